@@ -8,6 +8,7 @@ from enum import Enum
 from functools import cache
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
+from types import UnionType
 from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 from uuid import UUID
 
@@ -44,6 +45,8 @@ def _typed(kind: Any, plain: Any) -> Any:
         return cast(Callable[..., Any], kind)(**values)
     if get_origin(kind) is tuple:
         return tuple(_typed(get_args(kind)[0], item) for item in plain)
+    if get_origin(kind) is UnionType:  # of a type and None
+        return None if plain is None else _typed(get_args(kind)[0], plain)
     if kind is bytes:
         return base64.b64decode(plain)
     return kind(plain)

@@ -25,6 +25,8 @@ BALLOON_PERIOD_S = 10
 MIN_TB_CACHE_MIB = 64
 MAX_TB_CACHE_MIB = 512
 
+FIRMWARE_VARIABLES = Path("/var/lib/libvirt/qemu/nvram")
+
 
 def domain(guest: GuestSpec, *, virt_type: VirtType) -> str:
     root = ET.Element("domain", type=virt_type)
@@ -101,6 +103,11 @@ def bridges(domain_text: str) -> list[str]:
 def _place(source: ET.Element) -> str:
     """The file, or whatever else it is, as text."""
     return source.get("file") or " ".join(f"{name}={source.get(name)}" for name in sorted(source.keys())) or "nothing"
+
+
+def firmware_variables(guest_id: UUID) -> Path:
+    """Where libvirt keeps what the firmware of a guest remembers; under the same path on each node."""
+    return FIRMWARE_VARIABLES / f"{guest_name(guest_id)}_VARS.fd"
 
 
 def virt_type_of(domain_text: str) -> str:

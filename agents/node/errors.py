@@ -6,7 +6,7 @@ AgentError
 ├── NotFound
 ├── Conflict              StaleGeneration, GenerationReused, VolumeWouldShrink, VolumeInUse, PortInUse,
 │                         ImageInUse, ImageRefused, TrustOlder, GuestNotRunning, NoConsole,
-│                         GuestMoved, GuestNotArrived, GuestArrived, NotMovable, NotQuarantined,
+│                         GuestMoved, GuestNotArrived, GuestArrived, GuestForeign, NotMovable, NotQuarantined,
 │                         DetachPending, GuestMoving (retryable)
 ├── Exhausted             more watchers or viewers than the agent serves, or one that is too slow (retryable)
 └── AdapterError          the node's hypervisor, disks or network failed
@@ -179,6 +179,15 @@ class GuestArrived(Conflict):
 
     def __init__(self, guest_id: UUID) -> None:
         super().__init__(f"Guest {guest_id} has arrived and is this node's.")
+
+
+class GuestForeign(Conflict):
+    """A guest that has come from another node is not as this node's agent would define it: it is not taken over."""
+
+    code = "agent.guest_foreign"
+
+    def __init__(self, guest_id: UUID, difference: str) -> None:
+        super().__init__(f"Guest {guest_id} is not as the agent of this node would define it: {difference}.")
 
 
 class NotMovable(Conflict):

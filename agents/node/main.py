@@ -8,6 +8,7 @@ import signal
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Protocol, TextIO
 from uuid import UUID
@@ -27,7 +28,7 @@ from agents.node.lease import LAPSE_LIMIT_S, Lease, LeasePolicy
 from agents.node.ledger import Ledger
 from agents.node.rpc.guard import Guard
 from agents.node.rpc.servicer import Servicer
-from agents.node.services import arrivals, interrupted, ports
+from agents.node.services import arrivals, instances, interrupted, ports
 from agents.node.services.closings import Closings
 from agents.node.services.consoles import MAX_CONSOLES, Consoles
 from agents.node.services.departures import Departures
@@ -127,6 +128,7 @@ def serve(config: Config, adapters: Adapters) -> Server:
 
 def _serve(config: Config, credentials: pki.Credentials, node: Node, lock: TextIO) -> Server:
     adapters, hub = node.adapters, Hub()
+    adapters.restarts.guard = partial(instances.still_meant, node)
     adapters.hypervisor.subscribe(hub.publish)
     node.permits.receipts.listener = hub.nudge
     adapters.disks.restore()

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import tempfile
 import threading
+import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -17,14 +18,15 @@ import pytest
 
 from agents.lab.process import command_of
 from agents.lab.shell import wait_until
-from agents.node.adapters.base import Firmware, Power
+from agents.node import domainxml
+from agents.node.adapters.base import Firmware, GuestDisk, GuestSpec, Power
 from agents.node.hook import script
 from agents.node.hook.server import HookServer
 from agents.node.hook.state import InstalledHook
 from agents.node.ledger import Ledger
 from agents.node.services.hook import PermitGate
 from agents.node.trust.clock import Clock
-from agents.node.trust.starts import KVM_AFTERMATH, Shape, Starts
+from agents.node.trust.starts import KVM_AFTERMATH, Starts
 from agents.node.wishes import ArrivalWish, GuestData, InstanceWish, Peer, Restart, RestartKind, Subject
 from tests.processes import running
 
@@ -41,11 +43,11 @@ class RecordingGate:
     reason: str | None = None
     asked: list[tuple[UUID, str]] = field(default_factory=list)
     told: list[tuple[UUID, str, str]] = field(default_factory=list)
-    shapes: list[Shape] = field(default_factory=list)
+    domains: list[ET.Element] = field(default_factory=list)
 
-    def may_start(self, instance_id: UUID, operation: str, shape: Shape) -> str | None:
+    def may_start(self, instance_id: UUID, operation: str, domain: ET.Element) -> str | None:
         self.asked.append((instance_id, operation))
-        self.shapes.append(shape)
+        self.domains.append(domain)
         if self.reason == "a fault":
             raise RuntimeError("of the agent")
         return self.reason
@@ -84,8 +86,19 @@ def test_a_guest_goes_on_if_the_agent_agrees(
     hook: InstalledHook, server: HookServer, gate: RecordingGate, operation: str
 ) -> None:
     done = call(hook, operation)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.stdout == "") == (operation != "migrate")
     assert gate.asked == [(GUEST, operation)]
+
+
+def test_libvirt_is_told_what_to_define_of_a_guest_that_arrives(
+    hook: InstalledHook, server: HookServer, gate: RecordingGate
+) -> None:
+    """What the agent has read and no more: a comment, as anything that is not looked at, is not in it."""
+    answer = call(hook, "migrate", XML.replace("<name>", "<!-- hidden --><name>é")).stdout
+    assert "hidden" not in answer
+    root = ET.fromstring(answer)
+    assert (root.findtext("uuid"), root.findtext("name"), root.get("type")) == (str(GUEST), "ég", "kvm")
 
 
 @pytest.mark.parametrize("operation", QUESTIONS)
@@ -167,7 +180,17 @@ def test_xml_that_is_no_guest_s_starts_nothing(
 
 
 @pytest.mark.parametrize(
-    "line", [b"", b"{}\n", b"[" * 5000, b'{"instance_id": 1, "operation": [], "x": 2}\n', b"\xff\n"]
+    "line",
+    [
+        b"",
+        b"{}\n",
+        b"[" * 5000,
+        b'{"operation": "prepare", "sub_operation": []}\n',
+        b'{"operation": "prepare", "sub_operation": "begin", "xml_bytes": -1}\n',
+        b'{"operation": "prepare", "sub_operation": "begin", "xml_bytes": 99999999}\n',
+        b'{"operation": "prepare", "sub_operation": "begin", "xml_bytes": 2}\n\xff\xff',
+        b"\xff\n",
+    ],
 )
 def test_lines_that_no_hook_writes_get_no_answer_and_hold_nobody_up(
     hook: InstalledHook, server: HookServer, gate: RecordingGate, line: bytes
@@ -318,26 +341,26 @@ def wish(power: Power) -> InstanceWish:
     )
 
 
-SHAPE = Shape(1, 128 * 1024, ("/i/seed.iso", "/v/root.qcow2"))
-OTHER = Shape(1, 128 * 1024, ("/i/seed.iso", "/v/root.qcow2", "/v/somebody-elses.qcow2"))
+SPEC = GuestSpec(
+    id=GUEST,
+    project_id=UUID(int=2),
+    vcpus=1,
+    memory_mib=128,
+    firmware=Firmware.BIOS,
+    disks=(GuestDisk(UUID(int=1), Path("/v/root.qcow2")),),
+    nics=(),
+    seed=Path("/i/seed.iso"),
+    console_log=Path("/i/console.log"),
+    serial_socket=Path("/c/serial"),
+)
+DOMAIN = ET.fromstring(domainxml.domain(SPEC, virt_type="qemu"))
+OTHER = ET.fromstring(domainxml.domain(replace(SPEC, vcpus=2), virt_type="qemu"))
 
 
 def test_the_agent_is_told_what_would_start(hook: InstalledHook, server: HookServer, gate: RecordingGate) -> None:
-    disks = """
-      <disk><source file="/v/root &quot;1&quot; é.qcow2"/><backingStore><source file="/images/x"/></backingStore></disk>
-      <disk device="cdrom"><source file="/i/seed.iso"/></disk><disk device="cdrom"/>
-      <disk type="block"><source dev="/dev/sdb"/></disk>"""
-    sizes = (
-        "<memory unit='KiB'>131072</memory><currentMemory unit='KiB'>7</currentMemory><vcpu placement='static'>2</vcpu>"
-    )
-    xml = f"<domain><uuid>{GUEST}</uuid>{sizes}<devices>{disks}</devices></domain>"
-    assert call(hook, "prepare", xml).returncode == 0
-    assert call(hook, "prepare").returncode == 0
-    block = "[('dev', '/dev/sdb')]"
-    assert gate.shapes == [
-        Shape(2, 131072, tuple(sorted(['/v/root "1" é.qcow2', "/i/seed.iso", block]))),
-        Shape(0, 0, ()),
-    ]
+    text = domainxml.domain(SPEC, virt_type="qemu")
+    assert call(hook, "prepare", text).returncode == 0
+    assert ET.tostring(gate.domains[0]) == ET.tostring(ET.fromstring(text))
 
 
 def test_a_guest_starts_only_while_the_agent_starts_it(tmp_path: Path) -> None:
@@ -346,27 +369,27 @@ def test_a_guest_starts_only_while_the_agent_starts_it(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger.sqlite")
     gate = PermitGate(ledger, starts)
     permitted = moment + timedelta(minutes=5)
-    with starts.allow(GUEST, permitted, SHAPE, aftermath=KVM_AFTERMATH):
-        assert "never told" in str(gate.may_start(GUEST, "prepare", SHAPE))
+    with starts.allow(SPEC, permitted, aftermath=KVM_AFTERMATH):
+        assert "never told" in str(gate.may_start(GUEST, "prepare", DOMAIN))
         ledger.instances.accept(Subject(GUEST, 1), wish(Power.RUNNING), uses=())
-        assert gate.may_start(GUEST, "prepare", SHAPE) is None
-        assert gate.may_start(GUEST, "start", SHAPE) is None
+        assert gate.may_start(GUEST, "prepare", DOMAIN) is None
+        assert gate.may_start(GUEST, "start", DOMAIN) is None
     ledger.instances.confirm(GUEST)
-    assert gate.may_start(GUEST, "prepare", SHAPE) is None  # KVM may give it up in its first seconds
+    assert gate.may_start(GUEST, "prepare", DOMAIN) is None  # KVM may give it up in its first seconds
     moment += KVM_AFTERMATH
-    assert "not starting" in str(gate.may_start(GUEST, "start", SHAPE))
-    with starts.allow(GUEST, permitted, SHAPE):
-        assert gate.may_start(GUEST, "prepare", SHAPE) is None
-    assert "not starting" in str(gate.may_start(GUEST, "start", SHAPE))
-    with starts.allow(GUEST, permitted, SHAPE):
+    assert "not starting" in str(gate.may_start(GUEST, "start", DOMAIN))
+    with starts.allow(SPEC, permitted):
+        assert gate.may_start(GUEST, "prepare", DOMAIN) is None
+    assert "not starting" in str(gate.may_start(GUEST, "start", DOMAIN))
+    with starts.allow(SPEC, permitted):
         moment = permitted
-        assert "no permit is in force" in str(gate.may_start(GUEST, "prepare", SHAPE))
+        assert "no permit is in force" in str(gate.may_start(GUEST, "prepare", DOMAIN))
     ledger.instances.accept(Subject(GUEST, 2), wish(Power.OFF), uses=())
-    assert "not wanted running" in str(gate.may_start(GUEST, "prepare", SHAPE))
+    assert "not wanted running" in str(gate.may_start(GUEST, "prepare", DOMAIN))
     ledger.instances.begin_removal(Subject(GUEST, 3))
-    assert "removed" in str(gate.may_start(GUEST, "prepare", SHAPE))
+    assert "removed" in str(gate.may_start(GUEST, "prepare", DOMAIN))
     ledger.instances.finish_removal(GUEST)
-    assert "removed" in str(gate.may_start(GUEST, "prepare", SHAPE))
+    assert "removed" in str(gate.may_start(GUEST, "prepare", DOMAIN))
     ledger.close()
 
 
@@ -375,52 +398,51 @@ FAR = datetime.max.replace(tzinfo=UTC)
 
 def test_a_leave_is_for_the_guest_as_the_agent_defined_it_and_for_one_start() -> None:
     starts = Starts(Clock())
-    with starts.allow(GUEST, FAR, SHAPE):
-        for shape in (OTHER, replace(SHAPE, vcpus=2), replace(SHAPE, memory_kib=1)):
-            assert "other disks" in str(starts.use(GUEST, "prepare", shape))
+    with starts.allow(SPEC, FAR):
+        assert "not as the agent defined it" in str(starts.use(GUEST, "prepare", OTHER))
         for operation in ("start", "restore", "migrate"):
-            assert "not begun" in str(starts.use(GUEST, operation, SHAPE))
-        assert starts.use(GUEST, "prepare", SHAPE) is None
-        assert "other disks" in str(starts.use(GUEST, "start", OTHER))
-        assert starts.use(GUEST, "start", SHAPE) is None
+            assert "not begun" in str(starts.use(GUEST, operation, DOMAIN))
+        assert starts.use(GUEST, "prepare", DOMAIN) is None
+        assert "not as the agent defined it" in str(starts.use(GUEST, "start", OTHER))
+        assert starts.use(GUEST, "start", DOMAIN) is None
         for operation in ("prepare", "start"):
-            assert "not begun" in str(starts.use(GUEST, operation, SHAPE))
+            assert "not begun" in str(starts.use(GUEST, operation, DOMAIN))
 
 
 def test_a_guest_that_kvm_gives_up_is_started_once_more_and_no_oftener() -> None:
     starts = Starts(Clock())
-    with starts.allow(GUEST, FAR, SHAPE, aftermath=KVM_AFTERMATH):
-        assert [starts.use(GUEST, each, SHAPE) for each in ("prepare", "start")] == [None, None]
-    assert [starts.use(GUEST, each, SHAPE) for each in ("prepare", "start")] == [None, None]
-    assert "not begun" in str(starts.use(GUEST, "prepare", SHAPE))
+    with starts.allow(SPEC, FAR, aftermath=KVM_AFTERMATH):
+        assert [starts.use(GUEST, each, DOMAIN) for each in ("prepare", "start")] == [None, None]
+    assert [starts.use(GUEST, each, DOMAIN) for each in ("prepare", "start")] == [None, None]
+    assert "not begun" in str(starts.use(GUEST, "prepare", DOMAIN))
 
 
 def test_no_leave_is_left_by_a_start_that_failed_or_that_nothing_permits() -> None:
     starts = Starts(Clock())
-    with pytest.raises(RuntimeError), starts.allow(GUEST, FAR, SHAPE):
+    with pytest.raises(RuntimeError), starts.allow(SPEC, FAR):
         raise RuntimeError
-    assert starts.use(GUEST, "prepare", SHAPE) is not None
-    with starts.allow(GUEST, None, SHAPE):
-        assert starts.use(GUEST, "prepare", SHAPE) is not None
-    assert starts.use(GUEST, "prepare", SHAPE) is not None
+    assert starts.use(GUEST, "prepare", DOMAIN) is not None
+    with starts.allow(SPEC, None):
+        assert starts.use(GUEST, "prepare", DOMAIN) is not None
+    assert starts.use(GUEST, "prepare", DOMAIN) is not None
 
 
 def test_a_guest_that_is_expected_comes_once_from_elsewhere_and_is_not_started_here(tmp_path: Path) -> None:
     moment = datetime(2026, 1, 1, tzinfo=UTC)
-    starts, shape = Starts(Clock(now=lambda: moment)), Shape(1, 131072, ("/volumes/a", "/seed"))
+    starts = Starts(Clock(now=lambda: moment))
     ledger = Ledger(tmp_path / "ledger.sqlite")
     gate = PermitGate(ledger, starts)
-    assert "never told" in str(gate.may_start(GUEST, "migrate", shape))
+    assert "never told" in str(gate.may_start(GUEST, "migrate", DOMAIN))
     arrival = ArrivalWish(wish(Power.RUNNING), Peer(GUEST, "ab" * 32), ())
     ledger.arrivals.accept(Subject(GUEST, 2), arrival, uses=())
-    starts.expect(GUEST, moment + timedelta(minutes=5), shape)
-    assert gate.may_start(GUEST, "prepare", shape) is not None, "it comes, or not at all"
-    assert "other disks" in str(gate.may_start(GUEST, "migrate", replace(shape, vcpus=2)))
-    assert [gate.may_start(GUEST, each, shape) for each in ("migrate", "prepare", "start")] == [None] * 3
-    assert all(gate.may_start(GUEST, each, shape) is not None for each in ("migrate", "prepare", "start"))
-    starts.expect(GUEST, moment - timedelta(seconds=1), shape)
-    assert "no permit is in force" in str(gate.may_start(GUEST, "migrate", shape))
+    starts.expect(SPEC, moment + timedelta(minutes=5))
+    assert gate.may_start(GUEST, "prepare", DOMAIN) is not None, "it comes, or not at all"
+    assert "not as the agent defined it" in str(gate.may_start(GUEST, "migrate", OTHER))
+    assert [gate.may_start(GUEST, each, DOMAIN) for each in ("migrate", "prepare", "start")] == [None] * 3
+    assert all(gate.may_start(GUEST, each, DOMAIN) is not None for each in ("migrate", "prepare", "start"))
+    starts.expect(SPEC, moment - timedelta(seconds=1))
+    assert "no permit is in force" in str(gate.may_start(GUEST, "migrate", DOMAIN))
     ledger.arrivals.begin_removal(Subject(GUEST, 2))
-    starts.expect(GUEST, moment + timedelta(minutes=5), shape)
-    assert gate.may_start(GUEST, "migrate", shape) is not None
+    starts.expect(SPEC, moment + timedelta(minutes=5))
+    assert gate.may_start(GUEST, "migrate", DOMAIN) is not None
     ledger.close()

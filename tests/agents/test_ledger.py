@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 
 from agents.node import codec
+from agents.node.adapters.base import GuestDisk
 from agents.node.errors import GenerationReused, NotFound, StaleGeneration
 from agents.node.ledger import GuestProgress, Ledger, Phase
 from agents.node.locks import ResourceLocks
@@ -47,6 +48,12 @@ def test_user_data_of_any_bytes_is_remembered() -> None:
     text = codec.dumps(wish)
     assert codec.loads(InstanceWish, text) == wish
     assert codec.dumps(codec.loads(InstanceWish, text)) == text
+
+
+@pytest.mark.parametrize("image", [None, Path("/images/x")])
+def test_what_may_be_missing_comes_back_too(image: Path | None) -> None:
+    disk = GuestDisk(UUID(int=1), Path("/volumes/x"), image=image)
+    assert codec.loads(GuestDisk, codec.dumps(disk)) == disk
 
 
 def test_the_life_of_a_resource(ledger: Ledger) -> None:

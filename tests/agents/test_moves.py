@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from threading import Event
@@ -59,6 +60,19 @@ def test_a_guest_moves_is_adopted_and_leaves_nothing_behind(pair: Pair) -> None:
     assert source.RemovePort(wishes.removal(pair.port.subject)).was_present
     assert pair.source.fake.is_clean()
     assert source.EnsureDeparture(request).phase == pb.MOVE_PHASE_COMPLETED, "it is remembered"
+
+
+def test_a_guest_that_is_not_as_the_destination_would_define_it_is_not_adopted(pair: Pair) -> None:
+    pair.end_of(pair.begin())
+    guest = pair.destination.fake.guests[pair.guest_id]
+    own = guest.running
+    assert own is not None
+    guest.running = replace(own, nics=(replace(own.nics[0], bridge="br00000000000"),))
+    assert conflict(pair.adopt).code == "agent.guest_foreign"
+    guest.running = own
+    assert pair.adopt().power == pb.POWER_RUNNING
+    guest.running = replace(own, vcpus=own.vcpus + 1)
+    assert pair.adopt().power == pb.POWER_RUNNING, "one of this node's own takes up a new definition at its next start"
 
 
 def test_a_guest_comes_back_to_where_it_was(pair: Pair) -> None:

@@ -15,7 +15,7 @@ import pytest
 from cryptography import x509
 
 from agents.lab.shell import wait_until
-from agents.node.adapters.roads import proof
+from agents.node.adapters.roads import proof, strangers
 from agents.node.adapters.roads.door import LIBVIRT, Address, Door
 from agents.node.adapters.roads.libvirt_calls import OPEN, PREPARE, REMOTE, MigrationOnly
 from agents.node.adapters.roads.passage import Passage
@@ -59,6 +59,11 @@ class House:
 
 
 @dataclass
+class Clock:
+    now: float = 0.0
+
+
+@dataclass
 class Street:
     node: proof.Self
     other: proof.Self
@@ -66,6 +71,7 @@ class Street:
     house: House
     door: Door
     guest_id: UUID
+    clock: Clock
 
     @property
     def address(self) -> Address:
@@ -87,8 +93,9 @@ def street(ca: TestCA, tmp_path: Path) -> Iterator[Street]:
     node, other, stranger = (enrolled(ca, tmp_path / name) for name in ("node", "other", "stranger"))
     guest_id = uuid4()
     house = House({(guest_id, node.fingerprint)})
-    door = Door(Address("127.0.0.1", 0), other, house)
-    yield Street(node, other, stranger, house, door, guest_id)
+    clock = Clock()
+    door = Door(Address("127.0.0.1", 0), other, house, now=lambda: clock.now)
+    yield Street(node, other, stranger, house, door, guest_id, clock)
     door.stop()
 
 
@@ -137,6 +144,86 @@ def test_a_node_of_another_authority_is_told_nothing(street: Street, tmp_path: P
     foreign = enrolled(make_ca(tmp_path / "their-ca"), tmp_path / "foreign")
     with pytest.raises(AdapterError, match="certificate verify failed"):
         street.passage(node=foreign).knock()
+
+
+@contextlib.contextmanager
+def slow_clients(door: Address, count: int, per_address: int) -> Iterator[list[socket.socket]]:
+    """They begin with TLS, and say no more than that."""
+    with contextlib.ExitStack() as stack:
+        clients = []
+        for number in range(count):
+            source = f"127.0.1.{1 + number // per_address}"
+            client = socket.create_connection((door.host, door.port), source_address=(source, 0))
+            stack.enter_context(client)
+            client.settimeout(30)
+            client.sendall(b"\x16\x03")
+            clients.append(client)
+        yield clients
+
+
+def is_hung_up(client: socket.socket) -> bool:
+    with contextlib.suppress(ConnectionError):
+        return client.recv(1) == b""
+    return True
+
+
+def places(street: Street) -> int:
+    return len(street.door.strangers._places)
+
+
+def test_strangers_keep_nobody_out_who_comes_from_elsewhere(street: Street) -> None:
+    with slow_clients(street.address, strangers.PLACES, per_address=8) as clients:
+        wait_until(lambda: places(street) == strangers.PLACES, what="the strangers to have all places")
+        for _ in range(3):
+            street.passage().knock()
+        assert is_hung_up(clients[0]), "the oldest one made room"
+        assert places(street) < strangers.PLACES
+
+
+def test_an_address_has_some_places_and_not_all(street: Street) -> None:
+    few = strangers.PLACES_PER_ADDRESS
+    with slow_clients(street.address, few + 1, per_address=few + 1) as clients:
+        assert is_hung_up(clients[-1])
+        wait_until(lambda: places(street) == few, what="the others to have theirs")
+
+
+def test_a_stranger_has_so_long_in_all_however_it_talks(street: Street) -> None:
+    context = street.node.client_context()
+    with socket.create_connection((street.address.host, street.address.port)) as raw:
+        tls = context.wrap_socket(raw)
+        tls.settimeout(0.2)
+
+        def goes_on_talking() -> bool:
+            try:
+                tls.sendall(b"{")
+                return tls.recv(1000) != b""
+            except TimeoutError:
+                return True
+            except OSError:
+                return False
+
+        assert all(goes_on_talking() for _ in range(3))
+        street.clock.now += proof.WITHIN_S - 1
+        street.door.strangers.end_late_ones()
+        assert all(goes_on_talking() for _ in range(3))
+        street.clock.now += 1
+        wait_until(lambda: not goes_on_talking(), what="the door to be closed", within_s=30)
+        tls.close()
+    wait_until(lambda: places(street) == 0, what="the place to be free")
+
+
+def test_who_has_been_let_in_has_all_the_time(street: Street, tmp_path: Path) -> None:
+    passage = street.passage()
+    passage.open(tmp_path / "moves", (LIBVIRT, "memory"))
+    with socket.socket(socket.AF_UNIX) as local:
+        local.connect(str(tmp_path / "moves/memory"))
+        local.sendall(b"1")
+        assert local.recv(10) == b"1"
+        street.clock.now += 2 * proof.WITHIN_S
+        street.door.strangers.end_late_ones()
+        local.sendall(b"2")
+        assert local.recv(10) == b"2"
+    passage.close()
 
 
 def test_who_speaks_no_tls_hears_nothing_and_is_told_nothing(street: Street) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import islice
+from threading import Thread
 from uuid import UUID
 
 import grpc
@@ -51,6 +52,26 @@ def test_every_call_may_be_repeated(agent: AgentUnderTest) -> None:
     assert guest(agent, wish).starts == 1
     assert agent.stub.RemoveInstance(wishes.removal(wish.subject)).was_present
     assert not agent.stub.RemoveInstance(wishes.removal(wish.subject)).was_present
+
+
+def test_a_hypervisor_restarts_a_guest_by_itself_only_while_it_is_meant_and_nobody_changes_it(
+    agent: AgentUnderTest,
+) -> None:
+    wish = build(agent)
+    guest_id, guard = UUID(wish.subject.id), agent.server.node.adapters.restarts.guard
+    removal = Thread(target=lambda: agent.stub.RemoveInstance(wishes.removal(wish.subject)))
+    with guard(guest_id) as is_meant:
+        assert is_meant
+        removal.start()
+        removal.join(0.3)
+        assert removal.is_alive() and guest_id in agent.fake.guests
+    removal.join()
+    with guard(guest_id) as is_meant:
+        assert not is_meant
+    stopped = wishes.again(build(agent), power=pb.POWER_OFF)
+    agent.stub.EnsureInstance(stopped)
+    with guard(UUID(stopped.subject.id)) as is_meant:
+        assert not is_meant
 
 
 def test_removing_what_never_was_is_success_and_stays_known(agent: AgentUnderTest) -> None:

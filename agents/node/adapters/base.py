@@ -4,9 +4,9 @@ Every method may be repeated and finds its effect already there; failures are Ad
 Implementations are thread-safe: services serialise the calls on one resource, not those on different ones.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -146,6 +146,8 @@ class Disks(Protocol):
     def image_size_bytes(self, sha256: str) -> int | None:
         """Size of the cached file; None when the image is not cached."""
 
+    def image_path(self, sha256: str) -> Path: ...
+
     def receive_image(self, sha256: str) -> AbstractContextManager[IncomingImage]: ...
 
     def remove_image(self, sha256: str) -> bool: ...
@@ -240,9 +242,12 @@ class Firmware(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GuestDisk:
+    """`image`: the file that the volume is a layer over; None: it is whole."""
+
     volume_id: UUID
     path: Path
     is_read_only: bool = False
+    image: Path | None = None
 
     @property
     def serial(self) -> str:
@@ -348,6 +353,13 @@ class Hypervisor(Protocol):
 
     def define(self, guest: GuestSpec) -> None:
         """Store the definition. A running guest takes it up at its next start."""
+
+    def check_domain(self, guest: GuestSpec) -> None:
+        """Of a guest that is on: it is as `define` would have it.
+
+        Raises:
+            GuestForeign: it is not. One that is off, or not there, is no concern: it starts from what `define` stores.
+        """
 
     def undefine(self, guest_id: UUID) -> bool:
         """Forget a guest that is off; False when it was not defined."""
@@ -516,9 +528,26 @@ def disk_serial(volume_id: UUID) -> str:
     return volume_id.hex[:20]
 
 
+@contextmanager
+def always(guest_id: UUID) -> Iterator[bool]:
+    yield True
+
+
+@dataclass(slots=True)
+class Restarts:
+    """Asked by a hypervisor that restarts a guest by itself, as after a failure of KVM.
+
+    `guard(guest_id)` is a context: within it nobody else changes the guest, and its value says whether the guest is
+    still to run. It waits for calls in progress, so it is not for the threads of libvirt's events.
+    """
+
+    guard: Callable[[UUID], AbstractContextManager[bool]] = always
+
+
 @dataclass(frozen=True, slots=True)
 class Adapters:
     hypervisor: Hypervisor
     disks: Disks
     switch: Switch
     moves: Moves
+    restarts: Restarts = field(default_factory=Restarts)

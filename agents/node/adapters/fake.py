@@ -40,7 +40,7 @@ from agents.node.adapters.fake_moves import FakeMoves, FakeRoads
 from agents.node.adapters.fake_strangers import FakeStrangers
 from agents.node.adapters.fake_switch import FakeSwitch
 from agents.node.adapters.pools import PoolFacts, Pools
-from agents.node.errors import AdapterError, DetachPending, NoConsole
+from agents.node.errors import AdapterError, DetachPending, GuestForeign, NoConsole
 
 RUNS = (Power.RUNNING, Power.PAUSED)
 
@@ -231,6 +231,11 @@ class FakeHypervisor:
             known.spec = guest
             self._node.definitions.keep(guest)
 
+    def check_domain(self, guest: GuestSpec) -> None:
+        known = self._node.guests.get(guest.id)
+        if known is not None and known.running not in (None, guest):
+            raise GuestForeign(guest.id, "the fake hypervisor runs another one")
+
     def undefine(self, guest_id: UUID) -> bool:
         with self._node.call("undefine"):
             guest = self._node.guests.get(guest_id)
@@ -415,6 +420,9 @@ class FakeDisks:
 
     def image_size_bytes(self, sha256: str) -> int | None:
         return self._node.images.get(sha256)
+
+    def image_path(self, sha256: str) -> Path:
+        return Path(f"/fake/images/{sha256}")
 
     @contextmanager
     def receive_image(self, sha256: str) -> Iterator[IncomingImage]:

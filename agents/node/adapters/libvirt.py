@@ -6,14 +6,13 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 from xml.etree import ElementTree
 
 import libvirt
 
-from agents.node import domainxml
+from agents.node import domain_check, domainxml
 from agents.node.adapters import guest_cpu, libvirt_usage
 from agents.node.adapters.accelerator import Accelerator
 from agents.node.adapters.base import (
@@ -25,13 +24,15 @@ from agents.node.adapters.base import (
     GuestState,
     GuestUsage,
     HostFacts,
+    Restarts,
     guest_name,
 )
 from agents.node.adapters.channel import Channel
 from agents.node.adapters.libvirt_connection import LibvirtConnection
 from agents.node.adapters.libvirt_states import STARTING, guest_state
+from agents.node.domain_check import ForeignDomain
 from agents.node.domainxml import VirtType
-from agents.node.errors import AdapterError, DetachPending, DiskHeld, NoConsole
+from agents.node.errors import AdapterError, DetachPending, DiskHeld, GuestForeign, NoConsole
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +49,6 @@ UNDEFINE = (
     | libvirt.VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA
     | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
 )
-FIRMWARE_VARIABLES = Path("/var/lib/libvirt/qemu/nvram")
 TAKEN_OVER = (libvirt.VIR_DOMAIN_CONTROL_OK, libvirt.VIR_DOMAIN_CONTROL_ERROR)
 ENDED = (libvirt.VIR_ERR_OPERATION_INVALID, libvirt.VIR_ERR_NO_DOMAIN)
 REMOVAL_EVENTS = (libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVAL_FAILED)
@@ -57,8 +57,9 @@ REMOVAL_EVENTS = (libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, libvirt.VIR_DOMAIN
 class LibvirtHypervisor:
     """Callbacks come in libvirt's event thread and only pass things on: they may not call libvirt themselves."""
 
-    def __init__(self, uri: str, *, accelerator: Accelerator) -> None:
+    def __init__(self, uri: str, *, accelerator: Accelerator, restarts: Restarts | None = None) -> None:
         self._accelerator = accelerator
+        self._restarts = restarts or Restarts()
         self._listeners: list[Callable[[UUID], None]] = []
         self._virt_types: dict[UUID, str] = {}
         self._on_probation: dict[UUID, tuple[GuestSpec, float]] = {}
@@ -95,6 +96,17 @@ class LibvirtHypervisor:
                 self._virt_types[guest.id] = virt_type
         self._defined[guest.id] = guest
 
+    def check_domain(self, guest: GuestSpec) -> None:
+        with self.connection.use() as connection:
+            domain = find(connection, guest.id)
+            text = domain.XMLDesc() if domain is not None and domain.isActive() else None
+        if text is None:
+            return
+        try:
+            domain_check.check(guest, domain_check.read(text), is_prepared=True)
+        except ForeignDomain as exc:
+            raise GuestForeign(guest.id, str(exc)) from exc
+
     def undefine(self, guest_id: UUID) -> bool:
         with self.connection.use() as connection:
             domain = find(connection, guest_id)
@@ -102,7 +114,7 @@ class LibvirtHypervisor:
                 domain.undefineFlags(UNDEFINE)
         for memory in (self._virt_types, self._on_probation, self._defined):
             memory.pop(guest_id, None)
-        for left_behind in FIRMWARE_VARIABLES.glob(f"{guest_name(guest_id)}_VARS*"):
+        for left_behind in domainxml.FIRMWARE_VARIABLES.glob(f"{guest_name(guest_id)}_VARS*"):
             left_behind.unlink()  # libvirt forgets a guest that has moved, and not what its firmware remembered
         return domain is not None
 
@@ -322,11 +334,18 @@ class LibvirtHypervisor:
         if self._accelerator.virt_type == "kvm":
             return
         try:
-            self.power_off(guest.id)
-            self.define(guest)
-            self.start(guest.id)
+            with self._restarts.guard(guest.id) as is_meant:
+                if is_meant and self._is_left_by_kvm(guest):
+                    self.power_off(guest.id)
+                    self.define(guest)
+                    self.start(guest.id)
         except AdapterError as exc:
             log.warning("restart under TCG failed", extra={"facts": {"id": guest.id, "problem": exc.message}})
+
+    def _is_left_by_kvm(self, guest: GuestSpec) -> bool:
+        """It still is as it was when KVM stopped it: somebody may have started, changed or removed it meanwhile."""
+        state = self.state(guest.id)
+        return state is not None and state.virt_type == "kvm" and self._defined.get(guest.id) == guest
 
     def _virt_type(self, domain: Any, guest_id: UUID) -> str:
         """Remembered, since heartbeats would otherwise fetch every guest's XML every few seconds."""
@@ -343,11 +362,6 @@ class LibvirtHypervisor:
                 if time.monotonic() >= deadline:
                     raise DetachPending(f"The guest has not let go of volume {disk.volume_id} yet.")
                 self._removals.wait(timeout=0.5)
-
-
-def firmware_variables(guest_id: UUID) -> Path:
-    """Where libvirt keeps what the firmware of a guest remembers; under the same path on each node."""
-    return FIRMWARE_VARIABLES / f"{guest_name(guest_id)}_VARS.fd"
 
 
 def find(connection: Any, guest_id: UUID) -> Any:

@@ -28,11 +28,12 @@ from xml.etree import ElementTree
 import libvirt
 
 from agents.node.adapters.base import Convergence, GuestSpec, Manner, MoveProgress, Power, Route, Sent
-from agents.node.adapters.libvirt import LibvirtHypervisor, find, firmware_variables
+from agents.node.adapters.libvirt import LibvirtHypervisor, find
 from agents.node.adapters.pools import Pools
 from agents.node.adapters.roads.door import LIBVIRT, Address, Door
 from agents.node.adapters.roads.passage import Passage
 from agents.node.adapters.roads.proof import NotLetIn, Self
+from agents.node.domainxml import firmware_variables
 from agents.node.errors import AdapterError, HypervisorUnavailable, MoveCancelled, Stopping
 
 log = logging.getLogger(__name__)

@@ -78,6 +78,9 @@ class FileDisks:
     def image_size_bytes(self, sha256: str) -> int | None:
         return _size(self._images / sha256)
 
+    def image_path(self, sha256: str) -> Path:
+        return self._images / sha256
+
     @contextmanager
     def receive_image(self, sha256: str) -> Iterator[IncomingImage]:
         unfinished = self._images / f"{UNFINISHED}{sha256}"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from agents.node import pki
 from agents.node.adapters.accelerator import Accelerator
-from agents.node.adapters.base import Adapters
+from agents.node.adapters.base import Adapters, Restarts
 from agents.node.adapters.libvirt import LibvirtHypervisor
 from agents.node.adapters.libvirt_moves import LibvirtMoves
 from agents.node.adapters.network import LinuxSwitch, Outside
@@ -40,7 +40,8 @@ def real_adapters(state_dir: Path, options: Options, *, boot_id: str) -> Adapter
     own = Self.load(state_dir)
     disks = FileDisks(state_dir, pools=options.pools, owner=str(pki.identity(own.credentials.certificate).node_id))
     accelerator = Accelerator(state_dir, wanted=options.virt_type, boot_id=boot_id)
-    hypervisor = LibvirtHypervisor(options.libvirt_uri, accelerator=accelerator)
+    restarts = Restarts()
+    hypervisor = LibvirtHypervisor(options.libvirt_uri, accelerator=accelerator, restarts=restarts)
     return Adapters(
         hypervisor=hypervisor,
         disks=disks,
@@ -53,4 +54,5 @@ def real_adapters(state_dir: Path, options: Options, *, boot_id: str) -> Adapter
             door=Address.parse(options.arrivals) if options.arrivals else None,
             pools=options.pools,
         ),
+        restarts=restarts,
     )

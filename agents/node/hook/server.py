@@ -1,9 +1,9 @@
 """The agent's end of the hook: a unix socket on which libvirt's hook asks whether a guest may start.
 
-One JSON object a line in each direction:
-    {"instance_id": UUID, "memory_kib": N, "vcpus": N, "disks": [HEX OF PATH, ...], "operation": "prepare",
-     "sub_operation": "begin"}
+The hook sends one JSON object as a line, and the guest's XML after it; the agent answers with one line:
+    {"operation": "prepare", "sub_operation": "begin", "xml_bytes": N}
     {"allowed": true}  or  {"allowed": false, "reason": TEXT}
+    {"allowed": true, "domain": XML}  to a guest that arrives: what libvirt is to define instead of what has come
 The four questions get an answer; anything else is news, and the caller does not wait. An answer never waits for a lock
 on a resource: the agent holds one while it starts a guest, and libvirt asks in the middle of that.
 """
@@ -15,17 +15,22 @@ import socket
 import socketserver
 import struct
 import threading
+import xml.etree.ElementTree as ET
 from dataclasses import dataclass
+from io import BufferedIOBase
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import UUID
 
-from agents.node.trust.starts import Shape
+from agents.node import domain_check
+from agents.node.domain_check import ForeignDomain
 
 log = logging.getLogger(__name__)
 
 QUESTIONS = frozenset({"prepare", "start", "restore", "migrate"})
-MAX_LINE_BYTES = 64 * 1024
+ARRIVAL = "migrate"
+MAX_LINE_BYTES = 1024
+MAX_XML_BYTES = 4 * 2**20
 LINE_WITHIN_S = 2.0
 CREDENTIALS = struct.Struct("3i")  # pid, uid, gid of the peer
 
@@ -33,8 +38,8 @@ CREDENTIALS = struct.Struct("3i")  # pid, uid, gid of the peer
 class Gate(Protocol):
     """Who decides. Calls come from many threads, and may not take the lock of a resource."""
 
-    def may_start(self, instance_id: UUID, operation: str, shape: Shape) -> str | None:
-        """None if the guest may start now as it is (`shape`), else the reason against it.
+    def may_start(self, instance_id: UUID, operation: str, domain: ET.Element) -> str | None:
+        """None if the guest may start now as it is (`domain`), else the reason against it.
 
         `operation` is libvirt's: prepare and start come one after the other in every start; restore before them for a
         guest that was saved, migrate for one that arrives from another node.
@@ -49,33 +54,31 @@ class Gate(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    instance_id: UUID
     operation: str
     sub_operation: str
-    shape: Shape
+    xml: str
 
     @classmethod
-    def parse(cls, line: bytes) -> "Call":
+    def read(cls, stream: BufferedIOBase) -> "Call":
         """
         Raises:
-            ValueError: the hook does not write such lines.
+            ValueError: the hook does not write such calls.
         """
-        fields = json.loads(line)
-        names = ("instance_id", "operation", "sub_operation")
-        if not isinstance(fields, dict) or [type(fields.get(name)) for name in names] != [str] * 3:
-            raise ValueError("not a call of the hook")
-        return cls(UUID(fields["instance_id"]), fields["operation"], fields["sub_operation"], _shape(fields))
+        fields = json.loads(stream.readline(MAX_LINE_BYTES))
+        names = {"operation": str, "sub_operation": str, "xml_bytes": int}
+        if not isinstance(fields, dict) or any(type(fields.get(name)) is not kind for name, kind in names.items()):
+            raise ValueError("not a call of this agent's hook")
+        size = fields["xml_bytes"]
+        if not 0 <= size <= MAX_XML_BYTES:
+            raise ValueError("the guest's XML is too long")
+        xml = stream.read(size)
+        if len(xml) != size:
+            raise ValueError("the guest's XML is not whole")
+        return cls(fields["operation"], fields["sub_operation"], xml.decode())
 
     @property
     def is_question(self) -> bool:
         return self.operation in QUESTIONS and self.sub_operation == "begin"
-
-
-def _shape(fields: dict[str, Any]) -> Shape:
-    memory_kib, vcpus, disks = fields.get("memory_kib"), fields.get("vcpus"), fields.get("disks")
-    if type(memory_kib) is not int or type(vcpus) is not int or not isinstance(disks, list):
-        raise ValueError("not a call of this agent's hook")
-    return Shape(vcpus, memory_kib, tuple(sorted(bytes.fromhex(str(disk)).decode() for disk in disks)))
 
 
 class HookServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
@@ -123,24 +126,39 @@ class _Conversation(socketserver.StreamRequestHandler):
 
     def handle(self) -> None:
         try:
-            call = Call.parse(self.rfile.readline(MAX_LINE_BYTES))
-        except (ValueError, TimeoutError) as exc:
+            call = Call.read(self.rfile)
+        except (ValueError, RecursionError, TimeoutError) as exc:
             log.warning("a call of libvirt's hook cannot be read", extra={"facts": {"problem": str(exc)}})
             return
-        facts = {"id": call.instance_id, "operation": call.operation, "sub_operation": call.sub_operation}
-        if not call.is_question:
-            log.info("libvirt reports", extra={"facts": facts})
-            self.server.gate.report(call.instance_id, call.operation, call.sub_operation)
+        facts = {"operation": call.operation, "sub_operation": call.sub_operation}
+        try:
+            domain = domain_check.read(call.xml)
+        except ForeignDomain as exc:
+            log.warning("start refused", extra={"facts": {**facts, "reason": str(exc)}})
+            if call.is_question:
+                self.wfile.write(_refusal(str(exc)))
             return
-        reason = self.server.gate.may_start(call.instance_id, call.operation, call.shape)
+        guest_id = domain_check.guest_id(domain)
+        facts["id"] = str(guest_id)
+        if call.is_question:
+            self.wfile.write(self._answer(guest_id, call, domain, facts))
+        else:
+            log.info("libvirt reports", extra={"facts": facts})
+            self.server.gate.report(guest_id, call.operation, call.sub_operation)
+
+    def _answer(self, guest_id: UUID, call: Call, domain: ET.Element, facts: dict[str, str]) -> bytes:
+        reason = self.server.gate.may_start(guest_id, call.operation, domain)
         if reason is not None:
             log.warning("start refused", extra={"facts": {**facts, "reason": reason}})
-        self.wfile.write(_answer(reason))
+            return _refusal(reason)
+        answer: dict[str, object] = {"allowed": True}
+        if call.operation == ARRIVAL:
+            answer["domain"] = domain_check.printed(domain)
+        return json.dumps(answer).encode() + b"\n"
 
 
-def _answer(reason: str | None) -> bytes:
-    answer = {"allowed": True} if reason is None else {"allowed": False, "reason": " ".join(reason.split())}
-    return json.dumps(answer).encode() + b"\n"
+def _refusal(reason: str) -> bytes:
+    return json.dumps({"allowed": False, "reason": " ".join(reason.split())}).encode() + b"\n"
 
 
 def _uid_of(peer: socket.socket) -> int:

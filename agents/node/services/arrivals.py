@@ -85,7 +85,7 @@ def restore(node: Node) -> None:
 def _expect(node: Node, guest: GuestSpec, wish: ArrivalWish, until: datetime) -> str:
     is_off = wish.instance.power is not Power.RUNNING
     uri = node.adapters.moves.expect(guest, wish.source.certificate_sha256, is_off=is_off)
-    node.permits.starts.expect(guest.id, until, instances.shape(guest))
+    node.permits.starts.expect(guest, until)
     return uri
 
 

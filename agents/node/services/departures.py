@@ -234,7 +234,7 @@ class Departures:
         with node.locks.hold(("instance", instance_id)):
             guest = instances.define(node, instance_id)
             until = node.permits.admission.permitted_until(CALL, str(instance_id), move.generation)
-            with node.permits.starts.allow(instance_id, until, instances.shape(guest)):
+            with node.permits.starts.allow(guest, until):
                 node.adapters.hypervisor.bring_up(instance_id)
 
     def _found_out(self, instance_id: UUID, move: Move, reason: str) -> Move | None:

@@ -1,11 +1,12 @@
 """What the agent answers libvirt's hook, from what it was told and what it is doing."""
 
+import xml.etree.ElementTree as ET
 from dataclasses import dataclass
 from uuid import UUID
 
 from agents.node.adapters.base import Power
 from agents.node.ledger import Ledger
-from agents.node.trust.starts import Shape, Starts
+from agents.node.trust.starts import Starts
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,17 +21,17 @@ class PermitGate:
     ledger: Ledger
     starts: Starts
 
-    def may_start(self, instance_id: UUID, operation: str, shape: Shape) -> str | None:
+    def may_start(self, instance_id: UUID, operation: str, domain: ET.Element) -> str | None:
         entry, arrival = self.ledger.instances.get(instance_id), self.ledger.arrivals.get(instance_id)
         if arrival is not None and arrival.is_wanted:
-            return self.starts.use(instance_id, operation, shape)
+            return self.starts.use(instance_id, operation, domain)
         if entry is None:
             return f"The agent of this node was never told of an instance {instance_id}."
         if not entry.is_wanted:
             return f"Instance {instance_id} was removed from this node."
         if entry.wish.power is not Power.RUNNING and not self._is_to_be_sent(instance_id):
             return f"Instance {instance_id} is not wanted running on this node."
-        return self.starts.use(instance_id, operation, shape)
+        return self.starts.use(instance_id, operation, domain)
 
     def _is_to_be_sent(self, instance_id: UUID) -> bool:
         departure = self.ledger.departures.get(instance_id)

@@ -1,6 +1,7 @@
 """Instances: a definition made from the ledger, and the power that was wished for."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -19,7 +20,7 @@ from agents.node.adapters.base import (
 from agents.node.context import Node
 from agents.node.ledger import Entry, GuestProgress
 from agents.node.services import moving, ports, volumes
-from agents.node.trust.starts import KVM_AFTERMATH, NONE, Shape
+from agents.node.trust.starts import KVM_AFTERMATH, NONE
 from agents.node.wishes import AttachmentWish, InstanceWish, RestartKind, Subject
 
 STOPPED_BY_ITSELF = "Its node was not heard for too long, and stopped it."
@@ -47,11 +48,13 @@ def ensure(
         NotFound: its root volume or one of its ports is not on this node.
         VolumeInUse, PortInUse: another instance has one of them.
         GuestMoving, GuestMoved, GuestNotArrived: it is not this node's to run now.
+        GuestForeign: it has come from another node, and is not as this node would define it.
     """
     with node.locks.hold(("volume", wish.root_volume_id), ("instance", subject.id)):
         if wish.power is Power.RUNNING:
             moving.check_settled(node, subject.id)
         moving.check_arrived(node, subject, has_left=has_left)
+        _check_own(node, subject, wish)
         with node.ledger.transaction():
             node.ledger.instances.accept(subject, wish, uses=uses(wish))
             volumes.check_free(node, wish.root_volume_id, but_for=subject.id)
@@ -78,6 +81,22 @@ def remove(node: Node, subject: Subject) -> bool:
             node.ledger.instances.finish_removal(subject.id)
             moving.forget(node, subject)
         return was_defined or (before is not None and before.is_held)
+
+
+def _check_own(node: Node, subject: Subject, wish: InstanceWish) -> None:
+    """A guest that has come from another node is taken over only if it is as this node's agent would define it."""
+    if moving.expected(node, subject.id) is not None:
+        node.ledger.instances.check_new(subject)
+        node.adapters.hypervisor.check_domain(spec(node, subject.id, wish, attached(node, subject.id)))
+
+
+@contextmanager
+def still_meant(node: Node, instance_id: UUID) -> Iterator[bool]:
+    """Hold the guest's lock. The value: it is to run here, and stays here for now."""
+    with node.locks.hold(("instance", instance_id)):
+        entry = node.ledger.instances.get(instance_id)
+        is_to_run = entry is not None and entry.is_wanted and entry.wish.power is Power.RUNNING
+        yield is_to_run and not (moving.is_moving(node, instance_id) or moving.has_left(node, instance_id))
 
 
 def define(node: Node, instance_id: UUID) -> GuestSpec:
@@ -155,18 +174,11 @@ def uses(wish: InstanceWish) -> list[tuple[str, UUID | str]]:
 
 
 def _disks(node: Node, wish: InstanceWish, plugged: Mapping[UUID, AttachmentWish]) -> tuple[GuestDisk, ...]:
-    root = GuestDisk(wish.root_volume_id, volumes.path(node, wish.root_volume_id))
-    others = (
-        GuestDisk(each.volume_id, volumes.path(node, each.volume_id), is_read_only=each.is_read_only)
-        for each in plugged.values()
+    wanted = [(wish.root_volume_id, False), *((each.volume_id, each.is_read_only) for each in plugged.values())]
+    return tuple(
+        GuestDisk(volume_id, volumes.path(node, volume_id), is_read_only, volumes.image(node, volume_id))
+        for volume_id, is_read_only in wanted
     )
-    return (root, *others)
-
-
-def shape(guest: GuestSpec) -> Shape:
-    """As libvirt's hook tells it to the agent."""
-    disks = sorted([*(str(disk.path) for disk in guest.disks), str(guest.seed)])
-    return Shape(guest.vcpus, guest.memory_mib * 1024, tuple(disks))
 
 
 def _give_power(node: Node, guest: GuestSpec, wish: InstanceWish, leave: datetime | None) -> None:
@@ -175,7 +187,7 @@ def _give_power(node: Node, guest: GuestSpec, wish: InstanceWish, leave: datetim
     if wish.power is Power.RUNNING:
         is_kvm = hypervisor.host().virt_type == "kvm"
         aftermath = KVM_AFTERMATH if is_kvm else NONE
-        with node.permits.starts.allow(instance_id, leave, shape(guest), aftermath=aftermath):
+        with node.permits.starts.allow(guest, leave, aftermath=aftermath):
             _run(node, instance_id, wish)
     elif wish.power is Power.SHUTDOWN:
         hypervisor.request_shutdown(instance_id)

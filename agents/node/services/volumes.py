@@ -100,6 +100,14 @@ def path(node: Node, volume_id: UUID) -> Path:
     return node.adapters.disks.volume_path(volume_id, pool_of(node, volume_id))
 
 
+def image(node: Node, volume_id: UUID) -> Path | None:
+    """The file that the volume is a layer over; None: it is whole, as one without an image, and each in a pool."""
+    entry = node.ledger.volumes.get(volume_id)
+    if entry is None or not entry.is_held or not _uses(entry.wish):
+        return None
+    return node.adapters.disks.image_path(entry.wish.image_sha256)
+
+
 def pool_of(node: Node, volume_id: UUID) -> str:
     """Name of the pool that has it; empty: the node's own folder does."""
     entry = node.ledger.volumes.get(volume_id)

@@ -2,12 +2,16 @@
 another node, while the permit for it holds."""
 
 import threading
+import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from agents.node import domain_check
+from agents.node.adapters.base import GuestSpec
+from agents.node.domain_check import ForeignDomain
 from agents.node.trust.clock import Clock
 
 # A guest that KVM gives up in its first seconds is started once more by the agent, as an emulated one.
@@ -16,15 +20,7 @@ NONE = timedelta(0)
 # What libvirt asks about one start, and about one guest that comes from another node.
 START = ("prepare", "start")
 ARRIVAL = ("migrate", "prepare", "start")
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """What a permit says of a guest and libvirt's XML shows: `disks` are the places where they come from, sorted."""
-
-    vcpus: int
-    memory_kib: int
-    disks: tuple[str, ...]
+PREPARED = "start"  # the one before which libvirt has made its own choices
 
 
 @dataclass(slots=True)
@@ -32,7 +28,7 @@ class _Leave:
     """`attempts`: how many more starts may begin, each with all of `questions`, in their order; `due`: those that are
     still to come in one that has begun."""
 
-    shape: Shape
+    guest: GuestSpec
     until: datetime
     attempts: int
     questions: tuple[str, ...] = START
@@ -48,29 +44,27 @@ class Starts:
         self._lock = threading.Lock()
 
     @contextmanager
-    def allow(
-        self, instance_id: UUID, until: datetime | None, shape: Shape, *, aftermath: timedelta = NONE
-    ) -> Iterator[None]:
-        """Leave to start the guest of that shape, for who holds its lock: once within the block, and once more there or
-        for `aftermath` if it succeeds, but no longer than `until`. None: no leave at all.
+    def allow(self, guest: GuestSpec, until: datetime | None, *, aftermath: timedelta = NONE) -> Iterator[None]:
+        """Leave to start the guest with this definition, for who holds its lock: once within the block, and once more
+        there or for `aftermath` if it succeeds, but no longer than `until`. None: no leave at all.
         """
         if until is not None:
             with self._lock:
-                self._leaves[instance_id] = _Leave(shape, until, attempts=2 if aftermath else 1)
+                self._leaves[guest.id] = _Leave(guest, until, attempts=2 if aftermath else 1)
         try:
             yield
         except BaseException:
-            self.end(instance_id)
+            self.end(guest.id)
             raise
         with self._lock:
-            leave = self._leaves.get(instance_id)
+            leave = self._leaves.get(guest.id)
             if leave is not None:
                 leave.until = min(leave.until, self._clock.now() + aftermath)
 
-    def expect(self, instance_id: UUID, until: datetime, shape: Shape) -> None:
+    def expect(self, guest: GuestSpec, until: datetime) -> None:
         """Leave for the guest to come from another node, once, and to begin with that no later than `until`."""
         with self._lock:
-            self._leaves[instance_id] = _Leave(shape, until, attempts=1, questions=ARRIVAL)
+            self._leaves[guest.id] = _Leave(guest, until, attempts=1, questions=ARRIVAL)
 
     def end(self, instance_id: UUID) -> None:
         with self._lock:
@@ -80,14 +74,17 @@ class Starts:
         with self._lock:
             self._leaves.clear()
 
-    def use(self, instance_id: UUID, operation: str, shape: Shape) -> str | None:
-        """None if libvirt may go on with this start, and then that is used up; else the reason against it."""
+    def use(self, instance_id: UUID, operation: str, domain: ET.Element) -> str | None:
+        """None if libvirt may go on with this start, and then that is used up; else the reason against it. `domain`:
+        what libvirt would start."""
         with self._lock:
             leave = self._leaves.get(instance_id)
             if leave is None or self._clock.now() >= leave.until:
                 return f"The agent is not starting instance {instance_id}: no permit is in force for it."
-            if leave.shape != shape:
-                return f"Instance {instance_id} has other disks, memory or vCPUs than the agent defined."
+            try:
+                domain_check.check(leave.guest, domain, is_prepared=operation == PREPARED)
+            except ForeignDomain as exc:
+                return f"Instance {instance_id} is not as the agent defined it: {exc}."
             if operation == leave.questions[0] and leave.attempts > 0:
                 leave.attempts, leave.due = leave.attempts - 1, leave.questions[1:]
                 return None

@@ -1,6 +1,7 @@
 """A node of the lab with real libvirt, and what its guests start from."""
 
 import os
+import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
@@ -11,7 +12,6 @@ from agents.lab import Lab, LabNode
 from agents.lab.images import build
 from agents.lab.shell import run
 from agents.node.hook.server import HookServer
-from agents.node.trust.starts import Shape
 
 VAR = Path(__file__).parents[3] / "var"
 
@@ -33,7 +33,7 @@ def lab_node() -> Iterator[LabNode]:
 class _Agreement:
     """A gate that lets every guest start."""
 
-    def may_start(self, instance_id: UUID, operation: str, shape: Shape) -> str | None:
+    def may_start(self, instance_id: UUID, operation: str, domain: ET.Element) -> str | None:
         return None
 
     def report(self, instance_id: UUID, operation: str, sub_operation: str) -> None:

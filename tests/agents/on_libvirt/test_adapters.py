@@ -28,7 +28,7 @@ from agents.node.adapters.fake import FakeNode
 from agents.node.adapters.fake_switch import FakeSwitch
 from agents.node.adapters.libvirt import LibvirtHypervisor
 from agents.node.adapters.qemu_img import FileDisks
-from agents.node.errors import AdapterError, DetachPending
+from agents.node.errors import AdapterError, DetachPending, GuestForeign
 from tests.agents import wishes
 from tests.agents.wishes import MIB
 
@@ -143,6 +143,17 @@ def test_a_running_guest_may_be_defined_anew_but_not_forgotten_half(rig: Rig, hy
     assert not hypervisor.undefine(rig.guest.id)
     assert hypervisor.state(rig.guest.id) is None
     assert rig.guest.id not in hypervisor.states()
+
+
+def test_a_guest_that_is_on_is_as_it_was_defined_or_is_foreign(rig: Rig, hypervisor: Hypervisor) -> None:
+    other = replace(rig.guest, vcpus=2)
+    hypervisor.check_domain(other)
+    hypervisor.start(rig.guest.id)
+    hypervisor.check_domain(rig.guest)
+    with pytest.raises(GuestForeign):
+        hypervisor.check_domain(other)
+    hypervisor.power_off(rig.guest.id)
+    hypervisor.check_domain(other)
 
 
 def test_stopping_what_is_not_there_is_no_error(hypervisor: Hypervisor) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID
 from xml.etree import ElementTree
@@ -11,9 +12,17 @@ import pytest
 from agents.lab import LabNode
 from agents.lab.shell import wait_until
 from agents.node import domainxml
-from agents.node.adapters import accelerator
+from agents.node.adapters import accelerator, libvirt
 from agents.node.adapters.accelerator import Accelerator
-from agents.node.adapters.base import BaseImage, Firmware, GuestDisk, GuestSpec, ImageFormat, Power
+from agents.node.adapters.base import (
+    BaseImage,
+    Firmware,
+    GuestDisk,
+    GuestSpec,
+    ImageFormat,
+    Power,
+    always,
+)
 from agents.node.adapters.libvirt import LibvirtHypervisor
 from agents.node.adapters.qemu_img import FileDisks
 from tests.agents import wishes
@@ -29,6 +38,7 @@ def deceived(agreeing_node: LabNode, monkeypatch: pytest.MonkeyPatch) -> Iterato
     folder = agreeing_node.agent_folder / "kvm"
     disks = FileDisks(folder)
     monkeypatch.setattr(accelerator, "_kvm_problem", lambda: "")
+    monkeypatch.setattr(libvirt, "KVM_PROBATION_S", 300.0)  # however busy this machine is
     (folder / "accelerator.json").unlink(missing_ok=True)
     hypervisor = LibvirtHypervisor(
         agreeing_node.libvirt_uri, accelerator=Accelerator(folder, wanted="auto", boot_id="boot")
@@ -43,12 +53,19 @@ def deceived(agreeing_node: LabNode, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
 
 def start(hypervisor: LibvirtHypervisor, disks: FileDisks, image: Path) -> UUID:
+    guest = guest_of(disks, image)
+    hypervisor.define(guest)
+    hypervisor.start(guest.id)
+    return guest.id
+
+
+def guest_of(disks: FileDisks, image: Path) -> GuestSpec:
     content, guest_id, root = image.read_bytes(), UUID(wishes.new_id()), UUID(wishes.new_id())
     with disks.receive_image("tiny") as incoming:
         incoming.write(content)
         incoming.keep()
     disks.create_volume(root, size_bytes=512 * wishes.MIB, base=BaseImage("tiny", ImageFormat.QCOW2))
-    guest = GuestSpec(
+    return GuestSpec(
         id=guest_id,
         project_id=UUID(wishes.PROJECT_ID),
         vcpus=1,
@@ -60,9 +77,32 @@ def start(hypervisor: LibvirtHypervisor, disks: FileDisks, image: Path) -> UUID:
         console_log=disks.console_path(guest_id),
         serial_socket=disks.serial_path(guest_id),
     )
+
+
+@contextmanager
+def not_meant(guest_id: UUID) -> Iterator[bool]:
+    yield False
+
+
+def test_only_a_guest_that_is_still_meant_is_started_again(
+    deceived: tuple[LibvirtHypervisor, FileDisks], tiny_image: Path
+) -> None:
+    """Its removal may come between KVM's failure and the restart."""
+    hypervisor, disks = deceived
+    guest = guest_of(disks, tiny_image)
     hypervisor.define(guest)
-    hypervisor.start(guest_id)
-    return guest_id
+    hypervisor._restarts.guard = not_meant
+    hypervisor._restart_under_tcg(guest)
+    state = hypervisor.state(guest.id)
+    assert state is not None
+    assert (state.power, state.virt_type) == (Power.OFF, "kvm")
+    hypervisor._restarts.guard = always
+    hypervisor._restart_under_tcg(guest)
+    assert runs_under_tcg(hypervisor, guest.id)
+    hypervisor.power_off(guest.id)
+    hypervisor.undefine(guest.id)
+    hypervisor._restart_under_tcg(guest)
+    assert hypervisor.state(guest.id) is None, "it was removed"
 
 
 def runs_under_tcg(hypervisor: LibvirtHypervisor, guest_id: UUID) -> bool:

@@ -232,6 +232,30 @@ def test_nobody_brings_a_guest_past_the_agents(traveller: Traveller) -> None:
     traveller.trip = trip.stayed()
 
 
+HOSTILE = {
+    "the root user": ("</domain>", "<seclabel type='static' model='dac'><label>+0:+0</label></seclabel></domain>"),
+    "another bridge": ("<source bridge='br", "<source bridge='xx"),
+    "another tap": ("<target dev='tap", "<target dev='xxx"),
+}
+
+
+def test_a_source_that_was_taken_over_brings_the_guest_as_it_is_to_be_and_not_otherwise(traveller: Traveller) -> None:
+    """Also while the guest is expected, and past the source's agent."""
+    trip = traveller.trip
+    trip.make_ready()
+    target = f"qemu+tls://{trip.destination.node.address}/system?pkipath=/etc/libvirt/pki"
+    honest = trip.source.node.exec(["virsh", "dumpxml", "--migratable", trip.name]).stdout
+    for old, new in HOSTILE.values():
+        assert old in honest
+        by_hand = ["virsh", "migrate", "--live", "--p2p", "--tls", "--copy-storage-inc", "--xml", "/dev/stdin"]
+        done = trip.source.node.exec([*by_hand, trip.name, target], check=False, stdin=honest.replace(old, new, 1))
+        assert done.returncode != 0
+        assert "is not as the agent defined it" in done.stderr
+        assert list(trip.domains()) == [trip.source.node.name]
+    traveller.check(trip.source)
+    traveller.trip = trip.stayed()
+
+
 # ---- whatever fails
 
 

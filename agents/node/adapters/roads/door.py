@@ -6,6 +6,7 @@ import socket
 import socketserver
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,12 +18,12 @@ from agents.node.adapters.roads import proof
 from agents.node.adapters.roads.libvirt_calls import MigrationOnly
 from agents.node.adapters.roads.pipe import find_out_when_gone, hang_up, pipe
 from agents.node.adapters.roads.proof import NotLetIn
+from agents.node.adapters.roads.strangers import Strangers
 from agents.node.errors import AdapterError
 
 log = logging.getLogger(__name__)
 
 KNOCK, WAKE, VARIABLES, LIBVIRT = "knock", "wake", "variables", "libvirt"
-MAX_STRANGERS = 64
 
 
 class Inside(Protocol):
@@ -76,8 +77,11 @@ class Door(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     request_queue_size = 64
 
-    def __init__(self, address: Address, node: proof.Self, inside: Inside) -> None:
-        """
+    def __init__(
+        self, address: Address, node: proof.Self, inside: Inside, *, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`now`: see `Strangers`.
+
         Raises:
             OSError: the address cannot be listened on.
         """
@@ -86,7 +90,7 @@ class Door(socketserver.ThreadingTCPServer):
         self.context = node.server_context()
         self.address_family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
         self._open: dict[UUID, set[socket.socket]] = {}
-        self.strangers = threading.BoundedSemaphore(MAX_STRANGERS)
+        self.strangers = Strangers(now=now)
         self._lock = threading.Lock()
         super().__init__((address.host, address.port), _Visit)
         threading.Thread(target=self.serve_forever, name="door", daemon=True).start()
@@ -106,9 +110,16 @@ class Door(socketserver.ThreadingTCPServer):
         for connection in connections:
             hang_up(connection)
 
-    def verify_request(self, request: Any, client_address: object) -> bool:
-        """Who has not proved anything yet keeps a thread busy, too."""
-        return self.strangers.acquire(blocking=False)
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        return self.strangers.take_place(request, str(client_address[0]))
+
+    def service_actions(self) -> None:
+        """Called by `serve_forever` at least twice a second."""
+        self.strangers.end_late_ones()
+
+    def shutdown_request(self, request: Any) -> None:
+        self.strangers.leave(request)
+        super().shutdown_request(request)
 
     @contextmanager
     def let_in(self, guest_id: UUID, connection: socket.socket) -> Iterator[None]:
@@ -134,8 +145,6 @@ class _Visit(socketserver.BaseRequestHandler):
             facts = {"from": self.client_address[0], "problem": str(exc)}
             log.warning("not let in", extra={"facts": facts})
             return
-        finally:
-            self.server.strangers.release()
         try:
             with tls, self.server.let_in(guest_id, tls):
                 lead(tls)
@@ -147,14 +156,18 @@ class _Visit(socketserver.BaseRequestHandler):
         Raises:
             OSError, AdapterError: it is nobody who is expected, and was told so if possible.
         """
-        tls = self.server.context.wrap_socket(self.request, server_side=True)
+        strangers, request = self.server.strangers, self.request
+        tls = self.server.context.wrap_socket(request, server_side=True, do_handshake_on_connect=False)
         try:
+            strangers.goes_on_as(request, tls)
+            tls.do_handshake()
             nonce = secrets.token_hex(32)
             proof.say(tls, {"nonce": nonce})
             try:
                 claim = proof.read_claim(proof.heard(tls), nonce=nonce, to=self.server.fingerprint)
                 if not self.server.inside.expects(claim.guest_id, claim.fingerprint):
                     raise NotLetIn(f"Guest {claim.guest_id} is not expected here, or not from this node.")
+                strangers.leave(request)
                 lead = self._lead(claim.guest_id, claim.channel)
             except (AdapterError, OSError) as exc:
                 proof.say(tls, {"reason": str(exc)})

@@ -1,0 +1,123 @@
+"""Whether a domain of libvirt is the one that the agent would define itself; pure.
+
+A guest that arrives from another node brings its definition with it, and that node may have been taken over. So the
+definition is compared with the agent's own. libvirt completes a definition (addresses, aliases, implicit devices):
+`domainrules` lists each element and attribute that it may add, with the values that these may have. All the rest must
+be as in the agent's own definition, and what is not listed is refused.
+
+Guests move between releases of the agent. Who changes what `domainxml.domain` gives to a guest lets guests with the
+definition of the release before pass here.
+"""
+
+import xml.etree.ElementTree as ET
+from collections import Counter
+from collections.abc import Iterator
+from typing import NamedTuple
+from uuid import UUID
+
+from agents.node import domainxml
+from agents.node.adapters.base import GuestSpec
+from agents.node.domainrules import Rule, Rules, rules
+
+KIB_PER_MIB = 1024
+DOCTYPE = "<!DOCTYPE"
+
+
+class ForeignDomain(ValueError):
+    """The domain is not the one that the agent would define. The text says where it differs."""
+
+
+class _Form(NamedTuple):
+    """An element without what libvirt adds, and with its children in one order: equal forms mean the same."""
+
+    tag: str
+    attributes: tuple[tuple[str, str], ...]
+    text: str
+    children: "tuple[_Form, ...]"
+
+
+def read(text: str) -> ET.Element:
+    """
+    Raises:
+        ForeignDomain: it is no domain, or has a document type, whose entities could grow without end.
+    """
+    if DOCTYPE in text:
+        raise ForeignDomain("the guest's XML has a document type")
+    try:
+        root = ET.fromstring(text)
+    except ET.ParseError as exc:
+        raise ForeignDomain(f"the guest's XML cannot be read: {exc}") from exc
+    guest_id(root)
+    return root
+
+
+def guest_id(root: ET.Element) -> UUID:
+    """
+    Raises:
+        ForeignDomain: it has no UUID.
+    """
+    found = [element.text or "" for element in root.iterfind("uuid")] if root.tag == "domain" else []
+    try:
+        (text,) = found
+        return UUID(text.strip())
+    except ValueError as exc:
+        raise ForeignDomain("the guest's XML has no UUID") from exc
+
+
+def printed(root: ET.Element) -> str:
+    """The domain for libvirt to read again: what its XML does not show is not in it either."""
+    return ET.tostring(root, encoding="unicode")
+
+
+def check(guest: GuestSpec, root: ET.Element, *, is_prepared: bool = False) -> None:
+    """`is_prepared`: libvirt has prepared the start and added what it chooses itself (socket paths, labels, backing
+    chains). Such values are refused in a definition that comes from elsewhere.
+
+    Raises:
+        ForeignDomain: the domain is not the one that the agent would define for this guest.
+    """
+    virt_type = root.get("type")
+    if virt_type not in ("kvm", "qemu"):
+        raise ForeignDomain(f"its hypervisor is {virt_type!r}")
+    added = rules(guest, is_prepared=is_prepared)
+    own = ET.fromstring(domainxml.domain(guest, virt_type="kvm" if virt_type == "kvm" else "qemu"))
+    _compare(_form(own, "", added), _form(root, "", added), "")
+
+
+def _form(element: ET.Element, path: str, added: Rules) -> _Form:
+    attributes, text = dict(element.attrib), (element.text or "").strip()
+    if attributes.get("unit") == "MiB" and text.isdecimal():
+        attributes["unit"], text = "KiB", str(int(text) * KIB_PER_MIB)
+    kept = [(name, value) for name, value in attributes.items() if not added.adds_attribute(path, name, value)]
+    children = [_form(child, _below(path, child), added) for child in _own_children(element, path, added)]
+    return _Form(element.tag, tuple(sorted(kept)), text, tuple(sorted(children)))
+
+
+def _own_children(element: ET.Element, path: str, added: Rules) -> Iterator[ET.Element]:
+    """Those that no rule explains, each rule as often as it may."""
+    seen: Counter[Rule] = Counter()
+    for child in element:
+        rule = added.rule_for(child, _below(path, child))
+        if rule is None or seen[rule] >= rule.times:
+            yield child
+        else:
+            seen[rule] += 1
+
+
+def _below(path: str, child: ET.Element) -> str:
+    return f"{path}/{child.tag}" if path else child.tag
+
+
+def _compare(own: _Form, other: _Form, path: str) -> None:
+    if own.attributes != other.attributes or own.text != other.text:
+        raise ForeignDomain(f"<{path or 'domain'}> has other values")
+    surplus = Counter(other.children) - Counter(own.children)
+    missing = Counter(own.children) - Counter(other.children)
+    for form in surplus:
+        twins = [each for each in missing if each.tag == form.tag]
+        below = f"{path}/{form.tag}" if path else form.tag
+        if len(twins) != 1:
+            raise ForeignDomain(f"<{below}> is not of its definition")
+        _compare(twins[0], form, below)
+    for form in missing:
+        raise ForeignDomain(f"<{path}/{form.tag}> is missing")

@@ -1,0 +1,292 @@
+"""Domains as libvirt 11.3 shows them, honest ones and those that a node sends which was taken over."""
+
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from agents.node import domain_check, domainxml
+from agents.node.adapters.base import Firmware, GuestDisk, GuestNic, GuestSpec
+from agents.node.domain_check import ForeignDomain
+from agents.node.trust.clock import Clock
+from agents.node.trust.starts import ARRIVAL, START, Starts
+
+GOLDEN = Path(__file__).parent / "golden" / "domains"
+PROJECT = UUID("01980000-0000-7000-8000-00000000c001")
+IMAGE = Path("/run/agent/images/3c1929da5dfa056a8d80c0ed1428c60a7292b88d201b1a58608eeb13e4cdbf07")
+FAR = datetime(2100, 1, 1, tzinfo=UTC)
+
+
+def guest(guest_id: str, *volumes: tuple[str, Path | None]) -> GuestSpec:
+    folder = Path("/run/agent")
+    disks = [GuestDisk(UUID(each), folder / f"volumes/{each}.qcow2", image=image) for each, image in volumes]
+    return GuestSpec(
+        id=UUID(guest_id),
+        project_id=PROJECT,
+        vcpus=1,
+        memory_mib=128,
+        firmware=Firmware.BIOS,
+        disks=tuple(disks),
+        nics=(),
+        seed=folder / f"instances/{guest_id}/seed.iso",
+        console_log=folder / f"instances/{guest_id}/console.log",
+        serial_socket=folder / f"consoles/{guest_id}",
+    )
+
+
+ROOT, DATA = "01a222ae-0a89-73ab-a944-2f2b43793159", "01a222ae-0a89-7a9e-b736-e491aabf852c"
+CARD = GuestNic("tapc58279f60f7", "br0000000b001", "52:54:00:00:00:0b", 1450)
+NEW = replace(guest("01a222ae-0b31-7aba-bfb2-63ffeb60542f", (ROOT, IMAGE)), nics=(CARD,))
+MOVED = replace(guest(str(NEW.id), (ROOT, IMAGE), (DATA, None)), nics=(CARD,))
+UEFI = replace(
+    guest("01a222ae-62f9-7645-8875-bf83fb76bc48", ("01a222ae-62e1-7727-a249-22a597173193", None)),
+    memory_mib=256,
+    firmware=Firmware.UEFI,
+)
+# File → whose domain it shows, and whether libvirt has prepared its start.
+SHOWN = {
+    "prepare": (NEW, False),
+    "start": (NEW, True),
+    "migrate": (MOVED, False),
+    "prepare-arrival": (MOVED, False),
+    "start-arrival": (MOVED, True),
+    "arrived": (MOVED, True),
+    "uefi-prepare": (UEFI, False),
+    "uefi-start": (UEFI, True),
+    "uefi-migrate": (UEFI, False),
+    "uefi-arrived": (UEFI, True),
+}
+
+
+def text_of(name: str) -> str:
+    return (GOLDEN / f"{name}.xml").read_text()
+
+
+def check(name: str, text: str) -> None:
+    spec, is_prepared = SHOWN[name]
+    domain_check.check(spec, domain_check.read(text), is_prepared=is_prepared)
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_what_libvirt_makes_of_our_definition_is_ours(name: str) -> None:
+    check(name, text_of(name))
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_what_is_answered_to_libvirt_is_checked_as_it_is_written(name: str) -> None:
+    check(name, domain_check.printed(domain_check.read(text_of(name))))
+
+
+@pytest.mark.parametrize("virt_type", ["kvm", "qemu"])
+@pytest.mark.parametrize("spec", [NEW, MOVED, UEFI], ids=["new", "moved", "uefi"])
+def test_our_definition_is_ours_before_libvirt_has_touched_it(spec: GuestSpec, virt_type: domainxml.VirtType) -> None:
+    domain_check.check(spec, domain_check.read(domainxml.domain(spec, virt_type=virt_type)))
+
+
+def test_a_guest_under_kvm_passes() -> None:
+    under_kvm = text_of("migrate").replace("<domain type='qemu'>", "<domain type='kvm'>")
+    under_kvm = under_kvm.replace("<cpu mode='maximum'", "<cpu mode='host-passthrough' migratable='on'")
+    without_cache = under_kvm.replace("<tb-cache unit='KiB'>65536</tb-cache>", "").replace("<tcg>", "")
+    check("migrate", without_cache.replace("</tcg>", ""))
+
+
+def test_the_order_of_disks_and_their_names_in_the_guest_are_libvirt_s() -> None:
+    swapped = replace(MOVED, disks=MOVED.disks[::-1])
+    with pytest.raises(ForeignDomain):  # the root disk is the one that the guest boots from
+        domain_check.check(swapped, domain_check.read(text_of("migrate")))
+    check("migrate", text_of("migrate").replace("dev='vdb'", "dev='vdf'"))
+
+
+Change = Callable[[str], str]
+
+
+def device(text: str) -> Change:
+    return lambda domain: domain.replace("</devices>", f"{text}</devices>")
+
+
+def element(text: str) -> Change:
+    return lambda domain: domain.replace("</domain>", f"{text}</domain>")
+
+
+def instead(old: str, new: str) -> Change:
+    def change(domain: str) -> str:
+        assert old in domain
+        return domain.replace(old, new, 1)
+
+    return change
+
+
+def inside(parent: str, text: str) -> Change:
+    return instead(f"</{parent}>", f"{text}</{parent}>")
+
+
+BACKING = "<backingStore type='file'><format type='qcow2'/><source file='{}'/></backingStore>"
+PASSED_THROUGH = "<source><address domain='0x0000' bus='0x03' slot='0x00' function='0x0'/></source>"
+QEMU = "<q:commandline xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'><q:arg value='-S'/></q:commandline>"
+OTHER_DISK = "<disk type='file' device='disk'><source file='/run/agent/volumes/x.qcow2'/><target dev='vdz'/></disk>"
+CARD_OF_THE_NODE = "<interface type='direct'><source dev='eth0' mode='bridge'/><model type='virtio'/></interface>"
+HOSTILE: dict[str, Change] = {
+    "the root user": element("<seclabel type='static' model='dac' relabel='yes'><label>+0:+0</label></seclabel>"),
+    "the root user, as if libvirt had chosen": element(
+        "<seclabel type='dynamic' model='dac' relabel='no'><label>+0:+0</label></seclabel>"
+    ),
+    "no label": element("<seclabel type='none'/>"),
+    "no label of one model": element("<seclabel type='none' model='apparmor'/>"),
+    "another profile": element(
+        "<seclabel type='dynamic' model='apparmor' relabel='yes'><label>unconfined</label></seclabel>"
+    ),
+    "another bridge": instead("bridge='br0000000b001'", "bridge='br0000000b002'"),
+    "another tap": instead("dev='tapc58279f60f7'", "dev='tapdeadbeef000'"),
+    "another MAC": instead("52:54:00:00:00:0b", "52:54:00:00:00:0c"),
+    "a second card": device(
+        "<interface type='bridge'><source bridge='br0000000b001'/><target dev='vnet9'/></interface>"
+    ),
+    "the node's card": device(CARD_OF_THE_NODE),
+    "the node's card instead": instead("<interface type='bridge'>", "<interface type='ethernet'>"),
+    "a script for the card": inside("interface", "<script path='/tmp/x'/>"),
+    "a PCI device of the node": device(
+        f"<hostdev mode='subsystem' type='pci' managed='yes'>{PASSED_THROUGH}</hostdev>"
+    ),
+    "a folder of the node": device("<filesystem type='mount'><source dir='/'/><target dir='root'/></filesystem>"),
+    "arguments of QEMU": element(QEMU),
+    "another program": instead("/usr/bin/qemu-system-x86_64", "/tmp/qemu-system-x86_64"),
+    "a program beside": instead("/usr/bin/qemu-system-x86_64", "/usr/bin/../../tmp/qemu"),
+    "a loader": instead("</type>", "</type><loader readonly='yes' type='pflash'>/tmp/OVMF/x.fd</loader>"),
+    "variables of another guest": instead("</type>", "</type><nvram>/var/lib/libvirt/qemu/nvram/x_VARS.fd</nvram>"),
+    "a kernel": instead("</type>", "</type><kernel>/boot/vmlinuz</kernel>"),
+    "another volume": instead("volumes/01a222ae-0a89-73ab", "volumes/01a222ae-0a89-73ac"),
+    "another's image below": instead(
+        "<target dev='vda'", BACKING.format("/run/agent/volumes/other.qcow2") + "<target dev='vda'"
+    ),
+    "the node's files below": instead("<target dev='vda'", BACKING.format("/etc/shadow") + "<target dev='vda'"),
+    "a disk more": device(OTHER_DISK),
+    "a disk of the node": device("<disk type='block' device='lun'><source dev='/dev/sda'/><target dev='sdb'/></disk>"),
+    "a network disk": device("<disk type='network'><source protocol='nbd' name='x'/><target dev='sdb'/></disk>"),
+    "raw instead of qcow2": instead("type='qcow2' discard", "type='raw' discard"),
+    "a writable seed": instead("<readonly/>", ""),
+    "labels of a disk": instead("<target dev='vda'", "<seclabel relabel='no'/><target dev='vda'"),
+    "a console to a file": device("<serial type='file'><source path='/etc/cron.d/x'/><target port='1'/></serial>"),
+    "a log elsewhere": instead("/console.log' append='on'", "/../../../etc/cron.d/x' append='on'"),
+    "a console elsewhere": instead("path='/run/agent/consoles/", "path='/run/agent/moves/"),
+    "a channel to a socket": device(
+        "<channel type='unix'><source mode='connect' path='/run/libvirt/libvirt-sock'/>"
+        "<target type='virtio' name='x'/></channel>"
+    ),
+    "VNC for all": instead("<listen type='socket'", "<listen type='address' address='0.0.0.0'"),
+    "VNC at a port": instead("<graphics type='vnc'", "<graphics type='vnc' port='5900'"),
+    "another socket of VNC": instead("<graphics type='vnc'", "<graphics type='vnc' socket='/run/agent/hook.sock'"),
+    "SPICE": device("<graphics type='spice' port='5901'/>"),
+    "random numbers of a file": instead("/dev/urandom", "/dev/mem"),
+    "an RNG of a socket": device("<rng model='virtio'><backend model='egd' type='udp'/></rng>"),
+    "a TPM": device("<tpm model='tpm-tis'><backend type='passthrough'><device path='/dev/tpm0'/></backend></tpm>"),
+    "a watchdog that dumps": device("<watchdog model='i6300esb' action='dump'/>"),
+    "shared memory": element("<memoryBacking><source type='file'/><access mode='shared'/></memoryBacking>"),
+    "more memory": instead("<memory unit='KiB'>131072", "<memory unit='KiB'>1310720"),
+    "more vCPUs": instead("<vcpu placement='static'>1<", "<vcpu placement='static'>8<"),
+    "CPUs of the node": instead("<vcpu placement='static'", "<vcpu placement='static' cpuset='0'"),
+    "a partition": instead("</vcpu>", "</vcpu><resource><partition>/</partition></resource>"),
+    "another machine": instead("machine='pc-q35-10.0'", "machine='xenfv'"),
+    "another project": instead("00000000c001", "00000000c002"),
+    "another name": instead("<name>andromede-01a222ae-0b31", "<name>andromede-01a222ae-0b32"),
+    "ends otherwise": instead("<on_crash>destroy<", "<on_crash>coredump-destroy<"),
+    "another address": instead("bus='0x05' slot='0x00'", "bus='/etc' slot='0x00'"),
+    "Xen": instead("<domain type='qemu'", "<domain type='xen'"),
+    "no disk": lambda domain: domain[: domain.index("<disk")] + domain[domain.index("</disk>") + 7 :],
+}
+
+
+@pytest.mark.parametrize("attack", HOSTILE)
+@pytest.mark.parametrize("name", ["migrate", "prepare", "start", "prepare-arrival", "start-arrival", "arrived"])
+def test_anything_else_is_refused(name: str, attack: str) -> None:
+    honest = text_of(name)
+    hostile = HOSTILE[attack](honest)
+    assert hostile != honest
+    with pytest.raises(ForeignDomain):
+        check(name, hostile)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        inside("channel", "<source mode='bind' path='/run/libvirt/qemu/channel/9-andromede-01a222ae-0/x'/>"),
+        inside("disk", "<alias name='virtio-disk9'/>"),
+        instead("<target dev='vda'", BACKING.format(IMAGE) + "<target dev='vda'"),
+        element("<seclabel type='dynamic' model='dac' relabel='yes'><label>+64055:+64055</label></seclabel>"),
+        instead("<listen type='socket'", "<listen type='socket' socket='/run/libvirt/libvirt-sock'"),
+    ],
+    ids=["a channel", "an alias", "an image", "a label", "a socket"],
+)
+def test_what_libvirt_chooses_itself_does_not_come_from_another_node(change: Change) -> None:
+    with pytest.raises(ForeignDomain):
+        check("migrate", change(text_of("migrate")))
+
+
+def test_the_reason_says_where() -> None:
+    with pytest.raises(ForeignDomain, match="<devices/hostdev> is not of its definition"):
+        check("migrate", device("<hostdev/>")(text_of("migrate")))
+    with pytest.raises(ForeignDomain, match="<vcpu> has other values"):
+        check("migrate", HOSTILE["more vCPUs"](text_of("migrate")))
+    with pytest.raises(ForeignDomain, match="<devices/interface/source> has other values"):
+        check("migrate", HOSTILE["another bridge"](text_of("migrate")))
+    with pytest.raises(ForeignDomain, match="<devices/disk> is missing"):
+        check("migrate", HOSTILE["no disk"](text_of("migrate")))
+
+
+@contextmanager
+def leave(questions: tuple[str, ...]) -> Iterator[Starts]:
+    starts = Starts(Clock())
+    if questions == ARRIVAL:
+        starts.expect(MOVED, FAR)
+        yield starts
+        return
+    with starts.allow(NEW, FAR):
+        yield starts
+
+
+FILES = {ARRIVAL: ("migrate", "prepare-arrival", "start-arrival"), START: ("prepare", "start")}
+QUESTIONS = [(questions, number) for questions, names in FILES.items() for number in range(len(names))]
+
+
+@pytest.mark.parametrize("attack", ["the root user", "another bridge", "a PCI device of the node"])
+@pytest.mark.parametrize(("questions", "number"), QUESTIONS)
+def test_each_question_of_a_start_and_of_an_arrival_compares(
+    questions: tuple[str, ...], number: int, attack: str
+) -> None:
+    texts = [text_of(name) for name in FILES[questions]]
+    with leave(questions) as starts:
+        for operation, text in list(zip(questions, texts, strict=True))[:number]:
+            assert starts.use(NEW.id, operation, domain_check.read(text)) is None
+        hostile = domain_check.read(HOSTILE[attack](texts[number]))
+        assert "is not as the agent defined it" in str(starts.use(NEW.id, questions[number], hostile))
+        assert starts.use(NEW.id, questions[number], domain_check.read(texts[number])) is None, "it is not used up"
+
+
+def test_a_saved_guest_is_not_brought_back() -> None:
+    with leave(START) as starts:
+        for text in (text_of("prepare"), HOSTILE["a PCI device of the node"](text_of("prepare"))):
+            assert starts.use(NEW.id, "restore", domain_check.read(text)) is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("<domain><uuid>", "cannot be read"),
+        ("<domain/>", "no UUID"),
+        (f"<other><uuid>{NEW.id}</uuid></other>", "no UUID"),
+        (f"<domain><uuid>{NEW.id}</uuid><uuid>{NEW.id}</uuid></domain>", "no UUID"),
+        ("<!DOCTYPE d [<!ENTITY a 'aa'>]><domain><uuid>&a;</uuid></domain>", "document type"),
+    ],
+)
+def test_what_is_no_domain_is_refused(text: str, problem: str) -> None:
+    with pytest.raises(ForeignDomain, match=problem):
+        domain_check.read(text)
+
+
+def test_the_answer_has_what_qemu_needs_of_addresses() -> None:
+    answer = ET.fromstring(domain_check.printed(domain_check.read(text_of("migrate"))))
+    assert answer.find("devices/interface/address") is not None
