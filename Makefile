@@ -3,8 +3,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 VENV := .venv/bin
 NAME ?= create
+TESTS = $(VENV)/python -m scripts.with_services $(VENV)/python -m scripts.run_tests
 
-.PHONY: help setup ansible chaos release browser screenshots requirements protocol fmt check test test-fast mutate terraform terraform-package \
+.PHONY: help setup ansible chaos release browser screenshots requirements protocol fmt check test test-all test-fast mutate terraform terraform-package \
 	terraform-docs demo demo-down bench fuzz examples openapi publish-migrations publish-openapi docs clients
 
 help:  ## This list
@@ -19,11 +20,14 @@ fmt: setup  ## Format the code and mend what can be mended
 check: setup  ## Format, lint, types, layers, migrations, OpenAPI and generated documents
 	@$(VENV)/python -m scripts.with_services $(VENV)/python -m scripts.check
 
-test: setup  ## Everything, with real guests in the lab; needs root
-	@$(VENV)/python -m scripts.with_services $(VENV)/pytest -n 3 --durations 25 $(ARGS)
+test: setup  ## The gate, with real guests in the lab; needs root
+	@$(TESTS) -n 3 --durations 25 -m "not nightly" $(ARGS)
+
+test-all: setup  ## Everything, nightly and before a release: all pages, long storms, all benchmarks in small; needs root
+	@$(TESTS) -n 3 --durations 25 $(ARGS)
 
 test-fast: setup  ## Unit and service tests, without root
-	@$(VENV)/python -m scripts.with_services $(VENV)/pytest -n 2 -m "not lab and not slow" $(ARGS)
+	@$(TESTS) -n 2 -m "not lab and not slow and not nightly" $(ARGS)
 
 mutate: setup  ## Change the policy code in every small way, and see that a test notices; ten minutes
 	@$(VENV)/python -m scripts.mutate $(ARGS)
@@ -55,7 +59,7 @@ demo: setup  ## A cloud of three nodes on this machine, and a first guest in it;
 demo-down: setup  ## Remove every trace of the demo
 	@$(VENV)/python -m scripts.demo down
 
-bench: setup  ## Measure: NAME=api, audit, boot, cli, create, dashboard, drain, evacuate, evidence, footprint, lighthouse, metrics, migrate, operations, permits, placement, stream, terraform or usage; prints JSON
+bench: setup  ## Measure: NAME=api, audit, boot, cli, create, dashboard, drain, evacuate, evidence, footprint, lighthouse, metrics, migrate, operations, overload, permits, placement, stream, terraform or usage; prints JSON
 	@$(VENV)/python -m bench.$(NAME) $(ARGS)
 
 release: setup  ## One file to install servers from, without a network there: var/release
