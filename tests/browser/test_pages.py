@@ -1,6 +1,9 @@
 """Every page, in both languages and both themes: nothing that axe-core knows is wrong, nothing is complained about in
 the console, nothing is wider than a phone."""
 
+from itertools import cycle
+from typing import Literal
+
 import pytest
 from playwright.sync_api import Browser, Page
 
@@ -11,11 +14,17 @@ from tests.browser.pages import PAGES
 from tests.hearing import hear
 
 PHONE = {"width": 320, "height": 640}  # also what 1280 pixels are at 400 % (WCAG 1.4.10)
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 NOT_FOUND = "the server responded with a status of 404"
 
 
+def name_of(person: str) -> str:
+    return person or "anybody"
+
+
+@pytest.mark.nightly
 @pytest.mark.parametrize("language", ["en", "fr"])
-@pytest.mark.parametrize("person", list(PAGES), ids=lambda person: person or "anybody")
+@pytest.mark.parametrize("person", list(PAGES), ids=name_of)
 def test_axe_finds_nothing(opened: Opener, person: str, language: str) -> None:
     """All that it knows, in light colours; then, on the same page, in dark ones what depends on colours."""
     seen = opened(person, language=language, color_scheme="light", reduced_motion="reduce")
@@ -29,7 +38,20 @@ def test_axe_finds_nothing(opened: Opener, person: str, language: str) -> None:
     assert {place: wrong for place, wrong in found.items() if wrong} == {}
 
 
-@pytest.mark.parametrize("person", list(PAGES), ids=lambda person: person or "anybody")
+@pytest.mark.parametrize(
+    ("person", "language"), list(zip(PAGES, cycle(["en", "fr"]), strict=False)), ids=lambda each: each or "anybody"
+)
+def test_axe_finds_nothing_in_one_language_and_theme(opened: Opener, person: str, language: str) -> None:
+    """Each page once; the theme changes from page to page."""
+    found = {}
+    seen = opened(person, language=language, reduced_motion="reduce")
+    for path, theme in zip(PAGES[person], cycle(THEMES), strict=False):
+        seen.page.emulate_media(color_scheme=theme)
+        found[path, theme] = violations(go(seen, path))
+    assert {place: wrong for place, wrong in found.items() if wrong} == {}
+
+
+@pytest.mark.parametrize("person", list(PAGES), ids=name_of)
 def test_nothing_is_wider_than_a_phone(opened: Opener, person: str) -> None:
     seen = opened(person, language="fr", viewport=PHONE)
     wide = {}

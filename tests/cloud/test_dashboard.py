@@ -172,7 +172,7 @@ def menu(page: Page, words: str) -> None:
 # ---- from an invitation to a guest, and back
 
 
-@pytest.mark.parametrize("language", ["en", "fr"])
+@pytest.mark.parametrize("language", ["fr", pytest.param("en", marks=pytest.mark.nightly)])
 def test_from_an_invitation_to_a_guest_and_back(opened: Opener, people: People, language: str) -> None:
     page, say, name = opened(language, WINDOWS[language]), words_in(language), f"by-keys-{language}"
     sign_up(page, say, people, f"newcomer-{language}@example.org")

@@ -58,6 +58,7 @@ resource "andromede_volume_attachment" "own" {
 REBOOT = 'action "andromede_instance_reboot" "web" {\n  config {\n    instance = andromede_instance.web[0].id\n  }\n}\n'
 
 
+@pytest.mark.nightly
 def test_the_application_with_real_guests(tenant: Tenant, tmp_path: Path) -> None:
     token, _ = tenant.cloud.make_project("terraform")
     api = Api(tenant.cloud.stack.url, token, project="terraform")

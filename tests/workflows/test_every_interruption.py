@@ -13,6 +13,7 @@ from controlplane.operations.models import Operation
 from controlplane.workflows import tasks
 from controlplane.workflows.recipe import Step
 from controlplane.workflows.registry import WORKFLOWS
+from tests.nightly import thinned
 from tests.workflows.helpers import (
     Altered,
     altered,
@@ -67,7 +68,7 @@ def slept(operation: Operation, case: Case, step: str, act: Act) -> None:
         run_on(operation, altered(WORKFLOWS[case.kind], step, sleep_while(act)))
 
 
-@pytest.mark.parametrize(("case", "step"), STEPS)
+@pytest.mark.parametrize(("case", "step"), thinned(STEPS, keep_every=3, beginning=0))
 def test_an_answer_that_is_lost_is_asked_for_again(cloud: Cloud, case: Case, step: str) -> None:
     operation = case.prepare(cloud)()
     starts = count_starts(cloud)
@@ -80,7 +81,7 @@ def test_an_answer_that_is_lost_is_asked_for_again(cloud: Cloud, case: Case, ste
     assert_clean_slate(cloud)
 
 
-@pytest.mark.parametrize(("case", "step"), STEPS)
+@pytest.mark.parametrize(("case", "step"), thinned(STEPS, keep_every=3, beginning=1))
 def test_a_message_that_comes_twice_does_nothing_twice(cloud: Cloud, case: Case, step: str) -> None:
     """In the middle of the step, and when all is over."""
     operation = case.prepare(cloud)()
@@ -95,7 +96,7 @@ def test_a_message_that_comes_twice_does_nothing_twice(cloud: Cloud, case: Case,
     assert_clean_slate(cloud)
 
 
-@pytest.mark.parametrize(("case", "step"), STEPS)
+@pytest.mark.parametrize(("case", "step"), thinned(STEPS, keep_every=3, beginning=2))
 def test_who_slept_until_another_had_ended_it_changes_nothing(cloud: Cloud, case: Case, step: str) -> None:
     operation = case.prepare(cloud)()
     starts, ended = count_starts(cloud), dict[str, object]()
@@ -111,7 +112,7 @@ def test_who_slept_until_another_had_ended_it_changes_nothing(cloud: Cloud, case
     assert_clean_slate(cloud)
 
 
-@pytest.mark.parametrize(("case", "step"), CANCELLABLE)
+@pytest.mark.parametrize(("case", "step"), thinned(CANCELLABLE, keep_every=3, beginning=0))
 def test_who_slept_until_it_was_cancelled_changes_nothing(cloud: Cloud, case: Case, step: str) -> None:
     ask = case.prepare(cloud)
     before = picture(cloud)
@@ -127,7 +128,7 @@ def test_who_slept_until_it_was_cancelled_changes_nothing(cloud: Cloud, case: Ca
     assert_clean_slate(cloud)
 
 
-@pytest.mark.parametrize(("case", "step"), UNDOABLE)
+@pytest.mark.parametrize(("case", "step"), thinned(UNDOABLE, keep_every=3, beginning=1))
 def test_who_slept_on_the_way_back_changes_nothing(cloud: Cloud, case: Case, step: str) -> None:
     """The step failed, and before its undo the worker sleeps until another one has undone all."""
     ask = case.prepare(cloud)
@@ -152,7 +153,7 @@ def test_who_slept_on_the_way_back_changes_nothing(cloud: Cloud, case: Case, ste
     assert_clean_slate(cloud)
 
 
-@pytest.mark.parametrize(("case", "step"), STEPS)
+@pytest.mark.parametrize(("case", "step"), thinned(STEPS, keep_every=3, beginning=2))
 def test_who_slept_until_all_was_deleted_leaves_nothing(cloud: Cloud, case: Case, step: str) -> None:
     operation = case.prepare(cloud)()
 
