@@ -198,6 +198,7 @@ class Cloud:
             self._reap(name)
             node, host = self.lab.node(name), address.rpartition(":")[0]
             command += ["--state-dir", str(node.state_dir), "--arrivals", f"{host}:{ARRIVALS_PORT}"]
+            command += ["--confinement", "optional"]  # nor AppArmor
             self.agents[name] = node.spawn(command, log=self.agent_log(name))
 
     def start_agent(self, name: str) -> None:

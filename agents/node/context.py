@@ -40,6 +40,8 @@ class Node:
     """None on a node without libvirt, where nobody could start a guest behind the agent's back."""
     inventory_interval_s: float = 300.0
     """How often a watcher is told, with the node's signature, all that runs and lies here."""
+    needs_confinement: bool = False
+    """Whether it may carry guests only if libvirt confines them by a kernel module."""
     self_test: Verdict = field(default_factory=lambda: Verdict(has_passed=True))
     locks: ResourceLocks = field(default_factory=ResourceLocks)
 

@@ -147,12 +147,13 @@ def _prepared(guest: GuestSpec) -> list[Rule]:
 
 
 def _labels(guest: GuestSpec) -> list[Rule]:
-    user, profile = r"\+\d{1,10}:\+\d{1,10}", re.escape(f"libvirt-{guest.id}")
+    profile, selinux = re.escape(f"libvirt-{guest.id}"), r"[a-z_]+:[a-z_]+:svirt_[a-z_]+:s0:c\d{1,4},c\d{1,4}"
+    label = rf"\+\d{{1,10}}:\+\d{{1,10}}|{profile}|{selinux}"
     return [
         Rule("seclabel", {"type": "dynamic", "model": "dac", "relabel": "yes"}),
-        Rule("seclabel", {"type": "dynamic", "model": "apparmor", "relabel": "yes"}),
-        Rule("seclabel/label", text=f"{user}|{profile}"),
-        Rule("seclabel/imagelabel", text=f"{user}|{profile}"),
+        Rule("seclabel", {"type": "dynamic", "model": "apparmor|selinux", "relabel": "yes"}),
+        Rule("seclabel/label", text=label),
+        Rule("seclabel/imagelabel", text=label),
     ]
 
 

@@ -75,6 +75,7 @@ class Config:
     lease: LeasePolicy = field(default_factory=LeasePolicy)
     watchdog: Path | None = None
     watchdog_timeout_s: int = WATCHDOG_TIMEOUT_S
+    needs_confinement: bool = False
 
 
 class Beside(Protocol):
@@ -166,6 +167,7 @@ def _node(config: Config, credentials: pki.Credentials, adapters: Adapters) -> N
         permits=Permits.open(ledger, key=key, zone=identity.zone, root=root, clock=config.clock),
         lease=lease,
         hook=config.hook,
+        needs_confinement=config.needs_confinement,
         self_test=Verdict(has_passed=config.hook is None),
         inventory_interval_s=config.inventory_interval_s,
     )
@@ -198,6 +200,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         lease=LeasePolicy(stops=options.on_lapse == "stop", limit_s=options.lapse_limit_s),
         watchdog=options.watchdog,
         watchdog_timeout_s=options.watchdog_timeout_s,
+        needs_confinement=options.confinement == "required",
     )
     server = serve(config, _fake(config, options) if options.adapter == "fake" else _libvirt(config, options))
     if options.observe:
@@ -307,10 +310,6 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME=PATH",
         help="storage that other nodes of the zone have mounted too, on the same path; may be repeated",
     )
-    parser.add_argument("--hook-path", type=Path, default=script.DEFAULT_PATH, help="libvirt's hook for QEMU guests")
-    parser.add_argument(
-        "--hook-socket", type=Path, help="where that hook asks the agent (default: STATE_DIR/hook.sock)"
-    )
     parser.add_argument(
         "--clock",
         default="synchronised",
@@ -321,6 +320,7 @@ def _parser() -> argparse.ArgumentParser:
         "--inventory-interval-s", type=float, default=INVENTORY_INTERVAL_S, help="between signed inventories"
     )
     _add_network(parser)
+    _add_protection(parser)
     _add_lease(parser)
     _add_fake(parser)
     return parser
@@ -359,6 +359,19 @@ def _positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
     return number
+
+
+def _add_protection(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--hook-path", type=Path, default=script.DEFAULT_PATH, help="libvirt's hook for QEMU guests")
+    parser.add_argument(
+        "--hook-socket", type=Path, help="where that hook asks the agent (default: STATE_DIR/hook.sock)"
+    )
+    parser.add_argument(
+        "--confinement",
+        default="required",
+        choices=("required", "optional"),
+        help="optional: carry guests also where libvirt has no AppArmor or SELinux to confine QEMU (labs)",
+    )
 
 
 def _add_lease(parser: argparse.ArgumentParser) -> None:

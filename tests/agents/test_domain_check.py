@@ -95,6 +95,21 @@ def test_a_guest_under_kvm_passes() -> None:
     check("migrate", without_cache.replace("</tcg>", ""))
 
 
+@pytest.mark.parametrize(
+    ("model", "label", "of_images"),
+    [
+        ("apparmor", f"libvirt-{NEW.id}", f"libvirt-{NEW.id}"),
+        ("selinux", "system_u:system_r:svirt_t:s0:c107,c434", "system_u:object_r:svirt_image_t:s0:c107,c434"),
+        ("selinux", "system_u:system_r:svirt_tcg_t:s0:c1,c2", "system_u:object_r:svirt_image_t:s0:c1,c2"),
+    ],
+)
+def test_a_guest_that_libvirt_confines_passes(model: str, label: str, of_images: str) -> None:
+    labels = f"<label>{label}</label><imagelabel>{of_images}</imagelabel>"
+    confined = element(f"<seclabel type='dynamic' model='{model}' relabel='yes'>{labels}</seclabel>")
+    for name in ("start", "start-arrival", "arrived"):
+        check(name, confined(text_of(name)))
+
+
 def test_the_order_of_disks_and_their_names_in_the_guest_are_libvirt_s() -> None:
     swapped = replace(MOVED, disks=MOVED.disks[::-1])
     with pytest.raises(ForeignDomain):  # the root disk is the one that the guest boots from

@@ -1,5 +1,6 @@
 """What a node tries before it is given guests."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,20 @@ def test_what_fails_is_named_and_leaves_nothing(agent: AgentUnderTest, call: str
     assert not agent.fake.volumes
     assert not agent.fake.ports
     assert first_problem(agent.server.node) == ""
+
+
+@pytest.mark.parametrize(
+    ("trait", "is_needed", "has_problem"),
+    [("none", True, True), ("none", False, False), ("apparmor", True, False), ("selinux", True, False)],
+)
+def test_a_node_that_cannot_confine_guests_gets_none(
+    agent: AgentUnderTest, trait: str, is_needed: bool, has_problem: bool
+) -> None:
+    agent.fake.more_traits = (f"confinement:{trait}",)
+    node = replace(agent.server.node, needs_confinement=is_needed)
+    assert first_problem(node).startswith("Confinement: libvirt has no AppArmor") == has_problem
+    held = agent.stub.Describe(pb.DescribeRequest())
+    assert f"confinement:{trait}" in held.inventory.traits
 
 
 def untested(agent: AgentUnderTest, kept: Path) -> SelfTest:

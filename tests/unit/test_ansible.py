@@ -112,6 +112,14 @@ def test_no_unit_is_more_exposed_than_it_must_be(units: Path) -> None:
         assert ran.returncode == 0, ran.stdout.splitlines()[-1]
 
 
+@pytest.mark.parametrize(("confinement", "is_optional"), [("apparmor", False), ("none", True)])
+def test_the_agent_demands_confinement_where_libvirt_does(tmp_path: Path, confinement: str, is_optional: bool) -> None:
+    unit = tmp_path / "andromede-node.service"
+    given = {"release_folder": "/r", "node_address": "10.0.7.7:7443", "node_confinement": confinement}
+    write(unit, PLAYBOOK / f"roles/node/templates/{unit.name}.j2", defaults("node") | given)
+    assert ("--confinement optional" in unit.read_text()) == is_optional
+
+
 def test_the_agent_shares_the_mounts_of_its_node_and_may_ask_for_the_clock(units: Path) -> None:
     """Routers' namespaces are mounts, and outlive it only where it has no mount namespace of its own."""
     unit = (units / "andromede-node.service").read_text()

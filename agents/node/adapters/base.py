@@ -293,6 +293,9 @@ class GuestState:
     is_between: bool = False
 
 
+CONFINEMENT = "confinement:"  # trait: by which kernel module guests are confined, "none" if by none
+
+
 @dataclass(frozen=True, slots=True)
 class HostFacts:
     cores: int

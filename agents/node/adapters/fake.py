@@ -92,7 +92,7 @@ class FakeNode:
         self.volumes: dict[UUID, int] = {}
         self.ports: dict[UUID, PortSpec] = {}
         self.segments: dict[UUID, SegmentSpec] = {}
-        self.underlay_problem = ""
+        self.underlay_problem, self.more_traits = "", ("confinement:none",)
         self.network_problems = NetworkProblems()
         self.images: dict[str, int] = {}
         self.consoles: dict[UUID, bytes] = {}
@@ -216,7 +216,7 @@ class FakeHypervisor:
 
     def host(self) -> HostFacts:
         capacity = self._node.capacity
-        traits = ("firmware:bios", "firmware:uefi", "virt-type:qemu", f"cpu:{capacity.cpu}")
+        traits = ("firmware:bios", "firmware:uefi", "virt-type:qemu", f"cpu:{capacity.cpu}", *self._node.more_traits)
         return HostFacts(capacity.cores, capacity.memory_mib, capacity.cpu, "qemu", traits)
 
     def probe(self) -> str:

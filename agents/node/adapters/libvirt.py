@@ -16,6 +16,7 @@ from agents.node import domain_check, domainxml
 from agents.node.adapters import guest_cpu, libvirt_usage
 from agents.node.adapters.accelerator import Accelerator
 from agents.node.adapters.base import (
+    CONFINEMENT,
     GUEST_PREFIX,
     ConsoleKind,
     DomainFacts,
@@ -41,6 +42,7 @@ KVM_PROBATION_S = 10.0
 UNPLUG_TIMEOUT_S = 5.0  # on top of the 5 s that libvirt itself waits
 START_TIMEOUT_S = 10.0
 TAKE_OVER_TIMEOUT_S = 10.0
+CONFINING = ("apparmor", "selinux")
 IMAGE_LOCKED = ('Failed to get "write" lock', "Failed to get shared")
 QEMU_DIED = ("monitor", "no longer running")
 UNDEFINE = (
@@ -469,8 +471,15 @@ def _host_facts(connection: Any) -> HostFacts:
     # Memory as the kernel says: libvirt adds up NUMA nodes, whose figures are wrong under some hypervisors.
     memory_mib = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
     _arch, _memory, cores, *_ = connection.getInfo()
-    cpu = ElementTree.fromstring(connection.getCapabilities()).findtext("host/cpu/model") or "unknown"
+    host = ElementTree.fromstring(connection.getCapabilities())
+    cpu = host.findtext("host/cpu/model") or "unknown"
     capabilities = ElementTree.fromstring(connection.getDomainCapabilities(machine="q35", virttype="qemu"))
     firmwares = [value.text for value in capabilities.iterfind("os/enum[@name='firmware']/value")]
     traits = ["firmware:bios"] + (["firmware:uefi"] if "efi" in firmwares else [])
-    return HostFacts(cores, memory_mib, cpu, "", tuple(traits))
+    return HostFacts(cores, memory_mib, cpu, "", (*traits, f"{CONFINEMENT}{_confinement(host)}"))
+
+
+def _confinement(capabilities: ElementTree.Element) -> str:
+    """Which mandatory access control libvirt puts guests under."""
+    models = {model.text for model in capabilities.iterfind("host/secmodel/model")}
+    return next((each for each in CONFINING if each in models), "none")

@@ -12,7 +12,7 @@ from pathlib import Path
 from uuid import UUID
 
 from agents.node import VERSION
-from agents.node.adapters.base import NetworkSpec, PortSpec
+from agents.node.adapters.base import CONFINEMENT, NetworkSpec, PortSpec
 from agents.node.context import Node
 from agents.node.errors import AgentError
 
@@ -60,7 +60,8 @@ class SelfTest:
             self._stopping.wait(RETRY_AFTER_S)
 
     def _key(self) -> dict[str, str]:
-        return {"boot_id": self._node.boot_id, "version": VERSION}
+        confinement = "required" if self._node.needs_confinement else "optional"
+        return {"boot_id": self._node.boot_id, "version": VERSION, "confinement": confinement}
 
     def _had_passed(self) -> bool:
         try:
@@ -89,6 +90,13 @@ def first_problem(node: Node) -> str:
     return ""
 
 
+def _confinement(node: Node) -> str:
+    is_confined = f"{CONFINEMENT}none" not in node.adapters.hypervisor.host().traits
+    if is_confined or not node.needs_confinement:
+        return ""
+    return "libvirt has no AppArmor or SELinux here, so that a hole in QEMU would be the whole node."
+
+
 def _guest(node: Node) -> str:
     node.adapters.hypervisor.host()
     return node.adapters.hypervisor.probe()
@@ -115,6 +123,7 @@ def _network(node: Node) -> str:
 
 
 TRIALS: tuple[tuple[str, Callable[[Node], str]], ...] = (
+    ("Confinement", _confinement),
     ("A probe guest", _guest),
     ("A disk", _disk),
     ("A network", _network),

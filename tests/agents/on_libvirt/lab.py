@@ -59,7 +59,7 @@ class LabAgent:
         listen = f"{self.node.address}:{PORT}"
         command = [sys.executable, "-m", "agents.node.main", "--state-dir", str(self.node.state_dir)]
         command += ["--arrivals", f"{self.node.address}:{ARRIVALS_PORT}"]
-        command += ["--listen", listen, "--clock", "kept-elsewhere", *self.options]
+        command += ["--listen", listen, "--clock", "kept-elsewhere", "--confinement", "optional", *self.options]
         self.process = self.node.spawn(command, log=self.log, env={"PYTHONPATH": str(ROOT)})
         wait_until(self._listens, what="the agent to listen")
         self.stub = self._connect()

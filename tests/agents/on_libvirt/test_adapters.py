@@ -112,6 +112,7 @@ def test_the_host_says_what_it_is(hypervisor: Hypervisor) -> None:
     assert host.cores >= 1
     assert host.memory_mib >= 256
     assert f"virt-type:{host.virt_type}" in host.traits
+    assert len([trait for trait in host.traits if trait.startswith("confinement:")]) == 1
     (cpu,) = (trait for trait in host.traits if trait.startswith("cpu:"))
     assert not cpu.startswith("cpu:unknown"), "libvirt knows the CPU of this machine's guests"
 
