@@ -22,7 +22,12 @@ LAB_FOLDERS = ("test-labs/*", "agent-labs/*", "test-cloud/lab")
 TEMPLATE = "test_template"
 END_LIMIT_S = 90
 # Tests of limits set their own.
-UNLIMITED = ("ANDROMEDE_RATE_READS_PER_MIN", "ANDROMEDE_RATE_WRITES_PER_MIN", "ANDROMEDE_RATE_ANONYMOUS_PER_MIN")
+UNLIMITED = (
+    "ANDROMEDE_RATE_READS_PER_MIN",
+    "ANDROMEDE_RATE_WRITES_PER_MIN",
+    "ANDROMEDE_RATE_ANONYMOUS_PER_MIN",
+    "ANDROMEDE_FREE_SPACE_MIN_MIB",
+)
 
 
 def main(command: list[str]) -> int:

@@ -34,9 +34,8 @@ class Owner:
 
     @classmethod
     def of(cls, actor: Actor) -> "Owner":
-        owner = actor.user_id or actor.service_account_id or actor.credential_id
         organizations = actor.organization_ids
-        return cls(str(owner), str(next(iter(organizations))) if len(organizations) == 1 else "")
+        return cls(str(actor.owner_id), str(next(iter(organizations))) if len(organizations) == 1 else "")
 
     def buckets(self, request: HttpRequest) -> tuple[Bucket, ...]:
         """From which a request of it is taken."""

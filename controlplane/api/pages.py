@@ -22,6 +22,7 @@ from controlplane.kernel.errors import (
     Conflict,
     Forbidden,
     Gone,
+    InsufficientStorage,
     InvalidRequest,
     NotFound,
     Outdated,
@@ -145,6 +146,10 @@ MEANING: Mapping[type[CloudError], tuple[Any, Any]] = {
             "If `retryable` is true, repeat the request after Retry-After, with growing pauses and the same "
             "Idempotency-Key."
         ),
+    ),
+    InsufficientStorage: (
+        _("A disk of the cloud is so full that what is written besides would soon fail too."),
+        _("Tell whoever runs this cloud. What is small, and what only reads, goes on."),
     ),
 }
 LINKS: Mapping[type[CloudError], str] = {

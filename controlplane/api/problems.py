@@ -26,6 +26,7 @@ from controlplane.kernel.errors import (
     Conflict,
     Forbidden,
     Gone,
+    InsufficientStorage,
     InvalidRequest,
     NotFound,
     Outdated,
@@ -63,6 +64,7 @@ STATUS: Mapping[type[CloudError], int] = {
     VersionRequired: 428,
     TooMany: 429,
     Unavailable: 503,
+    InsufficientStorage: 507,
 }
 # The codes of fields that are wrong, by what REST framework calls them.
 FIELD_CODES = {

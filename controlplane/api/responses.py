@@ -25,7 +25,13 @@ HEADERS: Mapping[str, Any] = {
     },
 }
 ALWAYS = ("X-Request-Id", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
-OF_PROBLEMS = {401: ("WWW-Authenticate",), 409: ("Retry-After",), 429: ("Retry-After",), 503: ("Retry-After",)}
+OF_PROBLEMS = {
+    401: ("WWW-Authenticate",),
+    409: ("Retry-After",),
+    429: ("Retry-After",),
+    503: ("Retry-After",),
+    507: ("Retry-After",),
+}
 # What each status of a problem means.
 WORDS = {
     400: "It cannot be meant: `errors` names the part of the request.",
@@ -43,6 +49,7 @@ WORDS = {
     428: "If-Match is needed.",
     429: "Too many requests.",
     503: "A part of the cloud does not answer; try again.",
+    507: "No room left on a disk of the cloud.",
 }
 
 

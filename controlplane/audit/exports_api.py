@@ -14,6 +14,7 @@ from controlplane.audit.errors import ExportWindowInvalid
 from controlplane.audit.models import EXPORT, EvidenceExport
 from controlplane.identity.api import ActorView, OrganizationView
 from controlplane.identity.selectors import organization_get
+from controlplane.kernel import turns
 from controlplane.kernel.fields import ErrorOut, In, NamedOut, Out
 from controlplane.kernel.listing import invalid, moment
 from controlplane.kernel.parameters import MOMENT, Parameter
@@ -22,6 +23,7 @@ from controlplane.kernel.rest import Body, route
 
 TAR = "application/x-tar"
 RETRY_AFTER_S = 5
+EXPORT_LASTS_S = 600
 WINDOW = {
     "organization": Parameter("The organization by id or name.", is_required=True),
     "from": Parameter("Its evidence from this moment on (RFC 3339).", MOMENT, is_required=True),
@@ -94,9 +96,15 @@ class ExportFile(ExportDetail):
     @route("evidence_export_file", media_type=TAR, is_sensitive=True, refusals=(409,))
     def get(self, request: Request) -> FileResponse:
         asked = self.asked()
-        file = exports.export_file(self.actor, asked)
-        name = exports.window_of(asked).file_name
-        return FileResponse(file, as_attachment=True, filename=name, content_type=TAR)
+        turn = turns.take("evidence-export", self.actor.owner_id, lasts_s=EXPORT_LASTS_S)
+        try:
+            file = exports.export_file(self.actor, asked)
+        except BaseException:
+            turn.release()
+            raise
+        answer = FileResponse(file, as_attachment=True, filename=exports.window_of(asked).file_name, content_type=TAR)
+        turn.until_sent(answer)
+        return answer
 
 
 class Export(ActorView):

@@ -17,6 +17,7 @@ from controlplane.audit import trail
 from controlplane.audit.models import AuditRecord, Outcome, RequestRecord
 from controlplane.identity.actor import Actor
 from controlplane.identity.api import ActorView, OrganizationView, ProjectView
+from controlplane.kernel import turns
 from controlplane.kernel.fields import Out
 from controlplane.kernel.listing import (
     Listing,
@@ -34,6 +35,7 @@ from controlplane.kernel.rest import route
 
 JSON_LINES, CSV = "application/jsonl", "text/csv"
 FORMATS = ("jsonl", "csv")
+EXPORT_LASTS_S = 600
 FILTERS = {
     "actor": has_id("user_id", "What this user asked for."),
     "credential": has_id("credential_id", "What was asked for with this credential."),
@@ -136,7 +138,8 @@ class RequestRecordOut(Out):
 
 
 class TrailView(APIView):
-    """What the three levels have in common."""
+    """What the three levels have in common. An export holds a web thread for as long as it is read, so nobody reads two
+    at once."""
 
     actor: Actor
 
@@ -152,11 +155,14 @@ class TrailView(APIView):
         is_table = wanted == "csv"
         parts: Iterator[bytes] = trail.exported(rows, trail.as_csv if is_table else trail.as_json_lines)
         name = f'attachment; filename="audit.{wanted}"'
-        return StreamingHttpResponse(
+        turn = turns.take("audit-export", self.actor.owner_id, lasts_s=EXPORT_LASTS_S)
+        answer = StreamingHttpResponse(
             chain([trail.csv_header()], parts) if is_table else parts,
             content_type=f"{CSV}; charset=utf-8" if is_table else JSON_LINES,
             headers={"Content-Disposition": name},
         )
+        turn.until_sent(answer)
+        return answer
 
 
 class ProjectTrail(TrailView, ProjectView):

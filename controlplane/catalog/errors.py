@@ -1,4 +1,12 @@
-from controlplane.kernel.errors import Conflict, Forbidden, InvalidRequest, NotFound, Unavailable, Unprocessable
+from controlplane.kernel.errors import (
+    Conflict,
+    Forbidden,
+    InsufficientStorage,
+    InvalidRequest,
+    NotFound,
+    Unavailable,
+    Unprocessable,
+)
 
 
 class CatalogueInvalid(InvalidRequest):
@@ -185,7 +193,7 @@ class ImageInspectionFailed(Unavailable):
     detail = "The image could not be inspected at the moment."
 
 
-class ImageStoreFull(Unavailable):
+class ImageStoreFull(InsufficientStorage):
     code = "catalog.image.store_full"
     detail = "The image store has no room for the image at the moment."
 

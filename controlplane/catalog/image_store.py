@@ -19,6 +19,7 @@ from django.conf import settings
 
 from controlplane.catalog.errors import ImageDigestMismatch, ImageStoreFull, ImageTooLarge
 from controlplane.kernel.ids import new_id
+from controlplane.kernel.room import need_room
 
 FORGOTTEN_AFTER = timedelta(hours=1)
 
@@ -46,7 +47,7 @@ def receive(chunks: Iterable[bytes], name: str, *, sha256: str = "") -> Received
     Raises:
         ImageTooLarge: more than settings.IMAGE_MAX_BYTES arrived.
         ImageDigestMismatch: `sha256` was declared and the bytes have another one.
-        ImageStoreFull: the disk has no room for it.
+        ImageStoreFull: the disk has no room for it, or would have less than settings.FREE_SPACE_MIN_MIB left.
     """
     target = incoming_path(name)
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -73,6 +74,7 @@ def _write(chunks: Iterable[bytes], path: Path) -> Received:
             size += len(chunk)
             if size > limit:
                 raise ImageTooLarge(limit_bytes=limit)
+            need_room(path.parent, error=ImageStoreFull)
             digest.update(chunk)
             file.write(chunk)
         file.flush()

@@ -329,6 +329,11 @@ POLICY_COOLING_HOURS = env.integer("POLICY_COOLING_HOURS", 24, minimum=0 if IS_S
 
 OPERATION_LEASE_S = env.integer("OPERATION_LEASE_S", 60)
 
+# Uploads of images and Terraform states are refused while less than this is free (0: never) where images are, or where
+# the database is: `DATABASE_DIR`, a folder on its disk.
+FREE_SPACE_MIN_MIB = env.integer("FREE_SPACE_MIN_MIB", 2048, minimum=0)
+DATABASE_DIR = env.path("DATABASE_DIR", VAR_DIR)
+
 # Images: where they are kept (shared by web and worker), and what is accepted.
 IMAGES_DIR = env.path("IMAGES_DIR", VAR_DIR / "images")
 IMAGE_MAX_BYTES = env.integer("IMAGE_MAX_BYTES", 50 * 2**30)

@@ -69,6 +69,11 @@ class Actor:
         return True
 
     @property
+    def owner_id(self) -> UUID | None:
+        """Whose the credential is: a user or a service account."""
+        return self.user_id or self.service_account_id or self.credential_id
+
+    @property
     def sees_all(self) -> bool:
         """Every project, and the nodes behind it."""
         return self.is_operator or self.is_auditor or self.is_support

@@ -8,7 +8,8 @@
     ├── Conflict           not now, in this state
     ├── Outdated           not what stood there when the change was thought of
     ├── Unprocessable      well-formed, yet it cannot be done
-    └── Unavailable        a part of ours does not answer; another try may work (`retryable`)
+    ├── Unavailable        a part of ours does not answer; another try may work (`retryable`)
+    └── InsufficientStorage  a disk of ours is nearly full
 
 Each concrete class has a `code`, which is part of the API: never renamed, never reused. `detail` is an English template
 over the facts and at the same time the key of its translations; api/problems.py turns it into the caller's language.
@@ -144,6 +145,13 @@ class Unavailable(CloudError):
     code = "unavailable"
     title = "Temporarily unavailable"
     detail = "A part of the cloud does not answer at the moment. Try again."
+    retryable = True
+
+
+class InsufficientStorage(CloudError):
+    code = "insufficient_storage"
+    title = "No room left"
+    detail = "The disk is nearly full, so that nothing large is kept at the moment. The operators have to make room."
     retryable = True
 
 

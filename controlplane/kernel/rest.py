@@ -88,7 +88,8 @@ class Route:
     parameters mean. `upload`: the media type of a body that is taken as bytes; `upload_max_bytes`: it is taken whole,
     and not in pieces as they arrive. `is_versioned`: it needs If-Match. `is_sensitive`: a read that is recorded as
     writes are. `apart`: why a write does not run in one transaction (kernel/writes.py); then each of its services has
-    its own. `is_tryable`: it knows dry_run, if it is a write. `going`: it is to go. `is_write` is route()'s to say."""
+    its own. `before`: what is checked before the body is read and the transaction
+    begins. `is_tryable`: it knows dry_run, if it is a write. `going`: it is to go. `is_write` is route()'s to say."""
 
     operation_id: str
     answer: type[BaseSerializer[Any]] | None = None
@@ -110,6 +111,7 @@ class Route:
     answers: Mapping[int, type[BaseSerializer[Any]]] = field(default_factory=dict)
     problems: Mapping[int, type[BaseSerializer[Any]]] = field(default_factory=dict)
     refusals: tuple[int, ...] = ()
+    before: Callable[[], None] | None = None
 
     @property
     def going_headers(self) -> Mapping[str, str]:
@@ -135,6 +137,8 @@ def route(
         def handle(view: "View", request: Request, **path: str) -> Any:
             _refuse_unknown(request, described.parameters)
             idempotency.check_key(request)
+            if described.before is not None:
+                described.before()
             bodies = _bodies(described, request)
             if not described.is_write or described.apart:
                 return method(view, request, *bodies)

@@ -74,7 +74,7 @@ class ImageDetail(ImageView):
 
 
 class ImageFile(ImageView):
-    @route("image_upload", ImageWithOperation, status=202, upload=OCTET_STREAM, apart=BYTES_ARRIVE)
+    @route("image_upload", ImageWithOperation, status=202, upload=OCTET_STREAM, apart=BYTES_ARRIVE, refusals=(507,))
     def put(self, request: Request) -> Response:
         image, chunks = self.image(), uploaded(request)
         if is_dry_run(request):

@@ -56,6 +56,8 @@ class StateDetail(StateView):
         upload_max_bytes=states.STATE_MAX_BYTES,
         query=UNDER_LOCK,
         problems=LOCKED,
+        refusals=(507,),
+        before=states.need_room,
     )
     def post(self, request: Request, content: bytes) -> Response:
         """Keep a new version: the body is the state as Terraform writes it."""

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Max, QuerySet
 
@@ -11,7 +12,7 @@ from controlplane.audit.services import record
 from controlplane.identity.actor import Actor
 from controlplane.identity.holds import project_hold
 from controlplane.identity.models import Project
-from controlplane.kernel import clock
+from controlplane.kernel import clock, room
 from controlplane.kernel.names import check_name
 from controlplane.kernel.reasons import Reason
 from controlplane.kernel.sealing import Unreadable, seal, unseal
@@ -73,6 +74,11 @@ def state_read(actor: Actor, state: TerraformState, *, number: int | None = None
         return unseal(bytes(found.sealed), purpose=PURPOSE, row_id=found.pk)
     except Unreadable as exc:
         raise StateUnreadable(name=state.name) from exc
+
+
+def need_room() -> None:
+    """Raises InsufficientStorage: the database's disk is nearly full. Not inside a transaction."""
+    room.need_room(settings.DATABASE_DIR)
 
 
 @transaction.atomic

@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -156,6 +157,11 @@ def staff(issuer: str, file: Path) -> Staff:
     for name, said in PEOPLE.items():
         made.tell("claims", user=name, claims=said)
     return made
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_known_of_providers() -> None:
+    wire.discovered.clear()
 
 
 def test_a_newcomer_gets_an_account_with_what_the_groups_are_worth(staff: Staff) -> None:
@@ -481,6 +487,21 @@ def test_a_provider_that_is_another_than_it_says(staff: Staff, file: Path) -> No
     listed(file, issuer=staff.issuer + "/")
     answer = staff.caller.post("/v1/openid-providers/staff/sign-ins", {"redirect_uri": BACK})
     assert answer.problem == (503, "signin.provider.unavailable", None)
+
+
+def test_strangers_do_not_make_us_ask_a_provider_again(staff: Staff, settings: Settings) -> None:
+    provider = all_providers()[0]
+    endpoints = wire.discover(provider)
+    settings.OPENID_PRIVATE_HOSTS = []  # so that it cannot be asked
+    assert wire.discover(provider) == endpoints
+    wire.discovered.clear()
+    with pytest.raises(wire.ProviderUnavailable):
+        wire.discover(provider)
+    settings.OPENID_PRIVATE_HOSTS = ["127.0.0.1"]
+    with pytest.raises(wire.ProviderUnavailable):  # not again at once
+        wire.discover(provider)
+    wire.discovered[provider.issuer] = time.monotonic(), None  # as after FAILED_S
+    assert wire.discover(provider) == endpoints
 
 
 def test_a_provider_that_is_not_there(staff: Staff, file: Path) -> None:

@@ -7,6 +7,7 @@ settings.OPENID_PRIVATE_HOSTS may be elsewhere, and without TLS.
 
 import logging
 import ssl
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 
 TIMEOUT = httpx.Timeout(10, connect=5)
 ANSWER_MAX_BYTES = 512 * 1024
+KEPT_S, FAILED_S = 3600, 10
 DISCOVERY = "/.well-known/openid-configuration"
 
 
@@ -68,11 +70,31 @@ class Endpoints:
     userinfo: str | None
 
 
+# By issuer: until when (time.monotonic) it is not asked again, and what it said of itself; None: nothing.
+discovered: dict[str, tuple[float, Endpoints | None]] = {}
+
+
 def discover(provider: Provider) -> Endpoints:
-    """
+    """Asked once in KEPT_S by each process, since strangers make it ask; after a failure not for FAILED_S.
+
     Raises:
         ProviderUnavailable: it does not answer, or says that it is somebody else.
     """
+    until, known = discovered.get(provider.issuer, (0.0, None))
+    if time.monotonic() < until:
+        if known is None:
+            raise ProviderUnavailable(name=provider.name)
+        return known
+    try:
+        found = _discover(provider)
+    except ProviderUnavailable:
+        discovered[provider.issuer] = time.monotonic() + FAILED_S, None
+        raise
+    discovered[provider.issuer] = time.monotonic() + KEPT_S, found
+    return found
+
+
+def _discover(provider: Provider) -> Endpoints:
     document = _get(provider, provider.issuer.rstrip("/") + DISCOVERY)
     try:
         if document["issuer"] != provider.issuer:

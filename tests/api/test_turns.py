@@ -1,0 +1,59 @@
+"""What takes long is done one at a time, by each who asks."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.test import Client
+from pytest_django import Settings
+
+from controlplane.kernel import turns
+from controlplane.kernel.turns import TurnTaken, take
+from tests.api.client import Caller
+from tests.api.tokens import make_token
+from tests.world import Cloud
+
+EXPORT = "/v1/projects/alpha/audit/export"
+
+
+@pytest.fixture(params=["redis", "no redis"])
+def owner(request: pytest.FixtureRequest, settings: Settings, tmp_path: Path) -> Iterator[str]:
+    if request.param == "no redis":
+        settings.REDIS_URL = f"redis+socket://{tmp_path}/nobody.sock"
+    yield uuid4().hex
+    assert turns._own == {}
+
+
+def test_a_turn_is_one_owners_until_it_is_released(owner: str) -> None:
+    mine = take("export", owner, lasts_s=60)
+    others = take("export", f"{owner}-b", lasts_s=60), take("search", owner, lasts_s=60)
+    with pytest.raises(TurnTaken):
+        take("export", owner, lasts_s=60)
+    mine.release()
+    again = take("export", owner, lasts_s=60)
+    mine.release()
+    with pytest.raises(TurnTaken):  # it was another's by then
+        take("export", owner, lasts_s=60)
+    for turn in (again, *others):
+        turn.release()
+
+
+def begun(token: str) -> Any:
+    """An export of which nothing was read yet."""
+    return Client().get(EXPORT, headers={"Authorization": f"Bearer {token}"})
+
+
+def test_an_export_is_read_one_at_a_time(api: Caller, cloud: Cloud) -> None:
+    first = begun("alpha")
+    assert first.status_code == 200
+    refused = api.get(EXPORT)
+    assert refused.problem[:2] == (429, "one_at_a_time")
+    assert refused.headers["Retry-After"] == "5"
+    assert api.get("audit").status == 200
+    other = Caller(token=make_token(cloud.tenant.project, role="owner"), project="alpha")
+    assert other.get(EXPORT).status == 200
+    list(first.streaming_content)  # to its end
+    assert api.get(EXPORT).status == 200
+    assert api.get(EXPORT).status == 200, "one that was read to its end"
