@@ -146,58 +146,10 @@ CELERY_TASK_ROUTES = {
     "controlplane.signer.tasks.*": {"queue": "signer"},
     # Receivers may be slow: they keep nobody waiting but one another.
     "controlplane.webhooks.tasks.*": {"queue": "webhooks"},
-    "controlplane.reconcilers.tasks.evidence_*": {"queue": "signer"},
+    # Operations name the queue of their lane (operations/lanes.py) with each message.
+    "controlplane.reconcilers.tasks.*": {"queue": "periodic"},
 }
-CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "run" / "beat-schedule")
 CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULE = {
-    "redeliver": {
-        "task": "controlplane.workflows.tasks.redeliver",
-        "schedule": env.integer("OPERATION_SWEEP_S", 2),
-    },
-    "node-liveness": {"task": "controlplane.reconcilers.tasks.node_liveness", "schedule": 3},
-    "node-removals": {"task": "controlplane.reconcilers.tasks.node_removals", "schedule": 5},
-    "guest-power": {"task": "controlplane.reconcilers.tasks.guest_power", "schedule": 5},
-    "guest-restart": {"task": "controlplane.reconcilers.tasks.guest_restart", "schedule": 5},
-    "image-files": {"task": "controlplane.reconcilers.tasks.image_files", "schedule": 3600},
-    "capacity-drift": {"task": "controlplane.reconcilers.tasks.capacity_drift", "schedule": 60},
-    "quota-drift": {"task": "controlplane.reconcilers.tasks.quota_drift", "schedule": 300},
-    "drift": {"task": "controlplane.reconcilers.tasks.drift", "schedule": 10},
-    "policy-proposals": {"task": "controlplane.reconcilers.tasks.policy_proposals", "schedule": 30},
-    "permits": {"task": "controlplane.signer.tasks.sign_all", "schedule": 2, "options": {"expires": 2}},
-    "cosignatures": {"task": "controlplane.signer.tasks.cosign_all", "schedule": 2, "options": {"expires": 2}},
-    "floors": {"task": "controlplane.signer.tasks.floors", "schedule": 2, "options": {"expires": 2}},
-    "retired-nodes": {"task": "controlplane.signer.tasks.retired_nodes", "schedule": 10, "options": {"expires": 10}},
-    "lost-nodes": {"task": "controlplane.reconcilers.tasks.lost_nodes", "schedule": 2, "options": {"expires": 2}},
-    "recoveries": {"task": "controlplane.reconcilers.tasks.recoveries", "schedule": 2, "options": {"expires": 2}},
-    "orphans": {"task": "controlplane.reconcilers.tasks.orphans", "schedule": 60, "options": {"expires": 60}},
-    "drains": {"task": "controlplane.reconcilers.tasks.drains", "schedule": 2, "options": {"expires": 2}},
-    "segments": {"task": "controlplane.signer.tasks.segments_all", "schedule": 10, "options": {"expires": 10}},
-    "network-peers": {"task": "controlplane.reconcilers.tasks.network_peers", "schedule": 5, "options": {"expires": 5}},
-    "evidence-sequence": {
-        "task": "controlplane.reconcilers.tasks.evidence_sequence",
-        "schedule": 2,
-        "options": {"expires": 2},
-    },
-    "evidence-checkpoint": {
-        "task": "controlplane.reconcilers.tasks.evidence_checkpoint",
-        "schedule": 60,
-        "options": {"expires": 60},
-    },
-    "evidence-exports": {
-        "task": "controlplane.signer.tasks.evidence_exports",
-        "schedule": 10,
-        "options": {"expires": 10},
-    },
-    "webhooks": {"task": "controlplane.webhooks.tasks.dispatch", "schedule": 2, "options": {"expires": 2}},
-    "events-retention": {"task": "controlplane.events.tasks.forget_old", "schedule": 3600},
-    "metrics": {"task": "controlplane.metrics.tasks.roll_up", "schedule": 60, "options": {"expires": 60}},
-    "metrics-retention": {"task": "controlplane.metrics.tasks.forget_old", "schedule": 3600},
-    "audit": {"task": "controlplane.reconcilers.tasks.audit", "schedule": 60, "options": {"expires": 60}},
-    "idempotency-records": {"task": "controlplane.reconcilers.tasks.idempotency_records", "schedule": 3600},
-    "retention": {"task": "controlplane.reconcilers.tasks.retention", "schedule": 24 * 3600},
-    "sessions": {"task": "controlplane.signin.tasks.sessions", "schedule": 3600},
-}
 
 TIME_ZONE = "UTC"
 USE_TZ = True
@@ -323,11 +275,21 @@ IS_SHORT_COOLING_ALLOWED = env.boolean("IS_SHORT_COOLING_ALLOWED", False)
 POLICY_COOLING_HOURS = env.integer("POLICY_COOLING_HOURS", 24, minimum=0 if IS_SHORT_COOLING_ALLOWED else 24)
 
 OPERATION_LEASE_S = env.integer("OPERATION_LEASE_S", 60)
+# How often lost messages are replaced.
+OPERATION_SWEEP_S = env.integer("OPERATION_SWEEP_S", 2, minimum=1)
+# How many operations of one project a worker process carries out at once; fewer than it has threads, so that one is
+# free for other projects.
+OPERATIONS_PER_PROJECT = env.integer("OPERATIONS_PER_PROJECT", 6, minimum=1)
 
 # Images: where they are kept (shared by web and worker), and what is accepted.
 IMAGES_DIR = env.path("IMAGES_DIR", VAR_DIR / "images")
 IMAGE_MAX_BYTES = env.integer("IMAGE_MAX_BYTES", 50 * 2**30)
 IMAGE_MAX_VIRTUAL_GIB = env.integer("IMAGE_MAX_VIRTUAL_GIB", 500)
+# How many imports run at once, of one project, of one organization, and altogether: fewer than the process transfer has
+# threads, so that nodes still get images while servers of strangers are slow.
+IMAGE_IMPORTS_PER_PROJECT = env.integer("IMAGE_IMPORTS_PER_PROJECT", 2, minimum=1)
+IMAGE_IMPORTS_PER_ORGANIZATION = env.integer("IMAGE_IMPORTS_PER_ORGANIZATION", 4, minimum=1)
+IMAGE_IMPORTS_MAX = env.integer("IMAGE_IMPORTS_MAX", 6, minimum=1)
 # Hosts that images may be imported from although they resolve to private or local addresses.
 IMAGE_IMPORT_PRIVATE_HOSTS = env.words("IMAGE_IMPORT_PRIVATE_HOSTS", "")
 

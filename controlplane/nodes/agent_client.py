@@ -33,6 +33,7 @@ from observing.traces import TRACEPARENT, span, traceparent
 
 CHUNK_BYTES = 1024 * 1024
 IMAGE_TIMEOUT_S = 1800
+IMAGE_LOOK_S = 5
 CHANNEL_OPTIONS = (
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 5_000),
@@ -181,20 +182,24 @@ def ensure_trust(node: Node, request: pb.EnsureTrustRequest) -> pb.TrustState:
 
 
 @_translating
-def ensure_image(grant: Grant, *, sha256: str, size_bytes: int, image_format: str, file: Path) -> pb.ImageState:
-    """Send the image unless the node has it. Takes as long as the transfer takes."""
+def ensure_image(grant: Grant, *, sha256: str, size_bytes: int, image_format: str, file: Path | None) -> pb.ImageState:
+    """Send the image unless the node has it. Takes as long as the transfer takes. `file` None: only ask whether the
+    node has it, for IMAGE_LOOK_S at most; a node that has not refuses (agent.image_refused)."""
     header = pb.ImageHeader(
         sha256=sha256,
         size_bytes=size_bytes,
         format=f"IMAGE_FORMAT_{image_format.upper()}",
         permit=grant.leave(),
     )
-    reply: pb.ImageState = _stub(grant.node).EnsureImage(_parts(header, file), **_terms(IMAGE_TIMEOUT_S))
+    terms = _terms(IMAGE_TIMEOUT_S if file is not None else IMAGE_LOOK_S)
+    reply: pb.ImageState = _stub(grant.node).EnsureImage(_parts(header, file), **terms)
     return reply
 
 
-def _parts(header: pb.ImageHeader, file: Path) -> Iterator[pb.ImagePart]:
+def _parts(header: pb.ImageHeader, file: Path | None) -> Iterator[pb.ImagePart]:
     yield pb.ImagePart(header=header)
+    if file is None:
+        return
     with file.open("rb") as source:
         while chunk := source.read(CHUNK_BYTES):
             yield pb.ImagePart(data=chunk)
