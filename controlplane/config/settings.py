@@ -105,6 +105,23 @@ CSRF_COOKIE_SECURE = MESSAGE_COOKIE_SECURE = ARE_COOKIES_SECURE
 CSRF_COOKIE_HTTPONLY = True
 CSRF_FAILURE_VIEW = "controlplane.dashboard.views.failures.csrf"
 
+# Whose certificate calls the agents: worker, or web, which may only read consoles. (The watcher and the stream process
+# use their own.)
+PROCESS = env.text("PROCESS", "worker")
+
+# How long a statement may take, how long it may wait for a lock, and how long a transaction may stand still, before
+# PostgreSQL ends it; 0: for ever, as manage.py has it for what people start. Requests are answered
+# 503 rather than keep a thread; steps of operations are tried again.
+DB_STATEMENT_LIMIT_S = env.integer("DB_STATEMENT_LIMIT_S", 20 if PROCESS == "web" else 600, minimum=0)
+DB_LOCK_LIMIT_S = env.integer("DB_LOCK_LIMIT_S", 5 if PROCESS == "web" else 60, minimum=0)
+DB_IDLE_TRANSACTION_LIMIT_S = env.integer("DB_IDLE_TRANSACTION_LIMIT_S", 30 if PROCESS == "web" else 300, minimum=0)
+DB_OPTIONS = {
+    # One plan for all values: PostgreSQL takes longer to plan some of our statements for each than to carry them out.
+    "plan_cache_mode": "force_generic_plan",
+    "statement_timeout": f"{DB_STATEMENT_LIMIT_S}s",
+    "lock_timeout": f"{DB_LOCK_LIMIT_S}s",
+    "idle_in_transaction_session_timeout": f"{DB_IDLE_TRANSACTION_LIMIT_S}s",
+}
 DATABASES = {
     "default": {
         "ENGINE": "controlplane.kernel.postgresql",
@@ -116,9 +133,11 @@ DATABASES = {
         "CONN_MAX_AGE": 600,
         "CONN_HEALTH_CHECKS": True,
         "ATOMIC_REQUESTS": False,
-        # For the cursors of kernel/prepared.py; Django's own prepare nothing. One plan for all values: PostgreSQL takes
-        # longer to plan some of these statements for each than to carry them out.
-        "OPTIONS": {"prepare_threshold": 0, "options": "-c plan_cache_mode=force_generic_plan"},
+        # `prepare_threshold` is for the cursors of kernel/prepared.py; Django's own prepare nothing.
+        "OPTIONS": {
+            "prepare_threshold": 0,
+            "options": " ".join(f"-c {name}={value}" for name, value in DB_OPTIONS.items()),
+        },
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -209,10 +228,6 @@ WEB_METRICS_DIR = VAR_DIR / "run" / "web-metrics"
 # Certificates and keys of the control plane. The authority's key is read by `manage.py enrol_node` alone, the keys
 # signer*.key by the signer's process alone, and root.key is there in development only.
 PKI_DIR = env.path("PKI_DIR", VAR_DIR / "pki")
-
-# Whose certificate calls the agents: worker, or web, which may only read consoles. (The watcher and the stream process
-# use their own.)
-PROCESS = env.text("PROCESS", "worker")
 
 # What the evidence log is called in its checkpoints. Witnesses know it by this name: it never changes.
 LOG_ORIGIN = env.text("LOG_ORIGIN", "andromede.local/log")

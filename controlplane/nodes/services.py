@@ -131,14 +131,17 @@ def _leased(now: datetime, lease_s: int) -> dict[str, object]:
 HEARD = """
     UPDATE nodes_node SET last_heartbeat_at = %s,
         leased_until = CASE WHEN id = ANY(%s) THEN GREATEST(leased_until, %s) ELSE leased_until END
-    WHERE id = ANY(%s) AND state = 'ready' AND duty <> 'fenced' RETURNING id
+    WHERE id IN (
+        SELECT id FROM nodes_node WHERE id = ANY(%s) AND state = 'ready' AND duty <> 'fenced'
+        ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+    ) RETURNING id
 """
 
 
 def heard_again(node_ids: Collection[UUID], *, leased: Collection[UUID], lease_s: int) -> set[UUID]:
     """They live and say nothing new; those `leased` are about to be given a lease of `lease_s`, which is on record from
     here on. Returns those of which that is all: others were not ready, or are fenced, and each word of such a one
-    counts."""
+    counts; or somebody has locked their rows, which keeps no other waiting."""
     now = clock.now()
     until = now + timedelta(seconds=lease_s)
     with cursor_that_prepares() as cursor:
