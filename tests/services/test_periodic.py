@@ -79,6 +79,7 @@ def test_a_run_longer_than_its_interval_is_not_begun_again_nor_made_up_for() -> 
         for _ in range(20):
             assert other.acquire(timeout=LIMIT_S), "who hangs keeps no other waiting"
         assert len(count) == 1
+        assert value("runs_total", "long", outcome="held") == 0, "it was not even tried"
         go_on.set()
         assert begun.acquire(timeout=LIMIT_S), "it is begun again once it has ended"
 

@@ -76,7 +76,8 @@ def test_projects_take_turns_however_long_their_queues_are(monkeypatch: pytest.M
 
 
 @pytest.mark.django_db(transaction=True)
-def test_one_among_many_of_another_project_begins_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_among_many_of_another_project_begins_at_once(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+    settings.OPERATIONS_PER_PROJECT = THREADS
     begun: list[UUID | None] = []
     does(monkeypatch, lambda operation: begun.append(operation.project_id))
     many, one = make_tenant("many").project, make_tenant("one").project
