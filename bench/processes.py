@@ -8,7 +8,7 @@ import psutil
 from scripts.cloud import Cloud
 from scripts.stack import Stack
 
-PROCESSES = ("web", "worker", "signer", "sentinel", "beat", "watcher", "stream", "webhooks")
+PROCESSES = ("web", "worker", "signer", "sentinel", "periodic", "transfer", "watcher", "stream", "webhooks")
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from bench.workers import Workers
 from scripts.cloud import Cloud
 
 CLIENTS = 8
-MEASURED = ("worker", "signer", "beat", "redis", "postgresql")
+MEASURED = ("worker", "signer", "periodic", "redis", "postgresql")
 
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
@@ -70,7 +70,7 @@ def mib(cloud: Cloud) -> dict[str, float]:
 
 def redis_length(cloud: Cloud) -> int:
     with redis.Redis(unix_socket_path=str(cloud.stack.var / "run" / "redis.sock")) as client:
-        return int(client.llen("celery"))
+        return int(client.llen("operations"))
 
 
 def outcome(cloud: Cloud, since: datetime) -> dict[str, Any]:

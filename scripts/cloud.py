@@ -67,7 +67,7 @@ class Cloud:
             self.say(f"{name}: agent in {self.zones[name]}")
             self.enrol(name)
             self.start_agent(name)
-        self.say("API, workers, signer, beat and watcher")
+        self.say("API, workers, signer and watcher")
         self.stack.start()
 
     def down(self) -> None:

@@ -105,14 +105,6 @@ class Stack:
         return path
 
     def commands(self) -> dict[str, list[str]]:
-        celery = [str(BIN / "celery"), "--app", "controlplane.config"]
-        quiet = ["--loglevel", "WARNING"]
-        worker = ["worker", "--pool", "threads", "--concurrency", str(self.worker_threads)]
-        signer = ["worker", "--queues", "signer", "--pool", "threads", "--concurrency", "2", "--hostname", "signer@%h"]
-        sentinel = ["worker", "--queues", "sentinel", "--pool", "threads", "--concurrency", "1"]
-        sentinel += ["--hostname", "sentinel@%h"]
-        webhooks = ["worker", "--queues", "webhooks", "--pool", "threads", "--concurrency", "8"]
-        webhooks += ["--hostname", "webhooks@%h"]
         web = [
             "--bind",
             f"unix:{self._web_socket}" if self.has_front else f"127.0.0.1:{self.port}",
@@ -133,11 +125,12 @@ class Stack:
         stream += ["--no-access-log", "--timeout-graceful-shutdown", "2", "--ws-max-size", str(2**20)]
         return {
             "web": [str(BIN / "gunicorn"), *web, "controlplane.config.wsgi"],
-            "worker": [*celery, *worker, *LONELY, *quiet],
-            "signer": [*celery, *signer, *LONELY, *quiet],
-            "sentinel": [*celery, *sentinel, *LONELY, *quiet],
-            "webhooks": [*celery, *webhooks, *LONELY, *quiet],
-            "beat": [*celery, "beat", *quiet],
+            "worker": _celery("worker", "operations", threads=self.worker_threads),
+            "transfer": _celery("transfer", "transfers,imports", threads=8),
+            "periodic": _celery("periodic", "periodic,urgent", threads=8),
+            "signer": _celery("signer", "signer", threads=2),
+            "sentinel": _celery("sentinel", "sentinel", threads=1),
+            "webhooks": _celery("webhooks", "webhooks", threads=8),
             "stream": [str(BIN / "uvicorn"), *stream, "controlplane.config.asgi:application"],
             "watcher": [str(BIN / "python"), "manage.py", "watch_nodes"],
             **self._front(),
@@ -248,6 +241,11 @@ class Stack:
 
     def _pid_file(self, name: str) -> Path:
         return self.var / "run" / f"{name}.json"
+
+
+def _celery(name: str, queues: str, *, threads: int) -> list[str]:
+    own = ["--queues", queues, "--pool", "threads", "--concurrency", str(threads), "--hostname", f"{name}@%h"]
+    return [str(BIN / "celery"), "--app", "controlplane.config", "worker", *own, *LONELY, "--loglevel", "WARNING"]
 
 
 def _printed(result: subprocess.CompletedProcess[str], arguments: Sequence[str]) -> str:

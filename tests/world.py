@@ -337,8 +337,8 @@ class Broker:
     def __init__(self) -> None:
         self.sent: list[tuple[UUID, float]] = []
 
-    def send_task(self, name: str, *, args: list[str], countdown: float | None, retry: bool) -> None:
-        assert (name, retry) == (hints.RUN, False)
+    def send_task(self, name: str, *, args: list[str], queue: str, countdown: float | None, retry: bool) -> None:
+        assert (name, retry, queue) == (hints.RUN, False, args[1])
         self.sent.append((UUID(args[0]), countdown or 0))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from django.db import InterfaceError, OperationalError
+from django.db import InterfaceError, InternalError, OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
 from rest_framework import exceptions
 from rest_framework.request import Request
@@ -45,6 +45,7 @@ log = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2
 ERRORS_MAX = 100  # of a body, so many are told
+IDLE_TRANSACTION = "25P03"  # PostgreSQL has ended the session
 TYPE = "/v1/problems/"  # and the code: the page about it
 STATUS: Mapping[type[CloudError], int] = {
     CloudError: 500,
@@ -130,6 +131,9 @@ def _translated(exc: Exception, request: Request) -> CloudError | None:
             return RouteNotFound(path=request.path[:200])
         case OperationalError() | InterfaceError():
             log.error("request %s: the database does not answer: %s", request_id_of(request._request), exc)
+            return Unavailable()
+        case InternalError() if getattr(exc.__cause__, "sqlstate", None) == IDLE_TRANSACTION:
+            log.error("request %s: its transaction stood still for too long: %s", request_id_of(request._request), exc)
             return Unavailable()
     return None
 

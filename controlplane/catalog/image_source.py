@@ -2,13 +2,18 @@
 
 Where we do not go is decided by kernel.outbound; settings.IMAGE_IMPORT_PRIVATE_HOSTS are exceptions. Every redirect is
 checked like the first address.
+
+A slow server holds the caller's thread only as long as the caller wants: while a transfer lasts, however little of it
+arrives, the caller's `check` is called at least every SLICE_S seconds, and ends the transfer by raising.
 """
 
 import logging
 import ssl
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
+import httpcore
 import httpx
 from django.conf import settings
 
@@ -20,7 +25,9 @@ log = logging.getLogger(__name__)
 
 REDIRECTS_MAX = 3
 TIMEOUT = httpx.Timeout(30, connect=10)
-CHUNK_BYTES = 2**20
+SLICE_S = 0.5
+
+Check = Callable[[], None]
 
 
 def check_url(text: str) -> httpx.URL:
@@ -35,9 +42,66 @@ def check_url(text: str) -> httpx.URL:
         raise ImageSourceRefused(field="source_url", reason=told_by(exc)) from exc
 
 
+class _Stream(httpcore.NetworkStream):
+    """A connection whose reads wait in slices, with a call of `check` before each."""
+
+    def __init__(self, stream: httpcore.NetworkStream, check: Check) -> None:
+        self._stream = stream
+        self._check = check
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        """Raises ReadTimeout when nothing at all has arrived for `timeout` seconds."""
+        ends_at = None if timeout is None else time.monotonic() + timeout
+        while True:
+            self._check()
+            try:
+                return self._stream.read(max_bytes, SLICE_S)
+            except httpcore.ReadTimeout:
+                if ends_at is not None and time.monotonic() >= ends_at:
+                    raise
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, timeout)
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        """`timeout` (seconds) limits the whole handshake."""
+        return _Stream(self._stream.start_tls(ssl_context, server_hostname, timeout), self._check)
+
+    def get_extra_info(self, info: str) -> object:
+        return self._stream.get_extra_info(info)
+
+
+class _Backend(httpcore.SyncBackend):
+    def __init__(self, check: Check) -> None:
+        self._check = check
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.NetworkStream:
+        self._check()
+        return _Stream(super().connect_tcp(host, port, timeout, local_address, socket_options), self._check)
+
+
+class _Transport(httpx.HTTPTransport):
+    def __init__(self, check: Check) -> None:
+        context = ssl.create_default_context()
+        super().__init__(verify=context, trust_env=False)
+        self._pool = httpcore.ConnectionPool(ssl_context=context, network_backend=_Backend(check))
+
+
 @contextmanager
-def fetch(source_url: str) -> Iterator[Iterator[bytes]]:
-    """The bytes behind the URL, in chunks.
+def fetch(source_url: str, *, check: Check) -> Iterator[Iterator[bytes]]:
+    """The bytes behind the URL, in chunks as they arrive. What `check` raises ends the transfer.
 
     Raises (also while the chunks are read):
         ImageSourceRefused: this or a redirect leads where we do not go.
@@ -47,10 +111,10 @@ def fetch(source_url: str) -> Iterator[Iterator[bytes]]:
     """
     url = check_url(source_url)
     try:
-        with httpx.Client(timeout=TIMEOUT, trust_env=False, verify=ssl.create_default_context()) as client:
+        with httpx.Client(timeout=TIMEOUT, trust_env=False, transport=_Transport(check)) as client:
             response = _follow(client, url)
             try:
-                yield response.iter_raw(CHUNK_BYTES)
+                yield response.iter_raw()
             finally:
                 response.close()
     except httpx.HTTPError as exc:

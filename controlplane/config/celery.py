@@ -1,11 +1,14 @@
-"""The Celery application. Workers: `celery -A controlplane.config worker`; periodic work: `… beat`."""
+"""The Celery application: `celery --app controlplane.config worker --queues …`. What a process does follows from the
+queues that it reads: it carries out their messages, and runs their periodic work (config/periodic.py)."""
 
 import logging.config
 import sys
+from collections.abc import Iterable
+from importlib import import_module
 from typing import Any
 
 from celery import Celery
-from celery.signals import beat_init, celeryd_init, setup_logging, task_prerun
+from celery.signals import celeryd_after_setup, celeryd_init, setup_logging, task_prerun, worker_shutting_down
 from django.conf import settings
 from django.db import close_old_connections
 from kombu.transport import TRANSPORT_ALIASES
@@ -15,8 +18,19 @@ app = Celery("andromede")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 # Celery would open a connection to the database for every task, which costs more than many a task does.
 app.conf.CELERY_DB_REUSE_MAX = sys.maxsize
-app.autodiscover_tasks()
 app.set_default()
+
+# Where the tasks of each queue are: a process imports those of its own queues alone, with all that they need.
+TASKS = {
+    "operations": "controlplane.workflows.tasks",
+    "transfers": "controlplane.workflows.tasks",
+    "imports": "controlplane.workflows.tasks",
+    "urgent": "controlplane.workflows.tasks",
+    "periodic": "controlplane.reconcilers.tasks",
+    "signer": "controlplane.signer.tasks",
+    "sentinel": "controlplane.signer.tasks",
+    "webhooks": "controlplane.webhooks.tasks",
+}
 
 
 def keep_good_connections(**_: Any) -> None:
@@ -32,22 +46,40 @@ def log_as_all_others(**_: Any) -> None:
     logging.config.dictConfig(settings.LOGGING)
 
 
-def begin_worker(sender: str, **_: Any) -> None:
+def begin_worker(sender: str, options: dict[str, Any], **_: Any) -> None:
     """`sender`: its name, such as signer@machine."""
     # Here, since gunicorn imports this package before it has said where its workers count (gunicorn.py).
-    from controlplane.kernel import observed, observed_tasks
+    from controlplane.kernel import observed, observed_tasks, periodic
 
+    for queue in _queues(options.get("queues")):
+        import_module(TASKS[queue])
     observed_tasks.watch()
     name = sender.partition("@")[0]
-    observed.start("worker" if name == "celery" else name, "database", "migrations", "redis")
+    observed.start("worker" if name == "celery" else name, "database", "migrations", "redis", periodic=periodic.need)
 
 
-def begin_beat(**_: Any) -> None:
-    from controlplane.kernel import observed
+def _queues(named: str | Iterable[str] | None) -> list[str]:
+    """Of the option --queues; without it, all."""
+    return [*TASKS] if not named else named.split(",") if isinstance(named, str) else [*named]
 
-    observed.start("beat", "redis")
+
+def begin_periodic(instance: Any, **_: Any) -> None:
+    """`instance`: the worker, which knows its queues by now. Redis need not answer for what is periodic."""
+    from controlplane.config.periodic import JOBS
+    from controlplane.kernel import periodic
+
+    periodic.start(instance.app.amqp.queues.consume_from, JOBS)
+
+
+def end_in_order(**_: Any) -> None:
+    """Nothing new is begun."""
+    from controlplane.kernel import ending, periodic
+
+    ending.begun.set()
+    periodic.stop()
 
 
 setup_logging.connect(log_as_all_others)
 celeryd_init.connect(begin_worker)
-beat_init.connect(begin_beat)
+celeryd_after_setup.connect(begin_periodic)
+worker_shutting_down.connect(end_in_order)

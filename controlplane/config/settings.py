@@ -105,6 +105,23 @@ CSRF_COOKIE_SECURE = MESSAGE_COOKIE_SECURE = ARE_COOKIES_SECURE
 CSRF_COOKIE_HTTPONLY = True
 CSRF_FAILURE_VIEW = "controlplane.dashboard.views.failures.csrf"
 
+# Whose certificate calls the agents: worker, or web, which may only read consoles. (The watcher and the stream process
+# use their own.)
+PROCESS = env.text("PROCESS", "worker")
+
+# How long a statement may take, how long it may wait for a lock, and how long a transaction may stand still, before
+# PostgreSQL ends it; 0: for ever, as manage.py has it for what people start. Requests are answered
+# 503 rather than keep a thread; steps of operations are tried again.
+DB_STATEMENT_LIMIT_S = env.integer("DB_STATEMENT_LIMIT_S", 20 if PROCESS == "web" else 600, minimum=0)
+DB_LOCK_LIMIT_S = env.integer("DB_LOCK_LIMIT_S", 5 if PROCESS == "web" else 60, minimum=0)
+DB_IDLE_TRANSACTION_LIMIT_S = env.integer("DB_IDLE_TRANSACTION_LIMIT_S", 30 if PROCESS == "web" else 300, minimum=0)
+DB_OPTIONS = {
+    # One plan for all values: PostgreSQL takes longer to plan some of our statements for each than to carry them out.
+    "plan_cache_mode": "force_generic_plan",
+    "statement_timeout": f"{DB_STATEMENT_LIMIT_S}s",
+    "lock_timeout": f"{DB_LOCK_LIMIT_S}s",
+    "idle_in_transaction_session_timeout": f"{DB_IDLE_TRANSACTION_LIMIT_S}s",
+}
 DATABASES = {
     "default": {
         "ENGINE": "controlplane.kernel.postgresql",
@@ -116,9 +133,11 @@ DATABASES = {
         "CONN_MAX_AGE": 600,
         "CONN_HEALTH_CHECKS": True,
         "ATOMIC_REQUESTS": False,
-        # For the cursors of kernel/prepared.py; Django's own prepare nothing. One plan for all values: PostgreSQL takes
-        # longer to plan some of these statements for each than to carry them out.
-        "OPTIONS": {"prepare_threshold": 0, "options": "-c plan_cache_mode=force_generic_plan"},
+        # `prepare_threshold` is for the cursors of kernel/prepared.py; Django's own prepare nothing.
+        "OPTIONS": {
+            "prepare_threshold": 0,
+            "options": " ".join(f"-c {name}={value}" for name, value in DB_OPTIONS.items()),
+        },
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
@@ -146,58 +165,10 @@ CELERY_TASK_ROUTES = {
     "controlplane.signer.tasks.*": {"queue": "signer"},
     # Receivers may be slow: they keep nobody waiting but one another.
     "controlplane.webhooks.tasks.*": {"queue": "webhooks"},
-    "controlplane.reconcilers.tasks.evidence_*": {"queue": "signer"},
+    # Operations name the queue of their lane (operations/lanes.py) with each message.
+    "controlplane.reconcilers.tasks.*": {"queue": "periodic"},
 }
-CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "run" / "beat-schedule")
 CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULE = {
-    "redeliver": {
-        "task": "controlplane.workflows.tasks.redeliver",
-        "schedule": env.integer("OPERATION_SWEEP_S", 2),
-    },
-    "node-liveness": {"task": "controlplane.reconcilers.tasks.node_liveness", "schedule": 3},
-    "node-removals": {"task": "controlplane.reconcilers.tasks.node_removals", "schedule": 5},
-    "guest-power": {"task": "controlplane.reconcilers.tasks.guest_power", "schedule": 5},
-    "guest-restart": {"task": "controlplane.reconcilers.tasks.guest_restart", "schedule": 5},
-    "image-files": {"task": "controlplane.reconcilers.tasks.image_files", "schedule": 3600},
-    "capacity-drift": {"task": "controlplane.reconcilers.tasks.capacity_drift", "schedule": 60},
-    "quota-drift": {"task": "controlplane.reconcilers.tasks.quota_drift", "schedule": 300},
-    "drift": {"task": "controlplane.reconcilers.tasks.drift", "schedule": 10},
-    "policy-proposals": {"task": "controlplane.reconcilers.tasks.policy_proposals", "schedule": 30},
-    "permits": {"task": "controlplane.signer.tasks.sign_all", "schedule": 2, "options": {"expires": 2}},
-    "cosignatures": {"task": "controlplane.signer.tasks.cosign_all", "schedule": 2, "options": {"expires": 2}},
-    "floors": {"task": "controlplane.signer.tasks.floors", "schedule": 2, "options": {"expires": 2}},
-    "retired-nodes": {"task": "controlplane.signer.tasks.retired_nodes", "schedule": 10, "options": {"expires": 10}},
-    "lost-nodes": {"task": "controlplane.reconcilers.tasks.lost_nodes", "schedule": 2, "options": {"expires": 2}},
-    "recoveries": {"task": "controlplane.reconcilers.tasks.recoveries", "schedule": 2, "options": {"expires": 2}},
-    "orphans": {"task": "controlplane.reconcilers.tasks.orphans", "schedule": 60, "options": {"expires": 60}},
-    "drains": {"task": "controlplane.reconcilers.tasks.drains", "schedule": 2, "options": {"expires": 2}},
-    "segments": {"task": "controlplane.signer.tasks.segments_all", "schedule": 10, "options": {"expires": 10}},
-    "network-peers": {"task": "controlplane.reconcilers.tasks.network_peers", "schedule": 5, "options": {"expires": 5}},
-    "evidence-sequence": {
-        "task": "controlplane.reconcilers.tasks.evidence_sequence",
-        "schedule": 2,
-        "options": {"expires": 2},
-    },
-    "evidence-checkpoint": {
-        "task": "controlplane.reconcilers.tasks.evidence_checkpoint",
-        "schedule": 60,
-        "options": {"expires": 60},
-    },
-    "evidence-exports": {
-        "task": "controlplane.signer.tasks.evidence_exports",
-        "schedule": 10,
-        "options": {"expires": 10},
-    },
-    "webhooks": {"task": "controlplane.webhooks.tasks.dispatch", "schedule": 2, "options": {"expires": 2}},
-    "events-retention": {"task": "controlplane.events.tasks.forget_old", "schedule": 3600},
-    "metrics": {"task": "controlplane.metrics.tasks.roll_up", "schedule": 60, "options": {"expires": 60}},
-    "metrics-retention": {"task": "controlplane.metrics.tasks.forget_old", "schedule": 3600},
-    "audit": {"task": "controlplane.reconcilers.tasks.audit", "schedule": 60, "options": {"expires": 60}},
-    "idempotency-records": {"task": "controlplane.reconcilers.tasks.idempotency_records", "schedule": 3600},
-    "retention": {"task": "controlplane.reconcilers.tasks.retention", "schedule": 24 * 3600},
-    "sessions": {"task": "controlplane.signin.tasks.sessions", "schedule": 3600},
-}
 
 TIME_ZONE = "UTC"
 USE_TZ = True
@@ -258,10 +229,6 @@ WEB_METRICS_DIR = VAR_DIR / "run" / "web-metrics"
 # Certificates and keys of the control plane. The authority's key is read by `manage.py enrol_node` alone, the keys
 # signer*.key by the signer's process alone, and root.key is there in development only.
 PKI_DIR = env.path("PKI_DIR", VAR_DIR / "pki")
-
-# Whose certificate calls the agents: worker, or web, which may only read consoles. (The watcher and the stream process
-# use their own.)
-PROCESS = env.text("PROCESS", "worker")
 
 # What the evidence log is called in its checkpoints. Witnesses know it by this name: it never changes.
 LOG_ORIGIN = env.text("LOG_ORIGIN", "andromede.local/log")
@@ -328,6 +295,11 @@ IS_SHORT_COOLING_ALLOWED = env.boolean("IS_SHORT_COOLING_ALLOWED", False)
 POLICY_COOLING_HOURS = env.integer("POLICY_COOLING_HOURS", 24, minimum=0 if IS_SHORT_COOLING_ALLOWED else 24)
 
 OPERATION_LEASE_S = env.integer("OPERATION_LEASE_S", 60)
+# How often lost messages are replaced.
+OPERATION_SWEEP_S = env.integer("OPERATION_SWEEP_S", 2, minimum=1)
+# How many operations of one project a worker process carries out at once; fewer than it has threads, so that one is
+# free for other projects.
+OPERATIONS_PER_PROJECT = env.integer("OPERATIONS_PER_PROJECT", 6, minimum=1)
 
 # Uploads of images and Terraform states are refused while less than this is free (0: never) where images are, or where
 # the database is: `DATABASE_DIR`, a folder on its disk.
@@ -338,6 +310,11 @@ DATABASE_DIR = env.path("DATABASE_DIR", VAR_DIR)
 IMAGES_DIR = env.path("IMAGES_DIR", VAR_DIR / "images")
 IMAGE_MAX_BYTES = env.integer("IMAGE_MAX_BYTES", 50 * 2**30)
 IMAGE_MAX_VIRTUAL_GIB = env.integer("IMAGE_MAX_VIRTUAL_GIB", 500)
+# How many imports run at once, of one project, of one organization, and altogether: fewer than the process transfer has
+# threads, so that nodes still get images while servers of strangers are slow.
+IMAGE_IMPORTS_PER_PROJECT = env.integer("IMAGE_IMPORTS_PER_PROJECT", 2, minimum=1)
+IMAGE_IMPORTS_PER_ORGANIZATION = env.integer("IMAGE_IMPORTS_PER_ORGANIZATION", 4, minimum=1)
+IMAGE_IMPORTS_MAX = env.integer("IMAGE_IMPORTS_MAX", 6, minimum=1)
 # Hosts that images may be imported from although they resolve to private or local addresses.
 IMAGE_IMPORT_PRIVATE_HOSTS = env.words("IMAGE_IMPORT_PRIVATE_HOSTS", "")
 

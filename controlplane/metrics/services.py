@@ -120,6 +120,11 @@ def _roll_up(finer: Tier, tier: Tier, limit: datetime) -> bool:
     return True
 
 
+def forget() -> int:
+    """Both kinds of what is not kept any longer. Returns how many partitions and rows."""
+    return forget_old() + forget_deleted()
+
+
 def forget_deleted() -> int:
     """Delete all that is kept of instances that were deleted lately. Returns how many rows."""
     count = 0

@@ -26,7 +26,7 @@ from controlplane.placement.errors import SignerSilent
 log = logging.getLogger(__name__)
 
 SIGN = "controlplane.signer.tasks.segment_requested", "signer"
-TELL = "controlplane.reconcilers.tasks.network_peers", "celery"
+TELL = "controlplane.reconcilers.tasks.network_peers", "periodic"
 PATIENCE_S = 1.0
 POLL_S = 0.005
 

@@ -44,6 +44,7 @@ CHUNK_BYTES = 1024 * 1024
 IMAGE_TIMEOUT_S = 1800
 # What gRPC says of a message that is larger than its receiver takes, beside RESOURCE_EXHAUSTED.
 TOO_LARGE = "larger than max"
+IMAGE_LOOK_S = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,11 +201,16 @@ def ensure_trust(stub: AgentStub, node: Node, request: pb.EnsureTrustRequest) ->
     return reply
 
 
-@_rpc(is_transfer=lambda *_, **__: True)
+def _sends(grant: Grant, *, file: Path | None, **_: object) -> bool:
+    return file is not None
+
+
+@_rpc(is_transfer=_sends)
 def ensure_image(
-    stub: AgentStub, grant: Grant, *, sha256: str, size_bytes: int, image_format: str, file: Path
+    stub: AgentStub, grant: Grant, *, sha256: str, size_bytes: int, image_format: str, file: Path | None
 ) -> pb.ImageState:
-    """Send the image unless the node has it. Takes as long as the transfer takes.
+    """Send the image unless the node has it. Takes as long as the transfer takes. `file` None: only ask whether the
+    node has it, for IMAGE_LOOK_S at most; a node that has not refuses (agent.image_refused).
 
     Raises:
         ImageFileUnreadable: the file cannot be read here, which is no fault of the node.
@@ -216,8 +222,9 @@ def ensure_image(
         permit=grant.leave(),
     )
     problems: list[OSError] = []
+    terms = _terms(IMAGE_TIMEOUT_S if file is not None else IMAGE_LOOK_S)
     try:
-        reply: pb.ImageState = stub.EnsureImage(_parts(header, file, problems), **_terms(IMAGE_TIMEOUT_S))
+        reply: pb.ImageState = stub.EnsureImage(_parts(header, file, problems), **terms)
     except grpc.RpcError:
         if problems:
             raise ImageFileUnreadable(sha256=sha256, cause=str(problems[0])) from problems[0]
@@ -225,10 +232,12 @@ def ensure_image(
     return reply
 
 
-def _parts(header: pb.ImageHeader, file: Path, problems: list[OSError]) -> Iterator[pb.ImagePart]:
+def _parts(header: pb.ImageHeader, file: Path | None, problems: list[OSError]) -> Iterator[pb.ImagePart]:
     """The messages of a transfer. gRPC reports an error in here as a failure of the call: what it was is added to
     `problems`."""
     yield pb.ImagePart(header=header)
+    if file is None:
+        return
     try:
         with file.open("rb") as source:
             while chunk := source.read(CHUNK_BYTES):

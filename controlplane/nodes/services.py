@@ -140,7 +140,10 @@ HEARD = """
         fences_within_s = CASE WHEN heard.fences_within_s IS NULL THEN nodes_node.fences_within_s
                                ELSE NULLIF(heard.fences_within_s, 0) END
     FROM unnest(%s::uuid[], %s::int[], %s::bool[]) AS heard (node_id, fences_within_s, is_leased)
-    WHERE id = heard.node_id AND state = 'ready' AND duty <> 'fenced' RETURNING id
+    WHERE id = heard.node_id AND id IN (
+        SELECT id FROM nodes_node WHERE id = ANY(%s) AND state = 'ready' AND duty <> 'fenced'
+        ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+    ) RETURNING id
 """
 
 
@@ -157,8 +160,8 @@ def heard_again(alive: Collection[UUID], leases: Mapping[UUID, LeaseNews], *, le
     """Record that the nodes live, and what the heartbeats of those in `leases` say of their leases, `lease_s` long,
     which is on record from here on. `alive`: nodes of which nothing else is known yet.
 
-    Returns those for which this was recorded. Others are not ready, or fenced: each of their heartbeats has to be
-    written as a whole.
+    Returns those for which this was recorded. Others are not ready, or fenced, or somebody has locked their rows, which
+    keeps no other node waiting: each of their heartbeats has to be written as a whole.
     """
     now = clock.now()
     rows = [(node_id, leases.get(node_id)) for node_id in sorted({*alive, *leases})]
@@ -168,6 +171,7 @@ def heard_again(alive: Collection[UUID], leases: Mapping[UUID, LeaseNews], *, le
         [node_id for node_id, _ in rows],
         [news.fences_within_s if news else None for _, news in rows],
         [news is not None and news.is_leased for _, news in rows],
+        [node_id for node_id, _ in rows],
     ]
     with cursor_that_prepares() as cursor:
         cursor.execute(HEARD, parameters)

@@ -1,5 +1,5 @@
-"""Tell a worker that an operation is due. A hint may be lost, doubled or late: the row is the truth, and the sweep
-sends another one."""
+"""Wake a worker of a lane, since an operation is due. A hint may be lost, doubled or late: the row is the truth, and
+the sweep sends another one. Which operation the worker takes is decided by turns.py."""
 
 import logging
 from uuid import UUID
@@ -11,18 +11,17 @@ from controlplane.kernel import redis
 
 log = logging.getLogger(__name__)
 
-QUEUE = "celery"
 RUN = "controlplane.workflows.tasks.run"
 
 
-def send(operation_id: UUID, *, delay_s: float = 0) -> None:
+def send(operation_id: UUID, *, lane: str, delay_s: float = 0) -> None:
     """Never fails: what is written already must not suffer from a broker that does not answer."""
     try:
-        current_app.send_task(RUN, args=[str(operation_id)], countdown=delay_s or None, retry=False)
+        current_app.send_task(RUN, args=[str(operation_id), lane], queue=lane, countdown=delay_s or None, retry=False)
     except OperationalError as exc:
         log.warning("operation %s: the hint was not sent: %s", operation_id, exc)
 
 
-def waiting() -> int:
-    """How many messages no worker has taken yet, hints and others."""
-    return redis.length(QUEUE)
+def waiting(lane: str) -> int:
+    """How many messages no worker of the lane has taken yet."""
+    return redis.length(lane)

@@ -14,7 +14,6 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connection, connections, transaction
-from django.db.models import Q
 
 from controlplane.kernel import clock
 from controlplane.kernel.db import updating
@@ -23,6 +22,7 @@ from controlplane.kernel.inserts import insert
 from controlplane.kernel.prepared import Prepared, cursor_that_prepares
 from controlplane.operations import hints, maintenance, meters
 from controlplane.operations.errors import LeaseLost
+from controlplane.operations.lanes import LANES
 from controlplane.operations.models import LIVE, OPERATION, MaintenanceRule, Operation
 from controlplane.operations.services import cancel_holders, hold_resources, told
 
@@ -31,13 +31,10 @@ log = logging.getLogger(__name__)
 # After a renewal that failed: often enough for several within a lease, rarely enough for a database that starts.
 RENEW_AGAIN_S = 1.0
 BLOCKED_RETRY = timedelta(milliseconds=300)
-SWEEP_LIMIT, SWEEP_LEAST, OF_BEAT = 500, 5, 20
+# Who takes one message works until nothing is due: so many are enough for all threads of a few processes.
+SWEEP_LIMIT = 20
 # Under this name it stands among the steps that maintenance held it back.
 MAINTENANCE = "maintenance"
-
-
-def _unleased() -> Q:
-    return Q(lease_expires_at__isnull=True) | Q(lease_expires_at__lt=clock.now())
 
 
 def _lease_end() -> object:
@@ -54,11 +51,20 @@ OPERATIONS = Prepared(lambda operation_id: Operation.objects.filter(pk=operation
 
 def take_lease(operation_id: UUID) -> Operation | None:
     """The operation, leased to the caller and running; None when it has ended, is not due, or another has it."""
+    token = lease(operation_id)
+    return None if token is None else leased(operation_id, token)
+
+
+def lease(operation_id: UUID) -> UUID | None:
+    """The token of a new lease; None when the operation has ended, is not due, or another has it."""
     token, now = new_id(), clock.now()
     with cursor_that_prepares() as cursor:
         cursor.execute(TAKE, [token, _lease_end(), operation_id, now, now])
-        if cursor.rowcount != 1:
-            return None
+        return token if cursor.rowcount == 1 else None
+
+
+def leased(operation_id: UUID, token: UUID) -> Operation | None:
+    """The operation, running; None when it has to wait and is postponed, or another has it by now."""
     operation = OPERATIONS.get(operation_id)
     if operation.lease_token != token:
         return None
@@ -154,7 +160,7 @@ def postpone(operation: Operation, *, delay: timedelta, **fields: object) -> Non
     if is_asked and not was_asked and operation.state == "running" and operation.is_cancellable:
         delay = timedelta(0)
         Operation.objects.filter(pk=operation.pk, state__in=LIVE).update(due_at=clock.now())
-    hints.send(operation.pk, delay_s=delay.total_seconds())
+    hints.send(operation.pk, lane=operation.lane, delay_s=delay.total_seconds())
 
 
 def drop_lease(operation: Operation) -> None:
@@ -212,17 +218,31 @@ def end(operation: Operation, state: str, *, error: dict[str, object] | None = N
     if not insert(told(operation), then=[(LET_GO, [operation.pk]), (WAKE, [clock.now(), operation.resource_ids])]):
         return
     waiting = Operation.objects.filter(state="pending", preempts=True, resource_ids__overlap=operation.resource_ids)
-    for operation_id in waiting.values_list("pk", flat=True):
-        transaction.on_commit(partial(hints.send, operation_id), robust=True)
+    for operation_id, lane in waiting.values_list("pk", "lane"):
+        transaction.on_commit(partial(hints.send, operation_id, lane=lane), robust=True)
+
+
+DUE = """
+SELECT lane.name, due.id FROM unnest(%(lanes)s::text[]) AS lane (name) CROSS JOIN LATERAL (
+    SELECT id FROM operations_operation
+    WHERE state IN ('pending', 'running', 'undoing') AND lane = lane.name AND due_at <= %(now)s
+        AND (lease_expires_at IS NULL OR lease_expires_at < %(now)s)
+    LIMIT %(limit)s
+) AS due
+"""
 
 
 def redeliver() -> int:
-    """Send a hint for the operations that are due and that nobody has, the oldest first. Returns how many. While more
-    messages wait than beat sends at once, most operations have theirs among them, and workers would take each twice: a
-    few are enough then."""
-    limit = SWEEP_LIMIT if hints.waiting() <= OF_BEAT else SWEEP_LEAST
-    due = Operation.objects.filter(_unleased(), state__in=LIVE, due_at__lte=clock.now())
-    ids = list(due.order_by("due_at").values_list("pk", flat=True)[:limit])
-    for operation_id in ids:
-        hints.send(operation_id)
-    return len(ids)
+    """Wake the workers of each lane where operations are due that nobody has, unless enough messages wait there.
+    Returns how many messages were sent."""
+    with cursor_that_prepares() as cursor:
+        cursor.execute(DUE, {"lanes": list(LANES), "now": clock.now(), "limit": SWEEP_LIMIT})
+        due: list[tuple[str, UUID]] = cursor.fetchall()
+    waiting = {lane: hints.waiting(lane) for lane in {lane for lane, _ in due}}
+    sent = 0
+    for lane, operation_id in due:
+        if waiting[lane] < SWEEP_LIMIT:
+            hints.send(operation_id, lane=lane)
+            waiting[lane] += 1
+            sent += 1
+    return sent

@@ -108,8 +108,8 @@ def rule_end(actor: Actor, rule: MaintenanceRule) -> MaintenanceRule:
     if MaintenanceRule.objects.filter(is_open, pk=rule.pk).update(ends_at=now, updated_at=now):
         record(actor, "maintenance.end", rule.pk, pattern=rule.pattern, action=rule.action, reason=rule.reason)
         paused = Operation.objects.filter(state="pending", paused_at__isnull=False)
-        for operation_id in list(paused.values_list("pk", flat=True)):
-            transaction.on_commit(partial(hints.send, operation_id), robust=True)
+        for operation_id, lane in list(paused.values_list("pk", "lane")):
+            transaction.on_commit(partial(hints.send, operation_id, lane=lane), robust=True)
         paused.update(due_at=now)
         _changed()
     rule.refresh_from_db()

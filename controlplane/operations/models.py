@@ -8,6 +8,7 @@ from django.db.models import Q
 from controlplane.identity.models import Project
 from controlplane.kernel.db import BaseModel
 from controlplane.kernel.states import machine
+from controlplane.operations.lanes import OPERATIONS
 
 OPERATION = machine(
     "operation",
@@ -42,7 +43,8 @@ class Operation(BaseModel):
     is asked for again with this one; there, `retried_by` names the last that did so. `paused_at`: since when
     maintenance keeps it from beginning. `deadline_at`: after the time that its kind is given, from its beginning on;
     how long it waits before that is not counted. `given_up_node_id`: the node that an operator has given up for this
-    operation (workflows/resolve.py); its steps make no call to that node.
+    operation (workflows/resolve.py); its steps make no call to that node. `lane`: which worker process carries it out
+    (lanes.py).
     """
 
     kind = models.CharField(max_length=64)
@@ -54,6 +56,7 @@ class Operation(BaseModel):
     state = models.CharField(max_length=16, default=OPERATION.initial)
     is_cancellable = models.BooleanField(default=True)
     preempts = models.BooleanField(default=False)
+    lane = models.CharField(max_length=16, default=OPERATIONS, db_default=OPERATIONS)
     steps = models.JSONField(default=list)
     step_count = models.PositiveSmallIntegerField(default=0)
     position = models.PositiveSmallIntegerField(default=0)
@@ -86,6 +89,7 @@ class Operation(BaseModel):
         ]
         indexes = [
             models.Index(fields=["due_at"], condition=Q(state__in=LIVE), name="operations_live_due"),
+            models.Index(fields=["lane", "project", "due_at"], condition=Q(state__in=LIVE), name="operations_by_turn"),
             models.Index(fields=["project", "created_at"], name="operations_by_project"),
             models.Index(fields=["created_at"], name="operations_by_age"),
             GinIndex(fields=["resource_ids"], name="operations_by_resource"),

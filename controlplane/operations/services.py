@@ -19,6 +19,7 @@ from controlplane.kernel.inserts import Statement, insert
 from controlplane.kernel.prepared import cursor_that_prepares
 from controlplane.operations import hints, maintenance, meters
 from controlplane.operations.errors import Busy, NotCancellable
+from controlplane.operations.lanes import lane_of
 from controlplane.operations.models import LIVE, Operation, OperationHold
 from observing.traces import traceparent
 
@@ -66,6 +67,7 @@ def enqueue(actor: Actor, wish: Wish, *, beside: Sequence[Model] = ()) -> Operat
         args=dict(wish.args),
         is_cancellable=wish.is_cancellable,
         preempts=wish.preempts,
+        lane=lane_of(wish.kind),
         created_at=now,
         due_at=now,
         deadline_at=now + wish.deadline,
@@ -88,7 +90,7 @@ def enqueue(actor: Actor, wish: Wish, *, beside: Sequence[Model] = ()) -> Operat
 
 def _begun(operation: Operation) -> None:
     meters.begun(operation)
-    hints.send(operation.pk)
+    hints.send(operation.pk, lane=operation.lane)
 
 
 def _zones(wish: Wish) -> Sequence[str]:
@@ -165,10 +167,10 @@ def cancel_holders(operation: Operation) -> None:
     holders = Operation.objects.filter(
         pk__in=holds.values("operation"), is_cancellable=True, cancel_requested_at__isnull=True
     )
-    for holder_id in list(holders.order_by("pk").values_list("pk", flat=True)):
+    for holder_id, lane in list(holders.order_by("pk").values_list("pk", "lane")):
         holder = Operation.objects.filter(pk=holder_id)
         holder.update(cancel_requested_at=clock.now(), due_at=clock.now())
-        transaction.on_commit(partial(hints.send, holder_id), robust=True)
+        transaction.on_commit(partial(hints.send, holder_id, lane=lane), robust=True)
 
 
 def need_free(resource_id: UUID) -> None:
@@ -190,7 +192,7 @@ def operation_cancel(actor: Actor, operation: Operation) -> Operation:
     live = Operation.objects.filter(pk=operation.pk, state__in=LIVE, is_cancellable=True)
     if live.update(cancel_requested_at=Coalesce("cancel_requested_at", now), due_at=now) != 1:
         raise NotCancellable(state=operation.state)
-    transaction.on_commit(lambda: hints.send(operation.pk), robust=True)
+    transaction.on_commit(lambda: hints.send(operation.pk, lane=operation.lane), robust=True)
     operation.refresh_from_db()
     return operation
 
@@ -199,7 +201,7 @@ def operation_hasten(operation: Operation) -> bool:
     """Let it be tried now, however long it was to wait. False: it has ended. Inside the caller's transaction."""
     if Operation.objects.filter(pk=operation.pk, state__in=LIVE).update(due_at=clock.now()) != 1:
         return False
-    transaction.on_commit(lambda: hints.send(operation.pk), robust=True)
+    transaction.on_commit(lambda: hints.send(operation.pk, lane=operation.lane), robust=True)
     operation.refresh_from_db()
     return True
 

@@ -19,12 +19,18 @@ from controlplane.kernel.errors import CloudError, StateConflict
 from controlplane.nodes.models import DRAIN_GUEST, DRAIN_LIVE, IN_SERVICE, Drain, DrainGuest
 from controlplane.operations.models import Operation
 from controlplane.placement.models import Allocation
+from controlplane.reconcilers import drains
 from controlplane.reconcilers.drains import actor_of, instance_of, note
 
 log = logging.getLogger(__name__)
 
 REASON = "its node was drained, and takes guests again"
 POWER = ("instance.start", "instance.shutdown", "instance.power-off")
+
+
+def drains_and_returns() -> int:
+    """Advance drains, then returns: one after the other, since both write the guests of a drain."""
+    return drains.reconcile() + reconcile()
 
 
 def reconcile() -> int:

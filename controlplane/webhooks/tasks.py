@@ -1,16 +1,10 @@
-"""The Celery tasks, on a queue of their own: receivers that are slow keep no operation waiting."""
+"""The Celery task, on a queue of their own: receivers that are slow keep no operation waiting."""
 
 from uuid import UUID
 
 from celery import shared_task
 
 from controlplane.webhooks import deliveries
-from controlplane.webhooks import dispatch as fan_out
-
-
-@shared_task(name="controlplane.webhooks.tasks.dispatch")
-def dispatch() -> None:
-    fan_out.dispatch()
 
 
 @shared_task(name="controlplane.webhooks.tasks.deliver")

@@ -19,7 +19,7 @@ from controlplane.events.services import caused_by
 from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError, Unavailable
 from controlplane.nodes import agent_client
-from controlplane.operations import fence, leases
+from controlplane.operations import fence, lanes, leases
 from controlplane.operations.errors import Cancelled, DeadlineExceeded, LeaseLost
 from controlplane.operations.models import Operation
 from controlplane.operations.services import cause_of
@@ -60,6 +60,8 @@ def _forward(operation: Operation, workflow: Workflow, steps: Sequence[Step]) ->
         if may_turn and operation.is_cancellable and operation.cancel_requested_at is not None:
             _turn_back(operation, Cancelled(), name)
             return
+        if _is_handed_over(operation, is_transfer=step is not None and step.is_transfer):
+            return
         if step and step.is_final and operation.is_cancellable:
             leases.checkpoint(operation, is_cancellable=False)
         is_past = any(each.is_final for each in steps[: operation.position + 1])
@@ -74,6 +76,8 @@ def _forward(operation: Operation, workflow: Workflow, steps: Sequence[Step]) ->
 def _backward(operation: Operation, workflow: Workflow, steps: Sequence[Step]) -> None:
     """An undo never gives up: it is tried again, ever more slowly, until it succeeds."""
     while operation.state == "undoing" and operation.lease_token:
+        if _is_handed_over(operation, is_transfer=False):
+            return
         step = steps[operation.position - 1] if operation.position > 0 else None
         name = step.name if step else GIVE_UP
         with _guarded(operation, name, partial(_retry, operation, name)):
@@ -81,6 +85,18 @@ def _backward(operation: Operation, workflow: Workflow, steps: Sequence[Step]) -
                 _undo(operation, step)
             else:
                 _give_up(operation, workflow)
+
+
+def _is_handed_over(operation: Operation, *, is_transfer: bool) -> bool:
+    """True: what comes next is done in another lane, whose workers have been woken."""
+    lane = lanes.elsewhere(operation.kind, is_transfer=is_transfer)
+    if lane is not None:
+        _hand_over(operation, lane)
+    return lane is not None
+
+
+def _hand_over(operation: Operation, lane: str) -> None:
+    leases.postpone(operation, delay=timedelta(0), lane=lane, step_count=operation.step_count)
 
 
 @contextmanager
@@ -91,6 +107,8 @@ def _guarded(operation: Operation, name: str, failed: Callable[[CloudError], Non
             yield
     except LeaseLost:
         raise
+    except lanes.HandOver as exc:
+        _hand_over(operation, exc.lane)
     except NotYet as exc:
         noted = _note(operation, name, "waiting", str(exc), progress=exc.progress)
         leases.postpone(operation, delay=exc.delay, steps=noted, step_count=operation.step_count)

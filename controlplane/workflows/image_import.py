@@ -1,6 +1,6 @@
 """Import an image: fetch its file, then verify it as an uploaded one. `args`: file, its incoming name."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from controlplane.catalog import image_source, image_store
@@ -26,8 +26,8 @@ def steps(operation: Operation) -> Sequence[Step]:
 def fetch(operation: Operation) -> Effect:
     image = image_of(operation)
     try:
-        with image_source.fetch(image.source_url) as chunks:
-            received = image_store.receive(_wanted(operation, chunks), operation.args["file"], sha256=image.sha256)
+        with image_source.fetch(image.source_url, check=_checker(operation)) as chunks:
+            received = image_store.receive(chunks, operation.args["file"], sha256=image.sha256)
     except ImageSourceUnavailable as exc:
         if operation.attempts + 1 < FETCH_ATTEMPTS:
             raise
@@ -35,14 +35,18 @@ def fetch(operation: Operation) -> Effect:
     return lambda: _set_received(image, received)
 
 
-def _wanted(operation: Operation, chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The chunks, as long as somebody wants the image and it is not too late."""
+def _checker(operation: Operation) -> Callable[[], None]:
+    """A function that ends the transfer, by raising, when nobody wants the image any more or when it is too late. It
+    reads the rows every LOOK_UP_EVERY, however often it is called."""
     next_look = clock.now()
-    for chunk in chunks:
+
+    def check() -> None:
+        nonlocal next_look
         if (now := clock.now()) >= next_look:
             _check_wanted(operation, now)
             next_look = now + LOOK_UP_EVERY
-        yield chunk
+
+    return check
 
 
 def _check_wanted(operation: Operation, now: datetime) -> None:

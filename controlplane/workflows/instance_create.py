@@ -30,8 +30,8 @@ def steps(operation: Operation) -> Sequence[Step]:
     attachments = [UUID(attachment) for attachment in operation.args["attachments"]]
     return (
         Step("place", place, undo=give_place_back),
-        Step("image", ensure_image),
-        Step("root-disk", ensure_root_disk, undo=remove_root_disk),
+        Step("image", ensure_image, is_transfer=True),
+        Step("root-disk", ensure_root_disk, undo=remove_root_disk, is_transfer=True),
         *(
             Step(f"port-{n}", partial(ensure_port, UUID(port)), undo=partial(remove_port, UUID(port)))
             for n, port in enumerate(operation.args["ports"])

@@ -51,7 +51,7 @@ def steps(operation: Operation) -> Sequence[Step]:
     ports = [UUID(port) for port in operation.args["ports"]]
     return (
         Step("place", place, undo=give_places_back),
-        Step("images", ensure_images),
+        Step("images", ensure_images, is_transfer=True),
         Step("root-disk", ensure_root_disk, undo=remove_root_disk),
         *(
             Step(f"volume-{n}", partial(ensure_volume, part), undo=partial(remove_volume, part))

@@ -26,8 +26,8 @@ from controlplane.workflows.recipe import Effect, Step, Workflow
 
 def steps(operation: Operation) -> Sequence[Step]:
     return (
-        Step("image", ensure_image, undo=run_again),
-        Step("root-disk", ensure_root_disk, undo=remove_root_disk),
+        Step("image", ensure_image, undo=run_again, is_transfer=True),
+        Step("root-disk", ensure_root_disk, undo=remove_root_disk, is_transfer=True),
         Step("define", define, undo=put_back),
         *((Step("start", start),) if operation.args["is_to_run"] else ()),
         Step("old-root-disk", remove_old_root_disk, is_final=True),

@@ -1,5 +1,6 @@
 """What the steps of several workflows do on nodes: rows turned into wishes, and removals that outlive their node."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from uuid import UUID
@@ -19,6 +20,7 @@ from controlplane.nodes.agent_client import Grant, subject
 from controlplane.nodes.errors import NodeGivenUp, NodeRefused, NodeUnreachable
 from controlplane.nodes.models import AUTO_CONVERGE, Node, Pool
 from controlplane.nodes.pools import holders
+from controlplane.operations import lanes
 from controlplane.placement import services as placement
 from controlplane.storage.models import Volume
 from controlplane.workflows.leave import used
@@ -26,17 +28,37 @@ from controlplane.workflows.recipe import Effect
 
 # The agent's code for something that it does not hold (agents/node/errors.py).
 NOT_ON_NODE = "agent.not_found"
+IMAGE_REFUSED = "agent.image_refused"
 
 
 def ensure_image(grant: Grant, image: Image) -> None:
+    """Raises HandOver when the node does not have the image, and this is no lane to send it in."""
+    ensure = partial(
+        agent_client.ensure_image,
+        grant,
+        sha256=image.sha256,
+        size_bytes=image.size_bytes or 0,
+        image_format=image.format,
+    )
     with used(grant):
-        agent_client.ensure_image(
-            grant,
-            sha256=image.sha256,
-            size_bytes=image.size_bytes or 0,
-            image_format=image.format,
-            file=image_store.path_of(image.sha256),
-        )
+        if lanes.may_transfer():
+            ensure(file=image_store.path_of(image.sha256))
+        elif not _has_image(ensure):
+            raise lanes.HandOver(lanes.TRANSFERS)
+
+
+def _has_image(ensure: Callable[..., object]) -> bool:
+    """Whether the node says at once that it has the image: it refuses a header without bytes when it has not, and does
+    not answer while it is receiving them from somebody else."""
+    try:
+        ensure(file=None)
+    except NodeUnreachable:
+        return False
+    except NodeRefused as exc:
+        if exc.facts.get("agent_code") != IMAGE_REFUSED:
+            raise
+        return False
+    return True
 
 
 @dataclass(frozen=True)
@@ -85,6 +107,8 @@ def _ensure_disk(grant: Grant, disk: Disk, *, is_taken_over: bool) -> None:
         pool=disk.pool.name if disk.pool is not None else "",
         is_taken_over=is_taken_over,
     )
+    if request.pool and request.image_sha256:
+        lanes.need_transfers()  # the node copies the image
     with used(grant):
         agent_client.ensure_volume(grant, request)
 

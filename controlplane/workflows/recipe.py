@@ -27,6 +27,8 @@ class Step:
     `decides_itself`: only the step knows whether there is a way back. Neither a cancellation nor the deadline turns it
     back: it is tried again until it succeeds or raises NoWayForward, and looks itself whether it is to stop.
 
+    `is_transfer`: it may send or copy the bytes of an image, for which it goes to another lane (operations/lanes.py).
+
     `is_final`: what it does cannot be undone. Once it is begun there is no way back and no cancellation: it, and what
     follows, is tried again until it succeeds.
     """
@@ -36,6 +38,7 @@ class Step:
     undo: Callable[[Operation], Effect | None] | None = None
     decides_itself: bool = False
     is_final: bool = False
+    is_transfer: bool = False
 
 
 class NotYet(Exception):

@@ -3,12 +3,12 @@
 import logging
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from uuid import UUID
 
 from celery import shared_task
 from opentelemetry.trace import SpanKind
 
-from controlplane.operations import leases
+from controlplane.kernel import ending
+from controlplane.operations import lanes, leases, turns
 from controlplane.operations.errors import LeaseLost
 from controlplane.operations.models import Operation
 from controlplane.workflows import engine
@@ -20,15 +20,23 @@ log = logging.getLogger(__name__)
 
 
 @shared_task(name="controlplane.workflows.tasks.run")
-def run(operation_id: str) -> None:
-    operation = leases.take_lease(UUID(operation_id))
-    if operation is None:
-        return
+def run(operation_id: str, lane: str = lanes.OPERATIONS) -> None:
+    """Carry out the operations of the lane that are due, one after another, until none is due or this process is to
+    end. `operation_id`: of the operation that the message was sent for, for whoever reads the queue."""
+    with lanes.working_in(lane):
+        while not ending.begun.is_set():
+            with turns.next_in(lane) as operation:
+                if operation is None:
+                    return
+                _carry_out(operation)
+
+
+def _carry_out(operation: Operation) -> None:
     try:
         with _about(operation), _traced(operation), leases.kept(operation):
             engine.run(operation, WORKFLOWS[operation.kind])
     except LeaseLost:
-        log.warning("operation %s was taken over by another worker", operation_id)
+        log.warning("operation %s was taken over by another worker", operation.pk)
     finally:
         leases.drop_lease(operation)
 
@@ -50,8 +58,3 @@ def _traced(operation: Operation) -> Iterator[None]:
     ) as current:
         yield
         current.set_attribute("andromede.state", operation.state)
-
-
-@shared_task(name="controlplane.workflows.tasks.redeliver")
-def redeliver() -> None:
-    leases.redeliver()

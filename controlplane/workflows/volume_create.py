@@ -18,8 +18,8 @@ from controlplane.workflows.recipe import Effect, Held, Step, Workflow
 def steps(operation: Operation) -> Sequence[Step]:
     return (
         Step("place", place, undo=give_place_back),
-        Step("image", ensure_image),
-        Step("disk", ensure_disk, undo=remove_disk),
+        Step("image", ensure_image, is_transfer=True),
+        Step("disk", ensure_disk, undo=remove_disk, is_transfer=True),
     )
 
 

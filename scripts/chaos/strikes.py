@@ -14,7 +14,7 @@ from scripts import services
 from scripts.chaos.keeper import Keeper
 from scripts.chaos.world import World
 
-PROCESSES = ("worker", "worker-2", "signer", "sentinel", "beat", "watcher", "web", "stream", "webhooks")
+PROCESSES = ("worker", "worker-2", "signer", "sentinel", "periodic", "transfer", "watcher", "web", "stream", "webhooks")
 # The one that matters most is hit most.
 KILLED = (*PROCESSES, "worker", "worker-2", "worker", "worker-2", "web", "signer")
 

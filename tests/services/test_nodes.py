@@ -19,7 +19,7 @@ from controlplane.nodes import selectors
 from controlplane.nodes.errors import NodeNotFound
 from controlplane.nodes.models import Inventory, Node, NodeRemoval
 from controlplane.nodes.services import node_cordon, remove_later
-from controlplane.reconcilers import guest_power, node_liveness, node_removals, tasks
+from controlplane.reconcilers import guest_power, node_liveness, node_removals
 from controlplane.watcher import messages
 from tests.workflows.helpers import done, fresh, make_instance, make_stopped_instance
 from tests.world import Cloud
@@ -207,10 +207,3 @@ def test_a_removal_is_remembered_once_with_its_latest_generation(cloud: Cloud) -
     for generation in (1, 3):
         remove_later(cloud.machine.row, kind="volume", resource_id=resource, generation=generation)
     assert NodeRemoval.objects.get().generation == 3
-
-
-@pytest.mark.parametrize("task", ["node_liveness", "node_removals", "guest_power", "capacity_drift"])
-def test_every_reconciler_has_its_task_and_its_schedule(cloud: Cloud, task: str, settings: Settings) -> None:
-    getattr(tasks, task)()
-    scheduled = {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
-    assert f"controlplane.reconcilers.tasks.{task}" in scheduled

@@ -13,10 +13,9 @@ from prometheus_client import REGISTRY, CollectorRegistry
 from agents.node.lease import LeasePolicy
 from agents.node.observed import NodeCollector
 from controlplane.api import meter, stream
-from controlplane.kernel import observed_tasks
+from controlplane.kernel import observed_tasks, periodic
 from controlplane.nodes import incidents
 from controlplane.nodes.models import Node
-from controlplane.reconcilers import tasks
 from controlplane.watcher.census import Census
 from controlplane.webhooks import meters as webhooks
 from controlplane.workflows import meters as workflows
@@ -25,7 +24,7 @@ from tests.world import Cloud
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "observability"
 NAME = re.compile(r"\bandromede_[a-z_]+[a-z]\b")
-LOADED = (meter, stream, observed_tasks, tasks, webhooks, workflows)
+LOADED = (meter, stream, observed_tasks, periodic, webhooks, workflows)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from scripts.stack import Stack
 
 LIMIT_S = 60
 PROCESSES = sorted(Stack(Path("nowhere")).commands())
-NEEDS_REDIS = {"worker", "signer", "sentinel", "webhooks", "beat"}
+NEEDS_REDIS = {"worker", "transfer", "periodic", "signer", "sentinel", "webhooks"}
 
 
 def free_port() -> int:
@@ -94,7 +94,7 @@ def test_each_process_says_how_it_is(transactional_db: None, folder: Path, name:
         assert ('andromede_stream_connections{kind="events"} 0.0' in text) == (name == "stream")
 
 
-@pytest.mark.parametrize("name", ["web", "stream", "worker", "beat", "watcher"])
+@pytest.mark.parametrize("name", ["web", "stream", "worker", "periodic", "watcher"])
 def test_what_a_process_logs_is_json_lines(transactional_db: None, folder: Path, name: str) -> None:
     nowhere = {"DB_HOST": str(folder), "REDIS_URL": f"redis+socket://{folder}/no.sock"}
     nowhere |= {"TRACES_URL": "http://127.0.0.1:9/v1/traces"}

@@ -13,7 +13,7 @@ from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.errors import RoleNeeded
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
-from controlplane.operations import hints, leases, maintenance, services
+from controlplane.operations import hints, lanes, leases, maintenance, services
 from controlplane.operations.errors import Busy, NotCancellable, OperationNotFound
 from controlplane.operations.models import MaintenanceRule, Operation, OperationHold
 from controlplane.operations.selectors import current_operations, operation_get, operations
@@ -194,16 +194,17 @@ def test_the_hint_leaves_after_the_commit_and_a_lost_one_is_sent_again(broker: B
 
 
 @pytest.mark.django_db
-def test_a_queue_that_is_long_does_not_grow_by_the_sweep(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leases, "SWEEP_LEAST", 2)
+def test_the_sweep_wakes_as_many_as_there_is_use_for(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leases, "SWEEP_LIMIT", 3)
-    monkeypatch.setattr(hints, "waiting", lambda: leases.OF_BEAT)
-    asked = [ask(new_id()).pk for _ in range(5)]
+    waiting = {lanes.OPERATIONS: 0, lanes.URGENT: 3}
+    monkeypatch.setattr(hints, "waiting", lambda lane: waiting[lane])
+    for _ in range(5):
+        ask(new_id())
+    Operation.objects.filter(pk=ask(new_id()).pk).update(lane=lanes.URGENT)
     assert leases.redeliver() == 3
-    monkeypatch.setattr(hints, "waiting", lambda: leases.OF_BEAT + 1)
-    broker.sent.clear()
-    assert leases.redeliver() == 2
-    assert [operation_id for operation_id, _ in broker.sent] == asked[:2], "those that have waited longest"
+    assert len(broker.sent) == 3
+    waiting[lanes.OPERATIONS] = 2
+    assert leases.redeliver() == 1
 
 
 @pytest.mark.django_db(transaction=True)

@@ -7,7 +7,8 @@ import pytest
 from celery.signals import task_postrun, task_prerun
 from prometheus_client import REGISTRY
 
-from controlplane.kernel import clock, observed_tasks
+from controlplane.config.periodic import JOBS
+from controlplane.kernel import clock, observed_tasks, periodic
 from controlplane.nodes.models import Node
 from controlplane.reconcilers import tasks
 from controlplane.webhooks import meters
@@ -27,22 +28,27 @@ def value(name: str, **labels: str) -> float:
     return REGISTRY.get_sample_value(f"andromede_{name}", labels) or 0
 
 
-def test_a_task_and_what_it_finds(shared_cloud: Cloud, watched: None) -> None:
-    Node.objects.update(state="ready", last_heartbeat_at=clock.now() - timedelta(hours=1))
-    name = tasks.node_liveness.name
+def test_a_task_is_counted_and_timed(shared_cloud: Cloud, watched: None) -> None:
+    name = tasks.network_peers.name
 
     def numbers() -> tuple[float, ...]:
         return (
-            value("reconciler_findings_total", reconciler="node_liveness"),
             value("tasks_total", task=name, state="success"),
             value("task_duration_seconds_count", task=name),
         )
 
     before = numbers()
-    tasks.node_liveness.apply()
-    assert [now - then for now, then in zip(numbers(), before, strict=True)] == [1, 1, 1]
-    tasks.node_liveness.apply()
-    assert [now - then for now, then in zip(numbers(), before, strict=True)] == [1, 2, 2]
+    tasks.network_peers.apply()
+    assert [now - then for now, then in zip(numbers(), before, strict=True)] == [1, 1]
+
+
+def test_what_a_reconciler_finds_is_counted(shared_cloud: Cloud) -> None:
+    Node.objects.update(state="ready", last_heartbeat_at=clock.now() - timedelta(hours=1))
+    liveness = next(job for job in JOBS if job.name == "node_liveness")
+    before = value("reconciler_findings_total", reconciler="node_liveness")
+    assert periodic.run(liveness)
+    assert periodic.run(liveness)
+    assert value("reconciler_findings_total", reconciler="node_liveness") - before == 1
 
 
 def test_tries_of_webhooks_are_counted_by_their_outcome() -> None:

@@ -8,14 +8,16 @@ import pytest
 from agents.node.errors import AdapterError
 from controlplane.workflows.tasks import run
 from tests.logs import Log, written
-from tests.workflows.helpers import ask_instance, fresh
+from tests.workflows.helpers import ask_instance, fresh, make_instance
 from tests.world import Cloud
 
 REQUEST = "request-of-the-test"
 
 
 @pytest.fixture
-def log() -> Iterator[Log]:
+def log(cloud: Cloud) -> Iterator[Log]:
+    """From now on; the node has the image already, so that no operation goes to another lane."""
+    make_instance(cloud, "first")
     with written() as log:
         yield log
 

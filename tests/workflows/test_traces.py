@@ -5,11 +5,12 @@ from controlplane.operations.models import Operation
 from controlplane.workflows.tasks import run
 from observing.traces import span, traceparent
 from tests.traces import collected
-from tests.workflows.helpers import ask_instance, fresh
+from tests.workflows.helpers import ask_instance, fresh, make_instance
 from tests.world import Cloud
 
 
 def test_the_way_of_a_request_is_one_trace(cloud: Cloud) -> None:
+    make_instance(cloud, "first")  # the node has the image: no operation goes to another lane
     with collected() as found:
         with span("request"):
             _, operation = ask_instance(cloud)
@@ -30,6 +31,7 @@ def test_the_way_of_a_request_is_one_trace(cloud: Cloud) -> None:
 
 
 def test_a_worker_that_goes_on_later_adds_to_the_same_trace(cloud: Cloud) -> None:
+    make_instance(cloud, "first")  # the node has the image: no operation goes to another lane
     with collected() as found:
         with span("request"):
             _, operation = ask_instance(cloud)

@@ -189,7 +189,7 @@ def evidence(client: Client, now: datetime) -> Findings:
             placed = record
             break
         oldest = record
-    to_do = _("See whether the signer and beat run, and look into the signer's log.")
+    to_do = _("See whether the signer runs, and look into its log.")
     if oldest is not None and now - oldest.created_at > EVIDENCE_WAITS:
         what = _("has waited {time} for its place in the log").format(time=worded(now - oldest.created_at))
         yield Finding(PROBLEM, _("evidence"), what, to_do)

@@ -17,7 +17,6 @@ from controlplane.audit.selectors import residency_of
 from controlplane.identity.models import Organization
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
-from controlplane.reconcilers import tasks
 from tests.services.audit.exports import Verdict, verdict
 from tests.services.audit.story import Story, told
 
@@ -190,5 +189,5 @@ def test_the_task_does_it(organization: Organization) -> None:
     evidence.append("incident", {}, organization_id=organization.pk)
     evidence.sequence()
     with later(250 * DAY):
-        tasks.retention()
+        retention.erase_old()
     assert said(kind="incident") == {False}

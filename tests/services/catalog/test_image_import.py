@@ -5,14 +5,16 @@ import os
 import socket
 import ssl
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
+from django.db import connection
 from pytest_django import Settings
 
 from controlplane.catalog import image_source
@@ -35,6 +37,7 @@ from tests.world import again, run
 pytestmark = pytest.mark.django_db
 
 MIB = 2**20
+LIMIT_S = 120
 
 
 @dataclass
@@ -43,6 +46,11 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b""
     announced: int | None = None
+    drips: str = ""  # "head" or "body": that part comes byte by byte, and has no end
+
+
+def content() -> None:
+    """Want the transfer, whatever happens."""
 
 
 class Site(ThreadingHTTPServer):
@@ -54,6 +62,8 @@ class Site(ThreadingHTTPServer):
         super().__init__((host, 0), _Handler)
         self.answers: dict[str, Answer | list[Answer]] = {}
         self.asked: list[tuple[str, str]] = []
+        self.is_dripping = Event()
+        self.is_over = Event()
 
     def url(self, path: str, *, host: str = "localhost") -> str:
         return f"http://{host}:{self.server_address[1]}{path}"
@@ -67,12 +77,25 @@ class _Handler(BaseHTTPRequestHandler):
         answer = self.server.answers.get(self.path, Answer(404))
         if isinstance(answer, list):
             answer = answer.pop(0) if len(answer) > 1 else answer[0]
+        if answer.drips == "head":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
+            return self.drip()
         self.send_response(answer.status)
         for name, value in answer.headers.items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(answer.body) if answer.announced is None else answer.announced))
         self.end_headers()
+        if answer.drips == "body":
+            return self.drip()
         self.wfile.write(answer.body)
+
+    def drip(self) -> None:
+        """A byte now and then, until the other side hangs up or the test is over."""
+        self.server.is_dripping.set()
+        self.close_connection = True
+        with suppress(OSError):
+            while not self.server.is_over.wait(0.1):
+                self.wfile.write(b"x")
 
     def log_message(self, format: str, *args: object) -> None:
         pass
@@ -91,6 +114,7 @@ def serving(certificate: Path | None = None) -> Iterator[Site]:
     try:
         yield site
     finally:
+        site.is_over.set()
         site.shutdown()
         thread.join()
         site.server_close()
@@ -210,7 +234,7 @@ def test_the_connection_goes_to_the_address_that_was_checked(
     )
     monkeypatch.setattr(outbound, "is_public", lambda _: True)
 
-    with image_source.fetch(site.url("/disk", host="images.example")) as chunks:
+    with image_source.fetch(site.url("/disk", host="images.example"), check=content) as chunks:
         assert b"".join(chunks) == disk.read_bytes()
 
     assert site.asked == [("/disk", site.url("", host="images.example").removeprefix("http://"))]
@@ -228,7 +252,7 @@ def test_a_certificate_must_be_for_the_name_in_the_url(
         site.answers["/disk"] = Answer(body=disk.read_bytes())
         url = site.url("/disk").replace("http:", "https:")
         expected = nullcontext() if name == "localhost" else pytest.raises(ImageSourceUnavailable)
-        with expected, image_source.fetch(url) as chunks:
+        with expected, image_source.fetch(url, check=content) as chunks:
             fetched.extend(chunks)
     assert b"".join(fetched) == (disk.read_bytes() if name == "localhost" else b"")
 
@@ -407,14 +431,50 @@ def test_a_deleted_image_is_not_fetched_to_the_end(asking: Asking, site: Site, d
     assert files_in(images_dir) == set()
 
 
-def test_a_server_that_drips_is_stopped_by_the_deadline(
-    asking: Asking, site: Site, disk: Path, images_dir: Path
-) -> None:
-    site.answers["/disk"] = Answer(body=disk.read_bytes())
-    _, operation = asking(site.url("/disk"))
-    Operation.objects.update(deadline_at=operation.created_at)
+def cancelled(asking: Asking, operation: Operation) -> None:
+    operation_cancel(asking.member, operation)
 
-    assert run(operation).state == "failed"
-    assert operation.error is not None
-    assert operation.error["detail"].endswith("the server is too slow.")
+
+def deleted(asking: Asking, operation: Operation) -> None:
+    image_delete(asking.member, Image.objects.get(pk=operation.resource_id))
+
+
+def too_late(asking: Asking, operation: Operation) -> None:
+    """Nothing happens, but for the deadline that comes."""
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("part", ["head", "body"])
+@pytest.mark.parametrize(
+    ("end", "state"),
+    [(cancelled, "cancelled"), (deleted, "cancelled"), (too_late, "failed")],
+    ids=["cancel", "delete", "deadline"],
+)
+def test_a_server_that_drips_holds_nobody(
+    asking: Asking, site: Site, images_dir: Path, part: str, end: Callable[[Asking, Operation], None], state: str
+) -> None:
+    site.answers["/disk"] = Answer(announced=MIB, drips=part)
+    _, operation = asking(site.url("/disk"))
+    if end is too_late:
+        Operation.objects.update(deadline_at=operation.created_at + timedelta(seconds=3))
+
+    def work() -> None:
+        run(Operation.objects.get(pk=operation.pk))
+        connection.close()
+
+    worker = Thread(target=work)
+    worker.start()
+    try:
+        assert site.is_dripping.wait(LIMIT_S)
+        end(asking, operation)
+        worker.join(LIMIT_S)
+        assert not worker.is_alive(), "the server still has the worker's thread"
+    finally:
+        site.is_over.set()
+        worker.join(LIMIT_S)
+    operation.refresh_from_db()
+    assert operation.state == state
     assert files_in(images_dir) == set()
+    if end is too_late:
+        assert operation.error is not None
+        assert operation.error["detail"].endswith("the server is too slow.")

@@ -110,7 +110,7 @@ def test_a_killed_worker_loses_no_event_and_no_order(worker: Worker, receiver: R
 
 
 def dispatch_until(is_so: Callable[[], bool]) -> None:
-    """As beat does it: a hint does not outlive the start of a slow worker, and the lease of a dead one must run out."""
+    """As the periodic job does it: a hint does not outlive a slow start, and a dead worker's lease must run out."""
 
     def is_so_now() -> bool:
         dispatch()

@@ -1,0 +1,41 @@
+"""All periodic work: what, how often, how long it may take at most, and which processes run it (kernel/periodic.py)."""
+
+from django.conf import settings
+
+from controlplane.kernel.periodic import Job
+
+HOUR_S = 3600
+
+JOBS = (
+    Job("redeliver", "controlplane.operations.leases.redeliver", settings.OPERATION_SWEEP_S, 30),
+    Job("node_liveness", "controlplane.reconcilers.node_liveness.reconcile", 3, 30),
+    Job("lost_nodes", "controlplane.reconcilers.lost_nodes.reconcile", 2, 120),
+    Job("recoveries", "controlplane.reconcilers.recoveries.reconcile", 2, 300),
+    Job("drains", "controlplane.reconcilers.drain_returns.drains_and_returns", 2, 300),
+    Job("node_removals", "controlplane.reconcilers.node_removals.reconcile", 5, 600),
+    Job("network_peers", "controlplane.reconcilers.network_peers.reconcile", 5, 600),
+    Job("guest_power", "controlplane.reconcilers.guest_power.reconcile", 5, 60),
+    Job("guest_restart", "controlplane.reconcilers.guest_restart.reconcile", 5, 60),
+    Job("drift", "controlplane.reconcilers.drift.reconcile", 10, 600),
+    Job("policy_proposals", "controlplane.reconcilers.policy_proposals.reconcile", 30, 60),
+    Job("capacity_drift", "controlplane.reconcilers.capacity_drift.reconcile", 60, 300),
+    Job("quota_drift", "controlplane.reconcilers.quota_drift.reconcile", 300, 300),
+    Job("orphans", "controlplane.reconcilers.orphans.reconcile", 60, 900),
+    Job("audit", "controlplane.reconcilers.audit.reconcile", 60, 600),
+    Job("image_files", "controlplane.reconcilers.image_files.reconcile", HOUR_S, HOUR_S),
+    Job("idempotency_records", "controlplane.reconcilers.idempotency_records.reconcile", HOUR_S, 600),
+    Job("retention", "controlplane.audit.retention.erase_old", 24 * HOUR_S, HOUR_S),
+    Job("events_retention", "controlplane.events.services.forget_old", HOUR_S, 600),
+    Job("metrics", "controlplane.metrics.services.roll_up", 60, 300),
+    Job("metrics_retention", "controlplane.metrics.services.forget", HOUR_S, 600),
+    Job("sessions", "controlplane.signin.sessions.purge", HOUR_S, 600),
+    Job("permits", "controlplane.signer.permits.sign_all", 2, 60, queue="signer"),
+    Job("floors", "controlplane.signer.floors.raise_all", 2, 60, queue="signer"),
+    Job("segments", "controlplane.signer.segments.sign_all", 10, 60, queue="signer"),
+    Job("retired_nodes", "controlplane.signer.retired.deny_all", 10, 60, queue="signer"),
+    Job("evidence_sequence", "controlplane.audit.evidence.sequence", 2, 60, queue="signer"),
+    Job("evidence_checkpoint", "controlplane.audit.evidence.checkpoint", 60, 60, queue="signer"),
+    Job("evidence_exports", "controlplane.audit.exports.make_all", 10, HOUR_S, queue="signer"),
+    Job("cosignatures", "controlplane.signer.sentinel.cosign_all", 2, 60, queue="sentinel"),
+    Job("webhooks", "controlplane.webhooks.dispatch.dispatch", 2, 60, queue="webhooks"),
+)

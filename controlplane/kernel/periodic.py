@@ -1,0 +1,272 @@
+"""Work that is done now and then. config/periodic.py has the table of all of it.
+
+A process runs the jobs of the queues that it reads. Of several such processes one leads: it holds an advisory lock of
+PostgreSQL for the queue, and another takes over when its connection ends. A job holds a lock of its own while it runs,
+so that it never runs twice at once, also when a leader that was taken for dead is still at it. A job that takes longer
+than its interval is begun again when it has ended; what it missed meanwhile is not made up for. Each running job has a
+thread to itself: one that hangs keeps no other waiting. Threads cannot be ended, so a job that runs longer than its
+limit is told of: in the log, in a metric, and by GET /readyz.
+"""
+
+import logging
+import threading
+import time
+import zlib
+from collections.abc import Callable, Collection, Iterable, Iterator, Sized
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from django.db import Error, close_old_connections, connection
+from django.utils.module_loading import import_string
+from prometheus_client import Counter, Gauge, Histogram
+from psycopg import Connection
+
+from controlplane.kernel.errors import CloudError
+from controlplane.kernel.prepared import cursor_that_prepares
+from observing.answers import Missing
+
+log = logging.getLogger(__name__)
+
+FOUND = Counter("andromede_reconciler_findings_total", "What reconcilers found to do, or to be wrong.", ["reconciler"])
+RUNS = Counter("andromede_periodic_runs_total", "Runs of periodic jobs that have ended.", ["job", "outcome"])
+OVERRUNS = Counter("andromede_periodic_overruns_total", "Runs that took longer than the job's limit.", ["job"])
+SUCCEEDED = Gauge("andromede_periodic_last_success_timestamp_seconds", "When a job last ended well.", ["job"])
+EVERY = Gauge("andromede_periodic_interval_seconds", "How often a job is to run.", ["job"])
+SECONDS = Histogram(
+    "andromede_periodic_duration_seconds",
+    "How long periodic jobs took.",
+    ["job"],
+    buckets=(0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1800),
+)
+LEADING, RUNNING = 0x616E_6401, 0x616E_6402  # of advisory locks: their first key
+LEADER_CHECK_S = 2.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """`path`: of a function without arguments, which may say what it found. `queue`: which processes may run it."""
+
+    name: str
+    path: str
+    every_s: float
+    limit_s: float
+    queue: str = "periodic"
+
+    @cached_property
+    def work(self) -> Callable[[], object]:
+        """Imported when it is first needed: only by the processes that run it."""
+        found: Callable[[], object] = import_string(self.path)
+        return found
+
+    @property
+    def is_reconciler(self) -> bool:
+        return self.path.startswith("controlplane.reconcilers.")
+
+
+def run(job: Job) -> bool:
+    """Run the job now, unless it runs elsewhere. False: it did, or it failed, which is logged and counted."""
+    outcome = "failed"
+    began = time.monotonic()
+    try:
+        with _alone(job.name) as is_alone:
+            if not is_alone:
+                outcome = "held"
+                return False
+            found = job.work()
+        outcome = "succeeded"
+    except CloudError as exc:
+        log.error("the periodic job %s failed: %s %s", job.name, exc, exc.facts)
+        return False
+    except Exception:
+        log.exception("the periodic job %s failed", job.name)
+        return False
+    finally:
+        RUNS.labels(job.name, outcome).inc()
+    SECONDS.labels(job.name).observe(time.monotonic() - began)
+    SUCCEEDED.labels(job.name).set_to_current_time()
+    if job.is_reconciler:
+        FOUND.labels(job.name).inc(_amount(found))
+    return True
+
+
+def _amount(found: object) -> int:
+    if isinstance(found, int):
+        return found
+    return len(found) if isinstance(found, Sized) else 0
+
+
+@contextmanager
+def _alone(name: str) -> Iterator[bool]:
+    """Whether this thread's connection has the lock of the job, until the end of the block or of the connection."""
+    is_alone = _try_lock(RUNNING, name)
+    try:
+        yield is_alone
+    finally:
+        if is_alone and connection.connection is not None and not connection.connection.closed:
+            _unlock(RUNNING, name)
+
+
+def _try_lock(kind: int, name: str) -> bool:
+    with cursor_that_prepares() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s::int, %s::int)", [kind, _key(name)])
+        return bool(cursor.fetchone()[0])
+
+
+def _unlock(kind: int, name: str) -> None:
+    try:
+        with cursor_that_prepares() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(%s::int, %s::int)", [kind, _key(name)])
+    except Error:
+        log.warning("the connection of the periodic job %s is broken; its lock ends with it", name)
+        connection.close()
+
+
+def _key(name: str) -> int:
+    """Of 32 bits with a sign, as PostgreSQL has it."""
+    return zlib.crc32(name.encode()) - 2**31
+
+
+class Loop:
+    """Runs the jobs of one queue in this process, as long as it leads."""
+
+    def __init__(self, queue: str, jobs: Iterable[Job]) -> None:
+        self._queue = queue
+        self._jobs = {job.name: job for job in jobs}
+        self._due = dict.fromkeys(self._jobs, 0.0)
+        self._begun: dict[str, float] = {}
+        self._told: set[str] = set()
+        self._connections: dict[int, Connection[Any] | None] = {}
+        self._turn = threading.Condition()
+        self._is_over = False
+        self._is_leader = False
+        self._next_check = 0.0
+        self._pool = ThreadPoolExecutor(max(len(self._jobs), 1), thread_name_prefix=f"periodic-{queue}")
+        self._thread = threading.Thread(target=self._lead, name=f"periodic-{queue}", daemon=True)
+
+    def start(self) -> None:
+        for job in self._jobs.values():
+            EVERY.labels(job.name).set(job.every_s)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Begin nothing more. Jobs that run go on to their ends."""
+        with self._turn:
+            self._is_over = True
+            self._turn.notify()
+
+    def join(self) -> None:
+        """After stop(): wait for the ends of the jobs that run, and close the connections of their threads."""
+        self._thread.join()
+        self._pool.shutdown()
+        for own in self._connections.values():
+            if own is not None:
+                own.close()
+
+    def hasten(self, name: str) -> bool:
+        """Run the job at once, and once more if it runs already. False: this loop does not lead, or has no such job."""
+        with self._turn:
+            if not self._is_leader or name not in self._jobs:
+                return False
+            self._due[name] = 0.0
+            self._turn.notify()
+            return True
+
+    def need(self) -> None:
+        """Raises Missing: a job runs longer than its limit."""
+        with self._turn:
+            late = sorted(name for name in self._begun if self._is_late(name))
+        if late:
+            raise Missing(f"longer than their limits take: {', '.join(late)}")
+
+    def _is_late(self, name: str) -> bool:
+        return time.monotonic() - self._begun[name] > self._jobs[name].limit_s
+
+    def _lead(self) -> None:
+        while not self._is_over:
+            is_leader = self._check_leader()
+            with self._turn:
+                wait_s = self._begin_due() if is_leader else LEADER_CHECK_S
+                if not self._is_over:
+                    self._turn.wait(wait_s)
+        connection.close()
+
+    def _check_leader(self) -> bool:
+        """The lock is that of this thread's connection: it is asked now and then whether there still is one."""
+        now = time.monotonic()
+        if now < self._next_check:
+            return self._is_leader
+        self._next_check = now + LEADER_CHECK_S
+        try:
+            if self._is_leader:
+                with cursor_that_prepares() as cursor:
+                    cursor.execute("SELECT")
+            else:
+                self._is_leader = _try_lock(LEADING, self._queue)
+        except Error as exc:
+            log.warning("periodic jobs of %s wait for the database: %s", self._queue, str(exc).strip())
+            connection.close()
+            self._is_leader = False
+        return self._is_leader
+
+    def _begin_due(self) -> float:
+        """How long to wait for the next that is due, in seconds."""
+        now = time.monotonic()
+        for name in self._jobs:
+            if name in self._begun:
+                self._tell_late(name)
+            elif self._due[name] <= now:
+                self._begun[name] = now
+                self._due[name] = now + self._jobs[name].every_s
+                self._pool.submit(self._run, self._jobs[name])
+        waiting = [self._due[name] for name in self._jobs if name not in self._begun]
+        return max(0.0, min([now + LEADER_CHECK_S, *waiting]) - time.monotonic())
+
+    def _tell_late(self, name: str) -> None:
+        if name not in self._told and self._is_late(name):
+            self._told.add(name)
+            OVERRUNS.labels(name).inc()
+            log.error("the periodic job %s runs longer than its limit of %s s", name, self._jobs[name].limit_s)
+
+    def _run(self, job: Job) -> None:
+        try:
+            run(job)
+        finally:
+            close_old_connections()
+            with self._turn:
+                self._connections[threading.get_ident()] = connection.connection
+                del self._begun[job.name]
+                self._told.discard(job.name)
+                self._turn.notify()
+
+
+_loops: list[Loop] = []
+
+
+def start(queues: Collection[str], jobs: Iterable[Job]) -> list[Loop]:
+    """Begin with the jobs of these queues in this process."""
+    known = tuple(jobs)
+    for queue in queues:
+        if mine := [job for job in known if job.queue == queue]:
+            _loops.append(Loop(queue, mine))
+            _loops[-1].start()
+    return _loops
+
+
+def stop() -> None:
+    """Begin nothing more in this process."""
+    while _loops:
+        _loops.pop().stop()
+
+
+def need() -> None:
+    """Raises Missing: a job of this process runs longer than its limit."""
+    for loop in _loops:
+        loop.need()
+
+
+def hasten(name: str) -> bool:
+    """Let the loop of this process run the job at once. False: none of this process leads that has it."""
+    return any(loop.hasten(name) for loop in _loops)

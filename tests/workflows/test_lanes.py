@@ -1,0 +1,217 @@
+"""Whose turn it is among projects, what waits for others without a thread, and which worker does what."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from uuid import UUID
+
+import pytest
+from django.db import connection
+from pytest_django import Settings
+
+from controlplane.identity.actor import SYSTEM
+from controlplane.identity.models import Project
+from controlplane.kernel import ending
+from controlplane.kernel.ids import new_id
+from controlplane.operations import lanes, leases, turns
+from controlplane.operations.models import Operation
+from controlplane.operations.services import Wish, enqueue, operation_cancel
+from controlplane.workflows import tasks
+from controlplane.workflows.recipe import Step, Workflow
+from controlplane.workflows.registry import WORKFLOWS
+from scripts.waiting import wait_until
+from tests.workflows.helpers import ask_instance, assert_clean_slate, fresh, share
+from tests.world import Broker, Cloud, make_tenant
+
+LIMIT_S = 120
+THREADS = 8
+
+
+def ask(project: Project | None, kind: str = "test") -> Operation:
+    return enqueue(SYSTEM, Wish(kind, project.pk if project else None, (new_id(),), resource_name="web"))
+
+
+def does(monkeypatch: pytest.MonkeyPatch, step: Callable[[Operation], None], kind: str = "test") -> None:
+    workflow = Workflow(kind, lambda _: [Step("one", step)], lambda _: None, lambda _, error: None)
+    monkeypatch.setitem(WORKFLOWS, kind, workflow)
+
+
+@contextmanager
+def workers(lane: str, count: int) -> Iterator[list[threading.Thread]]:
+    """Threads that have each got a message of the lane; they have ended when the block ends."""
+
+    def work() -> None:
+        try:
+            tasks.run("", lane)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=work) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    yield threads
+    for thread in threads:
+        thread.join(LIMIT_S)
+    assert not any(thread.is_alive() for thread in threads)
+
+
+@pytest.mark.django_db
+def test_projects_take_turns_however_long_their_queues_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[UUID | None] = []
+    does(monkeypatch, lambda operation: begun.append(operation.project_id))
+    many, one = make_tenant("many").project, make_tenant("one").project
+    for _ in range(200):
+        ask(many)
+    ask(one)
+    ask(None)
+    with turns.next_in(lanes.OPERATIONS) as held:
+        assert held is not None
+        assert held.project_id == many.pk, "what is due longest"
+        tasks.run(str(held.pk))
+        leases.drop_lease(held)
+    assert set(begun[:2]) == {one.pk, None}, "those who have nothing in hand come first"
+    assert len(begun) == 201
+    tasks.run("")
+    assert len(begun) == 202
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_among_many_of_another_project_begins_at_once(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+    settings.OPERATIONS_PER_PROJECT = THREADS
+    begun: list[UUID | None] = []
+    does(monkeypatch, lambda operation: begun.append(operation.project_id))
+    many, one = make_tenant("many").project, make_tenant("one").project
+    for _ in range(200):
+        ask(many)
+    ask(one)
+    with workers(lanes.OPERATIONS, THREADS):
+        pass
+    assert len(begun) == 201
+    assert begun.index(one.pk) < 2 * THREADS
+    assert not Operation.objects.exclude(state="succeeded").exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_project_whose_operations_hang_leaves_threads_to_the_others(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
+    many, one = make_tenant("many").project, make_tenant("one").project
+    hang, hanging, done = threading.Event(), threading.Semaphore(0), threading.Event()
+
+    def step(operation: Operation) -> None:
+        if operation.project_id == one.pk:
+            done.set()
+        else:
+            hanging.release()
+            assert hang.wait(LIMIT_S)
+
+    does(monkeypatch, step)
+    for _ in range(THREADS * 2):
+        ask(many)
+    try:
+        with workers(lanes.OPERATIONS, THREADS):
+            for _ in range(settings.OPERATIONS_PER_PROJECT):
+                assert hanging.acquire(timeout=LIMIT_S)
+            ask(one)
+            with workers(lanes.OPERATIONS, 1):
+                assert done.wait(LIMIT_S)
+            assert not hanging.acquire(blocking=False), "more than a project may have"
+            hang.set()
+    finally:
+        hang.set()
+    assert not Operation.objects.exclude(state="succeeded").exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_imports_over_a_limit_wait_and_hold_no_thread(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+    settings.IMAGE_IMPORTS_PER_PROJECT, settings.IMAGE_IMPORTS_PER_ORGANIZATION, settings.IMAGE_IMPORTS_MAX = 2, 3, 4
+    drip, begun, running = threading.Event(), [], threading.Semaphore(0)
+
+    def step(operation: Operation) -> None:
+        begun.append(operation.project_id)
+        running.release()
+        assert drip.wait(LIMIT_S)
+
+    does(monkeypatch, step, "image.import")
+    first, second = make_tenant("first").project, make_tenant("second").project
+    beside = Project.objects.create(organization=first.organization, name="beside")
+    others = (ask(first, "image.import"), ask(first, "image.import"), ask(first, "image.import"))
+    others += (ask(beside, "image.import"), ask(beside, "image.import"))
+    others += (ask(second, "image.import"), ask(second, "image.import"))
+    try:
+        with workers(lanes.IMPORTS, THREADS) as threads:
+            for _ in range(4):
+                assert running.acquire(timeout=LIMIT_S)
+            wait_until(lambda: sum(thread.is_alive() for thread in threads) == 4, limit_s=LIMIT_S)
+            assert (begun.count(first.pk), begun.count(beside.pk), begun.count(second.pk)) == (2, 1, 1)
+            assert Operation.objects.filter(state="pending").count() == 3
+            drip.set()
+    finally:
+        drip.set()
+    assert not Operation.objects.exclude(state="succeeded").exists()
+    assert len(begun) == len(others)
+
+
+@pytest.mark.parametrize("has_pool", [False, True])
+def test_what_sends_an_image_goes_to_another_worker_and_comes_back(
+    cloud: Cloud, broker: Broker, has_pool: bool
+) -> None:
+    more = {"root_volume_type": share(cloud)} if has_pool else {}
+    _, first = ask_instance(cloud, "first", **more)
+    tasks.run(str(first.pk))
+    first.refresh_from_db()
+    assert (first.state, first.lane, first.position) == ("running", lanes.TRANSFERS, 1)
+    assert (first.pk, 0) in broker.sent
+    tasks.run(str(first.pk))
+    assert fresh(first).position == 1, "nobody's of this lane"
+
+    tasks.run(str(first.pk), lanes.TRANSFERS)
+    first.refresh_from_db()
+    assert (first.state, first.lane, first.position) == ("running", lanes.OPERATIONS, 3)
+    tasks.run(str(first.pk))
+    assert fresh(first).state == "succeeded"
+
+    _, second = ask_instance(cloud, "second", **more)
+    tasks.run(str(second.pk))
+    if has_pool:
+        assert fresh(second).lane == lanes.TRANSFERS, "its node copies the image"
+    else:
+        assert fresh(second).state == "succeeded", "its node has the image"
+
+
+def test_what_failed_in_transfers_is_undone_where_it_began(cloud: Cloud) -> None:
+    _, operation = ask_instance(cloud)
+    tasks.run(str(operation.pk))
+    operation_cancel(cloud.tenant.actor, fresh(operation))
+    tasks.run(str(operation.pk), lanes.TRANSFERS)
+    operation.refresh_from_db()
+    assert (operation.state, operation.lane) == ("undoing", lanes.OPERATIONS)
+    tasks.run(str(operation.pk))
+    assert fresh(operation).state == "cancelled"
+    assert_clean_slate(cloud)
+
+
+def test_each_kind_has_its_lane() -> None:
+    assert set(lanes.KINDS) <= set(WORKFLOWS)
+    urgent = {kind for kind in WORKFLOWS if lanes.lane_of(kind) == lanes.URGENT}
+    assert urgent == {"node.fence", "instance.evacuate"}
+
+
+@pytest.mark.django_db
+def test_an_operation_from_before_there_were_lanes_finds_its_own(broker: Broker) -> None:
+    operation = ask(None, "node.fence")
+    Operation.objects.update(lane=lanes.OPERATIONS)
+    tasks.run(str(operation.pk))
+    assert fresh(operation).lane == lanes.URGENT
+
+
+@pytest.mark.django_db
+def test_who_is_told_to_end_takes_nothing_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    does(monkeypatch, lambda _: ending.begun.set())
+    ask(None)
+    ask(None)
+    try:
+        tasks.run("")
+    finally:
+        ending.begun.clear()
+    assert sorted(Operation.objects.values_list("state", flat=True)) == ["pending", "succeeded"]
