@@ -82,14 +82,14 @@ def test_a_locked_node_keeps_the_watcher_from_hearing_no_other() -> None:
     before = dict(Node.objects.values_list("pk", "last_heartbeat_at"))
     connection.cursor().execute("SET lock_timeout = '200ms'")
     with forgotten(locked):
-        assert heard_again([locked.pk, other.pk], leased=[], lease_s=60) == {other.pk}
+        assert heard_again([locked.pk, other.pk], {}, lease_s=60) == {other.pk}
         beat = pb.NodeEvent(heartbeat=pb.Heartbeat(hook=pb.HookState(is_active=True)))
         outcomes = Batches().write([(locked.pk, [beat])], alive=[other.pk])
         assert isinstance(outcomes[locked.pk], OperationalError), "its own stream ends, and no other"
     after = dict(Node.objects.values_list("pk", "last_heartbeat_at"))
     assert after[other.pk] > before[other.pk]
     assert after[locked.pk] == before[locked.pk]
-    assert heard_again([locked.pk, other.pk], leased=[], lease_s=60) == {locked.pk, other.pk}
+    assert heard_again([locked.pk, other.pk], {}, lease_s=60) == {locked.pk, other.pk}
 
 
 def test_a_request_that_waits_for_a_lock_too_long_is_answered_503() -> None:
