@@ -83,7 +83,7 @@ class MaintainIn(In):
     reason = Text(max_length=200, default="", allow_blank=True)
 
 
-class PlannedGuestOut(Out):
+class _GuestOut(Out):
     """`action`: migrate, stop (until the node is returned), stay (it is off and cannot be moved), leave (it runs on,
     and the drain cannot end) or wait (for what works on it; then it is planned); in a recovery evacuate, stay (it comes
     back with its node) or wait. `target`: where it would go now. `reasons`: why it cannot be moved, or not now."""
@@ -93,6 +93,13 @@ class PlannedGuestOut(Out):
     action = serializers.ChoiceField(ACTIONS)
     target = NamedOut(allow_null=True)
     reasons = ErrorOut(many=True)
+
+
+class PlannedGuestOut(_GuestOut):
+    """The same with `start_obstacles`: why one that is stopped would not be started again, if the node were returned
+    now; empty: it is started again."""
+
+    start_obstacles = ErrorOut(many=True)
 
 
 class DrainPlanOut(Out):
@@ -107,9 +114,10 @@ class DrainPlanOut(Out):
     guests = PlannedGuestOut(many=True)
 
 
-class DrainGuestOut(PlannedGuestOut):
-    """`operation`: what moves, stops or starts it. `reasons`: why it did not leave or was not started again, or what it
-    waits for. `starts_again`: it is off because of the drain, and is started when the node takes guests again."""
+class DrainGuestOut(_GuestOut):
+    """`operation`: what moves, stops or starts it. `reasons`: why it did not leave, or was not or would not be started
+    again, or what it waits for. `starts_again`: it is off because of the drain, and is started when the node takes
+    guests again, unless one of the `reasons` still holds."""
 
     state = serializers.ChoiceField(list(DRAIN_GUEST.moves))
     operation = serializers.UUIDField(source="operation_id", allow_null=True)
@@ -203,6 +211,7 @@ def plan_document(node: Node, plan: Plan) -> dict[str, Any]:
                 "action": entry.action,
                 "target": targets.get(entry.target) if entry.target else None,
                 "reasons": entry.reasons,
+                "start_obstacles": entry.start_obstacles,
             }
             for entry in plan.entries
         ],

@@ -51,12 +51,13 @@ class Entry:
     on it has ended; then it gets another one); one that is off migrates where it can.
     In a recovery: evacuate, stay (it comes back with the node) or wait.
     `target`: the id of the node where it would go now; who moves it decides anew. `reasons`: why it cannot be moved, or
-    not now."""
+    not now. `start_obstacles`: why one that is stopped would not be started again, if its node were returned now."""
 
     guest: Guest
     action: str
     target: str | None = None
     reasons: tuple[Document, ...] = ()
+    start_obstacles: tuple[Document, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,13 +70,18 @@ class Plan:
 
     @property
     def digest(self) -> str:
-        """Of what an operator agrees to: who is moved, stopped or left, and why. Where they go may change meanwhile."""
+        """Of what an operator agrees to: who is moved, stopped or left, and why, and who is not started again. Where
+        they go may change meanwhile."""
         said = [
-            [str(entry.guest.id), entry.action, sorted(str(reason["code"]) for reason in entry.reasons)]
+            [str(entry.guest.id), entry.action, _codes(entry.reasons), *filter(None, [_codes(entry.start_obstacles)])]
             for entry in sorted(self.entries, key=lambda entry: entry.guest.id)
         ]
         text = json.dumps([self.node, self.fallback, said], separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _codes(documents: Iterable[Document]) -> list[str]:
+    return sorted(str(document["code"]) for document in documents)
 
 
 @dataclass(frozen=True)

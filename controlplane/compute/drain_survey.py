@@ -8,13 +8,15 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
-from controlplane.compute.drain_plan import Document, Guest, Places, Plan, Question, Situation, plan
-from controlplane.compute.errors import InstanceNotEvacuable, InstanceNotMovable
+from controlplane.compute.drain_plan import Document, Entry, Guest, Places, Plan, Question, Situation, plan
+from controlplane.compute.errors import InstanceNotEvacuable, InstanceNotMovable, InstanceNotStartedAgain
 from controlplane.compute.evacuate import blocked_by, evacuation_obstacles, starts_elsewhere
 from controlplane.compute.migrate import ask_for_move, migration_obstacles
-from controlplane.compute.models import EVACUATE, MIGRATE, Attachment, Instance, Migration
+from controlplane.compute.models import EVACUATE, MIGRATE, NEVER, Attachment, Instance, Migration
 from controlplane.compute.recover_plan import recover
+from controlplane.compute.services import ask_for
 from controlplane.kernel.errors import CloudError
+from controlplane.kernel.reasons import Reason
 from controlplane.nodes.models import Node
 from controlplane.operations.models import Operation, OperationHold
 from controlplane.placement import decisions
@@ -78,7 +80,28 @@ def plan_of(node: Node, *, fallback: str, instances: Iterable[Instance] | None =
     guests = [_guest(node, instance, is_held=instance.pk in held) for instance in chosen]
     groups = [each.affinity_group_id for each in chosen if each.affinity_group_id is not None]
     situation = Situation(str(node.pk), FLEET.current(), _places(groups), partial(refusal_of, node))
-    return plan(guests, situation, fallback=fallback)
+    made = plan(guests, situation, fallback=fallback)
+    stopped = {instance.pk: instance for instance in chosen}
+    return replace(made, entries=tuple(_with_start(node, entry, stopped[entry.guest.id]) for entry in made.entries))
+
+
+def _with_start(node: Node, entry: Entry, instance: Instance) -> Entry:
+    if entry.action != "stop":
+        return entry
+    return replace(entry, start_obstacles=start_obstacles(node, instance))
+
+
+def start_obstacles(node: Node, instance: Instance) -> tuple[Document, ...]:
+    """Why an instance that its node's drain stops would not be started again, if the node were returned now. Nothing is
+    written."""
+    if instance.restart_policy == NEVER:
+        reason = Reason("its restart policy is {policy}. Start it by hand.", policy=NEVER)
+        return (InstanceNotStartedAgain(reason=reason).as_document(),)
+    try:
+        taken = decisions.take_again(ask_for(instance, operation="instance.start"), node.pk)
+    except CloudError as exc:
+        return (exc.as_document(),)
+    return () if taken.decision.is_admitted else (refusal_of(node, taken.decision, stays=True),)
 
 
 def recovery_of(node: Node, *, instances: Iterable[Instance] | None = None) -> Plan:
@@ -147,9 +170,10 @@ def _places(group_ids: Sequence[UUID]) -> Places:
     return found
 
 
-def refusal_of(node: Node, decision: Decision) -> Document:
-    """As an operator is told, who sees nodes."""
-    document = within(as_document(decision), [node.zone_id], away_from=[str(node.pk)])
+def refusal_of(node: Node, decision: Decision, *, stays: bool = False) -> Document:
+    """As an operator is told, who sees nodes. `stays`: what was asked for is a place on the node itself; else one in
+    its zone and away from it."""
+    document = within(as_document(decision), [node.zone_id], away_from=[] if stays else [str(node.pk)])
     lines = {language: " ".join(operator(document, language)) for language in ("en", "fr")}
     error = REFUSALS[decision.verdict](explanation=lines["en"], explanation_fr=lines["fr"])
     return error.as_document()

@@ -32,6 +32,12 @@ class InstanceNotMovable(Conflict):
     detail = "The instance cannot be moved to another node: {reason}"
 
 
+class InstanceNotStartedAgain(Conflict):
+    code = "compute.instance.not_started_again"
+    title = "Not started again"
+    detail = "The instance is not started again with its node: {reason}"
+
+
 class InstanceNotEvacuable(Conflict):
     code = "compute.instance.not_evacuable"
     title = "Not started elsewhere"

@@ -327,9 +327,10 @@ def instance_start(actor: Actor, instance: Instance, *, reason: str = "") -> Ope
 
 
 @transaction.atomic
-def instance_shutdown(actor: Actor, instance: Instance) -> Operation:
-    """Ask the guest to power off; the operation ends with GuestDidNotStop when it does not within SHUTDOWN_LIMIT."""
-    return instance_change(actor, instance, "instance.shutdown", deadline=SHUTDOWN_LIMIT)
+def instance_shutdown(actor: Actor, instance: Instance, *, reason: str = "") -> Operation:
+    """Ask the guest to power off; the operation ends with GuestDidNotStop when it does not within SHUTDOWN_LIMIT.
+    `reason` is told to the tenant."""
+    return instance_change(actor, instance, "instance.shutdown", deadline=SHUTDOWN_LIMIT, reason=reason)
 
 
 @transaction.atomic

@@ -16,11 +16,11 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from controlplane.compute.actions import MOVE
-from controlplane.compute.drain_survey import guests_of, held_by, is_awaited, is_running
+from controlplane.compute.drain_survey import guests_of, held_by, is_awaited, is_running, start_obstacles
 from controlplane.compute.drains import guest_of, plan_again, planned
 from controlplane.compute.errors import InstanceNotMovable
 from controlplane.compute.migrate import MoveOptions, instance_migrate
-from controlplane.compute.models import Instance
+from controlplane.compute.models import NEVER, Instance
 from controlplane.compute.services import instance_shutdown
 from controlplane.events.services import emit
 from controlplane.identity.actor import SYSTEM, Actor
@@ -37,6 +37,8 @@ from controlplane.placement.models import Allocation
 
 log = logging.getLogger(__name__)
 
+# Told to tenants, who learn of no node's name.
+STOP_REASON = "its node is drained for maintenance, and it cannot be moved"
 UNDER_WAY = ("moving", "stopping")
 UNFINISHED = ("waiting", *UNDER_WAY)
 STUCK = ("left", "failed")
@@ -148,10 +150,13 @@ def _observe_off(drain: Drain, guest: DrainGuest, instance: Instance) -> bool:
         return _plan_again(drain, guest, instance)
     if guest.state == "waiting" and guest.action == "migrate":
         return False
+    if guest.state == "stopping":
+        obstacles = [dict(obstacle) for obstacle in start_obstacles(drain.node, instance)]
+        return becomes(guest, "off", starts_again=instance.restart_policy != NEVER, reasons=obstacles)
     reasons = [_why_still_there(guest)] if guest.state == "moving" else []
     if guest.state == "waiting":
         reasons = guest.reasons  # why the plan has it stay
-    return becomes(guest, "off", starts_again=guest.state == "stopping", reasons=reasons)
+    return becomes(guest, "off", reasons=reasons)
 
 
 def instance_of(guest: DrainGuest) -> Instance | None:
@@ -225,7 +230,7 @@ def _begin(drain: Drain, guest: DrainGuest) -> bool | None:
     instance = _instances().get(pk=guest.instance_id)
     actor = actor_of(drain)
     if guest.action == "stop":
-        return _try(drain, guest, "stopping", lambda: instance_shutdown(actor, instance))
+        return _try(drain, guest, "stopping", lambda: instance_shutdown(actor, instance, reason=STOP_REASON))
     ask = partial(instance_migrate, actor, instance, options=MoveOptions(drain.deadline_s, drain.convergence))
     try:
         return _try(drain, guest, "moving", lambda: ask(node=guest.target))

@@ -12,7 +12,7 @@ import redis
 
 from scripts import services
 from scripts.chaos.keeper import Keeper
-from scripts.chaos.world import World
+from scripts.chaos.world import AGENT_TIMEOUT_S, World
 
 PROCESSES = ("worker", "worker-2", "signer", "sentinel", "periodic", "transfer", "watcher", "web", "stream", "webhooks")
 # The one that matters most is hit most.
@@ -59,6 +59,12 @@ def pause_agent(world: World, keeper: Keeper, target: str, seconds: float) -> No
     if (pid := _agent(world, target)) is not None:
         with _stopped(pid):
             time.sleep(seconds)
+
+
+def hang_agent(world: World, keeper: Keeper, target: str, seconds: float) -> None:
+    """The agent takes calls and answers none, for longer than the control plane waits for an answer: each call that is
+    under way fails by its time limit, and not by a connection that breaks."""
+    pause_agent(world, keeper, target, AGENT_TIMEOUT_S + seconds)
 
 
 def flush_redis(world: World, keeper: Keeper, target: str, seconds: float) -> None:
@@ -122,6 +128,7 @@ STRIKES: Mapping[str, StrikeKind] = {
     "pause": StrikeKind(6, KILLED, pause),
     "kill-agent": StrikeKind(4, NODES, kill_agent),
     "pause-agent": StrikeKind(4, NODES, pause_agent),
+    "hang-agent": StrikeKind(3, NODES, hang_agent),
     LOSE: StrikeKind(5, NODES, lose),
     "flush-redis": StrikeKind(2, ("redis",), flush_redis),
     "kill-redis": StrikeKind(2, ("redis",), kill_redis),

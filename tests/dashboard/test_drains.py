@@ -3,6 +3,7 @@
 import pytest
 from django.test import Client
 
+from controlplane.compute.models import Instance
 from controlplane.identity.actor import SYSTEM
 from controlplane.nodes.models import Drain, Node
 from controlplane.nodes.services import node_cordon
@@ -12,6 +13,7 @@ from tests.api.client import Caller
 from tests.api.conftest import finish
 from tests.dashboard.conftest import SignIn
 from tests.dashboard.things import text_of
+from tests.workflows.helpers import done
 from tests.world import Cloud, FakeMachine, follow
 
 NODE = "/platform/nodes/node-1"
@@ -59,6 +61,22 @@ def test_the_plan_is_shown_with_what_is_in_the_way_before_anything_begins(operat
     assert "is shut down, and started again when the node is returned 1" in stopped
     assert "started again when the node is returned to service" in stopped
     assert not Drain.objects.exists()
+
+
+def test_who_is_not_started_again_is_named_before_and_after(operator: Client, other: FakeMachine) -> None:
+    node_cordon(SYSTEM, other.row, reason="")
+    assert "Some would stay off" not in text_of(operator.get(f"{PLAN}?fallback=stop"))
+    Instance.objects.update(restart_policy="never")
+    plan = text_of(operator.get(f"{PLAN}?fallback=stop"))
+    assert "Some would stay off" in plan and "is shut down, and would stay off" in plan
+    assert "Start it by hand" in plan and "compute.instance.not_started_again" in plan
+    assert begin(operator, fallback="stop") == DRAIN
+    executor.reconcile()
+    done(Operation.objects.get(kind="instance.shutdown"))
+    executor.reconcile()
+    page = text_of(operator.get(DRAIN))
+    assert "stays off until somebody starts it" in page and "Start it by hand" in page
+    assert "started again when the node is returned" not in page
 
 
 def test_a_drain_from_its_plan_to_the_return_of_the_node(operator: Client, other: FakeMachine) -> None:

@@ -25,6 +25,7 @@ from controlplane.nodes.models import Drain, DrainGuest, Node
 from controlplane.nodes.services import node_cordon
 from controlplane.operations.maintenance import NewRule, rule_create, rule_end
 from controlplane.operations.models import Operation
+from controlplane.placement import policies
 from controlplane.placement.errors import NoPlace
 from controlplane.reconcilers import drain_returns as returns
 from controlplane.reconcilers import drains as executor
@@ -41,7 +42,7 @@ from tests.workflows.helpers import (
     make_stopped_instance,
     then,
 )
-from tests.world import Cloud, FakeMachine, follow, run
+from tests.world import Cloud, FakeMachine, follow, make_node, run
 
 
 @pytest.fixture
@@ -418,8 +419,47 @@ def stopped_by_drain(cloud: Cloud, **more: str) -> tuple[Instance, Drain]:
     Instance.objects.filter(pk=instance.pk).update(**more)
     drain = begin(cloud, fallback="stop")
     assert carry_on(drain).state == "done"
-    assert drain.guests.get().starts_again
+    assert drain.guests.get().starts_again == (more.get("restart_policy") != "never")
     return instance, drain
+
+
+def drift(cloud: Cloud) -> None:
+    """The project's policy admits nothing on its node any more."""
+    make_node("elsewhere", zone="de-rhein-1")
+    atom = {"id": "elsewhere", "attr": "zone.id", "op": "in", "value": ["de-rhein-1"]}
+    policies.policy_set(cloud.tenant.actor, atoms=[atom], project=cloud.tenant.project)
+
+
+@pytest.mark.parametrize("restart_policy", ["on-failure", "never"])
+def test_a_plan_says_who_would_not_be_started_again(cloud: Cloud, other: FakeMachine, restart_policy: str) -> None:
+    instance = make_instance(cloud)
+    (entry,) = drain_plan(SYSTEM, fresh(cloud.machine.row), fallback="stop").entries
+    assert (entry.action, entry.start_obstacles) == ("stop", ())
+    before = drain_plan(SYSTEM, fresh(cloud.machine.row), fallback="stop").digest
+    Instance.objects.filter(pk=instance.pk).update(restart_policy=restart_policy)
+    if restart_policy != "never":
+        drift(cloud)
+    plan = drain_plan(SYSTEM, fresh(cloud.machine.row), fallback="stop")
+    (entry,) = plan.entries
+    code = "compute.instance.not_started_again" if restart_policy == "never" else "placement.no_place"
+    assert (entry.action, [obstacle["code"] for obstacle in entry.start_obstacles]) == ("stop", [code])
+    assert plan.digest != before, "it is another thing to agree to"
+
+
+def test_who_has_drifted_is_said_to_stay_off_before_and_after(cloud: Cloud, other: FakeMachine) -> None:
+    instance = make_instance(cloud)
+    drift(cloud)
+    drain = begin(cloud, fallback="stop")
+    executor.reconcile()
+    (operation,) = Operation.objects.filter(kind="instance.shutdown")
+    assert operation.reason == executor.STOP_REASON
+    assert carry_on(drain).state == "done"
+    (before,) = drain.guests.get().reasons
+    node_return(SYSTEM, fresh(cloud.machine.row))
+    returns.reconcile()
+    (after,) = drain.guests.get().reasons
+    assert (before["code"], after["code"]) == ("placement.no_place", "policy_unsatisfiable")
+    assert (fresh(instance).state, starts()) == ("stopped", [])
 
 
 def starts() -> list[Operation]:
@@ -468,6 +508,7 @@ def test_a_drain_that_is_given_up_starts_what_it_has_shut_down_a_few_at_a_time(
 
 def test_who_is_never_started_again_by_itself_stays_off(cloud: Cloud, other: FakeMachine) -> None:
     instance, drain = stopped_by_drain(cloud, restart_policy="never")
+    assert [reason["code"] for reason in drain.guests.get().reasons] == ["compute.instance.not_started_again"]
     node_return(SYSTEM, fresh(cloud.machine.row))
     returns.reconcile()
     assert (starts(), states(drain), fresh(instance).state) == ([], {"web": "off"}, "stopped")

@@ -263,7 +263,9 @@ OVERTAKEN: list[Step] = [
 ]
 
 
-@hypothesis(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis(
+    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(steps=st.lists(STEPS, min_size=5, max_size=30))
 @example(steps=DEFERRED)
 @example(steps=UNHEARD)

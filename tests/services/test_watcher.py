@@ -4,9 +4,9 @@ import asyncio
 import os
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,13 @@ from controlplane.compute.models import Instance
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.metrics import tables
-from controlplane.nodes.models import Node, Receipt, TrustDocument
-from controlplane.reconcilers import node_liveness
+from controlplane.nodes.models import Incident, Node, Receipt, TrustDocument
+from controlplane.reconcilers import lost_nodes, node_liveness
 from controlplane.watcher import messages, streams, usage, writer
 from controlplane.watcher.ears import Ears
+from tests.hung import hung_address
 from tests.workflows.helpers import make_instance
-from tests.world import Cloud
+from tests.world import Cloud, make_node
 
 PATIENCE_S = 60
 
@@ -106,6 +107,39 @@ def test_it_hears_of_nodes_and_guests_and_of_silence(shared_cloud: Cloud) -> Non
     run_watched(scenario)
     quiet = other if host is one else one
     assert state_of(quiet.row) == "ready"
+
+
+@pytest.mark.parametrize(("hung", "fenced"), [(1, 1), (3, 0)])
+def test_nodes_that_are_hung_keep_nobody_from_hearing_and_judging(
+    shared_cloud: Cloud, settings: Settings, hung: int, fenced: int
+) -> None:
+    """They accept connections and never answer. One of them is fenced by its lease; several are left to people."""
+    settings.RECOVER_BY_ITSELF = True
+    long_ago = clock.now() - timedelta(hours=1)
+
+    def heard_after(moment: datetime) -> bool:
+        return Node.objects.filter(pk=shared_cloud.machine.row.pk, last_heartbeat_at__gt=moment).exists()
+
+    def judged() -> bool:
+        node_liveness.reconcile()
+        lost_nodes.reconcile()
+        silent = Node.objects.filter(name__startswith="hung-", state="unreachable")
+        held = Incident.objects.filter(kind="recovery-held", ended_at=None)
+        is_told = held.count() == hung - fenced and silent.filter(duty="fenced").count() == fenced
+        return silent.count() == hung and is_told
+
+    async def scenario() -> None:
+        await until(judged)
+        moment = clock.now()
+        await until(lambda: heard_after(moment))
+        assert await sync_to_async(state_of)(shared_cloud.machine.row) == "ready"
+
+    with ExitStack() as stack:
+        for number in range(hung):
+            row, address = make_node(f"hung-{number}", zone="de-rhein-1"), stack.enter_context(hung_address())
+            silence = {"address": address, "last_heartbeat_at": long_ago}
+            Node.objects.filter(pk=row.pk).update(fences_within_s=1, leased_until=long_ago, **silence)
+        run_watched(scenario)
 
 
 def test_a_node_that_is_enrolled_later_is_heard_too(shared_cloud: Cloud) -> None:

@@ -57,7 +57,9 @@ class DrainNew(FormPage, NodePage):
                 raise
             return frame | {"refusal": exc.problem}
         blocked = [guest for guest in plan["guests"] if guest["reasons"]]
-        return frame | {"plan": plan, "blocked": blocked, "counted": counted(plan["counts"], words.PLANNED)}
+        stays_off = any(guest["start_obstacles"] for guest in plan["guests"])
+        found = {"plan": plan, "blocked": blocked, "stays_off": stays_off}
+        return frame | found | {"counted": counted(plan["counts"], words.PLANNED)}
 
     def crumbs(self) -> list[tuple[Text, str]]:
         return [*super().crumbs(), (self.node["name"], self.url)]
