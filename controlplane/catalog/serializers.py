@@ -9,6 +9,7 @@ from controlplane.kernel.fields import (
     LabelsPatch,
     Name,
     Out,
+    OutsideUrl,
     ResourceOut,
     Text,
     Whole,
@@ -67,7 +68,7 @@ class ImageOut(ResourceOut):
     virtual_size_bytes = serializers.IntegerField(allow_null=True)
     min_memory_mib = serializers.IntegerField()
     min_disk_gib = serializers.IntegerField()
-    source_url = serializers.CharField()
+    source_url = OutsideUrl(help_text="Without its query for those who may not write.")
     classifications = classified()
 
     def get_is_public(self, image: Image) -> bool:

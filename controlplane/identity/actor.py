@@ -114,9 +114,14 @@ class Actor:
         bound = replace(self, memberships={}, grants={})
         return bound if role is None else replace(bound, role=role, organization_id=organization.pk)
 
+    @property
+    def is_writer(self) -> bool:
+        """Whether the role changes what a project has."""
+        return self.role in WRITERS
+
     def may_write(self) -> None:
         """Raises RoleNeeded for a role that does not change what a project has."""
-        if self.role not in WRITERS:
+        if not self.is_writer:
             raise RoleNeeded(role="member")
 
     def may_look_inside(self) -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from functools import cache, cached_property
 from typing import Any, cast
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.utils.translation import gettext_lazy as _
@@ -205,6 +206,25 @@ class ClassificationsField(serializers.ListField):
     @staticmethod
     def from_context(context: Mapping[str, Any], row: Any) -> Any:
         return context["classifications"].get(row.pk, [])
+
+
+class OutsideUrl(serializers.CharField):
+    """A URL outside the platform. Its query and user part, where secrets stand, are said to those alone who may write:
+    the context has `sees_urls`."""
+
+    def from_context(self, context: Mapping[str, Any], row: Any) -> str:
+        url: str = getattr(row, str(self.source))
+        return url if context.get("sees_urls") else without_secrets(url)
+
+
+def without_secrets(url: str) -> str:
+    """Without user part and fragment, and with … in place of the query."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return ""
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}{parts.path}{'?…' if parts.query else ''}" if host else ""
 
 
 def classified() -> ClassificationsField:

@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from controlplane.catalog import selectors, services
 from controlplane.catalog.models import IMAGE, Image
 from controlplane.catalog.serializers import ImageIn, ImageOut, ImagePatch
+from controlplane.identity.actor import Actor
 from controlplane.identity.api import ProjectView
 from controlplane.kernel.fields import merged
 from controlplane.kernel.listing import Listing, created_after, exactly, in_state, labelled
@@ -36,7 +37,7 @@ class ImageList(ProjectView):
     @route("image_list", ImageOut, listing=IMAGES)
     def get(self, request: Request) -> Response:
         page = IMAGES.page(request, selectors.images(self.actor, self.project))
-        return page.answer(ImageOut, context=_about(page.rows))
+        return page.answer(ImageOut, context=_about(self.actor, page.rows))
 
     @route("image_create", ImageWithOperation, body=ImageIn, status=201)
     def post(self, request: Request, body: Body) -> Response:
@@ -44,7 +45,7 @@ class ImageList(ProjectView):
         names = [classification.pk for classification in chosen]
         new = services.NewImage(**body)
         image, operation = images.image_create(self.actor, self.project, new, classifications=names)
-        return created(joined(_document(image), operation), request=request)
+        return created(joined(_document(self.actor, image), operation), request=request)
 
 
 class ImageView(ProjectView):
@@ -58,14 +59,14 @@ class ImageView(ProjectView):
 class ImageDetail(ImageView):
     @route("image_get", ImageOut)
     def get(self, request: Request) -> Response:
-        return Response(_document(self.image()))
+        return Response(_document(self.actor, self.image()))
 
     @route("image_update", ImageOut, body=ImagePatch)
     def patch(self, request: Request, body: Body) -> Response:
         image = self.image()
         labels = merged(image.labels, body.get("labels", {}))
         image = services.image_update(self.actor, image, name=body.get("name", image.name), labels=labels)
-        return Response(_document(image))
+        return Response(_document(self.actor, image))
 
     @route("image_delete", status=204)
     def delete(self, request: Request) -> Response:
@@ -79,16 +80,20 @@ class ImageFile(ImageView):
         image, chunks = self.image(), uploaded(request)
         if is_dry_run(request):
             services.image_check_upload(self.actor, image)
-            return Response(joined(_document(image), None))
+            return Response(joined(_document(self.actor, image), None))
         operation = services.image_upload(self.actor, image, chunks)
-        return Response(joined(_document(image), operation), status=202)
+        return Response(joined(_document(self.actor, image), operation), status=202)
 
 
-def _document(image: Image) -> dict[str, Any]:
-    document: dict[str, Any] = ImageOut(image, context=_about([image])).data
+def _document(actor: Actor, image: Image) -> dict[str, Any]:
+    document: dict[str, Any] = ImageOut(image, context=_about(actor, [image])).data
     return document
 
 
-def _about(rows: Iterable[Image]) -> dict[str, Any]:
+def _about(actor: Actor, rows: Iterable[Image]) -> dict[str, Any]:
     ids = [image.pk for image in rows]
-    return {"current_operations": current_operations(ids), "classifications": classifications_of(ids)}
+    return {
+        "current_operations": current_operations(ids),
+        "classifications": classifications_of(ids),
+        "sees_urls": actor.is_writer,
+    }

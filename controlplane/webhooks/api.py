@@ -1,8 +1,11 @@
 """A project's webhooks, and the log of what was sent to them."""
 
+from typing import Any
+
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from controlplane.identity.actor import Actor
 from controlplane.identity.api import ProjectView
 from controlplane.kernel.fields import merged
 from controlplane.kernel.listing import Listing, among, created_after, exactly, labelled
@@ -36,15 +39,26 @@ DELIVERIES = Listing(
 )
 
 
+def _about(actor: Actor) -> dict[str, Any]:
+    return {"sees_urls": actor.is_writer}
+
+
+def _document(actor: Actor, webhook: Webhook) -> dict[str, Any]:
+    document: dict[str, Any] = WebhookOut(webhook, context=_about(actor)).data
+    return document
+
+
 class WebhookList(ProjectView):
     @route("webhook_list", WebhookOut, listing=WEBHOOKS)
     def get(self, request: Request) -> Response:
-        return WEBHOOKS.page(request, selectors.webhooks(self.actor, self.project)).answer(WebhookOut)
+        return WEBHOOKS.page(request, selectors.webhooks(self.actor, self.project)).answer(
+            WebhookOut, context=_about(self.actor)
+        )
 
     @route("webhook_create", WebhookWithSecretOut, body=WebhookIn, status=201)
     def post(self, request: Request, body: Body) -> Response:
         webhook, secret = services.webhook_create(self.actor, self.project, Wish(**body))
-        return created(WebhookOut(webhook).data | {"secret": secret}, request=request)
+        return created(_document(self.actor, webhook) | {"secret": secret}, request=request)
 
 
 class WebhookView(ProjectView):
@@ -58,14 +72,15 @@ class WebhookDetail(WebhookView):
 
     @route("webhook_get", WebhookOut)
     def get(self, request: Request) -> Response:
-        return Response(WebhookOut(self.webhook()).data)
+        return Response(_document(self.actor, self.webhook()))
 
     @route("webhook_update", WebhookOut, body=WebhookPatch)
     def patch(self, request: Request, body: Body) -> Response:
         webhook = self.webhook()
         if "labels" in body:
             body["labels"] = merged(webhook.labels, body["labels"])
-        return Response(WebhookOut(services.webhook_update(self.actor, webhook, services.patched(webhook, body))).data)
+        webhook = services.webhook_update(self.actor, webhook, services.patched(webhook, body))
+        return Response(_document(self.actor, webhook))
 
     @route("webhook_delete", status=204)
     def delete(self, request: Request) -> Response:
@@ -79,7 +94,7 @@ class WebhookRotate(WebhookView):
     @route("webhook_rotate_secret", WebhookWithSecretOut, body=RotateIn)
     def post(self, request: Request, body: Body) -> Response:
         webhook, secret = services.secret_rotate(self.actor, self.webhook(), **body)
-        return Response(WebhookOut(webhook).data | {"secret": secret})
+        return Response(_document(self.actor, webhook) | {"secret": secret})
 
 
 class WebhookEndRotation(WebhookView):
@@ -87,7 +102,7 @@ class WebhookEndRotation(WebhookView):
 
     @route("webhook_end_rotation", WebhookOut)
     def post(self, request: Request) -> Response:
-        return Response(WebhookOut(services.rotation_end(self.actor, self.webhook())).data)
+        return Response(_document(self.actor, services.rotation_end(self.actor, self.webhook())))
 
 
 class WebhookPing(WebhookView):

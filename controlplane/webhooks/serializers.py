@@ -5,7 +5,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from controlplane.kernel import clock
-from controlplane.kernel.fields import ConditionOut, Flag, In, Labels, LabelsPatch, Name, Out, Text, Whole
+from controlplane.kernel.fields import ConditionOut, Flag, In, Labels, LabelsPatch, Name, Out, OutsideUrl, Text, Whole
 from controlplane.kernel.outbound import URL_MAX
 from controlplane.webhooks.models import DELIVERY, Delivery, Trouble, Webhook
 
@@ -57,7 +57,7 @@ class WebhookOut(Out):
 
     id = serializers.UUIDField()
     name = serializers.CharField()
-    url = serializers.CharField()
+    url = OutsideUrl(help_text="Without its query for those who may not write.")
     kinds = serializers.ListField(child=serializers.CharField())
     is_enabled = serializers.BooleanField()
     conditions = serializers.SerializerMethodField()

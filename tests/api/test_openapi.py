@@ -54,7 +54,7 @@ def test_every_route_is_in_it_with_an_operation_id_of_its_own() -> None:
         (
             "post",
             "/v1/projects/{project}/terraform-states/{terraform_state}",
-            "200 400 401 403 404 409 411 412 413 415 422 423 429 503",
+            "200 400 401 403 404 409 411 412 413 415 422 423 429 503 507",
         ),
     ],
 )
