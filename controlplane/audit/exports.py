@@ -120,7 +120,7 @@ def export_file(actor: Actor, asked: EvidenceExport) -> BinaryIO:
     may_export(actor, asked.organization)
     if asked.state != "ready":
         raise ExportNotReady(state=asked.state)
-    services.record(actor, "evidence_export.read", asked.pk, organization=str(asked.organization_id))
+    _record(actor, "evidence_export.read", asked)
     try:
         return path_of(asked).open("rb")
     except FileNotFoundError as exc:
@@ -158,8 +158,13 @@ def _create(actor: Actor, organization: Organization, start: datetime, end: date
     if EvidenceExport.objects.filter(organization=organization).exclude(state="failed").count() >= EXPORTS_MAX:
         raise ExportsMany(limit=EXPORTS_MAX)
     made = EvidenceExport.objects.create(organization=organization, start=start, end=end)
-    services.record(actor, "evidence_export.create", made.pk, organization=str(organization.pk))
+    _record(actor, "evidence_export.create", made)
     return made
+
+
+def _record(actor: Actor, verb: str, asked: EvidenceExport) -> None:
+    organization_id = asked.organization_id
+    services.record_of_organization(actor, verb, asked.pk, organization_id, organization=str(organization_id))
 
 
 # ── making, where the log's key is ──────────────────────────────────────────────────────────────

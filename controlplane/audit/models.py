@@ -25,11 +25,13 @@ COMPLETED = Q(completed_at__isnull=False)
 
 
 class AuditRecord(BaseModel):
-    """One deed. The database refuses to change or delete a record (migration 0002)."""
+    """One deed. The database refuses to change or delete a record (migration 0002). `organization_id`: the organization
+    that a deed is about when it is about none of its projects; null in records from before migration 0011."""
 
     verb = models.CharField(max_length=64)
     resource_id = models.UUIDField()
     project_id = models.UUIDField(null=True)
+    organization_id = models.UUIDField(null=True)
     user_id = models.UUIDField(null=True)
     credential_id = models.UUIDField(null=True)
     request_id = models.CharField(max_length=64, blank=True)
@@ -40,6 +42,11 @@ class AuditRecord(BaseModel):
             models.Index(fields=["resource_id"]),
             models.Index(fields=["project_id", "created_at"]),
             models.Index(fields=["request_id"], name="audit_record_request"),
+            models.Index(
+                fields=["organization_id", "created_at"],
+                condition=Q(organization_id__isnull=False),
+                name="audit_record_organization",
+            ),
         ]
 
 

@@ -1,6 +1,9 @@
 """Append a record, inside the caller's transaction."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from uuid import UUID
 
 from django.db.models import Model
@@ -9,41 +12,97 @@ from controlplane.audit.models import AuditRecord
 from controlplane.audit.requests import touched
 from controlplane.events.services import told_deed
 from controlplane.identity.actor import Actor
+from controlplane.identity.models import Membership
 from controlplane.kernel.inserts import insert
+
+
+@dataclass(frozen=True)
+class Invoker:
+    """Who runs a command of manage.py: `by` names the command and the Unix account; `user_id` is the user whom the
+    account claims to be, if any. Nothing proves either."""
+
+    by: str
+    user_id: UUID | None = None
+
+
+_invoker: ContextVar[Invoker | None] = ContextVar("invoker", default=None)
+
+
+@contextmanager
+def invoked_by(invoker: Invoker) -> Iterator[None]:
+    """Record the invoker in every deed inside that no user or credential is known to have done."""
+    token = _invoker.set(invoker)
+    try:
+        yield
+    finally:
+        _invoker.reset(token)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a deed is shown: in a project (and so in its organization), in an organization alone, or, with neither, to
+    the platform alone."""
+
+    project_id: UUID | None = None
+    organization_id: UUID | None = None
 
 
 def record(actor: Actor, verb: str, resource_id: UUID, *, project_id: UUID | None = None, **facts: object) -> None:
     """`facts` are JSON values and hold no secret. Those who follow events hear of it."""
-    insert(*deed(actor, verb, resource_id, project_id=project_id, **facts))
+    insert(*_rows(actor, verb, resource_id, Place(project_id or actor.project_id), facts))
+
+
+def record_of_organization(
+    actor: Actor, verb: str, resource_id: UUID, organization_id: UUID | None, **facts: object
+) -> None:
+    """Record a deed that is about an organization and about none of its projects; None: about the platform."""
+    insert(*_rows(actor, verb, resource_id, Place(organization_id=organization_id), facts))
 
 
 def deed(actor: Actor, verb: str, resource_id: UUID, *, project_id: UUID | None = None, **facts: object) -> list[Model]:
     """What record() writes, for the caller to insert() with other rows."""
-    return _rows(actor, verb, resource_id, project_id or actor.project_id, facts)
+    return _rows(actor, verb, resource_id, Place(project_id or actor.project_id), facts)
 
 
-def record_in_all(actor: Actor, verb: str, resource_id: UUID, *, project_ids: Iterable[UUID], **facts: object) -> None:
-    """One deed that concerns several projects, told in each of them; if there is none, told once all the same."""
-    places: list[UUID | None] = [*project_ids]
-    for place in places or [None]:
+def record_in_all(
+    actor: Actor,
+    verb: str,
+    resource_id: UUID,
+    *,
+    project_ids: Iterable[UUID] = (),
+    organization_ids: Iterable[UUID] = (),
+    **facts: object,
+) -> None:
+    """Record a deed once in each project and organization that it concerns; if there is none, once for the platform."""
+    places = [*map(Place, project_ids), *(Place(organization_id=each) for each in organization_ids)]
+    for place in places or [Place()]:
         insert(*_rows(actor, verb, resource_id, place, facts))
 
 
-def _rows(actor: Actor, verb: str, resource_id: UUID, place: UUID | None, facts: dict[str, object]) -> list[Model]:
-    told = told_deed(actor, verb, resource_id, project_id=place, facts=facts)
+def record_of_user(actor: Actor, verb: str, user_id: UUID, *, resource_id: UUID | None = None, **facts: object) -> None:
+    """Record what was done with a user's account in each organization of which the user is a member. The facts must
+    name no organization: each sees the same ones. `resource_id`: what it was done with, if not the user."""
+    memberships = Membership.objects.filter(user=user_id, organization__deleted_at=None)
+    organization_ids = list(memberships.values_list("organization", flat=True))
+    record_in_all(actor, verb, resource_id or user_id, project_ids=(), organization_ids=organization_ids, **facts)
+
+
+def _rows(actor: Actor, verb: str, resource_id: UUID, place: Place, facts: Mapping[str, object]) -> list[Model]:
+    told = told_deed(actor, verb, resource_id, project_id=place.project_id, facts=facts)
     return [_record(actor, verb, resource_id, place, facts), *told]
 
 
-def _record(
-    actor: Actor, verb: str, resource_id: UUID, project_id: UUID | None, facts: dict[str, object]
-) -> AuditRecord:
+def _record(actor: Actor, verb: str, resource_id: UUID, place: Place, facts: Mapping[str, object]) -> AuditRecord:
     touched(resource_id)
+    is_anonymous = actor.user_id is None and actor.credential_id is None
+    invoker = _invoker.get() if is_anonymous else None
     return AuditRecord(
         verb=verb,
         resource_id=resource_id,
-        project_id=project_id,
-        user_id=actor.user_id,
+        project_id=place.project_id,
+        organization_id=place.organization_id if place.project_id is None else None,
+        user_id=actor.user_id if invoker is None else invoker.user_id,
         credential_id=actor.credential_id,
         request_id=actor.request_id,
-        facts=facts,
+        facts=dict(facts) if invoker is None else {**facts, "by": invoker.by},
     )

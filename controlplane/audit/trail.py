@@ -47,9 +47,15 @@ def deeds_of_project(project: Project) -> QuerySet[AuditRecord]:
 
 
 def deeds_of_organization(actor: Actor, organization: Organization) -> QuerySet[AuditRecord]:
-    """Raises RoleNeeded."""
+    """What was done in its projects, and with the organization itself: its members, invitations, tokens, quotas and
+    policy, by whomever.
+
+    Raises:
+        RoleNeeded
+    """
     _may_see_all_of(actor, organization)
-    return AuditRecord.objects.filter(project_id__in=Project.objects.filter(organization=organization).values("pk"))
+    projects = Project.objects.filter(organization=organization).values("pk")
+    return AuditRecord.objects.filter(Q(organization_id=organization.pk) | Q(project_id__in=projects))
 
 
 def deeds_of_platform(actor: Actor) -> QuerySet[AuditRecord]:
@@ -100,9 +106,12 @@ def _deeds(records: Sequence[RequestRecord]) -> dict[UUID, list[AuditRecord]]:
 
 
 def _is_of(deed: AuditRecord, record: RequestRecord) -> bool:
-    """Done in the request; and of a request in a project only what concerns that: others may not know of the rest."""
+    """Done in the request; and of a request in a project or an organization only what concerns that: others may not
+    know of the rest."""
     is_within = record.completed_at is not None and record.opened_at <= deed.created_at <= record.completed_at
-    return is_within and (record.project_id is None or deed.project_id in (None, record.project_id))
+    is_of_project = record.project_id is None or deed.project_id in (None, record.project_id)
+    is_of_organization = record.organization_id is None or deed.organization_id in (None, record.organization_id)
+    return is_within and is_of_project and is_of_organization
 
 
 # ── exports ───────────────────────────────────────────────────────────────────────────────────────

@@ -73,11 +73,14 @@ EXPORT: dict[str, Any] = {
 
 
 class DeedOut(Out):
-    """Something that was done. `actor` null: by the platform itself."""
+    """Something that was done. `actor` null: by the platform itself, or by whoever runs its machines; then `by` in
+    `facts` says which Unix account ran which command. `organization`: the one that it is about, if it is about no
+    project."""
 
     verb = serializers.CharField()
     resource = serializers.UUIDField(source="resource_id")
     project = serializers.UUIDField(source="project_id", allow_null=True)
+    organization = serializers.UUIDField(source="organization_id", allow_null=True)
     actor = serializers.UUIDField(source="user_id", allow_null=True)
     credential = serializers.UUIDField(source="credential_id", allow_null=True)
     request_id = serializers.CharField(allow_blank=True)
@@ -206,7 +209,8 @@ class OrganizationExport(TrailView, OrganizationView):
 
 
 class OrganizationDeeds(OrganizationView):
-    """What was done in all projects of the organization."""
+    """What was done in all projects of the organization, and with the organization itself: its members, invitations,
+    tokens, quotas and policy."""
 
     @route("organization_audit_deed_list", DeedOut, listing=DEEDS)
     def get(self, request: Request) -> Response:

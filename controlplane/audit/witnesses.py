@@ -18,6 +18,8 @@ from controlplane.audit.errors import (
     WitnessNotFound,
 )
 from controlplane.audit.models import Checkpoint, Cosignature, Witness
+from controlplane.audit.services import record
+from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
 from controlplane.kernel.reasons import Reason, told_by
 
@@ -47,17 +49,21 @@ def witness_add(key_text: str, *, url: str = "") -> Witness:
         raise WitnessKeyInvalid(field="key", reason=told_by(exc)) from exc
     if key.algorithm != COSIGNATURE:
         raise WitnessKeyInvalid(field="key", reason=Reason("it signs notes, not cosignatures"))
-    witness, _ = Witness.objects.get_or_create(name=key.name, defaults={"public_key": key.public, "url": url})
+    witness, is_new = Witness.objects.get_or_create(name=key.name, defaults={"public_key": key.public, "url": url})
     if bytes(witness.public_key) != key.public or witness.retired_at is not None:
         raise WitnessNameTaken(field="key", name=key.name)
+    if is_new:
+        record(SYSTEM, "witness.add", witness.pk, name=witness.name)
     return witness
 
 
+@transaction.atomic
 def witness_retire(name: str) -> None:
     """Take no cosignature of it any more; those that it gave stay. Raises WitnessNotFound."""
     witness = witness_get(name)
     now = clock.now()
-    Witness.objects.filter(pk=witness.pk, retired_at=None).update(retired_at=now, updated_at=now)
+    if Witness.objects.filter(pk=witness.pk, retired_at=None).update(retired_at=now, updated_at=now):
+        record(SYSTEM, "witness.retire", witness.pk, name=witness.name)
 
 
 def witness_get(name: str) -> Witness:

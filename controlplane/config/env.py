@@ -30,6 +30,11 @@ def secret(name: str, default: str | None = None) -> str:
         raise ImproperlyConfigured(f"{PREFIX}{name}_FILE: cannot read {file}: {exc.strerror}.") from exc
 
 
+def sudo_user() -> str:
+    """The account that has called sudo (sudo(8)), or nothing."""
+    return os.environ.get("SUDO_USER", "")
+
+
 def tell(name: str, value: str) -> None:
     """A library that looks for it there, once it is imported."""
     os.environ[name] = value

@@ -394,9 +394,14 @@ SESSION_HOURS = env.integer("SESSION_HOURS", 12, minimum=1)
 SESSION_IDLE_MINUTES = env.integer("SESSION_IDLE_MINUTES", 60, minimum=5)
 # A link with which somebody chooses their first password.
 PASSWORD_LINK_HOURS = env.integer("PASSWORD_LINK_HOURS", 24, minimum=1)
+# How long the link of a reset waits after it was confirmed, so that whoever has the account can object.
+PASSWORD_RESET_HOLD_MINUTES = env.integer("PASSWORD_RESET_HOLD_MINUTES", 60, minimum=0)
+# Who runs commands of manage.py: the e-mail address of a user, and the account that has called sudo.
+ACTOR = env.text("ACTOR", "")
+SUDO_USER = env.sudo_user()
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 # Whoever is one of these cannot do without a second factor: a duty for the platform, or a role in an organization.
-SECOND_FACTOR_DUTIES = env.words("SECOND_FACTOR_DUTIES", "operator,owner,sovereignty_officer")
+SECOND_FACTOR_DUTIES = env.words("SECOND_FACTOR_DUTIES", "operator,support,auditor,owner,admin,sovereignty_officer")
 # The pages that passkeys are for (https://console.example), and the domain that they belong to: the first page's,
 # unless another is given. Passkeys of one domain are worth nothing for another.
 PASSKEY_ORIGINS = env.words("PASSKEY_ORIGINS", "")

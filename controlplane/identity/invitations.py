@@ -7,7 +7,7 @@ from datetime import timedelta
 from django.db import transaction
 from django.db.models import Q
 
-from controlplane.audit.services import record
+from controlplane.audit.services import record_of_organization
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.errors import AlreadyMember, InvitationForAnother, InvitationInvalid, OrganizationNotFound
 from controlplane.identity.holds import organization_hold
@@ -47,7 +47,7 @@ def invitation_create(
         sha256=_digest(secret),
         expires_at=clock.now() + timedelta(days=lifetime_days),
     )
-    record(actor, "invitation.create", made.pk, organization=str(organization.pk), email=email, role=role)
+    _record(actor, "invitation.create", made, email=email, role=role)
     return made, secret
 
 
@@ -57,7 +57,7 @@ def invitation_revoke(actor: Actor, invitation: Invitation) -> None:
     now = clock.now()
     waiting = Invitation.objects.filter(pk=invitation.pk, accepted_at=None, revoked_at=None)
     if waiting.update(revoked_at=now, updated_at=now):
-        record(actor, "invitation.revoke", invitation.pk, organization=str(invitation.organization_id))
+        _record(actor, "invitation.revoke", invitation)
 
 
 @transaction.atomic
@@ -75,7 +75,7 @@ def invitation_accept(actor: Actor | None, secret: str) -> Membership:
     if Membership.objects.filter(organization=invitation.organization, user=user).exists():
         raise AlreadyMember(email=user.email)
     by = actor or SYSTEM
-    record(by, "invitation.accept", invitation.pk, organization=str(invitation.organization_id), user=str(user.pk))
+    _record(by, "invitation.accept", invitation, user=str(user.pk))
     return membership_set(invitation.organization, user=user, role=invitation.role, actor=by)
 
 
@@ -104,6 +104,11 @@ def _invited(actor: Actor | None, invitation: Invitation) -> User:
     if known is None or known.pk != actor.user_id:
         raise InvitationForAnother()
     return known
+
+
+def _record(actor: Actor, verb: str, invitation: Invitation, **facts: str) -> None:
+    place = invitation.organization_id
+    record_of_organization(actor, verb, invitation.pk, place, organization=str(place), **facts)
 
 
 def _digest(secret: str) -> bytes:

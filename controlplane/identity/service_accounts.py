@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from django.db import transaction
 
-from controlplane.audit.services import record
+from controlplane.audit.services import record_of_organization
 from controlplane.identity.actor import Actor
 from controlplane.identity.errors import NameTaken, PersonsRole, RoleNeeded
 from controlplane.identity.holds import organization_hold
@@ -90,5 +90,6 @@ def _taken(name: str) -> NameTaken:
 
 def _record(actor: Actor, verb: str, account: ServiceAccount, grants: Grants, *, is_disabled: bool = False) -> None:
     roles = {str(project.pk) if project is not None else "organization": role for project, role in grants.items()}
-    facts = {"organization": str(account.organization_id), "name": account.name, "grants": roles}
-    record(actor, verb, account.pk, **facts, is_disabled=is_disabled)  # type: ignore[arg-type]
+    place = account.organization_id
+    said = {"organization": str(place), "name": account.name, "grants": roles, "is_disabled": is_disabled}
+    record_of_organization(actor, verb, account.pk, place, **said)

@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import models, transaction
 
-from controlplane.audit.services import record
+from controlplane.audit.services import record, record_of_organization
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.errors import (
     AddressInvalid,
@@ -240,4 +240,4 @@ def _need_another_owner(organization: Organization, user: User) -> None:
 
 
 def _record(actor: Actor, verb: str, organization: Organization, **facts: str) -> None:
-    record(actor, verb, organization.pk, **{"organization": str(organization.pk), **facts})  # type: ignore[arg-type]
+    record_of_organization(actor, verb, organization.pk, organization.pk, organization=str(organization.pk), **facts)

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
-from controlplane.audit.services import record
+from controlplane.audit.services import record, record_of_organization, record_of_user
 from controlplane.identity.actor import SYSTEM, Actor, Scope
 from controlplane.identity.errors import MoreThanOwn, NameTaken, RoleNeeded, TokenLifetimeInvalid, TokensMany
 from controlplane.identity.models import ApiToken, Project, Role, ServiceAccount, User
@@ -223,5 +223,12 @@ def _need_role(actor: Actor, role: str) -> None:
 
 
 def _record(actor: Actor, verb: str, token: ApiToken, **facts: object) -> None:
-    owner = {"user": str(token.user_id)} if token.user_id else {"service_account": str(token.service_account_id)}
-    record(actor, verb, token.pk, project_id=token.project_id, **owner, **facts)
+    """Where the token is good: in its project, in the organization of its service account, or in each organization of
+    its user."""
+    if token.service_account is not None:
+        place, account = token.service_account.organization_id, str(token.service_account_id)
+        record_of_organization(actor, verb, token.pk, place, service_account=account, **facts)
+    elif token.project_id is not None:
+        record(actor, verb, token.pk, project_id=token.project_id, user=str(token.user_id), **facts)
+    elif token.user_id is not None:
+        record_of_user(actor, verb, token.user_id, resource_id=token.pk, user=str(token.user_id), **facts)

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from controlplane.audit.evidence import append
-from controlplane.audit.services import record, record_in_all
+from controlplane.audit.services import record, record_in_all, record_of_organization
 from controlplane.catalog import epochs
 from controlplane.catalog import selectors as catalog
 from controlplane.identity.actor import Actor
@@ -250,7 +250,11 @@ def write(
     epochs.advance()  # so that nodes refuse what was permitted under the policies before
     project_id = owner.project.pk if owner.project is not None else None
     about = {"level": owner.level, "owner": str(owner.id), "version": saved.version, "change": review.change}
-    record(actor, "policy.set", saved.pk, project_id=project_id, **about)
+    ruler_id = owner.ruler.pk if owner.ruler is not None else None
+    if project_id is not None:
+        record(actor, "policy.set", saved.pk, project_id=project_id, **about)
+    else:
+        record_of_organization(actor, "policy.set", saved.pk, ruler_id, **about)
     append(
         "policy_version",
         {
@@ -263,7 +267,7 @@ def write(
             "by": _people(saved, proposal),
             **_beside_atoms(owner),
         },
-        organization_id=owner.ruler.pk if owner.ruler is not None else None,
+        organization_id=ruler_id,
         project_id=project_id,
     )
     return saved
@@ -293,7 +297,9 @@ def note(actor: Actor, verb: str, proposal: PolicyProposal, **facts: object) -> 
             "lineage": entries,
             "resource": str(proposal.resource_id),
         }
-    record_in_all(actor, verb, proposal.pk, project_ids=_concerned(owner), **about)
+    projects = _concerned(owner)
+    bare = [owner.ruler.pk] if owner.ruler is not None and not projects else []
+    record_in_all(actor, verb, proposal.pk, project_ids=projects, organization_ids=bare, **about)
     append(
         "policy_proposal",
         {

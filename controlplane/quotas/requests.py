@@ -1,8 +1,10 @@
 """Requests for more: an organization asks, an operator answers."""
 
+from typing import Any
+
 from django.db import transaction
 
-from controlplane.audit.services import record
+from controlplane.audit.services import record_of_organization
 from controlplane.identity.actor import Actor
 from controlplane.identity.holds import organization_hold
 from controlplane.kernel import clock
@@ -35,7 +37,7 @@ def quota_request_create(actor: Actor, owner: Owner, *, dimension: str, limit: i
             reason=reason,
             requested_by=actor.user_id,
         )
-    record(actor, "quota_request.create", request.pk, dimension=dimension, limit=limit, reason=reason)
+    _record(actor, "quota_request.create", request, limit=limit, reason=reason)
     return request
 
 
@@ -70,7 +72,12 @@ def _decide(actor: Actor, request: QuotaRequest, to: str, reason: str) -> None:
     if request.state in QUOTA_REQUEST.terminal:
         raise QuotaRequestDecided(state=request.state)
     move(request, QUOTA_REQUEST, to, answer=reason, decided_by=actor.user_id, decided_at=clock.now())
-    record(actor, f"quota_request.{VERBS[to]}", request.pk, dimension=request.dimension, reason=reason)
+    _record(actor, f"quota_request.{VERBS[to]}", request, reason=reason)
+
+
+def _record(actor: Actor, verb: str, request: QuotaRequest, **facts: Any) -> None:
+    place = request.organization_id
+    record_of_organization(actor, verb, request.pk, place, dimension=request.dimension, **facts)
 
 
 VERBS = {"approved": "approve", "refused": "refuse", "withdrawn": "withdraw"}

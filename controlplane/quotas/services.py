@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F
 
-from controlplane.audit.services import record
+from controlplane.audit.services import record, record_of_organization
 from controlplane.identity.actor import Actor
 from controlplane.identity.errors import RoleNeeded
 from controlplane.identity.models import Role
@@ -169,5 +169,8 @@ def _began(actor: Actor, owner: Owner, verb: str, facts: Mapping[str, Any]) -> i
     QuotaSet.objects.get_or_create(**owner.columns)
     QuotaSet.objects.filter(**owner.columns).update(version=F("version") + 1, updated_at=clock.now())
     version = owner.version()
-    record(actor, verb, owner.id, project_id=owner.project.pk if owner.project else None, **facts)
+    if owner.project is not None:
+        record(actor, verb, owner.id, project_id=owner.project.pk, **facts)
+    else:
+        record_of_organization(actor, verb, owner.id, owner.organization.pk, **facts)
     return version

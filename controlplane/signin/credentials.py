@@ -1,20 +1,26 @@
 """What somebody proves themselves with is set, changed and taken away here."""
 
 import logging
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
-from controlplane.audit.services import record
+from controlplane.audit.services import record, record_of_user
 from controlplane.identity.actor import Actor
 from controlplane.identity.credentials import actor_for
 from controlplane.identity.models import User
 from controlplane.kernel import clock
-from controlplane.signin import factors, lockout, passkeys, passwords, secret, totp
-from controlplane.signin.errors import LastFactor, LinkRefused, SecondFactorDemanded, TotpThere, WrongProof
-from controlplane.signin.models import Passkey, Password, PasswordLink, RecoveryCode, Session, Totp
+from controlplane.signin import factors, lockout, passkeys, passwords, resets, secret, totp
+from controlplane.signin.errors import (
+    LastFactor,
+    LinkRefused,
+    LinkTooEarly,
+    SecondFactorDemanded,
+    TotpThere,
+    WrongProof,
+)
+from controlplane.signin.models import Passkey, Password, PasswordLink, PasswordReset, RecoveryCode, Session, Totp
 from controlplane.signin.origin import Origin
 from controlplane.signin.sessions import check_password, end_silently, needs_fresh_proof
 
@@ -42,15 +48,19 @@ def password_change(actor: Actor, session: Session, origin: Origin, *, old_passw
 
 @transaction.atomic
 def password_set(origin: Origin, *, link_secret: str, new_password: str) -> User:
-    """By a link, which is used up; when the password is refused, it is not. All sessions of the user end.
+    """By a link, which is used up; when the password is refused, it is not. All sessions of the user end. The user's
+    second factors stay.
 
     Raises:
         LinkRefused, PasswordRefused
+        LinkTooEarly: of a reset, until its hold is over.
     """
-    links = PasswordLink.objects.select_for_update().select_related("user")
+    links = PasswordLink.objects.select_for_update(of=("self",)).select_related("user")
     link = links.filter(sha256=secret.digest(link_secret), expires_at__gt=clock.now()).first()
-    if link is None:
+    if link is None or (link.is_first and resets.is_in_use(link.user)):
         raise LinkRefused()
+    if link.good_from is not None and link.good_from > clock.now():
+        raise LinkTooEarly(at=f"{link.good_from:%Y-%m-%d %H:%M:%S} UTC")
     passwords.check_new(new_password, user=link.user, field="new_password")
     actor = actor_for(link.user, credential_id=link.pk, request_id=origin.request_id)
     _put(actor, link.user, new_password)
@@ -71,22 +81,24 @@ def password_put(actor: Actor, user: User, *, password: str) -> None:
 def _put(actor: Actor, user: User, password: str, *, but: Session | None = None) -> None:
     passwords.put(user, password)
     PasswordLink.objects.filter(user=user).delete()
+    PasswordReset.objects.filter(user=user).delete()
     lockout.forget_all(lockout.account_of(user.email))
     end_silently(user, but=but)
-    record(actor, "password.set", user.pk)
+    if actor.user_id == user.pk:
+        record(actor, "password.set", user.pk)
+    else:
+        record_of_user(actor, "password.set", user.pk)
 
 
 @transaction.atomic
 def password_link_create(actor: Actor, user: User) -> tuple[str, datetime]:
     """The secret of a link with which the user chooses a password, and until when it is good. It replaces earlier ones.
-    Whoever has it can sign in as the user, but for a second factor: it goes to them and nobody else."""
+    Whoever has it can sign in as the user, but for a second factor: it goes to them and nobody else. For whoever is at
+    the machines of the control plane; the API has first_link_create and resets of two people instead."""
     actor.may_operate()
-    PasswordLink.objects.filter(user=user).delete()
-    link_secret, digest = secret.new(secret.LINK)
-    until = clock.now() + timedelta(hours=settings.PASSWORD_LINK_HOURS)
-    PasswordLink.objects.create(user=user, sha256=digest, expires_at=until)
-    record(actor, "password_link.create", user.pk)
-    return link_secret, until
+    made = resets.link_put(user)
+    record_of_user(actor, "password_link.create", user.pk)
+    return made
 
 
 def may_add_factor(session: Session) -> None:
@@ -222,4 +234,4 @@ def factors_reset(actor: Actor, user: User) -> None:
     for kind in (Totp, RecoveryCode, Passkey):
         kind.objects.filter(Q(user=user)).delete()
     end_silently(user)
-    record(actor, "factors.reset", user.pk)
+    record_of_user(actor, "factors.reset", user.pk)

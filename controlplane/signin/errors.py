@@ -65,6 +65,32 @@ class LinkRefused(Unauthenticated):
     detail = "This link was used, has expired, or never was one. Ask for a new one."
 
 
+class LinkTooEarly(Forbidden):
+    code = "signin.link_too_early"
+    title = "Link not good yet"
+    detail = "This link is good from {at} on: until then, whoever has the account can object. Try again after that."
+
+
+class ResetNeeded(Conflict):
+    code = "signin.reset_needed"
+    title = "It takes two people"
+    detail = (
+        "The account {email} is in use, and nobody gets a link for it alone. Ask for a reset (password-resets); "
+        "another operator, or an owner of an organization of the user, confirms it."
+    )
+
+
+class SecondPersonNeeded(Forbidden):
+    code = "signin.second_person_needed"
+    title = "It takes another person"
+    detail = "Neither who asked for this reset nor whose password it is can confirm it."
+
+
+class PasswordResetNotFound(NotFound):
+    code = "signin.password_reset.not_found"
+    detail = "There is no reset {name!r} here that waits."
+
+
 class SessionNotFound(NotFound):
     code = "signin.session.not_found"
     detail = "There is no session {name!r} here."

@@ -17,14 +17,39 @@ class Password(BaseModel):
 
 
 class PasswordLink(BaseModel):
-    """Lets whoever has its secret choose the user's password, once. It goes when it is used."""
+    """Lets whoever has its secret choose the user's password, once. It goes when it is used. `is_first`: it is good
+    only while the account is new (resets.is_in_use). `good_from`: of the link of
+    a PasswordReset; others are good at once."""
 
     user = models.ForeignKey(User, models.CASCADE)
     sha256 = models.BinaryField(max_length=32)
     expires_at = models.DateTimeField()
+    is_first = models.BooleanField(default=False, db_default=False)
+    good_from = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["sha256"], name="signin_link_sha256_once")]
+
+
+class PasswordReset(BaseModel):
+    """That somebody's password be set anew: an operator has asked for it, and a second person confirms it and gets the
+    link. It goes when the link is used, or when it is withdrawn. `good_from`: the link's."""
+
+    user = models.OneToOneField(User, models.CASCADE)
+    asked_by = models.ForeignKey(User, models.CASCADE, related_name="+")
+    confirmed_by = models.ForeignKey(User, models.CASCADE, null=True, related_name="+")
+    confirmed_at = models.DateTimeField(null=True)
+    good_from = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(confirmed_by=None)
+                | (~Q(confirmed_by=models.F("asked_by")) & ~Q(confirmed_by=models.F("user"))),
+                name="signin_reset_two_people",
+            )
+        ]
 
 
 class Session(BaseModel):

@@ -1,5 +1,6 @@
 from rest_framework import serializers
 
+from controlplane.identity.serializers import UserOut
 from controlplane.kernel.fields import In, Out, Text
 from controlplane.signin.passwords import LENGTH_MAX
 from controlplane.signin.totp import DIGITS, RECOVERY_CODES
@@ -101,6 +102,25 @@ class PasswordLinkOut(Out):
 
     secret = serializers.CharField()
     expires_at = serializers.DateTimeField()
+
+
+class PasswordResetOut(Out):
+    """`confirmed_by` null: it waits for a second person. The link is good from `good_from` on, until `expires_at`."""
+
+    id = serializers.UUIDField()
+    user = UserOut()
+    asked_by = UserOut()
+    confirmed_by = UserOut(allow_null=True)
+    created_at = serializers.DateTimeField()
+    confirmed_at = serializers.DateTimeField(allow_null=True)
+    good_from = serializers.DateTimeField(allow_null=True)
+    expires_at = serializers.DateTimeField()
+
+
+class PasswordResetLinkOut(PasswordResetOut):
+    """`secret` is in this answer alone: it is not kept. Give it to the user, and to nobody else."""
+
+    secret = serializers.CharField()
 
 
 class TotpOut(Out):

@@ -7,15 +7,15 @@ from datetime import timedelta
 from django.conf import settings
 from django.db import transaction
 
-from controlplane.audit.services import record
+from controlplane.audit.services import record, record_of_user
 from controlplane.identity.actor import Actor
 from controlplane.identity.credentials import actor_for
 from controlplane.identity.models import User
 from controlplane.kernel import clock
 from controlplane.signin import factors, lockout, passkeys, passwords, secret, selectors, totp
-from controlplane.signin.errors import PasskeyRefused, ProofTooOld, SignInRefused, WrongProof
+from controlplane.signin.errors import PasskeyRefused, ProofTooOld, SecondFactorDemanded, SignInRefused, WrongProof
 from controlplane.signin.factors import Proof
-from controlplane.signin.models import Ceremony, OpenIdSignIn, PasswordLink, Session
+from controlplane.signin.models import Ceremony, OpenIdSignIn, PasswordLink, PasswordReset, Session
 from controlplane.signin.origin import Origin
 
 log = logging.getLogger(__name__)
@@ -128,6 +128,17 @@ def needs_fresh_proof(session: Session) -> None:
         raise ProofTooOld(minutes=int(PROOF_LASTS.total_seconds() // 60))
 
 
+def needs_fresh_factors(session: Session) -> None:
+    """Before what gives power over the accounts of others: a second factor, and a proof of now.
+
+    Raises:
+        ProofTooOld, SecondFactorDemanded
+    """
+    needs_fresh_proof(session)
+    if not session.is_two_factor:
+        raise SecondFactorDemanded()
+
+
 @transaction.atomic
 def session_end(actor: Actor, session: Session) -> None:
     """It stops working at once; to end it again changes nothing."""
@@ -150,7 +161,7 @@ def sessions_end_all(actor: Actor, user: User) -> int:
 
 def _end(actor: Actor, user: User, *, but: Session | None = None) -> int:
     count = end_silently(user, but=but)
-    record(actor, "session.end_all", user.pk, count=count, is_one_kept=but is not None)
+    record_of_user(actor, "session.end_all", user.pk, count=count, is_one_kept=but is not None)
     return count
 
 
@@ -182,7 +193,7 @@ def note_failure(origin: Origin, facts: dict[str, object]) -> User | None:
 def purge() -> int:
     """What is over is forgotten: sessions, with the addresses that they came from, links, and unfinished sign-ins."""
     over = Session.objects.exclude(pk__in=selectors.live(Session.objects.all()).values("pk"))
-    for kind in (PasswordLink, OpenIdSignIn, Ceremony):
+    for kind in (PasswordLink, PasswordReset, OpenIdSignIn, Ceremony):
         kind.objects.filter(expires_at__lte=clock.now()).delete()
     lockout.purge()
     return over.delete()[0]

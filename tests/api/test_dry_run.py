@@ -65,6 +65,9 @@ UNREACHED = {
     "node_retire",
     "node_return",
     "operation_resolve",
+    "password_link_create",
+    "password_reset_confirm",
+    "password_reset_create",
     "policy_proposal_create",
 }
 # What changes nothing for real either: questions, the BMC that no node has, the key that is registered already, the

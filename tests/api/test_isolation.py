@@ -118,6 +118,9 @@ OF_SESSIONS = {
     ("POST", "v1/passkeys/actions/challenge"),
     ("DELETE", "v1/passkeys/<str:passkey>"),
     ("DELETE", "v1/identities/<str:identity>"),
+    ("GET", "v1/password-resets"),
+    ("GET", "v1/password-resets/<str:reset>"),
+    ("DELETE", "v1/password-resets/<str:reset>"),
 }
 # What a path may name that is nobody's or the asker's own.
 NAMES = {
@@ -129,6 +132,7 @@ NAMES = {
     "provider": "staff",
     "identity": "x",
     "passkey": "x",
+    "reset": "x",
     "version": "1",
     "namespace": "andromede",
     "terraform_provider": "andromede",
@@ -334,6 +338,7 @@ def test_the_table_is_read_whole() -> None:
         "instances",
         "drains",
         "orphans",
+        "password-resets",
     }
 
 

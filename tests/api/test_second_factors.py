@@ -203,7 +203,9 @@ def test_sessions_from_before_must_prove_the_new_factor(ada: Person) -> None:
     assert elsewhere.get("/v1/projects").status == 200
 
 
-@pytest.mark.parametrize(("role", "is_demanded"), [("owner", True), ("sovereignty_officer", True), ("admin", False)])
+@pytest.mark.parametrize(
+    ("role", "is_demanded"), [("owner", True), ("sovereignty_officer", True), ("admin", True), ("member", False)]
+)
 def test_some_duties_demand_a_second_factor(acme: Organization, role: str, is_demanded: bool) -> None:
     person = make_person("olga", organization=acme, role=role)
     answer = person.sign_in()

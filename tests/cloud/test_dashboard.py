@@ -110,8 +110,7 @@ class People:
 
     def password_link(self, email: str) -> str:
         """The secret of a link with which a member chooses a password."""
-        (member,) = self.owner.get("/v1/organizations/test/members", email=email)["items"]
-        return self._link(member["user"]["id"])
+        return self._link(email)
 
     def member(self, email: str, role: str) -> str:
         """Somebody who has accepted, and has a password."""
@@ -120,11 +119,11 @@ class People:
 
     def official(self, email: str, duty: str) -> str:
         """Somebody with a duty for the platform, and a password."""
-        user = self.tenant.cloud.stack.manage("create_user", email, f"--{duty}").splitlines()[-1]
-        return self._with_password(email, self._link(user))
+        self.tenant.cloud.stack.manage("create_user", email, f"--{duty}")
+        return self._with_password(email, self._link(email))
 
-    def _link(self, user: str) -> str:
-        return str(self.tenant.operator.post(f"/v1/users/{user}/password-links")["secret"])
+    def _link(self, email: str) -> str:
+        return self.tenant.cloud.stack.manage("create_password_link", email).splitlines()[-1]
 
     def _with_password(self, email: str, secret: str) -> str:
         self._post("password/actions/set", secret=secret, new_password=PASSWORD)

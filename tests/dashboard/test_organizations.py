@@ -11,8 +11,8 @@ from controlplane.dashboard.urls import urlpatterns
 from controlplane.identity.models import ApiToken, Grant, Invitation, Membership, Project, ServiceAccount
 from controlplane.identity.services import project_create
 from controlplane.quotas.models import QuotaRequest
-from controlplane.signin.models import Session
-from tests.dashboard.conftest import SignIn
+from controlplane.signin.models import PasswordLink, PasswordReset, Session
+from tests.dashboard.conftest import SignIn, browser_of
 from tests.dashboard.test_frame import ANY_ID, address
 from tests.dashboard.things import text_of
 from tests.world import Cloud, make_tenant
@@ -113,8 +113,21 @@ def test_an_operator_makes_a_password_link(here: str, cloud: Cloud, signed_in: S
     operator = signed_in("operator")
     assert page.encode() in operator.get(f"{here}/members").content
     assert page.encode() not in owner.get(f"{here}/members").content
-    assert b"/password?secret=andromede_link_" in operator.post(page).content
     assert b"andromede_link_" not in owner.post(page).content
+    assert operator.post(page)["Location"] == "/password-resets", "the account is in use"
+    (reset,) = PasswordReset.objects.all()
+    assert b"/password-resets" in owner.get(f"{here}/members").content
+    assert b"alpha@example.org" in owner.get("/password-resets").content
+    confirm = f"/password-resets/{reset.pk}/confirm"
+    assert confirm.encode() not in operator.get("/password-resets").content
+    assert b"Neither who asked for this reset" in operator.post(confirm).content
+    assert b"operator@people.example" in owner.get(confirm).content
+    assert b"/password?secret=andromede_link_" in owner.post(confirm).content
+    mine = browser_of(reset.user)
+    withdraw = f"/password-resets/{reset.pk}/withdraw"
+    assert withdraw.encode() in mine.get("/account/sign-in").content
+    assert mine.post(withdraw)["Location"] == "/password-resets"
+    assert not PasswordReset.objects.exists() and not PasswordLink.objects.exists()
 
 
 def test_an_operator_ends_somebodys_sessions(here: str, cloud: Cloud, signed_in: SignIn, owner: Client) -> None:

@@ -49,6 +49,7 @@ class SigningIn(AccountPage):
             "identities": self.api.get("identities")["items"],
             "providers": self.api.get("openid-providers")["items"],
             "has_passkeys": bool(settings.PASSKEY_ORIGINS),
+            "resets": [each for each in self.api.get("password-resets")["items"] if each["user"] == self.me["user"]],
         }
 
 

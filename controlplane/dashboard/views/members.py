@@ -5,12 +5,14 @@ from functools import cached_property
 
 from django import forms
 from django.http import HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 
 from controlplane.dashboard import navigation, words
+from controlplane.dashboard.asking import Refused
 from controlplane.dashboard.forms import ApiForm
 from controlplane.dashboard.page import Context, FormPage, Text
 from controlplane.dashboard.views.once import invitation_mail, link_to, password_mail, shown_once
@@ -24,6 +26,7 @@ ROLES = (
     ("billing", _("billing: sees what is used")),
     ("sovereignty_officer", _("sovereignty officer: decides what is demanded of places, and makes nothing")),
 )
+RESET_NEEDED = "signin.reset_needed"
 LIFETIME_DAYS, LIFETIME_MAX_DAYS = 7, 30
 
 
@@ -45,6 +48,7 @@ class MemberList(OrganizationPage):
             "roles": [(role, words.ROLES[role]) for role, _meaning in ROLES],
             "is_filtered": any(filters.values()),
             "is_operator": self.me["duty"] == navigation.OPERATOR,
+            "resets": self.api.get("password-resets", limit=1)["items"],
         }
 
 
@@ -139,7 +143,7 @@ class MemberSessionsEnd(AccountPage):
 
 
 class MemberPasswordLink(AccountPage):
-    """A link with which somebody chooses a first password, or one in place of a forgotten one."""
+    """A link with which somebody chooses a first password. Of an account in use, a second person has to confirm it."""
 
     template = "dashboard/forms/page.html"
     right = "password_link_create"
@@ -149,17 +153,29 @@ class MemberPasswordLink(AccountPage):
         return {
             "title": _("Password link for {email}").format(email=self.member["user"]["email"]),
             "lead": _(
-                "Whoever has it chooses a password for this account, once. Make sure that you give it to them alone."
+                "Whoever has it chooses a password for this account, once. You get it for a new account only: if this "
+                "one is in use already, another operator, or an owner of an organization of theirs, has to confirm it."
             ),
             "back": self.url("members"),
         }
 
     def send(self, form: ApiForm) -> HttpResponse:
-        made = self.api.post("users", self.member["user"]["id"], "password-links")
+        user = self.member["user"]["id"]
+        try:
+            made = self.api.post("users", user, "password-links")
+        except Refused as exc:
+            if exc.code != RESET_NEEDED:
+                raise
+            return self.reset(user)
         self.title = _("Password link for {email}").format(email=self.member["user"]["email"])
         link = link_to(self.request, "password", secret=made["secret"])
         mail = password_mail(link, written(made["expires_at"]))
         return shown_once(self, _("The link"), link, back=self.url("members"), mail=mail)
+
+    def reset(self, user: str) -> HttpResponse:
+        self.api.post("users", user, "password-resets")
+        self.say(_("The reset waits for a second person to confirm it."))
+        return redirect("password-resets")
 
 
 class InvitationList(OrganizationPage):

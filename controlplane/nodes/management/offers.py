@@ -7,6 +7,8 @@ from django.core.management.base import CommandError, CommandParser
 from django.db import IntegrityError, transaction
 from django.db.models import F
 
+from controlplane.audit.services import record
+from controlplane.identity.actor import SYSTEM
 from controlplane.nodes.models import Inventory, Node
 
 RATIOS = ("vcpus_ratio", "memory_mib_ratio", "disk_gib_ratio")
@@ -35,6 +37,8 @@ def apply(node: Node, options: Mapping[str, object]) -> None:
     try:
         with transaction.atomic():
             Inventory.objects.filter(pk=node.pk).update(**changes, generation=F("generation") + 1)
+            said = {name: str(value) for name, value in changes.items()}
+            record(SYSTEM, "node.inventory-set", node.pk, name=node.name, changes=said)
     except IntegrityError as exc:
         raise CommandError(f"{node.name} would offer less than what is allocated on it.") from exc
 

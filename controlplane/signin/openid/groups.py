@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from controlplane.audit.services import record
+from controlplane.audit.services import record_of_organization
 from controlplane.identity.actor import Actor
 from controlplane.identity.errors import DutiesMixed
 from controlplane.identity.models import Membership, Organization
@@ -51,7 +51,7 @@ def synchronise(actor: Actor, identity: Identity, roles: dict[str, str]) -> None
             continue
         if before is None or before.membership.role != role:
             membership = _give(identity, organization, role, before)
-            record(actor, "membership.set_by_group", membership.pk, organization=organization.name, role=role)
+            _record(actor, "membership.set_by_group", membership, organization, role=role)
     for gone in given.values():
         _take(actor, gone)
 
@@ -81,5 +81,9 @@ def _given(identity: Identity) -> list[GivenMembership]:
 
 def _take(actor: Actor, given: GivenMembership) -> None:
     membership = given.membership
-    record(actor, "membership.remove_by_group", membership.pk, organization=membership.organization.name)
+    _record(actor, "membership.remove_by_group", membership, membership.organization)
     membership.delete()
+
+
+def _record(actor: Actor, verb: str, membership: Membership, organization: Organization, **facts: str) -> None:
+    record_of_organization(actor, verb, membership.pk, organization.pk, organization=organization.name, **facts)

@@ -1,7 +1,10 @@
 """Signing in: passwords, codes, passkeys, OpenID providers, sessions."""
 
 from controlplane.identity.models import User
+from controlplane.identity.services import user_create
 from controlplane.signin import passwords
+from controlplane.signin.origin import Origin
+from controlplane.signin.sessions import begin
 from tests.api.authenticator import Authenticator
 from tests.api.client import Caller
 from tests.api.examples.story import Story
@@ -60,11 +63,24 @@ def by_openid(story: Story, staff: Staff, browser: Caller) -> None:
     book.show(browser, "identity_unlink", identity=linked["id"])
 
 
+def in_session(email: str) -> Caller:
+    """An operator who has just signed in with two factors."""
+    user = User.objects.filter(email=email).first() or user_create(email=email, is_operator=True)
+    return Caller(token=begin(user, Origin(), ["password", "totp"], is_two_factor=True)[1])
+
+
 def out(story: Story, browser: Caller) -> None:
     book, ada = story.book, str(User.objects.get(email="ada@acme.example").pk)
     others = book.do(browser, "session_list").body["items"]
     book.show(browser, "session_end", session=next(each["id"] for each in others if not each["is_current"]))
     book.show(browser, "session_end_others")
-    link = book.show(story.oscar, "password_link_create", user=ada).body["secret"]
+    oscar, orla = (in_session(email) for email in ("oscar@cloud.example", "orla@cloud.example"))
+    new = str(user_create(email="nia@acme.example").pk)
+    link = book.show(oscar, "password_link_create", user=new).body["secret"]
     book.show(story.nobody, "password_set", {"secret": link, "new_password": "six quiet yellow boats"})
+    reset = book.show(oscar, "password_reset_create", user=ada).body["id"]
+    book.show(orla, "password_reset_list")
+    book.show(orla, "password_reset_get", reset=reset)
+    book.show(orla, "password_reset_confirm", reset=reset)
+    book.show(orla, "password_reset_withdraw", reset=reset)
     book.show(story.oscar, "user_sessions_end", user=ada)

@@ -5,6 +5,8 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from controlplane.audit import export
+from controlplane.audit.services import record_of_organization
+from controlplane.identity.actor import SYSTEM
 from controlplane.identity.management.base import OperatorCommand
 from controlplane.identity.management.lookups import organization_named
 from controlplane.kernel import clock
@@ -31,6 +33,8 @@ class Command(OperatorCommand):
         out = options["out"] or Path()
         path = out / window.file_name if out.is_dir() else out
         manifest = export.write(window, path.absolute())
+        organization_id, said = window.organization.pk, {"from": options["start"], "to": options["end"]}
+        record_of_organization(SYSTEM, "evidence_export.write", organization_id, organization_id, **said)
         count = manifest.own.last - manifest.own.first + 1
         self.say(f"{count} records of {window.organization.name}, up to a checkpoint of size {manifest.size}.")
         return str(path)

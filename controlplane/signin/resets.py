@@ -1,0 +1,151 @@
+"""Password links of accounts: of new ones at once, of accounts in use by two people.
+
+Whoever has a link becomes the account's user, but for a second factor. An operator who could make one alone would
+become any user of any tenant (ADR 0042).
+"""
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from controlplane.audit.services import record, record_of_user
+from controlplane.identity.actor import Actor
+from controlplane.identity.errors import RoleNeeded
+from controlplane.identity.models import ApiToken, Membership, Role, User
+from controlplane.kernel import clock
+from controlplane.kernel.db import by_id
+from controlplane.signin import factors, secret
+from controlplane.signin.errors import PasswordResetNotFound, ResetNeeded, SecondPersonNeeded
+from controlplane.signin.models import Identity, Password, PasswordLink, PasswordReset, Session
+from controlplane.signin.sessions import needs_fresh_factors
+
+
+def is_in_use(user: User) -> bool:
+    """Whether the account gives something or belongs to somebody: it has a duty, a membership, or anything to sign in
+    with."""
+    if user.duty or factors.has_one(user):
+        return True
+    owned = (Password, Identity, Membership, ApiToken)
+    return any(model._default_manager.filter(user=user).exists() for model in owned)
+
+
+@transaction.atomic
+def first_link_create(actor: Actor, session: Session, user: User) -> tuple[str, datetime]:
+    """The secret of a link for the first password of a new account, and until when it is good. It replaces earlier
+    links, and is worth nothing as soon as the account is in use.
+
+    Raises:
+        RoleNeeded, ProofTooOld, SecondFactorDemanded
+        ResetNeeded: the account is in use.
+    """
+    actor.may_operate()
+    needs_fresh_factors(session)
+    _lock(user)
+    if is_in_use(user):
+        raise ResetNeeded(email=user.email)
+    made, until = link_put(user, is_first=True)
+    record(actor, "password_link.create", user.pk)
+    return made, until
+
+
+def link_put(user: User, *, is_first: bool = False, good_from: datetime | None = None) -> tuple[str, datetime]:
+    """A new link in place of others: its secret, and until when it is good. In the caller's transaction."""
+    PasswordLink.objects.filter(user=user).delete()
+    link_secret, digest = secret.new(secret.LINK)
+    until = (good_from or clock.now()) + timedelta(hours=settings.PASSWORD_LINK_HOURS)
+    PasswordLink.objects.create(user=user, sha256=digest, expires_at=until, is_first=is_first, good_from=good_from)
+    return link_secret, until
+
+
+@transaction.atomic
+def reset_create(actor: Actor, session: Session, user: User) -> PasswordReset:
+    """Ask for a reset of the password; a second person confirms it. It replaces one that waits. Each organization of
+    the user sees it in its audit.
+
+    Raises:
+        RoleNeeded, ProofTooOld, SecondFactorDemanded
+    """
+    actor.may_operate()
+    needs_fresh_factors(session)
+    _lock(user)
+    _void(user)
+    until = clock.now() + timedelta(hours=settings.PASSWORD_LINK_HOURS)
+    made = PasswordReset.objects.create(user=user, asked_by=session.user, expires_at=until)
+    record_of_user(actor, "password_reset.create", user.pk)
+    return made
+
+
+@transaction.atomic
+def reset_confirm(actor: Actor, session: Session, reset: PasswordReset) -> tuple[str, PasswordReset]:
+    """The secret of the link, which is good after PASSWORD_RESET_HOLD_MINUTES, by a second person: another operator, or
+    an owner of an organization of which the user is a member. Nothing of the user's second factors changes.
+
+    Raises:
+        ProofTooOld, SecondFactorDemanded
+        SecondPersonNeeded: whoever asked for it, or whose password it is, cannot confirm it.
+        RoleNeeded: neither an operator nor an owner there.
+        PasswordResetNotFound: it is over, was confirmed already, or whoever asked is no operator any more.
+    """
+    needs_fresh_factors(session)
+    _lock(reset.user)
+    waiting = PasswordReset.objects.filter(pk=reset.pk, confirmed_at=None, expires_at__gt=clock.now())
+    row = waiting.filter(asked_by__is_operator=True).select_related("user").first()
+    if row is None:
+        raise PasswordResetNotFound(name=str(reset.pk))
+    if actor.user_id in (row.asked_by_id, row.user_id):
+        raise SecondPersonNeeded()
+    if not (actor.is_operator or _is_owner_over(actor, row.user)):
+        raise RoleNeeded(role=Role.OWNER)
+    now = clock.now()
+    good_from = now + timedelta(minutes=settings.PASSWORD_RESET_HOLD_MINUTES)
+    made, row.expires_at = link_put(row.user, good_from=good_from)
+    row.confirmed_by, row.confirmed_at, row.good_from = session.user, now, good_from
+    row.save(update_fields=["confirmed_by", "confirmed_at", "good_from", "expires_at"])
+    said = {"asked_by": str(row.asked_by_id), "good_from": good_from.isoformat(timespec="seconds")}
+    record_of_user(actor, "password_reset.confirm", row.user_id, resource_id=None, **said)
+    return made, row
+
+
+@transaction.atomic
+def reset_withdraw(actor: Actor, reset: PasswordReset) -> None:
+    """The reset and its link are void; withdrawing again changes nothing."""
+    _lock(reset.user)
+    if PasswordReset.objects.filter(pk=reset.pk).exists():
+        _void(reset.user)
+        record_of_user(actor, "password_reset.withdraw", reset.user_id)
+
+
+def resets(actor: Actor) -> QuerySet[PasswordReset]:
+    """Those that are not over and that the actor may see: an operator all, an owner those of the members of the
+    organization, everybody their own."""
+    live = PasswordReset.objects.select_related("user", "asked_by", "confirmed_by").filter(expires_at__gt=clock.now())
+    if actor.is_operator:
+        return live
+    owned = [place for place, role in actor.memberships.items() if role == Role.OWNER]
+    theirs = Membership.objects.filter(organization__in=owned).values("user")
+    return live.filter(Q(user=actor.user_id) | Q(user__in=theirs))
+
+
+def reset_get(actor: Actor, ref: str) -> PasswordReset:
+    """Raises PasswordResetNotFound."""
+    found = by_id(resets(actor), ref)
+    if found is None:
+        raise PasswordResetNotFound(name=ref)
+    return found
+
+
+def _is_owner_over(actor: Actor, user: User) -> bool:
+    owned = [place for place, role in actor.memberships.items() if role == Role.OWNER]
+    return Membership.objects.filter(user=user, organization__in=owned).exists()
+
+
+def _void(user: User) -> None:
+    PasswordReset.objects.filter(user=user).delete()
+    PasswordLink.objects.filter(user=user, good_from__isnull=False).delete()
+
+
+def _lock(user: User) -> None:
+    """Of two who ask, confirm or use a link of the same account, one comes after the other."""
+    User.objects.select_for_update(no_key=True).get(pk=user.pk)

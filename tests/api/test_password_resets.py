@@ -1,0 +1,178 @@
+"""Nobody becomes another user by a password link alone: of an account in use, it takes two people and a wait."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import pytest
+from pytest_django import Settings
+
+from controlplane.audit.models import AuditRecord
+from controlplane.identity.models import Organization, User
+from controlplane.identity.services import membership_set, organization_create, user_create
+from controlplane.identity.tokens import token_issue
+from controlplane.kernel import clock
+from controlplane.signin import sessions
+from controlplane.signin.models import PasswordLink, PasswordReset, Session, Totp
+from controlplane.signin.origin import Origin
+from controlplane.signin.sessions import purge
+from tests.api import people
+from tests.api.client import Answer, Caller
+from tests.api.people import PASSWORD, Person, enrol_totp, make_person
+
+pytestmark = pytest.mark.django_db
+OTHER = "four large blue windows"
+
+
+@pytest.fixture(autouse=True)
+def quick(settings: Settings) -> None:
+    settings.PASSWORD_HASHERS = [people.QUICK]
+
+
+def browser(user: User, *, is_two_factor: bool = True) -> Caller:
+    _, secret = sessions.begin(user, Origin(), ["password"], is_two_factor=is_two_factor)
+    return Caller(token=secret)
+
+
+@dataclass
+class Place:
+    acme: Organization
+    ada: Person
+    otto: Caller
+    oscar: Caller
+    olga: Caller
+
+    @property
+    def resets(self) -> str:
+        return f"/v1/users/{self.ada.user.pk}/password-resets"
+
+    def asked(self) -> str:
+        return str(self.otto.post(self.resets).body["id"])
+
+    def set_password(self, secret: str) -> Answer:
+        return self.ada.anybody.post("/v1/password/actions/set", {"secret": secret, "new_password": OTHER})
+
+
+@pytest.fixture
+def place(db: None) -> Place:
+    """Ada, a member of acme, which olga owns; otto and oscar are operators."""
+    acme = organization_create(name="acme")
+    ada = make_person("ada", organization=acme)
+    otto, oscar = (user_create(email=f"{name}@cloud.example", is_operator=True) for name in ("otto", "oscar"))
+    olga = user_create(email="olga@acme.example")
+    membership_set(acme, user=olga, role="owner")
+    return Place(acme, ada, browser(otto), browser(oscar), browser(olga))
+
+
+def in_use(user: User, acme: Organization, what: str) -> None:
+    if what == "membership":
+        membership_set(acme, user=user, role="viewer")
+    elif what == "duty":
+        User.objects.filter(pk=user.pk).update(is_auditor=True)
+    elif what == "totp":
+        Totp.objects.create(user=user, sealed=b"", confirmed_at=clock.now())
+    else:
+        token_issue(user, project=None, name="ci", role="", lifetime=timedelta(days=1))
+
+
+@pytest.mark.parametrize("what", ["membership", "duty", "totp", "token"])
+def test_an_account_in_use_gets_no_link_from_one_operator(place: Place, what: str) -> None:
+    user = user_create(email="new@people.example")
+    link = place.otto.post(f"/v1/users/{user.pk}/password-links").body["secret"]
+    in_use(user, place.acme, what)
+    answer = place.otto.post(f"/v1/users/{user.pk}/password-links")
+    assert answer.problem == (409, "signin.reset_needed", None)
+    assert place.set_password(link).problem == (401, "signin.link_refused", None), "nor with an earlier one"
+
+
+def test_a_link_for_a_password_takes_a_session_with_a_fresh_second_factor(place: Place) -> None:
+    user = user_create(email="new@people.example")
+    otto = User.objects.get(email="otto@cloud.example")
+    token = Caller(token=token_issue(otto, project=None, name="ci", role="", lifetime=timedelta(days=1))[1])
+    one_factor = browser(otto, is_two_factor=False)
+    reset = place.asked()
+    Session.objects.filter(user__email="oscar@cloud.example").update(proved_at=clock.now() - timedelta(minutes=6))
+    for path in (f"/v1/users/{user.pk}/password-links", place.resets, f"/v1/password-resets/{reset}/actions/confirm"):
+        assert token.post(path).problem == (403, "signin.session_needed", None)
+        assert one_factor.post(path).problem == (403, "signin.second_factor_demanded", None)
+        assert place.oscar.post(path).problem == (403, "signin.proof_too_old", None)
+    assert not PasswordLink.objects.exists()
+
+
+@pytest.mark.parametrize("who", ["oscar", "olga"])
+def test_a_second_person_confirms_and_the_link_waits(place: Place, who: str) -> None:
+    asked = place.otto.post(place.resets)
+    assert (asked.status, asked.body["confirmed_by"], "secret" in asked.body) == (201, None, False)
+    second: Caller = getattr(place, who)
+    assert [each["id"] for each in second.get("/v1/password-resets").body["items"]] == [asked.body["id"]]
+    confirm = f"/v1/password-resets/{asked.body['id']}/actions/confirm"
+    answer = second.post(confirm)
+    assert (answer.status, answer.headers["Cache-Control"]) == (200, "no-store")
+    secret = answer.body["secret"]
+    assert place.set_password(secret).problem == (403, "signin.link_too_early", None)
+    assert second.post(confirm).problem == (404, "signin.password_reset.not_found", None), "once"
+    PasswordLink.objects.update(good_from=clock.now())
+    assert place.set_password(secret).status == 204
+    assert place.ada.sign_in(password=OTHER).status == 201
+    assert not PasswordReset.objects.exists()
+    told = AuditRecord.objects.filter(organization_id=place.acme.pk, verb__startswith="password_reset.").order_by("pk")
+    assert [each.verb for each in told] == ["password_reset.create", "password_reset.confirm"]
+    assert secret not in str(list(AuditRecord.objects.values()))
+
+
+def test_neither_who_asked_nor_strangers_confirm(place: Place) -> None:
+    confirm = f"/v1/password-resets/{place.asked()}/actions/confirm"
+    assert place.otto.post(confirm).problem == (403, "signin.second_person_needed", None)
+    globex = organization_create(name="globex")
+    eve = user_create(email="eve@globex.example")
+    membership_set(globex, user=eve, role="owner")
+    stranger = browser(eve)
+    assert stranger.get("/v1/password-resets").body["items"] == []
+    assert stranger.post(confirm).problem == (404, "signin.password_reset.not_found", None)
+    assert stranger.delete(confirm.removesuffix("/actions/confirm")).status == 404
+    admin = make_person("ann", organization=place.acme, role="admin")
+    assert browser(admin.user).post(confirm).problem == (403, "identity.role_needed", None)
+    auditor = user_create(email="aude@cloud.example", is_auditor=True)
+    assert browser(auditor).post(confirm).problem == (403, "identity.role_needed", None)
+    assert not PasswordLink.objects.exists()
+
+
+def test_an_owner_who_is_an_operator_no_more_or_asked_as_one(place: Place) -> None:
+    reset = place.asked()
+    User.objects.filter(email="otto@cloud.example").update(is_operator=False)
+    answer = place.olga.post(f"/v1/password-resets/{reset}/actions/confirm")
+    assert answer.problem == (404, "signin.password_reset.not_found", None)
+
+
+def test_ones_own_reset_is_seen_and_withdrawn_with_its_link(place: Place) -> None:
+    mine = browser(place.ada.user)
+    reset = place.asked()
+    secret = place.olga.post(f"/v1/password-resets/{reset}/actions/confirm").body["secret"]
+    PasswordLink.objects.update(good_from=clock.now())
+    assert mine.get(f"/v1/password-resets/{reset}").body["asked_by"]["email"] == "otto@cloud.example"
+    assert mine.post(f"/v1/password-resets/{reset}/actions/confirm").problem[:2] == (403, "identity.role_needed")
+    assert mine.delete(f"/v1/password-resets/{reset}").status == 204
+    assert place.set_password(secret).problem == (401, "signin.link_refused", None)
+    assert place.ada.sign_in(password=PASSWORD).status == 201
+
+
+def test_the_second_factor_stays(place: Place) -> None:
+    enrol_totp(place.ada.signed_in())
+    secret = place.olga.post(f"/v1/password-resets/{place.asked()}/actions/confirm").body["secret"]
+    PasswordLink.objects.update(good_from=clock.now())
+    assert place.set_password(secret).status == 204
+    assert place.ada.sign_in(password=OTHER).problem == (401, "signin.code_needed", None)
+
+
+def test_a_reset_that_nobody_confirms_is_over(place: Place) -> None:
+    reset = place.asked()
+    PasswordReset.objects.update(expires_at=clock.now())
+    assert place.olga.post(f"/v1/password-resets/{reset}/actions/confirm").status == 404
+    purge()
+    assert not PasswordReset.objects.exists()
+
+
+@pytest.mark.parametrize(("duty", "role"), [("auditor", ""), ("support", ""), ("", "admin")])
+def test_who_sees_much_needs_a_second_factor(place: Place, duty: str, role: str) -> None:
+    marks = {f"is_{duty}": True} if duty else {}
+    person = make_person("paul", organization=place.acme if role else None, role=role or "member", **marks)
+    assert person.signed_in().get("/v1/projects").problem == (403, "signin.second_factor_demanded", None)
