@@ -1,7 +1,7 @@
 """Password links of accounts: of new ones at once, of accounts in use by two people.
 
 Whoever has a link becomes the account's user, but for a second factor. An operator who could make one alone would
-become any user of any tenant (ADR 0042).
+become any user of any tenant (ADR 0043).
 """
 
 from datetime import datetime, timedelta
