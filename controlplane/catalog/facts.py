@@ -47,6 +47,14 @@ REVIEW_PAST = Reason("its review date is past, so that it would count as unknown
 REVIEW_BEFORE_ATTESTED = Reason("its review date is not after the moment at which it was attested.")
 ATTESTED_LATER = Reason("it was attested at a moment that has not come yet.")
 TOO_LONG = Reason("it has more bytes than a statement may have.")
+MEASURED, THIRD_PARTY = "measured", "third_party"
+NOBODY_MEASURES = Reason("it says that it was measured, and no key that measures is known here.")
+ONE_OFFICER = Reason(
+    "a third party's word needs the digest of its paper (evidence_sha256) and the signatures of two officers."
+)
+# Of nodes and pools: no decision reads these, so nobody may rely on them.
+NOT_READ = ("node.dedicated_to", "pool.replica_zones")
+NOTHING_READS_IT = Reason("no decision reads this attribute yet.")
 
 
 @dataclass(frozen=True)
@@ -93,6 +101,8 @@ def state(actor: Actor, documents: Sequence[Signed]) -> FactsStated:
     changes = Changes()
     for about, group in _grouped(entries).items():
         changes.add(group, believed.get(about, ()))
+    for entry, _ in changes.new:
+        _check_assertion(entry)
     _need_agreement(changes, believed)
     if not changes.new:
         return FactsStated(epochs.current(), unchanged=changes.unchanged)
@@ -257,6 +267,17 @@ def _check_dates(statement: Statement, at: str, *, now: datetime) -> None:
         raise FactRefused(field=f"{at}/p/review_by", **_named(statement), reason=REVIEW_BEFORE_ATTESTED)
     if statement.review_by <= now and not is_over:
         raise FactRefused(field=f"{at}/p/review_by", **_named(statement), reason=REVIEW_PAST)
+
+
+def _check_assertion(entry: Entry) -> None:
+    """What nobody can bear out is not stated: no key measures yet, and one officer is no third party."""
+    statement, field = entry.statement, f"{entry.at}/p/assertion"
+    if statement.attribute in NOT_READ:
+        raise FactRefused(field=f"{entry.at}/p/attribute", **_named(statement), reason=NOTHING_READS_IT)
+    if statement.assertion == MEASURED:
+        raise FactRefused(field=field, **_named(statement), reason=NOBODY_MEASURES)
+    if statement.assertion == THIRD_PARTY and not (entry.agreed and statement.evidence_sha256):
+        raise FactRefused(field=field, **_named(statement), reason=ONE_OFFICER)
 
 
 def _check_subjects(entries: Sequence[Entry]) -> None:

@@ -78,7 +78,7 @@ _PLACE, _KEYS, _ACCESS, _NET, _LEVELS, _PARTY, _PAPER = (
 )
 CUSTODY = ("none", "provider_software", "provider_hsm", "customer_byok", "customer_hyok")
 PERSONNEL = ("any", "eu_resident", "eu_citizen", "eu_citizen_resident", "national_cleared")
-ERASURE = ("crypto_erase", "overwrite", "overwrite_and_destroy")
+ERASURE = ("unlink", "crypto_erase", "overwrite", "overwrite_and_destroy")
 SUBJECTS: Mapping[str, Subject] = {
     "location.territory": Subject(_("Territory"), ONE_OF, _PLACE),
     "zone.id": Subject(_("Zone"), ONE_OF, _PLACE),
@@ -151,6 +151,7 @@ VALUES: Mapping[str, Text] = {
     "eu_citizen": _("citizens of the EU"),
     "eu_citizen_resident": _("citizens who live in the EU"),
     "national_cleared": _("people with a national clearance"),
+    "unlink": _("unlinked, not overwritten"),
     "crypto_erase": _("their keys are destroyed"),
     "overwrite": _("overwritten"),
     "overwrite_and_destroy": _("overwritten and destroyed"),

@@ -19,9 +19,11 @@ from controlplane.kernel import clock, maxima
 from controlplane.kernel.errors import Outdated
 from controlplane.placement import effective, impact
 from controlplane.placement.core.compare import Change, Sets, change, unsatisfiable, without_effect
+from controlplane.placement.core.evaluate import DISTANCE
 from controlplane.placement.core.facts import World
 from controlplane.placement.core.policy import Atom, AtomRef, Policy, PolicyError
 from controlplane.placement.core.policy_document import as_document, parse
+from controlplane.placement.core.roles import ASKED
 from controlplane.placement.errors import PersonNeeded, PolicyEmpty, PolicyInvalid
 from controlplane.placement.impact import PROPOSED, Contradiction, Drifting
 from controlplane.placement.models import Classification, PolicyHead, PolicyProposal, PolicyVersion
@@ -33,10 +35,10 @@ AT_ONCE = ("same", "tighter")
 @dataclass(frozen=True)
 class Review:
     """What a policy would change. `added`, `removed`: its clauses that are not in force, and those in force that it has
-    not. `lint`: its clauses that have no effect, since others say as much. `newly_refused`: zones in which something
-    could be made under the policy, and could not any more. `contradicted`: policies, its own or lower ones, that no
-    zone could satisfy together with what holds above them. `drifting`: what would not be admitted where it is any
-    more."""
+    not. `lint`: its clauses that have no effect, since others say as much. `not_asked`: its clauses about copies that
+    no operation makes yet, such as backups. `newly_refused`: zones in which something could be made under the
+    policy, and could not any more. `contradicted`: policies, its own or lower ones, that no zone could satisfy together
+    with what holds above them. `drifting`: what would not be admitted where it is any more."""
 
     policy: Policy
     base_version: int
@@ -44,6 +46,7 @@ class Review:
     added: tuple[Atom, ...]
     removed: tuple[Atom, ...]
     lint: tuple[AtomRef, ...]
+    not_asked: tuple[str, ...]
     newly_refused: tuple[str, ...]
     contradicted: tuple[Contradiction, ...]
     drifting: tuple[Drifting, ...]
@@ -92,10 +95,16 @@ def policy_review(owner: Owner, atoms: Sequence[object]) -> Review:
         added=tuple(atom for atom in policy.atoms if atom not in had),
         removed=tuple(atom for atom in had if atom not in policy.atoms),
         lint=tuple(ref for ref in without_effect((*higher, policy), sets) if ref.policy == PROPOSED),
+        not_asked=tuple(atom.id for atom in policy.atoms if not _is_asked(atom)),
         newly_refused=impact.newly_refused((*higher, *old), (*higher, policy), world, now=now),
         contradicted=impact.contradicted(owner, policy, sets),
         drifting=impact.drifting(owner, policy, world, now=now),
     )
+
+
+def _is_asked(atom: Atom) -> bool:
+    """Some operation gives a place a role that the clause is about."""
+    return atom.op != DISTANCE and atom.applies_to(ASKED)
 
 
 def in_force_anew(owner: Owner) -> Review:

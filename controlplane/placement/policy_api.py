@@ -72,7 +72,10 @@ def _set_document(owner: Owner, outcome: Outcome) -> dict[str, Any]:
         {
             **_in_force(owner),
             "change": review.change,
-            "lint": [{"code": "NO_EFFECT", "atom": ref.atom} for ref in review.lint],
+            "lint": [
+                *({"code": "NO_EFFECT", "atom": ref.atom} for ref in review.lint),
+                *({"code": "NOT_ASKED", "atom": atom} for atom in review.not_asked),
+            ],
             "atoms_added": atoms_of(review.added),
             "atoms_removed": atoms_of(review.removed),
             "newly_refused_zones": review.newly_refused,

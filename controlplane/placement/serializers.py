@@ -198,9 +198,10 @@ class DriftedOut(Out):
 
 class PolicySetOut(PolicyOut):
     """The policy that is in force now, and what the request does to it: `change`; `atoms_added`, `atoms_removed`;
-    `lint`, clauses without effect; `newly_refused_zones`, in which an instance or a volume could be made until now;
-    `contradicted`, policies that nothing can satisfy any more; `drifted`, resources that may not be where they are any
-    more; `proposal`, when it needs a second person."""
+    `lint`, clauses without effect (`NO_EFFECT`) or about copies that no operation makes yet (`NOT_ASKED`);
+    `newly_refused_zones`, in which an instance or a volume could be made until now; `contradicted`, policies that
+    nothing can satisfy any more; `drifted`, resources that may not be where they are any more; `proposal`, when it
+    needs a second person."""
 
     change = serializers.ChoiceField(CHANGES)
     atoms_added = AtomOut(many=True)

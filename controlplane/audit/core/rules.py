@@ -12,7 +12,7 @@ from controlplane.placement.core import permit as permits
 from controlplane.placement.core import statements
 from controlplane.placement.core.canonical import digest
 from controlplane.placement.core.cosignature import Demand, NotCosigned, demanded
-from controlplane.placement.core.evaluate import Evaluation, evaluate, failures, waive
+from controlplane.placement.core.evaluate import Copy, Evaluation, evaluate, failures, waive
 from controlplane.placement.core.facts import World, Zone
 from controlplane.placement.core.policy import Policy
 from controlplane.placement.core.policy_document import parse as parse_policy
@@ -296,7 +296,14 @@ class Judge:
         near = None if reference is None else _zone(as_text(reference, "reference_zone"), world)
         zones = as_object(body.get("zones"), "zones", optional=None)
         found = {
-            name: evaluate(policies.layers, _zone(name, world), world, now=now, roles=roles, reference=near)
+            name: evaluate(
+                policies.layers,
+                _zone(name, world),
+                world,
+                now=now,
+                roles=roles,
+                copy=Copy(near) if near else None,
+            )
             for name in zones
         }
         if body.get("exemption") is None:

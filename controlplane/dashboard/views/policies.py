@@ -174,7 +174,7 @@ class PolicyEditor(PolicyPage):
                 return self.editor(rows, errors=[gettext("It demands less: say why, for whoever is to approve it.")])
             outcome = self.api.ask("PUT", self.whose.path(), sent).data
             if is_trial:
-                return self.editor(rows, outcome=outcome, verdicts=self.verdicts(atoms))
+                return self.editor(rows, outcome=outcome | remarks(outcome), verdicts=self.verdicts(atoms))
         except Refused as exc:
             if not is_mendable(exc):
                 raise
@@ -369,3 +369,9 @@ class PolicyList(Page):
     def context(self) -> dict[str, Any]:
         organizations = self.api.get("organizations", limit=MANY)["items"]
         return {"organizations": organizations}
+
+
+def remarks(outcome: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The clauses that the API remarks on, by what it remarks."""
+    names = {"NO_EFFECT": "without_effect", "NOT_ASKED": "not_asked"}
+    return {name: [each["atom"] for each in outcome["lint"] if each["code"] == code] for code, name in names.items()}

@@ -94,15 +94,14 @@ def assess(
     *,
     now: datetime,
     roles: Collection[str],
-    reference: Zone | None = None,
 ) -> Assessment:
-    """Every clause about one of the roles, on every zone. `reference`: the zone that distances are measured from.
+    """Every clause about one of the roles, on every zone.
 
     Raises:
         PolicyError: the policies have too many atoms together.
     """
     zones = sorted(world.zones.values(), key=lambda zone: zone.id)
-    found = ((zone, evaluate(policies, zone, world, now=now, roles=roles, reference=reference)) for zone in zones)
+    found = ((zone, evaluate(policies, zone, world, now=now, roles=roles)) for zone in zones)
     return Assessment(
         at=now,
         zones={zone.id: _verdict(zone, evaluation) for zone, evaluation in found},

@@ -194,7 +194,7 @@ ZONE: Mapping[str, Attribute] = {
     "console.gateway_countries": _TERRITORIES,
     "netedge.ip_countries": _TERRITORIES,
     "netedge.foreign_tls_termination": _YES_NO,
-    "erasure.method": _scale("crypto_erase", "overwrite", "overwrite_and_destroy"),
+    "erasure.method": _scale("unlink", "crypto_erase", "overwrite", "overwrite_and_destroy"),
     "disconnect.tested_at": _MOMENT,
     **{f"seal.SOV-{n}": _level(4) for n in range(1, 9)},
     "ual": _level(4),

@@ -21,6 +21,7 @@ LISTS = (CERTIFICATIONS, PARTIES)  # what their entries are is checked entry by 
 
 NOBODY = Subject("")
 Truth = Literal["T", "F", "U"]
+DISTANCE = "min_distance_km"
 REFERENCE = "reference"  # what is not known when nothing says where distances are measured from
 OK, UNKNOWN, UNSUPPORTED = "OK", "ATTR_UNKNOWN", "NOT_SUPPORTED_CLASSIFIED"
 
@@ -53,6 +54,13 @@ class Answer:
     result: Truth
     code: str = OK
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """`original`: the zone of what is copied; None: it is not known."""
+
+    original: Zone | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +109,10 @@ def evaluate(
     *,
     now: datetime,
     roles: Collection[str],
-    reference: Zone | None = None,
+    copy: Copy | None = None,
 ) -> Evaluation:
-    """One result per clause that applies to one of the roles, in order.
+    """One result per clause that applies to one of the roles, in order. `copy`: the zone is to hold a copy, and is
+    asked how far it is from the original too.
 
     A zone of which nothing is known (None) leaves every clause unknown.
 
@@ -117,8 +126,8 @@ def evaluate(
         if not policy.is_supported
     ]
     for ref, atom in effective(policies):
-        if atom.applies_to(roles):
-            answer = _answer(Question(atom, zone, world, horizon, reference))
+        if atom.applies_to(roles) and (copy is not None or atom.op != DISTANCE):
+            answer = _answer(Question(atom, zone, world, horizon, copy.original if copy else None))
             results.append(AtomResult(ref, answer.result, answer.code, answer.detail))
     return Evaluation(tuple(results), horizon.until)
 
@@ -157,7 +166,7 @@ def _asked(question: Question, zone: Zone) -> Answer:
     atom = question.atom
     if atom.op == "holds":
         return _certificates(question, zone)
-    if atom.op == "min_distance_km":
+    if atom.op == DISTANCE:
         return _distance(question, zone)
     if atom.is_about_parties:
         return _parties(question, zone)

@@ -11,7 +11,7 @@ from controlplane.kernel.reasons import Reason
 
 from . import catalogue
 from .compare import Sets, unsatisfiable, without_effect
-from .evaluate import AtomResult, Evaluation, evaluate
+from .evaluate import AtomResult, Copy, Evaluation, evaluate
 from .facts import Horizon, World, Zone
 from .policy import ROLES, AtomRef, Policy, PolicyError, Role, effective
 from .policy_document import parse as parse_policy
@@ -151,7 +151,7 @@ def _of_zone(zone: Zone, request: EvaluationRequest) -> Evaluation:
         request.world,
         now=request.now,
         roles=(request.role,),
-        reference=request.reference,
+        copy=Copy(request.reference),
     )
     horizon = Horizon(request.now)
     horizon.sees(found.valid_until)

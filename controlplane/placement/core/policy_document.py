@@ -176,13 +176,17 @@ class _Reader:
 
     def members(self, attr: str, raw: object) -> tuple[str, ...]:
         """A list of members of the attribute's type; where those are territories, also names of sets (@EU)."""
-        if not isinstance(raw, list | tuple) or not raw:
+        if not isinstance(raw, list | tuple) or not (raw or self._may_be_empty(attr)):
             self.fail("value", Reason("must be a list with at least one value"))
         if len(raw) > MAX_VALUES:
             self.fail("value", Reason("must have at most {limit} values", limit=MAX_VALUES))
         for value in raw:
             self._check_member(value, ASKABLE[attr])
         return tuple(sorted(set(raw)))
+
+    def _may_be_empty(self, attr: str) -> bool:
+        """Nothing at all can be demanded of a list that may be empty: no exposure, no access."""
+        return self.body["op"] == "subset" and not ASKABLE[attr].is_never_empty
 
     def _check_member(self, value: object, attribute: Attribute) -> None:
         if attribute.is_territory and isinstance(value, str) and SET_NAME.fullmatch(value):

@@ -7,6 +7,9 @@ asked what a start is.
 A detachment is always allowed, and yet it is in the table: when it is cancelled, the volume is given to the guest
 again, which is asked what an attachment is.
 
+The copies that a pool keeps of its data are in its zone, which is asked for replicas too. No operation makes copies
+elsewhere yet: no clause about snapshots, backups or the distance of a copy is asked.
+
 A guest on the move takes all its data to its destination, which is asked what a creation there would be. Its source
 gets nothing: it is only given leave to send, and nobody's data is held hostage there. A guest of a node that is dead is
 asked the same wherever it is made again: no rule is weaker because something broke.
@@ -45,6 +48,7 @@ ROLES_OF: Mapping[str, tuple[Role, ...]] = {
     "volume.detach": _WHOLE,
     "console.read": ("console", "admin"),
 }
+ASKED: frozenset[Role] = frozenset(role for roles in ROLES_OF.values() for role in roles)
 # Of what operation a permit for something else is a part.
 PART_OF: Mapping[str, str] = {"instance.migrate-out": "instance.migrate"}
 # What they do themselves is always allowed: only what their undo gives back is asked.

@@ -63,7 +63,7 @@ def test_the_sample_catalogue_becomes_rows_and_facts(document: Any) -> None:
     facts = values("zone", "de-rhein-2")
     assert facts["location.territory"] == "DE"
     assert facts["metadata.countries"] == ["DE", "US"]
-    assert facts["keys.custody"] == "customer_byok"
+    assert facts["keys.custody"] == "none"
     assert facts["seal.SOV-5"] == 1
     assert facts["gaia_x_label"] is None
     assert {part["party"] for part in facts["parties"]} == {"op-gamma", "sw-sigma"}
@@ -110,7 +110,7 @@ def test_a_correction_supersedes_and_keeps_what_was_believed(document: Any) -> N
 
     assert (done.stated, done.superseded) == (1, 1)
     earlier, later = Fact.objects.filter(subject_id="fr-idf-1", attribute="keys.custody").order_by("created_at")
-    assert (earlier.value, later.value) == ("customer_byok", "provider_hsm")
+    assert (earlier.value, later.value) == ("none", "provider_hsm")
     assert earlier.superseded_at == later.created_at
     assert later.superseded_at is None
     assert value("fr-idf-1", "keys.custody") == "provider_hsm"
@@ -124,7 +124,7 @@ def test_a_change_in_the_world_leaves_the_time_before_it_as_it_was(document: Any
     import_sample(document)
     again = import_sample(document)
 
-    assert value("fr-idf-1", "keys.custody", at=MARCH) == "customer_byok"
+    assert value("fr-idf-1", "keys.custody", at=MARCH) == "none"
     assert value("fr-idf-1", "keys.custody", at=JULY) == "provider_hsm"
     assert value("fr-idf-1", "location.territory", at=MARCH) == "FR"
     assert (again.stated, again.superseded) == (0, 0)
@@ -237,14 +237,13 @@ def test_importing_what_was_exported_changes_nothing(document: Any) -> None:
     document["scheme_classes"] = {"@HEALTH": {"valid_from": "2026-01-01T00:00:00Z", "values": ["HDS", "C5"]}}
     import_sample(document)
     soon = clock.now() + timedelta(days=90)
-    state_of("zone", "fr-idf-1", {"keys.custody": "provider_hsm"}, valid_from=soon, assertion="third_party")
-    state_of("zone", "fr-idf-2", {"certifications": []}, assertion="measured", evidence_sha256="a" * 64)
+    state_of("zone", "fr-idf-1", {"keys.custody": "provider_hsm"}, valid_from=soon, assertion="certificate")
+    state_of("zone", "fr-idf-2", {"certifications": []}, assertion="certificate", evidence_sha256="a" * 64)
     state_of("zone", "fr-idf-3", {"parties": None}, valid_from=soon)
     evidenced = [held | {"evidence_sha256": "b" * 64} for held in zone_of(document, "fr-est-1")["certifications"]]
     state_of("zone", "fr-est-1", {"certifications": evidenced}, assertion="certificate")
     state_of("zone", "fr-est-2", {"certifications": None}, assertion="certificate")
     state_of("region", "fr-idf", {"region.kind": "EU"})
-    state_of("pool", "gold", {"pool.replica_zones": ["fr-idf-1"]})
     before = list(Fact.objects.order_by("pk").values())
     exported = json.loads(json.dumps(catalogue_export(now=clock.now())))
 
@@ -295,8 +294,8 @@ def set_in(document: Any, path: list[Any], new: object) -> None:
 STATEMENT = {
     "subject_kind": "zone",
     "subject_id": "fr-idf-1",
-    "attribute": "controlplane.countries",
-    "value": ["FR"],
+    "attribute": "location.site_id",
+    "value": "site-1",
     "valid_from": "2026-01-01T00:00:00Z",
 }
 

@@ -85,7 +85,7 @@ def evidence_of(fact: Fact) -> Any:
 
 def test_what_is_stated_is_believed_recorded_and_evident() -> None:
     before = epochs.current()
-    said = custody(assertion="third_party", evidence_sha256="ab" * 32)
+    said = custody(assertion="certificate", evidence_sha256="ab" * 32)
 
     done = facts_state(SYSTEM, signed(said))
 
@@ -328,9 +328,25 @@ def test_subjects_are_there() -> None:
     _refused(FactSubjectNotFound, "facts/0/p/value", *signed(statement("zone", "fr-idf-1", "parties", parts)))
 
 
-def test_nodes_and_pools_may_be_spoken_of_before_they_are_there() -> None:
+def test_nodes_may_be_spoken_of_before_they_are_there() -> None:
     assert len(state_of("node", "node-1", {"node.tpm_ek_sha256": "ab" * 32}).stated) == 1
-    assert len(state_of("pool", "gold", {"pool.replica_zones": ["fr-idf-1"]}).stated) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "about", "value"),
+    [("pool", "pool.replica_zones", ["fr-idf-1"]), ("node", "node.dedicated_to", "an-organization")],
+)
+def test_what_no_decision_reads_cannot_be_stated(kind: str, about: str, value: object) -> None:
+    _refused(FactRefused, "facts/0/p/attribute", *signed(statement(kind, "gold", about, value)))
+
+
+def test_one_officer_neither_measures_nor_is_a_third_party() -> None:
+    paper = {"evidence_sha256": "ab" * 32}
+    _refused(FactRefused, "facts/0/p/assertion", *signed(custody(assertion="measured", **paper)))
+    _refused(FactRefused, "facts/0/p/assertion", *signed(custody(assertion="third_party", **paper)))
+    said = custody(assertion="third_party", **paper)
+    (document,) = signed(said)
+    assert facts_state(SYSTEM, [document, officer("Bob").agreed(document)]).stated[0].assertion == "third_party"
 
 
 def test_dates_that_cannot_be() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from controlplane.placement.core.catalogue import parse as parse_catalogue
-from controlplane.placement.core.evaluate import AtomResult, Evaluation, evaluate
+from controlplane.placement.core.evaluate import AtomResult, Copy, Evaluation, evaluate
 from controlplane.placement.core.facts import World
 from controlplane.placement.core.policy import Policy
 from controlplane.placement.core.policy_document import parse
@@ -130,7 +130,7 @@ def ask(
         known,
         now=now,
         roles=(role,),
-        reference=known.zones[reference] if reference else None,
+        copy=Copy(known.zones[reference] if reference else None),
     )
 
 

@@ -10,6 +10,7 @@ from controlplane.placement.core.catalogue import parse as parse_catalogue
 from controlplane.placement.core.evaluate import (
     EARTH_RADIUS_KM,
     AtomResult,
+    Copy,
     Evaluation,
     evaluate,
     great_circle_km,
@@ -135,9 +136,14 @@ def test_of_a_zone_that_nobody_knows_everything_is_unknown() -> None:
     for atom in (
         *ASKED.values(),
         {"op": "holds", "scheme": "SNC"},
-        {"op": "min_distance_km", "value": 1, "roles": ["backup"]},
     ):
         assert told(judged(atom, None)) == ("U", "ATTR_UNKNOWN", "")
+    assert told(distant(None, None, 1)) == ("U", "ATTR_UNKNOWN", "")
+
+
+def test_a_distance_is_asked_of_copies_alone() -> None:
+    layer = parse({"id": "p", "level": "project", "atoms": [{"id": "a", **FAR}]})
+    assert evaluate([layer], placed("z-1", *PARIS), World(), now=NOW, roles=("replica",)).results == ()
 
 
 def test_a_stated_zone_id_is_not_believed() -> None:
@@ -405,9 +411,12 @@ def placed(name: str, lat: object, lon: object) -> Zone:
     return Zone(name, {"location.lat": since_ever(lat), "location.lon": since_ever(lon)})
 
 
-def distant(here: Zone, reference: Zone | None, km: int) -> AtomResult:
+FAR = {"op": "min_distance_km", "value": 1, "roles": ["backup", "replica"]}
+
+
+def distant(here: Zone | None, reference: Zone | None, km: int) -> AtomResult:
     layer = policy({"id": "far", "op": "min_distance_km", "value": km, "roles": ["backup"]})
-    return only(evaluate([layer], here, World(), now=NOW, roles=("backup",), reference=reference))
+    return only(evaluate([layer], here, World(), now=NOW, roles=("backup",), copy=Copy(reference)))
 
 
 def test_distances_are_great_circles() -> None:

@@ -292,8 +292,11 @@ def test_classified_information_has_no_place_and_no_remedy_but_another_system() 
 
 
 def test_a_distance_from_nowhere_is_no_missing_fact() -> None:
-    far = policy({"id": "far", "op": "min_distance_km", "value": 100, "roles": ["backup"]}, level="project")
-    document = told("fr-idf-1", far, role="backup")
+    """Of a decision that was kept, or made elsewhere: no operation here is asked for a distance."""
+    far = policy({"id": "far", "attr": "ual", "op": "ge", "value": 1}, level="project")
+    document = json.loads(
+        json.dumps(told("fr-idf-1", far)).replace('"ATTR_UNKNOWN", "ual"', '"ATTR_UNKNOWN", "reference"')
+    )
     assert {zone["zone"]: zone["codes"] for zone in document["zones"]}["fr-idf-1"] == {"ATTR_UNKNOWN": 1}
     for tell in (tenant, operator):
         assert "Refused because nothing says which zone a distance is measured from (project/far)." in tell(document)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from controlplane.placement.core.attributes import ASKABLE
 from controlplane.placement.core.compare import Sets, change, implies, refines, unsatisfiable, without_effect
-from controlplane.placement.core.evaluate import Evaluation, evaluate
+from controlplane.placement.core.evaluate import Copy, Evaluation, evaluate
 from controlplane.placement.core.facts import Fact, World, Zone
 from controlplane.placement.core.policy import ROLES, Atom, AtomRef, Policy, effective
 from tests.unit.placement.generated import (
@@ -43,7 +43,7 @@ def found(layers: list[Policy], world: World, asked: Asked, *, now: datetime | N
         world,
         now=now or asked.now,
         roles=(asked.role,),
-        reference=world.zones["z-1"],
+        copy=Copy(world.zones["z-1"]),
     )
 
 
@@ -210,7 +210,7 @@ def test_clauses_that_are_called_contradictory_never_hold_together(
     assert set(unsatisfiable(guilty, Sets.of(world, NOW))) == named
     for zones in (world, World(other.zones, other.parties, world.sets, world.scheme_classes)):
         for zone in zones.zones.values():
-            assert not evaluate(guilty, zone, zones, now=NOW, roles=ROLES, reference=zone).admits
+            assert not evaluate(guilty, zone, zones, now=NOW, roles=ROLES, copy=Copy(zone)).admits
 
 
 def _ref(policy: Policy, atom: Atom) -> AtomRef:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlplane.placement.core.evaluate import evaluate
+from controlplane.placement.core.evaluate import Copy, evaluate
 from controlplane.placement.core.facts import World
 from controlplane.placement.core.policy import Atom, Policy
 from controlplane.placement.reduction import merged, reduced
@@ -19,7 +19,7 @@ YEARS = timedelta(days=365 * 20)
 
 def admits(layers: tuple[Policy, ...], world: World, asked: Asked, later: timedelta = timedelta(0)) -> bool:
     zone, reference = world.zones[asked.zone], world.zones["z-1"]
-    return evaluate(layers, zone, world, now=asked.now + later, roles=(asked.role,), reference=reference).admits
+    return evaluate(layers, zone, world, now=asked.now + later, roles=(asked.role,), copy=Copy(reference)).admits
 
 
 @given(present, lineage, worlds(), questions)
