@@ -18,6 +18,7 @@ from controlplane.signin import secret as signin
 from controlplane.signin.errors import SecondFactorDemanded
 from controlplane.signin.models import Session
 from controlplane.signin.selectors import signed_in
+from controlplane.signin.sessions import needs_fresh_proof
 
 TOKEN_MAX = 200
 
@@ -67,12 +68,16 @@ def _of_session(request: Request, secret: str) -> tuple[Actor, Session]:
 
 
 class SecondFactor(BasePermission):
-    """A session that lacks a second factor reaches nothing but the views that are made for that."""
+    """A session that lacks a second factor reaches nothing but the views that are made for that. What outlives a
+    session (`proved_methods`) takes a fresh proof, so that a stolen one does not get it."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        """Raises SecondFactorDemanded."""
+        """Raises SecondFactorDemanded, ProofTooOld."""
         session = request.auth
-        is_lacking = isinstance(session, Session) and not session.is_finished
-        if is_lacking and request.method not in getattr(view, "unfinished_methods", ()):
+        if not isinstance(session, Session):
+            return True
+        if not session.is_finished and request.method not in getattr(view, "unfinished_methods", ()):
             raise SecondFactorDemanded()
+        if request.method in getattr(view, "proved_methods", ()):
+            needs_fresh_proof(session)
         return True

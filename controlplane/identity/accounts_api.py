@@ -95,6 +95,8 @@ class ServiceAccountDetail(AccountsView):
 
 
 class ServiceAccountTokens(AccountsView):
+    proved_methods = ("POST",)
+
     @route("service_account_token_list", TokenOut, listing=TOKENS)
     def get(self, request: Request) -> Response:
         return TOKENS.page(request, selectors.tokens_of(self.account())).answer(TokenOut)
@@ -124,6 +126,8 @@ class OrganizationToken(OrganizationView):
 
 class OwnTokens(ActorView):
     """Of the user or service account whose credential this is."""
+
+    proved_methods = ("POST",)
 
     @route("own_token_list", TokenOut, listing=TOKENS)
     def get(self, request: Request) -> Response:

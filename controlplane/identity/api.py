@@ -42,7 +42,10 @@ TOKENS = Listing({"created_after": created_after(), "name": exactly("name", "The
 
 
 class ActorView(View):
-    """Asked by somebody known, who may do this by the table (authorization.py)."""
+    """Asked by somebody known, who may do this by the table (authorization.py). `proved_methods`: those for which a
+    session needs a fresh proof of who it is (api/authentication.py)."""
+
+    proved_methods: tuple[str, ...] = ()
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
@@ -147,6 +150,8 @@ class ProjectDetail(ProjectView):
 
 
 class TokenList(ProjectView):
+    proved_methods = ("POST",)
+
     @route("token_list", TokenOut, listing=TOKENS)
     def get(self, request: Request) -> Response:
         return TOKENS.page(request, selectors.tokens(self.actor, self.project)).answer(TokenOut)

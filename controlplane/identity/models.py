@@ -138,13 +138,15 @@ class ApiToken(BaseModel):
     `prefix` is the visible head of the secret, by which people recognise it. One with a project is good there alone,
     for `role` at most. One without is good wherever its owner has a role (`role` at most, unless that is empty), and
     with `is_platform` also for the owner's duty for the platform. `verbs`, `kinds` and `project_ids` limit it further;
-    null: they do not. `parent` is the token that issued it, with which it ends.
+    null: they do not. `parent` is the token that issued it, with which it ends. `issuer_id`: the user in whose session
+    it was issued; null: by a token, by `manage.py`, or before migration 0005.
     """
 
     user = models.ForeignKey(User, models.CASCADE, null=True)
     service_account = models.ForeignKey(ServiceAccount, models.CASCADE, null=True)
     project = models.ForeignKey(Project, models.CASCADE, null=True)
     parent = models.ForeignKey("self", models.SET_NULL, null=True)
+    issuer_id = models.UUIDField(null=True)
     name = models.CharField(max_length=63)
     role = models.CharField(max_length=32, choices=Role, blank=True)
     is_platform = models.BooleanField(default=False)

@@ -135,6 +135,13 @@ def tokens_revoke(actor: Actor, tokens: Iterable[ApiToken]) -> None:
         token_revoke(actor, token)
 
 
+@transaction.atomic
+def session_tokens_revoke(actor: Actor, user: User) -> None:
+    """Those that were issued in sessions of the user, also for others' service accounts. Whoever had stolen a session
+    may have made them."""
+    tokens_revoke(actor, list(ApiToken.objects.filter(issuer_id=user.pk, revoked_at=None)))
+
+
 class Owner(TypedDict):
     user: User | None
     account: ServiceAccount | None
@@ -167,6 +174,7 @@ def _issue(
             service_account=account,
             project=project,
             parent=parent,
+            issuer_id=actor.user_id if parent is None and actor.credential_id is not None else None,
             name=check_name(new.name),
             role=Role(new.role) if new.role else "",
             is_platform=new.is_platform,

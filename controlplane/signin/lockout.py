@@ -26,7 +26,8 @@ def account_of(email: str) -> str:
 
 
 def check(origin: Origin, account: str) -> None:
-    """
+    """`account` "": of nobody; then failures of other addresses do not count, since they are strangers'.
+
     Raises:
         SignInLocked: nobody is even asked for a password.
     """
@@ -39,7 +40,9 @@ def locked_until(origin: Origin, account: str) -> datetime | None:
     handler, request, credentials = _axes(origin, account)
     of_both, of_account, of_address = handler.get_user_attempts(request, credentials)
     limit = settings.AXES_FAILURE_LIMIT
-    limits = [(of_both, limit), (of_account, limit * EASIER)]
+    limits = [(of_both, limit)]
+    if account:
+        limits.append((of_account, limit * EASIER))
     if origin.address is not None:
         limits.append((of_address, limit * EASIER))
     locks = []

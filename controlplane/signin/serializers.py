@@ -1,7 +1,7 @@
 from rest_framework import serializers
 
 from controlplane.identity.serializers import UserOut
-from controlplane.kernel.fields import In, Out, Text
+from controlplane.kernel.fields import Flag, In, Out, Text
 from controlplane.signin.passwords import LENGTH_MAX
 from controlplane.signin.totp import DIGITS, RECOVERY_CODES
 
@@ -77,12 +77,22 @@ class SessionWithSecretOut(SessionOut):
 
 
 class PasswordChangeIn(In):
-    """`old_password` may be left out by somebody who has none."""
+    """`old_password` may be left out by somebody who has none. `revoke_tokens`: also revoke the API tokens that were
+    issued in your sessions."""
 
     example = {"old_password": "three small green doors", "new_password": "four large blue windows"}
 
     old_password = Text(max_length=LENGTH_MAX, default="")
     new_password = Text(max_length=LENGTH_MAX)
+    revoke_tokens = Flag(default=False)
+
+
+class EndOthersIn(In):
+    """`revoke_tokens`: also revoke the API tokens that were issued in your sessions."""
+
+    example = {"revoke_tokens": True}
+
+    revoke_tokens = Flag(default=False)
 
 
 class PasswordSetIn(In):

@@ -11,6 +11,7 @@ from controlplane.audit.services import record, record_of_user
 from controlplane.identity.actor import Actor
 from controlplane.identity.credentials import actor_for
 from controlplane.identity.models import User
+from controlplane.identity.tokens import session_tokens_revoke
 from controlplane.kernel import clock
 from controlplane.signin import factors, lockout, passkeys, passwords, secret, selectors, totp
 from controlplane.signin.errors import PasskeyRefused, ProofTooOld, SecondFactorDemanded, SignInRefused, WrongProof
@@ -147,15 +148,19 @@ def session_end(actor: Actor, session: Session) -> None:
 
 
 @transaction.atomic
-def session_end_others(actor: Actor, session: Session) -> int:
-    """All of the same user but this one."""
+def session_end_others(actor: Actor, session: Session, *, revoke_tokens: bool = False) -> int:
+    """All of the same user but this one; with `revoke_tokens` also the tokens that sessions of theirs have issued."""
+    if revoke_tokens:
+        session_tokens_revoke(actor, session.user)
     return _end(actor, session.user, but=session)
 
 
 @transaction.atomic
 def sessions_end_all(actor: Actor, user: User) -> int:
-    """An operator puts somebody out. Whoever can sign in still can: their account is as it was."""
+    """An operator puts somebody out, and revokes the tokens that their sessions have issued. Whoever can sign in still
+    can: their account is as it was."""
     actor.may_operate()
+    session_tokens_revoke(actor, user)
     return _end(actor, user)
 
 

@@ -16,6 +16,7 @@ from controlplane.audit.models import AuditRecord
 from controlplane.identity.models import Organization
 from controlplane.identity.services import organization_create, project_create
 from controlplane.kernel import clock
+from controlplane.kernel.ids import new_id
 from controlplane.signin.models import Ceremony, Passkey, Session
 from controlplane.signin.sessions import purge
 from tests.api import people
@@ -267,3 +268,15 @@ def test_whatever_a_browser_sends_is_refused_and_breaks_nothing(ada: Person, dat
     answer = caller.post("/v1/passkeys", json.loads(json.dumps(body)))
     assert answer.status in (201, 400, 403), answer.text
     Passkey.objects.all().delete()
+
+
+def test_failures_of_strangers_lock_nobody_elses_passkeys(ada: Person) -> None:
+    device = registered(ada.signed_in())
+    for last in range(1, 8):
+        ada.anybody.http.defaults["REMOTE_ADDR"] = f"198.51.100.{last}"
+        for _ in range(5):
+            bad = {"ceremony": str(new_id()), "credential": {"id": "x", "type": "public-key"}}
+            assert ada.anybody.post("/v1/passkey-sessions", bad).problem == REFUSED
+        assert ada.anybody.post("/v1/passkey-sessions", bad).problem[:2] == (403, "signin.locked")
+    ada.anybody.http.defaults["REMOTE_ADDR"] = "203.0.113.9"
+    assert ada.anybody.post("/v1/passkey-sessions", answer_of(device)).status == 201

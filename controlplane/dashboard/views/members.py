@@ -131,8 +131,11 @@ class MemberSessionsEnd(AccountPage):
     def context(self) -> Context:
         return {
             "title": _("End the sessions of {email}").format(email=self.member["user"]["email"]),
-            "lost": _("Wherever they are signed in, they have to sign in again."),
-            "kept": _("Their password, second factors and API tokens stay."),
+            "lost": _(
+                "Wherever they are signed in, they have to sign in again. "
+                "The API tokens that they made there are revoked."
+            ),
+            "kept": _("Their password and second factors stay."),
             "back": self.url("members"),
         }
 
