@@ -116,8 +116,6 @@ class Stack:
             "16",
             "--log-level",
             "warning",
-            "--env",
-            "ANDROMEDE_PROCESS=web",
             "--config",
             "python:controlplane.config.gunicorn",
         ]
@@ -169,7 +167,7 @@ class Stack:
             process = subprocess.Popen(
                 command,
                 cwd=ROOT,
-                env=self.environment(),
+                env=self.environment() | ({"ANDROMEDE_PROCESS": "web"} if name == "web" else {}),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
