@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Protocol, TextIO
 from uuid import UUID
@@ -271,6 +272,8 @@ def _libvirt(config: Config, options: argparse.Namespace) -> Adapters:
     own = [options.ssh_port, *map(_port_of, filter(None, (options.listen, options.arrivals, options.observe)))]
     outside = Outside(
         uplink=options.uplink,
+        denied=tuple(options.deny),
+        allowed=tuple(options.allow),
         connections=options.connections,
         own_tcp_ports=tuple(port for port in own if port),
     )
@@ -340,6 +343,12 @@ def _port_of(address: str) -> int:
 
 def _add_network(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--uplink", default="", help="device towards the outside (default: of the default route)")
+    for name, meaning in (
+        ("--deny", "tenants do not reach it, as they do not reach private networks and those of the node"),
+        ("--allow", "tenants reach it all the same, such as a resolver in a private network"),
+    ):
+        more = f"{meaning}; may be repeated"
+        parser.add_argument(name, type=IPv4Network, action="append", default=[], metavar="CIDR", help=more)
     parser.add_argument(
         "--connections",
         type=_positive,

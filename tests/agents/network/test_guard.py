@@ -177,3 +177,14 @@ def test_who_is_in_a_bridge_and_in_no_rule_does_not_reach_the_node(
         stranger.send(frames.udp(NOBODY, stranger.port.ip, ports=(1, 2), to=mac))
         attacker.send(HONEST)
     assert "packets 0 " in node.run("nft list chain ip probe in")
+
+
+def test_no_network_is_made_whose_rules_cannot_be_written(node: Node) -> None:
+    node.run("nft add table ip andromede")
+    node.run("nft add chain ip andromede input { type filter hook output priority 0 ; }")
+    with pytest.raises(AssertionError, match="nft failed"):
+        node.ensure(ATTACKER)
+    with pytest.raises(AssertionError, match="nft failed"):
+        node.restart_agent([ATTACKER])
+    assert node.traces()["links"] == set()
+    assert not any(name.startswith("andromede") for name in node.traces()["namespaces"])

@@ -109,8 +109,40 @@ def test_neither_the_node_nor_its_neighbourhood_is_reached(node: Node, attacker:
         assert attacker.call(address, AGENT) == "silent"
 
 
+@pytest.mark.parametrize("address", ["10.99.0.1", "172.16.5.1", "192.168.77.1", "100.100.0.1", "198.18.0.1"])
+def test_private_networks_beyond_are_reached_only_where_the_operator_says_so(
+    node: Node, attacker: Guest, address: str
+) -> None:
+    attacker.dhcp()
+    node.run(f"ip -n outside addr add {address}/32 dev lo")
+    with node.server(AGENT, namespace="outside"):
+        assert attacker.call(address, AGENT) == "silent"
+        node.restart_agent([ATTACKER], allowed=(IPv4Network(address),))
+        assert attacker.call(address, AGENT) == "open"
+
+
+def test_an_exception_of_the_operator_opens_neither_the_node_nor_link_local(node: Node, attacker: Guest) -> None:
+    node.restart_agent([ATTACKER], allowed=(IPv4Network("0.0.0.0/0"),))
+    attacker.dhcp()
+    with node.server(AGENT), node.server(AGENT, namespace="outside"):
+        assert attacker.call(NEIGHBOUR_IP, AGENT) == "open"
+        assert attacker.call(NODE_IP, AGENT) == "silent"
+        assert attacker.call("169.254.169.254", AGENT) == "silent"
+
+
+@pytest.mark.parametrize("address", [NODE_IP, NEIGHBOUR_IP, "10.99.0.1", "169.254.169.254"])
+def test_routers_refuse_on_their_own(node: Node, attacker: Guest, address: str) -> None:
+    """Between a flush of the node's rules and their repair."""
+    attacker.dhcp()
+    node.run("ip -n outside addr add 10.99.0.1/32 dev lo")
+    node.run("nft flush ruleset")
+    with node.server(AGENT), node.server(AGENT, namespace="outside"):
+        assert attacker.call(BEYOND_IP, AGENT) == "open"
+        assert attacker.call(address, AGENT) == "silent"
+
+
 def test_not_even_through_port_forwarding_of_the_node(node: Node, attacker: Guest) -> None:
-    node.restart_agent([ATTACKER], denied=())
+    node.restart_agent([ATTACKER], allowed=(IPv4Network("198.51.100.0/24"),))
     attacker.dhcp()
     node.run("nft add table ip forwarding")
     node.run("nft add chain ip forwarding in { type nat hook prerouting priority dstnat ; }")

@@ -45,15 +45,23 @@ def links(**addresses: str) -> NodeLinks:
         ("network_forgotten.nft", port_rules.forget_network(Layout.of(a_network(1).id))),
         ("overlay.nft", overlay_rules.ruleset(SEGMENTS)),
         ("overlay_gone.nft", overlay_rules.ruleset([])),
-        ("router.nft", router.ruleset(a_network(1).cidr, Outside())),
+        ("router.nft", router.ruleset(a_network(1).cidr, Outside(), links(eth0="192.0.2.1/24"))),
         (
             "node.nft",
-            node_rules.ruleset(Outside(transit_pool=POOL), connected=[IPv4Network("10.200.0.0/24")], bridges=["br1"]),
+            node_rules.ruleset(Outside(transit_pool=POOL), links(eth0="10.200.0.11/24"), bridges=["br1"]),
         ),
         (
             "node_with_uplink.nft",
             node_rules.ruleset(
-                Outside(uplink="eth0", denied=(), transit_pool=POOL, own_tcp_ports=(7443, 22)), connected=[], bridges=[]
+                Outside(
+                    uplink="eth0",
+                    denied=(IPv4Network("192.88.99.0/24"),),
+                    allowed=(IPv4Network("10.9.9.9"),),
+                    transit_pool=POOL,
+                    own_tcp_ports=(7443, 22),
+                ),
+                links(),
+                bridges=[],
             ),
         ),
     ],

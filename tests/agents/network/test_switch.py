@@ -120,7 +120,7 @@ def test_removal_leaves_nothing_of_the_network_and_everything_of_others(node: No
 
 
 def test_the_operator_chooses_what_tenants_may_not_reach(node: Node, plug: Plug) -> None:
-    node.start_agent(denied=(IPv4Network("203.0.113.0/24"),))
+    node.start_agent(denied=(IPv4Network("203.0.113.0/24"),), allowed=(IPv4Network(NEIGHBOUR_IP),))
     guest = plug(a_port(a_network(1), 0))
     guest.dhcp()
     with node.server(WEB, namespace="outside"):

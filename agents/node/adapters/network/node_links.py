@@ -43,6 +43,15 @@ class NodeLinks:
             for address in addresses
         ]
 
+    def own(self) -> list[IPv4Network]:
+        """The node's own addresses, each as a network."""
+        return [
+            IPv4Network(address.ip)
+            for name, addresses in self.addresses.items()
+            if not name.startswith(WAN_LEG)
+            for address in addresses
+        ]
+
     def transit(self, layout: Layout, pool: IPv4Network) -> IPv4Network:
         """The /31 between the node (first address) and the network's router (second address).
 

@@ -5,10 +5,10 @@ Whatever comes out of a router may go to the outside, and nothing but answers ma
 - another tenant's router;
 - link-local addresses, where clouds and management controllers offer their secrets;
 - VXLAN anywhere: it would leave with the node's own address, which other nodes take tenants' frames from;
-- the denied networks. Unless told otherwise these are all networks that the node is plugged into: the
-  neighbours there are other nodes and the operator's machines, which need not be ready for hostile guests.
-  A router of the operator in such a network still carries traffic away, being no packet's destination. An
-  operator who offers a service to tenants from there (a resolver, say) names the denied networks explicitly.
+- private and special networks (PRIVATE), and the networks that the node is plugged into: management controllers,
+  other nodes and the operator's machines are there, which need not be ready for hostile guests, and may trust the
+  node's address. The operator may deny more, and may allow some of these (a resolver, say). A router of the operator
+  in such a network still carries traffic away, being no packet's destination.
 
 The verdict falls in `prerouting` at priority raw, on the address the guest wrote, before anybody's port
 forwarding replaces it.
@@ -22,12 +22,32 @@ room in the table: firewalls of the operator see these packets as `untracked`.
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Network, collapse_addresses
+from textwrap import indent
 
 from agents.node.adapters.network.layout import WAN_LEG
+from agents.node.adapters.network.node_links import NodeLinks
 from agents.node.adapters.network.overlay_rules import VXLAN_PORT
 
 TABLE = "ip andromede"
 LINK_LOCAL = IPv4Network("169.254.0.0/16")
+# What is not the internet, of the registry of special addresses (RFC 6890). The networks that are for examples only
+# (RFC 5737) are left out: laboratories use them as their internet.
+PRIVATE = tuple(
+    map(
+        IPv4Network,
+        (
+            "0.0.0.0/8",  # this network (RFC 1122)
+            "10.0.0.0/8",  # private (RFC 1918)
+            "100.64.0.0/10",  # between providers and their customers (RFC 6598)
+            "127.0.0.0/8",  # loopback (RFC 1122)
+            "172.16.0.0/12",  # private (RFC 1918)
+            "192.0.0.0/24",  # protocol assignments (RFC 6890)
+            "192.168.0.0/16",  # private (RFC 1918)
+            "198.18.0.0/15",  # benchmarks (RFC 2544)
+            "240.0.0.0/4",  # reserved (RFC 1112)
+        ),
+    )
+)
 TRANSIT_POOL = IPv4Network("100.64.0.0/16")
 SSH_PORT = 22
 CONNECTIONS = 8192
@@ -41,14 +61,16 @@ REMOVAL = f"table {TABLE} {{\n}}\ndelete table {TABLE}\n"
 class Outside:
     """What tenants' networks may use of the node and of the world behind it.
 
-    `uplink`: the device towards the outside; empty: whichever the node's routes say. `denied`: the destinations that
-    tenants may not reach, beside those that they never may; None: all networks that the node is plugged into.
+    `uplink`: the device towards the outside; empty: whichever the node's routes say. `denied`: destinations that
+    tenants may not reach, beside PRIVATE and the networks that the node is plugged into. `allowed`: exceptions from
+    all these.
     `transit_pool` must be free on this node. `connections`: how many a network may have open at once.
     `own_tcp_ports`: where the node itself is reached, its agent and ssh.
     """
 
     uplink: str = ""
-    denied: tuple[IPv4Network, ...] | None = None
+    denied: tuple[IPv4Network, ...] = ()
+    allowed: tuple[IPv4Network, ...] = ()
     transit_pool: IPv4Network = TRANSIT_POOL
     connections: int = CONNECTIONS
     own_tcp_ports: tuple[int, ...] = (SSH_PORT,)
@@ -62,14 +84,34 @@ def connections_set(outside: Outside) -> str:
     return f"connections_{outside.connections}"
 
 
-def ruleset(outside: Outside, *, connected: Iterable[IPv4Network], bridges: Iterable[str]) -> str:
+def refusals(device: str, outside: Outside, links: NodeLinks) -> str:
+    """Rules for packets of tenants that come by `device`: which destinations they do not reach.
+
+    Also the router of each network has them, in a namespace of its own: they still hold when somebody has flushed the
+    rules of the node.
+    """
+    came = f'iifname "{device}"'
+    never = _addresses([LINK_LOCAL, outside.transit_pool, *links.own()])
+    denied = _addresses([*PRIVATE, *links.connected(), *outside.denied])
+    excepted = f"{came} ip daddr {_addresses(outside.allowed)} accept\n" if outside.allowed else ""
+    return f"""\
+{came} ip daddr {never} counter drop
+{came} udp dport {VXLAN_PORT} counter drop
+{excepted}\
+{came} ip daddr {denied} counter drop
+"""
+
+
+def _addresses(networks: Iterable[IPv4Network]) -> str:
+    return f"{{ {', '.join(map(str, collapse_addresses(networks)))} }}"
+
+
+def ruleset(outside: Outside, links: NodeLinks, *, bridges: Iterable[str]) -> str:
     """The whole table; applying it again keeps connections. Without an uplink any device leads outside.
 
     `bridges` of tenant networks: the node takes no packet from them, whichever device of theirs it came from.
     """
     pool, counted = outside.transit_pool, connections_set(outside)
-    denied = connected if outside.denied is None else outside.denied
-    refused = ", ".join(map(str, collapse_addresses([LINK_LOCAL, pool, *denied])))
     leads_out = f'oifname "{outside.uplink}"' if outside.uplink else f'oifname != "{WAN_LEG}*"'
     own_ports = ", ".join(map(str, sorted({*outside.own_tcp_ports})))
     from_bridges = "".join(f'    iifname "{bridge}" counter drop\n' for bridge in sorted(bridges))
@@ -80,8 +122,7 @@ table {TABLE} {{
   chain prerouting {{
 {from_bridges}\
     iifname "{WAN_LEG}*" fib daddr type != unicast counter drop
-    iifname "{WAN_LEG}*" ip daddr {{ {refused} }} counter drop
-    iifname "{WAN_LEG}*" udp dport {VXLAN_PORT} counter drop
+{indent(refusals(f"{WAN_LEG}*", outside, links), "    ")}\
     iifname != "{WAN_LEG}*" fib daddr type local tcp dport {{ {own_ports} }} notrack
     iifname != "{WAN_LEG}*" fib daddr type local udp dport {VXLAN_PORT} notrack
   }}

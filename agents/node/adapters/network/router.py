@@ -6,10 +6,18 @@ two tenants may use the same addresses on one node.
 """
 
 from ipaddress import IPv4Network
+from textwrap import indent
 
 from agents.node.adapters.base import NetworkSpec
 from agents.node.adapters.network.layout import Layout
-from agents.node.adapters.network.node_rules import ESTABLISHED_S, ESTABLISHED_SWITCH, Outside, connections_set
+from agents.node.adapters.network.node_links import NodeLinks
+from agents.node.adapters.network.node_rules import (
+    ESTABLISHED_S,
+    ESTABLISHED_SWITCH,
+    Outside,
+    connections_set,
+    refusals,
+)
 from agents.node.adapters.network.tools import inside, ip_batch, nft
 from agents.node.process import run
 
@@ -23,11 +31,11 @@ SWITCHES = (
 )
 
 
-def ensure(network: NetworkSpec, outside: Outside, *, transit: IPv4Network) -> None:
+def ensure(network: NetworkSpec, outside: Outside, links: NodeLinks, *, transit: IPv4Network) -> None:
     """Configure the router, whose namespace has both devices. The rules come first: no packet passes without them."""
     layout = Layout.of(network.id)
     plen = network.cidr.prefixlen
-    nft(ruleset(network.cidr, outside), namespace=layout.namespace)
+    nft(ruleset(network.cidr, outside, links), namespace=layout.namespace)
     # -e: a kernel without IPv6 lacks its switches
     run([*inside(layout.namespace), "sysctl", "-q", "-e", "-w", *SWITCHES])
     ip_batch(
@@ -43,13 +51,42 @@ def ensure(network: NetworkSpec, outside: Outside, *, transit: IPv4Network) -> N
     )
 
 
-def ruleset(cidr: IPv4Network, outside: Outside) -> str:
+def ruleset(cidr: IPv4Network, outside: Outside, links: NodeLinks) -> str:
     """The whole table; applying it again keeps connections.
 
     The router's own connection tracking has no more entries than its network's share: what is over is dropped before
-    an entry is made.
+    an entry is made. Destinations that tenants may not reach are refused here, too: see node_rules.
     """
     counted = connections_set(outside)
+    return f"""\
+{_declarations(counted)}\
+flush table {TABLE}
+table {TABLE} {{
+  chain prerouting {{
+    iifname "{LAN}" ct state new add @{counted} {{ iifname ct count over {outside.connections} }} counter drop
+  }}
+  chain input {{
+    iifname "lo" accept
+    ct state established,related accept
+    iifname "{LAN}" icmp type echo-request accept
+    iifname "{LAN}" udp sport 68 udp dport 67 accept
+  }}
+  chain destinations {{
+{indent(refusals(LAN, outside, links), "    ")}\
+  }}
+  chain forward {{
+    iifname "{LAN}" oifname "{WAN}" ip saddr {cidr} accept
+    iifname "{WAN}" oifname "{LAN}" ct state established,related accept
+  }}
+  chain postrouting {{
+    oifname "{WAN}" masquerade
+  }}
+}}
+"""
+
+
+def _declarations(counted: str) -> str:
+    """Declaring what exists already changes nothing."""
     return f"""\
 table {TABLE} {{
   set {counted} {{
@@ -63,30 +100,14 @@ table {TABLE} {{
   chain input {{
     type filter hook input priority filter; policy drop;
   }}
+  chain destinations {{
+    type filter hook forward priority filter - 10; policy accept;
+  }}
   chain forward {{
     type filter hook forward priority filter; policy drop;
   }}
   chain postrouting {{
     type nat hook postrouting priority srcnat; policy accept;
-  }}
-}}
-flush table {TABLE}
-table {TABLE} {{
-  chain prerouting {{
-    iifname "{LAN}" ct state new add @{counted} {{ iifname ct count over {outside.connections} }} counter drop
-  }}
-  chain input {{
-    iifname "lo" accept
-    ct state established,related accept
-    iifname "{LAN}" icmp type echo-request accept
-    iifname "{LAN}" udp sport 68 udp dport 67 accept
-  }}
-  chain forward {{
-    iifname "{LAN}" oifname "{WAN}" ip saddr {cidr} accept
-    iifname "{WAN}" oifname "{LAN}" ct state established,related accept
-  }}
-  chain postrouting {{
-    oifname "{WAN}" masquerade
   }}
 }}
 """

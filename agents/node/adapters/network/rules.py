@@ -111,4 +111,4 @@ class Rules:
 
     def _node_rules(self, links: NodeLinks) -> str:
         bridges = {Layout.of(port.network.id).bridge for port in self._ports.values()}
-        return node_rules.ruleset(self._outside, connected=links.connected(), bridges=bridges)
+        return node_rules.ruleset(self._outside, links, bridges=bridges)

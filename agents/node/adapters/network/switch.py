@@ -166,7 +166,7 @@ class LinuxSwitch:
             server.stop()  # it would go on listening on the devices of a router that is gone
         transit = links.transit(layout, self._outside.transit_pool)
         bridge.ensure(network, ports, links, node_end=transit[0])
-        router.ensure(network, self._outside, transit=transit)
+        router.ensure(network, self._outside, links, transit=transit)
         server.ensure(network, ports)
 
     def _remove_network(self, layout: Layout, links: NodeLinks) -> None:
