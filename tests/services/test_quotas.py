@@ -53,8 +53,11 @@ def test_a_claim_takes_the_place_of_the_one_before(tenant: Tenant) -> None:
 
 
 def test_projects_do_not_count_for_one_another(tenant: Tenant) -> None:
+    other = make_tenant("beta")
     claim(tenant.project.pk, new_id(), vcpus=4)
-    claim(make_tenant("beta").project.pk, new_id(), vcpus=4)
+    assert used(other) == {"instances": 0, "vcpus": 0}
+    claim(other.project.pk, new_id(), vcpus=4)
+    assert used(tenant)["vcpus"] == used(other)["vcpus"] == 4
 
 
 def test_a_limit_of_its_own_counts_instead_of_the_default(tenant: Tenant) -> None:

@@ -77,7 +77,7 @@ def make_stopped_instance(cloud: Cloud, name: str = "web", **more: Any) -> Insta
 
 
 def ask_volume(cloud: Cloud, name: str = "data", *, size_gib: int = 2, **more: Any) -> tuple[Volume, Operation]:
-    new = NewVolume(name=name, size_gib=size_gib, volume_type=cloud.volume_type, **more)
+    new = NewVolume(name=name, size_gib=size_gib, **{"volume_type": cloud.volume_type, **more})
     return volume_create(cloud.tenant.actor, cloud.tenant.project, new)
 
 

@@ -2,12 +2,15 @@
 one takes over, and wakes when all is over: what it does then changes nothing any more."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
+from controlplane.nodes import channels
 from controlplane.nodes.errors import NodeUnreachable
+from controlplane.nodes.models import Node
 from controlplane.operations.errors import LeaseLost
 from controlplane.operations.models import Operation
 from controlplane.workflows import tasks
@@ -54,6 +57,65 @@ def first(act: Act) -> Altered:
 def sleep_while(act: Act) -> Altered:
     """The worker stands still just before the step until another one has done `act`."""
     return first(lambda operation: act(fresh(operation)))
+
+
+@dataclasses.dataclass
+class Sleeper:
+    """Between a worker and the agents: it stands still once, after it was seen to have the lease and before its call
+    is sent, until another one has done `act`."""
+
+    act: Callable[[], object] | None = None
+
+    def __call__(self, stub: Any) -> Any:
+        return _Sleepy(self, stub)
+
+    def sleep(self) -> None:
+        act, self.act = self.act, None
+        if act is not None:
+            act()
+
+
+class _Sleepy:
+    def __init__(self, sleeper: Sleeper, stub: Any) -> None:
+        self._sleeper, self._stub = sleeper, stub
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        def call(*args: Any, **terms: Any) -> Any:
+            self._sleeper.sleep()
+            return getattr(self._stub, name)(*args, **terms)
+
+        return call
+
+
+@pytest.fixture
+def sleeper(monkeypatch: pytest.MonkeyPatch) -> Sleeper:
+    calling, made = channels.calling, Sleeper()
+
+    @contextmanager
+    def sleepy(node: Node, **how: Any) -> Iterator[Any]:
+        with calling(node, **how) as stub:
+            yield made(stub)
+
+    monkeypatch.setattr(channels, "calling", sleepy)
+    return made
+
+
+# Steps that make no call to a node.
+WITHOUT_CALLS = {"place"}
+
+
+def slept_inside(operation: Operation, case: Case, step: str, act: Act, *, sleeper: Sleeper) -> None:
+    """The worker sleeps within that step, at its first call to a node, and notices only afterwards that another one has
+    the operation. A step without calls is slept through before its work."""
+
+    def fall_asleep(operation: Operation) -> None:
+        sleeper.act = lambda: act(fresh(operation))
+        if step in WITHOUT_CALLS:
+            sleeper.sleep()
+
+    with pytest.raises(LeaseLost):
+        run_on(operation, altered(WORKFLOWS[case.kind], step, first(fall_asleep)))
+    assert sleeper.act is None, "it has slept"
 
 
 def taken_over(operation: Operation) -> Operation:
@@ -162,4 +224,36 @@ def test_who_slept_until_all_was_deleted_leaves_nothing(cloud: Cloud, case: Case
         delete_everything(cloud)
 
     slept(operation, case, step, take_over)
+    assert_clean_slate(cloud)
+
+
+@pytest.mark.parametrize(("case", "step"), STEPS)
+def test_who_slept_inside_a_step_until_all_was_deleted_leaves_nothing(
+    cloud: Cloud, case: Case, step: str, sleeper: Sleeper
+) -> None:
+    operation = case.prepare(cloud)()
+
+    def take_over(operation: Operation) -> None:
+        assert taken_over(operation).state == "succeeded"
+        delete_everything(cloud)
+
+    slept_inside(operation, case, step, take_over, sleeper=sleeper)
+    assert_clean_slate(cloud)
+
+
+@pytest.mark.parametrize(("case", "step"), CANCELLABLE)
+def test_who_slept_inside_a_step_until_it_was_cancelled_changes_nothing(
+    cloud: Cloud, case: Case, step: str, sleeper: Sleeper
+) -> None:
+    ask = case.prepare(cloud)
+    before = picture(cloud)
+    operation = ask()
+
+    def take_over(operation: Operation) -> None:
+        cancel(cloud)(operation)
+        assert taken_over(operation).state == "cancelled"
+
+    slept_inside(operation, case, step, take_over, sleeper=sleeper)
+    assert picture(cloud) == before
+    delete_everything(cloud)
     assert_clean_slate(cloud)

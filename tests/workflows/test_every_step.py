@@ -38,6 +38,7 @@ from tests.workflows.helpers import (
     make_volume,
     picture,
     run_on,
+    share,
     then,
     undone_twice,
 )
@@ -47,8 +48,9 @@ Ask = Callable[[], Operation]
 
 
 def create(cloud: Cloud) -> Ask:
-    volume = make_volume(cloud)
-    return lambda: ask_instance(cloud, volumes=(volume,))[1]
+    """With a volume of its node, and one in a pool."""
+    volumes = (make_volume(cloud), make_volume(cloud, "pooled", volume_type=share(cloud)))
+    return lambda: ask_instance(cloud, volumes=volumes)[1]
 
 
 def start(cloud: Cloud) -> Ask:
@@ -134,10 +136,11 @@ class Case:
     steps: tuple[str, ...]
 
 
+CREATE_STEPS = ("place", "image", "root-disk", "port-0", "bring-0", "define", "volume-0", "volume-1", "start")
 MIGRATE_STEPS = ("place", "images", "root-disk", "volume-0", "port-0", "expect", "move", "settle", "clear-source")
 EVACUATE_STEPS = ("place", "root-disk", "volume-0", "port-0", "define", "plug-0", "start")
 CASES = (
-    Case("instance.create", create, ("place", "image", "root-disk", "port-0", "define", "volume-0", "start")),
+    Case("instance.create", create, CREATE_STEPS),
     Case("instance.start", start, ("start",)),
     Case("instance.shutdown", change_of_running(compute.instance_shutdown), ("shut-down",)),
     Case("instance.power-off", change_of_running(compute.instance_power_off), ("power-off",)),
