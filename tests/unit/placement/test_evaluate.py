@@ -141,11 +141,6 @@ def test_of_a_zone_that_nobody_knows_everything_is_unknown() -> None:
     assert told(distant(None, None, 1)) == ("U", "ATTR_UNKNOWN", "")
 
 
-def test_a_distance_is_asked_of_copies_alone() -> None:
-    layer = parse({"id": "p", "level": "project", "atoms": [{"id": "a", **FAR}]})
-    assert evaluate([layer], placed("z-1", *PARIS), World(), now=NOW, roles=("replica",)).results == ()
-
-
 def test_a_stated_zone_id_is_not_believed() -> None:
     assert judged({"attr": "zone.id", "op": "in", "value": ["z-2"]}, zone(zone__id="z-2")).result == "F"
 
@@ -409,9 +404,6 @@ PARIS, VERSAILLES, METZ = (48.86, 2.35), (48.8, 2.13), (49.12, 6.18)
 
 def placed(name: str, lat: object, lon: object) -> Zone:
     return Zone(name, {"location.lat": since_ever(lat), "location.lon": since_ever(lon)})
-
-
-FAR = {"op": "min_distance_km", "value": 1, "roles": ["backup", "replica"]}
 
 
 def distant(here: Zone | None, reference: Zone | None, km: int) -> AtomResult:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from controlplane.placement.core.evaluate import failures
+from controlplane.placement.core.evaluate import evaluate, failures
 from controlplane.placement.core.facts import World
 from tests.unit.placement.sample import (
     EU,
@@ -229,3 +229,10 @@ def test_no_change_of_control_is_announced(notice: str | None, result: str, code
     }
     (found,) = ask(policy(clause), "fr-idf-1", world(document)).results
     assert (found.result, found.code, found.detail) == (result, code, detail)
+
+
+def test_a_distance_is_asked_of_copies_alone() -> None:
+    far = policy({"id": "far", "op": "min_distance_km", "value": 100, "roles": ["backup", "replica"]})
+    known = world()
+    found = evaluate([far], known.zones["fr-idf-1"], known, now=NOW, roles=("replica",))
+    assert (found.results, found.admits) == ((), True)

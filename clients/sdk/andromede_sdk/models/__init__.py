@@ -118,6 +118,8 @@ if TYPE_CHECKING:
     from andromede_sdk.models.parties import Party as Party
     from andromede_sdk.models.passkeys import Passkey as Passkey
     from andromede_sdk.models.password_links import PasswordLink as PasswordLink
+    from andromede_sdk.models.password_resets import PasswordReset as PasswordReset
+    from andromede_sdk.models.password_resets import PasswordResetLink as PasswordResetLink
     from andromede_sdk.models.platform import Platform as Platform
     from andromede_sdk.models.policy import Broken as Broken
     from andromede_sdk.models.policy import ChangeInput as ChangeInput
@@ -281,6 +283,8 @@ PLACES = {
     "Passkey": "andromede_sdk.models.passkeys",
     "PasskeyAnswerInput": "andromede_sdk.models.common",
     "PasswordLink": "andromede_sdk.models.password_links",
+    "PasswordReset": "andromede_sdk.models.password_resets",
+    "PasswordResetLink": "andromede_sdk.models.password_resets",
     "PlacementSimulation": "andromede_sdk.models.common",
     "Plan": "andromede_sdk.models.remediation_plans",
     "PlanItem": "andromede_sdk.models.remediation_plans",

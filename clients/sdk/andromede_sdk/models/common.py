@@ -104,11 +104,14 @@ class CreatedBy(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Deed(Model):
-    """Something that was done. `actor` null: by the platform itself."""
+    """Something that was done. `actor` null: by the platform itself, or by whoever runs its machines; then `by` in
+    `facts` says which Unix account ran which command. `organization`: the one that it is about, if it is about no
+    project."""
 
     verb: str
     resource: str
     project: str | None
+    organization: str | None
     actor: str | None
     credential: str | None
     request_id: str
@@ -260,9 +263,10 @@ class PlatformOperation(PlatformWaitable):
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PolicySet(Model):
     """The policy that is in force now, and what the request does to it: `change`; `atoms_added`, `atoms_removed`;
-    `lint`, clauses without effect; `newly_refused_zones`, in which an instance or a volume could be made until now;
-    `contradicted`, policies that nothing can satisfy any more; `drifted`, resources that may not be where they are any
-    more; `proposal`, when it needs a second person."""
+    `lint`, clauses without effect (`NO_EFFECT`) or about copies that no operation makes yet (`NOT_ASKED`);
+    `newly_refused_zones`, in which an instance or a volume could be made until now; `contradicted`, policies that
+    nothing can satisfy any more; `drifted`, resources that may not be where they are any more; `proposal`, when it
+    needs a second person."""
 
     level: str
     version: int

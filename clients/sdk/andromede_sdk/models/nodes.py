@@ -38,8 +38,9 @@ class Bmc(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DrainGuest(Model):
-    """`operation`: what moves, stops or starts it. `reasons`: why it did not leave or was not started again, or what it
-    waits for. `starts_again`: it is off because of the drain, and is started when the node takes guests again."""
+    """`operation`: what moves, stops or starts it. `reasons`: why it did not leave, or was not or would not be started
+    again, or what it waits for. `starts_again`: it is off because of the drain, and is started when the node takes
+    guests again, unless one of the `reasons` still holds."""
 
     instance: Named
     project: Named
@@ -151,15 +152,15 @@ class Node(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PlannedGuest(Model):
-    """`action`: migrate, stop (until the node is returned), stay (it is off and cannot be moved), leave (it runs on,
-    and the drain cannot end) or wait (for what works on it; then it is planned); in a recovery evacuate, stay (it comes
-    back with its node) or wait. `target`: where it would go now. `reasons`: why it cannot be moved, or not now."""
+    """The same with `start_obstacles`: why one that is stopped would not be started again, if the node were returned
+    now; empty: it is started again."""
 
     instance: Named
     project: Named
     action: str  # migrate, stop, stay, leave, wait, evacuate
     target: Named | None
     reasons: list[Error]
+    start_obstacles: list[Error]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -47,7 +47,8 @@ class Removal(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Resolution(Model):
-    """How the operation has ended, without which node, and what is removed from that if it ever comes back."""
+    """The operation, which goes on at once and ends without the node. `removals`: what is recorded so far to be removed
+    from the node if it ever comes back; the steps that are still to run add to it."""
 
     operation: PlatformOperation
     node: Named

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from andromede_sdk.resources.passkeys import Passkeys as Passkeys
     from andromede_sdk.resources.password import Password as Password
     from andromede_sdk.resources.password_links import PasswordLinks as PasswordLinks
+    from andromede_sdk.resources.password_resets import PasswordResets as PasswordResets
     from andromede_sdk.resources.placement import Placement as Placement
     from andromede_sdk.resources.platform import Platform as Platform
     from andromede_sdk.resources.policy import Policy as Policy
@@ -126,6 +127,7 @@ class Managers:
     passkeys: Passkeys
     password: Password
     password_links: PasswordLinks
+    password_resets: PasswordResets
     placement: Placement
     platform: Platform
     policy: Policy

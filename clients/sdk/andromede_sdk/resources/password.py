@@ -12,12 +12,14 @@ class Password(Resource):
         *,
         new_password: str,
         old_password: str | None = None,
+        revoke_tokens: bool | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> None:
         """POST /v1/password/actions/change
 
-        `old_password` may be left out by somebody who has none.
+        `old_password` may be left out by somebody who has none. `revoke_tokens`: also revoke the API tokens that were
+        issued in your sessions.
         `dry_run`: true: say only what would be; nothing is written.
         """
         return cast(
@@ -27,7 +29,7 @@ class Password(Resource):
                     "POST",
                     "/v1/password/actions/change",
                     query={"dry_run": dry_run or None},
-                    body={"old_password": old_password, "new_password": new_password},
+                    body={"old_password": old_password, "new_password": new_password, "revoke_tokens": revoke_tokens},
                     key=idempotency_key,
                 )
             ),

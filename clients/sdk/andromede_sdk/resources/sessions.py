@@ -71,15 +71,24 @@ class Sessions(Resource):
             ),
         )
 
-    def end_others(self, *, dry_run: bool = False, idempotency_key: str | None = None) -> None:
+    def end_others(
+        self, *, revoke_tokens: bool | None = None, dry_run: bool = False, idempotency_key: str | None = None
+    ) -> None:
         """POST /v1/sessions/actions/end-others
 
+        `revoke_tokens`: also revoke the API tokens that were issued in your sessions.
         `dry_run`: true: say only what would be; nothing is written.
         """
         return cast(
             "None",
             self._scope.document(
-                Ask("POST", "/v1/sessions/actions/end-others", query={"dry_run": dry_run or None}, key=idempotency_key)
+                Ask(
+                    "POST",
+                    "/v1/sessions/actions/end-others",
+                    query={"dry_run": dry_run or None},
+                    body={"revoke_tokens": revoke_tokens},
+                    key=idempotency_key,
+                )
             ),
         )
 
