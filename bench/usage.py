@@ -7,6 +7,7 @@
 import argparse
 import shutil
 import time
+import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -17,7 +18,6 @@ from agents.node.adapters.base import Firmware, GuestDisk, GuestSpec
 from agents.node.adapters.libvirt import LibvirtHypervisor
 from agents.node.adapters.qemu_img import FileDisks
 from agents.node.hook.server import HookServer
-from agents.node.trust.starts import Shape
 from bench.common import report, say, spread
 from scripts.stack import ROOT
 
@@ -28,7 +28,7 @@ ROUNDS = 50
 class Agreement:
     """A gate that lets every guest start."""
 
-    def may_start(self, instance_id: UUID, operation: str, shape: Shape) -> str | None:
+    def may_start(self, instance_id: UUID, operation: str, domain: ET.Element) -> str | None:
         return None
 
     def report(self, instance_id: UUID, operation: str, sub_operation: str) -> None:
