@@ -4,7 +4,7 @@ gunicorn and PostgreSQL, which flushes to disk.
 
 What a POST has accepted is not carried out: there are no workers here.
 
-`ARGS="--rounds 2 --seconds 1"` takes less time; `ARGS="--only get post --clients 8"` measures these alone.
+`ARGS="--rounds 2 --seconds 1 --rows 100"` takes less time; `ARGS="--only get post --clients 8"` measures these alone.
 """
 
 import argparse
@@ -61,6 +61,7 @@ class Turn:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=ROWS)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--seconds", type=float, default=SECONDS)
     parser.add_argument("--only", nargs="+", choices=ROUTES, default=ROUTES)
@@ -68,9 +69,9 @@ def main() -> None:
     arguments = parser.parse_args()
     stack = Stack(ROOT / "var" / "bench-api", port=PORT, settings=UNLIMITED)
     with bench_database(stack):
-        sides = {"ours": start_ours(stack), "floor": start_floor(stack)}
+        sides = {"ours": start_ours(stack, arguments.rows), "floor": start_floor(stack, arguments.rows)}
         bounds = Bounds(arguments.seconds, REQUESTS)
-        found: dict[str, Any] = {"rows": ROWS, "rounds": arguments.rounds}
+        found: dict[str, Any] = {"rows": arguments.rows, "rounds": arguments.rounds}
         for route in arguments.only:
             found[route] = {
                 str(each): measure(stack, sides, route, each, bounds, arguments.rounds) for each in arguments.clients
@@ -78,12 +79,12 @@ def main() -> None:
         report(found)
 
 
-def start_ours(stack: Stack) -> Side:
+def start_ours(stack: Stack, rows: int) -> Side:
     """The control plane's web process, with a project that is full."""
     from bench import crowd
 
-    say(f"{ROWS} instances")
-    instance_id = crowd.fill(ROWS)
+    say(f"{rows} instances")
+    instance_id = crowd.fill(rows)
     stack.start_process("web")
     stack.wait_for_api()
     path = "/v1/projects/bench/instances"
@@ -95,15 +96,15 @@ def start_ours(stack: Stack) -> Side:
     return Side(running(stack, "web"), PORT, calls, count(1))
 
 
-def start_floor(stack: Stack) -> Side:
+def start_floor(stack: Stack, rows: int) -> Side:
     """The same gunicorn with the same options, and a database of its own in the same PostgreSQL."""
     from bench import crowd
 
-    say(f"{ROWS} rows of the floor")
+    say(f"{rows} rows of the floor")
     stack.manage(
         "shell", "--command", "from django.db import connection as c; c.cursor().execute('CREATE DATABASE floor')"
     )
-    fill = [sys.executable, "-m", "bench.floor", str(ROWS)]
+    fill = [sys.executable, "-m", "bench.floor", str(rows)]
     made = subprocess.run(fill, cwd=ROOT, env=stack.environment(), stdout=subprocess.PIPE, text=True, check=True)
     *options, _ = stack.commands()["web"]
     options[options.index("--bind") + 1] = f"127.0.0.1:{FLOOR_PORT}"

@@ -1,5 +1,9 @@
-"""POST to active over the fake adapter: one after the other, then in bursts with 1 and 4 clients."""
+"""POST to active over the fake adapter: one after the other, then in bursts with 1 and 4 clients.
 
+`ARGS="--sequence 2 --burst 4"` makes fewer.
+"""
+
+import argparse
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -15,18 +19,22 @@ BURST = 100
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sequence", type=int, default=SEQUENCE)
+    parser.add_argument("--burst", type=int, default=BURST)
+    options = parser.parse_args()
     with bench_cloud("create", is_fake=True) as (cloud, api):
         for number in range(WARM_UP):
             create_one(api, f"warm-{number}")
-        say("40 in sequence")
-        samples = [create_one(api, f"one-{number}") for number in range(SEQUENCE)]
+        say(f"{options.sequence} in sequence")
+        samples = [create_one(api, f"one-{number}") for number in range(options.sequence)]
         document: dict[str, Any] = {
             "post_answered": spread([answered for answered, _ in samples]),
             "post_to_active": spread([active for _, active in samples]),
         }
         for clients in (1, 4):
-            say(f"a burst of {BURST} with {clients} clients")
-            document[f"burst_{clients}"] = burst(cloud, api, clients)
+            say(f"a burst of {options.burst} with {clients} clients")
+            document[f"burst_{clients}"] = burst(cloud, api, clients, options.burst)
         report(document)
 
 
@@ -41,12 +49,14 @@ def create_one(api: Api, name: str) -> tuple[float, float]:
     return answered - begun, moment(ended["finished_at"]) - begun
 
 
-def burst(cloud: Cloud, api: Api, clients: int) -> dict[str, Any]:
+def burst(cloud: Cloud, api: Api, clients: int, instances: int) -> dict[str, Any]:
     before = processes.read(cloud)
     begun = time.time()
     with ThreadPoolExecutor(clients) as pool:
         made = list(
-            pool.map(lambda n: api.post("instances", instance_body(f"burst-{clients}-{n}"))["operation"], range(BURST))
+            pool.map(
+                lambda n: api.post("instances", instance_body(f"burst-{clients}-{n}"))["operation"], range(instances)
+            )
         )
     posted = time.time()
     ended = [api.wait(operation) for operation in made]
@@ -55,11 +65,11 @@ def burst(cloud: Cloud, api: Api, clients: int) -> dict[str, Any]:
     if any(operation["state"] != "succeeded" for operation in ended):
         raise SystemExit("not all instances were made")
     return {
-        "instances": BURST,
-        "posts_per_s": round(BURST / (posted - begun), 1),
-        "instances_per_s": round(BURST / (last - begun), 1),
+        "instances": instances,
+        "posts_per_s": round(instances / (posted - begun), 1),
+        "instances_per_s": round(instances / (last - begun), 1),
         "cpu_ms_per_instance": {
-            name: round((after[name].cpu_s - before[name].cpu_s) * 1000 / BURST, 1) for name in after
+            name: round((after[name].cpu_s - before[name].cpu_s) * 1000 / instances, 1) for name in after
         },
     }
 

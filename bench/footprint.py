@@ -1,5 +1,9 @@
-"""Idle CPU and memory of each process: a control plane and one real node, with nothing to do."""
+"""Idle CPU and memory of each process: a control plane and one real node, with nothing to do.
 
+`ARGS="--seconds 5"` looks for a shorter time.
+"""
+
+import argparse
 import time
 
 from bench import processes
@@ -9,15 +13,18 @@ IDLE_S = 30
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=int, default=IDLE_S)
+    seconds = parser.parse_args().seconds
     with bench_cloud("footprint", is_fake=False, nodes=1) as (cloud, _):
-        say(f"idle for {IDLE_S} s")
+        say(f"idle for {seconds} s")
         before = processes.read(cloud)
-        time.sleep(IDLE_S)
+        time.sleep(seconds)
         after = processes.read(cloud)
         table = {
             name: {
                 "pss_mib": round(after[name].pss_mib, 1),
-                "cpu_percent_of_a_core": round((after[name].cpu_s - before[name].cpu_s) * 100 / IDLE_S, 2),
+                "cpu_percent_of_a_core": round((after[name].cpu_s - before[name].cpu_s) * 100 / seconds, 2),
             }
             for name in after
         }

@@ -3,8 +3,11 @@
 Worker and agent (with the fake adapter) are in this process, so that the floor can be measured in the same run: the
 same creation without asking for a permit and without checking one. Database, queue, signer, watcher and beat are
 processes of their own, as always.
+
+`ARGS="--samples 5"` takes fewer.
 """
 
+import argparse
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -40,6 +43,9 @@ Seconds = list[float]
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--samples", type=int, default=SAMPLES)
+    samples = parser.parse_args().samples
     var = ROOT / "var" / "bench-permits"
     cloud = Cloud(Stack(var, port=PORT, settings=UNLIMITED), {NODE: ZONE}, is_fake=True, say=say)
     cloud.down()
@@ -56,7 +62,7 @@ def main() -> None:
             for name in PROCESSES:
                 cloud.stack.start_process(name)
             wait_until(is_trusted)
-            report(measure())
+            report(measure(samples))
     finally:
         cloud.down()
 
@@ -82,16 +88,16 @@ def is_trusted() -> bool:
     return node.state == "ready" and node.is_attested and node.facts_epoch == epochs.current()
 
 
-def measure() -> dict[str, Any]:
+def measure(samples: int) -> dict[str, Any]:
     create = creator()
     for _ in range(WARM_UP):
         create()
         with floor():
             create()
     permitted, bare, checks, accounts = [], [], Seconds(), Seconds()
-    say(f"{SAMPLES} instances with permits, and as many without")
+    say(f"{samples} instances with permits, and as many without")
     with timed(Admission, "admit", checks), timed(Receipts, "opened", accounts):
-        for _ in range(SAMPLES):
+        for _ in range(samples):
             permitted.append(create())
             with floor():
                 bare.append(create())
@@ -104,10 +110,10 @@ def measure() -> dict[str, Any]:
             "ratio": round(ours["p50_ms"] / raw["p50_ms"], 2),
         },
         "asked_until_signed": spread(waits()),
-        "sign": spread(signings(create)),
+        "sign": spread(signings(create, samples)),
         "check_at_the_node": spread(checks),
         "receipt": spread(accounts),
-        "checks_per_create": round(len(checks) / SAMPLES, 1),
+        "checks_per_create": round(len(checks) / samples, 1),
     }
 
 
@@ -189,7 +195,7 @@ def waits() -> Seconds:
     return [(signed - asked).total_seconds() for asked, signed in rows]
 
 
-def signings(create: Callable[[], float]) -> Seconds:
+def signings(create: Callable[[], float], amount: int) -> Seconds:
     """How long the signer itself works on one, in this process."""
     from controlplane.placement import permits
     from controlplane.signer import permits as signer
@@ -203,7 +209,7 @@ def signings(create: Callable[[], float]) -> Seconds:
             samples.append(time.perf_counter() - begun)
 
     with patch.object(permits, "current_app", Here()):
-        for _ in range(SAMPLES):
+        for _ in range(amount):
             create()
     return samples
 

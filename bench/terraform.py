@@ -1,6 +1,10 @@
 """100 volumes by Terraform over the fake adapter: apply, plan again, destroy; beside the same by plain calls of the
-API, ten at a time as Terraform does it."""
+API, ten at a time as Terraform does it.
 
+`ARGS="--volumes 5"` makes fewer.
+"""
+
+import argparse
 import resource
 import tempfile
 import time
@@ -14,8 +18,8 @@ from scripts.terraform import Installation, Workspace
 
 VOLUMES = 100
 PARALLEL = 10  # Terraform's default
-CONFIGURATION = f"""resource "andromede_volume" "many" {{
-  count    = {VOLUMES}
+CONFIGURATION = """resource "andromede_volume" "many" {{
+  count    = {volumes}
   name     = "many-${{count.index}}"
   size_gib = 1
 }}
@@ -23,15 +27,18 @@ CONFIGURATION = f"""resource "andromede_volume" "many" {{
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--volumes", type=int, default=VOLUMES)
+    volumes = parser.parse_args().volumes
     with bench_cloud("terraform", is_fake=True) as (_, api), tempfile.TemporaryDirectory() as folder:
-        say(f"{VOLUMES} volumes by plain calls")
-        document: dict[str, Any] = {"volumes": VOLUMES, "plain_calls": by_plain_calls(api)}
-        say(f"{VOLUMES} volumes by Terraform")
-        document["terraform"] = by_terraform(Path(folder), api)
+        say(f"{volumes} volumes by plain calls")
+        document: dict[str, Any] = {"volumes": volumes, "plain_calls": by_plain_calls(api, volumes)}
+        say(f"{volumes} volumes by Terraform")
+        document["terraform"] = by_terraform(Path(folder), api, volumes)
         report(document)
 
 
-def by_plain_calls(api: Api) -> dict[str, Any]:
+def by_plain_calls(api: Api, volumes: int) -> dict[str, Any]:
     with ThreadPoolExecutor(PARALLEL) as pool:
 
         def create(number: int) -> str:
@@ -39,17 +46,17 @@ def by_plain_calls(api: Api) -> dict[str, Any]:
             api.wait(made["operation"])
             return str(made["id"])
 
-        ids, created = timed(lambda: list(pool.map(create, range(VOLUMES))))
+        ids, created = timed(lambda: list(pool.map(create, range(volumes))))
         _, read = timed(lambda: list(pool.map(lambda volume: api.get(f"volumes/{volume}"), ids)))
         _, deleted = timed(lambda: list(pool.map(lambda volume: api.delete_if_there(f"volumes/{volume}"), ids)))
     return {"create": created, "read": read, "delete": deleted}
 
 
-def by_terraform(folder: Path, api: Api) -> dict[str, Any]:
+def by_terraform(folder: Path, api: Api, volumes: int) -> dict[str, Any]:
     installation = Installation(folder / "installation", "andromede", "clients.terraform.main").make()
     (folder / "tf").mkdir()
     tf = Workspace(folder / "tf", installation, {"ANDROMEDE_URL": api.url, "ANDROMEDE_TOKEN": api.token})
-    tf.write(CONFIGURATION)
+    tf.write(CONFIGURATION.format(volumes=volumes))
     _, applied = timed(tf.apply)
     _, planned = timed(tf.assert_no_changes)
     _, destroyed = timed(tf.destroy)

@@ -28,7 +28,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             burst(cloud, asker, kind, WARM_UP)
         found = by_workers(cloud, asker, options)
         say("as bench.create does it")
-        return found | {"as_create_burst_4": create.burst(cloud, api, 4)}
+        return found | {"as_create_burst_4": create.burst(cloud, api, 4, options.operations)}
 
 
 def by_workers(cloud: Cloud, asker: Asker, options: argparse.Namespace) -> dict[str, Any]:

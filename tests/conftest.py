@@ -32,6 +32,7 @@ GROUPS = {
     "tests/lab/": "lab",
     "tests/fuzz/": "storms",
     "tests/chaos/test_storm.py": "storms",
+    "tests/benchmarks/": "benchmarks",
 }
 ORDER = list(dict.fromkeys(GROUPS.values()))
 NEVER_EMPTIED = "audit_never_emptied"

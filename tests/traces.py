@@ -9,6 +9,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from observing import traces
 from scripts.waiting import wait_until
+from tests.limits import PATIENCE_S
 
 
 class Collected:
@@ -20,7 +21,7 @@ class Collected:
 
     def named(self, name: str) -> ReadableSpan:
         """The first of this name; an agent's may end a moment after its answer."""
-        wait_until(lambda: any(each.name == name for each in self.spans()), limit_s=20)
+        wait_until(lambda: any(each.name == name for each in self.spans()), limit_s=PATIENCE_S)
         return next(each for each in self.spans() if each.name == name)
 
 

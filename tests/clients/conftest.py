@@ -13,6 +13,7 @@ from scripts.cloud import Cloud
 from scripts.stack import ROOT, Stack
 from scripts.waiting import wait_until
 from tests.clients import installed
+from tests.limits import PATIENCE_S
 
 ZONES = {"node-a": "fr-idf-1", "node-b": "de-rhein-1"}
 PORT = 8170
@@ -73,7 +74,7 @@ def live() -> Iterator[Live]:
 def _ready(cloud: Cloud) -> Live:
     made = Live(cloud, *cloud.make_project("demo"))
     with Client(made.url, made.operator) as operator:
-        wait_until(lambda: {node.state for node in operator.nodes.list()} == {"ready"}, limit_s=60)
+        wait_until(lambda: {node.state for node in operator.nodes.list()} == {"ready"}, limit_s=PATIENCE_S)
     with made.client() as client:
         client.networks.create(name="lan", cidr="10.10.0.0/24")
     return made

@@ -14,6 +14,7 @@ from controlplane.nodes.life import life
 from scripts.waiting import wait_until
 from tests.clients.cli import Inside, inside
 from tests.clients.conftest import Live
+from tests.limits import PATIENCE_S
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -181,7 +182,7 @@ def test_a_node_that_falls_silent_is_found_and_its_return_too(operator: Inside, 
 
         live.cloud.stack.kill("agent-node-b")
         try:
-            wait_until(lambda: state() == "unreachable", limit_s=60)
+            wait_until(lambda: state() == "unreachable", limit_s=PATIENCE_S)
             said = operator("doctor")
             assert said.code == 1
             assert "node node-b" in said.out
@@ -190,7 +191,7 @@ def test_a_node_that_falls_silent_is_found_and_its_return_too(operator: Inside, 
             assert levels["node node-b"] == PROBLEM
         finally:
             live.cloud.start_agent("node-b")
-        wait_until(lambda: state() == "ready", limit_s=60)
+        wait_until(lambda: state() == "ready", limit_s=PATIENCE_S)
     assert "node node-b" not in operator("doctor").out
 
 

@@ -9,6 +9,7 @@ from andromede_sdk import Client
 from scripts.waiting import wait_until
 from tests.clients.cli import Inside, inside
 from tests.clients.conftest import Live
+from tests.limits import PATIENCE_S
 
 
 @pytest.mark.parametrize(
@@ -61,7 +62,7 @@ def test_what_an_instance_and_its_node_used_is_seen(cli: Inside, live: Live, tmp
         return [value for _, value in told["series"][0]["points"] if value is not None]
 
     asked = ("instance", "metrics", "web", "--since", "10m")
-    wait_until(lambda: rates(*asked) != [], limit_s=30)
+    wait_until(lambda: rates(*asked) != [], limit_s=PATIENCE_S)
     lines = cli.ok(*asked).out.splitlines()
     assert lines[0].split()[:4] == ["SERIES", "LAST", "MEAN", "HIGHEST"]
     assert [line.split()[0] for line in lines[1:]] == cli.ok(*asked, "-o", "name").out.split()

@@ -21,6 +21,7 @@ from controlplane.audit.core import witness
 from scripts.waiting import wait_until
 from tests.clients.cli import Inside, Said, inside
 from tests.clients.conftest import Live
+from tests.limits import PATIENCE_S
 
 pytestmark = pytest.mark.slow
 
@@ -278,7 +279,7 @@ def export(case: Case) -> Any:
     def standing() -> Any:
         return case.olga.ok("evidence", "export-show", name, "-o", "json").json
 
-    wait_until(lambda: standing()["state"] == "ready", limit_s=60)
+    wait_until(lambda: standing()["state"] == "ready", limit_s=PATIENCE_S)
     return standing()
 
 
@@ -332,7 +333,7 @@ def said_by(main: Any, *words: str, stdin: str = "") -> str:
 
 def test_what_may_not_stay_gets_a_plan(case: Case) -> None:
     """Made by the platform, some seconds after the policy of the project was set."""
-    wait_until(lambda: case.owner.ok("plan", "list", "-o", "json").json != [], limit_s=60)
+    wait_until(lambda: case.owner.ok("plan", "list", "-o", "json").json != [], limit_s=PATIENCE_S)
     assert "drifted" in case.owner.ok("drift", "list", "--zone", HERE, "--state", "drifted").out
     plan = case.owner.ok("plan", "list", "-o", "name").out.strip()
     refused(case.operator("plan", "approve", plan), 7, "member")

@@ -14,6 +14,7 @@ from andromede_sdk import Client
 from scripts.stack import ROOT
 from scripts.waiting import wait_until
 from tests.clients.conftest import Live
+from tests.limits import PATIENCE_S
 
 pytestmark = pytest.mark.slow
 
@@ -116,7 +117,7 @@ def test_the_sdk(folder: Path, live: Live, client: Client, monkeypatch: pytest.M
 def test_metrics(commands: Path, folder: Path, live: Live, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     made = client.instances.create(name="web", flavor="tiny", image="tiny")
     made.operation.wait(timeout_s=60)
-    wait_until(lambda: rates(client, "web") != [], limit_s=30)
+    wait_until(lambda: rates(client, "web") != [], limit_s=PATIENCE_S)
     monkeypatch.setenv("ANDROMEDE_TOKEN", live.token)
     login = [commands / "andromede", "login", live.url, "--token"]
     subprocess.run(

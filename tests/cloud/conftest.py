@@ -11,6 +11,7 @@ from scripts.api import Api
 from scripts.cloud import Cloud
 from scripts.stack import ROOT, Stack
 from scripts.waiting import wait_until
+from tests.limits import PATIENCE_S
 
 VAR = ROOT / "var" / "test-cloud"
 ZONES = {"ta": "fr-idf-1", "tb": "de-rhein-1"}
@@ -51,7 +52,7 @@ class Tenant:
         return {node["name"]: node["state"] for node in self.operator.get("/v1/nodes")["items"]}
 
     def wait_for_nodes(self) -> None:
-        wait_until(lambda: set(self.node_states().values()) == {"ready"}, limit_s=60)
+        wait_until(lambda: set(self.node_states().values()) == {"ready"}, limit_s=PATIENCE_S)
 
     def delete_everything(self) -> None:
         for kind in ("instances", "volumes"):
@@ -77,7 +78,9 @@ class Tenant:
 
     def assert_clean_slate(self) -> None:
         self.delete_everything()
-        wait_until(lambda: not any(self.leftovers().values()), limit_s=60, or_else=lambda: str(self.leftovers()))
+        wait_until(
+            lambda: not any(self.leftovers().values()), limit_s=PATIENCE_S, or_else=lambda: str(self.leftovers())
+        )
 
 
 @pytest.fixture(scope="package")

@@ -9,6 +9,7 @@ from typing import Any
 from scripts.api import Api
 from scripts.cloud import Cloud
 from scripts.waiting import wait_until
+from tests.limits import PATIENCE_S
 
 PORT = 7000
 COUNT = "(i=0; while :; do i=$((i+1)); echo $i; sync; sleep 0.05; done) >/count 2>/dev/null </dev/null &"
@@ -96,7 +97,7 @@ class Passengers:
             now = {name: self.heard(name, at=at) for name in boots}
             return all(now[name][file] > count for name, files in before.items() for file, count in files.items())
 
-        wait_until(have_gone_on, limit_s=30)
+        wait_until(have_gone_on, limit_s=PATIENCE_S)
 
     def drain(self, node: str, *, limit_s: float = 600, **more: Any) -> dict[str, Any]:
         """Plan it, begin just that, and return it when it does not go on by itself any more."""

@@ -6,6 +6,7 @@ from websockets.sync.client import ClientConnection, connect
 from scripts.waiting import wait_until
 from tests.agents.viewers import picture, shake_hands
 from tests.cloud.conftest import Tenant
+from tests.limits import PATIENCE_S
 
 pytestmark = pytest.mark.lab
 LIMIT_S = 60
@@ -42,7 +43,7 @@ def open_console(tenant: Tenant, kind: str) -> ClientConnection:
 
 def test_a_guest_is_worked_in_and_looked_at(tenant: Tenant) -> None:
     tenant.api.wait(tenant.create("web")["operation"])
-    wait_until(lambda: "web login:" in tenant.api.text("instances/web/console-log"), limit_s=120)
+    wait_until(lambda: "web login:" in tenant.api.text("instances/web/console-log"), limit_s=PATIENCE_S)
     with open_console(tenant, "serial") as socket:
         shell = WebViewer(socket)
         shell.wait_for(b"web login:")

@@ -8,6 +8,7 @@ from scripts.waiting import wait_until
 from tests.cloud.conftest import Tenant
 from tests.cloud.passengers import Passengers
 from tests.cloud.test_first_guest import do
+from tests.limits import PATIENCE_S
 
 pytestmark = pytest.mark.lab
 
@@ -50,7 +51,7 @@ def test_guests_leave_a_node_and_come_back_and_what_had_to_stop_is_started_again
     guests.assert_undisturbed(boots, at=second)
 
     tenant.operator.post(f"/v1/nodes/{NODE}/actions/return")
-    wait_until(lambda: tenant.api.get("instances/three")["state"] == "active", limit_s=60)
+    wait_until(lambda: tenant.api.get("instances/three")["state"] == "active", limit_s=PATIENCE_S)
     guests.wait_for_boot("three", times=2)
     assert guests.run("three", "cat /proc/sys/kernel/random/boot_id", at=NODE) != stays["three"]
 

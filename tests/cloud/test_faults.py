@@ -11,6 +11,7 @@ import redis
 from scripts.api import Api
 from scripts.waiting import wait_until
 from tests.cloud.conftest import Tenant
+from tests.limits import PATIENCE_S
 
 pytestmark = pytest.mark.lab
 
@@ -70,7 +71,9 @@ def test_what_dies_and_comes_back_loses_nothing(
     mend()
     states = [operation["state"] for operation in end(tenant.api, operations)]
     assert states == ["succeeded"] * IN_FLIGHT
-    wait_until(lambda: powers(tenant) == ["running"] * IN_FLIGHT, limit_s=60, or_else=lambda: f"{powers(tenant)}")
+    wait_until(
+        lambda: powers(tenant) == ["running"] * IN_FLIGHT, limit_s=PATIENCE_S, or_else=lambda: f"{powers(tenant)}"
+    )
     tenant.assert_clean_slate()
 
 
@@ -82,7 +85,7 @@ def powers(tenant: Tenant) -> list[str]:
 def test_a_node_that_vanishes_is_left_behind_and_cleaned_when_it_is_back(tenant: Tenant) -> None:
     operations = begin(tenant, zones=["fr-idf-1"])
     tenant.cloud.node("ta").power_off()
-    wait_until(lambda: tenant.node_states()["ta"] == "unreachable", limit_s=60)
+    wait_until(lambda: tenant.node_states()["ta"] == "unreachable", limit_s=PATIENCE_S)
     deleting = [tenant.api.delete(f"instances/fault-{n}")["operation"] for n in range(IN_FLIGHT)]
     assert [tenant.api.wait(operation)["state"] for operation in deleting] == ["succeeded"] * IN_FLIGHT
     assert {tenant.api.wait(operation)["state"] for operation in operations} <= {"succeeded", "cancelled", "failed"}

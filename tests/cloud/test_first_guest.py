@@ -4,6 +4,7 @@ import pytest
 
 from scripts.waiting import wait_until
 from tests.cloud.conftest import Tenant
+from tests.limits import PATIENCE_S
 
 pytestmark = pytest.mark.lab
 
@@ -17,7 +18,7 @@ def do(tenant: Tenant, method: str, path: str, body: dict[str, object] | None = 
 
 
 def wait_for_ssh(tenant: Tenant, name: str) -> None:
-    wait_until(lambda: tenant.api.text(f"instances/{name}/console-log").count("ssh ready") > 0, limit_s=120)
+    wait_until(lambda: tenant.api.text(f"instances/{name}/console-log").count("ssh ready") > 0, limit_s=PATIENCE_S)
 
 
 def in_guest(tenant: Tenant, name: str, command: str) -> str:
@@ -48,14 +49,14 @@ def test_stop_start_reboot_resize_and_delete(tenant: Tenant) -> None:
     tenant.api.wait(tenant.create("cycle")["operation"])
     wait_for_ssh(tenant, "cycle")
     do(tenant, "POST", "instances/cycle/actions/reboot")
-    wait_until(lambda: tenant.api.text("instances/cycle/console-log").count("ssh ready") == 2, limit_s=120)
+    wait_until(lambda: tenant.api.text("instances/cycle/console-log").count("ssh ready") == 2, limit_s=PATIENCE_S)
     do(tenant, "POST", "instances/cycle/actions/reset")
-    wait_until(lambda: tenant.api.text("instances/cycle/console-log").count("ssh ready") == 3, limit_s=120)
+    wait_until(lambda: tenant.api.text("instances/cycle/console-log").count("ssh ready") == 3, limit_s=PATIENCE_S)
     do(tenant, "POST", "instances/cycle/actions/shutdown")
     assert tenant.api.get("instances/cycle")["state"] == "stopped"
     do(tenant, "POST", "instances/cycle/actions/resize", {"flavor": "small"})
     do(tenant, "POST", "instances/cycle/actions/start")
-    wait_until(lambda: tenant.api.text("instances/cycle/console-log").count("ssh ready") == 4, limit_s=120)
+    wait_until(lambda: tenant.api.text("instances/cycle/console-log").count("ssh ready") == 4, limit_s=PATIENCE_S)
     memory, size = in_guest(
         tenant, "cycle", "awk '/MemTotal/ {print $2}' /proc/meminfo; cat /sys/block/vda/size"
     ).split()
@@ -70,7 +71,7 @@ def test_a_guest_that_powers_itself_off_is_seen_to_be_stopped(tenant: Tenant) ->
     tenant.api.wait(tenant.create("tired")["operation"])
     wait_for_ssh(tenant, "tired")
     in_guest(tenant, "tired", "poweroff")
-    wait_until(lambda: tenant.api.get("instances/tired")["state"] == "stopped", limit_s=60)
+    wait_until(lambda: tenant.api.get("instances/tired")["state"] == "stopped", limit_s=PATIENCE_S)
 
 
 def test_guests_of_one_network_reach_one_another_on_a_node_and_forged_addresses_do_not_pass(tenant: Tenant) -> None:

@@ -26,6 +26,7 @@ from scripts.waiting import wait_until
 from tests.agents.on_libvirt.test_hook import STRANGER
 from tests.cloud import officer
 from tests.cloud.conftest import INVENTORY_INTERVAL_S, Tenant
+from tests.limits import PATIENCE_S
 from tests.pki import node_dns_name
 
 pytestmark = pytest.mark.lab
@@ -220,7 +221,7 @@ def unguarded(tenant: Tenant) -> Iterator[LabNode]:
     node.hook.chmod(0o755)
     node.kill_libvirtd()
     node.start_libvirtd()
-    wait_until(lambda: not is_cordoned(tenant), limit_s=30)
+    wait_until(lambda: not is_cordoned(tenant), limit_s=PATIENCE_S)
 
 
 def is_cordoned(tenant: Tenant) -> bool:

@@ -10,6 +10,7 @@ from scripts.cloud import BUILT_IMAGES
 from scripts.terraform import Installation, Workspace
 from scripts.waiting import wait_until
 from tests.cloud.conftest import ZONES, Tenant
+from tests.limits import PATIENCE_S
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
@@ -86,7 +87,7 @@ def test_the_application_with_real_guests(tenant: Tenant, tmp_path: Path) -> Non
     seen(tenant, api, "web-0", "vdb")
 
     tf.write(grown + REBOOT).apply("-invoke=action.andromede_instance_reboot.web")
-    wait_until(lambda: api.text("instances/web-0/console-log").count("ssh ready") == 2, limit_s=120)
+    wait_until(lambda: api.text("instances/web-0/console-log").count("ssh ready") == 2, limit_s=PATIENCE_S)
 
     import_all(tf)
     assert "The policy stays in force" in tf.destroy()
@@ -115,7 +116,9 @@ def assert_nothing_left(api: Api, tenant: Tenant) -> None:
     for kind in ("instances", "volumes", "networks", "affinity-groups", "ssh-keys"):
         assert api.get(kind)["items"] == []
     assert "own" not in [image["name"] for image in api.get("images")["items"]]
-    wait_until(lambda: not any(tenant.leftovers().values()), limit_s=60, or_else=lambda: str(tenant.leftovers()))
+    wait_until(
+        lambda: not any(tenant.leftovers().values()), limit_s=PATIENCE_S, or_else=lambda: str(tenant.leftovers())
+    )
     api.close()
 
 
@@ -135,7 +138,7 @@ def workspace(folder: Path, token: str, tenant: Tenant, **more: str) -> Workspac
 
 def seen(tenant: Tenant, api: Api, name: str, device: str) -> None:
     """The guest runs, lets our key in, and has the device."""
-    wait_until(lambda: api.text(f"instances/{name}/console-log").count("ssh ready") > 0, limit_s=120)
+    wait_until(lambda: api.text(f"instances/{name}/console-log").count("ssh ready") > 0, limit_s=PATIENCE_S)
     assert device in in_guest(tenant, api, name, "cat /proc/partitions")
 
 

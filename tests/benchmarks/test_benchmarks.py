@@ -1,0 +1,60 @@
+"""Every benchmark runs to its end, as small as it can be: `make bench NAME=…` is not broken. What it measures is looked
+at by nobody here."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import pytest
+
+from scripts.stack import ROOT
+
+# What makes each one small. A new benchmark needs a line.
+SMALL = {
+    "api": "--rows 100 --rounds 1 --seconds 0.5 --clients 1",
+    "audit": "--rounds 20",
+    "boot": "--instances 1",
+    "cli": "--rounds 1",
+    "create": "--sequence 2 --burst 4",
+    "dashboard": "--instances 5 --streams 5",
+    "drain": "--guests 2 --at-once 1",
+    "evacuate": "--guests 2",
+    "evidence": "--instances 50",
+    "footprint": "--seconds 5",
+    "lighthouse": "--runs 1",
+    "metrics": "--guests 20",
+    "migrate": "--moves 1 --failures 1",
+    "operations": "--workers 1 --operations 3 --rounds 1 --nodes 20 --seconds 5 --guests 4 --queued 20",
+    "overload": "--rounds 1 --seconds 0.5",
+    "permits": "--samples 2",
+    "placement": "--nodes 100 --no-fsync",
+    "stream": "--streams 5",
+    "terraform": "--volumes 2",
+    "usage": "--guests 1",
+}
+REAL = {"boot", "drain", "evacuate", "footprint", "migrate", "usage"}  # they need libvirt, and root
+# They say where the control plane of this run is, and a benchmark has its own.
+OF_THE_RUN = ("ANDROMEDE_", "DJANGO_")
+
+
+def commands() -> Sequence[str]:
+    """What can be run as `python -m bench.NAME` by people: bench/floor.py and bench/enrolled.py are run by others."""
+    texts = {path.stem: path.read_text() for path in (ROOT / "bench").glob("*.py")}
+    return sorted(name for name, text in texts.items() if "__main__" in text and "report(" in text)
+
+
+def test_each_benchmark_has_a_small_size() -> None:
+    assert list(SMALL) == commands()
+
+
+@pytest.mark.nightly
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.lab if name in REAL else ()) for name in SMALL])
+def test_a_benchmark_runs(name: str) -> None:
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(OF_THE_RUN)}
+    command = [sys.executable, "-m", f"bench.{name}", *SMALL[name].split()]
+    ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr[-4000:]
+    assert json.loads(ran.stdout)
