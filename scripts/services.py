@@ -105,7 +105,7 @@ def _settings(var: Path, *, is_durable: bool) -> dict[str, str]:
         "listen_addresses": "''",
         "unix_socket_directories": f"'{var}/run'",
         "unix_socket_permissions": "0700",
-        "max_connections": "100",
+        "max_connections": "200",
         # Of sessions that say nothing else, such as people's.
         "idle_in_transaction_session_timeout": "60s",
         "shared_buffers": "64MB",
