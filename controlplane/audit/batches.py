@@ -24,7 +24,6 @@ COVER = """
 UPDATE audit_requestrecord AS request SET evidence_id = %s, position = place.position - 1
 FROM unnest(%s::uuid[]) WITH ORDINALITY AS place (id, position) WHERE request.id = place.id
 """
-LEAST = timedelta(days=30)
 
 
 def cover() -> int:
@@ -41,7 +40,7 @@ def cover() -> int:
 
 def forget_old() -> int:
     """Records of requests go when their time is over; the log keeps that there were so many. Returns how many went."""
-    before = clock.now() - max(timedelta(days=settings.AUDIT_RETENTION_DAYS), LEAST)
+    before = clock.now() - timedelta(days=settings.AUDIT_RETENTION_DAYS)
     old = RequestRecord.objects.filter(completed_at__lt=before)
     whole = EvidenceRecord.objects.filter(kind=Kind.AUDIT, created_at__lt=before).values("pk")
     count, _ = old.filter(evidence_id__in=whole).delete()

@@ -238,9 +238,9 @@ EXPORTS_DIR = env.path("EXPORTS_DIR", VAR_DIR / "exports")
 # How long the log keeps what its records say; at least 180 days. That they were there, it never forgets.
 EVIDENCE_RETENTION_DAYS = env.integer("EVIDENCE_RETENTION_DAYS", 3650)
 
-# Records of requests: how long they are kept (at least 30 days), and when one that nobody completed is closed as
-# unknown.
-AUDIT_RETENTION_DAYS = env.integer("AUDIT_RETENTION_DAYS", 400, minimum=30)
+# Records of requests: how long they are kept (six months at least, as SecNumCloud 3.2, 12.6.c demands), and when one
+# that nobody completed is closed as unknown.
+AUDIT_RETENTION_DAYS = env.integer("AUDIT_RETENTION_DAYS", 400, minimum=184)
 AUDIT_ABANDONED_AFTER_S = env.integer("AUDIT_ABANDONED_AFTER_S", 3600, minimum=60)
 # The proxies whose X-Forwarded-For says where a request comes from: addresses or networks; `unix` for a socket.
 TRUSTED_PROXIES = env.words("TRUSTED_PROXIES", "")

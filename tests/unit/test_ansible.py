@@ -28,7 +28,7 @@ def test_there_is_a_role_for_each_process_and_no_other() -> None:
 
 def test_the_control_plane_has_every_role_but_the_nodes() -> None:
     assert set(roles_of(0)) == ROLES - {"process", "node"}
-    assert roles_of(1) == ["release", "node"]
+    assert roles_of(1) == ["clock", "release", "node"]
 
 
 def test_no_role_needs_more_than_ansible_itself() -> None:

@@ -26,6 +26,11 @@ def test_a_trial_may_say_so_but_time_never_runs_backwards() -> None:
     assert start(POLICY_COOLING_HOURS="-1", IS_SHORT_COOLING_ALLOWED="true").returncode != 0
 
 
+def test_records_of_requests_are_kept_for_six_months_at_least() -> None:
+    assert start(AUDIT_RETENTION_DAYS="184").returncode == 0
+    assert "ANDROMEDE_AUDIT_RETENTION_DAYS must be 184 or more, not 183." in start(AUDIT_RETENTION_DAYS="183").stderr
+
+
 def test_what_is_no_address_or_format_stops_the_process() -> None:
     assert start(OBSERVE_LISTEN="127.0.0.1:9100", LOG_FORMAT="json").returncode == 0
     assert "ANDROMEDE_OBSERVE_LISTEN: an address is written ADDRESS:PORT" in start(OBSERVE_LISTEN="9100").stderr
