@@ -62,7 +62,8 @@ def chrome() -> Iterator[Browser]:
 def site(real_tenant: Tenant) -> Iterator[str]:
     """The address of the dashboard: nginx makes one site of it and the stream."""
     stack = real_tenant.cloud.stack
-    stack.spawn("front", front.command(stack.var / "run", port=PORT, web=stack.url, stream_port=stack.stream_port))
+    web, stream = f"127.0.0.1:{stack.port}", f"127.0.0.1:{stack.stream_port}"
+    stack.spawn("front", front.command(stack.var / "run", port=PORT, web=web, stream=stream))
     try:
         yield f"http://127.0.0.1:{PORT}"
     finally:
