@@ -65,6 +65,11 @@ def test_with_password_and_second_factor(ada: Inside, live: Live, known: None) -
     changed = "five long yellow roads"
     ada.ok("password", "change", stdin=f"{PASSWORD}\n{changed}\n")
     assert ada("user", "password-link", EMAIL, ANDROMEDE_TOKEN=live.operator).code == 7, "a token is not enough"
+    operator = {"ANDROMEDE_TOKEN": live.operator}
+    assert ada("password-reset", "create", EMAIL, **operator).code == 7, "nor for an account in use"
+    assert ada.ok("password-reset", "list", "-o", "json", **operator).json == []
+    for verb in (["show", "none"], ["confirm", "none", "-y"], ["withdraw", "none", "-y"]):
+        assert ada("password-reset", *verb, **operator).code == 3, verb
     secret = live.cloud.stack.manage("create_password_link", EMAIL)
     ada.ok("password", "set", stdin=f"{secret}\n{PASSWORD}\n")
     assert ada("session", "list").code == 7  # a new password ends all sessions

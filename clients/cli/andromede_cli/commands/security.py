@@ -6,7 +6,7 @@ from gettext import gettext as _
 
 import typer
 
-from andromede_cli.calls import call_command, delete_command, given, list_command, rows, show_command
+from andromede_cli.calls import Parameter, call_command, delete_command, given, list_command, rows, show_command
 from andromede_cli.command import DRY_RUN, command, group
 from andromede_cli.output import Column
 from andromede_cli.session import Session
@@ -34,6 +34,14 @@ IDENTITIES = [
     Column(_("last used"), "last_used_at"),
     Column("id", "id"),
 ]
+RESETS = [
+    Column(_("user"), "user.email"),
+    Column(_("asked by"), "asked_by.email"),
+    Column(_("confirmed by"), "confirmed_by.email"),
+    Column(_("good from"), "good_from"),
+    Column(_("expires"), "expires_at"),
+    Column("id", "id"),
+]
 PROVIDERS = [Column(_("name"), "name"), Column(_("title"), "title")]
 
 
@@ -54,9 +62,23 @@ def register(app: typer.Typer) -> None:
     question = _("End all sessions of {user}?")
     help = _("End all sessions of a user.")
     call_command(users, "end-sessions", help, "users.sessions_end", user, question=question)
-    help = _("Make the secret of a link with which a user sets a password. It is shown once.")
+    help = _("Make the secret of a link with which a new user sets a first password. It is shown once.")
     call_command(users, "password-link", help, "password_links.create", user)
     app.add_typer(users, name="user")
+    app.add_typer(_password_resets(user), name="password-reset")
+
+
+def _password_resets(user: Parameter) -> typer.Typer:
+    resets = group(_("Resets of passwords of users who have one; they take two people."))
+    list_command(resets, _("Those that are not over."), "password_resets.list", RESETS)
+    show_command(resets, _("A reset, by id."), "password_resets.get", "RESET")
+    call_command(resets, "create", _("Ask for a reset; for operators."), "password_resets.create", user)
+    help = _("Confirm a reset that somebody else asked for. The secret of its link is shown once.")
+    reset, question = given("reset", "RESET"), _("Confirm {reset}? Whoever has its link sets the password.")
+    call_command(resets, "confirm", help, "password_resets.confirm", reset, question=question)
+    question = _("Withdraw {names}?")
+    delete_command(resets, _("Withdraw resets and their links."), "password_resets.withdraw", "RESET...", question)
+    return resets
 
 
 def _sessions() -> typer.Typer:
