@@ -1,4 +1,4 @@
-"""`make demo`: a cloud of three nodes in three zones on this machine, and a first guest in it, through the public API
+"""`make demo`: a cloud of three nodes in two zones on this machine, and a first guest in it, through the public API
 alone."""
 
 import json
@@ -6,22 +6,29 @@ import secrets
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+from andromede_cli import profiles
+from andromede_cli.failures import Misuse
 from andromede_sdk import ApiError
 from scripts.api import Api
 from scripts.cloud import Cloud
 from scripts.stack import ROOT, Stack
 
 VAR = ROOT / "var" / "demo"
-ZONES = {"node-a": "fr-idf-1", "node-b": "de-rhein-1", "node-c": "us-va-1"}
+# Two nodes in one zone: a move, a drain and a recovery have somewhere to go. REFUSED has no node and needs none.
+ZONES = {"node-a": "fr-idf-1", "node-b": "de-rhein-1", "node-c": "fr-idf-1"}
 ADMITTED = ["fr-idf-1", "de-rhein-1"]
+REFUSED = "us-va-1"
+PROFILE = "demo"
+# The command line as it stands in a checkout, which is not installed.
+CLI = "PYTHONPATH=clients/sdk:clients/cli .venv/bin/python -m andromede_cli"
 # Nothing is at stake here, so that people sign in with a password alone.
 SETTINGS = {"SECOND_FACTOR_DUTIES": ""}
 PERSON, OPERATOR = "demo@example.org", "operator-demo@example.org"
-KEY = VAR / "ssh-key"
+KEY, TOKENS = VAR / "ssh-key", VAR / "tokens"
 SSH_LIMIT_S = 120
 
 started = time.monotonic()
@@ -46,8 +53,10 @@ def say(line: str) -> None:
 
 
 def remove(cloud: Cloud) -> None:
+    token = TOKENS.read_text().split()[0] if TOKENS.exists() else ""
     cloud.down()
     cloud.forget()
+    forget_profile(token)
     say("the demo is gone; the guest images that were built stay in var/images")
 
 
@@ -59,19 +68,48 @@ def show(cloud: Cloud) -> None:
     say(f"project demo admits the zones {', '.join(ADMITTED)}")
     instance, network, volume = create(cloud, api)
     print_boot(api, instance)
-    prove(cloud, api, instance, network, volume)
+    prove(cloud, instance, network, volume, at=node_of(cloud, operator, instance))
     show_refusal(api)
     print_farewell(cloud, token, password(cloud))
 
 
 def tokens(cloud: Cloud) -> tuple[str, str]:
     """The project's token and an operator's, made once and kept in the demo's folder."""
-    file = VAR / "tokens"
-    if not file.exists():
-        file.touch(mode=0o600)
-        file.write_text("\n".join(cloud.make_project("demo")))
-    token, operator = file.read_text().split()
+    if not TOKENS.exists():
+        TOKENS.touch(mode=0o600)
+        TOKENS.write_text("\n".join(cloud.make_project("demo")))
+    token, operator = TOKENS.read_text().split()
     return token, operator
+
+
+def keep_profile(url: str, token: str) -> str:
+    """Write the profile `demo` of the command line, unless there is one of that name. It becomes the current profile
+    only if there was none at all.
+
+    Returns: how to call the command line with the profile; "" if the profile of that name is not this demo's.
+
+    Raises:
+        Misuse: the file of profiles cannot be read.
+    """
+    made, kept = profiles.Profile(url=url, token=token, project="demo"), profiles.load()
+    if not kept.known:
+        kept.current = PROFILE
+    if PROFILE not in kept.known:
+        kept.known[PROFILE] = made
+        profiles.save(kept)
+    if kept.known[PROFILE] != made:
+        return ""
+    return CLI if kept.current == PROFILE else f"{CLI} --profile {PROFILE}"
+
+
+def forget_profile(token: str) -> None:
+    """Remove the profile that keep_profile() wrote. A profile with another token is left alone."""
+    kept = profiles.load()
+    if PROFILE in kept.known and kept.known[PROFILE].token == token:
+        del kept.known[PROFILE]
+        if kept.current == PROFILE:
+            kept.current = profiles.DEFAULT
+        profiles.save(kept)
 
 
 def password(cloud: Cloud) -> str:
@@ -134,11 +172,20 @@ def print_boot(api: Api, instance: dict[str, Any]) -> None:
         print(f"          | {line}")
 
 
-def prove(cloud: Cloud, api: Api, instance: dict[str, Any], network: dict[str, Any], volume: dict[str, Any]) -> None:
-    """What the guest itself says, over ssh."""
+def node_of(cloud: Cloud, operator: str, instance: dict[str, Any]) -> str:
+    """Give the name of the node that an instance is on. `operator`: the token of an operator; others are not told."""
+    with closing(Api(cloud.stack.url, operator)) as api:
+        for name in cloud.zones:
+            if instance["id"] in [each["id"] for each in api.get(f"/v1/nodes/{name}/instances")["items"]]:
+                return name
+    raise SystemExit(f"{instance['name']} is on none of the nodes")
+
+
+def prove(cloud: Cloud, instance: dict[str, Any], network: dict[str, Any], volume: dict[str, Any], *, at: str) -> None:
+    """What the guest itself says, over ssh. `at`: the node that it is on."""
     address = instance["addresses"][0]["ip"]
     size = cloud.ssh(
-        instance, network, KEY, "hostname; cat /sys/block/vdb/serial; echo; cat /sys/block/vdb/size"
+        instance, network, KEY, "hostname; cat /sys/block/vdb/serial; echo; cat /sys/block/vdb/size", at=at
     ).split()
     serial = str(volume["id"]).replace("-", "")[:20]
     if size[:2] != [instance["name"], serial]:
@@ -147,14 +194,25 @@ def prove(cloud: Cloud, api: Api, instance: dict[str, Any], network: dict[str, A
 
 
 def show_refusal(api: Api) -> None:
-    say("one request that placement refuses: an instance in us-va-1, which the project's policy does not admit")
+    say(f"one request that placement refuses: an instance in {REFUSED}, which the project's policy does not admit")
     try:
-        api.post("instances", {"name": "abroad", "flavor": "tiny", "image": "tiny", "zones": ["us-va-1"]})
+        api.post("instances", {"name": "abroad", "flavor": "tiny", "image": "tiny", "zones": [REFUSED]})
     except ApiError as refused:
         print(f"          | {refused.status} {refused.code}")
         print(f"          | {refused.detail}")
     else:
         raise SystemExit("It was not refused.")
+
+
+def command_line(cloud: Cloud, token: str) -> str:
+    """What the farewell says of the command line."""
+    try:
+        call = keep_profile(cloud.stack.url, token)
+    except Misuse as wrong:
+        return f"no profile was written: {wrong}"
+    if not call:
+        return f"no profile was written: {profiles.path()} has another one named {PROFILE}"
+    return f"{call} instance list, with the profile {PROFILE} in {profiles.path()}"
 
 
 def print_farewell(cloud: Cloud, token: str, password: str) -> None:
@@ -166,6 +224,7 @@ Sign in    {PERSON}, or as one who operates the cloud {OPERATOR}
 Password   {password}
 API        {cloud.stack.url}/v1
 Token      {token}
+Commands   {command_line(cloud, token)}
 
 Go on with
   export TOKEN={token}

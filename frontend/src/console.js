@@ -65,9 +65,17 @@ function terminal(url, isReadOnly) {
     tell(isReadOnly ? words.watching : words.connected, "good");
     term.focus();
   };
-  socket.onmessage = (message) => term.write(new Uint8Array(message.data));
+  // The first message is what the guest wrote before. The terminal answers the questions in it (where is the cursor,
+  // what are you) as if they were asked now, and the guest would take the answers for keys: they are dropped.
+  let isFirst = true;
+  let isReplaying = false;
+  socket.onmessage = (message) => {
+    isReplaying ||= isFirst;
+    term.write(new Uint8Array(message.data), isFirst ? () => (isReplaying = false) : undefined);
+    isFirst = false;
+  };
   socket.onclose = (event) => ended(event.reason);
-  term.onData(send);
+  term.onData((text) => isReplaying || send(text));
   const resize = () => fit.fit();
   addEventListener("resize", resize);
   return {

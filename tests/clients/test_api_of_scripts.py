@@ -3,6 +3,7 @@
 import pytest
 
 from andromede_sdk import ApiError
+from scripts import demo
 from scripts.api import Api
 from tests.clients.conftest import Live
 
@@ -20,4 +21,14 @@ def test_paths_and_json_over_the_sdk(live: Live) -> None:
     api.delete_if_there("volumes/data")
     api.delete_if_there("volumes/data")
     assert api.get("/v1/healthz") == {"status": "ok"}
+    api.close()
+
+
+def test_the_demo_finds_the_node_of_its_guest(live: Live) -> None:
+    api = Api(live.url, live.token, project="demo")
+    api.wait(api.post("instances", {"name": "web", "flavor": "tiny", "image": "tiny"})["operation"])
+    web = api.get("instances/web")
+    found = demo.node_of(live.cloud, live.operator, web)
+    assert live.cloud.zones[found] == web["zone"]
+    api.delete_if_there("instances/web")
     api.close()

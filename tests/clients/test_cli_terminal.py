@@ -184,7 +184,8 @@ def test_ssh_gets_address_user_and_command_without_a_shell(
     cli.ok("instance", "ssh", "web", "--", "echo", "$(id); rm -rf /", PATH=path)
     address = made["addresses"][0]["ip"]
     options = ["-o", f"HostKeyAlias=andromede-{made['id']}"]
-    assert log.read_text().splitlines() == [*options, "-l", "debian", "--", address, "echo", "$(id); rm -rf /"]
+    direct = ["-o", "ConnectTimeout=5", *options]
+    assert log.read_text().splitlines() == [*direct, "-l", "debian", "--", address, "echo", "$(id); rm -rf /"]
     cli.ok("instance", "ssh", "web", "-u", "root", "-J", "gate", "-i", "key", PATH=path)
     assert log.read_text().splitlines() == ["-J", "gate", "-i", "key", *options, "-l", "root", "--", address]
     log.unlink()
@@ -192,6 +193,21 @@ def test_ssh_gets_address_user_and_command_without_a_shell(
         assert cli("instance", "ssh", "web", f"--user={user}", PATH=path).code == 2
     assert cli("instance", "ssh", "web", "--network", "other", PATH=path).code == 2
     assert not log.exists()
+
+
+def test_ssh_that_does_not_connect_tells_what_a_private_address_is(cli: Cli, fake_ssh: tuple[str, Path]) -> None:
+    path, log = fake_ssh
+    address = cli.ok("instance", "create", "web", *CREATE, "-o", "json").json["addresses"][0]["ip"]
+    ssh = log.with_name("bin") / "ssh"
+    ssh.write_text("#!/bin/sh\nexit 255\n")
+    failed = cli("instance", "ssh", "web", PATH=path)
+    assert failed.code == 255
+    for expected in (f"{address} is a private address", "andromede instance console web", "--jump"):
+        assert expected in failed.err
+    assert "private address" not in cli("instance", "ssh", "web", "--jump", "gate", PATH=path).err
+    ssh.write_text("#!/bin/sh\nexit 3\n")
+    ended = cli("instance", "ssh", "web", PATH=path)
+    assert (ended.code, ended.err) == (3, "")
 
 
 def test_somebody_works_at_the_serial_console(cli: Cli, terminals: list[Terminal]) -> None:

@@ -46,6 +46,9 @@ def test_the_application_and_its_end(in_project: InProject) -> None:
     assert "The policy stays in force" in tf.destroy()
     for kind in ("instances", "volumes", "networks", "affinity-groups", "ssh-keys"):
         assert api.get(kind)["items"] == []
+    tf.apply()
+    tf.assert_no_changes()
+    tf.destroy()
 
 
 def test_the_pages_are_as_the_code_says() -> None:

@@ -121,6 +121,22 @@ def test_volumes_of_an_instance_change_in_place_and_outlive_it(tf: Workspace, ap
     tf.destroy()
 
 
+def test_a_volume_of_an_instance_is_replaced(tf: Workspace, api: Api) -> None:
+    web = WEB % "volumes = [andromede_volume.data.id]"
+    zone = 'zones = ["fr-idf-1"]'
+    tf.write(DATA % zone + web).apply()
+    first = tf.state()["andromede_volume.data"]["id"]
+    tf.write(DATA % f'{zone}\nimage = "tiny"' + web)
+    assert "must be replaced" in tf.plan()
+    tf.apply()
+    second = tf.state()["andromede_volume.data"]["id"]
+    assert second != first
+    assert [each["volume"]["id"] for each in api.get("instances/web")["attachments"]] == [second]
+    assert [each["id"] for each in api.get("volumes")["items"]] == [second]
+    tf.assert_no_changes()
+    tf.destroy()
+
+
 def test_a_volume_grows_in_place_and_never_shrinks(tf: Workspace) -> None:
     tf.write(DATA % "").apply()
     grown = DATA.replace("= 1", "= 2") % ""

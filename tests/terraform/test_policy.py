@@ -30,7 +30,8 @@ def test_a_policy_from_the_first_atom_to_the_end(in_project: InProject) -> None:
     tf.assert_no_changes()
     assert [atom["id"] for atom in api.get("policy")["atoms"]] == ["home", "land"]
     tf.forget()
-    assert "has a policy already" in tf.refused()
+    assert "has a policy already" in tf.write(policy(HOME)).refused()
+    tf.write(policy(HOME, LAND))
     tf.run("import", ADDRESS, "law")
     tf.assert_no_changes()
     tf.write(policy(LAND))
@@ -40,6 +41,17 @@ def test_a_policy_from_the_first_atom_to_the_end(in_project: InProject) -> None:
     assert "The policy stays in force" in tf.destroy()
     assert tf.state() == {}
     assert len(api.get("policy")["atoms"]) == 2
+
+
+def test_a_policy_that_a_destroy_left_is_adopted_when_it_is_the_same(in_project: InProject) -> None:
+    tf, api = in_project("again")
+    tf.write(policy(HOME)).apply()
+    assert "The policy stays in force" in tf.destroy()
+    version = api.get("policy")["version"]
+    tf.apply()
+    assert tf.state()[ADDRESS]["version"] == version
+    assert api.get("policy")["version"] == version
+    tf.assert_no_changes()
 
 
 def test_a_wrong_atom_is_found_in_the_plan(in_project: InProject) -> None:

@@ -8,7 +8,7 @@ from clients.terraform.resources.base import CloudResource
 from clients.terraform.runtime.diagnostics import Failure
 from clients.terraform.runtime.provider import Private, Work
 from clients.terraform.runtime.schema import IdentityAttribute
-from clients.terraform.runtime.values import Values
+from clients.terraform.runtime.values import Value, Values
 
 if TYPE_CHECKING:
     from clients.terraform.api import Answer
@@ -29,6 +29,9 @@ class ProjectSetting(CloudResource):
     def create(self, work: Work) -> None:
         with explained(self.schema.attributes):
             found = self.cloud.api.read(self.path(work.planned), deadline=work.deadline)
+            if self._is_as_planned(found, work):
+                self._record(found, work)
+                return
             if found.document[self.setting]:
                 project = self.parent_of(work.planned)
                 text = f"Import it first: terraform import ADDRESS {project}"
@@ -45,9 +48,17 @@ class ProjectSetting(CloudResource):
             answer = self._put(work, version=version)
         except Unreachable:  # nobody knows whether it arrived: what is there now tells
             answer = self.cloud.api.read(self.path(work.planned), deadline=work.deadline)
-            if self.values(answer.document, work.planned)[self.setting] != work.planned[self.setting]:
+            if not self._is_as_planned(answer, work):
                 answer = self._put(work, version=version)
         self.check(answer.document)
+        self._record(answer, work)
+
+    def _is_as_planned(self, answer: "Answer", work: Work) -> bool:
+        """Whether the project already has what was planned: an earlier state that was destroyed may have left it."""
+        found: Value = self.values(answer.document, work.planned)[self.setting]
+        return bool(found == work.planned[self.setting])
+
+    def _record(self, answer: "Answer", work: Work) -> None:
         work.private["etag"] = answer.etag
         work.save({"project": self.parent_of(work.planned), **self.values(answer.document, work.planned)})
 

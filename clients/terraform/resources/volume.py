@@ -2,6 +2,7 @@
 
 import json
 
+from andromede_sdk.errors import ApiError
 from clients.terraform.cloud import Document, below, explained
 from clients.terraform.resources.base import ApiResource
 from clients.terraform.resources.common import (
@@ -21,6 +22,8 @@ from clients.terraform.runtime.durations import Timeouts
 from clients.terraform.runtime.provider import Plan, Work
 from clients.terraform.runtime.schema import BOOL, NUMBER, STRING, Attribute, IdentityAttribute, Schema
 from clients.terraform.runtime.values import Values, is_known
+
+CONFLICT = 409
 
 
 class VolumeResource(ApiResource):
@@ -98,6 +101,31 @@ class VolumeResource(ApiResource):
         with explained({}):
             holder = self.cloud.api.get(self.path(found))["instance"]
         return found | {"near_instance": holder["id"] if holder else None}
+
+    def _delete(self, work: Work) -> None:
+        """Detach the volume and delete it. Terraform replaces a volume before it updates the instance that names the
+        volume in `volumes`, so nothing else detaches it."""
+        try:
+            super()._delete(work)
+        except ApiError as problem:
+            if problem.code != "storage.volume.in_use":
+                raise
+            self._detach(work)
+            super()._delete(work)
+
+    def _detach(self, work: Work) -> None:
+        """Detach the volume from the instance that it is attached to. An instance that is gone, or that the API does
+        not let change now (409: it may be on its way out), is left alone: delete() tries again for a while."""
+        project = self.parent_of(work.state)
+        holder = self.cloud.api.get(self.path(work.state), deadline=work.deadline)["instance"]
+        if holder is None:
+            return
+        attachment = below(project, "instances", holder["id"], "attachments", work.state["id"])
+        try:
+            self.wait(self.cloud.api.delete(attachment, deadline=work.deadline), work)
+        except ApiError as problem:
+            if not self.is_gone(problem) and problem.status != CONFLICT:
+                raise
 
     def change(self, work: Work) -> bool:
         if not work.changed("size_gib"):

@@ -3,9 +3,9 @@ checked before ssh sees them, and no shell of this machine sees them at all."""
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
+import subprocess
 from gettext import gettext as _
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Annotated
@@ -16,10 +16,16 @@ import typer
 from andromede_cli.command import Instance, command
 from andromede_cli.failures import Misuse
 from andromede_cli.session import Session
+from andromede_cli.terminal import say
 
 if TYPE_CHECKING:
     from andromede_sdk.models import InstanceWithActions as Found
 
+CONNECT_LIMIT_S = 5
+# How ssh ends when ssh itself failed; otherwise it ends as the remote command did (ssh(1), EXIT STATUS).
+SSH_FAILED = 255
+# What a shell adds to the number of the signal that ended a program.
+SIGNALLED = 128
 USER_LABEL = "ssh-user"
 USER = re.compile(r"[a-z_][a-z0-9_.-]{0,31}")
 User = Annotated[
@@ -50,8 +56,18 @@ def ssh(
     if program is None:
         raise Misuse(_("There is no ssh on this machine."))
     words = arguments(found, user=user or _user_by_label(me, found), network=network)
-    options = [*(["-J", jump] if jump else []), *(["-i", identity] if identity else [])]
-    os.execv(program, ["ssh", *options, *words, *(line or [])])
+    # By a jump host the limit would also hold for the time in which somebody signs in there.
+    way = ["-J", jump] if jump else ["-o", f"ConnectTimeout={CONNECT_LIMIT_S}"]
+    options = [*way, *(["-i", identity] if identity else [])]
+    status = subprocess.call([program, *options, *words, *(line or [])])
+    address = words[-1]
+    if status == SSH_FAILED and not jump and ip_address(address).is_private:
+        advice = _(
+            "{address} is a private address. If ssh could not connect: the network of {name} is not reached from here. "
+            "Use `andromede instance console {name}`, or --jump with a machine that reaches it."
+        )
+        say(advice.format(address=address, name=found.name))
+    raise typer.Exit(status if status >= 0 else SIGNALLED - status)
 
 
 def arguments(instance: Found, *, user: str | None, network: str | None) -> list[str]:
