@@ -14,7 +14,7 @@ PARTS = {
     "account": ("login", "logout", "whoami", "profile"),
     "organizations": ("organization", "project", "member", "invitation", "service-account"),
     "tokens": ("token",),
-    "security": ("session", "password", "totp", "passkey", "identity", "user"),
+    "security": ("session", "password", "totp", "passkey", "identity", "user", "password-reset"),
     "quotas": ("limits", "quota", "quota-request"),
     "instances": ("instance",),
     "storage": ("volume",),
