@@ -154,8 +154,8 @@ WRITES = {
     "instance_create": 24,
     "volume_create": 25,
     "network_create": 15,
-    "ssh_key_create": 12,
-    "affinity_group_create": 12,
+    "ssh_key_create": 13,  # one to count those that there are
+    "affinity_group_create": 13,  # the same
     "instance_update": 15,
     "network_update": 13,
     "instance_power_off": 15,
