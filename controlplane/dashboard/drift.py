@@ -1,5 +1,7 @@
 """What is where it may not be, as the API's list of drift says it."""
 
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from controlplane.dashboard.asking import Api, Refused
@@ -9,11 +11,11 @@ MANY = 200
 NOT_ADMISSIBLE = ("drifted", "remediating")
 
 
-def drifted_in(api: Api, project: str, **filters: str) -> list[dict[str, Any]]:
-    """What of a project is where it may not be, two requests for all of it; nothing for whoever may not ask that."""
-    return [
-        each for state in NOT_ADMISSIBLE for each in _asked(api, project=project, state=state, limit=MANY, **filters)
-    ]
+def drifted_in(api: Api, project: str, *, most: int | None = None, **filters: str) -> list[dict[str, Any]]:
+    """What of a project is where it may not be, at `most` so much; nothing for whoever may not ask that. Two requests,
+    and one more for each MANY resources."""
+    found = (each for state in NOT_ADMISSIBLE for each in _asked(api, project=project, state=state, **filters))
+    return list(islice(found, most))
 
 
 def drift_of(api: Api, resource: str) -> dict[str, Any] | None:
@@ -21,11 +23,14 @@ def drift_of(api: Api, resource: str) -> dict[str, Any] | None:
     return next((each for each in _asked(api, resource=resource) if each["state"] in NOT_ADMISSIBLE), None)
 
 
-def _asked(api: Api, **query: Any) -> list[dict[str, Any]]:
-    try:
-        items: list[dict[str, Any]] = api.get("drift", **query)["items"]
-    except Refused as exc:
-        if exc.status != 403:
-            raise
-        return []
-    return items
+def _asked(api: Api, **query: str) -> Iterator[dict[str, Any]]:
+    page_token: str | None = ""
+    while page_token is not None:
+        try:
+            page = api.get("drift", **query, limit=MANY, page_token=page_token)
+        except Refused as exc:
+            if exc.status != 403:
+                raise
+            return
+        yield from page["items"]
+        page_token = page["next_page_token"]

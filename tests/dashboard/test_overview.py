@@ -7,16 +7,15 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from controlplane.compliance.models import Compliance, RemediationPlan
+from controlplane.compliance.models import RemediationPlan
 from controlplane.compliance.plans import plans_update
 from controlplane.compute.models import Instance
 from controlplane.dashboard.europe import APART, CENTRE_LAT, CENTRE_LON, SCALE, SIDE, projected, spots
 from controlplane.identity.services import user_create
-from controlplane.kernel import clock
 from controlplane.operations.models import Operation
 from controlplane.placement.errors import NoPlace
 from tests.dashboard.conftest import SignIn, browser_of
-from tests.dashboard.things import make_instance, make_volume, text_of
+from tests.dashboard.things import make_instance, make_volume, set_adrift, text_of
 from tests.world import Cloud, make_tenant, make_zone
 
 
@@ -45,22 +44,6 @@ def test_what_needs_somebody_is_named(cloud: Cloud, member: Client, home: str) -
     assert "error broken" in told
     assert "failed Create instance: broken" in told
     assert "Nothing is in error" not in told
-
-
-def set_adrift(instance: Instance, state: str = "drifted") -> None:
-    failing = [{"atom": "france", "code": "ATTR_MISMATCH", "level": "project", "detail": "IE", "policy": ""}]
-    Compliance.objects.filter(resource_id=instance.pk).delete()
-    Compliance.objects.create(
-        resource_id=instance.pk,
-        kind="instance",
-        project=instance.project,
-        zone="fr-idf-1",
-        since=clock.now(),
-        node=instance.node,
-        state=state,
-        failing=failing,
-        checked_at=clock.now(),
-    )
 
 
 def test_what_drifted_is_named(cloud: Cloud, member: Client, home: str) -> None:

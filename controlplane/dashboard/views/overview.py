@@ -85,7 +85,7 @@ class Overview(ProjectPage):
     def drifted(self) -> list[dict[str, Any]]:
         """The first of what is where it may not be any more. A plan that was approved has moved nothing yet: until when
         it is to be remedied stands beside it, as `deadline_at`."""
-        found = drifted_in(self.api, self.project["id"])[:WORST]
+        found = drifted_in(self.api, self.project["id"], most=WORST)
         has_plan = any(each["state"] == "remediating" for each in found)
         plans = self.of_project("remediation-plans", state="approved", limit=1)["items"] if has_plan else []
         deadlines = {item["resource_id"]: item["deadline_at"] or plan["deadline_at"]
