@@ -1,6 +1,6 @@
 """What is where it may not be, as the API's list of drift says it."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import islice
 from typing import Any
 
@@ -21,6 +21,17 @@ def drifted_in(api: Api, project: str, *, most: int | None = None, **filters: st
 def drift_of(api: Api, resource: str) -> dict[str, Any] | None:
     """The row of a resource that is where it may not be; None: it may be there, or whoever looks may not ask that."""
     return next((each for each in _asked(api, resource=resource) if each["state"] in NOT_ADMISSIBLE), None)
+
+
+def names_of(api: Api, resources: Collection[str]) -> dict[str, str]:
+    """What resources that have a place are called, by their ids; not those that whoever looks may not see."""
+    names: dict[str, str] = {}
+    for each in _asked(api) if resources else ():
+        if each["resource_id"] in resources:
+            names[each["resource_id"]] = each["name"]
+        if len(names) == len(resources):
+            break
+    return names
 
 
 def _asked(api: Api, **query: str) -> Iterator[dict[str, Any]]:
