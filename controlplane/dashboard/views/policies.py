@@ -195,9 +195,13 @@ class PolicyEditor(PolicyPage):
         outcome = self.api.ask("PUT", self.whose.path(), Sent(body, {"dry_run": "true"}, version=self.version)).data
         names = names_of(self.api, [each["resource_id"] for each in outcome["drifted"]])
         drifted = [each | {"name": names.get(each["resource_id"])} for each in outcome["drifted"]]
-        outcome = {**outcome, "drifted": drifted}
-        more = {"verdicts": self.verdicts(atoms), "shown": self.digest(atoms)}
-        return self.editor(rows, errors=errors, outcome=outcome, **more)
+        return self.editor(
+            rows,
+            errors=errors,
+            outcome={**outcome, "drifted": drifted},
+            verdicts=self.verdicts(atoms),
+            shown=self.digest(atoms),
+        )
 
     def digest(self, atoms: Atoms) -> str:
         """Of the clauses and of the version that they replace: what a preview is about."""
