@@ -42,7 +42,7 @@ from controlplane.kernel import clock
 from controlplane.kernel.db import by_id, move
 from controlplane.kernel.errors import CloudError
 from controlplane.kernel.names import as_uuid
-from controlplane.kernel.reasons import Reason
+from controlplane.kernel.reasons import Reason, either
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ def may_export(actor: Actor, organization: Organization) -> None:
     """
     role = actor.within_organization(organization).role if organization.pk in actor.organization_ids else NO_ROLE
     if role not in READERS and not actor.is_auditor:
-        raise RoleNeeded(role=Role.SOVEREIGNTY_OFFICER)
+        raise RoleNeeded(role=either(*READERS))
 
 
 def export_ask(actor: Actor, organization: Organization, start: datetime, end: datetime) -> EvidenceExport:

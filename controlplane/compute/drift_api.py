@@ -12,7 +12,7 @@ from controlplane.compliance.selectors import drift, image_drift
 from controlplane.compute.selectors import names_of
 from controlplane.identity.api import ActorView
 from controlplane.kernel.fields import Out
-from controlplane.kernel.listing import Listing, among, exactly
+from controlplane.kernel.listing import Listing, among, exactly, has_id
 from controlplane.kernel.rest import route
 from controlplane.placement.models import DRIFT_ACTIONS
 from controlplane.placement.serializers import ClauseOut
@@ -22,6 +22,8 @@ DRIFT = Listing(
         "state": among("state", COMPLIANCE.moves),
         "zone": exactly("zone", "What is in this zone."),
         "kind": among("kind", ("instance", "volume")),
+        "project": has_id("project_id", "What is of the project with this id."),
+        "resource": has_id("resource_id", "The resource with this id."),
     },
     sorts=("resource_id", "-resource_id"),
 )

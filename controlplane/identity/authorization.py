@@ -40,7 +40,8 @@ from controlplane.identity.rights import (
     WATCHERS,
     Roles,
 )
-from controlplane.identity.roles import NO_ROLE, PLATFORM
+from controlplane.identity.roles import NO_ROLE, least
+from controlplane.kernel.reasons import either
 
 ORGANIZATION_SCOPE = "organization"
 
@@ -575,18 +576,9 @@ def _with_roles(actor: Actor, roles: Roles) -> Actor:
         grants={place: role for place, role in actor.grants.items() if role in roles},
     )
     if not (let_in.sees_all or let_in.memberships or let_in.grants):
-        raise RoleNeeded(role=needed(roles))
+        raise RoleNeeded(role=either(*least(roles)))
     return let_in
 
 
 def _is_for_projects(actor: Actor) -> bool:
     return actor.project_id is not None or actor.scope.project_ids is not None
-
-
-# Which role to ask for first.
-LEAST_FIRST = ("member", "viewer", "billing", "admin", "sovereignty_officer", "owner", *PLATFORM)
-
-
-def needed(roles: Roles) -> str:
-    """The one of the roles that is told to whoever has none of them."""
-    return next(role for role in LEAST_FIRST if role in roles)

@@ -1,6 +1,6 @@
 """Which role includes which, and what is left of a credential's role when its owner has another one now."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from controlplane.identity.models import Role
 
@@ -26,6 +26,20 @@ INCLUDES: Mapping[str, frozenset[str]] = {
 def includes(held: str, wanted: str) -> bool:
     """Whether somebody with the role `held` may pass on, or end, a credential with the role `wanted`."""
     return wanted in INCLUDES.get(held, ())
+
+
+# In which order roles are named to whoever has none of them.
+LEAST_FIRST = (Role.VIEWER, Role.BILLING, Role.MEMBER, Role.ADMIN, OFFICER, Role.OWNER)
+
+
+def least(roles: Collection[str]) -> list[str]:
+    """Which of the roles to ask for: those of an organization that include no other one of `roles`; where there are
+    none, the duties for the platform."""
+    of_organization = [role.value for role in LEAST_FIRST if role in roles]
+    found = [
+        role for role in of_organization if not any(includes(role, other) for other in of_organization if other != role)
+    ]
+    return found or [duty for duty in PLATFORM if duty in roles]
 
 
 def capped(wanted: str, held: str) -> str:

@@ -27,7 +27,7 @@ from controlplane.placement.core.reading import as_rfc3339
 from controlplane.placement.core.request import Group, Request, Resources
 from controlplane.placement.core.roles import ROLES_OF
 from controlplane.placement.effective import Source, Subject
-from controlplane.placement.errors import InsufficientCapacity, NoPlace, PolicyUnsatisfiable
+from controlplane.placement.errors import InsufficientCapacity, NoPlace, NotAdmittedHere, PolicyUnsatisfiable
 from controlplane.placement.fleet_cache import FLEET
 from controlplane.placement.models import Decision, Exemption
 from controlplane.placement.selectors import PoolWish
@@ -289,11 +289,13 @@ def _evidence(row: Decision, taken: Taken) -> dict[str, object]:
     }
 
 
-def refuse(ask: Ask, taken: Taken) -> NoReturn:
-    """Store the refusal and tell it. It stays stored when the request that is refused is rolled back.
+def refuse(ask: Ask, taken: Taken, *, here: str = "") -> NoReturn:
+    """Store the refusal and tell it. It stays stored when the request that is refused is rolled back. `here`: the zone
+    in which the consumer is to stay.
 
     Raises:
         PolicyUnsatisfiable: no zone that it could be in is admitted.
+        NotAdmittedHere: the same, where it is the zone `here` that fails clauses.
         InsufficientCapacity: some nodes may take it, and none of them has room.
         NoPlace: a zone is admitted, and its nodes are kept from it by something else than a lack of room.
     """
@@ -302,12 +304,23 @@ def refuse(ask: Ask, taken: Taken) -> NoReturn:
     if ask.excluded:
         document = within(document, ask.zones, away_from=[str(node) for node in ask.excluded])
     lines = {language: " ".join(tenant(document, language)) for language in ("en", "fr")}
-    error = _refusal(ask, taken.decision)(
-        explanation=lines["en"], explanation_fr=lines["fr"], placement_decision=str(decision.pk)
-    )
+    facts = {
+        "explanation": lines["en"],
+        "explanation_fr": lines["fr"],
+        "placement_decision": str(decision.pk),
+    }
+    kind = _refusal(ask, taken.decision)
+    clauses = _failing_in(here, taken.decision) if kind is PolicyUnsatisfiable else []
+    error = NotAdmittedHere(zone=here, clauses=", ".join(clauses), **facts) if clauses else kind(**facts)
     error.kept = partial(_insert, taken, decision, evidence)
     error.keep()
     raise error
+
+
+def _failing_in(zone_id: str, decision: core.Decision) -> list[str]:
+    """The clauses that the zone fails, as level/atom."""
+    results = (result for zone in decision.zones if zone.zone == zone_id for result in zone.results)
+    return list(dict.fromkeys(f"{each.ref.level}/{each.ref.atom}" for each in results if each.result != "T"))
 
 
 def _refusal(ask: Ask, decision: core.Decision) -> type[InsufficientCapacity | NoPlace | PolicyUnsatisfiable]:

@@ -27,6 +27,16 @@ class PolicyUnsatisfiable(Unprocessable):
     detail = "No zone that the policy admits can take it. {explanation}"
 
 
+class NotAdmittedHere(PolicyUnsatisfiable):
+    """The same of what has a place already, and is to do something there: where else it could be placed does not
+    matter. `clauses`: those that its own zone fails, as level/atom."""
+
+    detail = (
+        "It is in {zone}, which {clauses} does not admit, so this is refused. Make it anew in a zone that is admitted, "
+        "have the policy changed, or ask for an exemption."
+    )
+
+
 class PolicyInvalid(InvalidRequest):
     code = "placement.policy_invalid"
     title = "Invalid policy"

@@ -82,7 +82,7 @@ def check_here(ask: Ask) -> Taken:
     need_here(node, ask.operation)
     taken = take_again(ask, node.pk)
     if not taken.decision.is_admitted:
-        refuse(ask, taken)
+        refuse(ask, taken, here=node.zone_id)
     return taken
 
 

@@ -7,6 +7,7 @@ from controlplane.catalog.models import Image
 from controlplane.compute.models import Instance
 from controlplane.identity.models import ApiToken
 from controlplane.kernel import clock
+from controlplane.kernel.ids import new_id
 from controlplane.placement.policies import policy_set
 from controlplane.reconcilers import drift, image_files
 from tests import facts
@@ -35,6 +36,16 @@ def test_drift_is_told_with_what_failed_and_a_plan(api: Caller, cloud: Cloud, in
     assert row["name"] == "web"
     assert (row["resource_id"], row["zone"]) == (str(instance.pk), "fr-idf-1")
     assert [(clause["atom"], clause["code"]) for clause in row["failing"]] == [("snc", "CERT_SUSPENDED")]
+    for own, elsewhere in (("project", new_id()), ("resource", new_id())):
+        asked = row[{"project": "project", "resource": "resource_id"}[own]]
+        assert api.get(f"/v1/drift?{own}={asked}").body["items"] == [row]
+        assert api.get(f"/v1/drift?{own}={elsewhere}").body["items"] == []
+        assert api.get(f"/v1/drift?{own}=alpha").status == 400
+    refused = api.post("instances/web/actions/reboot")
+    assert refused.problem[:2] == (422, "policy_unsatisfiable")
+    assert refused.body["detail"].startswith("It is in fr-idf-1, which project/snc does not admit, so this is refused.")
+    assert refused.body["facts"] == {"clauses": "project/snc", "zone": "fr-idf-1"}
+    assert refused.body["placement_decision"]
     (plan,) = api.get("remediation-plans").body["items"]
     assert [item["resource_id"] for item in plan["items"]] == [str(instance.pk)]
     project = cloud.tenant.project

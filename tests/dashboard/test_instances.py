@@ -10,7 +10,7 @@ from controlplane.compute.models import Instance
 from controlplane.operations.models import Operation
 from controlplane.storage.models import Volume
 from tests.dashboard.conftest import SignIn
-from tests.dashboard.things import errors_of, finish_all, make_instance, make_volume, text_of
+from tests.dashboard.things import errors_of, finish_all, make_instance, make_volume, set_adrift, text_of
 from tests.world import Cloud, make_flavor
 
 TABS = ("", "/volumes", "/network", "/placement", "/activity", "/log", "/settings", "/resize", "/rebuild", "/delete")
@@ -51,6 +51,25 @@ def test_the_list_is_sorted_by_its_heads(member: Client, home: str, cloud: Cloud
     assert names("?sort=created_at")[0] == ["b", "a", "c"]
     assert 'aria-sort="descending"><a href="?sort=created_at">' in names("?sort=-created_at")[1]
     assert names("?sort=nonsense")[0] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(("state", "words"), [("drifted", "drifted"), ("remediating", "being remedied")])
+def test_what_drifted_is_marked_wherever_it_is_shown(
+    member: Client, home: str, instance: Instance, page: str, state: str, words: str
+) -> None:
+    """In the list, on its page and where its placement is explained, each with the way to why."""
+    other = make_instance(member, home, name="other")
+    set_adrift(instance, state)
+    badge = f'<a href="/drift?resource={instance.pk}"><span class="state '
+    for url in (f"{home}/instances", page, f"{page}/placement"):
+        assert badge in member.get(url).content.decode(), url
+        assert words in text_of(member.get(url)), url
+    assert f"/drift?resource={other.pk}" not in member.get(f"{home}/instances").content.decode()
+    assert "may not be there any more" not in text_of(member.get(f"{home}/instances/{other.pk}/placement"))
+    told = text_of(member.get(f"{page}/placement"))
+    assert "It is in fr-idf-1, and may not be there any more." in told and "france" in told
+    why = text_of(member.get(f"/drift?resource={instance.pk}"))
+    assert "web" in why and "other" not in why
 
 
 def test_the_list_is_filtered_by_zone(member: Client, home: str, instance: Instance) -> None:

@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from controlplane.compliance.models import Compliance
+from controlplane.compliance.models import RemediationPlan
+from controlplane.compliance.plans import plans_update
 from controlplane.compute.models import Instance
 from controlplane.dashboard.europe import APART, CENTRE_LAT, CENTRE_LON, SCALE, SIDE, projected, spots
 from controlplane.identity.services import user_create
-from controlplane.kernel import clock
 from controlplane.operations.models import Operation
 from controlplane.placement.errors import NoPlace
 from tests.dashboard.conftest import SignIn, browser_of
-from tests.dashboard.things import make_instance, make_volume, text_of
+from tests.dashboard.things import make_instance, make_volume, set_adrift, text_of
 from tests.world import Cloud, make_tenant, make_zone
 
 
@@ -47,24 +47,37 @@ def test_what_needs_somebody_is_named(cloud: Cloud, member: Client, home: str) -
 
 
 def test_what_drifted_is_named(cloud: Cloud, member: Client, home: str) -> None:
-    instance = make_instance(member, home, name="adrift")
-    failing = [{"atom": "france", "code": "ATTR_MISMATCH", "level": "project", "detail": "IE", "policy": ""}]
-    Compliance.objects.filter(resource_id=instance.pk).delete()
-    Compliance.objects.create(
-        resource_id=instance.pk,
-        kind="instance",
-        project=instance.project,
-        zone="fr-idf-1",
-        since=clock.now(),
-        node=instance.node,
-        state="drifted",
-        failing=failing,
-        checked_at=clock.now(),
-    )
+    set_adrift(make_instance(member, home, name="adrift"))
     answer = member.get(home)
     assert "drifted adrift" in text_of(answer)
     assert "refused by policy (project/france)" in text_of(answer)
     assert "Nothing is in error" not in text_of(answer)
+
+
+def test_an_approved_plan_does_not_make_all_well(cloud: Cloud, member: Client, home: str) -> None:
+    """Until what drifted is elsewhere, the page says that it is not, until when it has to be, and who moves it."""
+    set_adrift(make_instance(member, home, name="adrift"))
+    assert plans_update() == 1
+    plan = RemediationPlan.objects.get(state="proposed")
+    member.post(f"{home}/remediation/{plan.pk}/approve")
+    plan.refresh_from_db()
+    assert plan.state == "approved"
+    answer = member.get(home)
+    told = text_of(answer)
+    assert "Nothing is in error" not in told
+    assert "being remedied adrift" in told
+    assert "To be remedied by:" in told and f'datetime="{plan.items[0]["deadline_at"]}"' in answer.content.decode()
+    assert "nothing moves it by itself: a member of the project makes it anew" in told
+    assert f'href="{home}/remediation"' in answer.content.decode()
+
+
+def test_drift_of_other_projects_does_not_hide_ones_own(cloud: Cloud, signed_in: SignIn, home: str) -> None:
+    """Whoever sees all projects sees what drifted in this one, and nothing of the others."""
+    operator, beta = signed_in("operator"), make_tenant("beta")
+    member = signed_in("member")
+    set_adrift(make_instance(member, home, name="adrift"))
+    assert "drifted adrift" in text_of(operator.get(home))
+    assert "Nothing is in error" in text_of(operator.get(f"/projects/{beta.project.pk}"))
 
 
 @pytest.mark.parametrize("role", ["owner", "viewer", "billing", "sovereignty_officer"])

@@ -13,7 +13,9 @@ from controlplane.identity.services import membership_set, user_create
 from controlplane.placement.core.attributes import ASKABLE, PARTY_ROLES
 from controlplane.placement.core.roles import ROLES_OF
 from controlplane.placement.models import PolicyProposal, PolicyVersion
+from controlplane.reconcilers import drift
 from tests.dashboard.conftest import SignIn, browser_of
+from tests.dashboard.things import make_instance, text_of
 from tests.world import Cloud
 
 FRENCH = {"clause": ["0:location.territory"], "c0-op": "in", "c0-value": "FR", "c0-id": "home"}
@@ -31,10 +33,22 @@ def version_in(page: bytes) -> str:
     return found[1].decode().replace("&quot;", '"')
 
 
+def shown_in(page: bytes) -> str:
+    """The mark of the clauses whose outcome the page shows."""
+    found = re.search(rb'name="shown" value="([^"]*)"', page)
+    assert found is not None
+    return found[1].decode()
+
+
+def previewed(browser: Client, url: str, fields: dict[str, object]) -> dict[str, object]:
+    """What the editor sends to save what it has just shown."""
+    begun = {**fields, "version": version_in(browser.get(f"{url}/edit").content)}
+    tried = browser.post(f"{url}/edit", {**begun, "do": "try"})
+    return {**begun, "shown": shown_in(tried.content), "do": "save"}
+
+
 def saved(browser: Client, url: str, fields: dict[str, object]) -> None:
-    answer = browser.post(
-        f"{url}/edit", {**fields, "version": version_in(browser.get(f"{url}/edit").content), "do": "save"}
-    )
+    answer = browser.post(f"{url}/edit", previewed(browser, url, fields))
     assert answer.status_code == 302, answer.content.decode()
 
 
@@ -122,6 +136,34 @@ def test_it_is_written_by_rows_and_says_what_would_change(officer: Client, home:
     assert "version 1" in page and "<strong>Territory:</strong> one of" in page
 
 
+SAVE = b'name="do" value="save"'
+
+
+def test_nothing_is_saved_that_was_not_shown(officer: Client, home: str, cloud: Cloud) -> None:
+    """Without a script too: the button is there once the outcome of the same clauses has been shown."""
+    url = f"{home}/policy/edit"
+    assert SAVE not in officer.get(url).content
+    at_once = officer.post(url, {**FRENCH, "do": "save"})
+    assert at_once.status_code == 200
+    assert b"Nothing was saved yet." in at_once.content and b"It demands more." in at_once.content
+    assert SAVE in at_once.content
+    seen = {**FRENCH, "do": "save", "version": version_in(at_once.content), "shown": shown_in(at_once.content)}
+    changed = officer.post(url, {**seen, "c0-value": "DE"})
+    assert b"Nothing was saved yet." in changed.content and shown_in(changed.content) != seen["shown"]
+    assert not PolicyVersion.objects.filter(project=cloud.tenant.project).exists()
+    assert officer.post(url, seen).status_code == 302
+    assert PolicyVersion.objects.filter(project=cloud.tenant.project).count() == 1
+
+
+def test_what_would_drift_is_named_before_it_is_saved(officer: Client, member: Client, home: str, cloud: Cloud) -> None:
+    make_instance(member, home, name="at-risk")
+    drift.reconcile()
+    tried = officer.post(f"{home}/policy/edit", {**FRENCH, "do": "try"})
+    told = text_of(tried)
+    assert "Once this is in force, these drift" in told and "at-risk (fr-idf-1)" in told
+    assert tried.content.index(b"these drift") < tried.content.index(SAVE)
+
+
 def test_a_mistake_is_told_beside_its_field(officer: Client, home: str) -> None:
     answer = officer.post(f"{home}/policy/edit", {**FRENCH, "c0-value": "UK", "do": "try"}).content.decode()
     assert "the code of UK is GB" in answer[answer.index('id="id_c0-value"') :].partition("</fieldset>")[0]
@@ -164,8 +206,10 @@ def test_who_was_overtaken_is_told_and_loses_nothing(officer: Client, home: str,
 def test_what_demands_less_waits_for_somebody_else(officer: Client, home: str, cloud: Cloud) -> None:
     url = f"{home}/policy"
     saved(officer, url, FRENCH)
-    assert b"say why" in officer.post(f"{url}/edit", {**LOOSER, "do": "save"}).content
-    answer = officer.post(f"{url}/edit", {**LOOSER, "do": "save", "reason": "A site on the Rhine."})
+    looser = previewed(officer, url, LOOSER)
+    without = officer.post(f"{url}/edit", looser).content
+    assert b"say why" in without and b"Propose it" in without
+    answer = officer.post(f"{url}/edit", {**looser, "reason": "A site on the Rhine."})
     proposal = PolicyProposal.objects.get()
     assert answer["Location"] == f"/proposals/{proposal.pk}"
     page = officer.get(answer["Location"]).content.decode()

@@ -15,7 +15,8 @@ from controlplane.audit import evidence, exports, log_key
 from controlplane.audit.models import EvidenceRecord
 from controlplane.compliance.models import RemediationPlan
 from controlplane.compute.models import Instance
-from controlplane.dashboard.views.evidence import leads_to_root
+from controlplane.dashboard.views.evidence import EXPORTERS, EXPORTING_DUTY, leads_to_root
+from controlplane.identity.authorization import TABLE
 from controlplane.identity.models import User
 from controlplane.identity.services import user_create
 from controlplane.kernel import clock
@@ -252,6 +253,32 @@ def test_evidence_is_asked_for_waited_for_and_fetched(
     assert file["Content-Type"] == "application/x-tar"
     assert b"verify.py" in b"".join(file.streaming_content)
     assert member.get(f"{asked['Location']}/file").status_code == 403
+
+
+@pytest.mark.parametrize("role", ["owner", "sovereignty_officer", "auditor"])
+def test_whoever_may_export_evidence_can_ask_for_it(signed_in: SignIn, cloud: Cloud, role: str) -> None:
+    browser = signed_in(role)
+    assert '<a class="button" href="/evidence/new-export">' in browser.get("/evidence").content.decode()
+    organization, today = str(cloud.tenant.project.organization_id), clock.now().date()
+    begun = browser.get("/evidence/new-export").content.decode()
+    assert f'<option value="{organization}">' in begun and 'aria-disabled="true"' not in begun
+    fields = {"organization": organization, "first": today - timedelta(days=1), "last": today}
+    assert browser.post("/evidence/new-export", fields).status_code == 302
+
+
+@pytest.mark.parametrize("role", ["operator", "admin", "member", "viewer"])
+def test_whoever_may_not_export_evidence_is_told_whom_to_ask(signed_in: SignIn, cloud: Cloud, role: str) -> None:
+    browser = signed_in(role)
+    said = "You may not export evidence. Ask an owner or a sovereignty officer of the organization"
+    for url in ("/evidence", "/evidence/new-export"):
+        html = browser.get(url).content.decode()
+        assert f'type="button" aria-disabled="true" title="{said}' in html, url
+    assert 'href="/evidence/new-export"' not in browser.get("/evidence").content.decode()
+    assert said in text_of(browser.get("/evidence/new-export"))
+
+
+def test_the_pages_know_who_may_export() -> None:
+    assert {*EXPORTERS, EXPORTING_DUTY} == TABLE["evidence_export_create"].roles
 
 
 @pytest.fixture

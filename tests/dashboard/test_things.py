@@ -5,12 +5,14 @@ from pathlib import Path
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from pytest_django import Settings
 
 from controlplane.catalog.models import Image
 from controlplane.identity.models import ApiToken, Organization
 from controlplane.network.models import Network
 from controlplane.webhooks.models import Webhook
 from tests.dashboard.conftest import SignIn
+from tests.dashboard.things import text_of
 from tests.services.catalog.disks import qcow2
 from tests.world import Cloud
 
@@ -73,6 +75,30 @@ def test_sent_twice_it_is_made_once(home: str, member: Client) -> None:
     first, second = (member.post(f"{home}/networks/new", form)["Location"] for _ in range(2))
     assert first == second
     assert Network.objects.filter(name="mine").count() == 1
+
+
+def test_a_network_is_said_to_end_at_its_zone(home: str, cloud: Cloud, member: Client) -> None:
+    """Before it is made, where there is none, and on its page: guests in two zones do not reach each other."""
+    said = "reach one another within a zone; there is no traffic between zones"
+    assert said in text_of(member.get(f"{home}/networks/new"))
+    assert said in text_of(member.get(f"{home}/networks/{cloud.network.pk}"))
+    Network.objects.all().delete()
+    assert said in text_of(member.get(f"{home}/networks"))
+
+
+def test_a_network_without_name_servers_says_what_its_guests_lack(home: str, member: Client) -> None:
+    assert "Left empty: the guests have no name resolution (DNS)." in text_of(member.get(f"{home}/networks/new"))
+    page = member.post(f"{home}/networks/new", {"name": "mute", "cidr": "10.1.0.0/24"})["Location"]
+    assert "Name servers none: the guests have no name resolution (DNS)" in text_of(member.get(page))
+
+
+def test_the_name_servers_of_the_platform_are_named_where_there_are_some(
+    home: str, member: Client, settings: Settings
+) -> None:
+    settings.DEFAULT_DNS_SERVERS = ["9.9.9.9"]
+    assert "Left empty: those of the platform, 9.9.9.9." in text_of(member.get(f"{home}/networks/new"))
+    page = member.post(f"{home}/networks/new", {"name": "named", "cidr": "10.1.0.0/24"})["Location"]
+    assert "Name servers 9.9.9.9" in text_of(member.get(page))
 
 
 def test_who_may_only_look_is_told_so(home: str, signed_in: SignIn) -> None:

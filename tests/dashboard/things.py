@@ -5,7 +5,9 @@ from typing import Any
 
 from django.test import Client
 
+from controlplane.compliance.models import Compliance
 from controlplane.compute.models import Instance
+from controlplane.kernel import clock
 from controlplane.operations.models import Operation
 from controlplane.storage.models import Volume
 from tests.world import run
@@ -33,6 +35,23 @@ def make_volume(browser: Client, home: str, **changed: Any) -> Volume:
     assert answer.status_code == 302, text_of(answer)
     finish_all()
     return Volume.objects.get(name=changed.get("name", "data"))
+
+
+def set_adrift(instance: Instance, state: str = "drifted") -> None:
+    """As a sweep finds it after the policy of its project has become tighter."""
+    failing = [{"atom": "france", "code": "ATTR_MISMATCH", "level": "project", "detail": "IE", "policy": ""}]
+    Compliance.objects.filter(resource_id=instance.pk).delete()
+    Compliance.objects.create(
+        resource_id=instance.pk,
+        kind="instance",
+        project=instance.project,
+        zone="fr-idf-1",
+        since=clock.now(),
+        node=instance.node,
+        state=state,
+        failing=failing,
+        checked_at=clock.now(),
+    )
 
 
 def text_of(answer: Any) -> str:

@@ -9,6 +9,7 @@ from django import forms
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from controlplane.audit.core.checkpoints import parse_head, parse_request
@@ -21,14 +22,37 @@ from controlplane.dashboard.page import FormPage, Page, Text
 from controlplane.kernel import clock
 
 MANY = 200
+# Who may export, as the API has it for `evidence_export_create`: by a membership, or by a duty for the platform.
+EXPORTERS, EXPORTING_DUTY = ("owner", "sovereignty_officer"), "auditor"
 MONTH = timedelta(days=30)
 DAY = forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})  # as browsers want it, in any language
 
 
-class EvidenceHome(Page):
+class EvidencePage(Page):
+    """A page on which exports begin."""
+
+    section = "evidence"
+
+    def exported(self) -> list[dict[str, Any]]:
+        """The organizations whose evidence the reader may export."""
+        if self.me["duty"] == EXPORTING_DUTY:
+            organizations: list[dict[str, Any]] = self.api.get("organizations", limit=MANY)["items"]
+            return organizations
+        return [each["organization"] for each in self.me["memberships"] if each["role"] in EXPORTERS]
+
+    def why_no_export(self) -> str:
+        """Why the reader may export nothing; nothing where they may."""
+        if self.me["duty"] == EXPORTING_DUTY or self.exported():
+            return ""
+        return gettext(
+            "You may not export evidence. Ask an owner or a sovereignty officer of the organization, or an auditor of "
+            "the platform."
+        )
+
+
+class EvidenceHome(EvidencePage):
     template = "dashboard/evidence/home.html"
     title = _("Evidence")
-    section = "evidence"
 
     def context(self) -> dict[str, Any]:
         filters = {name: self.query(name) for name in ("kind", "resource")}
@@ -39,6 +63,7 @@ class EvidenceHome(Page):
             "is_filtered": any(filters.values()),
             "kinds": clauses.RECORD_KINDS.items(),
             "checkpoint": self.checkpoint(),
+            "obstacle": self.why_no_export(),
         }
 
     def checkpoint(self) -> dict[str, Any] | None:
@@ -142,10 +167,9 @@ class ExportForm(ApiForm):
         super().take({**problem, "errors": errors})
 
 
-class ExportCreate(FormPage):
+class ExportCreate(FormPage, EvidencePage):
     template = "dashboard/forms/page.html"
     title = _("Export evidence")
-    section = "evidence"
     form_class = ExportForm
     submit = _("Have it made")
 
@@ -157,14 +181,14 @@ class ExportCreate(FormPage):
         return {"first": today - MONTH, "last": today, **super().initial()}
 
     def choices(self) -> dict[str, Any]:
-        return {"organizations": named(self.api.get("organizations", limit=MANY)["items"])}
+        return {"organizations": named(self.exported())}
 
     def context(self) -> dict[str, Any]:
         lead = _(
             "A file with every record of the organization’s projects in that time, with proofs, keys, and a program "
             "that verifies it without a network."
         )
-        return {"lead": lead, "back": reverse("evidence")}
+        return {"lead": lead, "back": reverse("evidence"), "obstacle": self.why_no_export()}
 
     def send(self, form: ApiForm) -> str:
         """Without a key: of today, the same form asks for a second more when it is sent again."""

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from controlplane.dashboard import words
 from controlplane.dashboard.asking import Refused
+from controlplane.dashboard.drift import drift_of, drifted_in
 from controlplane.dashboard.forms import ApiForm
 from controlplane.dashboard.page import Action, FormPage, ProjectPage, Text
 from controlplane.dashboard.placement import verdicts
@@ -43,14 +44,17 @@ class InstanceList(ListPage):
     template = "dashboard/instances/list.html"
     title = _("Instances")
     section = "instances"
-    live = "instance operation"
+    live = "instance operation drift remediation"
     collection = "instances"
     states = STATES
 
     def context(self) -> dict[str, Any]:
         deeds = [(button.name, button.words, button.icon, button.right, "quiet small") for button in BUTTONS]
         delete = ("delete", _("Delete"), "trash-2", InstanceDelete.right, "danger small")
-        return super().context() | {"deeds": [*deeds, delete]}
+        context = super().context()
+        drifted = {each["resource_id"]: each for each in drifted_in(self.api, self.project["id"], kind="instance")}
+        instances = [each | {"drift": drifted.get(each["id"])} for each in context["instances"]]
+        return context | {"instances": instances, "deeds": [*deeds, delete]}
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ TABS = (
 
 class InstancePage(ProjectPage):
     section = "instances"
-    live = "instance operation volume"
+    live = "instance operation volume drift remediation"
     tab = ""
 
     @cached_property
@@ -100,7 +104,8 @@ class InstancePage(ProjectPage):
 
     def frame(self) -> dict[str, Any]:
         tabs = [(name, words, self.page_of(name)) for name, words in TABS]
-        more = {"instance": self.instance, "title": self.instance["name"], "tabs": tabs, "tab": self.tab}
+        instance = self.instance | {"drift": drift_of(self.api, self.instance["id"])}
+        more = {"instance": instance, "title": self.instance["name"], "tabs": tabs, "tab": self.tab}
         return super().frame() | more | {"actions": self.actions()}
 
     def actions(self) -> list[dict[str, Any]]:

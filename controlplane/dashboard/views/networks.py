@@ -1,6 +1,10 @@
 """Networks."""
 
+from typing import Any
+
 from django import forms
+from django.conf import settings
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from controlplane.dashboard.forms import NamedForm
@@ -15,7 +19,10 @@ NETWORK = Noun(
         "many": _("Networks"),
         "new": _("New network"),
         "none": _("No network yet"),
-        "what": _("A network is private to the project: instances in it reach one another, in whatever zone they run."),
+        "what": _(
+            "A network is private to the project. Instances on it reach one another within a zone; there is no traffic "
+            "between zones."
+        ),
         "lost": _("The network is gone for good, and its range of addresses is free again."),
         "kept": _("It can be deleted when no instance is in it any more."),
         "icon": "network",
@@ -31,11 +38,17 @@ class NetworkForm(NamedForm):
     )
     dns_servers = forms.CharField(
         label=_("Name servers"),
-        help_text=_("Their IPv4 addresses, with commas. Nothing: the platform's."),
+        help_text=_("Their IPv4 addresses, with commas. Left empty: the guests have no name resolution (DNS)."),
         required=False,
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
     field_order = ("name", "cidr", "dns_servers", "labels")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if settings.DEFAULT_DNS_SERVERS:
+            said = gettext("Their IPv4 addresses, with commas. Left empty: those of the platform, {servers}.")
+            self.fields["dns_servers"].help_text = said.format(servers=", ".join(settings.DEFAULT_DNS_SERVERS))
 
     def body(self) -> Context:
         body = super().body()

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from controlplane.dashboard import words
 from controlplane.dashboard.asking import Refused
+from controlplane.dashboard.drift import drifted_in
 from controlplane.dashboard.europe import spots
 from controlplane.dashboard.page import ProjectPage
 from controlplane.dashboard.placement import Verdict, verdicts
@@ -41,7 +42,7 @@ class Overview(ProjectPage):
     template = "dashboard/project/overview.html"
     title = _("Overview")
     section = "overview"
-    live = "instance volume operation"
+    live = "instance volume operation drift remediation"
 
     def context(self) -> dict[str, Any]:
         limits = self.of_project("limits")["items"]
@@ -82,14 +83,14 @@ class Overview(ProjectPage):
         return {"failed": failed, "broken": broken, "drifted": drifted, "is_calm": is_calm}
 
     def drifted(self) -> list[dict[str, Any]]:
-        """What is where it may not be any more; nothing for whoever may not ask that."""
-        try:
-            found = self.api.get("drift", state="drifted", limit=ZONES_MAX)["items"]
-        except Refused as exc:
-            if exc.status != 403:
-                raise
-            return []
-        return [each for each in found if each["project"] == self.project["id"]][:WORST]
+        """The first of what is where it may not be any more. A plan that was approved has moved nothing yet: until when
+        it is to be remedied stands beside it, as `deadline_at`."""
+        found = drifted_in(self.api, self.project["id"], most=WORST)
+        has_plan = any(each["state"] == "remediating" for each in found)
+        plans = self.of_project("remediation-plans", state="approved", limit=1)["items"] if has_plan else []
+        deadlines = {item["resource_id"]: item["deadline_at"] or plan["deadline_at"]
+                     for plan in plans for item in plan["items"]}  # fmt: skip
+        return [each | {"deadline_at": deadlines.get(each["resource_id"])} for each in found]
 
     # Where things may be.
 

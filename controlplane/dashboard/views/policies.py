@@ -1,6 +1,8 @@
 """What is demanded of places: the policy of a project, an organization, the platform or a classification, and the
 editor, which says what a change would do before it is made."""
 
+import hashlib
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from functools import cached_property
@@ -16,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from controlplane.dashboard import clauses
 from controlplane.dashboard.asking import Answer, Refused, Sent
 from controlplane.dashboard.clause_forms import TEXT, Atoms, Rows, atoms_in
+from controlplane.dashboard.drift import names_of
 from controlplane.dashboard.page import Page, Text, is_mendable
 
 CREATE = "instance.create"
@@ -166,15 +169,17 @@ class PolicyEditor(PolicyPage):
             return self.editor(rows, errors=[str(exc)], text=text)
 
     def put(self, rows: Rows, *, is_trial: bool) -> HttpResponse:
+        """Only what was shown is saved: the same clauses, over the same version. Else what would change is shown."""
         atoms = rows.atoms()
         body = {"atoms": atoms, "reason": self.request.POST.get("reason", "").strip()}
-        sent = Sent(body, {"dry_run": "true"} if is_trial else {}, version=self.version)
         try:
-            if not is_trial and self.lacks_reason(body):
-                return self.editor(rows, errors=[gettext("It demands less: say why, for whoever is to approve it.")])
-            outcome = self.api.ask("PUT", self.whose.path(), sent).data
             if is_trial:
-                return self.editor(rows, outcome=outcome | remarks(outcome), verdicts=self.verdicts(atoms))
+                return self.tried(rows, body)
+            if self.request.POST.get("shown") != self.digest(atoms):
+                return self.tried(rows, body, gettext("Nothing was saved yet. See what would change, then save it."))
+            if self.lacks_reason(body):
+                return self.tried(rows, body, gettext("It demands less: say why, for whoever is to approve it."))
+            outcome = self.api.ask("PUT", self.whose.path(), Sent(body, version=self.version)).data
         except Refused as exc:
             if not is_mendable(exc):
                 raise
@@ -183,6 +188,24 @@ class PolicyEditor(PolicyPage):
             errors = rows.take(exc.problem) or [gettext("See what is said beside the clauses.")]
             return self.editor(rows, errors=errors, problem=exc.problem)
         return redirect(self.told(outcome))
+
+    def tried(self, rows: Rows, body: dict[str, Any], *errors: str) -> HttpResponse:
+        """The editor with what would change. Raises Refused."""
+        atoms = body["atoms"]
+        outcome = self.api.ask("PUT", self.whose.path(), Sent(body, {"dry_run": "true"}, version=self.version)).data
+        names = names_of(self.api, [each["resource_id"] for each in outcome["drifted"]])
+        drifted = [each | {"name": names.get(each["resource_id"])} for each in outcome["drifted"]]
+        return self.editor(
+            rows,
+            errors=errors,
+            outcome={**outcome, **remarks(outcome), "drifted": drifted},
+            verdicts=self.verdicts(atoms),
+            shown=self.digest(atoms),
+        )
+
+    def digest(self, atoms: Atoms) -> str:
+        """Of the clauses and of the version that they replace: what a preview is about."""
+        return hashlib.sha256(json.dumps([self.version, atoms], sort_keys=True).encode()).hexdigest()
 
     def told(self, outcome: Mapping[str, Any]) -> str:
         """Say what has become of it; where that is shown."""

@@ -18,7 +18,9 @@ from controlplane.dashboard.placement import is_admitted
 MANY, RECORDS = 200, 50
 STATES = ("compliant", "at-risk", "drifted", "remediating", "exempted")
 KINDS = {"instance": _("Instances"), "volume": _("Volumes")}
-FILTERS = ("state", "zone", "kind")
+FILTERS = ("state", "zone")
+# Of instances and volumes alone.
+MORE_FILTERS = ("kind", "resource")
 # What data is in, by its part of the paths of a project.
 THINGS = ("instances", "volumes", "images")
 OFFICER = "sovereignty_officer"
@@ -158,7 +160,7 @@ class DriftList(Page):
 
     def context(self) -> dict[str, Any]:
         path = ("drift", "images") if self.of_images else ("drift",)
-        filters = {name: self.query(name) for name in FILTERS if not (self.of_images and name == "kind")}
+        filters = {name: self.query(name) for name in (FILTERS if self.of_images else FILTERS + MORE_FILTERS)}
         page = self.api.get(*path, **filters, page_token=self.query("page_token"))
         return {
             "items": page["items"],

@@ -1,0 +1,22 @@
+"""Which roles somebody who has none of those that would do is told to ask for."""
+
+import pytest
+
+from controlplane.identity.rights import EXPORTERS, MEMBERS, METADATA, NODES, OPERATORS, POLICY, WATCHERS, Roles
+from controlplane.identity.roles import least
+
+
+@pytest.mark.parametrize(
+    ("roles", "expected"),
+    [
+        (MEMBERS, ["member"]),
+        (METADATA, ["viewer"]),
+        (EXPORTERS, ["sovereignty_officer", "owner"]),
+        (POLICY, ["member", "sovereignty_officer"]),
+        (WATCHERS, ["admin", "sovereignty_officer"]),
+        (OPERATORS, ["operator"]),
+        (NODES, ["operator", "support", "auditor"]),
+    ],
+)
+def test_the_least_of_each_line_of_roles_is_named(roles: Roles, expected: list[str]) -> None:
+    assert least(roles) == expected
