@@ -12,6 +12,8 @@ class Drift(Resource):
         state: str | None = None,
         zone: str | None = None,
         kind: str | None = None,
+        project: str | None = None,
+        resource: str | None = None,
         sort: str | None = None,
         page_size: int | None = None,
     ) -> Listing[models.Compliance]:
@@ -20,12 +22,24 @@ class Drift(Resource):
         `state`: One of compliant, at-risk, drifted, remediating, exempted.
         `zone`: What is in this zone.
         `kind`: One of instance, volume.
+        `project`: What is of the project with this id.
+        `resource`: The resource with this id.
         `sort`: One of resource_id, -resource_id.
         """
         return Listing(
             self._scope,
             models.Compliance,
             Ask(
-                "GET", "/v1/drift", query={"state": state, "zone": zone, "kind": kind, "sort": sort, "limit": page_size}
+                "GET",
+                "/v1/drift",
+                query={
+                    "state": state,
+                    "zone": zone,
+                    "kind": kind,
+                    "project": project,
+                    "resource": resource,
+                    "sort": sort,
+                    "limit": page_size,
+                },
             ),
         )
