@@ -381,8 +381,7 @@ def test_an_auditor_exports_the_evidence_and_a_changed_byte_is_found(
     tenant.api.wait(tenant.api.post("volumes", {"name": "witnessed", "size_gib": 1})["operation"])
     volume = tenant.api.get("volumes/witnessed")["id"]
     page = opened()
-    page.goto("/sign-in")
-    enter(page, auditor)
+    enter_with_a_code(page, auditor)
     menu(page, "Evidence")
     follow(page, page.get_by_role("link", name="Export evidence"))
     choose(page, page.locator("#id_organization"), "test")
