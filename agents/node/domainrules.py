@@ -79,6 +79,7 @@ ATTRIBUTES: Mapping[str, Patterns] = {
     "os/type": {"machine": r"q35|pc-q35-\d{1,2}\.\d{1,2}"},
     "cpu": {"check": "none|partial|full", "migratable": "on"},
     "devices/controller": {"index": "0"},
+    "devices/disk/source": {"index": NUMBER},
     "devices/disk/target": {"dev": "vd[a-z]{1,2}"},
     "devices/serial/target": {"type": "isa-serial"},
     "devices/video/model": {"heads": "1", "primary": "yes"},
@@ -108,11 +109,21 @@ DEVICES = (
 
 
 def _added(guest: GuestSpec) -> list[Rule]:
+    """The backing chain, and that labels are libvirt's to choose, stand in a definition too once libvirtd has been
+    restarted under the guest. The chain may name none but the guest's own images, and no label may be named."""
     serial, log = re.escape(str(guest.serial_socket)), re.escape(str(guest.console_log))
+    images = "|".join(re.escape(str(disk.image)) for disk in guest.disks if disk.image is not None)
     return [
+        Rule("devices/disk/backingStore"),
+        Rule("devices/disk/backingStore", {"type": "file", "index": f"({NUMBER})?"}),
+        Rule("devices/disk/backingStore/format", {"type": "qcow2|raw"}),
+        Rule("devices/disk/backingStore/source", {"file": images, "index": f"({NUMBER})?"}),
+        Rule("devices/disk/backingStore/backingStore"),
         Rule("currentMemory", {"unit": "KiB"}, text=str(guest.memory_mib * 1024)),
         Rule("resource"),
         Rule("resource/partition", text="/machine"),
+        Rule("seclabel", {"type": "dynamic", "model": "dac", "relabel": "yes"}),
+        Rule("seclabel", {"type": "dynamic", "model": "apparmor|selinux", "relabel": "yes"}),
         Rule("devices/console", {"type": "unix"}),
         Rule("devices/console/source", {"mode": "bind", "path": serial}),
         Rule("devices/console/log", {"file": log, "append": "on"}),
@@ -133,14 +144,8 @@ def _firmware(guest: GuestSpec) -> list[Rule]:
 
 
 def _prepared(guest: GuestSpec) -> list[Rule]:
-    images = "|".join(re.escape(str(disk.image)) for disk in guest.disks if disk.image is not None)
     return [
         Rule("devices/*/alias", {"name": ALIAS}),
-        Rule("devices/disk/backingStore"),
-        Rule("devices/disk/backingStore", {"type": "file", "index": NUMBER}),
-        Rule("devices/disk/backingStore/format", {"type": "qcow2|raw"}),
-        Rule("devices/disk/backingStore/source", {"file": images, "index": f"({NUMBER})?"}),
-        Rule("devices/disk/backingStore/backingStore"),
         Rule("devices/channel/source", {"mode": "bind", "path": _channel_path(guest)}),
         *_labels(guest),
     ]
@@ -150,8 +155,6 @@ def _labels(guest: GuestSpec) -> list[Rule]:
     profile, selinux = re.escape(f"libvirt-{guest.id}"), r"[a-z_]+:[a-z_]+:svirt_[a-z_]+:s0:c\d{1,4},c\d{1,4}"
     label = rf"\+\d{{1,10}}:\+\d{{1,10}}|{profile}|{selinux}"
     return [
-        Rule("seclabel", {"type": "dynamic", "model": "dac", "relabel": "yes"}),
-        Rule("seclabel", {"type": "dynamic", "model": "apparmor|selinux", "relabel": "yes"}),
         Rule("seclabel/label", text=label),
         Rule("seclabel/imagelabel", text=label),
     ]
@@ -161,7 +164,6 @@ def _prepared_attributes(guest: GuestSpec) -> dict[str, Patterns]:
     """The path of VNC's socket is libvirt's; the name of a channel's state is the guest's."""
     vnc = rf"/var/lib/libvirt/qemu/domain-{NUMBER}-{_short_name(guest)}/vnc\.sock"
     return {
-        "devices/disk/source": {"index": NUMBER},
         "devices/graphics": {"socket": vnc},
         "devices/graphics/listen": {"socket": vnc},
         "devices/channel/target": {"state": "connected|disconnected"},

@@ -100,6 +100,9 @@ def test_what_leaves_a_zones_territory(api: Caller, cloud: Cloud) -> None:
         {"locus": "metadata", "attribute": "metadata.countries", "countries": ["US"]}
     ]
     assert {each["locus"] for each in items["fr-sud-2"]["transfers"]} == {"admin", "support"}
+    assert (items["fr-idf-1"]["transfers"], items["fr-idf-1"]["unknown"]) == ([], [])
+    state_of("zone", "fr-idf-1", {"controlplane.countries": None})
+    items = {each["zone"]: each for each in api.get("/v1/transparency/transfers").body["items"]}
     assert (items["fr-idf-1"]["transfers"], items["fr-idf-1"]["unknown"]) == ([], ["controlplane.countries"])
 
 
