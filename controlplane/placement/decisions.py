@@ -20,7 +20,7 @@ from controlplane.placement.core.assess import Assessment
 from controlplane.placement.core.bound import within
 from controlplane.placement.core.decide import admits, decide
 from controlplane.placement.core.evaluate import failures
-from controlplane.placement.core.explain import tenant
+from controlplane.placement.core.explain import against, tenant
 from controlplane.placement.core.fleet import Fleet
 from controlplane.placement.core.policy import Policy, Role
 from controlplane.placement.core.reading import as_rfc3339
@@ -303,14 +303,14 @@ def refuse(ask: Ask, taken: Taken, *, here: str = "") -> NoReturn:
     document = decision.document
     if ask.excluded:
         document = within(document, ask.zones, away_from=[str(node) for node in ask.excluded])
-    lines = {language: " ".join(tenant(document, language)) for language in ("en", "fr")}
-    facts = {
-        "explanation": lines["en"],
-        "explanation_fr": lines["fr"],
-        "placement_decision": str(decision.pk),
-    }
     kind = _refusal(ask, taken.decision)
     clauses = _failing_in(here, taken.decision) if kind is PolicyUnsatisfiable else []
+    say = partial(against, document, here) if clauses else partial(tenant, document)
+    facts = {
+        "explanation": " ".join(say(language="en")),
+        "explanation_fr": " ".join(say(language="fr")),
+        "placement_decision": str(decision.pk),
+    }
     error = NotAdmittedHere(zone=here, clauses=", ".join(clauses), **facts) if clauses else kind(**facts)
     error.kept = partial(_insert, taken, decision, evidence)
     error.keep()

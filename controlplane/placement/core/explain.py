@@ -62,6 +62,13 @@ def tenant(document: Document, language: str = "en") -> list[str]:
     return [_what(document, spoken), *_why(document, spoken), *_tenant_next(document, spoken)]
 
 
+def against(document: Document, zone: str, language: str = "en") -> list[str]:
+    """The sentences for the clauses that one zone fails."""
+    document, spoken = spelt_out(document), _language(language)
+    there = {**document, "zones": [each for each in document["zones"] if each["zone"] == zone]}
+    return [say(code, spoken, **facts) for code, facts in _against(there, spoken).items()]
+
+
 def operator(document: Document, language: str = "en") -> list[str]:
     """Sentences for whoever runs the nodes: with node names, and what only an operator can change."""
     document, spoken = spelt_out(document), _language(language)
