@@ -32,8 +32,8 @@ class NotAdmittedHere(PolicyUnsatisfiable):
     matter. `clauses`: those that its own zone fails, as level/atom."""
 
     detail = (
-        "It is in {zone}, which {clauses} does not admit, so this is refused. {explanation} Make it anew in a zone that "
-        "is admitted, have the policy changed, or ask for an exemption."
+        "It is in {zone}, which {clauses} does not admit, so this is refused. {explanation} Make it anew in a zone "
+        "that is admitted, have the policy changed, or ask for an exemption."
     )
 
 
