@@ -23,7 +23,7 @@ from controlplane.kernel.long_poll import Condition, Waiting, deferred
 log = logging.getLogger(__name__)
 
 # The routes that have the parameter `wait`, as the proxy in front knows them too.
-PATH = re.compile(r"/v1/(events|operations/[^/]+|projects/[^/]+/operations/[^/]+|nodes/[^/]+/drain)")
+PATH = re.compile(r"/v1/(events|operations/[^/]++|projects/[^/]++/operations/[^/]++|nodes/[^/]++/drain)")
 LOOK_EVERY_S = 5.0
 GAP_FIRST_S, GAP_MAX_S = 0.02, 1.0
 

@@ -55,7 +55,9 @@ def begin_worker(sender: str, options: dict[str, Any], **_: Any) -> None:
         import_module(TASKS[queue])
     observed_tasks.watch()
     name = sender.partition("@")[0]
-    observed.start("worker" if name == "celery" else name, "database", "migrations", "redis", periodic=periodic.need)
+    observed.start(
+        "worker" if name == "celery" else name, "database", "migrations", "redis", periodic=periodic.need_in_time
+    )
 
 
 def _queues(named: str | Iterable[str] | None) -> list[str]:

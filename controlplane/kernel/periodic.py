@@ -174,7 +174,7 @@ class Loop:
             self._turn.notify()
             return True
 
-    def need(self) -> None:
+    def need_in_time(self) -> None:
         """Raises Missing: a job runs longer than its limit."""
         with self._turn:
             late = sorted(name for name in self._begun if self._is_late(name))
@@ -261,10 +261,10 @@ def stop() -> None:
         _loops.pop().stop()
 
 
-def need() -> None:
+def need_in_time() -> None:
     """Raises Missing: a job of this process runs longer than its limit."""
     for loop in _loops:
-        loop.need()
+        loop.need_in_time()
 
 
 def hasten(name: str) -> bool:

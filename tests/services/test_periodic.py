@@ -144,10 +144,10 @@ def test_what_runs_longer_than_its_limit_makes_the_process_unready() -> None:
         go_on.wait(LIMIT_S)
 
     with loop(job("hangs", hang, limit_s=0), job("beside", lambda: None)) as made:
-        made.need()
+        made.need_in_time()
         assert begun.wait(LIMIT_S)
         with pytest.raises(Missing, match="hangs"):
-            made.need()
+            made.need_in_time()
         wait_until(lambda: value("overruns_total", "hangs") == 1, limit_s=LIMIT_S)
         go_on.set()
 
