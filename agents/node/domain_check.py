@@ -70,8 +70,8 @@ def printed(root: ET.Element) -> str:
 
 
 def check(guest: GuestSpec, root: ET.Element, *, is_prepared: bool = False) -> None:
-    """`is_prepared`: libvirt has prepared the start and added what it chooses itself (socket paths, labels, backing
-    chains). Such values are refused in a definition that comes from elsewhere.
+    """`is_prepared`: libvirt has prepared the start and added what it chooses itself (socket paths, labels). Such
+    values are refused in a definition that comes from elsewhere. A backing chain of the guest's own images is not.
 
     Raises:
         ForeignDomain: the domain is not the one that the agent would define for this guest.
