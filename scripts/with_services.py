@@ -10,6 +10,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from agents.lab import Lab
@@ -21,6 +24,8 @@ TEST_CLOUDS = [VAR / name for name in ("test-cloud", "test-chaos", "test-clients
 LAB_FOLDERS = ("test-labs/*", "agent-labs/*", "test-cloud/lab")
 TEMPLATE = "test_template"
 END_LIMIT_S = 90
+MEMORY = Path("/dev/shm")  # a tmpfs, where there is one
+TEMPORARY_MIN_BYTES = 2 * 2**30
 # Tests of limits set their own.
 UNLIMITED = (
     "ANDROMEDE_RATE_READS_PER_MIN",
@@ -45,7 +50,8 @@ def main(command: list[str]) -> int:
             signal.signal(number, _interrupted)
         try:
             _start(VAR / "test")
-            return _run(command)
+            with _temporary_folder() as temporary:
+                return _run(command, temporary)
         except KeyboardInterrupt:
             return 130
         finally:
@@ -63,9 +69,20 @@ def _start(var: Path) -> None:
     services.sql(var, "postgres", f"CREATE DATABASE {TEMPLATE} TEMPLATE andromede")
 
 
-def _run(command: list[str]) -> int:
+@contextmanager
+def _temporary_folder() -> Iterator[Path | None]:
+    """In memory: an agent of a test writes its ledger with fsync, some twenty times. None: there is no room for that."""
+    if not MEMORY.is_dir() or shutil.disk_usage(MEMORY).free < TEMPORARY_MIN_BYTES:
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="t", dir=MEMORY, ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+def _run(command: list[str], temporary: Path | None) -> int:
     """The command's exit status. An interruption is passed on, so that it can end in good order."""
-    process = subprocess.Popen(command, env=_environment(), start_new_session=True)
+    environment = _environment() | ({"TMPDIR": str(temporary)} if temporary else {})
+    process = subprocess.Popen(command, env=environment, start_new_session=True)
     try:
         return process.wait()
     except KeyboardInterrupt:
