@@ -23,7 +23,7 @@ from scripts.stack import ROOT, STOP_LIMIT_S, Stack
 AGENT_PORT = 7443
 ARRIVALS_PORT = 7441
 FAKE_PORT = 17443
-LISTEN_LIMIT_S = 60
+LISTEN_LIMIT_S = 300
 POOL = "shared"
 # Shared by all clouds of this checkout, since building takes time.
 BUILT_IMAGES = ROOT / "var" / "images"

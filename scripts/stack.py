@@ -28,7 +28,7 @@ BIN = Path(sys.executable).parent
 OFFICER = "Officer of the demo"
 # Workers need to know nothing of one another.
 LONELY = ("--without-gossip", "--without-mingle", "--without-heartbeat")
-START_LIMIT_S = 60
+START_LIMIT_S = 300
 STOP_LIMIT_S = 10
 
 

@@ -3,13 +3,15 @@
 import time
 from collections.abc import Callable
 
+from agents.lab.shell import PATIENCE_S
+
 SLOWER_EACH_TIME = 1.2  # to ask takes the processors from what is waited for
 
 
 def wait_until(
     is_so: Callable[[], bool],
     *,
-    limit_s: float = 60,
+    limit_s: float = PATIENCE_S,
     every_s: float = 0.05,
     rarest_s: float = 0.5,
     or_else: Callable[[], str] = lambda: "it never became true",

@@ -71,7 +71,7 @@ def _start(var: Path) -> None:
 
 @contextmanager
 def _temporary_folder() -> Iterator[Path | None]:
-    """In memory: an agent of a test writes its ledger with fsync, some twenty times. None: there is no room for that."""
+    """In memory: an agent of a test writes its ledger with fsync, some twenty times. None: too little room."""
     if not MEMORY.is_dir() or shutil.disk_usage(MEMORY).free < TEMPORARY_MIN_BYTES:
         yield None
         return

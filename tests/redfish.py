@@ -19,13 +19,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from scripts.waiting import wait_until
+from tests.limits import PATIENCE_S
 
 USERNAME, PASSWORD = "fencer", "correct horse battery staple"
 SYSTEM_ID = "27946b59-9e44-4fa7-8e91-f3527a1ef094"
-START_LIMIT_S = 30
 # Its machine takes up to eleven seconds for what it is told; here it takes none.
 CONFIG = """
 import random
+from tests.limits import PATIENCE_S
 random.randint = lambda low, high: 0
 SUSHY_EMULATOR_FAKE_DRIVER = True
 SUSHY_EMULATOR_AUTH_FILE = {auth!r}
@@ -102,7 +103,7 @@ def _wait_for(emulator: Emulator, log: Path) -> None:
             return False
         return True
 
-    wait_until(answers, limit_s=START_LIMIT_S, or_else=lambda: log.read_text()[-2000:])
+    wait_until(answers, limit_s=PATIENCE_S, or_else=lambda: log.read_text()[-2000:])
 
 
 def _certificate(folder: Path) -> tuple[Path, Path]:

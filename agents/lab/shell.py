@@ -10,6 +10,9 @@ from contextlib import contextmanager
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.02, 0.5  # to ask takes the processors from what is waited for
 SLOWER_EACH_TIME = 1.2
+# For a condition that is asked for again and again: no measure of speed, only the end of a wait that is in vain. Guests
+# without KVM take most of a minute to boot on processors that others use too.
+PATIENCE_S = 300
 
 
 class LabError(Exception):
@@ -52,7 +55,7 @@ def step(text: str) -> Iterator[None]:
     say(f"{text}: {time.monotonic() - started:.1f} s")
 
 
-def wait_until(holds: Callable[[], bool], *, what: str, within_s: float = 60) -> None:
+def wait_until(holds: Callable[[], bool], *, what: str, within_s: float = PATIENCE_S) -> None:
     """Return soon after `holds()` became true; for facts that the kernel or a tool announces in no other way.
 
     Raises:

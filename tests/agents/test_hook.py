@@ -28,6 +28,7 @@ from agents.node.services.hook import PermitGate
 from agents.node.trust.clock import Clock
 from agents.node.trust.starts import KVM_AFTERMATH, Starts
 from agents.node.wishes import ArrivalWish, GuestData, InstanceWish, Peer, Restart, RestartKind, Subject
+from tests.limits import PATIENCE_S
 from tests.processes import running
 
 GUEST = UUID("0198c000-0000-7000-8000-0000000000aa")
@@ -78,7 +79,7 @@ def server(hook: InstalledHook, gate: RecordingGate) -> Iterator[HookServer]:
 
 def call(hook: InstalledHook, operation: str, xml: str = XML) -> subprocess.CompletedProcess[str]:
     arguments = [str(hook.path), "guest", operation, "begin", "-"]
-    return subprocess.run(arguments, input=xml, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(arguments, input=xml, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
 
 
 @pytest.mark.parametrize("operation", QUESTIONS)
@@ -154,7 +155,7 @@ def test_news_never_fail_even_without_python(hook: InstalledHook) -> None:
 
 def test_news_never_fail_even_without_input(hook: InstalledHook) -> None:
     arguments = ["sh", "-c", 'exec "$0" guest reconnect begin - <&-', str(hook.path)]
-    assert subprocess.run(arguments, capture_output=True, timeout=60, check=False).returncode == 0
+    assert subprocess.run(arguments, capture_output=True, timeout=PATIENCE_S, check=False).returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -234,7 +235,7 @@ def test_another_user_is_not_heard_even_if_the_socket_lets_him_in(
         "prepare",
         "begin",
     ]
-    done = subprocess.run(arguments, input=XML, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(arguments, input=XML, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert done.returncode == 1
     assert re.search("gave no answer|reset by peer|Broken pipe", done.stderr), "it got as far as the agent"
     assert gate.asked == []

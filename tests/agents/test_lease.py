@@ -23,6 +23,7 @@ from agents.protocol import agent_pb2 as pb
 from tests.agents import wishes
 from tests.agents.conftest import AgentUnderTest, refusal
 from tests.agents.test_receipts import all_receipts, running
+from tests.limits import PATIENCE_S
 from tests.pki import Issued, TestCA
 
 BOOT = "boot-1"
@@ -231,9 +232,9 @@ def test_guests_are_stopped_and_their_receipts_say_why(cut: Cut, dog: Dog) -> No
     assert told.power == pb.POWER_CRASHED
     assert "not heard for too long" in told.reason
     dog.eaten()
-    assert FEED in dog.eaten(within_s=60), "it has done what it had to"
+    assert FEED in dog.eaten(within_s=PATIENCE_S), "it has done what it had to"
     fencing.stop()
-    assert dog.eaten(within_s=60).endswith(MAGIC_CLOSE), "nothing runs, so nothing has to be watched"
+    assert dog.eaten(within_s=PATIENCE_S).endswith(MAGIC_CLOSE), "nothing runs, so nothing has to be watched"
     anew = wishes.again(cut.guest)
     anew.ClearField("permit")
     cut.agent.stub.EnsureInstance(anew)
@@ -243,7 +244,7 @@ def test_guests_are_stopped_and_their_receipts_say_why(cut: Cut, dog: Dog) -> No
 
 def test_the_watchdog_is_fed_no_more_when_guests_cannot_be_stopped(cut: Cut, dog: Dog, fake_fails: None) -> None:
     fencing = cut.fencing()
-    assert FEED in dog.eaten(within_s=60), "it still has time"
+    assert FEED in dog.eaten(within_s=PATIENCE_S), "it still has time"
     cut.machine.later(STOP_WITHIN_S)
     wait_until(lambda: not dog.eaten(within_s=0.2), what="the watchdog to go hungry")
     fencing.stop()
@@ -279,7 +280,7 @@ def stopping(tmp_path: Path, ca: TestCA, worker: Issued, dog: Dog) -> Iterator[A
 
 
 def heartbeat(agent: AgentUnderTest) -> pb.Heartbeat:
-    stream = agent.stub.Watch(pb.WatchRequest(heartbeat_interval_ms=100), timeout=60)
+    stream = agent.stub.Watch(pb.WatchRequest(heartbeat_interval_ms=100), timeout=PATIENCE_S)
     found = next(event.heartbeat for event in stream if event.WhichOneof("event") == "heartbeat")
     stream.cancel()
     return found

@@ -18,6 +18,7 @@ from agents.node.rpc import parse
 from agents.node.wishes import InstanceWish, Subject, VolumeWish
 from agents.protocol import agent_pb2 as pb
 from tests.agents import wishes
+from tests.limits import PATIENCE_S
 
 ID = UUID(wishes.new_id())
 SMALL, LARGE = VolumeWish(512, ""), VolumeWish(1024, "")
@@ -125,7 +126,7 @@ def test_a_lock_keeps_callers_of_one_resource_apart_and_lets_others_pass() -> No
         thread.start()
         with locks.hold(("volume", "c")):
             assert not entered.is_set()
-    thread.join(timeout=60)
+    thread.join(timeout=PATIENCE_S)
     assert entered.is_set()
 
 
@@ -145,5 +146,5 @@ def test_many_callers_in_all_orders_come_through() -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=60)
+        thread.join(timeout=PATIENCE_S)
     assert count == 400

@@ -6,8 +6,7 @@ import pytest
 
 from agents.node.adapters import libvirt_connection
 from agents.node.adapters.libvirt_connection import LibvirtConnection
-
-LIMIT_S = 60
+from tests.limits import PATIENCE_S
 
 
 class Answering:
@@ -31,13 +30,13 @@ def test_what_is_told_with_a_new_connection_can_be_asked_about_at_once(monkeypat
     asked: list[object] = []
 
     def tell(_: object) -> None:
-        made.wait(LIMIT_S)
+        made.wait(PATIENCE_S)
         with connection.use() as usable:
             asked.append(usable)
         told.set()
 
     connection = LibvirtConnection("any:///", prepare=lambda _: None, tell=tell)
     made.set()
-    assert told.wait(LIMIT_S)
+    assert told.wait(PATIENCE_S)
     connection.close()
     assert asked == [libvirtd]

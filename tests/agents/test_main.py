@@ -19,6 +19,7 @@ from agents.protocol import agent_pb2 as pb
 from agents.protocol.agent_pb2_grpc import AgentStub
 from tests.agents import wishes
 from tests.agents.conftest import refusal
+from tests.limits import PATIENCE_S
 from tests.permits import Authority, PermittedStub
 from tests.pki import Issued, TestCA, issue_node, node_dns_name
 from tests.processes import line_with, running
@@ -59,7 +60,7 @@ def fake_agent(
         finally:
             process.send_signal(end)
         log += process.stderr.readlines()
-        assert process.wait(timeout=60) == (0 if end is signal.SIGTERM else -end)
+        assert process.wait(timeout=PATIENCE_S) == (0 if end is signal.SIGTERM else -end)
 
 
 def test_sigterm_ends_it_cleanly_also_while_it_is_watched(state_dir: Path, watcher: Issued) -> None:

@@ -15,6 +15,7 @@ from controlplane.placement.core.permit import LIFETIME, Contents
 from tests.agents import wishes
 from tests.agents.conftest import AgentUnderTest, refusal
 from tests.agents.permit_checks import accepted, code_of, permit_code, permitted, refused
+from tests.limits import PATIENCE_S
 from tests.permits import address_of, now
 
 # ---- time
@@ -139,7 +140,7 @@ def test_of_two_contents_at_once_one_is_a_replay(agent: AgentUnderTest) -> None:
         mine = pb.EnsureVolumeRequest()
         mine.CopyFrom(request)
         mine.size_bytes = size_bytes
-        together.wait(timeout=60)
+        together.wait(timeout=PATIENCE_S)
         try:
             agent.stub.bare.EnsureVolume(mine)
             codes.append("")

@@ -19,6 +19,7 @@ from controlplane.placement.core import signed
 from controlplane.placement.core.canonical import dumps
 from tests.agents import wishes
 from tests.agents.conftest import AgentUnderTest, image_stream, refusal
+from tests.limits import PATIENCE_S
 from tests.pki import Issued, TestCA
 
 Payload = dict[str, object]
@@ -38,7 +39,7 @@ def genuine(agent: AgentUnderTest, kind: str, document: bytes) -> Payload:
 
 def watch(agent: AgentUnderTest, *, after: int = 0) -> Iterator[pb.NodeEvent]:
     request = pb.WatchRequest(heartbeat_interval_ms=3_600_000, receipts_after=after)
-    return agent.stub.Watch(request, timeout=60)
+    return agent.stub.Watch(request, timeout=PATIENCE_S)
 
 
 def next_receipt(agent: AgentUnderTest, stream: Iterator[pb.NodeEvent]) -> Payload:
@@ -372,7 +373,7 @@ def test_inventories_come_again_and_again(tmp_path, ca: TestCA, worker: Issued) 
     agent = AgentUnderTest(tmp_path, FakeNode(), ca, worker, inventory_interval_s=0.05)
     agent.enrol()
     agent.start()
-    stream = agent.stub.Watch(pb.WatchRequest(heartbeat_interval_ms=100), timeout=60)
+    stream = agent.stub.Watch(pb.WatchRequest(heartbeat_interval_ms=100), timeout=PATIENCE_S)
     found = (event for event in stream if event.WhichOneof("event") == "signed_inventory")
     moments = [genuine(agent, "inventory", next(found).signed_inventory)["at"] for _ in range(3)]
     assert len(set(moments)) == 3

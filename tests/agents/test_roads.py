@@ -22,6 +22,7 @@ from agents.node.adapters.roads.passage import Passage
 from agents.node.adapters.roads.proof import NotLetIn
 from agents.node.errors import AdapterError
 from tests.agents.wishes import ZONE
+from tests.limits import PATIENCE_S
 from tests.permits import SigningKey
 from tests.pki import TestCA, issue_node
 
@@ -207,7 +208,7 @@ def test_a_stranger_has_so_long_in_all_however_it_talks(street: Street) -> None:
         street.door.strangers.end_late_ones()
         assert all(goes_on_talking() for _ in range(3))
         street.clock.now += 1
-        wait_until(lambda: not goes_on_talking(), what="the door to be closed", within_s=30)
+        wait_until(lambda: not goes_on_talking(), what="the door to be closed", within_s=PATIENCE_S)
         tls.close()
     wait_until(lambda: places(street) == 0, what="the place to be free")
 

@@ -15,6 +15,7 @@ from agents.node.errors import AdapterError, HypervisorUnavailable
 from agents.protocol import agent_pb2 as pb
 from tests.agents import wishes
 from tests.agents.conftest import AgentUnderTest, image_stream, refusal
+from tests.limits import PATIENCE_S
 from tests.pki import TestCA, issue, issue_controlplane, make_ca
 
 
@@ -454,7 +455,7 @@ def test_a_second_agent_on_the_same_state_is_refused(agent: AgentUnderTest) -> N
 
 
 def events(agent: AgentUnderTest, heartbeat_interval_ms: int = 100):
-    return agent.stub.Watch(pb.WatchRequest(heartbeat_interval_ms=heartbeat_interval_ms), timeout=60)
+    return agent.stub.Watch(pb.WatchRequest(heartbeat_interval_ms=heartbeat_interval_ms), timeout=PATIENCE_S)
 
 
 def heartbeats(stream: Iterator[pb.NodeEvent], count: int) -> list[pb.NodeEvent]:

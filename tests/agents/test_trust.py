@@ -12,6 +12,7 @@ from controlplane.placement.core.canonical import dumps
 from controlplane.placement.core.trust import MAX_VERSION
 from tests.agents import wishes
 from tests.agents.conftest import AgentUnderTest, refusal
+from tests.limits import PATIENCE_S
 from tests.permits import Authority, SigningKey, now
 from tests.pki import issue_controlplane
 
@@ -68,7 +69,7 @@ def test_what_it_is_told_it_knows_also_after_a_restart(fresh: AgentUnderTest) ->
 
 
 def test_heartbeats_say_what_it_knows(agent: AgentUnderTest) -> None:
-    stream = agent.stub.Watch(pb.WatchRequest(), timeout=60)
+    stream = agent.stub.Watch(pb.WatchRequest(), timeout=PATIENCE_S)
     assert next(stream).heartbeat.trust == known(agent)
     stream.cancel()
 

@@ -14,6 +14,7 @@ from agents.protocol import agent_pb2 as pb
 from tests.agents import wishes
 from tests.agents.conftest import AgentUnderTest
 from tests.agents.test_rpc import build, heartbeats
+from tests.limits import PATIENCE_S
 
 TURN_MS = 100
 HOUR_MS = 3_600_000
@@ -27,7 +28,7 @@ def watch(
     agent: AgentUnderTest, *, usage_interval_ms: int, heartbeat_interval_ms: int = HOUR_MS
 ) -> Iterator[pb.NodeEvent]:
     request = pb.WatchRequest(heartbeat_interval_ms=heartbeat_interval_ms, usage_interval_ms=usage_interval_ms)
-    return agent.stub.Watch(request, timeout=60)
+    return agent.stub.Watch(request, timeout=PATIENCE_S)
 
 
 def test_a_watcher_that_asks_for_it_is_told_what_each_guest_uses(agent: AgentUnderTest) -> None:

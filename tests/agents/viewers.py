@@ -9,6 +9,7 @@ import grpc
 
 from agents.protocol import agent_pb2 as pb
 from agents.protocol.agent_pb2_grpc import AgentStub
+from tests.limits import PATIENCE_S
 
 
 class Viewer(Protocol):
@@ -24,7 +25,7 @@ class AgentViewer:
         self._said: queue.SimpleQueue[pb.ConsoleInput | None] = queue.SimpleQueue()
         header = pb.ConsoleHeader(instance_id=instance_id, kind=kind, scrollback_bytes=scrollback)
         self._said.put(pb.ConsoleInput(header=header))
-        self.call = stub.OpenConsole(iter(self._said.get, None), timeout=120)
+        self.call = stub.OpenConsole(iter(self._said.get, None), timeout=PATIENCE_S)
         self.seen = b""
 
     def opened(self) -> "AgentViewer":

@@ -20,6 +20,7 @@ from controlplane.network.models import Network
 from controlplane.operations.models import Operation
 from controlplane.reconcilers import idempotency_records
 from tests.api.client import Answer, Caller
+from tests.limits import PATIENCE_S
 from tests.world import Cloud, make_tenant
 
 KEY = "8e03978e-40d5-43dd-bc93-6894a57f9324"
@@ -200,7 +201,7 @@ def test_of_many_at_once_one_does_the_work(alpha: Caller) -> None:
 
     def ask(_: int) -> Answer:
         try:
-            start.wait(timeout=60)
+            start.wait(timeout=PATIENCE_S)
             return post(Caller(token="alpha", project="alpha"), "networks", LAN)
         finally:
             connection.close()

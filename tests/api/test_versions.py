@@ -17,6 +17,7 @@ from controlplane.network.models import Network
 from tests.api.client import Answer, Caller
 from tests.api.conftest import finish
 from tests.api.test_instances import KEY
+from tests.limits import PATIENCE_S
 from tests.world import Cloud, make_tenant
 
 WEB = {"name": "web", "flavor": "tiny", "image": "tiny"}
@@ -103,7 +104,7 @@ def test_of_several_edits_of_one_version_one_is_made() -> None:
 
     def edit(number: int) -> int:
         try:
-            start.wait(timeout=60)
+            start.wait(timeout=PATIENCE_S)
             caller = Caller(token="alpha", project="alpha")
             return caller.patch("networks/web", {"labels": {f"n{number}": ""}}, If_Match=read).status
         finally:

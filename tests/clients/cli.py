@@ -16,8 +16,7 @@ from unittest import mock
 
 from andromede_cli import app
 from tests.clients.conftest import Live
-
-END_LIMIT_S = 120
+from tests.limits import PATIENCE_S
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ class Cli:
             capture_output=True,
             text=True,
             check=False,
-            timeout=END_LIMIT_S,
+            timeout=PATIENCE_S,
         )
         assert "Traceback" not in result.stderr, result.stderr
         return Said(result.returncode, result.stdout, result.stderr)
@@ -89,7 +88,7 @@ class Terminal:
     def finish(self) -> int:
         while self._read():
             pass
-        return self.process.wait(END_LIMIT_S)
+        return self.process.wait(PATIENCE_S)
 
     def close(self) -> None:
         if self.process.poll() is None:
@@ -99,7 +98,7 @@ class Terminal:
 
     def _read(self) -> bool:
         """False at the end."""
-        ready, _, _ = select.select([self.end], [], [], END_LIMIT_S)
+        ready, _, _ = select.select([self.end], [], [], PATIENCE_S)
         assert ready, f"Nothing more came: {self.seen!r}"
         try:
             piece = os.read(self.end, 65536)

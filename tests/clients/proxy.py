@@ -10,6 +10,8 @@ from typing import Any
 
 import httpx
 
+from tests.limits import PATIENCE_S
+
 DROP = "drop the answer"
 REFUSE = "close without passing the request on"
 Fault = str | tuple[int, dict[str, str], bytes]
@@ -56,7 +58,9 @@ def proxy_to(upstream: str) -> Iterator[Proxy]:
                 self._answer(*fault)
                 return
             kept = {name: text for name, text in headers.items() if name not in HOP and name != "host"}
-            answer = httpx.request(self.command, proxy.upstream + self.path, content=body, headers=kept, timeout=60)
+            answer = httpx.request(
+                self.command, proxy.upstream + self.path, content=body, headers=kept, timeout=PATIENCE_S
+            )
             if fault == DROP:
                 self.close_connection = True
                 return

@@ -14,8 +14,9 @@ import pytest
 import yaml
 
 from tests.api.people import code
-from tests.clients.cli import END_LIMIT_S, Cli, Inside, inside
+from tests.clients.cli import Cli, Inside, inside
 from tests.clients.conftest import Live
+from tests.limits import PATIENCE_S
 from tests.processes import line_with, running
 
 pytestmark = pytest.mark.slow
@@ -147,7 +148,7 @@ def test_at_an_openid_provider(commands: Path, tmp_path: Path, live: Live, staff
         form = {"token": html.unescape(field[1]), "username": "grace", "password": "pw"}
         back = httpx.post(f"{staff}/verify", data=form).headers["Location"]
         assert "Signed in" in httpx.get(back).text
-        _out, said = process.communicate(timeout=END_LIMIT_S)
+        _out, said = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 0, said
     me = Inside(Path("andromede"), tmp_path)
     assert me.ok("whoami", "-o", "json").json["user"]["email"] == "grace@people.example"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from agents.lab import LabNode
 from agents.lab.shell import run, wait_until
+from tests.limits import PATIENCE_S
 
 BRIDGE = "br-guests"
 GATEWAY = "10.1.0.1"
@@ -120,7 +121,7 @@ class Guest:
         log = self.folder / "serial.log"
         return log.read_text(errors="replace") if log.exists() else ""
 
-    def wait_for(self, marker: str, *, within_s: float = 120) -> None:
+    def wait_for(self, marker: str, *, within_s: float = PATIENCE_S) -> None:
         """Wait until the serial console has shown `marker`."""
         wait_until(lambda: marker in self.serial, what=f"{marker!r} of {self.name}", within_s=within_s)
 

@@ -9,6 +9,7 @@ from kombu import Connection, Queue
 
 from controlplane.kernel import redis
 from controlplane.kernel.broker import Channel
+from tests.limits import PATIENCE_S
 
 
 @pytest.fixture
@@ -39,8 +40,8 @@ def test_what_was_taken_and_not_done_is_put_back_at_a_peaceful_end(connection: C
     with connection.SimpleQueue(queue.name) as simple:
         simple.put({"hint": 1})
         simple.put({"hint": 2})
-        simple.get(timeout=60).ack()
-        taken = simple.get(timeout=60)
+        simple.get(timeout=PATIENCE_S).ack()
+        taken = simple.get(timeout=PATIENCE_S)
         assert taken.payload == {"hint": 2}
         assert redis.length(queue.name) == 0
     connection.close()
@@ -50,5 +51,5 @@ def test_what_was_taken_and_not_done_is_put_back_at_a_peaceful_end(connection: C
 def test_a_taken_message_is_nowhere_else(connection: Connection, queue: Queue) -> None:
     with connection.SimpleQueue(queue.name) as simple:
         simple.put({"hint": 1})
-        simple.get(timeout=60)
+        simple.get(timeout=PATIENCE_S)
         assert simple.channel._create_client().hlen("unacked") == 0

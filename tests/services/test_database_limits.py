@@ -15,10 +15,10 @@ from controlplane.watcher.batches import Batches
 from scripts.waiting import wait_until
 from tests.api.client import Caller
 from tests.api.tokens import make_token
+from tests.limits import PATIENCE_S
 from tests.world import make_node
 
 pytestmark = pytest.mark.django_db(transaction=True)
-LIMIT_S = 120
 
 
 def session() -> "psycopg.Connection[tuple[object, ...]]":
@@ -65,7 +65,7 @@ def test_a_person_s_session_has_a_limit_too() -> None:
 def test_a_forgotten_transaction_is_ended() -> None:
     node = make_node("locked")
     with forgotten(node, idle_limit="200ms") as other:
-        wait_until(lambda: _is_free(node), limit_s=LIMIT_S)
+        wait_until(lambda: _is_free(node), limit_s=PATIENCE_S)
         with pytest.raises(psycopg.Error):
             other.execute("SELECT 1")
 

@@ -13,10 +13,10 @@ from controlplane.kernel.ids import new_id
 from controlplane.operations import leases
 from controlplane.operations.models import Operation
 from controlplane.operations.services import Wish, enqueue
+from tests.limits import PATIENCE_S
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-LIMIT_S = 60
 OTHERS = "datname = current_database() AND pid <> pg_backend_pid() AND query LIKE '%lease_expires_at%'"
 
 
@@ -29,7 +29,7 @@ def leased(settings: Settings) -> Operation:
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
-    until = time.monotonic() + LIMIT_S
+    until = time.monotonic() + PATIENCE_S
     while not condition():
         assert time.monotonic() < until, "it does not come about"
         time.sleep(0.02)

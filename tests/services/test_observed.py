@@ -16,8 +16,8 @@ from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
 from scripts.stack import Stack
+from tests.limits import PATIENCE_S
 
-LIMIT_S = 60
 PROCESSES = sorted(Stack(Path("nowhere")).commands())
 NEEDS_REDIS = {"worker", "transfer", "periodic", "signer", "sentinel", "webhooks"}
 
@@ -34,7 +34,7 @@ class Process:
         self.name, self.folder, self.port = name, folder, free_port()
         # Of two ports that nobody has, the stream takes the second.
         self.stack = Stack(folder, port=free_port())
-        self.client = httpx.Client(trust_env=False, timeout=LIMIT_S)
+        self.client = httpx.Client(trust_env=False, timeout=PATIENCE_S)
 
     @contextmanager
     def running(self, **variables: str) -> Iterator["Process"]:
@@ -52,7 +52,7 @@ class Process:
                 stdout=subprocess.DEVNULL,
                 stderr=log,
             )
-            stack.callback(process.wait, LIMIT_S)
+            stack.callback(process.wait, PATIENCE_S)
             stack.callback(process.terminate)
             stack.callback(self.client.close)
             self._wait(process)
@@ -60,7 +60,7 @@ class Process:
 
     def _wait(self, process: subprocess.Popen[bytes]) -> None:
         waiter = threading.Event()
-        for _ in range(LIMIT_S * 20):
+        for _ in range(PATIENCE_S * 20):
             try:
                 assert self.get("/healthz") == (200, "ok\n")
                 return

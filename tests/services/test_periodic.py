@@ -16,9 +16,9 @@ from controlplane.kernel import periodic
 from controlplane.kernel.periodic import Job, Loop
 from observing.answers import Missing
 from scripts.waiting import wait_until
+from tests.limits import PATIENCE_S
 from tests.services.threads import at_once
 
-LIMIT_S = 120
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -48,12 +48,12 @@ def test_what_is_begun_twice_at_once_runs_once() -> None:
 
     def work() -> None:
         begun.append(1)
-        assert go_on.wait(LIMIT_S)
+        assert go_on.wait(PATIENCE_S)
 
     same = job("twice", work)
 
     def try_beside() -> bool:
-        wait_until(lambda: bool(begun), limit_s=LIMIT_S)
+        wait_until(lambda: bool(begun), limit_s=PATIENCE_S)
         try:
             return periodic.run(same)
         finally:
@@ -72,36 +72,36 @@ def test_a_run_longer_than_its_interval_is_not_begun_again_nor_made_up_for() -> 
     def long() -> None:
         count.append(1)
         begun.release()
-        go_on.wait(LIMIT_S)
+        go_on.wait(PATIENCE_S)
 
     with loop(job("long", long, every_s=0.05), job("short", other.release, every_s=0.05)):
-        assert begun.acquire(timeout=LIMIT_S)
+        assert begun.acquire(timeout=PATIENCE_S)
         for _ in range(20):
-            assert other.acquire(timeout=LIMIT_S), "who hangs keeps no other waiting"
+            assert other.acquire(timeout=PATIENCE_S), "who hangs keeps no other waiting"
         assert len(count) == 1
         assert value("runs_total", "long", outcome="held") == 0, "it was not even tried"
         go_on.set()
-        assert begun.acquire(timeout=LIMIT_S), "it is begun again once it has ended"
+        assert begun.acquire(timeout=PATIENCE_S), "it is begun again once it has ended"
 
 
 def test_of_two_processes_one_leads_and_the_other_takes_over() -> None:
     runs: dict[str, threading.Semaphore] = {"a": threading.Semaphore(0), "b": threading.Semaphore(0)}
     with loop(job("led", runs["a"].release)) as first:
-        assert runs["a"].acquire(timeout=LIMIT_S)
+        assert runs["a"].acquire(timeout=PATIENCE_S)
         with loop(job("led", runs["b"].release)) as second:
-            wait_until(lambda: second._next_check > 0, limit_s=LIMIT_S)
+            wait_until(lambda: second._next_check > 0, limit_s=PATIENCE_S)
             for _ in range(20):
-                assert runs["a"].acquire(timeout=LIMIT_S)
+                assert runs["a"].acquire(timeout=PATIENCE_S)
             assert not runs["b"].acquire(blocking=False)
             assert not second.hasten("led")
             first.stop()
-            assert runs["b"].acquire(timeout=LIMIT_S)
+            assert runs["b"].acquire(timeout=PATIENCE_S)
 
 
 def test_a_leader_whose_connection_is_ended_leads_again() -> None:
     ran = threading.Semaphore(0)
     with loop(job("again", ran.release)):
-        assert ran.acquire(timeout=LIMIT_S)
+        assert ran.acquire(timeout=PATIENCE_S)
         with connection.cursor() as cursor:
             cursor.execute(
                 "SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE locktype = 'advisory'"
@@ -112,15 +112,15 @@ def test_a_leader_whose_connection_is_ended_leads_again() -> None:
         while ran.acquire(blocking=False):
             pass
         for _ in range(3):
-            assert ran.acquire(timeout=LIMIT_S)
+            assert ran.acquire(timeout=PATIENCE_S)
 
 
 def test_what_is_hastened_runs_before_its_time() -> None:
     ran = threading.Semaphore(0)
     with loop(job("hastened", ran.release, every_s=3600)) as made:
-        assert ran.acquire(timeout=LIMIT_S)
+        assert ran.acquire(timeout=PATIENCE_S)
         assert made.hasten("hastened")
-        assert ran.acquire(timeout=LIMIT_S)
+        assert ran.acquire(timeout=PATIENCE_S)
         assert not made.hasten("unknown")
 
 
@@ -141,14 +141,14 @@ def test_what_runs_longer_than_its_limit_makes_the_process_unready() -> None:
 
     def hang() -> None:
         begun.set()
-        go_on.wait(LIMIT_S)
+        go_on.wait(PATIENCE_S)
 
     with loop(job("hangs", hang, limit_s=0), job("beside", lambda: None)) as made:
         made.need_in_time()
-        assert begun.wait(LIMIT_S)
+        assert begun.wait(PATIENCE_S)
         with pytest.raises(Missing, match="hangs"):
             made.need_in_time()
-        wait_until(lambda: value("overruns_total", "hangs") == 1, limit_s=LIMIT_S)
+        wait_until(lambda: value("overruns_total", "hangs") == 1, limit_s=PATIENCE_S)
         go_on.set()
 
 

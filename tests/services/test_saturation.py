@@ -25,11 +25,11 @@ from controlplane.operations.models import Operation
 from controlplane.operations.services import Wish, enqueue
 from scripts.stack import Stack
 from scripts.waiting import wait_until
+from tests.limits import PATIENCE_S
 from tests.processes import running
 from tests.workflows.helpers import make_instance
 from tests.world import Cloud, make_node
 
-LIMIT_S = 180
 THREADS = 2
 
 
@@ -73,20 +73,20 @@ def test_hung_nodes_stop_neither_liveness_nor_recoveries(
 
     def hang(*_: object, **__: object) -> None:
         hanging.release()
-        assert go_on.wait(LIMIT_S)
+        assert go_on.wait(PATIENCE_S)
 
     monkeypatch.setattr(FakeHypervisor, "undefine", hang)
     deletions = [instance_delete(cloud.tenant.actor, instance) for instance in instances]
     try:
         with process("worker", tmp_path, settings), process("periodic", tmp_path, settings):
             for _ in range(THREADS):
-                assert hanging.acquire(timeout=LIMIT_S)
+                assert hanging.acquire(timeout=PATIENCE_S)
             silent = make_node("silent")
             Node.objects.filter(pk=silent.pk).update(last_heartbeat_at=clock.now() - timedelta(hours=1))
             fence = enqueue(SYSTEM, Wish("node.fence", None, (new_id(),), resource_name="silent"))
 
-            wait_until(lambda: Node.objects.get(pk=silent.pk).state == "unreachable", limit_s=LIMIT_S)
-            wait_until(lambda: Operation.objects.get(pk=fence.pk).started_at is not None, limit_s=LIMIT_S)
+            wait_until(lambda: Node.objects.get(pk=silent.pk).state == "unreachable", limit_s=PATIENCE_S)
+            wait_until(lambda: Operation.objects.get(pk=fence.pk).started_at is not None, limit_s=PATIENCE_S)
             hung = Operation.objects.filter(pk__in=[each.pk for each in deletions], state="running")
             assert hung.count() == THREADS, "the worker still hangs, and the last deletion waits"
             go_on.set()

@@ -7,6 +7,8 @@ from typing import TypeVar
 
 from django.db import connection
 
+from tests.limits import PATIENCE_S
+
 T = TypeVar("T")
 
 
@@ -17,7 +19,7 @@ def at_once(calls: Sequence[Callable[[], T]]) -> list[T | BaseException]:
     def one(call: Callable[[], T]) -> T:
         try:
             connection.ensure_connection()
-            gate.wait(timeout=60)
+            gate.wait(timeout=PATIENCE_S)
             return call()
         finally:
             connection.close()

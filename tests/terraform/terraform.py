@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from scripts.terraform import TERRAFORM
-
-LIMIT_S = 120
+from tests.limits import PATIENCE_S
 
 
 @dataclass(frozen=True)
@@ -33,7 +32,7 @@ class Terraform:
             env=self.environment(),
             capture_output=True,
             text=True,
-            timeout=LIMIT_S,
+            timeout=PATIENCE_S,
         )
         said = done.stdout + done.stderr
         assert done.returncode == expected, said

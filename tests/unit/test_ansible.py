@@ -11,6 +11,7 @@ from jinja2 import Environment, StrictUndefined
 
 from scripts.ansible_lab import EXPOSURE_MAX, EXPOSURE_MAX_OF_OTHERS
 from scripts.stack import BIN, ROOT, Stack
+from tests.limits import PATIENCE_S
 
 PLAYBOOK = ROOT / "ansible"
 ROLES = {path.name for path in (PLAYBOOK / "roles").iterdir()}
@@ -43,7 +44,7 @@ def test_no_role_needs_more_than_ansible_itself() -> None:
 @pytest.mark.parametrize("inventory", ["lab", "production"])
 def test_the_playbook_can_be_read_with_each_inventory(inventory: str) -> None:
     command = [str(BIN / "ansible-playbook"), "--inventory", f"inventories/{inventory}", "--syntax-check", "site.yml"]
-    ran = subprocess.run(command, cwd=PLAYBOOK, capture_output=True, text=True, timeout=60, check=False)
+    ran = subprocess.run(command, cwd=PLAYBOOK, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert ran.returncode == 0, ran.stderr
 
 
@@ -133,4 +134,4 @@ def test_the_agent_shares_the_mounts_of_its_node_and_may_ask_for_the_clock(units
 
 
 def analyze(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(["systemd-analyze", *words], capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(["systemd-analyze", *words], capture_output=True, text=True, timeout=PATIENCE_S, check=False)

@@ -13,8 +13,8 @@ import httpx
 import pytest
 
 from scripts import front
+from tests.limits import PATIENCE_S
 
-LIMIT_S = 60
 IMAGE = "/v1/projects/p/images/i/file"
 STATE = "/v1/projects/p/terraform-states/prod"
 
@@ -42,7 +42,7 @@ class Upstream(ThreadingHTTPServer):
 
     def until_heard(self, count: int) -> None:
         with self.news:
-            assert self.news.wait_for(lambda: len(self.heard) >= count, LIMIT_S), self.heard
+            assert self.news.wait_for(lambda: len(self.heard) >= count, PATIENCE_S), self.heard
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -73,9 +73,9 @@ class Site:
         command = front.command(folder, port=self.port, web=self.web.address, stream=self.stream.address)
         with (folder / "log").open("wb") as log:
             self.nginx = subprocess.Popen(command, stderr=log)
-        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", trust_env=False, timeout=LIMIT_S)
+        self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", trust_env=False, timeout=PATIENCE_S)
         pause = threading.Event()
-        for _ in range(LIMIT_S * 50):
+        for _ in range(PATIENCE_S * 50):
             try:
                 self.client.get("/ready")
                 return
@@ -91,7 +91,7 @@ class Site:
 
     def begin(self, method: str, url: str, *, length: int) -> socket.socket:
         """A request whose body has only begun."""
-        connection = socket.create_connection(("127.0.0.1", self.port), timeout=LIMIT_S)
+        connection = socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S)
         head = f"{method} {url} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
         connection.sendall(head.encode() + b"x")
         return connection
@@ -99,7 +99,7 @@ class Site:
     def close(self) -> None:
         self.client.close()
         self.nginx.terminate()
-        self.nginx.wait(LIMIT_S)
+        self.nginx.wait(PATIENCE_S)
         for upstream in (self.web, self.stream):
             upstream.shutdown()
             upstream.server_close()

@@ -20,10 +20,10 @@ from controlplane.workflows import tasks
 from controlplane.workflows.recipe import Step, Workflow
 from controlplane.workflows.registry import WORKFLOWS
 from scripts.waiting import wait_until
+from tests.limits import PATIENCE_S
 from tests.workflows.helpers import ask_instance, assert_clean_slate, fresh, share
 from tests.world import Broker, Cloud, make_tenant
 
-LIMIT_S = 120
 THREADS = 8
 
 
@@ -51,7 +51,7 @@ def workers(lane: str, count: int) -> Iterator[list[threading.Thread]]:
         thread.start()
     yield threads
     for thread in threads:
-        thread.join(LIMIT_S)
+        thread.join(PATIENCE_S)
     assert not any(thread.is_alive() for thread in threads)
 
 
@@ -103,7 +103,7 @@ def test_a_project_whose_operations_hang_leaves_threads_to_the_others(
             done.set()
         else:
             hanging.release()
-            assert hang.wait(LIMIT_S)
+            assert hang.wait(PATIENCE_S)
 
     does(monkeypatch, step)
     for _ in range(THREADS * 2):
@@ -111,10 +111,10 @@ def test_a_project_whose_operations_hang_leaves_threads_to_the_others(
     try:
         with workers(lanes.OPERATIONS, THREADS):
             for _ in range(settings.OPERATIONS_PER_PROJECT):
-                assert hanging.acquire(timeout=LIMIT_S)
+                assert hanging.acquire(timeout=PATIENCE_S)
             ask(one)
             with workers(lanes.OPERATIONS, 1):
-                assert done.wait(LIMIT_S)
+                assert done.wait(PATIENCE_S)
             assert not hanging.acquire(blocking=False), "more than a project may have"
             hang.set()
     finally:
@@ -130,7 +130,7 @@ def test_imports_over_a_limit_wait_and_hold_no_thread(monkeypatch: pytest.Monkey
     def step(operation: Operation) -> None:
         begun.append(operation.project_id)
         running.release()
-        assert drip.wait(LIMIT_S)
+        assert drip.wait(PATIENCE_S)
 
     does(monkeypatch, step, "image.import")
     first, second = make_tenant("first").project, make_tenant("second").project
@@ -141,8 +141,8 @@ def test_imports_over_a_limit_wait_and_hold_no_thread(monkeypatch: pytest.Monkey
     try:
         with workers(lanes.IMPORTS, THREADS) as threads:
             for _ in range(4):
-                assert running.acquire(timeout=LIMIT_S)
-            wait_until(lambda: sum(thread.is_alive() for thread in threads) == 4, limit_s=LIMIT_S)
+                assert running.acquire(timeout=PATIENCE_S)
+            wait_until(lambda: sum(thread.is_alive() for thread in threads) == 4, limit_s=PATIENCE_S)
             assert (begun.count(first.pk), begun.count(beside.pk), begun.count(second.pk)) == (2, 1, 1)
             assert Operation.objects.filter(state="pending").count() == 3
             drip.set()

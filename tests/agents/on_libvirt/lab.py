@@ -18,6 +18,7 @@ from agents.protocol import agent_pb2 as pb
 from agents.protocol.agent_pb2_grpc import AgentStub
 from tests.agents import wishes
 from tests.agents.conftest import image_stream
+from tests.limits import PATIENCE_S
 from tests.permits import Authority, PermittedStub
 from tests.pki import Issued, TestCA, issue_controlplane, issue_node, node_dns_name
 
@@ -98,7 +99,7 @@ class LabAgent:
 
     def readings(self, usage_interval_ms: int) -> Iterator[pb.Usage]:
         """What guests use, for as long as the caller wants to know."""
-        stream = self.stub.Watch(pb.WatchRequest(usage_interval_ms=usage_interval_ms), timeout=60)
+        stream = self.stub.Watch(pb.WatchRequest(usage_interval_ms=usage_interval_ms), timeout=PATIENCE_S)
         return (event.usage for event in stream if event.WhichOneof("event") == "usage")
 
     def restart(self) -> None:
@@ -120,13 +121,13 @@ class LabAgent:
         chunk: pb.ConsoleChunk = self.stub.ReadConsole(pb.ReadConsoleRequest(instance_id=instance_id, offset=-(2**16)))
         return chunk.data.decode(errors="replace")
 
-    def wait_for_console(self, instance_id: str, marker: str, *, count: int = 1, within_s: float = 90) -> None:
+    def wait_for_console(self, instance_id: str, marker: str, *, count: int = 1, within_s: float = PATIENCE_S) -> None:
         def is_there() -> bool:
             return self.console(instance_id).count(marker) >= count
 
         wait_until(is_there, what=f"{marker!r} on the console", within_s=within_s)
 
-    def wait_for_power(self, instance_id: str, power: "pb.Power", *, within_s: float = 60) -> None:
+    def wait_for_power(self, instance_id: str, power: "pb.Power", *, within_s: float = PATIENCE_S) -> None:
         wait_until(lambda: self.state(instance_id).power == power, what=f"power {power}", within_s=within_s)
 
     def ssh(self, key: Path, address: str, command: str) -> str:

@@ -13,6 +13,7 @@ from agents.node.adapters.roads.proof import fingerprint
 from agents.protocol import agent_pb2 as pb
 from tests.agents import wishes
 from tests.agents.on_libvirt.lab import LabAgent
+from tests.limits import PATIENCE_S
 
 IDS = (wishes.NODE_ID, UUID("01980000-0000-7000-8000-00000000a002"))
 ROOT_MIB, DATA_MIB = 512, 64
@@ -79,7 +80,7 @@ class Trip:
             deadline_s=deadline_s,
         )
 
-    def end_of(self, request: pb.EnsureDepartureRequest, *, within_s: float = 60) -> pb.DepartureState:
+    def end_of(self, request: pb.EnsureDepartureRequest, *, within_s: float = PATIENCE_S) -> pb.DepartureState:
         return end_of(self.source, request, within_s=within_s)
 
     def go(self) -> pb.DepartureState:
@@ -142,7 +143,7 @@ def peer(agent: LabAgent) -> pb.Peer:
     return pb.Peer(node_id=str(agent.node_id), certificate_sha256=fingerprint(certificate))
 
 
-def end_of(source: LabAgent, request: pb.EnsureDepartureRequest, *, within_s: float = 60) -> pb.DepartureState:
+def end_of(source: LabAgent, request: pb.EnsureDepartureRequest, *, within_s: float = PATIENCE_S) -> pb.DepartureState:
     def state() -> pb.DepartureState:
         return source.stub.EnsureDeparture(request)
 
@@ -192,7 +193,7 @@ def start_guest(
     wish = wishes.instance(root, port)
     wish.guest_data.ssh_public_keys[:] = [public_key]
     source.stub.EnsureInstance(wish)
-    source.wait_for_console(wish.subject.id, BOOTED, within_s=300)
+    source.wait_for_console(wish.subject.id, BOOTED, within_s=PATIENCE_S)
     attachment = wishes.attachment(wish, data)
     source.stub.EnsureAttachment(attachment)
     return Trip(source, destination, sha256, wish, port, attachment)

@@ -31,6 +31,7 @@ from agents.node.adapters.qemu_img import FileDisks
 from agents.node.errors import AdapterError, DetachPending, GuestForeign
 from tests.agents import wishes
 from tests.agents.wishes import MIB
+from tests.limits import PATIENCE_S
 
 RAW = b"\0" * MIB
 
@@ -177,11 +178,11 @@ def test_changes_are_announced(rig: Rig, hypervisor: Hypervisor) -> None:
     seen: queue.Queue[UUID] = queue.Queue()
     hypervisor.subscribe(seen.put)
     hypervisor.start(rig.guest.id)
-    assert seen.get(timeout=60) == rig.guest.id
+    assert seen.get(timeout=PATIENCE_S) == rig.guest.id
     while not seen.empty():
         seen.get()
     hypervisor.power_off(rig.guest.id)
-    assert seen.get(timeout=60) == rig.guest.id
+    assert seen.get(timeout=PATIENCE_S) == rig.guest.id
 
 
 def test_disks_are_plugged_once_and_grow(rig: Rig, hypervisor: Hypervisor, disks: Disks) -> None:

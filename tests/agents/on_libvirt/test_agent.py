@@ -16,6 +16,7 @@ from tests.agents import wishes
 from tests.agents.conftest import refusal
 from tests.agents.on_libvirt.lab import LabAgent
 from tests.agents.viewers import AgentViewer, picture, shake_hands
+from tests.limits import PATIENCE_S
 from tests.pki import Issued, TestCA
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
@@ -182,7 +183,7 @@ def test_events_come_also_after_libvirtd_was_restarted(agent: LabAgent, guest: p
         lambda: succeeds(lambda: agent.stub.Describe(pb.DescribeRequest())),
         what="the agent to find libvirtd again",
     )
-    stream = agent.stub.Watch(pb.WatchRequest(heartbeat_interval_ms=3_600_000), timeout=60)
+    stream = agent.stub.Watch(pb.WatchRequest(heartbeat_interval_ms=3_600_000), timeout=PATIENCE_S)
     assert next(stream).WhichOneof("event") == "heartbeat"
     os.kill(qemu_pid(agent), signal.SIGKILL)
     event = next(event for event in stream if event.WhichOneof("event") == "instance")
@@ -195,7 +196,7 @@ def test_a_guest_that_ends_while_libvirtd_takes_it_over_is_told_of(
     agent: LabAgent, guest: pb.EnsureInstanceRequest
 ) -> None:
     """libvirt has no event for it."""
-    stream = agent.stub.Watch(pb.WatchRequest(heartbeat_interval_ms=3_600_000), timeout=90)
+    stream = agent.stub.Watch(pb.WatchRequest(heartbeat_interval_ms=3_600_000), timeout=PATIENCE_S)
     told = [next(stream).WhichOneof("event") for _ in range(2)]
     assert told == ["heartbeat", "signed_inventory"], "from here on nothing is read of libvirtd without cause"
     pid = qemu_pid(agent)

@@ -13,6 +13,7 @@ from tests.agents import wishes
 from tests.agents.on_libvirt.lab import LabAgent
 from tests.agents.on_libvirt.moves import ADDRESS, BOOTED, ROOT_MIB, two_agents
 from tests.agents.on_libvirt.test_pools import NAME, in_pool
+from tests.limits import PATIENCE_S
 from tests.pki import Issued, TestCA
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
@@ -73,4 +74,4 @@ def _run(
     agent.stub.EnsureVolume(in_pool(root, generation=generation))
     agent.stub.EnsurePort(port)
     agent.stub.EnsureInstance(guest)
-    agent.wait_for_console(guest.subject.id, BOOTED, within_s=300)
+    agent.wait_for_console(guest.subject.id, BOOTED, within_s=PATIENCE_S)

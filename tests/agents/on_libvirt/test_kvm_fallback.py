@@ -26,6 +26,7 @@ from agents.node.adapters.base import (
 from agents.node.adapters.libvirt import LibvirtHypervisor
 from agents.node.adapters.qemu_img import FileDisks
 from tests.agents import wishes
+from tests.limits import PATIENCE_S
 
 pytestmark = pytest.mark.lab
 
@@ -141,4 +142,4 @@ def test_a_guest_that_kvm_stops_in_its_first_seconds_goes_on_under_tcg(
     monkeypatch.setattr(domainxml, "_cpu", lambda _virt_type: modest)
     hypervisor, disks = deceived
     guest_id = start(hypervisor, disks, tiny_image)
-    wait_until(lambda: runs_under_tcg(hypervisor, guest_id), what="the guest to run under TCG", within_s=120)
+    wait_until(lambda: runs_under_tcg(hypervisor, guest_id), what="the guest to run under TCG", within_s=PATIENCE_S)

@@ -25,6 +25,7 @@ from tests.agents.conftest import refusal
 from tests.agents.on_libvirt.lab import LabAgent
 from tests.agents.on_libvirt.moves import Trip, end_of, peer, start_guest, two_agents
 from tests.agents.viewers import AgentViewer
+from tests.limits import PATIENCE_S
 from tests.pki import Issued, TestCA
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
@@ -311,7 +312,7 @@ def test_the_destination_loses_its_power_when_the_guest_has_come(traveller: Trav
     adoption.has_left_source = True
     assert trip.destination.stub.EnsureInstance(adoption).power == pb.POWER_RUNNING
     traveller.trip = trip.arrived()
-    trip.destination.wait_for_console(trip.id, "login:", within_s=300)
+    trip.destination.wait_for_console(trip.id, "login:", within_s=PATIENCE_S)
     assert traveller.ssh("md5sum /kept").split()[0] == traveller.digest
     assert "gap" not in traveller.ssh(GAPS)
     traveller.settle()
@@ -322,7 +323,7 @@ def test_the_cable_is_pulled_in_the_middle(traveller: Traveller) -> None:
     with on_its_way(traveller) as request:
         traveller.trip.destination.node.unplug()
         try:
-            ended = traveller.trip.end_of(request, within_s=120)
+            ended = traveller.trip.end_of(request, within_s=PATIENCE_S)
         finally:
             traveller.trip.destination.node.plug()
         wait_until(traveller.trip.destination.answers, what="the destination's agent to be reached again")
@@ -342,7 +343,7 @@ def test_a_guest_that_dies_on_its_way_runs_nowhere_until_it_is_started_again(tra
     logins = trip.source.console(trip.id).count("login:")
     assert trip.source.stub.EnsureInstance(trip.running(trip.generation)).power == pb.POWER_RUNNING
     trip.source.node.exec(["virsh", "migrate-setspeed", trip.name, FLY])
-    trip.source.wait_for_console(trip.id, "login:", count=logins + 1, within_s=300)
+    trip.source.wait_for_console(trip.id, "login:", count=logins + 1, within_s=PATIENCE_S)
     assert traveller.ssh("md5sum /kept").split()[0] == traveller.digest
     traveller.trip = trip.stayed()
     traveller.settle()
@@ -370,7 +371,7 @@ def test_a_guest_that_is_off_moves_and_has_run_on_neither_node_meanwhile(travell
     assert (standing.power, trip.destination.console(trip.id)) == (pb.POWER_OFF, "")
     trip.destination.stub.EnsureInstance(trip.running(trip.generation + 2))
     trip.forget(trip.source, trip.generation)
-    trip.destination.wait_for_console(trip.id, "login:", within_s=300)
+    trip.destination.wait_for_console(trip.id, "login:", within_s=PATIENCE_S)
     traveller.trip = replace(trip, source=trip.destination, destination=trip.source, generation=trip.generation + 2)
     assert traveller.ssh("md5sum /kept").split()[0] == traveller.digest
     traveller.settle()
@@ -415,7 +416,7 @@ class Firmware:
             deadline_s=60,
             is_off=power == pb.POWER_OFF,
         )
-        ended = end_of(source, request, within_s=90)
+        ended = end_of(source, request, within_s=PATIENCE_S)
         assert ended.phase == pb.MOVE_PHASE_COMPLETED, ended.reason
         return arrival.instance
 

@@ -11,6 +11,7 @@ from agents.lab.shell import wait_until
 from agents.protocol import agent_pb2 as pb
 from tests.agents import wishes
 from tests.agents.on_libvirt.lab import LabAgent
+from tests.limits import PATIENCE_S
 from tests.pki import Issued, TestCA
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
@@ -62,7 +63,7 @@ def test_guests_on_two_nodes_are_neighbours(agents: list[LabAgent], tiny_image: 
     segment = first.authority.segment(wishes.ZONE, wishes.NETWORK_ID, members)
     guests = [start(agent, 11 + n, segment, tiny_image, ssh_key) for n, agent in enumerate(agents)]
     for agent, guest in zip(agents, guests, strict=True):
-        agent.wait_for_console(guest, "web-1 login:", within_s=180)
+        agent.wait_for_console(guest, "web-1 login:", within_s=PATIENCE_S)
     assert first.stub.EnsureNetwork(pb.EnsureNetworkRequest(segment=segment)).problem == ""
 
     def ssh(command: str) -> str:

@@ -12,6 +12,7 @@ from tests.agents import wishes
 from tests.agents.conftest import refusal
 from tests.agents.on_libvirt.lab import LabAgent
 from tests.agents.on_libvirt.moves import BOOTED, ROOT_MIB, end_of, peer, two_agents
+from tests.limits import PATIENCE_S
 from tests.pki import Issued, TestCA
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
@@ -50,7 +51,7 @@ def test_it_is_not_started_twice_and_moves_without_its_disk(
     here.stub.EnsureVolume(in_pool(root))
     guest = wishes.instance(root)
     here.stub.EnsureInstance(guest)
-    here.wait_for_console(guest.subject.id, BOOTED, within_s=300)
+    here.wait_for_console(guest.subject.id, BOOTED, within_s=PATIENCE_S)
 
     _refused_elsewhere(there, root, guest)
     assert here.state(guest.subject.id).power == pb.POWER_RUNNING

@@ -11,6 +11,7 @@ from agents.lab.watchdog import PATH_IN_NODE, LabWatchdog
 from agents.protocol import agent_pb2 as pb
 from tests.agents import wishes
 from tests.agents.on_libvirt.lab import LabAgent
+from tests.limits import PATIENCE_S
 from tests.pki import Issued, TestCA
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
@@ -68,7 +69,7 @@ def guest(agent: LabAgent, tiny_image: Path) -> pb.EnsureInstanceRequest:
 
 
 def heartbeat(agent: LabAgent) -> pb.Heartbeat:
-    stream = agent.stub.Watch(pb.WatchRequest(heartbeat_interval_ms=100), timeout=60)
+    stream = agent.stub.Watch(pb.WatchRequest(heartbeat_interval_ms=100), timeout=PATIENCE_S)
     found = next(event.heartbeat for event in stream if event.WhichOneof("event") == "heartbeat")
     stream.cancel()
     return found

@@ -30,6 +30,7 @@ from controlplane.operations.models import Operation
 from controlplane.operations.services import operation_cancel
 from controlplane.workflows import image_import
 from controlplane.workflows.again import operation_retry
+from tests.limits import PATIENCE_S
 from tests.services.catalog.disks import files_in, qcow2, sha256_of
 from tests.workflows.helpers import Killed, altered, die, explode, followed_by_another_worker, then
 from tests.world import again, run
@@ -37,7 +38,6 @@ from tests.world import again, run
 pytestmark = pytest.mark.django_db
 
 MIB = 2**20
-LIMIT_S = 120
 
 
 @dataclass
@@ -465,13 +465,13 @@ def test_a_server_that_drips_holds_nobody(
     worker = Thread(target=work)
     worker.start()
     try:
-        assert site.is_dripping.wait(LIMIT_S)
+        assert site.is_dripping.wait(PATIENCE_S)
         end(asking, operation)
-        worker.join(LIMIT_S)
+        worker.join(PATIENCE_S)
         assert not worker.is_alive(), "the server still has the worker's thread"
     finally:
         site.is_over.set()
-        worker.join(LIMIT_S)
+        worker.join(PATIENCE_S)
     operation.refresh_from_db()
     assert operation.state == state
     assert files_in(images_dir) == set()

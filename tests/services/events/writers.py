@@ -10,6 +10,7 @@ from django.db import connection, transaction
 
 from controlplane.events.services import emit
 from controlplane.kernel.ids import new_id
+from tests.limits import PATIENCE_S
 
 
 class Writer:
@@ -56,7 +57,7 @@ class Writer:
         self.open.__exit__(None, None, None)
 
     def _do(self, what: Callable[[], None]) -> None:
-        self.thread.submit(what).result(timeout=60)
+        self.thread.submit(what).result(timeout=PATIENCE_S)
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from controlplane.nodes.errors import (
     NodeUnreachable,
 )
 from controlplane.nodes.models import Node
+from tests.limits import PATIENCE_S
 from tests.workflows.helpers import ask_instance
 from tests.world import Cloud, make_node, run
 
@@ -219,7 +220,7 @@ def test_a_node_that_hangs_costs_no_call_to_another_one(settings: Settings) -> N
         try:
             calls = [threads.submit(agent_client.describe, node) for _ in range(2)]
             for _ in calls:
-                assert hung.taken.acquire(timeout=60)
+                assert hung.taken.acquire(timeout=PATIENCE_S)
             with pytest.raises(NodeBusy) as caught:
                 agent_client.describe(node)
             assert caught.value.retryable
@@ -231,7 +232,7 @@ def test_a_node_that_hangs_costs_no_call_to_another_one(settings: Settings) -> N
         finally:
             hung.may_answer.set()
         for call in calls:
-            call.result(timeout=60)
+            call.result(timeout=PATIENCE_S)
         agent_client.describe(node)
 
 
@@ -243,9 +244,9 @@ def test_a_call_waits_a_moment_for_another_one_to_end(settings: Settings) -> Non
         node = node_at("slow", address)
         try:
             calls = [threads.submit(agent_client.describe, node) for _ in range(2)]
-            assert hung.taken.acquire(timeout=60)
+            assert hung.taken.acquire(timeout=PATIENCE_S)
             assert not hung.taken.acquire(timeout=0.2), "the second one is not on its way yet"
         finally:
             hung.may_answer.set()
         for call in calls:
-            call.result(timeout=60)
+            call.result(timeout=PATIENCE_S)

@@ -10,6 +10,8 @@ from typing import Any
 
 from standardwebhooks import Webhook as Verifier
 
+from tests.limits import PATIENCE_S
+
 
 @dataclass(frozen=True)
 class Got:
@@ -53,7 +55,7 @@ class Receiver(ThreadingHTTPServer):
 
     def wait_for(self, is_so: Callable[[list[Got]], bool]) -> list[Got]:
         with self.changed:
-            assert self.changed.wait_for(lambda: is_so(self.got), timeout=60), [got.name() for got in self.got]
+            assert self.changed.wait_for(lambda: is_so(self.got), timeout=PATIENCE_S), [got.name() for got in self.got]
             return list(self.got)
 
 

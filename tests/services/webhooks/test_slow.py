@@ -16,11 +16,11 @@ from controlplane.kernel.ids import new_id
 from controlplane.webhooks import deliveries, resolver, sender
 from controlplane.webhooks.dispatch import dispatch
 from controlplane.webhooks.models import Delivery
+from tests.limits import PATIENCE_S
 from tests.services.webhooks.conftest import make_webhook
 from tests.services.webhooks.receiver import Receiver
 from tests.world import Tenant, make_tenant
 
-LIMIT_S = 60
 HOOK = {"headers": {}, "body": b"{}"}
 
 
@@ -50,7 +50,7 @@ def test_a_name_server_that_never_answers_is_not_waited_for(dead: NameServer, se
     with ThreadPoolExecutor(1) as thread:
         sending = thread.submit(sender.post, "https://receiver.example.org/", **HOOK)
         try:
-            assert sending.result(timeout=LIMIT_S).error == "timeout"
+            assert sending.result(timeout=PATIENCE_S).error == "timeout"
             assert dead.asked.acquire(timeout=0) and not dead.may_answer.is_set(), "it still hangs"
         finally:
             dead.may_answer.set()
@@ -83,9 +83,9 @@ def hooks(tenant: Tenant, url: str, count: int) -> list[UUID]:
 
 @pytest.mark.django_db(transaction=True)
 def test_slow_receivers_of_a_project_leave_threads_to_other_projects(receiver: Receiver, settings: Settings) -> None:
-    settings.WEBHOOK_THREADS_PER_PROJECT, settings.WEBHOOK_TIMEOUT_S = 2, LIMIT_S
+    settings.WEBHOOK_THREADS_PER_PROJECT, settings.WEBHOOK_TIMEOUT_S = 2, PATIENCE_S
     may_answer = threading.Event()
-    receiver.answer = lambda got: 204 if got.path == "/fast" or may_answer.wait(LIMIT_S) else 500
+    receiver.answer = lambda got: 204 if got.path == "/fast" or may_answer.wait(PATIENCE_S) else 500
     slow = hooks(make_tenant(), receiver.url, 4)
     (fast,) = hooks(make_tenant("beta"), receiver.url.replace("/hook", "/fast"), 1)
     dispatch()
@@ -94,11 +94,11 @@ def test_slow_receivers_of_a_project_leave_threads_to_other_projects(receiver: R
             first = [threads.submit(deliver, each) for each in slow[:2]]
             receiver.wait_for(lambda got: len(got) == 2)
             rest = [threads.submit(deliver, each) for each in slow[2:]]
-            assert [each.result(timeout=LIMIT_S) for each in rest] == [0, 0], "no more threads for this project"
-            assert threads.submit(deliver, fast).result(timeout=LIMIT_S) == 1
+            assert [each.result(timeout=PATIENCE_S) for each in rest] == [0, 0], "no more threads for this project"
+            assert threads.submit(deliver, fast).result(timeout=PATIENCE_S) == 1
             assert not any(each.done() for each in first)
         finally:
             may_answer.set()
-        assert [each.result(timeout=LIMIT_S) for each in first] == [1, 1]
-        assert [threads.submit(deliver, each).result(timeout=LIMIT_S) for each in slow[2:]] == [1, 1]
+        assert [each.result(timeout=PATIENCE_S) for each in first] == [1, 1]
+        assert [threads.submit(deliver, each).result(timeout=PATIENCE_S) for each in slow[2:]] == [1, 1]
     assert set(Delivery.objects.values_list("state", flat=True)) == {"succeeded"}

@@ -20,14 +20,13 @@ from controlplane.webhooks import hints
 from controlplane.webhooks.dispatch import dispatch
 from controlplane.webhooks.models import Delivery, Webhook
 from scripts.waiting import wait_until
+from tests.limits import PATIENCE_S
 from tests.services.webhooks.conftest import make_webhook
 from tests.services.webhooks.receiver import Got, Receiver
 from tests.world import make_tenant
 
 BIN = Path(sys.executable).parent
 OPTIONS = ("--without-gossip", "--without-mingle", "--without-heartbeat", "--loglevel", "WARNING")
-LIMIT_S = 180  # where much else runs, a worker takes its time to start
-END_LIMIT_S = 30
 NAMES = [f"lan-{number}" for number in range(6)]
 
 
@@ -57,7 +56,7 @@ class Worker:
     def kill(self) -> None:
         if self.process is not None:
             os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait(END_LIMIT_S)
+            self.process.wait(PATIENCE_S)
             self.process = None
 
 
@@ -116,4 +115,4 @@ def dispatch_until(is_so: Callable[[], bool]) -> None:
         dispatch()
         return is_so()
 
-    wait_until(is_so_now, limit_s=LIMIT_S, every_s=0.5)
+    wait_until(is_so_now, limit_s=PATIENCE_S, every_s=0.5)
