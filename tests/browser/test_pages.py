@@ -5,7 +5,7 @@ from itertools import cycle
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, ViewportSize
 
 from scripts.dashboard_world import World
 from tests.browser.axe import violations
@@ -13,7 +13,8 @@ from tests.browser.conftest import Opener, Seen
 from tests.browser.pages import PAGES
 from tests.hearing import hear
 
-PHONE = {"width": 320, "height": 640}  # also what 1280 pixels are at 400 % (WCAG 1.4.10)
+DESK: ViewportSize = {"width": 1280, "height": 720}
+PHONE: ViewportSize = {"width": 320, "height": 640}  # also what 1280 pixels are at 400 % (WCAG 1.4.10)
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 NOT_FOUND = "the server responded with a status of 404"
 
@@ -42,15 +43,20 @@ def test_axe_finds_nothing(opened: Opener, person: str, language: str) -> None:
     ("person", "language"), list(zip(PAGES, cycle(["en", "fr"]), strict=False)), ids=lambda each: each or "anybody"
 )
 def test_axe_finds_nothing_in_one_language_and_theme(opened: Opener, person: str, language: str) -> None:
-    """Each page once; the theme changes from page to page."""
-    found = {}
+    """Every second page once, then as wide as a phone; the theme changes from page to page."""
+    found, wide = {}, {}
     seen = opened(person, language=language, reduced_motion="reduce")
-    for path, theme in zip(PAGES[person], cycle(THEMES), strict=False):
+    for path, theme in zip(PAGES[person][::2], cycle(THEMES), strict=False):
+        seen.page.set_viewport_size(DESK)
         seen.page.emulate_media(color_scheme=theme)
-        found[path, theme] = violations(go(seen, path))
+        found[path, theme] = violations(page := go(seen, path))
+        page.set_viewport_size(PHONE)
+        wide[path] = page.evaluate("document.documentElement.scrollWidth")
     assert {place: wrong for place, wrong in found.items() if wrong} == {}
+    assert {path: width for path, width in wide.items() if width > PHONE["width"]} == {}
 
 
+@pytest.mark.nightly
 @pytest.mark.parametrize("person", list(PAGES), ids=name_of)
 def test_nothing_is_wider_than_a_phone(opened: Opener, person: str) -> None:
     seen = opened(person, language="fr", viewport=PHONE)

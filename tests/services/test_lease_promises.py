@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import HealthCheck, example, given
+from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 from pytest_django import Settings
@@ -263,17 +263,37 @@ OVERTAKEN: list[Step] = [
 ]
 
 
+@pytest.mark.nightly
 @hypothesis(
-    max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 @given(steps=st.lists(STEPS, min_size=5, max_size=30))
-@example(steps=DEFERRED)
-@example(steps=UNHEARD)
-@example(steps=LATE)
-@example(steps=OVERTAKEN)
 def test_no_node_is_fenced_by_its_lease_that_may_run_its_guests(
     steps: list[Step], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    play(steps, monkeypatch)
+
+
+@pytest.mark.parametrize(
+    "steps", [DEFERRED, UNHEARD, LATE, OVERTAKEN], ids=["deferred", "unheard", "late", "overtaken"]
+)
+def test_what_once_let_a_node_be_fenced_that_may_run_its_guests(
+    steps: list[Step], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    play(steps, monkeypatch)
+
+
+@hypothesis(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+@given(steps=st.lists(STEPS, min_size=5, max_size=30))
+def test_in_a_few_orders_no_node_is_fenced_by_its_lease_that_may_run_its_guests(
+    steps: list[Step], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    play(steps, monkeypatch)
+
+
+def play(steps: list[Step], monkeypatch: pytest.MonkeyPatch) -> None:
     with played(monkeypatch) as fleet:
         for what, *rest in steps:
             if what == "round":

@@ -6,6 +6,7 @@ import pytest
 
 from clients.terraform.docs import EXAMPLES, PAGES, documents
 from scripts.terraform import Workspace
+from tests.nightly import thinned
 from tests.terraform.conftest import InProject
 from tests.terraform.fake_cloud import make_image
 
@@ -16,7 +17,7 @@ APPLICATION = EXAMPLES / "application" / "main.tf"
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "example",
-    [path for path in SINGLE if path not in (APPLICATION, EXAMPLES / "resources" / "policy.tf")],
+    thinned([path for path in SINGLE if path not in (APPLICATION, EXAMPLES / "resources" / "policy.tf")], keep_every=3),
     ids=lambda path: str(path.relative_to(EXAMPLES)),
 )
 def test_an_example_is_applied_and_changes_nothing_afterwards(wide: Workspace, example: Path, tmp_path: Path) -> None:

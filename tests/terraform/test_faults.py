@@ -69,6 +69,7 @@ def test_a_name_that_is_taken_stops_one_and_loses_none(tf: Workspace, api: Api) 
     tf.destroy()
 
 
+@pytest.mark.nightly
 def test_what_is_busy_is_waited_for(tf: Workspace, api: Api, whole: Cloud) -> None:
     tf.write(DATA % "").apply()
     volume = tf.state()["andromede_volume.data"]["id"]
@@ -83,6 +84,7 @@ def test_what_is_busy_is_waited_for(tf: Workspace, api: Api, whole: Cloud) -> No
     tf.destroy()
 
 
+@pytest.mark.nightly
 def test_the_end_of_the_time_keeps_the_id(tf: Workspace, api: Api, whole: Cloud) -> None:
     """What was created is tainted: the next run makes it anew."""
     whole.stack.kill("worker")
@@ -119,6 +121,7 @@ def test_what_was_deleted_outside_is_made_again(tf: Workspace, api: Api) -> None
     tf.destroy()
 
 
+@pytest.mark.nightly
 def test_destroying_works_in_any_order(tf: Workspace, api: Api) -> None:
     """Nothing says to Terraform that one needs the other, so it deletes all at once."""
     group = block("affinity_group", 'name = "apart"', 'rule = "anti-affinity"')
@@ -149,6 +152,7 @@ def test_a_wrong_token_is_refused_and_nothing_is_forgotten(tf: Workspace) -> Non
     tf.destroy()
 
 
+@pytest.mark.nightly
 def test_a_provider_that_is_configured_later_waits(tf: Workspace) -> None:
     """Its token comes from a resource of the same run."""
     token = block("token", 'name = "later"')

@@ -35,6 +35,7 @@ def test_another_flavor_needs_leave_to_stop_it(tf: Workspace, api: Api) -> None:
     tf.destroy()
 
 
+@pytest.mark.nightly
 def test_a_flavor_that_is_refused_leaves_the_instance_running(tf: Workspace, api: Api) -> None:
     bigger = WEB.replace('"tiny"', '"small"', 1)
     tf.write(bigger % "").apply()
@@ -63,6 +64,7 @@ def test_another_image_asks_for_a_new_instance_or_rebuilds(tf: Workspace) -> Non
     tf.destroy()
 
 
+@pytest.mark.nightly
 def test_other_keys_say_that_they_make_a_new_instance(tf: Workspace) -> None:
     tf.write(KEY + WEB % "ssh_keys = [andromede_ssh_key.key.id]").apply()
     tf.write(KEY + WEB % 'ssh_keys = ["key"]').assert_no_changes()
@@ -72,6 +74,7 @@ def test_other_keys_say_that_they_make_a_new_instance(tf: Workspace) -> None:
     tf.destroy()
 
 
+@pytest.mark.nightly
 def test_after_an_import_unreadable_attributes_replace_and_rebuild_nothing(tf: Workspace, api: Api) -> None:
     text = KEY + WEB % "ssh_keys = [andromede_ssh_key.key.name]\nrebuild_on_image_change = true"
     tf.write(text).apply()

@@ -17,6 +17,7 @@ from controlplane.identity.actor import SYSTEM
 from controlplane.operations.models import Operation
 from controlplane.storage.services import volume_grow
 from controlplane.workflows.registry import WORKFLOWS
+from tests.nightly import thinned
 from tests.workflows.helpers import (
     Killed,
     altered,
@@ -196,7 +197,7 @@ def test_what_never_gives_up_is_tried_again(cloud: Cloud, case: Case, step: str)
     assert_clean_slate(cloud)
 
 
-@pytest.mark.parametrize(("case", "step"), CANCELLABLE)
+@pytest.mark.parametrize(("case", "step"), thinned(CANCELLABLE, keep_every=2))
 def test_cancelled_everything_is_as_before(cloud: Cloud, case: Case, step: str) -> None:
     """The request comes while the step is under way; after the last step it comes too late."""
     ask = case.prepare(cloud)
@@ -211,7 +212,7 @@ def test_cancelled_everything_is_as_before(cloud: Cloud, case: Case, step: str) 
     assert_clean_slate(cloud)
 
 
-@pytest.mark.parametrize(("case", "step"), STEPS)
+@pytest.mark.parametrize(("case", "step"), thinned(STEPS, keep_every=2, beginning=1))
 def test_a_worker_that_dies_is_followed_by_another(cloud: Cloud, case: Case, step: str) -> None:
     """The step was done and is done a second time, which changes nothing."""
     operation = case.prepare(cloud)()
