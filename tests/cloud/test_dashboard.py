@@ -289,6 +289,7 @@ def rules(owner: Api) -> Iterator[str]:
     owner.delete(f"/v1/projects/{made['id']}")
 
 
+@pytest.mark.nightly
 def test_a_policy_refuses_says_why_and_is_loosened_by_two(opened: Opener, people: People, rules: str) -> None:
     planner, officer = people.member("planner@example.org", "member"), people.member("officer@example.org", OFFICER)
     page, other = opened(), opened()
@@ -346,6 +347,7 @@ def cordoned(tenant: Tenant) -> Iterator[str]:
     tenant.operator.post("/v1/nodes/ta/actions/uncordon")
 
 
+@pytest.mark.nightly
 def test_an_operator_cordons_a_node_and_a_tenant_reads_why_there_is_no_place(
     opened: Opener, people: People, cordoned: str
 ) -> None:

@@ -23,6 +23,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.nightly
 def test_terraform_installs_the_package_from_a_packed_mirror(
     package: Path, installation: Installation, tmp_path: Path
 ) -> None:
@@ -40,6 +41,7 @@ def test_terraform_installs_the_package_from_a_packed_mirror(
     assert "1 to add" in tf.plan()
 
 
+@pytest.mark.nightly
 def test_the_sums_are_those_of_the_files(package: Path) -> None:
     lines = (package / "terraform-provider-andromede_0.1.0_SHA256SUMS").read_text().splitlines()
     sums = {name: digest for digest, name in (line.split("  ") for line in lines)}

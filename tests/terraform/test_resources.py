@@ -7,6 +7,7 @@ import pytest
 
 from scripts.api import Api
 from scripts.terraform import Workspace
+from tests.nightly import thinned
 
 pytestmark = pytest.mark.slow
 
@@ -143,7 +144,7 @@ LIVES = [
 ]
 
 
-@pytest.mark.parametrize("life", LIVES, ids=lambda life: life.id)
+@pytest.mark.parametrize("life", thinned(LIVES, keep_every=2), ids=lambda life: life.id)
 def test_a_whole_life(wide: Workspace, api: Api, life: Life) -> None:
     tf = wide
     tf.write(life.before + life.first).apply()

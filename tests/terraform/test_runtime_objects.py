@@ -31,6 +31,7 @@ def test_an_interrupt_loses_no_object(toy: Workspace, cloud: Path) -> None:
     toy.assert_no_changes()
 
 
+@pytest.mark.nightly
 def test_a_create_that_fails_before_leaves_nothing(toy: Workspace) -> None:
     toy.write('resource "toy_thing" "a" {\n  name = "refused"\n}\n')
     assert "The cloud refuses" in (refused := toy.refused())
@@ -45,6 +46,7 @@ def test_a_create_that_fails_after_keeps_the_id_and_is_tainted(toy: Workspace) -
     assert toy.is_tainted("toy_thing.a")
 
 
+@pytest.mark.nightly
 def test_an_update_that_fails_keeps_what_it_has_done(toy: Workspace) -> None:
     toy.write(thing("size = 1")).apply()
     toy.write(thing('size = 2\ncolor = "black"'))
@@ -54,6 +56,7 @@ def test_an_update_that_fails_keeps_what_it_has_done(toy: Workspace) -> None:
     assert not toy.is_tainted("toy_thing.a")
 
 
+@pytest.mark.nightly
 def test_import_by_id_into_an_empty_state(toy: Workspace) -> None:
     toy.write(thing("size = 4")).apply()
     toy.forget()
@@ -84,6 +87,7 @@ def test_a_state_of_an_older_version_is_upgraded(toy: Workspace) -> None:
     assert toy.state()["toy_thing.a"]["color"] == "red"
 
 
+@pytest.mark.nightly
 def test_an_object_moves_to_another_type(toy: Workspace) -> None:
     toy.write('resource "toy_relic" "old" {\n  title = "a"\n}\n').apply()
     toy.write(thing("") + "moved {\n  from = toy_relic.old\n  to   = toy_thing.a\n}\n")
@@ -99,6 +103,7 @@ def test_destroy_forgets_what_is_gone_already(toy: Workspace, cloud: Path) -> No
     assert toy.state() == {}
 
 
+@pytest.mark.nightly
 def test_a_data_source_reads(toy: Workspace) -> None:
     toy.write(
         thing("") + 'data "toy_count" "all" {\n  depends_on = [toy_thing.a]\n}\n'
@@ -107,6 +112,7 @@ def test_a_data_source_reads(toy: Workspace) -> None:
     assert toy.outputs() == {"things": 1}
 
 
+@pytest.mark.nightly
 def test_a_function_is_called_and_its_error_names_it(toy: Workspace) -> None:
     toy.write('output "joined" {\n  value = provider::toy::join("a", "b")\n}\n').apply()
     assert toy.outputs() == {"joined": "a-b"}
@@ -121,6 +127,7 @@ def test_an_action_shows_its_progress(toy: Workspace) -> None:
     assert "it moved" in printed
 
 
+@pytest.mark.nightly
 def test_an_action_that_fails_says_why(toy: Workspace) -> None:
     toy.write('action "toy_poke" "it" {\n  config {\n    name = "nobody"\n  }\n}\n')
     assert "Nobody there" in toy.refused("-invoke=action.toy_poke.it")
@@ -134,6 +141,7 @@ def test_an_ephemeral_resource_lives_for_one_run_and_is_in_no_state(toy: Workspa
     assert not (cloud / "ticket").exists()
 
 
+@pytest.mark.nightly
 def test_a_query_lists_objects_and_their_configuration(toy: Workspace) -> None:
     toy.write(thing("")).apply()
     toy.write(

@@ -46,6 +46,7 @@ def test_what_the_cloud_chose_stays_when_something_else_changes(toy: Workspace) 
     toy.assert_no_changes()
 
 
+@pytest.mark.nightly
 def test_what_follows_changes_is_unknown_in_their_plan_alone(toy: Workspace) -> None:
     toy.write(thing("")).apply()
     toy.write(thing("steps = [1, 2.5]"))
@@ -62,17 +63,20 @@ def test_a_change_of_the_name_makes_a_new_object(toy: Workspace, cloud: Path) ->
     assert sorted(path.name for path in cloud.glob("*.json")) == ["b.json"]
 
 
+@pytest.mark.nightly
 def test_a_function_of_both_values_decides_about_replacement(toy: Workspace) -> None:
     toy.write(thing('zone = "north"')).apply()
     assert "# forces replacement" not in toy.write(thing('zone = "moved"')).plan()
     assert "# forces replacement" in toy.write(thing('zone = "south"')).plan()
 
 
+@pytest.mark.nightly
 def test_the_order_of_a_set_is_no_change(toy: Workspace) -> None:
     toy.write(thing('tags = ["x", "y"]')).apply()
     toy.write(thing('tags = ["y", "x"]')).assert_no_changes()
 
 
+@pytest.mark.nightly
 def test_nested_attributes_and_blocks_keep_what_was_computed(toy: Workspace) -> None:
     toy.write(thing('nics = [{ net = "lan" }]\nrule { net = "wan" }')).apply()
     toy.assert_no_changes()
@@ -82,12 +86,14 @@ def test_nested_attributes_and_blocks_keep_what_was_computed(toy: Workspace) -> 
     assert state["rule"] == [{"net": "wan", "mac": "02:0"}]
 
 
+@pytest.mark.nightly
 def test_a_check_names_the_attribute_within(toy: Workspace) -> None:
     toy.write(thing('nics = [{ net = "lan" }, {\n  net = "LOUD"\n}]'))
     assert "Do not shout." in (refused := toy.refused())
     assert "main.tf line 4" in refused
 
 
+@pytest.mark.nightly
 def test_a_resource_checks_what_no_attribute_can(toy: Workspace) -> None:
     assert "Unlucky" in toy.write(thing("size = 13")).refused()
 
@@ -100,6 +106,7 @@ def test_values_known_only_later_pass_every_check(toy: Workspace) -> None:
     toy.assert_no_changes()
 
 
+@pytest.mark.nightly
 def test_an_equivalent_value_is_no_change(toy: Workspace) -> None:
     toy.write(thing('labels = { case = "upper" }')).apply()
     toy.write(thing('labels = { case = "UPPER" }')).assert_no_changes()
@@ -114,6 +121,7 @@ def test_a_write_only_secret_is_sent_and_never_kept(toy: Workspace, cloud: Path)
     assert (cloud / "secret-of-a").read_text() == "other"
 
 
+@pytest.mark.nightly
 def test_timeouts_are_checked_and_change_nothing(toy: Workspace) -> None:
     assert "such as 90s" in toy.write(thing('timeouts = { create = "soon" }')).refused()
     toy.write(thing('timeouts = { create = "1h30m" }')).apply()
