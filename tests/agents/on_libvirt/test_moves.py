@@ -26,6 +26,7 @@ from tests.agents.on_libvirt.lab import LabAgent
 from tests.agents.on_libvirt.moves import Trip, end_of, peer, start_guest, two_agents
 from tests.agents.viewers import AgentViewer
 from tests.limits import PATIENCE_S
+from tests.nightly import as_nightly
 from tests.pki import Issued, TestCA
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
@@ -274,7 +275,7 @@ def test_a_move_past_its_deadline_is_cancelled(traveller: Traveller) -> None:
     traveller.stays(pb.MOVE_PHASE_CANCELLED, ended)
 
 
-@pytest.mark.parametrize("end", ["source", "destination"])
+@pytest.mark.parametrize("end", ["source", as_nightly("destination")])
 def test_an_agent_dies_in_the_middle(traveller: Traveller, end: str) -> None:
     with on_its_way(traveller) as request:
         getattr(traveller.trip, end).restart()
@@ -282,7 +283,7 @@ def test_an_agent_dies_in_the_middle(traveller: Traveller, end: str) -> None:
     traveller.stays(pb.MOVE_PHASE_FAILED, ended)
 
 
-@pytest.mark.parametrize("end", ["source", "destination"])
+@pytest.mark.parametrize("end", [as_nightly("source"), "destination"])
 def test_a_libvirtd_dies_in_the_middle(traveller: Traveller, end: str) -> None:
     with on_its_way(traveller) as request:
         agent = getattr(traveller.trip, end)
