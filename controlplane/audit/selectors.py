@@ -26,8 +26,11 @@ def checkpoint_note(checkpoint: Checkpoint) -> Note:
 def residency_of(
     resource_id: UUID, *, start: datetime | None = None, end: datetime | None = None, role: str | None = None
 ) -> residency.History:
-    """Where the resource's data was within [start, end), from all the evidence that there is of it."""
+    """Where the resource's data was within [start, end), from all the evidence that there is of it and of the root
+    disks that it has had."""
     own = _documents(resource_id=resource_id, kind__in=OF_RESIDENCY)
+    disks = [as_uuid(disk) for disk in residency.disks_of(own, str(resource_id))]
+    own += _documents(resource_id__in=[disk for disk in disks if disk], kind=Kind.RECEIPT) if disks else []
     answered = {_id_of(document, "jti") for document in own if document["kind"] == Kind.RECEIPT}
     asked = {_id_of(document, "jti") for document in own if document["kind"] == Kind.PERMIT}
     permits = _documents(subject_id__in=answered, kind=Kind.PERMIT)
