@@ -271,9 +271,12 @@ def _read_receipt(body: Mapping[str, object], record: str, evidence: Evidence) -
 
 
 def _read_drift(body: Mapping[str, object], recorded_at: object, evidence: Evidence) -> None:
-    at = instant(recorded_at)
+    """A place ceased to satisfy the policies when the fact ended or the policy changed: `since`, which older records do
+    not have. It satisfies them again once that was seen."""
+    is_compliant = _text(body, "state") not in NOT_COMPLIANT
+    at = (None if is_compliant else instant(body.get("since"))) or instant(recorded_at)
     if at is not None:
-        evidence.drifts.append(Drift(_text(body, "zone"), _text(body, "state") not in NOT_COMPLIANT, at))
+        evidence.drifts.append(Drift(_text(body, "zone"), is_compliant, at))
 
 
 # ── intervals ───────────────────────────────────────────────────────────────────────────────────
@@ -394,7 +397,8 @@ def _is_outside(problem: Problem, start: datetime | None, end: datetime | None) 
 
 
 def _of_one(intervals: Sequence[Interval], role: str, moves: Collection[str]) -> Iterable[Problem]:
-    """Of the intervals of a guest or a disk in order of time. `moves`: permits under which something comes from elsewhere."""
+    """Find problems in the intervals of a guest or a disk, in order of time. `moves`: permits under which something
+    comes from elsewhere."""
     if not intervals:
         return
     reach = intervals[0]
