@@ -8,7 +8,7 @@ from rest_framework import serializers
 from controlplane.catalog import keys
 from controlplane.catalog.models import Fact, OfficerKey
 from controlplane.kernel.fields import Base64, In, Out, Text
-from controlplane.placement.core.attributes import ABOUT, DELIVERERS, PARTIES, Deliverer, delivered_by
+from controlplane.placement.core.attributes import ABOUT, PARTIES, Deliverer, delivered_by
 from controlplane.placement.core.facts import ASSERTIONS
 
 FACTS_MAX = 1000
@@ -73,7 +73,7 @@ class FactOut(Out):
     superseded_at = serializers.DateTimeField(allow_null=True)
     delivered_by = serializers.SerializerMethodField()
 
-    @extend_schema_field(serializers.ChoiceField(list(DELIVERERS), allow_null=True))
+    @extend_schema_field(serializers.CharField(allow_null=True))
     def get_delivered_by(self, fact: Fact) -> Deliverer | None:
         return delivered_by(fact.attribute)
 

@@ -136,10 +136,7 @@ def _promised(report: Report) -> dict[str, object]:
     said: dict[str, object] = {"fences_within_s": report.fences_within_s, "lease_said_at_ms": report.said_at_ms}
     if report.said_at_ms:
         is_older = Q(lease_boot_id=report.boot_id, lease_said_at_ms__gt=report.said_at_ms)
-        said = {
-            name: Case(When(is_older, then=F(name)), default=Value(value, output_field=Node._meta.get_field(name)))
-            for name, value in said.items()
-        }
+        said = {name: Case(When(is_older, then=F(name)), default=Value(value)) for name, value in said.items()}
     return {**said, "lease_boot_id": report.boot_id}
 
 

@@ -8,7 +8,7 @@ import re
 import reprlib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Literal
 
 from controlplane.kernel.reasons import Reason
 
@@ -224,7 +224,6 @@ ASKABLE: Mapping[str, Attribute] = {
 
 # Who takes the measure that an attribute is about, where it is about one.
 Deliverer = Literal["platform", "operator"]
-DELIVERERS: tuple[Deliverer, ...] = get_args(Deliverer)
 CLAIMS = frozenset(name for name, attribute in ASKABLE.items() if attribute.is_claim)
 
 

@@ -39,8 +39,8 @@ class Life:
     def permit(self, verb: str, *, node: str | None = None) -> None:
         self.hour += 1
         self.jti = f"p{self.hour}"
-        what = {"op": f"instance.{verb}", "volumes": [self.disk, "vol-1"]}
-        self.records.append(permit(self.jti, self.hour, node=node or self.node, **what))
+        volumes, op = [self.disk, "vol-1"], f"instance.{verb}"
+        self.records.append(permit(self.jti, self.hour, node=node or self.node, op=op, volumes=volumes))
 
     def receipt(self, event: str, disk: str, node: str) -> None:
         self.hour += 1
