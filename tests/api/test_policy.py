@@ -67,7 +67,7 @@ def test_a_clause_about_what_the_operator_claims_says_so(api: Caller, cloud: Clo
     api.put("policy", {"atoms": [atom]})
     simulation = {"operation": "volume.create", "disk_gib": 1}
     made = api.post("volumes", {"name": "data", "size_gib": 1, "volume_type": "local"})
-    assert made.status == 202
+    assert made.status == 201
     (volume,) = Decision.objects.values_list("pk", flat=True)
     for language, said in (
         (
