@@ -46,10 +46,13 @@ SINCE = {
 
 
 class IntervalOut(Out):
-    """`state` proven: receipts of the node say so; claimed: a permit allows it and no receipt speaks of it. `end` null:
-    still so. Empty ids: there is nothing to name."""
+    """`role` compute: its memory and processors, while it runs; storage: a disk, from its creation to its erasure,
+    whether its instance runs or not. `disk`: which root disk or volume that is. `state` proven: receipts of the node
+    say so; claimed: a permit allows it and no receipt speaks of it. `end` null: still so. Empty ids: there is nothing
+    to name."""
 
     role = serializers.CharField()
+    disk = serializers.CharField(allow_blank=True)
     zone = serializers.CharField()
     node = serializers.CharField(allow_blank=True)
     start = serializers.DateTimeField()

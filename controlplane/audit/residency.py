@@ -4,6 +4,10 @@ A node's receipt says when something was opened or closed there: such an interva
 answers leaves the possibility that the node acted on it: such an interval is only claimed. One that the node says to
 have refused claims nothing. An interval is cut where the place began or ceased to satisfy the policies (drift), so
 that what was compliant stays so in the record.
+
+A guest takes memory and processors while it runs; its root disk is where it is from its creation to its erasure,
+whether the guest runs or not. The disk has an id and receipts of its own: the first volume that a permit for the guest
+lists is its root disk. A rebuilt guest has had several.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -29,6 +33,11 @@ ROLE_OF_KIND = {
 SINGLE = ("compute", "storage")
 # Data at rest is always somewhere; a guest may be off.
 LASTING = ("storage",)
+OF_GUESTS = "instance."
+# A node runs no guest under a permit for anything else.
+RUNS = frozenset(
+    f"{OF_GUESTS}{verb}" for verb in ("create", "start", "reboot", "reset", "rebuild", "migrate", "evacuate")
+)
 NOT_COMPLIANT = ("drifted", "remediating", "exempted", "evicted")
 
 
@@ -40,9 +49,10 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """`resource` is what it was made for; it may list other things that the node gets under it. `is_move`: they come
-    from another node, which has them until they have come. `is_evacuation`: from one that is dead, and was fenced
-    before this was signed."""
+    """`resource` is what it was made for; it may list other things that the node gets under it. `disk`: the root disk
+    of the guest, or the volume, that it was made for. `runs`: a guest may run under it. `is_move`: they come from
+    another node, which has them until they have come. `is_evacuation`: from one that is dead, and was fenced before
+    this was signed."""
 
     jti: str
     resource: str
@@ -51,13 +61,15 @@ class Permit:
     zone: str
     decision: str
     not_before: datetime
+    disk: str
+    runs: bool
     is_move: bool
     is_evacuation: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """`record` is the id of the evidence record that has it."""
+    """`record` is the id of the evidence record that has it. `disk` is empty where it is not about a disk."""
 
     record: str
     jti: str
@@ -66,6 +78,7 @@ class Receipt:
     is_opening: bool
     kind: str
     role: str
+    disk: str
     at: datetime
 
 
@@ -78,9 +91,11 @@ class Drift:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Half-open; `end` None: still so. Ids are empty where there is nothing to name."""
+    """Half-open; `end` None: still so. Ids are empty where there is nothing to name. `disk`: the root disk or volume
+    that was there, of the role storage."""
 
     role: str
+    disk: str
     zone: str
     node: str
     start: datetime
@@ -129,9 +144,11 @@ def history(
     end: datetime | None = None,
     role: str | None = None,
 ) -> History:
-    """Of one resource, in order of time, cut to [start, end). `records`: the documents of the log's records, with the
-    permits that its receipts answer, the receipts that answer its permits, and the decisions that these rest on. What
-    is of no use is passed over."""
+    """List where one resource was, in order of time, cut to [start, end).
+
+    `records`: the documents of the log's records about it and its root disks (`disks_of`), with the permits that these
+    receipts answer, the receipts that answer its permits, and the decisions that they rest on. What is of no use is
+    passed over."""
     evidence = _read(records, resource)
     proven = _proven(evidence)
     places = [*proven, *_claimed(evidence, resource, proven)]
@@ -139,13 +156,24 @@ def history(
     wanted = sorted((each for each in whole if role in (None, each.role)), key=_order)
     clipped = (_clip(each, start, end) for each in wanted)
     moves = {permit.jti for permit in evidence.permits.values() if permit.is_move}
-    problems = [each for name in SINGLE for each in _of_role([i for i in wanted if i.role == name], name, moves)]
+    single = {(each.role, each.disk): None for each in wanted if each.role in SINGLE}
+    problems = [
+        problem
+        for role_of, disk in sorted(single)
+        for problem in _of_one([each for each in wanted if (each.role, each.disk) == (role_of, disk)], role_of, moves)
+    ]
     told = tuple(each for each in problems if not _is_outside(each, start, end))
     return History(tuple(each for each in clipped if each is not None), told)
 
 
-def _order(interval: Interval) -> tuple[datetime, str, str]:
-    return (interval.start, interval.role, interval.node)
+def disks_of(records: Iterable[Mapping[str, object]], resource: str) -> set[str]:
+    """Find the ids of the root disks that a guest has had, in its permits. A volume has none."""
+    bodies = [_payload(record.get("document")) for record in records if record.get("kind") == "permit"]
+    return {_disk(body) for body in bodies if _text(body, "resource") == resource and _is_of_guest(body)} - {""}
+
+
+def _order(interval: Interval) -> tuple[datetime, str, str, str]:
+    return (interval.start, interval.role, interval.node, interval.disk)
 
 
 # ── reading ─────────────────────────────────────────────────────────────────────────────────────
@@ -153,6 +181,8 @@ def _order(interval: Interval) -> tuple[datetime, str, str]:
 
 def _read(records: Iterable[Mapping[str, object]], resource: str) -> Evidence:
     evidence = Evidence({}, {}, [], set(), [])
+    records = list(records)
+    about = {resource, *disks_of(records, resource)}
     for record in records:
         body = _payload(record.get("document"))
         match record.get("kind"):
@@ -162,7 +192,7 @@ def _read(records: Iterable[Mapping[str, object]], resource: str) -> Evidence:
                 _read_permit(body, evidence)
             case "receipt" if body.get("event") == "refused":
                 evidence.refused.add(_text(body, "jti"))
-            case "receipt" if body.get("resource") == resource:
+            case "receipt" if body.get("resource") in about:
                 _read_receipt(body, str(record.get("id", "")), evidence)
             case "drift" if body.get("resource") == resource:
                 _read_drift(body, record.get("at"), evidence)
@@ -201,9 +231,24 @@ def _read_permit(body: Mapping[str, object], evidence: Evidence) -> None:
         zone=_text(body, "zone"),
         decision=_text(body, "decision"),
         not_before=since,
+        disk=_disk(body),
+        runs=_text(body, "op") in RUNS,
         is_move=_text(body, "op") == MOVE,
         is_evacuation=_text(body, "op") == EVACUATION,
     )
+
+
+def _is_of_guest(body: Mapping[str, object]) -> bool:
+    return _text(body, "op").startswith(OF_GUESTS)
+
+
+def _disk(body: Mapping[str, object]) -> str:
+    """A permit for a guest lists its root disk before the volumes that are attached to it."""
+    volumes = body.get("volumes")
+    first = volumes[0] if isinstance(volumes, list) and volumes else ""
+    if not _is_of_guest(body):
+        return _text(body, "resource")
+    return first if isinstance(first, str) else ""
 
 
 def _read_receipt(body: Mapping[str, object], record: str, evidence: Evidence) -> None:
@@ -219,15 +264,19 @@ def _read_receipt(body: Mapping[str, object], record: str, evidence: Evidence) -
             is_opening=event == "opened",
             kind=_text(body, "kind"),
             role=role,
+            disk=_text(body, "resource") if role == "storage" else "",
             at=at,
         )
     )
 
 
 def _read_drift(body: Mapping[str, object], recorded_at: object, evidence: Evidence) -> None:
-    at = instant(recorded_at)
+    """A place ceased to satisfy the policies when the fact ended or the policy changed: `since`, which older records do
+    not have. It satisfies them again once that was seen."""
+    is_compliant = _text(body, "state") not in NOT_COMPLIANT
+    at = (None if is_compliant else instant(body.get("since"))) or instant(recorded_at)
     if at is not None:
-        evidence.drifts.append(Drift(_text(body, "zone"), _text(body, "state") not in NOT_COMPLIANT, at))
+        evidence.drifts.append(Drift(_text(body, "zone"), is_compliant, at))
 
 
 # ── intervals ───────────────────────────────────────────────────────────────────────────────────
@@ -236,14 +285,14 @@ def _read_drift(body: Mapping[str, object], recorded_at: object, evidence: Evide
 def _proven(evidence: Evidence) -> list[Interval]:
     """From the first opening at a place to its closing; what is opened again while open goes on. A dead node closes
     nothing, or long after, when it is back: what an evacuation opens elsewhere has ended there."""
-    still_open: dict[tuple[str, str, bool], Interval] = {}
+    still_open: dict[tuple[str, str, str, bool], Interval] = {}
     ended = []
     for receipt in evidence.receipts:
-        place = (receipt.role, receipt.node, receipt.kind == ARRIVAL)
+        place = (receipt.role, receipt.disk, receipt.node, receipt.kind == ARRIVAL)
         if receipt.is_opening:
             permit = evidence.permits.get(receipt.jti)
             if receipt.role in SINGLE and permit is not None and permit.is_evacuation:
-                left = [each for each in still_open if each[0] == receipt.role and each[1] != receipt.node]
+                left = [each for each in still_open if each[:2] == place[:2] and each[2] != receipt.node]
                 ended += [replace(still_open.pop(each), end=receipt.at) for each in left]
             still_open.setdefault(place, _opened(receipt, evidence))
         elif place in still_open:
@@ -256,6 +305,7 @@ def _opened(receipt: Receipt, evidence: Evidence) -> Interval:
     is_permitted = permit is not None and (permit.node, permit.zone) == (receipt.node, receipt.zone)
     return Interval(
         role=receipt.role,
+        disk=receipt.disk,
         zone=receipt.zone,
         node=receipt.node,
         start=receipt.at,
@@ -276,24 +326,35 @@ def _is_admitted(permit: Permit | None, evidence: Evidence) -> bool:
 
 def _claimed(evidence: Evidence, resource: str, proven: Sequence[Interval]) -> list[Interval]:
     """One per place that a permit for the resource opened and no receipt speaks of."""
-    claimed: dict[tuple[str, str], Interval] = {}
+    claimed: dict[tuple[str, str, str], Interval] = {}
     answered = evidence.refused.union(receipt.jti for receipt in evidence.receipts)
     permits = [permit for permit in evidence.permits.values() if permit.resource == resource]
     for permit in sorted(permits, key=lambda permit: permit.not_before):
-        for role in SINGLE:
+        for role, disk in _openings(permit):
             is_known = any(
-                (each.role, each.node) == (role, permit.node) and each.holds_at(permit.not_before) for each in proven
+                (each.role, each.disk, each.node) == (role, disk, permit.node) and each.holds_at(permit.not_before)
+                for each in proven
             )
-            if role in permit.roles and permit.jti not in answered and not is_known:
-                claimed.setdefault((role, permit.node), _claim(permit, role, evidence))
+            if permit.jti not in answered and not is_known:
+                claimed.setdefault((role, disk, permit.node), _claim(permit, role, disk, evidence))
     return list(claimed.values())
 
 
-def _claim(permit: Permit, role: str, evidence: Evidence) -> Interval:
+def _openings(permit: Permit) -> Iterable[tuple[str, str]]:
+    """What the node may open under it of what is in one place at a time: role, and the disk."""
+    if "compute" in permit.roles and permit.runs:
+        yield "compute", ""
+    if "storage" in permit.roles and permit.disk:
+        yield "storage", permit.disk
+
+
+def _claim(permit: Permit, role: str, disk: str, evidence: Evidence) -> Interval:
     """It ends where a receipt says that the resource is somewhere, or that it is gone from there."""
-    later = [each for each in evidence.receipts if each.role == role and each.at > permit.not_before]
+    alike = [each for each in evidence.receipts if (each.role, each.disk) == (role, disk)]
+    later = [each for each in alike if each.at > permit.not_before]
     return Interval(
         role=role,
+        disk=disk,
         zone=permit.zone,
         node=permit.node,
         start=permit.not_before,
@@ -335,8 +396,9 @@ def _is_outside(problem: Problem, start: datetime | None, end: datetime | None) 
     return is_before or (end is not None and problem.start >= end)
 
 
-def _of_role(intervals: Sequence[Interval], role: str, moves: Collection[str]) -> Iterable[Problem]:
-    """Of a role's intervals in order of time. `moves`: permits under which something comes from elsewhere."""
+def _of_one(intervals: Sequence[Interval], role: str, moves: Collection[str]) -> Iterable[Problem]:
+    """Find problems in the intervals of a guest or a disk, in order of time. `moves`: permits under which something
+    comes from elsewhere."""
     if not intervals:
         return
     reach = intervals[0]

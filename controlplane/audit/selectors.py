@@ -4,6 +4,8 @@ import json
 from datetime import datetime
 from uuid import UUID
 
+from django.db.models import Q
+
 from controlplane.audit import residency
 from controlplane.audit.core.notes import Note, parse_note, parse_signature
 from controlplane.audit.models import Checkpoint, Cosignature, EvidenceRecord, Kind
@@ -26,21 +28,24 @@ def checkpoint_note(checkpoint: Checkpoint) -> Note:
 def residency_of(
     resource_id: UUID, *, start: datetime | None = None, end: datetime | None = None, role: str | None = None
 ) -> residency.History:
-    """Where the resource's data was within [start, end), from all the evidence that there is of it."""
+    """Where the resource's data was within [start, end), from all the evidence that there is of it and of the root
+    disks that it has had."""
     own = _documents(resource_id=resource_id, kind__in=OF_RESIDENCY)
-    answered = {_id_of(document, "jti") for document in own if document["kind"] == Kind.RECEIPT}
     asked = {_id_of(document, "jti") for document in own if document["kind"] == Kind.PERMIT}
-    permits = _documents(subject_id__in=answered, kind=Kind.PERMIT)
-    receipts = _documents(subject_id__in=asked - answered, kind=Kind.RECEIPT)
+    disks = [as_uuid(disk) for disk in residency.disks_of(own, str(resource_id))]
+    of_others = Q(resource_id__in=[disk for disk in disks if disk]) | Q(subject_id__in=asked)
+    receipts = _documents(of_others, ~Q(resource_id=resource_id), kind=Kind.RECEIPT)
+    answered = {_id_of(document, "jti") for document in (*own, *receipts) if document["kind"] == Kind.RECEIPT}
+    permits = _documents(subject_id__in=answered - asked, kind=Kind.PERMIT)
     named = {_id_of(document, "decision") for document in (*own, *permits) if document["kind"] == Kind.PERMIT}
     decisions = _documents(subject_id__in=named, kind=Kind.DECISION)
     records = [*own, *permits, *receipts, *decisions]
     return residency.history(records, str(resource_id), start=start, end=end, role=role)
 
 
-def _documents(**wanted: object) -> list[dict[str, object]]:
+def _documents(*conditions: Q, **wanted: object) -> list[dict[str, object]]:
     """Without those that were erased."""
-    texts = EvidenceRecord.objects.filter(**wanted).order_by("pk").values_list("document", flat=True)
+    texts = EvidenceRecord.objects.filter(*conditions, **wanted).order_by("pk").values_list("document", flat=True)
     return [json.loads(text) for text in texts if text is not None]
 
 

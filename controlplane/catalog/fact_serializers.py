@@ -8,7 +8,7 @@ from rest_framework import serializers
 from controlplane.catalog import keys
 from controlplane.catalog.models import Fact, OfficerKey
 from controlplane.kernel.fields import Base64, In, Out, Text
-from controlplane.placement.core.attributes import ABOUT, PARTIES
+from controlplane.placement.core.attributes import ABOUT, PARTIES, Deliverer, delivered_by
 from controlplane.placement.core.facts import ASSERTIONS
 
 FACTS_MAX = 1000
@@ -51,7 +51,9 @@ class FactsIn(In):
 
 
 class FactOut(Out):
-    """A statement as it was signed, and when it was believed: from `stated_at` until `superseded_at`."""
+    """A statement as it was signed, and when it was believed: from `stated_at` until `superseded_at`. `delivered_by`
+    operator: it is of a measure that the operator claims to take, and the platform does not enforce it; platform: the
+    platform does; null: it is about a place, a party or a paper, and not about a measure."""
 
     id = serializers.UUIDField()
     subject_kind = serializers.ChoiceField(list(ABOUT))
@@ -69,6 +71,11 @@ class FactOut(Out):
     signature = serializers.SerializerMethodField()
     stated_at = serializers.DateTimeField(source="created_at")
     superseded_at = serializers.DateTimeField(allow_null=True)
+    delivered_by = serializers.SerializerMethodField()
+
+    @extend_schema_field(serializers.CharField(allow_null=True))
+    def get_delivered_by(self, fact: Fact) -> Deliverer | None:
+        return delivered_by(fact.attribute)
 
     def get_signature(self, fact: Fact) -> str:
         return base64.b64encode(bytes(fact.signature)).decode()
@@ -100,17 +107,23 @@ class ZonePartyOut(Out):
 
 class WithFacts(Out):
     """`facts` are those that hold now; one that is null is known to be unknown. `overdue`: attributes whose review is
-    late, so that they count as unknown."""
+    late, so that they count as unknown. `claimed`: attributes of measures that the operator claims to take, and that
+    the platform does not enforce."""
 
     # Context: `facts`, id → attribute → Fact; `now`.
     facts = serializers.SerializerMethodField()
     overdue = serializers.SerializerMethodField()
+    claimed = serializers.SerializerMethodField()
 
     def get_facts(self, row: Any) -> dict[str, Any]:
         return {name: fact.value for name, fact in self.present(row).items() if name != PARTIES}
 
     def get_overdue(self, row: Any) -> list[str]:
         return [name for name, fact in self.context["facts"][row.pk].items() if fact.is_due(self.context["now"])]
+
+    def get_claimed(self, row: Any) -> list[str]:
+        known = [name for name, fact in self.present(row).items() if fact.value is not None]
+        return [name for name in known if delivered_by(name) == "operator"]
 
     def present(self, row: Any) -> Mapping[str, Fact]:
         found: Mapping[str, Fact] = self.context["facts"][row.pk]

@@ -34,7 +34,9 @@ class Watched(models.Model):
     | exempted    | it does not, and two people allowed that until `fails_at` |
 
     `failing`: the clauses that do not hold (at `fails_at`, when it is only at risk). `warned_days`: the shortest
-    warning that was given. Nothing is ever stopped by this: `action` says what its classifications ask for.
+    warning that was given. `since`: when the state began, as when a fact ended or a policy changed; `noticed_at`: when
+    a sweep saw it, null of a state that began before that was kept. Nothing is ever stopped by this: `action` says what
+    its classifications ask for.
     """
 
     kind = models.CharField(max_length=16)
@@ -43,6 +45,7 @@ class Watched(models.Model):
     zone = models.CharField(max_length=63)
     state = models.CharField(max_length=16)
     since = models.DateTimeField()
+    noticed_at = models.DateTimeField(null=True)
     fails_at = models.DateTimeField(null=True)
     failing = models.JSONField(default=list)
     warned_days = models.PositiveSmallIntegerField(null=True)

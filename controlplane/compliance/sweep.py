@@ -19,6 +19,7 @@ from controlplane.audit.evidence import append
 from controlplane.audit.services import record
 from controlplane.catalog import epochs
 from controlplane.catalog import selectors as catalog
+from controlplane.compliance.beginnings import Beginnings
 from controlplane.compliance.models import Compliance, ImageCopy, Sweep, Watched
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.models import Project
@@ -28,6 +29,7 @@ from controlplane.placement.core.evaluate import AtomResult, Evaluation, waive
 from controlplane.placement.core.facts import World
 from controlplane.placement.core.outlook import Outlook, outlook
 from controlplane.placement.core.policy import MAX_ATOMS_EFFECTIVE, AtomRef, Policy, Role
+from controlplane.placement.core.reading import as_rfc3339
 from controlplane.placement.core.roles import ROLES_OF
 from controlplane.placement.effective import Subject
 from controlplane.placement.models import (
@@ -151,8 +153,12 @@ def _look_at(model: type[W], part: Sequence[Place], judge: "_Judge", found: Foun
     judge.learn(part)
     known = model._default_manager.in_bulk([place.key for place in part])
     rows = [model(pk=place.key, **_judged(place, judge)) for place in part]
-    for row in rows:
-        _go_on_from(row, known.get(row.pk), judge.now)
+    for place, row in zip(part, rows, strict=True):
+        before = known.get(row.pk)
+        if before is not None:
+            _go_on_from(row, before)
+            if _has_drifted(row, before):
+                row.since = row.fails_at = judge.drifted_since(place, before)
     _write(model, rows)
     for row in rows:
         _tell_news(row, known.get(row.pk), found)
@@ -167,6 +173,7 @@ class _Judge:
         self.actions: dict[UUID, str] = {}
         self.seen: dict[tuple[tuple[Policy, ...], str, tuple[Role, ...]], Outlook] = {}
         self.boundaries: list[datetime] = []
+        self.beginnings = Beginnings(now)
         self.agreed: dict[tuple[UUID, str], list[Exemption]] = {}
         for exemption in exemptions.running(now):
             for resource_id in exemption.resource_ids:
@@ -190,6 +197,18 @@ class _Judge:
             if seen.fails_at is not None:
                 self.boundaries.append(seen.fails_at)
         return self.seen[key]
+
+    def drifted_since(self, place: Place, before: Watched) -> datetime:
+        """What was to fail by the mere passing of time has drifted from that moment on. Anything else since a fact or
+        a policy changed, after it was last looked at."""
+        failing = self.outlook(place).failing
+        if _was_foreseen(failing, before, self.now):
+            assert before.fails_at is not None
+            return before.fails_at
+        policies = self.policies.get(place.resource_id)
+        if policies is None:
+            return self.now
+        return self.beginnings.find(policies, place.zone, place.roles, failing, after=before.checked_at)
 
     def exempted_until(self, place: Place, failing: Sequence[AtomResult]) -> datetime | None:
         """The end of the last exemption that waives all that fails, for whatever operation and however often it was
@@ -231,6 +250,7 @@ def _judged(place: Place, judge: _Judge) -> dict[str, Any]:
         "zone": place.zone,
         "state": "exempted" if until else seen.state,
         "since": now,
+        "noticed_at": now,
         "fails_at": until or seen.fails_at,
         "failing": clauses(seen.failing),
         "warned_days": seen.warning(now),
@@ -239,25 +259,24 @@ def _judged(place: Place, judge: _Judge) -> dict[str, Any]:
     }
 
 
-def _go_on_from(row: Watched, before: Watched | None, now: datetime) -> None:
-    """A state that goes on has begun when it did, and what is being remedied still is. What was to fail by the mere
-    passing of time has drifted from that moment on, however late the sweep; anything else, since the sweep saw it."""
-    if before is None:
-        return
+def _go_on_from(row: Watched, before: Watched) -> None:
+    """A state that goes on has begun, and was noticed, when it did and was; what is being remedied still is."""
     if before.state == "remediating" and row.state == "drifted":
         row.state = "remediating"
     if before.state == row.state:
-        row.since = before.since
+        row.since, row.noticed_at = before.since, before.noticed_at
         if row.state in ("drifted", "remediating"):
             row.fails_at = before.fails_at
-    elif row.state == "drifted" and _was_foreseen(row, before, now):
-        row.since = row.fails_at = before.fails_at  # type: ignore[assignment]
 
 
-def _was_foreseen(row: Watched, before: Watched, now: datetime) -> bool:
+def _has_drifted(row: Watched, before: Watched) -> bool:
+    return row.state == "drifted" and before.state != "drifted"
+
+
+def _was_foreseen(failing: Sequence[AtomResult], before: Watched, now: datetime) -> bool:
     if before.state not in ("at-risk", "exempted") or before.fails_at is None or before.fails_at > now:
         return False
-    return any(clause in before.failing for clause in row.failing)
+    return any(clause in before.failing for clause in clauses(failing))
 
 
 def forget(gone: Sequence[Watched]) -> list[Watched]:
@@ -297,6 +316,8 @@ def tell(actor: Actor, row: Watched, was: str) -> None:
         "was": was,
         "state": row.state,
         "zone": row.zone,
+        "since": as_rfc3339(row.since),
+        "noticed_at": as_rfc3339(row.noticed_at) if row.noticed_at else None,
         "fails_at": row.fails_at.isoformat() if row.fails_at else None,
         "warned_days": row.warned_days,
         "failing": row.failing,

@@ -33,8 +33,10 @@ IMAGE_DRIFT = Listing(
 
 
 class ComplianceOut(Out):
-    """`fails_at`: from when it is not admissible any more. `failing`: the clauses, as of then. `warned_days`: the
-    shortest of 180, 90, 30 and 7 days before that has begun. `name`: what the resource is called; null: it is gone."""
+    """`since`: when the state began, as when a fact ended or a policy changed. `noticed_at`: when the platform saw it;
+    null: before this was recorded. `fails_at`: from when it is not admissible any more. `failing`: the clauses, as of
+    then. `warned_days`: the shortest of 180, 90, 30 and 7 days before that has begun. `name`: what the resource is
+    called; null: it is gone."""
 
     resource_id = serializers.UUIDField()
     name = serializers.SerializerMethodField()
@@ -43,6 +45,7 @@ class ComplianceOut(Out):
     zone = serializers.CharField()
     state = serializers.ChoiceField(list(COMPLIANCE.moves))
     since = serializers.DateTimeField()
+    noticed_at = serializers.DateTimeField(allow_null=True)
     fails_at = serializers.DateTimeField(allow_null=True)
     failing = ClauseOut(many=True)
     warned_days = serializers.IntegerField(allow_null=True)

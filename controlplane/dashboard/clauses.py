@@ -248,7 +248,6 @@ REASONS: Mapping[str, Text] = {
     "CERT_SUSPENDED": _("the certificate is suspended"),
     "CERT_WITHDRAWN": _("the certificate was withdrawn"),
     "CERT_EXPIRING": _("the certificate ends too soon"),
-    "COPY_NOT_COVERED": _("not every copy would lie where it may"),
     "NOT_SUPPORTED_CLASSIFIED": _("classified information cannot be held here"),
     "ZONE_CLOSED": _("the zone is draining or closed"),
     "NODE_NOT_CLEARED": _("the node may not hold such data"),

@@ -28,7 +28,6 @@ WHY = {
     "CERT_SUSPENDED": gettext_lazy("the certificate is suspended"),
     "CERT_WITHDRAWN": gettext_lazy("the certificate was withdrawn"),
     "CERT_EXPIRING": gettext_lazy("the certificate ends too soon"),
-    "COPY_NOT_COVERED": gettext_lazy("a copy would lie where no policy allows it"),
     "NOT_SUPPORTED_CLASSIFIED": gettext_lazy("classified information cannot be held here"),
     "ZONE_NOT_ASKED": gettext_lazy("not among the zones asked for"),
     "ZONE_CLOSED": gettext_lazy("takes nothing new at the moment"),

@@ -62,7 +62,8 @@ KINDS: Mapping[str, Kind] = {
     "exemption.approved": Kind("It was granted.", ("zone",)),
     "exemption.used": Kind("Something was done by it.", ("zone",)),
     "drift.found": Kind(
-        "Data may not, or soon may not, be where it is.", ("was", "state", "zone", "fails_at", "warned_days", "action")
+        "Data may not, or soon may not, be where it is.",
+        ("was", "state", "zone", "since", "noticed_at", "fails_at", "warned_days", "action"),
     ),
     "drift.ended": Kind("It may be where it is, or is there no more.", ("was", "state", "zone")),
     "remediation.proposed": Kind("There is a plan against drift; it waits for approval.", ("resources",)),

@@ -62,6 +62,7 @@ class Node(BaseModel):
 
     `leased_until`: no lease that was ever sent to it lasts longer. `fences_within_s`: so long after the end of its
     lease no guest runs on it any more, as it last said; None: it does not see to that by itself.
+    It said so `lease_said_at_ms` milliseconds after its boot `lease_boot_id`.
     """
 
     name = models.CharField(max_length=63)
@@ -102,6 +103,8 @@ class Node(BaseModel):
     chartered_until = models.DateTimeField(null=True)
     leased_until = models.DateTimeField(null=True)
     fences_within_s = models.PositiveIntegerField(null=True)
+    lease_boot_id = models.CharField(max_length=64, blank=True, default="", db_default="")
+    lease_said_at_ms = models.PositiveBigIntegerField(default=0, db_default=0)
 
     class Meta:
         constraints = [

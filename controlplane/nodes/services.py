@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Case, F, Q, QuerySet, When
+from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce, Greatest
 
 from controlplane.audit import evidence
@@ -45,7 +45,8 @@ class Report:
     `connections_problem`: its connection tracking table is almost full. `rules_problem`:
     what became of the packet filter's rules for tenants' networks.
     `fences_within_s`: so long after the end of its lease none of its guests runs; None: nobody may rely on that.
-    `lease_s`: for how long it is about to be given a lease, counted from this heartbeat; 0: it is not."""
+    `lease_s`: for how long it is about to be given a lease, counted from this heartbeat; 0: it is not.
+    `said_at_ms`: when it said what it says of its lease, since its boot."""
 
     boot_id: str
     agent_version: str
@@ -62,6 +63,7 @@ class Report:
     pools: tuple[Told, ...] = ()
     fences_within_s: int | None = None
     lease_s: int = 0
+    said_at_ms: int = 0
     connections_problem: str = ""
     rules_problem: str = ""
 
@@ -108,7 +110,7 @@ def record_heartbeat(node: Node, report: Report) -> None:
         hook_problem=report.hook_problem,
         is_attested=Case(When(attests, then=not report.hook_problem), default=False),
         cleared_for=Case(When(chartered_until__gt=now, then=F("cleared_for")), default=[]),
-        fences_within_s=report.fences_within_s,
+        **_promised(report),
         **_leased(now, report.lease_s),
     )
     reasons_to_cordon = {HOOK: report.hook_problem, SELF_TEST: report.self_test_problem}
@@ -129,17 +131,34 @@ def _resize(node: Node, vcpus: int, memory_mib: int, disk_gib: int) -> None:
             node_cordon(SYSTEM, node, reason="it reports less than what is already allocated on it")
 
 
+def _promised(report: Report) -> dict[str, object]:
+    """What it says of its lease, unless something newer is on record: two watchers may write for some seconds."""
+    said: dict[str, object] = {"fences_within_s": report.fences_within_s, "lease_said_at_ms": report.said_at_ms}
+    if report.said_at_ms:
+        is_older = Q(lease_boot_id=report.boot_id, lease_said_at_ms__gt=report.said_at_ms)
+        said = {name: Case(When(is_older, then=F(name)), default=Value(value)) for name, value in said.items()}
+    return {**said, "lease_boot_id": report.boot_id}
+
+
 def _leased(now: datetime, lease_s: int) -> dict[str, object]:
     until = now + timedelta(seconds=lease_s)
     return {"leased_until": Greatest(Coalesce("leased_until", until), until)} if lease_s else {}
 
 
-HEARD = """
+# The clock that the agent counts by begins anew with each boot, and no heartbeat outlives one. An agent that does not
+# say when (0) promises nothing, which always counts.
+IS_OLDER = """(nodes_node.lease_boot_id = heard.boot_id
+    AND heard.said_at_ms > 0 AND heard.said_at_ms < nodes_node.lease_said_at_ms)"""
+HEARD = f"""
     UPDATE nodes_node SET last_heartbeat_at = %s,
         leased_until = CASE WHEN heard.is_leased THEN GREATEST(leased_until, %s) ELSE leased_until END,
-        fences_within_s = CASE WHEN heard.fences_within_s IS NULL THEN nodes_node.fences_within_s
-                               ELSE NULLIF(heard.fences_within_s, 0) END
-    FROM unnest(%s::uuid[], %s::int[], %s::bool[]) AS heard (node_id, fences_within_s, is_leased)
+        fences_within_s = CASE WHEN heard.fences_within_s IS NULL OR {IS_OLDER} THEN nodes_node.fences_within_s
+                               ELSE NULLIF(heard.fences_within_s, 0) END,
+        lease_said_at_ms = CASE WHEN heard.fences_within_s IS NULL OR {IS_OLDER} THEN nodes_node.lease_said_at_ms
+                                ELSE heard.said_at_ms END,
+        lease_boot_id = CASE WHEN heard.fences_within_s IS NULL THEN nodes_node.lease_boot_id ELSE heard.boot_id END
+    FROM unnest(%s::uuid[], %s::int[], %s::bool[], %s::text[], %s::bigint[])
+        AS heard (node_id, fences_within_s, is_leased, boot_id, said_at_ms)
     WHERE id = heard.node_id AND id IN (
         SELECT id FROM nodes_node WHERE id = ANY(%s) AND state = 'ready' AND duty <> 'fenced'
         ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
@@ -150,10 +169,13 @@ HEARD = """
 @dataclass(frozen=True)
 class LeaseNews:
     """What a heartbeat says of the node's lease. `fences_within_s`: as in Report, where 0 stands for None.
-    `is_leased`: the node is about to be given a lease, counted from this heartbeat."""
+    `is_leased`: the node is about to be given a lease, counted from this heartbeat. `said_at_ms`: when the node said
+    this, since its boot `boot_id`; what it said before in that boot is never written over it."""
 
     fences_within_s: int
     is_leased: bool
+    boot_id: str
+    said_at_ms: int
 
 
 def heard_again(alive: Collection[UUID], leases: Mapping[UUID, LeaseNews], *, lease_s: int) -> set[UUID]:
@@ -171,6 +193,8 @@ def heard_again(alive: Collection[UUID], leases: Mapping[UUID, LeaseNews], *, le
         [node_id for node_id, _ in rows],
         [news.fences_within_s if news else None for _, news in rows],
         [news is not None and news.is_leased for _, news in rows],
+        [news.boot_id if news else "" for _, news in rows],
+        [news.said_at_ms if news else 0 for _, news in rows],
         [node_id for node_id, _ in rows],
     ]
     with cursor_that_prepares() as cursor:

@@ -18,6 +18,7 @@ from controlplane.identity.models import Organization, Project
 from controlplane.kernel import clock, maxima
 from controlplane.kernel.errors import Outdated
 from controlplane.placement import effective, impact
+from controlplane.placement.core.attributes import CLAIMS
 from controlplane.placement.core.compare import Change, Sets, change, unsatisfiable, without_effect
 from controlplane.placement.core.evaluate import DISTANCE
 from controlplane.placement.core.facts import World
@@ -36,7 +37,8 @@ AT_ONCE = ("same", "tighter")
 class Review:
     """What a policy would change. `added`, `removed`: its clauses that are not in force, and those in force that it has
     not. `lint`: its clauses that have no effect, since others say as much. `not_asked`: its clauses about copies that
-    no operation makes yet, such as backups. `newly_refused`: zones in which something could be made under the
+    no operation makes yet, such as backups. `claimed`: its clauses about measures that the operator claims to take, and
+    that the platform does not enforce. `newly_refused`: zones in which something could be made under the
     policy, and could not any more. `contradicted`: policies, its own or lower ones, that no zone could satisfy together
     with what holds above them. `drifting`: what would not be admitted where it is any more."""
 
@@ -47,6 +49,7 @@ class Review:
     removed: tuple[Atom, ...]
     lint: tuple[AtomRef, ...]
     not_asked: tuple[str, ...]
+    claimed: tuple[str, ...]
     newly_refused: tuple[str, ...]
     contradicted: tuple[Contradiction, ...]
     drifting: tuple[Drifting, ...]
@@ -96,6 +99,7 @@ def policy_review(owner: Owner, atoms: Sequence[object]) -> Review:
         removed=tuple(atom for atom in had if atom not in policy.atoms),
         lint=tuple(ref for ref in without_effect((*higher, policy), sets) if ref.policy == PROPOSED),
         not_asked=tuple(atom.id for atom in policy.atoms if not _is_asked(atom)),
+        claimed=tuple(atom.id for atom in policy.atoms if atom.attr in CLAIMS),
         newly_refused=impact.newly_refused((*higher, *old), (*higher, policy), world, now=now),
         contradicted=impact.contradicted(owner, policy, sets),
         drifting=impact.drifting(owner, policy, world, now=now),

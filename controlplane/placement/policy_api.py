@@ -75,6 +75,7 @@ def _set_document(owner: Owner, outcome: Outcome) -> dict[str, Any]:
             "lint": [
                 *({"code": "NO_EFFECT", "atom": ref.atom} for ref in review.lint),
                 *({"code": "NOT_ASKED", "atom": atom} for atom in review.not_asked),
+                *({"code": "CLAIMED", "atom": atom} for atom in review.claimed),
             ],
             "atoms_added": atoms_of(review.added),
             "atoms_removed": atoms_of(review.removed),

@@ -119,7 +119,7 @@ def proposals(actor: Actor) -> QuerySet[PolicyProposal]:
 
 
 def decisions(actor: Actor, project: Project) -> QuerySet[Decision]:
-    return Decision.objects.filter(project=project)
+    return Decision.objects.filter(project=project).select_related("policies")
 
 
 def latest_decision(actor: Actor, project: Project, consumer_id: UUID) -> Decision:

@@ -198,7 +198,8 @@ class DriftedOut(Out):
 
 class PolicySetOut(PolicyOut):
     """The policy that is in force now, and what the request does to it: `change`; `atoms_added`, `atoms_removed`;
-    `lint`, clauses without effect (`NO_EFFECT`) or about copies that no operation makes yet (`NOT_ASKED`);
+    `lint`, clauses without effect (`NO_EFFECT`), about copies that no operation makes yet (`NOT_ASKED`) or about
+    measures that the operator claims to take and the platform does not enforce (`CLAIMED`);
     `newly_refused_zones`, in which an instance or a volume could be made until now; `contradicted`, policies that
     nothing can satisfy any more; `drifted`, resources that may not be where they are any more; `proposal`, when it
     needs a second person."""
@@ -303,7 +304,8 @@ class DecisionOut(Out):
     document = serializers.SerializerMethodField()
 
     def get_explanation(self, decision: Decision) -> list[str]:
-        return told(decision.document, sees_all=self.context["sees_all"])
+        sentences = told(decision.document, sees_all=self.context["sees_all"])
+        return [*sentences, *explain.claimed(decision.policies.document, language())]
 
     def get_document(self, decision: Decision) -> dict[str, Any]:
         return shown(decision.document, sees_all=self.context["sees_all"])
@@ -350,16 +352,16 @@ class PlacementSimulationOut(Out):
 def simulation_document(taken: Taken, operation: str, *, sees_all: bool) -> dict[str, Any]:
     """What PlacementSimulationOut says of a decision that was not stored."""
     decision = taken.decision
-    document = core.as_document(decision)
+    document, policies = core.as_document(decision), effective.documents(decision.request.policies)
     answer: dict[str, Any] = PlacementSimulationOut(
         {
             "operation": operation,
             "roles": decision.request.roles,
             "is_admitted": decision.is_admitted,
-            "explanation": told(document, sees_all=sees_all),
+            "explanation": [*told(document, sees_all=sees_all), *explain.claimed(policies, language())],
             "admitted_zones": [zone.zone for zone in decision.zones if zone.admitted],
             "classifications": taken.demand.classifications,
-            "policies": effective.documents(decision.request.policies),
+            "policies": policies,
             "facts_epoch": taken.standing.facts_epoch,
             "valid_until": taken.valid_until,
             "document": shown(document, sees_all=sees_all),

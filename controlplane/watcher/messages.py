@@ -25,6 +25,7 @@ ALIVE = (pb.POWER_RUNNING, pb.POWER_PAUSED)
 RENEWED_BELOW = 2 / 3
 # The longest time that a column takes, some decades: what a node says is not to be trusted.
 MAX_FENCES_WITHIN_S = 2**31 - 1
+MAX_SAID_AT_MS = 2**63 - 1
 NO_HOOK = "The agent says nothing of libvirt's hook."
 
 
@@ -53,7 +54,16 @@ def renewal_of(heartbeat: pb.Heartbeat) -> pb.RenewLeaseRequest | None:
 
 
 def lease_news(heartbeat: pb.Heartbeat) -> LeaseNews:
-    return LeaseNews(_fences_within_s(heartbeat), renewal_of(heartbeat) is not None)
+    return LeaseNews(
+        _fences_within_s(heartbeat),
+        renewal_of(heartbeat) is not None,
+        heartbeat.inventory.boot_id,
+        _said_at_ms(heartbeat),
+    )
+
+
+def _said_at_ms(heartbeat: pb.Heartbeat) -> int:
+    return min(max(heartbeat.lease.said_at_ms, 0), MAX_SAID_AT_MS)
 
 
 def _fences_within_s(heartbeat: pb.Heartbeat) -> int:
@@ -102,4 +112,5 @@ def report_of(heartbeat: pb.Heartbeat, *, lease_s: int = 0) -> Report:
         hook_problem="" if hook.is_active else (hook.problem or NO_HOOK)[:300],
         fences_within_s=_fences_within_s(heartbeat) or None,
         lease_s=lease_s,
+        said_at_ms=_said_at_ms(heartbeat),
     )

@@ -28,6 +28,7 @@ def test_zones_with_who_runs_them_and_what_is_known(api: Caller, cloud: Cloud) -
         "parties": [{"id": "acme", "name": "ACME SAS", "role": "operator", "has_technical_access": True}],
         "facts": {"keys.custody": None, "location.territory": "FR"},
         "overdue": [],
+        "claimed": [],
     }
     assert api.get("/v1/zones").body["items"] == [body]
     assert api.get("/v1/zones?region=elsewhere").body["items"] == []
@@ -43,6 +44,17 @@ def test_what_is_due_for_review_is_no_fact(api: Caller, cloud: Cloud, monkeypatc
     assert (body["facts"], body["overdue"]) == ({"keys.module": "HSM"}, ["location.territory"])
 
 
+def test_what_the_operator_claims_is_marked(api: Caller, cloud: Cloud) -> None:
+    """The platform encrypts nothing, so that it does not stand behind such a fact."""
+    state_of("zone", "fr-idf-1", {"location.territory": "FR", "encryption.at_rest": True})
+    assert api.get("/v1/zones/fr-idf-1").body["claimed"] == ["encryption.at_rest"]
+    facts = api.get("/v1/facts?subject_kind=zone&subject_id=fr-idf-1").body["items"]
+    assert {each["attribute"]: each["delivered_by"] for each in facts} == {
+        "location.territory": None,
+        "encryption.at_rest": "operator",
+    }
+
+
 def test_what_begins_later_is_no_fact_yet(api: Caller, cloud: Cloud) -> None:
     state_of("zone", "fr-idf-1", {"location.territory": "FR"}, valid_from=clock.now() + timedelta(days=1))
     assert api.get("/v1/zones/fr-idf-1").body["facts"] == {}
@@ -51,7 +63,13 @@ def test_what_begins_later_is_no_fact_yet(api: Caller, cloud: Cloud) -> None:
 def test_parties(api: Caller, cloud: Cloud) -> None:
     state_of("party", "acme", {"party.statutory_seat": "FR"})
     body = api.get("/v1/parties/acme").body
-    assert body == {"id": "acme", "name": "ACME SAS", "facts": {"party.statutory_seat": "FR"}, "overdue": []}
+    assert body == {
+        "id": "acme",
+        "name": "ACME SAS",
+        "facts": {"party.statutory_seat": "FR"},
+        "overdue": [],
+        "claimed": [],
+    }
     assert api.get("/v1/parties").body["items"] == [body]
     assert api.get("/v1/parties/nobody").problem == (404, "catalog.party.not_found", None)
 

@@ -55,7 +55,10 @@ def test_where_an_instance_was(api: Caller, cloud: Cloud, instance: Instance) ->
     finish(api.delete("instances/web"))
     hear_receipts(cloud.machine)
     answer = residency(api, instance.pk).body
-    first, second = answer["intervals"]
+    first, second = (each for each in answer["intervals"] if each["role"] == "compute")
+    (disk,) = (each for each in answer["intervals"] if each["role"] == "storage")
+    assert disk["disk"] == str(instance.root_volume_id)
+    assert disk["start"] < first["start"] < second["end"] < disk["end"], "it was there while the instance was off"
     assert answer["problems"] == []
     assert first["start"] == running["start"]
     assert first["end"] <= second["start"] < second["end"]
@@ -83,11 +86,11 @@ def test_where_its_disk_was(api: Caller, cloud: Cloud, instance: Instance) -> No
 def test_a_time_of_it(api: Caller, cloud: Cloud, instance: Instance) -> None:
     finish(api.delete("instances/web"))
     hear_receipts(cloud.machine)
-    (whole,) = residency(api, instance.pk).body["intervals"]
-    (part,) = residency(api, instance.pk, f"?to={whole['end']}").body["intervals"]
+    (whole,) = residency(api, instance.pk, "?role=compute").body["intervals"]
+    (part,) = residency(api, instance.pk, f"?role=compute&to={whole['end']}").body["intervals"]
     assert part == whole
-    assert residency(api, instance.pk, f"?from={whole['end']}").body["intervals"] == []
-    assert residency(api, instance.pk, f"?to={whole['start']}").body["intervals"] == []
+    assert residency(api, instance.pk, f"?role=compute&from={whole['end']}").body["intervals"] == []
+    assert residency(api, instance.pk, f"?role=compute&to={whole['start']}").body["intervals"] == []
 
 
 def test_what_no_receipt_speaks_of_is_claimed(api: Caller, instance: Instance) -> None:

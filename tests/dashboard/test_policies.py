@@ -16,6 +16,7 @@ from controlplane.placement.models import PolicyProposal, PolicyVersion
 from controlplane.reconcilers import drift
 from tests.dashboard.conftest import SignIn, browser_of
 from tests.dashboard.things import make_instance, text_of
+from tests.facts import state_of
 from tests.world import Cloud
 
 FRENCH = {"clause": ["0:location.territory"], "c0-op": "in", "c0-value": "FR", "c0-id": "home"}
@@ -118,6 +119,12 @@ def test_what_is_replaced_refuses_nothing_any_more() -> None:
     found = verdict_of(stricter, "project")
     assert (found["now"], found["then"], [each["atom"] for each in found["refusing"]]) == (True, False, ["new"])
     assert verdict_of({**zone, "status": "draining"}, "project")["then"] is False
+
+
+def test_what_the_operator_claims_is_marked(officer: Client, home: str, cloud: Cloud) -> None:
+    state_of("zone", "fr-idf-1", {"encryption.at_rest": True, "location.territory": "FR"})
+    words = "claimed by the operator, not enforced by the platform"
+    assert officer.get("/zones/fr-idf-1").content.decode().count(words) == 2, "among the facts and the statements"
 
 
 def test_it_is_written_by_rows_and_says_what_would_change(officer: Client, home: str, cloud: Cloud) -> None:

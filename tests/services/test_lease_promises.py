@@ -318,6 +318,41 @@ def test_a_promise_that_many_nodes_take_back_at_once_is_off_the_record_before_it
         fleet.do("wait", 400)
 
 
+@pytest.mark.parametrize("is_whole", [False, True], ids=["the moment alone", "as a whole"])
+def test_an_older_promise_is_not_written_over_a_newer_one(monkeypatch: pytest.MonkeyPatch, is_whole: bool) -> None:
+    """As by a watcher that was stopped, and writes the last it has heard while the next one writes already."""
+    with played(monkeypatch, 1) as fleet:
+        (node,) = fleet.nodes
+        fleet.do("wait", 6)
+        fleet.do("beat", 1)
+        older, node.said = node.said, []
+        fleet.do("wait", 1)
+        node.start(LeasePolicy(), 20)
+        fleet.round()
+        assert not node.lease.is_bound
+        stale = Batches(clock_s=lambda: fleet.now_s)
+        monkeypatch.setattr(module, "WHOLE_AT_ONCE", int(is_whole))
+        outcomes = stale.write([(node.row.pk, older)], set())
+        assert not isinstance(outcomes[node.row.pk], Exception)
+        assert Node.objects.get().fences_within_s is None, "the node does not see to it any more"
+        fleet.do("wait", 400)
+
+
+def test_what_a_node_says_after_another_boot_counts_though_its_clock_begins_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with played(monkeypatch, 1) as fleet:
+        (node,) = fleet.nodes
+        node.say()
+        (event,) = node.said
+        event.heartbeat.inventory.boot_id = "boot-2"
+        event.heartbeat.lease.said_at_ms = 5
+        event.heartbeat.lease.fences_within_s = 0
+        fleet.do("write", 1)
+        row = Node.objects.get()
+        assert (row.fences_within_s, row.lease_boot_id, row.lease_said_at_ms) == (None, "boot-2", 5)
+
+
 def test_a_node_of_which_not_all_is_written_yet_keeps_its_lease(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else a watcher that has just begun, to which a whole fleet is news, would let their leases lapse."""
     at_once = module.WHOLE_AT_ONCE

@@ -209,7 +209,8 @@ def test_it_was_in_one_place_and_then_in_the_other(lost: Lost) -> None:
     for machine in (lost.dead, lost.other):
         machine.account()
     places = [str(lost.dead.row.pk), str(lost.other.row.pk)]
-    for resource, role in ((lost.instance.pk, "compute"), (lost.volume.pk, "storage")):
+    guest = lost.instance.pk
+    for resource, role in ((guest, "compute"), (guest, "storage"), (lost.volume.pk, "storage")):
         found = residency_of(resource, role=role)
         assert ([interval.node for interval in found.intervals], found.problems) == (places, ())
 

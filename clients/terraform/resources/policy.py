@@ -46,6 +46,13 @@ ATOM = {
     "waivable": _optional("Two people may exempt from it for some hours.", BOOL),
 }
 
+# What the API remarks on clauses that it takes.
+REMARKS = {
+    "NO_EFFECT": "A clause without effect",
+    "NOT_ASKED": "A clause that nothing asks yet",
+    "CLAIMED": "A clause about what the operator claims, and the platform does not enforce",
+}
+
 
 class PolicyResource(ProjectSetting):
     name, kind, noun, setting = "policy", "policy", "a policy", "atoms"
@@ -85,7 +92,7 @@ class PolicyResource(ProjectSetting):
             text = f"{len(answer['drifted'])} resources are where the new policy does not admit them. They stay there."
             plan.report.warn("Resources would not comply", text, path=("atoms",))
         for lint in answer["lint"]:
-            plan.report.warn("A clause without effect", json.dumps(lint), path=("atoms",))
+            plan.report.warn(REMARKS.get(lint["code"], lint["code"]), json.dumps(lint), path=("atoms",))
 
     def check(self, answer: Document) -> None:
         proposal = answer.get("proposal")

@@ -396,5 +396,5 @@ class PolicyList(Page):
 
 def remarks(outcome: Mapping[str, Any]) -> dict[str, list[str]]:
     """The clauses that the API remarks on, by what it remarks."""
-    names = {"NO_EFFECT": "without_effect", "NOT_ASKED": "not_asked"}
+    names = {"NO_EFFECT": "without_effect", "NOT_ASKED": "not_asked", "CLAIMED": "claimed"}
     return {name: [each["atom"] for each in outcome["lint"] if each["code"] == code] for code, name in names.items()}

@@ -52,7 +52,7 @@ class Zone(Page):
         certificates = self.zone["facts"].get("certifications") or []
         return {
             "zone": self.zone,
-            "groups": grouped(self.zone["facts"]),
+            "groups": grouped(self.zone),
             "certificates": [_with_validity(each) for each in certificates],
             "statements": statements,
             "chart": bars([*map(_certificate_bar, certificates), *bounded(statements)]),
@@ -115,7 +115,7 @@ class Party(Page):
         ]
         return {
             "party": self.party,
-            "groups": grouped(self.party["facts"]),
+            "groups": grouped(self.party),
             "statements": statements,
             "parts": parts,
             "chart": bars(bounded(statements)),
@@ -184,14 +184,16 @@ def bounded(statements: list[dict[str, Any]]) -> list[Span]:
     return spans
 
 
-def grouped(facts: dict[str, Any]) -> list[tuple[Text, list[tuple[Text, Any]]]]:
-    """Attributes with their values, by what they are about."""
-    groups: dict[Text, list[tuple[Text, Any]]] = defaultdict(list)
-    for name, value in facts.items():
+def grouped(subject_of: dict[str, Any]) -> list[tuple[Text, list[tuple[Text, Any, bool]]]]:
+    """Attributes of a zone or party by what they are about: each with its value, and whether it is only claimed."""
+    groups: dict[Text, list[tuple[Text, Any, bool]]] = defaultdict(list)
+    for name, value in subject_of["facts"].items():
         if name in ("certifications", "parties"):
             continue
         subject = clauses.SUBJECTS.get(name)
-        groups[subject.group if subject else _("Other")].append((clauses.word("attribute", name), value))
+        groups[subject.group if subject else _("Other")].append(
+            (clauses.word("attribute", name), value, name in subject_of["claimed"])
+        )
     return list(groups.items())
 
 

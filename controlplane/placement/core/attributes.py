@@ -8,6 +8,7 @@ import re
 import reprlib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from controlplane.kernel.reasons import Reason
 
@@ -50,7 +51,8 @@ class Attribute:
     `wants` ends the sentence "must be …"; `accepts` tells values of the type; `operators` are those of policy.py that
     may test it. `order`: the words of a scale, weakest first. `members`: for a set, what its members must be; for a
     single value, what a policy may list. `review_days`: after so long a statement has to be made again, unless it says
-    otherwise itself.
+    otherwise itself. `is_claim`: it is of a measure that a platform could take or enforce, and that this one does not:
+    the operator claims to have taken it.
     """
 
     wants: Reason
@@ -61,6 +63,7 @@ class Attribute:
     is_territory: bool = False
     is_never_empty: bool = False
     review_days: int | None = None
+    is_claim: bool = False
 
 
 def _matches(pattern: re.Pattern[str]) -> Callable[[object], bool]:
@@ -148,6 +151,10 @@ _SLUGS = _set(Reason("a list of ids, each once"), _matches(SLUG))
 _DIGEST = Attribute(Reason("a SHA-256 digest in lower-case hex"), _matches(DIGEST), frozenset({"in"}), _matches(DIGEST))
 
 
+def _claim(attribute: Attribute) -> Attribute:
+    return replace(attribute, is_claim=True)
+
+
 def _yearly(attribute: Attribute) -> Attribute:
     return replace(attribute, review_days=365)
 
@@ -175,14 +182,14 @@ ZONE: Mapping[str, Attribute] = {
     "location.lat": _LATITUDE,
     "location.lon": _LONGITUDE,
     "location.site_id": _TEXT,
-    "tenancy": _words("shared", "dedicated_host", "dedicated_zone", "physically_isolated"),
+    "tenancy": _claim(_words("shared", "dedicated_host", "dedicated_zone", "physically_isolated")),
     "network_class": _level(2),
-    "encryption.at_rest": _YES_NO,
-    "encryption.per_tenant_key": _YES_NO,
-    "encryption.volume_format": _word("none", "LUKS1", "LUKS2"),
-    "keys.custody": _scale("none", "provider_software", "provider_hsm", "customer_byok", "customer_hyok"),
-    "keys.countries": _SOMEWHERE,
-    "keys.module": _word("software", "TPM", "HSM"),
+    "encryption.at_rest": _claim(_YES_NO),
+    "encryption.per_tenant_key": _claim(_YES_NO),
+    "encryption.volume_format": _claim(_word("none", "LUKS1", "LUKS2")),
+    "keys.custody": _claim(_scale("none", "provider_software", "provider_hsm", "customer_byok", "customer_hyok")),
+    "keys.countries": _claim(_SOMEWHERE),
+    "keys.module": _claim(_word("software", "TPM", "HSM")),
     "logs.countries": _SOMEWHERE,
     "metadata.countries": _SOMEWHERE,
     "controlplane.countries": _SOMEWHERE,
@@ -190,11 +197,11 @@ ZONE: Mapping[str, Attribute] = {
     "admin.access_from": _TERRITORIES,
     "admin.personnel": _scale("any", "eu_resident", "eu_citizen", "eu_citizen_resident", "national_cleared"),
     "support.access_from": _TERRITORIES,
-    "support.gateway": _YES_NO,
+    "support.gateway": _claim(_YES_NO),
     "console.gateway_countries": _TERRITORIES,
     "netedge.ip_countries": _TERRITORIES,
     "netedge.foreign_tls_termination": _YES_NO,
-    "erasure.method": _scale("unlink", "crypto_erase", "overwrite", "overwrite_and_destroy"),
+    "erasure.method": _claim(_scale("unlink", "crypto_erase", "overwrite", "overwrite_and_destroy")),
     "disconnect.tested_at": _MOMENT,
     **{f"seal.SOV-{n}": _level(4) for n in range(1, 9)},
     "ual": _level(4),
@@ -214,6 +221,17 @@ ASKABLE: Mapping[str, Attribute] = {
     **ZONE,
     **PARTY,
 }
+
+# Who takes the measure that an attribute is about, where it is about one.
+Deliverer = Literal["platform", "operator"]
+CLAIMS = frozenset(name for name, attribute in ASKABLE.items() if attribute.is_claim)
+
+
+def delivered_by(attribute: str) -> Deliverer | None:
+    """Tell who takes the measure: `operator`, by the operator's own claim, which the platform does not enforce;
+    `platform`, which does. None: it is about no measure, but about a place, a party or a paper."""
+    return "operator" if attribute in CLAIMS else None
+
 
 # What named sets are made of.
 TERRITORIES = _TERRITORIES

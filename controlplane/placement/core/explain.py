@@ -7,6 +7,7 @@ the nodes too. Both work on the document that `as_document` made.
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from .attributes import CLAIMS
 from .decision import Document, spelt_out
 from .evaluate import REFERENCE, UNKNOWN, UNSUPPORTED
 from .sentences import NO_REFERENCE, Language, remedy, say
@@ -76,6 +77,17 @@ def operator(document: Document, language: str = "en") -> list[str]:
     changes = [_change(each, spoken) for each in document["relaxations"]]
     mending = _remedies(document, spoken, operator=True)
     return [_what(document, spoken), *_why(document, spoken), *close, *changes, *mending]
+
+
+def claimed(policies: Iterable[Document], language: str = "en") -> list[str]:
+    """A sentence for the clauses that rest on what the operator claims, if there are any. `policies`: as documents."""
+    clauses = dict.fromkeys(
+        f"{policy['level']}/{atom['id']} ({atom['attr']})"
+        for policy in policies
+        for atom in policy["atoms"]
+        if atom.get("attr") in CLAIMS
+    )
+    return [say("claimed", _language(language), clauses=_listed(clauses))] if clauses else []
 
 
 def _language(tag: str) -> Language:

@@ -102,9 +102,9 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "The certificate ends sooner than a policy allows ({clauses}): {found}.",
         "Le certificat prend fin plus tôt qu'une politique ne l'admet ({clauses}) : {found}.",
     ),
-    "COPY_NOT_COVERED": (
-        "Not every copy would lie where the policies allow it ({clauses}): {found}.",
-        "Toutes les copies ne seraient pas là où les politiques l'autorisent ({clauses}) : {found}.",
+    "claimed": (
+        "Claimed by the operator of each zone, not enforced by the platform: {clauses}.",
+        "Affirmé par l'opérateur de chaque zone, non imposé par la plateforme : {clauses}.",
     ),
     "NOT_SUPPORTED_CLASSIFIED": (
         "Classified information cannot be held here ({clauses}): {found}.",
@@ -310,10 +310,6 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "It is still valid: ask for its renewal, or the owner of the clause for a shorter margin.",
         "Il est encore valide : demandez son renouvellement, ou une marge plus courte au propriétaire de la clause.",
     ),
-    "remedy.copies": (
-        "Choose a place where all copies would be admissible.",
-        "Choisissez un lieu où toutes les copies seraient admissibles.",
-    ),
     "remedy.classified": (
         "No setting changes this: such information needs a system that is accredited for it.",
         "Aucun réglage n'y change rien : ces informations exigent un système homologué pour elles.",
@@ -352,7 +348,6 @@ REMEDIES: dict[str, str] = {
     "CERT_SUSPENDED": "suspended",
     "CERT_WITHDRAWN": "withdrawn",
     "CERT_EXPIRING": "margin",
-    "COPY_NOT_COVERED": "copies",
     "NOT_SUPPORTED_CLASSIFIED": "classified",
 }
 

@@ -9,11 +9,11 @@ from controlplane.kernel.ids import new_id
 
 @pytest.mark.django_db
 def test_residency_finds_what_receipts_answer() -> None:
-    guest, volume, decision, jti = (new_id() for _ in range(4))
+    guest, root, volume, decision, jti = (new_id() for _ in range(5))
     node, hours = str(new_id()), [f"2026-11-24T{hour:02}:00:00Z" for hour in range(5)]
     evidence.append("decision", {"decision": str(decision), "admit": True, "resource": str(guest)}, resource_id=guest)
     body = {"jti": str(jti), "resource": str(guest), "aud": node, "zone": "fr-1", "decision": str(decision)}
-    body |= {"nbf": hours[0], "roles": ["compute"], "volumes": [str(volume)]}
+    body |= {"nbf": hours[0], "roles": ["compute"], "op": "instance.create", "volumes": [str(root), str(volume)]}
     evidence.append("permit", {"p": body, "kid": "k", "sig": "s"}, resource_id=guest)
     seen = {"jti": str(jti), "node": node, "zone": "fr-1", "kind": "volume", "resource": str(volume)}
     for hour, event in ((1, "opened"), (3, "closed")):
@@ -32,6 +32,7 @@ def test_what_a_node_refused_is_nowhere_though_it_refused_what_came_before() -> 
     guest, volume, jti = (new_id() for _ in range(3))
     node = str(new_id())
     body = {"jti": str(jti), "resource": str(guest), "aud": node, "zone": "fr-1", "decision": str(new_id())}
+    body |= {"op": "instance.create", "volumes": [str(volume)]}
     evidence.append("permit", {"p": body | {"nbf": "2026-11-24T00:00:00Z", "roles": ["compute"]}}, resource_id=guest)
     assert [each.state for each in selectors.residency_of(guest).intervals] == ["claimed"]
     refused = {"jti": str(jti), "node": node, "zone": "fr-1", "kind": "volume", "resource": str(volume)}

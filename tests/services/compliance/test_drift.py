@@ -11,7 +11,9 @@ import pytest
 from pytest_django import Settings
 
 from controlplane.audit.models import AuditRecord, EvidenceRecord
+from controlplane.audit.residency import history
 from controlplane.catalog import selectors as catalog
+from controlplane.catalog.models import Fact
 from controlplane.compliance import sweep, what_if
 from controlplane.compliance.errors import WhatIfInvalid
 from controlplane.compliance.models import Compliance, RemediationPlan, Sweep
@@ -23,10 +25,11 @@ from controlplane.kernel.ids import new_id
 from controlplane.nodes import keys
 from controlplane.nodes.keys import SigningKey
 from controlplane.placement import services as placement
+from controlplane.placement.core.reading import as_rfc3339
 from controlplane.placement.decisions import Ask
 from controlplane.placement.errors import InsufficientCapacity, PolicyUnsatisfiable
 from controlplane.placement.exemptions import NewExemption, exemption_request
-from controlplane.placement.models import Allocation, Decision, Exemption
+from controlplane.placement.models import Allocation, Decision, Exemption, PolicyVersion
 from controlplane.placement.policies import policy_set
 from controlplane.reconcilers import drift
 from tests import facts
@@ -322,13 +325,70 @@ def test_what_ends_by_itself_has_drifted_since_its_end(
     assert (row.state, row.since, row.fails_at) == ("drifted", ends, ends)
 
 
-def test_what_is_changed_by_somebody_has_drifted_since_the_sweep_saw_it(placed: Allocation) -> None:
+def assert_drifted_since(placed: Allocation, moment: datetime) -> None:
+    """By the row and by the evidence, with the moment of notice beside it."""
+    row = state_of(placed)
+    assert (row.state, row.since, row.fails_at) == ("drifted", moment, moment)
+    assert row.noticed_at == row.checked_at > moment
+    text = EvidenceRecord.objects.filter(kind="drift").latest("pk").document
+    document = json.loads(text or "")["document"]
+    assert (document["since"], document["noticed_at"]) == (as_rfc3339(moment), as_rfc3339(row.noticed_at))
+
+
+def test_what_was_suspended_has_drifted_since_that_was_stated(placed: Allocation) -> None:
+    """Whatever else was stated since, before the sweep saw it."""
     certify("fr-idf-1", days=10)
     drift.reconcile()
-    before = clock.now()
+    certify("fr-idf-2", days=10)
+    certify("fr-idf-1", days=1000, status="suspended")
+    suspended = Fact.objects.latest("created_at").created_at
+    certify("fr-idf-2", days=20)
+    drift.reconcile()
+    assert_drifted_since(placed, suspended)
+    drift.reconcile()
+    Sweep.objects.update(due_at=clock.now())
+    drift.reconcile()
+    row = state_of(placed)
+    assert row.since == suspended
+    assert row.noticed_at is not None
+    assert row.noticed_at < row.checked_at, "it was noticed once"
+
+
+def test_what_a_policy_does_not_admit_has_drifted_since_the_policy_changed(placed: Allocation, tenant: Tenant) -> None:
+    drift.reconcile()
+    elsewhere = {"id": "there", "attr": "zone.id", "op": "in", "value": ["fr-idf-2"]}
+    policy_set(tenant.actor, atoms=[HELD, elsewhere], project=tenant.project)
+    certify("fr-idf-2", days=20)
+    drift.reconcile()
+    assert_drifted_since(placed, PolicyVersion.objects.latest("created_at").created_at)
+
+
+def test_what_was_stated_to_end_and_has_before_a_sweep_has_drifted_since_its_end(
+    placed: Allocation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drift.reconcile()
+    certify("fr-idf-1", days=1)
+    ends = datetime.fromisoformat(Fact.objects.latest("created_at").value[0]["valid_to"])  # type: ignore[index]
+    at(monkeypatch, ends + timedelta(minutes=5))
+    drift.reconcile()
+    assert_drifted_since(placed, ends)
+
+
+def test_the_residency_is_cut_when_it_began_to_drift(placed: Allocation) -> None:
+    drift.reconcile()
     certify("fr-idf-1", days=1000, status="suspended")
     drift.reconcile()
-    assert state_of(placed).since >= before
+    (record,) = EvidenceRecord.objects.filter(kind="drift")
+    text = record.document or ""
+    body: dict[str, object] = {"jti": "p", "node": "n", "zone": "fr-idf-1", "event": "opened", "kind": "instance"}
+    body |= {"resource": str(placed.consumer_id), "at": as_rfc3339(placed.created_at)}
+    permit = {"jti": "p", "aud": "n", "zone": "fr-idf-1", "roles": ["compute"], "decision": "d", "nbf": body["at"]}
+    records = [json.loads(text), {"kind": "receipt", "document": {"p": body}}]
+    records += [{"kind": "permit", "document": {"p": permit}}]
+    records += [{"kind": "decision", "document": {"decision": "d", "admit": True}}]
+    before, after = history(records, str(placed.consumer_id)).intervals
+    assert (before.is_compliant, after.is_compliant) == (True, False)
+    assert before.end == after.start == state_of(placed).since
 
 
 def test_a_sweep_is_due_when_something_has_gone_or_was_committed_late(placed: Allocation, tenant: Tenant) -> None:

@@ -7,6 +7,7 @@ import pytest
 from controlplane.audit.residency import History, Problem, history
 
 RESOURCE, OTHER = "vm-1", "vm-2"
+DISK = "disk-1"
 MIDNIGHT = datetime(2026, 11, 24, tzinfo=UTC)
 
 Record = dict[str, object]
@@ -28,6 +29,7 @@ def permit(
     jti: str, hour: float, *, node: str = "n1", zone: str = "fr-1", resource: str = RESOURCE, **more: object
 ) -> Record:
     body: dict[str, object] = {"jti": jti, "resource": resource, "aud": node, "zone": zone, "decision": "d1"}
+    body |= {"op": "instance.create", "volumes": [DISK]}
     body |= {"roles": ["compute", "storage", "key"], "nbf": text(hour), "exp": text(hour + 0.1)}
     return {"kind": "permit", "id": f"r-{jti}", "document": {"p": body | more, "kid": "k", "sig": "s"}}
 
@@ -92,6 +94,44 @@ def test_a_permit_that_the_node_refused_is_no_claim(about: str) -> None:
     again = [permit("p2", 2), receipt("opened", 3, jti="p2")]
     found = history([decision(), permit("p1", 0), refused, *again], RESOURCE)
     assert [(each.state, each.role, each.start) for each in found.intervals] == [("proven", "compute", at(3))]
+
+
+@pytest.mark.parametrize("op", ["instance.resize", "volume.attach"])
+def test_a_permit_under_which_no_guest_runs_claims_no_memory(op: str) -> None:
+    found = history([decision(), permit("p1", 0, op=op)], RESOURCE)
+    assert [(each.role, each.state) for each in found.intervals] == [("storage", "claimed")]
+
+
+def of_disk(event: str, hour: float, *, disk: str = DISK, **more: object) -> Record:
+    return receipt(event, hour, kind="volume", resource=disk, **more)  # type: ignore[arg-type]
+
+
+def test_the_disk_of_a_guest_that_is_off_is_where_it_was() -> None:
+    records = [decision(), permit("p1", 0), of_disk("opened", 1), receipt("opened", 2), receipt("closed", 3)]
+    found = history([*records, permit("p2", 4, op="instance.resize")], RESOURCE)
+    assert spans(found, "storage") == [("n1", at(1), None, "proven", True)]
+    assert spans(found, "compute") == [("n1", at(2), at(3), "proven", True)]
+    assert {each.role: each.disk for each in found.intervals} == {"storage": DISK, "compute": ""}
+    assert not found.problems
+
+
+def test_a_rebuilt_guest_has_two_disks_for_a_while_and_that_is_no_problem() -> None:
+    records = [decision(), permit("p1", 0), of_disk("opened", 1)]
+    again = permit("p2", 2, op="instance.rebuild", volumes=["disk-2", "vol-1"])
+    records += [again, of_disk("opened", 3, disk="disk-2", jti="p2"), of_disk("closed", 4)]
+    records += [of_disk("opened", 2.5, disk="vol-1", jti="p2")]
+    found = history(records, RESOURCE, role="storage")
+    assert [(each.disk, each.start, each.end) for each in found.intervals] == [
+        (DISK, at(1), at(4)),
+        ("disk-2", at(3), None),
+    ]
+    assert not found.problems
+
+
+def test_a_disk_in_two_places_at_once_is_a_problem_of_its_guest() -> None:
+    records = [decision(), permit("p1", 0), permit("p2", 1, node="n2"), of_disk("opened", 1)]
+    records += [of_disk("opened", 2, jti="p2", node="n2"), of_disk("closed", 3)]
+    assert history(records, RESOURCE).problems == (Problem("overlap", "storage", at(2), at(3)),)
 
 
 def test_a_claim_ends_where_a_receipt_says_more() -> None:

@@ -28,6 +28,7 @@ FACTS = [
     Column(_("until"), "valid_to"),
     Column(_("review by"), "review_by", is_wide=True),
     Column(_("assertion"), "assertion", is_wide=True),
+    Column(_("delivered by"), "delivered_by", is_wide=True),
     Column(_("author"), "author", is_wide=True),
     Column("id", "id", is_wide=True),
 ]

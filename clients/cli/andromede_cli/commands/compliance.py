@@ -28,7 +28,9 @@ DRIFT = [
     Column(_("kind"), "kind"),
     Column(_("zone"), "zone"),
     Column(_("state"), "state"),
+    Column(_("since"), "since"),
     Column(_("fails at"), "fails_at"),
+    Column(_("noticed at"), "noticed_at", is_wide=True),
     Column(_("action"), "action"),
     Column(_("failing"), "failing.*.atom", is_wide=True),
 ]
@@ -56,6 +58,7 @@ RECORDS = [
 ]
 INTERVALS = [
     Column(_("role"), "role"),
+    Column(_("disk"), "disk", is_wide=True),
     Column(_("zone"), "zone"),
     Column(_("node"), "node"),
     Column(_("from"), "start"),

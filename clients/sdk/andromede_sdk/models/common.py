@@ -55,8 +55,10 @@ class Clause(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Compliance(Model):
-    """`fails_at`: from when it is not admissible any more. `failing`: the clauses, as of then. `warned_days`: the
-    shortest of 180, 90, 30 and 7 days before that has begun. `name`: what the resource is called; null: it is gone."""
+    """`since`: when the state began, as when a fact ended or a policy changed. `noticed_at`: when the platform saw it;
+    null: before this was recorded. `fails_at`: from when it is not admissible any more. `failing`: the clauses, as of
+    then. `warned_days`: the shortest of 180, 90, 30 and 7 days before that has begun. `name`: what the resource is
+    called; null: it is gone."""
 
     resource_id: str
     name: str | None
@@ -65,6 +67,7 @@ class Compliance(Model):
     zone: str
     state: str  # compliant, at-risk, drifted, remediating, exempted
     since: datetime
+    noticed_at: datetime | None
     fails_at: datetime | None
     failing: list[Clause]
     warned_days: int | None
@@ -263,7 +266,8 @@ class PlatformOperation(PlatformWaitable):
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PolicySet(Model):
     """The policy that is in force now, and what the request does to it: `change`; `atoms_added`, `atoms_removed`;
-    `lint`, clauses without effect (`NO_EFFECT`) or about copies that no operation makes yet (`NOT_ASKED`);
+    `lint`, clauses without effect (`NO_EFFECT`), about copies that no operation makes yet (`NOT_ASKED`) or about
+    measures that the operator claims to take and the platform does not enforce (`CLAIMED`);
     `newly_refused_zones`, in which an instance or a volume could be made until now; `contradicted`, policies that
     nothing can satisfy any more; `drifted`, resources that may not be where they are any more; `proposal`, when it
     needs a second person."""

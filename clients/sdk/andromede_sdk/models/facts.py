@@ -10,7 +10,9 @@ from andromede_sdk.model import Model
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Fact(Model):
-    """A statement as it was signed, and when it was believed: from `stated_at` until `superseded_at`."""
+    """A statement as it was signed, and when it was believed: from `stated_at` until `superseded_at`. `delivered_by`
+    operator: it is of a measure that the operator claims to take, and the platform does not enforce it; platform: the
+    platform does; null: it is about a place, a party or a paper, and not about a measure."""
 
     id: str
     subject_kind: str  # zone, party, set, scheme_class, region, node, pool
@@ -28,6 +30,7 @@ class Fact(Model):
     signature: str
     stated_at: datetime
     superseded_at: datetime | None
+    delivered_by: str | None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

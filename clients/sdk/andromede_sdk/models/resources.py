@@ -13,10 +13,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Interval(Model):
-    """`state` proven: receipts of the node say so; claimed: a permit allows it and no receipt speaks of it. `end` null:
-    still so. Empty ids: there is nothing to name."""
+    """`role` compute: its memory and processors, while it runs; storage: a disk, from its creation to its erasure,
+    whether its instance runs or not. `disk`: which root disk or volume that is. `state` proven: receipts of the node
+    say so; claimed: a permit allows it and no receipt speaks of it. `end` null: still so. Empty ids: there is nothing
+    to name."""
 
     role: str
+    disk: str
     zone: str
     node: str
     start: datetime

@@ -24,6 +24,7 @@ class Zone(Model):
 
     facts: dict[str, Any]
     overdue: list[str]
+    claimed: list[str]
     id: str
     region: str
     status: str  # open, draining, closed

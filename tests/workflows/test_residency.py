@@ -1,0 +1,73 @@
+"""What the evidence says of where an instance is, against what its nodes have, along the ways that a life can take."""
+
+from collections.abc import Callable
+
+import pytest
+
+from agents.node.adapters.base import Power
+from controlplane.audit.selectors import residency_of
+from controlplane.compute.migrate import instance_migrate
+from controlplane.compute.models import Instance
+from controlplane.compute.services import instance_delete, instance_power_off, instance_resize, instance_start
+from controlplane.identity.actor import SYSTEM
+from controlplane.operations.models import Operation
+from tests.workflows.helpers import fresh, make_attached
+from tests.workflows.test_instance_rebuild import rebuild
+from tests.world import Cloud, follow, make_flavor, make_image
+
+Verb = Callable[[Cloud, Instance], Operation]
+
+VERBS: dict[str, Verb] = {
+    "start": lambda cloud, instance: instance_start(cloud.tenant.actor, instance),
+    "stop": lambda cloud, instance: instance_power_off(cloud.tenant.actor, instance),
+    "resize": lambda cloud, instance: instance_resize(
+        cloud.tenant.actor, instance, flavor=make_flavor("big", vcpus=2, disk_gib=3)
+    ),
+    "rebuild": lambda cloud, instance: rebuild(
+        cloud, instance, make_image(cloud.world.folder / "images", name="other")
+    ),
+    "move": lambda cloud, instance: instance_migrate(SYSTEM, instance),
+    "delete": lambda cloud, instance: instance_delete(cloud.tenant.actor, instance),
+}
+LIVES = [
+    ("stop", "resize", "rebuild", "start", "move", "delete"),
+    ("rebuild", "stop", "move", "start", "stop", "delete"),
+]
+Where = set[tuple[str, str]]
+
+
+def is_so(cloud: Cloud, instance: Instance, volume: object) -> dict[str, Where]:
+    """By the nodes: where the guest runs, and where each disk of it lies."""
+    runs: Where = set()
+    disks: Where = set()
+    for machine in cloud.world.machines:
+        guest, node = machine.fake.guests.get(instance.pk), str(machine.row.pk)
+        runs |= {("", node)} if guest is not None and guest.power is Power.RUNNING else set()
+        disks |= {(str(disk), node) for disk in machine.fake.volumes if disk != volume}
+    return {"compute": runs, "storage": disks}
+
+
+def is_said(instance: Instance) -> dict[str, Where]:
+    """By the evidence: what goes on of its history."""
+    found = residency_of(instance.pk)
+    assert not found.problems
+    said: dict[str, Where] = {"compute": set(), "storage": set()}
+    for interval in found.intervals:
+        assert interval.is_compliant
+        if interval.end is None:
+            assert interval.state == "proven"
+            said[interval.role].add((interval.disk, interval.node))
+    return said
+
+
+@pytest.mark.parametrize("life", LIVES, ids=" ".join)
+def test_after_each_change_the_evidence_says_what_is_so(cloud: Cloud, life: tuple[str, ...]) -> None:
+    attachment = make_attached(cloud)
+    instance, other = attachment.instance, cloud.world.add_machine("fr-idf-1")
+    for verb in ("create", *life):
+        if verb != "create":
+            operation = VERBS[verb](cloud, fresh(instance))
+            assert follow(operation).state == "succeeded", (verb, operation.error, operation.steps)
+        for machine in (cloud.machine, other):
+            machine.account()
+        assert is_said(instance) == is_so(cloud, instance, attachment.volume_id), verb
