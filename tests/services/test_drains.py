@@ -30,7 +30,6 @@ from controlplane.placement.errors import NoPlace
 from controlplane.reconcilers import drain_returns as returns
 from controlplane.reconcilers import drains as executor
 from controlplane.workflows.registry import WORKFLOWS
-from scripts import demo
 from tests.workflows.helpers import (
     Killed,
     altered,
@@ -41,7 +40,6 @@ from tests.workflows.helpers import (
     fresh,
     make_instance,
     make_stopped_instance,
-    make_volume,
     then,
 )
 from tests.world import Cloud, FakeMachine, follow, make_node, run
@@ -147,24 +145,6 @@ def test_a_node_that_is_silent_or_away_is_not_drained(cloud: Cloud) -> None:
         drain_plan(cloud.tenant.actor, node, fallback="leave")
     with pytest.raises(DrainNotFound):
         drains.drain_of(SYSTEM, node)
-
-
-def test_the_guest_of_the_demo_has_somewhere_to_go(cloud: Cloud) -> None:
-    """With its volume, between the two nodes of its zone, under the demo's policy."""
-    left = list(demo.ZONES.values())
-    left.remove(demo.HOME)  # where the cloud's own node is
-    for zone in left:
-        cloud.world.add_machine(zone)
-    admitted = [{"id": "eu", "attr": "zone.id", "op": "in", "value": demo.ADMITTED}]
-    policies.policy_set(cloud.tenant.actor, project=cloud.tenant.project, atoms=admitted)
-    volume = make_volume(cloud, zones=(demo.HOME,))
-    web = make_instance(cloud, "web", zones=(demo.HOME,), networks=(cloud.network,), volumes=(volume,))
-    assert web.node is not None
-    (entry,) = drain_plan(SYSTEM, web.node, fallback="leave").entries
-    assert entry.action == "migrate"
-    assert entry.target is not None
-    other = Node.objects.get(pk=entry.target)
-    assert (other.zone_id, other.pk == web.node_id) == (demo.HOME, False)
 
 
 # ---- it is carried out
