@@ -15,13 +15,12 @@ from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.placement import policies, undo
 from controlplane.placement import services as placement
-from controlplane.placement.classifications import classifications_import
 from controlplane.placement.decisions import Ask
 from controlplane.placement.errors import PolicyNotUndoable, PolicyUnsatisfiable
-from controlplane.placement.models import Classification, Decision, PolicyHead, PolicyProposal, PolicyVersion
+from controlplane.placement.models import Decision, PolicyHead, PolicyProposal, PolicyVersion
 from controlplane.placement.owners import Owner
 from tests.limits import PATIENCE_S
-from tests.services.policies import in_zones, officer, operator, shipped
+from tests.services.policies import classify, in_zones, officer, operator
 from tests.world import Tenant, make_node, make_tenant
 
 pytestmark = pytest.mark.django_db
@@ -137,22 +136,14 @@ def test_what_others_placed_does_not(tenant: Tenant, olga: Actor) -> None:
 def test_at_every_level(tenant: Tenant, level: str) -> None:
     make_node("one")
     owners = {"platform": Owner(), "organization": Owner(organization=tenant.project.organization)}
-    actor = operator()
+    actor, marks = operator(), tuple[str, ...]()
     if level == "classification":
-        document = {
-            "id": "secret",
-            "title": "s",
-            "title_fr": "s",
-            "description": "",
-            "description_fr": "",
-            "atoms": HERE,
-        }
-        classifications_import(SYSTEM, {**shipped(), "classifications": [document]})
-        owners[level] = Owner(classification=Classification.objects.get(pk="secret"))
+        classification = classify("secret", HERE, tenant.project)
+        owners[level], marks = Owner(classification=classification), (classification.pk,)
+        actor = officer(tenant.project)
     change(actor, owners[level], THERE)
     undo.policy_undo(actor, owners[level])
     change(actor, owners[level], THERE)
-    marks = ("secret",) if level == "classification" else ()
     placement.claim(placing(tenant, classifications=marks))
     assert "placement has admitted something" in refused(actor, owners[level])
 
