@@ -62,8 +62,8 @@ demo-down: setup  ## Remove every trace of the demo
 bench: setup  ## Measure: NAME=api, audit, boot, cli, create, dashboard, drain, evacuate, evidence, footprint, lighthouse, metrics, migrate, operations, overload, permits, placement, stream, terraform or usage; prints JSON
 	@$(VENV)/python -m bench.$(NAME) $(ARGS)
 
-release: setup  ## One file to install servers from, without a network there: var/release
-	@$(VENV)/python -m scripts.release
+release: setup  ## One file to install servers from, without a network there: var/release. KEY=FILE signs it
+	@$(VENV)/python -m scripts.release $(if $(KEY),--key $(KEY))
 
 ansible: setup  ## The playbook against a Debian tree of its own, twice, ARGS="--from REVISION" as an upgrade; needs root and Debian's mirror; prints JSON
 	@$(VENV)/python -m scripts.ansible_lab $(ARGS)

@@ -21,6 +21,7 @@ VAR = ROOT / "var" / "demo"
 # Two nodes in one zone: a move, a drain and a recovery have somewhere to go. REFUSED has no node and needs none.
 ZONES = {"node-a": "fr-idf-1", "node-b": "de-rhein-1", "node-c": "fr-idf-1"}
 ADMITTED = ["fr-idf-1", "de-rhein-1"]
+HOME = "fr-idf-1"  # of the demo's guest, so that a drain of its node moves it to the other one
 REFUSED = "us-va-1"
 PROFILE = "demo"
 # The command line as it stands in a checkout, which is not installed.
@@ -137,7 +138,7 @@ def create(cloud: Cloud, api: Api) -> tuple[dict[str, Any], dict[str, Any], dict
     public_key = cloud.make_ssh_key(KEY)
     api.post("ssh-keys", {"name": "demo", "public_key": public_key})
     network = api.post("networks", {"name": "lan", "cidr": "10.10.0.0/24"})
-    volume = api.post("volumes", {"name": "data", "size_gib": 2})
+    volume = api.post("volumes", {"name": "data", "size_gib": 2, "zones": [HOME]})
     finish(api, volume["operation"])
     instance = api.post(
         "instances",
@@ -148,6 +149,7 @@ def create(cloud: Cloud, api: Api) -> tuple[dict[str, Any], dict[str, Any], dict
             "networks": ["lan"],
             "ssh_keys": ["demo"],
             "volumes": ["data"],
+            "zones": [HOME],
         },
     )
     finish(api, instance["operation"])
@@ -232,6 +234,7 @@ Go on with
   curl -s -H "Authorization: Bearer $TOKEN" {cloud.stack.url}/v1/projects/demo/instances/web/console-log
   curl -s -H "Authorization: Bearer $TOKEN" {cloud.stack.url}/v1/projects/demo/instances/web/placement
   {lab} --help
+  docs/how-to/drain-a-node.md#try-it-in-the-demo: a guest moves to the other node of its zone
   docs/tutorial/sovereignty.md: a policy, a refusal, an expired certificate, evidence
   make demo-down
 """)

@@ -1,9 +1,11 @@
 """`make release`: one file with all that a server needs besides Debian's packages, so that it can be installed where
 there is no network: the code of HEAD, the dashboard's files, the texts in French, and the wheels for Debian 13.
 
-Needs the package index; what is installed from it is held to the digests of requirements.txt.
+Needs the package index; what is installed from it is held to the digests of requirements.txt. `--key FILE` signs
+it, with a private key of ssh-keygen, so that whoever installs it can see that nobody else has made it.
 """
 
+import argparse
 import io
 import shutil
 import subprocess
@@ -26,9 +28,29 @@ BUILT = (
 )
 
 
+# What the signature is for: one that was made for something else does not count.
+NAMESPACE = "andromede-release"
+
+
 def main() -> int:
-    sys.stdout.write(f"{make()}\n")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--key", type=Path, help="private key that signs the release")
+    key = parser.parse_args().key
+    if key is not None and not key.is_file():
+        parser.error(f"there is no key {key}")
+    bundle = make()
+    sys.stdout.write(f"{bundle}\n")
+    if key is not None:
+        sys.stdout.write(f"{sign(bundle, key)}\n")
     return 0
+
+
+def sign(bundle: Path, key: Path) -> Path:
+    """Write the signature beside the bundle. ssh-keygen asks for the passphrase of the key, if it has one."""
+    signature = bundle.with_name(f"{bundle.name}.sig")
+    signature.unlink(missing_ok=True)  # ssh-keygen would ask
+    subprocess.run(["ssh-keygen", "-q", "-Y", "sign", "-n", NAMESPACE, "-f", str(key), str(bundle)], check=True)
+    return signature
 
 
 def make() -> Path:

@@ -197,9 +197,10 @@ class Consoles:
 
 
 async def _show(line: Line, guest: NodeConsole, before: bytes, send: Send) -> End:
-    data = before
+    data, is_first = before, True
     while True:
-        if data:
+        if data or is_first:  # also when nothing was written before: clients take the first message for that part
+            is_first = False
             line.note(shown=len(data))
             try:
                 async with asyncio.timeout(SEND_LIMIT_S):

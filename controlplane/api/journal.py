@@ -23,7 +23,7 @@ from controlplane.kernel.errors import CloudError
 from controlplane.kernel.names import as_uuid
 from controlplane.kernel.origin import address_of
 from controlplane.kernel.rest import Route
-from controlplane.kernel.writes import DRY_RUN
+from controlplane.kernel.writes import DRY_RUN, is_preview
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class Journal:
 
     def open(self, view: Any, request: Request, route: Route) -> None:
         actor = cast("Actor | None", request.user)
-        is_read = request.method in SAFE_METHODS
+        is_read = _is_read(self.request)
         if actor is None or (is_read and not route.is_sensitive):
             return
         who = who_of(view, actor)
@@ -80,7 +80,7 @@ class Journal:
         if self.account is not None:
             requests.note(self._origin(route), self.account, end, is_once_a_minute=end.status >= 400)
             return
-        is_read = self.request.method in SAFE_METHODS
+        is_read = _is_read(self.request)
         is_refused = end.status >= 400 if not is_read else is_worth_it(end)
         who = who_was_refused(self.request, response, end) if is_refused else None
         if who is not None:
@@ -95,6 +95,10 @@ class Journal:
             request_id=request_id_of(self.request),
             is_dry_run=_is_dry_run(self.request),
         )
+
+
+def _is_read(request: HttpRequest) -> bool:
+    return request.method in SAFE_METHODS or is_preview(request)
 
 
 def is_worth_it(end: End) -> bool:

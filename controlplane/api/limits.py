@@ -20,6 +20,7 @@ from controlplane.api.problems import plain
 from controlplane.api.windows import Bucket, Counts, Standing
 from controlplane.identity.actor import Actor
 from controlplane.kernel.origin import address_of
+from controlplane.kernel.writes import is_preview
 
 KNOWN_MAX = 10_000
 PREFIX_V6 = 64  # what one customer of a provider has at least
@@ -40,7 +41,7 @@ class Owner:
     def buckets(self, request: HttpRequest) -> tuple[Bucket, ...]:
         """From which a request of it is taken."""
         name, limit = "writes", settings.RATE_WRITES_PER_MIN
-        if request.method in SAFE_METHODS:
+        if request.method in SAFE_METHODS or is_preview(request):
             name, limit = "reads", settings.RATE_READS_PER_MIN
         own = Bucket(name, self.key, limit)
         if not self.organization:

@@ -32,7 +32,7 @@ from controlplane.kernel.listing import Listing, created_after, exactly, in_stat
 from controlplane.kernel.parameters import Parameter, whole
 from controlplane.kernel.reasons import Reason
 from controlplane.kernel.rest import Body, created, is_gone, route
-from controlplane.kernel.writes import is_dry_run
+from controlplane.kernel.writes import is_dry_run, is_preview
 from controlplane.network.selectors import network_get
 from controlplane.operations.models import Operation
 from controlplane.operations.serializers import joined, with_operation
@@ -91,7 +91,7 @@ class InstanceList(ProjectView):
     def post(self, request: Request, body: Body) -> Response:
         new = self._new(body)
         if is_dry_run(request):
-            taken = services.instance_try(self.actor, self.project, new)
+            taken = services.instance_try(self.actor, self.project, new, is_preview=is_preview(request))
             return Response(simulation_document(taken, "instance.create", sees_all=self.actor.sees_all))
         instance, operation = services.instance_create(self.actor, self.project, new)
         return created(instance_document(instance, operation), request=request)

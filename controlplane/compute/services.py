@@ -30,7 +30,7 @@ from controlplane.kernel.ids import new_id
 from controlplane.kernel.names import check_labels, check_name
 from controlplane.kernel.prepared import cursor_that_prepares
 from controlplane.network.models import Network
-from controlplane.network.services import port_create
+from controlplane.network.services import need_address, port_create
 from controlplane.operations import services as operations
 from controlplane.operations.models import Operation, OperationHold
 from controlplane.operations.selectors import live_of
@@ -132,15 +132,26 @@ def instance_create(actor: Actor, project: Project, new: NewInstance) -> tuple[I
         return instance, _write(actor, instance, new)
 
 
-def instance_try(actor: Actor, project: Project, new: NewInstance) -> Taken:
-    """What placement would decide; when it admits, the rest is tried too, and nothing is kept. Raises as
-    instance_create, but for refusals of placement."""
+def instance_try(actor: Actor, project: Project, new: NewInstance, *, is_preview: bool = False) -> Taken:
+    """What placement would decide; when it admits, the rest is tried too, and nothing is kept. A preview reads what it
+    can of the rest and locks nothing: quotas and what works on the volumes are not asked. Raises as instance_create,
+    but for refusals of placement."""
     instance, ask = _plan(actor, project, new)
     taken = placement.weigh(ask)
-    if taken.decision.is_admitted:
+    if taken.decision.is_admitted and is_preview:
+        _look(instance, new)
+    elif taken.decision.is_admitted:
         with trial():
             _write(actor, instance, new)
     return taken
+
+
+def _look(instance: Instance, new: NewInstance) -> None:
+    """Raises InstanceNameTaken, AddressesExhausted, as far as reads can tell."""
+    if Instance.objects.filter(project=instance.project, name=instance.name).exclude(state="deleted").exists():
+        raise InstanceNameTaken(field="name", name=instance.name)
+    for network in new.networks:
+        need_address(network)
 
 
 def _plan(actor: Actor, project: Project, new: NewInstance) -> tuple[Instance, Ask]:

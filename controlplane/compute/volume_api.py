@@ -16,7 +16,7 @@ from controlplane.identity.api import ProjectView
 from controlplane.kernel.fields import merged
 from controlplane.kernel.listing import Listing, created_after, exactly, in_state, labelled
 from controlplane.kernel.rest import Body, created, is_gone, route
-from controlplane.kernel.writes import is_dry_run
+from controlplane.kernel.writes import is_dry_run, is_preview
 from controlplane.operations.models import Operation
 from controlplane.operations.serializers import joined, with_operation
 from controlplane.placement import classifications
@@ -58,7 +58,7 @@ class VolumeList(ProjectView):
     def post(self, request: Request, body: Body) -> Response:
         new = self._new(body)
         if is_dry_run(request):
-            taken = services.volume_try(self.actor, self.project, new)
+            taken = services.volume_try(self.actor, self.project, new, is_preview=is_preview(request))
             return Response(simulation_document(taken, "volume.create", sees_all=self.actor.sees_all))
         volume, operation = services.volume_create(self.actor, self.project, new)
         return created(volume_document(volume, operation), request=request)

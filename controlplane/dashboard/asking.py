@@ -20,6 +20,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.utils.translation import get_language
 
 ROOT = "v1"
+PREVIEW = "andromede.preview"  # controlplane.kernel.writes knows it
 # Of the page's request, what the API is to know: from where it comes.
 PASSED_ON = (
     "gunicorn.socket",  # by which an upload that is too slow is ended
@@ -65,13 +66,15 @@ class Answer:
 @dataclass(frozen=True)
 class Sent:
     """What goes with a request besides its path. `key`: under which it is done once (Idempotency-Key). `version`: the
-    ETag of what it replaces. `file`: a body that is no document, and its length in bytes."""
+    ETag of what it replaces. `file`: a body that is no document, and its length in bytes. `is_preview`: a dry run that
+    nobody has asked for by a button (kernel/writes.py)."""
 
     body: Any = None
     query: Query = field(default_factory=dict)
     key: str = ""
     version: str = ""
     file: tuple[BinaryIO, int] | None = None
+    is_preview: bool = False
 
 
 class Api:
@@ -87,6 +90,10 @@ class Api:
 
     def post(self, *path: str, body: Any = None, key: str = "", **query: Any) -> Any:
         return self.ask("POST", path, Sent(body if body is not None else {}, query, key)).data
+
+    def preview(self, *path: str, body: Any) -> Any:
+        """Post with `dry_run`, as a read: nothing is locked, and no record is left. Raises Refused."""
+        return self.ask("POST", path, Sent(body, {"dry_run": "true"}, is_preview=True)).data
 
     def patch(self, *path: str, body: Any) -> Any:
         return self.ask("PATCH", path, Sent(body)).data
@@ -122,6 +129,7 @@ class Api:
             "wsgi.input": content,
             "HTTP_ACCEPT_LANGUAGE": get_language() or "en",
             "HTTP_X_REQUEST_ID": getattr(self._page, "request_id", ""),
+            PREVIEW: sent.is_preview,
         }
         headers = {"AUTHORIZATION": f"Bearer {self._secret}" if self._secret else ""}
         headers |= {"IDEMPOTENCY_KEY": sent.key, "IF_MATCH": sent.version}

@@ -221,6 +221,7 @@ FENCE_EVIDENCE = {
 PLANNED = {
     "migrate": _("moves to another node"),
     "stop": _("is shut down, and started again when the node is returned"),
+    "stop-off": _("is shut down, and would stay off"),
     "stay": _("is off, and stays"),
     "wait": _("is being changed, and planned then"),
     "leave": _("cannot be moved, and runs on"),

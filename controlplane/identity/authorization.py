@@ -438,13 +438,17 @@ SOVEREIGNTY = {
         {
             "policy_get": (READ, METADATA),
             "policy_set": (RULE, POLICY),
+            "policy_undo": (RULE, POLICY),
             "policy_simulate": (READ, METADATA),
             "organization_policy_get": (READ, METADATA),
             "organization_policy_set": (RULE, RULERS),
+            "organization_policy_undo": (RULE, RULERS),
             "classification_policy_get": (READ, METADATA),
             "classification_policy_set": (RULE, RULERS),
+            "classification_policy_undo": (RULE, RULERS),
             "platform_policy_get": (READ, SIGNED_IN),
             "platform_policy_set": (RULE, OPERATORS),
+            "platform_policy_undo": (RULE, OPERATORS),
         },
     ),
     **_of(

@@ -75,21 +75,24 @@ def wait_s(request: Request) -> int:
     return int(text.rstrip("s"))
 
 
-def wait_until(request: Request, condition: Condition, *, limit_s: int) -> None:
+def wait_until(request: Request, condition: Condition, *, limit_s: int) -> bool:
     """Return once the condition is met, after `limit_s` seconds, or at once when too many wait in this process.
 
-    No transaction and no lock is held between two looks.
+    False: the condition was not read, so what the caller has read is as new as it was. That is so within `deferred`,
+    where whoever waits reads it first. No transaction and no lock is held between two looks.
     """
-    if limit_s == 0 or condition.is_met():
-        return
+    if limit_s == 0:
+        return False
     deferral = _deferral.get()
     if deferral is not None:
         deferral.waiting = Waiting(condition, limit_s, getattr(request.user, "credential_id", None))
-    elif _places().acquire(blocking=False):
+        return False
+    if not condition.is_met() and _places().acquire(blocking=False):
         try:
             _wait_here(condition, limit_s)
         finally:
             _places().release()
+    return True
 
 
 @cache

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from django.db import transaction
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -22,6 +22,9 @@ from controlplane.kernel.parameters import FLAG, Parameter
 
 FAILURES = 400
 DRY_RUN = "dry_run"
+# Of a page that says, while a form is filled in, what would become of it: set in the request's environment by the
+# dashboard, and by no header. Such a dry run is a read: it locks no row, leaves no record and counts as one.
+PREVIEW = "andromede.preview"
 ASKS_ONLY = {DRY_RUN: Parameter("true: say only what would be; nothing is written.", FLAG)}
 Handler = Callable[[], Any]
 
@@ -29,6 +32,11 @@ Handler = Callable[[], Any]
 def is_dry_run(request: Request) -> bool:
     """Whether nothing is to be written. Raises InvalidParameter."""
     return flag(request.query_params, DRY_RUN)
+
+
+def is_preview(request: Request | HttpRequest) -> bool:
+    """Whether a dry run is asked by a page that nobody has pressed a button on."""
+    return request.META.get(PREVIEW) is True and request.GET.get(DRY_RUN) == "true"
 
 
 def in_one_transaction(view: APIView, request: Request, work: Handler, content: bytes | None) -> HttpResponse:

@@ -120,18 +120,26 @@ def port_create(network: Network, *, port_id: UUID, instance_id: UUID) -> Port:
         NetworkNotFound: it was deleted a moment ago.
         StateConflict: another port has the same MAC by chance; with another id it works.
     """
-    subnet = _lock_subnet(network)
+    ip = _free_address(network, _lock_subnet(network))
+    port = Port(id=port_id, network=network, instance_id=instance_id, ip=str(ip), mac=_mac(port_id))
+    with refusing("network_port_mac_once", StateConflict(), is_end=True):
+        insert(port)
+    return port
+
+
+def need_address(network: Network) -> None:
+    """Raises AddressesExhausted. Nothing is locked, so the address that is free may be gone in the next moment."""
+    _free_address(network, Subnet.objects.get(network=network))
+
+
+def _free_address(network: Network, subnet: Subnet) -> IPv4Address:
     cidr = IPv4Network(subnet.cidr)
     with cursor_that_prepares() as cursor:
         cursor.execute(FREE, {"first": str(cidr[2]), "last": str(cidr[-2]), "network": network.pk})
         (address,) = cursor.fetchone()
     if address is None:
         raise AddressesExhausted(cidr=subnet.cidr)
-    ip = IPv4Address(str(address).split("/")[0])
-    port = Port(id=port_id, network=network, instance_id=instance_id, ip=str(ip), mac=_mac(port_id))
-    with refusing("network_port_mac_once", StateConflict(), is_end=True):
-        insert(port)
-    return port
+    return IPv4Address(str(address).split("/")[0])
 
 
 def _mac(port_id: UUID) -> str:

@@ -97,5 +97,5 @@ def _wait_for_end(request: Request, operation: Operation, *, limit_s: int) -> No
         return
     ended = Operation.objects.filter(pk=operation.pk, finished_at__isnull=False)
     owners = frozenset({operation.project_id}) if operation.project_id is not None else None
-    wait_until(request, Condition(ended.exists, owners), limit_s=limit_s)
-    operation.refresh_from_db()
+    if wait_until(request, Condition(ended.exists, owners), limit_s=limit_s):
+        operation.refresh_from_db()

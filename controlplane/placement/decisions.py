@@ -1,5 +1,6 @@
 """Take a decision, keep it, and tell a refusal: what every claim of a place begins with."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -18,6 +19,7 @@ from controlplane.placement.admissibility import Demanded, Sight
 from controlplane.placement.core import decision as core
 from controlplane.placement.core.assess import Assessment
 from controlplane.placement.core.bound import within
+from controlplane.placement.core.capacity import fits_by_zone
 from controlplane.placement.core.decide import admits, decide
 from controlplane.placement.core.evaluate import failures
 from controlplane.placement.core.explain import against, tenant
@@ -92,12 +94,14 @@ class Ask:
 
 @dataclass(frozen=True)
 class Taken:
-    """A decision, what it rests on, and the moment for which it was taken."""
+    """A decision, what it rests on, and the moment for which it was taken. `fits`: how many more of the same there is
+    room for without an exemption, by zone; nothing where no room was asked for."""
 
     decision: core.Decision
     standing: selectors.Standing
     demand: Demanded
     at: datetime
+    fits: Callable[[], Mapping[str, int]]
     exemption: Exemption | None = None
 
     @property
@@ -192,8 +196,14 @@ def _decided(ask: Ask, question: _Question, *, attempt: int = 0) -> Taken:
             waiving = assessment.waiving(demand.policies, exemption.zone, exemption.waived)
             waived = decide(request, fleet, waiving, seed=seed)
             if waived.is_admitted:
-                return Taken(waived, standing, demand, now, exemption)
-    return Taken(decision, standing, demand, now)
+                return Taken(waived, standing, demand, now, partial(_fits, question), exemption)
+    return Taken(decision, standing, demand, now, partial(_fits, question))
+
+
+def _fits(question: _Question) -> Mapping[str, int]:
+    if not any(question.request.resources):
+        return {}
+    return fits_by_zone(question.request, question.fleet, question.assessment)
 
 
 def _exemptions(ask: Ask, demand: Demanded, now: datetime) -> list[Exemption]:

@@ -32,7 +32,7 @@ class NotAdmittedHere(PolicyUnsatisfiable):
     matter. `clauses`: those that its own zone fails, as level/atom."""
 
     detail = (
-        "It is in {zone}, which {clauses} does not admit, so this is refused. {explanation} Make it anew in a zone "
+        "It is in {zone}, which {clauses} does not admit, so this is refused. {explanation} Create it again in a zone "
         "that is admitted, have the policy changed, or ask for an exemption."
     )
 
@@ -87,6 +87,12 @@ class NothingLoosened(Unprocessable):
     code = "placement.proposal.not_needed"
     title = "No proposal is needed"
     detail = "This policy demands no less than the one in force: set it, and it holds at once."
+
+
+class PolicyNotUndoable(Conflict):
+    code = "placement.policy_not_undoable"
+    title = "Cannot be undone"
+    detail = "The last change of this policy cannot be undone by you: {reason} Set the policy that you want instead."
 
 
 class ClassificationNotFound(NotFound):

@@ -66,6 +66,7 @@ class PolicyVersion(BaseModel):
 
     `atoms` are those of placement.core.policy. `level` says whose it is: the platform's (no owner), an organization's,
     a project's, a classification's or a resource's. All of them must hold together: one can only add to the others.
+    `head`: the version of the PolicyHead that it began; older rows have none.
     """
 
     level = models.CharField(max_length=16)
@@ -75,6 +76,7 @@ class PolicyVersion(BaseModel):
     resource_id = models.UUIDField(null=True)
     version = models.PositiveIntegerField()
     atoms = models.JSONField()
+    head = models.PositiveBigIntegerField(null=True)
     user_id = models.UUIDField(null=True)
 
     class Meta:

@@ -248,14 +248,22 @@ def version_in_force(owner: Owner) -> PolicyVersion | None:
 
 
 def write(
-    actor: Actor, owner: Owner, review: Review, head: PolicyHead, *, proposal: PolicyProposal | None = None
+    actor: Actor,
+    owner: Owner,
+    review: Review,
+    head: PolicyHead,
+    *,
+    proposal: PolicyProposal | None = None,
+    undoes: int | None = None,
 ) -> PolicyVersion:
-    """Put it in force, under the lock of the head: decisions that were taken before can be written no more."""
+    """Put it in force, under the lock of the head: decisions that were taken before can be written no more. `undoes`:
+    the version that it takes back."""
     saved = PolicyVersion.objects.create(
         level=owner.level,
         **owner.columns,
         version=review.base_version + 1,
         atoms=as_document(review.policy)["atoms"],
+        head=head.version + 1,
         user_id=proposal.proposed_by if proposal is not None else actor.user_id,
     )
     head.version += 1
@@ -263,11 +271,12 @@ def write(
     epochs.advance()  # so that nodes refuse what was permitted under the policies before
     project_id = owner.project.pk if owner.project is not None else None
     about = {"level": owner.level, "owner": str(owner.id), "version": saved.version, "change": review.change}
+    undone = {"undoes": undoes} if undoes is not None else {}
     ruler_id = owner.ruler.pk if owner.ruler is not None else None
     if project_id is not None:
-        record(actor, "policy.set", saved.pk, project_id=project_id, **about)
+        record(actor, "policy.set", saved.pk, project_id=project_id, **about, **undone)
     else:
-        record_of_organization(actor, "policy.set", saved.pk, ruler_id, **about)
+        record_of_organization(actor, "policy.set", saved.pk, ruler_id, **about, **undone)
     append(
         "policy_version",
         {
@@ -279,6 +288,7 @@ def write(
             "change": review.change,
             "by": _people(saved, proposal),
             **_beside_atoms(owner),
+            **undone,
         },
         organization_id=ruler_id,
         project_id=project_id,

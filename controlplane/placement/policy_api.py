@@ -13,7 +13,7 @@ from controlplane.kernel.db import by_id
 from controlplane.kernel.listing import Listing, among, created_after, exactly
 from controlplane.kernel.rest import Body, created, etag, found, route, version_to_replace
 from controlplane.kernel.writes import is_dry_run
-from controlplane.placement import classifications, effective, policies, proposals, selectors
+from controlplane.placement import classifications, effective, policies, proposals, selectors, undo
 from controlplane.placement.errors import NothingLoosened, ProposalNotFound
 from controlplane.placement.models import PROPOSAL, PolicyProposal
 from controlplane.placement.owners import Owner
@@ -40,7 +40,7 @@ class PolicyView(APIView):
     actor: Actor
 
     def answered(self, owner: Owner) -> Response:
-        document = PolicyOut(_in_force(owner)).data
+        document = PolicyOut(_in_force(self.actor, owner)).data
         return Response(document, headers=etag(document["version"]))
 
     def changed(self, request: Request, owner: Owner, body: Body) -> Response:
@@ -51,26 +51,34 @@ class PolicyView(APIView):
             outcome = Outcome(review, policies.version_in_force(owner))
         else:
             outcome = policies.policy_change(self.actor, owner, wanted)
-        document = _set_document(owner, outcome)
+        document = _set_document(self.actor, owner, outcome)
         return Response(document, status=202 if outcome.proposal else 200, headers=etag(document["version"]))
 
+    def undone(self, owner: Owner) -> Response:
+        document = _set_document(self.actor, owner, undo.policy_undo(self.actor, owner))
+        return Response(document, headers=etag(document["version"]))
 
-def _in_force(owner: Owner) -> dict[str, Any]:
+
+def _in_force(actor: Actor, owner: Owner) -> dict[str, Any]:
     version = policies.version_in_force(owner)
+    until, problem = undo.until_when(actor, owner, version)
+    why_not = problem.as_document() if problem is not None else None
+    undoing = {"name": "undo", "is_allowed": problem is None, "problem": why_not, "until": until}
     return {
         "level": owner.level,
         "version": version.version if version else 0,
         "atoms": version.atoms if version else [],
         "inherited": effective.documents(policies.above(owner)),
         "created_at": version.created_at if version else None,
+        "allowed_actions": [undoing],
     }
 
 
-def _set_document(owner: Owner, outcome: Outcome) -> dict[str, Any]:
+def _set_document(actor: Actor, owner: Owner, outcome: Outcome) -> dict[str, Any]:
     review = outcome.review
     document: dict[str, Any] = PolicySetOut(
         {
-            **_in_force(owner),
+            **_in_force(actor, owner),
             "change": review.change,
             "lint": [
                 *({"code": "NO_EFFECT", "atom": ref.atom} for ref in review.lint),
@@ -100,6 +108,14 @@ class ProjectPolicy(PolicyView, ProjectView):
         return self.changed(request, Owner(project=self.project), body)
 
 
+class ProjectPolicyUndo(PolicyView, ProjectView):
+    """Take back one's own last change, as long as nothing was placed by it."""
+
+    @route("policy_undo", PolicySetOut)
+    def post(self, request: Request) -> Response:
+        return self.undone(Owner(project=self.project))
+
+
 class OrganizationPolicy(PolicyView, OrganizationView):
     """An organization's policy, which holds for all its projects."""
 
@@ -110,6 +126,14 @@ class OrganizationPolicy(PolicyView, OrganizationView):
     @route("organization_policy_set", PolicySetOut, body=PolicyIn, **REPLACES)
     def put(self, request: Request, body: Body) -> Response:
         return self.changed(request, Owner(organization=self.organization), body)
+
+
+class OrganizationPolicyUndo(PolicyView, OrganizationView):
+    """Take back one's own last change, as long as nothing was placed by it."""
+
+    @route("organization_policy_undo", PolicySetOut)
+    def post(self, request: Request) -> Response:
+        return self.undone(Owner(organization=self.organization))
 
 
 class PlatformPolicy(PolicyView, ActorView):
@@ -124,12 +148,22 @@ class PlatformPolicy(PolicyView, ActorView):
         return self.changed(request, Owner(), body)
 
 
-class ClassificationPolicy(PolicyView, ActorView):
-    """What a classification demands."""
+class PlatformPolicyUndo(PolicyView, ActorView):
+    """Take back one's own last change, as long as nothing was placed by it."""
 
+    @route("platform_policy_undo", PolicySetOut)
+    def post(self, request: Request) -> Response:
+        return self.undone(Owner())
+
+
+class ClassificationPolicyView(PolicyView, ActorView):
     def owner(self) -> Owner:
         rows = classifications.seen_by(self.actor)
         return Owner(classification=classifications.classification_get(rows, self.kwargs["classification"]))
+
+
+class ClassificationPolicy(ClassificationPolicyView):
+    """What a classification demands."""
 
     @route("classification_policy_get", PolicyOut)
     def get(self, request: Request) -> Response:
@@ -138,6 +172,14 @@ class ClassificationPolicy(PolicyView, ActorView):
     @route("classification_policy_set", PolicySetOut, body=PolicyIn, **REPLACES)
     def put(self, request: Request, body: Body) -> Response:
         return self.changed(request, self.owner(), body)
+
+
+class ClassificationPolicyUndo(ClassificationPolicyView):
+    """Take back one's own last change, as long as nothing was placed by it."""
+
+    @route("classification_policy_undo", PolicySetOut)
+    def post(self, request: Request) -> Response:
+        return self.undone(self.owner())
 
 
 class ProposalList(ActorView):

@@ -6,7 +6,7 @@ from typing import Any, get_args
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from controlplane.kernel.fields import Choice, In, Name, NamedOut, Out, Reference, Text, Whole, references
+from controlplane.kernel.fields import Choice, ErrorOut, In, Name, NamedOut, Out, Reference, Text, Whole, references
 from controlplane.kernel.wording import language
 from controlplane.placement import effective
 from controlplane.placement.core import decision as core
@@ -116,14 +116,25 @@ class PolicyIn(In):
     reason = Text(max_length=REASON_MAX, allow_blank=True, default="")
 
 
+class PolicyActionOut(Out):
+    """`problem`: with which it would be refused now. `until`: the last moment of what is allowed."""
+
+    name = serializers.ChoiceField(["undo"])
+    is_allowed = serializers.BooleanField()
+    problem = ErrorOut(allow_null=True)
+    until = serializers.DateTimeField(allow_null=True)
+
+
 class PolicyOut(Out):
-    """`version` 0: nothing was ever demanded. `inherited` are the policies of higher levels, which hold as well."""
+    """`version` 0: nothing was ever demanded. `inherited` are the policies of higher levels, which hold as well.
+    `allowed_actions`: whether the caller may undo the last change, and until when."""
 
     level = serializers.CharField()
     version = serializers.IntegerField()
     atoms = AtomOut(many=True)
     inherited = LayerOut(many=True)
     created_at = serializers.DateTimeField(allow_null=True)
+    allowed_actions = PolicyActionOut(many=True)
 
 
 class LintOut(Out):
@@ -335,13 +346,16 @@ class PlacementSimulationIn(In):
 
 
 class PlacementSimulationOut(Out):
-    """A decision that nothing rests on. `admitted_zones` have room as well; `policies` are all that was asked."""
+    """A decision that nothing rests on. `admitted_zones` have room as well; `policies` are all that was asked. `fits`:
+    so many more of the same could be placed in each of these zones now, one after the other, if no other zone were
+    asked for; empty where no room is asked for."""
 
     operation = serializers.CharField()
     roles = serializers.ListField(child=serializers.CharField())
     is_admitted = serializers.BooleanField()
     explanation = serializers.ListField(child=serializers.CharField())
     admitted_zones = serializers.ListField(child=serializers.CharField())
+    fits = serializers.DictField(child=serializers.IntegerField())
     classifications = serializers.ListField(child=serializers.CharField())
     policies = LayerOut(many=True)
     facts_epoch = serializers.IntegerField()
@@ -351,7 +365,8 @@ class PlacementSimulationOut(Out):
 
 def simulation_document(taken: Taken, operation: str, *, sees_all: bool) -> dict[str, Any]:
     """What PlacementSimulationOut says of a decision that was not stored."""
-    decision = taken.decision
+    decision, fits = taken.decision, taken.fits()
+    admitted = [zone.zone for zone in decision.zones if zone.admitted]
     document, policies = core.as_document(decision), effective.documents(decision.request.policies)
     answer: dict[str, Any] = PlacementSimulationOut(
         {
@@ -359,7 +374,8 @@ def simulation_document(taken: Taken, operation: str, *, sees_all: bool) -> dict
             "roles": decision.request.roles,
             "is_admitted": decision.is_admitted,
             "explanation": [*told(document, sees_all=sees_all), *explain.claimed(policies, language())],
-            "admitted_zones": [zone.zone for zone in decision.zones if zone.admitted],
+            "admitted_zones": admitted,
+            "fits": {zone: fits[zone] for zone in admitted if zone in fits},
             "classifications": taken.demand.classifications,
             "policies": policies,
             "facts_epoch": taken.standing.facts_epoch,

@@ -18,7 +18,9 @@ urlpatterns = [
     path("projects/<str:project>/images/<str:image>", image_api.ImageDetail.as_view()),
     path("projects/<str:project>/images/<str:image>/file", image_api.ImageFile.as_view()),
     path("platform/policy", policy_api.PlatformPolicy.as_view()),
+    path("platform/policy/actions/undo", policy_api.PlatformPolicyUndo.as_view()),
     path("organizations/<str:organization>/policy", policy_api.OrganizationPolicy.as_view()),
+    path("organizations/<str:organization>/policy/actions/undo", policy_api.OrganizationPolicyUndo.as_view()),
     path(
         "organizations/<str:organization>/classifications", classification_api.OrganizationClassificationList.as_view()
     ),
@@ -28,9 +30,11 @@ urlpatterns = [
         declassification_api.ResourceLineage.as_view(),
     ),
     path("projects/<str:project>/policy", policy_api.ProjectPolicy.as_view()),
+    path("projects/<str:project>/policy/actions/undo", policy_api.ProjectPolicyUndo.as_view()),
     path("classifications", classification_api.ClassificationList.as_view()),
     path("classifications/<str:classification>", classification_api.ClassificationDetail.as_view()),
     path("classifications/<str:classification>/policy", policy_api.ClassificationPolicy.as_view()),
+    path("classifications/<str:classification>/policy/actions/undo", policy_api.ClassificationPolicyUndo.as_view()),
     path("policy-proposals", policy_api.ProposalList.as_view()),
     path("policy-proposals/<str:proposal>", policy_api.ProposalDetail.as_view()),
     path("policy-proposals/<str:proposal>/actions/approve", policy_api.ProposalApprove.as_view()),

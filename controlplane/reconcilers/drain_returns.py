@@ -5,12 +5,13 @@ never started again by itself.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection
+from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Max, Q
 
-from controlplane.compute.drain_survey import held_by, is_running
+from controlplane.compute.drain_survey import is_running
 from controlplane.compute.models import NEVER, Instance
 from controlplane.compute.services import instance_start
 from controlplane.kernel import clock
@@ -18,9 +19,8 @@ from controlplane.kernel.db import move
 from controlplane.kernel.errors import CloudError, StateConflict
 from controlplane.nodes.models import DRAIN_GUEST, DRAIN_LIVE, IN_SERVICE, Drain, DrainGuest
 from controlplane.operations.models import Operation
-from controlplane.placement.models import Allocation
 from controlplane.reconcilers import drains
-from controlplane.reconcilers.drains import actor_of, instance_of, note
+from controlplane.reconcilers.drains import Scene, actor_of, note, scene_of
 
 log = logging.getLogger(__name__)
 
@@ -42,37 +42,45 @@ def reconcile() -> int:
 
 
 def _advance(drain: Drain) -> int:
-    changed = sum(_observe(drain, guest) for guest in drain.guests.filter(state="starting").order_by("order"))
+    """The number of queries depends only on how many guests move on."""
+    starting = list(drain.guests.filter(state="starting").order_by("order"))
+    scene = scene_of(drain, starting)
+    changed = sum(_observe(drain, guest, scene) for guest in starting)
+    under_way = sum(guest.state == "starting" for guest in starting)
     takes_guests = drain.node.duty in (IN_SERVICE, "cordoned") and drain.node.state == "ready"
-    if takes_guests:
-        changed += _begin_all(drain, list(drain.guests.filter(state="off", starts_again=True).order_by("order")))
+    if takes_guests and under_way < drain.at_once:
+        changed += _begin_all(drain, room=drain.at_once - under_way)
     return changed
 
 
-def _begin_all(drain: Drain, guests: Sequence[DrainGuest]) -> int:
-    begun = 0
+def _begin_all(drain: Drain, *, room: int) -> int:
+    """Start at most `room` guests."""
+    guests = list(drain.guests.filter(state="off", starts_again=True).order_by("order"))
+    scene, touched = scene_of(drain, guests), _touched(guests)
+    changed = 0
     for guest in guests:
-        if drain.guests.filter(state="starting").count() >= drain.at_once:
+        if room == 0:
             break
-        begun += _observe(drain, guest)
-    return begun
+        changed += _observe(drain, guest, scene, touched)
+        room -= guest.state == "starting"
+    return changed
 
 
-def _observe(drain: Drain, guest: DrainGuest) -> bool:
+def _observe(drain: Drain, guest: DrainGuest, scene: Scene, touched: Collection[UUID] = ()) -> bool:
     """Note what it is now, or begin to start it. True when that is something else than before."""
     try:
-        instance = instance_of(guest)
+        instance = scene.instances.get(guest.instance_id)
         if instance is None or instance.state == "deleted":
             return _ends(guest, "gone")
-        if held_by([instance]):
+        if instance.pk in scene.held:
             return False
-        if not Allocation.objects.filter(consumer_id=instance.pk, node=drain.node).exists():
+        if instance.pk not in scene.placed:
             return _ends(guest, "moved")
         if is_running(instance):
             return _ends(guest, "started")
         if guest.state == "starting":
             return _ends(guest, "off", reasons=_why_off(guest))
-        if instance.restart_policy == NEVER or instance.state != "stopped" or _was_touched(guest):
+        if instance.restart_policy == NEVER or instance.state != "stopped" or instance.pk in touched:
             return _stays_off(guest)
         return _start(drain, guest, instance)
     except StateConflict:
@@ -80,13 +88,17 @@ def _observe(drain: Drain, guest: DrainGuest) -> bool:
         return False
 
 
-def _was_touched(guest: DrainGuest) -> bool:
-    """Somebody has turned it on or off since the drain did."""
-    ours = Operation.objects.filter(pk__in=[guest.operation_id]).first()
-    if ours is None:
-        return True
-    later = Operation.objects.filter(resource_id=guest.instance_id, kind__in=POWER, created_at__gt=ours.created_at)
-    return later.exists()
+def _touched(guests: Collection[DrainGuest]) -> set[UUID]:
+    """Return the ids of the instances that somebody has turned on or off since the drain did."""
+    ours = {each.pk: each.created_at for each in Operation.objects.filter(pk__in=[row.operation_id for row in guests])}
+    changes = Operation.objects.filter(resource_id__in=[row.instance_id for row in guests], kind__in=POWER)
+    last = dict(changes.values_list("resource_id").annotate(Max("created_at")))
+
+    def is_touched(guest: DrainGuest) -> bool:
+        stopped_at = ours.get(guest.operation_id) if guest.operation_id is not None else None
+        return stopped_at is None or (guest.instance_id in last and last[guest.instance_id] > stopped_at)
+
+    return {guest.instance_id for guest in guests if is_touched(guest)}
 
 
 def _start(drain: Drain, guest: DrainGuest, instance: Instance) -> bool:

@@ -56,6 +56,7 @@ class Scene:
 
 
 Observe = Callable[[Drain, DrainGuest, Scene], bool]
+Begin = Callable[[Drain, DrainGuest, Instance], bool | None]
 
 
 def reconcile() -> int:
@@ -214,20 +215,29 @@ def note(guest: DrainGuest, obstacle: CloudError) -> None:
 # ---- the next ones
 
 
-def begin_all(drain: Drain, begin: Callable[[Drain, DrainGuest], bool | None], *actions: str) -> int:
-    """Of those that wait and for which one of these actions is planned. `begin` says None when no more may begin."""
-    begun = 0
-    for guest in drain.guests.filter(state="waiting", action__in=actions).order_by("order"):
-        outcome = begin(drain, guest)
+def begin_all(drain: Drain, begin: Begin, *actions: str) -> int:
+    """Begin with those that wait and for which one of these actions is planned; return how many have moved on.
+
+    `begin` returns None when no more may begin. The number of queries depends only on how many it is called for: guests
+    on which an operation works are passed over, and nothing is read while as many are under way as may be at once.
+    """
+    guests = list(drain.guests.filter(state="waiting", action__in=actions).order_by("order"))
+    if not guests or drain.guests.filter(state__in=UNDER_WAY).count() >= drain.at_once:
+        return 0
+    scene, begun = scene_of(drain, guests), 0
+    for guest in guests:
+        instance = scene.instances.get(guest.instance_id)
+        if instance is None or guest.instance_id in scene.held:  # the next look sees to it
+            continue
+        outcome = begin(drain, guest, instance)
         if outcome is None:  # no more at once, or it was paused meanwhile
             break
         begun += outcome
     return begun
 
 
-def _begin(drain: Drain, guest: DrainGuest) -> bool | None:
+def _begin(drain: Drain, guest: DrainGuest, instance: Instance) -> bool | None:
     """True: it is under way or has failed; False: it has to wait; None: nothing more is to begin now."""
-    instance = _instances().get(pk=guest.instance_id)
     actor = actor_of(drain)
     if guest.action == "stop":
         return _try(drain, guest, "stopping", lambda: instance_shutdown(actor, instance, reason=STOP_REASON))

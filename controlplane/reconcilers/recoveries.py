@@ -139,10 +139,9 @@ def _plan_again(recovery: Drain, guest: DrainGuest, instance: Instance) -> bool:
 # ---- the next ones
 
 
-def _begin(recovery: Drain, guest: DrainGuest) -> bool | None:
+def _begin(recovery: Drain, guest: DrainGuest, instance: Instance) -> bool | None:
     """True: it is under way or has failed; False: it has to wait; None: nothing more is to begin now. Where it goes is
     decided anew, since a place may have been taken or become free meanwhile. If there is none, its tenant is told."""
-    instance = Instance.objects.get(pk=guest.instance_id)
     try:
         with transaction.atomic():
             if not has_room(recovery):

@@ -103,12 +103,15 @@ def volume_create(actor: Actor, project: Project, new: NewVolume) -> tuple[Volum
         return volume, _write(actor, volume, new)
 
 
-def volume_try(actor: Actor, project: Project, new: NewVolume) -> Taken:
-    """What placement would decide; when it admits, the rest is tried too, and nothing is kept. Raises as volume_create,
-    but for refusals of placement."""
+def volume_try(actor: Actor, project: Project, new: NewVolume, *, is_preview: bool = False) -> Taken:
+    """What placement would decide; when it admits, the rest is tried too, and nothing is kept. A preview reads whether
+    the name is free and locks nothing: quotas are not asked. Raises as volume_create, but for refusals of placement."""
     volume, ask = _plan(actor, project, new)
     taken = placement.weigh(ask)
-    if taken.decision.is_admitted:
+    if taken.decision.is_admitted and is_preview:
+        if Volume.objects.filter(project=project, name=volume.name).exclude(state="deleted").exists():
+            raise VolumeNameTaken(field="name", name=volume.name)
+    elif taken.decision.is_admitted:
         with trial():
             _write(actor, volume, new)
     return taken

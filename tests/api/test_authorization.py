@@ -41,6 +41,7 @@ SHARED = (*NAMES, "maintenance")
 # Services refuse more than the table, by whose policy, member or evidence it is. This list may only shrink.
 FINER = {
     "classification_policy_set",
+    "classification_policy_undo",
     "exemption_approve",
     "exemption_request",
     "image_delete",

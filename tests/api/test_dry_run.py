@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
+from controlplane.audit.models import RequestRecord
 from controlplane.identity import credentials
 from controlplane.identity.services import organization_create, project_create
 from controlplane.operations.models import Operation
@@ -184,3 +185,12 @@ def test_nothing_is_written(
             assert changed <= OF_REFUSALS, route
     assert sorted({route.operation_id for route in WRITES} - reached) == sorted(UNREACHED)
     assert without_effect == EFFECTLESS
+
+
+def test_no_header_makes_a_dry_run_one_that_is_not_recorded(api: Caller, cloud: Cloud) -> None:
+    """As previews of the dashboard are: the mark is in the environment of its requests to itself."""
+    before = RequestRecord.objects.count()
+    for name in ("Andromede_Preview", "andromede.preview", "X_Andromede_Preview"):
+        assert api.post("instances?dry_run=true", WEB | {"name": "web"}, **{name: "True"}).status == 200
+    made = RequestRecord.objects.order_by("pk")[before:]
+    assert [(record.verb, record.is_dry_run) for record in made] == [("instance_create", True)] * 3

@@ -5,6 +5,8 @@ import re
 
 import pytest
 from django.conf import settings as django_settings
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from controlplane.api.long_polls import PATH
@@ -48,3 +50,14 @@ def test_a_web_process_whose_places_are_taken_answers_at_once(
         assert (api.get(url).body["state"], waited) == ("pending", [60, 60]), "the place was given back"
     finally:
         long_poll._places.cache_clear()
+
+
+def test_the_first_answer_of_a_long_poll_in_stream_reads_no_condition(api: Caller, cloud: Cloud) -> None:
+    """The process reads it next, before it waits."""
+    url = f"operations/{api.post('instances', WEB).operation['id']}"
+    with CaptureQueriesContext(connection) as plain:
+        api.get(url)
+    with CaptureQueriesContext(connection) as first, long_poll.deferred() as deferral:
+        api.get(f"{url}?wait=60s")
+    assert deferral.waiting is not None
+    assert len(first) == len(plain)

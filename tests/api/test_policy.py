@@ -1,6 +1,6 @@
 """What is demanded of places, through the API: who may, what the answer says, and the two people who demand less."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -44,7 +44,37 @@ def otto(cloud: Cloud) -> Caller:
 def test_nothing_is_demanded_at_first(api: Caller, cloud: Cloud) -> None:
     nothing = {"version": 0, "atoms": [], "inherited": [], "created_at": None}
     for path, level in (("policy", "project"), (ORGANIZATION, "organization"), ("/v1/platform/policy", "platform")):
-        assert api.get(path).body == {"level": level, **nothing}
+        found = api.get(path).body
+        (undo,) = found.pop("allowed_actions")
+        assert found == {"level": level, **nothing}
+        assert (undo["name"], undo["is_allowed"], undo["until"]) == ("undo", False, None)
+
+
+def test_whoever_changed_a_policy_learns_until_when_they_can_undo_it_and_does(api: Caller, olga: Caller) -> None:
+    api.put("policy", {"atoms": [WIDER]})
+    made_at = datetime.fromisoformat(api.put("policy", {"atoms": [HOME]}).body["created_at"])
+    (undo,) = api.get("policy").body["allowed_actions"]
+    assert (undo["is_allowed"], undo["problem"]) == (True, None)
+    assert datetime.fromisoformat(undo["until"]) == made_at + timedelta(minutes=10)
+    (hers,) = olga.get("policy").body["allowed_actions"]
+    assert (hers["is_allowed"], hers["problem"]["code"]) == (False, "placement.policy_not_undoable")
+    assert olga.post("policy/actions/undo").problem[:2] == (409, "placement.policy_not_undoable")
+    would = api.post("policy/actions/undo?dry_run=true")
+    assert (would.status, would.body["atoms"], would.body["change"]) == (200, [WIDER], "looser")
+    assert api.get("policy").body["version"] == 2
+    undone = api.post("policy/actions/undo")
+    assert (undone.status, undone.body["version"], undone.body["atoms"]) == (200, 3, [WIDER])
+    assert undone.headers["ETag"] == '"3"'
+    assert not PolicyProposal.objects.exists()
+    french = Caller(token="alpha", project="alpha", language="fr").post("policy/actions/undo").body["detail"]
+    assert "elle n’exige pas plus que la précédente" in french
+
+
+def test_a_stranger_undoes_nothing(api: Caller, cloud: Cloud) -> None:
+    api.put("policy", {"atoms": [HOME]})
+    make_tenant("beta")
+    stranger = Caller(token="beta", project="alpha")
+    assert stranger.post("policy/actions/undo").status == 404
 
 
 def test_what_demands_more_holds_at_once(api: Caller, cloud: Cloud) -> None:

@@ -77,6 +77,17 @@ def test_who_cannot_leave_is_named_before_and_after(operator: Inside, guest: str
     operator.ok("node", "uncordon", NODE)
 
 
+def test_the_plan_counts_apart_what_stays_off(operator: Inside, guest: str, tmp_path: Path, live: Live) -> None:
+    tenant = inside(tmp_path, live, live.token, ANDROMEDE_PROJECT="demo")
+    plan = ("node", "drain", NODE, "--fallback", "stop", "--dry-run")
+    assert "1 are shut down, and started again when the node is returned." in operator.ok(*plan).err
+    tenant.ok("instance", "update", guest, "--restart-policy", "never")
+    said = operator.ok(*plan).err
+    assert "1 are shut down, and stay off when the node is returned." in said
+    assert "started again when the node is returned" not in said
+    assert "Start it by hand" in said
+
+
 def _pause_after_retry(operator: Inside) -> dict[str, object]:
     """Between two looks of the platform it is running again."""
     for _ in range(5):

@@ -117,6 +117,18 @@ def test_demanding_less_takes_two_officers(case: Case) -> None:
     refused(case.operator("proposal", "create", wider, *REASON, *both), 2, "and no more")
 
 
+def test_whoever_changed_a_policy_undoes_it(case: Case) -> None:
+    tighter = {"atoms": [{"id": "slip", "attr": "zone.id", "op": "in", "value": [HERE, THERE]}]}
+    case.olga.ok("policy", "set", case.file("slip.json", tighter), "--organization", "bastion")
+    would = case.olga.ok("policy", "undo", "--organization", "bastion", "--dry-run", "-o", "json")
+    assert (would.json["atoms"], would.json["change"], would.err) == ([], "looser", DRY)
+    refused(case.otto("policy", "undo", "--organization", "bastion"), 1, "cannot be undone by you")
+    assert case.olga.ok("policy", "undo", "--organization", "bastion", "-o", "json").json["version"] == 2
+    assert case.owner.ok("policy", "undo", "--dry-run", "-o", "json").json["change"] == "looser"
+    refused(case.operator("policy", "undo", "--platform"), 1, "cannot be undone by you")
+    refused(case.operator("policy", "undo", "--classification", "hds"), 1, "cannot be undone by you")
+
+
 def test_data_is_classified_and_two_officers_declassify_it(case: Case) -> None:
     words = ("classification", "create", "secret", case.file("policy.json", atoms(THERE)))
     titles = ("--title", "Secrets", "--title-fr", "Secrets")

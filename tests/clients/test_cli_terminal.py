@@ -15,6 +15,7 @@ from andromede_cli.commands.console import place_of
 from andromede_cli.commands.console_log import added
 from andromede_cli.consoles import address
 from andromede_cli.failures import Misuse
+from andromede_cli.replay import without_questions
 from andromede_cli.terminal import harmless
 from andromede_sdk import Client
 from tests.clients.cli import Cli, Terminal, on_terminal, signed_in
@@ -222,6 +223,52 @@ def test_somebody_works_at_the_serial_console(cli: Cli, terminals: list[Terminal
     terminal.wait_for("\x03")
     terminal.type(LEAVE)
     assert terminal.finish() == 0
+
+
+def test_questions_in_what_is_replayed_do_not_reach_the_terminal(cli: Cli, terminals: list[Terminal]) -> None:
+    """It would answer them, and the guest take the answers for keys."""
+    cli.ok("instance", "create", "web", *CREATE)
+    first = on_terminal(cli, "instance", "console", "web")
+    terminals.append(first)
+    first.wait_for("has booted.")
+    first.type("\x1b[6n\x1b[cA\r")  # which the guest says again
+    first.wait_for("\x1b[6n\x1b[cA\r\nfake# ")
+    assert b"\x1b[6n" in first.seen, "what is asked now is passed on"
+    first.type(LEAVE)
+    assert first.finish() == 0
+    second = on_terminal(cli, "instance", "console", "web")
+    terminals.append(second)
+    second.wait_for("A\r\nfake# ")
+    assert b"\x1b[6n" not in second.seen
+    assert b"\x1b[c" not in second.seen
+    second.type("\x1b[5nB\r")
+    second.wait_for("\x1b[5nB\r\nfake# ")
+    second.type(LEAVE)
+    assert second.finish() == 0
+
+
+QUESTIONS = (
+    *("\x1b[c", "\x1b[0c", "\x1b[>c", "\x1b[=c", "\x1bZ", "\x05", "\x1b[5n", "\x1b[6n", "\x1b[?6n", "\x1b[x", "\x9b6n"),
+    *("\x1b[?1$p", "\x1b[4$p", "\x1b[1;1;1;1;24;80*y", "\x1b[14t", "\x1b[18t", "\x1b[21t", "\x1b[?u", "\x1b[>q"),
+    *("\x1b[1$w", "\x1b[&u", "\x1bP$qm\x1b\\", "\x1bP+q544e\x1b\\", "\x1b]11;?\x07", "\x1b]52;c;?\x1b\\"),
+    *("\x1b_Gi=1,a=q;AAAA\x1b\\", "\x1b[6\x07n", "\x1b\x07[6n", "\x1b\x1b]x\x07[6n", "\x1b[6é\x1b[6n", "\x1b[\x1b[6n"),
+)
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_no_question_is_left(question: str) -> None:
+    left = without_questions(f"before{question}after".encode()).decode()
+    assert "before" in left and "after" in left
+    assert not re.search(r"\x1b\[[^@A-Zb-~]*[a-z]|\x1b[Z\]P_]|\x05|[\x80-\x9f]", left)
+    assert without_questions(left.encode()).decode() == left, "nothing comes together in the gap"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["\x1b[31mred\x1b[0m", "\x1b[2J\x1b[H", "\x1b[?25l", "\x1b[1;20r", "\x1b(B", "\x1b7\x1b8", "é\r\n\t", "x\x1b[6"],
+)
+def test_what_asks_nothing_stays(text: str) -> None:
+    assert without_questions(text.encode()) == text.encode()
 
 
 def test_a_pipe_into_the_serial_console_and_out_of_it(cli: Cli) -> None:

@@ -68,7 +68,8 @@ def test_who_is_not_started_again_is_named_before_and_after(operator: Client, ot
     assert "Some would stay off" not in text_of(operator.get(f"{PLAN}?fallback=stop"))
     Instance.objects.update(restart_policy="never")
     plan = text_of(operator.get(f"{PLAN}?fallback=stop"))
-    assert "Some would stay off" in plan and "is shut down, and would stay off" in plan
+    assert "Some would stay off" in plan and "is shut down, and would stay off 1" in plan
+    assert "started again when the node is returned" not in plan
     assert "Start it by hand" in plan and "compute.instance.not_started_again" in plan
     assert begin(operator, fallback="stop") == DRAIN
     executor.reconcile()

@@ -1,10 +1,17 @@
 """An instance is made on one page, which says beforehand what would become of it."""
 
-import pytest
-from django.test import Client
+import re
+from typing import Any
 
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from controlplane.audit.models import AuditRecord, EvidenceRecord, RequestRecord
 from controlplane.compute.models import Attachment, Instance
 from controlplane.operations.models import Operation
+from controlplane.placement.models import Decision
 from tests.dashboard.conftest import SignIn
 from tests.dashboard.things import INSTANCE, errors_of, make_instance, make_volume, text_of
 from tests.world import Cloud, make_flavor, make_zone
@@ -122,3 +129,66 @@ def test_the_same_as_commands_never_has_a_token(cloud: Cloud, member: Client, pa
     secret = member.cookies["andromede_session"].value
     assert secret not in answer.content.decode()
     assert "alpha" in lines["cli"]
+
+
+# ---- previews, which nobody presses a button for
+
+
+def previewed(member: Client, page: str, **more: object) -> tuple[Any, list[str]]:
+    """The answer, and the statements that it took."""
+    with CaptureQueriesContext(connection) as queries:
+        answer = member.post(page, {**INSTANCE, **more, "preview": "1"})
+    return answer, [str(query["sql"]) for query in queries]
+
+
+def rows() -> list[int]:
+    kinds = (RequestRecord, AuditRecord, EvidenceRecord, Decision, Instance, Operation)
+    return [kind.objects.count() for kind in kinds]
+
+
+@pytest.mark.parametrize("sent", [{}, {"flavor": "huge"}, {"zones": ["de-rhein-1"]}, {"name": "taken"}])
+def test_a_preview_locks_nothing_and_leaves_nothing(
+    sent: dict[str, object], cloud: Cloud, member: Client, home: str, page: str
+) -> None:
+    make_zone("de-rhein-1")
+    make_flavor("huge", vcpus=30_000, memory_mib=1024, disk_gib=1)
+    make_instance(member, home, name="taken")
+    before = rows()
+    answer, statements = previewed(member, page, **sent)
+    assert answer.context["outlook"].zones
+    assert rows() == before
+    changing = re.compile(r"INSERT|UPDATE|DELETE|FOR (NO KEY )?UPDATE|FOR (KEY )?SHARE")
+    assert [text for text in statements if changing.search(text) and not text.startswith("SAVEPOINT")] == []
+
+
+def test_opening_the_page_leaves_nothing(cloud: Cloud, member: Client, page: str) -> None:
+    before = rows()
+    assert member.get(page).status_code == 200
+    assert rows() == before
+
+
+def test_a_preview_takes_as_many_queries_whatever_the_number_of_zones(cloud: Cloud, member: Client, page: str) -> None:
+    def queries() -> int:
+        """Now and then one more notes when the session was last used."""
+        return min(len(previewed(member, page)[1]) for _ in range(3))
+
+    of_one = queries()
+    for number in range(2, 6):
+        cloud.world.add_machine(f"fr-idf-{number}")
+    zones = [each for each in previewed(member, page)[0].context["outlook"].zones if each.is_admitted]
+    assert [bool(verdict.fits) for verdict in zones] == [True] * 5
+    assert queries() == of_one
+
+
+def test_a_preview_says_what_reads_can_tell(cloud: Cloud, member: Client, home: str, page: str) -> None:
+    make_instance(member, home, name="taken")
+    answer, _ = previewed(member, page, name="taken")
+    assert "The project already has an instance named &#x27;taken&#x27;." in answer.content.decode()
+    answer, _ = previewed(member, page, name="other")
+    assert "can be made" in text_of(answer)
+
+
+def test_what_is_asked_for_by_a_button_is_recorded(cloud: Cloud, member: Client, page: str) -> None:
+    member.post(page, {**INSTANCE, "check": "1"})
+    record = RequestRecord.objects.get(verb="instance_create")
+    assert record.is_dry_run

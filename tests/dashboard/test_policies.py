@@ -264,3 +264,20 @@ def test_every_level_has_its_page(officer: Client, signed_in: SignIn, cloud: Clo
     operator = signed_in("operator")
     tried = operator.post("/platform/policy/edit", {**FRENCH, "do": "try"}).content
     assert b"It demands more." in tried
+
+
+def test_whoever_changed_a_policy_undoes_it_by_a_button(
+    cloud: Cloud, officer: Client, signed_in: SignIn, home: str
+) -> None:
+    saved(officer, f"{home}/policy", FRENCH)
+    page = officer.get(f"{home}/policy")
+    assert "Undo my change" in text_of(page)
+    assert "Undo my change" not in text_of(signed_in("owner").get(f"{home}/policy"))
+    url = re.search(r'action="([^"]+/policy/undo)"', page.content.decode())
+    assert url is not None
+    answer = officer.post(url[1], {"next": f"{home}/policy"}, follow=True)
+    assert "Your change is undone." in text_of(answer)
+    assert "Undo my change" not in text_of(answer)
+    assert PolicyVersion.objects.latest("version").atoms == []
+    again = officer.post(url[1], {"next": f"{home}/policy"}, follow=True)
+    assert "cannot be undone by you" in text_of(again)

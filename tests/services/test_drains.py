@@ -1,6 +1,6 @@
 """Drains: the plan that is agreed to, guests that leave a few at a time, and every end with its reason."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from unittest.mock import patch
 
@@ -361,6 +361,27 @@ def test_all_guests_are_looked_at_together(cloud: Cloud, other: FakeMachine) -> 
     assert look() == of_many
 
 
+def looked_at(reconcile: Callable[[], int]) -> int:
+    """The statements of one look that finds nothing new."""
+    with CaptureQueriesContext(connection) as queries:
+        assert reconcile() == 0
+    return len(queries)
+
+
+def test_guests_that_cannot_begin_are_passed_over_together(cloud: Cloud, other: FakeMachine) -> None:
+    for name in ("one", "two", "three", "four", "five"):
+        make_instance(cloud, name)
+    opened(other)
+    drain = begin(cloud)
+    for row in drain.guests.all():
+        instance_reboot(cloud.tenant.actor, Instance.objects.get(pk=row.instance_id))
+    executor.reconcile()
+    assert set(states(drain).values()) == {"waiting"}
+    of_many = looked_at(executor.reconcile)
+    drain.guests.exclude(name="one").update(state="gone")
+    assert looked_at(executor.reconcile) == of_many
+
+
 def test_a_silent_node_sends_nobody_and_goes_on_when_it_is_heard(cloud: Cloud, other: FakeMachine) -> None:
     make_instance(cloud)
     opened(other)
@@ -504,6 +525,21 @@ def test_a_drain_that_is_given_up_starts_what_it_has_shut_down_a_few_at_a_time(
         returns.reconcile()
     assert sorted(states(drain).values()) == ["started", "started", "waiting"]
     assert set(Instance.objects.values_list("state", flat=True)) == {"active"}
+
+
+def test_guests_that_are_started_are_looked_at_together(cloud: Cloud, other: FakeMachine) -> None:
+    names = ("a", "b", "c", "d", "e")
+    for name in names:
+        make_instance(cloud, name)
+    drain = begin(cloud, fallback="stop", at_once=4)
+    assert carry_on(drain).state == "done"
+    node_return(SYSTEM, fresh(cloud.machine.row))
+    assert returns.reconcile() == 4
+    assert sorted(states(drain).values()) == ["off", *["starting"] * 4]
+    of_many = looked_at(returns.reconcile)
+    drain.guests.filter(name__in=("b", "c")).update(state="gone")
+    Drain.objects.filter(pk=drain.pk).update(at_once=2)
+    assert looked_at(returns.reconcile) == of_many
 
 
 def test_who_is_never_started_again_by_itself_stays_off(cloud: Cloud, other: FakeMachine) -> None:

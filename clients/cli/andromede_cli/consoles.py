@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import urljoin, urlsplit
 
 from andromede_cli.failures import ConsoleEnded, Misuse
+from andromede_cli.replay import without_questions
 from andromede_cli.session import Session
 from andromede_sdk import Unreachable
 
@@ -109,11 +110,14 @@ def _show(guest: ClientConnection, shown: _Shown, over: threading.Event, wake: i
     from websockets import ConnectionClosed
 
     out: BinaryIO = sys.stdout.buffer
+    is_replay = sys.stdout.isatty()  # the first message is what the guest wrote before
     with suppress(ConnectionClosed, BrokenPipeError):
         while True:
             data = guest.recv()
-            out.write(data if isinstance(data, bytes) else data.encode())
+            data = data if isinstance(data, bytes) else data.encode()
+            out.write(without_questions(data) if is_replay else data)
             out.flush()
+            is_replay = False
             shown.note()
     over.set()
     shown.note()

@@ -1,6 +1,7 @@
 """Pages that make something whose place is decided: a form, and beside it what the API says would become of it.
 
-The page says so before anything is made: with scripts while one types, without them by the button "Check".
+The page says so before anything is made: by itself when it is opened and, with scripts, whenever a field was changed;
+that is a preview, which only reads. The button "Check" asks for a dry run.
 """
 
 from collections.abc import Mapping
@@ -16,7 +17,6 @@ from controlplane.dashboard.page import MENDABLE, FormPage, ProjectPage, Text
 from controlplane.dashboard.placement import Verdict, verdicts
 from controlplane.dashboard.views.overview import DIMENSIONS
 
-CAPACITIES_MAX = 16
 CHOICES_MAX = 200
 
 
@@ -75,7 +75,7 @@ class CreatePage(FormPage, ProjectPage):
     kind = ""
 
     def post(self, request: HttpRequest, **path: str) -> HttpResponse:
-        if "check" in request.POST:
+        if "check" in request.POST or "preview" in request.POST:
             form = self.form(request.POST)
             form.is_valid()
             return self.filled(form)
@@ -106,7 +106,8 @@ class CreatePage(FormPage, ProjectPage):
         problem = None
         try:
             path = ("projects", self.project["id"], f"{self.kind}s")
-            answer = self.api.post(*path, body=body, dry_run="true")
+            is_asked = "check" in self.request.POST
+            answer = self.api.post(*path, body=body, dry_run="true") if is_asked else self.api.preview(*path, body=body)
         except Refused as exc:
             if exc.status not in MENDABLE:
                 raise
@@ -115,8 +116,8 @@ class CreatePage(FormPage, ProjectPage):
         if answer is None:
             return Outlook(problem, needs=self.needs(body))
         document, is_admitted = answer["document"], answer["is_admitted"]
-        fits = self.fits(answer["admitted_zones"], body)
-        return Outlook(problem, is_admitted, answer["explanation"], verdicts(document, fits), self.needs(body))
+        zones = verdicts(document, answer["fits"])
+        return Outlook(problem, is_admitted, answer["explanation"], zones, self.needs(body))
 
     def simulation(self, body: Mapping[str, Any]) -> Any:
         """Of the place alone: what else is wrong does not matter to it. None: nothing can be said yet."""
@@ -126,17 +127,9 @@ class CreatePage(FormPage, ProjectPage):
         asked = {name: body[name] for name in ("zones", "classifications") if name in body}
         question = {"project": self.project["id"], "operation": f"{self.kind}.create", **size, **asked}
         try:
-            return self.api.post("placement", "simulations", body=question)
+            return self.api.preview("placement", "simulations", body=question)
         except Refused:
             return None
-
-    def fits(self, zones: list[str], body: Mapping[str, Any]) -> dict[str, int]:
-        """How many more there is room for, by zone."""
-        flavor = body.get("flavor")
-        if not flavor:
-            return {}
-        asked = zones[:CAPACITIES_MAX]
-        return {zone: self.api.get("zones", zone, "capacity", flavor=flavor)["fits"] for zone in asked}
 
     def size(self, body: Mapping[str, Any]) -> dict[str, int] | None:
         """What it takes of a node; None: that is not known yet."""

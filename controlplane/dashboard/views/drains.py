@@ -1,5 +1,6 @@
 """The life of a node, for operators: its drain with the plan before it, maintenance, and its end."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -57,9 +58,9 @@ class DrainNew(FormPage, NodePage):
                 raise
             return frame | {"refusal": exc.problem}
         blocked = [guest for guest in plan["guests"] if guest["reasons"]]
-        stays_off = any(guest["start_obstacles"] for guest in plan["guests"])
-        found = {"plan": plan, "blocked": blocked, "stays_off": stays_off}
-        return frame | found | {"counted": counted(plan["counts"], words.PLANNED)}
+        counts = Counter("stop-off" if guest["start_obstacles"] else guest["action"] for guest in plan["guests"])
+        found = {"plan": plan, "blocked": blocked, "stays_off": counts["stop-off"], "starts_again": counts["stop"]}
+        return frame | found | {"counted": counted(counts, words.PLANNED)}
 
     def crumbs(self) -> list[tuple[Text, str]]:
         return [*super().crumbs(), (self.node["name"], self.url)]

@@ -113,7 +113,7 @@ class Overview(ProjectPage):
         question = dict(zip(("vcpus", "memory_mib", "disk_gib"), size, strict=True))
         question |= {"project": self.project["id"], "operation": "instance.create"}
         try:
-            return verdicts(self.api.post("placement", "simulations", body=question)["document"])
+            return verdicts(self.api.preview("placement", "simulations", body=question)["document"])
         except Refused as exc:
             if exc.status != 403:
                 raise

@@ -19,7 +19,7 @@ from controlplane.dashboard import clauses
 from controlplane.dashboard.asking import Answer, Refused, Sent
 from controlplane.dashboard.clause_forms import TEXT, Atoms, Rows, atoms_in
 from controlplane.dashboard.drift import names_of
-from controlplane.dashboard.page import Page, Text, is_mendable
+from controlplane.dashboard.page import Action, Page, Text, is_mendable
 
 CREATE = "instance.create"
 OUTDATED = 412
@@ -28,11 +28,11 @@ MANY = 200
 
 
 class Whose:
-    """Whose policy a page is about. `shown` and `edited` are the pages of it; `sets`: the API's operation by which it
-    is changed, where `place` says who may."""
+    """Whose policy a page is about. `shown`, `edited` and `undone` are the pages of it; `sets`: the API's operation by
+    which it is changed, where `place` says who may."""
 
     level, section = "", "policies"
-    shown, edited = "", ""
+    shown, edited, undone = "", "", ""
     sets = ""
 
     def __init__(self, page: Page) -> None:
@@ -115,6 +115,7 @@ class PolicyPage(Page):
             "levels": levels_of(self.policy),
             "proposals": self.proposals(),
             "edit": self.whose.url(self.whose.edited),
+            "undo": {"url": self.whose.url(self.whose.undone), "until": undo_until(self.policy)},
             "lead": self.whose.lead(),
             **self.whose.about(),
         }
@@ -126,6 +127,14 @@ class PolicyPage(Page):
             page = self.api.get("policy-proposals", state=state, level=self.whose.level, limit=MANY)
             found += [each for each in page["items"] if self.whose.is_meant_by(each)]
         return found
+
+
+class PolicyUndo(Action):
+    done = _("Your change is undone. What was demanded before is in force again.")
+    whose_class: type[Whose] = Whose
+
+    def act(self) -> None:
+        self.api.post(*self.whose_class(self).path(), "actions", "undo")
 
 
 class PolicyEditor(PolicyPage):
@@ -227,7 +236,7 @@ class PolicyEditor(PolicyPage):
         if asked is None:
             return []
         body = {"operation": CREATE, "policy_atoms": atoms, **asked}
-        zones = self.api.post("placement", "simulations", body=body)["document"]["zones"]
+        zones = self.api.preview("placement", "simulations", body=body)["document"]["zones"]
         return [verdict_of(zone, self.whose.level) for zone in zones]
 
     def editor(self, rows: Rows, *, is_outdated: bool = False, text: str | None = None, **more: Any) -> HttpResponse:
@@ -253,6 +262,11 @@ def levels_of(policy: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [*above, {**own, "atoms": policy["atoms"]}] if policy["atoms"] else above
 
 
+def undo_until(policy: Mapping[str, Any]) -> str | None:
+    """Until when the reader may undo the last change; None: not at all."""
+    return next((each["until"] for each in policy["allowed_actions"] if each["name"] == "undo"), None)
+
+
 def verdict_of(zone: Mapping[str, Any], level: str) -> dict[str, Any]:
     """Clauses of `level` are what is in force; those of the request stand at the level of a resource."""
     refusing = [each for each in zone["results"] if each["result"] != "T"]
@@ -272,7 +286,7 @@ def _grouped() -> Iterable[tuple[Text, list[tuple[str, Text]]]]:
 
 class OfProject(Whose):
     level, section = "project", "policy"
-    shown, edited = "policy", "policy-edit"
+    shown, edited, undone = "policy", "policy-edit", "policy-undo"
     sets = "policy_set"
 
     def path(self) -> tuple[str, ...]:
@@ -304,7 +318,7 @@ class OfProject(Whose):
 
 class OfOrganization(Whose):
     level = "organization"
-    shown, edited = "organization-policy", "organization-policy-edit"
+    shown, edited, undone = "organization-policy", "organization-policy-edit", "organization-policy-undo"
     sets = "organization_policy_set"
 
     def path(self) -> tuple[str, ...]:
@@ -335,7 +349,7 @@ class OfOrganization(Whose):
 
 class OfPlatform(Whose):
     level = "platform"
-    shown, edited = "platform-policy", "platform-policy-edit"
+    shown, edited, undone = "platform-policy", "platform-policy-edit", "platform-policy-undo"
 
     def path(self) -> tuple[str, ...]:
         return ("platform", "policy")
@@ -352,7 +366,7 @@ class OfPlatform(Whose):
 
 class OfClassification(Whose):
     level, section = "classification", "classifications"
-    shown, edited = "classification", "classification-policy-edit"
+    shown, edited, undone = "classification", "classification-policy-edit", "classification-policy-undo"
 
     def path(self) -> tuple[str, ...]:
         return ("classifications", self.kwargs["classification"], "policy")

@@ -4,7 +4,7 @@ import numpy as np
 
 from .assess import Assessment
 from .filters import CAPACITY, sift
-from .fleet import Counts, Fleet, Scores
+from .fleet import Counts, Fleet, Mask, Scores
 from .request import Request, Resources
 
 
@@ -14,13 +14,36 @@ def fits(request: Request, fleet: Fleet, assessment: Assessment) -> int:
     Raises:
         ValueError: the request asks for nothing, of which any number fits.
     """
+    each = _per_node(request, fleet, assessment)
+    if any(group.is_hard and group.rule == "affinity" for group in request.groups):
+        return int(each.max(initial=0))
+    return int(each.sum())
+
+
+def fits_by_zone(request: Request, fleet: Fleet, assessment: Assessment) -> dict[str, int]:
+    """The same in each zone that has nodes, as if only that one were asked for; 0 where nothing may be. All zones take
+    one pass over the fleet.
+
+    Raises:
+        ValueError: the request asks for nothing, of which any number fits.
+    """
+    may = _may(request, fleet, assessment)
+    each = np.zeros(len(may), dtype=np.int64)
+    each[may] = _per_node(request, fleet, assessment)
+    zones = enumerate(fleet.legend.zones)
+    if any(group.is_hard and group.rule == "affinity" for group in request.groups):
+        return {zone: int(each[fleet.zone_index == index].max(initial=0)) for index, zone in zones}
+    sums = np.bincount(fleet.zone_index, weights=each, minlength=len(fleet.legend.zones))
+    return {zone: int(sums[index]) for index, zone in zones}
+
+
+def _per_node(request: Request, fleet: Fleet, assessment: Assessment) -> Counts:
+    """How many fit on each node that may take the request."""
     copies, _ = _copies(request, fleet, assessment)
     each = np.floor(copies).astype(np.int64)
     if any(group.is_hard and group.rule == "anti-affinity" for group in request.groups):
         each = np.minimum(each, 1)
-    if any(group.is_hard and group.rule == "affinity" for group in request.groups):
-        return int(each.max(initial=0))
-    return int(each.sum())
+    return each
 
 
 def largest(request: Request, fleet: Fleet, assessment: Assessment) -> Resources | None:
@@ -40,7 +63,12 @@ def _copies(request: Request, fleet: Fleet, assessment: Assessment) -> tuple[Sco
     asked = np.array(request.resources, dtype=np.int64)
     if not asked.any():
         raise ValueError("A request for nothing fits any number of times.")
-    zones = tuple(assessment.verdict(zone) for zone in fleet.legend.zones)
-    may = sift(request, fleet, zones).passing(but_for=CAPACITY)
+    may = _may(request, fleet, assessment)
     free = np.clip(fleet.free[:, may], 0, None)
     return (free[asked > 0] / asked[asked > 0, np.newaxis]).min(axis=0), free
+
+
+def _may(request: Request, fleet: Fleet, assessment: Assessment) -> Mask:
+    """Which nodes may take the request, whether or not they have room."""
+    zones = tuple(assessment.verdict(zone) for zone in fleet.legend.zones)
+    return sift(request, fleet, zones).passing(but_for=CAPACITY)

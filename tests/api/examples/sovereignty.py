@@ -36,12 +36,15 @@ def policies(story: Story) -> None:
     book, ada, olga, otto = story.book, story.ada, story.olga, story.otto
     first = {"headers": {"If_Match": '"0"'}}
     zones = HOME | {"value": ["fr-idf-1", "fr-idf-2", "de-rhein-1"]}
-    book.show(story.oscar, "platform_policy_set", {"atoms": [zones | {"id": "floor"}]}, **first)
-    book.show(ada, "platform_policy_get")
-    book.show(olga, "organization_policy_set", {"atoms": [zones]}, **first)
-    book.show(ada, "organization_policy_get")
-    book.show(ada, "policy_set", {"atoms": [HOME]}, **first)
-    book.show(ada, "policy_get")
+    for who, level, atoms in (
+        (story.oscar, "platform_policy", [zones | {"id": "floor"}]),
+        (olga, "organization_policy", [zones]),
+        (ada, "policy", [HOME]),
+    ):
+        book.show(who, f"{level}_set", {"atoms": atoms}, **first)
+        book.show(ada, f"{level}_get")
+        book.show(who, f"{level}_undo")
+        book.do(who, f"{level}_set", {"atoms": atoms}, headers={"If_Match": "*"})
     wider = {"project": "web", "atoms": [WIDER], "reason": "A second site on the Rhine."}
     proposal = book.show(olga, "policy_proposal_create", wider).body["id"]
     book.show(ada, "policy_proposal_list", query={"state": "proposed"})
@@ -70,6 +73,7 @@ def classifications(story: Story) -> None:
         classification="acme.trade-secret",
         headers={"If_Match": '"1"'},
     )
+    book.show(olga, "classification_policy_undo", classification="acme.trade-secret")
     secret = {
         "name": "patents",
         "size_gib": 10,

@@ -1,11 +1,12 @@
 """Decisions by example: each rule, its reason, and what would have helped."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 
-from controlplane.placement.core.capacity import fits, largest
+from controlplane.placement.core.capacity import fits, fits_by_zone, largest
 from controlplane.placement.core.decide import decide
 from controlplane.placement.core.decision import Decision, as_document
 from controlplane.placement.core.explain import tenant
@@ -220,6 +221,16 @@ def test_negative_amounts_are_a_mistake() -> None:
 def test_fits_counts_copies_over_admissible_nodes() -> None:
     nodes = fleet(node("n1"), node("n2", used=Resources(13, 0, 0)), node("n3", is_cordoned=True))
     assert fits(ask(), nodes, assessed(ask())) == 8 + 1
+
+
+def test_fits_by_zone_is_fits_of_each_zone_alone() -> None:
+    nodes = fleet(
+        node("n1", PARIS), node("n2", RHINE), node("n3", RHINE, used=Resources(13, 0, 0)), node("n4", VIRGINIA)
+    )
+    groups = ((), (Group("affinity", True),), (Group("anti-affinity", True),))
+    for request in (ask(groups=group) for group in groups):
+        alone = {zone: fits(replace(request, zones=(zone,)), nodes, assessed(request)) for zone in nodes.legend.zones}
+        assert fits_by_zone(request, nodes, assessed(request)) == alone
 
 
 def test_fits_respects_the_group() -> None:

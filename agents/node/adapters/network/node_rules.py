@@ -19,7 +19,7 @@ share is dropped. What the node itself must always answer (its agent, ssh, VXLAN
 room in the table: firewalls of the operator see these packets as `untracked`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network, collapse_addresses
 from textwrap import indent
@@ -29,6 +29,13 @@ from agents.node.adapters.network.node_links import NodeLinks
 from agents.node.adapters.network.overlay_rules import VXLAN_PORT
 
 TABLE = "ip andromede"
+CHAINS = {
+    "prerouting": "type filter hook prerouting priority raw; policy accept;",
+    "output": "type filter hook output priority raw; policy accept;",
+    "input": "type filter hook input priority filter; policy accept;",
+    "forward": "type filter hook forward priority filter; policy accept;",
+    "postrouting": "type nat hook postrouting priority srcnat; policy accept;",
+}
 LINK_LOCAL = IPv4Network("169.254.0.0/16")
 # What is not the internet, of the registry of special addresses (RFC 6890). The networks that are for examples only
 # (RFC 5737) are left out: laboratories use them as their internet.
@@ -116,7 +123,7 @@ def ruleset(outside: Outside, links: NodeLinks, *, bridges: Iterable[str]) -> st
     own_ports = ", ".join(map(str, sorted({*outside.own_tcp_ports})))
     from_bridges = "".join(f'    iifname "{bridge}" counter drop\n' for bridge in sorted(bridges))
     return f"""\
-{_declarations(counted)}\
+{declarations(counted, "type ipv4_addr", size=65535, chains=CHAINS)}\
 flush table {TABLE}
 table {TABLE} {{
   chain prerouting {{
@@ -147,29 +154,19 @@ table {TABLE} {{
 """
 
 
-def _declarations(counted: str) -> str:
-    """Declaring what exists already changes nothing."""
+def declarations(counted: str, key: str, *, size: int, chains: Mapping[str, str]) -> str:
+    """Return the statements that declare the table, its set of counted connections and its base chains.
+
+    Declaring what exists already changes nothing. `key`: of the set, as nftables spells it; `size`: its most elements.
+    """
+    hooks = "".join(f"  chain {name} {{\n    {hook}\n  }}\n" for name, hook in chains.items())
     return f"""\
 table {TABLE} {{
   set {counted} {{
-    type ipv4_addr
-    size 65535
+    {key}
+    size {size}
     flags dynamic
   }}
-  chain prerouting {{
-    type filter hook prerouting priority raw; policy accept;
-  }}
-  chain output {{
-    type filter hook output priority raw; policy accept;
-  }}
-  chain input {{
-    type filter hook input priority filter; policy accept;
-  }}
-  chain forward {{
-    type filter hook forward priority filter; policy accept;
-  }}
-  chain postrouting {{
-    type nat hook postrouting priority srcnat; policy accept;
-  }}
+{hooks}\
 }}
 """

@@ -14,15 +14,23 @@ from agents.node.adapters.network.node_links import NodeLinks
 from agents.node.adapters.network.node_rules import (
     ESTABLISHED_S,
     ESTABLISHED_SWITCH,
+    TABLE,
     Outside,
     connections_set,
+    declarations,
     refusals,
 )
 from agents.node.adapters.network.tools import inside, ip_batch, nft
 from agents.node.process import run
 
 LAN, WAN = "lan", "wan"
-TABLE = "ip andromede"
+CHAINS = {
+    "prerouting": "type filter hook prerouting priority mangle; policy accept;",
+    "input": "type filter hook input priority filter; policy drop;",
+    "destinations": "type filter hook forward priority filter - 10; policy accept;",
+    "forward": "type filter hook forward priority filter; policy drop;",
+    "postrouting": "type nat hook postrouting priority srcnat; policy accept;",
+}
 SWITCHES = (
     "net.ipv4.ip_forward=1",
     "net.ipv6.conf.all.disable_ipv6=1",
@@ -59,7 +67,7 @@ def ruleset(cidr: IPv4Network, outside: Outside, links: NodeLinks) -> str:
     """
     counted = connections_set(outside)
     return f"""\
-{_declarations(counted)}\
+{declarations(counted, "typeof iifname", size=16, chains=CHAINS)}\
 flush table {TABLE}
 table {TABLE} {{
   chain prerouting {{
@@ -80,34 +88,6 @@ table {TABLE} {{
   }}
   chain postrouting {{
     oifname "{WAN}" masquerade
-  }}
-}}
-"""
-
-
-def _declarations(counted: str) -> str:
-    """Declaring what exists already changes nothing."""
-    return f"""\
-table {TABLE} {{
-  set {counted} {{
-    typeof iifname
-    size 16
-    flags dynamic
-  }}
-  chain prerouting {{
-    type filter hook prerouting priority mangle; policy accept;
-  }}
-  chain input {{
-    type filter hook input priority filter; policy drop;
-  }}
-  chain destinations {{
-    type filter hook forward priority filter - 10; policy accept;
-  }}
-  chain forward {{
-    type filter hook forward priority filter; policy drop;
-  }}
-  chain postrouting {{
-    type nat hook postrouting priority srcnat; policy accept;
   }}
 }}
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from gettext import gettext as _
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -31,6 +32,7 @@ PLANNED = [
     Column(_("because"), "reasons.*.detail"),
     Column("id", "instance.id", is_wide=True),
 ]
+STAYS_OFF = "stop-off"  # of those that are shut down: what would not be started again
 GUESTS = [
     Column(_("instance"), "instance.name"),
     Column(_("project"), "project.name"),
@@ -152,14 +154,16 @@ def _tell(plan: DrainPlan) -> None:
     said = {
         "migrate": _("{count} move away"),
         "stop": _("{count} are shut down, and started again when the node is returned"),
+        STAYS_OFF: _("{count} are shut down, and stay off when the node is returned"),
         "stay": _("{count} are off, and stay on the node"),
         "wait": _("{count} are being changed, and planned when that has ended"),
         "leave": _("{count} cannot be moved, and run on"),
     }
-    parts = [said[action].format(count=plan.counts[action]) for action in said if action in plan.counts]
+    counts = Counter(STAYS_OFF if guest.start_obstacles else guest.action for guest in plan.guests)
+    parts = [said[action].format(count=counts[action]) for action in said if action in counts]
     say("; ".join(parts) + "." if parts else _("There is nothing on the node."))
     for guest in plan.guests:
-        for reason in guest.reasons:
+        for reason in (*guest.reasons, *guest.start_obstacles):
             line = f"  {guest.instance.name}: {reason.detail}"
             say(line)
 

@@ -73,6 +73,8 @@ def register(app: typer.Typer) -> None:
     policies = group(_("Policies: where data may be."))
     command(policies, "show", _("The policy of the project, or of what is named."))(show)
     command(policies, "set", _("Put another policy in its place."), DRY_RUN)(replace)
+    help = _("Undo your last change of it, within ten minutes and as long as nothing was placed by it.")
+    command(policies, "undo", help, DRY_RUN)(undo)
     help = _("What would break if certificates were lost, or facts were others. Nothing is changed.")
     command(policies, "simulate", help)(simulate)
     app.add_typer(policies, name="policy")
@@ -136,6 +138,21 @@ def _level(
         name = classification
         return lambda: client.classifications.policy(name), lambda **b: client.classifications.policy_set(name, **b)
     return (client.platform.policy, client.platform.policy_set) if platform else (client.policy.get, client.policy.set)
+
+
+def undo(
+    me: Session, organization: Organization = None, classification: Classification = None, platform: Platform = False
+) -> None:
+    client, is_dry_run = me.client, me.is_dry_run
+    _check_one(organization, classification, platform)
+    if organization:
+        me.show(client.organizations.policy_undo(organization, dry_run=is_dry_run))
+    elif classification:
+        me.show(client.classifications.policy_undo(classification, dry_run=is_dry_run))
+    elif platform:
+        me.show(client.platform.policy_undo(dry_run=is_dry_run))
+    else:
+        me.show(client.policy.undo(dry_run=is_dry_run))
 
 
 def _check_one(organization: str | None, classification: str | None, platform: bool) -> None:

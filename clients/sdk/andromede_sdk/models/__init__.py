@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from andromede_sdk.models.common import PasskeyAnswerInput as PasskeyAnswerInput
     from andromede_sdk.models.common import PlacementSimulation as PlacementSimulation
     from andromede_sdk.models.common import PlatformOperation as PlatformOperation
+    from andromede_sdk.models.common import PolicyAction as PolicyAction
     from andromede_sdk.models.common import PolicySet as PolicySet
     from andromede_sdk.models.common import Proposal as Proposal
     from andromede_sdk.models.common import QuotaLimitsInput as QuotaLimitsInput
@@ -292,6 +293,7 @@ PLACES = {
     "Platform": "andromede_sdk.models.platform",
     "PlatformOperation": "andromede_sdk.models.common",
     "Policy": "andromede_sdk.models.policy",
+    "PolicyAction": "andromede_sdk.models.common",
     "PolicySet": "andromede_sdk.models.common",
     "Pool": "andromede_sdk.models.pools",
     "PooledVolume": "andromede_sdk.models.pools",

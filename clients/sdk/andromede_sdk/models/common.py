@@ -221,13 +221,16 @@ class PasskeyAnswerInput(TypedDict):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PlacementSimulation(Model):
-    """A decision that nothing rests on. `admitted_zones` have room as well; `policies` are all that was asked."""
+    """A decision that nothing rests on. `admitted_zones` have room as well; `policies` are all that was asked. `fits`:
+    so many more of the same could be placed in each of these zones now, one after the other, if no other zone were
+    asked for; empty where no room is asked for."""
 
     operation: str
     roles: list[str]
     is_admitted: bool
     explanation: list[str]
     admitted_zones: list[str]
+    fits: dict[str, int]
     classifications: list[str]
     policies: list[Layer]
     facts_epoch: int
@@ -264,6 +267,16 @@ class PlatformOperation(PlatformWaitable):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class PolicyAction(Model):
+    """`problem`: with which it would be refused now. `until`: the last moment of what is allowed."""
+
+    name: str  # undo
+    is_allowed: bool
+    problem: Error | None
+    until: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class PolicySet(Model):
     """The policy that is in force now, and what the request does to it: `change`; `atoms_added`, `atoms_removed`;
     `lint`, clauses without effect (`NO_EFFECT`), about copies that no operation makes yet (`NOT_ASKED`) or about
@@ -277,6 +290,7 @@ class PolicySet(Model):
     atoms: list[Atom]
     inherited: list[Layer]
     created_at: datetime | None
+    allowed_actions: list[PolicyAction]
     change: str  # same, tighter, looser, incomparable
     atoms_added: list[Atom]
     atoms_removed: list[Atom]

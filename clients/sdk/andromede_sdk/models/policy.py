@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from andromede_sdk.model import Model
 
 if TYPE_CHECKING:
-    from andromede_sdk.models.common import Atom, Layer
+    from andromede_sdk.models.common import Atom, Layer, PolicyAction
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -45,13 +45,15 @@ class LostZones(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Policy(Model):
-    """`version` 0: nothing was ever demanded. `inherited` are the policies of higher levels, which hold as well."""
+    """`version` 0: nothing was ever demanded. `inherited` are the policies of higher levels, which hold as well.
+    `allowed_actions`: whether the caller may undo the last change, and until when."""
 
     level: str
     version: int
     atoms: list[Atom]
     inherited: list[Layer]
     created_at: datetime | None
+    allowed_actions: list[PolicyAction]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

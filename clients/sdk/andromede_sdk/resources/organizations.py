@@ -351,6 +351,24 @@ class Organizations(Resource):
             ),
         )
 
+    def policy_undo(
+        self, organization: str, *, dry_run: bool = False, idempotency_key: str | None = None
+    ) -> models.PolicySet:
+        """POST /v1/organizations/{organization}/policy/actions/undo
+
+        `dry_run`: true: say only what would be; nothing is written.
+        """
+        return self._scope.one(
+            models.PolicySet,
+            Ask(
+                "POST",
+                "/v1/organizations/{organization}/policy/actions/undo",
+                names={"organization": organization},
+                query={"dry_run": dry_run or None},
+                key=idempotency_key,
+            ),
+        )
+
     def quotas(self, organization: str) -> models.Quotas:
         """GET /v1/organizations/{organization}/quotas"""
         return self._scope.one(

@@ -223,3 +223,13 @@ class Platform(Resource):
                 if_match=if_match,
             ),
         )
+
+    def policy_undo(self, *, dry_run: bool = False, idempotency_key: str | None = None) -> models.PolicySet:
+        """POST /v1/platform/policy/actions/undo
+
+        `dry_run`: true: say only what would be; nothing is written.
+        """
+        return self._scope.one(
+            models.PolicySet,
+            Ask("POST", "/v1/platform/policy/actions/undo", query={"dry_run": dry_run or None}, key=idempotency_key),
+        )

@@ -61,3 +61,18 @@ class Policy(Resource):
                 if_match=if_match,
             ),
         )
+
+    def undo(self, *, dry_run: bool = False, idempotency_key: str | None = None) -> models.PolicySet:
+        """POST /v1/projects/{project}/policy/actions/undo
+
+        `dry_run`: true: say only what would be; nothing is written.
+        """
+        return self._scope.one(
+            models.PolicySet,
+            Ask(
+                "POST",
+                "/v1/projects/{project}/policy/actions/undo",
+                query={"dry_run": dry_run or None},
+                key=idempotency_key,
+            ),
+        )

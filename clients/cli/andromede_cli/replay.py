@@ -1,0 +1,37 @@
+"""What a guest wrote to its serial console before somebody looked, without what makes a terminal answer.
+
+A terminal answers questions (where is the cursor, what are you) as if they were asked now, and the guest would take the
+answer for keys. So of the control sequences only those stay that are known to be answered by none.
+"""
+
+from __future__ import annotations
+
+import re
+
+# Cancels what came before it, so that nothing to the left and right of a gap makes a sequence together.
+CANCEL = "\x18"
+CONTROLS = "\x00-\x17\x19\x1c-\x1f\x7f"  # carried out by a terminal inside a sequence, which goes on behind them
+SPLIT = re.compile(f"\x1b[{CONTROLS}]+")
+SEQUENCE = re.compile(
+    f"""
+    \x1b\\[ (?P<body> [{CONTROLS}\x20-\x3f]* ) (?P<final> [\x40-\x7e] )     # CSI; the names are those of ECMA-48
+    | \x1b\\[ (?= [{CONTROLS}\x20-\x3f]* [^{CONTROLS}\x20-\x3f] )           # one that something breaks off
+    | \x1b [\\]PX^_] [^\x07\x18\x1a\x1b]* (?: \x07 | \x1b\\\\ )?            # OSC, DCS, SOS, PM and APC: strings
+    | \x1bZ | \x05 | [\x80-\x9f]                                            # DECID, ENQ, and C1 in one character
+    """,
+    re.VERBOSE,
+)
+# Moving, erasing, scrolling, colours and modes.
+UNANSWERED = re.compile(r"[0-9;:]*[@A-HJ-MPSTXZ`a-bd-hlmrsu]|\?[0-9;]*[hlJK]|[0-9]*I")
+
+
+def without_questions(data: bytes) -> bytes:
+    """Return the replayed bytes with every sequence cancelled that a terminal could answer. What is cut off at the very
+    end stays: the guest may write the rest of it now."""
+    text = SPLIT.sub("\x1b", data.decode(errors="replace"))
+    return SEQUENCE.sub(_kept, text).encode()
+
+
+def _kept(found: re.Match[str]) -> str:
+    is_known = found["final"] and UNANSWERED.fullmatch(found["body"] + found["final"])
+    return found[0] if is_known else CANCEL
