@@ -125,6 +125,7 @@ class Ledger:
         try:
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
+            self._db.execute("PRAGMA secure_delete = ON")  # of guests that are gone, no user data stays
             self._migrate()
         except BaseException:
             self._db.close()
@@ -354,7 +355,7 @@ class Shelf(Generic[Wish]):
 
     def _put(self, resource_id: str, generation: int, phase: Phase, text: str | None) -> None:
         self._ledger.execute(
-            "INSERT OR REPLACE INTO resource VALUES (?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO resource (kind, id, generation, phase, wish) VALUES (?, ?, ?, ?, ?)",
             self.kind,
             resource_id,
             generation,

@@ -106,4 +106,10 @@ MIGRATIONS = (
     -- Why the agent stopped the guest by itself; empty when it did not.
     ALTER TABLE guest ADD COLUMN stop_reason TEXT NOT NULL DEFAULT '';
     """,
+    """
+    -- When a tombstone was first seen by trust/uses.py, which removes it later: in seconds since 1970. Whoever writes
+    -- the row anew clears it.
+    ALTER TABLE resource ADD COLUMN quiet_since INTEGER;
+    CREATE INDEX resource_removed ON resource (quiet_since) WHERE phase = 'removed';
+    """,
 )

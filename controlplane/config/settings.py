@@ -245,6 +245,11 @@ AUDIT_ABANDONED_AFTER_S = env.integer("AUDIT_ABANDONED_AFTER_S", 3600, minimum=6
 # The proxies whose X-Forwarded-For says where a request comes from: addresses or networks; `unix` for a socket.
 TRUSTED_PROXIES = env.words("TRUSTED_PROXIES", "")
 
+# Operations that have ended; and placement's decisions, its permits and the receipts of nodes: how long they are kept.
+# What is still needed stays in any case (reconcilers/old_operations.py, old_placement.py).
+OPERATION_RETENTION_DAYS = env.integer("OPERATION_RETENTION_DAYS", 400, minimum=184)
+PLACEMENT_RETENTION_DAYS = env.integer("PLACEMENT_RETENTION_DAYS", 400, minimum=184)
+
 # Releases of the Terraform provider, which the registry serves.
 TERRAFORM_PROVIDERS_DIR = env.path("TERRAFORM_PROVIDERS_DIR", VAR_DIR / "terraform-providers")
 
@@ -371,6 +376,8 @@ QUOTA_DEFAULTS = {
     "networks": env.integer("QUOTA_NETWORKS", 20),
     "addresses": env.integer("QUOTA_ADDRESSES", 100),
     "images": env.integer("QUOTA_IMAGES", 50),
+    "image_gib": env.integer("QUOTA_IMAGE_GIB", 500),
+    "state_mib": env.integer("QUOTA_STATE_MIB", 2048),
     "webhooks": env.integer("QUOTA_WEBHOOKS", 10),
 }
 

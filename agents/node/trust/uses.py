@@ -2,6 +2,9 @@
 
 Calls may be repeated. The same content under the same permit is a repetition while nothing newer has happened to the
 resource; anything else is a replay.
+
+What is gone is remembered for as long as a permit could speak of it, and longer: then its tombstone goes too. A permit
+that was made before has ended by then, by a clock that never goes back (admission.py), and is refused for that.
 """
 
 from dataclasses import replace
@@ -14,6 +17,22 @@ from controlplane.placement.core.permit import Permit, Refused
 
 FREE_STEP = 16  # generations that calls without a permit may be ahead of the last one under a permit
 KEPT = timedelta(hours=1)  # after a permit's end; a clock can go back by seconds only
+GONE_KEPT = timedelta(days=7)  # a permit's five minutes, and whatever a caller may have slept
+PRUNED_AT_ONCE = 50  # per use of a permit, which leaves a few tombstones at most
+QUIET = """
+UPDATE resource SET quiet_since = ? WHERE (kind, id) IN (
+    SELECT kind, id FROM resource WHERE phase = 'removed' AND quiet_since IS NULL LIMIT ?
+)
+"""
+GONE = """
+SELECT kind, id FROM resource
+WHERE phase = 'removed' AND quiet_since < ? AND id NOT IN (SELECT subject FROM permit_use) LIMIT ?
+"""
+FORGOTTEN = (
+    "DELETE FROM resource WHERE kind = ?1 AND id = ?2",
+    "DELETE FROM permitted WHERE id = ?2 AND NOT EXISTS (SELECT 1 FROM resource WHERE id = ?2)",
+    "DELETE FROM departure WHERE ?1 = 'departure' AND id = ?2",
+)
 
 
 def bind(ledger: Ledger, permit: Permit, deed: Deed, *, now: datetime) -> None:
@@ -36,7 +55,18 @@ def bind(ledger: Ledger, permit: Permit, deed: Deed, *, now: datetime) -> None:
             deed.content,
             int(permit.exp.timestamp()),
         )
-        permitted(ledger, deed.id, deed.generation)
+        if deed.generation:  # images have none
+            permitted(ledger, deed.id, deed.generation)
+        _forget_gone(ledger, now=now)
+
+
+def _forget_gone(ledger: Ledger, *, now: datetime) -> None:
+    """Remove some tombstones that nothing has happened to for GONE_KEPT. The node is then as one that never had the
+    resource. Inside the caller's transaction."""
+    ledger.execute(QUIET, int(now.timestamp()), PRUNED_AT_ONCE)
+    for gone in ledger.execute(GONE, int((now - GONE_KEPT).timestamp()), PRUNED_AT_ONCE):
+        for statement in FORGOTTEN:
+            ledger.execute(statement, *gone)
 
 
 def permitted(ledger: Ledger, resource_id: str, generation: int) -> None:
