@@ -36,6 +36,7 @@ from controlplane.identity.rights import (
     RULERS,
     SIGNED_IN,
     STATEMENT,
+    SUPERVISORS,
     UPDATE,
     WATCHERS,
     Roles,
@@ -219,6 +220,8 @@ IDENTITY = {
             "own_token_list": (READ, OWN),
             "own_token_create": (CREATE, OWN),
             "own_token_revoke": (DELETE, OWN),
+            "platform_token_list": (READ, SUPERVISORS),
+            "platform_token_revoke": (OPERATE, OPERATORS),
             "token_list": (READ, METADATA),
             "token_create": (CREATE, MEMBERS),
             "token_revoke": (DELETE, MEMBERS),
@@ -242,6 +245,18 @@ SIGN_IN = {
             "session_end": (DELETE, OWN),
             "session_end_others": (DELETE, OWN),
             "user_sessions_end": (OPERATE, OPERATORS),
+        },
+    ),
+    **_of(
+        "users",
+        {
+            "user_list": (READ, SUPERVISORS),
+            "user_get": (READ, SUPERVISORS),
+            "user_suspend": (OPERATE, OPERATORS),
+            "user_reinstate": (OPERATE, OPERATORS),
+            "user_end": (OPERATE, OPERATORS),
+            # Also whose duty it is; the service sees to that.
+            "user_duty_remove": (OPERATE, NODES),
         },
     ),
     **_of(

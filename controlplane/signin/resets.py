@@ -91,7 +91,7 @@ def reset_confirm(actor: Actor, session: Session, reset: PasswordReset) -> tuple
     needs_fresh_factors(session)
     _lock(reset.user)
     waiting = PasswordReset.objects.filter(pk=reset.pk, confirmed_at=None, expires_at__gt=clock.now())
-    row = waiting.filter(asked_by__is_operator=True).select_related("user").first()
+    row = waiting.filter(asked_by__is_operator=True, asked_by__suspended_at=None).select_related("user").first()
     if row is None:
         raise PasswordResetNotFound(name=str(reset.pk))
     if actor.user_id in (row.asked_by_id, row.user_id):

@@ -18,7 +18,7 @@ from httpx import URL
 
 from controlplane.audit.services import record
 from controlplane.identity.actor import Actor
-from controlplane.identity.credentials import actor_for
+from controlplane.identity.credentials import actor_for, need_active
 from controlplane.identity.errors import NameTaken
 from controlplane.identity.models import User
 from controlplane.identity.services import user_create
@@ -105,7 +105,7 @@ def session_create(provider: Provider, origin: Origin, answer: Answer) -> tuple[
         OpenIdOver: not begun here, over, or completed before.
         OpenIdRefused: what the provider says is not accepted.
         AddressTaken: an account that is not linked has the address.
-        ProviderUnavailable
+        ProviderUnavailable, UserSuspended, UserEnded
     """
     said = _complete(provider, answer, user=None)
     return _signed_in(provider, origin, said)
@@ -189,6 +189,7 @@ def _signed_in(provider: Provider, origin: Origin, said: Mapping[str, Any]) -> t
     identity = identities.filter(issuer=provider.issuer, subject=said["sub"]).first()
     if identity is None:
         identity = _newcomer(provider, said, has_roles=bool(roles))
+    need_active(identity.user)
     actor = actor_for(identity.user, credential_id=identity.pk, request_id=origin.request_id)
     groups.synchronise(actor, identity, roles)
     Identity.objects.filter(pk=identity.pk).update(last_used_at=clock.now())
