@@ -192,7 +192,7 @@ IDENTITY = {
         },
         is_of_organization=True,
     ),
-    **_of("invitations", {"invitation_accept": (ACT, PUBLIC)}),
+    **_of("invitations", {"invitation_accept": (ACT, PUBLIC)}, is_of_organization=True),
     **_of(
         "service-accounts",
         {
@@ -553,7 +553,7 @@ def admitted(actor: Actor, operation_id: str) -> Actor:
     rule = rule_of(operation_id)
     if rule.roles == SIGNED_IN:
         return actor
-    let_in = actor if rule.roles >= OWN else _with_roles(actor, rule.roles)
+    let_in = actor if rule.roles >= OWN or rule.roles == PUBLIC else _with_roles(actor, rule.roles)
     if not actor.scope.has(rule.kind, rule.verb):
         raise ScopeNeeded(scope=rule.scope)
     if rule.is_of_organization and _is_for_projects(actor):

@@ -104,7 +104,8 @@ class Membership(Versioned):
 
 class Invitation(BaseModel):
     """That somebody become a member. Of its secret, which the inviter is shown once, only the SHA-256 is kept. It waits
-    until it is accepted, revoked or expired."""
+    until it is accepted, revoked or expired. `has_made_user`: nobody was signed in who accepted it, and so it made the
+    user of its address."""
 
     organization = models.ForeignKey(Organization, models.CASCADE)
     email = models.EmailField(max_length=254)
@@ -114,6 +115,7 @@ class Invitation(BaseModel):
     expires_at = models.DateTimeField()
     accepted_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
+    has_made_user = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["sha256"], name="identity_invitation_sha256_once")]
@@ -199,6 +201,11 @@ class ApiToken(BaseModel):
                 name="identity_token_platform_is_a_users",
             ),
         ]
+
+    @property
+    def follows_owner(self) -> bool:
+        """Whether it gets what its owner is given later."""
+        return not self.role
 
 
 class ProjectResource(Versioned):

@@ -171,7 +171,7 @@ def _put_out(user: User) -> None:
     PasswordReset.objects.filter(Q(user=user) | Q(asked_by=user, confirmed_at=None)).delete()
 
 
-def _record(actor: Actor, verb: str, user: User, **facts: str) -> None:
+def _record(actor: Actor, verb: str, user: User, **facts: Any) -> None:
     """For the platform, with all that is known; and for each organization of the user, that it was done."""
     record(actor, verb, user.pk, **facts)
     places = list(Membership.objects.filter(user=user, organization__deleted_at=None).values_list("organization"))

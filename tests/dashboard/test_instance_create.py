@@ -4,6 +4,7 @@ import pytest
 from django.test import Client
 
 from controlplane.compute.models import Attachment, Instance
+from controlplane.dashboard import cookies
 from controlplane.operations.models import Operation
 from tests.dashboard.conftest import SignIn
 from tests.dashboard.things import INSTANCE, errors_of, make_instance, make_volume, text_of
@@ -119,6 +120,6 @@ def test_the_same_as_commands_never_has_a_token(cloud: Cloud, member: Client, pa
     answer = member.post(page, {**INSTANCE, "check": "1"})
     lines = {name: text for name, _, text in answer.context["lines"]}
     assert 'Authorization: Bearer $TOKEN"' in lines["curl"]
-    secret = member.cookies["andromede_session"].value
+    secret = member.cookies[cookies.SESSION].value
     assert secret not in answer.content.decode()
     assert "alpha" in lines["cli"]

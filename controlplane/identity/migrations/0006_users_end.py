@@ -1,4 +1,4 @@
-"""A user can be suspended and can end, and says when they last signed in."""
+"""A user can be suspended and can end, and says when they last signed in. An invitation says whether it made its user."""
 
 from django.contrib.postgres.operations import AddConstraintNotValid
 from django.db import migrations, models
@@ -12,6 +12,7 @@ class Migration(migrations.Migration):
         migrations.AddField("user", "suspended_at", models.DateTimeField(null=True)),
         migrations.AddField("user", "ended_at", models.DateTimeField(null=True)),
         migrations.AddField("user", "last_sign_in_at", models.DateTimeField(null=True)),
+        migrations.AddField("invitation", "has_made_user", models.BooleanField(default=False, db_default=False)),
         AddConstraintNotValid(
             "user",
             models.CheckConstraint(
