@@ -63,6 +63,7 @@ OTHERS = {
     "organization_audit_deed_list": "List the deeds in an organization",
     "organization_audit_export": "Export the audit of an organization",
     "organization_audit_list": "List the audit records of an organization",
+    "own_duty_remove": "Lay down one's own duty for the platform",
     "passkey_challenge": "Ask for a challenge to register a passkey",
     "passkey_session_create": "Sign in with a passkey",
     "passkey_sign_in_challenge": "Ask for a challenge to sign in with a passkey",

@@ -255,8 +255,8 @@ SIGN_IN = {
             "user_suspend": (OPERATE, OPERATORS),
             "user_reinstate": (OPERATE, OPERATORS),
             "user_end": (OPERATE, OPERATORS),
-            # Also whose duty it is; the service sees to that.
-            "user_duty_remove": (OPERATE, NODES),
+            "user_duty_remove": (OPERATE, OPERATORS),
+            "own_duty_remove": (DELETE, OWN),
         },
     ),
     **_of(

@@ -162,7 +162,7 @@ class InvitationAccept(PublicView):
                 permission.has_permission(request, self)
             cast(Any, request).user = admitted(cast(Actor, request.user), "invitation_accept")
 
-    @route("invitation_accept", MemberOut, body=AcceptIn)
+    @route("invitation_accept", MemberOut, body=AcceptIn, refusals=(403,))
     def post(self, request: Request, body: Body) -> Response:
         actor = cast(Actor | None, request.user)
         return Response(MemberOut(invitations.invitation_accept(actor, body["token"])).data)

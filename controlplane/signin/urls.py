@@ -10,6 +10,7 @@ urlpatterns = [
     path("users", users_api.UserList.as_view()),
     path("users/<str:user>", users_api.UserDetail.as_view()),
     path("users/<str:user>/duty", users_api.UserDuty.as_view()),
+    path("me/duty", users_api.OwnDuty.as_view()),
     path("users/<str:user>/actions/suspend", users_api.UserSuspend.as_view()),
     path("users/<str:user>/actions/reinstate", users_api.UserReinstate.as_view()),
     path("users/<str:user>/sessions", api.UserSessions.as_view()),

@@ -99,7 +99,7 @@ def user_end(actor: Actor, user: User) -> None:
 @transaction.atomic
 def user_duty_remove(actor: Actor, user: User) -> None:
     """The user operates, supports or audits the platform no more, with whatever credential; tokens for the platform are
-    revoked. Memberships stay. Everybody may lay down their own duty. To remove it again changes nothing.
+    revoked. Memberships stay. Everybody may lay down their own. To remove it again changes nothing.
 
     Raises:
         RoleNeeded, LastOperator

@@ -123,6 +123,16 @@ class UserReinstate(UserView):
 class UserDuty(UserView):
     @route("user_duty_remove", status=204)
     def delete(self, request: Request) -> Response:
-        """The duty for the platform, and the tokens for it. Everybody may lay down their own."""
+        """The duty for the platform, and the tokens for it."""
         users.user_duty_remove(self.actor, self.account())
+        return Response(status=204)
+
+
+class OwnDuty(ActorView):
+    @route("own_duty_remove", status=204)
+    def delete(self, request: Request) -> Response:
+        """Lay down your own duty for the platform, if you have one, with the tokens for it."""
+        user = User.objects.filter(Q(pk=self.actor.user_id)).first()
+        if user is not None:
+            users.user_duty_remove(self.actor, user)
         return Response(status=204)

@@ -117,6 +117,7 @@ def test_somebody_is_suspended_and_ended(tmp_path: Path, live: Live, token: str)
     operator.ok("user", "reinstate", email)
     bob.ok("login", live.url, "--email", email, stdin=f"{PASSWORD}\n")
     operator.ok("user", "take-duty", email, "-y")
+    bob.ok("user", "lay-down-duty", "-y")
     operator.ok("user", "end", email, "-y")
     assert bob("whoami").code == 7
     assert operator.ok("token", "list", "--platform", "-o", "json").json[0]["is_platform"] is True

@@ -145,7 +145,7 @@ class UserDutyRemove(FormPage, User):
 
     def send(self, form: ApiForm) -> str:
         is_own = self.user["id"] == self.me["user"]["id"]
-        self.api.delete("users", self.kwargs["user"], "duty")
+        self.api.delete(*(("me", "duty") if is_own else ("users", self.kwargs["user"], "duty")))
         self.say(_("The duty is taken away."))
         return reverse("home") if is_own else self.url()
 

@@ -101,4 +101,7 @@ def leaving(story: Story) -> None:
     book.show(story.oscar, "user_suspend", **named)
     book.show(story.oscar, "user_reinstate", **named)
     book.show(story.oscar, "user_duty_remove", **named)
+    auditor = user_create(email="ines@cloud.example", is_auditor=True)
+    own = token_issue(auditor, project=None, name="laptop", role="", lifetime=MONTH)[1]
+    book.show(Caller(token=own), "own_duty_remove")
     book.show(story.oscar, "user_end", **named)
