@@ -102,6 +102,7 @@ DASHBOARD_CONTACT = env.text("DASHBOARD_CONTACT", "")
 # Whether browsers send the dashboard's cookies over TLS alone. False only where there is none: on one's own machine.
 ARE_COOKIES_SECURE = env.boolean("ARE_COOKIES_SECURE", True)
 CSRF_COOKIE_SECURE = MESSAGE_COOKIE_SECURE = ARE_COOKIES_SECURE
+CSRF_COOKIE_NAME = "__Host-csrftoken" if ARE_COOKIES_SECURE else "csrftoken"
 CSRF_COOKIE_HTTPONLY = True
 CSRF_FAILURE_VIEW = "controlplane.dashboard.views.failures.csrf"
 
@@ -389,6 +390,7 @@ COUNTS_MAX = {
     "projects": env.integer("PROJECTS_MAX", 500, minimum=1),
     "service_accounts": env.integer("SERVICE_ACCOUNTS_MAX", 200, minimum=1),
     "invitations": env.integer("INVITATIONS_MAX", 500, minimum=1),
+    "newcomers": env.integer("NEWCOMERS_MAX", 500, minimum=1),
     "classifications": env.integer("CLASSIFICATIONS_MAX", 100, minimum=1),
     "proposals": env.integer("PROPOSALS_MAX", 500, minimum=1),
     "exemptions": env.integer("EXEMPTIONS_MAX", 500, minimum=1),

@@ -3,7 +3,9 @@
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
-SESSION = "andromede_session"
+# With this prefix browsers take the cookie over TLS alone, and for this very host: no page of a sibling host, and none
+# without TLS, can put another one in its place.
+SESSION = "__Host-andromede_session" if settings.ARE_COOKIES_SECURE else "andromede_session"
 THEME = "andromede_theme"
 THEMES = ("light", "dark")
 A_YEAR_S = 365 * 24 * 3600

@@ -103,6 +103,7 @@ OPERATORS: tuple[Group, ...] = (
             Entry("quarantine", _("Quarantine"), "shield-alert"),
             Entry("maintenance", _("Maintenance"), "circle-pause"),
             Entry("customers", _("Organizations"), "building-2"),
+            Entry("users", _("People"), "users", frozenset({OPERATOR, AUDITOR})),
             Entry("offers", _("Offers"), "layers"),
             Entry("platform-audit", _("Audit"), "scroll-text"),
         ),
@@ -123,7 +124,7 @@ def menu(
         groups.append(_addressed(_shown(ORGANIZATION, me, organization), organization=organization["id"]))
     groups += [_addressed(group) for group in RULES]
     if me["duty"]:
-        groups += [_addressed(group) for group in OPERATORS]
+        groups += [_addressed(_for_duty(group, me["duty"])) for group in OPERATORS]
     groups.append(_addressed(YOURS))
     return groups
 
@@ -133,6 +134,10 @@ def _shown(group: Group, me: Mapping[str, Any], organization: Mapping[str, Any])
     roles = {item["role"] for item in me["memberships"] if item["organization"]["id"] == organization["id"]}
     roles.add(me["duty"])
     return replace(group, entries=tuple(entry for entry in group.entries if not entry.roles or entry.roles & roles))
+
+
+def _for_duty(group: Group, duty: str) -> Group:
+    return replace(group, entries=tuple(entry for entry in group.entries if not entry.roles or duty in entry.roles))
 
 
 def _addressed(group: Group, **path: str) -> dict[str, Any]:

@@ -47,6 +47,8 @@ LOOKS = {
     "stopped": _idle(_("stopped"), "square"),
     "error": _bad(_("error")),
     "deleted": _idle(_("deleted"), "trash-2"),
+    "user.suspended": _warn(_("suspended")),
+    "user.ended": _idle(_("ended"), "square"),
     # what guests do
     "power.running": _good(_("running")),
     "power.off": _idle(_("off"), "square"),

@@ -1,4 +1,4 @@
-"""Service accounts with their tokens, an organization's tokens, one's own, and who one is."""
+"""Service accounts with their tokens, an organization's tokens, those for the platform, one's own, and who one is."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -121,6 +121,22 @@ class OrganizationToken(OrganizationView):
     @route("organization_token_revoke", status=204)
     def delete(self, request: Request) -> Response:
         tokens.token_revoke(self.actor, selectors.organization_token_get(self.organization, self.kwargs["token"]))
+        return Response(status=204)
+
+
+class PlatformTokens(ActorView):
+    """Everybody's tokens that are good for a duty for the platform."""
+
+    @route("platform_token_list", TokenOut, listing=TOKENS)
+    def get(self, request: Request) -> Response:
+        return TOKENS.page(request, selectors.platform_tokens()).answer(TokenOut)
+
+
+class PlatformToken(ActorView):
+    @route("platform_token_revoke", status=204)
+    def delete(self, request: Request) -> Response:
+        """Anybody's. The audit says who revoked it."""
+        tokens.token_revoke(self.actor, selectors.platform_token_get(self.kwargs["token"]))
         return Response(status=204)
 
 

@@ -36,6 +36,7 @@ from controlplane.identity.rights import (
     RULERS,
     SIGNED_IN,
     STATEMENT,
+    SUPERVISORS,
     UPDATE,
     WATCHERS,
     Roles,
@@ -191,7 +192,7 @@ IDENTITY = {
         },
         is_of_organization=True,
     ),
-    **_of("invitations", {"invitation_accept": (ACT, PUBLIC)}),
+    **_of("invitations", {"invitation_accept": (ACT, PUBLIC)}, is_of_organization=True),
     **_of(
         "service-accounts",
         {
@@ -219,6 +220,8 @@ IDENTITY = {
             "own_token_list": (READ, OWN),
             "own_token_create": (CREATE, OWN),
             "own_token_revoke": (DELETE, OWN),
+            "platform_token_list": (READ, SUPERVISORS),
+            "platform_token_revoke": (OPERATE, OPERATORS),
             "token_list": (READ, METADATA),
             "token_create": (CREATE, MEMBERS),
             "token_revoke": (DELETE, MEMBERS),
@@ -242,6 +245,18 @@ SIGN_IN = {
             "session_end": (DELETE, OWN),
             "session_end_others": (DELETE, OWN),
             "user_sessions_end": (OPERATE, OPERATORS),
+        },
+    ),
+    **_of(
+        "users",
+        {
+            "user_list": (READ, SUPERVISORS),
+            "user_get": (READ, SUPERVISORS),
+            "user_suspend": (OPERATE, OPERATORS),
+            "user_reinstate": (OPERATE, OPERATORS),
+            "user_end": (OPERATE, OPERATORS),
+            "user_duty_remove": (OPERATE, OPERATORS),
+            "own_duty_remove": (DELETE, OWN),
         },
     ),
     **_of(
@@ -542,7 +557,7 @@ def admitted(actor: Actor, operation_id: str) -> Actor:
     rule = rule_of(operation_id)
     if rule.roles == SIGNED_IN:
         return actor
-    let_in = actor if rule.roles >= OWN else _with_roles(actor, rule.roles)
+    let_in = actor if rule.roles >= OWN or rule.roles == PUBLIC else _with_roles(actor, rule.roles)
     if not actor.scope.has(rule.kind, rule.verb):
         raise ScopeNeeded(scope=rule.scope)
     if rule.is_of_organization and _is_for_projects(actor):

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from controlplane.identity.actor import Actor, Scope
-from controlplane.identity.errors import ServiceAccountDisabled, TokenExpired, TokenRevoked
+from controlplane.identity.errors import ServiceAccountDisabled, TokenExpired, TokenRevoked, UserEnded, UserSuspended
 from controlplane.identity.models import ApiToken, Grant, Membership, Organization, ServiceAccount, User
 from controlplane.identity.roles import AUDITOR, NO_ROLE, OPERATOR, SUPPORT, capped
 from controlplane.kernel import clock
@@ -46,7 +46,8 @@ def actor_of(secret: str, *, request_id: str = "", address: str | None = None) -
     duty takes along what was issued before.
 
     Raises:
-        TokenExpired, TokenRevoked, ServiceAccountDisabled: only who has the secret learns that.
+        TokenExpired, TokenRevoked, ServiceAccountDisabled, UserSuspended, UserEnded: only who has the secret learns
+            that.
     """
     token = token_of(secret)
     if token is None:
@@ -63,7 +64,7 @@ def actor_again(token_id: UUID, *, request_id: str = "") -> Actor | None:
     """Whoever was let in by this token, with what it is good for now; None: for nothing, or it is no token.
 
     Raises:
-        TokenExpired, TokenRevoked, ServiceAccountDisabled
+        TokenExpired, TokenRevoked, ServiceAccountDisabled, UserSuspended, UserEnded
     """
     token = _with_owners().filter(pk=token_id).first()
     if token is None:
@@ -92,10 +93,10 @@ def actor_for(user: User, *, credential_id: UUID, request_id: str = "") -> Actor
 
 
 def acting(user_id: UUID, *, organization: Organization | None) -> Actor:
-    """A person with the duty that they have now: in the organization, or (None) for the platform. Without one, they
-    may do nothing."""
-    user = User.objects.filter(Q(pk=user_id)).first()
-    member = Membership.objects.filter(Q(user_id=user_id), organization=organization).first()
+    """A person with the duty that they have now: in the organization, or (None) for the platform. Without one, or
+    suspended, they may do nothing."""
+    user = User.objects.filter(Q(pk=user_id), suspended_at=None, ended_at=None).first()
+    member = Membership.objects.filter(Q(user=user), organization=organization).first()
     return Actor(
         user_id=user_id,
         credential_id=None,
@@ -104,6 +105,14 @@ def acting(user_id: UUID, *, organization: Organization | None) -> Actor:
         is_operator=organization is None and user is not None and user.is_operator,
         organization_id=organization.pk if organization is not None else None,
     )
+
+
+def need_active(user: User) -> None:
+    """Raises UserSuspended, UserEnded."""
+    if user.ended_at is not None:
+        raise UserEnded(at=user.ended_at.isoformat(timespec="seconds"))
+    if user.suspended_at is not None:
+        raise UserSuspended(at=user.suspended_at.isoformat(timespec="seconds"))
 
 
 def scope_of(token: ApiToken) -> Scope:
@@ -177,6 +186,8 @@ def _capped(token: ApiToken, roles: Mapping[UUID, str]) -> dict[UUID, str]:
 
 
 def _need_live(token: ApiToken, now: datetime) -> None:
+    if token.user is not None:
+        need_active(token.user)
     if token.revoked_at is not None:
         raise TokenRevoked(at=token.revoked_at.isoformat(timespec="seconds"))
     if token.expires_at <= now:

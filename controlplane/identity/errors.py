@@ -56,6 +56,33 @@ class ServiceAccountDisabled(Unauthenticated):
     detail = "The service account {name!r} is disabled. Whoever administers its organization can enable it again."
 
 
+class UserSuspended(Unauthenticated):
+    code = "identity.user.suspended"
+    title = "Account suspended"
+    detail = "This account has been suspended since {at}. An operator of the platform can reinstate it."
+
+
+class UserEnded(Unauthenticated):
+    code = "identity.user.ended"
+    title = "Account ended"
+    detail = "This account ended at {at}. An operator of the platform can reinstate it, without what it had."
+
+
+class UserIsOver(Conflict):
+    code = "identity.user.is_over"
+    title = "The account has ended"
+    detail = "The account {email} has ended. An operator can reinstate it first."
+
+
+class LastOperator(Conflict):
+    code = "identity.last_operator"
+    title = "Last operator"
+    detail = (
+        "{email} is the last operator who can sign in. Make another operator first (manage.py create_user --operator), "
+        "or do this with manage.py on a machine of the control plane."
+    )
+
+
 class DutiesMixed(Conflict):
     code = "identity.duties_mixed"
     title = "Separate duties"

@@ -5,7 +5,7 @@ import secrets
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from controlplane.audit.services import record_of_organization
 from controlplane.identity.actor import SYSTEM, Actor
@@ -63,12 +63,13 @@ def invitation_revoke(actor: Actor, invitation: Invitation) -> None:
 @transaction.atomic
 def invitation_accept(actor: Actor | None, secret: str) -> Membership:
     """Whoever brings the secret becomes a member, once: the signed-in user, or without one (None) a new user of the
-    invitation's address. That gives nobody a credential, since nothing has proved yet whose address it is.
+    invitation's address. That gives nobody a credential, since nothing has proved yet whose address it is. There are
+    only so many such users of an organization who have never signed in.
 
     Raises:
         InvitationInvalid
         InvitationForAnother: there is a user of that address, and another one is signed in, or nobody.
-        AlreadyMember, DutiesMixed
+        AlreadyMember, DutiesMixed, UserIsOver, CountExhausted
     """
     invitation = _taken(secret)
     user = _invited(actor, invitation)
@@ -97,13 +98,51 @@ def _taken(secret: str) -> Invitation:
 
 def _invited(actor: Actor | None, invitation: Invitation) -> User:
     known = User.objects.filter(email__iexact=invitation.email).first()
-    if actor is None or actor.user_id is None:
+    if actor is None:
         if known is not None:
             raise InvitationForAnother()
+        maxima.need_room("newcomers", _never_seen(invitation.organization))
+        Invitation.objects.filter(pk=invitation.pk).update(has_made_user=True)
         return user_create(email=invitation.email)
     if known is None or known.pk != actor.user_id:
         raise InvitationForAnother()
     return known
+
+
+def _never_seen(organization: Organization) -> QuerySet[Invitation]:
+    """Invitations that made users of whom nobody has signed in yet, members or not."""
+    seen = User.objects.filter(last_sign_in_at__isnull=False).values("email")
+    return Invitation.objects.filter(organization=organization, has_made_user=True).exclude(email__in=seen)
+
+
+def is_merely_invited(user: User) -> bool:
+    """Whether an invitation made the user, invitations gave all that they have, and nobody has signed in yet."""
+    accepted = _accepted(user)
+    if user.duty or user.last_sign_in_at is not None or not accepted.filter(has_made_user=True).exists():
+        return False
+    return not Membership.objects.filter(user=user).exclude(organization__in=accepted.values("organization")).exists()
+
+
+@transaction.atomic
+def invitations_return(actor: Actor, user: User) -> None:
+    """They wait again, and what they gave is gone: whoever accepted them had proved nothing. For somebody who has just
+    proved whose address it is, and accepts them once more."""
+    for member in Membership.objects.filter(user=user):
+        place = member.organization_id
+        member.delete()
+        said = {"organization": str(place), "user": str(user.pk), "role": str(member.role)}
+        record_of_organization(actor, "member.remove", place, place, **said)
+    _accepted(user).update(accepted_at=None, updated_at=clock.now())
+
+
+def is_invited(email: str) -> bool:
+    """Whether an invitation waits for this address."""
+    waiting = Invitation.objects.filter(accepted_at=None, revoked_at=None, expires_at__gt=clock.now())
+    return waiting.filter(email__iexact=email, organization__deleted_at=None).exists()
+
+
+def _accepted(user: User) -> QuerySet[Invitation]:
+    return Invitation.objects.filter(email__iexact=user.email, accepted_at__isnull=False)
 
 
 def _record(actor: Actor, verb: str, invitation: Invitation, **facts: str) -> None:

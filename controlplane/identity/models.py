@@ -39,14 +39,21 @@ class Project(Versioned):
         ]
 
 
-class User(BaseModel):
+class User(Versioned):
     """A person. Operators run the platform; auditors read all of it, and support what tenants have but not what is in
-    it, and neither writes anything. What else a user may do, memberships say."""
+    it, and neither writes anything. What else a user may do, memberships say.
+
+    Nobody gets in as a user who is suspended or has ended. The row of one who has ended stays, since what is on record
+    names it; the address stays taken."""
 
     email = models.EmailField(max_length=254)
     is_operator = models.BooleanField(default=False)
     is_auditor = models.BooleanField(default=False)
     is_support = models.BooleanField(default=False)
+    generation = models.PositiveBigIntegerField(default=1, db_default=1)
+    suspended_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    last_sign_in_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
@@ -57,12 +64,21 @@ class User(BaseModel):
                 & ~Q(is_auditor=True, is_support=True),
                 name="identity_user_one_duty",
             ),
+            models.CheckConstraint(
+                condition=Q(ended_at=None) | Q(is_operator=False, is_auditor=False, is_support=False),
+                name="identity_user_ended_has_no_duty",
+            ),
         ]
 
     @property
     def duty(self) -> str:
         """For the platform: operator, support, auditor, or nothing."""
         return "operator" if self.is_operator else "auditor" if self.is_auditor else "support" * self.is_support
+
+    @property
+    def state(self) -> str:
+        """active, suspended or ended."""
+        return "ended" if self.ended_at is not None else "active" if self.suspended_at is None else "suspended"
 
 
 class Role(models.TextChoices):
@@ -88,7 +104,8 @@ class Membership(Versioned):
 
 class Invitation(BaseModel):
     """That somebody become a member. Of its secret, which the inviter is shown once, only the SHA-256 is kept. It waits
-    until it is accepted, revoked or expired."""
+    until it is accepted, revoked or expired. `has_made_user`: nobody was signed in who accepted it, and so it made the
+    user of its address."""
 
     organization = models.ForeignKey(Organization, models.CASCADE)
     email = models.EmailField(max_length=254)
@@ -98,6 +115,7 @@ class Invitation(BaseModel):
     expires_at = models.DateTimeField()
     accepted_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True)
+    has_made_user = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["sha256"], name="identity_invitation_sha256_once")]
@@ -183,6 +201,11 @@ class ApiToken(BaseModel):
                 name="identity_token_platform_is_a_users",
             ),
         ]
+
+    @property
+    def follows_owner(self) -> bool:
+        """Whether it gets what its owner is given later."""
+        return not self.role
 
 
 class ProjectResource(Versioned):

@@ -8,6 +8,7 @@ from rest_framework.response import Response
 from controlplane.identity import invitations, selectors, services
 from controlplane.identity.actor import Actor
 from controlplane.identity.api import ActorView, OrganizationView, PublicView
+from controlplane.identity.authorization import admitted
 from controlplane.identity.errors import UserNotFound
 from controlplane.identity.models import Membership, Organization, Role, User
 from controlplane.identity.serializers import (
@@ -151,9 +152,17 @@ class InvitationDetail(OrganizationView):
 
 class InvitationAccept(PublicView):
     """With the token that the inviter passed on. Signed in, you become a member as who you are, if the invitation is
-    for your address; otherwise a user of that address is made, if there is none."""
+    for your address; otherwise a user of that address is made, if there is none. A credential that is sent counts as on
+    other routes: a session with the second factor that it owes, a token with the scope `invitations:act`."""
 
-    @route("invitation_accept", MemberOut, body=AcceptIn)
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if request.user is not None:
+            for permission in (each() for each in ActorView.permission_classes):
+                permission.has_permission(request, self)
+            cast(Any, request).user = admitted(cast(Actor, request.user), "invitation_accept")
+
+    @route("invitation_accept", MemberOut, body=AcceptIn, refusals=(403,))
     def post(self, request: Request, body: Body) -> Response:
         actor = cast(Actor | None, request.user)
         return Response(MemberOut(invitations.invitation_accept(actor, body["token"])).data)

@@ -36,6 +36,8 @@ MEMBERS: Roles = ADMINS | {"member"}
 INSIDERS: Roles = MEMBERS | {"viewer"}
 OFFICERS: Roles = frozenset({"sovereignty_officer"})
 OPERATORS: Roles = frozenset({"operator"})
+# Who has an account, and which tokens open the platform.
+SUPERVISORS: Roles = OPERATORS | {"auditor"}
 NODES: Roles = frozenset({"operator", "support", "auditor"})
 # What there is and in which state, but not what is in it.
 METADATA: Roles = INSIDERS | OFFICERS | NODES

@@ -161,6 +161,16 @@ def organization_token_get(organization: Organization, ref: str) -> ApiToken:
     return _token(_all().filter(_is_good_in(organization)), ref)
 
 
+def platform_tokens() -> QuerySet[ApiToken]:
+    """Everybody's that are for a duty for the platform."""
+    return _live().filter(is_platform=True)
+
+
+def platform_token_get(ref: str) -> ApiToken:
+    """Also a revoked one, so that revoking twice is harmless."""
+    return _token(_all().filter(is_platform=True), ref)
+
+
 def _is_good_in(organization: Organization) -> Q:
     return Q(project__organization=organization) | Q(service_account__organization=organization)
 

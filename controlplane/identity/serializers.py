@@ -200,7 +200,8 @@ class TokenIn(In):
 
 
 class WideTokenIn(TokenIn):
-    """One that is good in several projects. `projects`: in these alone. `role`: no more than this one anywhere."""
+    """One that is good in several projects. `projects`: in these alone. `role`: no more than this one anywhere; without
+    it the token may what its owner may, also what the owner is given later."""
 
     example = {"name": "terraform", "lifetime_days": 30, "projects": ["web"]}
 
@@ -218,7 +219,9 @@ class OwnTokenIn(WideTokenIn):
 
 class TokenOut(Out):
     """`prefix` is the visible head of the secret. `role` empty: whatever its owner has. `verbs`, `kinds`, `projects`
-    null: not limited in that. `project`: the one that it is good in; null: wherever its owner has a role."""
+    null: not limited in that. `project`: the one that it is good in; null: wherever its owner has a role.
+    `follows_owner`: it has no role of its own, and so may also what its owner is given later; whoever has the secret by
+    then has that too."""
 
     id = serializers.UUIDField()
     name = serializers.CharField()
@@ -226,6 +229,7 @@ class TokenOut(Out):
     service_account = NamedOut(allow_null=True)
     project = NamedOut(allow_null=True)
     role = serializers.CharField(allow_blank=True)
+    follows_owner = serializers.BooleanField()
     is_platform = serializers.BooleanField()
     verbs = serializers.ListField(child=serializers.CharField(), allow_null=True)
     kinds = serializers.ListField(child=serializers.CharField(), allow_null=True)

@@ -19,6 +19,7 @@ from controlplane.identity.errors import (
     ProjectInUse,
     ProjectNotFound,
     RoleNeeded,
+    UserIsOver,
 )
 from controlplane.identity.holds import organization_hold
 from controlplane.identity.models import ApiToken, Membership, Organization, Project, Role, User
@@ -176,8 +177,11 @@ def membership_set(organization: Organization, *, user: User, role: str, actor: 
         DutiesMixed: who has a duty for the platform does not decide what its customers demand of it.
         LastOwner: nobody would be left who owns the organization.
         OrganizationNotFound: it was deleted meanwhile.
+        UserIsOver
     """
     organization_hold(organization)  # also so that two owners do not both step down
+    if user.ended_at is not None:
+        raise UserIsOver(email=user.email)
     if role == OFFICER and user.duty:
         raise DutiesMixed(email=user.email)
     if role != Role.OWNER:

@@ -22,6 +22,8 @@ urlpatterns = [
     path(f"{ORGANIZATION}/tokens/<str:token>", accounts_api.OrganizationToken.as_view()),
     path("tokens", accounts_api.OwnTokens.as_view()),
     path("tokens/<str:token>", accounts_api.OwnToken.as_view()),
+    path("platform/tokens", accounts_api.PlatformTokens.as_view()),
+    path("platform/tokens/<str:token>", accounts_api.PlatformToken.as_view()),
     path("projects", api.ProjectList.as_view()),
     path("projects/<str:project>", api.ProjectDetail.as_view()),
     path("projects/<str:project>/tokens", api.TokenList.as_view()),

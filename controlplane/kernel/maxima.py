@@ -14,6 +14,7 @@ WHAT: Mapping[str, Reason] = {
     "projects": Reason("projects in an organization"),
     "service_accounts": Reason("service accounts in an organization"),
     "invitations": Reason("invitations of an organization that wait"),
+    "newcomers": Reason("users whom invitations of an organization have made and who have never signed in"),
     "classifications": Reason("classifications of an organization"),
     "proposals": Reason("proposals in an organization that nobody has decided on"),
     "exemptions": Reason("exemptions of a project that are not over"),

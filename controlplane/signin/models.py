@@ -4,7 +4,7 @@ enough random bits of its own a SHA-256."""
 from django.db import models
 from django.db.models import Q
 
-from controlplane.identity.models import Membership, User
+from controlplane.identity.models import Membership, Organization, User
 from controlplane.kernel.db import BaseModel
 
 
@@ -116,6 +116,18 @@ class GivenMembership(BaseModel):
 
     identity = models.ForeignKey(Identity, models.CASCADE)
     membership = models.OneToOneField(Membership, models.CASCADE)
+
+
+class NamedOrganization(BaseModel):
+    """Which organization a provider's groups mean by a name: the one that had it when it was first needed. Whoever
+    takes the name later does not get the members."""
+
+    provider = models.CharField(max_length=63)
+    name = models.CharField(max_length=63)
+    organization = models.ForeignKey(Organization, models.CASCADE)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["provider", "name"], name="signin_named_organization_once")]
 
 
 class OpenIdSignIn(BaseModel):

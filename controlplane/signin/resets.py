@@ -25,10 +25,13 @@ from controlplane.signin.sessions import needs_fresh_factors
 def is_in_use(user: User) -> bool:
     """Whether the account gives something or belongs to somebody: it has a duty, a membership, or anything to sign in
     with."""
-    if user.duty or factors.has_one(user):
-        return True
-    owned = (Password, Identity, Membership, ApiToken)
-    return any(model._default_manager.filter(user=user).exists() for model in owned)
+    return bool(user.duty) or is_proved(user) or Membership.objects.filter(user=user).exists()
+
+
+def is_proved(user: User) -> bool:
+    """Whether there is anything to get in as the user with."""
+    owned = (Password, Identity, ApiToken)
+    return factors.has_one(user) or any(model._default_manager.filter(user=user).exists() for model in owned)
 
 
 @transaction.atomic
@@ -91,7 +94,7 @@ def reset_confirm(actor: Actor, session: Session, reset: PasswordReset) -> tuple
     needs_fresh_factors(session)
     _lock(reset.user)
     waiting = PasswordReset.objects.filter(pk=reset.pk, confirmed_at=None, expires_at__gt=clock.now())
-    row = waiting.filter(asked_by__is_operator=True).select_related("user").first()
+    row = waiting.filter(asked_by__is_operator=True, asked_by__suspended_at=None).select_related("user").first()
     if row is None:
         raise PasswordResetNotFound(name=str(reset.pk))
     if actor.user_id in (row.asked_by_id, row.user_id):

@@ -5,16 +5,17 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 
 from controlplane.identity.actor import Actor
-from controlplane.identity.credentials import actor_for
-from controlplane.identity.models import User
+from controlplane.identity.credentials import actor_for, need_active
+from controlplane.identity.models import ApiToken, User
 from controlplane.kernel import clock
 from controlplane.kernel.db import by_id
 from controlplane.signin import factors, secret
 from controlplane.signin.errors import SessionNotFound, UserNotFound
-from controlplane.signin.models import Session
+from controlplane.signin.models import Passkey, Session, Totp
 
 LAST_USE_RESOLUTION = timedelta(minutes=1)
 
@@ -42,6 +43,7 @@ def _signed_in(which: Q, request_id: str) -> SignedIn | None:
     session = live(Session.objects.all()).select_related("user").filter(which).first()
     if session is None:
         return None
+    need_active(session.user)
     now = clock.now()
     if now - session.last_used_at > LAST_USE_RESOLUTION:
         Session.objects.filter(pk=session.pk).update(last_used_at=now)
@@ -72,6 +74,17 @@ def user_with(email: str) -> User | None:
     found = list(User.objects.filter(email__iexact=email)[:2])
     exact = [user for user in found if user.email == email]
     return exact[0] if exact else found[0] if len(found) == 1 else None
+
+
+def accounts() -> QuerySet[User]:
+    """All users, each with `has_second_factor` and with how many good `tokens` they have."""
+    good = ApiToken.objects.filter(user=OuterRef("pk"), revoked_at=None, expires_at__gt=clock.now())
+    counted = good.order_by().values("user").annotate(count=Count("pk")).values("count")
+    totp = Totp.objects.filter(user=OuterRef("pk"), confirmed_at__isnull=False)
+    return User.objects.annotate(
+        has_second_factor=Exists(totp) | Exists(Passkey.objects.filter(user=OuterRef("pk"))),
+        tokens=Coalesce(Subquery(counted), 0),
+    )
 
 
 def user_get(ref: str) -> User:

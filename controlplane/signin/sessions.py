@@ -9,7 +9,7 @@ from django.db import transaction
 
 from controlplane.audit.services import record, record_of_user
 from controlplane.identity.actor import Actor
-from controlplane.identity.credentials import actor_for
+from controlplane.identity.credentials import actor_for, need_active
 from controlplane.identity.models import User
 from controlplane.identity.tokens import session_tokens_revoke
 from controlplane.kernel import clock
@@ -34,6 +34,7 @@ def session_create(origin: Origin, *, email: str, password: str, proof: Proof) -
     Raises:
         SignInRefused: wrong password, or nobody of that address; it is counted, and nobody learns which.
         CodeNeeded, WrongProof: the password is right.
+        UserSuspended, UserEnded: it is right, and so is the second factor.
         SignInLocked
     """
     account = lockout.account_of(email)
@@ -55,7 +56,7 @@ def session_create_by_passkey(origin: Origin, response: passkeys.Response) -> tu
 
     Raises:
         PasskeyRefused: it is counted for the address.
-        SignInLocked, PasskeysOff
+        SignInLocked, PasskeysOff, UserSuspended, UserEnded
     """
     lockout.check(origin, NOBODY)
     try:
@@ -66,8 +67,15 @@ def session_create_by_passkey(origin: Origin, response: passkeys.Response) -> tu
 
 
 def begin(user: User, origin: Origin, methods: Sequence[str], *, is_two_factor: bool) -> tuple[Session, str]:
-    """For somebody who has just proved who they are. In the caller's transaction."""
+    """For somebody who has just proved who they are. In the caller's transaction.
+
+    Raises:
+        UserSuspended, UserEnded: whoever suspends the user meanwhile waits, and ends this session too.
+    """
     now = clock.now()
+    if not User.objects.filter(pk=user.pk, suspended_at=None, ended_at=None).update(last_sign_in_at=now):
+        user.refresh_from_db()
+        need_active(user)
     session_secret, digest = secret.new(secret.SESSION)
     session = Session.objects.create(
         user=user,

@@ -1,12 +1,18 @@
 from django.urls import path
 
-from controlplane.signin import api, factors_api, openid_api, passkeys_api
+from controlplane.signin import api, factors_api, openid_api, passkeys_api, users_api
 
 urlpatterns = [
     path("sessions", api.SessionList.as_view()),
     path("sessions/actions/verify", api.SessionVerify.as_view()),
     path("sessions/actions/end-others", api.SessionEndOthers.as_view()),
     path("sessions/<str:session>", api.SessionDetail.as_view()),
+    path("users", users_api.UserList.as_view()),
+    path("users/<str:user>", users_api.UserDetail.as_view()),
+    path("users/<str:user>/duty", users_api.UserDuty.as_view()),
+    path("me/duty", users_api.OwnDuty.as_view()),
+    path("users/<str:user>/actions/suspend", users_api.UserSuspend.as_view()),
+    path("users/<str:user>/actions/reinstate", users_api.UserReinstate.as_view()),
     path("users/<str:user>/sessions", api.UserSessions.as_view()),
     path("users/<str:user>/password-links", api.PasswordLinkList.as_view()),
     path("users/<str:user>/password-resets", api.UserPasswordResets.as_view()),

@@ -55,6 +55,9 @@ FINER = {
     "own_token_create",
 }
 
+# Anybody may; a credential that is sent counts all the same.
+COUNTS = {"invitation_accept"}
+
 
 @dataclass(frozen=True)
 class Somebody:
@@ -185,7 +188,8 @@ def expected(who: Somebody, route: Route) -> str | None:
     """The code of the refusal; None: the table lets them in."""
     rule = TABLE[route.operation_id]
     if rule.roles == PUBLIC:
-        return None
+        is_refused = route.operation_id in COUNTS and (who.is_out_of_scope or who.is_bound)
+        return "identity.scope_needed" if is_refused else None
     if who.refusal is not None:
         return who.refusal
     if who.is_foreign and re.match("v1/(projects|organizations)/<", route.path):

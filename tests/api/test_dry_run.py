@@ -10,7 +10,9 @@ from django.db import connection, transaction
 
 from controlplane.audit.models import RequestRecord
 from controlplane.identity import credentials
-from controlplane.identity.services import organization_create, project_create
+from controlplane.identity.models import User
+from controlplane.identity.services import organization_create, project_create, token_issue, user_create
+from controlplane.kernel import clock
 from controlplane.operations.models import Operation
 from tests.api.client import Answer, Caller
 from tests.api.conftest import finish
@@ -72,10 +74,11 @@ UNREACHED = {
     "policy_proposal_create",
 }
 # What changes nothing for real either: questions, the BMC that no node has, the key that is registered already, the
-# state that is not locked, a ticket that is in Redis alone.
+# state that is not locked, a ticket that is in Redis alone, a duty that a tenant has not.
 EFFECTLESS = {
     "instance_console_open",
     "officer_key_create",
+    "own_duty_remove",
     "node_bmc_delete",
     "node_drain_plan",
     "placement_simulate",
@@ -100,12 +103,19 @@ def others(api: Caller, operator: Caller, cloud: Cloud, names: dict[str, str]) -
     api.post(f"operations/{ended}/actions/cancel")
     assert run(Operation.objects.get(pk=ended)).state == "cancelled"
     key = next(route for route in WRITES if route.operation_id == "officer_key_create")
+    suspended = user_create(email="suspended@example.org")
+    User.objects.filter(pk=suspended.pk).update(suspended_at=clock.now())
+    otto = user_create(email="otto@example.org", is_operator=True)
+    of_otto = token_issue(otto, project=None, name="otto", role="", lifetime=timedelta(days=1))[0]
     registered = operator.send("POST", f"/{key.path}", (key.body or "").encode(), content_type="application/json")
     return {
         "instance_resize": {"instance": "idle"},
         "instance_start": {"instance": "idle"},
         "officer_key_revoke": {"officer_key": registered.body["id"]},
         "network_delete": {"network": "spare"},
+        "platform_token_revoke": {"token": str(of_otto.pk)},
+        "user_reinstate": {"user": str(suspended.pk)},
+        "user_duty_remove": {"user": str(otto.pk)},
         "organization_delete": {"organization": str(organization_create(name="empty-org").pk)},
         "project_delete": {"project": str(project_create(cloud.tenant.project.organization, name="empty").pk)},
         "operation_cancel": {"operation": begun},

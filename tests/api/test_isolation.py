@@ -80,6 +80,7 @@ PERSONAL = {
     ("GET", "v1/tokens"),
     ("POST", "v1/tokens"),
     ("DELETE", "v1/tokens/<str:token>"),
+    ("DELETE", "v1/me/duty"),
     ("GET", "v1/platform/policy"),
     ("GET", "v1/classifications"),
     ("GET", "v1/policy-proposals"),

@@ -27,7 +27,7 @@ CREATES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "affinity_groups": ("member", "affinity-groups", {"rule": "affinity"}),
     "classifications": ("sovereignty_officer", f"{ORGANIZATION}/classifications", TITLES),
 }
-ELSEWHERE = {"invitations", "proposals", "exemptions"}
+ELSEWHERE = {"invitations", "newcomers", "proposals", "exemptions"}
 
 
 @pytest.fixture

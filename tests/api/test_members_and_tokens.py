@@ -13,8 +13,11 @@ from controlplane.identity.services import membership_set, organization_create, 
 from controlplane.identity.tokens import NewToken, own_token_create
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
+from controlplane.signin.origin import Origin
+from controlplane.signin.sessions import begin
 from tests.api.client import Caller
 from tests.api.conftest import finish
+from tests.api.test_instances import KEY
 from tests.world import Cloud
 
 ACME = "/v1/organizations/acme"
@@ -165,6 +168,56 @@ def test_an_invitation_is_shown_once_and_accepted_once(owner: Caller, db: None) 
     again = Caller(token=None).post("/v1/invitations/actions/accept", {"token": token})
     assert again.problem == (422, "identity.invitation.invalid", "/token")
     assert owner.get(f"{ACME}/invitations").body["items"] == []
+
+
+def test_an_admin_makes_no_users_without_end(owner: Caller, settings: Settings) -> None:
+    """Not of people who have never signed in, also when they are removed again."""
+    settings.COUNTS_MAX = settings.COUNTS_MAX | {"newcomers": 2}
+    accept, tokens = "/v1/invitations/actions/accept", []
+    for name in ("a", "b", "c"):
+        tokens.append(owner.post(f"{ACME}/invitations", {"email": f"{name}@acme.example"}).body["token"])
+    for name, token in zip("ab", tokens, strict=False):
+        assert Caller(token=None).post(accept, {"token": token}).status == 200
+        assert owner.delete(f"{ACME}/members/{name}@acme.example").status == 204
+    assert Caller(token=None).post(accept, {"token": tokens[2]}).problem[:2] == (409, "count_exhausted")
+    begin(User.objects.get(email="a@acme.example"), Origin(), ["password"], is_two_factor=False)
+    assert Caller(token=None).post(accept, {"token": tokens[2]}).status == 200
+
+
+def test_a_token_says_whether_it_gets_what_its_owner_is_given_later(owner: Caller) -> None:
+    owner.post(f"{ACME}/service-accounts", {"name": "ci", "grants": [{"role": "viewer"}]})
+    tokens = f"{ACME}/service-accounts/ci/tokens"
+    bare = owner.post(tokens, {"name": "bare"}).body
+    limited = owner.post(tokens, {"name": "limited", "role": "viewer"}).body
+    assert (bare["follows_owner"], limited["follows_owner"]) == (True, False)
+    owner.patch(f"{ACME}/service-accounts/ci", {"grants": [{"role": "member"}]})
+    key = {"name": "laptop", "public_key": KEY}
+    statuses = [Caller(token=each["secret"], project="web").post("ssh-keys", key).status for each in (limited, bare)]
+    assert statuses == [403, 201]
+
+
+def test_a_credential_counts_when_an_invitation_is_accepted(owner: Caller, settings: Settings) -> None:
+    """As on other routes: a session owes its second factor, a token needs the scope; and a program is nobody."""
+    settings.SECOND_FACTOR_DUTIES = ["operator"]
+    bob = user_create(email="bob@other.example", is_operator=True)
+    token = owner.post(f"{ACME}/invitations", {"email": bob.email}).body["token"]
+    unfinished = Caller(token=begin(bob, Origin(), ["password"], is_two_factor=False)[1])
+    narrow = signed_in(bob, kinds=["instances"])
+    owner.post(f"{ACME}/service-accounts", {"name": "ci", "grants": [{"role": "viewer"}]})
+    made = owner.post(f"{ACME}/service-accounts/ci/tokens", {"name": "runner"}).body
+    assert made["follows_owner"] is True
+    assert (
+        owner.post(f"{ACME}/service-accounts/ci/tokens", {"name": "b", "role": "viewer"}).body["follows_owner"] is False
+    )
+    accept = "/v1/invitations/actions/accept"
+    assert unfinished.post(accept, {"token": token}).problem[:2] == (403, "signin.second_factor_demanded")
+    assert narrow.post(accept, {"token": token}).problem[:2] == (403, "identity.scope_needed")
+    assert Caller(token=made["secret"]).post(accept, {"token": token}).problem[:2] == (
+        422,
+        "identity.invitation.for_another",
+    )
+    finished = Caller(token=begin(bob, Origin(), ["password"], is_two_factor=True)[1])
+    assert finished.post(accept, {"token": token}).status == 200
 
 
 def test_an_invitation_for_a_known_user_takes_that_user(owner: Caller) -> None:

@@ -23,11 +23,13 @@ from pytest_django import Settings
 
 from controlplane.audit.models import AuditRecord
 from controlplane.identity.actor import SYSTEM
+from controlplane.identity.invitations import invitation_create
 from controlplane.identity.models import Membership, Organization, Project, User
 from controlplane.identity.services import (
     membership_set,
     organization_create,
     organization_delete,
+    organization_update,
     project_create,
     user_create,
 )
@@ -226,6 +228,23 @@ def test_what_does_not_belong_together(staff: Staff, wrong: dict[str, str]) -> N
     assert staff.complete(body).status == (201 if "state" in wrong else 401), "it was used up by the try"
 
 
+def test_a_provider_that_names_itself_always_does(staff: Staff, file: Path) -> None:
+    """RFC 9207: where discovery announces it, an answer without `iss` is not the provider's."""
+    issuer = all_providers()[0].issuer
+    document = httpx.get(f"{issuer}{wire.DISCOVERY}").json()
+    for is_told in (False, True):
+        announced = document | {"authorization_response_iss_parameter_supported": is_told}
+        assert wire.endpoints_in(announced, issuer).is_issuer_told is is_told
+    begun = staff.begin()
+    until, endpoints = wire.discovered[issuer]
+    assert endpoints is not None
+    wire.discovered[issuer] = until, replace(endpoints, is_issuer_told=True)
+    back = staff.browse(begun["authorization_url"], "ada") | {"binding": begun["binding"]}
+    answer = staff.complete({name: text for name, text in back.items() if name != "iss"})
+    assert answer.problem == REFUSED and "(iss)" in answer.text
+    assert staff.sign_in("ada").status == 201
+
+
 def test_somebody_elses_sign_in_is_not_completed_here(staff: Staff) -> None:
     """An attacker's state and code, brought into a victim's browser, which has begun one itself."""
     attackers, victims = staff.begin(), staff.begin()
@@ -356,6 +375,41 @@ def test_nobody_gets_an_account_for_an_address_that_is_not_vouched_for_or_withou
     assert not User.objects.exists()
 
 
+def invited(email: str, role: str = "viewer") -> str:
+    acme = Organization.objects.get(name="acme")
+    by = replace(SYSTEM, role="owner", organization_id=acme.pk)
+    return invitation_create(by, acme, email=email, role=role, lifetime_days=7)[1]
+
+
+def test_an_invitation_that_somebody_accepted_unsigned_does_not_keep_its_user_out(staff: Staff) -> None:
+    """Nor does it give what it gave: whoever has the link accepts it again, signed in."""
+    token = invited("Tom@people.example")
+    accept = "/v1/invitations/actions/accept"
+    assert staff.caller.post(accept, {"token": token}).status == 200
+    staff.groups("tom", "lab")
+    answer = staff.sign_in("tom")
+    assert answer.status == 201, answer.text
+    assert [each.organization.name for each in Membership.objects.all()] == ["other"]
+    assert staff.caller.post(accept, {"token": token}).status == 422
+    assert Caller(token=answer.body["secret"]).post(accept, {"token": token}).status == 200
+    assert {each.organization.name for each in Membership.objects.all()} == {"other", "acme"}
+    assert User.objects.count() == 1
+
+
+def test_an_account_that_somebody_gets_into_stays_theirs(staff: Staff) -> None:
+    staff.caller.post("/v1/invitations/actions/accept", {"token": invited("ada@people.example")})
+    people.passwords.put(User.objects.get(), people.PASSWORD)
+    assert staff.sign_in("ada").problem == (409, "signin.openid.address_taken", None)
+    assert Membership.objects.count() == 1
+
+
+def test_whoever_is_invited_gets_an_account_at_the_first_sign_in(staff: Staff) -> None:
+    assert staff.sign_in("tom").problem == REFUSED, "none of the groups is worth anything"
+    invited("tom@people.example")
+    assert staff.sign_in("tom").status == 201
+    assert (User.objects.get().email, Membership.objects.count()) == ("tom@people.example", 0)
+
+
 def test_somebody_links_themselves(staff: Staff) -> None:
     acme = Organization.objects.get(name="acme")
     person = make_person("ada", organization=acme, role="viewer")
@@ -436,6 +490,18 @@ def test_a_group_gives_nothing_in_an_organization_that_was_deleted(staff: Staff)
     staff.groups("ada", "cloud", "lab")
     assert staff.sign_in("ada").status == 201
     assert roles() == {"acme": "member"}
+
+
+def test_who_takes_the_name_of_an_organization_does_not_get_its_members(staff: Staff, file: Path) -> None:
+    staff.sign_in("ada")
+    acme = Organization.objects.get(name="acme")
+    organization_update(SYSTEM, acme, name="acme-old", labels={})
+    taker = organization_create(name="acme")
+    assert staff.sign_in("ada").status == 201
+    assert [each.organization_id for each in Membership.objects.all()] == [acme.pk]
+    listed(file, groups={"cloud": {"organization": str(taker.pk), "role": "viewer"}})
+    assert staff.sign_in("ada").status == 201
+    assert [each.organization_id for each in Membership.objects.all()] == [taker.pk], "by its id it is meant"
 
 
 def test_duties_are_not_mixed(staff: Staff) -> None:

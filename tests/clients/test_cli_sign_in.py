@@ -102,6 +102,28 @@ def test_a_second_factor_that_nobody_demands_can_be_removed(tmp_path: Path, live
     assert bob("whoami").code == 7
 
 
+def test_somebody_is_suspended_and_ended(tmp_path: Path, live: Live, token: str) -> None:
+    bob, operator = Inside(Path("andromede"), tmp_path / "bob"), inside(tmp_path, live, live.operator)
+    email = "rob@people.example"
+    live.cloud.stack.manage("create_user", email)
+    live.cloud.stack.manage("set_password", email, stdin=f"{PASSWORD}\n")
+    bob.ok("login", live.url, "--email", email, stdin=f"{PASSWORD}\n")
+    assert bob("user", "list", ANDROMEDE_TOKEN=token).code == 7
+    operator = inside(tmp_path, live, live.operator)
+    assert operator.ok("user", "show", email, "-o", "json").json["state"] == "active"
+    operator.ok("user", "suspend", email, "--reason", "theft", "--revoke-tokens", "-y")
+    assert [each["email"] for each in operator.ok("user", "list", "--state", "suspended", "-o", "json").json] == [email]
+    refused = bob("login", live.url, "--email", email, stdin=f"{PASSWORD}\n")
+    assert refused.code == 7 and "suspended" in refused.err
+    operator.ok("user", "reinstate", email)
+    bob.ok("login", live.url, "--email", email, stdin=f"{PASSWORD}\n")
+    operator.ok("user", "take-duty", email, "-y")
+    bob.ok("user", "lay-down-duty", "-y")
+    operator.ok("user", "end", email, "-y")
+    assert bob("whoami").code == 7
+    assert operator.ok("token", "list", "--platform", "-o", "json").json[0]["is_platform"] is True
+
+
 def test_one_way_at_a_time(ada: Inside, live: Live) -> None:
     assert ada("login", live.url, "--email", EMAIL, "--openid", "staff").code == 2
     assert ada("login", live.url, "--token").code == 2  # there is nothing on standard input

@@ -103,6 +103,22 @@ def test_a_password_is_changed(member: Client) -> None:
     assert member.post("/account/password", form)["Location"] == "/account/sign-in"
 
 
+def test_tokens_that_sessions_made_are_revoked_where_that_is_ticked(member: Client) -> None:
+    user = Session.objects.get().user
+    passwords.put(user, PASSWORD)
+    new = "four large blue windows"
+    ends = {
+        "/account/sessions/end-others": {},
+        "/account/password": {"old_password": PASSWORD, "new_password": new, "repeated": new},
+    }
+    for page, form in ends.items():
+        name = page.rsplit("/", 1)[1]
+        member.post("/account/tokens/new", {"name": name, "lifetime_days": "9", "role": ""})
+        assert b"revoke_tokens" in member.get(page).content
+        assert member.post(page, {**form, "revoke_tokens": "on"}).status_code == 302
+        assert ApiToken.objects.get(name=name).revoked_at is not None, page
+
+
 def test_a_token_is_shown_once_and_revoked(member: Client) -> None:
     form = {"name": "ci", "lifetime_days": "9", "verbs": ["read"], "kinds": "instances, volumes", "role": ""}
     page = member.post("/account/tokens/new", form).content

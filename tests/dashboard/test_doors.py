@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.conf import settings as configured
 from django.test import Client
 from pytest_django import Settings
 
+from controlplane.dashboard import cookies
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.invitations import invitation_create
 from controlplane.identity.models import Membership, User
@@ -75,7 +77,7 @@ def test_a_sign_in_that_was_not_begun_here_is_not_completed(cloud: Cloud, cookie
     browser.cookies["andromede_openid"] = cookie
     answer = browser.get("/signed-in?state=s&code=c")
     assert answer["Location"] == "/sign-in"
-    assert "andromede_session" not in answer.cookies
+    assert cookies.SESSION not in answer.cookies
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +112,10 @@ def test_a_provider_signs_in_once(staff: Staff) -> None:
     assert at_the_console(Client()).get("/signed-in", back)["Location"] == "/sign-in"  # another browser
     answer = browser.get("/signed-in", back)
     assert answer["Location"] == "/account"
-    assert answer.cookies["andromede_session"]["httponly"]
+    session = answer.cookies[cookies.SESSION]
+    assert session["httponly"] and session["secure"]
+    assert all(name.startswith("__Host-") for name in (cookies.SESSION, configured.CSRF_COOKIE_NAME))
+    assert (session["path"], session["domain"]) == ("/", ""), "as the prefix demands"
     assert b"ada@people.example" in browser.get("/account").content
     assert b"OpenID provider staff" in browser.get("/account/sessions").content
     assert browser.get("/signed-in", back)["Location"] == "/sign-in"

@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from controlplane.audit.models import AuditRecord, EvidenceRecord, RequestRecord
 from controlplane.compute.models import Attachment, Instance
+from controlplane.dashboard import cookies
 from controlplane.operations.models import Operation
 from controlplane.placement.models import Decision
 from tests.dashboard.conftest import SignIn
@@ -126,7 +127,7 @@ def test_the_same_as_commands_never_has_a_token(cloud: Cloud, member: Client, pa
     answer = member.post(page, {**INSTANCE, "check": "1"})
     lines = {name: text for name, _, text in answer.context["lines"]}
     assert 'Authorization: Bearer $TOKEN"' in lines["curl"]
-    secret = member.cookies["andromede_session"].value
+    secret = member.cookies[cookies.SESSION].value
     assert secret not in answer.content.decode()
     assert "alpha" in lines["cli"]
 

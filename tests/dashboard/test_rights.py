@@ -11,6 +11,7 @@ from django.urls import Resolver404, URLPattern, resolve, reverse
 
 from controlplane.catalog.models import Image
 from controlplane.compute.models import AffinityGroup, SshKey
+from controlplane.dashboard import cookies
 from controlplane.dashboard.page import Action, FormPage, Open
 from controlplane.dashboard.urls import urlpatterns
 from controlplane.identity.api import OrganizationView, ProjectView
@@ -110,7 +111,7 @@ def named(cloud: Cloud, owner: Client, home: str) -> dict[str, str]:
     owner.post(f"{here}/service-accounts/new", {"name": "ci", "role": "member"})
     owner.post(f"{here}/invitations/new", {"email": "new@example.org", "role": "viewer", "lifetime_days": "3"})
     owner.post(f"{here}/quota/new", {"dimension": "instances", "limit": "900", "reason": "a new ward"})
-    session = owner.cookies["andromede_session"].value
+    session = owner.cookies[cookies.SESSION].value
     lock = {"ID": "3f0e", "Operation": "OperationTypeApply", "Who": "ada@laptop"}
     Client().post(
         f"/v1{home}/terraform-states/prod/actions/lock",

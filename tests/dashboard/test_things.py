@@ -8,6 +8,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from controlplane.catalog.models import Image
+from controlplane.dashboard import cookies
 from controlplane.identity.models import ApiToken, Organization
 from controlplane.network.models import Network
 from controlplane.webhooks.models import Webhook
@@ -146,7 +147,7 @@ def test_an_upload_needs_the_token_of_its_page(home: str, member: Client, disk: 
 
 def test_an_upload_of_nobody_is_led_to_the_sign_in(home: str, member: Client, disk: bytes) -> None:
     page = new_image(member, home)
-    member.cookies["andromede_session"] = "andromede_session_over"
+    member.cookies[cookies.SESSION] = "andromede_session_over"
     assert member.put(f"{page}/file", disk).json()["go"].startswith("/sign-in?next=")
 
 
@@ -194,7 +195,7 @@ def test_the_old_secret_of_a_webhook_is_ended(home: str, member: Client, signed_
 
 
 def test_a_state_of_terraform_is_shown_unlocked_and_deleted(home: str, cloud: Cloud, member: Client) -> None:
-    session = member.cookies["andromede_session"].value
+    session = member.cookies[cookies.SESSION].value
     states = f"/v1{home}/terraform-states"
     api = {"content_type": "application/json", "headers": {"Authorization": f"Bearer {session}"}}
     lock = '{"ID": "3f0e", "Operation": "OperationTypeApply", "Who": "ada@laptop"}'

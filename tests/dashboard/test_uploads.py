@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings as configured
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from pytest_django import Settings
@@ -81,7 +82,7 @@ def paths(patterns: Any, before: str = "") -> Iterator[str]:
 def stranger() -> Client:
     """With a CSRF cookie, which anybody can make: without one the form would not even be looked at."""
     browser = Client(enforce_csrf_checks=True)
-    browser.cookies["csrftoken"] = "a" * 32
+    browser.cookies[configured.CSRF_COOKIE_NAME] = "a" * 32
     return browser
 
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import httpx
 import pytest
+import yaml
+from jinja2 import Environment, FileSystemLoader
 
 from scripts import front
 from tests.limits import PATIENCE_S
@@ -169,3 +171,13 @@ def test_the_file_of_an_image_passes_as_it_arrives_a_few_at_once(site: Site) -> 
     assert b"429" in answer_of(site.begin("PUT", IMAGE, length=2**33)).split(b"\r\n")[0]
     for connection in uploads:
         connection.close()
+
+
+@pytest.mark.parametrize("is_for_all", [False, True])
+def test_tls_alone_is_demanded_of_hosts_below_only_where_that_is_said(is_for_all: bool) -> None:
+    templates = Environment(loader=FileSystemLoader(front.ROLE / "templates"), autoescape=False)
+    defaults = yaml.safe_load((front.ROLE / "defaults" / "main.yml").read_text())
+    assert defaults["front_hsts_subdomains"] is False
+    page = templates.get_template("andromede.conf.j2").render(defaults | {"front_hsts_subdomains": is_for_all})
+    demanded = "max-age=31536000; includeSubDomains" if is_for_all else "max-age=31536000"
+    assert f'add_header Strict-Transport-Security "{demanded}" always;' in page

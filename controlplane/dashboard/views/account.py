@@ -53,6 +53,14 @@ class SigningIn(AccountPage):
         }
 
 
+def revoke_tokens_field() -> forms.BooleanField:
+    return forms.BooleanField(
+        label=_("Also revoke the API tokens that were made in your sessions"),
+        help_text=_("If somebody else was signed in as you, they may have made one."),
+        required=False,
+    )
+
+
 class NewPassword(ApiForm):
     new_password = forms.CharField(
         label=_("New password"),
@@ -73,7 +81,8 @@ class PasswordForm(NewPassword):
     old_password = forms.CharField(
         label=_("Present password"), widget=forms.PasswordInput(attrs={"autocomplete": "current-password"})
     )
-    field_order = ("old_password", "new_password", "repeated")
+    revoke_tokens = revoke_tokens_field()
+    field_order = ("old_password", "new_password", "repeated", "revoke_tokens")
 
 
 class PasswordChange(FormPage, AccountPage):
@@ -208,13 +217,25 @@ class SessionEnd(Action):
         return reverse("sessions")
 
 
-class SessionEndOthers(Action):
-    done = _("All your other sessions have ended.")
+class EndOthersForm(ApiForm):
+    revoke_tokens = revoke_tokens_field()
 
-    def act(self) -> None:
-        self.api.post("sessions", "actions", "end-others")
 
-    def back(self) -> str:
+class SessionEndOthers(FormPage, AccountPage):
+    template = "dashboard/forms/page.html"
+    title = _("End all the others")
+    form_class = EndOthersForm
+    submit = _("End them")
+
+    def context(self) -> Context:
+        return {"lead": _("Wherever else you are signed in, you have to sign in again."), "back": reverse("sessions")}
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [(_("Sessions"), reverse("sessions"))]
+
+    def send(self, form: ApiForm) -> str:
+        self.api.post("sessions", "actions", "end-others", body=form.body())
+        self.say(_("All your other sessions have ended."))
         return reverse("sessions")
 
 

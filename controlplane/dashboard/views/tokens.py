@@ -5,6 +5,7 @@ from typing import Any, cast
 from django import forms
 from django.http import HttpResponse
 from django.urls import reverse
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from controlplane.dashboard import words
@@ -23,6 +24,7 @@ VERBS = (
     ("rule", _("rule: decide what is demanded of places")),
     ("operate", _("operate: run the platform")),
 )
+FOLLOWS_OWNER = _("It has no role of its own: it may also what its owner is given later.")
 LIFETIME_DAYS, LIFETIME_MAX_DAYS = 90, 366
 
 
@@ -58,6 +60,10 @@ class TokenForm(ApiForm):
         roles.choices = any_role + [(role, words.ROLES[role]) for role in ROLES]
         if not is_own:
             self.fields["role"].initial = "member"
+        else:
+            self.fields["role"].help_text = _(
+                "The most that it may do. Without one it may also what its owner is given later."
+            )
 
     def body(self) -> Context:
         body = super().body()
@@ -118,6 +124,8 @@ class TokenCreate(FormPage, Tokens):
         made = self.api.post(*self.path(), body=form.body(), key=self.key)
         self.title = made["name"]
         lead = _("Send it as “Authorization: Bearer …”. The command line takes it from ANDROMEDE_TOKEN.")
+        if made["follows_owner"]:
+            lead = format_lazy("{} {}", lead, FOLLOWS_OWNER)
         return shown_once(self, _("The token"), made["secret"], back=self.at(""), lead=lead)
 
 

@@ -1,6 +1,7 @@
 """Memberships by the groups that a provider tells: given and taken at each sign-in."""
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from controlplane.audit.services import record_of_organization
 from controlplane.identity.actor import Actor
@@ -9,21 +10,27 @@ from controlplane.identity.models import Membership, Organization
 from controlplane.identity.roles import INCLUDES, OFFICER, includes
 from controlplane.identity.services import membership_set
 from controlplane.kernel import clock
+from controlplane.kernel.names import as_uuid
 from controlplane.kernel.reasons import Reason
 from controlplane.signin.errors import OpenIdRefused
-from controlplane.signin.models import GivenMembership, Identity
+from controlplane.signin.models import GivenMembership, Identity, NamedOrganization
 from controlplane.signin.openid.providers import Grant
 
 
-def roles_by_organization(grants: Sequence[Grant]) -> dict[str, str]:
-    """Of several roles in one organization the one that includes the others.
+def roles_by_organization(provider: str, grants: Sequence[Grant]) -> dict[UUID, str]:
+    """By the organization's id. Of several roles in one organization the one that includes the others. In the caller's
+    transaction.
 
     Raises:
         OpenIdRefused: none does, and one person has one role.
     """
-    roles: dict[str, str] = {}
+    places = {grant.organization: _place(provider, grant.organization) for grant in grants}
+    roles: dict[UUID, str] = {}
     for grant in sorted(grants, key=lambda grant: len(INCLUDES[grant.role])):
-        held = roles.get(grant.organization, grant.role)
+        place = places[grant.organization]
+        if place is None:
+            continue
+        held = roles.get(place, grant.role)
         if not includes(grant.role, held):
             raise OpenIdRefused(
                 reason=Reason(
@@ -31,11 +38,26 @@ def roles_by_organization(grants: Sequence[Grant]) -> dict[str, str]:
                     organization=grant.organization,
                 )
             )
-        roles[grant.organization] = grant.role
+        roles[place] = grant.role
     return roles
 
 
-def synchronise(actor: Actor, identity: Identity, roles: dict[str, str]) -> None:
+def _place(provider: str, ref: str) -> UUID | None:
+    """The organization of this id; or the one that had this name when it was first needed, whatever it is called now.
+    None: there is none yet."""
+    if (as_id := as_uuid(ref)) is not None:
+        return as_id
+    known = NamedOrganization.objects.filter(provider=provider, name=ref)
+    if (found := known.first()) is not None:
+        return found.organization_id
+    named = Organization.objects.filter(name=ref, deleted_at=None).first()
+    if named is None:
+        return None
+    made, _ = NamedOrganization.objects.get_or_create(provider=provider, name=ref, defaults={"organization": named})
+    return made.organization_id
+
+
+def synchronise(actor: Actor, identity: Identity, roles: dict[UUID, str]) -> None:
     """Give what the groups are worth, and take away what they gave before and are not worth any more. A membership that
     somebody was given by hand stays as it is. In the caller's transaction.
 
@@ -44,8 +66,8 @@ def synchronise(actor: Actor, identity: Identity, roles: dict[str, str]) -> None
     """
     user = identity.user
     given = {each.membership.organization_id: each for each in _given(identity)}
-    for organization in Organization.objects.filter(name__in=roles, deleted_at=None):
-        role = roles[organization.name]
+    for organization in Organization.objects.filter(pk__in=roles, deleted_at=None):
+        role = roles[organization.pk]
         before = given.pop(organization.pk, None)
         if before is None and Membership.objects.filter(organization=organization, user=user).exists():
             continue

@@ -22,7 +22,7 @@ SCOPES = ("openid", "email", "profile")
 
 @dataclass(frozen=True)
 class Grant:
-    """What a group is worth: a role in the organization of this name."""
+    """What a group is worth: a role in the organization of this id or name (groups.py says whose name it is)."""
 
     organization: str
     role: str

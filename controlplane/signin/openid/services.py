@@ -18,14 +18,15 @@ from httpx import URL
 
 from controlplane.audit.services import record
 from controlplane.identity.actor import Actor
-from controlplane.identity.credentials import actor_for
+from controlplane.identity.credentials import actor_for, need_active
 from controlplane.identity.errors import NameTaken
+from controlplane.identity.invitations import invitations_return, is_invited, is_merely_invited
 from controlplane.identity.models import User
 from controlplane.identity.services import user_create
 from controlplane.kernel import clock
 from controlplane.kernel.db import by_id
 from controlplane.kernel.reasons import Reason
-from controlplane.signin import secret, sessions
+from controlplane.signin import resets, secret, sessions
 from controlplane.signin.errors import (
     AddressTaken,
     IdentityNotFound,
@@ -105,7 +106,7 @@ def session_create(provider: Provider, origin: Origin, answer: Answer) -> tuple[
         OpenIdOver: not begun here, over, or completed before.
         OpenIdRefused: what the provider says is not accepted.
         AddressTaken: an account that is not linked has the address.
-        ProviderUnavailable
+        ProviderUnavailable, UserSuspended, UserEnded
     """
     said = _complete(provider, answer, user=None)
     return _signed_in(provider, origin, said)
@@ -145,6 +146,8 @@ def _complete(provider: Provider, answer: Answer, *, user: User | None) -> Mappi
     if not _is_same(begun, provider, answer, user):
         raise OpenIdOver()
     endpoints = wire.discover(provider)
+    if endpoints.is_issuer_told and not answer.iss:
+        raise OpenIdRefused(reason=Reason("its answer does not say whose it is (iss)."))
     tokens = wire.exchange(
         provider, endpoints, code=answer.code, verifier=begun.verifier, redirect_uri=begun.redirect_uri
     )
@@ -184,11 +187,12 @@ def _is_same(row: OpenIdSignIn, provider: Provider, answer: Answer, user: User |
 
 @transaction.atomic
 def _signed_in(provider: Provider, origin: Origin, said: Mapping[str, Any]) -> tuple[Session, str]:
-    roles = groups.roles_by_organization(provider.granted(claims.groups_of(provider, said)))
+    roles = groups.roles_by_organization(provider.name, provider.granted(claims.groups_of(provider, said)))
     identities = Identity.objects.select_for_update(of=("self",)).select_related("user")
     identity = identities.filter(issuer=provider.issuer, subject=said["sub"]).first()
     if identity is None:
         identity = _newcomer(provider, said, has_roles=bool(roles))
+    need_active(identity.user)
     actor = actor_for(identity.user, credential_id=identity.pk, request_id=origin.request_id)
     groups.synchronise(actor, identity, roles)
     Identity.objects.filter(pk=identity.pk).update(last_used_at=clock.now())
@@ -197,9 +201,10 @@ def _signed_in(provider: Provider, origin: Origin, said: Mapping[str, Any]) -> t
 
 
 def _newcomer(provider: Provider, said: Mapping[str, Any], *, has_roles: bool) -> Identity:
-    """An account for somebody who has none, by their address, which the provider must vouch for."""
+    """An account for somebody who has none, by their address, which the provider must vouch for. Where an invitation
+    has made one that nobody has got into yet, it is that, and its invitations have to be accepted again."""
     email = said.get("email")
-    if not has_roles:
+    if not has_roles and not (isinstance(email, str) and is_invited(email)):
         raise OpenIdRefused(reason=Reason("none of your groups gives you anything here."))
     if not isinstance(email, str) or said.get("email_verified") is not True:
         raise OpenIdRefused(reason=Reason("it does not vouch for your address."))
@@ -207,13 +212,23 @@ def _newcomer(provider: Provider, said: Mapping[str, Any], *, has_roles: bool) -
         validate_email(email)
     except ValidationError as exc:
         raise OpenIdRefused(reason=Reason("it does not vouch for your address.")) from exc
-    if User.objects.filter(email__iexact=email).exists():
-        raise AddressTaken()
+    known = User.objects.filter(email__iexact=email).first()
+    if known is not None:
+        return _invited(provider, known, str(said["sub"]))
     try:
         user = user_create(email=email)
     except NameTaken as exc:
         raise AddressTaken() from exc
     return _linked(actor_for(user, credential_id=user.pk), user, provider, str(said["sub"]))
+
+
+def _invited(provider: Provider, user: User, subject: str) -> Identity:
+    need_active(user)
+    if not is_merely_invited(user) or resets.is_proved(user):
+        raise AddressTaken()
+    actor = actor_for(user, credential_id=user.pk)
+    invitations_return(actor, user)
+    return _linked(actor, user, provider, subject)
 
 
 @transaction.atomic

@@ -8,6 +8,7 @@ settings.OPENID_PRIVATE_HOSTS may be elsewhere, and without TLS.
 import logging
 import ssl
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -68,6 +69,7 @@ class Endpoints:
     token: str
     jwks: str
     userinfo: str | None
+    is_issuer_told: bool  # with the code (RFC 9207)
 
 
 # By issuer: until when (time.monotonic) it is not asked again, and what it said of itself; None: nothing.
@@ -97,16 +99,22 @@ def discover(provider: Provider) -> Endpoints:
 def _discover(provider: Provider) -> Endpoints:
     document = _get(provider, provider.issuer.rstrip("/") + DISCOVERY)
     try:
-        if document["issuer"] != provider.issuer:
-            raise ValueError(f"it calls itself {document['issuer']!r}")
-        return Endpoints(
-            authorization=_endpoint(document["authorization_endpoint"]),
-            token=_endpoint(document["token_endpoint"]),
-            jwks=_endpoint(document["jwks_uri"]),
-            userinfo=_endpoint(document["userinfo_endpoint"]) if document.get("userinfo_endpoint") else None,
-        )
+        return endpoints_in(document, provider.issuer)
     except (KeyError, ValueError, TypeError, httpx.InvalidURL) as exc:
         raise _unavailable(provider, exc) from exc
+
+
+def endpoints_in(document: Mapping[str, Any], issuer: str) -> Endpoints:
+    """What a discovery document names. Raises ValueError and its like."""
+    if document["issuer"] != issuer:
+        raise ValueError(f"it calls itself {document['issuer']!r}")
+    return Endpoints(
+        authorization=_endpoint(document["authorization_endpoint"]),
+        token=_endpoint(document["token_endpoint"]),
+        jwks=_endpoint(document["jwks_uri"]),
+        userinfo=_endpoint(document["userinfo_endpoint"]) if document.get("userinfo_endpoint") else None,
+        is_issuer_told=document.get("authorization_response_iss_parameter_supported") is True,
+    )
 
 
 def _endpoint(url: str) -> str:

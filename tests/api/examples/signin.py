@@ -1,7 +1,9 @@
 """Signing in: passwords, codes, passkeys, OpenID providers, sessions."""
 
+from datetime import timedelta
+
 from controlplane.identity.models import User
-from controlplane.identity.services import user_create
+from controlplane.identity.services import token_issue, user_create
 from controlplane.signin import passwords
 from controlplane.signin.origin import Origin
 from controlplane.signin.sessions import begin
@@ -11,6 +13,7 @@ from tests.api.examples.story import Story
 from tests.api.people import PASSWORD, code
 from tests.api.test_openid import BACK, Staff
 
+MONTH = timedelta(days=30)
 NEW_PASSWORD = "four large blue windows"
 
 
@@ -84,3 +87,21 @@ def out(story: Story, browser: Caller) -> None:
     book.show(orla, "password_reset_confirm", reset=reset)
     book.show(orla, "password_reset_withdraw", reset=reset)
     book.show(story.oscar, "user_sessions_end", user=ada)
+
+
+def leaving(story: Story) -> None:
+    """Lea, an operator, leaves."""
+    book, lea = story.book, user_create(email="lea@cloud.example", is_operator=True)
+    named = {"user": str(lea.pk)}
+    tokens = [token_issue(lea, project=None, name=name, role="", lifetime=MONTH)[0] for name in ("nodes", "racks")]
+    book.show(story.oscar, "user_list")
+    book.show(story.oscar, "user_get", **named)
+    book.show(story.oscar, "platform_token_list")
+    book.show(story.oscar, "platform_token_revoke", token=str(tokens[0].pk))
+    book.show(story.oscar, "user_suspend", **named)
+    book.show(story.oscar, "user_reinstate", **named)
+    book.show(story.oscar, "user_duty_remove", **named)
+    auditor = user_create(email="ines@cloud.example", is_auditor=True)
+    own = token_issue(auditor, project=None, name="laptop", role="", lifetime=MONTH)[1]
+    book.show(Caller(token=own), "own_duty_remove")
+    book.show(story.oscar, "user_end", **named)

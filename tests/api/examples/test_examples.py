@@ -96,6 +96,7 @@ def book(
     signin.by_passkey(story, browser)
     signin.by_openid(story, Staff(issuer, Caller(token=None)), browser)
     signin.out(story, browser)
+    signin.leaving(story)
     return story.book
 
 

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from gettext import gettext as _
+from typing import Annotated
 
 import typer
 
-from andromede_cli.calls import Parameter, call_command, delete_command, given, list_command, rows, show_command
+from andromede_cli.calls import (
+    Parameter,
+    call_command,
+    delete_command,
+    filters,
+    given,
+    list_command,
+    option,
+    rows,
+    show_command,
+)
 from andromede_cli.command import DRY_RUN, command, group
 from andromede_cli.output import Column
 from andromede_cli.session import Session
@@ -42,6 +53,17 @@ RESETS = [
     Column(_("expires"), "expires_at"),
     Column("id", "id"),
 ]
+USERS = [
+    Column(_("email"), "email"),
+    Column(_("duty"), "duty"),
+    Column(_("state"), "state"),
+    Column(_("second factor"), "has_second_factor"),
+    Column(_("last sign-in"), "last_sign_in_at"),
+    Column(_("tokens"), "tokens"),
+    Column("id", "id"),
+]
+REVOKE_TOKENS = _("Also revoke the API tokens that were made in these sessions.")
+RevokeTokensOption = Annotated[bool, typer.Option("--revoke-tokens", help=REVOKE_TOKENS)]
 PROVIDERS = [Column(_("name"), "name"), Column(_("title"), "title")]
 
 
@@ -57,15 +79,39 @@ def register(app: typer.Typer) -> None:
     help = _("The OpenID providers of this control plane; see login --openid.")
     call_command(identities, "providers", help, "openid_providers.list", show=rows(PROVIDERS, "items"))
     app.add_typer(identities, name="identity")
-    users = group(_("Users; for operators."))
     user = given("user", "USER", _("By id or email."))
+    app.add_typer(_users(user), name="user")
+    app.add_typer(_password_resets(user), name="password-reset")
+
+
+def _users(user: Parameter) -> typer.Typer:
+    users = group(_("Users; for operators, and for auditors to look at."))
+    duty = option("duty", "--duty", _("Those with this duty: operator, support, auditor or none."), default=None)
+    narrowed = [*filters("email", "state"), duty]
+    call_command(users, "list", _("All of them."), "users.list", *narrowed, show=rows(USERS))
+    show_command(users, _("A user, by id or email."), "users.get", "USER")
+    reason = option("reason", "--reason", _("Why, for the audit of the platform."), default=None)
+    revoke = option("revoke_tokens", "--revoke-tokens", REVOKE_TOKENS, bool, False)
+    question = _("Suspend {user}? Nobody gets in as this user until they are reinstated.")
+    help = _("Suspend a user: sessions end, and tokens are refused.")
+    call_command(users, "suspend", help, "users.suspend", user, reason, revoke, question=question)
+    help = _("Reinstate a user who was suspended, or has ended.")
+    call_command(users, "reinstate", help, "users.reinstate", user)
+    question = _("End {user}? Memberships, duty, tokens and sessions end for good.")
+    help = _("End the account of somebody who leaves.")
+    call_command(users, "end", help, "users.end", user, question=question)
+    question = _("Take away the duty of {user} for the platform?")
+    help = _("Take away a user's duty for the platform.")
+    call_command(users, "take-duty", help, "users.duty_remove", user, question=question)
+    question = _("Lay down your duty for the platform? You cannot take it up again yourself.")
+    help = _("Lay down your own duty for the platform.")
+    call_command(users, "lay-down-duty", help, "own.duty_remove", question=question)
     question = _("End all sessions of {user}?")
     help = _("End all sessions of a user.")
     call_command(users, "end-sessions", help, "users.sessions_end", user, question=question)
     help = _("Make the secret of a link with which a new user sets a first password. It is shown once.")
     call_command(users, "password-link", help, "password_links.create", user)
-    app.add_typer(users, name="user")
-    app.add_typer(_password_resets(user), name="password-reset")
+    return users
 
 
 def _password_resets(user: Parameter) -> typer.Typer:
@@ -88,7 +134,8 @@ def _sessions() -> typer.Typer:
     delete_command(sessions, _("End sessions."), "sessions.end", "SESSION...", _("End {names}?"))
     question = _("End all sessions but this one?")
     help = _("End all but this one.")
-    call_command(sessions, "end-others", help, "sessions.end_others", question=question)
+    revoke = option("revoke_tokens", "--revoke-tokens", REVOKE_TOKENS, bool, False)
+    call_command(sessions, "end-others", help, "sessions.end_others", revoke, question=question)
     help = _("Prove again that it is you, before a sensitive change.")
     command(sessions, "verify", help, DRY_RUN)(verify)
     call_command(sessions, "methods", _("What your account can be opened with."), "sign.in_methods")
@@ -109,9 +156,9 @@ def _passwords() -> typer.Typer:
     return passwords
 
 
-def password_change(me: Session) -> None:
+def password_change(me: Session, revoke_tokens: RevokeTokensOption = False) -> None:
     old = ask_secret(_("Password:")) if me.client.sign.in_methods().has_password else None
-    me.client.password.change(old_password=old, new_password=ask_new_password())
+    me.client.password.change(old_password=old, new_password=ask_new_password(), revoke_tokens=revoke_tokens)
     say(_("Done."))
 
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from gettext import gettext as _
+from typing import Any
 
 import typer
 
 from andromede_cli.calls import DAYS, PROJECT, call_command, delete_command, given, list_command, option, secret
 from andromede_cli.command import group
 from andromede_cli.output import Column
+from andromede_cli.session import Session
+from andromede_cli.terminal import say
 
 TOKENS = [
     Column(_("name"), "name"),
     Column(_("role"), "role"),
+    Column(_("follows its owner"), "follows_owner", is_wide=True),
     Column(_("begins with"), "prefix"),
     Column(_("expires"), "expires_at"),
     Column(_("last used"), "last_used_at"),
@@ -28,10 +32,28 @@ LIST = {
     PROJECT: "tokens.list",
     "organization": "organizations.token_list",
     "own": "own.token_list",
+    "platform": "platform.token_list",
     "service_account": "service_accounts.token_list",
 }
 CREATE = {PROJECT: "tokens.create", "own": "own.token_create", "service_account": "service_accounts.token_create"}
-REVOKE = {PROJECT: "tokens.revoke", "organization": "organizations.token_revoke", "own": "own.token_revoke"}
+REVOKE = {
+    PROJECT: "tokens.revoke",
+    "organization": "organizations.token_revoke",
+    "own": "own.token_revoke",
+    "platform": "platform.token_revoke",
+}
+
+
+ROLE = _(
+    "What it may do at most. Without it a token that is not for one project may what its owner may, also what the "
+    "owner is given later."
+)
+
+
+def _made(me: Session, token: Any) -> None:
+    secret("secret")(me, token)
+    if token.follows_owner:
+        say(_("It has no role of its own: it may also what its owner is given later. --role limits it."))
 
 
 def register(app: typer.Typer) -> None:
@@ -43,7 +65,7 @@ def register(app: typer.Typer) -> None:
         _("Make a token. Its secret is shown once."),
         CREATE,
         given("name", "NAME"),
-        option("role", "--role", _("What it may do."), default=None),
+        option("role", "--role", ROLE, default=None),
         DAYS,
         option("verbs", "--verb", _("Only this, such as read; may be said several times."), list[str], None),
         option(
@@ -55,7 +77,7 @@ def register(app: typer.Typer) -> None:
         ),
         option("projects", "--in-project", _("Only in this project; may be said several times."), list[str], None),
         option("is_platform", "--for-platform", _("For the platform; for operators."), bool, False),
-        show=secret("secret"),
+        show=_made,
     )
     question = _("Revoke {names}? Whatever uses it stops working.")
     delete_command(tokens, _("Revoke tokens, by id."), REVOKE, "TOKEN...", question)

@@ -167,6 +167,9 @@ if TYPE_CHECKING:
     from andromede_sdk.models.totp import Totp as Totp
     from andromede_sdk.models.transfers import Transfer as Transfer
     from andromede_sdk.models.transfers import Transfers as Transfers
+    from andromede_sdk.models.users import Account as Account
+    from andromede_sdk.models.users import AccountAction as AccountAction
+    from andromede_sdk.models.users import AccountWithActions as AccountWithActions
     from andromede_sdk.models.users import User as User
     from andromede_sdk.models.volume_types import VolumeType as VolumeType
     from andromede_sdk.models.volumes import Volume as Volume
@@ -181,6 +184,9 @@ if TYPE_CHECKING:
     from andromede_sdk.models.zones import ZoneParty as ZoneParty
 
 PLACES = {
+    "Account": "andromede_sdk.models.users",
+    "AccountAction": "andromede_sdk.models.users",
+    "AccountWithActions": "andromede_sdk.models.users",
     "Action": "andromede_sdk.models.instances",
     "Address": "andromede_sdk.models.instances",
     "AffinityGroup": "andromede_sdk.models.affinity_groups",

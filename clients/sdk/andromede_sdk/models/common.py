@@ -430,6 +430,7 @@ class TokenWithSecret(Model):
     service_account: Named | None
     project: Named | None
     role: str
+    follows_owner: bool
     is_platform: bool
     verbs: list[str] | None
     kinds: list[str] | None

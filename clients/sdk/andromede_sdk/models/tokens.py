@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Token(Model):
     """`prefix` is the visible head of the secret. `role` empty: whatever its owner has. `verbs`, `kinds`, `projects`
-    null: not limited in that. `project`: the one that it is good in; null: wherever its owner has a role."""
+    null: not limited in that. `project`: the one that it is good in; null: wherever its owner has a role.
+    `follows_owner`: it has no role of its own, and so may also what its owner is given later; whoever has the secret by
+    then has that too."""
 
     id: str
     name: str
@@ -23,6 +25,7 @@ class Token(Model):
     service_account: Named | None
     project: Named | None
     role: str
+    follows_owner: bool
     is_platform: bool
     verbs: list[str] | None
     kinds: list[str] | None

@@ -9,6 +9,13 @@ from andromede_sdk.resource import Ask, Listing, Moment, Resource
 
 
 class Own(Resource):
+    def duty_remove(self, *, dry_run: bool = False) -> None:
+        """DELETE /v1/me/duty
+
+        `dry_run`: true: say only what would be; nothing is written.
+        """
+        return cast("None", self._scope.document(Ask("DELETE", "/v1/me/duty", query={"dry_run": dry_run or None})))
+
     def token_list(
         self,
         *,

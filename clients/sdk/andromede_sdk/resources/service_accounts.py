@@ -162,7 +162,8 @@ class ServiceAccounts(Resource):
     ) -> models.TokenWithSecret:
         """POST /v1/organizations/{organization}/service-accounts/{service_account}/tokens
 
-        One that is good in several projects. `projects`: in these alone. `role`: no more than this one anywhere.
+        One that is good in several projects. `projects`: in these alone. `role`: no more than this one anywhere; without
+        it the token may what its owner may, also what the owner is given later.
         `dry_run`: true: say only what would be; nothing is written.
         """
         return self._scope.one(

@@ -1,0 +1,179 @@
+"""Users are suspended, reinstated and ended, and lose a duty. One operator does that alone, at once; giving a duty is
+for whoever is at the machines of the control plane (manage.py)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q
+
+from controlplane.audit.services import record, record_in_all, record_of_organization
+from controlplane.identity.actor import Actor
+from controlplane.identity.errors import LastOperator, OrganizationNotFound, UserIsOver
+from controlplane.identity.holds import organization_hold
+from controlplane.identity.invitations import invitation_revoke
+from controlplane.identity.models import ApiToken, Invitation, Membership, User
+from controlplane.identity.tokens import session_tokens_revoke, tokens_revoke
+from controlplane.kernel import clock
+from controlplane.kernel.db import write_version
+from controlplane.kernel.errors import CloudError
+from controlplane.signin.models import Identity, Passkey, Password, PasswordLink, PasswordReset, RecoveryCode, Totp
+from controlplane.signin.sessions import end_silently
+
+NO_DUTY = {"is_operator": False, "is_auditor": False, "is_support": False}
+
+
+@transaction.atomic
+def user_suspend(actor: Actor, user: User, *, reason: str = "", revoke_tokens: bool = False) -> User:
+    """Nobody gets in as this user until they are reinstated: sessions end, tokens answer 401. Memberships, tokens and
+    duty stay. `revoke_tokens`: also revoke the tokens that sessions of theirs have issued, which may be of service
+    accounts. To suspend again changes nothing.
+
+    Raises:
+        RoleNeeded
+        LastOperator: nobody could operate the platform any more.
+        UserIsOver
+    """
+    actor.may_operate()
+    row = _held(user)
+    _need(_why_not_suspend(actor, row))
+    if revoke_tokens:
+        session_tokens_revoke(actor, row)
+    if row.suspended_at is None:
+        write_version(row, suspended_at=clock.now())
+        _put_out(row)
+        _record(actor, "user.suspend", row, reason=reason)
+    return row
+
+
+@transaction.atomic
+def user_reinstate(actor: Actor, user: User) -> User:
+    """Whoever was suspended gets in as before. Whoever has ended begins anew, with the address and nothing else: no
+    membership, no duty, nothing to sign in with. To reinstate again changes nothing.
+
+    Raises:
+        RoleNeeded
+    """
+    actor.may_operate()
+    row = _held(user)
+    if row.state == "active":
+        return row
+    if row.ended_at is not None:
+        for kind in (Password, Totp, RecoveryCode, Passkey, Identity, Membership):
+            kind._default_manager.filter(user=row).delete()
+    write_version(row, suspended_at=None, ended_at=None)
+    _record(actor, "user.reinstate", row)
+    return row
+
+
+@transaction.atomic
+def user_end(actor: Actor, user: User) -> None:
+    """For somebody who leaves: memberships, duty, sessions, tokens, links for passwords and invitations end, both the
+    invitations of the user and those that they made. So do the tokens that they issued for service accounts, whose
+    secrets they have seen. What they made stays, and the audit goes on naming them. To end again changes nothing.
+
+    An organization may be left without an owner; manage.py add_member gives it one.
+
+    Raises:
+        RoleNeeded, LastOperator
+    """
+    actor.may_operate()
+    places = _places_held(user)
+    row = _held(user)
+    if row.ended_at is not None:
+        return
+    _need(_why_not_lose(actor, row))
+    _put_out(row)
+    tokens_revoke(actor, list(ApiToken.objects.filter(Q(user=row) | Q(issuer_id=row.pk), revoked_at=None)))
+    waiting = Invitation.objects.filter(accepted_at=None, revoked_at=None, expires_at__gt=clock.now())
+    for invitation in waiting.filter(Q(email__iexact=row.email) | Q(invited_by=row)):
+        invitation_revoke(actor, invitation)
+    _record(actor, "user.end", row, duty=row.duty)
+    for place in places:
+        place.delete()
+        said = {"organization": str(place.organization_id), "user": str(row.pk), "role": str(place.role)}
+        record_of_organization(actor, "member.remove", place.organization_id, place.organization_id, **said)
+    write_version(row, ended_at=clock.now(), **NO_DUTY)
+
+
+@transaction.atomic
+def user_duty_remove(actor: Actor, user: User) -> None:
+    """The user operates, supports or audits the platform no more, with whatever credential; tokens for the platform are
+    revoked. Memberships stay. Everybody may lay down their own. To remove it again changes nothing.
+
+    Raises:
+        RoleNeeded, LastOperator
+    """
+    if actor.user_id != user.pk:
+        actor.may_operate()
+    row = _held(user)
+    if not row.duty:
+        return
+    _need(_why_not_lose(actor, row))
+    _record(actor, "user.duty_remove", row, duty=row.duty)
+    tokens_revoke(actor, list(ApiToken.objects.filter(user=row, is_platform=True, revoked_at=None)))
+    PasswordReset.objects.filter(asked_by=row, confirmed_at=None).delete()
+    write_version(row, **NO_DUTY)
+
+
+def allowed(actor: Actor, user: User) -> list[dict[str, Any]]:
+    """What can be done to the user in the state that they are in: each as ActionOut says it."""
+    refusals: Mapping[str, CloudError | None] = {
+        "suspend": _why_not_suspend(actor, user),
+        "reinstate": None,
+        "end": _why_not_lose(actor, user),
+        "duty-remove": _why_not_lose(actor, user),
+    }
+    return [
+        {"name": name, "is_allowed": refusal is None, "problem": None if refusal is None else refusal.as_document()}
+        for name, refusal in refusals.items()
+    ]
+
+
+def _held(user: User) -> User:
+    """The row as it is now, with those of all operators until the transaction ends: of two who put each other out, the
+    second finds that nobody else would be left."""
+    rows = User.objects.select_for_update(no_key=True).filter(Q(pk=user.pk) | Q(is_operator=True)).order_by("pk")
+    return next(row for row in rows if row.pk == user.pk)
+
+
+def _places_held(user: User) -> list[Membership]:
+    """The user's memberships, in organizations that are held: they come before users, as everywhere."""
+    for place in Membership.objects.filter(user=user).select_related("organization").order_by("organization"):
+        try:
+            organization_hold(place.organization)
+        except OrganizationNotFound:
+            continue  # nobody becomes a member of one that is deleted
+    return list(Membership.objects.filter(user=user))
+
+
+def _need(refusal: CloudError | None) -> None:
+    if refusal is not None:
+        raise refusal
+
+
+def _why_not_suspend(actor: Actor, user: User) -> CloudError | None:
+    return UserIsOver(email=user.email) if user.ended_at is not None else _why_not_lose(actor, user)
+
+
+def _why_not_lose(actor: Actor, user: User) -> CloudError | None:
+    """The last operator who is active. Whoever is at the machines of the control plane is no user, and may."""
+    if not user.is_operator or user.suspended_at is not None or actor.user_id is None:
+        return None
+    others = User.objects.filter(is_operator=True, suspended_at=None, ended_at=None).exclude(pk=user.pk)
+    return None if others.exists() else LastOperator(email=user.email)
+
+
+def _put_out(user: User) -> None:
+    """Streams and consoles end when they look next (STREAM_CHECK_S)."""
+    end_silently(user)
+    PasswordLink.objects.filter(user=user).delete()
+    PasswordReset.objects.filter(Q(user=user) | Q(asked_by=user, confirmed_at=None)).delete()
+
+
+def _record(actor: Actor, verb: str, user: User, **facts: Any) -> None:
+    """For the platform, with all that is known; and for each organization of the user, that it was done."""
+    record(actor, verb, user.pk, **facts)
+    places = list(Membership.objects.filter(user=user, organization__deleted_at=None).values_list("organization"))
+    if places:
+        record_in_all(actor, verb, user.pk, organization_ids=[place for (place,) in places])

@@ -1,0 +1,260 @@
+"""A person, a duty and a token for the platform are taken away at once, by one operator."""
+
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+import pytest
+from pytest_django import Settings
+
+from controlplane.audit.models import AuditRecord
+from controlplane.identity.actor import SYSTEM, Actor
+from controlplane.identity.credentials import actor_again
+from controlplane.identity.invitations import invitation_create
+from controlplane.identity.models import ApiToken, Invitation, Membership, Organization, Role, User
+from controlplane.identity.service_accounts import service_account_create
+from controlplane.identity.services import membership_set, organization_create, project_create, user_create
+from controlplane.identity.tokens import NewToken, account_token_create, own_token_create, token_issue
+from controlplane.kernel.errors import Unauthenticated
+from controlplane.signin import resets, users
+from controlplane.signin.models import PasswordLink, Session
+from controlplane.signin.origin import Origin
+from controlplane.signin.selectors import signed_in_again
+from controlplane.signin.sessions import begin
+from tests.api import people
+from tests.api.client import Caller
+from tests.api.people import Person, make_person
+
+pytestmark = pytest.mark.django_db
+MONTH = timedelta(days=30)
+
+
+@pytest.fixture(autouse=True)
+def quick(settings: Settings) -> None:
+    settings.PASSWORD_HASHERS = [people.QUICK]
+    settings.SECOND_FACTOR_DUTIES = []
+
+
+def caller_of(user: User) -> Caller:
+    return Caller(token=token_issue(user, project=None, name="laptop", role="", lifetime=MONTH)[1])
+
+
+def owner_of(organization: Organization) -> Actor:
+    return replace(SYSTEM, role=Role.OWNER, organization_id=organization.pk)
+
+
+def actor_of(session: Session) -> Actor:
+    found = signed_in_again(session.pk)
+    assert found is not None
+    return found.actor
+
+
+@dataclass
+class Place:
+    """Ada owns acme, and so does olga; otto and oscar are operators, ines is an auditor."""
+
+    acme: Organization
+    ada: Person
+    otto: Person
+    oscar: Person
+    ines: Person
+    as_otto: Caller = field(init=False)
+    as_ada: Caller = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.as_otto, self.as_ada = caller_of(self.otto.user), caller_of(self.ada.user)
+
+    def url(self, person: Person, more: str = "") -> str:
+        return f"/v1/users/{person.user.pk}{more}"
+
+    def put_out(self, person: Person, how: str, caller: Caller | None = None) -> int:
+        by = caller or self.as_otto
+        if how == "suspend":
+            return by.post(self.url(person, "/actions/suspend")).status
+        return by.delete(self.url(person, "/duty" if how == "duty" else "")).status
+
+
+@pytest.fixture
+def place(db: None) -> Place:
+    acme = organization_create(name="acme")
+    project_create(acme, name="web")
+    ada, _olga = (make_person(name, organization=acme, role="owner") for name in ("ada", "olga"))
+    otto, oscar = (make_person(name, is_operator=True) for name in ("otto", "oscar"))
+    return Place(acme, ada, otto, oscar, make_person("ines", is_auditor=True))
+
+
+def deeds(verb: str) -> list[AuditRecord]:
+    return list(AuditRecord.objects.filter(verb=verb))
+
+
+def test_operators_and_auditors_see_who_has_an_account(place: Place) -> None:
+    place.ada.signed_in()
+    for caller in (place.as_otto, caller_of(place.ines.user)):
+        listed = {each["email"]: each for each in caller.get("/v1/users").body["items"]}
+        assert listed["ada@people.example"] | {"id": 0, "created_at": 0, "updated_at": 0} == {
+            "id": 0,
+            "email": "ada@people.example",
+            "duty": "",
+            "state": "active",
+            "has_second_factor": False,
+            "last_sign_in_at": listed["ada@people.example"]["last_sign_in_at"],
+            "tokens": 1,
+            "suspended_at": None,
+            "ended_at": None,
+            "generation": 1,
+            "created_at": 0,
+            "updated_at": 0,
+        }
+        assert listed["ada@people.example"]["last_sign_in_at"] is not None
+        assert (listed["otto@people.example"]["duty"], listed["ines@people.example"]["duty"]) == ("operator", "auditor")
+    assert place.as_ada.get("/v1/users").status == 403
+    assert caller_of(make_person("sam", is_support=True).user).get("/v1/users").status == 403
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("duty=operator", ["oscar", "otto"]),
+        ("duty=auditor", ["ines"]),
+        ("duty=none", ["ada", "olga"]),
+        ("state=suspended", ["oscar"]),
+        ("state=active", ["ada", "ines", "olga", "otto"]),
+        ("email=ADA@people.example", ["ada"]),
+    ],
+)
+def test_the_list_is_narrowed(place: Place, query: str, found: list[str]) -> None:
+    assert place.put_out(place.oscar, "suspend") == 200
+    items = place.as_otto.get(f"/v1/users?{query}&sort=email").body["items"]
+    assert [each["email"].partition("@")[0] for each in items] == found
+
+
+def test_nobody_gets_in_as_somebody_suspended_and_nothing_is_lost(place: Place) -> None:
+    browser = place.ada.signed_in()
+    assert place.put_out(place.ada, "suspend") == 200
+    assert browser.get("/v1/me").status == 401
+    assert place.as_ada.get("/v1/me").problem[:2] == (401, "identity.user.suspended")
+    assert place.ada.sign_in().problem[:2] == (401, "identity.user.suspended")
+    assert place.ada.sign_in(password="wrong").problem[:2] == (401, "signin.refused")
+    assert place.as_otto.post(place.url(place.ada, "/actions/reinstate")).body["state"] == "active"
+    assert place.as_ada.get("/v1/me").body["memberships"][0]["role"] == "owner"
+    assert place.ada.sign_in().status == 201
+    assert browser.get("/v1/me").status == 401
+
+
+def test_somebody_who_leaves_leaves_nothing_that_opens(place: Place) -> None:
+    browser, user = place.ada.signed_in(), place.ada.user
+    session = Session.objects.get(user=user)
+    account = service_account_create(owner_of(place.acme), place.acme, name="ci", grants={None: "member"})
+    actor = actor_of(session)
+    of_account, _ = account_token_create(actor.within_organization(place.acme), account, NewToken("ci", "", MONTH))
+    invitation_create(owner_of(place.acme), place.acme, email="bob@people.example", role="viewer", lifetime_days=7)
+    Invitation.objects.update(invited_by=user)
+    resets.link_put(user)
+    other = organization_create(name="other")
+    invitation_create(owner_of(other), other, email=user.email.upper(), role="viewer", lifetime_days=7)
+    assert place.put_out(place.ada, "end") == 204
+    assert browser.get("/v1/me").status == 401
+    assert place.as_ada.get("/v1/me").problem[:2] == (401, "identity.user.ended")
+    assert place.ada.sign_in().problem[:2] == (401, "identity.user.ended")
+    assert not Membership.objects.filter(user=user).exists()
+    assert not ApiToken.objects.filter(user=user, revoked_at=None).exists()
+    assert ApiToken.objects.get(pk=of_account.pk).revoked_at is not None
+    assert not Invitation.objects.filter(revoked_at=None).exists()
+    assert not PasswordLink.objects.filter(user=user).exists()
+    assert place.as_otto.get(place.url(place.ada)).body["email"] == user.email
+    assert {str(each.organization_id) for each in deeds("user.end")} == {"None", str(place.acme.pk)}
+    assert [each.user_id for each in deeds("member.remove")] == [place.otto.user.pk]
+    assert place.put_out(place.ada, "end") == 204
+    assert len(deeds("user.end")) == 2
+
+
+def test_who_comes_back_has_the_address_and_nothing_else(place: Place) -> None:
+    place.put_out(place.ada, "end")
+    with pytest.raises(Exception, match="has ended"):
+        membership_set(place.acme, user=User.objects.get(pk=place.ada.user.pk), role=Role.VIEWER)
+    assert place.as_otto.post(place.url(place.ada, "/actions/suspend")).problem[:2] == (409, "identity.user.is_over")
+    assert place.as_otto.post(place.url(place.ada, "/actions/reinstate")).body["state"] == "active"
+    assert place.ada.sign_in().problem[:2] == (401, "signin.refused")
+    assert place.as_ada.get("/v1/me").problem[:2] == (401, "identity.token.revoked")
+
+
+def test_a_duty_is_taken_away_with_its_tokens(place: Place) -> None:
+    as_oscar = caller_of(place.oscar.user)
+    browser = place.oscar.signed_in()
+    assert as_oscar.get("/v1/nodes").status == 200
+    assert place.put_out(place.oscar, "duty") == 204
+    assert as_oscar.get("/v1/nodes").problem[:2] == (401, "identity.token.revoked")
+    assert browser.get("/v1/nodes").status == 403
+    [deed] = deeds("user.duty_remove")
+    assert (deed.user_id, deed.facts) == (place.otto.user.pk, {"duty": "operator"})
+
+
+def test_one_lays_down_ones_own_duty_and_nobody_elses(place: Place) -> None:
+    as_ines = caller_of(place.ines.user)
+    assert place.put_out(place.oscar, "duty", as_ines) == 403
+    assert as_ines.delete("/v1/me/duty").status == 204
+    assert User.objects.get(pk=place.ines.user.pk).duty == ""
+
+
+@pytest.mark.parametrize("how", ["suspend", "end", "duty"])
+def test_the_last_operator_is_not_taken_away_by_the_api(place: Place, how: str) -> None:
+    assert place.put_out(place.oscar, how) in (200, 204)
+    answer = place.as_otto.get(place.url(place.otto)).body["allowed_actions"]
+    assert {each["name"] for each in answer if not each["is_allowed"]} == {"suspend", "end", "duty-remove"}
+    assert place.put_out(place.otto, how) == 409
+    assert place.as_otto.get("/v1/nodes").status == 200
+    users.user_suspend(SYSTEM, place.otto.user)
+    assert place.as_otto.get("/v1/nodes").status == 401
+
+
+@pytest.mark.parametrize("how", ["suspend", "end"])
+def test_what_looks_again_ends(place: Place, how: str) -> None:
+    """As streams and consoles ask, every STREAM_CHECK_S."""
+    session, _ = begin(place.ada.user, Origin(), ["password"], is_two_factor=False)
+    token = ApiToken.objects.get(user=place.ada.user)
+    assert signed_in_again(session.pk) is not None
+    assert actor_again(token.pk) is not None
+    place.put_out(place.ada, how)
+    assert signed_in_again(session.pk) is None
+    with pytest.raises(Unauthenticated):
+        actor_again(token.pk)
+
+
+def test_a_token_for_the_platform_is_revoked_by_another_operator(place: Place) -> None:
+    as_oscar = caller_of(place.oscar.user)
+    as_oscar.get("/v1/me")
+    listed = {each["user"]["email"]: each for each in place.as_otto.get("/v1/platform/tokens").body["items"]}
+    assert set(listed) == {"otto@people.example", "oscar@people.example"}
+    assert listed["oscar@people.example"]["last_used_at"] is not None
+    url = f"/v1/platform/tokens/{listed['oscar@people.example']['id']}"
+    assert caller_of(place.ines.user).delete(url).status == 403
+    assert place.as_otto.delete(url).status == 204
+    assert as_oscar.get("/v1/me").problem[:2] == (401, "identity.token.revoked")
+    [deed] = deeds("token.revoke")
+    assert deed.user_id == place.otto.user.pk
+    of_ada = ApiToken.objects.get(user=place.ada.user)
+    assert place.as_otto.delete(f"/v1/platform/tokens/{of_ada.pk}").status == 404
+
+
+def test_a_dry_run_and_an_old_version_change_nothing(place: Place) -> None:
+    url = place.url(place.ada, "/actions/suspend")
+    tag = place.as_otto.get(place.url(place.ada)).headers["ETag"]
+    assert place.as_otto.post(f"{url}?dry_run=true").body["state"] == "suspended"
+    assert place.ada.sign_in().status == 201
+    assert place.as_otto.post(url, If_Match='"0.0"').status == 412
+    assert place.as_otto.post(url, {"reason": "theft"}, If_Match=tag).status == 200
+    assert [each.facts for each in deeds("user.suspend") if each.organization_id is None] == [{"reason": "theft"}]
+    assert place.as_otto.post(url).body["generation"] == 2
+    assert len(deeds("user.suspend")) == 2
+
+
+def test_tokens_that_sessions_made_go_when_it_is_asked_for(place: Place) -> None:
+    session, _ = begin(place.ada.user, Origin(), ["password"], is_two_factor=False)
+    made, _ = own_token_create(actor_of(session), NewToken("phone", "", MONTH))
+    place.as_otto.post(place.url(place.ada, "/actions/suspend"), {"revoke_tokens": True})
+    assert ApiToken.objects.get(pk=made.pk).revoked_at is not None
+
+
+def test_a_person_who_was_ended_is_not_made_again(place: Place) -> None:
+    place.put_out(place.ada, "end")
+    with pytest.raises(Exception, match="already"):
+        user_create(email=place.ada.user.email)

@@ -1,0 +1,33 @@
+"""manage.py takes away what the API does not: also of the last operator."""
+
+import io
+
+import pytest
+from django.core.management import call_command
+
+from controlplane.audit.models import AuditRecord
+from controlplane.identity.models import User
+from controlplane.identity.services import user_create
+
+pytestmark = pytest.mark.django_db
+EMAIL = "otto@cloud.example"
+
+
+def manage(*arguments: str) -> str:
+    out = io.StringIO()
+    call_command(*arguments, stdout=out, stderr=io.StringIO())
+    return out.getvalue()
+
+
+def test_the_last_operator_too() -> None:
+    user_create(email=EMAIL, is_operator=True)
+    manage("suspend_user", EMAIL, "--reason", "theft")
+    assert "otto@cloud.example\toperator\tsuspended\tno-second-factor\tnever\t0" in manage("list_users")
+    manage("reinstate_user", EMAIL)
+    manage("take_duty", EMAIL)
+    assert (User.objects.get().duty, User.objects.get().state) == ("", "active")
+    manage("end_user", EMAIL)
+    assert User.objects.get().state == "ended"
+    deed = AuditRecord.objects.get(verb="user.suspend")
+    assert deed.facts["reason"] == "theft"
+    assert "manage.py suspend_user" in deed.facts["by"]
