@@ -14,7 +14,7 @@ from scripts.stack import BIN, ROOT, Stack
 
 PLAYBOOK = ROOT / "ansible"
 ROLES = {path.name for path in (PLAYBOOK / "roles").iterdir()}
-SHARED = {"clock", "release", "database", "redis", "authority", "front", "process", "node"}
+SHARED = {"clock", "release", "database", "redis", "authority", "earlier", "front", "process", "node"}
 
 
 def roles_of(play: int) -> list[str]:
