@@ -59,9 +59,8 @@ READABLE = {
     "andromede-sentinel": ["sentinel_sentinel.key"],
     "andromede-watcher": ["watcher.key"],
     "andromede-webhooks": ["secret-key", "secret-key-fallbacks"],
-    "andromede-manage": ["officer.key"],
 }
-OTHER_USERS = ("andromede", "postgres", "redis", "www-data", "nobody")
+OTHER_USERS = ("andromede-manage", "andromede", "postgres", "redis", "www-data", "nobody")
 WELL = {
     "restart": {"answered": REQUESTS},
     "restore": {"kept": True, "lost": False},

@@ -114,6 +114,8 @@ def _settings(var: Path, *, is_durable: bool) -> dict[str, str]:
         # Of sessions that say nothing else, such as people's.
         "idle_in_transaction_session_timeout": "60s",
         "shared_buffers": "64MB",
+        # Whom it refuses something.
+        "log_line_prefix": "'%m [%p] %u '",
         "fsync": durable,
         "synchronous_commit": durable,
         "full_page_writes": durable,

@@ -34,6 +34,8 @@ class Command(BaseCommand):
             _grant("SELECT", [each for each in tables if rights.may_read(each) or each in SCHEMA_OF_ALL], role)
             written = [each for each in tables if rights.may_write(each) and each not in SCHEMA_OF_ALL]
             _grant("INSERT, UPDATE, DELETE", written, role)
+            for signature in rights.calls:
+                _run(sql.SQL("GRANT EXECUTE ON FUNCTION {} TO {}").format(sql.SQL(signature), role))
         self.stdout.write("as it was" if _rows(STATE) == before else "changed")
 
 
