@@ -134,12 +134,15 @@ def main() -> int:
 
 
 def grow_tree() -> None:
-    """The tree that all machines are unpacked from, and the key that opens them; made once."""
-    if not TREE.exists():
+    """The tree that all machines are unpacked from, anew when the roles ask for other packages; and the key that opens
+    them, made once."""
+    include, stamp = ",".join([*BARE, *sorted(packages())]), TREE.with_suffix(".packages")
+    if not stamp.exists() or stamp.read_text() != include:
         say("a tree of Debian")
-        include = ",".join([*BARE, *packages()])
+        TREE.unlink(missing_ok=True)
         command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={include}", SUITE, str(TREE)]
         subprocess.run(command, check=True)
+        stamp.write_text(include)
     if not KEY.exists():
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(KEY)], check=True)
 
@@ -366,7 +369,12 @@ def restored(run: Machine) -> dict[str, bool]:
     run.run("systemctl stop 'andromede-*.service' andromede-web.socket")
     run.run("cd /tmp && sudo -u postgres dropdb andromede")
     run.run("cd /tmp && sudo -u postgres createdb --owner andromede --template template0 andromede")
-    run.run("cd /tmp && sudo -u postgres pg_restore --dbname andromede $(ls /var/backups/andromede/*.dump)")
+    key = run.folder / "root" / "backup.key"  # it comes for this moment
+    shutil.copy(KEY, key)
+    dump = "$(ls /var/backups/andromede/*.dump.age | tail --lines 1)"
+    restore = "sudo -u postgres pg_restore --dbname andromede"
+    run.run(f"set -o pipefail; cd /tmp && age --decrypt --identity /root/backup.key {dump} | {restore}")
+    key.unlink()
     run.run("systemctl start andromede-web.socket $(cd /etc/systemd/system && ls andromede-*.service | grep -v backup)")
     names = rows(run, ORGANIZATIONS)
     return {name: name in names for name in ("kept", "lost")}

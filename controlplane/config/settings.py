@@ -307,6 +307,9 @@ OPERATIONS_PER_PROJECT = env.integer("OPERATIONS_PER_PROJECT", 6, minimum=1)
 FREE_SPACE_MIN_MIB = env.integer("FREE_SPACE_MIN_MIB", 2048, minimum=0)
 DATABASE_DIR = env.path("DATABASE_DIR", VAR_DIR)
 
+# What is touched when a backup of the database is where it is safe; empty: nothing, and the watcher tells of none.
+BACKUP_STAMP_FILE = env.text("BACKUP_STAMP_FILE", "")
+
 # Images: where they are kept (shared by web and worker), and what is accepted.
 IMAGES_DIR = env.path("IMAGES_DIR", VAR_DIR / "images")
 IMAGE_MAX_BYTES = env.integer("IMAGE_MAX_BYTES", 50 * 2**30)
