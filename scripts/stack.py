@@ -31,6 +31,8 @@ OFFICER = "Officer of the demo"
 LONELY = ("--without-gossip", "--without-mingle", "--without-heartbeat")
 # Processes that are one in what they are trusted with.
 TRUSTS = {"transfer": "worker", "periodic": "worker"}
+# They seal nothing, and sign with keys of their own.
+WITHOUT_SECRET_KEY = ("signer", "sentinel", "watcher")
 START_LIMIT_S = 60
 STOP_LIMIT_S = 10
 
@@ -249,6 +251,8 @@ def _own(name: str) -> dict[str, str]:
     """What only one process has in its environment: each is another role in the database, as the playbook has it."""
     trust = TRUSTS.get(name, name)
     role = {"ANDROMEDE_DB_USER": database_roles.PREFIX + trust} if trust in database_roles.ROLES else {}
+    if name in WITHOUT_SECRET_KEY:
+        role |= {"ANDROMEDE_SECRET_KEY": "", "ANDROMEDE_SECRET_KEY_FILE": os.devnull}
     return role | ({"ANDROMEDE_PROCESS": "web"} if name == "web" else {})
 
 

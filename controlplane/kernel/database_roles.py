@@ -23,11 +23,12 @@ PARTITIONS = (
 
 @dataclass(frozen=True)
 class Rights:
-    """Patterns of the names of tables. `writes`: but for what is `kept` from it. `hidden`: not even read; all else is.
-    `calls`: functions of the owner's."""
+    """Patterns of the names of tables. `writes`: but for what is `kept` from it. `removes`: whose rows it deletes, and
+    does not write. `hidden`: not even read; all else is. `calls`: functions of the owner's."""
 
     writes: tuple[str, ...]
     kept: tuple[str, ...] = ()
+    removes: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
     calls: tuple[str, ...] = ()
 
@@ -36,6 +37,9 @@ class Rights:
 
     def may_write(self, table: str) -> bool:
         return self._is_in(table, self.writes) and not self._is_in(table, self.kept)
+
+    def may_delete(self, table: str) -> bool:
+        return self.may_write(table) or self._is_in(table, self.removes)
 
     @staticmethod
     def names(pattern: str, table: str) -> bool:
@@ -59,6 +63,7 @@ ROLES: Mapping[str, Rights] = {
             "audit_witness",
             "metrics_*",
         ),
+        removes=("network_segment", "network_segmentcopy"),  # with their network
     ),
     "stream": Rights(
         writes=(

@@ -12,7 +12,7 @@ from jinja2 import Environment, StrictUndefined
 from controlplane.kernel.database_roles import PREFIX
 from controlplane.kernel.database_roles import ROLES as ROLES_OF_DATABASE
 from scripts.ansible_lab import EXPOSURE_MAX, EXPOSURE_MAX_OF_OTHERS
-from scripts.stack import BIN, ROOT, TRUSTS, Stack
+from scripts.stack import BIN, ROOT, TRUSTS, WITHOUT_SECRET_KEY, Stack
 
 PLAYBOOK = ROOT / "ansible"
 ROLES = {path.name for path in (PLAYBOOK / "roles").iterdir()}
@@ -157,7 +157,7 @@ def test_a_process_is_given_its_own_keys_alone(units: Path, process: str, user: 
     assert given == keys
     assert said(unit, "(?:User|Group)=(.*)") == [f"andromede-{user}"] * 2
     assert f"ANDROMEDE_DB_USER=andromede_{user}" in said(unit, "Environment=(.*)")
-    assert "StateDirectory" not in unit
+    assert ("ANDROMEDE_SECRET_KEY=" in said(unit, "Environment=(.*)")) == (process in WITHOUT_SECRET_KEY)
 
 
 def said(unit: str, pattern: str) -> list[str]:

@@ -1,3 +1,4 @@
+from collections.abc import Iterable
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -32,16 +33,17 @@ class Command(BaseCommand):
             _run(sql.SQL("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {}").format(role))
             _run(sql.SQL("GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {}").format(role))
             _grant("SELECT", [each for each in tables if rights.may_read(each) or each in SCHEMA_OF_ALL], role)
-            written = [each for each in tables if rights.may_write(each) and each not in SCHEMA_OF_ALL]
-            _grant("INSERT, UPDATE, DELETE", written, role)
+            own = [each for each in tables if each not in SCHEMA_OF_ALL]
+            _grant("INSERT, UPDATE", filter(rights.may_write, own), role)
+            _grant("DELETE", filter(rights.may_delete, own), role)
             for signature in rights.calls:
                 _run(sql.SQL("GRANT EXECUTE ON FUNCTION {} TO {}").format(sql.SQL(signature), role))
         self.stdout.write("as it was" if _rows(STATE) == before else "changed")
 
 
-def _grant(rights: str, tables: list[str], role: sql.Identifier) -> None:
-    if tables:
-        names = sql.SQL(", ").join(map(sql.Identifier, tables))
+def _grant(rights: str, tables: Iterable[str], role: sql.Identifier) -> None:
+    if named := [*map(sql.Identifier, tables)]:
+        names = sql.SQL(", ").join(named)
         _run(sql.SQL("GRANT {} ON {} TO {}").format(sql.SQL(rights), names, role))
 
 
