@@ -106,4 +106,11 @@ MIGRATIONS = (
     -- Why the agent stopped the guest by itself; empty when it did not.
     ALTER TABLE guest ADD COLUMN stop_reason TEXT NOT NULL DEFAULT '';
     """,
+    """
+    -- As which user each guest runs; no two share one.
+    CREATE TABLE guest_user (
+        id TEXT PRIMARY KEY,
+        uid INTEGER NOT NULL UNIQUE
+    ) WITHOUT ROWID;
+    """,
 )

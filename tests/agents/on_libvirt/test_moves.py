@@ -13,12 +13,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from uuid import UUID
 
 import grpc
 import pytest
 
 from agents.lab import Lab, LabNode
 from agents.lab.shell import wait_until
+from agents.node.guest_users import GuestUsers
 from agents.protocol import agent_pb2 as pb
 from tests.agents import wishes
 from tests.agents.conftest import refusal
@@ -56,6 +58,7 @@ class Traveller:
     def check(self, at: LabAgent) -> None:
         """It runs there and nowhere else, has what it kept, and goes on counting without a gap."""
         assert self.trip.runs_only_at(at), self.trip.domains()
+        assert self.trip.user_at(at) in GuestUsers().candidates(UUID(self.trip.id))
         assert self.ssh("md5sum /kept", at=at).split()[0] == self.digest
         on_the_disk = "echo 3 >/proc/sys/vm/drop_caches; dd if=/dev/vdb bs=1024 count=8192 2>/dev/null | md5sum"
         assert self.ssh(on_the_disk, at=at).split()[0] == self.digest
