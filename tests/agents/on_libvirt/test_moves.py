@@ -236,7 +236,6 @@ def test_nobody_brings_a_guest_past_the_agents(traveller: Traveller) -> None:
 
 
 HOSTILE = {
-    "the root user": ("</domain>", "<seclabel type='static' model='dac'><label>+0:+0</label></seclabel></domain>"),
     "another bridge": ("<source bridge='br", "<source bridge='xx"),
     "another tap": ("<target dev='tap", "<target dev='xxx"),
 }
@@ -248,7 +247,9 @@ def test_a_source_that_was_taken_over_brings_the_guest_as_it_is_to_be_and_not_ot
     trip.make_ready()
     target = f"qemu+tls://{trip.destination.node.address}/system?pkipath=/etc/libvirt/pki"
     honest = trip.source.node.exec(["virsh", "dumpxml", "--migratable", trip.name]).stdout
-    for old, new in HOSTILE.values():
+    user = trip.user_at(trip.source)
+    root = {"the root user": (f"<label>+{user}:+{user}</label>", "<label>+0:+0</label>")}
+    for old, new in (root | HOSTILE).values():
         assert old in honest
         by_hand = ["virsh", "migrate", "--live", "--p2p", "--tls", "--copy-storage-inc", "--xml", "/dev/stdin"]
         done = trip.source.node.exec([*by_hand, trip.name, target], check=False, stdin=honest.replace(old, new, 1))
