@@ -5,6 +5,7 @@ from pathlib import Path
 from uuid import UUID
 
 from agents.node.adapters.base import Adapters
+from agents.node.guest_users import GuestUsers
 from agents.node.hook.state import HookState, InstalledHook
 from agents.node.lease import Lease
 from agents.node.ledger import Ledger
@@ -43,6 +44,7 @@ class Node:
     needs_confinement: bool = False
     """Whether it may carry guests only if libvirt confines them by a kernel module."""
     self_test: Verdict = field(default_factory=lambda: Verdict(has_passed=True))
+    guest_users: GuestUsers = field(default_factory=GuestUsers)
     locks: ResourceLocks = field(default_factory=ResourceLocks)
 
     @property

@@ -12,6 +12,7 @@ definition of the release before pass here.
 import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 from uuid import UUID
 
@@ -69,13 +70,16 @@ def printed(root: ET.Element) -> str:
     return ET.tostring(root, encoding="unicode")
 
 
-def check(guest: GuestSpec, root: ET.Element, *, is_prepared: bool = False) -> None:
+def check(guest: GuestSpec, root: ET.Element, *, is_prepared: bool = False, may_share_user: bool = False) -> None:
     """`is_prepared`: libvirt has prepared the start and added what it chooses itself (socket paths, labels). Such
     values are refused in a definition that comes from elsewhere. A backing chain of the guest's own images is not.
+    `may_share_user`: it may have been started by an agent that gave guests no users of their own, and then names none.
 
     Raises:
         ForeignDomain: the domain is not the one that the agent would define for this guest.
     """
+    if may_share_user and root.find("seclabel[@model='dac'][@type='static']") is None:
+        guest = replace(guest, user=None)
     virt_type = root.get("type")
     if virt_type not in ("kvm", "qemu"):
         raise ForeignDomain(f"its hypervisor is {virt_type!r}")

@@ -118,12 +118,13 @@ def _added(guest: GuestSpec) -> list[Rule]:
         Rule("devices/disk/backingStore", {"type": "file", "index": f"({NUMBER})?"}),
         Rule("devices/disk/backingStore/format", {"type": "qcow2|raw"}),
         Rule("devices/disk/backingStore/source", {"file": images, "index": f"({NUMBER})?"}),
+        Rule("devices/disk/backingStore/source/seclabel", {"model": "dac", "relabel": "no"}),
         Rule("devices/disk/backingStore/backingStore"),
         Rule("currentMemory", {"unit": "KiB"}, text=str(guest.memory_mib * 1024)),
         Rule("resource"),
         Rule("resource/partition", text="/machine"),
-        Rule("seclabel", {"type": "dynamic", "model": "dac", "relabel": "yes"}),
         Rule("seclabel", {"type": "dynamic", "model": "apparmor|selinux", "relabel": "yes"}),
+        *([Rule("seclabel", {"type": "dynamic", "model": "dac", "relabel": "yes"})] if guest.user is None else []),
         Rule("devices/console", {"type": "unix"}),
         Rule("devices/console/source", {"mode": "bind", "path": serial}),
         Rule("devices/console/log", {"file": log, "append": "on"}),
@@ -153,10 +154,13 @@ def _prepared(guest: GuestSpec) -> list[Rule]:
 
 def _labels(guest: GuestSpec) -> list[Rule]:
     profile, selinux = re.escape(f"libvirt-{guest.id}"), r"[a-z_]+:[a-z_]+:svirt_[a-z_]+:s0:c\d{1,4},c\d{1,4}"
-    label = rf"\+\d{{1,10}}:\+\d{{1,10}}|{profile}|{selinux}"
+    if guest.user is None:
+        label = rf"\+\d{{1,10}}:\+\d{{1,10}}|{profile}|{selinux}"
+        return [Rule("seclabel/label", text=label), Rule("seclabel/imagelabel", text=label)]
+    user = rf"\+{guest.user}:\+{guest.user}"
     return [
-        Rule("seclabel/label", text=label),
-        Rule("seclabel/imagelabel", text=label),
+        Rule("seclabel/label", text=f"{profile}|{selinux}"),
+        Rule("seclabel/imagelabel", text=f"{user}|{profile}|{selinux}"),
     ]
 
 

@@ -42,6 +42,8 @@ def domain(guest: GuestSpec, *, virt_type: VirtType) -> str:
     for event, action in (("poweroff", "destroy"), ("reboot", "restart"), ("crash", "destroy")):
         _text(root, f"on_{event}", action)
     root.append(_devices(guest))
+    if guest.user is not None:
+        root.append(_own_user(guest.user))
     return _print(root)
 
 
@@ -49,6 +51,7 @@ def disk(plugged: GuestDisk, *, target: str, boot_order: int | None = None) -> E
     element = ET.Element("disk", type="file", device="disk")
     ET.SubElement(element, "driver", name="qemu", type="qcow2", discard="unmap")
     ET.SubElement(element, "source", file=str(plugged.path))
+    element.append(_below(plugged))
     ET.SubElement(element, "target", dev=target, bus="virtio")
     if plugged.is_read_only:
         ET.SubElement(element, "readonly")
@@ -56,6 +59,19 @@ def disk(plugged: GuestDisk, *, target: str, boot_order: int | None = None) -> E
     if boot_order is not None:
         ET.SubElement(element, "boot", order=str(boot_order))
     return element
+
+
+def _below(plugged: GuestDisk) -> ET.Element:
+    """What the disk is a layer over. libvirt would else believe the disk's own header, which QEMU writes; and it would
+    give the image, which many guests read, to the guest that started last."""
+    if plugged.image is None:
+        return ET.Element("backingStore")
+    below = ET.Element("backingStore", type="file")
+    ET.SubElement(below, "format", type=plugged.image_format.value)
+    source = ET.SubElement(below, "source", file=str(plugged.image))
+    ET.SubElement(source, "seclabel", model="dac", relabel="no")
+    ET.SubElement(below, "backingStore")
+    return below
 
 
 def disk_text(plugged: GuestDisk, *, target: str) -> str:
@@ -169,6 +185,13 @@ def _devices(guest: GuestSpec) -> ET.Element:
     random = ET.SubElement(devices, "rng", model="virtio")
     _text(random, "backend", "/dev/urandom", model="random")
     return devices
+
+
+def _own_user(user: int) -> ET.Element:
+    """libvirt makes the guest's files and sockets this user's when it starts."""
+    label = ET.Element("seclabel", type="static", model="dac", relabel="yes")
+    _text(label, "label", f"+{user}:+{user}")
+    return label
 
 
 def _seed(guest: GuestSpec) -> ET.Element:

@@ -11,7 +11,7 @@ had answered could let a late duplicate revive a removed guest. That costs one f
 
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,7 +22,7 @@ from uuid import UUID
 
 from agents.node import codec
 from agents.node.adapters.base import ImageFormat, MovePhase, PortSpec
-from agents.node.errors import GenerationReused, NotFound, StaleGeneration
+from agents.node.errors import AdapterError, GenerationReused, NotFound, StaleGeneration
 from agents.node.schema import MIGRATIONS
 from agents.node.wishes import (
     ArrivalWish,
@@ -197,6 +197,25 @@ class Ledger:
     def forget_progress(self, instance_id: UUID) -> None:
         with self.transaction():
             self.execute("DELETE FROM guest WHERE id = ?", str(instance_id))
+
+    def guest_user(self, instance_id: UUID, candidates: Iterable[int]) -> int:
+        """The user that the guest runs as: kept until it is forgotten, and no other guest's meanwhile.
+
+        Raises:
+            AdapterError: other guests have all the candidates.
+        """
+        with self.transaction():
+            known = self.execute("SELECT uid FROM guest_user WHERE id = ?", str(instance_id))
+            if known:
+                return int(str(known[0][0]))
+            for uid in candidates:
+                if not self.execute("SELECT 1 FROM guest_user WHERE uid = ?", uid):
+                    self.execute("INSERT INTO guest_user VALUES (?, ?)", str(instance_id), uid)
+                    return uid
+        raise AdapterError(f"No user is left for guest {instance_id} in this node's range of them.", retryable=False)
+
+    def forget_user(self, instance_id: UUID) -> None:
+        self.execute("DELETE FROM guest_user WHERE id = ?", str(instance_id))
 
     def move(self, instance_id: UUID) -> Move | None:
         """The last departure of the guest from this node."""

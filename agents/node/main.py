@@ -22,6 +22,7 @@ from agents.node.adapters.fake import FakeCapacity, FakeNode
 from agents.node.adapters.pools import NAME, Pools
 from agents.node.adapters.watchdog import Watchdog
 from agents.node.context import Node, Verdict, boot_id
+from agents.node.guest_users import GuestUsers
 from agents.node.hook import script
 from agents.node.hook.server import HookServer
 from agents.node.hook.state import InstalledHook
@@ -77,6 +78,7 @@ class Config:
     watchdog: Path | None = None
     watchdog_timeout_s: int = WATCHDOG_TIMEOUT_S
     needs_confinement: bool = False
+    guest_users: GuestUsers = field(default_factory=GuestUsers)
 
 
 class Beside(Protocol):
@@ -169,6 +171,7 @@ def _node(config: Config, credentials: pki.Credentials, adapters: Adapters) -> N
         lease=lease,
         hook=config.hook,
         needs_confinement=config.needs_confinement,
+        guest_users=config.guest_users,
         self_test=Verdict(has_passed=config.hook is None),
         inventory_interval_s=config.inventory_interval_s,
     )
@@ -202,6 +205,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         watchdog=options.watchdog,
         watchdog_timeout_s=options.watchdog_timeout_s,
         needs_confinement=options.confinement == "required",
+        guest_users=options.guest_users,
     )
     server = serve(config, _fake(config, options) if options.adapter == "fake" else _libvirt(config, options))
     if options.observe:
@@ -381,6 +385,20 @@ def _add_protection(parser: argparse.ArgumentParser) -> None:
         choices=("required", "optional"),
         help="optional: carry guests also where libvirt has no AppArmor or SELinux to confine QEMU (labs)",
     )
+    parser.add_argument(
+        "--guest-users",
+        type=_users,
+        default=GuestUsers(),
+        metavar="FIRST-LAST",
+        help="numbers of users and groups that nobody else has, of which each guest gets one; the same on all nodes",
+    )
+
+
+def _users(text: str) -> GuestUsers:
+    try:
+        return GuestUsers.parse(text)
+    except ValueError as exc:
+        raise argparse.ArgumentTypeError(str(exc)) from exc
 
 
 def _add_lease(parser: argparse.ArgumentParser) -> None:

@@ -112,4 +112,11 @@ MIGRATIONS = (
     ALTER TABLE resource ADD COLUMN quiet_since INTEGER;
     CREATE INDEX resource_removed ON resource (quiet_since) WHERE phase = 'removed';
     """,
+    """
+    -- As which user each guest runs; no two share one.
+    CREATE TABLE guest_user (
+        id TEXT PRIMARY KEY,
+        uid INTEGER NOT NULL UNIQUE
+    ) WITHOUT ROWID;
+    """,
 )

@@ -1,5 +1,6 @@
 """Domains as libvirt 11.3 shows them, honest ones and those that a node sends which was taken over."""
 
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -108,6 +109,52 @@ def test_a_guest_that_libvirt_confines_passes(model: str, label: str, of_images:
     confined = element(f"<seclabel type='dynamic' model='{model}' relabel='yes'>{labels}</seclabel>")
     for name in ("start", "start-arrival", "arrived"):
         check(name, confined(text_of(name)))
+
+
+USER = 1_900_000_000
+MINE = f"<seclabel type='static' model='dac' relabel='yes'><label>+{USER}:+{USER}</label></seclabel>"
+PREPARED = MINE.replace("</seclabel>", f"<imagelabel>+{USER}:+{USER}</imagelabel></seclabel>")
+
+
+def with_user(name: str, label: str) -> str:
+    """As libvirt shows a guest with a user of its own. The other guests here are of an agent that gave them none."""
+    text = re.sub(r"<seclabel type='dynamic' model='dac'.*?</seclabel>", "", text_of(name), flags=re.DOTALL)
+    return element(label)(text)
+
+
+def check_user(name: str, text: str, *, may_share_user: bool = False) -> None:
+    spec, is_prepared = SHOWN[name]
+    own = replace(spec, user=USER)
+    domain_check.check(own, domain_check.read(text), is_prepared=is_prepared, may_share_user=may_share_user)
+
+
+@pytest.mark.parametrize("may_share_user", [False, True])
+@pytest.mark.parametrize("name", SHOWN)
+def test_a_guest_has_exactly_its_own_user(name: str, may_share_user: bool) -> None:
+    _, is_prepared = SHOWN[name]
+    for label in (MINE, PREPARED) if is_prepared else (MINE,):
+        check_user(name, with_user(name, label), may_share_user=may_share_user)
+    another = [
+        MINE.replace(str(USER), "0"),
+        MINE.replace(f":+{USER}", ":+0"),
+        MINE.replace(str(USER), str(USER + 1)),
+        MINE.replace("relabel='yes'", "relabel='no'"),
+        MINE.replace(f"<label>+{USER}:+{USER}</label>", ""),
+        MINE + "<seclabel type='dynamic' model='dac' relabel='yes'/>",
+        PREPARED.replace(f"<imagelabel>+{USER}", "<imagelabel>+0"),
+        "<seclabel type='none' model='dac'/>",
+        "<seclabel model='dac' relabel='yes'><label>+0:+0</label></seclabel>",
+    ]
+    for label in another:
+        with pytest.raises(ForeignDomain):
+            check_user(name, with_user(name, label), may_share_user=may_share_user)
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_a_guest_from_before_there_were_users_may_arrive_and_not_start(name: str) -> None:
+    check_user(name, text_of(name), may_share_user=True)
+    with pytest.raises(ForeignDomain):
+        check_user(name, text_of(name))
 
 
 def test_the_order_of_disks_and_their_names_in_the_guest_are_libvirt_s() -> None:

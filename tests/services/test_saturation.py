@@ -73,7 +73,7 @@ def test_hung_nodes_stop_neither_liveness_nor_recoveries(
 
     def hang(*_: object, **__: object) -> None:
         hanging.release()
-        assert go_on.wait(PATIENCE_S)
+        go_on.wait()  # longer than anybody here waits for anything
 
     monkeypatch.setattr(FakeHypervisor, "undefine", hang)
     deletions = [instance_delete(cloud.tenant.actor, instance) for instance in instances]

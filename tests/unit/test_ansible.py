@@ -123,6 +123,7 @@ def test_the_agent_demands_confinement_where_libvirt_does(tmp_path: Path, confin
     given = {"release_folder": "/r", "node_address": "10.0.7.7:7443", "node_confinement": confinement}
     write(unit, PLAYBOOK / f"roles/node/templates/{unit.name}.j2", defaults("node") | given)
     assert ("--confinement optional" in unit.read_text()) == is_optional
+    assert f"--guest-users {defaults('node')['node_guest_users']}" in unit.read_text()
 
 
 def test_the_agent_shares_the_mounts_of_its_node_and_may_ask_for_the_clock(units: Path) -> None:

@@ -248,6 +248,7 @@ class GuestDisk:
     path: Path
     is_read_only: bool = False
     image: Path | None = None
+    image_format: ImageFormat = ImageFormat.QCOW2
 
     @property
     def serial(self) -> str:
@@ -264,7 +265,8 @@ class GuestNic:
 
 @dataclass(frozen=True, slots=True)
 class GuestSpec:
-    """All that a hypervisor must know of a guest. `disks` starts with the root disk."""
+    """All that a hypervisor must know of a guest. `disks` starts with the root disk. `user`: the number of the user and
+    of the group that it runs as; None: those that the hypervisor has for all."""
 
     id: UUID
     project_id: UUID
@@ -276,6 +278,7 @@ class GuestSpec:
     seed: Path
     console_log: Path
     serial_socket: Path
+    user: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,7 @@ class LibvirtHypervisor:
         if text is None:
             return
         try:
-            domain_check.check(guest, domain_check.read(text), is_prepared=True)
+            domain_check.check(guest, domain_check.read(text), is_prepared=True, may_share_user=True)
         except ForeignDomain as exc:
             raise GuestForeign(guest.id, str(exc)) from exc
 

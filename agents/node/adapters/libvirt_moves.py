@@ -12,7 +12,6 @@ import hashlib
 import hmac
 import logging
 import re
-import shutil
 import socket
 import threading
 import time
@@ -33,6 +32,7 @@ from agents.node.adapters.pools import Pools
 from agents.node.adapters.roads.door import LIBVIRT, Address, Door
 from agents.node.adapters.roads.passage import Passage
 from agents.node.adapters.roads.proof import NotLetIn, Self
+from agents.node.adapters.roads.sockets import MoveSockets
 from agents.node.domainxml import firmware_variables
 from agents.node.errors import AdapterError, HypervisorUnavailable, MoveCancelled, Stopping
 
@@ -94,12 +94,9 @@ class LibvirtMoves:
         Raises:
             OSError: the address of the door cannot be listened on.
         """
-        shutil.rmtree(folder, ignore_errors=True)  # sockets of moves that ended with an earlier agent
-        folder.mkdir(parents=True)
-        folder.chmod(0o711)
         self._uri = uri
         self._hypervisor = hypervisor
-        self._folder = folder
+        self._sockets = MoveSockets(folder)
         self._node = node
         self._address = door
         self._pools = pools
@@ -118,9 +115,8 @@ class LibvirtMoves:
         if self._address is None:
             raise AdapterError("This node takes in no guests: its agent has no address for them.", retryable=False)
         token = self._token(guest.id, certificate_sha256)
-        folder = self._folder / token
-        folder.mkdir(exist_ok=True)
-        folder.chmod(0o733)  # QEMU makes sockets in it, perhaps as an unprivileged user; nobody else knows the name
+        folder = self._sockets.make(guest.id, token)
+        folder.chmod(0o733)  # QEMU makes sockets in it, as an unprivileged user; nobody else knows the name
         with self._lock:
             self._expected[guest.id] = _Expected(token, certificate_sha256, is_off)
         return f"{SCHEME}://{self._address}/{token}"
@@ -131,7 +127,7 @@ class LibvirtMoves:
         if self._door is not None:
             self._door.throw_out(guest_id)
         if expected is not None:
-            shutil.rmtree(self._folder / expected.token, ignore_errors=True)
+            self._sockets.remove(guest_id, expected.token)
 
     def expects(self, guest_id: UUID, fingerprint: str) -> bool:
         with self._lock:
@@ -143,7 +139,7 @@ class LibvirtMoves:
             expected = self._expected.get(guest_id)
         if expected is None or channel not in CHANNELS:
             raise NotLetIn(f"Nothing is called {channel!r} here.")
-        path = self._libvirt_socket if channel == LIBVIRT else str(self._folder / expected.token / channel)
+        path = self._libvirt_socket if channel == LIBVIRT else str(self._sockets.path(expected.token) / channel)
         local = socket.socket(socket.AF_UNIX)
         try:
             local.connect(path)
@@ -177,11 +173,12 @@ class LibvirtMoves:
     def send(self, guest_id: UUID, route: Route, manner: Manner) -> Sent:
         to, token = _parsed(route.uri)
         passage = Passage(guest_id, self._node, to, certificate_sha256=route.certificate_sha256)
-        with self._kept(guest_id, passage):
+        with self._kept(guest_id, passage, token):
             passage.knock()
             self._send_variables(guest_id, passage)
-            passage.open(self._folder / token, CHANNELS)
-            watch = self._migrate(guest_id, passage, self._folder / token, manner)
+            folder = self._sockets.make(guest_id, token)
+            passage.open(folder, CHANNELS)
+            watch = self._migrate(guest_id, passage, folder, manner)
         pause_s = watch.went_on_at - watch.stood_still_at if watch.stood_still_at else 0
         return Sent(_progress(watch.stats), round(pause_s * 1000))
 
@@ -216,7 +213,7 @@ class LibvirtMoves:
         return hmac.new(self._node.credentials.key, text, hashlib.sha256).hexdigest()[:16]
 
     @contextmanager
-    def _kept(self, guest_id: UUID, passage: Passage) -> Iterator[None]:
+    def _kept(self, guest_id: UUID, passage: Passage, token: str) -> Iterator[None]:
         with self._lock:
             if self._is_closed:
                 raise Stopping()
@@ -227,6 +224,7 @@ class LibvirtMoves:
             with self._lock:
                 del self._passages[guest_id]
             passage.close()
+            self._sockets.remove(guest_id, token)
 
     def _migrate(self, guest_id: UUID, passage: Passage, folder: Path, manner: Manner) -> _Watch:
         """

@@ -6,6 +6,7 @@ from pathlib import Path
 from agents.node import pki
 from agents.node.adapters.accelerator import Accelerator
 from agents.node.adapters.base import Adapters, Restarts
+from agents.node.adapters.guest_ways import open_ways
 from agents.node.adapters.libvirt import LibvirtHypervisor
 from agents.node.adapters.libvirt_moves import LibvirtMoves
 from agents.node.adapters.network import LinuxSwitch, Outside
@@ -33,13 +34,15 @@ def real_adapters(state_dir: Path, options: Options, *, boot_id: str) -> Adapter
     """
     Raises:
         ValueError: no socket of a console would have a place, or `arrivals` is no address.
-        OSError: `arrivals` cannot be listened on, or the node has not been enrolled.
+        OSError: `arrivals` cannot be listened on, the node has not been enrolled, or guests cannot be let at what
+            they need.
     """
     if len(str(state_dir)) > LONGEST_STATE_DIR:
         raise ValueError(f"The path {state_dir} is too long for sockets: at most {LONGEST_STATE_DIR} characters.")
     own = Self.load(state_dir)
     disks = FileDisks(state_dir, pools=options.pools, owner=str(pki.identity(own.credentials.certificate).node_id))
     accelerator = Accelerator(state_dir, wanted=options.virt_type, boot_id=boot_id)
+    open_ways(needs_kvm=accelerator.virt_type == "kvm")
     restarts = Restarts()
     hypervisor = LibvirtHypervisor(options.libvirt_uri, accelerator=accelerator, restarts=restarts)
     return Adapters(

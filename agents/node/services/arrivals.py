@@ -66,7 +66,9 @@ def remove(node: Node, subject: Subject) -> bool:
         if before is None or not before.is_held:
             return False
         _turn_away(node, subject.id)
-        node.ledger.arrivals.finish_removal(subject.id)
+        with node.ledger.transaction():
+            node.ledger.forget_user(subject.id)
+            node.ledger.arrivals.finish_removal(subject.id)
     return True
 
 

@@ -90,4 +90,4 @@ def _is_pluggable(node: Node, wish: AttachmentWish) -> bool:
 
 
 def _disk(node: Node, wish: AttachmentWish) -> GuestDisk:
-    return GuestDisk(wish.volume_id, volumes.path(node, wish.volume_id), is_read_only=wish.is_read_only)
+    return volumes.disk(node, wish.volume_id, is_read_only=wish.is_read_only)

@@ -78,6 +78,7 @@ def remove(node: Node, subject: Subject) -> bool:
         node.adapters.disks.remove_instance_files(subject.id)
         with node.ledger.transaction():
             node.ledger.forget_progress(subject.id)
+            node.ledger.forget_user(subject.id)
             node.ledger.instances.finish_removal(subject.id)
             moving.forget(node, subject)
         return was_defined or (before is not None and before.is_held)
@@ -122,6 +123,7 @@ def spec(node: Node, instance_id: UUID, wish: InstanceWish, plugged: Mapping[UUI
         seed=disks.write_seed(instance_id, seed.files(instance_id, wish.guest_data, port_specs)),
         console_log=disks.console_path(instance_id),
         serial_socket=disks.serial_path(instance_id),
+        user=node.ledger.guest_user(instance_id, node.guest_users.candidates(instance_id)),
     )
 
 
@@ -175,10 +177,7 @@ def uses(wish: InstanceWish) -> list[tuple[str, UUID | str]]:
 
 def _disks(node: Node, wish: InstanceWish, plugged: Mapping[UUID, AttachmentWish]) -> tuple[GuestDisk, ...]:
     wanted = [(wish.root_volume_id, False), *((each.volume_id, each.is_read_only) for each in plugged.values())]
-    return tuple(
-        GuestDisk(volume_id, volumes.path(node, volume_id), is_read_only, volumes.image(node, volume_id))
-        for volume_id, is_read_only in wanted
-    )
+    return tuple(volumes.disk(node, volume_id, is_read_only=is_read_only) for volume_id, is_read_only in wanted)
 
 
 def _give_power(node: Node, guest: GuestSpec, wish: InstanceWish, leave: datetime | None) -> None:

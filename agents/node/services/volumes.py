@@ -100,12 +100,18 @@ def path(node: Node, volume_id: UUID) -> Path:
     return node.adapters.disks.volume_path(volume_id, pool_of(node, volume_id))
 
 
-def image(node: Node, volume_id: UUID) -> Path | None:
-    """The file that the volume is a layer over; None: it is whole, as one without an image, and each in a pool."""
-    entry = node.ledger.volumes.get(volume_id)
+def disk(node: Node, volume_id: UUID, *, is_read_only: bool = False) -> GuestDisk:
+    """The volume as a guest has it. One without an image, and each in a pool, is no layer.
+
+    Raises:
+        AdapterError: its pool is not there.
+    """
+    file, entry = path(node, volume_id), node.ledger.volumes.get(volume_id)
     if entry is None or not entry.is_held or not _uses(entry.wish):
-        return None
-    return node.adapters.disks.image_path(entry.wish.image_sha256)
+        return GuestDisk(volume_id, file, is_read_only)
+    sha256 = entry.wish.image_sha256
+    image = node.ledger.images.wanted(sha256).wish
+    return GuestDisk(volume_id, file, is_read_only, node.adapters.disks.image_path(sha256), image.format)
 
 
 def pool_of(node: Node, volume_id: UUID) -> str:
@@ -179,7 +185,6 @@ def _grow(node: Node, volume_id: UUID, wish: VolumeWish) -> None:
         moving.check_settled(node, instance_id)
         state = node.adapters.hypervisor.state(instance_id)
         if state is not None and state.power in (Power.RUNNING, Power.PAUSED):
-            disk = GuestDisk(volume_id, node.adapters.disks.volume_path(volume_id, pool))
-            node.adapters.hypervisor.grow_disk(instance_id, disk, size_bytes)
+            node.adapters.hypervisor.grow_disk(instance_id, disk(node, volume_id), size_bytes)
         else:
             node.adapters.disks.grow_volume(volume_id, size_bytes, pool)

@@ -82,7 +82,8 @@ class Starts:
             if leave is None or self._clock.now() >= leave.until:
                 return f"The agent is not starting instance {instance_id}: no permit is in force for it."
             try:
-                domain_check.check(leave.guest, domain, is_prepared=operation == PREPARED)
+                is_arrival, is_prepared = leave.questions == ARRIVAL, operation == PREPARED
+                domain_check.check(leave.guest, domain, is_prepared=is_prepared, may_share_user=is_arrival)
             except ForeignDomain as exc:
                 return f"Instance {instance_id} is not as the agent defined it: {exc}."
             if operation == leave.questions[0] and leave.attempts > 0:

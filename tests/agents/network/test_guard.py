@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from agents.node.adapters.base import bridge_name, tap_name
+from agents.node.adapters.network import namespace_name
 from agents.node.adapters.network.rules import LOST
 from scripts.waiting import wait_until
 from tests.agents.network import frames
@@ -17,6 +18,7 @@ from tests.agents.network.throwaway import HERE, NODE_IP, Guest, Node, a_network
 pytestmark = pytest.mark.lab
 Plug = Callable[..., Guest]
 BRIDGE = bridge_name(ATTACKER.network.id)
+ROUTER = namespace_name(ATTACKER.network.id)
 DAMAGE = {
     "all flushed": "nft flush ruleset",
     "a table deleted": "nft delete table bridge andromede",
@@ -67,6 +69,49 @@ def test_the_guard_looks_by_itself_as_soon_as_rules_change(node: Node, attacker:
     node.run("nft delete table ip andromede")
     wait_until(lambda: rules(node) == before)
     assert node.problems().rules == LOST
+
+
+def router_rules(node: Node) -> list[str]:
+    return sorted(node.run("nft --stateless list ruleset", namespace=ROUTER).splitlines())
+
+
+ROUTER_DAMAGE = {
+    "all flushed": "nft flush ruleset",
+    "a chain flushed": "nft flush chain ip andromede destinations",
+    "a rule added": "nft insert rule ip andromede input accept",
+}
+
+
+@pytest.mark.parametrize("damage", ROUTER_DAMAGE)
+def test_the_rules_of_a_router_are_back_after_a_look_and_it_is_told(node: Node, attacker: Guest, damage: str) -> None:
+    before = router_rules(node)
+    node.keep_rules()
+    assert node.problems().rules == ""
+    node.run(ROUTER_DAMAGE[damage], namespace=ROUTER)
+    node.keep_rules()
+    assert router_rules(node) == before
+    assert node.problems().rules == LOST
+
+
+def test_the_guard_hears_of_changes_in_a_router(node: Node, attacker: Guest) -> None:
+    before = router_rules(node)
+    node.guard()
+    for _ in range(2):
+        node.run("nft flush ruleset", namespace=ROUTER)
+        wait_until(lambda: router_rules(node) == before)
+    assert node.problems().rules == LOST
+
+
+def test_a_router_that_is_gone_holds_up_no_other(node: Node, plug: Plug) -> None:
+    plug(ATTACKER)
+    other = a_port(a_network(2), 0)
+    plug(other)
+    node.run(f"ip netns del {namespace_name(other.network.id)}")
+    node.run("nft flush ruleset", namespace=ROUTER)
+    node.keep_rules()
+    assert router_rules(node)
+    node.ensure(other)
+    node.keep_rules()
 
 
 def test_what_others_do_with_their_own_rules_is_no_loss(node: Node, attacker: Guest) -> None:

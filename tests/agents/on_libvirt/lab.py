@@ -52,6 +52,7 @@ class LabAgent:
         issue_node(ca, self.node.agent_folder, node_id=self.node_id, zone=wishes.ZONE, root=root)
         self.watcher = issue_controlplane(ca, ca.folder, process="watcher")
         self.viewer = issue_controlplane(ca, ca.folder, process="stream")
+        self.node.exec(["chmod", "0750", "/var/lib/libvirt/qemu"])  # as Debian's package has it
         self.start()
         self.stub.EnsureTrust(self.authority.trust(self.node_id, wishes.ZONE))
 

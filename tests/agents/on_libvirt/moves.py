@@ -1,5 +1,6 @@
 """Two nodes of a lab with agents, between which a guest moves."""
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import UUID
@@ -133,6 +134,11 @@ class Trip:
     def runs_only_at(self, agent: LabAgent) -> bool:
         running = [each for each in (self.source, self.destination) if each.node.guest_pids()]
         return running == [agent] and self.domains().get(agent.node.name) == "running"
+
+    def user_at(self, agent: LabAgent) -> int:
+        """Of the only QEMU there."""
+        (pid,) = agent.node.guest_pids()
+        return os.stat(f"/proc/{pid}").st_uid
 
     def ssh(self, key: Path, agent: LabAgent, command: str) -> str:
         return agent.ssh(key, ADDRESS, command).strip()

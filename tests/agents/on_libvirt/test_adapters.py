@@ -29,6 +29,7 @@ from agents.node.adapters.fake_switch import FakeSwitch
 from agents.node.adapters.libvirt import LibvirtHypervisor
 from agents.node.adapters.qemu_img import FileDisks
 from agents.node.errors import AdapterError, DetachPending, GuestForeign
+from agents.node.guest_users import GuestUsers
 from tests.agents import wishes
 from tests.agents.wishes import MIB
 from tests.limits import PATIENCE_S
@@ -71,6 +72,7 @@ class Rig:
             seed=disks.write_seed(guest_id, {"meta-data": b"x", "user-data": b"y"}),
             console_log=disks.console_path(guest_id),
             serial_socket=disks.serial_path(guest_id),
+            user=next(GuestUsers().candidates(guest_id)),
         )
         self.adapters.hypervisor.define(self.guest)
 

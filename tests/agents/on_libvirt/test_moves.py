@@ -13,12 +13,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from uuid import UUID
 
 import grpc
 import pytest
 
 from agents.lab import Lab, LabNode
 from agents.lab.shell import wait_until
+from agents.node.guest_users import GuestUsers
 from agents.protocol import agent_pb2 as pb
 from tests.agents import wishes
 from tests.agents.conftest import refusal
@@ -58,6 +60,7 @@ class Traveller:
     def check(self, at: LabAgent) -> None:
         """It runs there and nowhere else, has what it kept, and goes on counting without a gap."""
         assert self.trip.runs_only_at(at), self.trip.domains()
+        assert self.trip.user_at(at) in GuestUsers().candidates(UUID(self.trip.id))
         assert self.ssh("md5sum /kept", at=at).split()[0] == self.digest
         on_the_disk = "echo 3 >/proc/sys/vm/drop_caches; dd if=/dev/vdb bs=1024 count=8192 2>/dev/null | md5sum"
         assert self.ssh(on_the_disk, at=at).split()[0] == self.digest
@@ -235,7 +238,6 @@ def test_nobody_brings_a_guest_past_the_agents(traveller: Traveller) -> None:
 
 
 HOSTILE = {
-    "the root user": ("</domain>", "<seclabel type='static' model='dac'><label>+0:+0</label></seclabel></domain>"),
     "another bridge": ("<source bridge='br", "<source bridge='xx"),
     "another tap": ("<target dev='tap", "<target dev='xxx"),
 }
@@ -247,7 +249,9 @@ def test_a_source_that_was_taken_over_brings_the_guest_as_it_is_to_be_and_not_ot
     trip.make_ready()
     target = f"qemu+tls://{trip.destination.node.address}/system?pkipath=/etc/libvirt/pki"
     honest = trip.source.node.exec(["virsh", "dumpxml", "--migratable", trip.name]).stdout
-    for old, new in HOSTILE.values():
+    user = trip.user_at(trip.source)
+    root = {"the root user": (f"<label>+{user}:+{user}</label>", "<label>+0:+0</label>")}
+    for old, new in (root | HOSTILE).values():
         assert old in honest
         by_hand = ["virsh", "migrate", "--live", "--p2p", "--tls", "--copy-storage-inc", "--xml", "/dev/stdin"]
         done = trip.source.node.exec([*by_hand, trip.name, target], check=False, stdin=honest.replace(old, new, 1))

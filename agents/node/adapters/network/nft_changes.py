@@ -1,20 +1,31 @@
-"""Notices that somebody has changed the node's nftables rules, over netlink (linux/netfilter/nf_tables.h).
+"""Notices that somebody has changed the nftables rules of the node or of a router, over netlink
+(linux/netfilter/nf_tables.h).
 
 Each commit of rules in a network namespace has a number, the generation, one higher than the last. Asking for it costs
-one message each way, whatever the number of rules. The kernel also sends each change to a multicast group.
+one message each way, whatever the number of rules. The kernel also sends each change to a multicast group, and those of
+the namespaces at the other end of a cable too to who may hear all (CAP_NET_BROADCAST).
 """
 
+import ctypes
 import errno
 import select
 import socket
 import struct
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Self
+
+from agents.node.adapters.network.tools import NAMESPACES
+
+LIBC = ctypes.CDLL(None, use_errno=True)
 
 NETLINK_NETFILTER = 12
 SUBSYSTEM = 10  # NFNL_SUBSYS_NFTABLES
 NEW_GENERATION, GET_GENERATION = SUBSYSTEM << 8 | 15, SUBSYSTEM << 8 | 16
 GENERATION_ID = 1  # NFTA_GEN_ID, 32 bits in network order
 CHANGES = 1 << 6  # bit of the multicast group 7, NFNLGRP_NFTABLES
+SOL_NETLINK, LISTEN_ALL_NSID = 270, 8
+CLONE_NEWNET = 0x40000000
 REQUEST = 1  # NLM_F_REQUEST
 _HEAD = struct.Struct("=IHHII4x")  # netlink: length, type, flags, number, sender; then 4 bytes of netfilter
 _ATTRIBUTE = struct.Struct("=HH")
@@ -42,11 +53,39 @@ def generation() -> int:
     raise OSError(f"The kernel does not say the generation of its rules, but {answer.hex()}.")
 
 
+def generations(namespaces: Iterable[str]) -> dict[str, int]:
+    """The same of these named namespaces; those that are gone are left out. A thread that then ends goes there, since
+    one that failed to come back would act in the wrong place."""
+    found: dict[str, int] = {}
+
+    def ask() -> None:
+        for name in names:
+            try:
+                with (NAMESPACES / name).open() as place:
+                    _enter(place.fileno())
+            except OSError:
+                continue
+            found[name] = generation()
+
+    names = list(namespaces)
+    if names:
+        with ThreadPoolExecutor(1, thread_name_prefix="generations") as thread:
+            thread.submit(ask).result()
+    return found
+
+
+def _enter(descriptor: int) -> None:
+    """This thread alone. Before Python 3.12 os has no setns."""
+    if LIBC.setns(descriptor, CLONE_NEWNET) != 0:
+        raise OSError(ctypes.get_errno(), "setns")
+
+
 class Changes:
     """A subscription to changes of rules, from its creation on."""
 
     def __init__(self) -> None:
         self._socket = _socket()
+        self._socket.setsockopt(SOL_NETLINK, LISTEN_ALL_NSID, 1)
         self._socket.bind((0, CHANGES))
         self._socket.setblocking(False)
 

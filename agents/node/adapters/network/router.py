@@ -39,11 +39,13 @@ SWITCHES = (
 )
 
 
-def ensure(network: NetworkSpec, outside: Outside, links: NodeLinks, *, transit: IPv4Network) -> None:
-    """Configure the router, whose namespace has both devices. The rules come first: no packet passes without them."""
+def ensure(network: NetworkSpec, outside: Outside, links: NodeLinks, *, transit: IPv4Network) -> str:
+    """Configure the router, whose namespace has both devices. The rules come first: no packet passes without them.
+    Answers the rules."""
     layout = Layout.of(network.id)
     plen = network.cidr.prefixlen
-    nft(ruleset(network.cidr, outside, links), namespace=layout.namespace)
+    rules = ruleset(network.cidr, outside, links)
+    nft(rules, namespace=layout.namespace)
     # -e: a kernel without IPv6 lacks its switches
     run([*inside(layout.namespace), "sysctl", "-q", "-e", "-w", *SWITCHES])
     ip_batch(
@@ -57,6 +59,7 @@ def ensure(network: NetworkSpec, outside: Outside, links: NodeLinks, *, transit:
         ),
         namespace=layout.namespace,
     )
+    return rules
 
 
 def ruleset(cidr: IPv4Network, outside: Outside, links: NodeLinks) -> str:

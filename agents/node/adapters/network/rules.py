@@ -13,11 +13,12 @@ from uuid import UUID
 
 from agents.node.adapters.base import PortSpec
 from agents.node.adapters.network import node_rules, overlay, overlay_rules, port_rules
-from agents.node.adapters.network.guard import rules_present
 from agents.node.adapters.network.layout import WAN_LEG, Layout
 from agents.node.adapters.network.nft_changes import generation
 from agents.node.adapters.network.node_links import NodeLinks
 from agents.node.adapters.network.node_rules import Outside
+from agents.node.adapters.network.router_rules import RouterRules
+from agents.node.adapters.network.rules_present import rules_present
 from agents.node.adapters.network.tools import nft
 from agents.node.errors import AdapterError
 
@@ -39,6 +40,7 @@ class Rules:
         self._node = ""
         self._seen: int | None = None  # the generation in which the rules were as wished
         self._good: tuple[str, dict[str, list[Any]]] | None = None  # what was written, and how the kernel tells it
+        self.routers = RouterRules()
         self._lost_until_s = 0.0
         self._failure = ""
 
@@ -74,28 +76,34 @@ class Rules:
         draft.replace(self._file)
 
     def keep(self) -> None:
-        """Write all rules again if anybody has changed any since the last time. If ours are others after that, they had
-        been lost.
+        """Write all rules again if anybody has changed any since the last time, of the node or of a router. If ours are
+        others after that, they had been lost.
 
         Raises:
             AdapterError: they cannot be written.
         """
+        try:
+            self._keep_own()
+            if self.routers.keep():
+                self._note_loss()
+        except AdapterError as exc:
+            self._failure = f"Rules of tenants' networks cannot be written: {exc.message}"
+            raise
+        self._failure = ""
+
+    def _keep_own(self) -> None:
         now = generation()
         if now == self._seen:
             return
         text, before = self._all(), rules_present()
         if self._ports and (text, before) != self._good:
-            try:
-                nft(text)
-            except AdapterError as exc:
-                self._failure = f"Rules of tenants' networks cannot be written: {exc.message}"
-                raise
+            nft(text)
             now += 1  # by us: somebody who came in between has made it more
             after = rules_present()
             self._good = (text, after) if generation() == now else None
             if after != before:
                 self._note_loss()
-        self._failure, self._seen = "", now
+        self._seen = now
 
     def problem(self) -> str:
         """In words for an operator; empty: none, and none lately."""

@@ -166,10 +166,12 @@ class LinuxSwitch:
             server.stop()  # it would go on listening on the devices of a router that is gone
         transit = links.transit(layout, self._outside.transit_pool)
         bridge.ensure(network, ports, links, node_end=transit[0])
-        router.ensure(network, self._outside, links, transit=transit)
+        rules = router.ensure(network, self._outside, links, transit=transit)
+        self._rules.routers.written(layout, rules)
         server.ensure(network, ports)
 
     def _remove_network(self, layout: Layout, links: NodeLinks) -> None:
+        self._rules.routers.forget(layout)
         Dhcp(layout, self._runtime_dir).remove()
         if layout.overlay in links:
             overlay.remove(layout)

@@ -56,9 +56,10 @@ def bridge_json(arguments: Sequence[str]) -> list[dict[str, Any]]:
     return found
 
 
-def nft_json(arguments: Sequence[str]) -> list[dict[str, Any]]:
+def nft_json(arguments: Sequence[str], *, namespace: str | None = None) -> list[dict[str, Any]]:
     """The objects that `nft list` names, without counters and without the head that tells nft's version."""
-    found = json.loads(run(["nft", "-j", "-s", "list", *arguments]).stdout or b"{}")
+    where = [] if namespace is None else inside(namespace)
+    found = json.loads(run([*where, "nft", "-j", "-s", "list", *arguments]).stdout or b"{}")
     return [each for each in found.get("nftables", []) if "metainfo" not in each]
 
 

@@ -1,0 +1,33 @@
+"""Our tables as the kernel has them."""
+
+import json
+from typing import Any
+
+from agents.node.adapters.network import node_rules, overlay_rules, port_rules
+from agents.node.adapters.network.tools import nft_json
+
+TABLES = frozenset({node_rules.TABLE, port_rules.TABLE, overlay_rules.TABLE})
+
+
+def rules_present(*, namespace: str | None = None) -> dict[str, list[Any]]:
+    """In a form in which equal rules are equal, of the node or of a named namespace.
+
+    Handles and counters are left out, and what packets put into sets.
+    """
+    found: dict[str, list[Any]] = {}
+    for each in nft_json(["ruleset"], namespace=namespace):
+        for kind, value in each.items():
+            table = f"{value['family']} {value['name' if kind == 'table' else 'table']}"
+            if table in TABLES:
+                found.setdefault(table, []).append({kind: _comparable(value)})
+    return found
+
+
+def _comparable(value: dict[str, Any]) -> dict[str, Any]:
+    kept = {key: field for key, field in value.items() if key != "handle"}
+    if "elem" in kept:
+        is_dynamic = "dynamic" in kept.get("flags", [])
+        kept["elem"] = [] if is_dynamic else sorted(kept["elem"], key=json.dumps)
+    elif value.get("flags") and "dynamic" in value["flags"]:
+        kept["elem"] = []
+    return kept

@@ -1,0 +1,51 @@
+"""Where QEMU's sockets of a move are, and which of them AppArmor's rule lets a guest reach."""
+
+import socket
+from fnmatch import fnmatchcase
+from pathlib import Path
+from uuid import UUID
+
+import yaml
+
+from agents.node.adapters.roads.sockets import MoveSockets
+
+ONE, OTHER = UUID(int=1), UUID(int=2)
+TOKEN, NEXT = "0123456789abcdef", "fedcba9876543210"
+TASKS = Path(__file__).parents[2] / "ansible/roles/node/tasks/hypervisor.yml"
+
+
+def rule_of(guest_id: UUID, state: Path) -> str:
+    """The pattern of AppArmor's rule, in the profile that libvirt makes for the guest."""
+    tasks = [task.get("ansible.builtin.lineinfile", {}) for task in yaml.safe_load(TASKS.read_text())]
+    (line,) = (task["line"] for task in tasks if task.get("path", "").endswith("abstractions/libvirt-qemu"))
+    path, rights = line.replace("{{ node_state }}", str(state)).split(" ")
+    assert rights == "rw,"
+    return str(path.replace("@{profile_name}", f"libvirt-{guest_id}").replace("{memory,disks}", "memory"))
+
+
+def test_the_rule_of_a_guest_covers_its_own_sockets_and_no_others(tmp_path: Path) -> None:
+    folder = MoveSockets(tmp_path / "moves").make(ONE, TOKEN)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(folder / "memory"))
+    path = str((folder / "memory").resolve(strict=True))
+    assert fnmatchcase(path, rule_of(ONE, tmp_path))
+    assert not fnmatchcase(path, rule_of(OTHER, tmp_path))
+
+
+def test_a_folder_goes_with_its_move_and_leaves_another_of_the_same_guest(tmp_path: Path) -> None:
+    root = tmp_path / "moves"
+    sockets = MoveSockets(root)
+    first = sockets.make(ONE, TOKEN)
+    assert sockets.make(ONE, TOKEN) == first == root / TOKEN
+    (sockets.make(ONE, NEXT) / "memory").touch()
+    for _ in range(2):
+        sockets.remove(ONE, TOKEN)
+    assert (root / NEXT / "memory").exists()
+    sockets.remove(ONE, NEXT)
+    assert list(root.iterdir()) == []
+
+
+def test_what_an_earlier_agent_left_is_gone(tmp_path: Path) -> None:
+    MoveSockets(tmp_path / "moves").make(ONE, TOKEN)
+    MoveSockets(tmp_path / "moves")
+    assert list((tmp_path / "moves").iterdir()) == []
