@@ -21,6 +21,8 @@ class Reading:
 
 def read(cloud: Cloud) -> dict[str, Reading]:
     families = {name: _family(process) for name in PROCESSES if (process := cloud.stack.process(name))}
+    if (loaded := cloud.stack.loaded_pid) is not None:
+        families["copied"] = [psutil.Process(loaded)]
     families["postgresql"] = _by_pid_file(cloud.stack, "pg/postmaster.pid")
     families["redis"] = _by_pid_file(cloud.stack, "run/redis.pid")
     for name in cloud.zones:

@@ -1,28 +1,34 @@
-"""Commands of manage.py, many of them in one environment: Django is loaded once, and each command runs in a copy of the
-process that has it loaded. To load it anew costs more than most commands.
+"""Commands of manage.py, workers of Celery and the stream process, in one environment: Django is loaded once, and each
+runs in a copy of the process that has it loaded. To load it anew costs more than most commands, and 80 to 100 MiB for
+each process that stays.
 """
 
-import gc
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryFile
 from threading import Lock
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import django
+import uvicorn
 from django.conf import settings
 from django.core.management import execute_from_command_line
+from django.db import connections
+
+from controlplane.config import run_workers
+from controlplane.config.workers import WORKERS
 
 ROOT = Path(__file__).resolve().parent.parent
-END_LIMIT_S = 10
+END_LIMIT_S = 60
+PROGRAMS: Mapping[str, Callable[[list[str]], int]] = {"celery": run_workers.celery, "uvicorn": uvicorn.main}
 
 
 @dataclass
@@ -34,25 +40,44 @@ class Commands:
     _process: subprocess.Popen[bytes] | None = None
     _line: BinaryIO | None = None
 
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process is not None else None
+
     def run(self, arguments: tuple[str, ...], *, stdin: str | None) -> subprocess.CompletedProcess[str]:
         """What came of a command; without `stdin` there is nothing to read.
 
         Raises:
             SystemExit: the process has ended; why is on its stderr, which is ours.
         """
+        code, stdout, stderr = self._asked(["command", arguments, stdin or ""])
+        return subprocess.CompletedProcess(arguments, code, stdout, stderr)
+
+    def begin(
+        self, name: str, command: Sequence[str], log: Path, *, user: str | None = None, has_secret_key: bool = True
+    ) -> int:
+        """Start a process that stays when ours ends, in a session of its own. `command`: one of PROGRAMS with its
+        arguments. `user`: as whom it is in the database, where it is not the user of the commands. Returns its pid.
+
+        Raises:
+            SystemExit: as run().
+        """
+        return int(self._asked(["process", name, command, str(log), user, has_secret_key]))
+
+    def _asked(self, request: list[Any]) -> Any:
         with self._lock:
             if self._process is None or self._line is None:
                 self._process, self._line = self._started()
             try:
-                self._line.write(json.dumps([arguments, stdin or ""]).encode() + b"\n")
+                self._line.write(json.dumps(request).encode() + b"\n")
                 self._line.flush()
                 answer = self._line.readline()
             except ConnectionError:
                 answer = b""
             if not answer:
-                raise SystemExit(f"{' '.join(arguments)} failed: what runs commands of manage.py has ended.")
-            code, stdout, stderr = json.loads(answer)
-            return subprocess.CompletedProcess(arguments, code, stdout, stderr)
+                what = " ".join(map(str, request[1]))
+                raise SystemExit(f"{what} failed: what runs commands of manage.py has ended.")
+            return json.loads(answer)
 
     def close(self) -> None:
         with self._lock:
@@ -75,29 +100,87 @@ class Commands:
             return process, ours.makefile("rwb")  # type: ignore[return-value]
 
 
+@dataclass
+class Copies:
+    """The processes that this one has begun."""
+
+    pids: set[int] = field(default_factory=set)
+
+    def reap(self, *_: object) -> None:
+        """Those that have ended leave no zombies; of commands, the exit status is waited for."""
+        for pid in [*self.pids]:
+            if os.waitpid(pid, os.WNOHANG)[0]:
+                self.pids.discard(pid)
+
+
 def main(number: int) -> int:
     """Answer each line of that socket until the other side is closed. In a copy: the command's exit status."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     django.setup()
     import_module(settings.ROOT_URLCONF)
-    gc.freeze()  # copies share what none of them writes to
+    run_workers.load(WORKERS)
+    copies = Copies()
+    signal.signal(signal.SIGCHLD, copies.reap)
+    work = _answer(number, copies)
+    return work() if work else 0
+
+
+def _answer(number: int, copies: Copies) -> Callable[[], int] | None:
+    """Until the other side is closed. In a copy: what it is to do, without the socket."""
     with socket.socket(fileno=number) as line, line.makefile("rwb") as lines:
         for request in lines:
-            arguments, text = json.loads(request)
-            with TemporaryFile() as stdin, TemporaryFile() as stdout, TemporaryFile() as stderr:
-                stdin.write(text.encode())
-                stdin.seek(0)
-                child = os.fork()
-                if child == 0:
-                    for own, file in enumerate((stdin, stdout, stderr)):
-                        os.dup2(file.fileno(), own)
-                    signal.signal(signal.SIGINT, signal.default_int_handler)
-                    execute_from_command_line(["manage.py", *arguments])
-                    return 0
-                code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-                lines.write(json.dumps([code, *(_read(file) for file in (stdout, stderr))]).encode() + b"\n")
-                lines.flush()
+            kind, *rest = json.loads(request)
+            if kind == "command":
+                answer = _command(*rest)
+            else:
+                answer = os.fork()
+                if answer == 0:
+                    return lambda: _process(*rest)
+                copies.pids.add(answer)
+                copies.reap()  # it may have ended before it was known
+            if callable(answer):
+                return answer
+            lines.write(json.dumps(answer).encode() + b"\n")
+            lines.flush()
+    return None
+
+
+def _command(arguments: list[str], text: str) -> list[Any] | Callable[[], int]:
+    """Its exit status and what it said; in the copy, what it does."""
+    with TemporaryFile() as stdin, TemporaryFile() as stdout, TemporaryFile() as stderr:
+        stdin.write(text.encode())
+        stdin.seek(0)
+        child = os.fork()
+        if child == 0:
+            _take((stdin, stdout, stderr))
+            return lambda: _manage(arguments)
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        return [code, *(_read(file) for file in (stdout, stderr))]
+
+
+def _manage(arguments: list[str]) -> int:
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    execute_from_command_line(["manage.py", *arguments])
     return 0
+
+
+def _process(name: str, command: list[str], log: str, user: str | None, has_secret_key: bool) -> int:
+    os.setsid()
+    if user is not None:
+        connections.settings["default"]["USER"] = user
+    if not has_secret_key:
+        settings.SECRET_KEY = ""
+    with Path("/dev/null").open("rb") as nothing, Path(log).open("ab") as file:
+        _take((nothing, file, file))
+    run_workers.begin_anew(name)
+    return PROGRAMS[Path(command[0]).name](command[1:])
+
+
+def _take(files: Iterable[BinaryIO]) -> None:
+    """As stdin, stdout and stderr."""
+    for own, file in enumerate(files):
+        os.dup2(file.fileno(), own)
 
 
 def _read(file: BinaryIO) -> str:

@@ -20,19 +20,20 @@ import httpx
 import psutil
 
 from controlplane.catalog import keys
+from controlplane.config import workers
 from controlplane.kernel import database_roles
 from scripts import front, prepared, services
-from scripts.commands import Commands
+from scripts.commands import PROGRAMS, Commands
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 OFFICER = "Officer of the demo"
-# Workers need to know nothing of one another.
-LONELY = ("--without-gossip", "--without-mingle", "--without-heartbeat")
 # Processes that are one in what they are trusted with.
 TRUSTS = {"transfer": "worker", "periodic": "worker"}
 # They seal nothing, and sign with keys of their own.
 WITHOUT_SECRET_KEY = ("signer", "sentinel", "watcher")
+# Started as copies of one process that has loaded what they need (commands.py), and so share its memory.
+COPIED = {str(BIN / program) for program in PROGRAMS}
 START_LIMIT_S = 300
 STOP_LIMIT_S = 10
 
@@ -129,16 +130,14 @@ class Stack:
         stream += ["--no-access-log", "--timeout-graceful-shutdown", "2", "--ws-max-size", str(2**20)]
         return {
             "web": [str(BIN / "gunicorn"), *web, "controlplane.config.wsgi"],
-            "worker": _celery("worker", "operations", threads=self.worker_threads),
-            "transfer": _celery("transfer", "transfers,imports", threads=8),
-            "periodic": _celery("periodic", "periodic,urgent", threads=8),
-            "signer": _celery("signer", "signer", threads=2),
-            "sentinel": _celery("sentinel", "sentinel", threads=1),
-            "webhooks": _celery("webhooks", "webhooks", threads=8),
+            **{name: [str(BIN / "celery"), *workers.arguments(name, self._threads(name))] for name in workers.WORKERS},
             "stream": [str(BIN / "uvicorn"), *stream, "controlplane.config.asgi:application"],
             "watcher": [str(BIN / "python"), "manage.py", "watch_nodes"],
             **self._front(),
         }
+
+    def _threads(self, name: str) -> int:
+        return self.worker_threads if name == "worker" else 0
 
     def _front(self) -> dict[str, list[str]]:
         if not self.has_front:
@@ -169,20 +168,30 @@ class Stack:
 
     def spawn(self, name: str, command: Sequence[str]) -> None:
         """Start a process of that name; stop() ends it too."""
-        with (self.var / "log" / f"{name}.log").open("ab") as log:
-            process = subprocess.Popen(
+        self._reap(name)
+        log = self.var / "log" / f"{name}.log"
+        pid = (self._copy if command[0] in COPIED else self._process)(name, command, log)
+        started = psutil.Process(pid).create_time()
+        self._pid_file(name).write_text(json.dumps({"pid": pid, "started": started}))
+
+    def _copy(self, name: str, command: Sequence[str], log: Path) -> int:
+        own = _own(name)
+        return self._loaded().begin(
+            name, command, log, user=own.get("ANDROMEDE_DB_USER"), has_secret_key="ANDROMEDE_SECRET_KEY" not in own
+        )
+
+    def _process(self, name: str, command: Sequence[str], log: Path) -> int:
+        with log.open("ab") as file:
+            self.children[name] = subprocess.Popen(
                 command,
                 cwd=ROOT,
                 env=self.environment() | _own(name),
                 stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+                stdout=file,
+                stderr=file,
                 start_new_session=True,
             )
-        self._reap(name)
-        self.children[name] = process
-        started = psutil.Process(process.pid).create_time()
-        self._pid_file(name).write_text(json.dumps({"pid": process.pid, "started": started}))
+        return self.children[name].pid
 
     def wait_for_api(self) -> None:
         deadline = time.monotonic() + START_LIMIT_S
@@ -196,9 +205,22 @@ class Stack:
 
     def manage(self, *arguments: str, stdin: str | None = None) -> str:
         """What a manage.py command prints; its failure ends this program with what it said."""
+        return _printed(self._loaded().run(arguments, stdin=stdin), arguments)
+
+    def _loaded(self) -> Commands:
+        """With the settings of now."""
+        environment = self.environment()
+        if self._commands is not None and _settings(self._commands.environment) != _settings(environment):
+            self._commands.close()
+            self._commands = None
         if self._commands is None:
-            self._commands = Commands(self.environment())
-        return _printed(self._commands.run(arguments, stdin=stdin), arguments)
+            self._commands = Commands(environment)
+        return self._commands
+
+    @property
+    def loaded_pid(self) -> int | None:
+        """Of the process that workers and commands are copies of."""
+        return self._commands.pid if self._commands is not None else None
 
     def python(self, *arguments: str) -> str:
         """The same of any program in the environment of the processes."""
@@ -226,8 +248,6 @@ class Stack:
 
     def stop(self) -> None:
         """End all that was started."""
-        if self._commands is not None:
-            self._commands.close()
         names = [path.name.removesuffix(".json") for path in (self.var / "run").glob("*.json")]
         running = {name: process for name in names if (process := self.process(name)) is not None}
         for process in running.values():
@@ -236,6 +256,8 @@ class Stack:
         for name in names:
             self.kill(name)
             self._pid_file(name).unlink(missing_ok=True)
+        if self._commands is not None:
+            self._commands.close()
         services.stop(self.var)
 
     def _reap(self, name: str) -> None:
@@ -256,9 +278,8 @@ def _own(name: str) -> dict[str, str]:
     return role | ({"ANDROMEDE_PROCESS": "web"} if name == "web" else {})
 
 
-def _celery(name: str, queues: str, *, threads: int) -> list[str]:
-    own = ["--queues", queues, "--pool", "threads", "--concurrency", str(threads), "--hostname", f"{name}@%h"]
-    return [str(BIN / "celery"), "--app", "controlplane.config", "worker", *own, *LONELY, "--loglevel", "WARNING"]
+def _settings(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if name.startswith("ANDROMEDE_")}
 
 
 def _printed(result: subprocess.CompletedProcess[str], arguments: Sequence[str]) -> str:

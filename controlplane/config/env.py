@@ -65,15 +65,17 @@ def choice(name: str, default: str, known: Sequence[str]) -> str:
     return value
 
 
-def address(name: str) -> str:
-    """ADDRESS:PORT, or nothing."""
-    value = text(name, "")
-    try:
-        if value:
-            address_of(value)
-    except ValueError as exc:
-        raise ImproperlyConfigured(f"{PREFIX}{name}: {exc}.") from exc
-    return value
+def addresses(name: str) -> dict[str, str]:
+    """ADDRESS:PORT, or several as NAME=ADDRESS:PORT separated by commas; by the name, which is empty for the first."""
+    found = {}
+    for word in words(name, ""):
+        own, _, listen = word.rpartition("=")
+        try:
+            address_of(listen)
+        except ValueError as exc:
+            raise ImproperlyConfigured(f"{PREFIX}{name}: {exc}.") from exc
+        found[own] = listen
+    return found
 
 
 def words(name: str, default: str) -> list[str]:

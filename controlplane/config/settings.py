@@ -8,6 +8,10 @@ from django.core.exceptions import ImproperlyConfigured
 
 from controlplane.config import env
 
+# numpy would begin a thread for each core. The placement's tables are small, and requests share the cores anyway; and
+# what has threads cannot be copied (config/workers.py).
+env.tell("OPENBLAS_NUM_THREADS", "1")
+
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 VAR_DIR = env.path("VAR_DIR", BASE_DIR / "var")
 
@@ -221,8 +225,9 @@ LOGGING = {
 }
 
 # Where this process answers GET /metrics, /healthz and /readyz: ADDRESS:PORT, of each process its own; empty: nowhere.
+# Where several workers come from one process (config/workers.py): NAME=ADDRESS:PORT of each, separated by commas.
 # There is no credential: only those who watch over the platform may reach it.
-OBSERVE_LISTEN = env.address("OBSERVE_LISTEN")
+OBSERVE_LISTEN = env.addresses("OBSERVE_LISTEN")
 # Where traces go, by OTLP over HTTP: such as http://127.0.0.1:4318/v1/traces; empty: there are none.
 TRACES_URL = env.text("TRACES_URL", "")
 # What the workers of the web process count, for whichever of them is asked (config/gunicorn.py).

@@ -50,19 +50,24 @@ def start(process: str, *names: str, **own: Need) -> None:
     """`process`: what it is called in the log. `names`: of NEEDS, what it cannot do without; `own`: what it needs
     besides."""
     _begin(process)
-    if settings.OBSERVE_LISTEN:
+    if listen := _address(process):
         needs = {name: NEEDS[name] for name in names} | own
-        observe(settings.OBSERVE_LISTEN, Look(needs, after=connections.close_all))
+        observe(listen, Look(needs, after=connections.close_all))
 
 
 def start_shared(process: str, *names: str) -> None:
     """Several processes are one to whoever looks: any of them answers, for all (config/gunicorn.py)."""
     _begin(process)
-    if settings.OBSERVE_LISTEN:
+    if listen := _address(process):
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         look = Look({name: NEEDS[name] for name in names}, registry, after=connections.close_all)
-        observe(settings.OBSERVE_LISTEN, look, is_shared=True)
+        observe(listen, look, is_shared=True)
+
+
+def _address(process: str) -> str:
+    """Empty: nowhere."""
+    return settings.OBSERVE_LISTEN.get(process) or settings.OBSERVE_LISTEN.get("", "")
 
 
 def _begin(process: str) -> None:

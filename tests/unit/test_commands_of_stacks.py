@@ -2,11 +2,15 @@
 
 import os
 from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
 
 import psutil
 import pytest
 
 from scripts.commands import Commands
+from scripts.waiting import wait_until
+from tests.limits import PATIENCE_S
 
 LEAVE = "import os, sys; sys.modules['left'] = sys; print(os.getpid(), os.getppid(), sys.stdin.read())"
 LOOK = "import os, sys; print(os.getpid(), os.getppid(), 'left' in sys.modules, repr(sys.stdin.read()))"
@@ -43,6 +47,22 @@ def test_one_that_fails_says_why_and_the_next_one_runs(commands: Commands) -> No
     assert broken.returncode == 1
     assert "ZeroDivisionError" in broken.stderr
     assert shell(commands, "print(1)") == ["1"]
+
+
+def test_a_process_is_a_copy_with_a_session_and_a_log_of_its_own(commands: Commands, tmp_path: Path) -> None:
+    pid = commands.begin("worker", ["celery", "--version"], tmp_path / "log")
+    wait_until(lambda: not psutil.pid_exists(pid), limit_s=PATIENCE_S)  # a zombie would still be there
+    assert version("celery") in (tmp_path / "log").read_text()
+
+
+def test_a_process_stays_when_what_it_is_a_copy_of_has_ended(commands: Commands, tmp_path: Path) -> None:
+    pid = commands.begin("stream", ["uvicorn", "--uds", str(tmp_path / "socket"), "nothing:at_all"], tmp_path / "log")
+    copy = psutil.Process(pid)
+    copy.suspend()
+    assert os.getsid(pid) == pid
+    commands.close()
+    assert copy.is_running()
+    copy.kill()
 
 
 def test_who_cannot_begin_is_told_from_one_that_fails(capfd: pytest.CaptureFixture[str]) -> None:

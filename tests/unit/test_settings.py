@@ -34,6 +34,8 @@ def test_records_of_requests_are_kept_for_six_months_at_least() -> None:
 def test_what_is_no_address_or_format_stops_the_process() -> None:
     assert start(OBSERVE_LISTEN="127.0.0.1:9100", LOG_FORMAT="json").returncode == 0
     assert "ANDROMEDE_OBSERVE_LISTEN: an address is written ADDRESS:PORT" in start(OBSERVE_LISTEN="9100").stderr
+    assert start(OBSERVE_LISTEN="worker=127.0.0.1:9102,transfer=[::1]:9108").returncode == 0
+    assert "ANDROMEDE_OBSERVE_LISTEN: an address is" in start(OBSERVE_LISTEN="worker=127.0.0.1:9102,9108").stderr
     assert "ANDROMEDE_LOG_FORMAT must be one of text, json, not 'xml'." in start(LOG_FORMAT="xml").stderr
 
 
