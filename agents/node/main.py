@@ -50,6 +50,7 @@ CALL_THREADS = 16
 MAX_MESSAGE_BYTES = 4 * 2**20
 STOP_GRACE_S = 5
 INVENTORY_INTERVAL_S = 300.0
+HANGS = "hanging-calls"  # of a fake node: the file in its state folder that names them
 WATCHDOG_TIMEOUT_S = 60
 CLOCKS = {"synchronised": is_synchronised, "kept-elsewhere": kept_elsewhere}
 OPTIONS = (
@@ -253,7 +254,8 @@ def _hook(state_dir: Path, options: argparse.Namespace) -> InstalledHook:
 
 def _fake(config: Config, options: argparse.Namespace) -> Adapters:
     capacity = FakeCapacity(options.fake_cores, options.fake_memory_mib, options.fake_disk_gib)
-    fake = FakeNode(capacity, Pools(dict(options.pool)), definitions=config.state_dir / "definitions")
+    pools, definitions = Pools(dict(options.pool)), config.state_dir / "definitions"
+    fake = FakeNode(capacity, pools, definitions=definitions, hangs=config.state_dir / HANGS)
     ledger = Ledger(config.state_dir / "ledger.sqlite")
     fake.keep_disks(
         volumes={UUID(entry.id): entry.wish.size_bytes for entry in ledger.volumes.held() if not entry.wish.pool},
