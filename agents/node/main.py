@@ -45,8 +45,10 @@ from observing import traces
 
 log = logging.getLogger(__name__)
 
-# Threads for short calls and image uploads; each watch and each console occupies one more for as long as it lasts.
-CALL_THREADS = 16
+# Threads for calls and image uploads; each watch and each console occupies one more for as long as it lasts. Some are
+# for nothing but calls that are always served (Guard).
+CALL_THREADS = 64
+SPARE_THREADS = 4
 MAX_MESSAGE_BYTES = 4 * 2**20
 STOP_GRACE_S = 5
 INVENTORY_INTERVAL_S = 300.0
@@ -225,8 +227,8 @@ def told(*signals: signal.Signals) -> int:
 
 def _listen(address: str, credentials: pki.Credentials) -> tuple[grpc.Server, int]:
     server = grpc.server(
-        ThreadPoolExecutor(CALL_THREADS + MAX_WATCHES + MAX_CONSOLES, thread_name_prefix="rpc"),
-        interceptors=[Guard()],
+        ThreadPoolExecutor(CALL_THREADS + MAX_WATCHES + MAX_CONSOLES + SPARE_THREADS, thread_name_prefix="rpc"),
+        interceptors=[Guard(calls_at_once=CALL_THREADS)],
         options=OPTIONS,
     )
     tls = grpc.ssl_server_credentials(
