@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto
+from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorProto
 
 from scripts.protocol import broken, present, released
 
@@ -12,7 +12,7 @@ def test_the_protocol_is_understood_by_the_last_release() -> None:
     assert list(broken(released(), present())) == []
 
 
-def message(file: FileDescriptorProto, name: str = "Subject"):
+def message(file: FileDescriptorProto, name: str = "Subject") -> DescriptorProto:
     return next(each for each in file.message_type if each.name == name)
 
 
