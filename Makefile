@@ -6,7 +6,7 @@ NAME ?= create
 TESTS = $(VENV)/python -m scripts.with_services $(VENV)/python -m scripts.run_tests
 
 .PHONY: help setup ansible chaos release browser screenshots requirements protocol fmt check test test-all test-fast mutate terraform terraform-package \
-	terraform-docs demo demo-down bench fuzz examples openapi publish-migrations publish-openapi docs clients
+	terraform-docs demo demo-down bench fuzz examples openapi publish-migrations publish-protocol publish-openapi docs clients
 
 help:  ## This list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -76,6 +76,9 @@ openapi: setup  ## Write docs/reference/openapi.json
 
 publish-migrations: setup  ## Note that the migrations of now are in a release: scripts/released_migrations.json
 	@$(VENV)/python -m scripts.with_services $(VENV)/python -m scripts.migrations --publish
+
+publish-protocol: setup  ## Note that the agent protocol of now is in a release: scripts/released_protocol.json
+	@$(VENV)/python -m scripts.protocol --publish
 
 publish-openapi: setup  ## Keep docs/reference/openapi.json as a published version: VERSION=1.1
 	@$(VENV)/python -m scripts.compatibility --publish $(VERSION)

@@ -31,6 +31,7 @@ CHECKS = {
     "bearable": [PYTHON, "-m", "scripts.migrations"],
     "documents": [PYTHON, "-m", "scripts.generate", "--check", *DOCUMENTS],
     "compatible": [PYTHON, "-m", "scripts.compatibility"],
+    "protocol": [PYTHON, "-m", "scripts.protocol"],
     "playbook": [str(BIN / "ansible-lint"), "--offline", "--nocolor", "-q", "--project-dir", "ansible", "ansible"],
     "provider": [PYTHON, "-m", "clients.terraform.docs", "--check"],
 }

@@ -34,7 +34,7 @@ TRUSTS = {"transfer": "worker", "periodic": "worker"}
 WITHOUT_SECRET_KEY = ("signer", "sentinel", "watcher")
 # Started as copies of one process that has loaded what they need (commands.py), and so share its memory.
 COPIED = {str(BIN / program) for program in PROGRAMS}
-START_LIMIT_S = 300
+START_LIMIT_S = 300  # on processors that much else uses too
 STOP_LIMIT_S = 10
 
 
@@ -200,6 +200,8 @@ class Stack:
                 if httpx.get(f"{self.url}/v1/healthz", timeout=2).status_code == httpx.codes.OK:
                     return
             except httpx.TransportError:
+                if self.process("web") is None:
+                    break
                 time.sleep(0.1)
         raise SystemExit(f"The API does not answer; see {self.var}/log/web.log.")
 

@@ -46,11 +46,14 @@ from observing import traces
 
 log = logging.getLogger(__name__)
 
-# Threads for short calls and image uploads; each watch and each console occupies one more for as long as it lasts.
-CALL_THREADS = 16
+# Threads for calls and image uploads; each watch and each console occupies one more for as long as it lasts. Some are
+# for nothing but calls that are always served (Guard).
+CALL_THREADS = 64
+SPARE_THREADS = 4
 MAX_MESSAGE_BYTES = 4 * 2**20
 STOP_GRACE_S = 5
 INVENTORY_INTERVAL_S = 300.0
+HANGS = "hanging-calls"  # of a fake node: the file in its state folder that names them
 WATCHDOG_TIMEOUT_S = 60
 CLOCKS = {"synchronised": is_synchronised, "kept-elsewhere": kept_elsewhere}
 OPTIONS = (
@@ -228,8 +231,8 @@ def told(*signals: signal.Signals) -> int:
 
 def _listen(address: str, credentials: pki.Credentials) -> tuple[grpc.Server, int]:
     server = grpc.server(
-        ThreadPoolExecutor(CALL_THREADS + MAX_WATCHES + MAX_CONSOLES, thread_name_prefix="rpc"),
-        interceptors=[Guard()],
+        ThreadPoolExecutor(CALL_THREADS + MAX_WATCHES + MAX_CONSOLES + SPARE_THREADS, thread_name_prefix="rpc"),
+        interceptors=[Guard(calls_at_once=CALL_THREADS)],
         options=OPTIONS,
     )
     tls = grpc.ssl_server_credentials(
@@ -257,7 +260,8 @@ def _hook(state_dir: Path, options: argparse.Namespace) -> InstalledHook:
 
 def _fake(config: Config, options: argparse.Namespace) -> Adapters:
     capacity = FakeCapacity(options.fake_cores, options.fake_memory_mib, options.fake_disk_gib)
-    fake = FakeNode(capacity, Pools(dict(options.pool)), definitions=config.state_dir / "definitions")
+    pools, definitions = Pools(dict(options.pool)), config.state_dir / "definitions"
+    fake = FakeNode(capacity, pools, definitions=definitions, hangs=config.state_dir / HANGS)
     ledger = Ledger(config.state_dir / "ledger.sqlite")
     fake.keep_disks(
         volumes={UUID(entry.id): entry.wish.size_bytes for entry in ledger.volumes.held() if not entry.wish.pool},

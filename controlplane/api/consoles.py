@@ -284,11 +284,12 @@ def _is_own_page(request: ASGIRequest) -> bool:
 def end_of(error: CloudError) -> End:
     """What the API would answer, as the end of a console."""
     if isinstance(error, NodeRefused | NodeFailed):
-        if error.facts["agent_code"] == "agent.stopping":
+        agent_code = error.facts.get("agent_code")  # none when the status is gRPC's own
+        if agent_code == "agent.stopping":
             return End(RESTART, _("The agent of the node is restarted. Open the console again."))
-        if error.facts["agent_code"] == "agent.guest_moving":
+        if agent_code == "agent.guest_moving":
             return End(RESTART, _("The instance goes to another node. Open the console again."))
-        known = OF_AGENTS.get(str(error.facts["agent_code"]))
+        known = OF_AGENTS.get(str(agent_code))
         error = known() if known is not None else error
     status = status_of(type(error))
     code = {500: INTERNAL, 503: TRY_LATER}.get(status, 4000 + status)

@@ -28,7 +28,7 @@ def console_tail(instance: Instance, *, max_bytes: int) -> bytes:
             instance.node, instance_id=instance.pk, offset=-max_bytes, max_bytes=max_bytes
         )
     except NodeRefused as exc:
-        if exc.facts["agent_code"] == "agent.not_found":
+        if exc.facts.get("agent_code") == "agent.not_found":
             return b""
         raise
     return chunk.data

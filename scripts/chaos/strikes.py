@@ -1,15 +1,18 @@
 """What can be done to a cloud: one entry each in STRIKES."""
 
 import os
+import random
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import psutil
 import redis
 
+from agents.node.main import HANGS
 from scripts import services
 from scripts.chaos.keeper import Keeper
 from scripts.chaos.world import AGENT_TIMEOUT_S, World
@@ -17,6 +20,14 @@ from scripts.chaos.world import AGENT_TIMEOUT_S, World
 PROCESSES = ("worker", "worker-2", "signer", "sentinel", "periodic", "transfer", "watcher", "web", "stream", "webhooks")
 # The one that matters most is hit most.
 KILLED = (*PROCESSES, "worker", "worker-2", "worker", "worker-2", "web", "signer")
+
+# Calls of the fake adapter that hang together: those of an engine, of a storage, of a switch, of moves.
+HUNG_CALLS = (
+    ("define", "undefine", "start", "request_shutdown", "power_off", "reboot", "reset", "plug_disk", "unplug_disk"),
+    ("create_volume", "grow_volume", "remove_volume", "keep_image", "write_seed", "remove_instance_files"),
+    ("ensure_port", "remove_port", "ensure_segment"),
+    ("expect", "refuse", "send", "cancel", "take_in", "wake"),
+)
 
 Blow = Callable[[World, Keeper, str, float], None]
 
@@ -65,6 +76,21 @@ def hang_agent(world: World, keeper: Keeper, target: str, seconds: float) -> Non
     """The agent takes calls and answers none, for longer than the control plane waits for an answer: each call that is
     under way fails by its time limit, and not by a connection that breaks."""
     pause_agent(world, keeper, target, AGENT_TIMEOUT_S + seconds)
+
+
+def hang_calls(world: World, keeper: Keeper, target: str, seconds: float) -> None:
+    """What the node runs guests with, or what it has disks on, does not answer, for longer than the control plane waits
+    for a call; the agent lives. A node that pretends hangs in calls of one kind, which `seconds` chooses, and its
+    heartbeats go on. On a real one it is libvirtd that hangs, which heartbeats ask too."""
+    if world.cloud.is_fake:
+        kind = random.Random(seconds).choice(HUNG_CALLS)
+        with _written(world.cloud.agent_folder(target) / HANGS, "\n".join(kind)):
+            time.sleep(AGENT_TIMEOUT_S + seconds)
+        return
+    with ExitStack() as stack:
+        for pid in world.cloud.node(target).pids("libvirtd"):
+            stack.enter_context(_stopped(pid, is_group=False))
+        time.sleep(AGENT_TIMEOUT_S + seconds)
 
 
 def flush_redis(world: World, keeper: Keeper, target: str, seconds: float) -> None:
@@ -129,6 +155,7 @@ STRIKES: Mapping[str, StrikeKind] = {
     "kill-agent": StrikeKind(4, NODES, kill_agent),
     "pause-agent": StrikeKind(4, NODES, pause_agent),
     "hang-agent": StrikeKind(3, NODES, hang_agent),
+    "hang-calls": StrikeKind(4, NODES, hang_calls),
     LOSE: StrikeKind(5, NODES, lose),
     "flush-redis": StrikeKind(2, ("redis",), flush_redis),
     "kill-redis": StrikeKind(2, ("redis",), kill_redis),
@@ -167,12 +194,22 @@ def _signal(pid: int, number: int, *, is_group: bool = True) -> None:
 
 
 @contextmanager
-def _stopped(pid: int) -> Iterator[None]:
+def _stopped(pid: int, *, is_group: bool = True) -> Iterator[None]:
     if not psutil.pid_exists(pid):
         yield
         return
-    _signal(pid, signal.SIGSTOP)
+    _signal(pid, signal.SIGSTOP, is_group=is_group)
     try:
         yield
     finally:
-        _signal(pid, signal.SIGCONT)
+        _signal(pid, signal.SIGCONT, is_group=is_group)
+
+
+@contextmanager
+def _written(file: Path, text: str) -> Iterator[None]:
+    """The file is there for as long as the block lasts."""
+    file.write_text(text)
+    try:
+        yield
+    finally:
+        file.unlink(missing_ok=True)

@@ -36,6 +36,7 @@ from agents.node.adapters.base import (
 from agents.node.adapters.channel import Channel
 from agents.node.adapters.fake_consoles import FakeConsoles
 from agents.node.adapters.fake_definitions import Definitions
+from agents.node.adapters.fake_hang import Hang
 from agents.node.adapters.fake_moves import FakeMoves, FakeRoads
 from agents.node.adapters.fake_strangers import FakeStrangers
 from agents.node.adapters.fake_switch import FakeSwitch
@@ -81,12 +82,19 @@ class FakeNode:
     """Hypervisor, disks and switch in one, so that a test sees in one place whether anything is left."""
 
     def __init__(
-        self, capacity: FakeCapacity | None = None, pools: Pools | None = None, *, definitions: Path | None = None
+        self,
+        capacity: FakeCapacity | None = None,
+        pools: Pools | None = None,
+        *,
+        definitions: Path | None = None,
+        hangs: Path | None = None,
     ) -> None:
-        """`pools` are real folders, so that several fake nodes share them; so is `definitions`, where it is given."""
+        """`pools` are real folders, so that several fake nodes share them; so is `definitions`, where it is given.
+        `hangs`: see fake_hang.py."""
         self.capacity = capacity or FakeCapacity()
         self.pools = pools or Pools()
         self.definitions = Definitions(definitions)
+        self.hang = Hang(hangs)
         self.numbers = count()
         self.guests = {guest.id: FakeGuest(guest, next(self.numbers)) for guest in self.definitions.kept()}
         self.volumes: dict[UUID, int] = {}
@@ -190,6 +198,7 @@ class FakeNode:
 
     @contextmanager
     def call(self, name: str) -> Iterator[None]:
+        self.hang.wait(name)
         with self._lock:
             self.call_counts[name] += 1
             if self._failures[name]:

@@ -1,6 +1,7 @@
 """Before and around every call: who calls, how errors leave, one line in the log."""
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,9 +28,19 @@ STATUS: Mapping[type[AgentError], grpc.StatusCode] = {
     Exhausted: grpc.StatusCode.RESOURCE_EXHAUSTED,
 }
 
+# They touch the ledger alone, and guests end when nobody can renew their node's lease.
+UNLIMITED = frozenset({"RenewLease", "EnsureTrust"})
+
 
 class Guard(grpc.ServerInterceptor):  # type: ignore[type-arg]  # generic in its stubs only
-    """Refuses strangers, turns AgentError into a status with its code, and hides what nobody expected."""
+    """Refuses strangers, turns AgentError into a status with its code, and hides what nobody expected.
+
+    At most `calls_at_once` calls are under way, watches and consoles aside, which have limits of their own. A call that
+    hangs in libvirt or on a disk keeps its thread also when its caller has given up; one more is refused
+    (agent.exhausted), so that threads are left for watches and for renewals of the lease."""
+
+    def __init__(self, *, calls_at_once: int) -> None:
+        self._slots = threading.BoundedSemaphore(calls_at_once)
 
     def intercept_service(
         self, continuation: Callable[[grpc.HandlerCallDetails], Handler], details: grpc.HandlerCallDetails
@@ -52,26 +63,37 @@ class Guard(grpc.ServerInterceptor):  # type: ignore[type-arg]  # generic in its
             )
         if handler.request_streaming:
             return grpc.stream_unary_rpc_method_handler(
-                _guarded(method, handler.stream_unary),
+                self._guarded(method, handler.stream_unary),
                 request_deserializer=handler.request_deserializer,
                 response_serializer=handler.response_serializer,
             )
         return grpc.unary_unary_rpc_method_handler(
-            _guarded(method, handler.unary_unary),
+            self._guarded(method, handler.unary_unary),
             request_deserializer=handler.request_deserializer,
             response_serializer=handler.response_serializer,
         )
 
+    def _guarded(self, method: str, behaviour: Any) -> Any:
+        def call(request: Any, context: grpc.ServicerContext) -> Any:
+            told = _told(request, context)
+            parent = str(dict(context.invocation_metadata()).get(TRACEPARENT, ""))[:TRACEPARENT_MAX]
+            traced = span(method, kind=SpanKind.SERVER, parent=parent, **told)
+            with logs.about(**told), traced, _answering(method, context), self._slot(method):
+                return behaviour(request, context)
 
-def _guarded(method: str, behaviour: Any) -> Any:
-    def call(request: Any, context: grpc.ServicerContext) -> Any:
-        told = _told(request, context)
-        parent = str(dict(context.invocation_metadata()).get(TRACEPARENT, ""))[:TRACEPARENT_MAX]
-        traced = span(method, kind=SpanKind.SERVER, parent=parent, **told)
-        with logs.about(**told), traced, _answering(method, context):
-            return behaviour(request, context)
+        return call
 
-    return call
+    @contextmanager
+    def _slot(self, method: str) -> Iterator[None]:
+        if method in UNLIMITED:
+            yield
+            return
+        if not self._slots.acquire(blocking=False):
+            raise Exhausted("As many calls as this node serves at a time are under way; try again later.")
+        try:
+            yield
+        finally:
+            self._slots.release()
 
 
 def _guarded_stream(method: str, behaviour: Any) -> Any:

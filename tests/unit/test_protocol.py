@@ -1,0 +1,88 @@
+"""What a program of the last release trips over in the agent protocol, rule by rule; and what it does not notice."""
+
+from collections.abc import Callable
+
+import pytest
+from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorProto
+
+from scripts.protocol import broken, present, released
+
+
+def test_the_protocol_is_understood_by_the_last_release() -> None:
+    assert list(broken(released(), present())) == []
+
+
+def message(file: FileDescriptorProto, name: str = "Subject") -> DescriptorProto:
+    return next(each for each in file.message_type if each.name == name)
+
+
+def renumber(file: FileDescriptorProto) -> None:
+    message(file).field[1].number = 9
+
+
+def retype(file: FileDescriptorProto) -> None:
+    message(file).field[1].type = FieldDescriptorProto.TYPE_STRING
+
+
+def rename(file: FileDescriptorProto) -> None:
+    message(file).field[1].name = "version"
+
+
+def repeat(file: FileDescriptorProto) -> None:
+    message(file).field[0].label = FieldDescriptorProto.LABEL_REPEATED
+
+
+def drop_a_field(file: FileDescriptorProto) -> None:
+    del message(file).field[1]
+
+
+def drop_a_message(file: FileDescriptorProto) -> None:
+    file.message_type.remove(message(file, "Removed"))
+
+
+def move_out_of_its_oneof(file: FileDescriptorProto) -> None:
+    message(file, "ImagePart").field[1].ClearField("oneof_index")
+
+
+def renumber_a_value(file: FileDescriptorProto) -> None:
+    file.enum_type[0].value[1].number = 7
+
+
+def drop_a_call(file: FileDescriptorProto) -> None:
+    del file.service[0].method[0]
+
+
+def stream_a_call(file: FileDescriptorProto) -> None:
+    file.service[0].method[0].server_streaming = True
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (renumber, "the field 2 of Subject, generation, is gone, and its number is not reserved"),
+        (retype, "the field 2 of Subject, generation, has another type"),
+        (rename, "the field 2 of Subject, generation, is named version"),
+        (repeat, "the field 1 of Subject, id, has another label"),
+        (drop_a_field, "the field 2 of Subject, generation, is gone, and its number is not reserved"),
+        (drop_a_message, "the message Removed is gone"),
+        (move_out_of_its_oneof, "the field 2 of ImagePart, data, is in another oneof"),
+        (renumber_a_value, "the value IMAGE_FORMAT_QCOW2 of ImageFormat is not 1 any more"),
+        (drop_a_call, "the call Describe is gone"),
+        (stream_a_call, "the call Describe has another server_streaming"),
+    ],
+)
+def test_it_is_broken_by(change: Callable[[FileDescriptorProto], None], said: str) -> None:
+    new = present()
+    change(new)
+    assert list(broken(present(), new)) == [said]
+
+
+def test_what_is_added_and_what_goes_and_is_reserved_is_borne() -> None:
+    new = present()
+    subject = message(new)
+    del subject.field[1]
+    subject.reserved_range.add(start=2, end=3)
+    subject.field.add(name="more", number=9, type=FieldDescriptorProto.TYPE_BOOL)
+    new.message_type.add(name="Another")
+    new.service[0].method.add(name="EnsureAnother")
+    assert list(broken(present(), new)) == []
