@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from itertools import product
 from pathlib import Path
 
 import grpc
@@ -17,6 +18,7 @@ from tests.agents.conftest import refusal
 from tests.agents.on_libvirt.lab import LabAgent
 from tests.agents.viewers import AgentViewer, picture, shake_hands
 from tests.limits import PATIENCE_S
+from tests.nightly import thinned
 from tests.pki import Issued, TestCA
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
@@ -177,6 +179,7 @@ def succeeds(call: Callable[[], object]) -> bool:
     return True
 
 
+@pytest.mark.nightly
 def test_events_come_also_after_libvirtd_was_restarted(agent: LabAgent, guest: pb.EnsureInstanceRequest) -> None:
     agent.restart_libvirtd()
     wait_until(
@@ -210,6 +213,7 @@ def test_a_guest_that_ends_while_libvirtd_takes_it_over_is_told_of(
     assert agent.stub.EnsureInstance(guest).power == pb.POWER_RUNNING
 
 
+@pytest.mark.nightly
 def test_a_power_cut_of_the_node_is_a_crash_and_the_guest_starts_again(
     agent: LabAgent, guest: pb.EnsureInstanceRequest
 ) -> None:
@@ -253,8 +257,9 @@ def test_a_disk_that_the_guest_keeps_is_pending_until_it_lets_go(agent: LabAgent
     assert agent.stub.RemoveVolume(wishes.removal(data.subject)).was_present
 
 
-@pytest.mark.parametrize("victim", ["agent", "libvirtd"])
-@pytest.mark.parametrize("after_s", [0.02, 0.03, 0.15, 0.4])
+@pytest.mark.parametrize(
+    ("victim", "after_s"), thinned(product(["agent", "libvirtd"], [0.02, 0.03, 0.15, 0.4]), keep_every=3)
+)
 def test_a_creation_that_a_kill_interrupts_ends_well_when_repeated(
     agent: LabAgent, clean: None, tiny_image: Path, victim: str, after_s: float
 ) -> None:
