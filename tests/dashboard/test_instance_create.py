@@ -3,6 +3,7 @@
 import pytest
 from django.test import Client
 
+from controlplane.compute import user_data
 from controlplane.compute.models import Attachment, Instance
 from controlplane.operations.models import Operation
 from tests.dashboard.conftest import SignIn
@@ -43,7 +44,7 @@ def test_it_is_made_with_all_that_was_filled_in(cloud: Cloud, member: Client, ho
     instance = Instance.objects.get(name="web")
     assert answer["Location"] == f"{home}/instances/{instance.pk}"
     assert instance.labels == {"env": "prod", "tier": "web"}
-    assert bytes(instance.user_data) == b"#!/bin/sh\necho hello\n"
+    assert user_data.read(instance) == b"#!/bin/sh\necho hello\n"
     assert Attachment.objects.get(instance=instance).volume_id == volume.pk
 
 
