@@ -133,7 +133,7 @@ def _answer(number: int, copies: Copies) -> Callable[[], int] | None:
             if kind == "command":
                 answer = _command(*rest)
             else:
-                answer = os.fork()
+                answer = _session()
                 if answer == 0:
                     return lambda: _process(*rest)
                 copies.pids.add(answer)
@@ -143,6 +143,19 @@ def _answer(number: int, copies: Copies) -> Callable[[], int] | None:
             lines.write(json.dumps(answer).encode() + b"\n")
             lines.flush()
     return None
+
+
+def _session() -> int:
+    """Copy this process into a session of its own. Returns 0 in the copy, and its pid here, when it has its session."""
+    begun, ready = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.setsid()
+    os.close(ready)
+    if pid != 0:
+        os.read(begun, 1)
+    os.close(begun)
+    return pid
 
 
 def _command(arguments: list[str], text: str) -> list[Any] | Callable[[], int]:
@@ -166,7 +179,6 @@ def _manage(arguments: list[str]) -> int:
 
 
 def _process(name: str, command: list[str], log: str, user: str | None, has_secret_key: bool) -> int:
-    os.setsid()
     if user is not None:
         connections.settings["default"]["USER"] = user
     if not has_secret_key:

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from controlplane.audit.services import record
-from controlplane.catalog import image_source, image_store
+from controlplane.catalog import image_room, image_source, image_store
 from controlplane.catalog.errors import ImageFileMissing, ImageHasContent, ImageNameTaken, ImageNotOwned
 from controlplane.catalog.inspection import inspect
 from controlplane.catalog.models import IMAGE, Image
@@ -107,11 +107,11 @@ def image_upload(actor: Actor, image: Image, chunks: Iterable[bytes]) -> Operati
 
     Raises:
         ImageHasContent: it does not await any, or another upload was faster.
-        ImageTooLarge, ImageDigestMismatch, ImageStoreFull, ImageNotOwned.
+        ImageTooLarge, ImageDigestMismatch, ImageStoreFull, ImageNotOwned, QuotaExceeded.
     """
     image_check_upload(actor, image)
     name = str(new_id())
-    received = image_store.receive(chunks, name, sha256=image.sha256)
+    received = image_store.receive(image_room.within(image, chunks), name, sha256=image.sha256)
     try:
         return _write_upload(actor, image, name, received)
     except BaseException:
@@ -119,10 +119,15 @@ def image_upload(actor: Actor, image: Image, chunks: Iterable[bytes]) -> Operati
         raise
 
 
-def image_check_upload(actor: Actor, image: Image) -> None:
-    """Raises ImageNotOwned, ImageHasContent: what is known to be wrong before any byte has come."""
+def image_check_upload(actor: Actor, image: Image, *, size_bytes: int = 0) -> None:
+    """What is known to be wrong before any byte has come; `size_bytes`: so many are announced.
+
+    Raises:
+        ImageNotOwned, ImageHasContent, QuotaExceeded.
+    """
     _may_change(actor, image)
     _need_awaiting(image)
+    image_room.need(image, size_bytes)
 
 
 def _need_awaiting(image: Image) -> None:
@@ -136,7 +141,9 @@ def _write_upload(actor: Actor, image: Image, name: str, received: image_store.R
     _need_awaiting(image)
     move(image, IMAGE, "verifying", sha256=received.sha256, size_bytes=received.size_bytes)
     record(actor, "image.upload", image.pk, project_id=image.project_id, sha256=received.sha256)
-    return enqueue(actor, _wish("image.verify", image, {"file": name}, deadline=VERIFY_LIMIT))
+    operation = enqueue(actor, _wish("image.verify", image, {"file": name}, deadline=VERIFY_LIMIT))
+    image_room.claim(image, received.size_bytes)
+    return operation
 
 
 def image_import_file(
@@ -271,4 +278,6 @@ def _insert(actor: Actor, image: Image) -> None:
         image.save(force_insert=True)
     if image.project_id is not None:
         quotas.claim(image.project_id, image.pk, images=1)
+    if image.size_bytes is not None:
+        image_room.claim(image, image.size_bytes)
     record(actor, "image.create", image.pk, project_id=image.project_id, name=image.name, format=image.format)

@@ -111,6 +111,15 @@ class UserDataTooLarge(InvalidRequest):
     detail = "The user data has {size_bytes} bytes; at most {limit_bytes} are possible."
 
 
+class UserDataUnreadable(CloudError):
+    code = "compute.user_data_unreadable"
+    title = "Unreadable"
+    detail = (
+        "The user data of the instance cannot be decrypted: the control plane's secret key was changed without keeping "
+        "the earlier one. An operator must put the earlier key back, or the instance be rebuilt with new user data."
+    )
+
+
 class SshKeyNotFound(NotFound):
     code = "compute.ssh_key.not_found"
     detail = "There is no ssh key {name!r} here."

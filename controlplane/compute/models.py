@@ -69,6 +69,9 @@ class Instance(ProjectResource):
     The id is the libvirt UUID too. `root_pool`: the pool that has its root disk; none: its node alone has it, as with a
     `root_volume_type` that names no pool (none: as before there was a choice).
 
+    `sealed_user_data` is opened by compute/user_data.py alone; `user_data` has what the release before wrote, until
+    that is sealed.
+
     `restart_policy`: whether a guest that has failed is started again (compute/restarts.py); `restarts` is how often
     that was done in a row, last at `restarted_at`.
     """
@@ -88,6 +91,7 @@ class Instance(ProjectResource):
     root_pool = models.ForeignKey(Pool, models.PROTECT, null=True)
     ssh_public_keys = ArrayField(models.TextField(), default=list)
     user_data = models.BinaryField(max_length=65536, default=bytes)
+    sealed_user_data = models.BinaryField(null=True)
     affinity_group = models.ForeignKey(AffinityGroup, models.PROTECT, null=True)
     restart_count = models.PositiveBigIntegerField(default=0)
     restart_policy = models.CharField(max_length=16, default=RESTART_POLICIES[0], db_default=RESTART_POLICIES[0])
@@ -137,6 +141,7 @@ class Rebuild(BaseModel):
     root_volume_id = models.UUIDField()
     ssh_public_keys = ArrayField(models.TextField(), default=list)
     user_data = models.BinaryField(max_length=65536, default=bytes)
+    sealed_user_data = models.BinaryField(null=True)
     generation = models.PositiveBigIntegerField()
     is_defining = models.BooleanField(default=False)
 

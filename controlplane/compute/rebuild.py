@@ -12,11 +12,13 @@ from django.db import transaction
 from django.db.models import F
 
 from controlplane.catalog.models import Image
+from controlplane.compute import user_data
 from controlplane.compute.actions import need_state
 from controlplane.compute.attachments import ask_for_whole
 from controlplane.compute.errors import FirmwareMissing
 from controlplane.compute.models import Attachment, Instance, Rebuild, SshKey
 from controlplane.compute.services import check_image, check_user_data, instance_change, instance_lock
+from controlplane.compute.user_data import USER_DATA
 from controlplane.identity.actor import Actor
 from controlplane.kernel.ids import new_id
 from controlplane.operations import services as operations
@@ -27,7 +29,7 @@ from controlplane.storage.services import image_sources
 
 REBUILD = "instance.rebuild"
 # What the instance has from then on.
-BECOMES = ("image", "root_volume_id", "ssh_public_keys", "user_data")
+BECOMES = ("image", "root_volume_id", "ssh_public_keys", *USER_DATA)
 
 
 @dataclass(frozen=True)
@@ -75,14 +77,16 @@ def _write(actor: Actor, instance: Instance, new: NewDisk) -> Operation:
     operation = instance_change(actor, instance, REBUILD, args=args)
     _check(instance, new)
     Instance.objects.filter(pk=instance.pk).update(generation=F("generation") + 1)
-    instance.refresh_from_db(fields=["generation", "ssh_public_keys", "user_data"])
-    keys, user_data = new.ssh_keys, new.user_data
+    instance.refresh_from_db(fields=["generation", "ssh_public_keys", *USER_DATA])
+    keys = new.ssh_keys
+    if new.user_data is not None:
+        user_data.write(instance, new.user_data)
     Rebuild.objects.create(
         instance=instance,
         image=new.image,
         root_volume_id=new_id(),
         ssh_public_keys=instance.ssh_public_keys if keys is None else [key.public_key for key in keys],
-        user_data=instance.user_data if user_data is None else user_data,
+        **{name: getattr(instance, name) for name in USER_DATA},
         generation=instance.generation,
     )
     return operation

@@ -16,6 +16,7 @@ from controlplane.compute.errors import (
     SshKeyNotFound,
 )
 from controlplane.compute.models import AffinityGroup, Attachment, Instance, SshKey
+from controlplane.compute.user_data import USER_DATA
 from controlplane.identity.actor import Actor
 from controlplane.identity.errors import RoleNeeded
 from controlplane.identity.models import Project
@@ -39,7 +40,7 @@ def _by_ref(rows: QuerySet[M], ref: str, error: type[NotFound]) -> M:
 
 def _instances(project: Any) -> QuerySet[Instance]:
     rows = Instance.objects.filter(project=project).exclude(state="deleted")
-    return rows.select_related("node", "image", "affinity_group").defer("user_data")
+    return rows.select_related("node", "image", "affinity_group").defer(*USER_DATA)
 
 
 INSTANCE = PreparedByRef(_instances, InstanceNotFound)
@@ -55,7 +56,7 @@ class Disks:
     nodes: set[UUID] = field(default_factory=set)
 
 
-NOT_SHOWN = ("user_data", "ssh_public_keys", "power_reason", "root_volume_id", "restart_count")
+NOT_SHOWN = (*USER_DATA, "ssh_public_keys", "power_reason", "root_volume_id", "restart_count")
 SHOWN_OF_NODE = ("node__zone", "node__state", "node__last_heartbeat_at", "node__updated_at")
 
 
@@ -72,13 +73,13 @@ def instances(actor: Actor, project: Project) -> Collection[Instance]:
 def instances_on(node: Node) -> QuerySet[Instance]:
     """Whoever's they are; whoever sees the node may know."""
     rows = Instance.objects.filter(node=node).exclude(state="deleted").select_related("project__organization")
-    return rows.defer("user_data")
+    return rows.defer(*USER_DATA)
 
 
 def instances_in(pool: Pool) -> QuerySet[Instance]:
     """Those whose root disk is there. Whoever's they are; whoever sees the pool may know."""
     rows = Instance.objects.filter(root_pool=pool).exclude(state="deleted")
-    return rows.select_related("project__organization").defer("user_data")
+    return rows.select_related("project__organization").defer(*USER_DATA)
 
 
 def volumes_in(pool: Pool) -> QuerySet[Volume]:
@@ -121,7 +122,7 @@ def instance_anywhere(actor: Actor, ref: str) -> Instance:
     """
     if not actor.sees_all:
         raise RoleNeeded(role="operator")
-    found = by_id(Instance.objects.exclude(state="deleted").defer("user_data"), ref)
+    found = by_id(Instance.objects.exclude(state="deleted").defer(*USER_DATA), ref)
     if found is None:
         raise InstanceNotFound(name=ref)
     return found

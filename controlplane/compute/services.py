@@ -12,6 +12,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from controlplane.audit.services import deed, record
 from controlplane.catalog.models import Flavor, Image, VolumeType
+from controlplane.compute import user_data
 from controlplane.compute.actions import need_state
 from controlplane.compute.errors import (
     AffinityGroupNotFound,
@@ -175,10 +176,10 @@ def _plan(actor: Actor, project: Project, new: NewInstance) -> tuple[Instance, A
         root_volume_id=new_id(),
         root_volume_type=new.root_volume_type,
         ssh_public_keys=[key.public_key for key in new.ssh_keys],
-        user_data=new.user_data,
         affinity_group=new.affinity_group,
         restart_policy=new.restart_policy,
     )
+    user_data.write(instance, new.user_data)
     ask = beside(ask_for(instance, operation="instance.create", zones=new.zones), new.volumes)
     return instance, replace(
         ask,
@@ -214,10 +215,10 @@ def _check_fit(new: NewInstance) -> None:
         need_volume_state(volume, "available")
 
 
-def check_user_data(user_data: bytes) -> None:
+def check_user_data(value: bytes) -> None:
     """Raises UserDataTooLarge."""
-    if len(user_data) > USER_DATA_MAX_BYTES:
-        raise UserDataTooLarge(field="user_data", size_bytes=len(user_data), limit_bytes=USER_DATA_MAX_BYTES)
+    if len(value) > USER_DATA_MAX_BYTES:
+        raise UserDataTooLarge(field="user_data", size_bytes=len(value), limit_bytes=USER_DATA_MAX_BYTES)
 
 
 def check_image(image: Image, size: Flavor | Instance, *, field: str) -> None:

@@ -78,8 +78,8 @@ class ImageFile(ImageView):
     @route("image_upload", ImageWithOperation, status=202, upload=OCTET_STREAM, apart=BYTES_ARRIVE, refusals=(507,))
     def put(self, request: Request) -> Response:
         image, chunks = self.image(), uploaded(request)
+        services.image_check_upload(self.actor, image, size_bytes=int(request.META["CONTENT_LENGTH"]))
         if is_dry_run(request):
-            services.image_check_upload(self.actor, image)
             return Response(joined(_document(self.actor, image), None))
         operation = services.image_upload(self.actor, image, chunks)
         return Response(joined(_document(self.actor, image), operation), status=202)

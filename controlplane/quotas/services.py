@@ -45,6 +45,12 @@ def claim(project_id: UUID, resource_id: UUID, **amounts: int) -> None:
             cursor.execute(USE, [project_id, resource_id, list(uses), list(uses.values())])
 
 
+def check(project_id: UUID, resource_id: UUID, **amounts: int) -> None:
+    """Raise what claim() would raise now, and claim nothing: before work is done that a claim follows."""
+    with transaction.atomic():
+        _check(project_id, of.lock_of(project_id), resource_id, amounts)
+
+
 # What is set for the project and its organization (level, dimension, limit, 0), what both use in all (level, dimension,
 # 0, amount), and of that the resource itself.
 STANDING = """

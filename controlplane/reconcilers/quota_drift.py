@@ -29,6 +29,16 @@ WITH used AS (
     UNION ALL
     SELECT id, project_id, 'images', 1 FROM catalog_image
     WHERE project_id IS NOT NULL AND state NOT IN ('deleted', 'error')
+    UNION ALL
+    SELECT id, project_id, 'image_gib', (size_bytes + 1073741823) / 1073741824 FROM catalog_image
+    WHERE project_id IS NOT NULL AND state NOT IN ('deleted', 'error') AND size_bytes > 0
+    UNION ALL
+    SELECT state.id, project_id, 'state_mib', (sum(size_bytes) + 1048575) / 1048576
+    FROM terraform_terraformstate AS state
+        JOIN terraform_terraformstateversion AS version ON version.state_id = state.id
+    GROUP BY state.id HAVING sum(size_bytes) > 0
+    UNION ALL
+    SELECT id, project_id, 'webhooks', 1 FROM webhooks_webhook
 )
 SELECT coalesce(used.id, counted.resource_id)::text, coalesce(used.dimension, counted.dimension)
 FROM used FULL JOIN quotas_quotause AS counted

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Max, QuerySet
+from django.db.models import Max, QuerySet, Sum
 
 from controlplane.audit.services import record
 from controlplane.identity.actor import Actor
@@ -16,6 +16,8 @@ from controlplane.kernel import clock, room
 from controlplane.kernel.names import check_name
 from controlplane.kernel.reasons import Reason
 from controlplane.kernel.sealing import Unreadable, seal, unseal
+from controlplane.kernel.units import MIB, in_whole
+from controlplane.quotas import services as quotas
 from controlplane.terraform.errors import (
     StateLocked,
     StateMalformed,
@@ -88,7 +90,7 @@ def state_write(
     """Keep a new version; the oldest go when there are more than VERSIONS_KEPT.
 
     Raises:
-        StateMalformed, InvalidName, StatesExhausted.
+        StateMalformed, InvalidName, StatesExhausted, QuotaExceeded.
         StateLocked: another one has the lock, or `lock_id` is not given while there is one.
         StateNotLocked: `lock_id` is given, and there is no lock.
     """
@@ -110,6 +112,8 @@ def state_write(
     versions(state).filter(number__lte=number - VERSIONS_KEPT).delete()
     TerraformState.objects.filter(pk=state.pk).update(updated_at=clock.now())
     record(actor, "terraform_state.write", state.pk, project_id=project.pk, name=name, number=number, serial=serial)
+    kept_bytes = versions(state).aggregate(sum=Sum("size_bytes"))["sum"]
+    quotas.claim(project.pk, state.pk, state_mib=in_whole(kept_bytes, MIB))
     return version
 
 
@@ -124,6 +128,7 @@ def state_delete(actor: Actor, state: TerraformState) -> None:
     row = _locked_row(state.project, state.name)
     _need_lock(row, None)
     record(actor, "terraform_state.delete", row.pk, project_id=row.project_id, name=row.name)
+    quotas.release(row.pk)
     row.delete()
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from controlplane.catalog import image_source, image_store
+from controlplane.catalog import image_room, image_source, image_store
 from controlplane.catalog.errors import ImageSourceFailed, ImageSourceUnavailable
 from controlplane.catalog.models import Image
 from controlplane.kernel import clock
@@ -27,7 +27,9 @@ def fetch(operation: Operation) -> Effect:
     image = image_of(operation)
     try:
         with image_source.fetch(image.source_url, check=_checker(operation)) as chunks:
-            received = image_store.receive(chunks, operation.args["file"], sha256=image.sha256)
+            received = image_store.receive(
+                image_room.within(image, chunks), operation.args["file"], sha256=image.sha256
+            )
     except ImageSourceUnavailable as exc:
         if operation.attempts + 1 < FETCH_ATTEMPTS:
             raise
@@ -57,7 +59,10 @@ def _check_wanted(operation: Operation, now: datetime) -> None:
 
 
 def _set_received(image: Image, received: image_store.Received) -> None:
-    Image.objects.filter(pk=image.pk).update(sha256=received.sha256, size_bytes=received.size_bytes)
+    """Of one that was deleted meanwhile nothing is claimed."""
+    rows = Image.objects.filter(pk=image.pk).exclude(state="deleted")
+    if rows.update(sha256=received.sha256, size_bytes=received.size_bytes):
+        image_room.claim(image, received.size_bytes)
 
 
 WORKFLOW = Workflow("image.import", steps, image_verify.finish, image_verify.give_up)

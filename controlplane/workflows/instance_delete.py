@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from controlplane.compute.models import INSTANCE, Attachment, Instance
+from controlplane.compute.user_data import NO_USER_DATA
 from controlplane.kernel.db import move
 from controlplane.network.models import Port
 from controlplane.network.services import ports_delete
@@ -26,7 +27,7 @@ def steps(operation: Operation) -> Sequence[Step]:
 def finish(operation: Operation) -> None:
     instance = _instance(operation)
     if instance.state != "deleted":
-        move(instance, INSTANCE, "deleted", node=None, power_state="off")
+        move(instance, INSTANCE, "deleted", node=None, power_state="off", **NO_USER_DATA)
     for attachment in Attachment.objects.filter(instance=instance).select_related("volume"):
         if attachment.volume.state == "in-use":
             move(attachment.volume, VOLUME, "available")

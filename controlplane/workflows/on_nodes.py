@@ -8,6 +8,7 @@ from uuid import UUID
 from agents.protocol import agent_pb2 as pb
 from controlplane.catalog import image_store
 from controlplane.catalog.models import Image
+from controlplane.compute import user_data
 from controlplane.compute.migrate import is_off
 from controlplane.compute.models import Attachment, Instance, Migration
 from controlplane.kernel import clock
@@ -221,7 +222,7 @@ def wish_for(
         guest_data=pb.GuestData(
             hostname=instance.name,
             ssh_public_keys=instance.ssh_public_keys,
-            user_data=bytes(instance.user_data),
+            user_data=user_data.read(instance),
         ),
         power=power,
         restart=pb.Restart(count=instance.restart_count, kind=restart),

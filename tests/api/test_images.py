@@ -8,9 +8,12 @@ import pytest
 from django.http import HttpRequest
 from pytest_django import Settings
 
+from controlplane.catalog import image_store
 from controlplane.catalog.models import Image
 from controlplane.kernel import uploads
 from controlplane.operations.models import Operation
+from controlplane.quotas.models import Quota
+from controlplane.reconcilers import quota_drift
 from tests.api.client import Caller
 from tests.api.conftest import finish
 from tests.services.catalog.disks import qcow2
@@ -127,3 +130,26 @@ def test_more_uploads_than_places_are_put_off(api: Caller, cloud: Cloud, setting
         assert api.upload("images/mine/file", disk).status == 202
     finally:
         uploads._places.cache_clear()
+
+
+def test_files_count_by_their_bytes_and_what_does_not_fit_is_not_taken(
+    api: Caller, cloud: Cloud, disk: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file that does not fit is refused by what is announced, before any byte is read."""
+    limit = Quota.objects.create(project=cloud.tenant.project, dimension="image_gib", limit=0)
+    api.post("images", NEW)
+    with monkeypatch.context() as without:
+        without.setattr(image_store, "receive", lambda *given, **more: pytest.fail("bytes were read"))
+        refused = api.upload("images/mine/file", disk)
+    assert refused.problem == (409, "quota_exceeded", None)
+    assert (refused.body["facts"]["dimension"], refused.body["facts"]["requested"]) == ("image_gib", 1)
+    assert api.get("images/mine").body["state"] == "awaiting-upload"
+    Quota.objects.filter(pk=limit.pk).update(limit=1)
+    finish(api.upload("images/mine/file", disk))
+    assert {each["dimension"]: each["used"] for each in api.get("limits").body["items"]}["image_gib"] == 1
+    assert quota_drift.reconcile() == []
+    api.post("images", NEW | {"name": "other"})
+    assert api.upload("images/other/file", disk).problem == (409, "quota_exceeded", None)
+    api.delete("images/mine")
+    finish(api.upload("images/other/file", disk))
+    assert quota_drift.reconcile() == []

@@ -12,7 +12,7 @@ from pytest_django import Settings
 
 from controlplane.audit.models import RequestRecord
 from controlplane.catalog.models import Flavor, VolumeType
-from controlplane.compute import consoles
+from controlplane.compute import consoles, user_data
 from controlplane.compute.errors import TicketUnknown
 from controlplane.compute.models import Instance
 from controlplane.events import hints
@@ -92,7 +92,7 @@ def test_everything_that_an_instance_can_be_given(api: Caller, volume: Volume, c
     body = finish(api.post("instances", WEB | more))
     shown = api.get("instances/web").body
     row = Instance.objects.get(pk=body["id"])
-    assert bytes(row.user_data).decode() == more["user_data"]
+    assert user_data.read(row).decode() == more["user_data"]
     assert row.ssh_public_keys == [KEY]
     assert shown["affinity_group"]["name"] == "apart"
     assert [(each["volume"]["name"], each["is_plugged"]) for each in shown["attachments"]] == [("data", True)]
@@ -102,7 +102,7 @@ def test_everything_that_an_instance_can_be_given(api: Caller, volume: Volume, c
 @pytest.mark.parametrize("data", [bytes(range(256)), b""])
 def test_user_data_may_come_in_base64(api: Caller, cloud: Cloud, data: bytes) -> None:
     api.post("instances", WEB | {"user_data_base64": base64.b64encode(data).decode()})
-    assert bytes(Instance.objects.get().user_data) == data
+    assert user_data.read(Instance.objects.get()) == data
 
 
 def test_names_and_labels_can_be_changed(api: Caller, instance: Instance) -> None:
@@ -158,7 +158,7 @@ def test_rebuild(api: Caller, instance: Instance, cloud: Cloud) -> None:
     assert after["image"] == {"id": str(image.pk), "name": "other"}
     for name in ("id", "name", "addresses", "attachments", "state", "flavor", "zone"):
         assert after[name] == before[name]
-    assert bytes(Instance.objects.get().user_data) == b"#cloud-config\n{}\n"
+    assert user_data.read(Instance.objects.get()) == b"#cloud-config\n{}\n"
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ from django.test import Client
 from pytest_django import Settings
 
 from controlplane.audit.models import AuditRecord
+from controlplane.quotas.models import Quota, QuotaUse
+from controlplane.reconcilers import quota_drift
 from controlplane.terraform import states
 from controlplane.terraform.models import TerraformState, TerraformStateVersion
 from tests.api.client import Caller
@@ -137,3 +139,22 @@ def test_terraform_finds_the_registry(db: None) -> None:
     assert json.loads(Client().get("/.well-known/terraform.json").content) == {
         "providers.v1": "/v1/terraform/providers/"
     }
+
+
+def test_states_count_by_their_bytes_and_what_does_not_fit_is_not_kept(api: Caller, cloud: Cloud) -> None:
+    Quota.objects.create(project=cloud.tenant.project, dimension="state_mib", limit=2)
+    large = state(outputs={"text": {"value": "x" * 2**20}})
+    assert api.post(PATH, state()).status == 200
+    assert api.post(PATH, large).status == 200
+    refused = api.post(PATH, large | {"serial": 2})
+    assert refused.problem == (409, "quota_exceeded", None)
+    assert (refused.body["facts"]["dimension"], refused.body["facts"]["limit"]) == ("state_mib", 2)
+    assert api.post("terraform-states/other", state()).problem == (409, "quota_exceeded", None)
+    assert TerraformStateVersion.objects.count() == 2 and not TerraformState.objects.filter(name="other").exists()
+    limits = {each["dimension"]: each["used"] for each in api.get("limits").body["items"]}
+    assert limits["state_mib"] == 2
+    assert quota_drift.reconcile() == []
+    TerraformStateVersion.objects.filter(number=2).delete()
+    assert [dimension for _, dimension in quota_drift.reconcile()] == ["state_mib"]
+    assert api.delete(PATH).status == 204
+    assert not QuotaUse.objects.filter(dimension="state_mib").exists()

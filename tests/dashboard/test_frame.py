@@ -5,8 +5,11 @@ from django.test import Client
 from django.urls import URLPattern, reverse
 
 from controlplane.dashboard import cookies
+from controlplane.dashboard.asking import Api
 from controlplane.dashboard.page import Action, Page, safe
 from controlplane.dashboard.urls import urlpatterns
+from controlplane.dashboard.views import home as home_views
+from controlplane.identity.models import Project
 from controlplane.identity.services import user_create
 from controlplane.signin.models import Session
 from tests.dashboard.conftest import SignIn, browser_of
@@ -113,6 +116,26 @@ def test_everything_is_found_by_its_name_or_address(cloud: Cloud, member: Client
     options = member.get("/search?q=inst&palette=1").content
     assert f'data-href="{home}/instances"'.encode() in options
     assert b"<html" not in options
+
+
+def test_a_search_asks_about_a_bounded_number_of_projects(
+    cloud: Cloud, member: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    get = Api.get
+    monkeypatch.setattr(Api, "get", lambda api, *path, **query: asked.append(path[-1]) or get(api, *path, **query))
+    member.get("/search?q=a&palette=1")
+    monkeypatch.setattr(home_views, "SEARCHED_MAX", 1)
+    for number in range(3):
+        Project.objects.create(organization=cloud.tenant.project.organization, name=f"other-{number}")
+    asked.clear()
+    page = member.get("/search?q=zzz").content
+    assert asked.count("instances") == 1
+    assert b"things in the first 1 were looked through" in page
+    monkeypatch.setattr(home_views, "FOUND_MAX", 1)
+    asked.clear()
+    page = member.get("/search?q=").content
+    assert "instances" not in asked and b"were looked through" not in page
 
 
 def test_the_language_does_not_leak_from_one_reader_to_the_next(cloud: Cloud, signed_in: SignIn) -> None:

@@ -9,6 +9,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from controlplane.audit.models import AuditRecord, EvidenceRecord, RequestRecord
+from controlplane.compute import user_data
 from controlplane.compute.models import Attachment, Instance
 from controlplane.dashboard import cookies
 from controlplane.operations.models import Operation
@@ -51,7 +52,7 @@ def test_it_is_made_with_all_that_was_filled_in(cloud: Cloud, member: Client, ho
     instance = Instance.objects.get(name="web")
     assert answer["Location"] == f"{home}/instances/{instance.pk}"
     assert instance.labels == {"env": "prod", "tier": "web"}
-    assert bytes(instance.user_data) == b"#!/bin/sh\necho hello\n"
+    assert user_data.read(instance) == b"#!/bin/sh\necho hello\n"
     assert Attachment.objects.get(instance=instance).volume_id == volume.pk
 
 

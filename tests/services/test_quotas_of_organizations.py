@@ -5,6 +5,7 @@ from collections.abc import Callable
 from uuid import UUID
 
 import pytest
+from django.conf import settings
 from django.db import connection
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis
@@ -302,3 +303,7 @@ def test_use_that_no_resource_has_is_found(damage: str, dimension: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(damage)
     assert [found for _, found in quota_drift.reconcile()] == [dimension]
+
+
+def test_the_reconciler_counts_every_dimension() -> None:
+    assert {name for name in settings.QUOTA_DEFAULTS if f"'{name}'" not in quota_drift.DRIFT} == set()

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from agents.node.errors import AdapterError
+from controlplane.compute import user_data
 from controlplane.compute.attachments import volume_detach
 from controlplane.compute.errors import InstanceWrongState
 from controlplane.compute.models import Attachment, Instance
@@ -70,7 +71,7 @@ def test_an_instance_that_could_not_be_made_is_made_under_its_id_and_name(cloud:
     assert (fresh(instance).state, fresh(instance).last_error) == ("building", None)
     done(again)
     made = fresh(instance)
-    assert (made.state, made.labels, bytes(made.user_data)) == ("active", {"env": "prod"}, b"#!")
+    assert (made.state, made.labels, user_data.read(made)) == ("active", {"env": "prod"}, b"#!")
     assert made.root_volume_id != instance.root_volume_id and made.root_volume_id in cloud.fake.volumes
     assert cloud.fake.guests[instance.pk].starts == 1
     assert Port.objects.get().instance_id == instance.pk

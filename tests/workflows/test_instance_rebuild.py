@@ -10,6 +10,7 @@ from django.db.models import F
 
 from agents.node.errors import AdapterError
 from controlplane.catalog.models import Image
+from controlplane.compute import user_data
 from controlplane.compute.errors import FirmwareMissing, FlavorTooSmall, InstanceWrongState, UserDataTooLarge
 from controlplane.compute.models import Attachment, Instance, Rebuild, SshKey
 from controlplane.compute.rebuild import NewDisk, instance_rebuild
@@ -115,7 +116,7 @@ def test_what_its_first_boot_is_told(cloud: Cloud, image: Image) -> None:
     assert cloud.fake.seeds[instance.pk]["user-data"] == b"#cloud-config\n{}\n"
     assert b"ssh-ed25519 AAAA" in cloud.fake.seeds[instance.pk]["meta-data"]
     row = fresh(instance)
-    assert (row.ssh_public_keys, bytes(row.user_data)) == (["ssh-ed25519 AAAA"], b"#cloud-config\n{}\n")
+    assert (row.ssh_public_keys, user_data.read(row)) == (["ssh-ed25519 AAAA"], b"#cloud-config\n{}\n")
 
 
 def test_the_permit_lists_the_new_disk_and_its_image_alone(cloud: Cloud, image: Image) -> None:

@@ -23,13 +23,13 @@ def when_it_fails(policy: str) -> str:
 @register.filter
 def amount(value: int, dimension: str) -> str:
     """Of a quota, in its unit and with the language's own signs."""
-    if dimension == "memory_mib" and value < 1024:
+    if dimension.endswith("_mib") and value < 1024:
         return mib(value)
-    if dimension == "memory_mib":
+    if dimension.endswith("_mib"):
         return _("{count} GiB").format(
             count=number_format(value / 1024, decimal_pos=1 if value % 1024 else 0, force_grouping=True)
         )
-    if dimension == "storage_gib":
+    if dimension.endswith("_gib"):
         return gib(number_format(value, force_grouping=True))  # type: ignore[arg-type]
     return number_format(value, force_grouping=True)
 

@@ -1,5 +1,7 @@
 """Where everybody begins, and where everything can be looked for."""
 
+from collections.abc import Iterator
+from itertools import chain, islice
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -13,6 +15,8 @@ from controlplane.dashboard.asking import Refused
 from controlplane.dashboard.page import Page
 
 FOUND_MAX = 20
+# In so many projects things are looked for: each costs as many calls as SOUGHT is long, while a thread is held.
+SEARCHED_MAX = 12
 # Of so many projects the first page says what is in them.
 COUNTED_MAX = 24
 # What can be looked for in a project: its collection, the page of one, the word for it and the icon.
@@ -47,20 +51,23 @@ class Home(Page):
 
 
 class Search(Page):
-    """Pages by what they are called, and things by name, address or id, in all of the reader's projects."""
+    """Pages by what they are called, and things by name, address or id, in the reader's first projects."""
 
     template = "dashboard/search.html"
     title = gettext_lazy("Go to…")
 
     def get(self, request: HttpRequest, **path: str) -> HttpResponse:
-        found = self.found(self.query("q").strip().lower())[:FOUND_MAX]
+        found = list(islice(self.found(self.query("q").strip().lower()), FOUND_MAX))
         if self.query("palette"):
             return render(request, "dashboard/parts/options.html", {"found": found})
-        return self.page({"found": found})
+        left_out = self.projects[SEARCHED_MAX:] if len(found) < FOUND_MAX else []
+        return self.page({"found": found, "searched": SEARCHED_MAX if left_out else None})
 
-    def found(self, wanted: str) -> list[dict[str, Any]]:
-        places = [*self.pages(), *self.things()]
-        return [place for place in places if not wanted or wanted in place["text"]]
+    def found(self, wanted: str) -> Iterator[dict[str, Any]]:
+        """Nothing more is asked for once the reader has enough."""
+        for place in chain(self.pages(), self.things()):
+            if not wanted or wanted in place["text"]:
+                yield place
 
     def pages(self) -> list[dict[str, Any]]:
         project = self.projects[0] if self.projects else None
@@ -73,15 +80,13 @@ class Search(Page):
             found.append(_place(item["name"], _("project"), "folder", url))
         return found
 
-    def things(self) -> list[dict[str, Any]]:
-        found = []
-        for project in self.projects:
+    def things(self) -> Iterator[dict[str, Any]]:
+        for project in self.projects[:SEARCHED_MAX]:
             for collection, page, words, icon in SOUGHT:
                 for item in self.api.get("projects", project["id"], collection, limit=200)["items"]:
                     url = reverse(page, args=[project["id"], item["id"]])
                     also = " ".join(address["ip"] for address in item.get("addresses", []))
-                    found.append(_place(item["name"], str(words), icon, url, also=f"{item['id']} {also}"))
-        return found
+                    yield _place(item["name"], str(words), icon, url, also=f"{item['id']} {also}")
 
 
 def _place(words: str, kind: str, icon: str, url: str, *, also: str = "") -> dict[str, Any]:

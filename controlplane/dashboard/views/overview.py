@@ -28,6 +28,8 @@ DIMENSIONS = {
     "networks": _("Networks"),
     "addresses": _("Addresses"),
     "images": _("Images"),
+    "image_gib": _("Files of images"),
+    "state_mib": _("Terraform states"),
     "webhooks": _("Webhooks"),
 }
 # The states of what is counted, those first that most are in.

@@ -14,7 +14,12 @@ from controlplane.dashboard.views.organizations import OrganizationPage
 from controlplane.dashboard.views.overview import DIMENSIONS, in_words
 
 PENDING = "pending"
-UNITS = {"memory_mib": _("In MiB."), "storage_gib": _("In GiB.")}
+UNITS = {
+    "memory_mib": _("In MiB."),
+    "storage_gib": _("In GiB."),
+    "image_gib": _("In GiB."),
+    "state_mib": _("In MiB."),
+}
 DECISIONS = {"approve": _("Approve"), "refuse": _("Refuse")}
 
 

@@ -17,7 +17,7 @@ import pytest
 from django.db import connection
 from pytest_django import Settings
 
-from controlplane.catalog import image_source
+from controlplane.catalog import image_room, image_source
 from controlplane.catalog.errors import ImageSourceUnavailable
 from controlplane.catalog.models import Image
 from controlplane.catalog.selectors import usable_image
@@ -28,6 +28,7 @@ from controlplane.kernel import outbound
 from controlplane.kernel.outbound import is_public
 from controlplane.operations.models import Operation
 from controlplane.operations.services import operation_cancel
+from controlplane.quotas.models import Quota, QuotaUse
 from controlplane.workflows import image_import
 from controlplane.workflows.again import operation_retry
 from tests.limits import PATIENCE_S
@@ -478,3 +479,23 @@ def test_a_server_that_drips_holds_nobody(
     if end is too_late:
         assert operation.error is not None
         assert operation.error["detail"].endswith("the server is too slow.")
+
+
+def test_what_does_not_fit_the_quota_ends_while_it_comes(
+    asking: Asking, site: Site, disk: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(image_room, "GIB", MIB)
+    site.answers["/disk"] = Answer(body=disk.read_bytes())  # a little more than 1 MiB
+    limit = Quota.objects.create(project=asking.project, dimension="image_gib", limit=1)
+    written: list[int] = []
+    need = image_room.need
+    monkeypatch.setattr(image_room, "need", lambda image, size: written.append(size) or need(image, size))
+    code, sentence = asking.refused(site.url("/disk"))
+    assert code == "quota_exceeded" and "image_gib" in sentence
+    assert len(written) == 2 and written[0] <= MIB < written[1]
+    assert not list((settings.IMAGES_DIR / "incoming").iterdir())
+    assert not QuotaUse.objects.exists()
+    Quota.objects.filter(pk=limit.pk).update(limit=2)
+    image, operation = asking(site.url("/disk"), name="other")
+    assert run(operation).state == "succeeded"
+    assert QuotaUse.objects.get(resource_id=image.pk, dimension="image_gib").amount == 2

@@ -338,6 +338,8 @@ class QuotaLimitsInput(TypedDict):
     networks: NotRequired[int]
     addresses: NotRequired[int]
     images: NotRequired[int]
+    image_gib: NotRequired[int]
+    state_mib: NotRequired[int]
     webhooks: NotRequired[int]
 
 

@@ -1,0 +1,60 @@
+"""What a guest's first boot reads. It may hold passwords and join tokens, so the database has it sealed
+(kernel/sealing.py), for the instance that it belongs to; the step that hands it to a node opens it."""
+
+from typing import Any
+
+from django.db import connection
+
+from controlplane.compute.errors import UserDataUnreadable
+from controlplane.compute.models import Instance
+from controlplane.kernel import retention
+from controlplane.kernel.sealing import Unreadable, seal, unseal
+
+PURPOSE = "user data"
+# The columns. The first one has what the release before wrote.
+USER_DATA = ("user_data", "sealed_user_data")
+NO_USER_DATA: dict[str, Any] = {"user_data": b"", "sealed_user_data": None}
+PORTION = 100  # of 64 KiB at most
+# Not of what an operation works on: a worker of the release before may need it as it is.
+PLAIN = """
+SELECT id FROM compute_instance AS instance
+WHERE id > %(after)s AND user_data <> '' AND state <> 'deleted'
+AND NOT EXISTS (SELECT FROM operations_operationhold WHERE resource_id = instance.id)
+ORDER BY id LIMIT %(portion)s
+"""
+SEALED = """
+UPDATE compute_instance SET sealed_user_data = %s, user_data = '' WHERE id = %s AND user_data = %s
+"""
+FORGOTTEN = "UPDATE compute_instance SET user_data = '' WHERE state = 'deleted' AND user_data <> ''"
+
+
+def write(instance: Instance, value: bytes) -> None:
+    """Into the attributes; the caller saves them, or gives them to its Rebuild."""
+    instance.user_data = b""
+    instance.sealed_user_data = seal(value, purpose=PURPOSE, row_id=instance.pk) if value else None
+
+
+def read(instance: Instance) -> bytes:
+    """
+    Raises:
+        UserDataUnreadable
+    """
+    if instance.sealed_user_data is None:
+        return bytes(instance.user_data)
+    try:
+        return unseal(bytes(instance.sealed_user_data), purpose=PURPOSE, row_id=instance.pk)
+    except Unreadable as exc:
+        raise UserDataUnreadable() from exc
+
+
+def seal_plain() -> int:
+    """Seal what the release before wrote, and forget that of instances that are gone. Returns how many rows changed."""
+    with connection.cursor() as cursor:
+        cursor.execute(FORGOTTEN)
+        count: int = cursor.rowcount
+        for ids in retention.portions(PLAIN, {}, portion=PORTION):
+            for instance_id, value in Instance.objects.filter(pk__in=ids).values_list("pk", "user_data"):
+                sealed = seal(bytes(value), purpose=PURPOSE, row_id=instance_id)
+                cursor.execute(SEALED, [sealed, instance_id, bytes(value)])
+                count += cursor.rowcount
+    return count

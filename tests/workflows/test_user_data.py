@@ -1,0 +1,84 @@
+"""What a guest's first boot is told is sealed in the database, reaches the guest as it was sent, and goes with it."""
+
+from importlib import import_module
+from unittest.mock import patch
+
+import pytest
+from django.apps import apps
+from django.db import connection
+from pytest_django import Settings
+
+from controlplane.compute import user_data
+from controlplane.compute.errors import UserDataUnreadable
+from controlplane.compute.models import Instance
+from controlplane.compute.services import instance_delete
+from controlplane.operations.models import OperationHold
+from controlplane.reconcilers import plain_user_data
+from tests.workflows.helpers import ask_instance, done, fresh, make_instance
+from tests.world import Cloud
+
+pytestmark = pytest.mark.django_db
+SECRET = b"#cloud-config\n# join-token: hunter2\n"
+migration = import_module("controlplane.compute.migrations.0010_sealed_user_data")
+
+
+def columns(instance: Instance) -> tuple[bytes, bytes | None]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT user_data, sealed_user_data FROM compute_instance WHERE id = %s", [instance.pk])
+        plain, sealed = cursor.fetchone()
+    return bytes(plain), None if sealed is None else bytes(sealed)
+
+
+def write_plain(*instances: Instance) -> None:
+    """As the release before did."""
+    Instance.objects.filter(pk__in=[each.pk for each in instances]).update(user_data=SECRET, sealed_user_data=None)
+
+
+def test_the_database_has_it_sealed_and_the_guest_as_it_is(cloud: Cloud) -> None:
+    instance = make_instance(cloud, user_data=SECRET)
+    plain, sealed = columns(instance)
+    assert plain == b"" and sealed is not None and b"hunter2" not in sealed
+    assert cloud.fake.seeds[instance.pk]["user-data"] == SECRET
+    other = make_instance(cloud, "other")
+    assert columns(other) == (b"", None)
+    other.sealed_user_data = sealed
+    with pytest.raises(UserDataUnreadable):
+        user_data.read(other)
+
+
+def test_what_the_release_before_wrote_is_read_and_then_sealed(cloud: Cloud) -> None:
+    ours = [ask_instance(cloud, f"web-{number}")[0] for number in range(3)]
+    busy, gone = ours[0], make_instance(cloud, "gone")
+    write_plain(*ours, gone)
+    Instance.objects.filter(pk=gone.pk).update(state="deleted", node=None)
+    OperationHold.objects.exclude(resource_id=busy.pk).delete()
+    with patch.object(user_data, "PORTION", 1):
+        assert plain_user_data.reconcile() == 3
+    assert columns(busy) == (SECRET, None) and columns(gone) == (b"", None)
+    for each in ours[1:]:
+        plain, sealed = columns(each)
+        assert plain == b"" and sealed is not None and b"hunter2" not in sealed
+    assert all(user_data.read(fresh(each)) == SECRET for each in ours)
+    OperationHold.objects.all().delete()
+    assert (plain_user_data.reconcile(), plain_user_data.reconcile()) == (1, 0)
+
+
+def test_whoever_goes_back_has_it_in_clear_again(cloud: Cloud) -> None:
+    instance = make_instance(cloud, user_data=SECRET)
+    migration.open_all(apps, None)
+    assert columns(instance) == (SECRET, None)
+
+
+def test_nothing_of_it_is_left_when_the_instance_is_gone(cloud: Cloud) -> None:
+    instance = make_instance(cloud, user_data=SECRET)
+    done(instance_delete(cloud.tenant.actor, instance))
+    assert columns(instance) == (b"", None)
+
+
+def test_under_a_new_secret_key(cloud: Cloud, settings: Settings) -> None:
+    instance = make_instance(cloud, user_data=SECRET)
+    before, settings.SECRET_KEY = settings.SECRET_KEY, "another"
+    with pytest.raises(UserDataUnreadable):
+        user_data.read(fresh(instance))
+    settings.SECRET_KEY_FALLBACKS = [before]
+    assert user_data.read(fresh(instance)) == SECRET
