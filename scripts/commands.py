@@ -127,14 +127,7 @@ def _answer(number: int, copies: Copies) -> Callable[[], int] | None:
     with socket.socket(fileno=number) as line, line.makefile("rwb") as lines:
         for request in lines:
             kind, *rest = json.loads(request)
-            if kind == "command":
-                answer = _command(*rest)
-            else:
-                answer = os.fork()
-                if answer == 0:
-                    return lambda: _process(*rest)
-                copies.pids.add(answer)
-                copies.reap()  # it may have ended before it was known
+            answer = _command(*rest) if kind == "command" else _begin(copies, *rest)
             if callable(answer):
                 return answer
             lines.write(json.dumps(answer).encode() + b"\n")
@@ -162,8 +155,25 @@ def _manage(arguments: list[str]) -> int:
     return 0
 
 
+def _begin(copies: Copies, name: str, command: list[str], log: str) -> int | Callable[[], int]:
+    """The copy's pid, once it has a session and a group of its own, which it can be killed by; in the copy, what it
+    does."""
+    ours, its = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.setsid()
+        os.close(ours)
+        os.close(its)
+        return lambda: _process(name, command, log)
+    os.close(its)
+    os.read(ours, 1)
+    os.close(ours)
+    copies.pids.add(pid)
+    copies.reap()  # it may have ended before it was known
+    return pid
+
+
 def _process(name: str, command: list[str], log: str) -> int:
-    os.setsid()
     with Path("/dev/null").open("rb") as nothing, Path(log).open("ab") as file:
         _take((nothing, file, file))
     run_workers.begin_anew(name)
