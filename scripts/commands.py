@@ -27,6 +27,8 @@ from controlplane.config.workers import WORKERS
 
 ROOT = Path(__file__).resolve().parent.parent
 END_LIMIT_S = 60
+# What the other side is told, or what a copy is to do.
+Answer = int | list[Any] | Callable[[], int]
 PROGRAMS: Mapping[str, Callable[[list[str]], int]] = {"celery": run_workers.celery, "uvicorn": uvicorn.main}
 
 
@@ -127,8 +129,8 @@ def _answer(number: int, copies: Copies) -> Callable[[], int] | None:
     with socket.socket(fileno=number) as line, line.makefile("rwb") as lines:
         for request in lines:
             kind, *rest = json.loads(request)
-            answer = _command(*rest) if kind == "command" else _begin(copies, *rest)
-            if callable(answer):
+            answer: Answer = _command(*rest) if kind == "command" else _begin(copies, *rest)
+            if not isinstance(answer, int | list):
                 return answer
             lines.write(json.dumps(answer).encode() + b"\n")
             lines.flush()
