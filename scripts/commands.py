@@ -28,6 +28,8 @@ from controlplane.config.workers import WORKERS
 
 ROOT = Path(__file__).resolve().parent.parent
 END_LIMIT_S = 60
+# What the other side is told, or what a copy is to do.
+Answer = int | list[Any] | Callable[[], int]
 PROGRAMS: Mapping[str, Callable[[list[str]], int]] = {"celery": run_workers.celery, "uvicorn": uvicorn.main}
 
 
@@ -130,32 +132,12 @@ def _answer(number: int, copies: Copies) -> Callable[[], int] | None:
     with socket.socket(fileno=number) as line, line.makefile("rwb") as lines:
         for request in lines:
             kind, *rest = json.loads(request)
-            if kind == "command":
-                answer = _command(*rest)
-            else:
-                answer = _session()
-                if answer == 0:
-                    return lambda: _process(*rest)
-                copies.pids.add(answer)
-                copies.reap()  # it may have ended before it was known
-            if callable(answer):
+            answer: Answer = _command(*rest) if kind == "command" else _begin(copies, *rest)
+            if not isinstance(answer, int | list):
                 return answer
             lines.write(json.dumps(answer).encode() + b"\n")
             lines.flush()
     return None
-
-
-def _session() -> int:
-    """Copy this process into a session of its own. Returns 0 in the copy, and its pid here, when it has its session."""
-    begun, ready = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        os.setsid()
-    os.close(ready)
-    if pid != 0:
-        os.read(begun, 1)
-    os.close(begun)
-    return pid
 
 
 def _command(arguments: list[str], text: str) -> list[Any] | Callable[[], int]:
@@ -176,6 +158,24 @@ def _manage(arguments: list[str]) -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     execute_from_command_line(["manage.py", *arguments])
     return 0
+
+
+def _begin(copies: Copies, *process: Any) -> int | Callable[[], int]:
+    """The copy's pid, once it has a session and a group of its own, which it can be killed by; in the copy, what it
+    does."""
+    ours, its = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.setsid()
+        os.close(ours)
+        os.close(its)
+        return lambda: _process(*process)
+    os.close(its)
+    os.read(ours, 1)
+    os.close(ours)
+    copies.pids.add(pid)
+    copies.reap()  # it may have ended before it was known
+    return pid
 
 
 def _process(name: str, command: list[str], log: str, user: str | None, has_secret_key: bool) -> int:

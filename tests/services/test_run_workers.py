@@ -4,8 +4,11 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from argparse import ArgumentTypeError
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -62,7 +65,7 @@ def run(folder: Path, *names: str) -> Iterator[Run]:
             found = Run(psutil.Process(process.pid), ports)
             try:
                 for name in names:
-                    wait_until(lambda name=name: found.is_ready(name), limit_s=PATIENCE_S)
+                    wait_until(partial(found.is_ready, name), limit_s=PATIENCE_S)
                 yield found
                 process.terminate()
                 assert process.wait(PATIENCE_S) == 0, (folder / "log").read_text()
@@ -100,7 +103,7 @@ def test_what_is_no_worker_is_said() -> None:
         "signer=0": "signer: a number of threads is 1 or more, not '0'",
         "signer=": "signer: a number of threads is 1 or more, not ''",
     }.items():
-        with pytest.raises(run_workers.argparse.ArgumentTypeError, match=reason):
+        with pytest.raises(ArgumentTypeError, match=reason):
             run_workers._named(word)
     assert run_workers._named("signer=3") == ("signer", 3)
 
@@ -112,18 +115,17 @@ def test_what_has_connections_makes_no_copies() -> None:
         run_workers._check_alone()
 
 
-def test_one_that_ends_at_once_is_started_later_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    family, now = Family({"signer": 0}), 1000.0
-    monkeypatch.setattr(run_workers.time, "monotonic", lambda: now)
+def test_one_that_ends_at_once_is_started_later_each_time() -> None:
+    family = Family({"signer": 0})
 
-    def delay_s(ran_s: float) -> float:
-        family.began["signer"] = now - ran_s
+    def next_delay_s(ran_s: float) -> float:
+        family.began["signer"] = time.monotonic() - ran_s
         family._await("signer", 1)
-        return family.due["signer"] - now
+        return family.delay_s["signer"]
 
-    assert [delay_s(0) for _ in range(7)] == [1, 2, 4, 8, 16, RESTART_MOST_S, RESTART_MOST_S]
-    assert delay_s(EARLY_S) == 1
-    assert delay_s(0) == 2
+    assert [next_delay_s(0) for _ in range(6)] == [2, 4, 8, 16, RESTART_MOST_S, RESTART_MOST_S]
+    assert next_delay_s(EARLY_S) == 2
+    assert next_delay_s(0) == 4
 
 
 KNOWN = """

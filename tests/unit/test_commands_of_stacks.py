@@ -16,7 +16,7 @@ LEAVE = "import os, sys; sys.modules['left'] = sys; print(os.getpid(), os.getppi
 LOOK = "import os, sys; print(os.getpid(), os.getppid(), 'left' in sys.modules, repr(sys.stdin.read()))"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def commands() -> Iterator[Commands]:
     made = Commands(dict(os.environ))
     yield made

@@ -21,7 +21,7 @@ LINK = re.compile(r"\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 MAKE = re.compile(r"\bmake ([a-z][a-z-]*)")
 TARGET = re.compile(r"^([a-z][a-z-]*):", re.MULTILINE)
-SETTING = re.compile(r'env\.(?:text|secret|integer|boolean|words|networks|path|address|choice)\("([A-Z_]+)"')
+SETTING = re.compile(r'env\.(?:text|secret|integer|boolean|words|networks|path|addresses|choice)\("([A-Z_]+)"')
 # An absolute path: not a part of a longer word, a relative path or a URL.
 ABSOLUTE = re.compile(r"(?<![\w./:}>$*…\]-])/([a-z]+)(?=/)")
 # Where every Debian has what these documents speak of; v1 is the API.
