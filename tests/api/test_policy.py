@@ -9,7 +9,7 @@ from controlplane.identity.actor import SYSTEM
 from controlplane.identity.models import Project, User
 from controlplane.identity.services import membership_set, token_issue, user_create
 from controlplane.kernel import clock
-from controlplane.placement.models import Decision, PolicyProposal, PolicyVersion
+from controlplane.placement.models import PolicyProposal, PolicyVersion
 from controlplane.placement.policies import policy_set
 from controlplane.storage.models import Volume
 from tests.api.client import Answer, Caller
@@ -90,15 +90,14 @@ def test_what_demands_more_holds_at_once(api: Caller, cloud: Cloud) -> None:
 
 
 def test_a_clause_about_what_the_operator_claims_says_so(api: Caller, cloud: Cloud) -> None:
-    state_of("zone", "fr-idf-1", {"encryption.at_rest": True})
+    state_of("zone", "fr-idf-1", {"encryption.at_rest": False})
     atom = {"id": "crypt", "attr": "encryption.at_rest", "op": "is", "value": True}
     tried = api.put("policy?dry_run=true", {"atoms": [atom]})
     assert tried.body["lint"] == [{"code": "CLAIMED", "atom": "crypt"}]
     api.put("policy", {"atoms": [atom]})
     simulation = {"operation": "volume.create", "disk_gib": 1}
-    made = api.post("volumes", {"name": "data", "size_gib": 1, "volume_type": "local"})
-    assert made.status == 201
-    (volume,) = Decision.objects.values_list("pk", flat=True)
+    refused = api.post("volumes", {"name": "data", "size_gib": 1, "volume_type": "local"})
+    decision = refused.body["placement_decision"]
     for language, said in (
         (
             "en",
@@ -107,7 +106,7 @@ def test_a_clause_about_what_the_operator_claims_says_so(api: Caller, cloud: Clo
         ("fr", "Affirmé par l'opérateur de chaque zone, non imposé par la plateforme : project/crypt"),
     ):
         api.language = language
-        for body in (api.get(f"decisions/{volume}").body, api.post("/v1/placement/simulations", simulation).body):
+        for body in (api.get(f"decisions/{decision}").body, api.post("/v1/placement/simulations", simulation).body):
             assert any(sentence.startswith(said) for sentence in body["explanation"]), body["explanation"]
 
 

@@ -4,6 +4,7 @@ is where it runs, while it runs."""
 from dataclasses import dataclass, field
 
 from hypothesis import given
+from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
 from controlplane.audit.residency import history
@@ -116,6 +117,7 @@ class Life:
         self.closed(self.disk, self.node)
 
 
+@hypothesis(deadline=None)
 @given(st.lists(st.sampled_from(VERBS), max_size=12), st.booleans())
 def test_disks_are_somewhere_all_the_time_and_memory_while_it_runs(verbs: list[str], is_deleted: bool) -> None:
     life = Life()
