@@ -82,10 +82,15 @@ class Commands:
             return json.loads(answer)
 
     def close(self) -> None:
+        """End the process, and a command that goes on since whoever asked for it was interrupted."""
         with self._lock:
             if self._process is not None and self._line is not None:
                 self._line.close()
-                self._process.wait(END_LIMIT_S)
+                try:
+                    self._process.wait(END_LIMIT_S)
+                except subprocess.TimeoutExpired:
+                    os.killpg(self._process.pid, signal.SIGKILL)
+                    self._process.wait()
             self._process = self._line = None
 
     def _started(self) -> tuple[subprocess.Popen[bytes], BinaryIO]:

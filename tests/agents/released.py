@@ -24,7 +24,7 @@ Reduce = Callable[[bytes], bytes]
 
 
 @dataclass
-class ReleasedAgent(grpc.GenericRpcHandler):
+class ReleasedAgent(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in its stubs only
     """In front of the agent at `address`. `unknown`: calls that it does not know either. `lost`: the names of messages
     of which fields were lost."""
 
@@ -35,7 +35,7 @@ class ReleasedAgent(grpc.GenericRpcHandler):
 
     def __post_init__(self) -> None:
         pool = descriptor_pool.DescriptorPool()
-        pool.Add(protocol.released())  # type: ignore[no-untyped-call]
+        pool.Add(protocol.released())
         self._methods = pool.FindServiceByName(SERVICE).methods_by_name
         options = channel_options(self.node_id)
         self._channels = {
@@ -62,7 +62,8 @@ class ReleasedAgent(grpc.GenericRpcHandler):
         self, method: MethodDescriptor, path: str, requests: Iterator[bytes], context: grpc.ServicerContext
     ) -> Iterator[bytes]:
         asked = map(self._reduced(method.input_type), requests)
-        call: Any = self._channels[CALLERS.get(method.name, "worker")].stream_stream(path)(asked)
+        channel: Any = self._channels[CALLERS.get(method.name, "worker")]
+        call = channel.stream_stream(path)(asked)
         context.add_callback(call.cancel)
         try:
             yield from map(self._reduced(method.output_type), call)

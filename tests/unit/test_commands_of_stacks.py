@@ -39,6 +39,14 @@ def test_each_runs_in_a_copy_that_nothing_was_left_in(commands: Commands) -> Non
     assert not psutil.pid_exists(int(parent))
 
 
+def test_a_process_that_does_not_end_is_killed(commands: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scripts.commands.END_LIMIT_S", 0.1)
+    parent = int(shell(commands, LOOK)[1])
+    psutil.Process(parent).suspend()
+    commands.close()
+    assert not psutil.pid_exists(parent)
+
+
 def test_one_that_fails_says_why_and_the_next_one_runs(commands: Commands) -> None:
     unknown = commands.run(("nonsense",), stdin=None)
     assert (unknown.returncode, unknown.stdout) == (1, "")

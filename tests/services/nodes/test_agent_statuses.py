@@ -124,8 +124,8 @@ class Answer(grpc.RpcError):
     def details(self) -> str:
         return "inner words"
 
-    def trailing_metadata(self) -> None:
-        return None
+    def trailing_metadata(self) -> tuple[()]:
+        return ()
 
 
 @pytest.mark.parametrize("status", [code for code in Code if code is not Code.OK], ids=lambda status: status.name)
