@@ -2,7 +2,7 @@
 
 import pytest
 from django.core.management import call_command
-from django.db import InternalError, ProgrammingError, connection, transaction
+from django.db import ProgrammingError, connection, transaction
 
 from controlplane.kernel.database_roles import ROLES
 from tests.roles import as_role
@@ -87,8 +87,8 @@ def test_partitions_are_made_for_who_may_not_make_tables() -> None:
 def test_nothing_else_is_made_or_dropped_by_them(table: str) -> None:
     assert refusal("worker", f"SELECT metrics_drop_partition('{table}')") == ""
     assert table in connection.introspection.table_names()
-    with pytest.raises(InternalError, match="has no partitions"):
-        refusal("worker", f"SELECT metrics_make_partition('{table}', '2026-01-01', '2026-01-02')")
+    made = f"SELECT metrics_make_partition('{table}', '2026-01-01', '2026-01-02')"
+    assert "has no partitions" in refusal("worker", made)
 
 
 def test_each_pattern_means_a_table() -> None:

@@ -2,7 +2,9 @@
 
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -52,10 +54,14 @@ def test_the_playbook_can_be_read_with_each_inventory(inventory: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def units(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def units() -> Iterator[Path]:
     """A folder with all units, as the roles write them with their defaults and every option that a node has; what they
-    start is there."""
-    folder = tmp_path_factory.mktemp("units")
+    start is there. It is below var/, since systemd starts nothing below /dev, where temporary folders may be."""
+    with TemporaryDirectory(dir=ROOT / "var") as name:
+        yield written(Path(name))
+
+
+def written(folder: Path) -> Path:
     release = folder / "release"
     bin_folder = release / "current" / ".venv" / "bin"
     bin_folder.mkdir(parents=True)
