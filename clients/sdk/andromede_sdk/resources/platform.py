@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from andromede_sdk import models
 from andromede_sdk.resource import Ask, Listing, Moment, Resource
@@ -232,4 +232,40 @@ class Platform(Resource):
         return self._scope.one(
             models.PolicySet,
             Ask("POST", "/v1/platform/policy/actions/undo", query={"dry_run": dry_run or None}, key=idempotency_key),
+        )
+
+    def token_list(
+        self,
+        *,
+        created_after: Moment | None = None,
+        name: str | None = None,
+        sort: str | None = None,
+        page_size: int | None = None,
+    ) -> Listing[models.Token]:
+        """GET /v1/platform/tokens
+
+        `created_after`: Only what was created after this moment (RFC 3339).
+        `name`: The token of this name.
+        `sort`: One of created_at, -created_at, name, -name.
+        """
+        return Listing(
+            self._scope,
+            models.Token,
+            Ask(
+                "GET",
+                "/v1/platform/tokens",
+                query={"created_after": created_after, "name": name, "sort": sort, "limit": page_size},
+            ),
+        )
+
+    def token_revoke(self, token: str, *, dry_run: bool = False) -> None:
+        """DELETE /v1/platform/tokens/{token}
+
+        `dry_run`: true: say only what would be; nothing is written.
+        """
+        return cast(
+            "None",
+            self._scope.document(
+                Ask("DELETE", "/v1/platform/tokens/{token}", names={"token": token}, query={"dry_run": dry_run or None})
+            ),
         )
