@@ -482,10 +482,10 @@ def test_a_server_that_drips_holds_nobody(
 
 
 def test_what_does_not_fit_the_quota_ends_while_it_comes(
-    asking: Asking, site: Site, disk: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    asking: Asking, site: Site, tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(image_room, "GIB", MIB)
-    site.answers["/disk"] = Answer(body=disk.read_bytes())  # a little more than 1 MiB
+    site.answers["/disk"] = Answer(body=qcow2(tmp_path, content=os.urandom(3 * MIB)).read_bytes())  # a little more
     limit = Quota.objects.create(project=asking.project, dimension="image_gib", limit=1)
     written: list[int] = []
     need = image_room.need
@@ -495,7 +495,7 @@ def test_what_does_not_fit_the_quota_ends_while_it_comes(
     assert len(written) == 2 and written[0] <= MIB < written[1]
     assert not list((settings.IMAGES_DIR / "incoming").iterdir())
     assert not QuotaUse.objects.exists()
-    Quota.objects.filter(pk=limit.pk).update(limit=2)
+    Quota.objects.filter(pk=limit.pk).update(limit=4)
     image, operation = asking(site.url("/disk"), name="other")
     assert run(operation).state == "succeeded"
-    assert QuotaUse.objects.get(resource_id=image.pk, dimension="image_gib").amount == 2
+    assert QuotaUse.objects.get(resource_id=image.pk, dimension="image_gib").amount == 4
