@@ -223,6 +223,7 @@ def _written(asked: EvidenceExport) -> dict[str, object]:
     path = path_of(asked)
     try:
         export.write(window_of(asked), path)
+        path.chmod(0o640)  # web is of the folder's group
     except OSError as exc:
         if exc.errno in (errno.ENOSPC, errno.EDQUOT):
             raise ExportStoreFull from exc

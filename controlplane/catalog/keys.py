@@ -77,6 +77,12 @@ def create_private_key(path: Path) -> PrivateKey:
     return key
 
 
+def _is_for_others(status: os.stat_result) -> bool:
+    """What systemd gives to a process (LoadCredential=) is root's, and the process' user is in its access list, which
+    stands where a group's rights do."""
+    return bool(status.st_mode & (0o007 if status.st_uid == status.st_gid == 0 else 0o077))
+
+
 def read_private_key(path: Path) -> PrivateKey:
     """
     Raises:
@@ -84,7 +90,7 @@ def read_private_key(path: Path) -> PrivateKey:
     """
     try:
         with path.open("rb") as file:
-            if os.fstat(file.fileno()).st_mode & 0o077:
+            if _is_for_others(os.fstat(file.fileno())):
                 raise BadKey(Reason("{path}: others may read it: chmod 600", path=path))
             key = load_pem_private_key(file.read(), password=None)
     except OSError as exc:

@@ -50,13 +50,20 @@ def key_id(role: str, public_key: str) -> str:
     return f"{role}-{keys.usual_key_id(public_key)}"
 
 
+def folder_of(folder: Path, role: str) -> Path:
+    """Where keys of that role are: in the folder of its name below `folder` if there is one, since one process can be
+    given that whole; else in `folder` itself."""
+    own = folder / role
+    return own if own.is_dir() else folder
+
+
 def create(folder: Path, role: str, *, name: str) -> SigningKey:
-    """The key in <name>.key of the folder, which is made, with its <name>.pub, when it is not there.
+    """The key in <name>.key of the folder_of() the role, which is made, with its <name>.pub, when it is not there.
 
     Raises:
         KeyMissing: it is there, and no key of ours.
     """
-    path = folder / f"{name}.key"
+    path = folder_of(folder, role) / f"{name}.key"
     if not path.exists():
         return create_new(folder, role, name=name)
     return _with_public(path, role)
@@ -69,7 +76,7 @@ def create_new(folder: Path, role: str, *, name: str) -> SigningKey:
         KeyMissing: the file is there, or cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name}.key"
+    path = folder_of(folder, role) / f"{name}.key"
     try:
         keys.create_private_key(path)
     except keys.BadKey as exc:
@@ -97,13 +104,13 @@ def load(path: Path, role: str) -> SigningKey:
 
 
 def public_keys(folder: Path, role: str) -> dict[str, str]:
-    """Key id → public key of all <role>*.pub in the folder.
+    """Key id → public key of all <role>*.pub in the folder_of() the role.
 
     Raises:
         KeyMissing: one of them is no public key.
     """
     found = {}
-    for path in sorted(folder.glob(f"{role}*.pub")):
+    for path in sorted(folder_of(folder, role).glob(f"{role}*.pub")):
         try:
             public_key = keys.read_public_key(path.read_text())
         except keys.BadKey as exc:
@@ -159,7 +166,8 @@ def is_signer_now(key: Key) -> bool:
 
 def _newest(role: str, keyset: Keyset, denied: DenyList, is_usable: Callable[[Key], bool]) -> SigningKey | None:
     """Of the files of a role, the key that began last of those that the keyset has and that are usable."""
-    files = {key.id: key for key in (_file(path, role) for path in sorted(settings.PKI_DIR.glob(f"{role}*.key")))}
+    paths = sorted(folder_of(settings.PKI_DIR, role).glob(f"{role}*.key"))
+    files = {key.id: key for key in (_file(path, role) for path in paths)}
     known = [key for key in keyset.keys.values() if key.id in files and key.id not in denied.kids]
     usable = [key for key in known if is_usable(key)]
     return files[max(usable, key=lambda key: (key.not_before, key.id)).id] if usable else None

@@ -8,6 +8,7 @@ opens no other node.
 
 import base64
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
@@ -25,7 +26,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from controlplane.kernel import clock, key_files
 from controlplane.kernel.reasons import Reason
-from controlplane.nodes.errors import CertificateRequestInvalid
+from controlplane.nodes.errors import CertificateRequestInvalid, KeyMissing
 
 AUTHORITY_LIFETIME = timedelta(days=3650)
 CERTIFICATE_LIFETIME = timedelta(days=397)
@@ -55,21 +56,30 @@ def create_authority(folder: Path) -> None:
     (folder / "ca.crt").write_bytes(certificate.public_bytes(Encoding.PEM))
 
 
-def issue_process(folder: Path, process: str) -> None:
-    """Write <process>.key (0600) and <process>.crt, a client certificate of the control plane, unless they exist."""
+def issue_process(folder: Path, process: str, *, ca_key: bytes | None = None) -> None:
+    """Write <process>.key (0600) and <process>.crt, a client certificate of the control plane, unless they exist.
+    `ca_key`: the authority's, PEM, where it is not in the folder.
+
+    Raises:
+        KeyMissing: there is no such key, or it is not the authority's.
+    """
     if (folder / f"{process}.crt").exists():
         return
     key = ec.generate_private_key(ec.SECP256R1())
     names = [x509.UniformResourceIdentifier(f"andromede://controlplane/{process}")]
-    certificate = _sign(folder, key.public_key(), process, names, ExtendedKeyUsageOID.CLIENT_AUTH)
+    certificate = _sign(_authority(folder, ca_key), key.public_key(), process, names, ExtendedKeyUsageOID.CLIENT_AUTH)
     key_files.write(folder / f"{process}.key", key)
     (folder / f"{process}.crt").write_bytes(certificate.public_bytes(Encoding.PEM))
 
 
-def sign_node(folder: Path, *, request_pem: bytes, node_id: UUID, zone: str) -> x509.Certificate:
+def sign_node(
+    folder: Path, *, request_pem: bytes, node_id: UUID, zone: str, ca_key: bytes | None = None
+) -> x509.Certificate:
     """Answer a node's certificate request. Of the request only the public key counts; what it claims to be does not.
+    `ca_key`: as issue_process has it.
 
     Raises:
+        KeyMissing: as issue_process does.
         CertificateRequestInvalid: not a request, a broken signature, or a key other than ECDSA P-256.
     """
     try:
@@ -86,7 +96,7 @@ def sign_node(folder: Path, *, request_pem: bytes, node_id: UUID, zone: str) -> 
         x509.UniformResourceIdentifier(f"andromede://zone/{zone}/node/{node_id}"),
         x509.DNSName(server_name(node_id)),
     ]
-    return _sign(folder, key, str(node_id), names, ExtendedKeyUsageOID.SERVER_AUTH)
+    return _sign(_authority(folder, ca_key), key, str(node_id), names, ExtendedKeyUsageOID.SERVER_AUTH)
 
 
 def public_key_of(certificate: x509.Certificate) -> str:
@@ -95,25 +105,43 @@ def public_key_of(certificate: x509.Certificate) -> str:
     return base64.b64encode(key).decode()
 
 
+@dataclass(frozen=True)
+class _Authority:
+    certificate: x509.Certificate
+    key: ec.EllipticCurvePrivateKey
+
+
+def _authority(folder: Path, ca_key: bytes | None) -> _Authority:
+    try:
+        certificate = x509.load_pem_x509_certificate((folder / "ca.crt").read_bytes())
+        key = load_pem_private_key(ca_key or (folder / "ca.key").read_bytes(), password=None)
+    except OSError as exc:
+        reason = Reason("{path} cannot be read: {error}", path=exc.filename, error=exc.strerror)
+        raise KeyMissing(reason=reason) from exc
+    except (ValueError, TypeError) as exc:
+        raise KeyMissing(reason=Reason("the authority's key is no private key in PEM without a password")) from exc
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
+        raise KeyMissing(reason=Reason("the key is not the one of ca.crt"))
+    return _Authority(certificate, key)
+
+
 def _sign(
-    folder: Path,
+    authority: _Authority,
     public_key: ec.EllipticCurvePublicKey,
     common_name: str,
     names: Sequence[x509.GeneralName],
     usage: x509.ObjectIdentifier,
 ) -> x509.Certificate:
-    authority = x509.load_pem_x509_certificate((folder / "ca.crt").read_bytes())
-    key = load_pem_private_key((folder / "ca.key").read_bytes(), password=None)
-    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    issuer = authority.key.public_key()
     return (
-        _builder(_name(common_name), authority.subject, public_key, CERTIFICATE_LIFETIME)
+        _builder(_name(common_name), authority.certificate.subject, public_key, CERTIFICATE_LIFETIME)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(is_authority=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([usage]), critical=True)
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False)
-        .sign(key, hashes.SHA256())
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer), critical=False)
+        .sign(authority.key, hashes.SHA256())
     )
 
 

@@ -67,15 +67,18 @@ class Report:
 
 
 @transaction.atomic
-def node_enrol(actor: Actor, *, name: str, zone: Zone, address: str, request_pem: bytes) -> tuple[Node, str]:
+def node_enrol(
+    actor: Actor, *, name: str, zone: Zone, address: str, request_pem: bytes, ca_key: bytes | None = None
+) -> tuple[Node, str]:
     """Sign a node's certificate request and know the node from now on. Returns the node and its certificate (PEM).
+    `ca_key`: the authority's, PEM, where it is not beside ca.crt.
 
     Raises:
-        NodeNameTaken, CertificateRequestInvalid.
+        NodeNameTaken, CertificateRequestInvalid, KeyMissing.
     """
     actor.may_operate()
     node_id = new_id()
-    certificate = pki.sign_node(settings.PKI_DIR, request_pem=request_pem, node_id=node_id, zone=zone.pk)
+    certificate = pki.sign_node(settings.PKI_DIR, request_pem=request_pem, node_id=node_id, zone=zone.pk, ca_key=ca_key)
     with refusing("nodes_node_name_taken", NodeNameTaken(field="name", name=name)):
         node = Node.objects.create(
             id=node_id,

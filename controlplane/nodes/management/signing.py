@@ -1,13 +1,17 @@
 """What the commands about keys share."""
 
+import argparse
+import sys
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
+from typing import Any
 
 from django.conf import settings
 from django.core.management.base import CommandParser
 from django.db import transaction
 
 from controlplane.identity.actor import Actor
+from controlplane.identity.management.base import read_bytes
 from controlplane.kernel import clock
 from controlplane.nodes import keys, keysets, trust
 from controlplane.nodes.errors import NoKeyset, ZoneWithoutKey
@@ -20,6 +24,26 @@ def add_root_key(parser: CommandParser, *, is_required: bool = True) -> None:
     parser.add_argument(
         "--root-key", required=is_required, metavar="FILE", help="it need be there for this moment only"
     )
+
+
+def add_ca_key(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
+        "--ca-key",
+        metavar="FILE",
+        help="the authority's key, where it is not kept here (-: from stdin); it need be there for this moment only",
+    )
+
+
+def ca_key(options: Mapping[str, Any]) -> bytes | None:
+    """What `--ca-key` names; None: the key is beside ca.crt.
+
+    Raises:
+        CommandError: it cannot be read.
+    """
+    path = options["ca_key"]
+    if path is None:
+        return None
+    return sys.stdin.buffer.read() if path == "-" else read_bytes(path)
 
 
 def add_scope(parser: CommandParser) -> None:

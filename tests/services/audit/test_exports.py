@@ -95,7 +95,7 @@ def test_what_was_asked_for_is_made(
     asked.refresh_from_db()
     assert asked.state == "ready"
     path = folder / f"{asked.pk}.tar"
-    assert (path.stat().st_mode & 0o777, folder.stat().st_mode & 0o777) == (0o600, 0o700)
+    assert (path.stat().st_mode & 0o777, folder.stat().st_mode & 0o777) == (0o640, 0o700)
     assert asked.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert asked.size_bytes == path.stat().st_size
     found = verdict(path, "--log-key", str(log_key.load().public))

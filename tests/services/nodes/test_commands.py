@@ -1,14 +1,20 @@
 """Make the authority, enrol a node, change what it offers, list the nodes."""
 
+import io
+import os
 from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
 from agents.node import enrol
 from controlplane.catalog.models import Region, Zone
+from controlplane.kernel import key_files
+from controlplane.nodes import keys
+from controlplane.nodes.errors import KeyMissing
 from controlplane.nodes.models import Inventory, Node
 
 pytestmark = pytest.mark.django_db
@@ -124,3 +130,78 @@ def test_a_ratio_is_a_sane_number(pki: Path, request_file: Path, value: str) -> 
     enrol_node(request_file)
     with pytest.raises(CommandError, match="invalid ratio value"):
         call_command("set_inventory", "n1", f"--vcpus-ratio={value}")
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, settings: Settings) -> Path:
+    """An authority on a machine of its own; of it, the control plane has the certificate alone."""
+    away, here = tmp_path / "away", tmp_path / "here"
+    settings.PKI_DIR = away
+    call_command("init_pki", "--authority-only")
+    here.mkdir()
+    (here / "ca.crt").write_bytes((away / "ca.crt").read_bytes())
+    settings.PKI_DIR = here
+    Zone.objects.create(pk="fr-idf-1", region=Region.objects.create(pk="fr-idf", name="Île-de-France"))
+    return away / "ca.key"
+
+
+def test_the_authority_is_made_alone(elsewhere: Path) -> None:
+    assert sorted(path.name for path in elsewhere.parent.iterdir()) == ["ca.crt", "ca.key"]
+
+
+def test_the_key_of_the_authority_comes_from_elsewhere_and_does_not_stay(
+    elsewhere: Path, request_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call_command("init_pki", "--ca-key", str(elsewhere), "--no-root-key")
+    assert (tmp_path / "here" / "worker.crt").exists()
+    assert not (tmp_path / "here" / "ca.key").exists()
+    capsys.readouterr()
+
+    enrol_node(request_file, "--ca-key", str(elsewhere))
+
+    made = x509.load_pem_x509_certificate(capsys.readouterr().out.encode())
+    made.verify_directly_issued_by(x509.load_pem_x509_certificate((tmp_path / "here" / "ca.crt").read_bytes()))
+
+
+def test_the_key_comes_from_stdin_too(
+    elsewhere: Path, request_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(elsewhere.read_bytes())))
+    enrol_node(request_file, "--ca-key", "-")
+    assert x509.load_pem_x509_certificate(capsys.readouterr().out.encode())
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"), [(None, "cannot be read"), ("other", "not the one of ca.crt"), ("none", "no private key")]
+)
+def test_without_the_key_of_the_authority_nothing_is_signed(
+    elsewhere: Path, request_file: Path, tmp_path: Path, content: str | None, sentence: str
+) -> None:
+    other = tmp_path / "other.key"
+    if content == "other":
+        key_files.write(other, ec.generate_private_key(ec.SECP256R1()))
+    elif content == "none":
+        other.write_text("no key")
+    with pytest.raises(CommandError, match=sentence):
+        enrol_node(request_file, *(("--ca-key", str(other)) if content else ()))
+    assert not Node.objects.exists()
+
+
+def test_keys_of_a_role_have_a_folder_where_there_is_one(tmp_path: Path, settings: Settings) -> None:
+    settings.PKI_DIR = tmp_path
+    (tmp_path / "signer").mkdir()
+    call_command("init_pki")
+    assert sorted(path.name for path in (tmp_path / "signer").iterdir()) == ["signer.key", "signer.pub"]
+    assert len(keys.public_keys(tmp_path, keys.SIGNER)) == 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to others")
+def test_what_systemd_gives_a_process_is_not_for_others(tmp_path: Path) -> None:
+    """It is root's, and the process is in its access list, whose mask stands where the group's rights do."""
+    made = keys.create(tmp_path, keys.SIGNER, name="signer")
+    path = tmp_path / "signer.key"
+    path.chmod(0o440)
+    assert keys.load(path, keys.SIGNER).id == made.id
+    os.chown(path, 0, 1)
+    with pytest.raises(KeyMissing):
+        keys.load(path, keys.SIGNER)

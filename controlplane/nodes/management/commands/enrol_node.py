@@ -8,7 +8,7 @@ from django.db import transaction
 from controlplane.catalog.selectors import zone_get
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.management.base import OperatorCommand, read_bytes
-from controlplane.nodes.management import offers
+from controlplane.nodes.management import offers, signing
 from controlplane.nodes.services import node_enrol
 
 
@@ -21,6 +21,7 @@ class Command(OperatorCommand):
         parser.add_argument("--address", required=True, help="HOST:PORT of its agent")
         parser.add_argument("--csr", required=True, help="the file that the node made, PEM")
         parser.add_argument("--out", type=Path, help="where to write the certificate instead of printing it")
+        signing.add_ca_key(parser)
         offers.add_options(parser)
 
     # One transaction around all, so that a node whose certificate got lost on the way is not known.
@@ -36,6 +37,7 @@ class Command(OperatorCommand):
             zone=zone,
             address=options["address"],
             request_pem=read_bytes(options["csr"]),
+            ca_key=signing.ca_key(options),
         )
         offers.apply(node, options)
         self.say(f"{node.name} is node {node.pk} of {zone.pk}. It needs this certificate and {_authority()}.")

@@ -1,3 +1,4 @@
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -6,6 +7,7 @@ from django.core.management.base import CommandParser
 from controlplane.audit.log_key import create_log_key
 from controlplane.identity.management.base import OperatorCommand
 from controlplane.nodes import keys, pki
+from controlplane.nodes.management import signing
 
 PROCESSES = ("worker", "watcher", "web", "stream")
 
@@ -24,11 +26,22 @@ class Command(OperatorCommand):
             "--sentinel", action="store_true", help="a key for a sentinel too; better is one on a machine of its own"
         )
 
+        authority = parser.add_mutually_exclusive_group()
+        authority.add_argument(
+            "--authority-only", action="store_true", help="ca.key and ca.crt alone, on a machine that keeps this key"
+        )
+        signing.add_ca_key(authority)
+
     def handle(self, *args: Any, **options: Any) -> None:
-        folder = settings.PKI_DIR
-        pki.create_authority(folder)
+        folder: Path = settings.PKI_DIR
+        ca_key = signing.ca_key(options)
+        if ca_key is None:
+            pki.create_authority(folder)
+        if options["authority_only"]:
+            self.say(f"The authority is in {folder}: keep ca.key there, and bring ca.crt to the control plane.")
+            return
         for process in PROCESSES:
-            pki.issue_process(folder, process)
+            pki.issue_process(folder, process, ca_key=ca_key)
         keys.create(folder, keys.SIGNER, name=keys.SIGNER)
         if options["sentinel"]:
             keys.create(folder, keys.SENTINEL, name=keys.SENTINEL)
