@@ -43,17 +43,30 @@ POOL, POOL_PATH = VAR / "pool", "/srv/pool"
 SUITE = "trixie"
 BARE = ("systemd", "systemd-sysv", "dbus", "python3", "python3-apt", "openssh-server", "sudo", "util-linux", "curl")
 REQUESTS = 150
-WELL = {
-    "restart": {"answered": REQUESTS},
-    "restore": {"kept": True, "lost": False},
-    "answers": {"healthz": "ok", "nodes": {"lab": "ready", "lab-2": "ready"}, "pools": ["shared"], "unready": []},
-}
 # Of the tenant: its project, its guest image, and where on the machine of the control plane it is.
 PROJECT, IMAGE, TENANT = "older", "tiny", "/srv/tenant.py"
 ORGANIZATIONS = "SELECT name FROM identity_organization"
 # As the role `release` has it.
 RELEASES = "/opt/andromede"
 BOOT_LIMIT_S, PLAY_LIMIT_S = 90, 1200
+# Where keys are, and which of them each user of ours may read; nobody else may read any.
+KEY_FOLDERS = ("/etc/andromede", "/var/lib/andromede", "/run/credentials", "/var/backups")
+READABLE = {
+    "andromede-web": ["secret-key", "secret-key-fallbacks", "web.key"],
+    "andromede-stream": ["secret-key", "secret-key-fallbacks", "stream.key"],
+    "andromede-worker": ["secret-key", "secret-key-fallbacks", "worker.key"],
+    "andromede-signer": ["log.key", "signer_signer.key"],
+    "andromede-sentinel": ["sentinel_sentinel.key"],
+    "andromede-watcher": ["watcher.key"],
+    "andromede-webhooks": ["secret-key", "secret-key-fallbacks"],
+}
+OTHER_USERS = ("andromede-manage", "andromede", "postgres", "redis", "www-data", "nobody")
+WELL = {
+    "restart": {"answered": REQUESTS},
+    "restore": {"kept": True, "lost": False},
+    "keys": READABLE | {name: [] for name in OTHER_USERS},
+    "answers": {"healthz": "ok", "nodes": {"lab": "ready", "lab-2": "ready"}, "pools": ["shared"], "unready": []},
+}
 # What systemd-analyze calls the exposure of a unit, from 0 to 10. The agent makes networks and guests, as root.
 EXPOSURE_MAX = {"andromede-node.service": 6.8}
 EXPOSURE_MAX_OF_OTHERS = 2.0
@@ -112,6 +125,7 @@ def main() -> int:
         checked = play(bundle, "--check")
         exposures = {each.name: units(each) for each in MACHINES}
         found = {"restart": while_restarting(CONTROL), "restore": restored(CONTROL), "answers": answers(CONTROL)}
+        found["keys"] = readers(CONTROL)
     plays = {"tried": tried, "first": first, "again": again, "checked": checked}
     report({"plays": plays, "upgrade": upgrade, "exposures": exposures, **found})
     is_well = again["changed"] == checked["changed"] == 0 and found == WELL
@@ -120,12 +134,15 @@ def main() -> int:
 
 
 def grow_tree() -> None:
-    """The tree that all machines are unpacked from, and the key that opens them; made once."""
-    if not TREE.exists():
+    """The tree that all machines are unpacked from, anew when the roles ask for other packages; and the key that opens
+    them, made once."""
+    include, stamp = ",".join([*BARE, *sorted(packages())]), TREE.with_suffix(".packages")
+    if not stamp.exists() or stamp.read_text() != include:
         say("a tree of Debian")
-        include = ",".join([*BARE, *packages()])
+        TREE.unlink(missing_ok=True)
         command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={include}", SUITE, str(TREE)]
         subprocess.run(command, check=True)
+        stamp.write_text(include)
     if not KEY.exists():
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(KEY)], check=True)
 
@@ -352,10 +369,26 @@ def restored(run: Machine) -> dict[str, bool]:
     run.run("systemctl stop 'andromede-*.service' andromede-web.socket")
     run.run("cd /tmp && sudo -u postgres dropdb andromede")
     run.run("cd /tmp && sudo -u postgres createdb --owner andromede --template template0 andromede")
-    run.run("cd /tmp && sudo -u postgres pg_restore --dbname andromede $(ls /var/backups/andromede/*.dump)")
+    key = run.folder / "root" / "backup.key"  # it comes for this moment
+    shutil.copy(KEY, key)
+    dump = "$(ls /var/backups/andromede/*.dump.age | tail --lines 1)"
+    restore = "sudo -u postgres pg_restore --dbname andromede"
+    run.run(f"set -o pipefail; cd /tmp && age --decrypt --identity /root/backup.key {dump} | {restore}")
+    key.unlink()
     run.run("systemctl start andromede-web.socket $(cd /etc/systemd/system && ls andromede-*.service | grep -v backup)")
     names = rows(run, ORGANIZATIONS)
     return {name: name in names for name in ("kept", "lost")}
+
+
+def readers(run: Machine) -> dict[str, list[str]]:
+    """Which keys each of our users could open, wherever on the machine they are: each user tries each."""
+    files = f"find {' '.join(KEY_FOLDERS)} -type f -name '*key*' 2>/dev/null"
+    users = [*READABLE, *OTHER_USERS]
+    read = "setpriv --reuid $user --regid $user --init-groups head -c 1 $file >/dev/null 2>&1"
+    each = f"{read} && echo $user $(basename $file)"
+    said = run.run(f"for user in {' '.join(users)}; do for file in $({files}); do {each}; done; done; true").stdout
+    pairs = [line.split() for line in said.splitlines()]
+    return {user: sorted({file for name, file in pairs if name == user}) for user in users}
 
 
 def answers(run: Machine) -> dict[str, object]:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from controlplane.kernel import database_roles
 from scripts import services
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -35,7 +36,13 @@ def made_from(apps: Path = ROOT / "controlplane") -> str:
     """A digest of all that the schema comes from, and of whose it is."""
     digest = hashlib.sha256(f"{services.binary('postgres')} {os.getuid()}\n".encode())
     migrations = sorted(apps.glob("*/migrations/*.py"))
-    for path in (*migrations, ROOT / "requirements.txt", Path(services.__file__), Path(__file__)):
+    for path in (
+        *migrations,
+        ROOT / "requirements.txt",
+        Path(services.__file__),
+        Path(database_roles.__file__),
+        Path(__file__),
+    ):
         digest.update(f"{path}\0".encode() + path.read_bytes() + b"\0")
     return digest.hexdigest()
 
@@ -47,8 +54,16 @@ def _make() -> None:
     ours = {"ANDROMEDE_VAR_DIR": str(VAR), "ANDROMEDE_SECRET_KEY": "only-to-migrate"}
     try:
         services.start(VAR, is_durable=False)
-        command = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
-        subprocess.run(command, cwd=ROOT, env={**others, **ours}, stdin=subprocess.DEVNULL, check=True)
+        for command in (["migrate", "--verbosity", "0"], ["grant_database_roles"]):
+            manage = [sys.executable, "manage.py", *command]
+            subprocess.run(
+                manage,
+                cwd=ROOT,
+                env={**others, **ours},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                check=True,
+            )
         services.end_postgresql(VAR)
     finally:
         services.stop(VAR)

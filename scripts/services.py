@@ -14,6 +14,8 @@ import sys
 import time
 from pathlib import Path
 
+from controlplane.kernel import database_roles
+
 SOCKET_PATH_MAX = 100
 
 
@@ -87,6 +89,9 @@ def _start_postgresql(var: Path, *, is_durable: bool) -> None:
     _as_database_user(var, [binary("pg_ctl"), "-D", str(data), "-l", log, "-w", "-t", "60", "start"])
     if sql(var, "postgres", "SELECT 1 FROM pg_database WHERE datname = 'andromede'") != "1":
         sql(var, "postgres", "CREATE DATABASE andromede")
+    there = set(sql(var, "postgres", "SELECT rolname FROM pg_roles").split())
+    for role in sorted({database_roles.PREFIX + name for name in database_roles.ROLES} - there):
+        sql(var, "postgres", f"CREATE ROLE {role} LOGIN")
 
 
 def _make_cluster(var: Path) -> None:
@@ -109,6 +114,8 @@ def _settings(var: Path, *, is_durable: bool) -> dict[str, str]:
         # Of sessions that say nothing else, such as people's.
         "idle_in_transaction_session_timeout": "60s",
         "shared_buffers": "64MB",
+        # Whom it refuses something.
+        "log_line_prefix": "'%m [%p] %u '",
         "fsync": durable,
         "synchronous_commit": durable,
         "full_page_writes": durable,

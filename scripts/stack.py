@@ -20,6 +20,7 @@ import httpx
 import psutil
 
 from controlplane.catalog import keys
+from controlplane.kernel import database_roles
 from scripts import front, prepared, services
 from scripts.commands import Commands
 
@@ -28,6 +29,10 @@ BIN = Path(sys.executable).parent
 OFFICER = "Officer of the demo"
 # Workers need to know nothing of one another.
 LONELY = ("--without-gossip", "--without-mingle", "--without-heartbeat")
+# Processes that are one in what they are trusted with.
+TRUSTS = {"transfer": "worker", "periodic": "worker"}
+# They seal nothing, and sign with keys of their own.
+WITHOUT_SECRET_KEY = ("signer", "sentinel", "watcher")
 START_LIMIT_S = 60
 STOP_LIMIT_S = 10
 
@@ -84,6 +89,7 @@ class Stack:
             prepared.put_into(self.var)
         services.start(self.var, is_durable=self.is_durable)
         self.manage("migrate", "--verbosity", "0")
+        self.manage("grant_database_roles")
         self.manage("init_pki", "--sentinel")
         fixtures = ROOT / "controlplane" / "catalog" / "fixtures"
         catalogue = str(fixtures / "catalogue.json")
@@ -167,7 +173,7 @@ class Stack:
             process = subprocess.Popen(
                 command,
                 cwd=ROOT,
-                env=self.environment() | ({"ANDROMEDE_PROCESS": "web"} if name == "web" else {}),
+                env=self.environment() | _own(name),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -239,6 +245,15 @@ class Stack:
 
     def _pid_file(self, name: str) -> Path:
         return self.var / "run" / f"{name}.json"
+
+
+def _own(name: str) -> dict[str, str]:
+    """What only one process has in its environment: each is another role in the database, as the playbook has it."""
+    trust = TRUSTS.get(name, name)
+    role = {"ANDROMEDE_DB_USER": database_roles.PREFIX + trust} if trust in database_roles.ROLES else {}
+    if name in WITHOUT_SECRET_KEY:
+        role |= {"ANDROMEDE_SECRET_KEY": "", "ANDROMEDE_SECRET_KEY_FILE": os.devnull}
+    return role | ({"ANDROMEDE_PROCESS": "web"} if name == "web" else {})
 
 
 def _celery(name: str, queues: str, *, threads: int) -> list[str]:

@@ -12,6 +12,7 @@ BASE_DIR = Path(__file__).resolve().parent.parent.parent
 VAR_DIR = env.path("VAR_DIR", BASE_DIR / "var")
 
 DEBUG = env.boolean("DEBUG", False)
+# Empty in a process that seals and signs nothing with it: who uses it there all the same is refused by Django.
 SECRET_KEY = env.secret("SECRET_KEY")
 # Earlier keys, under which something may still be sealed (kernel/sealing.py); separated by commas.
 SECRET_KEY_FALLBACKS = [key for key in env.secret("SECRET_KEY_FALLBACKS", "").split(",") if key]
@@ -224,10 +225,10 @@ OBSERVE_LISTEN = env.address("OBSERVE_LISTEN")
 # Where traces go, by OTLP over HTTP: such as http://127.0.0.1:4318/v1/traces; empty: there are none.
 TRACES_URL = env.text("TRACES_URL", "")
 # What the workers of the web process count, for whichever of them is asked (config/gunicorn.py).
-WEB_METRICS_DIR = VAR_DIR / "run" / "web-metrics"
+WEB_METRICS_DIR = env.path("WEB_METRICS_DIR", VAR_DIR / "run" / "web-metrics")
 
-# Certificates and keys of the control plane. The authority's key is read by `manage.py enrol_node` alone, the keys
-# signer*.key by the signer's process alone, and root.key is there in development only.
+# Certificates and keys: those that this process needs, as systemd gives them to it (LoadCredential=), or one folder for
+# all in development, where also ca.key and root.key are. Elsewhere these two never come to the control plane.
 PKI_DIR = env.path("PKI_DIR", VAR_DIR / "pki")
 
 # What the evidence log is called in its checkpoints. Witnesses know it by this name: it never changes.
@@ -305,6 +306,9 @@ OPERATIONS_PER_PROJECT = env.integer("OPERATIONS_PER_PROJECT", 6, minimum=1)
 # the database is: `DATABASE_DIR`, a folder on its disk.
 FREE_SPACE_MIN_MIB = env.integer("FREE_SPACE_MIN_MIB", 2048, minimum=0)
 DATABASE_DIR = env.path("DATABASE_DIR", VAR_DIR)
+
+# What is touched when a backup of the database is where it is safe; empty: nothing, and the watcher tells of none.
+BACKUP_STAMP_FILE = env.text("BACKUP_STAMP_FILE", "")
 
 # Images: where they are kept (shared by web and worker), and what is accepted.
 IMAGES_DIR = env.path("IMAGES_DIR", VAR_DIR / "images")

@@ -80,19 +80,15 @@ def ensure_partitions(tier: Tier, moments: Iterable[datetime]) -> None:
         with connection.cursor() as cursor:
             cursor.execute("SELECT to_regclass(%s) IS NULL", [name])
             if cursor.fetchone()[0]:
-                _make_partition(tier, name, start)
+                _make_partition(tier, start)
 
 
 @transaction.atomic
-def _make_partition(tier: Tier, name: str, start: datetime) -> None:
-    end = start + tier.span
+def _make_partition(tier: Tier, start: datetime) -> None:
     with connection.cursor() as cursor:
         cursor.execute(LOCK_TIMEOUT)
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
-        cursor.execute(
-            f"CREATE TABLE IF NOT EXISTS {name} PARTITION OF {tier.table}"
-            f" FOR VALUES FROM ('{start.isoformat()}') TO ('{end.isoformat()}')"
-        )
+        cursor.execute("SELECT metrics_make_partition(%s, %s, %s)", [tier.table, start, start + tier.span])
 
 
 def partitions(tier: Tier) -> Iterator[tuple[str, datetime]]:
@@ -109,4 +105,4 @@ def drop_partition(name: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(LOCK_TIMEOUT)
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [LOCK])
-        cursor.execute(f"DROP TABLE IF EXISTS {name}")
+        cursor.execute("SELECT metrics_drop_partition(%s)", [name])

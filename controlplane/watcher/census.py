@@ -2,11 +2,13 @@
 counted once."""
 
 import logging
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any, cast
 
+from django.conf import settings
 from django.db import Error
 from django.db.models import Count, Min, Q, Sum
 from prometheus_client.core import GaugeMetricFamily
@@ -47,13 +49,37 @@ class Census(Collector):
     def collect(self) -> Families:
         counted: list[GaugeMetricFamily] = []
         try:
-            for part in (_operations, _nodes, _lives, _drains, _capacity, _orphans, _incidents, _evidence, _webhooks):
+            for part in (
+                _operations,
+                _nodes,
+                _lives,
+                _drains,
+                _capacity,
+                _orphans,
+                _incidents,
+                _evidence,
+                _webhooks,
+                _backups,
+            ):
                 counted += part()
         except Error as exc:
             log.warning("the database does not answer: %s", exc)
             counted = []
         yield _gauge("andromede_database_up", "Whether the database answers the watcher.", bool(counted))
         yield from counted
+
+
+def _backups() -> Families:
+    """Of no backup yet the time is 0; where nobody has said what tells of them, there is no sample."""
+    family = GaugeMetricFamily(
+        "andromede_backup_last_success_timestamp_seconds", "When the last backup of the database was safe."
+    )
+    if settings.BACKUP_STAMP_FILE:
+        try:
+            family.add_metric([], os.stat(settings.BACKUP_STAMP_FILE).st_mtime)
+        except OSError:
+            family.add_metric([], 0)
+    yield family
 
 
 def _operations() -> Families:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.conf import settings as django_settings
 from django.test import Client
+from django.test.client import ClientHandler
 from pytest_django import Settings
 
 from controlplane.compute.models import Instance
@@ -14,6 +15,7 @@ from controlplane.operations.models import Operation
 from controlplane.storage.models import Volume
 from tests.api.client import Answer, Caller
 from tests.api.tokens import make_token
+from tests.roles import as_role
 from tests.world import Broker, Cloud, cloud_in, make_tenant, run
 
 FRENCH = Path(django_settings.LOCALE_PATHS[0]) / "fr" / "LC_MESSAGES"
@@ -34,6 +36,18 @@ def cloud(db: None, tmp_path: Path, settings: Settings) -> Iterator[Cloud]:
     settings.IMAGES_DIR = tmp_path / "images"
     with cloud_in(tmp_path) as made:
         yield made
+
+
+@pytest.fixture(autouse=True)
+def requests_are_of_web(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request has the rights in the database that web has; what a test does itself, has all."""
+    answer = ClientHandler.__call__
+
+    def answer_as_web(self: ClientHandler, environ: dict[str, Any]) -> Any:
+        with as_role("web"):
+            return answer(self, environ)
+
+    monkeypatch.setattr(ClientHandler, "__call__", answer_as_web)
 
 
 @pytest.fixture(autouse=True)

@@ -1,11 +1,13 @@
 """What the watcher counts in the database for Prometheus."""
 
 from datetime import timedelta
+from pathlib import Path
 from unittest.mock import patch
 
 import pytest
 from django.db import OperationalError
 from prometheus_client import CollectorRegistry
+from pytest_django import Settings
 
 from controlplane.audit import evidence
 from controlplane.identity.actor import SYSTEM
@@ -99,3 +101,14 @@ def test_a_database_that_does_not_answer_is_what_is_told() -> None:
         found = counted()
         assert found.get_sample_value("andromede_database_up") == 0
         assert found.get_sample_value("andromede_operations_overdue") is None
+
+
+@pytest.mark.django_db
+def test_backups(settings: Settings, tmp_path: Path) -> None:
+    """Nothing where nobody said what tells of them, 0 for none, else when the last was safe."""
+    name, stamp = "andromede_backup_last_success_timestamp_seconds", tmp_path / "last"
+    assert counted().get_sample_value(name) is None
+    settings.BACKUP_STAMP_FILE = str(stamp)
+    assert counted().get_sample_value(name) == 0
+    stamp.touch()
+    assert counted().get_sample_value(name) == stamp.stat().st_mtime

@@ -9,12 +9,15 @@ import pytest
 import yaml
 from jinja2 import Environment, StrictUndefined
 
+from controlplane.kernel.database_roles import PREFIX
+from controlplane.kernel.database_roles import ROLES as ROLES_OF_DATABASE
 from scripts.ansible_lab import EXPOSURE_MAX, EXPOSURE_MAX_OF_OTHERS
-from scripts.stack import BIN, ROOT, Stack
+from scripts.stack import BIN, ROOT, TRUSTS, WITHOUT_SECRET_KEY, Stack
 
 PLAYBOOK = ROOT / "ansible"
 ROLES = {path.name for path in (PLAYBOOK / "roles").iterdir()}
-SHARED = {"clock", "release", "database", "redis", "authority", "front", "process", "node"}
+SHARED = {"clock", "release", "database", "redis", "authority", "earlier", "front", "process", "node"}
+BACKUP_UNITS = ("andromede-backup.service", "andromede-backup.timer", "andromede-backup-send.service")
 
 
 def roles_of(play: int) -> list[str]:
@@ -62,8 +65,9 @@ def units(tmp_path_factory: pytest.TempPathFactory) -> Path:
             write(folder / f"andromede-{role}.{kind}", PLAYBOOK / f"roles/process/templates/process.{kind}.j2", given)
         command = bin_folder / given["process_command"].split()[0]
         command.touch(mode=0o755)
-    for name in ("andromede-backup.service", "andromede-backup.timer"):
-        write(folder / name, PLAYBOOK / f"roles/database/templates/{name}.j2", defaults("database"))
+    sent = defaults("database") | {"database_backup_target": "backup@far.example.org:andromede/"}
+    for name in BACKUP_UNITS:
+        write(folder / name, PLAYBOOK / f"roles/database/templates/{name}.j2", sent)
     of_node = {"node_address": "10.0.7.7:7443", "node_on_lapse": "stop", "node_watchdog": "/dev/watchdog"}
     of_node |= {
         "node_pools": [{"name": "shared", "path": "/srv/pool"}],
@@ -100,7 +104,7 @@ def write(file: Path, template: Path, given: dict[str, Any]) -> None:
 
 def test_systemd_finds_nothing_wrong_with_a_unit(units: Path) -> None:
     files = sorted(units.glob("andromede-*"))
-    assert len(files) == len(ROLES - SHARED) + len(["web.socket", "backup.service", "backup.timer", "node.service"])
+    assert len(files) == len(ROLES - SHARED) + len(["web.socket", *BACKUP_UNITS, "node.service"])
     ran = analyze("verify", "--man=no", "--recursive-errors=no", *map(str, files))
     assert (ran.returncode, ran.stderr) == (0, "")
 
@@ -130,6 +134,63 @@ def test_the_agent_shares_the_mounts_of_its_node_and_may_ask_for_the_clock(units
     filters = re.findall("^SystemCallFilter=(.*)$", unit, re.MULTILINE)
     assert filters, "it has one"
     assert not any("@clock" in each or not each.startswith("~") for each in filters)
+
+
+@pytest.mark.parametrize(
+    ("process", "user", "keys"),
+    [
+        ("web", "web", {"web.key", "secret-key", "secret-key-fallbacks"}),
+        ("stream", "stream", {"stream.key", "secret-key", "secret-key-fallbacks"}),
+        ("worker", "worker", {"worker.key", "secret-key", "secret-key-fallbacks"}),
+        ("transfer", "worker", {"worker.key", "secret-key", "secret-key-fallbacks"}),
+        ("periodic", "worker", {"worker.key", "secret-key", "secret-key-fallbacks"}),
+        ("signer", "signer", {"signer", "log.key"}),
+        ("sentinel", "sentinel", {"sentinel"}),
+        ("watcher", "watcher", {"watcher.key"}),
+        ("webhooks", "webhooks", {"secret-key", "secret-key-fallbacks"}),
+    ],
+)
+def test_a_process_is_given_its_own_keys_alone(units: Path, process: str, user: str, keys: set[str]) -> None:
+    """`make ansible` tries it: each user there tries to read each key."""
+    unit = (units / f"andromede-{process}.service").read_text()
+    given = {name for name in said(unit, "LoadCredential=(.*):.*") if not name.endswith(".crt")}
+    assert given == keys
+    assert said(unit, "(?:User|Group)=(.*)") == [f"andromede-{user}"] * 2
+    assert f"ANDROMEDE_DB_USER=andromede_{user}" in said(unit, "Environment=(.*)")
+    assert ("ANDROMEDE_SECRET_KEY=" in said(unit, "Environment=(.*)")) == (process in WITHOUT_SECRET_KEY)
+
+
+def said(unit: str, pattern: str) -> list[str]:
+    return re.findall(f"^{pattern}$", unit, re.MULTILINE)
+
+
+def test_users_and_roles_are_those_of_the_table() -> None:
+    assert defaults("database")["database_roles"] == ["andromede", *(f"{PREFIX}{name}" for name in ROLES_OF_DATABASE)]
+    assert set(defaults("authority")["authority_users"]) == set(ROLES_OF_DATABASE)
+    trusts = {role: of_process(role).get("process_trust", role) for role in ROLES - SHARED}
+    assert trusts == {name: TRUSTS.get(name, name) for name in Stack(Path("nowhere")).commands()}
+
+
+def test_a_dump_is_on_disk_encrypted_alone(units: Path) -> None:
+    """`make ansible` restores one."""
+    unit = (units / "andromede-backup.service").read_text()
+    (command,) = [each for each in said(unit, "ExecStart=(.*)") if "pg_dump" in each]
+    assert "pg_dump --format custom andromede | age --encrypt" in command
+    assert "pipefail" in command, "half a dump is none"
+
+
+def test_without_a_key_to_encrypt_for_nothing_is_installed() -> None:
+    first = yaml.safe_load((PLAYBOOK / "roles/database/tasks/main.yml").read_text())[0]
+    assert first["ansible.builtin.assert"]["that"] == "database_backup_recipients | length > 0"
+    assert defaults("database")["database_backup_recipients"] == []
+
+
+def test_the_key_of_the_authority_is_written_nowhere_on_a_machine() -> None:
+    """It passes on stdin; what an earlier release left goes."""
+    for file in PLAYBOOK.glob("roles/*/tasks/*.yml"):
+        for task in yaml.safe_load(file.read_text()):
+            copied = str(task.get("ansible.builtin.copy", "")) + str(task.get("ansible.builtin.template", ""))
+            assert "ca.key" not in copied, file
 
 
 def analyze(*words: str) -> subprocess.CompletedProcess[str]:
