@@ -60,7 +60,7 @@ def openapi() -> Documents:
 def reference() -> Documents:
     """A page for each tag of the OpenAPI document, with examples."""
     from controlplane.api import examples, pages
-    from controlplane.identity.authorization import TABLE
+    from controlplane.identity.rules import TABLE
 
     document = json.loads(openapi()["openapi.json"])
     kinds = {operation_id: rule.kind for operation_id, rule in TABLE.items()}
@@ -113,8 +113,8 @@ def errors() -> Documents:
 
 def authorization() -> Documents:
     """Who may do what."""
-    from controlplane.identity.authorization import TABLE
     from controlplane.identity.rights import OWN, PUBLIC, SIGNED_IN, VERBS
+    from controlplane.identity.rules import TABLE
 
     roles = {
         "owner": "owner",

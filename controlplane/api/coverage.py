@@ -7,8 +7,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.urls import URLPattern, URLResolver
 
 from controlplane.identity.api import ActorView, PublicView
-from controlplane.identity.authorization import TABLE
 from controlplane.identity.rights import PUBLIC
+from controlplane.identity.rules import TABLE
 from controlplane.kernel.rest import View
 
 

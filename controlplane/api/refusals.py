@@ -6,8 +6,8 @@ from http import HTTPStatus as Http
 
 from rest_framework.views import APIView
 
-from controlplane.identity.authorization import rule_of
 from controlplane.identity.rights import PUBLIC
+from controlplane.identity.rules import rule_of
 from controlplane.kernel.rest import Route
 
 # Unknown parameters, bad paths, the rate, and a database that does not answer.

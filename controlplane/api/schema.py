@@ -21,8 +21,8 @@ from controlplane.api import examples, links, problems, responses
 from controlplane.api.refusals import refusals
 from controlplane.api.summaries import summary
 from controlplane.identity.api import ActorView, OrganizationView, ProjectView
-from controlplane.identity.authorization import rule_of
 from controlplane.identity.rights import PUBLIC
+from controlplane.identity.rules import rule_of
 from controlplane.kernel import idempotency
 from controlplane.kernel.fields import In, Labels, Out, ResourceOut, StillOut, Text
 from controlplane.kernel.names import LABEL_KEY, LABELS_MAX

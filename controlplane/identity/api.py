@@ -11,10 +11,11 @@ from rest_framework.response import Response
 
 from controlplane.identity import selectors, services, tokens
 from controlplane.identity.actor import Actor
-from controlplane.identity.authorization import admitted, permitted, rule_of
+from controlplane.identity.authorization import admitted, permitted
 from controlplane.identity.errors import NobodyMay, TokenNotFound
 from controlplane.identity.models import Organization, Project
 from controlplane.identity.rights import PUBLIC
+from controlplane.identity.rules import rule_of
 from controlplane.identity.serializers import (
     NamedPatch,
     ProjectOut,

@@ -2,11 +2,11 @@ from typing import Any
 
 from rest_framework import serializers
 
-from controlplane.identity.authorization import KINDS
 from controlplane.identity.invitations import LIFETIME_DEFAULT_DAYS as INVITATION_DEFAULT_DAYS
 from controlplane.identity.invitations import LIFETIME_MAX_DAYS as INVITATION_MAX_DAYS
 from controlplane.identity.models import Role, ServiceAccount
 from controlplane.identity.rights import VERBS
+from controlplane.identity.rules import KINDS
 from controlplane.identity.tokens import TOKEN_LIFETIME_MAX_DAYS
 from controlplane.kernel.fields import (
     Choice,

@@ -9,9 +9,9 @@ from rest_framework.response import Response
 
 from controlplane.audit.requests import Who
 from controlplane.identity.api import ActorView
-from controlplane.identity.authorization import rule_of
 from controlplane.identity.errors import NobodyMay
 from controlplane.identity.rights import PUBLIC
+from controlplane.identity.rules import rule_of
 from controlplane.kernel.errors import CloudError
 from controlplane.kernel.rest import Route, View
 from controlplane.signin import factors, sessions

@@ -20,11 +20,11 @@ from controlplane.api.views import Health
 from controlplane.config import urls
 from controlplane.identity import authorization
 from controlplane.identity.actor import SYSTEM
-from controlplane.identity.authorization import TABLE, Rule
 from controlplane.identity.credentials import actor_for
 from controlplane.identity.models import ApiToken, Organization, Project, Role, ServiceAccount, User
 from controlplane.identity.rights import OWN, PUBLIC, SIGNED_IN
 from controlplane.identity.roles import PLATFORM
+from controlplane.identity.rules import TABLE, Rule
 from controlplane.identity.service_accounts import service_account_create
 from controlplane.identity.services import membership_set, organization_create, project_create, user_create
 from controlplane.identity.tokens import NewToken, account_token_create, own_token_create, token_create, token_revoke

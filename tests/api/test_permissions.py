@@ -6,10 +6,11 @@ import pytest
 
 from controlplane.identity.actor import Actor
 from controlplane.identity.api import OrganizationView, ProjectView
-from controlplane.identity.authorization import TABLE, admitted
+from controlplane.identity.authorization import admitted
 from controlplane.identity.credentials import actor_of
 from controlplane.identity.errors import NobodyMay, RoleNeeded, ScopeNeeded
 from controlplane.identity.rights import OWN
+from controlplane.identity.rules import TABLE
 from tests.api.client import Caller
 from tests.api.test_authorization import bound, for_the_platform, of_alpha, person, wide
 from tests.world import Cloud

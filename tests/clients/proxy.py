@@ -35,6 +35,9 @@ class Proxy:
     def headers(self, name: str) -> list[str | None]:
         return [headers.get(name) for _, _, headers in self.seen]
 
+    def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
+        return httpx.request(method, self.upstream + path, timeout=PATIENCE_S, **options)
+
 
 @contextmanager
 def proxy_to(upstream: str) -> Iterator[Proxy]:

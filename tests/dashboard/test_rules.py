@@ -16,8 +16,8 @@ from controlplane.audit.models import EvidenceRecord
 from controlplane.compliance.models import RemediationPlan
 from controlplane.compute.models import Instance
 from controlplane.dashboard.views.evidence import EXPORTERS, EXPORTING_DUTY, leads_to_root
-from controlplane.identity.authorization import TABLE
 from controlplane.identity.models import User
+from controlplane.identity.rules import TABLE
 from controlplane.identity.services import user_create
 from controlplane.kernel import clock
 from controlplane.placement.models import Exemption
