@@ -23,7 +23,7 @@ def check(patterns: Sequence[Any]) -> None:
         if is_open != (TABLE[name].roles == PUBLIC) or not issubclass(view, PublicView | ActorView):
             wrong.append(f"{name} is not served as the table says")
     if wrong:
-        raise ImproperlyConfigured(f"controlplane/identity/authorization.py: {'; '.join(sorted(wrong))}.")
+        raise ImproperlyConfigured(f"controlplane/identity/rules.py: {'; '.join(sorted(wrong))}.")
 
 
 def _operations(patterns: Sequence[Any]) -> Iterator[tuple[str, tuple[type[View], str]]]:

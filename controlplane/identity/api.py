@@ -43,7 +43,7 @@ TOKENS = Listing({"created_after": created_after(), "name": exactly("name", "The
 
 
 class ActorView(View):
-    """Asked by somebody known, who may do this by the table (authorization.py). `proved_methods`: those for which a
+    """Asked by somebody known, who may do this by the table (rules.py). `proved_methods`: those for which a
     session needs a fresh proof of who it is (api/authentication.py)."""
 
     proved_methods: tuple[str, ...] = ()

@@ -18,7 +18,7 @@ from django.urls import path
 from controlplane.api import coverage
 from controlplane.api.views import Health
 from controlplane.config import urls
-from controlplane.identity import authorization
+from controlplane.identity import rules
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.credentials import actor_for
 from controlplane.identity.models import ApiToken, Organization, Project, Role, ServiceAccount, User
@@ -293,7 +293,7 @@ def test_a_route_without_a_rule_is_nobodys(cloud: Cloud, monkeypatch: pytest.Mon
     without = {name: rule for name, rule in TABLE.items() if name not in ("instance_list", "health_get")}
     owner = Caller(token=of_alpha("owner")(cloud), project="alpha")
     assert owner.get("instances").status == 200  # the document that answers are held against is made with all rules
-    monkeypatch.setattr(authorization, "TABLE", without)
+    monkeypatch.setattr(rules, "TABLE", without)
     assert owner.get("instances").problem == (403, "identity.nobody_may", None)
     answer = Client().get("/v1/healthz")  # of which the document says that it refuses nobody
     assert (answer.status_code, answer.json()["code"]) == (403, "identity.nobody_may")

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -35,8 +35,9 @@ class Proxy:
     def headers(self, name: str) -> list[str | None]:
         return [headers.get(name) for _, _, headers in self.seen]
 
-    def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
-        return httpx.request(method, self.upstream + path, timeout=PATIENCE_S, **options)
+    def ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> httpx.Response:
+        kept = {name: text for name, text in headers.items() if name not in HOP and name != "host"}
+        return httpx.request(method, self.upstream + path, content=body, headers=kept, timeout=PATIENCE_S)
 
 
 @contextmanager
@@ -60,10 +61,7 @@ def proxy_to(upstream: str) -> Iterator[Proxy]:
             if isinstance(fault, tuple):
                 self._answer(*fault)
                 return
-            kept = {name: text for name, text in headers.items() if name not in HOP and name != "host"}
-            answer = httpx.request(
-                self.command, proxy.upstream + self.path, content=body, headers=kept, timeout=PATIENCE_S
-            )
+            answer = proxy.ask(self.command, self.path, headers, body)
             if fault == DROP:
                 self.close_connection = True
                 return
