@@ -38,11 +38,12 @@ from agents.node.services.events import MAX_WATCHES, Hub
 from agents.node.services.hook import PermitGate
 from agents.node.services.self_fencing import SelfFencing
 from agents.node.services.selftest import SelfTest
-from agents.node.trust.clock import Clock, is_synchronised, kept_elsewhere
+from agents.node.trust.clock import Clock, kept_elsewhere
 from agents.node.trust.keys import NodeKey, root_verifier
 from agents.node.trust.permits import Permits
 from agents.protocol import agent_pb2_grpc
 from observing import traces
+from observing.kernel_clock import is_synchronised
 
 log = logging.getLogger(__name__)
 

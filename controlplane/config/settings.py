@@ -228,6 +228,9 @@ LOGGING = {
 # Where several workers come from one process (config/workers.py): NAME=ADDRESS:PORT of each, separated by commas.
 # There is no credential: only those who watch over the platform may reach it.
 OBSERVE_LISTEN = env.addresses("OBSERVE_LISTEN")
+# Who keeps the clock by which decisions, permits and checkpoints are dated: a daemon that tells the kernel, which the
+# watcher asks; or somebody of whom this machine knows nothing.
+CLOCK = env.choice("CLOCK", "synchronised", ("synchronised", "kept-elsewhere"))
 # Where traces go, by OTLP over HTTP: such as http://127.0.0.1:4318/v1/traces; empty: there are none.
 TRACES_URL = env.text("TRACES_URL", "")
 # What the workers of the web process count, for whichever of them is asked (config/gunicorn.py).

@@ -31,6 +31,7 @@ from controlplane.nodes.models import (
 )
 from controlplane.operations.models import LIVE, Operation
 from controlplane.webhooks.models import Delivery
+from observing.kernel_clock import is_synchronised
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +67,9 @@ class Census(Collector):
             log.warning("the database does not answer: %s", exc)
             counted = []
         yield _gauge("andromede_database_up", "Whether the database answers the watcher.", bool(counted))
+        if settings.CLOCK == "synchronised":
+            told = "Whether the kernel of the watcher's machine calls its clock synchronised."
+            yield _gauge("andromede_clock_synchronised", told, is_synchronised())
         yield from counted
 
 

@@ -14,9 +14,9 @@ import pytest
 
 from agents.node.errors import Exhausted
 from agents.node.services.events import MAX_PENDING, Hub
-from agents.node.trust.clock import is_synchronised
 from agents.protocol import agent_pb2 as pb
 from agents.protocol.agent_pb2_grpc import AgentStub
+from observing.kernel_clock import is_synchronised
 from tests.agents import wishes
 from tests.agents.conftest import refusal
 from tests.limits import PATIENCE_S

@@ -19,6 +19,7 @@ from controlplane.operations.models import Operation
 from controlplane.operations.services import Wish, enqueue
 from controlplane.watcher import census
 from controlplane.watcher.census import Census
+from observing.kernel_clock import is_synchronised
 from tests.world import Cloud
 
 MIB, GIB = 2**20, 2**30
@@ -92,6 +93,16 @@ def test_evidence(cloud: Cloud) -> None:
     assert counted().get_sample_value("andromede_evidence_records_waiting") == 0
     evidence.append("decision", {"decision": str(new_id())})
     assert counted().get_sample_value("andromede_evidence_records_waiting") == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("kept", "is_told"), [("synchronised", True), ("kept-elsewhere", False)])
+def test_the_clock_by_which_all_is_dated(settings: Settings, kept: str, is_told: bool) -> None:
+    """What the kernel of this machine says, also when the database says nothing."""
+    settings.CLOCK = kept
+    told = float(is_synchronised()) if is_told else None
+    with patch.object(census, "_incidents", side_effect=OperationalError):
+        assert counted().get_sample_value("andromede_clock_synchronised") == told
 
 
 @pytest.mark.django_db

@@ -144,6 +144,14 @@ def test_the_agent_shares_the_mounts_of_its_node_and_may_ask_for_the_clock(units
     assert not any("@clock" in each or not each.startswith("~") for each in filters)
 
 
+def test_the_watcher_alone_may_ask_for_the_clock_and_nobody_sets_it(units: Path) -> None:
+    for unit in units.glob("andromede-*.service"):
+        if unit.name != "andromede-node.service":
+            may_ask = unit.name == "andromede-watcher.service"
+            assert ("adjtimex" in said(unit.read_text(), "SystemCallFilter=(.*)")) == may_ask, unit.name
+            assert said(unit.read_text(), "CapabilityBoundingSet=(.*)") == [""], unit.name
+
+
 @pytest.mark.parametrize(
     ("process", "user", "keys"),
     [
