@@ -123,6 +123,12 @@ def test_no_unit_is_more_exposed_than_it_must_be(units: Path) -> None:
         assert ran.returncode == 0, ran.stdout.splitlines()[-1]
 
 
+def test_the_agent_may_try_kvm_and_feed_the_watchdog(units: Path) -> None:
+    unit = (units / "andromede-node.service").read_text()
+    assert said(unit, "DevicePolicy=(.*)") == ["closed"]
+    assert said(unit, "DeviceAllow=(.*)") == ["/dev/kvm rw", "/dev/watchdog rw"]
+
+
 @pytest.mark.parametrize(("confinement", "is_optional"), [("apparmor", False), ("none", True)])
 def test_the_agent_demands_confinement_where_libvirt_does(tmp_path: Path, confinement: str, is_optional: bool) -> None:
     unit = tmp_path / "andromede-node.service"
