@@ -103,9 +103,10 @@ def test_a_second_factor_that_nobody_demands_can_be_removed(tmp_path: Path, live
 
 
 def test_somebody_is_suspended_and_ended(tmp_path: Path, live: Live, token: str) -> None:
-    bob, operator = Inside(Path("andromede"), tmp_path / "bob"), inside(tmp_path, live, live.operator)
+    bob = Inside(Path("andromede"), tmp_path / "bob")
     email = "rob@people.example"
     live.cloud.stack.manage("create_user", email)
+    live.cloud.stack.manage("add_member", "demo", email, "viewer")
     live.cloud.stack.manage("set_password", email, stdin=f"{PASSWORD}\n")
     bob.ok("login", live.url, "--email", email, stdin=f"{PASSWORD}\n")
     assert bob("user", "list", ANDROMEDE_TOKEN=token).code == 7
