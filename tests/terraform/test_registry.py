@@ -8,6 +8,7 @@ import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import pytest
@@ -63,14 +64,14 @@ def port(certificate: Path, settings: Settings, tmp_path: Path) -> Iterator[int]
 
 
 @pytest.fixture
-def keyring(tmp_path: Path) -> dict[str, str]:
-    """The environment of a gpg with one key."""
-    home = tmp_path / "gnupg"
-    home.mkdir(mode=0o700)
-    environment = {"GNUPGHOME": str(home), "PATH": "/usr/bin:/bin"}
-    words = ["--batch", "--passphrase", "", "--quick-generate-key", "release@example.org", "ed25519", "sign", "never"]
-    _gpg(environment, *words)
-    return environment
+def keyring() -> Iterator[dict[str, str]]:
+    """The environment of a gpg with one key. Its agent's socket has no room for the path of a test's folder."""
+    with TemporaryDirectory(prefix="gpg") as home:
+        environment = {"GNUPGHOME": home, "PATH": "/usr/bin:/bin"}
+        who = ["release@example.org", "ed25519", "sign", "never"]
+        _gpg(environment, "--batch", "--passphrase", "", "--quick-generate-key", *who)
+        yield environment
+        subprocess.run(["gpgconf", "--kill", "gpg-agent"], env=environment, check=True)
 
 
 def _gpg(environment: dict[str, str], *words: str) -> str:
