@@ -227,7 +227,7 @@ def test_who_slept_until_all_was_deleted_leaves_nothing(cloud: Cloud, case: Case
     assert_clean_slate(cloud)
 
 
-@pytest.mark.parametrize(("case", "step"), STEPS)
+@pytest.mark.parametrize(("case", "step"), thinned(STEPS, keep_every=2, beginning=0))
 def test_who_slept_inside_a_step_until_all_was_deleted_leaves_nothing(
     cloud: Cloud, case: Case, step: str, sleeper: Sleeper
 ) -> None:
@@ -241,7 +241,7 @@ def test_who_slept_inside_a_step_until_all_was_deleted_leaves_nothing(
     assert_clean_slate(cloud)
 
 
-@pytest.mark.parametrize(("case", "step"), CANCELLABLE)
+@pytest.mark.parametrize(("case", "step"), thinned(CANCELLABLE, keep_every=2, beginning=1))
 def test_who_slept_inside_a_step_until_it_was_cancelled_changes_nothing(
     cloud: Cloud, case: Case, step: str, sleeper: Sleeper
 ) -> None:
