@@ -72,7 +72,7 @@ def guest_of(disks: FileDisks, image: Path) -> GuestSpec:
         vcpus=1,
         memory_mib=128,
         firmware=Firmware.BIOS,
-        disks=(GuestDisk(root, disks.volume_path(root)),),
+        disks=(GuestDisk(root, disks.volume_path(root), image=disks.image_path("tiny")),),
         nics=(),
         seed=disks.write_seed(guest_id, {"meta-data": b"instance-id: x\n"}),
         console_log=disks.console_path(guest_id),
