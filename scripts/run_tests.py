@@ -55,9 +55,11 @@ def main(arguments: Sequence[str], *, flaky_file: Path = FLAKY) -> int:
 
 def run(arguments: Sequence[str]) -> Run:
     """One run of pytest; what it prints is seen."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(prefix="p") as folder:
         file = Path(folder) / "outcome.json"
-        command = [sys.executable, "-m", "pytest", "-p", "scripts.pytest_outcome", "--outcome", str(file), *arguments]
+        # Sockets have room for some hundred letters, of which pytest's own folder takes many.
+        own = ["--outcome", str(file), f"--basetemp={folder}/p"]
+        command = [sys.executable, "-m", "pytest", "-p", "scripts.pytest_outcome", *own, *arguments]
         status = subprocess.run(command, check=False).returncode
         found: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
     return Run(

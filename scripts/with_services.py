@@ -10,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -75,8 +74,12 @@ def _temporary_folder() -> Iterator[Path | None]:
     if not MEMORY.is_dir() or shutil.disk_usage(MEMORY).free < TEMPORARY_MIN_BYTES:
         yield None
         return
-    with tempfile.TemporaryDirectory(prefix="t", dir=MEMORY, ignore_cleanup_errors=True) as folder:
-        yield Path(folder)
+    folder = MEMORY / f"t{os.getpid()}"  # short: sockets are made in it
+    folder.mkdir(mode=0o755)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _run(command: list[str], temporary: Path | None) -> int:

@@ -26,7 +26,6 @@ SYSTEM_ID = "27946b59-9e44-4fa7-8e91-f3527a1ef094"
 # Its machine takes up to eleven seconds for what it is told; here it takes none.
 CONFIG = """
 import random
-from tests.limits import PATIENCE_S
 random.randint = lambda low, high: 0
 SUSHY_EMULATOR_FAKE_DRIVER = True
 SUSHY_EMULATOR_AUTH_FILE = {auth!r}

@@ -8,7 +8,7 @@ from controlplane.kernel.units import GIB, in_whole
 from controlplane.quotas import services as quotas
 
 
-def need(image: Image, size_bytes: int) -> None:
+def need_room(image: Image, size_bytes: int) -> None:
     """Raises QuotaExceeded: a file of so many bytes does not fit now. Nothing is claimed."""
     if image.project_id is not None and size_bytes:
         quotas.check(image.project_id, image.pk, image_gib=in_whole(size_bytes, GIB))
@@ -24,7 +24,7 @@ def within(image: Image, chunks: Iterable[bytes]) -> Iterator[bytes]:
     for chunk in chunks:
         size_bytes += len(chunk)
         if size_bytes > fits_bytes:
-            need(image, size_bytes)
+            need_room(image, size_bytes)
             fits_bytes = in_whole(size_bytes, GIB) * GIB
         yield chunk
 

@@ -127,7 +127,7 @@ def image_check_upload(actor: Actor, image: Image, *, size_bytes: int = 0) -> No
     """
     _may_change(actor, image)
     _need_awaiting(image)
-    image_room.need(image, size_bytes)
+    image_room.need_room(image, size_bytes)
 
 
 def _need_awaiting(image: Image) -> None:

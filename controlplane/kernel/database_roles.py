@@ -105,7 +105,7 @@ ROLES: Mapping[str, Rights] = {
         ),
         hidden=CREDENTIALS,
     ),
-    "sentinel": Rights(writes=("placement_permit",), hidden=CREDENTIALS),
+    "sentinel": Rights(writes=(*RECORDS, "placement_permit"), hidden=CREDENTIALS),
     "watcher": Rights(
         writes=(
             *RECORDS,

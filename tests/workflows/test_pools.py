@@ -208,7 +208,7 @@ def test_a_volume_comes_back_to_a_node_that_it_has_left(shared: Shared) -> None:
 
 
 def test_an_instance_is_made_with_volumes_that_are_open_elsewhere(shared: Shared) -> None:
-    volumes = tuple(shared.volume(name, host=shared.here.row.name, size_gib=20) for name in ("a", "b"))
+    volumes = tuple(shared.volume(name, host=shared.here.row.name) for name in ("a", "b"))
     Volume.objects.filter(pk=volumes[0].pk).update(generation=40)  # of much coming and going
     instance = shared.instance(host="other", volumes=tuple(fresh(volume) for volume in volumes))
     assert {fresh(volume).node_id for volume in volumes} == {shared.other.row.pk}
