@@ -488,8 +488,8 @@ def test_what_does_not_fit_the_quota_ends_while_it_comes(
     site.answers["/disk"] = Answer(body=qcow2(tmp_path, content=os.urandom(3 * MIB)).read_bytes())  # a little more
     limit = Quota.objects.create(project=asking.project, dimension="image_gib", limit=1)
     written: list[int] = []
-    need = image_room.need
-    monkeypatch.setattr(image_room, "need", lambda image, size: written.append(size) or need(image, size))
+    need_room = image_room.need_room
+    monkeypatch.setattr(image_room, "need_room", lambda image, size: written.append(size) or need_room(image, size))
     code, sentence = asking.refused(site.url("/disk"))
     assert code == "quota_exceeded" and "image_gib" in sentence
     assert len(written) == 2 and written[0] <= MIB < written[1]
