@@ -67,6 +67,7 @@ def test_stop_start_reboot_resize_and_delete(tenant: Tenant) -> None:
     tenant.assert_clean_slate()
 
 
+@pytest.mark.nightly
 def test_a_guest_that_powers_itself_off_is_seen_to_be_stopped(tenant: Tenant) -> None:
     tenant.api.wait(tenant.create("tired")["operation"])
     wait_for_ssh(tenant, "tired")

@@ -27,6 +27,7 @@ def test_boots_with_its_seed(hv1: LabNode, tiny_image: Path, make_guest: Callabl
     assert root_kib > 900 * 1024, "the root file system fills the disk of 1 GiB"
 
 
+@pytest.mark.nightly
 def test_obeys_the_power_button_and_keeps_its_disk(
     hv1: LabNode, tiny_image: Path, make_guest: Callable[..., Guest]
 ) -> None:

@@ -74,8 +74,8 @@ def converse(guest: ClientConnection) -> None:
     shown, over = _Shown(), threading.Event()
     woken, wake = os.pipe()
     reader = threading.Thread(target=_show, args=(guest, shown, over, wake), daemon=True)
-    reader.start()
     with _raw():
+        reader.start()  # whoever sees what the guest wrote may type at once
         _type(guest, woken, is_terminal=sys.stdin.isatty())
     if not over.is_set() and not sys.stdin.isatty():
         shown.wait_for_silence(over)

@@ -304,6 +304,7 @@ def test_the_destination_loses_its_power_in_the_middle(traveller: Traveller) -> 
     traveller.stays(pb.MOVE_PHASE_FAILED, ended)
 
 
+@pytest.mark.nightly
 def test_the_destination_loses_its_power_when_the_guest_has_come(traveller: Traveller) -> None:
     """Before anybody has made it the destination's. All that it had written is there."""
     traveller.ssh("sync")
@@ -324,6 +325,7 @@ def test_the_destination_loses_its_power_when_the_guest_has_come(traveller: Trav
     traveller.check(trip.destination)
 
 
+@pytest.mark.nightly
 def test_the_cable_is_pulled_in_the_middle(traveller: Traveller) -> None:
     with on_its_way(traveller) as request:
         traveller.trip.destination.node.unplug()
