@@ -14,6 +14,7 @@ from controlplane.audit import evidence, selectors
 from controlplane.audit.core.records import OF_ALL, OPERATOR, PLATFORM
 from controlplane.audit.models import EvidenceRecord, Kind
 from controlplane.kernel import clock
+from controlplane.kernel.ids import first_id
 from controlplane.kernel.names import as_uuid
 from controlplane.placement.core.reading import as_rfc3339
 
@@ -72,8 +73,7 @@ def erase_old() -> int:
 
 def _about(before: datetime) -> dict[str, Any]:
     # Ids begin with their time, so that the primary key finds what is old.
-    first = UUID(int=int(before.timestamp() * 1000) << 80)
-    return {"first": first, "before": before, "spared": SPARED}
+    return {"first": first_id(before), "before": before, "spared": SPARED}
 
 
 def _resources(before: datetime) -> list[UUID]:

@@ -2,13 +2,14 @@
 has done what it did."""
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db import connection
 
 from controlplane.kernel import clock
+from controlplane.kernel.ids import first_id
 
 PORTION = 500
 NOBODY = UUID(int=0)
@@ -18,11 +19,6 @@ def limit(days: int) -> dict[str, Any]:
     """What is older may go. `first`: ids begin with their time, so that the primary key finds what is old."""
     before = clock.now() - timedelta(days=days)
     return {"before": before, "first": first_id(before)}
-
-
-def first_id(at: datetime) -> UUID:
-    """The lowest id that anything made at that moment has."""
-    return UUID(int=int(at.timestamp() * 1000) << 80)
 
 
 def portions(statement: str, values: Mapping[str, Any], *, portion: int | None = None) -> Iterator[list[UUID]]:
