@@ -24,7 +24,7 @@ JOBS = (
     Job("audit", "controlplane.reconcilers.audit.reconcile", 60, 600),
     Job("image_files", "controlplane.reconcilers.image_files.reconcile", HOUR_S, HOUR_S),
     Job("idempotency_records", "controlplane.reconcilers.idempotency_records.reconcile", HOUR_S, 600),
-    Job("plain_user_data", "controlplane.reconcilers.plain_user_data.reconcile", HOUR_S, 600),
+    Job("plain_user_data", "controlplane.compute.user_data.seal_plain", HOUR_S, 600),
     Job("retention", "controlplane.audit.retention.erase_old", 24 * HOUR_S, HOUR_S),
     Job("events_retention", "controlplane.events.services.forget_old", HOUR_S, 600),
     Job("old_operations", "controlplane.reconcilers.old_operations.reconcile", 24 * HOUR_S, HOUR_S),

@@ -13,7 +13,6 @@ from controlplane.compute.errors import UserDataUnreadable
 from controlplane.compute.models import Instance
 from controlplane.compute.services import instance_delete
 from controlplane.operations.models import OperationHold
-from controlplane.reconcilers import plain_user_data
 from tests.workflows.helpers import ask_instance, done, fresh, make_instance
 from tests.world import Cloud
 
@@ -53,14 +52,14 @@ def test_what_the_release_before_wrote_is_read_and_then_sealed(cloud: Cloud) -> 
     Instance.objects.filter(pk=gone.pk).update(state="deleted", node=None)
     OperationHold.objects.exclude(resource_id=busy.pk).delete()
     with patch.object(user_data, "PORTION", 1):
-        assert plain_user_data.reconcile() == 3
+        assert user_data.seal_plain() == 3
     assert columns(busy) == (SECRET, None) and columns(gone) == (b"", None)
     for each in ours[1:]:
         plain, sealed = columns(each)
         assert plain == b"" and sealed is not None and b"hunter2" not in sealed
     assert all(user_data.read(fresh(each)) == SECRET for each in ours)
     OperationHold.objects.all().delete()
-    assert (plain_user_data.reconcile(), plain_user_data.reconcile()) == (1, 0)
+    assert (user_data.seal_plain(), user_data.seal_plain()) == (1, 0)
 
 
 def test_whoever_goes_back_has_it_in_clear_again(cloud: Cloud) -> None:

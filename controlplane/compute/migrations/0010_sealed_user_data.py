@@ -1,4 +1,4 @@
-"""User data is sealed (compute/user_data.py). reconcilers/plain_user_data.py seals what is there already, once processes of
+"""User data is sealed (compute/user_data.py). seal_plain() there seals what is there already, once processes of
 this release run; whoever goes back to the release before takes this migration back first, and has it in clear again."""
 
 from typing import Any
