@@ -12,8 +12,8 @@ from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.errors import AlreadyMember, InvitationForAnother, InvitationInvalid, OrganizationNotFound
 from controlplane.identity.holds import organization_hold
 from controlplane.identity.models import Invitation, Membership, Organization, User
-from controlplane.identity.selectors import invitations
-from controlplane.identity.services import check_address, may_appoint, membership_set, user_create
+from controlplane.identity.selectors import invitations, waiting_invitations
+from controlplane.identity.services import check_address, may_appoint, membership_end, membership_set, user_create
 from controlplane.kernel import clock, maxima
 
 LIFETIME_MAX_DAYS = 30
@@ -127,18 +127,14 @@ def is_merely_invited(user: User) -> bool:
 def invitations_return(actor: Actor, user: User) -> None:
     """They wait again, and what they gave is gone: whoever accepted them had proved nothing. For somebody who has just
     proved whose address it is, and accepts them once more."""
-    for member in Membership.objects.filter(user=user):
-        place = member.organization_id
-        member.delete()
-        said = {"organization": str(place), "user": str(user.pk), "role": str(member.role)}
-        record_of_organization(actor, "member.remove", place, place, **said)
+    for member in Membership.objects.filter(user=user).select_related("organization"):
+        membership_end(actor, member)
     _accepted(user).update(accepted_at=None, updated_at=clock.now())
 
 
 def is_invited(email: str) -> bool:
     """Whether an invitation waits for this address."""
-    waiting = Invitation.objects.filter(accepted_at=None, revoked_at=None, expires_at__gt=clock.now())
-    return waiting.filter(email__iexact=email, organization__deleted_at=None).exists()
+    return waiting_invitations().filter(email__iexact=email, organization__deleted_at=None).exists()
 
 
 def _accepted(user: User) -> QuerySet[Invitation]:

@@ -102,10 +102,13 @@ def by_user(rows: QuerySet[Membership], ref: str) -> Membership | None:
 
 def invitations(organization: Organization) -> QuerySet[Invitation]:
     """Those that wait."""
-    waiting = Invitation.objects.select_related("organization", "invited_by").filter(
-        accepted_at=None, revoked_at=None, expires_at__gt=clock.now()
-    )
-    return waiting.filter(organization=organization)
+    rows = waiting_invitations().select_related("organization", "invited_by")
+    return rows.filter(organization=organization)
+
+
+def waiting_invitations() -> QuerySet[Invitation]:
+    """Of all organizations: neither accepted nor revoked nor expired."""
+    return Invitation.objects.filter(accepted_at=None, revoked_at=None, expires_at__gt=clock.now())
 
 
 def invitation_get(organization: Organization, ref: str) -> Invitation:

@@ -219,10 +219,15 @@ def member_remove(actor: Actor, member: Membership) -> None:
     if member.user_id != actor.user_id:
         may_appoint(actor, member.role)
     _need_another_owner(member.organization, member.user)
-    member.delete()
+    membership_end(actor, member)
     now = clock.now()
     theirs = ApiToken.objects.filter(user=member.user_id, project__organization=member.organization_id, revoked_at=None)
     theirs.update(revoked_at=now, updated_at=now)
+
+
+def membership_end(actor: Actor, member: Membership) -> None:
+    """Delete it, whoever may: the caller has seen to that, and to what it gave."""
+    member.delete()
     _record(actor, "member.remove", member.organization, user=str(member.user_id), role=str(member.role))
 
 

@@ -7,12 +7,14 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 
-from controlplane.audit.services import record, record_in_all, record_of_organization
+from controlplane.audit.services import record, record_in_all
 from controlplane.identity.actor import Actor
 from controlplane.identity.errors import LastOperator, OrganizationNotFound, UserIsOver
 from controlplane.identity.holds import organization_hold
 from controlplane.identity.invitations import invitation_revoke
-from controlplane.identity.models import ApiToken, Invitation, Membership, User
+from controlplane.identity.models import ApiToken, Membership, User
+from controlplane.identity.selectors import waiting_invitations
+from controlplane.identity.services import membership_end
 from controlplane.identity.tokens import session_tokens_revoke, tokens_revoke
 from controlplane.kernel import clock
 from controlplane.kernel.db import write_version
@@ -85,14 +87,11 @@ def user_end(actor: Actor, user: User) -> None:
     _need(_why_not_lose(actor, row))
     _put_out(row)
     tokens_revoke(actor, list(ApiToken.objects.filter(Q(user=row) | Q(issuer_id=row.pk), revoked_at=None)))
-    waiting = Invitation.objects.filter(accepted_at=None, revoked_at=None, expires_at__gt=clock.now())
-    for invitation in waiting.filter(Q(email__iexact=row.email) | Q(invited_by=row)):
+    for invitation in waiting_invitations().filter(Q(email__iexact=row.email) | Q(invited_by=row)):
         invitation_revoke(actor, invitation)
     _record(actor, "user.end", row, duty=row.duty)
     for place in places:
-        place.delete()
-        said = {"organization": str(place.organization_id), "user": str(row.pk), "role": str(place.role)}
-        record_of_organization(actor, "member.remove", place.organization_id, place.organization_id, **said)
+        membership_end(actor, place)
     write_version(row, ended_at=clock.now(), **NO_DUTY)
 
 
@@ -144,7 +143,7 @@ def _places_held(user: User) -> list[Membership]:
             organization_hold(place.organization)
         except OrganizationNotFound:
             continue  # nobody becomes a member of one that is deleted
-    return list(Membership.objects.filter(user=user))
+    return list(Membership.objects.filter(user=user).select_related("organization"))
 
 
 def _need(refusal: CloudError | None) -> None:
