@@ -1,8 +1,11 @@
 """Find what a command's arguments name; what is not there ends the command with how to make it."""
 
-from django.core.management.base import CommandError
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
 
 from controlplane.identity.actor import SYSTEM
+from controlplane.identity.management.base import OperatorCommand
 from controlplane.identity.models import Organization, Project, User
 from controlplane.identity.selectors import projects
 
@@ -19,6 +22,19 @@ def user_with(email: str) -> User:
     if found is None:
         raise CommandError(f"There is no user {email!r}. Make it with create_user.")
     return found
+
+
+class UserCommand(OperatorCommand):
+    """About one user, whom it is told the address of."""
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("email")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self.act(user_with(options["email"]), options)
+
+    def act(self, user: User, options: dict[str, Any]) -> None:
+        raise NotImplementedError
 
 
 def project_named(ref: str) -> Project:
