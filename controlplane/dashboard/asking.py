@@ -19,8 +19,9 @@ from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest, HttpResponseBase
 from django.utils.translation import get_language
 
+from controlplane.kernel.writes import PREVIEW
+
 ROOT = "v1"
-PREVIEW = "andromede.preview"  # controlplane.kernel.writes knows it
 # Of the page's request, what the API is to know: from where it comes.
 PASSED_ON = (
     "gunicorn.socket",  # by which an upload that is too slow is ended

@@ -72,21 +72,29 @@ class SuspendForm(ApiForm):
     )
 
 
-class UserSuspend(FormPage, User):
+class Taking(FormPage, User):
+    """Asks before something is taken from a user: `question` has their `{email}`; `lost` and `kept` say what goes and
+    what stays."""
+
     template = "dashboard/confirm.html"
-    form_class = SuspendForm
-    submit = _("Suspend")
-    right = "user_suspend"
+    question: Text = ""
+    lost: Text = ""
+    kept: Text = ""
 
     def frame(self) -> Context:
-        return super().frame() | {"title": _("Suspend {email}").format(email=self.user["email"])}
+        return super().frame() | {"title": str(self.question).format(email=self.user["email"])}
 
     def context(self) -> Context:
-        return {
-            "lost": _("Nobody gets in as this person any more: their sessions end, and their tokens are refused."),
-            "kept": _("They keep their memberships, tokens and duty. You can reinstate them."),
-            "back": self.url(),
-        }
+        return {"lost": self.lost, "kept": self.kept, "back": self.url()}
+
+
+class UserSuspend(Taking):
+    form_class = SuspendForm
+    question = _("Suspend {email}")
+    lost = _("Nobody gets in as this person any more: their sessions end, and their tokens are refused.")
+    kept = _("They keep their memberships, tokens and duty. You can reinstate them.")
+    submit = _("Suspend")
+    right = "user_suspend"
 
     def send(self, form: ApiForm) -> str:
         self.api.post("users", self.kwargs["user"], "actions", "suspend", body=form.body())
@@ -104,23 +112,15 @@ class UserReinstate(Action):
         return reverse("user", kwargs=self.kwargs)
 
 
-class UserEnd(FormPage, User):
-    template = "dashboard/confirm.html"
+class UserEnd(Taking):
+    question = _("End the account of {email}")
+    lost = _(
+        "Their memberships, duty, sessions and invitations end, and so do their API tokens, also those that they made "
+        "for service accounts. An organization that they alone own has no owner then."
+    )
+    kept = _("What they have made stays, and the audit goes on naming them.")
     submit = _("End the account")
     right = "user_end"
-
-    def frame(self) -> Context:
-        return super().frame() | {"title": _("End the account of {email}").format(email=self.user["email"])}
-
-    def context(self) -> Context:
-        return {
-            "lost": _(
-                "Their memberships, duty, sessions and invitations end, and so do their API tokens, also those that "
-                "they made for service accounts. An organization that they alone own has no owner then."
-            ),
-            "kept": _("What they have made stays, and the audit goes on naming them."),
-            "back": self.url(),
-        }
 
     def send(self, form: ApiForm) -> str:
         self.api.delete("users", self.kwargs["user"])
@@ -128,20 +128,12 @@ class UserEnd(FormPage, User):
         return self.url()
 
 
-class UserDutyRemove(FormPage, User):
-    template = "dashboard/confirm.html"
+class UserDutyRemove(Taking):
+    question = _("Take away the duty of {email}")
+    lost = _("They have no duty for the platform any more, and their tokens for it are revoked.")
+    kept = _("Their memberships stay. Only manage.py gives a duty again.")
     submit = _("Take it away")
     right = "user_duty_remove"
-
-    def frame(self) -> Context:
-        return super().frame() | {"title": _("Take away the duty of {email}").format(email=self.user["email"])}
-
-    def context(self) -> Context:
-        return {
-            "lost": _("They have no duty for the platform any more, and their tokens for it are revoked."),
-            "kept": _("Their memberships stay. Only manage.py gives a duty again."),
-            "back": self.url(),
-        }
 
     def send(self, form: ApiForm) -> str:
         is_own = self.user["id"] == self.me["user"]["id"]
