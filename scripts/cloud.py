@@ -15,6 +15,7 @@ from uuid import UUID
 from agents.lab import Lab, LabNode
 from agents.lab.images import build
 from agents.lab.process import NodeProcess, pid_below
+from agents.lab.shell import PATIENCE_S
 from agents.node import enrol
 from agents.node.adapters import pools
 from agents.node.adapters.network.layout import namespace_name
@@ -23,7 +24,6 @@ from scripts.stack import ROOT, STOP_LIMIT_S, Stack
 AGENT_PORT = 7443
 ARRIVALS_PORT = 7441
 FAKE_PORT = 17443
-LISTEN_LIMIT_S = 300
 POOL = "shared"
 # Shared by all clouds of this checkout, since building takes time.
 BUILT_IMAGES = ROOT / "var" / "images"
@@ -206,7 +206,7 @@ class Cloud:
         host, port = self.agent_address(name).split(":")
         if not _listens(host, int(port)):
             self.spawn_agent(name)
-        deadline = time.monotonic() + LISTEN_LIMIT_S
+        deadline = time.monotonic() + PATIENCE_S
         while not _listens(host, int(port)):
             if time.monotonic() > deadline:
                 raise SystemExit(f"The agent of {name} does not answer; see {self.agent_log(name)}.")

@@ -19,6 +19,7 @@ from pathlib import Path
 import httpx
 import psutil
 
+from agents.lab.shell import PATIENCE_S
 from controlplane.catalog import keys
 from controlplane.config import workers
 from controlplane.kernel import database_roles
@@ -34,7 +35,6 @@ TRUSTS = {"transfer": "worker", "periodic": "worker"}
 WITHOUT_SECRET_KEY = ("signer", "sentinel", "watcher")
 # Started as copies of one process that has loaded what they need (commands.py), and so share its memory.
 COPIED = {str(BIN / program) for program in PROGRAMS}
-START_LIMIT_S = 300  # on processors that much else uses too
 STOP_LIMIT_S = 10
 
 
@@ -175,10 +175,7 @@ class Stack:
         self._pid_file(name).write_text(json.dumps({"pid": pid, "started": started}))
 
     def _copy(self, name: str, command: Sequence[str], log: Path) -> int:
-        own = _own(name)
-        return self._loaded().begin(
-            name, command, log, user=own.get("ANDROMEDE_DB_USER"), has_secret_key="ANDROMEDE_SECRET_KEY" not in own
-        )
+        return self._loaded().begin(name, command, log, user=_user(name), has_secret_key=name not in WITHOUT_SECRET_KEY)
 
     def _process(self, name: str, command: Sequence[str], log: Path) -> int:
         with log.open("ab") as file:
@@ -194,16 +191,18 @@ class Stack:
         return self.children[name].pid
 
     def wait_for_api(self) -> None:
-        deadline = time.monotonic() + START_LIMIT_S
-        while time.monotonic() < deadline:
-            try:
-                if httpx.get(f"{self.url}/v1/healthz", timeout=2).status_code == httpx.codes.OK:
-                    return
-            except httpx.TransportError:
-                if self.process("web") is None:
-                    break
-                time.sleep(0.1)
-        raise SystemExit(f"The API does not answer; see {self.var}/log/web.log.")
+        """Raises SystemExit: it does not answer in time, or web has ended."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not self._answers():
+            if self.process("web") is None or time.monotonic() > deadline:
+                raise SystemExit(f"The API does not answer; see {self.var}/log/web.log.")
+            time.sleep(0.1)
+
+    def _answers(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/v1/healthz", timeout=2).status_code == httpx.codes.OK
+        except httpx.TransportError:
+            return False
 
     def manage(self, *arguments: str, stdin: str | None = None) -> str:
         """What a manage.py command prints; its failure ends this program with what it said."""
@@ -271,13 +270,19 @@ class Stack:
         return self.var / "run" / f"{name}.json"
 
 
-def _own(name: str) -> dict[str, str]:
-    """What only one process has in its environment: each is another role in the database, as the playbook has it."""
+def _user(name: str) -> str | None:
+    """As whom the process is in the database, as the playbook has it; None: it has nothing to do there."""
     trust = TRUSTS.get(name, name)
-    role = {"ANDROMEDE_DB_USER": database_roles.PREFIX + trust} if trust in database_roles.ROLES else {}
+    return database_roles.PREFIX + trust if trust in database_roles.ROLES else None
+
+
+def _own(name: str) -> dict[str, str]:
+    """What only one process has in its environment."""
+    user = _user(name)
+    own = {"ANDROMEDE_DB_USER": user} if user is not None else {}
     if name in WITHOUT_SECRET_KEY:
-        role |= {"ANDROMEDE_SECRET_KEY": "", "ANDROMEDE_SECRET_KEY_FILE": os.devnull}
-    return role | ({"ANDROMEDE_PROCESS": "web"} if name == "web" else {})
+        own |= {"ANDROMEDE_SECRET_KEY": "", "ANDROMEDE_SECRET_KEY_FILE": os.devnull}
+    return own | ({"ANDROMEDE_PROCESS": "web"} if name == "web" else {})
 
 
 def _settings(environment: Mapping[str, str]) -> dict[str, str]:
