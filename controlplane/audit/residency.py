@@ -156,7 +156,7 @@ def history(
     wanted = sorted((each for each in whole if role in (None, each.role)), key=_order)
     clipped = (_clip(each, start, end) for each in wanted)
     moves = {permit.jti for permit in evidence.permits.values() if permit.is_move}
-    single = {(each.role, each.disk): None for each in wanted if each.role in SINGLE}
+    single = {(each.role, each.disk) for each in wanted if each.role in SINGLE}
     problems = [
         problem
         for role_of, disk in sorted(single)

@@ -8,6 +8,7 @@ from django.db.models import F, Func, Q
 from controlplane.identity.models import Project
 from controlplane.kernel.db import BaseModel
 from controlplane.kernel.states import machine
+from controlplane.kernel.units import GIB, in_whole
 from controlplane.placement.core.facts import ASSERTIONS
 
 
@@ -232,4 +233,4 @@ class Image(BaseModel):
     @property
     def min_disk_gib(self) -> int:
         """The smallest disk that it fits on, in GiB."""
-        return -(-(self.virtual_size_bytes or 0) // 2**30)
+        return in_whole(self.virtual_size_bytes or 0, GIB)

@@ -12,6 +12,7 @@ from django.conf import settings
 from controlplane.audit.models import EvidenceRecord, Kind
 from controlplane.kernel import retention
 from controlplane.kernel.names import as_uuid
+from controlplane.operations.turns import LIVE
 
 # By the highest number that is kept of a node, it goes on; what it did not sign is an incident, and stays.
 RECEIPTS = """
@@ -21,12 +22,12 @@ AND EXISTS (SELECT FROM nodes_receipt WHERE node_id = old.node_id AND number > o
 ORDER BY id LIMIT %(portion)s
 """
 # Of what was signed for a project on a node the last stays: by it the project's images in the node's cache are known.
-PERMITS = """
+PERMITS = f"""
 SELECT id FROM placement_permit AS old
 WHERE id > %(after)s AND id < %(first)s AND created_at < %(before)s AND state NOT IN ('requested', 'cosigning')
 AND NOT EXISTS (
     SELECT FROM operations_operation
-    WHERE id = old.operation_id AND state IN ('pending', 'running', 'undoing')
+    WHERE id = old.operation_id AND {LIVE}
 )
 AND (state <> 'signed' OR EXISTS (
     SELECT FROM placement_permit AS later
