@@ -263,10 +263,11 @@ OVERTAKEN: list[Step] = [
 ]
 
 
+ORDERS = hypothesis(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+
+
 @pytest.mark.nightly
-@hypothesis(
-    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@hypothesis(ORDERS, max_examples=400)
 @given(steps=st.lists(STEPS, min_size=5, max_size=30))
 def test_no_node_is_fenced_by_its_lease_that_may_run_its_guests(
     steps: list[Step], monkeypatch: pytest.MonkeyPatch
@@ -283,9 +284,7 @@ def test_what_once_let_a_node_be_fenced_that_may_run_its_guests(
     play(steps, monkeypatch)
 
 
-@hypothesis(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@hypothesis(ORDERS, max_examples=15)
 @given(steps=st.lists(STEPS, min_size=5, max_size=30))
 def test_in_a_few_orders_no_node_is_fenced_by_its_lease_that_may_run_its_guests(
     steps: list[Step], monkeypatch: pytest.MonkeyPatch

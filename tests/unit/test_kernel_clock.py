@@ -5,17 +5,17 @@ from collections.abc import Callable
 
 import pytest
 
-from observing import kernel_clock as clock
+from observing import kernel_clock
 
 SYNCHRONISED, UNSYNCHRONISED = 0x2001, 0x2041  # STA_PLL and STA_NANO, with and without STA_UNSYNC
 
 
 class Kernel:
-    def __init__(self, answer: Callable[[clock._Timex], int]) -> None:
+    def __init__(self, answer: Callable[[kernel_clock._Timex], int]) -> None:
         self._answer = answer
 
     def adjtimex(self, pointer: object) -> int:
-        return self._answer(ctypes.cast(pointer, ctypes.POINTER(clock._Timex)).contents)  # type: ignore[arg-type]
+        return self._answer(ctypes.cast(pointer, ctypes.POINTER(kernel_clock._Timex)).contents)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -30,22 +30,22 @@ class Kernel:
 def test_a_clock_is_kept_while_the_kernel_knows_the_time(
     monkeypatch: pytest.MonkeyPatch, status: int, error_us: int, is_kept: bool
 ) -> None:
-    def answer(timex: clock._Timex) -> int:
+    def answer(timex: kernel_clock._Timex) -> int:
         assert timex.modes == 0  # it is only read
         timex.status, timex.maxerror = status, error_us
         return 0
 
-    monkeypatch.setattr(clock, "_libc", Kernel(answer))
-    assert clock.is_synchronised() is is_kept
+    monkeypatch.setattr(kernel_clock, "_libc", Kernel(answer))
+    assert kernel_clock.is_synchronised() is is_kept
 
 
 def test_a_kernel_that_does_not_say_keeps_no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clock, "_libc", Kernel(lambda timex: -1))
-    assert not clock.is_synchronised()
+    monkeypatch.setattr(kernel_clock, "_libc", Kernel(lambda timex: -1))
+    assert not kernel_clock.is_synchronised()
 
 
 def test_the_structure_is_the_kernels() -> None:
     """Read at another place, the tolerance would not be what Linux allows everywhere: 500 ppm, in units of 2**-16."""
-    timex = clock._Timex()
-    assert clock._libc.adjtimex(ctypes.byref(timex)) >= 0
+    timex = kernel_clock._Timex()
+    assert kernel_clock._libc.adjtimex(ctypes.byref(timex)) >= 0
     assert timex.tolerance == 500 << 16
