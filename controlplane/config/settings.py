@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from controlplane.config import env
 
 # numpy would begin a thread for each core. The placement's tables are small, and requests share the cores anyway; and
-# what has threads cannot be copied (config/workers.py).
+# what has threads cannot be copied (config/run_workers.py).
 env.tell("OPENBLAS_NUM_THREADS", "1")
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
@@ -225,7 +225,7 @@ LOGGING = {
 }
 
 # Where this process answers GET /metrics, /healthz and /readyz: ADDRESS:PORT, of each process its own; empty: nowhere.
-# Where several workers come from one process (config/workers.py): NAME=ADDRESS:PORT of each, separated by commas.
+# Where several workers come from one process (config/run_workers.py): NAME=ADDRESS:PORT of each, separated by commas.
 # There is no credential: only those who watch over the platform may reach it.
 OBSERVE_LISTEN = env.addresses("OBSERVE_LISTEN")
 # Who keeps the clock by which decisions, permits and checkpoints are dated: a daemon that tells the kernel, which the

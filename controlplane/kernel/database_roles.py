@@ -1,7 +1,7 @@
 """What each process may read and write in the database. The owner of the schema is another role, as which migrations
 run alone: no process may change the schema, empty a table, or switch a trigger off.
 
-Whoever has no role of its own (a demo, tests) is the owner.
+Commands of a demo and of the tests run as the owner; their processes have these roles, as installed.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 PREFIX = "andromede_"
-
 
 # Proofs of who somebody is; whoever signs nobody in does not read them either.
 CREDENTIALS = ("signin_*", "identity_apitoken", "axes_*")
