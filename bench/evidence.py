@@ -107,19 +107,19 @@ def verified(path: Path) -> dict[str, Any]:
 
 def against_floor(seconds: float, path: Path) -> dict[str, float]:
     """The floor: the hashes and signatures of the export's records, by the same code, and nothing else."""
-    from controlplane.audit.core import archive, exported
-    from controlplane.audit.core.checkpoints import parse_head
-    from controlplane.audit.core.notes import parse_note
+    from andromede_core.evidence import archive, export_format
+    from andromede_core.evidence.checkpoints import parse_head
+    from andromede_core.evidence.signed_notes import parse_note
 
     say("floor")
     with path.open("rb") as file:
         opened = archive.Archive(file)
-        manifest, _ = exported.read_manifest(opened.manifest)
+        manifest, _ = export_format.read_manifest(opened.manifest)
         opened.locate(manifest.files)
-        names = (exported.PLATFORM_RECORDS, exported.OWN_RECORDS)
-        lines = [exported.read_line(raw) for name in names for raw in opened.lines(name)]
-        *_, newest = opened.lines(exported.CHECKPOINTS)
-    head = parse_head(parse_note(exported.read_checkpoint_line(newest)[0]).text)
+        names = (export_format.PLATFORM_RECORDS, export_format.OWN_RECORDS)
+        lines = [export_format.read_line(raw) for name in names for raw in opened.lines(name)]
+        *_, newest = opened.lines(export_format.CHECKPOINTS)
+    head = parse_head(parse_note(export_format.read_checkpoint_line(newest)[0]).text)
     hashing = timed(lambda: hash_all(lines, head))[1]
     signatures = timed(signature_checks(lines))[1]
     floor = hashing + signatures
@@ -131,8 +131,8 @@ def against_floor(seconds: float, path: Path) -> dict[str, float]:
 
 
 def hash_all(lines: list[Any], head: Any) -> None:
-    from controlplane.audit.core import merkle
-    from controlplane.audit.core.records import content_hash
+    from andromede_core.evidence import merkle
+    from andromede_core.evidence.records import content_hash
 
     for line in lines:
         assert content_hash(line.salt, line.document) == line.entry.content
@@ -142,12 +142,14 @@ def hash_all(lines: list[Any], head: Any) -> None:
 
 def signature_checks(lines: list[Any]) -> Callable[[], None]:
     """Those of facts, permits and receipts, read and with their keys at hand."""
-    from controlplane.audit.core import exported
-    from controlplane.audit.core.keys import verifier, verifier_of
-    from controlplane.placement.core.signed import message, of_envelope
-    from controlplane.placement.core.trust import read_keyset
+    from andromede_core.documents.signed import message, of_envelope
+    from andromede_core.evidence import export_format
+    from andromede_core.evidence.keys import verifier, verifier_of
+    from andromede_core.permits.trust_documents import read_keyset
 
-    bodies = [(envelope.kind, envelope.body) for envelope in (exported.read_envelope(line.document) for line in lines)]
+    bodies = [
+        (envelope.kind, envelope.body) for envelope in (export_format.read_envelope(line.document) for line in lines)
+    ]
     keys: dict[str, Any] = {}
     for kind, body in bodies:
         if kind == "trust" and body["trust"] == "keyset":

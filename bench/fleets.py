@@ -8,11 +8,11 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import F
 
+from andromede_core.facts.catalogue import Catalogue, parse
 from controlplane.catalog.models import Fact, FactsEpoch, Region, Zone
 from controlplane.identity.models import Organization, Project
 from controlplane.kernel import clock
 from controlplane.nodes.models import Inventory, Node
-from controlplane.placement.core.catalogue import Catalogue, parse
 from controlplane.placement.models import PolicyVersion
 from scripts.stack import ROOT
 

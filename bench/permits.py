@@ -26,8 +26,8 @@ from agents.node.rpc.servicer import Servicer
 from agents.node.trust.admission import Admission
 from agents.node.trust.clock import Clock, kept_elsewhere
 from agents.node.trust.receipts import Receipts
+from andromede_core.permits.permit import LIFETIME
 from bench.common import UNLIMITED, report, say, spread
-from controlplane.placement.core.permit import LIFETIME
 from scripts.cloud import Cloud
 from scripts.stack import ROOT, Stack
 from scripts.waiting import wait_until

@@ -86,7 +86,7 @@ def cpu_per_claim(runs: list[claimers.Run], postgresql_s: float) -> dict[str, fl
 
 def reading() -> dict[str, Any]:
     """What a process pays once: to read the whole fleet."""
-    from controlplane.placement.core.fleet import COLUMNS
+    from andromede_core.placement.fleet import COLUMNS
     from controlplane.placement.fleet_cache import FleetCache
 
     begun = time.perf_counter()
@@ -99,8 +99,8 @@ def reading() -> dict[str, Any]:
 def deciding(project: Any) -> dict[str, Any]:
     """`decide`: the core alone; `decide_from_database`: with all that it rests on, read or found unchanged. Nothing is
     written."""
-    from controlplane.placement.core.decide import decide
-    from controlplane.placement.core.decision import as_document
+    from andromede_core.placement.decide import decide
+    from andromede_core.placement.decision import as_document
     from controlplane.placement.decisions import take
     from controlplane.placement.fleet_cache import FLEET
 

@@ -9,6 +9,7 @@ from pathlib import Path
 BIN = Path(sys.executable).parent
 PYTHON = str(BIN / "python")
 TYPED = [
+    "andromede_core",
     "controlplane",
     "agents",
     "observing",

@@ -17,9 +17,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-CORE = Path("controlplane/placement/core")
+CORE = Path("andromede_core")
 LISTED = ROOT / "docs/explanation/mutation.md"
-MODULES = ("evaluate", "certificates", "facts", "compare", "policy", "policy_document", "permit", "cosignature")
+MODULES = (
+    "policy/evaluation",
+    "policy/clauses",
+    "policy/document",
+    "policy/order",
+    "facts/certificates",
+    "facts/world",
+    "permits/permit",
+    "permits/cosignature",
+)
 TESTS = (
     "test_evaluate.py",
     "test_certificates.py",
@@ -34,8 +43,6 @@ TESTS = (
 )
 COPIED = (
     "controlplane/catalog/fixtures/catalogue.json",
-    "controlplane/kernel/__init__.py",
-    "controlplane/kernel/reasons.py",
     "tests/unit/placement",
 )
 NOTICED = ("killed", "caught by type check", "timeout")  # a mutant that runs for ever is noticed too
@@ -43,9 +50,9 @@ EXAMPLES = 15  # of Hypothesis, per property and mutant
 
 PROJECT = f"""
 [tool.mutmut]
-source_paths = ["controlplane"]
+source_paths = ["andromede_core"]
 only_mutate = {[f"{CORE}/{module}.py" for module in MODULES]}
-also_copy = ["controlplane"]
+also_copy = ["andromede_core", "controlplane"]
 pytest_add_cli_args = ["-p", "no:django", "-p", "no:cacheprovider", "-p", "no:xdist"]
 pytest_add_cli_args_test_selection = {[f"tests/unit/placement/{test}" for test in TESTS]}
 do_not_mutate_patterns = ["^ +assert "]
@@ -98,11 +105,7 @@ def main() -> int:
 
 def copy_project(folder: Path) -> None:
     folder.mkdir(exist_ok=True)
-    for package in ("controlplane", "controlplane/placement", CORE):
-        (folder / package).mkdir(parents=True, exist_ok=True)
-        for file in (ROOT / package).glob("*.py" if package == CORE else "__init__.py"):
-            shutil.copy(file, folder / package)
-    for name in COPIED:
+    for name in (str(CORE), *COPIED):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         if (ROOT / name).is_dir():
             shutil.copytree(ROOT / name, folder / name, dirs_exist_ok=True)

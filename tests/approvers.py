@@ -6,6 +6,9 @@ from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from andromede_core.documents.signed import message
+from andromede_core.permits.trust_documents import OFFICER_DUTY, Approver
+from andromede_core.policy.exemption import KIND
 from controlplane.catalog import keys
 from controlplane.catalog.officer_keys import NewKey, officer_key_register
 from controlplane.identity.actor import SYSTEM, Actor
@@ -16,9 +19,6 @@ from controlplane.nodes.keys import SigningKey
 from controlplane.nodes.keysets import NewKeys
 from controlplane.nodes.management import signing
 from controlplane.placement import exemptions
-from controlplane.placement.core.exemption import KIND
-from controlplane.placement.core.signed import message
-from controlplane.placement.core.trust import OFFICER_DUTY, Approver
 from controlplane.placement.exemptions import exemption_approve
 from controlplane.placement.models import Exemption
 

@@ -10,6 +10,7 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 import controlplane.catalog
+from andromede_core.facts.statements import Statement
 from controlplane.catalog import keys
 from controlplane.catalog.facts import FactsStated, facts_state
 from controlplane.catalog.imports import CatalogueImport, Signing, catalogue_import
@@ -19,7 +20,6 @@ from controlplane.catalog.selectors import believed, statement_of
 from controlplane.catalog.timelines import completed
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
-from controlplane.placement.core.statements import Statement
 
 FIXTURES = Path(controlplane.catalog.__file__).parent / "fixtures"
 ADA = "Ada Martin"

@@ -23,15 +23,16 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from agents.protocol import agent_pb2 as pb
 from agents.protocol.agent_pb2_grpc import AgentStub
-from controlplane.placement.core import signed, trust
-from controlplane.placement.core.canonical import digest, dumps
-from controlplane.placement.core.permit import LIFETIME, Contents, Limits, Peer, Permit, address
-from controlplane.placement.core.segment import Segment
-from controlplane.placement.core.statements import Statement
+from andromede_core.documents import signed
+from andromede_core.documents.canonical import digest, dumps
+from andromede_core.facts.statements import Statement
+from andromede_core.permits import trust_documents
+from andromede_core.permits.permit import LIFETIME, Contents, Limits, Peer, Permit, address
+from andromede_core.permits.segment import Segment
 
 Envelope = dict[str, object]
 
-ANY = frozenset({trust.ANY})
+ANY = frozenset({trust_documents.ANY})
 IN_FRANCE: list[object] = [
     {
         "id": "france",
@@ -95,7 +96,7 @@ class SigningKey:
     def envelope(self, kind: str, payload: Mapping[str, object]) -> Envelope:
         return signed.sign(kind, payload, key_id=self.id, key=self.sign).envelope()
 
-    def entry(self, use: trust.Use, **changes: object) -> trust.Key:
+    def entry(self, use: trust_documents.Use, **changes: object) -> trust_documents.Key:
         """The key in a keyset: for everything, and for long enough, unless `changes` say otherwise."""
         fields: dict[str, object] = {
             "zones": ANY,
@@ -103,7 +104,7 @@ class SigningKey:
             "not_before": BEGAN - timedelta(days=1),
             "not_after": BEGAN + timedelta(days=30),
         }
-        return trust.Key(
+        return trust_documents.Key(
             id=self.id,
             use=use,
             algorithm=self.algorithm,
@@ -128,9 +129,9 @@ class Authority:
 
     # ---- what a node trusts
 
-    def keyset(self, version: int = 1, keys: Iterable[trust.Key] | None = None, **reached: int) -> bytes:
+    def keyset(self, version: int = 1, keys: Iterable[trust_documents.Key] | None = None, **reached: int) -> bytes:
         entries = list(keys) if keys is not None else [self.signer.entry("permit"), self.officer.entry("facts")]
-        keyset = trust.Keyset(version, {key.id: key for key in entries}, **reached)
+        keyset = trust_documents.Keyset(version, {key.id: key for key in entries}, **reached)
         return self.root.document("keyset", keyset.payload())
 
     def charter(self, node_id: UUID | str, zone: str, *, version: int = 1, **changes: object) -> bytes:
@@ -144,7 +145,7 @@ class Authority:
             "valid_to": BEGAN + timedelta(days=365),
             "witnesses": ("alice", "bruno"),
         }
-        return self.root.document("charter", trust.Charter(**(fields | changes)).payload())  # type: ignore[arg-type]
+        return self.root.document("charter", trust_documents.Charter(**(fields | changes)).payload())  # type: ignore[arg-type]
 
     def fact(self, zone: str, attribute: str, value: object, *, by: SigningKey | None = None) -> Envelope:
         since = BEGAN - timedelta(days=1)
@@ -169,12 +170,12 @@ class Authority:
     def floor(
         self, zone: str, facts: bytes, *, issued_at: datetime | None = None, by: SigningKey | None = None
     ) -> bytes:
-        floor = trust.Floor(zone, self.epoch, sha256(facts).hexdigest(), issued_at or now())
+        floor = trust_documents.Floor(zone, self.epoch, sha256(facts).hexdigest(), issued_at or now())
         return (by or self.signer).document("floor", floor.payload())
 
     def deny(self, version: int = 1, *, by: SigningKey | None = None, **names: Iterable[str]) -> bytes:
         lists = {kind: frozenset(some) for kind, some in names.items()}
-        return (by or self.signer).document("deny", trust.DenyList(version, **lists).payload())
+        return (by or self.signer).document("deny", trust_documents.DenyList(version, **lists).payload())
 
     def segment(
         self,

@@ -20,6 +20,7 @@ from agents.node.services.usage import Meter
 from agents.node.trust.clock import Clock, kept_elsewhere
 from agents.node.trust.store import Held
 from agents.protocol import agent_pb2 as pb
+from andromede_core.permits.trust_documents import ANY
 from controlplane.catalog.models import Flavor, Image, Region, VolumeType, Zone
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.models import ApiToken, Membership, Organization, Project, User
@@ -36,7 +37,6 @@ from controlplane.nodes.trust import Sighting
 from controlplane.operations import hints, leases
 from controlplane.operations.models import Operation
 from controlplane.placement import permits
-from controlplane.placement.core.trust import ANY
 from controlplane.signer import believed, floors, sentinel
 from controlplane.signer import permits as signer
 from controlplane.signer import segments as segment_signer

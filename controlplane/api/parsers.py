@@ -7,9 +7,9 @@ from typing import Any
 
 from rest_framework.parsers import BaseParser
 
+from andromede_core.documents.messages import Reason
 from controlplane.api.errors import BodyMalformed
 from controlplane.kernel.errors import BodyTooLarge
-from controlplane.kernel.reasons import Reason
 
 BODY_MAX_BYTES = 1024 * 1024
 # Bytes do not bound the work that a body makes, so members and values have maxima too: strangers send bodies as well.

@@ -11,6 +11,7 @@ from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from andromede_core.documents.messages import Reason
 from controlplane.api.errors import (
     BodyMalformed,
     MediaTypeNotSupported,
@@ -35,7 +36,6 @@ from controlplane.kernel.errors import (
     Unavailable,
     Unprocessable,
 )
-from controlplane.kernel.reasons import Reason
 from controlplane.kernel.rest import LengthRequired, VersionRequired
 from controlplane.kernel.wording import describe
 from controlplane.terraform.errors import StateLocked

@@ -10,6 +10,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from andromede_core.documents.messages import Reason, told_by
 from controlplane.audit import proofs, selectors, witnesses
 from controlplane.audit.errors import CheckpointNotFound, RecordNotFound
 from controlplane.audit.models import Checkpoint, EvidenceRecord, Kind
@@ -21,7 +22,6 @@ from controlplane.kernel.fields import In, Out, Text, Whole
 from controlplane.kernel.listing import Listing, among, created_after, has_id, invalid, moment
 from controlplane.kernel.names import as_uuid
 from controlplane.kernel.parameters import MOMENT, Parameter, one_of, whole
-from controlplane.kernel.reasons import Reason, told_by
 from controlplane.kernel.rest import Body, route
 
 RECORDS = Listing(

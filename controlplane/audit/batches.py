@@ -9,13 +9,13 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection, transaction
 
+from andromede_core.documents.parsing import as_rfc3339
+from andromede_core.evidence import request_proofs
+from andromede_core.evidence.merkle import Subtree
+from andromede_core.evidence.request_proofs import BATCH_MAX, Covered, Line
 from controlplane.audit import evidence
-from controlplane.audit.core import audited
-from controlplane.audit.core.audited import BATCH_MAX, Covered, Line
-from controlplane.audit.core.merkle import Subtree
 from controlplane.audit.models import EvidenceRecord, Kind, RequestRecord
 from controlplane.kernel import clock
-from controlplane.placement.core.reading import as_rfc3339
 
 # So long the statement that completes a record may take to be seen.
 SETTLED = timedelta(seconds=5)
@@ -101,7 +101,7 @@ def lines(records: Sequence[RequestRecord]) -> list[Line]:
     ids = {record.evidence_id for record in records if record.evidence_id is not None}
     numbers = dict(EvidenceRecord.objects.filter(pk__in=ids).values_list("pk", "stream_seq"))
     whole = _batches(evidence_id for evidence_id, seq in numbers.items() if seq is not None)
-    trees = {key: (audited.tree(leaves), len(leaves)) for key, leaves in whole.items()}
+    trees = {key: (request_proofs.tree(leaves), len(leaves)) for key, leaves in whole.items()}
     return [Line(document(each), bytes(each.salt), _covered(each, trees, numbers)) for each in records]
 
 
@@ -113,7 +113,7 @@ def _covered(
         return None
     (subtrees, count), seq = trees[record.evidence_id], numbers[record.evidence_id]
     assert seq is not None
-    proof = audited.proof(subtrees, record.position, count)
+    proof = request_proofs.proof(subtrees, record.position, count)
     return Covered(str(record.evidence_id), seq, record.position, count, proof)
 
 
@@ -125,7 +125,7 @@ def _batches(ids: Iterable[UUID]) -> dict[UUID, list[bytes]]:
 
 
 def _leaf(record: RequestRecord) -> bytes:
-    return audited.leaf(bytes(record.salt), document(record))
+    return request_proofs.leaf(bytes(record.salt), document(record))
 
 
 @transaction.atomic
@@ -143,7 +143,7 @@ def _cover_some() -> int:
 
 
 def _cover(organization_id: UUID | None, rows: Sequence[RequestRecord]) -> None:
-    subtrees = audited.tree([_leaf(row) for row in rows])
+    subtrees = request_proofs.tree([_leaf(row) for row in rows])
     first, last = rows[0].completed_at, rows[-1].completed_at
     assert first is not None
     assert last is not None
@@ -151,7 +151,7 @@ def _cover(organization_id: UUID | None, rows: Sequence[RequestRecord]) -> None:
         "count": len(rows),
         "first": as_rfc3339(first),
         "last": as_rfc3339(last),
-        "root": audited.root(subtrees, len(rows)).hex(),
+        "root": request_proofs.root(subtrees, len(rows)).hex(),
     }
     record = evidence.append(Kind.AUDIT, said, organization_id=organization_id)
     with connection.cursor() as cursor:

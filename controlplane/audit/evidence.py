@@ -12,10 +12,10 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Max
 
+from andromede_core.evidence import merkle
+from andromede_core.evidence.checkpoints import TreeHead
+from andromede_core.evidence.records import SALT_BYTES, Entry, content_hash, envelope, stream_of
 from controlplane.audit import log_key, proofs
-from controlplane.audit.core import merkle
-from controlplane.audit.core.checkpoints import TreeHead
-from controlplane.audit.core.records import SALT_BYTES, Entry, content_hash, envelope, stream_of
 from controlplane.audit.errors import NotSequenced, RecordNotFound
 from controlplane.audit.models import Checkpoint, EvidenceRecord, Kind, MerkleNode
 from controlplane.kernel import clock

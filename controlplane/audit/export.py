@@ -17,17 +17,17 @@ from uuid import UUID
 
 from django.db.models import Max, Min, Q, QuerySet
 
+from andromede_core.documents.signed import sign
+from andromede_core.evidence import archive, export_format
+from andromede_core.evidence.archive import Listed
+from andromede_core.evidence.export_format import Line, Manifest, Span
+from andromede_core.evidence.records import PLATFORM, Entry
 from controlplane.audit import evidence, log_key, proofs, readme, selectors, standalone, witnesses
-from controlplane.audit.core import archive, exported
-from controlplane.audit.core.archive import Listed
-from controlplane.audit.core.exported import Line, Manifest, Span
-from controlplane.audit.core.records import PLATFORM, Entry
 from controlplane.audit.errors import NotSequenced
 from controlplane.audit.models import Checkpoint, EvidenceRecord, Kind, Witness
 from controlplane.identity.models import Organization
 from controlplane.kernel import clock
 from controlplane.kernel.names import as_uuid
-from controlplane.placement.core.signed import sign
 
 BATCH = 500  # records whose proofs are read with one query
 UNFINISHED = "unfinished-"  # how the folder of an export that is being written begins
@@ -96,7 +96,7 @@ def _mark(window: Window) -> None:
 
 def _pack(manifest: Manifest, folder: Path, whole: Path) -> None:
     key = log_key.load()
-    signed = sign(exported.KIND, manifest.payload(), key_id=str(key.public), key=key.private.sign)
+    signed = sign(export_format.KIND, manifest.payload(), key_id=str(key.public), key=key.private.sign)
     whole.touch(0o600)
     with ExitStack() as opened, whole.open("wb") as out:
         files = [(each, opened.enter_context((folder / each.name).open("rb"))) for each in manifest.files]
@@ -120,12 +120,12 @@ class _Content:
         files = {
             readme.ENGLISH: [readme.english(self.window.organization.name)],
             readme.FRENCH: [readme.french(self.window.organization.name)],
-            exported.VERIFIER: [_verifier()],
-            exported.CHECKPOINTS: _ended(self._checkpoints()),
-            exported.PLATFORM_RECORDS: _ended(self._lines(self._stream(PLATFORM))),
-            exported.EARLIER_RECORDS: _ended(self._lines(before.filter(_rested_on(inside, before)))),
-            exported.OWN_RECORDS: _ended(self._lines(inside)),
-            exported.LATER_RECORDS: _ended(self._lines(after.filter(kind__in=(Kind.ERASURE, Kind.MARK)))),
+            export_format.VERIFIER: [_verifier()],
+            export_format.CHECKPOINTS: _ended(self._checkpoints()),
+            export_format.PLATFORM_RECORDS: _ended(self._lines(self._stream(PLATFORM))),
+            export_format.EARLIER_RECORDS: _ended(self._lines(before.filter(_rested_on(inside, before)))),
+            export_format.OWN_RECORDS: _ended(self._lines(inside)),
+            export_format.LATER_RECORDS: _ended(self._lines(after.filter(kind__in=(Kind.ERASURE, Kind.MARK)))),
         }
         return Manifest(
             organization=self._own_stream,
@@ -172,7 +172,7 @@ class _Content:
             note = selectors.checkpoint_note(checkpoint)
             if note.by(key) is not None:
                 proof = proofs.consistency(before, checkpoint.tree_size)
-                yield exported.checkpoint_line(str(note), tuple(proof))
+                yield export_format.checkpoint_line(str(note), tuple(proof))
                 before = checkpoint.tree_size
 
     def _lines(self, rows: Rows) -> Iterator[bytes]:

@@ -22,6 +22,7 @@ from django.db import connection, transaction
 from django.db.models import Q
 from kombu.exceptions import OperationalError
 
+from andromede_core.documents.messages import Reason, either
 from controlplane.audit import export, services
 from controlplane.audit.errors import (
     ExportInterrupted,
@@ -42,7 +43,6 @@ from controlplane.kernel import clock
 from controlplane.kernel.db import by_id, move
 from controlplane.kernel.errors import CloudError
 from controlplane.kernel.names import as_uuid
-from controlplane.kernel.reasons import Reason, either
 
 log = logging.getLogger(__name__)
 

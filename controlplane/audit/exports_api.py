@@ -9,6 +9,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from andromede_core.documents.messages import Reason, told_by
 from controlplane.audit import exports
 from controlplane.audit.errors import ExportWindowInvalid
 from controlplane.audit.models import EXPORT, EvidenceExport
@@ -18,7 +19,6 @@ from controlplane.kernel import turns
 from controlplane.kernel.fields import ErrorOut, In, NamedOut, Out
 from controlplane.kernel.listing import invalid, moment
 from controlplane.kernel.parameters import MOMENT, Parameter
-from controlplane.kernel.reasons import Reason, told_by
 from controlplane.kernel.rest import Body, route
 
 TAR = "application/x-tar"

@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from django.conf import settings
 
-from controlplane.audit.core.notes import Key, Note, sign_note
+from andromede_core.evidence.signed_notes import Key, Note, sign_note
 from controlplane.audit.errors import LogKeyMissing
 from controlplane.kernel import key_files
 

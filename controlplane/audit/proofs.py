@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 from django.db import connection
 from django.db.models import Max
 
-from controlplane.audit.core import merkle
-from controlplane.audit.core.merkle import Range, Subtree
-from controlplane.audit.core.records import Entry
+from andromede_core.evidence import merkle
+from andromede_core.evidence.merkle import Range, Subtree
+from andromede_core.evidence.records import Entry
 from controlplane.audit.errors import NotSequenced
 from controlplane.audit.models import Checkpoint, EvidenceRecord, MerkleNode
 

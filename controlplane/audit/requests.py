@@ -18,7 +18,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection
 
-from controlplane.audit.core.records import SALT_BYTES
+from andromede_core.evidence.records import SALT_BYTES
 from controlplane.audit.models import PATH_MAX, Outcome, RequestRecord
 from controlplane.kernel import clock
 from controlplane.kernel.fields import CONTROL

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from controlplane.placement.core.reading import instant
+from andromede_core.documents.parsing import instant
 
 State = Literal["claimed", "proven"]
 

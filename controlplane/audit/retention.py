@@ -10,13 +10,13 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection, transaction
 
+from andromede_core.documents.parsing import as_rfc3339
+from andromede_core.evidence.records import OF_ALL, OPERATOR, PLATFORM
 from controlplane.audit import evidence, selectors
-from controlplane.audit.core.records import OF_ALL, OPERATOR, PLATFORM
 from controlplane.audit.models import EvidenceRecord, Kind
 from controlplane.kernel import clock
 from controlplane.kernel.ids import first_id
 from controlplane.kernel.names import as_uuid
-from controlplane.placement.core.reading import as_rfc3339
 
 log = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from django.db.models import Q
 
+from andromede_core.evidence.signed_notes import Note, parse_note, parse_signature
 from controlplane.audit import residency
-from controlplane.audit.core.notes import Note, parse_note, parse_signature
 from controlplane.audit.models import Checkpoint, Cosignature, EvidenceRecord, Kind
 from controlplane.kernel.names import as_uuid
 

@@ -11,8 +11,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-MAIN = "controlplane.audit.core.verify"
-ROOT = "controlplane"
+MAIN = "andromede_core.evidence.verify"
+ROOT = "andromede_core"
 QUOTES = "'''"
 
 HEAD = '''#!/usr/bin/env python3

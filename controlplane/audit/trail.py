@@ -9,8 +9,8 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
+from andromede_core.evidence.request_proofs import Line
 from controlplane.audit import batches
-from controlplane.audit.core.audited import Line
 from controlplane.audit.errors import AuditTooLong
 from controlplane.audit.models import AuditRecord, RequestRecord
 from controlplane.identity.actor import Actor

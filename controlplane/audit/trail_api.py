@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from andromede_core.documents.messages import Reason
 from controlplane.audit import trail
 from controlplane.audit.models import AuditRecord, Outcome, RequestRecord
 from controlplane.identity.actor import Actor
@@ -30,7 +31,6 @@ from controlplane.kernel.listing import (
     invalid,
 )
 from controlplane.kernel.parameters import Parameter, one_of
-from controlplane.kernel.reasons import Reason
 from controlplane.kernel.rest import route
 
 JSON_LINES, CSV = "application/jsonl", "text/csv"

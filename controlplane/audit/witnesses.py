@@ -7,9 +7,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from django.db import transaction
 from django.db.models import Max
 
+from andromede_core.documents.messages import Reason, told_by
+from andromede_core.evidence.checkpoints import WitnessRequest, verify_cosignature
+from andromede_core.evidence.signed_notes import COSIGNATURE, Key, NoteError, parse_key, parse_note, parse_signature
 from controlplane.audit import proofs
-from controlplane.audit.core.checkpoints import WitnessRequest, verify_cosignature
-from controlplane.audit.core.notes import COSIGNATURE, Key, NoteError, parse_key, parse_note, parse_signature
 from controlplane.audit.errors import (
     CheckpointNotFound,
     CosignatureInvalid,
@@ -21,7 +22,6 @@ from controlplane.audit.models import Checkpoint, Cosignature, Witness
 from controlplane.audit.services import record
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
-from controlplane.kernel.reasons import Reason, told_by
 
 
 def verify(public: bytes, signature: bytes, message: bytes) -> bool:

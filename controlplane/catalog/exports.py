@@ -4,11 +4,11 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from andromede_core.documents.parsing import as_rfc3339
+from andromede_core.facts.attributes import CERTIFICATIONS
+from andromede_core.facts.catalogue import NAMED_SETS, SCHEMA, assertion_of
 from controlplane.catalog import selectors
 from controlplane.catalog.models import Fact, Party, Region, Zone
-from controlplane.placement.core.attributes import CERTIFICATIONS
-from controlplane.placement.core.catalogue import NAMED_SETS, SCHEMA, assertion_of
-from controlplane.placement.core.reading import as_rfc3339
 
 # What an entry says once for all of its attributes.
 Terms = tuple[datetime, datetime | None, datetime, str, str]

@@ -5,11 +5,11 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from andromede_core.facts.attributes import ABOUT, PARTIES, Deliverer, delivered_by
+from andromede_core.facts.world import ASSERTIONS
 from controlplane.catalog import keys
 from controlplane.catalog.models import Fact, OfficerKey
 from controlplane.kernel.fields import Base64, In, Out, Text
-from controlplane.placement.core.attributes import ABOUT, PARTIES, Deliverer, delivered_by
-from controlplane.placement.core.facts import ASSERTIONS
 
 FACTS_MAX = 1000
 EXAMPLE = {

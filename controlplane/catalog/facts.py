@@ -13,6 +13,14 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
+from andromede_core.documents.canonical import dumps
+from andromede_core.documents.messages import Reason, told_by
+from andromede_core.documents.parsing import Malformed, as_rfc3339
+from andromede_core.documents.signed import BadDocument, Signed, Verify
+from andromede_core.facts import statements
+from andromede_core.facts.attributes import PARTIES
+from andromede_core.facts.catalogue import parties_of
+from andromede_core.facts.statements import KIND, Statement
 from controlplane.audit import evidence
 from controlplane.audit.models import Kind
 from controlplane.audit.services import record
@@ -31,14 +39,6 @@ from controlplane.catalog.models import Fact, OfficerKey, Party, Region, Zone
 from controlplane.catalog.timelines import FOR_EVER, Period, Subject, first_overlap, overlap, period, subject, uncovered
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
-from controlplane.kernel.reasons import Reason, told_by
-from controlplane.placement.core import statements
-from controlplane.placement.core.attributes import PARTIES
-from controlplane.placement.core.canonical import dumps
-from controlplane.placement.core.catalogue import parties_of
-from controlplane.placement.core.reading import Malformed, as_rfc3339
-from controlplane.placement.core.signed import BadDocument, Signed, Verify
-from controlplane.placement.core.statements import KIND, Statement
 
 CLOCK_SKEW = timedelta(minutes=5)  # how far an officer's clock may be ahead of ours
 SIZE_MAX_BYTES = 32 * 1024  # of one statement; the longest list of certificates seen has 4 KiB

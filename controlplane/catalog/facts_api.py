@@ -9,6 +9,9 @@ from django.db.models import Q
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from andromede_core.documents.signed import Signed
+from andromede_core.facts.attributes import ABOUT
+from andromede_core.facts.catalogue import NAMED_SETS
 from controlplane.catalog import exports, selectors, transparency
 from controlplane.catalog.fact_serializers import (
     CatalogueOut,
@@ -31,9 +34,6 @@ from controlplane.identity.api import ActorView
 from controlplane.kernel import clock
 from controlplane.kernel.listing import Listing, Page, among, at_moment, created_after, exactly
 from controlplane.kernel.rest import Body, created, route
-from controlplane.placement.core.attributes import ABOUT
-from controlplane.placement.core.catalogue import NAMED_SETS
-from controlplane.placement.core.signed import Signed
 
 BY_ID = ("id", "-id")
 REGIONS = Listing({}, sorts=BY_ID)

@@ -17,9 +17,9 @@ import httpcore
 import httpx
 from django.conf import settings
 
+from andromede_core.documents.messages import Reason, told_by
 from controlplane.catalog.errors import ImageSourceFailed, ImageSourceRefused, ImageSourceUnavailable, ImageTooLarge
 from controlplane.kernel import outbound
-from controlplane.kernel.reasons import Reason, told_by
 
 log = logging.getLogger(__name__)
 

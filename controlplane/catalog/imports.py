@@ -8,20 +8,8 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 
-from controlplane.catalog import epochs, facts
-from controlplane.catalog.errors import CatalogueInvalid
-from controlplane.catalog.keys import Officer
-from controlplane.catalog.models import LOCAL, Fact, Flavor, OfficerKey, Party, Region, VolumeType, Zone
-from controlplane.catalog.selectors import believed, statement_of
-from controlplane.catalog.signing import REVIEW_DAYS
-from controlplane.catalog.timelines import FOR_EVER, Period, Subject, completed, overlap, period, subject, uncovered
-from controlplane.identity.actor import Actor
-from controlplane.kernel import clock
-from controlplane.kernel.reasons import Reason, told_by
-from controlplane.placement.core import catalogue as core
-from controlplane.placement.core.catalogue import Catalogue, review_days
-from controlplane.placement.core.facts import shifted
-from controlplane.placement.core.reading import (
+from andromede_core.documents.messages import Reason, told_by
+from andromede_core.documents.parsing import (
     Malformed,
     as_choice,
     as_count,
@@ -31,7 +19,19 @@ from controlplane.placement.core.reading import (
     as_text,
     refuse,
 )
-from controlplane.placement.core.statements import Statement
+from andromede_core.facts import catalogue as core
+from andromede_core.facts.catalogue import Catalogue, review_days
+from andromede_core.facts.statements import Statement
+from andromede_core.facts.world import shifted
+from controlplane.catalog import epochs, facts
+from controlplane.catalog.errors import CatalogueInvalid
+from controlplane.catalog.keys import Officer
+from controlplane.catalog.models import LOCAL, Fact, Flavor, OfficerKey, Party, Region, VolumeType, Zone
+from controlplane.catalog.selectors import believed, statement_of
+from controlplane.catalog.signing import REVIEW_DAYS
+from controlplane.catalog.timelines import FOR_EVER, Period, Subject, completed, overlap, period, subject, uncovered
+from controlplane.identity.actor import Actor
+from controlplane.kernel import clock
 
 OFFERS_SCHEMA = "andromede.offers/1"
 # A fact whose review is nearer than this is stated again. Longer than a fortnight's holiday of the only officer.

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from django.conf import settings
 
+from andromede_core.documents.messages import Reason
 from controlplane.catalog.errors import ImageInspectionFailed, ImageRefused
-from controlplane.kernel.reasons import Reason
 from controlplane.kernel.units import GIB, MIB
 
 log = logging.getLogger(__name__)

@@ -29,11 +29,11 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_public_key,
 )
 
+from andromede_core.documents.messages import Reason
+from andromede_core.documents.signed import Sign, Signed, Verify
+from andromede_core.documents.signed import sign as sign_document
+from andromede_core.facts.statements import KIND, Statement
 from controlplane.kernel import key_files
-from controlplane.kernel.reasons import Reason
-from controlplane.placement.core.signed import Sign, Signed, Verify
-from controlplane.placement.core.signed import sign as sign_document
-from controlplane.placement.core.statements import KIND, Statement
 
 PrivateKey = Ed25519PrivateKey | EllipticCurvePrivateKey
 PublicKey = Ed25519PublicKey | EllipticCurvePublicKey

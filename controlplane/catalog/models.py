@@ -5,11 +5,11 @@ from django.contrib.postgres.fields import DateTimeRangeField
 from django.db import models
 from django.db.models import F, Func, Q
 
+from andromede_core.facts.world import ASSERTIONS
 from controlplane.identity.models import Project
 from controlplane.kernel.db import BaseModel
 from controlplane.kernel.states import machine
 from controlplane.kernel.units import GIB, in_whole
-from controlplane.placement.core.facts import ASSERTIONS
 
 
 class Region(models.Model):

@@ -6,6 +6,8 @@ from uuid import UUID
 
 from django.db import transaction
 
+from andromede_core.documents.messages import Reason, told_by
+from andromede_core.documents.parsing import Malformed, as_text
 from controlplane.audit.services import record
 from controlplane.catalog import keys
 from controlplane.catalog.errors import OfficerKeyInvalid, OfficerKeyNotFound, OfficerKeyNotInForce, OfficerKeyTaken
@@ -14,8 +16,6 @@ from controlplane.identity.actor import Actor
 from controlplane.identity.models import User
 from controlplane.kernel import clock
 from controlplane.kernel.db import refusing
-from controlplane.kernel.reasons import Reason, told_by
-from controlplane.placement.core.reading import Malformed, as_text
 
 LIFETIME = timedelta(days=2 * 365)
 LIFETIME_MAX = timedelta(days=5 * 366)

@@ -6,6 +6,11 @@ from typing import Any
 
 from django.db.models import F, Q, QuerySet
 
+from andromede_core.documents.signed import Signed
+from andromede_core.facts import statements
+from andromede_core.facts.catalogue import NAMED_SETS, STATUSES
+from andromede_core.facts.statements import Statement
+from andromede_core.facts.world import World, ZoneStatus
 from controlplane.catalog.errors import (
     FlavorNotFound,
     ImageNotFound,
@@ -18,11 +23,6 @@ from controlplane.catalog.models import LOCAL, Fact, Flavor, Image, OfficerKey, 
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
 from controlplane.kernel.prepared import Prepared, PreparedByRef
-from controlplane.placement.core import statements
-from controlplane.placement.core.catalogue import NAMED_SETS, STATUSES
-from controlplane.placement.core.facts import World, ZoneStatus
-from controlplane.placement.core.signed import Signed
-from controlplane.placement.core.statements import Statement
 
 
 def images(actor: Actor, project: Project | None) -> QuerySet[Image]:

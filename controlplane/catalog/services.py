@@ -10,6 +10,7 @@ from pathlib import Path
 from django.db import transaction
 from django.db.models import Q
 
+from andromede_core.documents.messages import Reason
 from controlplane.audit.services import record
 from controlplane.catalog import image_room, image_source, image_store
 from controlplane.catalog.errors import ImageFileMissing, ImageHasContent, ImageNameTaken, ImageNotOwned
@@ -24,7 +25,6 @@ from controlplane.kernel.db import edit, move, refusing
 from controlplane.kernel.errors import InvalidRequest
 from controlplane.kernel.ids import new_id
 from controlplane.kernel.names import check_labels, check_name
-from controlplane.kernel.reasons import Reason
 from controlplane.operations.models import LIVE, Operation
 from controlplane.operations.services import Wish, enqueue
 from controlplane.quotas import services as quotas

@@ -4,17 +4,18 @@ import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
+from andromede_core.documents import signed
+from andromede_core.documents.canonical import dumps
+from andromede_core.documents.messages import Reason
+from andromede_core.documents.parsing import as_instant, as_object, as_rfc3339, refuse
+from andromede_core.documents.signed import BadDocument, Signed
+from andromede_core.facts import statements
+from andromede_core.facts.attributes import ABOUT
+from andromede_core.facts.catalogue import review_days
+from andromede_core.facts.statements import FIELDS, Statement
+from andromede_core.facts.world import shifted
 from controlplane.catalog.keys import Officer
 from controlplane.catalog.timelines import completed
-from controlplane.kernel.reasons import Reason
-from controlplane.placement.core import signed, statements
-from controlplane.placement.core.attributes import ABOUT
-from controlplane.placement.core.canonical import dumps
-from controlplane.placement.core.catalogue import review_days
-from controlplane.placement.core.facts import shifted
-from controlplane.placement.core.reading import as_instant, as_object, as_rfc3339, refuse
-from controlplane.placement.core.signed import BadDocument, Signed
-from controlplane.placement.core.statements import FIELDS, Statement
 
 REVIEW_DAYS = 365  # of attributes that have no usual time of their own
 REQUIRED = ("subject_kind", "subject_id", "attribute", "value", "valid_from")

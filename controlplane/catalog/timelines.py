@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 
-from controlplane.placement.core.statements import Statement
+from andromede_core.facts.statements import Statement
 
 FOR_EVER = datetime.max.replace(tzinfo=UTC)
 Period = tuple[datetime, datetime]  # [from, to); FOR_EVER has no end

@@ -4,9 +4,9 @@ from facts; what is not known is said to be unknown."""
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
+from andromede_core.facts.attributes import PARTIES
 from controlplane.catalog import selectors
 from controlplane.catalog.models import Zone
-from controlplane.placement.core.attributes import PARTIES
 
 Values = Mapping[str, object]
 

@@ -11,12 +11,12 @@ from uuid import UUID
 
 from django.conf import settings
 
+from andromede_core.documents.parsing import as_rfc3339
+from andromede_core.facts.catalogue import NAMED_SETS
+from andromede_core.facts.statements import Statement
 from controlplane.catalog.errors import SetAgreementNeeded, SetWidenedTooSoon
 from controlplane.catalog.models import Fact, OfficerKey
 from controlplane.catalog.timelines import period, uncovered
-from controlplane.placement.core.catalogue import NAMED_SETS
-from controlplane.placement.core.reading import as_rfc3339
-from controlplane.placement.core.statements import Statement
 
 
 def widened_from(new: Statement, believed: Iterable[Statement], *, now: datetime) -> datetime | None:

@@ -7,13 +7,13 @@ from uuid import UUID
 
 from django.db.models import Q
 
+from andromede_core.facts.world import World
+from andromede_core.policy.clauses import Policy, Role
+from andromede_core.policy.evaluation import AtomResult
+from andromede_core.policy.forecast import outlook
 from controlplane.catalog import selectors as catalog
 from controlplane.catalog.models import Fact
 from controlplane.kernel.names import as_uuid
-from controlplane.placement.core.evaluate import AtomResult
-from controlplane.placement.core.facts import World
-from controlplane.placement.core.outlook import outlook
-from controlplane.placement.core.policy import Policy, Role
 from controlplane.placement.models import PolicyVersion
 
 # Of facts between two sweeps: the facts of each are read as they were believed then.

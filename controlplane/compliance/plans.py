@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from andromede_core.documents.parsing import as_rfc3339
 from controlplane.audit.services import record
 from controlplane.compliance.models import PLAN, Compliance, ImageCopy, RemediationPlan, Watched
 from controlplane.compliance.sweep import tell
@@ -13,7 +14,6 @@ from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.kernel.errors import StateConflict
 from controlplane.placement import decisions
-from controlplane.placement.core.reading import as_rfc3339
 from controlplane.placement.decisions import Ask
 from controlplane.placement.errors import TooManyAtoms
 from controlplane.placement.models import Allocation

@@ -15,6 +15,12 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, QuerySet, Sum, Value
 
+from andromede_core.documents.parsing import as_rfc3339
+from andromede_core.facts.world import World
+from andromede_core.policy.clauses import MAX_ATOMS_EFFECTIVE, AtomRef, Policy, Role
+from andromede_core.policy.evaluation import AtomResult, Evaluation, waive
+from andromede_core.policy.forecast import Outlook, outlook
+from andromede_core.policy.roles import ROLES_OF
 from controlplane.audit.evidence import append
 from controlplane.audit.services import record
 from controlplane.catalog import epochs
@@ -25,12 +31,6 @@ from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.models import Project
 from controlplane.kernel import clock
 from controlplane.placement import effective, exemptions
-from controlplane.placement.core.evaluate import AtomResult, Evaluation, waive
-from controlplane.placement.core.facts import World
-from controlplane.placement.core.outlook import Outlook, outlook
-from controlplane.placement.core.policy import MAX_ATOMS_EFFECTIVE, AtomRef, Policy, Role
-from controlplane.placement.core.reading import as_rfc3339
-from controlplane.placement.core.roles import ROLES_OF
 from controlplane.placement.effective import Subject
 from controlplane.placement.models import (
     DRIFT_ACTIONS,

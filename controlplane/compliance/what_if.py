@@ -5,18 +5,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 
+from andromede_core.documents.messages import Reason, told_by
+from andromede_core.documents.parsing import Malformed
+from andromede_core.facts.attributes import ABOUT, CERTIFICATIONS
+from andromede_core.facts.catalogue import value_of
+from andromede_core.facts.world import Fact, Horizon, Subject, World, Zone, at
+from andromede_core.policy.assessment import admitting
+from andromede_core.policy.clauses import Policy
+from andromede_core.policy.evaluation import Evaluation, evaluate
+from andromede_core.policy.roles import ROLES_OF
 from controlplane.compliance.errors import WhatIfInvalid
 from controlplane.identity.models import Project
-from controlplane.kernel.reasons import Reason, told_by
 from controlplane.placement import effective
-from controlplane.placement.core.assess import admitting
-from controlplane.placement.core.attributes import ABOUT, CERTIFICATIONS
-from controlplane.placement.core.catalogue import value_of
-from controlplane.placement.core.evaluate import Evaluation, evaluate
-from controlplane.placement.core.facts import Fact, Horizon, Subject, World, Zone, at
-from controlplane.placement.core.policy import Policy
-from controlplane.placement.core.reading import Malformed
-from controlplane.placement.core.roles import ROLES_OF
 from controlplane.placement.models import Allocation
 from controlplane.placement.selectors import homes
 from controlplane.placement.standing import STANDING_OPERATION

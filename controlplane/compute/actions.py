@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from andromede_core.documents.messages import Reason, either
 from controlplane.compute.errors import InstanceWrongState
 from controlplane.compute.models import Instance
-from controlplane.kernel.reasons import Reason, either
 from controlplane.operations.errors import Busy
 from controlplane.operations.models import Operation, OperationHold
 

@@ -9,6 +9,7 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from andromede_core.documents.messages import Reason
 from controlplane.catalog.selectors import flavor_get, root_volume_type, usable_image
 from controlplane.compute import about, actions, consoles, selectors, services
 from controlplane.compute.console import TAIL_MAX_BYTES, console_tail
@@ -30,7 +31,6 @@ from controlplane.identity.api import ProjectView
 from controlplane.kernel.fields import merged
 from controlplane.kernel.listing import Listing, created_after, exactly, in_state, invalid, labelled
 from controlplane.kernel.parameters import Parameter, whole
-from controlplane.kernel.reasons import Reason
 from controlplane.kernel.rest import Body, created, is_gone, route
 from controlplane.kernel.writes import is_dry_run, is_preview
 from controlplane.network.selectors import network_get

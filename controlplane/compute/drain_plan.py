@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from controlplane.placement.core.assess import Assessment
-from controlplane.placement.core.decide import decide
-from controlplane.placement.core.decision import Decision
-from controlplane.placement.core.fleet import Fleet
-from controlplane.placement.core.request import Request
+from andromede_core.placement.decide import decide
+from andromede_core.placement.decision import Decision
+from andromede_core.placement.fleet import Fleet
+from andromede_core.placement.request import Request
+from andromede_core.policy.assessment import Assessment
 
 Document = Mapping[str, object]
 # Of each affinity group, where its members are.

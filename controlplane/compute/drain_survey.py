@@ -8,6 +8,10 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
+from andromede_core.documents.messages import Reason
+from andromede_core.placement.decision import Decision, as_document
+from andromede_core.placement.explanation import operator
+from andromede_core.placement.redaction import within
 from controlplane.compute.drain_plan import Document, Entry, Guest, Places, Plan, Question, Situation, plan
 from controlplane.compute.errors import InstanceNotEvacuable, InstanceNotMovable, InstanceNotStartedAgain
 from controlplane.compute.evacuate import blocked_by, evacuation_obstacles, starts_elsewhere
@@ -16,13 +20,9 @@ from controlplane.compute.models import EVACUATE, MIGRATE, NEVER, Attachment, In
 from controlplane.compute.recover_plan import recover
 from controlplane.compute.services import ask_for
 from controlplane.kernel.errors import CloudError
-from controlplane.kernel.reasons import Reason
 from controlplane.nodes.models import Node
 from controlplane.operations.models import Operation, OperationHold
 from controlplane.placement import decisions
-from controlplane.placement.core.bound import within
-from controlplane.placement.core.decision import Decision, as_document
-from controlplane.placement.core.explain import operator
 from controlplane.placement.errors import InsufficientCapacity, NoPlace, PolicyUnsatisfiable
 from controlplane.placement.fleet_cache import FLEET
 from controlplane.placement.models import Allocation

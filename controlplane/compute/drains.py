@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.db.models import QuerySet
 
+from andromede_core.documents.messages import either
 from controlplane.audit.services import record
 from controlplane.compute.drain_plan import Entry, Plan
 from controlplane.compute.drain_survey import guests_of, is_awaited, is_on, is_running, plan_of, recovery_of, volumes_of
@@ -27,7 +28,6 @@ from controlplane.compute.models import EVACUATE, MOVING, Instance, Migration
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
-from controlplane.kernel.reasons import either
 from controlplane.nodes import fence_watch
 from controlplane.nodes.duties import duty_change, need_duty
 from controlplane.nodes.errors import NodeNotHeard

@@ -13,6 +13,7 @@ from datetime import timedelta
 
 from django.db import transaction
 
+from andromede_core.documents.messages import Reason
 from controlplane.compute.actions import EVACUATION
 from controlplane.compute.errors import EvacuationBlocked, InstanceNotEvacuable
 from controlplane.compute.migrate import above, ask_for_move, held, locked_volumes, read, told
@@ -21,7 +22,6 @@ from controlplane.compute.services import instance_lock
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError
-from controlplane.kernel.reasons import Reason
 from controlplane.network.models import Port
 from controlplane.nodes.duties import need_duty
 from controlplane.nodes.fence_watch import FENCE_BROKEN

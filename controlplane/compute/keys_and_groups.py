@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import load_ssh_public_key, ssh_key_fingerprint
 from django.db import transaction
 
+from andromede_core.documents.messages import Reason
 from controlplane.audit.services import record
 from controlplane.compute.errors import (
     AffinityGroupInUse,
@@ -22,7 +23,6 @@ from controlplane.identity.models import Project
 from controlplane.kernel import maxima
 from controlplane.kernel.db import edit, refusing
 from controlplane.kernel.names import check_labels, check_name
-from controlplane.kernel.reasons import Reason
 
 KEY_MAX_CHARACTERS = 8192
 KEY_TYPES = ("ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521")

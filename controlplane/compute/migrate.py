@@ -12,6 +12,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Max, Model, QuerySet
 
+from andromede_core.documents.messages import Reason
 from controlplane.audit.services import deed, record
 from controlplane.compute.actions import EVACUATION, MOVE
 from controlplane.compute.attachments import ask_for_attached, ask_for_whole
@@ -20,7 +21,6 @@ from controlplane.compute.models import EVACUATE, MOVING, Attachment, Instance, 
 from controlplane.compute.services import instance_lock, root_pools
 from controlplane.identity.actor import Actor
 from controlplane.identity.errors import RoleNeeded
-from controlplane.kernel.reasons import Reason
 from controlplane.network.models import Port
 from controlplane.nodes.models import AUTO_CONVERGE, Node
 from controlplane.operations import services as operations

@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
+from andromede_core.policy.clauses import Policy
 from controlplane.audit.services import deed, record
 from controlplane.catalog.models import Flavor, Image, VolumeType
 from controlplane.compute import user_data
@@ -38,7 +39,6 @@ from controlplane.operations.selectors import live_of
 from controlplane.operations.services import Wish, enqueue
 from controlplane.placement import exemptions, lineage
 from controlplane.placement import services as placement
-from controlplane.placement.core.policy import Policy
 from controlplane.placement.decisions import Ask, GroupRule, Taken
 from controlplane.placement.effective import Source
 from controlplane.placement.errors import ExemptionSpent

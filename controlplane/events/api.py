@@ -8,6 +8,7 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from andromede_core.documents.messages import Reason
 from controlplane.events import cursors, kinds, selectors
 from controlplane.events.selectors import Chapter, Wanted
 from controlplane.events.serializers import EventsOut, as_json
@@ -18,7 +19,6 @@ from controlplane.kernel.listing import LIMIT_PARAMETER, invalid, limit_of
 from controlplane.kernel.long_poll import Condition, wait_s, wait_until
 from controlplane.kernel.names import as_uuid
 from controlplane.kernel.parameters import ID, WAIT, Parameter
-from controlplane.kernel.reasons import Reason
 from controlplane.kernel.rest import found, route
 
 EVENT_STREAM = "event_stream"

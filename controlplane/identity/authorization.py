@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
+from andromede_core.documents.messages import either
 from controlplane.identity.actor import Actor
 from controlplane.identity.errors import RoleNeeded, ScopeNeeded
 from controlplane.identity.rights import OWN, PUBLIC, SIGNED_IN, Roles
 from controlplane.identity.roles import NO_ROLE, least
 from controlplane.identity.rules import TABLE, Rule, rule_of
-from controlplane.kernel.reasons import either
 
 ORGANIZATION_SCOPE = "organization"
 

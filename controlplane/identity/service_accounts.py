@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from django.db import transaction
 
+from andromede_core.documents.messages import Reason
 from controlplane.audit.services import record_of_organization
 from controlplane.identity.actor import Actor
 from controlplane.identity.errors import NameTaken, PersonsRole, RoleNeeded
@@ -14,7 +15,6 @@ from controlplane.identity.selectors import service_account_get
 from controlplane.kernel import clock, maxima
 from controlplane.kernel.db import refusing, write_version
 from controlplane.kernel.names import check_name
-from controlplane.kernel.reasons import Reason
 
 Grants = Mapping[Project | None, str]  # None: everywhere in the organization
 

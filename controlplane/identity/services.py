@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import models, transaction
 
+from andromede_core.documents.messages import Reason
 from controlplane.audit.services import record, record_of_organization
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.errors import (
@@ -28,7 +29,6 @@ from controlplane.identity.tokens import token_issue
 from controlplane.kernel import clock, maxima
 from controlplane.kernel.db import refusing, write_version
 from controlplane.kernel.names import check_labels, check_name
-from controlplane.kernel.reasons import Reason
 
 __all__ = ["token_issue"]
 DEPENDENTS_SHOWN = 10

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 
+from andromede_core.documents.messages import Reason
 from controlplane.audit.services import record, record_of_organization, record_of_user
 from controlplane.identity.actor import SYSTEM, Actor, Scope
 from controlplane.identity.errors import MoreThanOwn, NameTaken, RoleNeeded, TokenLifetimeInvalid, TokensMany
@@ -21,7 +22,6 @@ from controlplane.identity.selectors import own_tokens, token_get
 from controlplane.kernel import clock
 from controlplane.kernel.db import refusing
 from controlplane.kernel.names import check_name
-from controlplane.kernel.reasons import Reason
 
 TOKEN_LIFETIME_MAX_DAYS = 366
 PREFIX_LENGTH = 15

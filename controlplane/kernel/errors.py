@@ -18,7 +18,7 @@ over the facts and at the same time the key of its translations; api/problems.py
 from collections.abc import Callable, Mapping
 from typing import ClassVar
 
-from controlplane.kernel.reasons import Reason
+from andromede_core.documents.messages import Reason
 
 REGISTRY: dict[str, type["CloudError"]] = {}
 

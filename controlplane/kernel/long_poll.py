@@ -18,8 +18,8 @@ from uuid import UUID
 from django.conf import settings
 from rest_framework.request import Request
 
+from andromede_core.documents.messages import Reason
 from controlplane.kernel.listing import invalid
-from controlplane.kernel.reasons import Reason
 
 WAIT_MAX_S = 60
 POLL_FIRST_S = 0.02

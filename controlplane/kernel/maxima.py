@@ -7,8 +7,8 @@ from typing import Any
 from django.conf import settings
 from django.db.models import QuerySet
 
+from andromede_core.documents.messages import Reason
 from controlplane.kernel.errors import Conflict
-from controlplane.kernel.reasons import Reason
 
 WHAT: Mapping[str, Reason] = {
     "projects": Reason("projects in an organization"),

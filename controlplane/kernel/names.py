@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping
 from uuid import UUID
 
+from andromede_core.documents.messages import Reason
 from controlplane.kernel.errors import InvalidRequest
-from controlplane.kernel.reasons import Reason
 
 NAME = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 NAME_RULE = Reason(

@@ -12,7 +12,7 @@ from typing import TypedDict
 
 import httpx
 
-from controlplane.kernel.reasons import Reason, either
+from andromede_core.documents.messages import Reason, either
 
 URL_MAX = 2000
 # IANA gives IPv6 unicast out of this block; in it and in IPv4, these are special, and not all Pythons know it:

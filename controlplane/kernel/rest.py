@@ -23,13 +23,13 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
+from andromede_core.documents.messages import Reason
 from controlplane.kernel import idempotency, versions
 from controlplane.kernel.errors import BodyTooLarge, CloudError, InvalidRequest, NotFound
 from controlplane.kernel.fields import CONTROL, In
 from controlplane.kernel.listing import Listing, invalid
 from controlplane.kernel.names import as_uuid
 from controlplane.kernel.parameters import Parameters
-from controlplane.kernel.reasons import Reason
 from controlplane.kernel.uploads import receiving
 from controlplane.kernel.writes import ASKS_ONLY, in_one_transaction
 

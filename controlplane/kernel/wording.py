@@ -11,8 +11,8 @@ from typing import Any
 
 from django.utils.translation import get_language, gettext
 
+from andromede_core.documents.messages import Reason
 from controlplane.kernel.errors import REGISTRY, CloudError
-from controlplane.kernel.reasons import Reason
 
 LINKS = ("blocking_operation", "placement_decision")
 # Facts that are words themselves: nothing for programs.

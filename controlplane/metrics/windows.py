@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from andromede_core.documents.messages import Reason, told_by
 from controlplane.kernel.listing import InvalidParameter, invalid, moment
 from controlplane.kernel.parameters import MOMENT, Parameter, like
-from controlplane.kernel.reasons import Reason, told_by
 from controlplane.metrics import tables
 from controlplane.metrics.tables import Tier
 

@@ -2,11 +2,11 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Func, Q
 
+from andromede_core.permits.segment import VNI_MAX
 from controlplane.catalog.models import Zone
 from controlplane.identity.models import ProjectResource
 from controlplane.kernel.db import BaseModel
 from controlplane.nodes.models import Node
-from controlplane.placement.core.segment import VNI_MAX
 
 
 class Network(ProjectResource):
@@ -71,8 +71,9 @@ class PortBinding(BaseModel):
 
 
 class Segment(BaseModel):
-    """Which nodes of a zone carry a network, as they are told (placement.core.segment): the newest version. `members`:
-    underlay addresses by the nodes' ids; `key_id`: whose signature is in the document."""
+    """The nodes of a zone that carry a network, in the newest version (andromede_core.permits.segment).
+
+    `members`: underlay addresses by the nodes' ids. `key_id`: the key that signed the document."""
 
     network = models.ForeignKey(Network, models.CASCADE, db_index=False)  # its constraint's index begins with it
     zone = models.ForeignKey(Zone, models.PROTECT)

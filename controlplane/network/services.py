@@ -6,6 +6,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
+from andromede_core.documents.messages import Reason
 from controlplane.audit.services import record
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
@@ -14,7 +15,6 @@ from controlplane.kernel.errors import StateConflict
 from controlplane.kernel.inserts import insert
 from controlplane.kernel.names import check_labels, check_name
 from controlplane.kernel.prepared import Prepared, cursor_that_prepares
-from controlplane.kernel.reasons import Reason
 from controlplane.network.errors import (
     AddressesExhausted,
     NetworkInUse,

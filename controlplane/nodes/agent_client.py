@@ -23,9 +23,9 @@ from opentelemetry.trace import SpanKind
 
 from agents.protocol import agent_pb2 as pb
 from agents.protocol.agent_pb2_grpc import AgentStub
+from andromede_core.documents.messages import Reason
 from controlplane.kernel.db import need_no_transaction
 from controlplane.kernel.errors import CloudError
-from controlplane.kernel.reasons import Reason
 from controlplane.nodes import channels, meters
 from controlplane.nodes.errors import (
     ImageFileUnreadable,

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 
 from django.db import transaction
 
+from andromede_core.documents.messages import Reason, told_by
 from controlplane.audit.services import record
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError, InvalidRequest
-from controlplane.kernel.reasons import Reason, told_by
 from controlplane.kernel.sealing import Unreadable, seal, unseal
 from controlplane.nodes import redfish
 from controlplane.nodes.errors import BmcRefused, BmcUnknown

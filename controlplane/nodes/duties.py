@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 from django.db import transaction
 
+from andromede_core.documents.messages import Reason, either
 from controlplane.audit import evidence
 from controlplane.audit.services import record
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
-from controlplane.kernel.reasons import Reason, either
 from controlplane.nodes.errors import (
     NodeAway,
     NodeNotCleared,

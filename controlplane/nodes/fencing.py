@@ -17,9 +17,9 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
+from andromede_core.documents.messages import Reason
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
-from controlplane.kernel.reasons import Reason
 from controlplane.nodes import duties
 from controlplane.nodes.duties import need_duty
 from controlplane.nodes.errors import NodeNotFenceable

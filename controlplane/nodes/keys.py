@@ -13,13 +13,13 @@ from textwrap import wrap
 
 from django.conf import settings
 
+from andromede_core.documents.messages import Reason, told_by
+from andromede_core.documents.signed import Signed, sign
+from andromede_core.permits.cosignature import Demand
+from andromede_core.permits.trust_documents import ANY, DenyList, Key, Keyset, Use
 from controlplane.catalog import keys
 from controlplane.kernel import clock
-from controlplane.kernel.reasons import Reason, told_by
 from controlplane.nodes.errors import KeyMissing, NoUsableKey
-from controlplane.placement.core.cosignature import Demand
-from controlplane.placement.core.signed import Signed, sign
-from controlplane.placement.core.trust import ANY, DenyList, Key, Keyset, Use
 
 ROOT, SIGNER, SENTINEL = "root", "signer", "sentinel"
 # What the keys of a process are for in a keyset.

@@ -8,9 +8,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from andromede_core.permits.trust_documents import ANY, Approver, Key, Use
 from controlplane.catalog.keys import algorithm_of
 from controlplane.catalog.models import Fact, OfficerKey
-from controlplane.placement.core.trust import ANY, Approver, Key, Use
 
 OVERLAP = timedelta(days=7)
 LIFETIME = timedelta(days=366)

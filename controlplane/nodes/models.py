@@ -292,7 +292,7 @@ class Bmc(BaseModel):
 
 
 class TrustDocument(BaseModel):
-    """A signed document that nodes are given (placement.core.trust): only the newest version of each counts.
+    """A signed document for nodes (andromede_core.permits.trust_documents): only the newest version of each counts.
 
     `subject`: the node of a charter, the zone of a floor and of its facts; empty for what all nodes get.
     """

@@ -11,12 +11,12 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from kombu.exceptions import OperationalError
 
+from andromede_core.documents.messages import either
 from controlplane.audit.services import record
 from controlplane.identity.actor import Actor
 from controlplane.identity.errors import RoleNeeded
 from controlplane.kernel import clock
 from controlplane.kernel.db import by_id
-from controlplane.kernel.reasons import either
 from controlplane.nodes.errors import OrphanNameDiffers, OrphanNotFound, OrphanWrongState
 from controlplane.nodes.models import ORPHAN_LIVE, Node, Orphan
 from controlplane.nodes.selectors import nodes

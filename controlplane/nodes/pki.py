@@ -24,8 +24,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from andromede_core.documents.messages import Reason
 from controlplane.kernel import clock, key_files
-from controlplane.kernel.reasons import Reason
 from controlplane.nodes.errors import CertificateRequestInvalid, KeyMissing
 
 AUTHORITY_LIFETIME = timedelta(days=3650)

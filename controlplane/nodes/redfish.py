@@ -20,7 +20,7 @@ from sushy.auth import BasicAuth
 from sushy.connector import Connector
 from sushy.resources.system.system import System
 
-from controlplane.kernel.reasons import Reason
+from andromede_core.documents.messages import Reason
 from controlplane.nodes.errors import BmcRefused, BmcUnreachable
 
 log = logging.getLogger(__name__)

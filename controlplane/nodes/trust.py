@@ -12,6 +12,10 @@ from typing import NamedTuple
 from django.db import transaction
 
 from agents.protocol import agent_pb2 as pb
+from andromede_core.documents import signed
+from andromede_core.documents.signed import Signed
+from andromede_core.permits import trust_documents
+from andromede_core.permits.trust_documents import DENIED, Charter, DenyList, Floor, Key, Keyset
 from controlplane.audit import evidence
 from controlplane.audit.services import record
 from controlplane.catalog import epochs
@@ -21,9 +25,6 @@ from controlplane.kernel.prepared import Prepared, cursor_that_prepares
 from controlplane.nodes.errors import NoKeyset, WitnessesNeeded
 from controlplane.nodes.keys import SigningKey
 from controlplane.nodes.models import Node, TrustDocument
-from controlplane.placement.core import signed, trust
-from controlplane.placement.core.signed import Signed
-from controlplane.placement.core.trust import DENIED, Charter, DenyList, Floor, Key, Keyset
 
 KEYSET, CHARTER, FLOOR, FACTS, DENY = "keyset", "charter", "floor", "facts", "deny"
 NOTHING_DENIED = DenyList(0)
@@ -125,17 +126,17 @@ def _trusted(node: str, zone: str) -> Trusted:
 
 @lru_cache(maxsize=8)
 def _keyset(document: bytes) -> Keyset:
-    return trust.read_keyset(signed.read(document).payload)
+    return trust_documents.read_keyset(signed.read(document).payload)
 
 
 @lru_cache(maxsize=4096)
 def _charter(document: bytes) -> Charter:
-    return trust.read_charter(signed.read(document).payload)
+    return trust_documents.read_charter(signed.read(document).payload)
 
 
 @lru_cache(maxsize=8)
 def _deny_list(document: bytes) -> DenyList:
-    return trust.read_deny_list(signed.read(document).payload)
+    return trust_documents.read_deny_list(signed.read(document).payload)
 
 
 @transaction.atomic

@@ -4,11 +4,11 @@ from django.db.models import Q
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from andromede_core.documents.messages import Reason
 from controlplane.identity.api import ActorView, ProjectView
 from controlplane.kernel.listing import Filter, Listing, among, contains_id, created_after, exactly, has_id
 from controlplane.kernel.long_poll import Condition, wait_s, wait_until
 from controlplane.kernel.parameters import FLAG, WAIT, Parameter
-from controlplane.kernel.reasons import Reason
 from controlplane.kernel.rest import route
 from controlplane.operations import selectors, services
 from controlplane.operations.models import OPERATION, Operation

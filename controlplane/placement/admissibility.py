@@ -14,13 +14,13 @@ from threading import Lock
 from typing import Generic, TypeVar
 from uuid import UUID
 
+from andromede_core.documents.canonical import digest, dumps
+from andromede_core.facts.world import World
+from andromede_core.policy.assessment import Assessment, assess
+from andromede_core.policy.clauses import Policy, Role
 from controlplane.catalog import selectors as catalog
 from controlplane.kernel.prepared import cursor_that_prepares
 from controlplane.placement import effective
-from controlplane.placement.core.assess import Assessment, assess
-from controlplane.placement.core.canonical import digest, dumps
-from controlplane.placement.core.facts import World
-from controlplane.placement.core.policy import Policy, Role
 from controlplane.placement.effective import Demand, Subject
 from controlplane.placement.models import PolicyDocument
 from controlplane.placement.selectors import Standing

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
+from andromede_core.documents.parsing import as_bool, as_choice, as_list, as_object, as_slug, as_text
 from controlplane.identity.actor import Actor
 from controlplane.identity.holds import organization_hold
 from controlplane.identity.models import Organization, Project
@@ -13,7 +14,6 @@ from controlplane.kernel import maxima
 from controlplane.kernel.db import refusing
 from controlplane.kernel.names import check_name
 from controlplane.placement import policies
-from controlplane.placement.core.reading import as_bool, as_choice, as_list, as_object, as_slug, as_text
 from controlplane.placement.errors import (
     ClassificationIdTooLong,
     ClassificationNotFound,

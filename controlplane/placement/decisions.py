@@ -9,6 +9,18 @@ from uuid import UUID
 
 from django.db import DatabaseError, IntegrityError, transaction
 
+from andromede_core.documents.parsing import as_rfc3339
+from andromede_core.placement import decision as core
+from andromede_core.placement.capacity import fits_by_zone
+from andromede_core.placement.decide import admits, decide
+from andromede_core.placement.explanation import against, tenant
+from andromede_core.placement.fleet import Fleet
+from andromede_core.placement.redaction import within
+from andromede_core.placement.request import Group, Request, Resources
+from andromede_core.policy.assessment import Assessment
+from andromede_core.policy.clauses import Policy, Role
+from andromede_core.policy.evaluation import failures
+from andromede_core.policy.roles import ROLES_OF
 from controlplane.audit.evidence import entry
 from controlplane.audit.models import EvidenceRecord
 from controlplane.identity.models import Project
@@ -16,18 +28,6 @@ from controlplane.kernel import clock
 from controlplane.nodes.models import Node
 from controlplane.placement import admissibility, exemptions, selectors
 from controlplane.placement.admissibility import Demanded, Sight
-from controlplane.placement.core import decision as core
-from controlplane.placement.core.assess import Assessment
-from controlplane.placement.core.bound import within
-from controlplane.placement.core.capacity import fits_by_zone
-from controlplane.placement.core.decide import admits, decide
-from controlplane.placement.core.evaluate import failures
-from controlplane.placement.core.explain import against, tenant
-from controlplane.placement.core.fleet import Fleet
-from controlplane.placement.core.policy import Policy, Role
-from controlplane.placement.core.reading import as_rfc3339
-from controlplane.placement.core.request import Group, Request, Resources
-from controlplane.placement.core.roles import ROLES_OF
 from controlplane.placement.effective import Source, Subject
 from controlplane.placement.errors import InsufficientCapacity, NoPlace, NotAdmittedHere, PolicyUnsatisfiable
 from controlplane.placement.fleet_cache import FLEET

@@ -11,12 +11,12 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import QuerySet
 
+from andromede_core.documents.messages import Reason
 from controlplane.audit.services import record
 from controlplane.catalog import epochs
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.models import Organization
 from controlplane.kernel.db import by_id
-from controlplane.kernel.reasons import Reason
 from controlplane.placement import policies
 from controlplane.placement.errors import DeclassifiedNotFound, NothingToDeclassify, PersonNeeded
 from controlplane.placement.models import Binding, Lineage, PolicyHead, PolicyProposal

@@ -11,10 +11,10 @@ from uuid import UUID
 
 from django.db.models import Q
 
+from andromede_core.documents.canonical import dumps, loads
+from andromede_core.policy.clauses import MAX_ATOMS_EFFECTIVE, Policy
+from andromede_core.policy.document import as_document, parse
 from controlplane.identity.models import Organization, Project, ProjectResource
-from controlplane.placement.core.canonical import dumps, loads
-from controlplane.placement.core.policy import MAX_ATOMS_EFFECTIVE, Policy
-from controlplane.placement.core.policy_document import as_document, parse
 from controlplane.placement.errors import TooManyAtoms
 from controlplane.placement.models import Allocation, Binding, Classification, Lineage, PolicyVersion
 from controlplane.placement.reduction import merged, reduced

@@ -11,19 +11,19 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet
 
+from andromede_core.documents.messages import Reason
+from andromede_core.documents.parsing import Malformed
+from andromede_core.permits.trust_documents import DUTIES, Keyring
+from andromede_core.placement.decision import spelt_out
+from andromede_core.policy import exemption as core
 from controlplane.audit.evidence import append
 from controlplane.audit.services import record
 from controlplane.catalog import keys, officer_keys
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.models import Project
 from controlplane.kernel import clock, maxima
-from controlplane.kernel.reasons import Reason
 from controlplane.nodes import trust
 from controlplane.nodes.errors import NoKeyset
-from controlplane.placement.core import exemption as core
-from controlplane.placement.core.decision import spelt_out
-from controlplane.placement.core.reading import Malformed
-from controlplane.placement.core.trust import DUTIES, Keyring
 from controlplane.placement.errors import (
     ApprovalInvalid,
     ExemptionAsked,

@@ -9,17 +9,17 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from andromede_core.documents.messages import Reason
+from andromede_core.documents.signed import message
+from andromede_core.permits.trust_documents import DUTIES
+from andromede_core.policy.exemption import KIND, LONGEST, USUAL
 from controlplane.identity.api import ActorView
 from controlplane.kernel import clock
 from controlplane.kernel.fields import Base64, Choice, In, Out, Reference, Text, Whole
 from controlplane.kernel.listing import Listing, created_after, exactly, invalid
 from controlplane.kernel.parameters import Parameter, like
-from controlplane.kernel.reasons import Reason
 from controlplane.kernel.rest import Body, created, found, route
 from controlplane.placement import exemptions, selectors
-from controlplane.placement.core.exemption import KIND, LONGEST, USUAL
-from controlplane.placement.core.signed import message
-from controlplane.placement.core.trust import DUTIES
 from controlplane.placement.exemption_report import QUARTER, quarter_named, quarter_of, report
 from controlplane.placement.exemptions import NewExemption
 from controlplane.placement.models import Exemption

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
+from andromede_core.placement.fleet import Fleet, NodeRow
+from andromede_core.placement.request import Resources
 from controlplane.kernel.prepared import cursor_that_prepares
-from controlplane.placement.core.fleet import Fleet, NodeRow
-from controlplane.placement.core.request import Resources
 
 # Every row says what the reading as a whole saw; the one of a reading without changes has no node (node_id is null).
 # A server that was restarted may be another one, restored from a copy: what was seen before says nothing there.

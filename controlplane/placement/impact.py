@@ -9,13 +9,13 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
+from andromede_core.facts.world import World
+from andromede_core.policy.assessment import admitting
+from andromede_core.policy.clauses import MAX_ATOMS_EFFECTIVE, AtomRef, Policy
+from andromede_core.policy.evaluation import Evaluation, evaluate
+from andromede_core.policy.order import Sets, unsatisfiable
+from andromede_core.policy.roles import ROLES_OF
 from controlplane.placement import effective
-from controlplane.placement.core.assess import admitting
-from controlplane.placement.core.compare import Sets, unsatisfiable
-from controlplane.placement.core.evaluate import Evaluation, evaluate
-from controlplane.placement.core.facts import World
-from controlplane.placement.core.policy import MAX_ATOMS_EFFECTIVE, AtomRef, Policy
-from controlplane.placement.core.roles import ROLES_OF
 from controlplane.placement.effective import InForce
 from controlplane.placement.errors import PolicyOverflows
 from controlplane.placement.models import Allocation, Binding, PolicyVersion

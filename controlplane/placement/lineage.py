@@ -10,12 +10,12 @@ from uuid import UUID
 
 from django.db.models import Model
 
+from andromede_core.policy.clauses import Policy
+from andromede_core.policy.document import as_document
 from controlplane.identity.models import Project
 from controlplane.kernel.inserts import insert
 from controlplane.placement import effective
 from controlplane.placement.admissibility import Demanded
-from controlplane.placement.core.policy import Policy
-from controlplane.placement.core.policy_document import as_document
 from controlplane.placement.effective import Source
 from controlplane.placement.models import Binding, Lineage, PolicyVersion
 

@@ -64,8 +64,9 @@ class PolicyHead(models.Model):
 class PolicyVersion(BaseModel):
     """What somebody demands of places; of each owner the highest version is in force, older ones are history.
 
-    `atoms` are those of placement.core.policy. `level` says whose it is: the platform's (no owner), an organization's,
-    a project's, a classification's or a resource's. All of them must hold together: one can only add to the others.
+    `atoms` are those of andromede_core.policy.clauses. `level` says whose it is: the platform's (no owner), an
+    organization's, a project's, a classification's or a resource's. All of them must hold together: one can only add to
+    the others.
     `head`: the version of the PolicyHead that it began; older rows have none.
     """
 
@@ -201,7 +202,7 @@ class Lineage(BaseModel):
 
 
 class Decision(BaseModel):
-    """An answer of placement, kept with everything it rests on: placement.core.explain renders `document`.
+    """A placement decision, kept with everything it rests on: andromede_core.placement.explanation renders `document`.
 
     Only while the epoch and versions that it rests on are in force, and before `valid_until`, does the database take an
     allocation that rests on it, and only in `admitted_zones` (a trigger of migration 0004 refuses others).

@@ -17,14 +17,14 @@ from celery import current_app
 from django.db.models import Expression, Q, QuerySet
 from kombu.exceptions import OperationalError
 
+from andromede_core.documents import signed
+from andromede_core.documents.canonical import dumps
+from andromede_core.permits import permit as core
 from controlplane.kernel import clock, wording
 from controlplane.kernel.inserts import insert
 from controlplane.kernel.prepared import Prepared, cursor_that_prepares
 from controlplane.operations import fence
 from controlplane.operations.models import Operation
-from controlplane.placement.core import permit as core
-from controlplane.placement.core import signed
-from controlplane.placement.core.canonical import dumps
 from controlplane.placement.errors import SignerSilent
 from controlplane.placement.models import OPEN, Decision, Permit, PolicyDocument
 from controlplane.placement.selectors import Standing

@@ -8,6 +8,13 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q
 
+from andromede_core.facts.attributes import CLAIMS
+from andromede_core.facts.world import World
+from andromede_core.policy.clauses import Atom, AtomRef, Policy, PolicyError
+from andromede_core.policy.document import as_document, parse
+from andromede_core.policy.evaluation import DISTANCE
+from andromede_core.policy.order import Change, Sets, change, unsatisfiable, without_effect
+from andromede_core.policy.roles import ASKED
 from controlplane.audit.evidence import append
 from controlplane.audit.services import record, record_in_all, record_of_organization
 from controlplane.catalog import epochs
@@ -18,13 +25,6 @@ from controlplane.identity.models import Organization, Project
 from controlplane.kernel import clock, maxima
 from controlplane.kernel.errors import Outdated
 from controlplane.placement import effective, impact
-from controlplane.placement.core.attributes import CLAIMS
-from controlplane.placement.core.compare import Change, Sets, change, unsatisfiable, without_effect
-from controlplane.placement.core.evaluate import DISTANCE
-from controlplane.placement.core.facts import World
-from controlplane.placement.core.policy import Atom, AtomRef, Policy, PolicyError
-from controlplane.placement.core.policy_document import as_document, parse
-from controlplane.placement.core.roles import ASKED
 from controlplane.placement.errors import PersonNeeded, PolicyEmpty, PolicyInvalid
 from controlplane.placement.impact import PROPOSED, Contradiction, Drifting
 from controlplane.placement.models import Classification, PolicyHead, PolicyProposal, PolicyVersion

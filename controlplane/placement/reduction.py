@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
-from controlplane.placement.core.compare import NAMES_ALONE, implies
-from controlplane.placement.core.policy import Atom, Policy
+from andromede_core.policy.clauses import Atom, Policy
+from andromede_core.policy.order import NAMES_ALONE, implies
 
 
 def merged(layers: Iterable[Policy]) -> dict[str, Policy]:

@@ -6,13 +6,13 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
+from andromede_core.placement.request import Share
 from controlplane.catalog.models import Zone
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
 from controlplane.identity.selectors import projects
 from controlplane.kernel.db import by_id, by_ref
 from controlplane.nodes.models import Node, Pool, pool_trait
-from controlplane.placement.core.request import Share
 from controlplane.placement.errors import DecisionNotFound, ExemptionNotFound, NoAllocation, UnknownHost
 from controlplane.placement.models import (
     Allocation,

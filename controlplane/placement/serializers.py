@@ -6,24 +6,18 @@ from typing import Any, get_args
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from andromede_core.facts.attributes import PARTY_ROLES
+from andromede_core.facts.world import ASSERTIONS
+from andromede_core.placement import decision as core
+from andromede_core.placement import explanation
+from andromede_core.placement.decision import spelt_out
+from andromede_core.policy.clauses import ROLES, Atom, Policy
+from andromede_core.policy.document import ATOM_ID, MAX_ATOMS_PER_LAYER, MAX_DAYS, VALUES, as_document
+from andromede_core.policy.order import Change
+from andromede_core.policy.roles import ASKED_WHEN_UNDONE, ROLES_OF
 from controlplane.kernel.fields import Choice, ErrorOut, In, Name, NamedOut, Out, Reference, Text, Whole, references
 from controlplane.kernel.wording import language
 from controlplane.placement import effective
-from controlplane.placement.core import decision as core
-from controlplane.placement.core import explain
-from controlplane.placement.core.attributes import PARTY_ROLES
-from controlplane.placement.core.compare import Change
-from controlplane.placement.core.decision import spelt_out
-from controlplane.placement.core.facts import ASSERTIONS
-from controlplane.placement.core.policy import ROLES, Atom, Policy
-from controlplane.placement.core.policy_document import (
-    ATOM_ID,
-    MAX_ATOMS_PER_LAYER,
-    MAX_DAYS,
-    VALUES,
-    as_document,
-)
-from controlplane.placement.core.roles import ASKED_WHEN_UNDONE, ROLES_OF
 from controlplane.placement.decisions import Taken
 from controlplane.placement.impact import Drifting
 from controlplane.placement.models import DRIFT_ACTIONS, PROPOSAL, Classification, Decision
@@ -316,7 +310,7 @@ class DecisionOut(Out):
 
     def get_explanation(self, decision: Decision) -> list[str]:
         sentences = told(decision.document, sees_all=self.context["sees_all"])
-        return [*sentences, *explain.claimed(decision.policies.document, language())]
+        return [*sentences, *explanation.claimed(decision.policies.document, language())]
 
     def get_document(self, decision: Decision) -> dict[str, Any]:
         return shown(decision.document, sees_all=self.context["sees_all"])
@@ -373,7 +367,7 @@ def simulation_document(taken: Taken, operation: str, *, sees_all: bool) -> dict
             "operation": operation,
             "roles": decision.request.roles,
             "is_admitted": decision.is_admitted,
-            "explanation": [*told(document, sees_all=sees_all), *explain.claimed(policies, language())],
+            "explanation": [*told(document, sees_all=sees_all), *explanation.claimed(policies, language())],
             "admitted_zones": admitted,
             "fits": {zone: fits[zone] for zone in admitted if zone in fits},
             "classifications": taken.demand.classifications,
@@ -387,12 +381,12 @@ def simulation_document(taken: Taken, operation: str, *, sees_all: bool) -> dict
 
 
 def told(document: Mapping[str, Any], *, sees_all: bool) -> list[str]:
-    tell = explain.operator if sees_all else explain.tenant
+    tell = explanation.operator if sees_all else explanation.tenant
     return tell(document, language())
 
 
 def shown(document: Mapping[str, Any], *, sees_all: bool) -> dict[str, Any]:
-    return spelt_out(document) if sees_all else explain.tenant_view(document)
+    return spelt_out(document) if sees_all else explanation.tenant_view(document)
 
 
 class CapacityOut(Out):

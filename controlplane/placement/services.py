@@ -14,12 +14,12 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import F
 from django.db.models.functions import Least
 
+from andromede_core.placement.request import Resources
 from controlplane.kernel.prepared import Prepared
 from controlplane.nodes.agent_client import Grant
 from controlplane.nodes.duties import need_here
 from controlplane.operations import fence
 from controlplane.placement import claims, selectors
-from controlplane.placement.core.request import Resources
 from controlplane.placement.decisions import (
     Ask,
     GroupRule,

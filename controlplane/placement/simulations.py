@@ -4,17 +4,17 @@ rests."""
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from andromede_core.placement import capacity as core
+from andromede_core.placement.request import Request, Resources
+from andromede_core.policy.assessment import assess
+from andromede_core.policy.clauses import Policy, Role
+from andromede_core.policy.roles import ROLES_OF
 from controlplane.catalog import selectors as catalog
 from controlplane.catalog.models import Flavor, Zone
 from controlplane.identity.models import Project
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.placement import effective, impact, services
-from controlplane.placement.core import capacity as core
-from controlplane.placement.core.assess import assess
-from controlplane.placement.core.policy import Policy, Role
-from controlplane.placement.core.request import Request, Resources
-from controlplane.placement.core.roles import ROLES_OF
 from controlplane.placement.decisions import Ask, Taken
 from controlplane.placement.fleet_cache import FLEET
 

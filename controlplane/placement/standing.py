@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from controlplane.placement.core.evaluate import AtomResult
+from andromede_core.policy.evaluation import AtomResult
 
 STANDING_OPERATION = {"instance": "instance.start", "volume": "volume.create"}
 

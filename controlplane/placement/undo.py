@@ -11,14 +11,14 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import QuerySet
 
+from andromede_core.documents.messages import Reason
+from andromede_core.policy.order import change
 from controlplane.identity.actor import Actor
 from controlplane.identity.errors import RoleNeeded
 from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError
 from controlplane.kernel.ids import first_id
-from controlplane.kernel.reasons import Reason
 from controlplane.placement import effective, policies
-from controlplane.placement.core.compare import change
 from controlplane.placement.errors import PolicyNotUndoable
 from controlplane.placement.models import Decision, PolicyVersion
 from controlplane.placement.owners import Owner

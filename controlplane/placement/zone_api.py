@@ -4,6 +4,9 @@ from django.db.models import Q
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from andromede_core.documents.messages import Reason
+from andromede_core.placement.request import Resources
+from andromede_core.policy.clauses import Policy
 from controlplane.catalog import selectors as catalog
 from controlplane.catalog.fact_serializers import ZoneOut
 from controlplane.catalog.facts_api import ZONES, of_zones
@@ -13,11 +16,8 @@ from controlplane.identity.errors import ProjectNotFound
 from controlplane.identity.models import Project
 from controlplane.kernel.listing import invalid
 from controlplane.kernel.parameters import Parameter
-from controlplane.kernel.reasons import Reason
 from controlplane.kernel.rest import Body, found, found_all, route
 from controlplane.placement import classifications, effective, policies, simulations
-from controlplane.placement.core.policy import Policy
-from controlplane.placement.core.request import Resources
 from controlplane.placement.errors import ClassificationNotFound
 from controlplane.placement.serializers import (
     CapacityOut,

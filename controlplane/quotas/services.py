@@ -7,6 +7,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F
 
+from andromede_core.documents.messages import Reason
 from controlplane.audit.services import record, record_of_organization
 from controlplane.identity.actor import Actor
 from controlplane.identity.errors import RoleNeeded
@@ -16,7 +17,6 @@ from controlplane.kernel import clock
 from controlplane.kernel.db import joined
 from controlplane.kernel.errors import Outdated
 from controlplane.kernel.prepared import cursor_that_prepares
-from controlplane.kernel.reasons import Reason
 from controlplane.quotas import limits as of
 from controlplane.quotas.errors import QuotaAboveOrganization, QuotaExceeded
 from controlplane.quotas.limits import Owner

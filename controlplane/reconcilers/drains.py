@@ -15,6 +15,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
+from andromede_core.documents.messages import Reason
 from controlplane.compute.actions import MOVE
 from controlplane.compute.drain_survey import guests_of, held_by, is_awaited, is_running, start_obstacles
 from controlplane.compute.drains import guest_of, plan_again, planned
@@ -27,7 +28,6 @@ from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.kernel.errors import CloudError, StateConflict
-from controlplane.kernel.reasons import Reason
 from controlplane.nodes.duties import duty_change
 from controlplane.nodes.models import DRAIN, DRAIN_GUEST, DRAIN_LIVE, Drain, DrainGuest
 from controlplane.operations.errors import Busy

@@ -12,6 +12,7 @@ from typing import cast
 from django.db import transaction
 from django.db.models import Q
 
+from andromede_core.documents.messages import Reason
 from controlplane.compute.actions import EVACUATION
 from controlplane.compute.drains import plan_again, planned
 from controlplane.compute.errors import EvacuationBlocked, InstanceNotEvacuable
@@ -20,7 +21,6 @@ from controlplane.compute.models import Instance
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.kernel.errors import CloudError, StateConflict
-from controlplane.kernel.reasons import Reason
 from controlplane.nodes import incidents
 from controlplane.nodes.models import DRAIN, DRAIN_GUEST, DRAIN_LIVE, Drain, DrainGuest, Incident
 from controlplane.operations.models import Operation

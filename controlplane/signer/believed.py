@@ -9,18 +9,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 
+from andromede_core.documents.canonical import dumps
+from andromede_core.documents.signed import BadDocument, Signed
+from andromede_core.facts import statements
+from andromede_core.facts.attributes import PARTIES
+from andromede_core.facts.catalogue import parties_of
+from andromede_core.facts.statements import Statement
+from andromede_core.facts.world import World, Zone
+from andromede_core.permits.trust_documents import Key
 from controlplane.catalog import epochs, keys
 from controlplane.catalog.models import Fact
 from controlplane.catalog.selectors import signed_of, statement_of
 from controlplane.nodes import trust
-from controlplane.placement.core import statements
-from controlplane.placement.core.attributes import PARTIES
-from controlplane.placement.core.canonical import dumps
-from controlplane.placement.core.catalogue import parties_of
-from controlplane.placement.core.facts import World, Zone
-from controlplane.placement.core.signed import BadDocument, Signed
-from controlplane.placement.core.statements import Statement
-from controlplane.placement.core.trust import Key
 
 log = logging.getLogger(__name__)
 

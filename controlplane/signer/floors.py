@@ -4,13 +4,13 @@ from datetime import timedelta
 
 from django.db import transaction
 
+from andromede_core.permits.trust_documents import Floor
 from controlplane.audit import evidence
 from controlplane.catalog import epochs
 from controlplane.kernel import clock
 from controlplane.nodes import trust
 from controlplane.nodes.keys import signing_key
 from controlplane.nodes.models import Node, TrustDocument
-from controlplane.placement.core.trust import Floor
 from controlplane.signer import believed
 
 # A floor that is signed again tells nodes that it is that late already.

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from andromede_core.policy.clauses import Policy
+from andromede_core.policy.evaluation import AtomResult, evaluate, waive
+from andromede_core.policy.roles import ROLES_OF
 from controlplane.kernel import clock
 from controlplane.placement import exemptions
-from controlplane.placement.core.evaluate import AtomResult, evaluate, waive
-from controlplane.placement.core.policy import Policy
-from controlplane.placement.core.roles import ROLES_OF
 from controlplane.placement.exemptions import Deed
 from controlplane.placement.models import Exemption
 from controlplane.signer.believed import Believed

@@ -7,11 +7,15 @@ from uuid import UUID
 
 from django.db import transaction
 
+from andromede_core.documents.messages import Reason
+from andromede_core.permits.cosignature import demanded
+from andromede_core.permits.permit import KIND, Limits, Permit, expiry
+from andromede_core.permits.trust_documents import PUBLIC, Charter
+from andromede_core.policy.roles import PART_OF, ROLES_OF
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.kernel.errors import CloudError
 from controlplane.kernel.prepared import Prepared
-from controlplane.kernel.reasons import Reason
 from controlplane.nodes import trust
 from controlplane.nodes.duties import need_here
 from controlplane.nodes.keys import SigningKey, signing_key
@@ -20,10 +24,6 @@ from controlplane.nodes.trust import Trusted
 from controlplane.operations.models import Operation
 from controlplane.placement import admissibility, permits
 from controlplane.placement.admissibility import Demanded
-from controlplane.placement.core.cosignature import demanded
-from controlplane.placement.core.permit import KIND, Limits, Permit, expiry
-from controlplane.placement.core.roles import PART_OF, ROLES_OF
-from controlplane.placement.core.trust import PUBLIC, Charter
 from controlplane.placement.errors import NoAllocation
 from controlplane.placement.exemptions import Deed, as_core, use
 from controlplane.placement.models import PERMIT, Allocation, Decision, Exemption

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from andromede_core.permits import segment as core
 from controlplane.catalog.models import Zone
 from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError
@@ -15,7 +16,6 @@ from controlplane.network.models import Network, Segment
 from controlplane.network.segments import Place
 from controlplane.nodes import trust
 from controlplane.nodes.keys import signing_key
-from controlplane.placement.core import segment as core
 
 log = logging.getLogger(__name__)
 

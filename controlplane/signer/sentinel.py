@@ -7,20 +7,21 @@ from uuid import UUID
 
 from django.db import transaction
 
+from andromede_core.documents import signed
+from andromede_core.documents.messages import Reason
+from andromede_core.documents.parsing import Malformed
+from andromede_core.documents.signed import BadDocument, Signed
+from andromede_core.permits import cosignature
+from andromede_core.permits.cosignature import Demand
+from andromede_core.permits.permit import KIND, Permit, parse
 from controlplane.audit import evidence
 from controlplane.catalog import keys as algorithms
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.kernel.errors import CloudError
-from controlplane.kernel.reasons import Reason
 from controlplane.nodes import keys
 from controlplane.nodes.trust import Trusted
 from controlplane.placement import permits
-from controlplane.placement.core import cosignature, signed
-from controlplane.placement.core.cosignature import Demand
-from controlplane.placement.core.permit import KIND, Permit, parse
-from controlplane.placement.core.reading import Malformed
-from controlplane.placement.core.signed import BadDocument, Signed
 from controlplane.placement.models import PERMIT
 from controlplane.placement.models import Permit as Row
 from controlplane.signer import believed, waiting

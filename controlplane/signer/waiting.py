@@ -4,10 +4,10 @@ import logging
 from collections.abc import Callable
 from uuid import UUID
 
+from andromede_core.documents.signed import Signed
 from controlplane.audit import evidence
 from controlplane.kernel.errors import CloudError, StateConflict
 from controlplane.kernel.prepared import Prepared
-from controlplane.placement.core.signed import Signed
 from controlplane.placement.models import Permit
 
 log = logging.getLogger(__name__)

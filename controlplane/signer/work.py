@@ -7,16 +7,16 @@ from uuid import UUID
 
 from django.core.exceptions import ObjectDoesNotExist
 
+from andromede_core.documents.messages import Reason
+from andromede_core.permits.permit import Contents, Peer, address
 from controlplane.compute.attachments import ask_for_attached, ask_for_whole
 from controlplane.compute.migrate import ask_for_move, migration_of
 from controlplane.compute.models import EVACUATE, Attachment, Instance
 from controlplane.compute.rebuild import rebuilt
 from controlplane.kernel.prepared import Prepared
-from controlplane.kernel.reasons import Reason
 from controlplane.network.models import Port
 from controlplane.nodes.models import Node
 from controlplane.operations.models import Operation
-from controlplane.placement.core.permit import Contents, Peer, address
 from controlplane.placement.decisions import Ask
 from controlplane.placement.effective import Source, Subject
 from controlplane.signer.errors import PermitOutdated

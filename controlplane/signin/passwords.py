@@ -8,9 +8,9 @@ from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.password_validation import CommonPasswordValidator
 from django.core.exceptions import ValidationError
 
+from andromede_core.documents.messages import Reason
 from controlplane.identity.models import User
 from controlplane.kernel import clock
-from controlplane.kernel.reasons import Reason
 from controlplane.signin.errors import PasswordRefused
 from controlplane.signin.models import Password
 

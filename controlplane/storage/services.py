@@ -8,6 +8,8 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import F
 
+from andromede_core.documents.messages import Reason, either
+from andromede_core.policy.clauses import Policy
 from controlplane.audit.services import deed, record
 from controlplane.catalog.errors import ImageSizeMismatch
 from controlplane.catalog.models import Image, VolumeType
@@ -17,13 +19,11 @@ from controlplane.kernel import clock
 from controlplane.kernel.db import edit, move, refusing, trial
 from controlplane.kernel.ids import new_id
 from controlplane.kernel.names import check_labels, check_name
-from controlplane.kernel.reasons import Reason, either
 from controlplane.operations.models import Operation
 from controlplane.operations.selectors import live_of
 from controlplane.operations.services import Wish, enqueue, need_free
 from controlplane.placement import exemptions, lineage
 from controlplane.placement import services as placement
-from controlplane.placement.core.policy import Policy
 from controlplane.placement.decisions import Ask, Taken
 from controlplane.placement.effective import Source
 from controlplane.placement.errors import ExemptionSpent

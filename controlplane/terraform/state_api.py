@@ -7,10 +7,10 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from andromede_core.documents.messages import Reason
 from controlplane.identity.api import ProjectView
 from controlplane.kernel.listing import Listing, created_after, invalid
 from controlplane.kernel.parameters import TEXT, Parameter
-from controlplane.kernel.reasons import Reason
 from controlplane.kernel.rest import JSON, Body, route
 from controlplane.terraform import states
 from controlplane.terraform.errors import StateMalformed

@@ -8,13 +8,13 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Max, QuerySet, Sum
 
+from andromede_core.documents.messages import Reason
 from controlplane.audit.services import record
 from controlplane.identity.actor import Actor
 from controlplane.identity.holds import project_hold
 from controlplane.identity.models import Project
 from controlplane.kernel import clock, room
 from controlplane.kernel.names import check_name
-from controlplane.kernel.reasons import Reason
 from controlplane.kernel.sealing import Unreadable, seal, unseal
 from controlplane.kernel.units import MIB, in_whole
 from controlplane.quotas import services as quotas

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.db.models import Q
 
+from andromede_core.documents.parsing import instant
 from controlplane.compute import meant
 from controlplane.compute.models import Attachment, Instance, Rebuild
 from controlplane.kernel import clock
@@ -19,7 +20,6 @@ from controlplane.nodes import incidents, pools
 from controlplane.nodes.models import Node, NodeRemoval
 from controlplane.nodes.orphans import hint, released
 from controlplane.nodes.pki import CLOCK_SKEW
-from controlplane.placement.core.reading import instant
 from controlplane.storage.models import Volume
 from controlplane.watcher.receipts import genuine
 

@@ -8,6 +8,8 @@ from django.db import IntegrityError, transaction
 from django.db.models import Max, Model
 
 from agents.protocol import agent_pb2 as pb
+from andromede_core.documents import signed
+from andromede_core.documents.signed import BadDocument, Signed
 from controlplane.audit import evidence
 from controlplane.catalog import keys
 from controlplane.kernel.inserts import insert
@@ -16,8 +18,6 @@ from controlplane.kernel.prepared import cursor_that_prepares
 from controlplane.nodes import incidents
 from controlplane.nodes.models import Node, Receipt
 from controlplane.nodes.selectors import NODE
-from controlplane.placement.core import signed
-from controlplane.placement.core.signed import BadDocument, Signed
 
 KIND = "receipt"
 FORGED, GAP, UNPERMITTED = "receipt-forged", "receipt-gap", "receipt-unpermitted"

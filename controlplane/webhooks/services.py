@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
+from andromede_core.documents.messages import Reason, told_by
 from controlplane.audit.services import record
 from controlplane.events import kinds as known
 from controlplane.events import selectors as feed
@@ -21,7 +22,6 @@ from controlplane.kernel import clock, outbound
 from controlplane.kernel.db import refusing, write_version
 from controlplane.kernel.ids import new_id
 from controlplane.kernel.names import check_labels, check_name
-from controlplane.kernel.reasons import Reason, told_by
 from controlplane.quotas import services as quotas
 from controlplane.webhooks import hints, secrets
 from controlplane.webhooks.errors import UnknownKind, WebhookDisabled, WebhookNameTaken, WebhookUrlRefused

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from andromede_core.documents.messages import Reason
 from controlplane.catalog.selectors import flavor_get, image_get, usable_image
 from controlplane.catalog.services import image_import_again
 from controlplane.compute import services as compute
@@ -22,7 +23,6 @@ from controlplane.identity.actor import Actor
 from controlplane.identity.authorization import admitted
 from controlplane.identity.models import Project
 from controlplane.kernel.errors import NotFound
-from controlplane.kernel.reasons import Reason
 from controlplane.network.selectors import network_get
 from controlplane.operations.errors import NotRetryable
 from controlplane.operations.models import Operation

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
+from andromede_core.documents.messages import Reason
 from controlplane.catalog import image_room, image_source, image_store
 from controlplane.catalog.errors import ImageSourceFailed, ImageSourceUnavailable
 from controlplane.catalog.models import Image
 from controlplane.kernel import clock
-from controlplane.kernel.reasons import Reason
 from controlplane.operations import leases
 from controlplane.operations.errors import Cancelled
 from controlplane.operations.models import Operation

@@ -17,6 +17,7 @@ from uuid import UUID
 from django.db.models.functions import Greatest
 
 from agents.protocol import agent_pb2 as pb
+from andromede_core.documents.messages import Reason
 from controlplane.catalog.models import Image
 from controlplane.compute.errors import MigrationFailed, MigrationSourceLost
 from controlplane.compute.migrate import ask_for_move, ask_for_part, is_off, migration_of
@@ -24,7 +25,6 @@ from controlplane.compute.models import MIGRATION, Attachment, Instance, Migrate
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.kernel.errors import CloudError
-from controlplane.kernel.reasons import Reason
 from controlplane.network.models import Port
 from controlplane.nodes import agent_client, selectors
 from controlplane.nodes.errors import NodeFailed, NodeGivenUp, NodeRefused, NodeUnreachable

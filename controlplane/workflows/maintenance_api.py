@@ -8,6 +8,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from andromede_core.documents.messages import Reason, told_by
 from controlplane.catalog.selectors import zone_get
 from controlplane.identity.api import ActorView
 from controlplane.kernel import clock
@@ -15,7 +16,6 @@ from controlplane.kernel.errors import InvalidRequest
 from controlplane.kernel.fields import Choice, In, Out, Reference, Text
 from controlplane.kernel.listing import Filter, Listing, created_after, moment
 from controlplane.kernel.parameters import one_of
-from controlplane.kernel.reasons import Reason, told_by
 from controlplane.kernel.rest import Body, created, found, route
 from controlplane.nodes.selectors import node_get
 from controlplane.operations import maintenance

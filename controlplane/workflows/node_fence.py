@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from andromede_core.documents.messages import Reason
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
-from controlplane.kernel.reasons import Reason
 from controlplane.nodes import bmcs, fencing
 from controlplane.nodes.errors import NodeNotFenceable, PowerNotOff
 from controlplane.nodes.models import Node

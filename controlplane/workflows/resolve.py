@@ -13,12 +13,12 @@ from functools import partial
 from django.db import transaction
 from django.db.models import Q
 
+from andromede_core.documents.messages import Reason
 from controlplane.audit import evidence
 from controlplane.audit.models import Kind
 from controlplane.audit.services import record
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
-from controlplane.kernel.reasons import Reason
 from controlplane.nodes.models import Node, NodeRemoval
 from controlplane.operations import hints, leases
 from controlplane.operations.errors import NotResolvable

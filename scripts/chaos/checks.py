@@ -13,6 +13,8 @@ from django.db.models import Count, Q
 
 from agents.node.adapters import pools
 from agents.protocol import agent_pb2 as pb
+from andromede_core.documents import signed
+from andromede_core.documents.parsing import as_rfc3339
 from controlplane.compute.errors import EvacuationBlocked
 from controlplane.compute.models import MOVING, Attachment, Instance, Migration, Rebuild
 from controlplane.events.models import Event
@@ -34,8 +36,6 @@ from controlplane.nodes.models import (
     Receipt,
 )
 from controlplane.operations.models import LIVE, Operation, OperationHold
-from controlplane.placement.core import signed
-from controlplane.placement.core.reading import as_rfc3339
 from controlplane.placement.models import Allocation
 from controlplane.quotas.models import QuotaUse
 from controlplane.reconcilers import capacity_drift, quota_drift

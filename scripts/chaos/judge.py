@@ -18,9 +18,9 @@ django.setup()
 from django.db import connection  # noqa: E402
 from django.db.models import F, Max  # noqa: E402
 
+from andromede_core.evidence import verify  # noqa: E402
+from andromede_core.evidence.archive import Archive  # noqa: E402
 from controlplane.audit import export  # noqa: E402
-from controlplane.audit.core import verify  # noqa: E402
-from controlplane.audit.core.archive import Archive  # noqa: E402
 from controlplane.audit.models import EvidenceRecord  # noqa: E402
 from controlplane.compute.models import Migration  # noqa: E402
 from controlplane.events.models import Event  # noqa: E402

@@ -11,7 +11,7 @@ from agents.lab.shell import wait_until
 from agents.node.adapters.base import Power
 from agents.node.adapters.fake import FakeNode
 from agents.protocol import agent_pb2 as pb
-from controlplane.placement.core import signed
+from andromede_core.documents import signed
 from tests.agents import wishes
 from tests.agents.conftest import AgentUnderTest, Refusal, refusal
 from tests.pki import Issued, TestCA

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from agents.node.trust import uses
 from agents.protocol import agent_pb2 as pb
-from controlplane.placement.core.permit import LIFETIME
+from andromede_core.permits.permit import LIFETIME
 from tests.agents import wishes
 from tests.agents.conftest import AgentUnderTest
 from tests.agents.permit_checks import code_of, permitted

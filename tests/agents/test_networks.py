@@ -8,7 +8,7 @@ import pytest
 
 from agents.node.adapters.base import SegmentSpec
 from agents.protocol import agent_pb2 as pb
-from controlplane.placement.core.trust import MAX_VERSION
+from andromede_core.permits.trust_documents import MAX_VERSION
 from tests.agents import wishes
 from tests.agents.conftest import AgentUnderTest, refusal
 from tests.permits import SigningKey

@@ -11,7 +11,7 @@ import pytest
 from agents.node.errors import AdapterError
 from agents.node.trust import uses
 from agents.protocol import agent_pb2 as pb
-from controlplane.placement.core.permit import LIFETIME, Contents
+from andromede_core.permits.permit import LIFETIME, Contents
 from tests.agents import wishes
 from tests.agents.conftest import AgentUnderTest, refusal
 from tests.agents.permit_checks import accepted, code_of, permit_code, permitted, refused

@@ -10,11 +10,11 @@ from uuid import UUID
 import pytest
 
 from agents.protocol import agent_pb2 as pb
-from controlplane.placement.core import signed
-from controlplane.placement.core.canonical import dumps
-from controlplane.placement.core.exemption import Approval, Exemption, Terms
-from controlplane.placement.core.permit import Contents, Limits
-from controlplane.placement.core.trust import OFFICER_DUTY, Approver
+from andromede_core.documents import signed
+from andromede_core.documents.canonical import dumps
+from andromede_core.permits.permit import Contents, Limits
+from andromede_core.permits.trust_documents import OFFICER_DUTY, Approver
+from andromede_core.policy.exemption import Approval, Exemption, Terms
 from tests.agents import wishes
 from tests.agents.conftest import AgentUnderTest, image_stream, refusal
 from tests.agents.permit_checks import accepted, code_of, permit_code, permitted, refused

@@ -10,7 +10,7 @@ from agents.node.adapters.base import DomainFacts, Power, guest_name, tap_name
 from agents.node.adapters.qemu_img import FileDisks
 from agents.node.errors import AdapterError
 from agents.protocol import agent_pb2 as pb
-from controlplane.placement.core import signed
+from andromede_core.documents import signed
 from tests.agents import wishes
 from tests.agents.conftest import AgentUnderTest, refusal
 from tests.agents.test_rpc import build

@@ -15,8 +15,8 @@ from agents.node.errors import AdapterError
 from agents.node.rpc import stream as streams
 from agents.node.trust import receipts
 from agents.protocol import agent_pb2 as pb
-from controlplane.placement.core import signed
-from controlplane.placement.core.canonical import dumps
+from andromede_core.documents import signed
+from andromede_core.documents.canonical import dumps
 from tests.agents import wishes
 from tests.agents.conftest import AgentUnderTest, image_stream, refusal
 from tests.limits import PATIENCE_S

@@ -8,8 +8,8 @@ import grpc
 import pytest
 
 from agents.protocol import agent_pb2 as pb
-from controlplane.placement.core.canonical import dumps
-from controlplane.placement.core.trust import MAX_VERSION
+from andromede_core.documents.canonical import dumps
+from andromede_core.permits.trust_documents import MAX_VERSION
 from tests.agents import wishes
 from tests.agents.conftest import AgentUnderTest, refusal
 from tests.limits import PATIENCE_S

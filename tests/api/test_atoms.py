@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from controlplane.placement.core.policy import PolicyError
-from controlplane.placement.core.policy_document import VALUES, parse
+from andromede_core.policy.clauses import PolicyError
+from andromede_core.policy.document import VALUES, parse
 from tests.api.contract import contract
 
 GOOD: list[dict[str, Any]] = [

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
+from andromede_core.documents.canonical import dumps
+from andromede_core.evidence import ed25519, merkle, records, signed_notes, witness
+from andromede_core.evidence.checkpoints import cosignatures, parse_head, parse_request, verify_cosignature
 from controlplane.audit import evidence, log_key
-from controlplane.audit.core import ed25519, merkle, notes, records, witness
-from controlplane.audit.core.checkpoints import cosignatures, parse_head, parse_request, verify_cosignature
 from controlplane.audit.models import Cosignature
 from controlplane.audit.witnesses import witness_add
 from controlplane.compute.models import Instance
-from controlplane.placement.core.canonical import dumps
 from tests.api.client import Answer, Caller
 from tests.api.conftest import finish
 from tests.services.audit.receipts import hear_receipts
@@ -21,7 +21,7 @@ from tests.world import Cloud
 
 
 @pytest.fixture
-def log(cloud: Cloud) -> notes.Key:
+def log(cloud: Cloud) -> signed_notes.Key:
     """It has a key, and nothing is in it yet but how the cloud came to be."""
     log_key.create_log_key(settings.PKI_DIR)
     return log_key.load().public
@@ -124,7 +124,7 @@ def test_residency_is_for_those_who_see_the_project(
     ],
 )
 def test_a_parameter_that_cannot_be_meant_is_named(
-    api: Caller, log: notes.Key, instance: Instance, path: str, parameter: str
+    api: Caller, log: signed_notes.Key, instance: Instance, path: str, parameter: str
 ) -> None:
     signed()
     status, _, place = api.get("/v1/" + path.format(id=instance.pk)).problem
@@ -135,7 +135,7 @@ def test_a_parameter_that_cannot_be_meant_is_named(
 
 
 def test_a_proof_leads_from_what_was_recorded_to_what_the_log_signed(
-    api: Caller, log: notes.Key, instance: Instance
+    api: Caller, log: signed_notes.Key, instance: Instance
 ) -> None:
     signed(5)
     listed = api.get(f"/v1/evidence/records?resource={instance.pk}").body["items"]
@@ -146,8 +146,8 @@ def test_a_proof_leads_from_what_was_recorded_to_what_the_log_signed(
         assert proof["entry"]["content"] == content.hex()
         leaf = merkle.hash_leaf(dumps(proof["entry"]))
         assert leaf == base64.b64decode(proof["leaf_hash"])
-        note = notes.parse_note(proof["checkpoint"])
-        assert notes.verify_note(note, [log], ed25519.verify) == [log]
+        note = signed_notes.parse_note(proof["checkpoint"])
+        assert signed_notes.verify_note(note, [log], ed25519.verify) == [log]
         head = parse_head(note.text)
         path = [base64.b64decode(each) for each in proof["hashes"]]
         at = {"index": record["leaf_index"], "size": head.size, "root": head.root}
@@ -155,7 +155,7 @@ def test_a_proof_leads_from_what_was_recorded_to_what_the_log_signed(
         assert not merkle.is_included(merkle.hash_leaf(b"another"), proof=path, **at)
 
 
-def test_what_is_new_has_no_proof_yet(api: Caller, log: notes.Key, cloud: Cloud, instance: Instance) -> None:
+def test_what_is_new_has_no_proof_yet(api: Caller, log: signed_notes.Key, cloud: Cloud, instance: Instance) -> None:
     new = api.get("/v1/evidence/records").body["items"][0]
     assert new["leaf_index"] is None
     place = f"/v1/evidence/records/{new['id']}/proof"
@@ -169,7 +169,7 @@ def test_what_is_new_has_no_proof_yet(api: Caller, log: notes.Key, cloud: Cloud,
     assert answer.headers["Retry-After"]
 
 
-def test_an_erased_record_keeps_its_proof(api: Caller, log: notes.Key, instance: Instance) -> None:
+def test_an_erased_record_keeps_its_proof(api: Caller, log: signed_notes.Key, instance: Instance) -> None:
     signed()
     record = api.get("/v1/evidence/records?kind=permit").body["items"][0]
     before = api.get(f"/v1/evidence/records/{record['id']}/proof").body
@@ -182,7 +182,7 @@ def test_an_erased_record_keeps_its_proof(api: Caller, log: notes.Key, instance:
 # ── witnesses ───────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_witness_follows_the_log_over_http(api: Caller, log: notes.Key, tmp_path: Path) -> None:
+def test_a_witness_follows_the_log_over_http(api: Caller, log: signed_notes.Key, tmp_path: Path) -> None:
     auditor = witness.create(tmp_path / "witness", "auditor.example/w")
     witness_add(str(auditor.key))
     for count in (3, 1, 4):
@@ -192,7 +192,7 @@ def test_a_witness_follows_the_log_over_http(api: Caller, log: notes.Key, tmp_pa
         line = auditor.sign(request, log, now=1_800_000_000)
         assert api.post("/v1/evidence/cosignatures", {"tree_size": size, "line": str(line)}).status == 204
         answer = api.get("/v1/evidence/checkpoint")
-        note = notes.parse_note(answer.text)
+        note = signed_notes.parse_note(answer.text)
         assert answer.headers["Content-Type"].startswith("text/plain")
         assert parse_head(note.text).size == size
         ((key, signature),) = cosignatures(note, [auditor.key])
@@ -200,7 +200,7 @@ def test_a_witness_follows_the_log_over_http(api: Caller, log: notes.Key, tmp_pa
     assert Cosignature.objects.count() == 3
 
 
-def test_lines_that_do_not_count(api: Caller, log: notes.Key, tmp_path: Path) -> None:
+def test_lines_that_do_not_count(api: Caller, log: signed_notes.Key, tmp_path: Path) -> None:
     auditor = witness.create(tmp_path / "witness", "auditor.example/w")
     size = signed()
     line = str(auditor.sign(parse_request(api.get("/v1/evidence/witness-request").text), log, now=1))

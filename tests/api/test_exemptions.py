@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from andromede_core.documents import signed
+from andromede_core.permits import permit
 from controlplane.audit.log_key import create_log_key
 from controlplane.audit.models import EvidenceRecord
 from controlplane.compute.models import Instance
 from controlplane.identity.models import ApiToken, Project
 from controlplane.kernel import clock
-from controlplane.placement.core import permit, signed
 from controlplane.placement.models import Exemption, Permit
 from controlplane.placement.policies import policy_set
 from controlplane.storage.models import Volume

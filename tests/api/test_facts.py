@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
+from andromede_core.documents.parsing import as_rfc3339
+from andromede_core.facts.statements import Statement
 from controlplane.audit.models import AuditRecord
 from controlplane.catalog import keys
 from controlplane.catalog.models import OfficerKey
 from controlplane.kernel import clock
-from controlplane.placement.core.reading import as_rfc3339
-from controlplane.placement.core.statements import Statement
 from tests.api.client import Caller
 from tests.facts import ADA, officer, private_key, state_of, statement
 from tests.world import Cloud

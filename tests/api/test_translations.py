@@ -17,6 +17,7 @@ from controlplane.kernel.errors import REGISTRY
 from controlplane.kernel.wording import PROSE
 
 CODE = Path(settings.BASE_DIR) / "controlplane"
+CORE = Path(settings.BASE_DIR) / "andromede_core"
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,7 @@ def errors() -> set[str]:
 def all_calls() -> list[tuple[Path, str, ast.Call]]:
     """All calls in the code, with the name of what is called."""
     found = []
-    for path in sorted(CODE.rglob("*.py")):
+    for path in sorted((*CODE.rglob("*.py"), *CORE.rglob("*.py"))):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call):
                 found.append((path, str(getattr(node.func, "id", getattr(node.func, "attr", ""))), node))

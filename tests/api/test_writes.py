@@ -8,11 +8,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.test import APIRequestFactory
 
+from andromede_core.documents.messages import Reason
 from controlplane.compute.models import Instance
 from controlplane.identity.models import Organization
 from controlplane.kernel.errors import Conflict
 from controlplane.kernel.fields import NamedOut
-from controlplane.kernel.reasons import Reason
 from controlplane.kernel.rest import View, route
 from controlplane.operations.models import Operation
 from controlplane.placement.models import Decision

@@ -17,7 +17,7 @@ from unittest import mock
 
 import pytest
 
-from controlplane.audit.core import witness
+from andromede_core.evidence import witness
 from scripts.waiting import wait_until
 from tests.clients.cli import Inside, Said, inside
 from tests.clients.conftest import Live

@@ -5,7 +5,7 @@ import sys
 import zipfile
 from pathlib import Path
 
-STRANGERS = ["django", "libvirt", "grpc", "celery", "controlplane", "agents"]
+STRANGERS = ["django", "libvirt", "grpc", "celery", "andromede_core", "controlplane", "agents"]
 
 
 def test_they_are_imported_without_strangers(commands: Path) -> None:

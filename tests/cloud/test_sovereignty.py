@@ -18,8 +18,8 @@ from agents.lab import LabNode
 from agents.node.adapters.base import guest_name
 from agents.protocol import agent_pb2 as pb
 from agents.protocol.agent_pb2_grpc import AgentStub
+from andromede_core.documents.canonical import dumps
 from andromede_sdk import ApiError
-from controlplane.placement.core.canonical import dumps
 from scripts.api import Api
 from scripts.cloud import Cloud
 from scripts.waiting import wait_until

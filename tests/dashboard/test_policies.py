@@ -6,12 +6,12 @@ import re
 import pytest
 from django.test import Client
 
+from andromede_core.facts.attributes import ASKABLE, PARTY_ROLES
+from andromede_core.policy.roles import ROLES_OF
 from controlplane.dashboard import clauses
 from controlplane.dashboard.clause_forms import Rows
 from controlplane.dashboard.views.policies import verdict_of
 from controlplane.identity.services import membership_set, user_create
-from controlplane.placement.core.attributes import ASKABLE, PARTY_ROLES
-from controlplane.placement.core.roles import ROLES_OF
 from controlplane.placement.models import PolicyProposal, PolicyVersion
 from controlplane.reconcilers import drift
 from tests.dashboard.conftest import SignIn, browser_of

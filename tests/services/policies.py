@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from andromede_core.placement.decision import spelt_out
 from controlplane.catalog.models import Image
 from controlplane.compute import services as compute
 from controlplane.compute.models import Instance
@@ -15,7 +16,6 @@ from controlplane.identity.services import membership_set, user_create
 from controlplane.operations.models import Operation
 from controlplane.placement import classifications, lineage, policies
 from controlplane.placement.classifications import classifications_import
-from controlplane.placement.core.decision import spelt_out
 from controlplane.placement.lineage import NewData
 from controlplane.placement.management.commands.import_classifications import SHIPPED
 from controlplane.placement.models import Classification, Decision

@@ -15,6 +15,8 @@ from agents.node.adapters.base import GuestDisk
 from agents.node.hook.state import HookState
 from agents.node.services import closings, signed_inventory
 from agents.protocol import agent_pb2 as pb
+from andromede_core.documents import signed
+from andromede_core.documents.canonical import dumps, loads
 from controlplane.audit.models import AuditRecord, EvidenceRecord
 from controlplane.catalog.models import Image
 from controlplane.compute.rebuild import NewDisk, instance_rebuild
@@ -25,8 +27,6 @@ from controlplane.kernel.ids import new_id
 from controlplane.nodes import agent_client
 from controlplane.nodes.models import Incident, Node, Receipt
 from controlplane.nodes.services import CONNECTIONS, HOOK, RULES, SELF_TEST, node_cordon
-from controlplane.placement.core import signed
-from controlplane.placement.core.canonical import dumps, loads
 from controlplane.placement.models import Allocation, Permit
 from controlplane.watcher import inventories, messages, receipts
 from controlplane.workflows.registry import WORKFLOWS

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from django.db import transaction
 
+from andromede_core.facts.attributes import SET_MEMBERS
+from andromede_core.policy.assessment import Assessment, assess
 from controlplane.catalog import selectors as catalog
 from controlplane.catalog.models import Zone
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.placement import decisions, effective
-from controlplane.placement.core.assess import Assessment, assess
-from controlplane.placement.core.attributes import SET_MEMBERS
 from controlplane.placement.decisions import Ask
 from controlplane.placement.effective import Subject
 from controlplane.placement.lineage import NewData, begin

@@ -10,6 +10,9 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from pytest_django import Settings
 
+from andromede_core.documents.signed import message
+from andromede_core.placement.decision import spelt_out
+from andromede_core.policy.exemption import KIND
 from controlplane.audit.models import AuditRecord, EvidenceRecord
 from controlplane.catalog.errors import OfficerKeyNotInForce
 from controlplane.catalog.officer_keys import officer_key_revoke
@@ -24,9 +27,6 @@ from controlplane.nodes import keys, trust
 from controlplane.nodes.keys import SigningKey
 from controlplane.placement import exemptions
 from controlplane.placement import services as placement
-from controlplane.placement.core.decision import spelt_out
-from controlplane.placement.core.exemption import KIND
-from controlplane.placement.core.signed import message
 from controlplane.placement.decisions import Ask
 from controlplane.placement.errors import (
     ApprovalInvalid,

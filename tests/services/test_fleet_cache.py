@@ -7,13 +7,13 @@ from threading import Event, Thread
 import pytest
 from django.db import connection, transaction
 
+from andromede_core.placement.fleet import Fleet
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.nodes.models import Inventory, Node
 from controlplane.nodes.services import Report, node_cordon, record_heartbeat
 from controlplane.placement import services as placement
-from controlplane.placement.core.fleet import Fleet
 from controlplane.placement.fleet_cache import FleetCache
 from controlplane.placement.services import Ask
 from tests.services.threads import at_once

@@ -10,6 +10,7 @@ from pytest_django import Settings
 
 from agents.node.adapters.base import DomainFacts, Power, guest_name
 from agents.node.errors import AdapterError
+from andromede_core.documents import signed
 from controlplane.audit.models import AuditRecord, EvidenceRecord
 from controlplane.compute.errors import DataMissing, GuestMissing, PortMissing
 from controlplane.compute.models import Attachment, Instance
@@ -26,7 +27,6 @@ from controlplane.nodes.errors import OrphanNameDiffers, OrphanWrongState
 from controlplane.nodes.models import Incident, Inventory, Node, NodeRemoval, Orphan, Receipt
 from controlplane.operations import leases
 from controlplane.operations.models import OperationHold
-from controlplane.placement.core import signed
 from controlplane.placement.models import Allocation
 from controlplane.reconcilers import node_removals, orphans
 from controlplane.storage.models import Volume

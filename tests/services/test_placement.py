@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 from django.db import IntegrityError, connection, transaction
 
+from andromede_core.documents.canonical import digest
 from controlplane.catalog.models import Zone
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel.ids import new_id
@@ -13,7 +14,6 @@ from controlplane.nodes.models import Inventory, Node
 from controlplane.nodes.services import node_cordon, node_uncordon
 from controlplane.placement import admissibility, decisions, policies
 from controlplane.placement import services as placement
-from controlplane.placement.core.canonical import digest
 from controlplane.placement.decisions import Ask, GroupRule
 from controlplane.placement.errors import (
     InsufficientCapacity,

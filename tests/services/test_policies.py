@@ -8,6 +8,7 @@ import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from pytest_django import Settings
 
+from andromede_core.placement.decision import spelt_out
 from controlplane.audit.models import AuditRecord, EvidenceRecord
 from controlplane.catalog import epochs
 from controlplane.identity.actor import SYSTEM, Actor
@@ -19,7 +20,6 @@ from controlplane.kernel.errors import IllegalTransition
 from controlplane.placement import effective, policies, proposals
 from controlplane.placement import services as placement
 from controlplane.placement.classifications import classifications_import
-from controlplane.placement.core.decision import spelt_out
 from controlplane.placement.effective import Subject
 from controlplane.placement.errors import (
     PersonNeeded,

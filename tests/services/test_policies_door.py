@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from andromede_core.placement.decision import spelt_out
+from andromede_core.policy.roles import ROLES_OF
 from controlplane.catalog.models import Zone
 from controlplane.compute import services as compute
 from controlplane.compute.console import console_tail
@@ -20,8 +22,6 @@ from controlplane.operations import leases
 from controlplane.operations.models import Operation
 from controlplane.placement import decisions
 from controlplane.placement import services as placement
-from controlplane.placement.core.decision import spelt_out
-from controlplane.placement.core.roles import ROLES_OF
 from controlplane.placement.decisions import Ask
 from controlplane.placement.errors import (
     FleetChanged,

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
+from andromede_core.policy.clauses import ROLES
 from controlplane.catalog.models import Image
 from controlplane.catalog.services import NewImage, image_upload
 from controlplane.compute import selectors
@@ -16,7 +17,6 @@ from controlplane.compute.models import Attachment
 from controlplane.compute.rebuild import NewDisk, instance_rebuild
 from controlplane.operations.models import Operation
 from controlplane.placement import images
-from controlplane.placement.core.policy import ROLES
 from controlplane.placement.errors import PolicyUnsatisfiable
 from controlplane.placement.models import Allocation, Binding, Permit
 from controlplane.placement.selectors import latest_decision

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy
 from rest_framework.renderers import JSONRenderer
 from rest_framework.utils.serializer_helpers import ReturnDict
 
-from controlplane.kernel.reasons import Reason
+from andromede_core.documents.messages import Reason
 from controlplane.kernel.rendering import FastJSONRenderer
 
 MOMENT = datetime(2026, 5, 1, 12, 0, 0, 1, tzinfo=UTC)

@@ -9,6 +9,8 @@ import pytest
 from django.db.models import F
 
 from agents.node.errors import AdapterError
+from andromede_core.documents import signed
+from andromede_core.permits import permit as core
 from controlplane.catalog.models import Image
 from controlplane.compute import user_data
 from controlplane.compute.errors import FirmwareMissing, FlavorTooSmall, InstanceWrongState, UserDataTooLarge
@@ -20,8 +22,6 @@ from controlplane.nodes.models import Incident, NodeRemoval
 from controlplane.operations.errors import Busy, NotCancellable
 from controlplane.operations.models import Operation
 from controlplane.operations.services import operation_cancel
-from controlplane.placement.core import permit as core
-from controlplane.placement.core import signed
 from controlplane.placement.errors import PolicyUnsatisfiable
 from controlplane.placement.models import Allocation, Permit
 from controlplane.quotas.models import QuotaUse

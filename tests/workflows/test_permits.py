@@ -11,6 +11,10 @@ import pytest
 
 from agents.protocol import agent_pb2 as pb
 from agents.protocol.agent_pb2_grpc import AgentStub
+from andromede_core.documents import signed
+from andromede_core.documents.canonical import dumps
+from andromede_core.permits import permit as core
+from andromede_core.policy.roles import ASKED_WHEN_UNDONE, OPERATIONS, PART_OF, ROLES_OF, TAKING_NOTHING
 from controlplane.compute.attachments import volume_detach
 from controlplane.kernel import clock
 from controlplane.nodes import channels
@@ -18,10 +22,6 @@ from controlplane.nodes.models import Node
 from controlplane.operations.models import Operation
 from controlplane.operations.services import operation_cancel
 from controlplane.placement import permits
-from controlplane.placement.core import permit as core
-from controlplane.placement.core import signed
-from controlplane.placement.core.canonical import dumps
-from controlplane.placement.core.roles import ASKED_WHEN_UNDONE, OPERATIONS, PART_OF, ROLES_OF, TAKING_NOTHING
 from controlplane.placement.models import Permit
 from controlplane.signer import permits as signer
 from controlplane.workflows.registry import WORKFLOWS

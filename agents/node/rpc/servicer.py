@@ -35,7 +35,7 @@ from agents.node.trust.receipts import Opening
 from agents.node.wishes import InstanceWish, Subject
 from agents.protocol import agent_pb2 as pb
 from agents.protocol import agent_pb2_grpc
-from controlplane.placement.core.permit import Permit
+from andromede_core.permits.permit import Permit
 
 DEFAULT_HEARTBEAT_MS = 3000
 MIN_HEARTBEAT_MS = 100

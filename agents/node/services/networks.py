@@ -11,9 +11,9 @@ from agents.node.adapters.base import NetworkSpec, SegmentSpec
 from agents.node.context import Node
 from agents.node.errors import BadRequest
 from agents.node.wishes import KeptSegment
-from controlplane.placement.core import segment as segments
-from controlplane.placement.core import signed
-from controlplane.placement.core.segment import Segment
+from andromede_core.documents import signed
+from andromede_core.permits import segment as segments
+from andromede_core.permits.segment import Segment
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from agents.node.adapters.pools import VOLUMES, PoolFacts
 from agents.node.context import Node
 from agents.node.services import quarantine
 from agents.node.wishes import AttachmentWish
-from controlplane.placement.core.reading import as_rfc3339
+from andromede_core.documents.parsing import as_rfc3339
 
 KIND = "inventory"
 UUID_TEXT = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"

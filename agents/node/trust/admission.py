@@ -15,13 +15,13 @@ from agents.node.trust.deeds import GIB, Deed
 from agents.node.trust.keys import verifier
 from agents.node.trust.receipts import Receipts
 from agents.node.trust.store import TrustStore
-from controlplane.placement.core import permit as permits
-from controlplane.placement.core import signed
-from controlplane.placement.core.canonical import loads
-from controlplane.placement.core.permit import Permit, Refused
-from controlplane.placement.core.reading import as_rfc3339, instant
-from controlplane.placement.core.signed import BadDocument, Signed
-from controlplane.placement.core.trust import Floor
+from andromede_core.documents import signed
+from andromede_core.documents.canonical import loads
+from andromede_core.documents.parsing import as_rfc3339, instant
+from andromede_core.documents.signed import BadDocument, Signed
+from andromede_core.permits import permit as permits
+from andromede_core.permits.permit import Permit, Refused
+from andromede_core.permits.trust_documents import Floor
 
 log = logging.getLogger(__name__)
 

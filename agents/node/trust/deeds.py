@@ -10,8 +10,8 @@ from uuid import UUID
 from agents.node import codec, wishes
 from agents.node.adapters.base import PortSpec, Power
 from agents.node.wishes import ArrivalWish, AttachmentWish, DepartureWish, ImageWish, InstanceWish, Subject, VolumeWish
-from controlplane.placement.core.canonical import digest
-from controlplane.placement.core.permit import Peer, address
+from andromede_core.documents.canonical import digest
+from andromede_core.permits.permit import Peer, address
 
 GIB = 2**30
 

@@ -13,14 +13,16 @@ from typing import TypeVar
 
 from agents.node.errors import TrustRefused
 from agents.node.trust.keys import verifier
-from controlplane.placement.core import segment as segments
-from controlplane.placement.core import signed, statements, trust
-from controlplane.placement.core.canonical import loads
-from controlplane.placement.core.reading import Malformed, as_list
-from controlplane.placement.core.segment import Segment
-from controlplane.placement.core.signed import BadDocument, Signed, Verify
-from controlplane.placement.core.statements import Statement
-from controlplane.placement.core.trust import Charter, DenyList, Floor, Key, Keyset, Use
+from andromede_core.documents import signed
+from andromede_core.documents.canonical import loads
+from andromede_core.documents.parsing import Malformed, as_list
+from andromede_core.documents.signed import BadDocument, Signed, Verify
+from andromede_core.facts import statements
+from andromede_core.facts.statements import Statement
+from andromede_core.permits import segment as segments
+from andromede_core.permits import trust_documents
+from andromede_core.permits.segment import Segment
+from andromede_core.permits.trust_documents import Charter, DenyList, Floor, Key, Keyset, Use
 
 log = logging.getLogger(__name__)
 
@@ -69,11 +71,11 @@ def keyset(document: bytes, authority: Authority) -> Keyset:
     Raises:
         TrustRefused: not canonical, not signed by whom it must be, or not for this node.
     """
-    return _by_root("keyset", document, authority, trust.read_keyset)
+    return _by_root("keyset", document, authority, trust_documents.read_keyset)
 
 
 def charter(document: bytes, authority: Authority) -> Charter:
-    found = _by_root("charter", document, authority, trust.read_charter)
+    found = _by_root("charter", document, authority, trust_documents.read_charter)
     if found.node != authority.node:
         raise TrustRefused(f"The charter is for node {found.node}; this is {authority.node}.")
     if found.zone != authority.zone:
@@ -84,7 +86,7 @@ def charter(document: bytes, authority: Authority) -> Charter:
 def floor(document: bytes, authority: Authority, ring: KeyRing) -> Floor:
     envelope = _read("floor", document)
     key = ring.checked("floor", envelope, "permit")
-    found = _parsed("floor", envelope, trust.read_floor)
+    found = _parsed("floor", envelope, trust_documents.read_floor)
     if found.zone != authority.zone or not key.covers(zone=found.zone, classifications=()):
         raise TrustRefused(f"The floor is for zone {found.zone}, or its key is not; this node is in {authority.zone}.")
     if not key.not_before <= found.issued_at < key.not_after:
@@ -99,7 +101,7 @@ def deny_list(document: bytes, authority: Authority, ring: KeyRing) -> tuple[Den
     is_of_root = authority.root(signed.message("deny", envelope.payload), envelope.signature)
     if not is_of_root:
         ring.checked("deny", envelope, "permit")
-    return _parsed("deny list", envelope, trust.read_deny_list), is_of_root
+    return _parsed("deny list", envelope, trust_documents.read_deny_list), is_of_root
 
 
 def segment(document: bytes, authority: Authority, ring: KeyRing) -> Segment:
@@ -124,13 +126,13 @@ def is_of_lost_key(kind: str, document: bytes, authority: Authority, keyset: Key
 
 def unchecked_deny_list(document: bytes) -> DenyList:
     """Of a list that was checked when it came, by a key that is not trusted any more."""
-    return _parsed("deny list", _read("deny list", document), trust.read_deny_list)
+    return _parsed("deny list", _read("deny list", document), trust_documents.read_deny_list)
 
 
 def unchecked_floor(document: bytes) -> Floor | None:
     """The same of a floor; None if there is none that can be read."""
     try:
-        return _parsed("floor", _read("floor", document), trust.read_floor)
+        return _parsed("floor", _read("floor", document), trust_documents.read_floor)
     except TrustRefused:
         return None
 

@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import load_der_public_key, load_pem_private_key, load_pem_public_key
 
-from controlplane.placement.core import signed
-from controlplane.placement.core.signed import Verify
-from controlplane.placement.core.trust import Key
+from andromede_core.documents import signed
+from andromede_core.documents.signed import Verify
+from andromede_core.permits.trust_documents import Key
 
 ED25519, ECDSA_P256 = "Ed25519", "ECDSA-P256-SHA256"
 

@@ -10,7 +10,7 @@ from agents.node.trust.keys import NodeKey
 from agents.node.trust.receipts import Receipts
 from agents.node.trust.starts import Starts
 from agents.node.trust.store import TrustStore
-from controlplane.placement.core.signed import Verify
+from andromede_core.documents.signed import Verify
 
 
 @dataclass(frozen=True, slots=True)

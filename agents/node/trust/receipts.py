@@ -16,8 +16,8 @@ from agents.node.ledger import Ledger
 from agents.node.trust.clock import Clock
 from agents.node.trust.deeds import Deed
 from agents.node.trust.keys import NodeKey
-from controlplane.placement.core import signed
-from controlplane.placement.core.reading import as_rfc3339
+from andromede_core.documents import signed
+from andromede_core.documents.parsing import as_rfc3339
 
 KIND = "receipt"
 # A flood of bad permits must not fill the disk: what is refused beyond this is only logged and counted.

@@ -16,10 +16,10 @@ from agents.node.errors import BadRequest, TrustOlder, TrustRefused
 from agents.node.ledger import Ledger
 from agents.node.trust import documents
 from agents.node.trust.documents import NO_KEYS, NOTHING_DENIED, Authority, KeyRing
-from controlplane.placement.core import statements
-from controlplane.placement.core.facts import World
-from controlplane.placement.core.segment import Segment
-from controlplane.placement.core.trust import DENIED, Charter, DenyList, Floor, Keyset
+from andromede_core.facts import statements
+from andromede_core.facts.world import World
+from andromede_core.permits.segment import Segment
+from andromede_core.permits.trust_documents import DENIED, Charter, DenyList, Floor, Keyset
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from agents.node.ledger import Ledger
 from agents.node.trust.deeds import Deed
 from agents.node.wishes import Subject
-from controlplane.placement.core.permit import Permit, Refused
+from andromede_core.permits.permit import Permit, Refused
 
 FREE_STEP = 16  # generations that calls without a permit may be ahead of the last one under a permit
 KEPT = timedelta(hours=1)  # after a permit's end; a clock can go back by seconds only

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from django.core.management.base import CommandError, CommandParser
 
+from andromede_core.documents.parsing import instant
 from controlplane.catalog import keys, officer_keys
 from controlplane.kernel import clock
-from controlplane.placement.core.reading import instant
 
 
 def add_key_arguments(parser: CommandParser) -> None:

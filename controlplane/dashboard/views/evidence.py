@@ -12,9 +12,9 @@ from django.urls import reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from controlplane.audit.core.checkpoints import parse_head, parse_request
-from controlplane.audit.core.merkle import is_consistent, is_included
-from controlplane.audit.core.notes import NoteError, decode, encode, parse_note
+from andromede_core.evidence.checkpoints import parse_head, parse_request
+from andromede_core.evidence.merkle import is_consistent, is_included
+from andromede_core.evidence.signed_notes import NoteError, decode, encode, parse_note
 from controlplane.dashboard import clauses
 from controlplane.dashboard.asking import Refused, Sent
 from controlplane.dashboard.forms import TEXT, ApiForm, named

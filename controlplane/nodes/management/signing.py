@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core.management.base import CommandParser
 from django.db import transaction
 
+from andromede_core.permits.trust_documents import ANY, Approver, Key, Keyset
 from controlplane.identity.actor import Actor
 from controlplane.identity.management.base import read_bytes
 from controlplane.kernel import clock
@@ -17,7 +18,6 @@ from controlplane.nodes import keys, keysets, trust
 from controlplane.nodes.errors import NoKeyset, ZoneWithoutKey
 from controlplane.nodes.keysets import NewKeys
 from controlplane.nodes.models import Node
-from controlplane.placement.core.trust import ANY, Approver, Key, Keyset
 
 
 def add_root_key(parser: CommandParser, *, is_required: bool = True) -> None:

@@ -9,7 +9,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from controlplane.kernel.reasons import Reason
+from andromede_core.documents.messages import Reason
 from controlplane.signin.errors import OpenIdRefused
 from controlplane.signin.openid.providers import Provider
 

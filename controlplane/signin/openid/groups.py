@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from andromede_core.documents.messages import Reason
 from controlplane.audit.services import record_of_organization
 from controlplane.identity.actor import Actor
 from controlplane.identity.errors import DutiesMixed
@@ -11,7 +12,6 @@ from controlplane.identity.roles import INCLUDES, OFFICER, includes
 from controlplane.identity.services import membership_set
 from controlplane.kernel import clock
 from controlplane.kernel.names import as_uuid
-from controlplane.kernel.reasons import Reason
 from controlplane.signin.errors import OpenIdRefused
 from controlplane.signin.models import GivenMembership, Identity, NamedOrganization
 from controlplane.signin.openid.providers import Grant

@@ -16,6 +16,7 @@ from django.core.validators import validate_email
 from django.db import transaction
 from httpx import URL
 
+from andromede_core.documents.messages import Reason
 from controlplane.audit.services import record
 from controlplane.identity.actor import Actor
 from controlplane.identity.credentials import actor_for, need_active
@@ -25,7 +26,6 @@ from controlplane.identity.models import User
 from controlplane.identity.services import user_create
 from controlplane.kernel import clock
 from controlplane.kernel.db import by_id
-from controlplane.kernel.reasons import Reason
 from controlplane.signin import resets, secret, sessions
 from controlplane.signin.errors import (
     AddressTaken,

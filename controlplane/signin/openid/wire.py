@@ -17,8 +17,8 @@ from urllib.parse import quote
 import httpx
 from django.conf import settings
 
+from andromede_core.documents.messages import Reason
 from controlplane.kernel import outbound
-from controlplane.kernel.reasons import Reason
 from controlplane.signin.errors import OpenIdRefused, ProviderUnavailable
 from controlplane.signin.openid.providers import Provider
 

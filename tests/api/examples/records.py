@@ -4,9 +4,9 @@ from datetime import timedelta
 
 from django.conf import settings
 
+from andromede_core.evidence import witness
+from andromede_core.evidence.checkpoints import parse_request
 from controlplane.audit import evidence, exports, log_key
-from controlplane.audit.core import witness
-from controlplane.audit.core.checkpoints import parse_request
 from controlplane.audit.witnesses import witness_add
 from controlplane.kernel import clock
 from tests.api.examples.story import Story

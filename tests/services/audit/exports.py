@@ -12,11 +12,11 @@ from functools import cache
 from pathlib import Path
 from unittest.mock import patch
 
+from andromede_core.documents.signed import sign
+from andromede_core.evidence import archive, ed25519, export_format, verify
+from andromede_core.evidence.archive import Listed
+from andromede_core.evidence.export_format import Manifest
 from controlplane.audit import log_key
-from controlplane.audit.core import archive, ed25519, exported, verify
-from controlplane.audit.core.archive import Listed
-from controlplane.audit.core.exported import Manifest
-from controlplane.placement.core.signed import sign
 
 
 @dataclass
@@ -51,7 +51,7 @@ class Export:
 
     def pack(self) -> bytes:
         key, out = log_key.load(), io.BytesIO()
-        signed = sign(exported.KIND, self.manifest.payload(), key_id=str(key.public), key=key.private.sign)
+        signed = sign(export_format.KIND, self.manifest.payload(), key_id=str(key.public), key=key.private.sign)
         listed = [Listed(each.name, len(self.files[each.name]), each.sha256) for each in self.manifest.files]
         archive.write(out, signed.document() + b"\n", ((each, io.BytesIO(self.files[each.name])) for each in listed))
         return out.getvalue()
@@ -67,7 +67,7 @@ def opened(path: Path) -> Export:
     with tarfile.open(path) as tar:
         files = {member.name: tar.extractfile(member).read() for member in tar}  # type: ignore[union-attr]
     del files[archive.FORMAT_NAME]
-    manifest, _ = exported.read_manifest(files.pop(archive.MANIFEST_NAME))
+    manifest, _ = export_format.read_manifest(files.pop(archive.MANIFEST_NAME))
     return Export(path, manifest, files)
 
 

@@ -14,22 +14,23 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from andromede_core.documents.canonical import digest
+from andromede_core.documents.parsing import as_rfc3339
+from andromede_core.documents.signed import of_envelope, sign
+from andromede_core.facts import catalogue, statements
+from andromede_core.facts.world import World
+from andromede_core.permits import cosignature
+from andromede_core.permits.permit import Contents, Limits, Permit, expiry
+from andromede_core.permits.trust_documents import Charter, DenyList, Key, Keyset, Use
+from andromede_core.policy.document import as_document
+from andromede_core.policy.document import parse as parse_policy
+from andromede_core.policy.evaluation import evaluate, failures
+from andromede_core.policy.roles import ROLES_OF
 from controlplane.audit import evidence
 from controlplane.audit.models import EvidenceRecord
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.kernel.names import as_uuid
-from controlplane.placement.core import catalogue, cosignature, statements
-from controlplane.placement.core.canonical import digest
-from controlplane.placement.core.evaluate import evaluate, failures
-from controlplane.placement.core.facts import World
-from controlplane.placement.core.permit import Contents, Limits, Permit, expiry
-from controlplane.placement.core.policy_document import as_document
-from controlplane.placement.core.policy_document import parse as parse_policy
-from controlplane.placement.core.reading import as_rfc3339
-from controlplane.placement.core.roles import ROLES_OF
-from controlplane.placement.core.signed import of_envelope, sign
-from controlplane.placement.core.trust import Charter, DenyList, Key, Keyset, Use
 
 Document = dict[str, object]
 

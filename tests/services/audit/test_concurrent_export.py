@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from andromede_core.evidence import sequence_checks
 from controlplane.audit import evidence, export, log_key
-from controlplane.audit.core import numbers
 from controlplane.audit.models import EvidenceRecord
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
@@ -30,7 +30,7 @@ def test_decisions_while_policies_and_facts_change(
     shared_cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All are admitted, and so have held what they rest on: not even clocks need an allowance."""
-    monkeypatch.setattr(numbers, "CLOCKS_APART", timedelta(0))
+    monkeypatch.setattr(sequence_checks, "CLOCKS_APART", timedelta(0))
     log_key.create_log_key(shared_cloud.world.folder / "pki")
     import_sample()
     shared_cloud.world.publish_keys()

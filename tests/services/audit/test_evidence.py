@@ -13,9 +13,9 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 from pytest_django import Settings
 
+from andromede_core.evidence import checkpoints, ed25519, merkle, records, signed_notes
+from andromede_core.evidence.checkpoints import TreeHead
 from controlplane.audit import evidence, log_key, proofs
-from controlplane.audit.core import checkpoints, ed25519, merkle, notes, records
-from controlplane.audit.core.checkpoints import TreeHead
 from controlplane.audit.errors import LogKeyMissing, NotSequenced, RecordNotFound
 from controlplane.audit.models import Checkpoint, EvidenceRecord, MerkleNode
 from controlplane.kernel.ids import new_id
@@ -258,8 +258,8 @@ def test_a_checkpoint_is_a_signed_note_of_the_tree(write: Write) -> None:
     write(5)
     made = evidence.checkpoint()
     assert made is not None
-    note = notes.parse_note(made.note)
-    assert notes.verify_note(note, [log_key.load().public], ed25519.verify)
+    note = signed_notes.parse_note(made.note)
+    assert signed_notes.verify_note(note, [log_key.load().public], ed25519.verify)
     assert checkpoints.parse_head(note.text) == TreeHead("cloud.example/log", 5, root_of(leaves()))
     assert evidence.checkpoint() is None
     write(1)

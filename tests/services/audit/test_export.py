@@ -12,13 +12,13 @@ import pytest
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
+from andromede_core.evidence import export_format, records, witness
+from andromede_core.evidence.archive import BLOCK, Archive
+from andromede_core.evidence.checkpoints import TreeHead
+from andromede_core.evidence.export_format import EARLIER_RECORDS, OWN_RECORDS, PLATFORM_RECORDS, Span
+from andromede_core.evidence.verify import Pins, verify
+from andromede_core.evidence.witness import Witness
 from controlplane.audit import evidence, log_key
-from controlplane.audit.core import exported, records, witness
-from controlplane.audit.core.archive import BLOCK, Archive
-from controlplane.audit.core.checkpoints import TreeHead
-from controlplane.audit.core.exported import EARLIER_RECORDS, OWN_RECORDS, PLATFORM_RECORDS, Span
-from controlplane.audit.core.verify import Pins, verify
-from controlplane.audit.core.witness import Witness
 from controlplane.audit.errors import NotSequenced
 from controlplane.audit.models import EvidenceRecord
 from controlplane.audit.witnesses import cosign_accept, witness_add, witness_request
@@ -226,7 +226,7 @@ def test_after_a_new_key_of_the_log_only_what_it_signed_is_shown(
     log_key.create_log_key(settings.PKI_DIR)
     story.create()
     made = write()
-    assert len(made.lines(exported.CHECKPOINTS)) == 1
+    assert len(made.lines(export_format.CHECKPOINTS)) == 1
     assert verdict(made.path, "--log-key", str(log_key.load().public)).status == 0
 
 
@@ -248,7 +248,7 @@ def test_one_changed_byte_anywhere_is_found(organization: Organization, write: W
         *range(0, 4 * BLOCK, 97),
         *range(len(whole) - 1000, len(whole), 199),
     }
-    for name in (exported.CHECKPOINTS, PLATFORM_RECORDS, OWN_RECORDS):
+    for name in (export_format.CHECKPOINTS, PLATFORM_RECORDS, OWN_RECORDS):
         begin = whole.index(made.files[name])
         positions |= {begin - 1, begin - BLOCK, begin, begin + len(made.files[name]) - 1, begin + len(made.files[name])}
     for position in sorted(positions):
@@ -337,7 +337,7 @@ def test_a_record_that_is_blank_without_an_erasure_is_seen(
     number = positions(made, kind, name)[-1]
 
     def edit(lines: list[bytes]) -> list[bytes]:
-        lines[number] = replace(exported.read_line(lines[number]), salt=None, document=None).as_bytes()
+        lines[number] = replace(export_format.read_line(lines[number]), salt=None, document=None).as_bytes()
         return lines
 
     made.change(name, edit)
@@ -354,11 +354,11 @@ def test_an_erasure_from_after_the_time_comes_with_it(organization: Organization
     for record in (incident, fact):
         evidence.erase(record.pk, reason="law")
     made = write(end=end)
-    assert [of(line)["kind"] for line in made.lines(exported.LATER_RECORDS)] == ["erasure"]
+    assert [of(line)["kind"] for line in made.lines(export_format.LATER_RECORDS)] == ["erasure"]
     found = made.verdict()
     assert "2 of them erased" in found.out
     assert not any("blank" in fault for fault in found.faults)
-    made.change(exported.LATER_RECORDS, lambda lines: [])
+    made.change(export_format.LATER_RECORDS, lambda lines: [])
     assert any("it is blank" in fault for fault in faults_of(made))
 
 
@@ -382,14 +382,14 @@ def test_a_record_that_is_written_anew_is_not_believed(organization: Organizatio
     number = positions(made, "incident")[0]
 
     def edit(lines: list[bytes]) -> list[bytes]:
-        line = exported.read_line(lines[number])
+        line = export_format.read_line(lines[number])
         assert line.document is not None
         assert line.salt is not None
         document = line.document.replace(b"an unknown domain", b"nothing at all")
         entry = records.Entry(
             line.entry.stream, line.entry.seq, line.entry.prev, records.content_hash(line.salt, document)
         )
-        lines[number] = exported.Line(line.index, entry, line.salt, document, line.proof).as_bytes()
+        lines[number] = export_format.Line(line.index, entry, line.salt, document, line.proof).as_bytes()
         return lines
 
     made.change(OWN_RECORDS, edit)
@@ -401,8 +401,8 @@ def test_a_log_that_does_not_go_on_is_seen(organization: Organization, write: Wr
     made = write()
     key = log_key.load()
     head = TreeHead(key.public.name, 2, bytes(32))
-    earlier = exported.checkpoint_line(str(key.sign_note(str(head))), ())
-    made.change(exported.CHECKPOINTS, lambda lines: [earlier, *lines])
+    earlier = export_format.checkpoint_line(str(key.sign_note(str(head))), ())
+    made.change(export_format.CHECKPOINTS, lambda lines: [earlier, *lines])
     assert any("does not go on" in fault for fault in faults_of(made))
 
 

@@ -10,17 +10,17 @@ from uuid import UUID
 
 import pytest
 
+from andromede_core.documents.canonical import digest
+from andromede_core.documents.parsing import as_rfc3339
+from andromede_core.evidence.export_format import EARLIER_RECORDS
+from andromede_core.evidence.streams import OUT_OF_ORDER
+from andromede_core.permits.permit import LIFETIME, Contents
+from andromede_core.policy.exemption import Exemption, Terms
 from controlplane.audit import evidence
-from controlplane.audit.core.exported import EARLIER_RECORDS
-from controlplane.audit.core.streams import OUT_OF_ORDER
 from controlplane.audit.models import EvidenceRecord
 from controlplane.identity.models import Organization
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
-from controlplane.placement.core.canonical import digest
-from controlplane.placement.core.exemption import Exemption, Terms
-from controlplane.placement.core.permit import LIFETIME, Contents
-from controlplane.placement.core.reading import as_rfc3339
 from tests.services.audit.exports import Export, verdict
 from tests.services.audit.story import Document, Pen, Story, told
 

@@ -8,10 +8,10 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
 
+from andromede_core.evidence import ed25519, signed_notes, witness
+from andromede_core.evidence.checkpoints import parse_request, verify_cosignature
+from andromede_core.evidence.signed_notes import COSIGNATURE, ED25519
 from controlplane.audit import evidence, log_key, selectors
-from controlplane.audit.core import ed25519, notes, witness
-from controlplane.audit.core.checkpoints import parse_request, verify_cosignature
-from controlplane.audit.core.notes import COSIGNATURE, ED25519
 from controlplane.audit.errors import (
     CheckpointNotFound,
     CosignatureInvalid,
@@ -48,7 +48,7 @@ def output_of(*command: str) -> str:
 def test_the_way_of_a_cosignature(
     write: Write, auditor: witness.Witness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    log = notes.parse_key(output_of("witness_add", str(auditor.key)).strip())
+    log = signed_notes.parse_key(output_of("witness_add", str(auditor.key)).strip())
     for count in (3, 1, 4):
         made = signed(write, count)
         monkeypatch.setattr("sys.stdin", io.StringIO(output_of("witness_request", NAME)))
@@ -56,7 +56,7 @@ def test_the_way_of_a_cosignature(
         monkeypatch.setattr("sys.stdin", io.StringIO(capsys.readouterr().out))
         call_command("witness_cosign", str(made.tree_size))
         note = selectors.checkpoint_note(made)
-        assert notes.verify_note(note, [log], ed25519.verify) == [log]
+        assert signed_notes.verify_note(note, [log], ed25519.verify) == [log]
         assert verify_cosignature(note.text, note.signatures[1], auditor.key, ed25519.verify)
     assert Cosignature.objects.count() == 3
 

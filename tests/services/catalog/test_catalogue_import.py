@@ -10,6 +10,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
 
+from andromede_core.facts import catalogue as core
 from controlplane.catalog import epochs
 from controlplane.catalog.errors import CatalogueInvalid, FactRefused
 from controlplane.catalog.exports import catalogue_export
@@ -20,7 +21,6 @@ from controlplane.catalog.selectors import facts_of, world
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.errors import RoleNeeded
 from controlplane.kernel import clock
-from controlplane.placement.core import catalogue as core
 from tests.facts import FIXTURES, import_sample, officer, sample_catalogue, state_of
 
 pytestmark = pytest.mark.django_db

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from django.conf import settings
 
+from andromede_core.facts.attributes import ABOUT
+from andromede_core.facts.statements import FIELDS
 from controlplane.catalog.models import Fact
-from controlplane.placement.core.attributes import ABOUT
-from controlplane.placement.core.statements import FIELDS
 from tests.facts import import_sample
 
 PAGE = settings.BASE_DIR / "docs" / "reference" / "catalogue.md"

@@ -10,10 +10,10 @@ import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
 
+from andromede_core.documents.signed import read
 from controlplane.catalog import epochs, keys
 from controlplane.catalog.models import Fact, OfficerKey
 from controlplane.identity.models import User
-from controlplane.placement.core.signed import read
 from tests.facts import FIXTURES, sample_catalogue
 from tests.world import make_zone
 

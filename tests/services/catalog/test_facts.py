@@ -11,6 +11,11 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from django.db import IntegrityError, connection, transaction
 
+from andromede_core.documents.canonical import dumps, loads
+from andromede_core.documents.signed import Signed
+from andromede_core.documents.signed import sign as sign_document
+from andromede_core.facts.statements import Statement
+from andromede_core.facts.world import Horizon, at
 from controlplane.audit.models import AuditRecord, EvidenceRecord
 from controlplane.catalog import epochs, keys, selectors
 from controlplane.catalog.errors import (
@@ -33,11 +38,6 @@ from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.errors import RoleNeeded
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
-from controlplane.placement.core.canonical import dumps, loads
-from controlplane.placement.core.facts import Horizon, at
-from controlplane.placement.core.signed import Signed
-from controlplane.placement.core.signed import sign as sign_document
-from controlplane.placement.core.statements import Statement
 from tests.facts import ADA, LONG_AGO, officer, private_key, state, state_of, statement
 from tests.world import make_zone
 

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from andromede_core.facts.statements import Statement
 from controlplane.catalog.timelines import FOR_EVER, Period, completed, first_overlap, overlap, period, uncovered
-from controlplane.placement.core.statements import Statement
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 DAYS = [EPOCH + timedelta(days=n) for n in range(12)]

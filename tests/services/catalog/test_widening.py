@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from andromede_core.facts.statements import Statement
 from controlplane.audit.models import EvidenceRecord
 from controlplane.catalog import keys
 from controlplane.catalog.errors import (
@@ -22,7 +23,6 @@ from controlplane.catalog.timelines import completed
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.models import User
 from controlplane.kernel import clock
-from controlplane.placement.core.statements import Statement
 from tests.facts import import_sample, private_key, sample_catalogue, statement
 
 pytestmark = pytest.mark.django_db

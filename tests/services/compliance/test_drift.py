@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
+from andromede_core.documents.parsing import as_rfc3339
 from controlplane.audit.models import AuditRecord, EvidenceRecord
 from controlplane.audit.residency import history
 from controlplane.catalog import selectors as catalog
@@ -25,7 +26,6 @@ from controlplane.kernel.ids import new_id
 from controlplane.nodes import keys
 from controlplane.nodes.keys import SigningKey
 from controlplane.placement import services as placement
-from controlplane.placement.core.reading import as_rfc3339
 from controlplane.placement.decisions import Ask
 from controlplane.placement.errors import InsufficientCapacity, PolicyUnsatisfiable
 from controlplane.placement.exemptions import NewExemption, exemption_request

@@ -10,14 +10,14 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from agents.protocol import agent_pb2 as pb
+from andromede_core.documents import signed
+from andromede_core.permits.trust_documents import MAX_VERSION, Approver, DenyList, Key
 from controlplane.audit.models import EvidenceRecord
 from controlplane.catalog import epochs, officer_keys
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
 from controlplane.nodes import agent_client, keys, keysets, trust
 from controlplane.nodes.models import TrustDocument
-from controlplane.placement.core import signed
-from controlplane.placement.core.trust import MAX_VERSION, Approver, DenyList, Key
 from controlplane.placement.models import Permit
 from controlplane.signer import floors
 from tests.approvers import person

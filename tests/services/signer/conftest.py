@@ -6,10 +6,10 @@ from uuid import UUID
 
 import pytest
 
+from andromede_core.documents import signed
+from andromede_core.permits import permit as core
 from controlplane.operations.models import Operation
 from controlplane.placement import permits
-from controlplane.placement.core import permit as core
-from controlplane.placement.core import signed
 from controlplane.placement.models import Permit
 from controlplane.signer import permits as signer
 from tests.workflows.helpers import ask_instance

@@ -5,15 +5,15 @@ from datetime import timedelta
 import pytest
 
 from agents.protocol import agent_pb2 as pb
+from andromede_core.documents import signed
+from andromede_core.documents.canonical import loads
+from andromede_core.permits import trust_documents as core
 from controlplane.audit.models import EvidenceRecord
 from controlplane.catalog import epochs
 from controlplane.catalog.models import Fact
 from controlplane.kernel import clock
 from controlplane.nodes import agent_client, trust
 from controlplane.nodes.models import TrustDocument
-from controlplane.placement.core import signed
-from controlplane.placement.core import trust as core
-from controlplane.placement.core.canonical import loads
 from controlplane.signer import believed, floors
 from tests.facts import import_sample, officer, state_of
 from tests.world import Cloud, make_zone

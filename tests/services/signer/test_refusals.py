@@ -3,10 +3,10 @@
 import pytest
 from django.utils import translation
 
+from andromede_core.documents.messages import Reason
 from controlplane.events.models import Event
 from controlplane.kernel import wording
 from controlplane.kernel.errors import CloudError
-from controlplane.kernel.reasons import Reason
 from controlplane.nodes import trust
 from controlplane.signer.errors import NodeNotCleared, PermitOutdated
 from tests.services.signer.conftest import Waiting

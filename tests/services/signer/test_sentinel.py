@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from andromede_core.documents import signed
+from andromede_core.permits.permit import KIND
 from controlplane.audit.models import EvidenceRecord
 from controlplane.catalog import epochs
-from controlplane.placement.core import signed
-from controlplane.placement.core.permit import KIND
 from controlplane.placement.models import Binding, Permit
 from controlplane.signer import floors, sentinel
 from controlplane.signer import permits as signer

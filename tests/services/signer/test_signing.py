@@ -8,6 +8,8 @@ import pytest
 from django.db import connection
 from pytest_django import Settings
 
+from andromede_core.documents import signed
+from andromede_core.permits.permit import KIND, LIFETIME
 from controlplane.audit.models import EvidenceRecord
 from controlplane.catalog import keys as catalog_keys
 from controlplane.catalog.models import Fact
@@ -23,8 +25,6 @@ from controlplane.nodes.management import signing
 from controlplane.nodes.models import Node
 from controlplane.operations.models import Operation
 from controlplane.placement import admissibility
-from controlplane.placement.core import signed
-from controlplane.placement.core.permit import KIND, LIFETIME
 from controlplane.placement.errors import PolicyUnsatisfiable
 from controlplane.placement.exemptions import NewExemption, as_core, exemption_request
 from controlplane.placement.models import Allocation, Binding, Decision, Permit, PolicyDocument

@@ -2,7 +2,7 @@
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from controlplane.audit.core.notes import ED25519, Key, Note, sign_note
+from andromede_core.evidence.signed_notes import ED25519, Key, Note, sign_note
 
 
 class Signer:

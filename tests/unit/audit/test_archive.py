@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlplane.audit.core import archive
-from controlplane.audit.core.archive import Archive, Listed, NotAnExport
+from andromede_core.evidence import archive
+from andromede_core.evidence.archive import Archive, Listed, NotAnExport
 
 MANIFEST = b'{"manifest":true}\n'
 contents = st.lists(st.binary(max_size=1300), max_size=4)

@@ -5,7 +5,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlplane.audit.core.ed25519 import ORDER, PRIME, verify
+from andromede_core.evidence.ed25519 import ORDER, PRIME, verify
 
 # RFC 8032 §7.1, tests 1 to 3: public key, message, signature.
 VECTORS = [

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlplane.audit.core import merkle
+from andromede_core.evidence import merkle
 from tests.unit.audit.trees import Tree, leaves
 
 # The entries with which Certificate Transparency's implementations test themselves, and the root after each.

@@ -2,9 +2,9 @@
 
 import pytest
 
-from controlplane.audit.core import checkpoints, ed25519, notes
-from controlplane.audit.core.checkpoints import TreeHead, WitnessRequest
-from controlplane.audit.core.notes import COSIGNATURE, Key, NoteError
+from andromede_core.evidence import checkpoints, ed25519, signed_notes
+from andromede_core.evidence.checkpoints import TreeHead, WitnessRequest
+from andromede_core.evidence.signed_notes import COSIGNATURE, Key, NoteError
 from tests.unit.audit.keys import Signer
 
 LOG = Signer("example.com/log")
@@ -28,7 +28,7 @@ PUBLISHED = "".join(
 
 
 def test_the_published_checkpoint_is_read_and_written_alike() -> None:
-    note = notes.parse_note(PUBLISHED)
+    note = signed_notes.parse_note(PUBLISHED)
     head = checkpoints.parse_head(note.text)
     assert (head.origin, head.size) == ("example.com/behind-the-sofa", 20852163)
     assert str(head) == note.text
@@ -40,28 +40,28 @@ def test_the_published_checkpoint_is_read_and_written_alike() -> None:
 def test_the_key_of_the_go_sum_database() -> None:
     """Known to every Go tool-chain, which takes its id from the same rule."""
     text = "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8"
-    key = notes.parse_key(text)
+    key = signed_notes.parse_key(text)
     assert key.id.hex() == "033de0ae"
     assert str(key) == text
 
 
 def test_a_note_is_verified_by_its_key_alone() -> None:
     note = LOG.note("hello\n")
-    assert notes.verify_note(note, [LOG.key], ed25519.verify) == [LOG.key]
-    assert notes.verify_note(note, [WITNESS.key, LOG.key], ed25519.verify) == [LOG.key]
+    assert signed_notes.verify_note(note, [LOG.key], ed25519.verify) == [LOG.key]
+    assert signed_notes.verify_note(note, [WITNESS.key, LOG.key], ed25519.verify) == [LOG.key]
     with pytest.raises(NoteError, match="no known key"):
-        notes.verify_note(note, [Signer("example.com/log").key], ed25519.verify)
+        signed_notes.verify_note(note, [Signer("example.com/log").key], ed25519.verify)
 
 
 def test_a_note_with_a_wrong_signature_of_a_known_key_is_refused_whole() -> None:
-    forged = notes.Note("hallo\n", LOG.note("hello\n").signatures)
+    forged = signed_notes.Note("hallo\n", LOG.note("hello\n").signatures)
     with pytest.raises(NoteError, match="is wrong"):
-        notes.verify_note(forged, [LOG.key], ed25519.verify)
+        signed_notes.verify_note(forged, [LOG.key], ed25519.verify)
 
 
 def test_the_text_may_have_empty_lines() -> None:
     note = LOG.note("one\n\ntwo\n")
-    assert notes.parse_note(str(note)) == note
+    assert signed_notes.parse_note(str(note)) == note
 
 
 LINE = str(LOG.note("hello\n").signatures[0])
@@ -88,14 +88,14 @@ LINE = str(LOG.note("hello\n").signatures[0])
 )
 def test_what_is_no_note(text: str) -> None:
     with pytest.raises(NoteError):
-        notes.parse_note(text)
+        signed_notes.parse_note(text)
 
 
 def test_base64_has_one_form() -> None:
-    assert notes.decode("AAE=") == b"\0\1"
+    assert signed_notes.decode("AAE=") == b"\0\1"
     for other in ("AAF=", "AAE", "AA E=", "AAE=\n", "é"):
         with pytest.raises(NoteError):
-            notes.decode(other)
+            signed_notes.decode(other)
 
 
 @pytest.mark.parametrize(
@@ -103,33 +103,33 @@ def test_base64_has_one_form() -> None:
     [
         "",
         "name",
-        f"name+00000000+{notes.encode(bytes([1]) + bytes(32))}",
-        f"na me+{Key('na me', bytes(32)).id.hex()}+{notes.encode(bytes([1]) + bytes(32))}",
-        f"name+{Key('name', bytes(31)).id.hex()}+{notes.encode(bytes([1]) + bytes(31))}",
-        f"name+{Key('name', bytes(32), 2).id.hex()}+{notes.encode(bytes([2]) + bytes(32))}",
+        f"name+00000000+{signed_notes.encode(bytes([1]) + bytes(32))}",
+        f"na me+{Key('na me', bytes(32)).id.hex()}+{signed_notes.encode(bytes([1]) + bytes(32))}",
+        f"name+{Key('name', bytes(31)).id.hex()}+{signed_notes.encode(bytes([1]) + bytes(31))}",
+        f"name+{Key('name', bytes(32), 2).id.hex()}+{signed_notes.encode(bytes([2]) + bytes(32))}",
     ],
 )
 def test_what_is_no_key(text: str) -> None:
     with pytest.raises(NoteError):
-        notes.parse_key(text)
+        signed_notes.parse_key(text)
 
 
 @pytest.mark.parametrize("key", [LOG.key, WITNESS.key])
 def test_a_key_is_read_as_it_is_written(key: Key) -> None:
-    assert notes.parse_key(str(key)) == key
+    assert signed_notes.parse_key(str(key)) == key
 
 
 @pytest.mark.parametrize(
     "text",
     [
         "origin\n7\n",
-        "origin\n07\n" + notes.encode(bytes(32)) + "\n",
-        "origin\n-7\n" + notes.encode(bytes(32)) + "\n",
-        "origin\n\u0667\n" + notes.encode(bytes(32)) + "\n",
-        "origin\n7\n" + notes.encode(bytes(31)) + "\n",
-        "\n7\n" + notes.encode(bytes(32)) + "\n",
-        "origin\n7\n" + notes.encode(bytes(32)),
-        "origin\n7\n" + notes.encode(bytes(32)) + "\n\n",
+        "origin\n07\n" + signed_notes.encode(bytes(32)) + "\n",
+        "origin\n-7\n" + signed_notes.encode(bytes(32)) + "\n",
+        "origin\n\u0667\n" + signed_notes.encode(bytes(32)) + "\n",
+        "origin\n7\n" + signed_notes.encode(bytes(31)) + "\n",
+        "\n7\n" + signed_notes.encode(bytes(32)) + "\n",
+        "origin\n7\n" + signed_notes.encode(bytes(32)),
+        "origin\n7\n" + signed_notes.encode(bytes(32)) + "\n\n",
     ],
 )
 def test_what_is_no_checkpoint(text: str) -> None:
@@ -143,9 +143,11 @@ def test_further_lines_of_a_checkpoint_are_let_pass() -> None:
 
 def test_a_cosignature_says_when_and_covers_text_and_time() -> None:
     line = str(checkpoints.cosign(str(HEAD), WITNESS.key, timestamp=1_700_000_000, sign=WITNESS.sign))
-    signature = notes.parse_signature(line)
+    signature = signed_notes.parse_signature(line)
     assert checkpoints.verify_cosignature(str(HEAD), signature, WITNESS.key, ed25519.verify) == 1_700_000_000
-    later = notes.Signature(signature.name, signature.key_id, (1_700_000_001).to_bytes(8, "big") + signature.blob[8:])
+    later = signed_notes.Signature(
+        signature.name, signature.key_id, (1_700_000_001).to_bytes(8, "big") + signature.blob[8:]
+    )
     other = Signer("witness.example/w2", COSIGNATURE)
     log_key = Key(WITNESS.key.name, WITNESS.key.public)
     for text, wrong, key in (

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlplane.audit.core.p256 import FIELD, GROUP, verify
+from andromede_core.evidence.p256 import FIELD, GROUP, verify
 
 KEYS = [ec.derive_private_key(number, ec.SECP256R1()) for number in (1, 2, 3, GROUP - 1, 2**200 + 7)]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from controlplane.audit.core import checkpoints, ed25519, merkle, notes, witness
-from controlplane.audit.core.checkpoints import TreeHead, WitnessRequest
-from controlplane.audit.core.notes import Key
+from andromede_core.evidence import checkpoints, ed25519, merkle, signed_notes, witness
+from andromede_core.evidence.checkpoints import TreeHead, WitnessRequest
+from andromede_core.evidence.signed_notes import Key
 from tests.unit.audit.keys import Signer
 from tests.unit.audit.trees import Tree, leaves
 
@@ -29,7 +29,7 @@ class Desk:
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
         self.folder, self.monkeypatch, self.capsys = folder, monkeypatch, capsys
         assert self.run("init", str(folder), "auditor.example/w") == 0
-        self.key = notes.parse_key(self.out.strip())
+        self.key = signed_notes.parse_key(self.out.strip())
 
     def run(self, *arguments: str, stdin: str = "") -> int:
         self.monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
@@ -54,7 +54,7 @@ def test_it_signs_a_log_that_grows(desk: Desk) -> None:
     for old, new in ((0, 1), (1, 5), (5, 5), (5, 8), (8, 40)):
         assert desk.cosign(request(old, new)) == 0, desk.err
         text = str(TreeHead(LOG.key.name, new, TREE.root(new)))
-        signature = notes.parse_signature(desk.out.removesuffix("\n"))
+        signature = signed_notes.parse_signature(desk.out.removesuffix("\n"))
         assert checkpoints.verify_cosignature(text, signature, desk.key, ed25519.verify) > 0
         assert desk.seen.size == new
 
@@ -107,5 +107,5 @@ def test_its_key_is_made_once_and_for_its_owner_alone(desk: Desk, tmp_path: Path
 
 def test_it_needs_no_django() -> None:
     """It runs on somebody else's machine."""
-    code = "import controlplane.audit.core.witness, sys; sys.exit('django' in sys.modules)"
+    code = "import andromede_core.evidence.witness, sys; sys.exit('django' in sys.modules)"
     assert os.spawnl(os.P_WAIT, sys.executable, sys.executable, "-c", code) == 0

@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from controlplane.audit.core.worlds import Worlds
-from controlplane.placement.core.reading import Malformed
-from controlplane.placement.core.signed import Signed
-from controlplane.placement.core.statements import Statement
+from andromede_core.documents.parsing import Malformed
+from andromede_core.documents.signed import Signed
+from andromede_core.evidence.fact_history import Worlds
+from andromede_core.facts.statements import Statement
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 

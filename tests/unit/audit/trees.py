@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from controlplane.audit.core import merkle
-from controlplane.audit.core.merkle import Range, Subtree
+from andromede_core.evidence import merkle
+from andromede_core.evidence.merkle import Range, Subtree
 
 
 class Tree:

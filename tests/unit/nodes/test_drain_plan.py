@@ -5,10 +5,10 @@ from uuid import UUID, uuid5
 from hypothesis import given
 from hypothesis import strategies as st
 
+from andromede_core.placement.decision import Decision
+from andromede_core.placement.fleet import Fleet, NodeRow
+from andromede_core.placement.request import Group, Request, Resources
 from controlplane.compute.drain_plan import Guest, Places, Plan, Question, Situation, plan
-from controlplane.placement.core.decision import Decision
-from controlplane.placement.core.fleet import Fleet, NodeRow
-from controlplane.placement.core.request import Group, Request, Resources
 from tests.unit.placement.examples import ROOMY, VIRGINIA, amounts, ask, assessed, fleet, node, row_lists
 
 SPACE = UUID(int=7)

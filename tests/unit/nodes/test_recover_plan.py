@@ -2,10 +2,10 @@
 
 from hypothesis import given
 
+from andromede_core.placement.fleet import Fleet, NodeRow
+from andromede_core.placement.request import Group, Resources
 from controlplane.compute.drain_plan import Guest, Places, Plan, Question, Situation
 from controlplane.compute.recover_plan import recover
-from controlplane.placement.core.fleet import Fleet, NodeRow
-from controlplane.placement.core.request import Group, Resources
 from tests.unit.nodes.test_drain_plan import HERE, OBSTACLE, REFUSED, SPACE, actions, guest, guest_lists, told
 from tests.unit.placement.examples import VIRGINIA, ask, assessed, fleet, node, row_lists
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from controlplane.placement.core.assess import Assessment, assess
-from controlplane.placement.core.facts import Fact, World, Zone
-from controlplane.placement.core.fleet import Fleet, NodeRow
-from controlplane.placement.core.policy import Atom, Level, Policy
-from controlplane.placement.core.request import Group, Request, Resources
+from andromede_core.facts.world import Fact, World, Zone
+from andromede_core.placement.fleet import Fleet, NodeRow
+from andromede_core.placement.request import Group, Request, Resources
+from andromede_core.policy.assessment import Assessment, assess
+from andromede_core.policy.clauses import Atom, Level, Policy
 
 PARIS, RHINE, VIRGINIA = "fr-idf-1", "de-rhein-1", "us-va-1"
 ZONE_IDS = (PARIS, RHINE, VIRGINIA)

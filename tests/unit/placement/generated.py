@@ -10,10 +10,10 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from controlplane.placement.core.attributes import ASKABLE, CERTIFICATIONS, PARTIES, PARTY_ROLES
-from controlplane.placement.core.facts import ASSERTIONS, Fact, Subject, Timeline, World, Zone
-from controlplane.placement.core.policy import LEVELS, ROLES, Atom, Certified, Policy
-from controlplane.placement.core.reading import as_rfc3339
+from andromede_core.documents.parsing import as_rfc3339
+from andromede_core.facts.attributes import ASKABLE, CERTIFICATIONS, PARTIES, PARTY_ROLES
+from andromede_core.facts.world import ASSERTIONS, Fact, Subject, Timeline, World, Zone
+from andromede_core.policy.clauses import LEVELS, ROLES, Atom, Certified, Policy
 from tests.unit.placement.sample import NOW
 
 DAY = timedelta(days=1)

@@ -9,20 +9,12 @@ from typing import Any
 
 import pytest
 
-from controlplane.placement.core.canonical import digest
-from controlplane.placement.core.exemption import Approval, Exemption, Terms
-from controlplane.placement.core.facts import Fact, World, Zone
-from controlplane.placement.core.permit import (
-    LIFETIME,
-    Contents,
-    Limits,
-    Permit,
-    Refused,
-    Trust,
-    check,
-)
-from controlplane.placement.core.signed import Signed, message, sign
-from controlplane.placement.core.trust import OFFICER_DUTY, Approver, Charter, DenyList, Floor, Key, Keyset
+from andromede_core.documents.canonical import digest
+from andromede_core.documents.signed import Signed, message, sign
+from andromede_core.facts.world import Fact, World, Zone
+from andromede_core.permits.permit import LIFETIME, Contents, Limits, Permit, Refused, Trust, check
+from andromede_core.permits.trust_documents import OFFICER_DUTY, Approver, Charter, DenyList, Floor, Key, Keyset
+from andromede_core.policy.exemption import Approval, Exemption, Terms
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 EVER, LATER = datetime(2026, 1, 1, tzinfo=UTC), datetime(2028, 1, 1, tzinfo=UTC)

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from controlplane.placement.core.catalogue import parse as parse_catalogue
-from controlplane.placement.core.evaluate import AtomResult, Copy, Evaluation, evaluate
-from controlplane.placement.core.facts import World
-from controlplane.placement.core.policy import Policy
-from controlplane.placement.core.policy_document import parse
+from andromede_core.facts.catalogue import parse as parse_catalogue
+from andromede_core.facts.world import World
+from andromede_core.policy.clauses import Policy
+from andromede_core.policy.document import parse
+from andromede_core.policy.evaluation import AtomResult, Copy, Evaluation, evaluate
 
 ROOT = Path(__file__).resolve().parents[3]
 CATALOGUE_FILE = ROOT / "controlplane" / "catalog" / "fixtures" / "catalogue.json"

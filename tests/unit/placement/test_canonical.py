@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlplane.placement.core.canonical import digest, dumps, loads
-from controlplane.placement.core.reading import as_rfc3339, decoded, instant
+from andromede_core.documents.canonical import digest, dumps, loads
+from andromede_core.documents.parsing import as_rfc3339, decoded, instant
 
 # RFC 8785, 3.2.3 and appendix B; numbers without an exponent only
 WRITTEN: list[tuple[Any, str]] = [

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from controlplane.placement.core.certificates import PROGRESS, version
-from controlplane.placement.core.evaluate import AtomResult, Evaluation, evaluate
-from controlplane.placement.core.facts import Fact, World, Zone
-from controlplane.placement.core.policy import ROLES
+from andromede_core.facts.certificates import PROGRESS, version
+from andromede_core.facts.world import Fact, World, Zone
+from andromede_core.policy.clauses import ROLES
+from andromede_core.policy.evaluation import AtomResult, Evaluation, evaluate
 from tests.unit.placement.sample import NOW, only, policy
 
 DAY = timedelta(days=1)

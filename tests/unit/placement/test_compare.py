@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from controlplane.placement.core.attributes import PARTY_ROLES
-from controlplane.placement.core.compare import Change, Sets, change, implies, rank, unsatisfiable, without_effect
-from controlplane.placement.core.facts import Fact, World
-from controlplane.placement.core.policy import AtomRef, Level, Policy
-from controlplane.placement.core.policy_document import parse
+from andromede_core.facts.attributes import PARTY_ROLES
+from andromede_core.facts.world import Fact, World
+from andromede_core.policy.clauses import AtomRef, Level, Policy
+from andromede_core.policy.document import parse
+from andromede_core.policy.order import Change, Sets, change, implies, rank, unsatisfiable, without_effect
 from tests.unit.placement.sample import EU, HEALTH, NOW, OWNERSHIP, STATE, policy, world
 
 SETS = Sets.of(world(), NOW)

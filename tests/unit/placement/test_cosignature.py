@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from controlplane.placement.core.cosignature import KIND, demanded, payload
-from controlplane.placement.core.permit import Trust
-from controlplane.placement.core.signed import Signed, sign
-from controlplane.placement.core.trust import DenyList, Key, Keyset
+from andromede_core.documents.signed import Signed, sign
+from andromede_core.permits.cosignature import KIND, demanded, payload
+from andromede_core.permits.permit import Trust
+from andromede_core.permits.trust_documents import DenyList, Key, Keyset
 from tests.unit.placement.permits_made import KEYSET, LATER, NOW, PERMIT, SECOND, TRUST, checked, key, mac, refusal
 from tests.unit.placement.permits_made import signed as permit_signed
 

@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from controlplane.placement.core.capacity import fits, fits_by_zone, largest
-from controlplane.placement.core.decide import decide
-from controlplane.placement.core.decision import Decision, as_document
-from controlplane.placement.core.explain import tenant
-from controlplane.placement.core.facts import Fact, Zone
-from controlplane.placement.core.fleet import Fleet, NodeRow
-from controlplane.placement.core.policy import Atom, Certified, Policy
-from controlplane.placement.core.request import Group, Request, Resources, Share
+from andromede_core.facts.world import Fact, Zone
+from andromede_core.placement.capacity import fits, fits_by_zone, largest
+from andromede_core.placement.decide import decide
+from andromede_core.placement.decision import Decision, as_document
+from andromede_core.placement.explanation import tenant
+from andromede_core.placement.fleet import Fleet, NodeRow
+from andromede_core.placement.request import Group, Request, Resources, Share
+from andromede_core.policy.clauses import Atom, Certified, Policy
 from tests.unit.placement.examples import (
     OPEN_ZONES,
     PARIS,

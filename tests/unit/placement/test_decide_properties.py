@@ -11,15 +11,15 @@ from typing import Any
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from controlplane.placement.core.capacity import fits, largest
-from controlplane.placement.core.decide import admits, decide
-from controlplane.placement.core.decision import KEPT_NODES, Decision, Relaxation, as_document
-from controlplane.placement.core.explain import operator, tenant, tenant_view
-from controlplane.placement.core.facts import Zone
-from controlplane.placement.core.fleet import Fleet, NodeRow
-from controlplane.placement.core.policy import Policy
-from controlplane.placement.core.rank import TOLERANCE
-from controlplane.placement.core.request import Request, Resources
+from andromede_core.facts.world import Zone
+from andromede_core.placement.capacity import fits, largest
+from andromede_core.placement.decide import admits, decide
+from andromede_core.placement.decision import KEPT_NODES, Decision, Relaxation, as_document
+from andromede_core.placement.explanation import operator, tenant, tenant_view
+from andromede_core.placement.fleet import Fleet, NodeRow
+from andromede_core.placement.ranking import TOLERANCE
+from andromede_core.placement.request import Request, Resources
+from andromede_core.policy.clauses import Policy
 from tests.unit.placement.examples import (
     OPEN_ZONES,
     ask,

@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
-from controlplane.placement.core.catalogue import parse as parse_catalogue
-from controlplane.placement.core.evaluate import (
+from andromede_core.facts.catalogue import parse as parse_catalogue
+from andromede_core.facts.world import Fact, Horizon, Subject, Timeline, World, Zone, at, shifted
+from andromede_core.policy.clauses import ROLES, AtomRef, Certified, Policy
+from andromede_core.policy.document import parse
+from andromede_core.policy.evaluation import (
     EARTH_RADIUS_KM,
     AtomResult,
     Copy,
@@ -17,9 +20,6 @@ from controlplane.placement.core.evaluate import (
     sets_used,
     waive,
 )
-from controlplane.placement.core.facts import Fact, Horizon, Subject, Timeline, World, Zone, at, shifted
-from controlplane.placement.core.policy import ROLES, AtomRef, Certified, Policy
-from controlplane.placement.core.policy_document import parse
 from tests.unit.placement.sample import NOW, against, ask, catalogue, copied, entry, only, policy, within, world
 
 DAY = timedelta(days=1)

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from controlplane.placement.core import evaluation_request
-from controlplane.placement.core.evaluation_request import answer, parse
-from controlplane.placement.core.policy import LEVELS, ROLES
-from controlplane.placement.core.reading import Malformed
-from controlplane.placement.core.roles import OPERATIONS, TAKING_NOTHING
+from andromede_core.documents.parsing import Malformed
+from andromede_core.policy import evaluation_request
+from andromede_core.policy.clauses import LEVELS, ROLES
+from andromede_core.policy.evaluation_request import answer, parse
+from andromede_core.policy.roles import OPERATIONS, TAKING_NOTHING
 from tests.unit.placement.sample import (
     CATALOGUE_FILE,
     EU,
@@ -34,10 +34,10 @@ import runpy, sys
 sys.path.insert(0, {str(ROOT)!r})
 sys.argv[0] = "evaluate"
 try:
-    runpy.run_module("controlplane.placement.core", run_name="__main__")
+    runpy.run_module("andromede_core", run_name="__main__")
 finally:
     roots = {{name.partition(".")[0] for name in sys.modules}}
-    foreign = roots - set(sys.stdlib_module_names) - {{"__main__", "controlplane"}}
+    foreign = roots - set(sys.stdlib_module_names) - {{"__main__", "andromede_core"}}
     if foreign or "numpy" in roots or "django" in roots:
         sys.stderr.write(f"not of the standard library: {{sorted(foreign)}}\\n")
 """
@@ -308,7 +308,7 @@ def test_names_of_any_language_are_written_as_utf_8(tmp_path: Path) -> None:
     entry(body["catalogue"], "zones", "fr-idf-2")["location"]["urban_area"] = "Évry-Courcouronnes 東京"
     for environment in ({}, {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}):
         done = subprocess.run(
-            [sys.executable, "-S", "-m", "controlplane.placement.core", "evaluate", "-"],
+            [sys.executable, "-S", "-m", "andromede_core", "evaluate", "-"],
             input=json.dumps(body).encode(),
             capture_output=True,
             env=environment,
@@ -419,7 +419,7 @@ def test_a_request_without_end_is_not_read_to_its_end() -> None:
 def test_an_answer_that_cannot_be_written_is_told_in_one_line(redirection: str, reason: str, tmp_path: Path) -> None:
     body = request(layer(*STATE, *[EU[0] | {"id": "x" * 60 + str(n)} for n in range(50)]))  # more than a pipe holds
     (tmp_path / "ask.json").write_text(json.dumps(body))
-    command = f"{{ {sys.executable} -S -m controlplane.placement.core evaluate $ASK; echo $? >&2; }} {redirection}"
+    command = f"{{ {sys.executable} -S -m andromede_core evaluate $ASK; echo $? >&2; }} {redirection}"
     environment = {"ASK": str(tmp_path / "ask.json"), "PATH": "/usr/bin:/bin"}
     done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, env=environment, cwd=ROOT)
     line, status = done.stderr.decode().splitlines()

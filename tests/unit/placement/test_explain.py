@@ -5,18 +5,18 @@ from typing import Any
 
 import pytest
 
-from controlplane.placement.core.certificates import PROGRESS
-from controlplane.placement.core.decide import decide
-from controlplane.placement.core.decision import as_document
-from controlplane.placement.core.evaluate import TESTS, UNSUPPORTED
-from controlplane.placement.core.explain import operator, tenant, tenant_view
-from controlplane.placement.core.facts import World
-from controlplane.placement.core.filters import FILTERS
-from controlplane.placement.core.fleet import Fleet
-from controlplane.placement.core.policy import Policy, Role
-from controlplane.placement.core.policy_document import parse
-from controlplane.placement.core.request import Request, Resources
-from controlplane.placement.core.sentences import REMEDIES, SENTENCES, remedy, say
+from andromede_core.facts.certificates import PROGRESS
+from andromede_core.facts.world import World
+from andromede_core.placement.decide import decide
+from andromede_core.placement.decision import as_document
+from andromede_core.placement.explanation import operator, tenant, tenant_view
+from andromede_core.placement.filters import FILTERS
+from andromede_core.placement.fleet import Fleet
+from andromede_core.placement.request import Request, Resources
+from andromede_core.placement.texts import REMEDIES, SENTENCES, remedy, say
+from andromede_core.policy.clauses import Policy, Role
+from andromede_core.policy.document import parse
+from andromede_core.policy.evaluation import TESTS, UNSUPPORTED
 from tests.unit.placement.examples import (
     OPEN_WORLD,
     PARIS,

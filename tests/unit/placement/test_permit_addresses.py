@@ -2,8 +2,8 @@
 
 import pytest
 
-from controlplane.placement.core.permit import parse
-from controlplane.placement.core.reading import Malformed
+from andromede_core.documents.parsing import Malformed
+from andromede_core.permits.permit import parse
 from tests.unit.placement.permits_made import PERMIT
 
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from controlplane.placement.core.canonical import digest
-from controlplane.placement.core.exemption import Terms
-from controlplane.placement.core.facts import Fact, World, Zone
-from controlplane.placement.core.permit import (
+from andromede_core.documents.canonical import digest
+from andromede_core.documents.parsing import Malformed
+from andromede_core.documents.signed import Signed, message, read, sign
+from andromede_core.facts.world import Fact, World, Zone
+from andromede_core.permits.permit import (
     CLOCK_STEP,
     CONTENTS,
     EARLY,
@@ -25,9 +26,8 @@ from controlplane.placement.core.permit import (
     listed,
     parse,
 )
-from controlplane.placement.core.reading import Malformed
-from controlplane.placement.core.signed import Signed, message, read, sign
-from controlplane.placement.core.trust import Approver, Charter, DenyList, Keyset
+from andromede_core.permits.trust_documents import Approver, Charter, DenyList, Keyset
+from andromede_core.policy.exemption import Terms
 from tests.unit.placement.permits_made import (
     ABROAD,
     CHARTER,

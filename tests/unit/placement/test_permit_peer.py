@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from controlplane.placement.core.permit import Peer, Refused, parse, with_peer
-from controlplane.placement.core.policy import ROLES
-from controlplane.placement.core.reading import Malformed
-from controlplane.placement.core.roles import ROLES_OF, TAKING_NOTHING
+from andromede_core.documents.parsing import Malformed
+from andromede_core.permits.permit import Peer, Refused, parse, with_peer
+from andromede_core.policy.clauses import ROLES
+from andromede_core.policy.roles import ROLES_OF, TAKING_NOTHING
 from tests.unit.placement.permits_made import PERMIT, TRUST, checked, code, signed, with_policies
 
 OTHER = Peer("node-2", "ab" * 32)

@@ -4,13 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from controlplane.placement.core.permit import (
-    LIFETIME,
-    Contents,
-    Trust,
-)
-from controlplane.placement.core.signed import Signed
-from controlplane.placement.core.trust import DenyList, Keyset
+from andromede_core.documents.signed import Signed
+from andromede_core.permits.permit import LIFETIME, Contents, Trust
+from andromede_core.permits.trust_documents import DenyList, Keyset
 from tests.unit.placement.permits_made import (
     CHARTER,
     NOW,

@@ -7,17 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlplane.placement.core.attributes import ASKABLE
-from controlplane.placement.core.canonical import dumps, loads
-from controlplane.placement.core.policy import MAX_ATOMS_EFFECTIVE, Atom, Certified, Policy, PolicyError, effective
-from controlplane.placement.core.policy_document import (
-    MAX_ATOMS_PER_LAYER,
-    MAX_VALUES,
-    VALUES,
-    as_document,
-    parse,
-)
-from controlplane.placement.core.territories import TERRITORY_CODES
+from andromede_core.documents.canonical import dumps, loads
+from andromede_core.facts.attributes import ASKABLE
+from andromede_core.facts.territories import TERRITORY_CODES
+from andromede_core.policy.clauses import MAX_ATOMS_EFFECTIVE, Atom, Certified, Policy, PolicyError, effective
+from andromede_core.policy.document import MAX_ATOMS_PER_LAYER, MAX_VALUES, VALUES, as_document, parse
 from tests.unit.placement.generated import policies
 from tests.unit.placement.sample import EU, HEALTH, OWNERSHIP, STATE, secnumcloud
 

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from controlplane.placement.core.attributes import PARTY_ROLES
-from controlplane.placement.core.evaluate import TESTS
-from controlplane.placement.core.evaluation_request import answer, parse
-from controlplane.placement.core.policy import LEVELS, ROLES
-from controlplane.placement.core.policy_document import VALUES
-from controlplane.placement.core.policy_document import parse as parse_policy
-from controlplane.placement.core.roles import OPERATIONS, ROLES_OF, TAKING_NOTHING
-from controlplane.placement.core.sentences import REMEDIES, SENTENCES
+from andromede_core.facts.attributes import PARTY_ROLES
+from andromede_core.placement.texts import REMEDIES, SENTENCES
+from andromede_core.policy.clauses import LEVELS, ROLES
+from andromede_core.policy.document import VALUES
+from andromede_core.policy.document import parse as parse_policy
+from andromede_core.policy.evaluation import TESTS
+from andromede_core.policy.evaluation_request import answer, parse
+from andromede_core.policy.roles import OPERATIONS, ROLES_OF, TAKING_NOTHING
 from tests.unit.placement.sample import ROOT, ask, policy, world
 
 OFFICERS = ROOT / "docs" / "explanation" / "policies.md"

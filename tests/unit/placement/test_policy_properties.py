@@ -8,11 +8,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlplane.placement.core.attributes import ASKABLE
-from controlplane.placement.core.compare import Sets, change, implies, refines, unsatisfiable, without_effect
-from controlplane.placement.core.evaluate import Copy, Evaluation, evaluate
-from controlplane.placement.core.facts import Fact, World, Zone
-from controlplane.placement.core.policy import ROLES, Atom, AtomRef, Policy, effective
+from andromede_core.facts.attributes import ASKABLE
+from andromede_core.facts.world import Fact, World, Zone
+from andromede_core.policy.clauses import ROLES, Atom, AtomRef, Policy, effective
+from andromede_core.policy.evaluation import Copy, Evaluation, evaluate
+from andromede_core.policy.order import Sets, change, implies, refines, unsatisfiable, without_effect
 from tests.unit.placement.generated import (
     DAY,
     IS_SET,

@@ -6,9 +6,9 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controlplane.placement.core.evaluate import Copy, evaluate
-from controlplane.placement.core.facts import World
-from controlplane.placement.core.policy import Atom, Policy
+from andromede_core.facts.world import World
+from andromede_core.policy.clauses import Atom, Policy
+from andromede_core.policy.evaluation import Copy, evaluate
 from controlplane.placement.reduction import merged, reduced
 from tests.unit.placement.generated import Asked, policies, questions, worlds
 

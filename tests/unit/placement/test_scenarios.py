@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from controlplane.placement.core.evaluate import evaluate, failures
-from controlplane.placement.core.facts import World
+from andromede_core.facts.world import World
+from andromede_core.policy.evaluation import evaluate, failures
 from tests.unit.placement.sample import (
     EU,
     FAR_BACKUP,

@@ -4,9 +4,9 @@ import base64
 
 import pytest
 
-from controlplane.placement.core import signed
-from controlplane.placement.core.canonical import dumps
-from controlplane.placement.core.signed import BadDocument
+from andromede_core.documents import signed
+from andromede_core.documents.canonical import dumps
+from andromede_core.documents.signed import BadDocument
 
 CANONICAL = base64.b64encode(b"\x01").decode()
 

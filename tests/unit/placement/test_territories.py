@@ -1,7 +1,7 @@
 """The territories are those of ISO 3166-1."""
 
-from controlplane.placement.core.attributes import MEANT, PARTY, ZONE
-from controlplane.placement.core.territories import TERRITORY_CODES
+from andromede_core.facts.attributes import MEANT, PARTY, ZONE
+from andromede_core.facts.territories import TERRITORY_CODES
 
 
 def test_there_are_as_many_as_the_standard_has() -> None:

@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from agents.node import pki
 from agents.node.errors import AdapterError
 from agents.node.trust.keys import NodeKey, checker
-from controlplane.placement.core import signed
-from controlplane.placement.core.signed import BadDocument
+from andromede_core.documents import signed
+from andromede_core.documents.signed import BadDocument
 
 KIND = "passage"
 MAX_LINE_BYTES = 16 * 1024

@@ -4,13 +4,13 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from andromede_core.documents.parsing import instant
 from controlplane.audit import export
 from controlplane.audit.services import record_of_organization
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.management.base import OperatorCommand
 from controlplane.identity.management.lookups import organization_named
 from controlplane.kernel import clock
-from controlplane.placement.core.reading import instant
 
 
 class Command(OperatorCommand):

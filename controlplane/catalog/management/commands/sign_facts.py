@@ -4,11 +4,11 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from andromede_core.documents.parsing import Malformed
 from controlplane.catalog import signing
 from controlplane.catalog.management.officers import add_key_arguments, officer_of
 from controlplane.identity.management.base import OperatorCommand, read_bytes
 from controlplane.kernel import clock
-from controlplane.placement.core.reading import Malformed
 
 
 class Command(OperatorCommand):

@@ -3,11 +3,11 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from andromede_core.documents.parsing import Malformed
 from controlplane.catalog import signing
 from controlplane.catalog.facts import facts_state
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.management.base import OperatorCommand, read_bytes
-from controlplane.placement.core.reading import Malformed
 
 
 class Command(OperatorCommand):

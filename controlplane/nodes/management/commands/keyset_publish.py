@@ -5,13 +5,13 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from andromede_core.permits.trust_documents import DUTIES, OFFICER_DUTY, Approver
 from controlplane.catalog.models import OfficerKey
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.management.base import OperatorCommand
 from controlplane.identity.management.lookups import organization_named
 from controlplane.nodes import keys, keysets
 from controlplane.nodes.management import signing
-from controlplane.placement.core.trust import DUTIES, OFFICER_DUTY, Approver
 
 
 def _approver(text: str) -> tuple[str, Approver]:

@@ -3,12 +3,12 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from andromede_core.permits.trust_documents import DenyList
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.management.base import OperatorCommand
 from controlplane.nodes import keys, trust
 from controlplane.nodes.management import signing
 from controlplane.nodes.selectors import node_get
-from controlplane.placement.core.trust import DenyList
 
 
 class Command(OperatorCommand):

@@ -3,10 +3,10 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from andromede_core.documents.parsing import Malformed
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.management.base import OperatorCommand, read_json
 from controlplane.placement.classifications import classifications_import
-from controlplane.placement.core.reading import Malformed
 
 SHIPPED = Path(__file__).resolve().parents[2] / "fixtures" / "classifications.json"
 

@@ -1,0 +1,1 @@
+"""JSON documents: canonical form, parsing, signatures, and messages in two languages."""

@@ -1,0 +1,78 @@
+"""What was believed of zones and parties in each epoch, from the records of facts. Standard library only."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from andromede_core.documents.messages import Reason
+from andromede_core.documents.parsing import as_choice, as_count, as_list, as_text, refuse
+from andromede_core.documents.signed import Signed, of_envelope
+from andromede_core.evidence.export_format import MAX
+from andromede_core.facts.statements import Statement, parse, world
+from andromede_core.facts.world import World
+
+Epoch = int
+
+
+@dataclass
+class Held:
+    """`until`: the first epoch in which it held no more, or None."""
+
+    statement: Statement
+    since: Epoch
+    until: Epoch | None = None
+
+    def holds_in(self, epoch: Epoch) -> bool:
+        return self.since <= epoch and (self.until is None or epoch < self.until)
+
+
+class Worlds:
+    """Facts come in the order of their stream, in which epochs only grow."""
+
+    def __init__(self) -> None:
+        self.newest: Epoch = 0
+        self._facts: dict[str, Held] = {}
+        self._made: dict[Epoch, World] = {}
+
+    def take(self, body: Mapping[str, object], signed: Signed | None) -> None:
+        """From the document of a fact record; `signed` is what it states, None for a withdrawal.
+
+        Raises:
+            Malformed: it cannot be meant, or it changes a past that others have already relied on.
+        """
+        as_choice(body.get("event"), "event", among=("stated", "withdrawn"))
+        epoch = as_count(body.get("epoch"), "epoch", minimum=self.newest, maximum=MAX)
+        fact = as_text(body.get("fact"), "fact")
+        if signed is None:
+            self._end(fact, epoch)
+        else:
+            for other in as_list(body.get("supersedes", []), "supersedes"):
+                self._end(as_text(other, "supersedes"), epoch)
+            if fact in self._facts:
+                refuse("fact", Reason("was stated before under this id"))
+            self._facts[fact] = Held(parse(signed.payload), epoch)
+        self.newest = epoch
+
+    def _end(self, fact: str, epoch: Epoch) -> None:
+        """Several that are stated together may supersede one: what still holds of it, and what is new."""
+        held = self._facts.get(fact)
+        if held is None or held.until not in (None, epoch):
+            refuse("fact", Reason("{fact} did not hold any more, or never did", fact=fact))
+        held.until = epoch
+
+    def of(self, epoch: Epoch) -> World:
+        """Epochs also begin when keys or charters change; facts go on in them."""
+        if epoch not in self._made:
+            statements = [held.statement for held in self._facts.values() if held.holds_in(epoch)]
+            zones = {each.subject_id for each in statements if each.subject_kind == "zone"}
+            # Whether a zone was open is no fact and changes no clause. One world is kept: epochs come in runs.
+            self._made = {epoch: world(statements, {zone: "open" for zone in sorted(zones)})}
+        return self._made[epoch]
+
+
+def signed_of(body: Mapping[str, object]) -> Signed:
+    """The signed document inside a record.
+
+    Raises:
+        ValueError: there is none.
+    """
+    return of_envelope(body.get("signed"))

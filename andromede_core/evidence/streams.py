@@ -1,0 +1,143 @@
+"""Nothing is missing: each record follows the one before it, the streams go on after the time in question, and what is
+blank was erased. Standard library only."""
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from andromede_core.documents.parsing import as_count, as_list, as_text
+from andromede_core.evidence import export_format
+from andromede_core.evidence.export_format import MAX, Envelope, Line, Manifest, Span
+from andromede_core.evidence.records import PLATFORM
+
+# A record has its moment from its transaction, and its place when that is committed: among those before it may be some
+# that were begun later. No transaction takes this long.
+OUT_OF_ORDER = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A line that is what the log has at its place. `envelope` is None when the record was erased."""
+
+    place: str
+    line: Line
+    envelope: Envelope | None
+
+
+@dataclass
+class Streams:
+    """The records of an export, file by file. `fault` is told the place and the problem."""
+
+    manifest: Manifest
+    fault: Callable[[str, str], None]
+    platform: Sequence[Read]
+    earlier: Sequence[Read]
+    own: Sequence[Read]
+    later: Sequence[Read]
+
+    def check(self) -> None:
+        organization, span = self.manifest.organization, self.manifest.own
+        self._check_chain(export_format.PLATFORM_RECORDS, self.platform, stream=PLATFORM, span=self.manifest.platform)
+        self._check_chain(export_format.OWN_RECORDS, self.own, stream=organization, span=span)
+        self._check_beside(self.earlier, after=0, before=max(span.first - 1, 1), word="before")
+        self._check_beside(self.later, after=span.last + 1, before=span.total + 1, word="after")
+        self._check_window()
+        self._check_went_on(export_format.PLATFORM_RECORDS, self.platform)
+        self._check_went_on(export_format.OWN_RECORDS, [*self.own, *self.later])
+        self._check_moments(self.platform)
+        self._check_moments([*self.earlier, *self.own, *self.later])
+        self._check_blanks()
+
+    def _check_chain(self, name: str, reads: Sequence[Read], *, stream: str, span: Span) -> None:
+        """All from the record before `span.first` to the one after `span.last`, where there are such."""
+        expected = max(span.first - 1, 1)
+        before: Line | None = None
+        for read in reads:
+            line = read.line
+            if line.entry.stream != stream:
+                self.fault(read.place, f"it is of the stream {line.entry.stream}")
+                continue
+            if line.entry.seq != expected:
+                self.fault(read.place, f"record {expected} of the stream should stand here, not {line.entry.seq}")
+            elif before is not None and (line.entry.prev != before.entry.leaf or line.index <= before.index):
+                self.fault(read.place, "it does not follow the record before it")
+            elif line.entry.seq == 1 and line.entry.prev:
+                self.fault(read.place, "it is the first of its stream, and names one before it")
+            before, expected = line, line.entry.seq + 1
+        if expected != min(span.last + 1, span.total) + 1:
+            self.fault(name, f"records from number {expected} on are missing, or there are too many")
+
+    def _check_beside(self, reads: Sequence[Read], *, after: int, before: int, word: str) -> None:
+        """Some of the organization's records with numbers between these, in order."""
+        seen = after
+        for read in reads:
+            entry = read.line.entry
+            if entry.stream != self.manifest.organization or not seen < entry.seq < before:
+                self.fault(read.place, f"it does not belong to what came {word}")
+            seen = entry.seq
+
+    def _check_window(self) -> None:
+        """The records at both ends and their neighbours show that none was left out there."""
+        start, end, span = self.manifest.start, self.manifest.end, self.manifest.own
+        by_seq = {read.line.entry.seq: (read, read.envelope.at) for read in self.own if read.envelope is not None}
+        for seq, is_early in ((span.first - 1, True), (span.first, False)):
+            read, at = by_seq.get(seq, (None, start))
+            if read is not None and seq <= span.last + is_early and (at < start) != is_early:
+                self.fault(read.place, "the export does not begin where it says")
+        for seq, is_late in ((span.last, False), (span.last + 1, True)):
+            read, at = by_seq.get(seq, (None, end))
+            if read is not None and seq >= span.first and (at >= end) != is_late:
+                self.fault(read.place, "the export does not end where it says")
+
+    def _check_went_on(self, name: str, reads: Sequence[Read]) -> None:
+        """Otherwise the newest records could have been cut off, and with them the checkpoints that cover them."""
+        if not any(read.envelope.at >= self.manifest.end for read in reads if read.envelope is not None):
+            self.fault(name, "nothing shows that the log went on until the end: its last records may be missing")
+
+    def _check_moments(self, reads: Sequence[Read]) -> None:
+        newest: datetime | None = None
+        for read in reads:
+            if read.envelope is None:
+                continue
+            if newest is not None and read.envelope.at < newest - OUT_OF_ORDER:
+                self.fault(read.place, "it says that it is older than what stood in the log before it")
+            newest = max(newest or read.envelope.at, read.envelope.at)
+
+    # ── what was erased ───────────────────────────────────────────────────────────────────────────
+
+    def _check_blanks(self) -> None:
+        erased: dict[str, list[tuple[int, int]]] = {}
+        everything = [*self.platform, *self.earlier, *self.own, *self.later]
+        for read in everything:
+            if read.envelope is not None and read.envelope.kind == "erasure":
+                try:
+                    stream = as_text(read.envelope.body.get("stream"), "stream")
+                    erased.setdefault(stream, []).extend(_runs(read.envelope.body.get("records")))
+                except ValueError as exc:
+                    self.fault(read.place, f"the erasure is damaged: {exc}")
+        whole = {stream: _joined(runs) for stream, runs in erased.items()}
+        for read in everything:
+            entry = read.line.entry
+            if read.envelope is None and not _is_within(entry.seq, whole.get(entry.stream, [])):
+                self.fault(read.place, "it is blank, and no erasure names it")
+
+
+def _runs(value: object) -> Iterator[tuple[int, int]]:
+    for number, run in enumerate(as_list(value, "records")):
+        first, last = (as_count(each, f"records[{number}]", minimum=1, maximum=MAX) for each in as_list(run, "records"))
+        yield first, last
+
+
+def _joined(runs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """In order, none within another."""
+    joined: list[tuple[int, int]] = []
+    for first, last in sorted(runs):
+        if not joined or last > joined[-1][1]:
+            joined.append((first, last))
+    return joined
+
+
+def _is_within(number: int, runs: Sequence[tuple[int, int]]) -> bool:
+    place = bisect_right(runs, number, key=lambda run: run[0])
+    return place > 0 and number <= runs[place - 1][1]

@@ -1,0 +1,338 @@
+"""Verify an export of evidence, offline. Python 3.11 or later, without any other software.
+
+    python3 verify.py EXPORT.tar [--log-key KEY] [--root-key FILE]… [--witness KEY]… [--witnesses N] [--audit FILE]
+
+Without keys of your own, the ones that the export brings are used: then it is shown that the export is consistent, and
+not whose it is. Exit status 0: nothing against it · 1: something is, each fault on a line · 2: not an export.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from andromede_core.documents.messages import Reason
+from andromede_core.documents.parsing import as_rfc3339
+from andromede_core.documents.signed import BadDocument, Signed
+from andromede_core.evidence import ed25519, export_format, request_proofs
+from andromede_core.evidence.archive import MANIFEST_NAME, Archive, NotAnExport
+from andromede_core.evidence.authority import Authority
+from andromede_core.evidence.checkpoints import TreeHead, cosignatures, parse_head, verify_cosignature
+from andromede_core.evidence.export_format import Manifest
+from andromede_core.evidence.export_rules import Judge, Source
+from andromede_core.evidence.keys import Verify, verifier_of
+from andromede_core.evidence.merkle import is_consistent, is_included
+from andromede_core.evidence.records import SALT_BYTES, content_hash, stream_of
+from andromede_core.evidence.request_proofs import Batch
+from andromede_core.evidence.signed_notes import Key, NoteError, decode, parse_key, parse_note, verify_note
+from andromede_core.evidence.streams import Read, Streams
+
+FAULTS_SHOWN = 200
+BY_ITSELF = " (the export's own key: compare it with the one that you know)"
+
+
+@dataclass(frozen=True)
+class Pins:
+    """What the auditor knows from elsewhere."""
+
+    log: Key | None = None
+    roots: tuple[Verify, ...] = ()
+    witnesses: tuple[Key, ...] = ()
+    enough: int = 0  # witnesses that must have signed
+
+
+@dataclass
+class Findings:
+    faults: list[str] = field(default_factory=list)
+    facts: list[str] = field(default_factory=list)  # lines of the summary
+    erased: int = 0
+
+    def fault(self, place: str, problem: str) -> None:
+        self.faults.append(f"{place}: {problem}")
+
+
+def verify(archive: Archive, pins: Pins, audit: Iterable[bytes] | None = None) -> Findings:
+    """`audit`: the lines of an export of requests, which the archive's records must cover.
+
+    Raises:
+        NotAnExport: the file ends before its contents do.
+    """
+    findings = Findings()
+    try:
+        manifest, signed = export_format.read_manifest(archive.manifest)
+    except ValueError as exc:
+        findings.fault(MANIFEST_NAME, f"is damaged, so that nothing else can be judged: {exc}")
+        return findings
+    verification = _Verification(archive, manifest, signed, pins, findings)
+    verification.run()
+    if audit is not None:
+        verification.check_audit(audit)
+    return findings
+
+
+@dataclass
+class _Verification:
+    archive: Archive
+    manifest: Manifest
+    signed: Signed
+    pins: Pins
+    findings: Findings
+    witnessed: dict[str, list[tuple[int, datetime]]] = field(default_factory=dict)  # by name: sizes, and when
+    batches: dict[str, Batch] = field(default_factory=dict)  # of requests, by the record that has them
+
+    def run(self) -> None:
+        log = self.pins.log or self.manifest.log
+        try:
+            self.signed.check(export_format.KIND, lambda message, raw: ed25519.verify(log.public, raw, message))
+        except BadDocument as exc:
+            self.findings.fault(MANIFEST_NAME, f"{exc}, or it was changed")
+        self._check_files()
+        head = self._check_checkpoints(log)
+        platform = self._read(export_format.PLATFORM_RECORDS, head)
+        earlier = self._read(export_format.EARLIER_RECORDS, head)
+        own = self._read(export_format.OWN_RECORDS, head)
+        later = self._read(export_format.LATER_RECORDS, head)
+        Streams(self.manifest, self.findings.fault, platform, earlier=earlier, own=own, later=later).check()
+        judge = self._judge(platform, [*earlier, *own])
+        self.batches = judge.batches
+        self._check_witnesses(own)
+        self._summarize(log, judge)
+
+    def check_audit(self, lines: Iterable[bytes]) -> None:
+        """Each request as the log covers it; and of how many batches all requests are there."""
+        seen: dict[str, set[int]] = {}
+        young = 0
+        for number, raw in enumerate(lines, start=1):
+            try:
+                line = request_proofs.read_line(raw)
+                covered = line.covered
+                if covered is None:
+                    young += 1
+                    continue
+                problem = self._audit_problem(line, covered, seen)
+            except (ValueError, RecursionError) as exc:
+                problem = f"the line is damaged: {exc}"
+            if problem:
+                self.findings.fault(f"audit:{number}", problem)
+        whole = sum(len(places) == self.batches[record].count for record, places in seen.items())
+        held = sum(map(len, seen.values()))
+        say = self.findings.facts.append
+        say(f"audit: {held} requests as the log has them, {young} too young to be in it")
+        say(f"audit: all requests of {whole} of the {len(self.batches)} batches of this export of evidence")
+
+    def _audit_problem(
+        self, line: request_proofs.Line, covered: request_proofs.Covered, seen: dict[str, set[int]]
+    ) -> str:
+        batch = self.batches.get(covered.record)
+        if batch is None:
+            return f"the record {covered.record}, which covers it, is not in this export of evidence"
+        if not request_proofs.is_covered(line, covered, batch):
+            return "the log has not this request, or it was changed"
+        places = seen.setdefault(covered.record, set())
+        if covered.index in places:
+            return "the request stands here twice"
+        places.add(covered.index)
+        return ""
+
+    def _check_files(self) -> None:
+        self.archive.locate(self.manifest.files)
+        for oddity in self.archive.oddities:
+            self.findings.fault("the archive", f"{oddity} was changed")
+        listed = {each.name for each in self.manifest.files}
+        for name in (
+            export_format.CHECKPOINTS,
+            export_format.PLATFORM_RECORDS,
+            export_format.EARLIER_RECORDS,
+            export_format.OWN_RECORDS,
+            export_format.LATER_RECORDS,
+        ):
+            if name not in listed:
+                raise NotAnExport(f"the export has no {name}")
+        for name in sorted(listed):
+            if not self.archive.is_as_listed(name):
+                self.findings.fault(name, "is not the file that the manifest lists")
+
+    # ── the log ───────────────────────────────────────────────────────────────────────────────────
+
+    def _check_checkpoints(self, log: Key) -> TreeHead | None:
+        """The newest one. Each must be signed by the log and go on from the one before."""
+        head: TreeHead | None = None
+        for place, raw in self._lines(export_format.CHECKPOINTS):
+            try:
+                text, proof = export_format.read_checkpoint_line(raw)
+                note = parse_note(text)
+                verify_note(note, [log], ed25519.verify)
+                fresh = parse_head(note.text)
+                self._check_head(fresh, head, proof, log)
+                witnesses = self.pins.witnesses or self.manifest.witnesses
+                for key, signature in cosignatures(note, witnesses):
+                    moment = verify_cosignature(note.text, signature, key, ed25519.verify)
+                    signed = (fresh.size, datetime.fromtimestamp(moment, UTC))
+                    self.witnessed.setdefault(key.name, []).append(signed)
+            except (ValueError, OverflowError, OSError) as exc:
+                self.findings.fault(place, f"the checkpoint does not hold: {exc}")
+                continue
+            head = fresh
+        if head is None or head.size != self.manifest.size:
+            self.findings.fault(export_format.CHECKPOINTS, f"there is no checkpoint of size {self.manifest.size}")
+            return None
+        return head
+
+    def _check_head(self, fresh: TreeHead, before: TreeHead | None, proof: Sequence[bytes], log: Key) -> None:
+        if fresh.origin != log.name:
+            raise NoteError(Reason("it is of the log {origin}", origin=fresh.origin))
+        if before is not None and not is_consistent(
+            before.size, fresh.size, old_root=before.root, new_root=fresh.root, proof=proof
+        ):
+            raise NoteError(Reason("the log does not go on from the checkpoint of size {size}", size=before.size))
+
+    # ── records one by one ────────────────────────────────────────────────────────────────────────
+
+    def _lines(self, name: str) -> Iterator[tuple[str, bytes]]:
+        for number, raw in enumerate(self.archive.lines(name), start=1):
+            yield f"{name}:{number}", raw
+
+    def _read(self, name: str, head: TreeHead | None) -> list[Read]:
+        found = []
+        for place, raw in self._lines(name):
+            try:
+                line = export_format.read_line(raw)
+                envelope = None if line.document is None else export_format.read_envelope(line.document)
+            except (ValueError, RecursionError) as exc:
+                self.findings.fault(place, f"the record is damaged: {exc}")
+                continue
+            read = Read(place if envelope is None else f"{place} {envelope.kind} {envelope.id}", line, envelope)
+            self._check_record(read, head)
+            found.append(read)
+        return found
+
+    def _check_record(self, read: Read, head: TreeHead | None) -> None:
+        line, envelope = read.line, read.envelope
+        if line.document is not None and line.salt is not None and envelope is not None:
+            if len(line.salt) != SALT_BYTES or content_hash(line.salt, line.document) != line.entry.content:
+                self.findings.fault(read.place, "its content was changed: it has another hash in the log")
+            if stream_of(envelope.kind, envelope.owners["organization"]) != line.entry.stream:
+                self.findings.fault(read.place, "it stands in another stream than it belongs to")
+        elif line.document is None and line.salt is None:
+            self.findings.erased += 1
+        else:
+            self.findings.fault(read.place, "it has a document without a salt, or a salt without a document")
+        if head is not None and not is_included(
+            line.entry.leaf, index=line.index, size=head.size, proof=line.proof, root=head.root
+        ):
+            self.findings.fault(read.place, "it is not in the log at the place that it names")
+
+    # ── what they say ─────────────────────────────────────────────────────────────────────────────
+
+    def _judge(self, platform: Iterable[Read], own: Iterable[Read]) -> Judge:
+        judge = Judge(
+            fault=lambda source, problem: self.findings.fault(source.place, problem),
+            authority=Authority(list(self.pins.roots), is_pinned=bool(self.pins.roots)),
+            organization=self.manifest.organization,
+        )
+        judge.platform(_sources(platform))
+        judge.own(_sources(own))
+        return judge
+
+    def _summarize(self, log: Key, judge: Judge) -> None:
+        manifest, say = self.manifest, self.findings.facts.append
+        say(f"organization {manifest.name} ({manifest.organization})")
+        say(f"from {as_rfc3339(manifest.start)} to {as_rfc3339(manifest.end)}")
+        own, all_of_platform = manifest.own, manifest.platform.last
+        say(f"its records {own.first} to {own.last} of {own.total}, all {all_of_platform} of the platform")
+        say(f"{self.findings.erased} of them erased")
+        say("checked: " + (", ".join(f"{count} {kind}" for kind, count in sorted(judge.checked.items())) or "nothing"))
+        say(f"checkpoint of size {manifest.size}, signed by {log}" + ("" if self.pins.log else BY_ITSELF))
+        for name, signed in sorted(self.witnessed.items()):
+            size, moment = signed[-1]
+            say(
+                f"witness {name} signed size {size} at {as_rfc3339(moment)}"
+                + ("" if self.pins.witnesses else BY_ITSELF)
+            )
+        if not self.witnessed:
+            say("no witness has signed: that everybody is shown this log rests on the operator's word")
+        say(f"{len(judge.authority.roots)} root keys" + ("" if self.pins.roots else BY_ITSELF))
+
+    def _check_witnesses(self, own: Sequence[Read]) -> None:
+        """Enough of those that the auditor knows have seen all of the time's records, after its end."""
+        last = max((read.line.index for read in own if read.line.entry.seq <= self.manifest.own.last), default=-1)
+        have_seen = [
+            name
+            for name, signed in self.witnessed.items()
+            if any(size > last and moment >= self.manifest.end for size, moment in signed)
+        ]
+        if len(have_seen) < self.pins.enough:
+            problem = (
+                f"{len(have_seen)} witnesses have signed a tree with the last of the organization's records after "
+                f"{as_rfc3339(self.manifest.end)}; {self.pins.enough} were asked for"
+            )
+            self.findings.fault(export_format.CHECKPOINTS, problem)
+
+
+def _sources(reads: Iterable[Read]) -> list[Source]:
+    return [
+        Source(read.place, read.envelope, read.line.entry.stream, read.line.index)
+        for read in reads
+        if read.envelope is not None
+    ]
+
+
+# ── the command ─────────────────────────────────────────────────────────────────────────────────
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if len(set(options.witness)) < options.witnesses:
+        parser.error("--witnesses counts those that you know: give each one's key with --witness")
+    try:
+        with Path(options.export).open("rb") as file:
+            audit = Path(options.audit).read_bytes().splitlines() if options.audit else None
+            findings = verify(Archive(file), _pins(options), audit)
+    except (NotAnExport, NoteError, OSError) as exc:
+        sys.stderr.write(f"{options.export}: {exc}\n")
+        return 2
+    for line in findings.facts:
+        sys.stdout.write(f"{line}\n")
+    for fault in findings.faults[:FAULTS_SHOWN]:
+        sys.stdout.write(f"FAULT {fault}\n")
+    if findings.faults:
+        sys.stdout.write(f"{len(findings.faults)} faults: this is not what the log had, or not what had to follow.\n")
+        return 1
+    sys.stdout.write("Nothing speaks against this export.\n")
+    return 0
+
+
+def _pins(options: argparse.Namespace) -> Pins:
+    """Raises NoteError."""
+    return Pins(
+        log=parse_key(options.log_key) if options.log_key else None,
+        roots=tuple(map(_root_key, options.root_key)),
+        witnesses=tuple(map(parse_key, options.witness)),
+        enough=options.witnesses,
+    )
+
+
+def _root_key(name: str) -> Verify:
+    """From a file in PEM (RFC 7468). Raises OSError, NoteError."""
+    lines = Path(name).read_text().splitlines()
+    public = "".join(line for line in lines if not line.startswith("-----"))
+    decode(public)
+    return verifier_of(public)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="verify.py", description="Verify an export of evidence, offline.")
+    parser.add_argument("export", help="andromede-evidence-….tar")
+    parser.add_argument("--log-key", help="the log's key as you know it: NAME+ID+BASE64")
+    parser.add_argument("--root-key", action="append", default=[], help="a file with the root key as you know it (PEM)")
+    parser.add_argument("--witness", action="append", default=[], help="a witness that you trust: NAME+ID+BASE64")
+    parser.add_argument("--audit", help="an export of requests (JSON Lines), to be checked against this one")
+    parser.add_argument("--witnesses", type=int, default=0, help="how many witnesses must have signed")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

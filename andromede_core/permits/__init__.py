@@ -1,0 +1,1 @@
+"""Signed permits, and the trust documents by which a node checks them."""

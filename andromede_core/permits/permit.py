@@ -1,0 +1,381 @@
+"""A permit: why one node may do one operation on one resource, for some minutes. Standard library only.
+
+The format and the checks that need nothing but the permit and what the node trusts, in the order in which a node makes
+them. What a node has done before (jti, generations) it looks up itself, after these.
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from andromede_core.documents.canonical import digest
+from andromede_core.documents.parsing import (
+    Malformed,
+    as_choice,
+    as_count,
+    as_instant,
+    as_list,
+    as_object,
+    as_rfc3339,
+    as_text,
+)
+from andromede_core.documents.signed import BadDocument, Signed, Verify
+from andromede_core.facts.world import World
+from andromede_core.permits import cosignature as cosignatures
+from andromede_core.permits.cosignature import Demand, NotCosigned, demanded
+from andromede_core.permits.trust_documents import MAX_VERSION, Charter, DenyList, Floor, Key, Keyring, Keyset
+from andromede_core.policy import exemption as exemptions
+from andromede_core.policy.clauses import ROLES, PolicyError, Role
+from andromede_core.policy.document import parse as parse_policy
+from andromede_core.policy.evaluation import evaluate, waive
+from andromede_core.policy.exemption import Exemption, Occasion
+from andromede_core.policy.roles import ROLES_OF
+
+KIND = "permit"  # of the signed document
+LIFETIME = timedelta(seconds=300)
+EARLY = timedelta(seconds=60)  # how far a signer's clock may be ahead of a node's
+CLOCK_STEP = timedelta(seconds=2)  # how far back a node's clock may go unnoticed
+
+
+class Refused(Exception):
+    """`code` is from a closed list, documented in docs/reference/permits.md; `reason` is for an operator."""
+
+    def __init__(self, code: str, reason: str) -> None:
+        self.code, self.reason = code, reason
+        super().__init__(f"{code}: {reason}")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The most that the resource may take of the node."""
+
+    vcpus: int
+    memory_mib: int
+    disk_gib: int
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """All that the node may get or plug in under the permit: ids, digests of images, and where a network card is made
+    (see `address`)."""
+
+    volumes: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
+    nics: tuple[str, ...] = ()
+    attachments: tuple[str, ...] = ()
+    instances: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """The other node of a move, by the certificate that it shows."""
+
+    node: str
+    certificate_sha256: str
+
+    def payload(self) -> dict[str, object]:
+        return {name: getattr(self, name) for name in PEER}
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """`aud` is the node. `roles`: the reasons of holding data that were asked for. `epoch`: of the facts. `peer`: from
+    which node the resource may come, or to which it may go; a permit without one moves nothing."""
+
+    jti: str
+    op: str
+    resource: str
+    gen: int
+    aud: str
+    zone: str
+    roles: tuple[Role, ...]
+    organization: str
+    project: str
+    policy_digest: str
+    epoch: int
+    classifications: tuple[str, ...]
+    decision: str
+    nbf: datetime
+    exp: datetime
+    limits: Limits
+    contents: Contents
+    exemption: Exemption | None = None
+    peer: Peer | None = None
+
+    def payload(self) -> dict[str, object]:
+        return {
+            "v": 1,
+            "jti": self.jti,
+            "op": self.op,
+            "resource": self.resource,
+            "gen": self.gen,
+            "aud": self.aud,
+            "zone": self.zone,
+            "roles": list(self.roles),
+            "organization": self.organization,
+            "project": self.project,
+            "policy_digest": self.policy_digest,
+            "epoch": self.epoch,
+            "classifications": list(self.classifications),
+            "decision": self.decision,
+            "nbf": as_rfc3339(self.nbf),
+            "exp": as_rfc3339(self.exp),
+            "limits": {name: getattr(self.limits, name) for name in LIMITS},
+            **{name: list(getattr(self.contents, name)) for name in CONTENTS},
+            "exemption": self.exemption.payload() if self.exemption else None,
+            **({"peer": self.peer.payload()} if self.peer else {}),
+        }
+
+
+LIMITS = ("vcpus", "memory_mib", "disk_gib")
+CONTENTS = ("volumes", "images", "nics", "attachments", "instances", "addresses")
+PEER = ("node", "certificate_sha256")
+TEXTS = ("jti", "op", "resource", "aud", "zone", "organization", "project", "policy_digest", "decision")
+FIELDS = (
+    "v",
+    *TEXTS,
+    "gen",
+    "roles",
+    "epoch",
+    "classifications",
+    "nbf",
+    "exp",
+    "limits",
+    *CONTENTS[:-1],
+    "exemption",
+)
+# Permits of before do not say where a network card is: nodes make none under them, and auditors can read them. Only
+# those of a move have a peer.
+SINCE = (*CONTENTS[-1:], "peer")
+
+
+def address(port: str, *, network: str, mac: str, ip: str) -> str:
+    """Where a network card is, as a permit lists it."""
+    return f"{port} {network} {mac} {ip}"
+
+
+def expiry(now: datetime, *boundaries: datetime | None) -> datetime:
+    """When a permit made now ends: it cannot outlive anything that it rests on."""
+    return min((now + LIFETIME, *(boundary for boundary in boundaries if boundary is not None)))
+
+
+def parse(payload: object) -> Permit:
+    """
+    Raises:
+        Malformed: with the field; an unknown one is one fault.
+    """
+    body = as_object(payload, "permit", required=FIELDS, optional=SINCE)
+    as_count(body["v"], "permit.v", minimum=1, maximum=1)
+    limits = as_object(body["limits"], "permit.limits", required=LIMITS)
+    texts = {name: as_text(body[name], f"permit.{name}") for name in TEXTS}
+    return Permit(
+        **texts,
+        gen=as_count(body["gen"], "permit.gen", minimum=0, maximum=MAX_VERSION),
+        roles=_roles(body["roles"], "permit.roles"),
+        epoch=as_count(body["epoch"], "permit.epoch", minimum=0, maximum=MAX_VERSION),
+        classifications=_texts(body["classifications"], "permit.classifications"),
+        nbf=as_instant(body["nbf"], "permit.nbf"),
+        exp=as_instant(body["exp"], "permit.exp"),
+        limits=Limits(
+            *(as_count(limits[name], f"permit.limits.{name}", minimum=0, maximum=MAX_VERSION) for name in LIMITS)
+        ),
+        contents=Contents(*(_texts(body.get(name, []), f"permit.{name}") for name in CONTENTS)),
+        exemption=None if body["exemption"] is None else exemptions.parse(body["exemption"], "permit.exemption"),
+        peer=_peer(body["peer"], "permit.peer") if "peer" in body else None,
+    )
+
+
+def _peer(value: object, at: str) -> Peer:
+    body = as_object(value, at, required=PEER)
+    return Peer(*(as_text(body[name], f"{at}.{name}") for name in PEER))
+
+
+def _texts(value: object, at: str) -> tuple[str, ...]:
+    return tuple(as_text(item, f"{at}[{n}]") for n, item in enumerate(as_list(value, at)))
+
+
+def _roles(value: object, at: str) -> tuple[Role, ...]:
+    named = (as_choice(item, f"{at}[{n}]", among=ROLES) for n, item in enumerate(as_list(value, at)))
+    return tuple(ROLES[ROLES.index(name)] for name in named)
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What a node knows when it checks a permit. `high_water`: the latest time that it has ever known it to be;
+    `is_clock_kept`: something it trusts keeps its clock. `verifier` makes a check of one key's signatures."""
+
+    node: str
+    charter: Charter | None
+    keyset: Keyset
+    deny: DenyList
+    floor: Floor | None
+    world: World
+    now: datetime
+    high_water: datetime
+    is_clock_kept: bool
+    verifier: Callable[[Key], Verify]
+
+    @property
+    def keyring(self) -> Keyring:
+        return Keyring(self.keyset, self.deny.kids, self.verifier)
+
+
+def check(
+    signed: Signed,
+    trust: Trust,
+    *,
+    ops: Collection[str],
+    subject: tuple[str, str],
+    policies: object,
+    cosignature: Signed | None = None,
+) -> Permit:
+    """The permit, if it lets this node do one of these operations with the subject now.
+
+    `subject`: a name of CONTENTS and the id of what is to be made so. `policies`: the decoded list of policy documents
+    that came with the permit. `cosignature`: a sentinel's, where one is demanded.
+
+    Raises:
+        Refused: the first check that fails.
+    """
+    key = _key(signed, trust)
+    try:
+        signed.check(KIND, trust.verifier(key))
+        permit = parse(signed.payload)
+    except BadDocument as exc:
+        raise Refused(exc.code, exc.reason) from exc
+    except (Malformed, ValueError) as exc:
+        raise Refused("MALFORMED", str(exc)) from exc
+    _check_key_scope(key, permit)
+    _check_cosignature(permit, signed, cosignature, trust)
+    _check_clock(trust)
+    _check_place(permit, trust)
+    _check_purpose(permit, ops=ops, subject=subject)
+    _check_time(permit, key, trust)
+    _check_standing(permit, trust)
+    _check_exemption(permit, trust)
+    _check_policies(permit, policies, trust)
+    return permit
+
+
+def _key(signed: Signed, trust: Trust) -> Key:
+    key = trust.keyset.keys.get(signed.key_id)
+    if key is None or key.use != "permit":
+        raise Refused("UNKNOWN_KEY", f"key {signed.key_id} is not in the keyset for permits")
+    if signed.key_id in trust.deny.kids:
+        raise Refused("REVOKED_KEY", f"key {signed.key_id} was revoked")
+    return key
+
+
+def _check_key_scope(key: Key, permit: Permit) -> None:
+    if not key.covers(zone=permit.zone, classifications=permit.classifications):
+        raise Refused("OUT_OF_SCOPE", f"key {key.id} may not speak for {permit.zone} and these classifications")
+
+
+def _check_cosignature(permit: Permit, signed: Signed, cosignature: Signed | None, trust: Trust) -> None:
+    wanted = demanded(trust.keyset, zone=permit.zone, classifications=permit.classifications)
+    if not wanted:
+        return
+    try:
+        cosignatures.check(signed, cosignature, Demand(permit.zone, wanted, permit.nbf), trust.keyring)
+    except NotCosigned as exc:
+        raise Refused("NOT_COSIGNED", str(exc)) from exc
+
+
+def _check_clock(trust: Trust) -> None:
+    if not trust.is_clock_kept:
+        raise Refused("CLOCK_UNTRUSTED", "nothing keeps this node's clock")
+    if trust.now < trust.high_water - CLOCK_STEP:
+        raise Refused("CLOCK_UNTRUSTED", f"the clock went back: it was {as_rfc3339(trust.high_water)} already")
+
+
+def _check_place(permit: Permit, trust: Trust) -> None:
+    if permit.aud != trust.node:
+        raise Refused("WRONG_NODE", f"the permit is for node {permit.aud}")
+    charter = trust.charter
+    if charter is None or charter.node != trust.node:
+        raise Refused("NO_CHARTER", "this node has no charter")
+    if not charter.valid_from <= trust.now < charter.valid_to:
+        raise Refused("NO_CHARTER", "this node's charter does not hold at this time")
+    if permit.zone != charter.zone:
+        raise Refused("WRONG_ZONE", f"the permit is for zone {permit.zone}; this node is in {charter.zone}")
+    if not charter.covers(permit.classifications):
+        raise Refused("NOT_CLEARED", "this node's charter does not allow these classifications")
+
+
+def _check_purpose(permit: Permit, *, ops: Collection[str], subject: tuple[str, str]) -> None:
+    if permit.op not in ops:
+        raise Refused("WRONG_OPERATION", f"the permit is for {permit.op}")
+    kind, name = subject
+    if name not in getattr(permit.contents, kind):
+        raise Refused("WRONG_RESOURCE", f"the permit is for {permit.resource} and does not name {name}")
+
+
+def _check_time(permit: Permit, key: Key, trust: Trust) -> None:
+    if not key.not_before <= permit.nbf < key.not_after:
+        raise Refused("UNKNOWN_KEY", f"key {key.id} was not in use when the permit was made")
+    if trust.now < permit.nbf - EARLY:
+        raise Refused("NOT_YET_VALID", f"the permit begins at {as_rfc3339(permit.nbf)}")
+    if trust.now >= permit.exp or permit.exp - permit.nbf > LIFETIME:
+        raise Refused("EXPIRED", f"the permit ended at {as_rfc3339(permit.exp)}")
+
+
+def _check_standing(permit: Permit, trust: Trust) -> None:
+    if trust.floor is None or permit.epoch > trust.floor.epoch:
+        raise Refused("STALE_FACTS", "this node does not hold the facts that the permit rests on yet")
+    if permit.epoch < trust.floor.epoch:
+        raise Refused("REVOKED_BY_EPOCH", "the facts have changed since the permit was made")
+    deny = trust.deny
+    if permit.jti in deny.jtis or permit.resource in deny.resources or permit.aud in deny.nodes:
+        raise Refused("REVOKED", "the permit, its resource or this node was denied")
+
+
+def _check_exemption(permit: Permit, trust: Trust) -> None:
+    if (exemption := permit.exemption) is None:
+        return
+    occasion = Occasion(permit.resource, permit.op, permit.zone, permit.organization, permit.classifications)
+    try:
+        exemptions.check(exemption, occasion, now=trust.now, keyring=trust.keyring)
+    except exemptions.NotApproved as exc:
+        raise Refused(exc.code, exc.reason) from exc
+
+
+def _check_policies(permit: Permit, policies: object, trust: Trust) -> None:
+    """The node evaluates the policies itself, on the facts that it holds, and for all roles that the operation has: a
+    permit that names fewer escapes no clause. What gives this place nothing is asked none."""
+    if digest(policies) != permit.policy_digest:
+        raise Refused("POLICY_MISMATCH", "the policies are not those that the permit was made for")
+    try:
+        layers = [parse_policy(document) for document in as_list(policies, "policies")]
+        roles = {*permit.roles, *ROLES_OF.get(permit.op, ROLES)}
+        if not roles:
+            return
+        found = evaluate(layers, trust.world.zones.get(permit.zone), trust.world, now=trust.now, roles=roles)
+    except (PolicyError, Malformed) as exc:
+        raise Refused("MALFORMED", str(exc)) from exc
+    if permit.exemption is not None:
+        found = waive(found, layers, permit.exemption.terms.waived)
+    against = [each for each in found.results if each.result != "T"]
+    if against:
+        clauses = ", ".join(f"{each.ref.level}/{each.ref.atom} {each.code}" for each in against)
+        raise Refused("POLICY_REFUSES", f"zone {permit.zone} does not satisfy: {clauses}")
+
+
+def listed(permit: Permit, kind: str, names: Sequence[str]) -> None:
+    """
+    Raises:
+        Refused: one of them is not among the permit's `kind` (a name of CONTENTS).
+    """
+    for name in names:
+        if name not in getattr(permit.contents, kind):
+            raise Refused("NOT_LISTED", f"the permit does not list {name} among its {kind}")
+
+
+def with_peer(permit: Permit, peer: Peer) -> None:
+    """
+    Raises:
+        Refused: the permit is not for a move from or to this node, under this certificate.
+    """
+    if permit.peer != peer:
+        named = f"{permit.peer.node} with certificate {permit.peer.certificate_sha256}" if permit.peer else "no node"
+        raise Refused("WRONG_PEER", f"the permit names {named} as the other node, not {peer.node}")

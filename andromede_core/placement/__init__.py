@@ -1,0 +1,1 @@
+"""The placement decision: request, fleet, filters, ranking, decision and explanation."""

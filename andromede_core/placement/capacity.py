@@ -1,0 +1,74 @@
+"""How much of a request still fits: the answer to "can I start ten of these?" before anybody tries."""
+
+import numpy as np
+
+from andromede_core.placement.filters import CAPACITY, sift
+from andromede_core.placement.fleet import Counts, Fleet, Mask, Scores
+from andromede_core.placement.request import Request, Resources
+from andromede_core.policy.assessment import Assessment
+
+
+def fits(request: Request, fleet: Fleet, assessment: Assessment) -> int:
+    """How many more of this request would be admitted now, one after the other, as members of its groups.
+
+    Raises:
+        ValueError: the request asks for nothing, of which any number fits.
+    """
+    each = _per_node(request, fleet, assessment)
+    if any(group.is_hard and group.rule == "affinity" for group in request.groups):
+        return int(each.max(initial=0))
+    return int(each.sum())
+
+
+def fits_by_zone(request: Request, fleet: Fleet, assessment: Assessment) -> dict[str, int]:
+    """The same in each zone that has nodes, as if only that one were asked for; 0 where nothing may be. All zones take
+    one pass over the fleet.
+
+    Raises:
+        ValueError: the request asks for nothing, of which any number fits.
+    """
+    may = _may(request, fleet, assessment)
+    each = np.zeros(len(may), dtype=np.int64)
+    each[may] = _per_node(request, fleet, assessment)
+    zones = enumerate(fleet.legend.zones)
+    if any(group.is_hard and group.rule == "affinity" for group in request.groups):
+        return {zone: int(each[fleet.zone_index == index].max(initial=0)) for index, zone in zones}
+    sums = np.bincount(fleet.zone_index, weights=each, minlength=len(fleet.legend.zones))
+    return {zone: int(sums[index]) for index, zone in zones}
+
+
+def _per_node(request: Request, fleet: Fleet, assessment: Assessment) -> Counts:
+    """How many fit on each node that may take the request."""
+    copies, _ = _copies(request, fleet, assessment)
+    each = np.floor(copies).astype(np.int64)
+    if any(group.is_hard and group.rule == "anti-affinity" for group in request.groups):
+        each = np.minimum(each, 1)
+    return each
+
+
+def largest(request: Request, fleet: Fleet, assessment: Assessment) -> Resources | None:
+    """The room on the node where the request, keeping its shape, could grow most; None if there is none.
+
+    Raises:
+        ValueError: the request asks for nothing, so it has no shape.
+    """
+    copies, free = _copies(request, fleet, assessment)
+    if not copies.any():
+        return None
+    return Resources(*free[:, copies.argmax()].tolist())
+
+
+def _copies(request: Request, fleet: Fleet, assessment: Assessment) -> tuple[Scores, Counts]:
+    """Per node that may take the request: how many copies of it fit, as a fraction; and its free room."""
+    asked = np.array(request.resources, dtype=np.int64)
+    if not asked.any():
+        raise ValueError("A request for nothing fits any number of times.")
+    may = _may(request, fleet, assessment)
+    free = np.clip(fleet.free[:, may], 0, None)
+    return (free[asked > 0] / asked[asked > 0, np.newaxis]).min(axis=0), free
+
+
+def _may(request: Request, fleet: Fleet, assessment: Assessment) -> Mask:
+    """Which nodes may take the request, whether or not they have room."""
+    zones = tuple(assessment.verdict(zone) for zone in fleet.legend.zones)
+    return sift(request, fleet, zones).passing(but_for=CAPACITY)

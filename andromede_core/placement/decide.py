@@ -1,0 +1,117 @@
+"""The decision: filters, then ranking, then what there is to learn from the refusals."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from andromede_core.placement.decision import KEPT_NODES, Decision, Elimination, Nodes, Verdict, ZoneReport
+from andromede_core.placement.filters import ADMISSION, ADMITTED, FILTERS, ROOM, Sieve, Zones, sift
+from andromede_core.placement.fleet import Counts, Fleet, Positions
+from andromede_core.placement.ranking import best
+from andromede_core.placement.relaxations import nearest, relaxations
+from andromede_core.placement.request import Request
+from andromede_core.policy.assessment import Assessment, ZoneVerdict
+
+
+def decide(request: Request, fleet: Fleet, assessment: Assessment, *, seed: int) -> Decision:
+    """Which nodes may take the request, best first, and why the others may not. Same arguments, same answer.
+
+    `assessment` is what the request's policies say of the zones.
+    """
+    zones = _verdicts(fleet, assessment)
+    sieve = sift(request, fleet, zones)
+    among = np.flatnonzero(sieve.first_refusal == ADMITTED)
+    is_refused = not len(among)
+    counts = _counts(fleet, sieve)
+    return Decision(
+        verdict=_verdict(sieve, assessment, is_refused=is_refused),
+        request=request,
+        seed=seed,
+        admitted=len(among),
+        candidates=_names(fleet, best(request, fleet, among=among, seed=seed, count=KEPT_NODES)),
+        eliminated=tuple(_eliminated(fleet, zones, sieve, counts)),
+        zones=_zone_reports(zones, assessment, counts),
+        nearest=nearest(request, fleet, zones, sieve) if is_refused else (),
+        relaxations=relaxations(request, fleet, zones, sieve) if is_refused else (),
+        assessment=assessment,
+        nodes=Nodes(fleet, zones, sieve.first_refusal),
+    )
+
+
+def admits(request: Request, fleet: Fleet, assessment: Assessment) -> bool:
+    """Whether decide() would admit it: a third of the work, where nobody asks which nodes and why not the others."""
+    sieve = sift(request, fleet, _verdicts(fleet, assessment))
+    return not assessment.conflict and bool((sieve.first_refusal == ADMITTED).any())
+
+
+def _verdicts(fleet: Fleet, assessment: Assessment) -> Zones:
+    return tuple(assessment.verdict(zone) for zone in fleet.legend.zones)
+
+
+def _verdict(sieve: Sieve, assessment: Assessment, *, is_refused: bool) -> Verdict:
+    if assessment.conflict:
+        return "unsatisfiable"
+    if not is_refused:
+        return "admitted"
+    return "no_capacity" if sieve.passing(but_for=ROOM).any() else "inadmissible"
+
+
+def _counts(fleet: Fleet, sieve: Sieve) -> Counts:
+    """How many nodes, by zone and by first refusal; the last column counts those that pass."""
+    shape = len(fleet.legend.zones), len(FILTERS) + 1
+    cells = fleet.zone_index * shape[1] + sieve.first_refusal
+    return np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape)
+
+
+def _eliminated(fleet: Fleet, zones: Zones, sieve: Sieve, counts: Counts) -> Iterator[Elimination]:
+    """All filters, also those that refused nobody: a reader sees what was checked."""
+    is_refused = not counts[:, ADMITTED].any()
+    for position, each in enumerate(FILTERS):
+        zones_by_code: dict[str, list[int]] = {}
+        for index in np.flatnonzero(counts[:, position]).tolist():
+            zones_by_code.setdefault(each.codes(zones[index])[0], []).append(index)
+        for code, among in (zones_by_code or {each.code: []}).items():
+            yield Elimination(
+                filter=each.name,
+                code=code,
+                count=int(counts[among, position].sum()),
+                nodes=_first(fleet, sieve, position, among) if among and is_refused else (),
+            )
+
+
+def _first(fleet: Fleet, sieve: Sieve, position: int, among: list[int]) -> tuple[str, ...]:
+    refused = np.flatnonzero(sieve.first_refusal == position)
+    return _names(fleet, refused[np.isin(fleet.zone_index[refused], among)][:KEPT_NODES])
+
+
+def _names(fleet: Fleet, positions: Positions) -> tuple[str, ...]:
+    return tuple(fleet.ids[position] for position in positions.tolist())
+
+
+def _zone_reports(zones: Zones, assessment: Assessment, counts: Counts) -> tuple[ZoneReport, ...]:
+    """One per zone that is known or has nodes, in the order of their ids."""
+    rows = dict(zip((zone.zone for zone in zones), counts.tolist(), strict=True))
+    none = [0] * counts.shape[1]
+    empty = (zone for zone in assessment.zones.values() if zone.zone not in rows)
+    reports = [_zone_report(zone, rows.get(zone.zone, none)) for zone in (*zones, *empty)]
+    known = [report for report in reports if report.nodes or report.status is not None]
+    return tuple(sorted(known, key=lambda report: report.zone))
+
+
+def _zone_report(zone: ZoneVerdict, row: list[int]) -> ZoneReport:
+    codes: dict[str, int] = {}
+    kept_out = 0
+    for each, count in zip(FILTERS, row[:ADMITTED], strict=True):
+        if count:
+            code = each.codes(zone)[0]
+            codes[code] = codes.get(code, 0) + count
+            kept_out += count if each.name in ADMISSION else 0
+    return ZoneReport(
+        zone=zone.zone,
+        status=zone.status,
+        nodes=sum(row),
+        admitted=row[ADMITTED],
+        codes=codes,
+        kept_out=kept_out,
+        results=zone.results,
+    )

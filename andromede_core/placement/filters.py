@@ -1,0 +1,234 @@
+"""Filters: which nodes may take a request. The first filter that refuses a node is its reason.
+
+Admission comes first and capacity last, so that a lack of room is only ever reported for a node that may
+otherwise take the request, and nobody buys machines to mend a refusal that has another cause.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from andromede_core.permits.trust_documents import ANY, PUBLIC
+from andromede_core.placement.fleet import Fleet, Mask
+from andromede_core.placement.request import DIMENSIONS, Request, Rule, Share
+from andromede_core.policy.assessment import ZoneVerdict
+
+Zones = tuple[ZoneVerdict, ...]  # as in fleet.legend.zones
+Test = Callable[[Request, Fleet, Zones], Mask | None]  # which nodes pass; None: all do
+
+
+def _by_zone(fleet: Fleet, flags: list[bool]) -> Mask | None:
+    if all(flags):
+        return None
+    spread: Mask = np.array(flags, dtype=np.bool_)[fleet.zone_index]
+    return spread
+
+
+def policies_hold(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
+    return _by_zone(fleet, [not zone.is_refused for zone in zones])
+
+
+def facts_are_known(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
+    return _by_zone(fleet, [zone.status is not None and not zone.is_doubted for zone in zones])
+
+
+def node_is_cleared(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
+    """Its charter allows the data; one without a charter gets none at all."""
+    wanted = set(request.classifications)
+    flags = [bool(held) and (ANY in held or wanted.issubset(held)) for held in fleet.legend.clearances]
+    if all(flags):
+        return None
+    cleared: Mask = np.array(flags, dtype=np.bool_)[fleet.clearance_index]
+    return cleared
+
+
+def node_is_attested(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
+    return fleet.is_attested if set(request.classifications) - {PUBLIC} else None
+
+
+def zone_is_asked_for(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
+    asked = request.zones
+    return None if asked is None else _by_zone(fleet, [zone.zone in asked for zone in zones])
+
+
+def node_is_the_host(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
+    return None if request.host is None else fleet.mask_of({request.host})
+
+
+def zone_is_open(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
+    return None if request.is_there else _by_zone(fleet, [zone.status == "open" for zone in zones])
+
+
+def node_is_ready(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
+    return None if request.is_there else fleet.is_ready
+
+
+def node_is_not_cordoned(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
+    return None if request.is_there else ~fleet.is_cordoned
+
+
+def node_is_not_excluded(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
+    return ~fleet.mask_of(request.excluded_nodes) if request.excluded_nodes else None
+
+
+def node_has_traits(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
+    if not request.traits:
+        return None
+    if not request.traits <= set(fleet.legend.traits):
+        return np.zeros(len(fleet), dtype=np.bool_)
+    rows = [fleet.legend.traits.index(trait) for trait in sorted(request.traits)]
+    has_all: Mask = np.logical_and.reduce(fleet.traits[rows], axis=0)
+    return has_all
+
+
+def node_has_pools(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
+    """In a zone where the pool counts, and by the node's own trait."""
+    return _all_of([mask for share in request.shares for mask in _holders(share, fleet, zones)])
+
+
+def _holders(share: Share, fleet: Fleet, zones: Zones) -> tuple[Mask, Mask]:
+    names, known = fleet.legend.traits, dict(share.free_gib)
+    has_it: Mask = (
+        fleet.traits[names.index(share.trait)] if share.trait in names else np.zeros(len(fleet), dtype=np.bool_)
+    )
+    counts = _by_zone(fleet, [zone.zone in known for zone in zones])
+    return has_it, counts if counts is not None else has_it
+
+
+def pool_has_room(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
+    masks = [_by_zone(fleet, [_has_share(share, zone.zone) for zone in zones]) for share in request.shares]
+    return _all_of([mask for mask in masks if mask is not None])
+
+
+def _has_share(share: Share, zone: str) -> bool:
+    """A pool that is overfull may still be used as it is."""
+    return share.gib == 0 or dict(share.free_gib).get(zone, 0) >= share.gib
+
+
+def node_is_near(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
+    if len(request.near) > 1:
+        return np.zeros(len(fleet), dtype=np.bool_)
+    return fleet.mask_of(request.near) if request.near else None
+
+
+def node_is_with_group(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
+    return _all_of([fleet.mask_of(nodes) for nodes in _hard(request, "affinity") if nodes])
+
+
+def node_is_apart_from_group(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
+    return _all_of([~fleet.mask_of(nodes) for nodes in _hard(request, "anti-affinity") if nodes])
+
+
+def _hard(request: Request, rule: Rule) -> list[frozenset[str]]:
+    return [group.nodes for group in request.groups if group.is_hard and group.rule == rule]
+
+
+def _all_of(masks: list[Mask]) -> Mask | None:
+    if not masks:
+        return None
+    mask: Mask = np.logical_and.reduce(masks, axis=0)
+    return mask
+
+
+def _has_room(dimension: str) -> Test:
+    row = DIMENSIONS.index(dimension)
+
+    def test(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
+        asked = request.resources[row]
+        if asked == 0:  # asks nothing of it: a node that is overfull there may still take the request
+            return None
+        room: Mask = fleet.free[row] >= asked
+        return room
+
+    return test
+
+
+class Filter(NamedTuple):
+    """`name` is the rule as a decision counts it, `code` the reason it gives where no clause gives a more precise one:
+    a closed list, never renamed."""
+
+    name: str
+    code: str
+    test: Test
+
+    def codes(self, zone: ZoneVerdict) -> tuple[str, ...]:
+        """Why it refuses nodes of this zone: for what is said of zones the clauses' own reasons, else its own. The
+        first is the one that counts."""
+        speaks_against = {"policy": "F", "facts": "U"}.get(self.name)
+        own = (result.code for result in zone.results if result.result == speaks_against)
+        return tuple(dict.fromkeys(own)) or (self.code,)
+
+
+CAPACITY_FILTERS = tuple(
+    Filter(f"capacity.{dimension}", "NO_CAPACITY", _has_room(dimension)) for dimension in DIMENSIONS
+)
+
+FILTERS = (
+    Filter("policy", "ATTR_MISMATCH", policies_hold),
+    Filter("facts", "ATTR_UNKNOWN", facts_are_known),
+    Filter("cleared", "NODE_NOT_CLEARED", node_is_cleared),
+    Filter("attested", "NODE_UNATTESTED", node_is_attested),
+    Filter("zone_asked", "ZONE_NOT_ASKED", zone_is_asked_for),
+    Filter("host", "NOT_THE_HOST", node_is_the_host),
+    Filter("zone_open", "ZONE_CLOSED", zone_is_open),
+    Filter("ready", "NODE_NOT_READY", node_is_ready),
+    Filter("cordon", "NODE_CORDONED", node_is_not_cordoned),
+    Filter("excluded", "NODE_EXCLUDED", node_is_not_excluded),
+    Filter("traits", "TRAIT_MISSING", node_has_traits),
+    Filter("pool", "POOL_MISSING", node_has_pools),
+    Filter("near", "NOT_NEAR", node_is_near),
+    Filter("affinity", "NOT_WITH_GROUP", node_is_with_group),
+    Filter("anti_affinity", "NOT_APART_FROM_GROUP", node_is_apart_from_group),
+    Filter("pool_room", "POOL_FULL", pool_has_room),
+    *CAPACITY_FILTERS,
+)
+
+CAPACITY = tuple(each.name for each in CAPACITY_FILTERS)
+ROOM = (*CAPACITY, "pool_room")  # of the nodes, and of what they have in common
+# What keeps a request out of a place whatever room there is: for the data's sake.
+ADMISSION = ("policy", "facts", "cleared", "attested")
+ADMITTED = len(FILTERS)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sieve:
+    """What every filter says of every node.
+
+    `masks`: per filter the nodes that it lets pass, None when it refuses nobody. `first_refusal`: per node the
+    position in FILTERS of its reason, ADMITTED for a node that passes all.
+    """
+
+    size: int
+    masks: tuple[Mask | None, ...]
+    first_refusal: NDArray[np.uint8]
+
+    def passing(self, *, but_for: tuple[str, ...] = ()) -> Mask:
+        """Nodes that pass every filter, these not counted."""
+        kept = [mask for each, mask in zip(FILTERS, self.masks, strict=True) if each.name not in but_for]
+        mask = _all_of([mask for mask in kept if mask is not None])
+        return np.ones(self.size, dtype=np.bool_) if mask is None else mask
+
+    def failing(self, position: int) -> list[Filter]:
+        """Every filter that refuses this node."""
+        pairs = zip(FILTERS, self.masks, strict=True)
+        return [each for each, mask in pairs if mask is not None and not mask[position]]
+
+    def refusals_of_each(self) -> NDArray[np.uint8]:
+        """Per node, how many filters refuse it."""
+        counts = np.zeros(self.size, dtype=np.uint8)
+        for mask in self.masks:
+            if mask is not None:
+                counts += ~mask
+        return counts
+
+
+def sift(request: Request, fleet: Fleet, zones: Zones) -> Sieve:
+    masks = tuple(each.test(request, fleet, zones) for each in FILTERS)
+    first = np.full(len(fleet), ADMITTED, dtype=np.uint8)
+    for position, mask in reversed(list(enumerate(masks))):
+        if mask is not None:
+            np.copyto(first, np.uint8(position), where=~mask)
+    return Sieve(len(fleet), masks, first)

@@ -1,0 +1,239 @@
+"""The nodes as columns, so that a question about a hundred thousand of them is a few array operations.
+
+A fleet is a value: it never changes, and what changed since gives another fleet that shares the columns that did not.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from andromede_core.permits.trust_documents import ANY
+from andromede_core.placement.request import DIMENSIONS, Resources
+
+T = TypeVar("T")
+Mask = NDArray[np.bool_]
+Counts = NDArray[np.int64]
+Positions = NDArray[np.intp]
+Scores = NDArray[np.float64]
+
+
+class NodeRow(NamedTuple):
+    """`capacity` is what may be promised: (total - reserved) * ratio, floored. `cleared`: the classifications that its
+    charter lets it hold, sorted (ANY: all); empty while it has no charter that holds."""
+
+    id: str
+    name: str
+    zone: str
+    capacity: Resources
+    used: Resources
+    is_ready: bool = True
+    is_cordoned: bool = False
+    traits: frozenset[str] = frozenset()
+    is_attested: bool = True
+    cleared: tuple[str, ...] = (ANY,)
+
+
+class Legend(NamedTuple):
+    """What the numbers in the columns mean: names, each once and sorted."""
+
+    zones: tuple[str, ...]
+    traits: tuple[str, ...]
+    clearances: tuple[tuple[str, ...], ...]
+
+    def has(self, other: "Legend") -> bool:
+        return all(set(ours).issuperset(theirs) for ours, theirs in zip(self, other, strict=True))
+
+    def joined(self, other: "Legend") -> "Legend":
+        return Legend(
+            tuple(sorted({*self.zones, *other.zones})),
+            tuple(sorted({*self.traits, *other.traits})),
+            tuple(sorted({*self.clearances, *other.clearances})),
+        )
+
+
+COLUMNS = (
+    "zone_index",
+    "capacity",
+    "free",
+    "is_ready",
+    "is_cordoned",
+    "traits",
+    "is_attested",
+    "clearance_index",
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fleet:
+    """The last axis of every column is the nodes: index i is node `ids[i]`. Nodes are ordered by id, so that the order
+    of reading changes nothing.
+
+    `capacity` and `free` have one row per resource (see DIMENSIONS), `traits` one per name in `legend.traits`;
+    `zone_index` and `clearance_index` point into `legend.zones` and `legend.clearances`. `free` is negative where the
+    operator has lowered a node's capacity below what it carries. Columns are read-only.
+    """
+
+    ids: tuple[str, ...]
+    names: tuple[str, ...]
+    positions: Mapping[str, int]
+    legend: Legend
+    zone_index: Positions
+    capacity: Counts
+    free: Counts
+    is_ready: Mask
+    is_cordoned: Mask
+    traits: Mask
+    is_attested: Mask
+    clearance_index: Positions
+
+    @classmethod
+    def from_rows(cls, rows: Iterable[NodeRow]) -> Self:
+        """Raises ValueError when two rows have the same id."""
+        ordered = sorted(rows, key=lambda row: row.id)
+        legend = Legend(
+            zones=tuple(sorted({row.zone for row in ordered})),
+            traits=tuple(sorted(set().union(*(row.traits for row in ordered)))),
+            clearances=tuple(sorted({row.cleared for row in ordered})),
+        )
+        capacity = _amounts([row.capacity for row in ordered])
+        return cls._of(
+            ids=tuple(row.id for row in ordered),
+            names=tuple(row.name for row in ordered),
+            legend=legend,
+            columns={
+                "zone_index": _index([row.zone for row in ordered], legend.zones),
+                "capacity": capacity,
+                "free": capacity - _amounts([row.used for row in ordered]),
+                "is_ready": _flags([row.is_ready for row in ordered]),
+                "is_cordoned": _flags([row.is_cordoned for row in ordered]),
+                "traits": _trait_matrix(ordered, legend.traits),
+                "is_attested": _flags([row.is_attested for row in ordered]),
+                "clearance_index": _index([row.cleared for row in ordered], legend.clearances),
+            },
+        )
+
+    @classmethod
+    def _of(
+        cls,
+        *,
+        ids: tuple[str, ...],
+        names: tuple[str, ...],
+        legend: Legend,
+        columns: Mapping[str, NDArray[Any]],
+    ) -> Self:
+        positions = {node: position for position, node in enumerate(ids)}
+        if len(positions) != len(ids):
+            raise ValueError("Two rows have the same node id.")
+        frozen = {name: _frozen(column) for name, column in columns.items()}
+        return cls(ids, names, positions, legend, **frozen)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def mask_of(self, ids: Iterable[str]) -> Mask:
+        """True for these nodes; ids that are not in the fleet are nowhere."""
+        mask = np.zeros(len(self), dtype=np.bool_)
+        mask[[self.positions[node] for node in ids if node in self.positions]] = True
+        return mask
+
+    def with_taken(self, node: str, amounts: Resources) -> "Fleet":
+        """The fleet in which this node carries so much more."""
+        free = self.free.copy()
+        free[:, self.positions[node]] -= np.array(amounts, dtype=np.int64)
+        return Fleet(self.ids, self.names, self.positions, self.legend, **self._columns() | {"free": _frozen(free)})
+
+    def with_rows(self, rows: Iterable[NodeRow]) -> "Fleet":
+        """The fleet with these rows in the place of those with the same ids, or beside the others.
+
+        Cheap for a few rows, however large the fleet is, unless they bring a node or a name that it lacks.
+        """
+        news = Fleet.from_rows(rows)
+        if not len(news):
+            return self
+        if self.legend.has(news.legend) and all(node in self.positions for node in news.ids):
+            return self._overwritten(news._read_by(self.legend))
+        legend = self.legend.joined(news.legend)
+        return self._read_by(legend)._merged(news._read_by(legend))
+
+    def _read_by(self, legend: Legend) -> "Fleet":
+        """The same fleet, its columns written for a longer legend."""
+        traits = np.zeros((len(legend.traits), len(self)), dtype=np.bool_)
+        for name, row in zip(self.legend.traits, self.traits, strict=True):
+            traits[legend.traits.index(name)] = row
+        columns = self._columns() | {
+            "zone_index": _index(self.legend.zones, legend.zones)[self.zone_index],
+            "traits": traits,
+            "clearance_index": _index(self.legend.clearances, legend.clearances)[self.clearance_index],
+        }
+        return Fleet(self.ids, self.names, self.positions, legend, **columns)
+
+    def _columns(self) -> dict[str, NDArray[Any]]:
+        return {name: getattr(self, name) for name in COLUMNS}
+
+    def _overwritten(self, news: "Fleet") -> "Fleet":
+        """Copies only what differs: mostly what is free."""
+        at = [self.positions[node] for node in news.ids]
+        columns = self._columns()
+        for name, column in columns.items():
+            fresh = getattr(news, name)
+            if not np.array_equal(column[..., at], fresh):
+                columns[name] = changed = column.copy()
+                changed[..., at] = fresh
+                _frozen(changed)
+        names = self.names
+        if any(names[position] != name for position, name in zip(at, news.names, strict=True)):
+            renamed = dict(zip(at, news.names, strict=True))
+            names = tuple(renamed.get(position, name) for position, name in enumerate(names))
+        return Fleet(self.ids, names, self.positions, self.legend, **columns)
+
+    def _merged(self, news: "Fleet") -> "Fleet":
+        """Both; where both know a node, `news` does."""
+        kept = np.flatnonzero(~self.mask_of(news.ids))
+        ids = [*_taken(self.ids, kept), *news.ids]
+        names = [*_taken(self.names, kept), *news.names]
+        order = np.array(sorted(range(len(ids)), key=ids.__getitem__), dtype=np.intp)
+        columns = {
+            name: np.concatenate([column[..., kept], getattr(news, name)], axis=-1)[..., order]
+            for name, column in self._columns().items()
+        }
+        return Fleet._of(
+            ids=_taken(ids, order),
+            names=_taken(names, order),
+            legend=self.legend,
+            columns=columns,
+        )
+
+
+def _frozen(column: NDArray[Any]) -> NDArray[Any]:
+    column.setflags(write=False)
+    return column
+
+
+def _taken(items: Sequence[str], at: Positions) -> tuple[str, ...]:
+    return tuple(items[position] for position in at.tolist())
+
+
+def _flags(values: list[bool]) -> Mask:
+    return np.array(values, dtype=np.bool_)
+
+
+def _index(values: Sequence[T], names: tuple[T, ...]) -> Positions:
+    """Where each value stands among the names."""
+    positions = {name: position for position, name in enumerate(names)}
+    return np.array([positions[value] for value in values], dtype=np.intp)
+
+
+def _amounts(rows: list[Resources]) -> Counts:
+    """One row per resource."""
+    return np.ascontiguousarray(np.array(rows, dtype=np.int64).reshape(len(rows), len(DIMENSIONS)).T)
+
+
+def _trait_matrix(rows: list[NodeRow], names: tuple[str, ...]) -> Mask:
+    matrix = np.zeros((len(names), len(rows)), dtype=np.bool_)
+    index = {name: number for number, name in enumerate(names)}
+    for position, row in enumerate(rows):
+        matrix[[index[name] for name in row.traits], position] = True
+    return matrix

@@ -1,0 +1,174 @@
+"""What would have let a request through: the nodes that came closest and the smallest single changes."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from andromede_core.placement.decision import NearMiss, Relaxation
+from andromede_core.placement.filters import ADMITTED, CAPACITY, FILTERS, Filter, Sieve, Zones
+from andromede_core.placement.fleet import Counts, Fleet, Mask, Positions, Scores
+from andromede_core.placement.request import DIMENSIONS, Request, Resources
+from andromede_core.policy.evaluation import UNSUPPORTED, AtomResult
+
+NEAREST = 5
+NAMED_NODES = 5
+
+
+def nearest(request: Request, fleet: Fleet, zones: Zones, sieve: Sieve) -> tuple[NearMiss, ...]:
+    """Refused nodes, closest first: fewest reasons, then the latest first reason, then the least lacking."""
+    stage = np.minimum(sieve.first_refusal, len(FILTERS) - len(CAPACITY))
+    lacking = _relative_shortfall(request, fleet).sum(axis=0)
+    # One number that orders as the three do: the stage is less than 32, what is lacking is made less than 1.
+    distance = sieve.refusals_of_each() * 32.0 - stage + lacking / (1 + lacking)
+    refused = np.flatnonzero(sieve.first_refusal != ADMITTED)
+    closest = _least(distance[refused], NEAREST)
+    return tuple(
+        _near_miss(request, fleet, zones, (position, sieve.failing(position))) for position in refused[closest].tolist()
+    )
+
+
+def _least(keys: Scores, count: int) -> Positions:
+    """Where the smallest are, smallest first; among equals the first ones."""
+    if len(keys) > count:
+        limit = np.partition(keys, count - 1)[count - 1]
+        pool = np.flatnonzero(keys <= limit)
+    else:
+        pool = np.arange(len(keys))
+    ordered: Positions = pool[np.argsort(keys[pool], kind="stable")[:count]]
+    return ordered
+
+
+def _near_miss(request: Request, fleet: Fleet, zones: Zones, refused: tuple[int, list[Filter]]) -> NearMiss:
+    position, by = refused
+    zone = zones[fleet.zone_index[position]]
+    lacking = _shortfall(request, fleet)[:, position].tolist()
+    return NearMiss(
+        node=fleet.ids[position],
+        name=fleet.names[position],
+        zone=zone.zone,
+        codes=tuple(dict.fromkeys(code for each in by for code in each.codes(zone))),
+        shortfall={name: amount for name, amount in zip(DIMENSIONS, lacking, strict=True) if amount},
+        free=Resources(*fleet.free[:, position].tolist()),
+        missing_traits=tuple(sorted(request.traits - _traits(fleet, position))),
+    )
+
+
+def _shortfall(request: Request, fleet: Fleet) -> Counts:
+    asked = np.array(request.resources, dtype=np.int64)[:, np.newaxis]
+    lacking: Counts = np.where(asked > 0, np.clip(asked - fleet.free, 0, None), 0)
+    return lacking
+
+
+def _relative_shortfall(request: Request, fleet: Fleet) -> Scores:
+    """The part of what was asked that is lacking: 0 to 1, more where a node is overfull."""
+    asked = np.maximum(np.array(request.resources), 1)[:, np.newaxis]
+    relative: Scores = _shortfall(request, fleet) / asked
+    return relative
+
+
+def _traits(fleet: Fleet, position: int) -> set[str]:
+    return {name for name, has in zip(fleet.legend.traits, fleet.traits[:, position], strict=True) if has}
+
+
+def relaxations(request: Request, fleet: Fleet, zones: Zones, sieve: Sieve) -> tuple[Relaxation, ...]:
+    """Each one alone would admit the request as it stands now; none when only several together would."""
+    return (
+        *_policy(fleet, zones, sieve),
+        *_nodes("cleared", fleet, sieve),
+        *_nodes("attested", fleet, sieve),
+        *_zones("zone_asked", fleet, sieve),
+        *_rule("host", sieve),
+        *_zones("zone_open", fleet, sieve),
+        *_nodes("ready", fleet, sieve),
+        *_nodes("cordon", fleet, sieve),
+        *_nodes("excluded", fleet, sieve),
+        *_missing_traits(request, fleet, sieve),
+        *_rule("pool", sieve),
+        *_rule("near", sieve),
+        *_rule("affinity", sieve),
+        *_rule("anti_affinity", sieve),
+        *_rule("pool_room", sieve),
+        *_size(request, fleet, sieve),
+    )
+
+
+def _policy(fleet: Fleet, zones: Zones, sieve: Sieve) -> Iterator[Relaxation]:
+    """Per clause, the zones against which it is the only one that speaks."""
+    may = _names_of_zones(fleet, sieve.passing(but_for=("policy", "facts")))
+    alone: dict[object, tuple[dict[str, object], list[str]]] = {}
+    for zone in zones:
+        if zone.zone in may and zone.status is not None and _is_one_clause(zone.failing):
+            ref = zone.failing[0].ref
+            facts: dict[str, object] = {"policy": ref.policy, "level": ref.level, "atom": ref.atom}
+            alone.setdefault(ref, (facts, []))[1].append(zone.zone)
+    for facts, names in alone.values():
+        yield Relaxation("policy", sum(may[name] for name in names), {**facts, "zones": names})
+
+
+def _is_one_clause(failing: Sequence[AtomResult]) -> bool:
+    """That its owner could take back."""
+    return len(failing) == 1 and failing[0].code != UNSUPPORTED
+
+
+def _names_of_zones(fleet: Fleet, mask: Mask) -> dict[str, int]:
+    """How many nodes of the mask each zone has; zones without one are left out."""
+    counts = np.bincount(fleet.zone_index[mask], minlength=len(fleet.legend.zones)).tolist()
+    return {zone: count for zone, count in zip(fleet.legend.zones, counts, strict=True) if count}
+
+
+def _zones(name: str, fleet: Fleet, sieve: Sieve) -> Iterator[Relaxation]:
+    counts = _names_of_zones(fleet, sieve.passing(but_for=(name,)))
+    if counts:
+        yield Relaxation(name, sum(counts.values()), {"zones": list(counts)})
+
+
+def _nodes(name: str, fleet: Fleet, sieve: Sieve) -> Iterator[Relaxation]:
+    positions = np.flatnonzero(sieve.passing(but_for=(name,))).tolist()
+    if positions:
+        named = [fleet.ids[position] for position in positions[:NAMED_NODES]]
+        yield Relaxation(name, len(positions), {"nodes": named})
+
+
+def _missing_traits(request: Request, fleet: Fleet, sieve: Sieve) -> Iterator[Relaxation]:
+    """The fewest traits to do without."""
+    asked = sorted(request.traits.intersection(fleet.legend.traits))
+    columns = [fleet.legend.traits.index(trait) for trait in asked]
+    held = fleet.traits[columns][:, sieve.passing(but_for=("traits",))].T
+    patterns, counts = np.unique(held, axis=0, return_counts=True)  # thousands of nodes, few kinds of them
+    missing = [request.traits - {asked[index] for index in np.flatnonzero(pattern)} for pattern in patterns]
+    if missing:
+        fewest = min(missing, key=lambda traits: (len(traits), sorted(traits)))
+        admitted = sum(count for traits, count in zip(missing, counts.tolist(), strict=True) if traits <= fewest)
+        yield Relaxation("traits", admitted, {"traits": sorted(fewest)})
+
+
+def _rule(name: str, sieve: Sieve) -> Iterator[Relaxation]:
+    count = int(sieve.passing(but_for=(name,)).sum())
+    if count:
+        yield Relaxation(name, count, {})
+
+
+def _size(request: Request, fleet: Fleet, sieve: Sieve) -> Iterator[Relaxation]:
+    """Per resource the largest amount that alone would do; if none does, the least cut of several."""
+    single = [smaller for name in CAPACITY for smaller in _less_of(name, request, fleet, sieve)]
+    yield from single or _less_of_several(request, fleet, sieve)
+
+
+def _less_of(name: str, request: Request, fleet: Fleet, sieve: Sieve) -> Iterator[Relaxation]:
+    dimension = name.removeprefix("capacity.")
+    free = fleet.free[DIMENSIONS.index(dimension), sieve.passing(but_for=(name,))]
+    largest = int(free.max(initial=0))
+    if largest > 0:
+        smaller = request.resources._replace(**{dimension: largest})
+        yield Relaxation("size", int((free >= largest).sum()), smaller._asdict())
+
+
+def _less_of_several(request: Request, fleet: Fleet, sieve: Sieve) -> Iterator[Relaxation]:
+    asked = np.array(request.resources, dtype=np.int64)[:, np.newaxis]
+    would_fit = np.where(asked > 0, np.minimum(asked, fleet.free), 0)
+    some_of_all = ((would_fit > 0) | (asked == 0)).all(axis=0)
+    positions = np.flatnonzero(sieve.passing(but_for=CAPACITY) & some_of_all)
+    if len(positions):
+        best = positions[_relative_shortfall(request, fleet).sum(axis=0)[positions].argmin()]
+        admitted = int((would_fit[:, positions] >= would_fit[:, [best]]).all(axis=0).sum())
+        yield Relaxation("size", admitted, Resources(*would_fit[:, best].tolist())._asdict())

@@ -1,0 +1,73 @@
+"""What is to be placed."""
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from andromede_core.policy.clauses import ROLES, Policy, Role
+
+Consumer = Literal["instance", "volume"]
+Rule = Literal["affinity", "anti-affinity"]
+
+
+class Resources(NamedTuple):
+    """An amount of each resource; the order of the fields is the order of the columns in a Fleet."""
+
+    vcpus: int = 0
+    memory_mib: int = 0
+    disk_gib: int = 0
+
+
+DIMENSIONS = Resources._fields
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """An affinity group as one of its members meets it; `nodes` are where the other members are now.
+
+    A hard rule refuses nodes, a soft one only prefers others. Affinity without members yet admits every node.
+    """
+
+    rule: Rule
+    is_hard: bool
+    nodes: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A pool that the node must have, as its `trait` says, and how much of it is asked for. `free_gib`: what is left of
+    it, by zone; a zone that is not in it does not count."""
+
+    pool: str
+    trait: str
+    gib: int
+    free_gib: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """`zones`: any of these (None: any at all). `near`: the node must be each of these, because a guest and
+    the data it uses share a node; two different ones admit nothing. Amounts are what is to be added to what
+    the node carries, so growing something in place asks for the difference and is `near` its own node. `host`: the only
+    node that will do, because somebody said so. `roles`: the reasons of holding data that the operation gives the
+    place; clauses about others are not asked. `classifications`: of the data, which the node's charter has to allow.
+    `is_there`: it has its place and only asks to go on; what keeps new things away from a zone or node does not count.
+    `shares`: of storage that nodes have in common.
+    """
+
+    consumer: Consumer
+    resources: Resources
+    zones: tuple[str, ...] | None = None
+    traits: frozenset[str] = frozenset()
+    groups: tuple[Group, ...] = ()
+    near: frozenset[str] = frozenset()
+    host: str | None = None
+    excluded_nodes: frozenset[str] = frozenset()
+    policies: tuple[Policy, ...] = ()
+    roles: tuple[Role, ...] = ROLES
+    classifications: tuple[str, ...] = ()
+    is_there: bool = False
+    shares: tuple[Share, ...] = ()
+
+    def __post_init__(self) -> None:
+        if min(self.resources) < 0:
+            raise ValueError(f"A request cannot ask for a negative amount: {self.resources}.")

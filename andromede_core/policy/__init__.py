@@ -1,0 +1,1 @@
+"""Placement policies: clauses, their evaluation against facts, comparison, exemptions and forecasts."""

@@ -1,0 +1,128 @@
+"""What policies say of every zone. Tens of zones against hundreds of clauses: asked once, not once per node."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cached_property
+
+from andromede_core.facts.world import World, Zone, ZoneStatus
+from andromede_core.policy.clauses import AtomRef, Policy
+from andromede_core.policy.evaluation import AtomResult, Evaluation, evaluate, sets_used, waive
+from andromede_core.policy.order import Sets, unsatisfiable
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneVerdict:
+    """`status` is None for a zone that nodes claim to be in and of which nothing is known.
+
+    `is_refused`: a clause is not satisfied there; `is_doubted`: of one it is not known whether it is. `valid_until`:
+    when the results may change by themselves.
+    """
+
+    zone: str
+    status: ZoneStatus | None
+    results: tuple[AtomResult, ...] = ()
+    is_refused: bool = False
+    is_doubted: bool = False
+    valid_until: datetime | None = None
+
+    @property
+    def failing(self) -> tuple[AtomResult, ...]:
+        return tuple(result for result in self.results if result.result != "T")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The results of all zones without repetitions: see decision.as_document."""
+
+    clauses: list[list[str]]
+    outcomes: list[list[str]]
+    results: dict[str, list[int]]
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """`zones` by id. `conflict`: the clauses about the roles asked for that contradict one another, so that no zone can
+    satisfy them.
+
+    `at` is the moment of which it speaks; the same facts say the same until `valid_until`, without anybody having
+    changed anything. `sets`: which version of the named sets and classes of schemes was used, by kind and name:
+    since when it holds.
+    """
+
+    at: datetime
+    zones: Mapping[str, ZoneVerdict]
+    conflict: tuple[AtomRef, ...]
+    sets: Mapping[tuple[str, str], datetime]
+
+    @cached_property
+    def valid_until(self) -> datetime | None:
+        return min((zone.valid_until for zone in self.zones.values() if zone.valid_until is not None), default=None)
+
+    def holds_at(self, moment: datetime) -> bool:
+        return self.at <= moment and (self.valid_until is None or moment < self.valid_until)
+
+    @cached_property
+    def table(self) -> Table:
+        clauses = next((zone.results for zone in self.zones.values() if zone.results), ())
+        outcomes: dict[tuple[str, str, str], int] = {}
+        results = {
+            zone.zone: [
+                outcomes.setdefault((each.result, each.code, each.detail), len(outcomes)) for each in zone.results
+            ]
+            for zone in self.zones.values()
+        }
+        refs = [[each.ref.policy, each.ref.level, each.ref.atom] for each in clauses]
+        return Table(refs, [list(outcome) for outcome in outcomes], results)
+
+    def waiving(self, policies: Sequence[Policy], zone: str, waived: Collection[str]) -> "Assessment":
+        """What an exemption for one zone makes of it: see evaluate.waive."""
+        if (before := self.zones.get(zone)) is None:
+            return self
+        results = waive(Evaluation(before.results, before.valid_until), policies, waived).results
+        found = {each.result for each in results}
+        after = replace(before, results=results, is_refused="F" in found, is_doubted="U" in found)
+        return replace(self, zones={**self.zones, zone: after})
+
+    def verdict(self, zone: str) -> ZoneVerdict:
+        return self.zones.get(zone) or ZoneVerdict(zone, None)
+
+
+def assess(
+    policies: Sequence[Policy],
+    world: World,
+    *,
+    now: datetime,
+    roles: Collection[str],
+) -> Assessment:
+    """Every clause about one of the roles, on every zone.
+
+    Raises:
+        PolicyError: the policies have too many atoms together.
+    """
+    zones = sorted(world.zones.values(), key=lambda zone: zone.id)
+    found = ((zone, evaluate(policies, zone, world, now=now, roles=roles)) for zone in zones)
+    return Assessment(
+        at=now,
+        zones={zone.id: _verdict(zone, evaluation) for zone, evaluation in found},
+        conflict=unsatisfiable(policies, Sets.of(world, now), roles=roles),
+        sets=sets_used(policies, world, now=now),
+    )
+
+
+def admitting(policies: Sequence[Policy], world: World, *, now: datetime, roles: Collection[str]) -> tuple[Zone, ...]:
+    """The zones that satisfy all of the policies, open or not, in the order of the world."""
+    zones = world.zones.values()
+    return tuple(zone for zone in zones if evaluate(policies, zone, world, now=now, roles=roles).admits)
+
+
+def _verdict(zone: Zone, evaluation: Evaluation) -> ZoneVerdict:
+    found = {each.result for each in evaluation.results}
+    return ZoneVerdict(
+        zone=zone.id,
+        status=zone.status,
+        results=evaluation.results,
+        is_refused="F" in found,
+        is_doubted="U" in found,
+        valid_until=evaluation.valid_until,
+    )

@@ -1,0 +1,129 @@
+"""Policies: conjunctions of typed clauses about a zone. Standard library only: nodes run this too.
+
+There is no negation, disjunction, priority, wildcard or "allow": another policy can only narrow what is admissible.
+The JSON form and its type check: policy_document.py. What clauses mean: evaluate.py. Which is stricter: compare.py.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from andromede_core.documents.messages import Reason
+from andromede_core.facts.world import Assertion
+
+MAX_ATOMS_EFFECTIVE = 256
+
+Level = Literal["platform", "organization", "project", "classification", "resource", "lineage"]
+Role = Literal[
+    "compute",
+    "storage",
+    "replica",
+    "snapshot",
+    "backup",
+    "image",
+    "key",
+    "log",
+    "metadata",
+    "console",
+    "admin",
+    "netedge",
+]
+
+LEVELS: tuple[Level, ...] = get_args(Level)
+ROLES: tuple[Role, ...] = get_args(Role)
+
+
+class PolicyError(ValueError):
+    """A policy that does not parse or type-check.
+
+    `atom` is the id of the atom at fault (None when the fault is not in an atom, or its id is the fault),
+    `field` the JSON pointer of the value at fault inside the policy document.
+    """
+
+    def __init__(self, reason: Reason, *, field: str, atom: str | None = None) -> None:
+        self.reason, self.field, self.atom = reason, field, atom
+        super().__init__(f"{field or '/'}{f' (atom {atom})' if atom else ''}: {reason}")
+
+
+@dataclass(frozen=True, slots=True)
+class Certified:
+    """What a certificate must be. `scheme` beginning with @ is a class of schemes, any of which will do."""
+
+    scheme: str
+    min_version: str | None = None
+    level: str | None = None
+    scope: str | None = None
+    min_remaining_days: int = 0
+
+
+Value = tuple[str, ...] | bool | int | str | Certified
+
+
+@dataclass(frozen=True, slots=True)
+class Atom:
+    """One clause. Lists in `value` are sorted and without repetitions, so that equal clauses are equal values.
+
+    `roles`: the reasons of holding data for which it is asked; none: all. `party_roles` (none: all) and
+    `only_with_technical_access` choose the parties that an attribute of parties is asked of: all of them must satisfy
+    it. `assertion_min`: the weakest kind of statement that it believes.
+    """
+
+    id: str
+    op: str
+    value: Value
+    attr: str = ""
+    roles: tuple[str, ...] = ()
+    party_roles: tuple[str, ...] = ()
+    only_with_technical_access: bool = False
+    assertion_min: Assertion = "self_declared"
+    is_waivable: bool = False
+
+    def applies_to(self, roles: Collection[str]) -> bool:
+        return not self.roles or any(role in roles for role in self.roles)
+
+    @property
+    def is_about_parties(self) -> bool:
+        return self.attr.startswith("party.")
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """All its atoms must hold. One that is not supported admits nothing at all: it names what this product cannot
+    keep."""
+
+    id: str
+    level: Level
+    atoms: tuple[Atom, ...] = ()
+    is_supported: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class AtomRef:
+    policy: str
+    level: Level
+    atom: str
+
+
+def effective(policies: Sequence[Policy]) -> list[tuple[AtomRef, Atom]]:
+    """All atoms with where they stand.
+
+    Raises:
+        PolicyError: more than MAX_ATOMS_EFFECTIVE together.
+    """
+    atoms = [(AtomRef(policy.id, policy.level, atom.id), atom) for policy in policies for atom in policy.atoms]
+    if len(atoms) > MAX_ATOMS_EFFECTIVE:
+        raise PolicyError(
+            Reason(
+                "the policies have {value} atoms together; {limit} is the limit",
+                value=len(atoms),
+                limit=MAX_ATOMS_EFFECTIVE,
+            ),
+            field="",
+        )
+    return atoms
+
+
+def names_of_sets(atom: Atom) -> tuple[str, ...]:
+    """The named sets of territories, or the class of schemes, that it uses."""
+    values = (atom.value.scheme,) if isinstance(atom.value, Certified) else atom.value
+    return tuple(value for value in values if value.startswith("@")) if isinstance(values, tuple) else ()

@@ -1,0 +1,352 @@
+"""Policies as JSON: strict reading, with errors that name the atom, and writing. Standard library only.
+
+An attribute is a row of attributes.ASKABLE, an operator a row of VALUES; nothing else type-checks.
+"""
+
+import re
+import reprlib
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+from andromede_core.documents.messages import Reason, either
+from andromede_core.documents.parsing import SLUG
+from andromede_core.facts.attributes import (
+    ASKABLE,
+    CERTIFIED_NAME,
+    CERTIFIED_NAME_WANTS,
+    NONE,
+    PARTY_ROLES,
+    SET_NAME,
+    Attribute,
+    correction,
+)
+from andromede_core.facts.world import ASSERTIONS
+from andromede_core.policy.clauses import LEVELS, ROLES, Atom, Certified, Policy, PolicyError, Value
+
+MAX_ATOMS_PER_LAYER = 64
+MAX_VALUES = 256
+MAX_DAYS = 3660
+MAX_VERSION = 2**53 - 1
+MAX_KM = 20_040  # half of the equator: nothing is farther away
+
+ATOM_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_VERSION = re.compile(r"[0-9]{1,6}(\.[0-9]{1,6}){0,3}")
+
+_OF_COPIES = ("backup", "replica")  # what may lie away from an original
+_OF_ALL = ("id", "op", "roles", "waivable", "assertion_min")
+_OF_CERTIFICATES = ("scheme", "min_version", "level", "scope", "min_remaining_days")
+_OF_PARTIES = ("party_roles", "only_with_technical_access")
+
+
+def parse(
+    document: object, *, sets: Collection[str] | None = None, scheme_classes: Collection[str] | None = None
+) -> Policy:
+    """The policy that a decoded JSON document `{id, level, atoms[], version?, unsupported?}` states. Its version is
+    whoever keeps it to know, and no part of what it says.
+
+    `sets`, `scheme_classes`: the names that exist; None: any will do.
+
+    Raises:
+        PolicyError: unknown or missing field, wrong type, attribute, operator or set; repeated id; over a limit.
+    """
+    body = _fields(document, required=("id", "level", "atoms"), optional=("version", "unsupported"), at="")
+    level, atoms, unsupported = body["level"], body["atoms"], body.get("unsupported", False)
+    if not isinstance(level, str) or level not in LEVELS:
+        raise PolicyError(Reason("must be one of {known}", known=", ".join(LEVELS)), field="/level")
+    if not isinstance(atoms, list):
+        raise PolicyError(Reason("must be a list"), field="/atoms")
+    if len(atoms) > MAX_ATOMS_PER_LAYER:
+        raise PolicyError(
+            Reason("must have at most {limit} atoms", limit=MAX_ATOMS_PER_LAYER),
+            field="/atoms",
+        )
+    if not isinstance(unsupported, bool):
+        raise PolicyError(Reason("must be true or false"), field="/unsupported")
+    if not _is_whole(body.get("version", 1), 1, MAX_VERSION):
+        raise PolicyError(Reason("must be a whole number from 1 on"), field="/version")
+    names = Names(sets, scheme_classes)
+    parsed = tuple(_Reader(atom, at=f"/atoms/{index}", names=names).atom() for index, atom in enumerate(atoms))
+    _refuse_repeated_ids(parsed)
+    return Policy(_id(body["id"], at="/id"), LEVELS[LEVELS.index(level)], parsed, is_supported=not unsupported)
+
+
+def as_document(policy: Policy) -> dict[str, object]:
+    """`parse` gives the policy back, and equal policies have equal documents."""
+    atoms = [atom_document(atom) for atom in policy.atoms]
+    document: dict[str, object] = {"id": policy.id, "level": policy.level, "atoms": atoms}
+    return document if policy.is_supported else document | {"unsupported": True}
+
+
+def atom_document(atom: Atom) -> dict[str, object]:
+    if isinstance(atom.value, Certified):
+        demanded: dict[str, object] = {name: getattr(atom.value, name) for name in _OF_CERTIFICATES}
+    else:
+        demanded = {"attr": atom.attr, "value": list(atom.value) if isinstance(atom.value, tuple) else atom.value}
+    selected: dict[str, object] = {
+        "roles": list(atom.roles),
+        "party_roles": list(atom.party_roles),
+        "only_with_technical_access": atom.only_with_technical_access,
+        "assertion_min": "" if atom.assertion_min == ASSERTIONS[0] else atom.assertion_min,
+        "waivable": atom.is_waivable,
+    }
+    optional = demanded | selected
+    said = {name: value for name, value in optional.items() if value or (name == "value" and value is not None)}
+    return {"id": atom.id, "op": atom.op, **said}
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The named sets and the scheme classes that exist; None: any name will do."""
+
+    sets: Collection[str] | None
+    scheme_classes: Collection[str] | None
+
+
+class _Reader:
+    """Reads one atom; every error names it."""
+
+    def __init__(self, document: object, *, at: str, names: Names) -> None:
+        self.at, self.names = at, names
+        if not isinstance(document, Mapping):
+            raise PolicyError(Reason("must be an object"), field=at)
+        self.body: Mapping[str, object] = document
+        raw = document.get("id")
+        self.id = raw if isinstance(raw, str) and ATOM_ID.fullmatch(raw) else None
+
+    def atom(self) -> Atom:
+        op = self._operator()
+        self._check_fields(op)
+        _id(self.body["id"], at=f"{self.at}/id")
+        attr = self._attribute(op)
+        return Atom(
+            id=str(self.id),
+            op=op,
+            value=VALUES[op](self, attr),
+            attr=attr,
+            roles=self._words("roles", _OF_COPIES if op == "min_distance_km" else ROLES),
+            party_roles=self._words("party_roles", PARTY_ROLES),
+            only_with_technical_access=self._flag("only_with_technical_access"),
+            assertion_min=ASSERTIONS[ASSERTIONS.index(self._choice("assertion_min", ASSERTIONS))],
+            is_waivable=self._flag("waivable"),
+        )
+
+    def _operator(self) -> str:
+        op = self.body.get("op")
+        if not isinstance(op, str) or op not in VALUES:
+            self.fail(
+                "op", Reason("missing") if op is None else Reason("must be one of {known}", known=", ".join(VALUES))
+            )
+        return op
+
+    def _check_fields(self, op: str) -> None:
+        needed: tuple[str, ...] = ("attr", "value")
+        optional: tuple[str, ...] = (*_OF_ALL, *_OF_PARTIES)
+        if op == "holds":
+            needed, optional = ("scheme",), (*_OF_ALL, *_OF_CERTIFICATES)
+        elif op == "min_distance_km":
+            needed, optional = ("value",), _OF_ALL
+        _fields(self.body, required=("id", *needed), optional=optional, at=self.at, atom=self.id)
+        if op == "min_distance_km" and "roles" not in self.body:
+            self.fail("roles", Reason("missing: a distance is that of a copy, {known}", known=either(*_OF_COPIES)))
+
+    def _attribute(self, op: str) -> str:
+        if "attr" not in self.body:
+            return ""
+        attr = self.body["attr"]
+        if not isinstance(attr, str) or attr not in ASKABLE:
+            self.fail("attr", Reason("unknown attribute {attr}", attr=reprlib.repr(attr)))
+        legal = ASKABLE[attr].operators
+        if op not in legal:
+            self.fail(
+                "op",
+                Reason(
+                    "{attr} takes only: {known}", attr=attr, known=", ".join(sorted(legal)) or Reason("no operator")
+                ),
+            )
+        if not attr.startswith("party."):
+            for name in _OF_PARTIES:
+                if name in self.body:
+                    self.fail(name, Reason("{attr} is not about parties", attr=attr))
+        return attr
+
+    def listed(self, attr: str) -> Value:
+        return self.members(attr, self.body["value"])
+
+    def members(self, attr: str, raw: object) -> tuple[str, ...]:
+        """A list of members of the attribute's type; where those are territories, also names of sets (@EU)."""
+        if not isinstance(raw, list | tuple) or not (raw or self._may_be_empty(attr)):
+            self.fail("value", Reason("must be a list with at least one value"))
+        if len(raw) > MAX_VALUES:
+            self.fail("value", Reason("must have at most {limit} values", limit=MAX_VALUES))
+        for value in raw:
+            self._check_member(value, ASKABLE[attr])
+        return tuple(sorted(set(raw)))
+
+    def _may_be_empty(self, attr: str) -> bool:
+        """Nothing at all can be demanded of a list that may be empty: no exposure, no access."""
+        return self.body["op"] == "subset" and not ASKABLE[attr].is_never_empty
+
+    def _check_member(self, value: object, attribute: Attribute) -> None:
+        if attribute.is_territory and isinstance(value, str) and SET_NAME.fullmatch(value):
+            if self.names.sets is not None and value not in self.names.sets:
+                self.fail("value", Reason("there is no set {value}", value=value))
+        elif attribute.member is None or not attribute.member(value):
+            self.fail(
+                "value",
+                Reason(
+                    "{value} is not what {attr} is made of{hint}",
+                    value=reprlib.repr(value),
+                    attr=self.body["attr"],
+                    hint=correction(attribute, value),
+                ),
+            )
+
+    def plain_members(self, attr: str) -> Value:
+        """Like `members`, or a single one; a named set cannot be contained as a whole, since its members change."""
+        raw = self.body["value"]
+        found = self.members(attr, [raw] if isinstance(raw, str) else raw)
+        if any(value.startswith("@") for value in found):
+            self.fail("value", Reason("must name territories one by one"))
+        return found
+
+    def exact(self, attr: str) -> Value:
+        """True or false, or the one word that the attribute has for nothing."""
+        raw, is_word = self.body["value"], ASKABLE[attr].member
+        is_value = is_word(raw) if is_word is not None else isinstance(raw, bool)
+        if not is_value:
+            of_truth, of_word = Reason("must be true or false"), Reason("must be {wants}", wants=NONE)
+            self.fail("value", of_truth if is_word is None else of_word)
+        assert isinstance(raw, bool | str)
+        return raw
+
+    def bound(self, attr: str) -> Value:
+        """A value of the attribute itself: a share as text, a level as a number, or a word of its scale."""
+        raw = self.body["value"]
+        if not ASKABLE[attr].accepts(raw):
+            self.fail("value", Reason("must be {wants}", wants=ASKABLE[attr].wants))
+        assert isinstance(raw, int | str)
+        return raw
+
+    def days(self, attr: str) -> Value:
+        return self._count("value", minimum=1, maximum=MAX_DAYS)
+
+    def kilometres(self, attr: str) -> Value:
+        return self._count("value", minimum=1, maximum=MAX_KM)
+
+    def certified(self, attr: str) -> Value:
+        scheme = self.body["scheme"]
+        if not isinstance(scheme, str) or not (CERTIFIED_NAME.fullmatch(scheme) or SET_NAME.fullmatch(scheme)):
+            self.fail("scheme", Reason("must name a certification scheme, or a class of them by @ and its name"))
+        classes = self.names.scheme_classes
+        if scheme.startswith("@") and classes is not None and scheme not in classes:
+            self.fail("scheme", Reason("there is no scheme class {scheme}", scheme=scheme))
+        days = "min_remaining_days"
+        return Certified(
+            scheme=scheme,
+            min_version=self._matching("min_version", _VERSION, Reason("a version such as 3.2")),
+            level=self._matching("level", CERTIFIED_NAME, CERTIFIED_NAME_WANTS),
+            scope=self._scope(),
+            min_remaining_days=self._count(days, minimum=0, maximum=MAX_DAYS) if days in self.body else 0,
+        )
+
+    def _scope(self) -> str | None:
+        """Written as certificates have it. An upper-case letter is refused, since it would never match."""
+        raw = self.body.get("scope")
+        wants = Reason("lower-case letters, digits and inner hyphens, such as iaas")
+        if isinstance(raw, str) and SLUG.fullmatch(raw.lower()):
+            wants = Reason("{wants}; write {value}", wants=wants, value=raw.lower())
+        return self._matching("scope", SLUG, wants)
+
+    def _matching(self, name: str, pattern: re.Pattern[str], wants: Reason) -> str | None:
+        raw = self.body.get(name)
+        if raw is None:
+            return None
+        if not isinstance(raw, str) or not pattern.fullmatch(raw):
+            self.fail(name, Reason("must be {wants}", wants=wants))
+        return raw
+
+    def _count(self, name: str, *, minimum: int, maximum: int) -> int:
+        raw = self.body[name]
+        if not isinstance(raw, int) or not _is_whole(raw, minimum, maximum):
+            self.fail(
+                name, Reason("must be a whole number from {minimum} to {maximum}", minimum=minimum, maximum=maximum)
+            )
+        return raw
+
+    def _words(self, name: str, among: Sequence[str]) -> tuple[str, ...]:
+        if name not in self.body:
+            return ()
+        raw = self.body[name]
+        if not isinstance(raw, list | tuple) or not raw or not all(isinstance(word, str) for word in raw):
+            self.fail(name, Reason("must be a list with at least one word"))
+        for word in raw:
+            if word not in among:
+                self.fail(name, Reason("{word} is not one of {known}", word=reprlib.repr(word), known=", ".join(among)))
+        return tuple(sorted(set(raw)))
+
+    def _choice(self, name: str, among: Sequence[str]) -> str:
+        raw = self.body.get(name, among[0])
+        if not isinstance(raw, str) or raw not in among:
+            self.fail(name, Reason("must be one of {known}", known=", ".join(among)))
+        return raw
+
+    def _flag(self, name: str) -> bool:
+        raw = self.body.get(name, False)
+        if not isinstance(raw, bool):
+            self.fail(name, Reason("must be true or false"))
+        return raw
+
+    def fail(self, name: str, reason: Reason) -> NoReturn:
+        raise PolicyError(reason, field=f"{self.at}/{name}", atom=self.id)
+
+
+# The closed list of operators, and how each reads the value that it compares with.
+VALUES: Mapping[str, Callable[[_Reader, str], Value]] = {
+    "in": _Reader.listed,
+    "subset": _Reader.listed,
+    "contains": _Reader.plain_members,
+    "disjoint": _Reader.listed,
+    "is": _Reader.exact,
+    "le": _Reader.bound,
+    "ge": _Reader.bound,
+    "holds": _Reader.certified,
+    "within_days": _Reader.days,
+    "min_distance_km": _Reader.kilometres,
+}
+
+
+def _fields(
+    document: object, *, required: Sequence[str], optional: Sequence[str], at: str, atom: str | None = None
+) -> Mapping[str, object]:
+    if not isinstance(document, Mapping):
+        raise PolicyError(Reason("must be an object"), field=at)
+    for name in document:
+        if name not in required and name not in optional:
+            raise PolicyError(Reason("unknown field"), field=f"{at}/{name}", atom=atom)
+    for name in required:
+        if name not in document:
+            raise PolicyError(Reason("missing"), field=f"{at}/{name}", atom=atom)
+    return document
+
+
+def _is_whole(raw: object, minimum: int, maximum: int) -> bool:
+    return isinstance(raw, int) and not isinstance(raw, bool) and minimum <= raw <= maximum
+
+
+def _id(raw: object, *, at: str) -> str:
+    if not isinstance(raw, str) or not ATOM_ID.fullmatch(raw):
+        raise PolicyError(
+            Reason("must be 1 to 64 letters, digits, '.', '_', '-', beginning with a letter or digit"), field=at
+        )
+    return raw
+
+
+def _refuse_repeated_ids(atoms: Sequence[Atom]) -> None:
+    seen: set[str] = set()
+    for index, atom in enumerate(atoms):
+        if atom.id in seen:
+            raise PolicyError(
+                Reason("another atom of this policy has that id"), field=f"/atoms/{index}/id", atom=atom.id
+            )
+        seen.add(atom.id)

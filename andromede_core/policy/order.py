@@ -1,0 +1,236 @@
+"""Policies compared with each other, clause by clause, without a solver: which is stricter, which clause changes
+nothing, and which clauses can never hold together. Pure, standard library only.
+
+The comparison is sound and syntactic: what it calls implied is implied; it may miss an implication that only another
+attribute's meaning would show.
+
+What a named set or a class of schemes holds, others state, and may state anew at any time. So whether a change of
+policy may admit more (`change`) is judged by names alone: a set is no narrower and no wider than anything but itself,
+whatever it holds now or is known to hold later. In lists of what is allowed both sides must name the same sets; in
+lists of what is forbidden the stricter one must name those of the other. Which clauses have no effect or contradict
+each other is a remark about the present: there sets are taken as they are at the given moment.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from andromede_core.facts.attributes import ASKABLE
+from andromede_core.facts.certificates import version
+from andromede_core.facts.world import ASSERTIONS, Horizon, Timeline, World, at
+from andromede_core.policy.clauses import (
+    LEVELS,
+    ROLES,
+    Atom,
+    AtomRef,
+    Certified,
+    Policy,
+    Value,
+    effective,
+    names_of_sets,
+)
+
+Change = Literal["same", "tighter", "looser", "incomparable"]
+Placed = tuple[int, Atom]  # by its position among all
+
+
+@dataclass(frozen=True, slots=True)
+class Sets:
+    """The named sets of territories and the classes of certification schemes as they are at one moment."""
+
+    territories: Mapping[str, frozenset[str]]
+    schemes: Mapping[str, frozenset[str]]
+
+    @classmethod
+    def of(cls, world: World, now: datetime) -> "Sets":
+        return cls(_known(world.sets, now), _known(world.scheme_classes, now))
+
+
+NAMES_ALONE = Sets({}, {})
+
+
+def _known(timelines: Mapping[str, Timeline], now: datetime) -> dict[str, frozenset[str]]:
+    found = {name: at(timeline, Horizon(now)) for name, timeline in timelines.items()}
+    return {
+        name: frozenset(item for item in fact.value if isinstance(item, str))
+        for name, fact in found.items()
+        if fact is not None and isinstance(fact.value, list)
+    }
+
+
+def _expand(values: Iterable[str], members: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    """A set that is not known stands for itself."""
+    return frozenset().union(*(members.get(value, frozenset((value,))) for value in values))
+
+
+def _unknown(values: Iterable[str], members: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    """The sets that are not known: as long as one is not, a clause that uses it holds nowhere."""
+    return frozenset(value for value in values if value.startswith("@") and value not in members)
+
+
+def change(before: Sequence[Policy], after: Sequence[Policy]) -> Change:
+    """What replacing the policies `before` by those `after` does to what they admit, now and whatever becomes of the
+    sets that they name."""
+    is_tighter = refines(after, before)
+    is_looser = refines(before, after)
+    if is_tighter and is_looser:
+        return "same"
+    if is_tighter:
+        return "tighter"
+    return "looser" if is_looser else "incomparable"
+
+
+def refines(strict: Sequence[Policy], loose: Sequence[Policy]) -> bool:
+    """Each clause of `loose` is implied by one of `strict`, whatever the sets that they name hold."""
+    if not all(policy.is_supported for policy in strict):
+        return True
+    if not all(policy.is_supported for policy in loose):
+        return False
+    atoms = [atom for _, atom in effective(strict)]
+    return all(any(implies(atom, other, NAMES_ALONE) for atom in atoms) for _, other in effective(loose))
+
+
+def without_effect(policies: Sequence[Policy], sets: Sets) -> tuple[AtomRef, ...]:
+    """The clauses that another one of the same policy, of a higher level or of an earlier policy of its level implies
+    already (NO_EFFECT). Of equal clauses the first has the effect."""
+    found: list[AtomRef] = []
+    earlier: list[Atom] = []
+    for policy in sorted(policies, key=lambda policy: LEVELS.index(policy.level)):
+        for position, atom in enumerate(policy.atoms):
+            same_layer = [
+                other for index, other in enumerate(policy.atoms) if index < position or not implies(atom, other, sets)
+            ]
+            if any(implies(other, atom, sets) for other in (*earlier, *same_layer)):
+                found.append(AtomRef(policy.id, policy.level, atom.id))
+        earlier += policy.atoms
+    return tuple(found)
+
+
+def implies(strict: Atom, loose: Atom, sets: Sets) -> bool:
+    """Wherever `strict` holds, `loose` does, and `strict` cannot be waived where `loose` could not. Of a set that is
+    not among `sets` only the name is known: it may hold anything, or nothing be known of it."""
+    return (
+        (strict.op, strict.attr) == (loose.op, loose.attr)
+        and _covers(strict.roles, loose.roles)
+        and _covers(strict.party_roles, loose.party_roles)
+        and not (strict.only_with_technical_access and not loose.only_with_technical_access)
+        and ASSERTIONS.index(strict.assertion_min) >= ASSERTIONS.index(loose.assertion_min)
+        and not (strict.is_waivable and not loose.is_waivable)
+        and _value_implies(strict, loose, sets)
+    )
+
+
+def _covers(strict: Collection[str], loose: Collection[str]) -> bool:
+    """Naming none means all."""
+    return not strict or (bool(loose) and set(loose) <= set(strict))
+
+
+def _value_implies(strict: Atom, loose: Atom, sets: Sets) -> bool:
+    """Both are of one type, since they have attribute and operator in common."""
+    one, other = strict.value, loose.value
+    if isinstance(one, tuple):
+        return _values_imply(strict.op, one, other, sets.territories)
+    if isinstance(one, Certified):
+        return _certified_implies(one, other, sets)
+    if strict.op == "is":
+        return one == other
+    if strict.op in ("le", "within_days"):
+        return rank(strict) <= rank(loose)
+    return rank(strict) >= rank(loose)
+
+
+def _values_imply(op: str, strict: tuple[str, ...], loose: Value, members: Mapping[str, frozenset[str]]) -> bool:
+    assert isinstance(loose, tuple)
+    if not _unknown(loose, members) <= _unknown(strict, members):
+        return False
+    one, other = _expand(strict, members), _expand(loose, members)
+    return one <= other if op in ("in", "subset") else one >= other
+
+
+def _certified_implies(strict: Certified, loose: Value, sets: Sets) -> bool:
+    assert isinstance(loose, Certified)
+    return (
+        _values_imply("in", (strict.scheme,), (loose.scheme,), sets.schemes)
+        and version(strict.min_version) >= version(loose.min_version)
+        and loose.level in (None, strict.level)
+        and loose.scope in (None, strict.scope)
+        and strict.min_remaining_days >= loose.min_remaining_days
+    )
+
+
+def rank(atom: Atom) -> int:
+    """The bound of a clause as a number: shares in hundredths, words by their place on the scale."""
+    order = ASKABLE[atom.attr].order if atom.attr else ()
+    if order:
+        return order.index(str(atom.value))
+    return int(str(atom.value).replace(".", ""))
+
+
+def unsatisfiable(policies: Sequence[Policy], sets: Sets, *, roles: Collection[str] = ROLES) -> tuple[AtomRef, ...]:
+    """The clauses that no zone can satisfy together (EMPTY_INTERSECTION) for one of the roles, in order; none if all
+    can hold. A clause with a set that is not known may hold once it is.
+
+    Of clauses about one attribute the fewest that contradict each other are named.
+    """
+    unsupported = [AtomRef(policy.id, policy.level, policy.id) for policy in policies if not policy.is_supported]
+    atoms = effective(policies)
+    guilty: set[int] = set()
+    for role in roles:
+        by_attribute: dict[str, list[Placed]] = {}
+        for position, (_, atom) in enumerate(atoms):
+            if atom.attr and atom.applies_to((role,)) and _is_certain(atom, sets):
+                by_attribute.setdefault(atom.attr, []).append((position, atom))
+        for group in by_attribute.values():
+            guilty.update(position for position, _ in _contradiction(group, sets))
+    return (*unsupported, *dict.fromkeys(ref for position, (ref, _) in enumerate(atoms) if position in guilty))
+
+
+def _is_certain(atom: Atom, sets: Sets) -> bool:
+    """There is surely something that it is asked of, and what it asks is known. Of parties, only the operator is surely
+    there."""
+    chooses_operator = not atom.party_roles or "operator" in atom.party_roles
+    is_asked = not atom.is_about_parties or (chooses_operator and not atom.only_with_technical_access)
+    return is_asked and not _unknown(names_of_sets(atom), sets.territories)
+
+
+def _contradiction(atoms: list[Placed], sets: Sets) -> list[Placed]:
+    if _can_hold([atom for _, atom in atoms], sets):
+        return []
+    for one in list(atoms):
+        fewer = [other for other in atoms if other is not one]
+        if not _can_hold([atom for _, atom in fewer], sets):
+            atoms = fewer
+    return atoms
+
+
+def _can_hold(atoms: Sequence[Atom], sets: Sets) -> bool:
+    """Some value of their one attribute satisfies all."""
+    by_op: dict[str, list[Atom]] = {}
+    for atom in atoms:
+        by_op.setdefault(atom.op, []).append(atom)
+    truths = {atom.value for atom in by_op.get("is", ())}
+    lowest = max((rank(atom) for atom in by_op.get("ge", ())), default=0)
+    highest = min((rank(atom) for atom in by_op.get("le", ())), default=lowest)
+    return len(truths) < 2 and lowest <= highest and _is_some_list(by_op, sets)
+
+
+def _is_some_list(by_op: Mapping[str, list[Atom]], sets: Sets) -> bool:
+    """A value that is in all that are listed, or a list that is within some, contains others and shares none of the
+    rest."""
+    within = [_expanded(atom, sets) for op in ("in", "subset") for atom in by_op.get(op, ())]
+    contained = frozenset().union(*(_expanded(atom, sets) for atom in by_op.get("contains", ())))
+    excluded = frozenset().union(*(_expanded(atom, sets) for atom in by_op.get("disjoint", ())))
+    if contained & excluded:
+        return False
+    if not within:
+        return True
+    common = frozenset.intersection(*within) - excluded
+    attribute = ASKABLE[next(iter(by_op.values()))[0].attr]
+    needs_one = "in" in by_op or attribute.is_never_empty
+    return contained <= common and (bool(common) or not needs_one)
+
+
+def _expanded(atom: Atom, sets: Sets) -> frozenset[str]:
+    assert isinstance(atom.value, tuple)
+    return _expand(atom.value, sets.territories)
