@@ -90,7 +90,7 @@ def states() -> Documents:
 
 def errors() -> Documents:
     """All codes, with their HTTP status and meaning, and a page for each."""
-    import controlplane.api.v1  # noqa: F401 - every app's errors are known once its routes are
+    import controlplane.api.v1.urls  # noqa: F401 - every app's errors are known once its routes are
     from controlplane.api import pages
 
     lines = [

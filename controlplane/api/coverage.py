@@ -6,7 +6,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import URLPattern, URLResolver
 
-from controlplane.identity.api import ActorView, PublicView
+from controlplane.api.base_views import ActorView, PublicView
 from controlplane.identity.rights import PUBLIC
 from controlplane.identity.rules import TABLE
 from controlplane.kernel.rest import View

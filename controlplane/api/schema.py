@@ -18,9 +18,9 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 
 from controlplane.api import examples, links, problems, responses
+from controlplane.api.base_views import ActorView, OrganizationView, ProjectView
 from controlplane.api.refusals import refusals
 from controlplane.api.summaries import summary
-from controlplane.identity.api import ActorView, OrganizationView, ProjectView
 from controlplane.identity.rights import PUBLIC
 from controlplane.identity.rules import rule_of
 from controlplane.kernel import idempotency

@@ -35,8 +35,8 @@ from controlplane.api.asgi import Receive, Scope, Send, disconnected, send_piece
 from controlplane.api.authentication import TokenAuthentication
 from controlplane.api.consoles import Consoles
 from controlplane.api.long_polls import LongPolls, is_long_poll
+from controlplane.api.v1.events.views import EVENT_STREAM, Lines, Standing, alive, standing_of
 from controlplane.events import cursors, hints, selectors
-from controlplane.events.api import EVENT_STREAM, Lines, Standing, alive, standing_of
 from controlplane.events.errors import OrganizationStreamsMany, StreamsExhausted, TooManyStreams
 from controlplane.identity.actor import Actor
 from controlplane.identity.authorization import admitted

@@ -1,13 +1,13 @@
-"""The API is under /v1 (see controlplane/api/v1.py), but for what others look for at a place of theirs; all other
+"""The API is under /v1 (see controlplane/api/v1/urls.py), but for what others look for at a place of theirs; all other
 addresses are the dashboard's."""
 
 from django.urls import include, path
 
 from controlplane.api import coverage
-from controlplane.terraform.registry_api import Services
+from controlplane.api.v1.terraform_registry.views import Services
 
 api_patterns = [
-    path("v1/", include("controlplane.api.v1")),
+    path("v1/", include("controlplane.api.v1.urls")),
     path(".well-known/terraform.json", Services.as_view()),
 ]
 coverage.check(api_patterns)

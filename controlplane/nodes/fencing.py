@@ -117,7 +117,7 @@ def _lease_facts(node: Node) -> dict[str, object]:
 @transaction.atomic
 def node_fence(actor: Actor, node: Node, *, kind: str, reason: str) -> Fencing:
     """Fence the node by evidence of this kind: at once, or by an operation where that has to be got first. Whoever
-    attests has just proved who they are (api/fencing.py).
+    attests has just proved who they are (api/v1/node_fencing/fence.py).
 
     Raises:
         NodeNotFenceable: it is heard, the evidence is not enough, or nobody in person attests it.

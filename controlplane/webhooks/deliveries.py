@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from controlplane.audit.services import record
-from controlplane.events.serializers import as_json
+from controlplane.events.representation import as_json
 from controlplane.events.services import place_all
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock

@@ -16,7 +16,7 @@ from django.test import Client
 from django.urls import path
 
 from controlplane.api import coverage
-from controlplane.api.views import Health
+from controlplane.api.v1.service.views import Health
 from controlplane.config import urls
 from controlplane.identity import rules
 from controlplane.identity.actor import SYSTEM

@@ -13,7 +13,7 @@ from drf_spectacular.drainage import GENERATOR_STATS
 from openapi_spec_validator import validate
 
 from controlplane.api.schema import document
-from controlplane.api.views import Health
+from controlplane.api.v1.service.views import Health
 from controlplane.kernel.fields import In
 from controlplane.kernel.rest import Going
 from tests.api.contract import contract

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from controlplane.api.base_views import OrganizationView, ProjectView
 from controlplane.identity.actor import Actor
-from controlplane.identity.api import OrganizationView, ProjectView
 from controlplane.identity.authorization import admitted
 from controlplane.identity.credentials import actor_of
 from controlplane.identity.errors import NobodyMay, RoleNeeded, ScopeNeeded

@@ -178,7 +178,7 @@ def test_health_says_when_the_database_is_gone(cloud: Cloud, monkeypatch: pytest
         def cursor(self) -> None:
             raise OperationalError("gone")
 
-    monkeypatch.setattr("controlplane.api.views.connection", Gone())
+    monkeypatch.setattr("controlplane.api.v1.service.views.connection", Gone())
     assert Caller(token=None).get("/v1/healthz").problem == (503, "unavailable", None)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-import controlplane.api.v1
+import controlplane.api.v1.urls
 import controlplane.workflows.registry  # noqa: F401 - so that the errors of all apps are known
 from controlplane.kernel.errors import REGISTRY
 from controlplane.kernel.wording import PROSE

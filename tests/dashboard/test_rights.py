@@ -9,12 +9,12 @@ import pytest
 from django.test import Client
 from django.urls import Resolver404, URLPattern, resolve, reverse
 
+from controlplane.api.base_views import OrganizationView, ProjectView
 from controlplane.catalog.models import Image
 from controlplane.compute.models import AffinityGroup, SshKey
 from controlplane.dashboard import cookies
 from controlplane.dashboard.page import Action, FormPage, Open
 from controlplane.dashboard.urls import urlpatterns
-from controlplane.identity.api import OrganizationView, ProjectView
 from controlplane.identity.models import ApiToken, Invitation, ServiceAccount
 from controlplane.operations.models import Operation
 from controlplane.quotas.models import QuotaRequest

@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from controlplane.api.stream import Reader, is_as_before
-from controlplane.events.api import Lines, Standing
+from controlplane.api.v1.events.views import Lines, Standing
 from controlplane.events.selectors import Wanted
 from controlplane.events.services import emit
 from controlplane.identity.actor import SYSTEM, Actor

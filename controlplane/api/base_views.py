@@ -1,0 +1,108 @@
+"""Base classes of views: authentication, the authorization table, and the project or organization in the path."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, ClassVar, TypeVar, cast
+
+from django.db.models import Model
+from rest_framework.request import Request
+
+from controlplane.identity import selectors
+from controlplane.identity.actor import Actor
+from controlplane.identity.authorization import admitted, permitted
+from controlplane.identity.errors import NobodyMay
+from controlplane.identity.models import Organization, Project
+from controlplane.identity.rights import PUBLIC
+from controlplane.identity.rules import rule_of
+from controlplane.kernel.rest import Route, View, found, found_all
+from controlplane.nodes import selectors as node_selectors
+from controlplane.nodes.models import Node
+
+M = TypeVar("M", bound=Model)
+
+
+class ActorView(View):
+    """Asked by somebody known, who may do this by the table (rules.py). `proved_methods`: those for which a
+    session needs a fresh proof of who it is (api/authentication.py)."""
+
+    proved_methods: tuple[str, ...] = ()
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        asked = cast(Route, self.route_of(request))
+        self.find_place()
+        self.actor = admitted(self.actor, asked.operation_id)
+
+    def find_place(self) -> None:
+        """Look for the project or organization in the path; where one is nobody, it is not there."""
+
+    @property
+    def actor(self) -> Actor:
+        return cast(Actor, self.request.user)
+
+    @actor.setter
+    def actor(self, actor: Actor) -> None:
+        cast(Any, self.request).user = actor
+
+
+class PublicView(View):
+    """Open to everybody, known or not, as the table has to say."""
+
+    permission_classes = []
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        asked = cast(Route, self.route_of(request))
+        if rule_of(asked.operation_id).roles != PUBLIC:
+            raise NobodyMay(operation=asked.operation_id)
+
+
+class PlaceView(ActorView):
+    """About a place that the path names. `operation_ids`: what can be done in such a place, by all views together."""
+
+    operation_ids: ClassVar[set[str]]
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if PlaceView in cls.__bases__:
+            cls.operation_ids = set()
+        cls.operation_ids.update(each.operation_id for each in cls.routes().values())
+
+    @property
+    def permissions(self) -> list[str]:
+        """What of it the actor may."""
+        return permitted(self.actor, self.operation_ids)
+
+
+class ProjectView(PlaceView):
+    """About the project in the path."""
+
+    project: Project
+
+    def find_place(self) -> None:
+        self.project = selectors.project_get(self.actor, self.kwargs["project"])
+        self.actor = self.actor.within(self.project)
+
+    def named(self, get: Callable[[Actor, Project, str], M], ref: str, *, at: str) -> M:
+        """What the field `at` of the body refers to, in the project."""
+        return found(partial(get, self.actor, self.project), ref, at=at)
+
+    def all_named(self, get: Callable[[Actor, Project, str], M], refs: Sequence[str], *, at: str) -> tuple[M, ...]:
+        return found_all(partial(get, self.actor, self.project), refs, at=at)
+
+
+class OrganizationView(PlaceView):
+    """About the organization in the path; one in which the actor has no role is not there."""
+
+    organization: Organization
+
+    def find_place(self) -> None:
+        self.organization = selectors.organization_get(self.actor, self.kwargs["organization"])
+        self.actor = self.actor.within_organization(self.organization)
+
+
+class OperatorView(ActorView):
+    """That there are nodes is no secret: a tenant is told that they are an operator's."""
+
+    def node(self) -> Node:
+        return node_selectors.node_get(self.actor, self.kwargs["node"])

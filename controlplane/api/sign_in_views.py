@@ -1,0 +1,88 @@
+"""What the views of sign-in share: failures are counted, and who has signed in is known."""
+
+from typing import Any, cast
+from uuid import UUID
+
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from controlplane.api.base_views import ActorView
+from controlplane.api.v1.sessions.schemas import SessionOut
+from controlplane.audit.requests import Who
+from controlplane.identity.errors import NobodyMay
+from controlplane.identity.rights import PUBLIC
+from controlplane.identity.rules import rule_of
+from controlplane.kernel.errors import CloudError
+from controlplane.kernel.rest import Route, View
+from controlplane.signin import factors, sessions
+from controlplane.signin.errors import SessionNeeded
+from controlplane.signin.models import Session
+from controlplane.signin.origin import Origin, origin_of
+
+SECRET = {"Cache-Control": "no-store"}
+
+
+class SignInView(ActorView):
+    """For whoever has signed in; an API token is not enough. A failure is counted after what the request wrote has been
+    undone.
+
+    `open_methods` are for whoever has not signed in yet, `unfinished_methods` also for sessions that lack a second
+    factor (api/authentication.py).
+    """
+
+    open_methods: tuple[str, ...] = ()
+    unfinished_methods: tuple[str, ...] = ()
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        if self._is_open():
+            self._admit_anybody(request, *args, **kwargs)
+            return
+        super().initial(request, *args, **kwargs)
+        if not isinstance(request.auth, Session):
+            raise SessionNeeded()
+
+    def _admit_anybody(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Nobody is known who could be asked for a right; as the table has to say."""
+        View.initial(self, request, *args, **kwargs)
+        operation = cast(Route, self.route_of(request)).operation_id
+        if rule_of(operation).roles != PUBLIC:
+            raise NobodyMay(operation=operation)
+
+    def get_authenticators(self) -> list[BaseAuthentication]:
+        return [] if self._is_open() else super().get_authenticators()
+
+    def get_permissions(self) -> list[Any]:
+        return [] if self._is_open() else [*super().get_permissions()]
+
+    def _is_open(self) -> bool:
+        return self.request is not None and self.request.method in self.open_methods
+
+    def handle_exception(self, exc: Exception) -> Response:
+        if isinstance(exc, CloudError) and "account" in exc.facts:
+            user = sessions.note_failure(self.origin, exc.facts)
+            if user is not None:
+                self.is_about(user.pk)
+        return super().handle_exception(exc)
+
+    @property
+    def origin(self) -> Origin:
+        return origin_of(self.request._request)
+
+    @property
+    def session(self) -> Session:
+        return cast(Session, self.request.auth)
+
+    def begun(self, session: Session, secret: str) -> Response:
+        """201 with the secret of a new session."""
+        self.is_about(session.user_id, credential_id=session.pk)
+        needs = not session.is_two_factor and factors.needs_one(session.user)
+        document = SessionOut(session, context={"current": session}).data
+        document |= {"secret": secret, "needs_second_factor": needs}
+        return Response(document, status=201, headers={"Location": f"/v1/sessions/{session.pk}", **SECRET})
+
+    def is_about(self, user_id: UUID, *, credential_id: UUID | None = None) -> None:
+        """For the journal of requests (api/journal.py), where nobody was known when this one began."""
+        journal = getattr(self.request._request, "journal", None)
+        if journal is not None:
+            journal.is_about(Who(user_id=user_id, credential_id=credential_id))

@@ -1,0 +1,171 @@
+"""Routes of the audit log: requests and changes of a project, an organization or the platform, and their export."""
+
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.http import StreamingHttpResponse
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from andromede_core.documents.messages import Reason
+from controlplane.api.base_views import ActorView, OrganizationView, ProjectView
+from controlplane.api.v1.audit.schemas import DeedOut, RequestRecordOut
+from controlplane.audit import trail
+from controlplane.audit.models import AuditRecord, Outcome, RequestRecord
+from controlplane.identity.actor import Actor
+from controlplane.kernel import turns
+from controlplane.kernel.listing import (
+    Listing,
+    among,
+    at_moment,
+    contains_id,
+    created_after,
+    exactly,
+    has_id,
+    invalid,
+)
+from controlplane.kernel.parameters import Parameter, one_of
+from controlplane.kernel.rest import route
+
+JSON_LINES, CSV = "application/jsonl", "text/csv"
+FORMATS = ("jsonl", "csv")
+EXPORT_LASTS_S = 600
+FILTERS = {
+    "actor": has_id("user_id", "What this user asked for."),
+    "credential": has_id("credential_id", "What was asked for with this credential."),
+    "verb": exactly("verb", "The operationId of the route, such as instance_create."),
+    "resource": contains_id("resource_ids", "What was about this resource."),
+    "operation": has_id("operation_id", "What began this operation."),
+    "request_id": exactly("request_id", "The request with this X-Request-Id."),
+    "outcome": among("outcome", Outcome.values),
+    "completed_after": at_moment(lambda at: Q(completed_at__gt=at), "Completed after this moment (RFC 3339)."),
+    "completed_before": at_moment(lambda at: Q(completed_at__lt=at), "Completed before this moment (RFC 3339)."),
+}
+REQUESTS = Listing(FILTERS, sorts=("-completed_at", "completed_at"))
+DEEDS = Listing(
+    {
+        "actor": has_id("user_id", "What this user did."),
+        "verb": exactly("verb", "What was done, such as instance.create."),
+        "resource": has_id("resource_id", "What was done with this resource."),
+        "created_after": created_after(),
+    },
+    sorts=("-created_at", "created_at"),
+)
+EXPORT: dict[str, Any] = {
+    "media_type": JSON_LINES,
+    "media_types": (CSV,),
+    "is_sensitive": True,
+    "refusals": (422,),
+    "query": {
+        **{name: each.parameter for name, each in FILTERS.items()},
+        "format": Parameter(
+            "jsonl: JSON Lines, with all that is needed to check them against the evidence log; csv: a table.",
+            one_of(FORMATS),
+        ),
+    },
+}
+
+
+class TrailView(APIView):
+    """What the three levels have in common. An export holds a web thread for as long as it is read, so nobody reads two
+    at once."""
+
+    actor: Actor
+
+    def listed(self, request: Request, rows: QuerySet[RequestRecord]) -> Response:
+        page = REQUESTS.page(request, rows)
+        return page.answer(RequestRecordOut, context=trail.about(page.rows))
+
+    def exported(self, request: Request, rows: QuerySet[RequestRecord]) -> StreamingHttpResponse:
+        wanted = request.query_params.get("format", FORMATS[0])
+        if wanted not in FORMATS:
+            raise invalid("format", Reason("it must be one of {known}.", known=", ".join(FORMATS)))
+        rows = rows.filter(REQUESTS.condition(request.query_params))
+        is_table = wanted == "csv"
+        parts: Iterator[bytes] = trail.exported(rows, trail.as_csv if is_table else trail.as_json_lines)
+        name = f'attachment; filename="audit.{wanted}"'
+        turn = turns.take("audit-export", self.actor.owner_id, lasts_s=EXPORT_LASTS_S)
+        answer = StreamingHttpResponse(
+            chain([trail.csv_header()], parts) if is_table else parts,
+            content_type=f"{CSV}; charset=utf-8" if is_table else JSON_LINES,
+            headers={"Content-Disposition": name},
+        )
+        turn.until_sent(answer)
+        return answer
+
+
+class ProjectTrail(TrailView, ProjectView):
+    """What was asked for in the project, by whom, from where, and what came of it; by the time of its completion."""
+
+    @route("audit_list", RequestRecordOut, listing=REQUESTS)
+    def get(self, request: Request) -> Response:
+        return self.listed(request, trail.of_project(self.project))
+
+
+class ProjectExport(TrailView, ProjectView):
+    """The same as a file, from the first on, with the places in the evidence log that cover it."""
+
+    @route("audit_export", **EXPORT)
+    def get(self, request: Request) -> StreamingHttpResponse:
+        return self.exported(request, trail.of_project(self.project))
+
+
+class ProjectDeeds(ProjectView):
+    """What was done in the project, also by the platform itself."""
+
+    @route("audit_deed_list", DeedOut, listing=DEEDS)
+    def get(self, request: Request) -> Response:
+        return DEEDS.page(request, trail.deeds_of_project(self.project)).answer(DeedOut)
+
+
+class OrganizationTrail(TrailView, OrganizationView):
+    """What was asked for in all projects of the organization; for its owners, admins and sovereignty officers."""
+
+    @route("organization_audit_list", RequestRecordOut, listing=REQUESTS)
+    def get(self, request: Request) -> Response:
+        return self.listed(request, trail.of_organization(self.actor, self.organization))
+
+
+class OrganizationExport(TrailView, OrganizationView):
+    """The same as a file."""
+
+    @route("organization_audit_export", **EXPORT)
+    def get(self, request: Request) -> StreamingHttpResponse:
+        return self.exported(request, trail.of_organization(self.actor, self.organization))
+
+
+class OrganizationDeeds(OrganizationView):
+    """What was done in all projects of the organization, and with the organization itself: its members, invitations,
+    tokens, quotas and policy."""
+
+    @route("organization_audit_deed_list", DeedOut, listing=DEEDS)
+    def get(self, request: Request) -> Response:
+        rows: QuerySet[AuditRecord] = trail.deeds_of_organization(self.actor, self.organization)
+        return DEEDS.page(request, rows).answer(DeedOut)
+
+
+class PlatformTrail(TrailView, ActorView):
+    """What was asked for anywhere; for operators and auditors."""
+
+    @route("platform_audit_list", RequestRecordOut, listing=REQUESTS)
+    def get(self, request: Request) -> Response:
+        return self.listed(request, trail.of_platform(self.actor))
+
+
+class PlatformExport(TrailView, ActorView):
+    """The same as a file."""
+
+    @route("platform_audit_export", **EXPORT)
+    def get(self, request: Request) -> StreamingHttpResponse:
+        return self.exported(request, trail.of_platform(self.actor))
+
+
+class PlatformDeeds(ActorView):
+    """What was done anywhere."""
+
+    @route("platform_audit_deed_list", DeedOut, listing=DEEDS)
+    def get(self, request: Request) -> Response:
+        return DEEDS.page(request, trail.deeds_of_platform(self.actor)).answer(DeedOut)

@@ -1,0 +1,48 @@
+"""Schemas of classifications."""
+
+from rest_framework import serializers
+
+from controlplane.api.v1.policies.schemas import REASON_MAX, atoms_field
+from controlplane.kernel.fields import Choice, In, Name, NamedOut, Out, Text
+from controlplane.kernel.wording import language
+from controlplane.placement.models import DRIFT_ACTIONS, Classification
+
+TITLE_MAX = 120
+
+
+class ClassificationIn(In):
+    """The id will be the organization's name, a dot, and `name`."""
+
+    example = {
+        "name": "trade-secret",
+        "title": "Trade secrets",
+        "title_fr": "Secrets d’affaires",
+        "drift_action": "freeze",
+        "atoms": [{"id": "home", "attr": "zone.id", "op": "in", "value": ["fr-idf-1"]}],
+    }
+
+    name = Name()
+    title = Text(max_length=TITLE_MAX)
+    title_fr = Text(max_length=TITLE_MAX)
+    description = Text(max_length=REASON_MAX, allow_blank=True, default="")
+    description_fr = Text(max_length=REASON_MAX, allow_blank=True, default="")
+    drift_action = Choice(DRIFT_ACTIONS, default="flag")
+    atoms = atoms_field()
+
+
+class ClassificationOut(Out):
+    """`title` and `description` in the caller's language. `organization` null: the platform's. One that is not
+    supported admits no place at all. `drift_action`: what happens when a place does not satisfy it any more."""
+
+    id = serializers.CharField()
+    organization = NamedOut(allow_null=True)
+    title = serializers.SerializerMethodField()
+    description = serializers.SerializerMethodField()
+    drift_action = serializers.ChoiceField(DRIFT_ACTIONS)
+    is_supported = serializers.BooleanField()
+
+    def get_title(self, row: Classification) -> str:
+        return row.title_fr if language() == "fr" else row.title
+
+    def get_description(self, row: Classification) -> str:
+        return row.description_fr if language() == "fr" else row.description

@@ -1,0 +1,42 @@
+"""Schemas of placement decisions."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rest_framework import serializers
+
+from andromede_core.placement import explanation
+from andromede_core.placement.decision import spelt_out
+from controlplane.kernel.fields import Out
+from controlplane.kernel.wording import language
+from controlplane.placement.models import Decision
+
+
+class DecisionOut(Out):
+    """`explanation`: sentences in the caller's language. `document` is the decision itself, and names nodes to
+    operators alone."""
+
+    id = serializers.UUIDField()
+    operation = serializers.CharField()
+    resource = serializers.UUIDField(source="consumer_id")
+    is_admitted = serializers.BooleanField()
+    classifications = serializers.ListField(child=serializers.CharField())
+    created_at = serializers.DateTimeField()
+    explanation = serializers.SerializerMethodField()
+    document = serializers.SerializerMethodField()
+
+    def get_explanation(self, decision: Decision) -> list[str]:
+        sentences = told(decision.document, sees_all=self.context["sees_all"])
+        return [*sentences, *explanation.claimed(decision.policies.document, language())]
+
+    def get_document(self, decision: Decision) -> dict[str, Any]:
+        return shown(decision.document, sees_all=self.context["sees_all"])
+
+
+def told(document: Mapping[str, Any], *, sees_all: bool) -> list[str]:
+    tell = explanation.operator if sees_all else explanation.tenant
+    return tell(document, language())
+
+
+def shown(document: Mapping[str, Any], *, sees_all: bool) -> dict[str, Any]:
+    return spelt_out(document) if sees_all else explanation.tenant_view(document)

@@ -1,0 +1,158 @@
+"""Routes of the event feed: pages, long polls and server-sent events."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+from django.http import HttpResponse
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from andromede_core.documents.messages import Reason
+from controlplane.api.base_views import ActorView
+from controlplane.events import cursors, kinds, selectors
+from controlplane.events.representation import EventsOut, as_json
+from controlplane.events.selectors import Chapter, Wanted
+from controlplane.identity.actor import Actor
+from controlplane.identity.selectors import project_get
+from controlplane.kernel.listing import LIMIT_PARAMETER, invalid, limit_of
+from controlplane.kernel.long_poll import Condition, wait_s, wait_until
+from controlplane.kernel.names import as_uuid
+from controlplane.kernel.parameters import ID, WAIT, Parameter
+from controlplane.kernel.rest import found, route
+
+EVENT_STREAM = "event_stream"
+SSE = "text/event-stream"
+RETRY_MS = 3000
+QUERY = {
+    "project": Parameter("Only what concerns this project (id or name)."),
+    "kind": Parameter("Only these kinds, separated by commas: `instance.active`, or `instance.*` for all of a noun."),
+    "resource": Parameter("Only what happened to the resource with this id; its operations too.", ID),
+    "limit": LIMIT_PARAMETER,
+}
+
+
+class EventsView(ActorView):
+    def wanted(self, request: Request) -> Wanted:
+        query = request.query_params
+        ref = query.get("project")
+        return Wanted(
+            project=found(lambda name: project_get(self.actor, name), ref, at="?project") if ref is not None else None,
+            kinds=_kinds(query["kind"]) if "kind" in query else None,
+            resource_id=_resource(query["resource"]) if "resource" in query else None,
+        )
+
+
+class EventList(EventsView):
+    @route(
+        "event_list",
+        EventsOut,
+        query={
+            "after": Parameter(
+                "The cursor behind which to read; `now`: none of what was. Without it: the oldest that is kept."
+            ),
+            **QUERY,
+            "wait": Parameter(
+                "When there is nothing yet, answer once there is, or after so many seconds (0s to 60s).", WAIT
+            ),
+        },
+        refusals=(410, 422),
+    )
+    def get(self, request: Request) -> Response:
+        wanted, limit, limit_s = self.wanted(request), limit_of(request), wait_s(request)
+        after = selectors.start(request.query_params.get("after"))
+        chapter = selectors.read(self.actor, wanted, after=after, limit=limit)
+
+        def is_something_there() -> bool:
+            nonlocal chapter
+            if not chapter.events:
+                chapter = selectors.read(self.actor, wanted, after=chapter.position, limit=limit)
+            return bool(chapter.events)
+
+        if limit_s and not chapter.events:
+            here = {"after": cursors.encode(chapter.position)}
+            condition = Condition(is_something_there, selectors.places(self.actor, wanted), here)
+            wait_until(request, condition, limit_s=limit_s)
+        answer = {
+            "items": chapter.events,
+            "cursor": cursors.encode(chapter.position),
+            "has_more": chapter.has_more,
+        }
+        return Response(EventsOut(answer).data)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """On what a stream rests: who reads, with what rights, and `places`, whose events are among those that are wanted.
+    `is_finished`: a session lacks no factor."""
+
+    actor: Actor
+    is_finished: bool
+    wanted: Wanted
+    places: frozenset[UUID] | None
+
+
+def standing_of(actor: Actor, session: Any, wanted: Wanted) -> Standing:
+    is_finished = session is None or session.is_finished
+    return Standing(replace(actor, request_id=""), is_finished, wanted, selectors.places(actor, wanted))
+
+
+class Lines(HttpResponse):
+    """A piece of a stream. What follows is behind `position`; while whose it is has the same `standing`, it is what the
+    view would answer."""
+
+    position: int
+    has_more: bool
+    standing: Standing
+
+
+class EventStream(EventsView):
+    """Server-sent events. The process `stream` serves this without an end. The API itself sends what is there and ends;
+    a client that connects again, as they all do, misses nothing."""
+
+    @route(
+        EVENT_STREAM,
+        media_type=SSE,
+        query={
+            "after": Parameter("As for the list, but without it: `now`. The header Last-Event-ID goes before it."),
+            **QUERY,
+        },
+        refusals=(410, 422),
+    )
+    def get(self, request: Request) -> HttpResponse:
+        wanted, limit = self.wanted(request), limit_of(request)
+        cursor = request.headers.get("Last-Event-ID") or request.query_params.get("after", cursors.NOW)
+        chapter = selectors.read(self.actor, wanted, after=selectors.start(cursor), limit=limit)
+        answer = Lines(_lines(chapter), content_type=SSE, headers={"Cache-Control": "no-store"})
+        answer.position, answer.has_more = chapter.position, chapter.has_more
+        answer.standing = standing_of(self.actor, request.auth, wanted)
+        return answer
+
+
+def _lines(chapter: Chapter) -> str:
+    """At the end the place where to go on, which is no event: there may have been none for a long time."""
+    events = (
+        f"id: {cursors.encode(event.position or 0)}\nevent: {event.kind}\ndata: {as_json(event)}\n\n"
+        for event in chapter.events
+    )
+    return "".join([f"retry: {RETRY_MS}\n\n", *events, alive(chapter.position).decode()])
+
+
+def alive(position: int) -> bytes:
+    """The place where to go on, when nothing is told."""
+    return f": alive\nid: {cursors.encode(position)}\n\n".encode()
+
+
+def _kinds(text: str) -> list[str]:
+    patterns = [part.strip() for part in text.split(",")]
+    for pattern in patterns:
+        if not kinds.is_pattern(pattern):
+            raise invalid("kind", Reason("there is no kind {kind!r}.", kind=pattern[:64]))
+    return kinds.matching(patterns)
+
+
+def _resource(text: str) -> UUID:
+    value = as_uuid(text)
+    if value is None:
+        raise invalid("resource", Reason("it must be an id."))
+    return value

@@ -1,0 +1,132 @@
+"""Routes of the evidence log: residency, records, checkpoints, proofs, and cosignatures of witnesses."""
+
+import re
+from datetime import datetime
+
+from django.db.models import QuerySet
+from django.http import HttpResponse
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from andromede_core.documents.messages import Reason, told_by
+from controlplane.api.base_views import ActorView
+from controlplane.api.v1.evidence.schemas import CosignatureIn, ProofOut, RecordOut, ResidencyOut, _base64
+from controlplane.audit import proofs, selectors, witnesses
+from controlplane.audit.errors import CheckpointNotFound, RecordNotFound
+from controlplane.audit.models import Checkpoint, EvidenceRecord, Kind
+from controlplane.audit.residency import ROLE_OF_KIND
+from controlplane.identity.selectors import projects
+from controlplane.kernel.db import by_id
+from controlplane.kernel.listing import Listing, among, created_after, has_id, invalid, moment
+from controlplane.kernel.names import as_uuid
+from controlplane.kernel.parameters import MOMENT, Parameter, one_of, whole
+from controlplane.kernel.rest import Body, route
+
+RECORDS = Listing(
+    {
+        "kind": among("kind", Kind.values),
+        "resource": has_id("resource_id", "The records of the resource with this id."),
+        "created_after": created_after(),
+    },
+    sorts=("-created_at", "created_at"),
+)
+ROLES = tuple(dict.fromkeys(ROLE_OF_KIND.values()))
+PERIOD = {
+    "from": Parameter("From this moment on (RFC 3339).", MOMENT),
+    "to": Parameter("Up to this moment (RFC 3339).", MOMENT),
+    "role": Parameter(f"Only this reason of holding data: one of {', '.join(ROLES)}.", one_of(ROLES)),
+}
+SINCE = {
+    "old": Parameter(
+        "The size of the checkpoint that the witness has signed last; 0, if it has signed none.", whole(0, 10**15 - 1)
+    )
+}
+
+
+class Residency(ActorView):
+    @route("resource_residency", ResidencyOut, query=PERIOD)
+    def get(self, request: Request) -> Response:
+        resource_id = as_uuid(self.kwargs["resource"])
+        seen = self.records()
+        if resource_id is None or not seen.filter(resource_id=resource_id).exists():
+            raise RecordNotFound(name=self.kwargs["resource"])
+        start, end, role = _moment(request, "from"), _moment(request, "to"), request.query_params.get("role")
+        if role is not None and role not in ROLES:
+            raise invalid("role", Reason("it must be one of {known}.", known=", ".join(ROLES)))
+        if start is not None and end is not None and start >= end:
+            raise invalid("to", Reason("it must be after from."))
+        return Response(ResidencyOut(selectors.residency_of(resource_id, start=start, end=end, role=role)).data)
+
+    def records(self) -> QuerySet[EvidenceRecord]:
+        """Of the projects that the actor sees."""
+        return EvidenceRecord.objects.filter(project_id__in=projects(self.actor).values("pk"))
+
+
+def _moment(request: Request, name: str) -> datetime | None:
+    text = request.query_params.get(name)
+    try:
+        return moment(text) if text is not None else None
+    except ValueError as exc:
+        raise invalid(name, told_by(exc)) from exc
+
+
+class RecordList(Residency):
+    @route("evidence_list", RecordOut, listing=RECORDS)
+    def get(self, request: Request) -> Response:
+        return RECORDS.page(request, self.records()).answer(RecordOut)
+
+
+class RecordProof(Residency):
+    @route("evidence_proof", ProofOut, refusals=(409,))
+    def get(self, request: Request) -> Response:
+        ref = self.kwargs["record"]
+        record = by_id(self.records(), ref)
+        if record is None:
+            raise RecordNotFound(name=ref)
+        newest = _newest()
+        hashes, entry = proofs.inclusion(record, newest), proofs.entry_of(record)
+        proof = {
+            "leaf_index": record.leaf_index,
+            "leaf_hash": _base64(entry.leaf),
+            "entry": entry.as_document(),
+            "hashes": [_base64(each) for each in hashes],
+            "checkpoint": str(selectors.checkpoint_note(newest)),
+        }
+        return Response(ProofOut(proof).data)
+
+
+def _newest() -> Checkpoint:
+    newest = selectors.checkpoint_newest()
+    if newest is None:
+        raise CheckpointNotFound(name="1")
+    return newest
+
+
+class CheckpointNewest(ActorView):
+    """The newest checkpoint as a signed note (C2SP tlog-checkpoint), with the lines of witnesses."""
+
+    @route("evidence_checkpoint", media_type="text/plain", refusals=(404,))
+    def get(self, request: Request) -> HttpResponse:
+        return HttpResponse(str(selectors.checkpoint_note(_newest())), content_type="text/plain; charset=utf-8")
+
+
+class WitnessRequested(ActorView):
+    """What a witness is asked (C2SP tlog-witness): to sign the newest checkpoint, with the proof that it goes on from
+    the one that it signed last."""
+
+    @route("evidence_witness_request", media_type="text/plain", query=SINCE, refusals=(404,))
+    def get(self, request: Request) -> HttpResponse:
+        text = request.query_params.get("old", "0")
+        if not re.fullmatch(r"[0-9]{1,15}", text) or int(text) > _newest().tree_size:
+            raise invalid("old", Reason("it must be the size of a checkpoint."))
+        asked = witnesses.request_since(int(text))
+        return HttpResponse(str(asked), content_type="text/plain; charset=utf-8")
+
+
+class Cosign(ActorView):
+    """Anybody may bring a witness's line: what counts is its signature."""
+
+    @route("evidence_cosign", body=CosignatureIn, status=204)
+    def post(self, request: Request, body: Body) -> Response:
+        witnesses.cosign_accept(body["tree_size"], body["line"])
+        return Response(status=204)

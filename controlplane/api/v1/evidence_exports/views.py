@@ -1,0 +1,96 @@
+"""Routes of exports of the evidence log: create one, read its state, download the file."""
+
+from datetime import datetime
+
+from django.http import FileResponse
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from andromede_core.documents.messages import Reason, told_by
+from controlplane.api.base_views import ActorView, OrganizationView
+from controlplane.api.v1.evidence_exports.schemas import ExportIn, ExportOut
+from controlplane.audit import exports
+from controlplane.audit.errors import ExportWindowInvalid
+from controlplane.audit.models import EvidenceExport
+from controlplane.identity.selectors import organization_get
+from controlplane.kernel import turns
+from controlplane.kernel.listing import invalid, moment
+from controlplane.kernel.parameters import MOMENT, Parameter
+from controlplane.kernel.rest import Body, route
+
+TAR = "application/x-tar"
+RETRY_AFTER_S = 5
+EXPORT_LASTS_S = 600
+WINDOW = {
+    "organization": Parameter("The organization by id or name.", is_required=True),
+    "from": Parameter("Its evidence from this moment on (RFC 3339).", MOMENT, is_required=True),
+    "to": Parameter("Up to, and without, this moment (RFC 3339), which has passed.", MOMENT, is_required=True),
+}
+
+
+def _asked(made: EvidenceExport) -> Response:
+    headers = {"Location": f"/v1/evidence-exports/{made.pk}", "Retry-After": str(RETRY_AFTER_S)}
+    return Response(ExportOut(made).data, status=202, headers=headers)
+
+
+class ExportList(OrganizationView):
+    @route("evidence_export_create", ExportOut, body=ExportIn, status=202)
+    def post(self, request: Request, body: Body) -> Response:
+        return _asked(exports.export_ask(self.actor, self.organization, body["from"], body["to"]))
+
+
+class ExportDetail(ActorView):
+    @route("evidence_export_get", ExportOut)
+    def get(self, request: Request) -> Response:
+        return Response(ExportOut(self.asked()).data)
+
+    def asked(self) -> EvidenceExport:
+        return exports.export_get(self.actor, self.kwargs["export"])
+
+
+class ExportFile(ExportDetail):
+    """The export itself, a tar; how-to/verify-an-export.md says what to do with it."""
+
+    @route("evidence_export_file", media_type=TAR, is_sensitive=True, refusals=(409,))
+    def get(self, request: Request) -> FileResponse:
+        asked = self.asked()
+        turn = turns.take("evidence-export", self.actor.owner_id, lasts_s=EXPORT_LASTS_S)
+        try:
+            file = exports.export_file(self.actor, asked)
+        except BaseException:
+            turn.release()
+            raise
+        answer = FileResponse(file, as_attachment=True, filename=exports.window_of(asked).file_name, content_type=TAR)
+        turn.until_sent(answer)
+        return answer
+
+
+class Export(ActorView):
+    """The file of just this time, if there is one (303); else it is made, and the answer says where to look (202)."""
+
+    @route("evidence_export", ExportOut, query=WINDOW, status=202, also=(303,), is_sensitive=True, refusals=(404, 409))
+    def get(self, request: Request) -> Response:
+        organization = organization_get(self.actor, _needed(request, "organization"))
+        start, end = (_moment(request, name) for name in ("from", "to"))
+        ready = exports.export_ready(self.actor, organization, start, end)
+        if ready is not None:
+            return Response(status=303, headers={"Location": f"/v1/evidence-exports/{ready.pk}/file"})
+        try:
+            return _asked(exports.export_ask(self.actor, organization, start, end))
+        except ExportWindowInvalid as exc:
+            exc.field = f"?{exc.field}"
+            raise
+
+
+def _needed(request: Request, name: str) -> str:
+    text = request.query_params.get(name)
+    if text is None:
+        raise invalid(name, Reason("it is needed."))
+    return text
+
+
+def _moment(request: Request, name: str) -> datetime:
+    try:
+        return moment(_needed(request, name))
+    except ValueError as exc:
+        raise invalid(name, told_by(exc)) from exc

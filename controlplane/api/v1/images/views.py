@@ -1,0 +1,98 @@
+"""Routes of images: a project's own, and the public ones."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from controlplane.api.base_views import ProjectView
+from controlplane.api.v1.images.schemas import ImageIn, ImageOut, ImagePatch
+from controlplane.api.v1.operations.schemas import joined, with_operation
+from controlplane.catalog import selectors, services
+from controlplane.catalog.models import IMAGE, Image
+from controlplane.identity.actor import Actor
+from controlplane.kernel.fields import merged
+from controlplane.kernel.listing import Listing, created_after, exactly, in_state, labelled
+from controlplane.kernel.rest import OCTET_STREAM, Body, created, route, uploaded
+from controlplane.kernel.writes import is_dry_run
+from controlplane.operations.selectors import current_operations
+from controlplane.placement import classifications, images
+from controlplane.placement.selectors import classifications_of
+
+IMAGES = Listing(
+    {
+        "name": exactly("name", "The image of this name."),
+        "state": in_state(IMAGE),
+        "created_after": created_after(),
+        "labels": labelled(),
+    }
+)
+ImageWithOperation = with_operation(ImageOut, allow_null=True)
+BYTES_ARRIVE = "the bytes arrive for as long as they may, and lie in files; no transaction waits for either"
+
+
+class ImageList(ProjectView):
+    @route("image_list", ImageOut, listing=IMAGES)
+    def get(self, request: Request) -> Response:
+        page = IMAGES.page(request, selectors.images(self.actor, self.project))
+        return page.answer(ImageOut, context=_about(self.actor, page.rows))
+
+    @route("image_create", ImageWithOperation, body=ImageIn, status=201)
+    def post(self, request: Request, body: Body) -> Response:
+        chosen = self.all_named(classifications.usable, body.pop("classifications"), at="classifications")
+        names = [classification.pk for classification in chosen]
+        new = services.NewImage(**body)
+        image, operation = images.image_create(self.actor, self.project, new, classifications=names)
+        return created(joined(_document(self.actor, image), operation), request=request)
+
+
+class ImageView(ProjectView):
+    def image(self) -> Image:
+        return selectors.image_get(self.actor, self.project, self.kwargs["image"])
+
+    def versioned(self) -> Image:
+        return self.image()
+
+
+class ImageDetail(ImageView):
+    @route("image_get", ImageOut)
+    def get(self, request: Request) -> Response:
+        return Response(_document(self.actor, self.image()))
+
+    @route("image_update", ImageOut, body=ImagePatch)
+    def patch(self, request: Request, body: Body) -> Response:
+        image = self.image()
+        labels = merged(image.labels, body.get("labels", {}))
+        image = services.image_update(self.actor, image, name=body.get("name", image.name), labels=labels)
+        return Response(_document(self.actor, image))
+
+    @route("image_delete", status=204)
+    def delete(self, request: Request) -> Response:
+        services.image_delete(self.actor, self.image())
+        return Response(status=204)
+
+
+class ImageFile(ImageView):
+    @route("image_upload", ImageWithOperation, status=202, upload=OCTET_STREAM, apart=BYTES_ARRIVE, refusals=(507,))
+    def put(self, request: Request) -> Response:
+        image, chunks = self.image(), uploaded(request)
+        services.image_check_upload(self.actor, image, size_bytes=int(request.META["CONTENT_LENGTH"]))
+        if is_dry_run(request):
+            return Response(joined(_document(self.actor, image), None))
+        operation = services.image_upload(self.actor, image, chunks)
+        return Response(joined(_document(self.actor, image), operation), status=202)
+
+
+def _document(actor: Actor, image: Image) -> dict[str, Any]:
+    document: dict[str, Any] = ImageOut(image, context=_about(actor, [image])).data
+    return document
+
+
+def _about(actor: Actor, rows: Iterable[Image]) -> dict[str, Any]:
+    ids = [image.pk for image in rows]
+    return {
+        "current_operations": current_operations(ids),
+        "classifications": classifications_of(ids),
+        "sees_urls": actor.is_writer,
+    }

@@ -1,0 +1,215 @@
+"""Schemas of instances, their consoles and attachments."""
+
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from controlplane.api.v1.policies.schemas import atoms_field
+from controlplane.api.v1.volumes.schemas import ZONES_MAX
+from controlplane.api.v1.zones.schemas import CLASSIFICATIONS_MAX
+from controlplane.catalog.models import LOCAL
+from controlplane.compute import about
+from controlplane.compute.actions import STATES
+from controlplane.compute.consoles import Kind
+from controlplane.compute.models import INSTANCE, RESTART_POLICIES, Instance
+from controlplane.kernel.fields import (
+    Base64,
+    Choice,
+    ConditionOut,
+    ErrorOut,
+    Flag,
+    In,
+    Labels,
+    LabelsPatch,
+    Name,
+    NamedOut,
+    Out,
+    Reference,
+    ResourceOut,
+    Text,
+    classified,
+    references,
+)
+
+NETWORKS_MAX = 8
+SSH_KEYS_MAX = 32
+VOLUMES_MAX = 16
+POWER_STATES = ("unknown", "running", "off", "paused", "crashed")
+
+
+class ConsoleIn(In):
+    example = {"kind": "serial"}
+
+    kind = Choice([kind.value for kind in Kind])
+
+
+class ConsoleOut(Out):
+    """`url`: where a websocket opens it, once and before `expires_at`; a path of this server, or whole."""
+
+    id = serializers.UUIDField(source="console.id")
+    kind = serializers.ChoiceField([kind.value for kind in Kind], source="console.kind")
+    is_read_only = serializers.BooleanField(source="console.is_read_only")
+    url = serializers.CharField()
+    expires_at = serializers.DateTimeField()
+
+
+TWICE = _("Give user_data or user_data_base64, not both.")
+
+
+def _read_user_data(body: In, attrs: dict[str, Any]) -> dict[str, Any]:
+    """`user_data`, if it is given, is bytes from here on, however it was written."""
+    if "user_data" in attrs and "user_data_base64" in attrs:
+        body.fail("user_data_twice")
+    if "user_data" in attrs:
+        attrs["user_data"] = attrs["user_data"].encode()
+    elif "user_data_base64" in attrs:
+        attrs["user_data"] = attrs.pop("user_data_base64")
+    return attrs
+
+
+class InstanceIn(In):
+    """`user_data` goes to the guest's first boot, at most 64 KiB, as text or in base64; no answer shows it. What
+    `classifications` and `policy_atoms` demand holds for the instance's data as long as it exists. `host`: on this node
+    and no other, for operators. `exemption`: by which it may be created though a policy refuses it, once.
+    `restart_policy`: whether its guest is started again when it crashed or went down with its node. `root_volume_type`:
+    how its root disk is kept; one in shared storage lets another node run the instance when its own has died."""
+
+    default_error_messages = {"user_data_twice": TWICE}
+    example = {
+        "name": "web-1",
+        "flavor": "small",
+        "image": "debian-13",
+        "networks": ["lan"],
+        "ssh_keys": ["laptop"],
+        "zones": ["fr-idf-1", "fr-idf-2"],
+        "user_data": "#cloud-config\npackages: [nginx]\n",
+        "labels": {"env": "prod"},
+    }
+
+    name = Name()
+    flavor = Reference()
+    image = Reference()
+    networks = references(max_length=NETWORKS_MAX, default=list)
+    ssh_keys = references(max_length=SSH_KEYS_MAX, default=list)
+    volumes = references(max_length=VOLUMES_MAX, default=list)
+    root_volume_type = Reference(default=LOCAL)
+    user_data = Text(max_length=None, is_multiline=True, allow_blank=True, required=False)
+    user_data_base64 = Base64(max_length=None, allow_blank=True, required=False)
+    zones = references(max_length=ZONES_MAX, default=list)
+    affinity_group = Reference(required=False)
+    host = Reference(required=False)
+    exemption = Reference(required=False)
+    restart_policy = Choice(list(RESTART_POLICIES), default=RESTART_POLICIES[0])
+    classifications = references(max_length=CLASSIFICATIONS_MAX, default=list)
+    policy_atoms = atoms_field(default=list)
+    labels = Labels(default=dict)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        return _read_user_data(self, attrs)
+
+
+class InstancePatch(In):
+    example = {"name": "web-2", "labels": {"env": "test", "tier": None}}
+
+    name = Name(required=False)
+    labels = LabelsPatch(required=False)
+    restart_policy = Choice(list(RESTART_POLICIES), required=False)
+
+
+class ResizeIn(In):
+    example = {"flavor": "medium"}
+
+    flavor = Reference()
+
+
+class RebuildIn(In):
+    """The root disk is made anew from `image`, and all that was on it is erased. Name, addresses, attachments and size
+    stay, and the `ssh_keys` and the user data too where none are given. It boots as for the first time: at once if the
+    instance is active, else when it is started."""
+
+    default_error_messages = {"user_data_twice": TWICE}
+    example = {"image": "debian-13"}
+
+    image = Reference()
+    ssh_keys = references(max_length=SSH_KEYS_MAX, required=False)
+    user_data = Text(max_length=None, is_multiline=True, allow_blank=True, required=False)
+    user_data_base64 = Base64(max_length=None, allow_blank=True, required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        return _read_user_data(self, attrs)
+
+
+class AddressOut(Out):
+    network = NamedOut()
+    ip = serializers.IPAddressField()
+    mac = serializers.CharField()
+
+
+class AttachmentIn(In):
+    example = {"volume": "data", "is_read_only": False}
+
+    volume = Reference()
+    is_read_only = Flag(default=False)
+
+
+class AttachmentOut(Out):
+    """`is_plugged`: the guest has it."""
+
+    id = serializers.UUIDField()
+    volume = NamedOut()
+    size_gib = serializers.IntegerField(source="volume.size_gib")
+    is_read_only = serializers.BooleanField()
+    is_plugged = serializers.BooleanField()
+    generation = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+
+class InstanceOut(ResourceOut):
+    """`state` is what is meant to be, `power_state` what its node last said, at `power_state_at`."""
+
+    # Context: compute.about.instances().
+    state = serializers.ChoiceField(list(INSTANCE.moves))
+    power_state = serializers.ChoiceField(POWER_STATES)
+    power_state_at = serializers.DateTimeField(allow_null=True)
+    zone = serializers.CharField(source="node.zone_id", default=None, allow_null=True)
+    flavor = serializers.CharField()
+    vcpus = serializers.IntegerField()
+    memory_mib = serializers.IntegerField()
+    disk_gib = serializers.IntegerField()
+    image = NamedOut()
+    root_volume_type = serializers.CharField(source="root_type")
+    affinity_group = NamedOut(allow_null=True)
+    restart_policy = serializers.ChoiceField(RESTART_POLICIES)
+    classifications = classified()
+    addresses = serializers.SerializerMethodField()
+    attachments = serializers.SerializerMethodField()
+
+    @extend_schema_field(ConditionOut(many=True))
+    def get_conditions(self, row: Instance) -> list[dict[str, Any]]:
+        return about.instance_conditions(row)
+
+    @extend_schema_field(AddressOut(many=True))
+    def get_addresses(self, row: Instance) -> Any:
+        return self.context["addresses"][row.pk]
+
+    @extend_schema_field(AttachmentOut(many=True))
+    def get_attachments(self, row: Instance) -> Any:
+        return self.context["attachments"][row.pk]
+
+
+class ActionOut(Out):
+    """`problem`: with which it would be refused now."""
+
+    name = serializers.ChoiceField(list(STATES))
+    is_allowed = serializers.BooleanField()
+    problem = ErrorOut(allow_null=True)
+
+
+class InstanceWithActionsOut(InstanceOut):
+    """`state` is what is meant to be, `power_state` what its node last said, at `power_state_at`. `allowed_actions`:
+    what it can be made to do in the state that it is in; who may is another matter."""
+
+    allowed_actions = ActionOut(many=True)

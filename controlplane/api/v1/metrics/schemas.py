@@ -1,0 +1,40 @@
+"""Schemas of metrics."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from controlplane.kernel.fields import Out
+from controlplane.metrics.selectors import Value
+
+PAIR = [{"type": "string", "format": "date-time"}, {"type": ["number", "null"]}]
+
+
+POINT = {"type": "array", "minItems": 2, "maxItems": 2, "prefixItems": PAIR, "items": {}}
+
+
+@extend_schema_field({"type": "array", "items": POINT})
+class Points(serializers.Field[Any, Any, Any, Any]):
+    def to_representation(self, value: Sequence[tuple[datetime, Value]]) -> list[tuple[str, Value]]:
+        return [(f"{moment:%Y-%m-%dT%H:%M:%SZ}", number) for moment, number in value]
+
+
+class SeriesOut(Out):
+    """`points`: pairs of the moment with which the time begins that the point stands for, and of the value; null where
+    nothing is known."""
+
+    name = serializers.CharField()
+    unit = serializers.CharField()
+    points = Points()
+
+
+class MetricsOut(Out):
+    """The same moments in all series: from `since` on, one for each `resolution_s` seconds before `until`."""
+
+    resolution_s = serializers.IntegerField()
+    since = serializers.DateTimeField()
+    until = serializers.DateTimeField()
+    series = SeriesOut(many=True)

@@ -1,0 +1,8 @@
+from django.urls import path
+
+from controlplane.api.v1.metrics import views
+
+urlpatterns = [
+    path("projects/<str:project>/instances/<str:instance>/metrics", views.InstanceMetrics.as_view()),
+    path("nodes/<str:node>/metrics", views.NodeMetrics.as_view()),
+]

@@ -1,0 +1,36 @@
+"""Routes of metrics: of instances for tenants, of nodes for operators."""
+
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from controlplane.api.base_views import OperatorView
+from controlplane.api.v1.instances.views import InstanceView
+from controlplane.api.v1.metrics.schemas import MetricsOut
+from controlplane.kernel import clock
+from controlplane.kernel.rest import route
+from controlplane.metrics import selectors
+from controlplane.metrics.selectors import Series
+from controlplane.metrics.windows import PARAMETERS, Window, window_of
+from controlplane.nodes.selectors import node_get
+
+
+class InstanceMetrics(InstanceView):
+    @route("instance_metrics", MetricsOut, query=PARAMETERS)
+    def get(self, request: Request) -> Response:
+        instance, window = self.instance(), window_of(request.query_params, clock.now())
+        return Response(document(window, selectors.of_instance(self.actor, instance, window)))
+
+
+class NodeMetrics(OperatorView):
+    @route("node_metrics", MetricsOut, query=PARAMETERS)
+    def get(self, request: Request) -> Response:
+        """The sums over all guests that are on the node now."""
+        node, window = node_get(self.actor, self.kwargs["node"]), window_of(request.query_params, clock.now())
+        return Response(document(window, selectors.of_node(self.actor, node, window)))
+
+
+def document(window: Window, series: list[Series]) -> dict[str, Any]:
+    found = {"resolution_s": int(window.step.total_seconds()), "since": window.since, "until": window.until}
+    return dict(MetricsOut(found | {"series": series}).data)

@@ -1,0 +1,55 @@
+"""Routes of the networks of a project."""
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from controlplane.api.base_views import ProjectView
+from controlplane.api.v1.networks.schemas import NetworkIn, NetworkOut, NetworkPatch
+from controlplane.kernel.fields import merged
+from controlplane.kernel.listing import Listing, created_after, exactly, labelled
+from controlplane.kernel.rest import Body, created, route
+from controlplane.network import selectors, services
+from controlplane.network.models import Network
+
+NETWORKS = Listing(
+    {
+        "name": exactly("name", "The network of this name."),
+        "created_after": created_after(),
+        "labels": labelled(),
+    }
+)
+
+
+class NetworkList(ProjectView):
+    @route("network_list", NetworkOut, listing=NETWORKS)
+    def get(self, request: Request) -> Response:
+        return NETWORKS.page(request, selectors.networks(self.actor, self.project)).answer(NetworkOut)
+
+    @route("network_create", NetworkOut, body=NetworkIn, status=201)
+    def post(self, request: Request, body: Body) -> Response:
+        network = services.network_create(self.actor, self.project, **body)
+        return created(NetworkOut(network).data, request=request)
+
+
+class NetworkDetail(ProjectView):
+    def network(self) -> Network:
+        return selectors.network_get(self.actor, self.project, self.kwargs["network"])
+
+    def versioned(self) -> Network:
+        return self.network()
+
+    @route("network_get", NetworkOut)
+    def get(self, request: Request) -> Response:
+        return Response(NetworkOut(self.network()).data)
+
+    @route("network_update", NetworkOut, body=NetworkPatch)
+    def patch(self, request: Request, body: Body) -> Response:
+        network = self.network()
+        labels = merged(network.labels, body.get("labels", {}))
+        network = services.network_update(self.actor, network, name=body.get("name", network.name), labels=labels)
+        return Response(NetworkOut(network).data)
+
+    @route("network_delete", status=204)
+    def delete(self, request: Request) -> Response:
+        services.network_delete(self.actor, self.network())
+        return Response(status=204)

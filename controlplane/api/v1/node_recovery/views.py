@@ -1,0 +1,30 @@
+"""Routes of node recovery, for operators: the plan, and its start. It then is a drain (api/v1/node_drains)."""
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from controlplane.api.base_views import OperatorView
+from controlplane.api.v1.node_drains.schemas import DrainOut
+from controlplane.api.v1.node_drains.views import plan_document, shown
+from controlplane.api.v1.node_recovery.schemas import RecoverIn, RecoveryPlanOut
+from controlplane.compute import recoveries
+from controlplane.kernel.rest import Body, route
+
+
+class NodeRecoverPlan(OperatorView):
+    """What a recovery would do with each guest of a fenced node. Nothing is written."""
+
+    @route("node_recover_plan", RecoveryPlanOut)
+    def post(self, request: Request) -> Response:
+        node = self.node()
+        plan = recoveries.recover_plan(self.actor, node)
+        return Response(RecoveryPlanOut(plan_document(node, plan)).data)
+
+
+class NodeRecover(OperatorView):
+    """While a recovery of the node is not over, that one is the answer. It is shown as a drain of the kind recover."""
+
+    @route("node_recover_begin", DrainOut, body=RecoverIn, status=202)
+    def post(self, request: Request, body: Body) -> Response:
+        new = recoveries.NewRecovery(body["plan"], body["at_once"], body["reason"])
+        return Response(DrainOut(shown(recoveries.recover_begin(self.actor, self.node(), new))).data, status=202)

@@ -1,0 +1,45 @@
+"""Schemas of orphans."""
+
+from rest_framework import serializers
+
+from controlplane.kernel.fields import In, NamedOut, Out, Text
+from controlplane.nodes.models import ORPHAN, ORPHAN_KINDS, WISHES
+
+
+class DiscardIn(In):
+    """`name`: what is destroyed, once more. `reason`: kept in the evidence."""
+
+    example = {"name": "volumes/left-behind.raw", "reason": "left behind by a test of the old cloud"}
+
+    name = Text(max_length=300)
+    reason = Text(max_length=200)
+
+
+class ReleaseIn(In):
+    example = {"reason": "it is the backup that we made by hand"}
+
+    reason = Text(max_length=200)
+
+
+class OrphanOut(Out):
+    """`name`: what its node calls it; of what is in the database alone, its id. `resource`: the id that it would have,
+    if it were meant. `wished`: what was decided and is not done yet, since the node is away or `problem` is in the way.
+    `evidence`: of what was discarded, by whom, why, and what the node said."""
+
+    id = serializers.UUIDField()
+    kind = serializers.ChoiceField(ORPHAN_KINDS)
+    name = serializers.CharField()
+    node = NamedOut(allow_null=True)
+    zone = serializers.CharField(source="node.zone_id", default=None, allow_null=True)
+    resource = serializers.UUIDField(source="resource_id", allow_null=True)
+    state = serializers.ChoiceField(list(ORPHAN.moves))
+    wished = serializers.ChoiceField(WISHES)
+    reason = serializers.CharField()
+    problem = serializers.CharField()
+    size_bytes = serializers.IntegerField(allow_null=True)
+    facts = serializers.DictField()
+    evidence = serializers.DictField()
+    created_at = serializers.DateTimeField()
+    seen_at = serializers.DateTimeField()
+    quarantined_at = serializers.DateTimeField(allow_null=True)
+    ended_at = serializers.DateTimeField(allow_null=True)

@@ -1,0 +1,62 @@
+"""Routes of orphaned resources, for operators: on a node without a row, or in a row without a resource."""
+
+from django.db.models import Q
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from controlplane.api.base_views import ActorView
+from controlplane.api.v1.orphans.schemas import DiscardIn, OrphanOut, ReleaseIn
+from controlplane.kernel.listing import Listing, among, chosen, created_after, exactly
+from controlplane.kernel.rest import Body, route
+from controlplane.nodes import orphans
+from controlplane.nodes.models import ORPHAN, ORPHAN_KINDS, Orphan
+
+OPEN = Q(state__in=("found", "quarantined"))
+ORPHANS = Listing(
+    {
+        "state": among("state", ORPHAN.moves),
+        "kind": among("kind", ORPHAN_KINDS),
+        "node": exactly("node__name", "What is on the node of this name."),
+        "zone": exactly("node__zone_id", "What is on nodes of this zone."),
+        "open": chosen({"true": OPEN, "false": ~OPEN}),
+        "created_after": created_after(),
+    },
+    sorts=("-created_at", "created_at"),
+)
+
+
+class OrphanView(ActorView):
+    def orphan(self) -> Orphan:
+        return orphans.orphan_get(self.actor, self.kwargs["orphan"])
+
+
+class OrphanList(OrphanView):
+    """What was ever found; `open=true`: what waits for a person."""
+
+    @route("orphan_list", OrphanOut, listing=ORPHANS)
+    def get(self, request: Request) -> Response:
+        return ORPHANS.page(request, orphans.orphans(self.actor)).answer(OrphanOut)
+
+
+class OrphanDetail(OrphanView):
+    @route("orphan_get", OrphanOut)
+    def get(self, request: Request) -> Response:
+        return Response(OrphanOut(self.orphan()).data)
+
+
+class OrphanDiscard(OrphanView):
+    """Destroy it for good, as soon as its node is there."""
+
+    @route("orphan_discard", OrphanOut, body=DiscardIn, status=202)
+    def post(self, request: Request, body: Body) -> Response:
+        found = orphans.orphan_discard(self.actor, self.orphan(), name=body["name"], reason=body["reason"])
+        return Response(OrphanOut(found).data, status=202)
+
+
+class OrphanRelease(OrphanView):
+    """Put it back as it was. It stays, and nothing warns of it any more."""
+
+    @route("orphan_release", OrphanOut, body=ReleaseIn, status=202)
+    def post(self, request: Request, body: Body) -> Response:
+        found = orphans.orphan_release(self.actor, self.orphan(), reason=body["reason"])
+        return Response(OrphanOut(found).data, status=202)

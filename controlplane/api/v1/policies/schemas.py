@@ -1,0 +1,207 @@
+"""Schemas of placement policies."""
+
+from collections.abc import Sequence
+from typing import Any, get_args
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from andromede_core.facts.attributes import PARTY_ROLES
+from andromede_core.facts.world import ASSERTIONS
+from andromede_core.policy.clauses import ROLES, Atom, Policy
+from andromede_core.policy.document import ATOM_ID, MAX_ATOMS_PER_LAYER, MAX_DAYS, VALUES, as_document
+from andromede_core.policy.order import Change
+from controlplane.kernel.fields import ErrorOut, In, NamedOut, Out, Text
+from controlplane.placement.impact import Drifting
+from controlplane.placement.models import PROPOSAL
+from controlplane.placement.standing import clauses
+
+REASON_MAX = 500
+CHANGES = get_args(Change)
+
+ATOM = {
+    "type": "object",
+    "description": "One clause of the policy language; which members it has depends on `op`.",
+    "required": ["id", "op"],
+    "additionalProperties": False,
+    "properties": {
+        "id": {"type": "string", "pattern": f"^{ATOM_ID.pattern}$"},
+        "op": {"enum": list(VALUES)},
+        "attr": {"type": "string"},
+        "value": {},
+        "scheme": {"type": "string"},
+        **{name: {"type": ["string", "null"]} for name in ("min_version", "level", "scope")},
+        "min_remaining_days": {"type": "integer", "minimum": 0, "maximum": MAX_DAYS},
+        "roles": {"type": "array", "items": {"enum": list(ROLES)}, "minItems": 1},
+        "party_roles": {"type": "array", "items": {"enum": list(PARTY_ROLES)}, "minItems": 1},
+        "only_with_technical_access": {"type": "boolean"},
+        "assertion_min": {"enum": list(ASSERTIONS)},
+        "waivable": {"type": "boolean"},
+    },
+}
+
+
+class AtomOut(Out):
+    """One clause; which members it has depends on `op`."""
+
+    id = serializers.CharField()
+    op = serializers.CharField()
+    attr = serializers.CharField(required=False)
+    value = serializers.JSONField(required=False)
+    scheme = serializers.CharField(required=False)
+    min_version = serializers.CharField(required=False)
+    level = serializers.CharField(required=False)
+    scope = serializers.CharField(required=False)
+    min_remaining_days = serializers.IntegerField(required=False)
+    roles = serializers.ListField(child=serializers.CharField(), required=False)
+    party_roles = serializers.ListField(child=serializers.CharField(), required=False)
+    only_with_technical_access = serializers.BooleanField(required=False)
+    assertion_min = serializers.CharField(required=False)
+    waivable = serializers.BooleanField(required=False)
+
+    def to_representation(self, instance: Any) -> Any:
+        return instance
+
+
+class LayerOut(Out):
+    """The clauses of one policy, among those that hold together."""
+
+    id = serializers.CharField()
+    level = serializers.CharField()
+    atoms = AtomOut(many=True)
+    unsupported = serializers.BooleanField(required=False)
+
+    def to_representation(self, instance: Any) -> Any:
+        return instance
+
+
+def atoms_of(atoms: Sequence[Atom]) -> object:
+    """As AtomOut has them."""
+    return as_document(Policy("-", "resource", tuple(atoms)))["atoms"]
+
+
+@extend_schema_field(ATOM)
+class AtomField(serializers.DictField):
+    """One clause as the policy language has it, which core.policy_document reads."""
+
+
+def atoms_field(**kwargs: Any) -> serializers.ListField:
+    return serializers.ListField(child=AtomField(), max_length=MAX_ATOMS_PER_LAYER, **kwargs)
+
+
+class PolicyIn(In):
+    """All atoms of the policy, in place of those before. What demands less becomes a proposal, for the given reason."""
+
+    example = {"atoms": [{"id": "home", "attr": "zone.id", "op": "in", "value": ["fr-idf-1", "de-rhein-1"]}]}
+
+    atoms = atoms_field()
+    reason = Text(max_length=REASON_MAX, allow_blank=True, default="")
+
+
+class PolicyActionOut(Out):
+    """`problem`: with which it would be refused now. `until`: the last moment of what is allowed."""
+
+    name = serializers.ChoiceField(["undo"])
+    is_allowed = serializers.BooleanField()
+    problem = ErrorOut(allow_null=True)
+    until = serializers.DateTimeField(allow_null=True)
+
+
+class PolicyOut(Out):
+    """`version` 0: nothing was ever demanded. `inherited` are the policies of higher levels, which hold as well.
+    `allowed_actions`: whether the caller may undo the last change, and until when."""
+
+    level = serializers.CharField()
+    version = serializers.IntegerField()
+    atoms = AtomOut(many=True)
+    inherited = LayerOut(many=True)
+    created_at = serializers.DateTimeField(allow_null=True)
+    allowed_actions = PolicyActionOut(many=True)
+
+
+class LintOut(Out):
+    code = serializers.CharField()
+    atom = serializers.CharField()
+
+
+class ClauseOut(Out):
+    """A clause that does not hold, and why (`code` and what was found)."""
+
+    level = serializers.CharField()
+    policy = serializers.CharField()
+    atom = serializers.CharField()
+    code = serializers.CharField()
+    detail = serializers.CharField(allow_blank=True)
+
+    def to_representation(self, instance: Any) -> Any:
+        return instance
+
+
+class ConflictingAtomOut(Out):
+    level = serializers.CharField()
+    atom = serializers.CharField()
+
+
+class ContradictedOut(Out):
+    """A policy, by its level and its owner's id, and the clauses that no zone can satisfy together."""
+
+    level = serializers.CharField(source="owner.level")
+    id = serializers.CharField(source="owner.id")
+    atoms = ConflictingAtomOut(many=True)
+
+
+class DriftedOut(Out):
+    """A resource that may be where it is by what was in force, and may not by this policy."""
+
+    resource_id = serializers.UUIDField(source="allocation.consumer_id")
+    kind = serializers.CharField(source="allocation.kind")
+    project = serializers.UUIDField(source="allocation.project_id")
+    zone = serializers.CharField(source="allocation.node.zone_id")
+    failing = serializers.SerializerMethodField()
+
+    @extend_schema_field(ClauseOut(many=True))
+    def get_failing(self, drifting: Drifting) -> list[dict[str, str]]:
+        return clauses(drifting.evaluation.results)
+
+
+class ProposalOut(Out):
+    """`base_version`: the one that was in force when it was made; when another one comes into force, the proposal is
+    overtaken. `not_before`: when it comes into force, once it is approved. With a `resource_id` it is about no policy,
+    but about what the resource's data loses: `classifications` and entries of its `lineage`."""
+
+    id = serializers.UUIDField()
+    level = serializers.CharField()
+    organization = NamedOut(allow_null=True)
+    project = NamedOut(allow_null=True)
+    classification = serializers.CharField(source="classification_id", allow_null=True)
+    resource_id = serializers.UUIDField(allow_null=True)
+    classifications = serializers.ListField(child=serializers.CharField())
+    lineage = serializers.ListField(child=serializers.UUIDField(), source="lineage_ids")
+    base_version = serializers.IntegerField()
+    change = serializers.ChoiceField(CHANGES)
+    atoms = AtomOut(many=True)
+    reason = serializers.CharField()
+    state = serializers.ChoiceField(list(PROPOSAL.moves))
+    proposed_by = serializers.UUIDField()
+    approved_by = serializers.UUIDField(allow_null=True)
+    not_before = serializers.DateTimeField(allow_null=True)
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+
+class PolicySetOut(PolicyOut):
+    """The policy that is in force now, and what the request does to it: `change`; `atoms_added`, `atoms_removed`;
+    `lint`, clauses without effect (`NO_EFFECT`), about copies that no operation makes yet (`NOT_ASKED`) or about
+    measures that the operator claims to take and the platform does not enforce (`CLAIMED`);
+    `newly_refused_zones`, in which an instance or a volume could be made until now; `contradicted`, policies that
+    nothing can satisfy any more; `drifted`, resources that may not be where they are any more; `proposal`, when it
+    needs a second person."""
+
+    change = serializers.ChoiceField(CHANGES)
+    atoms_added = AtomOut(many=True)
+    atoms_removed = AtomOut(many=True)
+    lint = LintOut(many=True)
+    newly_refused_zones = serializers.ListField(child=serializers.CharField())
+    contradicted = ContradictedOut(many=True)
+    drifted = DriftedOut(many=True)
+    proposal = ProposalOut(allow_null=True)

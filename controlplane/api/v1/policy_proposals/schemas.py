@@ -1,0 +1,18 @@
+"""Schemas of policy proposals."""
+
+from controlplane.api.v1.policies.schemas import REASON_MAX, atoms_field
+from controlplane.kernel.fields import In, Reference, Text
+
+EU = {"id": "loc", "attr": "location.territory", "op": "in", "value": ["@EU"]}
+
+
+class ProposalIn(In):
+    """Whose policy: one of these; none: the platform's."""
+
+    example = {"project": "web", "atoms": [EU], "reason": "Berlin is needed for the second site."}
+
+    organization = Reference(required=False)
+    project = Reference(required=False)
+    classification = Reference(required=False)
+    atoms = atoms_field()
+    reason = Text(max_length=REASON_MAX)

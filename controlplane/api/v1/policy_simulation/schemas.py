@@ -1,0 +1,67 @@
+"""Schemas of the simulation of a change."""
+
+from rest_framework import serializers
+
+from controlplane.compliance.what_if import Broken
+from controlplane.kernel.fields import In, Out, Text
+from controlplane.placement.standing import clauses
+
+
+class ChangeIn(In):
+    """`value` null: it is not known."""
+
+    example = {
+        "subject_kind": "party",
+        "subject_id": "op-alpha",
+        "attribute": "party.controlled_by_non_eu",
+        "value": True,
+    }
+
+    subject_kind = serializers.ChoiceField(["zone", "party"])
+    subject_id = Text(max_length=63)
+    attribute = Text(max_length=64)
+    value = serializers.JSONField(allow_null=True)
+
+
+class LostIn(In):
+    example = {"zone": "fr-est-1", "number": "FICTIF-SNC-4"}
+
+    zone = Text(max_length=63)
+    number = Text(max_length=200)
+
+
+class SimulateIn(In):
+    """Suppose that certificates are withdrawn, that facts are others, or that it is another time (`at`)."""
+
+    example = {"lost_certificates": [{"zone": "fr-est-1", "number": "FICTIF-SNC-4"}]}
+
+    lost_certificates = LostIn(many=True, default=list)
+    changes = ChangeIn(many=True, default=list)
+    at = serializers.DateTimeField(default=None, allow_null=True)
+
+
+class BrokenOut(Out):
+    """`targets`: the zones that would still be admissible to it."""
+
+    resource_id = serializers.UUIDField(source="allocation.consumer_id")
+    kind = serializers.CharField(source="allocation.kind")
+    project = serializers.UUIDField(source="allocation.project_id")
+    zone = serializers.CharField(source="allocation.node.zone_id")
+    failing = serializers.SerializerMethodField()
+    targets = serializers.ListField(child=serializers.CharField())
+
+    def get_failing(self, broken: Broken) -> list[dict[str, str]]:
+        return clauses(broken.evaluation.results)
+
+
+class LostZonesOut(Out):
+    project = serializers.UUIDField()
+    zones = serializers.ListField(child=serializers.CharField())
+
+
+class SimulationOut(Out):
+    """`broken`: resources whose place is admissible now and would not be. `lost_zones`: zones that a project's policies
+    would not admit any more."""
+
+    broken = BrokenOut(many=True)
+    lost_zones = LostZonesOut(many=True)

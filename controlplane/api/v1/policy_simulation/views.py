@@ -1,0 +1,37 @@
+"""Route that simulates a change of policies or facts."""
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from controlplane.api.base_views import ActorView
+from controlplane.api.v1.policy_simulation.schemas import SimulateIn, SimulationOut
+from controlplane.catalog import selectors as catalog
+from controlplane.compliance import what_if
+from controlplane.compliance.what_if import Change
+from controlplane.identity.selectors import projects
+from controlplane.kernel import clock
+from controlplane.kernel.rest import Body, route
+
+
+class Simulate(ActorView):
+    """About the projects that the actor sees; nothing is written."""
+
+    @route("policy_simulate", SimulationOut, body=SimulateIn)
+    def post(self, request: Request, body: Body) -> Response:
+        now = clock.now()
+        then = body["at"] or now
+        before = catalog.world()
+        lost = [
+            what_if.without_certificate(before, one["zone"], one["number"], now=then)
+            for one in body["lost_certificates"]
+        ]
+        after = what_if.suppose(before, [*lost, *(Change(**change) for change in body["changes"])], now=then)
+        seen = list(projects(self.actor))
+        answer = {
+            "broken": what_if.broken(seen, before, after, now=now, then=then),
+            "lost_zones": [
+                {"project": project.pk, "zones": what_if.lost_zones(project, before, after, now=now, then=then)}
+                for project in seen
+            ],
+        }
+        return Response(SimulationOut(answer).data)

@@ -1,0 +1,67 @@
+"""Schemas of pools."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from controlplane.kernel.fields import NamedOut, Out
+from controlplane.nodes.models import Pool
+from controlplane.nodes.pools import WHYS, Missing
+from controlplane.storage.models import VOLUME
+
+
+class MissingNodeOut(NamedOut):
+    """A node that should have the pool and has it not. `silent`: it had it when it was last heard. `mismatch`: it has
+    another one under that name. `unmounted`: guests on it have disks there."""
+
+    why = serializers.ChoiceField(WHYS)
+
+    def to_representation(self, instance: Missing) -> dict[str, Any]:
+        return {"id": str(instance.node.pk), "name": instance.node.name, "why": instance.why}
+
+
+class PoolOut(Out):
+    """Storage that nodes of a zone share. `nodes`: those that are heard and have it now; `missing`: those that should,
+    and have not. `instance_count`: the instances whose root disk is in it."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    zone = serializers.CharField(source="zone_id")
+    uuid = serializers.UUIDField()
+    path = serializers.CharField()
+    capacity_gib = serializers.IntegerField()
+    used_gib = serializers.IntegerField()
+    instance_count = serializers.SerializerMethodField()
+    volume_count = serializers.SerializerMethodField()
+    nodes = serializers.SerializerMethodField()
+    missing = serializers.SerializerMethodField()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+    def get_instance_count(self, pool: Pool) -> int:
+        return int(self.context["disks"][pool.pk].instances)
+
+    def get_volume_count(self, pool: Pool) -> int:
+        return int(self.context["disks"][pool.pk].volumes)
+
+    @extend_schema_field(NamedOut(many=True))
+    def get_nodes(self, pool: Pool) -> Any:
+        return NamedOut(self.context["standings"][pool.pk].nodes, many=True).data
+
+    @extend_schema_field(MissingNodeOut(many=True))
+    def get_missing(self, pool: Pool) -> Any:
+        return MissingNodeOut(self.context["standings"][pool.pk].missing, many=True).data
+
+
+class PooledVolumeOut(Out):
+    """A volume as its pool has it: whose it is, how large, and the node that has it open, or had it last."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    project = NamedOut()
+    organization = NamedOut(source="project.organization")
+    state = serializers.ChoiceField(list(VOLUME.moves))
+    size_gib = serializers.IntegerField()
+    node = NamedOut(allow_null=True)
+    created_at = serializers.DateTimeField()

@@ -1,0 +1,143 @@
+"""Routes of limits, quotas and requests for more, of projects and organizations."""
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from controlplane.api.base_views import OrganizationView, ProjectView
+from controlplane.api.v1.quotas.schemas import (
+    DIMENSIONS,
+    AnswerIn,
+    LimitsOut,
+    OrganizationLimitsOut,
+    QuotaRequestIn,
+    QuotaRequestOut,
+    QuotasIn,
+    QuotasOut,
+)
+from controlplane.identity.actor import Actor
+from controlplane.identity.selectors import projects
+from controlplane.kernel.listing import Listing, among, created_after
+from controlplane.kernel.rest import Body, created, etag, route, version_to_replace
+from controlplane.quotas import requests, selectors, services
+from controlplane.quotas.limits import Owner
+from controlplane.quotas.models import QUOTA_REQUEST, QuotaRequest
+
+REQUESTS = Listing(
+    {
+        "created_after": created_after(),
+        "state": among("state", QUOTA_REQUEST.moves),
+        "dimension": among("dimension", DIMENSIONS),
+    },
+    sorts=("-created_at", "created_at"),
+)
+
+
+class Limits(ProjectView):
+    """What the project may use and uses, and how much more it can have."""
+
+    @route("limits_get", LimitsOut)
+    def get(self, request: Request) -> Response:
+        return Response(LimitsOut({"items": selectors.usage(self.project)}).data)
+
+
+class OrganizationLimits(OrganizationView):
+    """What the organization may use, what its projects use together, and each project's part."""
+
+    @route("organization_limits_get", OrganizationLimitsOut)
+    def get(self, request: Request) -> Response:
+        visible = projects(self.actor).filter(organization=self.organization)
+        items = selectors.organization_usage(Owner(self.organization), visible)
+        return Response(OrganizationLimitsOut({"items": items}).data)
+
+
+class QuotasView(APIView):
+    """What the limits of both levels have in common."""
+
+    actor: Actor
+
+    def answered(self, owner: Owner) -> Response:
+        version = owner.version()
+        return Response(QuotasOut({"version": version, "limits": owner.own()}).data, headers=etag(version))
+
+    def replaced(self, request: Request, owner: Owner, body: Body) -> Response:
+        services.may_set(self.actor, owner)
+        services.quotas_set(self.actor, owner, body["limits"], version=version_to_replace(request))
+        return self.answered(owner)
+
+
+class ProjectQuotas(QuotasView, ProjectView):
+    """The limits of a project, which owners and admins of its organization set, each up to the organization's own."""
+
+    @route("quotas_get", QuotasOut)
+    def get(self, request: Request) -> Response:
+        return self.answered(self.owner)
+
+    @route("quotas_set", QuotasOut, body=QuotasIn, is_versioned=True)
+    def put(self, request: Request, body: Body) -> Response:
+        return self.replaced(request, self.owner, body)
+
+    @property
+    def owner(self) -> Owner:
+        return Owner(self.project.organization, self.project)
+
+
+class OrganizationQuotas(QuotasView, OrganizationView):
+    """The limits of an organization, which operators set."""
+
+    @route("organization_quotas_get", QuotasOut)
+    def get(self, request: Request) -> Response:
+        return self.answered(Owner(self.organization))
+
+    @route("organization_quotas_set", QuotasOut, body=QuotasIn, is_versioned=True)
+    def put(self, request: Request, body: Body) -> Response:
+        return self.replaced(request, Owner(self.organization), body)
+
+
+class RequestList(OrganizationView):
+    """Requests of the organization for a higher limit."""
+
+    @route("quota_request_list", QuotaRequestOut, listing=REQUESTS)
+    def get(self, request: Request) -> Response:
+        rows = QuotaRequest.objects.filter(organization=self.organization)
+        return REQUESTS.page(request, rows).answer(QuotaRequestOut)
+
+    @route("quota_request_create", QuotaRequestOut, body=QuotaRequestIn, status=201)
+    def post(self, request: Request, body: Body) -> Response:
+        made = requests.quota_request_create(self.actor, Owner(self.organization), **body)
+        return created(QuotaRequestOut(made).data, request=request)
+
+
+class RequestView(OrganizationView):
+    def asked(self) -> QuotaRequest:
+        return selectors.request_get(Owner(self.organization), self.kwargs["quota_request"])
+
+
+class RequestDetail(RequestView):
+    @route("quota_request_get", QuotaRequestOut)
+    def get(self, request: Request) -> Response:
+        return Response(QuotaRequestOut(self.asked()).data)
+
+
+class RequestApprove(RequestView):
+    """An operator approves: the organization has the limit that it asked for at once."""
+
+    @route("quota_request_approve", QuotaRequestOut, body=AnswerIn)
+    def post(self, request: Request, body: Body) -> Response:
+        return Response(QuotaRequestOut(requests.quota_request_approve(self.actor, self.asked(), **body)).data)
+
+
+class RequestRefuse(RequestView):
+    """An operator refuses, and says why."""
+
+    @route("quota_request_refuse", QuotaRequestOut, body=AnswerIn)
+    def post(self, request: Request, body: Body) -> Response:
+        return Response(QuotaRequestOut(requests.quota_request_refuse(self.actor, self.asked(), **body)).data)
+
+
+class RequestWithdraw(RequestView):
+    """The organization does not want it any more."""
+
+    @route("quota_request_withdraw", QuotaRequestOut)
+    def post(self, request: Request) -> Response:
+        return Response(QuotaRequestOut(requests.quota_request_withdraw(self.actor, self.asked())).data)

@@ -1,0 +1,91 @@
+"""Schemas of API tokens."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from controlplane.api.v1.organizations.schemas import UserOut
+from controlplane.api.v1.service_accounts.schemas import SCOPE_MAX
+from controlplane.identity.models import Role
+from controlplane.identity.rights import VERBS
+from controlplane.identity.rules import KINDS
+from controlplane.identity.tokens import TOKEN_LIFETIME_MAX_DAYS
+from controlplane.kernel.fields import (
+    Choice,
+    Flag,
+    In,
+    Name,
+    NamedOut,
+    Out,
+    Whole,
+    references,
+)
+
+LIFETIME_DEFAULT_DAYS = 90
+
+
+def several(values: Any) -> serializers.ListField:
+    """Some of these words; null or absent: no limit."""
+    return serializers.ListField(
+        child=Choice(values), min_length=1, max_length=SCOPE_MAX, default=None, allow_null=True
+    )
+
+
+class TokenIn(In):
+    """`verbs` and `kinds` limit what it may do to which kinds of resources; without them its role alone does."""
+
+    example = {"name": "ci", "role": "member", "lifetime_days": 30, "verbs": ["read"], "kinds": ["instances"]}
+
+    name = Name()
+    role = Choice(Role.values, default=Role.MEMBER)
+    lifetime_days = Whole(min_value=1, max_value=TOKEN_LIFETIME_MAX_DAYS, default=LIFETIME_DEFAULT_DAYS)
+    verbs = several(list(VERBS))
+    kinds = several(KINDS)
+
+
+class WideTokenIn(TokenIn):
+    """One that is good in several projects. `projects`: in these alone. `role`: no more than this one anywhere; without
+    it the token may what its owner may, also what the owner is given later."""
+
+    example = {"name": "terraform", "lifetime_days": 30, "projects": ["web"]}
+
+    role = Choice(Role.values, required=False)
+    projects = references(min_length=1, max_length=SCOPE_MAX, default=None, allow_null=True)
+
+
+class OwnTokenIn(WideTokenIn):
+    """`is_platform`: also for your duty for the platform, if you have one."""
+
+    example = {"name": "terraform", "lifetime_days": 30, "projects": ["web"]}
+
+    is_platform = Flag(default=False)
+
+
+class TokenOut(Out):
+    """`prefix` is the visible head of the secret. `role` empty: whatever its owner has. `verbs`, `kinds`, `projects`
+    null: not limited in that. `project`: the one that it is good in; null: wherever its owner has a role.
+    `follows_owner`: it has no role of its own, and so may also what its owner is given later; whoever has the secret by
+    then has that too."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    user = UserOut(allow_null=True)
+    service_account = NamedOut(allow_null=True)
+    project = NamedOut(allow_null=True)
+    role = serializers.CharField(allow_blank=True)
+    follows_owner = serializers.BooleanField()
+    is_platform = serializers.BooleanField()
+    verbs = serializers.ListField(child=serializers.CharField(), allow_null=True)
+    kinds = serializers.ListField(child=serializers.CharField(), allow_null=True)
+    projects = serializers.ListField(child=serializers.UUIDField(), source="project_ids", allow_null=True)
+    prefix = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField()
+    last_used_at = serializers.DateTimeField(allow_null=True)
+    last_used_from = serializers.CharField(allow_null=True)
+
+
+class TokenWithSecretOut(TokenOut):
+    """`secret` is in this answer alone: it is not kept."""
+
+    secret = serializers.CharField()

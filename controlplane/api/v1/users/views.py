@@ -1,0 +1,89 @@
+"""Routes of the users of the platform, for operators and auditors."""
+
+from django.db.models import Q
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from controlplane.api.base_views import ActorView
+from controlplane.api.v1.users.schemas import STATES, AccountActionOut, AccountOut, AccountWithActionsOut, SuspendIn
+from controlplane.identity.models import User
+from controlplane.identity.roles import PLATFORM
+from controlplane.kernel.listing import Listing, chosen, created_after, exactly
+from controlplane.kernel.rest import Body, route
+from controlplane.signin import selectors, users
+
+DUTIES = {duty: Q(**{f"is_{duty}": True}) for duty in PLATFORM}
+USERS = Listing(
+    {
+        "created_after": created_after(),
+        "email": exactly("email__iexact", "The user with this e-mail address."),
+        "duty": chosen(DUTIES | {"none": Q(**{f"is_{duty}": False for duty in PLATFORM})}),
+        "state": chosen(STATES),
+    },
+    sorts=("created_at", "-created_at", "email", "-email"),
+)
+
+
+class UserList(ActorView):
+    @route("user_list", AccountOut, listing=USERS)
+    def get(self, request: Request) -> Response:
+        return USERS.page(request, selectors.accounts()).answer(AccountOut)
+
+
+class UserView(ActorView):
+    """A user is named by id or e-mail address."""
+
+    def account(self) -> User:
+        return selectors.user_get(self.kwargs["user"])
+
+    def versioned(self) -> User:
+        return self.account()
+
+    def shown(self, user: User) -> Response:
+        document = AccountOut(selectors.accounts().get(pk=user.pk)).data
+        actions = AccountActionOut(users.allowed(self.actor, user), many=True).data
+        return Response({**document, "allowed_actions": actions})
+
+
+class UserDetail(UserView):
+    @route("user_get", AccountWithActionsOut)
+    def get(self, request: Request) -> Response:
+        return self.shown(self.account())
+
+    @route("user_end", status=204)
+    def delete(self, request: Request) -> Response:
+        """For somebody who leaves. What they have made stays, and the audit goes on naming them."""
+        users.user_end(self.actor, self.account())
+        return Response(status=204)
+
+
+class UserSuspend(UserView):
+    @route("user_suspend", AccountWithActionsOut, body=SuspendIn)
+    def post(self, request: Request, body: Body) -> Response:
+        """Sessions end, and tokens answer 401, until the user is reinstated. Nothing else is lost."""
+        return self.shown(users.user_suspend(self.actor, self.account(), **body))
+
+
+class UserReinstate(UserView):
+    @route("user_reinstate", AccountWithActionsOut)
+    def post(self, request: Request) -> Response:
+        """Whoever was suspended gets in as before. Whoever has ended has the address and nothing else."""
+        return self.shown(users.user_reinstate(self.actor, self.account()))
+
+
+class UserDuty(UserView):
+    @route("user_duty_remove", status=204)
+    def delete(self, request: Request) -> Response:
+        """The duty for the platform, and the tokens for it."""
+        users.user_duty_remove(self.actor, self.account())
+        return Response(status=204)
+
+
+class OwnDuty(ActorView):
+    @route("own_duty_remove", status=204)
+    def delete(self, request: Request) -> Response:
+        """Lay down your own duty for the platform, if you have one, with the tokens for it."""
+        user = User.objects.filter(Q(pk=self.actor.user_id)).first()
+        if user is not None:
+            users.user_duty_remove(self.actor, user)
+        return Response(status=204)

@@ -1,0 +1,88 @@
+"""Schemas of volumes."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from controlplane.api.v1.policies.schemas import atoms_field
+from controlplane.api.v1.zones.schemas import CLASSIFICATIONS_MAX
+from controlplane.catalog.models import LOCAL
+from controlplane.compute import about
+from controlplane.compute.models import Attachment
+from controlplane.kernel.fields import (
+    ConditionOut,
+    In,
+    Labels,
+    LabelsPatch,
+    Name,
+    NamedOut,
+    Reference,
+    ResourceOut,
+    Whole,
+    classified,
+    references,
+)
+from controlplane.storage.models import VOLUME, Volume
+
+SIZE_MAX_GIB = 64 * 1024
+ZONES_MAX = 64
+
+
+class VolumeIn(In):
+    """`near_instance`: on the node of that instance, so that it can be attached there; a volume whose type is kept in
+    shared storage needs no such thing. What `classifications` and
+    `policy_atoms` demand holds for the volume's data as long as it exists. `host`: on this node and no other, for
+    operators. `exemption`: by which it may be created though a policy refuses it, once."""
+
+    example = {"name": "data", "size_gib": 10, "zones": ["fr-idf-1"], "labels": {"env": "prod"}}
+
+    name = Name()
+    size_gib = Whole(min_value=1, max_value=SIZE_MAX_GIB)
+    volume_type = Reference(default=LOCAL)
+    image = Reference(required=False)
+    zones = references(max_length=ZONES_MAX, default=list)
+    near_instance = Reference(required=False)
+    host = Reference(required=False)
+    exemption = Reference(required=False)
+    classifications = references(max_length=CLASSIFICATIONS_MAX, default=list)
+    policy_atoms = atoms_field(default=list)
+    labels = Labels(default=dict)
+
+
+class VolumePatch(In):
+    example = {"name": "archive", "labels": {"env": None, "tier": "cold"}}
+
+    name = Name(required=False)
+    labels = LabelsPatch(required=False)
+
+
+class GrowIn(In):
+    example = {"size_gib": 20}
+
+    size_gib = Whole(min_value=1, max_value=SIZE_MAX_GIB)
+
+
+class StoredVolumeOut(ResourceOut):
+    state = serializers.ChoiceField(list(VOLUME.moves))
+    size_gib = serializers.IntegerField()
+    volume_type = serializers.CharField(source="volume_type_id")
+    image = NamedOut(allow_null=True)
+    classifications = classified()
+    zone = serializers.CharField(source="node.zone_id", default=None, allow_null=True)
+
+
+class VolumeOut(StoredVolumeOut):
+    """`instance` is the one that has it, or is getting it."""
+
+    # Context: compute.about.volumes().
+    instance = serializers.SerializerMethodField()
+
+    @extend_schema_field(ConditionOut(many=True))
+    def get_conditions(self, row: Volume) -> list[dict[str, Any]]:
+        return about.volume_conditions(row)
+
+    @extend_schema_field(NamedOut(allow_null=True))
+    def get_instance(self, row: Volume) -> dict[str, Any] | None:
+        attachment: Attachment | None = self.context["attachments"].get(row.pk)
+        return {"id": str(attachment.instance_id), "name": attachment.instance.name} if attachment else None

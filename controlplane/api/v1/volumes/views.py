@@ -1,0 +1,163 @@
+"""Routes of volumes, and of their attachments to instances."""
+
+from typing import Any
+
+from django.db.models import Model
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from controlplane.api.base_views import ProjectView
+from controlplane.api.v1.instances.schemas import AttachmentIn, AttachmentOut
+from controlplane.api.v1.instances.views import InstanceView
+from controlplane.api.v1.operations.schemas import joined, with_operation
+from controlplane.api.v1.volumes.schemas import GrowIn, VolumeIn, VolumeOut, VolumePatch
+from controlplane.api.v1.zones.schemas import PlacementSimulationOut, simulation_document
+from controlplane.catalog.selectors import usable_image, volume_type_get
+from controlplane.compute import about, attachments, selectors
+from controlplane.compute.models import Attachment
+from controlplane.kernel.fields import merged
+from controlplane.kernel.listing import Listing, created_after, exactly, in_state, labelled
+from controlplane.kernel.rest import Body, created, is_gone, route
+from controlplane.kernel.writes import is_dry_run, is_preview
+from controlplane.operations.models import Operation
+from controlplane.placement import classifications
+from controlplane.placement.policies import own_policy
+from controlplane.placement.selectors import exemption_of
+from controlplane.storage import services
+from controlplane.storage.models import VOLUME, Volume
+from controlplane.storage.selectors import volume_get, volumes
+
+VOLUMES = Listing(
+    {
+        "name": exactly("name", "The volume of this name."),
+        "state": in_state(VOLUME),
+        "zone": exactly("node__zone_id", "The volumes in this zone."),
+        "created_after": created_after(),
+        "labels": labelled(),
+    }
+)
+ATTACHMENTS = Listing({"created_after": created_after()}, sorts=("created_at", "-created_at"))
+VolumeWithOperation = with_operation(VolumeOut)
+AttachmentWithOperation = with_operation(AttachmentOut)
+
+
+class VolumeList(ProjectView):
+    @route("volume_list", VolumeOut, listing=VOLUMES)
+    def get(self, request: Request) -> Response:
+        page = VOLUMES.page(request, volumes(self.actor, self.project))
+        return page.answer(VolumeOut, context=about.volumes(page.rows))
+
+    @route(
+        "volume_create",
+        VolumeWithOperation,
+        body=VolumeIn,
+        status=201,
+        answers={200: PlacementSimulationOut},
+    )
+    def post(self, request: Request, body: Body) -> Response:
+        new = self._new(body)
+        if is_dry_run(request):
+            taken = services.volume_try(self.actor, self.project, new, is_preview=is_preview(request))
+            return Response(simulation_document(taken, "volume.create", sees_all=self.actor.sees_all))
+        volume, operation = services.volume_create(self.actor, self.project, new)
+        return created(volume_document(volume, operation), request=request)
+
+    def _new(self, body: Body) -> services.NewVolume:
+        """What the names and ids in the body stand for."""
+        image, near, exempt = body.get("image"), body.get("near_instance"), body.get("exemption")
+        chosen = self.all_named(classifications.usable, body["classifications"], at="classifications")
+        return services.NewVolume(
+            name=body["name"],
+            size_gib=body["size_gib"],
+            volume_type=volume_type_get(body["volume_type"]),
+            image=usable_image(self.actor, self.project, image) if image else None,
+            zones=tuple(body["zones"]),
+            near=self.named(selectors.instance_get, near, at="near_instance").pk if near else None,
+            host=body.get("host"),
+            classifications=tuple(classification.pk for classification in chosen),
+            policy=own_policy(body["policy_atoms"], at="policy_atoms"),
+            exemption=self.named(exemption_of, exempt, at="exemption") if exempt else None,
+            labels=body["labels"],
+        )
+
+
+class VolumeView(ProjectView):
+    def volume(self) -> Volume:
+        return volume_get(self.actor, self.project, self.kwargs["volume"])
+
+    def versioned(self) -> Volume:
+        return self.volume()
+
+
+class VolumeDetail(VolumeView):
+    @route("volume_get", VolumeOut)
+    def get(self, request: Request) -> Response:
+        return Response(volume_document(self.volume()))
+
+    @route("volume_update", VolumeOut, body=VolumePatch)
+    def patch(self, request: Request, body: Body) -> Response:
+        volume = self.volume()
+        labels = merged(volume.labels, body.get("labels", {}))
+        services.volume_update(self.actor, volume, name=body.get("name", volume.name), labels=labels)
+        return Response(volume_document(volume))
+
+    @route("volume_delete", VolumeWithOperation, status=202, also=(204,))
+    def delete(self, request: Request) -> Response:
+        if is_gone(Volume.objects.filter(project=self.project), self.kwargs["volume"]):
+            return Response(status=204)
+        volume = self.volume()
+        operation = services.volume_delete(self.actor, volume, attached_to=selectors.attached_to(volume.pk))
+        return changed(volume, operation)
+
+
+class VolumeGrow(VolumeView):
+    @route("volume_grow", VolumeWithOperation, body=GrowIn, status=202)
+    def post(self, request: Request, body: Body) -> Response:
+        volume = self.volume()
+        return changed(volume, services.volume_grow(self.actor, volume, size_gib=body["size_gib"]))
+
+
+class AttachmentList(InstanceView):
+    @route("attachment_list", AttachmentOut, listing=ATTACHMENTS)
+    def get(self, request: Request) -> Response:
+        return ATTACHMENTS.page(request, selectors.attachments(self.actor, self.instance())).answer(AttachmentOut)
+
+    @route("attachment_create", AttachmentWithOperation, body=AttachmentIn, status=201)
+    def post(self, request: Request, body: Body) -> Response:
+        instance = self.instance()
+        volume = self.named(volume_get, body["volume"], at="volume")
+        attachment, operation = attachments.volume_attach(
+            self.actor, instance, volume=volume, is_read_only=body["is_read_only"]
+        )
+        return created(joined(AttachmentOut(attachment).data, operation), request=request)
+
+
+class AttachmentDetail(InstanceView):
+    def attachment(self) -> Attachment:
+        return selectors.attachment_get(self.actor, self.instance(), self.kwargs["attachment"])
+
+    def versioned(self) -> Model:
+        return self.attachment()
+
+    @route("attachment_get", AttachmentOut)
+    def get(self, request: Request) -> Response:
+        return Response(AttachmentOut(self.attachment()).data)
+
+    @route("attachment_delete", AttachmentWithOperation, status=202, also=(204,))
+    def delete(self, request: Request) -> Response:
+        if selectors.was_detached(self.instance(), self.kwargs["attachment"]):
+            return Response(status=204)
+        attachment = self.attachment()
+        operation = attachments.volume_detach(self.actor, attachment)
+        return Response(joined(AttachmentOut(attachment).data, operation), status=202)
+
+
+def volume_document(volume: Volume, operation: Operation | None = None) -> dict[str, Any]:
+    """One volume, and the operation that the request has begun on it."""
+    document: dict[str, Any] = VolumeOut(volume, context=about.volumes([volume], begun=operation)).data
+    return document if operation is None else joined(document, operation)
+
+
+def changed(volume: Volume, operation: Operation) -> Response:
+    volume.refresh_from_db(fields=["state", "generation", "is_deleting", "updated_at"])
+    return Response(volume_document(volume, operation), status=202)

@@ -1,0 +1,98 @@
+"""Schemas of zones, their capacity, and simulated placements."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from andromede_core.placement import decision as core
+from andromede_core.placement import explanation
+from andromede_core.policy.clauses import ROLES
+from andromede_core.policy.roles import ASKED_WHEN_UNDONE, ROLES_OF
+from controlplane.api.v1.decisions.schemas import shown, told
+from controlplane.api.v1.policies.schemas import LayerOut, atoms_field
+from controlplane.kernel.fields import Choice, In, Out, Reference, Whole, references
+from controlplane.kernel.wording import language
+from controlplane.placement import effective
+from controlplane.placement.decisions import Taken
+
+LIST_MAX = 64
+
+
+AMOUNT_MAX = 2**31 - 1
+
+
+CLASSIFICATIONS_MAX = 16
+
+
+class PlacementSimulationIn(In):
+    """What would be decided now. `roles`: others than the operation's; `policy_atoms`: clauses on top of those in
+    force. `project` is needed when the credential is for none."""
+
+    example = {
+        "operation": "instance.create",
+        "vcpus": 2,
+        "memory_mib": 4096,
+        "disk_gib": 20,
+        "policy_atoms": [{"id": "home", "attr": "zone.id", "op": "in", "value": ["fr-idf-1"]}],
+    }
+
+    operation = Choice(tuple(name for name, roles in ROLES_OF.items() if roles and name not in ASKED_WHEN_UNDONE))
+    project = Reference(required=False)
+    roles = serializers.ListField(child=Choice(ROLES), max_length=len(ROLES), default=list)
+    vcpus = Whole(min_value=0, max_value=AMOUNT_MAX, default=0)
+    memory_mib = Whole(min_value=0, max_value=AMOUNT_MAX, default=0)
+    disk_gib = Whole(min_value=0, max_value=AMOUNT_MAX, default=0)
+    zones = references(max_length=LIST_MAX, default=list)
+    classifications = references(max_length=CLASSIFICATIONS_MAX, default=list)
+    policy_atoms = atoms_field(default=list)
+
+
+class PlacementSimulationOut(Out):
+    """A decision that nothing rests on. `admitted_zones` have room as well; `policies` are all that was asked. `fits`:
+    so many more of the same could be placed in each of these zones now, one after the other, if no other zone were
+    asked for; empty where no room is asked for."""
+
+    operation = serializers.CharField()
+    roles = serializers.ListField(child=serializers.CharField())
+    is_admitted = serializers.BooleanField()
+    explanation = serializers.ListField(child=serializers.CharField())
+    admitted_zones = serializers.ListField(child=serializers.CharField())
+    fits = serializers.DictField(child=serializers.IntegerField())
+    classifications = serializers.ListField(child=serializers.CharField())
+    policies = LayerOut(many=True)
+    facts_epoch = serializers.IntegerField()
+    valid_until = serializers.DateTimeField(allow_null=True)
+    document = serializers.DictField()
+
+
+def simulation_document(taken: Taken, operation: str, *, sees_all: bool) -> dict[str, Any]:
+    """What PlacementSimulationOut says of a decision that was not stored."""
+    decision, fits = taken.decision, taken.fits()
+    admitted = [zone.zone for zone in decision.zones if zone.admitted]
+    document, policies = core.as_document(decision), effective.documents(decision.request.policies)
+    answer: dict[str, Any] = PlacementSimulationOut(
+        {
+            "operation": operation,
+            "roles": decision.request.roles,
+            "is_admitted": decision.is_admitted,
+            "explanation": [*told(document, sees_all=sees_all), *explanation.claimed(policies, language())],
+            "admitted_zones": admitted,
+            "fits": {zone: fits[zone] for zone in admitted if zone in fits},
+            "classifications": taken.demand.classifications,
+            "policies": policies,
+            "facts_epoch": taken.standing.facts_epoch,
+            "valid_until": taken.valid_until,
+            "document": shown(document, sees_all=sees_all),
+        }
+    ).data
+    return answer
+
+
+class CapacityOut(Out):
+    """`fits`: so many more of this flavor could be placed in the zone now, one after the other. `largest`: the most
+    that one instance could get there; null: nothing."""
+
+    zone = serializers.CharField()
+    flavor = serializers.CharField()
+    fits = serializers.IntegerField()
+    largest = serializers.DictField(child=serializers.IntegerField(), allow_null=True)
