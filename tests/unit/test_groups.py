@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from scripts.stack import ROOT
+from tests.limits import PATIENCE_S
 
 DIES = """
 import os
@@ -22,6 +23,6 @@ def test_when_a_process_dies_another_does_the_rest(tmp_path: Path) -> None:
     (tmp_path / "test_dying.py").write_text(DIES)
     options = ["-n", "2", "-c", "pyproject.toml"]
     command = [sys.executable, "-m", "pytest", *options, str(tmp_path / "test_dying.py")]
-    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
     assert ran.stdout.count("replacing crashed worker") == 1, ran.stdout + ran.stderr
     assert "1 failed, 3 passed" in ran.stdout

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -31,10 +30,11 @@ from controlplane.audit.models import EvidenceRecord
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.kernel.names import as_uuid
+from scripts.stack import ROOT
 
 Document = dict[str, object]
 
-CATALOGUE = Path(catalogue.__file__).parents[2] / "catalog" / "fixtures" / "catalogue.json"
+CATALOGUE = ROOT / "controlplane" / "catalog" / "fixtures" / "catalogue.json"
 ZONES = ("fr-idf-1", "fr-idf-2", "us-va-1")  # of the sample catalogue; the parties do not matter to the policies below
 ROLES = ROLES_OF["instance.create"]
 EU = [

@@ -2,8 +2,9 @@
 
 from rest_framework import serializers
 
-from controlplane.api.v1.sessions.schemas import NAME_MAX
 from controlplane.kernel.fields import In, Out, Text
+
+NAME_MAX = 63
 
 
 class PasskeyAnswerIn(In):

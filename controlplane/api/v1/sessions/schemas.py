@@ -8,7 +8,6 @@ from controlplane.signin.passwords import LENGTH_MAX
 from controlplane.signin.totp import DIGITS
 
 EMAIL_MAX = 254
-NAME_MAX = 63
 
 
 def code_field() -> Text:
