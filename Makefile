@@ -75,13 +75,13 @@ openapi: setup  ## Write docs/reference/openapi.json
 	@$(VENV)/python -m scripts.with_services $(VENV)/python -m scripts.generate openapi
 
 publish-migrations: setup  ## Note that the migrations of now are in a release: scripts/released_migrations.json
-	@$(VENV)/python -m scripts.with_services $(VENV)/python -m scripts.migrations --publish
+	@$(VENV)/python -m scripts.with_services $(VENV)/python -m scripts.migration_compatibility --publish
 
 publish-protocol: setup  ## Note that the agent protocol of now is in a release: scripts/released_protocol.json
-	@$(VENV)/python -m scripts.protocol --publish
+	@$(VENV)/python -m scripts.protocol_compatibility --publish
 
 publish-openapi: setup  ## Keep docs/reference/openapi.json as a published version: VERSION=1.1
-	@$(VENV)/python -m scripts.compatibility --publish $(VERSION)
+	@$(VENV)/python -m scripts.api_compatibility --publish $(VERSION)
 
 docs: setup  ## Write the documents that are made from the code: the API route by route, states, errors, authorization
 	@$(VENV)/python -m scripts.with_services $(VENV)/python -m scripts.generate reference states errors authorization

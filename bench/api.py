@@ -1,5 +1,5 @@
 """The API: requests per second and latency with 1, 8 and 32 clients, each beside its floor, in turns: Django and REST
-framework alone (bench/floor.py), one row written, one read, a page of 50 read, among 10 000. Both under the same
+framework alone (bench/baseline.py), one row written, one read, a page of 50 read, among 10 000. Both under the same
 gunicorn and PostgreSQL, which flushes to disk.
 
 What a POST has accepted is not carried out: there are no workers here.
@@ -21,8 +21,8 @@ import psutil
 from bench import processes
 from bench.common import UNLIMITED, bench_database, report, say
 from bench.load import Bounds, Call, Run, run
-from scripts.stack import ROOT, Stack
-from scripts.waiting import wait_until
+from scripts.control_plane import ROOT, Stack
+from scripts.polling import wait_until
 
 PORT = 8030
 FLOOR_PORT = 8032
@@ -69,7 +69,7 @@ def main() -> None:
     arguments = parser.parse_args()
     stack = Stack(ROOT / "var" / "bench-api", port=PORT, settings=UNLIMITED)
     with bench_database(stack):
-        sides = {"ours": start_ours(stack, arguments.rows), "floor": start_floor(stack, arguments.rows)}
+        sides = {"ours": start_ours(stack, arguments.rows), "floor": start_baseline(stack, arguments.rows)}
         bounds = Bounds(arguments.seconds, REQUESTS)
         found: dict[str, Any] = {"rows": arguments.rows, "rounds": arguments.rounds}
         for route in arguments.only:
@@ -81,37 +81,37 @@ def main() -> None:
 
 def start_ours(stack: Stack, rows: int) -> Side:
     """The control plane's web process, with a project that is full."""
-    from bench import crowd
+    from bench import sample_project
 
     say(f"{rows} instances")
-    instance_id = crowd.fill(rows)
+    instance_id = sample_project.fill(rows)
     stack.start_process("web")
     stack.wait_for_api()
     path = "/v1/projects/bench/instances"
     calls = {
-        "post": Call("POST", path, 201, crowd.TOKEN, lambda number: crowd.body(f"new-{number}")),
-        "get": Call("GET", f"{path}/{instance_id}", 200, crowd.TOKEN),
-        "list": Call("GET", f"{path}?limit=50", 200, crowd.TOKEN),
+        "post": Call("POST", path, 201, sample_project.TOKEN, lambda number: sample_project.body(f"new-{number}")),
+        "get": Call("GET", f"{path}/{instance_id}", 200, sample_project.TOKEN),
+        "list": Call("GET", f"{path}?limit=50", 200, sample_project.TOKEN),
     }
     return Side(running(stack, "web"), PORT, calls, count(1))
 
 
-def start_floor(stack: Stack, rows: int) -> Side:
+def start_baseline(stack: Stack, rows: int) -> Side:
     """The same gunicorn with the same options, and a database of its own in the same PostgreSQL."""
-    from bench import crowd
+    from bench import sample_project
 
     say(f"{rows} rows of the floor")
     stack.manage(
         "shell", "--command", "from django.db import connection as c; c.cursor().execute('CREATE DATABASE floor')"
     )
-    fill = [sys.executable, "-m", "bench.floor", str(rows)]
+    fill = [sys.executable, "-m", "bench.baseline", str(rows)]
     made = subprocess.run(fill, cwd=ROOT, env=stack.environment(), stdout=subprocess.PIPE, text=True, check=True)
     *options, _ = stack.commands()["web"]
     options[options.index("--bind") + 1] = f"127.0.0.1:{FLOOR_PORT}"
-    stack.spawn("floor", [*options, "bench.floor"])
+    stack.spawn("floor", [*options, "bench.baseline"])
     machine = Call("GET", f"/machines/{made.stdout.strip()}", 200)
     calls = {
-        "post": Call("POST", "/machines", 201, body=lambda number: crowd.body(f"new-{number}")),
+        "post": Call("POST", "/machines", 201, body=lambda number: sample_project.body(f"new-{number}")),
         "get": machine,
         "list": Call("GET", "/machines", 200),
     }

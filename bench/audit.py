@@ -12,10 +12,10 @@ from collections.abc import Callable
 from typing import Any
 
 from bench.common import bench_database, report, spread
-from scripts.stack import ROOT, Stack
+from scripts.control_plane import ROOT, Stack
 
 ROUNDS = 2_000
-JOURNAL = "controlplane.api.journal.JournalMiddleware"
+JOURNAL = "controlplane.api.request_audit.RequestAuditMiddleware"
 
 
 def main() -> None:
@@ -27,7 +27,7 @@ def main() -> None:
 
 
 def measure(rounds: int) -> dict[str, Any]:
-    from controlplane.audit import requests
+    from controlplane.audit import request_records
     from controlplane.audit.models import RequestRecord
     from controlplane.network.services import network_create
     from tests.world import make_tenant
@@ -35,11 +35,11 @@ def measure(rounds: int) -> dict[str, Any]:
     tenant = make_tenant("bench")
     network_create(tenant.actor, tenant.project, name="lan", cidr="10.0.0.0/24", dns_servers=[], labels={})
     recorded, floor = caller(has_journal=True), caller(has_journal=False)
-    lazily = requests.LAZILY
+    lazily = request_records.LAZILY
     taken: dict[str, list[float]] = {"recorded": [], "floor": [], "waited_for": []}
     for number in range(-50, rounds):
         for name, call in (("floor", floor), ("recorded", recorded), ("waited_for", recorded)):
-            requests.LAZILY = "" if name == "waited_for" else lazily
+            request_records.LAZILY = "" if name == "waited_for" else lazily
             started = time.perf_counter()
             call(number)
             if number >= 0:

@@ -18,7 +18,7 @@ from agents.lab import LabNode
 from agents.node.hook.script import DEFAULT_PATH
 from bench.common import bench_cloud, instance_body, moment, report, say, spread
 from scripts.api import Api
-from scripts.waiting import wait_until
+from scripts.polling import wait_until
 
 INSTANCES = 20
 HOOKS = DEFAULT_PATH.parent
@@ -74,12 +74,12 @@ def measure(api: Api, node: LabNode, name: str) -> tuple[tuple[float, float], tu
     first_line = seconds_until_longer(log, 0, begun)
     ended = api.wait(made["operation"])
     started = next(step for step in ended["steps"] if step["name"] == "start")["finished_at"]
-    floor = measure_floor(node, made["id"], log)
+    floor = measure_baseline(node, made["id"], log)
     api.wait(api.delete(f"instances/{name}")["operation"])
     return (moment(started) - begun, first_line), floor
 
 
-def measure_floor(node: LabNode, instance_id: str, log: Path) -> tuple[float, float]:
+def measure_baseline(node: LabNode, instance_id: str, log: Path) -> tuple[float, float]:
     """The same domain once more, without us."""
     connection = libvirt.open(node.libvirt_uri)
     domain = connection.lookupByUUIDString(instance_id)

@@ -16,7 +16,7 @@ from typing import Any
 
 from bench.common import bench_cloud, report, say, spread
 from scripts.api import Api
-from scripts.stack import ROOT
+from scripts.control_plane import ROOT
 
 ROUNDS = 10
 PYTHON = sys.executable

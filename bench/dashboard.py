@@ -18,8 +18,8 @@ import httpx
 from bench import stream
 from bench.common import NO_QUOTAS, report, say, spread
 from scripts.api import Api
-from scripts.dashboard_world import PASSWORD, World, dashboard_world, email_of
-from scripts.stack import ROOT
+from scripts.control_plane import ROOT
+from scripts.dashboard_cloud import PASSWORD, World, dashboard_world, email_of
 from tests.browser.pages import PAGES
 
 PORT = 8012

@@ -12,9 +12,9 @@ from contextlib import closing
 from bench.common import UNLIMITED, is_ready, report, say, spread
 from scripts.api import Api
 from scripts.cloud import Cloud
-from scripts.stack import ROOT, Stack
-from scripts.waiting import wait_until
-from tests.cloud.passengers import Passengers
+from scripts.control_plane import ROOT, Stack
+from scripts.polling import wait_until
+from tests.cloud.uninterrupted_guests import UninterruptedGuests
 
 PORT = 8014  # beside a benchmark that needs no lab
 ZONE, NODE, OTHER = "fr-idf-1", "bench-a", "bench-b"
@@ -47,7 +47,7 @@ def drained(cloud: Cloud, count: int, at_once: int) -> dict[str, object]:
         key = cloud.stack.var / "ssh-key"
         api.post("ssh-keys", {"name": "key", "public_key": cloud.make_ssh_key(key)})
         api.post("networks", {"name": "lan", "cidr": "10.20.0.0/24"})
-        guests = Passengers(cloud, api, platform, key)
+        guests = UninterruptedGuests(cloud, api, platform, key)
         say(f"{count} guests boot")
         boots = guests.board([f"guest-{number}" for number in range(count)], zone=ZONE, at=NODE)
         cloud.add(OTHER, ZONE)

@@ -19,9 +19,9 @@ from bench.common import UNLIMITED, is_ready, moment, report, say, spread
 from bench.drain import VCPUS_RATIO
 from scripts.api import Api, ApiError
 from scripts.cloud import POOL, Cloud
-from scripts.stack import ROOT, Stack
-from scripts.waiting import wait_until
-from tests.cloud.passengers import COUNT, KEPT, REMEMBER, SYNCED, Passengers
+from scripts.control_plane import ROOT, Stack
+from scripts.polling import wait_until
+from tests.cloud.uninterrupted_guests import COUNT, KEPT, REMEMBER, SYNCED, UninterruptedGuests
 from tests.redfish import Emulator, emulated
 
 PORT = 8018  # beside a benchmark that needs no lab, and a drain
@@ -89,7 +89,7 @@ def evacuated(cloud: Cloud, bmc: Emulator, count: int) -> dict[str, object]:
         return document | {"started_twice": 0, "lost": 0}
 
 
-def prepared(cloud: Cloud, api: Api, platform: Api, bmc: Emulator) -> Passengers:
+def prepared(cloud: Cloud, api: Api, platform: Api, bmc: Emulator) -> UninterruptedGuests:
     offers = cloud.stack.var / "offers.json"
     offers.write_text(json.dumps(OFFERS))
     cloud.stack.manage("import_offers", str(offers))
@@ -99,7 +99,7 @@ def prepared(cloud: Cloud, api: Api, platform: Api, bmc: Emulator) -> Passengers
     api.post("ssh-keys", {"name": "key", "public_key": cloud.make_ssh_key(key)})
     api.post("networks", {"name": "lan", "cidr": "10.20.0.0/24"})
     wait_until(lambda: is_ready(platform, NODE), limit_s=300)
-    return Passengers(cloud, api, platform, key, root_type=POOL)
+    return UninterruptedGuests(cloud, api, platform, key, root_type=POOL)
 
 
 @dataclass
@@ -108,7 +108,7 @@ class Crew:
     `counted`: a number that was on its disk before the node was killed; `answered`: seconds from then until it said
     what it had kept, and `kept` that."""
 
-    guests: Passengers
+    guests: UninterruptedGuests
     ids: Mapping[str, str]
     booted: Mapping[str, float]
     counted: dict[str, int] = field(default_factory=dict)
@@ -160,7 +160,7 @@ class Crew:
             raise SystemExit(f"{running} guests run on the two nodes.")
 
 
-def boarded(guests: Passengers, names: list[str]) -> Crew:
+def boarded(guests: UninterruptedGuests, names: list[str]) -> Crew:
     begun, node, booted = time.time(), guests.cloud.node(NODE), dict[str, float]()
     ids = guests.make(names, zone=ZONE)
 

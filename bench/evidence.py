@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from bench.common import bench_database, report, say
-from scripts.stack import ROOT, Stack
+from scripts.control_plane import ROOT, Stack
 
 INSTANCES = 5_000
 KINDS = ("decision", "permit", "receipt")
@@ -33,16 +33,16 @@ def main() -> None:
 
 
 def measure(instances: int, folder: Path) -> dict[str, Any]:
-    from controlplane.audit import evidence, log_key
+    from controlplane.audit import evidence_log, log_key
     from controlplane.identity.models import Organization
-    from tests.services.audit.story import told
+    from tests.services.audit.sample_evidence import make_sample_evidence
 
     log_key.create_log_key(folder / "pki")
     organization = Organization.objects.create(name="bench")
-    story = told(organization.pk, instances=0)
+    story = make_sample_evidence(organization.pk, instances=0)
     recorded = record(instances, story)
     say("places in the log")
-    places, place_s = timed(evidence.sequence)
+    places, place_s = timed(evidence_log.sequence)
     say("export")
     _, export_s = timed(lambda: export(organization, folder / "month.tar"))
     found = verified(folder / "month.tar")
@@ -52,7 +52,7 @@ def measure(instances: int, folder: Path) -> dict[str, Any]:
         "record": recorded,
         "sequence": rate(places, place_s),
         "export": {**rate(places, export_s), "mib": round((folder / "month.tar").stat().st_size / 2**20, 1)},
-        "verify": {**found, **against_floor(found["seconds"], folder / "month.tar")},
+        "verify": {**found, **compare_with_baseline(found["seconds"], folder / "month.tar")},
         "false_decision": injected(story, organization, folder / "false.tar"),
     }
 
@@ -79,11 +79,11 @@ def record(instances: int, story: Any) -> dict[str, float]:
 
 
 def export(organization: Any, path: Path) -> None:
-    from controlplane.audit.export import Window, write
+    from controlplane.audit.export_archive import ExportWindow, write_export
     from controlplane.kernel import clock
 
     now = clock.now()
-    write(Window(organization, now - timedelta(days=1), now), path)
+    write_export(ExportWindow(organization, now - timedelta(days=1), now), path)
 
 
 def verified(path: Path) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def verified(path: Path) -> dict[str, Any]:
     }
 
 
-def against_floor(seconds: float, path: Path) -> dict[str, float]:
+def compare_with_baseline(seconds: float, path: Path) -> dict[str, float]:
     """The floor: the hashes and signatures of the export's records, by the same code, and nothing else."""
     from andromede_core.evidence import archive, export_format
     from andromede_core.evidence.checkpoints import parse_head
@@ -142,7 +142,7 @@ def hash_all(lines: list[Any], head: Any) -> None:
 
 def signature_checks(lines: list[Any]) -> Callable[[], None]:
     """Those of facts, permits and receipts, read and with their keys at hand."""
-    from andromede_core.documents.signed import message, of_envelope
+    from andromede_core.documents.signed import from_envelope, message
     from andromede_core.evidence import export_format
     from andromede_core.evidence.keys import verifier, verifier_of
     from andromede_core.permits.trust_documents import read_keyset
@@ -153,13 +153,13 @@ def signature_checks(lines: list[Any]) -> Callable[[], None]:
     keys: dict[str, Any] = {}
     for kind, body in bodies:
         if kind == "trust" and body["trust"] == "keyset":
-            keyset = read_keyset(of_envelope(body["signed"]).payload)
+            keyset = read_keyset(from_envelope(body["signed"]).payload)
             keys |= {name: verifier(key) for name, key in keyset.keys.items()}
     (machine,) = [verifier_of(str(body["public_key"])) for kind, body in bodies if body.get("event") == "enrolled"]
     checks = []
     for kind, body in bodies:
         if kind in ("fact", "permit", "receipt"):
-            signed = of_envelope(body["signed"] if kind == "fact" else body)
+            signed = from_envelope(body["signed"] if kind == "fact" else body)
             checks.append((keys.get(signed.key_id, machine), message(kind, signed.payload), signed.signature))
 
     def check() -> None:

@@ -8,12 +8,12 @@ from signal import SIGUSR1
 from typing import Any
 
 from bench import processes
-from bench.asking import Asker, ended, query
 from bench.common import UNLIMITED, say
+from bench.operation_load import OperationLoad, query, wait_for_operations
 from scripts.api import Api
 from scripts.cloud import Cloud
-from scripts.stack import BIN, ROOT, Stack
-from scripts.waiting import wait_until
+from scripts.control_plane import BIN, ROOT, Stack
+from scripts.polling import wait_until
 
 PORT, FIRST_PORT = 8010, 21000
 ZONE = "fr-idf-1"
@@ -61,7 +61,7 @@ def start(stack: Stack, count: int) -> list[str]:
         folder = stack.var / "agents" / name
         amount = min(IN_A_PROCESS, count - first)
         say(f"{name}: {amount} nodes")
-        stack.python("-m", "bench.enrolled", str(folder), str(port), str(amount), ZONE)
+        stack.python("-m", "bench.node_enrolment", str(folder), str(port), str(amount), ZONE)
         command = ["-m", "agents.node.fleet", "--folder", str(folder), "--first-port", str(port)]
         stack.spawn(name, [str(BIN / "python"), *command])
         names.append(name)
@@ -99,8 +99,8 @@ def events(cloud: Cloud, names: list[str], guests: int) -> dict[str, Any]:
     token, _ = cloud.make_project("bench")
     api = Api(cloud.stack.url, token, project="bench")
     api.post("networks", {"name": "lan", "cidr": "10.0.0.0/16"})
-    asked = Asker(cloud, api, project="bench").ask("instances", guests)
-    ended(cloud.stack, asked.begun, guests)
+    asked = OperationLoad(cloud, api, project="bench").ask("instances", guests)
+    wait_for_operations(cloud.stack, asked.begun, guests)
     api.close()
     off_at = now(cloud.stack)
     for name in names:

@@ -14,7 +14,7 @@ from controlplane.identity.models import Organization, Project
 from controlplane.kernel import clock
 from controlplane.nodes.models import Inventory, Node
 from controlplane.placement.models import PolicyVersion
-from scripts.stack import ROOT
+from scripts.control_plane import ROOT
 
 CATALOGUE = ROOT / "controlplane" / "catalog" / "fixtures" / "catalogue.json"
 

@@ -11,8 +11,8 @@ from typing import Any
 
 from bench.common import report, say
 from scripts.browser import chromium_to_debug, sign_in
-from scripts.dashboard_world import dashboard_world, email_of
-from scripts.stack import ROOT
+from scripts.control_plane import ROOT
+from scripts.dashboard_cloud import dashboard_world, email_of
 
 PORT, DEBUG_PORT = 8060, 8070
 TOOL = ROOT / "bench" / "npm"

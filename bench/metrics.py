@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from bench.common import bench_database, report, say, spread
-from scripts.stack import ROOT, Stack
+from scripts.control_plane import ROOT, Stack
 
 GUESTS, NODES = 1000, 20
 BATCH = 2000

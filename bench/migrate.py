@@ -25,10 +25,10 @@ from agents.lab.images import build
 from agents.lab.shell import run, wait_until
 from agents.protocol import agent_pb2 as pb
 from bench.common import report, say, spread
-from scripts.stack import ROOT
-from tests.agents import wishes
+from scripts.control_plane import ROOT
+from tests.agents import specs
 from tests.agents.on_libvirt.moves import Trip, shared_network, start_guest, two_agents
-from tests.cloud.passengers import LAST
+from tests.cloud.uninterrupted_guests import LAST
 from tests.pki import issue_controlplane, make_ca
 
 BEAT = "(while :; do echo . >/dev/ttyS0; sleep 0.02; done) >/dev/null 2>&1 & echo beating"
@@ -122,7 +122,7 @@ class Neighbour:
         counted.extend(int(part.split()[0]) for part in line.split(",")[:2])
 
     def end(self) -> None:
-        self.stay.source.stub.RemoveAttachment(wishes.removal(self.stay.attachment.subject))
+        self.stay.source.stub.RemoveAttachment(specs.removal(self.stay.attachment.subject))
         self.stay.forget(self.stay.source, self.stay.generation)
 
 
@@ -246,7 +246,7 @@ def fail(trip: Trip, count: int) -> int:
     for number, spoil in enumerate(islice(cycle(WAYS), count)):
         say(f"failure {number + 1} of {count}: {spoil.__name__}")
         spoil(trip)
-        trip.destination.stub.RemoveArrival(wishes.removal(trip.arrival().instance.subject))
+        trip.destination.stub.RemoveArrival(specs.removal(trip.arrival().instance.subject))
         stayed += trip.runs_only_at(trip.source)
         trip = trip.stayed()
     return stayed
@@ -292,7 +292,7 @@ def destination_qemu_dies(trip: Trip) -> None:
 
 def destination_refuses(trip: Trip) -> None:
     uri = trip.make_ready()
-    trip.destination.stub.RemoveArrival(wishes.removal(trip.arrival().instance.subject))
+    trip.destination.stub.RemoveArrival(specs.removal(trip.arrival().instance.subject))
     trip.end_of(trip.departure(uri))
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from bench.common import UNLIMITED, bench_database, report, say
 from bench.load import Bounds, Call, run
-from scripts.stack import ROOT, Stack
+from scripts.control_plane import ROOT, Stack
 
 PORT = 8034
 ROWS = 100
@@ -48,19 +48,21 @@ def main() -> None:
 
 def start(stack: Stack) -> str:
     """Returns the secret of a token."""
-    from bench import crowd
+    from bench import sample_project
 
-    crowd.fill(ROWS)
+    sample_project.fill(ROWS)
     for name in ("web", "stream", "front"):
         stack.start_process(name)
     stack.wait_for_api()
-    return crowd.TOKEN
+    return sample_project.TOKEN
 
 
 def routes(token: str) -> Mapping[str, Call]:
-    from bench import crowd
+    from bench import sample_project
 
-    create = Call("POST", "/v1/projects/bench/instances", 201, token, lambda number: crowd.body(f"new-{number}"))
+    create = Call(
+        "POST", "/v1/projects/bench/instances", 201, token, lambda number: sample_project.body(f"new-{number}")
+    )
     return {"healthz": Call("GET", "/v1/healthz", 200), "create": create}
 
 

@@ -29,8 +29,8 @@ from agents.node.trust.receipts import Receipts
 from andromede_core.permits.permit import LIFETIME
 from bench.common import UNLIMITED, report, say, spread
 from scripts.cloud import Cloud
-from scripts.stack import ROOT, Stack
-from scripts.waiting import wait_until
+from scripts.control_plane import ROOT, Stack
+from scripts.polling import wait_until
 
 PORT = 8011
 ZONE, PORT_OF_AGENT, NODE = "fr-idf-1", 17543, "bench-a"
@@ -92,14 +92,14 @@ def measure(samples: int) -> dict[str, Any]:
     create = creator()
     for _ in range(WARM_UP):
         create()
-        with floor():
+        with baseline():
             create()
     permitted, bare, checks, accounts = [], [], Seconds(), Seconds()
     say(f"{samples} instances with permits, and as many without")
     with timed(Admission, "admit", checks), timed(Receipts, "opened", accounts):
         for _ in range(samples):
             permitted.append(create())
-            with floor():
+            with baseline():
                 bare.append(create())
     ours, raw = spread(permitted), spread(bare)
     return {
@@ -138,7 +138,7 @@ def creator() -> Callable[[], float]:
         new = NewInstance(f"vm-{next(numbers)}", flavor, image, networks=(network,), classifications=(CLASSIFICATION,))
         _, operation = instance_create(actor, project, new)
         begun = time.perf_counter()
-        leased = leases.take_lease(operation.pk)
+        leased = leases.lease_operation(operation.pk)
         assert leased is not None
         engine.run(leased, WORKFLOWS[operation.kind])
         took = time.perf_counter() - begun
@@ -151,9 +151,9 @@ def creator() -> Callable[[], float]:
 
 
 @contextmanager
-def floor() -> Iterator[None]:
+def baseline() -> Iterator[None]:
     """Nobody asks for a permit, nobody checks one, nobody writes a receipt."""
-    from controlplane.workflows import leave
+    from controlplane.workflows import step_permits
 
     free = SimpleNamespace(jti="", exp=None)
 
@@ -164,8 +164,8 @@ def floor() -> Iterator[None]:
         return free
 
     with (
-        patch.object(leave, "ahead", lambda operation, place, *, generation: None),
-        patch.object(leave, "_leave", lambda operation, place, ask, *, generation: place),
+        patch.object(step_permits, "request_permit_ahead", lambda operation, place, *, generation: None),
+        patch.object(step_permits, "_authorize", lambda operation, place, ask, *, generation: place),
         patch.object(Servicer, "_admit", admit),
         patch.object(Receipts, "opened", lambda self, *args: None),
     ):

@@ -11,9 +11,9 @@ from typing import Any
 
 import psutil
 
-from bench import claimers
+from bench import claim_processes
 from bench.common import bench_database, report, say
-from scripts.stack import ROOT, Stack
+from scripts.control_plane import ROOT, Stack
 
 FLEETS = (100, 1_000, 10_000, 100_000)
 PROCESSES = (1, 4, 8)
@@ -53,14 +53,14 @@ def measure_fleet(project: Any, postmaster: psutil.Process) -> dict[str, Any]:
     document = reading() | deciding(project) | taking_up_a_node() | taking_up_a_fact(project)
     for processes in PROCESSES:
         say(f"  claims by {processes} processes")
-        bounds = claimers.Bounds(processes, CLAIMS, LIMIT_S)
+        bounds = claim_processes.Bounds(processes, CLAIMS, LIMIT_S)
         begun = cpu_s(postmaster)
-        ours = claimers.together(claimers.claim, project.pk, bounds)
+        ours = claim_processes.together(claim_processes.claim, project.pk, bounds)
         ended = cpu_s(postmaster)
         first = Allocation.objects.earliest("pk")
         Allocation.objects.exclude(pk=first.pk).delete()
         between = cpu_s(postmaster)
-        floor = claimers.together(claimers.floor, project.pk, bounds)
+        floor = claim_processes.together(claim_processes.run_baseline, project.pk, bounds)
         document[f"claim_{processes}"] = compare(ours, floor) | {
             "cpu_ms_per_claim": cpu_per_claim(ours, ended - begun),
             "floor_cpu_ms_per_claim": cpu_per_claim(floor, cpu_s(postmaster) - between),
@@ -78,7 +78,7 @@ def cpu_s(postmaster: psutil.Process) -> float:
     return total + sum(postmaster.cpu_times()[:4])
 
 
-def cpu_per_claim(runs: list[claimers.Run], postgresql_s: float) -> dict[str, float]:
+def cpu_per_claim(runs: list[claim_processes.Run], postgresql_s: float) -> dict[str, float]:
     claims = sum(len(run.samples_s) for run in runs)
     ours = sum(run.cpu_s for run in runs)
     return {"worker": round(ours * 1000 / claims, 2), "postgresql": round(postgresql_s * 1000 / claims, 2)}
@@ -101,22 +101,22 @@ def deciding(project: Any) -> dict[str, Any]:
     written."""
     from andromede_core.placement.decide import decide
     from andromede_core.placement.decision import as_document
-    from controlplane.placement.decisions import take
+    from controlplane.placement.decisions import decide_placement
     from controlplane.placement.fleet_cache import FLEET
 
-    decision = take(claimers.ask(project)).decision
+    decision = decide_placement(claim_processes.ask(project)).decision
     fleet, request, assessment = FLEET.current(), decision.request, decision.assessment
-    alone, whole = claimers.Run(), claimers.Run()
+    alone, whole = claim_processes.Run(), claim_processes.Run()
     seeds = iter(range(DECISIONS))
-    claimers.sample(alone, lambda: decide(request, fleet, assessment, seed=next(seeds)), DECISIONS, LIMIT_S)
-    claimers.sample(whole, lambda: take(claimers.ask(project)), DECISIONS, LIMIT_S)
+    claim_processes.sample(alone, lambda: decide(request, fleet, assessment, seed=next(seeds)), DECISIONS, LIMIT_S)
+    claim_processes.sample(whole, lambda: decide_placement(claim_processes.ask(project)), DECISIONS, LIMIT_S)
     return {
         "clauses": sum(len(policy.atoms) for policy in request.policies),
         "zones_admitted": len(decision.admitted_zones),
         "decide": latency(alone.samples_s),
-        "decide_per_s": claimers.per_second([alone]),
+        "decide_per_s": claim_processes.per_second([alone]),
         "decide_from_database": latency(whole.samples_s),
-        "decide_from_database_per_s": claimers.per_second([whole]),
+        "decide_from_database_per_s": claim_processes.per_second([whole]),
         "document_bytes": len(json.dumps(as_document(decision))),
     }
 
@@ -141,23 +141,23 @@ def taking_up_a_node() -> dict[str, Any]:
 def taking_up_a_fact(project: Any) -> dict[str, Any]:
     """A decision after a fact was corrected: all facts are read, and all clauses evaluated on all zones."""
     from bench import fleets
-    from controlplane.placement.decisions import take
+    from controlplane.placement.decisions import decide_placement
 
     samples: list[float] = []
     for number in range(CHANGES):
         territory = ("US", "FR")[number % 2]
         fleets.restate("fr-idf-1", "location.territory", territory)
         begun = time.perf_counter()
-        decision = take(claimers.ask(project)).decision
+        decision = decide_placement(claim_processes.ask(project)).decision
         samples.append(time.perf_counter() - begun)
         assert ("fr-idf-1" in decision.admitted_zones) == (territory == "FR")
     return {"changed_fact_taken_up": latency(samples)}
 
 
-def compare(runs: list[claimers.Run], floors: list[claimers.Run]) -> dict[str, Any]:
+def compare(runs: list[claim_processes.Run], floors: list[claim_processes.Run]) -> dict[str, Any]:
     claims = sum(len(run.samples_s) for run in runs)
     refused = sum(run.refused for run in runs)
-    ours, floor = claimers.per_second(runs), claimers.per_second(floors)
+    ours, floor = claim_processes.per_second(runs), claim_processes.per_second(floors)
     return {
         "claims": claims,
         "claims_per_s": ours,

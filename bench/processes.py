@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import psutil
 
 from scripts.cloud import Cloud
-from scripts.stack import Stack
+from scripts.control_plane import Stack
 
 PROCESSES = ("web", "worker", "signer", "sentinel", "periodic", "transfer", "watcher", "stream", "webhooks")
 

@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from bench import create
-from bench.asking import Asker, connected, ended
 from bench.common import bench_cloud, say, spread
+from bench.operation_load import OperationLoad, connected, wait_for_operations
 from bench.workers import Workers
 from scripts.cloud import Cloud
-from scripts.stack import Stack
+from scripts.control_plane import Stack
 
 # Nodes that do not become full.
 ROOMY = ("--fake-cores", "4096", "--fake-memory-mib", str(2**22), "--fake-disk-gib", "200000")
@@ -23,7 +23,7 @@ WARM_UP = 10
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     with bench_cloud("operations", is_fake=True, agent_options=ROOMY) as (cloud, api):
-        asker = Asker(cloud, api, project="bench")
+        asker = OperationLoad(cloud, api, project="bench")
         for kind in TRANSACTIONS:
             burst(cloud, asker, kind, WARM_UP)
         found = by_workers(cloud, asker, options)
@@ -31,9 +31,9 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         return found | {"as_create_burst_4": create.burst(cloud, api, 4, options.operations)}
 
 
-def by_workers(cloud: Cloud, asker: Asker, options: argparse.Namespace) -> dict[str, Any]:
+def by_workers(cloud: Cloud, asker: OperationLoad, options: argparse.Namespace) -> dict[str, Any]:
     """Afterwards there is one again."""
-    make_floor(cloud.stack)
+    prepare_baseline(cloud.stack)
     workers, found = Workers(cloud), {}
     for count in options.workers:
         workers.be(count)
@@ -43,7 +43,9 @@ def by_workers(cloud: Cloud, asker: Asker, options: argparse.Namespace) -> dict[
     return found
 
 
-def rounds(cloud: Cloud, workers: Workers, asker: Asker, kind: str, options: argparse.Namespace) -> dict[str, Any]:
+def rounds(
+    cloud: Cloud, workers: Workers, asker: OperationLoad, kind: str, options: argparse.Namespace
+) -> dict[str, Any]:
     """Ours and the floor, by turns."""
     ours, floor, answered = [], [], []
     before = workers.cpu_s()
@@ -55,7 +57,7 @@ def rounds(cloud: Cloud, workers: Workers, asker: Asker, kind: str, options: arg
         cpu = {name: cpu[name] + after - before[name] for name, after in workers.cpu_s().items()}
         ours.append(per_s)
         answered += took
-        floor.append(floor_per_s(cloud.stack, kind, options.operations, len(workers.names)))
+        floor.append(baseline_per_s(cloud.stack, kind, options.operations, len(workers.names)))
     return {
         "per_s": round(statistics.median(ours), 1),
         "rounds": [round(each, 1) for each in ours],
@@ -68,13 +70,13 @@ def rounds(cloud: Cloud, workers: Workers, asker: Asker, kind: str, options: arg
     }
 
 
-def burst(cloud: Cloud, asker: Asker, kind: str, amount: int) -> tuple[float, list[float]]:
+def burst(cloud: Cloud, asker: OperationLoad, kind: str, amount: int) -> tuple[float, list[float]]:
     """Operations per second, from the first request until the last has ended."""
     asked = asker.ask(kind, amount)
-    return amount / ended(cloud.stack, asked.begun, amount), asked.answered_s
+    return amount / wait_for_operations(cloud.stack, asked.begun, amount), asked.answered_s
 
 
-def make_floor(stack: Stack) -> None:
+def prepare_baseline(stack: Stack) -> None:
     with connected(stack) as connection:
         connection.execute("CREATE SCHEMA IF NOT EXISTS floor")
         connection.execute(
@@ -82,12 +84,12 @@ def make_floor(stack: Stack) -> None:
         )
 
 
-def floor_per_s(stack: Stack, kind: str, amount: int, processes: int) -> float:
+def baseline_per_s(stack: Stack, kind: str, amount: int, processes: int) -> float:
     """Operations per second that are nothing but their transactions."""
     context = multiprocessing.get_context("fork")
     shares = [amount // processes + (number < amount % processes) for number in range(processes)]
     begun = time.perf_counter()
-    children = [context.Process(target=_floor, args=(stack, share, TRANSACTIONS[kind])) for share in shares]
+    children = [context.Process(target=_run_baseline, args=(stack, share, TRANSACTIONS[kind])) for share in shares]
     for child in children:
         child.start()
     for child in children:
@@ -97,7 +99,7 @@ def floor_per_s(stack: Stack, kind: str, amount: int, processes: int) -> float:
     return amount / (time.perf_counter() - begun)
 
 
-def _floor(stack: Stack, amount: int, transactions: int) -> None:
+def _run_baseline(stack: Stack, amount: int, transactions: int) -> None:
     def work(share: int) -> None:
         with connected(stack) as connection:
             for _ in range(share):

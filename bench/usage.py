@@ -14,12 +14,12 @@ from uuid import UUID, uuid4
 
 from agents.lab import Lab, LabNode
 from agents.node.adapters.accelerator import Accelerator
-from agents.node.adapters.base import Firmware, GuestDisk, GuestSpec
+from agents.node.adapters.interfaces import Firmware, GuestDisk, GuestSpec
 from agents.node.adapters.libvirt import LibvirtHypervisor
 from agents.node.adapters.qemu_img import FileDisks
 from agents.node.hook.server import HookServer
 from bench.common import report, say, spread
-from scripts.stack import ROOT
+from scripts.control_plane import ROOT
 
 GUESTS = [1, 10, 20]
 ROUNDS = 50

@@ -7,7 +7,7 @@ import psutil
 
 from bench import processes
 from scripts.cloud import Cloud
-from scripts.stack import STOP_LIMIT_S
+from scripts.control_plane import STOP_LIMIT_S
 
 
 class Workers:

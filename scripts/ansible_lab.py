@@ -27,13 +27,13 @@ import yaml
 
 from agents.lab.images import build
 from agents.node.adapters import pools
-from agents.node.adapters.base import GUEST_PREFIX
+from agents.node.adapters.interfaces import GUEST_PREFIX
 from agents.node.adapters.network.layout import namespace_name
 from bench.common import report, say
 from scripts import ansible_tenant, release
 from scripts.cloud import BUILT_IMAGES, IMAGE_MEMORY_MIB
-from scripts.stack import BIN, ROOT
-from scripts.waiting import wait_until
+from scripts.control_plane import BIN, ROOT
+from scripts.polling import wait_until
 
 PLAYBOOK = ROOT / "ansible"
 VAR = ROOT / "var" / "ansible"

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from scripts.api_schemas import members, short, type_of
-from scripts.references import resolved
+from scripts.json_references import resolved
 
 GENERATED = "Made from the code by `make docs`; the examples were answered by a running cloud."
 METHODS = ("get", "post", "put", "patch", "delete")

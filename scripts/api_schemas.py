@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from scripts.references import resolved
+from scripts.json_references import resolved
 
 Schema = dict[str, Any]
 DEEPEST = 3

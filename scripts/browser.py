@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from scripts.dashboard_world import PASSWORD
+from scripts.dashboard_cloud import PASSWORD
 
 CHROMIUM = "/usr/bin/chromium"
 QUIET = (

@@ -19,7 +19,7 @@ from agents.lab.shell import PATIENCE_S
 from agents.node import enrol
 from agents.node.adapters import pools
 from agents.node.adapters.network.layout import namespace_name
-from scripts.stack import ROOT, STOP_LIMIT_S, Stack
+from scripts.control_plane import ROOT, STOP_LIMIT_S, Stack
 
 AGENT_PORT = 7443
 ARRIVALS_PORT = 7441

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from andromede_cli import profiles
-from andromede_cli.failures import Misuse
+from andromede_cli.error_reports import Misuse
 from andromede_sdk import ApiError
 from scripts.api import Api
 from scripts.cloud import Cloud
-from scripts.stack import ROOT, Stack
+from scripts.control_plane import ROOT, Stack
 
 VAR = ROOT / "var" / "demo"
 # Two nodes in one zone: a move, a drain and a recovery have somewhere to go. REFUSED has no node and needs none.

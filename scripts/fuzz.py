@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.common import say
+from scripts.control_plane import BIN, ROOT
 from scripts.fuzz_hooks import DOOMED, PLACES, RULED, TALLY
 from scripts.fuzz_world import World, fuzz_world
-from scripts.stack import BIN, ROOT
 
 REFERENCE = ROOT / "docs" / "reference" / "openapi.json"
 CONFIGURATION = ROOT / "scripts" / "fuzz.toml"

@@ -12,8 +12,8 @@ import httpx
 from bench.common import UNLIMITED, say
 from scripts.api import Api
 from scripts.cloud import Cloud
-from scripts.stack import ROOT, Stack
-from scripts.waiting import wait_until
+from scripts.control_plane import ROOT, Stack
+from scripts.polling import wait_until
 
 PORT = 8040
 FAKE_PORT = 17543

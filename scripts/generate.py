@@ -59,12 +59,12 @@ def openapi() -> Documents:
 
 def reference() -> Documents:
     """A page for each tag of the OpenAPI document, with examples."""
-    from controlplane.api import examples, pages
-    from controlplane.identity.rules import TABLE
+    from controlplane.api import examples, problem_pages
+    from controlplane.identity.authorization_rules import TABLE
 
     document = json.loads(openapi()["openapi.json"])
     kinds = {operation_id: rule.kind for operation_id, rule in TABLE.items()}
-    errors = {code: pages.page(code) for code in pages.codes()}
+    errors = {code: problem_pages.page(code) for code in problem_pages.codes()}
     return Reference(document, examples=examples.recorded(), kinds=kinds, errors=errors).pages()
 
 
@@ -91,7 +91,7 @@ def states() -> Documents:
 def errors() -> Documents:
     """All codes, with their HTTP status and meaning, and a page for each."""
     import controlplane.api.v1.urls  # noqa: F401 - every app's errors are known once its routes are
-    from controlplane.api import pages
+    from controlplane.api import problem_pages
 
     lines = [
         "# Errors",
@@ -103,18 +103,18 @@ def errors() -> Documents:
         "|---|---|---|---|",
     ]
     made = {}
-    for code in pages.codes():
-        said = pages.page(code)
+    for code in problem_pages.codes():
+        said = problem_pages.page(code)
         again = "yes" if said["retryable"] else "no"
         lines.append(f"| [`{code}`](errors/{code}.md) | {said['status']} | {again} | {said['detail']} |")
-        made[f"errors/{code}.md"] = pages.text(code)
+        made[f"errors/{code}.md"] = problem_pages.text(code)
     return {"errors.md": "\n".join([*lines, ""]), **made}
 
 
 def authorization() -> Documents:
     """Who may do what."""
-    from controlplane.identity.rights import OWN, PUBLIC, SIGNED_IN, VERBS
-    from controlplane.identity.rules import TABLE
+    from controlplane.identity.authorization_rules import TABLE
+    from controlplane.identity.authorization_terms import OWN, PUBLIC, SIGNED_IN, VERBS
 
     roles = {
         "owner": "owner",

@@ -14,7 +14,7 @@ import tarfile
 import tomllib
 from pathlib import Path
 
-from scripts.stack import BIN, ROOT
+from scripts.control_plane import BIN, ROOT
 
 FOLDER = ROOT / "var" / "release"
 # Debian 13's Python; libvirt's binding is its package python3-libvirt, made for its libvirt.

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from bench.common import say
 from scripts.browser import LOCALES, chromium, sign_in
-from scripts.dashboard_world import World, dashboard_world, email_of
-from scripts.stack import ROOT
+from scripts.control_plane import ROOT
+from scripts.dashboard_cloud import World, dashboard_world, email_of
 
 PORT = 8050
 FOLDER = ROOT / "docs" / "images" / "dashboard"

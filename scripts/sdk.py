@@ -167,7 +167,7 @@ def finder(found: Iterable[str]) -> str:
     kinds = {manager: class_name(manager) for manager in found}
     lines = [HEADER, '"""The managers: a module for each, which is loaded when it is first used."""', ""]
     lines += ["from __future__ import annotations", "", "from typing import TYPE_CHECKING", ""]
-    lines += ["from andromede_sdk.later import loader", "", "if TYPE_CHECKING:"]
+    lines += ["from andromede_sdk.lazy_imports import loader", "", "if TYPE_CHECKING:"]
     lines += ["    from andromede_sdk.resource import Scope"]
     lines += [f"    from andromede_sdk.resources.{name} import {kind} as {kind}" for name, kind in kinds.items()]
     lines += ["", "", "class Managers:", '    """All managers, for one control plane and project."""', ""]

@@ -63,7 +63,13 @@ def closure(names: set[str], schemas: Mapping[str, Schema]) -> set[str]:
 def finder(places: Mapping[str, str]) -> str:
     lines = [HEADER, '"""The things that the API answers, and the ones inside bodies that are not plain values: a']
     lines += ['module for each kind of them, which is loaded when it is first used."""', ""]
-    lines += ["from typing import TYPE_CHECKING", "", "from andromede_sdk.later import loader", "", "if TYPE_CHECKING:"]
+    lines += [
+        "from typing import TYPE_CHECKING",
+        "",
+        "from andromede_sdk.lazy_imports import loader",
+        "",
+        "if TYPE_CHECKING:",
+    ]
     lines += [f"    from andromede_sdk.models.{home} import {name} as {name}" for name, home in places.items()]
     lines += ["", "PLACES = {"]
     lines += [*(f'    "{name}": "andromede_sdk.models.{home}",' for name, home in places.items()), "}"]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from scripts.stack import ROOT
+from scripts.control_plane import ROOT
 
 TERRAFORM = """#!{python}
 import os

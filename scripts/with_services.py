@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from agents.lab import Lab
-from scripts import prepared, services
-from scripts.stack import ROOT, Stack
+from scripts import database_template, services
+from scripts.control_plane import ROOT, Stack
 
 VAR = ROOT / "var"
 TEST_CLOUDS = [VAR / name for name in ("test-cloud", "test-chaos", "test-clients", "test-terraform")]
@@ -63,7 +63,7 @@ def _start(var: Path) -> None:
     """With an empty database, and with the one that each process of the tests copies its own from."""
     services.stop(var)
     shutil.rmtree(var / "pg", ignore_errors=True)
-    prepared.put_into(var)
+    database_template.copy_cluster_into(var)
     services.start(var, is_durable=False)
     services.sql(var, "postgres", f"CREATE DATABASE {TEMPLATE} TEMPLATE andromede")
 

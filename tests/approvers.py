@@ -9,15 +9,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from andromede_core.documents.signed import message
 from andromede_core.permits.trust_documents import OFFICER_DUTY, Approver
 from andromede_core.policy.exemption import KIND
-from controlplane.catalog import keys
-from controlplane.catalog.officer_keys import NewKey, officer_key_register
+from controlplane.catalog import signing_keys
+from controlplane.catalog.officer_keys import NewOfficerKey, officer_key_register
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.models import User
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
-from controlplane.nodes.keys import SigningKey
 from controlplane.nodes.keysets import NewKeys
 from controlplane.nodes.management import signing
+from controlplane.nodes.signing_keys import SigningKey
 from controlplane.placement import exemptions
 from controlplane.placement.exemptions import exemption_approve
 from controlplane.placement.models import Exemption
@@ -46,7 +46,7 @@ def person(name: str, *, user_id: UUID | None = None, **fields: object) -> Perso
     key = Ed25519PrivateKey.generate()
     since = clock.now() - timedelta(days=1)
     row = officer_key_register(
-        SYSTEM, NewKey(officer=name, public_key=keys.public_part(key), not_before=since, user_id=user_id)
+        SYSTEM, NewOfficerKey(officer=name, public_key=signing_keys.public_part(key), not_before=since, user_id=user_id)
     )
     actor = replace(Actor(user_id, new_id(), None, "member"), **fields)  # type: ignore[arg-type]
     return Person(actor, row.key_id, key)

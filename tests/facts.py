@@ -11,13 +11,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 import controlplane.catalog
 from andromede_core.facts.statements import Statement
-from controlplane.catalog import keys
+from controlplane.catalog import signing_keys
+from controlplane.catalog.bitemporal import with_remainders
+from controlplane.catalog.catalogue_import import CatalogueImport, Signing, catalogue_import
 from controlplane.catalog.facts import FactsStated, facts_state
-from controlplane.catalog.imports import CatalogueImport, Signing, catalogue_import
 from controlplane.catalog.models import Fact
-from controlplane.catalog.officer_keys import NewKey, officer_key_register
+from controlplane.catalog.officer_keys import NewOfficerKey, officer_key_register
 from controlplane.catalog.selectors import believed, statement_of
-from controlplane.catalog.timelines import completed
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
 
@@ -32,13 +32,13 @@ def private_key(name: str) -> Ed25519PrivateKey:
     return Ed25519PrivateKey.generate()
 
 
-def officer(name: str = ADA) -> keys.Officer:
+def officer(name: str = ADA) -> signing_keys.Officer:
     """An officer whose key is registered and in force."""
     key = private_key(name)
-    public = keys.public_part(key)
+    public = signing_keys.public_part(key)
     since = clock.now() - timedelta(days=1)
-    row = officer_key_register(SYSTEM, NewKey(officer=name, public_key=public, not_before=since))
-    return keys.Officer(row.key_id, name, keys.signer(key))
+    row = officer_key_register(SYSTEM, NewOfficerKey(officer=name, public_key=public, not_before=since))
+    return signing_keys.Officer(row.key_id, name, signing_keys.signer(key))
 
 
 def statement(kind: str, subject: str, attribute: str, value: object, **more: Any) -> Statement:
@@ -56,11 +56,11 @@ def statement(kind: str, subject: str, attribute: str, value: object, **more: An
     return Statement(kind, subject, attribute, value, **{**usual, **more})
 
 
-def state(statements: Iterable[Statement], *, by: keys.Officer | None = None) -> FactsStated:
+def state(statements: Iterable[Statement], *, by: signing_keys.Officer | None = None) -> FactsStated:
     """Together with what would get lost of others."""
     by = by or officer()
     known = map(statement_of, Fact.objects.filter(believed()))
-    return facts_state(SYSTEM, [by.signed(each) for each in completed(list(statements), known)])
+    return facts_state(SYSTEM, [by.signed(each) for each in with_remainders(list(statements), known)])
 
 
 def state_of(kind: str, subject: str, values: Mapping[str, object], **more: Any) -> FactsStated:

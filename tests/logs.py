@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from observing.logs import Lines
+from telemetry.logs import Lines
 
 
 class Log:

@@ -1,7 +1,7 @@
 """A fake node whose power is gone, and back."""
 
-from agents.node.adapters.base import Power
 from agents.node.adapters.fake import FakeNode
+from agents.node.adapters.interfaces import Power
 
 
 def lose_power(fake: FakeNode) -> None:
@@ -11,5 +11,5 @@ def lose_power(fake: FakeNode) -> None:
             del fake.guests[guest_id]
         guest.stop(Power.OFF)
         guest.is_reason_known = False
-    fake.roads.expected.clear()
+    fake.tunnel.expected.clear()
     fake.ports.clear()

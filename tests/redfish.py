@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from scripts.waiting import wait_until
+from scripts.polling import wait_until
 from tests.limits import PATIENCE_S
 
 USERNAME, PASSWORD = "fencer", "correct horse battery staple"

@@ -7,8 +7,8 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from observing import traces
-from scripts.waiting import wait_until
+from scripts.polling import wait_until
+from telemetry import traces
 from tests.limits import PATIENCE_S
 
 

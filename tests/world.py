@@ -14,11 +14,11 @@ from uuid import UUID
 from agents.node import enrol
 from agents.node.adapters.fake import FakeCapacity, FakeNode
 from agents.node.main import Config, Server, serve
-from agents.node.rpc import answers
+from agents.node.rpc import encoding
 from agents.node.services import signed_inventory
-from agents.node.services.usage import Meter
+from agents.node.services.usage import UsageSampler
 from agents.node.trust.clock import Clock, kept_elsewhere
-from agents.node.trust.store import Held
+from agents.node.trust.store import TrustSnapshot
 from agents.protocol import agent_pb2 as pb
 from andromede_core.permits.trust_documents import ANY
 from controlplane.catalog.models import Flavor, Image, Region, VolumeType, Zone
@@ -29,22 +29,22 @@ from controlplane.metrics.services import record
 from controlplane.network import segments
 from controlplane.network.models import Network
 from controlplane.network.services import network_create
-from controlplane.nodes import agent_client, channels, keys, keysets, meters, pki, trust
+from controlplane.nodes import agent_call_metrics, agent_client, channels, keysets, pki, signing_keys, trust_documents
 from controlplane.nodes.management import signing
 from controlplane.nodes.models import Inventory, Node
 from controlplane.nodes.services import mark_unreachable, node_enrol
-from controlplane.nodes.trust import Sighting
-from controlplane.operations import hints, leases
+from controlplane.nodes.trust_documents import CharterRequest
+from controlplane.operations import leases, wakeups
 from controlplane.operations.models import Operation
 from controlplane.placement import permits
-from controlplane.signer import believed, floors, sentinel
+from controlplane.signer import fact_epochs, sentinel, trusted_facts
 from controlplane.signer import permits as signer
 from controlplane.signer import segments as segment_signer
-from controlplane.watcher import messages, receipts
+from controlplane.watcher import receipts, report_handlers
 from controlplane.watcher.usage import samples_of
 from controlplane.workflows import engine
-from controlplane.workflows.recipe import Workflow
 from controlplane.workflows.registry import WORKFLOWS
+from controlplane.workflows.workflow_types import Workflow
 
 PATIENCE = 200
 IMAGE_BYTES = b"QFI\xfb" + b"\0" * 4092
@@ -60,7 +60,7 @@ class FakeMachine:
     server: Server
 
     @property
-    def held(self) -> Held:
+    def held(self) -> TrustSnapshot:
         """What the node trusts."""
         return self.server.node.permits.store.held
 
@@ -88,31 +88,31 @@ class FakeMachine:
         hook = pb.HookState(is_active=True)
         self_test = pb.SelfTest(has_passed=True)
         heartbeat = pb.Heartbeat(inventory=inventory, trust=trusted, hook=hook, self_test=self_test)
-        due = messages.write(self.row.pk, pb.NodeEvent(heartbeat=heartbeat))
+        due = report_handlers.write(self.row.pk, pb.NodeEvent(heartbeat=heartbeat))
         if due is not None:
-            trust.note(self.row, agent_client.ensure_trust(self.row, due))
+            trust_documents.record_trust_state(self.row, agent_client.ensure_trust(self.row, due))
         self.row.refresh_from_db()
 
-    def tell(self) -> None:
+    def report_power(self) -> None:
         """What the node has to say of each of its guests reaches the control plane."""
         for state in agent_client.describe(self.row).instances:
-            messages.write(self.row.pk, pb.NodeEvent(instance=state))
+            report_handlers.write(self.row.pk, pb.NodeEvent(instance=state))
 
     def use(self, at: datetime) -> None:
         """What its guests have used by then reaches the control plane; each time they have worked 10 s more."""
-        meter = Meter(self.server.node, now_ms=lambda: round(at.timestamp() * 1000))
-        record(list(samples_of(self.row.pk, answers.usage(meter.read(10_000)))))
+        meter = UsageSampler(self.server.node, now_ms=lambda: round(at.timestamp() * 1000))
+        record(list(samples_of(self.row.pk, encoding.usage(meter.read(10_000)))))
 
     def account(self) -> None:
         """What the node has signed reaches the control plane: the receipts that are not kept yet, and its inventory."""
         after = receipts.last_number(self.row.pk)
         for number, document in self.server.node.permits.receipts.after(after, limit=1000):
-            messages.write(self.row.pk, pb.NodeEvent(receipt=pb.Receipt(number=number, document=document)))
+            report_handlers.write(self.row.pk, pb.NodeEvent(receipt=pb.Receipt(number=number, document=document)))
         inventory = signed_inventory.document(self.server.node)
-        messages.write(self.row.pk, pb.NodeEvent(signed_inventory=inventory))
+        report_handlers.write(self.row.pk, pb.NodeEvent(signed_inventory=inventory))
         self.row.refresh_from_db()
 
-    def fall_silent(self) -> None:
+    def become_unreachable(self) -> None:
         """The agent is gone, and that was noticed; of the others, whatever time the test has taken, nothing was."""
         self.stop_agent()
         Node.objects.filter(state="ready").exclude(pk=self.row.pk).update(last_heartbeat_at=clock.now())
@@ -159,18 +159,18 @@ class World:
         return machine
 
     @property
-    def root(self) -> keys.SigningKey:
-        return keys.load(self.folder / "pki" / "root.key", keys.ROOT)
+    def root(self) -> signing_keys.SigningKey:
+        return signing_keys.load(self.folder / "pki" / "root.key", signing_keys.ROOT)
 
     @property
-    def signer(self) -> keys.SigningKey:
-        return keys.load(self.folder / "pki" / "signer.key", keys.SIGNER)
+    def signer(self) -> signing_keys.SigningKey:
+        return signing_keys.load(self.folder / "pki" / "signer.key", signing_keys.SIGNER)
 
     def charter(self, node: Node, *classifications: str) -> None:
         """It may hold everything, unless something is named; its node learns of it with its next heartbeat."""
-        seen = Sighting(classifications or ("*",), "TEST-0001", timedelta(days=365), ("alice", "bruno"))
-        trust.charter_sign(SYSTEM, self.root, node, seen)
-        floors.raise_all()
+        seen = CharterRequest(classifications or ("*",), "TEST-0001", timedelta(days=365), ("alice", "bruno"))
+        trust_documents.charter_sign(SYSTEM, self.root, node, seen)
+        fact_epochs.sign_missing_floors()
 
     def publish_keys(self, **options: Any) -> None:
         """A keyset of the signers' keys that are there and the officers', as manage.py keyset_publish does it."""
@@ -188,9 +188,9 @@ def world(folder: Path) -> Iterator[World]:
     pki.create_authority(folder / "pki")
     for process in ("worker", "watcher", "stream"):
         pki.issue_process(folder / "pki", process)
-    for role in (keys.ROOT, keys.SIGNER, keys.SENTINEL):
-        keys.create(folder / "pki", role, name=role)
-    believed.forget()
+    for role in (signing_keys.ROOT, signing_keys.SIGNER, signing_keys.SENTINEL):
+        signing_keys.create(folder / "pki", role, name=role)
+    trusted_facts.clear_cache()
     made = World(folder)
     with patch.object(permits, "current_app", Signer()), patch.object(segments, "current_app", Signer()):
         made.publish_keys()
@@ -300,7 +300,7 @@ def make_volume_type() -> VolumeType:
 
 def run(operation: Operation, workflow: Workflow | None = None) -> Operation:
     """As a worker does it, until the operation ends or waits; by another recipe than its own, if one is given."""
-    leased = leases.take_lease(operation.pk)
+    leased = leases.lease_operation(operation.pk)
     if leased is not None:
         engine.run(leased, workflow or WORKFLOWS[leased.kind])
         leases.drop_lease(leased)
@@ -327,7 +327,7 @@ def follow(operation: Operation) -> Operation:
 
 def agent_calls() -> float:
     """How many calls to nodes this process has made, or tried to make."""
-    samples = (sample for metric in meters.CALLS.collect() for sample in metric.samples)
+    samples = (sample for metric in agent_call_metrics.CALLS.collect() for sample in metric.samples)
     return sum(sample.value for sample in samples if sample.name.endswith("_total"))
 
 
@@ -338,7 +338,7 @@ class Broker:
         self.sent: list[tuple[UUID, float]] = []
 
     def send_task(self, name: str, *, args: list[str], queue: str, countdown: float | None, retry: bool) -> None:
-        assert (name, retry, queue) == (hints.RUN, False, args[1])
+        assert (name, retry, queue) == (wakeups.RUN, False, args[1])
         self.sent.append((UUID(args[0]), countdown or 0))
 
 

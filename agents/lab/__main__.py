@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from agents.lab import Lab, LabError, LabNode
-from agents.lab.shell import say
+from agents.lab.shell import print_status
 
 
 def main() -> int:
@@ -18,7 +18,7 @@ def main() -> int:
     try:
         return int(arguments.act(arguments) or 0)
     except LabError as exc:
-        say(f"lab: {exc}")
+        print_status(f"lab: {exc}")
         return 1
 
 

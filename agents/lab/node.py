@@ -17,7 +17,7 @@ from typing import IO
 from agents.lab import config, node_init
 from agents.lab.cgroups import Cgroups
 from agents.lab.network import NETNS_FOLDER, Cabling
-from agents.lab.process import NodeProcess, command_of, end_process, pid_below, says
+from agents.lab.process import NodeProcess, command_line_contains, command_of, end_process, pid_below
 from agents.lab.shell import LabError, step, wait_until
 from agents.node.hook import script
 
@@ -81,7 +81,7 @@ class LabNode:
         """The machine's pids of the node's processes, or of those named `command` (at most 15 characters), or whose
         command line has `saying` in it."""
         pids = sorted(p for p in self._cgroups.pids() if command in (None, command_of(p)))
-        return [pid for pid in pids if says(pid, saying)] if saying else pids
+        return [pid for pid in pids if command_line_contains(pid, saying)] if saying else pids
 
     def guest_pids(self) -> list[int]:
         """Of QEMU processes that are guests of the control plane, and not questions about QEMU's abilities."""

@@ -82,7 +82,7 @@ def pid_below(pid: int) -> int | None:
     return int(pids[1]) if len(pids) == 2 else None
 
 
-def says(pid: int, text: str) -> bool:
+def command_line_contains(pid: int, text: str) -> bool:
     """Whether `text` is in a process's command line; not, if it has ended."""
     try:
         return text.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()

@@ -41,7 +41,7 @@ def succeeds(argv: Sequence[str]) -> bool:
     return subprocess.run(argv, capture_output=True, check=False).returncode == 0
 
 
-def say(text: str) -> None:
+def print_status(text: str) -> None:
     """A status line, on standard error so that results can be piped."""
     print(text, file=sys.stderr, flush=True)
 
@@ -49,10 +49,10 @@ def say(text: str) -> None:
 @contextmanager
 def step(text: str) -> Iterator[None]:
     """Announce a piece of work before it begins and say how long it took."""
-    say(f"{text} ...")
+    print_status(f"{text} ...")
     started = time.monotonic()
     yield
-    say(f"{text}: {time.monotonic() - started:.1f} s")
+    print_status(f"{text}: {time.monotonic() - started:.1f} s")
 
 
 def wait_until(holds: Callable[[], bool], *, what: str, within_s: float = PATIENCE_S) -> None:

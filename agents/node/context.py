@@ -4,12 +4,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
 
-from agents.node.adapters.base import Adapters
+from agents.node.adapters.interfaces import Adapters
 from agents.node.guest_users import GuestUsers
 from agents.node.hook.state import HookState, InstalledHook
 from agents.node.lease import Lease
-from agents.node.ledger import Ledger
 from agents.node.locks import ResourceLocks
+from agents.node.state_store import StateStore
 from agents.node.trust.permits import Permits
 
 
@@ -33,7 +33,7 @@ class Verdict:
 class Node:
     identity: Identity
     boot_id: str
-    ledger: Ledger
+    state_store: StateStore
     adapters: Adapters
     permits: Permits
     lease: Lease

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from agents.node import domainxml
-from agents.node.adapters.base import GuestSpec
+from agents.node.adapters.interfaces import GuestSpec
 from agents.node.domainrules import Rule, Rules, rules
 
 KIB_PER_MIB = 1024

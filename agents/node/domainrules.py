@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from agents.node import domainxml
-from agents.node.adapters.base import Firmware, GuestSpec, guest_name
+from agents.node.adapters.interfaces import Firmware, GuestSpec, guest_name
 
 Patterns = Mapping[str, str]
 

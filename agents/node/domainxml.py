@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 from uuid import UUID
 
-from agents.node.adapters.base import ConsoleKind, Firmware, GuestDisk, GuestNic, GuestSpec, guest_name
+from agents.node.adapters.interfaces import ConsoleKind, Firmware, GuestDisk, GuestNic, GuestSpec, guest_name
 
 VirtType = Literal["kvm", "qemu"]
 

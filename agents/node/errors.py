@@ -6,12 +6,12 @@ AgentError
 ├── NotFound
 ├── Conflict              StaleGeneration, GenerationReused, VolumeWouldShrink, VolumeInUse, PortInUse,
 │                         ImageInUse, ImageRefused, TrustOlder, GuestNotRunning, NoConsole,
-│                         GuestMoved, GuestNotArrived, GuestArrived, GuestForeign, NotMovable, NotQuarantined,
-│                         DetachPending, GuestMoving (retryable)
+│                         GuestMigrated, GuestNotArrived, GuestArrived, GuestForeign, NotMigratable, NotQuarantined,
+│                         DetachPending, GuestMigrating (retryable)
 ├── Exhausted             more watchers or viewers than the agent serves, or one that is too slow (retryable)
 └── AdapterError          the node's hypervisor, disks or network failed
-    ├── MoveCancelled
-    ├── DiskHeld           (retryable)
+    ├── MigrationCancelled
+    ├── DiskLocked           (retryable)
     └── HypervisorUnavailable, Stopping (retryable)
 """
 
@@ -150,7 +150,7 @@ class NotQuarantined(Conflict):
         super().__init__(f"The finding {finding_id} is not in quarantine on this node.")
 
 
-class GuestMoving(Conflict):
+class GuestMigrating(Conflict):
     """Nothing of a guest is changed while it is on its way to another node."""
 
     code = "agent.guest_moving"
@@ -160,7 +160,7 @@ class GuestMoving(Conflict):
         super().__init__(f"Guest {guest_id} is on its way to another node.")
 
 
-class GuestMoved(Conflict):
+class GuestMigrated(Conflict):
     code = "agent.guest_moved"
 
     def __init__(self, guest_id: UUID) -> None:
@@ -190,7 +190,7 @@ class GuestForeign(Conflict):
         super().__init__(f"Guest {guest_id} is not as the agent of this node would define it: {difference}.")
 
 
-class NotMovable(Conflict):
+class NotMigratable(Conflict):
     """Something of the guest cannot move while it runs."""
 
     code = "agent.not_movable"
@@ -211,7 +211,7 @@ class AdapterError(AgentError):
         self.retryable = retryable
 
 
-class MoveCancelled(AdapterError):
+class MigrationCancelled(AdapterError):
     """A guest's move was broken off because somebody asked for it; the guest goes on where it was."""
 
     code = "agent.move_cancelled"
@@ -220,7 +220,7 @@ class MoveCancelled(AdapterError):
         super().__init__("The move was cancelled.", retryable=False)
 
 
-class DiskHeld(AdapterError):
+class DiskLocked(AdapterError):
     """A guest was not started, since a lock says that another one has a disk of it open. When the node that had it has
     died, its locks end some time later."""
 
@@ -234,7 +234,7 @@ class DiskHeld(AdapterError):
         )
 
 
-class LeaseLapsed(AdapterError):
+class LeaseExpired(AdapterError):
     """Nobody was heard for so long that guests are stopped; nothing begins until somebody is."""
 
     code = "agent.lease_lapsed"
@@ -243,7 +243,7 @@ class LeaseLapsed(AdapterError):
         super().__init__("The node's lease has lapsed: nothing starts here until it is renewed.", retryable=True)
 
 
-class Stopping(AdapterError):
+class AgentStopping(AdapterError):
     """The agent ends; guests go on, and so does what is asked of the next one."""
 
     code = "agent.stopping"

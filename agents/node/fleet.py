@@ -17,10 +17,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agents.node import logs
-from agents.node.adapters.base import Power
 from agents.node.adapters.fake import FakeNode
+from agents.node.adapters.interfaces import Power
 from agents.node.lease import LeasePolicy
-from agents.node.main import Config, Server, serve, told
+from agents.node.main import Config, Server, open_signal_pipe, serve
 from agents.node.trust.clock import Clock, kept_elsewhere
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     logs.configure("warning")
-    hears = told(signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+    hears = open_signal_pipe(signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
     _allow_files()
     fakes: list[FakeNode] = []
     servers: list[Server] = []

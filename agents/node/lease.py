@@ -16,8 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from agents.node.adapters.watchdog import Watchdog
-from agents.node.errors import BadRequest, LeaseLapsed
-from agents.node.ledger import Ledger
+from agents.node.errors import BadRequest, LeaseExpired
+from agents.node.state_store import StateStore
 
 MEMORY = "lease"
 MAX_DURATION_S = 600
@@ -59,7 +59,7 @@ class Lease:
 
     def __init__(
         self,
-        ledger: Ledger,
+        state_store: StateStore,
         policy: LeasePolicy,
         *,
         boot_id: str,
@@ -67,7 +67,7 @@ class Lease:
         clock_ms: Callable[[], int] = boot_clock_ms,
     ) -> None:
         self.watchdog = watchdog
-        self._ledger = ledger
+        self._state_store = state_store
         self._policy = policy
         self._boot_id = boot_id
         self._clock_ms = clock_ms
@@ -131,9 +131,9 @@ class Lease:
         return over_ms / 1000 if over_ms > 0 else None
 
     def check(self) -> None:
-        """Raises LeaseLapsed when nothing may begin to run here."""
+        """Raises LeaseExpired when nothing may begin to run here."""
         if self.over_for_s() is not None:
-            raise LeaseLapsed()
+            raise LeaseExpired()
 
     def _promise(self, fences_within_s: int, now_ms: int) -> None:
         """Bind the node by a time that is about to be said, where that is the shorter one; 0: others are not to rely
@@ -171,7 +171,7 @@ class Lease:
 
     def _remembered(self) -> tuple[int, int | None]:
         """When the lease ends, and what was promised. Agents before kept only that something was."""
-        rows = self._ledger.execute("SELECT value FROM memory WHERE name = ?", MEMORY)
+        rows = self._state_store.execute("SELECT value FROM memory WHERE name = ?", MEMORY)
         kept = json.loads(str(rows[0][0])) if rows else {}
         if kept.get("boot_id") != self._boot_id:
             return 0, None  # no guest has outlived that
@@ -185,4 +185,4 @@ class Lease:
             "is_promised": self._promised_s is not None,
             "fences_within_s": self._promised_s,
         }
-        self._ledger.execute("INSERT OR REPLACE INTO memory VALUES (?, ?)", MEMORY, json.dumps(kept))
+        self._state_store.execute("INSERT OR REPLACE INTO memory VALUES (?, ?)", MEMORY, json.dumps(kept))

@@ -3,11 +3,11 @@
 import logging
 import sys
 
-from observing.logs import Lines, always
+from telemetry.logs import Lines, set_process_fields
 
 
 def configure(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Lines())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    always(process="agent")
+    set_process_fields(process="agent")

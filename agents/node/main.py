@@ -16,9 +16,9 @@ from uuid import UUID
 
 import grpc
 
-from agents.node import VERSION, logs, observed, pki
-from agents.node.adapters.base import Adapters
+from agents.node import VERSION, logs, node_metrics, pki
 from agents.node.adapters.fake import FakeCapacity, FakeNode
+from agents.node.adapters.interfaces import Adapters
 from agents.node.adapters.pools import NAME, Pools
 from agents.node.adapters.watchdog import Watchdog
 from agents.node.context import Node, Verdict, boot_id
@@ -27,23 +27,23 @@ from agents.node.hook import script
 from agents.node.hook.server import HookServer
 from agents.node.hook.state import InstalledHook
 from agents.node.lease import LAPSE_LIMIT_S, Lease, LeasePolicy
-from agents.node.ledger import Ledger
-from agents.node.rpc.guard import Guard
+from agents.node.rpc.interceptor import AgentInterceptor
 from agents.node.rpc.servicer import Servicer
-from agents.node.services import arrivals, instances, interrupted, ports
-from agents.node.services.closings import Closings
+from agents.node.services import crash_recovery, incoming, instances, ports
 from agents.node.services.consoles import MAX_CONSOLES, Consoles
-from agents.node.services.departures import Departures
 from agents.node.services.events import MAX_WATCHES, Hub
 from agents.node.services.hook import PermitGate
+from agents.node.services.outgoing import OutgoingMigrations
 from agents.node.services.self_fencing import SelfFencing
 from agents.node.services.selftest import SelfTest
+from agents.node.services.stop_receipts import StopReceipts
+from agents.node.state_store import StateStore
 from agents.node.trust.clock import Clock, kept_elsewhere
 from agents.node.trust.keys import NodeKey, root_verifier
 from agents.node.trust.permits import Permits
 from agents.protocol import agent_pb2_grpc
-from observing import traces
-from observing.kernel_clock import is_synchronised
+from telemetry import traces
+from telemetry.kernel_clock import is_synchronised
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ class Config:
     guest_users: GuestUsers = field(default_factory=GuestUsers)
 
 
-class Beside(Protocol):
+class BackgroundTask(Protocol):
     def stop(self) -> None: ...
 
 
@@ -94,23 +94,30 @@ class Server:
     be repeated."""
 
     def __init__(
-        self, node: Node, servicer: Servicer, *, server: grpc.Server, port: int, lock: TextIO, beside: Sequence[Beside]
+        self,
+        node: Node,
+        servicer: Servicer,
+        *,
+        server: grpc.Server,
+        port: int,
+        lock: TextIO,
+        background: Sequence[BackgroundTask],
     ) -> None:
         self.port = port
         self.node = node
         self._servicer = servicer
         self._server = server
         self._lock = lock
-        self._beside = beside
+        self._background = background
 
     def stop(self, grace_s: float = STOP_GRACE_S) -> None:
         stopped = self._server.stop(grace_s)
         self._servicer.close()
         stopped.wait()
-        for work in self._beside:
+        for work in self._background:
             work.stop()
         self.node.adapters.hypervisor.close()
-        self.node.ledger.close()
+        self.node.state_store.close()
         self._lock.close()
 
 
@@ -129,49 +136,55 @@ def serve(config: Config, adapters: Adapters) -> Server:
     except BaseException:
         if node.lease.watchdog is not None:
             node.lease.watchdog.close(disarm=not node.lease.is_relied_on)
-        node.ledger.close()
+        node.state_store.close()
         lock.close()
         raise
 
 
 def _serve(config: Config, credentials: pki.Credentials, node: Node, lock: TextIO) -> Server:
     adapters, hub = node.adapters, Hub()
-    adapters.restarts.guard = partial(instances.still_meant, node)
+    adapters.restarts.guard = partial(instances.hold_if_expected, node)
     adapters.hypervisor.subscribe(hub.publish)
     node.permits.receipts.listener = hub.nudge
     adapters.disks.restore()
     ports.restore(node)
-    interrupted.settle(node)
-    arrivals.restore(node)
+    crash_recovery.write_missing_receipts(node)
+    incoming.restore(node)
     server, port = _listen(config.listen, credentials)
-    hook = HookServer(config.hook.socket, PermitGate(node.ledger, node.permits.starts)) if config.hook else None
-    departures = Departures(node)
+    hook = HookServer(config.hook.socket, PermitGate(node.state_store, node.permits.starts)) if config.hook else None
+    departures = OutgoingMigrations(node)
     departures.restore()
     servicer = Servicer(node, hub, Consoles(node), departures)
     agent_pb2_grpc.add_AgentServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]
     server.start()
     facts = {"node_id": node.identity.node_id, "zone": node.identity.zone, "port": port, "version": VERSION}
     log.info("serving", extra={"facts": facts})
-    self_test, closings = SelfTest(node, config.state_dir / "self-test.json"), Closings(node)
+    self_test, closings = SelfTest(node, config.state_dir / "self-test.json"), StopReceipts(node)
     self_test.start()
-    adapters.hypervisor.subscribe(closings.notice)
-    beside: list[Beside] = [adapters.switch.guard(), self_test, closings, SelfFencing(node), *([hook] if hook else [])]
-    return Server(node, servicer, server=server, port=port, lock=lock, beside=beside)
+    adapters.hypervisor.subscribe(closings.schedule_check)
+    background: list[BackgroundTask] = [
+        adapters.switch.guard(),
+        self_test,
+        closings,
+        SelfFencing(node),
+        *([hook] if hook else []),
+    ]
+    return Server(node, servicer, server=server, port=port, lock=lock, background=background)
 
 
 def _node(config: Config, credentials: pki.Credentials, adapters: Adapters) -> Node:
     identity = pki.identity(credentials.certificate)
     key = NodeKey.load(str(identity.node_id), credentials.key)
     root = root_verifier(credentials.root)
-    ledger = Ledger(config.state_dir / "ledger.sqlite")
+    state_store = StateStore(config.state_dir / "ledger.sqlite")
     boot = boot_id()
-    lease = Lease(ledger, config.lease, boot_id=boot, watchdog=_watchdog(config))
+    lease = Lease(state_store, config.lease, boot_id=boot, watchdog=_watchdog(config))
     return Node(
         identity=identity,
         boot_id=boot,
-        ledger=ledger,
+        state_store=state_store,
         adapters=adapters,
-        permits=Permits.open(ledger, key=key, zone=identity.zone, root=root, clock=config.clock),
+        permits=Permits.open(state_store, key=key, zone=identity.zone, root=root, clock=config.clock),
         lease=lease,
         hook=config.hook,
         needs_confinement=config.needs_confinement,
@@ -197,7 +210,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logs.configure(options.log_level)
     if options.traces_url:
         traces.begin("agent", options.traces_url)
-    hears = told(signal.SIGTERM, signal.SIGINT)
+    hears = open_signal_pipe(signal.SIGTERM, signal.SIGINT)
     state_dir = options.state_dir.resolve()
     config = Config(
         state_dir,
@@ -213,13 +226,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     server = serve(config, _fake(config, options) if options.adapter == "fake" else _libvirt(config, options))
     if options.observe:
-        observed.start(options.observe, server.node)
+        node_metrics.start(options.observe, server.node)
     os.read(hears, 1)
     log.info("stopping")
     server.stop()
 
 
-def told(*signals: signal.Signals) -> int:
+def open_signal_pipe(*signals: signal.Signals) -> int:
     """A file that gets a byte, its number, of each of these signals. An Event misses one that comes just before it
     waits."""
     hears, tell = os.pipe()
@@ -233,7 +246,7 @@ def told(*signals: signal.Signals) -> int:
 def _listen(address: str, credentials: pki.Credentials) -> tuple[grpc.Server, int]:
     server = grpc.server(
         ThreadPoolExecutor(CALL_THREADS + MAX_WATCHES + MAX_CONSOLES + SPARE_THREADS, thread_name_prefix="rpc"),
-        interceptors=[Guard(calls_at_once=CALL_THREADS)],
+        interceptors=[AgentInterceptor(calls_at_once=CALL_THREADS)],
         options=OPTIONS,
     )
     tls = grpc.ssl_server_credentials(
@@ -263,23 +276,23 @@ def _fake(config: Config, options: argparse.Namespace) -> Adapters:
     capacity = FakeCapacity(options.fake_cores, options.fake_memory_mib, options.fake_disk_gib)
     pools, definitions = Pools(dict(options.pool)), config.state_dir / "definitions"
     fake = FakeNode(capacity, pools, definitions=definitions, hangs=config.state_dir / HANGS)
-    ledger = Ledger(config.state_dir / "ledger.sqlite")
+    state_store = StateStore(config.state_dir / "ledger.sqlite")
     fake.keep_disks(
-        volumes={UUID(entry.id): entry.wish.size_bytes for entry in ledger.volumes.held() if not entry.wish.pool},
-        images={entry.id: entry.wish.size_bytes for entry in ledger.images.held()},
+        volumes={UUID(entry.id): entry.spec.size_bytes for entry in state_store.volumes.held() if not entry.spec.pool},
+        images={entry.id: entry.spec.size_bytes for entry in state_store.images.held()},
     )
-    ledger.close()
+    state_store.close()
     fake.foreign_files += options.fake_stray
     return fake.adapters()
 
 
 def _libvirt(config: Config, options: argparse.Namespace) -> Adapters:
     # Imported here, since a fleet of fake nodes needs neither libvirt's library nor its memory.
-    from agents.node.adapters.network import Outside
-    from agents.node.adapters.real import Options, real_adapters
+    from agents.node.adapters.libvirt_node import Options, real_adapters
+    from agents.node.adapters.network import UplinkPolicy
 
     own = [options.ssh_port, *map(_port_of, filter(None, (options.listen, options.arrivals, options.observe)))]
-    outside = Outside(
+    outside = UplinkPolicy(
         uplink=options.uplink,
         denied=tuple(options.deny),
         allowed=tuple(options.allow),

@@ -1,6 +1,6 @@
 """Reasons: what stands in an error's sentence where no error has a sentence of its own for it.
 
-Standard library only: the placement core gives reasons too. kernel/wording.py says them in other languages.
+Standard library only: the placement core gives reasons too. kernel/error_messages.py says them in other languages.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ class Reason(str):
 UNREADABLE = Reason("it cannot be read")
 
 
-def told_by(error: Exception) -> Reason:
+def reason_of(error: Exception) -> Reason:
     """The reason that a ValueError of ours was raised with; what a library says of its inside is nobody's business."""
     told = error.args[0] if error.args else None
     return told if isinstance(told, Reason) else UNREADABLE

@@ -62,12 +62,12 @@ def read(document: bytes) -> Signed:
         BadDocument: not canonical, or not of this form. The signature is not checked yet.
     """
     try:
-        return of_envelope(loads(document))
+        return from_envelope(loads(document))
     except (ValueError, RecursionError) as exc:
         raise BadDocument("MALFORMED", str(exc)) from exc
 
 
-def of_envelope(body: object) -> Signed:
+def from_envelope(body: object) -> Signed:
     """The signed document that a decoded {p, kid, sig} is.
 
     Raises:

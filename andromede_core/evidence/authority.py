@@ -8,7 +8,7 @@ from andromede_core.documents.parsing import as_choice, as_rfc3339, as_text
 from andromede_core.documents.signed import Signed, message
 from andromede_core.evidence.fact_history import signed_of
 from andromede_core.evidence.keys import Verify, verifier, verifier_of
-from andromede_core.evidence.sequence_checks import Place
+from andromede_core.evidence.sequence_checks import LogPosition
 from andromede_core.permits.trust_documents import (
     DENIED,
     DenyList,
@@ -36,10 +36,10 @@ class Authority:
     is_pinned: bool
     keys: dict[str, Key] = field(default_factory=dict)  # of all keysets
     _root: str = ""
-    _keysets: list[tuple[Place, Keyset]] = field(default_factory=list)
-    _denials: list[tuple[Place, DenyList]] = field(default_factory=list)
+    _keysets: list[tuple[LogPosition, Keyset]] = field(default_factory=list)
+    _denials: list[tuple[LogPosition, DenyList]] = field(default_factory=list)
 
-    def take(self, body: Mapping[str, object], place: Place) -> Floor | None:
+    def record(self, body: Mapping[str, object], place: LogPosition) -> Floor | None:
         """A record of trust; these come in the order of the log. Answers the floor, if it is one.
 
         Raises:
@@ -69,7 +69,7 @@ class Authority:
         """Of any keyset: facts may be stated before the keyset with the officer's key is published."""
         return _in_use(self.keys, key_id, use, at)
 
-    def keyset(self, place: Place) -> Keyset:
+    def keyset(self, place: LogPosition) -> Keyset:
         """What could be signed with there. Who signs reads the keyset without a lock: one that has just been replaced
         still counts."""
         keys: dict[str, Key] = {}
@@ -80,7 +80,7 @@ class Authority:
                     break
         return Keyset(1, keys)
 
-    def denied(self, place: Place) -> frozenset[str]:
+    def denied(self, place: LogPosition) -> frozenset[str]:
         """The keys that were known to be denied there."""
         lists = (found.kids for since, found in reversed(self._denials) if since.was_known(to=place))
         return next(lists, frozenset())
@@ -94,14 +94,14 @@ class Authority:
             self._root = public_key
             self.roots.append(verifier_of(public_key))
 
-    def _take_keyset(self, keyset: Keyset, place: Place) -> None:
+    def _take_keyset(self, keyset: Keyset, place: LogPosition) -> None:
         newest = self._keysets[-1][1].version if self._keysets else 0
         if keyset.version <= newest:
             raise Untrusted(f"it is version {keyset.version} of the keyset, and version {newest} stands before it")
         self._keysets.append((place, keyset))
         self.keys |= keyset.keys
 
-    def _take_denial(self, signed: Signed, place: Place) -> None:
+    def _take_denial(self, signed: Signed, place: LogPosition) -> None:
         """As agents take it: signed by the root, which may also take something off, or with a key for permits."""
         is_of_root = self._is_of_root(signed, "deny")
         if not is_of_root:
@@ -118,7 +118,7 @@ class Authority:
     def _is_of_root(self, signed: Signed, kind: str) -> bool:
         return any(verify(message(kind, signed.payload), signed.signature) for verify in self.roots)
 
-    def _signer(self, signed: Signed, place: Place) -> Key:
+    def _signer(self, signed: Signed, place: LogPosition) -> Key:
         if signed.key_id in self.denied(place):
             raise Untrusted(f"{signed.key_id} was denied before")
         return _in_use(self.keyset(place).keys, signed.key_id, "permit", place.at)

@@ -115,7 +115,7 @@ def _listed(value: object) -> Listed:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ExportedRecord:
     """A record as it is exported. Of an erased one, `salt` and `document` are None. `proof` leads from its leaf to the
     newest checkpoint."""
 
@@ -137,12 +137,12 @@ class Line:
         )
 
 
-def read_line(raw: bytes) -> Line:
+def read_line(raw: bytes) -> ExportedRecord:
     """Raises ValueError: not a record in its one form."""
     body = as_object(loads(raw), "record", required=("index", "entry", "salt", "document", "proof"))
     entry = as_object(body["entry"], "entry", required=("content", "prev", "seq", "stream"))
     salt, document = body["salt"], body["document"]
-    line = Line(
+    line = ExportedRecord(
         index=as_count(body["index"], "index", minimum=0, maximum=MAX),
         entry=Entry(
             stream=as_text(entry["stream"], "entry.stream"),

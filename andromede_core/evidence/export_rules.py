@@ -17,21 +17,21 @@ from andromede_core.documents.parsing import (
     as_rfc3339,
     as_text,
 )
-from andromede_core.documents.signed import Signed, of_envelope
+from andromede_core.documents.signed import Signed, from_envelope
 from andromede_core.evidence import request_proofs
 from andromede_core.evidence.authority import Authority, Untrusted
 from andromede_core.evidence.export_format import MAX, Envelope
-from andromede_core.evidence.fact_history import Worlds, signed_of
+from andromede_core.evidence.fact_history import FactHistory, signed_of
 from andromede_core.evidence.keys import Verify, verifier, verifier_of
 from andromede_core.evidence.records import PLATFORM
 from andromede_core.evidence.request_proofs import Batch
-from andromede_core.evidence.sequence_checks import CLOCKS_APART, Growing, Place
+from andromede_core.evidence.sequence_checks import CLOCKS_APART, LogPosition, VersionHistory
 from andromede_core.evidence.streams import OUT_OF_ORDER
 from andromede_core.facts import statements
 from andromede_core.facts.world import World, Zone
-from andromede_core.permits import cosignature as cosignatures
 from andromede_core.permits import permit as permits
-from andromede_core.permits.cosignature import Demand, NotCosigned, demanded
+from andromede_core.permits import sentinel_signature as cosignatures
+from andromede_core.permits.sentinel_signature import SentinelDemand, SentinelSignatureError, sentinel_classifications
 from andromede_core.permits.trust_documents import Charter, DenyList, Floor, Keyring, Keyset, read_charter
 from andromede_core.policy import exemption as exemptions
 from andromede_core.policy.clauses import Policy
@@ -62,9 +62,9 @@ class Source:
     stream: str
     index: int
 
-    def moment(self, at: datetime | None = None) -> Place:
+    def moment(self, at: datetime | None = None) -> LogPosition:
         """Its place in the log, as of another moment than that of the record."""
-        return Place(self.index, at or self.envelope.at)
+        return LogPosition(self.index, at or self.envelope.at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +125,9 @@ class Judge:
     organization: str
     charters: dict[str, list[Charter]] = field(default_factory=dict)
     nodes: dict[str, Verify] = field(default_factory=dict)
-    worlds: Worlds = field(default_factory=Worlds)
-    epochs: Growing = field(default_factory=Growing)
-    heads: dict[str, Growing] = field(default_factory=dict)
+    worlds: FactHistory = field(default_factory=FactHistory)
+    epochs: VersionHistory = field(default_factory=VersionHistory)
+    heads: dict[str, VersionHistory] = field(default_factory=dict)
     changed: dict[str, set[int]] = field(default_factory=dict)  # versions of each stream's policies
     reached: dict[str, int] = field(default_factory=dict)
     layers: dict[tuple[str, str, str], list[Layer]] = field(default_factory=dict)
@@ -173,9 +173,9 @@ class Judge:
     # ── who may say what ──────────────────────────────────────────────────────────────────────────
 
     def _trust(self, source: Source) -> None:
-        floor = self.authority.take(source.envelope.body, source.moment())
+        floor = self.authority.record(source.envelope.body, source.moment())
         if floor is not None:
-            self.epochs.see(source.moment(), floor.epoch)
+            self.epochs.record(source.moment(), floor.epoch)
 
     def _node(self, source: Source) -> None:
         body = source.envelope.body
@@ -190,8 +190,8 @@ class Judge:
     def _fact(self, source: Source) -> None:
         body = source.envelope.body
         signed = signed_of(body) if body.get("event") == "stated" else None
-        self.worlds.take(body, signed)
-        self.epochs.see(source.moment(), self.worlds.newest)
+        self.worlds.record(body, signed)
+        self.epochs.record(source.moment(), self.worlds.newest)
         if signed is not None:
             stated = statements.parse(signed.payload)
             key = self.authority.key(signed.key_id, "facts", stated.attested_at)
@@ -220,7 +220,7 @@ class Judge:
     def _begun(self, source: Source) -> int:
         """The version of its stream's policies that begins with the record."""
         head = as_count(source.envelope.body.get("head"), "head", minimum=FIRST_HEAD, maximum=MAX)
-        self.heads.setdefault(source.stream, Growing()).see(source.moment(), head)
+        self.heads.setdefault(source.stream, VersionHistory()).record(source.moment(), head)
         if head in self.changed.setdefault(source.stream, set()):
             raise Unsound(f"version {head} of the policies of its stream was recorded before")
         self.changed[source.stream].add(head)
@@ -252,7 +252,7 @@ class Judge:
             if head > (reached := self._reached(stream)):
                 raise Unsound(f"it rests on the policies of {stream}, whose version {reached + 1} is not here")
 
-    def _check_fresh(self, decided: Decided, place: Place) -> None:
+    def _check_fresh(self, decided: Decided, place: LogPosition) -> None:
         if decided.epoch < (epoch := self.epochs.known(place)):
             raise Unsound(f"it rests on the facts of epoch {decided.epoch}, and epoch {epoch} had begun")
         for stream, head in decided.heads.items():
@@ -310,7 +310,7 @@ class Judge:
         return self._exempted(body, found, policies, place=source.moment(now))
 
     def _exempted(
-        self, body: Mapping[str, object], found: dict[str, Evaluation], policies: Policies, *, place: Place
+        self, body: Mapping[str, object], found: dict[str, Evaluation], policies: Policies, *, place: LogPosition
     ) -> dict[str, Evaluation]:
         """What the exemption that the decision names, and that two people have signed, makes of its zone."""
         exemption = exemptions.parse(body["exemption"], "exemption")
@@ -336,7 +336,7 @@ class Judge:
 
     def _permit(self, source: Source) -> None:
         """As the node had to check it, in the very moment that it was made for."""
-        signed = of_envelope(source.envelope.body)
+        signed = from_envelope(source.envelope.body)
         permit = permits.parse(signed.payload)
         if permit.jti in self.permitted:
             raise Unsound("a permit with this jti was recorded before")
@@ -362,27 +362,27 @@ class Judge:
                 subject=subject,
                 policies=policies.documents,
             )
-        except permits.Refused as exc:
+        except permits.PermitRejected as exc:
             raise Unsound(f"a node has to refuse it: {exc}") from exc
 
     def _cosignature(self, source: Source) -> None:
-        cosignature = of_envelope(source.envelope.body)
+        cosignature = from_envelope(source.envelope.body)
         signed = self.signed.get(digest(cosignature.payload))
         if signed is None:
             raise Unsound("it is under no permit that was recorded")
         permit = permits.parse(signed.payload)
         place = source.moment(permit.nbf)
         keyring = Keyring(self.authority.keyset(place), self.authority.denied(place), verifier)
-        demand = Demand(permit.zone, self._needs_sentinel(permit, source), permit.nbf)
+        demand = SentinelDemand(permit.zone, self._needs_sentinel(permit, source), permit.nbf)
         try:
             cosignatures.check(signed, cosignature, demand, keyring)
-        except NotCosigned as exc:
+        except SentinelSignatureError as exc:
             raise Unsound(str(exc)) from exc
         self.cosigned.add(permit.jti)
 
     def _needs_sentinel(self, permit: permits.Permit, source: Source) -> frozenset[str]:
         keyset = self.authority.keyset(source.moment(permit.nbf))
-        return demanded(keyset, zone=permit.zone, classifications=permit.classifications)
+        return sentinel_classifications(keyset, zone=permit.zone, classifications=permit.classifications)
 
     def _decision_of(self, permit: permits.Permit) -> Decided:
         decided = self.decided.get(permit.decision)
@@ -414,7 +414,7 @@ class Judge:
         oldest = replace(decided, epoch=min(decided.epoch, permit.epoch))
         self._check_fresh(oldest, source.moment(permit.nbf))
 
-    def _trust_of(self, permit: permits.Permit, place: Place) -> permits.Trust:
+    def _trust_of(self, permit: permits.Permit, place: LogPosition) -> permits.Trust:
         moment = permit.nbf
         charters = [each for each in self.charters.get(permit.aud, ()) if each.valid_from <= moment < each.valid_to]
         return permits.Trust(
@@ -431,7 +431,7 @@ class Judge:
         )
 
     def _receipt(self, source: Source) -> None:
-        signed = of_envelope(source.envelope.body)
+        signed = from_envelope(source.envelope.body)
         body = signed.payload
         node, zone, at = (
             as_text(body.get("node"), "node"),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from andromede_core.documents.messages import Reason
 from andromede_core.documents.parsing import as_choice, as_count, as_list, as_text, refuse
-from andromede_core.documents.signed import Signed, of_envelope
+from andromede_core.documents.signed import Signed, from_envelope
 from andromede_core.evidence.export_format import MAX
 from andromede_core.facts.statements import Statement, parse, world
 from andromede_core.facts.world import World
@@ -14,7 +14,7 @@ Epoch = int
 
 
 @dataclass
-class Held:
+class StatementPeriod:
     """`until`: the first epoch in which it held no more, or None."""
 
     statement: Statement
@@ -25,15 +25,15 @@ class Held:
         return self.since <= epoch and (self.until is None or epoch < self.until)
 
 
-class Worlds:
+class FactHistory:
     """Facts come in the order of their stream, in which epochs only grow."""
 
     def __init__(self) -> None:
         self.newest: Epoch = 0
-        self._facts: dict[str, Held] = {}
+        self._facts: dict[str, StatementPeriod] = {}
         self._made: dict[Epoch, World] = {}
 
-    def take(self, body: Mapping[str, object], signed: Signed | None) -> None:
+    def record(self, body: Mapping[str, object], signed: Signed | None) -> None:
         """From the document of a fact record; `signed` is what it states, None for a withdrawal.
 
         Raises:
@@ -49,7 +49,7 @@ class Worlds:
                 self._end(as_text(other, "supersedes"), epoch)
             if fact in self._facts:
                 refuse("fact", Reason("was stated before under this id"))
-            self._facts[fact] = Held(parse(signed.payload), epoch)
+            self._facts[fact] = StatementPeriod(parse(signed.payload), epoch)
         self.newest = epoch
 
     def _end(self, fact: str, epoch: Epoch) -> None:
@@ -75,4 +75,4 @@ def signed_of(body: Mapping[str, object]) -> Signed:
     Raises:
         ValueError: there is none.
     """
-    return of_envelope(body.get("signed"))
+    return from_envelope(body.get("signed"))

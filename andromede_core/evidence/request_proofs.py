@@ -57,7 +57,7 @@ class Covered:
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ExportedRequest:
     """A request as it is exported. `covered` None: it was too young."""
 
     document: Mapping[str, object]
@@ -104,18 +104,18 @@ def read_batch(body: Mapping[str, object], at: datetime) -> Batch:
     return batch
 
 
-def read_line(raw: bytes) -> Line:
+def read_line(raw: bytes) -> ExportedRequest:
     """Raises ValueError."""
     body = as_object(decoded(raw), "line", required=("request", "salt", "evidence"))
     evidence = body["evidence"]
-    return Line(
+    return ExportedRequest(
         document=as_object(body["request"], "request", optional=None),
         salt=bytes.fromhex(as_text(body["salt"], "salt")),
         covered=None if evidence is None else _covered(evidence),
     )
 
 
-def is_covered(line: Line, covered: Covered, batch: Batch) -> bool:
+def is_covered(line: ExportedRequest, covered: Covered, batch: Batch) -> bool:
     """Whether the batch has this request, just as the line has it, at the place that it names."""
     return covered.count == batch.count and merkle.is_included(
         leaf(line.salt, line.document), index=covered.index, size=batch.count, proof=covered.proof, root=batch.root

@@ -11,29 +11,29 @@ CLOCKS_APART = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Place:
+class LogPosition:
     """Of a record: its index in the log, and its moment."""
 
     index: int
     at: datetime
 
-    def was_known(self, *, to: "Place") -> bool:
+    def was_known(self, *, to: "LogPosition") -> bool:
         """It stood in the log already, and for long enough that nobody can have missed it."""
         return self.index < to.index and self.at <= to.at - CLOCKS_APART
 
 
 @dataclass
-class Growing:
+class VersionHistory:
     """`see` what records say, in any order, before the first question."""
 
-    _seen: list[tuple[Place, int]] = field(default_factory=list)
+    _seen: list[tuple[LogPosition, int]] = field(default_factory=list)
     _is_sorted: bool = True
 
-    def see(self, place: Place, number: int) -> None:
+    def record(self, place: LogPosition, number: int) -> None:
         self._seen.append((place, number))
         self._is_sorted = False
 
-    def known(self, to: Place) -> int:
+    def known(self, to: LogPosition) -> int:
         """The least that it has to be for what is written there. Few records are looked at: those of one minute."""
         if not self._is_sorted:
             self._sort()

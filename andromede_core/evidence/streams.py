@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from andromede_core.documents.parsing import as_count, as_list, as_text
 from andromede_core.evidence import export_format
-from andromede_core.evidence.export_format import MAX, Envelope, Line, Manifest, Span
+from andromede_core.evidence.export_format import MAX, Envelope, ExportedRecord, Manifest, Span
 from andromede_core.evidence.records import PLATFORM
 
 # A record has its moment from its transaction, and its place when that is committed: among those before it may be some
@@ -21,7 +21,7 @@ class Read:
     """A line that is what the log has at its place. `envelope` is None when the record was erased."""
 
     place: str
-    line: Line
+    line: ExportedRecord
     envelope: Envelope | None
 
 
@@ -52,7 +52,7 @@ class Streams:
     def _check_chain(self, name: str, reads: Sequence[Read], *, stream: str, span: Span) -> None:
         """All from the record before `span.first` to the one after `span.last`, where there are such."""
         expected = max(span.first - 1, 1)
-        before: Line | None = None
+        before: ExportedRecord | None = None
         for read in reads:
             line = read.line
             if line.entry.stream != stream:

@@ -123,7 +123,7 @@ class _Verification:
         say(f"audit: all requests of {whole} of the {len(self.batches)} batches of this export of evidence")
 
     def _audit_problem(
-        self, line: request_proofs.Line, covered: request_proofs.Covered, seen: dict[str, set[int]]
+        self, line: request_proofs.ExportedRequest, covered: request_proofs.Covered, seen: dict[str, set[int]]
     ) -> str:
         batch = self.batches.get(covered.record)
         if batch is None:

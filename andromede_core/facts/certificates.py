@@ -24,7 +24,7 @@ PROGRESS = (
 Certificate = Mapping[str, object]
 
 
-def held(
+def best_certificate(
     demand: Certified, schemes: Collection[str], certificates: Iterable[Certificate], horizon: Horizon
 ) -> tuple[str, str]:
     """The code of the certificate that comes farthest, and words about it."""
@@ -51,7 +51,7 @@ def _judge(demand: Certified, certificate: Certificate, horizon: Horizon) -> str
 def _judge_time(demand: Certified, certificate: Certificate, horizon: Horizon) -> str:
     now = horizon.now
     start, end, since = (instant(certificate.get(name)) for name in ("valid_from", "valid_to", "status_since"))
-    horizon.sees(start, end, since)
+    horizon.add_boundary(start, end, since)
     if start is None or now < start:
         return "CERT_NOT_YET_VALID"
     if end is not None and now >= end:
@@ -71,7 +71,7 @@ def _judge_margin(demand: Certified, end: datetime | None, horizon: Horizon) -> 
     last = shifted(end, -timedelta(days=demand.min_remaining_days))
     if horizon.now > last:
         return "CERT_EXPIRING"
-    horizon.sees_last(last)
+    horizon.add_last_moment(last)
     return "OK"
 
 

@@ -39,14 +39,14 @@ class Horizon:
         self.now = now
         self.until: datetime | None = None
 
-    def sees(self, *moments: datetime | None) -> None:
+    def add_boundary(self, *moments: datetime | None) -> None:
         for moment in moments:
             if moment is not None and moment > self.now and (self.until is None or moment < self.until):
                 self.until = moment
 
-    def sees_last(self, moment: datetime) -> None:
+    def add_last_moment(self, moment: datetime) -> None:
         """Something is still true at this very moment, and no longer just after."""
-        self.sees(moment if moment > self.now else shifted(moment, timedelta(microseconds=1)))
+        self.add_boundary(moment if moment > self.now else shifted(moment, timedelta(microseconds=1)))
 
 
 def shifted(moment: datetime, step: timedelta) -> datetime:
@@ -61,9 +61,9 @@ def shifted(moment: datetime, step: timedelta) -> datetime:
 def at(timeline: Sequence[Fact], horizon: Horizon) -> Fact | None:
     """The fact that holds now and is not due for review."""
     for fact in timeline:
-        horizon.sees(fact.valid_from, fact.valid_to)
+        horizon.add_boundary(fact.valid_from, fact.valid_to)
         if fact.holds_at(horizon.now):
-            horizon.sees(fact.review_by)
+            horizon.add_boundary(fact.review_by)
             return fact if fact.review_by is None or horizon.now < fact.review_by else None
     return None
 

@@ -21,8 +21,8 @@ from andromede_core.documents.parsing import (
 )
 from andromede_core.documents.signed import BadDocument, Signed, Verify
 from andromede_core.facts.world import World
-from andromede_core.permits import cosignature as cosignatures
-from andromede_core.permits.cosignature import Demand, NotCosigned, demanded
+from andromede_core.permits import sentinel_signature as cosignatures
+from andromede_core.permits.sentinel_signature import SentinelDemand, SentinelSignatureError, sentinel_classifications
 from andromede_core.permits.trust_documents import MAX_VERSION, Charter, DenyList, Floor, Key, Keyring, Keyset
 from andromede_core.policy import exemption as exemptions
 from andromede_core.policy.clauses import ROLES, PolicyError, Role
@@ -37,7 +37,7 @@ EARLY = timedelta(seconds=60)  # how far a signer's clock may be ahead of a node
 CLOCK_STEP = timedelta(seconds=2)  # how far back a node's clock may go unnoticed
 
 
-class Refused(Exception):
+class PermitRejected(Exception):
     """`code` is from a closed list, documented in docs/reference/permits.md; `reason` is for an operator."""
 
     def __init__(self, code: str, reason: str) -> None:
@@ -243,9 +243,9 @@ def check(
         signed.check(KIND, trust.verifier(key))
         permit = parse(signed.payload)
     except BadDocument as exc:
-        raise Refused(exc.code, exc.reason) from exc
+        raise PermitRejected(exc.code, exc.reason) from exc
     except (Malformed, ValueError) as exc:
-        raise Refused("MALFORMED", str(exc)) from exc
+        raise PermitRejected("MALFORMED", str(exc)) from exc
     _check_key_scope(key, permit)
     _check_cosignature(permit, signed, cosignature, trust)
     _check_clock(trust)
@@ -261,73 +261,73 @@ def check(
 def _key(signed: Signed, trust: Trust) -> Key:
     key = trust.keyset.keys.get(signed.key_id)
     if key is None or key.use != "permit":
-        raise Refused("UNKNOWN_KEY", f"key {signed.key_id} is not in the keyset for permits")
+        raise PermitRejected("UNKNOWN_KEY", f"key {signed.key_id} is not in the keyset for permits")
     if signed.key_id in trust.deny.kids:
-        raise Refused("REVOKED_KEY", f"key {signed.key_id} was revoked")
+        raise PermitRejected("REVOKED_KEY", f"key {signed.key_id} was revoked")
     return key
 
 
 def _check_key_scope(key: Key, permit: Permit) -> None:
     if not key.covers(zone=permit.zone, classifications=permit.classifications):
-        raise Refused("OUT_OF_SCOPE", f"key {key.id} may not speak for {permit.zone} and these classifications")
+        raise PermitRejected("OUT_OF_SCOPE", f"key {key.id} may not speak for {permit.zone} and these classifications")
 
 
 def _check_cosignature(permit: Permit, signed: Signed, cosignature: Signed | None, trust: Trust) -> None:
-    wanted = demanded(trust.keyset, zone=permit.zone, classifications=permit.classifications)
+    wanted = sentinel_classifications(trust.keyset, zone=permit.zone, classifications=permit.classifications)
     if not wanted:
         return
     try:
-        cosignatures.check(signed, cosignature, Demand(permit.zone, wanted, permit.nbf), trust.keyring)
-    except NotCosigned as exc:
-        raise Refused("NOT_COSIGNED", str(exc)) from exc
+        cosignatures.check(signed, cosignature, SentinelDemand(permit.zone, wanted, permit.nbf), trust.keyring)
+    except SentinelSignatureError as exc:
+        raise PermitRejected("NOT_COSIGNED", str(exc)) from exc
 
 
 def _check_clock(trust: Trust) -> None:
     if not trust.is_clock_kept:
-        raise Refused("CLOCK_UNTRUSTED", "nothing keeps this node's clock")
+        raise PermitRejected("CLOCK_UNTRUSTED", "nothing keeps this node's clock")
     if trust.now < trust.high_water - CLOCK_STEP:
-        raise Refused("CLOCK_UNTRUSTED", f"the clock went back: it was {as_rfc3339(trust.high_water)} already")
+        raise PermitRejected("CLOCK_UNTRUSTED", f"the clock went back: it was {as_rfc3339(trust.high_water)} already")
 
 
 def _check_place(permit: Permit, trust: Trust) -> None:
     if permit.aud != trust.node:
-        raise Refused("WRONG_NODE", f"the permit is for node {permit.aud}")
+        raise PermitRejected("WRONG_NODE", f"the permit is for node {permit.aud}")
     charter = trust.charter
     if charter is None or charter.node != trust.node:
-        raise Refused("NO_CHARTER", "this node has no charter")
+        raise PermitRejected("NO_CHARTER", "this node has no charter")
     if not charter.valid_from <= trust.now < charter.valid_to:
-        raise Refused("NO_CHARTER", "this node's charter does not hold at this time")
+        raise PermitRejected("NO_CHARTER", "this node's charter does not hold at this time")
     if permit.zone != charter.zone:
-        raise Refused("WRONG_ZONE", f"the permit is for zone {permit.zone}; this node is in {charter.zone}")
+        raise PermitRejected("WRONG_ZONE", f"the permit is for zone {permit.zone}; this node is in {charter.zone}")
     if not charter.covers(permit.classifications):
-        raise Refused("NOT_CLEARED", "this node's charter does not allow these classifications")
+        raise PermitRejected("NOT_CLEARED", "this node's charter does not allow these classifications")
 
 
 def _check_purpose(permit: Permit, *, ops: Collection[str], subject: tuple[str, str]) -> None:
     if permit.op not in ops:
-        raise Refused("WRONG_OPERATION", f"the permit is for {permit.op}")
+        raise PermitRejected("WRONG_OPERATION", f"the permit is for {permit.op}")
     kind, name = subject
     if name not in getattr(permit.contents, kind):
-        raise Refused("WRONG_RESOURCE", f"the permit is for {permit.resource} and does not name {name}")
+        raise PermitRejected("WRONG_RESOURCE", f"the permit is for {permit.resource} and does not name {name}")
 
 
 def _check_time(permit: Permit, key: Key, trust: Trust) -> None:
     if not key.not_before <= permit.nbf < key.not_after:
-        raise Refused("UNKNOWN_KEY", f"key {key.id} was not in use when the permit was made")
+        raise PermitRejected("UNKNOWN_KEY", f"key {key.id} was not in use when the permit was made")
     if trust.now < permit.nbf - EARLY:
-        raise Refused("NOT_YET_VALID", f"the permit begins at {as_rfc3339(permit.nbf)}")
+        raise PermitRejected("NOT_YET_VALID", f"the permit begins at {as_rfc3339(permit.nbf)}")
     if trust.now >= permit.exp or permit.exp - permit.nbf > LIFETIME:
-        raise Refused("EXPIRED", f"the permit ended at {as_rfc3339(permit.exp)}")
+        raise PermitRejected("EXPIRED", f"the permit ended at {as_rfc3339(permit.exp)}")
 
 
 def _check_standing(permit: Permit, trust: Trust) -> None:
     if trust.floor is None or permit.epoch > trust.floor.epoch:
-        raise Refused("STALE_FACTS", "this node does not hold the facts that the permit rests on yet")
+        raise PermitRejected("STALE_FACTS", "this node does not hold the facts that the permit rests on yet")
     if permit.epoch < trust.floor.epoch:
-        raise Refused("REVOKED_BY_EPOCH", "the facts have changed since the permit was made")
+        raise PermitRejected("REVOKED_BY_EPOCH", "the facts have changed since the permit was made")
     deny = trust.deny
     if permit.jti in deny.jtis or permit.resource in deny.resources or permit.aud in deny.nodes:
-        raise Refused("REVOKED", "the permit, its resource or this node was denied")
+        raise PermitRejected("REVOKED", "the permit, its resource or this node was denied")
 
 
 def _check_exemption(permit: Permit, trust: Trust) -> None:
@@ -337,14 +337,14 @@ def _check_exemption(permit: Permit, trust: Trust) -> None:
     try:
         exemptions.check(exemption, occasion, now=trust.now, keyring=trust.keyring)
     except exemptions.NotApproved as exc:
-        raise Refused(exc.code, exc.reason) from exc
+        raise PermitRejected(exc.code, exc.reason) from exc
 
 
 def _check_policies(permit: Permit, policies: object, trust: Trust) -> None:
     """The node evaluates the policies itself, on the facts that it holds, and for all roles that the operation has: a
     permit that names fewer escapes no clause. What gives this place nothing is asked none."""
     if digest(policies) != permit.policy_digest:
-        raise Refused("POLICY_MISMATCH", "the policies are not those that the permit was made for")
+        raise PermitRejected("POLICY_MISMATCH", "the policies are not those that the permit was made for")
     try:
         layers = [parse_policy(document) for document in as_list(policies, "policies")]
         roles = {*permit.roles, *ROLES_OF.get(permit.op, ROLES)}
@@ -352,13 +352,13 @@ def _check_policies(permit: Permit, policies: object, trust: Trust) -> None:
             return
         found = evaluate(layers, trust.world.zones.get(permit.zone), trust.world, now=trust.now, roles=roles)
     except (PolicyError, Malformed) as exc:
-        raise Refused("MALFORMED", str(exc)) from exc
+        raise PermitRejected("MALFORMED", str(exc)) from exc
     if permit.exemption is not None:
         found = waive(found, layers, permit.exemption.terms.waived)
     against = [each for each in found.results if each.result != "T"]
     if against:
         clauses = ", ".join(f"{each.ref.level}/{each.ref.atom} {each.code}" for each in against)
-        raise Refused("POLICY_REFUSES", f"zone {permit.zone} does not satisfy: {clauses}")
+        raise PermitRejected("POLICY_REFUSES", f"zone {permit.zone} does not satisfy: {clauses}")
 
 
 def listed(permit: Permit, kind: str, names: Sequence[str]) -> None:
@@ -368,7 +368,7 @@ def listed(permit: Permit, kind: str, names: Sequence[str]) -> None:
     """
     for name in names:
         if name not in getattr(permit.contents, kind):
-            raise Refused("NOT_LISTED", f"the permit does not list {name} among its {kind}")
+            raise PermitRejected("NOT_LISTED", f"the permit does not list {name} among its {kind}")
 
 
 def with_peer(permit: Permit, peer: Peer) -> None:
@@ -378,4 +378,4 @@ def with_peer(permit: Permit, peer: Peer) -> None:
     """
     if permit.peer != peer:
         named = f"{permit.peer.node} with certificate {permit.peer.certificate_sha256}" if permit.peer else "no node"
-        raise Refused("WRONG_PEER", f"the permit names {named} as the other node, not {peer.node}")
+        raise PermitRejected("WRONG_PEER", f"the permit names {named} as the other node, not {peer.node}")

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from andromede_core.placement.filters import CAPACITY, sift
+from andromede_core.placement.filters import CAPACITY, run_filters
 from andromede_core.placement.fleet import Counts, Fleet, Mask, Scores
-from andromede_core.placement.request import Request, Resources
+from andromede_core.placement.request import ResolvedRequest, Resources
 from andromede_core.policy.assessment import Assessment
 
 
-def fits(request: Request, fleet: Fleet, assessment: Assessment) -> int:
+def fits(request: ResolvedRequest, fleet: Fleet, assessment: Assessment) -> int:
     """How many more of this request would be admitted now, one after the other, as members of its groups.
 
     Raises:
@@ -20,7 +20,7 @@ def fits(request: Request, fleet: Fleet, assessment: Assessment) -> int:
     return int(each.sum())
 
 
-def fits_by_zone(request: Request, fleet: Fleet, assessment: Assessment) -> dict[str, int]:
+def fits_by_zone(request: ResolvedRequest, fleet: Fleet, assessment: Assessment) -> dict[str, int]:
     """The same in each zone that has nodes, as if only that one were asked for; 0 where nothing may be. All zones take
     one pass over the fleet.
 
@@ -30,14 +30,14 @@ def fits_by_zone(request: Request, fleet: Fleet, assessment: Assessment) -> dict
     may = _may(request, fleet, assessment)
     each = np.zeros(len(may), dtype=np.int64)
     each[may] = _per_node(request, fleet, assessment)
-    zones = enumerate(fleet.legend.zones)
+    zones = enumerate(fleet.dictionary.zones)
     if any(group.is_hard and group.rule == "affinity" for group in request.groups):
         return {zone: int(each[fleet.zone_index == index].max(initial=0)) for index, zone in zones}
-    sums = np.bincount(fleet.zone_index, weights=each, minlength=len(fleet.legend.zones))
+    sums = np.bincount(fleet.zone_index, weights=each, minlength=len(fleet.dictionary.zones))
     return {zone: int(sums[index]) for index, zone in zones}
 
 
-def _per_node(request: Request, fleet: Fleet, assessment: Assessment) -> Counts:
+def _per_node(request: ResolvedRequest, fleet: Fleet, assessment: Assessment) -> Counts:
     """How many fit on each node that may take the request."""
     copies, _ = _copies(request, fleet, assessment)
     each = np.floor(copies).astype(np.int64)
@@ -46,7 +46,7 @@ def _per_node(request: Request, fleet: Fleet, assessment: Assessment) -> Counts:
     return each
 
 
-def largest(request: Request, fleet: Fleet, assessment: Assessment) -> Resources | None:
+def largest(request: ResolvedRequest, fleet: Fleet, assessment: Assessment) -> Resources | None:
     """The room on the node where the request, keeping its shape, could grow most; None if there is none.
 
     Raises:
@@ -58,7 +58,7 @@ def largest(request: Request, fleet: Fleet, assessment: Assessment) -> Resources
     return Resources(*free[:, copies.argmax()].tolist())
 
 
-def _copies(request: Request, fleet: Fleet, assessment: Assessment) -> tuple[Scores, Counts]:
+def _copies(request: ResolvedRequest, fleet: Fleet, assessment: Assessment) -> tuple[Scores, Counts]:
     """Per node that may take the request: how many copies of it fit, as a fraction; and its free room."""
     asked = np.array(request.resources, dtype=np.int64)
     if not asked.any():
@@ -68,7 +68,7 @@ def _copies(request: Request, fleet: Fleet, assessment: Assessment) -> tuple[Sco
     return (free[asked > 0] / asked[asked > 0, np.newaxis]).min(axis=0), free
 
 
-def _may(request: Request, fleet: Fleet, assessment: Assessment) -> Mask:
+def _may(request: ResolvedRequest, fleet: Fleet, assessment: Assessment) -> Mask:
     """Which nodes may take the request, whether or not they have room."""
-    zones = tuple(assessment.verdict(zone) for zone in fleet.legend.zones)
-    return sift(request, fleet, zones).passing(but_for=CAPACITY)
+    zones = tuple(assessment.verdict(zone) for zone in fleet.dictionary.zones)
+    return run_filters(request, fleet, zones).passing(but_for=CAPACITY)

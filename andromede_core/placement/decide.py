@@ -5,21 +5,21 @@ from collections.abc import Iterator
 import numpy as np
 
 from andromede_core.placement.decision import KEPT_NODES, Decision, Elimination, Nodes, Verdict, ZoneReport
-from andromede_core.placement.filters import ADMISSION, ADMITTED, FILTERS, ROOM, Sieve, Zones, sift
+from andromede_core.placement.filters import ADMISSION, ADMITTED, FILTERS, ROOM, FilterResult, Zones, run_filters
 from andromede_core.placement.fleet import Counts, Fleet, Positions
 from andromede_core.placement.ranking import best
 from andromede_core.placement.relaxations import nearest, relaxations
-from andromede_core.placement.request import Request
+from andromede_core.placement.request import ResolvedRequest
 from andromede_core.policy.assessment import Assessment, ZoneVerdict
 
 
-def decide(request: Request, fleet: Fleet, assessment: Assessment, *, seed: int) -> Decision:
+def decide(request: ResolvedRequest, fleet: Fleet, assessment: Assessment, *, seed: int) -> Decision:
     """Which nodes may take the request, best first, and why the others may not. Same arguments, same answer.
 
     `assessment` is what the request's policies say of the zones.
     """
     zones = _verdicts(fleet, assessment)
-    sieve = sift(request, fleet, zones)
+    sieve = run_filters(request, fleet, zones)
     among = np.flatnonzero(sieve.first_refusal == ADMITTED)
     is_refused = not len(among)
     counts = _counts(fleet, sieve)
@@ -38,17 +38,17 @@ def decide(request: Request, fleet: Fleet, assessment: Assessment, *, seed: int)
     )
 
 
-def admits(request: Request, fleet: Fleet, assessment: Assessment) -> bool:
+def admits(request: ResolvedRequest, fleet: Fleet, assessment: Assessment) -> bool:
     """Whether decide() would admit it: a third of the work, where nobody asks which nodes and why not the others."""
-    sieve = sift(request, fleet, _verdicts(fleet, assessment))
+    sieve = run_filters(request, fleet, _verdicts(fleet, assessment))
     return not assessment.conflict and bool((sieve.first_refusal == ADMITTED).any())
 
 
 def _verdicts(fleet: Fleet, assessment: Assessment) -> Zones:
-    return tuple(assessment.verdict(zone) for zone in fleet.legend.zones)
+    return tuple(assessment.verdict(zone) for zone in fleet.dictionary.zones)
 
 
-def _verdict(sieve: Sieve, assessment: Assessment, *, is_refused: bool) -> Verdict:
+def _verdict(sieve: FilterResult, assessment: Assessment, *, is_refused: bool) -> Verdict:
     if assessment.conflict:
         return "unsatisfiable"
     if not is_refused:
@@ -56,14 +56,14 @@ def _verdict(sieve: Sieve, assessment: Assessment, *, is_refused: bool) -> Verdi
     return "no_capacity" if sieve.passing(but_for=ROOM).any() else "inadmissible"
 
 
-def _counts(fleet: Fleet, sieve: Sieve) -> Counts:
+def _counts(fleet: Fleet, sieve: FilterResult) -> Counts:
     """How many nodes, by zone and by first refusal; the last column counts those that pass."""
-    shape = len(fleet.legend.zones), len(FILTERS) + 1
+    shape = len(fleet.dictionary.zones), len(FILTERS) + 1
     cells = fleet.zone_index * shape[1] + sieve.first_refusal
     return np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape)
 
 
-def _eliminated(fleet: Fleet, zones: Zones, sieve: Sieve, counts: Counts) -> Iterator[Elimination]:
+def _eliminated(fleet: Fleet, zones: Zones, sieve: FilterResult, counts: Counts) -> Iterator[Elimination]:
     """All filters, also those that refused nobody: a reader sees what was checked."""
     is_refused = not counts[:, ADMITTED].any()
     for position, each in enumerate(FILTERS):
@@ -79,7 +79,7 @@ def _eliminated(fleet: Fleet, zones: Zones, sieve: Sieve, counts: Counts) -> Ite
             )
 
 
-def _first(fleet: Fleet, sieve: Sieve, position: int, among: list[int]) -> tuple[str, ...]:
+def _first(fleet: Fleet, sieve: FilterResult, position: int, among: list[int]) -> tuple[str, ...]:
     refused = np.flatnonzero(sieve.first_refusal == position)
     return _names(fleet, refused[np.isin(fleet.zone_index[refused], among)][:KEPT_NODES])
 

@@ -12,10 +12,10 @@ from andromede_core.documents.parsing import as_rfc3339
 from andromede_core.facts.world import ZoneStatus
 from andromede_core.placement.filters import ADMITTED, FILTERS
 from andromede_core.placement.fleet import Fleet
-from andromede_core.placement.request import Request, Resources
+from andromede_core.placement.request import ResolvedRequest, Resources
 from andromede_core.policy.assessment import Assessment, ZoneVerdict
-from andromede_core.policy.clauses import AtomRef
-from andromede_core.policy.evaluation import AtomResult
+from andromede_core.policy.clauses import ClauseRef
+from andromede_core.policy.evaluation import ClauseResult
 
 SCHEMA = "andromede.placement.decision/2"
 KEPT_NODES = 10  # node ids kept per list; counts always cover all nodes
@@ -46,7 +46,7 @@ class ZoneReport:
     admitted: int
     codes: Mapping[str, int]
     kept_out: int
-    results: tuple[AtomResult, ...]
+    results: tuple[ClauseResult, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ class Decision:
     """
 
     verdict: Verdict
-    request: Request
+    request: ResolvedRequest
     seed: int
     admitted: int
     candidates: tuple[str, ...]
@@ -122,7 +122,7 @@ class Decision:
         return self.admitted > 0
 
     @property
-    def unsatisfiable(self) -> tuple[AtomRef, ...]:
+    def unsatisfiable(self) -> tuple[ClauseRef, ...]:
         return self.assessment.conflict
 
     @property
@@ -142,8 +142,8 @@ class Decision:
 def as_document(decision: Decision) -> dict[str, object]:
     """Plain JSON values; equal decisions give equal documents.
 
-    What clauses say of zones is written in numbers, since decisions are kept by the million: a zone's `results` has for
-    each of `clauses` [policy, level, atom], a position in `outcomes` [result, code, detail]; `spelt_out` reads them.
+    Results of clauses are stored as numbers, since there are millions of decisions: a zone's `results` has, for each of
+    `clauses` [policy, level, atom], an index into `outcomes` [result, code, detail]. `expand_results` reads them.
     """
     table = decision.assessment.table
     return {
@@ -181,7 +181,7 @@ def as_document(decision: Decision) -> dict[str, object]:
     }
 
 
-def spelt_out(document: Document) -> dict[str, Any]:
+def expand_results(document: Document) -> dict[str, Any]:
     """A document with the results of every zone in words, as [{policy, level, atom, result, code, detail}]."""
     rest = {name: value for name, value in document.items() if name not in ("clauses", "outcomes")}
     zones = [{**zone, "results": _results(document, zone)} for zone in document["zones"]]
@@ -196,7 +196,7 @@ def _results(document: Document, zone: Document) -> list[dict[str, Any]]:
     ]
 
 
-def _request(request: Request) -> dict[str, object]:
+def _request(request: ResolvedRequest) -> dict[str, object]:
     return {
         "consumer": request.consumer,
         "resources": request.resources._asdict(),
@@ -228,5 +228,5 @@ def _near_miss(miss: NearMiss) -> dict[str, object]:
     }
 
 
-def _ref(ref: AtomRef) -> dict[str, object]:
+def _ref(ref: ClauseRef) -> dict[str, object]:
     return {"policy": ref.policy, "level": ref.level, "atom": ref.atom}

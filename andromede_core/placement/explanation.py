@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from andromede_core.facts.attributes import CLAIMS
-from andromede_core.placement.decision import Document, spelt_out
+from andromede_core.placement.decision import Document, expand_results
 from andromede_core.placement.texts import NO_REFERENCE, Language, remedy, say
 from andromede_core.policy.evaluation import REFERENCE, UNKNOWN, UNSUPPORTED
 
@@ -31,7 +31,7 @@ MAINTENANCE_CHANGES = ("attested", "zone_open", "ready", "cordon")
 
 def tenant_view(document: Document) -> dict[str, Any]:
     """The part of a decision's document that a tenant may see."""
-    document = spelt_out(document)
+    document = expand_results(document)
     request = document["request"]
     return {
         "schema": document["schema"],
@@ -59,20 +59,20 @@ def tenant_view(document: Document) -> dict[str, Any]:
 
 def tenant(document: Document, language: str = "en") -> list[str]:
     """Sentences for whoever asked; a language other than French is answered in English."""
-    document, spoken = spelt_out(document), _language(language)
+    document, spoken = expand_results(document), _language(language)
     return [_what(document, spoken), *_why(document, spoken), *_tenant_next(document, spoken)]
 
 
 def against(document: Document, zone: str, language: str = "en") -> list[str]:
     """The sentences for the clauses that one zone fails."""
-    document, spoken = spelt_out(document), _language(language)
+    document, spoken = expand_results(document), _language(language)
     there = {**document, "zones": [each for each in document["zones"] if each["zone"] == zone]}
     return [say(code, spoken, **facts) for code, facts in _against(there, spoken).items()]
 
 
 def operator(document: Document, language: str = "en") -> list[str]:
     """Sentences for whoever runs the nodes: with node names, and what only an operator can change."""
-    document, spoken = spelt_out(document), _language(language)
+    document, spoken = expand_results(document), _language(language)
     close = [_near_miss(miss, spoken) for miss in document["nearest"]]
     changes = [_change(each, spoken) for each in document["relaxations"]]
     mending = _remedies(document, spoken, operator=True)

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from andromede_core.permits.trust_documents import ANY, PUBLIC
 from andromede_core.placement.fleet import Fleet, Mask
-from andromede_core.placement.request import DIMENSIONS, Request, Rule, Share
+from andromede_core.placement.request import DIMENSIONS, ResolvedPoolRequirement, ResolvedRequest, Rule
 from andromede_core.policy.assessment import ZoneVerdict
 
 Zones = tuple[ZoneVerdict, ...]  # as in fleet.legend.zones
-Test = Callable[[Request, Fleet, Zones], Mask | None]  # which nodes pass; None: all do
+Test = Callable[[ResolvedRequest, Fleet, Zones], Mask | None]  # which nodes pass; None: all do
 
 
 def _by_zone(fleet: Fleet, flags: list[bool]) -> Mask | None:
@@ -27,70 +27,70 @@ def _by_zone(fleet: Fleet, flags: list[bool]) -> Mask | None:
     return spread
 
 
-def policies_hold(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
+def policies_hold(request: ResolvedRequest, fleet: Fleet, zones: Zones) -> Mask | None:
     return _by_zone(fleet, [not zone.is_refused for zone in zones])
 
 
-def facts_are_known(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
+def facts_are_known(request: ResolvedRequest, fleet: Fleet, zones: Zones) -> Mask | None:
     return _by_zone(fleet, [zone.status is not None and not zone.is_doubted for zone in zones])
 
 
-def node_is_cleared(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
+def node_is_cleared(request: ResolvedRequest, fleet: Fleet, zones: Zones) -> Mask | None:
     """Its charter allows the data; one without a charter gets none at all."""
     wanted = set(request.classifications)
-    flags = [bool(held) and (ANY in held or wanted.issubset(held)) for held in fleet.legend.clearances]
+    flags = [bool(held) and (ANY in held or wanted.issubset(held)) for held in fleet.dictionary.clearances]
     if all(flags):
         return None
     cleared: Mask = np.array(flags, dtype=np.bool_)[fleet.clearance_index]
     return cleared
 
 
-def node_is_attested(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
+def node_is_attested(request: ResolvedRequest, fleet: Fleet, zones: Zones) -> Mask | None:
     return fleet.is_attested if set(request.classifications) - {PUBLIC} else None
 
 
-def zone_is_asked_for(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
+def zone_is_asked_for(request: ResolvedRequest, fleet: Fleet, zones: Zones) -> Mask | None:
     asked = request.zones
     return None if asked is None else _by_zone(fleet, [zone.zone in asked for zone in zones])
 
 
-def node_is_the_host(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
+def node_is_the_host(request: ResolvedRequest, fleet: Fleet, zones: Zones) -> Mask | None:
     return None if request.host is None else fleet.mask_of({request.host})
 
 
-def zone_is_open(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
+def zone_is_open(request: ResolvedRequest, fleet: Fleet, zones: Zones) -> Mask | None:
     return None if request.is_there else _by_zone(fleet, [zone.status == "open" for zone in zones])
 
 
-def node_is_ready(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
+def node_is_ready(request: ResolvedRequest, fleet: Fleet, zones: Zones) -> Mask | None:
     return None if request.is_there else fleet.is_ready
 
 
-def node_is_not_cordoned(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
+def node_is_not_cordoned(request: ResolvedRequest, fleet: Fleet, zones: Zones) -> Mask | None:
     return None if request.is_there else ~fleet.is_cordoned
 
 
-def node_is_not_excluded(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
+def node_is_not_excluded(request: ResolvedRequest, fleet: Fleet, zones: Zones) -> Mask | None:
     return ~fleet.mask_of(request.excluded_nodes) if request.excluded_nodes else None
 
 
-def node_has_traits(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
+def node_has_traits(request: ResolvedRequest, fleet: Fleet, zones: Zones) -> Mask | None:
     if not request.traits:
         return None
-    if not request.traits <= set(fleet.legend.traits):
+    if not request.traits <= set(fleet.dictionary.traits):
         return np.zeros(len(fleet), dtype=np.bool_)
-    rows = [fleet.legend.traits.index(trait) for trait in sorted(request.traits)]
+    rows = [fleet.dictionary.traits.index(trait) for trait in sorted(request.traits)]
     has_all: Mask = np.logical_and.reduce(fleet.traits[rows], axis=0)
     return has_all
 
 
-def node_has_pools(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
+def node_has_pools(request: ResolvedRequest, fleet: Fleet, zones: Zones) -> Mask | None:
     """In a zone where the pool counts, and by the node's own trait."""
     return _all_of([mask for share in request.shares for mask in _holders(share, fleet, zones)])
 
 
-def _holders(share: Share, fleet: Fleet, zones: Zones) -> tuple[Mask, Mask]:
-    names, known = fleet.legend.traits, dict(share.free_gib)
+def _holders(share: ResolvedPoolRequirement, fleet: Fleet, zones: Zones) -> tuple[Mask, Mask]:
+    names, known = fleet.dictionary.traits, dict(share.free_gib)
     has_it: Mask = (
         fleet.traits[names.index(share.trait)] if share.trait in names else np.zeros(len(fleet), dtype=np.bool_)
     )
@@ -98,31 +98,31 @@ def _holders(share: Share, fleet: Fleet, zones: Zones) -> tuple[Mask, Mask]:
     return has_it, counts if counts is not None else has_it
 
 
-def pool_has_room(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
+def pool_has_room(request: ResolvedRequest, fleet: Fleet, zones: Zones) -> Mask | None:
     masks = [_by_zone(fleet, [_has_share(share, zone.zone) for zone in zones]) for share in request.shares]
     return _all_of([mask for mask in masks if mask is not None])
 
 
-def _has_share(share: Share, zone: str) -> bool:
+def _has_share(share: ResolvedPoolRequirement, zone: str) -> bool:
     """A pool that is overfull may still be used as it is."""
     return share.gib == 0 or dict(share.free_gib).get(zone, 0) >= share.gib
 
 
-def node_is_near(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
+def node_is_near(request: ResolvedRequest, fleet: Fleet, zones: Zones) -> Mask | None:
     if len(request.near) > 1:
         return np.zeros(len(fleet), dtype=np.bool_)
     return fleet.mask_of(request.near) if request.near else None
 
 
-def node_is_with_group(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
+def node_is_with_group(request: ResolvedRequest, fleet: Fleet, zones: Zones) -> Mask | None:
     return _all_of([fleet.mask_of(nodes) for nodes in _hard(request, "affinity") if nodes])
 
 
-def node_is_apart_from_group(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
+def node_is_apart_from_group(request: ResolvedRequest, fleet: Fleet, zones: Zones) -> Mask | None:
     return _all_of([~fleet.mask_of(nodes) for nodes in _hard(request, "anti-affinity") if nodes])
 
 
-def _hard(request: Request, rule: Rule) -> list[frozenset[str]]:
+def _hard(request: ResolvedRequest, rule: Rule) -> list[frozenset[str]]:
     return [group.nodes for group in request.groups if group.is_hard and group.rule == rule]
 
 
@@ -136,7 +136,7 @@ def _all_of(masks: list[Mask]) -> Mask | None:
 def _has_room(dimension: str) -> Test:
     row = DIMENSIONS.index(dimension)
 
-    def test(request: Request, fleet: Fleet, zones: Zones) -> Mask | None:
+    def test(request: ResolvedRequest, fleet: Fleet, zones: Zones) -> Mask | None:
         asked = request.resources[row]
         if asked == 0:  # asks nothing of it: a node that is overfull there may still take the request
             return None
@@ -194,7 +194,7 @@ ADMITTED = len(FILTERS)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sieve:
+class FilterResult:
     """What every filter says of every node.
 
     `masks`: per filter the nodes that it lets pass, None when it refuses nobody. `first_refusal`: per node the
@@ -225,10 +225,10 @@ class Sieve:
         return counts
 
 
-def sift(request: Request, fleet: Fleet, zones: Zones) -> Sieve:
+def run_filters(request: ResolvedRequest, fleet: Fleet, zones: Zones) -> FilterResult:
     masks = tuple(each.test(request, fleet, zones) for each in FILTERS)
     first = np.full(len(fleet), ADMITTED, dtype=np.uint8)
     for position, mask in reversed(list(enumerate(masks))):
         if mask is not None:
             np.copyto(first, np.uint8(position), where=~mask)
-    return Sieve(len(fleet), masks, first)
+    return FilterResult(len(fleet), masks, first)

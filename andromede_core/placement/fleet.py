@@ -36,18 +36,18 @@ class NodeRow(NamedTuple):
     cleared: tuple[str, ...] = (ANY,)
 
 
-class Legend(NamedTuple):
+class Dictionary(NamedTuple):
     """What the numbers in the columns mean: names, each once and sorted."""
 
     zones: tuple[str, ...]
     traits: tuple[str, ...]
     clearances: tuple[tuple[str, ...], ...]
 
-    def has(self, other: "Legend") -> bool:
+    def has(self, other: "Dictionary") -> bool:
         return all(set(ours).issuperset(theirs) for ours, theirs in zip(self, other, strict=True))
 
-    def joined(self, other: "Legend") -> "Legend":
-        return Legend(
+    def joined(self, other: "Dictionary") -> "Dictionary":
+        return Dictionary(
             tuple(sorted({*self.zones, *other.zones})),
             tuple(sorted({*self.traits, *other.traits})),
             tuple(sorted({*self.clearances, *other.clearances})),
@@ -71,15 +71,15 @@ class Fleet:
     """The last axis of every column is the nodes: index i is node `ids[i]`. Nodes are ordered by id, so that the order
     of reading changes nothing.
 
-    `capacity` and `free` have one row per resource (see DIMENSIONS), `traits` one per name in `legend.traits`;
-    `zone_index` and `clearance_index` point into `legend.zones` and `legend.clearances`. `free` is negative where the
-    operator has lowered a node's capacity below what it carries. Columns are read-only.
+    `capacity` and `free` have one row per resource (see DIMENSIONS), `traits` one per name in `dictionary.traits`;
+    `zone_index` and `clearance_index` point into `dictionary.zones` and `dictionary.clearances`. `free` is negative where
+    the operator has lowered a node's capacity below what it carries. Columns are read-only.
     """
 
     ids: tuple[str, ...]
     names: tuple[str, ...]
     positions: Mapping[str, int]
-    legend: Legend
+    dictionary: Dictionary
     zone_index: Positions
     capacity: Counts
     free: Counts
@@ -93,7 +93,7 @@ class Fleet:
     def from_rows(cls, rows: Iterable[NodeRow]) -> Self:
         """Raises ValueError when two rows have the same id."""
         ordered = sorted(rows, key=lambda row: row.id)
-        legend = Legend(
+        dictionary = Dictionary(
             zones=tuple(sorted({row.zone for row in ordered})),
             traits=tuple(sorted(set().union(*(row.traits for row in ordered)))),
             clearances=tuple(sorted({row.cleared for row in ordered})),
@@ -102,16 +102,16 @@ class Fleet:
         return cls._of(
             ids=tuple(row.id for row in ordered),
             names=tuple(row.name for row in ordered),
-            legend=legend,
+            dictionary=dictionary,
             columns={
-                "zone_index": _index([row.zone for row in ordered], legend.zones),
+                "zone_index": _index([row.zone for row in ordered], dictionary.zones),
                 "capacity": capacity,
                 "free": capacity - _amounts([row.used for row in ordered]),
                 "is_ready": _flags([row.is_ready for row in ordered]),
                 "is_cordoned": _flags([row.is_cordoned for row in ordered]),
-                "traits": _trait_matrix(ordered, legend.traits),
+                "traits": _trait_matrix(ordered, dictionary.traits),
                 "is_attested": _flags([row.is_attested for row in ordered]),
-                "clearance_index": _index([row.cleared for row in ordered], legend.clearances),
+                "clearance_index": _index([row.cleared for row in ordered], dictionary.clearances),
             },
         )
 
@@ -121,14 +121,14 @@ class Fleet:
         *,
         ids: tuple[str, ...],
         names: tuple[str, ...],
-        legend: Legend,
+        dictionary: Dictionary,
         columns: Mapping[str, NDArray[Any]],
     ) -> Self:
         positions = {node: position for position, node in enumerate(ids)}
         if len(positions) != len(ids):
             raise ValueError("Two rows have the same node id.")
         frozen = {name: _frozen(column) for name, column in columns.items()}
-        return cls(ids, names, positions, legend, **frozen)
+        return cls(ids, names, positions, dictionary, **frozen)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -139,11 +139,11 @@ class Fleet:
         mask[[self.positions[node] for node in ids if node in self.positions]] = True
         return mask
 
-    def with_taken(self, node: str, amounts: Resources) -> "Fleet":
+    def with_allocated(self, node: str, amounts: Resources) -> "Fleet":
         """The fleet in which this node carries so much more."""
         free = self.free.copy()
         free[:, self.positions[node]] -= np.array(amounts, dtype=np.int64)
-        return Fleet(self.ids, self.names, self.positions, self.legend, **self._columns() | {"free": _frozen(free)})
+        return Fleet(self.ids, self.names, self.positions, self.dictionary, **self._columns() | {"free": _frozen(free)})
 
     def with_rows(self, rows: Iterable[NodeRow]) -> "Fleet":
         """The fleet with these rows in the place of those with the same ids, or beside the others.
@@ -153,22 +153,22 @@ class Fleet:
         news = Fleet.from_rows(rows)
         if not len(news):
             return self
-        if self.legend.has(news.legend) and all(node in self.positions for node in news.ids):
-            return self._overwritten(news._read_by(self.legend))
-        legend = self.legend.joined(news.legend)
-        return self._read_by(legend)._merged(news._read_by(legend))
+        if self.dictionary.has(news.dictionary) and all(node in self.positions for node in news.ids):
+            return self._overwritten(news._read_by(self.dictionary))
+        dictionary = self.dictionary.joined(news.dictionary)
+        return self._read_by(dictionary)._merged(news._read_by(dictionary))
 
-    def _read_by(self, legend: Legend) -> "Fleet":
-        """The same fleet, its columns written for a longer legend."""
-        traits = np.zeros((len(legend.traits), len(self)), dtype=np.bool_)
-        for name, row in zip(self.legend.traits, self.traits, strict=True):
-            traits[legend.traits.index(name)] = row
+    def _read_by(self, dictionary: Dictionary) -> "Fleet":
+        """The same fleet, its columns written for a longer dictionary."""
+        traits = np.zeros((len(dictionary.traits), len(self)), dtype=np.bool_)
+        for name, row in zip(self.dictionary.traits, self.traits, strict=True):
+            traits[dictionary.traits.index(name)] = row
         columns = self._columns() | {
-            "zone_index": _index(self.legend.zones, legend.zones)[self.zone_index],
+            "zone_index": _index(self.dictionary.zones, dictionary.zones)[self.zone_index],
             "traits": traits,
-            "clearance_index": _index(self.legend.clearances, legend.clearances)[self.clearance_index],
+            "clearance_index": _index(self.dictionary.clearances, dictionary.clearances)[self.clearance_index],
         }
-        return Fleet(self.ids, self.names, self.positions, legend, **columns)
+        return Fleet(self.ids, self.names, self.positions, dictionary, **columns)
 
     def _columns(self) -> dict[str, NDArray[Any]]:
         return {name: getattr(self, name) for name in COLUMNS}
@@ -187,7 +187,7 @@ class Fleet:
         if any(names[position] != name for position, name in zip(at, news.names, strict=True)):
             renamed = dict(zip(at, news.names, strict=True))
             names = tuple(renamed.get(position, name) for position, name in enumerate(names))
-        return Fleet(self.ids, names, self.positions, self.legend, **columns)
+        return Fleet(self.ids, names, self.positions, self.dictionary, **columns)
 
     def _merged(self, news: "Fleet") -> "Fleet":
         """Both; where both know a node, `news` does."""
@@ -202,7 +202,7 @@ class Fleet:
         return Fleet._of(
             ids=_taken(ids, order),
             names=_taken(names, order),
-            legend=self.legend,
+            dictionary=self.dictionary,
             columns=columns,
         )
 

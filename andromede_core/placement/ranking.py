@@ -6,14 +6,14 @@ from typing import NamedTuple
 import numpy as np
 
 from andromede_core.placement.fleet import Fleet, Positions, Scores
-from andromede_core.placement.request import Request
+from andromede_core.placement.request import ResolvedRequest
 
 # Scores of 0 to 1 that differ by less are as good as equal. Smaller: workers that decide at the same moment
 # choose the same node and all but one must wait, or decide again. Larger: load spreads less evenly.
 TOLERANCE = 0.02
 
 
-def spread(request: Request, fleet: Fleet, among: Positions) -> Scores:
+def spread(request: ResolvedRequest, fleet: Fleet, among: Positions) -> Scores:
     """How much of the node would remain free, as the mean over the resources that it has."""
     left, resources = np.zeros(len(among)), np.zeros(len(among))
     for capacity, free, asked in zip(fleet.capacity, fleet.free, request.resources, strict=True):
@@ -24,7 +24,7 @@ def spread(request: Request, fleet: Fleet, among: Positions) -> Scores:
     return scores
 
 
-def soft_groups(request: Request, fleet: Fleet, among: Positions) -> Scores:
+def soft_groups(request: ResolvedRequest, fleet: Fleet, among: Positions) -> Scores:
     """The part of the soft rules that the node satisfies; 1 when there are none."""
     satisfied = [
         fleet.mask_of(group.nodes)[among] == (group.rule == "affinity")
@@ -39,14 +39,14 @@ def soft_groups(request: Request, fleet: Fleet, among: Positions) -> Scores:
 
 class Scorer(NamedTuple):
     weight: float
-    score: Callable[[Request, Fleet, Positions], Scores]
+    score: Callable[[ResolvedRequest, Fleet, Positions], Scores]
 
 
 # A soft rule is a wish somebody spoke; spreading is only our habit: the wish outweighs it.
 SCORERS = (Scorer(1.0, spread), Scorer(2.0, soft_groups))
 
 
-def score(request: Request, fleet: Fleet, among: Positions) -> Scores:
+def score(request: ResolvedRequest, fleet: Fleet, among: Positions) -> Scores:
     """0 (worst) to 1 (best) for each of these nodes."""
     total = sum(scorer.weight for scorer in SCORERS)
     scores: Scores = sum(
@@ -56,7 +56,7 @@ def score(request: Request, fleet: Fleet, among: Positions) -> Scores:
     return scores
 
 
-def best(request: Request, fleet: Fleet, *, among: Positions, seed: int, count: int) -> Positions:
+def best(request: ResolvedRequest, fleet: Fleet, *, among: Positions, seed: int, count: int) -> Positions:
     """At most `count` of these nodes, best first; `seed` decides among those that are as good as equal."""
     scores = score(request, fleet, among)
     steps = np.floor((scores.max(initial=0.0) - scores) / TOLERANCE)

@@ -10,7 +10,7 @@ from typing import Any
 HELPFUL = ("policy", "cleared", "attested", "ready", "cordon", "traits", "affinity", "anti_affinity", "zone_open")
 
 
-def within(document: Mapping[str, Any], zones: Sequence[str], *, away_from: Sequence[str]) -> dict[str, Any]:
+def restrict_to_zones(document: Mapping[str, Any], zones: Sequence[str], *, away_from: Sequence[str]) -> dict[str, Any]:
     """The same decision with what it says of these zones alone, and not of the nodes that are to be left."""
     kept = [zone for zone in document["zones"] if zone["zone"] in zones]
     codes = {code for zone in kept for code in zone["codes"]}

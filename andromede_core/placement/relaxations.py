@@ -5,16 +5,16 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from andromede_core.placement.decision import NearMiss, Relaxation
-from andromede_core.placement.filters import ADMITTED, CAPACITY, FILTERS, Filter, Sieve, Zones
+from andromede_core.placement.filters import ADMITTED, CAPACITY, FILTERS, Filter, FilterResult, Zones
 from andromede_core.placement.fleet import Counts, Fleet, Mask, Positions, Scores
-from andromede_core.placement.request import DIMENSIONS, Request, Resources
-from andromede_core.policy.evaluation import UNSUPPORTED, AtomResult
+from andromede_core.placement.request import DIMENSIONS, ResolvedRequest, Resources
+from andromede_core.policy.evaluation import UNSUPPORTED, ClauseResult
 
 NEAREST = 5
 NAMED_NODES = 5
 
 
-def nearest(request: Request, fleet: Fleet, zones: Zones, sieve: Sieve) -> tuple[NearMiss, ...]:
+def nearest(request: ResolvedRequest, fleet: Fleet, zones: Zones, sieve: FilterResult) -> tuple[NearMiss, ...]:
     """Refused nodes, closest first: fewest reasons, then the latest first reason, then the least lacking."""
     stage = np.minimum(sieve.first_refusal, len(FILTERS) - len(CAPACITY))
     lacking = _relative_shortfall(request, fleet).sum(axis=0)
@@ -38,7 +38,7 @@ def _least(keys: Scores, count: int) -> Positions:
     return ordered
 
 
-def _near_miss(request: Request, fleet: Fleet, zones: Zones, refused: tuple[int, list[Filter]]) -> NearMiss:
+def _near_miss(request: ResolvedRequest, fleet: Fleet, zones: Zones, refused: tuple[int, list[Filter]]) -> NearMiss:
     position, by = refused
     zone = zones[fleet.zone_index[position]]
     lacking = _shortfall(request, fleet)[:, position].tolist()
@@ -53,13 +53,13 @@ def _near_miss(request: Request, fleet: Fleet, zones: Zones, refused: tuple[int,
     )
 
 
-def _shortfall(request: Request, fleet: Fleet) -> Counts:
+def _shortfall(request: ResolvedRequest, fleet: Fleet) -> Counts:
     asked = np.array(request.resources, dtype=np.int64)[:, np.newaxis]
     lacking: Counts = np.where(asked > 0, np.clip(asked - fleet.free, 0, None), 0)
     return lacking
 
 
-def _relative_shortfall(request: Request, fleet: Fleet) -> Scores:
+def _relative_shortfall(request: ResolvedRequest, fleet: Fleet) -> Scores:
     """The part of what was asked that is lacking: 0 to 1, more where a node is overfull."""
     asked = np.maximum(np.array(request.resources), 1)[:, np.newaxis]
     relative: Scores = _shortfall(request, fleet) / asked
@@ -67,10 +67,10 @@ def _relative_shortfall(request: Request, fleet: Fleet) -> Scores:
 
 
 def _traits(fleet: Fleet, position: int) -> set[str]:
-    return {name for name, has in zip(fleet.legend.traits, fleet.traits[:, position], strict=True) if has}
+    return {name for name, has in zip(fleet.dictionary.traits, fleet.traits[:, position], strict=True) if has}
 
 
-def relaxations(request: Request, fleet: Fleet, zones: Zones, sieve: Sieve) -> tuple[Relaxation, ...]:
+def relaxations(request: ResolvedRequest, fleet: Fleet, zones: Zones, sieve: FilterResult) -> tuple[Relaxation, ...]:
     """Each one alone would admit the request as it stands now; none when only several together would."""
     return (
         *_policy(fleet, zones, sieve),
@@ -92,7 +92,7 @@ def relaxations(request: Request, fleet: Fleet, zones: Zones, sieve: Sieve) -> t
     )
 
 
-def _policy(fleet: Fleet, zones: Zones, sieve: Sieve) -> Iterator[Relaxation]:
+def _policy(fleet: Fleet, zones: Zones, sieve: FilterResult) -> Iterator[Relaxation]:
     """Per clause, the zones against which it is the only one that speaks."""
     may = _names_of_zones(fleet, sieve.passing(but_for=("policy", "facts")))
     alone: dict[object, tuple[dict[str, object], list[str]]] = {}
@@ -105,34 +105,34 @@ def _policy(fleet: Fleet, zones: Zones, sieve: Sieve) -> Iterator[Relaxation]:
         yield Relaxation("policy", sum(may[name] for name in names), {**facts, "zones": names})
 
 
-def _is_one_clause(failing: Sequence[AtomResult]) -> bool:
+def _is_one_clause(failing: Sequence[ClauseResult]) -> bool:
     """That its owner could take back."""
     return len(failing) == 1 and failing[0].code != UNSUPPORTED
 
 
 def _names_of_zones(fleet: Fleet, mask: Mask) -> dict[str, int]:
     """How many nodes of the mask each zone has; zones without one are left out."""
-    counts = np.bincount(fleet.zone_index[mask], minlength=len(fleet.legend.zones)).tolist()
-    return {zone: count for zone, count in zip(fleet.legend.zones, counts, strict=True) if count}
+    counts = np.bincount(fleet.zone_index[mask], minlength=len(fleet.dictionary.zones)).tolist()
+    return {zone: count for zone, count in zip(fleet.dictionary.zones, counts, strict=True) if count}
 
 
-def _zones(name: str, fleet: Fleet, sieve: Sieve) -> Iterator[Relaxation]:
+def _zones(name: str, fleet: Fleet, sieve: FilterResult) -> Iterator[Relaxation]:
     counts = _names_of_zones(fleet, sieve.passing(but_for=(name,)))
     if counts:
         yield Relaxation(name, sum(counts.values()), {"zones": list(counts)})
 
 
-def _nodes(name: str, fleet: Fleet, sieve: Sieve) -> Iterator[Relaxation]:
+def _nodes(name: str, fleet: Fleet, sieve: FilterResult) -> Iterator[Relaxation]:
     positions = np.flatnonzero(sieve.passing(but_for=(name,))).tolist()
     if positions:
         named = [fleet.ids[position] for position in positions[:NAMED_NODES]]
         yield Relaxation(name, len(positions), {"nodes": named})
 
 
-def _missing_traits(request: Request, fleet: Fleet, sieve: Sieve) -> Iterator[Relaxation]:
+def _missing_traits(request: ResolvedRequest, fleet: Fleet, sieve: FilterResult) -> Iterator[Relaxation]:
     """The fewest traits to do without."""
-    asked = sorted(request.traits.intersection(fleet.legend.traits))
-    columns = [fleet.legend.traits.index(trait) for trait in asked]
+    asked = sorted(request.traits.intersection(fleet.dictionary.traits))
+    columns = [fleet.dictionary.traits.index(trait) for trait in asked]
     held = fleet.traits[columns][:, sieve.passing(but_for=("traits",))].T
     patterns, counts = np.unique(held, axis=0, return_counts=True)  # thousands of nodes, few kinds of them
     missing = [request.traits - {asked[index] for index in np.flatnonzero(pattern)} for pattern in patterns]
@@ -142,19 +142,19 @@ def _missing_traits(request: Request, fleet: Fleet, sieve: Sieve) -> Iterator[Re
         yield Relaxation("traits", admitted, {"traits": sorted(fewest)})
 
 
-def _rule(name: str, sieve: Sieve) -> Iterator[Relaxation]:
+def _rule(name: str, sieve: FilterResult) -> Iterator[Relaxation]:
     count = int(sieve.passing(but_for=(name,)).sum())
     if count:
         yield Relaxation(name, count, {})
 
 
-def _size(request: Request, fleet: Fleet, sieve: Sieve) -> Iterator[Relaxation]:
+def _size(request: ResolvedRequest, fleet: Fleet, sieve: FilterResult) -> Iterator[Relaxation]:
     """Per resource the largest amount that alone would do; if none does, the least cut of several."""
     single = [smaller for name in CAPACITY for smaller in _less_of(name, request, fleet, sieve)]
     yield from single or _less_of_several(request, fleet, sieve)
 
 
-def _less_of(name: str, request: Request, fleet: Fleet, sieve: Sieve) -> Iterator[Relaxation]:
+def _less_of(name: str, request: ResolvedRequest, fleet: Fleet, sieve: FilterResult) -> Iterator[Relaxation]:
     dimension = name.removeprefix("capacity.")
     free = fleet.free[DIMENSIONS.index(dimension), sieve.passing(but_for=(name,))]
     largest = int(free.max(initial=0))
@@ -163,7 +163,7 @@ def _less_of(name: str, request: Request, fleet: Fleet, sieve: Sieve) -> Iterato
         yield Relaxation("size", int((free >= largest).sum()), smaller._asdict())
 
 
-def _less_of_several(request: Request, fleet: Fleet, sieve: Sieve) -> Iterator[Relaxation]:
+def _less_of_several(request: ResolvedRequest, fleet: Fleet, sieve: FilterResult) -> Iterator[Relaxation]:
     asked = np.array(request.resources, dtype=np.int64)[:, np.newaxis]
     would_fit = np.where(asked > 0, np.minimum(asked, fleet.free), 0)
     some_of_all = ((would_fit > 0) | (asked == 0)).all(axis=0)

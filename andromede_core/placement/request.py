@@ -33,7 +33,7 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class ResolvedPoolRequirement:
     """A pool that the node must have, as its `trait` says, and how much of it is asked for. `free_gib`: what is left of
     it, by zone; a zone that is not in it does not count."""
 
@@ -44,7 +44,7 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class ResolvedRequest:
     """`zones`: any of these (None: any at all). `near`: the node must be each of these, because a guest and
     the data it uses share a node; two different ones admit nothing. Amounts are what is to be added to what
     the node carries, so growing something in place asks for the difference and is `near` its own node. `host`: the only
@@ -66,7 +66,7 @@ class Request:
     roles: tuple[Role, ...] = ROLES
     classifications: tuple[str, ...] = ()
     is_there: bool = False
-    shares: tuple[Share, ...] = ()
+    shares: tuple[ResolvedPoolRequirement, ...] = ()
 
     def __post_init__(self) -> None:
         if min(self.resources) < 0:

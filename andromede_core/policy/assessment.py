@@ -6,8 +6,8 @@ from datetime import datetime
 from functools import cached_property
 
 from andromede_core.facts.world import World, Zone, ZoneStatus
-from andromede_core.policy.clauses import AtomRef, Policy
-from andromede_core.policy.evaluation import AtomResult, Evaluation, evaluate, sets_used, waive
+from andromede_core.policy.clauses import ClauseRef, Policy
+from andromede_core.policy.evaluation import ClauseResult, Evaluation, evaluate, sets_used, waive
 from andromede_core.policy.order import Sets, unsatisfiable
 
 
@@ -21,13 +21,13 @@ class ZoneVerdict:
 
     zone: str
     status: ZoneStatus | None
-    results: tuple[AtomResult, ...] = ()
+    results: tuple[ClauseResult, ...] = ()
     is_refused: bool = False
     is_doubted: bool = False
     valid_until: datetime | None = None
 
     @property
-    def failing(self) -> tuple[AtomResult, ...]:
+    def failing(self) -> tuple[ClauseResult, ...]:
         return tuple(result for result in self.results if result.result != "T")
 
 
@@ -52,7 +52,7 @@ class Assessment:
 
     at: datetime
     zones: Mapping[str, ZoneVerdict]
-    conflict: tuple[AtomRef, ...]
+    conflict: tuple[ClauseRef, ...]
     sets: Mapping[tuple[str, str], datetime]
 
     @cached_property

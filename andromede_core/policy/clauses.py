@@ -60,7 +60,7 @@ Value = tuple[str, ...] | bool | int | str | Certified
 
 
 @dataclass(frozen=True, slots=True)
-class Atom:
+class Clause:
     """One clause. Lists in `value` are sorted and without repetitions, so that equal clauses are equal values.
 
     `roles`: the reasons of holding data for which it is asked; none: all. `party_roles` (none: all) and
@@ -93,24 +93,24 @@ class Policy:
 
     id: str
     level: Level
-    atoms: tuple[Atom, ...] = ()
+    atoms: tuple[Clause, ...] = ()
     is_supported: bool = True
 
 
 @dataclass(frozen=True, slots=True)
-class AtomRef:
+class ClauseRef:
     policy: str
     level: Level
     atom: str
 
 
-def effective(policies: Sequence[Policy]) -> list[tuple[AtomRef, Atom]]:
+def effective(policies: Sequence[Policy]) -> list[tuple[ClauseRef, Clause]]:
     """All atoms with where they stand.
 
     Raises:
         PolicyError: more than MAX_ATOMS_EFFECTIVE together.
     """
-    atoms = [(AtomRef(policy.id, policy.level, atom.id), atom) for policy in policies for atom in policy.atoms]
+    atoms = [(ClauseRef(policy.id, policy.level, atom.id), atom) for policy in policies for atom in policy.atoms]
     if len(atoms) > MAX_ATOMS_EFFECTIVE:
         raise PolicyError(
             Reason(
@@ -123,7 +123,7 @@ def effective(policies: Sequence[Policy]) -> list[tuple[AtomRef, Atom]]:
     return atoms
 
 
-def names_of_sets(atom: Atom) -> tuple[str, ...]:
+def names_of_sets(atom: Clause) -> tuple[str, ...]:
     """The named sets of territories, or the class of schemes, that it uses."""
     values = (atom.value.scheme,) if isinstance(atom.value, Certified) else atom.value
     return tuple(value for value in values if value.startswith("@")) if isinstance(values, tuple) else ()

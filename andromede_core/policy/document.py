@@ -22,7 +22,7 @@ from andromede_core.facts.attributes import (
     correction,
 )
 from andromede_core.facts.world import ASSERTIONS
-from andromede_core.policy.clauses import LEVELS, ROLES, Atom, Certified, Policy, PolicyError, Value
+from andromede_core.policy.clauses import LEVELS, ROLES, Certified, Clause, Policy, PolicyError, Value
 
 MAX_ATOMS_PER_LAYER = 64
 MAX_VALUES = 256
@@ -78,7 +78,7 @@ def as_document(policy: Policy) -> dict[str, object]:
     return document if policy.is_supported else document | {"unsupported": True}
 
 
-def atom_document(atom: Atom) -> dict[str, object]:
+def atom_document(atom: Clause) -> dict[str, object]:
     if isinstance(atom.value, Certified):
         demanded: dict[str, object] = {name: getattr(atom.value, name) for name in _OF_CERTIFICATES}
     else:
@@ -114,12 +114,12 @@ class _Reader:
         raw = document.get("id")
         self.id = raw if isinstance(raw, str) and ATOM_ID.fullmatch(raw) else None
 
-    def atom(self) -> Atom:
+    def atom(self) -> Clause:
         op = self._operator()
         self._check_fields(op)
         _id(self.body["id"], at=f"{self.at}/id")
         attr = self._attribute(op)
-        return Atom(
+        return Clause(
             id=str(self.id),
             op=op,
             value=VALUES[op](self, attr),
@@ -342,7 +342,7 @@ def _id(raw: object, *, at: str) -> str:
     return raw
 
 
-def _refuse_repeated_ids(atoms: Sequence[Atom]) -> None:
+def _refuse_repeated_ids(atoms: Sequence[Clause]) -> None:
     seen: set[str] = set()
     for index, atom in enumerate(atoms):
         if atom.id in seen:

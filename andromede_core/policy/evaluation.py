@@ -12,9 +12,9 @@ from typing import Literal
 
 from andromede_core.documents.parsing import as_rfc3339, instant
 from andromede_core.facts.attributes import ASKABLE, CERTIFICATIONS, PARTIES, ZONE_ID
-from andromede_core.facts.certificates import held
+from andromede_core.facts.certificates import best_certificate
 from andromede_core.facts.world import ASSERTIONS, Fact, Horizon, Subject, Timeline, World, Zone, at, shifted
-from andromede_core.policy.clauses import Atom, AtomRef, Certified, Policy, effective, names_of_sets
+from andromede_core.policy.clauses import Certified, Clause, ClauseRef, Policy, effective, names_of_sets
 
 EARTH_RADIUS_KM = 6371.0088  # mean radius, IUGG
 LISTS = (CERTIFICATIONS, PARTIES)  # what their entries are is checked entry by entry
@@ -27,11 +27,11 @@ OK, UNKNOWN, UNSUPPORTED = "OK", "ATTR_UNKNOWN", "NOT_SUPPORTED_CLASSIFIED"
 
 
 @dataclass(frozen=True, slots=True)
-class AtomResult:
+class ClauseResult:
     """`code` is from the closed list of reasons; `detail` is what was found, as text: for U what is not known of whom,
     and why; for F what stands against the clause; for T the one value, where there is one."""
 
-    ref: AtomRef
+    ref: ClauseRef
     result: Truth
     code: str
     detail: str = ""
@@ -41,7 +41,7 @@ class AtomResult:
 class Evaluation:
     """`valid_until`: the earliest moment at which something that was looked at may change by itself, or None."""
 
-    results: tuple[AtomResult, ...]
+    results: tuple[ClauseResult, ...]
     valid_until: datetime | None
 
     @property
@@ -67,7 +67,7 @@ class Copy:
 class Question:
     """One clause asked of one zone. `reference` is the zone that a distance is measured from."""
 
-    atom: Atom
+    atom: Clause
     zone: Zone | None
     world: World
     horizon: Horizon
@@ -121,18 +121,18 @@ def evaluate(
     """
     horizon = Horizon(now)
     results = [
-        AtomResult(AtomRef(policy.id, policy.level, policy.id), "F", UNSUPPORTED)
+        ClauseResult(ClauseRef(policy.id, policy.level, policy.id), "F", UNSUPPORTED)
         for policy in policies
         if not policy.is_supported
     ]
     for ref, atom in effective(policies):
         if atom.applies_to(roles) and (copy is not None or atom.op != DISTANCE):
             answer = _answer(Question(atom, zone, world, horizon, copy.original if copy else None))
-            results.append(AtomResult(ref, answer.result, answer.code, answer.detail))
+            results.append(ClauseResult(ref, answer.result, answer.code, answer.detail))
     return Evaluation(tuple(results), horizon.until)
 
 
-def failures(results: Sequence[AtomResult]) -> list[list[str]]:
+def failures(results: Sequence[ClauseResult]) -> list[list[str]]:
     """The clauses that do not hold, as evidence has them: policy, atom, result and code."""
     return [[each.ref.policy, each.ref.atom, each.result, each.code] for each in results if each.result != "T"]
 
@@ -147,7 +147,7 @@ def waive(found: Evaluation, policies: Sequence[Policy], waived: Collection[str]
     for each in found.results:
         is_named = each.ref in may and f"{each.ref.policy}/{each.ref.atom}" in waived
         is_waived = is_named and each.result != "T" and each.code != UNSUPPORTED
-        results.append(AtomResult(each.ref, "T", "WAIVED", each.code) if is_waived else each)
+        results.append(ClauseResult(each.ref, "T", "WAIVED", each.code) if is_waived else each)
     return Evaluation(tuple(results), found.valid_until)
 
 
@@ -220,10 +220,10 @@ def _within_days(question: Question, value: object) -> str | None:
     assert moment is not None
     assert isinstance(days, int)
     last = shifted(moment, timedelta(days=days))
-    question.horizon.sees(moment)
+    question.horizon.add_boundary(moment)
     if moment > question.horizon.now or question.horizon.now > last:
         return str(value)
-    question.horizon.sees_last(last)
+    question.horizon.add_last_moment(last)
     return None
 
 
@@ -295,7 +295,7 @@ def _certificates(question: Question, zone: Zone) -> Answer:
     schemes = [demand.scheme]
     if demand.scheme.startswith("@"):
         schemes = _members(question.world.scheme_classes, demand.scheme, question.horizon)
-    code, detail = held(demand, schemes, certificates, question.horizon)
+    code, detail = best_certificate(demand, schemes, certificates, question.horizon)
     return Answer("T" if code == OK else "F", code, detail)
 
 
@@ -336,7 +336,7 @@ def _parties(question: Question, zone: Zone) -> Answer:
     return Answer("T")
 
 
-def _is_chosen(atom: Atom, part: Mapping[str, object]) -> bool:
+def _is_chosen(atom: Clause, part: Mapping[str, object]) -> bool:
     has_role = not atom.party_roles or part["role"] in atom.party_roles
     return has_role and (part["technical_access"] is True or not atom.only_with_technical_access)
 

@@ -20,9 +20,9 @@ from andromede_core.documents.parsing import (
 )
 from andromede_core.facts import catalogue
 from andromede_core.facts.world import Horizon, World, Zone
-from andromede_core.policy.clauses import ROLES, AtomRef, Policy, PolicyError, Role, effective
+from andromede_core.policy.clauses import ROLES, ClauseRef, Policy, PolicyError, Role, effective
 from andromede_core.policy.document import parse as parse_policy
-from andromede_core.policy.evaluation import AtomResult, Copy, Evaluation, evaluate
+from andromede_core.policy.evaluation import ClauseResult, Copy, Evaluation, evaluate
 from andromede_core.policy.order import Sets, unsatisfiable, without_effect
 from andromede_core.policy.roles import OPERATIONS, TAKING_NOTHING
 
@@ -143,7 +143,7 @@ def answer(request: EvaluationRequest) -> dict[str, object]:
     }
 
 
-def _contradicting(request: EvaluationRequest, sets: Sets) -> tuple[AtomRef, ...]:
+def _contradicting(request: EvaluationRequest, sets: Sets) -> tuple[ClauseRef, ...]:
     """Among the clauses that are asked: those about other roles refuse this request nothing."""
     if request.operation in TAKING_NOTHING:
         return ()
@@ -162,17 +162,17 @@ def _of_zone(zone: Zone, request: EvaluationRequest) -> Evaluation:
         copy=Copy(request.reference),
     )
     horizon = Horizon(request.now)
-    horizon.sees(found.valid_until)
+    horizon.add_boundary(found.valid_until)
     return Evaluation((*found.results, *_closed(zone, horizon)), horizon.until)
 
 
-def _closed(zone: Zone, horizon: Horizon) -> tuple[AtomResult, ...]:
+def _closed(zone: Zone, horizon: Horizon) -> tuple[ClauseResult, ...]:
     """A zone that is not open, or of which nothing is stated for this time, takes nothing new, whatever is asked."""
     is_there = _is_there(zone, horizon)
     if zone.status == "open" and is_there:
         return ()
-    ref = AtomRef("zone", "platform", "zone.status")
-    return (AtomResult(ref, "F", "ZONE_CLOSED", zone.status if is_there else "not stated for this time"),)
+    ref = ClauseRef("zone", "platform", "zone.status")
+    return (ClauseResult(ref, "F", "ZONE_CLOSED", zone.status if is_there else "not stated for this time"),)
 
 
 def _is_there(zone: Zone, horizon: Horizon) -> bool:
@@ -180,12 +180,12 @@ def _is_there(zone: Zone, horizon: Horizon) -> bool:
     facts = [fact for timeline in zone.facts.values() for fact in timeline]
     ends = [fact.valid_to for fact in facts if fact.holds_at(horizon.now)]
     if not ends:
-        horizon.sees(*(fact.valid_from for fact in facts))
+        horizon.add_boundary(*(fact.valid_from for fact in facts))
     elif None not in ends:
-        horizon.sees(max(end for end in ends if end is not None))
+        horizon.add_boundary(max(end for end in ends if end is not None))
     return bool(ends)
 
 
-def reason(result: AtomResult) -> dict[str, object]:
+def reason(result: ClauseResult) -> dict[str, object]:
     document: dict[str, object] = {"atom": result.ref.atom, "result": result.result, "code": result.code}
     return document | {"detail": result.detail} if result.detail else document

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from andromede_core.documents.messages import Reason
 from andromede_core.documents.parsing import as_choice, as_count, as_instant, as_list, as_object, as_rfc3339, as_text
-from andromede_core.documents.signed import BadDocument, Signed, of_envelope
+from andromede_core.documents.signed import BadDocument, Signed, from_envelope
 from andromede_core.permits.trust_documents import DUTIES, OFFICER_DUTY, Approver, Keyring
 
 KIND = "approval"  # of what each of the two signs
@@ -185,7 +185,7 @@ def _texts(value: object, at: str) -> tuple[str, ...]:
 
 
 def _approval(item: object, at: str) -> Approval:
-    signed = of_envelope(item)
+    signed = from_envelope(item)
     body: Mapping[str, object] = as_object(dict(signed.payload), f"{at}.p", required=("approver", "duty"))
     return Approval(
         approver=as_text(body["approver"], f"{at}.p.approver"),

@@ -8,7 +8,7 @@ from typing import Literal
 
 from andromede_core.facts.world import World, Zone
 from andromede_core.policy.clauses import Policy
-from andromede_core.policy.evaluation import AtomResult, evaluate
+from andromede_core.policy.evaluation import ClauseResult, evaluate
 
 WARNING_DAYS = (180, 90, 30, 7)
 MOMENTS_AT_MOST = 1000  # boundaries within the longest warning; more would be no catalogue of this world
@@ -17,13 +17,13 @@ State = Literal["compliant", "at-risk", "drifted"]
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
+class Forecast:
     """`fails_at`: the moment from which it is not admissible any more, if that is within the longest warning (now or
     earlier when it is drifted). `failing`: the clauses that do not hold then."""
 
     state: State
     fails_at: datetime | None
-    failing: tuple[AtomResult, ...]
+    failing: tuple[ClauseResult, ...]
 
     def warning(self, now: datetime) -> int | None:
         """The shortest of WARNING_DAYS that has begun, or None."""
@@ -32,17 +32,17 @@ class Outlook:
         return min(days for days in WARNING_DAYS if self.fails_at <= now + timedelta(days=days))
 
 
-def outlook(
+def forecast(
     policies: Sequence[Policy], zone: Zone | None, world: World, *, now: datetime, roles: Collection[str]
-) -> Outlook:
+) -> Forecast:
     """Follow the boundaries from now on until one fails, or none is left within the longest warning."""
     moment, last = now, now + timedelta(days=max(WARNING_DAYS))
     for _ in range(MOMENTS_AT_MOST):
         found = evaluate(policies, zone, world, now=moment, roles=roles)
         if not found.admits:
             failing = tuple(result for result in found.results if result.result != "T")
-            return Outlook("drifted" if moment == now else "at-risk", moment, failing)
+            return Forecast("drifted" if moment == now else "at-risk", moment, failing)
         if found.valid_until is None or found.valid_until > last:
             break
         moment = found.valid_until
-    return Outlook("compliant", None, ())
+    return Forecast("compliant", None, ())

@@ -22,9 +22,9 @@ from andromede_core.facts.world import ASSERTIONS, Horizon, Timeline, World, at
 from andromede_core.policy.clauses import (
     LEVELS,
     ROLES,
-    Atom,
-    AtomRef,
     Certified,
+    Clause,
+    ClauseRef,
     Policy,
     Value,
     effective,
@@ -32,7 +32,7 @@ from andromede_core.policy.clauses import (
 )
 
 Change = Literal["same", "tighter", "looser", "incomparable"]
-Placed = tuple[int, Atom]  # by its position among all
+Placed = tuple[int, Clause]  # by its position among all
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,23 +91,23 @@ def refines(strict: Sequence[Policy], loose: Sequence[Policy]) -> bool:
     return all(any(implies(atom, other, NAMES_ALONE) for atom in atoms) for _, other in effective(loose))
 
 
-def without_effect(policies: Sequence[Policy], sets: Sets) -> tuple[AtomRef, ...]:
+def without_effect(policies: Sequence[Policy], sets: Sets) -> tuple[ClauseRef, ...]:
     """The clauses that another one of the same policy, of a higher level or of an earlier policy of its level implies
     already (NO_EFFECT). Of equal clauses the first has the effect."""
-    found: list[AtomRef] = []
-    earlier: list[Atom] = []
+    found: list[ClauseRef] = []
+    earlier: list[Clause] = []
     for policy in sorted(policies, key=lambda policy: LEVELS.index(policy.level)):
         for position, atom in enumerate(policy.atoms):
             same_layer = [
                 other for index, other in enumerate(policy.atoms) if index < position or not implies(atom, other, sets)
             ]
             if any(implies(other, atom, sets) for other in (*earlier, *same_layer)):
-                found.append(AtomRef(policy.id, policy.level, atom.id))
+                found.append(ClauseRef(policy.id, policy.level, atom.id))
         earlier += policy.atoms
     return tuple(found)
 
 
-def implies(strict: Atom, loose: Atom, sets: Sets) -> bool:
+def implies(strict: Clause, loose: Clause, sets: Sets) -> bool:
     """Wherever `strict` holds, `loose` does, and `strict` cannot be waived where `loose` could not. Of a set that is
     not among `sets` only the name is known: it may hold anything, or nothing be known of it."""
     return (
@@ -126,7 +126,7 @@ def _covers(strict: Collection[str], loose: Collection[str]) -> bool:
     return not strict or (bool(loose) and set(loose) <= set(strict))
 
 
-def _value_implies(strict: Atom, loose: Atom, sets: Sets) -> bool:
+def _value_implies(strict: Clause, loose: Clause, sets: Sets) -> bool:
     """Both are of one type, since they have attribute and operator in common."""
     one, other = strict.value, loose.value
     if isinstance(one, tuple):
@@ -159,7 +159,7 @@ def _certified_implies(strict: Certified, loose: Value, sets: Sets) -> bool:
     )
 
 
-def rank(atom: Atom) -> int:
+def rank(atom: Clause) -> int:
     """The bound of a clause as a number: shares in hundredths, words by their place on the scale."""
     order = ASKABLE[atom.attr].order if atom.attr else ()
     if order:
@@ -167,13 +167,13 @@ def rank(atom: Atom) -> int:
     return int(str(atom.value).replace(".", ""))
 
 
-def unsatisfiable(policies: Sequence[Policy], sets: Sets, *, roles: Collection[str] = ROLES) -> tuple[AtomRef, ...]:
+def unsatisfiable(policies: Sequence[Policy], sets: Sets, *, roles: Collection[str] = ROLES) -> tuple[ClauseRef, ...]:
     """The clauses that no zone can satisfy together (EMPTY_INTERSECTION) for one of the roles, in order; none if all
     can hold. A clause with a set that is not known may hold once it is.
 
     Of clauses about one attribute the fewest that contradict each other are named.
     """
-    unsupported = [AtomRef(policy.id, policy.level, policy.id) for policy in policies if not policy.is_supported]
+    unsupported = [ClauseRef(policy.id, policy.level, policy.id) for policy in policies if not policy.is_supported]
     atoms = effective(policies)
     guilty: set[int] = set()
     for role in roles:
@@ -186,7 +186,7 @@ def unsatisfiable(policies: Sequence[Policy], sets: Sets, *, roles: Collection[s
     return (*unsupported, *dict.fromkeys(ref for position, (ref, _) in enumerate(atoms) if position in guilty))
 
 
-def _is_certain(atom: Atom, sets: Sets) -> bool:
+def _is_certain(atom: Clause, sets: Sets) -> bool:
     """There is surely something that it is asked of, and what it asks is known. Of parties, only the operator is surely
     there."""
     chooses_operator = not atom.party_roles or "operator" in atom.party_roles
@@ -204,9 +204,9 @@ def _contradiction(atoms: list[Placed], sets: Sets) -> list[Placed]:
     return atoms
 
 
-def _can_hold(atoms: Sequence[Atom], sets: Sets) -> bool:
+def _can_hold(atoms: Sequence[Clause], sets: Sets) -> bool:
     """Some value of their one attribute satisfies all."""
-    by_op: dict[str, list[Atom]] = {}
+    by_op: dict[str, list[Clause]] = {}
     for atom in atoms:
         by_op.setdefault(atom.op, []).append(atom)
     truths = {atom.value for atom in by_op.get("is", ())}
@@ -215,7 +215,7 @@ def _can_hold(atoms: Sequence[Atom], sets: Sets) -> bool:
     return len(truths) < 2 and lowest <= highest and _is_some_list(by_op, sets)
 
 
-def _is_some_list(by_op: Mapping[str, list[Atom]], sets: Sets) -> bool:
+def _is_some_list(by_op: Mapping[str, list[Clause]], sets: Sets) -> bool:
     """A value that is in all that are listed, or a list that is within some, contains others and shares none of the
     rest."""
     within = [_expanded(atom, sets) for op in ("in", "subset") for atom in by_op.get(op, ())]
@@ -231,6 +231,6 @@ def _is_some_list(by_op: Mapping[str, list[Atom]], sets: Sets) -> bool:
     return contained <= common and (bool(common) or not needs_one)
 
 
-def _expanded(atom: Atom, sets: Sets) -> frozenset[str]:
+def _expanded(atom: Clause, sets: Sets) -> frozenset[str]:
     assert isinstance(atom.value, tuple)
     return _expand(atom.value, sets.territories)

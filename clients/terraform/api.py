@@ -9,10 +9,10 @@ from pathlib import Path
 from threading import Event, Lock
 from typing import Any
 
-from andromede_sdk.call import Call, new_key
+from andromede_sdk.request import HttpRequest, new_key
 from andromede_sdk.resource import json_of
 from andromede_sdk.transport import Retry, Transport
-from clients.terraform.cloud import Document, Late, NotDone, below
+from clients.terraform.cloud import DeadlineExceeded, Document, OperationUnsuccessful, project_path
 
 WAIT_S = 30
 GAP_S = 1.0
@@ -53,7 +53,7 @@ class Api:
         """The one that was configured, or the only one that the token is for.
 
         Raises:
-            NotDone: there is not just one.
+            OperationUnsuccessful: there is not just one.
         """
         with self._lock:
             self._project = self._project or self._only("projects", "`project`, or ANDROMEDE_PROJECT")
@@ -63,7 +63,7 @@ class Api:
         """The only one that the token sees.
 
         Raises:
-            NotDone: there is not just one.
+            OperationUnsuccessful: there is not just one.
         """
         with self._lock:
             self._organization = self._organization or self._only("organizations", "`organization`")
@@ -72,7 +72,7 @@ class Api:
     def _only(self, collection: str, way: str) -> str:
         found = self.get(collection, limit="2")["items"]
         if len(found) != 1:
-            raise NotDone({"title": f"Which of the {collection}?", "detail": f"Say it with {way}."})
+            raise OperationUnsuccessful({"title": f"Which of the {collection}?", "detail": f"Say it with {way}."})
         return str(found[0]["name"])
 
     def get(self, path: str, *, deadline: float | None = None, **query: str) -> Document:
@@ -114,31 +114,31 @@ class Api:
         """The operation, when it has succeeded. Also after an interrupt: what was begun has to reach the state.
 
         Raises:
-            NotDone: it failed, and why.
+            OperationUnsuccessful: it failed, and why.
             Late: the deadline came first.
         """
-        path = below(project, "operations", operation["id"])
+        path = project_path(project, "operations", operation["id"])
         while operation["finished_at"] is None:
             wait_s = int(min(WAIT_S, deadline - time.monotonic()))
             if wait_s <= 0:
                 steps = [step["name"] for step in operation["steps"] if step["state"] == "running"]
                 at = f", in the step {steps[0]}" if steps else ""
-                raise Late(f"The operation {operation['kind']} ({operation['id']}) still runs{at}.")
+                raise DeadlineExceeded(f"The operation {operation['kind']} ({operation['id']}) still runs{at}.")
             looked_at = time.monotonic()
             operation = self.get(path, deadline=deadline, wait=f"{wait_s}s")
             if operation["finished_at"] is None:  # the API answers early when it holds as many as it can
                 time.sleep(max(0.0, looked_at + GAP_S - time.monotonic()))
         if operation["state"] != "succeeded":
             error = operation["error"] or {"title": f"The operation was {operation['state']}", "detail": ""}
-            raise NotDone({**error, "operation": operation["id"]})
+            raise OperationUnsuccessful({**error, "operation": operation["id"]})
         return operation
 
     def _call(self, method: str, path: str, deadline: float | None, **more: Any) -> Answer:
         limit_s = LIMIT_S if deadline is None else deadline - time.monotonic()
-        answer = self._transport.send(Call(method, f"/v1/{path}", limit_s=limit_s, **more))
+        answer = self._transport.send(HttpRequest(method, f"/v1/{path}", limit_s=limit_s, **more))
         return Answer(json_of(answer) or {}, answer.headers.get("ETag", ""))
 
-    def _pause(self, call: Call, pause_s: float) -> bool:
+    def _pause(self, call: HttpRequest, pause_s: float) -> bool:
         """After an interrupt nothing is begun any more; what was begun is still waited for."""
         if call.method == "GET":
             time.sleep(pause_s)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from andromede_sdk.errors import AndromedeError, ApiError, Unreachable
-from clients.terraform.runtime.diagnostics import Failure, Remark, Step
+from clients.terraform.runtime.diagnostics import Diagnostic, Failure, Step
 from clients.terraform.runtime.schema import Attribute, Nested
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Document = dict[str, Any]
 
 
-class NotDone(Exception):
+class OperationUnsuccessful(Exception):
     """What did not succeed, said as the API says it (RFC 9457): why an operation failed."""
 
     def __init__(self, document: Document) -> None:
@@ -25,7 +25,7 @@ class NotDone(Exception):
         self.document = document
 
 
-class Late(Exception):
+class DeadlineExceeded(Exception):
     """The deadline came, and the operation goes on."""
 
 
@@ -75,7 +75,7 @@ class Cloud:
         return found
 
 
-def below(project: str, *parts: str) -> str:
+def project_path(project: str, *parts: str) -> str:
     """A path, below /v1."""
     return quoted("projects", project, *parts)
 
@@ -90,15 +90,15 @@ def is_gone(problem: ApiError) -> bool:
 
 
 @contextmanager
-def explained(attributes: Mapping[str, Attribute]) -> Iterator[None]:
+def translated_errors(attributes: Mapping[str, Attribute]) -> Iterator[None]:
     """Problems of the API become remarks at the attributes that they are about."""
     try:
         yield
     except ApiError as problem:
-        raise Failure.of(remarks_of({**problem.raw, "title": problem.title}, attributes)) from problem
-    except NotDone as failed:
-        raise Failure.of(remarks_of(failed.document, attributes)) from failed
-    except Late as late:
+        raise Failure.of(diagnostics_of({**problem.raw, "title": problem.title}, attributes)) from problem
+    except OperationUnsuccessful as failed:
+        raise Failure.of(diagnostics_of(failed.document, attributes)) from failed
+    except DeadlineExceeded as late:
         raise Failure("The time is over", f"{late}\n\nThe attribute `timeouts` gives it more.") from late
     except Unreachable as error:
         raise Failure("The API does not answer", f"{error}\n\nApply again when it does.") from error
@@ -106,12 +106,12 @@ def explained(attributes: Mapping[str, Attribute]) -> Iterator[None]:
         raise Failure("What answers is not the API", str(error)) from error
 
 
-def remarks_of(document: Mapping[str, Any], attributes: Mapping[str, Attribute]) -> list[Remark]:
+def diagnostics_of(document: Mapping[str, Any], attributes: Mapping[str, Attribute]) -> list[Diagnostic]:
     title, detail = document.get("title", "The API refused"), document.get("detail", "")
     small_print = _small_print(document)
     known = [(_path(error.get("pointer", ""), attributes), error["detail"]) for error in document.get("errors") or []]
-    located = [Remark(title, f"{text}{small_print}", path) for path, text in known if path]
-    return located or [Remark(title, f"{detail}{small_print}")]
+    located = [Diagnostic(title, f"{text}{small_print}", path) for path, text in known if path]
+    return located or [Diagnostic(title, f"{detail}{small_print}")]
 
 
 def _small_print(document: Mapping[str, Any]) -> str:

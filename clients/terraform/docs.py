@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from clients.terraform.main import AndromedeProvider
-from clients.terraform.runtime.calls import complete
 from clients.terraform.runtime.provider import Resource
+from clients.terraform.runtime.rpc_base import complete
 from clients.terraform.runtime.schema import Attribute, Nested, Schema, Type
 
 HERE = Path(__file__).resolve().parent

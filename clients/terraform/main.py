@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from clients.terraform import resources
 from clients.terraform.cloud import Cloud
-from clients.terraform.runtime.diagnostics import Report
+from clients.terraform.runtime.diagnostics import DiagnosticReport
 from clients.terraform.runtime.provider import Provider
 from clients.terraform.runtime.schema import STRING, Attribute, Schema
 from clients.terraform.runtime.server import serve
@@ -58,7 +58,7 @@ class AndromedeProvider(Provider):
         self.actions = resources.actions(self.cloud)
         self.ephemeral_resources = resources.ephemeral_resources(self.cloud)
 
-    def configure(self, config: Values, report: Report) -> None:
+    def configure(self, config: Values, report: DiagnosticReport) -> None:
         given = {name: _given(config.get(name), name) for name in self.schema.attributes}
         if UNKNOWN in given.values():
             return

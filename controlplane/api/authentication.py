@@ -12,9 +12,9 @@ from rest_framework.request import Request
 from controlplane.api.middleware import request_id_of
 from controlplane.identity.actor import Actor
 from controlplane.identity.credentials import actor_of
+from controlplane.kernel.client_address import client_address
 from controlplane.kernel.errors import Unauthenticated
-from controlplane.kernel.origin import address_of
-from controlplane.signin import secret as signin
+from controlplane.signin import secret_tokens as signin
 from controlplane.signin.errors import SecondFactorDemanded
 from controlplane.signin.models import Session
 from controlplane.signin.selectors import signed_in
@@ -35,7 +35,7 @@ class TokenAuthentication(BaseAuthentication):
         if secret.startswith(signin.SESSION):
             return _of_session(request, secret)
         asked = request._request
-        actor = actor_of(secret, request_id=request_id_of(asked), address=address_of(asked))
+        actor = actor_of(secret, request_id=request_id_of(asked), address=client_address(asked))
         if actor is None:
             raise Unauthenticated()
         return actor, None

@@ -9,12 +9,12 @@ from rest_framework.request import Request
 
 from controlplane.identity import selectors
 from controlplane.identity.actor import Actor
-from controlplane.identity.authorization import admitted, permitted
+from controlplane.identity.authorization import authorize, permitted_operations
+from controlplane.identity.authorization_rules import rule_of
+from controlplane.identity.authorization_terms import PUBLIC
 from controlplane.identity.errors import NobodyMay
 from controlplane.identity.models import Organization, Project
-from controlplane.identity.rights import PUBLIC
-from controlplane.identity.rules import rule_of
-from controlplane.kernel.rest import Route, View, found, found_all
+from controlplane.kernel.views import Route, View, resolve_reference, resolve_references
 from controlplane.nodes import selectors as node_selectors
 from controlplane.nodes.models import Node
 
@@ -30,10 +30,10 @@ class ActorView(View):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         asked = cast(Route, self.route_of(request))
-        self.find_place()
-        self.actor = admitted(self.actor, asked.operation_id)
+        self.find_scope()
+        self.actor = authorize(self.actor, asked.operation_id)
 
-    def find_place(self) -> None:
+    def find_scope(self) -> None:
         """Look for the project or organization in the path; where one is nobody, it is not there."""
 
     @property
@@ -57,46 +57,46 @@ class PublicView(View):
             raise NobodyMay(operation=asked.operation_id)
 
 
-class PlaceView(ActorView):
+class ScopeView(ActorView):
     """About a place that the path names. `operation_ids`: what can be done in such a place, by all views together."""
 
     operation_ids: ClassVar[set[str]]
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
-        if PlaceView in cls.__bases__:
+        if ScopeView in cls.__bases__:
             cls.operation_ids = set()
         cls.operation_ids.update(each.operation_id for each in cls.routes().values())
 
     @property
     def permissions(self) -> list[str]:
         """What of it the actor may."""
-        return permitted(self.actor, self.operation_ids)
+        return permitted_operations(self.actor, self.operation_ids)
 
 
-class ProjectView(PlaceView):
+class ProjectView(ScopeView):
     """About the project in the path."""
 
     project: Project
 
-    def find_place(self) -> None:
+    def find_scope(self) -> None:
         self.project = selectors.project_get(self.actor, self.kwargs["project"])
         self.actor = self.actor.within(self.project)
 
     def named(self, get: Callable[[Actor, Project, str], M], ref: str, *, at: str) -> M:
         """What the field `at` of the body refers to, in the project."""
-        return found(partial(get, self.actor, self.project), ref, at=at)
+        return resolve_reference(partial(get, self.actor, self.project), ref, at=at)
 
     def all_named(self, get: Callable[[Actor, Project, str], M], refs: Sequence[str], *, at: str) -> tuple[M, ...]:
-        return found_all(partial(get, self.actor, self.project), refs, at=at)
+        return resolve_references(partial(get, self.actor, self.project), refs, at=at)
 
 
-class OrganizationView(PlaceView):
+class OrganizationView(ScopeView):
     """About the organization in the path; one in which the actor has no role is not there."""
 
     organization: Organization
 
-    def find_place(self) -> None:
+    def find_scope(self) -> None:
         self.organization = selectors.organization_get(self.actor, self.kwargs["organization"])
         self.actor = self.actor.within_organization(self.organization)
 

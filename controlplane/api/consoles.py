@@ -27,7 +27,7 @@ from django.utils.translation import gettext as _
 from controlplane.api.asgi import SEND_LIMIT_S, InThread, Receive, Scope, Send
 from controlplane.api.problems import status_of
 from controlplane.audit.services import record
-from controlplane.compute.consoles import Console, check_still, redeem
+from controlplane.compute.console_sessions import Console, recheck_access, redeem_ticket
 from controlplane.compute.errors import (
     ConsoleMissing,
     ConsoleNotRunning,
@@ -35,15 +35,15 @@ from controlplane.compute.errors import (
 )
 from controlplane.compute.models import Instance
 from controlplane.identity.actor import Actor
-from controlplane.identity.credentials import actor_again
+from controlplane.identity.credentials import refresh_actor
 from controlplane.identity.models import Project
+from controlplane.kernel.client_address import client_address
+from controlplane.kernel.error_messages import describe
 from controlplane.kernel.errors import CloudError, Unauthenticated, Unavailable
-from controlplane.kernel.origin import address_of
-from controlplane.kernel.wording import describe
 from controlplane.nodes import console_client
 from controlplane.nodes.console_client import NodeConsole
 from controlplane.nodes.errors import NodeFailed, NodeRefused
-from controlplane.signin.selectors import signed_in_again
+from controlplane.signin.selectors import refresh_signed_in
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ class Ended(Exception):
 
 
 @dataclass(eq=False)
-class Line:
+class ConsoleSession:
     """An open console."""
 
     console: Console
@@ -86,7 +86,7 @@ class Line:
     typed_bytes: int = 0
     shown_bytes: int = 0
 
-    def note(self, *, typed: int = 0, shown: int = 0) -> None:
+    def record_traffic(self, *, typed: int = 0, shown: int = 0) -> None:
         self.last = time.monotonic()
         self.typed_bytes += typed
         self.shown_bytes += shown
@@ -105,7 +105,7 @@ class Consoles:
 
     def __init__(self, in_thread: InThread) -> None:
         self._in_thread = in_thread
-        self.open: set[Line] = set()
+        self.open: set[ConsoleSession] = set()
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One websocket, from its handshake to its end."""
@@ -124,14 +124,14 @@ class Consoles:
 
     async def _end_of(self, ticket: str, request: ASGIRequest, receive: Receive, send: Send) -> End:
         try:
-            console: Console = await self._in_thread(redeem, ticket)
-            line = Line(console, address_of(request), await self._in_thread(_organization_id, console))
-            self._need_room(line)
-            self.open.add(line)
+            console: Console = await self._in_thread(redeem_ticket, ticket)
+            session = ConsoleSession(console, client_address(request), await self._in_thread(_organization_id, console))
+            self._need_room(session)
+            self.open.add(session)
             try:
-                return await self._converse(line, receive, send)
+                return await self._converse(session, receive, send)
             finally:
-                self.open.discard(line)
+                self.open.discard(session)
         except CloudError as exc:
             return end_of(exc)
         except Error as exc:
@@ -141,10 +141,10 @@ class Consoles:
             log.exception("a console failed")
             return end_of(CloudError())
 
-    def _need_room(self, new: Line) -> None:
+    def _need_room(self, new: ConsoleSession) -> None:
         """Raises ConsolesExhausted."""
-        of_credential = sum(line.console.credential_id == new.console.credential_id for line in self.open)
-        of_organization = sum(line.organization_id == new.organization_id for line in self.open)
+        of_credential = sum(session.console.credential_id == new.console.credential_id for session in self.open)
+        of_organization = sum(session.organization_id == new.organization_id for session in self.open)
         if (
             of_credential >= settings.CONSOLES_PER_CREDENTIAL
             or of_organization >= settings.CONSOLES_PER_ORGANIZATION
@@ -152,22 +152,22 @@ class Consoles:
         ):
             raise ConsolesExhausted()
 
-    async def _converse(self, line: Line, receive: Receive, send: Send) -> End:
-        console = line.console
+    async def _converse(self, session: ConsoleSession, receive: Receive, send: Send) -> End:
+        console = session.console
         instance: Instance = await self._in_thread(_still, console)
         assert instance.node is not None  # so it was looked
         opening = console_client.console(instance.node, instance_id=instance.pk, kind=console.kind)
         async with opening as (guest, before):
-            await self._in_thread(_record, "console.open", line)
+            await self._in_thread(_record, "console.open", session)
             end = End(RESTART)  # unless it comes to another one
             try:
                 end = await self._until_the_first_ends(
-                    _show(line, guest, before, send),
-                    _type(line, guest, receive),
-                    self._look_again(line),
+                    _show(session, guest, before, send),
+                    _type(session, guest, receive),
+                    self._recheck(session),
                 )
             finally:
-                await self._in_thread(_record, "console.close", line, end)
+                await self._in_thread(_record, "console.close", session, end)
         return end
 
     async def _until_the_first_ends(self, *work: Any) -> End:
@@ -185,23 +185,23 @@ class Consoles:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _look_again(self, line: Line) -> End:
+    async def _recheck(self, session: ConsoleSession) -> End:
         """Raises Ended, CloudError: who opened it may not any more, or the time is up."""
         while True:
             await asyncio.sleep(settings.STREAM_CHECK_S * random.uniform(*JITTER))
-            line.check_time()
+            session.check_time()
             try:
-                await self._in_thread(_still, line.console)
+                await self._in_thread(_still, session.console)
             except Error as exc:
                 log.warning("nobody can say whether a console may stay open: %s", exc)
 
 
-async def _show(line: Line, guest: NodeConsole, before: bytes, send: Send) -> End:
+async def _show(session: ConsoleSession, guest: NodeConsole, before: bytes, send: Send) -> End:
     data, is_first = before, True
     while True:
         if data or is_first:  # also when nothing was written before: clients take the first message for that part
             is_first = False
-            line.note(shown=len(data))
+            session.record_traffic(shown=len(data))
             try:
                 async with asyncio.timeout(SEND_LIMIT_S):
                     await send({"type": "websocket.send", "bytes": data})
@@ -214,13 +214,13 @@ async def _show(line: Line, guest: NodeConsole, before: bytes, send: Send) -> En
             raise ConsoleNotRunning()
 
 
-async def _type(line: Line, guest: NodeConsole, receive: Receive) -> End:
+async def _type(session: ConsoleSession, guest: NodeConsole, receive: Receive) -> End:
     while (message := await receive())["type"] != "websocket.disconnect":
         data = message.get("bytes") or (message.get("text") or "").encode()
         if len(data) > MESSAGE_MAX_BYTES:
             return End(TOO_BIG, _("At most {limit_bytes} bytes in one message.").format(limit_bytes=MESSAGE_MAX_BYTES))
-        line.note(typed=len(data))
-        if not line.console.is_read_only:
+        session.record_traffic(typed=len(data))
+        if not session.console.is_read_only:
             try:
                 async with asyncio.timeout(SEND_LIMIT_S):
                     await guest.write(data)
@@ -236,7 +236,7 @@ def _organization_id(console: Console) -> UUID | None:
 
 def _still(console: Console) -> Instance:
     """The instance, when who opened the console may still do that. Raises CloudError."""
-    return check_still(_actor(console), console)
+    return recheck_access(_actor(console), console)
 
 
 def _actor(console: Console) -> Actor:
@@ -246,9 +246,9 @@ def _actor(console: Console) -> Actor:
         Unauthenticated: for nothing.
     """
     assert isinstance(console.credential_id, UUID)
-    actor = actor_again(console.credential_id, request_id=console.request_id)
+    actor = refresh_actor(console.credential_id, request_id=console.request_id)
     if actor is None:
-        found = signed_in_again(console.credential_id, request_id=console.request_id)
+        found = refresh_signed_in(console.credential_id, request_id=console.request_id)
         actor = found.actor if found is not None and found.is_finished else None
     if actor is None:
         raise Unauthenticated()
@@ -256,15 +256,15 @@ def _actor(console: Console) -> Actor:
 
 
 @transaction.atomic
-def _record(verb: str, line: Line, end: End | None = None) -> None:
-    console = line.console
-    facts: dict[str, object] = {"console": str(console.id), "kind": console.kind.value, "address": line.address}
+def _record(verb: str, session: ConsoleSession, end: End | None = None) -> None:
+    console = session.console
+    facts: dict[str, object] = {"console": str(console.id), "kind": console.kind.value, "address": session.address}
     if end is None:
         facts |= {"is_read_only": console.is_read_only}
     else:
-        duration_s = round(time.monotonic() - line.began, 1)
+        duration_s = round(time.monotonic() - session.began, 1)
         facts |= {"code": end.code, "duration_s": duration_s}
-        facts |= {"typed_bytes": line.typed_bytes, "shown_bytes": line.shown_bytes}
+        facts |= {"typed_bytes": session.typed_bytes, "shown_bytes": session.shown_bytes}
     who = Actor(console.user_id, console.credential_id, None, "", request_id=console.request_id)
     record(who, verb, console.instance_id, project_id=console.project_id, **facts)
 

@@ -18,7 +18,7 @@ from django.db import Error
 from django.http.response import HttpResponseBase
 
 from controlplane.api.asgi import InThread, Receive, Scope, Send, disconnected, send_whole
-from controlplane.kernel.long_poll import Condition, Waiting, deferred
+from controlplane.kernel.long_poll import Condition, DeferredPoll, deferred
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ def is_long_poll(scope: Scope) -> bool:
 class Waiter:
     """A long poll that waits. `wake` is set when its condition may be met, or when its client is gone."""
 
-    def __init__(self, waiting: Waiting) -> None:
+    def __init__(self, waiting: DeferredPoll) -> None:
         self.waiting = waiting
         self.wake = asyncio.Event()
         self.is_gone = False
@@ -80,16 +80,16 @@ class LongPolls:
         with suppress(TimeoutError):
             await send_whole(send, answer)
 
-    def _first(self, scope: Scope) -> tuple[HttpResponseBase, Waiting | None]:
+    def _first(self, scope: Scope) -> tuple[HttpResponseBase, DeferredPoll | None]:
         with deferred() as deferral:
             answer = self._answer(scope)
         return answer, deferral.waiting
 
-    def _has_room(self, waiting: Waiting) -> bool:
+    def _has_room(self, waiting: DeferredPoll) -> bool:
         same = sum(waiter.waiting.credential == waiting.credential for waiter in self.waiters)
         return same < settings.LONG_POLLS_PER_CREDENTIAL and len(self.waiters) < settings.LONG_POLLS_MAX
 
-    async def _is_worth_an_answer(self, waiting: Waiting, receive: Receive) -> bool:
+    async def _is_worth_an_answer(self, waiting: DeferredPoll, receive: Receive) -> bool:
         """Wait. False: the client is gone."""
         waiter = Waiter(waiting)
         self.waiters.add(waiter)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 
 from controlplane.kernel.ids import new_id
-from observing.logs import about
+from telemetry.logs import log_context
 
 HEADER = "X-Request-Id"
 API = re.compile(r"/(v[0-9]+|\.well-known)(/|$)")
@@ -22,7 +22,7 @@ class RequestIdMiddleware:
         given = request.headers.get(HEADER, "")
         request_id = given if SANE.fullmatch(given) else str(new_id())
         request.request_id = request_id  # type: ignore[attr-defined]
-        with about(request_id=request_id):
+        with log_context(request_id=request_id):
             response = self.get_response(request)
         response[HEADER] = request_id
         if is_api(request):

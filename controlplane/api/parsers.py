@@ -39,7 +39,7 @@ class StrictJSONParser(BaseParser):
         if len(raw) > BODY_MAX_BYTES:
             raise BodyTooLarge(limit_bytes=BODY_MAX_BYTES)
         value = _decoded(raw)
-        _Check().look(value)
+        _Check().check(value)
         return value
 
 
@@ -116,7 +116,7 @@ class _Check:
     def __init__(self) -> None:
         self.values = 0
 
-    def look(self, value: Any, *, place: Place = None, depth: int = 0) -> None:
+    def check(self, value: Any, *, place: Place = None, depth: int = 0) -> None:
         if isinstance(value, str):
             _check_text(value, place)
         elif isinstance(value, dict | list):
@@ -133,7 +133,7 @@ class _Check:
             if isinstance(name, str):
                 _check_text(name, place)
             if isinstance(member, str | dict | list):
-                self.look(member, place=(place, str(name)), depth=depth + 1)
+                self.check(member, place=(place, str(name)), depth=depth + 1)
 
 
 def _check_text(text: str, place: Place) -> None:

@@ -21,6 +21,7 @@ from controlplane.api.errors import (
 )
 from controlplane.api.middleware import request_id_of
 from controlplane.api.parsers import escaped
+from controlplane.kernel.error_messages import describe
 from controlplane.kernel.errors import (
     BodyTooLarge,
     CloudError,
@@ -36,8 +37,7 @@ from controlplane.kernel.errors import (
     Unavailable,
     Unprocessable,
 )
-from controlplane.kernel.rest import LengthRequired, VersionRequired
-from controlplane.kernel.wording import describe
+from controlplane.kernel.views import LengthRequired, VersionRequired
 from controlplane.terraform.errors import StateLocked
 
 log = logging.getLogger(__name__)
@@ -98,22 +98,22 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
     error = exc if isinstance(exc, CloudError) else _translated(exc, request)
     if error is None:
         return None
-    return _answer(error, _culprit(error), request._request)
+    return _answer(error, _error_location(error), request._request)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> JsonResponse:
     """Django's hook for a URL that is no route."""
-    return plain(RouteNotFound(path=request.path[:200]), request)
+    return problem_response(RouteNotFound(path=request.path[:200]), request)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> JsonResponse:
     """Django's hook for what it refuses by itself, such as an unknown Host."""
-    return plain(RequestMalformed(), request)
+    return problem_response(RequestMalformed(), request)
 
 
 def server_error(request: HttpRequest) -> JsonResponse:
     """Django's hook for a bug of ours; it has logged the traceback."""
-    return plain(CloudError(), request)
+    return problem_response(CloudError(), request)
 
 
 def _translated(exc: Exception, request: Request) -> CloudError | None:
@@ -138,7 +138,7 @@ def _translated(exc: Exception, request: Request) -> CloudError | None:
     return None
 
 
-def _culprit(error: CloudError) -> list[dict[str, str]]:
+def _error_location(error: CloudError) -> list[dict[str, str]]:
     """Which part of the request it is about: a field of the body, or, after a question mark, a query parameter."""
     if error.field is None:
         return []
@@ -203,7 +203,7 @@ def _answer(error: CloudError, errors: list[dict[str, str]], request: HttpReques
     return Response(problem, status=problem["status"], headers=_headers(error, problem), content_type=MEDIA_TYPE)
 
 
-def plain(error: CloudError, request: HttpRequest) -> JsonResponse:
+def problem_response(error: CloudError, request: HttpRequest) -> JsonResponse:
     """For what no view answers."""
     problem = _problem(error, [], request)
     return JsonResponse(problem, status=problem["status"], headers=_headers(error, problem), content_type=MEDIA_TYPE)

@@ -5,7 +5,7 @@ from typing import Any
 
 from controlplane.api.problems import MEDIA_TYPE, STATUS
 from controlplane.kernel.idempotency import REPLAYED
-from controlplane.kernel.rest import Route
+from controlplane.kernel.views import Route
 
 NUMBER = {"type": "integer", "minimum": 0}
 TEXT = {"type": "string"}

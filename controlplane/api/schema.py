@@ -19,15 +19,15 @@ from rest_framework import serializers
 
 from controlplane.api import examples, links, problems, responses
 from controlplane.api.base_views import ActorView, OrganizationView, ProjectView
-from controlplane.api.refusals import refusals
-from controlplane.api.summaries import summary
-from controlplane.identity.rights import PUBLIC
-from controlplane.identity.rules import rule_of
+from controlplane.api.declared_errors import declared_errors
+from controlplane.api.openapi_summaries import summary
+from controlplane.identity.authorization_rules import rule_of
+from controlplane.identity.authorization_terms import PUBLIC
 from controlplane.kernel import idempotency
-from controlplane.kernel.fields import In, Labels, Out, ResourceOut, StillOut, Text
+from controlplane.kernel.fields import In, Labels, Out, ResourceOut, StaticResourceOut, Text
 from controlplane.kernel.names import LABEL_KEY, LABELS_MAX
-from controlplane.kernel.parameters import CONTROL_CLASS, ID
-from controlplane.kernel.rest import Route, View
+from controlplane.kernel.query_parameters import CONTROL_CLASS, ID
+from controlplane.kernel.views import Route, View
 
 SETTINGS: dict[str, Any] = {
     "OAS_VERSION": "3.1.0",
@@ -52,7 +52,7 @@ BARE = {
     "text/plain": OpenApiTypes.STR,
     "text/event-stream": OpenApiTypes.STR,
 }
-OURS = (In, Out, ResourceOut, StillOut, View, ActorView, OrganizationView, ProjectView, serializers.Serializer)
+OURS = (In, Out, ResourceOut, StaticResourceOut, View, ActorView, OrganizationView, ProjectView, serializers.Serializer)
 IN_PATH = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": f"^[^/{CONTROL_CLASS}]+$"}
 BY_ID_ALONE = (
     "token",
@@ -225,11 +225,11 @@ class Schema(AutoSchema):
         return getattr(type(self.view), "versioned", None) is not View.versioned
 
     def is_deprecated(self) -> bool:
-        return self.route.going is not None
+        return self.route.deprecation is not None
 
     def get_operation(self, *given: Any) -> Any:
         """OpenAPI has no word for when a route goes: `x-sunset` is ours, the moment that the header Sunset says."""
-        operation, going = super().get_operation(*given), self.route.going
+        operation, going = super().get_operation(*given), self.route.deprecation
         if operation is None or going is None or going.sunset is None:
             return operation
         return operation | {"x-sunset": going.sunset.isoformat()}
@@ -244,13 +244,13 @@ class Schema(AutoSchema):
         answer: Any = page_of(cast(type[Out], route.answer)) if route.listing else route.answer
         if answer is None and route.status != 204:
             answer = BARE.get(route.media_type, OpenApiTypes.BINARY)
-        is_tried = route.is_write and route.is_tryable and route.answer is not None
+        is_tried = route.is_write and route.has_dry_run and route.answer is not None
         return {
             **({(200, route.media_type): answer} if is_tried else {}),
             (route.status, route.media_type): answer,
             **{(route.status, other): OpenApiTypes.STR for other in route.media_types},
             **{(status, route.media_type): other for status, other in route.answers.items()},
-            **{status: None for status in route.also},
+            **{status: None for status in route.empty_statuses},
             **{
                 (status, problems.MEDIA_TYPE): problem_with(cast(type[Out], more))
                 for status, more in route.problems.items()
@@ -263,7 +263,7 @@ class Schema(AutoSchema):
         self.resolve_serializer(ProblemOut, direction)
         for status, each in made.items():
             each["headers"] = responses.headers(self.route, int(status), self.method, has_version=self._has_versions())
-        refused = refusals(self.route, self.view, self.method, self.path)
+        refused = declared_errors(self.route, self.view, self.method, self.path)
         return made | {str(status): responses.reference(status) for status in refused if str(status) not in made}
 
     def get_serializer_name(self, serializer: Any, direction: Any) -> str:

@@ -9,16 +9,16 @@ from rest_framework.response import Response
 
 from controlplane.api.base_views import ActorView
 from controlplane.api.v1.sessions.schemas import SessionOut
-from controlplane.audit.requests import Who
+from controlplane.audit.request_records import RequestActor
+from controlplane.identity.authorization_rules import rule_of
+from controlplane.identity.authorization_terms import PUBLIC
 from controlplane.identity.errors import NobodyMay
-from controlplane.identity.rights import PUBLIC
-from controlplane.identity.rules import rule_of
 from controlplane.kernel.errors import CloudError
-from controlplane.kernel.rest import Route, View
-from controlplane.signin import factors, sessions
+from controlplane.kernel.views import Route, View
+from controlplane.signin import second_factors, sessions
+from controlplane.signin.client_info import ClientInfo, client_info
 from controlplane.signin.errors import SessionNeeded
 from controlplane.signin.models import Session
-from controlplane.signin.origin import Origin, origin_of
 
 SECRET = {"Cache-Control": "no-store"}
 
@@ -60,14 +60,14 @@ class SignInView(ActorView):
 
     def handle_exception(self, exc: Exception) -> Response:
         if isinstance(exc, CloudError) and "account" in exc.facts:
-            user = sessions.note_failure(self.origin, exc.facts)
+            user = sessions.record_failure(self.origin, exc.facts)
             if user is not None:
-                self.is_about(user.pk)
+                self.set_account(user.pk)
         return super().handle_exception(exc)
 
     @property
-    def origin(self) -> Origin:
-        return origin_of(self.request._request)
+    def origin(self) -> ClientInfo:
+        return client_info(self.request._request)
 
     @property
     def session(self) -> Session:
@@ -75,14 +75,14 @@ class SignInView(ActorView):
 
     def begun(self, session: Session, secret: str) -> Response:
         """201 with the secret of a new session."""
-        self.is_about(session.user_id, credential_id=session.pk)
-        needs = not session.is_two_factor and factors.needs_one(session.user)
+        self.set_account(session.user_id, credential_id=session.pk)
+        needs = not session.is_two_factor and second_factors.needs_one(session.user)
         document = SessionOut(session, context={"current": session}).data
         document |= {"secret": secret, "needs_second_factor": needs}
         return Response(document, status=201, headers={"Location": f"/v1/sessions/{session.pk}", **SECRET})
 
-    def is_about(self, user_id: UUID, *, credential_id: UUID | None = None) -> None:
-        """For the journal of requests (api/journal.py), where nobody was known when this one began."""
-        journal = getattr(self.request._request, "journal", None)
-        if journal is not None:
-            journal.is_about(Who(user_id=user_id, credential_id=credential_id))
+    def set_account(self, user_id: UUID, *, credential_id: UUID | None = None) -> None:
+        """For the journal of requests (api/request_audit.py), where nobody was known when this one began."""
+        request_audit = getattr(self.request._request, "request_audit", None)
+        if request_audit is not None:
+            request_audit.set_account(RequestActor(user_id=user_id, credential_id=credential_id))

@@ -35,14 +35,14 @@ from controlplane.api.asgi import Receive, Scope, Send, disconnected, send_piece
 from controlplane.api.authentication import TokenAuthentication
 from controlplane.api.consoles import Consoles
 from controlplane.api.long_polls import LongPolls, is_long_poll
-from controlplane.api.v1.events.views import EVENT_STREAM, Lines, Standing, alive, standing_of
-from controlplane.events import cursors, hints, selectors
+from controlplane.api.v1.events.views import EVENT_STREAM, StreamChunk, StreamSubscription, alive, subscription_for
+from controlplane.events import cursors, selectors, wakeups
 from controlplane.events.errors import OrganizationStreamsMany, StreamsExhausted, TooManyStreams
 from controlplane.identity.actor import Actor
-from controlplane.identity.authorization import admitted
+from controlplane.identity.authorization import authorize
 from controlplane.identity.selectors import project_get
 from controlplane.kernel.errors import CloudError
-from controlplane.kernel.redis import address
+from controlplane.kernel.redis import redis_url
 from controlplane.signin.models import Session
 
 log = logging.getLogger(__name__)
@@ -63,24 +63,24 @@ class Reader:
     """An open stream. `wake` is set when there may be something for it, or when it is gone. `is_behind`: it was woken
     for something that could not be read."""
 
-    def __init__(self, lines: Lines) -> None:
-        self.credential = lines.standing.actor.credential_id
-        self.organizations = lines.standing.actor.organization_ids
+    def __init__(self, lines: StreamChunk) -> None:
+        self.credential = lines.subscription.actor.credential_id
+        self.organizations = lines.subscription.actor.organization_ids
         self.wake = asyncio.Event()
         self.wake.set()  # something may have come between its first piece and now
         self.is_gone = False
-        self.standing = lines.standing
-        self.take(lines)
+        self.subscription = lines.subscription
+        self.apply(lines)
 
-    def take(self, lines: Lines) -> None:
+    def apply(self, lines: StreamChunk) -> None:
         """While it was asked for, what came was held against the places of before."""
-        is_elsewhere = lines.standing.places != self.standing.places
-        self.position, self.standing, self.is_behind = lines.position, lines.standing, False
+        is_elsewhere = lines.subscription.places != self.subscription.places
+        self.position, self.subscription, self.is_behind = lines.position, lines.subscription, False
         if lines.has_more or is_elsewhere:
             self.wake.set()
 
     def concerns(self, owners: frozenset[UUID | None]) -> bool:
-        places = self.standing.places
+        places = self.subscription.places
         return places is None or bool(places & owners)
 
     async def pause(self) -> bool:
@@ -108,12 +108,12 @@ class Streams:
         self.consoles = Consoles(self._in_thread)
         self.long_polls = LongPolls(self._in_thread, self._answer)
         self.readers: set[Reader] = set()
-        self.told = 0  # the place up to which all readers were woken for whatever concerns them
-        self.told_at = time.monotonic()
+        self.notified = 0  # the place up to which all readers were woken for whatever concerns them
+        self.notified_at = time.monotonic()
         CONNECTIONS.labels("events").set_function(lambda: len(self.readers))
         CONNECTIONS.labels("consoles").set_function(lambda: len(self.consoles.open))
         CONNECTIONS.labels("long_polls").set_function(lambda: len(self.long_polls.waiters))
-        LAG.set_function(lambda: time.monotonic() - self.told_at)
+        LAG.set_function(lambda: time.monotonic() - self.notified_at)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and is_long_poll(scope):
@@ -128,7 +128,7 @@ class Streams:
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         hinted = asyncio.Event()
-        work = [asyncio.create_task(_listen(hinted)), asyncio.create_task(self._tell(hinted))]
+        work = [asyncio.create_task(_listen(hinted)), asyncio.create_task(self._wake_readers(hinted))]
         await send({"type": "lifespan.startup.complete"})
         await receive()
         for task in work:
@@ -138,18 +138,18 @@ class Streams:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         first = await self._in_thread(self._answer, scope)
-        if not isinstance(first, Lines):
+        if not isinstance(first, StreamChunk):
             await send_whole(send, first)
             return
         try:
             self._need_room(first)
         except CloudError as exc:
-            await send_whole(send, problems.plain(exc, ASGIRequest(dict(scope), io.BytesIO())))
+            await send_whole(send, problems.problem_response(exc, ASGIRequest(dict(scope), io.BytesIO())))
             return
         with suppress(TimeoutError):
             await self._stream(first, scope, receive, send)
 
-    async def _stream(self, first: Lines, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _stream(self, first: StreamChunk, scope: Scope, receive: Receive, send: Send) -> None:
         """Until one of both goes. Raises TimeoutError when nobody reads."""
         async with self._reading(first, receive) as reader:
             await send_start(send, first)
@@ -157,9 +157,9 @@ class Streams:
             while not reader.is_gone:
                 await self._go_on(reader, scope, send)
 
-    def _need_room(self, lines: Lines) -> None:
+    def _need_room(self, lines: StreamChunk) -> None:
         """Raises TooManyStreams, OrganizationStreamsMany, StreamsExhausted."""
-        actor = lines.standing.actor
+        actor = lines.subscription.actor
         same = sum(reader.credential == actor.credential_id for reader in self.readers)
         if same >= settings.STREAMS_PER_CREDENTIAL:
             raise TooManyStreams(limit=settings.STREAMS_PER_CREDENTIAL)
@@ -170,7 +170,7 @@ class Streams:
             raise StreamsExhausted()
 
     @asynccontextmanager
-    async def _reading(self, first: Lines, receive: Receive) -> Any:
+    async def _reading(self, first: StreamChunk, receive: Receive) -> Any:
         reader = Reader(first)
         self.readers.add(reader)
         watching = asyncio.create_task(reader.watch(receive))
@@ -185,15 +185,15 @@ class Streams:
         is_woken = await reader.pause()
         if reader.is_gone:
             return
-        told = self.told
+        notified = self.notified
         has_all = not is_woken and not reader.is_behind
-        if has_all and await self._in_thread(is_as_before, reader.standing, scope):
-            reader.position = max(reader.position, told)
+        if has_all and await self._in_thread(is_still_valid, reader.subscription, scope):
+            reader.position = max(reader.position, notified)
             await send_piece(send, alive(reader.position))
             return
         answer = await self._in_thread(self._answer, _behind(scope, reader.position))
-        if isinstance(answer, Lines):
-            reader.take(answer)
+        if isinstance(answer, StreamChunk):
+            reader.apply(answer)
             await send_piece(send, answer.content)
         elif answer.status_code >= 500 or answer.status_code == TOO_MANY_REQUESTS:
             reader.is_behind = True
@@ -215,17 +215,17 @@ class Streams:
         response.close()
         return response
 
-    async def _tell(self, hinted: asyncio.Event) -> None:
+    async def _wake_readers(self, hinted: asyncio.Event) -> None:
         """Wake those for whom there is something."""
         while True:
             with suppress(TimeoutError):
                 await asyncio.wait_for(hinted.wait(), POLL_S)
             hinted.clear()
             if not self.readers and not self.long_polls.waiters:
-                self.told_at = time.monotonic()
+                self.notified_at = time.monotonic()
                 continue
             try:
-                told, owners = await self._in_thread(selectors.news, self.told)
+                notified, owners = await self._in_thread(selectors.owners_with_events, self.notified)
             except Error as exc:
                 log.warning("the database does not answer: %s", exc)
                 continue
@@ -233,7 +233,7 @@ class Streams:
                 if reader.concerns(owners):
                     reader.wake.set()
             self.long_polls.wake(owners)
-            self.told, self.told_at = told, time.monotonic()
+            self.notified, self.notified_at = notified, time.monotonic()
 
 
 def _behind(scope: Scope, position: int) -> Scope:
@@ -242,22 +242,22 @@ def _behind(scope: Scope, position: int) -> Scope:
     return {**scope, "headers": [*headers, (b"last-event-id", cursors.encode(position).encode())]}
 
 
-def is_as_before(standing: Standing, scope: Scope) -> bool:
+def is_still_valid(subscription: StreamSubscription, scope: Scope) -> bool:
     """Whether the credential is good, and for what it was good for. False also when nobody can say: the view does."""
     request = Request(ASGIRequest(dict(scope), io.BytesIO()))
     try:
         known = TokenAuthentication().authenticate(request)
-        return known is not None and _stands(standing, *known)
+        return known is not None and _is_unchanged(subscription, *known)
     except (CloudError, Error):
         return False
 
 
-def _stands(standing: Standing, actor: Actor, session: Session | None) -> bool:
+def _is_unchanged(subscription: StreamSubscription, actor: Actor, session: Session | None) -> bool:
     """Raises CloudError: nothing of it does."""
-    actor, wanted = admitted(actor, EVENT_STREAM), standing.wanted
-    if wanted.project is not None:
-        project_get(actor, str(wanted.project.pk))
-    return standing_of(actor, session, wanted) == standing
+    actor, event_filter = authorize(actor, EVENT_STREAM), subscription.event_filter
+    if event_filter.project is not None:
+        project_get(actor, str(event_filter.project.pk))
+    return subscription_for(actor, session, event_filter) == subscription
 
 
 def _fresh(function: Callable[..., Any], *given: Any) -> Any:
@@ -269,8 +269,8 @@ def _fresh(function: Callable[..., Any], *given: Any) -> Any:
 async def _listen(hinted: asyncio.Event) -> None:
     while True:
         try:
-            async with redis.asyncio.Redis.from_url(address()) as client, client.pubsub() as channel:
-                await channel.subscribe(hints.CHANNEL)
+            async with redis.asyncio.Redis.from_url(redis_url()) as client, client.pubsub() as channel:
+                await channel.subscribe(wakeups.CHANNEL)
                 async for _ in channel.listen():
                     hinted.set()
         except (redis.RedisError, OSError) as exc:

@@ -23,7 +23,7 @@ from django.db.models import Q
 from kombu.exceptions import OperationalError
 
 from andromede_core.documents.messages import Reason, either
-from controlplane.audit import export, services
+from controlplane.audit import export_archive, services
 from controlplane.audit.errors import (
     ExportInterrupted,
     ExportNotFound,
@@ -32,13 +32,13 @@ from controlplane.audit.errors import (
     ExportStoreFull,
     ExportWindowInvalid,
 )
-from controlplane.audit.export import Window
+from controlplane.audit.export_archive import ExportWindow
 from controlplane.audit.models import EXPORT, UNMADE, EvidenceExport
 from controlplane.identity.actor import Actor
 from controlplane.identity.errors import RoleNeeded
-from controlplane.identity.holds import organization_hold
 from controlplane.identity.models import Organization, Role
 from controlplane.identity.roles import NO_ROLE
+from controlplane.identity.row_locks import lock_organization
 from controlplane.kernel import clock
 from controlplane.kernel.db import by_id, move
 from controlplane.kernel.errors import CloudError
@@ -70,7 +70,7 @@ def may_export(actor: Actor, organization: Organization) -> None:
         raise RoleNeeded(role=either(*READERS))
 
 
-def export_ask(actor: Actor, organization: Organization, start: datetime, end: datetime) -> EvidenceExport:
+def export_request(actor: Actor, organization: Organization, start: datetime, end: datetime) -> EvidenceExport:
     """Have an export made. While one of the same time is waited for, that is the answer.
 
     Raises:
@@ -79,15 +79,17 @@ def export_ask(actor: Actor, organization: Organization, start: datetime, end: d
     may_export(actor, organization)
     _check_window(start, end)
     with transaction.atomic():
-        organization_hold(organization)  # also so that the limit holds
+        lock_organization(organization)  # also so that the limit holds
         asked = EvidenceExport.objects.filter(organization=organization, start=start, end=end, state__in=UNMADE).first()
         if asked is None:
             asked = _create(actor, organization, start, end)
-        transaction.on_commit(hint, robust=True)
+        transaction.on_commit(send_wakeup, robust=True)
     return asked
 
 
-def export_ready(actor: Actor, organization: Organization, start: datetime, end: datetime) -> EvidenceExport | None:
+def find_ready_export(
+    actor: Actor, organization: Organization, start: datetime, end: datetime
+) -> EvidenceExport | None:
     """The newest one of just this time whose file is there.
 
     Raises:
@@ -128,8 +130,8 @@ def export_file(actor: Actor, asked: EvidenceExport) -> BinaryIO:
         raise ExportNotReady(state="waiting") from exc
 
 
-def window_of(asked: EvidenceExport) -> Window:
-    return Window(asked.organization, asked.start, asked.end)
+def window_of(asked: EvidenceExport) -> ExportWindow:
+    return ExportWindow(asked.organization, asked.start, asked.end)
 
 
 def path_of(asked: EvidenceExport) -> Path:
@@ -137,7 +139,7 @@ def path_of(asked: EvidenceExport) -> Path:
     return folder / f"{asked.pk}.tar"
 
 
-def hint() -> None:
+def send_wakeup() -> None:
     """Never fails: the row is written already."""
     try:
         current_app.send_task(MAKE, queue=QUEUE, retry=False)
@@ -213,7 +215,7 @@ def _make(asked: EvidenceExport) -> None:
         made = _written(asked)
     except CloudError as exc:
         log.warning("export %s of %s: %s", asked.pk, asked.organization.name, exc)
-        _give_up(asked, exc, is_final=not exc.retryable)
+        _record_failure(asked, exc, is_final=not exc.retryable)
     else:
         move(asked, EXPORT, "ready", expires_at=clock.now() + KEPT, **made)
 
@@ -222,7 +224,7 @@ def _written(asked: EvidenceExport) -> dict[str, object]:
     """Raises CloudError."""
     path = path_of(asked)
     try:
-        export.write(window_of(asked), path)
+        export_archive.write_export(window_of(asked), path)
         path.chmod(0o640)  # web is of the folder's group
     except OSError as exc:
         if exc.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -232,7 +234,7 @@ def _written(asked: EvidenceExport) -> dict[str, object]:
         return {"size_bytes": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
 
 
-def _give_up(asked: EvidenceExport, error: CloudError, *, is_final: bool) -> None:
+def _record_failure(asked: EvidenceExport, error: CloudError, *, is_final: bool) -> None:
     """For good, or until the next time."""
     if is_final or asked.attempts >= ATTEMPTS_MAX:
         move(asked, EXPORT, "failed", error=error.as_document(), expires_at=clock.now() + KEPT)
@@ -243,7 +245,7 @@ def _give_up(asked: EvidenceExport, error: CloudError, *, is_final: bool) -> Non
 def _tidy() -> None:
     """Nobody but the caller is at work: what is running is nobody's, and what is unfinished is rubbish."""
     for lost in EvidenceExport.objects.filter(state="running"):
-        _give_up(lost, ExportInterrupted(attempts=lost.attempts), is_final=False)
+        _record_failure(lost, ExportInterrupted(attempts=lost.attempts), is_final=False)
     EvidenceExport.objects.filter(expires_at__lte=clock.now()).delete()
     kept = set()
     for ready in EvidenceExport.objects.filter(state="ready"):
@@ -251,7 +253,7 @@ def _tidy() -> None:
             kept.add(path_of(ready))
         else:
             move(ready, EXPORT, "waiting", attempts=0)
-    for rest in settings.EXPORTS_DIR.glob(f"{export.UNFINISHED}*"):
+    for rest in settings.EXPORTS_DIR.glob(f"{export_archive.UNFINISHED}*"):
         shutil.rmtree(rest)
     for file in settings.EXPORTS_DIR.glob("*.tar"):
         if file not in kept and as_uuid(file.stem):

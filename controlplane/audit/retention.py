@@ -12,7 +12,7 @@ from django.db import connection, transaction
 
 from andromede_core.documents.parsing import as_rfc3339
 from andromede_core.evidence.records import OF_ALL, OPERATOR, PLATFORM
-from controlplane.audit import evidence, selectors
+from controlplane.audit import evidence_log, selectors
 from controlplane.audit.models import EvidenceRecord, Kind
 from controlplane.kernel import clock
 from controlplane.kernel.ids import first_id
@@ -99,7 +99,7 @@ def _erase(resources: Sequence[UUID], before: datetime, *, is_of_none: bool = Fa
         numbers[stream].append(seq)
     for stream, of_stream in numbers.items():
         said = {"reason": "retention", "before": as_rfc3339(before), "stream": stream, "records": _ranges(of_stream)}
-        evidence.append(Kind.ERASURE, said, organization_id=_organization(stream))
+        evidence_log.append(Kind.ERASURE, said, organization_id=_organization(stream))
     EvidenceRecord.objects.filter(pk__in=[record for record, _, _ in gone]).update(document=None, salt=None)
     return len(gone)
 

@@ -9,11 +9,11 @@ from uuid import UUID
 from django.db.models import Model
 
 from controlplane.audit.models import AuditRecord
-from controlplane.audit.requests import touched
-from controlplane.events.services import told_deed
+from controlplane.audit.request_records import record_resource
+from controlplane.events.services import audit_entry_events
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Membership
-from controlplane.kernel.inserts import insert
+from controlplane.kernel.multi_insert import insert
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def invoked_by(invoker: Invoker) -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class Place:
+class AuditScope:
     """Where a deed is shown: in a project (and so in its organization), in an organization alone, or, with neither, to
     the platform alone."""
 
@@ -49,22 +49,24 @@ class Place:
 
 def record(actor: Actor, verb: str, resource_id: UUID, *, project_id: UUID | None = None, **facts: object) -> None:
     """`facts` are JSON values and hold no secret. Those who follow events hear of it."""
-    insert(*_rows(actor, verb, resource_id, Place(project_id or actor.project_id), facts))
+    insert(*_rows(actor, verb, resource_id, AuditScope(project_id or actor.project_id), facts))
 
 
 def record_of_organization(
     actor: Actor, verb: str, resource_id: UUID, organization_id: UUID | None, **facts: object
 ) -> None:
     """Record a deed that is about an organization and about none of its projects; None: about the platform."""
-    insert(*_rows(actor, verb, resource_id, Place(organization_id=organization_id), facts))
+    insert(*_rows(actor, verb, resource_id, AuditScope(organization_id=organization_id), facts))
 
 
-def deed(actor: Actor, verb: str, resource_id: UUID, *, project_id: UUID | None = None, **facts: object) -> list[Model]:
+def audit_entry(
+    actor: Actor, verb: str, resource_id: UUID, *, project_id: UUID | None = None, **facts: object
+) -> list[Model]:
     """What record() writes, for the caller to insert() with other rows."""
-    return _rows(actor, verb, resource_id, Place(project_id or actor.project_id), facts)
+    return _rows(actor, verb, resource_id, AuditScope(project_id or actor.project_id), facts)
 
 
-def record_in_all(
+def record_in_scopes(
     actor: Actor,
     verb: str,
     resource_id: UUID,
@@ -74,8 +76,8 @@ def record_in_all(
     **facts: object,
 ) -> None:
     """Record a deed once in each project and organization that it concerns; if there is none, once for the platform."""
-    places = [*map(Place, project_ids), *(Place(organization_id=each) for each in organization_ids)]
-    for place in places or [Place()]:
+    places = [*map(AuditScope, project_ids), *(AuditScope(organization_id=each) for each in organization_ids)]
+    for place in places or [AuditScope()]:
         insert(*_rows(actor, verb, resource_id, place, facts))
 
 
@@ -84,16 +86,16 @@ def record_of_user(actor: Actor, verb: str, user_id: UUID, *, resource_id: UUID 
     name no organization: each sees the same ones. `resource_id`: what it was done with, if not the user."""
     memberships = Membership.objects.filter(user=user_id, organization__deleted_at=None)
     organization_ids = list(memberships.values_list("organization", flat=True))
-    record_in_all(actor, verb, resource_id or user_id, project_ids=(), organization_ids=organization_ids, **facts)
+    record_in_scopes(actor, verb, resource_id or user_id, project_ids=(), organization_ids=organization_ids, **facts)
 
 
-def _rows(actor: Actor, verb: str, resource_id: UUID, place: Place, facts: Mapping[str, object]) -> list[Model]:
-    told = told_deed(actor, verb, resource_id, project_id=place.project_id, facts=facts)
+def _rows(actor: Actor, verb: str, resource_id: UUID, place: AuditScope, facts: Mapping[str, object]) -> list[Model]:
+    told = audit_entry_events(actor, verb, resource_id, project_id=place.project_id, facts=facts)
     return [_record(actor, verb, resource_id, place, facts), *told]
 
 
-def _record(actor: Actor, verb: str, resource_id: UUID, place: Place, facts: Mapping[str, object]) -> AuditRecord:
-    touched(resource_id)
+def _record(actor: Actor, verb: str, resource_id: UUID, place: AuditScope, facts: Mapping[str, object]) -> AuditRecord:
+    record_resource(resource_id)
     is_anonymous = actor.user_id is None and actor.credential_id is None
     invoker = _invoker.get() if is_anonymous else None
     return AuditRecord(

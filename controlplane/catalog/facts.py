@@ -14,17 +14,27 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from andromede_core.documents.canonical import dumps
-from andromede_core.documents.messages import Reason, told_by
+from andromede_core.documents.messages import Reason, reason_of
 from andromede_core.documents.parsing import Malformed, as_rfc3339
 from andromede_core.documents.signed import BadDocument, Signed, Verify
 from andromede_core.facts import statements
 from andromede_core.facts.attributes import PARTIES
 from andromede_core.facts.catalogue import parties_of
 from andromede_core.facts.statements import KIND, Statement
-from controlplane.audit import evidence
+from controlplane.audit import evidence_log
 from controlplane.audit.models import Kind
 from controlplane.audit.services import record
-from controlplane.catalog import epochs, keys, officer_keys, selectors, widening
+from controlplane.catalog import epochs, officer_keys, selectors, set_changes, signing_keys
+from controlplane.catalog.bitemporal import (
+    FOR_EVER,
+    Period,
+    Subject,
+    first_overlap,
+    overlap,
+    period,
+    subject,
+    uncovered,
+)
 from controlplane.catalog.errors import (
     FactAuthorMismatch,
     FactMalformed,
@@ -36,7 +46,6 @@ from controlplane.catalog.errors import (
     OfficerKeyNotFound,
 )
 from controlplane.catalog.models import Fact, OfficerKey, Party, Region, Zone
-from controlplane.catalog.timelines import FOR_EVER, Period, Subject, first_overlap, overlap, period, subject, uncovered
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
 
@@ -96,7 +105,7 @@ def state(actor: Actor, documents: Sequence[Signed]) -> FactsStated:
     """facts_state() in the caller's transaction, which holds the place of all who state facts until its end."""
     actor.may_operate()
     entries = _checked(documents, now=clock.now())
-    wait_for_other_officers()
+    lock_statements()
     believed = _believed({entry.statement.subject_id for entry in entries})
     changes = Changes()
     for about, group in _grouped(entries).items():
@@ -109,7 +118,7 @@ def state(actor: Actor, documents: Sequence[Signed]) -> FactsStated:
     return _write(actor, changes)
 
 
-def wait_for_other_officers() -> None:
+def lock_statements() -> None:
     """One at a time compares what is believed with what is to be stated, until the end of the transaction."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('facts', 0))")
@@ -120,7 +129,7 @@ def _need_agreement(changes: "Changes", believed: Mapping[Subject, Collection[Fa
     for entry, _ in changes.new:
         known = [selectors.statement_of(fact) for fact in believed.get(subject(entry.statement), ())]
         signers = [each.key_id for each in (entry.signed, *entry.agreed)]
-        widening.need_agreement(entry.statement, known, signers, now=now, field=entry.at)
+        set_changes.require_agreement(entry.statement, known, signers, now=now, field=entry.at)
 
 
 class Changes:
@@ -192,7 +201,7 @@ def _checked(documents: Sequence[Signed], *, now: datetime) -> list[Entry]:
             field="facts", place="facts", reason=Reason("has more than {limit} statements", limit=FACTS_MAX)
         )
     known = {key.key_id: key for key in OfficerKey.objects.filter(key_id__in={each.key_id for each in documents})}
-    verifiers = {key_id: keys.verifier(key.public_key) for key_id, key in known.items()}
+    verifiers = {key_id: signing_keys.verifier(key.public_key) for key_id, key in known.items()}
     entries: list[Entry] = []
     places: dict[bytes, int] = {}
     for n, document in enumerate(documents):
@@ -200,7 +209,7 @@ def _checked(documents: Sequence[Signed], *, now: datetime) -> list[Entry]:
         key = known.get(document.key_id)
         if key is None:
             raise OfficerKeyNotFound(field=f"{at}/kid", name=document.key_id[:64])
-        officer_keys.need_in_force(key, now=now, field=f"{at}/kid")
+        officer_keys.require_in_force(key, now=now, field=f"{at}/kid")
         statement = _read(document, at)
         _check_signature(document, statement, key, verifiers[key.key_id], at)
         place = places.setdefault(dumps(document.payload), len(entries))
@@ -229,7 +238,7 @@ def _read(document: Signed, at: str) -> Statement:
         raise FactMalformed(field=_pointer(exc.place), place=_place(exc.place), reason=exc.problem) from exc
     except ValueError as exc:
         raise FactMalformed(
-            field=f"{at}/p/value", place="value", reason=Reason("is not acceptable: {error}", error=told_by(exc))
+            field=f"{at}/p/value", place="value", reason=Reason("is not acceptable: {error}", error=reason_of(exc))
         ) from exc
     return statement
 
@@ -306,7 +315,7 @@ def _write(actor: Actor, changes: Changes) -> FactsStated:
     rows = [_row(entry, now) for entry, _ in changes.new]
     Fact.objects.bulk_create(rows)
     for row, (entry, ends) in zip(rows, changes.new, strict=True):
-        evidence.append(
+        evidence_log.append(
             Kind.FACT,
             {
                 "event": "stated",

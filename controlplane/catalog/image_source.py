@@ -17,9 +17,9 @@ import httpcore
 import httpx
 from django.conf import settings
 
-from andromede_core.documents.messages import Reason, told_by
+from andromede_core.documents.messages import Reason, reason_of
 from controlplane.catalog.errors import ImageSourceFailed, ImageSourceRefused, ImageSourceUnavailable, ImageTooLarge
-from controlplane.kernel import outbound
+from controlplane.kernel import safe_http
 
 log = logging.getLogger(__name__)
 
@@ -37,9 +37,9 @@ def check_url(text: str) -> httpx.URL:
         ImageSourceRefused: not an absolute http(s) URL, or one with a user name or a password.
     """
     try:
-        return outbound.parse_url(text)
+        return safe_http.parse_url(text)
     except ValueError as exc:
-        raise ImageSourceRefused(field="source_url", reason=told_by(exc)) from exc
+        raise ImageSourceRefused(field="source_url", reason=reason_of(exc)) from exc
 
 
 class _Stream(httpcore.NetworkStream):
@@ -136,7 +136,7 @@ def _get(client: httpx.Client, url: httpx.URL) -> httpx.Response:
     """The answer of the first of the host's addresses that takes the connection; its body is still to be read."""
     addresses = _addresses(url)
     for n, address in enumerate(addresses, start=1):
-        request = client.build_request("GET", **outbound.pinned(url, address, {"Accept-Encoding": "identity"}))
+        request = client.build_request("GET", **safe_http.pinned(url, address, {"Accept-Encoding": "identity"}))
         try:
             return client.send(request, stream=True, follow_redirects=False)
         except (httpx.ConnectError, httpx.ConnectTimeout):
@@ -160,7 +160,7 @@ def _checked(response: httpx.Response) -> httpx.Response:
     return response
 
 
-def _addresses(url: httpx.URL) -> list[outbound.Address]:
+def _addresses(url: httpx.URL) -> list[safe_http.Address]:
     """Where the URL's host is.
 
     Raises:
@@ -168,8 +168,8 @@ def _addresses(url: httpx.URL) -> list[outbound.Address]:
         ImageSourceUnavailable: the name cannot be resolved now.
     """
     try:
-        return outbound.addresses(url, private_hosts=settings.IMAGE_IMPORT_PRIVATE_HOSTS)
-    except outbound.Unresolvable as exc:
+        return safe_http.addresses(url, private_hosts=settings.IMAGE_IMPORT_PRIVATE_HOSTS)
+    except safe_http.Unresolvable as exc:
         raise ImageSourceUnavailable(reason=Reason("the name of the server cannot be resolved.")) from exc
     except ValueError as exc:
-        raise ImageSourceRefused(field="source_url", reason=told_by(exc)) from exc
+        raise ImageSourceRefused(field="source_url", reason=reason_of(exc)) from exc

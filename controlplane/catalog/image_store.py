@@ -18,14 +18,14 @@ from pathlib import Path
 from django.conf import settings
 
 from controlplane.catalog.errors import ImageDigestMismatch, ImageStoreFull, ImageTooLarge
+from controlplane.kernel.free_space import require_free_space
 from controlplane.kernel.ids import new_id
-from controlplane.kernel.room import need_room
 
 FORGOTTEN_AFTER = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
-class Received:
+class ReceivedFile:
     size_bytes: int
     sha256: str
 
@@ -40,7 +40,7 @@ def incoming_path(name: str) -> Path:
     return folder / "incoming" / name
 
 
-def receive(chunks: Iterable[bytes], name: str, *, sha256: str = "") -> Received:
+def receive(chunks: Iterable[bytes], name: str, *, sha256: str = "") -> ReceivedFile:
     """Write the chunks to the incoming file `name`, which is there whole and durable when this returns, and not at all
     when this fails, for whatever reason. A file of that name is replaced.
 
@@ -65,7 +65,7 @@ def receive(chunks: Iterable[bytes], name: str, *, sha256: str = "") -> Received
     return received
 
 
-def _write(chunks: Iterable[bytes], path: Path) -> Received:
+def _write(chunks: Iterable[bytes], path: Path) -> ReceivedFile:
     digest = hashlib.sha256()
     size = 0
     limit: int = settings.IMAGE_MAX_BYTES
@@ -74,12 +74,12 @@ def _write(chunks: Iterable[bytes], path: Path) -> Received:
             size += len(chunk)
             if size > limit:
                 raise ImageTooLarge(limit_bytes=limit)
-            need_room(path.parent, error=ImageStoreFull)
+            require_free_space(path.parent, error=ImageStoreFull)
             digest.update(chunk)
             file.write(chunk)
         file.flush()
         os.fsync(file.fileno())
-    return Received(size, digest.hexdigest())
+    return ReceivedFile(size, digest.hexdigest())
 
 
 def publish(name: str, sha256: str) -> bool:
@@ -99,7 +99,7 @@ def discard(name: str) -> None:
     incoming_path(name).unlink(missing_ok=True)
 
 
-def collect(*, keep: Collection[str]) -> int:
+def collect_garbage(*, keep: Collection[str]) -> int:
     """Remove the files that `keep` (digests and incoming names) does not need, unless they are younger than
     FORGOTTEN_AFTER: their row may be written this moment. Returns how many went."""
     folder: Path = settings.IMAGES_DIR

@@ -6,16 +6,16 @@ from uuid import UUID
 
 from django.db import transaction
 
-from andromede_core.documents.messages import Reason, told_by
+from andromede_core.documents.messages import Reason, reason_of
 from andromede_core.documents.parsing import Malformed, as_text
 from controlplane.audit.services import record
-from controlplane.catalog import keys
+from controlplane.catalog import signing_keys
 from controlplane.catalog.errors import OfficerKeyInvalid, OfficerKeyNotFound, OfficerKeyNotInForce, OfficerKeyTaken
 from controlplane.catalog.models import OfficerKey
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import User
 from controlplane.kernel import clock
-from controlplane.kernel.db import refusing
+from controlplane.kernel.db import raise_on_violation
 
 LIFETIME = timedelta(days=2 * 365)
 LIFETIME_MAX = timedelta(days=5 * 366)
@@ -27,7 +27,7 @@ EXPIRED = Reason("its time is over.")
 
 
 @dataclass(frozen=True)
-class NewKey:
+class NewOfficerKey:
     """`public_key`: PEM, or the base64 of its SubjectPublicKeyInfo. `key_id` empty: the usual one, which follows from
     the key. Without other dates it counts from now on, for LIFETIME."""
 
@@ -40,7 +40,7 @@ class NewKey:
 
 
 @transaction.atomic
-def officer_key_register(actor: Actor, new: NewKey) -> OfficerKey:
+def officer_key_register(actor: Actor, new: NewOfficerKey) -> OfficerKey:
     """From now on what this key signs counts as the officer's word. The same key again, under the same id and name and
     for the same account, changes nothing. One key has one id, so that nobody is two people.
 
@@ -54,8 +54,10 @@ def officer_key_register(actor: Actor, new: NewKey) -> OfficerKey:
     if known is not None and _identity(known) == _identity(key):
         return known
     with (
-        refusing("catalog_officer_key_once", OfficerKeyTaken(field="key_id", name=key.key_id)),
-        refusing("catalog_officer_public_key_once", OfficerKeyInvalid(field="public_key", reason=KNOWN_ALREADY)),
+        raise_on_violation("catalog_officer_key_once", OfficerKeyTaken(field="key_id", name=key.key_id)),
+        raise_on_violation(
+            "catalog_officer_public_key_once", OfficerKeyInvalid(field="public_key", reason=KNOWN_ALREADY)
+        ),
     ):
         key.save(force_insert=True)
     record(actor, "officer_key.register", key.pk, key_id=key.key_id, officer=key.officer)
@@ -66,11 +68,11 @@ def _identity(key: OfficerKey) -> tuple[str, str, UUID | None]:
     return key.public_key, key.officer, key.user_id
 
 
-def _checked(new: NewKey) -> OfficerKey:
+def _checked(new: NewOfficerKey) -> OfficerKey:
     try:
-        public_key = keys.read_public_key(new.public_key)
-    except keys.BadKey as exc:
-        raise OfficerKeyInvalid(field="public_key", reason=Reason("it {error}.", error=told_by(exc))) from exc
+        public_key = signing_keys.read_public_key(new.public_key)
+    except signing_keys.BadKey as exc:
+        raise OfficerKeyInvalid(field="public_key", reason=Reason("it {error}.", error=reason_of(exc))) from exc
     not_before = new.not_before or clock.now()
     not_after = new.not_after or not_before + LIFETIME
     if not not_before < not_after <= not_before + LIFETIME_MAX:
@@ -79,7 +81,7 @@ def _checked(new: NewKey) -> OfficerKey:
     if new.user_id is not None and not User.objects.filter(pk=new.user_id).exists():
         raise OfficerKeyInvalid(field="user_id", reason=NOBODY)
     return OfficerKey(
-        key_id=_text(new.key_id or keys.usual_key_id(public_key), "key_id", limit=64),
+        key_id=_text(new.key_id or signing_keys.default_key_id(public_key), "key_id", limit=64),
         officer=_text(new.officer, "officer", limit=200),
         user_id=new.user_id,
         public_key=public_key,
@@ -118,7 +120,7 @@ def get(key_id: str, *, field: str | None = None) -> OfficerKey:
     return key
 
 
-def need_in_force(key: OfficerKey, *, now: datetime, field: str | None = None) -> None:
+def require_in_force(key: OfficerKey, *, now: datetime, field: str | None = None) -> None:
     """Raises OfficerKeyNotInForce."""
     obstacle = None
     if key.revoked_at is not None:

@@ -22,7 +22,7 @@ from controlplane.catalog.errors import (
 from controlplane.catalog.models import LOCAL, Fact, Flavor, Image, OfficerKey, Party, Region, VolumeType, Zone
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
-from controlplane.kernel.prepared import Prepared, PreparedByRef
+from controlplane.kernel.prepared_queries import Prepared, PreparedByRef
 
 
 def images(actor: Actor, project: Project | None) -> QuerySet[Image]:
@@ -96,7 +96,7 @@ def believed(believed_at: datetime | None = None) -> Q:
     return Q(created_at__lte=believed_at) & (Q(superseded_at__isnull=True) | Q(superseded_at__gt=believed_at))
 
 
-def holding(at: datetime) -> Q:
+def valid_at(at: datetime) -> Q:
     """Of facts: true in the world at that moment, if they are right."""
     return Q(valid_from__lte=at) & (Q(valid_to__isnull=True) | Q(valid_to__gt=at))
 
@@ -109,7 +109,7 @@ def facts_of(
     An attribute that nothing is said of is missing; one that is known to be unknown has the value None.
     """
     found = Fact.objects.filter(
-        believed(believed_at), holding(at), subject_kind=kind, subject_id__in=subject_ids
+        believed(believed_at), valid_at(at), subject_kind=kind, subject_id__in=subject_ids
     ).order_by("attribute")
     facts: dict[str, dict[str, Fact]] = {subject_id: {} for subject_id in subject_ids}
     for fact in found:
@@ -119,7 +119,7 @@ def facts_of(
 
 def named_sets(*, at: datetime) -> QuerySet[Fact]:
     """Of every named set and scheme class the version that holds; annotated with its `name`."""
-    found = Fact.objects.filter(believed(), holding(at), subject_kind__in=NAMED_SETS)
+    found = Fact.objects.filter(believed(), valid_at(at), subject_kind__in=NAMED_SETS)
     return found.annotate(name=F("subject_id"))
 
 

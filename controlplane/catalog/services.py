@@ -12,7 +12,7 @@ from django.db.models import Q
 
 from andromede_core.documents.messages import Reason
 from controlplane.audit.services import record
-from controlplane.catalog import image_room, image_source, image_store
+from controlplane.catalog import image_quota, image_source, image_store
 from controlplane.catalog.errors import ImageFileMissing, ImageHasContent, ImageNameTaken, ImageNotOwned
 from controlplane.catalog.inspection import inspect
 from controlplane.catalog.models import IMAGE, Image
@@ -21,12 +21,12 @@ from controlplane.identity.errors import RoleNeeded
 from controlplane.identity.models import Project
 from controlplane.identity.roles import OPERATOR
 from controlplane.kernel import clock
-from controlplane.kernel.db import edit, move, refusing
+from controlplane.kernel.db import edit, move, raise_on_violation
 from controlplane.kernel.errors import InvalidRequest
 from controlplane.kernel.ids import new_id
 from controlplane.kernel.names import check_labels, check_name
 from controlplane.operations.models import LIVE, Operation
-from controlplane.operations.services import Wish, enqueue
+from controlplane.operations.services import OperationRequest, enqueue
 from controlplane.quotas import services as quotas
 
 FORMATS = ("qcow2", "raw")
@@ -71,7 +71,7 @@ def image_create(actor: Actor, project: Project | None, new: NewImage) -> tuple[
 
 
 @transaction.atomic
-def image_import_again(actor: Actor, image: Image, *, sha256: str) -> Operation:
+def image_import_retry(actor: Actor, image: Image, *, sha256: str) -> Operation:
     """Fetch the file of an image whose import failed once more. `sha256`: as it was declared then, or empty.
 
     Raises:
@@ -96,8 +96,8 @@ def _import(actor: Actor, image: Image) -> Operation:
     return enqueue(actor, _wish("image.import", image, args, deadline=IMPORT_LIMIT))
 
 
-def _wish(kind: str, image: Image, args: Mapping[str, object], *, deadline: timedelta) -> Wish:
-    return Wish(kind, image.project_id, [image.pk], args, resource_name=image.name, deadline=deadline)
+def _wish(kind: str, image: Image, args: Mapping[str, object], *, deadline: timedelta) -> OperationRequest:
+    return OperationRequest(kind, image.project_id, [image.pk], args, resource_name=image.name, deadline=deadline)
 
 
 def image_upload(actor: Actor, image: Image, chunks: Iterable[bytes]) -> Operation:
@@ -111,7 +111,7 @@ def image_upload(actor: Actor, image: Image, chunks: Iterable[bytes]) -> Operati
     """
     image_check_upload(actor, image)
     name = str(new_id())
-    received = image_store.receive(image_room.within(image, chunks), name, sha256=image.sha256)
+    received = image_store.receive(image_quota.limit_chunks(image, chunks), name, sha256=image.sha256)
     try:
         return _write_upload(actor, image, name, received)
     except BaseException:
@@ -127,7 +127,7 @@ def image_check_upload(actor: Actor, image: Image, *, size_bytes: int = 0) -> No
     """
     _may_change(actor, image)
     _need_awaiting(image)
-    image_room.need_room(image, size_bytes)
+    image_quota.need_room(image, size_bytes)
 
 
 def _need_awaiting(image: Image) -> None:
@@ -136,13 +136,13 @@ def _need_awaiting(image: Image) -> None:
 
 
 @transaction.atomic(durable=True)
-def _write_upload(actor: Actor, image: Image, name: str, received: image_store.Received) -> Operation:
+def _write_upload(actor: Actor, image: Image, name: str, received: image_store.ReceivedFile) -> Operation:
     image.refresh_from_db(fields=["state"])
     _need_awaiting(image)
     move(image, IMAGE, "verifying", sha256=received.sha256, size_bytes=received.size_bytes)
     record(actor, "image.upload", image.pk, project_id=image.project_id, sha256=received.sha256)
     operation = enqueue(actor, _wish("image.verify", image, {"file": name}, deadline=VERIFY_LIMIT))
-    image_room.claim(image, received.size_bytes)
+    image_quota.claim_quota(image, received.size_bytes)
     return operation
 
 
@@ -196,7 +196,7 @@ def _write_import(actor: Actor, image: Image, *, instead_of: Image | None) -> No
 @transaction.atomic
 def image_update(actor: Actor, image: Image, *, name: str, labels: dict[str, str]) -> Image:
     _may_change(actor, image)
-    with refusing("catalog_image_name_taken", ImageNameTaken(field="name", name=name)):
+    with raise_on_violation("catalog_image_name_taken", ImageNameTaken(field="name", name=name)):
         edit(image, name=name, labels=labels)
     record(actor, "image.update", image.pk, project_id=image.project_id, name=name)
     return image
@@ -227,7 +227,7 @@ def images_collect() -> int:
     kept = Image.objects.filter(~Q(state__in=["deleted", "error"]) | Q(updated_at__gt=clock.now() - LINGERS))
     digests = set(kept.exclude(sha256="").values_list("sha256", flat=True))
     incoming = Operation.objects.filter(kind__in=["image.import", "image.verify"], state__in=LIVE)
-    return image_store.collect(keep=digests | set(incoming.values_list("args__file", flat=True)))
+    return image_store.collect_garbage(keep=digests | set(incoming.values_list("args__file", flat=True)))
 
 
 def _new_image(project: Project | None, new: NewImage) -> Image:
@@ -274,10 +274,10 @@ def _may_change(actor: Actor, image: Image) -> None:
 
 
 def _insert(actor: Actor, image: Image) -> None:
-    with refusing("catalog_image_name_taken", ImageNameTaken(field="name", name=image.name)):
+    with raise_on_violation("catalog_image_name_taken", ImageNameTaken(field="name", name=image.name)):
         image.save(force_insert=True)
     if image.project_id is not None:
         quotas.claim(image.project_id, image.pk, images=1)
     if image.size_bytes is not None:
-        image_room.claim(image, image.size_bytes)
+        image_quota.claim_quota(image, image.size_bytes)
     record(actor, "image.create", image.pk, project_id=image.project_id, name=image.name, format=image.format)

@@ -14,14 +14,14 @@ from andromede_core.facts.attributes import ABOUT
 from andromede_core.facts.catalogue import review_days
 from andromede_core.facts.statements import FIELDS, Statement
 from andromede_core.facts.world import shifted
-from controlplane.catalog.keys import Officer
-from controlplane.catalog.timelines import completed
+from controlplane.catalog.bitemporal import with_remainders
+from controlplane.catalog.signing_keys import Officer
 
 REVIEW_DAYS = 365  # of attributes that have no usual time of their own
 REQUIRED = ("subject_kind", "subject_id", "attribute", "value", "valid_from")
 
 
-def documents(text: bytes) -> list[object]:
+def parse_file(text: bytes) -> list[object]:
     """The entries of a file: {"facts": […]} as the API takes them, {"items": […]} as it answers, a list, a single one,
     or one per line.
 
@@ -116,4 +116,4 @@ def agree_all(documents: Iterable[Signed], officer: Officer) -> dict[str, object
 
 def sign_all(new: list[Statement], believed: list[Statement], officer: Officer) -> dict[str, object]:
     """The body of POST /v1/facts: the new statements, and what of believed ones would get lost otherwise."""
-    return {"facts": [officer.signed(statement).envelope() for statement in completed(new, believed)]}
+    return {"facts": [officer.signed(statement).envelope() for statement in with_remainders(new, believed)]}

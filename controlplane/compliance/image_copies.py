@@ -6,13 +6,13 @@ from django.db import transaction
 
 from controlplane.catalog.models import Image
 from controlplane.compliance.models import ImageCopy, Sweep
-from controlplane.compliance.sweep import forget
+from controlplane.compliance.sweep import delete_watched
 from controlplane.kernel import clock
 from controlplane.nodes.models import Node
 
 
 @transaction.atomic
-def copies_note(node: Node, digests: Collection[str]) -> None:
+def record_image_copies(node: Node, digests: Collection[str]) -> None:
     """The node has the files of these digests in its cache, and no others. What is new among them is judged by the next
     sweep. Bytes that are a public image too are nobody's."""
     Sweep.objects.select_for_update().get(pk=1)  # a sweep writes the rows that it has read
@@ -20,7 +20,7 @@ def copies_note(node: Node, digests: Collection[str]) -> None:
     public = {image.sha256 for image in images if image.project_id is None}
     private = {image.pk: image.project_id for image in images if image.project_id and image.sha256 not in public}
     rows = ImageCopy.objects.filter(node=node).select_related("project")
-    forget(list(rows.exclude(resource_id__in=private)))
+    delete_watched(list(rows.exclude(resource_id__in=private)))
     now = clock.now()
     new = [
         ImageCopy(

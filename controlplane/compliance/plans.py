@@ -8,16 +8,16 @@ from django.db import transaction
 from andromede_core.documents.parsing import as_rfc3339
 from controlplane.audit.services import record
 from controlplane.compliance.models import PLAN, Compliance, ImageCopy, RemediationPlan, Watched
-from controlplane.compliance.sweep import tell
+from controlplane.compliance.sweep import record_drift
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.kernel.errors import StateConflict
 from controlplane.placement import decisions
-from controlplane.placement.decisions import Ask
+from controlplane.placement.decisions import PlacementRequest
+from controlplane.placement.drift_clauses import STANDING_OPERATION
 from controlplane.placement.errors import TooManyAtoms
 from controlplane.placement.models import Allocation
-from controlplane.placement.standing import STANDING_OPERATION
 
 NOTIFY_WITHIN = timedelta(hours=24)
 DEADLINE = timedelta(days=30)
@@ -81,7 +81,7 @@ def _item(order: int, row: Watched, now: datetime) -> dict[str, object]:
 def _targets(row: Watched) -> list[dict[str, object]]:
     """The zones that would take it now, with how many nodes each; none says that there is nowhere to go."""
     allocation = Allocation.objects.select_related("project").get(consumer_id=row.resource_id)
-    ask = Ask(
+    ask = PlacementRequest(
         operation=STANDING_OPERATION[row.kind],
         project=row.project,
         consumer_id=row.resource_id,
@@ -91,7 +91,7 @@ def _targets(row: Watched) -> list[dict[str, object]]:
         disk_gib=allocation.disk_gib,
     )
     try:
-        decision = decisions.take(ask).decision
+        decision = decisions.decide_placement(ask).decision
     except TooManyAtoms:  # nobody can tell where it may be
         return []
     return [{"zone": zone.zone, "nodes": zone.admitted} for zone in decision.zones if zone.admitted]
@@ -113,6 +113,6 @@ def plan_approve(actor: Actor, plan: RemediationPlan) -> RemediationPlan:
         for row in drifted.select_for_update(of=("self",)).select_related("project"):
             was, row.state = row.state, "remediating"
             row.save(update_fields=["state"])
-            tell(actor, row, was)
+            record_drift(actor, row, was)
     record(actor, "remediation.approve", plan.pk, project_id=plan.project_id)
     return plan

@@ -17,21 +17,22 @@ from django.db.models import Exists, OuterRef, QuerySet, Sum, Value
 
 from andromede_core.documents.parsing import as_rfc3339
 from andromede_core.facts.world import World
-from andromede_core.policy.clauses import MAX_ATOMS_EFFECTIVE, AtomRef, Policy, Role
-from andromede_core.policy.evaluation import AtomResult, Evaluation, waive
-from andromede_core.policy.forecast import Outlook, outlook
+from andromede_core.policy.clauses import MAX_ATOMS_EFFECTIVE, ClauseRef, Policy, Role
+from andromede_core.policy.evaluation import ClauseResult, Evaluation, waive
+from andromede_core.policy.forecast import Forecast, forecast
 from andromede_core.policy.roles import ROLES_OF
-from controlplane.audit.evidence import append
+from controlplane.audit.evidence_log import append
 from controlplane.audit.services import record
 from controlplane.catalog import epochs
 from controlplane.catalog import selectors as catalog
-from controlplane.compliance.beginnings import Beginnings
+from controlplane.compliance.drift_onset import DriftOnset
 from controlplane.compliance.models import Compliance, ImageCopy, Sweep, Watched
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.models import Project
 from controlplane.kernel import clock
-from controlplane.placement import effective, exemptions
-from controlplane.placement.effective import Subject
+from controlplane.placement import effective_policies, exemptions
+from controlplane.placement.drift_clauses import STANDING_OPERATION, failed_clauses
+from controlplane.placement.effective_policies import PolicySubject
 from controlplane.placement.models import (
     DRIFT_ACTIONS,
     Binding,
@@ -39,8 +40,7 @@ from controlplane.placement.models import (
     Exemption,
     PolicyHead,
 )
-from controlplane.placement.selectors import classifications_of, homes
-from controlplane.placement.standing import STANDING_OPERATION, clauses
+from controlplane.placement.selectors import classifications_of, current_allocations
 
 AT_LATEST = timedelta(hours=1)
 BATCH = 1000  # rows at a time
@@ -55,8 +55,8 @@ SELECT coalesce(bit_xor(hashtextextended(resource_id::text || node_id::text, 0))
 IMAGE_ROLES: tuple[Role, ...] = ("image",)
 W = TypeVar("W", bound=Watched)
 # In the place of a clause: of what cannot be evaluated nobody knows that it may be there.
-CANNOT_BE_EVALUATED = AtomResult(
-    AtomRef("-", "lineage", "-"), "U", "TOO_MANY_ATOMS", f"more than {MAX_ATOMS_EFFECTIVE} clauses hold together"
+CANNOT_BE_EVALUATED = ClauseResult(
+    ClauseRef("-", "lineage", "-"), "U", "TOO_MANY_ATOMS", f"more than {MAX_ATOMS_EFFECTIVE} clauses hold together"
 )
 
 
@@ -71,7 +71,7 @@ class Mark:
 
 
 @dataclass
-class Found:
+class SweepChanges:
     """What is told of: resources whose state has changed, and those that were warned of."""
 
     changed: list[Watched] = field(default_factory=list)
@@ -79,7 +79,7 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Place:
+class DataLocation:
     """Where something is. `key`: of the row that watches it."""
 
     key: UUID
@@ -95,7 +95,7 @@ class Place:
         return IMAGE_ROLES if self.kind == "image" else ROLES_OF[STANDING_OPERATION[self.kind]]
 
 
-def sweep_if_due() -> Found | None:
+def sweep_if_due() -> SweepChanges | None:
     """Sweep when something has changed or may have; None when nothing has. Two at once do the work once."""
     with transaction.atomic():
         last = Sweep.objects.select_for_update(skip_locked=True).filter(pk=1).first()
@@ -123,9 +123,9 @@ def _mark() -> Mark:
     )
 
 
-def _sweep(now: datetime) -> tuple[Found, datetime]:
-    judge, found = _Judge(catalog.world(), now), Found(changed=forget(_without_a_place()))
-    for part in _in_parts(homes(), key="consumer_id", resource_id="consumer_id", kind="kind"):
+def _sweep(now: datetime) -> tuple[SweepChanges, datetime]:
+    judge, found = _Judge(catalog.world(), now), SweepChanges(changed=delete_watched(_without_a_place()))
+    for part in _in_parts(current_allocations(), key="consumer_id", resource_id="consumer_id", kind="kind"):
         _look_at(Compliance, part, judge, found)
     for part in _in_parts(ImageCopy.objects.all(), key="pk", resource_id="resource_id", kind=Value("image")):
         _look_at(ImageCopy, part, judge, found)
@@ -133,23 +133,23 @@ def _sweep(now: datetime) -> tuple[Found, datetime]:
 
 
 def _without_a_place() -> list[Watched]:
-    placed = homes().filter(consumer_id=OuterRef("pk"))
+    placed = current_allocations().filter(consumer_id=OuterRef("pk"))
     return list(Compliance.objects.filter(~Exists(placed)).select_related("project").order_by("pk"))
 
 
-def _in_parts(rows: QuerySet[Any], *, key: str, resource_id: str, kind: str | Value) -> Iterator[list[Place]]:
+def _in_parts(rows: QuerySet[Any], *, key: str, resource_id: str, kind: str | Value) -> Iterator[list[DataLocation]]:
     """Where these rows say that something is: what stands where in them."""
     said = rows.order_by("pk").values_list(key, resource_id, kind, "project_id", "node_id", "node__zone_id")
     left = said.iterator(chunk_size=BATCH)
     while part := list(islice(left, BATCH)):
         projects = Project.objects.in_bulk({project for *_, project, _, _ in part})
         yield [
-            Place(place_key, resource, what, projects[project], node, zone)
+            DataLocation(place_key, resource, what, projects[project], node, zone)
             for place_key, resource, what, project, node, zone in part
         ]
 
 
-def _look_at(model: type[W], part: Sequence[Place], judge: "_Judge", found: Found) -> None:
+def _look_at(model: type[W], part: Sequence[DataLocation], judge: "_Judge", found: SweepChanges) -> None:
     judge.learn(part)
     known = model._default_manager.in_bulk([place.key for place in part])
     rows = [model(pk=place.key, **_judged(place, judge)) for place in part]
@@ -171,37 +171,37 @@ class _Judge:
         self.world, self.now = world, now
         self.policies: dict[UUID, tuple[Policy, ...]] = {}
         self.actions: dict[UUID, str] = {}
-        self.seen: dict[tuple[tuple[Policy, ...], str, tuple[Role, ...]], Outlook] = {}
+        self.seen: dict[tuple[tuple[Policy, ...], str, tuple[Role, ...]], Forecast] = {}
         self.boundaries: list[datetime] = []
-        self.beginnings = Beginnings(now)
+        self.beginnings = DriftOnset(now)
         self.agreed: dict[tuple[UUID, str], list[Exemption]] = {}
         for exemption in exemptions.running(now):
             for resource_id in exemption.resource_ids:
                 self.agreed.setdefault((resource_id, exemption.zone), []).append(exemption)
 
-    def learn(self, places: Sequence[Place]) -> None:
+    def learn(self, places: Sequence[DataLocation]) -> None:
         """What is asked of these, in place of those before."""
-        subjects = {place.resource_id: Subject(place.project, place.resource_id) for place in places}
-        self.policies = effective.of_places(subjects)
+        subjects = {place.resource_id: PolicySubject(place.project, place.resource_id) for place in places}
+        self.policies = effective_policies.for_placed_subjects(subjects)
         self.actions = _actions(list(subjects))
 
-    def outlook(self, place: Place) -> Outlook:
+    def forecast(self, place: DataLocation) -> Forecast:
         policies = self.policies.get(place.resource_id)
         if policies is None:
-            return Outlook("drifted", self.now, (CANNOT_BE_EVALUATED,))
+            return Forecast("drifted", self.now, (CANNOT_BE_EVALUATED,))
         key = (policies, place.zone, place.roles)
         if key not in self.seen:
             zone = self.world.zones.get(place.zone)
-            seen = outlook(policies, zone, self.world, now=self.now, roles=place.roles)
+            seen = forecast(policies, zone, self.world, now=self.now, roles=place.roles)
             self.seen[key] = seen
             if seen.fails_at is not None:
                 self.boundaries.append(seen.fails_at)
         return self.seen[key]
 
-    def drifted_since(self, place: Place, before: Watched) -> datetime:
+    def drifted_since(self, place: DataLocation, before: Watched) -> datetime:
         """What was to fail by the mere passing of time has drifted from that moment on. Anything else since a fact or
         a policy changed, after it was last looked at."""
-        failing = self.outlook(place).failing
+        failing = self.forecast(place).failing
         if _was_foreseen(failing, before, self.now):
             assert before.fails_at is not None
             return before.fails_at
@@ -210,7 +210,7 @@ class _Judge:
             return self.now
         return self.beginnings.find(policies, place.zone, place.roles, failing, after=before.checked_at)
 
-    def exempted_until(self, place: Place, failing: Sequence[AtomResult]) -> datetime | None:
+    def exempted_until(self, place: DataLocation, failing: Sequence[ClauseResult]) -> datetime | None:
         """The end of the last exemption that waives all that fails, for whatever operation and however often it was
         used; None: there is none."""
         found, resource_id = Evaluation(tuple(failing), None), place.resource_id
@@ -221,7 +221,7 @@ class _Judge:
             exemption.expires_at
             for exemption in agreed
             if waive(found, policies, exemption.waived).admits
-            and exemptions.is_good(exemption, resource_id, classifications=names, now=self.now)
+            and exemptions.is_valid_for(exemption, resource_id, classifications=names, now=self.now)
         ]
         self.boundaries += ends
         return max(ends, default=None)
@@ -237,10 +237,10 @@ def _actions(resource_ids: list[UUID]) -> dict[UUID, str]:
     }
 
 
-def _judged(place: Place, judge: _Judge) -> dict[str, Any]:
+def _judged(place: DataLocation, judge: _Judge) -> dict[str, Any]:
     """The fields of its row."""
     now = judge.now
-    seen = judge.outlook(place)
+    seen = judge.forecast(place)
     until = judge.exempted_until(place, seen.failing) if seen.state == "drifted" else None
     return {
         "resource_id": place.resource_id,
@@ -252,7 +252,7 @@ def _judged(place: Place, judge: _Judge) -> dict[str, Any]:
         "since": now,
         "noticed_at": now,
         "fails_at": until or seen.fails_at,
-        "failing": clauses(seen.failing),
+        "failing": failed_clauses(seen.failing),
         "warned_days": seen.warning(now),
         "action": judge.actions.get(place.resource_id, "flag"),
         "checked_at": now,
@@ -273,13 +273,13 @@ def _has_drifted(row: Watched, before: Watched) -> bool:
     return row.state == "drifted" and before.state != "drifted"
 
 
-def _was_foreseen(failing: Sequence[AtomResult], before: Watched, now: datetime) -> bool:
+def _was_foreseen(failing: Sequence[ClauseResult], before: Watched, now: datetime) -> bool:
     if before.state not in ("at-risk", "exempted") or before.fails_at is None or before.fails_at > now:
         return False
-    return any(clause in before.failing for clause in clauses(failing))
+    return any(clause in before.failing for clause in failed_clauses(failing))
 
 
-def forget(gone: Sequence[Watched]) -> list[Watched]:
+def delete_watched(gone: Sequence[Watched]) -> list[Watched]:
     """What has no place any more has no row; if it ought not to have been there, that it has gone is told. Returns
     those of which it was."""
     told = []
@@ -287,7 +287,7 @@ def forget(gone: Sequence[Watched]) -> list[Watched]:
         type(row)._default_manager.filter(pk=row.pk).delete()
         if row.state in NOT_ADMISSIBLE:
             was, row.state = row.state, "evicted"
-            tell(SYSTEM, row, was)
+            record_drift(SYSTEM, row, was)
             told.append(row)
     return told
 
@@ -299,18 +299,18 @@ def _write(model: type[W], rows: Sequence[W]) -> None:
     model._default_manager.bulk_create(rows, update_conflicts=True, unique_fields=[key], update_fields=fields)
 
 
-def _tell_news(row: Watched, before: Watched | None, found: Found) -> None:
+def _tell_news(row: Watched, before: Watched | None, found: SweepChanges) -> None:
     """A change of state, or a new warning."""
     was = before.state if before is not None else "compliant"
     if was != row.state:
         found.changed.append(row)
-        tell(SYSTEM, row, was)
+        record_drift(SYSTEM, row, was)
     elif row.warned_days is not None and (before is None or row.warned_days != before.warned_days):
         found.warned.append(row)
-        tell(SYSTEM, row, was)
+        record_drift(SYSTEM, row, was)
 
 
-def tell(actor: Actor, row: Watched, was: str) -> None:
+def record_drift(actor: Actor, row: Watched, was: str) -> None:
     """In the audit records of the project, and in the evidence of the organization."""
     facts = {
         "was": was,

@@ -29,19 +29,19 @@ MOVE, EVACUATION = "instance.migrate", "instance.evacuate"
 MOVES = (MOVE, EVACUATION)
 
 
-def need_state(instance: Instance, action: str) -> None:
+def require_instance_state(instance: Instance, action: str) -> None:
     """Raises InstanceWrongState unless the instance is in a state for the action, and not being deleted."""
-    need_one_of(instance, STATES[action])
+    require_state_in(instance, STATES[action])
 
 
-def need_one_of(instance: Instance, states: tuple[str, ...]) -> None:
+def require_state_in(instance: Instance, states: tuple[str, ...]) -> None:
     """Raises InstanceWrongState unless the instance is in one of the states, and not being deleted."""
     refusal = _wrong_state(instance, states)
     if refusal is not None:
         raise refusal
 
 
-def need_at_rest(instance: Instance) -> None:
+def require_not_migrating(instance: Instance) -> None:
     """Raises Busy while the instance moves to another node. Who has locked its row keeps it where it is with that."""
     holds = OperationHold.objects.filter(resource_id=instance.pk, operation__kind__in=MOVES).select_related("operation")
     for hold in holds:

@@ -11,23 +11,20 @@ from django.db import transaction
 from django.db.models import F
 
 from controlplane.audit.services import record
-from controlplane.compute.actions import need_at_rest
-from controlplane.compute.actions import need_state as need_instance_state
+from controlplane.compute.actions import require_instance_state, require_not_migrating
 from controlplane.compute.errors import AttachmentNotFound, PoolElsewhere, VolumeAlreadyAttached, VolumeElsewhere
 from controlplane.compute.models import Attachment, Instance
-from controlplane.compute.services import ask_for, instance_lock
+from controlplane.compute.services import instance_lock, instance_placement_request
 from controlplane.identity.actor import Actor
-from controlplane.kernel.db import refusing
+from controlplane.kernel.db import raise_on_violation
 from controlplane.operations.models import Operation
-from controlplane.operations.services import Wish, enqueue, need_free
+from controlplane.operations.services import OperationRequest, enqueue, require_unlocked
 from controlplane.placement import lineage
 from controlplane.placement import services as placement
-from controlplane.placement.decisions import Ask
-from controlplane.placement.effective import Source
+from controlplane.placement.decisions import PlacementRequest
+from controlplane.placement.effective_policies import DataSource
 from controlplane.storage.models import Volume
-from controlplane.storage.services import ask_for as ask_for_volume
-from controlplane.storage.services import need_state as need_volume_state
-from controlplane.storage.services import volume_lock
+from controlplane.storage.services import require_volume_state, volume_lock, volume_placement_request
 
 ATTACH = "volume.attach"
 
@@ -44,9 +41,9 @@ def volume_attach(
     """
     actor.may_write()
     _check(instance, volume)
-    with_volume, with_instance = asks_for(instance, volume)
-    taken = placement.check_here(with_volume)
-    placement.check_here(with_instance)
+    with_volume, with_instance = attachment_requests(instance, volume)
+    taken = placement.check_current_node(with_volume)
+    placement.check_current_node(with_instance)
     with transaction.atomic():
         attachment, operation = _attach(actor, instance, volume=volume, is_read_only=is_read_only)
         placement.keep_exempted(replace(with_volume, operation_id=operation.pk), taken)
@@ -56,16 +53,16 @@ def volume_attach(
 def _check(instance: Instance, volume: Volume) -> None:
     instance.refresh_from_db(fields=["state", "is_deleting", "node"])
     volume.refresh_from_db(fields=["state", "is_deleting", "node", "pool"])
-    need_instance_state(instance, "attach")
-    need_at_rest(instance)
+    require_instance_state(instance, "attach")
+    require_not_migrating(instance)
     if Attachment.objects.filter(volume=volume).exists():
         raise VolumeAlreadyAttached(field="volume", volume=volume.name)
-    need_free(volume.pk)
-    need_volume_state(volume, "available")
-    _need_reach(instance, volume)
+    require_unlocked(volume.pk)
+    require_volume_state(volume, "available")
+    _require_reachable_volume(instance, volume)
 
 
-def _need_reach(instance: Instance, volume: Volume) -> None:
+def _require_reachable_volume(instance: Instance, volume: Volume) -> None:
     """Raises VolumeElsewhere: the instance's node cannot open the volume."""
     if volume.node_id == instance.node_id:
         return
@@ -76,41 +73,43 @@ def _need_reach(instance: Instance, volume: Volume) -> None:
         raise PoolElsewhere(field="volume", pool=volume.pool.name)
 
 
-def asks_for(instance: Instance, volume: Volume) -> tuple[Ask, Ask]:
+def attachment_requests(instance: Instance, volume: Volume) -> tuple[PlacementRequest, PlacementRequest]:
     """What placement is asked for the instance with the volume, and for the volume with the instance."""
-    with_volume = replace(ask_for(instance, operation=ATTACH), sources=(Source.of(volume),))
-    return with_volume, ask_for_attached(volume, Source.of(instance), operation=ATTACH)
+    with_volume = replace(instance_placement_request(instance, operation=ATTACH), sources=(DataSource.of(volume),))
+    return with_volume, attached_volume_request(volume, DataSource.of(instance), operation=ATTACH)
 
 
-def ask_for_attached(volume: Volume, holder: Source, *, operation: str) -> Ask:
+def attached_volume_request(volume: Volume, holder: DataSource, *, operation: str) -> PlacementRequest:
     """What placement is asked for a volume that `holder`, an instance, has or gets."""
-    return replace(ask_for_volume(volume, operation=operation), sources=(holder,))
+    return replace(volume_placement_request(volume, operation=operation), sources=(holder,))
 
 
-def ask_for_whole(
-    instance: Instance, volume_ids: Iterable[UUID], *, operation: str, gets: Iterable[Source] = ()
-) -> Ask:
+def instance_with_volumes_request(
+    instance: Instance, volume_ids: Iterable[UUID], *, operation: str, gets: Iterable[DataSource] = ()
+) -> PlacementRequest:
     """What placement is asked for an instance with all volumes that it has or gets, and whatever else it `gets`."""
-    volumes = (Source(volume_id, instance.project) for volume_id in volume_ids)
-    return replace(ask_for(instance, operation=operation), sources=(*volumes, *gets))
+    volumes = (DataSource(volume_id, instance.project) for volume_id in volume_ids)
+    return replace(instance_placement_request(instance, operation=operation), sources=(*volumes, *gets))
 
 
-def join(attachment: Attachment) -> None:
+def inherit_classifications(attachment: Attachment) -> None:
     """Whatever the data of one is classified as, the other's is now too; a volume that is only read stays what it is.
     Before the node hears of the attachment, since what memory has held cannot be taken back."""
-    instance, volume = Source.of(attachment.instance), Source.of(attachment.volume)
+    instance, volume = DataSource.of(attachment.instance), DataSource.of(attachment.volume)
     with transaction.atomic():
-        lineage.join(instance, volume, kind="instance")
+        lineage.add_source(instance, volume, kind="instance")
         if not attachment.is_read_only:
-            lineage.join(volume, instance, kind="volume")
+            lineage.add_source(volume, instance, kind="volume")
 
 
 def _attach(actor: Actor, instance: Instance, *, volume: Volume, is_read_only: bool) -> tuple[Attachment, Operation]:
     instance_lock(instance)
-    need_instance_state(instance, "attach")
-    need_at_rest(instance)
+    require_instance_state(instance, "attach")
+    require_not_migrating(instance)
     volume_lock(volume)
-    with refusing("compute_attachment_volume_taken", VolumeAlreadyAttached(field="volume", volume=volume.name)):
+    with raise_on_violation(
+        "compute_attachment_volume_taken", VolumeAlreadyAttached(field="volume", volume=volume.name)
+    ):
         attachment = Attachment.objects.create(instance=instance, volume=volume, is_read_only=is_read_only)
     is_brought = volume.pool_id is not None  # also to the node where it is: nobody knows whether that has it open
     args = {
@@ -119,10 +118,10 @@ def _attach(actor: Actor, instance: Instance, *, volume: Volume, is_read_only: b
         "is_read_only": is_read_only,
         "is_brought": is_brought,
     }
-    wish = Wish(ATTACH, instance.project_id, [volume.pk, attachment.pk], args, resource_name=volume.name)
+    wish = OperationRequest(ATTACH, instance.project_id, [volume.pk, attachment.pk], args, resource_name=volume.name)
     operation = enqueue(actor, wish)
-    need_volume_state(volume, "available")
-    _need_reach(instance, volume)
+    require_volume_state(volume, "available")
+    _require_reachable_volume(instance, volume)
     if is_brought:
         Volume.objects.filter(pk=volume.pk).update(generation=F("generation") + 1)
     record(actor, ATTACH, volume.pk, project_id=instance.project_id, instance=str(instance.pk))
@@ -139,11 +138,11 @@ def volume_detach(actor: Actor, attachment: Attachment) -> Operation:
     actor.may_write()
     instance = attachment.instance
     instance_lock(instance)
-    need_instance_state(instance, "detach")
+    require_instance_state(instance, "detach")
     args = {"attachment": str(attachment.pk), "instance": str(instance.pk)}
     held = [attachment.volume_id, attachment.pk]
     name = attachment.volume.name
-    operation = enqueue(actor, Wish("volume.detach", instance.project_id, held, args, resource_name=name))
+    operation = enqueue(actor, OperationRequest("volume.detach", instance.project_id, held, args, resource_name=name))
     if Attachment.objects.filter(pk=attachment.pk).update(generation=F("generation") + 1) != 1:
         raise AttachmentNotFound(name=str(attachment.pk))
     record(

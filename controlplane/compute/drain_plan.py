@@ -13,7 +13,7 @@ from uuid import UUID
 from andromede_core.placement.decide import decide
 from andromede_core.placement.decision import Decision
 from andromede_core.placement.fleet import Fleet
-from andromede_core.placement.request import Request
+from andromede_core.placement.request import ResolvedRequest
 from andromede_core.policy.assessment import Assessment
 
 Document = Mapping[str, object]
@@ -22,10 +22,10 @@ Places = Mapping[UUID, Mapping[UUID, str]]
 
 
 @dataclass(frozen=True)
-class Question:
+class GuestRequest:
     """What placement would be asked for a guest: all its amounts, those of its volumes too."""
 
-    request: Request
+    request: ResolvedRequest
     assessment: Assessment
     group_id: UUID | None = None
 
@@ -42,7 +42,7 @@ class Guest:
     is_running: bool
     is_changing: bool = False
     obstacles: tuple[Document, ...] = ()
-    question: Question | None = None
+    question: GuestRequest | None = None
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def _codes(documents: Iterable[Document]) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Situation:
+class PlanInputs:
     """What a plan is made from. `refusal` tells, as an error's document, why a decision admits nothing."""
 
     node: str
@@ -94,7 +94,7 @@ class Situation:
     refusal: Callable[[Decision], Document]
 
 
-def plan(guests: Iterable[Guest], situation: Situation, *, fallback: str) -> Plan:
+def plan(guests: Iterable[Guest], situation: PlanInputs, *, fallback: str) -> Plan:
     """Same arguments, same plan. Its entries are in the order in which they are to be carried out."""
     entries: list[Entry] = []
     for guest in sorted(guests, key=largest_first):
@@ -109,25 +109,25 @@ def largest_first(guest: Guest) -> tuple[bool, tuple[int, ...], str]:
     return not guest.is_running, (-memory_mib, -vcpus, -disk_gib), str(guest.id)
 
 
-def _entry(guest: Guest, situation: Situation, fallback: str) -> tuple[Entry, Situation]:
+def _entry(guest: Guest, situation: PlanInputs, fallback: str) -> tuple[Entry, PlanInputs]:
     if guest.is_changing:
         return Entry(guest, "wait"), situation
     if guest.obstacles or guest.question is None:
-        return _stuck(guest, guest.obstacles, fallback), situation
-    decision = decided(guest, guest.question, situation)
+        return _immovable_entry(guest, guest.obstacles, fallback), situation
+    decision = choose_target(guest, guest.question, situation)
     if not decision.candidates:
-        return _stuck(guest, (situation.refusal(decision),), fallback), situation
+        return _immovable_entry(guest, (situation.refusal(decision),), fallback), situation
     target = decision.candidates[0]
-    return Entry(guest, "migrate", target), after(guest, guest.question, target, situation)
+    return Entry(guest, "migrate", target), with_guest_moved(guest, guest.question, target, situation)
 
 
-def _stuck(guest: Guest, reasons: tuple[Document, ...], fallback: str) -> Entry:
+def _immovable_entry(guest: Guest, reasons: tuple[Document, ...], fallback: str) -> Entry:
     if not guest.is_running:
         return Entry(guest, "stay", reasons=reasons)
     return Entry(guest, "stop" if fallback == "stop" else "leave", reasons=reasons)
 
 
-def decided(guest: Guest, question: Question, situation: Situation) -> Decision:
+def choose_target(guest: Guest, question: GuestRequest, situation: PlanInputs) -> Decision:
     members = situation.places.get(question.group_id, {}) if question.group_id else {}
     others = frozenset(node for member, node in members.items() if member != guest.id)
     request = replace(
@@ -138,10 +138,10 @@ def decided(guest: Guest, question: Question, situation: Situation) -> Decision:
     return decide(request, situation.fleet, question.assessment, seed=guest.id.int % 2**32)
 
 
-def after(guest: Guest, question: Question, target: str, situation: Situation) -> Situation:
+def with_guest_moved(guest: Guest, question: GuestRequest, target: str, situation: PlanInputs) -> PlanInputs:
     """The same with the guest on its target. Its old place is not given to anybody: it is on the node that drains."""
     places = situation.places
     if question.group_id is not None:
         places = {**places, question.group_id: {**places.get(question.group_id, {}), guest.id: target}}
-    fleet = situation.fleet.with_taken(target, question.request.resources)
+    fleet = situation.fleet.with_allocated(target, question.request.resources)
     return replace(situation, fleet=fleet, places=places)

@@ -11,14 +11,14 @@ from django.db.models import Q, QuerySet
 from andromede_core.documents.messages import Reason
 from andromede_core.placement.decision import Decision, as_document
 from andromede_core.placement.explanation import operator
-from andromede_core.placement.redaction import within
-from controlplane.compute.drain_plan import Document, Entry, Guest, Places, Plan, Question, Situation, plan
+from andromede_core.placement.redaction import restrict_to_zones
+from controlplane.compute.drain_plan import Document, Entry, Guest, GuestRequest, Places, Plan, PlanInputs, plan
 from controlplane.compute.errors import InstanceNotEvacuable, InstanceNotMovable, InstanceNotStartedAgain
-from controlplane.compute.evacuate import blocked_by, evacuation_obstacles, starts_elsewhere
-from controlplane.compute.migrate import ask_for_move, migration_obstacles
+from controlplane.compute.evacuation import as_evacuation_blocked, evacuation_obstacles, starts_elsewhere
+from controlplane.compute.migration import migration_obstacles, migration_request
 from controlplane.compute.models import EVACUATE, MIGRATE, NEVER, Attachment, Instance, Migration
-from controlplane.compute.recover_plan import recover
-from controlplane.compute.services import ask_for
+from controlplane.compute.recover_plan import plan_recovery
+from controlplane.compute.services import instance_placement_request
 from controlplane.kernel.errors import CloudError
 from controlplane.nodes.models import Node
 from controlplane.operations.models import Operation, OperationHold
@@ -50,15 +50,15 @@ def volumes_of(node: Node) -> int:
 
 def is_running(instance: Instance) -> bool:
     """Whether it runs on its node, as far as anybody knows, or is about to."""
-    return instance.state in ("active", "building") or is_on(instance)
+    return instance.state in ("active", "building") or was_reported_running(instance)
 
 
-def is_on(instance: Instance) -> bool:
+def was_reported_running(instance: Instance) -> bool:
     """Whether it runs, as its node said last."""
     return instance.power_state in ("running", "paused")
 
 
-def held_by(instances: Iterable[Instance]) -> dict[UUID, Operation]:
+def blocking_operations(instances: Iterable[Instance]) -> dict[UUID, Operation]:
     """instance id → an operation that works on it, or on a volume that is plugged into it; for those that have one."""
     owners = {instance.pk: instance.pk for instance in instances}
     pairs = Attachment.objects.filter(instance__in=list(owners)).values_list("instance_id", "volume_id", "pk")
@@ -68,18 +68,18 @@ def held_by(instances: Iterable[Instance]) -> dict[UUID, Operation]:
     return {owners[hold.resource_id]: hold.operation for hold in holds}
 
 
-def is_awaited(node: Node) -> bool:
+def expects_arrivals(node: Node) -> bool:
     """Whether a guest is on its way to the node."""
     return Allocation.objects.filter(node=node, moving_id__isnull=False).exists()
 
 
-def plan_of(node: Node, *, fallback: str, instances: Iterable[Instance] | None = None) -> Plan:
+def read_drain_plan(node: Node, *, fallback: str, instances: Iterable[Instance] | None = None) -> Plan:
     """The plan for all guests of the node, or for these alone, as things are now. Nothing is written."""
     chosen = list(guests_of(node) if instances is None else instances)
-    held = held_by(chosen)
+    held = blocking_operations(chosen)
     guests = [_guest(node, instance, is_held=instance.pk in held) for instance in chosen]
     groups = [each.affinity_group_id for each in chosen if each.affinity_group_id is not None]
-    situation = Situation(str(node.pk), FLEET.current(), _places(groups), partial(refusal_of, node))
+    situation = PlanInputs(str(node.pk), FLEET.current(), _places(groups), partial(refusal_of, node))
     made = plan(guests, situation, fallback=fallback)
     stopped = {instance.pk: instance for instance in chosen}
     return replace(made, entries=tuple(_with_start(node, entry, stopped[entry.guest.id]) for entry in made.entries))
@@ -98,26 +98,26 @@ def start_obstacles(node: Node, instance: Instance) -> tuple[Document, ...]:
         reason = Reason("its restart policy is {policy}. Start it by hand.", policy=NEVER)
         return (InstanceNotStartedAgain(reason=reason).as_document(),)
     try:
-        taken = decisions.take_again(ask_for(instance, operation="instance.start"), node.pk)
+        taken = decisions.redecide_in_place(instance_placement_request(instance, operation="instance.start"), node.pk)
     except CloudError as exc:
         return (exc.as_document(),)
     return () if taken.decision.is_admitted else (refusal_of(node, taken.decision, stays=True),)
 
 
-def recovery_of(node: Node, *, instances: Iterable[Instance] | None = None) -> Plan:
+def read_recovery_plan(node: Node, *, instances: Iterable[Instance] | None = None) -> Plan:
     """The same of a node that is dead."""
     chosen = list(guests_of(node) if instances is None else instances)
-    held = held_by(chosen)
-    guests = [_lost(node, instance, is_held=instance.pk in held) for instance in chosen]
+    held = blocking_operations(chosen)
+    guests = [_lost_guest(node, instance, is_held=instance.pk in held) for instance in chosen]
     groups = [each.affinity_group_id for each in chosen if each.affinity_group_id is not None]
 
     def blocked(decision: Decision) -> Document:
-        return blocked_by(refusal_of(node, decision))
+        return as_evacuation_blocked(refusal_of(node, decision))
 
-    return recover(guests, Situation(str(node.pk), FLEET.current(), _places(groups), blocked))
+    return plan_recovery(guests, PlanInputs(str(node.pk), FLEET.current(), _places(groups), blocked))
 
 
-def _lost(node: Node, instance: Instance, *, is_held: bool) -> Guest:
+def _lost_guest(node: Node, instance: Instance, *, is_held: bool) -> Guest:
     guest = Guest(
         id=instance.pk,
         name=instance.name,
@@ -130,7 +130,7 @@ def _lost(node: Node, instance: Instance, *, is_held: bool) -> Guest:
     if obstacles := evacuation_obstacles(instance):
         documents = tuple(InstanceNotEvacuable(reason=reason).as_document() for reason in obstacles)
         return replace(guest, obstacles=documents)
-    return _asked(guest, Migration(kind=EVACUATE, instance=instance, source=node))
+    return _guest_request(guest, Migration(kind=EVACUATE, instance=instance, source=node))
 
 
 def _guest(node: Node, instance: Instance, *, is_held: bool) -> Guest:
@@ -146,17 +146,17 @@ def _guest(node: Node, instance: Instance, *, is_held: bool) -> Guest:
     if obstacles := migration_obstacles(instance):
         documents = tuple(InstanceNotMovable(reason=reason).as_document() for reason in obstacles)
         return replace(guest, obstacles=documents)
-    return _asked(guest, Migration(kind=MIGRATE, instance=instance, source=node))
+    return _guest_request(guest, Migration(kind=MIGRATE, instance=instance, source=node))
 
 
-def _asked(guest: Guest, migration: Migration) -> Guest:
+def _guest_request(guest: Guest, migration: Migration) -> Guest:
     """With what placement would be asked."""
     try:
-        taken = decisions.take(replace(ask_for_move(migration), move=None))
+        taken = decisions.decide_placement(replace(migration_request(migration), move=None))
     except CloudError as exc:
         return replace(guest, obstacles=(exc.as_document(),))
     request, assessment = taken.decision.request, taken.decision.assessment
-    return replace(guest, question=Question(request, assessment, migration.instance.affinity_group_id))
+    return replace(guest, question=GuestRequest(request, assessment, migration.instance.affinity_group_id))
 
 
 def _places(group_ids: Sequence[UUID]) -> Places:
@@ -173,7 +173,7 @@ def _places(group_ids: Sequence[UUID]) -> Places:
 def refusal_of(node: Node, decision: Decision, *, stays: bool = False) -> Document:
     """As an operator is told, who sees nodes. `stays`: what was asked for is a place on the node itself; else one in
     its zone and away from it."""
-    document = within(as_document(decision), [node.zone_id], away_from=[] if stays else [str(node.pk)])
+    document = restrict_to_zones(as_document(decision), [node.zone_id], away_from=[] if stays else [str(node.pk)])
     lines = {language: " ".join(operator(document, language)) for language in ("en", "fr")}
     error = REFUSALS[decision.verdict](explanation=lines["en"], explanation_fr=lines["fr"])
     return error.as_document()

@@ -14,7 +14,15 @@ from django.db.models import QuerySet
 from andromede_core.documents.messages import either
 from controlplane.audit.services import record
 from controlplane.compute.drain_plan import Entry, Plan
-from controlplane.compute.drain_survey import guests_of, is_awaited, is_on, is_running, plan_of, recovery_of, volumes_of
+from controlplane.compute.drain_survey import (
+    expects_arrivals,
+    guests_of,
+    is_running,
+    read_drain_plan,
+    read_recovery_plan,
+    volumes_of,
+    was_reported_running,
+)
 from controlplane.compute.errors import (
     DrainNotFound,
     DrainPlanChanged,
@@ -22,15 +30,15 @@ from controlplane.compute.errors import (
     NodeBeingRecovered,
     NodeNotEmpty,
 )
-from controlplane.compute.evacuate import evacuation_over
-from controlplane.compute.migrate import USUAL, MoveOptions
+from controlplane.compute.evacuation import clear_evacuation_blocked
+from controlplane.compute.migration import DEFAULT_OPTIONS, MigrationOptions
 from controlplane.compute.models import EVACUATE, MOVING, Instance, Migration
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.nodes import fence_watch
-from controlplane.nodes.duties import duty_change, need_duty
-from controlplane.nodes.errors import NodeNotHeard
+from controlplane.nodes.duties import admin_state_change, require_admin_state
+from controlplane.nodes.errors import HeartbeatMissing
 from controlplane.nodes.models import DRAIN, DRAIN_GUEST, DRAIN_LIVE, IN_SERVICE, Drain, DrainGuest, Node
 from controlplane.nodes.selectors import nodes
 
@@ -47,25 +55,25 @@ class NewDrain:
     fallback: str
     at_once: int = AT_ONCE
     reason: str = ""
-    options: MoveOptions = USUAL
+    options: MigrationOptions = DEFAULT_OPTIONS
 
 
 def drain_plan(actor: Actor, node: Node, *, fallback: str) -> Plan:
     """What a drain would do with the node's guests now. Nothing is written.
 
     Raises:
-        NodeWrongDuty, NodeNotHeard.
+        NodeWrongAdminState, HeartbeatMissing.
     """
     actor.may_operate()
     _need_drainable(node)
-    return plan_of(node, fallback=fallback)
+    return read_drain_plan(node, fallback=fallback)
 
 
 def _need_drainable(node: Node) -> None:
     """A node that is not heard cannot send its guests away: whether they still run, nobody knows."""
-    need_duty(node, IN_SERVICE, "cordoned")
+    require_admin_state(node, IN_SERVICE, "cordoned")
     if node.state != "ready":
-        raise NodeNotHeard(node=node.name)
+        raise HeartbeatMissing(node=node.name)
 
 
 @transaction.atomic
@@ -74,7 +82,7 @@ def drain_begin(actor: Actor, node: Node, new: NewDrain) -> Drain:
     one is the answer, whatever is asked.
 
     Raises:
-        NodeWrongDuty, NodeNotHeard.
+        NodeWrongAdminState, HeartbeatMissing.
         DrainPlanChanged: the plan would be another one now.
     """
     actor.may_operate()
@@ -84,14 +92,16 @@ def drain_begin(actor: Actor, node: Node, new: NewDrain) -> Drain:
     _need_drainable(node)
     guests = guests_of(node).count()
     # First, so that nobody gets a place there between the plan and its beginning.
-    duty_change(actor, node, "draining", verb="node.drain", reason=new.reason, guests=guests, fallback=new.fallback)
-    plan = plan_of(node, fallback=new.fallback)
+    admin_state_change(
+        actor, node, "draining", verb="node.drain", reason=new.reason, guests=guests, fallback=new.fallback
+    )
+    plan = read_drain_plan(node, fallback=new.fallback)
     if plan.digest != new.digest:
         raise DrainPlanChanged(field="plan", node=node.name)
-    return write(actor, node, plan, new)
+    return create_drain(actor, node, plan, new)
 
 
-def write(actor: Actor, node: Node, plan: Plan, new: NewDrain, *, kind: str = "drain") -> Drain:
+def create_drain(actor: Actor, node: Node, plan: Plan, new: NewDrain, *, kind: str = "drain") -> Drain:
     drain = Drain.objects.create(
         node=node,
         kind=kind,
@@ -118,11 +128,11 @@ def guest_of(drain: Drain, entry: Entry, order: int) -> DrainGuest:
         name=entry.guest.name,
         project_id=entry.guest.project_id,
         order=order,
-        **planned(entry),
+        **plan_fields(entry),
     )
 
 
-def planned(entry: Entry) -> dict[str, object]:
+def plan_fields(entry: Entry) -> dict[str, object]:
     """What a row says of the plan."""
     return {"action": entry.action, "target_id": entry.target, "reasons": [dict(reason) for reason in entry.reasons]}
 
@@ -182,7 +192,7 @@ def drain_cancel(actor: Actor, drain: Drain) -> Drain:
     actor.may_operate()
     is_changed = _change(actor, drain, "cancelled", verb="node.drain-cancel", among=DRAIN_LIVE, finished_at=clock.now())
     if is_changed and drain.kind == "drain":
-        duty_change(actor, drain.node, "cordoned", verb="node.cordon", reason=drain.reason)
+        admin_state_change(actor, drain.node, "cordoned", verb="node.cordon", reason=drain.reason)
     return drain
 
 
@@ -194,7 +204,7 @@ def drain_retry(actor: Actor, drain: Drain, *, fallback: str | None = None) -> D
         DrainWrongState
     """
     actor.may_operate()
-    _read_again(drain)
+    _lock_drain(drain)
     if drain.state not in ("running", "blocked"):
         raise DrainWrongState(state=drain.state, wanted=either("running", "blocked"))
     if fallback is not None and fallback != drain.fallback:
@@ -202,24 +212,24 @@ def drain_retry(actor: Actor, drain: Drain, *, fallback: str | None = None) -> D
         drain.fallback = fallback
     rows = {row.instance_id: row for row in drain.guests.filter(state__in=("left", "failed"))}
     instances = Instance.objects.filter(pk__in=rows).select_related("project", "image", "affinity_group", "node")
-    for entry in plan_again(drain, instances).entries:
-        move(rows[entry.guest.id], DRAIN_GUEST, "waiting", finished_at=None, operation_id=None, **planned(entry))
+    for entry in replan(drain, instances).entries:
+        move(rows[entry.guest.id], DRAIN_GUEST, "waiting", finished_at=None, operation_id=None, **plan_fields(entry))
     if drain.state == "blocked":
         move(drain, DRAIN, "running")
     record(actor, "node.drain-retry", drain.node_id, name=drain.node.name, fallback=drain.fallback)
     return drain
 
 
-def plan_again(drain: Drain, instances: Iterable[Instance]) -> Plan:
+def replan(drain: Drain, instances: Iterable[Instance]) -> Plan:
     """Of these guests, as things are now."""
     if drain.kind == "recover":
-        return recovery_of(drain.node, instances=instances)
-    return plan_of(drain.node, fallback=drain.fallback, instances=instances)
+        return read_recovery_plan(drain.node, instances=instances)
+    return read_drain_plan(drain.node, fallback=drain.fallback, instances=instances)
 
 
 def _change(actor: Actor, drain: Drain, to: str, *, verb: str, among: tuple[str, ...], **fields: object) -> bool:
     """False when it is so already."""
-    _read_again(drain)
+    _lock_drain(drain)
     if drain.state == to:
         return False
     if drain.state not in among:
@@ -229,7 +239,7 @@ def _change(actor: Actor, drain: Drain, to: str, *, verb: str, among: tuple[str,
     return True
 
 
-def _read_again(drain: Drain) -> None:
+def _lock_drain(drain: Drain) -> None:
     """And keep it as it is until the caller's transaction ends."""
     drain.refresh_from_db(from_queryset=Drain.objects.select_for_update(of=("self",)).select_related("node"))
 
@@ -241,31 +251,31 @@ def node_maintain(actor: Actor, node: Node, *, reason: str) -> None:
     nowhere else is started again when it is returned.
 
     Raises:
-        NodeWrongDuty: it drains, or is retired.
+        NodeWrongAdminState: it drains, or is retired.
         NodeNotEmpty: guests run there.
         NodeBeingRecovered: its guests are just being made again elsewhere.
     """
     actor.may_operate()
-    need_duty(node, IN_SERVICE, "cordoned", "maintenance", "fenced")
-    _need_nobody_evacuated(node)
+    require_admin_state(node, IN_SERVICE, "cordoned", "maintenance", "fenced")
+    _require_no_evacuations(node)
     was_fenced = node.duty == "fenced"
-    duty_change(actor, node, "maintenance", verb="node.maintain", reason=reason)
+    admin_state_change(actor, node, "maintenance", verb="node.maintain", reason=reason)
     if was_fenced:
-        fence_watch.end(node)
-        evacuation_over(node)
-    running = [guest.name for guest in guests_of(node) if _is_in_the_way(guest, node, was_fenced=was_fenced)]
-    if running or is_awaited(node):
+        fence_watch.end_violations(node)
+        clear_evacuation_blocked(node)
+    running = [guest.name for guest in guests_of(node) if _blocks_maintenance(guest, node, was_fenced=was_fenced)]
+    if running or expects_arrivals(node):
         names = ", ".join(running[:NAMED]) + (" …" if len(running) > NAMED else "")
         raise NodeNotEmpty(node=node.name, count=len(running), names=names)
 
 
-def _is_in_the_way(guest: Instance, node: Node, *, was_fenced: bool) -> bool:
+def _blocks_maintenance(guest: Instance, node: Node, *, was_fenced: bool) -> bool:
     if was_fenced:
-        return node.state == "ready" and is_on(guest)
+        return node.state == "ready" and was_reported_running(guest)
     return is_running(guest)
 
 
-def _need_nobody_evacuated(node: Node) -> None:
+def _require_no_evacuations(node: Node) -> None:
     """As long as somebody rests on it that the node is fenced, it is. The database says so too."""
     Node.objects.select_for_update(no_key=True).get(pk=node.pk)
     count = Migration.objects.filter(source=node, kind=EVACUATE, state__in=MOVING).count()

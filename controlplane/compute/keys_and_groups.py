@@ -18,10 +18,10 @@ from controlplane.compute.errors import (
 )
 from controlplane.compute.models import AffinityGroup, Instance, SshKey
 from controlplane.identity.actor import Actor
-from controlplane.identity.holds import project_hold
 from controlplane.identity.models import Project
-from controlplane.kernel import maxima
-from controlplane.kernel.db import edit, refusing
+from controlplane.identity.row_locks import lock_project
+from controlplane.kernel import count_limits
+from controlplane.kernel.db import edit, raise_on_violation
 from controlplane.kernel.names import check_labels, check_name
 
 KEY_MAX_CHARACTERS = 8192
@@ -38,11 +38,11 @@ def ssh_key_create(
         SshKeyInvalid, SshKeyNameTaken, InvalidLabels, ProjectNotFound, CountExhausted.
     """
     actor.may_write()
-    project_hold(project)
-    maxima.need_room("ssh_keys", SshKey.objects.filter(project=project))
+    lock_project(project)
+    count_limits.require_below_limit("ssh_keys", SshKey.objects.filter(project=project))
     kept = check_labels(dict(labels or {}))
     key, fingerprint = parse_ssh_key(public_key)
-    with refusing("compute_ssh_key_name_taken", SshKeyNameTaken(field="name", name=name)):
+    with raise_on_violation("compute_ssh_key_name_taken", SshKeyNameTaken(field="name", name=name)):
         row = SshKey.objects.create(
             project=project, name=check_name(name), labels=kept, public_key=key, fingerprint=fingerprint
         )
@@ -73,7 +73,7 @@ def parse_ssh_key(text: str) -> tuple[str, str]:
 def ssh_key_update(actor: Actor, key: SshKey, *, name: str, labels: dict[str, str]) -> SshKey:
     """Raises SshKeyNameTaken, InvalidName, InvalidLabels."""
     actor.may_write()
-    with refusing("compute_ssh_key_name_taken", SshKeyNameTaken(field="name", name=name)):
+    with raise_on_violation("compute_ssh_key_name_taken", SshKeyNameTaken(field="name", name=name)):
         edit(key, name=name, labels=labels)
     record(actor, "ssh_key.update", key.pk, project_id=key.project_id, name=name)
     return key
@@ -93,10 +93,10 @@ def affinity_group_create(
 ) -> AffinityGroup:
     """Raises AffinityGroupNameTaken, InvalidName, InvalidLabels, ProjectNotFound, CountExhausted."""
     actor.may_write()
-    project_hold(project)
-    maxima.need_room("affinity_groups", AffinityGroup.objects.filter(project=project))
+    lock_project(project)
+    count_limits.require_below_limit("affinity_groups", AffinityGroup.objects.filter(project=project))
     kept = check_labels(dict(labels or {}))
-    with refusing("compute_affinity_group_name_taken", AffinityGroupNameTaken(field="name", name=name)):
+    with raise_on_violation("compute_affinity_group_name_taken", AffinityGroupNameTaken(field="name", name=name)):
         group = AffinityGroup.objects.create(
             project=project, name=check_name(name), labels=kept, rule=rule, is_strict=is_strict
         )
@@ -108,7 +108,7 @@ def affinity_group_create(
 def affinity_group_update(actor: Actor, group: AffinityGroup, *, name: str, labels: dict[str, str]) -> AffinityGroup:
     """Raises AffinityGroupNameTaken, InvalidName, InvalidLabels."""
     actor.may_write()
-    with refusing("compute_affinity_group_name_taken", AffinityGroupNameTaken(field="name", name=name)):
+    with raise_on_violation("compute_affinity_group_name_taken", AffinityGroupNameTaken(field="name", name=name)):
         edit(group, name=name, labels=labels)
     record(actor, "affinity_group.update", group.pk, project_id=group.project_id, name=name)
     return group

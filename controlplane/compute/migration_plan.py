@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from controlplane.compute.drain_plan import Document
 from controlplane.compute.drain_survey import refusal_of
 from controlplane.compute.errors import InstanceNotMovable
-from controlplane.compute.migrate import ask_for_move, migration_obstacles
+from controlplane.compute.migration import migration_obstacles, migration_request
 from controlplane.compute.models import Instance, Migration
 from controlplane.identity.actor import Actor
 from controlplane.identity.errors import RoleNeeded
@@ -37,7 +37,9 @@ def migration_plan(actor: Actor, instance: Instance) -> MigrationPlan:
         return MigrationPlan(instance, reasons=found)
     assert instance.node is not None, "a guest that is on no node has an obstacle"
     try:
-        taken = decisions.take(replace(ask_for_move(Migration(instance=instance, source=instance.node)), move=None))
+        taken = decisions.decide_placement(
+            replace(migration_request(Migration(instance=instance, source=instance.node)), move=None)
+        )
     except CloudError as exc:
         return MigrationPlan(instance, reasons=(exc.as_document(),))
     order = taken.decision.candidates[:NODES_MAX]

@@ -13,8 +13,8 @@ from django.db.models import F
 
 from controlplane.catalog.models import Image
 from controlplane.compute import user_data
-from controlplane.compute.actions import need_state
-from controlplane.compute.attachments import ask_for_whole
+from controlplane.compute.actions import require_instance_state
+from controlplane.compute.attachments import instance_with_volumes_request
 from controlplane.compute.errors import FirmwareMissing
 from controlplane.compute.models import Attachment, Instance, Rebuild, SshKey
 from controlplane.compute.services import check_image, check_user_data, instance_change, instance_lock
@@ -29,7 +29,7 @@ from controlplane.storage.services import image_sources
 
 REBUILD = "instance.rebuild"
 # What the instance has from then on.
-BECOMES = ("image", "root_volume_id", "ssh_public_keys", *USER_DATA)
+REBUILT_FIELDS = ("image", "root_volume_id", "ssh_public_keys", *USER_DATA)
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,14 @@ def instance_rebuild(actor: Actor, instance: Instance, new: NewDisk) -> Operatio
         UserDataTooLarge, InstanceWrongState, NoAllocation, PolicyUnsatisfiable, Busy.
     """
     actor.may_write()
-    operations.need_free(instance.pk)
+    operations.require_unlocked(instance.pk)
     instance.refresh_from_db(fields=["state", "is_deleting", "node"])
-    need_state(instance, "rebuild")
+    require_instance_state(instance, "rebuild")
     _check(instance, new)
     volumes = Attachment.objects.filter(instance=instance).values_list("volume_id", flat=True)
-    placement.check_here(ask_for_whole(instance, volumes, operation=REBUILD, gets=image_sources(new.image)))
+    placement.check_current_node(
+        instance_with_volumes_request(instance, volumes, operation=REBUILD, gets=image_sources(new.image))
+    )
     return _write(actor, instance, new)
 
 
@@ -92,7 +94,7 @@ def _write(actor: Actor, instance: Instance, new: NewDisk) -> Operation:
     return operation
 
 
-def rebuilt(instance_id: UUID) -> Instance:
+def instance_after_rebuild(instance_id: UUID) -> Instance:
     """The instance as its row will be when the rebuild that is under way has succeeded.
 
     Raises:
@@ -101,6 +103,6 @@ def rebuilt(instance_id: UUID) -> Instance:
     rows = Rebuild.objects.select_related("image__project", "instance__project__organization", "instance__node")
     wish = rows.get(instance_id=instance_id)
     instance: Instance = wish.instance
-    for name in BECOMES:
+    for name in REBUILT_FIELDS:
         setattr(instance, name, getattr(wish, name))
     return instance

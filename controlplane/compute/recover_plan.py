@@ -6,13 +6,21 @@ the others. Who finds no place now is in the plan with the reason: it waits for 
 
 from collections.abc import Iterable
 
-from controlplane.compute.drain_plan import Entry, Guest, Plan, Situation, after, decided, largest_first
+from controlplane.compute.drain_plan import (
+    Entry,
+    Guest,
+    Plan,
+    PlanInputs,
+    choose_target,
+    largest_first,
+    with_guest_moved,
+)
 
 # Nothing is stopped: nothing runs.
 FALLBACK = "leave"
 
 
-def recover(guests: Iterable[Guest], situation: Situation) -> Plan:
+def plan_recovery(guests: Iterable[Guest], situation: PlanInputs) -> Plan:
     """Same arguments, same plan. Its entries are in the order in which they are to be carried out. `is_running` of a
     guest says that it is to run, its `obstacles` why it stays, and the places are those of nodes that live."""
     entries: list[Entry] = []
@@ -22,13 +30,13 @@ def recover(guests: Iterable[Guest], situation: Situation) -> Plan:
     return Plan(situation.node, FALLBACK, tuple(entries))
 
 
-def _entry(guest: Guest, situation: Situation) -> tuple[Entry, Situation]:
+def _entry(guest: Guest, situation: PlanInputs) -> tuple[Entry, PlanInputs]:
     if guest.is_changing:
         return Entry(guest, "wait"), situation
     if guest.obstacles or guest.question is None:
         return Entry(guest, "stay", reasons=guest.obstacles), situation
-    decision = decided(guest, guest.question, situation)
+    decision = choose_target(guest, guest.question, situation)
     if not decision.candidates:
         return Entry(guest, "evacuate", reasons=(situation.refusal(decision),)), situation
     target = decision.candidates[0]
-    return Entry(guest, "evacuate", target), after(guest, guest.question, target, situation)
+    return Entry(guest, "evacuate", target), with_guest_moved(guest, guest.question, target, situation)

@@ -11,15 +11,15 @@ from django.db import transaction
 
 from controlplane.audit.services import record
 from controlplane.compute.drain_plan import Plan
-from controlplane.compute.drain_survey import guests_of, recovery_of
-from controlplane.compute.drains import NewDrain, live_drain, write
+from controlplane.compute.drain_survey import guests_of, read_recovery_plan
+from controlplane.compute.drains import NewDrain, create_drain, live_drain
 from controlplane.compute.errors import RecoveryPlanChanged
 from controlplane.compute.models import Instance
 from controlplane.compute.recover_plan import FALLBACK
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
-from controlplane.nodes.duties import need_duty
+from controlplane.nodes.duties import require_admin_state
 from controlplane.nodes.models import DRAIN, Drain, Node
 
 # Nothing is copied, so that more at once burden nobody.
@@ -40,11 +40,11 @@ def recover_plan(actor: Actor, node: Node) -> Plan:
     """What a recovery would do with the guests of the fenced node now. Nothing is written.
 
     Raises:
-        NodeWrongDuty: it is not fenced.
+        NodeWrongAdminState: it is not fenced.
     """
     actor.may_operate()
-    need_duty(node, "fenced")
-    return recovery_of(node)
+    require_admin_state(node, "fenced")
+    return read_recovery_plan(node)
 
 
 @transaction.atomic
@@ -53,7 +53,7 @@ def recover_begin(actor: Actor, node: Node, new: NewRecovery) -> Drain:
     is the answer, whatever is asked.
 
     Raises:
-        NodeWrongDuty: it is not fenced.
+        NodeWrongAdminState: it is not fenced.
         RecoveryPlanChanged: the plan would be another one now.
     """
     actor.may_operate()
@@ -61,19 +61,19 @@ def recover_begin(actor: Actor, node: Node, new: NewRecovery) -> Drain:
     live = live_drain(node)
     if live is not None and live.kind == "recover":
         return live
-    need_duty(node, "fenced")
+    require_admin_state(node, "fenced")
     if live is not None:
         move(live, DRAIN, "cancelled", finished_at=clock.now())  # there is nobody who could be sent away any more
-    plan = recovery_of(node)
+    plan = read_recovery_plan(node)
     if new.digest is not None and plan.digest != new.digest:
         raise RecoveryPlanChanged(field="plan", node=node.name)
-    _know_as_down(node)
+    _mark_down(node)
     said = {"name": node.name, "zone": node.zone_id, "guests": len(plan.entries), "reason": new.reason}
     record(actor, "node.recover", node.pk, project_id=None, **said)
-    return write(actor, node, plan, NewDrain(plan.digest, FALLBACK, new.at_once, new.reason), kind="recover")
+    return create_drain(actor, node, plan, NewDrain(plan.digest, FALLBACK, new.at_once, new.reason), kind="recover")
 
 
-def _know_as_down(node: Node) -> None:
+def _mark_down(node: Node) -> None:
     """What the node said last of its guests is not so any more."""
     ran = Instance.objects.filter(pk__in=guests_of(node), power_state__in=["running", "paused"])
     ran.update(power_state="crashed", power_state_at=clock.now(), power_reason=DOWN, updated_at=clock.now())

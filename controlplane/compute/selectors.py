@@ -23,7 +23,7 @@ from controlplane.identity.models import Project
 from controlplane.kernel.db import by_id, by_ref
 from controlplane.kernel.errors import NotFound
 from controlplane.kernel.names import as_uuid
-from controlplane.kernel.prepared import Collection, PreparedByRef
+from controlplane.kernel.prepared_queries import Collection, PreparedByRef
 from controlplane.nodes.models import Node, Pool
 from controlplane.operations.models import Operation
 from controlplane.storage.models import Volume
@@ -47,7 +47,7 @@ INSTANCE = PreparedByRef(_instances, InstanceNotFound)
 
 
 @dataclass
-class Disks:
+class PoolUsage:
     """What is in a pool: how many instances have their root disk there, how many volumes there are, and the nodes whose
     guests have any of them."""
 
@@ -88,9 +88,9 @@ def volumes_in(pool: Pool) -> QuerySet[Volume]:
     return rows.select_related("project__organization", "node")
 
 
-def disks_in(pools: Sequence[Pool]) -> dict[UUID, Disks]:
+def pool_usage(pools: Sequence[Pool]) -> dict[UUID, PoolUsage]:
     """By the pools' ids; of one that has none there is nothing."""
-    found: dict[UUID, Disks] = defaultdict(Disks)
+    found: dict[UUID, PoolUsage] = defaultdict(PoolUsage)
     roots = Instance.objects.filter(root_pool__in=pools).exclude(state="deleted")
     for pool, node, count in roots.values_list("root_pool", "node").annotate(Count("pk")):
         found[pool].instances += count

@@ -11,10 +11,10 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from andromede_core.policy.clauses import Policy
-from controlplane.audit.services import deed, record
+from controlplane.audit.services import audit_entry, record
 from controlplane.catalog.models import Flavor, Image, VolumeType
 from controlplane.compute import user_data
-from controlplane.compute.actions import need_state
+from controlplane.compute.actions import require_instance_state
 from controlplane.compute.errors import (
     AffinityGroupNotFound,
     FlavorTooSmall,
@@ -23,32 +23,31 @@ from controlplane.compute.errors import (
     VolumeAlreadyAttached,
 )
 from controlplane.compute.models import ON_FAILURE, RESTART_POLICIES, AffinityGroup, Attachment, Instance, SshKey
-from controlplane.events.services import emit
+from controlplane.events.services import publish_event
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
 from controlplane.kernel import clock
-from controlplane.kernel.db import edit, joined, refusing, trial
+from controlplane.kernel.db import edit, ensure_transaction, raise_on_violation, rolled_back
 from controlplane.kernel.ids import new_id
 from controlplane.kernel.names import check_labels, check_name
-from controlplane.kernel.prepared import cursor_that_prepares
+from controlplane.kernel.prepared_queries import preparing_cursor
 from controlplane.network.models import Network
-from controlplane.network.services import need_address, port_create
+from controlplane.network.services import port_create, require_free_address
 from controlplane.operations import services as operations
 from controlplane.operations.models import Operation, OperationHold
 from controlplane.operations.selectors import live_of
-from controlplane.operations.services import Wish, enqueue
+from controlplane.operations.services import OperationRequest, enqueue
 from controlplane.placement import exemptions, lineage
 from controlplane.placement import services as placement
-from controlplane.placement.decisions import Ask, GroupRule, Taken
-from controlplane.placement.effective import Source
+from controlplane.placement.decisions import GroupRule, PlacementRequest, PlacementResult
+from controlplane.placement.effective_policies import DataSource
 from controlplane.placement.errors import ExemptionSpent
 from controlplane.placement.lineage import NewData
 from controlplane.placement.models import Exemption
-from controlplane.placement.selectors import PoolWish
+from controlplane.placement.selectors import PoolRequirement
 from controlplane.quotas import services as quotas
 from controlplane.storage.models import Volume
-from controlplane.storage.services import image_sources, pools_for, resized, volume_lock
-from controlplane.storage.services import need_state as need_volume_state
+from controlplane.storage.services import image_sources, pool_requirements, require_volume_state, resized, volume_lock
 
 USER_DATA_MAX_BYTES = 64 * 1024
 # Generation 1 of an instance defines it with its volumes, generation 2 starts it.
@@ -82,10 +81,12 @@ class NewInstance:
     labels: dict[str, str] = field(default_factory=dict)
 
 
-def ask_for(instance: Instance, *, operation: str, zones: tuple[str, ...] = (), near: tuple[UUID, ...] = ()) -> Ask:
+def instance_placement_request(
+    instance: Instance, *, operation: str, zones: tuple[str, ...] = (), near: tuple[UUID, ...] = ()
+) -> PlacementRequest:
     """What placement is asked for an instance."""
     group, pools = instance.affinity_group, root_pools(instance, gib=instance.disk_gib)
-    return Ask(
+    return PlacementRequest(
         operation=operation,
         project=instance.project,
         consumer_id=instance.pk,
@@ -101,20 +102,20 @@ def ask_for(instance: Instance, *, operation: str, zones: tuple[str, ...] = (), 
     )
 
 
-def root_pools(instance: Instance, *, gib: int = 0) -> tuple[PoolWish, ...]:
+def root_pools(instance: Instance, *, gib: int = 0) -> tuple[PoolRequirement, ...]:
     """What a node must have for the root disk: the pool that it is in, or is to be in. `gib`: to be taken of it."""
     if instance.root_pool is not None:
-        return (PoolWish(instance.root_pool.name, gib, instance.root_pool.zone_id),)
+        return (PoolRequirement(instance.root_pool.name, gib, instance.root_pool.zone_id),)
     wanted = instance.root_volume_type.pool if instance.root_volume_type and instance.node_id is None else ""
-    return (PoolWish(wanted, gib),) if wanted else ()
+    return (PoolRequirement(wanted, gib),) if wanted else ()
 
 
-def beside(ask: Ask, volumes: Iterable[Volume]) -> Ask:
+def constrain_to_volumes(ask: PlacementRequest, volumes: Iterable[Volume]) -> PlacementRequest:
     """The instance where it can have these volumes: on the node of those that only one node has, on a node that has
     the pools of the others."""
     volumes = list(volumes)
     near = tuple(volume.pk for volume in volumes if volume.pool is None)
-    others = tuple(wish for volume in volumes for wish in pools_for(volume))
+    others = tuple(wish for volume in volumes for wish in pool_requirements(volume))
     return replace(ask, near=near, pools=(*ask.pools, *dict.fromkeys(others)))
 
 
@@ -128,34 +129,34 @@ def instance_create(actor: Actor, project: Project, new: NewInstance) -> tuple[I
         ExemptionOver, ExemptionUnsigned, ExemptionSpent.
     """
     instance, ask = _plan(actor, project, new)
-    placement.check(ask)
-    with joined():
+    placement.check_placement(ask)
+    with ensure_transaction():
         return instance, _write(actor, instance, new)
 
 
-def instance_try(actor: Actor, project: Project, new: NewInstance, *, is_preview: bool = False) -> Taken:
+def instance_dry_run(actor: Actor, project: Project, new: NewInstance, *, is_preview: bool = False) -> PlacementResult:
     """What placement would decide; when it admits, the rest is tried too, and nothing is kept. A preview reads what it
     can of the rest and locks nothing: quotas and what works on the volumes are not asked. Raises as instance_create,
     but for refusals of placement."""
     instance, ask = _plan(actor, project, new)
-    taken = placement.weigh(ask)
+    taken = placement.preview(ask)
     if taken.decision.is_admitted and is_preview:
-        _look(instance, new)
+        _check_preview(instance, new)
     elif taken.decision.is_admitted:
-        with trial():
+        with rolled_back():
             _write(actor, instance, new)
     return taken
 
 
-def _look(instance: Instance, new: NewInstance) -> None:
+def _check_preview(instance: Instance, new: NewInstance) -> None:
     """Raises InstanceNameTaken, AddressesExhausted, as far as reads can tell."""
     if Instance.objects.filter(project=instance.project, name=instance.name).exclude(state="deleted").exists():
         raise InstanceNameTaken(field="name", name=instance.name)
     for network in new.networks:
-        need_address(network)
+        require_free_address(network)
 
 
-def _plan(actor: Actor, project: Project, new: NewInstance) -> tuple[Instance, Ask]:
+def _plan(actor: Actor, project: Project, new: NewInstance) -> tuple[Instance, PlacementRequest]:
     """The instance as it would be, not written, and what placement is to be asked for it."""
     actor.may_write()
     if new.host is not None:
@@ -180,7 +181,9 @@ def _plan(actor: Actor, project: Project, new: NewInstance) -> tuple[Instance, A
         restart_policy=new.restart_policy,
     )
     user_data.write(instance, new.user_data)
-    ask = beside(ask_for(instance, operation="instance.create", zones=new.zones), new.volumes)
+    ask = constrain_to_volumes(
+        instance_placement_request(instance, operation="instance.create", zones=new.zones), new.volumes
+    )
     return instance, replace(
         ask,
         host=new.host,
@@ -196,23 +199,23 @@ def _id_for(new: NewInstance) -> UUID:
         return new_id()
     instance_id = exemptions.id_for(new.exemption, op="instance.create")
     if Instance.objects.filter(pk=instance_id).exists():
-        raise _spent(instance_id, new.exemption)
+        raise _exemption_used(instance_id, new.exemption)
     return instance_id
 
 
-def _spent(instance_id: UUID, exemption: Exemption) -> ExemptionSpent:
+def _exemption_used(instance_id: UUID, exemption: Exemption) -> ExemptionSpent:
     return ExemptionSpent(field="exemption", name=str(exemption.pk), resource=str(instance_id))
 
 
-def _sources(new: NewInstance) -> tuple[Source, ...]:
-    return (*image_sources(new.image), *map(Source.of, new.volumes))
+def _sources(new: NewInstance) -> tuple[DataSource, ...]:
+    return (*image_sources(new.image), *map(DataSource.of, new.volumes))
 
 
 def _check_fit(new: NewInstance) -> None:
     check_user_data(new.user_data)
     check_image(new.image, new.flavor, field="flavor")
     for volume in new.volumes:
-        need_volume_state(volume, "available")
+        require_volume_state(volume, "available")
 
 
 def check_user_data(value: bytes) -> None:
@@ -232,7 +235,7 @@ def check_image(image: Image, size: Flavor | Instance, *, field: str) -> None:
             raise FlavorTooSmall(field=field, flavor=flavor, dimension=dimension, needed=needed, given=given)
 
 
-def keep_group(group: AffinityGroup | None) -> None:
+def lock_affinity_group(group: AffinityGroup | None) -> None:
     """Whoever deletes the group waits for the caller's transaction. Raises AffinityGroupNotFound when it is gone."""
     if group and AffinityGroup.objects.select_for_update(no_key=True).filter(pk=group.pk).first() is None:
         raise AffinityGroupNotFound(field="affinity_group", name=group.name)
@@ -240,19 +243,19 @@ def keep_group(group: AffinityGroup | None) -> None:
 
 def _write(actor: Actor, instance: Instance, new: NewInstance) -> Operation:
     """Addresses and quota come last: others of the network and the project wait for them until the commit."""
-    keep_group(new.affinity_group)
+    lock_affinity_group(new.affinity_group)
     once: AbstractContextManager[None] = nullcontext()
     if new.exemption is not None:
-        once = refusing("compute_instance_pkey", _spent(instance.pk, new.exemption))
+        once = raise_on_violation("compute_instance_pkey", _exemption_used(instance.pk, new.exemption))
     name_taken = InstanceNameTaken(field="name", name=instance.name)
     data = NewData(instance.pk, "instance", instance.project, new.classifications, new.policy, actor.user_id)
-    with once, refusing("compute_instance_name_taken", name_taken, is_end=True):
-        lineage.begin(data, _sources(new), beside=[instance])
-    return begin(actor, instance, Around(new.networks, new.volumes, new.zones, new.host))
+    with once, raise_on_violation("compute_instance_name_taken", name_taken, is_end=True):
+        lineage.record_data(data, _sources(new), extra_rows=[instance])
+    return enqueue_create(actor, instance, NewAttachments(new.networks, new.volumes, new.zones, new.host))
 
 
 @dataclass(frozen=True)
-class Around:
+class NewAttachments:
     """What an instance is created with that is not its own: see NewInstance."""
 
     networks: tuple[Network, ...]
@@ -261,7 +264,7 @@ class Around:
     host: str | None
 
 
-def begin(actor: Actor, instance: Instance, new: Around) -> Operation:
+def enqueue_create(actor: Actor, instance: Instance, new: NewAttachments) -> Operation:
     """Write the operation that makes the instance, with its attachments, ports and quota; what is told of it."""
     for volume in sorted(new.volumes, key=lambda volume: volume.pk):
         volume_lock(volume)
@@ -279,13 +282,13 @@ def begin(actor: Actor, instance: Instance, new: Around) -> Operation:
     }
     held = [instance.pk, *(volume.pk for volume in new.volumes)]
     said = {"name": instance.name, "flavor": instance.flavor}
-    asked = deed(actor, "instance.create", instance.pk, project_id=instance.project_id, **said)
-    wish = Wish("instance.create", instance.project_id, held, args, resource_name=instance.name)
-    operation = enqueue(actor, wish, beside=asked)
+    asked = audit_entry(actor, "instance.create", instance.pk, project_id=instance.project_id, **said)
+    wish = OperationRequest("instance.create", instance.project_id, held, args, resource_name=instance.name)
+    operation = enqueue(actor, wish, extra_rows=asked)
     for attachment in attachments:
-        need_volume_state(attachment.volume, "available")
+        require_volume_state(attachment.volume, "available")
         taken = VolumeAlreadyAttached(field="volumes", volume=attachment.volume.name)
-        with refusing("compute_attachment_volume_taken", taken):
+        with raise_on_violation("compute_attachment_volume_taken", taken):
             attachment.save(force_insert=True)
     for port_id, network in sorted(ports, key=lambda port: port[1].pk):
         port_create(network, port_id=port_id, instance_id=instance.pk)
@@ -320,8 +323,8 @@ def instance_update(
     actor.may_write()
     instance_lock(instance)
     if name != instance.name:
-        operations.need_free(instance.pk)
-    with refusing("compute_instance_name_taken", InstanceNameTaken(field="name", name=name)):
+        operations.require_unlocked(instance.pk)
+    with raise_on_violation("compute_instance_name_taken", InstanceNameTaken(field="name", name=name)):
         edit(instance, name=name, labels=labels, restart_policy=restart_policy)
     said = {"name": name, "restart_policy": restart_policy}
     record(actor, "instance.update", instance.pk, project_id=instance.project_id, **said)
@@ -335,7 +338,7 @@ def instance_start(actor: Actor, instance: Instance, *, reason: str = "") -> Ope
     Raises:
         NoAllocation, PolicyUnsatisfiable, InstanceWrongState, Busy.
     """
-    return _ask_and_change(actor, instance, "instance.start", reason=reason)
+    return _check_and_change(actor, instance, "instance.start", reason=reason)
 
 
 @transaction.atomic
@@ -348,26 +351,26 @@ def instance_shutdown(actor: Actor, instance: Instance, *, reason: str = "") -> 
 @transaction.atomic
 def instance_power_off(actor: Actor, instance: Instance) -> Operation:
     """Pull the plug."""
-    placement.grant(instance.pk)
+    placement.call_authorization(instance.pk)
     return instance_change(actor, instance, "instance.power-off")
 
 
 def instance_reboot(actor: Actor, instance: Instance) -> Operation:
     """Ask the guest to restart; one that has crashed is started, so placement is asked as for a start."""
-    return _ask_and_change(actor, instance, "instance.reboot")
+    return _check_and_change(actor, instance, "instance.reboot")
 
 
 def instance_reset(actor: Actor, instance: Instance) -> Operation:
     """Restart the guest as its reset button would."""
-    return _ask_and_change(actor, instance, "instance.reset")
+    return _check_and_change(actor, instance, "instance.reset")
 
 
-def _ask_and_change(actor: Actor, instance: Instance, kind: str, *, reason: str = "") -> Operation:
+def _check_and_change(actor: Actor, instance: Instance, kind: str, *, reason: str = "") -> Operation:
     actor.may_write()
-    operations.need_free(instance.pk)
+    operations.require_unlocked(instance.pk)
     instance.refresh_from_db(fields=["state", "is_deleting"])
-    need_state(instance, action_of(kind))
-    placement.check_here(ask_for(instance, operation=kind))
+    require_instance_state(instance, action_of(kind))
+    placement.check_current_node(instance_placement_request(instance, operation=kind))
     with transaction.atomic():
         return instance_change(actor, instance, kind, reason=reason)
 
@@ -380,17 +383,17 @@ def instance_resize(actor: Actor, instance: Instance, *, flavor: Flavor) -> Oper
         InstanceWrongState, QuotaExceeded, PolicyUnsatisfiable, InsufficientCapacity, NoPlace, Busy.
     """
     actor.may_write()
-    operations.need_free(instance.pk)
+    operations.require_unlocked(instance.pk)
     _check_resize(instance, flavor)
-    ask = ask_for(instance, operation="instance.resize")
-    placement.check_here(ask)
+    ask = instance_placement_request(instance, operation="instance.resize")
+    placement.check_current_node(ask)
     larger = resized(replace(ask, vcpus=flavor.vcpus, memory_mib=flavor.memory_mib), flavor.disk_gib)
     placement.check_growth(larger)
     return _resize(actor, instance, flavor)
 
 
 def _check_resize(instance: Instance, flavor: Flavor) -> None:
-    need_state(instance, "resize")
+    require_instance_state(instance, "resize")
     if flavor.disk_gib < instance.disk_gib:
         raise FlavorTooSmall(
             field="flavor",
@@ -427,7 +430,7 @@ def instance_delete(actor: Actor, instance: Instance) -> Operation:
         return under_way
     Instance.objects.filter(pk=instance.pk).update(is_deleting=True, updated_at=clock.now())
     volume_ids = Attachment.objects.filter(instance=instance).values_list("volume_id", flat=True)
-    wish = Wish(
+    wish = OperationRequest(
         "instance.delete",
         instance.project_id,
         [instance.pk, *volume_ids],
@@ -435,7 +438,9 @@ def instance_delete(actor: Actor, instance: Instance) -> Operation:
         is_cancellable=False,
         preempts=True,
     )
-    return enqueue(actor, wish, beside=deed(actor, "instance.delete", instance.pk, project_id=instance.project_id))
+    return enqueue(
+        actor, wish, extra_rows=audit_entry(actor, "instance.delete", instance.pk, project_id=instance.project_id)
+    )
 
 
 RESTARTS = ("instance.reboot", "instance.reset")
@@ -462,9 +467,11 @@ def instance_change(
     actor.may_write()
     instance_lock(instance)
     held, name = [instance.pk], instance.name
-    wish = Wish(kind, instance.project_id, held, args or {}, resource_name=name, deadline=deadline, reason=reason)
-    operation = enqueue(actor, wish, beside=deed(actor, kind, instance.pk, project_id=instance.project_id))
-    need_state(instance, action_of(kind))
+    wish = OperationRequest(
+        kind, instance.project_id, held, args or {}, resource_name=name, deadline=deadline, reason=reason
+    )
+    operation = enqueue(actor, wish, extra_rows=audit_entry(actor, kind, instance.pk, project_id=instance.project_id))
+    require_instance_state(instance, action_of(kind))
     Instance.objects.filter(pk=instance.pk).update(
         generation=F("generation") + 1,
         restart_count=F("restart_count") + (1 if kind in RESTARTS else 0),
@@ -478,7 +485,7 @@ def action_of(kind: str) -> str:
     return kind.partition(".")[2]
 
 
-class Seen(NamedTuple):
+class PowerObservation(NamedTuple):
     """What a node says of a guest, which it was last told to have in this generation."""
 
     node_id: UUID
@@ -489,7 +496,7 @@ class Seen(NamedTuple):
 
 
 # What a node said before it was told the last thing, and is written after that was: so much later at most.
-LATE = timedelta(seconds=10)
+STALE_REPORT_GRACE = timedelta(seconds=10)
 OBSERVE = """
 UPDATE compute_instance AS instance
 SET power_state = seen.power_state, power_state_at = %s, power_reason = seen.reason
@@ -500,7 +507,7 @@ WHERE instance.id = seen.id AND instance.node_id = seen.node_id AND instance.pow
 """
 
 
-def observe_powers(seen: Sequence[Seen]) -> None:
+def record_power_observations(seen: Sequence[PowerObservation]) -> None:
     """Note what nodes say of guests, in the order in which each says it; none has a say about guests elsewhere, nor
     about what became of a guest just now by something that the node had not been told yet."""
     last = {(each.instance_id, each.node_id): each for each in seen}
@@ -510,40 +517,42 @@ def observe_powers(seen: Sequence[Seen]) -> None:
     instances, nodes = zip(*pairs, strict=True)
     states, reasons = [each.power_state for each in said], [each.reason[:200] for each in said]
     generations, now = [each.generation for each in said], clock.now()
-    with cursor_that_prepares() as cursor:
-        cursor.execute(OBSERVE, [now, list(instances), list(nodes), states, reasons, generations, now - LATE])
+    with preparing_cursor() as cursor:
+        cursor.execute(
+            OBSERVE, [now, list(instances), list(nodes), states, reasons, generations, now - STALE_REPORT_GRACE]
+        )
 
 
-SETTLES = {"running": ("stopped", "active"), "off": ("active", "stopped"), "crashed": ("active", "stopped")}
-# Guests that are started again: compute/restarts.py sees to them.
+STATE_AFTER_POWER = {"running": ("stopped", "active"), "off": ("active", "stopped"), "crashed": ("active", "stopped")}
+# Guests that are started again: compute/guest_restarts.py sees to them.
 RESTARTED = Q(power_state="crashed", restart_policy=ON_FAILURE)
 
 
-def settled() -> QuerySet[Instance]:
+def power_stable() -> QuerySet[Instance]:
     """Instances whose guest has been as it is for SETTLE_AFTER, and on which nothing works."""
     held = OperationHold.objects.filter(resource_id=OuterRef("pk"))
     return Instance.objects.filter(~Exists(held), power_state_at__lt=clock.now() - SETTLE_AFTER, is_deleting=False)
 
 
-def power_settle() -> int:
+def reconcile_power() -> int:
     """A guest that powered off by itself is stopped; one that was started behind our back is active. Returns how many.
 
     Only what has been so for SETTLE_AFTER, with no operation on it: an operation's own message may still be under way.
     """
     count = 0
-    for power_state, (before, after) in SETTLES.items():
-        drifted = settled().filter(~RESTARTED, state=before, power_state=power_state)
-        count += _settle(drifted, after)
+    for power_state, (before, after) in STATE_AFTER_POWER.items():
+        drifted = power_stable().filter(~RESTARTED, state=before, power_state=power_state)
+        count += _set_observed_state(drifted, after)
     return count
 
 
 @transaction.atomic
-def _settle(drifted: QuerySet[Instance], state: str) -> int:
+def _set_observed_state(drifted: QuerySet[Instance], state: str) -> int:
     """Whoever works on one of them has locked it, and settles it himself."""
     seen = drifted.select_for_update(of=("self",), skip_locked=True).values_list("pk", "project_id", "name")
     count = 0
     for pk, project_id, name in list(seen):
         if drifted.filter(pk=pk).update(state=state, updated_at=clock.now()):
-            emit(None, f"instance.{state}", pk, project_id=project_id, name=name)
+            publish_event(None, f"instance.{state}", pk, project_id=project_id, name=name)
             count += 1
     return count

@@ -1,5 +1,5 @@
 """What a guest's first boot reads. It may hold passwords and join tokens, so the database has it sealed
-(kernel/sealing.py), for the instance that it belongs to; the step that hands it to a node opens it."""
+(kernel/encryption.py), for the instance that it belongs to; the step that hands it to a node opens it."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from django.db import connection
 from controlplane.compute.errors import UserDataUnreadable
 from controlplane.compute.models import Instance
 from controlplane.kernel import retention
-from controlplane.kernel.sealing import Unreadable, seal, unseal
+from controlplane.kernel.encryption import DecryptionFailed, decrypt, encrypt
 
 PURPOSE = "user data"
 # The columns. The first one has what the release before wrote.
@@ -31,7 +31,7 @@ FORGOTTEN = "UPDATE compute_instance SET user_data = '' WHERE state = 'deleted' 
 def write(instance: Instance, value: bytes) -> None:
     """Into the attributes; the caller saves them, or gives them to its Rebuild."""
     instance.user_data = b""
-    instance.sealed_user_data = seal(value, purpose=PURPOSE, row_id=instance.pk) if value else None
+    instance.sealed_user_data = encrypt(value, purpose=PURPOSE, row_id=instance.pk) if value else None
 
 
 def read(instance: Instance) -> bytes:
@@ -42,8 +42,8 @@ def read(instance: Instance) -> bytes:
     if instance.sealed_user_data is None:
         return bytes(instance.user_data)
     try:
-        return unseal(bytes(instance.sealed_user_data), purpose=PURPOSE, row_id=instance.pk)
-    except Unreadable as exc:
+        return decrypt(bytes(instance.sealed_user_data), purpose=PURPOSE, row_id=instance.pk)
+    except DecryptionFailed as exc:
         raise UserDataUnreadable() from exc
 
 
@@ -52,9 +52,9 @@ def seal_plain() -> int:
     with connection.cursor() as cursor:
         cursor.execute(FORGOTTEN)
         count: int = cursor.rowcount
-        for ids in retention.portions(PLAIN, {}, portion=PORTION):
+        for ids in retention.id_batches(PLAIN, {}, portion=PORTION):
             for instance_id, value in Instance.objects.filter(pk__in=ids).values_list("pk", "user_data"):
-                sealed = seal(bytes(value), purpose=PURPOSE, row_id=instance_id)
+                sealed = encrypt(bytes(value), purpose=PURPOSE, row_id=instance_id)
                 cursor.execute(SEALED, [sealed, instance_id, bytes(value)])
                 count += cursor.rowcount
     return count

@@ -8,8 +8,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controlplane.config.settings") 
 django.setup(set_prefix=False)
 
 from controlplane.api.stream import Streams  # noqa: E402 - once the apps are there
-from controlplane.dashboard.live import for_pages  # noqa: E402
-from controlplane.kernel import observed  # noqa: E402
+from controlplane.dashboard.event_stream import for_pages  # noqa: E402
+from controlplane.kernel import health  # noqa: E402
 
 application = for_pages(Streams())
-observed.start("stream", "database", "migrations")
+health.start("stream", "database", "migrations")

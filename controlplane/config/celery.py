@@ -16,8 +16,8 @@ from kombu.transport import TRANSPORT_ALIASES
 from controlplane.config import env
 
 # Django's checks load all routes and views, which no worker needs: 30 MiB. `manage.py` and the tests run them.
-env.tell("CELERY_SKIP_CHECKS", "true")
-TRANSPORT_ALIASES["redis"] = "controlplane.kernel.broker:Transport"
+env.set_variable("CELERY_SKIP_CHECKS", "true")
+TRANSPORT_ALIASES["redis"] = "controlplane.kernel.kombu_transport:Transport"
 app = Celery("andromede")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 # Celery would open a connection to the database for every task, which costs more than many a task does.
@@ -45,7 +45,7 @@ def keep_good_connections(**_: Any) -> None:
 task_prerun.connect(keep_good_connections)
 
 
-def log_as_all_others(**_: Any) -> None:
+def configure_logging(**_: Any) -> None:
     """Celery keeps its hands off the log when somebody else sets it up."""
     logging.config.dictConfig(settings.LOGGING)
 
@@ -53,17 +53,17 @@ def log_as_all_others(**_: Any) -> None:
 def begin_worker(sender: str, options: dict[str, Any], **_: Any) -> None:
     """`sender`: its name, such as signer@machine."""
     # Here, since gunicorn imports this package before it has said where its workers count (gunicorn.py).
-    from controlplane.kernel import observed, observed_tasks, periodic
+    from controlplane.kernel import celery_metrics, health, periodic
 
-    know_only(_queues(options.get("queues")))
-    observed_tasks.watch()
+    register_only(_queues(options.get("queues")))
+    celery_metrics.watch()
     name = sender.partition("@")[0]
-    observed.start(
-        "worker" if name == "celery" else name, "database", "migrations", "redis", periodic=periodic.need_in_time
+    health.start(
+        "worker" if name == "celery" else name, "database", "migrations", "redis", periodic=periodic.check_overruns
     )
 
 
-def know_only(queues: Iterable[str]) -> None:
+def register_only(queues: Iterable[str]) -> None:
     """The tasks of these queues. A copy of a process that knows others forgets those: what arrives for them by mistake
     is refused, as in a process that has never imported them."""
     mine = {TASKS[queue] for queue in queues}
@@ -90,13 +90,13 @@ def begin_periodic(instance: Any, **_: Any) -> None:
 
 def end_in_order(**_: Any) -> None:
     """Nothing new is begun."""
-    from controlplane.kernel import ending, periodic
+    from controlplane.kernel import periodic, shutdown
 
-    ending.begun.set()
+    shutdown.requested.set()
     periodic.stop()
 
 
-setup_logging.connect(log_as_all_others)
+setup_logging.connect(configure_logging)
 celeryd_init.connect(begin_worker)
 celeryd_after_setup.connect(begin_periodic)
 worker_shutting_down.connect(end_in_order)

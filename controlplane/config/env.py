@@ -7,7 +7,7 @@ from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
-from observing.address import address_of
+from telemetry.address import parse_address
 
 PREFIX = "ANDROMEDE_"
 
@@ -35,7 +35,7 @@ def sudo_user() -> str:
     return os.environ.get("SUDO_USER", "")
 
 
-def tell(name: str, value: str) -> None:
+def set_variable(name: str, value: str) -> None:
     """A library that looks for it there, once it is imported."""
     os.environ[name] = value
 
@@ -71,7 +71,7 @@ def addresses(name: str) -> dict[str, str]:
     for word in words(name, ""):
         own, _, listen = word.rpartition("=")
         try:
-            address_of(listen)
+            parse_address(listen)
         except ValueError as exc:
             raise ImproperlyConfigured(f"{PREFIX}{name}: {exc}.") from exc
         found[own] = listen

@@ -16,14 +16,14 @@ preload_app = True
 
 # Here, since the application counts from the moment on in which it is loaded.
 if settings.OBSERVE_LISTEN:
-    env.tell("PROMETHEUS_MULTIPROC_DIR", str(settings.WEB_METRICS_DIR))
+    env.set_variable("PROMETHEUS_MULTIPROC_DIR", str(settings.WEB_METRICS_DIR))
     shutil.rmtree(settings.WEB_METRICS_DIR, ignore_errors=True)
     settings.WEB_METRICS_DIR.mkdir(mode=0o700, parents=True)
 
 
 def post_worker_init(_worker: Any) -> None:
     """In each worker: threads do not live on in a copy of their process."""
-    from controlplane.kernel import observed
+    from controlplane.kernel import health
 
     # Without Redis requests are answered all the same: what they begin is only later.
-    observed.start_shared("web", "database", "migrations")
+    health.start_shared("web", "database", "migrations")

@@ -41,8 +41,8 @@ OF_START = (
     "celery.worker.autoscale",
     "celery.worker.components",
     "celery.worker.strategy",
-    "controlplane.kernel.broker",
-    "controlplane.kernel.observed_tasks",
+    "controlplane.kernel.kombu_transport",
+    "controlplane.kernel.celery_metrics",
 )
 # A worker that has ended is started again so soon; each time that it ends early, twice as late.
 RESTART_S, RESTART_MOST_S = 1.0, 30.0
@@ -94,7 +94,7 @@ def celery(given: Sequence[str]) -> int:
 
 
 @dataclass
-class Family:
+class WorkerSupervisor:
     """The workers of this process. `threads`: by the name of each. `delay_s`: before each is started the next time."""
 
     threads: Mapping[str, int]
@@ -104,7 +104,7 @@ class Family:
     began: dict[str, float] = field(default_factory=dict)
     is_ending: bool = False
 
-    def keep(self) -> None:
+    def supervise(self) -> None:
         """Start all, and again those that have ended, until this process is told to end and they all have ended. A copy
         leaves by SystemExit."""
         signal.pthread_sigmask(signal.SIG_BLOCK, AWAITED)
@@ -160,7 +160,7 @@ def main(given: Sequence[str]) -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controlplane.config.settings")  # noqa: TID251
     django.setup(set_prefix=False)
     load(threads)
-    Family(threads).keep()
+    WorkerSupervisor(threads).supervise()
 
 
 def _named(word: str) -> tuple[str, int]:

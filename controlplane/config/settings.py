@@ -10,7 +10,7 @@ from controlplane.config import env
 
 # numpy would begin a thread for each core. The placement's tables are small, and requests share the cores anyway; and
 # what has threads cannot be copied (config/run_workers.py).
-env.tell("OPENBLAS_NUM_THREADS", "1")
+env.set_variable("OPENBLAS_NUM_THREADS", "1")
 
 BASE_DIR = Path(__file__).resolve().parent.parent.parent
 VAR_DIR = env.path("VAR_DIR", BASE_DIR / "var")
@@ -18,7 +18,7 @@ VAR_DIR = env.path("VAR_DIR", BASE_DIR / "var")
 DEBUG = env.boolean("DEBUG", False)
 # Empty in a process that seals and signs nothing with it: who uses it there all the same is refused by Django.
 SECRET_KEY = env.secret("SECRET_KEY")
-# Earlier keys, under which something may still be sealed (kernel/sealing.py); separated by commas.
+# Earlier keys, under which something may still be sealed (kernel/encryption.py); separated by commas.
 SECRET_KEY_FALLBACKS = [key for key in env.secret("SECRET_KEY_FALLBACKS", "").split(",") if key]
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 
@@ -59,11 +59,11 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "controlplane.api.middleware.RequestIdMiddleware",
-    "controlplane.api.meter.MeterMiddleware",
-    "controlplane.api.journal.JournalMiddleware",
+    "controlplane.api.request_metrics.RequestMetricsMiddleware",
+    "controlplane.api.request_audit.RequestAuditMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "controlplane.api.limits.LimitsMiddleware",
+    "controlplane.api.rate_limits.RateLimitMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
 ]
@@ -109,7 +109,7 @@ ARE_COOKIES_SECURE = env.boolean("ARE_COOKIES_SECURE", True)
 CSRF_COOKIE_SECURE = MESSAGE_COOKIE_SECURE = ARE_COOKIES_SECURE
 CSRF_COOKIE_NAME = "__Host-csrftoken" if ARE_COOKIES_SECURE else "csrftoken"
 CSRF_COOKIE_HTTPONLY = True
-CSRF_FAILURE_VIEW = "controlplane.dashboard.views.failures.csrf"
+CSRF_FAILURE_VIEW = "controlplane.dashboard.views.error_pages.csrf"
 
 # Whose certificate calls the agents: worker, or web, which may only read consoles. (The watcher and the stream process
 # use their own.)
@@ -139,7 +139,7 @@ DATABASES = {
         "CONN_MAX_AGE": 600,
         "CONN_HEALTH_CHECKS": True,
         "ATOMIC_REQUESTS": False,
-        # `prepare_threshold` is for the cursors of kernel/prepared.py; Django's own prepare nothing.
+        # `prepare_threshold` is for the cursors of kernel/prepared_queries.py; Django's own prepare nothing.
         "OPTIONS": {
             "prepare_threshold": 0,
             "options": " ".join(f"-c {name}={value}" for name, value in DB_OPTIONS.items()),
@@ -171,7 +171,7 @@ CELERY_TASK_ROUTES = {
     "controlplane.signer.tasks.*": {"queue": "signer"},
     # Receivers may be slow: they keep nobody waiting but one another.
     "controlplane.webhooks.tasks.*": {"queue": "webhooks"},
-    # Operations name the queue of their lane (operations/lanes.py) with each message.
+    # Operations name the queue of their lane (operations/queues.py) with each message.
     "controlplane.reconcilers.tasks.*": {"queue": "periodic"},
 }
 CELERY_TIMEZONE = "UTC"
@@ -203,7 +203,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {
         "text": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"},
-        "json": {"()": "observing.logs.Lines"},
+        "json": {"()": "telemetry.logs.Lines"},
     },
     "handlers": {
         "stderr": {
@@ -256,7 +256,7 @@ AUDIT_ABANDONED_AFTER_S = env.integer("AUDIT_ABANDONED_AFTER_S", 3600, minimum=6
 TRUSTED_PROXIES = env.words("TRUSTED_PROXIES", "")
 
 # Operations that have ended; and placement's decisions, its permits and the receipts of nodes: how long they are kept.
-# What is still needed stays in any case (reconcilers/old_operations.py, old_placement.py).
+# What is still needed stays in any case (reconcilers/operation_retention.py, old_placement.py).
 OPERATION_RETENTION_DAYS = env.integer("OPERATION_RETENTION_DAYS", 400, minimum=184)
 PLACEMENT_RETENTION_DAYS = env.integer("PLACEMENT_RETENTION_DAYS", 400, minimum=184)
 
@@ -397,7 +397,7 @@ QUOTA_DEFAULTS = {
 # How many good tokens a user or a service account may have.
 TOKENS_PER_OWNER = env.integer("TOKENS_PER_OWNER", 50, minimum=1)
 
-# Of how many things there may be at once (kernel/maxima.py), in an organization or in a project.
+# Of how many things there may be at once (kernel/count_limits.py), in an organization or in a project.
 COUNTS_MAX = {
     "projects": env.integer("PROJECTS_MAX", 500, minimum=1),
     "service_accounts": env.integer("SERVICE_ACCOUNTS_MAX", 200, minimum=1),
@@ -435,7 +435,7 @@ AXES_FAILURE_LIMIT = env.integer("SIGN_IN_FAILURES", 5, minimum=1)
 AXES_COOLOFF_TIME = timedelta(minutes=env.integer("SIGN_IN_LOCK_MINUTES", 15, minimum=1))
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"], "username", "ip_address"]
 AXES_USERNAME_FORM_FIELD = "username"
-AXES_CLIENT_IP_CALLABLE = "controlplane.signin.origin.remote_address"
+AXES_CLIENT_IP_CALLABLE = "controlplane.signin.client_info.remote_address"
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
 AXES_VERBOSE = False
 # An organization may use so many times what a project may, where nothing else was agreed with it.

@@ -3,17 +3,17 @@ addresses are the dashboard's."""
 
 from django.urls import include, path
 
-from controlplane.api import coverage
+from controlplane.api import rule_coverage
 from controlplane.api.v1.terraform_registry.views import Services
 
 api_patterns = [
     path("v1/", include("controlplane.api.v1.urls")),
     path(".well-known/terraform.json", Services.as_view()),
 ]
-coverage.check(api_patterns)
+rule_coverage.check(api_patterns)
 
 urlpatterns = [*api_patterns, path("", include("controlplane.dashboard.urls"))]
 
-handler400 = "controlplane.config.failures.bad_request"
-handler404 = "controlplane.config.failures.not_found"
-handler500 = "controlplane.config.failures.server_error"
+handler400 = "controlplane.config.error_handlers.bad_request"
+handler404 = "controlplane.config.error_handlers.not_found"
+handler500 = "controlplane.config.error_handlers.server_error"

@@ -13,8 +13,8 @@ from django.http import QueryDict
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from controlplane.dashboard import clauses
-from controlplane.dashboard.clauses import CERTIFICATE, DISTANCE, FLAG, LISTED, NOTICE, ONE_OF, PAST, SCALE, WHOLE
+from controlplane.dashboard import clause_labels
+from controlplane.dashboard.clause_labels import CERTIFICATE, DISTANCE, FLAG, LISTED, NOTICE, ONE_OF, PAST, SCALE, WHOLE
 from controlplane.dashboard.forms import ApiForm
 
 COPIES = ("backup", "replica")
@@ -25,7 +25,7 @@ YES_NO = (("true", _("yes")), ("false", _("no")))
 HINTS = {
     ONE_OF: _("Several with commas between them, such as FR, DE; where territories are meant also a named set: @EU."),
     LISTED: _("Several with commas between them, such as FR, DE; where territories are meant also a named set: @EU."),
-    clauses.SHARE: _("With two places, such as 24.00."),
+    clause_labels.SHARE: _("With two places, such as 24.00."),
     PAST: _("Days."),
     DISTANCE: _("Kilometres."),
 }
@@ -37,7 +37,7 @@ class ClauseForm(ApiForm):
     def __init__(self, subject: str, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.subject = subject
-        known = clauses.SUBJECTS.get(subject)
+        known = clause_labels.SUBJECTS.get(subject)
         self.kind = known.kind if known else FREE
         self.words = known.words if known else subject
         self.fields |= self._test(known.scale if known else ()) | self._besides()
@@ -45,8 +45,8 @@ class ClauseForm(ApiForm):
     def _test(self, scale: Sequence[str]) -> dict[str, forms.Field]:
         if self.kind == CERTIFICATE:
             return _certificate()
-        operators = clauses.OPERATORS_OF.get(self.kind, tuple(clauses.OPERATORS))
-        choices = [(each, clauses.OPERATORS[each]) for each in operators]
+        operators = clause_labels.OPERATORS_OF.get(self.kind, tuple(clause_labels.OPERATORS))
+        choices = [(each, clause_labels.OPERATORS[each]) for each in operators]
         widget = forms.HiddenInput() if len(choices) == 1 else forms.Select()
         return {
             "op": forms.ChoiceField(label=_("Test"), choices=choices, initial=operators[0], widget=widget),
@@ -58,7 +58,7 @@ class ClauseForm(ApiForm):
         if self.kind == FLAG:
             return forms.ChoiceField(label=label, choices=YES_NO)
         if self.kind == SCALE:
-            return forms.ChoiceField(label=label, choices=[(each, clauses.VALUES[each]) for each in scale])
+            return forms.ChoiceField(label=label, choices=[(each, clause_labels.VALUES[each]) for each in scale])
         if self.kind == NOTICE:
             return forms.ChoiceField(label=label, choices=[("none", _("none was announced"))])
         if self.kind in (WHOLE, PAST, DISTANCE):
@@ -68,18 +68,18 @@ class ClauseForm(ApiForm):
         return forms.CharField(label=label, help_text=hint, widget=_plain())
 
     def _besides(self) -> dict[str, forms.Field]:
-        parts = _several(clauses.PARTY_ROLES, _("Asked only of parties that are"))
+        parts = _several(clause_labels.PARTY_ROLES, _("Asked only of parties that are"))
         reach = forms.BooleanField(label=_("Only those that can reach data technically"), required=False)
-        roles = COPIES if self.kind == DISTANCE else tuple(clauses.ROLES)
+        roles = COPIES if self.kind == DISTANCE else tuple(clause_labels.ROLES)
         label = _("Asked only of") if self.kind != DISTANCE else _("Of these copies")
         return {
             "id": forms.CharField(label=_("Name of the clause"), max_length=64, widget=_plain()),
-            "roles": _several({each: clauses.ROLES[each] for each in roles}, label),
+            "roles": _several({each: clause_labels.ROLES[each] for each in roles}, label),
             **({"party_roles": parts, "only_with_technical_access": reach} if self.subject[:6] == "party." else {}),
             "assertion_min": forms.ChoiceField(
                 label=_("Attested at least by"),
                 required=False,
-                choices=[("", _("whoever says so")), *clauses.ASSERTIONS.items()],
+                choices=[("", _("whoever says so")), *clause_labels.ASSERTIONS.items()],
             ),
             "waivable": forms.BooleanField(label=_("Two people may exempt from it for some hours"), required=False),
         }
@@ -102,7 +102,7 @@ class ClauseForm(ApiForm):
         """The clause as the API has it, of what was accepted."""
         atom = {name: value for name, value in self.body().items() if value is not False}
         if self.kind == CERTIFICATE:
-            return {"op": clauses.HOLDS, **atom}
+            return {"op": clause_labels.HOLDS, **atom}
         if self.kind != DISTANCE:
             atom["attr"] = self.subject
         return atom | {"value": self._typed(atom.get("value"))}
@@ -138,7 +138,7 @@ def _several(words: Mapping[str, Any], label: Any) -> forms.Field:
     )
 
 
-class Rows:
+class ClauseRows:
     """All clauses of a policy as they stand in the editor. `text`: those of them that are complete, as the API has
     them."""
 
@@ -147,23 +147,23 @@ class Rows:
         self._atoms = atoms
 
     @classmethod
-    def of_atoms(cls, atoms: Atoms) -> "Rows":
-        rows = (_row(at, clauses.subject_of(atom), initial=_initial(atom)) for at, atom in enumerate(atoms))
+    def from_clauses(cls, atoms: Atoms) -> "ClauseRows":
+        rows = (_row(at, clause_labels.subject_of(atom), initial=_initial(atom)) for at, atom in enumerate(atoms))
         return cls(rows, atoms)
 
     @classmethod
-    def of_request(cls, data: QueryDict) -> "Rows":
+    def from_request(cls, data: QueryDict) -> "ClauseRows":
         parts = (entry.partition(":") for entry in data.getlist(ROWS))
         return cls(_row(int(number), subject, data) for number, _sep, subject in parts if number.isdecimal())
 
     def __iter__(self) -> Iterator[ClauseForm]:
         return iter(self.rows)
 
-    def as_written(self) -> "Rows":
+    def without_validation(self) -> "ClauseRows":
         """The same, before anybody looks for mistakes in it."""
         written = ((row, {field.name: field.value() for field in row}) for row in self.rows)
         rows = [_row(int(str(row.prefix)[1:]), row.subject, initial=values) for row, values in written]
-        return Rows(rows, self.atoms())
+        return ClauseRows(rows, self.atoms())
 
     def add(self, subject: str) -> None:
         number = max((int(str(row.prefix)[1:]) for row in self.rows), default=-1) + 1
@@ -185,7 +185,7 @@ class Rows:
     def text(self) -> str:
         return json.dumps(self.atoms(), indent=2, ensure_ascii=False)
 
-    def take(self, problem: Mapping[str, Any]) -> list[str]:
+    def show_problem(self, problem: Mapping[str, Any]) -> list[str]:
         """Show what the API says beside the clause that it is about; what is about none comes back."""
         others = []
         for error in problem.get("errors") or []:
@@ -200,7 +200,7 @@ class Rows:
         return others
 
 
-def atoms_in(text: str) -> Atoms:
+def parse_clauses(text: str) -> Atoms:
     """Raises ValueError, with what is wrong for whoever wrote it."""
     try:
         document = json.loads(text or "[]")

@@ -11,17 +11,17 @@ THEMES = ("light", "dark")
 A_YEAR_S = 365 * 24 * 3600
 
 
-def secret_in(request: HttpRequest) -> str:
+def read_session_secret(request: HttpRequest) -> str:
     """The session's secret, or nothing."""
     return request.COOKIES.get(SESSION, "")
 
 
-def keep_session(response: HttpResponseBase, secret: str) -> None:
+def set_session(response: HttpResponseBase, secret: str) -> None:
     """Until the browser is closed, or the session ends."""
     response.set_cookie(SESSION, secret, httponly=True, samesite="Lax", secure=settings.ARE_COOKIES_SECURE)
 
 
-def forget_session(response: HttpResponseBase) -> None:
+def delete_session(response: HttpResponseBase) -> None:
     response.delete_cookie(SESSION, samesite="Lax")
 
 
@@ -31,7 +31,7 @@ def theme_of(request: HttpRequest) -> str:
     return theme if theme in THEMES else ""
 
 
-def prefer(response: HttpResponseBase, name: str, value: str) -> None:
+def set_preference(response: HttpResponseBase, name: str, value: str) -> None:
     if not value:
         response.delete_cookie(name, samesite="Lax")
         return

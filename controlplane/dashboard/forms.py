@@ -26,7 +26,7 @@ class ApiForm(forms.Form):
         """What was filled in, by the names that the API has for it."""
         return {name: value for name, value in self.cleaned_data.items() if value not in (None, "", [])}
 
-    def take(self, problem: Mapping[str, Any]) -> None:
+    def show_problem(self, problem: Mapping[str, Any]) -> None:
         """Show what the API says beside the field that it is about, or above all of them."""
         errors = problem.get("errors") or []
         for error in errors:
@@ -52,15 +52,15 @@ class NamedForm(ApiForm):
     )
 
     def body(self) -> dict[str, Any]:
-        return super().body() | {"labels": labels_of(self.cleaned_data["labels"])}
+        return super().body() | {"labels": parse_labels(self.cleaned_data["labels"])}
 
 
-def named_as(thing: Mapping[str, Any]) -> dict[str, Any]:
+def initial_values(thing: Mapping[str, Any]) -> dict[str, Any]:
     """What stands in a NamedForm of a thing that is there already."""
     return {"name": thing["name"], "labels": labels_as_text(thing["labels"])}
 
 
-def changed(thing: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str, Any]:
+def changed_fields(thing: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str, Any]:
     """What of the body of a NamedForm makes the thing another: the API keeps what is not named, and takes away labels
     that are null."""
     differs = {name: value for name, value in body.items() if name != "labels" and value != thing[name]}
@@ -70,14 +70,14 @@ def changed(thing: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str, Any]
     return differs | ({"labels": labels} if labels else {})
 
 
-def lines(text: str) -> list[str]:
+def split_lines(text: str) -> list[str]:
     """What stands on the lines of a text, without the empty ones."""
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
-def labels_of(text: str) -> dict[str, str]:
+def parse_labels(text: str) -> dict[str, str]:
     """`key=value`, one a line."""
-    pairs = (line.partition("=") for line in lines(text))
+    pairs = (line.partition("=") for line in split_lines(text))
     return {key.strip(): value.strip() for key, _, value in pairs}
 
 
@@ -85,6 +85,6 @@ def labels_as_text(labels: Mapping[str, str]) -> str:
     return "\n".join(f"{key}={value}" for key, value in sorted(labels.items()))
 
 
-def named(items: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
+def id_choices(items: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
     """Choices: things by their ids, shown by their names."""
     return [(str(item["id"]), str(item["name"])) for item in items]

@@ -56,7 +56,7 @@ PROJECT: tuple[Group, ...] = (
     ),
 )
 ADMINS = frozenset({"owner", "admin"})
-WATCHERS = ADMINS | {"sovereignty_officer", OPERATOR, SUPPORT, AUDITOR}
+AUDIT_READERS = ADMINS | {"sovereignty_officer", OPERATOR, SUPPORT, AUDITOR}
 ORGANIZATION = Group(
     _("Organization"),
     (
@@ -66,7 +66,7 @@ ORGANIZATION = Group(
         Entry("service-accounts", _("Service accounts"), "bot"),
         Entry("organization-tokens", _("API tokens"), "plug", ADMINS),
         Entry("quota", _("Quota"), "gauge"),
-        Entry("organization-audit", _("Audit"), "scroll-text", WATCHERS),
+        Entry("organization-audit", _("Audit"), "scroll-text", AUDIT_READERS),
     ),
 )
 YOURS = Group(
@@ -118,14 +118,14 @@ def menu(
     organization."""
     groups: list[dict[str, Any]] = []
     if project is not None:
-        groups += [_addressed(group, project=project["id"]) for group in PROJECT]
+        groups += [_with_urls(group, project=project["id"]) for group in PROJECT]
         organization = organization or project["organization"]
     if organization is not None:
-        groups.append(_addressed(_shown(ORGANIZATION, me, organization), organization=organization["id"]))
-    groups += [_addressed(group) for group in RULES]
+        groups.append(_with_urls(_shown(ORGANIZATION, me, organization), organization=organization["id"]))
+    groups += [_with_urls(group) for group in RULES]
     if me["duty"]:
-        groups += [_addressed(_for_duty(group, me["duty"])) for group in OPERATORS]
-    groups.append(_addressed(YOURS))
+        groups += [_with_urls(_for_duty(group, me["duty"])) for group in OPERATORS]
+    groups.append(_with_urls(YOURS))
     return groups
 
 
@@ -140,7 +140,7 @@ def _for_duty(group: Group, duty: str) -> Group:
     return replace(group, entries=tuple(entry for entry in group.entries if not entry.roles or duty in entry.roles))
 
 
-def _addressed(group: Group, **path: str) -> dict[str, Any]:
+def _with_urls(group: Group, **path: str) -> dict[str, Any]:
     entries = [
         {"name": entry.name, "words": entry.words, "icon": entry.icon, "url": reverse(entry.name, kwargs=path)}
         for entry in group.entries

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.utils.translation import gettext, gettext_lazy
 
-from controlplane.dashboard import words
+from controlplane.dashboard import labels
 
 AN_OWNER = gettext_lazy("an owner")
 # Whom to ask for what owners may not do either.
@@ -38,11 +38,11 @@ class Rights:
         role = roles.get(organization["id"], me["duty"])
         return cls(frozenset(place["permissions"]), role, is_of_project="organization" in place)
 
-    def why_not(self, operation: str) -> str:
+    def denial_reason(self, operation: str) -> str:
         """Nothing, where they may."""
         if not operation or self.permissions is None or operation in self.permissions:
             return ""
-        role = words.ROLES.get(self.role, self.role)
+        role = labels.ROLES.get(self.role, self.role)
         if self.is_of_project:
             said = gettext("Your role in this project, {role}, may not do this. Ask {whom}.")
         else:

@@ -43,6 +43,6 @@ class OneFile(TemporaryFileUploadHandler):
         super().new_file(*args, **kwargs)
 
 
-def take_file(request: HttpRequest) -> None:
+def allow_one_file(request: HttpRequest) -> None:
     """Let the form have a file, from now on. To be called before anybody has looked into the form."""
     request.upload_handlers = [OneFile(request)]

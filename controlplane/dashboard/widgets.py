@@ -6,7 +6,7 @@ from django import forms
 from django.forms import widgets
 
 
-class Ticks(widgets.CheckboxSelectMultiple):
+class CheckboxCards(widgets.CheckboxSelectMultiple):
     template_name = "dashboard/forms/choices.html"
 
 
@@ -14,6 +14,6 @@ class Cards(widgets.RadioSelect):
     template_name = "dashboard/forms/choices.html"
 
 
-def several(label: Any, hint: Any = "") -> forms.MultipleChoiceField:
+def multiple_choice(label: Any, hint: Any = "") -> forms.MultipleChoiceField:
     """Any of several, or none."""
-    return forms.MultipleChoiceField(label=label, help_text=hint, required=False, widget=Ticks)
+    return forms.MultipleChoiceField(label=label, help_text=hint, required=False, widget=CheckboxCards)

@@ -6,8 +6,8 @@ class EventsConfig(AppConfig):
 
     def ready(self) -> None:
         """Every state that moves is told of in the transaction that moves it."""
-        from controlplane.events.services import tell_move
+        from controlplane.events.services import publish_transition
         from controlplane.kernel import db
 
-        if tell_move not in db.on_move:
-            db.on_move.append(tell_move)
+        if publish_transition not in db.on_move:
+            db.on_move.append(publish_transition)

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES256
 from cryptography.hazmat.primitives.ciphers.modes import ECB
 
-from controlplane.kernel import sealing
+from controlplane.kernel import encryption
 
 NOW = "now"
 LENGTH = 22
@@ -37,4 +37,4 @@ def decode(text: str) -> int | None:
 
 
 def _cipher() -> Cipher[ECB]:
-    return Cipher(AES256(sealing.derived_key("event cursors")), ECB())
+    return Cipher(AES256(encryption.derived_key("event cursors")), ECB())

@@ -169,7 +169,7 @@ DEEDS: Mapping[str, str] = {
 DRIFTING = ("at-risk", "drifted", "remediating")
 
 
-def of_deed(verb: str, facts: Mapping[str, object]) -> str | None:
+def kind_of_audit_entry(verb: str, facts: Mapping[str, object]) -> str | None:
     """The kind that a deed is told as, or None."""
     if verb == "drift":
         return "drift.found" if facts["state"] in DRIFTING else "drift.ended"

@@ -18,7 +18,7 @@ ALL_PLACES = None
 
 
 @dataclass(frozen=True)
-class Wanted:
+class EventFilter:
     """`project` None: all that the actor sees. `kinds` None: all."""
 
     project: Project | None = None
@@ -38,7 +38,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Chapter:
+class EventPage:
     """`position`: where to go on; it has passed what others have done too. `has_more`: there is more already."""
 
     events: Sequence[Event]
@@ -59,10 +59,10 @@ def visible(actor: Actor) -> QuerySet[Event]:
     )
 
 
-def places(actor: Actor, wanted: Wanted) -> frozenset[UUID] | None:
+def event_owners(actor: Actor, event_filter: EventFilter) -> frozenset[UUID] | None:
     """The projects and organizations whose events may be among them; None: any."""
-    if wanted.project is not None:
-        return frozenset({wanted.project.pk, wanted.project.organization_id})
+    if event_filter.project is not None:
+        return frozenset({event_filter.project.pk, event_filter.project.organization_id})
     if actor.sees_all:
         return ALL_PLACES
     if actor.project_id is not None and actor.organization_id is not None:
@@ -72,7 +72,7 @@ def places(actor: Actor, wanted: Wanted) -> frozenset[UUID] | None:
 
 def head() -> Head:
     """As of now: all that is committed has its place."""
-    services.place_all()
+    services.assign_positions()
     return Head.objects.filter(pk=1).first() or Head()
 
 
@@ -96,18 +96,18 @@ def start(cursor: str | None) -> int:
     return position
 
 
-def read(actor: Actor, wanted: Wanted, *, after: int, limit: int) -> Chapter:
+def read(actor: Actor, event_filter: EventFilter, *, after: int, limit: int) -> EventPage:
     """What was committed behind `after`, in the order of commits. The head is read first: all that is placed up to it
     is committed, so nothing can appear there afterwards."""
     last = head().position
-    rows = visible(actor).filter(wanted.condition, position__gt=after, position__lte=last).order_by("position")
+    rows = visible(actor).filter(event_filter.condition, position__gt=after, position__lte=last).order_by("position")
     found = list(rows[: limit + 1])
     if len(found) <= limit:
-        return Chapter(found, last, has_more=False)
-    return Chapter(found[:limit], found[limit - 1].position or last, has_more=True)
+        return EventPage(found, last, has_more=False)
+    return EventPage(found[:limit], found[limit - 1].position or last, has_more=True)
 
 
-def news(after: int) -> tuple[int, frozenset[UUID | None]]:
+def owners_with_events(after: int) -> tuple[int, frozenset[UUID | None]]:
     """The head, and whose events there are behind `after`: projects, else organizations, else None."""
     last = head().position
     rows = Event.objects.filter(position__gt=after, position__lte=last).order_by()

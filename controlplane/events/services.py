@@ -12,13 +12,13 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection, models, transaction
 
-from controlplane.events import hints, kinds
+from controlplane.events import kinds, wakeups
 from controlplane.events.models import Event, Head
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
-from controlplane.kernel.db import joined
+from controlplane.kernel.db import ensure_transaction
 from controlplane.kernel.fields import NAME_MAX
-from controlplane.kernel.inserts import insert
+from controlplane.kernel.multi_insert import insert
 from controlplane.kernel.states import Machine
 
 log = logging.getLogger(__name__)
@@ -57,17 +57,17 @@ def caused_by(cause: Cause) -> Iterator[None]:
         _cause.reset(token)
 
 
-def emit(actor: Actor | None, kind: str, resource_id: UUID, *, project_id: UUID | None, **facts: Any) -> None:
+def publish_event(actor: Actor | None, kind: str, resource_id: UUID, *, project_id: UUID | None, **facts: Any) -> None:
     """Tell of it, in the caller's transaction.
 
     Raises:
         ValueError: there is no such kind.
     """
-    with joined():
-        insert(told(actor, kind, resource_id, project_id=project_id, **facts))
+    with ensure_transaction():
+        insert(new_event(actor, kind, resource_id, project_id=project_id, **facts))
 
 
-def told(actor: Actor | None, kind: str, resource_id: UUID, *, project_id: UUID | None, **facts: Any) -> Event:
+def new_event(actor: Actor | None, kind: str, resource_id: UUID, *, project_id: UUID | None, **facts: Any) -> Event:
     """The event that tells of it, for the caller to insert() with what it tells of. Of the facts (JSON values) it
     carries those that the kind has; `name` is the resource's, `organization_id` whose it is when there is no project,
     `resource_kind` what it is when the kind's noun does not say.
@@ -96,15 +96,15 @@ def told(actor: Actor | None, kind: str, resource_id: UUID, *, project_id: UUID 
 
 def _wake_later() -> None:
     """Once per transaction, however much it tells."""
-    if not any(entry[1] is hints.wake for entry in connection.run_on_commit):
-        transaction.on_commit(hints.wake, robust=True)
+    if not any(entry[1] is wakeups.wake for entry in connection.run_on_commit):
+        transaction.on_commit(wakeups.wake, robust=True)
 
 
-def told_deed(
+def audit_entry_events(
     actor: Actor, verb: str, resource_id: UUID, *, project_id: UUID | None, facts: Mapping[str, object]
 ) -> list[Event]:
     """For the audit trail, which knows every deed: the event that tells of it, if it is one that is told."""
-    kind = kinds.of_deed(verb, facts)
+    kind = kinds.kind_of_audit_entry(verb, facts)
     if kind is None:
         return []
     more: dict[str, object] = {}
@@ -112,17 +112,17 @@ def told_deed(
         more = {"incident": verb.partition(".")[2]}
     elif kind == "policy.changed" and facts["level"] == "organization":
         project_id, more = None, {"organization_id": UUID(str(facts["owner"]))}
-    return [told(actor, kind, resource_id, project_id=project_id, **{**facts, **more})]
+    return [new_event(actor, kind, resource_id, project_id=project_id, **{**facts, **more})]
 
 
-def tell_move(row: models.Model, machine: Machine, to: str) -> None:
+def publish_transition(row: models.Model, machine: Machine, to: str) -> None:
     """For kernel.db.move, through which every state passes."""
     kind = f"{machine.name}.{to}"
     if machine.name in kinds.MOVES and kind in kinds.KINDS:
-        emit(None, kind, row.pk, project_id=getattr(row, "project_id", None), name=getattr(row, "name", ""))
+        publish_event(None, kind, row.pk, project_id=getattr(row, "project_id", None), name=getattr(row, "name", ""))
 
 
-def place_all() -> None:
+def assign_positions() -> None:
     """Give every event that is committed its place. Anybody may, at any time; several take turns."""
     while Event.objects.filter(position=None).exists() and _place() == BATCH:
         pass
@@ -147,7 +147,7 @@ def head_locked() -> Head:
     return head
 
 
-def forget_old() -> int:
+def delete_expired() -> int:
     """Delete what is older than EVENT_RETENTION_DAYS, and note up to where. Returns how many."""
     before = clock.now() - timedelta(days=settings.EVENT_RETENTION_DAYS)
     total = 0

@@ -5,15 +5,15 @@ from dataclasses import replace
 
 from andromede_core.documents.messages import either
 from controlplane.identity.actor import Actor
+from controlplane.identity.authorization_rules import TABLE, Rule, rule_of
+from controlplane.identity.authorization_terms import OWN, PUBLIC, SIGNED_IN, Roles
 from controlplane.identity.errors import RoleNeeded, ScopeNeeded
-from controlplane.identity.rights import OWN, PUBLIC, SIGNED_IN, Roles
 from controlplane.identity.roles import NO_ROLE, least
-from controlplane.identity.rules import TABLE, Rule, rule_of
 
 ORGANIZATION_SCOPE = "organization"
 
 
-def admitted(actor: Actor, operation_id: str) -> Actor:
+def authorize(actor: Actor, operation_id: str) -> Actor:
     """What of the actor the table lets through to the operation: of the roles of one who is in several places, only
     those that may.
 
@@ -32,7 +32,7 @@ def admitted(actor: Actor, operation_id: str) -> Actor:
     return let_in
 
 
-def permitted(actor: Actor, operation_ids: Iterable[str]) -> list[str]:
+def permitted_operations(actor: Actor, operation_ids: Iterable[str]) -> list[str]:
     """Those of the operations to which the table lets the actor through, who is bound to one place (Actor.within). What
     everybody may about what is their own (OWN) is not counted for that."""
     held = actor.duties | ({actor.role} if actor.organization_id is not None else set())

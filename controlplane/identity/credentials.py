@@ -14,7 +14,7 @@ from controlplane.identity.errors import ServiceAccountDisabled, TokenExpired, T
 from controlplane.identity.models import ApiToken, Grant, Membership, Organization, ServiceAccount, User
 from controlplane.identity.roles import AUDITOR, NO_ROLE, OPERATOR, SUPPORT, capped
 from controlplane.kernel import clock
-from controlplane.kernel.prepared import Prepared
+from controlplane.kernel.prepared_queries import Prepared
 
 LAST_USE_RESOLUTION = timedelta(minutes=1)
 OWNERS = ("user", "project__organization", "service_account__organization")
@@ -54,13 +54,13 @@ def actor_of(secret: str, *, request_id: str = "", address: str | None = None) -
         return None
     now = clock.now()
     _need_live(token, now)
-    actor = actor_by(token, request_id=request_id)
+    actor = actor_for_token(token, request_id=request_id)
     if actor is not None:
         _note_use(token, now, address)
     return actor
 
 
-def actor_again(token_id: UUID, *, request_id: str = "") -> Actor | None:
+def refresh_actor(token_id: UUID, *, request_id: str = "") -> Actor | None:
     """Whoever was let in by this token, with what it is good for now; None: for nothing, or it is no token.
 
     Raises:
@@ -70,10 +70,10 @@ def actor_again(token_id: UUID, *, request_id: str = "") -> Actor | None:
     if token is None:
         return None
     _need_live(token, clock.now())
-    return actor_by(token, request_id=request_id)
+    return actor_for_token(token, request_id=request_id)
 
 
-def actor_by(token: ApiToken, *, request_id: str = "") -> Actor | None:
+def actor_for_token(token: ApiToken, *, request_id: str = "") -> Actor | None:
     """What a live token is good for now; None: for nothing."""
     if token.service_account is not None:
         return _of_account(token, token.service_account, request_id)

@@ -10,11 +10,11 @@ from django.db.models import Q, QuerySet
 from controlplane.audit.services import record_of_organization
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.errors import AlreadyMember, InvitationForAnother, InvitationInvalid, OrganizationNotFound
-from controlplane.identity.holds import organization_hold
 from controlplane.identity.models import Invitation, Membership, Organization, User
+from controlplane.identity.row_locks import lock_organization
 from controlplane.identity.selectors import invitations, waiting_invitations
 from controlplane.identity.services import check_address, may_appoint, membership_end, membership_set, user_create
-from controlplane.kernel import clock, maxima
+from controlplane.kernel import clock, count_limits
 
 LIFETIME_MAX_DAYS = 30
 LIFETIME_DEFAULT_DAYS = 7
@@ -32,12 +32,12 @@ def invitation_create(
     """
     may_appoint(actor, role)
     check_address(email)
-    organization_hold(organization)
+    lock_organization(organization)
     if Membership.objects.filter(organization=organization, user__email__iexact=email).exists():
         raise AlreadyMember(field="email", email=email)
     for earlier in invitations(organization).filter(email__iexact=email):
         invitation_revoke(actor, earlier)
-    maxima.need_room("invitations", invitations(organization))
+    count_limits.require_below_limit("invitations", invitations(organization))
     secret = f"andromede_invitation_{secrets.token_urlsafe(32)}"
     made = Invitation.objects.create(
         organization=organization,
@@ -86,7 +86,7 @@ def _taken(secret: str) -> Invitation:
     if invitation is None:
         raise InvitationInvalid(field="token")
     try:
-        organization_hold(invitation.organization)
+        lock_organization(invitation.organization)
     except OrganizationNotFound as exc:
         raise InvitationInvalid(field="token") from exc
     now = clock.now()
@@ -101,7 +101,7 @@ def _invited(actor: Actor | None, invitation: Invitation) -> User:
     if actor is None:
         if known is not None:
             raise InvitationForAnother()
-        maxima.need_room("newcomers", _never_seen(invitation.organization))
+        count_limits.require_below_limit("newcomers", _never_seen(invitation.organization))
         Invitation.objects.filter(pk=invitation.pk).update(has_made_user=True)
         return user_create(email=invitation.email)
     if known is None or known.pk != actor.user_id:

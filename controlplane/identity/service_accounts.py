@@ -8,12 +8,12 @@ from andromede_core.documents.messages import Reason
 from controlplane.audit.services import record_of_organization
 from controlplane.identity.actor import Actor
 from controlplane.identity.errors import NameTaken, PersonsRole, RoleNeeded
-from controlplane.identity.holds import organization_hold
 from controlplane.identity.models import Grant, Organization, Project, Role, ServiceAccount
 from controlplane.identity.roles import OFFICER, includes
+from controlplane.identity.row_locks import lock_organization
 from controlplane.identity.selectors import service_account_get
-from controlplane.kernel import clock, maxima
-from controlplane.kernel.db import refusing, write_version
+from controlplane.kernel import clock, count_limits
+from controlplane.kernel.db import raise_on_violation, write_version
 from controlplane.kernel.names import check_name
 
 Grants = Mapping[Project | None, str]  # None: everywhere in the organization
@@ -26,9 +26,9 @@ def service_account_create(actor: Actor, organization: Organization, *, name: st
         RoleNeeded: a grant has more than the actor.
         PersonsRole, NameTaken, OrganizationNotFound, CountExhausted
     """
-    organization_hold(organization)
-    maxima.need_room("service_accounts", ServiceAccount.objects.filter(organization=organization))
-    with refusing("identity_service_account_name_taken", _taken(name)):
+    lock_organization(organization)
+    count_limits.require_below_limit("service_accounts", ServiceAccount.objects.filter(organization=organization))
+    with raise_on_violation("identity_service_account_name_taken", _taken(name)):
         made = ServiceAccount.objects.create(organization=organization, name=check_name(name))
     _grant(actor, made, grants)
     _record(actor, "service_account.create", made, grants)
@@ -47,7 +47,7 @@ def service_account_update(
     """
     _may_have(actor, account)
     disabled_at = (account.disabled_at or clock.now()) if is_disabled else None
-    with refusing("identity_service_account_name_taken", _taken(name)):
+    with raise_on_violation("identity_service_account_name_taken", _taken(name)):
         write_version(account, name=check_name(name), disabled_at=disabled_at)
     if grants is not None:
         Grant.objects.filter(service_account=account).delete()

@@ -22,12 +22,12 @@ from controlplane.identity.errors import (
     RoleNeeded,
     UserIsOver,
 )
-from controlplane.identity.holds import organization_hold
 from controlplane.identity.models import ApiToken, Membership, Organization, Project, Role, User
 from controlplane.identity.roles import OFFICER, includes
+from controlplane.identity.row_locks import lock_organization
 from controlplane.identity.tokens import token_issue
-from controlplane.kernel import clock, maxima
-from controlplane.kernel.db import refusing, write_version
+from controlplane.kernel import clock, count_limits
+from controlplane.kernel.db import raise_on_violation, write_version
 from controlplane.kernel.names import check_labels, check_name
 
 __all__ = ["token_issue"]
@@ -69,14 +69,16 @@ def organization_delete(actor: Actor, organization: Organization) -> None:
         raise OrganizationNotFound(name=organization.name)
     left = list(Project.objects.filter(organization=organization, deleted_at=None).values_list("name", flat=True))
     if left:
-        raise OrganizationInUse(count=len(left), dependents=_told(left))
+        raise OrganizationInUse(count=len(left), dependents=_format_names(left))
     now = clock.now()
     Organization.objects.filter(pk=organization.pk).update(deleted_at=now, updated_at=now)
     _record(actor, "organization.delete", organization, name=organization.name)
 
 
 def _organization_named(name: str) -> AbstractContextManager[None]:
-    return refusing("identity_organization_name_taken", NameTaken(field="name", kind=Reason("organization"), name=name))
+    return raise_on_violation(
+        "identity_organization_name_taken", NameTaken(field="name", kind=Reason("organization"), name=name)
+    )
 
 
 @transaction.atomic
@@ -84,8 +86,8 @@ def project_create(
     organization: Organization, *, name: str, labels: Mapping[str, str] | None = None, actor: Actor = SYSTEM
 ) -> Project:
     """Raises OrganizationNotFound, NameTaken, CountExhausted."""
-    organization_hold(organization)
-    maxima.need_room("projects", Project.objects.filter(organization=organization, deleted_at=None))
+    lock_organization(organization)
+    count_limits.require_below_limit("projects", Project.objects.filter(organization=organization, deleted_at=None))
     with _project_named(name):
         made = Project.objects.create(
             organization=organization, name=check_name(name), labels=check_labels(labels or {})
@@ -114,14 +116,14 @@ def project_delete(actor: Actor, project: Project) -> None:
         raise ProjectNotFound(name=project.name)
     left = sorted(_dependents(project))
     if left:
-        raise ProjectInUse(count=len(left), dependents=_told(left))
+        raise ProjectInUse(count=len(left), dependents=_format_names(left))
     now = clock.now()
     Project.objects.filter(pk=project.pk).update(deleted_at=now, updated_at=now)
     record(actor, "project.delete", project.pk, project_id=project.pk, name=project.name)
 
 
 def _project_named(name: str) -> AbstractContextManager[None]:
-    return refusing("identity_project_name_taken", NameTaken(field="name", kind=Reason("project"), name=name))
+    return raise_on_violation("identity_project_name_taken", NameTaken(field="name", kind=Reason("project"), name=name))
 
 
 def _dependents(project: Project) -> Iterator[str]:
@@ -137,7 +139,7 @@ def _dependents(project: Project) -> Iterator[str]:
         yield from (f"{model._meta.verbose_name}/{name}" for name in rows.values_list("name", flat=True))
 
 
-def _told(names: Sequence[str]) -> str:
+def _format_names(names: Sequence[str]) -> str:
     return ", ".join([*names[:DEPENDENTS_SHOWN], *(["…"] if len(names) > DEPENDENTS_SHOWN else [])])
 
 
@@ -153,7 +155,7 @@ def user_create(
     Raises:
         AddressInvalid, NameTaken
     """
-    with refusing("identity_user_email_taken", NameTaken(field="email", kind=Reason("user"), name=email)):
+    with raise_on_violation("identity_user_email_taken", NameTaken(field="email", kind=Reason("user"), name=email)):
         made = User.objects.create(
             email=check_address(email), is_operator=is_operator, is_auditor=is_auditor, is_support=is_support
         )
@@ -179,7 +181,7 @@ def membership_set(organization: Organization, *, user: User, role: str, actor: 
         OrganizationNotFound: it was deleted meanwhile.
         UserIsOver
     """
-    organization_hold(organization)  # also so that two owners do not both step down
+    lock_organization(organization)  # also so that two owners do not both step down
     if user.ended_at is not None:
         raise UserIsOver(email=user.email)
     if role == OFFICER and user.duty:
@@ -215,7 +217,7 @@ def member_remove(actor: Actor, member: Membership) -> None:
     Raises:
         RoleNeeded, LastOwner, OrganizationNotFound
     """
-    organization_hold(member.organization)
+    lock_organization(member.organization)
     if member.user_id != actor.user_id:
         may_appoint(actor, member.role)
     _need_another_owner(member.organization, member.user)

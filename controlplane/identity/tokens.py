@@ -20,7 +20,7 @@ from controlplane.identity.models import ApiToken, Project, Role, ServiceAccount
 from controlplane.identity.roles import includes
 from controlplane.identity.selectors import own_tokens, token_get
 from controlplane.kernel import clock
-from controlplane.kernel.db import refusing
+from controlplane.kernel.db import raise_on_violation
 from controlplane.kernel.names import check_name
 
 TOKEN_LIFETIME_MAX_DAYS = 366
@@ -142,12 +142,12 @@ def session_tokens_revoke(actor: Actor, user: User) -> None:
     tokens_revoke(actor, list(ApiToken.objects.filter(issuer_id=user.pk, revoked_at=None)))
 
 
-class Owner(TypedDict):
+class TokenOwner(TypedDict):
     user: User | None
     account: ServiceAccount | None
 
 
-def _owner(actor: Actor) -> Owner:
+def _owner(actor: Actor) -> TokenOwner:
     if actor.service_account_id is not None:
         return {"user": None, "account": ServiceAccount.objects.get(Q(pk=actor.service_account_id))}
     return {"user": User.objects.get(Q(pk=actor.user_id)), "account": None}
@@ -168,7 +168,10 @@ def _issue(
     secret = f"andromede_{secrets.token_urlsafe(32)}"
     parent = ApiToken.objects.filter(Q(pk=actor.credential_id)).first()
     taken = NameTaken(field="name", kind=Reason("token"), name=new.name)
-    with refusing("identity_token_account_name_taken", taken), refusing("identity_token_name_taken", taken):
+    with (
+        raise_on_violation("identity_token_account_name_taken", taken),
+        raise_on_violation("identity_token_name_taken", taken),
+    ):
         token = ApiToken.objects.create(
             user=user,
             service_account=account,

@@ -13,7 +13,7 @@ from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError, StateConflict
 from controlplane.kernel.ids import new_id
 from controlplane.kernel.names import as_uuid, check_labels, check_name
-from controlplane.kernel.prepared import cursor_that_prepares
+from controlplane.kernel.prepared_queries import preparing_cursor
 from controlplane.kernel.states import Machine
 
 M = TypeVar("M", bound=models.Model)
@@ -46,7 +46,7 @@ class BaseModel(models.Model):
 
 
 class Versioned(BaseModel):
-    """`generation` grows with every accepted change: with name and labels it names the version (kernel/versions.py)."""
+    """`generation` grows with every accepted change: with name and labels it names the version (kernel/etags.py)."""
 
     generation = models.PositiveBigIntegerField(default=1)
 
@@ -114,8 +114,8 @@ def _update(row: models.Model, fields: Mapping[str, Any], unchanged: str) -> int
         return type(row)._default_manager.filter(pk=row.pk, **{unchanged: getattr(row, unchanged)}).update(**fields)
     values = [_prepared(field, value, own) for field, value in written]
     names = tuple(field.column for field, _ in written)
-    with cursor_that_prepares() as cursor:
-        statement = updating(meta.db_table, names, where=("id", meta.get_field(unchanged).column))
+    with preparing_cursor() as cursor:
+        statement = update_statement(meta.db_table, names, where=("id", meta.get_field(unchanged).column))
         cursor.execute(statement, [*values, row.pk, getattr(row, unchanged)])
         return int(cursor.rowcount)
 
@@ -126,7 +126,7 @@ def _prepared(field: Any, value: Any, own: Any) -> Any:
 
 
 @lru_cache(maxsize=300)
-def updating(table: str, columns: tuple[str, ...], *, where: tuple[str, ...], returning: str = "") -> str:
+def update_statement(table: str, columns: tuple[str, ...], *, where: tuple[str, ...], returning: str = "") -> str:
     """The statement that writes `columns` of the rows whose columns `where` have values that are given after theirs."""
     written = ", ".join(f'"{name}" = %s' for name in columns)
     are_so = " AND ".join(f'"{name}" = %s' for name in where)
@@ -135,7 +135,7 @@ def updating(table: str, columns: tuple[str, ...], *, where: tuple[str, ...], re
 
 
 @contextmanager
-def trial() -> Iterator[None]:
+def rolled_back() -> Iterator[None]:
     """A transaction, or a part of one, of which nothing stays and no message leaves; what goes wrong inside is told all
     the same. All dry runs are this."""
     with transaction.atomic():
@@ -143,7 +143,7 @@ def trial() -> Iterator[None]:
         transaction.set_rollback(True)
 
 
-def need_no_transaction() -> None:
+def forbid_transaction() -> None:
     """Refuse work that must not hold a transaction open, such as a call to a node. The transactions that Django's tests
     run in do not count.
 
@@ -155,14 +155,14 @@ def need_no_transaction() -> None:
         raise RuntimeError("This must not run inside a database transaction.")
 
 
-def joined() -> AbstractContextManager[None]:
+def ensure_transaction() -> AbstractContextManager[None]:
     """The caller's transaction, or one of its own where there is none. Unlike `transaction.atomic()` inside another, it
     is no part that could be rolled back by itself: what is raised in it has to end the whole."""
     return nullcontext() if connection.in_atomic_block else transaction.atomic()
 
 
 @contextmanager
-def refusing(constraint: str, error: CloudError, *, is_end: bool = False) -> Iterator[None]:
+def raise_on_violation(constraint: str, error: CloudError, *, is_end: bool = False) -> Iterator[None]:
     """Turn a violation of the named constraint inside the block into `error`; the transaction around it goes on. With
     `is_end` it does not, which saves two trips to the database."""
     try:

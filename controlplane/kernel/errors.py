@@ -42,13 +42,13 @@ class CloudError(Exception):
     def __init__(self, *, field: str | None = None, **facts: object) -> None:
         self.field = field
         self.facts = facts
-        self.kept: Callable[[], object] | None = None
+        self.on_persist: Callable[[], object] | None = None
         super().__init__(self.detail.format(**facts))
 
     def keep(self) -> None:
         """Write what must be known of the refusal, `kept`, although the request that it ends was rolled back."""
-        if self.kept is not None:
-            self.kept()
+        if self.on_persist is not None:
+            self.on_persist()
 
     def forget(self) -> None:
         """Nothing is written of it: it does not refer to a decision that nobody will find."""

@@ -16,10 +16,10 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.fields import SkipField, empty
 from rest_framework.utils.serializer_helpers import BindingDict
 
-from controlplane.kernel import saying
+from controlplane.kernel import representation_serializer
+from controlplane.kernel.error_messages import describe_document
 from controlplane.kernel.names import LABEL_VALUE, NAME
-from controlplane.kernel.parameters import CONTROL_CLASS, MANY_LINES, ONE_LINE
-from controlplane.kernel.wording import describe_document
+from controlplane.kernel.query_parameters import CONTROL_CLASS, MANY_LINES, ONE_LINE
 
 UNKNOWN_MAX = 20  # of the members that a body does not know, so many are named
 NAME_MAX = 63
@@ -69,7 +69,7 @@ class Out(serializers.Serializer[Any]):
 
     def to_representation(self, instance: Any) -> Any:
         said = {}
-        for name, member in saying.members(type(self)):
+        for name, member in representation_serializer.field_getters(type(self)):
             try:
                 said[name] = member(self, instance)
             except SkipField:
@@ -189,7 +189,7 @@ class Labels(serializers.DictField):
         super().__init__(child=LabelValue(), **kwargs)
 
 
-def merged(labels: Mapping[str, str], patch: Mapping[str, str | None]) -> dict[str, str]:
+def merge_labels(labels: Mapping[str, str], patch: Mapping[str, str | None]) -> dict[str, str]:
     """The labels after a LabelsPatch."""
     return {key: value for key, value in {**labels, **patch}.items() if value is not None}
 
@@ -284,7 +284,7 @@ class ResourceOut(Out):
         return operation_id
 
 
-class StillOut(ResourceOut):
+class StaticResourceOut(ResourceOut):
     """The same of what is there as soon as it is created: no operation ever works on it, and nothing can fail."""
 
     state = serializers.SerializerMethodField()

@@ -17,12 +17,12 @@ from django.http import QueryDict
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from andromede_core.documents.messages import Reason, told_by
+from andromede_core.documents.messages import Reason, reason_of
 from controlplane.kernel.errors import InvalidRequest
 from controlplane.kernel.fields import CONTROL, Out
 from controlplane.kernel.names import LABEL_KEY, LABEL_VALUE, as_uuid
-from controlplane.kernel.parameters import FLAG, ID, MOMENT, TEXT, Parameter, Parameters, Schema, one_of, whole
-from controlplane.kernel.prepared import Collection
+from controlplane.kernel.prepared_queries import Collection
+from controlplane.kernel.query_parameters import FLAG, ID, MOMENT, TEXT, Parameter, Parameters, Schema, one_of, whole
 from controlplane.kernel.states import Machine
 
 LIMIT_DEFAULT = 50
@@ -88,10 +88,10 @@ def created_after(lookup: str = "created_at") -> Filter:
 
 
 def at_moment(condition: Callable[[datetime], Q], description: str) -> Filter:
-    return Filter(lambda text: condition(moment(text)), description, MOMENT)
+    return Filter(lambda text: condition(parse_timestamp(text)), description, MOMENT)
 
 
-def moment(text: str) -> datetime:
+def parse_timestamp(text: str) -> datetime:
     """In UTC. Raises ValueError unless it is an RFC 3339 moment with its offset."""
     try:
         if RFC3339.fullmatch(text):
@@ -216,7 +216,7 @@ class Listing:
         try:
             return each.condition(text)
         except ValueError as exc:
-            raise invalid(name, told_by(exc)) from exc
+            raise invalid(name, reason_of(exc)) from exc
 
 
 def flag(query: QueryDict, name: str) -> bool:
@@ -255,7 +255,7 @@ def _after(model: type[Model], sort: str, token: str) -> Q:
         token_sort, value, pk = json.loads(text)
         if token_sort != sort or not isinstance(value, str) or not isinstance(pk, str) or CONTROL.search(value + pk):
             raise ValueError(token)
-        last = moment(value) if column.endswith("_at") else value
+        last = parse_timestamp(value) if column.endswith("_at") else value
         last_pk = model._meta.pk.to_python(pk)
     except (ValueError, TypeError, binascii.Error, ValidationError, RecursionError) as exc:
         raise invalid("page_token", Reason("it is not one that a page with this sort has given.")) from exc

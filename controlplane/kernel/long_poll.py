@@ -40,7 +40,7 @@ class Condition:
 
 
 @dataclass(frozen=True)
-class Waiting:
+class DeferredPoll:
     condition: Condition
     limit_s: int
     credential: UUID | None
@@ -50,7 +50,7 @@ class Waiting:
 class Deferral:
     """`waiting`: what the request that was served within `deferred` waits for; None: it has its answer."""
 
-    waiting: Waiting | None = None
+    waiting: DeferredPoll | None = None
 
 
 _deferral: ContextVar[Deferral | None] = ContextVar("deferral", default=None)
@@ -85,7 +85,7 @@ def wait_until(request: Request, condition: Condition, *, limit_s: int) -> bool:
         return False
     deferral = _deferral.get()
     if deferral is not None:
-        deferral.waiting = Waiting(condition, limit_s, getattr(request.user, "credential_id", None))
+        deferral.waiting = DeferredPoll(condition, limit_s, getattr(request.user, "credential_id", None))
         return False
     if not condition.is_met() and _places().acquire(blocking=False):
         try:

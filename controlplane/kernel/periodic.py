@@ -25,8 +25,8 @@ from prometheus_client import Counter, Gauge, Histogram
 from psycopg import Connection
 
 from controlplane.kernel.errors import CloudError
-from controlplane.kernel.prepared import cursor_that_prepares
-from observing.answers import Missing
+from controlplane.kernel.prepared_queries import preparing_cursor
+from telemetry.http_endpoint import NotReady
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ def run(job: Job) -> bool:
     outcome = "failed"
     began = time.monotonic()
     try:
-        with _alone(job.name) as is_alone:
+        with _job_lock(job.name) as is_alone:
             if not is_alone:
                 outcome = "held"
                 return False
@@ -99,7 +99,7 @@ def _amount(found: object) -> int:
 
 
 @contextmanager
-def _alone(name: str) -> Iterator[bool]:
+def _job_lock(name: str) -> Iterator[bool]:
     """Whether this thread's connection has the lock of the job, until the end of the block or of the connection."""
     is_alone = _try_lock(RUNNING, name)
     try:
@@ -110,14 +110,14 @@ def _alone(name: str) -> Iterator[bool]:
 
 
 def _try_lock(kind: int, name: str) -> bool:
-    with cursor_that_prepares() as cursor:
+    with preparing_cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s::int, %s::int)", [kind, _key(name)])
         return bool(cursor.fetchone()[0])
 
 
 def _unlock(kind: int, name: str) -> None:
     try:
-        with cursor_that_prepares() as cursor:
+        with preparing_cursor() as cursor:
             cursor.execute("SELECT pg_advisory_unlock(%s::int, %s::int)", [kind, _key(name)])
     except Error:
         log.warning("the connection of the periodic job %s is broken; its lock ends with it", name)
@@ -137,7 +137,7 @@ class Loop:
         self._jobs = {job.name: job for job in jobs}
         self._due = dict.fromkeys(self._jobs, 0.0)
         self._begun: dict[str, float] = {}
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         self._connections: dict[int, Connection[Any] | None] = {}
         self._turn = threading.Condition()
         self._is_over = False
@@ -165,7 +165,7 @@ class Loop:
             if own is not None:
                 own.close()
 
-    def hasten(self, name: str) -> bool:
+    def run_now(self, name: str) -> bool:
         """Run the job at once, and once more if it runs already. False: this loop does not lead, or has no such job."""
         with self._turn:
             if not self._is_leader or name not in self._jobs:
@@ -174,12 +174,12 @@ class Loop:
             self._turn.notify()
             return True
 
-    def need_in_time(self) -> None:
+    def check_overruns(self) -> None:
         """Raises Missing: a job runs longer than its limit."""
         with self._turn:
             late = sorted(name for name in self._begun if self._is_late(name))
         if late:
-            raise Missing(f"longer than their limits take: {', '.join(late)}")
+            raise NotReady(f"longer than their limits take: {', '.join(late)}")
 
     def _is_late(self, name: str) -> bool:
         return time.monotonic() - self._begun[name] > self._jobs[name].limit_s
@@ -201,7 +201,7 @@ class Loop:
         self._next_check = now + LEADER_CHECK_S
         try:
             if self._is_leader:
-                with cursor_that_prepares() as cursor:
+                with preparing_cursor() as cursor:
                     cursor.execute("SELECT")
             else:
                 self._is_leader = _try_lock(LEADING, self._queue)
@@ -216,7 +216,7 @@ class Loop:
         now = time.monotonic()
         for name in self._jobs:
             if name in self._begun:
-                self._tell_late(name)
+                self._report_overrun(name)
             elif self._due[name] <= now:
                 self._begun[name] = now
                 self._due[name] = now + self._jobs[name].every_s
@@ -224,9 +224,9 @@ class Loop:
         waiting = [self._due[name] for name in self._jobs if name not in self._begun]
         return max(0.0, min([now + LEADER_CHECK_S, *waiting]) - time.monotonic())
 
-    def _tell_late(self, name: str) -> None:
-        if name not in self._told and self._is_late(name):
-            self._told.add(name)
+    def _report_overrun(self, name: str) -> None:
+        if name not in self._reported and self._is_late(name):
+            self._reported.add(name)
             OVERRUNS.labels(name).inc()
             log.error("the periodic job %s runs longer than its limit of %s s", name, self._jobs[name].limit_s)
 
@@ -238,7 +238,7 @@ class Loop:
             with self._turn:
                 self._connections[threading.get_ident()] = connection.connection
                 del self._begun[job.name]
-                self._told.discard(job.name)
+                self._reported.discard(job.name)
                 self._turn.notify()
 
 
@@ -261,12 +261,12 @@ def stop() -> None:
         _loops.pop().stop()
 
 
-def need_in_time() -> None:
+def check_overruns() -> None:
     """Raises Missing: a job of this process runs longer than its limit."""
     for loop in _loops:
-        loop.need_in_time()
+        loop.check_overruns()
 
 
-def hasten(name: str) -> bool:
+def run_now(name: str) -> bool:
     """Let the loop of this process run the job at once. False: none of this process leads that has it."""
-    return any(loop.hasten(name) for loop in _loops)
+    return any(loop.run_now(name) for loop in _loops)

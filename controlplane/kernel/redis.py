@@ -3,23 +3,23 @@
 import redis
 from django.conf import settings
 
-from observing.answers import Missing
+from telemetry.http_endpoint import NotReady
 
 LIMIT_S = 2
 
 
-def address() -> str:
+def redis_url() -> str:
     """Celery's and the client library's words for a socket differ."""
     return settings.REDIS_URL.replace("redis+socket://", "unix://", 1)
 
 
-def need() -> None:
+def check_redis() -> None:
     """Raises Missing: it does not answer."""
     try:
         with _client() as client:
             client.ping()
     except redis.RedisError as exc:
-        raise Missing(str(exc)) from exc
+        raise NotReady(str(exc)) from exc
 
 
 def length(queue: str) -> int:
@@ -32,4 +32,4 @@ def length(queue: str) -> int:
 
 
 def _client() -> redis.Redis:
-    return redis.Redis.from_url(address(), socket_timeout=LIMIT_S, socket_connect_timeout=LIMIT_S)
+    return redis.Redis.from_url(redis_url(), socket_timeout=LIMIT_S, socket_connect_timeout=LIMIT_S)

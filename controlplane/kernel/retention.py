@@ -15,13 +15,13 @@ PORTION = 500
 NOBODY = UUID(int=0)
 
 
-def limit(days: int) -> dict[str, Any]:
+def older_than(days: int) -> dict[str, Any]:
     """What is older may go. `first`: ids begin with their time, so that the primary key finds what is old."""
     before = clock.now() - timedelta(days=days)
     return {"before": before, "first": first_id(before)}
 
 
-def portions(statement: str, values: Mapping[str, Any], *, portion: int | None = None) -> Iterator[list[UUID]]:
+def id_batches(statement: str, values: Mapping[str, Any], *, portion: int | None = None) -> Iterator[list[UUID]]:
     """The ids that the statement finds. It is given `after` and `portion`: it answers ids above the one, in their
     order, and as many as the other says."""
     after = NOBODY

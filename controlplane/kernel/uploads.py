@@ -22,7 +22,7 @@ class UploadsExhausted(Unavailable):
 
 
 @contextmanager
-def receiving(body: HttpRequest, length: int) -> Iterator[None]:
+def upload_slot(body: HttpRequest, length: int) -> Iterator[None]:
     """Read a body of `length` bytes within. When it arrives slower than UPLOAD_MIN_BYTES_PER_S on the whole, reads end
     as if the client had hung up.
 

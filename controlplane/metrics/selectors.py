@@ -10,7 +10,7 @@ from django.db import connection
 
 from controlplane.compute.models import Instance
 from controlplane.identity.actor import Actor
-from controlplane.metrics import increments, tables
+from controlplane.metrics import counter_deltas, tables
 from controlplane.metrics.models import Rollup
 from controlplane.metrics.tables import COUNTERS, Tier
 from controlplane.metrics.windows import Window
@@ -43,13 +43,13 @@ class Series:
     points: Sequence[tuple[datetime, Value]]
 
 
-def of_instance(actor: Actor, instance: Instance, window: Window) -> list[Series]:
+def instance_series(actor: Actor, instance: Instance, window: Window) -> list[Series]:
     """`actor` sees the instance. CPU time is a part of what its vCPUs could use."""
     rows = _rows([instance.pk], window)
     return _series(rows, window, {moment: row["vcpus"] for moment, row in rows.items()})
 
 
-def of_node(actor: Actor, node: Node, window: Window) -> list[Series]:
+def node_series(actor: Actor, node: Node, window: Window) -> list[Series]:
     """Of all guests that are on it together. CPU time is a part of what the node's cores could use."""
     guests = Instance.objects.filter(node=node).values_list("pk", flat=True)
     rows = _rows(list(guests), window)
@@ -82,13 +82,13 @@ def _rows(instance_ids: Sequence[UUID], window: Window) -> dict[datetime, dict[s
     values: dict[str, Any] = {}
     for number, (tier, since, until) in enumerate(_pieces(window)):
         pieces.append(
-            increments.of_tier(
+            counter_deltas.tier_sums(
                 tier, whose="instance_id = ANY(%(ids)s) AND", since=f"since_{number}", until=f"until_{number}"
             )
         )
         values |= {f"since_{number}": since, f"until_{number}": until}
-    summed = increments.summed(" UNION ALL ".join(pieces))
-    values |= {"ids": list(instance_ids), "step": window.step, "gap": increments.LONGEST_GAP * tables.sampling()}
+    summed = counter_deltas.summed(" UNION ALL ".join(pieces))
+    values |= {"ids": list(instance_ids), "step": window.step, "gap": counter_deltas.LONGEST_GAP * tables.sampling()}
     with connection.cursor() as cursor:
         cursor.execute(TOGETHER.format(summed=summed), values)
         return {moment: dict(zip(SHOWN, row, strict=True)) for moment, *row in cursor.fetchall()}

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db import connection, transaction
 
 from controlplane.kernel import clock
-from controlplane.metrics import increments, tables
+from controlplane.metrics import counter_deltas, tables
 from controlplane.metrics.models import Rollup
 from controlplane.metrics.tables import SUMS, Tier
 
@@ -110,9 +110,9 @@ def _roll_up(finer: Tier, tier: Tier, limit: datetime) -> bool:
     if until <= since:
         return False
     tables.ensure_partitions(tier, (since, until - tier.step))
-    summed = increments.summed(increments.of_tier(finer))
+    summed = counter_deltas.summed(counter_deltas.tier_sums(finer))
     statement = SUM_UP.format(table=tier.table, columns=", ".join(SUMS), summed=summed)
-    gap = increments.LONGEST_GAP * tables.sampling()
+    gap = counter_deltas.LONGEST_GAP * tables.sampling()
     values: dict[str, Any] = {"since": since, "until": until, "step": tier.step, "gap": gap}
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
@@ -120,7 +120,7 @@ def _roll_up(finer: Tier, tier: Tier, limit: datetime) -> bool:
     return True
 
 
-def forget() -> int:
+def delete_expired() -> int:
     """Both kinds of what is not kept any longer. Returns how many partitions and rows."""
     return forget_old() + forget_deleted()
 

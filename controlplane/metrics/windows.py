@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from andromede_core.documents.messages import Reason, told_by
-from controlplane.kernel.listing import InvalidParameter, invalid, moment
-from controlplane.kernel.parameters import MOMENT, Parameter, like
+from andromede_core.documents.messages import Reason, reason_of
+from controlplane.kernel.listing import InvalidParameter, invalid, parse_timestamp
+from controlplane.kernel.query_parameters import MOMENT, Parameter, like
 from controlplane.metrics import tables
 from controlplane.metrics.tables import Tier
 
@@ -73,9 +73,9 @@ def window_of(query: Mapping[str, str], now: datetime) -> Window:
 
 def _moment(query: Mapping[str, str], name: str) -> datetime | None:
     try:
-        return moment(query[name]) if name in query else None
+        return parse_timestamp(query[name]) if name in query else None
     except ValueError as exc:
-        raise invalid(name, told_by(exc)) from exc
+        raise invalid(name, reason_of(exc)) from exc
 
 
 def _resolution(text: str) -> timedelta:

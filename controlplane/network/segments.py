@@ -16,10 +16,10 @@ from django.db.models import QuerySet
 from kombu.exceptions import OperationalError
 
 from controlplane.kernel.ids import new_id
-from controlplane.kernel.inserts import insertion
-from controlplane.kernel.prepared import Prepared, cursor_that_prepares
+from controlplane.kernel.multi_insert import insertion
+from controlplane.kernel.prepared_queries import Prepared, preparing_cursor
 from controlplane.network.models import Port, PortBinding, Segment
-from controlplane.nodes import trust
+from controlplane.nodes import trust_documents
 from controlplane.nodes.models import Node
 from controlplane.placement.errors import SignerSilent
 
@@ -31,24 +31,24 @@ PATIENCE_S = 1.0
 POLL_S = 0.005
 
 # Network and zone.
-Place = tuple[UUID, str]
+SegmentKey = tuple[UUID, str]
 # Underlay addresses by the nodes' ids.
 Members = Mapping[str, str]
 
 
-def bind(port: Port, node: Node) -> None:
+def record_binding(port: Port, node: Node) -> None:
     """The node is about to carry the port. Before it is told, so that no node carries one that nobody knows of."""
     statement, values = insertion(PortBinding(id=new_id(), port=port, node=node))
-    with cursor_that_prepares() as cursor:
+    with preparing_cursor() as cursor:
         cursor.execute(f"{statement} ON CONFLICT DO NOTHING", values)
 
 
-def unbind(port_id: UUID, node: Node) -> None:
+def delete_binding(port_id: UUID, node: Node) -> None:
     """The node carries it no more, or will not once it is back."""
     PortBinding.objects.filter(port_id=port_id, node=node).delete()
 
 
-def carry(port: Port, node: Node) -> bytes:
+def segment_document(port: Port, node: Node) -> bytes:
     """The document of the port's network in the node's zone, with this node in it; empty for a node that no other can
     reach, and which therefore stays alone. The signer is asked where the node is new, and the others are told.
 
@@ -58,33 +58,33 @@ def carry(port: Port, node: Node) -> bytes:
     if node.underlay is None:
         return b""
     place = (port.network_id, node.zone_id)
-    found = _with(node, place)
+    found = _current_segment(node, place)
     if found is None:
         _send(SIGN, [str(place[0]), place[1]])
-        found = _awaited(node, place)
+        found = _await_segment(node, place)
         _send(TELL, [])
     return bytes(found.document)
 
 
-def members(place: Place) -> Members:
+def members(place: SegmentKey) -> Members:
     """Who is to be in the segment."""
     network_id, zone = place
     return _members(PortBinding.objects.filter(port__network=network_id, node__zone=zone)).get(place, {})
 
 
-def all_members() -> Mapping[Place, Members]:
+def all_members() -> Mapping[SegmentKey, Members]:
     """The same of all networks that are on nodes."""
     return _members(PortBinding.objects.all())
 
 
 def trusted_keys() -> set[str]:
     """Whose signatures nodes take."""
-    keyset, denied = trust.keys()
+    keyset, denied = trust_documents.keys()
     return {key.id for key in keyset.keys.values() if key.use == "permit" and key.id not in denied.kids}
 
 
-def _members(bindings: QuerySet[PortBinding]) -> Mapping[Place, Members]:
-    found: dict[Place, dict[str, str]] = defaultdict(dict)
+def _members(bindings: QuerySet[PortBinding]) -> Mapping[SegmentKey, Members]:
+    found: dict[SegmentKey, dict[str, str]] = defaultdict(dict)
     pairs = bindings.order_by().values_list("port__network", "node").distinct()
     pairs_known = list(pairs)
     nodes = {node.pk: node for node in Node.objects.filter(pk__in={node_id for _, node_id in pairs_known})}
@@ -98,7 +98,7 @@ def _members(bindings: QuerySet[PortBinding]) -> Mapping[Place, Members]:
 SEGMENTS = Prepared(lambda network, zone: Segment.objects.filter(network_id=network, zone_id=zone))
 
 
-def _with(node: Node, place: Place) -> Segment | None:
+def _current_segment(node: Node, place: SegmentKey) -> Segment | None:
     """Whatever else has changed meanwhile, the reconciler tells this node too."""
     segment = SEGMENTS.first(*place)
     if segment is None or segment.members.get(str(node.pk)) != node.underlay:
@@ -106,9 +106,9 @@ def _with(node: Node, place: Place) -> Segment | None:
     return segment if segment.key_id in trusted_keys() else None
 
 
-def _awaited(node: Node, place: Place) -> Segment:
+def _await_segment(node: Node, place: SegmentKey) -> Segment:
     until = time.monotonic() + PATIENCE_S
-    while (found := _with(node, place)) is None:
+    while (found := _current_segment(node, place)) is None:
         if time.monotonic() >= until:
             raise SignerSilent(process="signer")
         time.sleep(POLL_S)

@@ -6,7 +6,7 @@ from django.db.models import QuerySet
 
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
-from controlplane.kernel.prepared import PreparedByRef
+from controlplane.kernel.prepared_queries import PreparedByRef
 from controlplane.network.errors import NetworkNotFound
 from controlplane.network.models import Network
 

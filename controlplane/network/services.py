@@ -10,11 +10,11 @@ from andromede_core.documents.messages import Reason
 from controlplane.audit.services import record
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
-from controlplane.kernel.db import refusing, write_version
+from controlplane.kernel.db import raise_on_violation, write_version
 from controlplane.kernel.errors import StateConflict
-from controlplane.kernel.inserts import insert
+from controlplane.kernel.multi_insert import insert
 from controlplane.kernel.names import check_labels, check_name
-from controlplane.kernel.prepared import Prepared, cursor_that_prepares
+from controlplane.kernel.prepared_queries import Prepared, preparing_cursor
 from controlplane.network.errors import (
     AddressesExhausted,
     NetworkInUse,
@@ -41,7 +41,7 @@ def network_create(
     actor.may_write()
     subnet = parse_cidr(cidr)
     check_name(name)
-    with refusing("network_network_name_taken", NetworkNameTaken(field="name", name=name)):
+    with raise_on_violation("network_network_name_taken", NetworkNameTaken(field="name", name=name)):
         network = Network.objects.create(project=project, name=name, labels=check_labels(labels))
     quotas.claim(project.pk, network.pk, networks=1)
     Subnet.objects.create(
@@ -90,7 +90,7 @@ def network_delete(actor: Actor, network: Network) -> None:
 @transaction.atomic
 def network_update(actor: Actor, network: Network, *, name: str, labels: dict[str, str]) -> Network:
     actor.may_write()
-    with refusing("network_network_name_taken", NetworkNameTaken(field="name", name=name)):
+    with raise_on_violation("network_network_name_taken", NetworkNameTaken(field="name", name=name)):
         write_version(network, name=check_name(name), labels=check_labels(labels))
     record(actor, "network.update", network.pk, project_id=network.project_id, name=name)
     return network
@@ -122,19 +122,19 @@ def port_create(network: Network, *, port_id: UUID, instance_id: UUID) -> Port:
     """
     ip = _free_address(network, _lock_subnet(network))
     port = Port(id=port_id, network=network, instance_id=instance_id, ip=str(ip), mac=_mac(port_id))
-    with refusing("network_port_mac_once", StateConflict(), is_end=True):
+    with raise_on_violation("network_port_mac_once", StateConflict(), is_end=True):
         insert(port)
     return port
 
 
-def need_address(network: Network) -> None:
+def require_free_address(network: Network) -> None:
     """Raises AddressesExhausted. Nothing is locked, so the address that is free may be gone in the next moment."""
     _free_address(network, Subnet.objects.get(network=network))
 
 
 def _free_address(network: Network, subnet: Subnet) -> IPv4Address:
     cidr = IPv4Network(subnet.cidr)
-    with cursor_that_prepares() as cursor:
+    with preparing_cursor() as cursor:
         cursor.execute(FREE, {"first": str(cidr[2]), "last": str(cidr[-2]), "network": network.pk})
         (address,) = cursor.fetchone()
     if address is None:

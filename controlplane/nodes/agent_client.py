@@ -5,7 +5,7 @@ What gives a node data or work takes a Grant with a permit, which workflows.leav
 other way to a node.
 Errors of gRPC become NodeUnreachable, NodeFailed (another try may work) or NodeRefused, see translated(). Inside
 without(), a node is not called at all; nor by a worker that has lost its operation to another one
-(operations/fence.py), nor inside a transaction.
+(operations/lease_guard.py), nor inside a transaction.
 """
 
 import functools
@@ -24,21 +24,21 @@ from opentelemetry.trace import SpanKind
 from agents.protocol import agent_pb2 as pb
 from agents.protocol.agent_pb2_grpc import AgentStub
 from andromede_core.documents.messages import Reason
-from controlplane.kernel.db import need_no_transaction
+from controlplane.kernel.db import forbid_transaction
 from controlplane.kernel.errors import CloudError
-from controlplane.nodes import channels, meters
+from controlplane.nodes import agent_call_metrics, channels
 from controlplane.nodes.errors import (
     ImageFileUnreadable,
+    NodeAbandoned,
     NodeFailed,
-    NodeGivenUp,
     NodeOutdated,
     NodeRefused,
     NodeUnreachable,
 )
 from controlplane.nodes.models import Node
-from controlplane.operations import fence
-from observing.logs import passed_on
-from observing.traces import TRACEPARENT, span, traceparent
+from controlplane.operations import lease_guard
+from telemetry.logs import outgoing_metadata
+from telemetry.traces import TRACEPARENT, span, traceparent
 
 CHUNK_BYTES = 1024 * 1024
 IMAGE_TIMEOUT_S = 1800
@@ -48,7 +48,7 @@ IMAGE_LOOK_S = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
+class CallAuthorization:
     """Which node holds a resource, by which decision (placement.services.grant), and the leave to do something with it
     there: the permit, a sentinel's signature under it, and the policies that it was made for. Without leave a node only
     stops what it has."""
@@ -60,44 +60,43 @@ class Grant:
     cosignature: bytes = b""
     policies: bytes = b""
 
-    def leave(self) -> pb.Permit:
+    def as_message(self) -> pb.Permit:
         return pb.Permit(document=self.permit, cosignature=self.cosignature, policies=self.policies)
 
 
-_given_up: ContextVar[UUID | None] = ContextVar("given_up", default=None)
+_abandoned_node: ContextVar[UUID | None] = ContextVar("given_up", default=None)
 
 
 @contextmanager
-def without(node_id: UUID | None) -> Iterator[None]:
-    """Inside, nothing is asked of the node: what needs it fails with NodeGivenUp, at once and for good. None: all nodes
-    are called."""
-    token = _given_up.set(node_id)
+def ignoring_node(node_id: UUID | None) -> Iterator[None]:
+    """Fail each call to the node with NodeAbandoned, without a retry. None: call all nodes."""
+    token = _abandoned_node.set(node_id)
     try:
         yield
     finally:
-        _given_up.reset(token)
+        _abandoned_node.reset(token)
 
 
-def is_given_up(node: Node | None) -> bool:
-    return node is not None and node.pk == _given_up.get()
+def is_abandoned(node: Node | None) -> bool:
+    return node is not None and node.pk == _abandoned_node.get()
 
 
-def need_hope(node: Node) -> None:
-    """Raises NodeGivenUp."""
-    if is_given_up(node):
-        raise NodeGivenUp()
+def require_not_abandoned(node: Node) -> None:
+    """Raises NodeAbandoned."""
+    if is_abandoned(node):
+        raise NodeAbandoned()
 
 
 def _terms(timeout_s: int | None = None) -> dict[str, Any]:
     """Of a call: how long it may take, and what it is about, for the agent's log and trace."""
     parent = traceparent()
-    metadata = (*passed_on(), *([(TRACEPARENT, parent)] if parent else []))
+    metadata = (*outgoing_metadata(), *([(TRACEPARENT, parent)] if parent else []))
     return {"timeout": timeout_s or settings.AGENT_TIMEOUT_S, "metadata": metadata}
 
 
 P = ParamSpec("P")
 R = TypeVar("R")
-Target = TypeVar("Target", Node, Grant)
+Target = TypeVar("Target", Node, CallAuthorization)
 
 
 def _never(*args: object, **kwargs: object) -> bool:
@@ -115,12 +114,12 @@ def _rpc(
 
         @functools.wraps(call)
         def calling(target: Target, /, *args: P.args, **kwargs: P.kwargs) -> R:
-            node = target.node if isinstance(target, Grant) else target
-            need_no_transaction()
-            need_hope(node)
+            node = target.node if isinstance(target, CallAuthorization) else target
+            forbid_transaction()
+            require_not_abandoned(node)
             is_limited = not is_transfer(target, *args, **kwargs)
             with _measured(name), channels.calling(node, is_limited=is_limited) as stub:
-                fence.need_lease()
+                lease_guard.require_lease()
                 return call(stub, target, *args, **kwargs)
 
         return calling
@@ -134,17 +133,17 @@ def _measured(name: str) -> Iterator[None]:
     code = "ok"
     with span(name, kind=SpanKind.CLIENT) as current:
         try:
-            with meters.SECONDS.labels(name).time():
+            with agent_call_metrics.SECONDS.labels(name).time():
                 yield
         except grpc.RpcError as exc:
-            error = translated(exc)
+            error = translate_error(exc)
             code = error.code
             raise error from exc
         except CloudError as exc:
             code = exc.code
             raise
         finally:
-            meters.CALLS.labels(name, code).inc()
+            agent_call_metrics.CALLS.labels(name, code).inc()
             current.set_attribute("andromede.code", code)
 
 
@@ -161,7 +160,7 @@ FAILED = frozenset(
 )
 
 
-def translated(exc: grpc.RpcError) -> NodeUnreachable | NodeFailed | NodeRefused:
+def translate_error(exc: grpc.RpcError) -> NodeUnreachable | NodeFailed | NodeRefused:
     """What a failed call to an agent means. The agent's own errors say it in trailers. Without these the status is
     gRPC's (https://grpc.github.io/grpc/core/md_doc_statuscodes.html): nobody answered, the agent failed in a way that
     may pass, or it will not take this call at any time. `cause` and `status` are for logs; no sentence shows them."""
@@ -201,13 +200,13 @@ def ensure_trust(stub: AgentStub, node: Node, request: pb.EnsureTrustRequest) ->
     return reply
 
 
-def _sends(grant: Grant, *, file: Path | None, **_: object) -> bool:
+def _sends(grant: CallAuthorization, *, file: Path | None, **_: object) -> bool:
     return file is not None
 
 
 @_rpc(is_transfer=_sends)
 def ensure_image(
-    stub: AgentStub, grant: Grant, *, sha256: str, size_bytes: int, image_format: str, file: Path | None
+    stub: AgentStub, grant: CallAuthorization, *, sha256: str, size_bytes: int, image_format: str, file: Path | None
 ) -> pb.ImageState:
     """Send the image unless the node has it. Takes as long as the transfer takes. `file` None: only ask whether the
     node has it, for IMAGE_LOOK_S at most; a node that has not refuses (agent.image_refused).
@@ -219,7 +218,7 @@ def ensure_image(
         sha256=sha256,
         size_bytes=size_bytes,
         format=f"IMAGE_FORMAT_{image_format.upper()}",
-        permit=grant.leave(),
+        permit=grant.as_message(),
     )
     problems: list[OSError] = []
     terms = _terms(IMAGE_TIMEOUT_S if file is not None else IMAGE_LOOK_S)
@@ -252,22 +251,22 @@ def remove_image(stub: AgentStub, node: Node, *, sha256: str) -> None:
     stub.RemoveImage(pb.RemoveImageRequest(sha256=sha256), **_terms())
 
 
-def _copies_image(grant: Grant, request: pb.EnsureVolumeRequest) -> bool:
+def _copies_image(grant: CallAuthorization, request: pb.EnsureVolumeRequest) -> bool:
     """In a pool, a disk is a whole copy of its image."""
     return bool(request.pool and request.image_sha256)
 
 
 @_rpc(is_transfer=_copies_image)
-def ensure_volume(stub: AgentStub, grant: Grant, request: pb.EnsureVolumeRequest) -> pb.VolumeState:
-    request.permit.CopyFrom(grant.leave())
+def ensure_volume(stub: AgentStub, grant: CallAuthorization, request: pb.EnsureVolumeRequest) -> pb.VolumeState:
+    request.permit.CopyFrom(grant.as_message())
     timeout_s = IMAGE_TIMEOUT_S if _copies_image(grant, request) else None
     reply: pb.VolumeState = stub.EnsureVolume(request, **_terms(timeout_s))
     return reply
 
 
 @_rpc()
-def ensure_port(stub: AgentStub, grant: Grant, request: pb.EnsurePortRequest) -> pb.PortState:
-    request.permit.CopyFrom(grant.leave())
+def ensure_port(stub: AgentStub, grant: CallAuthorization, request: pb.EnsurePortRequest) -> pb.PortState:
+    request.permit.CopyFrom(grant.as_message())
     reply: pb.PortState = stub.EnsurePort(request, **_terms())
     return reply
 
@@ -280,31 +279,35 @@ def ensure_network(stub: AgentStub, node: Node, segment: bytes) -> pb.NetworkSta
 
 
 @_rpc()
-def ensure_instance(stub: AgentStub, grant: Grant, request: pb.EnsureInstanceRequest) -> pb.InstanceState:
+def ensure_instance(stub: AgentStub, grant: CallAuthorization, request: pb.EnsureInstanceRequest) -> pb.InstanceState:
     if grant.permit:
-        request.permit.CopyFrom(grant.leave())
+        request.permit.CopyFrom(grant.as_message())
     reply: pb.InstanceState = stub.EnsureInstance(request, **_terms())
     return reply
 
 
 @_rpc()
-def ensure_arrival(stub: AgentStub, grant: Grant, request: pb.EnsureArrivalRequest) -> pb.ArrivalState:
-    request.instance.permit.CopyFrom(grant.leave())
+def ensure_arrival(stub: AgentStub, grant: CallAuthorization, request: pb.EnsureArrivalRequest) -> pb.ArrivalState:
+    request.instance.permit.CopyFrom(grant.as_message())
     reply: pb.ArrivalState = stub.EnsureArrival(request, **_terms())
     return reply
 
 
 @_rpc()
-def ensure_departure(stub: AgentStub, grant: Grant, request: pb.EnsureDepartureRequest) -> pb.DepartureState:
+def ensure_departure(
+    stub: AgentStub, grant: CallAuthorization, request: pb.EnsureDepartureRequest
+) -> pb.DepartureState:
     """Begin the move, or hear how far it is."""
-    request.permit.CopyFrom(grant.leave())
+    request.permit.CopyFrom(grant.as_message())
     reply: pb.DepartureState = stub.EnsureDeparture(request, **_terms())
     return reply
 
 
 @_rpc()
-def ensure_attachment(stub: AgentStub, grant: Grant, request: pb.EnsureAttachmentRequest) -> pb.AttachmentState:
-    request.permit.CopyFrom(grant.leave())
+def ensure_attachment(
+    stub: AgentStub, grant: CallAuthorization, request: pb.EnsureAttachmentRequest
+) -> pb.AttachmentState:
+    request.permit.CopyFrom(grant.as_message())
     reply: pb.AttachmentState = stub.EnsureAttachment(request, **_terms())
     return reply
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 
 from django.db import transaction
 
-from andromede_core.documents.messages import Reason, told_by
+from andromede_core.documents.messages import Reason, reason_of
 from controlplane.audit.services import record
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
+from controlplane.kernel.encryption import DecryptionFailed, decrypt, encrypt
 from controlplane.kernel.errors import CloudError, InvalidRequest
-from controlplane.kernel.sealing import Unreadable, seal, unseal
 from controlplane.nodes import redfish
 from controlplane.nodes.errors import BmcRefused, BmcUnknown
 from controlplane.nodes.models import Bmc, Node
@@ -55,7 +55,7 @@ def bmc_set(actor: Actor, node: Node, new: NewBmc) -> Bmc:
     row = found or Bmc(node=node)
     row.address, row.username, row.system_id = new.address, new.username, new.system_id
     row.certificate_sha256 = new.certificate_sha256
-    row.sealed_password = seal(new.password.encode(), purpose=PURPOSE, row_id=row.pk)
+    row.sealed_password = encrypt(new.password.encode(), purpose=PURPOSE, row_id=row.pk)
     row.checked_at, row.problem, row.updated_at = None, "", clock.now()
     row.save()
     record(actor, "node.bmc-set", node.pk, name=node.name, address=new.address, username=new.username)
@@ -66,7 +66,7 @@ def _check(new: NewBmc) -> None:
     try:
         redfish.parse_address(new.address)
     except ValueError as exc:
-        raise InvalidRequest(field="address", reason=told_by(exc)) from exc
+        raise InvalidRequest(field="address", reason=reason_of(exc)) from exc
     if not SHA256.fullmatch(new.certificate_sha256):
         reason = Reason("it must be the SHA-256 of the certificate: 64 hexadecimal digits.")
         raise InvalidRequest(field="certificate_sha256", reason=reason)
@@ -107,7 +107,7 @@ def _noted(row: Bmc, ask: Callable[[Access], str]) -> str:
 
 def _access(row: Bmc) -> Access:
     try:
-        password = unseal(bytes(row.sealed_password), purpose=PURPOSE, row_id=row.pk)
-    except Unreadable as exc:
+        password = decrypt(bytes(row.sealed_password), purpose=PURPOSE, row_id=row.pk)
+    except DecryptionFailed as exc:
         raise BmcRefused(reason=Reason("its password cannot be read any more; set it again")) from exc
     return Access(row.address, row.username, password.decode(), row.certificate_sha256, row.system_id)

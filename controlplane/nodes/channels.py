@@ -49,7 +49,7 @@ def channel_options(node_id: UUID) -> tuple[tuple[str, object], ...]:
 
 
 @dataclass(slots=True)
-class _Line:
+class NodeChannel:
     """A channel. `calls`: under way on it, transfers too. `slots`: of the calls that are limited."""
 
     address: str
@@ -61,7 +61,7 @@ class _Line:
     is_replaced: bool = False
 
 
-_lines: dict[UUID, _Line] = {}
+_lines: dict[UUID, NodeChannel] = {}
 _lock = threading.Lock()
 _swept_at = 0.0
 
@@ -74,7 +74,7 @@ def calling(node: Node, *, is_limited: bool = True) -> Iterator[AgentStub]:
         NodeBusy: settings.AGENT_CALLS_PER_NODE limited calls are under way, and none of them ended within
             settings.AGENT_SLOT_WAIT_S.
     """
-    line = _take(node)
+    line = _acquire(node)
     try:
         if is_limited and not line.slots.acquire(timeout=settings.AGENT_SLOT_WAIT_S):
             raise NodeBusy(cause="too many calls to it are under way", calls=settings.AGENT_CALLS_PER_NODE)
@@ -84,7 +84,7 @@ def calling(node: Node, *, is_limited: bool = True) -> Iterator[AgentStub]:
             if is_limited:
                 line.slots.release()
     finally:
-        _give_back(line)
+        _release(line)
 
 
 def addresses() -> dict[UUID, str]:
@@ -102,7 +102,7 @@ def close() -> None:
         line.channel.close()
 
 
-def _take(node: Node) -> _Line:
+def _acquire(node: Node) -> NodeChannel:
     now = time.monotonic()
     with _lock:
         left = _sweep(now)
@@ -120,7 +120,7 @@ def _take(node: Node) -> _Line:
     return line
 
 
-def _give_back(line: _Line) -> None:
+def _release(line: NodeChannel) -> None:
     with _lock:
         line.calls -= 1
         line.used_at = time.monotonic()
@@ -129,13 +129,13 @@ def _give_back(line: _Line) -> None:
         line.channel.close()
 
 
-def _open(node: Node, now: float) -> _Line:
+def _open(node: Node, now: float) -> NodeChannel:
     channel = grpc.secure_channel(node.address, channel_credentials(settings.PROCESS), options=channel_options(node.pk))
     stub = AgentStub(channel)  # type: ignore[no-untyped-call]
-    return _Line(node.address, channel, stub, threading.BoundedSemaphore(settings.AGENT_CALLS_PER_NODE), now)
+    return NodeChannel(node.address, channel, stub, threading.BoundedSemaphore(settings.AGENT_CALLS_PER_NODE), now)
 
 
-def _sweep(now: float) -> list[_Line]:
+def _sweep(now: float) -> list[NodeChannel]:
     """Take out the channels that nobody has used for IDLE_S; looks once in SWEEP_EVERY_S."""
     global _swept_at
     if now < _swept_at + SWEEP_EVERY_S:

@@ -11,7 +11,7 @@ import grpc.aio
 
 from agents.protocol import agent_pb2 as pb
 from agents.protocol.agent_pb2_grpc import AgentStub
-from controlplane.nodes.agent_client import translated
+from controlplane.nodes.agent_client import translate_error
 from controlplane.nodes.channels import channel_credentials, channel_options
 from controlplane.nodes.errors import NodeUnreachable
 from controlplane.nodes.models import Node
@@ -44,7 +44,7 @@ class NodeConsole:
         try:
             message = await self._call.read()
         except grpc.RpcError as exc:
-            raise translated(exc) from exc
+            raise translate_error(exc) from exc
         return message.data if isinstance(message, pb.ConsoleOutput) else b""
 
     async def write(self, data: bytes) -> None:

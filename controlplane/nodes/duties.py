@@ -5,41 +5,41 @@ from collections.abc import Mapping
 from django.db import transaction
 
 from andromede_core.documents.messages import Reason, either
-from controlplane.audit import evidence
+from controlplane.audit import evidence_log
 from controlplane.audit.services import record
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.nodes.errors import (
-    NodeAway,
+    HeartbeatMissing,
     NodeNotCleared,
     NodeNotFenceable,
-    NodeNotHeard,
     NodeNotRetirable,
-    NodeWrongDuty,
+    NodeOutOfService,
+    NodeWrongAdminState,
 )
 from controlplane.nodes.models import DUTY, IN_SERVICE, Inventory, Node, NodeRemoval
 
 # Nothing works on a node that has one of these.
-AWAY = frozenset({"maintenance", "fenced", "retired"})
+OUT_OF_SERVICE = frozenset({"maintenance", "fenced", "retired"})
 # What would begin to run on a node that is being emptied.
 BEGINNINGS = frozenset({"instance.start"})
 
 
-def need_duty(node: Node, *duties: str) -> None:
-    """Read the node's duty again. Raises NodeWrongDuty unless it is one of these."""
+def require_admin_state(node: Node, *duties: str) -> None:
+    """Read the node's duty again. Raises NodeWrongAdminState unless it is one of these."""
     node.refresh_from_db(fields=["duty", "state"])
     if node.duty not in duties:
-        raise NodeWrongDuty(node=node.name, duty=node.duty, wanted=either(*duties))
+        raise NodeWrongAdminState(node=node.name, duty=node.duty, wanted=either(*duties))
 
 
-def need_here(node: Node, operation: str) -> None:
-    """Raises NodeAway when an operation of this kind is not to work on the node now."""
-    if node.duty in AWAY or (node.duty == "draining" and operation in BEGINNINGS):
-        raise NodeAway(duty=node.duty)
+def require_in_service(node: Node, operation: str) -> None:
+    """Raises NodeOutOfService when an operation of this kind is not to work on the node now."""
+    if node.duty in OUT_OF_SERVICE or (node.duty == "draining" and operation in BEGINNINGS):
+        raise NodeOutOfService(duty=node.duty)
 
 
-def duty_change(actor: Actor, node: Node, duty: str, *, verb: str, reason: str = "", **facts: object) -> None:
+def admin_state_change(actor: Actor, node: Node, duty: str, *, verb: str, reason: str = "", **facts: object) -> None:
     """Give the node another duty, on record as this deed; the same again changes only the reason. Inside the caller's
     transaction.
 
@@ -62,17 +62,17 @@ def node_return(actor: Actor, node: Node) -> None:
     it, however long it has been heard again.
 
     Raises:
-        NodeWrongDuty: it is not in maintenance.
-        NodeNotHeard: it is not heard, so nobody knows that it works.
+        NodeWrongAdminState: it is not in maintenance.
+        HeartbeatMissing: it is not heard, so nobody knows that it works.
         NodeNotCleared: it still has something of guests that are elsewhere by now.
     """
     actor.may_operate()
-    need_duty(node, "maintenance")
+    require_admin_state(node, "maintenance")
     if node.state != "ready":
-        raise NodeNotHeard(node=node.name)
+        raise HeartbeatMissing(node=node.name)
     if left := NodeRemoval.objects.filter(node=node).count():
         raise NodeNotCleared(node=node.name, count=left)
-    duty_change(actor, node, IN_SERVICE, verb="node.return")
+    admin_state_change(actor, node, IN_SERVICE, verb="node.return")
 
 
 @transaction.atomic
@@ -81,12 +81,12 @@ def node_retire(actor: Actor, node: Node, *, reason: str) -> None:
     machine its certificate is. Its name is free again.
 
     Raises:
-        NodeWrongDuty: it is retired, or being emptied.
+        NodeWrongAdminState: it is retired, or being emptied.
         NodeNotRetirable: something has its place there.
     """
     actor.may_operate()
-    need_duty(node, IN_SERVICE, "cordoned", "maintenance", "fenced")
-    duty_change(actor, node, "retired", verb="node.retire", reason=reason)
+    require_admin_state(node, IN_SERVICE, "cordoned", "maintenance", "fenced")
+    admin_state_change(actor, node, "retired", verb="node.retire", reason=reason)
     used = Inventory.objects.select_for_update().get(pk=node.pk)  # whoever claimed a place first has written it by now
     if used.vcpus_used or used.memory_mib_used or used.disk_gib_used:
         raise NodeNotRetirable(
@@ -99,25 +99,25 @@ def node_retire(actor: Actor, node: Node, *, reason: str) -> None:
             ),
         )
     NodeRemoval.objects.filter(node=node).delete()
-    evidence.append("node", {"event": "removed", "node": str(node.pk), "zone": node.zone_id, "reason": reason})
+    evidence_log.append("node", {"event": "removed", "node": str(node.pk), "zone": node.zone_id, "reason": reason})
 
 
 @transaction.atomic
-def node_fence(actor: Actor, node: Node, *, proof: Mapping[str, object]) -> None:
+def mark_fenced(actor: Actor, node: Node, *, proof: Mapping[str, object]) -> None:
     """Write down that the node does nothing any more, by `proof` (JSON values): how that is known. Whoever may start
     its guests elsewhere rests on that.
 
     Raises:
         NodeNotFenceable: it is heard, or nothing proves it.
-        NodeWrongDuty: it is fenced or retired.
+        NodeWrongAdminState: it is fenced or retired.
     """
     actor.may_operate()
-    need_duty(node, IN_SERVICE, "cordoned", "draining", "maintenance")
+    require_admin_state(node, IN_SERVICE, "cordoned", "draining", "maintenance")
     if not proof:
         raise NodeNotFenceable(node=node.name, reason=Reason("nothing proves that it is off"))
     if Node.objects.select_for_update(no_key=True).get(pk=node.pk).state != "unreachable":
         raise NodeNotFenceable(node=node.name, reason=Reason("it is heard"))
     Node.objects.filter(pk=node.pk).update(fenced_by=dict(proof))
-    duty_change(actor, node, "fenced", verb="node.fence", reason=str(proof.get("reason", "")), proof=dict(proof))
+    admin_state_change(actor, node, "fenced", verb="node.fence", reason=str(proof.get("reason", "")), proof=dict(proof))
     said = {"incident": "node-fenced", "node": str(node.pk), "zone": node.zone_id, "proof": dict(proof)}
-    evidence.append("incident", said)
+    evidence_log.append("incident", said)

@@ -36,7 +36,7 @@ class NodeBusy(NodeUnreachable):
     detail = "The node that this needs is too busy to take more at the moment."
 
 
-class NodeGivenUp(CloudError):
+class NodeAbandoned(CloudError):
     """An operator has said that nobody is to wait for the node any more."""
 
     code = "node.given_up"
@@ -117,13 +117,13 @@ class NodeNotTrusting(Unavailable):
     detail = "The node does not know yet what it needs to check the permit: {reason}"
 
 
-class NodeWrongDuty(Conflict):
+class NodeWrongAdminState(Conflict):
     code = "node.wrong_duty"
     title = "Not in that duty"
     detail = "The node {node} is {duty}; this needs a node that is {wanted}."
 
 
-class NodeAway(Conflict):
+class NodeOutOfService(Conflict):
     """For tenants: which node it is, they do not learn."""
 
     code = "node.away"
@@ -134,7 +134,7 @@ class NodeAway(Conflict):
     )
 
 
-class NodeNotHeard(Conflict):
+class HeartbeatMissing(Conflict):
     code = "node.not_heard"
     title = "Not heard"
     detail = "The node {node} is not heard, so nobody knows that it works. Start it and its agent, and try again."

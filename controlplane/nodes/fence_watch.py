@@ -14,7 +14,7 @@ FENCE_BROKEN = "fence-broken"
 NEVER_OFF = "it was never off"
 
 
-def look(node: Node, *, running: Collection[str]) -> None:
+def record_violations(node: Node, *, running: Collection[str]) -> None:
     """With each heartbeat of a node that is fenced; `running`: the ids of its guests that run."""
     evidence = latest_evidence(node)
     kind = evidence.kind if evidence else ""
@@ -25,6 +25,6 @@ def look(node: Node, *, running: Collection[str]) -> None:
         incidents.report(node, FENCE_BROKEN, NEVER_OFF, evidence=kind)
 
 
-def end(node: Node) -> None:
+def end_violations(node: Node) -> None:
     """Somebody has looked."""
     incidents.end(node, FENCE_BROKEN)

@@ -21,11 +21,11 @@ from andromede_core.documents.messages import Reason
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
 from controlplane.nodes import duties
-from controlplane.nodes.duties import need_duty
+from controlplane.nodes.duties import require_admin_state
 from controlplane.nodes.errors import NodeNotFenceable
 from controlplane.nodes.models import EVIDENCE_KINDS, IN_SERVICE, Bmc, FenceEvidence, Node
 from controlplane.operations.models import Operation
-from controlplane.operations.services import Wish, enqueue
+from controlplane.operations.services import OperationRequest, enqueue
 
 FENCEABLE = (IN_SERVICE, "cordoned", "draining", "maintenance")
 HEARD = Reason("it is heard")
@@ -36,7 +36,7 @@ POWER_LIMIT = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
-class AtHand:
+class AvailableEvidence:
     """A kind of evidence, and whether the node could be fenced by it now. `reason`: why not. `since`: when it counts,
     where only time is missing. `facts`: what is known, as JSON values."""
 
@@ -55,13 +55,13 @@ class Fencing:
     operation: Operation | None = None
 
 
-def evidence_at_hand(node: Node) -> list[AtHand]:
+def available_evidence(node: Node) -> list[AvailableEvidence]:
     """All kinds, in the order of EVIDENCE_KINDS, as they are at this moment; `node` as it was just read. Attestation
     always counts once the node is silent: it takes a person."""
     why = _in_the_way(node)
     if why is not None:
-        return [AtHand(kind, counts=False, reason=why) for kind in EVIDENCE_KINDS]
-    return [_power(node), _lease(node), AtHand("attestation", counts=True)]
+        return [AvailableEvidence(kind, counts=False, reason=why) for kind in EVIDENCE_KINDS]
+    return [_power(node), _lease(node), AvailableEvidence("attestation", counts=True)]
 
 
 def latest_evidence(node: Node) -> FenceEvidence | None:
@@ -78,26 +78,28 @@ def _in_the_way(node: Node) -> Reason | None:
     return None if node.state == "unreachable" else Reason("it was never heard")
 
 
-def _power(node: Node) -> AtHand:
+def _power(node: Node) -> AvailableEvidence:
     bmc = Bmc.objects.filter(node=node).first()
     if bmc is None:
-        return AtHand("power", counts=False, reason=Reason("nobody has said how its BMC is reached"))
-    return AtHand("power", counts=True, facts={"bmc": bmc.address})
+        return AvailableEvidence("power", counts=False, reason=Reason("nobody has said how its BMC is reached"))
+    return AvailableEvidence("power", counts=True, facts={"bmc": bmc.address})
 
 
-def _lease(node: Node) -> AtHand:
+def _lease(node: Node) -> AvailableEvidence:
     if node.fences_within_s is None:
-        return AtHand("lease", counts=False, reason=Reason("when it was last heard, it did not stop guests by itself"))
+        return AvailableEvidence(
+            "lease", counts=False, reason=Reason("when it was last heard, it did not stop guests by itself")
+        )
     if node.leased_until is None:
-        return AtHand("lease", counts=False, reason=Reason("it was never given a lease"))
-    since, facts = over_at(node.leased_until, node.fences_within_s), _lease_facts(node)
+        return AvailableEvidence("lease", counts=False, reason=Reason("it was never given a lease"))
+    since, facts = guests_stopped_at(node.leased_until, node.fences_within_s), _lease_facts(node)
     if clock.now() > since:
-        return AtHand("lease", counts=True, since=since, facts=facts)
+        return AvailableEvidence("lease", counts=True, since=since, facts=facts)
     waiting = Reason("its lease is not over for long enough; it is at {moment}", moment=since.isoformat("T", "seconds"))
-    return AtHand("lease", counts=False, reason=waiting, since=since, facts=facts)
+    return AvailableEvidence("lease", counts=False, reason=waiting, since=since, facts=facts)
 
 
-def over_at(leased_until: datetime, fences_within_s: int) -> datetime:
+def guests_stopped_at(leased_until: datetime, fences_within_s: int) -> datetime:
     """When no guest runs on a node any more whose last lease ended at `leased_until`, by our clocks."""
     lasted_s = fences_within_s + settings.NODE_LEASE_S
     return leased_until + timedelta(seconds=fences_within_s + lasted_s * DRIFT + settings.NODE_LEASE_MARGIN_S)
@@ -121,24 +123,24 @@ def node_fence(actor: Actor, node: Node, *, kind: str, reason: str) -> Fencing:
 
     Raises:
         NodeNotFenceable: it is heard, the evidence is not enough, or nobody in person attests it.
-        NodeWrongDuty: it is fenced or retired.
+        NodeWrongAdminState: it is fenced or retired.
         Busy: it is being fenced.
     """
     actor.may_operate()
-    need_duty(node, *FENCEABLE)
+    require_admin_state(node, *FENCEABLE)
     node = Node.objects.select_for_update(no_key=True).get(pk=node.pk)
-    found = next(each for each in evidence_at_hand(node) if each.kind == kind)
+    found = next(each for each in available_evidence(node) if each.kind == kind)
     if not found.counts:
         raise NodeNotFenceable(node=node.name, reason=found.reason)
     if kind == "power":
         return Fencing(operation=_power_operation(actor, node, reason))
     if kind == "attestation" and actor.user_id is None:
         raise NodeNotFenceable(node=node.name, reason=Reason("only a person can attest that it is off"))
-    return Fencing(evidence=fence_by(actor, node, kind=kind, reason=reason, detail=found.facts))
+    return Fencing(evidence=record_fence_evidence(actor, node, kind=kind, reason=reason, detail=found.facts))
 
 
 def _power_operation(actor: Actor, node: Node, reason: str) -> Operation:
-    wish = Wish(
+    wish = OperationRequest(
         "node.fence",
         None,
         [node.pk],
@@ -150,14 +152,14 @@ def _power_operation(actor: Actor, node: Node, reason: str) -> Operation:
     return enqueue(actor, wish)
 
 
-def fence_by(
+def record_fence_evidence(
     actor: Actor, node: Node, *, kind: str, reason: str, detail: Mapping[str, object], operation_id: UUID | None = None
 ) -> FenceEvidence:
     """Write the evidence down, and give the node the duty that follows. Inside the caller's transaction.
 
     Raises:
         NodeNotFenceable: it is heard again.
-        NodeWrongDuty
+        NodeWrongAdminState
     """
     evidence = FenceEvidence.objects.create(
         node=node,
@@ -176,5 +178,5 @@ def fence_by(
         "boot_id": node.boot_id,
         **detail,
     }
-    duties.node_fence(actor, node, proof=proof)
+    duties.mark_fenced(actor, node, proof=proof)
     return evidence

@@ -5,11 +5,11 @@ from collections.abc import Collection, Mapping
 
 from django.db import transaction
 
-from controlplane.audit import evidence
+from controlplane.audit import evidence_log
 from controlplane.audit.services import record
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
-from controlplane.kernel.prepared import Prepared
+from controlplane.kernel.prepared_queries import Prepared
 from controlplane.nodes.models import Incident, Node
 
 log = logging.getLogger(__name__)
@@ -26,13 +26,13 @@ def report(node: Node, kind: str, name: str, **facts: object) -> bool:
         return False
     incident = Incident.objects.create(node=node, kind=kind, name=name, facts=facts, seen_at=now)
     document = {"incident": kind, "node": str(node.pk), "zone": node.zone_id, "name": name, "facts": facts}
-    evidence.append("incident", document)
+    evidence_log.append("incident", document)
     record(SYSTEM, f"incident.{kind}", node.pk, incident=str(incident.pk), name=name, facts=facts)
     log.critical("node %s (%s): %s %s %s", node.name, node.zone_id, kind, name, facts)
     return True
 
 
-def settle(node: Node, found: Mapping[str, Collection[str]]) -> set[str]:
+def reconcile(node: Node, found: Mapping[str, Collection[str]]) -> set[str]:
     """Of each of these kinds, these are seen now, and no others any more. Returns the kinds of which one is new."""
     seen, new = set(), set()
     for kind, names in found.items():

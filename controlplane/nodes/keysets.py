@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from andromede_core.permits.trust_documents import ANY, Approver, Key, Use
-from controlplane.catalog.keys import algorithm_of
 from controlplane.catalog.models import Fact, OfficerKey
+from controlplane.catalog.signing_keys import algorithm_of
 
 OVERLAP = timedelta(days=7)
 LIFETIME = timedelta(days=366)
@@ -35,7 +35,7 @@ def overlaps(key: Key, new: NewKeys) -> bool:
     return _meet(key.zones, new.zones) and _meet(key.classifications, new.classifications)
 
 
-def speaks_of(zone: str, new: NewKeys) -> bool:
+def covers(zone: str, new: NewKeys) -> bool:
     return _meet({zone}, new.zones)
 
 
@@ -43,7 +43,7 @@ def _meet(some: Collection[str], others: Collection[str]) -> bool:
     return ANY in some or ANY in others or not set(some).isdisjoint(others)
 
 
-def processes(
+def process_keys(
     before: Mapping[str, Key], public_keys: Mapping[str, str], use: Use, new: NewKeys, *, now: datetime
 ) -> dict[str, Key]:
     """The keys of signers or of sentinels (`use`): those of the keyset before that are not over, and the new ones among
@@ -71,7 +71,7 @@ def processes(
     return ending | added
 
 
-def officers(before: Mapping[str, Key], approvers: Mapping[str, Approver], *, now: datetime) -> dict[str, Key]:
+def officer_keys(before: Mapping[str, Key], approvers: Mapping[str, Approver], *, now: datetime) -> dict[str, Key]:
     """A key has one use: those of `approvers` (id → whose), and of those who were it before, sign approvals of
     exemptions, the others facts.
 

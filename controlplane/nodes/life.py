@@ -1,6 +1,6 @@
 """The life of a node in one word, of whether it is heard and of what operators want of it. Nothing else makes it."""
 
-LIFE = (
+DISPLAY_STATES = (
     "enrolled",
     "ready",
     "cordoned",
@@ -14,7 +14,7 @@ LIFE = (
 SILENT_BY_DUTY = frozenset({"maintenance", "fenced", "retired"})
 
 
-def life(state: str, duty: str) -> str:
+def display_state(state: str, duty: str) -> str:
     """One of LIFE: what matters most of the two. A node that falls silent while it drains is unreachable first of all;
     one in maintenance may be switched off."""
     if duty in SILENT_BY_DUTY or state == "ready":

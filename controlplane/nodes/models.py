@@ -277,7 +277,7 @@ class Bmc(BaseModel):
     """The management controller of a node, which is asked by Redfish to switch the node off.
 
     `address`: IP and port. `certificate_sha256`: of the certificate that it shows, and that alone is trusted.
-    `sealed_password`: kernel/sealing.py, for the row's id. `system_id`: which of its systems the node is; empty: the
+    `sealed_password`: kernel/encryption.py, for the row's id. `system_id`: which of its systems the node is; empty: the
     only one. `checked_at`, `problem`: when it was last asked, and what was wrong then.
     """
 

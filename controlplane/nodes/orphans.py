@@ -44,7 +44,7 @@ def orphan_get(actor: Actor, ref: str) -> Orphan:
     return found
 
 
-def released(node: Node) -> set[str]:
+def released_names(node: Node) -> set[str]:
     """What is to stay on the node although nobody placed it there: all that a node may call it in its inventory."""
     rows = Orphan.objects.filter(node=node, state="released").values_list("name", "resource_id")
     return {text for name, known in rows for text in (name, name.partition("/")[2], str(known or "")) if text}
@@ -93,19 +93,19 @@ def _decide(actor: Actor, orphan: Orphan, wish: str, *, reason: str, among: tupl
         updated_at=clock.now(),
     )
     orphan.refresh_from_db(fields=["wished", "reason", "problem", "decided_by", "generation", "updated_at"])
-    tell(actor, orphan, wish, reason=reason)
-    transaction.on_commit(hint, robust=True)
+    record_change(actor, orphan, wish, reason=reason)
+    transaction.on_commit(wake_reconciler, robust=True)
     return orphan
 
 
-def tell(actor: Actor, orphan: Orphan, verb: str, **facts: object) -> None:
+def record_change(actor: Actor, orphan: Orphan, verb: str, **facts: object) -> None:
     """On record, and to those who follow events. Inside the caller's transaction."""
     told: dict[str, object] = {"what": orphan.kind, "size_bytes": orphan.size_bytes, **facts}
     node = orphan.node.name if orphan.node is not None else None
     record(actor, f"orphan.{verb}", orphan.pk, project_id=None, name=orphan.name, node=node, **told)
 
 
-def hint() -> None:
+def wake_reconciler() -> None:
     """Have it looked at now. Never fails: the reconciler looks by itself."""
     try:
         current_app.send_task(RECONCILE, retry=False, expires=30)

@@ -18,7 +18,7 @@ WHYS = ("silent", "mismatch", "unmounted")
 
 
 @dataclass(frozen=True)
-class Told:
+class ReportedPool:
     """A pool, as a node tells of it."""
 
     name: str
@@ -27,7 +27,7 @@ class Told:
     size_gib: int
 
 
-def observe(node: Node, told: Sequence[Told]) -> list[str]:
+def record_pools(node: Node, told: Sequence[ReportedPool]) -> list[str]:
     """The traits of the pools that the node has. One that is another than the zone's pool of that name is an incident,
     and does not count: a volume that were made there would be nowhere else."""
     if not told:
@@ -41,7 +41,7 @@ def observe(node: Node, told: Sequence[Told]) -> list[str]:
     return sorted(pool.trait for pool in same if pool is not None)
 
 
-def _found(node: Node, told: Told) -> Pool | None:
+def _found(node: Node, told: ReportedPool) -> Pool | None:
     """The first node of the zone tells of it. None: it is known already as another one."""
     try:
         with transaction.atomic():
@@ -66,19 +66,19 @@ def _keep_size(pool: Pool | None, size_gib: int) -> bool:
     return True
 
 
-def _settle(node: Node, kind: str, wrong: Sequence[Told]) -> None:
+def _settle(node: Node, kind: str, wrong: Sequence[ReportedPool]) -> None:
     for each in wrong:
         incidents.report(node, kind, each.name, uuid=str(each.uuid), path=each.path, size_gib=each.size_gib)
     incidents.end(node, kind, but=[each.name for each in wrong])
 
 
-def holders(pool: Pool) -> QuerySet[Node]:
+def nodes_with_pool(pool: Pool) -> QuerySet[Node]:
     """The nodes that are heard and have it."""
     return Node.objects.filter(zone=pool.zone_id, state="ready", traits__contains=[pool.trait]).order_by("pk")
 
 
 @dataclass(frozen=True)
-class Missing:
+class MissingNode:
     """A node that should have a pool and has it not. `why`: `silent`, it had it when it was last heard; `mismatch`, it
     has another one under that name; `unmounted`, guests on it have disks there, and it does not tell of it."""
 
@@ -87,14 +87,14 @@ class Missing:
 
 
 @dataclass(frozen=True)
-class Standing:
+class PoolCoverage:
     """Which nodes have a pool, and which should, by name."""
 
     nodes: list[Node]
-    missing: list[Missing]
+    missing: list[MissingNode]
 
 
-def standings(pools: Sequence[Pool], users: Mapping[UUID, set[UUID]]) -> dict[UUID, Standing]:
+def pool_coverage(pools: Sequence[Pool], users: Mapping[UUID, set[UUID]]) -> dict[UUID, PoolCoverage]:
     """By the pools' ids. `users`: the nodes whose guests have disks in each."""
     zones, names = {pool.zone_id for pool in pools}, [pool.name for pool in pools]
     open_ones = Incident.objects.filter(kind=MISMATCH, ended_at=None, node__zone__in=zones, name__in=names)
@@ -102,14 +102,14 @@ def standings(pools: Sequence[Pool], users: Mapping[UUID, set[UUID]]) -> dict[UU
     wanted = {node for node, _ in mismatched}.union(*users.values())
     near = Q(zone__in=zones, traits__overlap=[pool.trait for pool in pools]) | Q(pk__in=wanted)
     nodes = list(Node.objects.filter(near).exclude(duty="retired").order_by("name"))
-    found: dict[UUID, Standing] = {}
+    found: dict[UUID, PoolCoverage] = {}
     for pool in pools:
-        standing = found[pool.pk] = Standing([], [])
+        standing = found[pool.pk] = PoolCoverage([], [])
         for node in nodes:
             if node.zone_id != pool.zone_id:
                 continue
             if why := _why_missing(node, pool, (node.pk, pool.name) in mismatched, node.pk in users.get(pool.pk, ())):
-                standing.missing.append(Missing(node, why))
+                standing.missing.append(MissingNode(node, why))
             elif pool.trait in node.traits:
                 standing.nodes.append(node)
     return found

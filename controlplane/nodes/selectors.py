@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from controlplane.identity.actor import Actor
 from controlplane.identity.errors import RoleNeeded
 from controlplane.kernel.db import by_id, by_ref
-from controlplane.kernel.prepared import Prepared
+from controlplane.kernel.prepared_queries import Prepared
 from controlplane.nodes.errors import NodeNotFound, PoolNotFound
 from controlplane.nodes.models import Incident, Node, Pool
 

@@ -12,21 +12,21 @@ from django.db import IntegrityError, transaction
 from django.db.models import Case, F, Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce, Greatest
 
-from controlplane.audit import evidence
+from controlplane.audit import evidence_log
 from controlplane.audit.services import record
 from controlplane.catalog.models import Zone
-from controlplane.events.services import emit
+from controlplane.events.services import publish_event
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.kernel import clock
-from controlplane.kernel.db import refusing
+from controlplane.kernel.db import raise_on_violation
 from controlplane.kernel.ids import new_id
 from controlplane.kernel.names import check_name
-from controlplane.kernel.prepared import Prepared, cursor_that_prepares
+from controlplane.kernel.prepared_queries import Prepared, preparing_cursor
 from controlplane.nodes import incidents, pki, pools
-from controlplane.nodes.duties import duty_change, need_duty
+from controlplane.nodes.duties import admin_state_change, require_admin_state
 from controlplane.nodes.errors import NodeNameTaken
 from controlplane.nodes.models import IN_SERVICE, Inventory, Node, NodeRemoval, oldest_attestation
-from controlplane.nodes.pools import Told
+from controlplane.nodes.pools import ReportedPool
 
 HOOK, SELF_TEST = "hook", "self-test"
 CONNECTIONS, RULES = "connections", "network-rules"
@@ -39,7 +39,7 @@ INVENTORY = Prepared(lambda node: Inventory.objects.filter(pk=node))
 
 
 @dataclass(frozen=True)
-class Report:
+class NodeReport:
     """What a node says of itself in a heartbeat. `hook_problem`: why libvirt does not ask before it starts a guest;
     empty when it does. `self_test_problem`: why it cannot carry a guest; empty also while that is being tried.
     `connections_problem`: its connection tracking table is almost full. `rules_problem`:
@@ -60,7 +60,7 @@ class Report:
     hook_problem: str
     has_passed_self_test: bool
     self_test_problem: str
-    pools: tuple[Told, ...] = ()
+    pools: tuple[ReportedPool, ...] = ()
     fences_within_s: int | None = None
     lease_s: int = 0
     said_at_ms: int = 0
@@ -81,7 +81,7 @@ def node_enrol(
     actor.may_operate()
     node_id = new_id()
     certificate = pki.sign_node(settings.PKI_DIR, request_pem=request_pem, node_id=node_id, zone=zone.pk, ca_key=ca_key)
-    with refusing("nodes_node_name_taken", NodeNameTaken(field="name", name=name)):
+    with raise_on_violation("nodes_node_name_taken", NodeNameTaken(field="name", name=name)):
         node = Node.objects.create(
             id=node_id,
             name=check_name(name),
@@ -93,31 +93,33 @@ def node_enrol(
         )
     Inventory.objects.create(node=node)
     record(actor, "node.enrol", node.pk, name=name, zone=zone.pk)
-    evidence.append("node", {"event": "enrolled", "node": str(node.pk), "zone": zone.pk, "public_key": node.public_key})
+    evidence_log.append(
+        "node", {"event": "enrolled", "node": str(node.pk), "zone": zone.pk, "public_key": node.public_key}
+    )
     return node, certificate.public_bytes(Encoding.PEM).decode()
 
 
-def record_heartbeat(node: Node, report: Report) -> None:
+def record_heartbeat(node: Node, report: NodeReport) -> None:
     """The node lives. Its inventory is written when it changed; one that has shrunk below what is in use cordons the
     node. A lease that it is about to be given is on record from here on."""
     now, attests = clock.now(), Q(attested_at__gt=oldest_attestation())
-    _notice(node, has_passed_self_test=report.has_passed_self_test)
+    _mark_ready(node, has_passed_self_test=report.has_passed_self_test)
     Node.objects.filter(pk=node.pk).update(
         last_heartbeat_at=now,
         boot_id=report.boot_id,
         agent_version=report.agent_version,
         cpu_model=report.cpu_model,
         virt_type=report.virt_type,
-        traits=[*report.traits, *pools.observe(node, report.pools)],
+        traits=[*report.traits, *pools.record_pools(node, report.pools)],
         hook_sha256=report.hook_sha256,
         hook_problem=report.hook_problem,
         is_attested=Case(When(attests, then=not report.hook_problem), default=False),
         cleared_for=Case(When(chartered_until__gt=now, then=F("cleared_for")), default=[]),
-        **_promised(report),
+        **_lease_fields(report),
         **_leased(now, report.lease_s),
     )
     reasons_to_cordon = {HOOK: report.hook_problem, SELF_TEST: report.self_test_problem}
-    _watch(node, reasons_to_cordon, {CONNECTIONS: report.connections_problem, RULES: report.rules_problem})
+    _reconcile_problems(node, reasons_to_cordon, {CONNECTIONS: report.connections_problem, RULES: report.rules_problem})
     totals = (report.cores, report.memory_mib, report.disk_gib)
     known = INVENTORY.get(node.pk)
     if totals != (known.vcpus_total, known.memory_mib_total, known.disk_gib_total):
@@ -134,7 +136,7 @@ def _resize(node: Node, vcpus: int, memory_mib: int, disk_gib: int) -> None:
             node_cordon(SYSTEM, node, reason="it reports less than what is already allocated on it")
 
 
-def _promised(report: Report) -> dict[str, object]:
+def _lease_fields(report: NodeReport) -> dict[str, object]:
     """What it says of its lease, unless something newer is on record: two watchers may write for some seconds."""
     said: dict[str, object] = {"fences_within_s": report.fences_within_s, "lease_said_at_ms": report.said_at_ms}
     if report.said_at_ms:
@@ -152,7 +154,7 @@ def _leased(now: datetime, lease_s: int) -> dict[str, object]:
 # say when (0) promises nothing, which always counts.
 IS_OLDER = """(nodes_node.lease_boot_id = heard.boot_id
     AND heard.said_at_ms > 0 AND heard.said_at_ms < nodes_node.lease_said_at_ms)"""
-HEARD = f"""
+RECORD_ALIVE_SQL = f"""
     UPDATE nodes_node SET last_heartbeat_at = %s,
         leased_until = CASE WHEN heard.is_leased THEN GREATEST(leased_until, %s) ELSE leased_until END,
         fences_within_s = CASE WHEN heard.fences_within_s IS NULL OR {IS_OLDER} THEN nodes_node.fences_within_s
@@ -170,7 +172,7 @@ HEARD = f"""
 
 
 @dataclass(frozen=True)
-class LeaseNews:
+class LeaseReport:
     """What a heartbeat says of the node's lease. `fences_within_s`: as in Report, where 0 stands for None.
     `is_leased`: the node is about to be given a lease, counted from this heartbeat. `said_at_ms`: when the node said
     this, since its boot `boot_id`; what it said before in that boot is never written over it."""
@@ -181,7 +183,7 @@ class LeaseNews:
     said_at_ms: int
 
 
-def heard_again(alive: Collection[UUID], leases: Mapping[UUID, LeaseNews], *, lease_s: int) -> set[UUID]:
+def record_alive(alive: Collection[UUID], leases: Mapping[UUID, LeaseReport], *, lease_s: int) -> set[UUID]:
     """Record that the nodes live, and what the heartbeats of those in `leases` say of their leases, `lease_s` long,
     which is on record from here on. `alive`: nodes of which nothing else is known yet.
 
@@ -200,25 +202,25 @@ def heard_again(alive: Collection[UUID], leases: Mapping[UUID, LeaseNews], *, le
         [news.said_at_ms if news else 0 for _, news in rows],
         [node_id for node_id, _ in rows],
     ]
-    with cursor_that_prepares() as cursor:
-        cursor.execute(HEARD, parameters)
+    with preparing_cursor() as cursor:
+        cursor.execute(RECORD_ALIVE_SQL, parameters)
         return {node_id for (node_id,) in cursor.fetchall()}
 
 
-def _notice(node: Node, *, has_passed_self_test: bool) -> None:
+def _mark_ready(node: Node, *, has_passed_self_test: bool) -> None:
     """It is ready, and that is told when it was not. A new one is, once it has shown that it can carry a guest."""
     if node.state == "ready" or (node.state == "enrolled" and not has_passed_self_test):
         return
     with transaction.atomic():
         if Node.objects.filter(pk=node.pk, state=node.state).update(state="ready"):
-            emit(None, "node.ready", node.pk, project_id=None, name=node.name, zone=node.zone_id)
+            publish_event(None, "node.ready", node.pk, project_id=None, name=node.name, zone=node.zone_id)
 
 
-def _watch(node: Node, problems: Mapping[str, str], others: Mapping[str, str]) -> None:
+def _reconcile_problems(node: Node, problems: Mapping[str, str], others: Mapping[str, str]) -> None:
     """Each problem is an incident for as long as it lasts. The node is cordoned as long as one of `problems` lasts: a
     hook that is gone, changed or not honoured, or a self-test that fails."""
     all_kinds = {**problems, **others}
-    incidents.settle(node, {kind: [problem] if problem else [] for kind, problem in all_kinds.items()})
+    incidents.reconcile(node, {kind: [problem] if problem else [] for kind, problem in all_kinds.items()})
     reason = next((CORDONED_BY[kind] for kind, problem in problems.items() if problem), "")
     is_ours = node.duty == "cordoned" and node.duty_reason in CORDONED_BY.values()
     if reason and (not node.is_cordoned or (is_ours and node.duty_reason != reason)):
@@ -231,14 +233,14 @@ def mark_unreachable() -> int:
     """Nodes that were not heard for NODE_UNREACHABLE_AFTER_S become unreachable. Returns how many did."""
     silent_since = clock.now() - timedelta(seconds=settings.NODE_UNREACHABLE_AFTER_S)
     silent = Node.objects.filter(Q(last_heartbeat_at__lt=silent_since), ~Q(duty="retired"), state="ready")
-    return sum(_give_up(silent, node) for node in silent)
+    return sum(_mark_unreachable(silent, node) for node in silent)
 
 
 @transaction.atomic
-def _give_up(silent: QuerySet[Node], node: Node) -> int:
+def _mark_unreachable(silent: QuerySet[Node], node: Node) -> int:
     count = silent.filter(pk=node.pk).update(state="unreachable", updated_at=clock.now())
     if count:
-        emit(None, "node.unreachable", node.pk, project_id=None, name=node.name, zone=node.zone_id)
+        publish_event(None, "node.unreachable", node.pk, project_id=None, name=node.name, zone=node.zone_id)
     return count
 
 
@@ -247,11 +249,11 @@ def node_cordon(actor: Actor, node: Node, *, reason: str) -> None:
     """Nothing new is placed on the node; what it has stays. Again, it only says another reason.
 
     Raises:
-        NodeWrongDuty: it drains, or is kept from taking anything by more than that.
+        NodeWrongAdminState: it drains, or is kept from taking anything by more than that.
     """
     actor.may_operate()
-    need_duty(node, IN_SERVICE, "cordoned")
-    duty_change(actor, node, "cordoned", verb="node.cordon", reason=reason)
+    require_admin_state(node, IN_SERVICE, "cordoned")
+    admin_state_change(actor, node, "cordoned", verb="node.cordon", reason=reason)
 
 
 @transaction.atomic
@@ -259,11 +261,11 @@ def node_uncordon(actor: Actor, node: Node) -> None:
     """It takes guests again.
 
     Raises:
-        NodeWrongDuty: it was not cordoned, but something else.
+        NodeWrongAdminState: it was not cordoned, but something else.
     """
     actor.may_operate()
-    need_duty(node, IN_SERVICE, "cordoned")
-    duty_change(actor, node, IN_SERVICE, verb="node.uncordon")
+    require_admin_state(node, IN_SERVICE, "cordoned")
+    admin_state_change(actor, node, IN_SERVICE, verb="node.uncordon")
 
 
 @transaction.atomic
@@ -275,7 +277,7 @@ def node_underlay_set(actor: Actor, node: Node, *, address: str | None) -> None:
     record(actor, "node.underlay", node.pk, address=node.underlay)
 
 
-def remove_later(node: Node, *, kind: str, resource_id: UUID, generation: int, pool: str = "") -> None:
+def record_removal(node: Node, *, kind: str, resource_id: UUID, generation: int, pool: str = "") -> None:
     """Remember that the node, which does not answer, still has something that must go. Inside the caller's
     transaction."""
     NodeRemoval.objects.update_or_create(

@@ -16,15 +16,15 @@ from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, InterfaceError, OperationalError, connection, connections, transaction
 
 from controlplane.kernel import clock
-from controlplane.kernel.db import updating
+from controlplane.kernel.db import update_statement
 from controlplane.kernel.ids import new_id
-from controlplane.kernel.inserts import insert
-from controlplane.kernel.prepared import Prepared, cursor_that_prepares
-from controlplane.operations import hints, maintenance, meters
+from controlplane.kernel.multi_insert import insert
+from controlplane.kernel.prepared_queries import Prepared, preparing_cursor
+from controlplane.operations import maintenance, meters, wakeups
 from controlplane.operations.errors import LeaseLost
-from controlplane.operations.lanes import LANES
 from controlplane.operations.models import LIVE, OPERATION, MaintenanceRule, Operation
-from controlplane.operations.services import cancel_holders, hold_resources, told
+from controlplane.operations.queues import QUEUES
+from controlplane.operations.services import cancel_holders, lock_resources, operation_event
 
 log = logging.getLogger(__name__)
 
@@ -49,21 +49,21 @@ WHERE id = %s AND state IN ('pending', 'running', 'undoing') AND due_at <= %s
 OPERATIONS = Prepared(lambda operation_id: Operation.objects.filter(pk=operation_id))
 
 
-def take_lease(operation_id: UUID) -> Operation | None:
+def lease_operation(operation_id: UUID) -> Operation | None:
     """The operation, leased to the caller and running; None when it has ended, is not due, or another has it."""
-    token = lease(operation_id)
-    return None if token is None else leased(operation_id, token)
+    token = acquire_lease(operation_id)
+    return None if token is None else load_leased(operation_id, token)
 
 
-def lease(operation_id: UUID) -> UUID | None:
+def acquire_lease(operation_id: UUID) -> UUID | None:
     """The token of a new lease; None when the operation has ended, is not due, or another has it."""
     token, now = new_id(), clock.now()
-    with cursor_that_prepares() as cursor:
+    with preparing_cursor() as cursor:
         cursor.execute(TAKE, [token, _lease_end(), operation_id, now, now])
         return token if cursor.rowcount == 1 else None
 
 
-def leased(operation_id: UUID, token: UUID) -> Operation | None:
+def load_leased(operation_id: UUID, token: UUID) -> Operation | None:
     """The operation, running; None when it has to wait and is postponed, or another has it by now."""
     operation = OPERATIONS.get(operation_id)
     if operation.lease_token != token:
@@ -77,7 +77,7 @@ def leased(operation_id: UUID, token: UUID) -> Operation | None:
 def _begin(operation: Operation) -> bool:
     """pending → running; False, and postponed, while maintenance holds it back, or another operation one of its
     resources. What is to be cancelled need not wait for maintenance."""
-    rule = maintenance.holding_back(operation) if operation.cancel_requested_at is None else None
+    rule = maintenance.blocking_rule(operation) if operation.cancel_requested_at is None else None
     if rule is not None:
         _pause(operation, rule)
         return False
@@ -91,7 +91,7 @@ def _begin(operation: Operation) -> bool:
 def _preempt(operation: Operation) -> bool:
     """Who has lost the lease meanwhile leaves nothing behind: no hold, since the operation may have ended, and nobody
     would let go of it, and no cancellation of what has come later."""
-    if hold_resources(operation) is None:
+    if lock_resources(operation) is None:
         _run(operation)
         return True
     cancel_holders(operation)
@@ -101,13 +101,15 @@ def _preempt(operation: Operation) -> bool:
 
 def _run(operation: Operation) -> None:
     now = clock.now()
-    checkpoint(operation, state="running", started_at=now, deadline_at=now + operation.limit, **_unpaused(operation))
+    commit_step(operation, state="running", started_at=now, deadline_at=now + operation.limit, **_unpaused(operation))
 
 
 def _pause(operation: Operation, rule: MaintenanceRule) -> None:
     message = f"paused by maintenance: {rule.reason}"
     step = {"name": MAINTENANCE, "state": "waiting", "attempts": 1, "message": message}
-    postpone(operation, delay=maintenance.look_again(rule), paused_at=operation.paused_at or clock.now(), steps=[step])
+    postpone(
+        operation, delay=maintenance.recheck_delay(rule), paused_at=operation.paused_at or clock.now(), steps=[step]
+    )
 
 
 def _unpaused(operation: Operation) -> dict[str, object]:
@@ -116,7 +118,7 @@ def _unpaused(operation: Operation) -> dict[str, object]:
     return {"paused_at": None, "steps": [{**step, "state": "done"} for step in operation.steps]}
 
 
-def checkpoint(operation: Operation, **fields: object) -> None:
+def commit_step(operation: Operation, **fields: object) -> None:
     """Write `fields` and renew the lease, or give it back where they say so. Reads whether a cancellation was asked
     for meanwhile.
 
@@ -130,8 +132,10 @@ def checkpoint(operation: Operation, **fields: object) -> None:
     own = connections[DEFAULT_DB_ALIAS]
     values = [COLUMNS[name].get_db_prep_save(value, own) for name, value in fields.items()]
     mine = {"id": operation.pk, "lease_token": operation.lease_token, "state": operation.state}
-    statement = updating(Operation._meta.db_table, tuple(fields), where=tuple(mine), returning="cancel_requested_at")
-    with cursor_that_prepares() as cursor:
+    statement = update_statement(
+        Operation._meta.db_table, tuple(fields), where=tuple(mine), returning="cancel_requested_at"
+    )
+    with preparing_cursor() as cursor:
         cursor.execute(statement, [*values, *mine.values()])
         found = cursor.fetchone()
     if found is None:
@@ -155,12 +159,12 @@ NO_LEASE: Mapping[str, object] = {"lease_token": None, "lease_expires_at": None}
 def postpone(operation: Operation, *, delay: timedelta, **fields: object) -> None:
     """Give the lease back and come again after `delay`, or sooner when somebody asks for a cancellation meanwhile."""
     was_asked = operation.cancel_requested_at is not None
-    checkpoint(operation, due_at=clock.now() + delay, **fields, **NO_LEASE)
+    commit_step(operation, due_at=clock.now() + delay, **fields, **NO_LEASE)
     is_asked = operation.cancel_requested_at is not None
     if is_asked and not was_asked and operation.state == "running" and operation.is_cancellable:
         delay = timedelta(0)
         Operation.objects.filter(pk=operation.pk, state__in=LIVE).update(due_at=clock.now())
-    hints.send(operation.pk, lane=operation.lane, delay_s=delay.total_seconds())
+    wakeups.send(operation.pk, lane=operation.lane, delay_s=delay.total_seconds())
 
 
 def drop_lease(operation: Operation) -> None:
@@ -173,10 +177,10 @@ def drop_lease(operation: Operation) -> None:
 
 
 @contextmanager
-def kept(operation: Operation) -> Iterator[None]:
+def renewed_lease(operation: Operation) -> Iterator[None]:
     """Renew the lease while the block lasts: a step may take longer than a lease, as the transfer of an image does."""
     is_over = threading.Event()
-    keeper = threading.Thread(target=_keep, args=(operation.pk, operation.lease_token, is_over), daemon=True)
+    keeper = threading.Thread(target=_renew_lease, args=(operation.pk, operation.lease_token, is_over), daemon=True)
     keeper.start()
     try:
         yield
@@ -185,7 +189,7 @@ def kept(operation: Operation) -> Iterator[None]:
         keeper.join()
 
 
-def _keep(operation_id: UUID, token: UUID, is_over: threading.Event) -> None:
+def _renew_lease(operation_id: UUID, token: UUID, is_over: threading.Event) -> None:
     """Renew the lease until the step is over or another worker has the operation. A database that does not answer is
     asked again, on a new connection: its restart may end well within the lease."""
     pause = settings.OPERATION_LEASE_S / 3
@@ -204,7 +208,7 @@ def _keep(operation_id: UUID, token: UUID, is_over: threading.Event) -> None:
         connection.close()
 
 
-LET_GO = "DELETE FROM operations_operationhold WHERE operation_id = %s"
+RELEASE_LOCKS = "DELETE FROM operations_operationhold WHERE operation_id = %s"
 WAKE = """
 UPDATE operations_operation SET due_at = %s WHERE state = 'pending' AND preempts AND resource_ids && %s::uuid[]
 """
@@ -213,13 +217,16 @@ UPDATE operations_operation SET due_at = %s WHERE state = 'pending' AND preempts
 @transaction.atomic
 def end(operation: Operation, state: str, *, error: dict[str, object] | None = None) -> None:
     """Write the terminal state, free the resources, and wake what waits for them."""
-    checkpoint(operation, state=state, error=error, finished_at=clock.now(), **NO_LEASE)
-    transaction.on_commit(partial(meters.ended, operation), robust=True)
-    if not insert(told(operation), then=[(LET_GO, [operation.pk]), (WAKE, [clock.now(), operation.resource_ids])]):
+    commit_step(operation, state=state, error=error, finished_at=clock.now(), **NO_LEASE)
+    transaction.on_commit(partial(meters.record_ended, operation), robust=True)
+    if not insert(
+        operation_event(operation),
+        then=[(RELEASE_LOCKS, [operation.pk]), (WAKE, [clock.now(), operation.resource_ids])],
+    ):
         return
     waiting = Operation.objects.filter(state="pending", preempts=True, resource_ids__overlap=operation.resource_ids)
     for operation_id, lane in waiting.values_list("pk", "lane"):
-        transaction.on_commit(partial(hints.send, operation_id, lane=lane), robust=True)
+        transaction.on_commit(partial(wakeups.send, operation_id, lane=lane), robust=True)
 
 
 DUE = """
@@ -232,17 +239,17 @@ SELECT lane.name, due.id FROM unnest(%(lanes)s::text[]) AS lane (name) CROSS JOI
 """
 
 
-def redeliver() -> int:
+def requeue_due() -> int:
     """Wake the workers of each lane where operations are due that nobody has, unless enough messages wait there.
     Returns how many messages were sent."""
-    with cursor_that_prepares() as cursor:
-        cursor.execute(DUE, {"lanes": list(LANES), "now": clock.now(), "limit": SWEEP_LIMIT})
+    with preparing_cursor() as cursor:
+        cursor.execute(DUE, {"lanes": list(QUEUES), "now": clock.now(), "limit": SWEEP_LIMIT})
         due: list[tuple[str, UUID]] = cursor.fetchall()
-    waiting = {lane: hints.waiting(lane) for lane in {lane for lane, _ in due}}
+    waiting = {lane: wakeups.waiting(lane) for lane in {lane for lane, _ in due}}
     sent = 0
     for lane, operation_id in due:
         if waiting[lane] < SWEEP_LIMIT:
-            hints.send(operation_id, lane=lane)
+            wakeups.send(operation_id, lane=lane)
             waiting[lane] += 1
             sent += 1
     return sent

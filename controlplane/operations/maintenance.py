@@ -19,7 +19,7 @@ from controlplane.audit.services import record
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
 from controlplane.kernel.db import by_id
-from controlplane.operations import hints
+from controlplane.operations import wakeups
 from controlplane.operations.errors import MaintenanceEndsFirst, MaintenanceNotFound, UnderMaintenance
 from controlplane.operations.models import ACTIONS, MaintenanceRule, Operation
 
@@ -40,7 +40,7 @@ ALWAYS = frozenset(
 )
 
 # Who knows where things are: the zones and nodes of those ids that have a place. Placement adds itself (its apps.py).
-where: list[Callable[[Collection[UUID]], Iterable[tuple[str, UUID]]]] = []
+location_sources: list[Callable[[Collection[UUID]], Iterable[tuple[str, UUID]]]] = []
 
 _kept: tuple[float, list[MaintenanceRule]] | None = None
 
@@ -109,7 +109,7 @@ def rule_end(actor: Actor, rule: MaintenanceRule) -> MaintenanceRule:
         record(actor, "maintenance.end", rule.pk, pattern=rule.pattern, action=rule.action, reason=rule.reason)
         paused = Operation.objects.filter(state="pending", paused_at__isnull=False)
         for operation_id, lane in list(paused.values_list("pk", "lane")):
-            transaction.on_commit(partial(hints.send, operation_id, lane=lane), robust=True)
+            transaction.on_commit(partial(wakeups.send, operation_id, lane=lane), robust=True)
         paused.update(due_at=now)
         _changed()
     rule.refresh_from_db()
@@ -126,16 +126,16 @@ def admit(kind: str, resource_ids: Sequence[UUID], *, zones: Sequence[str] = ())
     """Raises UnderMaintenance."""
     rule = _rule_for(_recent(), kind, resource_ids, zones)
     if rule is not None and rule.action == "reject":
-        raise UnderMaintenance(kind=kind, reason=rule.reason, retry_after_s=int(look_again(rule).total_seconds()))
+        raise UnderMaintenance(kind=kind, reason=rule.reason, retry_after_s=int(recheck_delay(rule).total_seconds()))
 
 
-def holding_back(operation: Operation) -> MaintenanceRule | None:
+def blocking_rule(operation: Operation) -> MaintenanceRule | None:
     """The rule because of which an accepted operation is not to begin: it is paused, or would not be accepted now."""
     found = list(MaintenanceRule.objects.filter(in_force()))
     return _rule_for(found, operation.kind, operation.resource_ids, operation.args.get("zones", ()))
 
 
-def look_again(rule: MaintenanceRule) -> timedelta:
+def recheck_delay(rule: MaintenanceRule) -> timedelta:
     """After how long it is worth it."""
     left = rule.ends_at - clock.now() if rule.ends_at else LOOK_AGAIN
     return min(max(left, timedelta(seconds=1)), LOOK_AGAIN)
@@ -178,7 +178,7 @@ def _names(rule: MaintenanceRule, kind: str) -> bool:
 
 def _places(resource_ids: Sequence[UUID], zones: Sequence[str]) -> Iterable[tuple[str, UUID | None]]:
     """Of what has none yet, the zone that was asked for, if it is one."""
-    found: list[tuple[str, UUID | None]] = [place for find in where for place in find(resource_ids)]
+    found: list[tuple[str, UUID | None]] = [place for find in location_sources for place in find(resource_ids)]
     return found or [(zone, None) for zone in zones[:1] if len(zones) == 1]
 
 

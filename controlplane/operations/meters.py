@@ -14,11 +14,11 @@ SECONDS = Histogram(
 )
 
 
-def begun(operation: Operation) -> None:
+def record_begun(operation: Operation) -> None:
     BEGUN.labels(operation.kind).inc()
 
 
-def ended(operation: Operation) -> None:
+def record_ended(operation: Operation) -> None:
     ENDED.labels(operation.kind, operation.state).inc()
     if operation.finished_at is not None:
         SECONDS.labels(operation.kind).observe((operation.finished_at - operation.created_at).total_seconds())

@@ -8,7 +8,7 @@ from django.db.models import Q
 from controlplane.identity.models import Project
 from controlplane.kernel.db import BaseModel
 from controlplane.kernel.states import machine
-from controlplane.operations.lanes import OPERATIONS
+from controlplane.operations.queues import OPERATIONS
 
 OPERATION = machine(
     "operation",
@@ -43,8 +43,8 @@ class Operation(BaseModel):
     is asked for again with this one; there, `retried_by` names the last that did so. `paused_at`: since when
     maintenance keeps it from beginning. `deadline_at`: after the time that its kind is given, from its beginning on;
     how long it waits before that is not counted. `given_up_node_id`: the node that an operator has given up for this
-    operation (workflows/resolve.py); its steps make no call to that node. `lane`: which worker process carries it out
-    (lanes.py).
+    operation (workflows/force_finish.py); its steps make no call to that node. `lane`: the queue, and so the
+    worker process, that carries it out (queues.py).
     """
 
     kind = models.CharField(max_length=64)

@@ -23,7 +23,7 @@ def stuck() -> Q:
     return Q(state__in=LIVE, attempts__gte=STUCK_ATTEMPTS) & has_no_end
 
 
-def obstacle(operation: Operation) -> str:
+def current_step_error(operation: Operation) -> str:
     """What is in the way of a live operation now, as its last try found; empty when nothing is."""
     last = operation.steps[-1] if operation.state in LIVE and operation.steps else {}
     return str(last.get("message", "")) if last.get("state") in ("retrying", "waiting") else ""

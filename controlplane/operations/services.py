@@ -14,18 +14,18 @@ from controlplane.events import services as events
 from controlplane.events.models import Event
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
-from controlplane.kernel.db import joined
-from controlplane.kernel.inserts import Statement, insert
-from controlplane.kernel.prepared import cursor_that_prepares
-from controlplane.operations import hints, maintenance, meters
+from controlplane.kernel.db import ensure_transaction
+from controlplane.kernel.multi_insert import Statement, insert
+from controlplane.kernel.prepared_queries import preparing_cursor
+from controlplane.operations import maintenance, meters, wakeups
 from controlplane.operations.errors import Busy, NotCancellable
-from controlplane.operations.lanes import lane_of
 from controlplane.operations.models import LIVE, Operation, OperationHold
-from observing.traces import traceparent
+from controlplane.operations.queues import queue_of
+from telemetry.traces import traceparent
 
 
 @dataclass(frozen=True)
-class Wish:
+class OperationRequest:
     """A long change that is asked for. It holds `resource_ids` exclusively; the first is the one it is about, and
     `resource_name` that one's name, as it is now.
 
@@ -43,7 +43,7 @@ class Wish:
     reason: str = ""
 
 
-def enqueue(actor: Actor, wish: Wish, *, beside: Sequence[Model] = ()) -> Operation:
+def enqueue(actor: Actor, request: OperationRequest, *, extra_rows: Sequence[Model] = ()) -> Operation:
     """Write the operation into the caller's transaction; a worker hears of it after the commit. `beside`: new rows that
     are written with it; what they tell is told after it.
 
@@ -56,45 +56,45 @@ def enqueue(actor: Actor, wish: Wish, *, beside: Sequence[Model] = ()) -> Operat
         Busy: a live operation holds one of the resources; `blocking_operation` names it. Not raised when preempting.
         UnderMaintenance: operators do not want this at the moment.
     """
-    maintenance.admit(wish.kind, wish.resource_ids, zones=_zones(wish))
+    maintenance.admit(request.kind, request.resource_ids, zones=_zones(request))
     now = clock.now()
     operation = Operation(
-        kind=wish.kind,
-        project_id=wish.project_id,
-        resource_id=wish.resource_ids[0],
-        resource_ids=list(wish.resource_ids),
-        resource_name=wish.resource_name,
-        args=dict(wish.args),
-        is_cancellable=wish.is_cancellable,
-        preempts=wish.preempts,
-        lane=lane_of(wish.kind),
+        kind=request.kind,
+        project_id=request.project_id,
+        resource_id=request.resource_ids[0],
+        resource_ids=list(request.resource_ids),
+        resource_name=request.resource_name,
+        args=dict(request.args),
+        is_cancellable=request.is_cancellable,
+        preempts=request.preempts,
+        lane=queue_of(request.kind),
         created_at=now,
         due_at=now,
-        deadline_at=now + wish.deadline,
+        deadline_at=now + request.deadline,
         user_id=actor.user_id,
         credential_id=actor.credential_id,
         request_id=actor.request_id,
         traceparent=traceparent(),
-        reason=wish.reason,
+        reason=request.reason,
     )
-    with joined():
-        rows = operation, told(operation), *beside
-        if wish.preempts:
+    with ensure_transaction():
+        rows = operation, operation_event(operation), *extra_rows
+        if request.preempts:
             insert(*rows)
             cancel_holders(operation)
-        elif (blocking := _unless_all(operation, insert(*rows, then=[_hold(operation)]))) is not None:
+        elif (blocking := _blocking_operation(operation, insert(*rows, then=[_hold(operation)]))) is not None:
             raise Busy(kind=blocking.kind, blocking_operation=str(blocking.pk))
         transaction.on_commit(partial(_begun, operation), robust=True)
     return operation
 
 
 def _begun(operation: Operation) -> None:
-    meters.begun(operation)
-    hints.send(operation.pk, lane=operation.lane)
+    meters.record_begun(operation)
+    wakeups.send(operation.pk, lane=operation.lane)
 
 
-def _zones(wish: Wish) -> Sequence[str]:
-    zones = wish.args.get("zones")
+def _zones(request: OperationRequest) -> Sequence[str]:
+    zones = request.args.get("zones")
     return zones if isinstance(zones, list) else ()
 
 
@@ -103,16 +103,16 @@ def cause_of(operation: Operation) -> events.Cause:
     return events.Cause(operation.pk, operation.user_id, operation.credential_id, operation.request_id)
 
 
-def tell(operation: Operation) -> None:
+def publish_operation(operation: Operation) -> None:
     """Of the state that it is in now, to those who follow events."""
-    insert(told(operation))
+    insert(operation_event(operation))
 
 
-def told(operation: Operation) -> Event:
+def operation_event(operation: Operation) -> Event:
     """The event of the state that it is in now. The resource is the one that it is about."""
     error = operation.error or {}
     with events.caused_by(cause_of(operation)):
-        return events.told(
+        return events.new_event(
             None,
             f"operation.{operation.state}",
             operation.resource_id,
@@ -132,24 +132,24 @@ ON CONFLICT DO NOTHING
 """
 
 
-def hold_resources(operation: Operation) -> Operation | None:
+def lock_resources(operation: Operation) -> Operation | None:
     """Take all holds of the operation, or none. Returns an operation that is in the way, if one is."""
-    with cursor_that_prepares() as cursor:
+    with preparing_cursor() as cursor:
         cursor.execute(*_hold(operation))
-        return _unless_all(operation, cursor.rowcount)
+        return _blocking_operation(operation, cursor.rowcount)
 
 
 def _hold(operation: Operation) -> Statement:
-    return HOLD, [operation.pk, _wanted(operation)]
+    return HOLD, [operation.pk, _resources_to_lock(operation)]
 
 
-def _wanted(operation: Operation) -> list[UUID]:
+def _resources_to_lock(operation: Operation) -> list[UUID]:
     return sorted(set(operation.resource_ids))
 
 
-def _unless_all(operation: Operation, taken: int) -> Operation | None:
+def _blocking_operation(operation: Operation, taken: int) -> Operation | None:
     """What is in the way, where fewer holds were taken than are wanted; then none of them is kept."""
-    if taken == len(_wanted(operation)):
+    if taken == len(_resources_to_lock(operation)):
         return None
     others = OperationHold.objects.filter(resource_id__in=operation.resource_ids).exclude(operation=operation)
     other = others.select_related("operation").first()
@@ -157,8 +157,8 @@ def _unless_all(operation: Operation, taken: int) -> Operation | None:
     if other is not None:
         own.delete()
         return other.operation
-    is_whole = own.count() == len(_wanted(operation))  # else who was in the way has let go since
-    return None if is_whole else hold_resources(operation)
+    is_whole = own.count() == len(_resources_to_lock(operation))  # else who was in the way has let go since
+    return None if is_whole else lock_resources(operation)
 
 
 def cancel_holders(operation: Operation) -> None:
@@ -170,10 +170,10 @@ def cancel_holders(operation: Operation) -> None:
     for holder_id, lane in list(holders.order_by("pk").values_list("pk", "lane")):
         holder = Operation.objects.filter(pk=holder_id)
         holder.update(cancel_requested_at=clock.now(), due_at=clock.now())
-        transaction.on_commit(partial(hints.send, holder_id, lane=lane), robust=True)
+        transaction.on_commit(partial(wakeups.send, holder_id, lane=lane), robust=True)
 
 
-def need_free(resource_id: UUID) -> None:
+def require_unlocked(resource_id: UUID) -> None:
     """Raises Busy while an operation holds the resource. Who has locked the resource's row keeps it free with that."""
     hold = OperationHold.objects.filter(resource_id=resource_id).select_related("operation").first()
     if hold is not None:
@@ -192,21 +192,21 @@ def operation_cancel(actor: Actor, operation: Operation) -> Operation:
     live = Operation.objects.filter(pk=operation.pk, state__in=LIVE, is_cancellable=True)
     if live.update(cancel_requested_at=Coalesce("cancel_requested_at", now), due_at=now) != 1:
         raise NotCancellable(state=operation.state)
-    transaction.on_commit(lambda: hints.send(operation.pk, lane=operation.lane), robust=True)
+    transaction.on_commit(lambda: wakeups.send(operation.pk, lane=operation.lane), robust=True)
     operation.refresh_from_db()
     return operation
 
 
-def operation_hasten(operation: Operation) -> bool:
+def operation_run_now(operation: Operation) -> bool:
     """Let it be tried now, however long it was to wait. False: it has ended. Inside the caller's transaction."""
     if Operation.objects.filter(pk=operation.pk, state__in=LIVE).update(due_at=clock.now()) != 1:
         return False
-    transaction.on_commit(lambda: hints.send(operation.pk, lane=operation.lane), robust=True)
+    transaction.on_commit(lambda: wakeups.send(operation.pk, lane=operation.lane), robust=True)
     operation.refresh_from_db()
     return True
 
 
-def operation_follows(operation: Operation, failed: Operation) -> None:
+def record_retry(operation: Operation, failed: Operation) -> None:
     """Write down that it asks for the failed one again. Inside the caller's transaction."""
     operation.retry_of, failed.retried_by = failed.pk, operation.pk
     Operation.objects.filter(pk=operation.pk).update(retry_of=failed.pk)

@@ -19,5 +19,5 @@ class PlacementConfig(AppConfig):
         """Rules of maintenance can be about what is in a zone or on a node."""
         from controlplane.operations import maintenance
 
-        if places not in maintenance.where:
-            maintenance.where.append(places)
+        if places not in maintenance.location_sources:
+            maintenance.location_sources.append(places)

@@ -11,8 +11,8 @@ from uuid import UUID
 from django.db import connection, models, transaction
 
 from controlplane.nodes.models import Pool
-from controlplane.operations import fence
-from controlplane.placement.decisions import Ask, Taken, note_use, rows
+from controlplane.operations import lease_guard
+from controlplane.placement.decisions import PlacementRequest, PlacementResult, record_exemption_use, rows
 from controlplane.placement.models import Allocation
 
 # The SHARE lock makes a cordon, or the loss of the node, wait for the claim or the claim see it. The allocation's row
@@ -37,13 +37,13 @@ def is_placed(consumer_id: UUID) -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def insert(ask: Ask, taken: Taken, node_id: UUID) -> Allocation | None:
+def insert_claim(ask: PlacementRequest, taken: PlacementResult, node_id: UUID) -> Allocation | None:
     """The allocation with the decision that it rests on; None, and nothing written, when the node takes nothing new,
     its zone has no such pool, or another worker has the operation by now.
 
     Raises:
         IntegrityError: the node or the pool has no room, or the consumer has a place already; nothing was written.
-        DatabaseError: the decision is stale (decisions.has_moved); nothing was written.
+        DatabaseError: the decision is stale (decisions.is_stale_error); nothing was written.
     """
     pool_id = pool_at(ask, node_id)
     if ask.share is not None and pool_id is None:
@@ -59,13 +59,13 @@ def insert(ask: Ask, taken: Taken, node_id: UUID) -> Allocation | None:
         pool_id=pool_id,
         pool_gib=ask.share.gib if ask.share else 0,
     )
-    held, lease = fence.condition()
+    held, lease = lease_guard.lease_condition()
     parameters: list[Any] = [node_id, *lease, taken.demand.digest, taken.demand.text]
     statement = CLAIM.format(held, *(_insertion(row, parameters) for row in (decision, evidence, allocation)))
     # A statement is a transaction by itself; inside another one it must not take that along when it fails.
     is_guarded = connection.in_atomic_block or taken.exemption is not None
     with transaction.atomic() if is_guarded else nullcontext(), connection.cursor() as cursor:
-        note_use(ask, taken, decision)
+        record_exemption_use(ask, taken, decision)
         cursor.execute(statement, parameters)
         if cursor.rowcount:
             return allocation
@@ -74,7 +74,7 @@ def insert(ask: Ask, taken: Taken, node_id: UUID) -> Allocation | None:
         return None
 
 
-def pool_at(ask: Ask, node_id: UUID) -> UUID | None:
+def pool_at(ask: PlacementRequest, node_id: UUID) -> UUID | None:
     """The pool of the node's zone of which something is to be taken."""
     if ask.share is None:
         return None
@@ -82,7 +82,7 @@ def pool_at(ask: Ask, node_id: UUID) -> UUID | None:
     return found.first()
 
 
-def fields(ask: Ask) -> dict[str, Any]:
+def fields(ask: PlacementRequest) -> dict[str, Any]:
     """Of an allocation, whose it is."""
     return {
         "consumer_id": ask.holder,

@@ -8,10 +8,10 @@ from django.db.models import Q, QuerySet
 
 from andromede_core.documents.parsing import as_bool, as_choice, as_list, as_object, as_slug, as_text
 from controlplane.identity.actor import Actor
-from controlplane.identity.holds import organization_hold
 from controlplane.identity.models import Organization, Project
-from controlplane.kernel import maxima
-from controlplane.kernel.db import refusing
+from controlplane.identity.row_locks import lock_organization
+from controlplane.kernel import count_limits
+from controlplane.kernel.db import raise_on_violation
 from controlplane.kernel.names import check_name
 from controlplane.placement import policies
 from controlplane.placement.errors import (
@@ -20,8 +20,8 @@ from controlplane.placement.errors import (
     ClassificationTaken,
 )
 from controlplane.placement.models import DRIFT_ACTIONS, Classification
-from controlplane.placement.owners import Owner
 from controlplane.placement.policies import AT_ONCE
+from controlplane.placement.policy_owners import PolicyOwner
 
 SCHEMA = "andromede.classifications/1"
 ID_MAX = 56  # what is left of a policy's 64 letters holds the version
@@ -44,7 +44,7 @@ def visible(organization: Organization | None) -> QuerySet[Classification]:
     return Classification.objects.select_related("organization").filter(own).order_by("pk")
 
 
-def seen_by(actor: Actor) -> QuerySet[Classification]:
+def visible_to(actor: Actor) -> QuerySet[Classification]:
     """Those of every organization, for who sees all."""
     rows = Classification.objects.select_related("organization").order_by("pk")
     return rows if actor.sees_all else rows.filter(Q(organization=None) | Q(organization__in=actor.organization_ids))
@@ -57,7 +57,7 @@ def classification_get(rows: QuerySet[Classification], ref: str) -> Classificati
     return found
 
 
-def usable(actor: Actor, project: Project, ref: str) -> Classification:
+def usable_classification(actor: Actor, project: Project, ref: str) -> Classification:
     """One that data in the project may be classified as."""
     return classification_get(visible(project.organization), ref)
 
@@ -72,9 +72,9 @@ def classification_create(actor: Actor, organization: Organization, new: NewClas
         InvalidName, ClassificationIdTooLong, ClassificationTaken, PolicyInvalid, PolicyEmpty, OrganizationNotFound,
             CountExhausted.
     """
-    policies.may_tighten(actor, Owner(organization=organization))
-    organization_hold(organization)
-    maxima.need_room("classifications", Classification.objects.filter(organization=organization))
+    policies.may_tighten(actor, PolicyOwner(organization=organization))
+    lock_organization(organization)
+    count_limits.require_below_limit("classifications", Classification.objects.filter(organization=organization))
     prefix = f"{organization.name}."
     if len(prefix + check_name(new.name)) > ID_MAX:
         raise ClassificationIdTooLong(field="name", prefix=prefix, limit=max(0, ID_MAX - len(prefix)))
@@ -87,11 +87,11 @@ def classification_create(actor: Actor, organization: Organization, new: NewClas
         description_fr=new.description_fr,
         drift_action=new.drift_action,
     )
-    with refusing("placement_classification_pkey", ClassificationTaken(field="name", name=classification.pk)):
+    with raise_on_violation("placement_classification_pkey", ClassificationTaken(field="name", name=classification.pk)):
         classification.save(force_insert=True)
-    owner = Owner(classification=classification)
+    owner = PolicyOwner(classification=classification)
     head = policies.lock_head(owner)
-    policies.write(actor, owner, policies.policy_review(owner, new.atoms), head)
+    policies.put_in_force(actor, owner, policies.policy_review(owner, new.atoms), head)
     return classification
 
 
@@ -128,7 +128,7 @@ def classifications_import(actor: Actor, document: object) -> ClassificationsImp
 
 def _take(actor: Actor, wanted: Classification, atoms: Sequence[object]) -> tuple[bool, bool]:
     """Whether something of it was changed, and whether something stricter was kept."""
-    owner = Owner(classification=wanted)
+    owner = PolicyOwner(classification=wanted)
     head = policies.lock_head(owner)
     known = Classification.objects.filter(pk=wanted.pk).first()
     is_stricter = is_kept = False
@@ -141,9 +141,9 @@ def _take(actor: Actor, wanted: Classification, atoms: Sequence[object]) -> tupl
     review = policies.policy_review(owner, atoms)
     if review.base_version and review.change not in AT_ONCE:
         is_kept = True
-        review = policies.in_force_anew(owner)
+        review = policies.review_in_force(owner)
     if not review.base_version or review.change == "tighter" or is_stricter:
-        policies.write(actor, owner, review, head)
+        policies.put_in_force(actor, owner, review, head)
         is_changed = True
     return is_changed, is_kept
 

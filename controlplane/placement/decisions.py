@@ -15,24 +15,24 @@ from andromede_core.placement.capacity import fits_by_zone
 from andromede_core.placement.decide import admits, decide
 from andromede_core.placement.explanation import against, tenant
 from andromede_core.placement.fleet import Fleet
-from andromede_core.placement.redaction import within
-from andromede_core.placement.request import Group, Request, Resources
+from andromede_core.placement.redaction import restrict_to_zones
+from andromede_core.placement.request import Group, ResolvedRequest, Resources
 from andromede_core.policy.assessment import Assessment
 from andromede_core.policy.clauses import Policy, Role
 from andromede_core.policy.evaluation import failures
 from andromede_core.policy.roles import ROLES_OF
-from controlplane.audit.evidence import entry
+from controlplane.audit.evidence_log import build_record
 from controlplane.audit.models import EvidenceRecord
 from controlplane.identity.models import Project
 from controlplane.kernel import clock
 from controlplane.nodes.models import Node
-from controlplane.placement import admissibility, exemptions, selectors
-from controlplane.placement.admissibility import Demanded, Sight
-from controlplane.placement.effective import Source, Subject
+from controlplane.placement import assessment_cache, exemptions, selectors
+from controlplane.placement.assessment_cache import CacheKey, PolicySet
+from controlplane.placement.effective_policies import DataSource, PolicySubject
 from controlplane.placement.errors import InsufficientCapacity, NoPlace, NotAdmittedHere, PolicyUnsatisfiable
 from controlplane.placement.fleet_cache import FLEET
 from controlplane.placement.models import Decision, Exemption
-from controlplane.placement.selectors import PoolWish
+from controlplane.placement.selectors import PoolRequirement
 
 # STALE_POLICY and STALE_FACTS, as the triggers say them (migrations 0004, 0006).
 STALE = ("AN001", "AN002")
@@ -48,7 +48,7 @@ class GroupRule:
 
 
 @dataclass(frozen=True)
-class Ask:
+class PlacementRequest:
     """What is asked of placement. `near`: consumers whose node it must share. `zones` empty: any. `host`: the name or
     id of the only node that will do; one more condition, which skips no other. `excluded`: ids of nodes that will not,
     since it is to leave them and stay in its `zones`.
@@ -76,13 +76,13 @@ class Ask:
     move: UUID | None = None
     classifications: tuple[str, ...] = ()
     own: tuple[Policy, ...] = ()
-    sources: tuple[Source, ...] = ()
+    sources: tuple[DataSource, ...] = ()
     roles: tuple[Role, ...] = ()
     operation_id: UUID | None = None
-    pools: tuple[PoolWish, ...] = ()
+    pools: tuple[PoolRequirement, ...] = ()
 
     @property
-    def share(self) -> PoolWish | None:
+    def share(self) -> PoolRequirement | None:
         """What is to be taken of a pool."""
         return next((wish for wish in self.pools if wish.gib), None)
 
@@ -93,13 +93,13 @@ class Ask:
 
 
 @dataclass(frozen=True)
-class Taken:
+class PlacementResult:
     """A decision, what it rests on, and the moment for which it was taken. `fits`: how many more of the same there is
     room for without an exemption, by zone; nothing where no room was asked for."""
 
     decision: core.Decision
-    standing: selectors.Standing
-    demand: Demanded
+    standing: selectors.DecisionVersions
+    demand: PolicySet
     at: datetime
     fits: Callable[[], Mapping[str, int]]
     exemption: Exemption | None = None
@@ -112,30 +112,30 @@ class Taken:
 
 
 @dataclass(frozen=True)
-class _Question:
+class _PlacementInputs:
     """What an ask comes to, with all that an answer rests on, as it is now."""
 
-    request: Request
+    request: ResolvedRequest
     fleet: Fleet
     assessment: Assessment
-    demand: Demanded
-    sight: Sight
+    demand: PolicySet
+    sight: CacheKey
     at: datetime
 
 
-def has_place(ask: Ask) -> bool:
+def is_placeable(ask: PlacementRequest) -> bool:
     """Whether it has a place now without an exemption: take(), where nobody asks for the place and the reasons.
 
     Raises:
         NoAllocation, UnknownHost, TooManyAtoms.
     """
-    question = _question(ask, _resources(ask), selectors.nodes_of(ask.near))
+    question = _read_inputs(ask, _resources(ask), selectors.nodes_of(ask.near))
     return admits(question.request, question.fleet, question.assessment)
 
 
-def take(
-    ask: Ask, *, resources: Resources | None = None, near: frozenset[str] | None = None, attempt: int = 0
-) -> Taken:
+def decide_placement(
+    ask: PlacementRequest, *, resources: Resources | None = None, near: frozenset[str] | None = None, attempt: int = 0
+) -> PlacementResult:
     """Decide now, outside any transaction. `resources`, `near` (ids of nodes): instead of what the ask says. Another
     attempt prefers others of the nodes that are as good as equal.
 
@@ -144,10 +144,10 @@ def take(
         UnknownHost, TooManyAtoms.
     """
     near = near if near is not None else selectors.nodes_of(ask.near)
-    return _decided(ask, _question(ask, resources or _resources(ask), near), attempt=attempt)
+    return _decided(ask, _read_inputs(ask, resources or _resources(ask), near), attempt=attempt)
 
 
-def take_again(ask: Ask, node_id: UUID) -> Taken:
+def redecide_in_place(ask: PlacementRequest, node_id: UUID) -> PlacementResult:
     """Decide whether what the consumer has may stay and work on its node: no room is asked for, and what keeps new
     things away from a node or zone (a cordon, draining, silence) keeps nothing away that is there.
 
@@ -155,19 +155,21 @@ def take_again(ask: Ask, node_id: UUID) -> Taken:
         TooManyAtoms
     """
     ask = replace(ask, zones=(), group=None, traits=frozenset(), host=None, excluded=(), pools=())
-    return _decided(ask, _question(ask, Resources(), frozenset({str(node_id)}), is_there=True))
+    return _decided(ask, _read_inputs(ask, Resources(), frozenset({str(node_id)}), is_there=True))
 
 
-def _resources(ask: Ask) -> Resources:
+def _resources(ask: PlacementRequest) -> Resources:
     return Resources(ask.vcpus, ask.memory_mib, ask.disk_gib)
 
 
-def _question(ask: Ask, resources: Resources, near: frozenset[str], *, is_there: bool = False) -> _Question:
+def _read_inputs(
+    ask: PlacementRequest, resources: Resources, near: frozenset[str], *, is_there: bool = False
+) -> _PlacementInputs:
     now = clock.now()
-    sight = admissibility.look(ask.project.organization_id, ask.consumer_id)
-    subject = Subject(ask.project, ask.consumer_id, ask.classifications, ask.own, ask.sources)
-    demand = admissibility.demanded(subject, sight)
-    request = Request(
+    sight = assessment_cache.read_versions(ask.project.organization_id, ask.consumer_id)
+    subject = PolicySubject(ask.project, ask.consumer_id, ask.classifications, ask.own, ask.sources)
+    demand = assessment_cache.policy_set(subject, sight)
+    request = ResolvedRequest(
         consumer=ask.kind,  # type: ignore[arg-type]
         resources=resources,
         zones=ask.zones or None,
@@ -180,13 +182,13 @@ def _question(ask: Ask, resources: Resources, near: frozenset[str], *, is_there:
         roles=ask.roles or ROLES_OF[ask.operation],
         classifications=demand.classifications,
         is_there=is_there,
-        shares=selectors.shares(ask.pools),
+        shares=selectors.resolve_pools(ask.pools),
     )
-    assessment = admissibility.assessment(demand, request.roles, sight, now=now)
-    return _Question(request, FLEET.current(), assessment, demand, sight, now)
+    assessment = assessment_cache.assessment(demand, request.roles, sight, now=now)
+    return _PlacementInputs(request, FLEET.current(), assessment, demand, sight, now)
 
 
-def _decided(ask: Ask, question: _Question, *, attempt: int = 0) -> Taken:
+def _decided(ask: PlacementRequest, question: _PlacementInputs, *, attempt: int = 0) -> PlacementResult:
     seed = (ask.consumer_id.int + attempt) % 2**32
     request, fleet, assessment = question.request, question.fleet, question.assessment
     demand, standing, now = question.demand, question.sight.standing, question.at
@@ -196,58 +198,58 @@ def _decided(ask: Ask, question: _Question, *, attempt: int = 0) -> Taken:
             waiving = assessment.waiving(demand.policies, exemption.zone, exemption.waived)
             waived = decide(request, fleet, waiving, seed=seed)
             if waived.is_admitted:
-                return Taken(waived, standing, demand, now, partial(_fits, question), exemption)
-    return Taken(decision, standing, demand, now, partial(_fits, question))
+                return PlacementResult(waived, standing, demand, now, partial(_fits, question), exemption)
+    return PlacementResult(decision, standing, demand, now, partial(_fits, question))
 
 
-def _fits(question: _Question) -> Mapping[str, int]:
+def _fits(question: _PlacementInputs) -> Mapping[str, int]:
     if not any(question.request.resources):
         return {}
     return fits_by_zone(question.request, question.fleet, question.assessment)
 
 
-def _exemptions(ask: Ask, demand: Demanded, now: datetime) -> list[Exemption]:
+def _exemptions(ask: PlacementRequest, demand: PolicySet, now: datetime) -> list[Exemption]:
     """For any zone: one that helps nowhere the consumer could be admits nothing."""
-    deed = exemptions.Deed(ask.consumer_id, ask.operation, demand.classifications, ask.operation_id)
+    deed = exemptions.ExemptedAction(ask.consumer_id, ask.operation, demand.classifications, ask.operation_id)
     return exemptions.in_force(deed, now)
 
 
-def _groups(ask: Ask) -> tuple[Group, ...]:
+def _groups(ask: PlacementRequest) -> tuple[Group, ...]:
     if ask.group is None:
         return ()
     nodes = selectors.group_nodes(ask.group.group_id, but=ask.consumer_id)
     return (Group(rule=ask.group.rule, is_hard=ask.group.is_strict, nodes=nodes),)  # type: ignore[arg-type]
 
 
-def has_moved(error: DatabaseError) -> bool:
+def is_stale_error(error: DatabaseError) -> bool:
     """Whether an allocation was refused because what its decision rests on, or its node's room, has changed since:
     another decision may do."""
     return isinstance(error, IntegrityError) or getattr(error.__cause__, "sqlstate", None) in STALE
 
 
 @transaction.atomic
-def store(ask: Ask, taken: Taken) -> Decision:
+def store_decision(ask: PlacementRequest, taken: PlacementResult) -> Decision:
     """Keep the decision with all that it rests on, and as evidence."""
     decision, evidence = rows(ask, taken)
-    note_use(ask, taken, decision)
+    record_exemption_use(ask, taken, decision)
     _insert(taken, decision, evidence)
     return decision
 
 
 @transaction.atomic
-def _insert(taken: Taken, decision: Decision, evidence: EvidenceRecord) -> None:
+def _insert(taken: PlacementResult, decision: Decision, evidence: EvidenceRecord) -> None:
     taken.demand.keep()
     decision.save(force_insert=True)
     evidence.save(force_insert=True)
 
 
-def note_use(ask: Ask, taken: Taken, decision: Decision) -> None:
+def record_exemption_use(ask: PlacementRequest, taken: PlacementResult, decision: Decision) -> None:
     """Count the use of the exemption that a decision rests on; in the transaction that writes it."""
     if taken.exemption is not None:
-        exemptions.use(taken.exemption, decision_id=decision.pk, operation_id=ask.operation_id)
+        exemptions.record_use(taken.exemption, decision_id=decision.pk, operation_id=ask.operation_id)
 
 
-def rows(ask: Ask, taken: Taken) -> tuple[Decision, EvidenceRecord]:
+def rows(ask: PlacementRequest, taken: PlacementResult) -> tuple[Decision, EvidenceRecord]:
     """What is to be kept of it, beside the document of its policies; not written yet."""
     decision, standing = taken.decision, taken.standing
     row = Decision(
@@ -265,7 +267,7 @@ def rows(ask: Ask, taken: Taken) -> tuple[Decision, EvidenceRecord]:
         valid_until=taken.valid_until,
         document=core.as_document(decision),
     )
-    evidence = entry(
+    evidence = build_record(
         "decision",
         _evidence(row, taken),
         organization_id=ask.project.organization_id,
@@ -275,7 +277,7 @@ def rows(ask: Ask, taken: Taken) -> tuple[Decision, EvidenceRecord]:
     return row, evidence
 
 
-def _evidence(row: Decision, taken: Taken) -> dict[str, object]:
+def _evidence(row: Decision, taken: PlacementResult) -> dict[str, object]:
     """With it anybody can decide again: docs/explanation/evidence.md."""
     return {
         "decision": str(row.pk),
@@ -299,7 +301,7 @@ def _evidence(row: Decision, taken: Taken) -> dict[str, object]:
     }
 
 
-def refuse(ask: Ask, taken: Taken, *, here: str = "") -> NoReturn:
+def raise_refusal(ask: PlacementRequest, taken: PlacementResult, *, here: str = "") -> NoReturn:
     """Store the refusal and tell it. It stays stored when the request that is refused is rolled back. `here`: the zone
     in which the consumer is to stay.
 
@@ -312,7 +314,7 @@ def refuse(ask: Ask, taken: Taken, *, here: str = "") -> NoReturn:
     decision, evidence = rows(ask, taken)
     document = decision.document
     if ask.excluded:
-        document = within(document, ask.zones, away_from=[str(node) for node in ask.excluded])
+        document = restrict_to_zones(document, ask.zones, away_from=[str(node) for node in ask.excluded])
     kind = _refusal(ask, taken.decision)
     clauses = _failing_in(here, taken.decision) if kind is PolicyUnsatisfiable else []
     say = partial(against, document, here) if clauses else partial(tenant, document)
@@ -322,7 +324,7 @@ def refuse(ask: Ask, taken: Taken, *, here: str = "") -> NoReturn:
         "placement_decision": str(decision.pk),
     }
     error = NotAdmittedHere(zone=here, clauses=", ".join(clauses), **facts) if clauses else kind(**facts)
-    error.kept = partial(_insert, taken, decision, evidence)
+    error.on_persist = partial(_insert, taken, decision, evidence)
     error.keep()
     raise error
 
@@ -333,13 +335,15 @@ def _failing_in(zone_id: str, decision: core.Decision) -> list[str]:
     return list(dict.fromkeys(f"{each.ref.level}/{each.ref.atom}" for each in results if each.result != "T"))
 
 
-def _refusal(ask: Ask, decision: core.Decision) -> type[InsufficientCapacity | NoPlace | PolicyUnsatisfiable]:
+def _refusal(
+    ask: PlacementRequest, decision: core.Decision
+) -> type[InsufficientCapacity | NoPlace | PolicyUnsatisfiable]:
     if decision.verdict == "no_capacity":
         return InsufficientCapacity
     return NoPlace if _is_place_admitted(ask, decision) else PolicyUnsatisfiable
 
 
-def _is_place_admitted(ask: Ask, decision: core.Decision) -> bool:
+def _is_place_admitted(ask: PlacementRequest, decision: core.Decision) -> bool:
     """Some zone that it could be in is admitted by all policies, and not all of its nodes are kept from such data."""
     in_question = _zones_in_question(ask, decision)
     zones = [zone for zone in decision.zones if zone.zone in in_question]
@@ -349,7 +353,7 @@ def _is_place_admitted(ask: Ask, decision: core.Decision) -> bool:
     )
 
 
-def _zones_in_question(ask: Ask, decision: core.Decision) -> set[str]:
+def _zones_in_question(ask: PlacementRequest, decision: core.Decision) -> set[str]:
     """Where it could be at all: in the zones that were asked for, beside what it must be near to, on the host."""
     zones = {zone.zone for zone in decision.zones}
     if ask.zones:

@@ -79,7 +79,7 @@ def declassification_propose(actor: Actor, organization: Organization, new: NewD
         reason=new.reason,
         proposed_by=actor.user_id,
     )
-    policies.note(actor, "policy.propose", proposal)
+    policies.record_proposal_step(actor, "policy.propose", proposal)
     return proposal
 
 

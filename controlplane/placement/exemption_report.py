@@ -20,7 +20,7 @@ class Quarter:
 
 
 @dataclass(frozen=True)
-class Clause:
+class ExemptedClause:
     """A clause (policy/atom) that exemptions waived, and how often that was used."""
 
     clause: str
@@ -39,7 +39,7 @@ class Report:
     duration_s: int
     used: int
     uses: int
-    clauses: list[Clause]
+    clauses: list[ExemptedClause]
 
 
 def quarter_of(moment: datetime) -> Quarter:
@@ -77,5 +77,5 @@ def report(seen: QuerySet[Exemption], quarter: Quarter) -> Report:
         duration_s=int(sum(lasted, timedelta()).total_seconds()),
         used=len(uses),
         uses=uses.total(),
-        clauses=[Clause(name, waiving[name], used[name]) for name in sorted(waiving)],
+        clauses=[ExemptedClause(name, waiving[name], used[name]) for name in sorted(waiving)],
     )

@@ -14,15 +14,15 @@ from django.db.models import F, Q, QuerySet
 from andromede_core.documents.messages import Reason
 from andromede_core.documents.parsing import Malformed
 from andromede_core.permits.trust_documents import DUTIES, Keyring
-from andromede_core.placement.decision import spelt_out
+from andromede_core.placement.decision import expand_results
 from andromede_core.policy import exemption as core
-from controlplane.audit.evidence import append
+from controlplane.audit.evidence_log import append
 from controlplane.audit.services import record
-from controlplane.catalog import keys, officer_keys
+from controlplane.catalog import officer_keys, signing_keys
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.models import Project
-from controlplane.kernel import clock, maxima
-from controlplane.nodes import trust
+from controlplane.kernel import clock, count_limits
+from controlplane.nodes import trust_documents
 from controlplane.nodes.errors import NoKeyset
 from controlplane.placement.errors import (
     ApprovalInvalid,
@@ -54,7 +54,7 @@ class NewExemption:
 
 
 @dataclass(frozen=True)
-class Deed:
+class ExemptedAction:
     """What would be done under an exemption. `operation_id`: for which the decision is taken, and taken again; none for
     what is no operation. `classifications`: of the data, now."""
 
@@ -87,7 +87,7 @@ def exemption_request(actor: Actor, project: Project, new: NewExemption) -> Exem
         raise ExemptionNotPossible(
             field="hours", reason=Reason("it lasts from 5 minutes to {hours} hours", hours=core.LONGEST.days * 24)
         )
-    maxima.need_room("exemptions", Exemption.objects.filter(project=project, expires_at__gt=now))
+    count_limits.require_below_limit("exemptions", Exemption.objects.filter(project=project, expires_at__gt=now))
     exemption = Exemption.objects.create(
         project=project,
         resource_ids=[new.decision.consumer_id],
@@ -122,7 +122,7 @@ def _waivable(new: NewExemption) -> list[str]:
             field="decision",
             reason=Reason("data classified {known} allows none in software", known=", ".join(never)),
         )
-    zones = {zone["zone"]: zone for zone in spelt_out(decision.document)["zones"]}
+    zones = {zone["zone"]: zone for zone in expand_results(decision.document)["zones"]}
     if new.zone not in zones:
         raise ExemptionNotPossible(
             field="zone", reason=Reason("the decision says nothing of zone {zone!r}", zone=new.zone)
@@ -180,7 +180,7 @@ def _check_duty(actor: Actor, exemption: Exemption, duty: str) -> None:
 
 def _check_signature(exemption: Exemption, approval: core.Approval) -> None:
     """As every node will check it, and by what is known of the key meanwhile."""
-    officer_keys.need_in_force(officer_keys.get(approval.key_id, field="key_id"), now=clock.now(), field="key_id")
+    officer_keys.require_in_force(officer_keys.get(approval.key_id, field="key_id"), now=clock.now(), field="key_id")
     terms, owner = terms_of(exemption), str(exemption.project.organization_id)
     try:
         core.check_approval(terms, approval, organization=owner, keyring=keyring())
@@ -190,16 +190,18 @@ def _check_signature(exemption: Exemption, approval: core.Approval) -> None:
 
 def keyring() -> Keyring:
     """What approvals are checked by, here and by nodes. Raises NoKeyset."""
-    return Keyring(trust.keyset(), trust.deny_list().kids, lambda key: keys.verifier(key.public_key))
+    return Keyring(
+        trust_documents.keyset(), trust_documents.deny_list().kids, lambda key: signing_keys.verifier(key.public_key)
+    )
 
 
-def in_force(deed: Deed, now: datetime) -> list[Exemption]:
+def in_force(deed: ExemptedAction, now: datetime) -> list[Exemption]:
     """Those that hold for this now, in any zone; which ends first comes first. A use is left, or was counted for this
     operation already, and both approvals are good by what nodes check them by."""
     counted = ExemptionUse.objects.filter(operation_id=deed.operation_id).exclude(operation_id=None)
     usable = Q(use_count__lt=F("max_uses")) | Q(pk__in=counted.values("exemption"))
     rows = running(now).filter(usable, resource_ids__contains=[deed.resource_id], op=deed.op)
-    return [row for row in rows if is_good(row, deed.resource_id, classifications=deed.classifications, now=now)]
+    return [row for row in rows if is_valid_for(row, deed.resource_id, classifications=deed.classifications, now=now)]
 
 
 def id_for(exemption: Exemption, *, op: str) -> UUID:
@@ -231,7 +233,7 @@ def agreed_count() -> int:
     return Exemption.objects.filter(approvals__1__isnull=False).count()
 
 
-def is_good(exemption: Exemption, resource_id: UUID, *, classifications: Sequence[str], now: datetime) -> bool:
+def is_valid_for(exemption: Exemption, resource_id: UUID, *, classifications: Sequence[str], now: datetime) -> bool:
     """It holds now for this resource, whose data is so classified, and two people have signed it."""
     organization = str(exemption.project.organization_id)
     occasion = core.Occasion(str(resource_id), exemption.op, exemption.zone, organization, tuple(classifications))
@@ -243,7 +245,7 @@ def is_good(exemption: Exemption, resource_id: UUID, *, classifications: Sequenc
     return True
 
 
-def use(exemption: Exemption, *, decision_id: UUID, operation_id: UUID | None) -> None:
+def record_use(exemption: Exemption, *, decision_id: UUID, operation_id: UUID | None) -> None:
     """Count a use, once for each operation; inside the transaction that stores the decision.
 
     Raises:

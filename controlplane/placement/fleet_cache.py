@@ -10,7 +10,7 @@ from typing import Any
 
 from andromede_core.placement.fleet import Fleet, NodeRow
 from andromede_core.placement.request import Resources
-from controlplane.kernel.prepared import cursor_that_prepares
+from controlplane.kernel.prepared_queries import preparing_cursor
 
 # Every row says what the reading as a whole saw; the one of a reading without changes has no node (node_id is null).
 # A server that was restarted may be another one, restored from a copy: what was seen before says nothing there.
@@ -39,7 +39,7 @@ READ_CHANGED = READ.format(
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class FleetSnapshot:
     """`snapshot`: which transactions it saw. `is_own`: it was made inside a transaction that has written, so it may
     hold what nobody else sees and what may yet be rolled back. `lineage`: two readings that differ in it have nothing
     to do with each other."""
@@ -54,7 +54,7 @@ class FleetCache:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._seen: Reading | None = None
+        self._seen: FleetSnapshot | None = None
         self._fleet = Fleet.from_rows(())
 
     def current(self) -> Fleet:
@@ -65,7 +65,7 @@ class FleetCache:
                 self._seen, self._fleet = reading, fleet
             return fleet
 
-    def _read(self) -> tuple[Reading, Fleet]:
+    def _read(self) -> tuple[FleetSnapshot, Fleet]:
         if self._seen is not None:
             reading, rows = _query(READ_CHANGED, {"seen": self._seen.snapshot})
             if reading.lineage == self._seen.lineage:
@@ -74,11 +74,11 @@ class FleetCache:
         return reading, Fleet.from_rows(rows)
 
 
-def _query(sql: str, parameters: dict[str, str]) -> tuple[Reading, list[NodeRow]]:
-    with cursor_that_prepares() as cursor:
+def _query(sql: str, parameters: dict[str, str]) -> tuple[FleetSnapshot, list[NodeRow]]:
+    with preparing_cursor() as cursor:
         cursor.execute(sql, parameters)
         found = cursor.fetchall()
-    return Reading(*found[0][:3]), [_node(row[3:]) for row in found if row[3] is not None]
+    return FleetSnapshot(*found[0][:3]), [_node(row[3:]) for row in found if row[3] is not None]
 
 
 def _node(row: tuple[Any, ...]) -> NodeRow:

@@ -20,5 +20,5 @@ def image_create(
 ) -> tuple[Image, Operation | None]:
     """As the catalogue makes it, and classified from the start. Raises as catalog.services.image_create."""
     image, operation = catalog.image_create(actor, project, new)
-    lineage.begin(NewData(image.pk, "image", project, classifications))
+    lineage.record_data(NewData(image.pk, "image", project, classifications))
     return image, operation

@@ -11,17 +11,17 @@ from django.db.models import Q, QuerySet
 
 from andromede_core.facts.world import World
 from andromede_core.policy.assessment import admitting
-from andromede_core.policy.clauses import MAX_ATOMS_EFFECTIVE, AtomRef, Policy
+from andromede_core.policy.clauses import MAX_ATOMS_EFFECTIVE, ClauseRef, Policy
 from andromede_core.policy.evaluation import Evaluation, evaluate
 from andromede_core.policy.order import Sets, unsatisfiable
 from andromede_core.policy.roles import ROLES_OF
-from controlplane.placement import effective
-from controlplane.placement.effective import InForce
+from controlplane.placement import effective_policies
+from controlplane.placement.drift_clauses import STANDING_OPERATION
+from controlplane.placement.effective_policies import InForce
 from controlplane.placement.errors import PolicyOverflows
 from controlplane.placement.models import Allocation, Binding, PolicyVersion
-from controlplane.placement.owners import Owner, owner_of
-from controlplane.placement.selectors import homes
-from controlplane.placement.standing import STANDING_OPERATION
+from controlplane.placement.policy_owners import PolicyOwner, owner_of
+from controlplane.placement.selectors import current_allocations
 
 PROPOSED = "proposed"  # the id of a layer that is not in force, among those that are
 MAKING = ("instance.create", "volume.create")
@@ -31,8 +31,8 @@ MAKING = ("instance.create", "volume.create")
 class Contradiction:
     """The owner's policy, and the clauses that no zone can satisfy together."""
 
-    owner: Owner
-    atoms: tuple[AtomRef, ...]
+    owner: PolicyOwner
+    atoms: tuple[ClauseRef, ...]
 
 
 @dataclass(frozen=True)
@@ -56,15 +56,15 @@ def newly_refused(before: Sequence[Policy], after: Sequence[Policy], world: Worl
     return tuple(sorted(lost))
 
 
-def contradicted(owner: Owner, policy: Policy, sets: Sets) -> tuple[Contradiction, ...]:
+def contradicted(owner: PolicyOwner, policy: Policy, sets: Sets) -> tuple[Contradiction, ...]:
     """The policies, this one or lower ones, that no zone could satisfy together with those above them."""
-    newest = PolicyVersion.objects.filter(_below(owner)).order_by(*effective.OWNER, "-version")
-    rows = newest.distinct(*effective.OWNER).select_related(
+    newest = PolicyVersion.objects.filter(_below(owner)).order_by(*effective_policies.OWNER, "-version")
+    rows = newest.distinct(*effective_policies.OWNER).select_related(
         "organization", "project__organization", "classification__organization"
     )
     owners = [owner, *(owner_of(row) for row in rows)]
     in_force = {
-        **effective.layers_in_force(Q(level__in=("platform", "organization")) | _below(owner)),
+        **effective_policies.layers_in_force(Q(level__in=("platform", "organization")) | _below(owner)),
         _key(owner): policy,
     }
     found = [Contradiction(each, unsatisfiable(_chain(each, in_force), sets)) for each in owners]
@@ -72,7 +72,7 @@ def contradicted(owner: Owner, policy: Policy, sets: Sets) -> tuple[Contradictio
     return tuple(each for each in found if any(ref.policy == in_force[_key(each.owner)].id for ref in each.atoms))
 
 
-def _below(owner: Owner) -> Q:
+def _below(owner: PolicyOwner) -> Q:
     """The policies that hold only together with the owner's, and never without."""
     if owner.level == "platform":
         return Q(level__in=("organization", "project", "classification"))
@@ -82,26 +82,26 @@ def _below(owner: Owner) -> Q:
     return Q(pk__in=())
 
 
-def _chain(owner: Owner, in_force: InForce) -> tuple[Policy, ...]:
+def _chain(owner: PolicyOwner, in_force: InForce) -> tuple[Policy, ...]:
     """The owner's policy with those above it."""
     ruler = owner.ruler.pk if owner.ruler is not None else None
     keys = dict.fromkeys([("platform", None), ("organization", ruler), _key(owner)])
     return tuple(in_force[key] for key in keys if key in in_force)
 
 
-def _key(owner: Owner) -> tuple[str, UUID | str | None]:
+def _key(owner: PolicyOwner) -> tuple[str, UUID | str | None]:
     return owner.level, owner.key
 
 
-def drifting(owner: Owner, policy: Policy, world: World, *, now: datetime) -> tuple[Drifting, ...]:
+def drifting(owner: PolicyOwner, policy: Policy, world: World, *, now: datetime) -> tuple[Drifting, ...]:
     """
     Raises:
         PolicyOverflows: something could be evaluated until now, and would have too many clauses.
     """
     rows = list(_placed_under(owner).select_related("node", "project").order_by("pk"))
     ids = [row.consumer_id for row in rows]
-    before = effective.of_many(ids)
-    after = effective.of_many(ids, supposing={_key(owner): policy})
+    before = effective_policies.for_resources(ids)
+    after = effective_policies.for_resources(ids, supposing={_key(owner): policy})
     if overflowing := [pk for pk in ids if pk in before and pk not in after]:
         name, count = str(overflowing[0]), len(overflowing)
         raise PolicyOverflows(field="atoms", count=count, name=name, limit=MAX_ATOMS_EFFECTIVE)
@@ -121,12 +121,12 @@ def drifting(owner: Owner, policy: Policy, world: World, *, now: datetime) -> tu
     )
 
 
-def _placed_under(owner: Owner) -> QuerySet[Allocation]:
+def _placed_under(owner: PolicyOwner) -> QuerySet[Allocation]:
     if owner.classification is not None:
         named = Binding.objects.filter(classifications__contains=[owner.classification.pk])
-        return homes().filter(consumer_id__in=named.values("pk"))
+        return current_allocations().filter(consumer_id__in=named.values("pk"))
     if owner.project is not None:
-        return homes().filter(project=owner.project)
+        return current_allocations().filter(project=owner.project)
     if owner.organization is not None:
-        return homes().filter(project__organization=owner.organization)
-    return homes()
+        return current_allocations().filter(project__organization=owner.organization)
+    return current_allocations()

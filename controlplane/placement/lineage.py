@@ -13,10 +13,10 @@ from django.db.models import Model
 from andromede_core.policy.clauses import Policy
 from andromede_core.policy.document import as_document
 from controlplane.identity.models import Project
-from controlplane.kernel.inserts import insert
-from controlplane.placement import effective
-from controlplane.placement.admissibility import Demanded
-from controlplane.placement.effective import Source
+from controlplane.kernel.multi_insert import insert
+from controlplane.placement import effective_policies
+from controlplane.placement.assessment_cache import PolicySet
+from controlplane.placement.effective_policies import DataSource
 from controlplane.placement.models import Binding, Lineage, PolicyVersion
 
 
@@ -32,25 +32,25 @@ class NewData:
     user_id: UUID | None = None
 
 
-def begin(new: NewData, sources: Iterable[Source] = (), *, beside: Sequence[Model] = ()) -> None:
+def record_data(new: NewData, sources: Iterable[DataSource] = (), *, extra_rows: Sequence[Model] = ()) -> None:
     """Write down what the new resource's data is classified as, and that it will hold data of these sources. `beside`:
     new rows that are written with it."""
     classifications = sorted(set(new.classifications))
     binding = Binding(resource_id=new.resource_id, kind=new.kind, project=new.project, classifications=classifications)
-    insert(*beside, binding)
+    insert(*extra_rows, binding)
     if new.policy is not None:
         atoms = as_document(new.policy)["atoms"]
         PolicyVersion.objects.create(
             level="resource", resource_id=new.resource_id, version=1, atoms=atoms, user_id=new.user_id
         )
     for source in sources:
-        join(Source(new.resource_id, new.project), source, kind=new.kind)
+        add_source(DataSource(new.resource_id, new.project), source, kind=new.kind)
 
 
-def join(holder: Source, source: Source, *, kind: str) -> None:
+def add_source(holder: DataSource, source: DataSource, *, kind: str) -> None:
     """The holder gets data of the source: from now on it has the source's classifications and whatever policies are
     effective there now, also when those are loosened later."""
-    demand = Demanded.of(effective.of_source(source))
+    demand = PolicySet.of(effective_policies.of_source(source))
     demand.keep()
     Lineage.objects.get_or_create(
         resource_id=holder.id,

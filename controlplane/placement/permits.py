@@ -20,14 +20,14 @@ from kombu.exceptions import OperationalError
 from andromede_core.documents import signed
 from andromede_core.documents.canonical import dumps
 from andromede_core.permits import permit as core
-from controlplane.kernel import clock, wording
-from controlplane.kernel.inserts import insert
-from controlplane.kernel.prepared import Prepared, cursor_that_prepares
-from controlplane.operations import fence
+from controlplane.kernel import clock, error_messages
+from controlplane.kernel.multi_insert import insert
+from controlplane.kernel.prepared_queries import Prepared, preparing_cursor
+from controlplane.operations import lease_guard
 from controlplane.operations.models import Operation
 from controlplane.placement.errors import SignerSilent
 from controlplane.placement.models import OPEN, Decision, Permit, PolicyDocument
-from controlplane.placement.selectors import Standing
+from controlplane.placement.selectors import DecisionVersions
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ ORDER BY permit.created_at DESC LIMIT 1
 
 
 @dataclass(frozen=True)
-class Leave:
+class IssuedPermit:
     """A permit, as it is handed to the node, and the policies (canonical JSON) that it was made for. `epoch`: of the
     facts that it rests on, which the node needs. `cosignature`: empty where no sentinel had to sign."""
 
@@ -71,7 +71,7 @@ class Leave:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class PermitKey:
     """What leave is for. `op`: of the operation's kind, or a part of it (roles.PART_OF)."""
 
     operation: Operation
@@ -80,23 +80,23 @@ class Wanted:
     generation: int
 
 
-def valid(wanted: Wanted) -> Leave | None:
+def find_valid(wanted: PermitKey) -> IssuedPermit | None:
     """What the operation has already got for this, if it still counts everywhere."""
     began, now, operation = time.monotonic(), clock.now(), wanted.operation
     named = (operation.pk, wanted.op, operation.resource_id, wanted.generation, wanted.node_id)
-    with cursor_that_prepares() as cursor:
+    with preparing_cursor() as cursor:
         cursor.execute(VALID, (operation.lease_token, *named, now + MARGIN, now))
         found = cursor.fetchone()
     if found is None:
         return None
     permit_id, is_leased = found
-    leave = _leave(permit_id)
+    leave = _issued_permit(permit_id)
     if is_leased:
-        fence.seen(began)
+        lease_guard.record_lease_read(began)
     return leave
 
 
-def need(wanted: Wanted, *, decide: Callable[[], UUID]) -> Leave:
+def obtain_permit(wanted: PermitKey, *, decide: Callable[[], UUID]) -> IssuedPermit:
     """Ask the signer, unless that was done, and wait a moment for its answer. `decide` gives the decision to ask with.
 
     Raises:
@@ -104,16 +104,16 @@ def need(wanted: Wanted, *, decide: Callable[[], UUID]) -> Leave:
             answered since.
         CloudError: one of them refused, with the error that says why.
     """
-    permit = ask(wanted, decide=decide)
+    permit = request_permit(wanted, decide=decide)
     state = permit.state if permit.state == "refused" else _answered(permit.pk)
     if state != "signed" and state != "refused":
         raise SignerSilent(process="signer" if state == "requested" else "sentinel")
     if state == "refused":
         _tell(permit.pk)
-    return _leave(permit.pk)
+    return _issued_permit(permit.pk)
 
 
-def ask(wanted: Wanted, *, decide: Callable[[], UUID]) -> Permit:
+def request_permit(wanted: PermitKey, *, decide: Callable[[], UUID]) -> Permit:
     """Ask the signer and do not wait, outside any transaction. Finds what was asked for already, and what was refused a
     moment ago."""
     now = clock.now()
@@ -124,25 +124,25 @@ def ask(wanted: Wanted, *, decide: Callable[[], UUID]) -> Permit:
         project_id, decision_id = operation.project_id, decide()
         permit = Permit(**_named(wanted), project_id=project_id, decision_id=decision_id)
         insert(permit)
-        hint(permit.pk)
+        send_wakeup(permit.pk)
     elif permit.state in OPEN and permit.created_at < now - HINT_AGAIN:
-        hint(permit.pk, state=permit.state)
+        send_wakeup(permit.pk, state=permit.state)
     return permit
 
 
-def spent(jti: UUID) -> None:
+def invalidate(jti: UUID) -> None:
     """The node does not take it (any more): it is not found again."""
     Permit.objects.filter(pk=jti, expires_at__gt=clock.now()).update(expires_at=clock.now(), updated_at=clock.now())
 
 
-def stands(decision: Decision, standing: Standing) -> bool:
+def is_current(decision: Decision, standing: DecisionVersions) -> bool:
     """Nothing that the decision rests on has changed since, or run out."""
-    rests_on = Standing(decision.facts_epoch, decision.platform_version, decision.organization_version)
+    rests_on = DecisionVersions(decision.facts_epoch, decision.platform_version, decision.organization_version)
     is_lapsed = decision.valid_until is not None and decision.valid_until <= clock.now()
     return decision.is_admitted and rests_on == standing and not is_lapsed
 
 
-def hint(permit_id: UUID, *, state: str = "requested") -> None:
+def send_wakeup(permit_id: UUID, *, state: str = "requested") -> None:
     """Tell the one who is to answer next. Never fails: the row is written already."""
     name, queue = COSIGN if state == "cosigning" else SIGN
     try:
@@ -164,7 +164,7 @@ def _fresh(*named: Expression) -> QuerySet[Permit]:
 FRESH = Prepared(_fresh)
 
 
-def _named(wanted: Wanted) -> dict[str, Any]:
+def _named(wanted: PermitKey) -> dict[str, Any]:
     operation = wanted.operation
     values = (operation.pk, wanted.op, operation.resource_id, wanted.generation, wanted.node_id)
     return dict(zip(NAMED, values, strict=True))
@@ -174,7 +174,7 @@ def _answered(permit_id: UUID) -> str:
     """The state in which the permit is once all have answered, or when we have waited long enough."""
     until, pause = time.monotonic() + PATIENCE_S, POLL_FIRST_S
     while True:
-        with cursor_that_prepares() as cursor:
+        with preparing_cursor() as cursor:
             cursor.execute("SELECT state FROM placement_permit WHERE id = %s", [permit_id])
             state: str = cursor.fetchone()[0]
         if state not in OPEN or time.monotonic() >= until:
@@ -184,12 +184,12 @@ def _answered(permit_id: UUID) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _leave(permit_id: UUID) -> Leave:
+def _issued_permit(permit_id: UUID) -> IssuedPermit:
     """Of a signed permit, which never changes."""
     row = Permit.objects.only("document", "cosignature").get(pk=permit_id)
     document, cosignature = bytes(row.document or b""), bytes(row.cosignature or b"")
     said = core.parse(signed.read(document).payload)
-    return Leave(permit_id, document, cosignature, _policies(said.policy_digest), said.epoch)
+    return IssuedPermit(permit_id, document, cosignature, _policies(said.policy_digest), said.epoch)
 
 
 @lru_cache(maxsize=256)
@@ -200,4 +200,4 @@ def _policies(digest: str) -> bytes:
 
 def _tell(permit_id: UUID) -> NoReturn:
     """Raise the error that the signer met, as it would have been raised here."""
-    raise wording.revived(Permit.objects.values_list("error", flat=True).get(pk=permit_id) or {})
+    raise error_messages.error_from_document(Permit.objects.values_list("error", flat=True).get(pk=permit_id) or {})

@@ -10,31 +10,31 @@ from django.db.models import Q
 
 from andromede_core.facts.attributes import CLAIMS
 from andromede_core.facts.world import World
-from andromede_core.policy.clauses import Atom, AtomRef, Policy, PolicyError
+from andromede_core.policy.clauses import Clause, ClauseRef, Policy, PolicyError
 from andromede_core.policy.document import as_document, parse
 from andromede_core.policy.evaluation import DISTANCE
 from andromede_core.policy.order import Change, Sets, change, unsatisfiable, without_effect
 from andromede_core.policy.roles import ASKED
-from controlplane.audit.evidence import append
-from controlplane.audit.services import record, record_in_all, record_of_organization
+from controlplane.audit.evidence_log import append
+from controlplane.audit.services import record, record_in_scopes, record_of_organization
 from controlplane.catalog import epochs
 from controlplane.catalog import selectors as catalog
 from controlplane.identity.actor import Actor
 from controlplane.identity.errors import RoleNeeded
 from controlplane.identity.models import Organization, Project
-from controlplane.kernel import clock, maxima
+from controlplane.kernel import clock, count_limits
 from controlplane.kernel.errors import Outdated
-from controlplane.placement import effective, impact
+from controlplane.placement import effective_policies, impact
 from controlplane.placement.errors import PersonNeeded, PolicyEmpty, PolicyInvalid
 from controlplane.placement.impact import PROPOSED, Contradiction, Drifting
 from controlplane.placement.models import Classification, PolicyHead, PolicyProposal, PolicyVersion
-from controlplane.placement.owners import Owner, owner_of
+from controlplane.placement.policy_owners import PolicyOwner, owner_of
 
 AT_ONCE = ("same", "tighter")
 
 
 @dataclass(frozen=True)
-class Review:
+class PolicyReview:
     """What a policy would change. `added`, `removed`: its clauses that are not in force, and those in force that it has
     not. `lint`: its clauses that have no effect, since others say as much. `not_asked`: its clauses about copies that
     no operation makes yet, such as backups. `claimed`: its clauses about measures that the operator claims to take, and
@@ -45,9 +45,9 @@ class Review:
     policy: Policy
     base_version: int
     change: Change
-    added: tuple[Atom, ...]
-    removed: tuple[Atom, ...]
-    lint: tuple[AtomRef, ...]
+    added: tuple[Clause, ...]
+    removed: tuple[Clause, ...]
+    lint: tuple[ClauseRef, ...]
     not_asked: tuple[str, ...]
     claimed: tuple[str, ...]
     newly_refused: tuple[str, ...]
@@ -56,7 +56,7 @@ class Review:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class PolicyChange:
     """`version`: the one in force that the atoms are to replace, 0 for none; None: whichever it is."""
 
     atoms: Sequence[object]
@@ -68,12 +68,12 @@ class Wanted:
 class Outcome:
     """`version` is in force now; `proposal` waits for a second person. One of them is new."""
 
-    review: Review
+    review: PolicyReview
     version: PolicyVersion | None
     proposal: PolicyProposal | None = None
 
 
-def policy_review(owner: Owner, atoms: Sequence[object]) -> Review:
+def policy_review(owner: PolicyOwner, atoms: Sequence[object]) -> PolicyReview:
     """What these atoms would change, in place of those in force. Writes nothing.
 
     Raises:
@@ -84,14 +84,14 @@ def policy_review(owner: Owner, atoms: Sequence[object]) -> Review:
     world, now = catalog.world(), clock.now()
     policy, sets = _parse(owner.level, atoms, world), Sets.of(world, now)
     before = version_in_force(owner)
-    higher = above(owner)
-    old = (effective.policy_of(before),) if before is not None else ()
+    higher = policies_above(owner)
+    old = (effective_policies.policy_from_version(before),) if before is not None else ()
     conflict = unsatisfiable((*higher, policy), sets)
     if conflict and not unsatisfiable((*higher, *old), sets):
         clauses = ", ".join(f"{ref.level}/{ref.atom}" for ref in conflict)
         raise PolicyEmpty(field="atoms", atoms=clauses)
     had = old[0].atoms if old else ()
-    return Review(
+    return PolicyReview(
         policy=policy,
         base_version=before.version if before is not None else 0,
         change=change(old, (policy,)),
@@ -106,12 +106,12 @@ def policy_review(owner: Owner, atoms: Sequence[object]) -> Review:
     )
 
 
-def _is_asked(atom: Atom) -> bool:
+def _is_asked(atom: Clause) -> bool:
     """Some operation gives a place a role that the clause is about."""
     return atom.op != DISTANCE and atom.applies_to(ASKED)
 
 
-def in_force_anew(owner: Owner) -> Review:
+def review_in_force(owner: PolicyOwner) -> PolicyReview:
     """What is in force, to be written once more: something beside its atoms has become stricter."""
     version = version_in_force(owner)
     assert version is not None
@@ -136,11 +136,11 @@ def _parse(level: str, atoms: Sequence[object], world: World, *, at: str = "atom
         raise PolicyInvalid(field=place, place=place, atom=exc.atom or "-", reason=exc.reason) from exc
 
 
-def above(owner: Owner) -> tuple[Policy, ...]:
+def policies_above(owner: PolicyOwner) -> tuple[Policy, ...]:
     """What holds in any case for whatever the owner's policy holds for."""
     if owner.level == "platform":
         return ()
-    return effective.of_organization(owner.ruler if owner.level != "organization" else None)
+    return effective_policies.for_organization(owner.ruler if owner.level != "organization" else None)
 
 
 def policy_set(
@@ -153,11 +153,11 @@ def policy_set(
     reason: str = "",
 ) -> Outcome:
     """policy_change() of whichever version is in force."""
-    return policy_change(actor, Owner(organization, project, classification), Wanted(atoms, reason))
+    return policy_change(actor, PolicyOwner(organization, project, classification), PolicyChange(atoms, reason))
 
 
 @transaction.atomic
-def policy_change(actor: Actor, owner: Owner, wanted: Wanted) -> Outcome:
+def policy_change(actor: Actor, owner: PolicyOwner, wanted: PolicyChange) -> Outcome:
     """Replace a policy, or propose to. What runs stays where it is; whatever it does next is asked the new one.
 
     Raises:
@@ -168,9 +168,9 @@ def policy_change(actor: Actor, owner: Owner, wanted: Wanted) -> Outcome:
     """
     may_tighten(actor, owner)
     head = lock_head(owner)
-    review = reviewed(actor, owner, wanted)
+    review = review_change(actor, owner, wanted)
     if review.change in AT_ONCE:
-        return Outcome(review, write(actor, owner, review, head))
+        return Outcome(review, put_in_force(actor, owner, review, head))
     person = may_propose(actor, owner)
     need_room(owner.ruler)
     proposal = PolicyProposal.objects.create(
@@ -182,7 +182,7 @@ def policy_change(actor: Actor, owner: Owner, wanted: Wanted) -> Outcome:
         reason=wanted.reason,
         proposed_by=person,
     )
-    note(actor, "policy.propose", proposal)
+    record_proposal_step(actor, "policy.propose", proposal)
     return Outcome(review, version_in_force(owner), proposal)
 
 
@@ -190,10 +190,10 @@ def need_room(ruler: Organization | None) -> None:
     """Raises CountExhausted: too many proposals wait for the organization's officers. None: operators have none."""
     if ruler is not None:
         theirs = Q(organization=ruler) | Q(project__organization=ruler) | Q(classification__organization=ruler)
-        maxima.need_room("proposals", PolicyProposal.objects.filter(theirs, state="proposed"))
+        count_limits.require_below_limit("proposals", PolicyProposal.objects.filter(theirs, state="proposed"))
 
 
-def reviewed(actor: Actor, owner: Owner, wanted: Wanted) -> Review:
+def review_change(actor: Actor, owner: PolicyOwner, wanted: PolicyChange) -> PolicyReview:
     """What the change would do, if the actor may make it. Raises what policy_change() raises."""
     may_tighten(actor, owner)
     review = policy_review(owner, wanted.atoms)
@@ -204,7 +204,7 @@ def reviewed(actor: Actor, owner: Owner, wanted: Wanted) -> Review:
     return review
 
 
-def may_tighten(actor: Actor, owner: Owner) -> None:
+def may_tighten(actor: Actor, owner: PolicyOwner) -> None:
     """Who may demand more. An operator may on a customer's behalf, since it takes nothing from the customer's hands.
 
     Raises:
@@ -219,7 +219,7 @@ def may_tighten(actor: Actor, owner: Owner) -> None:
         actor.within(owner.project).may_write()
 
 
-def may_propose(actor: Actor, owner: Owner) -> UUID:
+def may_propose(actor: Actor, owner: PolicyOwner) -> UUID:
     """Who may ask that less is demanded, as a user: for an organization's data never an operator.
 
     Raises:
@@ -234,23 +234,23 @@ def may_propose(actor: Actor, owner: Owner) -> UUID:
     return actor.user_id
 
 
-def lock_head(owner: Owner) -> PolicyHead:
+def lock_head(owner: PolicyOwner) -> PolicyHead:
     """From here to the end of the transaction, nobody else changes a policy under it, and nothing is written that rests
     on one."""
     ruler = owner.ruler
     return PolicyHead.objects.select_for_update().get(organization=ruler)
 
 
-def version_in_force(owner: Owner) -> PolicyVersion | None:
+def version_in_force(owner: PolicyOwner) -> PolicyVersion | None:
     """None when nothing was ever demanded."""
     mine = PolicyVersion.objects.filter(level=owner.level, **owner.columns)
     return mine.order_by("-version").first()
 
 
-def write(
+def put_in_force(
     actor: Actor,
-    owner: Owner,
-    review: Review,
+    owner: PolicyOwner,
+    review: PolicyReview,
     head: PolicyHead,
     *,
     proposal: PolicyProposal | None = None,
@@ -284,7 +284,7 @@ def write(
             "id": str(owner.id),
             "version": saved.version,
             "head": head.version,
-            "policy": as_document(effective.layer_of(saved)),
+            "policy": as_document(effective_policies.layer_of(saved)),
             "change": review.change,
             "by": _people(saved, proposal),
             **_beside_atoms(owner),
@@ -296,7 +296,7 @@ def write(
     return saved
 
 
-def _beside_atoms(owner: Owner) -> dict[str, object]:
+def _beside_atoms(owner: PolicyOwner) -> dict[str, object]:
     """What else a classification says that matters."""
     if owner.classification is None:
         return {}
@@ -309,7 +309,7 @@ def _people(saved: PolicyVersion, proposal: PolicyProposal | None) -> list[str]:
     return [str(person) for person in people if person is not None]
 
 
-def note(actor: Actor, verb: str, proposal: PolicyProposal, **facts: object) -> None:
+def record_proposal_step(actor: Actor, verb: str, proposal: PolicyProposal, **facts: object) -> None:
     """A step of a proposal: in the audit records of every project that it concerns, and in the evidence."""
     owner = owner_of(proposal)
     about: dict[str, object] = {"level": proposal.level, "owner": str(owner.id), "change": proposal.change, **facts}
@@ -322,7 +322,7 @@ def note(actor: Actor, verb: str, proposal: PolicyProposal, **facts: object) -> 
         }
     projects = _concerned(owner)
     bare = [owner.ruler.pk] if owner.ruler is not None and not projects else []
-    record_in_all(actor, verb, proposal.pk, project_ids=projects, organization_ids=bare, **about)
+    record_in_scopes(actor, verb, proposal.pk, project_ids=projects, organization_ids=bare, **about)
     append(
         "policy_proposal",
         {
@@ -343,7 +343,7 @@ def note(actor: Actor, verb: str, proposal: PolicyProposal, **facts: object) -> 
     )
 
 
-def _concerned(owner: Owner) -> list[UUID]:
+def _concerned(owner: PolicyOwner) -> list[UUID]:
     """The projects whose data the policy is about; the platform's: all."""
     if owner.project is not None:
         return [owner.project.pk]

@@ -18,7 +18,7 @@ from controlplane.kernel.errors import CloudError
 from controlplane.placement import declassifications, policies
 from controlplane.placement.errors import ProposalOvertaken, SecondPersonNeeded
 from controlplane.placement.models import PROPOSAL, PolicyProposal
-from controlplane.placement.owners import Owner, owner_of
+from controlplane.placement.policy_owners import PolicyOwner, owner_of
 
 
 @transaction.atomic
@@ -39,7 +39,7 @@ def proposal_approve(actor: Actor, proposal: PolicyProposal) -> PolicyProposal:
     _need_current(owner, proposal)
     not_before = clock.now() + timedelta(hours=settings.POLICY_COOLING_HOURS)
     move(proposal, PROPOSAL, "approved", approved_by=actor.user_id, not_before=not_before)
-    policies.note(actor, "policy.approve", proposal)
+    policies.record_proposal_step(actor, "policy.approve", proposal)
     return proposal
 
 
@@ -52,11 +52,11 @@ def proposal_withdraw(actor: Actor, proposal: PolicyProposal) -> PolicyProposal:
     """
     _need_proposer(actor, proposal)
     move(proposal, PROPOSAL, "withdrawn")
-    policies.note(actor, "policy.withdraw", proposal)
+    policies.record_proposal_step(actor, "policy.withdraw", proposal)
     return proposal
 
 
-def may_decide(actor: Actor, owner: Owner) -> None:
+def may_decide(actor: Actor, owner: PolicyOwner) -> None:
     """
     Raises:
         RoleNeeded
@@ -76,7 +76,7 @@ def _need_proposer(actor: Actor, proposal: PolicyProposal) -> None:
         policies.may_propose(actor, owner)
 
 
-def _need_current(owner: Owner, proposal: PolicyProposal) -> None:
+def _need_current(owner: PolicyOwner, proposal: PolicyProposal) -> None:
     if proposal.resource_id is not None:
         return
     current = policies.version_in_force(owner)
@@ -84,7 +84,7 @@ def _need_current(owner: Owner, proposal: PolicyProposal) -> None:
         raise ProposalOvertaken()
 
 
-def _need_people(owner: Owner, proposal: PolicyProposal) -> None:
+def _need_people(owner: PolicyOwner, proposal: PolicyProposal) -> None:
     """Both still have the duty on whose strength they agreed.
 
     Raises:
@@ -116,12 +116,12 @@ def _apply(proposal_id: UUID) -> bool:
         review = policies.policy_review(owner, proposal.atoms) if proposal.resource_id is None else None
     except CloudError as exc:
         move(proposal, PROPOSAL, "withdrawn")
-        policies.note(SYSTEM, "policy.withdraw", proposal, reason=exc.code)
+        policies.record_proposal_step(SYSTEM, "policy.withdraw", proposal, reason=exc.code)
         return False
     if review is None:
         declassifications.apply(proposal, head)
     else:
-        policies.write(SYSTEM, owner, review, head, proposal=proposal)
+        policies.put_in_force(SYSTEM, owner, review, head, proposal=proposal)
     move(proposal, PROPOSAL, "applied")
-    policies.note(SYSTEM, "policy.apply", proposal, head=head.version)
+    policies.record_proposal_step(SYSTEM, "policy.apply", proposal, head=head.version)
     return True

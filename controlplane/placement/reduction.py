@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
-from andromede_core.policy.clauses import Atom, Policy
+from andromede_core.policy.clauses import Clause, Policy
 from andromede_core.policy.order import NAMES_ALONE, implies
 
 
@@ -29,7 +29,7 @@ def merged(layers: Iterable[Policy]) -> dict[str, Policy]:
 def reduced(present: tuple[Policy, ...], inherited: tuple[Policy, ...]) -> tuple[Policy, ...]:
     """`inherited` without the clauses that one of `present`, or another of its own that stays, implies."""
     fixed = _by_subject([atom for policy in present for atom in policy.atoms])
-    kept: list[tuple[int, Atom]] = []
+    kept: list[tuple[int, Clause]] = []
     for number, policy in enumerate(inherited):
         for atom in policy.atoms:
             others = (*fixed.get((atom.op, atom.attr), ()), *(other for _, other in kept))
@@ -43,8 +43,8 @@ def reduced(present: tuple[Policy, ...], inherited: tuple[Policy, ...]) -> tuple
     return tuple(policy for policy in left if policy.atoms or not policy.is_supported)
 
 
-def _by_subject(atoms: Sequence[Atom]) -> dict[tuple[str, str], list[Atom]]:
-    found: dict[tuple[str, str], list[Atom]] = {}
+def _by_subject(atoms: Sequence[Clause]) -> dict[tuple[str, str], list[Clause]]:
+    found: dict[tuple[str, str], list[Clause]] = {}
     for atom in atoms:
         found.setdefault((atom.op, atom.attr), []).append(atom)
     return found

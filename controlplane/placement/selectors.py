@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
-from andromede_core.placement.request import Share
+from andromede_core.placement.request import ResolvedPoolRequirement
 from controlplane.catalog.models import Zone
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
@@ -24,7 +24,7 @@ from controlplane.placement.models import (
 
 
 @dataclass(frozen=True, slots=True)
-class PoolWish:
+class PoolRequirement:
     """A pool that the node must have. `zone`: that zone's, since the data is there; None: any zone's of this name.
     `gib`: how much of it is to be taken."""
 
@@ -34,7 +34,7 @@ class PoolWish:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class DecisionVersions:
     """What a decision rests on, as numbers that the database compares when something is written on its strength."""
 
     facts_epoch: int
@@ -57,12 +57,12 @@ def nodes_of(consumer_ids: Iterable[UUID]) -> frozenset[str]:
     return frozenset(str(node_id) for node_id in rows.values())
 
 
-def shares(wishes: Sequence[PoolWish]) -> tuple[Share, ...]:
+def resolve_pools(wishes: Sequence[PoolRequirement]) -> tuple[ResolvedPoolRequirement, ...]:
     """What is left of these pools, as it is now."""
     names = {wish.name for wish in wishes}
     rows = list(Pool.objects.filter(name__in=names).order_by("zone_id")) if names else []
     return tuple(
-        Share(
+        ResolvedPoolRequirement(
             wish.name,
             pool_trait(wish.name),
             wish.gib,
@@ -96,7 +96,7 @@ def group_nodes(group_id: UUID, *, but: UUID) -> frozenset[str]:
     return frozenset(str(node_id) for node_id in members.values_list("node_id", flat=True))
 
 
-def homes() -> QuerySet[Allocation]:
+def current_allocations() -> QuerySet[Allocation]:
     """Where everything is. What is on its way somewhere is where it was."""
     return Allocation.objects.filter(moving_id=None)
 

@@ -15,21 +15,21 @@ from django.db.models import F
 from django.db.models.functions import Least
 
 from andromede_core.placement.request import Resources
-from controlplane.kernel.prepared import Prepared
-from controlplane.nodes.agent_client import Grant
-from controlplane.nodes.duties import need_here
-from controlplane.operations import fence
+from controlplane.kernel.prepared_queries import Prepared
+from controlplane.nodes.agent_client import CallAuthorization
+from controlplane.nodes.duties import require_in_service
+from controlplane.operations import lease_guard
 from controlplane.placement import claims, selectors
 from controlplane.placement.decisions import (
-    Ask,
     GroupRule,
-    Taken,
-    has_moved,
-    has_place,
-    refuse,
-    store,
-    take,
-    take_again,
+    PlacementRequest,
+    PlacementResult,
+    decide_placement,
+    is_placeable,
+    is_stale_error,
+    raise_refusal,
+    redecide_in_place,
+    store_decision,
 )
 from controlplane.placement.errors import (
     FleetChanged,
@@ -39,7 +39,7 @@ from controlplane.placement.errors import (
 from controlplane.placement.models import Allocation, Decision
 
 
-def check(ask: Ask) -> None:
+def check_placement(ask: PlacementRequest) -> None:
     """Would it be admitted now? Takes nothing. A refusal is stored, and its decision's id goes with the error.
 
     Raises:
@@ -47,14 +47,14 @@ def check(ask: Ask) -> None:
         NoAllocation: what it must be near to has no place itself.
     """
     _know_zones(ask)
-    if has_place(ask):
+    if is_placeable(ask):
         return
-    taken = take(ask)
+    taken = decide_placement(ask)
     if not taken.decision.is_admitted:
-        refuse(ask, taken)
+        raise_refusal(ask, taken)
 
 
-def weigh(ask: Ask) -> Taken:
+def preview(ask: PlacementRequest) -> PlacementResult:
     """Decide, and keep nothing of it.
 
     Raises:
@@ -62,31 +62,31 @@ def weigh(ask: Ask) -> Taken:
         NoAllocation: what it must be near to has no place itself.
     """
     _know_zones(ask)
-    return take(ask)
+    return decide_placement(ask)
 
 
-def _know_zones(ask: Ask) -> None:
+def _know_zones(ask: PlacementRequest) -> None:
     if unknown := selectors.unknown_zones(ask.zones):
         raise ZoneUnknown(field="zones", name=unknown[0])
 
 
-def check_here(ask: Ask) -> Taken:
+def check_current_node(ask: PlacementRequest) -> PlacementResult:
     """May what the consumer has stay and do this on its own node? Asks for no room; a refusal is stored. Where no
     operation decides again, what admits it has to be kept: `keep_exempted`.
 
     Raises:
         NoAllocation, PolicyUnsatisfiable, NoPlace.
-        NodeAway: its node is being serviced.
+        NodeOutOfService: its node is being serviced.
     """
     node = _allocation(ask.consumer_id).node
-    need_here(node, ask.operation)
-    taken = take_again(ask, node.pk)
+    require_in_service(node, ask.operation)
+    taken = redecide_in_place(ask, node.pk)
     if not taken.decision.is_admitted:
-        refuse(ask, taken, here=node.zone_id)
+        raise_refusal(ask, taken, here=node.zone_id)
     return taken
 
 
-def keep_exempted(ask: Ask, taken: Taken) -> None:
+def keep_exempted(ask: PlacementRequest, taken: PlacementResult) -> None:
     """Store a decision that an exemption alone admits, and count the use; in the transaction of the deed, if it has
     one. What needs no exemption is not stored.
 
@@ -94,10 +94,10 @@ def keep_exempted(ask: Ask, taken: Taken) -> None:
         ExemptionOver: somebody else had the last use.
     """
     if taken.exemption is not None:
-        store(ask, taken)
+        store_decision(ask, taken)
 
 
-def renew(ask: Ask) -> Decision:
+def renew_decision(ask: PlacementRequest) -> Decision:
     """Decide again for what the consumer has, where it is, and let its allocation rest on that: a permit needs a
     decision that is as new as the policies and facts.
 
@@ -108,24 +108,24 @@ def renew(ask: Ask) -> Decision:
     """
     for _ in range(settings.PLACEMENT_CLAIM_ATTEMPTS):
         allocation = _allocation(ask.holder)
-        taken = take_again(ask, allocation.node_id)
+        taken = redecide_in_place(ask, allocation.node_id)
         if not taken.decision.is_admitted:
-            refuse(ask, taken)
+            raise_refusal(ask, taken)
         try:
             with transaction.atomic():
-                fence.lock_lease()
-                decision = store(ask, taken)
+                lease_guard.lock_lease()
+                decision = store_decision(ask, taken)
                 own = Allocation.objects.filter(pk=allocation.pk, node_id=allocation.node_id)
                 if own.update(decision=decision):
                     return decision
                 transaction.set_rollback(True)
         except DatabaseError as exc:
-            if not has_moved(exc):
+            if not is_stale_error(exc):
                 raise
     raise FleetChanged()
 
 
-def check_growth(ask: Ask) -> None:
+def check_growth(ask: PlacementRequest) -> None:
     """Would its own node let the consumer have these amounts now? Takes nothing.
 
     Raises:
@@ -134,7 +134,7 @@ def check_growth(ask: Ask) -> None:
     _growth(ask)
 
 
-def claim(ask: Ask) -> Allocation:
+def claim(ask: PlacementRequest) -> Allocation:
     """The consumer's place: the one it has, or the best that can be had now.
 
     Raises:
@@ -145,16 +145,16 @@ def claim(ask: Ask) -> Allocation:
     for attempt in range(settings.PLACEMENT_CLAIM_ATTEMPTS):
         if claims.is_placed(ask.holder):
             return _allocation(ask.holder)
-        taken = take(ask, attempt=attempt)
+        taken = decide_placement(ask, attempt=attempt)
         if not taken.decision.is_admitted:
-            refuse(ask, taken)
+            raise_refusal(ask, taken)
         for node_id in taken.decision.candidates[:3]:
             if (allocation := _write(ask, taken, UUID(node_id))) is not None:
                 return allocation
     raise FleetChanged()
 
 
-def grow(ask: Ask) -> None:
+def grow(ask: PlacementRequest) -> None:
     """Give the consumer's allocation at least these amounts, on its own node.
 
     Raises:
@@ -167,16 +167,16 @@ def grow(ask: Ask) -> None:
     amounts = {name: F(name) + amount for name, amount in more.items()}
     try:
         with transaction.atomic():
-            fence.lock_lease()
+            lease_guard.lock_lease()
             own = Allocation.objects.filter(consumer_id=ask.consumer_id)
-            own.update(decision=store(ask, taken), **amounts)
+            own.update(decision=store_decision(ask, taken), **amounts)
     except DatabaseError as exc:
-        if not has_moved(exc):
+        if not is_stale_error(exc):
             raise
         raise FleetChanged() from exc
 
 
-def _growth(ask: Ask) -> tuple[dict[str, int], Taken | None]:
+def _growth(ask: PlacementRequest) -> tuple[dict[str, int], PlacementResult | None]:
     """What is missing to these amounts, and the decision that admits it; none is needed when nothing is missing."""
     allocation = _allocation(ask.consumer_id)
     wanted = Resources(ask.vcpus, ask.memory_mib, ask.disk_gib)
@@ -187,9 +187,9 @@ def _growth(ask: Ask) -> tuple[dict[str, int], Taken | None]:
     if not any(missing.values()):
         return missing, None
     pools = tuple(replace(wish, gib=share_gib) if wish.gib else wish for wish in ask.pools)
-    taken = take(replace(ask, pools=pools), resources=more, near=frozenset({str(allocation.node_id)}))
+    taken = decide_placement(replace(ask, pools=pools), resources=more, near=frozenset({str(allocation.node_id)}))
     if not taken.decision.is_admitted:
-        refuse(ask, taken)
+        raise_refusal(ask, taken)
     return missing, taken
 
 
@@ -203,7 +203,7 @@ def shrink(consumer_id: UUID, **amounts: int) -> None:
     )
 
 
-def split(holder: UUID, ask: Ask) -> None:
+def split_allocation(holder: UUID, ask: PlacementRequest) -> None:
     """Make a part of the disk that `holder` has a place of its own for what is asked: on the same node, where the room
     is there already. Nothing, if that was done.
 
@@ -216,28 +216,28 @@ def split(holder: UUID, ask: Ask) -> None:
         whole = _allocation(holder)
         if claims.is_placed(ask.holder):
             return
-        taken = take_again(ask, whole.node_id)
+        taken = redecide_in_place(ask, whole.node_id)
         if not taken.decision.is_admitted:
-            refuse(ask, taken)
+            raise_refusal(ask, taken)
         try:
             _split(whole, ask, taken)
             return
         except DatabaseError as exc:
-            if not has_moved(exc):
+            if not is_stale_error(exc):
                 raise
     raise FleetChanged()
 
 
 @transaction.atomic
-def _split(whole: Allocation, ask: Ask, taken: Taken) -> None:
+def _split(whole: Allocation, ask: PlacementRequest, taken: PlacementResult) -> None:
     """Empty at first: an inventory that is full takes the room only once the other has given it up."""
-    fence.lock_lease()
-    part = Allocation.objects.create(**claims.fields(ask), node_id=whole.node_id, decision=store(ask, taken))
+    lease_guard.lock_lease()
+    part = Allocation.objects.create(**claims.fields(ask), node_id=whole.node_id, decision=store_decision(ask, taken))
     Allocation.objects.filter(pk=whole.pk).update(disk_gib=F("disk_gib") - ask.disk_gib)
     Allocation.objects.filter(pk=part.pk).update(disk_gib=ask.disk_gib)
 
 
-def arrive(consumer_id: UUID, *, move: UUID) -> None:
+def complete_move(consumer_id: UUID, *, move: UUID) -> None:
     """The consumer is where it was to go: the place that the move has held is its own, with what the consumer has of a
     pool, and the old one is free. That needs no decision, so it cannot fail. Inside the caller's transaction."""
     place = Allocation.objects.filter(consumer_id=move, moving_id=consumer_id)
@@ -249,7 +249,7 @@ def arrive(consumer_id: UUID, *, move: UUID) -> None:
     place.update(consumer_id=consumer_id, moving_id=None, pool_id=pool_id, pool_gib=pool_gib)
 
 
-def bring(ask: Ask, node_id: UUID) -> None:
+def move_allocation(ask: PlacementRequest, node_id: UUID) -> None:
     """The consumer, whose data is in a pool, has its place on this node of the pool from now on: nothing, if it is
     there.
 
@@ -262,35 +262,35 @@ def bring(ask: Ask, node_id: UUID) -> None:
         allocation = _allocation(ask.holder)
         if allocation.node_id == node_id:
             return
-        taken = take_again(ask, node_id)
+        taken = redecide_in_place(ask, node_id)
         if not taken.decision.is_admitted:
-            refuse(ask, taken)
+            raise_refusal(ask, taken)
         try:
             with transaction.atomic():
-                fence.lock_lease()
+                lease_guard.lock_lease()
                 own = Allocation.objects.filter(pk=allocation.pk, node_id=allocation.node_id)
-                if own.update(node_id=node_id, decision=store(ask, taken)):
+                if own.update(node_id=node_id, decision=store_decision(ask, taken)):
                     return
                 transaction.set_rollback(True)
         except DatabaseError as exc:
-            if not has_moved(exc):
+            if not is_stale_error(exc):
                 raise
     raise FleetChanged()
 
 
-def release(consumer_id: UUID) -> None:
+def release_allocation(consumer_id: UUID) -> None:
     """The consumer has no place any more; releasing again changes nothing. Inside the caller's transaction."""
     Allocation.objects.filter(consumer_id=consumer_id).delete()
 
 
-def grant(consumer_id: UUID) -> Grant:
+def call_authorization(consumer_id: UUID) -> CallAuthorization:
     """Where the consumer is, and by which decision. The permit that nodes want to see is the signer's to add.
 
     Raises:
         NoAllocation: the consumer has no place.
     """
     allocation = _allocation(consumer_id)
-    return Grant(node=allocation.node, decision_id=allocation.decision_id)
+    return CallAuthorization(node=allocation.node, decision_id=allocation.decision_id)
 
 
 ALLOCATIONS = Prepared(lambda consumer: Allocation.objects.filter(consumer_id=consumer).select_related("node"))
@@ -303,16 +303,16 @@ def _allocation(consumer_id: UUID) -> Allocation:
     return allocation
 
 
-def _write(ask: Ask, taken: Taken, node_id: UUID) -> Allocation | None:
+def _write(ask: PlacementRequest, taken: PlacementResult, node_id: UUID) -> Allocation | None:
     """None when the node, the group, the policies or the facts are not any more as the decision saw them, or the
     consumer has a place already."""
     try:
         if ask.group is None or not ask.group.is_strict:
-            return claims.insert(ask, taken, node_id)
+            return claims.insert_claim(ask, taken, node_id)
         with transaction.atomic():
-            return claims.insert(ask, taken, node_id) if _allows(ask.group, ask.consumer_id, node_id) else None
+            return claims.insert_claim(ask, taken, node_id) if _allows(ask.group, ask.consumer_id, node_id) else None
     except DatabaseError as exc:
-        if not has_moved(exc):
+        if not is_stale_error(exc):
             raise
         return None
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from andromede_core.placement import capacity as core
-from andromede_core.placement.request import Request, Resources
+from andromede_core.placement.request import ResolvedRequest, Resources
 from andromede_core.policy.assessment import assess
 from andromede_core.policy.clauses import Policy, Role
 from andromede_core.policy.roles import ROLES_OF
@@ -14,8 +14,8 @@ from controlplane.catalog.models import Flavor, Zone
 from controlplane.identity.models import Project
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
-from controlplane.placement import effective, impact, services
-from controlplane.placement.decisions import Ask, Taken
+from controlplane.placement import effective_policies, impact, services
+from controlplane.placement.decisions import PlacementRequest, PlacementResult
 from controlplane.placement.fleet_cache import FLEET
 
 
@@ -32,14 +32,14 @@ class What:
     policy: Policy | None = None
 
 
-def simulate(what: What) -> Taken:
+def simulate(what: What) -> PlacementResult:
     """
     Raises:
         ZoneUnknown, TooManyAtoms.
     """
     is_about_disk = what.operation in ("volume.create", "volume.grow")
-    return services.weigh(
-        Ask(
+    return services.preview(
+        PlacementRequest(
             operation=what.operation,
             project=what.project,
             consumer_id=new_id(),
@@ -66,11 +66,13 @@ def admissible_zones(policies: Sequence[Policy]) -> list[str]:
 def capacity(zone: Zone, flavor: Flavor, project: Project | None) -> dict[str, object]:
     """How often the flavor fits into the zone now, under the project's policies (without one: the platform's), and
     the most that one instance could get there."""
-    request = Request(
+    request = ResolvedRequest(
         consumer="instance",
         resources=Resources(flavor.vcpus, flavor.memory_mib, flavor.disk_gib),
         zones=(zone.pk,),
-        policies=effective.of_organization(None) if project is None else effective.of_project(project),
+        policies=effective_policies.for_organization(None)
+        if project is None
+        else effective_policies.for_project(project),
         roles=ROLES_OF["instance.create"],
     )
     fleet = FLEET.current()

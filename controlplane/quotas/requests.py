@@ -6,17 +6,17 @@ from django.db import transaction
 
 from controlplane.audit.services import record_of_organization
 from controlplane.identity.actor import Actor
-from controlplane.identity.holds import organization_hold
+from controlplane.identity.row_locks import lock_organization
 from controlplane.kernel import clock
-from controlplane.kernel.db import move, refusing
+from controlplane.kernel.db import move, raise_on_violation
 from controlplane.quotas.errors import QuotaNotMore, QuotaRequestDecided, QuotaRequestPending
-from controlplane.quotas.limits import Owner
 from controlplane.quotas.models import QUOTA_REQUEST, QuotaRequest
+from controlplane.quotas.quota_owners import QuotaOwner
 from controlplane.quotas.services import limit_raise, may_administer
 
 
 @transaction.atomic
-def quota_request_create(actor: Actor, owner: Owner, *, dimension: str, limit: int, reason: str) -> QuotaRequest:
+def quota_request_create(actor: Actor, owner: QuotaOwner, *, dimension: str, limit: int, reason: str) -> QuotaRequest:
     """
     Raises:
         RoleNeeded: owners and admins ask.
@@ -25,11 +25,11 @@ def quota_request_create(actor: Actor, owner: Owner, *, dimension: str, limit: i
         QuotaRequestPending: one about the same dimension waits for its answer.
     """
     may_administer(actor, owner)
-    organization_hold(owner.organization)
+    lock_organization(owner.organization)
     present = owner.limits()[dimension]
     if limit <= present:
         raise QuotaNotMore(field="limit", dimension=dimension, limit=present)
-    with refusing("quotas_request_pending_once", QuotaRequestPending(dimension=dimension)):
+    with raise_on_violation("quotas_request_pending_once", QuotaRequestPending(dimension=dimension)):
         request = QuotaRequest.objects.create(
             organization=owner.organization,
             dimension=dimension,
@@ -46,7 +46,7 @@ def quota_request_approve(actor: Actor, request: QuotaRequest, *, reason: str) -
     """The organization's limit is raised with it. Raises RoleNeeded, QuotaRequestDecided."""
     actor.may_operate()
     _decide(actor, request, "approved", reason)
-    owner = Owner(request.organization)
+    owner = QuotaOwner(request.organization)
     limit_raise(actor, owner, dimension=request.dimension, limit=request.limit, quota_request=str(request.pk))
     return request
 
@@ -62,7 +62,7 @@ def quota_request_refuse(actor: Actor, request: QuotaRequest, *, reason: str) ->
 @transaction.atomic
 def quota_request_withdraw(actor: Actor, request: QuotaRequest) -> QuotaRequest:
     """Withdrawing again changes nothing. Raises RoleNeeded, QuotaRequestDecided."""
-    may_administer(actor, Owner(request.organization))
+    may_administer(actor, QuotaOwner(request.organization))
     if request.state != "withdrawn":
         _decide(actor, request, "withdrawn", "")
     return request

@@ -9,10 +9,10 @@ from django.db.models import Sum
 
 from controlplane.identity.models import Project
 from controlplane.kernel.db import by_id
-from controlplane.quotas import limits as of
+from controlplane.quotas import quota_owners
 from controlplane.quotas.errors import QuotaRequestNotFound
-from controlplane.quotas.limits import Owner
 from controlplane.quotas.models import Quota, QuotaRequest, QuotaUse
+from controlplane.quotas.quota_owners import QuotaOwner
 
 
 def usage(project: Project) -> list[dict[str, Any]]:
@@ -20,8 +20,8 @@ def usage(project: Project) -> list[dict[str, Any]]:
 
     `available`: how much more the project can have, the organization's rest included; `bound_by`: whose limit that is.
     """
-    organization = Owner(project.organization)
-    own, whole = Owner(project.organization, project).limits(), organization.limits()
+    organization = QuotaOwner(project.organization)
+    own, whole = QuotaOwner(project.organization, project).limits(), organization.limits()
     uses = _uses(project.organization_id)
     lines = []
     for dimension, limit in own.items():
@@ -36,7 +36,7 @@ def usage(project: Project) -> list[dict[str, Any]]:
     return lines
 
 
-def organization_usage(owner: Owner, visible: Iterable[Project]) -> list[dict[str, Any]]:
+def organization_usage(owner: QuotaOwner, visible: Iterable[Project]) -> list[dict[str, Any]]:
     """The same for the organization: what all its projects use, and of those that the caller sees, each one's part."""
     projects = sorted(visible, key=lambda project: project.name)
     uses = _uses(owner.organization.pk)
@@ -47,7 +47,7 @@ def organization_usage(owner: Owner, visible: Iterable[Project]) -> list[dict[st
         set_for[project_id][dimension] = limit
     lines = []
     for dimension, limit in owner.limits().items():
-        default, total = of.project_defaults()[dimension], _total(uses.values(), dimension)
+        default, total = quota_owners.project_defaults()[dimension], _total(uses.values(), dimension)
         parts = [
             {
                 "project": project,
@@ -61,7 +61,7 @@ def organization_usage(owner: Owner, visible: Iterable[Project]) -> list[dict[st
     return lines
 
 
-def request_get(owner: Owner, ref: str) -> QuotaRequest:
+def request_get(owner: QuotaOwner, ref: str) -> QuotaRequest:
     """Raises QuotaRequestNotFound."""
     found = by_id(QuotaRequest.objects.filter(organization=owner.organization), ref)
     if found is None:

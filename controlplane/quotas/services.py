@@ -14,13 +14,13 @@ from controlplane.identity.errors import RoleNeeded
 from controlplane.identity.models import Role
 from controlplane.identity.roles import includes
 from controlplane.kernel import clock
-from controlplane.kernel.db import joined
+from controlplane.kernel.db import ensure_transaction
 from controlplane.kernel.errors import Outdated
-from controlplane.kernel.prepared import cursor_that_prepares
-from controlplane.quotas import limits as of
+from controlplane.kernel.prepared_queries import preparing_cursor
+from controlplane.quotas import quota_owners
 from controlplane.quotas.errors import QuotaAboveOrganization, QuotaExceeded
-from controlplane.quotas.limits import Owner
 from controlplane.quotas.models import Quota, QuotaSet, QuotaUse
+from controlplane.quotas.quota_owners import QuotaOwner
 
 
 def claim(project_id: UUID, resource_id: UUID, **amounts: int) -> None:
@@ -34,26 +34,26 @@ def claim(project_id: UUID, resource_id: UUID, **amounts: int) -> None:
         QuotaExceeded: names the first dimension that does not suffice, and at which level; nothing was claimed.
         ProjectNotFound: it was deleted meanwhile.
     """
-    with joined():
-        organization_id = of.lock_of(project_id)
+    with ensure_transaction():
+        organization_id = quota_owners.lock_project(project_id)
         _check(project_id, organization_id, resource_id, amounts)
         nothing = [dimension for dimension, amount in amounts.items() if not amount]
         if nothing:
             QuotaUse.objects.filter(resource_id=resource_id, dimension__in=nothing).delete()
         uses = {dimension: amount for dimension, amount in amounts.items() if amount}
-        with cursor_that_prepares() as cursor:
+        with preparing_cursor() as cursor:
             cursor.execute(USE, [project_id, resource_id, list(uses), list(uses.values())])
 
 
 def check(project_id: UUID, resource_id: UUID, **amounts: int) -> None:
     """Raise what claim() would raise now, and claim nothing: before work is done that a claim follows."""
     with transaction.atomic():
-        _check(project_id, of.lock_of(project_id), resource_id, amounts)
+        _check(project_id, quota_owners.lock_project(project_id), resource_id, amounts)
 
 
 # What is set for the project and its organization (level, dimension, limit, 0), what both use in all (level, dimension,
 # 0, amount), and of that the resource itself.
-STANDING = """
+LIMITS_AND_USE = """
 SELECT CASE WHEN project_id IS NULL THEN 'organization' ELSE 'project' END, dimension, "limit", 0 FROM quotas_quota
 WHERE (project_id = %(project)s OR organization_id = %(organization)s) AND dimension = ANY(%(dimensions)s)
 UNION ALL SELECT 'project', dimension, NULL, amount FROM quotas_quotapart
@@ -82,12 +82,12 @@ PARTS_MAX = 100
 
 def _check(project_id: UUID, organization_id: UUID, resource_id: UUID, amounts: Mapping[str, int]) -> None:
     """What others use, and the resource itself, is added up anew each time."""
-    limits = {"project": of.project_defaults(), "organization": of.organization_defaults()}
+    limits = {"project": quota_owners.project_defaults(), "organization": quota_owners.organization_defaults()}
     asked = {"project": project_id, "organization": organization_id, "resource": resource_id}
     used: dict[str, dict[str, int]] = {"project": {}, "organization": {}, "own": {}}
     parts = 0
-    with cursor_that_prepares() as cursor:
-        cursor.execute(STANDING, asked | {"dimensions": list(amounts)})
+    with preparing_cursor() as cursor:
+        cursor.execute(LIMITS_AND_USE, asked | {"dimensions": list(amounts)})
         for level, dimension, limit, amount in cursor.fetchall():
             if limit is not None:
                 limits[level][dimension] = limit
@@ -109,13 +109,13 @@ def release(resource_id: UUID) -> None:
     QuotaUse.objects.filter(resource_id=resource_id).delete()
 
 
-def may_administer(actor: Actor, owner: Owner) -> None:
+def may_administer(actor: Actor, owner: QuotaOwner) -> None:
     """Raises RoleNeeded unless the actor divides what the organization may use: its owners and admins do."""
     if not actor.is_operator and not includes(actor.role, Role.ADMIN):
         raise RoleNeeded(role=Role.ADMIN)
 
 
-def may_set(actor: Actor, owner: Owner) -> None:
+def may_set(actor: Actor, owner: QuotaOwner) -> None:
     """Raises RoleNeeded: an organization's limits are the operator's to set, its projects' its own admins'."""
     if owner.project is None:
         actor.may_operate()
@@ -124,7 +124,7 @@ def may_set(actor: Actor, owner: Owner) -> None:
 
 
 @transaction.atomic
-def quotas_set(actor: Actor, owner: Owner, limits: Mapping[str, int], *, version: int | None) -> int:
+def quotas_set(actor: Actor, owner: QuotaOwner, limits: Mapping[str, int], *, version: int | None) -> int:
     """Set all limits of a project or organization; what is not named has the default again. Returns the new version.
 
     A limit may be below what is used: then nothing is added until enough is gone. The limits of an organization's
@@ -137,12 +137,12 @@ def quotas_set(actor: Actor, owner: Owner, limits: Mapping[str, int], *, version
         QuotaAboveOrganization: a project would get more than its organization has.
     """
     may_set(actor, owner)
-    of.lock(owner.organization.pk)
+    quota_owners.lock_organization(owner.organization.pk)
     now_at = owner.version()
     if version is not None and version != now_at:
         raise Outdated(current=now_at)
     if owner.project is not None:
-        _check_within(limits, Owner(owner.organization).limits())
+        _check_within(limits, QuotaOwner(owner.organization).limits())
     Quota.objects.filter(**owner.columns).delete()
     Quota.objects.bulk_create(
         Quota(**owner.columns, dimension=dimension, limit=limit) for dimension, limit in limits.items()
@@ -151,10 +151,10 @@ def quotas_set(actor: Actor, owner: Owner, limits: Mapping[str, int], *, version
     return _began(actor, owner, "quota.set", said)
 
 
-def limit_raise(actor: Actor, organization_owner: Owner, *, dimension: str, limit: int, **facts: Any) -> None:
+def limit_raise(actor: Actor, organization_owner: QuotaOwner, *, dimension: str, limit: int, **facts: Any) -> None:
     """The organization may use at least so much from now on; a limit that is higher already stays. Inside the caller's
     transaction."""
-    of.lock(organization_owner.organization.pk)
+    quota_owners.lock_organization(organization_owner.organization.pk)
     if limit <= organization_owner.limits()[dimension]:
         return
     Quota.objects.update_or_create(**organization_owner.columns, dimension=dimension, defaults={"limit": limit})
@@ -170,7 +170,7 @@ def _check_within(limits: Mapping[str, int], organization: Mapping[str, int]) ->
             )
 
 
-def _began(actor: Actor, owner: Owner, verb: str, facts: Mapping[str, Any]) -> int:
+def _began(actor: Actor, owner: QuotaOwner, verb: str, facts: Mapping[str, Any]) -> int:
     """A new version of the owner's limits; whoever reads them while they are changed sees all old or all new."""
     QuotaSet.objects.get_or_create(**owner.columns)
     QuotaSet.objects.filter(**owner.columns).update(version=F("version") + 1, updated_at=clock.now())

@@ -20,7 +20,7 @@ from controlplane.kernel.errors import CloudError, StateConflict
 from controlplane.nodes.models import DRAIN_GUEST, DRAIN_LIVE, IN_SERVICE, Drain, DrainGuest
 from controlplane.operations.models import Operation
 from controlplane.reconcilers import drains
-from controlplane.reconcilers.drains import Scene, actor_of, note, scene_of
+from controlplane.reconcilers.drains import DrainSnapshot, actor_of, read_snapshot, record_wait_reason
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ def reconcile() -> int:
 def _advance(drain: Drain) -> int:
     """The number of queries depends only on how many guests move on."""
     starting = list(drain.guests.filter(state="starting").order_by("order"))
-    scene = scene_of(drain, starting)
+    scene = read_snapshot(drain, starting)
     changed = sum(_observe(drain, guest, scene) for guest in starting)
     under_way = sum(guest.state == "starting" for guest in starting)
     takes_guests = drain.node.duty in (IN_SERVICE, "cordoned") and drain.node.state == "ready"
@@ -56,7 +56,7 @@ def _advance(drain: Drain) -> int:
 def _begin_all(drain: Drain, *, room: int) -> int:
     """Start at most `room` guests."""
     guests = list(drain.guests.filter(state="off", starts_again=True).order_by("order"))
-    scene, touched = scene_of(drain, guests), _touched(guests)
+    scene, touched = read_snapshot(drain, guests), _touched(guests)
     changed = 0
     for guest in guests:
         if room == 0:
@@ -66,7 +66,7 @@ def _begin_all(drain: Drain, *, room: int) -> int:
     return changed
 
 
-def _observe(drain: Drain, guest: DrainGuest, scene: Scene, touched: Collection[UUID] = ()) -> bool:
+def _observe(drain: Drain, guest: DrainGuest, scene: DrainSnapshot, touched: Collection[UUID] = ()) -> bool:
     """Note what it is now, or begin to start it. True when that is something else than before."""
     try:
         instance = scene.instances.get(guest.instance_id)
@@ -114,7 +114,7 @@ def _start(drain: Drain, guest: DrainGuest, instance: Instance) -> bool:
         if not exc.retryable:
             log.warning("drain %s: %s stays off: %s", drain.pk, guest.name, exc)
             return _stays_off(guest, reasons=[exc.as_document()])
-        note(guest, exc)
+        record_wait_reason(guest, exc)
         return False
     return True
 

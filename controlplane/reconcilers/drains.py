@@ -17,18 +17,24 @@ from django.db.models import Q, QuerySet
 
 from andromede_core.documents.messages import Reason
 from controlplane.compute.actions import MOVE
-from controlplane.compute.drain_survey import guests_of, held_by, is_awaited, is_running, start_obstacles
-from controlplane.compute.drains import guest_of, plan_again, planned
+from controlplane.compute.drain_survey import (
+    blocking_operations,
+    expects_arrivals,
+    guests_of,
+    is_running,
+    start_obstacles,
+)
+from controlplane.compute.drains import guest_of, plan_fields, replan
 from controlplane.compute.errors import InstanceNotMovable
-from controlplane.compute.migrate import MoveOptions, instance_migrate
+from controlplane.compute.migration import MigrationOptions, instance_migrate
 from controlplane.compute.models import NEVER, Instance
 from controlplane.compute.services import instance_shutdown
-from controlplane.events.services import emit
+from controlplane.events.services import publish_event
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.kernel.errors import CloudError, StateConflict
-from controlplane.nodes.duties import duty_change
+from controlplane.nodes.duties import admin_state_change
 from controlplane.nodes.models import DRAIN, DRAIN_GUEST, DRAIN_LIVE, Drain, DrainGuest
 from controlplane.operations.errors import Busy
 from controlplane.operations.models import Operation
@@ -46,7 +52,7 @@ FINAL = ("moved", "gone", "starting", "started")
 
 
 @dataclass(frozen=True)
-class Scene:
+class DrainSnapshot:
     """What is so of several guests at once. `instances`: those that there are, by id; `held`: the operations that work
     on them, by the ids of the instances; `placed`: the ids of those that have a place on the node that is emptied."""
 
@@ -55,7 +61,7 @@ class Scene:
     placed: Collection[UUID]
 
 
-Observe = Callable[[Drain, DrainGuest, Scene], bool]
+Observe = Callable[[Drain, DrainGuest, DrainSnapshot], bool]
 Begin = Callable[[Drain, DrainGuest, Instance], bool | None]
 
 
@@ -67,9 +73,9 @@ def reconcile() -> int:
 
 def _advance(drain: Drain) -> int:
     if drain.state in DRAIN_LIVE and drain.node.duty != "draining":
-        end_without_node(drain)
+        cancel_superseded(drain)
     is_live = drain.state in DRAIN_LIVE
-    changed = see_all(drain, _observe)
+    changed = observe_guests(drain, _observe)
     if drain.state == "running" and drain.node.state == "ready":
         changed += begin_all(drain, _begin, "migrate", "stop")
     if is_live:
@@ -77,13 +83,13 @@ def _advance(drain: Drain) -> int:
     return changed
 
 
-def see_all(drain: Drain, observe: Observe) -> int:
+def observe_guests(drain: Drain, observe: Observe) -> int:
     """What became of each guest since; of a drain that is over, of those that were under way. How many changed."""
     is_live = drain.state in DRAIN_LIVE
     changed = _note_arrivals(drain) if is_live else 0
     rows = drain.guests.exclude(state__in=FINAL) if is_live else drain.guests.filter(state__in=UNDER_WAY)
     guests = list(rows.order_by("order"))
-    scene = scene_of(drain, guests)
+    scene = read_snapshot(drain, guests)
     for guest in guests:
         try:
             changed += observe(drain, guest, scene)
@@ -92,17 +98,19 @@ def see_all(drain: Drain, observe: Observe) -> int:
     return changed
 
 
-def scene_of(drain: Drain, guests: Collection[DrainGuest]) -> Scene:
+def read_snapshot(drain: Drain, guests: Collection[DrainGuest]) -> DrainSnapshot:
     """As it is now. The number of queries does not depend on that of the guests."""
     ids = [guest.instance_id for guest in guests]
     if not ids:
-        return Scene({}, {}, ())
+        return DrainSnapshot({}, {}, ())
     instances = {instance.pk: instance for instance in _instances().filter(pk__in=ids)}
     places = Allocation.objects.filter(consumer_id__in=ids, node=drain.node)
-    return Scene(instances, held_by(instances.values()), set(places.values_list("consumer_id", flat=True)))
+    return DrainSnapshot(
+        instances, blocking_operations(instances.values()), set(places.values_list("consumer_id", flat=True))
+    )
 
 
-def end_without_node(drain: Drain) -> None:
+def cancel_superseded(drain: Drain) -> None:
     """Somebody has given the node another duty, as when it was fenced: there is nothing to empty any more."""
     try:
         move(drain, DRAIN, "cancelled", finished_at=clock.now())
@@ -116,7 +124,7 @@ def _note_arrivals(drain: Drain) -> int:
     new = guests_of(drain.node).exclude(pk__in=known)
     if not new:
         return 0
-    entries = plan_again(drain, new).entries
+    entries = replan(drain, new).entries
     rows = [guest_of(drain, entry, order) for order, entry in enumerate(entries, len(known) + 1)]
     return len(DrainGuest.objects.bulk_create(rows, ignore_conflicts=True))
 
@@ -124,24 +132,24 @@ def _note_arrivals(drain: Drain) -> int:
 # ---- what became of a guest
 
 
-def _observe(drain: Drain, guest: DrainGuest, scene: Scene) -> bool:
+def _observe(drain: Drain, guest: DrainGuest, scene: DrainSnapshot) -> bool:
     """Note what it is now. True when that is something else than before."""
     instance = scene.instances.get(guest.instance_id)
     if instance is None or instance.state == "deleted":
-        return becomes(guest, "gone")
+        return set_guest_state(guest, "gone")
     holder = scene.held.get(instance.pk)
     if holder is not None:
         return observe_held(guest, holder, ours=MOVE)
     if instance.pk not in scene.placed:
-        return becomes(guest, "moved")
+        return set_guest_state(guest, "moved")
     if not is_running(instance):
         return _observe_off(drain, guest, instance)
     if guest.state in UNDER_WAY:
-        return becomes(guest, "failed", reasons=[_why_still_there(guest)])
+        return set_guest_state(guest, "failed", reasons=[_why_still_there(guest)])
     if guest.state == "off" or (guest.state == "waiting" and guest.action in ("stay", "wait")):
         return _plan_again(drain, guest, instance)
     if guest.state == "waiting" and guest.action == "leave":
-        return becomes(guest, "left", reasons=guest.reasons)
+        return set_guest_state(guest, "left", reasons=guest.reasons)
     return False
 
 
@@ -153,11 +161,11 @@ def _observe_off(drain: Drain, guest: DrainGuest, instance: Instance) -> bool:
         return False
     if guest.state == "stopping":
         obstacles = [dict(obstacle) for obstacle in start_obstacles(drain.node, instance)]
-        return becomes(guest, "off", starts_again=instance.restart_policy != NEVER, reasons=obstacles)
+        return set_guest_state(guest, "off", starts_again=instance.restart_policy != NEVER, reasons=obstacles)
     reasons = [_why_still_there(guest)] if guest.state == "moving" else []
     if guest.state == "waiting":
         reasons = guest.reasons  # why the plan has it stay
-    return becomes(guest, "off", reasons=reasons)
+    return set_guest_state(guest, "off", reasons=reasons)
 
 
 def instance_of(guest: DrainGuest) -> Instance | None:
@@ -177,11 +185,11 @@ def observe_held(guest: DrainGuest, operation: Operation, *, ours: str) -> bool:
     if operation.kind == ours:
         move(guest, DRAIN_GUEST, "moving", operation_id=operation.pk)
         return True
-    note(guest, Busy(kind=operation.kind, blocking_operation=str(operation.pk)))
+    record_wait_reason(guest, Busy(kind=operation.kind, blocking_operation=str(operation.pk)))
     return False
 
 
-def becomes(guest: DrainGuest, state: str, **fields: object) -> bool:
+def set_guest_state(guest: DrainGuest, state: str, **fields: object) -> bool:
     if guest.state == state:
         return False
     move(guest, DRAIN_GUEST, state, finished_at=clock.now(), **({"reasons": []} | fields))
@@ -197,15 +205,17 @@ def _why_still_there(guest: DrainGuest) -> dict[str, object]:
 
 def _plan_again(drain: Drain, guest: DrainGuest, instance: Instance) -> bool:
     """It was off and runs now, by whatever hand."""
-    (entry,) = plan_again(drain, [instance]).entries
+    (entry,) = replan(drain, [instance]).entries
     if guest.state == "waiting":
-        DrainGuest.objects.filter(pk=guest.pk, state="waiting").update(updated_at=clock.now(), **planned(entry))
+        DrainGuest.objects.filter(pk=guest.pk, state="waiting").update(updated_at=clock.now(), **plan_fields(entry))
     else:
-        move(guest, DRAIN_GUEST, "waiting", finished_at=None, operation_id=None, starts_again=False, **planned(entry))
+        move(
+            guest, DRAIN_GUEST, "waiting", finished_at=None, operation_id=None, starts_again=False, **plan_fields(entry)
+        )
     return True
 
 
-def note(guest: DrainGuest, obstacle: CloudError) -> None:
+def record_wait_reason(guest: DrainGuest, obstacle: CloudError) -> None:
     """What it waits for, while it waits."""
     reasons = [obstacle.as_document()]
     if guest.reasons != reasons:
@@ -224,7 +234,7 @@ def begin_all(drain: Drain, begin: Begin, *actions: str) -> int:
     guests = list(drain.guests.filter(state="waiting", action__in=actions).order_by("order"))
     if not guests or drain.guests.filter(state__in=UNDER_WAY).count() >= drain.at_once:
         return 0
-    scene, begun = scene_of(drain, guests), 0
+    scene, begun = read_snapshot(drain, guests), 0
     for guest in guests:
         instance = scene.instances.get(guest.instance_id)
         if instance is None or guest.instance_id in scene.held:  # the next look sees to it
@@ -241,7 +251,7 @@ def _begin(drain: Drain, guest: DrainGuest, instance: Instance) -> bool | None:
     actor = actor_of(drain)
     if guest.action == "stop":
         return _try(drain, guest, "stopping", lambda: instance_shutdown(actor, instance, reason=STOP_REASON))
-    ask = partial(instance_migrate, actor, instance, options=MoveOptions(drain.deadline_s, drain.convergence))
+    ask = partial(instance_migrate, actor, instance, options=MigrationOptions(drain.deadline_s, drain.convergence))
     try:
         return _try(drain, guest, "moving", lambda: ask(node=guest.target))
     except (InsufficientCapacity, NoPlace, PolicyUnsatisfiable):
@@ -260,7 +270,7 @@ def _try(
     """
     try:
         with transaction.atomic():
-            if not has_room(drain):
+            if not may_begin_another(drain):
                 return None
             operation = ask()
             move(guest, DRAIN_GUEST, state, operation_id=operation.pk, tries=guest.tries + 1, reasons=[])
@@ -272,9 +282,9 @@ def _try(
             raise
         exc.keep()
         if exc.retryable:
-            note(guest, exc)
+            record_wait_reason(guest, exc)
             return False
-        return becomes(guest, _without_a_move(guest), reasons=[exc.as_document()])
+        return set_guest_state(guest, _without_a_move(guest), reasons=[exc.as_document()])
     return True
 
 
@@ -284,7 +294,7 @@ def _without_a_move(guest: DrainGuest) -> str:
     return "off" if instance is not None and not is_running(instance) else "failed"
 
 
-def has_room(drain: Drain) -> bool:
+def may_begin_another(drain: Drain) -> bool:
     """One more may begin. Nobody pauses or begins another one before the caller's transaction ends."""
     row = Drain.objects.select_for_update().get(pk=drain.pk)
     drain.state = row.state
@@ -302,16 +312,16 @@ def actor_of(drain: Drain) -> Actor:
 def _conclude(drain: Drain, *, has_news: bool) -> None:
     states = Counter(cast(list[str], list(drain.guests.values_list("state", flat=True))))
     is_stuck = any(states[state] for state in STUCK)
-    is_over = not any(states[state] for state in UNFINISHED) and not is_awaited(drain.node)
+    is_over = not any(states[state] for state in UNFINISHED) and not expects_arrivals(drain.node)
     try:
         with transaction.atomic():
             if is_over and not is_stuck and drain.state in ("running", "blocked"):
                 _finish(drain)
             elif is_over and drain.state == "running":
                 move(drain, DRAIN, "blocked")
-                tell(drain, "node.drain-blocked", states)
+                publish_progress(drain, "node.drain-blocked", states)
             elif has_news:
-                tell(drain, "node.drain-progress", states)
+                publish_progress(drain, "node.drain-progress", states)
     except StateConflict:
         log.debug("drain %s: it was changed meanwhile", drain.pk)
 
@@ -320,12 +330,14 @@ def _finish(drain: Drain) -> None:
     """The node is in maintenance. One that runs there after all is seen the next time."""
     Drain.objects.select_for_update().get(pk=drain.pk)
     drain.node.refresh_from_db(fields=["duty"])
-    if is_awaited(drain.node) or any(is_running(instance) for instance in guests_of(drain.node)):
+    if expects_arrivals(drain.node) or any(is_running(instance) for instance in guests_of(drain.node)):
         return
     move(drain, DRAIN, "done", finished_at=clock.now())
-    duty_change(actor_of(drain), drain.node, "maintenance", verb="node.maintain", reason=drain.reason)
+    admin_state_change(actor_of(drain), drain.node, "maintenance", verb="node.maintain", reason=drain.reason)
 
 
-def tell(drain: Drain, kind: str, states: Counter[str]) -> None:
+def publish_progress(drain: Drain, kind: str, states: Counter[str]) -> None:
     node = drain.node
-    emit(None, kind, node.pk, project_id=None, name=node.name, zone=node.zone_id, states=dict(sorted(states.items())))
+    publish_event(
+        None, kind, node.pk, project_id=None, name=node.name, zone=node.zone_id, states=dict(sorted(states.items()))
+    )

@@ -9,6 +9,6 @@ log = logging.getLogger(__name__)
 
 def reconcile() -> int:
     """How many there were."""
-    if settled := services.power_settle():
+    if settled := services.reconcile_power():
         log.warning("%d instances had changed their power state by themselves", settled)
     return settled

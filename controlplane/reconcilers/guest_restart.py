@@ -2,13 +2,13 @@
 
 import logging
 
-from controlplane.compute import restarts
+from controlplane.compute import guest_restarts
 
 log = logging.getLogger(__name__)
 
 
 def reconcile() -> int:
     """How many are being started."""
-    if begun := restarts.restart_failed():
+    if begun := guest_restarts.restart_failed():
         log.warning("%d guests had failed and are started again", begun)
     return begun

@@ -5,7 +5,7 @@ import logging
 
 from controlplane.catalog import services
 from controlplane.catalog.models import Image
-from controlplane.compliance.image_copies import copies_note
+from controlplane.compliance.image_copies import record_image_copies
 from controlplane.kernel.errors import CloudError
 from controlplane.nodes import agent_client
 from controlplane.nodes.errors import NodeRefused
@@ -30,7 +30,7 @@ def _clean_cache(node: Node) -> None:
     """Read the node's cache first and the rows afterwards: an image that was sent in between has its row by then."""
     cached = {image.sha256 for image in agent_client.describe(node).images}
     removed = {sha256 for sha256 in cached - _needed(cached) if _is_removed(node, sha256)}
-    copies_note(node, cached - removed)
+    record_image_copies(node, cached - removed)
 
 
 def _needed(cached: set[str]) -> set[str]:

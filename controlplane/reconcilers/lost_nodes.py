@@ -18,13 +18,13 @@ from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError
 from controlplane.nodes import incidents
-from controlplane.nodes.fencing import AtHand, evidence_at_hand, node_fence
+from controlplane.nodes.fencing import AvailableEvidence, available_evidence, node_fence
 from controlplane.nodes.models import IN_SERVICE, Drain, Incident, Node
 from controlplane.operations.models import Operation
 
 log = logging.getLogger(__name__)
 
-HELD = "recovery-held"
+RECOVERY_HELD = "recovery-held"
 REASON = "it fell silent, and was recovered by itself"
 # Nodes of these duties are missed when they are silent. One in maintenance may be switched off.
 MISSED = (IN_SERVICE, "cordoned", "draining")
@@ -55,7 +55,7 @@ def reconcile() -> int:
     due = list(_due().select_related("zone").order_by("last_heartbeat_at"))
     worst = storms() if due else {}
     held = {node for node in due if worst[node.zone_id].is_over_limit}
-    _hold(held, worst)
+    _report_held(held, worst)
     _end_held(held)
     fenced = sum(_fence(node) for node in due if node not in held)
     return fenced + sum(_recover(node) for node in _fenced())
@@ -91,29 +91,29 @@ def _excess(storm: Storm) -> int:
     return storm.silent - storm.limit
 
 
-def _hold(held: Collection[Node], worst: Mapping[str, Storm]) -> None:
+def _report_held(held: Collection[Node], worst: Mapping[str, Storm]) -> None:
     """Said once, as an incident of each node that is left as it is."""
-    known = Incident.objects.filter(kind=HELD, ended_at=None, node__in=held)
+    known = Incident.objects.filter(kind=RECOVERY_HELD, ended_at=None, node__in=held)
     noted = set(known.values_list("node_id", flat=True))
     if noted:
         known.update(seen_at=clock.now())
     for node in held:
         if node.pk not in noted:
             storm = worst[node.zone_id]
-            incidents.report(node, HELD, node.name, silent=storm.silent, limit=storm.limit)
+            incidents.report(node, RECOVERY_HELD, node.name, silent=storm.silent, limit=storm.limit)
 
 
 def _end_held(held: Collection[Node]) -> None:
-    rows = Incident.objects.filter(kind=HELD, ended_at=None).exclude(node__in=held)
+    rows = Incident.objects.filter(kind=RECOVERY_HELD, ended_at=None).exclude(node__in=held)
     for incident in rows.select_related("node"):
-        incidents.end(incident.node, HELD)
+        incidents.end(incident.node, RECOVERY_HELD)
 
 
 # ---- one of them
 
 
 def _fence(node: Node) -> bool:
-    kind = _kind_of_evidence(node, {each.kind: each for each in evidence_at_hand(node)})
+    kind = _kind_of_evidence(node, {each.kind: each for each in available_evidence(node)})
     if kind is None:
         return False
     try:
@@ -125,7 +125,7 @@ def _fence(node: Node) -> bool:
     return True
 
 
-def _kind_of_evidence(node: Node, found: dict[str, AtHand]) -> str | None:
+def _kind_of_evidence(node: Node, found: dict[str, AvailableEvidence]) -> str | None:
     """Where the node stops its guests by itself that is waited for: a BMC often dies with its node."""
     if found["lease"].counts:
         return "lease"

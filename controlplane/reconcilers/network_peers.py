@@ -40,7 +40,7 @@ def reconcile() -> int:
         if node_id in silent or segment_id not in segments:
             continue
         try:
-            count += _tell(nodes[node_id], segments[segment_id])
+            count += _send_segment(nodes[node_id], segments[segment_id])
             told.add(node_id)
         except NodeUnreachable as exc:
             silent.add(node_id)
@@ -58,7 +58,7 @@ def _due() -> list[tuple[UUID, UUID]]:
         return list(cursor.fetchall())
 
 
-def _tell(node: Node, segment: Segment) -> int:
+def _send_segment(node: Node, segment: Segment) -> int:
     """A node that has no port of the network (yet, or any more) keeps nothing, and is asked again."""
     state = agent_client.ensure_network(node, bytes(segment.document))
     if not state.version:
@@ -76,4 +76,4 @@ def _tell(node: Node, segment: Segment) -> int:
 def _account(node: Node) -> None:
     """What is wrong with its underlay is an incident, as long as it is so for any network."""
     copies = SegmentCopy.objects.filter(node=node, segment__members__has_key=str(node.pk)).exclude(problem="")
-    incidents.settle(node, {UNDERLAY: set(copies.values_list("problem", flat=True))})
+    incidents.reconcile(node, {UNDERLAY: set(copies.values_list("problem", flat=True))})

@@ -13,8 +13,8 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
 from agents.protocol import agent_pb2 as pb
-from controlplane.audit import evidence
-from controlplane.compute import meant
+from controlplane.audit import evidence_log
+from controlplane.compute import expected_resources
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
@@ -30,17 +30,17 @@ from controlplane.nodes.models import (
     Node,
     Orphan,
 )
-from controlplane.nodes.orphans import tell
-from controlplane.nodes.services import remove_later
+from controlplane.nodes.orphans import record_change
+from controlplane.nodes.services import record_removal
 from controlplane.placement import services as placement
-from controlplane.reconcilers import missing
-from controlplane.reconcilers.orphan_survey import Finding, in_rows, is_meant, on_node
+from controlplane.reconcilers import missing_resources
+from controlplane.reconcilers.orphan_detection import Finding, find_in_rows, find_on_node, is_expected
 
 log = logging.getLogger(__name__)
 
 MANY = "orphans-many"
 NOT_QUARANTINED = "agent.not_quarantined"
-MEANT = "Something means it by now."
+NOW_EXPECTED = "Something means it by now."
 STRAYS = {
     "domain": pb.STRAY_KIND_DOMAIN,
     "volume": pb.STRAY_KIND_FILE,
@@ -57,51 +57,51 @@ ORDER = ("domain", "attachment", "port", "volume", "image", "file")
 
 def reconcile() -> int:
     """How many have changed, and how much is missing."""
-    changed = _look_at_rows()
+    changed = _reconcile_rows()
     for node in Node.objects.filter(state="ready").exclude(duty="retired").order_by("name"):
         try:
-            changed += _look_at(node)
+            changed += _reconcile_node(node)
         except CloudError as exc:
             log.warning("node %s: what nobody means there is looked for again later: %s", node.name, exc)
     left = Orphan.objects.filter(node__duty="retired", state__in=ORPHAN_LIVE).select_related("node")
     return changed + sum(_ends(row, "gone") for row in left)
 
 
-def _look_at(node: Node) -> int:
+def _reconcile_node(node: Node) -> int:
     said = agent_client.describe(node)
-    found = on_node(node, said)
+    found = find_on_node(node, said)
     rows = Orphan.objects.filter(node=node, kind__in=ORPHANS_ON_NODES)
-    changed = _note(node, rows, found)
+    changed = _record_findings(node, rows, found)
     live = rows.filter(state__in=ORPHAN_LIVE).select_related("node")
     for row in sorted(live, key=lambda each: ORDER.index(each.kind)):
-        changed += _judged(row, _step(row))
-    return changed + _hold_all(node, live) + missing.settle(node, said)
+        changed += _apply(row, _step(row))
+    return changed + _quarantine_due(node, live) + missing_resources.reconcile_node(node, said)
 
 
-def _look_at_rows() -> int:
+def _reconcile_rows() -> int:
     """Nothing to quarantine: a place and an address do no harm but that they are taken."""
     changed = 0
-    found = in_rows()
+    found = find_in_rows()
     by_node: dict[Node | None, list[Finding]] = {}
     for each in found:
         finding, node = each if isinstance(each, tuple) else (each, None)
         by_node.setdefault(node, []).append(finding)
     rows = Orphan.objects.filter(kind__in=ORPHANS_IN_ROWS, state__in=ORPHAN_LIVE)
     for node, findings in by_node.items():
-        changed += _note(node, rows.filter(node=node), findings)
+        changed += _record_findings(node, rows.filter(node=node), findings)
     nobody = {finding.name for findings in by_node.values() for finding in findings}
     for row in rows.select_related("node"):
         if row.name not in nobody:
-            changed += _judged(row, _ends_as_gone)
+            changed += _apply(row, _ends_as_gone)
         elif row.wished:
-            changed += _judged(row, _free if row.wished == "discard" else _is_released)
+            changed += _apply(row, _free if row.wished == "discard" else _is_released)
     return changed
 
 
 # ---- found, and found again
 
 
-def _note(node: Node | None, rows: QuerySet[Orphan], findings: Iterable[Finding]) -> int:
+def _record_findings(node: Node | None, rows: QuerySet[Orphan], findings: Iterable[Finding]) -> int:
     """What is new, and what is not there any more; of what is set aside, its node is asked."""
     now = clock.now()
     known = {(row.kind, row.name): row for row in rows.filter(state__in=ORPHAN_LIVE)}
@@ -110,7 +110,7 @@ def _note(node: Node | None, rows: QuerySet[Orphan], findings: Iterable[Finding]
     Orphan.objects.filter(pk__in=seen).update(seen_at=now)
     new = sum(_is_noted(node, each) for key, each in there.items() if key not in known)
     gone = [row for key, row in known.items() if key not in there and not _is_aside(row)]
-    return new + sum(_judged(row, _ends_as_gone) for row in gone)
+    return new + sum(_apply(row, _ends_as_gone) for row in gone)
 
 
 def _is_aside(row: Orphan) -> bool:
@@ -130,7 +130,7 @@ def _is_noted(node: Node | None, found: Finding) -> bool:
                 facts=found.facts,
                 seen_at=clock.now(),
             )
-            tell(SYSTEM, row, "find")
+            record_change(SYSTEM, row, "find")
     except IntegrityError:
         return False  # another look was faster
     log.warning("node %s: nobody means the %s %s", node.name if node else "–", found.kind, found.name)
@@ -140,7 +140,7 @@ def _is_noted(node: Node | None, found: Finding) -> bool:
 # ---- what becomes of one
 
 
-def _judged(row: Orphan, step: Callable[[Orphan], bool]) -> bool:
+def _apply(row: Orphan, step: Callable[[Orphan], bool]) -> bool:
     """Whether it has changed. What stands in the way is written on it."""
     try:
         return step(row)
@@ -158,14 +158,14 @@ def _judged(row: Orphan, step: Callable[[Orphan], bool]) -> bool:
 def _step(row: Orphan) -> Callable[[Orphan], bool]:
     if row.wished:
         return _discard if row.wished == "discard" else _release
-    return _hold if row.state == "quarantined" else _nothing
+    return _quarantine if row.state == "quarantined" else _nothing
 
 
 def _nothing(row: Orphan) -> bool:
     return False
 
 
-def _hold_all(node: Node, rows: Iterable[Orphan]) -> int:
+def _quarantine_due(node: Node, rows: Iterable[Orphan]) -> int:
     """What has been there for a while. Many of ours at once are no accident of theirs, but of the database: then nobody
     touches them, and somebody has to look."""
     since = clock.now() - timedelta(seconds=settings.QUARANTINE_AFTER_S)
@@ -177,14 +177,14 @@ def _hold_all(node: Node, rows: Iterable[Orphan]) -> int:
         incidents.report(node, MANY, node.name, count=len(ours))
         due = [row for row in due if row.resource_id is None]
     else:
-        incidents.settle(node, {MANY: ()})
-    return sum(_judged(row, _hold) for row in sorted(due, key=lambda each: ORDER.index(each.kind)))
+        incidents.reconcile(node, {MANY: ()})
+    return sum(_apply(row, _quarantine) for row in sorted(due, key=lambda each: ORDER.index(each.kind)))
 
 
-def _hold(row: Orphan) -> bool:
+def _quarantine(row: Orphan) -> bool:
     """Also again and again: what somebody has set free by hand is held once more."""
     node = _node(row)
-    if is_meant(node, row):
+    if is_expected(node, row):
         if row.state == "quarantined":
             _ensure(node, row, is_released=True, generation=row.generation + 1)
         return _ends_as_gone(row)
@@ -197,7 +197,7 @@ def _hold(row: Orphan) -> bool:
         size_bytes = state.size_bytes or row.size_bytes
         facts = row.facts | ({"is_harmless": state.is_harmless} if row.kind == "domain" else {})
         move(row, ORPHAN, "quarantined", quarantined_at=clock.now(), problem="", size_bytes=size_bytes, facts=facts)
-        tell(SYSTEM, row, "quarantine")
+        record_change(SYSTEM, row, "quarantine")
     return True
 
 
@@ -210,14 +210,14 @@ def _release(row: Orphan) -> bool:
 def _is_released(row: Orphan) -> bool:
     with transaction.atomic():
         move(row, ORPHAN, "released", wished="", problem="")
-        tell(SYSTEM, row, "released", reason=row.reason)
+        record_change(SYSTEM, row, "released", reason=row.reason)
     return True
 
 
 def _discard(row: Orphan) -> bool:
     node = _node(row)
-    if is_meant(node, row):
-        Orphan.objects.filter(pk=row.pk).update(wished="", problem=MEANT)
+    if is_expected(node, row):
+        Orphan.objects.filter(pk=row.pk).update(wished="", problem=NOW_EXPECTED)
         return True
     state = _removed(node, row)
     return _is_discarded(row, {"was_present": state.is_present, "size_bytes": state.size_bytes})
@@ -239,8 +239,8 @@ def _is_discarded(row: Orphan, said: dict[str, object]) -> bool:
     with transaction.atomic():
         proof: dict[str, object] = {**said, "by": str(row.decided_by), "reason": row.reason}
         move(row, ORPHAN, "discarded", wished="", problem="", evidence=proof, ended_at=clock.now())
-        tell(SYSTEM, row, "discarded", reason=row.reason)
-        evidence.append(
+        record_change(SYSTEM, row, "discarded", reason=row.reason)
+        evidence_log.append(
             "incident",
             {
                 "incident": "orphan-discarded",
@@ -260,7 +260,7 @@ def _ends_as_gone(row: Orphan) -> bool:
 def _ends(row: Orphan, state: str) -> bool:
     with transaction.atomic():
         move(row, ORPHAN, state, wished="", ended_at=clock.now())
-        tell(SYSTEM, row, state)
+        record_change(SYSTEM, row, state)
     return True
 
 
@@ -290,17 +290,17 @@ def _free(row: Orphan) -> bool:
 
 
 def _free_place(row: Orphan) -> bool:
-    place = next((each for each in meant.allocations_without_owner() if str(each.pk) == row.name), None)
+    place = next((each for each in expected_resources.allocations_without_owner() if str(each.pk) == row.name), None)
     if place is not None:
-        placement.release(place.consumer_id)
+        placement.release_allocation(place.consumer_id)
     return place is not None
 
 
 def _free_address(row: Orphan) -> int:
     """What its nodes have of it is removed there, too."""
-    port = next((each for each in meant.ports_without_instance() if each.pk == row.resource_id), None)
+    port = next((each for each in expected_resources.ports_without_instance() if each.pk == row.resource_id), None)
     if port is None:
         return 0
     for binding in PortBinding.objects.filter(port=port).select_related("node"):
-        remove_later(binding.node, kind="port", resource_id=port.pk, generation=port.generation)
+        record_removal(binding.node, kind="port", resource_id=port.pk, generation=port.generation)
     return Port.objects.filter(pk=port.pk).delete()[0]

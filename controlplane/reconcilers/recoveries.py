@@ -14,9 +14,14 @@ from django.db.models import Q
 
 from andromede_core.documents.messages import Reason
 from controlplane.compute.actions import EVACUATION
-from controlplane.compute.drains import plan_again, planned
+from controlplane.compute.drains import plan_fields, replan
 from controlplane.compute.errors import EvacuationBlocked, InstanceNotEvacuable
-from controlplane.compute.evacuate import NO_PLACE, blocked_by, evacuation_blocked, instance_evacuate
+from controlplane.compute.evacuation import (
+    PLACEMENT_REFUSALS,
+    as_evacuation_blocked,
+    instance_evacuate,
+    record_evacuation_blocked,
+)
 from controlplane.compute.models import Instance
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
@@ -27,38 +32,38 @@ from controlplane.operations.models import Operation
 from controlplane.reconcilers.drains import (
     UNDER_WAY,
     UNFINISHED,
-    Scene,
+    DrainSnapshot,
     actor_of,
-    becomes,
     begin_all,
-    end_without_node,
-    has_room,
-    note,
+    cancel_superseded,
+    may_begin_another,
+    observe_guests,
     observe_held,
-    see_all,
-    tell,
+    publish_progress,
+    record_wait_reason,
+    set_guest_state,
 )
 
 log = logging.getLogger(__name__)
 
 # Who found no place, or failed on the way, is planned again.
-AGAIN_AFTER = timedelta(seconds=5)
+RETRY_AFTER = timedelta(seconds=5)
 AGAIN_TIMES_MAX = 64
 BLOCKED = "evacuation-blocked"
 
 
 def reconcile() -> int:
     """Returns how many guests have moved on."""
-    _forget_blocked()
+    _end_blocked_incidents()
     due = Drain.objects.filter(Q(state__in=DRAIN_LIVE) | Q(guests__state__in=UNDER_WAY), kind="recover").distinct()
     return sum(_advance(recovery) for recovery in due.select_related("node").order_by("pk"))
 
 
 def _advance(recovery: Drain) -> int:
     if recovery.state in DRAIN_LIVE and recovery.node.duty != "fenced":
-        end_without_node(recovery)
+        cancel_superseded(recovery)
     is_live = recovery.state in DRAIN_LIVE
-    changed = see_all(recovery, _observe)
+    changed = observe_guests(recovery, _observe)
     if recovery.state == "blocked" and recovery.guests.filter(state__in=UNFINISHED).exists():
         _go_on(recovery)
     if recovery.state == "running":
@@ -79,18 +84,18 @@ def _go_on(recovery: Drain) -> None:
 # ---- what became of a guest
 
 
-def _observe(recovery: Drain, guest: DrainGuest, scene: Scene) -> bool:
+def _observe(recovery: Drain, guest: DrainGuest, scene: DrainSnapshot) -> bool:
     """Note what it is now. True when that is something else than before."""
     instance = scene.instances.get(guest.instance_id)
     if instance is None or instance.state == "deleted":
-        return becomes(guest, "gone")
+        return set_guest_state(guest, "gone")
     holder = scene.held.get(instance.pk)
     if holder is not None:
         return observe_held(guest, holder, ours=EVACUATION)
     if instance.pk not in scene.placed:
-        return becomes(guest, "moved" if instance.node_id is not None else "gone")
+        return set_guest_state(guest, "moved" if instance.node_id is not None else "gone")
     if guest.state == "moving":
-        return becomes(guest, "failed", reasons=[_why_still_down(guest)])
+        return set_guest_state(guest, "failed", reasons=[_why_still_down(guest)])
     if guest.state == "waiting":
         return _observe_waiting(recovery, guest, instance)
     return guest.state in ("failed", "left") and _is_due(guest) and _plan_again(recovery, guest, instance)
@@ -98,14 +103,14 @@ def _observe(recovery: Drain, guest: DrainGuest, scene: Scene) -> bool:
 
 def _is_due(guest: DrainGuest) -> bool:
     """What fails again and again is tried ever more seldom."""
-    pause = AGAIN_AFTER * min(2**guest.tries, AGAIN_TIMES_MAX)
+    pause = RETRY_AFTER * min(2**guest.tries, AGAIN_TIMES_MAX)
     return guest.finished_at is None or guest.finished_at + pause <= clock.now()
 
 
 def _observe_waiting(recovery: Drain, guest: DrainGuest, instance: Instance) -> bool:
     if guest.action == "wait":
         return _plan_again(recovery, guest, instance)
-    return guest.action == "stay" and becomes(guest, "left", reasons=guest.reasons)
+    return guest.action == "stay" and set_guest_state(guest, "left", reasons=guest.reasons)
 
 
 def _why_still_down(guest: DrainGuest) -> dict[str, object]:
@@ -114,13 +119,13 @@ def _why_still_down(guest: DrainGuest) -> dict[str, object]:
     error = operation.error if operation is not None else None
     if error is None:
         return InstanceNotEvacuable(reason=Reason("its operation has ended, and it is still there.")).as_document()
-    return blocked_by(error) if error["code"] in {refusal.code for refusal in NO_PLACE} else error
+    return as_evacuation_blocked(error) if error["code"] in {refusal.code for refusal in PLACEMENT_REFUSALS} else error
 
 
 def _plan_again(recovery: Drain, guest: DrainGuest, instance: Instance) -> bool:
     """Whatever it waited for may be over. True when that is so."""
-    (entry,) = plan_again(recovery, [instance]).entries
-    now, fields = clock.now(), planned(entry)
+    (entry,) = replan(recovery, [instance]).entries
+    now, fields = clock.now(), plan_fields(entry)
     if entry.action == "evacuate" and entry.target is not None:
         if guest.state == "waiting":
             DrainGuest.objects.filter(pk=guest.pk, state="waiting").update(updated_at=now, **fields)
@@ -144,22 +149,22 @@ def _begin(recovery: Drain, guest: DrainGuest, instance: Instance) -> bool | Non
     decided anew, since a place may have been taken or become free meanwhile. If there is none, its tenant is told."""
     try:
         with transaction.atomic():
-            if not has_room(recovery):
+            if not may_begin_another(recovery):
                 return None
             operation = instance_evacuate(actor_of(recovery), instance, reason=recovery.reason)
             move(guest, DRAIN_GUEST, "moving", operation_id=operation.pk, tries=guest.tries + 1, reasons=[])
     except StateConflict:
         return False
-    except NO_PLACE as exc:
+    except PLACEMENT_REFUSALS as exc:
         exc.keep()
-        told = evacuation_blocked(instance, exc)
-        return becomes(guest, "failed", reasons=guest.reasons or [told])
+        told = record_evacuation_blocked(instance, exc)
+        return set_guest_state(guest, "failed", reasons=guest.reasons or [told])
     except CloudError as exc:
         exc.keep()
         if exc.retryable:
-            note(guest, exc)
+            record_wait_reason(guest, exc)
             return False
-        return becomes(guest, "failed", reasons=[exc.as_document()])
+        return set_guest_state(guest, "failed", reasons=[exc.as_document()])
     return True
 
 
@@ -169,22 +174,22 @@ def _begin(recovery: Drain, guest: DrainGuest, instance: Instance) -> bool | Non
 def _conclude(recovery: Drain, *, has_news: bool) -> None:
     states = Counter(cast(list[str], list(recovery.guests.values_list("state", flat=True))))
     is_over = not any(states[state] for state in UNFINISHED)
-    _note_blocked(recovery)
+    _record_blocked(recovery)
     try:
         with transaction.atomic():
             if is_over and not states["failed"] and recovery.state in ("running", "blocked"):
                 move(recovery, DRAIN, "done", finished_at=clock.now())
-                tell(recovery, "node.recovered", states)
+                publish_progress(recovery, "node.recovered", states)
             elif is_over and recovery.state == "running":
                 move(recovery, DRAIN, "blocked")
-                tell(recovery, "node.recovery-blocked", states)
+                publish_progress(recovery, "node.recovery-blocked", states)
             elif has_news:
-                tell(recovery, "node.recovery-progress", states)
+                publish_progress(recovery, "node.recovery-progress", states)
     except StateConflict:
         log.debug("recovery %s: it was changed meanwhile", recovery.pk)
 
 
-def _forget_blocked() -> None:
+def _end_blocked_incidents() -> None:
     """Where nobody recovers any more."""
     open_incidents = Incident.objects.filter(kind=BLOCKED, ended_at=None)
     live = Drain.objects.filter(kind="recover", state__in=DRAIN_LIVE).values("node_id")
@@ -192,8 +197,8 @@ def _forget_blocked() -> None:
         incidents.end(incident.node, BLOCKED)
 
 
-def _note_blocked(recovery: Drain) -> None:
+def _record_blocked(recovery: Drain) -> None:
     """For as long as no other node may take them, that is an incident of the node that is lost."""
     rows = recovery.guests.filter(state="failed", reasons__0__code=EvacuationBlocked.code)
     names = [str(instance_id) for instance_id in rows.values_list("instance_id", flat=True)]
-    incidents.settle(recovery.node, {BLOCKED: names})
+    incidents.reconcile(recovery.node, {BLOCKED: names})

@@ -9,11 +9,11 @@ from controlplane.reconcilers import orphans as strays
 
 @shared_task(name="controlplane.reconcilers.tasks.network_peers")
 def network_peers() -> None:
-    if not periodic.hasten("network_peers"):
+    if not periodic.run_now("network_peers"):
         peers.reconcile()
 
 
 @shared_task(name="controlplane.reconcilers.tasks.orphans")
 def orphans() -> None:
-    if not periodic.hasten("orphans"):
+    if not periodic.run_now("orphans"):
         strays.reconcile()

@@ -8,45 +8,45 @@ from uuid import UUID
 from django.db import transaction
 
 from andromede_core.documents.messages import Reason
-from andromede_core.permits.cosignature import demanded
 from andromede_core.permits.permit import KIND, Limits, Permit, expiry
+from andromede_core.permits.sentinel_signature import sentinel_classifications
 from andromede_core.permits.trust_documents import PUBLIC, Charter
 from andromede_core.policy.roles import PART_OF, ROLES_OF
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.kernel.errors import CloudError
-from controlplane.kernel.prepared import Prepared
-from controlplane.nodes import trust
-from controlplane.nodes.duties import need_here
-from controlplane.nodes.keys import SigningKey, signing_key
+from controlplane.kernel.prepared_queries import Prepared
+from controlplane.nodes import trust_documents
+from controlplane.nodes.duties import require_in_service
 from controlplane.nodes.models import Node
-from controlplane.nodes.trust import Trusted
+from controlplane.nodes.signing_keys import SigningKey, signing_key
+from controlplane.nodes.trust_documents import NodeTrust
 from controlplane.operations.models import Operation
-from controlplane.placement import admissibility, permits
-from controlplane.placement.admissibility import Demanded
+from controlplane.placement import assessment_cache, permits
+from controlplane.placement.assessment_cache import PolicySet
 from controlplane.placement.errors import NoAllocation
-from controlplane.placement.exemptions import Deed, as_core, use
+from controlplane.placement.exemptions import ExemptedAction, as_core, record_use
 from controlplane.placement.models import PERMIT, Allocation, Decision, Exemption
 from controlplane.placement.models import Permit as Row
-from controlplane.placement.selectors import Standing
-from controlplane.placement.services import renew
-from controlplane.signer import believed, floors, waiting, work
-from controlplane.signer.believed import Believed
+from controlplane.placement.selectors import DecisionVersions
+from controlplane.placement.services import renew_decision
+from controlplane.signer import fact_epochs, permit_queue, permit_scope, trusted_facts
 from controlplane.signer.errors import NodeNotCleared, PermitOutdated
-from controlplane.signer.judgement import judge
-from controlplane.signer.work import Work
+from controlplane.signer.permit_scope import PermitScope
+from controlplane.signer.policy_check import check_policies
+from controlplane.signer.trusted_facts import TrustedFacts
 
 UNDER_WAY = ("running", "undoing")
 
 
 def sign_all() -> int:
     """What is still asked for. Returns how many rows there were."""
-    return waiting.work_off("requested", sign)
+    return permit_queue.process_queue("requested", sign)
 
 
 def sign(permit_id: UUID) -> None:
     """Sign or refuse."""
-    waiting.answer(permit_id, state="requested", by=_answer, refuse=_refuse)
+    permit_queue.answer_permit(permit_id, state="requested", by=_answer, refuse=_refuse)
 
 
 def _refuse(row: Row, error: CloudError) -> None:
@@ -56,42 +56,44 @@ def _refuse(row: Row, error: CloudError) -> None:
 
 
 @dataclass(frozen=True)
-class Reading:
+class PermitInputs:
     """What the rows say now of what a permit is asked for: the work, whose policies count, what its node trusts."""
 
-    wanted: Work
+    wanted: PermitScope
     limits: Limits
-    standing: Standing
-    demand: Demanded
-    trusted: Trusted
+    standing: DecisionVersions
+    demand: PolicySet
+    trusted: NodeTrust
 
 
-def read(row: Row) -> Reading:
+def read_inputs(row: Row) -> PermitInputs:
     """
     Raises:
-        PermitOutdated, NoAllocation, NodeNotCleared, NodeAway: it must not be done so now.
+        PermitOutdated, NoAllocation, NodeNotCleared, NodeOutOfService: it must not be done so now.
     """
     operation = _operation(row)
-    need_here(row.node, operation.kind)
-    wanted = work.of(operation, row.op)
+    require_in_service(row.node, operation.kind)
+    wanted = permit_scope.for_operation(operation, row.op)
     _check_row(row, wanted)
     limits = _limits(wanted, row.node)
-    sight = admissibility.look(wanted.subject.project.organization_id, row.resource_id)
-    demand = admissibility.demanded(wanted.subject, sight)
-    trusted = trust.trusted_by(row.node)
+    sight = assessment_cache.read_versions(wanted.subject.project.organization_id, row.resource_id)
+    demand = assessment_cache.policy_set(wanted.subject, sight)
+    trusted = trust_documents.trusted_by(row.node)
     _check_node(row.node, trusted.charter, demand)
-    return Reading(wanted, limits, sight.standing, demand, trusted)
+    return PermitInputs(wanted, limits, sight.standing, demand, trusted)
 
 
-def compose(row: Row, reading: Reading, decision: Decision, known: Believed, *, key_ends: datetime) -> Permit:
+def build_permit(
+    row: Row, reading: PermitInputs, decision: Decision, known: TrustedFacts, *, key_ends: datetime
+) -> Permit:
     """The permit that follows from it now.
 
     Raises:
         FactsNotVouchedFor: a policy does not hold on facts that officers have signed.
     """
     project, demand, now = reading.wanted.subject.project, reading.demand, clock.now()
-    deed = Deed(row.resource_id, row.op, demand.classifications, row.operation_id)
-    judged = judge(demand.policies, known, deed)
+    deed = ExemptedAction(row.resource_id, row.op, demand.classifications, row.operation_id)
+    judged = check_policies(demand.policies, known, deed)
     return Permit(
         jti=str(row.pk),
         op=row.op,
@@ -107,7 +109,7 @@ def compose(row: Row, reading: Reading, decision: Decision, known: Believed, *, 
         classifications=demand.classifications,
         decision=str(decision.pk),
         nbf=now,
-        exp=expiry(now, decision.valid_until, judged.lasts, key_ends),
+        exp=expiry(now, decision.valid_until, judged.valid_until, key_ends),
         limits=reading.limits,
         contents=reading.wanted.contents,
         exemption=as_core(judged.exemption) if judged.exemption else None,
@@ -116,16 +118,16 @@ def compose(row: Row, reading: Reading, decision: Decision, known: Believed, *, 
 
 
 def _answer(row: Row) -> None:
-    reading, zone = read(row), row.node.zone_id
+    reading, zone = read_inputs(row), row.node.zone_id
     trusted, demand = reading.trusted, reading.demand
     decision = _decision(row, reading)
-    known = believed.of(zone, decision.facts_epoch)
+    known = trusted_facts.load(zone, decision.facts_epoch)
     key = signing_key(trusted.keyset, trusted.denied, zone=zone, classifications=demand.classifications)
-    permit = compose(row, reading, decision, known, key_ends=trusted.keyset.keys[key.id].not_after)
-    floors.ensure(known, signed_epoch=trusted.epoch)
+    permit = build_permit(row, reading, decision, known, key_ends=trusted.keyset.keys[key.id].not_after)
+    fact_epochs.ensure_floor(known, signed_epoch=trusted.epoch)
     _keep(row, reading, permit, key, decision)
     if row.state == "cosigning":
-        permits.hint(row.pk, state=row.state)
+        permits.send_wakeup(row.pk, state=row.state)
 
 
 OPERATIONS = Prepared(
@@ -143,7 +145,7 @@ def _operation(row: Row) -> Operation:
     return operation
 
 
-def _check_row(row: Row, wanted: Work) -> None:
+def _check_row(row: Row, wanted: PermitScope) -> None:
     if row.generation != wanted.generation:
         raise PermitOutdated(reason=Reason("it is at generation {generation}.", generation=wanted.generation))
     if row.project_id != wanted.subject.project.pk:
@@ -153,7 +155,7 @@ def _check_row(row: Row, wanted: Work) -> None:
 ALLOCATIONS = Prepared(lambda consumer: Allocation.objects.filter(consumer_id=consumer))
 
 
-def _limits(wanted: Work, node: Node) -> Limits:
+def _limits(wanted: PermitScope, node: Node) -> Limits:
     """What the allocation gives; all that meets on the node has to have its place there. What is in a pool counts
     where it was, until it has moved."""
     rows = {row.consumer_id: row for consumer in wanted.consumers for row in ALLOCATIONS.rows(consumer)}
@@ -168,7 +170,7 @@ def _limits(wanted: Work, node: Node) -> Limits:
     return Limits(own.vcpus, own.memory_mib, max(sizes))
 
 
-def _check_node(node: Node, charter: Charter | None, demand: Demanded) -> None:
+def _check_node(node: Node, charter: Charter | None, demand: PolicySet) -> None:
     """What the node would find out by its charter, and what it has to attest before it gets more than public data."""
     if charter is None or not charter.valid_from <= clock.now() < charter.valid_to:
         raise NodeNotCleared(reason=Reason("it has no charter that holds now."))
@@ -180,7 +182,7 @@ def _check_node(node: Node, charter: Charter | None, demand: Demanded) -> None:
         raise NodeNotCleared(reason=node.hook_problem or Reason("it has not attested itself for too long."))
 
 
-def _decision(row: Row, reading: Reading) -> Decision:
+def _decision(row: Row, reading: PermitInputs) -> Decision:
     """The one that was asked with, if it is about this, under these policies, and still stands; else a new one."""
     decision = row.decision
     if (
@@ -189,14 +191,14 @@ def _decision(row: Row, reading: Reading) -> Decision:
         and (reading.wanted.decided_for or row.node.zone_id) in decision.admitted_zones
         and set(ROLES_OF[row.op]) <= set(decision.roles)
         and decision.policies_id == reading.demand.digest
-        and permits.stands(decision, reading.standing)
+        and permits.is_current(decision, reading.standing)
     ):
         return decision
-    return renew(replace(reading.wanted.ask(), operation_id=row.operation_id))
+    return renew_decision(replace(reading.wanted.ask(), operation_id=row.operation_id))
 
 
 @transaction.atomic
-def _keep(row: Row, reading: Reading, permit: Permit, key: SigningKey, decision: Decision) -> None:
+def _keep(row: Row, reading: PermitInputs, permit: Permit, key: SigningKey, decision: Decision) -> None:
     """The decision may have admitted it without the exemption, on facts that nobody vouches for: the use is counted
     here too, if it was not."""
     signed = key.sign(KIND, permit.payload())
@@ -204,8 +206,10 @@ def _keep(row: Row, reading: Reading, permit: Permit, key: SigningKey, decision:
         reading.demand.keep()
     if permit.exemption is not None:
         exemption = Exemption.objects.get(pk=permit.exemption.terms.id)
-        use(exemption, decision_id=decision.pk, operation_id=row.operation_id)
-    needs_sentinel = demanded(reading.trusted.keyset, zone=permit.zone, classifications=permit.classifications)
+        record_use(exemption, decision_id=decision.pk, operation_id=row.operation_id)
+    needs_sentinel = sentinel_classifications(
+        reading.trusted.keyset, zone=permit.zone, classifications=permit.classifications
+    )
     to = "cosigning" if needs_sentinel else "signed"
     move(row, PERMIT, to, document=signed.document(), expires_at=permit.exp, decision=decision)
-    waiting.record("permit", signed, row, organization=permit.organization)
+    permit_queue.record_evidence("permit", signed, row, organization=permit.organization)

@@ -13,9 +13,9 @@ from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError
 from controlplane.network import segments
 from controlplane.network.models import Network, Segment
-from controlplane.network.segments import Place
-from controlplane.nodes import trust
-from controlplane.nodes.keys import signing_key
+from controlplane.network.segments import SegmentKey
+from controlplane.nodes import trust_documents
+from controlplane.nodes.signing_keys import signing_key
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ def sign_all() -> int:
     return signed
 
 
-def _tried(place: Place) -> int:
+def _tried(place: SegmentKey) -> int:
     try:
         return _sign(place)
     except CloudError as exc:
@@ -51,7 +51,7 @@ def _tried(place: Place) -> int:
 
 
 @transaction.atomic
-def _sign(place: Place) -> int:
+def _sign(place: SegmentKey) -> int:
     """Two who sign at once wait here for one another, and the second finds nothing to do."""
     network = Network.objects.filter(pk=place[0]).first()
     zone = Zone.objects.filter(pk=place[1]).first()
@@ -62,7 +62,7 @@ def _sign(place: Place) -> int:
     members = segments.members(place)
     if row.members == members and row.key_id in segments.trusted_keys():
         return 0
-    key = signing_key(trust.keyset(), trust.deny_list(), zone=zone.pk, classifications=())
+    key = signing_key(trust_documents.keyset(), trust_documents.deny_list(), zone=zone.pk, classifications=())
     # After a backup of the database was restored, nodes have had later ones than it knows; the clock is ahead of them.
     version = max(row.version + 1, int(clock.now().timestamp()))
     addresses = {node: IPv4Address(address) for node, address in members.items()}

@@ -11,22 +11,22 @@ from andromede_core.documents import signed
 from andromede_core.documents.messages import Reason
 from andromede_core.documents.parsing import Malformed
 from andromede_core.documents.signed import BadDocument, Signed
-from andromede_core.permits import cosignature
-from andromede_core.permits.cosignature import Demand
+from andromede_core.permits import sentinel_signature
 from andromede_core.permits.permit import KIND, Permit, parse
-from controlplane.audit import evidence
-from controlplane.catalog import keys as algorithms
+from andromede_core.permits.sentinel_signature import SentinelDemand
+from controlplane.audit import evidence_log
+from controlplane.catalog import signing_keys as algorithms
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.kernel.errors import CloudError
-from controlplane.nodes import keys
-from controlplane.nodes.trust import Trusted
+from controlplane.nodes import signing_keys
+from controlplane.nodes.trust_documents import NodeTrust
 from controlplane.placement import permits
 from controlplane.placement.models import PERMIT
 from controlplane.placement.models import Permit as Row
-from controlplane.signer import believed, waiting
+from controlplane.signer import permit_queue, trusted_facts
 from controlplane.signer.errors import PermitDisputed
-from controlplane.signer.permits import compose, read
+from controlplane.signer.permits import build_permit, read_inputs
 
 log = logging.getLogger(__name__)
 
@@ -36,33 +36,35 @@ OF_THE_MOMENT = ("nbf", "exp")
 
 def cosign_all() -> int:
     """What waits for a cosignature. Returns how many rows there were."""
-    return waiting.work_off("cosigning", cosign)
+    return permit_queue.process_queue("cosigning", cosign)
 
 
 def cosign(permit_id: UUID) -> None:
     """Sign or refuse, or void it when facts or policies have changed since the signer signed."""
-    waiting.answer(permit_id, state="cosigning", by=_answer, refuse=_refuse)
+    permit_queue.answer_permit(permit_id, state="cosigning", by=_answer, refuse=_refuse)
 
 
 def _answer(row: Row) -> None:
-    reading = read(row)
+    reading = read_inputs(row)
     envelope = signed.read(bytes(row.document or b""))
     said = _said(envelope, reading.trusted)
     if row.decision is None or str(row.decision.pk) != said.decision or not row.decision.is_admitted:
         raise PermitDisputed(reason=Reason("it does not follow from the decision that it names."))
-    known = believed.of(said.zone, said.epoch)
-    if known.epoch != said.epoch or not permits.stands(row.decision, reading.standing) or clock.now() >= said.exp:
+    known = trusted_facts.load(said.zone, said.epoch)
+    if known.epoch != said.epoch or not permits.is_current(row.decision, reading.standing) or clock.now() >= said.exp:
         move(row, PERMIT, "void")
         return
-    own = compose(row, reading, row.decision, known, key_ends=said.exp)
+    own = build_permit(row, reading, row.decision, known, key_ends=said.exp)
     _compare(said, own)
-    wanted = cosignature.demanded(reading.trusted.keyset, zone=said.zone, classifications=said.classifications)
-    demand = Demand(said.zone, wanted, said.nbf)
-    key = keys.cosigning_key(reading.trusted.keyset, reading.trusted.denied, demand)
-    _keep(row, said, key.sign(cosignature.KIND, cosignature.payload(envelope)))
+    wanted = sentinel_signature.sentinel_classifications(
+        reading.trusted.keyset, zone=said.zone, classifications=said.classifications
+    )
+    demand = SentinelDemand(said.zone, wanted, said.nbf)
+    key = signing_keys.cosigning_key(reading.trusted.keyset, reading.trusted.denied, demand)
+    _keep(row, said, key.sign(sentinel_signature.KIND, sentinel_signature.payload(envelope)))
 
 
-def _said(envelope: Signed, trusted: Trusted) -> Permit:
+def _said(envelope: Signed, trusted: NodeTrust) -> Permit:
     """What the signer signed, if it did."""
     key = trusted.keyset.keys.get(envelope.key_id)
     if key is None or key.use != "permit" or key.id in trusted.denied.kids:
@@ -86,7 +88,7 @@ def _compare(said: Permit, own: Permit) -> None:
 @transaction.atomic
 def _keep(row: Row, permit: Permit, cosigned: Signed) -> None:
     move(row, PERMIT, "signed", cosignature=cosigned.document())
-    waiting.record("cosignature", cosigned, row, organization=permit.organization)
+    permit_queue.record_evidence("cosignature", cosigned, row, organization=permit.organization)
 
 
 @transaction.atomic
@@ -97,4 +99,4 @@ def _refuse(row: Row, error: CloudError) -> None:
         return
     if isinstance(error, PermitDisputed):
         log.critical("permit %s: %s", row.pk, error)
-        evidence.append("incident", {"incident": "permit-disputed", "permit": str(row.pk), "reason": str(error)})
+        evidence_log.append("incident", {"incident": "permit-disputed", "permit": str(row.pk), "reason": str(error)})

@@ -12,7 +12,8 @@ from controlplane.identity.credentials import actor_for
 from controlplane.identity.models import User
 from controlplane.identity.tokens import session_tokens_revoke
 from controlplane.kernel import clock
-from controlplane.signin import factors, lockout, passkeys, passwords, resets, secret, totp
+from controlplane.signin import lockout, passkeys, passwords, resets, second_factors, secret_tokens, totp
+from controlplane.signin.client_info import ClientInfo
 from controlplane.signin.errors import (
     LastFactor,
     LinkRefused,
@@ -22,7 +23,6 @@ from controlplane.signin.errors import (
     WrongProof,
 )
 from controlplane.signin.models import Passkey, Password, PasswordLink, PasswordReset, RecoveryCode, Session, Totp
-from controlplane.signin.origin import Origin
 from controlplane.signin.sessions import check_password, end_silently, needs_fresh_proof
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 def password_change(
     actor: Actor,
     session: Session,
-    origin: Origin,
+    origin: ClientInfo,
     *,
     old_password: str,
     new_password: str,
@@ -59,7 +59,7 @@ def password_change(
 
 
 @transaction.atomic
-def password_set(origin: Origin, *, link_secret: str, new_password: str) -> User:
+def password_set(origin: ClientInfo, *, link_secret: str, new_password: str) -> User:
     """By a link, which is used up; when the password is refused, it is not. All sessions of the user end. The user's
     second factors stay.
 
@@ -68,7 +68,7 @@ def password_set(origin: Origin, *, link_secret: str, new_password: str) -> User
         LinkTooEarly: of a reset, until its hold is over.
     """
     links = PasswordLink.objects.select_for_update(of=("self",)).select_related("user")
-    link = links.filter(sha256=secret.digest(link_secret), expires_at__gt=clock.now()).first()
+    link = links.filter(sha256=secret_tokens.digest(link_secret), expires_at__gt=clock.now()).first()
     if link is None or (link.is_first and resets.is_in_use(link.user)):
         raise LinkRefused()
     if link.good_from is not None and link.good_from > clock.now():
@@ -94,7 +94,7 @@ def _put(actor: Actor, user: User, password: str, *, but: Session | None = None)
     passwords.put(user, password)
     PasswordLink.objects.filter(user=user).delete()
     PasswordReset.objects.filter(user=user).delete()
-    lockout.forget_all(lockout.account_of(user.email))
+    lockout.clear_all_failures(lockout.account_of(user.email))
     end_silently(user, but=but)
     if actor.user_id == user.pk:
         record(actor, "password.set", user.pk)
@@ -120,7 +120,7 @@ def may_add_factor(session: Session) -> None:
         ProofTooOld, SecondFactorDemanded
     """
     needs_fresh_proof(session)
-    if factors.has_one(session.user) and not session.is_two_factor:
+    if second_factors.has_one(session.user) and not session.is_two_factor:
         raise SecondFactorDemanded()
 
 
@@ -141,7 +141,7 @@ def totp_enrol(actor: Actor, session: Session) -> tuple[str, str]:
 
 
 @transaction.atomic
-def totp_confirm(actor: Actor, session: Session, origin: Origin, *, code: str) -> list[str]:
+def totp_confirm(actor: Actor, session: Session, origin: ClientInfo, *, code: str) -> list[str]:
     """From now on it is asked for, also of the user's other sessions. Returns new recovery codes.
 
     Raises:
@@ -155,7 +155,7 @@ def totp_confirm(actor: Actor, session: Session, origin: Origin, *, code: str) -
     if device is None or not totp.is_right(device, code):
         raise WrongProof(account=account, code_of=session.user_id)
     Totp.objects.filter(pk=device.pk).update(confirmed_at=clock.now())
-    now_two_factor(session, factors.TOTP)
+    now_two_factor(session, second_factors.TOTP)
     record(actor, "totp.confirm", session.user_id)
     return totp.new_recovery_codes(session.user)
 
@@ -198,7 +198,7 @@ def passkey_register(actor: Actor, session: Session, response: passkeys.Response
     """
     may_add_factor(session)
     passkey = passkeys.register(session.user, response, name=name)
-    now_two_factor(session, factors.PASSKEY)
+    now_two_factor(session, second_factors.PASSKEY)
     record(actor, "passkey.register", passkey.pk, name=name)
     return passkey
 
@@ -211,15 +211,15 @@ def passkey_remove(actor: Actor, session: Session, ref: str) -> None:
         LastFactor: the user's duties demand one.
     """
     needs_fresh_proof(session)
-    passkeys.forget(actor, session.user, ref)
+    passkeys.delete_passkey(actor, session.user, ref)
     after_removal(session.user)
 
 
 def after_removal(user: User) -> None:
     """Without a factor there is nothing to recover."""
-    if factors.has_one(user):
+    if second_factors.has_one(user):
         return
-    if factors.is_demanded_of(user):
+    if second_factors.is_demanded_of(user):
         raise LastFactor()
     RecoveryCode.objects.filter(user=user).delete()
 
@@ -232,7 +232,7 @@ def recovery_codes_replace(actor: Actor, session: Session) -> list[str]:
         SecondFactorDemanded: there is no factor that they would stand in for.
     """
     needs_fresh_proof(session)
-    if not factors.has_one(session.user):
+    if not second_factors.has_one(session.user):
         raise SecondFactorDemanded()
     record(actor, "recovery_codes.replace", session.user_id)
     return totp.new_recovery_codes(session.user)

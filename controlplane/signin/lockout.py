@@ -13,8 +13,8 @@ from axes.handlers.proxy import AxesProxyHandler
 from django.conf import settings
 from django.http import HttpRequest
 
+from controlplane.signin.client_info import ClientInfo
 from controlplane.signin.errors import SignInLocked
-from controlplane.signin.origin import Origin
 
 EASIER = 4
 ACCOUNT_MAX = 254
@@ -25,7 +25,7 @@ def account_of(email: str) -> str:
     return email.casefold()[:ACCOUNT_MAX]
 
 
-def check(origin: Origin, account: str) -> None:
+def check(origin: ClientInfo, account: str) -> None:
     """`account` "": of nobody; then failures of other addresses do not count, since they are strangers'.
 
     Raises:
@@ -36,7 +36,7 @@ def check(origin: Origin, account: str) -> None:
         raise SignInLocked(until=f"{until:%Y-%m-%d %H:%M:%S} UTC")
 
 
-def locked_until(origin: Origin, account: str) -> datetime | None:
+def locked_until(origin: ClientInfo, account: str) -> datetime | None:
     handler, request, credentials = _axes(origin, account)
     of_both, of_account, of_address = handler.get_user_attempts(request, credentials)
     limit = settings.AXES_FAILURE_LIMIT
@@ -53,27 +53,27 @@ def locked_until(origin: Origin, account: str) -> datetime | None:
     return max(locks, default=None)
 
 
-def note(origin: Origin, account: str) -> None:
+def record_failure(origin: ClientInfo, account: str) -> None:
     """One more failure."""
     handler, request, credentials = _axes(origin, account)
-    handler.user_login_failed(note, credentials, request)
+    handler.user_login_failed(record_failure, credentials, request)
 
 
-def forget(origin: Origin, account: str) -> None:
+def clear_failures(origin: ClientInfo, account: str) -> None:
     """Of this account from this address: it has signed in."""
     handler, request, _ = _axes(origin, account)
     handler.reset_attempts(username=account, ip_address=request.axes_ip_address)
 
 
-def forget_all(account: str) -> None:
+def clear_all_failures(account: str) -> None:
     """From wherever: it has a new password."""
-    handler, _, _ = _axes(Origin(), account)
+    handler, _, _ = _axes(ClientInfo(), account)
     handler.reset_attempts(username=account)
 
 
 def purge() -> None:
     """Failures that count no more are forgotten, with the addresses that they came from."""
-    handler, request, credentials = _axes(Origin(), "")
+    handler, request, credentials = _axes(ClientInfo(), "")
     handler.clean_expired_user_attempts(request, credentials)
 
 
@@ -84,7 +84,7 @@ def _counted(address: str | None) -> str | None:
     return str(ipaddress.IPv6Network((address, 64), strict=False).network_address)
 
 
-def _axes(origin: Origin, account: str) -> tuple[Any, Any, dict[str, str]]:
+def _axes(origin: ClientInfo, account: str) -> tuple[Any, Any, dict[str, str]]:
     request = HttpRequest()
     request.META = {"REMOTE_ADDR": _counted(origin.address), "HTTP_USER_AGENT": origin.user_agent}
     AxesProxyHandler.update_request(request)

@@ -29,7 +29,7 @@ from controlplane.audit.services import record
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import User
 from controlplane.kernel import clock
-from controlplane.kernel.db import by_id, refusing
+from controlplane.kernel.db import by_id, raise_on_violation
 from controlplane.signin.errors import PasskeyNotFound, PasskeyRefused, PasskeysOff, PasskeyTaken
 from controlplane.signin.models import Ceremony, Passkey
 
@@ -142,7 +142,7 @@ def register(user: User, response: Response, *, name: str) -> Passkey:
     except BAD as exc:
         raise PasskeyRefused() from exc
     taken = PasskeyTaken(field="name", name=name)
-    with refusing("signin_passkey_name_taken", taken), refusing("signin_passkey_once", taken):
+    with raise_on_violation("signin_passkey_name_taken", taken), raise_on_violation("signin_passkey_once", taken):
         return Passkey.objects.create(
             user=user,
             name=name,
@@ -195,7 +195,7 @@ def _known(credential_id: bytes, user: User | None) -> Passkey:
 
 
 @transaction.atomic
-def forget(actor: Actor, user: User, ref: str) -> None:
+def delete_passkey(actor: Actor, user: User, ref: str) -> None:
     """Raises PasskeyNotFound."""
     passkey = by_id(Passkey.objects.filter(user=user), ref)
     if passkey is None:

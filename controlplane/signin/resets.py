@@ -16,7 +16,7 @@ from controlplane.identity.errors import RoleNeeded
 from controlplane.identity.models import ApiToken, Membership, Role, User
 from controlplane.kernel import clock
 from controlplane.kernel.db import by_id
-from controlplane.signin import factors, secret
+from controlplane.signin import second_factors, secret_tokens
 from controlplane.signin.errors import PasswordResetNotFound, ResetNeeded, SecondPersonNeeded
 from controlplane.signin.models import Identity, Password, PasswordLink, PasswordReset, Session
 from controlplane.signin.sessions import needs_fresh_factors
@@ -31,7 +31,7 @@ def is_in_use(user: User) -> bool:
 def is_proved(user: User) -> bool:
     """Whether there is anything to get in as the user with."""
     owned = (Password, Identity, ApiToken)
-    return factors.has_one(user) or any(model._default_manager.filter(user=user).exists() for model in owned)
+    return second_factors.has_one(user) or any(model._default_manager.filter(user=user).exists() for model in owned)
 
 
 @transaction.atomic
@@ -56,7 +56,7 @@ def first_link_create(actor: Actor, session: Session, user: User) -> tuple[str, 
 def link_put(user: User, *, is_first: bool = False, good_from: datetime | None = None) -> tuple[str, datetime]:
     """A new link in place of others: its secret, and until when it is good. In the caller's transaction."""
     PasswordLink.objects.filter(user=user).delete()
-    link_secret, digest = secret.new(secret.LINK)
+    link_secret, digest = secret_tokens.new(secret_tokens.LINK)
     until = (good_from or clock.now()) + timedelta(hours=settings.PASSWORD_LINK_HOURS)
     PasswordLink.objects.create(user=user, sha256=digest, expires_at=until, is_first=is_first, good_from=good_from)
     return link_secret, until

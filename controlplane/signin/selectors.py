@@ -13,7 +13,7 @@ from controlplane.identity.credentials import actor_for, need_active
 from controlplane.identity.models import ApiToken, User
 from controlplane.kernel import clock
 from controlplane.kernel.db import by_id
-from controlplane.signin import factors, secret
+from controlplane.signin import second_factors, secret_tokens
 from controlplane.signin.errors import SessionNotFound, UserNotFound
 from controlplane.signin.models import Passkey, Session, Totp
 
@@ -31,10 +31,10 @@ class SignedIn:
 
 def signed_in(session_secret: str, *, request_id: str = "") -> SignedIn | None:
     """Who has the live session with this secret. Notes its use once a minute at most."""
-    return _signed_in(Q(sha256=secret.digest(session_secret)), request_id)
+    return _signed_in(Q(sha256=secret_tokens.digest(session_secret)), request_id)
 
 
-def signed_in_again(session_id: UUID, *, request_id: str = "") -> SignedIn | None:
+def refresh_signed_in(session_id: UUID, *, request_id: str = "") -> SignedIn | None:
     """Who was let in by this session, if it is still live. That they go on with what they have begun is a use of it."""
     return _signed_in(Q(pk=session_id), request_id)
 
@@ -48,7 +48,7 @@ def _signed_in(which: Q, request_id: str) -> SignedIn | None:
     if now - session.last_used_at > LAST_USE_RESOLUTION:
         Session.objects.filter(pk=session.pk).update(last_used_at=now)
     actor = actor_for(session.user, credential_id=session.pk, request_id=request_id)
-    return SignedIn(actor, session, session.is_two_factor or not factors.needs_one(session.user))
+    return SignedIn(actor, session, session.is_two_factor or not second_factors.needs_one(session.user))
 
 
 def live(sessions: QuerySet[Session]) -> QuerySet[Session]:
@@ -69,7 +69,7 @@ def session_get(user_id: UUID, ref: str, *, current: Session) -> Session:
     return found
 
 
-def user_with(email: str) -> User | None:
+def user_by_email(email: str) -> User | None:
     """By the address as it was written; if nobody's is written so, by the only one that differs in case alone."""
     found = list(User.objects.filter(email__iexact=email)[:2])
     exact = [user for user in found if user.email == email]

@@ -13,11 +13,11 @@ from controlplane.identity.credentials import actor_for, need_active
 from controlplane.identity.models import User
 from controlplane.identity.tokens import session_tokens_revoke
 from controlplane.kernel import clock
-from controlplane.signin import factors, lockout, passkeys, passwords, secret, selectors, totp
+from controlplane.signin import lockout, passkeys, passwords, second_factors, secret_tokens, selectors, totp
+from controlplane.signin.client_info import ClientInfo
 from controlplane.signin.errors import PasskeyRefused, ProofTooOld, SecondFactorDemanded, SignInRefused, WrongProof
-from controlplane.signin.factors import Proof
 from controlplane.signin.models import Ceremony, OpenIdSignIn, PasswordLink, PasswordReset, Session
-from controlplane.signin.origin import Origin
+from controlplane.signin.second_factors import Proof
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ NOBODY = ""  # the account of failures that are nobody's
 
 
 @transaction.atomic
-def session_create(origin: Origin, *, email: str, password: str, proof: Proof) -> tuple[Session, str]:
+def session_create(origin: ClientInfo, *, email: str, password: str, proof: Proof) -> tuple[Session, str]:
     """Sign in with a password, and a second factor where the account has one. The secret is returned here and never
     again.
 
@@ -39,18 +39,18 @@ def session_create(origin: Origin, *, email: str, password: str, proof: Proof) -
     """
     account = lockout.account_of(email)
     lockout.check(origin, account)
-    user = selectors.user_with(email)
+    user = selectors.user_by_email(email)
     if not passwords.is_right(user, password) or user is None:
         raise SignInRefused(account=account)
     methods = [PASSWORD]
-    if factors.has_one(user):
-        methods.append(factors.prove(user, proof, account=account))
-    lockout.forget(origin, account)
-    return begin(user, origin, methods, is_two_factor=len(methods) > 1)
+    if second_factors.has_one(user):
+        methods.append(second_factors.prove(user, proof, account=account))
+    lockout.clear_failures(origin, account)
+    return create_session(user, origin, methods, is_two_factor=len(methods) > 1)
 
 
 @transaction.atomic
-def session_create_by_passkey(origin: Origin, response: passkeys.Response) -> tuple[Session, str]:
+def session_create_by_passkey(origin: ClientInfo, response: passkeys.Response) -> tuple[Session, str]:
     """Sign in with a passkey alone: its device has verified the user. A lock of the account, which is about passwords,
     does not concern it.
 
@@ -63,10 +63,12 @@ def session_create_by_passkey(origin: Origin, response: passkeys.Response) -> tu
         passkey = passkeys.prove(response)
     except PasskeyRefused as exc:
         raise PasskeyRefused(account=NOBODY) from exc
-    return begin(passkey.user, origin, [factors.PASSKEY], is_two_factor=True)
+    return create_session(passkey.user, origin, [second_factors.PASSKEY], is_two_factor=True)
 
 
-def begin(user: User, origin: Origin, methods: Sequence[str], *, is_two_factor: bool) -> tuple[Session, str]:
+def create_session(
+    user: User, origin: ClientInfo, methods: Sequence[str], *, is_two_factor: bool
+) -> tuple[Session, str]:
     """For somebody who has just proved who they are. In the caller's transaction.
 
     Raises:
@@ -76,7 +78,7 @@ def begin(user: User, origin: Origin, methods: Sequence[str], *, is_two_factor: 
     if not User.objects.filter(pk=user.pk, suspended_at=None, ended_at=None).update(last_sign_in_at=now):
         user.refresh_from_db()
         need_active(user)
-    session_secret, digest = secret.new(secret.SESSION)
+    session_secret, digest = secret_tokens.new(secret_tokens.SESSION)
     session = Session.objects.create(
         user=user,
         sha256=digest,
@@ -94,7 +96,7 @@ def begin(user: User, origin: Origin, methods: Sequence[str], *, is_two_factor: 
 
 
 @transaction.atomic
-def session_verify(actor: Actor, session: Session, origin: Origin, *, password: str, proof: Proof) -> Session:
+def session_verify(actor: Actor, session: Session, origin: ClientInfo, *, password: str, proof: Proof) -> Session:
     """Prove again that it is you: by a second factor, or by the password if there is no other factor.
 
     Raises:
@@ -105,8 +107,8 @@ def session_verify(actor: Actor, session: Session, origin: Origin, *, password: 
     user = session.user
     account = lockout.account_of(user.email)
     lockout.check(origin, account)
-    if factors.has_one(user):
-        method = factors.prove(user, proof, account=account)
+    if second_factors.has_one(user):
+        method = second_factors.prove(user, proof, account=account)
         session.is_two_factor = True
     else:
         method = check_password(user, password, account=account)
@@ -186,17 +188,17 @@ def end_silently(user: User, *, but: Session | None = None) -> int:
 
 
 @transaction.atomic
-def note_failure(origin: Origin, facts: dict[str, object]) -> User | None:
+def record_failure(origin: ClientInfo, facts: dict[str, object]) -> User | None:
     """A failure that an error told of (its facts `account` and `code_of`). What the request wrote was undone; this
     stays. Returns whose account it is, if there is one."""
     account = str(facts["account"])
-    lockout.note(origin, account)
-    user = selectors.user_with(account)
+    lockout.record_failure(origin, account)
+    user = selectors.user_by_email(account)
     if user is None:
         log.info("request %s: a sign-in to an account that does not exist failed", origin.request_id)
         return None
     if "code_of" in facts:
-        totp.note_failure(user.pk)
+        totp.record_failure(user.pk)
     actor = Actor(user_id=None, credential_id=None, project_id=None, role="", request_id=origin.request_id)
     record(actor, "session.refuse", user.pk, address=origin.address)
     return user

@@ -11,9 +11,9 @@ from django.db.models import F
 from django_otp.oath import TOTP
 
 from controlplane.identity.models import User
-from controlplane.kernel import clock, sealing
+from controlplane.kernel import clock, encryption
 from controlplane.kernel.ids import new_id
-from controlplane.signin import secret
+from controlplane.signin import secret_tokens
 from controlplane.signin.errors import SignInLocked
 from controlplane.signin.models import RecoveryCode, Totp
 
@@ -35,7 +35,7 @@ def begin(user: User) -> tuple[str, str]:
     key = secrets.token_bytes(SECRET_BYTES)
     Totp.objects.filter(user=user, confirmed_at=None).delete()
     row_id = new_id()
-    Totp.objects.create(id=row_id, user=user, sealed=sealing.seal(key, purpose=PURPOSE, row_id=row_id))
+    Totp.objects.create(id=row_id, user=user, sealed=encryption.encrypt(key, purpose=PURPOSE, row_id=row_id))
     written = base64.b32encode(key).decode()
     query = {"secret": written, "issuer": ISSUER, "algorithm": "SHA1", "digits": DIGITS, "period": STEP_S}
     return written, f"otpauth://totp/{ISSUER}:{quote(user.email)}?{urlencode(query)}"
@@ -55,7 +55,7 @@ def is_right(totp: Totp, code: str) -> bool:
     return won == 1
 
 
-def note_failure(user_id: UUID) -> None:
+def record_failure(user_id: UUID) -> None:
     Totp.objects.filter(user=user_id).update(failures=F("failures") + 1, failed_at=clock.now())
 
 
@@ -72,8 +72,8 @@ def _step_of(totp: Totp, code: str) -> int | None:
     if not (code.isascii() and code.isdecimal() and len(code) == DIGITS):
         return None
     try:
-        key = sealing.unseal(bytes(totp.sealed), purpose=PURPOSE, row_id=totp.pk)
-    except sealing.Unreadable:
+        key = encryption.decrypt(bytes(totp.sealed), purpose=PURPOSE, row_id=totp.pk)
+    except encryption.DecryptionFailed:
         log.error("the secret of the codes of user %s is sealed under another secret key", totp.user_id)
         return None
     reader = TOTP(key, step=STEP_S, digits=DIGITS)
@@ -102,4 +102,4 @@ def _recovery_code() -> str:
 
 def _recovery_digest(user: User, code: str) -> bytes:
     written = code.replace("-", "").replace(" ", "").lower()
-    return secret.digest(f"{user.pk}:{written}")
+    return secret_tokens.digest(f"{user.pk}:{written}")

@@ -7,12 +7,12 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 
-from controlplane.audit.services import record, record_in_all
+from controlplane.audit.services import record, record_in_scopes
 from controlplane.identity.actor import Actor
 from controlplane.identity.errors import LastOperator, OrganizationNotFound, UserIsOver
-from controlplane.identity.holds import organization_hold
 from controlplane.identity.invitations import invitation_revoke
 from controlplane.identity.models import ApiToken, Membership, User
+from controlplane.identity.row_locks import lock_organization
 from controlplane.identity.selectors import waiting_invitations
 from controlplane.identity.services import membership_end
 from controlplane.identity.tokens import session_tokens_revoke, tokens_revoke
@@ -140,7 +140,7 @@ def _places_held(user: User) -> list[Membership]:
     """The user's memberships, in organizations that are held: they come before users, as everywhere."""
     for place in Membership.objects.filter(user=user).select_related("organization").order_by("organization"):
         try:
-            organization_hold(place.organization)
+            lock_organization(place.organization)
         except OrganizationNotFound:
             continue  # nobody becomes a member of one that is deleted
     return list(Membership.objects.filter(user=user).select_related("organization"))
@@ -175,4 +175,4 @@ def _record(actor: Actor, verb: str, user: User, **facts: Any) -> None:
     record(actor, verb, user.pk, **facts)
     places = list(Membership.objects.filter(user=user, organization__deleted_at=None).values_list("organization"))
     if places:
-        record_in_all(actor, verb, user.pk, organization_ids=[place for (place,) in places])
+        record_in_scopes(actor, verb, user.pk, organization_ids=[place for (place,) in places])

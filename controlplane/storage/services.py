@@ -10,26 +10,26 @@ from django.db.models import F
 
 from andromede_core.documents.messages import Reason, either
 from andromede_core.policy.clauses import Policy
-from controlplane.audit.services import deed, record
+from controlplane.audit.services import audit_entry, record
 from controlplane.catalog.errors import ImageSizeMismatch
 from controlplane.catalog.models import Image, VolumeType
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
 from controlplane.kernel import clock
-from controlplane.kernel.db import edit, move, refusing, trial
+from controlplane.kernel.db import edit, move, raise_on_violation, rolled_back
 from controlplane.kernel.ids import new_id
 from controlplane.kernel.names import check_labels, check_name
 from controlplane.operations.models import Operation
 from controlplane.operations.selectors import live_of
-from controlplane.operations.services import Wish, enqueue, need_free
+from controlplane.operations.services import OperationRequest, enqueue, require_unlocked
 from controlplane.placement import exemptions, lineage
 from controlplane.placement import services as placement
-from controlplane.placement.decisions import Ask, Taken
-from controlplane.placement.effective import Source
+from controlplane.placement.decisions import PlacementRequest, PlacementResult
+from controlplane.placement.effective_policies import DataSource
 from controlplane.placement.errors import ExemptionSpent
 from controlplane.placement.lineage import NewData
 from controlplane.placement.models import Exemption
-from controlplane.placement.selectors import PoolWish
+from controlplane.placement.selectors import PoolRequirement
 from controlplane.quotas import services as quotas
 from controlplane.storage.errors import VolumeCannotShrink, VolumeInUse, VolumeNameTaken, VolumeWrongState
 from controlplane.storage.models import VOLUME, Volume
@@ -54,10 +54,12 @@ class NewVolume:
     labels: dict[str, str] = field(default_factory=dict)
 
 
-def ask_for(volume: Volume, *, operation: str, zones: tuple[str, ...] = (), near: tuple[UUID, ...] = ()) -> Ask:
+def volume_placement_request(
+    volume: Volume, *, operation: str, zones: tuple[str, ...] = (), near: tuple[UUID, ...] = ()
+) -> PlacementRequest:
     """What placement is asked for a volume."""
-    pools = pools_for(volume, gib=volume.size_gib)
-    return Ask(
+    pools = pool_requirements(volume, gib=volume.size_gib)
+    return PlacementRequest(
         operation=operation,
         project=volume.project,
         consumer_id=volume.pk,
@@ -69,24 +71,24 @@ def ask_for(volume: Volume, *, operation: str, zones: tuple[str, ...] = (), near
     )
 
 
-def pools_for(volume: Volume, *, gib: int = 0) -> tuple[PoolWish, ...]:
+def pool_requirements(volume: Volume, *, gib: int = 0) -> tuple[PoolRequirement, ...]:
     """What a node must have to open the volume: the pool that it is in, or is to be in. `gib`: to be taken of it."""
     if volume.pool is not None:
-        return (PoolWish(volume.pool.name, gib, volume.pool.zone_id),)
+        return (PoolRequirement(volume.pool.name, gib, volume.pool.zone_id),)
     is_new = volume.node_id is None and volume.volume_type.pool
-    return (PoolWish(volume.volume_type.pool, gib),) if is_new else ()
+    return (PoolRequirement(volume.volume_type.pool, gib),) if is_new else ()
 
 
-def resized(ask: Ask, disk_gib: int) -> Ask:
+def resized(ask: PlacementRequest, disk_gib: int) -> PlacementRequest:
     """The same, for a disk of another size."""
     if ask.share is None:
         return replace(ask, disk_gib=disk_gib)
     return replace(ask, pools=tuple(replace(wish, gib=disk_gib) if wish.gib else wish for wish in ask.pools))
 
 
-def image_sources(image: Image | None) -> tuple[Source, ...]:
+def image_sources(image: Image | None) -> tuple[DataSource, ...]:
     """Whose data a copy of the image holds. A public image is nobody's."""
-    return (Source(image.pk, image.project),) if image is not None and image.project is not None else ()
+    return (DataSource(image.pk, image.project),) if image is not None and image.project is not None else ()
 
 
 def volume_create(actor: Actor, project: Project, new: NewVolume) -> tuple[Volume, Operation]:
@@ -98,26 +100,26 @@ def volume_create(actor: Actor, project: Project, new: NewVolume) -> tuple[Volum
         UnknownHost, ExemptionForOther, ExemptionOver, ExemptionUnsigned, ExemptionSpent.
     """
     volume, ask = _plan(actor, project, new)
-    placement.check(ask)
+    placement.check_placement(ask)
     with transaction.atomic():
         return volume, _write(actor, volume, new)
 
 
-def volume_try(actor: Actor, project: Project, new: NewVolume, *, is_preview: bool = False) -> Taken:
+def volume_dry_run(actor: Actor, project: Project, new: NewVolume, *, is_preview: bool = False) -> PlacementResult:
     """What placement would decide; when it admits, the rest is tried too, and nothing is kept. A preview reads whether
     the name is free and locks nothing: quotas are not asked. Raises as volume_create, but for refusals of placement."""
     volume, ask = _plan(actor, project, new)
-    taken = placement.weigh(ask)
+    taken = placement.preview(ask)
     if taken.decision.is_admitted and is_preview:
         if Volume.objects.filter(project=project, name=volume.name).exclude(state="deleted").exists():
             raise VolumeNameTaken(field="name", name=volume.name)
     elif taken.decision.is_admitted:
-        with trial():
+        with rolled_back():
             _write(actor, volume, new)
     return taken
 
 
-def _plan(actor: Actor, project: Project, new: NewVolume) -> tuple[Volume, Ask]:
+def _plan(actor: Actor, project: Project, new: NewVolume) -> tuple[Volume, PlacementRequest]:
     """The volume as it would be, not written, and what placement is to be asked for it."""
     actor.may_write()
     if new.host is not None:
@@ -134,7 +136,7 @@ def _plan(actor: Actor, project: Project, new: NewVolume) -> tuple[Volume, Ask]:
         volume_type=new.volume_type,
         image=new.image,
     )
-    ask = ask_for(volume, zones=new.zones, near=_near(new), operation="volume.create")
+    ask = volume_placement_request(volume, zones=new.zones, near=_near(new), operation="volume.create")
     return volume, replace(
         ask,
         host=new.host,
@@ -165,10 +167,10 @@ def _near(new: NewVolume) -> tuple[UUID, ...]:
 def _write(actor: Actor, volume: Volume, new: NewVolume) -> Operation:
     once: AbstractContextManager[None] = nullcontext()
     if new.exemption is not None:
-        once = refusing("storage_volume_pkey", _spent(volume.pk, new.exemption))
+        once = raise_on_violation("storage_volume_pkey", _spent(volume.pk, new.exemption))
     data = NewData(volume.pk, "volume", volume.project, new.classifications, new.policy, actor.user_id)
-    with once, refusing("storage_volume_name_taken", VolumeNameTaken(field="name", name=volume.name)):
-        lineage.begin(data, image_sources(new.image), beside=[volume])
+    with once, raise_on_violation("storage_volume_name_taken", VolumeNameTaken(field="name", name=volume.name)):
+        lineage.record_data(data, image_sources(new.image), extra_rows=[volume])
     return _begin(actor, volume, zones=new.zones, near=_near(new), host=new.host)
 
 
@@ -185,10 +187,12 @@ def _begin(
         name=volume.name,
         size_gib=volume.size_gib,
     )
-    return enqueue(actor, Wish("volume.create", volume.project_id, [volume.pk], args, resource_name=volume.name))
+    return enqueue(
+        actor, OperationRequest("volume.create", volume.project_id, [volume.pk], args, resource_name=volume.name)
+    )
 
 
-def volume_create_again(
+def volume_recreate(
     actor: Actor, volume: Volume, *, zones: tuple[str, ...], near: tuple[UUID, ...], host: str | None
 ) -> Operation:
     """Ask again for a volume that could not be made: the same row and wish; place, policies and quota as if it were
@@ -202,16 +206,16 @@ def volume_create_again(
     actor.may_write()
     if host is not None:
         actor.may_operate()
-    need_free(volume.pk)
-    need_state(volume, "error")
+    require_unlocked(volume.pk)
+    require_volume_state(volume, "error")
     sources = image_sources(volume.image)
-    ask = ask_for(volume, zones=zones, near=near, operation="volume.create")
-    placement.check(replace(ask, host=host, sources=sources))
+    ask = volume_placement_request(volume, zones=zones, near=near, operation="volume.create")
+    placement.check_placement(replace(ask, host=host, sources=sources))
     with transaction.atomic():
         volume_lock(volume)
-        need_state(volume, "error")
+        require_volume_state(volume, "error")
         for source in sources:
-            lineage.join(Source.of(volume), source, kind="volume")
+            lineage.add_source(DataSource.of(volume), source, kind="volume")
         move(volume, VOLUME, "building", generation=volume.generation + 1, last_error=None)
         return _begin(actor, volume, zones=zones, near=near, host=host)
 
@@ -219,7 +223,7 @@ def volume_create_again(
 @transaction.atomic
 def volume_update(actor: Actor, volume: Volume, *, name: str, labels: dict[str, str]) -> Volume:
     actor.may_write()
-    with refusing("storage_volume_name_taken", VolumeNameTaken(field="name", name=name)):
+    with raise_on_violation("storage_volume_name_taken", VolumeNameTaken(field="name", name=name)):
         edit(volume, name=name, labels=labels)
     record(actor, "volume.update", volume.pk, project_id=volume.project_id, name=name)
     return volume
@@ -234,15 +238,15 @@ def volume_grow(actor: Actor, volume: Volume, *, size_gib: int) -> Operation:
         VolumeWrongState, QuotaExceeded, InsufficientCapacity, NoPlace, Busy.
     """
     actor.may_write()
-    need_free(volume.pk)
+    require_unlocked(volume.pk)
     _check_grow(volume, size_gib)
-    ask = ask_for(volume, operation="volume.grow")
+    ask = volume_placement_request(volume, operation="volume.grow")
     placement.check_growth(resized(ask, size_gib))
     return _grow(actor, volume, size_gib)
 
 
 def _check_grow(volume: Volume, size_gib: int) -> None:
-    need_state(volume, "available", "in-use")
+    require_volume_state(volume, "available", "in-use")
     if size_gib <= volume.size_gib:
         raise VolumeCannotShrink(field="size_gib", size_gib=volume.size_gib, asked_gib=size_gib)
 
@@ -251,7 +255,7 @@ def _check_grow(volume: Volume, size_gib: int) -> None:
 def _grow(actor: Actor, volume: Volume, size_gib: int) -> Operation:
     volume_lock(volume)
     args = {"size_gib": size_gib, "was_gib": volume.size_gib}
-    wish = Wish("volume.grow", volume.project_id, [volume.pk], args, resource_name=volume.name)
+    wish = OperationRequest("volume.grow", volume.project_id, [volume.pk], args, resource_name=volume.name)
     operation = enqueue(actor, wish)
     _check_grow(volume, size_gib)
     Volume.objects.filter(pk=volume.pk).update(generation=F("generation") + 1, updated_at=clock.now())
@@ -279,7 +283,7 @@ def volume_delete(actor: Actor, volume: Volume, *, attached_to: UUID | None) -> 
     if volume.state == "in-use":
         raise VolumeWrongState(state=volume.state, wanted=Reason("not attached"))
     Volume.objects.filter(pk=volume.pk).update(is_deleting=True, updated_at=clock.now())
-    wish = Wish(
+    wish = OperationRequest(
         "volume.delete",
         volume.project_id,
         [volume.pk],
@@ -287,17 +291,17 @@ def volume_delete(actor: Actor, volume: Volume, *, attached_to: UUID | None) -> 
         is_cancellable=False,
         preempts=True,
     )
-    return enqueue(actor, wish, beside=deed(actor, "volume.delete", volume.pk, project_id=volume.project_id))
+    return enqueue(actor, wish, extra_rows=audit_entry(actor, "volume.delete", volume.pk, project_id=volume.project_id))
 
 
-def volume_take(volume: Volume) -> None:
+def volume_mark_attached(volume: Volume) -> None:
     """An instance has got the volume. Inside the caller's transaction.
 
     Raises:
         VolumeWrongState: its deletion was accepted meanwhile.
     """
     volume_lock(volume)
-    need_state(volume, "available")
+    require_volume_state(volume, "available")
     move(volume, VOLUME, "in-use", last_error=None)
 
 
@@ -309,7 +313,7 @@ def volume_lock(volume: Volume) -> None:
     )
 
 
-def need_state(volume: Volume, *wanted: str) -> None:
+def require_volume_state(volume: Volume, *wanted: str) -> None:
     """Raises VolumeWrongState unless the volume is in one of the states and not being deleted."""
     if volume.is_deleting or volume.state not in wanted:
         state = Reason("being deleted") if volume.is_deleting else volume.state

@@ -24,7 +24,7 @@ class TerraformState(BaseModel):
 
 
 class TerraformStateVersion(BaseModel):
-    """One version as Terraform wrote it, sealed (kernel/sealing.py): states hold secrets of what they describe.
+    """One version as Terraform wrote it, sealed (kernel/encryption.py): states hold secrets of what they describe.
 
     `number` counts the versions of a state from 1; `serial` is Terraform's own count, which may begin anew.
     """

@@ -11,11 +11,11 @@ from django.db.models import Max, QuerySet, Sum
 from andromede_core.documents.messages import Reason
 from controlplane.audit.services import record
 from controlplane.identity.actor import Actor
-from controlplane.identity.holds import project_hold
 from controlplane.identity.models import Project
-from controlplane.kernel import clock, room
+from controlplane.identity.row_locks import lock_project
+from controlplane.kernel import clock, free_space
+from controlplane.kernel.encryption import DecryptionFailed, decrypt, encrypt
 from controlplane.kernel.names import check_name
-from controlplane.kernel.sealing import Unreadable, seal, unseal
 from controlplane.kernel.units import MIB, in_whole
 from controlplane.quotas import services as quotas
 from controlplane.terraform.errors import (
@@ -73,14 +73,14 @@ def state_read(actor: Actor, state: TerraformState, *, number: int | None = None
     if found is None:
         raise StateVersionNotFound(name=state.name, number=number)
     try:
-        return unseal(bytes(found.sealed), purpose=PURPOSE, row_id=found.pk)
-    except Unreadable as exc:
+        return decrypt(bytes(found.sealed), purpose=PURPOSE, row_id=found.pk)
+    except DecryptionFailed as exc:
         raise StateUnreadable(name=state.name) from exc
 
 
 def need_room() -> None:
     """Raises InsufficientStorage: the database's disk is nearly full. Not inside a transaction."""
-    room.need_room(settings.DATABASE_DIR)
+    free_space.require_free_space(settings.DATABASE_DIR)
 
 
 @transaction.atomic
@@ -107,7 +107,7 @@ def state_write(
         user_id=actor.user_id,
         credential_id=actor.credential_id,
     )
-    version.sealed = seal(content, purpose=PURPOSE, row_id=version.pk)
+    version.sealed = encrypt(content, purpose=PURPOSE, row_id=version.pk)
     version.save(force_insert=True)
     versions(state).filter(number__lte=number - VERSIONS_KEPT).delete()
     TerraformState.objects.filter(pk=state.pk).update(updated_at=clock.now())
@@ -176,7 +176,7 @@ def _locked_row(project: Project, name: str) -> TerraformState:
     if found is not None:
         return found
     check_name(name)
-    project_hold(project)
+    lock_project(project)
     if TerraformState.objects.filter(project=project).count() >= STATES_MAX:
         raise StatesExhausted(limit=STATES_MAX)
     TerraformState.objects.bulk_create([TerraformState(project=project, name=name)], ignore_conflicts=True)

@@ -3,7 +3,7 @@
 Most heartbeats say what the one before said. Of each heartbeat the moment and what it says of the node's lease are
 written, of all nodes in one statement, with the lease that the node is given for it, and what guests do, which others
 write too, in another. It is written as a whole when it says something new, when there is something new to trust, after
-a signed inventory, and once in WHOLE_EVERY_S, since some of it depends on the time.
+a signed inventory, and once in FULL_HEARTBEAT_EVERY_S, since some of it depends on the time.
 
 That may be due for a whole fleet at once, and a guest that powers off must not wait for it. So a batch writes last what
 is whole, and of it the few that have waited longest; the next heartbeat of the others says the same again.
@@ -20,22 +20,22 @@ from django.conf import settings
 from django.db import DatabaseError
 
 from agents.protocol import agent_pb2 as pb
-from controlplane.compute.services import Seen, observe_powers
-from controlplane.kernel.prepared import cursor_that_prepares
-from controlplane.nodes.services import heard_again
-from controlplane.watcher import messages, receipts
+from controlplane.compute.services import PowerObservation, record_power_observations
+from controlplane.kernel.prepared_queries import preparing_cursor
+from controlplane.nodes.services import record_alive
+from controlplane.watcher import receipts, report_handlers
 
-WHOLE_EVERY_S = 60.0
-WHOLE_AT_ONCE = 10
+FULL_HEARTBEAT_EVERY_S = 60.0
+FULL_HEARTBEATS_MAX = 10
 NEWS = "SELECT count(*), max(updated_at) FROM nodes_trustdocument"
 
 
-Said = tuple[UUID, Sequence[pb.NodeEvent]]
+NodeEvents = tuple[UUID, Sequence[pb.NodeEvent]]
 NEVER = (b"", 0.0)
 
 
 @dataclass(frozen=True)
-class Answer:
+class NodeReply:
     """What a node is to be told once what it said is on record: what to trust, and for how long its lease lasts."""
 
     trust: pb.EnsureTrustRequest | None = None
@@ -43,10 +43,10 @@ class Answer:
 
 
 # Or why what it said was not written.
-Outcome = Answer | Exception
+Outcome = NodeReply | Exception
 
 
-class Batches:
+class BatchWriter:
     """For one thread. Remembers the last heartbeat of each node that was written as a whole, and when."""
 
     def __init__(self, clock_s: Callable[[], float] = time.monotonic) -> None:
@@ -54,7 +54,7 @@ class Batches:
         self._known: dict[UUID, tuple[bytes, float]] = {}
         self._trust: object = None
 
-    def write(self, batch: Sequence[Said], alive: Collection[UUID]) -> dict[UUID, Outcome]:
+    def write(self, batch: Sequence[NodeEvents], alive: Collection[UUID]) -> dict[UUID, Outcome]:
         """Each node once, what it said in its order. What makes no sense costs its own node alone. `alive`: the nodes
         that were heard meanwhile, which is written before all that takes longer.
 
@@ -64,61 +64,63 @@ class Batches:
         self._look_for_news()
         whole = self._whole(batch, alive)
         outcomes: dict[UUID, Outcome] = {}
-        seen: dict[UUID, list[Seen]] = {}
+        seen: dict[UUID, list[PowerObservation]] = {}
         for node_id, events in batch:
             if node_id not in whole:
                 outcomes[node_id] = _outcome(partial(self._write_quickly, node_id, events, seen))
-        outcomes |= _observe(seen)
+        outcomes |= _record_power(seen)
         for node_id, events in batch:
             if node_id in whole:
                 outcomes[node_id] = _outcome(partial(self._write, node_id, events))
         return outcomes
 
     def _look_for_news(self) -> None:
-        with cursor_that_prepares() as cursor:
+        with preparing_cursor() as cursor:
             cursor.execute(NEWS)
             now = cursor.fetchone()
         if now != self._trust:
             self._known.clear()
             self._trust = now
 
-    def _whole(self, batch: Sequence[Said], alive: Collection[UUID]) -> set[UUID]:
+    def _whole(self, batch: Sequence[NodeEvents], alive: Collection[UUID]) -> set[UUID]:
         """Those whose heartbeats are to be written as a whole now. That the others live is written, and what they say
         of their leases."""
         said = {node_id: beats for node_id, events in batch if (beats := _beats(events))}
         if not said and not alive:
             return set()
-        leases = {node_id: messages.lease_news(beats[-1]) for node_id, beats in said.items()}
-        ready = heard_again(alive, leases, lease_s=settings.NODE_LEASE_S)
+        leases = {node_id: report_handlers.lease_report(beats[-1]) for node_id, beats in said.items()}
+        ready = record_alive(alive, leases, lease_s=settings.NODE_LEASE_S)
         due = [node_id for node_id, beats in said.items() if node_id in ready and not self._is_same(node_id, beats)]
         due.sort(key=lambda node_id: self._known.get(node_id, NEVER)[1])
-        return {*(said.keys() - ready), *due[:WHOLE_AT_ONCE]}
+        return {*(said.keys() - ready), *due[:FULL_HEARTBEATS_MAX]}
 
     def _is_same(self, node_id: UUID, beats: Sequence[pb.Heartbeat]) -> bool:
         """It says nothing new. A node without libvirt's hook is looked at each time."""
         text, since = self._known.get(node_id, NEVER)
-        is_fresh = self._clock_s() < since + WHOLE_EVERY_S
+        is_fresh = self._clock_s() < since + FULL_HEARTBEAT_EVERY_S
         return is_fresh and all(beat.hook.is_active and _text(beat) == text for beat in beats)
 
-    def _write_quickly(self, node_id: UUID, events: Sequence[pb.NodeEvent], seen: dict[UUID, list[Seen]]) -> Answer:
+    def _write_quickly(
+        self, node_id: UUID, events: Sequence[pb.NodeEvent], seen: dict[UUID, list[PowerObservation]]
+    ) -> NodeReply:
         """But for its heartbeats; what its guests do is to be written with that of others."""
         self._write_all(node_id, [each for each in events if each.WhichOneof("event") not in ("heartbeat", "instance")])
         seen[node_id] = list(_seen(node_id, events))
-        return Answer(renewal=_renewal(events))
+        return NodeReply(renewal=_renewal(events))
 
-    def _write(self, node_id: UUID, events: Sequence[pb.NodeEvent]) -> Answer:
-        return Answer(self._write_all(node_id, events), _renewal(events))
+    def _write(self, node_id: UUID, events: Sequence[pb.NodeEvent]) -> NodeReply:
+        return NodeReply(self._write_all(node_id, events), _renewal(events))
 
     def _write_all(self, node_id: UUID, events: Sequence[pb.NodeEvent]) -> pb.EnsureTrustRequest | None:
         due = None
         for kind, alike in groupby(events, key=lambda event: event.WhichOneof("event")):
             if kind == "receipt":
-                receipts.keep_all(node_id, [event.receipt for event in alike])
+                receipts.record_receipts(node_id, [event.receipt for event in alike])
             elif kind == "heartbeat":
                 due = self._write_heartbeats(node_id, alike) or due
             else:
                 for event in alike:
-                    messages.write(node_id, event)
+                    report_handlers.write(node_id, event)
                 if kind == "signed_inventory":
                     self._known.pop(node_id, None)
         return due
@@ -129,12 +131,12 @@ class Batches:
         due = None
         for text, same in groupby(events, key=lambda event: _text(event.heartbeat)):
             *_, newest = same
-            due = messages.write(node_id, newest) or due
+            due = report_handlers.write(node_id, newest) or due
             self._known[node_id] = text, self._clock_s()
         return due
 
 
-def _outcome(write: Callable[[], Answer]) -> Outcome:
+def _outcome(write: Callable[[], NodeReply]) -> Outcome:
     try:
         return write()
     except Exception as exc:  # noqa: BLE001  # whatever it is, its stream ends with it
@@ -148,7 +150,7 @@ def _beats(events: Sequence[pb.NodeEvent]) -> list[pb.Heartbeat]:
 def _renewal(events: Sequence[pb.NodeEvent]) -> pb.RenewLeaseRequest | None:
     """After the newest heartbeat, which is the one that the row tells of."""
     beats = _beats(events)
-    return messages.renewal_of(beats[-1]) if beats else None
+    return report_handlers.lease_renewal(beats[-1]) if beats else None
 
 
 def _text(heartbeat: pb.Heartbeat) -> bytes:
@@ -165,22 +167,22 @@ def _text(heartbeat: pb.Heartbeat) -> bytes:
     return own.SerializeToString(deterministic=True)
 
 
-def _seen(node_id: UUID, events: Sequence[pb.NodeEvent]) -> Iterator[Seen]:
+def _seen(node_id: UUID, events: Sequence[pb.NodeEvent]) -> Iterator[PowerObservation]:
     for event in events:
         states = event.heartbeat.instances if event.HasField("heartbeat") else [event.instance]
-        yield from messages.seen(node_id, states)
+        yield from report_handlers.power_observations(node_id, states)
 
 
-def _observe(seen: Mapping[UUID, Sequence[Seen]]) -> dict[UUID, Outcome]:
+def _record_power(seen: Mapping[UUID, Sequence[PowerObservation]]) -> dict[UUID, Outcome]:
     """Of all nodes together; each alone where that fails, as by a word that no database takes. The failures."""
     try:
-        observe_powers([each for some in seen.values() for each in some])
+        record_power_observations([each for some in seen.values() for each in some])
         return {}
     except DatabaseError:
         failures: dict[UUID, Outcome] = {}
         for node_id, some in seen.items():
             try:
-                observe_powers(some)
+                record_power_observations(some)
             except DatabaseError as exc:
                 failures[node_id] = exc
         return failures

@@ -10,11 +10,11 @@ from django.db.models import Max, Model
 from agents.protocol import agent_pb2 as pb
 from andromede_core.documents import signed
 from andromede_core.documents.signed import BadDocument, Signed
-from controlplane.audit import evidence
-from controlplane.catalog import keys
-from controlplane.kernel.inserts import insert
+from controlplane.audit import evidence_log
+from controlplane.catalog import signing_keys
+from controlplane.kernel.multi_insert import insert
 from controlplane.kernel.names import as_uuid
-from controlplane.kernel.prepared import cursor_that_prepares
+from controlplane.kernel.prepared_queries import preparing_cursor
 from controlplane.nodes import incidents
 from controlplane.nodes.models import Node, Receipt
 from controlplane.nodes.selectors import NODE
@@ -40,23 +40,23 @@ def last_number(node_id: UUID) -> int:
     return last or 0
 
 
-def keep_all(node_id: UUID, receipts: Sequence[pb.Receipt]) -> None:
+def record_receipts(node_id: UUID, receipts: Sequence[pb.Receipt]) -> None:
     """In one statement, if nothing is wrong with any of them: new, numbered on, genuine, and permitted."""
     node = NODE.get(node_id)
     try:
-        is_kept = _keep_together(node, receipts)
+        is_kept = _record_together(node, receipts)
     except IntegrityError:  # somebody else keeps them too
         is_kept = False
     if not is_kept:
         for receipt in receipts:
-            keep(node, receipt)
+            record_receipt(node, receipt)
 
 
-def _keep_together(node: Node, receipts: Sequence[pb.Receipt]) -> bool:
+def _record_together(node: Node, receipts: Sequence[pb.Receipt]) -> bool:
     """Whoever else keeps some of them meanwhile is found out by their numbers."""
     documents = [document for receipt in receipts if (document := _document(node, receipt))]
     named = [as_uuid(str(document.payload.get("jti", ""))) for document in documents]
-    last, permits = _sight(node, [each for each in named if each])
+    last, permits = _read_permits(node, [each for each in named if each])
     following = list(range(last + 1, last + 1 + len(receipts)))
     if [document.payload.get("number") for document in documents] != following:
         return False
@@ -66,21 +66,21 @@ def _keep_together(node: Node, receipts: Sequence[pb.Receipt]) -> bool:
         if owners is None and document.payload.get("event") == "opened":
             return False
         rows.append(Receipt(node=node, number=receipt.number, jti=jti, document=receipt.document, is_genuine=True))
-        rows.append(evidence.entry(KIND, document.envelope(), **_owners(document, owners)))
+        rows.append(evidence_log.build_record(KIND, document.envelope(), **_owners(document, owners)))
     insert(*rows)
     return True
 
 
-def _sight(node: Node, named: Sequence[UUID]) -> tuple[int, dict[UUID, Owners]]:
+def _read_permits(node: Node, named: Sequence[UUID]) -> tuple[int, dict[UUID, Owners]]:
     """The number of the last receipt that is kept, and whose are those of these permits that the node was given."""
-    with cursor_that_prepares() as cursor:
+    with preparing_cursor() as cursor:
         cursor.execute(SIGHT, [node.pk, node.pk, list(named)])
         rows = cursor.fetchall()
     return rows[0][0], {permit: (project, organization) for _, permit, project, organization in rows if permit}
 
 
 @transaction.atomic
-def keep(node: Node, receipt: pb.Receipt) -> None:
+def record_receipt(node: Node, receipt: pb.Receipt) -> None:
     """Keeping the same again changes nothing; another one of the same number is an incident. So is one that says of
     itself that it has another number: it was shown before, or takes the place of one that is held back."""
     document = _document(node, receipt)
@@ -105,25 +105,25 @@ def keep(node: Node, receipt: pb.Receipt) -> None:
 
 
 def _document(node: Node, receipt: pb.Receipt) -> Signed | None:
-    document = genuine(node, KIND, receipt.document)
+    document = verified_document(node, KIND, receipt.document)
     return document if document is not None and document.payload.get("number") == receipt.number else None
 
 
-def genuine(node: Node, kind: str, document: bytes) -> Signed | None:
+def verified_document(node: Node, kind: str, document: bytes) -> Signed | None:
     """The document, if the node's key signed it, and it says that it is this node's."""
     try:
         found = signed.read(document)
-        found.check(kind, keys.verifier(node.public_key))
+        found.check(kind, signing_keys.verifier(node.public_key))
     except (BadDocument, ValueError):
         return None
     return found if found.payload.get("node") == str(node.pk) else None
 
 
 def _record(node: Node, number: int, document: Signed, jti: UUID | None) -> None:
-    owners = _sight(node, [jti])[1].get(jti) if jti else None
+    owners = _read_permits(node, [jti])[1].get(jti) if jti else None
     if owners is None and document.payload.get("event") == "opened":
         incidents.report(node, UNPERMITTED, str(number), jti=str(jti))
-    evidence.append(KIND, document.envelope(), **_owners(document, owners))
+    evidence_log.append(KIND, document.envelope(), **_owners(document, owners))
 
 
 def _owners(document: Signed, owners: Owners | None) -> dict[str, UUID | None]:

@@ -26,9 +26,9 @@ from agents.protocol.agent_pb2_grpc import AgentStub
 from controlplane.nodes.channels import channel_credentials, channel_options
 from controlplane.nodes.models import Node
 from controlplane.watcher import receipts
-from controlplane.watcher.ears import Ears
-from controlplane.watcher.usage import Buffer
-from controlplane.watcher.writer import Writer
+from controlplane.watcher.stream_registry import StreamRegistry
+from controlplane.watcher.usage import UsageBuffer
+from controlplane.watcher.writer import EventWriter
 
 log = logging.getLogger(__name__)
 
@@ -44,39 +44,39 @@ R = TypeVar("R")
 
 
 @dataclass(frozen=True)
-class Hearing:
+class Sinks:
     """Where what is heard goes."""
 
-    ears: Ears
-    buffer: Buffer
-    writer: Writer
+    registry: StreamRegistry
+    buffer: UsageBuffer
+    writer: EventWriter
 
 
-async def watch_all(ears: Ears) -> None:
+async def watch_all(registry: StreamRegistry) -> None:
     """Runs until it is cancelled.
 
     Raises:
         ExceptionGroup: a task that all streams rely on has failed. Nothing runs on, so the process ends, and whoever
             runs it starts it anew.
     """
-    hearing = Hearing(ears, Buffer(), Writer(_in_database))
+    sinks = Sinks(registry, UsageBuffer(), EventWriter(_in_database))
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(hearing.buffer.write_all())
-        tasks.create_task(hearing.writer.write_all())
-        await _keep_streams(tasks, hearing)
+        tasks.create_task(sinks.buffer.write_all())
+        tasks.create_task(sinks.writer.write_all())
+        await _keep_streams(tasks, sinks)
 
 
-async def _keep_streams(tasks: asyncio.TaskGroup, hearing: Hearing) -> None:
+async def _keep_streams(tasks: asyncio.TaskGroup, sinks: Sinks) -> None:
     """One to each node that there is, as tasks of this group."""
     streams: dict[tuple[UUID, str], asyncio.Task[None]] = {}
     while True:
         known = await _known_nodes(meanwhile=set(streams))
-        hearing.ears.look(len(known))
+        sinks.registry.set_known(len(known))
         for node in known - streams.keys():
-            streams[node] = tasks.create_task(_watch(*node, hearing))
+            streams[node] = tasks.create_task(_watch(*node, sinks))
         for node in streams.keys() - known:
             streams.pop(node).cancel()
-            hearing.ears.lose(node[0])
+            sinks.registry.discard_node(node[0])
         await asyncio.sleep(LOOK_FOR_NODES_S)
 
 
@@ -93,21 +93,21 @@ def _nodes() -> Nodes:
     return set(Node.objects.exclude(duty="retired").values_list("pk", "address"))
 
 
-async def _watch(node_id: UUID, address: str, hearing: Hearing) -> None:
-    ears = hearing.ears
+async def _watch(node_id: UUID, address: str, sinks: Sinks) -> None:
+    registry = sinks.registry
     while True:
         try:
-            await _listen(node_id, address, hearing)
+            await _listen(node_id, address, sinks)
         except (grpc.aio.AioRpcError, StopAsyncIteration, TimeoutError, DatabaseDown) as exc:
-            if node_id in ears.heard:
+            if node_id in registry.connected:
                 log.warning("node %s: its stream broke: %s", node_id, _describe(exc))
         except Exception:
             log.exception("node %s: its stream broke", node_id)
-        ears.lose(node_id)
+        registry.discard_node(node_id)
         await asyncio.sleep(OPEN_AGAIN_S)
 
 
-async def _listen(node_id: UUID, address: str, hearing: Hearing) -> None:
+async def _listen(node_id: UUID, address: str, sinks: Sinks) -> None:
     """Write what the node says until its stream breaks; it is heard from the first message on."""
     options = channel_options(node_id)
     async with grpc.aio.secure_channel(address, channel_credentials("watcher"), options=options) as channel:
@@ -115,8 +115,8 @@ async def _listen(node_id: UUID, address: str, hearing: Hearing) -> None:
         said: asyncio.Queue[pb.NodeEvent] = asyncio.Queue(UNWRITTEN_MAX)
         after = await _in_database(receipts.last_number, node_id)
         parts = [
-            asyncio.create_task(_hear(node_id, stub, after, said, hearing)),
-            asyncio.create_task(_write(node_id, stub, said, hearing)),
+            asyncio.create_task(_hear(node_id, stub, after, said, sinks)),
+            asyncio.create_task(_write(node_id, stub, said, sinks)),
         ]
         try:
             await asyncio.gather(*parts)
@@ -126,9 +126,7 @@ async def _listen(node_id: UUID, address: str, hearing: Hearing) -> None:
             await asyncio.gather(*parts, return_exceptions=True)
 
 
-async def _hear(
-    node_id: UUID, stub: AgentStub, after: int, said: asyncio.Queue[pb.NodeEvent], hearing: Hearing
-) -> None:
+async def _hear(node_id: UUID, stub: AgentStub, after: int, said: asyncio.Queue[pb.NodeEvent], sinks: Sinks) -> None:
     request = pb.WatchRequest(
         heartbeat_interval_ms=settings.HEARTBEAT_INTERVAL_MS,
         receipts_after=after,
@@ -139,24 +137,24 @@ async def _hear(
         async with asyncio.timeout(_silence_limit_s()):  # wait_for may swallow a cancellation (Python 3.11)
             event = await anext(events)
         if event.HasField("usage"):
-            hearing.buffer.offer(node_id, event.usage)
+            sinks.buffer.offer(node_id, event.usage)
         else:
             if event.HasField("heartbeat"):
-                hearing.writer.hear(node_id)
+                sinks.writer.mark_alive(node_id)
             await said.put(event)
 
 
-async def _write(node_id: UUID, stub: AgentStub, said: asyncio.Queue[pb.NodeEvent], hearing: Hearing) -> None:
+async def _write(node_id: UUID, stub: AgentStub, said: asyncio.Queue[pb.NodeEvent], sinks: Sinks) -> None:
     """All that it has said meanwhile at once."""
     while True:
         events = [await said.get()]
         while not said.empty():
             events.append(said.get_nowait())
-        answer = await hearing.writer.write(node_id, events)
-        if node_id not in hearing.ears.heard:
+        answer = await sinks.writer.write(node_id, events)
+        if node_id not in sinks.registry.connected:
             log.info("node %s: its heartbeats arrive", node_id)
         for event in events:
-            hearing.ears.hear(node_id, event.WhichOneof("event") or "none")
+            sinks.registry.mark_alive(node_id, event.WhichOneof("event") or "none")
         if answer.trust is not None:
             await _tell(node_id, stub, answer.trust)
         if answer.renewal is not None:

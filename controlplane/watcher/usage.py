@@ -18,7 +18,7 @@ from django.db import close_old_connections, connection
 from agents.protocol import agent_pb2 as pb
 from controlplane.kernel.names import as_uuid
 from controlplane.metrics.services import Sample, record
-from controlplane.watcher.ears import DROPPED
+from controlplane.watcher.stream_registry import DROPPED
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ MAX_VCPUS = 2**15 - 1
 MAX_UNIX_MS = 4_102_444_800_000  # the year 2100
 
 
-class Buffer:
+class UsageBuffer:
     """Whoever hears of usage offers it; `write_all` carries it away."""
 
     def __init__(self) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from agents.protocol import agent_pb2 as pb
-from controlplane.watcher.batches import Answer, Batches, Outcome, Said
+from controlplane.watcher.batches import BatchWriter, NodeEvents, NodeReply, Outcome
 
 # What comes within this time is written together: short beside all that anybody waits for, and long enough for the
 # receipts of several calls to one node.
@@ -17,25 +17,25 @@ AT_ONCE = 50
 InDatabase = Callable[..., Coroutine[Any, Any, dict[UUID, Outcome]]]
 
 
-class Writer:
+class EventWriter:
     """`in_database` calls a function in that thread."""
 
     def __init__(self, in_database: InDatabase) -> None:
         self._in_database = in_database
-        self._batches = Batches()
-        self._waiting: list[tuple[Said, asyncio.Future[Answer]]] = []
+        self._batches = BatchWriter()
+        self._waiting: list[tuple[NodeEvents, asyncio.Future[NodeReply]]] = []
         self._alive: set[UUID] = set()
         self._is_wanted = asyncio.Event()
 
-    def hear(self, node_id: UUID) -> None:
+    def mark_alive(self, node_id: UUID) -> None:
         """It lives, however long what it says has to wait. Returns at once."""
         self._alive.add(node_id)
         self._is_wanted.set()
 
-    async def write(self, node_id: UUID, events: Sequence[pb.NodeEvent]) -> Answer:
+    async def write(self, node_id: UUID, events: Sequence[pb.NodeEvent]) -> NodeReply:
         """Returns when they are written, what the node is to be told; before that nobody writes more of the node.
         Raises whatever was in the way."""
-        written: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        written: asyncio.Future[NodeReply] = asyncio.get_running_loop().create_future()
         self._waiting.append(((node_id, events), written))
         self._is_wanted.set()
         return await written
@@ -59,7 +59,7 @@ class Writer:
                 _settle(written, outcomes[node_id])
 
 
-def _settle(written: asyncio.Future[Answer], outcome: Outcome) -> None:
+def _settle(written: asyncio.Future[NodeReply], outcome: Outcome) -> None:
     if written.done():  # its stream has ended
         return
     if isinstance(outcome, Exception):

@@ -15,16 +15,16 @@ from django.db.models import Q
 
 from controlplane.audit.services import record
 from controlplane.events.representation import as_json
-from controlplane.events.services import place_all
+from controlplane.events.services import assign_positions
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.kernel.ids import new_id
-from controlplane.webhooks import hints, meters, secrets, sender
+from controlplane.webhooks import meters, secrets, sender, wakeups
 from controlplane.webhooks.models import DELIVERY, Delivery, Trouble, Webhook
+from controlplane.webhooks.project_limits import project_thread
 from controlplane.webhooks.sender import Outcome
-from controlplane.webhooks.services import give_up_all
-from controlplane.webhooks.shares import share_of
+from controlplane.webhooks.services import fail_pending
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ def deliver(webhook_id: UUID) -> int:
     project_id = Webhook.objects.filter(pk=webhook_id).values_list("project_id", flat=True).first()
     if project_id is None:
         return 0
-    with share_of(project_id) as is_free:
+    with project_thread(project_id) as is_free:
         return _deliver(webhook_id) if is_free else 0
 
 
@@ -57,7 +57,7 @@ def _deliver(webhook_id: UUID) -> int:
     finally:
         Webhook.objects.filter(pk=webhook_id, lease_token=token).update(lease_token=None, lease_expires_at=None)
     if count == RUN_MAX:
-        hints.send(webhook_id)
+        wakeups.send(webhook_id)
     return count
 
 
@@ -83,20 +83,20 @@ def _deliver_next(webhook_id: UUID, token: UUID) -> bool:
         return False
     started_at = clock.now()
     outcome = _send(delivery, at=started_at)
-    meters.tried(outcome)
+    meters.record_attempt(outcome)
     with transaction.atomic():
         webhook = mine.select_for_update().first()
         if webhook is None:
             return False
         delivery.attempts = [*delivery.attempts, _entry(outcome, started_at)][-ATTEMPTS_KEPT:]
-        _note(webhook, delivery, outcome)
+        _record_outcome(webhook, delivery, outcome)
     return True
 
 
 def _next(webhook_id: UUID) -> Delivery | None:
     due = Delivery.objects.filter(webhook_id=webhook_id, state="pending", due_at__lte=clock.now())
     if due.filter(event__position=None).exists():
-        place_all()
+        assign_positions()
     return due.select_related("event", "webhook").order_by("event__position").first()
 
 
@@ -124,7 +124,7 @@ def _entry(outcome: Outcome | None, at: datetime) -> dict[str, object]:
     }
 
 
-def _note(webhook: Webhook, delivery: Delivery, outcome: Outcome | None) -> None:
+def _record_outcome(webhook: Webhook, delivery: Delivery, outcome: Outcome | None) -> None:
     """What becomes of it, in one transaction."""
     tries = delivery.tries + 1
     if outcome is not None and not outcome.error:
@@ -138,7 +138,7 @@ def _note(webhook: Webhook, delivery: Delivery, outcome: Outcome | None) -> None
     due_at = clock.now() + timedelta(seconds=PAUSES_S[tries - 1] * random.uniform(*JITTER))
     mine = Delivery.objects.filter(pk=delivery.pk, state="pending")
     mine.update(tries=tries, due_at=due_at, attempts=delivery.attempts, updated_at=clock.now())
-    if outcome is not None and outcome.is_away:
+    if outcome is not None and outcome.is_receiver_down:
         # It would take the others no more than this one; so they wait with it, and their order stays.
         Delivery.objects.filter(webhook=webhook, state="pending", due_at__lt=due_at).update(due_at=due_at)
 
@@ -164,6 +164,6 @@ def disable(webhook: Webhook, trouble: str) -> None:
     Webhook.objects.filter(pk=webhook.pk).update(
         is_enabled=False, trouble=trouble, trouble_at=now, updated_at=now, lease_token=None, lease_expires_at=None
     )
-    give_up_all(webhook.pk)
+    fail_pending(webhook.pk)
     record(SYSTEM, "webhook.disable", webhook.pk, project_id=webhook.project_id, name=webhook.name, reason=str(trouble))
     log.warning("webhook %s is disabled: %s", webhook.pk, trouble)

@@ -8,9 +8,9 @@ from django.db.models import Exists, OuterRef, Q
 
 from controlplane.events import kinds
 from controlplane.events.models import Event
-from controlplane.events.services import place_all
+from controlplane.events.services import assign_positions
 from controlplane.kernel import clock
-from controlplane.webhooks import hints
+from controlplane.webhooks import wakeups
 from controlplane.webhooks.models import Delivery, FanOut, Webhook
 
 BATCH = 500  # events per transaction
@@ -19,11 +19,11 @@ WEBHOOKS_MAX = 500  # hints per call
 
 def dispatch() -> None:
     """Harmless when it runs twice at once, or dies: the place and the deliveries are one commit."""
-    place_all()
+    assign_positions()
     while _fan_out() == BATCH:
         pass
-    for webhook_id in waiting():
-        hints.send(webhook_id)
+    for webhook_id in due_webhooks():
+        wakeups.send(webhook_id)
 
 
 @transaction.atomic
@@ -67,7 +67,7 @@ def _wants(webhook: Webhook, event: Event) -> bool:
     return is_concerned and any(kinds.matches(pattern, event.kind) for pattern in webhook.kinds)
 
 
-def waiting() -> list[UUID]:
+def due_webhooks() -> list[UUID]:
     """The webhooks that have something due and on which nobody works."""
     now = clock.now()
     due = Delivery.objects.filter(webhook=OuterRef("pk"), state="pending", due_at__lte=now)

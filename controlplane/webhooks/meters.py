@@ -12,7 +12,7 @@ SECONDS = Histogram(
 )
 
 
-def tried(outcome: Outcome | None) -> None:
+def record_attempt(outcome: Outcome | None) -> None:
     """None: it could not be signed."""
     if outcome is None:
         ATTEMPTS.labels("unsigned").inc()

@@ -11,8 +11,8 @@ from concurrent.futures import Future
 
 import httpx
 
-from controlplane.kernel import outbound
-from controlplane.kernel.outbound import Address
+from controlplane.kernel import safe_http
+from controlplane.kernel.safe_http import Address
 
 # Look-ups that may hang at once in a process. Beyond that, names count as unresolvable.
 HANGING_MAX = 64
@@ -27,13 +27,13 @@ async def addresses(url: httpx.URL, *, private_hosts: Collection[str]) -> list[A
     """
     free = _free
     if not free.acquire(blocking=False):
-        raise outbound.Unresolvable(url.host)
+        raise safe_http.Unresolvable(url.host)
     found: Future[list[Address]] = Future()
     found.set_running_or_notify_cancel()
 
     def look_up() -> None:
         try:
-            found.set_result(outbound.addresses(url, private_hosts=private_hosts))
+            found.set_result(safe_http.addresses(url, private_hosts=private_hosts))
         except (ValueError, OSError) as exc:
             found.set_exception(exc)
         finally:

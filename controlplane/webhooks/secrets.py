@@ -7,7 +7,7 @@ from uuid import UUID
 
 from standardwebhooks import Webhook as Signer
 
-from controlplane.kernel.sealing import Unreadable, seal, unseal
+from controlplane.kernel.encryption import DecryptionFailed, decrypt, encrypt
 from controlplane.webhooks.models import Webhook
 
 PURPOSE = "webhook secrets"
@@ -17,7 +17,7 @@ SECRET_BYTES = 32
 def create(webhook_id: UUID) -> tuple[str, bytes]:
     """A new secret of this webhook as its owner gets it, and as it is kept."""
     secret = "whsec_" + b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
-    return secret, seal(secret.encode(), purpose=PURPOSE, row_id=webhook_id)
+    return secret, encrypt(secret.encode(), purpose=PURPOSE, row_id=webhook_id)
 
 
 def signature(webhook: Webhook, *, message_id: str, at: datetime, body: str) -> str | None:
@@ -34,6 +34,6 @@ def signature(webhook: Webhook, *, message_id: str, at: datetime, body: str) -> 
 
 def _opened(webhook: Webhook, sealed: bytes | memoryview) -> str | None:
     try:
-        return unseal(bytes(sealed), purpose=PURPOSE, row_id=webhook.pk).decode()
-    except Unreadable:
+        return decrypt(bytes(sealed), purpose=PURPOSE, row_id=webhook.pk).decode()
+    except DecryptionFailed:
         return None

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import httpx
 from django.conf import settings
 
-from controlplane.kernel import outbound
+from controlplane.kernel import safe_http
 from controlplane.webhooks import resolver
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ class Outcome:
     error: str = ""
 
     @property
-    def is_away(self) -> bool:
+    def is_receiver_down(self) -> bool:
         """It is the receiver that is in trouble, and would not take another event either."""
         return self.error in ("unreachable", "timeout") or (self.status_code or 0) >= 500 or self.status_code == 429
 
@@ -40,7 +40,7 @@ def post(url: str, *, headers: Mapping[str, str], body: bytes) -> Outcome:
         error = "" if 200 <= status_code < 300 else "status"
     except TimeoutError:
         error = "timeout"
-    except (outbound.Unresolvable, httpx.HTTPError, ssl.SSLError, OSError):
+    except (safe_http.Unresolvable, httpx.HTTPError, ssl.SSLError, OSError):
         error = "unreachable"
     except (ValueError, httpx.InvalidURL):
         error = "refused"
@@ -50,7 +50,7 @@ def post(url: str, *, headers: Mapping[str, str], body: bytes) -> Outcome:
 async def _post(url: str, headers: Mapping[str, str], body: bytes) -> int:
     async with asyncio.timeout(settings.WEBHOOK_TIMEOUT_S):
         schemes = ("https", "http") if settings.IS_WEBHOOK_HTTP_ALLOWED else ("https",)
-        parsed = outbound.parse_url(url, schemes=schemes)
+        parsed = safe_http.parse_url(url, schemes=schemes)
         allowed = settings.WEBHOOK_PRIVATE_HOSTS
         addresses = await resolver.addresses(parsed, private_hosts=allowed)
         tls = ssl.create_default_context()
@@ -61,13 +61,13 @@ async def _post(url: str, headers: Mapping[str, str], body: bytes) -> int:
 async def _first_that_connects(
     client: httpx.AsyncClient,
     url: httpx.URL,
-    addresses: list[outbound.Address],
+    addresses: list[safe_http.Address],
     headers: Mapping[str, str],
     body: bytes,
 ) -> int:
     """The status. No redirect is followed, and no byte of the body is read."""
     for number, address in enumerate(addresses, start=1):
-        request = client.build_request("POST", content=body, **outbound.pinned(url, address, headers))
+        request = client.build_request("POST", content=body, **safe_http.pinned(url, address, headers))
         try:
             answer = await client.send(request, stream=True, follow_redirects=False)
         except httpx.ConnectError:
@@ -76,4 +76,4 @@ async def _first_that_connects(
         else:
             await answer.aclose()
             return answer.status_code
-    raise outbound.Unresolvable(url.host)
+    raise safe_http.Unresolvable(url.host)

@@ -11,25 +11,25 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
-from andromede_core.documents.messages import Reason, told_by
+from andromede_core.documents.messages import Reason, reason_of
 from controlplane.audit.services import record
 from controlplane.events import kinds as known
 from controlplane.events import selectors as feed
-from controlplane.events.services import told
+from controlplane.events.services import new_event
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
-from controlplane.kernel import clock, outbound
-from controlplane.kernel.db import refusing, write_version
+from controlplane.kernel import clock, safe_http
+from controlplane.kernel.db import raise_on_violation, write_version
 from controlplane.kernel.ids import new_id
 from controlplane.kernel.names import check_labels, check_name
 from controlplane.quotas import services as quotas
-from controlplane.webhooks import hints, secrets
+from controlplane.webhooks import secrets, wakeups
 from controlplane.webhooks.errors import UnknownKind, WebhookDisabled, WebhookNameTaken, WebhookUrlRefused
 from controlplane.webhooks.models import Delivery, Webhook
 
 
 @dataclass(frozen=True)
-class Wish:
+class WebhookSpec:
     """What its owner decides about a webhook."""
 
     name: str
@@ -39,7 +39,7 @@ class Wish:
     labels: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, webhook: Webhook) -> "Wish":
+    def from_webhook(cls, webhook: Webhook) -> "WebhookSpec":
         return cls(webhook.name, webhook.url, webhook.kinds, webhook.is_enabled, webhook.labels)
 
     def check(self) -> None:
@@ -56,11 +56,11 @@ def check_url(text: str) -> None:
     """What can be said without the network: where a name leads is looked up for each delivery."""
     schemes = ("https", "http") if settings.IS_WEBHOOK_HTTP_ALLOWED else ("https",)
     try:
-        url = outbound.parse_url(text, schemes=schemes)
+        url = safe_http.parse_url(text, schemes=schemes)
     except ValueError as exc:
-        raise WebhookUrlRefused(field="url", reason=told_by(exc)) from exc
+        raise WebhookUrlRefused(field="url", reason=reason_of(exc)) from exc
     try:
-        is_public = outbound.is_public(ipaddress.ip_address(url.host))
+        is_public = safe_http.is_public(ipaddress.ip_address(url.host))
     except ValueError:
         is_public = url.host != "localhost"
     if not is_public and url.host not in settings.WEBHOOK_PRIVATE_HOSTS:
@@ -68,19 +68,19 @@ def check_url(text: str) -> None:
 
 
 @transaction.atomic
-def webhook_create(actor: Actor, project: Project, wish: Wish) -> tuple[Webhook, str]:
+def webhook_create(actor: Actor, project: Project, spec: WebhookSpec) -> tuple[Webhook, str]:
     """The webhook, which gets what happens from now on, and its secret, which is returned here and never again.
 
     Raises:
         WebhookUrlRefused, UnknownKind, WebhookNameTaken, QuotaExceeded.
     """
     actor.may_write()
-    wish.check()
+    spec.check()
     webhook_id = new_id()
     secret, sealed = secrets.create(webhook_id)
-    with refusing("webhooks_webhook_name_taken", WebhookNameTaken(field="name", name=wish.name)):
+    with raise_on_violation("webhooks_webhook_name_taken", WebhookNameTaken(field="name", name=spec.name)):
         webhook = Webhook.objects.create(
-            id=webhook_id, project=project, secret=sealed, begins_after=feed.last_position(), **_columns(wish)
+            id=webhook_id, project=project, secret=sealed, begins_after=feed.last_position(), **_columns(spec)
         )
     quotas.claim(project.pk, webhook.pk, webhooks=1)
     record(actor, "webhook.create", webhook.pk, project_id=project.pk, name=webhook.name)
@@ -88,18 +88,18 @@ def webhook_create(actor: Actor, project: Project, wish: Wish) -> tuple[Webhook,
 
 
 @transaction.atomic
-def webhook_update(actor: Actor, webhook: Webhook, wish: Wish) -> Webhook:
+def webhook_update(actor: Actor, webhook: Webhook, spec: WebhookSpec) -> Webhook:
     """One that is enabled again gets what happens from now on; what happened meanwhile is in the feed."""
     actor.may_write()
-    wish.check()
-    columns = _columns(wish)
-    if wish.is_enabled and not webhook.is_enabled:
+    spec.check()
+    columns = _columns(spec)
+    if spec.is_enabled and not webhook.is_enabled:
         columns |= {"trouble": "", "trouble_at": None, "begins_after": feed.last_position()}
-    with refusing("webhooks_webhook_name_taken", WebhookNameTaken(field="name", name=wish.name)):
+    with raise_on_violation("webhooks_webhook_name_taken", WebhookNameTaken(field="name", name=spec.name)):
         write_version(webhook, **columns)
-    if not wish.is_enabled:
-        give_up_all(webhook.pk)
-    record(actor, "webhook.update", webhook.pk, project_id=webhook.project_id, name=wish.name)
+    if not spec.is_enabled:
+        fail_pending(webhook.pk)
+    record(actor, "webhook.update", webhook.pk, project_id=webhook.project_id, name=spec.name)
     return webhook
 
 
@@ -141,10 +141,10 @@ def ping(actor: Actor, webhook: Webhook) -> Delivery:
     """Send it an event that says only that somebody asked for it. Raises WebhookDisabled."""
     actor.may_write()
     _need_enabled(webhook)
-    event = told(actor, known.PING, webhook.pk, project_id=webhook.project_id, name=webhook.name)
+    event = new_event(actor, known.PING, webhook.pk, project_id=webhook.project_id, name=webhook.name)
     event.save(force_insert=True)
     delivery = Delivery.objects.create(webhook=webhook, event=event, due_at=clock.now())
-    transaction.on_commit(partial(hints.send, webhook.pk), robust=True)
+    transaction.on_commit(partial(wakeups.send, webhook.pk), robust=True)
     return delivery
 
 
@@ -157,29 +157,29 @@ def redeliver(actor: Actor, delivery: Delivery) -> Delivery:
         state="pending", tries=0, due_at=clock.now(), finished_at=None, updated_at=clock.now()
     )
     record(actor, "webhook.redeliver", delivery.pk, project_id=delivery.webhook.project_id)
-    transaction.on_commit(partial(hints.send, delivery.webhook_id), robust=True)
+    transaction.on_commit(partial(wakeups.send, delivery.webhook_id), robust=True)
     delivery.refresh_from_db()
     return delivery
 
 
-def give_up_all(webhook_id: UUID) -> None:
+def fail_pending(webhook_id: UUID) -> None:
     """What is still to be sent is sent no more. Inside the caller's transaction."""
     now = clock.now()
     waiting = Delivery.objects.filter(webhook_id=webhook_id, state="pending")
     waiting.update(state="failed", finished_at=now, updated_at=now)
 
 
-def patched(webhook: Webhook, changes: Mapping[str, object]) -> Wish:
-    return replace(Wish.of(webhook), **changes)  # type: ignore[arg-type]
+def patched(webhook: Webhook, changes: Mapping[str, object]) -> WebhookSpec:
+    return replace(WebhookSpec.from_webhook(webhook), **changes)  # type: ignore[arg-type]
 
 
-def _columns(wish: Wish) -> dict[str, object]:
+def _columns(spec: WebhookSpec) -> dict[str, object]:
     return {
-        "name": wish.name,
-        "url": wish.url,
-        "kinds": list(wish.kinds),
-        "is_enabled": wish.is_enabled,
-        "labels": dict(wish.labels),
+        "name": spec.name,
+        "url": spec.url,
+        "kinds": list(spec.kinds),
+        "is_enabled": spec.is_enabled,
+        "labels": dict(spec.labels),
     }
 
 

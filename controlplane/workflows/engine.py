@@ -19,14 +19,14 @@ from controlplane.events.services import caused_by
 from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError, Unavailable
 from controlplane.nodes import agent_client
-from controlplane.operations import fence, lanes, leases
+from controlplane.operations import lease_guard, leases, queues
 from controlplane.operations.errors import Cancelled, DeadlineExceeded, LeaseLost
 from controlplane.operations.models import Operation
 from controlplane.operations.services import cause_of
-from controlplane.workflows import meters
-from controlplane.workflows.recipe import Effect, NotYet, NoWayForward, Step, Workflow, forget_held
-from observing.logs import about
-from observing.traces import span
+from controlplane.workflows import step_metrics
+from controlplane.workflows.workflow_types import Effect, Step, StepAborted, StepPending, Workflow, clear_cached_row
+from telemetry.logs import log_context
+from telemetry.traces import span
 
 log = logging.getLogger(__name__)
 
@@ -44,10 +44,10 @@ def run(operation: Operation, workflow: Workflow) -> None:
     """Work on a leased operation until it ends, has to wait, or is taken away (LeaseLost)."""
     steps = workflow.steps(operation)
     operation.step_count = len(steps)  # written with what comes first
-    with fence.working_on(operation), agent_client.without(operation.given_up_node_id):
+    with lease_guard.working_on(operation), agent_client.ignoring_node(operation.given_up_node_id):
         if operation.state == "running":
             _forward(operation, workflow, steps)
-        forget_held(operation)
+        clear_cached_row(operation)
         if operation.state == "undoing":
             _backward(operation, workflow, steps)
 
@@ -56,21 +56,21 @@ def _forward(operation: Operation, workflow: Workflow, steps: Sequence[Step]) ->
     while operation.state == "running" and operation.lease_token:
         step = steps[operation.position] if operation.position < len(steps) else None
         name = step.name if step else FINISH
-        may_turn = step is not None and not step.decides_itself
+        may_turn = step is not None and not step.handles_cancellation
         if may_turn and operation.is_cancellable and operation.cancel_requested_at is not None:
-            _turn_back(operation, Cancelled(), name)
+            _start_undo(operation, Cancelled(), name)
             return
         if _is_handed_over(operation, is_transfer=step is not None and step.is_transfer):
             return
         if step and step.is_final and operation.is_cancellable:
-            leases.checkpoint(operation, is_cancellable=False)
+            leases.commit_step(operation, is_cancellable=False)
         is_past = any(each.is_final for each in steps[: operation.position + 1])
-        has_return = not (workflow.never_gives_up or is_past) and (step is None or may_turn)
+        has_return = not (workflow.retries_forever or is_past) and (step is None or may_turn)
         with _guarded(operation, name, partial(_fail, operation, name, has_return=has_return)):
             if step:
                 _do(operation, step)
             else:
-                _end(operation, "succeeded", workflow.finish)
+                _end(operation, "succeeded", workflow.on_success)
 
 
 def _backward(operation: Operation, workflow: Workflow, steps: Sequence[Step]) -> None:
@@ -89,7 +89,7 @@ def _backward(operation: Operation, workflow: Workflow, steps: Sequence[Step]) -
 
 def _is_handed_over(operation: Operation, *, is_transfer: bool) -> bool:
     """True: what comes next is done in another lane, whose workers have been woken."""
-    lane = lanes.elsewhere(operation.kind, is_transfer=is_transfer)
+    lane = queues.other_queue(operation.kind, is_transfer=is_transfer)
     if lane is not None:
         _hand_over(operation, lane)
     return lane is not None
@@ -103,17 +103,17 @@ def _hand_over(operation: Operation, lane: str) -> None:
 def _guarded(operation: Operation, name: str, failed: Callable[[CloudError], None]) -> Iterator[None]:
     """What is done inside may have to wait, or fail: by an error of ours, the database's absence, or a bug."""
     try:
-        with about(step=name):
+        with log_context(step=name):
             yield
     except LeaseLost:
         raise
-    except lanes.HandOver as exc:
+    except queues.HandOver as exc:
         _hand_over(operation, exc.lane)
-    except NotYet as exc:
-        noted = _note(operation, name, "waiting", str(exc), progress=exc.progress)
+    except StepPending as exc:
+        noted = _record_step(operation, name, "waiting", str(exc), progress=exc.progress)
         leases.postpone(operation, delay=exc.delay, steps=noted, step_count=operation.step_count)
-    except NoWayForward as exc:
-        _turn_back(operation, exc.error, name)
+    except StepAborted as exc:
+        _start_undo(operation, exc.error, name)
     except CloudError as exc:
         failed(exc)
     except (OperationalError, InterfaceError):
@@ -128,14 +128,14 @@ def _guarded(operation: Operation, name: str, failed: Callable[[CloudError], Non
 
 def _do(operation: Operation, step: Step) -> None:
     started_at = clock.now()
-    with meters.timed(operation.kind, step.name), span(f"do {step.name}"):
+    with step_metrics.timed(operation.kind, step.name), span(f"do {step.name}"):
         effect = step.do(operation)
     _record(operation, step, effect, started_at=started_at, position=operation.position + 1)
 
 
 def _undo(operation: Operation, step: Step) -> None:
     started_at = clock.now()
-    with meters.timed(operation.kind, step.name), span(f"undo {step.name}"):
+    with step_metrics.timed(operation.kind, step.name), span(f"undo {step.name}"):
         effect = step.undo(operation) if step.undo is not None else None
     _record(operation, step, effect, started_at=started_at, position=operation.position - 1)
 
@@ -143,7 +143,7 @@ def _undo(operation: Operation, step: Step) -> None:
 def _give_up(operation: Operation, workflow: Workflow) -> None:
     error: dict[str, object] = operation.error or CloudError().as_document()
     state = "cancelled" if error["code"] == Cancelled.code else "failed"
-    _end(operation, state, lambda ended: workflow.give_up(ended, error))
+    _end(operation, state, lambda ended: workflow.on_failure(ended, error))
 
 
 def _end(operation: Operation, state: str, last_words: Callable[[Operation], None]) -> None:
@@ -168,9 +168,9 @@ def _fail(operation: Operation, name: str, exc: CloudError, *, has_return: bool)
         _retry(operation, name, exc)
     elif exc.retryable:
         limit_s = int(operation.limit.total_seconds())
-        _turn_back(operation, DeadlineExceeded(limit_s=limit_s, obstacle=exc.reason), name)
+        _start_undo(operation, DeadlineExceeded(limit_s=limit_s, obstacle=exc.reason), name)
     else:
-        _turn_back(operation, exc, name)
+        _start_undo(operation, exc, name)
 
 
 def _record(operation: Operation, step: Step, effect: Effect | None, *, started_at: datetime, position: int) -> None:
@@ -189,12 +189,12 @@ def _record(operation: Operation, step: Step, effect: Effect | None, *, started_
         "step_count": operation.step_count,
     }
     if effect is None:
-        leases.checkpoint(operation, **outcome)
+        leases.commit_step(operation, **outcome)
         return
     with _transaction(operation) as inside:
         effect()
-        leases.checkpoint(inside, **outcome)
-    forget_held(operation)
+        leases.commit_step(inside, **outcome)
+    clear_cached_row(operation)
 
 
 def _replaced(steps: list[Entry], entry: Entry) -> list[Entry]:
@@ -204,7 +204,9 @@ def _replaced(steps: list[Entry], entry: Entry) -> list[Entry]:
     return [known for known in steps if known["name"] != entry["name"]] + [kept | entry]
 
 
-def _note(operation: Operation, name: str, state: str, message: str, *, progress: int | None = None) -> list[Entry]:
+def _record_step(
+    operation: Operation, name: str, state: str, message: str, *, progress: int | None = None
+) -> list[Entry]:
     known: Entry = next((step for step in operation.steps if step["name"] == name), {})
     tries = _with_try(cast(list[Entry], known.get("tries", [])), state, message)
     entry: Entry = {
@@ -231,26 +233,26 @@ def _with_try(tries: list[Entry], state: str, message: str) -> list[Entry]:
 
 def _retry(operation: Operation, name: str, exc: CloudError) -> None:
     log.warning("operation %s: %s will be tried again: %s %s", operation.pk, name, exc, exc.facts)
-    meters.retried(operation.kind, name)
+    step_metrics.retried(operation.kind, name)
     delay = min(BACKOFF_MAX, BACKOFF_FIRST * 2 ** min(operation.attempts, 10)) * random.uniform(0.5, 1)
     leases.postpone(
         operation,
         delay=delay,
         attempts=operation.attempts + 1,
         step_count=operation.step_count,
-        steps=_note(operation, name, "retrying", str(exc)),
+        steps=_record_step(operation, name, "retrying", str(exc)),
     )
 
 
-def _turn_back(operation: Operation, exc: CloudError, name: str) -> None:
+def _start_undo(operation: Operation, exc: CloudError, name: str) -> None:
     """From here on backwards. The step at `position` may have been begun, so its undo runs too."""
     log.warning("operation %s (%s) is undone: %s %s", operation.pk, operation.kind, exc, exc.facts)
-    leases.checkpoint(
+    leases.commit_step(
         operation,
         state="undoing",
         step_count=operation.step_count,
         position=min(operation.position + 1, operation.step_count),
         attempts=0,
-        steps=_note(operation, name, "failed", str(exc)),
+        steps=_record_step(operation, name, "failed", str(exc)),
         error=exc.as_document(),
     )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from andromede_core.documents.messages import Reason
-from controlplane.catalog import image_room, image_source, image_store
+from controlplane.catalog import image_quota, image_source, image_store
 from controlplane.catalog.errors import ImageSourceFailed, ImageSourceUnavailable
 from controlplane.catalog.models import Image
 from controlplane.kernel import clock
@@ -13,7 +13,7 @@ from controlplane.operations.errors import Cancelled
 from controlplane.operations.models import Operation
 from controlplane.workflows import image_verify
 from controlplane.workflows.image_verify import discard, image_of
-from controlplane.workflows.recipe import Effect, Step, Workflow
+from controlplane.workflows.workflow_types import Effect, Step, Workflow
 
 FETCH_ATTEMPTS = 5
 LOOK_UP_EVERY = timedelta(seconds=2)
@@ -28,7 +28,7 @@ def fetch(operation: Operation) -> Effect:
     try:
         with image_source.fetch(image.source_url, check=_checker(operation)) as chunks:
             received = image_store.receive(
-                image_room.within(image, chunks), operation.args["file"], sha256=image.sha256
+                image_quota.limit_chunks(image, chunks), operation.args["file"], sha256=image.sha256
             )
     except ImageSourceUnavailable as exc:
         if operation.attempts + 1 < FETCH_ATTEMPTS:
@@ -58,11 +58,11 @@ def _check_wanted(operation: Operation, now: datetime) -> None:
         raise ImageSourceFailed(reason=Reason("the server is too slow."))
 
 
-def _set_received(image: Image, received: image_store.Received) -> None:
+def _set_received(image: Image, received: image_store.ReceivedFile) -> None:
     """Of one that was deleted meanwhile nothing is claimed."""
     rows = Image.objects.filter(pk=image.pk).exclude(state="deleted")
     if rows.update(sha256=received.sha256, size_bytes=received.size_bytes):
-        image_room.claim(image, received.size_bytes)
+        image_quota.claim_quota(image, received.size_bytes)
 
 
-WORKFLOW = Workflow("image.import", steps, image_verify.finish, image_verify.give_up)
+WORKFLOW = Workflow("image.import", steps, image_verify.on_success, image_verify.on_failure)

@@ -9,20 +9,20 @@ from controlplane.catalog.models import IMAGE, Image
 from controlplane.kernel.db import move
 from controlplane.operations.models import Operation
 from controlplane.quotas import services as quotas
-from controlplane.workflows.recipe import Effect, Step, Workflow
+from controlplane.workflows.workflow_types import Effect, Step, Workflow
 
 
 def steps(operation: Operation) -> Sequence[Step]:
     return (Step("inspect", look_into, undo=discard), Step("publish", publish))
 
 
-def finish(operation: Operation) -> None:
+def on_success(operation: Operation) -> None:
     image = image_of(operation)
     if image.state != "deleted":
         move(image, IMAGE, "available", last_error=None)
 
 
-def give_up(operation: Operation, error: dict[str, object]) -> None:
+def on_failure(operation: Operation, error: dict[str, object]) -> None:
     image = image_of(operation)
     quotas.release(image.pk)
     if image.state != "deleted":
@@ -55,4 +55,4 @@ def _set(image: Image, **fields: object) -> None:
     Image.objects.filter(pk=image.pk).update(**fields)
 
 
-WORKFLOW = Workflow("image.verify", steps, finish, give_up)
+WORKFLOW = Workflow("image.verify", steps, on_success, on_failure)

@@ -8,35 +8,40 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from agents.protocol import agent_pb2 as pb
-from controlplane.compute.attachments import ask_for_attached, join
+from controlplane.compute.attachments import attached_volume_request, inherit_classifications
 from controlplane.compute.models import INSTANCE, Attachment, Instance
-from controlplane.compute.services import ask_for, beside
+from controlplane.compute.services import constrain_to_volumes, instance_placement_request
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
-from controlplane.kernel.prepared import Prepared
+from controlplane.kernel.prepared_queries import Prepared
 from controlplane.network.models import Port
 from controlplane.network.services import ports_delete
 from controlplane.operations.models import Operation
 from controlplane.placement import services as placement
-from controlplane.placement.effective import Source
+from controlplane.placement.effective_policies import DataSource
 from controlplane.quotas import services as quotas
 from controlplane.storage.models import Volume
-from controlplane.storage.services import volume_take
-from controlplane.workflows import leave, on_nodes
-from controlplane.workflows.recipe import Effect, Held, Step, Workflow
+from controlplane.storage.services import volume_mark_attached
+from controlplane.workflows import node_steps, step_permits
+from controlplane.workflows.workflow_types import CachedRow, Effect, Step, Workflow
 
 
 def steps(operation: Operation) -> Sequence[Step]:
     attachments = [UUID(attachment) for attachment in operation.args["attachments"]]
     return (
-        Step("place", place, undo=give_place_back),
+        Step("place", allocate, undo=release_allocation),
         Step("image", ensure_image, is_transfer=True),
         Step("root-disk", ensure_root_disk, undo=remove_root_disk, is_transfer=True),
         *(
             Step(f"port-{n}", partial(ensure_port, UUID(port)), undo=partial(remove_port, UUID(port)))
             for n, port in enumerate(operation.args["ports"])
         ),
-        *((Step(f"bring-{n}", partial(bring, UUID(each))) for n, each in enumerate(operation.args.get("shared", ())))),
+        *(
+            (
+                Step(f"bring-{n}", partial(open_shared_volume, UUID(each)))
+                for n, each in enumerate(operation.args.get("shared", ()))
+            )
+        ),
         *((Step("define", define, undo=remove_instance),) if attachments else ()),
         *(
             Step(f"volume-{n}", partial(plug, attachment), undo=partial(unplug, attachment))
@@ -46,17 +51,17 @@ def steps(operation: Operation) -> Sequence[Step]:
     )
 
 
-def finish(operation: Operation) -> None:
+def on_success(operation: Operation) -> None:
     instance = _instance(operation)
     move(instance, INSTANCE, "active", last_error=None, power_state="running", power_state_at=clock.now())
     if not operation.args["attachments"]:
         return
     for attachment in Attachment.objects.filter(instance=instance).select_related("volume"):
-        volume_take(attachment.volume)
+        volume_mark_attached(attachment.volume)
     Attachment.objects.filter(instance=instance).update(is_plugged=True, updated_at=clock.now())
 
 
-def give_up(operation: Operation, error: dict[str, object]) -> None:
+def on_failure(operation: Operation, error: dict[str, object]) -> None:
     instance = _instance(operation)
     move(instance, INSTANCE, "error", last_error=error, node=None, root_pool=None, power_state="unknown")
     Attachment.objects.filter(instance=instance).delete()
@@ -64,86 +69,88 @@ def give_up(operation: Operation, error: dict[str, object]) -> None:
     quotas.release(instance.pk)
 
 
-def place(operation: Operation) -> Effect:
+def allocate(operation: Operation) -> Effect:
     instance = _instance(operation)
     volumes = list(_volumes(instance)) if operation.args["attachments"] else []
-    ask = beside(ask_for(instance, operation=operation.kind, zones=tuple(operation.args["zones"])), volumes)
+    ask = constrain_to_volumes(
+        instance_placement_request(instance, operation=operation.kind, zones=tuple(operation.args["zones"])), volumes
+    )
     allocation = placement.claim(replace(ask, host=operation.args.get("host"), operation_id=operation.pk))
     for volume in (each for each in volumes if each.pool is not None):
-        with_instance = ask_for_attached(volume, Source.of(instance), operation=operation.kind)
-        placement.bring(replace(with_instance, operation_id=operation.pk), allocation.node_id)
-    leave.ahead(operation, allocation, generation=instance.generation)
+        with_instance = attached_volume_request(volume, DataSource.of(instance), operation=operation.kind)
+        placement.move_allocation(replace(with_instance, operation_id=operation.pk), allocation.node_id)
+    step_permits.request_permit_ahead(operation, allocation, generation=instance.generation)
     return lambda: _set_node(instance, allocation.node_id, allocation.pool_id)
 
 
-def give_place_back(operation: Operation) -> Effect:
+def release_allocation(operation: Operation) -> Effect:
     """Volumes of pools that were to come to it stay where their place is by now."""
     instance = _instance(operation)
-    return on_nodes.together(
-        *map(on_nodes.follow_place, _volumes(instance).exclude(pool=None)),
+    return node_steps.combine_effects(
+        *map(node_steps.follow_allocation, _volumes(instance).exclude(pool=None)),
         lambda: _set_node(instance, None, None),
-        lambda: placement.release(instance.pk),
+        lambda: placement.release_allocation(instance.pk),
     )
 
 
 def ensure_image(operation: Operation) -> None:
     instance = _instance(operation)
-    on_nodes.ensure_image(leave.for_instance(operation, instance), instance.image)
+    node_steps.ensure_image(step_permits.for_instance(operation, instance), instance.image)
 
 
 def ensure_root_disk(operation: Operation) -> None:
     instance = _instance(operation)
-    on_nodes.make_disk(leave.for_instance(operation, instance), on_nodes.root_of(instance))
+    node_steps.make_disk(step_permits.for_instance(operation, instance), node_steps.root_of(instance))
 
 
 def remove_root_disk(operation: Operation) -> Effect | None:
     instance = _instance(operation)
-    return on_nodes.remove_disk(instance.node, on_nodes.root_of(instance))
+    return node_steps.remove_disk(instance.node, node_steps.root_of(instance))
 
 
 def ensure_port(port_id: UUID, operation: Operation) -> None:
     instance = _instance(operation)
     port = PORTS.get(port_id)
-    on_nodes.ensure_port(leave.for_instance(operation, instance), port, hostname=instance.name)
+    node_steps.ensure_port(step_permits.for_instance(operation, instance), port, hostname=instance.name)
 
 
 def remove_port(port_id: UUID, operation: Operation) -> Effect | None:
-    return on_nodes.remove(_instance(operation).node, kind="port", resource_id=port_id, generation=1)
+    return node_steps.remove(_instance(operation).node, kind="port", resource_id=port_id, generation=1)
 
 
 def define(operation: Operation) -> None:
     instance = _instance(operation)
-    grant = leave.for_instance(operation, instance)
-    on_nodes.ensure_instance(grant, instance, power=pb.POWER_OFF, generation=instance.generation - 1)
+    grant = step_permits.for_instance(operation, instance)
+    node_steps.ensure_instance(grant, instance, power=pb.POWER_OFF, generation=instance.generation - 1)
 
 
-def bring(attachment_id: UUID, operation: Operation) -> Effect | None:
+def open_shared_volume(attachment_id: UUID, operation: Operation) -> Effect | None:
     """A volume of a pool. It stays there, whatever becomes of the instance."""
     volume = Volume.objects.select_related("node", "pool", "image").get(attachment=attachment_id)
-    return on_nodes.bring_volume(leave.for_instance(operation, _instance(operation)), volume)
+    return node_steps.open_shared_volume(step_permits.for_instance(operation, _instance(operation)), volume)
 
 
 def plug(attachment_id: UUID, operation: Operation) -> None:
     attachment = Attachment.objects.select_related("instance__project", "volume__project").get(pk=attachment_id)
-    join(attachment)
-    on_nodes.ensure_attachment(leave.for_instance(operation, _instance(operation)), attachment)
+    inherit_classifications(attachment)
+    node_steps.ensure_attachment(step_permits.for_instance(operation, _instance(operation)), attachment)
 
 
 def unplug(attachment_id: UUID, operation: Operation) -> Effect | None:
-    return on_nodes.remove(_instance(operation).node, kind="attachment", resource_id=attachment_id, generation=1)
+    return node_steps.remove(_instance(operation).node, kind="attachment", resource_id=attachment_id, generation=1)
 
 
 def start(operation: Operation) -> None:
     instance = _instance(operation)
-    on_nodes.ensure_instance(leave.for_instance(operation, instance), instance, power=pb.POWER_RUNNING)
+    node_steps.ensure_instance(step_permits.for_instance(operation, instance), instance, power=pb.POWER_RUNNING)
 
 
 def remove_instance(operation: Operation) -> Effect | None:
     instance = _instance(operation)
-    return on_nodes.remove(instance.node, kind="instance", resource_id=instance.pk, generation=instance.generation)
+    return node_steps.remove(instance.node, kind="instance", resource_id=instance.pk, generation=instance.generation)
 
 
-INSTANCE_HELD = Held(
+INSTANCE_HELD = CachedRow(
     Prepared(
         lambda instance: Instance.objects.select_related("project", "image", "node", "affinity_group").filter(
             pk=instance
@@ -165,4 +172,4 @@ def _set_node(instance: Instance, node_id: UUID | None, pool_id: UUID | None) ->
     Instance.objects.filter(pk=instance.pk).update(node_id=node_id, root_pool_id=pool_id)
 
 
-WORKFLOW = Workflow("instance.create", steps, finish, give_up)
+WORKFLOW = Workflow("instance.create", steps, on_success, on_failure)

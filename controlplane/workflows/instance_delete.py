@@ -11,8 +11,8 @@ from controlplane.operations.models import Operation
 from controlplane.placement import services as placement
 from controlplane.quotas import services as quotas
 from controlplane.storage.models import VOLUME
-from controlplane.workflows import on_nodes
-from controlplane.workflows.recipe import Effect, Step, Workflow
+from controlplane.workflows import node_steps
+from controlplane.workflows.workflow_types import Effect, Step, Workflow
 
 
 def steps(operation: Operation) -> Sequence[Step]:
@@ -24,7 +24,7 @@ def steps(operation: Operation) -> Sequence[Step]:
     )
 
 
-def finish(operation: Operation) -> None:
+def on_success(operation: Operation) -> None:
     instance = _instance(operation)
     if instance.state != "deleted":
         move(instance, INSTANCE, "deleted", node=None, power_state="off", **NO_USER_DATA)
@@ -33,25 +33,25 @@ def finish(operation: Operation) -> None:
             move(attachment.volume, VOLUME, "available")
     Attachment.objects.filter(instance=instance).delete()
     ports_delete(instance.pk)
-    placement.release(instance.pk)
+    placement.release_allocation(instance.pk)
     quotas.release(instance.pk)
 
 
-def give_up(operation: Operation, error: dict[str, object]) -> None:
+def on_failure(operation: Operation, error: dict[str, object]) -> None:
     """Never called: the workflow never gives up and cannot be cancelled."""
     raise AssertionError(error)
 
 
 def remove_guest(operation: Operation) -> Effect | None:
     instance = _instance(operation)
-    return on_nodes.remove(instance.node, kind="instance", resource_id=instance.pk, generation=instance.generation)
+    return node_steps.remove(instance.node, kind="instance", resource_id=instance.pk, generation=instance.generation)
 
 
 def unplug_all(operation: Operation) -> Effect:
     instance = _instance(operation)
-    return on_nodes.together(
+    return node_steps.combine_effects(
         *(
-            on_nodes.remove(instance.node, kind="attachment", resource_id=row.pk, generation=row.generation)
+            node_steps.remove(instance.node, kind="attachment", resource_id=row.pk, generation=row.generation)
             for row in Attachment.objects.filter(instance=instance)
         )
     )
@@ -59,9 +59,9 @@ def unplug_all(operation: Operation) -> Effect:
 
 def remove_ports(operation: Operation) -> Effect:
     instance = _instance(operation)
-    return on_nodes.together(
+    return node_steps.combine_effects(
         *(
-            on_nodes.remove(instance.node, kind="port", resource_id=row.pk, generation=row.generation)
+            node_steps.remove(instance.node, kind="port", resource_id=row.pk, generation=row.generation)
             for row in Port.objects.filter(instance_id=instance.pk)
         )
     )
@@ -69,11 +69,11 @@ def remove_ports(operation: Operation) -> Effect:
 
 def remove_root_disk(operation: Operation) -> Effect | None:
     instance = _instance(operation)
-    return on_nodes.remove_disk(instance.node, on_nodes.root_of(instance))
+    return node_steps.remove_disk(instance.node, node_steps.root_of(instance))
 
 
 def _instance(operation: Operation) -> Instance:
     return Instance.objects.select_related("node", "image", "root_pool").get(pk=operation.resource_id)
 
 
-WORKFLOW = Workflow("instance.delete", steps, finish, give_up, never_gives_up=True)
+WORKFLOW = Workflow("instance.delete", steps, on_success, on_failure, retries_forever=True)

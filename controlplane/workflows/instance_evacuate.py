@@ -11,8 +11,8 @@ from functools import partial
 from uuid import UUID
 
 from agents.protocol import agent_pb2 as pb
-from controlplane.compute.evacuate import NO_PLACE, evacuation_blocked, need_dead
-from controlplane.compute.migrate import migration_of
+from controlplane.compute.evacuation import PLACEMENT_REFUSALS, record_evacuation_blocked, require_fenced
+from controlplane.compute.migration import migration_of
 from controlplane.compute.models import INSTANCE, MIGRATION, Attachment, Instance, Migration
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
@@ -23,17 +23,17 @@ from controlplane.operations.errors import Cancelled
 from controlplane.operations.models import Operation
 from controlplane.placement import services as placement
 from controlplane.storage.models import Volume
-from controlplane.workflows import leave, on_nodes
+from controlplane.workflows import node_steps, step_permits
 from controlplane.workflows.instance_migrate import (
+    allocate_destination,
     disk_for,
-    give_places_back,
     parts_of,
-    place,
     raise_generations,
+    release_destination,
     root_for,
     volume_of,
 )
-from controlplane.workflows.recipe import Effect, Step, Workflow
+from controlplane.workflows.workflow_types import Effect, Step, Workflow
 
 # The node has it open no more; its file stays, for the others.
 FORGET = "shared-volume"
@@ -44,7 +44,7 @@ def steps(operation: Operation) -> Sequence[Step]:
     ports = [UUID(port) for port in operation.args["ports"]]
     attachments = [UUID(attachment) for attachment in operation.args["attachments"]]
     return (
-        Step("place", place, undo=give_places_back),
+        Step("place", allocate_destination, undo=release_destination),
         Step("root-disk", take_root_disk_over, undo=forget_root_disk),
         *(
             Step(f"volume-{n}", partial(take_volume_over, part), undo=partial(forget_volume, part))
@@ -63,14 +63,14 @@ def steps(operation: Operation) -> Sequence[Step]:
     )
 
 
-def finish(operation: Operation) -> None:
+def on_success(operation: Operation) -> None:
     """In one transaction: the second places become the only ones, the rows are there, and what the old node had is to
     be removed from it when it is back."""
     migration = migration_of(operation)
     now, instance = clock.now(), migration.instance
-    placement.arrive(instance.pk, move=migration.pk)
+    placement.complete_move(instance.pk, move=migration.pk)
     for part in parts_of(migration):
-        placement.arrive(part.volume_id, move=part.pk)
+        placement.complete_move(part.volume_id, move=part.pk)
         Volume.objects.filter(pk=part.volume_id).update(node_id=migration.destination_id, updated_at=now)
     is_on = operation.args["starts"]
     seen = {"power_state": "running" if is_on else "off", "power_state_at": now, "power_reason": ""}
@@ -84,14 +84,14 @@ def finish(operation: Operation) -> None:
     move(migration, MIGRATION, "done", arrived_at=now, ended_at=now)
 
 
-def give_up(operation: Operation, error: dict[str, object]) -> None:
+def on_failure(operation: Operation, error: dict[str, object]) -> None:
     """What the new node was told of is never asked for again under the same generation; the instance stays down."""
     migration = migration_of(operation)
     raise_generations(migration)
     state = "cancelled" if error["code"] == Cancelled.code else "failed"
     move(migration, MIGRATION, state, error=error, ended_at=clock.now())
-    if error["code"] in {refusal.code for refusal in NO_PLACE}:
-        evacuation_blocked(migration.instance, error)
+    if error["code"] in {refusal.code for refusal in PLACEMENT_REFUSALS}:
+        record_evacuation_blocked(migration.instance, error)
     elif state == "failed":
         Instance.objects.filter(pk=migration.instance_id).update(last_error=error)
 
@@ -108,36 +108,36 @@ def _leave_behind(migration: Migration) -> None:
     )
     for kind, ids in left:
         for each in ids:
-            nodes.remove_later(source, kind=kind, resource_id=each, generation=migration.generation)
+            nodes.record_removal(source, kind=kind, resource_id=each, generation=migration.generation)
     for port_id in ports:
-        segments.unbind(port_id, source)
+        segments.delete_binding(port_id, source)
 
 
 def take_root_disk_over(operation: Operation) -> None:
     migration = migration_of(operation)
-    on_nodes.open_disk(leave.for_arrival(operation, migration), root_for(migration))
+    node_steps.open_disk(step_permits.for_arrival(operation, migration), root_for(migration))
 
 
 def forget_root_disk(operation: Operation) -> Effect | None:
     migration = migration_of(operation)
-    return on_nodes.leave_disk(migration.destination, root_for(migration))
+    return node_steps.release_disk(migration.destination, root_for(migration))
 
 
 def take_volume_over(part_id: UUID, operation: Operation) -> None:
     migration = migration_of(operation)
-    on_nodes.open_disk(leave.for_arrival(operation, migration), disk_for(migration, volume_of(part_id)))
+    node_steps.open_disk(step_permits.for_arrival(operation, migration), disk_for(migration, volume_of(part_id)))
 
 
 def forget_volume(part_id: UUID, operation: Operation) -> Effect | None:
     migration = migration_of(operation)
-    return on_nodes.leave_disk(migration.destination, disk_for(migration, volume_of(part_id)))
+    return node_steps.release_disk(migration.destination, disk_for(migration, volume_of(part_id)))
 
 
 def ensure_port(port_id: UUID, operation: Operation) -> None:
     migration = migration_of(operation)
     port = Port.objects.select_related("network__subnet").get(pk=port_id)
     port.generation = migration.generation
-    on_nodes.ensure_port(leave.for_arrival(operation, migration), port, hostname=migration.instance.name)
+    node_steps.ensure_port(step_permits.for_arrival(operation, migration), port, hostname=migration.instance.name)
 
 
 def remove_port(port_id: UUID, operation: Operation) -> Effect | None:
@@ -146,15 +146,15 @@ def remove_port(port_id: UUID, operation: Operation) -> Effect | None:
 
 def define(operation: Operation) -> None:
     migration = migration_of(operation)
-    grant = leave.for_arrival(operation, migration)
-    on_nodes.ensure_instance(grant, migration.instance, power=pb.POWER_OFF, generation=migration.generation - 1)
+    grant = step_permits.for_arrival(operation, migration)
+    node_steps.ensure_instance(grant, migration.instance, power=pb.POWER_OFF, generation=migration.generation - 1)
 
 
 def plug(attachment_id: UUID, operation: Operation) -> None:
     migration = migration_of(operation)
     attachment = Attachment.objects.get(pk=attachment_id)
     attachment.generation = migration.generation
-    on_nodes.ensure_attachment(leave.for_arrival(operation, migration), attachment)
+    node_steps.ensure_attachment(step_permits.for_arrival(operation, migration), attachment)
 
 
 def unplug(attachment_id: UUID, operation: Operation) -> Effect | None:
@@ -163,9 +163,9 @@ def unplug(attachment_id: UUID, operation: Operation) -> Effect | None:
 
 def start(operation: Operation) -> None:
     migration = migration_of(operation)
-    need_dead(migration.source)
-    grant = leave.for_arrival(operation, migration)
-    on_nodes.ensure_instance(grant, migration.instance, power=pb.POWER_RUNNING, generation=migration.generation)
+    require_fenced(migration.source)
+    grant = step_permits.for_arrival(operation, migration)
+    node_steps.ensure_instance(grant, migration.instance, power=pb.POWER_RUNNING, generation=migration.generation)
 
 
 def remove_guest(operation: Operation) -> Effect | None:
@@ -174,7 +174,7 @@ def remove_guest(operation: Operation) -> Effect | None:
 
 
 def _remove_there(migration: Migration, kind: str, resource_id: UUID) -> Effect | None:
-    return on_nodes.remove(migration.destination, kind=kind, resource_id=resource_id, generation=migration.generation)
+    return node_steps.remove(migration.destination, kind=kind, resource_id=resource_id, generation=migration.generation)
 
 
-WORKFLOW = Workflow("instance.evacuate", steps, finish, give_up)
+WORKFLOW = Workflow("instance.evacuate", steps, on_success, on_failure)

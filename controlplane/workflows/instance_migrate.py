@@ -20,37 +20,37 @@ from agents.protocol import agent_pb2 as pb
 from andromede_core.documents.messages import Reason
 from controlplane.catalog.models import Image
 from controlplane.compute.errors import MigrationFailed, MigrationSourceLost
-from controlplane.compute.migrate import ask_for_move, ask_for_part, is_off, migration_of
+from controlplane.compute.migration import is_off, migrated_volume_request, migration_of, migration_request
 from controlplane.compute.models import MIGRATION, Attachment, Instance, MigratedVolume, Migration
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.kernel.errors import CloudError
 from controlplane.network.models import Port
 from controlplane.nodes import agent_client, selectors
-from controlplane.nodes.errors import NodeFailed, NodeGivenUp, NodeRefused, NodeUnreachable
+from controlplane.nodes.errors import NodeAbandoned, NodeFailed, NodeRefused, NodeUnreachable
 from controlplane.nodes.models import AUTO_CONVERGE
 from controlplane.operations import leases
 from controlplane.operations.errors import Cancelled, DeadlineExceeded
 from controlplane.operations.models import Operation
 from controlplane.placement import services as placement
 from controlplane.storage.models import Volume
-from controlplane.workflows import leave, on_nodes
-from controlplane.workflows.on_nodes import Disk
-from controlplane.workflows.recipe import Effect, NotYet, NoWayForward, Step, Workflow
+from controlplane.workflows import node_steps, step_permits
+from controlplane.workflows.node_steps import Disk
+from controlplane.workflows.workflow_types import Effect, Step, StepAborted, StepPending, Workflow
 
 log = logging.getLogger(__name__)
 
 LOOK_AGAIN = timedelta(seconds=1)
 # How the agents say that it is too late to break a move off: the guest runs at its destination.
 GUEST_MOVED, GUEST_ARRIVED = "agent.guest_moved", "agent.guest_arrived"
-GONE = (NodeUnreachable, NodeGivenUp)
+GONE = (NodeUnreachable, NodeAbandoned)
 
 
 def steps(operation: Operation) -> Sequence[Step]:
     parts = [UUID(part) for part in operation.args["volumes"]]
     ports = [UUID(port) for port in operation.args["ports"]]
     return (
-        Step("place", place, undo=give_places_back),
+        Step("place", allocate_destination, undo=release_destination),
         Step("images", ensure_images, is_transfer=True),
         Step("root-disk", ensure_root_disk, undo=remove_root_disk),
         *(
@@ -61,18 +61,18 @@ def steps(operation: Operation) -> Sequence[Step]:
             Step(f"port-{n}", partial(ensure_port, port), undo=partial(remove_port, port))
             for n, port in enumerate(ports)
         ),
-        Step("expect", expect, undo=expect_no_more),
-        Step("move", move_guest, decides_itself=True),
-        Step("settle", settle, decides_itself=True, is_final=True),
+        Step("expect", prepare_destination, undo=clear_destination),
+        Step("move", move_guest, handles_cancellation=True),
+        Step("settle", confirm_arrival, handles_cancellation=True, is_final=True),
         Step("clear-source", clear_source, is_final=True),
     )
 
 
-def finish(operation: Operation) -> None:
+def on_success(operation: Operation) -> None:
     move(migration_of(operation), MIGRATION, "done", ended_at=clock.now())
 
 
-def give_up(operation: Operation, error: dict[str, object]) -> None:
+def on_failure(operation: Operation, error: dict[str, object]) -> None:
     """What a node was told of at the destination is never asked for again under the same generation."""
     migration = migration_of(operation)
     raise_generations(migration)
@@ -83,20 +83,20 @@ def give_up(operation: Operation, error: dict[str, object]) -> None:
 # ---- what the destination gets
 
 
-def place(operation: Operation) -> Effect:
+def allocate_destination(operation: Operation) -> Effect:
     """A second place for the instance, with room for its volumes too, of which each then gets its own part."""
     migration = migration_of(operation)
-    allocation = placement.claim(replace(ask_for_move(migration), operation_id=operation.pk))
+    allocation = placement.claim(replace(migration_request(migration), operation_id=operation.pk))
     for part in parts_of(migration):
-        placement.split(migration.pk, replace(ask_for_part(part), operation_id=operation.pk))
-    leave.ahead(operation, allocation, generation=migration.generation)
+        placement.split_allocation(migration.pk, replace(migrated_volume_request(part), operation_id=operation.pk))
+    step_permits.request_permit_ahead(operation, allocation, generation=migration.generation)
     return lambda: move(migration, MIGRATION, "preparing", destination_id=allocation.node_id)
 
 
-def give_places_back(operation: Operation) -> Effect:
+def release_destination(operation: Operation) -> Effect:
     migration = migration_of(operation)
     owners = [migration.pk, *(part.pk for part in parts_of(migration))]
-    return on_nodes.together(*(partial(placement.release, owner) for owner in owners))
+    return node_steps.combine_effects(*(partial(placement.release_allocation, owner) for owner in owners))
 
 
 def ensure_images(operation: Operation) -> None:
@@ -106,7 +106,7 @@ def ensure_images(operation: Operation) -> None:
     roots = () if migration.instance.root_pool_id else (migration.instance.image,)
     images = {image.pk: image for image in (*roots, *volumes)}
     for image in images.values():
-        on_nodes.ensure_image(leave.for_arrival(operation, migration), image)
+        node_steps.ensure_image(step_permits.for_arrival(operation, migration), image)
 
 
 def ensure_root_disk(operation: Operation) -> None:
@@ -116,7 +116,7 @@ def ensure_root_disk(operation: Operation) -> None:
 
 def remove_root_disk(operation: Operation) -> Effect | None:
     migration = migration_of(operation)
-    return on_nodes.leave_disk(migration.destination, root_for(migration))
+    return node_steps.release_disk(migration.destination, root_for(migration))
 
 
 def ensure_volume(part_id: UUID, operation: Operation) -> None:
@@ -126,47 +126,47 @@ def ensure_volume(part_id: UUID, operation: Operation) -> None:
 
 def remove_volume(part_id: UUID, operation: Operation) -> Effect | None:
     migration = migration_of(operation)
-    return on_nodes.leave_disk(migration.destination, disk_for(migration, volume_of(part_id)))
+    return node_steps.release_disk(migration.destination, disk_for(migration, volume_of(part_id)))
 
 
 def _ensure(operation: Operation, migration: Migration, disk: Disk) -> None:
     """What is in a pool is there, and in use at the source; anything else is made, and then sent."""
-    ensure = on_nodes.make_disk if disk.pool is None else on_nodes.open_disk
-    ensure(leave.for_arrival(operation, migration), disk)
+    ensure = node_steps.make_disk if disk.pool is None else node_steps.open_disk
+    ensure(step_permits.for_arrival(operation, migration), disk)
 
 
 def root_for(migration: Migration) -> Disk:
-    return replace(on_nodes.root_of(migration.instance), generation=migration.generation)
+    return replace(node_steps.root_of(migration.instance), generation=migration.generation)
 
 
 def disk_for(migration: Migration, volume: Volume) -> Disk:
-    return replace(on_nodes.disk_of(volume), generation=migration.generation)
+    return replace(node_steps.disk_of(volume), generation=migration.generation)
 
 
 def ensure_port(port_id: UUID, operation: Operation) -> None:
     migration = migration_of(operation)
     port = Port.objects.select_related("network__subnet").get(pk=port_id)
     port.generation = migration.generation
-    on_nodes.ensure_port(leave.for_arrival(operation, migration), port, hostname=migration.instance.name)
+    node_steps.ensure_port(step_permits.for_arrival(operation, migration), port, hostname=migration.instance.name)
 
 
 def remove_port(port_id: UUID, operation: Operation) -> Effect | None:
     return _remove_there(migration_of(operation), "port", port_id)
 
 
-def expect(operation: Operation) -> Effect:
+def prepare_destination(operation: Operation) -> Effect:
     migration = migration_of(operation)
-    arrival = on_nodes.ensure_arrival(leave.for_arrival(operation, migration), migration)
+    arrival = node_steps.ensure_arrival(step_permits.for_arrival(operation, migration), migration)
     return lambda: move(migration, MIGRATION, "moving", uri=arrival.uri)
 
 
-def expect_no_more(operation: Operation) -> Effect | None:
+def clear_destination(operation: Operation) -> Effect | None:
     migration = migration_of(operation)
     return _remove_there(migration, "arrival", migration.instance_id)
 
 
 def _remove_there(migration: Migration, kind: str, resource_id: UUID) -> Effect | None:
-    return on_nodes.remove(migration.destination, kind=kind, resource_id=resource_id, generation=migration.generation)
+    return node_steps.remove(migration.destination, kind=kind, resource_id=resource_id, generation=migration.generation)
 
 
 # ---- the move
@@ -179,9 +179,9 @@ def move_guest(operation: Operation) -> Effect | None:
         _call_off(operation, migration, error)
         return None
     try:
-        grant = leave.for_departure(operation, migration)
+        grant = step_permits.for_departure(operation, migration)
         convergence = operation.args.get("convergence", AUTO_CONVERGE)
-        state = on_nodes.ensure_departure(grant, migration, deadline_s=_limit_s(operation), convergence=convergence)
+        state = node_steps.ensure_departure(grant, migration, deadline_s=_limit_s(operation), convergence=convergence)
     except GONE:
         if _is_there(migration):
             return None
@@ -197,15 +197,15 @@ def move_guest(operation: Operation) -> Effect | None:
 def _followed(migration: Migration, state: pb.DepartureState) -> Effect:
     sizes = {"total_bytes": state.total_bytes, "moved_bytes": min(state.moved_bytes, state.total_bytes)}
     if state.phase == pb.MOVE_PHASE_COMPLETED:
-        return lambda: _note(migration, **sizes, pause_ms=state.pause_ms)
+        return lambda: _record_progress(migration, **sizes, pause_ms=state.pause_ms)
     if state.phase in (pb.MOVE_PHASE_FAILED, pb.MOVE_PHASE_CANCELLED):
-        raise NoWayForward(MigrationFailed(reason=state.reason))
-    _note(migration, **sizes)
+        raise StepAborted(MigrationFailed(reason=state.reason))
+    _record_progress(migration, **sizes)
     percent = 100 * sizes["moved_bytes"] // (state.total_bytes or 1)
-    raise NotYet("memory and disks are sent", delay=LOOK_AGAIN, progress=percent)
+    raise StepPending("memory and disks are sent", delay=LOOK_AGAIN, progress=percent)
 
 
-def _note(migration: Migration, **fields: int) -> None:
+def _record_progress(migration: Migration, **fields: int) -> None:
     Migration.objects.filter(pk=migration.pk).update(**fields, updated_at=clock.now())
 
 
@@ -227,7 +227,7 @@ def _call_off(operation: Operation, migration: Migration, error: CloudError) -> 
     it is its destination that promises not to take the guest in.
 
     Raises:
-        NoWayForward: it stays, because of `error`.
+        StepAborted: it stays, because of `error`.
         NodeUnreachable, NodeFailed: nobody can tell yet; another try may.
     """
     instance = migration.instance
@@ -240,7 +240,7 @@ def _call_off(operation: Operation, migration: Migration, error: CloudError) -> 
     except NodeRefused as exc:
         _unless_there(migration, exc, GUEST_MOVED)
     else:
-        raise NoWayForward(error)
+        raise StepAborted(error)
 
 
 def _turn_away(migration: Migration, error: CloudError, silent: CloudError) -> None:
@@ -257,7 +257,7 @@ def _turn_away(migration: Migration, error: CloudError, silent: CloudError) -> N
     except NodeRefused as exc:
         _unless_there(migration, exc, GUEST_ARRIVED)
     else:
-        raise NoWayForward(error)
+        raise StepAborted(error)
 
 
 def _unless_there(migration: Migration, refused: NodeRefused, code: str) -> None:
@@ -278,7 +278,7 @@ def _is_there(migration: Migration) -> bool:
     except GONE:
         return False
     return any(
-        guest.power == on_nodes.power_of(migration.instance) and guest.subject.generation == migration.generation
+        guest.power == node_steps.power_of(migration.instance) and guest.subject.generation == migration.generation
         for guest in found.instances
     )
 
@@ -286,21 +286,23 @@ def _is_there(migration: Migration) -> bool:
 # ---- it has moved
 
 
-def settle(operation: Operation) -> Effect:
+def confirm_arrival(operation: Operation) -> Effect:
     """Tell the destination that the guest is its own, and have the rows say so. The guest is there in any case: what
     would not be admitted there any more drifts there. `move` ends well only when the source has let go of it for good,
     so what the destination has lost since, it starts from its disks."""
     migration = migration_of(operation)
     try:
-        grant = leave.for_arrival(operation, migration)
-        power = on_nodes.power_of(migration.instance)
-        on_nodes.ensure_instance(grant, migration.instance, power=power, generation=migration.generation, has_left=True)
+        grant = step_permits.for_arrival(operation, migration)
+        power = node_steps.power_of(migration.instance)
+        node_steps.ensure_instance(
+            grant, migration.instance, power=power, generation=migration.generation, has_left=True
+        )
     except GONE:
         if _is_awaited(operation, migration):
             raise
     except CloudError as exc:
         is_refusal = not exc.retryable and not isinstance(exc, NodeRefused)
-        if not is_refusal and not str(exc.facts.get("agent_code")).startswith(leave.PERMIT_REFUSED):
+        if not is_refusal and not str(exc.facts.get("agent_code")).startswith(step_permits.PERMIT_REFUSED):
             raise
         log.warning("instance %s has moved to where it may not be any more: %s", migration.instance_id, exc)
     return partial(_arrive, migration)
@@ -311,7 +313,7 @@ def _is_awaited(operation: Operation, migration: Migration) -> bool:
     that is fenced has no guest any more; and who deletes the instance does not wait for it, nor anybody longer than the
     operation may take."""
     destination = migration.destination
-    if destination is None or agent_client.is_given_up(destination):
+    if destination is None or agent_client.is_abandoned(destination):
         return False
     if selectors.is_reachable(destination.pk):
         return True
@@ -322,9 +324,9 @@ def _is_awaited(operation: Operation, migration: Migration) -> bool:
 def _arrive(migration: Migration) -> None:
     """In one transaction: the second places become the only ones, and the rows are there."""
     now, instance, there = clock.now(), migration.instance, migration.destination_id
-    placement.arrive(instance.pk, move=migration.pk)
+    placement.complete_move(instance.pk, move=migration.pk)
     for part in parts_of(migration):
-        placement.arrive(part.volume_id, move=part.pk)
+        placement.complete_move(part.volume_id, move=part.pk)
         Volume.objects.filter(pk=part.volume_id).update(node_id=there, updated_at=now)
     seen = {"power_state": "off" if is_off(instance) else "running", "power_state_at": now, "power_reason": ""}
     Instance.objects.filter(pk=instance.pk).update(node_id=there, updated_at=now, **seen)
@@ -349,13 +351,13 @@ def clear_source(operation: Operation) -> Effect:
     ports = Port.objects.filter(instance_id=instance.pk).order_by("pk").values_list("pk", flat=True)
     disks = [root_for(migration), *(disk_for(migration, part.volume) for part in parts_of(migration))]
     left = (("instance", [instance.pk]), ("attachment", list(attachments)), ("port", list(ports)))
-    return on_nodes.together(
+    return node_steps.combine_effects(
         *(
-            on_nodes.remove(migration.source, kind=kind, resource_id=each, generation=migration.generation)
+            node_steps.remove(migration.source, kind=kind, resource_id=each, generation=migration.generation)
             for kind, ids in left
             for each in ids
         ),
-        *(on_nodes.leave_disk(migration.source, disk) for disk in disks),
+        *(node_steps.release_disk(migration.source, disk) for disk in disks),
     )
 
 
@@ -367,4 +369,4 @@ def volume_of(part_id: UUID) -> Volume:
     return Volume.objects.select_related("image", "pool").get(migratedvolume=part_id)
 
 
-WORKFLOW = Workflow("instance.migrate", steps, finish, give_up)
+WORKFLOW = Workflow("instance.migrate", steps, on_success, on_failure)

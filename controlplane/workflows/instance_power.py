@@ -10,8 +10,8 @@ from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.operations.models import Operation
 from controlplane.placement import services as placement
-from controlplane.workflows import leave, on_nodes
-from controlplane.workflows.recipe import NotYet, Step, Workflow
+from controlplane.workflows import node_steps, step_permits
+from controlplane.workflows.workflow_types import Step, StepPending, Workflow
 
 ASK_AGAIN = timedelta(seconds=2)
 
@@ -38,14 +38,14 @@ def shut_down(operation: Operation) -> None:
         return
     if clock.now() >= operation.deadline_at:
         raise GuestDidNotStop(limit_s=int(operation.limit.total_seconds()))
-    raise NotYet("the guest still runs", delay=ASK_AGAIN)
+    raise StepPending("the guest still runs", delay=ASK_AGAIN)
 
 
 def _run(operation: Operation, *, restart: "pb.RestartKind" = pb.RESTART_KIND_UNSPECIFIED) -> None:
     """Placement is asked again, since a guest that was off may not be allowed there any more."""
     instance = _instance(operation)
-    grant = leave.for_instance(operation, instance)
-    on_nodes.ensure_instance(grant, instance, power=pb.POWER_RUNNING, restart=restart)
+    grant = step_permits.for_instance(operation, instance)
+    node_steps.ensure_instance(grant, instance, power=pb.POWER_RUNNING, restart=restart)
 
 
 def _stop(operation: Operation, power: "pb.Power") -> pb.InstanceState:
@@ -53,7 +53,7 @@ def _stop(operation: Operation, power: "pb.Power") -> pb.InstanceState:
     instance = _instance(operation)
     if instance.node is not None and instance.node.duty == "fenced":
         return pb.InstanceState(power=pb.POWER_OFF)
-    return on_nodes.ensure_instance(placement.grant(instance.pk), instance, power=power)
+    return node_steps.ensure_instance(placement.call_authorization(instance.pk), instance, power=power)
 
 
 def _instance(operation: Operation) -> Instance:
@@ -61,7 +61,7 @@ def _instance(operation: Operation) -> Instance:
 
 
 def becomes(state: str, power_state: str) -> Callable[[Operation], None]:
-    def finish(operation: Operation) -> None:
+    def on_success(operation: Operation) -> None:
         instance = Instance.objects.get(pk=operation.resource_id)
         seen = {"last_error": None, "power_state": power_state, "power_state_at": clock.now()}
         if instance.state == state:
@@ -69,16 +69,16 @@ def becomes(state: str, power_state: str) -> Callable[[Operation], None]:
         else:
             move(instance, INSTANCE, state, **seen)
 
-    return finish
+    return on_success
 
 
-def give_up(operation: Operation, error: dict[str, object]) -> None:
+def on_failure(operation: Operation, error: dict[str, object]) -> None:
     """The state stays what it was: what the guest does now, its node reports."""
     Instance.objects.filter(pk=operation.resource_id).update(last_error=error)
 
 
-def _workflow(kind: str, step: Step, finish: Callable[[Operation], None]) -> Workflow:
-    return Workflow(kind, lambda operation: (step,), finish, give_up)
+def _workflow(kind: str, step: Step, on_success: Callable[[Operation], None]) -> Workflow:
+    return Workflow(kind, lambda operation: (step,), on_success, on_failure)
 
 
 WORKFLOWS = (

@@ -8,20 +8,20 @@ from collections.abc import Sequence
 from functools import partial
 
 from agents.protocol import agent_pb2 as pb
-from controlplane.compute.attachments import join
+from controlplane.compute.attachments import inherit_classifications
 from controlplane.compute.models import INSTANCE, Attachment, Instance, Rebuild
-from controlplane.compute.rebuild import BECOMES, rebuilt
+from controlplane.compute.rebuild import REBUILT_FIELDS, instance_after_rebuild
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.kernel.errors import CloudError
 from controlplane.nodes import agent_client
-from controlplane.nodes.agent_client import Grant
+from controlplane.nodes.agent_client import CallAuthorization
 from controlplane.operations.models import Operation
 from controlplane.placement import lineage
-from controlplane.placement.effective import Source
+from controlplane.placement.effective_policies import DataSource
 from controlplane.storage.services import image_sources
-from controlplane.workflows import leave, on_nodes
-from controlplane.workflows.recipe import Effect, Step, Workflow
+from controlplane.workflows import node_steps, step_permits
+from controlplane.workflows.workflow_types import Effect, Step, Workflow
 
 
 def steps(operation: Operation) -> Sequence[Step]:
@@ -34,16 +34,16 @@ def steps(operation: Operation) -> Sequence[Step]:
     )
 
 
-def finish(operation: Operation) -> None:
+def on_success(operation: Operation) -> None:
     wish = Rebuild.objects.get(instance_id=operation.resource_id)
     power_state = "running" if operation.args["is_to_run"] else "off"
     seen = {"last_error": None, "power_state": power_state, "power_state_at": clock.now()}
-    became = {name: getattr(wish, name) for name in BECOMES}
+    became = {name: getattr(wish, name) for name in REBUILT_FIELDS}
     Instance.objects.filter(pk=operation.resource_id).update(updated_at=clock.now(), **became, **seen)
     wish.delete()
 
 
-def give_up(operation: Operation, error: dict[str, object]) -> None:
+def on_failure(operation: Operation, error: dict[str, object]) -> None:
     Instance.objects.filter(pk=operation.resource_id).update(last_error=error)
     Rebuild.objects.filter(instance_id=operation.resource_id).delete()
 
@@ -51,38 +51,38 @@ def give_up(operation: Operation, error: dict[str, object]) -> None:
 def ensure_image(operation: Operation) -> None:
     """What the image's data is classified as, the instance's is from now on, and that of the volumes which it may write
     to: before the node gets any of it."""
-    instance = rebuilt(operation.resource_id)
+    instance = instance_after_rebuild(operation.resource_id)
     grant = _leave(operation, instance)
     for source in image_sources(instance.image):
-        lineage.join(Source.of(instance), source, kind="instance")
+        lineage.add_source(DataSource.of(instance), source, kind="instance")
     for attachment in Attachment.objects.filter(instance=instance).select_related(
         "instance__project", "volume__project"
     ):
-        join(attachment)
-    on_nodes.ensure_image(grant, instance.image)
+        inherit_classifications(attachment)
+    node_steps.ensure_image(grant, instance.image)
 
 
 def ensure_root_disk(operation: Operation) -> None:
-    instance = rebuilt(operation.resource_id)
-    on_nodes.make_disk(_leave(operation, instance), on_nodes.root_of(instance))
+    instance = instance_after_rebuild(operation.resource_id)
+    node_steps.make_disk(_leave(operation, instance), node_steps.root_of(instance))
 
 
 def remove_root_disk(operation: Operation) -> Effect | None:
-    instance = rebuilt(operation.resource_id)
-    return on_nodes.remove_disk(instance.node, on_nodes.root_of(instance))
+    instance = instance_after_rebuild(operation.resource_id)
+    return node_steps.remove_disk(instance.node, node_steps.root_of(instance))
 
 
 def define(operation: Operation) -> None:
     """Off, since a guest takes up another disk when it starts."""
-    instance = rebuilt(operation.resource_id)
+    instance = instance_after_rebuild(operation.resource_id)
     grant = _leave(operation, instance)
     Rebuild.objects.filter(instance=instance).update(is_defining=True)
-    on_nodes.ensure_instance(grant, instance, power=pb.POWER_OFF, generation=instance.generation - 1)
+    node_steps.ensure_instance(grant, instance, power=pb.POWER_OFF, generation=instance.generation - 1)
 
 
 def start(operation: Operation) -> None:
-    instance = rebuilt(operation.resource_id)
-    on_nodes.ensure_instance(_leave(operation, instance), instance, power=pb.POWER_RUNNING)
+    instance = instance_after_rebuild(operation.resource_id)
+    node_steps.ensure_instance(_leave(operation, instance), instance, power=pb.POWER_RUNNING)
 
 
 def put_back(operation: Operation) -> Effect | None:
@@ -96,14 +96,14 @@ def put_back(operation: Operation) -> Effect | None:
     instance = _moved_on(operation, 1)
     try:
         if not instance.is_deleting:
-            grant = leave.for_instance(operation, instance)
-            on_nodes.ensure_instance(grant, instance, power=pb.POWER_OFF)
+            grant = step_permits.for_instance(operation, instance)
+            node_steps.ensure_instance(grant, instance, power=pb.POWER_OFF)
             return None
     except CloudError as exc:
         if exc.retryable:
             raise
-    removal = on_nodes.remove(instance.node, kind="instance", resource_id=instance.pk, generation=instance.generation)
-    return on_nodes.together(removal, partial(_stay_off, instance))
+    removal = node_steps.remove(instance.node, kind="instance", resource_id=instance.pk, generation=instance.generation)
+    return node_steps.combine_effects(removal, partial(_stay_off, instance))
 
 
 def run_again(operation: Operation) -> Effect | None:
@@ -114,7 +114,7 @@ def run_again(operation: Operation) -> Effect | None:
         return None
     instance = _moved_on(operation, 2)
     try:
-        on_nodes.ensure_instance(leave.for_instance(operation, instance), instance, power=pb.POWER_RUNNING)
+        node_steps.ensure_instance(step_permits.for_instance(operation, instance), instance, power=pb.POWER_RUNNING)
     except CloudError as exc:
         if exc.retryable:
             raise
@@ -137,18 +137,18 @@ def _first_generation(operation: Operation) -> int:
 def _stay_off(instance: Instance) -> None:
     """What it does on a node that was given up, nobody knows."""
     if instance.state == "active":
-        power_state = "unknown" if agent_client.is_given_up(instance.node) else "off"
+        power_state = "unknown" if agent_client.is_abandoned(instance.node) else "off"
         move(instance, INSTANCE, "stopped", power_state=power_state, power_state_at=clock.now())
 
 
 def remove_old_root_disk(operation: Operation) -> Effect | None:
     """The row names it until the end."""
     instance = _instance(operation)
-    return on_nodes.remove_disk(instance.node, on_nodes.root_of(instance))
+    return node_steps.remove_disk(instance.node, node_steps.root_of(instance))
 
 
-def _leave(operation: Operation, instance: Instance) -> Grant:
-    return leave.for_instance(operation, instance, gets=image_sources(instance.image))
+def _leave(operation: Operation, instance: Instance) -> CallAuthorization:
+    return step_permits.for_instance(operation, instance, gets=image_sources(instance.image))
 
 
 def _instance(operation: Operation) -> Instance:
@@ -156,4 +156,4 @@ def _instance(operation: Operation) -> Instance:
     return rows.get(pk=operation.resource_id)
 
 
-WORKFLOW = Workflow("instance.rebuild", steps, finish, give_up)
+WORKFLOW = Workflow("instance.rebuild", steps, on_success, on_failure)

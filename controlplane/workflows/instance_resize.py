@@ -8,32 +8,32 @@ from dataclasses import replace
 
 from agents.protocol import agent_pb2 as pb
 from controlplane.compute.models import Instance
-from controlplane.compute.services import ask_for
+from controlplane.compute.services import instance_placement_request
 from controlplane.operations.models import Operation
 from controlplane.placement import services as placement
 from controlplane.quotas import services as quotas
-from controlplane.workflows import leave, on_nodes
-from controlplane.workflows.recipe import Effect, Step, Workflow
+from controlplane.workflows import node_steps, step_permits
+from controlplane.workflows.workflow_types import Effect, Step, Workflow
 
 
 def steps(operation: Operation) -> Sequence[Step]:
     return (Step("place", place, undo=shrink_place), Step("define", define), Step("grow-disk", grow_disk))
 
 
-def finish(operation: Operation) -> None:
+def on_success(operation: Operation) -> None:
     to = operation.args["to"]
     Instance.objects.filter(pk=operation.resource_id).update(last_error=None, **to)
     placement.shrink(operation.resource_id, **_amounts(to))
     _keep_quota(_instance(operation), to)
 
 
-def give_up(operation: Operation, error: dict[str, object]) -> None:
+def on_failure(operation: Operation, error: dict[str, object]) -> None:
     Instance.objects.filter(pk=operation.resource_id).update(last_error=error)
     _keep_quota(_instance(operation), operation.args["was"])
 
 
 def place(operation: Operation) -> None:
-    ask = ask_for(_resized(operation), operation=operation.kind)
+    ask = instance_placement_request(_resized(operation), operation=operation.kind)
     placement.grow(replace(ask, operation_id=operation.pk))
 
 
@@ -51,12 +51,12 @@ def _keep_quota(instance: Instance, size: dict[str, int]) -> None:
 
 def define(operation: Operation) -> None:
     instance = _resized(operation)
-    on_nodes.ensure_instance(leave.for_instance(operation, instance), instance, power=pb.POWER_OFF)
+    node_steps.ensure_instance(step_permits.for_instance(operation, instance), instance, power=pb.POWER_OFF)
 
 
 def grow_disk(operation: Operation) -> None:
     instance = _resized(operation)
-    on_nodes.open_disk(leave.for_instance(operation, instance), on_nodes.root_of(instance))
+    node_steps.open_disk(step_permits.for_instance(operation, instance), node_steps.root_of(instance))
 
 
 def _instance(operation: Operation) -> Instance:
@@ -71,4 +71,4 @@ def _resized(operation: Operation) -> Instance:
     return instance
 
 
-WORKFLOW = Workflow("instance.resize", steps, finish, give_up)
+WORKFLOW = Workflow("instance.resize", steps, on_success, on_failure)

@@ -16,7 +16,7 @@ from controlplane.nodes import bmcs, fencing
 from controlplane.nodes.errors import NodeNotFenceable, PowerNotOff
 from controlplane.nodes.models import Node
 from controlplane.operations.models import Operation
-from controlplane.workflows.recipe import NotYet, Step, Workflow
+from controlplane.workflows.workflow_types import Step, StepPending, Workflow
 
 OFF = "Off"
 LOOK_AGAIN = timedelta(seconds=2)
@@ -39,14 +39,14 @@ def see_off(operation: Operation) -> None:
         return
     if clock.now() > operation.deadline_at:
         raise PowerNotOff(reason=Reason("it still says {state}", state=state))
-    raise NotYet(f"Its BMC says {state}.", delay=LOOK_AGAIN)
+    raise StepPending(f"Its BMC says {state}.", delay=LOOK_AGAIN)
 
 
 def see_off_again(operation: Operation) -> None:
     node = _silent(operation)
     wait = _seen_off_at(operation) + SETTLE - clock.now()
     if wait > timedelta(0):
-        raise NotYet("Its BMC says Off, and is asked again.", delay=wait)
+        raise StepPending("Its BMC says Off, and is asked again.", delay=wait)
     state = bmcs.power_state(node)
     if state != OFF:
         raise PowerNotOff(reason=Reason("it said Off and then {state}: something switches it on again", state=state))
@@ -69,7 +69,7 @@ def node_of(operation: Operation) -> Node:
     return Node.objects.get(pk=operation.resource_id)
 
 
-def finish(operation: Operation) -> None:
+def on_success(operation: Operation) -> None:
     node = node_of(operation)
     actor = replace(
         SYSTEM, user_id=operation.user_id, credential_id=operation.credential_id, request_id=operation.request_id
@@ -80,11 +80,13 @@ def finish(operation: Operation) -> None:
         "off_since": _seen_off_at(operation).isoformat(),
         "confirmed_at": clock.now().isoformat(),
     }
-    fencing.fence_by(actor, node, kind="power", reason=operation.reason, detail=detail, operation_id=operation.pk)
+    fencing.record_fence_evidence(
+        actor, node, kind="power", reason=operation.reason, detail=detail, operation_id=operation.pk
+    )
 
 
-def give_up(operation: Operation, error: dict[str, object]) -> None:
+def on_failure(operation: Operation, error: dict[str, object]) -> None:
     """Nothing was written of the node."""
 
 
-WORKFLOW = Workflow("node.fence", steps, finish, give_up)
+WORKFLOW = Workflow("node.fence", steps, on_success, on_failure)

@@ -16,7 +16,7 @@ from controlplane.workflows import (
     volume_delete,
     volume_grow,
 )
-from controlplane.workflows.recipe import Workflow
+from controlplane.workflows.workflow_types import Workflow
 
 ALL = (
     image_import.WORKFLOW,

@@ -7,25 +7,25 @@ from contextlib import AbstractContextManager, contextmanager
 from celery import shared_task
 from opentelemetry.trace import SpanKind
 
-from controlplane.kernel import ending
-from controlplane.operations import lanes, leases, turns
+from controlplane.kernel import shutdown
+from controlplane.operations import fair_queue, leases, queues
 from controlplane.operations.errors import LeaseLost
 from controlplane.operations.models import Operation
 from controlplane.workflows import engine
 from controlplane.workflows.registry import WORKFLOWS
-from observing import traces
-from observing.logs import about
+from telemetry import traces
+from telemetry.logs import log_context
 
 log = logging.getLogger(__name__)
 
 
 @shared_task(name="controlplane.workflows.tasks.run")
-def run(operation_id: str, lane: str = lanes.OPERATIONS) -> None:
+def run(operation_id: str, lane: str = queues.OPERATIONS) -> None:
     """Carry out the operations of the lane that are due, one after another, until none is due or this process is to
     end. `operation_id`: of the operation that the message was sent for, for whoever reads the queue."""
-    with lanes.working_in(lane):
-        while not ending.begun.is_set():
-            with turns.next_in(lane) as operation:
+    with queues.working_in(lane):
+        while not shutdown.requested.is_set():
+            with fair_queue.next_operation(lane) as operation:
                 if operation is None:
                     return
                 _carry_out(operation)
@@ -33,7 +33,7 @@ def run(operation_id: str, lane: str = lanes.OPERATIONS) -> None:
 
 def _carry_out(operation: Operation) -> None:
     try:
-        with _about(operation), _traced(operation), leases.kept(operation):
+        with _about(operation), _traced(operation), leases.renewed_lease(operation):
             engine.run(operation, WORKFLOWS[operation.kind])
     except LeaseLost:
         log.warning("operation %s was taken over by another worker", operation.pk)
@@ -43,7 +43,7 @@ def _carry_out(operation: Operation) -> None:
 
 def _about(operation: Operation) -> AbstractContextManager[None]:
     ids = {"operation_id": operation.pk, "resource_id": operation.resource_id, "request_id": operation.request_id}
-    return about(**{name: str(value) for name, value in ids.items()})
+    return log_context(**{name: str(value) for name, value in ids.items()})
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from functools import partial
 
 from django.db.models import F
 
-from controlplane.compute.attachments import ask_for_attached, join
+from controlplane.compute.attachments import attached_volume_request, inherit_classifications
 from controlplane.compute.errors import AttachmentNotGivenBack
 from controlplane.compute.models import Attachment
 from controlplane.kernel import clock
@@ -14,22 +14,22 @@ from controlplane.kernel.db import move
 from controlplane.kernel.errors import CloudError
 from controlplane.operations.models import Operation
 from controlplane.placement import services as placement
-from controlplane.placement.effective import Source
+from controlplane.placement.effective_policies import DataSource
 from controlplane.placement.errors import NoAllocation
 from controlplane.storage.models import VOLUME, Volume
-from controlplane.storage.services import volume_take
-from controlplane.workflows import leave, on_nodes
-from controlplane.workflows.recipe import Effect, Step, Workflow
+from controlplane.storage.services import volume_mark_attached
+from controlplane.workflows import node_steps, step_permits
+from controlplane.workflows.workflow_types import Effect, Step, Workflow
 
 
 def attach_steps(operation: Operation) -> Sequence[Step]:
-    brought = (Step("bring", bring, undo=stay_there),) if operation.args.get("is_brought") else ()
+    brought = (Step("bring", open_shared_volume, undo=stay_there),) if operation.args.get("is_brought") else ()
     return (*brought, Step("plug", plug, undo=pull_out))
 
 
 def attach_finish(operation: Operation) -> None:
     attachment = _attachment(operation)
-    volume_take(attachment.volume)
+    volume_mark_attached(attachment.volume)
     Attachment.objects.filter(pk=attachment.pk).update(is_plugged=True, updated_at=clock.now())
 
 
@@ -60,31 +60,31 @@ def detach_give_up(operation: Operation, error: dict[str, object]) -> None:
     operation.error = AttachmentNotGivenBack().as_document()
 
 
-def bring(operation: Operation) -> Effect | None:
+def open_shared_volume(operation: Operation) -> Effect | None:
     """A volume of a pool, to the instance's node. It stays there, whatever becomes of the attachment."""
     attachment = _attachment(operation)
     volume, node_id = attachment.volume, attachment.instance.node_id
     if node_id is None:
         raise NoAllocation()
-    ask = ask_for_attached(volume, Source.of(attachment.instance), operation=operation.kind)
-    placement.bring(replace(ask, operation_id=operation.pk), node_id)
-    return on_nodes.bring_volume(leave.for_attachment(operation, attachment), volume)
+    ask = attached_volume_request(volume, DataSource.of(attachment.instance), operation=operation.kind)
+    placement.move_allocation(replace(ask, operation_id=operation.pk), node_id)
+    return node_steps.open_shared_volume(step_permits.for_attachment(operation, attachment), volume)
 
 
 def stay_there(operation: Operation) -> Effect | None:
-    return on_nodes.follow_place(_attachment(operation).volume)
+    return node_steps.follow_allocation(_attachment(operation).volume)
 
 
 def plug(operation: Operation) -> None:
     attachment = _attachment(operation)
-    join(attachment)
-    on_nodes.ensure_attachment(leave.for_attachment(operation, attachment), attachment)
+    inherit_classifications(attachment)
+    node_steps.ensure_attachment(step_permits.for_attachment(operation, attachment), attachment)
 
 
 def unplug(operation: Operation) -> Effect | None:
     """A running guest must let go of the disk; until it does, the node says "not yet"."""
     attachment = _attachment(operation)
-    return on_nodes.remove(
+    return node_steps.remove(
         attachment.instance.node,
         kind="attachment",
         resource_id=attachment.pk,
@@ -109,11 +109,11 @@ def plug_again(operation: Operation) -> Effect | None:
     Attachment.objects.filter(pk=attachment.pk).update(generation=F("generation") + 1)
     attachment.refresh_from_db(fields=["generation"])
     try:
-        on_nodes.ensure_attachment(leave.for_attachment(operation, attachment), attachment)
+        node_steps.ensure_attachment(step_permits.for_attachment(operation, attachment), attachment)
     except CloudError as exc:
         if exc.retryable:
             raise
-        return on_nodes.together(unplug(operation), partial(_stay_out, attachment, exc.as_document()))
+        return node_steps.combine_effects(unplug(operation), partial(_stay_out, attachment, exc.as_document()))
     return None
 
 
@@ -128,4 +128,4 @@ def _attachment(operation: Operation) -> Attachment:
 
 
 ATTACH = Workflow("volume.attach", attach_steps, attach_finish, attach_give_up)
-DETACH = Workflow("volume.detach", detach_steps, detach_finish, detach_give_up, never_gives_up=True)
+DETACH = Workflow("volume.detach", detach_steps, detach_finish, detach_give_up, retries_forever=True)

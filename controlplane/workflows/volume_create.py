@@ -5,65 +5,69 @@ from dataclasses import replace
 from uuid import UUID
 
 from controlplane.kernel.db import move
-from controlplane.kernel.prepared import Prepared
+from controlplane.kernel.prepared_queries import Prepared
 from controlplane.operations.models import Operation
 from controlplane.placement import services as placement
 from controlplane.quotas import services as quotas
 from controlplane.storage.models import VOLUME, Volume
-from controlplane.storage.services import ask_for
-from controlplane.workflows import leave, on_nodes
-from controlplane.workflows.recipe import Effect, Held, Step, Workflow
+from controlplane.storage.services import volume_placement_request
+from controlplane.workflows import node_steps, step_permits
+from controlplane.workflows.workflow_types import CachedRow, Effect, Step, Workflow
 
 
 def steps(operation: Operation) -> Sequence[Step]:
     return (
-        Step("place", place, undo=give_place_back),
+        Step("place", allocate, undo=release_allocation),
         Step("image", ensure_image, is_transfer=True),
         Step("disk", ensure_disk, undo=remove_disk, is_transfer=True),
     )
 
 
-def finish(operation: Operation) -> None:
+def on_success(operation: Operation) -> None:
     move(_volume(operation), VOLUME, "available", last_error=None)
 
 
-def give_up(operation: Operation, error: dict[str, object]) -> None:
+def on_failure(operation: Operation, error: dict[str, object]) -> None:
     volume = _volume(operation)
     quotas.release(volume.pk)
     move(volume, VOLUME, "error", last_error=error, node=None, pool=None)
 
 
-def place(operation: Operation) -> Effect:
+def allocate(operation: Operation) -> Effect:
     volume = _volume(operation)
     near = tuple(UUID(consumer) for consumer in operation.args["near"])
-    ask = ask_for(volume, zones=tuple(operation.args["zones"]), near=near, operation=operation.kind)
+    ask = volume_placement_request(volume, zones=tuple(operation.args["zones"]), near=near, operation=operation.kind)
     allocation = placement.claim(replace(ask, host=operation.args.get("host"), operation_id=operation.pk))
-    leave.ahead(operation, allocation, generation=volume.generation)
+    step_permits.request_permit_ahead(operation, allocation, generation=volume.generation)
     return lambda: _set_node(volume, allocation.node_id, allocation.pool_id)
 
 
-def give_place_back(operation: Operation) -> Effect:
+def release_allocation(operation: Operation) -> Effect:
     volume = _volume(operation)
-    return on_nodes.together(lambda: _set_node(volume, None, None), lambda: placement.release(volume.pk))
+    return node_steps.combine_effects(
+        lambda: _set_node(volume, None, None), lambda: placement.release_allocation(volume.pk)
+    )
 
 
 def ensure_image(operation: Operation) -> None:
     volume = _volume(operation)
     if volume.image is not None:
-        on_nodes.ensure_image(leave.for_volume(operation, volume), volume.image)
+        node_steps.ensure_image(step_permits.for_volume(operation, volume), volume.image)
 
 
 def ensure_disk(operation: Operation) -> None:
     volume = _volume(operation)
-    on_nodes.make_disk(leave.for_volume(operation, volume), on_nodes.disk_of(volume))
+    node_steps.make_disk(step_permits.for_volume(operation, volume), node_steps.disk_of(volume))
 
 
 def remove_disk(operation: Operation) -> Effect | None:
     volume = _volume(operation)
-    return on_nodes.remove_disk(volume.node, on_nodes.disk_of(volume))
+    return node_steps.remove_disk(volume.node, node_steps.disk_of(volume))
 
 
-VOLUME_HELD = Held(Prepared(lambda volume: Volume.objects.select_related("project", "node", "image").filter(pk=volume)))
+VOLUME_HELD = CachedRow(
+    Prepared(lambda volume: Volume.objects.select_related("project", "node", "image").filter(pk=volume))
+)
 
 
 def _volume(operation: Operation) -> Volume:
@@ -74,4 +78,4 @@ def _set_node(volume: Volume, node_id: UUID | None, pool_id: UUID | None) -> Non
     Volume.objects.filter(pk=volume.pk).update(node_id=node_id, pool_id=pool_id)
 
 
-WORKFLOW = Workflow("volume.create", steps, finish, give_up)
+WORKFLOW = Workflow("volume.create", steps, on_success, on_failure)

@@ -7,34 +7,34 @@ from controlplane.operations.models import Operation
 from controlplane.placement import services as placement
 from controlplane.quotas import services as quotas
 from controlplane.storage.models import VOLUME, Volume
-from controlplane.workflows import on_nodes
-from controlplane.workflows.recipe import Effect, Step, Workflow
+from controlplane.workflows import node_steps
+from controlplane.workflows.workflow_types import Effect, Step, Workflow
 
 
 def steps(operation: Operation) -> Sequence[Step]:
     return (Step("disk", remove_disk),)
 
 
-def finish(operation: Operation) -> None:
+def on_success(operation: Operation) -> None:
     volume = _volume(operation)
-    placement.release(volume.pk)
+    placement.release_allocation(volume.pk)
     quotas.release(volume.pk)
     if volume.state != "deleted":
         move(volume, VOLUME, "deleted", node=None)
 
 
-def give_up(operation: Operation, error: dict[str, object]) -> None:
+def on_failure(operation: Operation, error: dict[str, object]) -> None:
     """Never called: the workflow never gives up and cannot be cancelled."""
     raise AssertionError(error)
 
 
 def remove_disk(operation: Operation) -> Effect | None:
     volume = _volume(operation)
-    return on_nodes.remove_disk(volume.node, on_nodes.disk_of(volume))
+    return node_steps.remove_disk(volume.node, node_steps.disk_of(volume))
 
 
 def _volume(operation: Operation) -> Volume:
     return Volume.objects.select_related("node", "pool").get(pk=operation.resource_id)
 
 
-WORKFLOW = Workflow("volume.delete", steps, finish, give_up, never_gives_up=True)
+WORKFLOW = Workflow("volume.delete", steps, on_success, on_failure, retries_forever=True)

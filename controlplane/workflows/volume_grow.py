@@ -7,27 +7,27 @@ from controlplane.operations.models import Operation
 from controlplane.placement import services as placement
 from controlplane.quotas import services as quotas
 from controlplane.storage.models import Volume
-from controlplane.storage.services import ask_for, resized
-from controlplane.workflows import leave, on_nodes
-from controlplane.workflows.recipe import Effect, Step, Workflow
+from controlplane.storage.services import resized, volume_placement_request
+from controlplane.workflows import node_steps, step_permits
+from controlplane.workflows.workflow_types import Effect, Step, Workflow
 
 
 def steps(operation: Operation) -> Sequence[Step]:
     return (Step("place", place, undo=shrink_place), Step("grow", grow))
 
 
-def finish(operation: Operation) -> None:
+def on_success(operation: Operation) -> None:
     Volume.objects.filter(pk=operation.resource_id).update(size_gib=operation.args["size_gib"], last_error=None)
 
 
-def give_up(operation: Operation, error: dict[str, object]) -> None:
+def on_failure(operation: Operation, error: dict[str, object]) -> None:
     volume = _volume(operation)
     Volume.objects.filter(pk=volume.pk).update(last_error=error)
     quotas.claim(volume.project_id, volume.pk, storage_gib=operation.args["was_gib"])
 
 
 def place(operation: Operation) -> None:
-    ask = ask_for(_volume(operation), operation=operation.kind)
+    ask = volume_placement_request(_volume(operation), operation=operation.kind)
     placement.grow(replace(resized(ask, operation.args["size_gib"]), operation_id=operation.pk))
 
 
@@ -37,12 +37,12 @@ def shrink_place(operation: Operation) -> Effect:
 
 def grow(operation: Operation) -> None:
     volume = _volume(operation)
-    disk = replace(on_nodes.disk_of(volume), size_gib=operation.args["size_gib"])
-    on_nodes.open_disk(leave.for_volume(operation, volume), disk)
+    disk = replace(node_steps.disk_of(volume), size_gib=operation.args["size_gib"])
+    node_steps.open_disk(step_permits.for_volume(operation, volume), disk)
 
 
 def _volume(operation: Operation) -> Volume:
     return Volume.objects.select_related("project", "image").get(pk=operation.resource_id)
 
 
-WORKFLOW = Workflow("volume.grow", steps, finish, give_up)
+WORKFLOW = Workflow("volume.grow", steps, on_success, on_failure)

@@ -1,5 +1,5 @@
 // Makes src/europe.svg, the ground of the map of zones: land and borders of Europe, in the projection that
-// controlplane/dashboard/europe.py puts zones on. It was run once, and its result is kept, so that what it needs is none
+// controlplane/dashboard/zone_map.py puts zones on. It was run once, and its result is kept, so that what it needs is none
 // of the product's dependencies. To make it anew, in a folder of its own:
 //
 //   npm install world-atlas@2.0.2 d3-geo@3.1.2 topojson-client@3.1.0 && node …/frontend/tools/europe.mjs > europe.svg

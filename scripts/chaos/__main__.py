@@ -10,7 +10,7 @@ from pathlib import Path
 from scripts.chaos.run import storm
 from scripts.chaos.schedule import Length
 from scripts.chaos.world import PORT, chaos_world
-from scripts.stack import ROOT
+from scripts.control_plane import ROOT
 
 FAKE, REAL = Length(400, 60, 150), Length(70, 18, 180)
 

@@ -43,7 +43,7 @@ class Scene:
 
 
 @dataclass(frozen=True)
-class Wish:
+class PlannedRequest:
     """A request. `kind`: of the operation that it begins. `resource`: what it is about, unless the answer says; `then`:
     what is so when the operation has succeeded and nothing else was done."""
 
@@ -62,10 +62,10 @@ class ActKind:
     """`weight`: how often, compared with the others. `wish`: None where nothing fits."""
 
     weight: int
-    wish: Callable[[Scene, random.Random], Wish | None]
+    wish: Callable[[Scene, random.Random], PlannedRequest | None]
 
 
-def create(scene: Scene, dice: random.Random) -> Wish | None:
+def create(scene: Scene, dice: random.Random) -> PlannedRequest | None:
     if len(scene.instances) >= MOST_INSTANCES:
         return delete(scene, dice)
     name = f"i{scene.number}"
@@ -74,42 +74,46 @@ def create(scene: Scene, dice: random.Random) -> Wish | None:
     free = _in_state(scene.volumes, "available")
     if free and dice.random() < 0.3:
         body["volumes"] = [dice.choice(free)["id"]]
-    return Wish("POST", "instances", "instance.create", body, name=name, then={"state": "active"})
+    return PlannedRequest("POST", "instances", "instance.create", body, name=name, then={"state": "active"})
 
 
-def delete(scene: Scene, dice: random.Random) -> Wish | None:
+def delete(scene: Scene, dice: random.Random) -> PlannedRequest | None:
     if (found := _any(scene.instances, dice)) is None:
         return None
-    return Wish("DELETE", f"instances/{found}", "instance.delete", resource=found, then={"state": "deleted"})
+    return PlannedRequest("DELETE", f"instances/{found}", "instance.delete", resource=found, then={"state": "deleted"})
 
 
-def power(action: str, *, of: str, then: str) -> Callable[[Scene, random.Random], Wish | None]:
-    def wish(scene: Scene, dice: random.Random) -> Wish | None:
+def power(action: str, *, of: str, then: str) -> Callable[[Scene, random.Random], PlannedRequest | None]:
+    def wish(scene: Scene, dice: random.Random) -> PlannedRequest | None:
         if (found := _any(_in_state(scene.instances, of), dice)) is None:
             return None
         path = f"instances/{found}/actions/{action}"
-        return Wish("POST", path, f"instance.{action}", {}, resource=found, then={"state": then})
+        return PlannedRequest("POST", path, f"instance.{action}", {}, resource=found, then={"state": then})
 
     return wish
 
 
-def resize(scene: Scene, dice: random.Random) -> Wish | None:
+def resize(scene: Scene, dice: random.Random) -> PlannedRequest | None:
     """To the larger size: a disk cannot shrink."""
     small = [each for each in _in_state(scene.instances, "stopped") if each["flavor"] == FLAVORS[0]]
     if (found := _any(small, dice)) is None:
         return None
     size = {"flavor": FLAVORS[1]}
-    return Wish("POST", f"instances/{found}/actions/resize", "instance.resize", size, resource=found, then=size)
+    return PlannedRequest(
+        "POST", f"instances/{found}/actions/resize", "instance.resize", size, resource=found, then=size
+    )
 
 
-def rebuild(scene: Scene, dice: random.Random) -> Wish | None:
+def rebuild(scene: Scene, dice: random.Random) -> PlannedRequest | None:
     settled = _in_state(scene.instances, "active", "stopped")
     if (found := _any(settled, dice)) is None:
         return None
-    return Wish("POST", f"instances/{found}/actions/rebuild", "instance.rebuild", {"image": IMAGE}, resource=found)
+    return PlannedRequest(
+        "POST", f"instances/{found}/actions/rebuild", "instance.rebuild", {"image": IMAGE}, resource=found
+    )
 
 
-def attach(scene: Scene, dice: random.Random) -> Wish | None:
+def attach(scene: Scene, dice: random.Random) -> PlannedRequest | None:
     """To an instance of the same zone; it may be on another node there, and then that is refused."""
     volumes = _in_state(scene.volumes, "available")
     if not volumes:
@@ -119,20 +123,22 @@ def attach(scene: Scene, dice: random.Random) -> Wish | None:
     if (instance := _any(near, dice)) is None:
         return None
     path = f"instances/{instance}/attachments"
-    return Wish("POST", path, "volume.attach", {"volume": volume}, resource=volume, then={"instance": instance})
+    return PlannedRequest(
+        "POST", path, "volume.attach", {"volume": volume}, resource=volume, then={"instance": instance}
+    )
 
 
-def detach(scene: Scene, dice: random.Random) -> Wish | None:
+def detach(scene: Scene, dice: random.Random) -> PlannedRequest | None:
     plugged = [(each, instance) for instance in scene.instances for each in instance["attachments"]]
     if not plugged:
         return None
     attachment, instance = dice.choice(sorted(plugged, key=lambda pair: _id(pair[0])))
     path = f"instances/{instance['id']}/attachments/{attachment['id']}"
     volume = attachment["volume"]["id"]
-    return Wish("DELETE", path, "volume.detach", resource=volume, then={"instance": None})
+    return PlannedRequest("DELETE", path, "volume.detach", resource=volume, then={"instance": None})
 
 
-def create_volume(scene: Scene, dice: random.Random) -> Wish | None:
+def create_volume(scene: Scene, dice: random.Random) -> PlannedRequest | None:
     """Most of those that one node alone has are near an instance, so that they can be attached there."""
     if len(scene.volumes) >= MOST_VOLUMES:
         return delete_volume(scene, dice)
@@ -140,57 +146,61 @@ def create_volume(scene: Scene, dice: random.Random) -> Wish | None:
     near = _any(_in_state(scene.instances, "active", "stopped"), dice)
     if near is not None and body["volume_type"] == KEPT[0] and dice.random() < 0.8:
         body["near_instance"] = near
-    return Wish("POST", "volumes", "volume.create", body, name=body["name"], then={"state": "available"})
+    return PlannedRequest("POST", "volumes", "volume.create", body, name=body["name"], then={"state": "available"})
 
 
-def delete_volume(scene: Scene, dice: random.Random) -> Wish | None:
+def delete_volume(scene: Scene, dice: random.Random) -> PlannedRequest | None:
     if (found := _any(_in_state(scene.volumes, "available", "error"), dice)) is None:
         return None
-    return Wish("DELETE", f"volumes/{found}", "volume.delete", resource=found, then={"state": "deleted"})
+    return PlannedRequest("DELETE", f"volumes/{found}", "volume.delete", resource=found, then={"state": "deleted"})
 
 
-def grow(scene: Scene, dice: random.Random) -> Wish | None:
+def grow(scene: Scene, dice: random.Random) -> PlannedRequest | None:
     volumes = _in_state(scene.volumes, "available", "in-use")
     if not volumes:
         return None
     volume = dice.choice(sorted(volumes, key=_id))
     size = {"size_gib": volume["size_gib"] + 1}
-    return Wish("POST", f"volumes/{volume['id']}/actions/grow", "volume.grow", size, resource=volume["id"], then=size)
+    return PlannedRequest(
+        "POST", f"volumes/{volume['id']}/actions/grow", "volume.grow", size, resource=volume["id"], then=size
+    )
 
 
-def cancel(scene: Scene, dice: random.Random) -> Wish | None:
+def cancel(scene: Scene, dice: random.Random) -> PlannedRequest | None:
     operations = scene.reader.listed("operations")
     live = [each for each in operations if each["state"] not in ENDED and each["cancellable"]]
     if (found := _any(live, dice)) is None:
         return None
-    return Wish("POST", f"operations/{found}/actions/cancel", "operation.cancel", {})
+    return PlannedRequest("POST", f"operations/{found}/actions/cancel", "operation.cancel", {})
 
 
-def retry(scene: Scene, dice: random.Random) -> Wish | None:
+def retry(scene: Scene, dice: random.Random) -> PlannedRequest | None:
     operations = scene.reader.listed("operations")
     lost = [each for each in operations if each["state"] in ("failed", "cancelled") and not each["retried_by"]]
     if (found := _any(lost, dice)) is None:
         return None
-    return Wish("POST", f"operations/{found}/actions/retry", "operation.retry", {})
+    return PlannedRequest("POST", f"operations/{found}/actions/retry", "operation.retry", {})
 
 
-def cordon(scene: Scene, dice: random.Random) -> Wish | None:
+def cordon(scene: Scene, dice: random.Random) -> PlannedRequest | None:
     """One node at a time; the others have to do meanwhile."""
     nodes = scene.reader.listed("/v1/nodes", by=OPERATOR)
     if any(node["is_cordoned"] for node in nodes) or (found := _any(nodes, dice)) is None:
         return None
     path = f"/v1/nodes/{found}/actions/cordon"
-    return Wish("POST", path, "node.cordon", {"reason": "chaos"}, resource=found, by=OPERATOR)
+    return PlannedRequest("POST", path, "node.cordon", {"reason": "chaos"}, resource=found, by=OPERATOR)
 
 
-def uncordon(scene: Scene, dice: random.Random) -> Wish | None:
+def uncordon(scene: Scene, dice: random.Random) -> PlannedRequest | None:
     nodes = scene.reader.listed("/v1/nodes", by=OPERATOR)
     if (found := _any(_on_duty(nodes, "cordoned"), dice)) is None:
         return None
-    return Wish("POST", f"/v1/nodes/{found}/actions/uncordon", "node.uncordon", {}, resource=found, by=OPERATOR)
+    return PlannedRequest(
+        "POST", f"/v1/nodes/{found}/actions/uncordon", "node.uncordon", {}, resource=found, by=OPERATOR
+    )
 
 
-def migrate(scene: Scene, dice: random.Random) -> Wish | None:
+def migrate(scene: Scene, dice: random.Random) -> PlannedRequest | None:
     """An operator moves a guest, which runs or is off, after a look at where it could go; where to, placement says. It
     may have been stopped or started since it was looked at, and stays so."""
     settled = sorted(_in_state(scene.instances, "active", "stopped"), key=_id)
@@ -199,11 +209,11 @@ def migrate(scene: Scene, dice: random.Random) -> Wish | None:
         plan = scene.reader.get(f"{path}/migration-plan", by=OPERATOR)
         if plan and plan["nodes"]:
             asked, kind = f"{path}/actions/migrate", "instance.migrate"
-            return Wish("POST", asked, kind, {}, resource=each["id"], by=OPERATOR)
+            return PlannedRequest("POST", asked, kind, {}, resource=each["id"], by=OPERATOR)
     return None
 
 
-def drain(scene: Scene, dice: random.Random) -> Wish | None:
+def drain(scene: Scene, dice: random.Random) -> PlannedRequest | None:
     """One node at a time, by the plan that is shown; it may have changed when it is begun, and then that is refused."""
     nodes = scene.reader.listed("/v1/nodes", by=OPERATOR)
     if any(node["is_cordoned"] for node in nodes) or (found := _any(nodes, dice)) is None:
@@ -213,22 +223,22 @@ def drain(scene: Scene, dice: random.Random) -> Wish | None:
     if plan is None:
         return None
     body = {"plan": plan["digest"], "fallback": fallback, "at_once": 4, "reason": "chaos"}
-    return Wish("POST", f"/v1/nodes/{found}/actions/drain", "node.drain", body, resource=found, by=OPERATOR)
+    return PlannedRequest("POST", f"/v1/nodes/{found}/actions/drain", "node.drain", body, resource=found, by=OPERATOR)
 
 
-def drain_cancel(scene: Scene, dice: random.Random) -> Wish | None:
+def drain_cancel(scene: Scene, dice: random.Random) -> PlannedRequest | None:
     nodes = scene.reader.listed("/v1/nodes", by=OPERATOR)
     if (found := _any(_on_duty(nodes, "draining"), dice)) is None:
         return None
     path = f"/v1/nodes/{found}/drain/actions/cancel"
-    return Wish("POST", path, "node.drain-cancel", {}, resource=found, by=OPERATOR)
+    return PlannedRequest("POST", path, "node.drain-cancel", {}, resource=found, by=OPERATOR)
 
 
-def return_node(scene: Scene, dice: random.Random) -> Wish | None:
+def return_node(scene: Scene, dice: random.Random) -> PlannedRequest | None:
     nodes = scene.reader.listed("/v1/nodes", by=OPERATOR)
     if (found := _any(_on_duty(nodes, "maintenance"), dice)) is None:
         return None
-    return Wish("POST", f"/v1/nodes/{found}/actions/return", "node.return", {}, resource=found, by=OPERATOR)
+    return PlannedRequest("POST", f"/v1/nodes/{found}/actions/return", "node.return", {}, resource=found, by=OPERATOR)
 
 
 ACTS: Mapping[str, ActKind] = {

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import httpx
 from django_otp.oath import TOTP
 
-from scripts.stack import Stack
+from scripts.control_plane import Stack
 
 EMAIL = "attestor@example.org"
 # A proof is good for five minutes.

@@ -20,7 +20,7 @@ from django.db.models import F, Max  # noqa: E402
 
 from andromede_core.evidence import verify  # noqa: E402
 from andromede_core.evidence.archive import Archive  # noqa: E402
-from controlplane.audit import export  # noqa: E402
+from controlplane.audit import export_archive  # noqa: E402
 from controlplane.audit.models import EvidenceRecord  # noqa: E402
 from controlplane.compute.models import Migration  # noqa: E402
 from controlplane.events.models import Event  # noqa: E402
@@ -77,7 +77,9 @@ def evidence(folder: Path) -> list[str]:
     path = folder / "evidence.tar"
     path.unlink(missing_ok=True)
     try:
-        export.write(export.Window(organization, now - timedelta(hours=6), now), path.absolute())
+        export_archive.write_export(
+            export_archive.ExportWindow(organization, now - timedelta(hours=6), now), path.absolute()
+        )
     except CloudError as exc:
         return [f"cannot be exported: {exc}"]
     with path.open("rb") as file:

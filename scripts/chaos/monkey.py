@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from scripts.chaos.keeper import Keeper
 from scripts.chaos.schedule import Strike
 from scripts.chaos.strikes import LOSE, STRIKES
+from scripts.chaos.supervisor import Supervisor
 from scripts.chaos.world import World
 
 AT_ONCE = 4
@@ -21,7 +21,7 @@ class Monkey:
     node at a time is lost."""
 
     world: World
-    keeper: Keeper
+    keeper: Supervisor
     struck: Counter[str] = field(default_factory=Counter)
     missed: int = 0
     is_over: threading.Event = field(default_factory=threading.Event)

@@ -13,14 +13,14 @@ from bench.common import say
 from scripts.api import Api
 from scripts.chaos import acts, strikes
 from scripts.chaos.follower import Follower
-from scripts.chaos.keeper import Keeper
 from scripts.chaos.monkey import Monkey
-from scripts.chaos.rounds import Rounds
+from scripts.chaos.recovery_operator import RecoveryOperator
 from scripts.chaos.schedule import Length, schedule
-from scripts.chaos.users import Door, Users
+from scripts.chaos.supervisor import Supervisor
+from scripts.chaos.users import ChaosClient, Users
 from scripts.chaos.world import PROJECT, World
-from scripts.stack import ROOT
-from scripts.waiting import wait_until
+from scripts.control_plane import ROOT
+from scripts.polling import wait_until
 
 USERS = 6
 # After the last strike: until all runs, until all operations have ended, until the judge finds nothing any more.
@@ -32,9 +32,9 @@ def storm(world: World, seed: int, length: Length) -> dict[str, Any]:
     weights = {name: kind.weight for name, kind in acts.ACTS.items()}
     plan = schedule(seed, length, users=USERS, acts=weights, strikes=strikes.possible(world))
     tokens = {acts.OWNER: world.token, acts.OPERATOR: world.operator, acts.ATTESTOR: world.attestor.secret}
-    with closing(Door(world.stack.url, tokens, PROJECT)) as door:
-        keeper = Keeper(world)
-        users, monkey, rounds = Users(door), Monkey(world, keeper), Rounds(world.attestor, keeper, door)
+    with closing(ChaosClient(world.stack.url, tokens, PROJECT)) as door:
+        keeper = Supervisor(world)
+        users, monkey, rounds = Users(door), Monkey(world, keeper), RecoveryOperator(world.attestor, keeper, door)
         follower = Follower(world.stack.stream_url, world.token)
         at_work = [threading.Thread(target=each, daemon=True) for each in (keeper.run, rounds.run)]
         listening = threading.Thread(target=follower.run, daemon=True)
@@ -88,7 +88,7 @@ def _blow(users: Users, monkey: Monkey, plan: Any, length: Length) -> None:
     striking.join()
 
 
-def _end_drains(door: Door) -> None:
+def _end_drains(door: ChaosClient) -> None:
     """As an operator does whose day is over: what is under way is given up, and all nodes are in service."""
     for node in door.listed("/v1/nodes", by=acts.OPERATOR):
         path = f"/v1/nodes/{node['id']}"

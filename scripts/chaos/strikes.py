@@ -14,7 +14,7 @@ import redis
 
 from agents.node.main import HANGS
 from scripts import services
-from scripts.chaos.keeper import Keeper
+from scripts.chaos.supervisor import Supervisor
 from scripts.chaos.world import AGENT_TIMEOUT_S, World
 
 PROCESSES = ("worker", "worker-2", "signer", "sentinel", "periodic", "transfer", "watcher", "web", "stream", "webhooks")
@@ -29,7 +29,7 @@ HUNG_CALLS = (
     ("expect", "refuse", "send", "cancel", "take_in", "wake"),
 )
 
-Blow = Callable[[World, Keeper, str, float], None]
+Blow = Callable[[World, Supervisor, str, float], None]
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,14 @@ class StrikeKind:
 NODES: Sequence[str] = ()
 
 
-def kill(world: World, keeper: Keeper, target: str, seconds: float) -> None:
+def kill(world: World, keeper: Supervisor, target: str, seconds: float) -> None:
     with keeper.lock:
         process = world.stack.process(target)
     if process is not None:
         _signal(process.pid, signal.SIGKILL)
 
 
-def pause(world: World, keeper: Keeper, target: str, seconds: float) -> None:
+def pause(world: World, keeper: Supervisor, target: str, seconds: float) -> None:
     with keeper.lock:
         process = world.stack.process(target)
     if process is not None:
@@ -60,25 +60,25 @@ def pause(world: World, keeper: Keeper, target: str, seconds: float) -> None:
             time.sleep(seconds)
 
 
-def kill_agent(world: World, keeper: Keeper, target: str, seconds: float) -> None:
+def kill_agent(world: World, keeper: Supervisor, target: str, seconds: float) -> None:
     if (pid := _agent(world, target)) is not None:
         _signal(pid, signal.SIGKILL)
 
 
-def pause_agent(world: World, keeper: Keeper, target: str, seconds: float) -> None:
+def pause_agent(world: World, keeper: Supervisor, target: str, seconds: float) -> None:
     """What the control plane sees when the network between it and the node is gone, but for the connections."""
     if (pid := _agent(world, target)) is not None:
         with _stopped(pid):
             time.sleep(seconds)
 
 
-def hang_agent(world: World, keeper: Keeper, target: str, seconds: float) -> None:
+def hang_agent(world: World, keeper: Supervisor, target: str, seconds: float) -> None:
     """The agent takes calls and answers none, for longer than the control plane waits for an answer: each call that is
     under way fails by its time limit, and not by a connection that breaks."""
     pause_agent(world, keeper, target, AGENT_TIMEOUT_S + seconds)
 
 
-def hang_calls(world: World, keeper: Keeper, target: str, seconds: float) -> None:
+def hang_calls(world: World, keeper: Supervisor, target: str, seconds: float) -> None:
     """What the node runs guests with, or what it has disks on, does not answer, for longer than the control plane waits
     for a call; the agent lives. A node that pretends hangs in calls of one kind, which `seconds` chooses, and its
     heartbeats go on. On a real one it is libvirtd that hangs, which heartbeats ask too."""
@@ -93,7 +93,7 @@ def hang_calls(world: World, keeper: Keeper, target: str, seconds: float) -> Non
         time.sleep(AGENT_TIMEOUT_S + seconds)
 
 
-def flush_redis(world: World, keeper: Keeper, target: str, seconds: float) -> None:
+def flush_redis(world: World, keeper: Supervisor, target: str, seconds: float) -> None:
     try:
         with redis.Redis(unix_socket_path=str(world.var / "run" / "redis.sock"), socket_timeout=5) as client:
             client.flushall()
@@ -101,7 +101,7 @@ def flush_redis(world: World, keeper: Keeper, target: str, seconds: float) -> No
         return  # it is down
 
 
-def kill_redis(world: World, keeper: Keeper, target: str, seconds: float) -> None:
+def kill_redis(world: World, keeper: Supervisor, target: str, seconds: float) -> None:
     pid_file = world.var / "run" / "redis.pid"
     with keeper.holding("services"):
         with keeper.lock:
@@ -109,7 +109,7 @@ def kill_redis(world: World, keeper: Keeper, target: str, seconds: float) -> Non
         time.sleep(seconds / 2)
 
 
-def restart_postgresql(world: World, keeper: Keeper, target: str, seconds: float) -> None:
+def restart_postgresql(world: World, keeper: Supervisor, target: str, seconds: float) -> None:
     """As `pg_ctl restart -m immediate`: no session is ended in good order, and it recovers from its log."""
     with keeper.holding("services"):
         with keeper.lock:
@@ -117,13 +117,13 @@ def restart_postgresql(world: World, keeper: Keeper, target: str, seconds: float
         time.sleep(min(seconds, 2))
 
 
-def kill_libvirtd(world: World, keeper: Keeper, target: str, seconds: float) -> None:
+def kill_libvirtd(world: World, keeper: Supervisor, target: str, seconds: float) -> None:
     world.cloud.node(target).kill_libvirtd()
     time.sleep(seconds)
     world.cloud.node(target).start_libvirtd()
 
 
-def unplug(world: World, keeper: Keeper, target: str, seconds: float) -> None:
+def unplug(world: World, keeper: Supervisor, target: str, seconds: float) -> None:
     node = world.cloud.node(target)
     node.unplug()
     try:
@@ -132,13 +132,13 @@ def unplug(world: World, keeper: Keeper, target: str, seconds: float) -> None:
         node.plug()
 
 
-def cut_power(world: World, keeper: Keeper, target: str, seconds: float) -> None:
+def cut_power(world: World, keeper: Supervisor, target: str, seconds: float) -> None:
     with keeper.holding(f"agent-{target}"):
         world.cloud.node(target).power_off()
         time.sleep(seconds)
 
 
-def lose(world: World, keeper: Keeper, target: str, seconds: float) -> None:
+def lose(world: World, keeper: Supervisor, target: str, seconds: float) -> None:
     """The node is dead with all that it runs, and stays so until an operator has dealt with that (rounds.py)."""
     with keeper.lock:
         keeper.lost.add(target)

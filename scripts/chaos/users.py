@@ -29,7 +29,7 @@ DOUBTS = 0.15
 
 
 @dataclass(slots=True)
-class Told:
+class RequestOutcome:
     """What a user was told: by the answer (`status`, `code` where it is a refusal), and by the operation in its end.
     `name`, `resource`: what the act made or changed; `wish`: what is so if the operation succeeds."""
 
@@ -46,11 +46,11 @@ class Told:
     seconds: float = 0.0
 
 
-class Away(Exception):
+class ApiUnavailable(Exception):
     """The API did not answer within PATIENCE_S."""
 
 
-class Door:
+class ChaosClient:
     """Requests to one project, with the tokens of its owner and of operators. Safe for use by several threads.
     `findings`: what must never be."""
 
@@ -76,7 +76,7 @@ class Door:
         answer = self.send("POST", path, body=body, by=by)
         return dict(answer.json()) if answer.is_success else None
 
-    def wish(self, wish: acts.Wish, key: str) -> httpx.Response:
+    def wish(self, wish: acts.PlannedRequest, key: str) -> httpx.Response:
         return self.send(wish.method, wish.path, body=wish.body, key=key, by=wish.by)
 
     def send(
@@ -104,7 +104,7 @@ class Door:
             self.tries[failed] += 1
             if time.monotonic() > deadline:
                 self.findings.append(f"{method} {url}: no answer within {PATIENCE_S:.0f} s, at last {failed}")
-                raise Away(url)
+                raise ApiUnavailable(url)
             time.sleep(random.uniform(*PAUSE_S))
 
     def _try(self, method: str, url: str, more: dict[str, Any]) -> httpx.Response | str:
@@ -128,8 +128,8 @@ class Door:
 class Users:
     """They work by the schedule until it is done, each in a thread of its own."""
 
-    door: Door
-    told: list[Told] = field(default_factory=list)
+    door: ChaosClient
+    told: list[RequestOutcome] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
     is_over: threading.Event = field(default_factory=threading.Event)
 
@@ -147,7 +147,7 @@ class Users:
                 return
             try:
                 self.do(act)
-            except Away:
+            except ApiUnavailable:
                 continue  # it is among the findings
 
     def do(self, act: Act) -> None:
@@ -167,7 +167,7 @@ class Users:
         if key and answer.is_success and dice.random() < DOUBTS:
             self._ask_again(wish, key, told)
 
-    def _ask_again(self, wish: acts.Wish, key: str, told: Told) -> None:
+    def _ask_again(self, wish: acts.PlannedRequest, key: str, told: RequestOutcome) -> None:
         again = self.door.wish(wish, key)
         other = (again.status_code, _operation(again))
         if other != (told.status, told.operation):
@@ -187,7 +187,7 @@ class Users:
 
     def note(self, operation: dict[str, Any], state: str) -> None:
         """An operation that was asked for outside of the schedule, and how it ended."""
-        told = Told(-1, operation["kind"], 202, operation=operation["id"], resource=operation["resources"][0])
+        told = RequestOutcome(-1, operation["kind"], 202, operation=operation["id"], resource=operation["resources"][0])
         told.state = state
         self.told.append(told)
 
@@ -195,8 +195,8 @@ class Users:
         return [asdict(told) for told in self.told]
 
 
-def _told(act: Act, wish: acts.Wish, answer: httpx.Response, *, key: str) -> Told:
-    told = Told(act.number, wish.kind, answer.status_code, key=key, name=wish.name, resource=wish.resource)
+def _told(act: Act, wish: acts.PlannedRequest, answer: httpx.Response, *, key: str) -> RequestOutcome:
+    told = RequestOutcome(act.number, wish.kind, answer.status_code, key=key, name=wish.name, resource=wish.resource)
     told.wish = dict(wish.then)
     document = answer.json() if answer.content else {}
     if answer.is_success:

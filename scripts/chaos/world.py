@@ -13,8 +13,8 @@ from bench.common import NO_RATES, say
 from scripts.api import Api
 from scripts.chaos.attestor import Attestor
 from scripts.cloud import POOL, Cloud
-from scripts.stack import Stack
-from scripts.waiting import wait_until
+from scripts.control_plane import Stack
+from scripts.polling import wait_until
 
 PORT = 8200
 FAKE_PORT = 8210

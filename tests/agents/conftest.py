@@ -16,7 +16,7 @@ from agents.node.main import Config, Server, serve
 from agents.node.trust.clock import Clock, utc_now
 from agents.protocol import agent_pb2 as pb
 from agents.protocol.agent_pb2_grpc import AgentStub
-from tests.agents.wishes import NODE_ID, ZONE
+from tests.agents.specs import NODE_ID, ZONE
 from tests.permits import Authority, PermittedStub
 from tests.pki import Issued, TestCA, issue_controlplane, issue_node, make_ca, node_dns_name
 

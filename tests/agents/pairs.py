@@ -8,17 +8,17 @@ from uuid import UUID
 import grpc
 
 from agents.lab.shell import wait_until
-from agents.node.adapters.base import Power
 from agents.node.adapters.fake import FakeNode
+from agents.node.adapters.interfaces import Power
 from agents.protocol import agent_pb2 as pb
 from andromede_core.documents import signed
-from tests.agents import wishes
+from tests.agents import specs
 from tests.agents.conftest import AgentUnderTest, Refusal, refusal
 from tests.pki import Issued, TestCA
 from tests.power import lose_power
 
 OTHER_ID = UUID("01980000-0000-7000-8000-00000000a002")
-SHOWN = {wishes.NODE_ID: "aa" * 32, OTHER_ID: "bb" * 32}  # certificates
+SHOWN = {specs.NODE_ID: "aa" * 32, OTHER_ID: "bb" * 32}  # certificates
 ENDED = (pb.MOVE_PHASE_COMPLETED, pb.MOVE_PHASE_FAILED, pb.MOVE_PHASE_CANCELLED)
 
 
@@ -41,12 +41,12 @@ class Pair:
         request = pb.EnsureArrivalRequest(source=peer(self.source), instance=self.wish)
         request.instance.subject.generation = generation
         plugged = request.plugged.add(volume_id=self.data.subject.id)
-        plugged.subject.CopyFrom(wishes.subject(self.attachment.subject.id, generation))
+        plugged.subject.CopyFrom(specs.subject(self.attachment.subject.id, generation))
         return request
 
     def departure(self, uri: str, generation: int = 1, *, deadline_s: int = 60) -> pb.EnsureDepartureRequest:
         return pb.EnsureDepartureRequest(
-            subject=wishes.subject(self.wish.subject.id, generation),
+            subject=specs.subject(self.wish.subject.id, generation),
             destination=peer(self.destination),
             uri=uri,
             deadline_s=deadline_s,
@@ -55,8 +55,8 @@ class Pair:
     def make_ready(self, generation: int = 2) -> pb.ArrivalState:
         stub = self.destination.stub
         for volume_id, size in ((self.wish.root_volume_id, 64), (self.data.subject.id, 32)):
-            stub.EnsureVolume(wishes.volume(volume_id, generation=generation, size_mib=size))
-        stub.EnsurePort(wishes.port(resource_id=self.port.subject.id, generation=generation))
+            stub.EnsureVolume(specs.volume(volume_id, generation=generation, size_mib=size))
+        stub.EnsurePort(specs.port(resource_id=self.port.subject.id, generation=generation))
         return stub.EnsureArrival(self.arrival(generation))
 
     def begin(self, **options: int) -> pb.EnsureDepartureRequest:
@@ -89,7 +89,7 @@ class Pair:
 
     def is_where_it_was(self) -> bool:
         """Running at its source, as if nothing had been."""
-        assert self.destination.stub.RemoveArrival(wishes.removal(self.arrival().instance.subject)).was_present
+        assert self.destination.stub.RemoveArrival(specs.removal(self.arrival().instance.subject)).was_present
         (state,) = self.source.stub.Describe(pb.DescribeRequest()).instances
         return (
             (self.power(self.source), state.power) == (Power.RUNNING, pb.POWER_RUNNING)
@@ -113,19 +113,19 @@ def second_agent(folder: Path, ca: TestCA, worker: Issued, first: AgentUnderTest
 
 
 def make_pair(agent: AgentUnderTest, other: AgentUnderTest, power: "pb.Power" = pb.POWER_RUNNING) -> Pair:
-    root, data, port = wishes.volume(), wishes.volume(size_mib=32), wishes.port()
+    root, data, port = specs.volume(), specs.volume(size_mib=32), specs.port()
     agent.stub.EnsureVolume(root)
     agent.stub.EnsureVolume(data)
     agent.stub.EnsurePort(port)
-    wish = wishes.instance(root, port)
+    wish = specs.instance(root, port)
     wish.power = power
     agent.stub.EnsureInstance(wish)
-    attachment = wishes.attachment(wish, data)
+    attachment = specs.attachment(wish, data)
     agent.stub.EnsureAttachment(attachment)
     return Pair(agent, other, wish, data, port, attachment)
 
 
-def told(pair: Pair, agent: AgentUnderTest) -> list[tuple[object, object]]:
+def receipt_events(pair: Pair, agent: AgentUnderTest) -> list[tuple[object, object]]:
     """Of the guest, by its receipts."""
     payloads = [signed.read(document).payload for _, document in agent.server.node.permits.receipts.after(0, limit=99)]
     return [(each["kind"], each["event"]) for each in payloads if each["resource"] == pair.wish.subject.id]

@@ -5,7 +5,7 @@ from uuid import UUID
 import grpc
 
 from agents.protocol import agent_pb2 as pb
-from tests.agents import wishes
+from tests.agents import specs
 from tests.agents.conftest import AgentUnderTest, Refusal, refusal
 
 FORBIDDEN = grpc.StatusCode.PERMISSION_DENIED
@@ -20,7 +20,7 @@ def permitted(agent: AgentUnderTest, request: pb.EnsureVolumeRequest, **changes:
 
 def refused(agent: AgentUnderTest, **changes: object) -> str:
     """The code, without its head, of a volume that must not come to be."""
-    return code_of(agent, permitted(agent, wishes.volume(), **changes))
+    return code_of(agent, permitted(agent, specs.volume(), **changes))
 
 
 def code_of(agent: AgentUnderTest, request: pb.EnsureVolumeRequest) -> str:
@@ -37,6 +37,6 @@ def permit_code(found: Refusal) -> str:
 
 
 def accepted(agent: AgentUnderTest, **changes: object) -> None:
-    request = permitted(agent, wishes.volume(), **changes)
+    request = permitted(agent, specs.volume(), **changes)
     agent.stub.bare.EnsureVolume(request)
     assert UUID(request.subject.id) in agent.fake.volumes

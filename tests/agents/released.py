@@ -14,7 +14,7 @@ from google.protobuf.descriptor import Descriptor, MethodDescriptor
 
 from agents.node import pki
 from controlplane.nodes.channels import channel_credentials, channel_options
-from scripts import protocol
+from scripts import protocol_compatibility
 from tests.world import FakeMachine
 
 SERVICE = "andromede.agent.v1.Agent"
@@ -35,7 +35,7 @@ class ReleasedAgent(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generi
 
     def __post_init__(self) -> None:
         pool = descriptor_pool.DescriptorPool()
-        pool.Add(protocol.released())
+        pool.Add(protocol_compatibility.released())
         self._methods = pool.FindServiceByName(SERVICE).methods_by_name
         options = channel_options(self.node_id)
         self._channels = {

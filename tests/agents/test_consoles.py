@@ -12,7 +12,7 @@ from agents.node.services import consoles
 from agents.node.services.consoles import SerialViewer
 from agents.protocol import agent_pb2 as pb
 from agents.protocol.agent_pb2_grpc import AgentStub
-from tests.agents import wishes
+from tests.agents import specs
 from tests.agents.conftest import AgentUnderTest, refusal
 from tests.agents.viewers import AgentViewer, picture, shake_hands
 from tests.pki import issue_controlplane
@@ -29,13 +29,13 @@ def stub(agent: AgentUnderTest) -> AgentStub:
 @pytest.fixture
 def guest(agent: AgentUnderTest) -> Iterator[str]:
     """The id of one that runs. At the end nothing of any viewer is left."""
-    root, port = wishes.volume(), wishes.port()
+    root, port = specs.volume(), specs.port()
     agent.stub.EnsureVolume(root)
     agent.stub.EnsurePort(port)
-    wish = wishes.instance(root, port)
+    wish = specs.instance(root, port)
     agent.stub.EnsureInstance(wish)
     yield wish.subject.id
-    agent.stub.RemoveInstance(wishes.removal(wish.subject))
+    agent.stub.RemoveInstance(specs.removal(wish.subject))
     wait_until(lambda: not lines(), what="the lines to end")
 
 
@@ -168,7 +168,7 @@ def test_a_guest_that_is_silent_for_very_long_has_no_viewers(
     [
         (pb.ConsoleInput(data=b"x"), "header"),
         (pb.ConsoleInput(header=pb.ConsoleHeader(instance_id="x", kind=pb.CONSOLE_KIND_SERIAL)), "header.instance_id"),
-        (pb.ConsoleInput(header=pb.ConsoleHeader(instance_id=str(wishes.NODE_ID))), "header.kind"),
+        (pb.ConsoleInput(header=pb.ConsoleHeader(instance_id=str(specs.NODE_ID))), "header.kind"),
     ],
 )
 def test_a_bad_beginning_is_refused(stub: AgentStub, first: pb.ConsoleInput, problem: str) -> None:
@@ -197,4 +197,4 @@ def test_a_guest_that_was_started_before_there_were_consoles_says_so(
 
 
 def test_what_the_node_does_not_hold_has_no_console(stub: AgentStub) -> None:
-    assert refusal(AgentViewer(stub, str(wishes.NODE_ID)).opened).code == "agent.not_found"
+    assert refusal(AgentViewer(stub, str(specs.NODE_ID)).opened).code == "agent.not_found"

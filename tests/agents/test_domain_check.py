@@ -12,10 +12,10 @@ from uuid import UUID
 import pytest
 
 from agents.node import domain_check, domainxml
-from agents.node.adapters.base import Firmware, GuestDisk, GuestNic, GuestSpec
+from agents.node.adapters.interfaces import Firmware, GuestDisk, GuestNic, GuestSpec
 from agents.node.domain_check import ForeignDomain
 from agents.node.trust.clock import Clock
-from agents.node.trust.starts import ARRIVAL, START, Starts
+from agents.node.trust.start_authorizations import ARRIVAL, START, StartAuthorizations
 
 GOLDEN = Path(__file__).parent / "golden" / "domains"
 PROJECT = UUID("01980000-0000-7000-8000-00000000c001")
@@ -310,8 +310,8 @@ def test_the_reason_says_where() -> None:
 
 
 @contextmanager
-def leave(questions: tuple[str, ...]) -> Iterator[Starts]:
-    starts = Starts(Clock())
+def leave(questions: tuple[str, ...]) -> Iterator[StartAuthorizations]:
+    starts = StartAuthorizations(Clock())
     if questions == ARRIVAL:
         starts.expect(MOVED, FAR)
         yield starts

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from agents.node import domainxml
-from agents.node.adapters.base import ConsoleKind, Firmware, GuestDisk, GuestNic, GuestSpec
+from agents.node.adapters.interfaces import ConsoleKind, Firmware, GuestDisk, GuestNic, GuestSpec
 
 GOLDEN = Path(__file__).parent / "golden"
 STATE = PurePosixPath("/var/lib/andromede")

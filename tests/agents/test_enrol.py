@@ -13,7 +13,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from agents.node import enrol, pki
 from agents.node.context import Identity
-from tests.agents.wishes import NODE_ID, ZONE
+from tests.agents.specs import NODE_ID, ZONE
 from tests.permits import SigningKey
 from tests.pki import TestCA, make_ca, sign
 

@@ -11,21 +11,21 @@ from uuid import UUID
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from agents.node.adapters.base import Adapters, ImageFormat
 from agents.node.adapters.fake import FakeHypervisor, FakeNode
 from agents.node.adapters.fake_switch import FakeSwitch
+from agents.node.adapters.interfaces import Adapters, ImageFormat
 from agents.node.adapters.qemu_img import FileDisks
 from agents.node.context import Identity, Node
 from agents.node.errors import ImageRefused
 from agents.node.lease import Lease, LeasePolicy
-from agents.node.ledger import Ledger
 from agents.node.services import images, volumes
+from agents.node.specs import ImageSpec, Subject, VolumeSpec
+from agents.node.state_store import StateStore
 from agents.node.trust.clock import Clock
 from agents.node.trust.keys import NodeKey
 from agents.node.trust.permits import Permits
-from agents.node.wishes import ImageWish, Subject, VolumeWish
-from tests.agents import wishes
-from tests.agents.wishes import MIB
+from tests.agents import specs
+from tests.agents.specs import MIB
 
 
 def qemu_img(*arguments: str | Path) -> None:
@@ -36,18 +36,18 @@ def qemu_img(*arguments: str | Path) -> None:
 def node(tmp_path: Path) -> Iterator[Node]:
     """Files for real, guests in memory."""
     fake, state_dir = FakeNode(), tmp_path / "state"
-    adapters = Adapters(FakeHypervisor(fake), FileDisks(state_dir), FakeSwitch(fake), fake.adapters().moves)
-    with closing(Ledger(state_dir / "ledger.sqlite")) as ledger:
-        key = NodeKey(str(wishes.NODE_ID), ec.generate_private_key(ec.SECP256R1()))
-        permits = Permits.open(ledger, key=key, zone=wishes.ZONE, root=lambda message, signature: False, clock=Clock())
+    adapters = Adapters(FakeHypervisor(fake), FileDisks(state_dir), FakeSwitch(fake), fake.adapters().migrations)
+    with closing(StateStore(state_dir / "ledger.sqlite")) as ledger:
+        key = NodeKey(str(specs.NODE_ID), ec.generate_private_key(ec.SECP256R1()))
+        permits = Permits.open(ledger, key=key, zone=specs.ZONE, root=lambda message, signature: False, clock=Clock())
         lease = Lease(ledger, LeasePolicy(), boot_id="boot")
-        yield Node(Identity(wishes.NODE_ID, wishes.ZONE), "boot", ledger, adapters, permits, lease)
+        yield Node(Identity(specs.NODE_ID, specs.ZONE), "boot", ledger, adapters, permits, lease)
 
 
 def send(node: Node, path: Path, announced: ImageFormat) -> str:
     content = path.read_bytes()
     sha256 = hashlib.sha256(content).hexdigest()
-    images.ensure(node, ImageWish(sha256, len(content), announced), [content])
+    images.ensure(node, ImageSpec(sha256, len(content), announced), [content])
     return sha256
 
 
@@ -128,8 +128,8 @@ def test_a_good_image_is_kept_read_only_and_cloned(
     sha256 = send(node, tmp_path / "image", announced)
     cached = tmp_path / "state" / "images" / sha256
     assert cached.stat().st_mode & 0o777 == 0o444
-    volume_id = UUID(wishes.new_id())
-    volumes.ensure(node, Subject(volume_id, 1), VolumeWish(16 * MIB, sha256))
+    volume_id = UUID(specs.new_id())
+    volumes.ensure(node, Subject(volume_id, 1), VolumeSpec(16 * MIB, sha256))
     clone = tmp_path / "state" / "volumes" / f"{volume_id}.qcow2"
     report = subprocess.run(["qemu-img", "info", str(clone)], capture_output=True, text=True, check=True).stdout
     assert f"backing file: {cached}" in report
@@ -140,9 +140,9 @@ def test_a_good_image_is_kept_read_only_and_cloned(
 def test_a_clone_keeps_the_content_of_its_image(node: Node, tmp_path: Path) -> None:
     (tmp_path / "image").write_bytes(b"content!" * (MIB // 8))
     sha256 = send(node, tmp_path / "image", ImageFormat.RAW)
-    volume_id = UUID(wishes.new_id())
-    volumes.ensure(node, Subject(volume_id, 1), VolumeWish(2 * MIB, sha256))
-    volumes.ensure(node, Subject(volume_id, 2), VolumeWish(4 * MIB, sha256))
+    volume_id = UUID(specs.new_id())
+    volumes.ensure(node, Subject(volume_id, 1), VolumeSpec(2 * MIB, sha256))
+    volumes.ensure(node, Subject(volume_id, 2), VolumeSpec(4 * MIB, sha256))
     copy = tmp_path / "copy"
     qemu_img("convert", "-O", "raw", node.adapters.disks.volume_path(volume_id), copy)
     assert copy.read_bytes() == (b"content!" * (MIB // 8)).ljust(4 * MIB, b"\0")
@@ -167,7 +167,7 @@ def test_an_image_that_was_cut_short_is_sent_again(node: Node, tmp_path: Path) -
 
 
 def test_the_seed_is_a_medium_that_guests_find(node: Node) -> None:
-    instance_id = UUID(wishes.new_id())
+    instance_id = UUID(specs.new_id())
     files = {"meta-data": b"instance-id: x\n", "user-data": b"#!/bin/sh\n", "network-config": b"version: 2\n"}
     disks = node.adapters.disks
     seed = disks.write_seed(instance_id, files)
@@ -184,14 +184,14 @@ def test_the_seed_is_a_medium_that_guests_find(node: Node) -> None:
 def test_qemu_reaches_the_seed_as_an_unprivileged_user_whatever_the_umask_is(node: Node) -> None:
     before = os.umask(0o077)
     try:
-        seed = node.adapters.disks.write_seed(UUID(wishes.new_id()), {"meta-data": b"instance-id: x\n"})
+        seed = node.adapters.disks.write_seed(UUID(specs.new_id()), {"meta-data": b"instance-id: x\n"})
     finally:
         os.umask(before)
     assert [oct(folder.stat().st_mode & 0o777) for folder in list(seed.parents)[:3]] == ["0o711"] * 3
 
 
 def test_the_console_is_read_in_parts(node: Node) -> None:
-    instance_id = UUID(wishes.new_id())
+    instance_id = UUID(specs.new_id())
     disks = node.adapters.disks
     disks.console_path(instance_id).write_bytes(b"0123456789")
     read = disks.read_console

@@ -14,8 +14,8 @@ import pytest
 
 from agents.protocol import agent_pb2 as pb
 from agents.protocol.agent_pb2_grpc import AgentStub
-from scripts.waiting import wait_until
-from tests.agents import wishes
+from scripts.polling import wait_until
+from tests.agents import specs
 from tests.permits import Authority, PermittedStub
 from tests.pki import Issued, TestCA, issue_node, node_dns_name
 from tests.processes import line_with, running
@@ -29,7 +29,7 @@ def fleet(tmp_path: Path, ca: TestCA, worker: Issued) -> Iterator[tuple[subproce
     for number, node in enumerate(NODES):
         folder = tmp_path / f"node-{number}"
         folder.mkdir()
-        issue_node(ca, folder, node_id=node, zone=wishes.ZONE, root=AUTHORITY.root.public_pem)
+        issue_node(ca, folder, node_id=node, zone=specs.ZONE, root=AUTHORITY.root.public_pem)
     port = free_ports()
     command = [sys.executable, "-m", "agents.node.fleet", "--folder", str(tmp_path), "--first-port", str(port)]
     with running(command, stderr=subprocess.PIPE) as process, ExitStack() as opened:
@@ -39,8 +39,8 @@ def fleet(tmp_path: Path, ca: TestCA, worker: Issued) -> Iterator[tuple[subproce
         for number, node in enumerate(NODES):
             name = [("grpc.ssl_target_name_override", node_dns_name(node))]
             channel = opened.enter_context(grpc.secure_channel(f"127.0.0.1:{port + number}", credentials, options=name))
-            stubs.append(PermittedStub(AgentStub(channel), AUTHORITY, node=node, zone=wishes.ZONE))
-            stubs[-1].EnsureTrust(AUTHORITY.trust(node, wishes.ZONE))
+            stubs.append(PermittedStub(AgentStub(channel), AUTHORITY, node=node, zone=specs.ZONE))
+            stubs[-1].EnsureTrust(AUTHORITY.trust(node, specs.ZONE))
         yield process, stubs
 
 
@@ -63,9 +63,9 @@ def test_each_node_is_its_own_and_their_guests_power_off_when_told(
     process, (one, other) = fleet
     said = [stub.Describe(pb.DescribeRequest()).inventory for stub in (one, other)]
     assert [inventory.node_id for inventory in said] == [str(node) for node in NODES]
-    root = wishes.volume()
+    root = specs.volume()
     one.EnsureVolume(root)
-    one.EnsureInstance(wishes.instance(root))
+    one.EnsureInstance(specs.instance(root))
     assert not other.Describe(pb.DescribeRequest()).instances
     process.send_signal(signal.SIGUSR1)
     wait_until(lambda: [each.power for each in one.Describe(pb.DescribeRequest()).instances] == [pb.POWER_OFF])

@@ -6,15 +6,15 @@ from contextlib import closing
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from agents.node.trust import uses
+from agents.node.trust import replay_guard
 from agents.protocol import agent_pb2 as pb
 from andromede_core.permits.permit import LIFETIME
-from tests.agents import wishes
+from tests.agents import specs
 from tests.agents.conftest import AgentUnderTest
 from tests.agents.permit_checks import code_of, permitted
 from tests.permits import now
 
-LATER = uses.GONE_KEPT + timedelta(minutes=1)
+LATER = replay_guard.GONE_KEPT + timedelta(minutes=1)
 
 
 def rows(agent: AgentUnderTest, table: str) -> int:
@@ -29,17 +29,17 @@ def at(agent: AgentUnderTest, moment: datetime) -> Callable[[], pb.EnsureVolumeR
     agent.learn()
 
     def make_and_remove() -> pb.EnsureVolumeRequest:
-        request = permitted(agent, wishes.volume(), nbf=moment, exp=moment + LIFETIME)
+        request = permitted(agent, specs.volume(), nbf=moment, exp=moment + LIFETIME)
         agent.stub.bare.EnsureVolume(request)
-        agent.stub.bare.RemoveVolume(wishes.removal(request.subject))
+        agent.stub.bare.RemoveVolume(specs.removal(request.subject))
         return request
 
     return make_and_remove
 
 
 def test_tombstones_and_generations_are_pruned(agent: AgentUnderTest) -> None:
-    began, made = now(), uses.PRUNED_AT_ONCE + 10
-    there = permitted(agent, wishes.volume())
+    began, made = now(), replay_guard.PRUNED_AT_ONCE + 10
+    there = permitted(agent, specs.volume())
     agent.stub.bare.EnsureVolume(there)
     early = at(agent, began)
     for _ in range(made):
@@ -78,19 +78,19 @@ def test_a_tombstone_that_something_happens_to_begins_anew(agent: AgentUnderTest
     late_at = began + timedelta(hours=1) + LATER
     agent.now = lambda: late_at
     agent.learn()
-    between = permitted(agent, wishes.volume(gone.subject.id, generation=2), nbf=late_at, exp=late_at + LIFETIME)
-    agent.stub.bare.RemoveVolume(wishes.removal(gone.subject, 3))
+    between = permitted(agent, specs.volume(gone.subject.id, generation=2), nbf=late_at, exp=late_at + LIFETIME)
+    agent.stub.bare.RemoveVolume(specs.removal(gone.subject, 3))
     at(agent, late_at)()
     assert code_of(agent, between) == "stale_generation"
 
 
 def test_user_data_of_a_guest_that_is_gone_is_in_no_free_page(agent: AgentUnderTest) -> None:
-    root, secret = wishes.volume(), b"join-token-" * 50
+    root, secret = specs.volume(), b"join-token-" * 50
     agent.stub.EnsureVolume(root)
-    wish = wishes.instance(root, power=pb.POWER_OFF)
+    wish = specs.instance(root, power=pb.POWER_OFF)
     wish.guest_data.user_data = secret
     agent.stub.EnsureInstance(wish)
-    agent.stub.bare.RemoveInstance(wishes.removal(wish.subject))
+    agent.stub.bare.RemoveInstance(specs.removal(wish.subject))
     agent.stop()
     files = list(agent.state_dir.glob("ledger.sqlite*"))
     assert files and not any(b"am9pbi10b2tlbi1q" in path.read_bytes() for path in files)

@@ -6,10 +6,10 @@ from uuid import UUID
 
 import pytest
 
-from agents.node.adapters.guest_ways import open_ways
+from agents.node.adapters.guest_access import open_access
 from agents.node.errors import AdapterError
 from agents.node.guest_users import ATTEMPTS, FEWEST, HIGHEST, LOWEST, GuestUsers
-from agents.node.ledger import Ledger
+from agents.node.state_store import StateStore
 
 ONE, OTHER, THIRD = (UUID(int=number) for number in (1, 2, 3))
 
@@ -40,13 +40,13 @@ def test_a_range_that_others_may_be_in_is_refused(text: str) -> None:
 
 
 def test_two_guests_never_share_a_user_and_each_keeps_its_own(path: Path) -> None:
-    ledger = Ledger(path)
+    ledger = StateStore(path)
     wanted = [100_000, 100_001]
     assert [ledger.guest_user(guest, wanted) for guest in (ONE, OTHER)] == wanted
     with pytest.raises(AdapterError, match="No user is left"):
         ledger.guest_user(THIRD, wanted)
     ledger.close()
-    ledger = Ledger(path)
+    ledger = StateStore(path)
     assert [ledger.guest_user(guest, [100_002]) for guest in (ONE, OTHER)] == wanted
     ledger.forget_user(ONE)
     assert ledger.guest_user(THIRD, wanted) == wanted[0]
@@ -66,6 +66,6 @@ def test_folders_are_opened_and_not_listed_and_kvm_only_where_it_is_used(tmp_pat
     device.chmod(0o660)
     modes = []
     for needs_kvm in (False, True):
-        open_ways(needs_kvm=needs_kvm, folders=[folder, tmp_path / "missing"], device=device)
+        open_access(needs_kvm=needs_kvm, folders=[folder, tmp_path / "missing"], device=device)
         modes.append([oct(path.stat().st_mode & 0o777) for path in (folder, device)])
     assert modes == [["0o751", "0o660"], ["0o751", "0o666"]]

@@ -13,7 +13,7 @@ from agents.node.main import CALL_THREADS, SPARE_THREADS
 from agents.node.services.consoles import MAX_CONSOLES
 from agents.node.services.events import MAX_WATCHES
 from agents.protocol import agent_pb2 as pb
-from tests.agents import wishes
+from tests.agents import specs
 from tests.agents.conftest import AgentUnderTest
 from tests.limits import PATIENCE_S
 
@@ -31,13 +31,13 @@ def hanging(agent: AgentUnderTest, tmp_path: Path) -> Iterator[Path]:
 
 def test_calls_of_one_kind_hang_while_heartbeats_go_on(agent: AgentUnderTest, hanging: Path) -> None:
     hanging.write_text("create_volume\ngrow_volume\n")
-    request = agent.stub.permitted(wishes.volume())
+    request = agent.stub.permitted(specs.volume())
     call = agent.stub.bare.EnsureVolume.future(request)
     watch = agent.stub.Watch(pb.WatchRequest(heartbeat_interval_ms=100))
     heard = (event for event in watch if event.HasField("heartbeat"))
     for _ in range(3):
         next(heard)
-    agent.stub.EnsurePort(wishes.port())
+    agent.stub.EnsurePort(specs.port())
     assert not call.done()
     call.cancel()
     hanging.unlink()

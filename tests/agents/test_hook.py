@@ -19,15 +19,15 @@ import pytest
 from agents.lab.process import command_of
 from agents.lab.shell import wait_until
 from agents.node import domainxml
-from agents.node.adapters.base import Firmware, GuestDisk, GuestSpec, Power
+from agents.node.adapters.interfaces import Firmware, GuestDisk, GuestSpec, Power
 from agents.node.hook import script
 from agents.node.hook.server import HookServer
 from agents.node.hook.state import InstalledHook
-from agents.node.ledger import Ledger
 from agents.node.services.hook import PermitGate
+from agents.node.specs import GuestData, IncomingSpec, InstanceSpec, Peer, Restart, RestartKind, Subject
+from agents.node.state_store import StateStore
 from agents.node.trust.clock import Clock
-from agents.node.trust.starts import KVM_AFTERMATH, Starts
-from agents.node.wishes import ArrivalWish, GuestData, InstanceWish, Peer, Restart, RestartKind, Subject
+from agents.node.trust.start_authorizations import KVM_AFTERMATH, StartAuthorizations
 from tests.limits import PATIENCE_S
 from tests.processes import running
 
@@ -332,8 +332,8 @@ def test_a_hook_that_came_after_the_daemon_is_reported(hook: InstalledHook) -> N
     assert hook.state().is_active, "a daemon that starts now finds it"
 
 
-def wish(power: Power) -> InstanceWish:
-    return InstanceWish(
+def wish(power: Power) -> InstanceSpec:
+    return InstanceSpec(
         vcpus=1,
         memory_mib=128,
         firmware=Firmware.BIOS,
@@ -370,8 +370,8 @@ def test_the_agent_is_told_what_would_start(hook: InstalledHook, server: HookSer
 
 def test_a_guest_starts_only_while_the_agent_starts_it(tmp_path: Path) -> None:
     moment = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
-    starts = Starts(Clock(now=lambda: moment))
-    ledger = Ledger(tmp_path / "ledger.sqlite")
+    starts = StartAuthorizations(Clock(now=lambda: moment))
+    ledger = StateStore(tmp_path / "ledger.sqlite")
     gate = PermitGate(ledger, starts)
     permitted = moment + timedelta(minutes=5)
     with starts.allow(SPEC, permitted, aftermath=KVM_AFTERMATH):
@@ -402,7 +402,7 @@ FAR = datetime.max.replace(tzinfo=UTC)
 
 
 def test_a_leave_is_for_the_guest_as_the_agent_defined_it_and_for_one_start() -> None:
-    starts = Starts(Clock())
+    starts = StartAuthorizations(Clock())
     with starts.allow(SPEC, FAR):
         assert "not as the agent defined it" in str(starts.use(GUEST, "prepare", OTHER))
         for operation in ("start", "restore", "migrate"):
@@ -415,7 +415,7 @@ def test_a_leave_is_for_the_guest_as_the_agent_defined_it_and_for_one_start() ->
 
 
 def test_a_guest_that_kvm_gives_up_is_started_once_more_and_no_oftener() -> None:
-    starts = Starts(Clock())
+    starts = StartAuthorizations(Clock())
     with starts.allow(SPEC, FAR, aftermath=KVM_AFTERMATH):
         assert [starts.use(GUEST, each, DOMAIN) for each in ("prepare", "start")] == [None, None]
     assert [starts.use(GUEST, each, DOMAIN) for each in ("prepare", "start")] == [None, None]
@@ -423,7 +423,7 @@ def test_a_guest_that_kvm_gives_up_is_started_once_more_and_no_oftener() -> None
 
 
 def test_no_leave_is_left_by_a_start_that_failed_or_that_nothing_permits() -> None:
-    starts = Starts(Clock())
+    starts = StartAuthorizations(Clock())
     with pytest.raises(RuntimeError), starts.allow(SPEC, FAR):
         raise RuntimeError
     assert starts.use(GUEST, "prepare", DOMAIN) is not None
@@ -434,11 +434,11 @@ def test_no_leave_is_left_by_a_start_that_failed_or_that_nothing_permits() -> No
 
 def test_a_guest_that_is_expected_comes_once_from_elsewhere_and_is_not_started_here(tmp_path: Path) -> None:
     moment = datetime(2026, 1, 1, tzinfo=UTC)
-    starts = Starts(Clock(now=lambda: moment))
-    ledger = Ledger(tmp_path / "ledger.sqlite")
+    starts = StartAuthorizations(Clock(now=lambda: moment))
+    ledger = StateStore(tmp_path / "ledger.sqlite")
     gate = PermitGate(ledger, starts)
     assert "never told" in str(gate.may_start(GUEST, "migrate", DOMAIN))
-    arrival = ArrivalWish(wish(Power.RUNNING), Peer(GUEST, "ab" * 32), ())
+    arrival = IncomingSpec(wish(Power.RUNNING), Peer(GUEST, "ab" * 32), ())
     ledger.arrivals.accept(Subject(GUEST, 2), arrival, uses=())
     starts.expect(SPEC, moment + timedelta(minutes=5))
     assert gate.may_start(GUEST, "prepare", DOMAIN) is not None, "it comes, or not at all"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agents.node.adapters.base import ImageFormat
+from agents.node.adapters.interfaces import ImageFormat
 from agents.node.errors import ImageRefused
 from agents.node.services import image_inspection
 

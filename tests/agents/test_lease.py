@@ -15,12 +15,12 @@ from agents.lab.shell import wait_until
 from agents.node.adapters.fake import FakeNode
 from agents.node.adapters.watchdog import FEED, MAGIC_CLOSE, Watchdog
 from agents.node.context import Node, boot_id
-from agents.node.errors import AdapterError, BadRequest, LeaseLapsed
+from agents.node.errors import AdapterError, BadRequest, LeaseExpired
 from agents.node.lease import MEMORY, NO_LEASE, NO_WATCHDOG, STOP_WITHIN_S, Lease, LeasePolicy
-from agents.node.ledger import Ledger
 from agents.node.services.self_fencing import LAPSED, SelfFencing
+from agents.node.state_store import StateStore
 from agents.protocol import agent_pb2 as pb
-from tests.agents import wishes
+from tests.agents import specs
 from tests.agents.conftest import AgentUnderTest, refusal
 from tests.agents.test_receipts import all_receipts, running
 from tests.limits import PATIENCE_S
@@ -54,8 +54,8 @@ def dog(tmp_path: Path) -> Iterator[Dog]:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    found = Ledger(tmp_path / "lease.sqlite")
+def ledger(tmp_path: Path) -> Iterator[StateStore]:
+    found = StateStore(tmp_path / "lease.sqlite")
     yield found
     found.close()
 
@@ -63,20 +63,20 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
 class Machine:
     """A node's leases over one ledger, with a clock that is set by hand (ms)."""
 
-    def __init__(self, ledger: Ledger, dog: Dog) -> None:
+    def __init__(self, ledger: StateStore, dog: Dog) -> None:
         self.now_ms = 1_000_000
-        self.ledger, self.watchdog = ledger, Watchdog(dog.path, 20)
+        self.state_store, self.watchdog = ledger, Watchdog(dog.path, 20)
 
     def agent(self, policy: LeasePolicy = STOPS, *, boot_id: str = BOOT, has_watchdog: bool = True) -> Lease:
         watchdog = self.watchdog if has_watchdog else None
-        return Lease(self.ledger, policy, boot_id=boot_id, watchdog=watchdog, clock_ms=lambda: self.now_ms)
+        return Lease(self.state_store, policy, boot_id=boot_id, watchdog=watchdog, clock_ms=lambda: self.now_ms)
 
     def later(self, seconds: float) -> None:
         self.now_ms += int(seconds * 1000)
 
 
 @pytest.fixture
-def machine(ledger: Ledger, dog: Dog) -> Machine:
+def machine(ledger: StateStore, dog: Dog) -> Machine:
     return Machine(ledger, dog)
 
 
@@ -98,7 +98,7 @@ def test_it_lasts_from_the_heartbeat_that_was_heard(machine: Machine) -> None:
     lease.check()
     machine.later(1)
     assert lease.over_for_s() == 1
-    with pytest.raises(LeaseLapsed):
+    with pytest.raises(LeaseExpired):
         lease.check()
     renew(lease, heard_at_ms=said, duration_s=30)
     assert lease.over_for_s() == 1, "a renewal that comes late shortens nothing, and brings nothing back"
@@ -181,7 +181,7 @@ def test_a_longer_time_counts_once_it_was_heard(machine: Machine) -> None:
 def test_a_promise_of_an_agent_that_kept_no_time_binds_too(machine: Machine) -> None:
     renew(machine.agent(), heard_at_ms=machine.now_ms)
     old = {"boot_id": BOOT, "until_ms": machine.now_ms + 60_000, "is_promised": True}
-    machine.ledger.execute("INSERT OR REPLACE INTO memory VALUES (?, ?)", MEMORY, json.dumps(old))
+    machine.state_store.execute("INSERT OR REPLACE INTO memory VALUES (?, ?)", MEMORY, json.dumps(old))
     keeps = machine.agent(LeasePolicy(stops=False, limit_s=10))
     assert keeps.is_relied_on
     machine.later(60 + 10 + 1)
@@ -235,7 +235,7 @@ def test_guests_are_stopped_and_their_receipts_say_why(cut: Cut, dog: Dog) -> No
     assert FEED in dog.eaten(within_s=PATIENCE_S), "it has done what it had to"
     fencing.stop()
     assert dog.eaten(within_s=PATIENCE_S).endswith(MAGIC_CLOSE), "nothing runs, so nothing has to be watched"
-    anew = wishes.again(cut.guest)
+    anew = specs.again(cut.guest)
     anew.ClearField("permit")
     cut.agent.stub.EnsureInstance(anew)
     (told,) = cut.agent.stub.Describe(pb.DescribeRequest()).instances
@@ -329,7 +329,7 @@ def test_an_agent_that_cannot_begin_disarms_the_watchdog_unless_others_rely_on_i
     agent = AgentUnderTest(tmp_path, FakeNode(), ca, worker, lease=LeasePolicy(stops=True), dog=dog.path)
     agent.enrol()
     if is_relied_on:
-        ledger = Ledger(tmp_path / "ledger.sqlite")
+        ledger = StateStore(tmp_path / "ledger.sqlite")
         before = Lease(ledger, LeasePolicy(stops=True), boot_id=boot_id(), watchdog=Watchdog(dog.path, 60))
         before.renew(boot_id=boot_id(), heard_at_ms=0, duration_s=60)
         assert before.status().fences_within_s
@@ -355,5 +355,5 @@ def test_nothing_begins_on_a_node_whose_lease_has_lapsed(
     stopping.stub.watcher.RenewLease(renewal)
     lease = stopping.server.node.lease
     monkeypatch.setattr(lease, "_clock_ms", lambda: said.lease.said_at_ms + 62_000)
-    refused = refusal(lambda: stopping.stub.EnsureVolume(wishes.volume()))
+    refused = refusal(lambda: stopping.stub.EnsureVolume(specs.volume()))
     assert (refused.code, refused.is_retryable) == ("agent.lease_lapsed", True)

@@ -10,45 +10,45 @@ from uuid import UUID
 import pytest
 
 from agents.node import codec
-from agents.node.adapters.base import GuestDisk
+from agents.node.adapters.interfaces import GuestDisk
 from agents.node.errors import GenerationReused, NotFound, StaleGeneration
-from agents.node.ledger import GuestProgress, Ledger, Phase
 from agents.node.locks import ResourceLocks
-from agents.node.rpc import parse
-from agents.node.wishes import InstanceWish, Subject, VolumeWish
+from agents.node.rpc import decoding
+from agents.node.specs import InstanceSpec, Subject, VolumeSpec
+from agents.node.state_store import GuestProgress, Phase, StateStore
 from agents.protocol import agent_pb2 as pb
-from tests.agents import wishes
+from tests.agents import specs
 from tests.limits import PATIENCE_S
 
-ID = UUID(wishes.new_id())
-SMALL, LARGE = VolumeWish(512, ""), VolumeWish(1024, "")
+ID = UUID(specs.new_id())
+SMALL, LARGE = VolumeSpec(512, ""), VolumeSpec(1024, "")
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with closing(Ledger(tmp_path / "ledger.sqlite")) as opened:
+def ledger(tmp_path: Path) -> Iterator[StateStore]:
+    with closing(StateStore(tmp_path / "ledger.sqlite")) as opened:
         yield opened
 
 
-def test_a_wish_is_read_back_by_the_next_process(ledger: Ledger, tmp_path: Path) -> None:
-    root, port = wishes.volume(), wishes.port()
-    instance = parse.instance(wishes.instance(root, port, restart=pb.Restart(count=3, kind=pb.RESTART_KIND_RESET)))
-    port_wish = parse.port(port)
+def test_a_wish_is_read_back_by_the_next_process(ledger: StateStore, tmp_path: Path) -> None:
+    root, port = specs.volume(), specs.port()
+    instance = decoding.instance(specs.instance(root, port, restart=pb.Restart(count=3, kind=pb.RESTART_KIND_RESET)))
+    port_wish = decoding.port(port)
     ledger.instances.accept(Subject(ID, 1), instance, uses=[])
     ledger.ports.accept(Subject(port_wish.id, 1), port_wish, uses=[])
     ledger.record_progress(ID, GuestProgress(3, has_started=True))
     ledger.close()
-    with closing(Ledger(tmp_path / "ledger.sqlite")) as later:
-        assert later.instances.wanted(ID).wish == instance
-        assert later.ports.wanted(port_wish.id).wish == port_wish
+    with closing(StateStore(tmp_path / "ledger.sqlite")) as later:
+        assert later.instances.require(ID).spec == instance
+        assert later.ports.require(port_wish.id).spec == port_wish
         assert later.guest_progress(ID) == GuestProgress(3, has_started=True)
 
 
 def test_user_data_of_any_bytes_is_remembered() -> None:
-    wish = parse.instance(wishes.instance(wishes.volume()))
+    wish = decoding.instance(specs.instance(specs.volume()))
     text = codec.dumps(wish)
-    assert codec.loads(InstanceWish, text) == wish
-    assert codec.dumps(codec.loads(InstanceWish, text)) == text
+    assert codec.loads(InstanceSpec, text) == wish
+    assert codec.dumps(codec.loads(InstanceSpec, text)) == text
 
 
 @pytest.mark.parametrize("image", [None, Path("/images/x")])
@@ -57,16 +57,16 @@ def test_what_may_be_missing_comes_back_too(image: Path | None) -> None:
     assert codec.loads(GuestDisk, codec.dumps(disk)) == disk
 
 
-def test_the_life_of_a_resource(ledger: Ledger) -> None:
+def test_the_life_of_a_resource(ledger: StateStore) -> None:
     shelf = ledger.volumes
     assert shelf.accept(Subject(ID, 1), SMALL, uses=[("image", "x")]) is None
     shelf.confirm(ID)
-    assert shelf.wanted(ID).phase is Phase.PRESENT
+    assert shelf.require(ID).phase is Phase.PRESENT
     assert ledger.users_of("image", "x", "volume") == [ID]
     shelf.begin_removal(Subject(ID, 2))
     assert [entry.phase for entry in shelf.held()] == [Phase.REMOVING]
     with pytest.raises(NotFound):
-        shelf.wanted(ID)
+        shelf.require(ID)
     shelf.finish_removal(ID)
     assert shelf.held() == []
     assert ledger.users_of("image", "x", "volume") == []
@@ -77,7 +77,7 @@ def test_the_life_of_a_resource(ledger: Ledger) -> None:
     assert (before.phase, before.generation) == (Phase.REMOVED, 2)
 
 
-def test_generations_only_rise(ledger: Ledger) -> None:
+def test_generations_only_rise(ledger: StateStore) -> None:
     shelf = ledger.volumes
     shelf.accept(Subject(ID, 5), SMALL, uses=[])
     shelf.accept(Subject(ID, 5), SMALL, uses=[])
@@ -88,29 +88,29 @@ def test_generations_only_rise(ledger: Ledger) -> None:
     with pytest.raises(StaleGeneration):
         shelf.begin_removal(Subject(ID, 4))
     shelf.accept(Subject(ID, 6), LARGE, uses=[])
-    assert shelf.wanted(ID).wish == LARGE
+    assert shelf.require(ID).spec == LARGE
 
 
-def test_a_failed_transaction_leaves_no_trace(ledger: Ledger) -> None:
+def test_a_failed_transaction_leaves_no_trace(ledger: StateStore) -> None:
     with pytest.raises(RuntimeError), ledger.transaction():
         ledger.volumes.accept(Subject(ID, 1), SMALL, uses=[])
         raise RuntimeError
     assert ledger.volumes.get(ID) is None
     ledger.volumes.accept(Subject(ID, 1), SMALL, uses=[])
-    assert ledger.volumes.wanted(ID).generation == 1
+    assert ledger.volumes.require(ID).generation == 1
 
 
-def test_a_ledger_of_a_newer_agent_is_not_touched(ledger: Ledger, tmp_path: Path) -> None:
+def test_a_ledger_of_a_newer_agent_is_not_touched(ledger: StateStore, tmp_path: Path) -> None:
     ledger.close()
     path = tmp_path / "ledger.sqlite"
     with sqlite3.connect(path) as db:
         db.execute("PRAGMA user_version = 99")
     db.close()
     with pytest.raises(RuntimeError, match="newer agent"):
-        Ledger(path)
+        StateStore(path)
 
 
-def test_the_ledger_is_for_its_owner_only(ledger: Ledger, tmp_path: Path) -> None:
+def test_the_ledger_is_for_its_owner_only(ledger: StateStore, tmp_path: Path) -> None:
     assert (tmp_path / "ledger.sqlite").stat().st_mode & 0o077 == 0
 
 

@@ -16,8 +16,8 @@ from agents.node.errors import Exhausted
 from agents.node.services.events import MAX_PENDING, Hub
 from agents.protocol import agent_pb2 as pb
 from agents.protocol.agent_pb2_grpc import AgentStub
-from observing.kernel_clock import is_synchronised
-from tests.agents import wishes
+from telemetry.kernel_clock import is_synchronised
+from tests.agents import specs
 from tests.agents.conftest import refusal
 from tests.limits import PATIENCE_S
 from tests.permits import Authority, PermittedStub
@@ -29,7 +29,7 @@ AUTHORITY = Authority()
 
 @pytest.fixture
 def state_dir(tmp_path: Path, ca: TestCA) -> Path:
-    issue_node(ca, tmp_path, node_id=wishes.NODE_ID, zone=wishes.ZONE, root=AUTHORITY.root.public_pem)
+    issue_node(ca, tmp_path, node_id=specs.NODE_ID, zone=specs.ZONE, root=AUTHORITY.root.public_pem)
     return tmp_path
 
 
@@ -50,12 +50,12 @@ def fake_agent(
         assert process.stderr is not None
         serving = json.loads(line_with('"port"', process.stderr))
         credentials = grpc.ssl_channel_credentials(caller.ca, caller.key, caller.certificate)
-        name = [("grpc.ssl_target_name_override", node_dns_name(wishes.NODE_ID))]
+        name = [("grpc.ssl_target_name_override", node_dns_name(specs.NODE_ID))]
         log: list[str] = []
         try:
             with grpc.secure_channel(f"127.0.0.1:{serving['port']}", credentials, options=name) as channel:
-                stub = PermittedStub(AgentStub(channel), AUTHORITY, node=wishes.NODE_ID, zone=wishes.ZONE)
-                stub.EnsureTrust(AUTHORITY.trust(wishes.NODE_ID, wishes.ZONE))
+                stub = PermittedStub(AgentStub(channel), AUTHORITY, node=specs.NODE_ID, zone=specs.ZONE)
+                stub.EnsureTrust(AUTHORITY.trust(specs.NODE_ID, specs.ZONE))
                 yield stub, log
         finally:
             process.send_signal(end)
@@ -70,8 +70,8 @@ def test_sigterm_ends_it_cleanly_also_while_it_is_watched(state_dir: Path, watch
 
 
 def test_the_log_is_json_lines_without_what_tenants_wrote(state_dir: Path, worker: Issued) -> None:
-    root = wishes.volume()
-    wish = wishes.instance(root)
+    root = specs.volume()
+    wish = specs.instance(root)
     wish.guest_data.user_data = b"#!/bin/sh\necho hunter2\n"
     with fake_agent(state_dir, worker, signal.SIGTERM) as (stub, log):
         stub.EnsureVolume(root)
@@ -82,8 +82,8 @@ def test_the_log_is_json_lines_without_what_tenants_wrote(state_dir: Path, worke
 
 
 def test_a_killed_fake_node_comes_back_as_after_a_power_cut(state_dir: Path, worker: Issued) -> None:
-    root = wishes.volume()
-    wish = wishes.instance(root)
+    root = specs.volume()
+    wish = specs.instance(root)
     with fake_agent(state_dir, worker, signal.SIGKILL) as (stub, _log):
         stub.EnsureVolume(root)
         assert stub.EnsureInstance(wish).power == pb.POWER_RUNNING
@@ -96,7 +96,7 @@ def test_a_killed_fake_node_comes_back_as_after_a_power_cut(state_dir: Path, wor
 
 def test_a_killed_agent_remembers_what_a_permit_was_used_for(state_dir: Path, worker: Issued) -> None:
     with fake_agent(state_dir, worker, signal.SIGKILL) as (stub, _log):
-        request = stub.permitted(wishes.volume())
+        request = stub.permitted(specs.volume())
         stub.EnsureVolume(request)
     with fake_agent(state_dir, worker, signal.SIGTERM) as (stub, _log):
         stub.EnsureVolume(request)
@@ -110,10 +110,10 @@ def test_a_clock_that_nobody_keeps_is_believed_on_an_operators_word_alone(state_
         is_kept = stub.EnsureTrust(pb.EnsureTrustRequest()).is_clock_kept
         assert is_kept == is_synchronised()
         if not is_kept:
-            assert refusal(lambda: stub.EnsureVolume(wishes.volume())).code == "agent.permit.clock_untrusted"
+            assert refusal(lambda: stub.EnsureVolume(specs.volume())).code == "agent.permit.clock_untrusted"
     with fake_agent(state_dir, worker, signal.SIGTERM) as (stub, _log):
         assert stub.EnsureTrust(pb.EnsureTrustRequest()).is_clock_kept
-        stub.EnsureVolume(wishes.volume())
+        stub.EnsureVolume(specs.volume())
 
 
 def test_a_watcher_that_does_not_read_loses_its_watch_and_disturbs_nobody() -> None:

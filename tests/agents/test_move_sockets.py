@@ -7,7 +7,7 @@ from uuid import UUID
 
 import yaml
 
-from agents.node.adapters.roads.sockets import MoveSockets
+from agents.node.adapters.migration_tunnel.sockets import MigrationSockets
 
 ONE, OTHER = UUID(int=1), UUID(int=2)
 TOKEN, NEXT = "0123456789abcdef", "fedcba9876543210"
@@ -24,7 +24,7 @@ def rule_of(guest_id: UUID, state: Path) -> str:
 
 
 def test_the_rule_of_a_guest_covers_its_own_sockets_and_no_others(tmp_path: Path) -> None:
-    folder = MoveSockets(tmp_path / "moves").make(ONE, TOKEN)
+    folder = MigrationSockets(tmp_path / "moves").make(ONE, TOKEN)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(folder / "memory"))
     path = str((folder / "memory").resolve(strict=True))
@@ -34,7 +34,7 @@ def test_the_rule_of_a_guest_covers_its_own_sockets_and_no_others(tmp_path: Path
 
 def test_a_folder_goes_with_its_move_and_leaves_another_of_the_same_guest(tmp_path: Path) -> None:
     root = tmp_path / "moves"
-    sockets = MoveSockets(root)
+    sockets = MigrationSockets(root)
     first = sockets.make(ONE, TOKEN)
     assert sockets.make(ONE, TOKEN) == first == root / TOKEN
     (sockets.make(ONE, NEXT) / "memory").touch()
@@ -46,6 +46,6 @@ def test_a_folder_goes_with_its_move_and_leaves_another_of_the_same_guest(tmp_pa
 
 
 def test_what_an_earlier_agent_left_is_gone(tmp_path: Path) -> None:
-    MoveSockets(tmp_path / "moves").make(ONE, TOKEN)
-    MoveSockets(tmp_path / "moves")
+    MigrationSockets(tmp_path / "moves").make(ONE, TOKEN)
+    MigrationSockets(tmp_path / "moves")
     assert list((tmp_path / "moves").iterdir()) == []

@@ -12,14 +12,14 @@ import grpc
 import pytest
 
 from agents.lab.shell import wait_until
-from agents.node.adapters.base import Convergence, Power
+from agents.node.adapters.interfaces import Convergence, Power
 from agents.node.errors import AdapterError
-from agents.node.services import departures
+from agents.node.services import outgoing
 from agents.node.trust.clock import utc_now
 from agents.protocol import agent_pb2 as pb
-from tests.agents import wishes
+from tests.agents import specs
 from tests.agents.conftest import AgentUnderTest, refusal
-from tests.agents.pairs import Pair, conflict, make_pair, second_agent, told
+from tests.agents.pairs import Pair, conflict, make_pair, receipt_events, second_agent
 from tests.agents.permit_checks import permit_code
 from tests.agents.viewers import AgentViewer
 from tests.pki import Issued, TestCA, issue_controlplane
@@ -53,11 +53,11 @@ def test_a_guest_moves_is_adopted_and_leaves_nothing_behind(pair: Pair) -> None:
     assert [each.volume_id for each in held.attachments] == [pair.data.subject.id]
 
     source = pair.source.stub
-    assert source.RemoveInstance(wishes.removal(pair.wish.subject)).was_present
-    assert source.RemoveAttachment(wishes.removal(pair.attachment.subject)).was_present
+    assert source.RemoveInstance(specs.removal(pair.wish.subject)).was_present
+    assert source.RemoveAttachment(specs.removal(pair.attachment.subject)).was_present
     for volume_id in (pair.wish.root_volume_id, pair.data.subject.id):
-        assert source.RemoveVolume(pb.RemoveRequest(subject=wishes.subject(volume_id))).was_present
-    assert source.RemovePort(wishes.removal(pair.port.subject)).was_present
+        assert source.RemoveVolume(pb.RemoveRequest(subject=specs.subject(volume_id))).was_present
+    assert source.RemovePort(specs.removal(pair.port.subject)).was_present
     assert pair.source.fake.is_clean()
     assert source.EnsureDeparture(request).phase == pb.MOVE_PHASE_COMPLETED, "it is remembered"
 
@@ -81,11 +81,11 @@ def test_a_guest_comes_back_to_where_it_was(pair: Pair) -> None:
     for remove, subject in (
         (pair.source.stub.RemoveInstance, pair.wish.subject),
         (pair.source.stub.RemoveAttachment, pair.attachment.subject),
-        (pair.source.stub.RemoveVolume, wishes.subject(pair.wish.root_volume_id)),
+        (pair.source.stub.RemoveVolume, specs.subject(pair.wish.root_volume_id)),
         (pair.source.stub.RemoveVolume, pair.data.subject),
         (pair.source.stub.RemovePort, pair.port.subject),
     ):
-        remove(wishes.removal(subject))
+        remove(specs.removal(subject))
     back = Pair(pair.destination, pair.source, pair.wish, pair.data, pair.port, pair.attachment)
     request = back.departure(back.make_ready(3).uri, 2)
     assert back.end_of(request).phase == pb.MOVE_PHASE_COMPLETED
@@ -110,7 +110,7 @@ def test_who_asks_how_far_it_is_needs_no_permit(pair: Pair) -> None:
 
 
 def test_it_tells_how_far_it_is(pair: Pair) -> None:
-    pair.source.fake.roads.move_s = 0.5
+    pair.source.fake.tunnel.move_s = 0.5
     request = pair.begin()
     wait_until(lambda: pair.source.stub.EnsureDeparture(request).moved_bytes > 0, what="some bytes")
     state = pair.source.stub.EnsureDeparture(request)
@@ -127,12 +127,12 @@ def test_it_tells_how_far_it_is(pair: Pair) -> None:
     ],
 )
 def test_a_guest_that_writes_much_is_slowed_down_or_not(pair: Pair, asked: "pb.Convergence", done: Convergence) -> None:
-    pair.source.fake.roads.hang = True
+    pair.source.fake.tunnel.hang = True
     request = pair.departure(pair.make_ready().uri)
     request.convergence = asked
     pair.source.stub.EnsureDeparture(request)
-    wait_until(lambda: pair.guest_id in pair.source.fake.roads.journeys, what="the move to begin")
-    assert pair.source.fake.roads.journeys[pair.guest_id].manner.convergence is done
+    wait_until(lambda: pair.guest_id in pair.source.fake.tunnel.journeys, what="the move to begin")
+    assert pair.source.fake.tunnel.journeys[pair.guest_id].manner.convergence is done
 
 
 # ---- permits
@@ -147,7 +147,7 @@ def test_nothing_moves_without_a_permit_that_names_the_other_node(pair: Pair, ca
     asked = getattr(agent.stub.bare, call)
     assert permit_code(refusal(lambda: asked(request))) == "missing"
     others = request.source if call == "EnsureArrival" else request.destination
-    for field, wrong in (("node_id", wishes.new_id()), ("certificate_sha256", "cc" * 32)):
+    for field, wrong in (("node_id", specs.new_id()), ("certificate_sha256", "cc" * 32)):
         shown.permit.CopyFrom(agent.stub.permit_for(request))
         right = getattr(others, field)
         setattr(others, field, wrong)
@@ -162,8 +162,12 @@ def test_nothing_moves_without_a_permit_that_names_the_other_node(pair: Pair, ca
 def test_receipts_say_what_came_and_went(pair: Pair) -> None:
     pair.end_of(pair.begin())
     pair.adopt()
-    assert told(pair, pair.destination) == [("arrival", "opened"), ("arrival", "closed"), ("instance", "opened")]
-    assert sorted(told(pair, pair.source)) == [
+    assert receipt_events(pair, pair.destination) == [
+        ("arrival", "opened"),
+        ("arrival", "closed"),
+        ("instance", "opened"),
+    ]
+    assert sorted(receipt_events(pair, pair.source)) == [
         ("departure", "closed"),
         ("departure", "opened"),
         ("instance", "closed"),
@@ -176,7 +180,7 @@ def test_receipts_say_what_came_and_went(pair: Pair) -> None:
 
 def test_a_destination_that_does_not_expect_it_takes_nobody_in(pair: Pair) -> None:
     uri = pair.make_ready().uri
-    pair.destination.fake.roads.expected.clear()
+    pair.destination.fake.tunnel.expected.clear()
     ended = pair.end_of(pair.departure(uri))
     assert ended.phase == pb.MOVE_PHASE_FAILED
     assert "is not expected here" in ended.reason
@@ -196,23 +200,23 @@ def test_a_move_that_was_copied_and_fails_at_the_end_leaves_it_too(pair: Pair) -
     def fail(guest_id: UUID) -> None:
         raise AdapterError("It broke at the last moment.", retryable=True)
 
-    pair.source.fake.roads.before_the_end = fail
+    pair.source.fake.tunnel.before_the_end = fail
     assert pair.end_of(pair.begin()).phase == pb.MOVE_PHASE_FAILED
     wait_until(lambda: pair.power(pair.destination) is None, what="the half guest to go")
     assert pair.is_where_it_was()
 
 
 def test_a_cancelled_move_leaves_it_too(pair: Pair) -> None:
-    pair.source.fake.roads.hang = True
+    pair.source.fake.tunnel.hang = True
     request = pair.begin()
-    assert pair.source.stub.RemoveDeparture(wishes.removal(request.subject)).was_present
-    assert not pair.source.stub.RemoveDeparture(wishes.removal(request.subject)).was_present
+    assert pair.source.stub.RemoveDeparture(specs.removal(request.subject)).was_present
+    assert not pair.source.stub.RemoveDeparture(specs.removal(request.subject)).was_present
     assert pair.is_where_it_was()
     assert "stale" in refusal(lambda: pair.source.stub.EnsureDeparture(request)).code, "a late call begins nothing"
 
 
 def test_a_move_past_its_deadline_is_cancelled(pair: Pair) -> None:
-    pair.source.fake.roads.hang = True
+    pair.source.fake.tunnel.hang = True
     ended = pair.end_of(pair.begin(deadline_s=1))
     assert (ended.phase, ended.reason) == (pb.MOVE_PHASE_CANCELLED, "The deadline of the move has passed.")
     assert pair.is_where_it_was()
@@ -221,13 +225,13 @@ def test_a_move_past_its_deadline_is_cancelled(pair: Pair) -> None:
 def test_a_move_that_is_over_cannot_be_cancelled(pair: Pair) -> None:
     request = pair.begin()
     pair.end_of(request)
-    assert conflict(lambda: pair.source.stub.RemoveDeparture(wishes.removal(request.subject))).code == (
+    assert conflict(lambda: pair.source.stub.RemoveDeparture(specs.removal(request.subject))).code == (
         "agent.guest_moved"
     )
     subject = pair.arrival().instance.subject
-    assert conflict(lambda: pair.destination.stub.RemoveArrival(wishes.removal(subject))).code == "agent.guest_arrived"
+    assert conflict(lambda: pair.destination.stub.RemoveArrival(specs.removal(subject))).code == "agent.guest_arrived"
     pair.adopt()
-    assert conflict(lambda: pair.destination.stub.RemoveArrival(wishes.removal(subject))).code == "agent.guest_arrived"
+    assert conflict(lambda: pair.destination.stub.RemoveArrival(specs.removal(subject))).code == "agent.guest_arrived"
     assert pair.power(pair.destination) is Power.RUNNING
 
 
@@ -237,8 +241,8 @@ def test_another_try_has_another_generation(pair: Pair) -> None:
     assert pair.is_where_it_was()
     stub = pair.destination.stub
     for volume_id in (pair.wish.root_volume_id, pair.data.subject.id):
-        stub.RemoveVolume(pb.RemoveRequest(subject=wishes.subject(volume_id, 2)))
-    stub.RemovePort(pb.RemoveRequest(subject=wishes.subject(pair.port.subject.id, 2)))
+        stub.RemoveVolume(pb.RemoveRequest(subject=specs.subject(volume_id, 2)))
+    stub.RemovePort(pb.RemoveRequest(subject=specs.subject(pair.port.subject.id, 2)))
     assert pair.destination.fake.is_clean()
     request = pair.departure(pair.make_ready(3).uri, 2)
     assert pair.end_of(request).phase == pb.MOVE_PHASE_COMPLETED
@@ -251,9 +255,9 @@ def test_another_try_has_another_generation(pair: Pair) -> None:
 def test_a_guest_that_could_not_be_adopted_is_not_expected(pair: Pair) -> None:
     """Else it would come, and be nobody's."""
     stub = pair.destination.stub
-    stub.RemoveAttachment(wishes.removal(pair.attachment.subject, generation=2))
+    stub.RemoveAttachment(specs.removal(pair.attachment.subject, generation=2))
     assert "stale_generation" in refusal(pair.make_ready).code
-    stub.RemoveInstance(wishes.removal(pair.wish.subject, generation=3))
+    stub.RemoveInstance(specs.removal(pair.wish.subject, generation=3))
     assert "stale_generation" in refusal(lambda: pair.make_ready(3)).code
     assert pair.make_ready(4).uri
 
@@ -272,30 +276,30 @@ def test_what_a_guest_brings_can_be_removed_after_many_moves(pair: Pair) -> None
             (here.stub.RemoveVolume, pair.data.subject.id),
             (here.stub.RemovePort, pair.port.subject.id),
         ):
-            assert remove(pb.RemoveRequest(subject=wishes.subject(resource_id, generation))).was_present
+            assert remove(pb.RemoveRequest(subject=specs.subject(resource_id, generation))).was_present
         assert here.fake.is_clean()
         here, there, generation = there, here, generation + 1
 
 
 def test_nothing_of_a_guest_is_changed_on_its_way(pair: Pair) -> None:
-    pair.source.fake.roads.hang = True
+    pair.source.fake.tunnel.hang = True
     request = pair.begin()
     stub = pair.source.stub
     for call in (
-        lambda: stub.EnsureInstance(wishes.again(pair.wish)),
-        lambda: stub.EnsureVolume(wishes.volume(pair.wish.root_volume_id, generation=2, size_mib=128)),
-        lambda: stub.RemoveAttachment(wishes.removal(pair.attachment.subject)),
+        lambda: stub.EnsureInstance(specs.again(pair.wish)),
+        lambda: stub.EnsureVolume(specs.volume(pair.wish.root_volume_id, generation=2, size_mib=128)),
+        lambda: stub.RemoveAttachment(specs.removal(pair.attachment.subject)),
     ):
         found = conflict(call)
         assert (found.code, found.is_retryable) == ("agent.guest_moving", True)
-    stub.RemoveDeparture(wishes.removal(request.subject))
-    assert stub.EnsureInstance(wishes.again(pair.wish)).power == pb.POWER_RUNNING
+    stub.RemoveDeparture(specs.removal(request.subject))
+    assert stub.EnsureInstance(specs.again(pair.wish)).power == pb.POWER_RUNNING
 
 
 def test_a_guest_that_has_left_is_not_started_where_it_was(pair: Pair) -> None:
     pair.end_of(pair.begin())
     assert conflict(lambda: pair.source.stub.EnsureInstance(pair.wish)).code == "agent.guest_moved"
-    pair.source.stub.RemoveInstance(wishes.removal(pair.wish.subject))
+    pair.source.stub.RemoveInstance(specs.removal(pair.wish.subject))
     assert pair.power(pair.source) is None
 
 
@@ -308,18 +312,18 @@ def test_a_guest_that_has_not_arrived_is_not_started_where_it_is_expected(pair: 
 def test_what_an_arrival_needs_stays_as_long_as_it_is_expected(pair: Pair) -> None:
     pair.make_ready()
     stub = pair.destination.stub
-    root = pb.RemoveRequest(subject=wishes.subject(pair.wish.root_volume_id, 2))
-    port = pb.RemoveRequest(subject=wishes.subject(pair.port.subject.id, 2))
+    root = pb.RemoveRequest(subject=specs.subject(pair.wish.root_volume_id, 2))
+    port = pb.RemoveRequest(subject=specs.subject(pair.port.subject.id, 2))
     assert conflict(lambda: stub.RemoveVolume(root)).code == "agent.volume_in_use"
     assert conflict(lambda: stub.RemovePort(port)).code == "agent.port_in_use"
-    stub.RemoveArrival(wishes.removal(pair.arrival().instance.subject))
+    stub.RemoveArrival(specs.removal(pair.arrival().instance.subject))
     assert stub.RemoveVolume(root).was_present
     assert stub.RemovePort(port).was_present
 
 
 def test_a_guest_with_a_read_only_volume_stays(pair: Pair) -> None:
-    pair.source.stub.RemoveAttachment(wishes.removal(pair.attachment.subject))
-    read_only = wishes.attachment(pair.wish, pair.data, is_read_only=True)
+    pair.source.stub.RemoveAttachment(specs.removal(pair.attachment.subject))
+    read_only = specs.attachment(pair.wish, pair.data, is_read_only=True)
     pair.source.stub.EnsureAttachment(read_only)
     assert conflict(lambda: pair.source.stub.EnsureDeparture(pair.departure("fake://nowhere:1"))).code == (
         "agent.not_movable"
@@ -327,7 +331,7 @@ def test_a_guest_with_a_read_only_volume_stays(pair: Pair) -> None:
 
 
 def test_a_guest_that_is_off_does_not_move(pair: Pair) -> None:
-    pair.source.stub.EnsureInstance(wishes.again(pair.wish, power=pb.POWER_OFF))
+    pair.source.stub.EnsureInstance(specs.again(pair.wish, power=pb.POWER_OFF))
     request = pair.departure("fake://nowhere:1", 2)
     assert conflict(lambda: pair.source.stub.EnsureDeparture(request)).code == "agent.guest_not_running"
 
@@ -343,7 +347,7 @@ def permitted_for(pair: Pair, request: pb.EnsureDepartureRequest, **ends: timede
 
 
 def test_a_move_whose_permit_ends_is_broken_off(pair: Pair) -> None:
-    pair.source.fake.roads.hang = True
+    pair.source.fake.tunnel.hang = True
     request = pair.departure(pair.make_ready().uri)
     ask = pair.source.stub.bare.EnsureDeparture
     assert ask(permitted_for(pair, request, minutes=5)).phase == pb.MOVE_PHASE_RUNNING
@@ -356,7 +360,7 @@ def test_a_move_whose_permit_ends_is_broken_off(pair: Pair) -> None:
 
 
 def test_a_permit_that_is_renewed_lets_the_move_go_on(pair: Pair) -> None:
-    pair.source.fake.roads.hang = True
+    pair.source.fake.tunnel.hang = True
     request = pair.departure(pair.make_ready().uri)
     ask = pair.source.stub.bare.EnsureDeparture
     ask(permitted_for(pair, request, minutes=1))
@@ -366,14 +370,14 @@ def test_a_permit_that_is_renewed_lets_the_move_go_on(pair: Pair) -> None:
     pair.source.now = lambda: later
     pair.source.restart()
     ask = pair.source.stub.bare.EnsureDeparture
-    time.sleep(2 * departures.LOOK_AGAIN_S)
+    time.sleep(2 * outgoing.POLL_INTERVAL_S)
     assert ask(request).phase == pb.MOVE_PHASE_RUNNING
-    pair.source.fake.roads.hang = False
+    pair.source.fake.tunnel.hang = False
     wait_until(lambda: ask(request).phase == pb.MOVE_PHASE_COMPLETED, what="the move to end")
 
 
 def test_a_permit_of_another_destination_renews_nothing(pair: Pair) -> None:
-    pair.source.fake.roads.hang = True
+    pair.source.fake.tunnel.hang = True
     request = pair.departure(pair.make_ready().uri)
     ask = pair.source.stub.bare.EnsureDeparture
     ask(permitted_for(pair, request, minutes=1))
@@ -381,14 +385,14 @@ def test_a_permit_of_another_destination_renews_nothing(pair: Pair) -> None:
     other.permit.CopyFrom(pair.source.stub.permit_for(request, peer=None))
     assert permit_code(refusal(lambda: ask(other))) == "wrong_peer"
     assert ask(request).phase == pb.MOVE_PHASE_RUNNING
-    assert pair.source.stub.RemoveDeparture(wishes.removal(request.subject)).was_present
+    assert pair.source.stub.RemoveDeparture(specs.removal(request.subject)).was_present
 
 
 # ---- agents that are restarted
 
 
 def test_a_move_goes_on_while_the_source_s_agent_is_restarted(pair: Pair) -> None:
-    pair.source.fake.roads.move_s = 1.0
+    pair.source.fake.tunnel.move_s = 1.0
     request = pair.begin()
     pair.source.restart()
     assert pair.source.stub.EnsureDeparture(request).phase == pb.MOVE_PHASE_RUNNING
@@ -410,16 +414,16 @@ def test_a_move_that_ended_while_the_agent_was_away_is_judged_by_where_the_guest
             if error is not None:
                 raise error
 
-        fake.roads.before_the_end = hold
+        fake.tunnel.before_the_end = hold
         request = pair.departure(pair.make_ready(generation).uri, generation - 1)
         pair.source.stub.EnsureDeparture(request)
         pair.source.stop()
         go.set()
-        wait_until(lambda: not fake.roads.journeys, what="the journey to end")
+        wait_until(lambda: not fake.tunnel.journeys, what="the journey to end")
         pair.source.start()
         assert pair.end_of(request).phase == phase
         if phase == pb.MOVE_PHASE_FAILED:
-            pair.destination.stub.RemoveArrival(wishes.removal(pair.arrival(generation).instance.subject))
+            pair.destination.stub.RemoveArrival(specs.removal(pair.arrival(generation).instance.subject))
 
 
 def lose_it_on_arrival(pair: Pair) -> None:
@@ -432,7 +436,11 @@ def test_a_guest_that_was_lost_on_its_arrival_starts_from_its_disks_when_its_sou
     lose_it_on_arrival(pair)
     assert conflict(pair.adopt).code == "agent.guest_not_arrived", "who does not know more is not believed"
     assert pair.adopt(has_left=True).power == pb.POWER_RUNNING
-    assert told(pair, pair.destination) == [("arrival", "opened"), ("arrival", "closed"), ("instance", "opened")]
+    assert receipt_events(pair, pair.destination) == [
+        ("arrival", "opened"),
+        ("arrival", "closed"),
+        ("instance", "opened"),
+    ]
     for has_left in (True, False):
         assert pair.adopt(has_left=has_left).power == pb.POWER_RUNNING, "it may be said again"
     guest = pair.destination.fake.guests[pair.guest_id]
@@ -447,11 +455,15 @@ def test_an_agent_that_fails_to_start_what_was_lost_on_its_arrival_starts_it_lat
     assert refusal(lambda: pair.adopt(has_left=True)).code == "agent.adapter_failed"
     pair.destination.restart()
     assert pair.adopt(has_left=True).power == pb.POWER_RUNNING
-    assert told(pair, pair.destination) == [("arrival", "opened"), ("arrival", "closed"), ("instance", "opened")]
+    assert receipt_events(pair, pair.destination) == [
+        ("arrival", "opened"),
+        ("arrival", "closed"),
+        ("instance", "opened"),
+    ]
 
 
 def test_one_that_is_still_coming_is_not_started_whoever_says_that_it_has_left(pair: Pair) -> None:
-    pair.source.fake.roads.hang = True
+    pair.source.fake.tunnel.hang = True
     pair.begin()
     wait_until(lambda: pair.power(pair.destination) is Power.PAUSED, what="it to be on its way")
     assert conflict(lambda: pair.adopt(has_left=True)).code == "agent.guest_not_arrived"
@@ -460,7 +472,7 @@ def test_one_that_is_still_coming_is_not_started_whoever_says_that_it_has_left(p
 
 def test_what_was_lost_on_its_arrival_and_removed_is_not_revived_by_a_late_word(pair: Pair) -> None:
     lose_it_on_arrival(pair)
-    pair.destination.stub.RemoveInstance(wishes.removal(pair.wish.subject, generation=3))
+    pair.destination.stub.RemoveInstance(specs.removal(pair.wish.subject, generation=3))
     assert "stale_generation" in refusal(lambda: pair.adopt(has_left=True)).code
     assert pair.power(pair.destination) is None
 
@@ -474,19 +486,19 @@ def test_a_guest_that_was_lost_on_its_arrival_is_started_by_what_comes_next(pair
 def test_a_guest_that_was_lost_on_its_arrival_can_be_removed_with_all_that_it_had(pair: Pair) -> None:
     lose_it_on_arrival(pair)
     stub = pair.destination.stub
-    stub.RemoveInstance(pb.RemoveRequest(subject=wishes.subject(pair.wish.subject.id, 3)))
-    assert stub.RemovePort(pb.RemoveRequest(subject=wishes.subject(pair.port.subject.id, 3))).was_present
-    assert stub.RemoveVolume(pb.RemoveRequest(subject=wishes.subject(pair.wish.root_volume_id, 3))).was_present
+    stub.RemoveInstance(pb.RemoveRequest(subject=specs.subject(pair.wish.subject.id, 3)))
+    assert stub.RemovePort(pb.RemoveRequest(subject=specs.subject(pair.port.subject.id, 3))).was_present
+    assert stub.RemoveVolume(pb.RemoveRequest(subject=specs.subject(pair.wish.root_volume_id, 3))).was_present
 
 
 def test_an_arrival_is_expected_also_after_a_restart(pair: Pair) -> None:
     pair.make_ready()
-    pair.destination.fake.roads.expected.clear()
+    pair.destination.fake.tunnel.expected.clear()
     pair.destination.restart()
-    assert pair.guest_id in pair.destination.fake.roads.expected
-    pair.destination.stub.RemoveArrival(wishes.removal(pair.arrival().instance.subject))
+    assert pair.guest_id in pair.destination.fake.tunnel.expected
+    pair.destination.stub.RemoveArrival(specs.removal(pair.arrival().instance.subject))
     pair.destination.restart()
-    assert pair.guest_id not in pair.destination.fake.roads.expected
+    assert pair.guest_id not in pair.destination.fake.tunnel.expected
 
 
 # ---- consoles

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 
 from agents.lab.shell import wait_until
-from agents.node.adapters.base import Power
+from agents.node.adapters.interfaces import Power
 from agents.node.errors import AdapterError
-from agents.node.services.usage import Meter
+from agents.node.services.usage import UsageSampler
 from agents.protocol import agent_pb2 as pb
-from tests.agents import wishes
+from tests.agents import specs
 from tests.agents.conftest import AgentUnderTest
-from tests.agents.pairs import Pair, conflict, make_pair, second_agent, told
+from tests.agents.pairs import Pair, conflict, make_pair, receipt_events, second_agent
 from tests.pki import Issued, TestCA
 
 
@@ -39,7 +39,7 @@ def begun_off(pair: Pair, **options: int) -> pb.EnsureDepartureRequest:
 
 
 def is_off_where_it_was(pair: Pair) -> bool:
-    assert pair.destination.stub.RemoveArrival(wishes.removal(pair.arrival().instance.subject)).was_present
+    assert pair.destination.stub.RemoveArrival(specs.removal(pair.arrival().instance.subject)).was_present
     (state,) = pair.source.stub.Describe(pb.DescribeRequest()).instances
     return (
         (pair.power(pair.source), state.power, state.reason) == (Power.OFF, pb.POWER_OFF, "")
@@ -54,7 +54,7 @@ def test_a_guest_that_is_off_moves_and_has_run_nowhere(still: Pair) -> None:
     wait_until(lambda: still.power(still.destination) is Power.OFF, what="it to be put down")
     assert still.power(still.source) is None
     (come,) = still.destination.stub.Describe(pb.DescribeRequest()).instances
-    assert (come.subject, come.power) == (wishes.subject(still.wish.subject.id, 2), pb.POWER_OFF)
+    assert (come.subject, come.power) == (specs.subject(still.wish.subject.id, 2), pb.POWER_OFF)
     assert still.adopt().power == pb.POWER_OFF
     assert still.destination.fake.guests[still.guest_id].starts == 0
     still.wish.power = pb.POWER_RUNNING
@@ -63,7 +63,7 @@ def test_a_guest_that_is_off_moves_and_has_run_nowhere(still: Pair) -> None:
 
 
 def test_on_its_way_nobody_says_that_it_runs(still: Pair) -> None:
-    still.source.fake.roads.hang = True
+    still.source.fake.tunnel.hang = True
     begun_off(still)
     wait_until(lambda: still.power(still.destination) is Power.PAUSED, what="it to be on its way")
     assert still.power(still.source) is Power.PAUSED
@@ -72,7 +72,7 @@ def test_on_its_way_nobody_says_that_it_runs(still: Pair) -> None:
     assert not still.destination.stub.Describe(pb.DescribeRequest()).instances
     for agent in (still.source, still.destination):
         assert agent.fake.adapters().hypervisor.usage(), "it is up"
-        assert not Meter(agent.server.node).read(100).guests, "and uses nothing that anybody is told of"
+        assert not UsageSampler(agent.server.node).read(100).guests, "and uses nothing that anybody is told of"
     still.wish.power = pb.POWER_RUNNING
     assert conflict(lambda: still.adopt()).code == "agent.guest_not_arrived"
 
@@ -80,8 +80,8 @@ def test_on_its_way_nobody_says_that_it_runs(still: Pair) -> None:
 def test_receipts_of_one_that_is_off_do_not_say_that_it_ran(still: Pair) -> None:
     still.end_of(begun_off(still))
     still.adopt()
-    assert told(still, still.destination) == [("arrival", "opened"), ("arrival", "closed")]
-    assert told(still, still.source) == [("departure", "opened"), ("departure", "closed")]
+    assert receipt_events(still, still.destination) == [("arrival", "opened"), ("arrival", "closed")]
+    assert receipt_events(still, still.source) == [("departure", "opened"), ("departure", "closed")]
 
 
 def test_one_that_runs_is_not_sent_as_one_that_is_off(still: Pair) -> None:
@@ -103,18 +103,18 @@ def test_one_that_is_off_and_does_not_get_there_is_off_where_it_was(still: Pair,
 
 
 def test_one_that_is_off_can_be_called_off(still: Pair) -> None:
-    still.source.fake.roads.hang = True
+    still.source.fake.tunnel.hang = True
     request = begun_off(still)
-    assert still.source.stub.RemoveDeparture(wishes.removal(request.subject)).was_present
+    assert still.source.stub.RemoveDeparture(specs.removal(request.subject)).was_present
     assert is_off_where_it_was(still)
 
 
 def test_an_agent_that_is_back_puts_down_what_it_brought_up(still: Pair) -> None:
-    still.source.fake.roads.hang = True
+    still.source.fake.tunnel.hang = True
     request = begun_off(still)
     wait_until(lambda: still.power(still.source) is Power.PAUSED, what="it to be up")
     still.source.stop()
-    still.source.fake.roads.cancel(still.guest_id)
+    still.source.fake.tunnel.cancel(still.guest_id)
     still.source.start()
     assert still.end_of(request).phase == pb.MOVE_PHASE_FAILED
     assert is_off_where_it_was(still)
@@ -122,14 +122,14 @@ def test_an_agent_that_is_back_puts_down_what_it_brought_up(still: Pair) -> None
 
 def test_one_that_came_in_vain_is_thrown_away(still: Pair) -> None:
     """libvirt keeps the definition of one that failed at the very end."""
-    still.source.fake.roads.hang = True
+    still.source.fake.tunnel.hang = True
     request = begun_off(still)
     wait_until(lambda: still.power(still.destination) is Power.PAUSED, what="it to be on its way")
     come = still.destination.fake.guests[still.guest_id]
     come.is_between = False
     come.stop(Power.CRASHED, "The guest's process could not be started.")
     assert conflict(still.adopt).code == "agent.guest_not_arrived"
-    assert still.source.stub.RemoveDeparture(wishes.removal(request.subject)).was_present
+    assert still.source.stub.RemoveDeparture(specs.removal(request.subject)).was_present
     assert is_off_where_it_was(still)
 
 
@@ -140,7 +140,7 @@ def test_one_that_was_lost_on_its_arrival_is_off_there_when_its_source_has_it_no
     assert conflict(still.adopt).code == "agent.guest_not_arrived"
     assert still.adopt(has_left=True).power == pb.POWER_OFF
     assert still.destination.fake.guests[still.guest_id].starts == 0
-    assert told(still, still.destination) == [("arrival", "opened"), ("arrival", "closed")]
+    assert receipt_events(still, still.destination) == [("arrival", "opened"), ("arrival", "closed")]
     still.wish.power = pb.POWER_RUNNING
     assert still.adopt(3).power == pb.POWER_RUNNING
 
@@ -149,5 +149,5 @@ def test_one_that_has_come_off_is_not_turned_away(still: Pair) -> None:
     still.end_of(begun_off(still))
     wait_until(lambda: still.power(still.destination) is Power.OFF, what="it to be put down")
     subject = still.arrival().instance.subject
-    found = conflict(lambda: still.destination.stub.RemoveArrival(wishes.removal(subject)))
+    found = conflict(lambda: still.destination.stub.RemoveArrival(specs.removal(subject)))
     assert found.code == "agent.guest_arrived"

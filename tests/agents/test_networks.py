@@ -6,15 +6,15 @@ from uuid import UUID
 import grpc
 import pytest
 
-from agents.node.adapters.base import SegmentSpec
+from agents.node.adapters.interfaces import SegmentSpec
 from agents.protocol import agent_pb2 as pb
 from andromede_core.permits.trust_documents import MAX_VERSION
-from tests.agents import wishes
+from tests.agents import specs
 from tests.agents.conftest import AgentUnderTest, refusal
 from tests.permits import SigningKey
 from tests.pki import issue_controlplane
 
-ME, ZONE, NETWORK = wishes.NODE_ID, wishes.ZONE, wishes.NETWORK_ID
+ME, ZONE, NETWORK = specs.NODE_ID, specs.ZONE, specs.NETWORK_ID
 OTHER, THIRD = "01980000-0000-7000-8000-00000000a002", "01980000-0000-7000-8000-00000000a003"
 TWO = {ME: "10.0.7.1", OTHER: "10.0.7.2"}
 THREE = {**TWO, THIRD: "10.0.7.3"}
@@ -25,7 +25,7 @@ def segment(agent: AgentUnderTest, members: dict[UUID | str, str], version: int 
 
 
 def ensure_port(agent: AgentUnderTest, document: bytes = b"", number: int = 11) -> pb.EnsurePortRequest:
-    request = wishes.port(number)
+    request = specs.port(number)
     request.network.segment = document
     agent.stub.EnsurePort(request)
     return request
@@ -85,14 +85,14 @@ def test_of_a_network_without_ports_nothing_is_kept(agent: AgentUnderTest) -> No
     assert tell(agent, segment(agent, TWO, 5)).version == 0
     request = ensure_port(agent, segment(agent, THREE, 4))
     assert connected(agent) == spec(2, 3)
-    agent.stub.RemovePort(wishes.removal(request.subject))
+    agent.stub.RemovePort(specs.removal(request.subject))
     assert connected(agent) is None
     assert tell(agent, segment(agent, TWO, 5)).version == 0
 
 
 def test_what_counted_once_counts_when_the_network_comes_back(agent: AgentUnderTest) -> None:
     request = ensure_port(agent, segment(agent, TWO, 5))
-    agent.stub.RemovePort(wishes.removal(request.subject))
+    agent.stub.RemovePort(specs.removal(request.subject))
     ensure_port(agent, segment(agent, THREE, 4), number=12)
     assert connected(agent) == spec(2)
 
@@ -141,7 +141,7 @@ def test_a_key_of_another_zone_says_nothing_here(agent: AgentUnderTest) -> None:
 
 
 def test_a_segment_is_for_the_network_of_the_port(agent: AgentUnderTest) -> None:
-    other = agent.authority.segment(ZONE, wishes.new_id(), TWO)
+    other = agent.authority.segment(ZONE, specs.new_id(), TWO)
     assert refusal(lambda: ensure_port(agent, other)).code == "agent.bad_request"
     assert not agent.fake.ports
 

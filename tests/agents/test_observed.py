@@ -12,9 +12,9 @@ import httpx
 from prometheus_client import REGISTRY, CollectorRegistry
 
 from agents.node.errors import HypervisorUnavailable
-from agents.node.observed import NodeCollector
+from agents.node.node_metrics import NodeCollector
 from agents.protocol import agent_pb2 as pb
-from tests.agents import wishes
+from tests.agents import specs
 from tests.agents.conftest import AgentUnderTest, refusal
 from tests.agents.test_main import fake_agent, state_dir  # noqa: F401 - a fixture
 from tests.pki import Issued
@@ -34,9 +34,9 @@ def test_guests_and_receipts_are_counted(agent: AgentUnderTest) -> None:
     running = {"state": "running"}
     assert seen(agent).get_sample_value("andromede_node_guests", running) == 0
     before = seen(agent).get_sample_value("andromede_node_receipts_waiting")
-    root = wishes.volume()
+    root = specs.volume()
     agent.stub.EnsureVolume(root)
-    agent.stub.EnsureInstance(wishes.instance(root))
+    agent.stub.EnsureInstance(specs.instance(root))
     found = seen(agent)
     assert found.get_sample_value("andromede_node_guests", running) == 1
     assert found.get_sample_value("andromede_node_hypervisor_up") == 1
@@ -56,7 +56,7 @@ def test_calls_are_counted_by_what_became_of_them(agent: AgentUnderTest) -> None
     missing = "agent.permit.missing"
     done, refused = calls("Describe", "ok"), calls("EnsureVolume", missing)
     agent.stub.Describe(pb.DescribeRequest())
-    assert refusal(lambda: agent.stub.bare.EnsureVolume(wishes.volume())).code == missing
+    assert refusal(lambda: agent.stub.bare.EnsureVolume(specs.volume())).code == missing
     assert calls("Describe", "ok") == done + 1
     assert calls("EnsureVolume", missing) == refused + 1
 

@@ -9,10 +9,10 @@ import grpc
 import pytest
 
 from agents.node.errors import AdapterError
-from agents.node.trust import uses
+from agents.node.trust import replay_guard
 from agents.protocol import agent_pb2 as pb
 from andromede_core.permits.permit import LIFETIME, Contents
-from tests.agents import wishes
+from tests.agents import specs
 from tests.agents.conftest import AgentUnderTest, refusal
 from tests.agents.permit_checks import accepted, code_of, permit_code, permitted, refused
 from tests.limits import PATIENCE_S
@@ -48,7 +48,7 @@ def test_no_permit_lives_longer_than_permits_do(agent: AgentUnderTest) -> None:
 @pytest.mark.parametrize("witness", ["a permit", "a refusal", "a floor"])
 def test_a_clock_that_was_set_back_is_not_believed(agent: AgentUnderTest, witness: str, restarts: bool) -> None:
     began = now()
-    old = permitted(agent, wishes.volume())
+    old = permitted(agent, specs.volume())
     agent.now = lambda: began + timedelta(hours=1)
     fresh = {"nbf": began + timedelta(hours=1), "exp": began + timedelta(hours=1) + LIFETIME}
     if witness == "a permit":
@@ -56,8 +56,8 @@ def test_a_clock_that_was_set_back_is_not_believed(agent: AgentUnderTest, witnes
     elif witness == "a refusal":
         assert code_of(agent, old) == "expired"
     else:
-        facts = agent.authority.facts(wishes.ZONE)
-        floor = agent.authority.floor(wishes.ZONE, facts, issued_at=began + timedelta(hours=1))
+        facts = agent.authority.facts(specs.ZONE)
+        floor = agent.authority.floor(specs.ZONE, facts, issued_at=began + timedelta(hours=1))
         agent.stub.EnsureTrust(pb.EnsureTrustRequest(floor=floor, facts=facts))
     agent.now = lambda: began + timedelta(seconds=1)
     if restarts:
@@ -87,9 +87,9 @@ def test_a_clock_that_nobody_keeps_is_not_believed_and_does_not_poison_the_node(
 
 def test_a_permit_rests_on_the_facts_that_the_node_holds(agent: AgentUnderTest) -> None:
     """B10: a permit that was made before the facts or policies changed."""
-    before = permitted(agent, wishes.volume())
+    before = permitted(agent, specs.volume())
     agent.authority.epoch += 1
-    after = permitted(agent, wishes.volume())
+    after = permitted(agent, specs.volume())
     assert code_of(agent, after) == "stale_facts"
     agent.learn()
     assert code_of(agent, before) == "revoked_by_epoch"
@@ -102,7 +102,7 @@ def test_a_permit_rests_on_the_facts_that_the_node_holds(agent: AgentUnderTest) 
 
 
 def test_a_call_may_be_repeated_under_its_permit_also_after_a_restart(agent: AgentUnderTest) -> None:
-    request = permitted(agent, wishes.volume())
+    request = permitted(agent, specs.volume())
     first = agent.stub.bare.EnsureVolume(request)
     assert agent.stub.bare.EnsureVolume(request) == first
     agent.restart()
@@ -111,18 +111,18 @@ def test_a_call_may_be_repeated_under_its_permit_also_after_a_restart(agent: Age
 
 @pytest.mark.parametrize("restarts", [False, True])
 def test_a_permit_is_not_used_for_another_content(agent: AgentUnderTest, restarts: bool) -> None:
-    request = permitted(agent, wishes.volume(size_mib=64))
+    request = permitted(agent, specs.volume(size_mib=64))
     agent.stub.bare.EnsureVolume(request)
     if restarts:
         agent.restart()
     request.size_bytes *= 2
     found = refusal(lambda: agent.stub.bare.EnsureVolume(request))
     assert permit_code(found) == "replayed"
-    assert agent.fake.volumes[UUID(request.subject.id)] == 64 * wishes.MIB
+    assert agent.fake.volumes[UUID(request.subject.id)] == 64 * specs.MIB
 
 
 def test_a_permit_serves_the_repetition_of_a_call_that_failed(agent: AgentUnderTest) -> None:
-    request = permitted(agent, wishes.volume())
+    request = permitted(agent, specs.volume())
     agent.fake.fail_next("create_volume", AdapterError("The disk is full.", retryable=True))
     assert refusal(lambda: agent.stub.bare.EnsureVolume(request)).code == "agent.adapter_failed"
     agent.restart()
@@ -131,8 +131,8 @@ def test_a_permit_serves_the_repetition_of_a_call_that_failed(agent: AgentUnderT
 
 
 def test_of_two_contents_at_once_one_is_a_replay(agent: AgentUnderTest) -> None:
-    request = permitted(agent, wishes.volume())
-    sizes = [(n + 1) * 64 * wishes.MIB for n in range(8)]
+    request = permitted(agent, specs.volume())
+    sizes = [(n + 1) * 64 * specs.MIB for n in range(8)]
     together = threading.Barrier(len(sizes))
     codes: list[str] = []
 
@@ -157,9 +157,9 @@ def test_of_two_contents_at_once_one_is_a_replay(agent: AgentUnderTest) -> None:
 
 @pytest.mark.parametrize("restarts", [False, True])
 def test_a_permit_does_not_bring_back_what_was_removed(agent: AgentUnderTest, restarts: bool) -> None:
-    request = permitted(agent, wishes.volume(generation=2))
+    request = permitted(agent, specs.volume(generation=2))
     agent.stub.bare.EnsureVolume(request)
-    agent.stub.RemoveVolume(wishes.removal(request.subject))
+    agent.stub.RemoveVolume(specs.removal(request.subject))
     if restarts:
         agent.restart()
     assert code_of(agent, request) == "stale_generation"
@@ -168,25 +168,25 @@ def test_a_permit_does_not_bring_back_what_was_removed(agent: AgentUnderTest, re
 
 
 def test_a_permit_for_an_older_generation_is_refused(agent: AgentUnderTest) -> None:
-    request = wishes.volume(generation=2)
+    request = specs.volume(generation=2)
     agent.stub.EnsureVolume(request)
-    old = wishes.volume(request.subject.id, generation=1)
+    old = specs.volume(request.subject.id, generation=1)
     assert permit_code(refusal(lambda: agent.stub.EnsureVolume(old))) == "stale_generation"
-    later = permitted(agent, wishes.volume(request.subject.id, generation=3), gen=2)
+    later = permitted(agent, specs.volume(request.subject.id, generation=3), gen=2)
     assert permit_code(refusal(lambda: agent.stub.bare.EnsureVolume(later))) == "stale_generation"
 
 
 def test_what_was_unplugged_is_not_plugged_in_again_by_the_old_permit(agent: AgentUnderTest) -> None:
     """The permit is about the volume, and the attachment has generations of its own."""
-    root, data = wishes.volume(), wishes.volume()
-    wish = wishes.instance(root)
+    root, data = specs.volume(), specs.volume()
+    wish = specs.instance(root)
     for request in (root, data):
         agent.stub.EnsureVolume(request)
     agent.stub.EnsureInstance(wish)
-    plug = wishes.attachment(wish, data)
+    plug = specs.attachment(wish, data)
     plug.permit.CopyFrom(agent.stub.permit_for(plug, resource=data.subject.id))
     agent.stub.bare.EnsureAttachment(plug)
-    agent.stub.RemoveAttachment(wishes.removal(plug.subject))
+    agent.stub.RemoveAttachment(specs.removal(plug.subject))
     for generation in (1, 2):
         plug.subject.generation = generation
         assert permit_code(refusal(lambda: agent.stub.bare.EnsureAttachment(plug))) == "replayed"
@@ -196,9 +196,9 @@ def test_what_was_unplugged_is_not_plugged_in_again_by_the_old_permit(agent: Age
 
 def test_steps_of_one_operation_may_share_a_permit(agent: AgentUnderTest) -> None:
     """A create defines its guest at one generation and starts it at the next."""
-    root, port = wishes.volume(), wishes.port()
-    define = wishes.instance(root, port, power=pb.POWER_OFF)
-    start = wishes.again(define, power=pb.POWER_RUNNING)
+    root, port = specs.volume(), specs.port()
+    define = specs.instance(root, port, power=pb.POWER_OFF)
+    start = specs.again(define, power=pb.POWER_RUNNING)
     own = (root.subject.id,), (port.subject.id,), (define.subject.id,), (address_of(port),)
     contents = Contents(volumes=own[0], nics=own[1], instances=own[2], addresses=own[3])
     shared = agent.stub.permit_for(start, "instance.create", contents=contents)
@@ -213,12 +213,12 @@ def test_steps_of_one_operation_may_share_a_permit(agent: AgentUnderTest) -> Non
 
 
 def test_a_start_is_not_replayed_after_a_stop(agent: AgentUnderTest) -> None:
-    root = wishes.volume()
+    root = specs.volume()
     agent.stub.EnsureVolume(root)
-    start = wishes.instance(root)
+    start = specs.instance(root)
     start.permit.CopyFrom(agent.stub.permit_for(start))
     agent.stub.bare.EnsureInstance(start)
-    stop = wishes.again(start, power=pb.POWER_OFF)
+    stop = specs.again(start, power=pb.POWER_OFF)
     stop.ClearField("permit")
     agent.stub.bare.EnsureInstance(stop)
     assert permit_code(refusal(lambda: agent.stub.bare.EnsureInstance(start))) == "stale_generation"
@@ -228,7 +228,7 @@ def test_a_start_is_not_replayed_after_a_stop(agent: AgentUnderTest) -> None:
 
 
 def test_a_node_that_has_lost_its_memory_takes_no_older_permit(agent: AgentUnderTest) -> None:
-    request = permitted(agent, wishes.volume())
+    request = permitted(agent, specs.volume())
     agent.stub.bare.EnsureVolume(request)
     agent.stop()
     for path in agent.state_dir.glob("ledger.sqlite*"):
@@ -244,32 +244,32 @@ def test_a_node_that_has_lost_its_memory_takes_no_older_permit(agent: AgentUnder
 
 
 def test_a_guest_is_stopped_without_a_permit_and_nothing_else_of_it_changes(agent: AgentUnderTest) -> None:
-    root, port, other = wishes.volume(), wishes.port(), wishes.port(12)
+    root, port, other = specs.volume(), specs.port(), specs.port(12)
     for request in (port, other):
         agent.stub.EnsurePort(request)
     agent.stub.EnsureVolume(root)
-    wish = wishes.instance(root, port)
+    wish = specs.instance(root, port)
     agent.stub.EnsureInstance(wish)
     before = agent.fake.guests[UUID(wish.subject.id)].spec
-    stop = wishes.again(wish, power=pb.POWER_OFF, vcpus=64)
+    stop = specs.again(wish, power=pb.POWER_OFF, vcpus=64)
     stop.port_ids[:] = [other.subject.id]
     stop.guest_data.user_data = b"#!/bin/sh\n"
     for _ in range(2):
         assert agent.stub.bare.EnsureInstance(stop).power == pb.POWER_OFF
     assert agent.fake.guests[UUID(wish.subject.id)].spec == before
-    back_on = wishes.again(stop, power=pb.POWER_RUNNING)
+    back_on = specs.again(stop, power=pb.POWER_RUNNING)
     assert permit_code(refusal(lambda: agent.stub.bare.EnsureInstance(back_on))) == "missing"
 
 
 @pytest.mark.parametrize("removed", [False, True])
 def test_a_stop_of_a_guest_that_is_not_here_makes_none(agent: AgentUnderTest, removed: bool) -> None:
-    root = wishes.volume()
+    root = specs.volume()
     agent.stub.EnsureVolume(root)
-    wish = wishes.instance(root, power=pb.POWER_OFF)
+    wish = specs.instance(root, power=pb.POWER_OFF)
     if removed:
         agent.stub.EnsureInstance(wish)
-        agent.stub.RemoveInstance(wishes.removal(wish.subject))
-        wish = wishes.again(wish)
+        agent.stub.RemoveInstance(specs.removal(wish.subject))
+        wish = specs.again(wish)
     assert permit_code(refusal(lambda: agent.stub.bare.EnsureInstance(wish))) == "missing"
     assert not agent.fake.guests
 
@@ -281,20 +281,20 @@ class Removal:
 
 
 def test_removing_needs_no_permit(agent: AgentUnderTest) -> None:
-    root, data, port = wishes.volume(), wishes.volume(), wishes.port()
+    root, data, port = specs.volume(), specs.volume(), specs.port()
     for request in (root, data):
         agent.stub.EnsureVolume(request)
     agent.stub.EnsurePort(port)
-    wish = wishes.instance(root, port)
+    wish = specs.instance(root, port)
     agent.stub.EnsureInstance(wish)
-    plug = wishes.attachment(wish, data)
+    plug = specs.attachment(wish, data)
     agent.stub.EnsureAttachment(plug)
     for removal in (
-        Removal("RemoveAttachment", wishes.removal(plug.subject)),
-        Removal("RemoveInstance", wishes.removal(wish.subject)),
-        Removal("RemovePort", wishes.removal(port.subject)),
-        Removal("RemoveVolume", wishes.removal(data.subject)),
-        Removal("RemoveVolume", wishes.removal(root.subject)),
+        Removal("RemoveAttachment", specs.removal(plug.subject)),
+        Removal("RemoveInstance", specs.removal(wish.subject)),
+        Removal("RemovePort", specs.removal(port.subject)),
+        Removal("RemoveVolume", specs.removal(data.subject)),
+        Removal("RemoveVolume", specs.removal(root.subject)),
     ):
         assert getattr(agent.stub.bare, removal.call)(removal.request).was_present
     assert agent.fake.is_clean()
@@ -307,34 +307,34 @@ FAR = 2**53 - 1
 
 
 def test_a_stop_without_a_permit_does_not_use_up_the_generations(agent: AgentUnderTest) -> None:
-    root = wishes.volume()
+    root = specs.volume()
     agent.stub.EnsureVolume(root)
-    start = wishes.instance(root)
+    start = specs.instance(root)
     agent.stub.EnsureInstance(start)
     for generation in (FAR, FAR, 2**63 - 1):
-        stop = wishes.again(start, power=pb.POWER_OFF)
+        stop = specs.again(start, power=pb.POWER_OFF)
         stop.subject.generation = generation
         assert agent.stub.bare.EnsureInstance(stop).power == pb.POWER_OFF
-    behind = wishes.again(start, power=pb.POWER_RUNNING)
-    behind.subject.generation = uses.FREE_STEP
+    behind = specs.again(start, power=pb.POWER_RUNNING)
+    behind.subject.generation = replay_guard.FREE_STEP
     assert refusal(lambda: agent.stub.EnsureInstance(behind)).code == "agent.permit.stale_generation"
     behind.subject.generation += 2
     assert agent.stub.EnsureInstance(behind).power == pb.POWER_RUNNING
 
 
 def test_a_removal_does_not_use_up_the_generations(agent: AgentUnderTest) -> None:
-    volume = wishes.volume()
+    volume = specs.volume()
     agent.stub.EnsureVolume(volume)
     far = pb.Subject(id=volume.subject.id, generation=FAR)
     for was_present in (True, False):
-        assert agent.stub.bare.RemoveVolume(wishes.removal(far)).was_present == was_present
-    volume.subject.generation = 2 + uses.FREE_STEP
+        assert agent.stub.bare.RemoveVolume(specs.removal(far)).was_present == was_present
+    volume.subject.generation = 2 + replay_guard.FREE_STEP
     agent.stub.EnsureVolume(volume)
 
 
 def test_a_permit_gives_no_generation_far_ahead_to_what_it_lists(agent: AgentUnderTest) -> None:
-    port = wishes.port(generation=FAR)
-    port.permit.CopyFrom(agent.stub.permit_for(port, resource=wishes.new_id(), gen=3))
+    port = specs.port(generation=FAR)
+    port.permit.CopyFrom(agent.stub.permit_for(port, resource=specs.new_id(), gen=3))
     assert permit_code(refusal(lambda: agent.stub.bare.EnsurePort(port))) == "stale_generation"
-    port.subject.generation = uses.FREE_STEP
+    port.subject.generation = replay_guard.FREE_STEP
     agent.stub.bare.EnsurePort(port)

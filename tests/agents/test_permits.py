@@ -15,7 +15,7 @@ from andromede_core.documents.canonical import dumps
 from andromede_core.permits.permit import Contents, Limits
 from andromede_core.permits.trust_documents import OFFICER_DUTY, Approver
 from andromede_core.policy.exemption import Approval, Exemption, Terms
-from tests.agents import wishes
+from tests.agents import specs
 from tests.agents.conftest import AgentUnderTest, image_stream, refusal
 from tests.agents.permit_checks import accepted, code_of, permit_code, permitted, refused
 from tests.permits import IN_FRANCE, SigningKey, now
@@ -39,21 +39,21 @@ def test_a_permit_that_fits_is_taken(agent: AgentUnderTest) -> None:
 
 def test_nothing_happens_without_one(agent: AgentUnderTest) -> None:
     requests = {
-        "EnsureVolume": wishes.volume(),
-        "EnsurePort": wishes.port(),
-        "EnsureInstance": wishes.instance(wishes.volume()),
-        "EnsureAttachment": wishes.attachment(wishes.instance(wishes.volume()), wishes.volume()),
+        "EnsureVolume": specs.volume(),
+        "EnsurePort": specs.port(),
+        "EnsureInstance": specs.instance(specs.volume()),
+        "EnsureAttachment": specs.attachment(specs.instance(specs.volume()), specs.volume()),
     }
     for call, request in requests.items():
         found = refusal(lambda call=call, request=request: getattr(agent.stub.bare, call)(request))
         assert permit_code(found) == "missing"
-    parts = image_stream(wishes.image_header(b"x" * 512), b"x" * 512)
+    parts = image_stream(specs.image_header(b"x" * 512), b"x" * 512)
     assert permit_code(refusal(lambda: agent.stub.bare.EnsureImage(parts))) == "missing"
     assert agent.fake.is_clean() and not agent.fake.images
 
 
 def test_a_permit_for_another_node_is_of_no_use_here(agent: AgentUnderTest) -> None:
-    assert refused(agent, node=wishes.new_id()) == "wrong_node"
+    assert refused(agent, node=specs.new_id()) == "wrong_node"
     assert refused(agent, zone="us-va-1") == "wrong_zone"
 
 
@@ -70,7 +70,7 @@ def test_a_permit_for_another_node_is_of_no_use_here(agent: AgentUnderTest) -> N
     ids=["node", "zone", "limits", "expiry", "signature", "no-signature"],
 )
 def test_an_altered_permit_is_refused(agent: AgentUnderTest, change: Callable[[dict[str, object]], None]) -> None:
-    request = wishes.volume()
+    request = specs.volume()
     request.permit.CopyFrom(reworked(agent.stub.permit_for(request), change))
     assert code_of(agent, request) == "bad_signature"
 
@@ -82,7 +82,7 @@ def test_what_another_key_signed_is_refused(agent: AgentUnderTest) -> None:
 
 
 def test_a_document_of_another_kind_is_no_permit(agent: AgentUnderTest) -> None:
-    request = wishes.volume()
+    request = specs.volume()
     permit = agent.stub.permit_for(request)
     payload = json.loads(permit.document)["p"]
     request.permit.document = agent.authority.signer.document("receipt", payload)
@@ -104,13 +104,13 @@ def test_a_document_of_another_kind_is_no_permit(agent: AgentUnderTest) -> None:
     ],
 )
 def test_what_is_no_signed_document_is_refused(agent: AgentUnderTest, document: bytes) -> None:
-    request = wishes.volume()
+    request = specs.volume()
     request.permit.document = document
     assert code_of(agent, request) == "malformed"
 
 
 def test_another_form_of_the_same_json_is_refused(agent: AgentUnderTest) -> None:
-    request = permitted(agent, wishes.volume())
+    request = permitted(agent, specs.volume())
     body = json.loads(request.permit.document)
     for text in (
         json.dumps(body),
@@ -137,7 +137,7 @@ def test_another_form_of_the_same_json_is_refused(agent: AgentUnderTest) -> None
 def test_a_genuine_signature_does_not_excuse_strange_fields(
     agent: AgentUnderTest, change: Callable[[dict[str, object]], None]
 ) -> None:
-    request = wishes.volume()
+    request = specs.volume()
     permit = agent.stub.permit_for(request)
     payload = json.loads(permit.document)["p"]
     change(payload)
@@ -152,25 +152,25 @@ def test_an_operation_allows_its_own_calls_only(agent: AgentUnderTest, op: str) 
 
 
 def test_a_resize_does_not_start_a_guest_and_a_start_does_not_resize_one(agent: AgentUnderTest) -> None:
-    root = wishes.volume()
+    root = specs.volume()
     agent.stub.EnsureVolume(root)
     for power, op in ((pb.POWER_RUNNING, "instance.resize"), (pb.POWER_OFF, "instance.start")):
-        wish = wishes.instance(root, power=power)
+        wish = specs.instance(root, power=power)
         wish.permit.CopyFrom(agent.stub.permit_for(wish, op))
         assert permit_code(refusal(lambda wish=wish: agent.stub.bare.EnsureInstance(wish))) == "wrong_operation"
     assert not agent.fake.guests
 
 
 def test_a_rebuild_makes_a_disk_and_a_guest_and_no_port_or_attachment(agent: AgentUnderTest) -> None:
-    root = wishes.volume()
-    off = wishes.instance(root, power=pb.POWER_OFF)
-    guest = wishes.instance(root, resource_id=off.subject.id, generation=2)
+    root = specs.volume()
+    off = specs.instance(root, power=pb.POWER_OFF)
+    guest = specs.instance(root, resource_id=off.subject.id, generation=2)
     for call, wish in (("EnsureVolume", root), ("EnsureInstance", off), ("EnsureInstance", guest)):
         wish.permit.CopyFrom(agent.stub.permit_for(wish, "instance.rebuild"))
         getattr(agent.stub.bare, call)(wish)
-    data = wishes.volume()
+    data = specs.volume()
     agent.stub.EnsureVolume(data)
-    for call, wish in (("EnsurePort", wishes.port()), ("EnsureAttachment", wishes.attachment(guest, data))):
+    for call, wish in (("EnsurePort", specs.port()), ("EnsureAttachment", specs.attachment(guest, data))):
         wish.permit.CopyFrom(agent.stub.permit_for(wish, "instance.rebuild"))
         found = refusal(lambda call=call, wish=wish: getattr(agent.stub.bare, call)(wish))
         assert permit_code(found) == "wrong_operation"
@@ -181,17 +181,17 @@ def test_a_rebuild_makes_a_disk_and_a_guest_and_no_port_or_attachment(agent: Age
 
 def test_only_what_is_listed_may_be_made(agent: AgentUnderTest) -> None:
     assert refused(agent, contents=Contents()) == "wrong_resource"
-    assert refused(agent, contents=Contents(volumes=(wishes.new_id(),))) == "wrong_resource"
+    assert refused(agent, contents=Contents(volumes=(specs.new_id(),))) == "wrong_resource"
 
 
 def test_everything_that_a_call_names_must_be_listed(agent: AgentUnderTest) -> None:
     image = "a" * 64
-    volume = wishes.volume(image=image)
+    volume = specs.volume(image=image)
     own = (volume.subject.id,)
     assert code_of(agent, permitted(agent, volume, contents=Contents(volumes=own))) == "not_listed"
     assert code_of(agent, permitted(agent, volume, contents=Contents(volumes=own, images=("b" * 64,)))) == "not_listed"
 
-    wish = wishes.instance(wishes.volume(), wishes.port())
+    wish = specs.instance(specs.volume(), specs.port())
     own = (wish.subject.id,)
     for contents in (
         Contents(instances=own, nics=tuple(wish.port_ids)),
@@ -200,7 +200,7 @@ def test_everything_that_a_call_names_must_be_listed(agent: AgentUnderTest) -> N
         wish.permit.CopyFrom(agent.stub.permit_for(wish, contents=contents))
         assert permit_code(refusal(lambda: agent.stub.bare.EnsureInstance(wish))) == "not_listed"
 
-    plug = wishes.attachment(wish, wishes.volume())
+    plug = specs.attachment(wish, specs.volume())
     own = (plug.subject.id,)
     for contents in (
         Contents(attachments=own, volumes=(plug.volume_id,)),
@@ -216,7 +216,7 @@ def test_everything_that_a_call_names_must_be_listed(agent: AgentUnderTest) -> N
     [("mac", "52:54:00:00:00:99"), ("ip", "10.10.0.99"), ("network", "019abc00-0000-7000-8000-000000000000")],
 )
 def test_a_network_card_is_made_where_its_permit_says(agent: AgentUnderTest, field: str, value: str) -> None:
-    port = agent.stub.permitted(wishes.port())
+    port = agent.stub.permitted(specs.port())
     other = deepcopy(port)
     if field == "network":
         other.network.id = value
@@ -229,15 +229,15 @@ def test_a_network_card_is_made_where_its_permit_says(agent: AgentUnderTest, fie
 
 def test_a_guest_does_not_start_with_a_volume_that_its_permit_does_not_list(agent: AgentUnderTest) -> None:
     """A volume that was plugged in while the guest was off is opened by the start."""
-    root, data = wishes.volume(), wishes.volume()
-    wish = wishes.instance(root, power=pb.POWER_OFF)
+    root, data = specs.volume(), specs.volume()
+    wish = specs.instance(root, power=pb.POWER_OFF)
     agent.stub.EnsureVolume(root)
     agent.stub.EnsureVolume(data)
     agent.stub.EnsureInstance(wish)
-    plug = wishes.attachment(wish, data)
+    plug = specs.attachment(wish, data)
     agent.stub.EnsureAttachment(plug)
 
-    start = wishes.again(wish, power=pb.POWER_RUNNING)
+    start = specs.again(wish, power=pb.POWER_RUNNING)
     own = {"instances": (start.subject.id,), "volumes": (root.subject.id,)}
     start.permit.CopyFrom(agent.stub.permit_for(start, contents=Contents(**own)))
     assert permit_code(refusal(lambda: agent.stub.bare.EnsureInstance(start))) == "not_listed"
@@ -251,22 +251,22 @@ def test_a_guest_does_not_start_with_a_volume_that_its_permit_does_not_list(agen
 
 def test_nothing_is_larger_than_the_permit_says(agent: AgentUnderTest) -> None:
     one_gib = Limits(vcpus=1, memory_mib=128, disk_gib=1)
-    assert code_of(agent, permitted(agent, wishes.volume(size_mib=1025), limits=one_gib)) == "over_limit"
-    agent.stub.bare.EnsureVolume(permitted(agent, wishes.volume(size_mib=1024), limits=one_gib))
+    assert code_of(agent, permitted(agent, specs.volume(size_mib=1025), limits=one_gib)) == "over_limit"
+    agent.stub.bare.EnsureVolume(permitted(agent, specs.volume(size_mib=1024), limits=one_gib))
 
-    root = wishes.volume()
+    root = specs.volume()
     agent.stub.EnsureVolume(root)
     for sizes in ({"vcpus": 2}, {"memory_mib": 129}):
-        wish = wishes.instance(root, **sizes)
+        wish = specs.instance(root, **sizes)
         wish.permit.CopyFrom(agent.stub.permit_for(wish, limits=one_gib))
         assert permit_code(refusal(lambda wish=wish: agent.stub.bare.EnsureInstance(wish))) == "over_limit"
 
 
 def test_a_guest_belongs_to_the_project_of_its_permit(agent: AgentUnderTest) -> None:
-    root = wishes.volume()
+    root = specs.volume()
     agent.stub.EnsureVolume(root)
-    wish = wishes.instance(root)
-    wish.permit.CopyFrom(agent.stub.permit_for(wish, project=wishes.new_id()))
+    wish = specs.instance(root)
+    wish.permit.CopyFrom(agent.stub.permit_for(wish, project=specs.new_id()))
     assert permit_code(refusal(lambda: agent.stub.bare.EnsureInstance(wish))) == "wrong_project"
 
 
@@ -279,7 +279,7 @@ def test_the_node_evaluates_the_policies_itself(agent: AgentUnderTest) -> None:
 
 
 def test_policies_cannot_be_swapped(agent: AgentUnderTest) -> None:
-    request = permitted(agent, wishes.volume(), policies=IN_GERMANY)
+    request = permitted(agent, specs.volume(), policies=IN_GERMANY)
     for policies in (dumps(IN_FRANCE), dumps([])):
         request.permit.policies = policies
         assert code_of(agent, request) == "policy_mismatch"
@@ -304,19 +304,19 @@ def test_two_people_waive_a_clause_and_one_does_not(agent: AgentUnderTest) -> No
     sovereignty, duty = SigningKey.ed25519("approver-1"), SigningKey.p256("approver-2")
     officers = [(sovereignty, "sovereignty_officer", "bruno"), (duty, "duty_operator", "chloe")]
     keys = [agent.authority.signer.entry("permit"), agent.authority.officer.entry("facts")]
-    organization = wishes.new_id()
+    organization = specs.new_id()
     keys += [
         sovereignty.entry("approval", approver=Approver("bruno", OFFICER_DUTY, organization)),
         duty.entry("approval", approver=Approver("chloe", "duty_operator")),
     ]
     agent.stub.EnsureTrust(pb.EnsureTrustRequest(keyset=agent.authority.keyset(2, keys)))
     waivable = [IN_GERMANY[0] | {"atoms": [IN_GERMANY[0]["atoms"][0] | {"waivable": True}]}]
-    request = wishes.volume()
+    request = specs.volume()
     terms = Terms(
-        id=wishes.new_id(),
+        id=specs.new_id(),
         resources=(request.subject.id,),
         op="volume.create",
-        zone=wishes.ZONE,
+        zone=specs.ZONE,
         waived=("france/loc",),
         reason="a storm",
         requested_by="alice",
@@ -336,13 +336,13 @@ def test_two_people_waive_a_clause_and_one_does_not(agent: AgentUnderTest) -> No
 
     assert code(request, policies=waivable) == "policy_refuses"
     assert code(request, policies=waivable, exemption=one) == "not_approved"
-    assert code(request, policies=waivable, exemption=both, organization=wishes.new_id()) == "not_approved"
+    assert code(request, policies=waivable, exemption=both, organization=specs.new_id()) == "not_approved"
     assert code(request, policies=IN_GERMANY, exemption=both) == "policy_refuses"
     agent.stub.bare.EnsureVolume(
         permitted(agent, request, policies=waivable, exemption=both, organization=organization)
     )
     agent.stub.EnsureTrust(pb.EnsureTrustRequest(deny=agent.authority.deny(1, kids=[duty.id])))
-    assert code(wishes.volume(), policies=waivable, exemption=both, resource=request.subject.id) == "revoked_key"
+    assert code(specs.volume(), policies=waivable, exemption=both, resource=request.subject.id) == "revoked_key"
 
 
 def test_what_the_node_does_not_know_refuses(agent: AgentUnderTest) -> None:
@@ -404,8 +404,8 @@ def test_a_rotated_key_is_of_no_use_any_more(agent: AgentUnderTest) -> None:
     accepted(agent, by=successor)
     old, agent.authority.signer = agent.authority.signer, successor
     agent.stub.EnsureTrust(pb.EnsureTrustRequest(keyset=agent.authority.keyset(3, both[1:])))
-    facts = agent.authority.facts(wishes.ZONE)
-    agent.stub.EnsureTrust(pb.EnsureTrustRequest(floor=agent.authority.floor(wishes.ZONE, facts), facts=facts))
+    facts = agent.authority.facts(specs.ZONE)
+    agent.stub.EnsureTrust(pb.EnsureTrustRequest(floor=agent.authority.floor(specs.ZONE, facts), facts=facts))
     assert refused(agent, by=old) == "unknown_key"
     accepted(agent)
 
@@ -416,7 +416,7 @@ def test_a_rotated_key_is_of_no_use_any_more(agent: AgentUnderTest) -> None:
         ({"kids": ["signer-1"]}, "revoked_key"),
         ({"jtis": ["01980000-0000-7000-8000-0000000000d1"]}, "revoked"),
         ({"resources": ["01980000-0000-7000-8000-0000000000d2"]}, "revoked"),
-        ({"nodes": [str(wishes.NODE_ID)]}, "revoked"),
+        ({"nodes": [str(specs.NODE_ID)]}, "revoked"),
     ],
 )
 def test_what_is_denied_is_void_also_after_a_restart(
@@ -431,18 +431,18 @@ def test_what_is_denied_is_void_also_after_a_restart(
 
 
 def test_a_charter_bounds_what_the_node_may_hold(agent: AgentUnderTest) -> None:
-    charter = agent.authority.charter(wishes.NODE_ID, wishes.ZONE, version=2, classifications=frozenset({"eu", "snc"}))
+    charter = agent.authority.charter(specs.NODE_ID, specs.ZONE, version=2, classifications=frozenset({"eu", "snc"}))
     agent.stub.EnsureTrust(pb.EnsureTrustRequest(charter=charter))
     assert refused(agent, classifications=("eu", "dr")) == "not_cleared"
     accepted(agent, classifications=("snc",))
 
 
 def test_without_a_charter_that_holds_nothing_does(fresh: AgentUnderTest) -> None:
-    trust = fresh.authority.trust(wishes.NODE_ID, wishes.ZONE)
+    trust = fresh.authority.trust(specs.NODE_ID, specs.ZONE)
     trust.ClearField("charter")
     fresh.stub.EnsureTrust(trust)
     assert refused(fresh) == "no_charter"
-    over = fresh.authority.charter(wishes.NODE_ID, wishes.ZONE, valid_to=now() - timedelta(seconds=1))
+    over = fresh.authority.charter(specs.NODE_ID, specs.ZONE, valid_to=now() - timedelta(seconds=1))
     fresh.stub.EnsureTrust(pb.EnsureTrustRequest(charter=over))
     assert refused(fresh) == "no_charter"
 

@@ -13,17 +13,17 @@ import pytest
 from agents.lab.shell import wait_until
 from agents.node import make_pool
 from agents.node.adapters import pools
-from agents.node.adapters.base import BaseImage, ImageFormat, Power
 from agents.node.adapters.fake import FakeNode
+from agents.node.adapters.interfaces import BaseImage, ImageFormat, Power
 from agents.node.adapters.pools import Pools
 from agents.node.adapters.qemu_img import FileDisks
 from agents.node.errors import AdapterError
-from agents.node.ledger import MIGRATIONS, Ledger
-from agents.node.wishes import Subject, VolumeWish
+from agents.node.specs import Subject, VolumeSpec
+from agents.node.state_store import MIGRATIONS, StateStore
 from agents.protocol import agent_pb2 as pb
-from tests.agents import wishes
+from tests.agents import specs
 from tests.agents.conftest import AgentUnderTest, image_stream, refusal
-from tests.agents.wishes import MIB
+from tests.agents.specs import MIB
 from tests.pki import Issued, TestCA
 
 OTHER_ID = UUID("01980000-0000-7000-8000-00000000a002")
@@ -57,7 +57,7 @@ def there(tmp_path: Path, folder: Path, ca: TestCA, worker: Issued, here: AgentU
 
 def wish(volume_id: str | None = None, *, generation: int = 1, size_mib: int = 64) -> pb.EnsureVolumeRequest:
     """A new one, or one that is there."""
-    request = wishes.volume(volume_id, generation=generation, size_mib=size_mib)
+    request = specs.volume(volume_id, generation=generation, size_mib=size_mib)
     request.pool, request.is_taken_over = NAME, volume_id is not None
     return request
 
@@ -127,7 +127,7 @@ def test_a_volume_that_one_node_has_made_is_taken_over_by_another(
 
 def test_its_image_is_not_asked_for_again(here: AgentUnderTest, there: AgentUnderTest) -> None:
     content = b"x" * 1024
-    header = wishes.image_header(content)
+    header = specs.image_header(content)
     here.fake.images[header.sha256] = 1024
     made = wish()
     made.image_sha256 = header.sha256
@@ -141,10 +141,10 @@ def test_its_image_is_not_asked_for_again(here: AgentUnderTest, there: AgentUnde
 
 def test_what_is_to_be_taken_over_and_is_not_there_is_not_made_anew(there: AgentUnderTest, folder: Path) -> None:
     """An empty disk in its place would look to the guest as if its data had been erased."""
-    found = refusal(lambda: there.stub.EnsureVolume(wish(wishes.new_id())))
+    found = refusal(lambda: there.stub.EnsureVolume(wish(specs.new_id())))
     assert "has vanished from pool 'shared'" in found.message
     assert (found.is_retryable, files(folder)) == (False, [])
-    local = wishes.volume()
+    local = specs.volume()
     local.is_taken_over = True
     assert refusal(lambda: there.stub.EnsureVolume(local)).code == "agent.bad_request"
 
@@ -153,8 +153,8 @@ def test_a_node_forgets_a_volume_and_the_file_stays(here: AgentUnderTest, there:
     made = wish()
     here.stub.EnsureVolume(made)
     there.stub.EnsureVolume(wish(made.subject.id, generation=2))
-    assert here.stub.ForgetVolume(wishes.removal(made.subject)).was_present
-    assert not here.stub.ForgetVolume(wishes.removal(made.subject)).was_present
+    assert here.stub.ForgetVolume(specs.removal(made.subject)).was_present
+    assert not here.stub.ForgetVolume(specs.removal(made.subject)).was_present
     assert not here.stub.Describe(pb.DescribeRequest()).volumes
     assert files(folder) == [f"{made.subject.id}.qcow2"]
     assert refusal(lambda: here.stub.EnsureVolume(made)).code == "agent.permit.stale_generation"
@@ -162,26 +162,26 @@ def test_a_node_forgets_a_volume_and_the_file_stays(here: AgentUnderTest, there:
 
 
 def test_a_volume_of_the_node_alone_is_not_forgotten(here: AgentUnderTest) -> None:
-    local = wishes.volume()
+    local = specs.volume()
     here.stub.EnsureVolume(local)
-    assert "it would be lost" in refusal(lambda: here.stub.ForgetVolume(wishes.removal(local.subject))).message
-    assert here.stub.RemoveVolume(wishes.removal(local.subject)).was_present
+    assert "it would be lost" in refusal(lambda: here.stub.ForgetVolume(specs.removal(local.subject))).message
+    assert here.stub.RemoveVolume(specs.removal(local.subject)).was_present
 
 
 def test_a_volume_that_a_guest_has_is_not_forgotten(here: AgentUnderTest, folder: Path) -> None:
     root = wish()
     here.stub.EnsureVolume(root)
-    guest = wishes.instance(root)
+    guest = specs.instance(root)
     here.stub.EnsureInstance(guest)
     (disk,) = here.fake.guests[UUID(guest.subject.id)].spec.disks
     assert disk.path == folder / pools.VOLUMES / f"{root.subject.id}.qcow2"
-    assert refusal(lambda: here.stub.ForgetVolume(wishes.removal(root.subject))).code == "agent.volume_in_use"
+    assert refusal(lambda: here.stub.ForgetVolume(specs.removal(root.subject))).code == "agent.volume_in_use"
 
 
 def test_any_node_deletes_it_once(here: AgentUnderTest, there: AgentUnderTest, folder: Path) -> None:
     made = wish()
     here.stub.EnsureVolume(made)
-    removal = wishes.removal(made.subject)
+    removal = specs.removal(made.subject)
     removal.pool = NAME
     assert there.stub.RemoveVolume(removal).was_present, "it never had it open"
     assert files(folder) == []
@@ -191,7 +191,7 @@ def test_any_node_deletes_it_once(here: AgentUnderTest, there: AgentUnderTest, f
 def test_a_volume_does_not_change_between_pool_and_node(here: AgentUnderTest) -> None:
     made = wish()
     here.stub.EnsureVolume(made)
-    elsewhere = wishes.volume(made.subject.id, generation=2)
+    elsewhere = specs.volume(made.subject.id, generation=2)
     assert "stays in the pool" in refusal(lambda: here.stub.EnsureVolume(elsewhere)).message
 
 
@@ -209,7 +209,7 @@ def test_a_guest_moves_without_its_disk(here: AgentUnderTest, there: AgentUnderT
     """The destination opens what the source has open, and the source forgets it."""
     root = wish()
     here.stub.EnsureVolume(root)
-    guest = wishes.instance(root)
+    guest = specs.instance(root)
     here.stub.EnsureInstance(guest)
     there.stub.EnsureVolume(wish(root.subject.id, generation=2))
     arrival = pb.EnsureArrivalRequest(instance=guest, source=_peer(here))
@@ -218,10 +218,10 @@ def test_a_guest_moves_without_its_disk(here: AgentUnderTest, there: AgentUnderT
     going = pb.EnsureDepartureRequest(subject=guest.subject, destination=_peer(there), uri=uri, deadline_s=60)
     here.stub.EnsureDeparture(going)
     _until_completed(here, going)
-    arrived = wishes.again(guest)
+    arrived = specs.again(guest)
     there.stub.EnsureInstance(arrived)
-    here.stub.RemoveInstance(wishes.removal(guest.subject))
-    assert here.stub.ForgetVolume(wishes.removal(root.subject)).was_present
+    here.stub.RemoveInstance(specs.removal(guest.subject))
+    assert here.stub.ForgetVolume(specs.removal(root.subject)).was_present
     assert there.fake.guests[UUID(guest.subject.id)].power is Power.RUNNING
     assert here.fake.is_clean()
     assert files(folder) == [f"{root.subject.id}.qcow2"]
@@ -247,7 +247,7 @@ def disks(tmp_path: Path, folder: Path) -> FileDisks:
 def test_a_clone_in_a_pool_needs_no_file_of_the_node(disks: FileDisks, tmp_path: Path, folder: Path) -> None:
     image = tmp_path / "state/images/tiny"
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", image, "4M"], check=True)
-    volume_id = UUID(wishes.new_id())
+    volume_id = UUID(specs.new_id())
     disks.create_volume(volume_id, size_bytes=8 * MIB, base=BaseImage("tiny", ImageFormat.QCOW2), pool=NAME)
     report = json.loads(
         subprocess.run(
@@ -263,7 +263,7 @@ def test_a_clone_in_a_pool_needs_no_file_of_the_node(disks: FileDisks, tmp_path:
 
 
 def test_what_another_node_has_made_meanwhile_stays(disks: FileDisks, tmp_path: Path, folder: Path) -> None:
-    volume_id = UUID(wishes.new_id())
+    volume_id = UUID(specs.new_id())
     other = FileDisks(tmp_path / "other", pools=Pools({NAME: folder}), owner="two")
     other.create_volume(volume_id, size_bytes=16 * MIB, base=None, pool=NAME)
     disks.create_volume(volume_id, size_bytes=8 * MIB, base=None, pool=NAME)
@@ -281,7 +281,7 @@ def test_at_its_start_a_node_tidies_up_only_what_is_its_own(disks: FileDisks, fo
 
 
 def test_volumes_of_before_are_in_the_nodes_own_folder(tmp_path: Path) -> None:
-    path, volume_id = tmp_path / "ledger.sqlite", UUID(wishes.new_id())
+    path, volume_id = tmp_path / "ledger.sqlite", UUID(specs.new_id())
     past = next(number for number, step in enumerate(MIGRATIONS) if "Volumes may be in a pool" in step)
     old = '{"image_sha256":"","size_bytes":512}'
     with closing(sqlite3.connect(path, isolation_level=None)) as database:
@@ -289,8 +289,8 @@ def test_volumes_of_before_are_in_the_nodes_own_folder(tmp_path: Path) -> None:
             database.executescript(step)
         database.execute("INSERT INTO resource VALUES ('volume', ?, 1, 'present', ?)", (str(volume_id), old))
         database.execute(f"PRAGMA user_version = {past}")
-    ledger = Ledger(path)
-    before = ledger.volumes.accept(Subject(volume_id, 1), VolumeWish(512, ""), uses=())
+    ledger = StateStore(path)
+    before = ledger.volumes.accept(Subject(volume_id, 1), VolumeSpec(512, ""), uses=())
     assert before is not None
-    assert before.wish == VolumeWish(512, "", pool="")
+    assert before.spec == VolumeSpec(512, "", pool="")
     ledger.close()

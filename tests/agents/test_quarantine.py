@@ -6,12 +6,12 @@ from uuid import UUID
 
 import pytest
 
-from agents.node.adapters.base import DomainFacts, Power, guest_name, tap_name
+from agents.node.adapters.interfaces import DomainFacts, Power, guest_name, tap_name
 from agents.node.adapters.qemu_img import FileDisks
 from agents.node.errors import AdapterError
 from agents.protocol import agent_pb2 as pb
 from andromede_core.documents import signed
-from tests.agents import wishes
+from tests.agents import specs
 from tests.agents.conftest import AgentUnderTest, refusal
 from tests.agents.test_rpc import build
 
@@ -20,7 +20,7 @@ TENANTS = DomainFacts(Power.RUNNING, 256, "<domain/>", bridges=("br0123456789a",
 
 
 def finding(kind: pb.StrayKind, name: str, *, generation: int = 1, of: str | None = None) -> pb.EnsureQuarantineRequest:
-    return pb.EnsureQuarantineRequest(subject=wishes.subject(of, generation), kind=kind, name=name)
+    return pb.EnsureQuarantineRequest(subject=specs.subject(of, generation), kind=kind, name=name)
 
 
 def released(found: pb.EnsureQuarantineRequest) -> pb.EnsureQuarantineRequest:
@@ -42,7 +42,7 @@ def test_what_no_call_made_is_described_and_what_one_made_is_not(agent: AgentUnd
     build(agent)
     assert not strays(agent)
     agent.fake.foreign_domains += ["by-hand", "in-a-tenants-network"]
-    agent.fake.strangers.facts["in-a-tenants-network"] = TENANTS
+    agent.fake.unmanaged.facts["in-a-tenants-network"] = TENANTS
     agent.fake.foreign_files.append(STRAY)
     agent.fake.foreign_taps.append("tap0123456789a")
     found = strays(agent)
@@ -83,10 +83,10 @@ def test_only_what_is_in_quarantine_is_destroyed_and_there_is_a_receipt(agent: A
     assert refusal(lambda: agent.stub.RemoveQuarantine(never)).code == "agent.not_quarantined"
     agent.stub.EnsureQuarantine(found)
     agent.restart()
-    removal = wishes.removal(found.subject, 2)
+    removal = specs.removal(found.subject, 2)
     assert agent.stub.RemoveQuarantine(removal).is_present
     assert not agent.stub.RemoveQuarantine(removal).is_present
-    assert not agent.fake.strangers.aside
+    assert not agent.fake.unmanaged.aside
     assert noted(agent)[-1] == ("discarded", {"kind": "file", "name": STRAY, "size_bytes": 4096})
     assert len(noted(agent)) == 2, "told once"
 
@@ -96,26 +96,26 @@ def test_what_was_released_is_not_destroyed(agent: AgentUnderTest) -> None:
     found = finding(pb.STRAY_KIND_FILE, STRAY)
     agent.stub.EnsureQuarantine(found)
     agent.stub.EnsureQuarantine(released(found))
-    late = wishes.removal(found.subject, 3)
+    late = specs.removal(found.subject, 3)
     assert refusal(lambda: agent.stub.RemoveQuarantine(late)).code == "agent.not_quarantined"
     assert agent.fake.foreign_files == [STRAY]
 
 
 def test_a_domain_that_has_to_do_with_tenants_stands_still(agent: AgentUnderTest) -> None:
     agent.fake.foreign_domains += ["by-hand", "in-a-tenants-network"]
-    agent.fake.strangers.facts["in-a-tenants-network"] = TENANTS
+    agent.fake.unmanaged.facts["in-a-tenants-network"] = TENANTS
     harmless, harmful = (finding(pb.STRAY_KIND_DOMAIN, name) for name in agent.fake.foreign_domains)
     assert agent.stub.EnsureQuarantine(harmless).is_harmless
     assert not agent.stub.EnsureQuarantine(harmful).is_harmless
-    assert agent.fake.strangers.paused == {"in-a-tenants-network"}
-    assert agent.fake.strangers.definitions[UUID(harmful.subject.id)] == "<domain/>"
+    assert agent.fake.unmanaged.paused == {"in-a-tenants-network"}
+    assert agent.fake.unmanaged.definitions[UUID(harmful.subject.id)] == "<domain/>"
     agent.stub.EnsureQuarantine(released(harmful))
-    assert not agent.fake.strangers.paused
+    assert not agent.fake.unmanaged.paused
 
 
 def test_a_domain_with_a_disk_of_ours_is_not_harmless(agent: AgentUnderTest) -> None:
     agent.fake.foreign_domains.append("thief")
-    agent.fake.strangers.facts["thief"] = DomainFacts(Power.RUNNING, 256, "<domain/>", disks=("/fake/volumes/x.raw",))
+    agent.fake.unmanaged.facts["thief"] = DomainFacts(Power.RUNNING, 256, "<domain/>", disks=("/fake/volumes/x.raw",))
     assert not strays(agent)["thief"].is_harmless
 
 
@@ -124,7 +124,7 @@ def test_a_guest_of_ours_that_nobody_means_any_more_is_destroyed_as_when_it_is_d
     found = finding(pb.STRAY_KIND_DOMAIN, guest_name(UUID(wish.subject.id)))
     assert agent.stub.EnsureQuarantine(found).is_present
     assert agent.fake.guests[UUID(wish.subject.id)].power is Power.PAUSED
-    assert agent.stub.RemoveQuarantine(wishes.removal(found.subject)).is_present
+    assert agent.stub.RemoveQuarantine(specs.removal(found.subject)).is_present
     assert not agent.fake.guests
     described = agent.stub.Describe(pb.DescribeRequest())
     assert not described.instances
@@ -134,21 +134,21 @@ def test_a_guest_of_ours_that_nobody_means_any_more_is_destroyed_as_when_it_is_d
 def test_a_volume_in_use_is_not_taken_away_and_one_that_is_not_is_forgotten_with_its_file(
     agent: AgentUnderTest,
 ) -> None:
-    wish, data = build(agent), wishes.volume()
+    wish, data = build(agent), specs.volume()
     agent.stub.EnsureVolume(data)
     used = finding(pb.STRAY_KIND_FILE, f"volumes/{wish.root_volume_id}.qcow2")
     assert refusal(lambda: agent.stub.EnsureQuarantine(used)).code == "agent.volume_in_use"
     free = finding(pb.STRAY_KIND_FILE, f"volumes/{data.subject.id}.qcow2")
     agent.stub.EnsureQuarantine(free)
     assert UUID(data.subject.id) not in agent.fake.volumes
-    agent.stub.RemoveQuarantine(wishes.removal(free.subject))
+    agent.stub.RemoveQuarantine(specs.removal(free.subject))
     assert data.subject.id not in {each.subject.id for each in agent.stub.Describe(pb.DescribeRequest()).volumes}
 
 
 def test_a_file_that_a_running_stranger_has_open_stays(agent: AgentUnderTest) -> None:
     agent.fake.foreign_files.append(STRAY)
     agent.fake.foreign_domains.append("thief")
-    agent.fake.strangers.facts["thief"] = DomainFacts(Power.RUNNING, 256, "<domain/>", disks=(f"/fake/{STRAY}",))
+    agent.fake.unmanaged.facts["thief"] = DomainFacts(Power.RUNNING, 256, "<domain/>", disks=(f"/fake/{STRAY}",))
     found = finding(pb.STRAY_KIND_FILE, STRAY)
     assert refusal(lambda: agent.stub.EnsureQuarantine(found)).code == "agent.volume_in_use"
     agent.stub.EnsureQuarantine(finding(pb.STRAY_KIND_DOMAIN, "thief"))
@@ -158,9 +158,9 @@ def test_a_file_that_a_running_stranger_has_open_stays(agent: AgentUnderTest) ->
 def test_an_image_that_volumes_stand_on_stays(agent: AgentUnderTest) -> None:
     sha256 = "ab" * 32
     agent.fake.images[sha256] = 512
-    data = wishes.volume()
+    data = specs.volume()
     agent.stub.EnsureVolume(data)
-    ledger = agent.server.node.ledger
+    ledger = agent.server.node.state_store
     ledger.execute("INSERT INTO use VALUES ('volume', ?, 'image', ?)", data.subject.id, sha256)
     found = finding(pb.STRAY_KIND_FILE, f"images/{sha256}")
     assert refusal(lambda: agent.stub.EnsureQuarantine(found)).code == "agent.image_in_use"
@@ -170,31 +170,31 @@ def test_a_tap_is_silenced_and_goes_on(agent: AgentUnderTest) -> None:
     agent.fake.foreign_taps.append("tap0123456789a")
     found = finding(pb.STRAY_KIND_PORT, "tap0123456789a")
     agent.stub.EnsureQuarantine(found)
-    assert agent.fake.strangers.silent == {"tap0123456789a"}
+    assert agent.fake.unmanaged.silent == {"tap0123456789a"}
     agent.stub.EnsureQuarantine(released(found))
-    assert not agent.fake.strangers.silent
+    assert not agent.fake.unmanaged.silent
 
 
 def test_a_port_of_ours_is_forgotten_with_its_tap(agent: AgentUnderTest) -> None:
-    port = wishes.port()
+    port = specs.port()
     agent.stub.EnsurePort(port)
     found = finding(pb.STRAY_KIND_PORT, tap_name(UUID(port.subject.id)))
     assert agent.stub.EnsureQuarantine(found).is_present
-    assert agent.stub.RemoveQuarantine(wishes.removal(found.subject)).is_present
+    assert agent.stub.RemoveQuarantine(specs.removal(found.subject)).is_present
     assert not agent.fake.ports
 
 
 def test_an_attachment_is_unplugged_only_when_it_is_removed(agent: AgentUnderTest) -> None:
-    wish, data = build(agent), wishes.volume()
+    wish, data = build(agent), specs.volume()
     agent.stub.EnsureVolume(data)
-    plug = wishes.attachment(wish, data)
+    plug = specs.attachment(wish, data)
     agent.stub.EnsureAttachment(plug)
     running = agent.fake.guests[UUID(wish.subject.id)]
     found = finding(pb.STRAY_KIND_ATTACHMENT, plug.subject.id)
     assert agent.stub.EnsureQuarantine(found).is_present
     assert running.running is not None
     assert len(running.running.disks) == 2
-    assert agent.stub.RemoveQuarantine(wishes.removal(found.subject)).is_present
+    assert agent.stub.RemoveQuarantine(specs.removal(found.subject)).is_present
     assert running.running is not None
     assert len(running.running.disks) == 1
 
@@ -204,11 +204,11 @@ def test_what_is_gone_is_no_failure(agent: AgentUnderTest) -> None:
         (pb.STRAY_KIND_DOMAIN, "gone"),
         (pb.STRAY_KIND_FILE, STRAY),
         (pb.STRAY_KIND_PORT, "tap0123456789a"),
-        (pb.STRAY_KIND_ATTACHMENT, wishes.new_id()),
+        (pb.STRAY_KIND_ATTACHMENT, specs.new_id()),
     ):
         found = finding(kind, name)
         assert not agent.stub.EnsureQuarantine(found).is_present
-        assert not agent.stub.RemoveQuarantine(wishes.removal(found.subject)).is_present
+        assert not agent.stub.RemoveQuarantine(specs.removal(found.subject)).is_present
     assert not noted(agent)
 
 
@@ -237,7 +237,7 @@ def test_a_name_that_is_no_text_is_found_and_set_aside_all_the_same(tmp_path: Pa
     (name,) = disks.files()
     assert name == "volumes/bad-\\xff"
     assert disks.file_size_bytes(name) == 4
-    assert disks.set_aside(name, UUID(wishes.new_id()))
+    assert disks.set_aside(name, UUID(specs.new_id()))
     assert not disks.files()
 
 
@@ -250,7 +250,7 @@ def test_files_folders_and_links_go_apart_and_come_back_as_they_were(tmp_path: P
     (volumes / "folder" / "part").write_text("12345")
     (volumes / "link").symlink_to(outside)
     names = {"volumes/stray.raw": 4, "volumes/folder": 5, "volumes/link": len(str(outside))}
-    ids = {name: UUID(wishes.new_id()) for name in names}
+    ids = {name: UUID(specs.new_id()) for name in names}
     for name, size_bytes in names.items():
         assert disks.set_aside(name, ids[name])
         assert not disks.set_aside(name, ids[name]), "there is nothing left to move"

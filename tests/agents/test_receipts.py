@@ -9,15 +9,15 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from agents.node.adapters.base import Power
 from agents.node.adapters.fake import FakeNode
+from agents.node.adapters.interfaces import Power
 from agents.node.errors import AdapterError
 from agents.node.rpc import stream as streams
 from agents.node.trust import receipts
 from agents.protocol import agent_pb2 as pb
 from andromede_core.documents import signed
 from andromede_core.documents.canonical import dumps
-from tests.agents import wishes
+from tests.agents import specs
 from tests.agents.conftest import AgentUnderTest, image_stream, refusal
 from tests.limits import PATIENCE_S
 from tests.pki import Issued, TestCA
@@ -32,8 +32,8 @@ def genuine(agent: AgentUnderTest, kind: str, document: bytes) -> Payload:
     assert isinstance(key, ec.EllipticCurvePublicKey)
     envelope = signed.read(document)
     key.verify(envelope.signature, signed.message(kind, envelope.payload), ec.ECDSA(hashes.SHA256()))
-    assert envelope.key_id == envelope.payload["node"] == str(wishes.NODE_ID)
-    assert envelope.payload["zone"] == wishes.ZONE
+    assert envelope.key_id == envelope.payload["node"] == str(specs.NODE_ID)
+    assert envelope.payload["zone"] == specs.ZONE
     return dict(envelope.payload)
 
 
@@ -66,9 +66,9 @@ def jti_of(request: pb.EnsureVolumeRequest) -> str:
 
 def running(agent: AgentUnderTest) -> pb.EnsureInstanceRequest:
     """A running guest: receipts 1 (its disk) and 2."""
-    root = wishes.volume()
+    root = specs.volume()
     agent.stub.EnsureVolume(root)
-    wish = agent.stub.permitted(wishes.instance(root, vcpus=2))
+    wish = agent.stub.permitted(specs.instance(root, vcpus=2))
     agent.stub.EnsureInstance(wish)
     return wish
 
@@ -78,21 +78,21 @@ def running(agent: AgentUnderTest) -> pb.EnsureInstanceRequest:
 
 def test_each_thing_is_opened_and_closed_under_its_permit(agent: AgentUnderTest) -> None:
     content = b"x" * 512
-    header = wishes.image_header(content)
+    header = specs.image_header(content)
     agent.stub.EnsureImage(image_stream(header, content))
-    root = agent.stub.permitted(wishes.volume(size_mib=64, image=header.sha256))
-    data, port = wishes.volume(generation=3), wishes.port()
+    root = agent.stub.permitted(specs.volume(size_mib=64, image=header.sha256))
+    data, port = specs.volume(generation=3), specs.port()
     agent.stub.EnsureVolume(root)
     agent.stub.EnsureVolume(data)
     agent.stub.EnsurePort(port)
-    wish = wishes.instance(root, port, vcpus=2, memory_mib=256)
+    wish = specs.instance(root, port, vcpus=2, memory_mib=256)
     agent.stub.EnsureInstance(wish)
-    plug = wishes.attachment(wish, data)
+    plug = specs.attachment(wish, data)
     agent.stub.EnsureAttachment(plug)
-    agent.stub.RemoveAttachment(wishes.removal(plug.subject))
-    agent.stub.RemoveInstance(wishes.removal(wish.subject))
-    agent.stub.RemovePort(wishes.removal(port.subject))
-    agent.stub.RemoveVolume(wishes.removal(root.subject))
+    agent.stub.RemoveAttachment(specs.removal(plug.subject))
+    agent.stub.RemoveInstance(specs.removal(wish.subject))
+    agent.stub.RemovePort(specs.removal(port.subject))
+    agent.stub.RemoveVolume(specs.removal(root.subject))
     agent.stub.RemoveImage(pb.RemoveImageRequest(sha256=header.sha256))
 
     found = all_receipts(agent, 11)
@@ -109,7 +109,7 @@ def test_each_thing_is_opened_and_closed_under_its_permit(agent: AgentUnderTest)
     assert [told(each) for each in found[6:]] == [("closed", *each) for each in closed]
     assert [each["number"] for each in found] == list(range(1, 12))
     assert found[1]["jti"] == jti_of(root) == found[9]["jti"]
-    assert found[1]["measured"] == {"size_bytes": 64 * wishes.MIB, "image": header.sha256}
+    assert found[1]["measured"] == {"size_bytes": 64 * specs.MIB, "image": header.sha256}
     assert found[4]["measured"] == {
         "domain": wish.subject.id,
         "vcpus": 2,
@@ -121,10 +121,10 @@ def test_each_thing_is_opened_and_closed_under_its_permit(agent: AgentUnderTest)
 
 
 def test_a_repetition_is_no_second_receipt_and_another_permit_is_one(agent: AgentUnderTest) -> None:
-    request = agent.stub.permitted(wishes.volume())
+    request = agent.stub.permitted(specs.volume())
     for _ in range(2):
         agent.stub.EnsureVolume(request)
-    grown = agent.stub.permitted(wishes.volume(request.subject.id, generation=2, size_mib=128))
+    grown = agent.stub.permitted(specs.volume(request.subject.id, generation=2, size_mib=128))
     agent.stub.EnsureVolume(grown)
     first, second = all_receipts(agent, 2)
     assert (first["jti"], second["jti"]) == (jti_of(request), jti_of(grown))
@@ -134,15 +134,15 @@ def test_a_repetition_is_no_second_receipt_and_another_permit_is_one(agent: Agen
 def test_an_image_that_is_there_is_not_opened_again(agent: AgentUnderTest) -> None:
     content = b"x" * 512
     for _ in range(2):
-        agent.stub.EnsureImage(image_stream(wishes.image_header(content), content))
+        agent.stub.EnsureImage(image_stream(specs.image_header(content), content))
     assert agent.server.node.permits.receipts.last_number == 1
 
 
 def test_a_refusal_leaves_a_receipt(agent: AgentUnderTest) -> None:
-    request = agent.stub.permitted(wishes.volume())
+    request = agent.stub.permitted(specs.volume())
     request.permit.CopyFrom(agent.stub.permit_for(request, zone="us-va-1"))
     refusal(lambda: agent.stub.bare.EnsureVolume(request))
-    refusal(lambda: agent.stub.bare.EnsureVolume(wishes.volume()))
+    refusal(lambda: agent.stub.bare.EnsureVolume(specs.volume()))
     strange, missing = all_receipts(agent, 2)
     assert told(strange) == ("refused", "volume", request.subject.id, 1)
     assert strange["jti"] == jti_of(request)
@@ -152,7 +152,7 @@ def test_a_refusal_leaves_a_receipt(agent: AgentUnderTest) -> None:
 
 @pytest.mark.parametrize("jti", [7, "x" * 65, "\u0000", None])
 def test_what_a_bad_permit_says_of_itself_breaks_nothing(agent: AgentUnderTest, jti: object) -> None:
-    request = wishes.volume()
+    request = specs.volume()
     request.permit.document = dumps({"p": {"jti": jti}, "kid": "signer-1", "sig": ""})
     assert refusal(lambda: agent.stub.bare.EnsureVolume(request)).code == "agent.permit.malformed"
     (receipt,) = all_receipts(agent, 1)
@@ -162,11 +162,11 @@ def test_what_a_bad_permit_says_of_itself_breaks_nothing(agent: AgentUnderTest, 
 def test_a_flood_of_bad_permits_does_not_fill_the_disk(agent: AgentUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(receipts, "MAX_REFUSED", 3)
     for _ in range(5):
-        refusal(lambda: agent.stub.bare.EnsureVolume(wishes.volume()))
-    agent.stub.EnsureVolume(wishes.volume())
+        refusal(lambda: agent.stub.bare.EnsureVolume(specs.volume()))
+    agent.stub.EnsureVolume(specs.volume())
     assert [each["event"] for each in all_receipts(agent, 4)] == ["refused"] * 3 + ["opened"]
     all_receipts(agent, 1, after=3)
-    refusal(lambda: agent.stub.bare.EnsureVolume(wishes.volume()))
+    refusal(lambda: agent.stub.bare.EnsureVolume(specs.volume()))
     assert [each["event"] for each in all_receipts(agent, 2, after=3)] == ["opened", "refused"]
 
 
@@ -188,14 +188,14 @@ def test_a_guest_that_stops_by_itself_is_closed(agent: AgentUnderTest, how: str)
 
 def test_a_guest_that_is_stopped_is_closed_before_the_call_ends(agent: AgentUnderTest) -> None:
     wish = running(agent)
-    agent.stub.bare.EnsureInstance(without_permit(wishes.again(wish, power=pb.POWER_OFF)))
+    agent.stub.bare.EnsureInstance(without_permit(specs.again(wish, power=pb.POWER_OFF)))
     assert told(all_receipts(agent, 3)[2]) == ("closed", "instance", wish.subject.id, 1)
 
 
 def test_a_guest_that_goes_on_is_not_closed_when_it_was_asked_to_stop(agent: AgentUnderTest) -> None:
     agent.fake.ignore_shutdown = True
     wish = running(agent)
-    agent.stub.bare.EnsureInstance(without_permit(wishes.again(wish, power=pb.POWER_SHUTDOWN)))
+    agent.stub.bare.EnsureInstance(without_permit(specs.again(wish, power=pb.POWER_SHUTDOWN)))
     assert agent.server.node.permits.receipts.last_number == 2
     agent.fake.guest_powers_off(UUID(wish.subject.id))
     assert told(all_receipts(agent, 3)[2]) == ("closed", "instance", wish.subject.id, 1)
@@ -227,17 +227,17 @@ def without_permit(wish: pb.EnsureInstanceRequest) -> pb.EnsureInstanceRequest:
 
 def test_receipts_wait_for_the_control_plane_also_over_a_restart(agent: AgentUnderTest) -> None:
     for _ in range(3):
-        agent.stub.EnsureVolume(wishes.volume())
+        agent.stub.EnsureVolume(specs.volume())
     before = all_receipts(agent, 3)
     agent.restart()
     assert all_receipts(agent, 3) == before
-    agent.stub.EnsureVolume(wishes.volume())
+    agent.stub.EnsureVolume(specs.volume())
     assert [each["number"] for each in all_receipts(agent, 2, after=2)] == [3, 4]
 
 
 def test_what_is_kept_elsewhere_is_forgotten_here(agent: AgentUnderTest) -> None:
     for _ in range(3):
-        agent.stub.EnsureVolume(wishes.volume())
+        agent.stub.EnsureVolume(specs.volume())
     all_receipts(agent, 1, after=2)
     assert [number for number, _ in agent.server.node.permits.receipts.after(0, limit=10)] == [3]
 
@@ -245,7 +245,7 @@ def test_what_is_kept_elsewhere_is_forgotten_here(agent: AgentUnderTest) -> None
 def test_a_watcher_hears_of_a_receipt_at_once(agent: AgentUnderTest) -> None:
     stream = watch(agent)
     for number in range(1, 4):
-        agent.stub.EnsureVolume(wishes.volume())
+        agent.stub.EnsureVolume(specs.volume())
         assert next_receipt(agent, stream)["number"] == number
 
 
@@ -254,7 +254,7 @@ def test_a_stream_ends_so_that_receipts_can_be_forgotten(
 ) -> None:
     monkeypatch.setattr(streams, "MAX_RECEIPTS", 2)
     for _ in range(3):
-        agent.stub.EnsureVolume(wishes.volume())
+        agent.stub.EnsureVolume(specs.volume())
     events = list(watch(agent))
     assert sum(event.WhichOneof("event") == "receipt" for event in events) >= 2
 
@@ -262,25 +262,25 @@ def test_a_stream_ends_so_that_receipts_can_be_forgotten(
 def test_a_node_that_lost_its_ledger_numbers_on_from_what_is_kept(agent: AgentUnderTest) -> None:
     """No number stands for two receipts, and what was done meanwhile is told."""
     for _ in range(2):
-        agent.stub.EnsureVolume(wishes.volume())
+        agent.stub.EnsureVolume(specs.volume())
     found = all_receipts(agent, 2, after=40)
     assert [each["number"] for each in found] == [41, 42]
-    agent.stub.EnsureVolume(wishes.volume())
+    agent.stub.EnsureVolume(specs.volume())
     assert [each["number"] for each in all_receipts(agent, 1, after=42)] == [43]
 
 
 @pytest.mark.parametrize("number", [4, 2**48 + 1, 2**53 - 1, 2**64 - 1])
 def test_receipts_that_were_never_made_are_not_kept_by_anybody(agent: AgentUnderTest, number: int) -> None:
     for _ in range(3):
-        agent.stub.EnsureVolume(wishes.volume())
+        agent.stub.EnsureVolume(specs.volume())
     before = all_receipts(agent, 2, after=1)
     assert refusal(lambda: next(watch(agent, after=number))).code == "agent.bad_request"
-    agent.stub.EnsureVolume(wishes.volume())
+    agent.stub.EnsureVolume(specs.volume())
     assert all_receipts(agent, 3, after=1)[:2] == before
 
 
 def test_only_the_watcher_says_what_is_kept(agent: AgentUnderTest) -> None:
-    agent.stub.EnsureVolume(wishes.volume())
+    agent.stub.EnsureVolume(specs.volume())
     request = pb.WatchRequest(receipts_after=1)
     assert refusal(lambda: next(agent.stub.bare.Watch(request))).code == "agent.unknown_peer"
     assert len(all_receipts(agent, 1)) == 1
@@ -297,7 +297,7 @@ def killed(*_: object) -> None:
 def test_what_was_done_when_the_agent_died_before_its_receipt_gets_one(
     agent: AgentUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    request = agent.stub.permitted(wishes.volume())
+    request = agent.stub.permitted(specs.volume())
     with monkeypatch.context() as patch:
         patch.setattr(receipts.Receipts, "opened", killed)
         assert refusal(lambda: agent.stub.EnsureVolume(request)).code == "agent.internal"
@@ -312,7 +312,7 @@ def test_what_was_done_when_the_agent_died_before_its_receipt_gets_one(
 
 def test_what_was_not_done_when_the_agent_died_gets_none(agent: AgentUnderTest) -> None:
     agent.fake.fail_next("create_volume", AdapterError("The disk is full.", retryable=False))
-    request = agent.stub.permitted(wishes.volume())
+    request = agent.stub.permitted(specs.volume())
     refusal(lambda: agent.stub.EnsureVolume(request))
     agent.restart()
     agent.stub.EnsureVolume(request)
@@ -323,11 +323,11 @@ def test_what_was_not_done_when_the_agent_died_gets_none(agent: AgentUnderTest) 
 def test_what_is_removed_without_a_receipt_was_there_all_the_same(
     agent: AgentUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    request = agent.stub.permitted(wishes.volume())
+    request = agent.stub.permitted(specs.volume())
     with monkeypatch.context() as patch:
         patch.setattr(receipts.Receipts, "opened", killed)
         assert refusal(lambda: agent.stub.EnsureVolume(request)).code == "agent.internal"
-    agent.stub.RemoveVolume(wishes.removal(request.subject))
+    agent.stub.RemoveVolume(specs.removal(request.subject))
     assert [each["event"] for each in all_receipts(agent, 2)] == ["opened", "closed"]
 
 
@@ -343,9 +343,9 @@ def inventory(agent: AgentUnderTest) -> Payload:
 
 def test_the_inventory_shows_what_is_there_and_not_what_was_told(agent: AgentUnderTest) -> None:
     wish = running(agent)
-    data = wishes.volume()
+    data = specs.volume()
     agent.stub.EnsureVolume(data)
-    plug = wishes.attachment(wish, data)
+    plug = specs.attachment(wish, data)
     agent.stub.EnsureAttachment(plug)
     agent.fake.foreign_domains.append("somebody-elses")
     disguised = [f"volumes/{data.subject.id}", f"images/{'0' * 64}.qcow2"]
@@ -365,7 +365,7 @@ def test_the_inventory_shows_what_is_there_and_not_what_was_told(agent: AgentUnd
 
 def test_the_inventory_counts_refusals(agent: AgentUnderTest) -> None:
     for _ in range(2):
-        refusal(lambda: agent.stub.bare.EnsureVolume(wishes.volume()))
+        refusal(lambda: agent.stub.bare.EnsureVolume(specs.volume()))
     assert inventory(agent)["refusals"] == {"MISSING": 2}
 
 

@@ -15,13 +15,13 @@ import pytest
 from cryptography import x509
 
 from agents.lab.shell import wait_until
-from agents.node.adapters.roads import proof, strangers
-from agents.node.adapters.roads.door import LIBVIRT, Address, Door
-from agents.node.adapters.roads.libvirt_calls import OPEN, PREPARE, REMOTE, MigrationOnly
-from agents.node.adapters.roads.passage import Passage
-from agents.node.adapters.roads.proof import NotLetIn
+from agents.node.adapters.migration_tunnel import peer_auth, pending_connections
+from agents.node.adapters.migration_tunnel.libvirt_calls import OPEN, PREPARE, REMOTE, MigrationOnly
+from agents.node.adapters.migration_tunnel.listener import LIBVIRT, Address, TunnelListener
+from agents.node.adapters.migration_tunnel.peer_auth import PeerRejected
+from agents.node.adapters.migration_tunnel.proxy import TunnelProxy
 from agents.node.errors import AdapterError
-from tests.agents.wishes import ZONE
+from tests.agents.specs import ZONE
 from tests.limits import PATIENCE_S
 from tests.permits import SigningKey
 from tests.pki import TestCA, issue_node
@@ -66,11 +66,11 @@ class Clock:
 
 @dataclass
 class Street:
-    node: proof.Self
-    other: proof.Self
-    stranger: proof.Self
+    node: peer_auth.NodeCredentials
+    other: peer_auth.NodeCredentials
+    stranger: peer_auth.NodeCredentials
     house: House
-    door: Door
+    door: TunnelListener
     guest_id: UUID
     clock: Clock
 
@@ -79,14 +79,16 @@ class Street:
         host, port = self.door.server_address[:2]
         return Address(str(host), int(port))
 
-    def passage(self, *, guest_id: UUID | None = None, node: proof.Self | None = None, shown: str = "") -> Passage:
+    def passage(
+        self, *, guest_id: UUID | None = None, node: peer_auth.NodeCredentials | None = None, shown: str = ""
+    ) -> TunnelProxy:
         wanted = shown or self.other.fingerprint
-        return Passage(guest_id or self.guest_id, node or self.node, self.address, certificate_sha256=wanted)
+        return TunnelProxy(guest_id or self.guest_id, node or self.node, self.address, certificate_sha256=wanted)
 
 
-def enrolled(ca: TestCA, folder: Path) -> proof.Self:
+def enrolled(ca: TestCA, folder: Path) -> peer_auth.NodeCredentials:
     issue_node(ca, folder, node_id=uuid4(), zone=ZONE, root=SigningKey.ed25519("root").public_pem)
-    return proof.Self.load(folder)
+    return peer_auth.NodeCredentials.load(folder)
 
 
 @pytest.fixture
@@ -95,7 +97,7 @@ def street(ca: TestCA, tmp_path: Path) -> Iterator[Street]:
     guest_id = uuid4()
     house = House({(guest_id, node.fingerprint)})
     clock = Clock()
-    door = Door(Address("127.0.0.1", 0), other, house, now=lambda: clock.now)
+    door = TunnelListener(Address("127.0.0.1", 0), other, house, now=lambda: clock.now)
     yield Street(node, other, stranger, house, door, guest_id, clock)
     door.stop()
 
@@ -112,30 +114,30 @@ def test_who_is_expected_is_let_in_and_may_wake_the_guest(street: Street) -> Non
 
 def test_nobody_else_is(street: Street) -> None:
     for passage in (street.passage(guest_id=uuid4()), street.passage(node=street.stranger)):
-        with pytest.raises(NotLetIn, match="is not expected here"):
+        with pytest.raises(PeerRejected, match="is not expected here"):
             passage.wake()
     assert street.house.woken == []
 
 
 def test_a_certificate_of_somebody_else_is_of_no_use_without_its_key(street: Street) -> None:
-    thief = proof.Self(street.node.credentials, street.stranger.key)
-    with pytest.raises(NotLetIn, match="did not sign this"):
+    thief = peer_auth.NodeCredentials(street.node.credentials, street.stranger.key)
+    with pytest.raises(PeerRejected, match="did not sign this"):
         street.passage(node=thief).knock()
 
 
 def test_a_proof_is_good_for_one_occasion(street: Street) -> None:
     claim = street.node.claim("1" * 64, street.guest_id, "wake", to=street.other.fingerprint)
-    assert proof.read_claim(claim, nonce="1" * 64, to=street.other.fingerprint).channel == "wake"
+    assert peer_auth.read_claim(claim, nonce="1" * 64, to=street.other.fingerprint).channel == "wake"
     for nonce, to in (("2" * 64, street.other.fingerprint), ("1" * 64, street.stranger.fingerprint)):
-        with pytest.raises(NotLetIn, match="another occasion"):
-            proof.read_claim(claim, nonce=nonce, to=to)
+        with pytest.raises(PeerRejected, match="another occasion"):
+            peer_auth.read_claim(claim, nonce=nonce, to=to)
     altered = claim | {"document": str(claim["document"]).replace("wake", "knock")}
-    with pytest.raises(NotLetIn, match="did not sign this"):
-        proof.read_claim(altered, nonce="1" * 64, to=street.other.fingerprint)
+    with pytest.raises(PeerRejected, match="did not sign this"):
+        peer_auth.read_claim(altered, nonce="1" * 64, to=street.other.fingerprint)
 
 
 def test_another_node_than_the_permit_names_is_told_nothing(street: Street) -> None:
-    with pytest.raises(NotLetIn, match="shows the certificate"):
+    with pytest.raises(PeerRejected, match="shows the certificate"):
         street.passage(shown=street.stranger.fingerprint).knock()
 
 
@@ -169,20 +171,20 @@ def is_hung_up(client: socket.socket) -> bool:
 
 
 def places(street: Street) -> int:
-    return len(street.door.strangers._places)
+    return len(street.door.pending._places)
 
 
 def test_strangers_keep_nobody_out_who_comes_from_elsewhere(street: Street) -> None:
-    with slow_clients(street.address, strangers.PLACES, per_address=8) as clients:
-        wait_until(lambda: places(street) == strangers.PLACES, what="the strangers to have all places")
+    with slow_clients(street.address, pending_connections.PLACES, per_address=8) as clients:
+        wait_until(lambda: places(street) == pending_connections.PLACES, what="the strangers to have all places")
         for _ in range(3):
             street.passage().knock()
         assert is_hung_up(clients[0]), "the oldest one made room"
-        assert places(street) < strangers.PLACES
+        assert places(street) < pending_connections.PLACES
 
 
 def test_an_address_has_some_places_and_not_all(street: Street) -> None:
-    few = strangers.PLACES_PER_ADDRESS
+    few = pending_connections.PLACES_PER_ADDRESS
     with slow_clients(street.address, few + 1, per_address=few + 1) as clients:
         assert is_hung_up(clients[-1])
         wait_until(lambda: places(street) == few, what="the others to have theirs")
@@ -204,8 +206,8 @@ def test_a_stranger_has_so_long_in_all_however_it_talks(street: Street) -> None:
                 return False
 
         assert all(goes_on_talking() for _ in range(3))
-        street.clock.now += proof.WITHIN_S - 1
-        street.door.strangers.end_late_ones()
+        street.clock.now += peer_auth.TIMEOUT_S - 1
+        street.door.pending.end_late_ones()
         assert all(goes_on_talking() for _ in range(3))
         street.clock.now += 1
         wait_until(lambda: not goes_on_talking(), what="the door to be closed", within_s=PATIENCE_S)
@@ -220,8 +222,8 @@ def test_who_has_been_let_in_has_all_the_time(street: Street, tmp_path: Path) ->
         local.connect(str(tmp_path / "moves/memory"))
         local.sendall(b"1")
         assert local.recv(10) == b"1"
-        street.clock.now += 2 * proof.WITHIN_S
-        street.door.strangers.end_late_ones()
+        street.clock.now += 2 * peer_auth.TIMEOUT_S
+        street.door.pending.end_late_ones()
         local.sendall(b"2")
         assert local.recv(10) == b"2"
     passage.close()
@@ -246,7 +248,7 @@ def test_who_speaks_no_tls_hears_nothing_and_is_told_nothing(street: Street) -> 
     thread = threading.Thread(target=answer)
     thread.start()
     with pytest.raises(AdapterError):
-        Passage(street.guest_id, street.node, to, certificate_sha256=street.other.fingerprint).knock()
+        TunnelProxy(street.guest_id, street.node, to, certificate_sha256=street.other.fingerprint).knock()
     thread.join()
     listener.close()
     assert str(street.guest_id).encode() not in heard[0]
@@ -268,7 +270,7 @@ def test_certificates_without_key_identifiers_are_good_enough(street: Street) ->
 # ---- what passes
 
 
-def through(street: Street, tmp_path: Path, channel: str) -> tuple[Passage, socket.socket]:
+def through(street: Street, tmp_path: Path, channel: str) -> tuple[TunnelProxy, socket.socket]:
     passage = street.passage()
     passage.open(tmp_path / "road", (channel,))
     local = socket.socket(socket.AF_UNIX)
@@ -343,7 +345,7 @@ def test_calls_of_a_migration_pass_whole_however_they_come() -> None:
 )
 def test_no_other_call_passes_nor_what_comes_after_it(other: bytes) -> None:
     gate = MigrationOnly()
-    with pytest.raises(NotLetIn):
+    with pytest.raises(PeerRejected):
         gate.passes(packet(OPEN) + other)
 
 
@@ -368,4 +370,4 @@ def test_addresses_are_read_and_written() -> None:
 
 def test_the_certificate_is_the_one_that_the_control_plane_has_signed(street: Street) -> None:
     certificate = x509.load_pem_x509_certificate(street.node.credentials.certificate)
-    assert proof.fingerprint(certificate) == street.node.fingerprint
+    assert peer_auth.fingerprint(certificate) == street.node.fingerprint

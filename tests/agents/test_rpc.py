@@ -10,10 +10,10 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from agents.node.adapters.base import NetworkProblems
+from agents.node.adapters.interfaces import NetworkProblems
 from agents.node.errors import AdapterError, HypervisorUnavailable
 from agents.protocol import agent_pb2 as pb
-from tests.agents import wishes
+from tests.agents import specs
 from tests.agents.conftest import AgentUnderTest, image_stream, refusal
 from tests.limits import PATIENCE_S
 from tests.pki import TestCA, issue, issue_controlplane, make_ca
@@ -21,10 +21,10 @@ from tests.pki import TestCA, issue, issue_controlplane, make_ca
 
 def build(agent: AgentUnderTest) -> pb.EnsureInstanceRequest:
     """A running guest with a root volume and a port."""
-    root, port = wishes.volume(), wishes.port()
+    root, port = specs.volume(), specs.port()
     agent.stub.EnsureVolume(root)
     agent.stub.EnsurePort(port)
-    wish = wishes.instance(root, port)
+    wish = specs.instance(root, port)
     assert agent.stub.EnsureInstance(wish).power == pb.POWER_RUNNING
     return wish
 
@@ -39,9 +39,9 @@ def guest(agent: AgentUnderTest, wish: pb.EnsureInstanceRequest):
 def test_a_guest_is_made_and_leaves_nothing_behind(agent: AgentUnderTest) -> None:
     wish = build(agent)
     assert guest(agent, wish).running.vcpus == 1
-    assert agent.stub.RemoveInstance(wishes.removal(wish.subject)).was_present
-    assert agent.stub.RemovePort(pb.RemoveRequest(subject=wishes.subject(wish.port_ids[0]))).was_present
-    assert agent.stub.RemoveVolume(pb.RemoveRequest(subject=wishes.subject(wish.root_volume_id))).was_present
+    assert agent.stub.RemoveInstance(specs.removal(wish.subject)).was_present
+    assert agent.stub.RemovePort(pb.RemoveRequest(subject=specs.subject(wish.port_ids[0]))).was_present
+    assert agent.stub.RemoveVolume(pb.RemoveRequest(subject=specs.subject(wish.root_volume_id))).was_present
     assert agent.fake.is_clean()
     assert not agent.stub.Describe(pb.DescribeRequest()).instances
 
@@ -51,8 +51,8 @@ def test_every_call_may_be_repeated(agent: AgentUnderTest) -> None:
     first = agent.stub.EnsureInstance(wish)
     assert agent.stub.EnsureInstance(wish) == first
     assert guest(agent, wish).starts == 1
-    assert agent.stub.RemoveInstance(wishes.removal(wish.subject)).was_present
-    assert not agent.stub.RemoveInstance(wishes.removal(wish.subject)).was_present
+    assert agent.stub.RemoveInstance(specs.removal(wish.subject)).was_present
+    assert not agent.stub.RemoveInstance(specs.removal(wish.subject)).was_present
 
 
 def test_a_hypervisor_restarts_a_guest_by_itself_only_while_it_is_meant_and_nobody_changes_it(
@@ -60,7 +60,7 @@ def test_a_hypervisor_restarts_a_guest_by_itself_only_while_it_is_meant_and_nobo
 ) -> None:
     wish = build(agent)
     guest_id, guard = UUID(wish.subject.id), agent.server.node.adapters.restarts.guard
-    removal = Thread(target=lambda: agent.stub.RemoveInstance(wishes.removal(wish.subject)))
+    removal = Thread(target=lambda: agent.stub.RemoveInstance(specs.removal(wish.subject)))
     with guard(guest_id) as is_meant:
         assert is_meant
         removal.start()
@@ -69,15 +69,15 @@ def test_a_hypervisor_restarts_a_guest_by_itself_only_while_it_is_meant_and_nobo
     removal.join()
     with guard(guest_id) as is_meant:
         assert not is_meant
-    stopped = wishes.again(build(agent), power=pb.POWER_OFF)
+    stopped = specs.again(build(agent), power=pb.POWER_OFF)
     agent.stub.EnsureInstance(stopped)
     with guard(UUID(stopped.subject.id)) as is_meant:
         assert not is_meant
 
 
 def test_removing_what_never_was_is_success_and_stays_known(agent: AgentUnderTest) -> None:
-    request = wishes.volume(generation=3)
-    assert not agent.stub.RemoveVolume(wishes.removal(request.subject)).was_present
+    request = specs.volume(generation=3)
+    assert not agent.stub.RemoveVolume(specs.removal(request.subject)).was_present
     assert refusal(lambda: agent.stub.EnsureVolume(request)).code == "agent.permit.stale_generation"
 
 
@@ -86,7 +86,7 @@ def test_removing_what_never_was_is_success_and_stays_known(agent: AgentUnderTes
 
 def test_an_older_generation_is_refused(agent: AgentUnderTest) -> None:
     wish = build(agent)
-    agent.stub.EnsureInstance(wishes.again(wish, vcpus=2))
+    agent.stub.EnsureInstance(specs.again(wish, vcpus=2))
     late = refusal(lambda: agent.stub.EnsureInstance(wish))
     assert (late.status, late.code, late.is_retryable) == (
         grpc.StatusCode.PERMISSION_DENIED,
@@ -97,10 +97,10 @@ def test_an_older_generation_is_refused(agent: AgentUnderTest) -> None:
 
 def test_a_removed_generation_stays_removed_also_after_a_restart(agent: AgentUnderTest) -> None:
     wish = build(agent)
-    agent.stub.RemoveInstance(wishes.removal(wish.subject))
+    agent.stub.RemoveInstance(specs.removal(wish.subject))
     agent.restart()
     assert refusal(lambda: agent.stub.EnsureInstance(wish)).code == "agent.permit.stale_generation"
-    assert agent.stub.EnsureInstance(wishes.again(wish)).power == pb.POWER_RUNNING
+    assert agent.stub.EnsureInstance(specs.again(wish)).power == pb.POWER_RUNNING
 
 
 def test_one_generation_has_one_content(agent: AgentUnderTest) -> None:
@@ -113,7 +113,7 @@ def test_one_generation_has_one_content(agent: AgentUnderTest) -> None:
 
 
 def test_a_peer_that_is_no_control_plane_is_refused(agent: AgentUnderTest) -> None:
-    uri = x509.UniformResourceIdentifier(f"andromede://zone/fr-par-1/node/{wishes.NODE_ID}")
+    uri = x509.UniformResourceIdentifier(f"andromede://zone/fr-par-1/node/{specs.NODE_ID}")
     stranger = agent.connect(issue(agent.ca, [uri], ExtendedKeyUsageOID.CLIENT_AUTH))
     for call in (stranger.Describe, lambda r: next(iter(stranger.Watch(pb.WatchRequest())))):
         refused = refusal(lambda call=call: call(pb.DescribeRequest()))
@@ -132,7 +132,7 @@ def test_a_peer_that_is_no_control_plane_is_refused(agent: AgentUnderTest) -> No
 )
 def test_a_process_may_call_what_its_work_needs(agent: AgentUnderTest, process: str, may: list[str]) -> None:
     caller = agent.connect(issue_controlplane(agent.ca, agent.ca.folder / process, process=process))
-    nobody = str(wishes.NODE_ID)
+    nobody = str(specs.NODE_ID)
     opening = pb.ConsoleInput(header=pb.ConsoleHeader(instance_id=nobody, kind=pb.CONSOLE_KIND_SERIAL))
     calls = {
         "Describe": lambda: caller.Describe(pb.DescribeRequest()),
@@ -187,7 +187,7 @@ def test_another_ca_is_refused_before_any_call(agent: AgentUnderTest, tmp_path_f
     ],
 )
 def test_a_port_with_a_bad_field_is_refused(agent: AgentUnderTest, field: str, value: str) -> None:
-    request = wishes.port()
+    request = specs.port()
     setattr(request, field, value)
     refused = refusal(lambda: agent.stub.EnsurePort(request))
     assert (refused.status, refused.code) == (grpc.StatusCode.INVALID_ARGUMENT, "agent.bad_request")
@@ -196,10 +196,10 @@ def test_a_port_with_a_bad_field_is_refused(agent: AgentUnderTest, field: str, v
 
 
 @pytest.mark.parametrize(
-    "resource_id", ["", "../../etc", "01980000-0000-7000-8000-00000000A001", f"{{{wishes.NODE_ID}}}"]
+    "resource_id", ["", "../../etc", "01980000-0000-7000-8000-00000000A001", f"{{{specs.NODE_ID}}}"]
 )
 def test_an_id_must_be_a_canonical_uuid(agent: AgentUnderTest, resource_id: str) -> None:
-    request = wishes.volume()
+    request = specs.volume()
     request.subject.id = resource_id
     assert refusal(lambda: agent.stub.EnsureVolume(request)).code == "agent.bad_request"
 
@@ -207,14 +207,14 @@ def test_an_id_must_be_a_canonical_uuid(agent: AgentUnderTest, resource_id: str)
 def test_sizes_of_zero_or_absurd_are_refused(agent: AgentUnderTest) -> None:
     wish = build(agent)
     for changes in ({"vcpus": 100_000}, {"memory_mib": 2**50}):
-        changed = wishes.again(wish, **changes)
+        changed = specs.again(wish, **changes)
         assert refusal(lambda changed=changed: agent.stub.EnsureInstance(changed)).code == "agent.bad_request"
-    empty = wishes.volume(size_mib=0)
+    empty = specs.volume(size_mib=0)
     assert refusal(lambda: agent.stub.EnsureVolume(empty)).code == "agent.bad_request"
 
 
 def test_user_data_has_a_limit(agent: AgentUnderTest) -> None:
-    wish = wishes.again(build(agent))
+    wish = specs.again(build(agent))
     wish.guest_data.user_data = b"#" * (64 * 1024 + 1)
     assert refusal(lambda: agent.stub.EnsureInstance(wish)).code == "agent.bad_request"
 
@@ -224,7 +224,7 @@ def test_user_data_has_a_limit(agent: AgentUnderTest) -> None:
 
 def test_an_image_is_taken_once(agent: AgentUnderTest) -> None:
     content = b"\0" * 200_000
-    header = wishes.image_header(content)
+    header = specs.image_header(content)
     assert not agent.stub.EnsureImage(image_stream(header, content)).was_cached
     assert agent.stub.EnsureImage(iter([pb.ImagePart(header=header)])).was_cached
     assert agent.stub.EnsureImage(image_stream(header, content)).was_cached
@@ -237,7 +237,7 @@ def test_an_image_is_taken_once(agent: AgentUnderTest) -> None:
 def test_an_image_that_is_not_the_one_announced_leaves_nothing(
     agent: AgentUnderTest, announced: bytes, sent: bytes
 ) -> None:
-    refused = refusal(lambda: agent.stub.EnsureImage(image_stream(wishes.image_header(announced), sent)))
+    refused = refusal(lambda: agent.stub.EnsureImage(image_stream(specs.image_header(announced), sent)))
     assert refused.code == "agent.image_refused"
     assert not agent.fake.images
     assert not agent.stub.Describe(pb.DescribeRequest()).images
@@ -245,13 +245,13 @@ def test_an_image_that_is_not_the_one_announced_leaves_nothing(
 
 def test_an_image_stays_while_a_volume_stands_on_it(agent: AgentUnderTest) -> None:
     content = b"\0" * 4096
-    header = wishes.image_header(content)
+    header = specs.image_header(content)
     agent.stub.EnsureImage(image_stream(header, content))
-    clone = wishes.volume(image=header.sha256)
+    clone = specs.volume(image=header.sha256)
     agent.stub.EnsureVolume(clone)
     request = pb.RemoveImageRequest(sha256=header.sha256)
     assert refusal(lambda: agent.stub.RemoveImage(request)).code == "agent.image_in_use"
-    agent.stub.RemoveVolume(wishes.removal(clone.subject))
+    agent.stub.RemoveVolume(specs.removal(clone.subject))
     assert agent.stub.RemoveImage(request).was_present
     assert not agent.stub.RemoveImage(request).was_present
 
@@ -260,33 +260,33 @@ def test_an_image_stays_while_a_volume_stands_on_it(agent: AgentUnderTest) -> No
 
 
 def test_a_clone_needs_its_image_and_room_for_it(agent: AgentUnderTest) -> None:
-    content = b"\0" * (2 * wishes.MIB)
-    header = wishes.image_header(content)
-    missing = refusal(lambda: agent.stub.EnsureVolume(wishes.volume(image=header.sha256)))
+    content = b"\0" * (2 * specs.MIB)
+    header = specs.image_header(content)
+    missing = refusal(lambda: agent.stub.EnsureVolume(specs.volume(image=header.sha256)))
     assert (missing.status, missing.code) == (grpc.StatusCode.NOT_FOUND, "agent.not_found")
     agent.stub.EnsureImage(image_stream(header, content))
-    small = wishes.volume(image=header.sha256, size_mib=1)
+    small = specs.volume(image=header.sha256, size_mib=1)
     assert refusal(lambda: agent.stub.EnsureVolume(small)).code == "agent.volume_would_shrink"
 
 
 def test_a_volume_grows_and_never_shrinks(agent: AgentUnderTest) -> None:
-    request = wishes.volume(size_mib=64)
+    request = specs.volume(size_mib=64)
     agent.stub.EnsureVolume(request)
-    grown = wishes.volume(request.subject.id, generation=2, size_mib=128)
-    assert agent.stub.EnsureVolume(grown).size_bytes == 128 * wishes.MIB
-    shrunk = wishes.volume(request.subject.id, generation=3, size_mib=64)
+    grown = specs.volume(request.subject.id, generation=2, size_mib=128)
+    assert agent.stub.EnsureVolume(grown).size_bytes == 128 * specs.MIB
+    shrunk = specs.volume(request.subject.id, generation=3, size_mib=64)
     assert refusal(lambda: agent.stub.EnsureVolume(shrunk)).code == "agent.volume_would_shrink"
-    assert agent.fake.volumes[UUID(request.subject.id)] == 128 * wishes.MIB
+    assert agent.fake.volumes[UUID(request.subject.id)] == 128 * specs.MIB
 
 
 def test_the_volume_of_a_running_guest_grows_through_the_hypervisor(agent: AgentUnderTest) -> None:
     wish = build(agent)
-    agent.stub.EnsureVolume(wishes.volume(wish.root_volume_id, generation=2, size_mib=256))
+    agent.stub.EnsureVolume(specs.volume(wish.root_volume_id, generation=2, size_mib=256))
     assert (agent.fake.call_counts["grow_disk"], agent.fake.call_counts["grow_volume"]) == (1, 0)
 
 
 def test_a_volume_whose_data_vanished_is_not_replaced_by_an_empty_one(agent: AgentUnderTest) -> None:
-    request = wishes.volume()
+    request = specs.volume()
     agent.stub.EnsureVolume(request)
     agent.fake.volumes.clear()
     refused = refusal(lambda: agent.stub.EnsureVolume(request))
@@ -295,8 +295,8 @@ def test_a_volume_whose_data_vanished_is_not_replaced_by_an_empty_one(agent: Age
 
 def test_a_used_volume_and_a_used_port_stay(agent: AgentUnderTest) -> None:
     wish = build(agent)
-    volume = pb.RemoveRequest(subject=wishes.subject(wish.root_volume_id))
-    port = pb.RemoveRequest(subject=wishes.subject(wish.port_ids[0]))
+    volume = pb.RemoveRequest(subject=specs.subject(wish.root_volume_id))
+    port = pb.RemoveRequest(subject=specs.subject(wish.port_ids[0]))
     assert refusal(lambda: agent.stub.RemoveVolume(volume)).code == "agent.volume_in_use"
     assert refusal(lambda: agent.stub.RemovePort(port)).code == "agent.port_in_use"
     described = agent.stub.Describe(pb.DescribeRequest())
@@ -309,18 +309,18 @@ def test_a_used_volume_and_a_used_port_stay(agent: AgentUnderTest) -> None:
 def test_shutdown_asks_and_off_pulls_the_plug(agent: AgentUnderTest) -> None:
     wish = build(agent)
     agent.fake.ignore_shutdown = True
-    asked = wishes.again(wish, power=pb.POWER_SHUTDOWN)
+    asked = specs.again(wish, power=pb.POWER_SHUTDOWN)
     assert agent.stub.EnsureInstance(asked).power == pb.POWER_RUNNING
     agent.fake.ignore_shutdown = False
     assert agent.stub.EnsureInstance(asked).power == pb.POWER_OFF
-    started = wishes.again(asked, power=pb.POWER_RUNNING)
+    started = specs.again(asked, power=pb.POWER_RUNNING)
     assert agent.stub.EnsureInstance(started).power == pb.POWER_RUNNING
-    assert agent.stub.EnsureInstance(wishes.again(started, power=pb.POWER_OFF)).power == pb.POWER_OFF
+    assert agent.stub.EnsureInstance(specs.again(started, power=pb.POWER_OFF)).power == pb.POWER_OFF
 
 
 def test_a_restart_happens_once(agent: AgentUnderTest) -> None:
     wish = build(agent)
-    restarted = wishes.again(wish, restart=pb.Restart(count=1, kind=pb.RESTART_KIND_RESET))
+    restarted = specs.again(wish, restart=pb.Restart(count=1, kind=pb.RESTART_KIND_RESET))
     assert agent.stub.EnsureInstance(restarted).restart_count == 1
     agent.stub.EnsureInstance(restarted)
     agent.restart()
@@ -330,7 +330,7 @@ def test_a_restart_happens_once(agent: AgentUnderTest) -> None:
 
 def test_a_restart_that_failed_is_tried_again(agent: AgentUnderTest) -> None:
     wish = build(agent)
-    restarted = wishes.again(wish, restart=pb.Restart(count=1, kind=pb.RESTART_KIND_REBOOT))
+    restarted = specs.again(wish, restart=pb.Restart(count=1, kind=pb.RESTART_KIND_REBOOT))
     agent.fake.fail_next("reboot", AdapterError("no", retryable=True))
     assert refusal(lambda: agent.stub.EnsureInstance(restarted)).is_retryable
     agent.stub.EnsureInstance(restarted)
@@ -339,21 +339,21 @@ def test_a_restart_that_failed_is_tried_again(agent: AgentUnderTest) -> None:
 
 def test_a_restart_of_a_stopped_guest_is_its_start(agent: AgentUnderTest) -> None:
     wish = build(agent)
-    stopped = wishes.again(wish, power=pb.POWER_OFF)
+    stopped = specs.again(wish, power=pb.POWER_OFF)
     agent.stub.EnsureInstance(stopped)
-    both = wishes.again(stopped, power=pb.POWER_RUNNING, restart=pb.Restart(count=4))
+    both = specs.again(stopped, power=pb.POWER_RUNNING, restart=pb.Restart(count=4))
     assert agent.stub.EnsureInstance(both).restart_count == 4
     assert (guest(agent, wish).starts, guest(agent, wish).restarts) == (2, 0)
 
 
 def test_a_new_size_waits_for_the_next_start(agent: AgentUnderTest) -> None:
     wish = build(agent)
-    resized = wishes.again(wish, vcpus=4)
+    resized = specs.again(wish, vcpus=4)
     agent.stub.EnsureInstance(resized)
     assert (guest(agent, wish).spec.vcpus, guest(agent, wish).running.vcpus) == (4, 1)
-    stopped = wishes.again(resized, power=pb.POWER_OFF)
+    stopped = specs.again(resized, power=pb.POWER_OFF)
     agent.stub.EnsureInstance(stopped)
-    agent.stub.EnsureInstance(wishes.again(stopped, power=pb.POWER_RUNNING))
+    agent.stub.EnsureInstance(specs.again(stopped, power=pb.POWER_RUNNING))
     assert guest(agent, wish).running.vcpus == 4
 
 
@@ -369,63 +369,63 @@ def test_a_guest_that_vanished_with_the_node_counts_as_crashed(agent: AgentUnder
 
 
 def test_a_volume_is_plugged_into_a_running_guest_and_out_again(agent: AgentUnderTest) -> None:
-    wish, data = build(agent), wishes.volume()
+    wish, data = build(agent), specs.volume()
     agent.stub.EnsureVolume(data)
-    request = wishes.attachment(wish, data)
+    request = specs.attachment(wish, data)
     state = agent.stub.EnsureAttachment(request)
     assert state.serial == data.subject.id.replace("-", "")[:20]
     assert [str(d.volume_id) for d in guest(agent, wish).running.disks] == [wish.root_volume_id, data.subject.id]
     assert agent.stub.EnsureAttachment(request) == state
-    assert agent.stub.RemoveAttachment(wishes.removal(request.subject)).was_present
-    assert not agent.stub.RemoveAttachment(wishes.removal(request.subject)).was_present
+    assert agent.stub.RemoveAttachment(specs.removal(request.subject)).was_present
+    assert not agent.stub.RemoveAttachment(specs.removal(request.subject)).was_present
     assert len(guest(agent, wish).running.disks) == len(guest(agent, wish).spec.disks) == 1
 
 
 def test_a_volume_has_one_user(agent: AgentUnderTest) -> None:
-    wish, data = build(agent), wishes.volume()
+    wish, data = build(agent), specs.volume()
     agent.stub.EnsureVolume(data)
-    agent.stub.EnsureAttachment(wishes.attachment(wish, data))
-    assert refusal(lambda: agent.stub.EnsureAttachment(wishes.attachment(wish, data))).code == "agent.volume_in_use"
-    other = wishes.instance(data)
+    agent.stub.EnsureAttachment(specs.attachment(wish, data))
+    assert refusal(lambda: agent.stub.EnsureAttachment(specs.attachment(wish, data))).code == "agent.volume_in_use"
+    other = specs.instance(data)
     assert refusal(lambda: agent.stub.EnsureInstance(other)).code == "agent.volume_in_use"
 
 
 def test_a_guest_that_keeps_a_disk_keeps_the_volume_in_use(agent: AgentUnderTest) -> None:
-    wish, data = build(agent), wishes.volume()
+    wish, data = build(agent), specs.volume()
     agent.stub.EnsureVolume(data)
-    request = wishes.attachment(wish, data)
+    request = specs.attachment(wish, data)
     agent.stub.EnsureAttachment(request)
     agent.fake.ignore_detach = True
-    pending = refusal(lambda: agent.stub.RemoveAttachment(wishes.removal(request.subject)))
+    pending = refusal(lambda: agent.stub.RemoveAttachment(specs.removal(request.subject)))
     assert (pending.code, pending.is_retryable) == ("agent.detach_pending", True)
-    removal = wishes.removal(data.subject)
+    removal = specs.removal(data.subject)
     assert refusal(lambda: agent.stub.RemoveVolume(removal)).code == "agent.volume_in_use"
     agent.fake.ignore_detach = False
-    assert agent.stub.RemoveAttachment(wishes.removal(request.subject)).was_present
+    assert agent.stub.RemoveAttachment(specs.removal(request.subject)).was_present
     assert agent.stub.RemoveVolume(removal).was_present
 
 
 def test_attachments_survive_a_stop_and_outlive_their_instance(agent: AgentUnderTest) -> None:
-    wish, data = build(agent), wishes.volume()
+    wish, data = build(agent), specs.volume()
     agent.stub.EnsureVolume(data)
-    request = wishes.attachment(wish, data)
+    request = specs.attachment(wish, data)
     agent.stub.EnsureAttachment(request)
-    stopped = wishes.again(wish, power=pb.POWER_OFF)
+    stopped = specs.again(wish, power=pb.POWER_OFF)
     agent.stub.EnsureInstance(stopped)
-    agent.stub.EnsureInstance(wishes.again(stopped, power=pb.POWER_RUNNING))
+    agent.stub.EnsureInstance(specs.again(stopped, power=pb.POWER_RUNNING))
     assert len(guest(agent, wish).running.disks) == 2
-    agent.stub.RemoveInstance(pb.RemoveRequest(subject=wishes.subject(wish.subject.id, 9)))
-    assert agent.stub.RemoveAttachment(wishes.removal(request.subject)).was_present
-    assert agent.stub.RemoveVolume(wishes.removal(data.subject)).was_present
+    agent.stub.RemoveInstance(pb.RemoveRequest(subject=specs.subject(wish.subject.id, 9)))
+    assert agent.stub.RemoveAttachment(specs.removal(request.subject)).was_present
+    assert agent.stub.RemoveVolume(specs.removal(data.subject)).was_present
 
 
 # ---- faults
 
 
 def test_a_silent_hypervisor_is_a_passing_trouble(agent: AgentUnderTest) -> None:
-    root = wishes.volume()
+    root = specs.volume()
     agent.stub.EnsureVolume(root)
-    wish = wishes.instance(root)
+    wish = specs.instance(root)
     agent.fake.fail_next("start", HypervisorUnavailable("libvirtd does not answer"))
     refused = refusal(lambda: agent.stub.EnsureInstance(wish))
     assert (refused.status, refused.is_retryable) == (grpc.StatusCode.UNAVAILABLE, True)
@@ -434,7 +434,7 @@ def test_a_silent_hypervisor_is_a_passing_trouble(agent: AgentUnderTest) -> None
 
 def test_an_unexpected_failure_tells_the_caller_nothing_of_the_inside(agent: AgentUnderTest) -> None:
     agent.fake.fail_next("create_volume", ZeroDivisionError("secret"))
-    refused = refusal(lambda: agent.stub.EnsureVolume(wishes.volume()))
+    refused = refusal(lambda: agent.stub.EnsureVolume(specs.volume()))
     assert (refused.status, refused.code) == (grpc.StatusCode.INTERNAL, "agent.internal")
     assert "secret" not in refused.message
 
@@ -475,8 +475,8 @@ def test_a_watch_begins_with_a_heartbeat_and_goes_on(agent: AgentUnderTest) -> N
     wish = build(agent)
     stream = events(agent)
     first, second = heartbeats(stream, 2)
-    assert first.heartbeat.inventory.node_id == str(wishes.NODE_ID)
-    assert first.heartbeat.inventory.zone == wishes.ZONE
+    assert first.heartbeat.inventory.node_id == str(specs.NODE_ID)
+    assert first.heartbeat.inventory.zone == specs.ZONE
     assert [state.subject.id for state in second.heartbeat.instances] == [wish.subject.id]
     stream.cancel()
 
@@ -511,7 +511,7 @@ def test_the_console_is_read_from_both_ends(agent: AgentUnderTest) -> None:
     assert b"booted" in whole.data
     end = agent.stub.ReadConsole(pb.ReadConsoleRequest(instance_id=wish.subject.id, offset=-8, max_bytes=4))
     assert (end.data, end.offset) == (whole.data[-8:-4], whole.total_bytes - 8)
-    unknown = pb.ReadConsoleRequest(instance_id=wishes.new_id())
+    unknown = pb.ReadConsoleRequest(instance_id=specs.new_id())
     assert refusal(lambda: agent.stub.ReadConsole(unknown)).status is grpc.StatusCode.NOT_FOUND
 
 

@@ -5,14 +5,14 @@ from uuid import UUID
 
 import yaml
 
-from agents.node import seed
-from agents.node.adapters.base import NetworkSpec, PortSpec
-from agents.node.wishes import GuestData
-from tests.agents import wishes
+from agents.node import cloud_init
+from agents.node.adapters.interfaces import NetworkSpec, PortSpec
+from agents.node.specs import GuestData
+from tests.agents import specs
 
-INSTANCE = UUID(wishes.PROJECT_ID)
+INSTANCE = UUID(specs.PROJECT_ID)
 NETWORK = NetworkSpec(
-    id=UUID(wishes.NETWORK_ID),
+    id=UUID(specs.NETWORK_ID),
     cidr=IPv4Network("10.10.0.0/20"),
     gateway_ip=IPv4Address("10.10.0.1"),
     dns_servers=(IPv4Address("10.10.0.1"), IPv4Address("9.9.9.9")),
@@ -22,11 +22,11 @@ NETWORK = NetworkSpec(
 
 def port(number: int) -> PortSpec:
     ip = IPv4Address(f"10.10.0.{number}")
-    return PortSpec(UUID(wishes.new_id()), NETWORK, f"52:54:00:00:00:{number:02x}", ip, "web-1")
+    return PortSpec(UUID(specs.new_id()), NETWORK, f"52:54:00:00:00:{number:02x}", ip, "web-1")
 
 
 def files(data: GuestData, *ports: PortSpec) -> dict[str, object]:
-    return {name: yaml.safe_load(content) for name, content in seed.files(INSTANCE, data, ports).items()}
+    return {name: yaml.safe_load(content) for name, content in cloud_init.files(INSTANCE, data, ports).items()}
 
 
 def test_metadata_says_name_and_keys() -> None:
@@ -63,4 +63,4 @@ def test_a_guest_without_cards_or_keys_gets_valid_files_too() -> None:
 
 def test_user_data_is_passed_on_as_it_is() -> None:
     script = b"#!/bin/sh\nprintf '\xff\x00'\n"
-    assert seed.files(INSTANCE, GuestData("web-1", (), script), [])["user-data"] == script
+    assert cloud_init.files(INSTANCE, GuestData("web-1", (), script), [])["user-data"] == script

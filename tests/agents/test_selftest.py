@@ -9,7 +9,7 @@ from agents.node.errors import AdapterError
 from agents.node.services import selftest
 from agents.node.services.selftest import SelfTest, first_problem
 from agents.protocol import agent_pb2 as pb
-from scripts.waiting import wait_until
+from scripts.polling import wait_until
 from tests.agents.conftest import AgentUnderTest
 
 

@@ -10,13 +10,13 @@ import pytest
 from agents.protocol import agent_pb2 as pb
 from andromede_core.documents.canonical import dumps
 from andromede_core.permits.trust_documents import MAX_VERSION
-from tests.agents import wishes
+from tests.agents import specs
 from tests.agents.conftest import AgentUnderTest, refusal
 from tests.limits import PATIENCE_S
 from tests.permits import Authority, SigningKey, now
 from tests.pki import issue_controlplane
 
-NODE, ZONE = wishes.NODE_ID, wishes.ZONE
+NODE, ZONE = specs.NODE_ID, specs.ZONE
 
 
 def tell(agent: AgentUnderTest, **documents: bytes) -> pb.TrustState:
@@ -39,7 +39,7 @@ def not_taken(agent: AgentUnderTest, **documents: bytes) -> str:
 
 
 def works(agent: AgentUnderTest) -> bool:
-    request = wishes.volume()
+    request = specs.volume()
     try:
         agent.stub.EnsureVolume(request)
     except grpc.RpcError:
@@ -132,7 +132,7 @@ def test_only_the_root_makes_keysets_and_charters(agent: AgentUnderTest) -> None
 
 
 def test_a_charter_of_another_zone_or_node_is_refused(agent: AgentUnderTest) -> None:
-    for node, zone in ((NODE, "us-va-1"), (wishes.new_id(), ZONE)):
+    for node, zone in ((NODE, "us-va-1"), (specs.new_id(), ZONE)):
         charter = agent.authority.charter(node, zone, version=2)
         assert not_taken(agent, charter=charter) == "agent.trust_refused"
 
@@ -308,7 +308,7 @@ def test_a_fact_is_stated_while_its_key_is_in_use(agent: AgentUnderTest) -> None
 def test_facts_of_an_officer_whose_key_was_denied_are_unknown_again(agent: AgentUnderTest) -> None:
     assert works(agent)
     tell(agent, deny=agent.authority.deny(1, kids=[agent.authority.officer.id]))
-    found = refusal(lambda: agent.stub.EnsureVolume(wishes.volume()))
+    found = refusal(lambda: agent.stub.EnsureVolume(specs.volume()))
     assert found.code == "agent.permit.policy_refuses"
     assert "ATTR_UNKNOWN" in found.message
     agent.restart()
@@ -338,6 +338,6 @@ def test_bad_facts_keep_no_revocation_back(agent: AgentUnderTest) -> None:
 def test_what_somebody_wrote_into_the_ledger_is_not_believed(
     agent: AgentUnderTest, kind: str, forge: Callable[[Authority], bytes]
 ) -> None:
-    agent.server.node.ledger.execute("UPDATE trust SET document = ? WHERE kind = ?", forge(Authority()), kind)
+    agent.server.node.state_store.execute("UPDATE trust SET document = ? WHERE kind = ?", forge(Authority()), kind)
     agent.restart()
     assert not works(agent)

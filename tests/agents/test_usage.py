@@ -9,9 +9,9 @@ import pytest
 
 from agents.node.errors import HypervisorUnavailable
 from agents.node.services.events import MAX_READINGS, Watch
-from agents.node.services.usage import Meter, Reading
+from agents.node.services.usage import UsageSample, UsageSampler
 from agents.protocol import agent_pb2 as pb
-from tests.agents import wishes
+from tests.agents import specs
 from tests.agents.conftest import AgentUnderTest
 from tests.agents.test_rpc import build, heartbeats
 from tests.limits import PATIENCE_S
@@ -97,8 +97,8 @@ def test_a_hypervisor_that_does_not_answer_leaves_a_gap(agent: AgentUnderTest) -
 
 def test_all_who_watch_get_the_same_reading_of_a_turn(agent: AgentUnderTest) -> None:
     moments = iter([1000, 1000, 1400, 2100, 2100])
-    offset = wishes.NODE_ID.int % 800
-    meter = Meter(agent.server.node, now_ms=lambda: offset + next(moments))
+    offset = specs.NODE_ID.int % 800
+    meter = UsageSampler(agent.server.node, now_ms=lambda: offset + next(moments))
     first, again, next_turn = meter.read(1000), meter.read(1000), meter.read(1000)
     assert first is again
     assert [first.at_unix_ms - offset, next_turn.at_unix_ms - offset] == [1000, 2100]
@@ -106,13 +106,13 @@ def test_all_who_watch_get_the_same_reading_of_a_turn(agent: AgentUnderTest) -> 
 
 
 def test_nodes_read_at_different_moments_of_a_turn(agent: AgentUnderTest) -> None:
-    meter = Meter(agent.server.node, now_ms=lambda: 50_000)
-    assert meter.until_next_s(10_000) == pytest.approx((wishes.NODE_ID.int % 8000 or 10_000) / 1000)
+    meter = UsageSampler(agent.server.node, now_ms=lambda: 50_000)
+    assert meter.until_next_s(10_000) == pytest.approx((specs.NODE_ID.int % 8000 or 10_000) / 1000)
 
 
 def test_who_reads_too_slowly_loses_the_oldest() -> None:
     slow = Watch()
-    told = [slow.offer(Reading(number, {}, {})) for number in range(MAX_READINGS + 2)]
+    told = [slow.offer(UsageSample(number, {}, {})) for number in range(MAX_READINGS + 2)]
     assert told == [True] * MAX_READINGS + [False] * 2
     assert [reading.at_unix_ms for reading in slow.readings()] == list(range(2, MAX_READINGS + 2))
     assert slow.next(0) is None, "it was nudged once"

@@ -10,7 +10,7 @@ from django.test.client import ClientHandler
 from pytest_django import Settings
 
 from controlplane.compute.models import Instance
-from controlplane.operations import hints
+from controlplane.operations import wakeups
 from controlplane.operations.models import Operation
 from controlplane.storage.models import Volume
 from tests.api.client import Answer, Caller
@@ -53,7 +53,7 @@ def requests_are_of_web(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
     broker = Broker()
-    monkeypatch.setattr(hints, "current_app", broker)
+    monkeypatch.setattr(wakeups, "current_app", broker)
     return broker
 
 

@@ -16,8 +16,8 @@ from django.test import Client, RequestFactory
 from django.urls import resolve
 from pytest_django import Settings
 
-from controlplane.api.journal import JournalMiddleware
-from controlplane.audit import batches, evidence, requests, trail
+from controlplane.api.request_audit import RequestAuditMiddleware
+from controlplane.audit import evidence_log, request_log, request_log_batches, request_records
 from controlplane.audit.models import AuditRecord, EvidenceRecord, RequestRecord
 from controlplane.compute.models import Instance
 from controlplane.identity.models import ApiToken
@@ -186,7 +186,7 @@ def test_nothing_is_done_that_cannot_be_recorded(
     def full(*args: object) -> None:
         raise OperationalError("disk full")
 
-    monkeypatch.setattr(requests, "_execute", full)
+    monkeypatch.setattr(request_records, "_execute", full)
     assert unbroken.post("networks", {"name": "second", "cidr": "10.0.0.0/24"}).status == 503
     monkeypatch.undo()
     assert [each["name"] for each in unbroken.get("networks").body["items"]] == ["lan"]
@@ -228,19 +228,19 @@ def test_prying_is_recorded_for_those_who_pry_once_a_minute(
 
 def test_attempts_to_sign_in_are_about_an_account(rf: RequestFactory, db: None, still: None) -> None:
     """As a view does it that knows nobody yet: it names the account, and whether it was let in is in the answer."""
-    about = requests.Who(user_id=new_id())
+    about = request_records.RequestActor(user_id=new_id())
 
-    def answering(status: int, account: requests.Who | None) -> Callable[[HttpRequest], HttpResponse]:
+    def answering(status: int, account: request_records.RequestActor | None) -> Callable[[HttpRequest], HttpResponse]:
         def answer(request: HttpRequest) -> HttpResponse:
             request.resolver_match = resolve("/v1/projects")
             if account is not None:
-                request.journal.is_about(account)  # type: ignore[attr-defined]
+                request.request_audit.set_account(account)  # type: ignore[attr-defined]
             return HttpResponse(status=status)
 
         return answer
 
     for status, account in ((403, about), (403, about), (403, None), (200, about), (200, about)):
-        JournalMiddleware(answering(status, account))(rf.get("/v1/projects"))
+        RequestAuditMiddleware(answering(status, account))(rf.get("/v1/projects"))
     found = [(record.user_id, record.status) for record in records()]
     assert found == [(about.user_id, 403), (about.user_id, 200), (about.user_id, 200)]
 
@@ -306,20 +306,20 @@ def test_the_address_is_believed_as_far_as_proxies_are_trusted(
 
 def opened(cloud: Cloud, **origin: Any) -> RequestRecord:
     project = cloud.tenant.project
-    who = requests.Who(None, None, project.pk, project.organization_id)
+    who = request_records.RequestActor(None, None, project.pk, project.organization_id)
     wanted = {"verb": "network_create", "method": "POST", "path": "/", "address": None, "request_id": "r", **origin}
-    return requests.open_(requests.Origin(**wanted), who)
+    return request_records.open_record(request_records.Origin(**wanted), who)
 
 
 def test_what_nobody_completes_is_closed_as_unknown_and_stays_so(api: Caller, cloud: Cloud, settings: Settings) -> None:
     settings.AUDIT_ABANDONED_AFTER_S = 60
     record = opened(cloud)
-    assert (requests.close_abandoned(), api.get("audit").body["items"]) == (0, [])
+    assert (request_records.close_abandoned(), api.get("audit").body["items"]) == (0, [])
     settings.AUDIT_ABANDONED_AFTER_S = -1
-    assert [requests.close_abandoned() for _ in range(2)] == [1, 0]
+    assert [request_records.close_abandoned() for _ in range(2)] == [1, 0]
     (item,) = api.get("audit").body["items"]
     assert (item["outcome"], item["status"]) == ("unknown", None)
-    requests.complete(record, requests.End(201))
+    request_records.complete_record(record, request_records.End(201))
     assert [said(each)[1:3] for each in records()] == [("unknown", None), ("succeeded", 201)], "told, not rewritten"
 
 
@@ -423,12 +423,12 @@ def test_filters_order_and_pages(api: Caller, cloud: Cloud) -> None:
 def test_an_export_is_the_list_with_its_place_in_the_log(
     api: Caller, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batches, "SETTLED", timedelta())
-    monkeypatch.setattr(trail, "CHUNK", 2)
+    monkeypatch.setattr(request_log_batches, "SETTLED", timedelta())
+    monkeypatch.setattr(request_log, "CHUNK", 2)
     for number in range(5):
         api.post("networks", {"name": f"n{number}", "cidr": "10.0.0.0/24"}, X_Request_Id=f"-request-{number}")
-    batches.cover()
-    evidence.sequence()
+    request_log_batches.cover_requests()
+    evidence_log.sequence()
     api.delete("networks/n4")
     listed = api.get("audit?sort=completed_at").body["items"]
     assert [each["is_in_evidence"] for each in listed] == [True] * 5 + [False]
@@ -460,7 +460,7 @@ def test_an_export_is_the_list_with_its_place_in_the_log(
 
 
 def test_an_export_has_an_end(api: Caller, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trail, "EXPORT_MAX", 2)
+    monkeypatch.setattr(request_log, "EXPORT_MAX", 2)
     for _ in range(3):
         api.delete("networks/nothing")
     assert api.get("audit/export").problem == (422, "audit.too_long", None)
@@ -470,15 +470,15 @@ def test_an_export_has_an_end(api: Caller, cloud: Cloud, monkeypatch: pytest.Mon
 def test_old_records_go_and_the_log_keeps_that_they_were(
     api: Caller, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batches, "SETTLED", timedelta())
+    monkeypatch.setattr(request_log_batches, "SETTLED", timedelta())
     api.delete("networks/nothing")
-    batches.cover()
-    assert batches.forget_old() == 0
+    request_log_batches.cover_requests()
+    assert request_log_batches.delete_expired() == 0
     later = clock.now() + timedelta(days=401)
     monkeypatch.setattr(clock, "now", lambda: later)
     with connection.cursor() as cursor:  # the database has a clock of its own
         cursor.execute("ALTER TABLE audit_requestrecord DISABLE TRIGGER audit_request_guard")
-    assert batches.forget_old() == 1
+    assert request_log_batches.delete_expired() == 1
     assert EvidenceRecord.objects.filter(kind="audit").count() == 1
 
 

@@ -15,22 +15,22 @@ from django.db import transaction
 from django.test import Client
 from django.urls import path
 
-from controlplane.api import coverage
+from controlplane.api import rule_coverage
 from controlplane.api.v1.service.views import Health
 from controlplane.config import urls
-from controlplane.identity import rules
+from controlplane.identity import authorization_rules
 from controlplane.identity.actor import SYSTEM
+from controlplane.identity.authorization_rules import TABLE, Rule
+from controlplane.identity.authorization_terms import OWN, PUBLIC, SIGNED_IN
 from controlplane.identity.credentials import actor_for
 from controlplane.identity.models import ApiToken, Organization, Project, Role, ServiceAccount, User
-from controlplane.identity.rights import OWN, PUBLIC, SIGNED_IN
 from controlplane.identity.roles import PLATFORM
-from controlplane.identity.rules import TABLE, Rule
 from controlplane.identity.service_accounts import service_account_create
 from controlplane.identity.services import membership_set, organization_create, project_create, user_create
 from controlplane.identity.tokens import NewToken, account_token_create, own_token_create, token_create, token_revoke
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
-from controlplane.kernel.rest import View
+from controlplane.kernel.views import View
 from tests.api.client import Answer, Caller
 from tests.api.test_isolation import ALL, MADE_BY_NAME, NAMES, Route, names  # noqa: F401 - names is a fixture
 from tests.world import Cloud
@@ -276,24 +276,24 @@ def test_the_table_is_tried_whole(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_route_without_a_rule_keeps_the_api_from_starting(monkeypatch: pytest.MonkeyPatch) -> None:
-    coverage.check(urls.api_patterns)
+    rule_coverage.check(urls.api_patterns)
     without = {name: rule for name, rule in TABLE.items() if name != "instance_list"}
-    monkeypatch.setattr(coverage, "TABLE", without)
+    monkeypatch.setattr(rule_coverage, "TABLE", without)
     with pytest.raises(ImproperlyConfigured, match="instance_list has no rule"):
-        coverage.check(urls.api_patterns)
-    monkeypatch.setattr(coverage, "TABLE", TABLE | {"instance_sell": Rule("instances", "act", PUBLIC)})
+        rule_coverage.check(urls.api_patterns)
+    monkeypatch.setattr(rule_coverage, "TABLE", TABLE | {"instance_sell": Rule("instances", "act", PUBLIC)})
     with pytest.raises(ImproperlyConfigured, match="instance_sell is no route"):
-        coverage.check(urls.api_patterns)
-    monkeypatch.setattr(coverage, "TABLE", TABLE | {"me_get": Rule("me", "read", PUBLIC)})
+        rule_coverage.check(urls.api_patterns)
+    monkeypatch.setattr(rule_coverage, "TABLE", TABLE | {"me_get": Rule("me", "read", PUBLIC)})
     with pytest.raises(ImproperlyConfigured, match="me_get is not served as the table says"):
-        coverage.check(urls.api_patterns)
+        rule_coverage.check(urls.api_patterns)
 
 
 def test_a_route_without_a_rule_is_nobodys(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     without = {name: rule for name, rule in TABLE.items() if name not in ("instance_list", "health_get")}
     owner = Caller(token=of_alpha("owner")(cloud), project="alpha")
     assert owner.get("instances").status == 200  # the document that answers are held against is made with all rules
-    monkeypatch.setattr(rules, "TABLE", without)
+    monkeypatch.setattr(authorization_rules, "TABLE", without)
     assert owner.get("instances").problem == (403, "identity.nobody_may", None)
     answer = Client().get("/v1/healthz")  # of which the document says that it refuses nobody
     assert (answer.status_code, answer.json()["code"]) == (403, "identity.nobody_may")
@@ -304,4 +304,4 @@ def test_a_view_that_asks_nobody_is_found() -> None:
         get = Health.get
 
     with pytest.raises(ImproperlyConfigured, match="health_get is not served as the table says"):
-        coverage.check([path("bare", Bare.as_view())])
+        rule_coverage.check([path("bare", Bare.as_view())])

@@ -9,7 +9,7 @@ from controlplane.identity.models import ApiToken
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.placement.policies import policy_set
-from controlplane.reconcilers import drift, image_files
+from controlplane.reconcilers import compliance_drift, image_files
 from tests import facts
 from tests.api.client import Caller
 from tests.api.conftest import finish
@@ -28,10 +28,10 @@ def test_drift_is_told_with_what_failed_and_a_plan(api: Caller, cloud: Cloud, in
     officer = policies.officer(cloud.tenant.project)
     certified(cloud)
     policy_set(cloud.tenant.actor, atoms=[HELD], project=cloud.tenant.project)
-    drift.reconcile()
+    compliance_drift.reconcile()
     assert [row["state"] for row in api.get("/v1/drift").body["items"]] == ["compliant"]
     certified(cloud, "suspended")
-    drift.reconcile()
+    compliance_drift.reconcile()
     (row,) = api.get("/v1/drift?state=drifted").body["items"]
     assert row["name"] == "web"
     assert (row["resource_id"], row["zone"]) == (str(instance.pk), "fr-idf-1")

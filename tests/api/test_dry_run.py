@@ -141,7 +141,7 @@ def rows() -> dict[str, str]:
 
 def ask(caller: Caller, route: Route, of: dict[str, str], query: str) -> Answer:
     url = route.url(of) + query
-    if route.apart:
+    if route.own_transactions:
         return caller.upload(url, IMAGE_BYTES)
     data = json.dumps(BODIES[route.operation_id]) if route.operation_id in BODIES else route.body or ""
     headers = {"If_Match": "*"} if route.method == "PUT" else {}

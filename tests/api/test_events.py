@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from controlplane.events.services import emit
+from controlplane.events.services import publish_event
 from controlplane.kernel.ids import new_id
 from tests.api.client import Caller
 from tests.api.conftest import finish
@@ -112,7 +112,7 @@ def test_who_waits_is_told_when_the_time_is_over(api: Caller) -> None:
 def test_others_see_nothing_of_it(api: Caller, stranger: Caller, operator: Caller) -> None:
     cursor = now(operator)
     api.post("networks", NETWORK)
-    emit(None, "node.ready", new_id(), project_id=None)
+    publish_event(None, "node.ready", new_id(), project_id=None)
     assert stranger.get(f"/v1/events?after={cursor}").body["items"] == []
     assert '"kind"' not in stranger.get(f"/v1/events/stream?after={cursor}").text
     assert [event["kind"] for event in api.get(f"/v1/events?after={cursor}").body["items"]] == ["network.created"]
@@ -148,7 +148,7 @@ def test_the_same_comes_as_server_sent_events(api: Caller) -> None:
 
 def test_what_people_write_cannot_forge_a_frame(api: Caller) -> None:
     cursor = now(api)
-    emit(None, "network.created", new_id(), project_id=_project_of(api), cidr="x\n\nevent: forged\ndata: {}\r")
+    publish_event(None, "network.created", new_id(), project_id=_project_of(api), cidr="x\n\nevent: forged\ndata: {}\r")
     assert [frame.get("event") for frame in frames(api.get(f"/v1/events/stream?after={cursor}").text)] == [
         None,
         "network.created",

@@ -10,13 +10,13 @@ from django.conf import settings
 from andromede_core.documents.canonical import dumps
 from andromede_core.evidence import ed25519, merkle, records, signed_notes, witness
 from andromede_core.evidence.checkpoints import cosignatures, parse_head, parse_request, verify_cosignature
-from controlplane.audit import evidence, log_key
+from controlplane.audit import evidence_log, log_key
 from controlplane.audit.models import Cosignature
 from controlplane.audit.witnesses import witness_add
 from controlplane.compute.models import Instance
 from tests.api.client import Answer, Caller
 from tests.api.conftest import finish
-from tests.services.audit.receipts import hear_receipts
+from tests.services.audit.receipts import record_receipts
 from tests.world import Cloud
 
 
@@ -34,9 +34,9 @@ def residency(caller: Caller, resource: object, query: str = "") -> Answer:
 def signed(count: int = 1) -> int:
     """The size of a new checkpoint over so many more records."""
     for number in range(count):
-        evidence.append("incident", {"number": number})
-    evidence.sequence()
-    made = evidence.checkpoint()
+        evidence_log.append("incident", {"number": number})
+    evidence_log.sequence()
+    made = evidence_log.checkpoint()
     assert made is not None
     return made.tree_size
 
@@ -45,7 +45,7 @@ def signed(count: int = 1) -> int:
 
 
 def test_where_an_instance_was(api: Caller, cloud: Cloud, instance: Instance) -> None:
-    hear_receipts(cloud.machine)
+    record_receipts(cloud.machine)
     (running,) = residency(api, instance.pk, "?role=compute").body["intervals"]
     assert (running["zone"], running["node"]) == ("fr-idf-1", str(cloud.machine.row.pk))
     assert (running["state"], running["is_compliant"], running["end"]) == ("proven", True, None)
@@ -53,7 +53,7 @@ def test_where_an_instance_was(api: Caller, cloud: Cloud, instance: Instance) ->
     finish(api.post("instances/web/actions/power-off"))
     finish(api.post("instances/web/actions/start"))
     finish(api.delete("instances/web"))
-    hear_receipts(cloud.machine)
+    record_receipts(cloud.machine)
     answer = residency(api, instance.pk).body
     first, second = (each for each in answer["intervals"] if each["role"] == "compute")
     (disk,) = (each for each in answer["intervals"] if each["role"] == "storage")
@@ -77,7 +77,7 @@ def test_where_an_instance_was(api: Caller, cloud: Cloud, instance: Instance) ->
 
 def test_where_its_disk_was(api: Caller, cloud: Cloud, instance: Instance) -> None:
     finish(api.delete("instances/web"))
-    hear_receipts(cloud.machine)
+    record_receipts(cloud.machine)
     (stored,) = residency(api, instance.root_volume_id, "?role=storage").body["intervals"]
     assert (stored["state"], stored["is_compliant"]) == ("proven", True)
     assert stored["end"] is not None
@@ -85,7 +85,7 @@ def test_where_its_disk_was(api: Caller, cloud: Cloud, instance: Instance) -> No
 
 def test_a_time_of_it(api: Caller, cloud: Cloud, instance: Instance) -> None:
     finish(api.delete("instances/web"))
-    hear_receipts(cloud.machine)
+    record_receipts(cloud.machine)
     (whole,) = residency(api, instance.pk, "?role=compute").body["intervals"]
     (part,) = residency(api, instance.pk, f"?role=compute&to={whole['end']}").body["intervals"]
     assert part == whole
@@ -163,7 +163,7 @@ def test_what_is_new_has_no_proof_yet(api: Caller, log: signed_notes.Key, cloud:
     signed()
     assert api.get(place).status == 200
     project = cloud.tenant.project
-    late = evidence.append("incident", {}, organization_id=project.organization_id, project_id=project.pk)
+    late = evidence_log.append("incident", {}, organization_id=project.organization_id, project_id=project.pk)
     answer = api.get(f"/v1/evidence/records/{late.pk}/proof")
     assert answer.problem[:2] == (409, "evidence.not_sequenced")
     assert answer.headers["Retry-After"]
@@ -173,7 +173,7 @@ def test_an_erased_record_keeps_its_proof(api: Caller, log: signed_notes.Key, in
     signed()
     record = api.get("/v1/evidence/records?kind=permit").body["items"][0]
     before = api.get(f"/v1/evidence/records/{record['id']}/proof").body
-    evidence.erase(record["id"], reason="law")
+    evidence_log.erase_record(record["id"], reason="law")
     (erased,) = [each for each in api.get("/v1/evidence/records").body["items"] if each["id"] == record["id"]]
     assert (erased["document"], erased["salt"]) == (None, None)
     assert api.get(f"/v1/evidence/records/{record['id']}/proof").body == before

@@ -15,9 +15,9 @@ from controlplane.identity.services import token_issue, user_create
 from controlplane.kernel import clock
 from tests.api.client import Answer, Caller
 from tests.api.tokens import make_token
+from tests.services.audit.export_queue import ExportQueue
 from tests.services.audit.exports import verdict
-from tests.services.audit.makers import Maker
-from tests.services.audit.receipts import hear_receipts
+from tests.services.audit.receipts import record_receipts
 from tests.world import Cloud, make_tenant
 
 ASK = "/v1/organizations/alpha-org/evidence-exports"
@@ -38,10 +38,10 @@ class Window:
 
 
 @pytest.fixture(autouse=True)
-def maker(cloud: Cloud, tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Maker:
+def maker(cloud: Cloud, tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> ExportQueue:
     settings.EXPORTS_DIR = tmp_path / "exports"
     log_key.create_log_key(settings.PKI_DIR)
-    made = Maker()
+    made = ExportQueue()
     monkeypatch.setattr(exports, "current_app", made)
     return made
 
@@ -49,7 +49,7 @@ def maker(cloud: Cloud, tmp_path: Path, settings: Settings, monkeypatch: pytest.
 @pytest.fixture
 def window(cloud: Cloud, instance: Instance) -> Window:
     """An instance was made in it."""
-    hear_receipts(cloud.machine)
+    record_receipts(cloud.machine)
     now = clock.now()
     return Window((now - timedelta(hours=1)).isoformat(), now.isoformat())
 
@@ -81,7 +81,7 @@ def simple(caller: Caller, window: Window, organization: str = "alpha-org") -> A
 
 
 def test_from_asking_to_a_file_that_the_verifier_passes(
-    officer: Caller, window: Window, maker: Maker, tmp_path: Path, django_capture_on_commit_callbacks: Any
+    officer: Caller, window: Window, maker: ExportQueue, tmp_path: Path, django_capture_on_commit_callbacks: Any
 ) -> None:
     with django_capture_on_commit_callbacks(execute=True):
         asked = officer.post(ASK, window.body)

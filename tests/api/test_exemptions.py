@@ -23,7 +23,7 @@ from tests.api.conftest import finish
 from tests.api.tokens import make_token
 from tests.approvers import OFFICER, OPERATOR, Person, appoint, person
 from tests.services.audit.exports import verdict
-from tests.services.audit.receipts import hear_receipts
+from tests.services.audit.receipts import record_receipts
 from tests.services.audit.test_whole_export import exported
 from tests.services.compliance.test_drift import HELD, certificate
 from tests.world import Cloud
@@ -91,7 +91,7 @@ def test_what_was_refused_is_created_under_an_exemption(
     assert carried is not None
     assert (carried.terms.id, len(carried.approvals)) == (exemption["id"], 2)
     assert Exemption.objects.get().use_count == 1
-    hear_receipts(suspended.machine)
+    record_receipts(suspended.machine)
     assert EvidenceRecord.objects.filter(kind="receipt", subject_id=row.pk).exists()
     told = {(row["asked"], row["approved"], row["used"], row["uses"]) for row in reports(api, approvers)}
     assert told == {(1, 1, 1, 1)}, "to the project, the organization's officer and the operator"
@@ -106,7 +106,7 @@ def test_an_export_of_what_was_exempted_holds(
     exemption = ask(api, api.post("volumes", VOLUME))
     approve(approvers, exemption)
     finish(api.post("volumes", {**VOLUME, "exemption": exemption["id"]}))
-    hear_receipts(suspended.machine)
+    record_receipts(suspended.machine)
     found = verdict(exported(suspended, tmp_path))
     assert found.status == 0, found.out
 

@@ -8,7 +8,7 @@ import pytest
 from andromede_core.documents.parsing import as_rfc3339
 from andromede_core.facts.statements import Statement
 from controlplane.audit.models import AuditRecord
-from controlplane.catalog import keys
+from controlplane.catalog import signing_keys
 from controlplane.catalog.models import OfficerKey
 from controlplane.kernel import clock
 from tests.api.client import Caller
@@ -128,7 +128,7 @@ def test_refusals_in_french(operator: Caller, cloud: Cloud) -> None:
 
 
 def test_the_keys_of_officers(operator: Caller, api: Caller, cloud: Cloud) -> None:
-    public = keys.public_part(private_key("Grace"))
+    public = signing_keys.public_part(private_key("Grace"))
     body = {"officer": "Grace Petit", "public_key": public, "key_id": "grace-1", "not_after": "2027-06-01T00:00:00Z"}
 
     answer = operator.post("/v1/officer-keys", body)
@@ -137,7 +137,7 @@ def test_the_keys_of_officers(operator: Caller, api: Caller, cloud: Cloud) -> No
     assert answer.body["algorithm"] == "Ed25519"
     assert api.get("/v1/officer-keys?officer=Grace Petit").body["items"] == [answer.body]
     assert operator.post("/v1/officer-keys", body).status == 201
-    other = body | {"public_key": keys.public_part(private_key("other"))}
+    other = body | {"public_key": signing_keys.public_part(private_key("other"))}
     assert operator.post("/v1/officer-keys", other).problem == (409, "catalog.officer_key.taken", "/key_id")
     assert operator.delete("/v1/officer-keys/grace-1").status == 204
     assert operator.delete("/v1/officer-keys/grace-1").status == 204
@@ -160,7 +160,7 @@ def test_the_keys_of_officers(operator: Caller, api: Caller, cloud: Cloud) -> No
 )
 def test_a_key_that_cannot_be(operator: Caller, cloud: Cloud, change: dict[str, object], place: str | None) -> None:
     answer = operator.post(
-        "/v1/officer-keys", {"officer": ADA, "public_key": keys.public_part(private_key(ADA)), **change}
+        "/v1/officer-keys", {"officer": ADA, "public_key": signing_keys.public_part(private_key(ADA)), **change}
     )
     assert answer.status == 400
     assert place is None or answer.problem[2] == place

@@ -13,9 +13,9 @@ from controlplane.nodes.models import Node
 from controlplane.operations.models import Operation
 from controlplane.signin.models import Session
 from controlplane.signin.sessions import PROOF_LASTS
-from tests.api import people
+from tests.api import user_accounts
 from tests.api.client import Caller
-from tests.api.people import enrol_totp, make_person
+from tests.api.user_accounts import enrol_totp, make_person
 from tests.world import Cloud
 
 WHY = "unplugged in rack 7"
@@ -30,7 +30,7 @@ BMC = {
 
 @pytest.fixture(autouse=True)
 def settings_of_the_platform(settings: Settings) -> None:
-    settings.PASSWORD_HASHERS = [people.QUICK]
+    settings.PASSWORD_HASHERS = [user_accounts.QUICK]
     settings.BMC_NETWORKS = [ip_network("10.99.0.0/24")]
 
 
@@ -55,7 +55,7 @@ def test_nothing_is_at_hand_while_it_is_heard(operator: Caller, cloud: Cloud) ->
 
 
 def test_whoever_attests_has_just_proved_who_they_are(operator: Caller, person: Caller, cloud: Cloud) -> None:
-    cloud.machine.fall_silent()
+    cloud.machine.become_unreachable()
     answer = operator.post("/v1/nodes/node-1/actions/fence", ATTESTED)
     assert answer.problem == (403, "signin.session_needed", None)
     Session.objects.update(proved_at=clock.now() - PROOF_LASTS - timedelta(seconds=1))
@@ -72,7 +72,7 @@ def test_whoever_attests_has_just_proved_who_they_are(operator: Caller, person: 
 
 def test_power_takes_an_operation(operator: Caller, cloud: Cloud) -> None:
     operator.put("/v1/nodes/node-1/bmc", BMC)
-    cloud.machine.fall_silent()
+    cloud.machine.become_unreachable()
     answer = operator.post("/v1/nodes/node-1/actions/fence", {"evidence": "power", "reason": WHY})
     assert answer.status == 202
     operation = answer.body["operation"]

@@ -125,7 +125,7 @@ def test_more_uploads_than_places_are_put_off(api: Caller, cloud: Cloud, setting
     uploads._places.cache_clear()
     api.post("images", NEW)
     try:
-        with uploads.receiving(HttpRequest(), 1):
+        with uploads.upload_slot(HttpRequest(), 1):
             assert api.upload("images/mine/file", disk).problem == (503, "uploads_exhausted", None)
         assert api.upload("images/mine/file", disk).status == 202
     finally:

@@ -12,10 +12,10 @@ from pytest_django import Settings
 
 from controlplane.audit.models import RequestRecord
 from controlplane.catalog.models import Flavor, VolumeType
-from controlplane.compute import consoles, user_data
+from controlplane.compute import console_sessions, user_data
 from controlplane.compute.errors import TicketUnknown
 from controlplane.compute.models import Instance
-from controlplane.events import hints
+from controlplane.events import wakeups
 from controlplane.identity.models import ApiToken
 from controlplane.identity.services import token_issue, user_create
 from controlplane.kernel.ids import new_id
@@ -273,10 +273,10 @@ def test_a_ticket_for_a_console(api: Caller, instance: Instance) -> None:
         assert answer.headers["Cache-Control"] == "no-store"
         assert (answer.body["kind"], answer.body["is_read_only"]) == (kind, False)
         secret = answer.body["url"].removeprefix("/v1/consoles/")
-        console = consoles.redeem(secret)
+        console = console_sessions.redeem_ticket(secret)
         assert (str(console.id), console.instance_id, console.kind) == (answer.body["id"], instance.pk, kind)
         with pytest.raises(TicketUnknown):
-            consoles.redeem(secret)
+            console_sessions.redeem_ticket(secret)
     (record, _) = RequestRecord.objects.filter(verb="instance_console_open")
     assert instance.pk in record.resource_ids
     assert secret not in str(record.__dict__)
@@ -284,20 +284,20 @@ def test_a_ticket_for_a_console(api: Caller, instance: Instance) -> None:
 
 @pytest.mark.parametrize("forged", [b"{}", b"\xff", "copied"])
 def test_who_writes_to_redis_opens_nothing(api: Caller, instance: Instance, forged: bytes | str) -> None:
-    broker = redis.Redis.from_url(hints.address())
+    broker = redis.Redis.from_url(wakeups.redis_url())
     if forged == "copied":
         secret = api.post("instances/web/consoles", {"kind": "serial"}).body["url"].removeprefix("/v1/consoles/")
-        forged = broker.get(consoles._key(secret))
-    broker.set(consoles._key("mine"), forged, ex=30)
+        forged = broker.get(console_sessions._key(secret))
+    broker.set(console_sessions._key("mine"), forged, ex=30)
     with pytest.raises(TicketUnknown):
-        consoles.redeem("mine")
+        console_sessions.redeem_ticket("mine")
 
 
 def test_a_dry_run_gives_no_ticket(api: Caller, instance: Instance) -> None:
     answer = api.post("instances/web/consoles?dry_run=true", {"kind": "serial"})
     assert answer.status == 200
     with pytest.raises(TicketUnknown):
-        consoles.redeem(answer.body["url"].removeprefix("/v1/consoles/"))
+        console_sessions.redeem_ticket(answer.body["url"].removeprefix("/v1/consoles/"))
 
 
 def test_consoles_where_the_process_is_elsewhere(api: Caller, instance: Instance, settings: Settings) -> None:
@@ -331,7 +331,7 @@ def test_a_guest_that_does_not_run_has_no_console(api: Caller, instance: Instanc
 
 def test_without_redis_there_are_no_tickets(api: Caller, instance: Instance, monkeypatch: pytest.MonkeyPatch) -> None:
     nowhere = redis.Redis.from_url("unix:///nowhere/redis.sock")
-    monkeypatch.setattr(consoles, "_client", lambda: nowhere)
+    monkeypatch.setattr(console_sessions, "_client", lambda: nowhere)
     answer = api.post("instances/web/consoles", {"kind": "serial"})
     assert answer.problem == (503, "compute.console.tickets_unavailable", None)
 

@@ -15,9 +15,9 @@ from controlplane.compliance.models import RemediationPlan
 from controlplane.compute.models import Instance
 from controlplane.config.urls import api_patterns
 from controlplane.events.models import Event
+from controlplane.identity.authorization_rules import TABLE
+from controlplane.identity.authorization_terms import OWN
 from controlplane.identity.models import Invitation, Organization, ServiceAccount
-from controlplane.identity.rights import OWN
-from controlplane.identity.rules import TABLE
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.nodes.models import Node, Orphan, Pool

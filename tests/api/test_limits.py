@@ -12,8 +12,8 @@ import pytest
 from django.test import Client
 from pytest_django import Settings
 
-from controlplane.api import windows
-from controlplane.api.windows import Bucket, Moment, Own, Shared
+from controlplane.api import sliding_windows
+from controlplane.api.sliding_windows import Bucket, Moment, Own, Shared
 from controlplane.identity.models import ApiToken, Project, User
 from controlplane.identity.services import membership_set, user_create
 from controlplane.identity.tokens import token_issue
@@ -155,11 +155,11 @@ def test_without_redis_each_process_counts(
     caller: Caller, settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings.REDIS_URL = f"redis+socket://{tmp_path}/nobody.sock"
-    with caplog.at_level(logging.WARNING, logger="controlplane.api.windows"):
+    with caplog.at_level(logging.WARNING, logger="controlplane.api.sliding_windows"):
         answers = [caller.get("networks") for _ in range(6)]
     assert [told(answer) for answer in answers] == [("reads", 5, left) for left in (4, 3, 2, 1, 0, 0)]
     assert [answer.status for answer in answers] == [200] * 5 + [429]
-    assert len([record for record in caplog.records if record.name == "controlplane.api.windows"]) == 1
+    assert len([record for record in caplog.records if record.name == "controlplane.api.sliding_windows"]) == 1
 
 
 @pytest.mark.parametrize("store", [Shared(), Own()])
@@ -177,7 +177,7 @@ def test_a_window_slides(store: Shared | Own, name: str) -> None:
 
 
 def test_what_a_process_counts_has_a_maximum(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(windows, "OWN_MAX", 3)
+    monkeypatch.setattr(sliding_windows, "OWN_MAX", 3)
     own, now = Own(), Moment(7, 1.0)
     for owner in ("a", "b", "c", "a", "d"):
         own.count([Bucket("reads", owner, 9)], now, is_taken=True)

@@ -6,9 +6,9 @@ import axes.conf  # noqa: F401 - adds its settings once, and not within a test, 
 import pytest
 from pytest_django import Settings
 
-from tests.api import people
+from tests.api import user_accounts
 from tests.api.client import Caller
-from tests.api.people import PASSWORD, make_person
+from tests.api.user_accounts import PASSWORD, make_person
 from tests.logs import written
 
 
@@ -28,7 +28,7 @@ def test_a_failure_is_logged_under_the_id_that_its_caller_knows(
 
 
 def test_no_secret_is_in_any_line(unbroken: Caller, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings.PASSWORD_HASHERS = [people.QUICK]
+    settings.PASSWORD_HASHERS = [user_accounts.QUICK]
     ada, wrong, user_data = make_person("ada"), "not the pass phrase", "echo hunter2"
     hook = {"name": "ops", "url": "https://ops.example.org/", "kinds": ["*"]}
     with written() as log:

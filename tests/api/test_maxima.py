@@ -8,7 +8,7 @@ import pytest
 from django.conf import settings as django_settings
 from pytest_django import Settings
 
-from controlplane.kernel.maxima import WHAT
+from controlplane.kernel.count_limits import WHAT
 from controlplane.placement.models import Exemption, PolicyProposal
 from tests.api.client import Answer, Caller
 from tests.api.test_exemptions import VOLUME, suspended  # noqa: F401 - a fixture

@@ -13,8 +13,8 @@ from controlplane.identity.services import membership_set, organization_create, 
 from controlplane.identity.tokens import NewToken, own_token_create
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
-from controlplane.signin.origin import Origin
-from controlplane.signin.sessions import begin
+from controlplane.signin.client_info import ClientInfo
+from controlplane.signin.sessions import create_session
 from tests.api.client import Caller
 from tests.api.conftest import finish
 from tests.api.test_instances import KEY
@@ -180,7 +180,7 @@ def test_an_admin_makes_no_users_without_end(owner: Caller, settings: Settings) 
         assert Caller(token=None).post(accept, {"token": token}).status == 200
         assert owner.delete(f"{ACME}/members/{name}@acme.example").status == 204
     assert Caller(token=None).post(accept, {"token": tokens[2]}).problem[:2] == (409, "count_exhausted")
-    begin(User.objects.get(email="a@acme.example"), Origin(), ["password"], is_two_factor=False)
+    create_session(User.objects.get(email="a@acme.example"), ClientInfo(), ["password"], is_two_factor=False)
     assert Caller(token=None).post(accept, {"token": tokens[2]}).status == 200
 
 
@@ -201,7 +201,7 @@ def test_a_credential_counts_when_an_invitation_is_accepted(owner: Caller, setti
     settings.SECOND_FACTOR_DUTIES = ["operator"]
     bob = user_create(email="bob@other.example", is_operator=True)
     token = owner.post(f"{ACME}/invitations", {"email": bob.email}).body["token"]
-    unfinished = Caller(token=begin(bob, Origin(), ["password"], is_two_factor=False)[1])
+    unfinished = Caller(token=create_session(bob, ClientInfo(), ["password"], is_two_factor=False)[1])
     narrow = signed_in(bob, kinds=["instances"])
     owner.post(f"{ACME}/service-accounts", {"name": "ci", "grants": [{"role": "viewer"}]})
     made = owner.post(f"{ACME}/service-accounts/ci/tokens", {"name": "runner"}).body
@@ -216,7 +216,7 @@ def test_a_credential_counts_when_an_invitation_is_accepted(owner: Caller, setti
         422,
         "identity.invitation.for_another",
     )
-    finished = Caller(token=begin(bob, Origin(), ["password"], is_two_factor=True)[1])
+    finished = Caller(token=create_session(bob, ClientInfo(), ["password"], is_two_factor=True)[1])
     assert finished.post(accept, {"token": token}).status == 200
 
 

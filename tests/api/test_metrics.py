@@ -159,5 +159,5 @@ def test_it_is_read_from_the_samples_and_from_their_sums_alike(
     before = api.get(f"{asked}&resolution=1m").body
     services.roll_up()
     assert api.get(f"{asked}&resolution=1m").body == before
-    monkeypatch.setattr(services.increments, "COMPARED", services.increments.COMPARED + " AND false")
+    monkeypatch.setattr(services.counter_deltas, "COMPARED", services.counter_deltas.COMPARED + " AND false")
     assert api.get(f"{asked}&resolution=1m").body == before

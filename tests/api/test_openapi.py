@@ -15,7 +15,7 @@ from openapi_spec_validator import validate
 from controlplane.api.schema import document
 from controlplane.api.v1.service.views import Health
 from controlplane.kernel.fields import In
-from controlplane.kernel.rest import Going
+from controlplane.kernel.views import Deprecation
 from tests.api.contract import contract
 from tests.api.test_isolation import ALL, Route
 
@@ -79,7 +79,7 @@ def test_a_route_that_is_to_go_says_so_and_when(monkeypatch: pytest.MonkeyPatch)
     since, sunset = datetime(2026, 11, 1, tzinfo=UTC), datetime(2027, 5, 1, tzinfo=UTC)
     assert not any("deprecated" in each for methods in contract()["paths"].values() for each in methods.values())
     for end, said in ((sunset, "2027-05-01T00:00:00+00:00"), (None, None)):
-        going = replace(Health.get.route, going=Going(since, "https://example.org/moved", end))
+        going = replace(Health.get.route, deprecation=Deprecation(since, "https://example.org/moved", end))
         monkeypatch.setattr(Health.get, "route", going)
         operation = json.loads(document())["paths"]["/v1/healthz"]["get"]
         assert (operation["deprecated"], operation.get("x-sunset")) == (True, said)

@@ -36,12 +36,12 @@ from controlplane.identity.services import (
 from controlplane.kernel import clock
 from controlplane.signin.errors import OpenIdRefused
 from controlplane.signin.models import GivenMembership, Identity, OpenIdSignIn
-from controlplane.signin.openid import claims, wire
+from controlplane.signin.openid import claims, oidc_http
 from controlplane.signin.openid.providers import all_providers
 from controlplane.signin.sessions import purge
-from tests.api import people
+from tests.api import user_accounts
 from tests.api.client import Answer, Caller
-from tests.api.people import make_person
+from tests.api.user_accounts import make_person
 from tests.processes import line_with, running
 
 pytestmark = pytest.mark.django_db
@@ -127,7 +127,7 @@ def known(issuer: str, settings: Settings, tmp_path: Path) -> Path:
     secret, file = tmp_path / "secret", tmp_path / "providers.json"
     secret.write_text(SECRET + "\n")
     settings.OPENID_PROVIDERS_FILE, settings.OPENID_PRIVATE_HOSTS = str(file), ["127.0.0.1"]
-    settings.PASSWORD_HASHERS = [people.QUICK]
+    settings.PASSWORD_HASHERS = [user_accounts.QUICK]
     listed(
         file,
         name="staff",
@@ -163,7 +163,7 @@ def staff(issuer: str, file: Path) -> Staff:
 
 @pytest.fixture(autouse=True)
 def nothing_is_known_of_providers() -> None:
-    wire.discovered.clear()
+    oidc_http.discovered.clear()
 
 
 def test_a_newcomer_gets_an_account_with_what_the_groups_are_worth(staff: Staff) -> None:
@@ -231,14 +231,14 @@ def test_what_does_not_belong_together(staff: Staff, wrong: dict[str, str]) -> N
 def test_a_provider_that_names_itself_always_does(staff: Staff, file: Path) -> None:
     """RFC 9207: where discovery announces it, an answer without `iss` is not the provider's."""
     issuer = all_providers()[0].issuer
-    document = httpx.get(f"{issuer}{wire.DISCOVERY}").json()
+    document = httpx.get(f"{issuer}{oidc_http.DISCOVERY}").json()
     for is_told in (False, True):
         announced = document | {"authorization_response_iss_parameter_supported": is_told}
-        assert wire.endpoints_in(announced, issuer).is_issuer_told is is_told
+        assert oidc_http.endpoints_in(announced, issuer).is_issuer_told is is_told
     begun = staff.begin()
-    until, endpoints = wire.discovered[issuer]
+    until, endpoints = oidc_http.discovered[issuer]
     assert endpoints is not None
-    wire.discovered[issuer] = until, replace(endpoints, is_issuer_told=True)
+    oidc_http.discovered[issuer] = until, replace(endpoints, is_issuer_told=True)
     back = staff.browse(begun["authorization_url"], "ada") | {"binding": begun["binding"]}
     answer = staff.complete({name: text for name, text in back.items() if name != "iss"})
     assert answer.problem == REFUSED and "(iss)" in answer.text
@@ -299,9 +299,9 @@ def token(staff: Staff) -> Token:
     url = staff.begin()["authorization_url"]
     code = staff.browse(url, "ada")["code"]
     row = OpenIdSignIn.objects.get()
-    endpoints = wire.discover(provider)
-    said = wire.exchange(provider, endpoints, code=code, verifier=row.verifier, redirect_uri=BACK)
-    return Token(said["id_token"], row.nonce, wire.jwks(provider, endpoints))
+    endpoints = oidc_http.discover(provider)
+    said = oidc_http.exchange(provider, endpoints, code=code, verifier=row.verifier, redirect_uri=BACK)
+    return Token(said["id_token"], row.nonce, oidc_http.jwks(provider, endpoints))
 
 
 def problem(token: Token, *, in_s: int = 0, **change: Any) -> str:
@@ -351,7 +351,7 @@ def test_new_keys_of_the_provider_need_no_word_to_us(staff: Staff, token: Token)
     assert staff.sign_in("ada").status == 201
     staff.tell("rotate")
     provider = all_providers()[0]
-    token.keys = wire.jwks(provider, wire.discover(provider))
+    token.keys = oidc_http.jwks(provider, oidc_http.discover(provider))
     assert problem(token) != "", "what the old ones signed is over"
     assert staff.sign_in("ada").status == 201
 
@@ -398,7 +398,7 @@ def test_an_invitation_that_somebody_accepted_unsigned_does_not_keep_its_user_ou
 
 def test_an_account_that_somebody_gets_into_stays_theirs(staff: Staff) -> None:
     staff.caller.post("/v1/invitations/actions/accept", {"token": invited("ada@people.example")})
-    people.passwords.put(User.objects.get(), people.PASSWORD)
+    user_accounts.passwords.put(User.objects.get(), user_accounts.PASSWORD)
     assert staff.sign_in("ada").problem == (409, "signin.openid.address_taken", None)
     assert Membership.objects.count() == 1
 
@@ -535,12 +535,12 @@ def test_no_way_into_our_network(staff: Staff, settings: Settings, caplog: pytes
     settings.OPENID_PRIVATE_HOSTS = []
     provider = all_providers_of(settings, issuer="https://127.0.0.1")
     for issuer in ("https://127.0.0.1:1", "https://[::1]:1", "https://169.254.169.254", "https://localhost:1"):
-        with pytest.raises(wire.ProviderUnavailable):
-            wire.discover(replace(provider, issuer=issuer))
+        with pytest.raises(oidc_http.ProviderUnavailable):
+            oidc_http.discover(replace(provider, issuer=issuer))
         assert "not on the public internet" in caplog.text
         caplog.clear()
-    with pytest.raises(wire.ProviderUnavailable):
-        wire.discover(replace(provider, issuer="http://93.184.215.14"))
+    with pytest.raises(oidc_http.ProviderUnavailable):
+        oidc_http.discover(replace(provider, issuer="http://93.184.215.14"))
     assert "no TLS" in caplog.text
 
 
@@ -557,17 +557,17 @@ def test_a_provider_that_is_another_than_it_says(staff: Staff, file: Path) -> No
 
 def test_strangers_do_not_make_us_ask_a_provider_again(staff: Staff, settings: Settings) -> None:
     provider = all_providers()[0]
-    endpoints = wire.discover(provider)
+    endpoints = oidc_http.discover(provider)
     settings.OPENID_PRIVATE_HOSTS = []  # so that it cannot be asked
-    assert wire.discover(provider) == endpoints
-    wire.discovered.clear()
-    with pytest.raises(wire.ProviderUnavailable):
-        wire.discover(provider)
+    assert oidc_http.discover(provider) == endpoints
+    oidc_http.discovered.clear()
+    with pytest.raises(oidc_http.ProviderUnavailable):
+        oidc_http.discover(provider)
     settings.OPENID_PRIVATE_HOSTS = ["127.0.0.1"]
-    with pytest.raises(wire.ProviderUnavailable):  # not again at once
-        wire.discover(provider)
-    wire.discovered[provider.issuer] = time.monotonic(), None  # as after FAILED_S
-    assert wire.discover(provider) == endpoints
+    with pytest.raises(oidc_http.ProviderUnavailable):  # not again at once
+        oidc_http.discover(provider)
+    oidc_http.discovered[provider.issuer] = time.monotonic(), None  # as after FAILED_S
+    assert oidc_http.discover(provider) == endpoints
 
 
 def test_a_provider_that_is_not_there(staff: Staff, file: Path) -> None:

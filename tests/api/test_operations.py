@@ -139,7 +139,7 @@ def stuck(api: Caller, cloud: Cloud) -> str:
     operation_id = api.delete("volumes/data").operation["id"]
     step = {"name": "disk", "state": "retrying", "attempts": STUCK_ATTEMPTS, "message": "The node does not answer."}
     Operation.objects.filter(pk=operation_id).update(state="running", attempts=STUCK_ATTEMPTS, steps=[step])
-    cloud.machine.fall_silent()
+    cloud.machine.become_unreachable()
     return operation_id
 
 

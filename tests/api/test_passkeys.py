@@ -19,10 +19,10 @@ from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.signin.models import Ceremony, Passkey, Session
 from controlplane.signin.sessions import purge
-from tests.api import people
+from tests.api import user_accounts
 from tests.api.authenticator import Authenticator, b64, unb64
 from tests.api.client import Answer, Caller
-from tests.api.people import PASSWORD, Person, code, enrol_totp, make_person
+from tests.api.user_accounts import PASSWORD, Person, code, enrol_totp, make_person
 
 pytestmark = pytest.mark.django_db
 REFUSED = (403, "signin.passkey_refused", None)
@@ -34,7 +34,7 @@ ANYBODY = Caller(token=None)
 @pytest.fixture(autouse=True)
 def pages(settings: Settings) -> None:
     settings.PASSKEY_ORIGINS = ["https://console.example", "https://console.example:8443"]
-    settings.PASSWORD_HASHERS = [people.QUICK]
+    settings.PASSWORD_HASHERS = [user_accounts.QUICK]
 
 
 @pytest.fixture

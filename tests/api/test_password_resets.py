@@ -12,12 +12,12 @@ from controlplane.identity.services import membership_set, organization_create, 
 from controlplane.identity.tokens import token_issue
 from controlplane.kernel import clock
 from controlplane.signin import sessions
+from controlplane.signin.client_info import ClientInfo
 from controlplane.signin.models import PasswordLink, PasswordReset, Session, Totp
-from controlplane.signin.origin import Origin
 from controlplane.signin.sessions import purge
-from tests.api import people
+from tests.api import user_accounts
 from tests.api.client import Answer, Caller
-from tests.api.people import PASSWORD, Person, enrol_totp, make_person
+from tests.api.user_accounts import PASSWORD, Person, enrol_totp, make_person
 
 pytestmark = pytest.mark.django_db
 OTHER = "four large blue windows"
@@ -25,11 +25,11 @@ OTHER = "four large blue windows"
 
 @pytest.fixture(autouse=True)
 def quick(settings: Settings) -> None:
-    settings.PASSWORD_HASHERS = [people.QUICK]
+    settings.PASSWORD_HASHERS = [user_accounts.QUICK]
 
 
 def browser(user: User, *, is_two_factor: bool = True) -> Caller:
-    _, secret = sessions.begin(user, Origin(), ["password"], is_two_factor=is_two_factor)
+    _, secret = sessions.create_session(user, ClientInfo(), ["password"], is_two_factor=is_two_factor)
     return Caller(token=secret)
 
 

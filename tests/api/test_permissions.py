@@ -6,11 +6,11 @@ import pytest
 
 from controlplane.api.base_views import OrganizationView, ProjectView
 from controlplane.identity.actor import Actor
-from controlplane.identity.authorization import admitted
+from controlplane.identity.authorization import authorize
+from controlplane.identity.authorization_rules import TABLE
+from controlplane.identity.authorization_terms import OWN
 from controlplane.identity.credentials import actor_of
 from controlplane.identity.errors import NobodyMay, RoleNeeded, ScopeNeeded
-from controlplane.identity.rights import OWN
-from controlplane.identity.rules import TABLE
 from tests.api.client import Caller
 from tests.api.test_authorization import bound, for_the_platform, of_alpha, person, wide
 from tests.world import Cloud
@@ -38,7 +38,7 @@ def actor(secret: str) -> Actor:
 
 def is_let_through(actor: Actor, operation: str) -> bool:
     try:
-        admitted(actor, operation)
+        authorize(actor, operation)
     except (NobodyMay, RoleNeeded, ScopeNeeded):
         return False
     return True

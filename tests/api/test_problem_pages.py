@@ -2,7 +2,7 @@
 
 import pytest
 
-from controlplane.api import pages
+from controlplane.api import problem_pages
 from controlplane.kernel.errors import REGISTRY, CloudError
 from tests.api.client import Caller
 from tests.world import Cloud
@@ -30,7 +30,7 @@ def test_in_french(db: None) -> None:
     assert page["title"] == "Occupé"
     assert page["why"].startswith("Une opération tient la ressource")
     assert page["example"]["title"] == page["title"]
-    assert page["example"]["blocking_operation"] == pages.ANY_ID
+    assert page["example"]["blocking_operation"] == problem_pages.ANY_ID
 
 
 def test_what_is_no_code(db: None) -> None:
@@ -40,17 +40,17 @@ def test_what_is_no_code(db: None) -> None:
 
 
 def test_there_is_a_page_for_every_code() -> None:
-    assert len(pages.codes()) > 150
-    for code in pages.codes():
-        page = pages.page(code)
+    assert len(problem_pages.codes()) > 150
+    for code in problem_pages.codes():
+        page = problem_pages.page(code)
         assert page["why"] and page["remedy"], code
         assert page["status"] >= 400
-        assert pages.text(code).count("\n## ") == 4
+        assert problem_pages.text(code).count("\n## ") == 4
 
 
 def test_only_what_is_a_mistake_of_ours_is_called_so() -> None:
-    ours = pages.MEANING[CloudError]
-    called = {code for code in pages.codes() if pages.page(code)["why"] == str(ours[0])}
-    assert all(pages.page(code)["status"] == 500 for code in called)
+    ours = problem_pages.MEANING[CloudError]
+    called = {code for code in problem_pages.codes() if problem_pages.page(code)["why"] == str(ours[0])}
+    assert all(problem_pages.page(code)["status"] == 500 for code in called)
     assert "internal" in called
     assert called <= REGISTRY.keys()

@@ -9,7 +9,7 @@ from django.utils.translation import override
 
 from controlplane.api import problems
 from controlplane.compute.models import Instance
-from controlplane.kernel import errors, wording
+from controlplane.kernel import error_messages, errors
 from controlplane.nodes.errors import NodeUnreachable
 from controlplane.operations.errors import DeadlineExceeded
 from controlplane.placement.errors import InsufficientCapacity
@@ -98,7 +98,7 @@ def test_a_reason_that_was_kept_is_read_in_french() -> None:
     kept = json.loads(json.dumps(DeadlineExceeded(limit_s=60, obstacle=last).as_document()))
     assert kept["detail"].endswith(f"obstacle was: {NodeUnreachable.detail}")
     with override("fr"):
-        described = wording.describe_document(kept)
+        described = error_messages.describe_document(kept)
     assert str(described["detail"]).endswith("était\u00a0: Le nœud dont cela dépend ne répond pas pour le moment.")
 
 

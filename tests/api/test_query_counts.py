@@ -8,10 +8,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from tests.api.client import Answer, Caller
-from tests.api.people import make_person
 from tests.api.test_collections import LISTS
 from tests.api.test_instances import KEY
 from tests.api.test_isolation import ALL, Route, names  # noqa: F401 - a fixture
+from tests.api.user_accounts import make_person
 from tests.world import Cloud
 
 # With the credential's own. A read that is recorded has two for its record.

@@ -7,7 +7,7 @@ import pytest
 from pytest_django import Settings
 
 from controlplane.catalog.models import Image
-from controlplane.kernel import room
+from controlplane.kernel import free_space
 from controlplane.kernel.errors import InsufficientStorage
 from controlplane.terraform.models import TerraformState
 from tests.api.client import Caller
@@ -44,6 +44,6 @@ def test_a_file_of_an_image(api: Caller, full: Settings, cloud: Cloud) -> None:
 
 
 def test_a_folder_that_is_not_there_yet_is_on_the_disk_of_the_one_above(full: Settings, tmp_path: Path) -> None:
-    assert room.free_bytes(tmp_path / "a" / "b") > 0
+    assert free_space.free_bytes(tmp_path / "a" / "b") > 0
     with pytest.raises(InsufficientStorage):
-        room.need_room(tmp_path / "a" / "b")
+        free_space.require_free_space(tmp_path / "a" / "b")

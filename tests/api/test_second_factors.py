@@ -11,9 +11,9 @@ from controlplane.identity.models import Organization
 from controlplane.identity.services import membership_set, organization_create, project_create
 from controlplane.kernel import clock
 from controlplane.signin.models import RecoveryCode, Session, Totp
-from tests.api import people
+from tests.api import user_accounts
 from tests.api.client import Caller
-from tests.api.people import PASSWORD, Person, code, enrol_totp, make_person
+from tests.api.user_accounts import PASSWORD, Person, code, enrol_totp, make_person
 
 pytestmark = pytest.mark.django_db
 NEEDED = (401, "signin.code_needed", None)
@@ -23,7 +23,7 @@ DEMANDED = (403, "signin.second_factor_demanded", None)
 
 @pytest.fixture(autouse=True)
 def quick(settings: Settings) -> None:
-    settings.PASSWORD_HASHERS = [people.QUICK]
+    settings.PASSWORD_HASHERS = [user_accounts.QUICK]
 
 
 @pytest.fixture

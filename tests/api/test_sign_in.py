@@ -14,14 +14,14 @@ from controlplane.identity.actor import SYSTEM
 from controlplane.identity.models import User
 from controlplane.identity.services import organization_create, project_create, user_create
 from controlplane.kernel import clock
-from controlplane.signin import passwords, secret
+from controlplane.signin import passwords, secret_tokens
+from controlplane.signin.client_info import ClientInfo
 from controlplane.signin.credentials import password_link_create
 from controlplane.signin.models import Password, PasswordLink, Session
-from controlplane.signin.origin import Origin
-from controlplane.signin.sessions import begin, purge
-from tests.api import people
+from controlplane.signin.sessions import create_session, purge
+from tests.api import user_accounts
 from tests.api.client import Caller
-from tests.api.people import PASSWORD, Person, make_person
+from tests.api.user_accounts import PASSWORD, Person, make_person
 
 pytestmark = pytest.mark.django_db
 OTHER = "four large blue windows"
@@ -29,7 +29,7 @@ OTHER = "four large blue windows"
 
 @pytest.fixture(autouse=True)
 def quick(settings: Settings) -> None:
-    settings.PASSWORD_HASHERS = [people.QUICK]
+    settings.PASSWORD_HASHERS = [user_accounts.QUICK]
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def ada(db: None) -> Person:
 def operator(db: None, settings: Settings) -> Caller:
     settings.SECOND_FACTOR_DUTIES = []
     otto = make_person("otto", is_operator=True)
-    return Caller(token=begin(otto.user, Origin(), ["password", "totp"], is_two_factor=True)[1])
+    return Caller(token=create_session(otto.user, ClientInfo(), ["password", "totp"], is_two_factor=True)[1])
 
 
 def verbs() -> list[str]:
@@ -77,7 +77,7 @@ def test_of_the_secret_only_a_hash_is_kept(ada: Person) -> None:
     token = ada.sign_in().body["secret"]
     assert token.startswith("andromede_session_")
     session = Session.objects.values().get()
-    assert session.pop("sha256") == secret.digest(token)
+    assert session.pop("sha256") == secret_tokens.digest(token)
     assert token not in str(session) + str(list(AuditRecord.objects.values()))
 
 

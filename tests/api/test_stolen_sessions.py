@@ -12,12 +12,12 @@ from controlplane.identity.services import organization_create, project_create
 from controlplane.identity.tokens import token_issue
 from controlplane.kernel import clock
 from controlplane.signin import sessions
+from controlplane.signin.client_info import ClientInfo
 from controlplane.signin.models import Session
-from controlplane.signin.origin import Origin
 from controlplane.signin.selectors import signed_in
-from tests.api import people
+from tests.api import user_accounts
 from tests.api.client import Caller
-from tests.api.people import PASSWORD, Person, make_person
+from tests.api.user_accounts import PASSWORD, Person, make_person
 
 pytestmark = pytest.mark.django_db
 OTHER = "four large blue windows"
@@ -25,7 +25,7 @@ OTHER = "four large blue windows"
 
 @pytest.fixture(autouse=True)
 def quick(settings: Settings) -> None:
-    settings.PASSWORD_HASHERS = [people.QUICK]
+    settings.PASSWORD_HASHERS = [user_accounts.QUICK]
     settings.SECOND_FACTOR_DUTIES = []
 
 
@@ -86,6 +86,6 @@ def test_what_sessions_issued_ends_with_them_when_that_is_wanted(ada: Person) ->
 def test_an_operator_who_puts_somebody_out_ends_what_the_sessions_issued(ada: Person) -> None:
     issued = issue(ada.signed_in())
     otto = make_person("otto", is_operator=True)
-    operator = Caller(token=sessions.begin(otto.user, Origin(), ["password"], is_two_factor=True)[1])
+    operator = Caller(token=sessions.create_session(otto.user, ClientInfo(), ["password"], is_two_factor=True)[1])
     assert operator.delete(f"/v1/users/{ada.user.pk}/sessions").status == 204
     assert issued.get("/v1/me").problem == (401, "identity.token.revoked", None)

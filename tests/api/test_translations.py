@@ -13,8 +13,8 @@ from django.conf import settings
 
 import controlplane.api.v1.urls
 import controlplane.workflows.registry  # noqa: F401 - so that the errors of all apps are known
+from controlplane.kernel.error_messages import PROSE
 from controlplane.kernel.errors import REGISTRY
-from controlplane.kernel.wording import PROSE
 
 CODE = Path(settings.BASE_DIR) / "controlplane"
 CORE = Path(settings.BASE_DIR) / "andromede_core"
@@ -60,7 +60,7 @@ def reasons() -> set[str]:
     written: dict[Path, list[ast.expr]] = defaultdict(list)
     for path, call in calls("Reason"):
         written[path].append(call.args[0])
-    again = {"kernel/errors.py": ["self.detail"], "kernel/wording.py": ["facts['template']"]}
+    again = {"kernel/errors.py": ["self.detail"], "kernel/error_messages.py": ["facts['template']"]}
     for name, templates in again.items():
         assert [ast.unparse(each) for each in written.pop(CODE / name)] == templates
     for path, templates in written.items():

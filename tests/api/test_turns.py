@@ -9,8 +9,8 @@ import pytest
 from django.test import Client
 from pytest_django import Settings
 
-from controlplane.kernel import turns
-from controlplane.kernel.turns import TurnTaken, take
+from controlplane.kernel import concurrency
+from controlplane.kernel.concurrency import SlotTaken, acquire_slot
 from tests.api.client import Caller
 from tests.api.tokens import make_token
 from tests.world import Cloud
@@ -23,19 +23,19 @@ def owner(request: pytest.FixtureRequest, settings: Settings, tmp_path: Path) ->
     if request.param == "no redis":
         settings.REDIS_URL = f"redis+socket://{tmp_path}/nobody.sock"
     yield uuid4().hex
-    assert turns._own == {}
+    assert concurrency._own == {}
 
 
 def test_a_turn_is_one_owners_until_it_is_released(owner: str) -> None:
-    mine = take("export", owner, lasts_s=60)
-    others = take("export", f"{owner}-b", lasts_s=60), take("search", owner, lasts_s=60)
-    with pytest.raises(TurnTaken):
-        take("export", owner, lasts_s=60)
+    mine = acquire_slot("export", owner, expires_after_s=60)
+    others = acquire_slot("export", f"{owner}-b", expires_after_s=60), acquire_slot("search", owner, expires_after_s=60)
+    with pytest.raises(SlotTaken):
+        acquire_slot("export", owner, expires_after_s=60)
     mine.release()
-    again = take("export", owner, lasts_s=60)
+    again = acquire_slot("export", owner, expires_after_s=60)
     mine.release()
-    with pytest.raises(TurnTaken):  # it was another's by then
-        take("export", owner, lasts_s=60)
+    with pytest.raises(SlotTaken):  # it was another's by then
+        acquire_slot("export", owner, expires_after_s=60)
     for turn in (again, *others):
         turn.release()
 

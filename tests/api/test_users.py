@@ -8,7 +8,7 @@ from pytest_django import Settings
 
 from controlplane.audit.models import AuditRecord
 from controlplane.identity.actor import SYSTEM, Actor
-from controlplane.identity.credentials import actor_again
+from controlplane.identity.credentials import refresh_actor
 from controlplane.identity.invitations import invitation_create
 from controlplane.identity.models import ApiToken, Invitation, Membership, Organization, Role, User
 from controlplane.identity.service_accounts import service_account_create
@@ -16,13 +16,13 @@ from controlplane.identity.services import membership_set, organization_create, 
 from controlplane.identity.tokens import NewToken, account_token_create, own_token_create, token_issue
 from controlplane.kernel.errors import Unauthenticated
 from controlplane.signin import resets, users
+from controlplane.signin.client_info import ClientInfo
 from controlplane.signin.models import PasswordLink, Session
-from controlplane.signin.origin import Origin
-from controlplane.signin.selectors import signed_in_again
-from controlplane.signin.sessions import begin
-from tests.api import people
+from controlplane.signin.selectors import refresh_signed_in
+from controlplane.signin.sessions import create_session
+from tests.api import user_accounts
 from tests.api.client import Caller
-from tests.api.people import Person, make_person
+from tests.api.user_accounts import Person, make_person
 
 pytestmark = pytest.mark.django_db
 MONTH = timedelta(days=30)
@@ -30,7 +30,7 @@ MONTH = timedelta(days=30)
 
 @pytest.fixture(autouse=True)
 def quick(settings: Settings) -> None:
-    settings.PASSWORD_HASHERS = [people.QUICK]
+    settings.PASSWORD_HASHERS = [user_accounts.QUICK]
     settings.SECOND_FACTOR_DUTIES = []
 
 
@@ -43,7 +43,7 @@ def owner_of(organization: Organization) -> Actor:
 
 
 def actor_of(session: Session) -> Actor:
-    found = signed_in_again(session.pk)
+    found = refresh_signed_in(session.pk)
     assert found is not None
     return found.actor
 
@@ -209,14 +209,14 @@ def test_the_last_operator_is_not_taken_away_by_the_api(place: Place, how: str) 
 @pytest.mark.parametrize("how", ["suspend", "end"])
 def test_what_looks_again_ends(place: Place, how: str) -> None:
     """As streams and consoles ask, every STREAM_CHECK_S."""
-    session, _ = begin(place.ada.user, Origin(), ["password"], is_two_factor=False)
+    session, _ = create_session(place.ada.user, ClientInfo(), ["password"], is_two_factor=False)
     token = ApiToken.objects.get(user=place.ada.user)
-    assert signed_in_again(session.pk) is not None
-    assert actor_again(token.pk) is not None
+    assert refresh_signed_in(session.pk) is not None
+    assert refresh_actor(token.pk) is not None
     place.put_out(place.ada, how)
-    assert signed_in_again(session.pk) is None
+    assert refresh_signed_in(session.pk) is None
     with pytest.raises(Unauthenticated):
-        actor_again(token.pk)
+        refresh_actor(token.pk)
 
 
 def test_a_token_for_the_platform_is_revoked_by_another_operator(place: Place) -> None:
@@ -248,7 +248,7 @@ def test_a_dry_run_and_an_old_version_change_nothing(place: Place) -> None:
 
 
 def test_tokens_that_sessions_made_go_when_it_is_asked_for(place: Place) -> None:
-    session, _ = begin(place.ada.user, Origin(), ["password"], is_two_factor=False)
+    session, _ = create_session(place.ada.user, ClientInfo(), ["password"], is_two_factor=False)
     made, _ = own_token_create(actor_of(session), NewToken("phone", "", MONTH))
     place.as_otto.post(place.url(place.ada, "/actions/suspend"), {"revoke_tokens": True})
     assert ApiToken.objects.get(pk=made.pk).revoked_at is not None

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework.test import APIRequestFactory
 
 from controlplane.kernel.fields import NamedOut
-from controlplane.kernel.rest import Going, View, route
+from controlplane.kernel.views import Deprecation, View, route
 from controlplane.network.models import Network
 from tests.api.client import Answer, Caller
 from tests.api.conftest import finish
@@ -119,9 +119,11 @@ def test_of_several_edits_of_one_version_one_is_made() -> None:
 class Old(View):
     authentication_classes: Any = []
     permission_classes: Any = []
-    going = Going(datetime(2026, 11, 1, tzinfo=UTC), "https://example.org/moved", datetime(2027, 5, 1, tzinfo=UTC))
+    deprecation = Deprecation(
+        datetime(2026, 11, 1, tzinfo=UTC), "https://example.org/moved", datetime(2027, 5, 1, tzinfo=UTC)
+    )
 
-    @route("old_get", NamedOut, going=going)
+    @route("old_get", NamedOut, deprecation=deprecation)
     def get(self, request: Request) -> Response:
         return Response({"name": "old"})
 

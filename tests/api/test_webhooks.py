@@ -7,7 +7,7 @@ from django.conf import settings as django_settings
 from pytest_django import Settings
 
 from controlplane.quotas.models import QuotaUse
-from controlplane.webhooks import deliveries, hints
+from controlplane.webhooks import deliveries, wakeups
 from controlplane.webhooks.models import Delivery, Webhook
 from tests.api.client import Caller
 from tests.services.webhooks.conftest import Queue
@@ -20,7 +20,7 @@ HOOK = {"name": "ops", "url": URL, "kinds": ["instance.*", "drift.found"]}
 @pytest.fixture(autouse=True)
 def queue(monkeypatch: pytest.MonkeyPatch) -> Queue:
     queue = Queue()
-    monkeypatch.setattr(hints, "current_app", queue)
+    monkeypatch.setattr(wakeups, "current_app", queue)
     return queue
 
 

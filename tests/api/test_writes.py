@@ -13,7 +13,7 @@ from controlplane.compute.models import Instance
 from controlplane.identity.models import Organization
 from controlplane.kernel.errors import Conflict
 from controlplane.kernel.fields import NamedOut
-from controlplane.kernel.rest import View, route
+from controlplane.kernel.views import View, route
 from controlplane.operations.models import Operation
 from controlplane.placement.models import Decision
 from controlplane.storage.models import Volume

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from scripts.stack import ROOT
+from scripts.control_plane import ROOT
 
 # What makes each one small. A new benchmark needs a line.
 SMALL = {
@@ -40,7 +40,7 @@ OF_THE_RUN = ("ANDROMEDE_", "DJANGO_")
 
 
 def commands() -> Sequence[str]:
-    """What can be run as `python -m bench.NAME` by people: bench/floor.py and bench/enrolled.py are run by others."""
+    """The benchmarks: bench/baseline.py and bench/node_enrolment.py are helpers."""
     texts = {path.stem: path.read_text() for path in (ROOT / "bench").glob("*.py")}
     return sorted(name for name, text in texts.items() if "__main__" in text and "report(" in text)
 

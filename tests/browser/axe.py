@@ -5,7 +5,7 @@ from typing import Any
 
 from playwright.sync_api import Page
 
-from scripts.stack import ROOT
+from scripts.control_plane import ROOT
 
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "RGAAv4", "best-practice"]
 COLOURS = ["color-contrast", "link-in-text-block"]

@@ -9,9 +9,9 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from scripts.browser import LOCALES, chromium, sign_in
-from scripts.dashboard_world import World, dashboard_world, email_of
-from scripts.stack import ROOT
-from tests.hearing import hear
+from scripts.control_plane import ROOT
+from scripts.dashboard_cloud import World, dashboard_world, email_of
+from tests.browser_console import collect_console_errors
 
 PORT = 8140
 
@@ -75,7 +75,7 @@ def opened(world: World, chrome: Browser, sessions: Callable[[str], Path]) -> It
         options = {"locale": LOCALES[language], "storage_state": state, "base_url": world.url, **options}
         context = chrome.new_context(**options)
         contexts.append(context)
-        seen = Seen(context.new_page(), world, hear(context))
+        seen = Seen(context.new_page(), world, collect_console_errors(context))
         all_seen.append(seen)
         return seen
 

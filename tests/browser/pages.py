@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-# Who looks → addresses; written as World.address() reads them (scripts/dashboard_world.py).
+# Who looks → addresses; written as World.address() reads them (scripts/dashboard_cloud.py).
 TENANT = (
     "/",
     "/search?q=web",

@@ -6,7 +6,7 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 from scripts.browser import sign_in
-from scripts.dashboard_world import PASSWORD, PROJECT
+from scripts.dashboard_cloud import PASSWORD, PROJECT
 from tests.browser.conftest import PORT, Opener
 
 KEY = {

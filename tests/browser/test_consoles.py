@@ -6,8 +6,8 @@ from contextlib import closing
 from playwright.sync_api import expect
 
 from scripts.api import Api
-from scripts.dashboard_world import World
-from scripts.waiting import wait_until
+from scripts.dashboard_cloud import World
+from scripts.polling import wait_until
 from tests.browser.conftest import Opener
 
 LOG = "instances/web-1/console-log"

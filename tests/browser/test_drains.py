@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from scripts.api import Api
-from scripts.dashboard_world import World
+from scripts.dashboard_cloud import World
 from tests.browser.conftest import Opener
 
 NODE, ZONE, GUEST = "rhein-a", "de-rhein-1", "cannot-leave"

@@ -2,7 +2,7 @@
 
 from playwright.sync_api import expect
 
-from scripts.dashboard_world import PASSWORD
+from scripts.dashboard_cloud import PASSWORD
 from tests.browser.conftest import Opener
 from tests.keyboard import follow, press, write
 

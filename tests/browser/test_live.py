@@ -5,7 +5,7 @@ from contextlib import closing
 
 from playwright.sync_api import Route, expect
 
-from scripts.dashboard_world import SSH_KEY, World
+from scripts.dashboard_cloud import SSH_KEY, World
 from tests.browser.conftest import Opener
 
 SOON_MS = 20_000

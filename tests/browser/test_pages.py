@@ -7,11 +7,11 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, Page, ViewportSize
 
-from scripts.dashboard_world import World
+from scripts.dashboard_cloud import World
 from tests.browser.axe import violations
 from tests.browser.conftest import Opener, Seen
 from tests.browser.pages import PAGES
-from tests.hearing import hear
+from tests.browser_console import collect_console_errors
 
 DESK: ViewportSize = {"width": 1280, "height": 720}
 PHONE: ViewportSize = {"width": 320, "height": 640}  # also what 1280 pixels are at 400 % (WCAG 1.4.10)
@@ -70,7 +70,7 @@ def test_nothing_is_wider_than_a_phone(opened: Opener, person: str) -> None:
 
 def test_what_the_policy_of_a_page_refuses_is_heard(chrome: Browser, world: World) -> None:
     context = chrome.new_context(base_url=world.url)
-    complaints = hear(context)
+    complaints = collect_console_errors(context)
     page = context.new_page()
     page.goto("/sign-in")
     assert complaints == []

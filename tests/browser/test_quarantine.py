@@ -2,7 +2,7 @@
 
 from playwright.sync_api import expect
 
-from scripts.dashboard_world import STRAY
+from scripts.dashboard_cloud import STRAY
 from tests.browser.conftest import Opener
 
 NODE = "lille-a"

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from controlplane.operations import hints
+from controlplane.operations import wakeups
 from tests.world import Broker, Cloud, cloud_in
 
 
@@ -12,6 +12,6 @@ from tests.world import Broker, Cloud, cloud_in
 def cloud(db: None, tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     settings.PKI_DIR = tmp_path / "pki"
     settings.IMAGES_DIR = tmp_path / "images"
-    monkeypatch.setattr(hints, "current_app", Broker())
+    monkeypatch.setattr(wakeups, "current_app", Broker())
     with cloud_in(tmp_path) as made:
         yield made

@@ -9,18 +9,18 @@ from django.db import connection, transaction
 
 from controlplane.compute.drains import node_maintain
 from controlplane.compute.errors import EvacuationBlocked
-from controlplane.compute.migrate import instance_migrate
+from controlplane.compute.migration import instance_migrate
 from controlplane.compute.models import Attachment, Instance, Migration
 from controlplane.compute.recoveries import NewRecovery, recover_begin
 from controlplane.events.models import Event
-from controlplane.events.services import place_all
+from controlplane.events.services import assign_positions
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.network.models import Port
 from controlplane.nodes import agent_client
 from controlplane.nodes.duties import node_return
-from controlplane.nodes.fencing import fence_by
+from controlplane.nodes.fencing import record_fence_evidence
 from controlplane.nodes.models import (
     Drain,
     DrainGuest,
@@ -63,8 +63,8 @@ def recovered(cloud: Cloud) -> Cloud:
     make_shared(cloud)
     share(cloud, cloud.world.add_machine("fr-idf-1"))
     lose_power(cloud.machine.fake)
-    cloud.machine.fall_silent()
-    fence_by(SYSTEM, cloud.machine.row, kind="lease", reason="", detail={})
+    cloud.machine.become_unreachable()
+    record_fence_evidence(SYSTEM, cloud.machine.row, kind="lease", reason="", detail={})
     recover_begin(SYSTEM, fresh(cloud.machine.row), NewRecovery(None))
     executor.reconcile()
     done(Operation.objects.get(kind="instance.evacuate"))
@@ -80,7 +80,7 @@ def recovered(cloud: Cloud) -> Cloud:
 def account(cloud: Cloud) -> None:
     for machine in cloud.world.machines:
         machine.account()
-    place_all()
+    assign_positions()
 
 
 def found(cloud: Cloud) -> dict[str, list[str]]:

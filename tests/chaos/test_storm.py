@@ -5,7 +5,7 @@ import pytest
 from scripts.chaos.run import storm
 from scripts.chaos.schedule import Length
 from scripts.chaos.world import chaos_world
-from scripts.stack import ROOT
+from scripts.control_plane import ROOT
 
 pytestmark = pytest.mark.slow
 

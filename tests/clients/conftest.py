@@ -10,8 +10,8 @@ import pytest
 
 from andromede_sdk import Client, Retry
 from scripts.cloud import Cloud
-from scripts.stack import ROOT, Stack
-from scripts.waiting import wait_until
+from scripts.control_plane import ROOT, Stack
+from scripts.polling import wait_until
 from tests.clients import installed
 from tests.limits import PATIENCE_S
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from scripts.stack import ROOT
+from scripts.control_plane import ROOT
 
 CLIENTS = ("sdk", "cli")
 

@@ -3,14 +3,14 @@
 import argparse
 
 from andromede_sdk import Client
-from bench import queued, throughput
-from bench.asking import Asker
+from bench import operation_backlog, throughput
+from bench.operation_load import OperationLoad
 from scripts.api import Api
 from tests.clients.conftest import Live
 
 
-def asker(live: Live) -> Asker:
-    return Asker(live.cloud, Api(live.url, live.token, project="demo"), project="demo")
+def asker(live: Live) -> OperationLoad:
+    return OperationLoad(live.cloud, Api(live.url, live.token, project="demo"), project="demo")
 
 
 def test_operations_are_counted_beside_their_floor(live: Live, client: Client) -> None:
@@ -26,7 +26,7 @@ def test_operations_are_counted_beside_their_floor(live: Live, client: Client) -
 
 
 def test_of_a_queue_none_is_lost_and_none_done_twice(live: Live, client: Client) -> None:
-    found = queued.worked_off(live.cloud, asker(live), 4)
+    found = operation_backlog.worked_off(live.cloud, asker(live), 4)
     assert found["states"] == {"succeeded": 4}
     assert (found["told_once"], found["told_otherwise"]) == (4, 0)
     assert set(found["memory_mib"]) == {"begin", "half", "end"}

@@ -10,8 +10,8 @@ import pytest
 
 from andromede_cli.diagnosis import NOTICE, PROBLEM, examine, worded
 from andromede_sdk import Client, NotFound
-from controlplane.nodes.life import life
-from scripts.waiting import wait_until
+from controlplane.nodes.life import display_state
+from scripts.polling import wait_until
 from tests.clients.cli import Inside, inside
 from tests.clients.conftest import Live
 from tests.limits import PATIENCE_S
@@ -30,7 +30,7 @@ def node(name: str = "rack1-07", *, trust: dict[str, Any] | None = None, **other
     members = {"state": "ready", "duty": "in-service", "duty_reason": "", "address": "10.0.0.7:7443"}
     members |= {"last_heartbeat_at": NOW, "certificate_expires_at": NOW + 300 * DAY}
     members |= other
-    return some(name=name, trust=some(**trusted), life=life(members["state"], members["duty"]), **members)
+    return some(name=name, trust=some(**trusted), life=display_state(members["state"], members["duty"]), **members)
 
 
 def operation(**other: Any) -> SimpleNamespace:

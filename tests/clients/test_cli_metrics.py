@@ -6,7 +6,7 @@ import pytest
 
 from andromede_cli.commands.metrics import WIDTH, picture, worded
 from andromede_sdk import Client
-from scripts.waiting import wait_until
+from scripts.polling import wait_until
 from tests.clients.cli import Inside, inside
 from tests.clients.conftest import Live
 from tests.limits import PATIENCE_S

@@ -8,7 +8,7 @@ from pathlib import Path
 import andromede_cli
 from andromede_cli import app
 from scripts import sdk
-from scripts.stack import ROOT
+from scripts.control_plane import ROOT
 from tests.clients.test_docs_examples import CONSOLE
 
 TESTS = Path(__file__).parent

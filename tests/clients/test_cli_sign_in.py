@@ -13,7 +13,7 @@ import httpx
 import pytest
 import yaml
 
-from tests.api.people import code
+from tests.api.user_accounts import code
 from tests.clients.cli import Cli, Inside, inside
 from tests.clients.conftest import Live
 from tests.limits import PATIENCE_S

@@ -18,7 +18,7 @@ from unittest import mock
 import pytest
 
 from andromede_core.evidence import witness
-from scripts.waiting import wait_until
+from scripts.polling import wait_until
 from tests.clients.cli import Inside, Said, inside
 from tests.clients.conftest import Live
 from tests.limits import PATIENCE_S

@@ -14,8 +14,8 @@ import yaml
 from andromede_cli.commands.console import place_of
 from andromede_cli.commands.console_log import added
 from andromede_cli.consoles import address
-from andromede_cli.failures import Misuse
-from andromede_cli.replay import without_questions
+from andromede_cli.error_reports import Misuse
+from andromede_cli.replay_filter import without_questions
 from andromede_cli.terminal import harmless
 from andromede_sdk import Client
 from tests.clients.cli import Cli, Terminal, on_terminal, signed_in

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from andromede_sdk import Client
-from scripts.stack import ROOT
-from scripts.waiting import wait_until
+from scripts.control_plane import ROOT
+from scripts.polling import wait_until
 from tests.clients.conftest import Live
 from tests.limits import PATIENCE_S
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 import andromede_cli
-from andromede_cli.parts import PARTS, load
+from andromede_cli.command_registry import PARTS, load
 from andromede_sdk import Client, models, resources
-from scripts.stack import ROOT
+from scripts.control_plane import ROOT
 
 PACKAGES = (ROOT / "clients/sdk", ROOT / "clients/cli")
 HEAVY = {"httpx", "rich", "ssl", "yaml"}

@@ -6,8 +6,8 @@ import pytest
 
 import andromede_sdk
 from andromede_sdk import Ask, Client, MalformedAnswer, NameTaken, ServerError, Unreachable, models
-from andromede_sdk.call import Call
 from andromede_sdk.errors import ApiError, Conflict, error_of
+from andromede_sdk.request import HttpRequest
 from andromede_sdk.resource import Scope
 from andromede_sdk.transport import Retry
 from scripts import sdk, sdk_models
@@ -117,7 +117,7 @@ def test_pauses_grow_to_a_limit_and_heed_the_api() -> None:
 def test_who_pauses_may_end_the_tries() -> None:
     asked: list[float] = []
 
-    def pause(call: Call, pause_s: float) -> bool:
+    def pause(call: HttpRequest, pause_s: float) -> bool:
         asked.append(pause_s)
         return len(asked) < 3
 
@@ -127,11 +127,11 @@ def test_who_pauses_may_end_the_tries() -> None:
 
 
 def test_a_call_may_have_a_limit_of_its_own() -> None:
-    def never(call: Call, pause_s: float) -> bool:
+    def never(call: HttpRequest, pause_s: float) -> bool:
         raise AssertionError("there was no time for it")
 
     with Client("http://127.0.0.1:1", retry=Retry(pause=never)) as client, pytest.raises(Unreachable):
-        client.scope.transport.send(Call("GET", "/v1/zones", limit_s=0))
+        client.scope.transport.send(HttpRequest("GET", "/v1/zones", limit_s=0))
 
 
 def test_everything_public_is_there_although_it_loads_later() -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from scripts.api import Api
 from scripts.cloud import Cloud
-from scripts.stack import ROOT, Stack
-from scripts.waiting import wait_until
+from scripts.control_plane import ROOT, Stack
+from scripts.polling import wait_until
 from tests.limits import PATIENCE_S
 
 VAR = ROOT / "var" / "test-cloud"

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from scripts.stack import OFFICER, Stack
+from scripts.control_plane import OFFICER, Stack
 
 
 def state(stack: Stack, *statements: Mapping[str, object]) -> None:

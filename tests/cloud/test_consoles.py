@@ -3,7 +3,7 @@
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
-from scripts.waiting import wait_until
+from scripts.polling import wait_until
 from tests.agents.viewers import picture, shake_hands
 from tests.cloud.conftest import Tenant
 from tests.limits import PATIENCE_S

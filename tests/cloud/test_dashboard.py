@@ -13,15 +13,15 @@ import pytest
 from django.utils.translation import gettext, override
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
-from scripts import front
+from scripts import nginx
 from scripts.api import Api
 from scripts.browser import LOCALES, chromium
-from scripts.dashboard_world import PASSWORD
-from scripts.waiting import wait_until
-from tests.api.people import code
+from scripts.dashboard_cloud import PASSWORD
+from scripts.polling import wait_until
+from tests.api.user_accounts import code
+from tests.browser_console import collect_console_errors
 from tests.cloud.conftest import Tenant
 from tests.cloud.test_sovereignty import verify
-from tests.hearing import hear
 from tests.keyboard import choose, follow, go, press, reach, write
 
 pytestmark = pytest.mark.lab
@@ -63,7 +63,7 @@ def site(real_tenant: Tenant) -> Iterator[str]:
     """The address of the dashboard: nginx makes one site of it and the stream."""
     stack = real_tenant.cloud.stack
     web, stream = f"127.0.0.1:{stack.port}", f"127.0.0.1:{stack.stream_port}"
-    stack.spawn("front", front.command(stack.var / "run", port=PORT, web=web, stream=stream))
+    stack.spawn("front", nginx.command(stack.var / "run", port=PORT, web=web, stream=stream))
     try:
         yield f"http://127.0.0.1:{PORT}"
     finally:
@@ -77,7 +77,7 @@ def opened(chrome: Browser, site: str, tenant: Tenant) -> Iterator[Opener]:
 
     def open_(language: str = "en", viewport: dict[str, int] = WINDOWS["en"]) -> Page:
         context = chrome.new_context(base_url=site, locale=LOCALES[language], viewport=viewport)
-        windows.append((context, hear(context)))
+        windows.append((context, collect_console_errors(context)))
         return context.new_page()
 
     yield open_

@@ -7,8 +7,8 @@ from uuid import UUID
 
 import pytest
 
-from agents.node.adapters.base import guest_name
-from scripts.waiting import wait_until
+from agents.node.adapters.interfaces import guest_name
+from scripts.polling import wait_until
 from tests.cloud.conftest import ZONES, Tenant
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from scripts.waiting import wait_until
+from scripts.polling import wait_until
 from tests.cloud.conftest import Tenant
-from tests.cloud.passengers import Passengers
 from tests.cloud.test_first_guest import do
+from tests.cloud.uninterrupted_guests import UninterruptedGuests
 from tests.limits import PATIENCE_S
 
 pytestmark = pytest.mark.lab
@@ -33,7 +33,7 @@ def duty(tenant: Tenant, node: str) -> str:
 
 def test_guests_leave_a_node_and_come_back_and_what_had_to_stop_is_started_again(tenant: Tenant, second: str) -> None:
     """Two are moved with the TCP connection between them. The third has a disk that cannot be sent."""
-    guests = Passengers(tenant.cloud, tenant.api, tenant.operator, tenant.key)
+    guests = UninterruptedGuests(tenant.cloud, tenant.api, tenant.operator, tenant.key)
     do(tenant, "POST", "volumes", {"name": "library", "size_gib": 1, "zones": [ZONE]})
     boots = guests.board(["one", "two", "three"], zone=ZONE, at=NODE)
     do(tenant, "POST", "instances/three/attachments", {"volume": "library", "is_read_only": True})

@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from scripts.api import Api
-from scripts.waiting import wait_until
+from scripts.polling import wait_until
 from tests.cloud.conftest import Tenant
 from tests.limits import PATIENCE_S
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scripts.waiting import wait_until
+from scripts.polling import wait_until
 from tests.cloud.conftest import Tenant
 from tests.limits import PATIENCE_S
 

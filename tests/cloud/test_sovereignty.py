@@ -15,14 +15,14 @@ import grpc
 import pytest
 
 from agents.lab import LabNode
-from agents.node.adapters.base import guest_name
+from agents.node.adapters.interfaces import guest_name
 from agents.protocol import agent_pb2 as pb
 from agents.protocol.agent_pb2_grpc import AgentStub
 from andromede_core.documents.canonical import dumps
 from andromede_sdk import ApiError
 from scripts.api import Api
 from scripts.cloud import Cloud
-from scripts.waiting import wait_until
+from scripts.polling import wait_until
 from tests.agents.on_libvirt.test_hook import STRANGER
 from tests.cloud import officer
 from tests.cloud.conftest import INVENTORY_INTERVAL_S, Tenant

@@ -7,8 +7,8 @@ import pytest
 from clients.terraform.docs import EXAMPLES
 from scripts.api import Api
 from scripts.cloud import BUILT_IMAGES
+from scripts.polling import wait_until
 from scripts.terraform import Installation, Workspace
-from scripts.waiting import wait_until
 from tests.cloud.conftest import ZONES, Tenant
 from tests.limits import PATIENCE_S
 

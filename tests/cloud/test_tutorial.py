@@ -10,7 +10,7 @@ import pytest
 
 from scripts import demo
 from scripts.api import Api
-from scripts.stack import ROOT
+from scripts.control_plane import ROOT
 from tests.cloud.conftest import Tenant
 
 pytestmark = pytest.mark.lab

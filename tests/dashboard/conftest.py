@@ -7,12 +7,12 @@ import pytest
 from django.test import Client
 from pytest_django import Settings
 
-from controlplane.dashboard import cookies, page
+from controlplane.dashboard import base_views, cookies
 from controlplane.identity.models import User
 from controlplane.identity.services import membership_set, user_create
-from controlplane.operations import hints
+from controlplane.operations import wakeups
 from controlplane.signin import sessions
-from controlplane.signin.origin import Origin
+from controlplane.signin.client_info import ClientInfo
 from tests.world import Broker, Cloud, cloud_in
 
 SignIn = Callable[[str], Client]
@@ -31,13 +31,13 @@ def cloud(db: None, tmp_path: Path, settings: Settings) -> Iterator[Cloud]:
 @pytest.fixture(autouse=True)
 def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
     broker = Broker()
-    monkeypatch.setattr(hints, "current_app", broker)
+    monkeypatch.setattr(wakeups, "current_app", broker)
     return broker
 
 
 @pytest.fixture(autouse=True)
 def no_notices_of_other_tests() -> None:
-    page.notices.clear()
+    base_views.notices.clear()
 
 
 @pytest.fixture
@@ -68,8 +68,8 @@ def home(cloud: Cloud) -> str:
 
 
 def browser_of(user: User) -> Client:
-    origin = Origin(request_id="", address="127.0.0.1", user_agent="tests")
-    _, secret = sessions.begin(user, origin, [sessions.PASSWORD, "totp"], is_two_factor=True)
+    origin = ClientInfo(request_id="", address="127.0.0.1", user_agent="tests")
+    _, secret = sessions.create_session(user, origin, [sessions.PASSWORD, "totp"], is_two_factor=True)
     browser = Client()
     browser.cookies[cookies.SESSION] = secret
     return browser

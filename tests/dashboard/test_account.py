@@ -14,7 +14,7 @@ from controlplane.kernel import clock
 from controlplane.signin import passwords
 from controlplane.signin.models import Passkey, Session, Totp
 from tests.api.authenticator import Authenticator
-from tests.api.people import code
+from tests.api.user_accounts import code
 from tests.dashboard.conftest import SignIn, browser_of
 from tests.world import Cloud
 

@@ -12,7 +12,7 @@ import pytest
 from andromede_cli.app import program
 from clients.terraform.resources.instance_schema import SCHEMA as INSTANCE_SCHEMA
 from clients.terraform.resources.volume import VolumeResource
-from controlplane.dashboard.commands import Making
+from controlplane.dashboard.code_snippets import CreateSnippets
 
 NASTY = 'it\'s "so" $HOME `id` ${x} %{y} \\ \n\té'
 BODIES: dict[str, dict[str, Any]] = {
@@ -43,8 +43,8 @@ BODIES: dict[str, dict[str, Any]] = {
 SCHEMAS = {"instance": INSTANCE_SCHEMA, "volume": VolumeResource.schema}
 
 
-def making(kind: str) -> Making:
-    return Making(kind, "https://cloud.example", "alpha", BODIES[kind])
+def making(kind: str) -> CreateSnippets:
+    return CreateSnippets(kind, "https://cloud.example", "alpha", BODIES[kind])
 
 
 def parsed(words: list[str]) -> dict[str, Any]:

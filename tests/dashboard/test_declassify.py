@@ -11,7 +11,7 @@ from controlplane.reconcilers import policy_proposals
 from tests.api.client import Caller
 from tests.api.conftest import finish
 from tests.dashboard.conftest import SignIn, browser_of
-from tests.dashboard.things import errors_of, text_of
+from tests.dashboard.sample_resources import errors_of, text_of
 from tests.services.policies import classify, in_zones
 from tests.services.test_policies import wait
 from tests.world import Cloud

@@ -12,7 +12,7 @@ from controlplane.reconcilers import drains as executor
 from tests.api.client import Caller
 from tests.api.conftest import finish
 from tests.dashboard.conftest import SignIn
-from tests.dashboard.things import text_of
+from tests.dashboard.sample_resources import text_of
 from tests.workflows.helpers import done
 from tests.world import Cloud, FakeMachine, follow
 
@@ -142,7 +142,7 @@ def test_an_empty_node_is_worked_on_returns_and_is_retired(operator: Client, clo
 def test_a_node_that_cannot_be_drained_or_retired_says_why(operator: Client, guest: None, cloud: Cloud) -> None:
     assert "are allocated there" in text_of(operator.post(f"{NODE}/retire", {"reason": "sold"}))
     assert "Drain it first" in text_of(operator.post(f"{NODE}/maintenance", {"reason": ""}))
-    cloud.machine.fall_silent()
+    cloud.machine.become_unreachable()
     page = text_of(operator.get(PLAN))
     assert "is not heard" in page and "Drain it" not in page
 

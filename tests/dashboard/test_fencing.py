@@ -12,7 +12,7 @@ from controlplane.nodes.models import Bmc, Node
 from controlplane.operations.models import Operation
 from controlplane.signin.models import Session
 from tests.dashboard.conftest import SignIn
-from tests.dashboard.things import text_of
+from tests.dashboard.sample_resources import text_of
 from tests.world import Cloud
 
 NODE = "/platform/nodes/node-1"
@@ -40,7 +40,7 @@ def test_a_node_that_is_heard_cannot_be_fenced_and_the_page_says_so(operator: Cl
 
 
 def test_a_silent_node_is_fenced_by_ones_own_word_after_a_proof(operator: Client, cloud: Cloud) -> None:
-    cloud.machine.fall_silent()
+    cloud.machine.become_unreachable()
     assert FENCE in operator.get(NODE).content.decode()
     page = text_of(operator.get(FENCE))
     assert "nobody has said how its BMC is reached" in page
@@ -63,7 +63,7 @@ def test_it_is_said_how_a_bmc_is_reached_and_the_password_is_not_shown(operator:
     assert operator.post(BMC, HOW)["Location"] == NODE
     page = operator.get(BMC).content.decode()
     assert HOW["address"] in page and HOW["password"] not in page
-    cloud.machine.fall_silent()
+    cloud.machine.become_unreachable()
     assert "its BMC is asked to switch it off" in text_of(operator.get(FENCE))
     assert operator.post(FENCE, {"evidence": "power", "reason": "lost"})["Location"] == NODE
     assert Operation.objects.get().kind == "node.fence"

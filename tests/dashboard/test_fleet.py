@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 
 from agents.node.errors import AdapterError
-from controlplane.dashboard.views.fleet import sums_of
+from controlplane.dashboard.views.platform.fleet import sums_of
 from controlplane.identity.models import Membership, Organization
 from controlplane.nodes.models import Node
 from controlplane.operations.models import Operation
@@ -13,7 +13,7 @@ from controlplane.quotas.models import QuotaRequest
 from tests.api.client import Caller
 from tests.api.conftest import finish
 from tests.dashboard.conftest import SignIn
-from tests.dashboard.things import text_of
+from tests.dashboard.sample_resources import text_of
 from tests.world import Cloud, run
 
 WEB = {"name": "web", "flavor": "tiny", "image": "tiny"}
@@ -137,7 +137,7 @@ def test_what_is_stuck_is_resolved_once_its_node_is_silent(
     assert "<h2>Stuck</h2>" in page and f'href="{url}"' in page
     assert f'href="{url}"' not in signed_in("support").get("/platform/operations").content.decode()
     assert b"the node node-1 is heard" in operator.get(url).content
-    cloud.machine.fall_silent()
+    cloud.machine.become_unreachable()
     page = operator.get(url).content.decode()
     assert "What would be" in page and ">node-1</a>" in page
     assert Operation.objects.get(pk=operation_id).state == "running"

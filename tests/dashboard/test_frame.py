@@ -5,8 +5,8 @@ from django.test import Client
 from django.urls import URLPattern, reverse
 
 from controlplane.dashboard import cookies
-from controlplane.dashboard.asking import Api
-from controlplane.dashboard.page import Action, Page, safe
+from controlplane.dashboard.api_client import Api
+from controlplane.dashboard.base_views import Action, Page, safe_redirect_url
 from controlplane.dashboard.urls import urlpatterns
 from controlplane.dashboard.views import home as home_views
 from controlplane.identity.models import Project
@@ -107,7 +107,7 @@ def test_language_and_colours_are_chosen_and_kept(member: Client) -> None:
 def test_nobody_is_sent_elsewhere(url: str, cloud: Cloud) -> None:
     answer = Client().post("/preferences", {"language": "fr", "next": url})
     assert answer["Location"] == "/preferences"
-    assert safe(answer.wsgi_request, url) == ""
+    assert safe_redirect_url(answer.wsgi_request, url) == ""
 
 
 def test_everything_is_found_by_its_name_or_address(cloud: Cloud, member: Client, home: str) -> None:

@@ -15,7 +15,7 @@ from controlplane.dashboard import cookies
 from controlplane.operations.models import Operation
 from controlplane.placement.models import Decision
 from tests.dashboard.conftest import SignIn
-from tests.dashboard.things import INSTANCE, errors_of, make_instance, make_volume, text_of
+from tests.dashboard.sample_resources import INSTANCE, errors_of, make_instance, make_volume, text_of
 from tests.world import Cloud, make_flavor, make_zone
 
 

@@ -10,7 +10,7 @@ from controlplane.compute.models import Instance
 from controlplane.operations.models import Operation
 from controlplane.storage.models import Volume
 from tests.dashboard.conftest import SignIn
-from tests.dashboard.things import errors_of, finish_all, make_instance, make_volume, set_adrift, text_of
+from tests.dashboard.sample_resources import errors_of, finish_all, make_instance, make_volume, set_adrift, text_of
 from tests.world import Cloud, make_flavor
 
 TABS = ("", "/volumes", "/network", "/placement", "/activity", "/log", "/settings", "/resize", "/rebuild", "/delete")
@@ -174,7 +174,7 @@ def test_a_volume_is_attached_and_detached(page: str, home: str, member: Client,
 
 def test_a_volume_is_made_beside_it(page: str, member: Client, instance: Instance, monkeypatch: Any) -> None:
     """While no worker is there the page does not wait for long; it says what is to be done."""
-    monkeypatch.setattr("controlplane.dashboard.views.instance_volumes.MADE_WITHIN", "0s")
+    monkeypatch.setattr("controlplane.dashboard.views.project.instance_volumes.MADE_WITHIN", "0s")
     answer = member.post(f"{page}/volumes/new", {"name": "more", "size_gib": "1"})
     assert answer["Location"] == f"{page}/volumes"
     finish_all()

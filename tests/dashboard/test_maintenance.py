@@ -5,7 +5,7 @@ from django.test import Client
 
 from controlplane.operations.models import MaintenanceRule
 from tests.dashboard.conftest import SignIn
-from tests.dashboard.things import INSTANCE, errors_of, text_of
+from tests.dashboard.sample_resources import INSTANCE, errors_of, text_of
 from tests.world import Cloud
 
 URL = "/platform/maintenance"

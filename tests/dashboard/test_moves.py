@@ -12,7 +12,7 @@ from controlplane.operations.models import Operation
 from tests.api.client import Caller
 from tests.api.conftest import finish
 from tests.dashboard.conftest import SignIn
-from tests.dashboard.things import text_of
+from tests.dashboard.sample_resources import text_of
 from tests.world import Cloud, FakeMachine, follow, run
 
 

@@ -8,7 +8,7 @@ from django.test import Client
 from controlplane.kernel import clock
 from controlplane.operations.models import Operation
 from controlplane.operations.services import operation_cancel
-from tests.dashboard.things import INSTANCE, finish_all, make_instance, text_of
+from tests.dashboard.sample_resources import INSTANCE, finish_all, make_instance, text_of
 from tests.world import Cloud, run
 
 

@@ -6,15 +6,15 @@ import pytest
 from django.test import Client
 from django.urls import URLPattern, reverse
 
-from controlplane.dashboard.page import Action
+from controlplane.dashboard.base_views import Action
 from controlplane.dashboard.urls import urlpatterns
 from controlplane.identity.models import ApiToken, Grant, Invitation, Membership, Project, ServiceAccount
 from controlplane.identity.services import project_create
 from controlplane.quotas.models import QuotaRequest
 from controlplane.signin.models import PasswordLink, PasswordReset, Session
 from tests.dashboard.conftest import SignIn, browser_of
+from tests.dashboard.sample_resources import text_of
 from tests.dashboard.test_frame import ANY_ID, address
-from tests.dashboard.things import text_of
 from tests.world import Cloud, make_tenant
 
 PATTERNS = [pattern for pattern in urlpatterns if "<str:organization>" in str(pattern.pattern)]

@@ -10,12 +10,12 @@ from django.test import Client
 from controlplane.compliance.models import RemediationPlan
 from controlplane.compliance.plans import plans_update
 from controlplane.compute.models import Instance
-from controlplane.dashboard.europe import APART, CENTRE_LAT, CENTRE_LON, SCALE, SIDE, projected, spots
+from controlplane.dashboard.zone_map import CENTRE_LAT, CENTRE_LON, MARK_DISTANCE, SCALE, SIDE, projected, zone_marks
 from controlplane.identity.services import user_create
 from controlplane.operations.models import Operation
 from controlplane.placement.errors import NoPlace
 from tests.dashboard.conftest import SignIn, browser_of
-from tests.dashboard.things import make_instance, make_volume, set_adrift, text_of
+from tests.dashboard.sample_resources import make_instance, make_volume, set_adrift, text_of
 from tests.world import Cloud, make_tenant, make_zone
 
 
@@ -135,15 +135,15 @@ def test_areas_stay_equal() -> None:
 
 
 def test_zones_in_one_place_are_put_apart() -> None:
-    found = spots([zone("a", 48.8, 2.3), zone("b", 48.8, 2.3), zone("c", 48.9, 2.3), zone("d", 60, 25)])
+    found = zone_marks([zone("a", 48.8, 2.3), zone("b", 48.8, 2.3), zone("c", 48.9, 2.3), zone("d", 60, 25)])
     for one in found:
         for other in found:
-            assert one is other or ((one.x - other.x) ** 2 + (one.y - other.y) ** 2) ** 0.5 > APART - 1
+            assert one is other or ((one.x - other.x) ** 2 + (one.y - other.y) ** 2) ** 0.5 > MARK_DISTANCE - 1
     assert [spot.zone for spot in found if spot.place] == ["a", "d"]
 
 
 def test_what_is_not_on_the_map_has_no_spot() -> None:
-    assert spots([zone("us", 39, -77), zone("nowhere", None, None), zone("antipode", -53, -170)]) == []
+    assert zone_marks([zone("us", 39, -77), zone("nowhere", None, None), zone("antipode", -53, -170)]) == []
 
 
 def test_the_ground_of_the_map_is_in_the_same_projection() -> None:

@@ -8,14 +8,14 @@ from django.test import Client
 
 from andromede_core.facts.attributes import ASKABLE, PARTY_ROLES
 from andromede_core.policy.roles import ROLES_OF
-from controlplane.dashboard import clauses
-from controlplane.dashboard.clause_forms import Rows
-from controlplane.dashboard.views.policies import verdict_of
+from controlplane.dashboard import clause_labels
+from controlplane.dashboard.clause_forms import ClauseRows
+from controlplane.dashboard.views.compliance.policies import verdict_of
 from controlplane.identity.services import membership_set, user_create
 from controlplane.placement.models import PolicyProposal, PolicyVersion
-from controlplane.reconcilers import drift
+from controlplane.reconcilers import compliance_drift
 from tests.dashboard.conftest import SignIn, browser_of
-from tests.dashboard.things import make_instance, text_of
+from tests.dashboard.sample_resources import make_instance, text_of
 from tests.facts import state_of
 from tests.world import Cloud
 
@@ -55,15 +55,17 @@ def saved(browser: Client, url: str, fields: dict[str, object]) -> None:
 
 def test_what_a_clause_may_be_about_is_what_the_api_takes() -> None:
     """With the operators that each takes: who adds an attribute is told to name it here."""
-    shown = {name: set(clauses.OPERATORS_OF[each.kind]) for name, each in clauses.SUBJECTS.items()}
+    shown = {name: set(clause_labels.OPERATORS_OF[each.kind]) for name, each in clause_labels.SUBJECTS.items()}
     assert {name: set(each.operators) for name, each in ASKABLE.items() if each.operators} == {
-        name: operators for name, operators in shown.items() if name not in ("certifications", clauses.MIN_DISTANCE)
+        name: operators
+        for name, operators in shown.items()
+        if name not in ("certifications", clause_labels.MIN_DISTANCE)
     }
     assert {name: each.order for name, each in ASKABLE.items() if each.order} == {
-        name: each.scale for name, each in clauses.SUBJECTS.items() if each.scale
+        name: each.scale for name, each in clause_labels.SUBJECTS.items() if each.scale
     }
-    assert set(clauses.PARTY_ROLES) == set(PARTY_ROLES)
-    assert {role for roles in ROLES_OF.values() for role in roles} <= set(clauses.ROLES)
+    assert set(clause_labels.PARTY_ROLES) == set(PARTY_ROLES)
+    assert {role for roles in ROLES_OF.values() for role in roles} <= set(clause_labels.ROLES)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +93,7 @@ def test_what_a_clause_may_be_about_is_what_the_api_takes() -> None:
     ids=lambda atom: atom.get("attr", atom["op"]),
 )
 def test_a_clause_goes_through_the_form_as_it_is(atom: dict[str, object]) -> None:
-    (row,) = Rows.of_atoms([atom])
+    (row,) = ClauseRows.from_clauses([atom])
     fields = {f"{row.prefix}-{name}": row[name].value() for name in row.fields}
     again = type(row)(
         row.subject,
@@ -102,7 +104,7 @@ def test_a_clause_goes_through_the_form_as_it_is(atom: dict[str, object]) -> Non
         again = type(row)(row.subject, {**fields, "c0-value": json.dumps(atom["value"])}, prefix="c0")
     assert again.is_valid(), again.errors
     assert again.atom() == atom
-    assert "a" in str(clauses.clause_words(atom))
+    assert "a" in str(clause_labels.clause_html(atom))
 
 
 def test_what_is_replaced_refuses_nothing_any_more() -> None:
@@ -164,7 +166,7 @@ def test_nothing_is_saved_that_was_not_shown(officer: Client, home: str, cloud: 
 
 def test_what_would_drift_is_named_before_it_is_saved(officer: Client, member: Client, home: str, cloud: Cloud) -> None:
     make_instance(member, home, name="at-risk")
-    drift.reconcile()
+    compliance_drift.reconcile()
     tried = officer.post(f"{home}/policy/edit", {**FRENCH, "do": "try"})
     told = text_of(tried)
     assert "Once this is in force, these drift" in told and "at-risk (fr-idf-1)" in told

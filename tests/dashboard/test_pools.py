@@ -13,7 +13,7 @@ from controlplane.storage.models import Volume
 from tests.api.client import Caller
 from tests.api.conftest import finish
 from tests.dashboard.conftest import SignIn
-from tests.dashboard.things import text_of
+from tests.dashboard.sample_resources import text_of
 from tests.world import Cloud
 
 

@@ -6,7 +6,7 @@ from django.test import Client
 from controlplane.nodes.models import Orphan
 from controlplane.reconcilers import orphans
 from tests.dashboard.conftest import SignIn
-from tests.dashboard.things import text_of
+from tests.dashboard.sample_resources import text_of
 from tests.world import Cloud
 
 LIST = "/platform/quarantine"

@@ -7,7 +7,7 @@ from controlplane.nodes.models import Drain, Node
 from controlplane.operations.models import Operation
 from controlplane.reconcilers import recoveries as executor
 from tests.dashboard.conftest import SignIn
-from tests.dashboard.things import text_of
+from tests.dashboard.sample_resources import text_of
 from tests.workflows.helpers import die_with_guests, done, make_instance, make_shared, share
 from tests.world import Cloud, FakeMachine
 

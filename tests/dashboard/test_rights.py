@@ -13,14 +13,14 @@ from controlplane.api.base_views import OrganizationView, ProjectView
 from controlplane.catalog.models import Image
 from controlplane.compute.models import AffinityGroup, SshKey
 from controlplane.dashboard import cookies
-from controlplane.dashboard.page import Action, FormPage, Open
+from controlplane.dashboard.base_views import Action, FormPage, PublicPage
 from controlplane.dashboard.urls import urlpatterns
 from controlplane.identity.models import ApiToken, Invitation, ServiceAccount
 from controlplane.operations.models import Operation
 from controlplane.quotas.models import QuotaRequest
 from controlplane.webhooks.models import Webhook
 from tests.dashboard.conftest import SignIn
-from tests.dashboard.things import make_instance, make_volume
+from tests.dashboard.sample_resources import make_instance, make_volume
 from tests.world import Cloud
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
@@ -183,7 +183,7 @@ def needed(button: Button) -> tuple[str, str]:
     if hasattr(view, "whose_class"):
         whose = found.func.view_initkwargs["whose_class"]  # type: ignore[attr-defined]
         return str(found.url_name), whose.sets if "edit" in str(found.url_name) else ""
-    return str(found.url_name), view.right_at(found.kwargs) if issubclass(view, Open) else ""
+    return str(found.url_name), view.right_at(found.kwargs) if issubclass(view, PublicPage) else ""
 
 
 def is_local(button: Button) -> bool:

@@ -11,26 +11,26 @@ import pytest
 from django.test import Client
 from pytest_django import Settings
 
-from controlplane.audit import evidence, exports, log_key
+from controlplane.audit import evidence_log, exports, log_key
 from controlplane.audit.models import EvidenceRecord
 from controlplane.compliance.models import RemediationPlan
 from controlplane.compute.models import Instance
-from controlplane.dashboard.views.evidence import EXPORTERS, EXPORTING_DUTY, leads_to_root
+from controlplane.dashboard.views.compliance.evidence import EXPORTERS, EXPORTING_DUTY, leads_to_root
+from controlplane.identity.authorization_rules import TABLE
 from controlplane.identity.models import User
-from controlplane.identity.rules import TABLE
 from controlplane.identity.services import user_create
 from controlplane.kernel import clock
 from controlplane.placement.models import Exemption
 from controlplane.placement.policies import policy_set
-from controlplane.reconcilers import drift
+from controlplane.reconcilers import compliance_drift
 from tests import facts
 from tests.api.client import Caller
 from tests.api.conftest import finish
 from tests.approvers import OFFICER, OPERATOR, appoint, person
 from tests.dashboard.conftest import SignIn, browser_of
-from tests.dashboard.things import text_of
-from tests.services.audit.makers import Maker
-from tests.services.audit.receipts import hear_receipts
+from tests.dashboard.sample_resources import text_of
+from tests.services.audit.export_queue import ExportQueue
+from tests.services.audit.receipts import record_receipts
 from tests.services.compliance.test_drift import HELD, certificate
 from tests.world import Cloud
 
@@ -109,7 +109,7 @@ def test_empty_pages_say_what_would_be_there(url: str, words: str, signed_in: Si
 
 def test_where_an_instance_was_and_by_which_decision(officer: Client, api: Caller, cloud: Cloud, home: str) -> None:
     instance = finish(api.post("instances", WEB))["id"]
-    hear_receipts(cloud.machine)
+    record_receipts(cloud.machine)
     assert officer.get(f"/residency?resource={instance}")["Location"] == f"/residency/{instance}"
     page = officer.get(f"/residency/{instance}").content.decode()
     assert "proven" in page and "/zones/fr-idf-1" in page
@@ -137,13 +137,13 @@ def test_drift_with_its_clauses_and_a_plan_to_approve(
     instance = finish(api.post("instances", WEB))["id"]
     certified("valid")
     policy_set(cloud.tenant.actor, atoms=[HELD], project=cloud.tenant.project)
-    drift.reconcile()
+    compliance_drift.reconcile()
     for url in ("/drift", "/residency"):
         named = f'href="/residency/{instance}" title="{instance}" translate="no">web</a>'
         assert named in officer.get(url).content.decode(), url
     assert b"Nothing is like that" in officer.get("/drift?state=drifted").content
     certified("suspended")
-    drift.reconcile()
+    compliance_drift.reconcile()
     page = officer.get("/drift?state=drifted").content
     assert b"the certificate is suspended" in page and b"drifted" in page
     plan = RemediationPlan.objects.get()
@@ -155,7 +155,7 @@ def test_drift_with_its_clauses_and_a_plan_to_approve(
 
 def test_what_is_gone_is_called_by_its_id(officer: Client, api: Caller, cloud: Cloud) -> None:
     instance = finish(api.post("instances", WEB))["id"]
-    drift.reconcile()
+    compliance_drift.reconcile()
     Instance.objects.update(state="deleted")
     page = officer.get("/drift").content.decode()
     assert f'href="/residency/{instance}" translate="no">{instance}</a>' in page and ">web</a>" not in page
@@ -236,7 +236,7 @@ def test_evidence_is_asked_for_waited_for_and_fetched(
 ) -> None:
     settings.EXPORTS_DIR = tmp_path / "exports"
     log_key.create_log_key(settings.PKI_DIR)
-    maker = Maker()
+    maker = ExportQueue()
     monkeypatch.setattr(exports, "current_app", maker)
     organization, today = str(cloud.tenant.project.organization_id), clock.now().date()
     fields = {"organization": organization, "first": today - timedelta(days=1), "last": today + timedelta(days=1)}
@@ -288,8 +288,8 @@ def log(settings: Settings, api: Caller) -> Callable[[str], None]:
 
     def grow(name: str) -> None:
         finish(api.post("instances", WEB | {"name": name}))
-        evidence.sequence()
-        evidence.checkpoint()
+        evidence_log.sequence()
+        evidence_log.checkpoint()
 
     return grow
 

@@ -13,7 +13,7 @@ from controlplane.identity.models import ApiToken, Organization
 from controlplane.network.models import Network
 from controlplane.webhooks.models import Webhook
 from tests.dashboard.conftest import SignIn
-from tests.dashboard.things import text_of
+from tests.dashboard.sample_resources import text_of
 from tests.services.catalog.disks import qcow2
 from tests.world import Cloud
 

@@ -7,7 +7,7 @@ from controlplane.audit.models import AuditRecord
 from controlplane.operations.models import Operation
 from controlplane.storage.models import Volume
 from tests.dashboard.conftest import SignIn
-from tests.dashboard.things import VOLUME, errors_of, finish_all, make_instance, make_volume, text_of
+from tests.dashboard.sample_resources import VOLUME, errors_of, finish_all, make_instance, make_volume, text_of
 from tests.world import Cloud, make_zone
 
 TABS = ("", "/placement", "/activity", "/settings", "/grow", "/delete")

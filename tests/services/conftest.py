@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from controlplane.operations import hints
+from controlplane.operations import wakeups
 from tests.services.policies import import_all, learn
 from tests.world import Broker, Cloud, cloud_in
 
@@ -39,7 +39,7 @@ def shared_cloud(transactional_db: None, tmp_path: Path, settings: Settings) -> 
 @pytest.fixture
 def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
     broker = Broker()
-    monkeypatch.setattr(hints, "current_app", broker)
+    monkeypatch.setattr(wakeups, "current_app", broker)
     return broker
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from andromede_core.placement.decision import spelt_out
+from andromede_core.placement.decision import expand_results
 from controlplane.catalog.models import Image
 from controlplane.compute import services as compute
 from controlplane.compute.models import Instance
@@ -19,7 +19,7 @@ from controlplane.placement.classifications import classifications_import
 from controlplane.placement.lineage import NewData
 from controlplane.placement.management.commands.import_classifications import SHIPPED
 from controlplane.placement.models import Classification, Decision
-from controlplane.signer import floors
+from controlplane.signer import fact_epochs
 from controlplane.storage.models import Volume
 from controlplane.storage.services import NewVolume, volume_create
 from tests.facts import import_sample
@@ -78,7 +78,7 @@ def ruled(project: Project, *atoms: Any, at: str = "project") -> policies.Outcom
 
 def learn(cloud: Cloud) -> None:
     """The nodes hear of the facts."""
-    floors.raise_all()
+    fact_epochs.sign_missing_floors()
     for machine in cloud.world.machines:
         machine.heartbeat()
 
@@ -130,11 +130,11 @@ def codes(error: pytest.ExceptionInfo[Any], zone: str) -> set[str]:
 
 
 def codes_of(decision: Decision, zone: str) -> set[str]:
-    results = next(each["results"] for each in spelt_out(decision.document)["zones"] if each["zone"] == zone)
+    results = next(each["results"] for each in expand_results(decision.document)["zones"] if each["zone"] == zone)
     return {result["code"] for result in results} - {"OK"}
 
 
 def private_image(cloud: Cloud, tenant: Tenant, *names: str) -> Image:
     image = make_image(cloud.world.folder / "images", name="mine", project=tenant.project)
-    lineage.begin(NewData(image.pk, "image", tenant.project, names))
+    lineage.record_data(NewData(image.pk, "image", tenant.project, names))
     return image

@@ -11,9 +11,9 @@ import pytest
 from django.db import connection, transaction
 from pytest_django import Settings
 
-from agents.node.adapters.base import GuestDisk
+from agents.node.adapters.interfaces import GuestDisk
 from agents.node.hook.state import HookState
-from agents.node.services import closings, signed_inventory
+from agents.node.services import signed_inventory, stop_receipts
 from agents.protocol import agent_pb2 as pb
 from andromede_core.documents import signed
 from andromede_core.documents.canonical import dumps, loads
@@ -28,7 +28,7 @@ from controlplane.nodes import agent_client
 from controlplane.nodes.models import Incident, Node, Receipt
 from controlplane.nodes.services import CONNECTIONS, HOOK, RULES, SELF_TEST, node_cordon
 from controlplane.placement.models import Allocation, Permit
-from controlplane.watcher import inventories, messages, receipts
+from controlplane.watcher import receipts, report_handlers, signed_inventories
 from controlplane.workflows.registry import WORKFLOWS
 from tests.workflows.helpers import Killed, altered, ask_instance, die, done, fresh, make_instance, make_volume, then
 from tests.world import Cloud, make_tenant, run
@@ -65,13 +65,13 @@ def test_the_same_again_changes_nothing(cloud: Cloud) -> None:
     cloud.machine.account()
     before = EvidenceRecord.objects.count()
     number, document = cloud.machine.server.node.permits.receipts.after(0, limit=1)[0]
-    messages.write(cloud.machine.row.pk, pb.NodeEvent(receipt=pb.Receipt(number=number, document=document)))
+    report_handlers.write(cloud.machine.row.pk, pb.NodeEvent(receipt=pb.Receipt(number=number, document=document)))
     assert EvidenceRecord.objects.count() == before
     assert receipts.last_number(cloud.machine.row.pk) == Receipt.objects.count()
 
 
 def told(cloud: Cloud, *, number: int, document: bytes) -> None:
-    messages.write(cloud.machine.row.pk, pb.NodeEvent(receipt=pb.Receipt(number=number, document=document)))
+    report_handlers.write(cloud.machine.row.pk, pb.NodeEvent(receipt=pb.Receipt(number=number, document=document)))
 
 
 def test_a_receipt_that_the_node_did_not_sign_is_an_incident(cloud: Cloud) -> None:
@@ -257,7 +257,7 @@ def test_an_image_of_a_project_that_has_nothing_on_the_node_is_a_stranger(cloud:
 def test_a_guest_that_runs_without_a_permit_is_an_incident(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     cloud.fake.guest_powers_off(instance.pk)
-    closings.close_if_stopped(cloud.machine.server.node, instance.pk)
+    stop_receipts.close_if_stopped(cloud.machine.server.node, instance.pk)
     cloud.fake.adapters().hypervisor.start(instance.pk)
     cloud.machine.account()
     assert open_incidents() == {("guest-unpermitted", str(instance.pk))}
@@ -265,7 +265,7 @@ def test_a_guest_that_runs_without_a_permit_is_an_incident(cloud: Cloud) -> None
 
 def test_what_is_still_to_be_removed_is_known(cloud: Cloud) -> None:
     instance = make_instance(cloud)
-    cloud.machine.fall_silent()
+    cloud.machine.become_unreachable()
     done(instance_delete(cloud.tenant.actor, instance))
     type(instance).objects.update(updated_at=clock.now() - timedelta(hours=1))
     cloud.machine.come_back()
@@ -277,7 +277,7 @@ def test_an_inventory_that_the_node_did_not_sign_counts_for_nothing(cloud: Cloud
     cloud.fake.foreign_domains.append("a-vm-by-hand")
     envelope: Any = loads(signed_inventory.document(cloud.machine.server.node))
     envelope["p"]["unknown_domains"] = []
-    messages.write(cloud.machine.row.pk, pb.NodeEvent(signed_inventory=dumps(envelope)))
+    report_handlers.write(cloud.machine.row.pk, pb.NodeEvent(signed_inventory=dumps(envelope)))
     assert open_incidents() == {("inventory-forged", "inventory")}
     cloud.machine.account()
     assert open_incidents() == {("unknown-domain", "a-vm-by-hand")}
@@ -285,7 +285,7 @@ def test_an_inventory_that_the_node_did_not_sign_counts_for_nothing(cloud: Cloud
 
 def test_an_old_inventory_counts_for_nothing(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     def told(document: bytes) -> None:
-        messages.write(cloud.machine.row.pk, pb.NodeEvent(signed_inventory=document))
+        report_handlers.write(cloud.machine.row.pk, pb.NodeEvent(signed_inventory=document))
 
     old = signed_inventory.document(cloud.machine.server.node)
     cloud.fake.foreign_domains.append("a-vm-by-hand")
@@ -371,7 +371,7 @@ def heartbeat(
 ) -> None:
     inventory = agent_client.describe(cloud.machine.row).inventory
     beat = pb.Heartbeat(inventory=inventory, hook=hook, self_test=self_test, networks=networks)
-    messages.write(cloud.machine.row.pk, pb.NodeEvent(heartbeat=beat))
+    report_handlers.write(cloud.machine.row.pk, pb.NodeEvent(heartbeat=beat))
     cloud.machine.row.refresh_from_db()
 
 
@@ -427,7 +427,7 @@ def test_a_hook_that_is_back_ends_no_cordon_of_an_operator(cloud: Cloud) -> None
 
 def test_a_stranger_is_looked_at_at_once_and_then_by_the_timer(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     hints: list[None] = []
-    monkeypatch.setattr(inventories, "hint", lambda: hints.append(None))
+    monkeypatch.setattr(signed_inventories, "wake_reconciler", lambda: hints.append(None))
     cloud.machine.account()
     assert not hints
     cloud.fake.foreign_domains.append("a-vm-by-hand")

@@ -13,10 +13,10 @@ from controlplane.catalog import selectors as catalog
 from controlplane.catalog.models import Zone
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
-from controlplane.placement import decisions, effective
-from controlplane.placement.decisions import Ask
-from controlplane.placement.effective import Subject
-from controlplane.placement.lineage import NewData, begin
+from controlplane.placement import decisions, effective_policies
+from controlplane.placement.decisions import PlacementRequest
+from controlplane.placement.effective_policies import PolicySubject
+from controlplane.placement.lineage import NewData, record_data
 from controlplane.placement.models import Binding, Classification, PolicyVersion
 from controlplane.placement.policies import own_policy
 from tests.facts import state, state_of, statement
@@ -46,24 +46,28 @@ def tenant() -> Tenant:
     return tenant
 
 
-def asked(tenant: Tenant, **more: Any) -> Ask:
+def asked(tenant: Tenant, **more: Any) -> PlacementRequest:
     fields = {"vcpus": 1, "memory_mib": 128, "disk_gib": 1, **more}
-    return Ask("instance.create", tenant.project, fields.pop("consumer_id", new_id()), "instance", **fields)
+    return PlacementRequest(
+        "instance.create", tenant.project, fields.pop("consumer_id", new_id()), "instance", **fields
+    )
 
 
-def remembered(ask: Ask) -> Assessment:
-    return decisions.take(ask).decision.assessment
+def remembered(ask: PlacementRequest) -> Assessment:
+    return decisions.decide_placement(ask).decision.assessment
 
 
-def anew(ask: Ask) -> Assessment:
-    taken = decisions.take(ask)
-    demand = effective.of(Subject(ask.project, ask.consumer_id, ask.classifications, ask.own, ask.sources))
+def anew(ask: PlacementRequest) -> Assessment:
+    taken = decisions.decide_placement(ask)
+    demand = effective_policies.for_subject(
+        PolicySubject(ask.project, ask.consumer_id, ask.classifications, ask.own, ask.sources)
+    )
     return assess(
         demand.policies, catalog.world(), now=taken.decision.assessment.at, roles=taken.decision.request.roles
     )
 
 
-CHANGES: dict[str, Callable[[Tenant, Ask], object]] = {
+CHANGES: dict[str, Callable[[Tenant, PlacementRequest], object]] = {
     "a fact": lambda tenant, ask: state_of("zone", HOME, {"location.territory": "US"}),
     "a policy": lambda tenant, ask: ruled(tenant.project, IN_EU, *in_zones(RHINE)),
     "a policy above": lambda tenant, ask: ruled(tenant.project, *in_zones(RHINE), at="organization"),
@@ -75,7 +79,7 @@ CHANGES: dict[str, Callable[[Tenant, Ask], object]] = {
         project=tenant.project,
         classifications=[classify("home", in_zones(HOME), tenant.project).pk],
     ),
-    "its own clauses": lambda tenant, ask: begin(
+    "its own clauses": lambda tenant, ask: record_data(
         NewData(ask.consumer_id, "instance", tenant.project, policy=own_policy(in_zones(RHINE), at="policy"))
     ),
 }
@@ -95,9 +99,9 @@ def test_every_change_counts_with_the_next_decision(tenant: Tenant, change: str)
 
 def test_a_classification_that_is_not_supported_any_more_admits_nothing(tenant: Tenant) -> None:
     ask = asked(tenant, classifications=(classify("home", in_zones(HOME), tenant.project).pk,))
-    assert decisions.take(ask).decision.admitted_zones == (HOME,)
+    assert decisions.decide_placement(ask).decision.admitted_zones == (HOME,)
     Classification.objects.update(is_supported=False)
-    assert decisions.take(ask).decision.admitted_zones == ()
+    assert decisions.decide_placement(ask).decision.admitted_zones == ()
 
 
 def test_a_fact_that_ends_ends_what_rests_on_it_without_anybody_doing_anything(
@@ -106,19 +110,19 @@ def test_a_fact_that_ends_ends_what_rests_on_it_without_anybody_doing_anything(
     soon = clock.now() + timedelta(hours=1)
     state_of("zone", HOME, {"location.territory": "FR"}, review_by=soon)
     ask = asked(tenant)
-    decision = decisions.take(ask).decision
+    decision = decisions.decide_placement(ask).decision
     assert HOME in decision.admitted_zones and decision.valid_until == soon
     monkeypatch.setattr(clock, "now", lambda: soon - timedelta(microseconds=1))
     assert remembered(ask) is decision.assessment
     monkeypatch.setattr(clock, "now", lambda: soon)
-    assert decisions.take(ask).decision.admitted_zones == (RHINE,)
+    assert decisions.decide_placement(ask).decision.admitted_zones == (RHINE,)
 
 
 def test_a_clock_that_was_set_back_is_asked_for_that_time(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     now = clock.now()
     state_of("zone", HOME, {"location.territory": "US"}, valid_from=now - timedelta(hours=1))
     ask = asked(tenant)
-    assert decisions.take(ask).decision.admitted_zones == (RHINE,)
+    assert decisions.decide_placement(ask).decision.admitted_zones == (RHINE,)
     monkeypatch.setattr(clock, "now", lambda: now - timedelta(hours=2))
     assert remembered(ask).at == now - timedelta(hours=2)
 
@@ -128,9 +132,9 @@ def test_what_a_transaction_has_written_and_undone_is_not_remembered(tenant: Ten
     with pytest.raises(ZeroDivisionError), transaction.atomic():
         Zone.objects.filter(pk=HOME).update(status="open")  # so that this transaction has written
         PolicyVersion.objects.create(level="project", project=tenant.project, version=9, atoms=in_zones(RHINE))
-        assert decisions.take(ask).decision.admitted_zones == (RHINE,)
+        assert decisions.decide_placement(ask).decision.admitted_zones == (RHINE,)
         _ = 1 / 0
-    assert decisions.take(ask).decision.admitted_zones == (RHINE, HOME)
+    assert decisions.decide_placement(ask).decision.admitted_zones == (RHINE, HOME)
 
 
 def test_what_changed_while_it_was_read_is_not_remembered(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,6 +149,6 @@ def test_what_changed_while_it_was_read_is_not_remembered(tenant: Tenant, monkey
 
     monkeypatch.setattr(catalog, "world", world_that_moves)
     ask = asked(tenant)
-    assert HOME in decisions.take(ask).decision.admitted_zones, "as it was when the decision began"
-    assert decisions.take(ask).decision.admitted_zones == (RHINE,)
+    assert HOME in decisions.decide_placement(ask).decision.admitted_zones, "as it was when the decision began"
+    assert decisions.decide_placement(ask).decision.admitted_zones == (RHINE,)
     assert len(calls) == 2

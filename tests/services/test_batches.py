@@ -10,8 +10,8 @@ from controlplane.kernel import clock
 from controlplane.nodes import agent_client
 from controlplane.nodes.models import Node
 from controlplane.watcher import batches as module
-from controlplane.watcher import messages
-from controlplane.watcher.batches import Answer, Batches
+from controlplane.watcher import report_handlers
+from controlplane.watcher.batches import BatchWriter, NodeReply
 from tests.workflows.helpers import fresh, make_instance
 from tests.world import Cloud, make_node
 
@@ -22,13 +22,13 @@ LONG_AGO = timedelta(minutes=5)
 def written(monkeypatch: pytest.MonkeyPatch) -> list[pb.Heartbeat]:
     """Those that were written as a whole."""
     found: list[pb.Heartbeat] = []
-    write = messages._heartbeat
+    write = report_handlers._heartbeat
 
     def noted(node_id: object, heartbeat: pb.Heartbeat) -> object:
         found.append(heartbeat)
         return write(node_id, heartbeat)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(messages, "_heartbeat", noted)
+    monkeypatch.setattr(report_handlers, "_heartbeat", noted)
     return found
 
 
@@ -44,7 +44,7 @@ def beat(cloud: Cloud, **said: object) -> pb.Heartbeat:
     return pb.Heartbeat(**told)  # type: ignore[arg-type]
 
 
-def hear(batches: Batches, cloud: Cloud, heartbeat: pb.Heartbeat) -> None:
+def hear(batches: BatchWriter, cloud: Cloud, heartbeat: pb.Heartbeat) -> None:
     node_id = cloud.machine.row.pk
     outcome = batches.write([(node_id, [pb.NodeEvent(heartbeat=heartbeat)])], ())[node_id]
     if isinstance(outcome, Exception):
@@ -52,7 +52,7 @@ def hear(batches: Batches, cloud: Cloud, heartbeat: pb.Heartbeat) -> None:
 
 
 def test_one_that_says_nothing_new_is_a_moment(cloud: Cloud, written: list[pb.Heartbeat]) -> None:
-    batches, first = Batches(), beat(cloud)
+    batches, first = BatchWriter(), beat(cloud)
     hear(batches, cloud, first)
     Node.objects.update(last_heartbeat_at=clock.now() - LONG_AGO)
     hear(batches, cloud, first)
@@ -71,7 +71,7 @@ def test_one_that_says_nothing_new_is_a_moment(cloud: Cloud, written: list[pb.He
 def test_one_that_says_something_new_is_written(
     cloud: Cloud, written: list[pb.Heartbeat], said: dict[str, object]
 ) -> None:
-    batches = Batches()
+    batches = BatchWriter()
     hear(batches, cloud, beat(cloud))
     hear(batches, cloud, beat(cloud, **said))
     assert len(written) == 2
@@ -80,7 +80,7 @@ def test_one_that_says_something_new_is_written(
 def test_a_lease_is_on_record_before_it_is_sent_and_is_no_news(
     cloud: Cloud, written: list[pb.Heartbeat], settings: Settings
 ) -> None:
-    batches, lasting_ms = Batches(), settings.NODE_LEASE_S * 1000
+    batches, lasting_ms = BatchWriter(), settings.NODE_LEASE_S * 1000
 
     def lease(said_at_ms: int, remaining_ms: int) -> pb.Heartbeat:
         state = pb.LeaseState(is_wanted=True, fences_within_s=60, said_at_ms=said_at_ms, remaining_ms=remaining_ms)
@@ -97,7 +97,7 @@ def test_a_lease_is_on_record_before_it_is_sent_and_is_no_news(
 
 
 def test_a_node_that_says_a_number_that_no_column_takes_costs_no_other_node_anything(cloud: Cloud) -> None:
-    batches, other = Batches(), make_node("other")
+    batches, other = BatchWriter(), make_node("other")
     absurd = beat(cloud, lease=pb.LeaseState(is_wanted=True, fences_within_s=2**32 - 1))
     said = [(cloud.machine.row.pk, [pb.NodeEvent(heartbeat=absurd)]), (other.pk, [pb.NodeEvent(heartbeat=beat(cloud))])]
     for _ in range(2):
@@ -111,14 +111,14 @@ def test_only_the_newest_heartbeat_is_answered_with_a_lease(cloud: Cloud) -> Non
     wants = beat(cloud, lease=pb.LeaseState(is_wanted=True, fences_within_s=60, said_at_ms=1000))
     has = beat(cloud, lease=pb.LeaseState(is_wanted=True, fences_within_s=60, said_at_ms=2000, remaining_ms=10**6))
     node_id = cloud.machine.row.pk
-    outcome = Batches().write([(node_id, [pb.NodeEvent(heartbeat=each) for each in (wants, has)])], ())[node_id]
-    assert isinstance(outcome, Answer)
+    outcome = BatchWriter().write([(node_id, [pb.NodeEvent(heartbeat=each) for each in (wants, has)])], ())[node_id]
+    assert isinstance(outcome, NodeReply)
     assert outcome.renewal is None
     assert Node.objects.get(pk=node_id).leased_until is None
 
 
 def test_a_lease_on_record_never_gets_shorter(cloud: Cloud, settings: Settings) -> None:
-    batches = Batches()
+    batches = BatchWriter()
     wanted = beat(cloud, lease=pb.LeaseState(is_wanted=True, fences_within_s=60))
     hear(batches, cloud, wanted)
     longer = clock.now() + timedelta(seconds=settings.NODE_LEASE_S * 9)
@@ -133,19 +133,19 @@ def test_of_those_that_have_waited_the_newest_of_each_word_is_written(
     failed = pb.SelfTest(problem="A disk: It is full.")
     said = [beat(cloud), beat(cloud), beat(cloud, self_test=failed), beat(cloud), beat(cloud)]
     node_id = cloud.machine.row.pk
-    Batches().write([(node_id, [pb.NodeEvent(heartbeat=each) for each in said])], ())
+    BatchWriter().write([(node_id, [pb.NodeEvent(heartbeat=each) for each in said])], ())
     assert [each.self_test.problem for each in written] == ["", failed.problem, ""]
 
 
 def test_a_problem_of_its_networks_is_news(cloud: Cloud, written: list[pb.Heartbeat]) -> None:
-    batches, problem = Batches(), pb.NetworksState(connections_problem="It is almost full.")
+    batches, problem = BatchWriter(), pb.NetworksState(connections_problem="It is almost full.")
     for networks in (None, problem, problem, None):
         hear(batches, cloud, beat(cloud, networks=networks))
     assert [each.networks.connections_problem for each in written] == ["", "It is almost full.", ""]
 
 
 def test_each_word_of_a_fenced_node_counts(cloud: Cloud, written: list[pb.Heartbeat]) -> None:
-    batches, first = Batches(), beat(cloud)
+    batches, first = BatchWriter(), beat(cloud)
     hear(batches, cloud, first)
     Node.objects.update(duty="fenced", fenced_by={"kind": "attestation"})
     hear(batches, cloud, first)
@@ -156,8 +156,8 @@ def test_each_word_of_a_fenced_node_counts(cloud: Cloud, written: list[pb.Heartb
 def test_of_a_fleet_that_has_news_at_once_the_few_that_waited_longest_are_written(
     cloud: Cloud, written: list[pb.Heartbeat], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "WHOLE_AT_ONCE", 2)
-    batches, spoken = Batches(), beat(cloud)
+    monkeypatch.setattr(module, "FULL_HEARTBEATS_MAX", 2)
+    batches, spoken = BatchWriter(), beat(cloud)
     nodes = [cloud.machine.row.pk, *(make_node(name).pk for name in ("a", "b", "c", "d"))]
     Node.objects.update(last_heartbeat_at=clock.now() - LONG_AGO)
     for so_far in (2, 4, 5, 5):
@@ -178,6 +178,6 @@ def test_what_a_guest_does_waits_for_no_heartbeat_that_is_written_as_a_whole(
     def looked(node_id: object, heartbeat: pb.Heartbeat) -> None:
         known.append(fresh(instance).power_state)
 
-    monkeypatch.setattr(messages, "_heartbeat", looked)
-    Batches().write(said, ())
+    monkeypatch.setattr(report_handlers, "_heartbeat", looked)
+    BatchWriter().write(said, ())
     assert known == ["off"]

@@ -8,7 +8,7 @@ from celery import current_app
 from kombu import Connection, Queue
 
 from controlplane.kernel import redis
-from controlplane.kernel.broker import Channel
+from controlplane.kernel.kombu_transport import Channel
 from tests.limits import PATIENCE_S
 
 

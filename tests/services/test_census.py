@@ -9,17 +9,17 @@ from django.db import OperationalError
 from prometheus_client import CollectorRegistry
 from pytest_django import Settings
 
-from controlplane.audit import evidence
+from controlplane.audit import evidence_log
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.nodes import incidents
 from controlplane.nodes.models import Inventory, Node
 from controlplane.operations.models import Operation
-from controlplane.operations.services import Wish, enqueue
-from controlplane.watcher import census
-from controlplane.watcher.census import Census
-from observing.kernel_clock import is_synchronised
+from controlplane.operations.services import OperationRequest, enqueue
+from controlplane.watcher import database_metrics
+from controlplane.watcher.database_metrics import DatabaseMetrics
+from telemetry.kernel_clock import is_synchronised
 from tests.world import Cloud
 
 MIB, GIB = 2**20, 2**30
@@ -27,13 +27,13 @@ MIB, GIB = 2**20, 2**30
 
 def counted() -> CollectorRegistry:
     registry = CollectorRegistry()
-    registry.register(Census())
+    registry.register(DatabaseMetrics())
     return registry
 
 
 def test_operations(cloud: Cloud) -> None:
     assert counted().get_sample_value("andromede_operations_oldest_due_seconds") == 0
-    wishes = [Wish("instance.create", None, [new_id()], resource_name="web") for _ in range(3)]
+    wishes = [OperationRequest("instance.create", None, [new_id()], resource_name="web") for _ in range(3)]
     made = [enqueue(SYSTEM, wish) for wish in wishes]
     now = clock.now()
     Operation.objects.filter(pk=made[0].pk).update(due_at=now - timedelta(minutes=2))
@@ -89,9 +89,9 @@ def test_nodes_and_capacity(cloud: Cloud) -> None:
 
 
 def test_evidence(cloud: Cloud) -> None:
-    evidence.sequence()
+    evidence_log.sequence()
     assert counted().get_sample_value("andromede_evidence_records_waiting") == 0
-    evidence.append("decision", {"decision": str(new_id())})
+    evidence_log.append("decision", {"decision": str(new_id())})
     assert counted().get_sample_value("andromede_evidence_records_waiting") == 1
 
 
@@ -101,14 +101,14 @@ def test_the_clock_by_which_all_is_dated(settings: Settings, kept: str, is_told:
     """What the kernel of this machine says, also when the database says nothing."""
     settings.CLOCK = kept
     told = float(is_synchronised()) if is_told else None
-    with patch.object(census, "_incidents", side_effect=OperationalError):
+    with patch.object(database_metrics, "_incidents", side_effect=OperationalError):
         assert counted().get_sample_value("andromede_clock_synchronised") == told
 
 
 @pytest.mark.django_db
 def test_a_database_that_does_not_answer_is_what_is_told() -> None:
     assert counted().get_sample_value("andromede_database_up") == 1
-    with patch.object(census, "_incidents", side_effect=OperationalError):
+    with patch.object(database_metrics, "_incidents", side_effect=OperationalError):
         found = counted()
         assert found.get_sample_value("andromede_database_up") == 0
         assert found.get_sample_value("andromede_operations_overdue") is None

@@ -16,7 +16,7 @@ from controlplane.network.services import network_create, network_delete, port_c
 from controlplane.nodes.models import Inventory
 from controlplane.nodes.services import node_cordon
 from controlplane.placement import services as placement
-from controlplane.placement.decisions import Ask, GroupRule
+from controlplane.placement.decisions import GroupRule, PlacementRequest
 from controlplane.placement.errors import FleetChanged, InsufficientCapacity, NoPlace
 from controlplane.placement.models import Allocation
 from controlplane.quotas import services as quotas
@@ -38,7 +38,7 @@ def tenant() -> Tenant:
 
 def claiming(tenant: Tenant, **more: object) -> Callable[[], Allocation]:
     fields = {"vcpus": 1, "memory_mib": 128, "disk_gib": 1, **more}
-    ask = Ask("instance.create", tenant.project, new_id(), "instance", **fields)
+    ask = PlacementRequest("instance.create", tenant.project, new_id(), "instance", **fields)
     return lambda: placement.claim(ask)
 
 
@@ -72,9 +72,9 @@ def test_claims_and_releases_leave_the_counters_right(tenant: Tenant) -> None:
 
     def come_and_go() -> int:
         for _ in range(5):
-            ask = Ask("instance.create", tenant.project, new_id(), "instance", vcpus=1)
+            ask = PlacementRequest("instance.create", tenant.project, new_id(), "instance", vcpus=1)
             placement.claim(ask)
-            placement.release(ask.consumer_id)
+            placement.release_allocation(ask.consumer_id)
         return 5
 
     won, lost = split(at_once([come_and_go] * 6))
@@ -123,12 +123,12 @@ def test_nothing_is_claimed_on_a_node_once_its_cordon_is_committed(tenant: Tenan
 
 def test_growth_takes_the_last_room_once(tenant: Tenant) -> None:
     make_node("one", vcpus_total=6)
-    asks = [Ask("instance.create", tenant.project, new_id(), "instance", vcpus=1) for _ in range(4)]
+    asks = [PlacementRequest("instance.create", tenant.project, new_id(), "instance", vcpus=1) for _ in range(4)]
     for ask in asks:
         placement.claim(ask)
 
-    def growing(ask: Ask) -> Callable[[], None]:
-        larger = Ask("instance.resize", tenant.project, ask.consumer_id, "instance", vcpus=2)
+    def growing(ask: PlacementRequest) -> Callable[[], None]:
+        larger = PlacementRequest("instance.resize", tenant.project, ask.consumer_id, "instance", vcpus=2)
 
         def grow() -> None:
             while True:

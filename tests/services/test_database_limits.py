@@ -10,9 +10,9 @@ from django.db import OperationalError, connection
 
 from agents.protocol import agent_pb2 as pb
 from controlplane.nodes.models import Node
-from controlplane.nodes.services import heard_again
-from controlplane.watcher.batches import Batches
-from scripts.waiting import wait_until
+from controlplane.nodes.services import record_alive
+from controlplane.watcher.batches import BatchWriter
+from scripts.polling import wait_until
 from tests.api.client import Caller
 from tests.api.tokens import make_token
 from tests.limits import PATIENCE_S
@@ -82,14 +82,14 @@ def test_a_locked_node_keeps_the_watcher_from_hearing_no_other() -> None:
     before = dict(Node.objects.values_list("pk", "last_heartbeat_at"))
     connection.cursor().execute("SET lock_timeout = '200ms'")
     with forgotten(locked):
-        assert heard_again([locked.pk, other.pk], {}, lease_s=60) == {other.pk}
+        assert record_alive([locked.pk, other.pk], {}, lease_s=60) == {other.pk}
         beat = pb.NodeEvent(heartbeat=pb.Heartbeat(hook=pb.HookState(is_active=True)))
-        outcomes = Batches().write([(locked.pk, [beat])], alive=[other.pk])
+        outcomes = BatchWriter().write([(locked.pk, [beat])], alive=[other.pk])
         assert isinstance(outcomes[locked.pk], OperationalError), "its own stream ends, and no other"
     after = dict(Node.objects.values_list("pk", "last_heartbeat_at"))
     assert after[other.pk] > before[other.pk]
     assert after[locked.pk] == before[locked.pk]
-    assert heard_again([locked.pk, other.pk], {}, lease_s=60) == {locked.pk, other.pk}
+    assert record_alive([locked.pk, other.pk], {}, lease_s=60) == {locked.pk, other.pk}
 
 
 def test_a_request_that_waits_for_a_lock_too_long_is_answered_503() -> None:

@@ -13,9 +13,9 @@ from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.errors import RoleNeeded
 from controlplane.identity.models import Membership
 from controlplane.kernel.ids import new_id
-from controlplane.placement import effective, lineage, proposals
+from controlplane.placement import effective_policies, lineage, proposals
 from controlplane.placement.declassifications import NewDeclassification, declassification_propose
-from controlplane.placement.effective import Source, Subject
+from controlplane.placement.effective_policies import DataSource, PolicySubject
 from controlplane.placement.errors import DeclassifiedNotFound, NothingToDeclassify, SecondPersonNeeded
 from controlplane.placement.lineage import NewData
 from controlplane.placement.models import Binding, Lineage, PolicyHead, PolicyProposal
@@ -42,8 +42,8 @@ def copy(tenant: Tenant, secret: str) -> Binding:
     """Of something secret, with a classification more."""
     other = classify("other", in_zones("fr-idf-1", "fr-idf-2"), tenant.project).pk
     source, copy = new_id(), new_id()
-    lineage.begin(NewData(source, "image", tenant.project, [secret]))
-    lineage.begin(NewData(copy, "volume", tenant.project, [other]), [Source(source, tenant.project)])
+    lineage.record_data(NewData(source, "image", tenant.project, [secret]))
+    lineage.record_data(NewData(copy, "volume", tenant.project, [other]), [DataSource(source, tenant.project)])
     return Binding.objects.get(pk=copy)
 
 
@@ -65,7 +65,7 @@ def test_two_officers_take_away_what_they_named_after_a_day(tenant: Tenant, copy
     assert secret in Binding.objects.get(pk=copy.pk).classifications
     wait(24)
     assert policy_proposals.reconcile() == 1
-    demand = effective.of(Subject(tenant.project, copy.pk))
+    demand = effective_policies.for_subject(PolicySubject(tenant.project, copy.pk))
     assert demand.classifications == ("alpha-org.other",)
     assert [policy.level for policy in demand.policies] == ["classification"]
     assert PolicyHead.objects.get(organization=tenant.project.organization).version == head + 1

@@ -12,7 +12,7 @@ from typing import get_type_hints
 import controlplane
 from agents.protocol import agent_pb2 as pb
 from controlplane.nodes import agent_client
-from controlplane.nodes.agent_client import Grant
+from controlplane.nodes.agent_client import CallAuthorization
 from tests.workflows.test_permits import guarded_methods
 
 ROOT = Path(controlplane.__file__).parent
@@ -26,7 +26,9 @@ def client_functions() -> dict[str, Callable[..., object]]:
 
 
 def test_our_own_functions_for_those_calls_take_a_grant_and_no_node() -> None:
-    takes_grant = {name for name, function in client_functions().items() if Grant in get_type_hints(function).values()}
+    takes_grant = {
+        name for name, function in client_functions().items() if CallAuthorization in get_type_hints(function).values()
+    }
     ensures = {name for name in client_functions() if name.startswith("ensure_")}
     assert takes_grant == ensures - {"ensure_trust", "ensure_network", "ensure_quarantine"}
     assert len(takes_grant) == len(guarded_methods())
@@ -46,15 +48,15 @@ def callers(*names: str) -> set[str]:
 
 def test_only_placement_makes_grants_and_only_the_client_makes_permits_of_them() -> None:
     of_roles = {"identity.service_accounts", "signin.openid.providers"}  # these grants are of another kind
-    assert callers("Grant") - of_roles == {"placement.services"}
-    assert callers("leave") == {"nodes.agent_client"}
+    assert callers("CallAuthorization") - of_roles == {"placement.services"}
+    assert callers("as_message") == {"nodes.agent_client"}
 
 
 def test_only_leave_and_the_signer_have_to_do_with_permits() -> None:
-    assert callers("need") == {"workflows.leave"}
-    assert callers("signing_key") == {"signer.permits", "signer.floors", "signer.segments"}
+    assert callers("need") == {"workflows.step_permits"}
+    assert callers("signing_key") == {"signer.permits", "signer.fact_epochs", "signer.segments"}
     assert callers("cosigning_key") == {"signer.sentinel"}
-    assert callers("denying_key") == {"nodes.management.commands.permit_deny", "signer.retired"}
+    assert callers("denying_key") == {"nodes.management.commands.permit_deny", "signer.revoke_retired"}
 
 
 def test_only_the_clients_and_the_watcher_open_channels_to_agents() -> None:

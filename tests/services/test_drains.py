@@ -13,14 +13,14 @@ from agents.node.errors import AdapterError
 from controlplane.compute import drains
 from controlplane.compute.drains import NewDrain, drain_begin, drain_cancel, drain_pause, drain_plan, drain_resume
 from controlplane.compute.errors import DrainNotFound, DrainPlanChanged, DrainWrongState
-from controlplane.compute.migrate import MoveOptions
+from controlplane.compute.migration import MigrationOptions
 from controlplane.compute.models import Instance
 from controlplane.compute.services import instance_delete, instance_power_off, instance_reboot, instance_start
 from controlplane.events.models import Event
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.errors import RoleNeeded
-from controlplane.nodes.duties import need_duty, node_fence, node_return
-from controlplane.nodes.errors import NodeAway, NodeNotHeard, NodeWrongDuty
+from controlplane.nodes.duties import mark_fenced, node_return, require_admin_state
+from controlplane.nodes.errors import HeartbeatMissing, NodeOutOfService, NodeWrongAdminState
 from controlplane.nodes.models import Drain, DrainGuest, Node
 from controlplane.nodes.services import node_cordon
 from controlplane.operations.maintenance import NewRule, rule_create, rule_end
@@ -134,12 +134,12 @@ def test_asked_again_it_is_the_same_drain(cloud: Cloud, other: FakeMachine) -> N
 
 def test_a_node_that_is_silent_or_away_is_not_drained(cloud: Cloud) -> None:
     node = cloud.machine.row
-    cloud.machine.fall_silent()
-    with pytest.raises(NodeNotHeard):
+    cloud.machine.become_unreachable()
+    with pytest.raises(HeartbeatMissing):
         drain_plan(SYSTEM, node, fallback="leave")
     cloud.machine.come_back()
     drains.node_maintain(SYSTEM, node, reason="")
-    with pytest.raises(NodeWrongDuty):
+    with pytest.raises(NodeWrongAdminState):
         drain_plan(SYSTEM, node, fallback="leave")
     with pytest.raises(RoleNeeded):
         drain_plan(cloud.tenant.actor, node, fallback="leave")
@@ -156,7 +156,7 @@ def test_guests_leave_a_few_at_a_time_and_the_node_is_in_maintenance(cloud: Clou
     make_stopped_instance(cloud, "old")
     opened(other)
     drain = begin(cloud)
-    need_duty(fresh(cloud.machine.row), "draining")
+    require_admin_state(fresh(cloud.machine.row), "draining")
     most = 0
     executor.reconcile()
     while under_way := moves():
@@ -176,7 +176,7 @@ def test_from_the_first_moment_nothing_new_is_placed_there(cloud: Cloud, other: 
     begin(cloud)
     with pytest.raises(NoPlace):
         ask_instance(cloud, "new")
-    with pytest.raises(NodeAway):
+    with pytest.raises(NodeOutOfService):
         instance_start(cloud.tenant.actor, stopped)
 
 
@@ -247,7 +247,7 @@ def test_each_move_of_a_drain_has_the_options_that_the_drain_was_begun_with(clou
     make_instance(cloud)
     opened(other)
     node = cloud.machine.row
-    new = NewDrain(drain_plan(SYSTEM, node, fallback="leave").digest, "leave", options=MoveOptions(90, "none"))
+    new = NewDrain(drain_plan(SYSTEM, node, fallback="leave").digest, "leave", options=MigrationOptions(90, "none"))
     with transaction.atomic():
         drain_begin(SYSTEM, node, new)
     executor.reconcile()
@@ -386,7 +386,7 @@ def test_a_silent_node_sends_nobody_and_goes_on_when_it_is_heard(cloud: Cloud, o
     make_instance(cloud)
     opened(other)
     drain = begin(cloud)
-    cloud.machine.fall_silent()
+    cloud.machine.become_unreachable()
     executor.reconcile()
     assert (fresh(drain).state, moves()) == ("running", [])
     cloud.machine.come_back()
@@ -397,8 +397,8 @@ def test_a_node_that_is_fenced_is_drained_no_more(cloud: Cloud, other: FakeMachi
     instance = make_instance(cloud)
     opened(other)
     drain = begin(cloud)
-    cloud.machine.fall_silent()
-    node_fence(SYSTEM, cloud.machine.row, proof={"power": "off"})
+    cloud.machine.become_unreachable()
+    mark_fenced(SYSTEM, cloud.machine.row, proof={"power": "off"})
     executor.reconcile()
     assert (fresh(drain).state, moves()) == ("cancelled", [])
     assert fresh(instance).node_id == cloud.machine.row.pk, "nobody starts it elsewhere"
@@ -489,7 +489,7 @@ def starts() -> list[Operation]:
 
 def test_what_the_drain_shut_down_is_started_when_the_node_is_returned(cloud: Cloud, other: FakeMachine) -> None:
     instance, drain = stopped_by_drain(cloud)
-    cloud.machine.fall_silent()
+    cloud.machine.become_unreachable()
     assert (returns.reconcile(), starts()) == (0, []), "not during maintenance"
     cloud.machine.come_back()
     node_return(SYSTEM, fresh(cloud.machine.row))

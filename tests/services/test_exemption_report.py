@@ -6,7 +6,7 @@ import pytest
 
 from controlplane.identity.models import Project
 from controlplane.kernel.ids import new_id
-from controlplane.placement.exemption_report import Clause, quarter_named, quarter_of, report
+from controlplane.placement.exemption_report import ExemptedClause, quarter_named, quarter_of, report
 from controlplane.placement.models import Exemption, ExemptionUse
 from tests.world import make_tenant
 
@@ -60,6 +60,6 @@ def test_a_quarter_counts_what_was_in_it() -> None:
     found = report(Exemption.objects.all(), quarter)
     assert (found.asked, found.approved, found.used, found.uses) == (3, 2, 1, 1)
     assert found.duration_s == 5 * 3600, "one hour of the first, which goes on in the next quarter"
-    assert found.clauses == [Clause("p/loc", 1, 0), Clause("p/snc", 2, 1)]
+    assert found.clauses == [ExemptedClause("p/loc", 1, 0), ExemptedClause("p/snc", 2, 1)]
     after = report(Exemption.objects.all(), quarter_of(ENDS))
     assert (after.asked, after.approved, after.uses, after.duration_s) == (1, 2, 1, 7 * 3600)

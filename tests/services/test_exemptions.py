@@ -11,23 +11,23 @@ from django.db import IntegrityError, connection, transaction
 from pytest_django import Settings
 
 from andromede_core.documents.signed import message
-from andromede_core.placement.decision import spelt_out
+from andromede_core.placement.decision import expand_results
 from andromede_core.policy.exemption import KIND
 from controlplane.audit.models import AuditRecord, EvidenceRecord
 from controlplane.catalog.errors import OfficerKeyNotInForce
 from controlplane.catalog.officer_keys import officer_key_revoke
-from controlplane.compute.console import console_tail
-from controlplane.compute.consoles import Kind, check_still, console_open
+from controlplane.compute.console_log import console_tail
+from controlplane.compute.console_sessions import Kind, console_open, recheck_access
 from controlplane.compute.models import Instance
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.errors import RoleNeeded
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
-from controlplane.nodes import keys, trust
-from controlplane.nodes.keys import SigningKey
+from controlplane.nodes import signing_keys, trust_documents
+from controlplane.nodes.signing_keys import SigningKey
 from controlplane.placement import exemptions
 from controlplane.placement import services as placement
-from controlplane.placement.decisions import Ask
+from controlplane.placement.decisions import PlacementRequest
 from controlplane.placement.errors import (
     ApprovalInvalid,
     ExemptionAsked,
@@ -36,7 +36,7 @@ from controlplane.placement.errors import (
     ExemptionSamePerson,
     PolicyUnsatisfiable,
 )
-from controlplane.placement.exemptions import Deed, NewExemption, exemption_approve, exemption_request
+from controlplane.placement.exemptions import ExemptedAction, NewExemption, exemption_approve, exemption_request
 from controlplane.placement.models import Allocation, Binding, Decision, Exemption, ExemptionUse
 from controlplane.placement.policies import policy_set
 from controlplane.storage.models import Volume
@@ -63,7 +63,7 @@ def tenant() -> Tenant:
 @pytest.fixture
 def root(tmp_path: Path, settings: Settings) -> SigningKey:
     settings.PKI_DIR = tmp_path
-    return keys.create(tmp_path / "root", keys.ROOT, name="root")
+    return signing_keys.create(tmp_path / "root", signing_keys.ROOT, name="root")
 
 
 @pytest.fixture
@@ -80,17 +80,19 @@ def operator(root: SigningKey) -> Person:
     return found
 
 
-def wanted(tenant: Tenant) -> Ask:
-    return Ask("instance.create", tenant.project, new_id(), "instance", vcpus=1, memory_mib=128, disk_gib=1)
+def wanted(tenant: Tenant) -> PlacementRequest:
+    return PlacementRequest(
+        "instance.create", tenant.project, new_id(), "instance", vcpus=1, memory_mib=128, disk_gib=1
+    )
 
 
-def refusal(ask: Ask) -> Decision:
+def refusal(ask: PlacementRequest) -> Decision:
     with pytest.raises(PolicyUnsatisfiable) as caught:
         placement.claim(ask)
     return Decision.objects.get(pk=caught.value.facts["placement_decision"])
 
 
-def requested(tenant: Tenant, ask: Ask, **more: object) -> Exemption:
+def requested(tenant: Tenant, ask: PlacementRequest, **more: object) -> Exemption:
     new = NewExemption(decision=refusal(ask), zone="de-rhein-1", reason="the flood", **more)  # type: ignore[arg-type]
     return exemption_request(tenant.actor, tenant.project, new)
 
@@ -103,7 +105,7 @@ def test_what_two_people_allow_happens_once_and_is_told(tenant: Tenant, officer:
     allocation = placement.claim(ask)
     results = {
         each["atom"]: (each["result"], each["code"], each["detail"])
-        for zone in spelt_out(allocation.decision.document)["zones"]
+        for zone in expand_results(allocation.decision.document)["zones"]
         for each in zone["results"]
         if zone["zone"] == "de-rhein-1"
     }
@@ -117,7 +119,7 @@ def test_what_two_people_allow_happens_once_and_is_told(tenant: Tenant, officer:
     assert (use.verb, use.facts["project"]) == ("exemption.use", str(tenant.project.pk)), "the operator is told too"
     assert EvidenceRecord.objects.filter(kind="exemption", resource_id=ask.consumer_id).count() == 4
     refusal(wanted(tenant))
-    placement.release(ask.consumer_id)
+    placement.release_allocation(ask.consumer_id)
     refusal(ask)
 
 
@@ -165,7 +167,7 @@ def test_after_its_end_it_is_over(tenant: Tenant, officer: Person, operator: Per
     exemption = requested(tenant, ask, lifetime=timedelta(minutes=5))
     officer.approve(exemption, OFFICER)
     operator.approve(exemption, OPERATOR)
-    deed = Deed(ask.consumer_id, ask.operation, ())
+    deed = ExemptedAction(ask.consumer_id, ask.operation, ())
     assert exemptions.in_force(deed, clock.now()) == [exemption]
     assert exemptions.in_force(deed, clock.now() + timedelta(minutes=6)) == []
 
@@ -253,7 +255,7 @@ def test_a_key_that_is_denied_later_takes_its_approval_along(tenant: Tenant, roo
     ask = wanted(tenant)
     exemption = agree(root, requested(tenant, ask))
     kid = exemption.approvals[0]["key_id"]
-    trust.deny(SYSTEM, keys.create(tmp_path, keys.SIGNER, name="signer"), kids=[kid])
+    trust_documents.deny(SYSTEM, signing_keys.create(tmp_path, signing_keys.SIGNER, name="signer"), kids=[kid])
     refusal(ask)
 
 
@@ -269,12 +271,12 @@ def test_an_operation_uses_it_once_however_often_it_decides(tenant: Tenant, root
     exemption = agree(root, requested(tenant, ask))
     placement.claim(ask)
     facts.state_of("zone", "de-rhein-1", {"keys.countries": ["FR"]})
-    decision = placement.renew(ask)
+    decision = placement.renew_decision(ask)
     exemption.refresh_from_db()
     assert (decision.is_admitted, exemption.use_count) == (True, 1)
     assert [use.operation_id for use in ExemptionUse.objects.all()] == [ask.operation_id]
     with pytest.raises(PolicyUnsatisfiable):
-        placement.renew(replace(ask, operation_id=new_id()))
+        placement.renew_decision(replace(ask, operation_id=new_id()))
 
 
 @pytest.mark.usefixtures("tenant")
@@ -286,16 +288,16 @@ def test_what_an_exemption_alone_admits_is_kept_and_counted_each_time(root: Sign
     policy_set(tenant.actor, atoms=[HERE, FIXED], project=tenant.project)
     look = replace(placed, operation="console.read")
     with pytest.raises(PolicyUnsatisfiable) as caught:
-        placement.check_here(look)
+        placement.check_current_node(look)
     refused = Decision.objects.get(pk=caught.value.facts["placement_decision"])
     new = NewExemption(decision=refused, zone="de-rhein-1", reason="the flood", max_uses=2)
     exemption = agree(root, exemption_request(tenant.actor, tenant.project, new))
     for count in (1, 2):
-        placement.keep_exempted(look, placement.check_here(look))
+        placement.keep_exempted(look, placement.check_current_node(look))
         exemption.refresh_from_db()
         assert exemption.use_count == count
     with pytest.raises(PolicyUnsatisfiable):
-        placement.check_here(look)
+        placement.check_current_node(look)
     used = Decision.objects.filter(operation="console.read", is_admitted=True)
     assert set(used.values_list("pk", flat=True)) == set(ExemptionUse.objects.values_list("decision_id", flat=True))
     assert EvidenceRecord.objects.filter(kind="decision", subject_id__in=used.values("pk")).count() == 2
@@ -341,7 +343,7 @@ def test_a_console_that_is_open_is_one_use_of_an_exemption(refused: Cloud) -> No
     exemption = exempt(refused, opening)
     console = opening()
     for _ in range(2):
-        assert check_still(actor, console) == instance
+        assert recheck_access(actor, console) == instance
     exemption.refresh_from_db()
     assert exemption.use_count == 1
     with pytest.raises(PolicyUnsatisfiable):

@@ -6,16 +6,18 @@ import pytest
 
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel.ids import new_id
-from controlplane.operations import fence, leases
+from controlplane.operations import lease_guard, leases
 from controlplane.operations.errors import LeaseLost
 from controlplane.operations.models import Operation
-from controlplane.operations.services import Wish, enqueue
+from controlplane.operations.services import OperationRequest, enqueue
 
 pytestmark = pytest.mark.django_db
 
 
 def leased() -> Operation:
-    operation = leases.take_lease(enqueue(SYSTEM, Wish("test", None, (new_id(),), resource_name="web")).pk)
+    operation = leases.lease_operation(
+        enqueue(SYSTEM, OperationRequest("test", None, (new_id(),), resource_name="web")).pk
+    )
     assert operation is not None
     return operation
 
@@ -27,28 +29,28 @@ def stolen() -> Operation:
 
 
 def test_a_lease_that_another_worker_has_is_lost() -> None:
-    with fence.working_on(leased()):
-        fence.need_lease()
-    with fence.working_on(stolen()), pytest.raises(LeaseLost):
-        fence.need_lease()
+    with lease_guard.working_on(leased()):
+        lease_guard.require_lease()
+    with lease_guard.working_on(stolen()), pytest.raises(LeaseLost):
+        lease_guard.require_lease()
 
 
 def test_what_was_just_read_counts_for_one_call() -> None:
-    with fence.working_on(stolen()):
-        fence.seen(time.monotonic())
-        fence.need_lease()
+    with lease_guard.working_on(stolen()):
+        lease_guard.record_lease_read(time.monotonic())
+        lease_guard.require_lease()
         with pytest.raises(LeaseLost):
-            fence.need_lease()
+            lease_guard.require_lease()
 
 
 def test_a_worker_that_stood_still_meanwhile_asks_again() -> None:
-    with fence.working_on(stolen()), pytest.raises(LeaseLost):
-        fence.seen(time.monotonic() - fence.SEEN_COUNTS_S)
-        fence.need_lease()
+    with lease_guard.working_on(stolen()), pytest.raises(LeaseLost):
+        lease_guard.record_lease_read(time.monotonic() - lease_guard.LEASE_READ_VALID_S)
+        lease_guard.require_lease()
 
 
 def test_what_was_seen_of_one_operation_says_nothing_of_the_next() -> None:
-    with fence.working_on(leased()):
-        fence.seen(time.monotonic())
-    with fence.working_on(stolen()), pytest.raises(LeaseLost):
-        fence.need_lease()
+    with lease_guard.working_on(leased()):
+        lease_guard.record_lease_read(time.monotonic())
+    with lease_guard.working_on(stolen()), pytest.raises(LeaseLost):
+        lease_guard.require_lease()

@@ -12,10 +12,10 @@ from controlplane.audit.models import AuditRecord, EvidenceRecord
 from controlplane.compute.drains import node_maintain
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.nodes import fencing
-from controlplane.nodes.errors import NodeNotFenceable, NodeWrongDuty
-from controlplane.nodes.fencing import evidence_at_hand, node_fence
+from controlplane.nodes.errors import NodeNotFenceable, NodeWrongAdminState
+from controlplane.nodes.fencing import available_evidence, node_fence
 from controlplane.nodes.models import FenceEvidence, Incident, Node
-from controlplane.watcher import messages
+from controlplane.watcher import report_handlers
 from tests.world import Cloud
 
 OPERATOR = Actor(user_id=uuid4(), credential_id=None, project_id=None, role="operator", is_operator=True)
@@ -32,14 +32,14 @@ def altered(node: Node, **fields: object) -> Node:
     return Node.objects.get(pk=node.pk)
 
 
-def at_hand(node: Node, kind: str) -> fencing.AtHand:
-    return next(each for each in evidence_at_hand(node) if each.kind == kind)
+def at_hand(node: Node, kind: str) -> fencing.AvailableEvidence:
+    return next(each for each in available_evidence(node) if each.kind == kind)
 
 
 def test_no_evidence_counts_against_a_node_that_is_heard(cloud: Cloud) -> None:
     node = cloud.machine.row
     assert node.state == "ready"
-    assert [(each.kind, each.counts, each.reason) for each in evidence_at_hand(node)] == [
+    assert [(each.kind, each.counts, each.reason) for each in available_evidence(node)] == [
         ("power", False, "it is heard"),
         ("lease", False, "it is heard"),
         ("attestation", False, "it is heard"),
@@ -66,7 +66,7 @@ def test_a_person_attests_that_a_silent_node_is_off(silent: Node) -> None:
     }
     assert AuditRecord.objects.filter(verb="node.fence", resource_id=node.pk, user_id=OPERATOR.user_id).count() == 1
     assert EvidenceRecord.objects.filter(kind="incident", document__contains="node-fenced").count() == 1
-    with pytest.raises(NodeWrongDuty):
+    with pytest.raises(NodeWrongAdminState):
         node_fence(OPERATOR, node, kind="attestation", reason=WHY)
 
 
@@ -104,13 +104,13 @@ def heard(node: Node, *, boot_id: str = "boot-1", running: tuple[str, ...] = (),
     inventory = pb.Inventory(boot_id=boot_id, cores=8, memory_mib=16384, disk_gib=100)
     guests = [pb.InstanceState(subject=pb.Subject(id=each, generation=1), power=pb.POWER_RUNNING) for each in running]
     heartbeat = pb.Heartbeat(inventory=inventory, instances=guests, lease=said, hook=pb.HookState(is_active=True))
-    messages.write(node.pk, pb.NodeEvent(heartbeat=heartbeat))
+    report_handlers.write(node.pk, pb.NodeEvent(heartbeat=heartbeat))
     return heartbeat
 
 
 def test_a_lease_is_on_record_before_it_is_given(cloud: Cloud) -> None:
     node, before = cloud.machine.row, timezone.now()
-    renewal = messages.renewal_of(heard(node, fences_within_s=99))
+    renewal = report_handlers.lease_renewal(heard(node, fences_within_s=99))
     assert renewal is not None
     assert (renewal.boot_id, renewal.heard_at_ms, renewal.duration_s) == ("boot-1", 1000, settings.NODE_LEASE_S)
     node.refresh_from_db()
@@ -118,10 +118,12 @@ def test_a_lease_is_on_record_before_it_is_given(cloud: Cloud) -> None:
     assert node.leased_until is not None
     assert node.leased_until >= before + timedelta(seconds=settings.NODE_LEASE_S)
     until = node.leased_until
-    assert messages.renewal_of(heard(node, fences_within_s=99, remaining_ms=settings.NODE_LEASE_S * 900)) is None
+    assert (
+        report_handlers.lease_renewal(heard(node, fences_within_s=99, remaining_ms=settings.NODE_LEASE_S * 900)) is None
+    )
     node.refresh_from_db()
     assert node.leased_until == until, "it has enough of it"
-    assert messages.renewal_of(heard(node)) is None
+    assert report_handlers.lease_renewal(heard(node)) is None
     node.refresh_from_db()
     assert (node.fences_within_s, node.leased_until) == (None, until)
 

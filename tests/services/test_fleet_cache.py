@@ -12,7 +12,7 @@ from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.nodes.models import Inventory, Node
-from controlplane.nodes.services import Report, node_cordon, record_heartbeat
+from controlplane.nodes.services import NodeReport, node_cordon, record_heartbeat
 from controlplane.placement import services as placement
 from controlplane.placement.fleet_cache import FleetCache
 from controlplane.placement.services import Ask
@@ -27,14 +27,14 @@ def told(fleet: Fleet) -> dict[str, tuple[object, ...]]:
     return {
         node: (
             fleet.names[at],
-            fleet.legend.zones[fleet.zone_index[at]],
+            fleet.dictionary.zones[fleet.zone_index[at]],
             fleet.capacity[:, at].tolist(),
             fleet.free[:, at].tolist(),
             bool(fleet.is_ready[at]),
             bool(fleet.is_cordoned[at]),
             bool(fleet.is_attested[at]),
-            fleet.legend.clearances[fleet.clearance_index[at]],
-            {name for name, has in zip(fleet.legend.traits, fleet.traits[:, at], strict=True) if has},
+            fleet.dictionary.clearances[fleet.clearance_index[at]],
+            {name for name, has in zip(fleet.dictionary.traits, fleet.traits[:, at], strict=True) if has},
         )
         for at, node in enumerate(fleet.ids)
     }
@@ -82,7 +82,7 @@ def test_every_change_is_taken_up(change: str) -> None:
 
 def test_a_heartbeat_with_nothing_new_changes_nothing() -> None:
     node = make_node("one")
-    report = Report(
+    report = NodeReport(
         boot_id="boot",
         agent_version="1.0",
         cpu_model="cpu",

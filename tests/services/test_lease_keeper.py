@@ -12,7 +12,7 @@ from controlplane.identity.actor import SYSTEM
 from controlplane.kernel.ids import new_id
 from controlplane.operations import leases
 from controlplane.operations.models import Operation
-from controlplane.operations.services import Wish, enqueue
+from controlplane.operations.services import OperationRequest, enqueue
 from tests.limits import PATIENCE_S
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -23,7 +23,9 @@ OTHERS = "datname = current_database() AND pid <> pg_backend_pid() AND query LIK
 @pytest.fixture
 def leased(settings: Settings) -> Operation:
     settings.OPERATION_LEASE_S = 0.6
-    operation = leases.take_lease(enqueue(SYSTEM, Wish("test", None, (new_id(),), resource_name="web")).pk)
+    operation = leases.lease_operation(
+        enqueue(SYSTEM, OperationRequest("test", None, (new_id(),), resource_name="web")).pk
+    )
     assert operation is not None
     return operation
 
@@ -59,7 +61,7 @@ def wait_for_renewal(lease: Operation) -> None:
 
 
 def test_a_lease_is_renewed_after_the_database_has_ended_the_connection(leased: Operation) -> None:
-    with leases.kept(leased):
+    with leases.renewed_lease(leased):
         for _ in range(3):
             wait_for(lambda: keepers() == 1)
             assert cut_off() == 1
@@ -68,7 +70,7 @@ def test_a_lease_is_renewed_after_the_database_has_ended_the_connection(leased: 
 
 
 def test_a_keeper_whose_lease_another_worker_has_renews_nothing_and_ends(leased: Operation) -> None:
-    with leases.kept(leased):
+    with leases.renewed_lease(leased):
         wait_for(lambda: keepers() == 1)
         Operation.objects.filter(pk=leased.pk).update(lease_token=new_id(), lease_expires_at=leased.created_at)
         wait_for(lambda: keepers() == 0)

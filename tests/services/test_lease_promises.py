@@ -20,15 +20,15 @@ from pytest_django import Settings
 
 from agents.node.adapters.watchdog import Watchdog
 from agents.node.lease import STOP_WITHIN_S, TICK_S, Lease, LeasePolicy
-from agents.node.ledger import Ledger
-from agents.node.rpc import answers
+from agents.node.rpc import encoding
+from agents.node.state_store import StateStore
 from agents.protocol import agent_pb2 as pb
 from controlplane.kernel import clock
-from controlplane.nodes.fencing import evidence_at_hand
+from controlplane.nodes.fencing import available_evidence
 from controlplane.nodes.models import Node
 from controlplane.reconcilers import node_liveness
 from controlplane.watcher import batches as module
-from controlplane.watcher.batches import Batches
+from controlplane.watcher.batches import BatchWriter
 from tests.world import make_node
 
 pytestmark = pytest.mark.django_db
@@ -62,7 +62,7 @@ class PlayedNode:
     def __post_init__(self) -> None:
         os.mkfifo(self.folder / "watchdog")
         self._reader = os.open(self.folder / "watchdog", os.O_RDONLY | os.O_NONBLOCK)
-        self._ledger = Ledger(self.folder / "ledger.sqlite")
+        self._ledger = StateStore(self.folder / "ledger.sqlite")
         self.watchdog: Watchdog | None = None
         self.start(*STARTS[2])
 
@@ -90,7 +90,7 @@ class PlayedNode:
             inventory=pb.Inventory(boot_id=BOOT, agent_version=str(self.version), cores=8, memory_mib=8192),
             hook=pb.HookState(is_active=True),
             self_test=pb.SelfTest(has_passed=True),
-            lease=answers.lease(self.lease.status()),
+            lease=encoding.lease(self.lease.status()),
         )
         self.said.append(pb.NodeEvent(heartbeat=heartbeat))
 
@@ -109,7 +109,7 @@ class Fleet:
 
     def __init__(self, folder: Path, count: int = FLEET) -> None:
         self.now_s, self.offset_s = 0.0, 0
-        self.batches = Batches(clock_s=lambda: self.now_s)
+        self.batches = BatchWriter(clock_s=lambda: self.now_s)
         self.nodes: list[PlayedNode] = []
         for number in range(count):
             (place := folder / str(number)).mkdir()
@@ -147,7 +147,7 @@ class Fleet:
 
     def _watcher(self) -> None:
         """It is started again: what it has not written is lost."""
-        self.batches = Batches(clock_s=lambda: self.now_s)
+        self.batches = BatchWriter(clock_s=lambda: self.now_s)
         for node in self.nodes:
             node.said.clear()
 
@@ -195,7 +195,7 @@ class Fleet:
         node_liveness.reconcile()
         rows = {row.pk: row for row in Node.objects.all()}
         for node in self.nodes:
-            (lease,) = [each for each in evidence_at_hand(rows[node.row.pk]) if each.kind == "lease"]
+            (lease,) = [each for each in available_evidence(rows[node.row.pk]) if each.kind == "lease"]
             assert not (lease.counts and node.may_run_guests()), f"{node.row.name} is fenced and may run its guests"
 
 
@@ -215,11 +215,11 @@ def played(monkeypatch: pytest.MonkeyPatch, count: int = FLEET, *, at_once: int 
         try:
             monkeypatch.setattr(clock, "now", fleet.now)
             Node.objects.update(last_heartbeat_at=clock.now())
-            monkeypatch.setattr(module, "WHOLE_AT_ONCE", count)
+            monkeypatch.setattr(module, "FULL_HEARTBEATS_MAX", count)
             for _ in range(2):
                 fleet.round()
             assert not Node.objects.filter(fences_within_s=None).exists()
-            monkeypatch.setattr(module, "WHOLE_AT_ONCE", at_once)
+            monkeypatch.setattr(module, "FULL_HEARTBEATS_MAX", at_once)
             yield fleet
         finally:
             for node in fleet.nodes:
@@ -306,7 +306,7 @@ def test_a_promise_that_many_nodes_take_back_at_once_is_off_the_record_before_it
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """More of them than are written as a whole in a batch."""
-    at_once = module.WHOLE_AT_ONCE
+    at_once = module.FULL_HEARTBEATS_MAX
     with played(monkeypatch, at_once + 4, at_once=at_once) as fleet:
         fleet.do("wait", 6)
         for node in fleet.nodes:
@@ -329,8 +329,8 @@ def test_an_older_promise_is_not_written_over_a_newer_one(monkeypatch: pytest.Mo
         node.start(LeasePolicy(), 20)
         fleet.round()
         assert not node.lease.is_bound
-        stale = Batches(clock_s=lambda: fleet.now_s)
-        monkeypatch.setattr(module, "WHOLE_AT_ONCE", int(is_whole))
+        stale = BatchWriter(clock_s=lambda: fleet.now_s)
+        monkeypatch.setattr(module, "FULL_HEARTBEATS_MAX", int(is_whole))
         outcomes = stale.write([(node.row.pk, older)], set())
         assert not isinstance(outcomes[node.row.pk], Exception)
         assert Node.objects.get().fences_within_s is None, "the node does not see to it any more"
@@ -354,7 +354,7 @@ def test_what_a_node_says_after_another_boot_counts_though_its_clock_begins_anew
 
 def test_a_node_of_which_not_all_is_written_yet_keeps_its_lease(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else a watcher that has just begun, to which a whole fleet is news, would let their leases lapse."""
-    at_once = module.WHOLE_AT_ONCE
+    at_once = module.FULL_HEARTBEATS_MAX
     with played(monkeypatch, at_once + 4, at_once=at_once) as fleet:
         fleet.do("wait", 6)
         fleet.do("watcher")

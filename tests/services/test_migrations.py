@@ -25,7 +25,7 @@ from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.operations.base import Operation
 from django.db.models import Q
 
-from scripts.migrations import complaints, complaints_of, last_of
+from scripts.migration_compatibility import complaints, complaints_of, last_of
 
 pytestmark = pytest.mark.django_db
 CHECK = models.CheckConstraint(condition=Q(capacity_gib__gte=0), name="nodes_pool_has_room")

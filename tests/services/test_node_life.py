@@ -11,22 +11,22 @@ from controlplane.identity.actor import SYSTEM
 from controlplane.identity.errors import RoleNeeded
 from controlplane.kernel import clock
 from controlplane.kernel.errors import IllegalTransition
-from controlplane.nodes import selectors, trust
-from controlplane.nodes.duties import duty_change, node_fence, node_retire, node_return
+from controlplane.nodes import selectors, trust_documents
+from controlplane.nodes.duties import admin_state_change, mark_fenced, node_retire, node_return
 from controlplane.nodes.errors import (
-    NodeAway,
+    HeartbeatMissing,
     NodeNotFenceable,
     NodeNotFound,
-    NodeNotHeard,
     NodeNotRetirable,
-    NodeWrongDuty,
+    NodeOutOfService,
+    NodeWrongAdminState,
 )
-from controlplane.nodes.life import LIFE, life
+from controlplane.nodes.life import DISPLAY_STATES, display_state
 from controlplane.nodes.models import DUTY, NODE, Node, NodeRemoval
-from controlplane.nodes.services import node_cordon, node_uncordon, remove_later
+from controlplane.nodes.services import node_cordon, node_uncordon, record_removal
 from controlplane.placement.errors import NoPlace
 from controlplane.placement.fleet_cache import FLEET
-from controlplane.signer import retired
+from controlplane.signer import revoke_retired
 from controlplane.watcher.streams import _nodes as listened_to
 from tests.workflows.helpers import again, done, fresh, make_instance, make_stopped_instance
 from tests.world import Cloud
@@ -35,18 +35,18 @@ from tests.world import Cloud
 def in_duty(node: Node, duty: str) -> Node:
     """By the moves that are allowed."""
     for step in {"maintenance": ["maintenance"], "draining": ["draining"]}.get(duty, [duty]):
-        duty_change(SYSTEM, node, step, verb="node.maintain", reason="test")
+        admin_state_change(SYSTEM, node, step, verb="node.maintain", reason="test")
     return node
 
 
 def test_one_word_says_what_matters_most() -> None:
-    assert [life(state, "in-service") for state in NODE.moves] == list(NODE.moves)
-    assert [life("ready", duty) for duty in DUTY.moves] == ["ready", *list(DUTY.moves)[1:]]
-    assert life("unreachable", "draining") == "unreachable"
-    assert life("unreachable", "cordoned") == "unreachable"
-    assert life("unreachable", "maintenance") == "maintenance", "it may be switched off"
-    assert life("ready", "fenced") == "fenced", "being heard is no return"
-    assert {life(state, duty) for state in NODE.moves for duty in DUTY.moves} == set(LIFE)
+    assert [display_state(state, "in-service") for state in NODE.moves] == list(NODE.moves)
+    assert [display_state("ready", duty) for duty in DUTY.moves] == ["ready", *list(DUTY.moves)[1:]]
+    assert display_state("unreachable", "draining") == "unreachable"
+    assert display_state("unreachable", "cordoned") == "unreachable"
+    assert display_state("unreachable", "maintenance") == "maintenance", "it may be switched off"
+    assert display_state("ready", "fenced") == "fenced", "being heard is no return"
+    assert {display_state(state, duty) for state in NODE.moves for duty in DUTY.moves} == set(DISPLAY_STATES)
 
 
 def test_cordon_is_a_duty_and_says_so_to_placement(cloud: Cloud) -> None:
@@ -67,7 +67,7 @@ def test_cordon_is_a_duty_and_says_so_to_placement(cloud: Cloud) -> None:
 def test_what_is_more_than_a_cordon_is_not_taken_off_like_one(cloud: Cloud, duty: str) -> None:
     node = in_duty(cloud.machine.row, duty)
     for change in (lambda: node_cordon(SYSTEM, node, reason=""), lambda: node_uncordon(SYSTEM, node)):
-        with pytest.raises(NodeWrongDuty) as caught:
+        with pytest.raises(NodeWrongAdminState) as caught:
             change()
         assert caught.value.facts["duty"] == duty
     assert fresh(node).is_cordoned
@@ -76,7 +76,7 @@ def test_what_is_more_than_a_cordon_is_not_taken_off_like_one(cloud: Cloud, duty
 def test_a_duty_moves_only_as_its_table_allows(cloud: Cloud) -> None:
     node = in_duty(cloud.machine.row, "draining")
     with pytest.raises(IllegalTransition):
-        duty_change(SYSTEM, node, "in-service", verb="node.return")
+        admin_state_change(SYSTEM, node, "in-service", verb="node.return")
 
 
 def test_maintenance_needs_a_node_on_which_nothing_runs(cloud: Cloud) -> None:
@@ -97,9 +97,9 @@ def test_nothing_begins_on_a_node_in_maintenance_and_all_ends_can(cloud: Cloud) 
     assert again(accepted).state == "failed", "not even what was accepted before"
     assert accepted.error is not None
     assert accepted.error["code"] == "node.away"
-    with pytest.raises(NodeAway):
+    with pytest.raises(NodeOutOfService):
         instance_start(cloud.tenant.actor, fresh(instance))
-    assert "node-1" not in str(NodeAway(duty="maintenance")), "which node it is, tenants do not learn"
+    assert "node-1" not in str(NodeOutOfService(duty="maintenance")), "which node it is, tenants do not learn"
     node_return(SYSTEM, cloud.machine.row)
     done(instance_start(cloud.tenant.actor, fresh(instance)))
 
@@ -107,16 +107,16 @@ def test_nothing_begins_on_a_node_in_maintenance_and_all_ends_can(cloud: Cloud) 
 def test_a_node_returns_only_when_somebody_says_so_and_it_is_heard(cloud: Cloud) -> None:
     node = cloud.machine.row
     node_maintain(SYSTEM, node, reason="memory")
-    cloud.machine.fall_silent()
-    assert life(fresh(node).state, fresh(node).duty) == "maintenance"
-    with pytest.raises(NodeNotHeard):
+    cloud.machine.become_unreachable()
+    assert display_state(fresh(node).state, fresh(node).duty) == "maintenance"
+    with pytest.raises(HeartbeatMissing):
         node_return(SYSTEM, node)
     cloud.machine.come_back()
     cloud.machine.heartbeat()
     assert (fresh(node).state, fresh(node).duty) == ("ready", "maintenance"), "however long it is heard"
     node_return(SYSTEM, node)
     assert (fresh(node).duty, fresh(node).duty_reason) == ("in-service", "")
-    with pytest.raises(NodeWrongDuty):
+    with pytest.raises(NodeWrongAdminState):
         node_return(SYSTEM, node)
 
 
@@ -139,7 +139,7 @@ def test_only_an_empty_node_is_retired(cloud: Cloud) -> None:
 
 def test_a_retired_node_is_gone_but_for_its_past(cloud: Cloud) -> None:
     node = cloud.world.add_machine("fr-idf-1").row
-    remove_later(node, kind="volume", resource_id=node.pk, generation=1)
+    record_removal(node, kind="volume", resource_id=node.pk, generation=1)
     assert str(node.pk) in FLEET.current().positions
     node_retire(SYSTEM, node, reason="sold")
     assert str(node.pk) not in FLEET.current().positions
@@ -147,10 +147,10 @@ def test_a_retired_node_is_gone_but_for_its_past(cloud: Cloud) -> None:
     assert (node.pk, node.address) not in listened_to()
     assert selectors.node_get(SYSTEM, str(node.pk)).duty == "retired"
     assert selectors.node_get(SYSTEM, node.name).pk == node.pk
-    assert retired.deny_all() == 1
-    assert trust.deny_list().nodes == {str(node.pk)}
-    assert retired.deny_all() == 0
-    with pytest.raises(NodeWrongDuty):
+    assert revoke_retired.deny_all() == 1
+    assert trust_documents.deny_list().nodes == {str(node.pk)}
+    assert revoke_retired.deny_all() == 0
+    with pytest.raises(NodeWrongAdminState):
         node_retire(SYSTEM, node, reason="again")
 
 
@@ -169,15 +169,15 @@ def test_the_name_of_a_retired_node_is_free(cloud: Cloud) -> None:
 def test_a_node_is_fenced_by_proof_and_only_while_it_is_silent(cloud: Cloud) -> None:
     node = cloud.machine.row
     with pytest.raises(NodeNotFenceable):
-        node_fence(SYSTEM, node, proof={"power": "off"})
-    cloud.machine.fall_silent()
+        mark_fenced(SYSTEM, node, proof={"power": "off"})
+    cloud.machine.become_unreachable()
     with pytest.raises(NodeNotFenceable):
-        node_fence(SYSTEM, node, proof={})
-    node_fence(SYSTEM, node, proof={"power": "off"})
+        mark_fenced(SYSTEM, node, proof={})
+    mark_fenced(SYSTEM, node, proof={"power": "off"})
     assert (fresh(node).duty, fresh(node).fenced_by) == ("fenced", {"power": "off"})
     cloud.machine.come_back()
-    assert life(fresh(node).state, fresh(node).duty) == "fenced"
-    with pytest.raises(NodeWrongDuty):
+    assert display_state(fresh(node).state, fresh(node).duty) == "fenced"
+    with pytest.raises(NodeWrongAdminState):
         node_return(SYSTEM, node)
     node_maintain(SYSTEM, node, reason="looked at")
     node_return(SYSTEM, node)
@@ -194,7 +194,7 @@ def test_duties_are_an_operators_and_on_record(cloud: Cloud) -> None:
             change(tenant)
         change(SYSTEM)
     with pytest.raises(RoleNeeded):
-        node_fence(tenant, node, proof={"power": "off"})
+        mark_fenced(tenant, node, proof={"power": "off"})
     deeds = AuditRecord.objects.filter(resource_id=node.pk).order_by("pk").values_list("verb", flat=True)
     assert [deed for deed in deeds if deed != "node.enrol" and not deed.startswith("trust")] == [
         "node.maintain",

@@ -5,12 +5,12 @@ from datetime import timedelta
 import pytest
 from pytest_django import Settings
 
-from agents.node.adapters.base import Power
 from agents.node.adapters.fake import FakeCapacity
+from agents.node.adapters.interfaces import Power
 from agents.protocol import agent_pb2 as pb
 from controlplane.audit.models import AuditRecord
 from controlplane.compute.models import Instance
-from controlplane.compute.services import LATE, SETTLE_AFTER, instance_power_off, instance_reboot
+from controlplane.compute.services import SETTLE_AFTER, STALE_REPORT_GRACE, instance_power_off, instance_reboot
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.errors import RoleNeeded
 from controlplane.kernel import clock
@@ -18,9 +18,9 @@ from controlplane.kernel.ids import new_id
 from controlplane.nodes import selectors
 from controlplane.nodes.errors import NodeNotFound
 from controlplane.nodes.models import Inventory, Node, NodeRemoval
-from controlplane.nodes.services import node_cordon, remove_later
+from controlplane.nodes.services import node_cordon, record_removal
 from controlplane.reconcilers import guest_power, node_liveness, node_removals
-from controlplane.watcher import messages
+from controlplane.watcher import report_handlers
 from tests.workflows.helpers import done, fresh, make_instance, make_stopped_instance
 from tests.world import Cloud
 
@@ -104,7 +104,7 @@ def settle(instance: Instance, *, after: timedelta = 2 * SETTLE_AFTER) -> Instan
 def test_a_guest_that_powers_itself_off_is_stopped_a_little_later(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     cloud.fake.guest_powers_off(instance.pk)
-    cloud.machine.tell()
+    cloud.machine.report_power()
     guest_power.reconcile()
     assert (fresh(instance).state, fresh(instance).power_state) == ("active", "off"), "it may be a matter of seconds"
     settled = settle(instance)
@@ -115,7 +115,7 @@ def test_a_guest_that_powers_itself_off_is_stopped_a_little_later(cloud: Cloud) 
 def test_a_guest_that_crashed_is_stopped_and_the_reason_is_kept(cloud: Cloud) -> None:
     instance = make_instance(cloud, restart_policy="never")
     cloud.fake.crash(instance.pk, "Kernel panic.")
-    cloud.machine.tell()
+    cloud.machine.report_power()
     settled = settle(instance)
     assert (settled.state, settled.power_state, settled.power_reason) == ("stopped", "crashed", "Kernel panic.")
 
@@ -123,17 +123,17 @@ def test_a_guest_that_crashed_is_stopped_and_the_reason_is_kept(cloud: Cloud) ->
 def test_a_guest_that_was_started_behind_our_back_is_active(cloud: Cloud) -> None:
     instance = make_stopped_instance(cloud)
     cloud.fake.guests[instance.pk].power = Power.RUNNING
-    cloud.machine.tell()
+    cloud.machine.report_power()
     assert settle(instance).state == "active"
 
 
 def test_a_guest_that_only_blinked_is_left_alone(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     seen_at = fresh(instance).power_state_at
-    cloud.machine.tell()
+    cloud.machine.report_power()
     assert fresh(instance).power_state_at == seen_at, "nothing new, nothing written"
     cloud.fake.guests[instance.pk].power = Power.PAUSED
-    cloud.machine.tell()
+    cloud.machine.report_power()
     assert (settle(instance).state, fresh(instance).power_state) == ("active", "paused")
 
 
@@ -141,7 +141,7 @@ def test_nothing_is_settled_while_an_operation_works_on_it(cloud: Cloud) -> None
     instance = make_instance(cloud)
     operation = instance_reboot(cloud.tenant.actor, instance)
     cloud.fake.guest_powers_off(instance.pk)
-    cloud.machine.tell()
+    cloud.machine.report_power()
     assert settle(instance).state == "active"
     done(operation)
     assert (fresh(instance).state, fresh(instance).power_state) == ("active", "running")
@@ -153,20 +153,20 @@ def test_a_late_message_does_not_undo_what_an_operation_did(cloud: Cloud) -> Non
     instance = make_instance(cloud)
     done(instance_power_off(cloud.tenant.actor, instance))
     late = pb.InstanceState(subject=pb.Subject(id=str(instance.pk), generation=2), power=pb.POWER_RUNNING)
-    messages.write(cloud.machine.row.pk, pb.NodeEvent(instance=late))
+    report_handlers.write(cloud.machine.row.pk, pb.NodeEvent(instance=late))
     guest_power.reconcile()
     assert (fresh(instance).state, fresh(instance).power_state) == ("stopped", "off")
-    cloud.machine.tell()
+    cloud.machine.report_power()
     assert settle(instance).state == "stopped"
-    Instance.objects.update(power_state_at=clock.now() - LATE)
-    messages.write(cloud.machine.row.pk, pb.NodeEvent(instance=late))
+    Instance.objects.update(power_state_at=clock.now() - STALE_REPORT_GRACE)
+    report_handlers.write(cloud.machine.row.pk, pb.NodeEvent(instance=late))
     assert fresh(instance).power_state == "running"
 
 
 def test_a_guest_that_powers_off_just_after_it_was_started_is_seen_at_once(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     off = pb.InstanceState(subject=pb.Subject(id=str(instance.pk), generation=2), power=pb.POWER_OFF)
-    messages.write(cloud.machine.row.pk, pb.NodeEvent(instance=off))
+    report_handlers.write(cloud.machine.row.pk, pb.NodeEvent(instance=off))
     assert fresh(instance).power_state == "off"
 
 
@@ -175,15 +175,15 @@ def test_a_node_has_no_say_about_the_guests_of_another(cloud: Cloud) -> None:
     liar = cloud.world.add_machine("us-va-1").row
     for power in (pb.POWER_OFF, pb.POWER_CRASHED):
         lie = pb.InstanceState(subject=pb.Subject(id=str(instance.pk), generation=99), power=power)
-        messages.write(liar.pk, pb.NodeEvent(instance=lie))
-        messages.write(liar.pk, pb.NodeEvent(heartbeat=pb.Heartbeat(instances=[lie])))
+        report_handlers.write(liar.pk, pb.NodeEvent(instance=lie))
+        report_handlers.write(liar.pk, pb.NodeEvent(heartbeat=pb.Heartbeat(instances=[lie])))
     assert (settle(instance).state, fresh(instance).power_state) == ("active", "running")
 
 
 def test_power_that_is_not_known_is_not_written(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     state = pb.InstanceState(subject=pb.Subject(id=str(instance.pk), generation=2))
-    messages.write(cloud.machine.row.pk, pb.NodeEvent(instance=state))
+    report_handlers.write(cloud.machine.row.pk, pb.NodeEvent(instance=state))
     assert fresh(instance).power_state == "running"
 
 
@@ -193,8 +193,8 @@ def test_power_that_is_not_known_is_not_written(cloud: Cloud) -> None:
 def test_removals_go_in_an_order_in_which_nothing_is_in_the_way(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     node = cloud.machine.row
     for kind in ("volume", "port", "attachment", "instance"):
-        remove_later(node, kind=kind, resource_id=new_id(), generation=1)
-        remove_later(node, kind=kind, resource_id=new_id(), generation=2)
+        record_removal(node, kind=kind, resource_id=new_id(), generation=1)
+        record_removal(node, kind=kind, resource_id=new_id(), generation=2)
     order = []
     monkeypatch.setattr(node_removals.agent_client, "remove", lambda node, *, kind, **_: order.append(kind))
     node_removals.reconcile()
@@ -205,5 +205,5 @@ def test_removals_go_in_an_order_in_which_nothing_is_in_the_way(cloud: Cloud, mo
 def test_a_removal_is_remembered_once_with_its_latest_generation(cloud: Cloud) -> None:
     resource = new_id()
     for generation in (1, 3):
-        remove_later(cloud.machine.row, kind="volume", resource_id=resource, generation=generation)
+        record_removal(cloud.machine.row, kind="volume", resource_id=resource, generation=generation)
     assert NodeRemoval.objects.get().generation == 3

@@ -11,20 +11,20 @@ import yaml
 from prometheus_client import REGISTRY, CollectorRegistry
 
 from agents.node.lease import LeasePolicy
-from agents.node.observed import NodeCollector
-from controlplane.api import meter, stream
-from controlplane.kernel import observed_tasks, periodic
+from agents.node.node_metrics import NodeCollector
+from controlplane.api import request_metrics, stream
+from controlplane.kernel import celery_metrics, periodic
 from controlplane.nodes import incidents
 from controlplane.nodes.models import Node
-from controlplane.watcher.census import Census
+from controlplane.watcher.database_metrics import DatabaseMetrics
 from controlplane.webhooks import meters as webhooks
-from controlplane.workflows import meters as workflows
+from controlplane.workflows import step_metrics as workflows
 from tests.world import Cloud
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "observability"
 NAME = re.compile(r"\bandromede_[a-z_]+[a-z]\b")
-LOADED = (meter, stream, observed_tasks, periodic, webhooks, workflows)
+LOADED = (request_metrics, stream, celery_metrics, periodic, webhooks, workflows)
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def families(cloud: Cloud) -> set[str]:
     cloud.machine.start_agent(lease=LeasePolicy(stops=True))
     incidents.report(Node.objects.get(), "domain-unknown", "somebody's")
     registry = CollectorRegistry()
-    registry.register(Census())
+    registry.register(DatabaseMetrics())
     registry.register(NodeCollector(cloud.machine.server.node))
     return {
         family.name + ("_total" if family.type == "counter" else "")

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
-from scripts.stack import Stack
+from scripts.control_plane import Stack
 from tests.limits import PATIENCE_S
 
 PROCESSES = sorted(Stack(Path("nowhere")).commands())
@@ -101,7 +101,7 @@ def test_what_a_process_logs_is_json_lines(transactional_db: None, folder: Path,
     with Process(name, folder).running(LOG_FORMAT="json", **nowhere) as process:
         assert process.ready()[0] == 503
     lines = [json.loads(line) for line in (folder / "log").read_text().splitlines()]
-    assert {line["process"] for line in lines if line["logger"] == "observing.answers"} == {name}
+    assert {line["process"] for line in lines if line["logger"] == "telemetry.http_endpoint"} == {name}
 
 
 @pytest.mark.parametrize("name", ["web", "worker"])

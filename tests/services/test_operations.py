@@ -13,14 +13,14 @@ from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.errors import RoleNeeded
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
-from controlplane.operations import hints, lanes, leases, maintenance, services
+from controlplane.operations import leases, maintenance, queues, services, wakeups
 from controlplane.operations.errors import Busy, NotCancellable, OperationNotFound
 from controlplane.operations.models import MaintenanceRule, Operation, OperationHold
 from controlplane.operations.selectors import current_operations, operation_get, operations
-from controlplane.operations.services import Wish, enqueue, need_free, operation_cancel
+from controlplane.operations.services import OperationRequest, enqueue, operation_cancel, require_unlocked
 from controlplane.workflows import tasks
-from controlplane.workflows.recipe import Step, Workflow
 from controlplane.workflows.registry import WORKFLOWS
+from controlplane.workflows.workflow_types import Step, Workflow
 from tests.services.threads import at_once, split
 from tests.world import Broker, make_tenant
 
@@ -28,11 +28,11 @@ VIEWER = Actor(user_id=None, credential_id=None, project_id=None, role="viewer")
 
 
 def ask(*resource_ids: UUID, **more: object) -> Operation:
-    return enqueue(SYSTEM, Wish("test", None, resource_ids, resource_name="web", **more))
+    return enqueue(SYSTEM, OperationRequest("test", None, resource_ids, resource_name="web", **more))
 
 
 def take(operation: Operation) -> Operation:
-    leased = leases.take_lease(operation.pk)
+    leased = leases.lease_operation(operation.pk)
     assert leased is not None
     return leased
 
@@ -47,8 +47,8 @@ def test_a_resource_has_one_operation_at_a_time() -> None:
     assert caught.value.retryable
     assert current_operations([one, other, third]) == {one: first.pk, other: first.pk}
     with pytest.raises(Busy):
-        need_free(one)
-    need_free(third)
+        require_unlocked(one)
+    require_unlocked(third)
     leases.end(take(first), "succeeded")
     assert current_operations([one, other, third]) == {}
     ask(third, other)
@@ -57,14 +57,14 @@ def test_a_resource_has_one_operation_at_a_time() -> None:
 @pytest.mark.django_db
 def test_who_lets_go_while_others_look_is_in_nobodys_way(monkeypatch: pytest.MonkeyPatch) -> None:
     """After the others have tried to hold the resource, and before they look who has it."""
-    resource, look = new_id(), services._unless_all
+    resource, look = new_id(), services._blocking_operation
     ask(resource)
 
     def look_late(operation: Operation, taken: int) -> Operation | None:
         OperationHold.objects.exclude(operation=operation).delete()
         return look(operation, taken)
 
-    monkeypatch.setattr(services, "_unless_all", look_late)
+    monkeypatch.setattr(services, "_blocking_operation", look_late)
     second = ask(resource)
     assert current_operations([resource]) == {resource: second.pk}
 
@@ -82,7 +82,7 @@ def test_of_many_that_want_overlapping_resources_no_two_get_the_same() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_a_lease_is_given_to_one_worker() -> None:
     operation = ask(new_id())
-    won, lost = split(at_once([lambda: leases.take_lease(operation.pk)] * 8))
+    won, lost = split(at_once([lambda: leases.lease_operation(operation.pk)] * 8))
     assert lost == []
     assert len([leased for leased in won if leased is not None]) == 1
 
@@ -90,13 +90,13 @@ def test_a_lease_is_given_to_one_worker() -> None:
 @pytest.mark.django_db
 def test_a_lease_is_free_again_when_it_has_run_out() -> None:
     first = take(ask(new_id()))
-    assert leases.take_lease(first.pk) is None
+    assert leases.lease_operation(first.pk) is None
     Operation.objects.filter(pk=first.pk).update(lease_expires_at=clock.now() - timedelta(seconds=1))
     second = take(first)
     with pytest.raises(leases.LeaseLost):
-        leases.checkpoint(first, position=1)
+        leases.commit_step(first, position=1)
     leases.drop_lease(first)
-    leases.checkpoint(second, position=1)
+    leases.commit_step(second, position=1)
 
 
 @pytest.mark.django_db
@@ -105,7 +105,7 @@ def test_what_preempts_waits_until_the_others_have_ended(broker: Broker) -> None
     holder = take(ask(resource))
     urgent = ask(resource, preempts=True)
     assert leases.is_cancel_requested(holder)
-    assert leases.take_lease(urgent.pk) is None
+    assert leases.lease_operation(urgent.pk) is None
     assert broker.sent == [(urgent.pk, 0.3)]
     urgent.refresh_from_db()
     assert (urgent.state, urgent.lease_token) == ("pending", None)
@@ -120,23 +120,23 @@ def test_what_preempts_cancels_also_what_slipped_in_between() -> None:
     urgent = ask(resource, preempts=True)
     late = ask(resource)
     assert not leases.is_cancel_requested(late)
-    assert leases.take_lease(urgent.pk) is None
+    assert leases.lease_operation(urgent.pk) is None
     assert leases.is_cancel_requested(late)
 
 
 @pytest.mark.django_db
 def test_who_wakes_up_when_another_has_ended_what_preempts_holds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    resource, look = new_id(), maintenance.holding_back
+    resource, look = new_id(), maintenance.blocking_rule
     urgent = ask(resource, preempts=True)
 
     def sleep(operation: Operation) -> MaintenanceRule | None:
-        monkeypatch.setattr(maintenance, "holding_back", look)
+        monkeypatch.setattr(maintenance, "blocking_rule", look)
         Operation.objects.update(lease_expires_at=clock.now() - timedelta(seconds=1))
         leases.end(take(urgent), "succeeded")
         return look(operation)
 
-    monkeypatch.setattr(maintenance, "holding_back", sleep)
-    assert leases.take_lease(urgent.pk) is None
+    monkeypatch.setattr(maintenance, "blocking_rule", sleep)
+    assert leases.lease_operation(urgent.pk) is None
     assert Operation.objects.get(pk=urgent.pk).state == "succeeded"
     assert current_operations([resource]) == {}
 
@@ -147,7 +147,7 @@ def test_what_cannot_be_cancelled_is_waited_for() -> None:
     holder = take(ask(resource, is_cancellable=False))
     urgent = ask(resource, preempts=True)
     assert not leases.is_cancel_requested(holder)
-    assert leases.take_lease(urgent.pk) is None
+    assert leases.lease_operation(urgent.pk) is None
     with pytest.raises(NotCancellable):
         operation_cancel(SYSTEM, holder)
 
@@ -156,7 +156,7 @@ def test_what_cannot_be_cancelled_is_waited_for() -> None:
 def test_a_cancellation_is_remembered_once_and_makes_the_operation_due(broker: Broker) -> None:
     operation = take(ask(new_id()))
     leases.postpone(operation, delay=timedelta(hours=1))
-    assert leases.take_lease(operation.pk) is None
+    assert leases.lease_operation(operation.pk) is None
     first = operation_cancel(SYSTEM, operation).cancel_requested_at
     assert operation_cancel(SYSTEM, operation).cancel_requested_at == first
     leases.end(take(operation), "succeeded")
@@ -174,7 +174,7 @@ def test_a_viewer_cancels_nothing() -> None:
 @pytest.mark.django_db
 def test_an_operation_of_another_project_is_not_found() -> None:
     alpha, beta = make_tenant("alpha"), make_tenant("beta")
-    operation = enqueue(alpha.actor, Wish("test", alpha.project.pk, [new_id()], resource_name="web"))
+    operation = enqueue(alpha.actor, OperationRequest("test", alpha.project.pk, [new_id()], resource_name="web"))
     assert operation_get(alpha.actor, alpha.project, str(operation.pk)) == operation
     for ref in (str(operation.pk), "nonsense"):
         with pytest.raises(OperationNotFound):
@@ -189,22 +189,22 @@ def test_the_hint_leaves_after_the_commit_and_a_lost_one_is_sent_again(broker: B
         assert broker.sent == []
     assert broker.sent == [(operation.pk, 0)]
     broker.sent.clear()
-    assert leases.redeliver() == 1
+    assert leases.requeue_due() == 1
     assert broker.sent == [(operation.pk, 0)]
 
 
 @pytest.mark.django_db
 def test_the_sweep_wakes_as_many_as_there_is_use_for(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leases, "SWEEP_LIMIT", 3)
-    waiting = {lanes.OPERATIONS: 0, lanes.URGENT: 3}
-    monkeypatch.setattr(hints, "waiting", lambda lane: waiting[lane])
+    waiting = {queues.OPERATIONS: 0, queues.URGENT: 3}
+    monkeypatch.setattr(wakeups, "waiting", lambda lane: waiting[lane])
     for _ in range(5):
         ask(new_id())
-    Operation.objects.filter(pk=ask(new_id()).pk).update(lane=lanes.URGENT)
-    assert leases.redeliver() == 3
+    Operation.objects.filter(pk=ask(new_id()).pk).update(lane=queues.URGENT)
+    assert leases.requeue_due() == 3
     assert len(broker.sent) == 3
-    waiting[lanes.OPERATIONS] = 2
-    assert leases.redeliver() == 1
+    waiting[queues.OPERATIONS] = 2
+    assert leases.requeue_due() == 1
 
 
 @pytest.mark.django_db(transaction=True)
@@ -213,11 +213,11 @@ def test_a_request_succeeds_without_a_broker(monkeypatch: pytest.MonkeyPatch) ->
         def send_task(self, *args: object, **kwargs: object) -> None:
             raise BrokerDown("connection refused")
 
-    monkeypatch.setattr(hints, "current_app", NoBroker())
+    monkeypatch.setattr(wakeups, "current_app", NoBroker())
     operation = ask(new_id())
     leased = take(operation)
     leases.postpone(leased, delay=timedelta(0))
-    assert leases.redeliver() == 1
+    assert leases.requeue_due() == 1
     assert take(operation).state == "running"
 
 
@@ -233,7 +233,7 @@ def test_a_lease_is_renewed_while_a_long_step_lasts(settings: Settings, monkeypa
         while len(seen) < 4:
             patience.wait(0.01)
             seen |= set(Operation.objects.filter(pk=operation.pk).values_list("lease_expires_at", flat=True))
-            assert leases.take_lease(operation.pk) is None
+            assert leases.lease_operation(operation.pk) is None
 
     workflow = Workflow("test", lambda _: [Step("long", long)], lambda _: None, lambda _, error: None)
     monkeypatch.setitem(WORKFLOWS, "test", workflow)

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from pytest_django import Settings
 
-from agents.node.adapters.base import DomainFacts, Power, guest_name
+from agents.node.adapters.interfaces import DomainFacts, Power, guest_name
 from agents.node.errors import AdapterError
 from andromede_core.documents import signed
 from controlplane.audit.models import AuditRecord, EvidenceRecord
@@ -135,7 +135,7 @@ def test_what_is_elsewhere_is_an_orphan_here(cloud: Cloud) -> None:
 
 
 def delete_while_silent(cloud: Cloud, instance: Instance) -> None:
-    cloud.machine.fall_silent()
+    cloud.machine.become_unreachable()
     done(instance_delete(cloud.tenant.actor, instance))
     cloud.machine.come_back()
     assert NodeRemoval.objects.exists()
@@ -149,7 +149,7 @@ def rebuild_half(cloud: Cloud, instance: Instance) -> None:
 
 def hold(cloud: Cloud, instance: Instance) -> None:
     operation = instance_delete(cloud.tenant.actor, instance)
-    assert leases.take_lease(operation.pk) is not None
+    assert leases.lease_operation(operation.pk) is not None
     assert OperationHold.objects.filter(operation=operation).exists()
     Instance.objects.filter(pk=instance.pk).update(node=None, state="error")
 
@@ -186,21 +186,21 @@ def test_a_file_is_set_aside_after_a_while(cloud: Cloud, settings: Settings) -> 
     assert states() == {STRAY: "quarantined"}
     assert not cloud.fake.foreign_files
     row = Orphan.objects.get()
-    assert cloud.fake.strangers.aside[row.pk].name == STRAY
+    assert cloud.fake.unmanaged.aside[row.pk].name == STRAY
     assert orphans.reconcile() == 0, "it is where it should be"
 
 
 def test_a_stranger_in_a_tenants_network_stands_still_and_another_runs_on(cloud: Cloud) -> None:
     cloud.fake.foreign_domains += ["by-hand", "in-a-tenants-network"]
     facts = DomainFacts(Power.RUNNING, 256, "<domain/>", bridges=("br0123456789a",))
-    cloud.fake.strangers.facts["in-a-tenants-network"] = facts
+    cloud.fake.unmanaged.facts["in-a-tenants-network"] = facts
     orphans.reconcile()
-    assert cloud.fake.strangers.paused == {"in-a-tenants-network"}
+    assert cloud.fake.unmanaged.paused == {"in-a-tenants-network"}
     harmless = dict(Orphan.objects.values_list("name", "facts__is_harmless"))
     assert harmless == {"by-hand": True, "in-a-tenants-network": False}
-    cloud.fake.strangers.resume("in-a-tenants-network")
+    cloud.fake.unmanaged.resume("in-a-tenants-network")
     orphans.reconcile()
-    assert cloud.fake.strangers.paused == {"in-a-tenants-network"}, "nobody sets it free behind our back"
+    assert cloud.fake.unmanaged.paused == {"in-a-tenants-network"}, "nobody sets it free behind our back"
 
 
 def test_a_guest_that_nobody_means_stands_still_and_its_disk_waits_for_it(cloud: Cloud) -> None:
@@ -259,7 +259,7 @@ def test_what_goes_by_other_hands_is_gone(cloud: Cloud) -> None:
     cloud.fake.foreign_files.append(STRAY)
     orphans.reconcile()
     cloud.fake.foreign_domains.clear()
-    cloud.fake.strangers.aside.clear()
+    cloud.fake.unmanaged.aside.clear()
     orphans.reconcile()
     assert set(states().values()) == {"gone"}
     cloud.fake.foreign_domains.append("by-hand")
@@ -285,11 +285,11 @@ def test_nothing_is_destroyed_until_a_person_says_so(cloud: Cloud) -> None:
     for _ in range(3):
         orphans.reconcile()
     (row,) = Orphan.objects.all()
-    assert cloud.fake.strangers.aside
+    assert cloud.fake.unmanaged.aside
     discard(row)
-    assert cloud.fake.strangers.aside, "a request calls no node"
+    assert cloud.fake.unmanaged.aside, "a request calls no node"
     orphans.reconcile()
-    assert not cloud.fake.strangers.aside
+    assert not cloud.fake.unmanaged.aside
     row.refresh_from_db()
     assert (row.state, row.wished) == ("discarded", "")
     assert row.evidence == {
@@ -318,7 +318,7 @@ def test_a_discard_is_evidence_and_the_node_signs_for_it(cloud: Cloud) -> None:
 def test_a_node_that_is_away_does_not_lose_the_decision(cloud: Cloud) -> None:
     cloud.fake.foreign_files.append(STRAY)
     orphans.reconcile()
-    cloud.machine.fall_silent()
+    cloud.machine.become_unreachable()
     row = discard(Orphan.objects.get())
     orphans.reconcile()
     row.refresh_from_db()
@@ -362,7 +362,7 @@ def test_what_is_meant_by_now_is_not_destroyed(cloud: Cloud) -> None:
     Volume.objects.update(state="available", node=cloud.machine.row)
     orphans.reconcile()
     row.refresh_from_db()
-    assert (row.wished, row.problem) == ("", orphans.MEANT)
+    assert (row.wished, row.problem) == ("", orphans.NOW_EXPECTED)
     orphans.reconcile()
     assert volume.pk in cloud.fake.volumes
 
@@ -387,7 +387,7 @@ def test_only_people_who_operate_decide(cloud: Cloud) -> None:
 
 def test_what_is_released_is_as_it_was_and_no_alarm(cloud: Cloud) -> None:
     facts = DomainFacts(Power.RUNNING, 256, "<domain/>", bridges=("br0123456789a",))
-    cloud.fake.strangers.facts["router"] = facts
+    cloud.fake.unmanaged.facts["router"] = facts
     cloud.fake.foreign_domains.append("router")
     cloud.fake.foreign_files.append(STRAY)
     cloud.machine.account()
@@ -396,7 +396,7 @@ def test_what_is_released_is_as_it_was_and_no_alarm(cloud: Cloud) -> None:
         services.orphan_release(OPERATOR, row, reason="it is ours")
     orphans.reconcile()
     assert set(states().values()) == {"released"}
-    assert not cloud.fake.strangers.paused
+    assert not cloud.fake.unmanaged.paused
     assert cloud.fake.foreign_files == [STRAY]
     cloud.machine.account()
     orphans.reconcile()
@@ -518,7 +518,7 @@ def test_data_that_is_missing_is_said_on_the_volume_and_on_the_instance(cloud: C
 
 def test_a_port_that_is_missing_is_said_on_the_instance(cloud: Cloud) -> None:
     instance = make_instance(cloud)
-    ledger = cloud.machine.server.node.ledger
+    ledger = cloud.machine.server.node.state_store
     ledger.execute("DELETE FROM resource WHERE kind = 'port'")
     cloud.fake.ports.clear()
     long_ago(instance)

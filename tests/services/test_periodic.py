@@ -14,8 +14,8 @@ from controlplane.config.celery import TASKS
 from controlplane.config.periodic import JOBS
 from controlplane.kernel import periodic
 from controlplane.kernel.periodic import Job, Loop
-from observing.answers import Missing
-from scripts.waiting import wait_until
+from scripts.polling import wait_until
+from telemetry.http_endpoint import NotReady
 from tests.limits import PATIENCE_S
 from tests.services.threads import at_once
 
@@ -93,7 +93,7 @@ def test_of_two_processes_one_leads_and_the_other_takes_over() -> None:
             for _ in range(20):
                 assert runs["a"].acquire(timeout=PATIENCE_S)
             assert not runs["b"].acquire(blocking=False)
-            assert not second.hasten("led")
+            assert not second.run_now("led")
             first.stop()
             assert runs["b"].acquire(timeout=PATIENCE_S)
 
@@ -119,9 +119,9 @@ def test_what_is_hastened_runs_before_its_time() -> None:
     ran = threading.Semaphore(0)
     with loop(job("hastened", ran.release, every_s=3600)) as made:
         assert ran.acquire(timeout=PATIENCE_S)
-        assert made.hasten("hastened")
+        assert made.run_now("hastened")
         assert ran.acquire(timeout=PATIENCE_S)
-        assert not made.hasten("unknown")
+        assert not made.run_now("unknown")
 
 
 def test_failure_and_success_are_told() -> None:
@@ -144,10 +144,10 @@ def test_what_runs_longer_than_its_limit_makes_the_process_unready() -> None:
         go_on.wait(PATIENCE_S)
 
     with loop(job("hangs", hang, limit_s=0), job("beside", lambda: None)) as made:
-        made.need_in_time()
+        made.check_overruns()
         assert begun.wait(PATIENCE_S)
-        with pytest.raises(Missing, match="hangs"):
-            made.need_in_time()
+        with pytest.raises(NotReady, match="hangs"):
+            made.check_overruns()
         wait_until(lambda: value("overruns_total", "hangs") == 1, limit_s=PATIENCE_S)
         go_on.set()
 

@@ -12,9 +12,9 @@ from controlplane.identity.actor import SYSTEM
 from controlplane.kernel.ids import new_id
 from controlplane.nodes.models import Inventory, Node
 from controlplane.nodes.services import node_cordon, node_uncordon
-from controlplane.placement import admissibility, decisions, policies
+from controlplane.placement import assessment_cache, decisions, policies
 from controlplane.placement import services as placement
-from controlplane.placement.decisions import Ask, GroupRule
+from controlplane.placement.decisions import GroupRule, PlacementRequest
 from controlplane.placement.errors import (
     InsufficientCapacity,
     NoAllocation,
@@ -36,9 +36,9 @@ def tenant() -> Tenant:
     return make_tenant()
 
 
-def ask(tenant: Tenant, **more: object) -> Ask:
+def ask(tenant: Tenant, **more: object) -> PlacementRequest:
     fields = {"vcpus": 1, "memory_mib": 128, "disk_gib": 1, **more}
-    return Ask("instance.create", tenant.project, new_id(), "instance", **fields)
+    return PlacementRequest("instance.create", tenant.project, new_id(), "instance", **fields)
 
 
 def used(node: Node) -> tuple[int, int, int]:
@@ -54,24 +54,24 @@ def test_a_place_is_counted_and_given_back(tenant: Tenant) -> None:
     assert allocation.decision.is_admitted
     assert placement.claim(request) == allocation, "asked again, it is the same place"
     assert used(node) == (2, 512, 3)
-    assert placement.grant(request.consumer_id).decision_id == allocation.decision_id
-    placement.release(request.consumer_id)
-    placement.release(request.consumer_id)
+    assert placement.call_authorization(request.consumer_id).decision_id == allocation.decision_id
+    placement.release_allocation(request.consumer_id)
+    placement.release_allocation(request.consumer_id)
     assert used(node) == (0, 0, 0)
     with pytest.raises(NoAllocation):
-        placement.grant(request.consumer_id)
+        placement.call_authorization(request.consumer_id)
 
 
 def test_a_check_takes_nothing(tenant: Tenant) -> None:
     node = make_node("one")
-    placement.check(ask(tenant))
+    placement.check_placement(ask(tenant))
     assert used(node) == (0, 0, 0)
     assert not Decision.objects.exists()
 
 
 def test_a_refusal_is_kept_and_says_why(tenant: Tenant) -> None:
     make_node("one", vcpus_total=2)
-    for refused in (placement.check, placement.claim):
+    for refused in (placement.check_placement, placement.claim):
         with pytest.raises(InsufficientCapacity) as caught:
             refused(ask(tenant, vcpus=3))
         decision = Decision.objects.get(pk=caught.value.facts["placement_decision"])
@@ -79,7 +79,7 @@ def test_a_refusal_is_kept_and_says_why(tenant: Tenant) -> None:
         assert caught.value.facts["explanation"]
         assert caught.value.facts["explanation_fr"] != caught.value.facts["explanation"]
     with pytest.raises(ZoneUnknown):
-        placement.check(ask(tenant, zones=("mars-1",)))
+        placement.check_placement(ask(tenant, zones=("mars-1",)))
 
 
 def test_what_is_near_shares_the_node(tenant: Tenant) -> None:
@@ -110,7 +110,7 @@ def test_a_node_that_takes_nothing_new_is_not_chosen(tenant: Tenant, how: str) -
         Node.objects.filter(pk=node.pk).update(state=how)
     for _ in range(4):
         assert placement.claim(ask(tenant)).node == other
-    assert placement.grant(kept.consumer_id).node.pk == kept.node_id, "what it has stays"
+    assert placement.call_authorization(kept.consumer_id).node.pk == kept.node_id, "what it has stays"
     with pytest.raises(InsufficientCapacity):
         placement.claim(ask(tenant, vcpus=10))
     if how == "cordon":
@@ -132,7 +132,7 @@ def test_what_is_no_lack_of_room_is_not_called_one(tenant: Tenant, why: str) -> 
     if why == "cordoned host":
         make_node("two")
         asked = replace(asked, host="one")
-    for refused in (placement.check, placement.claim):
+    for refused in (placement.check_placement, placement.claim):
         with pytest.raises(NoPlace) as caught:
             refused(replace(asked, vcpus=10_000))
         decision = Decision.objects.get(pk=caught.value.facts["placement_decision"])
@@ -272,7 +272,7 @@ VALUES (%s, now(), now(), %s, 'instance', %s, %s, %s, %s, %s, %s)
 
 def admitted(tenant: Tenant, zone: str = "fr-idf-1") -> Decision:
     """A decision that admits, as it would be if nothing were demanded."""
-    standing = admissibility.look(tenant.project.organization_id, new_id()).standing
+    standing = assessment_cache.read_versions(tenant.project.organization_id, new_id()).standing
     nothing, _ = PolicyDocument.objects.get_or_create(digest=digest([]), defaults={"document": []})
     return Decision.objects.create(
         operation="instance.create",

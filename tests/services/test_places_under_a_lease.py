@@ -9,35 +9,35 @@ from django.db import connection
 from pytest_django import Settings
 
 from controlplane.kernel.ids import new_id
-from controlplane.operations import fence
+from controlplane.operations import lease_guard
 from controlplane.operations.errors import LeaseLost
 from controlplane.operations.models import Operation
 from controlplane.placement import services as placement
-from controlplane.placement.decisions import Ask
+from controlplane.placement.decisions import PlacementRequest
 from controlplane.placement.models import Allocation, Decision
 from tests.services.test_fence import leased
 from tests.world import Tenant, make_node, make_tenant
 
 pytestmark = pytest.mark.django_db
 
-Change = Callable[[Ask], object]
+Change = Callable[[PlacementRequest], object]
 
 
-def bring(ask: Ask) -> None:
+def bring(ask: PlacementRequest) -> None:
     """To a node of this name."""
-    placement.bring(ask, make_node("other").pk)
+    placement.move_allocation(ask, make_node("other").pk)
 
 
-def split(ask: Ask) -> None:
-    placement.split(ask.holder, replace(ask, consumer_id=new_id(), vcpus=0, memory_mib=0, disk_gib=1))
+def split(ask: PlacementRequest) -> None:
+    placement.split_allocation(ask.holder, replace(ask, consumer_id=new_id(), vcpus=0, memory_mib=0, disk_gib=1))
 
 
-CHANGES = [bring, split, placement.renew]
+CHANGES = [bring, split, placement.renew_decision]
 
 
-def placed(tenant: Tenant) -> Ask:
+def placed(tenant: Tenant) -> PlacementRequest:
     make_node("one")
-    ask = Ask("instance.create", tenant.project, new_id(), "instance", vcpus=1, memory_mib=128, disk_gib=2)
+    ask = PlacementRequest("instance.create", tenant.project, new_id(), "instance", vcpus=1, memory_mib=128, disk_gib=2)
     placement.claim(ask)
     return ask
 
@@ -60,7 +60,7 @@ def test_a_worker_that_lost_its_lease_after_reading_changes_no_place(change: Cha
         return execute(sql, *rest)
 
     stolen: list[str] = []
-    with fence.working_on(operation), connection.execute_wrapper(steal), pytest.raises(LeaseLost):
+    with lease_guard.working_on(operation), connection.execute_wrapper(steal), pytest.raises(LeaseLost):
         change(ask)
     assert stolen and rows() == before
 
@@ -70,7 +70,7 @@ def test_who_holds_the_lease_changes_it_at_the_last_attempt_too(change: Change, 
     settings.PLACEMENT_CLAIM_ATTEMPTS = 1
     ask = placed(make_tenant())
     before = rows()
-    with fence.working_on(leased()):
+    with lease_guard.working_on(leased()):
         change(ask)
     assert rows()[-1] == before[-1] + 1, "one decision more, on which the place rests"
     assert rows()[0] != before[0]

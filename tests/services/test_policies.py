@@ -8,7 +8,7 @@ import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from pytest_django import Settings
 
-from andromede_core.placement.decision import spelt_out
+from andromede_core.placement.decision import expand_results
 from controlplane.audit.models import AuditRecord, EvidenceRecord
 from controlplane.catalog import epochs
 from controlplane.identity.actor import SYSTEM, Actor
@@ -17,10 +17,10 @@ from controlplane.identity.models import Membership, Project
 from controlplane.identity.services import membership_set, project_create, user_create
 from controlplane.kernel import clock
 from controlplane.kernel.errors import IllegalTransition
-from controlplane.placement import effective, policies, proposals
+from controlplane.placement import effective_policies, policies, proposals
 from controlplane.placement import services as placement
 from controlplane.placement.classifications import classifications_import
-from controlplane.placement.effective import Subject
+from controlplane.placement.effective_policies import PolicySubject
 from controlplane.placement.errors import (
     PersonNeeded,
     PolicyEmpty,
@@ -120,10 +120,10 @@ def test_a_clause_that_is_asked_of_backups_alone_refuses_no_zone_to_what_is_made
     import_all()
     far = {"id": "far", "op": "min_distance_km", "value": 100, "roles": ["backup"]}
     assert set_for(tenant, [far]).review.newly_refused == ()
-    assert len(admissible_zones(effective.of_project(tenant.project))) > 10
+    assert len(admissible_zones(effective_policies.for_project(tenant.project))) > 10
     second = policies.policy_set(tenant.actor, atoms=[SNC], project=tenant.project)
     assert "de-rhein-1" in second.review.newly_refused
-    assert "fr-idf-1" in admissible_zones(effective.of_project(tenant.project))
+    assert "fr-idf-1" in admissible_zones(effective_policies.for_project(tenant.project))
     consoles = {"id": "con", "attr": "zone.id", "op": "in", "value": ["us-va-1"], "roles": ["console"]}
     assert policies.policy_set(SYSTEM, atoms=[consoles]).review.newly_refused == ()
 
@@ -159,7 +159,7 @@ def test_an_allocation_under_a_decision_of_before_is_refused_by_the_database(ten
     with pytest.raises(DatabaseError, match="STALE_POLICY"), transaction.atomic():
         Allocation.objects.filter(pk=kept.pk).update(vcpus=2)
     with pytest.raises(PolicyUnsatisfiable):
-        placement.renew(ask_again(tenant, kept))
+        placement.renew_decision(ask_again(tenant, kept))
 
 
 def ask_again(tenant: Tenant, kept: Allocation) -> Any:
@@ -297,7 +297,7 @@ def test_the_platforms_floor_takes_two_operators(tenant: Tenant) -> None:
     proposals.proposal_approve(bob, proposal)
     wait(24)
     assert policy_proposals.reconcile() == 1
-    assert effective.of_project(tenant.project)[0].atoms == ()
+    assert effective_policies.for_project(tenant.project)[0].atoms == ()
 
 
 def test_a_proposal_is_overtaken_by_another_version(tenant: Tenant, loosened: PolicyProposal) -> None:
@@ -445,7 +445,7 @@ def test_control_from_abroad_keys_and_restricted_distribution_can_never_be_waive
 def test_where_the_shipped_classifications_admit_data(name: str, zones: str) -> None:
     """The scenarios S1, S2, S5 and S3."""
     import_all()
-    found = admissible_zones(effective.of_classification(Classification.objects.get(pk=name)))
+    found = admissible_zones(effective_policies.of_classification(Classification.objects.get(pk=name)))
     assert " ".join(sorted(found)) == zones
 
 
@@ -517,9 +517,9 @@ def test_what_is_classified_is_refused_everywhere(tenant: Tenant) -> None:
     import_all()
     make_node("one")
     with pytest.raises(PolicyUnsatisfiable) as caught:
-        placement.check(ask(tenant, classifications=("classified",)))
+        placement.check_placement(ask(tenant, classifications=("classified",)))
     decision = Decision.objects.get(pk=caught.value.facts["placement_decision"])
-    codes = {result["code"] for zone in spelt_out(decision.document)["zones"] for result in zone["results"]}
+    codes = {result["code"] for zone in expand_results(decision.document)["zones"] for result in zone["results"]}
     assert codes == {"NOT_SUPPORTED_CLASSIFIED"}
     assert decision.classifications == ["classified"]
 
@@ -530,6 +530,6 @@ def test_too_many_clauses_are_told_and_not_cut(tenant: Tenant) -> None:
     set_for(tenant, many)
     policies.policy_set(tenant.actor, atoms=many, project=tenant.project)
     names = [classify(f"c{n}", many, tenant.project).pk for n in range(2)]
-    assert len(effective.of(Subject(tenant.project, classifications=(names[0],))).policies) == 4
+    assert len(effective_policies.for_subject(PolicySubject(tenant.project, classifications=(names[0],))).policies) == 4
     with pytest.raises(TooManyAtoms, match="320"):
-        effective.of(Subject(tenant.project, classifications=tuple(names)))
+        effective_policies.for_subject(PolicySubject(tenant.project, classifications=tuple(names)))

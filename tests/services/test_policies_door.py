@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from andromede_core.placement.decision import spelt_out
+from andromede_core.placement.decision import expand_results
 from andromede_core.policy.roles import ROLES_OF
 from controlplane.catalog.models import Zone
 from controlplane.compute import services as compute
-from controlplane.compute.console import console_tail
+from controlplane.compute.console_log import console_tail
 from controlplane.compute.models import Instance
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.errors import RoleNeeded
@@ -22,7 +22,7 @@ from controlplane.operations import leases
 from controlplane.operations.models import Operation
 from controlplane.placement import decisions
 from controlplane.placement import services as placement
-from controlplane.placement.decisions import Ask
+from controlplane.placement.decisions import PlacementRequest
 from controlplane.placement.errors import (
     FleetChanged,
     InsufficientCapacity,
@@ -96,7 +96,7 @@ def test_all_clauses_that_fail_are_told(known: Cloud) -> None:
     with pytest.raises(PolicyUnsatisfiable) as caught:
         new_instance(known, zones=(ABROAD,), classifications=("eu-resident",))
     decision = Decision.objects.get(pk=caught.value.facts["placement_decision"])
-    results = next(each["results"] for each in spelt_out(decision.document)["zones"] if each["zone"] == ABROAD)
+    results = next(each["results"] for each in expand_results(decision.document)["zones"] if each["zone"] == ABROAD)
     assert {each["atom"] for each in results if each["result"] != "T"} == {"loc", "keyloc", "logs", "meta", "adm"}
 
 
@@ -142,9 +142,9 @@ def test_tightened_between_request_and_work(cloud: Cloud) -> None:
 def test_tightened_between_two_steps(cloud: Cloud) -> None:
     """B10: what has its place already is not started under the policy of before."""
     _, waiting = new_instance(cloud)
-    operation = leases.take_lease(waiting.pk)
+    operation = leases.lease_operation(waiting.pk)
     assert operation is not None
-    recipe.place(operation)()  # type: ignore[misc]
+    recipe.allocate(operation)()  # type: ignore[misc]
     ruled(cloud.tenant.project, *in_zones("de-rhein-1"), at="organization")
     with pytest.raises(PolicyUnsatisfiable):
         recipe.ensure_root_disk(operation)
@@ -341,7 +341,7 @@ def moving(monkeypatch: pytest.MonkeyPatch, cloud: Cloud, *, times: int) -> list
 def test_a_renewal_rests_on_what_holds_when_it_is_written(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     instance = made_instance(cloud)
     left = moving(monkeypatch, cloud, times=2)
-    decision = placement.renew(compute.ask_for(instance, operation="instance.start"))
+    decision = placement.renew_decision(compute.instance_placement_request(instance, operation="instance.start"))
     assert left == [0]
     assert Allocation.objects.get(consumer_id=instance.pk).decision == decision
     assert decision.organization_version == PolicyHead.objects.get(organization__isnull=False).version
@@ -363,7 +363,7 @@ def test_a_renewal_gives_up_for_now_when_nothing_stands_still(cloud: Cloud, monk
     kept = Allocation.objects.get(consumer_id=instance.pk).decision
     moving(monkeypatch, cloud, times=1000)
     with pytest.raises(FleetChanged):
-        placement.renew(compute.ask_for(instance, operation="instance.start"))
+        placement.renew_decision(compute.instance_placement_request(instance, operation="instance.start"))
     assert Allocation.objects.get(consumer_id=instance.pk).decision == kept
 
 
@@ -397,18 +397,22 @@ def test_every_operation_is_refused_by_a_clause_about_any_of_its_roles(cloud: Cl
         place = in_zones("de-rhein-1", name=f"r{number}", roles=[role])
         ask = replace(consumer, operation=kind, own=(own_policy(place, at="x"),))
         with pytest.raises(PolicyUnsatisfiable):
-            placement.check_here(ask)
+            placement.check_current_node(ask)
     others = sorted({"backup", "snapshot"} - set(ROLES_OF[kind]))
-    placement.check_here(replace(consumer, operation=kind, own=(own_policy(in_zones(ABROAD, roles=others), at="x"),)))
+    placement.check_current_node(
+        replace(consumer, operation=kind, own=(own_policy(in_zones(ABROAD, roles=others), at="x"),))
+    )
 
 
 def claimed(cloud: Cloud, tenant: Tenant, kind: str) -> Any:
     is_disk = kind in ("volume.create", "volume.grow")
-    ask = Ask(kind, tenant.project, new_id(), "volume" if is_disk else "instance", disk_gib=1)
+    ask = PlacementRequest(kind, tenant.project, new_id(), "volume" if is_disk else "instance", disk_gib=1)
     placement.claim(ask)
     return ask
 
 
 def test_what_has_no_place_is_asked_nothing(cloud: Cloud) -> None:
     with pytest.raises(NoAllocation):
-        placement.check_here(replace(claimed(cloud, make_tenant("beta"), "instance.start"), consumer_id=new_id()))
+        placement.check_current_node(
+            replace(claimed(cloud, make_tenant("beta"), "instance.start"), consumer_id=new_id())
+        )

@@ -11,18 +11,18 @@ from agents.node.errors import HypervisorUnavailable
 from controlplane.catalog.services import NewImage
 from controlplane.compliance.models import Compliance, RemediationPlan
 from controlplane.compute import services as compute
-from controlplane.compute.attachments import join, volume_attach, volume_detach
+from controlplane.compute.attachments import inherit_classifications, volume_attach, volume_detach
 from controlplane.compute.models import Attachment, Instance
-from controlplane.compute.services import ask_for
+from controlplane.compute.services import instance_placement_request
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.models import Project
 from controlplane.kernel.ids import new_id
 from controlplane.nodes.services import node_cordon
 from controlplane.operations.models import Operation
 from controlplane.operations.services import operation_cancel
-from controlplane.placement import classifications, effective, images, lineage, policies, proposals
+from controlplane.placement import classifications, effective_policies, images, lineage, policies, proposals
 from controlplane.placement import services as placement
-from controlplane.placement.effective import Source, Subject
+from controlplane.placement.effective_policies import DataSource, PolicySubject
 from controlplane.placement.errors import (
     ClassificationNotFound,
     PolicyOverflows,
@@ -38,7 +38,7 @@ from controlplane.placement.models import (
     PolicyProposal,
     PolicyVersion,
 )
-from controlplane.reconcilers import drift
+from controlplane.reconcilers import compliance_drift
 from controlplane.storage import services as storage
 from controlplane.storage.models import Volume
 from tests.services.policies import (
@@ -140,8 +140,8 @@ def test_volumes_of_the_first_boot_join_too(cloud: Cloud) -> None:
 def test_a_repeated_attachment_writes_nothing_twice(cloud: Cloud) -> None:
     instance, volume = made_instance(cloud), made_volume(cloud)
     attachment, operation = attach(cloud, instance, volume)
-    join(attachment)
-    join(attachment)
+    inherit_classifications(attachment)
+    inherit_classifications(attachment)
     done(operation)
     assert Lineage.objects.count() == 2
 
@@ -161,7 +161,7 @@ def test_the_laxity_of_a_copys_project_is_irrelevant(known: Cloud) -> None:
         assert codes(caught, LAX) == {"CERT_MISSING"}
         make(known, lax, zones=(LAX,), image=known.image)
     volume, _ = new_volume(known, lax, name="copy", image=image)
-    demand = effective.of(Subject(lax.project, volume.pk))
+    demand = effective_policies.for_subject(PolicySubject(lax.project, volume.pk))
     assert [(policy.level, [atom.id for atom in policy.atoms]) for policy in demand.policies] == [("lineage", ["snc"])]
 
 
@@ -193,11 +193,13 @@ def test_the_past_is_not_loosened(known: Cloud, settings: Settings) -> None:
     assert isinstance(proposal, PolicyProposal)
     proposals.proposal_approve(officer(project, "two"), proposal)
     assert proposals.apply_due() == 1
-    assert not any(policy.atoms for policy in effective.of_project(project))
-    kept = effective.of(Subject(project, old.pk)).policies
+    assert not any(policy.atoms for policy in effective_policies.for_project(project))
+    kept = effective_policies.for_subject(PolicySubject(project, old.pk)).policies
     assert [atom.id for policy in kept if policy.level == "lineage" for atom in policy.atoms] == ["snc"]
     with pytest.raises(PolicyUnsatisfiable):
-        placement.check(replace(storage.ask_for(old, zones=(LAX,), near=(), operation="volume.create")))
+        placement.check_placement(
+            replace(storage.volume_placement_request(old, zones=(LAX,), near=(), operation="volume.create"))
+        )
     new_volume(known, name="new", image=image, zones=(LAX,))
 
 
@@ -205,7 +207,10 @@ def test_layers_that_are_there_anyway_are_not_said_twice(known: Cloud) -> None:
     ruled(known.tenant.project, SNC)
     ruled(known.tenant.project, *EU, at="organization")
     instance = made_instance(known, image=private_image(known, known.tenant))
-    levels = [policy.level for policy in effective.of(Subject(known.tenant.project, instance.pk)).policies]
+    levels = [
+        policy.level
+        for policy in effective_policies.for_subject(PolicySubject(known.tenant.project, instance.pk)).policies
+    ]
     assert levels == ["organization", "project"]
 
 
@@ -257,15 +262,15 @@ def test_a_decision_for_less_than_the_data_is_admits_nothing(cloud: Cloud) -> No
     """The data was classified after the decision was taken."""
     instance = made_instance(cloud)
     secret = classify("secret", in_zones(HOME), cloud.tenant.project).pk
-    stale = placement.renew(ask_for(instance, operation="instance.start"))
+    stale = placement.renew_decision(instance_placement_request(instance, operation="instance.start"))
     Binding.objects.filter(pk=instance.pk).update(classifications=[secret])
-    Allocation.objects.filter(consumer_id=instance.pk).update(decision=placement.renew(start(instance)))
+    Allocation.objects.filter(consumer_id=instance.pk).update(decision=placement.renew_decision(start(instance)))
     with pytest.raises(DatabaseError, match="STALE_POLICY"), transaction.atomic():
         Allocation.objects.filter(consumer_id=instance.pk).update(decision=stale)
 
 
 def start(instance: Instance) -> Any:
-    return ask_for(instance, operation="instance.start")
+    return instance_placement_request(instance, operation="instance.start")
 
 
 def test_a_decision_about_another_resource_admits_nothing(cloud: Cloud) -> None:
@@ -278,13 +283,15 @@ def test_a_decision_about_another_resource_admits_nothing(cloud: Cloud) -> None:
 def test_classifications_of_others_cannot_be_used(cloud: Cloud) -> None:
     theirs = classify("secret", in_zones(HOME), make_tenant("beta").project)
     with pytest.raises(ClassificationNotFound):
-        classifications.usable(cloud.tenant.actor, cloud.tenant.project, theirs.pk)
+        classifications.usable_classification(cloud.tenant.actor, cloud.tenant.project, theirs.pk)
 
 
 def test_a_source_of_another_project_brings_its_projects_policy(cloud: Cloud) -> None:
     other: Project = make_tenant("beta").project
     ruled(other, SNC)
-    demand = effective.of(Subject(cloud.tenant.project, None, sources=(Source(new_id(), other),)))
+    demand = effective_policies.for_subject(
+        PolicySubject(cloud.tenant.project, None, sources=(DataSource(new_id(), other),))
+    )
     assert [policy.level for policy in demand.policies] == ["lineage"]
 
 
@@ -346,9 +353,9 @@ def test_many_versions_of_a_policy_do_not_pile_up(cloud: Cloud) -> None:
         zones = [HOME, *(f"z{each}" for each in range(6 - n))]
         many = [clause for k in range(60) for clause in in_zones(*zones, name=f"a{k}")]
         ruled(project, *many, at="organization")
-        lineage.join(Source.of(instance), Source.of(volume), kind="instance")
-        lineage.join(Source.of(volume), Source.of(instance), kind="volume")
-    layers = effective.of(Subject(project, instance.pk)).policies
+        lineage.add_source(DataSource.of(instance), DataSource.of(volume), kind="instance")
+        lineage.add_source(DataSource.of(volume), DataSource.of(instance), kind="volume")
+    layers = effective_policies.for_subject(PolicySubject(project, instance.pk)).policies
     assert sum(len(layer.atoms) for layer in layers) == 60
     done(compute.instance_reboot(cloud.tenant.actor, instance))
 
@@ -389,7 +396,7 @@ def test_a_policy_under_which_something_would_have_too_much_is_refused(cloud: Cl
 def test_what_cannot_be_evaluated_is_drifted_and_keeps_nobody_from_being_looked_at(cloud: Cloud) -> None:
     broken, well = made_volume(cloud), made_volume(cloud, name="well")
     burdened(broken, cloud.tenant.project, clauses=300)
-    drift.reconcile()
+    compliance_drift.reconcile()
     rows = {row.pk: row for row in Compliance.objects.all()}
     assert (rows[broken.pk].state, rows[well.pk].state) == ("drifted", "compliant")
     assert [each["code"] for each in rows[broken.pk].failing] == ["TOO_MANY_ATOMS"]

@@ -119,7 +119,7 @@ def test_a_rebuild_brings_the_images_marks_and_takes_none_away(cloud: Cloud) -> 
     volume = made_volume(cloud)
     done(volume_attach(cloud.tenant.actor, instance, volume=volume, is_read_only=False)[1])
     image = make_image(cloud.world.folder / "images", name="theirs", project=cloud.tenant.project)
-    lineage.begin(NewData(image.pk, "image", cloud.tenant.project, (second,)))
+    lineage.record_data(NewData(image.pk, "image", cloud.tenant.project, (second,)))
     done(rebuild(cloud, instance, image))
     for resource in (instance, volume):
         assert Binding.objects.get(pk=resource.pk).classifications == [first, second]

@@ -13,12 +13,12 @@ from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.errors import RoleNeeded
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
-from controlplane.placement import policies, undo
+from controlplane.placement import policies, policy_undo
 from controlplane.placement import services as placement
-from controlplane.placement.decisions import Ask
+from controlplane.placement.decisions import PlacementRequest
 from controlplane.placement.errors import PolicyNotUndoable, PolicyUnsatisfiable
 from controlplane.placement.models import Decision, PolicyHead, PolicyProposal, PolicyVersion
-from controlplane.placement.owners import Owner
+from controlplane.placement.policy_owners import PolicyOwner
 from tests.limits import PATIENCE_S
 from tests.services.policies import classify, in_zones, officer, operator
 from tests.world import Tenant, make_node, make_tenant
@@ -38,24 +38,26 @@ def olga(tenant: Tenant) -> Actor:
     return officer(tenant.project)
 
 
-def of(tenant: Tenant) -> Owner:
-    return Owner(project=tenant.project)
+def of(tenant: Tenant) -> PolicyOwner:
+    return PolicyOwner(project=tenant.project)
 
 
-def change(actor: Actor, owner: Owner, atoms: list[Any]) -> PolicyVersion:
-    version = policies.policy_change(actor, owner, policies.Wanted(atoms)).version
+def change(actor: Actor, owner: PolicyOwner, atoms: list[Any]) -> PolicyVersion:
+    version = policies.policy_change(actor, owner, policies.PolicyChange(atoms)).version
     assert version is not None
     return version
 
 
-def refused(actor: Actor, owner: Owner) -> str:
+def refused(actor: Actor, owner: PolicyOwner) -> str:
     with pytest.raises(PolicyNotUndoable) as caught:
-        undo.policy_undo(actor, owner)
+        policy_undo.policy_undo(actor, owner)
     return str(caught.value)
 
 
-def placing(tenant: Tenant, **more: Any) -> Ask:
-    return Ask("instance.create", tenant.project, new_id(), "instance", vcpus=1, memory_mib=128, disk_gib=1, **more)
+def placing(tenant: Tenant, **more: Any) -> PlacementRequest:
+    return PlacementRequest(
+        "instance.create", tenant.project, new_id(), "instance", vcpus=1, memory_mib=128, disk_gib=1, **more
+    )
 
 
 @pytest.mark.parametrize("before", [[], HERE])
@@ -63,7 +65,7 @@ def test_the_text_of_before_is_in_force_again(tenant: Tenant, olga: Actor, befor
     owner, head = of(tenant), PolicyHead.objects.get(organization=tenant.project.organization).version
     former = change(olga, owner, before).atoms if before else []
     slip = change(olga, owner, THERE)
-    outcome = undo.policy_undo(olga, owner)
+    outcome = policy_undo.policy_undo(olga, owner)
     assert outcome.version is not None
     assert (outcome.review.change, outcome.version.version, outcome.version.atoms) == (
         "looser",
@@ -76,7 +78,7 @@ def test_the_text_of_before_is_in_force_again(tenant: Tenant, olga: Actor, befor
 
 def test_it_is_recorded_as_what_it_is(tenant: Tenant, olga: Actor) -> None:
     slip = change(olga, of(tenant), THERE)
-    saved = undo.policy_undo(olga, of(tenant)).version
+    saved = policy_undo.policy_undo(olga, of(tenant)).version
     assert saved is not None
     facts = AuditRecord.objects.filter(verb="policy.set").latest("pk").facts
     assert (facts["version"], facts["undoes"], facts["change"]) == (saved.version, slip.version, "looser")
@@ -89,24 +91,24 @@ def test_only_whoever_made_the_change_undoes_it(tenant: Tenant, olga: Actor) -> 
     assert "it is not yours" in refused(officer(tenant.project, "otto"), of(tenant))
     assert "nobody's" in refused(SYSTEM, of(tenant))
     with pytest.raises(RoleNeeded):
-        undo.policy_undo(officer(make_tenant("beta").project, "bert"), of(tenant))
-    undo.policy_undo(olga, of(tenant))
+        policy_undo.policy_undo(officer(make_tenant("beta").project, "bert"), of(tenant))
+    policy_undo.policy_undo(olga, of(tenant))
 
 
 def test_only_the_last_change_is_undone_and_an_undo_is_not(tenant: Tenant, olga: Actor) -> None:
     change(olga, of(tenant), THERE)
-    undo.policy_undo(olga, of(tenant))
+    policy_undo.policy_undo(olga, of(tenant))
     assert "no more than" in refused(olga, of(tenant))
     change(officer(tenant.project, "otto"), of(tenant), THERE)
     assert "it is not yours" in refused(olga, of(tenant))
 
 
 def test_after_ten_minutes_it_takes_two_people(tenant: Tenant, olga: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
-    until = change(olga, of(tenant), THERE).created_at + undo.UNDO_WITHIN
+    until = change(olga, of(tenant), THERE).created_at + policy_undo.UNDO_WITHIN
     monkeypatch.setattr(clock, "now", lambda: until + timedelta(milliseconds=1))
     assert "ten minutes" in refused(olga, of(tenant))
     monkeypatch.setattr(clock, "now", lambda: until)
-    undo.policy_undo(olga, of(tenant))
+    policy_undo.policy_undo(olga, of(tenant))
 
 
 def test_what_was_placed_by_it_keeps_it(tenant: Tenant, olga: Actor) -> None:
@@ -121,7 +123,7 @@ def test_what_was_refused_under_it_does_not(tenant: Tenant, olga: Actor) -> None
     change(olga, of(tenant), in_zones("de-rhein-1"))
     with pytest.raises(PolicyUnsatisfiable):
         placement.claim(placing(tenant))
-    undo.policy_undo(olga, of(tenant))
+    policy_undo.policy_undo(olga, of(tenant))
     assert placement.claim(placing(tenant)).node.name == "one"
 
 
@@ -129,20 +131,20 @@ def test_what_others_placed_does_not(tenant: Tenant, olga: Actor) -> None:
     make_node("one")
     change(olga, of(tenant), THERE)
     placement.claim(placing(make_tenant("beta")))
-    undo.policy_undo(olga, of(tenant))
+    policy_undo.policy_undo(olga, of(tenant))
 
 
 @pytest.mark.parametrize("level", ["platform", "organization", "classification"])
 def test_at_every_level(tenant: Tenant, level: str) -> None:
     make_node("one")
-    owners = {"platform": Owner(), "organization": Owner(organization=tenant.project.organization)}
+    owners = {"platform": PolicyOwner(), "organization": PolicyOwner(organization=tenant.project.organization)}
     actor, marks = operator(), tuple[str, ...]()
     if level == "classification":
         classification = classify("secret", HERE, tenant.project)
-        owners[level], marks = Owner(classification=classification), (classification.pk,)
+        owners[level], marks = PolicyOwner(classification=classification), (classification.pk,)
         actor = officer(tenant.project)
     change(actor, owners[level], THERE)
-    undo.policy_undo(actor, owners[level])
+    policy_undo.policy_undo(actor, owners[level])
     change(actor, owners[level], THERE)
     placement.claim(placing(tenant, classifications=marks))
     assert "placement has admitted something" in refused(actor, owners[level])
@@ -161,7 +163,7 @@ def test_what_is_placed_meanwhile_waits_and_decides_again(tenant: Tenant, olga: 
             connection.close()
 
     with transaction.atomic():
-        undo.policy_undo(olga, of(tenant))
+        policy_undo.policy_undo(olga, of(tenant))
         thread = threading.Thread(target=place)
         thread.start()
         until_one_waits_for_a_lock()

@@ -27,8 +27,8 @@ from controlplane.quotas.errors import (
     QuotaRequestDecided,
     QuotaRequestPending,
 )
-from controlplane.quotas.limits import Owner
 from controlplane.quotas.models import Quota, QuotaRequest, QuotaUse
+from controlplane.quotas.quota_owners import QuotaOwner
 from controlplane.quotas.selectors import organization_usage, usage
 from controlplane.reconcilers import quota_drift
 from tests.services.threads import at_once, split
@@ -50,12 +50,12 @@ def admin(tenant: Tenant) -> Actor:
     return Actor(new_id(), new_id(), tenant.project.pk, "admin", organization_id=tenant.project.organization_id)
 
 
-def of_organization(tenant: Tenant) -> Owner:
-    return Owner(tenant.project.organization)
+def of_organization(tenant: Tenant) -> QuotaOwner:
+    return QuotaOwner(tenant.project.organization)
 
 
-def of_project(tenant: Tenant) -> Owner:
-    return Owner(tenant.project.organization, tenant.project)
+def of_project(tenant: Tenant) -> QuotaOwner:
+    return QuotaOwner(tenant.project.organization, tenant.project)
 
 
 def refused(project: Project, **amounts: int) -> dict[str, object]:
@@ -134,7 +134,7 @@ def test_a_project_gets_no_more_than_its_organization_has(tenant: Tenant) -> Non
     services.quotas_set(admin(tenant), owner, {"vcpus": 16}, version=None)
     with pytest.raises(QuotaAboveOrganization) as caught:
         services.quotas_set(admin(tenant), owner, {"vcpus": 17}, version=None)
-    assert (caught.value.field, owner.own()) == ("limits/vcpus", {"vcpus": 16})
+    assert (caught.value.field, owner.own_limits()) == ("limits/vcpus", {"vcpus": 16})
     services.quotas_set(SYSTEM, of_organization(tenant), {"vcpus": 4}, version=None)
     assert refused(tenant.project, vcpus=5)["level"] == "organization", "the tighter one holds"
 

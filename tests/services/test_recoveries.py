@@ -17,8 +17,8 @@ from controlplane.events.models import Event
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.errors import RoleNeeded
 from controlplane.kernel import clock
-from controlplane.nodes.duties import node_fence, node_return
-from controlplane.nodes.errors import NodeNotHeard, NodeWrongDuty
+from controlplane.nodes.duties import mark_fenced, node_return
+from controlplane.nodes.errors import HeartbeatMissing, NodeWrongAdminState
 from controlplane.nodes.models import Bmc, Drain, DrainGuest, Incident, Node
 from controlplane.operations.models import Operation
 from controlplane.reconcilers import guest_restart, lost_nodes, node_removals
@@ -104,10 +104,10 @@ def test_a_plan_says_what_becomes_of_each_and_writes_nothing(cloud: Cloud, other
 
 def test_only_a_fenced_node_is_recovered_and_only_by_operators(cloud: Cloud) -> None:
     node = cloud.machine.row
-    with pytest.raises(NodeWrongDuty):
+    with pytest.raises(NodeWrongAdminState):
         recover_plan(SYSTEM, node)
-    cloud.machine.fall_silent()
-    with pytest.raises(NodeWrongDuty), transaction.atomic():
+    cloud.machine.become_unreachable()
+    with pytest.raises(NodeWrongAdminState), transaction.atomic():
         recover_begin(SYSTEM, fresh(node), NewRecovery(None))
     with pytest.raises(RoleNeeded):
         recover_plan(cloud.tenant.actor, node)
@@ -117,11 +117,11 @@ def test_a_dead_node_is_not_drained_but_recovered(cloud: Cloud, other: FakeMachi
     """Two verbs: who asks for the wrong one is told why."""
     make_shared(cloud)
     node = cloud.machine.row
-    cloud.machine.fall_silent()
-    with pytest.raises(NodeNotHeard):
+    cloud.machine.become_unreachable()
+    with pytest.raises(HeartbeatMissing):
         drains.drain_plan(SYSTEM, node, fallback="leave")
-    node_fence(SYSTEM, node, proof={"kind": "attestation"})
-    with pytest.raises(NodeWrongDuty):
+    mark_fenced(SYSTEM, node, proof={"kind": "attestation"})
+    with pytest.raises(NodeWrongAdminState):
         drains.drain_plan(SYSTEM, node, fallback="leave")
     assert [entry.action for entry in recover_plan(SYSTEM, fresh(node)).entries] == ["evacuate"]
 
@@ -161,7 +161,7 @@ def test_the_guests_are_elsewhere_and_the_node_comes_back_empty(cloud: Cloud, ot
     assert set(cloud.machine.fake.guests) == {local.pk}
     assert set(other.fake.guests) == {guest.pk for guest in guests}
     assert (fresh(local).node, fresh(cloud.machine.row).duty) == (cloud.machine.row, "fenced")
-    cloud.machine.tell()
+    cloud.machine.report_power()
     drains.node_maintain(SYSTEM, fresh(cloud.machine.row), reason="repaired")
     node_return(SYSTEM, fresh(cloud.machine.row))
     Instance.objects.filter(pk=local.pk).update(power_state_at=clock.now() - 2 * SETTLE_AFTER)
@@ -313,7 +313,7 @@ def leased(cloud: Cloud, other: FakeMachine) -> Instance:
     instance = make_shared(cloud)
     opened(other)
     lose_power(cloud.machine.fake)
-    cloud.machine.fall_silent()
+    cloud.machine.become_unreachable()
     Node.objects.filter(pk=cloud.machine.row.pk).update(
         fences_within_s=10, leased_until=clock.now() - timedelta(minutes=30)
     )

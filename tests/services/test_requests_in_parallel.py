@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from django.db import transaction
 
-from controlplane.audit.exports import export_ask
+from controlplane.audit.exports import export_request
 from controlplane.compute import services as compute
 from controlplane.compute.errors import AffinityGroupInUse, AffinityGroupNotFound
 from controlplane.compute.keys_and_groups import affinity_group_create, affinity_group_delete
@@ -32,7 +32,7 @@ from controlplane.kernel.errors import CloudError
 from controlplane.network.models import Port
 from controlplane.network.services import network_create
 from controlplane.placement.classifications import NewClassification, classification_create
-from controlplane.quotas.limits import Owner
+from controlplane.quotas.quota_owners import QuotaOwner
 from controlplane.quotas.requests import quota_request_create
 from controlplane.storage.models import Volume
 from controlplane.storage.services import volume_grow
@@ -99,9 +99,9 @@ IN_ORGANIZATION: dict[str, Callable[[Actor, Organization], object]] = {
         SYSTEM, to, NewClassification(name="late", title="Late", title_fr="Tard", atoms=[])
     ),
     "quota_request": lambda owner, to: quota_request_create(
-        owner, Owner(to), dimension="vcpus", limit=10**6, reason="more"
+        owner, QuotaOwner(to), dimension="vcpus", limit=10**6, reason="more"
     ),
-    "evidence_export": lambda owner, to: export_ask(owner, to, clock.now() - timedelta(days=2), clock.now()),
+    "evidence_export": lambda owner, to: export_request(owner, to, clock.now() - timedelta(days=2), clock.now()),
     "record_of_its_end": organization_delete,
 }
 

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 
 from controlplane.compute import services as compute
+from controlplane.compute.guest_restarts import PAUSES_S, REASON, RESTARTS_PER_NODE_MAX
 from controlplane.compute.models import Instance
-from controlplane.compute.restarts import ABREAST, PAUSES_S, REASON
 from controlplane.compute.services import SETTLE_AFTER
 from controlplane.kernel import clock
 from controlplane.nodes.models import Node
@@ -20,7 +20,7 @@ from tests.world import Cloud, run
 def failed(cloud: Cloud, instance: Instance, *, ago: timedelta = 2 * SETTLE_AFTER) -> None:
     """Its guest crashed so long ago, and its node said so."""
     cloud.fake.crash(instance.pk, "Kernel panic.")
-    cloud.machine.tell()
+    cloud.machine.report_power()
     Instance.objects.filter(pk=instance.pk).update(power_state_at=clock.now() - ago)
 
 
@@ -41,7 +41,7 @@ def test_a_guest_that_crashed_is_started_again(cloud: Cloud) -> None:
     (operation,) = restarts()
     assert fresh(instance).state == "active"
     assert run(operation).state == "succeeded"
-    cloud.machine.tell()
+    cloud.machine.report_power()
     assert (fresh(instance).state, fresh(instance).power_state) == ("active", "running")
     assert cloud.fake.guests[instance.pk].starts == 2
     assert reconcile() == 0
@@ -67,7 +67,7 @@ def test_one_that_is_never_restarted_is_stopped(cloud: Cloud) -> None:
 def test_one_that_powers_itself_off_stays_off(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     cloud.fake.guest_powers_off(instance.pk)
-    cloud.machine.tell()
+    cloud.machine.report_power()
     Instance.objects.filter(pk=instance.pk).update(power_state_at=clock.now() - 2 * SETTLE_AFTER)
     assert reconcile() == 0
     assert fresh(instance).state == "stopped"
@@ -127,10 +127,10 @@ def test_a_guest_that_ran_well_meanwhile_begins_anew(cloud: Cloud) -> None:
 
 
 def test_a_few_at_once_on_each_node(cloud: Cloud) -> None:
-    instances = [make_instance(cloud, name=f"web-{number}") for number in range(ABREAST + 2)]
+    instances = [make_instance(cloud, name=f"web-{number}") for number in range(RESTARTS_PER_NODE_MAX + 2)]
     for instance in instances:
         failed(cloud, instance)
-    assert [reconcile(), reconcile()] == [ABREAST, 0]
+    assert [reconcile(), reconcile()] == [RESTARTS_PER_NODE_MAX, 0]
     assert run(restarts()[0]).state == "succeeded"
     assert reconcile() == 1
 

@@ -18,8 +18,8 @@ from django.conf import settings
 from django.db import connection
 
 from controlplane.config import run_workers
-from controlplane.config.run_workers import EARLY_S, RESTART_MOST_S, Family
-from scripts.waiting import wait_until
+from controlplane.config.run_workers import EARLY_S, RESTART_MOST_S, WorkerSupervisor
+from scripts.polling import wait_until
 from tests.limits import PATIENCE_S
 from tests.processes import running
 from tests.services.test_observed import free_port
@@ -116,7 +116,7 @@ def test_what_has_connections_makes_no_copies() -> None:
 
 
 def test_one_that_ends_at_once_is_started_later_each_time() -> None:
-    family = Family({"signer": 0})
+    family = WorkerSupervisor({"signer": 0})
 
     def next_delay_s(ran_s: float) -> float:
         family.began["signer"] = time.monotonic() - ran_s
@@ -131,9 +131,9 @@ def test_one_that_ends_at_once_is_started_later_each_time() -> None:
 KNOWN = """
 import django, sys
 django.setup()
-from controlplane.config.celery import app, know_only
-know_only(["operations", "webhooks"])
-know_only(["signer"])
+from controlplane.config.celery import app, register_only
+register_only(["operations", "webhooks"])
+register_only(["signer"])
 print(sorted({name.rpartition(".")[0] for name in app.tasks if name.startswith("controlplane.")}))
 app.loader.import_default_modules()
 print("controlplane.config.urls" in sys.modules)

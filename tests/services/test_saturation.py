@@ -20,11 +20,11 @@ from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.nodes.models import Node
-from controlplane.operations.lanes import LANES
 from controlplane.operations.models import Operation
-from controlplane.operations.services import Wish, enqueue
-from scripts.stack import Stack
-from scripts.waiting import wait_until
+from controlplane.operations.queues import QUEUES
+from controlplane.operations.services import OperationRequest, enqueue
+from scripts.control_plane import Stack
+from scripts.polling import wait_until
 from tests.limits import PATIENCE_S
 from tests.processes import running
 from tests.workflows.helpers import make_instance
@@ -39,7 +39,7 @@ def queues() -> Iterator[None]:
 
     def purge() -> None:
         with app.connection_or_acquire() as broker:
-            for name in (*LANES, "periodic"):
+            for name in (*QUEUES, "periodic"):
                 broker.default_channel.queue_declare(name)
                 broker.default_channel.queue_purge(name)
 
@@ -83,7 +83,7 @@ def test_hung_nodes_stop_neither_liveness_nor_recoveries(
                 assert hanging.acquire(timeout=PATIENCE_S)
             silent = make_node("silent")
             Node.objects.filter(pk=silent.pk).update(last_heartbeat_at=clock.now() - timedelta(hours=1))
-            fence = enqueue(SYSTEM, Wish("node.fence", None, (new_id(),), resource_name="silent"))
+            fence = enqueue(SYSTEM, OperationRequest("node.fence", None, (new_id(),), resource_name="silent"))
 
             wait_until(lambda: Node.objects.get(pk=silent.pk).state == "unreachable", limit_s=PATIENCE_S)
             wait_until(lambda: Operation.objects.get(pk=fence.pk).started_at is not None, limit_s=PATIENCE_S)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from controlplane.placement import effective, policies
+from controlplane.placement import effective_policies, policies
 from controlplane.placement import services as placement
 from controlplane.placement.models import Classification
 from controlplane.placement.simulations import admissible_zones
@@ -64,7 +64,7 @@ def test_nobody_from_outside_the_union_has_technical_access(name: str, role: str
 
 
 def zones_for(name: str) -> set[str]:
-    return set(admissible_zones(effective.of_classification(Classification.objects.get(pk=name))))
+    return set(admissible_zones(effective_policies.of_classification(Classification.objects.get(pk=name))))
 
 
 def test_no_certificate_can_be_waived() -> None:
@@ -106,6 +106,6 @@ def test_no_exposure_at_all_can_be_demanded(tenant: Tenant) -> None:
     import_all()
     atom = {"id": "laws", "op": "subset", "attr": "party.extraterritorial_exposure", "value": []}
     ruled(tenant.project, atom, at="organization")
-    found = admissible_zones(effective.of_organization(tenant.project.organization))
+    found = admissible_zones(effective_policies.for_organization(tenant.project.organization))
     assert "fr-idf-1" in found
     assert not {"fi-hel-1", "ie-dub-1", "us-va-1"} & set(found), "a statute of one of their parties is stated"

@@ -8,7 +8,7 @@ from celery.signals import task_postrun, task_prerun
 from prometheus_client import REGISTRY
 
 from controlplane.config.periodic import JOBS
-from controlplane.kernel import clock, observed_tasks, periodic
+from controlplane.kernel import celery_metrics, clock, periodic
 from controlplane.nodes.models import Node
 from controlplane.reconcilers import tasks
 from controlplane.webhooks import meters
@@ -18,10 +18,10 @@ from tests.world import Cloud
 
 @pytest.fixture
 def watched() -> Iterator[None]:
-    observed_tasks.watch()
+    celery_metrics.watch()
     yield
-    task_prerun.disconnect(observed_tasks._begin)
-    task_postrun.disconnect(observed_tasks._end)
+    task_prerun.disconnect(celery_metrics._begin)
+    task_postrun.disconnect(celery_metrics._end)
 
 
 def value(name: str, **labels: str) -> float:
@@ -61,7 +61,7 @@ def test_tries_of_webhooks_are_counted_by_their_outcome() -> None:
     before = {name: value("webhook_attempts_total", outcome=name) for name in outcomes}
     seconds = value("webhook_attempt_duration_seconds_sum")
     for outcome in outcomes.values():
-        meters.tried(outcome)
+        meters.record_attempt(outcome)
     assert {name: value("webhook_attempts_total", outcome=name) - before[name] for name in outcomes} == dict.fromkeys(
         outcomes, 1
     )

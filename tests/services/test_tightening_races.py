@@ -18,7 +18,7 @@ from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.nodes.models import Node
 from controlplane.placement import decisions
-from controlplane.placement.decisions import Ask
+from controlplane.placement.decisions import PlacementRequest
 from controlplane.placement.models import Allocation, Decision, PolicyHead
 from tests.world import Tenant, make_node, make_tenant
 
@@ -37,8 +37,8 @@ def tenant() -> Tenant:
 
 
 def decision_for(tenant: Tenant, consumer_id: UUID) -> Decision:
-    ask = Ask("instance.create", tenant.project, consumer_id, "instance", vcpus=1)
-    return decisions.store(ask, decisions.take(ask))
+    ask = PlacementRequest("instance.create", tenant.project, consumer_id, "instance", vcpus=1)
+    return decisions.store_decision(ask, decisions.decide_placement(ask))
 
 
 def commit(tenant: Tenant, decision: Decision, node_id: UUID) -> str:

@@ -24,9 +24,9 @@ from controlplane.kernel.ids import new_id
 from controlplane.metrics import tables
 from controlplane.nodes.models import Incident, Node, Receipt, TrustDocument
 from controlplane.reconcilers import lost_nodes, node_liveness
-from controlplane.watcher import messages, streams, usage, writer
-from controlplane.watcher.ears import Ears
-from tests.hung import hung_address
+from controlplane.watcher import report_handlers, streams, usage, writer
+from controlplane.watcher.stream_registry import StreamRegistry
+from tests.hung_node import hung_address
 from tests.workflows.helpers import make_instance
 from tests.world import Cloud, make_node
 
@@ -45,7 +45,7 @@ def in_a_hurry(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @asynccontextmanager
 async def watching() -> AsyncIterator[None]:
-    task = asyncio.create_task(streams.watch_all(Ears()))
+    task = asyncio.create_task(streams.watch_all(StreamRegistry()))
     try:
         yield
     finally:
@@ -161,14 +161,14 @@ def test_a_database_that_fails_and_a_message_that_makes_no_sense_cost_one_stream
     shared_cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     troubles: list[Exception] = [OperationalError("the database is restarting"), ValueError("badly formed UUID")]
-    write = messages.write
+    write = report_handlers.write
 
     def troubled(*args: Any) -> None:
         if troubles:
             raise troubles.pop(0)
         write(*args)
 
-    monkeypatch.setattr(messages, "write", troubled)
+    monkeypatch.setattr(report_handlers, "write", troubled)
     Node.objects.update(state="enrolled")
 
     async def scenario() -> None:
@@ -187,7 +187,7 @@ def test_a_task_on_which_all_streams_rely_takes_the_watcher_with_it_when_it_fail
 
     async def scenario() -> None:
         with pytest.raises(ExceptionGroup) as failure:
-            await asyncio.wait_for(streams.watch_all(Ears()), PATIENCE_S)
+            await asyncio.wait_for(streams.watch_all(StreamRegistry()), PATIENCE_S)
         assert failure.value.subgroup(TypeError) is not None
         await sync_to_async(hang_up)()
 

@@ -14,17 +14,17 @@ from websockets import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from agents.lab.shell import wait_until
-from agents.node.adapters.base import MovePhase
-from agents.node.ledger import Move
-from controlplane.api.consoles import Ended, Line
+from agents.node.adapters.interfaces import MigrationPhase
+from agents.node.state_store import Migration
+from controlplane.api.consoles import ConsoleSession, Ended
 from controlplane.audit.models import AuditRecord
-from controlplane.compute.consoles import Console, Kind
+from controlplane.compute.console_sessions import Console, Kind
 from controlplane.compute.models import Instance
-from controlplane.events import hints
+from controlplane.events import wakeups
 from controlplane.identity.models import ApiToken, Membership
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
-from controlplane.operations import hints as operations_hints
+from controlplane.operations import wakeups as operations_hints
 from controlplane.operations.models import Operation
 from controlplane.placement.policies import policy_set
 from tests.api.tokens import make_token
@@ -157,7 +157,7 @@ def test_a_ticket_is_good_once(consoles: Process, instance: Instance) -> None:
 
 def expired(url: str) -> str:
     """As it is after its time."""
-    with redis.Redis.from_url(hints.address()) as broker:
+    with redis.Redis.from_url(wakeups.redis_url()) as broker:
         broker.flushall()
     return url
 
@@ -239,7 +239,7 @@ def test_a_policy_that_forbids_it_ends_it(consoles: Process, cloud: Cloud, insta
 @pytest.mark.parametrize(("name", "words"), [("last", "Nothing was typed"), ("began", "as long as one may")])
 def test_a_console_has_its_time(name: str, words: str) -> None:
     console = Console(new_id(), Kind.SERIAL, new_id(), new_id(), None, new_id(), False, "")
-    line = Line(console, None, None)
+    line = ConsoleSession(console, None, None)
     line.check_time()
     setattr(line, name, getattr(line, name) - 13 * 3600)
     with pytest.raises(Ended) as ended:
@@ -291,7 +291,9 @@ def test_an_instance_that_goes_to_another_node(consoles: Process, cloud: Cloud, 
     """Its guest ends here while the node knows that it is on its way."""
     with opened(consoles, ticket()) as socket:
         assert socket.recv(LIMIT_S) == BOOTED
-        cloud.machine.server.node.ledger.record_move(instance.pk, Move(1, MovePhase.RUNNING, ends_at=2**40))
+        cloud.machine.server.node.state_store.record_migration(
+            instance.pk, Migration(1, MigrationPhase.RUNNING, ends_at=2**40)
+        )
         cloud.machine.fake.guest_powers_off(instance.pk)
         code, words = end(socket)
     assert code == 1012

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from controlplane.events.services import emit
+from controlplane.events.services import publish_event
 from controlplane.identity.models import ApiToken
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
@@ -85,7 +85,7 @@ def end(operation: Operation, tenant: Tenant) -> None:
 
 
 def tell(tenant: Tenant) -> None:
-    emit(tenant.actor, "network.created", new_id(), project_id=tenant.project.pk, name="one")
+    publish_event(tenant.actor, "network.created", new_id(), project_id=tenant.project.pk, name="one")
 
 
 def test_many_wait_and_none_holds_a_thread(site: Site, tenant: Tenant, operation: Operation) -> None:

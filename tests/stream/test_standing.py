@@ -8,10 +8,10 @@ from uuid import UUID
 import pytest
 from django.test import Client
 
-from controlplane.api.stream import Reader, is_as_before
-from controlplane.api.v1.events.views import Lines, Standing
-from controlplane.events.selectors import Wanted
-from controlplane.events.services import emit
+from controlplane.api.stream import Reader, is_still_valid
+from controlplane.api.v1.events.views import StreamChunk, StreamSubscription
+from controlplane.events.selectors import EventFilter
+from controlplane.events.services import publish_event
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.models import ApiToken, Membership, ServiceAccount, User
 from controlplane.identity.service_accounts import service_account_create
@@ -62,18 +62,18 @@ def test_a_look_takes_few_statements(
 ) -> None:
     token = make(make_tenant())
     headers = {"Authorization": f"Bearer {token}"}
-    standing = Client().get(f"/v1/events/stream?{query}", headers=headers).standing  # type: ignore[attr-defined]
+    subscription = Client().get(f"/v1/events/stream?{query}", headers=headers).subscription  # type: ignore[attr-defined]
     with django_assert_num_queries(statements):
-        assert is_as_before(standing, scope_of(token, query))
+        assert is_still_valid(subscription, scope_of(token, query))
     ApiToken.objects.update(expires_at=clock.now())
-    assert not is_as_before(standing, scope_of(token, query))
+    assert not is_still_valid(subscription, scope_of(token, query))
 
 
 def test_another_role_is_not_as_before(db: None) -> None:
     token = everywhere(make_tenant())
-    standing = Client().get("/v1/events/stream", headers={"Authorization": f"Bearer {token}"}).standing  # type: ignore[attr-defined]
+    subscription = Client().get("/v1/events/stream", headers={"Authorization": f"Bearer {token}"}).subscription  # type: ignore[attr-defined]
     Membership.objects.update(role="viewer")
-    assert not is_as_before(standing, scope_of(token))
+    assert not is_still_valid(subscription, scope_of(token))
 
 
 def test_a_disabled_service_account_ends_its_streams(stream: Process, tenant: Tenant) -> None:
@@ -109,17 +109,19 @@ def test_who_becomes_a_member_hears_more(stream: Process, tenant: Tenant) -> Non
     with following(stream, everywhere(tenant)) as follower:
         follower.is_ready()
         membership_set(beta.organization, user=user, role="viewer")
-        emit(None, "ssh_key.created", new_id(), project_id=beta.pk, name="of-beta")
+        publish_event(None, "ssh_key.created", new_id(), project_id=beta.pk, name="of-beta")
         assert follower.event()["resource"]["name"] == "of-beta"
 
 
 def test_what_came_while_more_was_seen_for_the_first_time_is_looked_for_once_more(tenant: Tenant) -> None:
     """It was held against what the reader had seen until then, and is behind the place up to which it has read."""
 
-    def lines(*more: UUID) -> Lines:
-        found = Lines(b"")
+    def lines(*more: UUID) -> StreamChunk:
+        found = StreamChunk(b"")
         found.position, found.has_more = 1, False
-        found.standing = Standing(tenant.actor, True, Wanted(), frozenset({tenant.project.pk, *more}))
+        found.subscription = StreamSubscription(
+            tenant.actor, True, EventFilter(), frozenset({tenant.project.pk, *more})
+        )
         return found
 
     reader, beta = Reader(lines()), new_id()
@@ -133,5 +135,5 @@ def test_a_new_project_is_heard_of(stream: Process, tenant: Tenant) -> None:
     with following(stream, everywhere(tenant)) as follower:
         follower.is_ready()
         made = project_create(tenant.project.organization, name="late")
-        emit(None, "ssh_key.created", new_id(), project_id=made.pk, name="of-late")
+        publish_event(None, "ssh_key.created", new_id(), project_id=made.pk, name="of-late")
         assert follower.event()["resource"]["name"] == "of-late"

@@ -12,8 +12,8 @@ import redis
 from django.db import connection
 from django.test import Client
 
-from controlplane.events import hints
-from controlplane.events.services import emit
+from controlplane.events import wakeups
+from controlplane.events.services import publish_event
 from controlplane.identity.models import ApiToken, Membership, User
 from controlplane.identity.tokens import token_issue
 from controlplane.kernel import clock
@@ -75,7 +75,7 @@ def test_a_process_that_ends_and_comes_back_loses_nothing(stream: Process, tenan
 
 
 def test_without_hints_it_looks_by_itself(stream: Process, tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hints, "CHANNEL", "nobody-listens")
+    monkeypatch.setattr(wakeups, "CHANNEL", "nobody-listens")
     with following(stream) as follower:
         follower.is_ready()
         create("one")
@@ -85,7 +85,7 @@ def test_without_hints_it_looks_by_itself(stream: Process, tenant: Tenant, monke
 def test_it_goes_on_when_redis_throws_everybody_out(stream: Process, tenant: Tenant) -> None:
     with following(stream) as follower:
         follower.is_ready()
-        with redis.Redis.from_url(hints.address()) as broker:
+        with redis.Redis.from_url(wakeups.redis_url()) as broker:
             broker.flushall()
             broker.client_kill_filter(_type="pubsub")
         for name in ("one", "two"):
@@ -99,12 +99,12 @@ def test_what_could_not_be_read_when_it_came_is_told_later(stream: Process, tena
         while "id" not in (follower.frame() or {}):
             pass  # it looks once more at the beginning
         with nobody_signs_in():
-            emit(tenant.actor, "network.created", new_id(), project_id=tenant.project.pk, name="one")
+            publish_event(tenant.actor, "network.created", new_id(), project_id=tenant.project.pk, name="one")
             waited = 0
             while waited < 3:  # one of them because of the event
                 waited += "waiting" in (follower.frame() or {}).values()
         assert follower.frame() is not None, "it has looked again"
-        emit(tenant.actor, "network.created", new_id(), project_id=tenant.project.pk, name="two")
+        publish_event(tenant.actor, "network.created", new_id(), project_id=tenant.project.pk, name="two")
         names = [follower.event()["resource"]["name"]]
         while names[-1] != "two":
             names.append(follower.event()["resource"]["name"])
@@ -128,7 +128,7 @@ def test_each_hears_what_is_theirs(stream: Process, tenant: Tenant) -> None:
     with following(stream, "alpha") as alpha, following(stream, "beta") as beta:
         alpha.is_ready()
         beta.is_ready()
-        emit(None, "node.ready", new_id(), project_id=None)
+        publish_event(None, "node.ready", new_id(), project_id=None)
         create("of-alpha", token="alpha")
         create("of-beta", token="beta")
         assert alpha.event()["resource"]["name"] == "of-alpha"
@@ -139,7 +139,7 @@ def test_filters(stream: Process, tenant: Tenant) -> None:
     with following(stream, kind="ssh_key.*,network.deleted", project="alpha") as follower:
         follower.is_ready()
         create("one")
-        emit(None, "ssh_key.created", new_id(), project_id=tenant.project.pk, name="laptop")
+        publish_event(None, "ssh_key.created", new_id(), project_id=tenant.project.pk, name="laptop")
         assert follower.event()["resource"]["name"] == "laptop"
 
 
@@ -163,7 +163,7 @@ def test_a_member_who_has_left_hears_no_more(stream: Process, tenant: Tenant) ->
 def test_who_waits_hears_that_it_lives(stream: Process, tenant: Tenant) -> None:
     with following(stream) as follower:
         place = follower.is_ready()
-        emit(None, "node.ready", new_id(), project_id=None)
+        publish_event(None, "node.ready", new_id(), project_id=None)
         while follower.last_id == place:
             frame = follower.frame()
             assert frame is not None

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from scripts.api import Api
 from scripts.cloud import Cloud
-from scripts.stack import ROOT, Stack
-from scripts.waiting import wait_until
+from scripts.control_plane import ROOT, Stack
+from scripts.polling import wait_until
 
 VAR = ROOT / "var" / "test-terraform"
 ZONES = {"fa": "fr-idf-1", "fb": "fr-idf-2"}

@@ -10,13 +10,13 @@ import pytest
 
 from andromede_sdk import Unreachable
 from clients.terraform.api import Api
-from clients.terraform.cloud import Cloud, explained
+from clients.terraform.cloud import Cloud, translated_errors
 from clients.terraform.resources.project import QuotaResource
-from clients.terraform.runtime.diagnostics import Failure, Report
+from clients.terraform.runtime.diagnostics import DiagnosticReport, Failure
 from clients.terraform.runtime.provider import Work
 from scripts.api import Api as ApiOfScripts
 from scripts.cloud import Cloud as WholeCloud
-from scripts.stack import ROOT
+from scripts.control_plane import ROOT
 from tests.clients.proxy import DROP, REFUSE, proxy_to
 
 NOBODY = "http://127.0.0.1:1"
@@ -50,9 +50,9 @@ def test_after_an_interrupt_nothing_is_begun_and_what_was_begun_is_waited_for(
 
 
 def test_who_does_not_answer_is_named(api: Api) -> None:
-    with pytest.raises(Failure) as caught, explained({}):
+    with pytest.raises(Failure) as caught, translated_errors({}):
         api.get("zones", deadline=time.monotonic())
-    [remark] = caught.value.remarks
+    [remark] = caught.value.diagnostics
     assert remark.summary == "The API does not answer"
     assert NOBODY in remark.detail
 
@@ -75,7 +75,7 @@ def test_an_answer_that_was_lost_leaves_no_doubt_of_what_was_set(
         cloud = Cloud(stopping)
         cloud.connect(proxy.url, wide_token, project="test", ca_file="")
         deadline = time.monotonic() + 60
-        work = Work({}, None, {"project": "test", "limits": limits}, {}, deadline, Report())
+        work = Work({}, None, {"project": "test", "limits": limits}, {}, deadline, DiagnosticReport())
         quota = QuotaResource(cloud)
         version = cloud.api.read("projects/test/quotas").etag
         proxy.faults = [fault]

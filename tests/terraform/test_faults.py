@@ -4,8 +4,8 @@ import pytest
 
 from scripts.api import Api
 from scripts.cloud import Cloud
+from scripts.polling import wait_until
 from scripts.terraform import LIMIT_S, Workspace, interrupt
-from scripts.waiting import wait_until
 from tests.processes import line_with
 from tests.terraform.test_instances import plain
 from tests.terraform.test_resources import DATA, LAN, WEB, block

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.stack import ROOT
+from scripts.control_plane import ROOT
 from scripts.terraform import Installation, Workspace
 
 pytestmark = pytest.mark.slow

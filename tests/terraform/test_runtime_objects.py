@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.stack import ROOT
+from scripts.control_plane import ROOT
 from scripts.terraform import CHANGES, LIMIT_S, Workspace, interrupt
 from tests.processes import line_with
 from tests.terraform.test_runtime_plans import thing

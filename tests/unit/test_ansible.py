@@ -14,7 +14,7 @@ from jinja2 import Environment, StrictUndefined
 from controlplane.kernel.database_roles import PREFIX
 from controlplane.kernel.database_roles import ROLES as ROLES_OF_DATABASE
 from scripts.ansible_lab import EXPOSURE_MAX, EXPOSURE_MAX_OF_OTHERS
-from scripts.stack import BIN, ROOT, TRUSTS, WITHOUT_SECRET_KEY, Stack
+from scripts.control_plane import BIN, ROOT, TRUSTS, WITHOUT_SECRET_KEY, Stack
 from tests.limits import PATIENCE_S
 
 PLAYBOOK = ROOT / "ansible"

@@ -8,8 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from scripts.commands import Commands
-from scripts.waiting import wait_until
+from scripts.forked_commands import ForkedCommands
+from scripts.polling import wait_until
 from tests.limits import PATIENCE_S
 
 LEAVE = "import os, sys; sys.modules['left'] = sys; print(os.getpid(), os.getppid(), sys.stdin.read())"
@@ -17,19 +17,19 @@ LOOK = "import os, sys; print(os.getpid(), os.getppid(), 'left' in sys.modules, 
 
 
 @pytest.fixture(scope="module")
-def commands() -> Iterator[Commands]:
-    made = Commands(dict(os.environ))
+def commands() -> Iterator[ForkedCommands]:
+    made = ForkedCommands(dict(os.environ))
     yield made
     made.close()
 
 
-def shell(commands: Commands, code: str, *, stdin: str | None = None) -> list[str]:
+def shell(commands: ForkedCommands, code: str, *, stdin: str | None = None) -> list[str]:
     result = commands.run(("shell", "--no-imports", "--verbosity", "0", "--command", code), stdin=stdin)
     assert (result.returncode, result.stderr) == (0, "")
     return result.stdout.split()
 
 
-def test_each_runs_in_a_copy_that_nothing_was_left_in(commands: Commands) -> None:
+def test_each_runs_in_a_copy_that_nothing_was_left_in(commands: ForkedCommands) -> None:
     pid, parent, text = shell(commands, LEAVE, stdin="été")
     assert text == "été"
     other, same, left, nothing = shell(commands, LOOK)
@@ -39,15 +39,15 @@ def test_each_runs_in_a_copy_that_nothing_was_left_in(commands: Commands) -> Non
     assert not psutil.pid_exists(int(parent))
 
 
-def test_a_process_that_does_not_end_is_killed(commands: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scripts.commands.END_LIMIT_S", 0.1)
+def test_a_process_that_does_not_end_is_killed(commands: ForkedCommands, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scripts.forked_commands.END_LIMIT_S", 0.1)
     parent = int(shell(commands, LOOK)[1])
     psutil.Process(parent).suspend()
     commands.close()
     assert not psutil.pid_exists(parent)
 
 
-def test_one_that_fails_says_why_and_the_next_one_runs(commands: Commands) -> None:
+def test_one_that_fails_says_why_and_the_next_one_runs(commands: ForkedCommands) -> None:
     unknown = commands.run(("nonsense",), stdin=None)
     assert (unknown.returncode, unknown.stdout) == (1, "")
     assert "Unknown command: 'nonsense'" in unknown.stderr
@@ -57,13 +57,13 @@ def test_one_that_fails_says_why_and_the_next_one_runs(commands: Commands) -> No
     assert shell(commands, "print(1)") == ["1"]
 
 
-def test_a_process_is_a_copy_with_a_session_and_a_log_of_its_own(commands: Commands, tmp_path: Path) -> None:
+def test_a_process_is_a_copy_with_a_session_and_a_log_of_its_own(commands: ForkedCommands, tmp_path: Path) -> None:
     pid = commands.begin("worker", ["celery", "--version"], tmp_path / "log")
     wait_until(lambda: not psutil.pid_exists(pid), limit_s=PATIENCE_S)  # a zombie would still be there
     assert version("celery") in (tmp_path / "log").read_text()
 
 
-def test_a_process_stays_when_what_it_is_a_copy_of_has_ended(commands: Commands, tmp_path: Path) -> None:
+def test_a_process_stays_when_what_it_is_a_copy_of_has_ended(commands: ForkedCommands, tmp_path: Path) -> None:
     pid = commands.begin("stream", ["uvicorn", "--uds", str(tmp_path / "socket"), "nothing:at_all"], tmp_path / "log")
     copy = psutil.Process(pid)
     copy.suspend()
@@ -74,7 +74,7 @@ def test_a_process_stays_when_what_it_is_a_copy_of_has_ended(commands: Commands,
 
 
 def test_who_cannot_begin_is_told_from_one_that_fails(capfd: pytest.CaptureFixture[str]) -> None:
-    commands = Commands({**os.environ, "DJANGO_SETTINGS_MODULE": "nowhere"})
+    commands = ForkedCommands({**os.environ, "DJANGO_SETTINGS_MODULE": "nowhere"})
     with pytest.raises(SystemExit, match="has ended"):
         commands.run(("help",), stdin=None)
     assert "No module named 'nowhere'" in capfd.readouterr().err

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from scripts import compatibility
-from scripts.compatibility import breaks, complaints, publish
+from scripts import api_compatibility
+from scripts.api_compatibility import breaks, complaints, publish
 
 NOW = datetime(2027, 1, 1, tzinfo=UTC)
 VOLUME = {
@@ -265,7 +265,7 @@ def test_a_route_goes_when_its_announced_sunset_is_over() -> None:
 
 
 def test_a_published_version_is_new_and_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compatibility, "PUBLISHED", tmp_path)
+    monkeypatch.setattr(api_compatibility, "PUBLISHED", tmp_path)
     document = {"info": {"version": "1"}}
     assert [publish(document, version) for version in ("1.1", "1.1", "2.0", "../x", "1")] == [0, 1, 1, 1, 1]
     assert json.loads((tmp_path / "1.1.json").read_text()) == {"info": {"version": "1.1"}}

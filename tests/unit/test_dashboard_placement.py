@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from controlplane.dashboard.placement import verdicts
+from controlplane.dashboard.zone_verdicts import verdicts
 
 
 def zone(name: str, *, is_admitted: bool = False, codes: list[str] | None = None, **result: str) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from jinja2 import Environment, FileSystemLoader
 
-from scripts import front
+from scripts import nginx
 from tests.limits import PATIENCE_S
 
 IMAGE = "/v1/projects/p/images/i/file"
@@ -72,7 +72,7 @@ class Site:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
-        command = front.command(folder, port=self.port, web=self.web.address, stream=self.stream.address)
+        command = nginx.command(folder, port=self.port, web=self.web.address, stream=self.stream.address)
         with (folder / "log").open("wb") as log:
             self.nginx = subprocess.Popen(command, stderr=log)
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", trust_env=False, timeout=PATIENCE_S)
@@ -175,8 +175,8 @@ def test_the_file_of_an_image_passes_as_it_arrives_a_few_at_once(site: Site) -> 
 
 @pytest.mark.parametrize("is_for_all", [False, True])
 def test_tls_alone_is_demanded_of_hosts_below_only_where_that_is_said(is_for_all: bool) -> None:
-    templates = Environment(loader=FileSystemLoader(front.ROLE / "templates"), autoescape=False)
-    defaults = yaml.safe_load((front.ROLE / "defaults" / "main.yml").read_text())
+    templates = Environment(loader=FileSystemLoader(nginx.ROLE / "templates"), autoescape=False)
+    defaults = yaml.safe_load((nginx.ROLE / "defaults" / "main.yml").read_text())
     assert defaults["front_hsts_subdomains"] is False
     page = templates.get_template("andromede.conf.j2").render(defaults | {"front_hsts_subdomains": is_for_all})
     demanded = "max-age=31536000; includeSubDomains" if is_for_all else "max-age=31536000"

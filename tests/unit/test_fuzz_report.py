@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from scripts.cloud import Cloud
+from scripts.control_plane import Stack
 from scripts.fuzz import PHASES, Run
 from scripts.fuzz_world import World
-from scripts.stack import Stack
 
 TALLY = [
     {"phase": "coverage", "operation": "GET /v1/me", "status": "200", "requests": 3, "findings": 0},

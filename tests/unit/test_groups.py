@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from scripts.stack import ROOT
+from scripts.control_plane import ROOT
 from tests.limits import PATIENCE_S
 
 DIES = """

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from observing import kernel_clock
+from telemetry import kernel_clock
 
 SYNCHRONISED, UNSYNCHRONISED = 0x2001, 0x2041  # STA_PLL and STA_NANO, with and without STA_UNSYNC
 

@@ -2,18 +2,18 @@
 
 import subprocess
 
-from agents.lab.process import says
-from scripts.waiting import wait_until
+from agents.lab.process import command_line_contains
+from scripts.polling import wait_until
 from tests.processes import running
 
 
 def test_a_command_line_is_known_while_the_process_lives() -> None:
     with running(["sleep", "60"]) as process:
-        wait_until(lambda: says(process.pid, "sleep"))  # a moment after the kernel has begun it
-        assert not says(process.pid, "guest=andromede-")
+        wait_until(lambda: command_line_contains(process.pid, "sleep"))  # a moment after the kernel has begun it
+        assert not command_line_contains(process.pid, "guest=andromede-")
 
 
 def test_what_has_ended_says_nothing() -> None:
     ended = subprocess.Popen(["true"])
     ended.wait()
-    assert not says(ended.pid, "true")
+    assert not command_line_contains(ended.pid, "true")

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from observing import logs
-from observing.logs import Lines, about, passed_on, received
+from telemetry import logs
+from telemetry.logs import Lines, log_context, outgoing_metadata, received
 
 
 def line(message: str, *given: object, **more: Any) -> dict[str, Any]:
@@ -28,8 +28,8 @@ def test_a_line_says_when_who_and_what() -> None:
 
 
 def test_what_it_is_about_is_said_within_and_not_after() -> None:
-    with about(request_id="r-1", operation_id=""):
-        with about(resource_id="i-1"):
+    with log_context(request_id="r-1", operation_id=""):
+        with log_context(resource_id="i-1"):
             assert {"request_id": "r-1", "resource_id": "i-1"}.items() <= line("x").items()
         assert "resource_id" not in line("x")
         assert "operation_id" not in line("x")
@@ -37,7 +37,7 @@ def test_what_it_is_about_is_said_within_and_not_after() -> None:
 
 
 def test_facts_are_members_of_their_own_and_replace_none() -> None:
-    with about(request_id="r-1"):
+    with log_context(request_id="r-1"):
         found = line("x", extra={"facts": {"ms": 3, "message": "forged", "request_id": "forged"}})
     assert (found["ms"], found["message"], found["request_id"]) == (3, "x", "r-1")
     assert "facts" not in found
@@ -45,11 +45,11 @@ def test_facts_are_members_of_their_own_and_replace_none() -> None:
 
 def test_the_process_is_in_each_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logs, "_always", {})
-    logs.always(process="signer")
+    logs.set_process_fields(process="signer")
     assert line("x")["process"] == "signer"
 
 
 def test_what_is_passed_on_arrives_and_what_is_no_id_does_not() -> None:
-    with about(request_id="r-1", operation_id="o-1", resource_id="i-1"):
-        assert received(dict(passed_on())) == {"request_id": "r-1", "operation_id": "o-1"}
+    with log_context(request_id="r-1", operation_id="o-1", resource_id="i-1"):
+        assert received(dict(outgoing_metadata())) == {"request_id": "r-1", "operation_id": "o-1"}
     assert "request_id" not in received({"andromede-request-id": "r" * 65})

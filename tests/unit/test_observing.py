@@ -7,8 +7,8 @@ import httpx
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
-from observing.address import address_of
-from observing.answers import Look, Missing, Observed, observe
+from telemetry.address import parse_address
+from telemetry.http_endpoint import HealthServer, NotReady, ProcessHealth, serve_health
 
 SECRET = "password=hunter2"
 
@@ -19,7 +19,7 @@ class Broken:
 
     def need(self) -> None:
         if not self.is_there:
-            raise Missing(f"no connection with {SECRET}")
+            raise NotReady(f"no connection with {SECRET}")
 
     def after(self) -> None:
         self.left += 1
@@ -31,29 +31,29 @@ def broken() -> Broken:
 
 
 @pytest.fixture
-def server(broken: Broken) -> Iterator[Observed]:
+def server(broken: Broken) -> Iterator[HealthServer]:
     registry = CollectorRegistry()
     Counter("deeds_total", "Deeds.", registry=registry).inc(3)
-    look = Look({"redis": broken.need, "database": lambda: None}, registry, broken.after)
-    server = observe("127.0.0.1:0", look)
+    look = ProcessHealth({"redis": broken.need, "database": lambda: None}, registry, broken.after)
+    server = serve_health("127.0.0.1:0", look)
     yield server
     server.shutdown()
     server.server_close()
 
 
-def get(server: Observed, path: str) -> tuple[int, str]:
+def get(server: HealthServer, path: str) -> tuple[int, str]:
     answer = httpx.get(f"http://127.0.0.1:{server.server_port}{path}", trust_env=False)
     return answer.status_code, answer.text
 
 
-def test_it_shows_its_metrics(server: Observed) -> None:
+def test_it_shows_its_metrics(server: HealthServer) -> None:
     status, text = get(server, "/metrics")
     assert status == 200
     assert "deeds_total 3.0" in text.splitlines()
 
 
 def test_what_is_missing_is_named_and_nothing_more_said(
-    server: Observed, broken: Broken, caplog: pytest.LogCaptureFixture
+    server: HealthServer, broken: Broken, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert get(server, "/readyz") == (200, '{"is_ready": true, "missing": []}\n')
     broken.is_there = False
@@ -64,18 +64,18 @@ def test_what_is_missing_is_named_and_nothing_more_said(
     assert broken.left == 3
 
 
-def test_there_is_nothing_else(server: Observed) -> None:
+def test_there_is_nothing_else(server: HealthServer) -> None:
     assert get(server, "/v1/me")[0] == 404
 
 
-def test_an_address_that_is_taken_says_what_to_do(server: Observed) -> None:
+def test_an_address_that_is_taken_says_what_to_do(server: HealthServer) -> None:
     with pytest.raises(OSError, match="cannot be listened on: .*Each process needs an address of its own"):
-        observe(f"127.0.0.1:{server.server_port}", Look({}))
+        serve_health(f"127.0.0.1:{server.server_port}", ProcessHealth({}))
 
 
 def test_addresses() -> None:
-    assert address_of("127.0.0.1:9100") == ("127.0.0.1", 9100)
-    assert address_of("[::1]:9100") == ("::1", 9100)
+    assert parse_address("127.0.0.1:9100") == ("127.0.0.1", 9100)
+    assert parse_address("[::1]:9100") == ("::1", 9100)
     for wrong in ("9100", ":9100", "localhost", "localhost:http", "localhost:65536"):
         with pytest.raises(ValueError, match="ADDRESS:PORT"):
-            address_of(wrong)
+            parse_address(wrong)

@@ -9,7 +9,7 @@ import pytest
 
 from controlplane.api.errors import BodyMalformed
 from controlplane.api.parsers import BODY_MAX_BYTES, MEMBERS_MAX, VALUES_MAX, StrictJSONParser
-from tests.work import calls_of
+from tests.call_counts import count_calls
 
 
 def parse(raw: bytes) -> Any:
@@ -49,13 +49,13 @@ WORST = {
 @pytest.mark.parametrize("raw", WORST.values(), ids=WORST)
 def test_work_has_a_maximum_whatever_the_body(raw: bytes) -> None:
     assert len(raw) <= BODY_MAX_BYTES
-    assert calls_of(lambda: refusal(raw)) < 8 * VALUES_MAX
+    assert count_calls(lambda: refusal(raw)) < 8 * VALUES_MAX
     assert refusal(raw) == (None, f"The body is no acceptable JSON: it has more than {VALUES_MAX} values.")
 
 
 @pytest.mark.parametrize("raw", [b"[" * 60_000, b'{"a":' * 18_000, b"[" * 17 + b"]" * 17, b"[" * 900 + b"]" * 900])
 def test_depth_has_a_maximum(raw: bytes) -> None:
-    assert calls_of(lambda: refusal(raw)) < 8 * VALUES_MAX
+    assert count_calls(lambda: refusal(raw)) < 8 * VALUES_MAX
     assert refusal(raw) == (None, "The body is no acceptable JSON: it is nested more than 16 levels deep.")
 
 

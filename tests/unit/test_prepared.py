@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts import prepared
+from scripts import database_template
 
 
 @pytest.fixture
@@ -14,16 +14,16 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def make() -> None:
         clusters.append(f"cluster {len(clusters)}")
-        (prepared.VAR / "pg").mkdir(parents=True, exist_ok=True)
-        (prepared.VAR / "pg" / "PG_VERSION").write_text(clusters[-1])
+        (database_template.VAR / "pg").mkdir(parents=True, exist_ok=True)
+        (database_template.VAR / "pg" / "PG_VERSION").write_text(clusters[-1])
 
-    monkeypatch.setattr(prepared, "VAR", tmp_path / "prepared")
-    monkeypatch.setattr(prepared, "_make", make)
+    monkeypatch.setattr(database_template, "VAR", tmp_path / "prepared")
+    monkeypatch.setattr(database_template, "_make", make)
     return clusters
 
 
 def content(var: Path) -> str:
-    prepared.put_into(var)
+    database_template.copy_cluster_into(var)
     return (var / "pg" / "PG_VERSION").read_text()
 
 
@@ -36,15 +36,15 @@ def test_after_a_change_of_the_schema_it_is_made_anew_and_who_has_one_keeps_it(
     made: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert content(tmp_path / "a") == "cluster 0"
-    monkeypatch.setattr(prepared, "made_from", lambda: "other migrations")
+    monkeypatch.setattr(database_template, "made_from", lambda: "other migrations")
     assert [content(tmp_path / name) for name in ("a", "b")] == ["cluster 0", "cluster 1"]
 
 
 def test_a_migration_changes_what_it_is_made_from(tmp_path: Path) -> None:
-    before = prepared.made_from(tmp_path)
+    before = database_template.schema_digest(tmp_path)
     migration = tmp_path / "nodes" / "migrations" / "0001_first.py"
     migration.parent.mkdir(parents=True)
     migration.write_text("operations = []")
-    first = prepared.made_from(tmp_path)
+    first = database_template.schema_digest(tmp_path)
     migration.write_text("operations = [1]")
-    assert len({before, first, prepared.made_from(tmp_path)}) == 3
+    assert len({before, first, database_template.schema_digest(tmp_path)}) == 3

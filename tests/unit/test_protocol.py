@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorProto
 
-from scripts.protocol import broken, present, released
+from scripts.protocol_compatibility import broken, present, released
 
 
 def test_the_protocol_is_understood_by_the_last_release() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from controlplane.operations import hints
+from controlplane.operations import wakeups
 from tests.world import Broker, Cloud, cloud_in
 
 
@@ -19,5 +19,5 @@ def cloud(db: None, tmp_path: Path, settings: Settings) -> Iterator[Cloud]:
 @pytest.fixture(autouse=True)
 def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
     broker = Broker()
-    monkeypatch.setattr(hints, "current_app", broker)
+    monkeypatch.setattr(wakeups, "current_app", broker)
     return broker

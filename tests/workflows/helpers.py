@@ -18,7 +18,7 @@ from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError
 from controlplane.network.models import Port
-from controlplane.nodes.duties import node_fence
+from controlplane.nodes.duties import mark_fenced
 from controlplane.nodes.models import Inventory, Node, NodeRemoval
 from controlplane.operations.models import Operation, OperationHold
 from controlplane.operations.services import operation_cancel
@@ -27,7 +27,7 @@ from controlplane.quotas.models import QuotaUse
 from controlplane.reconcilers import capacity_drift, node_removals, quota_drift
 from controlplane.storage.models import Volume
 from controlplane.storage.services import NewVolume, volume_create, volume_delete
-from controlplane.workflows.recipe import Step, Workflow
+from controlplane.workflows.workflow_types import Step, Workflow
 from tests.power import lose_power
 from tests.world import PATIENCE, Cloud, FakeMachine, again, run
 
@@ -124,8 +124,8 @@ def make_shared(cloud: Cloud, name: str = "web", **more: Any) -> Instance:
 def die_with_guests(machine: FakeMachine, **proof: object) -> Node:
     """The node's power is gone, that was noticed, and it is proved: its duty is `fenced`."""
     lose_power(machine.fake)
-    machine.fall_silent()
-    node_fence(SYSTEM, machine.row, proof=proof or {"kind": "attestation"})
+    machine.become_unreachable()
+    mark_fenced(SYSTEM, machine.row, proof=proof or {"kind": "attestation"})
     machine.row.refresh_from_db()
     return machine.row
 
@@ -171,7 +171,7 @@ def assert_clean_slate(cloud: Cloud, *, volumes: int = 0) -> None:
         assert not fake.guests
         assert not fake.ports
         assert not fake.seeds
-        assert not fake.roads.expected
+        assert not fake.tunnel.expected
         assert not _on(fake)["shared"]
     assert sum(len(machine.fake.volumes) for machine in cloud.world.machines) == volumes
     assert Allocation.objects.count() == volumes

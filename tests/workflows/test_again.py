@@ -18,7 +18,7 @@ from controlplane.kernel import clock
 from controlplane.network.models import Port
 from controlplane.network.services import network_delete
 from controlplane.nodes.models import NodeRemoval
-from controlplane.nodes.services import remove_later
+from controlplane.nodes.services import record_removal
 from controlplane.operations.errors import Busy, NotRetryable
 from controlplane.operations.models import Operation
 from controlplane.operations.services import operation_cancel
@@ -28,7 +28,7 @@ from controlplane.quotas.errors import QuotaExceeded
 from controlplane.quotas.models import Quota, QuotaUse
 from controlplane.reconcilers import node_removals
 from controlplane.storage.services import volume_grow
-from controlplane.workflows.again import DOORS, INSTEAD, operation_retry
+from controlplane.workflows.operation_retry import NOT_RETRYABLE, RETRY_HANDLERS, operation_retry
 from controlplane.workflows.registry import WORKFLOWS
 from tests.workflows.helpers import (
     ask_instance,
@@ -93,7 +93,7 @@ def test_one_that_fails_again_leaves_nothing_and_can_be_tried_once_more(cloud: C
 def test_a_node_that_was_silent_keeps_the_instance_of_the_second_try(cloud: Cloud) -> None:
     """What was to be removed of the first one is of an older generation."""
     instance, failed = failed_create(cloud)
-    remove_later(cloud.machine.row, kind="instance", resource_id=instance.pk, generation=instance.generation)
+    record_removal(cloud.machine.row, kind="instance", resource_id=instance.pk, generation=instance.generation)
     done(retry(cloud, failed))
     node_removals.reconcile()
     assert instance.pk in cloud.fake.guests
@@ -156,8 +156,8 @@ def test_what_was_cancelled_is_asked_for_again(cloud: Cloud, kind: str) -> None:
 
 def test_every_kind_that_can_fail_has_a_way(cloud: Cloud) -> None:
     never_fail = {"instance.delete", "volume.delete"}
-    assert DOORS.keys() | INSTEAD.keys() == WORKFLOWS.keys() - never_fail
-    assert not DOORS.keys() & INSTEAD.keys()
+    assert RETRY_HANDLERS.keys() | NOT_RETRYABLE.keys() == WORKFLOWS.keys() - never_fail
+    assert not RETRY_HANDLERS.keys() & NOT_RETRYABLE.keys()
 
 
 def test_what_succeeded_is_not_asked_for_again(cloud: Cloud) -> None:

@@ -200,7 +200,7 @@ def test_a_late_duplicate_of_a_detachment_does_not_pull_out_a_newer_attachment(c
 
 def test_detach_from_a_silent_node(cloud: Cloud) -> None:
     attachment = make_attached(cloud)
-    cloud.machine.fall_silent()
+    cloud.machine.become_unreachable()
     done(volume_detach(cloud.tenant.actor, attachment))
     assert fresh(attachment.volume).state == "available"
     assert NodeRemoval.objects.get().kind == "attachment"

@@ -13,13 +13,13 @@ from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError, Unavailable
 from controlplane.kernel.ids import new_id
-from controlplane.kernel.prepared import Prepared
+from controlplane.kernel.prepared_queries import Prepared
 from controlplane.operations import leases
 from controlplane.operations.errors import LeaseLost
 from controlplane.operations.models import Operation, OperationHold
-from controlplane.operations.services import Wish, enqueue, operation_cancel
+from controlplane.operations.services import OperationRequest, enqueue, operation_cancel
 from controlplane.workflows import engine
-from controlplane.workflows.recipe import Effect, Held, NotYet, Step, Workflow
+from controlplane.workflows.workflow_types import CachedRow, Effect, Step, StepPending, Workflow
 from tests.workflows.helpers import Broken, Killed, fresh, pass_deadline
 from tests.world import Broker, again, run
 
@@ -35,7 +35,7 @@ class Diary:
     entries: list[str] = field(default_factory=list)
     troubles: dict[str, list[Exception]] = field(default_factory=dict)
 
-    def workflow(self, *, never_gives_up: bool = False) -> Workflow:
+    def workflow(self, *, retries_forever: bool = False) -> Workflow:
         def note(entry: str) -> Act:
             def act(operation: Operation) -> None:
                 self.entries.append(entry)
@@ -48,9 +48,9 @@ class Diary:
         return Workflow(
             "test.diary",
             lambda operation: steps,
-            finish=note("finish"),
-            give_up=lambda operation, error: note("give up")(operation),
-            never_gives_up=never_gives_up,
+            on_success=note("finish"),
+            on_failure=lambda operation, error: note("give up")(operation),
+            retries_forever=retries_forever,
         )
 
 
@@ -61,7 +61,9 @@ def diary() -> Diary:
 
 @pytest.fixture
 def operation() -> Operation:
-    return enqueue(SYSTEM, Wish("test.diary", None, [new_id()], resource_name="diary", deadline=timedelta(seconds=60)))
+    return enqueue(
+        SYSTEM, OperationRequest("test.diary", None, [new_id()], resource_name="diary", deadline=timedelta(seconds=60))
+    )
 
 
 def test_steps_run_in_order_and_each_is_recorded(operation: Operation, diary: Diary) -> None:
@@ -80,7 +82,7 @@ def test_steps_run_in_order_and_each_is_recorded(operation: Operation, diary: Di
 
 def test_a_held_row_is_read_once_until_a_step_has_an_effect(operation: Operation) -> None:
     read: list[object] = []
-    held = Held(Prepared(lambda resource: Operation.objects.filter(resource_id=resource)))
+    held = CachedRow(Prepared(lambda resource: Operation.objects.filter(resource_id=resource)))
 
     def look(operation: Operation) -> None:
         read.append(held.of(operation))
@@ -90,7 +92,7 @@ def test_a_held_row_is_read_once_until_a_step_has_an_effect(operation: Operation
         return lambda: None
 
     steps = [Step(str(number), do) for number, do in enumerate([look, look, change, look])]
-    run(operation, Workflow("test.held", lambda _: steps, finish=look, give_up=lambda operation, error: None))
+    run(operation, Workflow("test.held", lambda _: steps, on_success=look, on_failure=lambda operation, error: None))
     assert operation.state == "succeeded"
     assert [row is read[0] for row in read] == [True, True, True, False, False]
     assert read[3] is read[4]
@@ -98,8 +100,8 @@ def test_a_held_row_is_read_once_until_a_step_has_an_effect(operation: Operation
 
 def test_an_operation_that_has_ended_is_not_run_again(operation: Operation, diary: Diary) -> None:
     run(operation, diary.workflow())
-    assert leases.take_lease(operation.pk) is None
-    assert leases.redeliver() == 0
+    assert leases.lease_operation(operation.pk) is None
+    assert leases.requeue_due() == 0
 
 
 def test_what_can_pass_is_tried_again_ever_more_slowly(operation: Operation, diary: Diary, broker: Broker) -> None:
@@ -110,7 +112,7 @@ def test_what_can_pass_is_tried_again_ever_more_slowly(operation: Operation, dia
         again(operation, diary.workflow())
         assert (operation.state, operation.attempts) == ("running", attempt)
         delays.append((operation.due_at - before).total_seconds())
-        assert leases.take_lease(operation.pk) is None, "not due yet"
+        assert leases.lease_operation(operation.pk) is None, "not due yet"
     longest = [min(20, 0.5 * 2**n) for n in range(8)]
     slack = 1  # the time that the try itself took
     assert all(most / 2 <= delay <= most + slack for delay, most in zip(delays, longest, strict=True))
@@ -163,7 +165,7 @@ def test_an_undo_is_tried_until_it_succeeds_whatever_the_deadline(operation: Ope
 
 
 def test_what_never_gives_up_outlives_refusals_bugs_and_its_deadline(operation: Operation, diary: Diary) -> None:
-    workflow = diary.workflow(never_gives_up=True)
+    workflow = diary.workflow(retries_forever=True)
     diary.troubles["two"] = [Broken(), Unavailable(), ValueError("a bug")]
     run(operation, workflow)
     pass_deadline(operation)
@@ -175,7 +177,7 @@ def test_what_never_gives_up_outlives_refusals_bugs_and_its_deadline(operation: 
 
 
 def test_a_step_may_wait_and_that_is_no_failed_attempt(operation: Operation, diary: Diary, broker: Broker) -> None:
-    diary.troubles["two"] = [NotYet("the guest still runs", delay=timedelta(seconds=7))]
+    diary.troubles["two"] = [StepPending("the guest still runs", delay=timedelta(seconds=7))]
     run(operation, diary.workflow())
     assert (operation.state, operation.attempts, operation.lease_token) == ("running", 0, None)
     assert (operation.steps[-1]["state"], operation.steps[-1]["message"]) == ("waiting", "the guest still runs")
@@ -250,7 +252,7 @@ def test_a_cancellation_is_seen_at_the_next_step(operation: Operation, diary: Di
         operation_cancel(SYSTEM, operation)
     steps = [cancelling(step) for step in diary.workflow().steps(operation)]
     plain = diary.workflow()
-    run(operation, Workflow(plain.kind, lambda _: steps, plain.finish, plain.give_up))
+    run(operation, Workflow(plain.kind, lambda _: steps, plain.on_success, plain.on_failure))
     if steps_done == 3:
         assert operation.state == "succeeded", "it came too late"
     else:
@@ -264,10 +266,10 @@ def test_a_cancellation_is_not_slept_over(operation: Operation, diary: Diary, br
 
     def cancelled_meanwhile(running: Operation) -> None:
         operation_cancel(SYSTEM, fresh(running))
-        raise NotYet("later", delay=timedelta(hours=1))
+        raise StepPending("later", delay=timedelta(hours=1))
 
     plain = diary.workflow()
-    waiting = Workflow("test", lambda _: [Step("wait", cancelled_meanwhile)], plain.finish, plain.give_up)
+    waiting = Workflow("test", lambda _: [Step("wait", cancelled_meanwhile)], plain.on_success, plain.on_failure)
     run(operation, waiting)
     assert (operation.state, broker.sent) == ("running", [(operation.pk, 0)])
     assert run(operation, waiting).state == "cancelled"
@@ -279,10 +281,10 @@ def test_a_worker_that_lost_its_lease_writes_nothing(operation: Operation, diary
         return lambda: record(SYSTEM, "test", running.pk)
 
     plain = diary.workflow()
-    leased = leases.take_lease(operation.pk)
+    leased = leases.lease_operation(operation.pk)
     assert leased is not None
     with pytest.raises(LeaseLost):
-        engine.run(leased, Workflow("test", lambda _: [Step("one", overtaken)], plain.finish, plain.give_up))
+        engine.run(leased, Workflow("test", lambda _: [Step("one", overtaken)], plain.on_success, plain.on_failure))
     leases.drop_lease(leased)
     operation.refresh_from_db()
     assert (operation.state, operation.position, operation.steps) == ("running", 0, [])
@@ -300,9 +302,9 @@ def test_a_worker_that_dies_at_any_moment_is_followed_by_another(
     diary.troubles[moment] = [Killed()]
     with pytest.raises(Killed):
         run(operation, diary.workflow())
-    assert leases.redeliver() == 0, "the lease of the dead one still holds"
+    assert leases.requeue_due() == 0, "the lease of the dead one still holds"
     Operation.objects.filter(pk=operation.pk).update(lease_expires_at=clock.now() - timedelta(seconds=1))
-    assert leases.redeliver() == 1
+    assert leases.requeue_due() == 1
     run(operation, diary.workflow())
     assert operation.state == ("succeeded" if moment in ("one", "three", "finish") else "failed")
     repeated = diary.entries.index(moment)
@@ -318,7 +320,7 @@ def test_every_error_of_ours_can_be_kept_with_an_operation(operation: Operation,
 
 def test_what_was_in_a_steps_way_is_kept_when_it_succeeds(operation: Operation, diary: Diary) -> None:
     """The same obstacle once, with how often; of many the last ones."""
-    busy, away = [Unavailable(), Unavailable()], [NotYet("the node is away", delay=timedelta(0))]
+    busy, away = [Unavailable(), Unavailable()], [StepPending("the node is away", delay=timedelta(0))]
     diary.troubles["two"] = [*busy, *away, Unavailable()]
     run(operation, diary.workflow())
     for _ in range(4):
@@ -336,7 +338,7 @@ def test_what_was_in_a_steps_way_is_kept_when_it_succeeds(operation: Operation, 
 
 
 def test_of_many_obstacles_the_last_ones_are_kept(operation: Operation, diary: Diary) -> None:
-    diary.troubles["one"] = [NotYet(f"obstacle {n}", delay=timedelta(0)) for n in range(engine.TRIES_KEPT + 2)]
+    diary.troubles["one"] = [StepPending(f"obstacle {n}", delay=timedelta(0)) for n in range(engine.TRIES_KEPT + 2)]
     run(operation, diary.workflow())
     for _ in range(engine.TRIES_KEPT + 1):
         again(operation, diary.workflow())

@@ -14,8 +14,8 @@ from controlplane.nodes.models import Node
 from controlplane.operations.errors import LeaseLost
 from controlplane.operations.models import Operation
 from controlplane.workflows import tasks
-from controlplane.workflows.recipe import Step
 from controlplane.workflows.registry import WORKFLOWS
+from controlplane.workflows.workflow_types import Step
 from tests.nightly import thinned
 from tests.workflows.helpers import (
     Altered,

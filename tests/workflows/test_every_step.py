@@ -10,8 +10,8 @@ import pytest
 
 from controlplane.compute import services as compute
 from controlplane.compute.attachments import volume_detach
-from controlplane.compute.evacuate import instance_evacuate
-from controlplane.compute.migrate import instance_migrate
+from controlplane.compute.evacuation import instance_evacuate
+from controlplane.compute.migration import instance_migrate
 from controlplane.compute.rebuild import NewDisk, instance_rebuild
 from controlplane.identity.actor import SYSTEM
 from controlplane.operations.models import Operation
@@ -166,7 +166,7 @@ STEPS = [
 # Steps that cannot be undone, nor cancelled when they are done.
 FINAL = {"old-root-disk", "move", "settle", "clear-source"}
 UNDOABLE = [
-    param for param in STEPS if not WORKFLOWS[param.values[0].kind].never_gives_up and param.values[1] not in FINAL
+    param for param in STEPS if not WORKFLOWS[param.values[0].kind].retries_forever and param.values[1] not in FINAL
 ]
 CANCELLABLE = [
     param for param in STEPS if not param.values[0].kind.endswith(".delete") and param.values[1] not in FINAL

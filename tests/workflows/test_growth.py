@@ -16,7 +16,7 @@ from controlplane.kernel import clock, retention
 from controlplane.nodes.models import Incident, Receipt
 from controlplane.operations.models import Operation
 from controlplane.placement.models import Allocation, Decision, Permit
-from controlplane.reconcilers import old_operations, old_placement
+from controlplane.reconcilers import operation_retention, placement_retention
 from controlplane.watcher.receipts import last_number
 from tests.workflows.helpers import ask_volume, delete_volume, done, fresh, make_instance, make_volume
 from tests.world import Cloud
@@ -39,7 +39,7 @@ def sizes() -> dict[str, int]:
 
 def forget(days: int) -> int:
     with later(days):
-        return old_operations.reconcile() + old_placement.reconcile()
+        return operation_retention.reconcile() + placement_retention.reconcile()
 
 
 def comes_and_goes(cloud: Cloud, name: str) -> None:

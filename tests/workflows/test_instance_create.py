@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from agents.node.adapters.base import Power
+from agents.node.adapters.interfaces import Power
 from agents.node.errors import AdapterError
 from controlplane.compute.errors import FlavorTooSmall, InstanceNameTaken, UserDataTooLarge
 from controlplane.compute.models import Attachment, Instance
@@ -69,7 +69,7 @@ def test_a_bug_in_a_step_is_undone_too_and_tells_nobody_its_inside(cloud: Cloud)
 
 def test_the_slow_twin_of_a_worker_writes_nothing(cloud: Cloud) -> None:
     _, operation = ask_instance(cloud)
-    slow = leases.take_lease(operation.pk)
+    slow = leases.lease_operation(operation.pk)
     assert slow is not None
     Operation.objects.filter(pk=operation.pk).update(lease_expires_at=operation.created_at)
     assert run(operation).state == "succeeded"

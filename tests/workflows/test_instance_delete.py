@@ -125,7 +125,7 @@ def test_a_deletion_that_waits_is_found_by_the_sweep_too(cloud: Cloud, broker: B
     run(deletion)
     run(creation)
     broker.sent.clear()
-    assert leases.redeliver() == 1
+    assert leases.requeue_due() == 1
     assert broker.sent == [(deletion.pk, 0)]
 
 
@@ -264,7 +264,7 @@ def test_a_node_that_is_not_yet_known_to_be_silent_is_tried_again(cloud: Cloud) 
 def test_a_silent_node_is_cleaned_when_it_is_back(cloud: Cloud) -> None:
     attachment = make_attached(cloud)
     instance, volume = attachment.instance, attachment.volume
-    cloud.machine.fall_silent()
+    cloud.machine.become_unreachable()
     done(ask_delete(cloud, instance))
     assert (fresh(instance).state, fresh(volume).state) == ("deleted", "available")
     done(delete_volume(cloud, fresh(volume)))
@@ -283,7 +283,7 @@ def test_a_node_that_is_lost_during_the_deletion(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     cloud.fake.fail_next("remove_port", HypervisorUnavailable("the power supply smells"))
     deletion = run(ask_delete(cloud, instance))
-    cloud.machine.fall_silent()
+    cloud.machine.become_unreachable()
     assert again(deletion).state == "succeeded"
     assert sorted(NodeRemoval.objects.values_list("kind", flat=True)) == ["port", "volume"]
     cloud.machine.come_back()
@@ -296,7 +296,7 @@ def test_a_node_that_vanishes_while_an_instance_is_made_on_it(cloud: Cloud, step
     instance, creation = ask_instance(cloud)
 
     def vanish(operation: Operation) -> None:
-        cloud.machine.fall_silent()
+        cloud.machine.become_unreachable()
         raise NodeUnreachable()
 
     run(creation, altered(WORKFLOWS["instance.create"], step, then(vanish)))
@@ -315,7 +315,7 @@ def test_a_node_that_vanishes_while_an_instance_is_made_on_it(cloud: Cloud, step
 
 def test_a_removal_that_fails_is_repeated_and_a_silent_node_is_not_asked_again(cloud: Cloud) -> None:
     make_instance(cloud)
-    cloud.machine.fall_silent()
+    cloud.machine.become_unreachable()
     done(ask_delete(cloud, Instance.objects.get()))
     cloud.machine.come_back()
     cloud.machine.stop_agent()

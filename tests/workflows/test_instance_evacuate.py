@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, transaction
 
-from agents.node.adapters.base import Power
+from agents.node.adapters.interfaces import Power
 from agents.node.errors import AdapterError
 from controlplane.audit.models import AuditRecord
 from controlplane.audit.selectors import residency_of
 from controlplane.compute.attachments import volume_detach
 from controlplane.compute.drains import node_maintain
 from controlplane.compute.errors import InstanceNotEvacuable, NodeBeingRecovered
-from controlplane.compute.evacuate import evacuation_obstacles, instance_evacuate
+from controlplane.compute.evacuation import evacuation_obstacles, instance_evacuate
 from controlplane.compute.keys_and_groups import affinity_group_create
 from controlplane.compute.models import Attachment, Instance, Migration
 from controlplane.compute.services import instance_power_off, instance_start
@@ -22,8 +22,8 @@ from controlplane.identity.actor import SYSTEM
 from controlplane.identity.errors import RoleNeeded
 from controlplane.network.models import Port, PortBinding
 from controlplane.nodes import incidents
-from controlplane.nodes.duties import duty_change, node_return
-from controlplane.nodes.errors import NodeNotCleared, NodeWrongDuty
+from controlplane.nodes.duties import admin_state_change, node_return
+from controlplane.nodes.errors import NodeNotCleared, NodeWrongAdminState
 from controlplane.nodes.models import Inventory, Node, NodeRemoval
 from controlplane.operations.models import Operation
 from controlplane.placement.errors import InsufficientCapacity, NoPlace
@@ -193,11 +193,11 @@ def test_back_again_the_dead_node_forgets_it_before_it_serves(lost: Lost) -> Non
     assert not NodeRemoval.objects.exists()
     assert not lost.dead.fake.guests
     assert not lost.dead.fake.ports
-    assert not lost.dead.server.node.ledger.volumes.held()
+    assert not lost.dead.server.node.state_store.volumes.held()
     lost.assert_is_elsewhere()
     node_return(SYSTEM, fresh(node))
     assert fresh(node).duty == "in-service"
-    lost.dead.tell()
+    lost.dead.report_power()
     assert lost.instance.power_state == "running"
 
 
@@ -232,10 +232,10 @@ def test_a_guest_that_runs_on_where_it_was_is_ended_when_the_node_is_back(lost: 
 def test_nothing_is_evacuated_from_a_node_that_is_not_fenced(cloud: Cloud) -> None:
     instance, other = make_shared(cloud), cloud.world.add_machine("fr-idf-1")
     share(cloud, other)
-    with pytest.raises(NodeWrongDuty):
+    with pytest.raises(NodeWrongAdminState):
         instance_evacuate(SYSTEM, instance)
-    cloud.machine.fall_silent()
-    with pytest.raises(NodeWrongDuty, match="in-service"):
+    cloud.machine.become_unreachable()
+    with pytest.raises(NodeWrongAdminState, match="in-service"):
         instance_evacuate(SYSTEM, instance)
     assert not Operation.objects.filter(kind="instance.evacuate").exists()
 
@@ -256,7 +256,7 @@ def test_while_guests_are_on_their_way_the_node_stays_fenced(lost: Lost) -> None
     with pytest.raises(NodeBeingRecovered):
         node_maintain(SYSTEM, node, reason="")
     with pytest.raises(IntegrityError, match="are being evacuated"), transaction.atomic():
-        duty_change(SYSTEM, fresh(node), "maintenance", verb="node.maintain")
+        admin_state_change(SYSTEM, fresh(node), "maintenance", verb="node.maintain")
     done(operation)
     node_maintain(SYSTEM, fresh(node), reason="")
 

@@ -13,13 +13,13 @@ from uuid import UUID
 import pytest
 from django.db import IntegrityError, transaction
 
-from agents.node.adapters.base import Power
+from agents.node.adapters.interfaces import Power
 from agents.node.errors import AdapterError
 from controlplane.audit.selectors import residency_of
 from controlplane.compute.attachments import volume_attach, volume_detach
 from controlplane.compute.errors import InstanceNotMovable
 from controlplane.compute.keys_and_groups import affinity_group_create
-from controlplane.compute.migrate import instance_migrate, migration_obstacles
+from controlplane.compute.migration import instance_migrate, migration_obstacles
 from controlplane.compute.models import Attachment, Instance, Migration
 from controlplane.compute.services import instance_delete, instance_power_off
 from controlplane.identity.actor import SYSTEM
@@ -37,7 +37,7 @@ from controlplane.placement.errors import InsufficientCapacity, NoPlace, PolicyU
 from controlplane.placement.models import Allocation, Permit
 from controlplane.quotas.models import QuotaUse
 from controlplane.reconcilers import capacity_drift, node_removals, quota_drift
-from controlplane.workflows import resolve
+from controlplane.workflows import force_finish
 from tests.workflows.helpers import (
     ask_instance,
     assert_clean_slate,
@@ -77,7 +77,7 @@ class Move:
         return [machine.row for machine in (self.source, self.other) if runs(machine, self.instance.pk)]
 
     def things_on(self, machine: FakeMachine) -> set[UUID]:
-        return {*machine.fake.guests, *machine.fake.volumes, *machine.fake.ports, *machine.fake.roads.expected}
+        return {*machine.fake.guests, *machine.fake.volumes, *machine.fake.ports, *machine.fake.tunnel.expected}
 
     def assert_is_at(self, here: FakeMachine) -> None:
         """It and all that belongs to it, and nothing of it elsewhere."""
@@ -100,7 +100,7 @@ class Move:
     def begin(self, operation: Operation) -> Operation:
         """Until the guest is on its way."""
         for machine in (self.source, self.other):
-            machine.fake.roads.hang = True
+            machine.fake.tunnel.hang = True
         run(operation)
         assert (operation.state, operation.steps[-1]["name"], operation.steps[-1]["state"]) == (
             "running",
@@ -111,7 +111,7 @@ class Move:
 
     def let_it_go_on(self) -> None:
         for machine in (self.source, self.other):
-            machine.fake.roads.hang = False
+            machine.fake.tunnel.hang = False
 
 
 def runs(machine: FakeMachine, instance_id: UUID) -> bool:
@@ -192,7 +192,7 @@ def test_what_has_moved_can_be_worked_with(moving: Move) -> None:
 
 
 def test_it_tells_how_far_it_is(moving: Move) -> None:
-    moving.source.fake.roads.move_s = 0.6
+    moving.source.fake.tunnel.move_s = 0.6
     operation = run(moving.ask())
     seen = []
     while operation.finished_at is None:
@@ -311,7 +311,7 @@ def test_another_of_its_group_is_placed_at_neither_end(cloud: Cloud) -> None:
     instance = make_instance(cloud, affinity_group=group)
     other = cloud.world.add_machine("fr-idf-1")
     for machine in (cloud.machine, other):
-        machine.fake.roads.hang = True
+        machine.fake.tunnel.hang = True
     operation = run(instance_migrate(SYSTEM, instance))
     with pytest.raises(NoPlace):
         ask_instance(cloud, "twin", affinity_group=group)
@@ -467,7 +467,7 @@ def refusing_from_now_on(name: str) -> Iterator[None]:
 
 def test_a_source_that_is_lost_while_it_sends_is_waited_for_and_then_called_off(moving: Move) -> None:
     operation = moving.begin(moving.ask())
-    moving.source.fall_silent()
+    moving.source.become_unreachable()
     for _ in range(3):
         again(operation)
         assert (operation.state, operation.steps[-1]["state"]) == ("running", "retrying")
@@ -489,7 +489,7 @@ def test_a_source_that_is_lost_after_the_guest_has_left_is_cleared_when_it_is_ba
     moving.let_it_go_on()
     while not runs(moving.other, moving.instance.pk):
         time.sleep(0.02)
-    moving.source.fall_silent()
+    moving.source.become_unreachable()
     ended(operation)
     assert fresh(moving.instance).node == moving.other.row
     assert NodeRemoval.objects.filter(node=moving.source.row).count() == 5
@@ -516,7 +516,7 @@ def test_nobody_is_believed_about_a_guest_that_neither_end_tells_of(moving: Move
 def test_a_destination_that_is_lost_is_cleared_when_it_is_back(moving: Move) -> None:
     operation = moving.begin(moving.ask())
     operation_cancel(moving.cloud.tenant.actor, operation)
-    moving.other.fall_silent()
+    moving.other.become_unreachable()
     ended(operation, "cancelled")
     assert moving.runs_on() == [moving.source.row]
     assert {removal.kind for removal in NodeRemoval.objects.filter(node=moving.other.row)} == {
@@ -531,10 +531,10 @@ def test_a_destination_that_is_lost_is_cleared_when_it_is_back(moving: Move) -> 
 
 def test_what_waits_for_a_lost_source_can_be_resolved(moving: Move) -> None:
     operation = moving.begin(moving.ask())
-    moving.source.fall_silent()
+    moving.source.become_unreachable()
     pass_deadline(operation)
     Operation.objects.filter(pk=operation.pk).update(attempts=99)
-    found = resolve.operation_resolve(SYSTEM, fresh(operation), reason="it burnt")
+    found = force_finish.operation_force_finish(SYSTEM, fresh(operation), reason="it burnt")
     assert (run(operation).state, found.node) == ("failed", moving.source.row)
     assert Allocation.objects.filter(node=moving.other.row).count() == 0
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agents.node.adapters.base import Power
+from agents.node.adapters.interfaces import Power
 from agents.node.errors import AdapterError, HypervisorUnavailable
 from controlplane.compute import services as compute
 from controlplane.compute.errors import InstanceWrongState
@@ -118,7 +118,7 @@ def test_a_restart_that_is_repeated_after_its_answer_was_lost_happens_once(cloud
 def test_a_start_of_a_guest_that_crashed_and_one_of_a_running_guest(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     cloud.fake.crash(instance.pk)
-    cloud.machine.tell()
+    cloud.machine.report_power()
     assert (fresh(instance).power_state, fresh(instance).power_reason) == ("crashed", "The guest crashed.")
     done(compute.instance_reboot(cloud.tenant.actor, instance))
     guest = cloud.fake.guests[instance.pk]
@@ -141,7 +141,7 @@ def test_a_start_that_failed_after_the_guest_had_started_is_found_out(cloud: Clo
     operation = compute.instance_start(cloud.tenant.actor, instance)
     run(operation, altered(WORKFLOWS["instance.start"], "start", then(explode)))
     assert (operation.state, fresh(instance).state) == ("failed", "stopped")
-    cloud.machine.tell()
+    cloud.machine.report_power()
     type(instance).objects.filter(pk=instance.pk).update(power_state_at=clock.now() - 2 * compute.SETTLE_AFTER)
     guest_power.reconcile()
     assert (fresh(instance).state, fresh(instance).power_state) == ("active", "running")

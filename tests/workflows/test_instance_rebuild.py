@@ -279,7 +279,7 @@ def test_once_the_old_disk_goes_there_is_no_way_back(cloud: Cloud, image: Image)
 def test_the_old_disk_of_a_node_that_has_fallen_silent_goes_when_it_is_back(cloud: Cloud, image: Image) -> None:
     instance = make_instance(cloud)
     operation = rebuild(cloud, instance, image)
-    run(operation, altered(WORKFLOWS["instance.rebuild"], "start", then(lambda _: cloud.machine.fall_silent())))
+    run(operation, altered(WORKFLOWS["instance.rebuild"], "start", then(lambda _: cloud.machine.become_unreachable())))
     assert operation.state == "succeeded", operation.steps
     assert NodeRemoval.objects.get().resource_id == instance.root_volume_id
     cloud.machine.come_back()

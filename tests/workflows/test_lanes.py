@@ -11,15 +11,15 @@ from pytest_django import Settings
 
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.models import Project
-from controlplane.kernel import ending
+from controlplane.kernel import shutdown
 from controlplane.kernel.ids import new_id
-from controlplane.operations import lanes, leases, turns
+from controlplane.operations import fair_queue, leases, queues
 from controlplane.operations.models import Operation
-from controlplane.operations.services import Wish, enqueue, operation_cancel
+from controlplane.operations.services import OperationRequest, enqueue, operation_cancel
 from controlplane.workflows import tasks
-from controlplane.workflows.recipe import Step, Workflow
 from controlplane.workflows.registry import WORKFLOWS
-from scripts.waiting import wait_until
+from controlplane.workflows.workflow_types import Step, Workflow
+from scripts.polling import wait_until
 from tests.limits import PATIENCE_S
 from tests.workflows.helpers import ask_instance, assert_clean_slate, fresh, share
 from tests.world import Broker, Cloud, make_tenant
@@ -28,7 +28,7 @@ THREADS = 8
 
 
 def ask(project: Project | None, kind: str = "test") -> Operation:
-    return enqueue(SYSTEM, Wish(kind, project.pk if project else None, (new_id(),), resource_name="web"))
+    return enqueue(SYSTEM, OperationRequest(kind, project.pk if project else None, (new_id(),), resource_name="web"))
 
 
 def does(monkeypatch: pytest.MonkeyPatch, step: Callable[[Operation], None], kind: str = "test") -> None:
@@ -64,7 +64,7 @@ def test_projects_take_turns_however_long_their_queues_are(monkeypatch: pytest.M
         ask(many)
     ask(one)
     ask(None)
-    with turns.next_in(lanes.OPERATIONS) as held:
+    with fair_queue.next_operation(queues.OPERATIONS) as held:
         assert held is not None
         assert held.project_id == many.pk, "what is due longest"
         tasks.run(str(held.pk))
@@ -84,7 +84,7 @@ def test_one_among_many_of_another_project_begins_at_once(monkeypatch: pytest.Mo
     for _ in range(200):
         ask(many)
     ask(one)
-    with workers(lanes.OPERATIONS, THREADS):
+    with workers(queues.OPERATIONS, THREADS):
         pass
     assert len(begun) == 201
     assert begun.index(one.pk) < 2 * THREADS
@@ -109,11 +109,11 @@ def test_a_project_whose_operations_hang_leaves_threads_to_the_others(
     for _ in range(THREADS * 2):
         ask(many)
     try:
-        with workers(lanes.OPERATIONS, THREADS):
+        with workers(queues.OPERATIONS, THREADS):
             for _ in range(settings.OPERATIONS_PER_PROJECT):
                 assert hanging.acquire(timeout=PATIENCE_S)
             ask(one)
-            with workers(lanes.OPERATIONS, 1):
+            with workers(queues.OPERATIONS, 1):
                 assert done.wait(PATIENCE_S)
             assert not hanging.acquire(blocking=False), "more than a project may have"
             hang.set()
@@ -139,7 +139,7 @@ def test_imports_over_a_limit_wait_and_hold_no_thread(monkeypatch: pytest.Monkey
     others += (ask(beside, "image.import"), ask(beside, "image.import"))
     others += (ask(second, "image.import"), ask(second, "image.import"))
     try:
-        with workers(lanes.IMPORTS, THREADS) as threads:
+        with workers(queues.IMPORTS, THREADS) as threads:
             for _ in range(4):
                 assert running.acquire(timeout=PATIENCE_S)
             wait_until(lambda: sum(thread.is_alive() for thread in threads) == 4, limit_s=PATIENCE_S)
@@ -160,21 +160,21 @@ def test_what_sends_an_image_goes_to_another_worker_and_comes_back(
     _, first = ask_instance(cloud, "first", **more)
     tasks.run(str(first.pk))
     first.refresh_from_db()
-    assert (first.state, first.lane, first.position) == ("running", lanes.TRANSFERS, 1)
+    assert (first.state, first.lane, first.position) == ("running", queues.TRANSFERS, 1)
     assert (first.pk, 0) in broker.sent
     tasks.run(str(first.pk))
     assert fresh(first).position == 1, "nobody's of this lane"
 
-    tasks.run(str(first.pk), lanes.TRANSFERS)
+    tasks.run(str(first.pk), queues.TRANSFERS)
     first.refresh_from_db()
-    assert (first.state, first.lane, first.position) == ("running", lanes.OPERATIONS, 3)
+    assert (first.state, first.lane, first.position) == ("running", queues.OPERATIONS, 3)
     tasks.run(str(first.pk))
     assert fresh(first).state == "succeeded"
 
     _, second = ask_instance(cloud, "second", **more)
     tasks.run(str(second.pk))
     if has_pool:
-        assert fresh(second).lane == lanes.TRANSFERS, "its node copies the image"
+        assert fresh(second).lane == queues.TRANSFERS, "its node copies the image"
     else:
         assert fresh(second).state == "succeeded", "its node has the image"
 
@@ -183,35 +183,35 @@ def test_what_failed_in_transfers_is_undone_where_it_began(cloud: Cloud) -> None
     _, operation = ask_instance(cloud)
     tasks.run(str(operation.pk))
     operation_cancel(cloud.tenant.actor, fresh(operation))
-    tasks.run(str(operation.pk), lanes.TRANSFERS)
+    tasks.run(str(operation.pk), queues.TRANSFERS)
     operation.refresh_from_db()
-    assert (operation.state, operation.lane) == ("undoing", lanes.OPERATIONS)
+    assert (operation.state, operation.lane) == ("undoing", queues.OPERATIONS)
     tasks.run(str(operation.pk))
     assert fresh(operation).state == "cancelled"
     assert_clean_slate(cloud)
 
 
 def test_each_kind_has_its_lane() -> None:
-    assert set(lanes.KINDS) <= set(WORKFLOWS)
-    urgent = {kind for kind in WORKFLOWS if lanes.lane_of(kind) == lanes.URGENT}
+    assert set(queues.KINDS) <= set(WORKFLOWS)
+    urgent = {kind for kind in WORKFLOWS if queues.queue_of(kind) == queues.URGENT}
     assert urgent == {"node.fence", "instance.evacuate"}
 
 
 @pytest.mark.django_db
 def test_an_operation_from_before_there_were_lanes_finds_its_own(broker: Broker) -> None:
     operation = ask(None, "node.fence")
-    Operation.objects.update(lane=lanes.OPERATIONS)
+    Operation.objects.update(lane=queues.OPERATIONS)
     tasks.run(str(operation.pk))
-    assert fresh(operation).lane == lanes.URGENT
+    assert fresh(operation).lane == queues.URGENT
 
 
 @pytest.mark.django_db
 def test_who_is_told_to_end_takes_nothing_new(monkeypatch: pytest.MonkeyPatch) -> None:
-    does(monkeypatch, lambda _: ending.begun.set())
+    does(monkeypatch, lambda _: shutdown.requested.set())
     ask(None)
     ask(None)
     try:
         tasks.run("")
     finally:
-        ending.begun.clear()
+        shutdown.requested.clear()
     assert sorted(Operation.objects.values_list("state", flat=True)) == ["pending", "succeeded"]

@@ -27,7 +27,7 @@ def test_the_agent_says_for_which_request_and_operation_it_works(cloud: Cloud, l
     cloud = replace(cloud, tenant=asked)
     instance, operation = ask_instance(cloud)
     run(str(operation.pk))
-    calls = [line for line in log.of("agents.node.rpc.guard") if line["method"] == "EnsureInstance"]
+    calls = [line for line in log.of("agents.node.rpc.interceptor") if line["method"] == "EnsureInstance"]
     assert calls
     known = {"request_id": REQUEST, "operation_id": str(operation.pk), "resource_id": str(instance.pk)}
     assert all(known.items() <= line.items() for line in calls)
@@ -47,5 +47,5 @@ def test_what_tenants_wrote_is_in_no_line(cloud: Cloud, log: Log) -> None:
     _, operation = ask_instance(cloud, user_data=b"#!/bin/sh\necho hunter2\n")
     cloud.fake.fail_next("start", RuntimeError("a bug"))
     run(str(operation.pk))
-    assert log.of("agents.node.rpc.guard")
+    assert log.of("agents.node.rpc.interceptor")
     assert "hunter2" not in log.text

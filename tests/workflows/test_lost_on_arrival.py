@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 import pytest
 
-from agents.node.adapters.base import Power
+from agents.node.adapters.interfaces import Power
 from controlplane.audit.selectors import residency_of
-from controlplane.compute.migrate import instance_migrate
+from controlplane.compute.migration import instance_migrate
 from controlplane.compute.models import Instance, Migration
 from controlplane.compute.services import instance_delete, instance_power_off
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
-from controlplane.nodes.fencing import fence_by
+from controlplane.nodes.fencing import record_fence_evidence
 from controlplane.nodes.models import Incident
 from controlplane.operations.models import Operation
 from controlplane.operations.services import operation_cancel
@@ -77,7 +77,7 @@ class Trip:
         assert guest.starts == (0 if self.is_off else 1)
         assert len(guest.spec.disks) == 2
         assert not (self.source.fake.guests or self.source.fake.volumes or self.source.fake.ports)
-        assert not self.destination.fake.roads.expected
+        assert not self.destination.fake.tunnel.expected
         assert Migration.objects.get().state == "done"
 
     def assert_ends_there(self, operation: Operation) -> None:
@@ -111,7 +111,7 @@ def pass_deadline(trip: Trip, operation: Operation) -> None:
 
 
 def fence_destination(trip: Trip, operation: Operation) -> None:
-    fence_by(SYSTEM, trip.destination.row, kind="lease", reason="", detail={})
+    record_fence_evidence(SYSTEM, trip.destination.row, kind="lease", reason="", detail={})
 
 
 def delete(trip: Trip, operation: Operation) -> None:
@@ -169,7 +169,7 @@ def silent(trip: Trip) -> Operation:
     """It has left, and its destination is silent, and has no power."""
 
     def fall_silent(operation: Operation) -> None:
-        trip.destination.fall_silent()
+        trip.destination.become_unreachable()
         lose_power(trip.destination.fake)
 
     return run_on(trip.ask(), altered(WORKFLOW, "move", then(fall_silent)))

@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from agents.node.adapters.base import Convergence, Power
+from agents.node.adapters.interfaces import Convergence, Power
 from agents.node.errors import AdapterError
 from controlplane.audit.selectors import residency_of
 from controlplane.compute.errors import InstanceNotMovable
-from controlplane.compute.migrate import COLD_MIGRATION, MoveOptions, instance_migrate, migration_obstacles
+from controlplane.compute.migration import COLD_MIGRATION, MigrationOptions, instance_migrate, migration_obstacles
 from controlplane.compute.migration_plan import migration_plan
 from controlplane.compute.models import Instance, Migration
 from controlplane.compute.services import instance_power_off, instance_start
@@ -66,12 +66,12 @@ def assert_is_off_at(cloud: Cloud, instance: Instance, here: FakeMachine) -> Non
         guest = machine.fake.guests.get(instance.pk)
         assert (guest is not None) == (machine is here)
         assert guest is None or guest.power is Power.OFF
-        assert not machine.fake.roads.expected
+        assert not machine.fake.tunnel.expected
 
 
 def begin(operation: Operation, *machines: FakeMachine) -> Operation:
     for machine in machines:
-        machine.fake.roads.hang = True
+        machine.fake.tunnel.hang = True
     run(operation)
     assert (operation.state, operation.steps[-1]["name"]) == ("running", "move")
     return operation
@@ -141,10 +141,10 @@ def test_a_source_that_is_lost_after_it_has_left_is_not_waited_for(
 ) -> None:
     operation = begin(instance_migrate(SYSTEM, stopped), cloud.machine, other)
     for machine in cloud.world.machines:
-        machine.fake.roads.hang = False
+        machine.fake.tunnel.hang = False
     while (guest := other.fake.guests.get(stopped.pk)) is None or guest.power is not Power.OFF:
         time.sleep(0.02)
-    cloud.machine.fall_silent()
+    cloud.machine.become_unreachable()
     ended(operation)
     assert fresh(stopped).node == other.row
     cloud.machine.come_back()
@@ -178,10 +178,10 @@ def forget_trait(machine: FakeMachine) -> None:
 def test_a_move_has_the_deadline_and_the_manner_that_were_asked_for(cloud: Cloud) -> None:
     instance = fresh(make_attached(cloud).instance)
     other = cloud.world.add_machine("fr-idf-1")
-    operation = instance_migrate(SYSTEM, instance, options=MoveOptions(90, "none"))
+    operation = instance_migrate(SYSTEM, instance, options=MigrationOptions(90, "none"))
     assert operation.deadline_at - operation.created_at == timedelta(seconds=90)
     begin(operation, cloud.machine, other)
-    assert cloud.fake.roads.journeys[instance.pk].manner.convergence is Convergence.NONE
+    assert cloud.fake.tunnel.journeys[instance.pk].manner.convergence is Convergence.NONE
     operation_cancel(cloud.tenant.actor, operation)
     ended(operation, "cancelled")
     usual = instance_migrate(SYSTEM, fresh(instance))

@@ -48,7 +48,7 @@ def bmc(emulator: Emulator) -> Emulator:
 
 @pytest.fixture
 def silent(cloud: Cloud, bmc: Emulator) -> Node:
-    cloud.machine.fall_silent()
+    cloud.machine.become_unreachable()
     bmcs.bmc_set(SYSTEM, cloud.machine.row, NewBmc(**bmc.access))
     return fresh(cloud.machine.row)
 

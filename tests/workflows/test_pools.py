@@ -14,7 +14,7 @@ from agents.node.errors import AdapterError
 from controlplane.catalog.models import VolumeType
 from controlplane.compute.attachments import volume_attach, volume_detach
 from controlplane.compute.errors import PoolElsewhere, VolumeElsewhere
-from controlplane.compute.migrate import instance_migrate, migration_obstacles
+from controlplane.compute.migration import instance_migrate, migration_obstacles
 from controlplane.compute.models import Instance, Migration
 from controlplane.compute.rebuild import NewDisk, instance_rebuild
 from controlplane.compute.services import (
@@ -97,7 +97,7 @@ class Shared:
 
     def held_by(self, machine: FakeMachine) -> set[str]:
         """Volumes that the node's agent has open."""
-        return {entry.id for entry in machine.server.node.ledger.volumes.held()}
+        return {entry.id for entry in machine.server.node.state_store.volumes.held()}
 
     def machine_of(self, row: Instance | Volume) -> FakeMachine:
         return next(machine for machine in self.cloud.world.machines if machine.row.pk == row.node_id)
@@ -332,7 +332,7 @@ def test_a_volume_that_is_only_read_moves_with_its_guest(shared: Shared) -> None
 
 def test_another_node_deletes_what_a_silent_one_had(shared: Shared) -> None:
     volume = shared.volume(host="other")
-    shared.other.fall_silent()
+    shared.other.become_unreachable()
     done(volume_delete(shared.cloud.tenant.actor, volume, attached_to=None))
     assert (shared.files, used_gib()) == (set(), 0)
     assert [(row.kind, row.node) for row in NodeRemoval.objects.all()] == [("shared-volume", shared.other.row)]
@@ -343,8 +343,8 @@ def test_another_node_deletes_what_a_silent_one_had(shared: Shared) -> None:
 
 def test_the_last_node_of_a_pool_deletes_it_when_it_is_back(shared: Shared) -> None:
     volume = shared.volume(host="other")
-    shared.here.fall_silent()
-    shared.other.fall_silent()
+    shared.here.become_unreachable()
+    shared.other.become_unreachable()
     done(volume_delete(shared.cloud.tenant.actor, volume, attached_to=None))
     assert [(row.kind, row.pool) for row in NodeRemoval.objects.all()] == [("volume", NAME)]
     shared.other.come_back()
@@ -354,7 +354,7 @@ def test_the_last_node_of_a_pool_deletes_it_when_it_is_back(shared: Shared) -> N
 
 def test_a_volume_leaves_a_silent_node(shared: Shared) -> None:
     volume = shared.volume(host="other")
-    shared.other.fall_silent()
+    shared.other.become_unreachable()
     instance = shared.instance(host=shared.here.row.name)
     shared.attach(instance, volume)
     assert fresh(volume).node == shared.here.row

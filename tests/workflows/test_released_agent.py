@@ -6,17 +6,17 @@ from typing import Any
 import grpc
 import pytest
 
-from agents.node.adapters.base import NetworkProblems
+from agents.node.adapters.interfaces import NetworkProblems
 from agents.protocol import agent_pb2 as pb
 from agents.protocol.agent_pb2_grpc import AgentStub
 from controlplane.compute.attachments import volume_detach
-from controlplane.compute.console import console_tail
-from controlplane.compute.migrate import instance_migrate
+from controlplane.compute.console_log import console_tail
+from controlplane.compute.migration import instance_migrate
 from controlplane.compute.services import instance_delete, instance_power_off, instance_start
 from controlplane.identity.actor import SYSTEM
 from controlplane.nodes.channels import channel_credentials, channel_options
 from controlplane.nodes.errors import NodeOutdated
-from controlplane.watcher import messages
+from controlplane.watcher import report_handlers
 from tests.agents.released import released_agent
 from tests.workflows.helpers import assert_clean_slate, delete_everything, done, fresh, make_attached, make_instance
 from tests.world import Cloud, FakeMachine, follow
@@ -30,7 +30,7 @@ def hear(machine: FakeMachine) -> Any:
         watch = stub.Watch(pb.WatchRequest(heartbeat_interval_ms=100))
         event = next(event for event in watch if event.HasField("heartbeat"))
         watch.cancel()
-    messages.write(node.pk, event)
+    report_handlers.write(node.pk, event)
     return event.heartbeat
 
 

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from agents.node.adapters.base import Power
+from agents.node.adapters.interfaces import Power
 from controlplane.audit.selectors import residency_of
-from controlplane.compute.migrate import instance_migrate
+from controlplane.compute.migration import instance_migrate
 from controlplane.compute.models import Instance
 from controlplane.compute.services import instance_delete, instance_power_off, instance_resize, instance_start
 from controlplane.identity.actor import SYSTEM

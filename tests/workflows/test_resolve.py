@@ -13,7 +13,7 @@ from controlplane.compute.services import instance_delete, instance_start
 from controlplane.events.models import Event
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
-from controlplane.kernel.db import trial
+from controlplane.kernel.db import rolled_back
 from controlplane.nodes import agent_client
 from controlplane.nodes.models import Node, NodeRemoval
 from controlplane.operations import leases
@@ -24,7 +24,7 @@ from controlplane.operations.services import operation_cancel
 from controlplane.placement.models import Permit
 from controlplane.reconcilers import node_removals
 from controlplane.workflows import instance_rebuild as rebuild
-from controlplane.workflows.resolve import Resolution, operation_resolve
+from controlplane.workflows.force_finish import Resolution, operation_force_finish
 from tests.workflows.helpers import (
     Killed,
     altered,
@@ -57,7 +57,7 @@ def lost_rebuild(cloud: Cloud) -> tuple[Instance, Operation]:
     operation = instance_rebuild(cloud.tenant.actor, instance, NewDisk(cloud.image))
     with pytest.raises(Killed):
         run(operation, altered(rebuild.WORKFLOW, "define", then(die)))
-    cloud.machine.fall_silent()
+    cloud.machine.become_unreachable()
     operation_cancel(cloud.tenant.actor, operation)
     assert followed_by_another_worker(operation).state == "undoing"
     assert again(operation).state == "undoing"
@@ -67,7 +67,7 @@ def lost_rebuild(cloud: Cloud) -> tuple[Instance, Operation]:
 def ask(operation: Operation) -> Resolution:
     """As a request does it."""
     with transaction.atomic():
-        return operation_resolve(SYSTEM, fresh(operation), reason="it burnt")
+        return operation_force_finish(SYSTEM, fresh(operation), reason="it burnt")
 
 
 def resolve(operation: Operation) -> tuple[Operation, list[NodeRemoval]]:
@@ -106,7 +106,7 @@ def test_a_detachment_that_was_cancelled_ends_with_the_volume_out(cloud: Cloud) 
     attachment = make_attached(cloud)
     cloud.fake.ignore_detach = True
     operation = run(volume_detach(cloud.tenant.actor, attachment))
-    cloud.machine.fall_silent()
+    cloud.machine.become_unreachable()
     operation_cancel(cloud.tenant.actor, operation)
     assert run(operation).state == "undoing"
     ended, removals = resolve(tried_in_vain(operation))
@@ -165,7 +165,7 @@ def test_what_may_still_end_by_itself_is_left_alone(cloud: Cloud) -> None:
 def test_what_a_worker_tries_at_the_moment_is_left_to_it(cloud: Cloud) -> None:
     _, operation = lost_rebuild(cloud)
     Operation.objects.update(due_at=clock.now())
-    assert leases.take_lease(operation.pk) is not None
+    assert leases.lease_operation(operation.pk) is not None
     assert "a worker tries it" in refusal(operation)
 
 
@@ -178,8 +178,8 @@ def test_what_waits_for_no_node_is_no_case_for_it(cloud: Cloud) -> None:
 def test_a_request_calls_no_node_and_a_dry_run_leaves_nothing(cloud: Cloud) -> None:
     _, operation = lost_rebuild(cloud)
     rows, before = list(Operation.objects.values()), agent_calls()
-    with trial():
-        found = operation_resolve(SYSTEM, fresh(operation), reason="?")
+    with rolled_back():
+        found = operation_force_finish(SYSTEM, fresh(operation), reason="?")
         assert (found.node, found.operation.state) == (cloud.machine.row, "undoing")
     assert list(Operation.objects.values()) == rows
     ask(operation)
@@ -192,7 +192,7 @@ def test_the_other_node_is_called_outside_any_transaction_and_waited_for(cloud: 
     other = cloud.world.add_machine(cloud.machine.row.zone_id)
     share(cloud, other)
     operation = instance_delete(cloud.tenant.actor, instance)
-    cloud.machine.fall_silent()
+    cloud.machine.become_unreachable()
     Operation.objects.filter(pk=operation.pk).update(state="running")
     address = Node.objects.get(pk=other.row.pk).address
     Node.objects.filter(pk=other.row.pk).update(address="127.0.0.1:1")

@@ -147,7 +147,7 @@ def test_a_third_node_that_is_silent_keeps_nobody_waiting(cloud: Cloud, machines
 def test_what_was_deleted_on_a_silent_node_is_no_peer(cloud: Cloud, machines: list[FakeMachine]) -> None:
     port = on(cloud, machines[0], "one")
     on(cloud, machines[1], "two")
-    machines[0].fall_silent()
+    machines[0].become_unreachable()
     done(delete(cloud, port))
     signer.sign_all()
     network_peers.reconcile()
@@ -182,12 +182,12 @@ def test_who_is_in_the_segment_waits_for_nobody(
     cloud: Cloud, machines: list[FakeMachine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     port = on(cloud, machines[0], "one")
-    segments.bind(port, machines[1].row)
+    segments.record_binding(port, machines[1].row)
     monkeypatch.setattr(segments, "current_app", Deaf())
     monkeypatch.setattr(segments, "PATIENCE_S", 0.01)
-    assert segments.carry(port, machines[0].row)
+    assert segments.segment_document(port, machines[0].row)
     with pytest.raises(SignerSilent):
-        segments.carry(port, machines[1].row)
+        segments.segment_document(port, machines[1].row)
 
 
 def test_without_an_underlay_address_a_node_stays_alone(cloud: Cloud, machines: list[FakeMachine]) -> None:
@@ -243,11 +243,11 @@ def test_what_is_wrong_with_an_underlay_is_an_incident_until_it_is_mended(
 
 def test_a_port_may_be_on_two_nodes_while_its_guest_moves(cloud: Cloud, machines: list[FakeMachine]) -> None:
     port = on(cloud, machines[0], "one")
-    segments.bind(port, machines[1].row)
-    segments.bind(port, machines[1].row)
-    segments.carry(port, machines[1].row)
+    segments.record_binding(port, machines[1].row)
+    segments.record_binding(port, machines[1].row)
+    segments.segment_document(port, machines[1].row)
     assert set(Segment.objects.get().members.values()) == {"10.0.7.1", "10.0.7.2"}
-    segments.unbind(port.pk, machines[0].row)
+    segments.delete_binding(port.pk, machines[0].row)
     signer.sign_all()
     assert set(Segment.objects.get().members.values()) == {"10.0.7.2"}
 

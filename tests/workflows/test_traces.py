@@ -3,7 +3,7 @@
 from agents.node.errors import AdapterError
 from controlplane.operations.models import Operation
 from controlplane.workflows.tasks import run
-from observing.traces import span, traceparent
+from telemetry.traces import span, traceparent
 from tests.traces import collected
 from tests.workflows.helpers import ask_instance, fresh, make_instance
 from tests.world import Cloud

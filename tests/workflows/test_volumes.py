@@ -218,7 +218,7 @@ def test_one_change_at_a_time(cloud: Cloud) -> None:
 
 def test_on_a_silent_node_it_is_gone_at_once_and_removed_later(cloud: Cloud) -> None:
     volume = make_volume(cloud)
-    cloud.machine.fall_silent()
+    cloud.machine.become_unreachable()
     done(delete_volume(cloud, volume))
     assert (fresh(volume).state, NodeRemoval.objects.get().resource_id) == ("deleted", volume.pk)
     cloud.machine.come_back()
@@ -230,7 +230,7 @@ def test_a_creation_whose_node_was_lost_is_over_at_its_deadline(cloud: Cloud) ->
     volume, creation = ask_volume(cloud)
     cloud.fake.fail_next("create_volume", HypervisorUnavailable("libvirtd is gone"))
     run(creation)
-    cloud.machine.fall_silent()
+    cloud.machine.become_unreachable()
     pass_deadline(creation)
     again(creation)
     assert (creation.state, creation.error["code"]) == ("failed", "operation.deadline_exceeded")

@@ -4,7 +4,7 @@ import pytest
 
 from agents.node.adapters.fake import FakeCapacity
 from controlplane.compute.errors import InstanceNotMovable
-from controlplane.compute.migrate import instance_migrate, migration_obstacles
+from controlplane.compute.migration import instance_migrate, migration_obstacles
 from controlplane.compute.migration_plan import migration_plan
 from controlplane.compute.models import Instance, Migration
 from controlplane.identity.actor import SYSTEM

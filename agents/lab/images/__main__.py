@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from agents.lab.images import BUILDERS, build
-from agents.lab.shell import LabError, say
+from agents.lab.shell import LabError, print_status
 
 
 def main() -> int:
@@ -19,7 +19,7 @@ def main() -> int:
     try:
         build(arguments.name, arguments.out)
     except LabError as exc:
-        say(f"images: {exc}")
+        print_status(f"images: {exc}")
         return 1
     return 0
 

@@ -13,7 +13,14 @@ from itertools import count
 from pathlib import Path
 from uuid import UUID
 
-from agents.node.adapters.base import (
+from agents.node.adapters.channel import Channel
+from agents.node.adapters.fake_consoles import FakeConsoles
+from agents.node.adapters.fake_definitions import Definitions
+from agents.node.adapters.fake_hang import Hang
+from agents.node.adapters.fake_migrations import FakeMigrations, FakeTunnel
+from agents.node.adapters.fake_switch import FakeSwitch
+from agents.node.adapters.fake_unmanaged import FakeUnmanaged
+from agents.node.adapters.interfaces import (
     Adapters,
     BaseImage,
     ConsoleKind,
@@ -33,13 +40,6 @@ from agents.node.adapters.base import (
     Power,
     SegmentSpec,
 )
-from agents.node.adapters.channel import Channel
-from agents.node.adapters.fake_consoles import FakeConsoles
-from agents.node.adapters.fake_definitions import Definitions
-from agents.node.adapters.fake_hang import Hang
-from agents.node.adapters.fake_moves import FakeMoves, FakeRoads
-from agents.node.adapters.fake_strangers import FakeStrangers
-from agents.node.adapters.fake_switch import FakeSwitch
 from agents.node.adapters.pools import PoolFacts, Pools
 from agents.node.errors import AdapterError, DetachPending, GuestForeign, NoConsole
 
@@ -108,17 +108,17 @@ class FakeNode:
         self.foreign_domains: list[str] = []
         self.foreign_files: list[str] = []
         self.foreign_taps: list[str] = []
-        self.strangers = FakeStrangers(self)
+        self.unmanaged = FakeUnmanaged(self)
         self.ignore_shutdown = False
         self.ignore_detach = False
         self.call_counts: dict[str, int] = defaultdict(int)
         self._failures: dict[str, list[Exception]] = defaultdict(list)
         self._listeners: list[Callable[[UUID], None]] = []
         self._lock = threading.RLock()
-        self.roads = FakeRoads(self)
+        self.tunnel = FakeTunnel(self)
 
     def adapters(self) -> Adapters:
-        return Adapters(FakeHypervisor(self), FakeDisks(self), FakeSwitch(self), FakeMoves(self.roads, self.call))
+        return Adapters(FakeHypervisor(self), FakeDisks(self), FakeSwitch(self), FakeMigrations(self.tunnel, self.call))
 
     def fail_next(self, call: str, error: Exception) -> None:
         """The next adapter call of that name fails; several failures for one name queue up."""
@@ -153,7 +153,7 @@ class FakeNode:
             spec = self.guests[guest_id].spec
             return spec.memory_mib * 2**20 + sum(self.volumes.get(disk.volume_id, 0) for disk in spec.disks)
 
-    def let_go(self, guest_id: UUID) -> None:
+    def release_guest(self, guest_id: UUID) -> None:
         with self._lock:
             guest = self.guests.get(guest_id)
             if guest is None or guest.running is None:
@@ -163,7 +163,7 @@ class FakeNode:
             del self.guests[guest_id]
         self.announce(guest_id)
 
-    def take_in(self, guest: GuestSpec) -> None:
+    def accept_guest(self, guest: GuestSpec) -> None:
         """It was started elsewhere, so that its `starts` here are none."""
         with self.call("take_in"):
             check_startable(self, guest)
@@ -321,19 +321,19 @@ class FakeHypervisor:
 
     def domain(self, name: str) -> DomainFacts | None:
         with self._node.call("domain"):
-            return self._node.strangers.domain(name)
+            return self._node.unmanaged.domain(name)
 
     def pause_domain(self, name: str) -> None:
         with self._node.call("pause_domain"):
-            self._node.strangers.pause(name)
+            self._node.unmanaged.pause(name)
 
     def resume_domain(self, name: str) -> None:
         with self._node.call("resume_domain"):
-            self._node.strangers.resume(name)
+            self._node.unmanaged.resume(name)
 
     def remove_domain(self, name: str) -> bool:
         with self._node.call("remove_domain"):
-            return self._node.strangers.remove(name)
+            return self._node.unmanaged.remove(name)
 
     def plugged(self, guest_id: UUID) -> Sequence[str]:
         with self._node.call("plugged"):
@@ -500,26 +500,26 @@ class FakeDisks:
             self._node.consoles.pop(instance_id, None)
 
     def file_size_bytes(self, name: str) -> int | None:
-        return self._node.strangers.file_size_bytes(name)
+        return self._node.unmanaged.file_size_bytes(name)
 
     def set_aside(self, name: str, finding_id: UUID) -> bool:
         with self._node.call("set_aside"):
-            return self._node.strangers.set_aside(name, finding_id)
+            return self._node.unmanaged.set_aside(name, finding_id)
 
     def put_back(self, name: str, finding_id: UUID) -> bool:
         with self._node.call("put_back"):
-            return self._node.strangers.put_back(name, finding_id)
+            return self._node.unmanaged.put_back(name, finding_id)
 
     def aside_size_bytes(self, finding_id: UUID) -> int | None:
-        aside = self._node.strangers.aside.get(finding_id)
+        aside = self._node.unmanaged.aside.get(finding_id)
         return aside.size_bytes if aside is not None else None
 
     def keep_definition(self, finding_id: UUID, definition: str) -> None:
-        self._node.strangers.definitions[finding_id] = definition
+        self._node.unmanaged.definitions[finding_id] = definition
 
     def remove_aside(self, finding_id: UUID) -> bool:
         with self._node.call("remove_aside"):
-            return self._node.strangers.aside.pop(finding_id, None) is not None
+            return self._node.unmanaged.aside.pop(finding_id, None) is not None
 
 
 def check_startable(node: FakeNode, spec: GuestSpec) -> None:

@@ -7,8 +7,8 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
-from agents.node.adapters.base import ConsoleKind
 from agents.node.adapters.channel import Channel
+from agents.node.adapters.interfaces import ConsoleKind
 
 PROMPT = b"fake# "
 LONGEST_LINE = 4096

@@ -8,7 +8,7 @@ from pathlib import Path
 from uuid import UUID
 
 from agents.node import codec
-from agents.node.adapters.base import GuestSpec
+from agents.node.adapters.interfaces import GuestSpec
 
 
 class Definitions:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from agents.node.adapters.base import NetworkProblems, NetworkSpec, PortSpec, SegmentSpec
+from agents.node.adapters.interfaces import NetworkProblems, NetworkSpec, PortSpec, SegmentSpec
 
 if TYPE_CHECKING:
     from agents.node.adapters.fake import FakeNode
@@ -51,17 +51,17 @@ class FakeSwitch:
         return self._node.network_problems
 
     def taps(self) -> Mapping[str, str]:
-        return self._node.strangers.taps()
+        return self._node.unmanaged.taps()
 
     def silence_tap(self, device: str) -> bool:
         with self._node.call("silence_tap"):
-            return self._node.strangers.silence(device)
+            return self._node.unmanaged.silence(device)
 
     def open_tap(self, device: str) -> bool:
         with self._node.call("open_tap"):
-            self._node.strangers.silent.discard(device)
+            self._node.unmanaged.silent.discard(device)
             return device in self.taps()
 
     def remove_tap(self, device: str) -> bool:
         with self._node.call("remove_tap"):
-            return self._node.strangers.remove_tap(device)
+            return self._node.unmanaged.remove_tap(device)

@@ -15,7 +15,8 @@ import libvirt
 from agents.node import domain_check, domainxml
 from agents.node.adapters import guest_cpu, libvirt_usage
 from agents.node.adapters.accelerator import Accelerator
-from agents.node.adapters.base import (
+from agents.node.adapters.channel import Channel
+from agents.node.adapters.interfaces import (
     CONFINEMENT,
     GUEST_PREFIX,
     ConsoleKind,
@@ -28,12 +29,11 @@ from agents.node.adapters.base import (
     Restarts,
     guest_name,
 )
-from agents.node.adapters.channel import Channel
 from agents.node.adapters.libvirt_connection import LibvirtConnection
 from agents.node.adapters.libvirt_states import STARTING, guest_state
 from agents.node.domain_check import ForeignDomain
 from agents.node.domainxml import VirtType
-from agents.node.errors import AdapterError, DetachPending, DiskHeld, GuestForeign, NoConsole
+from agents.node.errors import AdapterError, DetachPending, DiskLocked, GuestForeign, NoConsole
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ class LibvirtHypervisor:
         self._removals = threading.Condition()
         self._host: HostFacts | None = None
         self._cpus: dict[VirtType, str] = {}
-        self.connection = LibvirtConnection(uri, prepare=self._register, tell=self._tell_of_all)
+        self.connection = LibvirtConnection(uri, prepare=self._register, tell=self._publish_all)
 
     def host(self) -> HostFacts:
         if self._host is None:
@@ -130,8 +130,8 @@ class LibvirtHypervisor:
                 try:
                     self._create(domain, guest_id)
                 except libvirt.libvirtError as exc:
-                    if _is_held(exc):
-                        raise DiskHeld(guest_id, exc) from exc
+                    if _is_image_locked(exc):
+                        raise DiskLocked(guest_id, exc) from exc
                     raise
 
     def bring_up(self, guest_id: UUID) -> None:
@@ -141,8 +141,8 @@ class LibvirtHypervisor:
             try:
                 domain.createWithFlags(libvirt.VIR_DOMAIN_START_PAUSED)
             except libvirt.libvirtError as exc:
-                if _is_held(exc):
-                    raise DiskHeld(guest_id, exc) from exc
+                if _is_image_locked(exc):
+                    raise DiskLocked(guest_id, exc) from exc
                 raise
 
     def request_shutdown(self, guest_id: UUID) -> None:
@@ -295,7 +295,7 @@ class LibvirtHypervisor:
             domain.create()
         except libvirt.libvirtError as exc:
             self._on_probation.pop(guest_id, None)
-            if _is_held(exc) or not (_has_qemu_died(exc) and self._accelerator.give_up_kvm(str(exc))):
+            if _is_image_locked(exc) or not (_has_qemu_died(exc) and self._accelerator.give_up_kvm(str(exc))):
                 raise
             self.define(guest)
             domain.create()
@@ -307,12 +307,12 @@ class LibvirtHypervisor:
             connection.domainEventRegisterAny(None, event, self._on_removal, None)
         _await_take_over(connection)
 
-    def _tell_of_all(self, connection: Any) -> None:
+    def _publish_all(self, connection: Any) -> None:
         """What happened while nobody listened, libvirt does not tell again."""
         for guest_id in filter(None, map(_guest_id, connection.listAllDomains())):
-            self._tell(guest_id)
+            self._publish(guest_id)
 
-    def _tell(self, guest_id: UUID) -> None:
+    def _publish(self, guest_id: UUID) -> None:
         for listener in self._listeners:
             listener(guest_id)
 
@@ -323,7 +323,7 @@ class LibvirtHypervisor:
         guest, until = self._on_probation.get(guest_id, (None, 0.0))
         if guest is not None and time.monotonic() < until and _is_sudden_stop(event, detail):
             threading.Thread(target=self._restart_under_tcg, args=(guest,), name="kvm-fallback").start()
-        self._tell(guest_id)
+        self._publish(guest_id)
 
     def _on_removal(self, *_: object) -> None:
         with self._removals:
@@ -449,7 +449,7 @@ def _request_unplug(domain: Any, element: ElementTree.Element) -> None:
             raise
 
 
-def _is_held(error: Any) -> bool:
+def _is_image_locked(error: Any) -> bool:
     """By QEMU's lock on the image, of which there is no more than its words."""
     return any(words in str(error) for words in IMAGE_LOCKED)
 

@@ -2,7 +2,7 @@
 
 import libvirt
 
-from agents.node.adapters.base import GuestState, Power
+from agents.node.adapters.interfaces import GuestState, Power
 
 OFF_REASONS = {
     libvirt.VIR_DOMAIN_SHUTOFF_SHUTDOWN: "The guest powered itself off.",

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import libvirt
 
-from agents.node.adapters.base import DiskUsage, GuestUsage, NicUsage
+from agents.node.adapters.interfaces import DiskUsage, GuestUsage, NicUsage
 from agents.node.domainxml import BALLOON_PERIOD_S
 
 GROUPS = (

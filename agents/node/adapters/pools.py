@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 MARKER = "andromede-pool.json"
 VOLUMES = "volumes"
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
-LOOK_S, FORGET_AFTER_S, FIRST_LOOK_S = 10.0, 35.0, 5.0
+POLL_INTERVAL_S, FORGET_AFTER_S, FIRST_LOOK_S = 10.0, 35.0, 5.0
 GIB = 2**30
 
 
@@ -90,11 +90,11 @@ class Pools:
 
     def _watch(self, name: str, looked: threading.Event) -> None:
         while True:
-            self._look(name)
+            self._probe(name)
             looked.set()
-            time.sleep(LOOK_S)
+            time.sleep(POLL_INTERVAL_S)
 
-    def _look(self, name: str) -> None:
+    def _probe(self, name: str) -> None:
         path = self._paths[name]
         try:
             facts = PoolFacts(name, read(path), path, shutil.disk_usage(path).total // GIB)

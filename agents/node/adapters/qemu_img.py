@@ -14,7 +14,7 @@ from typing import BinaryIO
 from uuid import UUID
 
 from agents.node import process
-from agents.node.adapters.base import BaseImage, ConsolePart, ImageFormat, IncomingImage
+from agents.node.adapters.interfaces import BaseImage, ConsolePart, ImageFormat, IncomingImage
 from agents.node.adapters.pools import PoolFacts, Pools
 from agents.node.errors import AdapterError, ImageRefused
 

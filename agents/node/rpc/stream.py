@@ -7,7 +7,7 @@ from uuid import UUID
 
 from agents.node.context import Node
 from agents.node.errors import HypervisorUnavailable
-from agents.node.rpc import answers
+from agents.node.rpc import encoding
 from agents.node.services import events, inventory, signed_inventory
 from agents.protocol import agent_pb2 as pb
 
@@ -35,7 +35,7 @@ class Stream:
                 document = signed_inventory.document(self._node)
                 yield pb.NodeEvent(at_unix_ms=_now_ms(), signed_inventory=document)
             for reading in watch.readings():
-                yield pb.NodeEvent(at_unix_ms=_now_ms(), usage=answers.usage(reading))
+                yield pb.NodeEvent(at_unix_ms=_now_ms(), usage=encoding.usage(reading))
             yield from self._receipts()
             if self._receipts_left <= 0:
                 return
@@ -46,13 +46,13 @@ class Stream:
     def _heartbeat(self) -> pb.NodeEvent:
         node = self._node
         heartbeat = pb.Heartbeat(
-            inventory=answers.inventory(inventory.inventory(node)),
-            instances=[answers.instance(status) for status in inventory.instance_statuses(node)],
-            trust=answers.trust(node.permits.store.held, is_clock_kept=node.permits.clock.is_kept()),
-            hook=answers.hook(node.hook_state),
-            self_test=answers.self_test(node.self_test),
-            networks=answers.networks(node.adapters.switch.problems()),
-            lease=answers.lease(node.lease.status()),
+            inventory=encoding.inventory(inventory.inventory(node)),
+            instances=[encoding.instance(status) for status in inventory.instance_statuses(node)],
+            trust=encoding.trust(node.permits.store.held, is_clock_kept=node.permits.clock.is_kept()),
+            hook=encoding.hook(node.hook_state),
+            self_test=encoding.self_test(node.self_test),
+            networks=encoding.networks(node.adapters.switch.problems()),
+            lease=encoding.lease(node.lease.status()),
         )
         return pb.NodeEvent(at_unix_ms=_now_ms(), heartbeat=heartbeat)
 
@@ -72,7 +72,7 @@ class Stream:
         except HypervisorUnavailable:
             return
         if status is not None:
-            yield pb.NodeEvent(at_unix_ms=_now_ms(), instance=answers.instance(status))
+            yield pb.NodeEvent(at_unix_ms=_now_ms(), instance=encoding.instance(status))
 
 
 def _now_ms() -> int:

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from agents.node.adapters.base import GuestDisk, Power, disk_serial
+from agents.node.adapters.interfaces import GuestDisk, Power, disk_serial
 from agents.node.context import Node
-from agents.node.errors import Conflict, GuestMoving
-from agents.node.ledger import Entry
-from agents.node.services import instances, moving, volumes
-from agents.node.wishes import AttachmentWish, Subject
+from agents.node.errors import Conflict, GuestMigrating
+from agents.node.services import instances, migration_state, volumes
+from agents.node.specs import AttachmentSpec, Subject
+from agents.node.state_store import Entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,28 +20,28 @@ class AttachmentStatus:
     serial: str
 
 
-def ensure(node: Node, subject: Subject, wish: AttachmentWish) -> AttachmentStatus:
+def ensure(node: Node, subject: Subject, spec: AttachmentSpec) -> AttachmentStatus:
     """Plug the volume in.
 
     Raises:
         NotFound: the instance or the volume is not on this node.
         VolumeInUse: something else has the volume.
-        GuestMoving, GuestMoved
+        GuestMigrating, GuestMigrated
     """
-    locks = (("attachment", subject.id), ("volume", wish.volume_id), ("instance", wish.instance_id))
+    locks = (("attachment", subject.id), ("volume", spec.volume_id), ("instance", spec.instance_id))
     with node.locks.hold(*locks):
-        with node.ledger.transaction():
-            uses = [("volume", wish.volume_id), ("instance", wish.instance_id)]
-            before = node.ledger.attachments.accept(subject, wish, uses=uses)
-            node.ledger.instances.wanted(wish.instance_id)
-            moving.check_settled(node, wish.instance_id)
-            volumes.check_free(node, wish.volume_id, but_for=subject.id)
-            if before is not None and before.is_held and before.wish != wish:
+        with node.state_store.transaction():
+            uses = [("volume", spec.volume_id), ("instance", spec.instance_id)]
+            before = node.state_store.attachments.accept(subject, spec, uses=uses)
+            node.state_store.instances.require(spec.instance_id)
+            migration_state.check_settled(node, spec.instance_id)
+            volumes.check_free(node, spec.volume_id, but_for=subject.id)
+            if before is not None and before.is_held and before.spec != spec:
                 raise Conflict(f"Attachment {subject.id} keeps its instance, its volume and its mode.")
-        _plug(node, wish)
-        node.ledger.attachments.confirm(subject.id)
+        _plug(node, spec)
+        node.state_store.attachments.confirm(subject.id)
     return AttachmentStatus(
-        subject.id, subject.generation, wish.instance_id, wish.volume_id, disk_serial(wish.volume_id)
+        subject.id, subject.generation, spec.instance_id, spec.volume_id, disk_serial(spec.volume_id)
     )
 
 
@@ -50,44 +50,44 @@ def remove(node: Node, subject: Subject) -> bool:
 
     Raises:
         DetachPending: the guest has not let go of the disk; the volume counts as used until it has.
-        GuestMoving
+        GuestMigrating
     """
     with node.locks.hold(("attachment", subject.id)):
-        before = node.ledger.attachments.begin_removal(subject)
+        before = node.state_store.attachments.begin_removal(subject)
         if before is None or not before.is_held:
             return False
-        _unplug(node, before.wish)
-        node.ledger.attachments.finish_removal(subject.id)
+        _unplug(node, before.spec)
+        node.state_store.attachments.finish_removal(subject.id)
     return True
 
 
-def status(entry: Entry[AttachmentWish]) -> AttachmentStatus:
-    wish = entry.wish
+def status(entry: Entry[AttachmentSpec]) -> AttachmentStatus:
+    spec = entry.spec
     return AttachmentStatus(
-        UUID(entry.id), entry.generation, wish.instance_id, wish.volume_id, disk_serial(wish.volume_id)
+        UUID(entry.id), entry.generation, spec.instance_id, spec.volume_id, disk_serial(spec.volume_id)
     )
 
 
-def _plug(node: Node, wish: AttachmentWish) -> None:
-    instances.define(node, wish.instance_id)
-    if _is_pluggable(node, wish):
-        node.adapters.hypervisor.plug_disk(wish.instance_id, _disk(node, wish))
+def _plug(node: Node, spec: AttachmentSpec) -> None:
+    instances.define(node, spec.instance_id)
+    if _is_pluggable(node, spec):
+        node.adapters.hypervisor.plug_disk(spec.instance_id, _disk(node, spec))
 
 
-def _unplug(node: Node, wish: AttachmentWish) -> None:
-    with node.locks.hold(("volume", wish.volume_id), ("instance", wish.instance_id)):
-        if moving.is_moving(node, wish.instance_id):
-            raise GuestMoving(wish.instance_id)
-        if instances.is_wanted(node, wish.instance_id) and not moving.has_left(node, wish.instance_id):
-            instances.define(node, wish.instance_id)
-        if _is_pluggable(node, wish):
-            node.adapters.hypervisor.unplug_disk(wish.instance_id, _disk(node, wish))
+def _unplug(node: Node, spec: AttachmentSpec) -> None:
+    with node.locks.hold(("volume", spec.volume_id), ("instance", spec.instance_id)):
+        if migration_state.is_moving(node, spec.instance_id):
+            raise GuestMigrating(spec.instance_id)
+        if instances.is_wanted(node, spec.instance_id) and not migration_state.has_left(node, spec.instance_id):
+            instances.define(node, spec.instance_id)
+        if _is_pluggable(node, spec):
+            node.adapters.hypervisor.unplug_disk(spec.instance_id, _disk(node, spec))
 
 
-def _is_pluggable(node: Node, wish: AttachmentWish) -> bool:
-    state = node.adapters.hypervisor.state(wish.instance_id)
+def _is_pluggable(node: Node, spec: AttachmentSpec) -> bool:
+    state = node.adapters.hypervisor.state(spec.instance_id)
     return state is not None and state.power in (Power.RUNNING, Power.PAUSED)
 
 
-def _disk(node: Node, wish: AttachmentWish) -> GuestDisk:
-    return volumes.disk(node, wish.volume_id, is_read_only=wish.is_read_only)
+def _disk(node: Node, spec: AttachmentSpec) -> GuestDisk:
+    return volumes.disk(node, spec.volume_id, is_read_only=spec.is_read_only)

@@ -8,11 +8,11 @@ from functools import partial
 from typing import Protocol
 from uuid import UUID
 
-from agents.node.adapters.base import ConsoleKind, Power
 from agents.node.adapters.channel import Channel
+from agents.node.adapters.interfaces import ConsoleKind, Power
 from agents.node.context import Node
-from agents.node.errors import AgentError, Exhausted, GuestMoving, GuestNotRunning, Stopping
-from agents.node.services import moving
+from agents.node.errors import AgentError, AgentStopping, Exhausted, GuestMigrating, GuestNotRunning
+from agents.node.services import migration_state
 
 MAX_CONSOLES = 64  # each keeps a thread of the server busy
 MAX_VIEWERS = 8  # of one guest
@@ -31,7 +31,7 @@ class Viewer(Protocol):
         Raises:
             Exhausted: the viewer was too slow, or the guest sent nothing for very long.
             Stopping: the agent ends.
-            GuestMoving: the guest goes on at another node.
+            GuestMigrating: the guest goes on at another node.
         """
 
     def write(self, data: bytes) -> None: ...
@@ -105,7 +105,7 @@ class DisplayViewer:
         self._channel.close()
 
 
-class SerialLine:
+class SerialConnection:
     """The connection to one guest's serial console: open while somebody looks, or until the guest stops."""
 
     def __init__(self, channel: Channel, before: bytes, why_over: Callable[[], AgentError | None]) -> None:
@@ -166,7 +166,7 @@ class Consoles:
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._lines: dict[UUID, SerialLine] = {}
+        self._lines: dict[UUID, SerialConnection] = {}
         self._viewers: set[Viewer] = set()
         self._places: list[UUID] = []
         self._is_stopping = False
@@ -194,13 +194,13 @@ class Consoles:
         with self._lock:
             self._is_stopping = True
             for viewer in self._viewers:
-                viewer.close(Stopping())
+                viewer.close(AgentStopping())
             lines = list(self._lines.values())
         for line in lines:
             line.end()
 
     def _check_running(self, instance_id: UUID) -> None:
-        self._node.ledger.instances.wanted(instance_id)
+        self._node.state_store.instances.require(instance_id)
         state = self._node.adapters.hypervisor.state(instance_id)
         if state is None or state.power not in (Power.RUNNING, Power.PAUSED):
             raise GuestNotRunning(instance_id)
@@ -224,7 +224,7 @@ class Consoles:
         """close() reaches it."""
         with self._lock:
             if self._is_stopping:
-                raise Stopping()
+                raise AgentStopping()
             self._viewers.add(viewer)
         try:
             yield
@@ -260,7 +260,7 @@ class Consoles:
                     line.end()
                     del self._lines[instance_id]
 
-    def _new_line(self, instance_id: UUID) -> SerialLine:
+    def _new_line(self, instance_id: UUID) -> SerialConnection:
         """What the log has by now comes first. What is written in the very moment may be there twice."""
         adapters = self._node.adapters
         channel = adapters.hypervisor.open_console(instance_id, ConsoleKind.SERIAL)
@@ -270,12 +270,12 @@ class Consoles:
         except BaseException:
             channel.release()
             raise
-        return SerialLine(channel, before.data, partial(self._why_over, instance_id))
+        return SerialConnection(channel, before.data, partial(self._why_over, instance_id))
 
     def _why_over(self, instance_id: UUID) -> AgentError | None:
         """Where a guest's console ends without anybody having closed it: nothing to say of one that has stopped."""
-        if moving.is_moving(self._node, instance_id) or moving.has_left(self._node, instance_id):
-            return GuestMoving(instance_id)
+        if migration_state.is_moving(self._node, instance_id) or migration_state.has_left(self._node, instance_id):
+            return GuestMigrating(instance_id)
         return None
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from uuid import UUID
 
 from agents.node.errors import Exhausted
-from agents.node.services.usage import Reading
+from agents.node.services.usage import UsageSample
 
 MAX_WATCHES = 4
 MAX_PENDING = 1000
@@ -23,7 +23,7 @@ class Watch:
         self._has_overflowed = threading.Event()
         self._is_closed = threading.Event()
         self._is_nudged = threading.Event()
-        self._readings: deque[Reading] = deque(maxlen=MAX_READINGS)
+        self._readings: deque[UsageSample] = deque(maxlen=MAX_READINGS)
 
     def next(self, timeout_s: float) -> UUID | None:
         """The next guest that has changed; None after `timeout_s` seconds without one, when nudged, or when closed.
@@ -51,14 +51,14 @@ class Watch:
             self._is_nudged.set()
             self.push(None)
 
-    def offer(self, reading: Reading) -> bool:
+    def offer(self, reading: UsageSample) -> bool:
         """For the reader, when it has time; False when it left so many that the oldest goes for this one."""
         has_room = len(self._readings) < MAX_READINGS
         self._readings.append(reading)
         self.nudge()
         return has_room
 
-    def readings(self) -> Iterator[Reading]:
+    def readings(self) -> Iterator[UsageSample]:
         """Those that were offered since."""
         while self._readings:
             yield self._readings.popleft()

@@ -6,7 +6,7 @@ node, an unknown feature could change what the bytes mean to the next tool: what
 
 from collections.abc import Mapping
 
-from agents.node.adapters.base import ImageFormat
+from agents.node.adapters.interfaces import ImageFormat
 from agents.node.errors import ImageRefused
 
 MAX_VIRTUAL_SIZE_BYTES = 64 * 2**40

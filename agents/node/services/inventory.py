@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from agents.node.adapters.base import GuestState, HostFacts, PortSpec
+from agents.node.adapters.interfaces import GuestState, HostFacts, PortSpec
 from agents.node.adapters.pools import PoolFacts
 from agents.node.context import Identity, Node
-from agents.node.services import attachments, images, instances, moving, quarantine, volumes
+from agents.node.services import attachments, images, instances, migration_state, quarantine, volumes
 from agents.node.services.attachments import AttachmentStatus
 from agents.node.services.images import ImageStatus
 from agents.node.services.instances import InstanceStatus
-from agents.node.services.quarantine import Stray
+from agents.node.services.quarantine import UnmanagedResource
 from agents.node.services.volumes import VolumeStatus
 
 SELF_FENCING = "self-fencing"  # whoever does not hear the node for long may rely on its having stopped its guests
@@ -43,13 +43,13 @@ class Description:
     attachments: Sequence[AttachmentStatus]
     images: Sequence[ImageStatus]
     unknown_domains: Sequence[str]
-    strays: Sequence[Stray]
+    strays: Sequence[UnmanagedResource]
     lost_domains: Sequence[UUID]
 
 
 def inventory(node: Node) -> Inventory:
     host = node.adapters.hypervisor.host()
-    if node.adapters.moves.takes_in():
+    if node.adapters.migrations.accepts_incoming():
         host = replace(host, traits=(*host.traits, LIVE_MIGRATION, COLD_MIGRATION))
     if node.lease.is_armed:
         host = replace(host, traits=(*host.traits, SELF_FENCING))
@@ -65,8 +65,10 @@ def inventory(node: Node) -> Inventory:
 def instance_statuses(node: Node) -> list[InstanceStatus]:
     """Of all that are this node's: one that has left is another's, whatever it left behind."""
     states = node.adapters.hypervisor.states()
-    entries = [entry for entry in node.ledger.instances.held() if not moving.has_left(node, UUID(entry.id))]
-    own = [instances.observed(node, entry, states.get(UUID(entry.id))) for entry in entries]
+    entries = [
+        entry for entry in node.state_store.instances.held() if not migration_state.has_left(node, UUID(entry.id))
+    ]
+    own = [instances.observed_status(node, entry, states.get(UUID(entry.id))) for entry in entries]
     return [*own, *_arrived(node, states)]
 
 
@@ -74,8 +76,8 @@ def _arrived(node: Node, states: Mapping[UUID, GuestState]) -> list[InstanceStat
     """Guests that are here since their sources have let go of them, and that nobody has made this node's yet."""
     here = [
         (entry, state)
-        for entry in node.ledger.arrivals.held()
-        if (state := states.get(UUID(entry.id))) is not None and moving.is_let_go(entry.wish, state)
+        for entry in node.state_store.arrivals.held()
+        if (state := states.get(UUID(entry.id))) is not None and migration_state.is_handed_over(entry.spec, state)
     ]
     return [
         InstanceStatus(UUID(entry.id), entry.generation, state.power, state.virt_type, restart_count=0, reason="")
@@ -84,8 +86,8 @@ def _arrived(node: Node, states: Mapping[UUID, GuestState]) -> list[InstanceStat
 
 
 def instance_status(node: Node, instance_id: UUID) -> InstanceStatus | None:
-    entry = node.ledger.instances.get(instance_id)
-    if entry is None or not entry.is_held or moving.has_left(node, instance_id):
+    entry = node.state_store.instances.get(instance_id)
+    if entry is None or not entry.is_held or migration_state.has_left(node, instance_id):
         return None
     return instances.status(node, entry)
 
@@ -97,15 +99,15 @@ def describe(node: Node, ids: Sequence[str]) -> Description:
     def is_named(resource_id: str) -> bool:
         return not names or resource_id in names
 
-    ledger = node.ledger
+    state_store = node.state_store
     return Description(
         inventory=inventory(node),
         instances=[status for status in instance_statuses(node) if is_named(str(status.id))],
-        volumes=[volumes.status(node, entry) for entry in ledger.volumes.held() if is_named(entry.id)],
-        ports=[PortStatus(e.generation, e.wish) for e in ledger.ports.held() if is_named(e.id)],
-        attachments=[attachments.status(entry) for entry in ledger.attachments.held() if is_named(entry.id)],
+        volumes=[volumes.status(node, entry) for entry in state_store.volumes.held() if is_named(entry.id)],
+        ports=[PortStatus(e.generation, e.spec) for e in state_store.ports.held() if is_named(e.id)],
+        attachments=[attachments.status(entry) for entry in state_store.attachments.held() if is_named(entry.id)],
         images=[image for image in images.all_cached(node) if is_named(image.sha256)],
         unknown_domains=() if names else quarantine.unknown_domains(node),
-        strays=() if names else quarantine.strays(node),
+        strays=() if names else quarantine.unmanaged_resources(node),
         lost_domains=() if names else quarantine.lost_domains(node),
     )

@@ -7,10 +7,10 @@ has left the node, so that an older one never counts again.
 from dataclasses import dataclass
 from uuid import UUID
 
-from agents.node.adapters.base import NetworkSpec, SegmentSpec
+from agents.node.adapters.interfaces import NetworkSpec, SegmentSpec
 from agents.node.context import Node
 from agents.node.errors import BadRequest
-from agents.node.wishes import KeptSegment
+from agents.node.specs import StoredSegment
 from andromede_core.documents import signed
 from andromede_core.permits import segment as segments
 from andromede_core.permits.segment import Segment
@@ -26,14 +26,14 @@ class NetworkStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class VerifiedSegment:
     """A segment that is genuine, for this zone and for the network, with its document."""
 
     segment: Segment
     document: bytes
 
 
-def check(node: Node, document: bytes, *, network_id: UUID | None = None) -> Told:
+def verify_segment(node: Node, document: bytes, *, network_id: UUID | None = None) -> VerifiedSegment:
     """
     Raises:
         TrustRefused: it is not genuine, or not for this zone.
@@ -42,28 +42,28 @@ def check(node: Node, document: bytes, *, network_id: UUID | None = None) -> Tol
     found = node.permits.store.segment(document)
     if network_id is not None and found.network != str(network_id):
         raise BadRequest("network.segment", "is of another network")
-    return Told(found, document)
+    return VerifiedSegment(found, document)
 
 
-def ensure(node: Node, told: Told) -> NetworkStatus:
+def ensure(node: Node, verified: VerifiedSegment) -> NetworkStatus:
     """Of a network without ports here nothing is kept: whoever makes one brings the segment along."""
-    network_id = UUID(told.segment.network)
+    network_id = UUID(verified.segment.network)
     with node.locks.hold(("network", network_id)):
         network = _carried(node, network_id)
         if network is None:
             return NetworkStatus(network_id, 0, "")
-        kept = keep(node, told)
+        kept = record_segment(node, verified)
         return NetworkStatus(network_id, kept.version, connect(node, network))
 
 
-def keep(node: Node, told: Told) -> Segment:
+def record_segment(node: Node, verified: VerifiedSegment) -> Segment:
     """The one that counts from now on. The caller holds the network's lock."""
-    known = _kept(node, told.segment.network)
+    known = _kept(node, verified.segment.network)
     is_good = known is not None and not node.permits.store.is_of_lost_key(segments.KIND, known.document)
-    if known is not None and is_good and known.segment.version >= told.segment.version:
+    if known is not None and is_good and known.segment.version >= verified.segment.version:
         return known.segment
-    node.ledger.segments.remember(told.segment.network, KeptSegment(told.document))
-    return told.segment
+    node.state_store.segments.record(verified.segment.network, StoredSegment(verified.document))
+    return verified.segment
 
 
 def connect(node: Node, network: NetworkSpec) -> str:
@@ -74,10 +74,10 @@ def connect(node: Node, network: NetworkSpec) -> str:
     return node.adapters.switch.ensure_segment(network, _spec(node, known.segment))
 
 
-def all_wanted(node: Node) -> dict[UUID, SegmentSpec]:
+def expected_segments(node: Node) -> dict[UUID, SegmentSpec]:
     """By network, of those that have ports here."""
     found = {}
-    for network_id in {entry.wish.network.id for entry in node.ledger.ports.held() if entry.is_wanted}:
+    for network_id in {entry.spec.network.id for entry in node.state_store.ports.held() if entry.is_wanted}:
         known = _kept(node, str(network_id))
         spec = _spec(node, known.segment) if known is not None else None
         if spec is not None:
@@ -85,15 +85,15 @@ def all_wanted(node: Node) -> dict[UUID, SegmentSpec]:
     return found
 
 
-def _kept(node: Node, network: str) -> Told | None:
-    entry = node.ledger.segments.get(network)
+def _kept(node: Node, network: str) -> VerifiedSegment | None:
+    entry = node.state_store.segments.get(network)
     if entry is None:
         return None
-    return Told(segments.parse(signed.read(entry.wish.document).payload), entry.wish.document)
+    return VerifiedSegment(segments.parse(signed.read(entry.spec.document).payload), entry.spec.document)
 
 
 def _carried(node: Node, network_id: UUID) -> NetworkSpec | None:
-    return next((entry.wish.network for entry in node.ledger.ports.using("network", network_id)), None)
+    return next((entry.spec.network for entry in node.state_store.ports.using("network", network_id)), None)
 
 
 def _spec(node: Node, segment: Segment) -> SegmentSpec | None:

@@ -2,54 +2,54 @@
 
 from uuid import UUID
 
-from agents.node.adapters.base import PortSpec
+from agents.node.adapters.interfaces import PortSpec
 from agents.node.context import Node
 from agents.node.errors import Conflict, PortInUse
 from agents.node.services import networks
-from agents.node.services.networks import Told
-from agents.node.wishes import Subject
+from agents.node.services.networks import VerifiedSegment
+from agents.node.specs import Subject
 
 
-def ensure(node: Node, subject: Subject, port: PortSpec, told: Told | None = None) -> None:
+def ensure(node: Node, subject: Subject, port: PortSpec, verified: VerifiedSegment | None = None) -> None:
     """`told`: the segment of its network, where the caller has a new one."""
     with node.locks.hold(("port", port.id), ("network", port.network.id)):
-        with node.ledger.transaction():
-            before = node.ledger.ports.accept(subject, port, uses=[("network", port.network.id)])
-            if before is not None and before.is_held and before.wish.network.id != port.network.id:
-                raise Conflict(f"Port {port.id} stays on network {before.wish.network.id}.")
-        if told is not None:
-            networks.keep(node, told)
+        with node.state_store.transaction():
+            before = node.state_store.ports.accept(subject, port, uses=[("network", port.network.id)])
+            if before is not None and before.is_held and before.spec.network.id != port.network.id:
+                raise Conflict(f"Port {port.id} stays on network {before.spec.network.id}.")
+        if verified is not None:
+            networks.record_segment(node, verified)
         node.adapters.switch.ensure_port(port, _others(node, port))
         networks.connect(node, port.network)
-        node.ledger.ports.confirm(port.id)
+        node.state_store.ports.confirm(port.id)
 
 
 def remove(node: Node, subject: Subject) -> bool:
     """False when it was not there. Refused while an instance has it as a network card."""
     with node.locks.hold(("port", subject.id)):
-        with node.ledger.transaction():
-            before = node.ledger.ports.begin_removal(subject)
+        with node.state_store.transaction():
+            before = node.state_store.ports.begin_removal(subject)
             users = _users_of(node, subject.id)
             if users:
                 raise PortInUse(f"Port {subject.id} is a network card of instance {users[0]}.")
         if before is None or not before.is_held:
             return False
-        port = before.wish
+        port = before.spec
         with node.locks.hold(("network", port.network.id)):
             node.adapters.switch.remove_port(port, _others(node, port))
-            node.ledger.ports.finish_removal(port.id)
+            node.state_store.ports.finish_removal(port.id)
         return True
 
 
 def restore(node: Node) -> None:
     """After a start of the agent, and so perhaps of the node: make all networks and ports so again."""
-    ports = [entry.wish for entry in node.ledger.ports.held() if entry.is_wanted]
-    node.adapters.switch.restore(ports, networks.all_wanted(node))
+    ports = [entry.spec for entry in node.state_store.ports.held() if entry.is_wanted]
+    node.adapters.switch.restore(ports, networks.expected_segments(node))
 
 
 def check_free(node: Node, port_id: UUID, *, but_for: UUID) -> PortSpec:
     """The port, which is here and used by no instance except `but_for`."""
-    port = node.ledger.ports.wanted(port_id).wish
+    port = node.state_store.ports.require(port_id).spec
     for user in _users_of(node, port_id):
         if user != but_for:
             raise PortInUse(f"Port {port_id} is a network card of instance {user} already.")
@@ -58,9 +58,9 @@ def check_free(node: Node, port_id: UUID, *, but_for: UUID) -> PortSpec:
 
 def _users_of(node: Node, port_id: UUID) -> list[UUID]:
     """Instances that have it, or will bring it along."""
-    return [user for kind in ("instance", "arrival") for user in node.ledger.users_of("port", port_id, kind)]
+    return [user for kind in ("instance", "arrival") for user in node.state_store.users_of("port", port_id, kind)]
 
 
 def _others(node: Node, port: PortSpec) -> list[PortSpec]:
-    entries = node.ledger.ports.using("network", port.network.id)
-    return [entry.wish for entry in entries if entry.id != str(port.id)]
+    entries = node.state_store.ports.using("network", port.network.id)
+    return [entry.spec for entry in entries if entry.id != str(port.id)]

@@ -11,21 +11,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from agents.node.adapters.base import GUEST_PREFIX, DomainFacts, Power, guest_name, tap_name
+from agents.node.adapters.interfaces import GUEST_PREFIX, DomainFacts, Power, guest_name, tap_name
 from agents.node.context import Node
-from agents.node.errors import GuestMoving, ImageInUse, NotQuarantined, VolumeInUse
-from agents.node.ledger import Phase
-from agents.node.services import attachments, instances, moving, ports, volumes
+from agents.node.errors import GuestMigrating, ImageInUse, NotQuarantined, VolumeInUse
+from agents.node.services import attachments, instances, migration_state, ports, volumes
+from agents.node.specs import QuarantineSpec, Subject, UnmanagedKind
+from agents.node.state_store import Phase
 from agents.node.trust.receipts import Opening
-from agents.node.wishes import QuarantineWish, StrayKind, Subject
 
 BRIDGE = re.compile(r"br[0-9a-f]{11}")
 MIB = 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Stray:
-    kind: StrayKind
+class UnmanagedResource:
+    kind: UnmanagedKind
     name: str
     size_bytes: int = 0
     power: Power | None = None
@@ -45,14 +45,14 @@ class QuarantineStatus:
 # ---- what there is
 
 
-def strays(node: Node) -> list[Stray]:
+def unmanaged_resources(node: Node) -> list[UnmanagedResource]:
     """All that is here and that the ledger does not have."""
     return [*_domains(node), *_files(node), *_taps(node)]
 
 
 def unknown_domains(node: Node) -> list[str]:
     """Also those that look like ours, but which this agent was never told of or was told to remove."""
-    known = {entry.id for shelf in (node.ledger.instances, node.ledger.arrivals) for entry in shelf.held()}
+    known = {entry.id for shelf in (node.state_store.instances, node.state_store.arrivals) for entry in shelf.held()}
     ours = [guest_name(guest_id) for guest_id in node.adapters.hypervisor.states() if str(guest_id) not in known]
     return sorted([*ours, *node.adapters.hypervisor.unknown_domains()])
 
@@ -60,35 +60,39 @@ def unknown_domains(node: Node) -> list[str]:
 def lost_domains(node: Node) -> list[UUID]:
     """Instances that were made here, and that the hypervisor does not know any more."""
     states = node.adapters.hypervisor.states()
-    made = [UUID(entry.id) for entry in node.ledger.instances.held() if entry.phase is Phase.PRESENT]
+    made = [UUID(entry.id) for entry in node.state_store.instances.held() if entry.phase is Phase.PRESENT]
     return [
         guest_id
         for guest_id in made
-        if guest_id not in states and not moving.has_left(node, guest_id) and not moving.is_moving(node, guest_id)
+        if guest_id not in states
+        and not migration_state.has_left(node, guest_id)
+        and not migration_state.is_moving(node, guest_id)
     ]
 
 
-def _domains(node: Node) -> Iterator[Stray]:
+def _domains(node: Node) -> Iterator[UnmanagedResource]:
     for name in unknown_domains(node):
         facts = node.adapters.hypervisor.domain(name)
         if facts is not None:
             is_harmless = not _touches_tenants(node, name, facts)
-            yield Stray(StrayKind.DOMAIN, name, facts.memory_mib * MIB, facts.power, is_harmless)
+            yield UnmanagedResource(UnmanagedKind.DOMAIN, name, facts.memory_mib * MIB, facts.power, is_harmless)
 
 
-def _files(node: Node) -> Iterator[Stray]:
-    ledger = node.ledger
-    known = {_volume(entry.id) for entry in ledger.volumes.held()} | {f"images/{e.id}" for e in ledger.images.held()}
+def _files(node: Node) -> Iterator[UnmanagedResource]:
+    state_store = node.state_store
+    known = {_volume(entry.id) for entry in state_store.volumes.held()} | {
+        f"images/{e.id}" for e in state_store.images.held()
+    }
     for name in node.adapters.disks.files():
         if name not in known:
-            yield Stray(StrayKind.FILE, name, node.adapters.disks.file_size_bytes(name) or 0)
+            yield UnmanagedResource(UnmanagedKind.FILE, name, node.adapters.disks.file_size_bytes(name) or 0)
 
 
-def _taps(node: Node) -> Iterator[Stray]:
-    known = {tap_name(entry.wish.id) for entry in node.ledger.ports.held()}
+def _taps(node: Node) -> Iterator[UnmanagedResource]:
+    known = {tap_name(entry.spec.id) for entry in node.state_store.ports.held()}
     for device, mac in sorted(node.adapters.switch.taps().items()):
         if device not in known:
-            yield Stray(StrayKind.PORT, device, mac=mac)
+            yield UnmanagedResource(UnmanagedKind.PORT, device, mac=mac)
 
 
 def _volume(volume_id: str) -> str:
@@ -107,22 +111,22 @@ def _touches_tenants(node: Node, name: str, facts: DomainFacts) -> bool:
 # ---- what becomes of it
 
 
-def ensure(node: Node, subject: Subject, wish: QuarantineWish) -> QuarantineStatus:
+def ensure(node: Node, subject: Subject, spec: QuarantineSpec) -> QuarantineStatus:
     """Kept from doing harm, or put back as it was. What is not there is no failure.
 
     Raises:
         VolumeInUse, ImageInUse: something that was meant uses the file.
-        GuestMoving: the guest is on its way, or expected.
+        GuestMigrating: the guest is on its way, or expected.
     """
-    with node.locks.hold(("quarantine", wish.name), *_locks(wish)):
-        if not wish.is_released:
-            _check_free(node, wish)
-        with node.ledger.transaction():
-            before = node.ledger.quarantine.accept(subject, wish, uses=())
-        status = _carry_out(node, subject, wish)
-        node.ledger.quarantine.confirm(subject.id)
+    with node.locks.hold(("quarantine", spec.name), *_locks(spec)):
+        if not spec.is_released:
+            _check_free(node, spec)
+        with node.state_store.transaction():
+            before = node.state_store.quarantine.accept(subject, spec, uses=())
+        status = _carry_out(node, subject, spec)
+        node.state_store.quarantine.confirm(subject.id)
     if status.is_present and (before is None or before.generation < subject.generation):
-        _note(node, subject, "released" if wish.is_released else "quarantined", wish, status.size_bytes)
+        _record_receipt(node, subject, "released" if spec.is_released else "quarantined", spec, status.size_bytes)
     return status
 
 
@@ -132,44 +136,46 @@ def remove(node: Node, subject: Subject) -> QuarantineStatus:
     Raises:
         NotQuarantined: it was never quarantined here, or has been released.
     """
-    entry = node.ledger.quarantine.get(subject.id)
+    entry = node.state_store.quarantine.get(subject.id)
     if entry is not None and not entry.is_held:
         return QuarantineStatus(subject.id, entry.generation, is_present=False)
-    if entry is None or entry.wish.is_released:
+    if entry is None or entry.spec.is_released:
         raise NotQuarantined(subject.id)
-    wish = entry.wish
-    with node.locks.hold(("quarantine", wish.name)):
-        node.ledger.quarantine.begin_removal(subject)
-        status = _destroy(node, subject, wish)
+    spec = entry.spec
+    with node.locks.hold(("quarantine", spec.name)):
+        node.state_store.quarantine.begin_removal(subject)
+        status = _destroy(node, subject, spec)
         if status.is_present:
-            _note(node, subject, "discarded", wish, status.size_bytes)
-        node.ledger.quarantine.finish_removal(subject.id)
+            _record_receipt(node, subject, "discarded", spec, status.size_bytes)
+        node.state_store.quarantine.finish_removal(subject.id)
     return status
 
 
-def _locks(wish: QuarantineWish) -> list[tuple[str, UUID | str]]:
+def _locks(spec: QuarantineSpec) -> list[tuple[str, UUID | str]]:
     """Of what it would be, if it were ours."""
-    if wish.kind is StrayKind.DOMAIN and (guest_id := _guest_id(wish.name)) is not None:
+    if spec.kind is UnmanagedKind.DOMAIN and (guest_id := _guest_id(spec.name)) is not None:
         return [("instance", guest_id)]
-    folder, _, file = wish.name.partition("/")
-    if wish.kind is not StrayKind.FILE:
+    folder, _, file = spec.name.partition("/")
+    if spec.kind is not UnmanagedKind.FILE:
         return []
     if folder == "images":
         return [("image", file)]
     return [("volume", volume_id)] if (volume_id := _volume_id(file)) is not None else []
 
 
-def _check_free(node: Node, wish: QuarantineWish) -> None:
-    guest_id = _guest_id(wish.name) if wish.kind is StrayKind.DOMAIN else None
-    if guest_id is not None and (moving.is_moving(node, guest_id) or moving.expected(node, guest_id) is not None):
-        raise GuestMoving(guest_id)
-    if wish.kind is StrayKind.FILE:
-        _check_file(node, wish.name)
+def _check_free(node: Node, spec: QuarantineSpec) -> None:
+    guest_id = _guest_id(spec.name) if spec.kind is UnmanagedKind.DOMAIN else None
+    if guest_id is not None and (
+        migration_state.is_moving(node, guest_id) or migration_state.expected_guest(node, guest_id) is not None
+    ):
+        raise GuestMigrating(guest_id)
+    if spec.kind is UnmanagedKind.FILE:
+        _check_file(node, spec.name)
 
 
 def _check_file(node: Node, name: str) -> None:
     folder, _, file = name.partition("/")
-    if folder == "images" and (users := node.ledger.users_of("image", file, "volume")):
+    if folder == "images" and (users := node.state_store.users_of("image", file, "volume")):
         raise ImageInUse(f"{len(users)} volumes stand on {name}, one of them {users[0]}.")
     volume_id = _volume_id(file)
     if volume_id is not None and (user := volumes.user_of(node, volume_id)) is not None:
@@ -186,67 +192,67 @@ def _is_among(name: str, disks: Sequence[str]) -> bool:
     return any("/".join(Path(disk).parts[-2:]) == name for disk in disks)
 
 
-def _carry_out(node: Node, subject: Subject, wish: QuarantineWish) -> QuarantineStatus:
-    if wish.kind is StrayKind.DOMAIN:
-        return _domain(node, subject, wish)
-    if wish.kind is StrayKind.FILE:
-        return _file(node, subject, wish)
-    if wish.kind is StrayKind.PORT:
+def _carry_out(node: Node, subject: Subject, spec: QuarantineSpec) -> QuarantineStatus:
+    if spec.kind is UnmanagedKind.DOMAIN:
+        return _domain(node, subject, spec)
+    if spec.kind is UnmanagedKind.FILE:
+        return _file(node, subject, spec)
+    if spec.kind is UnmanagedKind.PORT:
         switch = node.adapters.switch
-        is_present = switch.open_tap(wish.name) if wish.is_released else switch.silence_tap(wish.name)
-        return _status(subject, is_present=is_present or _port_id(node, wish.name) is not None)
-    attachment = node.ledger.attachments.get(wish.name)
+        is_present = switch.open_tap(spec.name) if spec.is_released else switch.silence_tap(spec.name)
+        return _status(subject, is_present=is_present or _port_id(node, spec.name) is not None)
+    attachment = node.state_store.attachments.get(spec.name)
     return _status(subject, is_present=attachment is not None and attachment.is_held)
 
 
-def _domain(node: Node, subject: Subject, wish: QuarantineWish) -> QuarantineStatus:
+def _domain(node: Node, subject: Subject, spec: QuarantineSpec) -> QuarantineStatus:
     hypervisor = node.adapters.hypervisor
-    facts = hypervisor.domain(wish.name)
+    facts = hypervisor.domain(spec.name)
     if facts is None:
         return _status(subject, is_present=False)
-    is_harmless = not _touches_tenants(node, wish.name, facts)
-    if wish.is_released:
-        hypervisor.resume_domain(wish.name)
+    is_harmless = not _touches_tenants(node, spec.name, facts)
+    if spec.is_released:
+        hypervisor.resume_domain(spec.name)
     else:
         node.adapters.disks.keep_definition(subject.id, facts.definition)
         if not is_harmless:
-            hypervisor.pause_domain(wish.name)
+            hypervisor.pause_domain(spec.name)
     return QuarantineStatus(subject.id, subject.generation, True, facts.memory_mib * MIB, is_harmless)
 
 
-def _file(node: Node, subject: Subject, wish: QuarantineWish) -> QuarantineStatus:
+def _file(node: Node, subject: Subject, spec: QuarantineSpec) -> QuarantineStatus:
     disks = node.adapters.disks
-    if wish.is_released:
-        disks.put_back(wish.name, subject.id)
-        size_bytes = disks.file_size_bytes(wish.name)
+    if spec.is_released:
+        disks.put_back(spec.name, subject.id)
+        size_bytes = disks.file_size_bytes(spec.name)
     else:
-        disks.set_aside(wish.name, subject.id)
+        disks.set_aside(spec.name, subject.id)
         size_bytes = disks.aside_size_bytes(subject.id)
     return _status(subject, is_present=size_bytes is not None, size_bytes=size_bytes or 0)
 
 
-def _destroy(node: Node, subject: Subject, wish: QuarantineWish) -> QuarantineStatus:
-    if wish.kind is StrayKind.DOMAIN:
-        facts = node.adapters.hypervisor.domain(wish.name)
-        was_present = _destroy_domain(node, wish.name)
+def _destroy(node: Node, subject: Subject, spec: QuarantineSpec) -> QuarantineStatus:
+    if spec.kind is UnmanagedKind.DOMAIN:
+        facts = node.adapters.hypervisor.domain(spec.name)
+        was_present = _destroy_domain(node, spec.name)
         return _status(subject, is_present=was_present, size_bytes=facts.memory_mib * MIB if facts else 0)
-    if wish.kind is StrayKind.FILE:
-        with node.locks.hold(*_locks(wish)):
+    if spec.kind is UnmanagedKind.FILE:
+        with node.locks.hold(*_locks(spec)):
             size_bytes = node.adapters.disks.aside_size_bytes(subject.id) or 0
             was_present = node.adapters.disks.remove_aside(subject.id)
-            _forget_volume(node, wish.name)
+            _forget_volume(node, spec.name)
         return _status(subject, is_present=was_present, size_bytes=size_bytes)
-    if wish.kind is StrayKind.PORT:
-        return _status(subject, is_present=_destroy_port(node, wish.name))
-    entry = node.ledger.attachments.get(wish.name)
+    if spec.kind is UnmanagedKind.PORT:
+        return _status(subject, is_present=_destroy_port(node, spec.name))
+    entry = node.state_store.attachments.get(spec.name)
     generation = entry.generation if entry is not None else 1
-    return _status(subject, is_present=attachments.remove(node, Subject(UUID(wish.name), generation)))
+    return _status(subject, is_present=attachments.remove(node, Subject(UUID(spec.name), generation)))
 
 
 def _destroy_domain(node: Node, name: str) -> bool:
     """One of ours goes as it does when it is deleted."""
     guest_id = _guest_id(name)
-    entry = node.ledger.instances.get(guest_id) if guest_id is not None else None
+    entry = node.state_store.instances.get(guest_id) if guest_id is not None else None
     if guest_id is None or entry is None or not entry.is_held:
         return node.adapters.hypervisor.remove_domain(name)
     was_present = instances.remove(node, Subject(guest_id, entry.generation))
@@ -256,11 +262,11 @@ def _destroy_domain(node: Node, name: str) -> bool:
 
 def _forget_volume(node: Node, name: str) -> None:
     volume_id = _volume_id(name.partition("/")[2])
-    entry = node.ledger.volumes.get(volume_id) if volume_id is not None else None
+    entry = node.state_store.volumes.get(volume_id) if volume_id is not None else None
     if volume_id is not None and entry is not None and entry.is_held:
-        with node.ledger.transaction():
-            node.ledger.volumes.begin_removal(Subject(volume_id, entry.generation))
-            node.ledger.volumes.finish_removal(volume_id)
+        with node.state_store.transaction():
+            node.state_store.volumes.begin_removal(Subject(volume_id, entry.generation))
+            node.state_store.volumes.finish_removal(volume_id)
         node.permits.receipts.closed("volume", volume_id)
 
 
@@ -274,9 +280,9 @@ def _destroy_port(node: Node, device: str) -> bool:
 
 
 def _port_id(node: Node, device: str) -> Subject | None:
-    for entry in node.ledger.ports.held():
-        if tap_name(entry.wish.id) == device:
-            return Subject(entry.wish.id, entry.generation)
+    for entry in node.state_store.ports.held():
+        if tap_name(entry.spec.id) == device:
+            return Subject(entry.spec.id, entry.generation)
     return None
 
 
@@ -300,6 +306,6 @@ def _status(subject: Subject, *, is_present: bool, size_bytes: int = 0) -> Quara
     return QuarantineStatus(subject.id, subject.generation, is_present, size_bytes)
 
 
-def _note(node: Node, subject: Subject, event: str, wish: QuarantineWish, size_bytes: int) -> None:
-    measured = {"kind": wish.kind.value, "name": wish.name, "size_bytes": size_bytes}
+def _record_receipt(node: Node, subject: Subject, event: str, spec: QuarantineSpec, size_bytes: int) -> None:
+    measured = {"kind": spec.kind.value, "name": spec.name, "size_bytes": size_bytes}
     node.permits.receipts.noted(event, Opening("quarantine", str(subject.id), "", subject.generation), measured)

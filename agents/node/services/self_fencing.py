@@ -5,11 +5,11 @@ import threading
 from dataclasses import replace
 from uuid import UUID
 
-from agents.node.adapters.base import Power
+from agents.node.adapters.interfaces import Power
 from agents.node.context import Node
 from agents.node.errors import AgentError
 from agents.node.lease import STOP_WITHIN_S, TICK_S
-from agents.node.services import moving
+from agents.node.services import migration_state
 
 log = logging.getLogger(__name__)
 
@@ -45,11 +45,11 @@ class SelfFencing:
     def _run(self) -> None:
         while not self._is_stopped.wait(self._tick_s):
             try:
-                self._look()
+                self._check_lease()
             except Exception:
                 log.exception("looking after the lease failed")  # and the watchdog was not fed
 
-    def _look(self) -> None:
+    def _check_lease(self) -> None:
         is_over = self._node.lease.over_for_s() is not None
         is_safe = not is_over or self._stop_guests() or (self._node.lease.over_for_s() or 0) < STOP_WITHIN_S
         watchdog = self._node.lease.watchdog
@@ -65,11 +65,11 @@ class SelfFencing:
         return running is not None and self._running() == []
 
     def _stop_guest(self, guest_id: UUID) -> None:
-        ledger = self._node.ledger
+        state_store = self._node.state_store
         log.critical("stopping a guest, since the lease has lapsed", extra={"facts": {"guest": str(guest_id)}})
-        if guest_id not in moving.carried(self._node):  # one that is off has not been stopped
-            progress = replace(ledger.guest_progress(guest_id), has_started=True, stop_reason=LAPSED)
-            ledger.record_progress(guest_id, progress)
+        if guest_id not in migration_state.stopped_and_migrating(self._node):  # one that is off has not been stopped
+            progress = replace(state_store.guest_progress(guest_id), has_started=True, stop_reason=LAPSED)
+            state_store.record_progress(guest_id, progress)
         try:
             self._node.adapters.hypervisor.power_off(guest_id)
         except AgentError as exc:

@@ -12,7 +12,7 @@ from pathlib import Path
 from uuid import UUID
 
 from agents.node import VERSION
-from agents.node.adapters.base import CONFINEMENT, NetworkSpec, PortSpec
+from agents.node.adapters.interfaces import CONFINEMENT, NetworkSpec, PortSpec
 from agents.node.context import Node
 from agents.node.errors import AgentError
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from agents.node.adapters.pools import VOLUMES, PoolFacts
 from agents.node.context import Node
 from agents.node.services import quarantine
-from agents.node.wishes import AttachmentWish
+from agents.node.specs import AttachmentSpec
 from andromede_core.documents.parsing import as_rfc3339
 
 KIND = "inventory"
@@ -38,7 +38,7 @@ def document(node: Node) -> bytes:
             "unknown_domains": quarantine.unknown_domains(node),
             "volumes": [_id_or_path(path, VOLUME) for path in files if path.startswith("volumes/")],
             "images": [_id_or_path(path, IMAGE) for path in files if path.startswith("images/")],
-            "attachments": [_attachment(entry.id, entry.wish) for entry in node.ledger.attachments.held()],
+            "attachments": [_attachment(entry.id, entry.spec) for entry in node.state_store.attachments.held()],
             "pools": [{"name": pool.name, "uuid": str(pool.uuid)} for pool in _pools(node)],
             "hook": asdict(node.hook_state),
             "trust": {
@@ -100,5 +100,5 @@ def _id_or_path(path: str, pattern: re.Pattern[str]) -> str:
     return found[1] if found else path
 
 
-def _attachment(attachment_id: str, wish: AttachmentWish) -> dict[str, object]:
-    return {"id": attachment_id, "instance": str(wish.instance_id), "volume": str(wish.volume_id)}
+def _attachment(attachment_id: str, spec: AttachmentSpec) -> dict[str, object]:
+    return {"id": attachment_id, "instance": str(spec.instance_id), "volume": str(spec.volume_id)}

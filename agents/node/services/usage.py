@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
-from agents.node.adapters.base import GuestUsage, tap_name
+from agents.node.adapters.interfaces import GuestUsage, tap_name
 from agents.node.context import Node
 from agents.node.errors import AdapterError
-from agents.node.services import moving
+from agents.node.services import migration_state
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ STOP_WAIT_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class UsageSample:
     """The counters of all guests at one moment; `port_ids` by the devices of their ports."""
 
     at_unix_ms: int
@@ -32,20 +32,20 @@ class Reading:
     port_ids: Mapping[str, UUID]
 
 
-class Watcher(Protocol):
-    def offer(self, reading: Reading) -> bool: ...
+class SampleSink(Protocol):
+    def offer(self, reading: UsageSample) -> bool: ...
 
 
-class Meter:
+class UsageSampler:
     """Reads once in each turn, however many ask: they get the same reading, with the same moment."""
 
     def __init__(self, node: Node, *, now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> None:
         self._node = node
         self._now_ms = now_ms
         self._lock = threading.Lock()
-        self._last: tuple[tuple[int, int], Reading] | None = None
+        self._last: tuple[tuple[int, int], UsageSample] | None = None
 
-    def read(self, interval_ms: int) -> Reading:
+    def read(self, interval_ms: int) -> UsageSample:
         """
         Raises:
             AdapterError: the hypervisor does not answer.
@@ -62,23 +62,23 @@ class Meter:
     def _offset_ms(self, interval_ms: int) -> int:
         return self._node.identity.node_id.int % max(int(interval_ms * SPREAD), 1)
 
-    def _reading(self) -> Reading:
+    def _reading(self) -> UsageSample:
         at_unix_ms = self._now_ms()
         used = self._node.adapters.hypervisor.usage()
-        carried = moving.carried(self._node)
+        carried = migration_state.stopped_and_migrating(self._node)
         guests = {guest_id: usage for guest_id, usage in used.items() if guest_id not in carried}
-        ports = {tap_name(UUID(entry.id)): UUID(entry.id) for entry in self._node.ledger.ports.held()}
-        return Reading(at_unix_ms, guests, ports)
+        ports = {tap_name(UUID(entry.id)): UUID(entry.id) for entry in self._node.state_store.ports.held()}
+        return UsageSample(at_unix_ms, guests, ports)
 
 
 @contextmanager
-def told(meter: Meter, watcher: Watcher, interval_ms: int) -> Iterator[None]:
+def offer_samples(meter: UsageSampler, watcher: SampleSink, interval_ms: int) -> Iterator[None]:
     """Meanwhile the watcher is offered a reading in each turn; with an interval of 0, none."""
     if interval_ms == 0:
         yield
         return
     stop = threading.Event()
-    thread = threading.Thread(target=_tell, args=(meter, watcher, interval_ms, stop), name="usage", daemon=True)
+    thread = threading.Thread(target=_offer_loop, args=(meter, watcher, interval_ms, stop), name="usage", daemon=True)
     thread.start()
     try:
         yield
@@ -87,7 +87,7 @@ def told(meter: Meter, watcher: Watcher, interval_ms: int) -> Iterator[None]:
         thread.join(STOP_WAIT_S)
 
 
-def _tell(meter: Meter, watcher: Watcher, interval_ms: int, stop: threading.Event) -> None:
+def _offer_loop(meter: UsageSampler, watcher: SampleSink, interval_ms: int, stop: threading.Event) -> None:
     dropped = 0
     while not stop.wait(meter.until_next_s(interval_ms)):
         try:

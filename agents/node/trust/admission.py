@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from agents.node.errors import PermitRefused
-from agents.node.ledger import Ledger
-from agents.node.trust import uses
+from agents.node.state_store import StateStore
+from agents.node.trust import replay_guard
 from agents.node.trust.clock import Clock
-from agents.node.trust.deeds import GIB, Deed
 from agents.node.trust.keys import verifier
+from agents.node.trust.permit_actions import GIB, PermitAction
 from agents.node.trust.receipts import Receipts
 from agents.node.trust.store import TrustStore
 from andromede_core.documents import signed
@@ -20,7 +20,7 @@ from andromede_core.documents.canonical import loads
 from andromede_core.documents.parsing import as_rfc3339, instant
 from andromede_core.documents.signed import BadDocument, Signed
 from andromede_core.permits import permit as permits
-from andromede_core.permits.permit import Permit, Refused
+from andromede_core.permits.permit import Permit, PermitRejected
 from andromede_core.permits.trust_documents import Floor
 
 log = logging.getLogger(__name__)
@@ -46,15 +46,17 @@ class Refusals:
 class Admission:
     """Safe for use by many threads."""
 
-    def __init__(self, ledger: Ledger, store: TrustStore, *, node: str, clock: Clock, receipts: Receipts) -> None:
+    def __init__(
+        self, state_store: StateStore, store: TrustStore, *, node: str, clock: Clock, receipts: Receipts
+    ) -> None:
         self.clock = clock
         self.refusals = Refusals()
-        self._ledger = ledger
+        self._state_store = state_store
         self._store = store
         self._node = node
         self._receipts = receipts
 
-    def admit(self, deed: Deed, *, document: bytes, policies: bytes, cosignature: bytes = b"") -> Permit:
+    def admit(self, action: PermitAction, *, document: bytes, policies: bytes, cosignature: bytes = b"") -> Permit:
         """The permit, which allows the deed now; that it is used for it is on the disk. `cosignature`: empty where no
         sentinel signed.
 
@@ -64,42 +66,42 @@ class Admission:
         envelope: Signed | None = None
         try:
             envelope = _read(document)
-            permit = self._check(envelope, deed, policies, _read(cosignature) if cosignature else None)
-            _check_contents(permit, deed)
-            self._bind(permit, deed)
-        except Refused as exc:
-            self._note(exc, deed, envelope)
+            permit = self._check(envelope, action, policies, _read(cosignature) if cosignature else None)
+            _check_contents(permit, action)
+            self._bind(permit, action)
+        except PermitRejected as exc:
+            self._record_refusal(exc, action, envelope)
             raise PermitRefused(exc.code, exc.reason) from exc
-        facts = {"kind": deed.kind, "id": deed.id, "jti": permit.jti, "decision_id": permit.decision}
+        facts = {"kind": action.kind, "id": action.id, "jti": permit.jti, "decision_id": permit.decision}
         log.info("admitted", extra={"facts": facts})
         return permit
 
     def expiry(self, jti: str) -> datetime | None:
         """Until when a permit holds that was used here not long ago."""
-        rows = self._ledger.execute("SELECT max(expires_at) FROM permit_use WHERE jti = ?", jti)
+        rows = self._state_store.execute("SELECT max(expires_at) FROM permit_use WHERE jti = ?", jti)
         return datetime.fromtimestamp(int(str(rows[0][0])), UTC) if rows[0][0] is not None else None
 
-    def permitted_until(self, deed: str, resource_id: str, generation: int) -> datetime | None:
+    def permitted_until(self, action: str, resource_id: str, generation: int) -> datetime | None:
         """Until when the last permit holds that was used here for this call about this."""
-        asked = (deed, resource_id, generation)
-        rows = self._ledger.execute(
+        asked = (action, resource_id, generation)
+        rows = self._state_store.execute(
             "SELECT max(expires_at) FROM permit_use WHERE call = ? AND subject = ? AND generation = ?", *asked
         )
         return datetime.fromtimestamp(int(str(rows[0][0])), UTC) if rows[0][0] is not None else None
 
-    def without_permit(self, deed: Deed) -> PermitRefused:
+    def without_permit(self, action: PermitAction) -> PermitRefused:
         """The refusal of a call that needs a permit and has none."""
-        refused = Refused("MISSING", "the call carries none")
-        self._note(refused, deed, None)
+        refused = PermitRejected("MISSING", "the call carries none")
+        self._record_refusal(refused, action, None)
         return PermitRefused(refused.code, refused.reason)
 
     def learned(self) -> None:
         """The node has taken something that it is to trust: it remembers from when on it knows what it has done."""
-        with self._ledger.transaction():
+        with self._state_store.transaction():
             if self._store.held.floor is not None and self._memory(BORN) is None:
                 self._remember(BORN, self.clock.now())
 
-    def _check(self, envelope: Signed, deed: Deed, policies: bytes, cosignature: Signed | None) -> Permit:
+    def _check(self, envelope: Signed, action: PermitAction, policies: bytes, cosignature: Signed | None) -> Permit:
         held = self._store.held
         trust = permits.Trust(
             node=self._node,
@@ -113,17 +115,19 @@ class Admission:
             is_clock_kept=self.clock.is_kept(),
             verifier=verifier,
         )
-        layers, subject = _policies(policies), (deed.listed_in, deed.id)
-        permit = permits.check(envelope, trust, ops=deed.ops, subject=subject, policies=layers, cosignature=cosignature)
+        layers, subject = _policies(policies), (action.listed_in, action.id)
+        permit = permits.check(
+            envelope, trust, ops=action.ops, subject=subject, policies=layers, cosignature=cosignature
+        )
         born = self._memory(BORN)
         if born is None or permit.nbf < born:
-            raise Refused("EXPIRED", "the permit is older than what this node remembers to have done")
+            raise PermitRejected("EXPIRED", "the permit is older than what this node remembers to have done")
         return permit
 
-    def _bind(self, permit: Permit, deed: Deed) -> None:
-        with self._ledger.transaction():
-            uses.bind(self._ledger, permit, deed, now=self.clock.now())
-            self._receipts.intend(permit.jti, deed)
+    def _bind(self, permit: Permit, action: PermitAction) -> None:
+        with self._state_store.transaction():
+            replay_guard.record_use(self._state_store, permit, action, now=self.clock.now())
+            self._receipts.intend(permit.jti, action)
             self._raise_high_water()
 
     def _raise_high_water(self) -> None:
@@ -138,52 +142,52 @@ class Admission:
         return max(seen, floor.issued_at) if floor is not None else seen
 
     def _memory(self, name: str) -> datetime | None:
-        rows = self._ledger.execute("SELECT value FROM memory WHERE name = ?", name)
+        rows = self._state_store.execute("SELECT value FROM memory WHERE name = ?", name)
         return instant(rows[0][0]) if rows else None
 
     def _remember(self, name: str, moment: datetime) -> None:
-        self._ledger.execute("INSERT OR REPLACE INTO memory VALUES (?, ?)", name, as_rfc3339(moment))
+        self._state_store.execute("INSERT OR REPLACE INTO memory VALUES (?, ?)", name, as_rfc3339(moment))
 
-    def _note(self, refused: Refused, deed: Deed, envelope: Signed | None) -> None:
+    def _record_refusal(self, refused: PermitRejected, action: PermitAction, envelope: Signed | None) -> None:
         """What a permit that was refused says of itself is not believed, only passed on."""
         claimed = envelope.payload.get("jti") if envelope is not None else None
         jti = claimed if isinstance(claimed, str) and len(claimed) <= MAX_JTI and claimed.isprintable() else ""
         count = self.refusals.add(refused.code)
-        facts = {"kind": deed.kind, "id": deed.id, "jti": jti, "code": refused.code, "reason": refused.reason}
+        facts = {"kind": action.kind, "id": action.id, "jti": jti, "code": refused.code, "reason": refused.reason}
         log.warning("permit refused", extra={"facts": facts | {"count": count}})
-        with self._ledger.transaction():
+        with self._state_store.transaction():
             self._raise_high_water()
-            self._receipts.refused(jti, deed, {"call": deed.call, "code": refused.code})
+            self._receipts.refused(jti, action, {"call": action.call, "code": refused.code})
 
 
 def _read(document: bytes) -> Signed:
     try:
         return signed.read(document)
     except BadDocument as exc:
-        raise Refused(exc.code, exc.reason) from exc
+        raise PermitRejected(exc.code, exc.reason) from exc
 
 
 def _policies(text: bytes) -> object:
     try:
         return loads(text)
     except (ValueError, RecursionError) as exc:
-        raise Refused("MALFORMED", f"policies: {exc}") from exc
+        raise PermitRejected("MALFORMED", f"policies: {exc}") from exc
 
 
-def _check_contents(permit: Permit, deed: Deed) -> None:
+def _check_contents(permit: Permit, action: PermitAction) -> None:
     """Nothing that the permit does not list, nothing larger than it says, and for nobody else."""
-    for kind, names in deed.names.items():
+    for kind, names in action.names.items():
         permits.listed(permit, kind, names)
     limits = permit.limits
     asked: Sequence[tuple[str, int, int]] = (
-        ("vCPUs", deed.vcpus, limits.vcpus),
-        ("MiB of memory", deed.memory_mib, limits.memory_mib),
-        ("bytes of disk", deed.disk_bytes, limits.disk_gib * GIB),
+        ("vCPUs", action.vcpus, limits.vcpus),
+        ("MiB of memory", action.memory_mib, limits.memory_mib),
+        ("bytes of disk", action.disk_bytes, limits.disk_gib * GIB),
     )
     for what, wanted, limit in asked:
         if wanted > limit:
-            raise Refused("OVER_LIMIT", f"{wanted} {what} are more than the {limit} of the permit")
-    if deed.peer is not None:
-        permits.with_peer(permit, deed.peer)
-    if deed.project and deed.project != permit.project:
-        raise Refused("WRONG_PROJECT", f"the permit is for project {permit.project}, not {deed.project}")
+            raise PermitRejected("OVER_LIMIT", f"{wanted} {what} are more than the {limit} of the permit")
+    if action.peer is not None:
+        permits.with_peer(permit, action.peer)
+    if action.project and action.project != permit.project:
+        raise PermitRejected("WRONG_PROJECT", f"the permit is for project {permit.project}, not {action.project}")

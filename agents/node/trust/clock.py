@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from observing.kernel_clock import is_synchronised
+from telemetry.kernel_clock import is_synchronised
 
 
 def kept_elsewhere() -> bool:

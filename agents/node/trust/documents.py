@@ -145,11 +145,11 @@ def check_facts(document: bytes, floor: Floor, ring: KeyRing) -> None:
 
 
 def check_digest(document: bytes, floor: Floor) -> None:
-    if not is_of(floor, document):
+    if not matches_floor(floor, document):
         raise TrustRefused("The facts are not those that the floor stands for.")
 
 
-def is_of(floor: Floor, facts: bytes) -> bool:
+def matches_floor(floor: Floor, facts: bytes) -> bool:
     return hashlib.sha256(facts).hexdigest() == floor.facts_sha256
 
 
@@ -164,7 +164,7 @@ def trusted_facts(document: bytes, ring: KeyRing) -> Iterator[Statement]:
 
 def _envelopes(document: bytes) -> list[Signed]:
     try:
-        return [signed.of_envelope(each) for each in as_list(loads(document), "facts")]
+        return [signed.from_envelope(each) for each in as_list(loads(document), "facts")]
     except (ValueError, RecursionError) as exc:
         raise TrustRefused(f"The facts cannot be read: {exc}") from exc
 

@@ -12,10 +12,10 @@ from types import MappingProxyType
 from uuid import UUID
 
 from agents.node.errors import BadRequest
-from agents.node.ledger import Ledger
+from agents.node.state_store import StateStore
 from agents.node.trust.clock import Clock
-from agents.node.trust.deeds import Deed
 from agents.node.trust.keys import NodeKey
+from agents.node.trust.permit_actions import PermitAction
 from andromede_core.documents import signed
 from andromede_core.documents.parsing import as_rfc3339
 
@@ -41,35 +41,35 @@ class Opening:
 class Receipts:
     """Safe for use by many threads. `listener` is called after each receipt and must return at once."""
 
-    def __init__(self, ledger: Ledger, key: NodeKey, *, zone: str, clock: Clock) -> None:
-        self._ledger = ledger
+    def __init__(self, state_store: StateStore, key: NodeKey, *, zone: str, clock: Clock) -> None:
+        self._state_store = state_store
         self._key = key
         self._zone = zone
         self._clock = clock
         self.listener: Callable[[], None] = lambda: None
 
-    def intend(self, jti: str, deed: Deed) -> None:
+    def intend(self, jti: str, action: PermitAction) -> None:
         """Written down with the permit's use, before anything is done: a node that dies while it acts, or right after,
         still owes the receipt."""
-        if deed.opens:
-            self._ledger.execute(
-                "INSERT OR REPLACE INTO intent VALUES (?, ?, ?, ?)", deed.kind, deed.id, jti, deed.generation
+        if action.opens:
+            self._state_store.execute(
+                "INSERT OR REPLACE INTO intent VALUES (?, ?, ?, ?)", action.kind, action.id, jti, action.generation
             )
 
     def intents(self) -> list[Opening]:
         """What was begun under a permit, and whose receipt is not written."""
-        rows = self._ledger.execute("SELECT kind, id, jti, generation FROM intent ORDER BY kind, id")
+        rows = self._state_store.execute("SELECT kind, id, jti, generation FROM intent ORDER BY kind, id")
         return [_opening(row) for row in rows]
 
     def opened(self, opening: Opening, measured: Measured) -> None:
         """Once for each permit; an image that is there already is not opened again."""
         kind, resource_id = opening.kind, opening.id
-        with self._ledger.transaction():
-            self._ledger.execute("DELETE FROM intent WHERE kind = ? AND id = ?", kind, resource_id)
+        with self._state_store.transaction():
+            self._state_store.execute("DELETE FROM intent WHERE kind = ? AND id = ?", kind, resource_id)
             before = self.opening(kind, resource_id)
             if before is not None and (before.jti == opening.jti or kind == "image"):
                 return
-            self._ledger.execute(
+            self._state_store.execute(
                 "INSERT OR REPLACE INTO opening VALUES (?, ?, ?, ?)",
                 kind,
                 resource_id,
@@ -81,47 +81,49 @@ class Receipts:
 
     def closed(self, kind: str, resource_id: UUID | str, measured: Measured = MappingProxyType({})) -> None:
         """Nothing when it is not open."""
-        with self._ledger.transaction():
+        with self._state_store.transaction():
             opening = self.opening(kind, resource_id)
             if opening is None:
                 return
-            self._ledger.execute("DELETE FROM opening WHERE kind = ? AND id = ?", kind, str(resource_id))
+            self._state_store.execute("DELETE FROM opening WHERE kind = ? AND id = ?", kind, str(resource_id))
             self._spool("closed", opening, measured)
         self.listener()
 
-    def settle(self, kind: str, resource_id: UUID | str, *, is_there: bool) -> None:
+    def resolve_intent(self, kind: str, resource_id: UUID | str, *, is_there: bool) -> None:
         """What was begun and not accounted for: opened if it is there, else forgotten."""
-        rows = self._ledger.execute(
+        rows = self._state_store.execute(
             "SELECT kind, id, jti, generation FROM intent WHERE kind = ? AND id = ?", kind, str(resource_id)
         )
         for intent in map(_opening, rows):
             if is_there:
                 self.opened(intent, {"is_interrupted": True})
             else:
-                self._ledger.execute("DELETE FROM intent WHERE kind = ? AND id = ?", kind, str(resource_id))
+                self._state_store.execute("DELETE FROM intent WHERE kind = ? AND id = ?", kind, str(resource_id))
 
-    def refused(self, jti: str, deed: Deed, measured: Measured) -> None:
-        with self._ledger.transaction():
-            ((waiting,),) = self._ledger.execute("SELECT count(*) FROM receipt WHERE event = 'refused'")
+    def refused(self, jti: str, action: PermitAction, measured: Measured) -> None:
+        with self._state_store.transaction():
+            ((waiting,),) = self._state_store.execute("SELECT count(*) FROM receipt WHERE event = 'refused'")
             if int(str(waiting)) >= MAX_REFUSED:
                 return
-            self._spool("refused", Opening(deed.kind, deed.id, jti, deed.generation), measured)
+            self._spool("refused", Opening(action.kind, action.id, jti, action.generation), measured)
         self.listener()
 
     def noted(self, event: str, about: Opening, measured: Measured) -> None:
         """Of what is done under no permit, and is to be on record all the same."""
-        with self._ledger.transaction():
+        with self._state_store.transaction():
             self._spool(event, about, measured)
         self.listener()
 
     def opening(self, kind: str, resource_id: UUID | str) -> Opening | None:
-        rows = self._ledger.execute(
+        rows = self._state_store.execute(
             "SELECT kind, id, jti, generation FROM opening WHERE kind = ? AND id = ?", kind, str(resource_id)
         )
         return _opening(rows[0]) if rows else None
 
     def openings(self, kind: str) -> list[Opening]:
-        rows = self._ledger.execute("SELECT kind, id, jti, generation FROM opening WHERE kind = ? ORDER BY id", kind)
+        rows = self._state_store.execute(
+            "SELECT kind, id, jti, generation FROM opening WHERE kind = ? ORDER BY id", kind
+        )
         return [_opening(row) for row in rows]
 
     # ---- on their way to the control plane
@@ -130,13 +132,13 @@ class Receipts:
     def last_number(self) -> int:
         return self._memory("last_receipt")
 
-    def waiting(self) -> int:
+    def pending_count(self) -> int:
         """How many are not acknowledged."""
-        ((count,),) = self._ledger.execute("SELECT count(*) FROM receipt")
+        ((count,),) = self._state_store.execute("SELECT count(*) FROM receipt")
         return int(str(count))
 
     def after(self, number: int, *, limit: int) -> list[tuple[int, bytes]]:
-        rows = self._ledger.execute(
+        rows = self._state_store.execute(
             "SELECT number, document FROM receipt WHERE number > ? ORDER BY number LIMIT ?", number, limit
         )
         return [(int(str(found)), _bytes(document)) for found, document in rows]
@@ -150,19 +152,19 @@ class Receipts:
         Raises:
             BadRequest: receipts that were never made; nothing is forgotten.
         """
-        with self._ledger.transaction():
+        with self._state_store.transaction():
             if number > self.last_number:
                 if number > MAX_NUMBER or self._memory("acknowledged"):
                     raise BadRequest("receipts_after", f"this node has made receipts up to {self.last_number}")
                 self._renumber(number)
             else:
-                self._ledger.execute("DELETE FROM receipt WHERE number <= ?", number)
+                self._state_store.execute("DELETE FROM receipt WHERE number <= ?", number)
             if number > self._memory("acknowledged"):
                 self._remember("acknowledged", number)
 
     def _renumber(self, kept: int) -> None:
-        waiting = self._ledger.execute("SELECT event, document FROM receipt ORDER BY number")
-        self._ledger.execute("DELETE FROM receipt")
+        waiting = self._state_store.execute("SELECT event, document FROM receipt ORDER BY number")
+        self._state_store.execute("DELETE FROM receipt")
         self._remember("last_receipt", kept)
         for event, document in waiting:
             self._write(str(event), dict(signed.read(_bytes(document)).payload))
@@ -185,14 +187,14 @@ class Receipts:
         number = self.last_number + 1
         document = self._key.document(KIND, payload | {"number": number})
         self._remember("last_receipt", number)
-        self._ledger.execute("INSERT INTO receipt VALUES (?, ?, ?)", number, event, document)
+        self._state_store.execute("INSERT INTO receipt VALUES (?, ?, ?)", number, event, document)
 
     def _memory(self, name: str) -> int:
-        rows = self._ledger.execute("SELECT value FROM memory WHERE name = ?", name)
+        rows = self._state_store.execute("SELECT value FROM memory WHERE name = ?", name)
         return int(str(rows[0][0])) if rows else 0
 
     def _remember(self, name: str, number: int) -> None:
-        self._ledger.execute("INSERT OR REPLACE INTO memory VALUES (?, ?)", name, str(number))
+        self._state_store.execute("INSERT OR REPLACE INTO memory VALUES (?, ?)", name, str(number))
 
 
 def _opening(row: tuple[object, ...]) -> Opening:

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from agents.node.errors import BadRequest, TrustOlder, TrustRefused
-from agents.node.ledger import Ledger
+from agents.node.state_store import StateStore
 from agents.node.trust import documents
 from agents.node.trust.documents import NO_KEYS, NOTHING_DENIED, Authority, KeyRing
 from andromede_core.facts import statements
@@ -29,7 +29,7 @@ KEYSET, CHARTER, DENY, FLOOR, FACTS = "keyset", "charter", "deny", "floor", "fac
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class TrustSnapshot:
     """What is trusted at one moment. `floor` is None while its key is not trusted (any more); a deny list stays in
     force whoever signed it."""
 
@@ -47,15 +47,15 @@ class Held:
 class TrustStore:
     """Safe for use by many threads. `held` is replaced as a whole, never changed."""
 
-    def __init__(self, ledger: Ledger, authority: Authority) -> None:
-        self._ledger = ledger
+    def __init__(self, state_store: StateStore, authority: Authority) -> None:
+        self._state_store = state_store
         self._authority = authority
         self._lock = threading.Lock()
         self._facts: tuple[bytes, KeyRing] | None = None
         self._last_world = World()
         self.held = self._assemble()
 
-    def ensure(self, given: Mapping[str, bytes]) -> Held:
+    def ensure(self, given: Mapping[str, bytes]) -> TrustSnapshot:
         """Take what is given, by the names of this module; facts come with their floor.
 
         Each document is on the disk before the next one is looked at, keys and denials first: bad facts keep no
@@ -130,33 +130,33 @@ class TrustStore:
         return bool(stored) and self.is_of_lost_key(kind, stored)
 
     def _stored(self, kind: str) -> bytes:
-        rows = self._ledger.execute("SELECT document FROM trust WHERE kind = ?", kind)
+        rows = self._state_store.execute("SELECT document FROM trust WHERE kind = ?", kind)
         return _bytes(rows[0][0]) if rows else b""
 
     def _keep(self, new: Mapping[str, bytes]) -> None:
-        with self._ledger.transaction():
+        with self._state_store.transaction():
             for kind, document in new.items():
-                self._ledger.execute("INSERT OR REPLACE INTO trust VALUES (?, ?)", kind, document)
+                self._state_store.execute("INSERT OR REPLACE INTO trust VALUES (?, ?)", kind, document)
         self.held = self._assemble()
         log.info("trusts", extra={"facts": {"new": sorted(new)}})
 
-    def _assemble(self) -> Held:
+    def _assemble(self) -> TrustSnapshot:
         """From the disk, with everything checked again: what no longer holds is as if it were not there."""
-        rows = self._ledger.execute("SELECT kind, document FROM trust")
+        rows = self._state_store.execute("SELECT kind, document FROM trust")
         stored = {str(kind): _bytes(document) for kind, document in rows}
         authority = self._authority
-        keyset = _still(KEYSET, stored, lambda found: documents.keyset(found, authority)) or NO_KEYS
-        charter = _still(CHARTER, stored, lambda found: documents.charter(found, authority))
-        listed = _still(DENY, stored, lambda found: documents.deny_list(found, authority, KeyRing(keyset)))
+        keyset = _load_valid(KEYSET, stored, lambda found: documents.keyset(found, authority)) or NO_KEYS
+        charter = _load_valid(CHARTER, stored, lambda found: documents.charter(found, authority))
+        listed = _load_valid(DENY, stored, lambda found: documents.deny_list(found, authority, KeyRing(keyset)))
         if listed is not None:
             deny = listed[0]
         else:
             deny = documents.unchecked_deny_list(stored[DENY]) if DENY in stored else NOTHING_DENIED
         ring = KeyRing(keyset, deny)
-        floor = _still(FLOOR, stored, lambda found: documents.floor(found, authority, ring))
+        floor = _load_valid(FLOOR, stored, lambda found: documents.floor(found, authority, ring))
         facts = stored.get(FACTS, b"")
-        world = self._world(facts, ring) if floor is not None and documents.is_of(floor, facts) else World()
-        return Held(keyset, charter, deny, floor, world)
+        world = self._world(facts, ring) if floor is not None and documents.matches_floor(floor, facts) else World()
+        return TrustSnapshot(keyset, charter, deny, floor, world)
 
     def _world(self, facts: bytes, ring: KeyRing) -> World:
         """Remembered, since floors are renewed far more often than facts, and each fact is a signature to check."""
@@ -167,7 +167,7 @@ class TrustStore:
         return self._last_world
 
 
-def _still(kind: str, stored: Mapping[str, bytes], read: Callable[[bytes], T]) -> T | None:
+def _load_valid(kind: str, stored: Mapping[str, bytes], read: Callable[[bytes], T]) -> T | None:
     """What is stored, if it still holds."""
     if kind not in stored:
         return None

@@ -13,10 +13,10 @@ from typer.main import get_command
 
 from andromede_cli import language
 from andromede_cli.command import ProjectOption
-from andromede_cli.failures import Exit, Interrupted, Misuse, exit_code, lines_of
-from andromede_cli.parts import Commands
+from andromede_cli.command_registry import Commands
+from andromede_cli.error_reports import Exit, Interrupted, Misuse, exit_code, lines_of
 from andromede_cli.session import Root
-from andromede_cli.terminal import complain
+from andromede_cli.terminal import print_error
 from andromede_sdk import AndromedeError, __version__
 
 PROGRAM = "andromede"
@@ -79,13 +79,13 @@ def run(arguments: Sequence[str]) -> int:
         result = program().main(list(arguments), prog_name=PROGRAM, standalone_mode=False)
         sys.stdout.flush()
     except (AndromedeError, Misuse) as exc:
-        return _told(exc, exit_code(exc))
+        return _report(exc, exit_code(exc))
     except typer.Abort:
         return Exit.INTERRUPTED
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
     except Interrupted as exc:
-        complain(str(exc), is_first=False)
+        print_error(str(exc), is_first=False)
         return Exit.INTERRUPTED
     except BrokenPipeError:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - nobody reads, and the flush at the end would fail again
@@ -95,9 +95,9 @@ def run(arguments: Sequence[str]) -> int:
     return result if isinstance(result, int) else Exit.OK
 
 
-def _told(error: BaseException, code: int) -> int:
+def _report(error: BaseException, code: int) -> int:
     for number, line in enumerate(lines_of(error)):
-        complain(line, is_first=number == 0)
+        print_error(line, is_first=number == 0)
     return code
 
 
@@ -106,9 +106,11 @@ def _unexpected(error: Exception, arguments: Sequence[str]) -> int:
     if isinstance(error, typer.TyperException):
         return _usage(error)
     if isinstance(error, OSError | ValueError):
-        return _told(error, Exit.USAGE)
-    complain(_("This should not happen: {kind}: {text}").format(kind=type(error).__name__, text=error), is_first=True)
-    complain(_("Say --debug to see where it came from, and tell the project."), is_first=False)
+        return _report(error, Exit.USAGE)
+    print_error(
+        _("This should not happen: {kind}: {text}").format(kind=type(error).__name__, text=error), is_first=True
+    )
+    print_error(_("Say --debug to see where it came from, and tell the project."), is_first=False)
     if DEBUG in arguments:
         import traceback
 
@@ -122,9 +124,9 @@ def _usage(error: typer.TyperException) -> int:
     if type(error).__name__ == "NoArgsIsHelpError":
         sys.stderr.write(f"{message}\n")
         return Exit.USAGE
-    complain(_in_our_language(message), is_first=True)
+    print_error(_in_our_language(message), is_first=True)
     if context is not None:
-        complain(_("See {command} --help").format(command=context.command_path), is_first=False)
+        print_error(_("See {command} --help").format(command=context.command_path), is_first=False)
     return Exit.USAGE
 
 

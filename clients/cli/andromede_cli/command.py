@@ -13,7 +13,7 @@ import typer
 from andromede_cli.completion import names
 from andromede_cli.output import Format
 from andromede_cli.session import Session
-from andromede_cli.terminal import say
+from andromede_cli.terminal import print_note
 
 Function = Callable[..., None]
 WAIT, SURE, DRY_RUN = "wait", "sure", "dry_run"
@@ -127,7 +127,7 @@ def register(
         with me:
             function(me, **given)
             if me.is_dry_run:
-                say(_("Nothing was changed: this is what would be."))
+                print_note(_("Nothing was changed: this is what would be."))
 
     context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
     parameters = [context, *own, *COMMON]

@@ -13,8 +13,8 @@ from gettext import gettext as _
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import urljoin, urlsplit
 
-from andromede_cli.failures import ConsoleEnded, Misuse
-from andromede_cli.replay import without_questions
+from andromede_cli.error_reports import ConsoleEnded, Misuse
+from andromede_cli.replay_filter import without_questions
 from andromede_cli.session import Session
 from andromede_sdk import Unreachable
 
@@ -171,8 +171,8 @@ def serve(open_one: Callable[[], ClientConnection], place: tuple[str, int], said
 
 
 def _join(open_one: Callable[[], ClientConnection], viewer: socket.socket) -> None:
-    from andromede_cli.failures import lines_of
-    from andromede_cli.terminal import complain
+    from andromede_cli.error_reports import lines_of
+    from andromede_cli.terminal import print_error
     from andromede_sdk import AndromedeError
 
     with viewer:
@@ -182,7 +182,7 @@ def _join(open_one: Callable[[], ClientConnection], viewer: socket.socket) -> No
             check_end(guest)
         except (AndromedeError, Misuse) as exc:
             for line in lines_of(exc):
-                complain(line, is_first=True)
+                print_error(line, is_first=True)
 
 
 def _carry(guest: ClientConnection, viewer: socket.socket) -> None:

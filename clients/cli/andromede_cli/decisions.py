@@ -27,7 +27,7 @@ def tree(decision: Decision | PlacementSimulation) -> Tree:
         root.add(Text(harmless(sentence)))
     document = decision.document
     for title, lines in (
-        (_("Asked for"), _asked(document, decision)),
+        (_("Asked for"), _request_lines(document, decision)),
         (_("Nodes that were left out"), _eliminated(document)),
         (_("Zones"), _zones(document)),
         (_("Nearest"), _nearest(document)),
@@ -47,7 +47,7 @@ def _branch(root: Tree, title: str, lines: Iterator[Line]) -> None:
             twig.add(each)
 
 
-def _asked(document: Mapping[str, Any], decision: Decision | PlacementSimulation) -> Iterator[Line]:
+def _request_lines(document: Mapping[str, Any], decision: Decision | PlacementSimulation) -> Iterator[Line]:
     request = document.get("request") or {}
     if text := output.worded(request.get("resources")):
         yield _text(text), []

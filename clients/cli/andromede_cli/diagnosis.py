@@ -55,7 +55,7 @@ def nodes(client: Client, now: datetime) -> Findings:
     for node in known:
         if node.state == "ready":
             yield from _of_ready(node)
-            yield from _behind(node, ready)
+            yield from _outdated_findings(node, ready)
         elif node.life == node.state:  # else its silence is wanted
             yield _silent(node, now)
         yield from _ends(node, now)
@@ -100,7 +100,7 @@ def _of_ready(node: models.Node) -> Findings:
         yield Finding(PROBLEM, _node(node.name), _("has no charter, and so takes nothing"), to_do)
 
 
-def _behind(node: models.Node, ready: Iterable[models.Node]) -> Findings:
+def _outdated_findings(node: models.Node, ready: Iterable[models.Node]) -> Findings:
     """Than others: what one node was told, all are told."""
     for name in ("keyset_version", "deny_version", "facts_epoch"):
         own, newest = getattr(node.trust, name), max(getattr(each.trust, name) for each in ready)

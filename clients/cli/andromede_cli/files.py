@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from andromede_cli.failures import Misuse
+from andromede_cli.error_reports import Misuse
 
 STDIN = Path("-")
 

@@ -12,7 +12,7 @@ from gettext import gettext as _
 from pathlib import Path
 from typing import Any
 
-from andromede_cli.failures import Misuse
+from andromede_cli.error_reports import Misuse
 
 FILE = "profiles.yaml"
 DEFAULT = "default"

@@ -11,7 +11,7 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
-from andromede_cli.failures import Interrupted
+from andromede_cli.error_reports import Interrupted
 from andromede_cli.terminal import console, harmless
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from andromede_cli import language, output
-from andromede_cli.failures import Misuse
+from andromede_cli.error_reports import Misuse
 from andromede_cli.output import Column, Format
 from andromede_cli.profiles import Profile, Profiles, load
-from andromede_cli.terminal import say
+from andromede_cli.terminal import print_note
 from andromede_sdk import NotFound, ProjectNeeded, models
 from andromede_sdk.model import Model
 
@@ -92,7 +92,7 @@ class Session:
         output.listed(found, columns, form=self.form)
         if not found and sys.stdout.isatty():
             said = _("There is nothing yet. Make the first with: {command}") if self.maker else _("There is nothing.")
-            say(said.format(command=self.maker))
+            print_note(said.format(command=self.maker))
 
     def show(self, item: Model | dict[str, Any]) -> None:
         output.shown(item, form=self.form)
@@ -109,7 +109,9 @@ class Session:
 
             progress.wait(operation, timeout_s=self.timeout_s)
         elif isinstance(operation, models.Operation):
-            say(_("{kind} has begun: andromede operation wait {id}").format(kind=operation.kind, id=operation.id))
+            print_note(
+                _("{kind} has begun: andromede operation wait {id}").format(kind=operation.kind, id=operation.id)
+            )
         if not isinstance(operation, models.Operation) or not self.is_waiting or reload is None:
             shown = None if reload is None else answer
         else:
@@ -190,4 +192,4 @@ def open_client(profile: Profile, *, is_debug: bool = False, **options: Any) -> 
 def _trace(answer: httpx.Response) -> None:
     """No header and no body: they have secrets."""
     request = answer.headers.get("X-Request-ID", "-")
-    say(f"{answer.request.method} {answer.request.url.raw_path.decode()} → {answer.status_code} ({request})")
+    print_note(f"{answer.request.method} {answer.request.url.raw_path.decode()} → {answer.status_code} ({request})")

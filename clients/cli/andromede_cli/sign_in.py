@@ -13,8 +13,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
-from andromede_cli.failures import Misuse
-from andromede_cli.terminal import ask_secret, say
+from andromede_cli.error_reports import Misuse
+from andromede_cli.terminal import ask_secret, print_note
 from andromede_sdk import Unauthenticated
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def with_provider(client: Client, provider: str, port: int) -> SessionWithSecret
     begun = client.openid.sign_in_begin(provider, redirect_uri=redirect)
     state = parse_qs(urlsplit(begun.authorization_url).query)["state"][0]
     with Loopback(port, state) as back:
-        say(_("Sign in here: {url}").format(url=begun.authorization_url))
+        print_note(_("Sign in here: {url}").format(url=begun.authorization_url))
         if _has_screen():
             webbrowser.open(begun.authorization_url)
         answer = back.wait(until=begun.expires_at)

@@ -9,7 +9,7 @@ import sys
 from gettext import gettext as _
 from typing import TYPE_CHECKING
 
-from andromede_cli.failures import Misuse
+from andromede_cli.error_reports import Misuse
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,14 +32,14 @@ def console(*, error: bool = False) -> Console:
     return Console(file=stream, highlight=False, markup=False, emoji=False, soft_wrap=not is_terminal, width=width)
 
 
-def say(line: str) -> None:
+def print_note(line: str) -> None:
     """A remark, which is no part of the result."""
     from rich.text import Text
 
     console(error=True).print(Text(harmless(line)), soft_wrap=True)
 
 
-def complain(line: str, *, is_first: bool) -> None:
+def print_error(line: str, *, is_first: bool) -> None:
     from rich.text import Text
 
     text = Text(harmless(line))

@@ -30,7 +30,7 @@ from andromede_sdk.errors import (
     Unreachable,
     WaitTimeout,
 )
-from andromede_sdk.later import loader
+from andromede_sdk.lazy_imports import loader
 
 if TYPE_CHECKING:
     from andromede_sdk.client import Client

@@ -10,9 +10,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, Generic, TypeVar
 from urllib.parse import quote
 
-from andromede_sdk.call import Call, new_key
 from andromede_sdk.errors import MalformedAnswer, ProjectNeeded, Unreachable, error_of
 from andromede_sdk.model import Model
+from andromede_sdk.request import HttpRequest, new_key
 from andromede_sdk.stream import END, Event, events_of
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Scope:
                     yield json.loads(event.data)
             time.sleep(pause_s)
 
-    def _connected(self, call: Call) -> Iterator[Event]:
+    def _connected(self, call: HttpRequest) -> Iterator[Event]:
         """Until the connection ends or breaks off. Raises Unreachable: it was not made."""
         is_open = False
         try:
@@ -100,13 +100,13 @@ class Scope:
 
     def upload(self, model: type[M], ask: Ask, file: BinaryIO) -> M:
         call = self.call(ask)
-        sent = self.transport.send(Call(call.method, call.path, call.query, file=file, if_match=call.if_match))
+        sent = self.transport.send(HttpRequest(call.method, call.path, call.query, file=file, if_match=call.if_match))
         return model.read(json_of(sent), self)
 
     def send(self, ask: Ask, *, timeout_s: float | None = None) -> httpx.Response:
         return self.transport.send(self.call(ask, timeout_s=timeout_s))
 
-    def call(self, ask: Ask, *, timeout_s: float | None = None) -> Call:
+    def call(self, ask: Ask, *, timeout_s: float | None = None) -> HttpRequest:
         names = dict(ask.names)
         if "{project}" in ask.path and "project" not in names:
             if self.project is None:
@@ -117,7 +117,7 @@ class Scope:
             None if ask.body is None else {name.rstrip("_"): _plain(v) for name, v in ask.body.items() if v is not None}
         )
         is_post = ask.method == "POST"
-        return Call(
+        return HttpRequest(
             ask.method,
             ask.path.format(**{part: _segment(part, name) for part, name in names.items()}),
             query,

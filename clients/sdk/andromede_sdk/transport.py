@@ -21,14 +21,14 @@ from typing import Any, BinaryIO
 import httpx
 
 from andromede_sdk import __version__
-from andromede_sdk.call import Call
 from andromede_sdk.errors import ApiError, MalformedAnswer, Unreachable, error_of
+from andromede_sdk.request import HttpRequest
 
 CHUNK_BYTES = 2**20
 CONNECT_LIMIT_S = 10.0
 
 
-def _sleep(call: Call, pause_s: float) -> bool:
+def _sleep(call: HttpRequest, pause_s: float) -> bool:
     time.sleep(pause_s)
     return True
 
@@ -43,7 +43,7 @@ class Retry:
     first_pause_s: float = 0.5
     longest_pause_s: float = 20.0
     limit_s: float = 120.0
-    pause: Callable[[Call, float], bool] = _sleep
+    pause: Callable[[HttpRequest, float], bool] = _sleep
 
     def pause_s(self, number: int, asked_s: float | None) -> float:
         """After try `number`, counted from 0."""
@@ -81,24 +81,26 @@ class Transport:
     def close(self) -> None:
         self.http.close()
 
-    def send(self, call: Call) -> httpx.Response:
+    def send(self, call: HttpRequest) -> httpx.Response:
         """The answer, read whole. Raises ApiError, Unreachable, MalformedAnswer."""
         with self.stream(call) as answer:
             answer.read()
         return answer
 
     @contextmanager
-    def stream(self, call: Call) -> Iterator[httpx.Response]:
+    def stream(self, call: HttpRequest) -> Iterator[httpx.Response]:
         """The same, but the body is left to be read."""
         answer = self._answer(call)
         try:
             yield answer
         except httpx.TransportError as exc:
-            raise Unreachable(f"{call.method} {self.url}{call.path}: the answer broke off ({_said(exc)}).") from exc
+            raise Unreachable(
+                f"{call.method} {self.url}{call.path}: the answer broke off ({_exception_text(exc)})."
+            ) from exc
         finally:
             answer.close()
 
-    def _answer(self, call: Call) -> httpx.Response:
+    def _answer(self, call: HttpRequest) -> httpx.Response:
         deadline = time.monotonic() + (self.retry.limit_s if call.limit_s is None else call.limit_s)
         start = call.file.tell() if call.file is not None and call.file.seekable() else 0
         for number in range(self.retry.tries):
@@ -114,7 +116,7 @@ class Transport:
                 raise failure
         raise AssertionError("tries is at least 1")
 
-    def _try(self, call: Call) -> tuple[httpx.Response | ApiError | Unreachable, bool, float | None]:
+    def _try(self, call: HttpRequest) -> tuple[httpx.Response | ApiError | Unreachable, bool, float | None]:
         """An answer, or a failure, whether another try may help, and after how many seconds the API wants it."""
         try:
             answer = self.http.send(self._request(call), stream=True)
@@ -122,14 +124,14 @@ class Transport:
                 return answer, False, None
             answer.read()
         except httpx.TransportError as exc:
-            failure = Unreachable(f"{call.method} {self.url}{call.path}: {_said(exc)}")
+            failure = Unreachable(f"{call.method} {self.url}{call.path}: {_exception_text(exc)}")
             failure.__cause__ = exc
             never_sent = isinstance(exc, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
             return failure, not _is_hopeless(exc) and (never_sent or call.is_repeatable), None
         error = _error(answer)
         return error, _is_worth_repeating(error, call), error.retry_after_s
 
-    def _request(self, call: Call) -> httpx.Request:
+    def _request(self, call: HttpRequest) -> httpx.Request:
         told = {"Idempotency-Key": call.key, "If-Match": call.if_match, "Last-Event-ID": call.last_event_id}
         headers = {name: text for name, text in told.items() if text is not None}
         more: dict[str, Any] = {}
@@ -201,7 +203,7 @@ def _retry_after_s(answer: httpx.Response) -> float | None:
     return max(0.0, (moment.astimezone(UTC) - datetime.now(UTC)).total_seconds())
 
 
-def _is_worth_repeating(error: ApiError, call: Call) -> bool:
+def _is_worth_repeating(error: ApiError, call: HttpRequest) -> bool:
     """A 502 or 504 of a proxy says nothing of whether the request arrived; a 429, 503 or 409 says that it was not
     carried out. A problem that says of itself that another try is of no use is believed."""
     if call.file is not None and not call.file.seekable():
@@ -220,5 +222,5 @@ def _is_hopeless(exc: BaseException | None) -> bool:
     return exc is not None and _is_hopeless(exc.__cause__ or exc.__context__)
 
 
-def _said(exc: Exception) -> str:
+def _exception_text(exc: Exception) -> str:
     return str(exc) or type(exc).__name__

@@ -3,8 +3,8 @@
 import time
 from collections.abc import Iterator
 
-from clients.terraform.cloud import Cloud, below, explained
-from clients.terraform.runtime.diagnostics import Report
+from clients.terraform.cloud import Cloud, project_path, translated_errors
+from clients.terraform.runtime.diagnostics import DiagnosticReport
 from clients.terraform.runtime.provider import Action
 from clients.terraform.runtime.schema import BOOL, STRING, Attribute, Schema
 from clients.terraform.runtime.values import Values
@@ -28,12 +28,12 @@ class InstanceReboot(Action):
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
 
-    def invoke(self, config: Values, report: Report) -> Iterator[str]:
+    def invoke(self, config: Values, report: DiagnosticReport) -> Iterator[str]:
         api = self.cloud.api
-        with explained(self.schema.attributes):
+        with translated_errors(self.schema.attributes):
             project, instance = config["project"] or api.project(), config["instance"]
             verb = "reset" if config["is_hard"] else "reboot"
-            path = below(project, "instances", instance, "actions", verb)
+            path = project_path(project, "instances", instance, "actions", verb)
             operation = api.post(path, {})["operation"]
             yield f"{instance}: {operation['kind']} is asked for, operation {operation['id']}"
             ended = api.ended(project, operation, deadline=time.monotonic() + LIMIT_S)

@@ -10,11 +10,11 @@ import time
 from collections.abc import Iterator, Sequence
 
 from andromede_sdk.errors import ApiError
-from clients.terraform.cloud import Cloud, Document, NotDone, explained, is_gone, quoted
+from clients.terraform.cloud import Cloud, Document, OperationUnsuccessful, is_gone, quoted, translated_errors
 from clients.terraform.resources.common import IN_PROJECT, SELECTOR, WHERE
 from clients.terraform.runtime.diagnostics import Failure
 from clients.terraform.runtime.provider import Found, Plan, Private, Resource, Work
-from clients.terraform.runtime.resource_calls import IMPORTED
+from clients.terraform.runtime.resource_rpc import IMPORTED
 from clients.terraform.runtime.schema import Schema
 from clients.terraform.runtime.values import UNKNOWN, Value, Values, is_known
 
@@ -89,7 +89,7 @@ class ApiResource(CloudResource):
     # Planning.
 
     def plan(self, plan: Plan) -> None:
-        with explained(self.schema.attributes):
+        with translated_errors(self.schema.attributes):
             self.plan_parent(plan)
             if plan.prior is None:
                 plan.private["key"] = secrets.token_hex(16)
@@ -119,7 +119,7 @@ class ApiResource(CloudResource):
     # Doing.
 
     def create(self, work: Work) -> None:
-        with explained(self.schema.attributes):
+        with translated_errors(self.schema.attributes):
             parent, path = self.parent_of(work.planned), self.collection(work.planned)
             key = _key(work, path)
             answer = self.cloud.api.post(path, self.body(work), deadline=work.deadline, key=key)
@@ -155,7 +155,7 @@ class ApiResource(CloudResource):
         """What it is now reaches the state."""
         document = self.find(work.state, work.deadline)
         if document is None:
-            raise NotDone({"title": f"The {self.noun} is gone", "detail": "It was deleted meanwhile."})
+            raise OperationUnsuccessful({"title": f"The {self.noun} is gone", "detail": "It was deleted meanwhile."})
         work.save(self.values(document, {**work.state, **_known(work.planned)}))
 
     def values(self, document: Document, like: Values) -> Values:
@@ -169,7 +169,7 @@ class ApiResource(CloudResource):
 
     def read(self, state: Values, private: Private, deadline: float) -> Values | None:
         try:
-            with explained(self.schema.attributes):
+            with translated_errors(self.schema.attributes):
                 found = self.find(state, deadline)
         except Failure as failure:
             if isinstance(failure.__cause__, ApiError) and self.is_gone(failure.__cause__):
@@ -187,7 +187,7 @@ class ApiResource(CloudResource):
         if work.private.pop(IMPORTED, None):
             unknown = {name: work.planned[name] for name in self.unreadable if work.prior[name] is None}
             work.prior = work.prior | unknown  # only put on record: nobody knows that they changed
-        with explained(self.schema.attributes):
+        with translated_errors(self.schema.attributes):
             patch = {name: self.word(name, work.planned[name]) for name in self.patched if work.changed(name)}
             if "labels" in patch:
                 patch["labels"] = _label_patch(work.prior["labels"], work.planned["labels"])
@@ -208,7 +208,7 @@ class ApiResource(CloudResource):
         return answer
 
     def delete(self, work: Work) -> None:
-        with explained(self.schema.attributes):
+        with translated_errors(self.schema.attributes):
             patience = min(work.deadline, time.monotonic() + IN_USE_LIMIT_S)
             while True:
                 try:
@@ -233,7 +233,7 @@ class ApiResource(CloudResource):
         return self._imported({self.parent: identity.get(self.parent)}, identity["id"])
 
     def _imported(self, where: Values, reference: str) -> Values:
-        with explained({}):
+        with translated_errors({}):
             document = self.sought(where, reference)
             return {**self.defaults(), self.parent: self.parent_of(where), **self.values(document, where)}
 
@@ -246,7 +246,7 @@ class ApiResource(CloudResource):
         return {name: each.default for name, each in self.schema.attributes.items() if each.has_default}
 
     def list(self, config: Values, *, limit: int, with_state: bool) -> Iterator[Found]:
-        with explained({}):
+        with translated_errors({}):
             for number, document in enumerate(self.every(config)):
                 if limit and number >= limit:
                     return

@@ -3,9 +3,9 @@
 import json
 from collections.abc import Callable
 
-from clients.terraform.cloud import Cloud, Document, below, explained
+from clients.terraform.cloud import Cloud, Document, project_path, translated_errors
 from clients.terraform.resources.common import POLICY_ATOMS
-from clients.terraform.runtime.diagnostics import Report
+from clients.terraform.runtime.diagnostics import DiagnosticReport
 from clients.terraform.runtime.provider import DataSource
 from clients.terraform.runtime.schema import BOOL, NUMBER, STRING, Attribute, Nested, Schema, Type, list_of, set_of
 from clients.terraform.runtime.values import Values
@@ -34,8 +34,8 @@ class CloudData(DataSource):
     def __init__(self, cloud: Cloud) -> None:
         self.cloud = cloud
 
-    def read(self, config: Values, report: Report) -> Values:
-        with explained(self.schema.attributes):
+    def read(self, config: Values, report: DiagnosticReport) -> Values:
+        with translated_errors(self.schema.attributes):
             return self.fetch(config)
 
     def fetch(self, config: Values) -> Values:
@@ -124,7 +124,7 @@ class Images(CloudData):
 
     def fetch(self, config: Values) -> Values:
         query = {name: config[name] for name in ("name", "labels") if config[name]}
-        path = below(self.project(config), "images")
+        path = project_path(self.project(config), "images")
         found = self.cloud.api.items(path, state="available", sort="-created_at", **query)
         images = [_picked(image, self.IMAGES) for image in found]
         return {"images": images, "ids": [image["id"] for image in images]}

@@ -6,7 +6,7 @@ from pathlib import Path
 from clients.terraform.cloud import Document
 from clients.terraform.resources.base import ApiResource
 from clients.terraform.resources.common import CREATED_AT, ID, LABELS, PROJECT, name_attribute, one_of
-from clients.terraform.runtime.diagnostics import Report
+from clients.terraform.runtime.diagnostics import DiagnosticReport
 from clients.terraform.runtime.durations import Timeouts
 from clients.terraform.runtime.provider import Plan, Work
 from clients.terraform.runtime.schema import NUMBER, STRING, Attribute, Schema, set_of
@@ -77,7 +77,7 @@ class ImageResource(ApiResource):
         "An image of a disk, for the instances and volumes of a project. What was made from it stays.",
     )
 
-    def validate(self, config: Values, report: Report) -> None:
+    def validate(self, config: Values, report: DiagnosticReport) -> None:
         if config["source_url"] is not None and config["source_file"] is not None:
             report.error("Two sources", "Give source_url or source_file, not both.", path=("source_file",))
         if config["source_url"] is None and config["source_file"] is None:

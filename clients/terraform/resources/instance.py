@@ -4,11 +4,11 @@ import json
 from collections.abc import Sequence
 
 from andromede_sdk.errors import ApiError
-from clients.terraform.cloud import Document, below
+from clients.terraform.cloud import Document, project_path
 from clients.terraform.resources.base import ApiResource
 from clients.terraform.resources.common import refer, refer_all, zones_of
 from clients.terraform.resources.instance_schema import SCHEMA
-from clients.terraform.runtime.diagnostics import Report
+from clients.terraform.runtime.diagnostics import DiagnosticReport
 from clients.terraform.runtime.durations import Timeouts
 from clients.terraform.runtime.provider import Plan, Work
 from clients.terraform.runtime.values import UNKNOWN, Values, is_known
@@ -28,7 +28,7 @@ class InstanceResource(ApiResource):
     timeouts = Timeouts(create=1200, update=1200, delete=1200)
     schema = SCHEMA
 
-    def validate(self, config: Values, report: Report) -> None:
+    def validate(self, config: Values, report: DiagnosticReport) -> None:
         if config["user_data"] is not None and config["user_data_wo"] is not None:
             report.error("Two user data", "Give user_data or user_data_wo, not both.", path=("user_data_wo",))
         if config["user_data_wo"] is not None and config["user_data_wo_version"] is None:
@@ -46,7 +46,7 @@ class InstanceResource(ApiResource):
             *(("networks", "networks"), ("ssh_keys", "ssh-keys"), ("volumes", "volumes")),
             ("affinity_group", "affinity-groups"),
         ):
-            self.keep_same(plan, attribute, below(self.parent_of(plan.prior), kind))
+            self.keep_same(plan, attribute, project_path(self.parent_of(plan.prior), kind))
         self.keep_in_zone(plan)
         self._refine_first_boot(plan)
         if "flavor" in plan.differing():
@@ -58,7 +58,7 @@ class InstanceResource(ApiResource):
         to = plan.planned["image"]
         if "image" not in plan.differing() or not is_known(to) or not self.cloud.is_connected:
             return
-        if self.cloud.ids(below(self.parent_of(plan.prior), "images"), [to]) == [plan.prior["image_id"]]:
+        if self.cloud.ids(project_path(self.parent_of(plan.prior), "images"), [to]) == [plan.prior["image_id"]]:
             plan.keep("image")
 
     def _refine_first_boot(self, plan: Plan) -> None:
@@ -174,7 +174,7 @@ class InstanceResource(ApiResource):
         api, path = self.cloud.api, self.path(work.state)
         has = {each["volume"]["id"]: each["id"] for each in api.get(path)["attachments"]}
         wanted: Sequence[str] = work.planned["volumes"]
-        found = self.cloud.ids(below(self.parent_of(work.state), "volumes"), list(wanted))
+        found = self.cloud.ids(project_path(self.parent_of(work.state), "volumes"), list(wanted))
         ids = dict(zip(found, wanted, strict=True))
         for volume in has.keys() - ids.keys():
             self.wait(api.delete(f"{path}/attachments/{has[volume]}", deadline=work.deadline), work)

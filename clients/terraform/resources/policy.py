@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterator
 
 from andromede_sdk.errors import ApiError
-from clients.terraform.cloud import Document, explained
+from clients.terraform.cloud import Document, translated_errors
 from clients.terraform.resources.common import PROJECT
-from clients.terraform.resources.setting import ProjectSetting
+from clients.terraform.resources.project_setting import ProjectSetting
 from clients.terraform.runtime.diagnostics import Failure
 from clients.terraform.runtime.provider import Plan, Work
 from clients.terraform.runtime.schema import BOOL, NUMBER, STRING, Attribute, Nested, Schema, set_of
@@ -73,7 +73,7 @@ class PolicyResource(ProjectSetting):
     )
 
     def plan(self, plan: Plan) -> None:
-        with explained(self.schema.attributes):
+        with translated_errors(self.schema.attributes):
             self.plan_parent(plan)
             if plan.prior is not None and isinstance(plan.planned["atoms"], dict):
                 _keep_same_values(plan.planned["atoms"], plan.prior["atoms"])
@@ -104,7 +104,7 @@ class PolicyResource(ProjectSetting):
     def delete(self, work: Work) -> None:
         """The project goes on, and so does the policy until it may demand less."""
         text = "To demand less takes a second person. Until then the policy stays in force; Terraform forgets it."
-        with explained(self.schema.attributes):
+        with translated_errors(self.schema.attributes):
             path, body = self.path(work.state), self.body({**work.state, "atoms": {}})
             try:
                 answer = self.cloud.api.put(path, body, version="*", deadline=work.deadline).document

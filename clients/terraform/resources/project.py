@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from andromede_sdk.errors import ApiError
-from clients.terraform.cloud import Document, NotDone, explained, quoted
+from clients.terraform.cloud import Document, OperationUnsuccessful, quoted, translated_errors
 from clients.terraform.resources.base import ApiResource
 from clients.terraform.resources.common import (
     CREATED_AT,
@@ -17,7 +17,7 @@ from clients.terraform.resources.common import (
     of_organization,
     organization_of,
 )
-from clients.terraform.resources.setting import ProjectSetting
+from clients.terraform.resources.project_setting import ProjectSetting
 from clients.terraform.runtime.provider import Plan, Work
 from clients.terraform.runtime.schema import NUMBER, Attribute, Schema, map_of
 from clients.terraform.runtime.values import Values
@@ -59,7 +59,9 @@ class ProjectResource(ApiResource):
         for project in self.every(where):
             if reference in (project["id"], project["name"]):
                 return project
-        raise NotDone({"title": "There is no such project", "detail": f"{where['organization']} has no {reference}."})
+        raise OperationUnsuccessful(
+            {"title": "There is no such project", "detail": f"{where['organization']} has no {reference}."}
+        )
 
     def every(self, config: Values) -> Iterator[Document]:
         query = {"labels": config["labels"]} if config.get("labels") else {}
@@ -88,7 +90,7 @@ class QuotaResource(ProjectSetting):
     )
 
     def plan(self, plan: Plan) -> None:
-        with explained(self.schema.attributes):
+        with translated_errors(self.schema.attributes):
             self.plan_parent(plan)
 
     def body(self, values: Values) -> Document:
@@ -98,7 +100,7 @@ class QuotaResource(ProjectSetting):
         return {"limits": document["limits"], "version": document["version"]}
 
     def delete(self, work: Work) -> None:
-        with explained(self.schema.attributes):
+        with translated_errors(self.schema.attributes):
             try:
                 self.cloud.api.put(self.path(work.state), {"limits": {}}, version="*", deadline=work.deadline)
             except ApiError as problem:

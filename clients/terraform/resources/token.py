@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 from andromede_sdk.errors import ApiError
-from clients.terraform.cloud import Cloud, Document, NotDone, below, explained, is_gone
+from clients.terraform.cloud import Cloud, Document, OperationUnsuccessful, is_gone, project_path, translated_errors
 from clients.terraform.resources.base import ApiResource
 from clients.terraform.resources.common import CREATED_AT, ID, PROJECT, WHERE, name_attribute
 from clients.terraform.runtime.provider import EphemeralResource, Private
@@ -80,7 +80,9 @@ class TokenResource(ApiResource):
         for token in self.cloud.api.items(self.collection(where)):
             if reference in (token["id"], token["name"]):
                 return token
-        raise NotDone({"title": "There is no such token", "detail": f"None of the {self.parent} is named {reference}."})
+        raise OperationUnsuccessful(
+            {"title": "There is no such token", "detail": f"None of the {self.parent} is named {reference}."}
+        )
 
 
 class EphemeralToken(EphemeralResource):
@@ -103,15 +105,15 @@ class EphemeralToken(EphemeralResource):
         self.cloud = cloud
 
     def open(self, config: Values) -> tuple[Values, Private]:
-        with explained(self.schema.attributes):
+        with translated_errors(self.schema.attributes):
             project = config["project"] if isinstance(config["project"], str) else self.cloud.api.project()
             body = {name: config[name] for name in TokenResource.sent if config[name] is not None}
-            made = self.cloud.api.post(below(project, "tokens"), body)
+            made = self.cloud.api.post(project_path(project, "tokens"), body)
             result = {"project": project, "secret": made["secret"], "expires_at": made["expires_at"]}
-            return result, {"path": below(project, "tokens", made["id"])}
+            return result, {"path": project_path(project, "tokens", made["id"])}
 
     def close(self, private: Private) -> None:
-        with explained({}):
+        with translated_errors({}):
             try:
                 self.cloud.api.delete(private["path"])
             except ApiError as problem:

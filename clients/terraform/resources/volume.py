@@ -3,7 +3,7 @@
 import json
 
 from andromede_sdk.errors import ApiError
-from clients.terraform.cloud import Document, below, explained
+from clients.terraform.cloud import Document, project_path, translated_errors
 from clients.terraform.resources.base import ApiResource
 from clients.terraform.resources.common import (
     CLASSIFICATIONS,
@@ -73,8 +73,8 @@ class VolumeResource(ApiResource):
         if plan.prior is None:
             return
         project = self.parent_of(plan.prior)
-        self.keep_same(plan, "image", below(project, "images"))
-        self.keep_same(plan, "near_instance", below(project, "instances"))
+        self.keep_same(plan, "image", project_path(project, "images"))
+        self.keep_same(plan, "near_instance", project_path(project, "instances"))
         self.keep_in_zone(plan)
         if not is_known(plan.planned["size_gib"]):
             return
@@ -98,7 +98,7 @@ class VolumeResource(ApiResource):
     def _imported(self, where: Values, reference: str) -> Values:
         """Where it is attached, it was meant to be near."""
         found = super()._imported(where, reference)
-        with explained({}):
+        with translated_errors({}):
             holder = self.cloud.api.get(self.path(found))["instance"]
         return found | {"near_instance": holder["id"] if holder else None}
 
@@ -120,7 +120,7 @@ class VolumeResource(ApiResource):
         holder = self.cloud.api.get(self.path(work.state), deadline=work.deadline)["instance"]
         if holder is None:
             return
-        attachment = below(project, "instances", holder["id"], "attachments", work.state["id"])
+        attachment = project_path(project, "instances", holder["id"], "attachments", work.state["id"])
         try:
             self.wait(self.cloud.api.delete(attachment, deadline=work.deadline), work)
         except ApiError as problem:
@@ -174,13 +174,13 @@ class VolumeAttachmentResource(ApiResource):
     )
 
     def collection(self, values: Values) -> str:
-        return below(self.parent_of(values), "instances", values["instance"], "attachments")
+        return project_path(self.parent_of(values), "instances", values["instance"], "attachments")
 
     def refine(self, plan: Plan) -> None:
         if plan.prior is not None:
             project = self.parent_of(plan.prior)
-            self.keep_same(plan, "instance", below(project, "instances"))
-            self.keep_same(plan, "volume", below(project, "volumes"))
+            self.keep_same(plan, "instance", project_path(project, "instances"))
+            self.keep_same(plan, "volume", project_path(project, "volumes"))
 
     def values(self, document: Document, like: Values) -> Values:
         return super().values(document, like) | {"volume": refer(like.get("volume"), document["volume"])}
@@ -196,9 +196,9 @@ class VolumeAttachmentResource(ApiResource):
         return self._imported(dict(identity), identity["id"])
 
     def _imported(self, where: Values, reference: str) -> Values:
-        with explained({}):
+        with translated_errors({}):
             project = self.parent_of(where)
-            instance = self.cloud.api.get(below(project, "instances", where["instance"]))
+            instance = self.cloud.api.get(project_path(project, "instances", where["instance"]))
             for document in instance["attachments"]:
                 if reference in (document["id"], document["volume"]["id"], document["volume"]["name"]):
                     return {"project": project, "instance": instance["id"], **self.values(document, {})}

@@ -3,7 +3,7 @@
 from clients.terraform.resources.base import ApiResource
 from clients.terraform.resources.common import CREATED_AT, ID, LABELS, PROJECT, name_attribute
 from clients.terraform.runtime.provider import Plan, Work
-from clients.terraform.runtime.resource_calls import IMPORTED
+from clients.terraform.runtime.resource_rpc import IMPORTED
 from clients.terraform.runtime.schema import BOOL, NUMBER, STRING, Attribute, Schema, set_of
 from clients.terraform.runtime.values import UNKNOWN
 

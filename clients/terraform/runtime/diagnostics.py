@@ -16,7 +16,7 @@ Path = Sequence[Step]
 
 
 @dataclass(frozen=True)
-class Remark:
+class Diagnostic:
     summary: str
     detail: str = ""
     path: tuple[Step, ...] = ()
@@ -26,37 +26,37 @@ class Remark:
 class Failure(Exception):
     """What a provider raises: the user sees the remarks, and no traceback."""
 
-    def __init__(self, summary: str, detail: str = "", *, path: Path = (), more: Iterable[Remark] = ()) -> None:
+    def __init__(self, summary: str, detail: str = "", *, path: Path = (), more: Iterable[Diagnostic] = ()) -> None:
         super().__init__(summary)
-        self.remarks = (Remark(summary, detail, tuple(path)), *more)
+        self.diagnostics = (Diagnostic(summary, detail, tuple(path)), *more)
 
     @classmethod
-    def of(cls, remarks: Sequence[Remark]) -> "Failure":
+    def of(cls, remarks: Sequence[Diagnostic]) -> "Failure":
         first = remarks[0]
         return cls(first.summary, first.detail, path=first.path, more=remarks[1:])
 
 
 @dataclass
-class Report:
+class DiagnosticReport:
     """Collects remarks during one call."""
 
-    remarks: list[Remark] = field(default_factory=list)
+    diagnostics: list[Diagnostic] = field(default_factory=list)
 
     def error(self, summary: str, detail: str = "", *, path: Path = ()) -> None:
-        self.remarks.append(Remark(summary, detail, tuple(path)))
+        self.diagnostics.append(Diagnostic(summary, detail, tuple(path)))
 
     def warn(self, summary: str, detail: str = "", *, path: Path = ()) -> None:
-        self.remarks.append(Remark(summary, detail, tuple(path), is_warning=True))
+        self.diagnostics.append(Diagnostic(summary, detail, tuple(path), is_warning=True))
 
     @property
     def has_errors(self) -> bool:
-        return any(not remark.is_warning for remark in self.remarks)
+        return any(not remark.is_warning for remark in self.diagnostics)
 
     def messages(self) -> list[pb.Diagnostic]:
-        return [_message(remark) for remark in self.remarks]
+        return [_message(remark) for remark in self.diagnostics]
 
 
-def _message(remark: Remark) -> pb.Diagnostic:
+def _message(remark: Diagnostic) -> pb.Diagnostic:
     severity = pb.Diagnostic.WARNING if remark.is_warning else pb.Diagnostic.ERROR
     message = pb.Diagnostic(severity=severity, summary=remark.summary, detail=remark.detail)
     if remark.path:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from clients.terraform.runtime.diagnostics import Key, Path, Report
+from clients.terraform.runtime.diagnostics import DiagnosticReport, Key, Path
 from clients.terraform.runtime.schema import ABSENT, Attribute, Nested, canonical, same
 from clients.terraform.runtime.values import UNKNOWN, Value, Values, is_known
 
@@ -101,7 +101,7 @@ def settled(planned: Value, actual: Value) -> Value:
     return [settled(value, item) for value, item in zip(planned, actual, strict=True)]
 
 
-def validate(attributes: Attributes, config: Values, report: Report, *, at: Path = ()) -> None:
+def validate(attributes: Attributes, config: Values, report: DiagnosticReport, *, at: Path = ()) -> None:
     """The checks of all known values."""
     for name, attribute in attributes.items():
         value, path = config.get(name), (*at, name)
@@ -114,7 +114,7 @@ def validate(attributes: Attributes, config: Values, report: Report, *, at: Path
             _validate_nested(attribute.type, value, report, path)
 
 
-def _validate_nested(nested: Nested, value: Value, report: Report, path: Path) -> None:
+def _validate_nested(nested: Nested, value: Value, report: DiagnosticReport, path: Path) -> None:
     if nested.nesting == "single":
         items = [(path, value)]
     elif nested.nesting == "map":
@@ -129,10 +129,10 @@ def _validate_nested(nested: Nested, value: Value, report: Report, path: Path) -
             validate(nested.attributes, item, report, at=where)
 
 
-def _validate_members(nested: Nested, items: list[Value], report: Report, path: Path) -> None:
+def _validate_members(nested: Nested, items: list[Value], report: DiagnosticReport, path: Path) -> None:
     """Of a set: what is wrong with one is said of the set."""
     for item in items:
         if isinstance(item, dict):
-            inner = Report()
+            inner = DiagnosticReport()
             validate(nested.attributes, item, inner)
-            report.remarks += [replace(remark, path=tuple(path)) for remark in inner.remarks]
+            report.diagnostics += [replace(remark, path=tuple(path)) for remark in inner.diagnostics]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import Any
 
-from clients.terraform.runtime.diagnostics import Failure, Path, Report
+from clients.terraform.runtime.diagnostics import DiagnosticReport, Failure, Path
 from clients.terraform.runtime.durations import Timeouts
 from clients.terraform.runtime.planning import differing
 from clients.terraform.runtime.schema import IdentityAttribute, Schema, Type
@@ -26,7 +26,7 @@ class Plan:
     prior: Values | None
     planned: Values
     private: Private
-    report: Report
+    report: DiagnosticReport
     replace: list[Path] = field(default_factory=list)
 
     def differing(self) -> list[str]:
@@ -56,7 +56,7 @@ class Work:
     planned: Values
     private: Private
     deadline: float
-    report: Report
+    report: DiagnosticReport
     state: Values = field(default_factory=dict)
     is_saved: bool = False
 
@@ -94,7 +94,7 @@ class Resource:
     is_listed = False
     list_schema = Schema({})
 
-    def validate(self, config: Values, report: Report) -> None:
+    def validate(self, config: Values, report: DiagnosticReport) -> None:
         """What no check of a single attribute sees; values may be UNKNOWN."""
 
     def plan(self, plan: Plan) -> None:
@@ -134,10 +134,10 @@ class DataSource:
     name: str
     schema: Schema
 
-    def validate(self, config: Values, report: Report) -> None:
+    def validate(self, config: Values, report: DiagnosticReport) -> None:
         """As for resources."""
 
-    def read(self, config: Values, report: Report) -> Values:
+    def read(self, config: Values, report: DiagnosticReport) -> Values:
         raise NotImplementedError
 
 
@@ -145,7 +145,7 @@ class Action:
     name: str
     schema: Schema
 
-    def invoke(self, config: Values, report: Report) -> Iterator[str]:
+    def invoke(self, config: Values, report: DiagnosticReport) -> Iterator[str]:
         """Do it; what is yielded is shown as progress."""
         raise NotImplementedError
 
@@ -191,10 +191,10 @@ class Provider:
     def __init__(self) -> None:
         self.stopping = Event()
 
-    def validate(self, config: Values, report: Report) -> None:
+    def validate(self, config: Values, report: DiagnosticReport) -> None:
         """As for resources."""
 
-    def configure(self, config: Values, report: Report) -> None:
+    def configure(self, config: Values, report: DiagnosticReport) -> None:
         """Values may be UNKNOWN, in a plan."""
 
     def full_name(self, name: str) -> str:

@@ -2,19 +2,19 @@
 
 from collections.abc import Iterable
 
-from clients.terraform.runtime.calls import Calls, remarking
-from clients.terraform.runtime.diagnostics import Report
-from clients.terraform.runtime.other_calls import OtherCalls
+from clients.terraform.runtime.data_source_rpc import DataSourceRpc
+from clients.terraform.runtime.diagnostics import DiagnosticReport
 from clients.terraform.runtime.planning import validate
 from clients.terraform.runtime.protocol import tfplugin6_pb2 as pb
-from clients.terraform.runtime.resource_calls import ResourceCalls
+from clients.terraform.runtime.resource_rpc import ResourceRpc
+from clients.terraform.runtime.rpc_base import RpcBase, reporting_failures
 from clients.terraform.runtime.schema import Schema
 from clients.terraform.runtime.values import decode
 
 CAPABILITIES = pb.ServerCapabilities(get_provider_schema_optional=True, move_resource_state=True)
 
 
-class Service(ResourceCalls, OtherCalls, Calls):
+class Service(ResourceRpc, DataSourceRpc, RpcBase):
     """Called from several threads at once."""
 
     def GetMetadata(self, request: pb.GetMetadata.Request) -> pb.GetMetadata.Response:
@@ -57,16 +57,16 @@ class Service(ResourceCalls, OtherCalls, Calls):
         )
 
     def ValidateProviderConfig(self, request: pb.ValidateProviderConfig.Request) -> pb.ValidateProviderConfig.Response:
-        report = Report()
-        with remarking(report):
+        report = DiagnosticReport()
+        with reporting_failures(report):
             config = decode(request.config) or {}
             validate(self.provider.schema.attributes, config, report)
             self.provider.validate(config, report)
         return pb.ValidateProviderConfig.Response(diagnostics=report.messages())
 
     def ConfigureProvider(self, request: pb.ConfigureProvider.Request) -> pb.ConfigureProvider.Response:
-        report = Report()
-        with remarking(report):
+        report = DiagnosticReport()
+        with reporting_failures(report):
             self.provider.configure(decode(request.config) or {}, report)
         return pb.ConfigureProvider.Response(diagnostics=report.messages())
 

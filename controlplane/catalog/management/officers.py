@@ -7,7 +7,7 @@ from pathlib import Path
 from django.core.management.base import CommandError, CommandParser
 
 from andromede_core.documents.parsing import instant
-from controlplane.catalog import keys, officer_keys
+from controlplane.catalog import officer_keys, signing_keys
 from controlplane.kernel import clock
 
 
@@ -24,23 +24,25 @@ def moment(text: str) -> datetime:
     return found
 
 
-def officer_of(key_file: Path, key_id: str, name: str) -> keys.Officer:
+def officer_of(key_file: Path, key_id: str, name: str) -> signing_keys.Officer:
     """
     Raises:
         CommandError: the key file is of no use.
     """
     try:
-        key = keys.read_private_key(key_file)
-    except keys.BadKey as exc:
+        key = signing_keys.read_private_key(key_file)
+    except signing_keys.BadKey as exc:
         raise CommandError(str(exc)) from exc
-    return keys.Officer(key_id or keys.usual_key_id(keys.public_part(key)), name, keys.signer(key))
+    return signing_keys.Officer(
+        key_id or signing_keys.default_key_id(signing_keys.public_part(key)), name, signing_keys.signer(key)
+    )
 
 
-def registered_officer(key_file: Path, key_id: str) -> keys.Officer:
+def registered_officer(key_file: Path, key_id: str) -> signing_keys.Officer:
     """Under the name that the key is registered for.
 
     Raises:
         CommandError, OfficerKeyNotFound.
     """
     found = officer_of(key_file, key_id, "")
-    return keys.Officer(found.key_id, officer_keys.get(found.key_id).officer, found.sign)
+    return signing_keys.Officer(found.key_id, officer_keys.get(found.key_id).officer, found.sign)

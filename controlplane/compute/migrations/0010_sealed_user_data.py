@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db import migrations, models
 
-from controlplane.kernel.sealing import unseal
+from controlplane.kernel.encryption import decrypt
 
 PORTION = 100
 
@@ -16,7 +16,7 @@ def open_all(apps: Any, schema_editor: Any) -> None:
         while portion := list(rows.order_by("pk")[:PORTION]):
             for row in portion:
                 owner = row.pk if name == "Instance" else row.instance_id
-                row.user_data = unseal(bytes(row.sealed_user_data), purpose="user data", row_id=owner)
+                row.user_data = decrypt(bytes(row.sealed_user_data), purpose="user data", row_id=owner)
                 row.sealed_user_data = None
                 row.save(update_fields=["user_data", "sealed_user_data"])
 

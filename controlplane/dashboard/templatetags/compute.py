@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from controlplane.dashboard import placement, words
+from controlplane.dashboard import labels, zone_verdicts
 from controlplane.dashboard.templatetags.dashboard import gib, mib
 
 register = template.Library()
@@ -17,7 +17,7 @@ register = template.Library()
 
 @register.filter
 def when_it_fails(policy: str) -> str:
-    return str(words.RESTART_POLICIES.get(policy, policy))
+    return str(labels.RESTART_POLICIES.get(policy, policy))
 
 
 @register.filter
@@ -70,4 +70,4 @@ def role(word: str) -> str:
 @register.filter
 def why(code: str) -> str:
     """A reason of placement."""
-    return str(placement.why(code))
+    return str(zone_verdicts.reason_text(code))

@@ -15,7 +15,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from controlplane.dashboard import words
+from controlplane.dashboard import labels
 from controlplane.kernel.ids import new_id
 
 register = template.Library()
@@ -33,19 +33,19 @@ def icon(name: str) -> SafeString:
 def state(word: str, of: str = "", whose: str = "") -> SafeString:
     """A state by word, icon and colour. `of`: the kind of thing, where a word means different things; `whose`: its
     name, so that a change is said aloud."""
-    seen = words.look(word, of)
+    seen = labels.state_badge(word, of)
     spoken = format_html(' data-announce="{}"', whose) if whose else ""
     return format_html('<span class="state {}"{}>{}{}</span>', seen.tone, spoken, icon(seen.icon), seen.words)
 
 
 @register.filter
 def deed(kind: str) -> str:
-    return str(words.deed(kind))
+    return str(labels.operation_label(kind))
 
 
 @register.filter
 def told(operation: dict[str, Any]) -> str:
-    return words.told(operation)
+    return labels.operation_title(operation)
 
 
 @register.filter
@@ -53,67 +53,67 @@ def shown(operation: dict[str, Any]) -> SafeString:
     """The same with the name as a name."""
     of_id = "" if operation["resource_name"] else mark_safe(' class="mono"')
     subject = format_html(
-        '<span{} translate="no" title="{}">{}</span>', of_id, operation["resources"][0], words.subject(operation)
+        '<span{} translate="no" title="{}">{}</span>', of_id, operation["resources"][0], labels.subject(operation)
     )
-    return format_html(_("{deed}: {name}"), deed=words.deed(operation["kind"]), name=subject)
+    return format_html(_("{deed}: {name}"), deed=labels.operation_label(operation["kind"]), name=subject)
 
 
 @register.filter
 def work(kind: str) -> str:
-    return str(words.work(kind))
+    return str(labels.operation_class_label(kind))
 
 
 @register.filter
 def maintenance(action: str) -> str:
-    return str(words.MAINTENANCE.get(action, action))
+    return str(labels.MAINTENANCE.get(action, action))
 
 
 @register.filter
 def planned(action: str, kind: str = "drain") -> str:
     """What becomes of a guest by a plan of that kind."""
-    of_kind = words.RECOVERED if kind == "recover" else words.PLANNED
+    of_kind = labels.RECOVERED if kind == "recover" else labels.PLANNED
     return str(of_kind.get(action, action))
 
 
 @register.filter
 def fence_evidence(kind: str) -> str:
-    return str(words.FENCE_EVIDENCE.get(kind, kind))
+    return str(labels.FENCE_EVIDENCE.get(kind, kind))
 
 
 @register.filter
 def fallback(name: str) -> str:
-    return str(words.FALLBACKS.get(name, name))
+    return str(labels.FALLBACKS.get(name, name))
 
 
 @register.filter
 def duty(name: str) -> str:
-    return str(words.DUTIES.get(name, name))
+    return str(labels.ADMIN_STATE_TEXTS.get(name, name))
 
 
 @register.filter
 def incident(kind: str) -> str:
-    return str(words.incident(kind))
+    return str(labels.incident(kind))
 
 
 @register.filter
 def without(why: str) -> str:
     """Of a node that should have a pool."""
-    return str(words.WITHOUT[why])
+    return str(labels.POOL_ABSENCE_TEXTS[why])
 
 
 @register.filter
 def orphan(kind: str) -> str:
-    return str(words.ORPHANS.get(kind, kind))
+    return str(labels.ORPHANS.get(kind, kind))
 
 
 @register.filter
 def wished(wish: str) -> str:
-    return str(words.WISHES.get(wish, wish))
+    return str(labels.ORPHAN_REQUEST_TEXTS.get(wish, wish))
 
 
 @register.filter
 def fate(state: str) -> str:
-    return str(words.FATES.get(state, state))
+    return str(labels.ORPHAN_STATE_TEXTS.get(state, state))
 
 
 @register.filter
@@ -171,7 +171,7 @@ def button(
     why where whoever looks has not the `right`, by itself that of the page that it leads to or is on; or for `why`."""
     address = to if to.startswith("/") else to and reverse(to, kwargs=more)
     wanted = right or (_right_at(address) if to else context.get("right", ""))
-    refusal = context["rights"].why_not(wanted) or why
+    refusal = context["rights"].denial_reason(wanted) or why
     if refusal:
         disabled = (
             '<button{} type="button" aria-disabled="true" title="{}">{}<span class="hidden-text">: {}</span></button>'
@@ -185,7 +185,7 @@ def button(
 @register.simple_tag(takes_context=True)
 def why_not(context: dict[str, Any]) -> str:
     """Why whoever looks may not send the page's own form."""
-    refusal: str = context["rights"].why_not(context["right"])
+    refusal: str = context["rights"].denial_reason(context["right"])
     return refusal
 
 

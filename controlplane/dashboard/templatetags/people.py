@@ -3,18 +3,18 @@
 from django import template
 from django.utils.translation import gettext as _
 
-from controlplane.dashboard import words
+from controlplane.dashboard import labels
 
 register = template.Library()
 
 
 @register.filter
 def role(name: str) -> str:
-    return str(words.ROLES.get(name, name)) if name else _("whatever its owner has")
+    return str(labels.ROLES.get(name, name)) if name else _("whatever its owner has")
 
 
 @register.filter
 def methods(names: list[str]) -> str:
     """With what a session was proved; of a provider, its name stands after a colon."""
     kinds = (name.partition(":") for name in names)
-    return ", ".join(f"{words.PROOFS.get(kind, kind)} {which}".strip() for kind, _colon, which in kinds)
+    return ", ".join(f"{labels.PROOFS.get(kind, kind)} {which}".strip() for kind, _colon, which in kinds)

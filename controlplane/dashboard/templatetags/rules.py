@@ -8,7 +8,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from controlplane.dashboard import clauses
+from controlplane.dashboard import clause_labels
 from controlplane.dashboard.templatetags.dashboard import icon
 
 register = template.Library()
@@ -16,19 +16,19 @@ register = template.Library()
 
 @register.filter
 def clause(atom: dict[str, Any]) -> SafeString:
-    return clauses.clause_words(atom)
+    return clause_labels.clause_html(atom)
 
 
 @register.filter
 def word(name: str, of: str) -> str:
     """{{ each.level|word:"level" }}: what it is called, by what it is a word of (clauses.WORDS)."""
-    return str(clauses.word(of, name))
+    return str(clause_labels.vocabulary_label(of, name))
 
 
 @register.filter
 def fact(value: Any) -> SafeString:
     """The value of a fact, or of a clause."""
-    return clauses.value_words(value)
+    return clause_labels.value_html(value)
 
 
 @register.filter
@@ -46,7 +46,7 @@ def verdict(is_admitted: bool) -> SafeString:
 @register.simple_tag
 def fact_of(subject: dict[str, Any], name: str) -> SafeString:
     """The value of a fact of a zone or party."""
-    return clauses.value_words(subject["facts"].get(name))
+    return clause_labels.value_html(subject["facts"].get(name))
 
 
 @register.simple_tag

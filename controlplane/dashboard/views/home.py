@@ -11,8 +11,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from controlplane.dashboard import navigation
-from controlplane.dashboard.asking import Refused
-from controlplane.dashboard.page import Page
+from controlplane.dashboard.api_client import ApiError
+from controlplane.dashboard.base_views import Page
 
 FOUND_MAX = 20
 # In so many projects things are looked for: each costs as many calls as SOUGHT is long, while a thread is held.
@@ -43,7 +43,7 @@ class Home(Page):
         """What there is in it, as far as the reader may know."""
         try:
             limits = self.api.get("projects", project, "limits")["items"]
-        except Refused as exc:
+        except ApiError as exc:
             if exc.status != 403:
                 raise
             return {}

@@ -14,7 +14,7 @@ from andromede_core.permits.trust_documents import ANY, Approver, Key, Keyset
 from controlplane.identity.actor import Actor
 from controlplane.identity.management.base import read_bytes
 from controlplane.kernel import clock
-from controlplane.nodes import keys, keysets, trust
+from controlplane.nodes import keysets, signing_keys, trust_documents
 from controlplane.nodes.errors import NoKeyset, ZoneWithoutKey
 from controlplane.nodes.keysets import NewKeys
 from controlplane.nodes.models import Node
@@ -58,7 +58,7 @@ def words(text: str) -> tuple[str, ...]:
 @transaction.atomic
 def publish(
     actor: Actor,
-    root: keys.SigningKey,
+    root: signing_keys.SigningKey,
     new: NewKeys,
     *,
     approvers: Mapping[str, Approver] = MappingProxyType({}),
@@ -67,13 +67,13 @@ def publish(
     """The keyset that follows the last one, unless nothing would change. `approvers`: officers' keys that are for
     exemptions from now on, and whose they are. `without`: signers' and sentinels' keys that it is not to have."""
     before, now = _published(), clock.now()
-    void = trust.deny_list().kids | set(without)
+    void = trust_documents.deny_list().kids | set(without)
     valid = {kid: key for kid, key in before.items() if kid not in void}
-    found = keysets.officers(before, approvers, now=now)
-    for role, use in keys.USE_OF.items():
-        public = {kid: key for kid, key in keys.public_keys(settings.PKI_DIR, role).items() if kid not in void}
-        found |= keysets.processes(valid, public, use, new, now=now)
-    return trust.keyset() if found == before else trust.keyset_publish(actor, root, found.values())
+    found = keysets.officer_keys(before, approvers, now=now)
+    for role, use in signing_keys.USE_OF.items():
+        public = {kid: key for kid, key in signing_keys.public_keys(settings.PKI_DIR, role).items() if kid not in void}
+        found |= keysets.process_keys(valid, public, use, new, now=now)
+    return trust_documents.keyset() if found == before else trust_documents.keyset_publish(actor, root, found.values())
 
 
 def to_void(new: NewKeys) -> set[str]:
@@ -82,11 +82,11 @@ def to_void(new: NewKeys) -> set[str]:
     Raises:
         ZoneWithoutKey: nodes would be left without a key that may speak of their zone.
     """
-    denied, signers = trust.deny_list().kids, [key for key in _published().values() if key.use == "permit"]
+    denied, signers = trust_documents.deny_list().kids, [key for key in _published().values() if key.use == "permit"]
     over = {key.id for key in signers if keysets.overlaps(key, new)}
-    left = [key for key in signers if key.id not in over | denied and keys.is_signer_now(key)]
+    left = [key for key in signers if key.id not in over | denied and signing_keys.is_signer_now(key)]
     zones = set(Node.objects.order_by().values_list("zone_id", flat=True).distinct())
-    bare = {zone for zone in zones if not keysets.speaks_of(zone, new)}
+    bare = {zone for zone in zones if not keysets.covers(zone, new)}
     bare = {zone for zone in bare if not any(key.covers(zone=zone, classifications=()) for key in left)}
     if bare:
         raise ZoneWithoutKey(zones=", ".join(sorted(bare)))
@@ -95,6 +95,6 @@ def to_void(new: NewKeys) -> set[str]:
 
 def _published() -> dict[str, Key]:
     try:
-        return dict(trust.keyset().keys)
+        return dict(trust_documents.keyset().keys)
     except NoKeyset:
         return {}

@@ -14,10 +14,10 @@ from controlplane.kernel import clock
 from controlplane.kernel.names import as_uuid
 from controlplane.signin.errors import OpenIdRefused
 from controlplane.signin.models import GivenMembership, Identity, NamedOrganization
-from controlplane.signin.openid.providers import Grant
+from controlplane.signin.openid.providers import GroupMapping
 
 
-def roles_by_organization(provider: str, grants: Sequence[Grant]) -> dict[UUID, str]:
+def roles_by_organization(provider: str, grants: Sequence[GroupMapping]) -> dict[UUID, str]:
     """By the organization's id. Of several roles in one organization the one that includes the others. In the caller's
     transaction.
 
@@ -72,13 +72,15 @@ def synchronise(actor: Actor, identity: Identity, roles: dict[UUID, str]) -> Non
         if before is None and Membership.objects.filter(organization=organization, user=user).exists():
             continue
         if before is None or before.membership.role != role:
-            membership = _give(identity, organization, role, before)
+            membership = _grant_membership(identity, organization, role, before)
             _record(actor, "membership.set_by_group", membership, organization, role=role)
     for gone in given.values():
-        _take(actor, gone)
+        _revoke_membership(actor, gone)
 
 
-def _give(identity: Identity, organization: Organization, role: str, before: GivenMembership | None) -> Membership:
+def _grant_membership(
+    identity: Identity, organization: Organization, role: str, before: GivenMembership | None
+) -> Membership:
     """Whoever rules the groups may also leave an organization without an owner."""
     if before is None:
         made = membership_set(organization, user=identity.user, role=role)
@@ -90,10 +92,10 @@ def _give(identity: Identity, organization: Organization, role: str, before: Giv
     return before.membership
 
 
-def take_all(actor: Actor, identity: Identity) -> None:
+def revoke_all(actor: Actor, identity: Identity) -> None:
     """All that its groups gave."""
     for each in _given(identity):
-        _take(actor, each)
+        _revoke_membership(actor, each)
 
 
 def _given(identity: Identity) -> list[GivenMembership]:
@@ -101,7 +103,7 @@ def _given(identity: Identity) -> list[GivenMembership]:
     return list(rows.select_related("membership__organization").select_for_update(of=("self",)))
 
 
-def _take(actor: Actor, given: GivenMembership) -> None:
+def _revoke_membership(actor: Actor, given: GivenMembership) -> None:
     membership = given.membership
     _record(actor, "membership.remove_by_group", membership, membership.organization)
     membership.delete()

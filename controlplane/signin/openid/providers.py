@@ -21,7 +21,7 @@ SCOPES = ("openid", "email", "profile")
 
 
 @dataclass(frozen=True)
-class Grant:
+class GroupMapping:
     """What a group is worth: a role in the organization of this id or name (groups.py says whose name it is)."""
 
     organization: str
@@ -40,7 +40,7 @@ class Provider:
     title: str
     scopes: tuple[str, ...] = SCOPES
     group_claim: str = "groups"
-    groups: tuple[tuple[str, Grant], ...] = ()
+    groups: tuple[tuple[str, GroupMapping], ...] = ()
     has_second_factor: bool = False
     algorithms: tuple[str, ...] = ("RS256", "ES256", "PS256", "EdDSA")
 
@@ -51,7 +51,7 @@ class Provider:
         except OSError as exc:
             raise ImproperlyConfigured(f"OpenID provider {self.name}: {exc.strerror}: {exc.filename}") from exc
 
-    def granted(self, groups: frozenset[str]) -> list[Grant]:
+    def granted(self, groups: frozenset[str]) -> list[GroupMapping]:
         return [grant for group, grant in self.groups if group in groups]
 
 
@@ -109,5 +109,5 @@ def _check_issuer(issuer: str) -> None:
         raise ValueError(f"the issuer must be an https:// URL, not {issuer}")
 
 
-def _grant(document: Mapping[str, str]) -> Grant:
-    return Grant(document["organization"], Role(document["role"]).value)
+def _grant(document: Mapping[str, str]) -> GroupMapping:
+    return GroupMapping(document["organization"], Role(document["role"]).value)

@@ -26,7 +26,8 @@ from controlplane.identity.models import User
 from controlplane.identity.services import user_create
 from controlplane.kernel import clock
 from controlplane.kernel.db import by_id
-from controlplane.signin import resets, secret, sessions
+from controlplane.signin import resets, secret_tokens, sessions
+from controlplane.signin.client_info import ClientInfo
 from controlplane.signin.errors import (
     AddressTaken,
     IdentityNotFound,
@@ -36,16 +37,15 @@ from controlplane.signin.errors import (
     RedirectRefused,
 )
 from controlplane.signin.models import Identity, OpenIdSignIn, Session
-from controlplane.signin.openid import claims, groups, wire
+from controlplane.signin.openid import claims, groups, oidc_http
 from controlplane.signin.openid.providers import Provider
-from controlplane.signin.origin import Origin
 
 LASTS = timedelta(minutes=10)
 BINDING = "andromede_binding_"
 
 
 @dataclass(frozen=True)
-class Begun:
+class SignInStart:
     """Where to send the browser; and what proves, at the end, that it was the same program that began."""
 
     authorization_url: str
@@ -63,7 +63,7 @@ class Answer:
     iss: str = ""
 
 
-def begin(provider: Provider, *, redirect_uri: str, user: User | None = None) -> Begun:
+def begin(provider: Provider, *, redirect_uri: str, user: User | None = None) -> SignInStart:
     """`user`: who has signed in, and wants to link themselves.
 
     Raises:
@@ -72,9 +72,9 @@ def begin(provider: Provider, *, redirect_uri: str, user: User | None = None) ->
     """
     if redirect_uri not in provider.redirect_uris:
         raise RedirectRefused(field="redirect_uri", name=provider.name)
-    endpoint = wire.discover(provider).authorization
-    state, state_digest = secret.new("")
-    binding, binding_digest = secret.new(BINDING)
+    endpoint = oidc_http.discover(provider).authorization
+    state, state_digest = secret_tokens.new("")
+    binding, binding_digest = secret_tokens.new(BINDING)
     row = OpenIdSignIn(
         provider=provider.name,
         state_sha256=state_digest,
@@ -96,10 +96,10 @@ def begin(provider: Provider, *, redirect_uri: str, user: User | None = None) ->
         "code_challenge": create_s256_code_challenge(row.verifier),
         "code_challenge_method": "S256",
     }
-    return Begun(str(URL(endpoint).copy_merge_params(query)), binding, row.expires_at)
+    return SignInStart(str(URL(endpoint).copy_merge_params(query)), binding, row.expires_at)
 
 
-def session_create(provider: Provider, origin: Origin, answer: Answer) -> tuple[Session, str]:
+def session_create(provider: Provider, origin: ClientInfo, answer: Answer) -> tuple[Session, str]:
     """Sign in as whom the provider knows; newcomers get an account, if a group of theirs gives them something.
 
     Raises:
@@ -135,26 +135,26 @@ def identity_unlink(actor: Actor, session: Session, ref: str) -> None:
     if identity is None:
         raise IdentityNotFound(name=ref)
     sessions.needs_fresh_proof(session)
-    groups.take_all(actor, identity)
+    groups.revoke_all(actor, identity)
     record(actor, "identity.unlink", identity.pk, issuer=identity.issuer)
     identity.delete()
 
 
 def _complete(provider: Provider, answer: Answer, *, user: User | None) -> Mapping[str, Any]:
     """What the provider says of whoever has signed in there."""
-    begun = _take(answer)
+    begun = _consume_sign_in(answer)
     if not _is_same(begun, provider, answer, user):
         raise OpenIdOver()
-    endpoints = wire.discover(provider)
+    endpoints = oidc_http.discover(provider)
     if endpoints.is_issuer_told and not answer.iss:
         raise OpenIdRefused(reason=Reason("its answer does not say whose it is (iss)."))
-    tokens = wire.exchange(
+    tokens = oidc_http.exchange(
         provider, endpoints, code=answer.code, verifier=begun.verifier, redirect_uri=begun.redirect_uri
     )
-    keys = wire.jwks(provider, endpoints)
+    keys = oidc_http.jwks(provider, endpoints)
     said = dict(claims.verified(provider, tokens.get("id_token"), keys, nonce=begun.nonce, now=clock.now()))
     if not {provider.group_claim, "email"} <= said.keys() and isinstance(tokens.get("access_token"), str):
-        more = wire.userinfo(provider, endpoints, tokens["access_token"])
+        more = oidc_http.userinfo(provider, endpoints, tokens["access_token"])
         if more.get("sub") != said["sub"] and more:
             raise OpenIdRefused(reason=Reason("its user information is about somebody else."))
         said = {**more, **said}
@@ -162,13 +162,13 @@ def _complete(provider: Provider, answer: Answer, *, user: User | None) -> Mappi
 
 
 @transaction.atomic
-def _take(answer: Answer) -> OpenIdSignIn:
+def _consume_sign_in(answer: Answer) -> OpenIdSignIn:
     """The sign-in that the state names; it is gone then, whatever else is wrong.
 
     Raises:
         OpenIdOver
     """
-    row = OpenIdSignIn.objects.select_for_update().filter(state_sha256=secret.digest(answer.state)).first()
+    row = OpenIdSignIn.objects.select_for_update().filter(state_sha256=secret_tokens.digest(answer.state)).first()
     if row is None:
         raise OpenIdOver()
     OpenIdSignIn.objects.filter(pk=row.pk).delete()
@@ -177,7 +177,7 @@ def _take(answer: Answer) -> OpenIdSignIn:
 
 def _is_same(row: OpenIdSignIn, provider: Provider, answer: Answer, user: User | None) -> bool:
     return (
-        secrets.compare_digest(bytes(row.binding_sha256), secret.digest(answer.binding))
+        secrets.compare_digest(bytes(row.binding_sha256), secret_tokens.digest(answer.binding))
         and row.provider == provider.name
         and answer.iss in ("", provider.issuer)
         and row.user_id == (user.pk if user else None)
@@ -186,7 +186,7 @@ def _is_same(row: OpenIdSignIn, provider: Provider, answer: Answer, user: User |
 
 
 @transaction.atomic
-def _signed_in(provider: Provider, origin: Origin, said: Mapping[str, Any]) -> tuple[Session, str]:
+def _signed_in(provider: Provider, origin: ClientInfo, said: Mapping[str, Any]) -> tuple[Session, str]:
     roles = groups.roles_by_organization(provider.name, provider.granted(claims.groups_of(provider, said)))
     identities = Identity.objects.select_for_update(of=("self",)).select_related("user")
     identity = identities.filter(issuer=provider.issuer, subject=said["sub"]).first()
@@ -197,7 +197,7 @@ def _signed_in(provider: Provider, origin: Origin, said: Mapping[str, Any]) -> t
     groups.synchronise(actor, identity, roles)
     Identity.objects.filter(pk=identity.pk).update(last_used_at=clock.now())
     methods = [f"openid:{provider.name}"]
-    return sessions.begin(identity.user, origin, methods, is_two_factor=provider.has_second_factor)
+    return sessions.create_session(identity.user, origin, methods, is_two_factor=provider.has_second_factor)
 
 
 def _newcomer(provider: Provider, said: Mapping[str, Any], *, has_roles: bool) -> Identity:

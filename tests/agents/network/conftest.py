@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from agents.node.adapters.base import PortSpec
-from tests.agents.network.throwaway import Guest, Node
+from agents.node.adapters.interfaces import PortSpec
+from tests.agents.network.namespace_node import Guest, Node
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Runs in the namespaces of a throw-away node: makes its outside world, then calls a LinuxSwitch as it is told.
 
-Requests and answers are pickles on stdin and stdout. A request is (fields of Outside or None, method, arguments):
+Requests and answers are pickles on stdin and stdout. A request is (fields of UplinkPolicy or None, method, arguments):
 options make a new switch, as a restart of the agent would. "guard" starts the switch's guard, which runs until then.
 """
 
@@ -10,8 +10,8 @@ import subprocess
 import sys
 from typing import Any
 
-from agents.node.adapters.base import Guard
-from agents.node.adapters.network import LinuxSwitch, Outside
+from agents.node.adapters.interfaces import RuleGuard
+from agents.node.adapters.network import LinuxSwitch, UplinkPolicy
 from agents.node.errors import AgentError
 
 # The node's uplink u0 leads to a neighbour, which is also the router to a host beyond.
@@ -39,7 +39,7 @@ def main() -> None:
         subprocess.run(line.split(), check=True)
     os.umask(0o077)  # as the unit of the agent has it
     switch = LinuxSwitch()
-    guards: list[Guard] = []
+    guards: list[RuleGuard] = []
     _answer(None)
     while True:
         try:
@@ -49,7 +49,7 @@ def main() -> None:
         if options is not None:
             while guards:
                 guards.pop().stop()
-            switch = LinuxSwitch(Outside(**options))
+            switch = LinuxSwitch(UplinkPolicy(**options))
         if method == "guard":
             guards.append(switch.guard())
             _answer((None, None))

@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from agents.node.adapters.base import PortSpec
+from agents.node.adapters.interfaces import PortSpec
 from agents.node.adapters.network import namespace_name
-from tests.agents.network.throwaway import BEYOND_IP, HERE, NODE_IP, Guest, Node, a_network, a_port
+from tests.agents.network.namespace_node import BEYOND_IP, HERE, NODE_IP, Guest, Node, a_network, a_port
 
 pytestmark = pytest.mark.lab
 Start = Callable[..., Guest]

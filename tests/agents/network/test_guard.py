@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from agents.node.adapters.base import bridge_name, tap_name
+from agents.node.adapters.interfaces import bridge_name, tap_name
 from agents.node.adapters.network import namespace_name
 from agents.node.adapters.network.rules import LOST
-from scripts.waiting import wait_until
+from scripts.polling import wait_until
 from tests.agents.network import frames
+from tests.agents.network.namespace_node import HERE, NODE_IP, Guest, Node, a_network, a_port
 from tests.agents.network.test_isolation import AGENT, ATTACKER, FORGED, HONEST, NOBODY, VICTIM
-from tests.agents.network.throwaway import HERE, NODE_IP, Guest, Node, a_network, a_port
 
 pytestmark = pytest.mark.lab
 Plug = Callable[..., Guest]

@@ -10,10 +10,10 @@ from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 
-from agents.node.adapters.base import bridge_name, tap_name
+from agents.node.adapters.interfaces import bridge_name, tap_name
 from agents.node.adapters.network import namespace_name
 from tests.agents.network import frames
-from tests.agents.network.throwaway import BEYOND_IP, NEIGHBOUR_IP, NODE_IP, Guest, Node, a_network, a_port
+from tests.agents.network.namespace_node import BEYOND_IP, NEIGHBOUR_IP, NODE_IP, Guest, Node, a_network, a_port
 
 pytestmark = pytest.mark.lab
 Plug = Callable[..., Guest]

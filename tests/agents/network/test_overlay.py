@@ -11,18 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from agents.node.adapters.base import NetworkSpec, PortSpec, SegmentSpec, bridge_name, tap_name
+from agents.node.adapters.interfaces import NetworkSpec, PortSpec, SegmentSpec, bridge_name, tap_name
 from agents.node.adapters.network import namespace_name
 from agents.node.adapters.network.layout import Layout
 from tests.agents.network import frames
+from tests.agents.network.namespace_node import HERE, Guest, Node, a_network, a_port, joined, underlay_address
 from tests.agents.network.test_isolation import ATTACKER, FORGED, HONEST, HONEST_ONES, VICTIM
-from tests.agents.network.throwaway import HERE, Guest, Node, a_network, a_port, joined, underlay_address
 
 pytestmark = pytest.mark.lab
 Start = Callable[..., Guest]
 NETWORK = ATTACKER.network
 ROUTER = namespace_name(NETWORK.id)
-DEVICE = Layout.of(NETWORK.id).overlay
+DEVICE = Layout.for_network(NETWORK.id).overlay
 VNI, OTHER_VNI = 0x1234, 0x4321
 WEB = 8080
 STAY = ("DHCP client", "DHCP renewal")
@@ -146,7 +146,7 @@ def test_what_is_for_the_gateway_stays_even_if_the_bridge_does_not_know_it(attac
         "add rule ip probe in iifname lan udp dport 2 counter",
     ):
         victim.node.run(f"nft {command}", namespace=ROUTER)
-    secret = frames.udp(ATTACKER.mac, ATTACKER.ip, ports=(1, 2), to=Layout.of(NETWORK.id).gateway_mac)
+    secret = frames.udp(ATTACKER.mac, ATTACKER.ip, ports=(1, 2), to=Layout.for_network(NETWORK.id).gateway_mac)
     with victim.capturing(until=HONEST):
         attacker.send(secret, HONEST)
     assert "packets 0 " in victim.node.run("nft list chain ip probe in", namespace=ROUTER)

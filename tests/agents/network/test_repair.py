@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
-from agents.node.adapters.base import bridge_name, tap_name
+from agents.node.adapters.interfaces import bridge_name, tap_name
 from agents.node.adapters.network import namespace_name
 from agents.node.adapters.network.tools import delete_link
 from agents.node.errors import AdapterError
-from tests.agents.network.throwaway import BEYOND_IP, Guest, Node, a_network, a_port
+from tests.agents.network.namespace_node import BEYOND_IP, Guest, Node, a_network, a_port
 
 pytestmark = pytest.mark.lab
 Plug = Callable[..., Guest]

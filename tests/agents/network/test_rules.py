@@ -6,10 +6,10 @@ from uuid import UUID
 
 import pytest
 
-from agents.node.adapters.base import SegmentSpec, bridge_name
+from agents.node.adapters.interfaces import SegmentSpec, bridge_name
 from agents.node.adapters.network import (
     LinuxSwitch,
-    Outside,
+    UplinkPolicy,
     dhcp,
     namespace_name,
     node_rules,
@@ -20,12 +20,12 @@ from agents.node.adapters.network import (
 from agents.node.adapters.network.layout import Layout
 from agents.node.adapters.network.node_links import NodeLinks
 from agents.node.errors import AdapterError, BadRequest
-from tests.agents.network.throwaway import a_network, a_port
+from tests.agents.network.namespace_node import a_network, a_port
 
 GOLDEN = Path(__file__).parent / "golden"
 POOL = IPv4Network("100.64.0.0/29")
 ID = UUID("01981234-5678-7abc-8def-0123456789ab")
-LAYOUT = Layout.of(ID)
+LAYOUT = Layout.for_network(ID)
 UNDERLAY = IPv4Network("10.200.0.0/24")
 SEGMENTS = [
     SegmentSpec(0x1234, UNDERLAY[11], (UNDERLAY[12], UNDERLAY[13])),
@@ -42,18 +42,18 @@ def links(**addresses: str) -> NodeLinks:
     [
         ("port_admitted.nft", port_rules.admit([a_port(a_network(1), 0)])),
         ("port_expelled.nft", port_rules.expel(a_port(a_network(1), 0))),
-        ("network_forgotten.nft", port_rules.forget_network(Layout.of(a_network(1).id))),
+        ("network_forgotten.nft", port_rules.forget_network(Layout.for_network(a_network(1).id))),
         ("overlay.nft", overlay_rules.ruleset(SEGMENTS)),
         ("overlay_gone.nft", overlay_rules.ruleset([])),
-        ("router.nft", router.ruleset(a_network(1).cidr, Outside(), links(eth0="192.0.2.1/24"))),
+        ("router.nft", router.ruleset(a_network(1).cidr, UplinkPolicy(), links(eth0="192.0.2.1/24"))),
         (
             "node.nft",
-            node_rules.ruleset(Outside(transit_pool=POOL), links(eth0="10.200.0.11/24"), bridges=["br1"]),
+            node_rules.ruleset(UplinkPolicy(transit_pool=POOL), links(eth0="10.200.0.11/24"), bridges=["br1"]),
         ),
         (
             "node_with_uplink.nft",
             node_rules.ruleset(
-                Outside(
+                UplinkPolicy(
                     uplink="eth0",
                     denied=(IPv4Network("192.88.99.0/24"),),
                     allowed=(IPv4Network("10.9.9.9"),),
@@ -104,7 +104,7 @@ def test_text_that_would_mean_more_is_refused_before_anything_is_done(fields: di
 
 def test_an_uplink_is_a_device_name() -> None:
     with pytest.raises(ValueError, match="no name"):
-        LinuxSwitch(Outside(uplink='eth0" accept'))
+        LinuxSwitch(UplinkPolicy(uplink='eth0" accept'))
 
 
 def test_names_fit_and_tell_their_owner() -> None:

@@ -5,7 +5,7 @@ from ipaddress import IPv4Network
 
 import pytest
 
-from tests.agents.network.throwaway import BEYOND_IP, NEIGHBOUR_IP, NODE_IP, Guest, Node, a_network, a_port
+from tests.agents.network.namespace_node import BEYOND_IP, NEIGHBOUR_IP, NODE_IP, Guest, Node, a_network, a_port
 
 pytestmark = pytest.mark.lab
 Plug = Callable[..., Guest]

@@ -16,7 +16,7 @@ from agents.lab.shell import run, wait_until
 from agents.node.adapters.network import namespace_name
 from agents.protocol import agent_pb2 as pb
 from agents.protocol.agent_pb2_grpc import AgentStub
-from tests.agents import wishes
+from tests.agents import specs
 from tests.agents.conftest import image_stream
 from tests.limits import PATIENCE_S
 from tests.permits import Authority, PermittedStub
@@ -34,7 +34,7 @@ class LabAgent:
     node: LabNode
     caller: Issued
     options: tuple[str, ...] = ()
-    node_id: UUID = wishes.NODE_ID
+    node_id: UUID = specs.NODE_ID
     authority: Authority = field(default_factory=Authority)
     process: NodeProcess | None = None
     watcher: Issued = field(init=False)
@@ -49,12 +49,12 @@ class LabAgent:
         """And start."""
         self.node.agent_folder.mkdir(exist_ok=True)
         root = self.authority.root.public_pem
-        issue_node(ca, self.node.agent_folder, node_id=self.node_id, zone=wishes.ZONE, root=root)
+        issue_node(ca, self.node.agent_folder, node_id=self.node_id, zone=specs.ZONE, root=root)
         self.watcher = issue_controlplane(ca, ca.folder, process="watcher")
         self.viewer = issue_controlplane(ca, ca.folder, process="stream")
         self.node.exec(["chmod", "0750", "/var/lib/libvirt/qemu"])  # as Debian's package has it
         self.start()
-        self.stub.EnsureTrust(self.authority.trust(self.node_id, wishes.ZONE))
+        self.stub.EnsureTrust(self.authority.trust(self.node_id, specs.ZONE))
 
     def start(self) -> None:
         assert not self._is_reached(), f"an agent of another test listens at {self.node.address}"
@@ -109,7 +109,7 @@ class LabAgent:
 
     def cache(self, image: Path) -> str:
         content = image.read_bytes()
-        header = wishes.image_header(content, format=pb.IMAGE_FORMAT_QCOW2)
+        header = specs.image_header(content, format=pb.IMAGE_FORMAT_QCOW2)
         self.stub.EnsureImage(image_stream(header, content, part_bytes=2**20))
         return header.sha256
 
@@ -135,7 +135,7 @@ class LabAgent:
         """From the router of the tenant's network."""
         options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
         options += ["-o", "BatchMode=yes", "-o", "ConnectTimeout=20", "-i", str(key)]
-        router = ["ip", "netns", "exec", namespace_name(UUID(wishes.NETWORK_ID))]
+        router = ["ip", "netns", "exec", namespace_name(UUID(specs.NETWORK_ID))]
         return self.node.exec([*router, "ssh", *options, f"root@{address}", command]).stdout
 
     def _connect(self) -> PermittedStub:
@@ -143,7 +143,7 @@ class LabAgent:
             self._stub(self.caller),
             self.authority,
             node=self.node_id,
-            zone=wishes.ZONE,
+            zone=specs.ZONE,
             watcher=self._stub(self.watcher),
         )
 

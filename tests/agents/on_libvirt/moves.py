@@ -9,14 +9,14 @@ from cryptography import x509
 
 from agents.lab import Lab
 from agents.lab.shell import wait_until
-from agents.node.adapters.base import guest_name
-from agents.node.adapters.roads.proof import fingerprint
+from agents.node.adapters.interfaces import guest_name
+from agents.node.adapters.migration_tunnel.peer_auth import fingerprint
 from agents.protocol import agent_pb2 as pb
-from tests.agents import wishes
+from tests.agents import specs
 from tests.agents.on_libvirt.lab import LabAgent
 from tests.limits import PATIENCE_S
 
-IDS = (wishes.NODE_ID, UUID("01980000-0000-7000-8000-00000000a002"))
+IDS = (specs.NODE_ID, UUID("01980000-0000-7000-8000-00000000a002"))
 ROOT_MIB, DATA_MIB = 512, 64
 BOOTED = "web-1 login:"
 ADDRESS = "10.10.0.11"
@@ -47,8 +47,8 @@ class Trip:
         """Its root disk, and the one that is attached to it."""
         root, data = self.wish.root_volume_id, self.attachment.volume_id
         return [
-            wishes.volume(root, generation=generation, size_mib=ROOT_MIB, image=self.image),
-            wishes.volume(data, generation=generation, size_mib=DATA_MIB),
+            specs.volume(root, generation=generation, size_mib=ROOT_MIB, image=self.image),
+            specs.volume(data, generation=generation, size_mib=DATA_MIB),
         ]
 
     def arrival(self) -> pb.EnsureArrivalRequest:
@@ -56,7 +56,7 @@ class Trip:
         request = pb.EnsureArrivalRequest(source=peer(self.source), instance=self.wish)
         request.instance.subject.generation = generation
         plugged = request.plugged.add(volume_id=self.attachment.volume_id)
-        plugged.subject.CopyFrom(wishes.subject(self.attachment.subject.id, generation))
+        plugged.subject.CopyFrom(specs.subject(self.attachment.subject.id, generation))
         return request
 
     def make_ready(self) -> str:
@@ -75,7 +75,7 @@ class Trip:
 
     def departure(self, uri: str, *, deadline_s: int = 120) -> pb.EnsureDepartureRequest:
         return pb.EnsureDepartureRequest(
-            subject=wishes.subject(self.id, self.generation),
+            subject=specs.subject(self.id, self.generation),
             destination=peer(self.destination),
             uri=uri,
             deadline_s=deadline_s,
@@ -107,7 +107,7 @@ class Trip:
 
     def stayed(self) -> "Trip":
         """What was made ready at the destination is gone: the next try."""
-        subject = wishes.subject(self.id, self.generation + 1)
+        subject = specs.subject(self.id, self.generation + 1)
         self.destination.stub.RemoveArrival(pb.RemoveRequest(subject=subject))
         self.forget(self.destination, self.generation + 1)
         return replace(self, generation=self.generation + 1)
@@ -120,7 +120,7 @@ class Trip:
             (self.wish.root_volume_id, agent.stub.RemoveVolume),
             (self.port.subject.id, agent.stub.RemovePort),
         ):
-            remove(pb.RemoveRequest(subject=wishes.subject(resource_id, generation)))
+            remove(pb.RemoveRequest(subject=specs.subject(resource_id, generation)))
 
     def domains(self) -> dict[str, str]:
         """Node → what libvirt says of the guest there."""
@@ -177,7 +177,7 @@ def two_agents(lab: Lab, ca: object, worker: object, *options: str) -> tuple[Lab
 def shared_network(agents: tuple[LabAgent, LabAgent]) -> bytes:
     """What both are told, so that guests on one reach those on the other."""
     members: dict[UUID | str, str] = {agent.node_id: agent.node.address for agent in agents}
-    return agents[0].authority.segment(wishes.ZONE, wishes.NETWORK_ID, members)
+    return agents[0].authority.segment(specs.ZONE, specs.NETWORK_ID, members)
 
 
 def start_guest(
@@ -188,18 +188,18 @@ def start_guest(
     sha256 = source.cache(image)
     destination.cache(image)
     root, data, port = (
-        wishes.volume(size_mib=ROOT_MIB, image=sha256),
-        wishes.volume(size_mib=DATA_MIB),
-        wishes.port(number),
+        specs.volume(size_mib=ROOT_MIB, image=sha256),
+        specs.volume(size_mib=DATA_MIB),
+        specs.port(number),
     )
     port.network.segment = segment
     source.stub.EnsureVolume(root)
     source.stub.EnsureVolume(data)
     source.stub.EnsurePort(port)
-    wish = wishes.instance(root, port)
+    wish = specs.instance(root, port)
     wish.guest_data.ssh_public_keys[:] = [public_key]
     source.stub.EnsureInstance(wish)
     source.wait_for_console(wish.subject.id, BOOTED, within_s=PATIENCE_S)
-    attachment = wishes.attachment(wish, data)
+    attachment = specs.attachment(wish, data)
     source.stub.EnsureAttachment(attachment)
     return Trip(source, destination, sha256, wish, port, attachment)

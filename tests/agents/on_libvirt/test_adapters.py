@@ -12,7 +12,9 @@ import pytest
 from agents.lab import LabNode
 from agents.lab.shell import wait_until
 from agents.node.adapters.accelerator import Accelerator
-from agents.node.adapters.base import (
+from agents.node.adapters.fake import FakeNode
+from agents.node.adapters.fake_switch import FakeSwitch
+from agents.node.adapters.interfaces import (
     Adapters,
     BaseImage,
     Disks,
@@ -24,14 +26,12 @@ from agents.node.adapters.base import (
     ImageFormat,
     Power,
 )
-from agents.node.adapters.fake import FakeNode
-from agents.node.adapters.fake_switch import FakeSwitch
 from agents.node.adapters.libvirt import LibvirtHypervisor
 from agents.node.adapters.qemu_img import FileDisks
 from agents.node.errors import AdapterError, DetachPending, GuestForeign
 from agents.node.guest_users import GuestUsers
-from tests.agents import wishes
-from tests.agents.wishes import MIB
+from tests.agents import specs
+from tests.agents.specs import MIB
 from tests.limits import PATIENCE_S
 
 RAW = b"\0" * MIB
@@ -47,7 +47,7 @@ def adapters(request: pytest.FixtureRequest) -> Iterator[Adapters]:
     accelerator = Accelerator(folder, wanted="qemu", boot_id="")
     hypervisor = LibvirtHypervisor(node.libvirt_uri, accelerator=accelerator)
     fake = FakeNode()
-    yield Adapters(hypervisor, FileDisks(folder), FakeSwitch(fake), fake.adapters().moves)
+    yield Adapters(hypervisor, FileDisks(folder), FakeSwitch(fake), fake.adapters().migrations)
     hypervisor.close()
 
 
@@ -59,11 +59,11 @@ class Rig:
     guest: GuestSpec = field(init=False)
 
     def __post_init__(self) -> None:
-        disks, guest_id = self.adapters.disks, UUID(wishes.new_id())
+        disks, guest_id = self.adapters.disks, UUID(specs.new_id())
         root = self.volume()
         self.guest = GuestSpec(
             id=guest_id,
-            project_id=UUID(wishes.PROJECT_ID),
+            project_id=UUID(specs.PROJECT_ID),
             vcpus=1,
             memory_mib=64,
             firmware=Firmware.BIOS,
@@ -77,7 +77,7 @@ class Rig:
         self.adapters.hypervisor.define(self.guest)
 
     def volume(self) -> GuestDisk:
-        volume_id = UUID(wishes.new_id())
+        volume_id = UUID(specs.new_id())
         self.adapters.disks.create_volume(volume_id, size_bytes=8 * MIB, base=None)
         return GuestDisk(volume_id, self.adapters.disks.volume_path(volume_id))
 
@@ -161,7 +161,7 @@ def test_a_guest_that_is_on_is_as_it_was_defined_or_is_foreign(rig: Rig, hypervi
 
 
 def test_stopping_what_is_not_there_is_no_error(hypervisor: Hypervisor) -> None:
-    unknown = UUID(wishes.new_id())
+    unknown = UUID(specs.new_id())
     hypervisor.power_off(unknown)
     hypervisor.request_shutdown(unknown)
     assert not hypervisor.undefine(unknown)
@@ -220,7 +220,7 @@ def test_twelve_disks_fit(rig: Rig, hypervisor: Hypervisor) -> None:
 
 
 def test_a_volume_appears_grows_and_goes(disks: Disks) -> None:
-    volume_id = UUID(wishes.new_id())
+    volume_id = UUID(specs.new_id())
     assert disks.volume_size_bytes(volume_id) is None
     disks.create_volume(volume_id, size_bytes=8 * MIB, base=None)
     assert disks.volume_size_bytes(volume_id) == 8 * MIB
@@ -242,7 +242,7 @@ def test_an_image_is_cached_only_when_kept(disks: Disks) -> None:
         assert incoming.inspect(ImageFormat.RAW)["probed-format"] == "raw"
         incoming.keep()
     assert disks.image_size_bytes(sha256) == len(content)
-    clone = UUID(wishes.new_id())
+    clone = UUID(specs.new_id())
     disks.create_volume(clone, size_bytes=4 * MIB, base=BaseImage(sha256, ImageFormat.RAW))
     assert disks.volume_size_bytes(clone) == 4 * MIB
     assert disks.remove_image(sha256)
@@ -250,16 +250,16 @@ def test_an_image_is_cached_only_when_kept(disks: Disks) -> None:
 
 
 def test_a_clone_of_no_image_leaves_nothing(disks: Disks) -> None:
-    clone = UUID(wishes.new_id())
+    clone = UUID(specs.new_id())
     with pytest.raises(AdapterError):
         disks.create_volume(clone, size_bytes=4 * MIB, base=BaseImage("0" * 64, ImageFormat.RAW))
     assert disks.volume_size_bytes(clone) is None
 
 
 def test_an_instance_that_never_ran_has_an_empty_console(disks: Disks) -> None:
-    part = disks.read_console(UUID(wishes.new_id()), offset=-100, max_bytes=10)
+    part = disks.read_console(UUID(specs.new_id()), offset=-100, max_bytes=10)
     assert (part.data, part.offset, part.total_bytes) == (b"", 0, 0)
-    disks.remove_instance_files(UUID(wishes.new_id()))
+    disks.remove_instance_files(UUID(specs.new_id()))
 
 
 def test_what_a_guest_uses_is_counted_from_its_start_and_only_while_it_is_on(rig: Rig) -> None:

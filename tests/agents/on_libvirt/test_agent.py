@@ -13,7 +13,7 @@ import pytest
 from agents.lab import LabNode
 from agents.lab.shell import wait_until
 from agents.protocol import agent_pb2 as pb
-from tests.agents import wishes
+from tests.agents import specs
 from tests.agents.conftest import refusal
 from tests.agents.on_libvirt.lab import LabAgent
 from tests.agents.viewers import AgentViewer, picture, shake_hands
@@ -23,7 +23,7 @@ from tests.pki import Issued, TestCA
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
-MIB = wishes.MIB
+MIB = specs.MIB
 BOOTED = "web-1 login:"  # also the ACPI daemon is up by then
 
 
@@ -46,7 +46,7 @@ def clean(agent: LabAgent) -> Iterator[None]:
         *((s, agent.stub.RemovePort) for s in held.ports),
         *((s, agent.stub.RemoveVolume) for s in held.volumes),
     ):
-        remove(wishes.removal(state.subject))
+        remove(specs.removal(state.subject))
     held = agent.stub.Describe(pb.DescribeRequest())
     assert not (held.instances or held.attachments or held.ports or held.volumes or held.unknown_domains)
     assert not list((agent.node.agent_folder / "volumes").iterdir())
@@ -59,10 +59,10 @@ def clean(agent: LabAgent) -> Iterator[None]:
 def guest(agent: LabAgent, clean: None, tiny_image: Path, ssh_key: Path) -> pb.EnsureInstanceRequest:
     """The wish of a tiny guest that has booted."""
     sha256 = agent.cache(tiny_image)
-    root, port = wishes.volume(size_mib=512, image=sha256), wishes.port()
+    root, port = specs.volume(size_mib=512, image=sha256), specs.port()
     agent.stub.EnsureVolume(root)
     agent.stub.EnsurePort(port)
-    wish = wishes.instance(root, port)
+    wish = specs.instance(root, port)
     wish.guest_data.ssh_public_keys[:] = [ssh_key.with_suffix(".pub").read_text().strip()]
     assert agent.stub.EnsureInstance(wish).power == pb.POWER_RUNNING
     agent.wait_for_console(wish.subject.id, BOOTED)
@@ -118,36 +118,36 @@ def test_a_guest_boots_and_sees_its_disks_come_grow_and_go(
         return agent.ssh(ssh_key, "10.10.0.11", command).strip()
 
     assert ssh("hostname") == "web-1"
-    data = wishes.volume(size_mib=64)
+    data = specs.volume(size_mib=64)
     agent.stub.EnsureVolume(data)
-    plugged = wishes.attachment(guest, data)
+    plugged = specs.attachment(guest, data)
     serial = agent.stub.EnsureAttachment(plugged).serial
     assert agent.stub.EnsureAttachment(plugged).serial == serial
     wait_until(lambda: serial in ssh("cat /sys/block/vd*/serial"), what="the disk in the guest")
     sizes = "cat /sys/block/vdb/size"
     assert int(ssh(sizes)) * 512 == 64 * MIB
-    agent.stub.EnsureVolume(wishes.volume(data.subject.id, generation=2, size_mib=96))
+    agent.stub.EnsureVolume(specs.volume(data.subject.id, generation=2, size_mib=96))
     wait_until(lambda: int(ssh(sizes)) * 512 == 96 * MIB, what="the grown disk in the guest")
-    assert agent.stub.RemoveAttachment(wishes.removal(plugged.subject)).was_present
+    assert agent.stub.RemoveAttachment(specs.removal(plugged.subject)).was_present
     assert ssh("ls /sys/block | grep -c vd") == "1"
 
 
 def test_power_follows_the_wish(agent: LabAgent, guest: pb.EnsureInstanceRequest) -> None:
     instance_id = guest.subject.id
-    restarted = wishes.again(guest, restart=pb.Restart(count=1, kind=pb.RESTART_KIND_RESET))
+    restarted = specs.again(guest, restart=pb.Restart(count=1, kind=pb.RESTART_KIND_RESET))
     assert agent.stub.EnsureInstance(restarted).restart_count == 1
     agent.wait_for_console(instance_id, BOOTED, count=2)
-    rebooted = wishes.again(restarted, restart=pb.Restart(count=2, kind=pb.RESTART_KIND_REBOOT))
+    rebooted = specs.again(restarted, restart=pb.Restart(count=2, kind=pb.RESTART_KIND_REBOOT))
     agent.stub.EnsureInstance(rebooted)
     agent.wait_for_console(instance_id, BOOTED, count=3)
-    shut_down = wishes.again(rebooted, power=pb.POWER_SHUTDOWN, memory_mib=160)
+    shut_down = specs.again(rebooted, power=pb.POWER_SHUTDOWN, memory_mib=160)
     agent.stub.EnsureInstance(shut_down)
     agent.wait_for_power(instance_id, pb.POWER_OFF)
     assert agent.state(instance_id).reason == ""
-    started = wishes.again(shut_down, power=pb.POWER_RUNNING)
+    started = specs.again(shut_down, power=pb.POWER_RUNNING)
     assert agent.stub.EnsureInstance(started).power == pb.POWER_RUNNING
     agent.wait_for_console(instance_id, BOOTED, count=4)
-    assert agent.stub.EnsureInstance(wishes.again(started, power=pb.POWER_OFF)).power == pb.POWER_OFF
+    assert agent.stub.EnsureInstance(specs.again(started, power=pb.POWER_OFF)).power == pb.POWER_OFF
 
 
 def test_guests_survive_the_death_of_agent_and_libvirtd(
@@ -159,14 +159,14 @@ def test_guests_survive_the_death_of_agent_and_libvirtd(
     assert agent.stub.EnsureInstance(guest).power == pb.POWER_RUNNING
 
     agent.node.kill_libvirtd()
-    silent = refusal(lambda: agent.stub.EnsureInstance(wishes.again(guest)))
+    silent = refusal(lambda: agent.stub.EnsureInstance(specs.again(guest)))
     assert (silent.status, silent.code) == (grpc.StatusCode.UNAVAILABLE, "agent.hypervisor_unavailable")
     agent.node.start_libvirtd()
     wait_until(
         lambda: succeeds(lambda: agent.stub.Describe(pb.DescribeRequest())),
         what="the agent to find libvirtd again",
     )
-    assert agent.stub.EnsureInstance(wishes.again(guest)).power == pb.POWER_RUNNING
+    assert agent.stub.EnsureInstance(specs.again(guest)).power == pb.POWER_RUNNING
     assert qemu_pid(agent) == pid
     assert agent.ssh(ssh_key, "10.10.0.11", "hostname").strip() == "web-1"
 
@@ -228,33 +228,33 @@ def test_a_power_cut_of_the_node_is_a_crash_and_the_guest_starts_again(
 
 
 def test_a_guest_with_uefi_firmware_starts_and_leaves_no_variables_behind(agent: LabAgent, clean: None) -> None:
-    root = wishes.volume(size_mib=64)
+    root = specs.volume(size_mib=64)
     agent.stub.EnsureVolume(root)
-    wish = wishes.instance(root, memory_mib=256)
+    wish = specs.instance(root, memory_mib=256)
     wish.firmware = pb.FIRMWARE_UEFI
     assert agent.stub.EnsureInstance(wish).power == pb.POWER_RUNNING
     variables = agent.node.folder / "lib/qemu/nvram"
     assert list(variables.iterdir())
-    agent.stub.RemoveInstance(wishes.removal(wish.subject))
+    agent.stub.RemoveInstance(specs.removal(wish.subject))
     assert not list(variables.iterdir())
 
 
 def test_a_disk_that_the_guest_keeps_is_pending_until_it_lets_go(agent: LabAgent, clean: None) -> None:
     """A guest without an operating system answers no unplug request; a reset completes it."""
-    root, data = wishes.volume(size_mib=64), wishes.volume(size_mib=64)
+    root, data = specs.volume(size_mib=64), specs.volume(size_mib=64)
     agent.stub.EnsureVolume(root)
     agent.stub.EnsureVolume(data)
-    wish = wishes.instance(root)
+    wish = specs.instance(root)
     agent.stub.EnsureInstance(wish)
-    plugged = wishes.attachment(wish, data)
+    plugged = specs.attachment(wish, data)
     agent.stub.EnsureAttachment(plugged)
     for _ in range(2):
-        pending = refusal(lambda: agent.stub.RemoveAttachment(wishes.removal(plugged.subject)))
+        pending = refusal(lambda: agent.stub.RemoveAttachment(specs.removal(plugged.subject)))
         assert (pending.code, pending.is_retryable) == ("agent.detach_pending", True)
-    assert refusal(lambda: agent.stub.RemoveVolume(wishes.removal(data.subject))).code == "agent.volume_in_use"
-    agent.stub.EnsureInstance(wishes.again(wish, power=pb.POWER_OFF))
-    assert agent.stub.RemoveAttachment(wishes.removal(plugged.subject)).was_present
-    assert agent.stub.RemoveVolume(wishes.removal(data.subject)).was_present
+    assert refusal(lambda: agent.stub.RemoveVolume(specs.removal(data.subject))).code == "agent.volume_in_use"
+    agent.stub.EnsureInstance(specs.again(wish, power=pb.POWER_OFF))
+    assert agent.stub.RemoveAttachment(specs.removal(plugged.subject)).was_present
+    assert agent.stub.RemoveVolume(specs.removal(data.subject)).was_present
 
 
 @pytest.mark.parametrize(
@@ -264,10 +264,10 @@ def test_a_creation_that_a_kill_interrupts_ends_well_when_repeated(
     agent: LabAgent, clean: None, tiny_image: Path, victim: str, after_s: float
 ) -> None:
     sha256 = agent.cache(tiny_image)
-    root, port = wishes.volume(size_mib=512, image=sha256), wishes.port()
+    root, port = specs.volume(size_mib=512, image=sha256), specs.port()
     agent.stub.EnsureVolume(root)
     agent.stub.EnsurePort(port)
-    wish = wishes.instance(root, port)
+    wish = specs.instance(root, port)
     call = agent.stub.bare.EnsureInstance.future(agent.stub.permitted(wish))
     threading.Event().wait(after_s)  # where in the work the kill strikes, not how long anything may take
     if victim == "agent":

@@ -9,7 +9,7 @@ import pytest
 from agents.lab import Lab, LabNode
 from agents.node.adapters import pools
 from agents.protocol import agent_pb2 as pb
-from tests.agents import wishes
+from tests.agents import specs
 from tests.agents.on_libvirt.lab import LabAgent
 from tests.agents.on_libvirt.moves import ADDRESS, BOOTED, ROOT_MIB, two_agents
 from tests.agents.on_libvirt.test_pools import NAME, in_pool
@@ -36,8 +36,8 @@ def test_what_was_written_is_there_on_the_other_node(
     agents: tuple[LabAgent, LabAgent], lab: Lab, tiny_image: Path, ssh_key: Path
 ) -> None:
     dead, other = agents
-    root, port = wishes.volume(size_mib=ROOT_MIB, image=dead.cache(tiny_image)), wishes.port()
-    guest = wishes.instance(root, port)
+    root, port = specs.volume(size_mib=ROOT_MIB, image=dead.cache(tiny_image)), specs.port()
+    guest = specs.instance(root, port)
     guest.guest_data.ssh_public_keys[:] = [ssh_key.with_suffix(".pub").read_text().strip()]
     _run(dead, root, port, guest, generation=1)
     dead.ssh(ssh_key, ADDRESS, "echo kept >/root/kept && sync")
@@ -47,15 +47,15 @@ def test_what_was_written_is_there_on_the_other_node(
     assert other.ssh(ssh_key, ADDRESS, "cat /root/kept").strip() == "kept"
 
     dead.cut_power_and_return()
-    dead.stub.RemoveInstance(wishes.removal(guest.subject, 3))
-    dead.stub.RemovePort(wishes.removal(port.subject, 3))
-    assert dead.stub.ForgetVolume(wishes.removal(root.subject, 3)).was_present
+    dead.stub.RemoveInstance(specs.removal(guest.subject, 3))
+    dead.stub.RemovePort(specs.removal(port.subject, 3))
+    assert dead.stub.ForgetVolume(specs.removal(root.subject, 3)).was_present
     assert (lab.pool_folder / pools.VOLUMES / f"{root.subject.id}.qcow2").exists()
     assert (dead.node.guest_pids(), len(other.node.guest_pids())) == ([], 1)
     assert other.ssh(ssh_key, ADDRESS, "cat /root/kept").strip() == "kept"
-    other.stub.RemoveInstance(wishes.removal(guest.subject, 3))
-    other.stub.RemovePort(wishes.removal(port.subject, 3))
-    removal = wishes.removal(root.subject, 3)
+    other.stub.RemoveInstance(specs.removal(guest.subject, 3))
+    other.stub.RemovePort(specs.removal(port.subject, 3))
+    removal = specs.removal(root.subject, 3)
     removal.pool = NAME
     assert other.stub.RemoveVolume(removal).was_present
 

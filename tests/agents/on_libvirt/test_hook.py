@@ -10,9 +10,9 @@ import pytest
 
 from agents.lab import Lab, LabNode
 from agents.lab.shell import wait_until
-from agents.node.adapters.base import guest_name
+from agents.node.adapters.interfaces import guest_name
 from agents.protocol import agent_pb2 as pb
-from tests.agents import wishes
+from tests.agents import specs
 from tests.agents.on_libvirt.lab import LabAgent
 from tests.pki import Issued, TestCA
 
@@ -40,14 +40,14 @@ def agent(lab_node: LabNode, ca: TestCA, worker: Issued) -> Iterator[LabAgent]:
 @pytest.fixture
 def guest(agent: LabAgent) -> Iterator[pb.EnsureInstanceRequest]:
     """The wish of a guest that runs, from an empty disk."""
-    root = wishes.volume()
+    root = specs.volume()
     agent.stub.EnsureVolume(root)
-    wish = wishes.instance(root)
+    wish = specs.instance(root)
     assert agent.stub.EnsureInstance(wish).power == pb.POWER_RUNNING
     yield wish
     wait_for_libvirt(agent)
-    agent.stub.RemoveInstance(wishes.removal(wish.subject, generation=99))
-    agent.stub.RemoveVolume(wishes.removal(root.subject))
+    agent.stub.RemoveInstance(specs.removal(wish.subject, generation=99))
+    agent.stub.RemoveVolume(specs.removal(root.subject))
 
 
 @pytest.fixture
@@ -123,9 +123,9 @@ def test_a_guest_that_nobody_asked_for_does_not_start(agent: LabAgent, stranger:
 
 
 def test_a_guest_that_is_to_be_off_stays_off(agent: LabAgent, guest: pb.EnsureInstanceRequest) -> None:
-    agent.stub.EnsureInstance(wishes.again(guest, power=pb.POWER_OFF))
+    agent.stub.EnsureInstance(specs.again(guest, power=pb.POWER_OFF))
     assert "is not wanted running on this node" in refusal_of(agent.node, "start", name_of(guest))
-    on_again = wishes.again(wishes.again(guest))
+    on_again = specs.again(specs.again(guest))
     assert agent.stub.EnsureInstance(on_again).power == pb.POWER_RUNNING
 
 
@@ -140,8 +140,8 @@ def test_a_guest_that_the_agent_runs_is_not_started_by_hand_either(
 
 def test_a_permit_that_the_agent_refuses_starts_nothing(agent: LabAgent, guest: pb.EnsureInstanceRequest) -> None:
     agent.node.exec(["virsh", "destroy", name_of(guest)])
-    again = wishes.again(guest)
-    for changes in ({"zone": "us-va-1"}, {"node": wishes.new_id()}, {"op": "instance.resize"}):
+    again = specs.again(guest)
+    for changes in ({"zone": "us-va-1"}, {"node": specs.new_id()}, {"op": "instance.resize"}):
         again.permit.CopyFrom(agent.stub.permit_for(again, **changes))
         with pytest.raises(grpc.RpcError):
             agent.stub.bare.EnsureInstance(again)
@@ -161,7 +161,7 @@ def test_nothing_starts_while_the_agent_is_away(agent: LabAgent, guest: pb.Ensur
 def test_memory_that_was_saved_is_not_brought_back_by_hand(agent: LabAgent, guest: pb.EnsureInstanceRequest) -> None:
     image = str(agent.node.folder / "lib/saved")
     agent.node.exec(["virsh", "save", name_of(guest), image])
-    agent.stub.EnsureInstance(wishes.again(guest, power=pb.POWER_OFF))
+    agent.stub.EnsureInstance(specs.again(guest, power=pb.POWER_OFF))
     assert "is not wanted running on this node" in refusal_of(agent.node, "restore", image)
     assert '"operation": "restore"' in agent.log.read_text()
 

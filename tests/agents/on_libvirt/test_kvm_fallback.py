@@ -14,18 +14,10 @@ from agents.lab.shell import wait_until
 from agents.node import domainxml
 from agents.node.adapters import accelerator, libvirt
 from agents.node.adapters.accelerator import Accelerator
-from agents.node.adapters.base import (
-    BaseImage,
-    Firmware,
-    GuestDisk,
-    GuestSpec,
-    ImageFormat,
-    Power,
-    always,
-)
+from agents.node.adapters.interfaces import BaseImage, Firmware, GuestDisk, GuestSpec, ImageFormat, Power, always
 from agents.node.adapters.libvirt import LibvirtHypervisor
 from agents.node.adapters.qemu_img import FileDisks
-from tests.agents import wishes
+from tests.agents import specs
 from tests.limits import PATIENCE_S
 
 pytestmark = pytest.mark.lab
@@ -61,14 +53,14 @@ def start(hypervisor: LibvirtHypervisor, disks: FileDisks, image: Path) -> UUID:
 
 
 def guest_of(disks: FileDisks, image: Path) -> GuestSpec:
-    content, guest_id, root = image.read_bytes(), UUID(wishes.new_id()), UUID(wishes.new_id())
+    content, guest_id, root = image.read_bytes(), UUID(specs.new_id()), UUID(specs.new_id())
     with disks.receive_image("tiny") as incoming:
         incoming.write(content)
         incoming.keep()
-    disks.create_volume(root, size_bytes=512 * wishes.MIB, base=BaseImage("tiny", ImageFormat.QCOW2))
+    disks.create_volume(root, size_bytes=512 * specs.MIB, base=BaseImage("tiny", ImageFormat.QCOW2))
     return GuestSpec(
         id=guest_id,
-        project_id=UUID(wishes.PROJECT_ID),
+        project_id=UUID(specs.PROJECT_ID),
         vcpus=1,
         memory_mib=128,
         firmware=Firmware.BIOS,

@@ -22,7 +22,7 @@ from agents.lab import Lab, LabNode
 from agents.lab.shell import wait_until
 from agents.node.guest_users import GuestUsers
 from agents.protocol import agent_pb2 as pb
-from tests.agents import wishes
+from tests.agents import specs
 from tests.agents.conftest import refusal
 from tests.agents.on_libvirt.lab import LabAgent
 from tests.agents.on_libvirt.moves import Trip, end_of, peer, start_guest, two_agents
@@ -90,7 +90,7 @@ def traveller(agents: tuple[LabAgent, LabAgent], tiny_image: Path, ssh_key: Path
     traveller.settle()
     yield traveller
     last = traveller.trip
-    last.source.stub.RemoveAttachment(wishes.removal(wishes.subject(last.attachment.subject.id, last.generation)))
+    last.source.stub.RemoveAttachment(specs.removal(specs.subject(last.attachment.subject.id, last.generation)))
     last.forget(last.source, last.generation)
     for agent in agents:
         held = agent.stub.Describe(pb.DescribeRequest())
@@ -128,7 +128,7 @@ def test_a_guest_moves_and_comes_back_with_all_that_it_wrote(traveller: Travelle
         ended = trip.go()
         assert ended.phase == pb.MOVE_PHASE_COMPLETED, ended.reason
         assert 0 < ended.pause_ms < 10_000
-        assert ended.moved_bytes > 32 * wishes.MIB
+        assert ended.moved_bytes > 32 * specs.MIB
         traveller.check(trip.destination)
         assert traveller.ssh("cat /proc/sys/kernel/random/boot_id", at=trip.destination) == boot
         clock = int(traveller.ssh("date +%s", at=trip.destination))
@@ -147,7 +147,7 @@ def check_disk(trip: Trip) -> None:
     assert facts["full-backing-filename"] == str(trip.destination.node.state_dir / "images" / trip.image)
     image = folder / "images" / trip.image
     assert hashlib.sha256(image.read_bytes()).hexdigest() == trip.image
-    assert facts["actual-size"] < 300 * wishes.MIB
+    assert facts["actual-size"] < 300 * specs.MIB
 
 
 def test_what_the_guest_shows_and_uses_goes_on_at_its_destination(traveller: Traveller) -> None:
@@ -218,7 +218,7 @@ def test_a_node_that_does_not_speak_tls_gets_nothing(traveller: Traveller, tmp_p
 def test_a_node_that_does_not_expect_it_gets_nothing(traveller: Traveller) -> None:
     trip = traveller.trip
     uri = trip.make_ready()
-    trip.destination.stub.RemoveArrival(wishes.removal(trip.arrival().instance.subject))
+    trip.destination.stub.RemoveArrival(specs.removal(trip.arrival().instance.subject))
     ended = trip.end_of(trip.departure(uri))
     assert "is not expected here" in ended.reason
     traveller.stays(pb.MOVE_PHASE_FAILED, ended)
@@ -267,7 +267,7 @@ def test_a_source_that_was_taken_over_brings_the_guest_as_it_is_to_be_and_not_ot
 
 def test_a_move_is_cancelled(traveller: Traveller) -> None:
     with on_its_way(traveller) as request:
-        assert traveller.trip.source.stub.RemoveDeparture(wishes.removal(request.subject)).was_present
+        assert traveller.trip.source.stub.RemoveDeparture(specs.removal(request.subject)).was_present
         traveller.check(traveller.trip.source)
     traveller.trip = traveller.trip.stayed()
 
@@ -344,7 +344,7 @@ def test_a_guest_that_dies_on_its_way_runs_nowhere_until_it_is_started_again(tra
         os.kill(pid, signal.SIGKILL)
         ended = trip.end_of(request)
         assert ended.phase == pb.MOVE_PHASE_FAILED
-        trip.destination.stub.RemoveArrival(wishes.removal(trip.arrival().instance.subject))
+        trip.destination.stub.RemoveArrival(specs.removal(trip.arrival().instance.subject))
         assert not any(agent.node.guest_pids() for agent in (trip.source, trip.destination))
         assert trip.source.state(trip.id).power == pb.POWER_CRASHED
     logins = trip.source.console(trip.id).count("login:")
@@ -370,7 +370,7 @@ def test_a_guest_that_is_off_moves_and_has_run_on_neither_node_meanwhile(travell
     powers = {trip.source.state(trip.id).power}
     ended = trip.end_of(request)
     assert ended.phase == pb.MOVE_PHASE_COMPLETED, ended.reason
-    assert ended.moved_bytes > wishes.MIB, "its disks"
+    assert ended.moved_bytes > specs.MIB, "its disks"
     assert powers <= {pb.POWER_OFF}
     assert trip.domains() == {trip.destination.node.name: "shut off"}
     assert trip.source.console(trip.id) == said
@@ -403,9 +403,9 @@ class Firmware:
 
     @classmethod
     def begun(cls, agents: tuple[LabAgent, LabAgent]) -> "Firmware":
-        root = wishes.volume(size_mib=64)
+        root = specs.volume(size_mib=64)
         agents[0].stub.EnsureVolume(root)
-        wish = wishes.instance(root, memory_mib=256)
+        wish = specs.instance(root, memory_mib=256)
         wish.firmware = pb.FIRMWARE_UEFI
         agents[0].stub.EnsureInstance(wish)
         return cls(agents, root, wish)
@@ -413,11 +413,11 @@ class Firmware:
     def move(self, power: "pb.Power", *, generation: int) -> pb.EnsureInstanceRequest:
         """From `generation` to the next one, as one that has this power; the wish by which it is adopted there."""
         source, destination = self.agents
-        destination.stub.EnsureVolume(wishes.volume(self.root.subject.id, generation=generation + 1, size_mib=64))
+        destination.stub.EnsureVolume(specs.volume(self.root.subject.id, generation=generation + 1, size_mib=64))
         arrival = pb.EnsureArrivalRequest(source=peer(source), instance=self.wish)
         arrival.instance.subject.generation, arrival.instance.power = generation + 1, power
         request = pb.EnsureDepartureRequest(
-            subject=wishes.subject(self.wish.subject.id, generation),
+            subject=specs.subject(self.wish.subject.id, generation),
             destination=peer(destination),
             uri=destination.stub.EnsureArrival(arrival).uri,
             deadline_s=60,
@@ -430,8 +430,8 @@ class Firmware:
     def forget(self, generation: int) -> None:
         """It has left nothing behind at either end. `generation`: at its source."""
         for number, agent in enumerate(self.agents):
-            agent.stub.RemoveInstance(wishes.removal(self.wish.subject, generation + number))
-            agent.stub.RemoveVolume(wishes.removal(self.root.subject, generation + number))
+            agent.stub.RemoveInstance(specs.removal(self.wish.subject, generation + number))
+            agent.stub.RemoveVolume(specs.removal(self.root.subject, generation + number))
             assert variables(agent) == []
 
 
@@ -442,7 +442,7 @@ def variables(agent: LabAgent) -> list[Path]:
 def test_what_the_firmware_remembers_of_a_guest_that_is_off_moves_too(agents: tuple[LabAgent, LabAgent]) -> None:
     """No QEMU writes it at the destination, as when a guest goes on there; and it is there when power was lost."""
     guest, (source, destination) = Firmware.begun(agents), agents
-    source.stub.EnsureInstance(wishes.again(guest.wish, power=pb.POWER_OFF))
+    source.stub.EnsureInstance(specs.again(guest.wish, power=pb.POWER_OFF))
     (file,) = variables(source)
     kept = file.read_bytes()[:-16] + b"what it remembers"[:16]
     file.write_bytes(kept)

@@ -9,7 +9,7 @@ import pytest
 from agents.lab import Lab, LabNode
 from agents.lab.shell import wait_until
 from agents.protocol import agent_pb2 as pb
-from tests.agents import wishes
+from tests.agents import specs
 from tests.agents.on_libvirt.lab import LabAgent
 from tests.limits import PATIENCE_S
 from tests.pki import Issued, TestCA
@@ -17,7 +17,7 @@ from tests.pki import Issued, TestCA
 pytestmark = [pytest.mark.lab, pytest.mark.slow]
 
 SECOND_ID = UUID("01980000-0000-7000-8000-00000000a002")
-SEGMENT = "vxl-" + wishes.NETWORK_ID.replace("-", "")[-11:]
+SEGMENT = "vxl-" + specs.NETWORK_ID.replace("-", "")[-11:]
 
 
 @pytest.fixture(scope="module")
@@ -42,16 +42,16 @@ def _clear(agent: LabAgent) -> None:
         *((s, agent.stub.RemovePort) for s in held.ports),
         *((s, agent.stub.RemoveVolume) for s in held.volumes),
     ):
-        remove(wishes.removal(state.subject))
+        remove(specs.removal(state.subject))
     assert SEGMENT not in agent.node.exec(["ip", "-br", "link", "show"]).stdout
 
 
 def start(agent: LabAgent, number: int, segment: bytes, image: Path, key: Path) -> str:
-    root, port = wishes.volume(size_mib=512, image=agent.cache(image)), wishes.port(number)
+    root, port = specs.volume(size_mib=512, image=agent.cache(image)), specs.port(number)
     port.network.segment = segment
     agent.stub.EnsureVolume(root)
     agent.stub.EnsurePort(port)
-    wish = wishes.instance(root, port)
+    wish = specs.instance(root, port)
     wish.guest_data.ssh_public_keys[:] = [key.with_suffix(".pub").read_text().strip()]
     assert agent.stub.EnsureInstance(wish).power == pb.POWER_RUNNING
     return wish.subject.id
@@ -60,7 +60,7 @@ def start(agent: LabAgent, number: int, segment: bytes, image: Path, key: Path) 
 def test_guests_on_two_nodes_are_neighbours(agents: list[LabAgent], tiny_image: Path, ssh_key: Path) -> None:
     first, second = agents
     members = {agent.node_id: agent.node.address for agent in agents}
-    segment = first.authority.segment(wishes.ZONE, wishes.NETWORK_ID, members)
+    segment = first.authority.segment(specs.ZONE, specs.NETWORK_ID, members)
     guests = [start(agent, 11 + n, segment, tiny_image, ssh_key) for n, agent in enumerate(agents)]
     for agent, guest in zip(agents, guests, strict=True):
         agent.wait_for_console(guest, "web-1 login:", within_s=PATIENCE_S)
@@ -77,10 +77,10 @@ def test_guests_on_two_nodes_are_neighbours(agents: list[LabAgent], tiny_image: 
         agent.restart()
     assert "2 packets received" in ssh("ping -c 2 -W 5 10.10.0.12")
 
-    alone = first.authority.segment(wishes.ZONE, wishes.NETWORK_ID, dict([*members.items()][:1]), version=2)
+    alone = first.authority.segment(specs.ZONE, specs.NETWORK_ID, dict([*members.items()][:1]), version=2)
     first.stub.EnsureNetwork(pb.EnsureNetworkRequest(segment=alone))
     assert "0 packets received" in ssh("ping -c 2 -W 2 10.10.0.12 || true")
-    again = first.authority.segment(wishes.ZONE, wishes.NETWORK_ID, members, version=3)
+    again = first.authority.segment(specs.ZONE, specs.NETWORK_ID, members, version=3)
     first.stub.EnsureNetwork(pb.EnsureNetworkRequest(segment=again))
 
     second.node.power_off()

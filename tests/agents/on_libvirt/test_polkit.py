@@ -9,9 +9,9 @@ import pytest
 from agents.lab import LabNode
 from agents.lab.shell import wait_until
 from agents.node import hook
-from agents.node.adapters.base import guest_name
+from agents.node.adapters.interfaces import guest_name
 from agents.protocol import agent_pb2 as pb
-from tests.agents import wishes
+from tests.agents import specs
 from tests.agents.on_libvirt.lab import LabAgent
 from tests.pki import Issued, TestCA
 
@@ -68,18 +68,18 @@ def agent(reserved_node: LabNode, ca: TestCA, worker: Issued) -> Iterator[LabAge
 @pytest.fixture(scope="module")
 def guest(agent: LabAgent) -> Iterator[str]:
     """The name of a guest that the agent started, as root and past polkit."""
-    root, data = wishes.volume(), wishes.volume()
+    root, data = specs.volume(), specs.volume()
     agent.stub.EnsureVolume(root)
     agent.stub.EnsureVolume(data)
-    wish = wishes.instance(root)
+    wish = specs.instance(root)
     assert agent.stub.EnsureInstance(wish).power == pb.POWER_RUNNING
-    plugged = wishes.attachment(wish, data)
+    plugged = specs.attachment(wish, data)
     assert agent.stub.EnsureAttachment(plugged).serial
     yield guest_name(wish.subject.id)  # type: ignore[arg-type]
-    agent.stub.RemoveInstance(wishes.removal(wish.subject))
-    agent.stub.RemoveAttachment(wishes.removal(plugged.subject))
+    agent.stub.RemoveInstance(specs.removal(wish.subject))
+    agent.stub.RemoveAttachment(specs.removal(plugged.subject))
     for volume in (root, data):
-        agent.stub.RemoveVolume(wishes.removal(volume.subject))
+        agent.stub.RemoveVolume(specs.removal(volume.subject))
 
 
 def write_rules(folder: Path, *, agent_user: str) -> None:

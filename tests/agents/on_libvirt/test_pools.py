@@ -8,7 +8,7 @@ import pytest
 from agents.lab import Lab, LabNode
 from agents.node.adapters import pools
 from agents.protocol import agent_pb2 as pb
-from tests.agents import wishes
+from tests.agents import specs
 from tests.agents.conftest import refusal
 from tests.agents.on_libvirt.lab import LabAgent
 from tests.agents.on_libvirt.moves import BOOTED, ROOT_MIB, end_of, peer, two_agents
@@ -47,9 +47,9 @@ def test_it_is_not_started_twice_and_moves_without_its_disk(
     agents: tuple[LabAgent, LabAgent], lab: Lab, tiny_image: Path
 ) -> None:
     here, there = agents
-    root = wishes.volume(size_mib=ROOT_MIB, image=here.cache(tiny_image))
+    root = specs.volume(size_mib=ROOT_MIB, image=here.cache(tiny_image))
     here.stub.EnsureVolume(in_pool(root))
-    guest = wishes.instance(root)
+    guest = specs.instance(root)
     here.stub.EnsureInstance(guest)
     here.wait_for_console(guest.subject.id, BOOTED, within_s=PATIENCE_S)
 
@@ -57,14 +57,14 @@ def test_it_is_not_started_twice_and_moves_without_its_disk(
     assert here.state(guest.subject.id).power == pb.POWER_RUNNING
     sent = _moved(here, there, root, guest)
     file = lab.pool_folder / pools.VOLUMES / f"{root.subject.id}.qcow2"
-    assert sent.total_bytes < 300 * wishes.MIB, "memory alone"
+    assert sent.total_bytes < 300 * specs.MIB, "memory alone"
     assert there.state(guest.subject.id).power == pb.POWER_RUNNING
     assert (here.node.guest_pids(), len(there.node.guest_pids())) == ([], 1)
-    assert here.stub.ForgetVolume(wishes.removal(root.subject, 5)).was_present
+    assert here.stub.ForgetVolume(specs.removal(root.subject, 5)).was_present
     assert file.exists()
 
-    there.stub.RemoveInstance(wishes.removal(guest.subject, 5))
-    removal = wishes.removal(root.subject, 5)
+    there.stub.RemoveInstance(specs.removal(guest.subject, 5))
+    removal = specs.removal(root.subject, 5)
     removal.pool = NAME
     assert here.stub.RemoveVolume(removal).was_present, "any node deletes it"
     assert not file.exists()
@@ -73,12 +73,12 @@ def test_it_is_not_started_twice_and_moves_without_its_disk(
 def _refused_elsewhere(there: LabAgent, root: pb.EnsureVolumeRequest, guest: pb.EnsureInstanceRequest) -> None:
     """What an operator reads who has mistaken a silent node for a dead one."""
     there.stub.EnsureVolume(in_pool(root, generation=2))
-    second = wishes.again(guest)
+    second = specs.again(guest)
     found = refusal(lambda: there.stub.EnsureInstance(second))
     assert (found.code, found.is_retryable) == ("agent.disk_held", True)
     assert "most likely on another node where the guest runs" in found.message
-    there.stub.RemoveInstance(wishes.removal(second.subject))
-    there.stub.ForgetVolume(wishes.removal(root.subject, 3))
+    there.stub.RemoveInstance(specs.removal(second.subject))
+    there.stub.ForgetVolume(specs.removal(root.subject, 3))
 
 
 def _moved(
@@ -93,5 +93,5 @@ def _moved(
     ended = end_of(here, going)
     assert ended.phase == pb.MOVE_PHASE_COMPLETED, ended.reason
     there.stub.EnsureInstance(arrival.instance)
-    here.stub.RemoveInstance(wishes.removal(guest.subject, 4))
+    here.stub.RemoveInstance(specs.removal(guest.subject, 4))
     return ended

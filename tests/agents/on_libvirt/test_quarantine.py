@@ -7,7 +7,7 @@ import pytest
 
 from agents.lab import LabNode
 from agents.protocol import agent_pb2 as pb
-from tests.agents import wishes
+from tests.agents import specs
 from tests.agents.conftest import refusal
 from tests.agents.on_libvirt.lab import LabAgent
 from tests.pki import Issued, TestCA
@@ -63,7 +63,7 @@ def state(agent: LabAgent, name: str) -> str:
 
 
 def finding(kind: pb.StrayKind, name: str) -> pb.EnsureQuarantineRequest:
-    return pb.EnsureQuarantineRequest(subject=wishes.subject(), kind=kind, name=name)
+    return pb.EnsureQuarantineRequest(subject=specs.subject(), kind=kind, name=name)
 
 
 @pytest.mark.usefixtures("strangers")
@@ -94,7 +94,7 @@ def test_strangers_and_what_they_left(agent: LabAgent) -> None:
     for each in (thief, file, tap):
         each.subject.generation, each.is_released = 3, False
         agent.stub.EnsureQuarantine(each)
-        assert agent.stub.RemoveQuarantine(wishes.removal(each.subject)).is_present
+        assert agent.stub.RemoveQuarantine(specs.removal(each.subject)).is_present
     left = [each.name for each in agent.stub.Describe(pb.DescribeRequest()).strays]
     assert left == ["harmless"]
     names = agent.node.exec(["virsh", "list", "--all", "--name"]).stdout.split()

@@ -9,7 +9,7 @@ from agents.lab import LabNode
 from agents.lab.shell import run, wait_until
 from agents.lab.watchdog import PATH_IN_NODE, LabWatchdog
 from agents.protocol import agent_pb2 as pb
-from tests.agents import wishes
+from tests.agents import specs
 from tests.agents.on_libvirt.lab import LabAgent
 from tests.limits import PATIENCE_S
 from tests.pki import Issued, TestCA
@@ -47,7 +47,7 @@ def agent(lab_node: LabNode, watchdog: LabWatchdog, ca: TestCA, worker: Issued) 
         *((instance, agent.stub.RemoveInstance) for instance in held.instances),
         *((volume, agent.stub.RemoveVolume) for volume in held.volumes),
     ):
-        remove(wishes.removal(each.subject))
+        remove(specs.removal(each.subject))
     agent.kill()
     forget_leases(lab_node)
 
@@ -60,9 +60,9 @@ def forget_leases(node: LabNode) -> None:
 
 @pytest.fixture
 def guest(agent: LabAgent, tiny_image: Path) -> pb.EnsureInstanceRequest:
-    root = wishes.volume(size_mib=512, image=agent.cache(tiny_image))
+    root = specs.volume(size_mib=512, image=agent.cache(tiny_image))
     agent.stub.EnsureVolume(root)
-    wish = wishes.instance(root)
+    wish = specs.instance(root)
     assert agent.stub.EnsureInstance(wish).power == pb.POWER_RUNNING
     assert len(agent.node.guest_pids()) == 1
     return wish

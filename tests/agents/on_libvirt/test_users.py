@@ -11,14 +11,14 @@ import pytest
 from agents.lab import LabNode
 from agents.lab.shell import wait_until
 from agents.node.adapters.accelerator import Accelerator
-from agents.node.adapters.base import Adapters, BaseImage, ConsoleKind, GuestSpec, ImageFormat
 from agents.node.adapters.fake import FakeNode
 from agents.node.adapters.fake_switch import FakeSwitch
+from agents.node.adapters.interfaces import Adapters, BaseImage, ConsoleKind, GuestSpec, ImageFormat
 from agents.node.adapters.libvirt import LibvirtHypervisor
 from agents.node.adapters.qemu_img import FileDisks
 from agents.node.domainxml import console_socket
 from tests.agents.on_libvirt.test_adapters import Rig
-from tests.agents.wishes import MIB
+from tests.agents.specs import MIB
 
 pytestmark = pytest.mark.lab
 
@@ -33,7 +33,7 @@ def rigs(agreeing_node: LabNode) -> Iterator[list[Rig]]:
         agreeing_node.libvirt_uri, accelerator=Accelerator(folder, wanted="qemu", boot_id="")
     )
     fake = FakeNode()
-    adapters = Adapters(hypervisor, FileDisks(folder), FakeSwitch(fake), fake.adapters().moves)
+    adapters = Adapters(hypervisor, FileDisks(folder), FakeSwitch(fake), fake.adapters().migrations)
     with adapters.disks.receive_image(IMAGE) as incoming:
         incoming.write(b"\0" * MIB)
         incoming.keep()

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.test import override_settings
 
-from controlplane.compute.migrate import LIVE_MIGRATION
+from controlplane.compute.migration import LIVE_MIGRATION
 from controlplane.compute.models import Instance
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
@@ -17,8 +17,8 @@ from controlplane.operations.models import Operation
 from controlplane.operations.selectors import STUCK_ATTEMPTS
 from controlplane.reconcilers import orphans
 from controlplane.storage.models import Volume
-from controlplane.workflows.resolve import SILENT_FOR
-from tests.api.examples.story import Story
+from controlplane.workflows.force_finish import UNREACHABLE_FOR
+from tests.api.examples.sample_cloud import SampleCloud
 from tests.services.catalog.disks import qcow2
 from tests.world import follow, make_node, run
 
@@ -27,7 +27,7 @@ CONSOLE = (
 )
 
 
-def choice(story: Story) -> None:
+def choice(story: SampleCloud) -> None:
     """What there is to choose from."""
     book, ada = story.book, story.ada
     for operation_id in ("flavor_list", "volume_type_list", "region_list"):
@@ -37,7 +37,7 @@ def choice(story: Story) -> None:
     book.show(ada, "zone_capacity_get", query={"flavor": "small"})
 
 
-def images(story: Story) -> None:
+def images(story: SampleCloud) -> None:
     book, ada = story.book, story.ada
     disk = qcow2(story.folder, content=b"boot").read_bytes()
     book.show(ada, "image_create")
@@ -50,7 +50,7 @@ def images(story: Story) -> None:
     book.show(ada, "image_delete", image="debian-12")
 
 
-def keys_and_groups(story: Story) -> None:
+def keys_and_groups(story: SampleCloud) -> None:
     book, ada = story.book, story.ada
     book.show(ada, "ssh_key_create")
     book.show(ada, "ssh_key_list")
@@ -62,7 +62,7 @@ def keys_and_groups(story: Story) -> None:
     book.show(ada, "affinity_group_delete", affinity_group="replicas-2")
 
 
-def networks(story: Story) -> None:
+def networks(story: SampleCloud) -> None:
     book, ada = story.book, story.ada
     book.show(ada, "network_create")
     book.show(ada, "network_list")
@@ -72,7 +72,7 @@ def networks(story: Story) -> None:
     book.show(ada, "network_delete", network="office")
 
 
-def volumes(story: Story) -> None:
+def volumes(story: SampleCloud) -> None:
     book, ada = story.book, story.ada
     story.done(book.show(ada, "volume_create"))
     book.show(ada, "volume_list", query={"state": "available"})
@@ -83,7 +83,7 @@ def volumes(story: Story) -> None:
     story.done(book.show(ada, "volume_delete", volume="archive"))
 
 
-def instances(story: Story) -> None:
+def instances(story: SampleCloud) -> None:
     book, ada = story.book, story.ada
     made = book.show(ada, "instance_create")
     story.done(made)
@@ -105,7 +105,7 @@ def instances(story: Story) -> None:
     attachments(story)
 
 
-def metrics(story: Story) -> None:
+def metrics(story: SampleCloud) -> None:
     """Of half an hour before the story began, whatever the clock showed then."""
     until = floor(story.book.plain.began - timedelta(seconds=1), timedelta(minutes=5))
     since = until - timedelta(minutes=30)
@@ -116,7 +116,7 @@ def metrics(story: Story) -> None:
     story.book.show(story.oscar, "node_metrics", query=asked)
 
 
-def attachments(story: Story) -> None:
+def attachments(story: SampleCloud) -> None:
     book, ada = story.book, story.ada
     attached = story.done(book.show(ada, "attachment_create"))
     book.show(ada, "attachment_list")
@@ -124,7 +124,7 @@ def attachments(story: Story) -> None:
     story.done(book.show(ada, "attachment_delete", attachment=attached["id"]))
 
 
-def ends(story: Story) -> None:
+def ends(story: SampleCloud) -> None:
     """After everything that needs web-1."""
     book, ada = story.book, story.ada
     begun = book.do(ada, "instance_reboot").operation["id"]
@@ -137,7 +137,7 @@ def ends(story: Story) -> None:
     book.show(ada, "ssh_key_delete", ssh_key="old-laptop")
 
 
-def nodes(story: Story) -> None:
+def nodes(story: SampleCloud) -> None:
     book, oscar = story.book, story.oscar
     Node.objects.update(cpu_model="EPYC-Milan")
     book.show(oscar, "node_list", query={"zone": "fr-idf-1"})
@@ -169,7 +169,7 @@ def nodes(story: Story) -> None:
     maintenance(story)
 
 
-def orphan(story: Story) -> None:
+def orphan(story: SampleCloud) -> None:
     book, oscar = story.book, story.oscar
     story.machine.fake.foreign_files.append("volumes/left-behind.raw")
     orphans.reconcile()
@@ -183,7 +183,7 @@ def orphan(story: Story) -> None:
     book.show(oscar, "orphan_get", orphan=found)
 
 
-def moves(story: Story) -> None:
+def moves(story: SampleCloud) -> None:
     """Late: how many permits and receipts a move takes depends on how often it is asked how far it is; and with two
     nodes in the zone each new thing may be on either."""
     book, oscar = story.book, story.oscar
@@ -199,7 +199,7 @@ def moves(story: Story) -> None:
     recover(story, instance)
 
 
-def recover(story: Story, instance: str) -> None:
+def recover(story: SampleCloud, instance: str) -> None:
     """Of the node to which it has moved, and which has died; it is given up again."""
     book, oscar, node = story.book, story.oscar, Node.objects.get(name="par-2")
     pool = Pool.objects.create(
@@ -217,7 +217,7 @@ def recover(story: Story, instance: str) -> None:
     Instance.objects.filter(pk=instance).update(root_pool=None)
 
 
-def drain(story: Story) -> None:
+def drain(story: SampleCloud) -> None:
     """Of the node, which is given up again; and the end of one that is empty."""
     book, oscar = story.book, story.oscar
     other = make_node("par-3")
@@ -238,7 +238,7 @@ def drain(story: Story) -> None:
     book.show(oscar, "node_retire", node=other.name)
 
 
-def fence(story: Story) -> None:
+def fence(story: SampleCloud) -> None:
     """A node that has fallen silent, and whose lease is long over."""
     book, oscar = story.book, story.oscar
     with override_settings(BMC_NETWORKS=[ip_network("10.99.0.0/24")]):
@@ -258,7 +258,7 @@ def fence(story: Story) -> None:
     book.show(oscar, "node_fence", {"evidence": "lease", "reason": "its guests are needed"}, node=lost.name)
 
 
-def maintenance(story: Story) -> None:
+def maintenance(story: SampleCloud) -> None:
     book = story.book
     rule = book.show(story.oscar, "maintenance_create").body["id"]
     book.show(story.ada, "maintenance_list", query={"state": "active"})
@@ -266,13 +266,13 @@ def maintenance(story: Story) -> None:
     book.show(story.oscar, "maintenance_end", maintenance=rule)
 
 
-def stuck(story: Story) -> None:
+def stuck(story: SampleCloud) -> None:
     """The deletion of a volume whose node has burnt."""
     book, ada = story.book, story.ada
     story.done(book.do(ada, "volume_create", {"name": "lost", "size_gib": 1}))
     begun = book.do(ada, "volume_delete", volume="lost").operation["id"]
     Operation.objects.filter(pk=begun).update(state="running", attempts=STUCK_ATTEMPTS)
-    Node.objects.update(state="unreachable", last_heartbeat_at=clock.now() - 2 * SILENT_FOR)
+    Node.objects.update(state="unreachable", last_heartbeat_at=clock.now() - 2 * UNREACHABLE_FOR)
     book.show(story.oscar, "operation_resolve", operation=begun)
     assert run(Operation.objects.get(pk=begun)).state == "succeeded"
     Node.objects.update(state="ready", last_heartbeat_at=clock.now())

@@ -6,21 +6,21 @@ from django.conf import settings
 
 from andromede_core.evidence import witness
 from andromede_core.evidence.checkpoints import parse_request
-from controlplane.audit import evidence, exports, log_key
+from controlplane.audit import evidence_log, exports, log_key
 from controlplane.audit.witnesses import witness_add
 from controlplane.kernel import clock
-from tests.api.examples.story import Story
-from tests.services.audit.receipts import hear_receipts
+from tests.api.examples.sample_cloud import SampleCloud
+from tests.services.audit.receipts import record_receipts
 
 
-def events(story: Story) -> None:
+def events(story: SampleCloud) -> None:
     book, ada = story.book, story.ada
     listed = {"kind": "instance.*", "project": "web"}
     cursor = book.show(ada, "event_list", query=listed).body["items"][0]["cursor"]
     book.show(ada, "event_stream", query={"after": cursor, "kind": "instance.*"})
 
 
-def audits(story: Story) -> None:
+def audits(story: SampleCloud) -> None:
     """In the project, in the organization, and for the platform."""
     book, ada, olga, oscar = story.book, story.ada, story.olga, story.oscar
     asked, done = {"verb": "instance_create"}, {"verb": "instance.create"}
@@ -30,12 +30,12 @@ def audits(story: Story) -> None:
         book.show(caller, f"{prefix}audit_export", query=asked | {"format": "jsonl"})
 
 
-def evidences(story: Story) -> None:
+def evidences(story: SampleCloud) -> None:
     book, ada = story.book, story.ada
-    hear_receipts(story.machine)
+    record_receipts(story.machine)
     log_key.create_log_key(settings.PKI_DIR)
-    evidence.sequence()
-    made = evidence.checkpoint()
+    evidence_log.sequence()
+    made = evidence_log.checkpoint()
     assert made is not None
     instance = book.do(ada, "instance_get").body["id"]
     book.show(ada, "resource_residency", resource=instance, query={"role": "compute"})
@@ -49,7 +49,7 @@ def evidences(story: Story) -> None:
     book.show(ada, "evidence_cosign", {"tree_size": made.tree_size, "line": str(line)})
 
 
-def evidence_exports(story: Story) -> None:
+def evidence_exports(story: SampleCloud) -> None:
     book, olga, now = story.book, story.olga, clock.now()
     window = {"from": (now - timedelta(hours=1)).isoformat(), "to": now.isoformat()}
     asked = book.show(olga, "evidence_export_create", window).body["id"]

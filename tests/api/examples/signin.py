@@ -5,19 +5,19 @@ from datetime import timedelta
 from controlplane.identity.models import User
 from controlplane.identity.services import token_issue, user_create
 from controlplane.signin import passwords
-from controlplane.signin.origin import Origin
-from controlplane.signin.sessions import begin
+from controlplane.signin.client_info import ClientInfo
+from controlplane.signin.sessions import create_session
 from tests.api.authenticator import Authenticator
 from tests.api.client import Caller
-from tests.api.examples.story import Story
-from tests.api.people import PASSWORD, code
+from tests.api.examples.sample_cloud import SampleCloud
 from tests.api.test_openid import BACK, Staff
+from tests.api.user_accounts import PASSWORD, code
 
 MONTH = timedelta(days=30)
 NEW_PASSWORD = "four large blue windows"
 
 
-def by_password(story: Story) -> Caller:
+def by_password(story: SampleCloud) -> Caller:
     """Ada, in a session of a browser."""
     book = story.book
     passwords.put(User.objects.get(email="ada@acme.example"), PASSWORD)
@@ -31,7 +31,7 @@ def by_password(story: Story) -> Caller:
     return browser
 
 
-def by_code(story: Story, browser: Caller) -> None:
+def by_code(story: SampleCloud, browser: Caller) -> None:
     book = story.book
     secret = book.show(browser, "totp_enrol").body["secret"]
     book.show(browser, "totp_confirm", {"code": code(secret, steps=-1)})
@@ -39,7 +39,7 @@ def by_code(story: Story, browser: Caller) -> None:
     book.show(browser, "recovery_codes_replace")
 
 
-def by_passkey(story: Story, browser: Caller) -> None:
+def by_passkey(story: SampleCloud, browser: Caller) -> None:
     book, device = story.book, Authenticator()
     asked = book.show(browser, "passkey_challenge").body
     credential = device.create(asked["options"])
@@ -53,7 +53,7 @@ def by_passkey(story: Story, browser: Caller) -> None:
     book.show(browser, "totp_remove")
 
 
-def by_openid(story: Story, staff: Staff, browser: Caller) -> None:
+def by_openid(story: SampleCloud, staff: Staff, browser: Caller) -> None:
     book, staff_names = story.book, {"provider": "staff"}
     book.show(story.nobody, "openid_provider_list")
     begun = book.show(browser, "openid_link_begin", {"redirect_uri": BACK}, **staff_names).body
@@ -69,10 +69,10 @@ def by_openid(story: Story, staff: Staff, browser: Caller) -> None:
 def in_session(email: str) -> Caller:
     """An operator who has just signed in with two factors."""
     user = User.objects.filter(email=email).first() or user_create(email=email, is_operator=True)
-    return Caller(token=begin(user, Origin(), ["password", "totp"], is_two_factor=True)[1])
+    return Caller(token=create_session(user, ClientInfo(), ["password", "totp"], is_two_factor=True)[1])
 
 
-def out(story: Story, browser: Caller) -> None:
+def out(story: SampleCloud, browser: Caller) -> None:
     book, ada = story.book, str(User.objects.get(email="ada@acme.example").pk)
     others = book.do(browser, "session_list").body["items"]
     book.show(browser, "session_end", session=next(each["id"] for each in others if not each["is_current"]))
@@ -89,7 +89,7 @@ def out(story: Story, browser: Caller) -> None:
     book.show(story.oscar, "user_sessions_end", user=ada)
 
 
-def leaving(story: Story) -> None:
+def leaving(story: SampleCloud) -> None:
     """Lea, an operator, leaves."""
     book, lea = story.book, user_create(email="lea@cloud.example", is_operator=True)
     named = {"user": str(lea.pk)}

@@ -5,9 +5,9 @@ from typing import Any
 from uuid import UUID
 
 from controlplane.identity.models import User
-from controlplane.reconcilers import drift, image_files
+from controlplane.reconcilers import compliance_drift, image_files
 from tests import facts
-from tests.api.examples.story import Story
+from tests.api.examples.sample_cloud import SampleCloud
 from tests.approvers import OFFICER, OPERATOR, Person, appoint, person
 from tests.services.compliance.test_drift import HELD, certificate
 
@@ -16,7 +16,7 @@ WIDER = HOME | {"value": ["fr-idf-1", "de-rhein-1"]}
 SUSPENDED = "The hospital's imaging has to run while the certificate of the zone is suspended."
 
 
-def catalogue(story: Story) -> None:
+def catalogue(story: SampleCloud) -> None:
     book, ada, oscar = story.book, story.ada, story.oscar
     book.show(ada, "party_list")
     book.show(ada, "party_get", party="op-alpha")
@@ -32,7 +32,7 @@ def catalogue(story: Story) -> None:
     book.show(oscar, "officer_key_revoke", officer_key=key["id"])
 
 
-def policies(story: Story) -> None:
+def policies(story: SampleCloud) -> None:
     book, ada, olga, otto = story.book, story.ada, story.olga, story.otto
     first = {"headers": {"If_Match": '"0"'}}
     zones = HOME | {"value": ["fr-idf-1", "fr-idf-2", "de-rhein-1"]}
@@ -58,7 +58,7 @@ def _simulation() -> dict[str, Any]:
     return {"project": "web", "operation": "instance.create", "vcpus": 2, "memory_mib": 4096, "disk_gib": 20}
 
 
-def classifications(story: Story) -> None:
+def classifications(story: SampleCloud) -> None:
     book, ada, olga = story.book, story.ada, story.olga
     book.show(ada, "classification_list")
     book.show(olga, "organization_classification_create")
@@ -86,13 +86,13 @@ def classifications(story: Story) -> None:
     book.show(ada, "resource_lineage_list", resource=volume)
 
 
-def certified(story: Story, status: str) -> None:
+def certified(story: SampleCloud, status: str) -> None:
     stated = certificate(days=1000, number="FICTIF-SNC-4", status=status)
     facts.state_of("zone", "fr-idf-1", {"certifications": [stated]})
-    drift.reconcile()
+    compliance_drift.reconcile()
 
 
-def drifts(story: Story) -> None:
+def drifts(story: SampleCloud) -> None:
     book, ada = story.book, story.ada
     certified(story, "valid")
     book.do(ada, "policy_set", {"atoms": [HOME, HELD]}, headers={"If_Match": "*"})
@@ -106,7 +106,7 @@ def drifts(story: Story) -> None:
     book.show(ada, "remediation_plan_approve", plan=plan["id"])
 
 
-def exemptions(story: Story) -> None:
+def exemptions(story: SampleCloud) -> None:
     """While the certificate is suspended, two people of different duties let one operation through."""
     book, ada = story.book, story.ada
     approvers = _approvers(story)
@@ -125,7 +125,7 @@ def exemptions(story: Story) -> None:
     certified(story, "valid")
 
 
-def _approvers(story: Story) -> dict[str, Person]:
+def _approvers(story: SampleCloud) -> dict[str, Person]:
     users = {user.email.partition("@")[0]: user.pk for user in User.objects.all()}
     acme = UUID(story.book.do(story.ada, "organization_get").body["id"])
     olga = person("olga", user_id=users["olga"], organization_id=acme)

@@ -1,9 +1,9 @@
 """Organizations, projects, members, service accounts, tokens, quotas."""
 
-from tests.api.examples.story import Story
+from tests.api.examples.sample_cloud import SampleCloud
 
 
-def organizations(story: Story) -> None:
+def organizations(story: SampleCloud) -> None:
     book, ada, oscar = story.book, story.ada, story.oscar
     book.show(ada, "organization_list")
     book.show(ada, "organization_get")
@@ -18,7 +18,7 @@ def organizations(story: Story) -> None:
     book.show(ada, "project_delete", project="sandbox")
 
 
-def members(story: Story) -> None:
+def members(story: SampleCloud) -> None:
     book, ada = story.book, story.ada
     invited = book.show(ada, "invitation_create").body
     book.show(ada, "invitation_list")
@@ -32,7 +32,7 @@ def members(story: Story) -> None:
     book.show(ada, "me_get")
 
 
-def service_accounts(story: Story) -> None:
+def service_accounts(story: SampleCloud) -> None:
     book, ada = story.book, story.ada
     book.show(ada, "service_account_create")
     book.show(ada, "service_account_list")
@@ -45,7 +45,7 @@ def service_accounts(story: Story) -> None:
     book.show(ada, "service_account_delete", service_account="ci")
 
 
-def tokens(story: Story) -> None:
+def tokens(story: SampleCloud) -> None:
     book, ada = story.book, story.ada
     own = book.show(ada, "own_token_create").body
     book.show(ada, "own_token_list", query={"name": "terraform"})
@@ -55,7 +55,7 @@ def tokens(story: Story) -> None:
     book.show(ada, "token_revoke", token=token["id"])
 
 
-def quotas(story: Story) -> None:
+def quotas(story: SampleCloud) -> None:
     book, ada, oscar = story.book, story.ada, story.oscar
     current = {"If_Match": '"0"'}
     book.show(oscar, "organization_quotas_set", headers=current)
@@ -76,7 +76,7 @@ def _more(dimension: str) -> dict[str, object]:
     return {"dimension": dimension, "limit": 5000, "reason": "The yearly load test."}
 
 
-def limits(story: Story) -> None:
+def limits(story: SampleCloud) -> None:
     """When something is used."""
     story.book.show(story.ada, "limits_get")
     story.book.show(story.ada, "organization_limits_get")

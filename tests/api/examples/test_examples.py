@@ -17,12 +17,12 @@ from pytest_django import Settings
 
 from controlplane.catalog.models import FactsEpoch
 from controlplane.kernel import clock
-from controlplane.webhooks import hints
-from tests.api import contract, people
+from controlplane.webhooks import wakeups
+from tests.api import contract, user_accounts
 from tests.api.client import Caller
 from tests.api.examples import compute, records, signin, sovereignty, tenants, tools
-from tests.api.examples.book import ROUTES, Book
-from tests.api.examples.story import Story, begin
+from tests.api.examples.recorder import ROUTES, ExampleRecorder
+from tests.api.examples.sample_cloud import SampleCloud, make_sample_cloud
 from tests.api.test_openid import Staff, known, provider
 from tests.services.webhooks.conftest import Queue
 from tests.terraform.test_registry import keyring, release  # noqa: F401 - fixtures
@@ -69,25 +69,25 @@ def issuer(tmp_path: Path, settings: Settings) -> Iterator[str]:
 
 
 @pytest.fixture
-def story(db: None, tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Story]:
+def story(db: None, tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[SampleCloud]:
     settings.PKI_DIR, settings.IMAGES_DIR = tmp_path / "pki", tmp_path / "images"
     settings.EXPORTS_DIR, settings.TERRAFORM_PROVIDERS_DIR = tmp_path / "exports", tmp_path / "providers"
-    settings.PASSKEY_ORIGINS, settings.PASSWORD_HASHERS = ["https://console.example"], [people.QUICK]
+    settings.PASSKEY_ORIGINS, settings.PASSWORD_HASHERS = ["https://console.example"], [user_accounts.QUICK]
     settings.WEBHOOK_PRIVATE_HOSTS, settings.IS_WEBHOOK_HTTP_ALLOWED = ["localhost"], True
     settings.SECOND_FACTOR_DUTIES = []
-    monkeypatch.setattr(hints, "current_app", Queue())
+    monkeypatch.setattr(wakeups, "current_app", Queue())
     began, epoch = clock.now(), FactsEpoch.objects.get().value
     with world(tmp_path) as made:
-        yield begin(made, tmp_path, began=began, epoch=epoch)
+        yield make_sample_cloud(made, tmp_path, began=began, epoch=epoch)
 
 
 @pytest.fixture
 def book(
-    story: Story,
+    story: SampleCloud,
     issuer: str,
     release: Path,  # noqa: F811
     keyring: dict[str, str],  # noqa: F811
-) -> Book:
+) -> ExampleRecorder:
     for chapter in CHAPTERS:
         chapter(story)
     tools.terraform_provider(story, release, keyring)
@@ -100,7 +100,7 @@ def book(
     return story.book
 
 
-def test_every_route_has_an_example_and_it_is_so(book: Book, request: pytest.FixtureRequest) -> None:
+def test_every_route_has_an_example_and_it_is_so(book: ExampleRecorder, request: pytest.FixtureRequest) -> None:
     assert book.shown.keys() == ROUTES.keys(), "a route needs an example: tests/api/examples"
     pages = book.pages()
     if request.config.getoption("--write", default=False):

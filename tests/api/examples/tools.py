@@ -4,7 +4,7 @@ from pathlib import Path
 
 from controlplane.webhooks import deliveries
 from controlplane.webhooks.models import Delivery, Webhook
-from tests.api.examples.story import Story
+from tests.api.examples.sample_cloud import SampleCloud
 from tests.services.webhooks.receiver import receiving
 from tests.terraform.test_registry import publish
 
@@ -13,14 +13,14 @@ STATE = {"version": 4, "terraform_version": "1.15.5", "serial": 1, "lineage": LI
 PROVIDER = {"namespace": "andromede", "terraform_provider": "andromede"}
 
 
-def open_to_all(story: Story) -> None:
+def open_to_all(story: SampleCloud) -> None:
     book, nobody = story.book, story.nobody
     book.show(nobody, "health_get")
     book.show(nobody, "openapi_get", keep=("openapi", "info"))
     book.show(nobody, "problem_get", code="quota_exceeded")
 
 
-def webhooks(story: Story) -> None:
+def webhooks(story: SampleCloud) -> None:
     book, ada = story.book, story.ada
     book.show(ada, "webhook_create")
     book.show(ada, "webhook_list")
@@ -41,7 +41,7 @@ def webhooks(story: Story) -> None:
     book.show(ada, "webhook_delete", webhook="ops")
 
 
-def terraform_states(story: Story) -> None:
+def terraform_states(story: SampleCloud) -> None:
     book, ada, prod = story.book, story.ada, {"terraform_state": "prod"}
     lock = book.show(ada, "terraform_state_lock", **prod).body
     book.show(ada, "terraform_state_write", STATE, **prod, query={"ID": lock["lock"]["ID"]})
@@ -53,7 +53,7 @@ def terraform_states(story: Story) -> None:
     book.show(ada, "terraform_state_delete", **prod)
 
 
-def terraform_provider(story: Story, release: Path, keyring: dict[str, str]) -> None:
+def terraform_provider(story: SampleCloud, release: Path, keyring: dict[str, str]) -> None:
     book, nobody = story.book, story.nobody
     publish(release, keyring)
     book.show(nobody, "terraform_services")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from controlplane.audit import evidence, export, log_key
+from controlplane.audit import evidence_log, export_archive, log_key
 from controlplane.audit.models import EvidenceRecord
 from controlplane.identity.models import Organization
 from controlplane.kernel import clock
@@ -27,8 +27,10 @@ def write(log: None) -> Callable[[int], list[EvidenceRecord]]:
     organization = new_id()
 
     def append(count: int) -> list[EvidenceRecord]:
-        rows = [evidence.append("receipt", {"number": number}, organization_id=organization) for number in range(count)]
-        evidence.sequence()
+        rows = [
+            evidence_log.append("receipt", {"number": number}, organization_id=organization) for number in range(count)
+        ]
+        evidence_log.sequence()
         return list(EvidenceRecord.objects.filter(pk__in=[row.pk for row in rows]).order_by("leaf_index"))
 
     return append
@@ -44,9 +46,11 @@ def exporter(organization: Organization, tmp_path: Path) -> Callable[..., Export
     """Export what there is of the organization, of the last hour if nothing else is said, and take it apart."""
 
     def written(start: datetime | None = None, end: datetime | None = None) -> Export:
-        window = export.Window(organization, start or clock.now() - timedelta(hours=1), end or clock.now())
+        window = export_archive.ExportWindow(
+            organization, start or clock.now() - timedelta(hours=1), end or clock.now()
+        )
         path = tmp_path / window.file_name
-        export.write(window, path)
+        export_archive.write_export(window, path)
         return opened(path)
 
     return written

@@ -5,12 +5,12 @@ import grpc
 from agents.protocol import agent_pb2 as pb
 from agents.protocol.agent_pb2_grpc import AgentStub
 from controlplane.nodes import channels
-from controlplane.watcher import messages
+from controlplane.watcher import report_handlers
 from controlplane.watcher.receipts import last_number
 from tests.world import FakeMachine
 
 
-def hear_receipts(machine: FakeMachine) -> None:
+def record_receipts(machine: FakeMachine) -> None:
     """As the watcher does it: all that the node has done so far becomes evidence."""
     request = pb.WatchRequest(heartbeat_interval_ms=100, receipts_after=last_number(machine.row.pk))
     heartbeats = 0
@@ -19,6 +19,6 @@ def hear_receipts(machine: FakeMachine) -> None:
         for event in AgentStub(channel).Watch(request):  # type: ignore[no-untyped-call]
             heartbeats += event.WhichOneof("event") == "heartbeat"
             if event.WhichOneof("event") == "receipt":
-                messages.write(machine.row.pk, event)
+                report_handlers.write(machine.row.pk, event)
             if heartbeats == 2:
                 break

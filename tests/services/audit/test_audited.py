@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from controlplane.audit import batches, evidence, log_key, requests, trail
+from controlplane.audit import evidence_log, log_key, request_log, request_log_batches, request_records
 from controlplane.audit.models import EvidenceRecord, RequestRecord
-from controlplane.audit.requests import End, Origin, Who
+from controlplane.audit.request_records import End, Origin, RequestActor
 from controlplane.identity.models import Organization
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
-from controlplane.reconcilers import audit as reconciler
+from controlplane.reconcilers import request_log as reconciler
 from tests.services.audit.exports import Export, Verdict, run_alone, verdict
 
 Write = Callable[..., Export]
@@ -23,25 +23,26 @@ ORIGIN = Origin("network_create", "POST", "/v1/projects/alpha/networks", "192.0.
 
 @pytest.fixture(autouse=True)
 def settled(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batches, "SETTLED", timedelta())
+    monkeypatch.setattr(request_log_batches, "SETTLED", timedelta())
 
 
 def ask(organization: Organization | None, count: int) -> None:
-    who = Who(new_id(), new_id(), new_id(), organization.pk if organization else None)
+    who = RequestActor(new_id(), new_id(), new_id(), organization.pk if organization else None)
     for number in range(count):
-        requests.complete(
-            requests.open_(ORIGIN, who), End(201 if number % 2 else 409, resource_ids=frozenset([new_id()]))
+        request_records.complete_record(
+            request_records.open_record(ORIGIN, who),
+            End(201 if number % 2 else 409, resource_ids=frozenset([new_id()])),
         )
 
 
 def covered() -> None:
     reconciler.reconcile()
-    evidence.sequence()
+    evidence_log.sequence()
 
 
 def audit_of(organization: Organization, path: Path) -> list[Any]:
     rows = RequestRecord.objects.filter(organization_id=organization.pk)
-    path.write_bytes(b"".join(trail.exported(rows, trail.as_json_lines)))
+    path.write_bytes(b"".join(request_log.exported(rows, request_log.as_json_lines)))
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
@@ -126,14 +127,14 @@ def test_a_batch_that_does_not_hold_together_is_a_fault(
 ) -> None:
     moment = "2026-01-01T00:00:00Z"
     said = {"count": 1, "first": moment, "last": moment, "root": "00" * 32}
-    evidence.append("audit", {**said, **change}, organization_id=organization.pk)
-    evidence.sequence()
+    evidence_log.append("audit", {**said, **change}, organization_id=organization.pk)
+    evidence_log.sequence()
     assert len(verdict(exporter().path).faults) == 1
 
 
 def test_each_request_is_covered_once_and_none_before_it_is_over(organization: Organization) -> None:
-    who = Who(None, None, None, organization.pk)
-    open_one = requests.open_(ORIGIN, who)
+    who = RequestActor(None, None, None, organization.pk)
+    open_one = request_records.open_record(ORIGIN, who)
     ask(organization, 3)
     for _ in range(2):
         covered()
@@ -143,7 +144,7 @@ def test_each_request_is_covered_once_and_none_before_it_is_over(organization: O
         1,
         2,
     ]
-    requests.complete(open_one, End(500))
+    request_records.complete_record(open_one, End(500))
     covered()
     assert EvidenceRecord.objects.filter(kind="audit").count() == 2
     open_one.refresh_from_db()

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from andromede_core.evidence import sequence_checks
-from controlplane.audit import evidence, export, log_key
+from controlplane.audit import evidence_log, export_archive, log_key
 from controlplane.audit.models import EvidenceRecord
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
-from controlplane.placement.decisions import Ask
+from controlplane.placement.decisions import PlacementRequest
 from controlplane.placement.errors import FleetChanged
 from controlplane.placement.policies import policy_set
 from controlplane.placement.services import claim
@@ -40,7 +40,7 @@ def test_decisions_while_policies_and_facts_change(
     def place() -> None:
         for _ in range(2 * CHANGES):
             with suppress(FleetChanged):
-                claim(Ask("instance.create", project, new_id(), "instance", vcpus=0))
+                claim(PlacementRequest("instance.create", project, new_id(), "instance", vcpus=0))
 
     def tighten() -> None:
         atoms = []
@@ -54,13 +54,13 @@ def test_decisions_while_policies_and_facts_change(
 
     def sequence() -> None:
         for _ in range(4 * CHANGES):
-            evidence.sequence()
+            evidence_log.sequence()
 
     calls: list[Callable[[], None]] = [place, place, tighten, correct, sequence]
     _, lost = split(at_once(calls))
     assert not lost
     assert EvidenceRecord.objects.filter(kind="decision", document__contains='"admit":true').count() >= CHANGES
-    window = export.Window(project.organization, clock.now() - timedelta(hours=1), clock.now())
-    export.write(window, tmp_path / "export.tar")
+    window = export_archive.ExportWindow(project.organization, clock.now() - timedelta(hours=1), clock.now())
+    export_archive.write_export(window, tmp_path / "export.tar")
     found = verdict(tmp_path / "export.tar")
     assert found.status == 0, found.out

@@ -6,10 +6,10 @@ import pytest
 
 from controlplane.identity.models import Organization
 from tests.services.audit.exports import Export, verdict
-from tests.services.audit.story import Pen, Story, told
+from tests.services.audit.sample_evidence import DocumentSigner, SampleEvidence, make_sample_evidence
 
 Write = Callable[..., Export]
-SENTINEL = Pen("sentinel-1")
+SENTINEL = DocumentSigner("sentinel-1")
 
 
 @pytest.fixture
@@ -18,9 +18,9 @@ def write(exporter: Write) -> Write:
 
 
 @pytest.fixture
-def story(organization: Organization) -> Story:
+def story(organization: Organization) -> SampleEvidence:
     """From now on all data needs a sentinel."""
-    found = told(organization.pk)
+    found = make_sample_evidence(organization.pk)
     found.publish(2, found.signer, sentinels=(SENTINEL,))
     return found
 
@@ -31,7 +31,7 @@ def fault(write: Write) -> str:
     return found.faults[0]
 
 
-def test_what_both_have_signed_and_what_was_never_used_are_no_faults(story: Story, write: Write) -> None:
+def test_what_both_have_signed_and_what_was_never_used_are_no_faults(story: SampleEvidence, write: Write) -> None:
     permit = story.permit(story.decide())
     story.cosign(permit, SENTINEL)
     story.receipt(permit)
@@ -41,19 +41,19 @@ def test_what_both_have_signed_and_what_was_never_used_are_no_faults(story: Stor
     assert "1 cosignature" in found.out
 
 
-def test_what_was_done_without_a_second_signature_is_found(story: Story, write: Write) -> None:
+def test_what_was_done_without_a_second_signature_is_found(story: SampleEvidence, write: Write) -> None:
     story.create()
     assert "its permit lacks the signature of a sentinel for *" in fault(write)
 
 
-def test_a_second_signature_by_another_is_none(story: Story, write: Write) -> None:
+def test_a_second_signature_by_another_is_none(story: SampleEvidence, write: Write) -> None:
     permit = story.permit(story.decide())
     story.cosign(permit, story.signer)
     assert "is no sentinel's for fr-idf-1" in fault(write)
 
 
-def test_a_second_signature_is_under_a_permit_of_the_log(story: Story, write: Write) -> None:
+def test_a_second_signature_is_under_a_permit_of_the_log(story: SampleEvidence, write: Write) -> None:
     permit = story.permit(story.decide())
-    story.signer = Pen("signer-1")
+    story.signer = DocumentSigner("signer-1")
     story.cosign(permit, SENTINEL)
     assert "it is under no permit that was recorded" in fault(write)

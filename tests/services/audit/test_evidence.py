@@ -15,11 +15,11 @@ from pytest_django import Settings
 
 from andromede_core.evidence import checkpoints, ed25519, merkle, records, signed_notes
 from andromede_core.evidence.checkpoints import TreeHead
-from controlplane.audit import evidence, log_key, proofs
+from controlplane.audit import evidence_log, log_key, proofs
 from controlplane.audit.errors import LogKeyMissing, NotSequenced, RecordNotFound
 from controlplane.audit.models import Checkpoint, EvidenceRecord, MerkleNode
 from controlplane.kernel.ids import new_id
-from scripts.waiting import wait_until
+from scripts.polling import wait_until
 from tests.processes import running
 from tests.services.threads import at_once, split
 
@@ -60,7 +60,7 @@ def assert_whole() -> None:
 def test_a_record_says_in_its_document_all_that_its_columns_say() -> None:
     organization, project, resource = new_id(), new_id(), new_id()
     ids = {"organization_id": organization, "project_id": project, "resource_id": resource}
-    row = evidence.append("decision", {"zone": "fr-1", "é": [1, None]}, **ids)
+    row = evidence_log.append("decision", {"zone": "fr-1", "é": [1, None]}, **ids)
     row.refresh_from_db()
     assert row.document is not None
     assert row.salt is not None
@@ -79,7 +79,7 @@ def test_a_record_says_in_its_document_all_that_its_columns_say() -> None:
 
 @pytest.mark.django_db
 def test_equal_documents_have_different_hashes() -> None:
-    first, second = (evidence.append("receipt", {}, organization_id=new_id()) for _ in range(2))
+    first, second = (evidence_log.append("receipt", {}, organization_id=new_id()) for _ in range(2))
     assert first.salt != second.salt
     assert first.content_hash != second.content_hash
 
@@ -87,7 +87,7 @@ def test_equal_documents_have_different_hashes() -> None:
 @pytest.mark.django_db
 def test_a_deed_that_is_rolled_back_leaves_no_record() -> None:
     with pytest.raises(ZeroDivisionError), transaction.atomic():
-        evidence.append("decision", {})
+        evidence_log.append("decision", {})
         raise ZeroDivisionError
     assert not EvidenceRecord.objects.exists()
 
@@ -96,21 +96,21 @@ def test_a_deed_that_is_rolled_back_leaves_no_record() -> None:
 @pytest.mark.parametrize("document", [{"x": float("nan")}, {"x": object()}, {"x": 2**60}])
 def test_what_has_no_canonical_form_is_not_appended(document: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"."):
-        evidence.append("decision", document)
+        evidence_log.append("decision", document)
 
 
 @pytest.mark.django_db
 def test_an_unknown_kind_is_refused() -> None:
     with pytest.raises(IntegrityError, match="audit_evidence_kind"), transaction.atomic():
-        evidence.append("gossip", {})
+        evidence_log.append("gossip", {})
 
 
 @pytest.mark.django_db
 def test_streams() -> None:
     organization = new_id()
-    assert evidence.append("fact", {}).stream == "platform"
-    assert evidence.append("fact", {}, organization_id=organization).stream == str(organization)
-    assert evidence.append("incident", {}).stream == "operator"
+    assert evidence_log.append("fact", {}).stream == "platform"
+    assert evidence_log.append("fact", {}, organization_id=organization).stream == str(organization)
+    assert evidence_log.append("incident", {}).stream == "operator"
 
 
 # ── what the database refuses ───────────────────────────────────────────────────────────────────
@@ -140,13 +140,13 @@ def test_streams() -> None:
 )
 def test_evidence_is_neither_changed_nor_deleted(write: Write, statement: str) -> None:
     write(1)
-    evidence.checkpoint()
+    evidence_log.checkpoint()
     with pytest.raises(IntegrityError), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(statement)
 
 
 def test_a_content_hash_that_is_not_of_the_content_is_refused(write: Write) -> None:
-    row = evidence.append("receipt", {})
+    row = evidence_log.append("receipt", {})
     forged = EvidenceRecord(kind="receipt", stream="operator", document=row.document, salt=row.salt, content_hash=b"x")
     with pytest.raises(IntegrityError, match="audit_evidence_content"), transaction.atomic():
         forged.save(force_insert=True)
@@ -158,12 +158,12 @@ def test_a_content_hash_that_is_not_of_the_content_is_refused(write: Write) -> N
 def test_an_erased_record_is_forgotten_and_the_tree_stays(write: Write) -> None:
     row = write(3)[1]
     before = proofs.root(3)
-    evidence.erase(row.pk, reason="right to be forgotten")
-    evidence.erase(row.pk, reason="right to be forgotten")
+    evidence_log.erase_record(row.pk, reason="right to be forgotten")
+    evidence_log.erase_record(row.pk, reason="right to be forgotten")
     row.refresh_from_db()
     assert row.document is None
     assert row.salt is None
-    evidence.sequence()
+    evidence_log.sequence()
     assert proofs.root(3) == before
     assert_whole()
     erasure = EvidenceRecord.objects.get(kind="erasure")
@@ -183,7 +183,7 @@ def blanked(row: EvidenceRecord) -> None:
 
 def erasure_of(row: EvidenceRecord, first: int, last: int) -> EvidenceRecord:
     document = {"reason": "law", "stream": row.stream, "records": [[first, last]]}
-    return evidence.append("erasure", document, organization_id=row.organization_id)
+    return evidence_log.append("erasure", document, organization_id=row.organization_id)
 
 
 def test_the_database_blanks_nothing_without_a_new_erasure_that_names_it(write: Write) -> None:
@@ -193,7 +193,7 @@ def test_the_database_blanks_nothing_without_a_new_erasure_that_names_it(write: 
     with pytest.raises(IntegrityError, match="append-only"):
         blanked(row)
     erasure_of(row, 1, 3)
-    evidence.sequence()
+    evidence_log.sequence()
     with pytest.raises(IntegrityError, match="append-only"):
         blanked(row)
     erasure = erasure_of(row, 2, 2)
@@ -204,16 +204,16 @@ def test_the_database_blanks_nothing_without_a_new_erasure_that_names_it(write: 
 
 
 def test_a_record_is_erased_before_it_has_its_place(log: None) -> None:
-    row = evidence.append("receipt", {}, organization_id=new_id())
-    evidence.erase(row.pk, reason="law")
-    assert evidence.sequence() == 1
+    row = evidence_log.append("receipt", {}, organization_id=new_id())
+    evidence_log.erase_record(row.pk, reason="law")
+    assert evidence_log.sequence() == 1
     assert_whole()
 
 
 @pytest.mark.django_db
 def test_what_is_not_there_is_not_erased() -> None:
     with pytest.raises(RecordNotFound):
-        evidence.erase(new_id(), reason="law")
+        evidence_log.erase_record(new_id(), reason="law")
 
 
 # ── places ──────────────────────────────────────────────────────────────────────────────────────
@@ -223,19 +223,19 @@ def test_places_are_given_in_the_order_of_ids_and_once(write: Write) -> None:
     rows = write(5)
     assert [row.leaf_index for row in rows] == [0, 1, 2, 3, 4]
     assert [row.pk for row in rows] == sorted(row.pk for row in rows)
-    assert evidence.sequence() == 0
+    assert evidence_log.sequence() == 0
     assert_whole()
 
 
 def test_more_than_one_batch(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evidence, "BATCH", 3)
+    monkeypatch.setattr(evidence_log, "BATCH", 3)
     write(8)
     assert len(leaves()) == 8
     assert_whole()
-    monkeypatch.setattr(evidence, "BATCHES_MAX", 2)
+    monkeypatch.setattr(evidence_log, "BATCHES_MAX", 2)
     assert len({row.pk for row in write(8)}) == 8
     assert len(leaves()) == 14
-    assert evidence.sequence() == 2
+    assert evidence_log.sequence() == 2
     assert_whole()
 
 
@@ -245,8 +245,8 @@ def test_streams_have_no_gap_however_records_mix(log: None, portions: list[list[
     owners = {name: new_id() for name in ("a", "b")}
     for portion in portions:
         for name in portion:
-            evidence.append("receipt", {}, organization_id=owners[name] if name else None)
-        assert evidence.sequence() == len(portion)
+            evidence_log.append("receipt", {}, organization_id=owners[name] if name else None)
+        assert evidence_log.sequence() == len(portion)
     assert_whole()
 
 
@@ -254,16 +254,16 @@ def test_streams_have_no_gap_however_records_mix(log: None, portions: list[list[
 
 
 def test_a_checkpoint_is_a_signed_note_of_the_tree(write: Write) -> None:
-    assert evidence.checkpoint() is None
+    assert evidence_log.checkpoint() is None
     write(5)
-    made = evidence.checkpoint()
+    made = evidence_log.checkpoint()
     assert made is not None
     note = signed_notes.parse_note(made.note)
     assert signed_notes.verify_note(note, [log_key.load().public], ed25519.verify)
     assert checkpoints.parse_head(note.text) == TreeHead("cloud.example/log", 5, root_of(leaves()))
-    assert evidence.checkpoint() is None
+    assert evidence_log.checkpoint() is None
     write(1)
-    assert evidence.checkpoint() is not None
+    assert evidence_log.checkpoint() is not None
     assert Checkpoint.objects.count() == 2
 
 
@@ -271,7 +271,7 @@ def test_without_a_key_nothing_is_signed(write: Write, settings: Settings) -> No
     write(1)
     (settings.PKI_DIR / "log.key").unlink()
     with pytest.raises(LogKeyMissing):
-        evidence.checkpoint()
+        evidence_log.checkpoint()
 
 
 def test_the_key_is_made_once_and_for_its_owner_alone(write: Write, settings: Settings) -> None:
@@ -286,7 +286,7 @@ def test_every_record_is_proved_to_be_in_every_checkpoint_that_covers_it(write: 
     signed = []
     for count in (1, 2, 5, 1, 8):
         write(count)
-        signed.append(evidence.checkpoint())
+        signed.append(evidence_log.checkpoint())
     for made in filter(None, signed):
         for row in EvidenceRecord.objects.order_by("leaf_index"):
             assert row.leaf_index is not None
@@ -303,7 +303,7 @@ def test_checkpoints_are_proved_to_follow_each_other(write: Write) -> None:
     made = []
     for count in (1, 2, 5, 1, 8):
         write(count)
-        made.append(evidence.checkpoint())
+        made.append(evidence_log.checkpoint())
     for old in filter(None, made):
         for new in filter(None, made):
             if old.tree_size <= new.tree_size:
@@ -314,10 +314,10 @@ def test_checkpoints_are_proved_to_follow_each_other(write: Write) -> None:
 
 def test_a_record_without_a_place_is_not_proved_yet(write: Write) -> None:
     write(1)
-    made = evidence.checkpoint()
+    made = evidence_log.checkpoint()
     assert made is not None
     with pytest.raises(NotSequenced):
-        proofs.inclusion(evidence.append("receipt", {}), made)
+        proofs.inclusion(evidence_log.append("receipt", {}), made)
 
 
 # ── several at once, and death in the middle ────────────────────────────────────────────────────
@@ -329,18 +329,18 @@ def test_writers_sequencers_and_signers_at_once(log: None) -> None:
 
     def append() -> int:
         for number in range(15):
-            evidence.append("receipt", {"number": number}, organization_id=owners[number % 3])
+            evidence_log.append("receipt", {"number": number}, organization_id=owners[number % 3])
         return 0
 
     def sequence() -> int:
-        return sum(evidence.sequence() for _ in range(10))
+        return sum(evidence_log.sequence() for _ in range(10))
 
     def sign() -> int:
-        return sum(evidence.checkpoint() is not None for _ in range(5))
+        return sum(evidence_log.checkpoint() is not None for _ in range(5))
 
     _, lost = split(at_once([append, append, append, sequence, sequence, sign, sign]))
     assert not lost
-    evidence.sequence()
+    evidence_log.sequence()
     assert len(leaves()) == 45
     assert_whole()
     hashes = leaves()
@@ -351,10 +351,10 @@ def test_writers_sequencers_and_signers_at_once(log: None) -> None:
 SEQUENCE_FOR_EVER = """
 import django
 django.setup()
-from controlplane.audit import evidence
-evidence.BATCH = 2
+from controlplane.audit import evidence_log
+evidence_log.BATCH = 2
 while True:
-    evidence.sequence()
+    evidence_log.sequence()
 """
 
 
@@ -366,13 +366,13 @@ def test_a_sequencer_that_is_killed_leaves_nothing_half_done(log: None) -> None:
             wait_until(lambda: append_one() and evidence_has_places())
             for _ in range(random.randrange(40)):
                 append_one()
-    evidence.sequence()
+    evidence_log.sequence()
     assert not EvidenceRecord.objects.filter(leaf_index=None).exists()
     assert_whole()
 
 
 def append_one() -> bool:
-    return evidence.append("receipt", {}, organization_id=ORGANIZATION).pk is not None
+    return evidence_log.append("receipt", {}, organization_id=ORGANIZATION).pk is not None
 
 
 def evidence_has_places() -> bool:

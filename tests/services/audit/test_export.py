@@ -18,7 +18,7 @@ from andromede_core.evidence.checkpoints import TreeHead
 from andromede_core.evidence.export_format import EARLIER_RECORDS, OWN_RECORDS, PLATFORM_RECORDS, Span
 from andromede_core.evidence.verify import Pins, verify
 from andromede_core.evidence.witness import Witness
-from controlplane.audit import evidence, log_key
+from controlplane.audit import evidence_log, log_key
 from controlplane.audit.errors import NotSequenced
 from controlplane.audit.models import EvidenceRecord
 from controlplane.audit.witnesses import cosign_accept, witness_add, witness_request
@@ -26,7 +26,7 @@ from controlplane.identity.models import Organization
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from tests.services.audit.exports import Export, run_alone, verdict
-from tests.services.audit.story import EU, Document, Story, told
+from tests.services.audit.sample_evidence import EU, Document, SampleEvidence, make_sample_evidence
 from tests.unit.audit.keys import Signer
 
 HOUR = timedelta(hours=1)
@@ -55,7 +55,7 @@ def positions(export: Export, kind: str, name: str = OWN_RECORDS) -> list[int]:
 def test_a_clean_export_passes_alone_on_another_machine(
     organization: Organization, write: Write, tmp_path: Path
 ) -> None:
-    story = told(organization.pk)
+    story = make_sample_evidence(organization.pk)
     made = write()
     alone = run_alone(made.path, tmp_path / "auditor", "--log-key", str(log_key.load().public))
     assert (alone.returncode, alone.stderr) == (0, "")
@@ -67,7 +67,7 @@ def test_a_clean_export_passes_alone_on_another_machine(
 
 
 def test_the_command_writes_it(organization: Organization, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    told(organization.pk)
+    make_sample_evidence(organization.pk)
     end = clock.now()
     window = ["--from", "2025-11-01T00:00:00Z", "--to", end.isoformat(), "--out", str(tmp_path)]
     call_command("export_evidence", "--organization", "ministry", *window)
@@ -92,10 +92,10 @@ def test_what_cannot_be_exported(organization: Organization, arguments: list[str
 
 
 def test_other_organizations_are_not_in_it(organization: Organization, write: Write) -> None:
-    told(organization.pk)
+    make_sample_evidence(organization.pk)
     other = new_id()
-    Story(other, epoch=1).demand("secret", EU)
-    evidence.append("incident", {"what": "of nobody"})
+    SampleEvidence(other, epoch=1).demand("secret", EU)
+    evidence_log.append("incident", {"what": "of nobody"})
     made = write()
     assert str(other).encode() not in b"".join(made.files.values())
     assert b"of nobody" not in b"".join(made.files.values())
@@ -104,9 +104,9 @@ def test_other_organizations_are_not_in_it(organization: Organization, write: Wr
 def test_a_window_has_its_records_their_neighbours_and_what_they_rest_on(
     organization: Organization, write: Write
 ) -> None:
-    story = told(organization.pk)
+    story = make_sample_evidence(organization.pk)
     before = story.permit(story.decide())
-    evidence.sequence()
+    evidence_log.sequence()
     start = clock.now()
     story.receipt(before)
     story.create()
@@ -125,7 +125,7 @@ def test_a_window_has_its_records_their_neighbours_and_what_they_rest_on(
 
 
 def test_a_window_without_records_shows_that_there_are_none(organization: Organization, write: Write) -> None:
-    story = told(organization.pk)
+    story = make_sample_evidence(organization.pk)
     start = clock.now()
     end = clock.now()
     story.create()
@@ -137,15 +137,17 @@ def test_a_window_without_records_shows_that_there_are_none(organization: Organi
 
 @pytest.mark.parametrize("is_early", [True, False])
 def test_a_window_outside_all_records(organization: Organization, write: Write, is_early: bool) -> None:
-    told(organization.pk)
+    make_sample_evidence(organization.pk)
     start = clock.now() - 10 * HOUR if is_early else clock.now()
     made = write(start, start + HOUR if is_early else clock.now())
     assert verdict(made.path).status == 0, verdict(made.path).out
 
 
 def test_an_erased_record_is_counted_and_nothing_else_suffers(organization: Organization, write: Write) -> None:
-    told(organization.pk)
-    evidence.erase(EvidenceRecord.objects.get(kind="incident", organization_id=organization.pk).pk, reason="law")
+    make_sample_evidence(organization.pk)
+    evidence_log.erase_record(
+        EvidenceRecord.objects.get(kind="incident", organization_id=organization.pk).pk, reason="law"
+    )
     made = write()
     found = verdict(made.path)
     assert found.status == 0, found.out
@@ -153,14 +155,14 @@ def test_an_erased_record_is_counted_and_nothing_else_suffers(organization: Orga
 
 
 def test_a_time_that_has_not_passed_is_not_exported(organization: Organization, write: Write) -> None:
-    told(organization.pk)
+    make_sample_evidence(organization.pk)
     with pytest.raises(NotSequenced):
         write(end=clock.now() + HOUR)
 
 
 def test_witnesses_are_counted(organization: Organization, write: Write, tmp_path: Path) -> None:
     auditor = witness.create(tmp_path / "witness", "auditor.example/w")
-    told(organization.pk)
+    make_sample_evidence(organization.pk)
     end = clock.now()
     size = write(end=end).manifest.size
     cosign(auditor, size, end)
@@ -184,10 +186,10 @@ def test_a_witness_who_has_not_seen_all_of_the_time_does_not_count(
     organization: Organization, write: Write, tmp_path: Path, is_early: bool, is_small: bool
 ) -> None:
     auditor = witness.create(tmp_path / "witness", "auditor.example/w")
-    story = told(organization.pk)
-    evidence.sequence()
+    story = make_sample_evidence(organization.pk)
+    evidence_log.sequence()
     if is_small:
-        before = evidence.checkpoint()
+        before = evidence_log.checkpoint()
         assert before is not None
         cosign(auditor, before.tree_size, clock.now() + HOUR)
         story.create()
@@ -202,7 +204,7 @@ def test_a_witness_who_has_not_seen_all_of_the_time_does_not_count(
 def test_only_witnesses_that_the_auditor_knows_are_counted(
     organization: Organization, write: Write, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    told(organization.pk)
+    make_sample_evidence(organization.pk)
     path = write().path
     key = str(Signer("auditor.example/w", 4).key)
     for options in (("--witnesses", "1"), ("--witness", key, "--witness", key, "--witnesses", "2")):
@@ -216,9 +218,9 @@ def test_after_a_new_key_of_the_log_only_what_it_signed_is_shown(
     organization: Organization, write: Write, tmp_path: Path, settings: Settings
 ) -> None:
     auditor = witness.create(tmp_path / "witness", "auditor.example/w")
-    story = told(organization.pk)
-    evidence.sequence()
-    before = evidence.checkpoint()
+    story = make_sample_evidence(organization.pk)
+    evidence_log.sequence()
+    before = evidence_log.checkpoint()
     assert before is not None
     request = witness_request(witness_add(str(auditor.key)))
     cosign_accept(before.tree_size, str(auditor.sign(request, log_key.load().public, now=1)))
@@ -238,7 +240,7 @@ def flipped(raw: bytes, position: int, bit: int = 0) -> bytes:
 
 
 def test_one_changed_byte_anywhere_is_found(organization: Organization, write: Write, tmp_path: Path) -> None:
-    told(organization.pk, instances=1)
+    make_sample_evidence(organization.pk, instances=1)
     made = write()
     whole = made.path.read_bytes()
     changed = tmp_path / "changed.tar"
@@ -262,7 +264,7 @@ def test_one_changed_byte_anywhere_is_found(organization: Organization, write: W
 def test_a_changed_byte_in_a_record_is_reported_with_the_record(
     organization: Organization, write: Write, name: str
 ) -> None:
-    told(organization.pk, instances=1)
+    make_sample_evidence(organization.pk, instances=1)
     made = write()
     clean = made.files[name]
     step = max(1, len(made.lines(name)) // 20)
@@ -290,7 +292,7 @@ def faults_of(made: Export, **fields: object) -> list[str]:
 
 
 def test_a_record_that_is_left_out_is_missed(organization: Organization, write: Write) -> None:
-    told(organization.pk)
+    make_sample_evidence(organization.pk)
     for name in (OWN_RECORDS, PLATFORM_RECORDS):
         made = write()
         middle = len(made.lines(name)) // 2
@@ -299,7 +301,7 @@ def test_a_record_that_is_left_out_is_missed(organization: Organization, write: 
 
 
 def test_the_last_records_are_missed(organization: Organization, write: Write) -> None:
-    told(organization.pk)
+    make_sample_evidence(organization.pk)
     made = write()
     made.change(OWN_RECORDS, lambda lines: lines[:-2])
     assert any("missing" in fault for fault in faults_of(made))
@@ -307,7 +309,7 @@ def test_the_last_records_are_missed(organization: Organization, write: Write) -
 
 def test_an_end_that_is_moved_is_seen(organization: Organization, write: Write) -> None:
     """Records of the time in question are declared to be outside of it."""
-    told(organization.pk)
+    make_sample_evidence(organization.pk)
     made = write()
     own = made.manifest.own
     made.change(OWN_RECORDS, lambda lines: lines[:-1])
@@ -319,7 +321,7 @@ def test_an_end_that_is_moved_is_seen(organization: Organization, write: Write) 
 
 def test_a_log_that_is_cut_off_before_the_end_is_seen(organization: Organization, write: Write) -> None:
     """With the checkpoint and the records of an earlier moment, which go well together."""
-    story = told(organization.pk)
+    story = make_sample_evidence(organization.pk)
     made = write()
     story.create()
     faults = faults_of(made, end=clock.now())
@@ -331,8 +333,10 @@ def test_a_log_that_is_cut_off_before_the_end_is_seen(organization: Organization
 def test_a_record_that_is_blank_without_an_erasure_is_seen(
     organization: Organization, write: Write, name: str, kind: str
 ) -> None:
-    told(organization.pk)
-    evidence.erase(EvidenceRecord.objects.get(kind="incident", organization_id=organization.pk).pk, reason="law")
+    make_sample_evidence(organization.pk)
+    evidence_log.erase_record(
+        EvidenceRecord.objects.get(kind="incident", organization_id=organization.pk).pk, reason="law"
+    )
     made = write()
     number = positions(made, kind, name)[-1]
 
@@ -345,14 +349,14 @@ def test_a_record_that_is_blank_without_an_erasure_is_seen(
 
 
 def test_an_erasure_from_after_the_time_comes_with_it(organization: Organization, write: Write) -> None:
-    story = told(organization.pk)
+    story = make_sample_evidence(organization.pk)
     end = clock.now()
     story.create()
     fact = EvidenceRecord.objects.filter(kind="fact").order_by("pk").first()
     incident = EvidenceRecord.objects.get(kind="incident", organization_id=organization.pk)
     assert fact is not None
     for record in (incident, fact):
-        evidence.erase(record.pk, reason="law")
+        evidence_log.erase_record(record.pk, reason="law")
     made = write(end=end)
     assert [of(line)["kind"] for line in made.lines(export_format.LATER_RECORDS)] == ["erasure"]
     found = made.verdict()
@@ -363,11 +367,11 @@ def test_an_erasure_from_after_the_time_comes_with_it(organization: Organization
 
 
 def test_a_record_that_was_never_in_the_log_is_not_believed(organization: Organization, write: Write) -> None:
-    story = told(organization.pk)
+    story = make_sample_evidence(organization.pk)
     made = write()
     story.create()
-    evidence.sequence()
-    evidence.checkpoint()
+    evidence_log.sequence()
+    evidence_log.checkpoint()
     newer = write()
     added = newer.lines(OWN_RECORDS)[len(made.lines(OWN_RECORDS))]
     made.change(OWN_RECORDS, lambda lines: [*lines, added])
@@ -377,7 +381,7 @@ def test_a_record_that_was_never_in_the_log_is_not_believed(organization: Organi
 
 def test_a_record_that_is_written_anew_is_not_believed(organization: Organization, write: Write) -> None:
     """With the right hashes all the way up to the leaf, but no other tree."""
-    told(organization.pk)
+    make_sample_evidence(organization.pk)
     made = write()
     number = positions(made, "incident")[0]
 
@@ -389,7 +393,7 @@ def test_a_record_that_is_written_anew_is_not_believed(organization: Organizatio
         entry = records.Entry(
             line.entry.stream, line.entry.seq, line.entry.prev, records.content_hash(line.salt, document)
         )
-        lines[number] = export_format.Line(line.index, entry, line.salt, document, line.proof).as_bytes()
+        lines[number] = export_format.ExportedRecord(line.index, entry, line.salt, document, line.proof).as_bytes()
         return lines
 
     made.change(OWN_RECORDS, edit)
@@ -397,7 +401,7 @@ def test_a_record_that_is_written_anew_is_not_believed(organization: Organizatio
 
 
 def test_a_log_that_does_not_go_on_is_seen(organization: Organization, write: Write, tmp_path: Path) -> None:
-    told(organization.pk)
+    make_sample_evidence(organization.pk)
     made = write()
     key = log_key.load()
     head = TreeHead(key.public.name, 2, bytes(32))
@@ -407,7 +411,7 @@ def test_a_log_that_does_not_go_on_is_seen(organization: Organization, write: Wr
 
 
 def test_the_log_of_somebody_else_is_not_believed(organization: Organization, write: Write) -> None:
-    told(organization.pk)
+    make_sample_evidence(organization.pk)
     made = write()
     other = Signer("cloud.example/log")
     found = verdict(made.path, "--log-key", str(other.key))
@@ -419,7 +423,7 @@ def test_the_log_of_somebody_else_is_not_believed(organization: Organization, wr
 
 
 def test_what_is_not_an_export_ends_with_status_2(organization: Organization, write: Write, tmp_path: Path) -> None:
-    told(organization.pk, instances=0)
+    make_sample_evidence(organization.pk, instances=0)
     whole = write().path.read_bytes()
     path = tmp_path / "x.tar"
     for content in (b"", b"hello", bytes(20_000), whole[: len(whole) // 2]):
@@ -434,7 +438,7 @@ def test_what_is_not_an_export_ends_with_status_2(organization: Organization, wr
 
 
 def test_what_is_added_to_an_export_is_seen(organization: Organization, write: Write, tmp_path: Path) -> None:
-    told(organization.pk, instances=0)
+    make_sample_evidence(organization.pk, instances=0)
     path = tmp_path / "longer.tar"
     path.write_bytes(write().path.read_bytes() + bytes(BLOCK))
     with path.open("rb") as file:

@@ -18,7 +18,7 @@ from django.db import connection
 from kombu.exceptions import OperationalError
 from pytest_django import Settings
 
-from controlplane.audit import export, exports, log_key
+from controlplane.audit import export_archive, exports, log_key
 from controlplane.audit.errors import ExportNotFound, ExportNotReady, ExportsMany, ExportWindowInvalid, LogKeyMissing
 from controlplane.audit.models import AuditRecord, EvidenceExport
 from controlplane.identity.actor import Actor
@@ -27,18 +27,18 @@ from controlplane.identity.models import Organization
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.signer import tasks
-from scripts.waiting import wait_until
+from scripts.polling import wait_until
 from tests.processes import running
+from tests.services.audit.export_queue import ExportQueue
 from tests.services.audit.exports import verdict
-from tests.services.audit.makers import Maker
-from tests.services.audit.story import told
+from tests.services.audit.sample_evidence import make_sample_evidence
 
 DAY = timedelta(days=1)
 
 
 @pytest.fixture(autouse=True)
-def maker(monkeypatch: pytest.MonkeyPatch) -> Maker:
-    made = Maker()
+def maker(monkeypatch: pytest.MonkeyPatch) -> ExportQueue:
+    made = ExportQueue()
     monkeypatch.setattr(exports, "current_app", made)
     return made
 
@@ -52,7 +52,7 @@ def folder(tmp_path: Path, settings: Settings) -> Path:
 @pytest.fixture
 def organization(log: None, folder: Path) -> Organization:
     made = Organization.objects.create(name="ministry")
-    told(made.pk)
+    make_sample_evidence(made.pk)
     return made
 
 
@@ -67,7 +67,7 @@ def window() -> tuple[datetime, datetime]:
 
 
 def ask(officer: Actor, organization: Organization, window: tuple[datetime, datetime]) -> EvidenceExport:
-    return exports.export_ask(officer, organization, *window)
+    return exports.export_request(officer, organization, *window)
 
 
 @contextmanager
@@ -81,7 +81,7 @@ def test_what_was_asked_for_is_made(
     officer: Actor,
     organization: Organization,
     window: tuple[datetime, datetime],
-    maker: Maker,
+    maker: ExportQueue,
     folder: Path,
     django_capture_on_commit_callbacks: Any,
 ) -> None:
@@ -117,9 +117,9 @@ def test_while_it_is_waited_for_it_is_asked_for_once(
     assert exports.make_all() == 2
     again = ask(officer, organization, window)
     assert again != first
-    assert exports.export_ready(officer, organization, *window) == first
+    assert exports.find_ready_export(officer, organization, *window) == first
     exports.make_all()
-    assert exports.export_ready(officer, organization, *window) == again
+    assert exports.find_ready_export(officer, organization, *window) == again
 
 
 def test_an_organization_has_so_many_and_no_more(
@@ -178,9 +178,9 @@ def test_it_is_there_for_a_day(
     exports.make_all()
     with later(DAY - timedelta(minutes=1)):
         exports.make_all()
-        assert exports.export_ready(officer, organization, *window) == asked
+        assert exports.find_ready_export(officer, organization, *window) == asked
     with later(DAY + timedelta(minutes=1)):
-        assert exports.export_ready(officer, organization, *window) is None
+        assert exports.find_ready_export(officer, organization, *window) is None
         exports.make_all()
     with pytest.raises(ExportNotFound):
         exports.export_get(officer, str(asked.pk))
@@ -237,7 +237,7 @@ def test_a_full_disk_is_tried_again_but_not_for_ever(
     officer: Actor, organization: Organization, window: tuple[datetime, datetime]
 ) -> None:
     asked = ask(officer, organization, window)
-    with patch.object(export, "_pack", side_effect=OSError(errno.ENOSPC, "No space left on device")):
+    with patch.object(export_archive, "_pack", side_effect=OSError(errno.ENOSPC, "No space left on device")):
         for _ in range(exports.ATTEMPTS_MAX - 1):
             assert exports.make_all() == 1
             asked.refresh_from_db()
@@ -254,14 +254,14 @@ def test_a_defect_stops_neither_the_others_nor_itself_for_ever(
 ) -> None:
     bad = ask(officer, organization, window)
     good = ask(officer, organization, (window[0] - DAY, window[1]))
-    write = export.write
+    write = export_archive.write_export
 
-    def broken(wanted: export.Window, out: Path) -> object:
+    def broken(wanted: export_archive.ExportWindow, out: Path) -> object:
         if wanted.start == bad.start:
             raise RuntimeError("a defect")
         return write(wanted, out)
 
-    with patch.object(export, "write", broken):
+    with patch.object(export_archive, "write", broken):
         for _ in range(exports.ATTEMPTS_MAX):
             with pytest.raises(RuntimeError):
                 exports.make_all()
@@ -274,16 +274,16 @@ def test_a_defect_stops_neither_the_others_nor_itself_for_ever(
 KILLED = """
 import os, sys, django
 django.setup()
-from controlplane.audit import export, exports
+from controlplane.audit import export_archive, exports
 
-pack = export._pack
+pack = export_archive._pack
 
 def packed_half(manifest, folder, whole):
     whole.write_bytes(b"half")
     print("half", flush=True)
     sys.stdin.read()
 
-export._pack = packed_half
+export_archive._pack = packed_half
 exports.make_all()
 """
 

@@ -16,13 +16,13 @@ from andromede_core.evidence.export_format import EARLIER_RECORDS
 from andromede_core.evidence.streams import OUT_OF_ORDER
 from andromede_core.permits.permit import LIFETIME, Contents
 from andromede_core.policy.exemption import Exemption, Terms
-from controlplane.audit import evidence
+from controlplane.audit import evidence_log
 from controlplane.audit.models import EvidenceRecord
 from controlplane.identity.models import Organization
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from tests.services.audit.exports import Export, verdict
-from tests.services.audit.story import Document, Pen, Story, told
+from tests.services.audit.sample_evidence import Document, DocumentSigner, SampleEvidence, make_sample_evidence
 
 HOUR = timedelta(hours=1)
 Write = Callable[..., Export]
@@ -94,7 +94,7 @@ def exempts_itself(document: Document) -> None:
 def test_a_false_decision_is_found_among_the_others(
     organization: Organization, write: Write, change: Callable[[Document], None], reason: str
 ) -> None:
-    story = told(organization.pk)
+    story = make_sample_evidence(organization.pk)
     false = story.decide(change=change)
     story.create()
     faults = faults_of_story(write)
@@ -106,7 +106,7 @@ def test_a_false_decision_is_found_among_the_others(
 
 
 def test_one_false_decision_among_a_hundred_is_found(organization: Organization, write: Write) -> None:
-    story = told(organization.pk, instances=50)
+    story = make_sample_evidence(organization.pk, instances=50)
     story.decide(change=admits_everywhere)
     for _ in range(50):
         story.create()
@@ -117,7 +117,7 @@ def test_one_false_decision_among_a_hundred_is_found(organization: Organization,
 
 
 def test_a_decision_is_computed_with_the_facts_of_its_own_time(organization: Organization, write: Write) -> None:
-    story = told(organization.pk, instances=1)
+    story = make_sample_evidence(organization.pk, instances=1)
     before = story.decide()
     now = clock.now()
     story.state([story.statement("zone", story.zone, "admin.access_from", ["US"], now=now)])
@@ -136,7 +136,7 @@ def past() -> AbstractContextManager[object]:
     return patch.object(clock, "now", lambda: then)
 
 
-def neutral(story: Story) -> None:
+def neutral(story: SampleEvidence) -> None:
     """An epoch that changes nothing for the zones that are admitted."""
     story.state([story.statement("zone", "us-va-1", "admin.access_from", ["US"], now=clock.now())])
 
@@ -144,11 +144,11 @@ def neutral(story: Story) -> None:
 @pytest.mark.parametrize("number", ["facts_epoch", "organization_version", "platform_version"])
 def test_a_decision_on_what_was_in_force_before_is_found(organization: Organization, write: Write, number: str) -> None:
     with past():
-        story = told(organization.pk)
+        story = make_sample_evidence(organization.pk)
         neutral(story)
         policy = story.layers[0]
         document = {"level": "platform", "id": "p", "version": 1, "head": 2, "policy": policy}
-        evidence.append("policy_version", document)
+        evidence_log.append("policy_version", document)
 
     def rests_on_the_one_before(document: Document) -> None:
         document["platform_version"] = 2
@@ -161,7 +161,7 @@ def test_a_decision_on_what_was_in_force_before_is_found(organization: Organizat
 
 def test_what_changes_while_something_is_decided_is_no_fault(organization: Organization, write: Write) -> None:
     with past():
-        story = told(organization.pk)
+        story = make_sample_evidence(organization.pk)
     decision = story.decide()
     neutral(story)
     story.permit(decision, epoch=story.epoch - 1)
@@ -172,7 +172,7 @@ def test_what_changes_while_something_is_decided_is_no_fault(organization: Organ
 @pytest.mark.parametrize("is_old", [True, False])
 def test_a_permit_on_facts_that_have_changed_is_found(organization: Organization, write: Write, is_old: bool) -> None:
     with past():
-        story = told(organization.pk)
+        story = make_sample_evidence(organization.pk)
         before = story.decide()
         neutral(story)
     if is_old:
@@ -202,7 +202,7 @@ def test_a_permit_on_facts_that_have_changed_is_found(organization: Organization
 def test_what_does_not_go_with_its_decision_is_found(
     organization: Organization, write: Write, change: Document, other: Document, reason: str
 ) -> None:
-    story = told(organization.pk)
+    story = make_sample_evidence(organization.pk)
     decision = story.decide(change=lambda document: document.update(change))
     if not change or "classifications" in change:
         story.permit(decision, **other)
@@ -211,13 +211,13 @@ def test_what_does_not_go_with_its_decision_is_found(
 
 
 def test_a_decision_may_serve_another_operation_that_asks_for_as_much(organization: Organization, write: Write) -> None:
-    story = told(organization.pk)
+    story = make_sample_evidence(organization.pk)
     story.permit(story.decide(), op="instance.start")
     assert verdict(write().path).status == 0
 
 
 def test_a_permit_that_outlives_its_decision_is_found(organization: Organization, write: Write) -> None:
-    story, now = told(organization.pk), clock.now()
+    story, now = make_sample_evidence(organization.pk), clock.now()
     fact = story.statement("zone", "us-va-1", "location.territory", "US", now=now)
     story.state([replace(fact, review_by=now + timedelta(minutes=1))])
     story.permit(story.decide())
@@ -226,7 +226,7 @@ def test_a_permit_that_outlives_its_decision_is_found(organization: Organization
 
 
 def test_policies_that_are_left_out_are_missed(organization: Organization, write: Write) -> None:
-    story = told(organization.pk)
+    story = make_sample_evidence(organization.pk)
     start = clock.now()
     story.create()
     made = write(start)
@@ -236,7 +236,7 @@ def test_policies_that_are_left_out_are_missed(organization: Organization, write
 
 
 def test_a_fact_that_is_slipped_into_the_past_is_seen(organization: Organization, write: Write) -> None:
-    story = told(organization.pk)
+    story = make_sample_evidence(organization.pk)
     now = clock.now()
     story.epoch = 0
     story.state([story.statement("zone", story.zone, "admin.access_from", ["US"], now=now)])
@@ -245,23 +245,23 @@ def test_a_fact_that_is_slipped_into_the_past_is_seen(organization: Organization
 
 @pytest.mark.parametrize("is_everybodys", [True, False])
 def test_a_record_that_is_dated_back_is_seen(organization: Organization, write: Write, is_everybodys: bool) -> None:
-    told(organization.pk)
+    make_sample_evidence(organization.pk)
     then = clock.now() - 2 * OUT_OF_ORDER
     with patch.object(clock, "now", lambda: then):
         kind, owner = ("node", None) if is_everybodys else ("incident", organization.pk)
-        evidence.append(kind, {"event": "removed"}, organization_id=owner)
-    evidence.append("incident", {}, organization_id=organization.pk)
+        evidence_log.append(kind, {"event": "removed"}, organization_id=owner)
+    evidence_log.append("incident", {}, organization_id=organization.pk)
     (fault,) = faults_of_story(lambda: write(start=then - HOUR))
     assert "older than what stood in the log before it" in fault
 
 
 def test_a_fact_that_no_officer_signed_is_not_believed(organization: Organization, write: Write) -> None:
-    story = told(organization.pk)
+    story = make_sample_evidence(organization.pk)
     now = clock.now()
     zone = story.statement("zone", "us-va-1", "location.territory", "FR", now=now)
-    story.state([zone], pen=Pen("officer-1"))
+    story.state([zone], pen=DocumentSigner("officer-1"))
     story.state([zone], pen=story.signer)
-    story.state([zone], pen=Pen("nobody"))
+    story.state([zone], pen=DocumentSigner("nobody"))
     assert [fault.split(": ")[-1] for fault in faults_of_story(write) if " fact " in fault] == [
         "key officer-1 did not sign this fact",
         "signer-1 is in no keyset as a key for facts",
@@ -284,7 +284,7 @@ def test_a_fact_that_no_officer_signed_is_not_believed(organization: Organizatio
 def test_a_permit_that_does_not_follow_is_found(
     organization: Organization, write: Write, other: Document, reason: str
 ) -> None:
-    story = told(organization.pk)
+    story = make_sample_evidence(organization.pk)
     story.permit(story.decide(), **other)
     (fault,) = faults_of_story(write)
     assert " permit " in fault
@@ -292,7 +292,7 @@ def test_a_permit_that_does_not_follow_is_found(
 
 
 def test_a_permit_for_a_place_that_the_facts_no_longer_admit_is_found(organization: Organization, write: Write) -> None:
-    story = told(organization.pk)
+    story = make_sample_evidence(organization.pk)
     decision, now = story.decide(), clock.now()
     story.state([story.statement("zone", story.zone, "admin.access_from", ["US"], now=now)])
     story.permit(decision)
@@ -301,8 +301,8 @@ def test_a_permit_for_a_place_that_the_facts_no_longer_admit_is_found(organizati
 
 
 def test_a_permit_that_no_signer_signed_is_found(organization: Organization, write: Write) -> None:
-    story = told(organization.pk)
-    for pen in (Pen("signer-1"), Pen("signer-9"), story.officer):
+    story = make_sample_evidence(organization.pk)
+    for pen in (DocumentSigner("signer-1"), DocumentSigner("signer-9"), story.officer):
         story.permit(story.decide(), pen=pen)
     assert len([fault for fault in faults_of_story(write) if " permit " in fault]) == 3
 
@@ -320,7 +320,7 @@ def test_a_permit_that_no_signer_signed_is_found(organization: Organization, wri
 def test_a_receipt_that_does_not_follow_is_found(
     organization: Organization, write: Write, other: Document, reason: str
 ) -> None:
-    story = told(organization.pk)
+    story = make_sample_evidence(organization.pk)
     story.receipt(story.permit(story.decide()), **other)
     faults = faults_of_story(write)
     assert len(faults) == 1
@@ -329,13 +329,13 @@ def test_a_receipt_that_does_not_follow_is_found(
 
 
 def test_a_receipt_that_the_node_did_not_sign_is_found(organization: Organization, write: Write) -> None:
-    story = told(organization.pk)
-    story.receipt(story.permit(story.decide()), pen=Pen("node-1"))
+    story = make_sample_evidence(organization.pk)
+    story.receipt(story.permit(story.decide()), pen=DocumentSigner("node-1"))
     assert ["did not sign" in fault for fault in faults_of_story(write)] == [True]
 
 
 def test_a_receipt_that_comes_late_or_from_nowhere_is_found(organization: Organization, write: Write) -> None:
-    story = told(organization.pk)
+    story = make_sample_evidence(organization.pk)
     late = story.permit(story.decide())
     story.receipt(late, at=as_rfc3339(late.exp + HOUR))
     story.receipt(story.permit(story.decide()), "closed")
@@ -345,9 +345,9 @@ def test_a_receipt_that_comes_late_or_from_nowhere_is_found(organization: Organi
 
 
 def test_what_was_opened_before_the_time_may_be_closed_in_it(organization: Organization, write: Write) -> None:
-    story = told(organization.pk)
+    story = make_sample_evidence(organization.pk)
     permit = story.create()
-    evidence.append("incident", {"what": "between"}, organization_id=organization.pk)
+    evidence_log.append("incident", {"what": "between"}, organization_id=organization.pk)
     start = clock.now()
     story.receipt(permit, "closed")
     assert verdict(write(start).path).status == 0, verdict(write(start).path).out
@@ -355,7 +355,7 @@ def test_what_was_opened_before_the_time_may_be_closed_in_it(organization: Organ
 
 def test_a_number_of_a_receipt_that_comes_twice_or_too_late_is_found(organization: Organization, write: Write) -> None:
     with past():
-        story = told(organization.pk)
+        story = make_sample_evidence(organization.pk)
         story.receipts += 1
         story.create()
     left_out, twice = story.receipts - 1, story.receipts
@@ -373,9 +373,9 @@ def test_a_number_of_a_receipt_that_comes_twice_or_too_late_is_found(organizatio
 def test_after_an_emergency_rotation_everything_holds(organization: Organization, write: Write, tmp_path: Path) -> None:
     """The root denies the signer's key and publishes another: docs/how-to/rotate-keys.md."""
     with past():
-        story = told(organization.pk)
+        story = make_sample_evidence(organization.pk)
         story.deny(1, story.signer.id)
-        story.signer = Pen("signer-2")
+        story.signer = DocumentSigner("signer-2")
         story.publish(2, story.signer)
     story.create()
     found = verdict(write().path, "--root-key", str(story.root.file(tmp_path)))
@@ -385,31 +385,31 @@ def test_after_an_emergency_rotation_everything_holds(organization: Organization
 @pytest.mark.parametrize("is_denied", [True, False])
 def test_a_key_that_was_taken_away_permits_nothing(organization: Organization, write: Write, is_denied: bool) -> None:
     with past():
-        story = told(organization.pk)
+        story = make_sample_evidence(organization.pk)
         if is_denied:
             story.deny(1, "signer-1")
         else:
-            story.publish(2, Pen("signer-2"))
+            story.publish(2, DocumentSigner("signer-2"))
     story.create()
     faults = faults_of_story(write)
     assert ("REVOKED_KEY" if is_denied else "UNKNOWN_KEY") in faults[0]
 
 
 def test_what_was_permitted_while_the_key_was_taken_away_is_no_fault(organization: Organization, write: Write) -> None:
-    story = told(organization.pk)
-    story.publish(2, Pen("signer-2"))
+    story = make_sample_evidence(organization.pk)
+    story.publish(2, DocumentSigner("signer-2"))
     story.deny(1, "signer-1")
     story.create()
     assert verdict(write().path).status == 0, verdict(write().path).out
 
 
 def test_trust_of_which_there_are_two_versions_is_found(organization: Organization, write: Write) -> None:
-    story = told(organization.pk)
-    story.publish(1, story.signer, Pen("signer-2"))
+    story = make_sample_evidence(organization.pk)
+    story.publish(1, story.signer, DocumentSigner("signer-2"))
     story.deny(2, "signer-9")
     story.deny(2, "signer-8")
     story.deny(3, "signer-7", pen=story.signer)
-    evidence.append("trust", {"trust": "root", "public_key": Pen("root-2").public})
+    evidence_log.append("trust", {"trust": "root", "public_key": DocumentSigner("root-2").public})
     assert [fault.split(": ", 1)[1] for fault in faults_of_story(write)] == [
         "it is version 1 of the keyset, and version 1 stands before it",
         "it is version 2 of the deny list, and version 2 stands before it",
@@ -421,7 +421,7 @@ def test_trust_of_which_there_are_two_versions_is_found(organization: Organizati
 def test_a_root_that_the_auditor_does_not_know_is_not_believed(
     organization: Organization, write: Write, tmp_path: Path
 ) -> None:
-    told(organization.pk)
-    found = verdict(write().path, "--root-key", str(Pen("root-1").file(tmp_path)))
+    make_sample_evidence(organization.pk)
+    found = verdict(write().path, "--root-key", str(DocumentSigner("root-1").file(tmp_path)))
     assert found.status == 1
     assert any(" trust " in fault and "no root key signed" in fault for fault in found.faults)

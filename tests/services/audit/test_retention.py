@@ -11,14 +11,14 @@ from uuid import UUID
 import pytest
 from pytest_django import Settings
 
-from controlplane.audit import evidence, export, retention
+from controlplane.audit import evidence_log, export_archive, retention
 from controlplane.audit.models import EvidenceRecord
 from controlplane.audit.selectors import residency_of
 from controlplane.identity.models import Organization
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from tests.services.audit.exports import Verdict, verdict
-from tests.services.audit.story import Story, told
+from tests.services.audit.sample_evidence import SampleEvidence, make_sample_evidence
 
 DAY = timedelta(days=1)
 
@@ -38,10 +38,10 @@ def later(by: timedelta) -> Iterator[None]:
 
 def erase(days: int) -> int:
     """What is forgotten so many days from now."""
-    evidence.sequence()
+    evidence_log.sequence()
     with later(days * DAY):
         count = retention.erase_old()
-        evidence.sequence()
+        evidence_log.sequence()
     return count
 
 
@@ -51,7 +51,7 @@ def said(**which: object) -> set[bool]:
     return {document is not None for document in documents}
 
 
-def guest(story: Story, *, is_closed: bool = True) -> UUID:
+def guest(story: SampleEvidence, *, is_closed: bool = True) -> UUID:
     """An instance, from its decision to its end."""
     permit = story.permit(story.decide())
     story.receipt(permit)
@@ -63,12 +63,14 @@ def guest(story: Story, *, is_closed: bool = True) -> UUID:
 def exported(organization: Organization, folder: Path) -> Verdict:
     start = clock.now() - DAY
     with later(5000 * DAY):
-        export.write(export.Window(organization, start, clock.now()), folder / "export.tar")
+        export_archive.write_export(
+            export_archive.ExportWindow(organization, start, clock.now()), folder / "export.tar"
+        )
     return verdict(folder / "export.tar")
 
 
 def test_what_is_old_is_forgotten_and_the_export_says_so(organization: Organization, tmp_path: Path) -> None:
-    story = told(organization.pk, instances=0)
+    story = make_sample_evidence(organization.pk, instances=0)
     guests = [guest(story) for _ in range(3)]
     running = guest(story, is_closed=False)
     assert erase(199) == 0
@@ -82,7 +84,7 @@ def test_what_is_old_is_forgotten_and_the_export_says_so(organization: Organizat
 
 
 def test_keys_facts_and_policies_are_never_forgotten(organization: Organization, tmp_path: Path) -> None:
-    told(organization.pk)
+    make_sample_evidence(organization.pk)
     before = EvidenceRecord.objects.filter(kind__in=["fact", "trust", "node", "policy_version"]).count()
     assert before > 5
     erase(4000)
@@ -95,20 +97,20 @@ def test_keys_facts_and_policies_are_never_forgotten(organization: Organization,
 
 def test_never_within_180_days_whatever_the_setting(organization: Organization, settings: Settings) -> None:
     settings.EVIDENCE_RETENTION_DAYS = 1
-    guest(told(organization.pk, instances=0))
+    guest(make_sample_evidence(organization.pk, instances=0))
     assert erase(179) == 0
     assert erase(181) > 0
 
 
 def test_what_the_setting_says_counts_when_it_is_longer(organization: Organization, settings: Settings) -> None:
     settings.EVIDENCE_RETENTION_DAYS = 3650
-    guest(told(organization.pk, instances=0))
+    guest(make_sample_evidence(organization.pk, instances=0))
     assert erase(3649) == 0
     assert erase(3651) > 0
 
 
 def test_where_something_still_is_stays_provable(organization: Organization) -> None:
-    story = told(organization.pk, instances=0)
+    story = make_sample_evidence(organization.pk, instances=0)
     resource = guest(story, is_closed=False)
     erase(5000)
     (interval,) = residency_of(resource).intervals
@@ -116,9 +118,9 @@ def test_where_something_still_is_stays_provable(organization: Organization) -> 
 
 
 def test_what_has_ended_lately_is_kept_whole(organization: Organization) -> None:
-    story = told(organization.pk, instances=0)
+    story = make_sample_evidence(organization.pk, instances=0)
     permit = story.create()
-    evidence.sequence()
+    evidence_log.sequence()
     with later(150 * DAY):
         story.receipt(permit, "closed")
     erase(201)
@@ -131,7 +133,7 @@ def test_what_has_ended_lately_is_kept_whole(organization: Organization) -> None
 
 def test_a_permit_is_kept_while_a_receipt_of_something_else_rests_on_it(organization: Organization) -> None:
     """The guest is gone; the volume that was made with it is not."""
-    story = told(organization.pk, instances=0)
+    story = make_sample_evidence(organization.pk, instances=0)
     volume = new_id()
     permit = story.permit(story.decide())
     story.receipt(permit)
@@ -149,16 +151,16 @@ def test_a_permit_is_kept_while_a_receipt_of_something_else_rests_on_it(organiza
 
 
 def test_others_are_forgotten_by_their_own_age(organization: Organization) -> None:
-    old = evidence.append("incident", {"what": "a stray disk"}, organization_id=organization.pk)
-    evidence.sequence()
+    old = evidence_log.append("incident", {"what": "a stray disk"}, organization_id=organization.pk)
+    evidence_log.sequence()
     with later(100 * DAY):
-        young = evidence.append("incident", {"what": "another"}, organization_id=organization.pk)
+        young = evidence_log.append("incident", {"what": "another"}, organization_id=organization.pk)
     assert erase(250) == 1
     assert (said(pk=old.pk), said(pk=young.pk)) == ({False}, {True})
 
 
 def test_what_has_no_place_yet_is_not_forgotten(organization: Organization) -> None:
-    row = evidence.append("incident", {"what": "late"}, organization_id=organization.pk)
+    row = evidence_log.append("incident", {"what": "late"}, organization_id=organization.pk)
     with later(5000 * DAY):
         assert retention.erase_old() == 0
     assert said(pk=row.pk) == {True}
@@ -167,11 +169,11 @@ def test_what_has_no_place_yet_is_not_forgotten(organization: Organization) -> N
 def test_each_stream_has_a_record_of_what_was_forgotten(organization: Organization) -> None:
     other = new_id()
     for number in range(4):
-        evidence.append("incident", {"number": number}, organization_id=organization.pk)
+        evidence_log.append("incident", {"number": number}, organization_id=organization.pk)
         if number == 1:
-            evidence.append("policy_version", {"number": number}, organization_id=organization.pk)
-    evidence.append("incident", {}, organization_id=other)
-    evidence.append("incident", {})
+            evidence_log.append("policy_version", {"number": number}, organization_id=organization.pk)
+    evidence_log.append("incident", {}, organization_id=other)
+    evidence_log.append("incident", {})
     assert erase(250) == 6
     erasures = EvidenceRecord.objects.filter(kind="erasure")
     said = [json.loads(row.document or "")["document"] for row in erasures]
@@ -186,8 +188,8 @@ def test_each_stream_has_a_record_of_what_was_forgotten(organization: Organizati
 
 
 def test_the_task_does_it(organization: Organization) -> None:
-    evidence.append("incident", {}, organization_id=organization.pk)
-    evidence.sequence()
+    evidence_log.append("incident", {}, organization_id=organization.pk)
+    evidence_log.sequence()
     with later(250 * DAY):
         retention.erase_old()
     assert said(kind="incident") == {False}

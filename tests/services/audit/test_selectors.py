@@ -2,7 +2,7 @@
 
 import pytest
 
-from controlplane.audit import evidence, selectors
+from controlplane.audit import evidence_log, selectors
 from controlplane.audit.models import EvidenceRecord
 from controlplane.kernel.ids import new_id
 
@@ -11,19 +11,21 @@ from controlplane.kernel.ids import new_id
 def test_residency_finds_what_receipts_answer() -> None:
     guest, root, volume, decision, jti = (new_id() for _ in range(5))
     node, hours = str(new_id()), [f"2026-11-24T{hour:02}:00:00Z" for hour in range(5)]
-    evidence.append("decision", {"decision": str(decision), "admit": True, "resource": str(guest)}, resource_id=guest)
+    evidence_log.append(
+        "decision", {"decision": str(decision), "admit": True, "resource": str(guest)}, resource_id=guest
+    )
     body = {"jti": str(jti), "resource": str(guest), "aud": node, "zone": "fr-1", "decision": str(decision)}
     body |= {"nbf": hours[0], "roles": ["compute"], "op": "instance.create", "volumes": [str(root), str(volume)]}
-    evidence.append("permit", {"p": body, "kid": "k", "sig": "s"}, resource_id=guest)
+    evidence_log.append("permit", {"p": body, "kid": "k", "sig": "s"}, resource_id=guest)
     seen = {"jti": str(jti), "node": node, "zone": "fr-1", "kind": "volume", "resource": str(volume)}
     for hour, event in ((1, "opened"), (3, "closed")):
-        evidence.append("receipt", {"p": seen | {"event": event, "at": hours[hour]}}, resource_id=volume)
+        evidence_log.append("receipt", {"p": seen | {"event": event, "at": hours[hour]}}, resource_id=volume)
     (interval,) = selectors.residency_of(volume).intervals
     assert (interval.role, interval.state, interval.is_compliant) == ("storage", "proven", True)
     assert (interval.decision, interval.permit) == (str(decision), str(jti))
     assert interval.open_receipt == str(EvidenceRecord.objects.filter(kind="receipt").order_by("pk")[0].pk)
     assert [each.state for each in selectors.residency_of(guest).intervals] == ["claimed"]
-    evidence.erase(EvidenceRecord.objects.get(kind="permit").pk, reason="law")
+    evidence_log.erase_record(EvidenceRecord.objects.get(kind="permit").pk, reason="law")
     assert not selectors.residency_of(volume).intervals[0].is_compliant
 
 
@@ -33,8 +35,12 @@ def test_what_a_node_refused_is_nowhere_though_it_refused_what_came_before() -> 
     node = str(new_id())
     body = {"jti": str(jti), "resource": str(guest), "aud": node, "zone": "fr-1", "decision": str(new_id())}
     body |= {"op": "instance.create", "volumes": [str(volume)]}
-    evidence.append("permit", {"p": body | {"nbf": "2026-11-24T00:00:00Z", "roles": ["compute"]}}, resource_id=guest)
+    evidence_log.append(
+        "permit", {"p": body | {"nbf": "2026-11-24T00:00:00Z", "roles": ["compute"]}}, resource_id=guest
+    )
     assert [each.state for each in selectors.residency_of(guest).intervals] == ["claimed"]
     refused = {"jti": str(jti), "node": node, "zone": "fr-1", "kind": "volume", "resource": str(volume)}
-    evidence.append("receipt", {"p": refused | {"event": "refused", "at": "2026-11-24T00:00:01Z"}}, resource_id=volume)
+    evidence_log.append(
+        "receipt", {"p": refused | {"event": "refused", "at": "2026-11-24T00:00:01Z"}}, resource_id=volume
+    )
     assert selectors.residency_of(guest).intervals == ()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from controlplane.audit import export, log_key
+from controlplane.audit import export_archive, log_key
 from controlplane.audit.models import EvidenceRecord
 from controlplane.audit.selectors import residency_of
 from controlplane.compute.attachments import volume_attach, volume_detach
@@ -20,7 +20,7 @@ from controlplane.placement.declassifications import NewDeclassification, declas
 from controlplane.placement.policies import policy_set
 from tests.facts import import_sample, state_of
 from tests.services.audit.exports import verdict
-from tests.services.audit.receipts import hear_receipts
+from tests.services.audit.receipts import record_receipts
 from tests.services.policies import classify, in_zones, latest, made_volume, officer
 from tests.services.test_policies import wait
 from tests.workflows.helpers import ask_instance, attach, done, make_instance, make_volume
@@ -49,13 +49,13 @@ def told(cloud: Cloud) -> Cloud:
     done(instance_start(cloud.tenant.actor, instance))
     done(volume_detach(cloud.tenant.actor, attachment))
     done(instance_reboot(cloud.tenant.actor, instance))
-    hear_receipts(cloud.machine)
+    record_receipts(cloud.machine)
     return cloud
 
 
 def exported(cloud: Cloud, folder: Path) -> Path:
-    window = export.Window(cloud.tenant.project.organization, clock.now() - HOUR, clock.now())
-    export.write(window, folder / "export.tar")
+    window = export_archive.ExportWindow(cloud.tenant.project.organization, clock.now() - HOUR, clock.now())
+    export_archive.write_export(window, folder / "export.tar")
     return folder / "export.tar"
 
 
@@ -83,7 +83,7 @@ def test_what_two_officers_declassified_holds(told: Cloud, tmp_path: Path) -> No
     assert proposals.apply_due() == 1
     instance = make_instance(told, "other")
     done(volume_attach(told.tenant.actor, instance, volume=volume, is_read_only=False)[1])
-    hear_receipts(told.machine)
+    record_receipts(told.machine)
     assert latest(volume.pk).classifications == latest(instance.pk).classifications == []
     found = verdict(exported(told, tmp_path), "--root-key", str(told.world.folder / "pki" / "root.pub"))
     assert found.status == 0, found.out
@@ -100,12 +100,12 @@ def test_what_was_refused_holds_too(told: Cloud, tmp_path: Path) -> None:
 
 def test_a_guest_can_be_followed_from_its_permit_to_its_end(told: Cloud) -> None:
     instance = make_instance(told, "followed")
-    hear_receipts(told.machine)
+    record_receipts(told.machine)
     (running,) = residency_of(instance.pk, role="compute").intervals
     assert (running.zone, running.node) == ("fr-idf-1", str(told.machine.row.pk))
     assert (running.state, running.is_compliant, running.end) == ("proven", True, None)
     done(instance_delete(told.tenant.actor, instance))
-    hear_receipts(told.machine)
+    record_receipts(told.machine)
     (ended,) = residency_of(instance.pk, role="compute").intervals
     assert ended.end is not None
     assert ended.close_receipt

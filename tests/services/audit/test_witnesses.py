@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from andromede_core.evidence import ed25519, signed_notes, witness
 from andromede_core.evidence.checkpoints import parse_request, verify_cosignature
 from andromede_core.evidence.signed_notes import COSIGNATURE, ED25519
-from controlplane.audit import evidence, log_key, selectors
+from controlplane.audit import evidence_log, log_key, selectors
 from controlplane.audit.errors import (
     CheckpointNotFound,
     CosignatureInvalid,
@@ -34,7 +34,7 @@ def auditor(tmp_path: Path) -> witness.Witness:
 
 def signed(write: Write, count: int) -> Checkpoint:
     write(count)
-    made = evidence.checkpoint()
+    made = evidence_log.checkpoint()
     assert made is not None
     return made
 

@@ -12,9 +12,9 @@ from django.db import IntegrityError, transaction
 
 from andromede_core.facts import catalogue as core
 from controlplane.catalog import epochs
+from controlplane.catalog.catalogue_import import Signing, catalogue_import, offers_import
 from controlplane.catalog.errors import CatalogueInvalid, FactRefused
 from controlplane.catalog.exports import catalogue_export
-from controlplane.catalog.imports import Signing, catalogue_import, offers_import
 from controlplane.catalog.models import Fact, Flavor, Zone
 from controlplane.catalog.officer_keys import officer_key_revoke
 from controlplane.catalog.selectors import facts_of, world

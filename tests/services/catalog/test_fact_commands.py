@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.management import CommandError, call_command
 
 from andromede_core.documents.signed import read
-from controlplane.catalog import epochs, keys
+from controlplane.catalog import epochs, signing_keys
 from controlplane.catalog.models import Fact, OfficerKey
 from controlplane.identity.models import User
 from tests.facts import FIXTURES, sample_catalogue
@@ -40,7 +40,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> Any:
 @pytest.fixture
 def key(tmp_path: Path) -> Path:
     path = tmp_path / "officer.key"
-    keys.create_private_key(path)
+    signing_keys.create_private_key(path)
     return path
 
 
@@ -48,7 +48,7 @@ def key(tmp_path: Path) -> Path:
 def officer(db: None, key: Path, run: Any, tmp_path: Path) -> str:
     """The id of the key, which is registered."""
     public = tmp_path / "officer.pub"
-    public.write_text(keys.public_part(keys.read_private_key(key)))
+    public.write_text(signing_keys.public_part(signing_keys.read_private_key(key)))
     return str(run("officer_key", "register", public, "--officer", ADA)).strip()
 
 
@@ -58,7 +58,7 @@ def test_a_second_officer_signs_the_same(run: Any, key: Path, tmp_path: Path) ->
     signed = tmp_path / "signed.json"
     signed.write_text(run("sign_facts", new, "--key", key, "--author", ADA))
     other = tmp_path / "other.key"
-    keys.create_private_key(other)
+    signing_keys.create_private_key(other)
     first, second = json.loads(run("sign_facts", signed, "--agree", "--key", other))["facts"]
     assert [first] == json.loads(signed.read_text())["facts"]
     assert (second["p"], second["kid"] != first["kid"]) == (first["p"], True)
@@ -73,7 +73,7 @@ def test_a_key_is_made_once(run: Any, tmp_path: Path) -> None:
     path = tmp_path / "officer.key"
     public = run("officer_key", "create", "--out", path)
     assert path.stat().st_mode & 0o777 == 0o600
-    assert keys.read_public_key(public) == public.strip()
+    assert signing_keys.read_public_key(public) == public.strip()
     with pytest.raises(CommandError, match="File exists"):
         run("officer_key", "create", "--out", path)
     assert run("officer_key", "create", "--out", path, "--keep") == public
@@ -82,7 +82,7 @@ def test_a_key_is_made_once(run: Any, tmp_path: Path) -> None:
 @pytest.mark.django_db
 def test_a_key_is_registered_and_revoked(run: Any, key: Path, tmp_path: Path) -> None:
     user = User.objects.create(email="ada@example.org")
-    (tmp_path / "pub").write_text(keys.public_part(keys.read_private_key(key)))
+    (tmp_path / "pub").write_text(signing_keys.public_part(signing_keys.read_private_key(key)))
     arguments = ["officer_key", "register", tmp_path / "pub", "--officer", ADA, "--key-id", "ada-1"]
 
     assert run(*arguments, "--user", "ada@example.org", "--not-after", "2027-01-01T00:00:00Z").strip() == "ada-1"

@@ -17,7 +17,7 @@ from andromede_core.documents.signed import sign as sign_document
 from andromede_core.facts.statements import Statement
 from andromede_core.facts.world import Horizon, at
 from controlplane.audit.models import AuditRecord, EvidenceRecord
-from controlplane.catalog import epochs, keys, selectors
+from controlplane.catalog import epochs, selectors, signing_keys
 from controlplane.catalog.errors import (
     FactAuthorMismatch,
     FactMalformed,
@@ -33,7 +33,7 @@ from controlplane.catalog.errors import (
 )
 from controlplane.catalog.facts import FACTS_MAX, facts_state
 from controlplane.catalog.models import Fact, OfficerKey, Party
-from controlplane.catalog.officer_keys import NewKey, officer_key_register, officer_key_revoke
+from controlplane.catalog.officer_keys import NewOfficerKey, officer_key_register, officer_key_revoke
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.errors import RoleNeeded
 from controlplane.kernel import clock
@@ -57,7 +57,7 @@ def custody(value: object = "provider_hsm", **more: Any) -> Statement:
     return statement("zone", "fr-idf-1", "keys.custody", value, **more)
 
 
-def signed(*statements: Statement, by: keys.Officer | None = None) -> list[Signed]:
+def signed(*statements: Statement, by: signing_keys.Officer | None = None) -> list[Signed]:
     by = by or officer()
     return [by.signed(each) for each in statements]
 
@@ -107,7 +107,7 @@ def test_what_is_stated_is_believed_recorded_and_evident() -> None:
 def test_the_signature_can_be_checked_ever_after() -> None:
     state([custody()])
     (document,) = selectors.signed_facts()
-    document.check("fact", keys.verifier(OfficerKey.objects.get().public_key))
+    document.check("fact", signing_keys.verifier(OfficerKey.objects.get().public_key))
 
 
 def test_the_same_statement_again_changes_nothing() -> None:
@@ -414,10 +414,12 @@ def test_a_revoked_key_signs_no_more_and_what_it_has_signed_stays() -> None:
 def test_a_key_counts_in_its_time(begins: int, ends: int, reason: str) -> None:
     now = clock.now()
     key = private_key("early")
-    new = NewKey("Eve", keys.public_part(key), "eve", None, now + timedelta(days=begins), now + timedelta(days=ends))
+    new = NewOfficerKey(
+        "Eve", signing_keys.public_part(key), "eve", None, now + timedelta(days=begins), now + timedelta(days=ends)
+    )
     officer_key_register(SYSTEM, new)
     with pytest.raises(OfficerKeyNotInForce, match=reason):
-        facts_state(SYSTEM, signed(custody(), by=keys.Officer("eve", "Eve", key.sign)))
+        facts_state(SYSTEM, signed(custody(), by=signing_keys.Officer("eve", "Eve", key.sign)))
 
 
 def test_the_same_statement_by_another_key_replaces_the_first() -> None:
@@ -429,9 +431,9 @@ def test_the_same_statement_by_another_key_replaces_the_first() -> None:
 
 def test_a_key_in_hardware_may_be_ecdsa() -> None:
     key = ec.generate_private_key(ec.SECP256R1())
-    row = officer_key_register(SYSTEM, NewKey("Grace", keys.public_part(key)))
-    assert keys.algorithm_of(row.public_key) == "ECDSA-P256-SHA256"
-    by = keys.Officer(row.key_id, "Grace", keys.signer(key))
+    row = officer_key_register(SYSTEM, NewOfficerKey("Grace", signing_keys.public_part(key)))
+    assert signing_keys.algorithm_of(row.public_key) == "ECDSA-P256-SHA256"
+    by = signing_keys.Officer(row.key_id, "Grace", signing_keys.signer(key))
     assert len(facts_state(SYSTEM, signed(custody(), by=by)).stated) == 1
     forged = sign_document(
         "fact", custody("none", author="Grace").payload(), key_id=row.key_id, key=private_key("x").sign
@@ -461,14 +463,14 @@ def _pem(key: Any) -> str:
     ],
 )
 def test_a_key_that_cannot_be(make: Callable[[], dict[str, Any]], field: str) -> None:
-    new = NewKey("Ada", keys.public_part(private_key("Ada")))
+    new = NewOfficerKey("Ada", signing_keys.public_part(private_key("Ada")))
     with pytest.raises(OfficerKeyInvalid) as refusal:
         officer_key_register(SYSTEM, replace(new, **make()))
     assert refusal.value.field == field
 
 
 def test_the_id_of_a_key_is_never_given_again() -> None:
-    new = NewKey("Ada", keys.public_part(private_key("Ada")), "first")
+    new = NewOfficerKey("Ada", signing_keys.public_part(private_key("Ada")), "first")
     assert officer_key_register(SYSTEM, new) == officer_key_register(SYSTEM, new)
     officer_key_revoke(SYSTEM, "first")
     with pytest.raises(OfficerKeyTaken):
@@ -483,7 +485,7 @@ def test_the_id_of_a_key_is_never_given_again() -> None:
 def test_only_operators_state_and_register() -> None:
     for deed in (
         lambda: facts_state(TENANT, signed(custody())),
-        lambda: officer_key_register(TENANT, NewKey("x", keys.public_part(private_key("x")))),
+        lambda: officer_key_register(TENANT, NewOfficerKey("x", signing_keys.public_part(private_key("x")))),
         lambda: officer_key_revoke(TENANT, officer().key_id),
     ):
         with pytest.raises(RoleNeeded):

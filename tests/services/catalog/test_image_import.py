@@ -17,20 +17,20 @@ import pytest
 from django.db import connection
 from pytest_django import Settings
 
-from controlplane.catalog import image_room, image_source
+from controlplane.catalog import image_quota, image_source
 from controlplane.catalog.errors import ImageSourceUnavailable
 from controlplane.catalog.models import Image
 from controlplane.catalog.selectors import usable_image
 from controlplane.catalog.services import NewImage, image_create, image_delete
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
-from controlplane.kernel import outbound
-from controlplane.kernel.outbound import is_public
+from controlplane.kernel import safe_http
+from controlplane.kernel.safe_http import is_public
 from controlplane.operations.models import Operation
 from controlplane.operations.services import operation_cancel
 from controlplane.quotas.models import Quota, QuotaUse
 from controlplane.workflows import image_import
-from controlplane.workflows.again import operation_retry
+from controlplane.workflows.operation_retry import operation_retry
 from tests.limits import PATIENCE_S
 from tests.services.catalog.disks import files_in, qcow2, sha256_of
 from tests.workflows.helpers import Killed, altered, die, explode, followed_by_another_worker, then
@@ -229,11 +229,11 @@ def test_the_connection_goes_to_the_address_that_was_checked(
     resolve = socket.getaddrinfo
     answers = [[(socket.AF_INET, socket.SOCK_STREAM, 6, "", site.server_address)]]
     monkeypatch.setattr(
-        outbound.socket,
+        safe_http.socket,
         "getaddrinfo",
         lambda host, *more, **options: answers.pop() if host == "images.example" else resolve(host, *more, **options),
     )
-    monkeypatch.setattr(outbound, "is_public", lambda _: True)
+    monkeypatch.setattr(safe_http, "is_public", lambda _: True)
 
     with image_source.fetch(site.url("/disk", host="images.example"), check=content) as chunks:
         assert b"".join(chunks) == disk.read_bytes()
@@ -484,12 +484,12 @@ def test_a_server_that_drips_holds_nobody(
 def test_what_does_not_fit_the_quota_ends_while_it_comes(
     asking: Asking, site: Site, tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(image_room, "GIB", MIB)
+    monkeypatch.setattr(image_quota, "GIB", MIB)
     site.answers["/disk"] = Answer(body=qcow2(tmp_path, content=os.urandom(3 * MIB)).read_bytes())  # a little more
     limit = Quota.objects.create(project=asking.project, dimension="image_gib", limit=1)
     written: list[int] = []
-    need_room = image_room.need_room
-    monkeypatch.setattr(image_room, "need_room", lambda image, size: written.append(size) or need_room(image, size))
+    need_room = image_quota.need_room
+    monkeypatch.setattr(image_quota, "need_room", lambda image, size: written.append(size) or need_room(image, size))
     code, sentence = asking.refused(site.url("/disk"))
     assert code == "quota_exceeded" and "image_gib" in sentence
     assert len(written) == 2 and written[0] <= MIB < written[1]

@@ -345,9 +345,9 @@ def test_a_file_published_anew_is_young_again(tmp_path: Path, images_dir: Path) 
     for name in ("one", "two"):
         received = image_store.receive(chunks_of(path), name)
         assert image_store.publish(name, received.sha256)
-        assert image_store.collect(keep=()) == 0
+        assert image_store.collect_garbage(keep=()) == 0
         age(images_dir)
-    assert image_store.collect(keep=()) == 1
+    assert image_store.collect_garbage(keep=()) == 1
     assert not image_store.publish("two", received.sha256)
 
 

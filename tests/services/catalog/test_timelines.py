@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from andromede_core.facts.statements import Statement
-from controlplane.catalog.timelines import FOR_EVER, Period, completed, first_overlap, overlap, period, uncovered
+from controlplane.catalog.bitemporal import FOR_EVER, Period, first_overlap, overlap, period, uncovered, with_remainders
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 DAYS = [EPOCH + timedelta(days=n) for n in range(12)]
@@ -40,7 +40,7 @@ def test_a_moment_has_the_new_value_or_the_old_one(new: list[Period], old: list[
     stated = [said(each, "new") for each in new]
     before = [said(each, n) for n, each in enumerate(old)]
 
-    whole = completed(stated, before)
+    whole = with_remainders(stated, before)
 
     untouched = [each for each in before if not any(overlap(period(each), period(other)) for other in whole)]
     for day in DAYS:
@@ -51,7 +51,9 @@ def test_a_moment_has_the_new_value_or_the_old_one(new: list[Period], old: list[
 
 @given(timelines(), timelines())
 def test_what_is_completed_leaves_no_gap(new: list[Period], old: list[Period]) -> None:
-    whole = [period(each) for each in completed([said(each, "new") for each in new], [said(each, 0) for each in old])]
+    whole = [
+        period(each) for each in with_remainders([said(each, "new") for each in new], [said(each, 0) for each in old])
+    ]
     for each in old:
         if any(overlap(each, other) for other in whole):
             assert uncovered(each, whole) == []
@@ -60,8 +62,8 @@ def test_what_is_completed_leaves_no_gap(new: list[Period], old: list[Period]) -
 @given(timelines(), timelines())
 def test_what_is_complete_needs_nothing_more(new: list[Period], old: list[Period]) -> None:
     before = [said(each, 0) for each in old]
-    whole = completed([said(each, "new") for each in new], before)
-    assert completed(whole, before) == whole
+    whole = with_remainders([said(each, "new") for each in new], before)
+    assert with_remainders(whole, before) == whole
 
 
 @given(st.tuples(st.integers(0, 11), st.integers(1, 12)).filter(lambda pair: pair[0] < pair[1]), timelines())

@@ -7,7 +7,8 @@ import pytest
 
 from andromede_core.facts.statements import Statement
 from controlplane.audit.models import EvidenceRecord
-from controlplane.catalog import keys
+from controlplane.catalog import signing_keys
+from controlplane.catalog.bitemporal import with_remainders
 from controlplane.catalog.errors import (
     FactNotSigned,
     FactsOverlap,
@@ -17,9 +18,8 @@ from controlplane.catalog.errors import (
 )
 from controlplane.catalog.facts import FactsStated, facts_state
 from controlplane.catalog.models import Fact
-from controlplane.catalog.officer_keys import NewKey, officer_key_register, officer_key_revoke
+from controlplane.catalog.officer_keys import NewOfficerKey, officer_key_register, officer_key_revoke
 from controlplane.catalog.selectors import believed, statement_of
-from controlplane.catalog.timelines import completed
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.models import User
 from controlplane.kernel import clock
@@ -32,21 +32,23 @@ WIDER = ["DE", "FR", "US"]
 SETS = [("set", "@U"), ("scheme_class", "@qualified")]
 
 
-def with_account(name: str, *, user: User | None = None) -> keys.Officer:
+def with_account(name: str, *, user: User | None = None) -> signing_keys.Officer:
     """An officer whose key is registered for an account of his own."""
     user = user or User.objects.create(email=f"{name}@platform.example")
     key = private_key(f"with-account-{name}")
-    new = NewKey(name, keys.public_part(key), user_id=user.pk, not_before=clock.now() - timedelta(days=1))
-    return keys.Officer(officer_key_register(SYSTEM, new).key_id, name, keys.signer(key))
+    new = NewOfficerKey(
+        name, signing_keys.public_part(key), user_id=user.pk, not_before=clock.now() - timedelta(days=1)
+    )
+    return signing_keys.Officer(officer_key_register(SYSTEM, new).key_id, name, signing_keys.signer(key))
 
 
 @pytest.fixture
-def ada() -> keys.Officer:
+def ada() -> signing_keys.Officer:
     return with_account("ada")
 
 
 @pytest.fixture
-def bob() -> keys.Officer:
+def bob() -> signing_keys.Officer:
     return with_account("bob")
 
 
@@ -56,15 +58,15 @@ def members(about: tuple[str, str], value: object, *, hours: float | None = None
     return statement(*about, "members", value, **when)
 
 
-def say(new: Statement, by: keys.Officer, *agreeing: keys.Officer) -> FactsStated:
+def say(new: Statement, by: signing_keys.Officer, *agreeing: signing_keys.Officer) -> FactsStated:
     known = [statement_of(fact) for fact in Fact.objects.filter(believed())]
-    signed = [by.signed(each) for each in completed([new], known)]
+    signed = [by.signed(each) for each in with_remainders([new], known)]
     return facts_state(SYSTEM, [*signed, *(each.agreed(document) for each in agreeing for document in signed)])
 
 
 @pytest.mark.parametrize("about", SETS)
 def test_the_first_statement_and_a_narrower_one_take_one_officer_and_no_time(
-    about: tuple[str, str], ada: keys.Officer
+    about: tuple[str, str], ada: signing_keys.Officer
 ) -> None:
     assert len(say(members(about, WIDER), ada).stated) == 1
     assert len(say(members(about, UNION, hours=0), ada).stated) == 2
@@ -73,7 +75,7 @@ def test_the_first_statement_and_a_narrower_one_take_one_officer_and_no_time(
 
 @pytest.mark.parametrize("about", SETS)
 def test_a_member_more_takes_two_officers_and_a_day(
-    about: tuple[str, str], ada: keys.Officer, bob: keys.Officer
+    about: tuple[str, str], ada: signing_keys.Officer, bob: signing_keys.Officer
 ) -> None:
     say(members(about, UNION), ada)
     with pytest.raises(SetAgreementNeeded):
@@ -88,13 +90,13 @@ def test_a_member_more_takes_two_officers_and_a_day(
     assert '"agreed":[{"kid":"' + bob.key_id in record
 
 
-def test_another_member_in_its_place_is_a_member_more(ada: keys.Officer) -> None:
+def test_another_member_in_its_place_is_a_member_more(ada: signing_keys.Officer) -> None:
     say(members(SETS[0], UNION), ada)
     with pytest.raises(SetAgreementNeeded):
         say(members(SETS[0], ["FR", "US"], hours=25), ada)
 
 
-def test_members_that_were_unknown_and_a_set_that_had_ended_are_members_more(ada: keys.Officer) -> None:
+def test_members_that_were_unknown_and_a_set_that_had_ended_are_members_more(ada: signing_keys.Officer) -> None:
     say(members(SETS[0], None), ada)
     with pytest.raises(SetAgreementNeeded):
         say(members(SETS[0], UNION, hours=25), ada)
@@ -104,23 +106,23 @@ def test_members_that_were_unknown_and_a_set_that_had_ended_are_members_more(ada
         say(members(SETS[1], UNION, hours=2), ada)
 
 
-def test_what_is_over_may_be_corrected_by_one(ada: keys.Officer) -> None:
+def test_what_is_over_may_be_corrected_by_one(ada: signing_keys.Officer) -> None:
     since = clock.now() - timedelta(days=9)
     say(replace(members(SETS[0], UNION), valid_from=since), ada)
     assert say(replace(members(SETS[0], WIDER), valid_to=since), ada).stated
 
 
-def test_two_keys_of_one_account_or_of_none_are_no_second_officer(ada: keys.Officer) -> None:
+def test_two_keys_of_one_account_or_of_none_are_no_second_officer(ada: signing_keys.Officer) -> None:
     say(members(SETS[0], UNION), ada)
     again = with_account("again", user=User.objects.get(email="ada@platform.example"))
     key = private_key("of nobody")
-    nobody = officer_key_register(SYSTEM, NewKey("Nobody", keys.public_part(key)))
-    for other in (again, keys.Officer(nobody.key_id, "Nobody", keys.signer(key))):
+    nobody = officer_key_register(SYSTEM, NewOfficerKey("Nobody", signing_keys.public_part(key)))
+    for other in (again, signing_keys.Officer(nobody.key_id, "Nobody", signing_keys.signer(key))):
         with pytest.raises(SetAgreementNeeded):
             say(members(SETS[0], WIDER, hours=25), ada, other)
 
 
-def test_an_agreement_is_checked_as_a_statement_is(ada: keys.Officer, bob: keys.Officer) -> None:
+def test_an_agreement_is_checked_as_a_statement_is(ada: signing_keys.Officer, bob: signing_keys.Officer) -> None:
     say(members(SETS[0], UNION), ada)
     signed = ada.signed(members(SETS[0], WIDER, hours=25))
     forged = replace(ada.agreed(signed), key_id=bob.key_id)

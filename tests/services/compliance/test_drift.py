@@ -15,7 +15,7 @@ from controlplane.audit.models import AuditRecord, EvidenceRecord
 from controlplane.audit.residency import history
 from controlplane.catalog import selectors as catalog
 from controlplane.catalog.models import Fact
-from controlplane.compliance import sweep, what_if
+from controlplane.compliance import impact_simulation, sweep
 from controlplane.compliance.errors import WhatIfInvalid
 from controlplane.compliance.models import Compliance, RemediationPlan, Sweep
 from controlplane.compliance.plans import plan_approve, plans_update
@@ -23,15 +23,15 @@ from controlplane.compliance.sweep import sweep_if_due
 from controlplane.kernel import clock
 from controlplane.kernel.errors import StateConflict
 from controlplane.kernel.ids import new_id
-from controlplane.nodes import keys
-from controlplane.nodes.keys import SigningKey
+from controlplane.nodes import signing_keys
+from controlplane.nodes.signing_keys import SigningKey
 from controlplane.placement import services as placement
-from controlplane.placement.decisions import Ask
+from controlplane.placement.decisions import PlacementRequest
 from controlplane.placement.errors import InsufficientCapacity, PolicyUnsatisfiable
 from controlplane.placement.exemptions import NewExemption, exemption_request
 from controlplane.placement.models import Allocation, Decision, Exemption, PolicyVersion
 from controlplane.placement.policies import policy_set
-from controlplane.reconcilers import drift
+from controlplane.reconcilers import compliance_drift
 from tests import facts
 from tests.approvers import agree
 from tests.world import Tenant, make_node, make_tenant
@@ -69,9 +69,9 @@ def tenant() -> Tenant:
     return tenant
 
 
-def ask(tenant: Tenant, **more: object) -> Ask:
+def ask(tenant: Tenant, **more: object) -> PlacementRequest:
     fields = {"vcpus": 1, "memory_mib": 128, "disk_gib": 1, "zones": ("fr-idf-1",), **more}
-    return Ask("instance.create", tenant.project, new_id(), "instance", **fields)  # type: ignore[arg-type]
+    return PlacementRequest("instance.create", tenant.project, new_id(), "instance", **fields)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def state_of(allocation: Allocation) -> Compliance:
 
 
 def test_what_may_be_where_it_is_is_compliant(placed: Allocation) -> None:
-    drift.reconcile()
+    compliance_drift.reconcile()
     assert state_of(placed).state == "compliant"
     assert not EvidenceRecord.objects.filter(kind="drift").exists(), "nothing is told where nothing happened"
 
@@ -116,9 +116,9 @@ def test_it_looks_at_everything_part_by_part(
 
     monkeypatch.setattr(sweep, "_look_at", looking)
     monkeypatch.setattr(sweep, "BATCH", 2)
-    drift.reconcile()
+    compliance_drift.reconcile()
     certify("fr-idf-1", days=1000, status="suspended")
-    drift.reconcile()
+    compliance_drift.reconcile()
     assert sizes == [2, 2, 1] * 2
     assert set(Compliance.objects.filter(state="drifted").values_list("pk", flat=True)) == ids
     assert EvidenceRecord.objects.filter(kind="drift").count() == 5
@@ -127,7 +127,7 @@ def test_it_looks_at_everything_part_by_part(
 @pytest.mark.parametrize(("days", "warned"), [(181, None), (179, 180), (89, 90), (29, 30), (6, 7)])
 def test_the_end_of_a_certificate_is_warned_of(placed: Allocation, days: int, warned: int | None) -> None:
     certify("fr-idf-1", days=days)
-    drift.reconcile()
+    compliance_drift.reconcile()
     row = state_of(placed)
     assert (row.state, row.warned_days) == ("compliant" if warned is None else "at-risk", warned)
     if warned is not None:
@@ -138,17 +138,17 @@ def test_the_end_of_a_certificate_is_warned_of(placed: Allocation, days: int, wa
 
 def test_each_warning_is_given_once(placed: Allocation) -> None:
     certify("fr-idf-1", days=100)
-    drift.reconcile()
+    compliance_drift.reconcile()
     Sweep.objects.update(due_at=clock.now())
-    drift.reconcile()
+    compliance_drift.reconcile()
     assert AuditRecord.objects.filter(verb="drift").count() == 1
 
 
 def test_a_suspended_certificate_flags_what_rests_on_it_and_stops_nothing(placed: Allocation, tenant: Tenant) -> None:
     certify("fr-idf-2", days=1000)
-    drift.reconcile()
+    compliance_drift.reconcile()
     certify("fr-idf-1", days=1000, status="suspended")
-    drift.reconcile()
+    compliance_drift.reconcile()
     row = state_of(placed)
     assert (row.state, row.action) == ("drifted", "flag")
     assert [(clause["atom"], clause["code"]) for clause in row.failing] == [("snc", "CERT_SUSPENDED")]
@@ -159,13 +159,15 @@ def test_a_suspended_certificate_flags_what_rests_on_it_and_stops_nothing(placed
     with pytest.raises(PolicyUnsatisfiable):
         placement.claim(ask(tenant))
     with pytest.raises((PolicyUnsatisfiable, InsufficientCapacity)):
-        placement.grow(Ask("instance.resize", tenant.project, placed.consumer_id, "instance", vcpus=2, memory_mib=256))
+        placement.grow(
+            PlacementRequest("instance.resize", tenant.project, placed.consumer_id, "instance", vcpus=2, memory_mib=256)
+        )
 
 
 def test_a_plan_says_where_everything_could_go(placed: Allocation, tenant: Tenant) -> None:
     certify("fr-idf-2", days=1000)
     certify("fr-idf-1", days=1000, status="withdrawn")
-    drift.reconcile()
+    compliance_drift.reconcile()
     plan = RemediationPlan.objects.get()
     assert plan.state == "proposed"
     (item,) = plan.items
@@ -176,7 +178,7 @@ def test_a_plan_says_where_everything_could_go(placed: Allocation, tenant: Tenan
     plan_approve(tenant.actor, plan)
     assert state_of(placed).state == "remediating"
     Sweep.objects.update(due_at=clock.now())
-    drift.reconcile()
+    compliance_drift.reconcile()
     assert state_of(placed).state == "remediating", "an approved plan is not forgotten by the next sweep"
     with pytest.raises(StateConflict):
         plan_approve(tenant.actor, RemediationPlan.objects.get())
@@ -184,27 +186,27 @@ def test_a_plan_says_where_everything_could_go(placed: Allocation, tenant: Tenan
 
 def test_what_recovers_is_compliant_again_and_its_plan_is_done(placed: Allocation) -> None:
     certify("fr-idf-1", days=1000, status="suspended")
-    drift.reconcile()
+    compliance_drift.reconcile()
     certify("fr-idf-1", days=1000)
-    drift.reconcile()
+    compliance_drift.reconcile()
     assert state_of(placed).state == "compliant"
     assert RemediationPlan.objects.get().state == "done"
     assert EvidenceRecord.objects.filter(kind="drift").count() == 2, "history keeps both"
 
 
 def test_what_is_gone_is_forgotten(placed: Allocation) -> None:
-    drift.reconcile()
-    placement.release(placed.consumer_id)
+    compliance_drift.reconcile()
+    placement.release_allocation(placed.consumer_id)
     Sweep.objects.update(due_at=clock.now())
-    drift.reconcile()
+    compliance_drift.reconcile()
     assert not Compliance.objects.exists()
 
 
 def test_a_tightened_policy_flags_what_it_does_not_admit(placed: Allocation, tenant: Tenant) -> None:
-    drift.reconcile()
+    compliance_drift.reconcile()
     elsewhere = {"id": "there", "attr": "zone.id", "op": "in", "value": ["fr-idf-2"]}
     policy_set(tenant.actor, atoms=[HELD, elsewhere], project=tenant.project)
-    drift.reconcile()
+    compliance_drift.reconcile()
     row = state_of(placed)
     assert (row.state, [clause["atom"] for clause in row.failing]) == ("drifted", ["there"])
 
@@ -212,31 +214,34 @@ def test_a_tightened_policy_flags_what_it_does_not_admit(placed: Allocation, ten
 def test_what_would_break_without_a_certificate(placed: Allocation, tenant: Tenant) -> None:
     certify("fr-idf-2", days=1000, number="SNC-2")
     now, before = clock.now(), catalog.world()
-    after = what_if.suppose(before, [what_if.without_certificate(before, "fr-idf-1", "SNC-1", now=now)], now=now)
-    (broken,) = what_if.broken([tenant.project], before, after, now=now, then=now)
+    after = impact_simulation.with_changes(
+        before, [impact_simulation.without_certificate(before, "fr-idf-1", "SNC-1", now=now)], now=now
+    )
+    (broken,) = impact_simulation.affected_resources([tenant.project], before, after, now=now, then=now)
     assert broken.allocation == placed
     assert [result.code for result in broken.evaluation.results] == ["CERT_WITHDRAWN"]
     assert broken.targets == ("fr-idf-2",)
-    assert what_if.lost_zones(tenant.project, before, after, now=now, then=now) == ("fr-idf-1",)
-    assert what_if.broken([tenant.project], before, before, now=now, then=now) == []
+    assert impact_simulation.lost_zones(tenant.project, before, after, now=now, then=now) == ("fr-idf-1",)
+    assert impact_simulation.affected_resources([tenant.project], before, before, now=now, then=now) == []
     later = now + timedelta(days=1001)
-    assert [each.allocation for each in what_if.broken([tenant.project], before, before, now=now, then=later)] == [
-        placed
-    ]
+    assert [
+        each.allocation
+        for each in impact_simulation.affected_resources([tenant.project], before, before, now=now, then=later)
+    ] == [placed]
 
 
 def test_what_cannot_be_supposed_is_refused(placed: Allocation) -> None:
     now, world = clock.now(), catalog.world()
     with pytest.raises(WhatIfInvalid):
-        what_if.without_certificate(world, "fr-idf-1", "SNC-9", now=now)
+        impact_simulation.without_certificate(world, "fr-idf-1", "SNC-9", now=now)
     for change in (
-        what_if.Change("zone", "mars-1", "network_class", 1),
-        what_if.Change("zone", "fr-idf-1", "colour", "blue"),
-        what_if.Change("zone", "fr-idf-1", "network_class", 9),
-        what_if.Change("set", "@EU", "members", ["FR"]),
+        impact_simulation.Change("zone", "mars-1", "network_class", 1),
+        impact_simulation.Change("zone", "fr-idf-1", "colour", "blue"),
+        impact_simulation.Change("zone", "fr-idf-1", "network_class", 9),
+        impact_simulation.Change("set", "@EU", "members", ["FR"]),
     ):
         with pytest.raises(WhatIfInvalid):
-            what_if.suppose(world, [change], now=now)
+            impact_simulation.with_changes(world, [change], now=now)
 
 
 # ---- exemptions
@@ -245,23 +250,23 @@ def test_what_cannot_be_supposed_is_refused(placed: Allocation) -> None:
 @pytest.fixture
 def root(tmp_path: Path, settings: Settings) -> SigningKey:
     settings.PKI_DIR = tmp_path
-    return keys.create(tmp_path / "root", keys.ROOT, name="root")
+    return signing_keys.create(tmp_path / "root", signing_keys.ROOT, name="root")
 
 
 @pytest.fixture
 def exemption(placed: Allocation, tenant: Tenant, root: SigningKey) -> Exemption:
     """For a console, so that no start or create could be meant; it is used up at once."""
-    drift.reconcile()
+    compliance_drift.reconcile()
     certify("fr-idf-1", days=1000, status="suspended")
     look = replace(ask(tenant), operation="console.read", consumer_id=placed.consumer_id)
     with pytest.raises(PolicyUnsatisfiable) as caught:
-        placement.check_here(look)
+        placement.check_current_node(look)
     refused = Decision.objects.get(pk=caught.value.facts["placement_decision"])
     asked = exemption_request(tenant.actor, tenant.project, NewExemption(refused, "fr-idf-1", "the flood"))
     assert sweep_if_due() is not None, "the epoch has moved"
     assert state_of(placed).state == "drifted"
     agreed = agree(root, asked)
-    placement.keep_exempted(look, placement.check_here(look))
+    placement.keep_exempted(look, placement.check_current_node(look))
     return agreed
 
 
@@ -272,16 +277,16 @@ def at(monkeypatch: pytest.MonkeyPatch, moment: datetime) -> None:
 def test_what_two_people_allow_is_exempted_until_they_do_not(
     placed: Allocation, exemption: Exemption, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    drift.reconcile()
+    compliance_drift.reconcile()
     row = state_of(placed)
     assert (row.state, row.fails_at) == ("exempted", exemption.expires_at)
     assert [clause["atom"] for clause in row.failing] == ["snc"]
     assert not RemediationPlan.objects.filter(state="proposed").exists(), "there is nothing to go back from yet"
     at(monkeypatch, exemption.expires_at - timedelta(minutes=30))
-    drift.reconcile()
+    compliance_drift.reconcile()
     assert (state_of(placed).state, Sweep.objects.get().due_at) == ("exempted", exemption.expires_at)
     at(monkeypatch, exemption.expires_at + timedelta(seconds=9))
-    drift.reconcile()
+    compliance_drift.reconcile()
     row = state_of(placed)
     assert (row.state, row.since, row.fails_at) == ("drifted", exemption.expires_at, exemption.expires_at)
     assert RemediationPlan.objects.get(state="proposed").resource_ids == [placed.consumer_id]
@@ -292,7 +297,7 @@ def test_two_approvals_make_a_sweep_due(placed: Allocation, tenant: Tenant, exem
     assert sweep_if_due() is None
     look = replace(ask(tenant), operation="instance.reboot", consumer_id=placed.consumer_id)
     with pytest.raises(PolicyUnsatisfiable) as caught:
-        placement.check_here(look)
+        placement.check_current_node(look)
     refused = Decision.objects.get(pk=caught.value.facts["placement_decision"])
     asked = exemption_request(tenant.actor, tenant.project, NewExemption(refused, "fr-idf-1", "the flood"))
     assert sweep_if_due() is None
@@ -304,7 +309,7 @@ def test_two_approvals_make_a_sweep_due(placed: Allocation, tenant: Tenant, exem
 def test_what_the_exemption_does_not_waive_is_drift(placed: Allocation, tenant: Tenant, exemption: Exemption) -> None:
     elsewhere = {"id": "there", "attr": "zone.id", "op": "in", "value": ["fr-idf-2"]}
     policy_set(tenant.actor, atoms=[HELD, elsewhere], project=tenant.project)
-    drift.reconcile()
+    compliance_drift.reconcile()
     assert state_of(placed).state == "drifted"
 
 
@@ -316,11 +321,11 @@ def test_what_ends_by_itself_has_drifted_since_its_end(
 ) -> None:
     """However late the sweep is."""
     certify("fr-idf-1", days=10)
-    drift.reconcile()
+    compliance_drift.reconcile()
     ends = state_of(placed).fails_at
     assert ends is not None
     at(monkeypatch, ends + timedelta(minutes=5))
-    drift.reconcile()
+    compliance_drift.reconcile()
     row = state_of(placed)
     assert (row.state, row.since, row.fails_at) == ("drifted", ends, ends)
 
@@ -338,16 +343,16 @@ def assert_drifted_since(placed: Allocation, moment: datetime) -> None:
 def test_what_was_suspended_has_drifted_since_that_was_stated(placed: Allocation) -> None:
     """Whatever else was stated since, before the sweep saw it."""
     certify("fr-idf-1", days=10)
-    drift.reconcile()
+    compliance_drift.reconcile()
     certify("fr-idf-2", days=10)
     certify("fr-idf-1", days=1000, status="suspended")
     suspended = Fact.objects.latest("created_at").created_at
     certify("fr-idf-2", days=20)
-    drift.reconcile()
+    compliance_drift.reconcile()
     assert_drifted_since(placed, suspended)
-    drift.reconcile()
+    compliance_drift.reconcile()
     Sweep.objects.update(due_at=clock.now())
-    drift.reconcile()
+    compliance_drift.reconcile()
     row = state_of(placed)
     assert row.since == suspended
     assert row.noticed_at is not None
@@ -355,29 +360,29 @@ def test_what_was_suspended_has_drifted_since_that_was_stated(placed: Allocation
 
 
 def test_what_a_policy_does_not_admit_has_drifted_since_the_policy_changed(placed: Allocation, tenant: Tenant) -> None:
-    drift.reconcile()
+    compliance_drift.reconcile()
     elsewhere = {"id": "there", "attr": "zone.id", "op": "in", "value": ["fr-idf-2"]}
     policy_set(tenant.actor, atoms=[HELD, elsewhere], project=tenant.project)
     certify("fr-idf-2", days=20)
-    drift.reconcile()
+    compliance_drift.reconcile()
     assert_drifted_since(placed, PolicyVersion.objects.latest("created_at").created_at)
 
 
 def test_what_was_stated_to_end_and_has_before_a_sweep_has_drifted_since_its_end(
     placed: Allocation, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    drift.reconcile()
+    compliance_drift.reconcile()
     certify("fr-idf-1", days=1)
     ends = datetime.fromisoformat(Fact.objects.latest("created_at").value[0]["valid_to"])  # type: ignore[index]
     at(monkeypatch, ends + timedelta(minutes=5))
-    drift.reconcile()
+    compliance_drift.reconcile()
     assert_drifted_since(placed, ends)
 
 
 def test_the_residency_is_cut_when_it_began_to_drift(placed: Allocation) -> None:
-    drift.reconcile()
+    compliance_drift.reconcile()
     certify("fr-idf-1", days=1000, status="suspended")
-    drift.reconcile()
+    compliance_drift.reconcile()
     (record,) = EvidenceRecord.objects.filter(kind="drift")
     text = record.document or ""
     body: dict[str, object] = {"jti": "p", "node": "n", "zone": "fr-idf-1", "event": "opened", "kind": "instance"}
@@ -394,7 +399,7 @@ def test_the_residency_is_cut_when_it_began_to_drift(placed: Allocation) -> None
 def test_a_sweep_is_due_when_something_has_gone_or_was_committed_late(placed: Allocation, tenant: Tenant) -> None:
     other = placement.claim(ask(tenant))
     assert sweep_if_due() is not None
-    placement.release(other.consumer_id)
+    placement.release_allocation(other.consumer_id)
     Allocation.objects.filter(pk=placement.claim(ask(tenant)).pk).update(created_at=placed.created_at)
     assert sweep_if_due() is not None, "as many as before, and the newest is the same"
     assert not Compliance.objects.filter(pk=other.consumer_id).exists()
@@ -407,12 +412,12 @@ def drift_told() -> list[tuple[str, str]]:
 
 
 def test_every_change_is_evidence_to_the_end(placed: Allocation, tenant: Tenant) -> None:
-    drift.reconcile()
+    compliance_drift.reconcile()
     certify("fr-idf-1", days=1000, status="suspended")
-    drift.reconcile()
+    compliance_drift.reconcile()
     plan_approve(tenant.actor, RemediationPlan.objects.get())
-    placement.release(placed.consumer_id)
-    drift.reconcile()
+    placement.release_allocation(placed.consumer_id)
+    compliance_drift.reconcile()
     assert not Compliance.objects.exists()
     assert drift_told() == [("compliant", "drifted"), ("drifted", "remediating"), ("remediating", "evicted")]
     assert RemediationPlan.objects.get().state == "done"

@@ -10,7 +10,7 @@ from controlplane.compliance.models import Compliance, ImageCopy, RemediationPla
 from controlplane.compliance.plans import plan_approve
 from controlplane.compliance.sweep import sweep_if_due
 from controlplane.placement.policies import policy_set
-from controlplane.reconcilers import drift, image_files
+from controlplane.reconcilers import compliance_drift, image_files
 from controlplane.storage.models import Volume
 from tests.services.policies import HOME, in_zones
 from tests.workflows.helpers import delete_volume, done, make_volume
@@ -26,7 +26,7 @@ def image(cloud: Cloud, tmp_path_factory: pytest.TempPathFactory) -> Image:
     image = make_image(cloud.world.folder / "images", name="own", project=cloud.tenant.project)
     make_volume(cloud, image=image)
     image_files.reconcile()
-    drift.reconcile()
+    compliance_drift.reconcile()
     return image
 
 
@@ -44,7 +44,7 @@ def test_a_copy_is_flagged_where_its_policies_do_not_admit_it_and_planned_for(cl
         "compliant",
     )
     tighten(cloud)
-    drift.reconcile()
+    compliance_drift.reconcile()
     copy.refresh_from_db()
     assert (copy.state, [clause["atom"] for clause in copy.failing]) == ("drifted", ["home"])
     plan = RemediationPlan.objects.get()
@@ -56,7 +56,7 @@ def test_a_copy_is_flagged_where_its_policies_do_not_admit_it_and_planned_for(cl
 
 def test_a_copy_that_goes_is_told_and_forgotten(cloud: Cloud, image: Image) -> None:
     tighten(cloud)
-    drift.reconcile()
+    compliance_drift.reconcile()
     Image.objects.update(state="deleted")
     done(delete_volume(cloud, Volume.objects.get()))
     image_files.reconcile()

@@ -12,8 +12,8 @@ from pytest_django import DjangoAssertNumQueries
 from controlplane.events import cursors, selectors, services
 from controlplane.events.errors import CursorExpired
 from controlplane.events.models import Event, Head
-from controlplane.events.selectors import Wanted
-from controlplane.events.services import emit
+from controlplane.events.selectors import EventFilter
+from controlplane.events.services import publish_event
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
@@ -25,8 +25,8 @@ from tests.world import make_tenant
 class Reader:
     """Somebody who follows the feed."""
 
-    def __init__(self, actor: Actor = SYSTEM, wanted: Wanted | None = None, *, limit: int = 200) -> None:
-        self.actor, self.wanted, self.limit = actor, wanted or Wanted(), limit
+    def __init__(self, actor: Actor = SYSTEM, wanted: EventFilter | None = None, *, limit: int = 200) -> None:
+        self.actor, self.wanted, self.limit = actor, wanted or EventFilter(), limit
         self.position = selectors.start(None)
         self.read: list[UUID] = []
 
@@ -128,8 +128,8 @@ def test_readers_miss_nothing_and_are_told_nothing_twice(steps: list[tuple[str, 
 @pytest.mark.django_db(transaction=True)
 def test_several_may_give_places_at_once() -> None:
     for _ in range(50):
-        emit(None, "network.created", new_id(), project_id=None)
-    _, failed = split(at_once([services.place_all] * 6))
+        publish_event(None, "network.created", new_id(), project_id=None)
+    _, failed = split(at_once([services.assign_positions] * 6))
     assert failed == []
     assert list(Event.objects.order_by("number").values_list("position", flat=True)) == list(range(1, 51))
     assert Head.objects.get().position == 50
@@ -139,7 +139,7 @@ def test_several_may_give_places_at_once() -> None:
 def test_a_cause_stands_before_its_effect() -> None:
     told = [new_id() for _ in range(5)]
     for resource_id in told:
-        emit(None, "network.created", resource_id, project_id=None)
+        publish_event(None, "network.created", resource_id, project_id=None)
     assert Reader(limit=2).go_to_the_end() == told
 
 
@@ -147,10 +147,10 @@ def test_a_cause_stands_before_its_effect() -> None:
 def test_each_sees_what_is_theirs() -> None:
     alpha, beta = make_tenant("alpha"), make_tenant("beta")
     mine, of_others, of_platform, of_organization = (new_id() for _ in range(4))
-    emit(None, "network.created", mine, project_id=alpha.project.pk)
-    emit(None, "network.created", of_others, project_id=beta.project.pk)
-    emit(None, "node.ready", of_platform, project_id=None)
-    emit(
+    publish_event(None, "network.created", mine, project_id=alpha.project.pk)
+    publish_event(None, "network.created", of_others, project_id=beta.project.pk)
+    publish_event(None, "node.ready", of_platform, project_id=None)
+    publish_event(
         None,
         "policy.changed",
         of_organization,
@@ -160,10 +160,10 @@ def test_each_sees_what_is_theirs() -> None:
     assert Reader(alpha.actor).go_to_the_end() == [mine, of_organization]
     assert Reader(beta.actor).go_to_the_end() == [of_others]
     assert Reader(SYSTEM).go_to_the_end() == [mine, of_others, of_platform, of_organization]
-    assert Reader(SYSTEM, Wanted(project=beta.project)).go_to_the_end() == [of_others]
-    assert Reader(SYSTEM, Wanted(kinds=["node.ready"])).go_to_the_end() == [of_platform]
-    assert Reader(alpha.actor, Wanted(resource_id=of_others)).go_to_the_end() == []
-    assert Reader(alpha.actor, Wanted(resource_id=mine)).go_to_the_end() == [mine]
+    assert Reader(SYSTEM, EventFilter(project=beta.project)).go_to_the_end() == [of_others]
+    assert Reader(SYSTEM, EventFilter(kinds=["node.ready"])).go_to_the_end() == [of_platform]
+    assert Reader(alpha.actor, EventFilter(resource_id=of_others)).go_to_the_end() == []
+    assert Reader(alpha.actor, EventFilter(resource_id=mine)).go_to_the_end() == [mine]
 
 
 @pytest.mark.django_db
@@ -171,7 +171,7 @@ def test_a_cursor_goes_on_where_others_are_told_things() -> None:
     """Otherwise the cursor of a quiet project would one day be older than all that is kept."""
     tenant = make_tenant()
     reader = Reader(tenant.actor)
-    emit(None, "node.ready", new_id(), project_id=None)
+    publish_event(None, "node.ready", new_id(), project_id=None)
     assert reader.go_on() == []
     assert reader.position == Head.objects.get().position == 1
 
@@ -179,12 +179,12 @@ def test_a_cursor_goes_on_where_others_are_told_things() -> None:
 @pytest.mark.django_db
 def test_what_is_old_is_forgotten_and_that_is_said() -> None:
     for _ in range(3):
-        emit(None, "network.created", new_id(), project_id=None)
-    services.place_all()
+        publish_event(None, "network.created", new_id(), project_id=None)
+    services.assign_positions()
     Event.objects.filter(position__lte=2).update(created_at=clock.now() - timedelta(days=31))
     before, behind = cursors.encode(1), cursors.encode(2)
-    assert services.forget_old() == 2
-    assert services.forget_old() == 0
+    assert services.delete_expired() == 2
+    assert services.delete_expired() == 0
     assert list(Event.objects.values_list("position", flat=True)) == [3]
     with pytest.raises(CursorExpired) as caught:
         selectors.start(before)
@@ -195,21 +195,21 @@ def test_what_is_old_is_forgotten_and_that_is_said() -> None:
 
 @pytest.mark.django_db
 def test_places_go_on_when_everything_was_forgotten() -> None:
-    emit(None, "network.created", new_id(), project_id=None)
-    services.place_all()
+    publish_event(None, "network.created", new_id(), project_id=None)
+    services.assign_positions()
     Event.objects.update(created_at=clock.now() - timedelta(days=31))
-    services.forget_old()
+    services.delete_expired()
     assert selectors.start(None) == selectors.start("now") == 1
-    emit(None, "network.created", new_id(), project_id=None)
-    services.place_all()
+    publish_event(None, "network.created", new_id(), project_id=None)
+    services.assign_positions()
     assert Event.objects.get().position == 2
 
 
 @pytest.mark.django_db
 def test_what_has_no_place_yet_is_not_forgotten() -> None:
-    emit(None, "network.created", new_id(), project_id=None)
+    publish_event(None, "network.created", new_id(), project_id=None)
     Event.objects.update(created_at=clock.now() - timedelta(days=31))
-    assert services.forget_old() == 0
+    assert services.delete_expired() == 0
 
 
 @pytest.mark.django_db
@@ -230,7 +230,7 @@ def test_a_read_costs_three_queries_however_much_there_is(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
     for _ in range(20):
-        emit(None, "network.created", new_id(), project_id=None)
-    services.place_all()
+        publish_event(None, "network.created", new_id(), project_id=None)
+    services.assign_positions()
     with django_assert_num_queries(3):
-        assert len(selectors.read(SYSTEM, Wanted(), after=0, limit=10).events) == 10
+        assert len(selectors.read(SYSTEM, EventFilter(), after=0, limit=10).events) == 10

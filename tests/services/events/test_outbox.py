@@ -8,11 +8,11 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from controlplane.audit.services import record
 from controlplane.compute.models import Instance
-from controlplane.compute.services import instance_delete, instance_power_off, power_settle
-from controlplane.events import hints, kinds, services
+from controlplane.compute.services import instance_delete, instance_power_off, reconcile_power
+from controlplane.events import kinds, services, wakeups
 from controlplane.events.models import Event
-from controlplane.events.selectors import Wanted, read
-from controlplane.events.services import emit
+from controlplane.events.selectors import EventFilter, read
+from controlplane.events.services import publish_event
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
@@ -91,7 +91,7 @@ def test_what_an_organization_demands_is_told_to_all_its_projects_and_a_projects
     for level, owner in (("organization", organization), ("project", tenant.project)):
         record(tenant.actor, "policy.set", new_id(), level=level, owner=str(owner.pk), version=1, change="tighter")
     told_to = [
-        [event.data["level"] for event in read(each.actor, Wanted(), after=0, limit=9).events]
+        [event.data["level"] for event in read(each.actor, EventFilter(), after=0, limit=9).events]
         for each in (tenant, other)
     ]
     assert told_to == [["organization", "project"], []]
@@ -118,8 +118,8 @@ def test_a_transaction_gives_one_hint_however_much_it_tells(
 ) -> None:
     with django_capture_on_commit_callbacks() as after_commit:
         for _ in range(3):
-            emit(None, "network.created", new_id(), project_id=None)
-    assert after_commit == [hints.wake]
+            publish_event(None, "network.created", new_id(), project_id=None)
+    assert after_commit == [wakeups.wake]
 
 
 @pytest.mark.django_db
@@ -128,10 +128,10 @@ def test_the_hint_is_given_also_when_the_first_to_ask_for_it_was_rolled_back(
 ) -> None:
     with django_capture_on_commit_callbacks() as after_commit:
         with pytest.raises(LookupError), transaction.atomic():
-            emit(None, "network.created", new_id(), project_id=None)
+            publish_event(None, "network.created", new_id(), project_id=None)
             raise LookupError
-        emit(None, "network.created", new_id(), project_id=None)
-    assert after_commit == [hints.wake]
+        publish_event(None, "network.created", new_id(), project_id=None)
+    assert after_commit == [wakeups.wake]
 
 
 @pytest.mark.django_db
@@ -161,14 +161,14 @@ def test_a_guest_that_goes_by_itself_is_told(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     long_ago = clock.now() - timedelta(minutes=1)
     Instance.objects.filter(pk=instance.pk).update(power_state="off", power_state_at=long_ago)
-    assert power_settle() == 1
-    assert power_settle() == 0
+    assert reconcile_power() == 1
+    assert reconcile_power() == 0
     assert told(resource_id=instance.pk)[-1] == "instance.stopped"
     assert told(kind="instance.stopped") == ["instance.stopped"]
 
 
 def test_a_node_that_is_lost_and_found_is_told_to_operators_alone(cloud: Cloud) -> None:
-    cloud.machine.fall_silent()
+    cloud.machine.become_unreachable()
     cloud.machine.come_back()
     cloud.machine.heartbeat()
     node_cordon(SYSTEM, cloud.machine.row, reason="repair")
@@ -182,18 +182,18 @@ def test_a_node_that_is_lost_and_found_is_told_to_operators_alone(cloud: Cloud) 
 
 @pytest.mark.django_db
 def test_only_what_a_kind_has_is_told() -> None:
-    emit(None, "network.created", new_id(), project_id=None, cidr="10.0.0.0/24", name="lan", password="x")
+    publish_event(None, "network.created", new_id(), project_id=None, cidr="10.0.0.0/24", name="lan", password="x")
     assert Event.objects.get().data == {"cidr": "10.0.0.0/24"}
     with pytest.raises(ValueError, match=r"network\.painted"):
-        emit(None, "network.painted", new_id(), project_id=None)
+        publish_event(None, "network.painted", new_id(), project_id=None)
 
 
 @pytest.mark.django_db
 def test_a_cause_holds_as_long_as_its_block() -> None:
     cause = services.Cause(operation_id=new_id(), user_id=new_id(), request_id="r")
     with services.caused_by(cause):
-        emit(None, "instance.active", new_id(), project_id=None)
-    emit(None, "instance.active", new_id(), project_id=None)
+        publish_event(None, "instance.active", new_id(), project_id=None)
+    publish_event(None, "instance.active", new_id(), project_id=None)
     first, second = Event.objects.order_by("number")
     assert (first.operation_id, first.user_id, first.request_id) == (cause.operation_id, cause.user_id, "r")
     assert (second.operation_id, second.user_id, second.request_id) == (None, None, "")

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from controlplane.events.services import emit
+from controlplane.events.services import publish_event
 from controlplane.kernel.ids import new_id
 from tests.limits import PATIENCE_S
 
@@ -43,7 +43,7 @@ class Writer:
         if self.open is None:
             self.open = transaction.atomic()
             self.open.__enter__()
-        emit(None, kind, resource_id, project_id=self.project_id)
+        publish_event(None, kind, resource_id, project_id=self.project_id)
 
     def _end(self, *, is_good: bool) -> list[UUID]:
         if self.open is not None:

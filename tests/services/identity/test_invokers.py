@@ -8,7 +8,7 @@ from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
 from controlplane.audit.models import AuditRecord
-from controlplane.audit.trail import deeds_of_organization
+from controlplane.audit.request_log import entries_of_organization
 from controlplane.identity.actor import Actor
 from controlplane.identity.management import base
 from controlplane.identity.models import Organization, Project
@@ -30,7 +30,7 @@ def deeds(organization: str) -> list[tuple[str, object]]:
     """As an owner of the organization sees them: the verb and the invoker of each."""
     found = Organization.objects.get(name=organization)
     owner = Actor(user_id=None, credential_id=None, project_id=None, role="owner", organization_id=found.pk)
-    rows = deeds_of_organization(owner, found).order_by("pk")
+    rows = entries_of_organization(owner, found).order_by("pk")
     return [(row.verb, row.facts.get("by", "")) for row in rows]
 
 
@@ -99,7 +99,7 @@ def test_an_organization_sees_the_deeds_about_itself_and_no_others() -> None:
         (str(both.pk), globex.pk, None),
     ]
     for each, other in ((acme, globex), (globex, acme)):
-        seen = deeds_of_organization(
+        seen = entries_of_organization(
             Actor(user_id=None, credential_id=None, project_id=None, role="owner", organization_id=each.pk), each
         )
         ids = set(seen.values_list("organization_id", flat=True)) | set(seen.values_list("project_id", flat=True))

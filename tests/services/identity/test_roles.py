@@ -2,7 +2,16 @@
 
 import pytest
 
-from controlplane.identity.rights import EXPORTERS, MEMBERS, METADATA, NODES, OPERATORS, POLICY, WATCHERS, Roles
+from controlplane.identity.authorization_terms import (
+    EXPORTERS,
+    MEMBERS,
+    METADATA,
+    NODES,
+    OPERATORS,
+    POLICY,
+    WATCHERS,
+    Roles,
+)
 from controlplane.identity.roles import least
 
 

@@ -19,7 +19,7 @@ def values(guest: Instance, time: Clock, name: str, seconds: int, resolution: st
     until = NOON + seconds * SECOND
     time.now = max(time.now, until)
     query = {"since": NOON.isoformat(), "until": until.isoformat(), "resolution": resolution}
-    found = {each.name: each for each in selectors.of_instance(SYSTEM, guest, window_of(query, time.now))}
+    found = {each.name: each for each in selectors.instance_series(SYSTEM, guest, window_of(query, time.now))}
     return [value for _, value in found[name].points]
 
 
@@ -116,7 +116,7 @@ def test_of_a_node_all_guests_count_together(make_guest: Callable[..., Instance]
     time.now = NOON + 60 * SECOND
     window = window_of({"since": NOON.isoformat(), "resolution": "10s"}, time.now)
     node = Node.objects.select_related("inventory").get(pk=one.node_id)
-    found = {each.name: [value for _, value in each.points] for each in selectors.of_node(SYSTEM, node, window)}
+    found = {each.name: [value for _, value in each.points] for each in selectors.node_series(SYSTEM, node, window)}
     assert found["cpu_used_ratio"] == [None, 0.375, 0.375, 0.125, 0.125, 0.125], "of eight cores"
     assert found["memory_used_mib"] == [600, 600, 600, 300, 300, 300]
     assert found["network_in_bytes_per_s"] == [None, 3000, 3000, 1000, 1000, 1000]

@@ -14,7 +14,7 @@ from pytest_django import Settings
 from agents.protocol import agent_pb2 as pb
 from controlplane.catalog import image_store
 from controlplane.compute.models import Instance
-from controlplane.kernel import wording
+from controlplane.kernel import error_messages
 from controlplane.kernel.errors import CloudError
 from controlplane.kernel.ids import new_id
 from controlplane.nodes import agent_client, channels
@@ -113,9 +113,9 @@ def test_a_status_without_the_agents_word_means(code: grpc.StatusCode) -> None:
     error, is_retryable = MEANINGS[code]
     assert (type(caught.value), caught.value.retryable) == (error, is_retryable)
     assert (caught.value.facts["status"], caught.value.facts["cause"]) == (code.name, "inner words")
-    shown = wording.describe(type(caught.value), caught.value.facts)
+    shown = error_messages.describe(type(caught.value), caught.value.facts)
     with translation.override("fr"):
-        french = wording.describe(type(caught.value), caught.value.facts)
+        french = error_messages.describe(type(caught.value), caught.value.facts)
     for told in (shown, french):
         assert "inner words" not in str(told) and code.name not in str(told)
     assert french["detail"] != shown["detail"]
@@ -138,7 +138,7 @@ def test_a_call_that_an_older_agent_does_not_know_is_refused_for_good(cloud: Clo
     channel = grpc.secure_channel(node.address, credentials, options=options)
     with channel, pytest.raises(grpc.RpcError) as caught:
         channel.unary_unary("/andromede.agent.v1.Agent/OfTheNextRelease")(b"")
-    assert isinstance(agent_client.translated(caught.value), NodeOutdated)
+    assert isinstance(agent_client.translate_error(caught.value), NodeOutdated)
 
 
 def test_a_message_that_is_too_large_is_refused_for_good(cloud: Cloud) -> None:

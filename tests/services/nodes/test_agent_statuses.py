@@ -10,7 +10,7 @@ import pytest
 
 from agents.node import errors as agent
 from agents.node.errors import AgentError
-from agents.node.rpc.guard import status_of
+from agents.node.rpc.interceptor import status_of
 from controlplane.api.consoles import OF_AGENTS, End, end_of
 from controlplane.kernel.errors import CloudError
 from controlplane.nodes import agent_client
@@ -46,19 +46,19 @@ SENT: list[tuple[AgentError, grpc.StatusCode, tuple[type[CloudError], bool]]] = 
     (agent.GuestNotRunning(GUEST), Code.FAILED_PRECONDITION, FOR_GOOD),
     (agent.NoConsole(GUEST, "vnc"), Code.FAILED_PRECONDITION, FOR_GOOD),
     (agent.NotQuarantined(GUEST), Code.FAILED_PRECONDITION, FOR_GOOD),
-    (agent.GuestMoving(GUEST), Code.FAILED_PRECONDITION, BUSY),
-    (agent.GuestMoved(GUEST), Code.FAILED_PRECONDITION, FOR_GOOD),
+    (agent.GuestMigrating(GUEST), Code.FAILED_PRECONDITION, BUSY),
+    (agent.GuestMigrated(GUEST), Code.FAILED_PRECONDITION, FOR_GOOD),
     (agent.GuestNotArrived(GUEST), Code.FAILED_PRECONDITION, FOR_GOOD),
     (agent.GuestArrived(GUEST), Code.FAILED_PRECONDITION, FOR_GOOD),
     (agent.GuestForeign(GUEST, "its CPU"), Code.FAILED_PRECONDITION, FOR_GOOD),
-    (agent.NotMovable("It is not."), Code.FAILED_PRECONDITION, FOR_GOOD),
+    (agent.NotMigratable("It is not."), Code.FAILED_PRECONDITION, FOR_GOOD),
     (agent.Exhausted("Too many."), Code.RESOURCE_EXHAUSTED, BUSY),
     (agent.AdapterError("For now.", retryable=True), Code.UNAVAILABLE, BUSY),
     (agent.AdapterError("For good.", retryable=False), Code.INTERNAL, FOR_GOOD),
-    (agent.MoveCancelled(), Code.INTERNAL, FOR_GOOD),
-    (agent.DiskHeld(GUEST, "a lock"), Code.UNAVAILABLE, BUSY),
-    (agent.LeaseLapsed(), Code.UNAVAILABLE, BUSY),
-    (agent.Stopping(), Code.UNAVAILABLE, BUSY),
+    (agent.MigrationCancelled(), Code.INTERNAL, FOR_GOOD),
+    (agent.DiskLocked(GUEST, "a lock"), Code.UNAVAILABLE, BUSY),
+    (agent.LeaseExpired(), Code.UNAVAILABLE, BUSY),
+    (agent.AgentStopping(), Code.UNAVAILABLE, BUSY),
     (agent.HypervisorUnavailable("It hangs."), Code.UNAVAILABLE, BUSY),
 ]
 CODES = {error.code for error, _, _ in SENT if not isinstance(error, agent.PermitRefused)} | {agent.PermitRefused.code}
@@ -131,7 +131,7 @@ class Answer(grpc.RpcError):
 
 @pytest.mark.parametrize("status", [code for code in Code if code is not Code.OK], ids=lambda status: status.name)
 def test_a_console_ends_with_a_reason_whatever_the_status(status: grpc.StatusCode) -> None:
-    end = end_of(agent_client.translated(Answer(status)))
+    end = end_of(agent_client.translate_error(Answer(status)))
     assert end.code in range(1000, 5000)
     assert end.reason
     assert "inner words" not in end.reason

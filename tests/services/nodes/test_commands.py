@@ -13,7 +13,7 @@ from pytest_django import Settings
 from agents.node import enrol
 from controlplane.catalog.models import Region, Zone
 from controlplane.kernel import key_files
-from controlplane.nodes import keys
+from controlplane.nodes import signing_keys
 from controlplane.nodes.errors import KeyMissing
 from controlplane.nodes.models import Inventory, Node
 
@@ -192,16 +192,16 @@ def test_keys_of_a_role_have_a_folder_where_there_is_one(tmp_path: Path, setting
     (tmp_path / "signer").mkdir()
     call_command("init_pki")
     assert sorted(path.name for path in (tmp_path / "signer").iterdir()) == ["signer.key", "signer.pub"]
-    assert len(keys.public_keys(tmp_path, keys.SIGNER)) == 1
+    assert len(signing_keys.public_keys(tmp_path, signing_keys.SIGNER)) == 1
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to others")
 def test_what_systemd_gives_a_process_is_not_for_others(tmp_path: Path) -> None:
     """It is root's, and the process is in its access list, whose mask stands where the group's rights do."""
-    made = keys.create(tmp_path, keys.SIGNER, name="signer")
+    made = signing_keys.create(tmp_path, signing_keys.SIGNER, name="signer")
     path = tmp_path / "signer.key"
     path.chmod(0o440)
-    assert keys.load(path, keys.SIGNER).id == made.id
+    assert signing_keys.load(path, signing_keys.SIGNER).id == made.id
     os.chown(path, 0, 1)
     with pytest.raises(KeyMissing):
-        keys.load(path, keys.SIGNER)
+        signing_keys.load(path, signing_keys.SIGNER)

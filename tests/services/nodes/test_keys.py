@@ -16,10 +16,10 @@ from controlplane.audit.models import EvidenceRecord
 from controlplane.catalog import epochs, officer_keys
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
-from controlplane.nodes import agent_client, keys, keysets, trust
+from controlplane.nodes import agent_client, keysets, signing_keys, trust_documents
 from controlplane.nodes.models import TrustDocument
 from controlplane.placement.models import Permit
-from controlplane.signer import floors
+from controlplane.signer import fact_epochs
 from tests.approvers import person
 from tests.facts import officer, state, statement
 from tests.workflows.helpers import ask_instance, done, make_instance, make_volume
@@ -56,7 +56,7 @@ def later(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[timedelta], Non
 
 
 def signers() -> dict[str, Key]:
-    return {key.id: key for key in trust.keyset().keys.values() if key.use == "permit"}
+    return {key.id: key for key in trust_documents.keyset().keys.values() if key.use == "permit"}
 
 
 def signer_of(operation: Any) -> str:
@@ -69,9 +69,9 @@ def signer_of(operation: Any) -> str:
 
 
 def test_the_same_keys_again_are_no_new_keyset(cloud: Cloud, command: Run) -> None:
-    before, epoch = trust.keyset(), epochs.current()
+    before, epoch = trust_documents.keyset(), epochs.current()
     command("keyset_publish")
-    assert (trust.keyset(), epochs.current()) == (before, epoch)
+    assert (trust_documents.keyset(), epochs.current()) == (before, epoch)
 
 
 def test_officers_sign_facts_unless_they_are_named_as_approvers(cloud: Cloud, command: Run) -> None:
@@ -79,24 +79,24 @@ def test_officers_sign_facts_unless_they_are_named_as_approvers(cloud: Cloud, co
     owner = cloud.tenant.project.organization
     for each, duty in ((bea, f"sovereignty_officer@{owner.name}"), (dan, "duty_operator")):
         command("keyset_publish", "--approver", f"{each.key_id}={duty}")
-    known = trust.keyset().keys
+    known = trust_documents.keyset().keys
     assert (known[ada].use, known[ada].approver) == ("facts", None)
     bea_is = Approver(str(bea.actor.user_id), "sovereignty_officer", str(owner.pk))
     assert (known[bea.key_id].use, known[bea.key_id].approver) == ("approval", bea_is)
     assert known[dan.key_id].approver == Approver(str(dan.actor.user_id), "duty_operator")
     officer("cleo")
     command("keyset_publish")
-    assert trust.keyset().keys[bea.key_id].approver == bea_is, "it keeps its use"
+    assert trust_documents.keyset().keys[bea.key_id].approver == bea_is, "it keeps its use"
 
 
 @pytest.mark.parametrize(
     "said", ["{key}", "{key}=boss", "{key}=sovereignty_officer", "{key}=duty_operator@acme", "nobody=duty_operator"]
 )
 def test_an_approver_has_a_key_a_duty_and_as_an_officer_an_organization(cloud: Cloud, command: Run, said: str) -> None:
-    before = trust.keyset()
+    before = trust_documents.keyset()
     with pytest.raises(CommandError):
         command("keyset_publish", "--approver", said.format(key=person("bea").key_id))
-    assert trust.keyset() == before
+    assert trust_documents.keyset() == before
 
 
 def test_a_revoked_officers_key_stays_for_what_it_has_signed(cloud: Cloud, command: Run) -> None:
@@ -105,10 +105,10 @@ def test_a_revoked_officers_key_stays_for_what_it_has_signed(cloud: Cloud, comma
     for each in (ada, bea):
         officer_keys.officer_key_revoke(SYSTEM, each.key_id)
     command("keyset_publish")
-    known = trust.keyset().keys
+    known = trust_documents.keyset().keys
     assert known[ada.key_id].not_after <= clock.now()
     assert bea.key_id not in known
-    assert floors.raise_all() == 1
+    assert fact_epochs.sign_missing_floors() == 1
     assert not EvidenceRecord.objects.filter(kind="incident").exists()
 
 
@@ -116,16 +116,16 @@ def test_without_the_root_key_nothing_is_published(cloud: Cloud, pki: Path) -> N
     (pki / "root.key").unlink()
     with pytest.raises(CommandError, match=r"trust\.key_missing"):
         call_command("keyset_publish", "--root-key", str(pki / "root.key"))
-    assert trust.keyset().version == 1
+    assert trust_documents.keyset().version == 1
 
 
 def test_another_root_is_published_and_believed_by_nobody(cloud: Cloud, pki: Path) -> None:
-    other = keys.create(pki / "other", keys.ROOT, name="root")
+    other = signing_keys.create(pki / "other", signing_keys.ROOT, name="root")
     officer()
     call_command("keyset_publish", "--root-key", str(pki / "other" / "root.key"), stderr=io.StringIO())
     assert other.id != cloud.world.root.id
-    floors.raise_all()
-    request = trust.due(cloud.machine.row)
+    fact_epochs.sign_missing_floors()
+    request = trust_documents.pending_update(cloud.machine.row)
     assert request is not None
     with pytest.raises(Exception, match="not genuine"):
         cloud.machine.heartbeat()
@@ -142,7 +142,7 @@ def test_a_new_key_waits_then_signs_and_the_old_one_ends_after_an_overlap(
     known = signers()
     assert set(known) == {old, new}
     assert known[old].not_after - known[new].not_before == keysets.OVERLAP >= timedelta(days=7)
-    floors.raise_all()
+    fact_epochs.sign_missing_floors()
     cloud.machine.heartbeat()
     assert signer_of(done(ask_instance(cloud, "one")[1])) == old
     later(timedelta(minutes=31))
@@ -168,10 +168,10 @@ def test_permits_of_both_keys_are_taken_during_the_overlap(cloud: Cloud, command
 def test_in_an_emergency_the_old_key_is_void_at_once(cloud: Cloud, command: Run) -> None:
     (old,) = signers()
     make_volume(cloud)
-    stolen = keys.load(cloud.world.folder / "pki" / "signer.key", keys.SIGNER)
+    stolen = signing_keys.load(cloud.world.folder / "pki" / "signer.key", signing_keys.SIGNER)
     new = command("key_rotate", "--emergency")
     assert set(signers()) == {new}
-    assert trust.deny_list().kids == {old}
+    assert trust_documents.deny_list().kids == {old}
     assert signer_of(done(ask_instance(cloud)[1])) == new
     held = cloud.machine.held
     assert {key.id for key in held.keyset.keys.values() if key.use == "permit"} == {new}
@@ -182,8 +182,10 @@ def test_in_an_emergency_the_old_key_is_void_at_once(cloud: Cloud, command: Run)
 
 
 def test_an_emergency_undoes_a_thiefs_last_word(cloud: Cloud, command: Run) -> None:
-    stolen = keys.load(cloud.world.folder / "pki" / "signer.key", keys.SIGNER)
-    last = stolen.sign(trust.DENY, DenyList(MAX_VERSION, nodes=frozenset({str(cloud.machine.row.pk)})).payload())
+    stolen = signing_keys.load(cloud.world.folder / "pki" / "signer.key", signing_keys.SIGNER)
+    last = stolen.sign(
+        trust_documents.DENY, DenyList(MAX_VERSION, nodes=frozenset({str(cloud.machine.row.pk)})).payload()
+    )
     agent_client.ensure_trust(cloud.machine.row, pb.EnsureTrustRequest(deny=last.document()))
     cloud.machine.heartbeat()
     command("key_rotate", "--emergency")
@@ -206,7 +208,7 @@ def test_an_emergency_in_one_zone_is_none_in_another(cloud: Cloud, command: Run)
     german = command("key_rotate", "--zones", "de-rhein-1", "--delay-minutes", "0")
     french = command("key_rotate", "--zones", "fr-idf-1", "--emergency")
     assert set(signers()) == {german, french}
-    assert trust.deny_list().kids == {for_all}
+    assert trust_documents.deny_list().kids == {for_all}
     again = command("key_rotate", "--zones", "fr-idf-1", "--emergency")
     assert set(signers()) == {german, again}
 
@@ -217,7 +219,7 @@ def test_an_emergency_leaves_no_zone_with_nodes_without_a_key(cloud: Cloud, comm
     with pytest.raises(CommandError, match=r"nodes in de-rhein-1.*trust\.zone_without_key"):
         command("key_rotate", "--zones", "fr-idf-1", "--emergency")
     assert (signers(), sorted(path.name for path in pki.iterdir())) == before
-    assert trust.deny_list().version == 0
+    assert trust_documents.deny_list().version == 0
 
 
 def test_two_rotations_at_once_never_share_a_key(
@@ -242,7 +244,7 @@ def charter(command: Run, *more: str, witnesses: tuple[str, ...] = ("alice", "br
 
 def test_a_charter_reaches_its_node(cloud: Cloud, command: Run) -> None:
     charter(command, "--classifications", "public,eu-resident", "--valid-days", "10")
-    found = trust.charter_of(cloud.machine.row)
+    found = trust_documents.charter_of(cloud.machine.row)
     assert found is not None
     assert (found.version, found.zone, found.serial) == (2, "fr-idf-1", "SN-7")
     assert found.classifications == {"public", "eu-resident"}
@@ -268,10 +270,10 @@ def test_what_is_denied_is_refused_by_the_node_and_stays_denied(cloud: Cloud, co
     instance = make_instance(cloud)
     command("permit_deny", "--resource", str(instance.pk))
     command("permit_deny", "--node", "node-1")
-    assert trust.deny_list().resources == {str(instance.pk)}
-    assert trust.deny_list().nodes == {str(cloud.machine.row.pk)}
+    assert trust_documents.deny_list().resources == {str(instance.pk)}
+    assert trust_documents.deny_list().nodes == {str(cloud.machine.row.pk)}
     cloud.machine.heartbeat()
-    assert cloud.machine.held.deny == trust.deny_list()
+    assert cloud.machine.held.deny == trust_documents.deny_list()
     _, operation = ask_instance(cloud, "other")
     assert again(run(operation)).state == "failed"
     assert operation.error is not None
@@ -304,4 +306,4 @@ def test_a_key_cannot_deny_itself(cloud: Cloud, command: Run) -> None:
     (only,) = signers()
     with pytest.raises(CommandError, match=r"trust\.no_usable_key"):
         command("permit_deny", "--kid", only)
-    assert trust.deny_list().version == 0
+    assert trust_documents.deny_list().version == 0

@@ -12,25 +12,25 @@ from controlplane.audit.models import EvidenceRecord
 from controlplane.catalog import epochs
 from controlplane.catalog.models import Fact
 from controlplane.kernel import clock
-from controlplane.nodes import agent_client, trust
+from controlplane.nodes import agent_client, trust_documents
 from controlplane.nodes.models import TrustDocument
-from controlplane.signer import believed, floors
+from controlplane.signer import fact_epochs, trusted_facts
 from tests.facts import import_sample, officer, state_of
 from tests.world import Cloud, make_zone
 
 
 def floor_of(zone: str) -> core.Floor:
-    row = trust.newest("floor", zone)
+    row = trust_documents.newest("floor", zone)
     assert row is not None
     return core.read_floor(signed.read(bytes(row.document)).payload)
 
 
 def subjects_of(zone: str) -> set[tuple[str, str]]:
-    row = trust.newest("facts", zone)
+    row = trust_documents.newest("facts", zone)
     assert row is not None
     envelopes = loads(bytes(row.document))
     assert isinstance(envelopes, list)
-    said = [signed.of_envelope(each).payload for each in envelopes]
+    said = [signed.from_envelope(each).payload for each in envelopes]
     return {(str(each["subject_kind"]), str(each["subject_id"])) for each in said}
 
 
@@ -38,10 +38,10 @@ def test_a_floor_says_which_facts_hold_in_its_epoch(cloud: Cloud) -> None:
     officer()
     cloud.world.publish_keys()
     state_of("zone", "fr-idf-1", {"location.territory": "FR"})
-    assert floors.raise_all() == 1
-    assert floors.raise_all() == 0, "nothing has changed"
+    assert fact_epochs.sign_missing_floors() == 1
+    assert fact_epochs.sign_missing_floors() == 0, "nothing has changed"
     floor = floor_of("fr-idf-1")
-    assert (floor.epoch, floor.facts_sha256) == (epochs.current(), believed.of("fr-idf-1", floor.epoch).sha256)
+    assert (floor.epoch, floor.facts_sha256) == (epochs.current(), trusted_facts.load("fr-idf-1", floor.epoch).sha256)
     assert subjects_of("fr-idf-1") == {("zone", "fr-idf-1")}
     record = EvidenceRecord.objects.filter(kind="trust").latest("created_at")
     assert '"trust":"floor"' in (record.document or "")
@@ -51,7 +51,7 @@ def test_a_zone_gets_what_policies_may_ask_of_it_and_no_more(cloud: Cloud) -> No
     officer()
     cloud.world.publish_keys()
     import_sample()
-    floors.raise_all()
+    fact_epochs.sign_missing_floors()
     subjects = subjects_of("fr-idf-1")
     assert {name for kind, name in subjects if kind == "zone"} == {"fr-idf-1"}
     parties = {name for kind, name in subjects if kind == "party"}
@@ -65,14 +65,14 @@ def test_a_zone_gets_what_policies_may_ask_of_it_and_no_more(cloud: Cloud) -> No
 def test_zones_without_nodes_need_none(cloud: Cloud) -> None:
     make_zone("us-va-1")
     epochs.advance()
-    assert floors.raise_all() == 1
-    assert trust.newest("floor", "us-va-1") is None
+    assert fact_epochs.sign_missing_floors() == 1
+    assert trust_documents.newest("floor", "us-va-1") is None
 
 
 def test_older_facts_are_not_kept_twice(cloud: Cloud) -> None:
     for _ in range(3):
         epochs.advance()
-        floors.raise_all()
+        fact_epochs.sign_missing_floors()
     assert TrustDocument.objects.filter(kind="facts").count() == 1
     assert TrustDocument.objects.filter(kind="floor").count() > 3
 
@@ -81,7 +81,7 @@ def test_a_floor_is_signed_again_to_tell_the_time(cloud: Cloud) -> None:
     before = floor_of("fr-idf-1")
     hour_ago = clock.now() - timedelta(hours=2)
     TrustDocument.objects.filter(kind="floor").update(updated_at=hour_ago)
-    assert floors.raise_all() == 1
+    assert fact_epochs.sign_missing_floors() == 1
     after = floor_of("fr-idf-1")
     assert (after.epoch, after.facts_sha256) == (before.epoch, before.facts_sha256)
     assert TrustDocument.objects.filter(kind="floor", version=after.epoch).count() == 1
@@ -91,12 +91,12 @@ def test_the_node_takes_them_with_its_heartbeat(cloud: Cloud) -> None:
     officer()
     cloud.world.publish_keys()
     state_of("zone", "fr-idf-1", {"location.territory": "FR"})
-    floors.raise_all()
+    fact_epochs.sign_missing_floors()
     row = cloud.machine.row
     assert row.facts_epoch < epochs.current()
     cloud.machine.heartbeat()
     assert (row.facts_epoch, row.keyset_version) == (epochs.current(), 2)
-    assert trust.due(row) is None
+    assert trust_documents.pending_update(row) is None
     held = cloud.machine.held
     assert held.world.zones["fr-idf-1"].timeline("location.territory")[0].value == "FR"
     assert row.floor_issued_at is not None
@@ -105,7 +105,7 @@ def test_the_node_takes_them_with_its_heartbeat(cloud: Cloud) -> None:
 def test_doubtful_facts_are_left_out_and_are_an_incident(cloud: Cloud) -> None:
     """The officer's key is in no keyset."""
     state_of("zone", "fr-idf-1", {"location.territory": "FR"})
-    floors.raise_all()
+    fact_epochs.sign_missing_floors()
     assert subjects_of("fr-idf-1") == set()
     record = EvidenceRecord.objects.get(kind="incident")
     assert str(Fact.objects.get().pk) in (record.document or "")

@@ -5,9 +5,9 @@ from django.utils import translation
 
 from andromede_core.documents.messages import Reason
 from controlplane.events.models import Event
-from controlplane.kernel import wording
+from controlplane.kernel import error_messages
 from controlplane.kernel.errors import CloudError
-from controlplane.nodes import trust
+from controlplane.nodes import trust_documents
 from controlplane.signer.errors import NodeNotCleared, PermitOutdated
 from tests.services.signer.conftest import Waiting
 from tests.world import again
@@ -16,22 +16,24 @@ ENGLISH = "The machine that carries it may not hold data of these classification
 
 
 def test_a_refusal_reads_as_a_sentence_wherever_it_is_shown(waiting: Waiting) -> None:
-    trust.TrustDocument.objects.filter(kind="charter").delete()
+    trust_documents.TrustDocument.objects.filter(kind="charter").delete()
     assert waiting.refused() == NodeNotCleared.code
     operation = again(waiting.operation)
     assert operation.state == "failed"
     assert (operation.error["code"], operation.error["detail"]) == (NodeNotCleared.code, ENGLISH)
     ended = Event.objects.filter(operation_id=operation.pk).latest("created_at")
-    assert "template" not in str(wording.describe_document(operation.error)) and "template" not in str(ended.data)
+    assert "template" not in str(error_messages.describe_document(operation.error)) and "template" not in str(
+        ended.data
+    )
     with translation.override("fr"):
-        french = str(wording.describe_document(operation.error)["detail"])
+        french = str(error_messages.describe_document(operation.error)["detail"])
     assert french.endswith(": elle n’a pas de charte en vigueur.") and "charter" not in french
 
 
 def refusal(error: CloudError) -> CloudError:
     """After it was written into a row and read from it."""
     document = error.as_document()
-    return wording.revived(document)
+    return error_messages.error_from_document(document)
 
 
 def test_reasons_in_reasons_come_back_too() -> None:
@@ -40,8 +42,8 @@ def test_reasons_in_reasons_come_back_too() -> None:
     assert type(error) is PermitOutdated
     assert str(error) == str(PermitOutdated(reason="its charter is for the zone de-rhein-1.."))
     with translation.override("fr"):
-        assert "de-rhein-1" in str(wording.describe(type(error), error.facts)["detail"])
-        assert "its charter" not in str(wording.describe(type(error), error.facts)["detail"])
+        assert "de-rhein-1" in str(error_messages.describe(type(error), error.facts)["detail"])
+        assert "its charter" not in str(error_messages.describe(type(error), error.facts)["detail"])
     assert error.as_document() == PermitOutdated(reason=Reason("{error}.", error=inner)).as_document()
 
 
@@ -49,5 +51,5 @@ def test_reasons_in_reasons_come_back_too() -> None:
     "document", [{}, {"code": "permit.of_tomorrow", "facts": {"a": 1}}, {"code": "permit.outdated"}]
 )
 def test_what_is_not_known_here_is_an_error_all_the_same(document: dict[str, object]) -> None:
-    error = wording.revived(document)
+    error = error_messages.error_from_document(document)
     assert type(error) is CloudError and str(error) == CloudError.detail

@@ -10,7 +10,7 @@ from andromede_core.permits.permit import KIND
 from controlplane.audit.models import EvidenceRecord
 from controlplane.catalog import epochs
 from controlplane.placement.models import Binding, Permit
-from controlplane.signer import floors, sentinel
+from controlplane.signer import fact_epochs, sentinel
 from controlplane.signer import permits as signer
 from tests.services.signer.conftest import Waiting, fresh, payload_of
 from tests.world import again
@@ -121,7 +121,7 @@ def test_a_permit_that_a_change_overtakes_is_void_and_another_one_is_asked_for(c
     signer.sign(new.pk)
     sentinel.cosign(new.pk)
     assert payload_of(fresh(new.pk)).epoch == before + 1
-    floors.raise_all()
+    fact_epochs.sign_missing_floors()
     assert again(cosigning.operation).state == "succeeded"
 
 

@@ -11,7 +11,7 @@ from pytest_django import Settings
 from andromede_core.documents import signed
 from andromede_core.permits.permit import KIND, LIFETIME
 from controlplane.audit.models import EvidenceRecord
-from controlplane.catalog import keys as catalog_keys
+from controlplane.catalog import signing_keys as catalog_keys
 from controlplane.catalog.models import Fact
 from controlplane.compute.models import Attachment, Instance
 from controlplane.compute.services import instance_start
@@ -19,12 +19,12 @@ from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.network.models import Port
-from controlplane.nodes import keys, trust
+from controlplane.nodes import signing_keys, trust_documents
 from controlplane.nodes.keysets import NewKeys
 from controlplane.nodes.management import signing
 from controlplane.nodes.models import Node
 from controlplane.operations.models import Operation
-from controlplane.placement import admissibility
+from controlplane.placement import assessment_cache
 from controlplane.placement.errors import PolicyUnsatisfiable
 from controlplane.placement.exemptions import NewExemption, as_core, exemption_request
 from controlplane.placement.models import Allocation, Binding, Decision, Permit, PolicyDocument
@@ -47,7 +47,7 @@ def france(cloud: Cloud) -> None:
     by = officer()
     cloud.world.publish_keys()
     state_of("zone", "fr-idf-1", {"location.territory": "FR"})
-    assert by.key_id in trust.keyset().keys
+    assert by.key_id in trust_documents.keyset().keys
 
 
 def test_it_names_all_that_the_node_may_get_and_no_more(cloud: Cloud, wait_for: Wait) -> None:
@@ -87,7 +87,7 @@ def test_it_is_evidence_and_the_signature_of_a_published_key(waiting: Waiting) -
     assert (record.subject_id, record.resource_id) == (waiting.row.pk, waiting.operation.resource_id)
     assert record.organization_id == waiting.cloud.tenant.project.organization_id
     document = signed.read(bytes(fresh(waiting.row.pk).document or b""))
-    key = trust.keyset().keys[document.key_id]
+    key = trust_documents.keyset().keys[document.key_id]
     document.check(KIND, catalog_keys.verifier(key.public_key))
     assert permit.jti == str(waiting.row.pk)
 
@@ -155,7 +155,7 @@ def test_a_resource_that_is_gone(waiting: Waiting) -> None:
 def forged_decision(waiting: Waiting) -> Decision:
     """Admits whatever it is: what somebody could write who has the database, but not the signer's key."""
     document, _ = PolicyDocument.objects.get_or_create(digest="0" * 64, defaults={"document": []})
-    standing = admissibility.look(waiting.cloud.tenant.project.organization_id, new_id()).standing
+    standing = assessment_cache.read_versions(waiting.cloud.tenant.project.organization_id, new_id()).standing
     return Decision.objects.create(
         operation="instance.create",
         project=waiting.cloud.tenant.project,
@@ -230,7 +230,7 @@ def test_a_fact_that_was_changed_behind_the_officers_back_is_not_believed(cloud:
 def test_a_fact_by_a_key_that_is_in_no_keyset_is_not_believed(cloud: Cloud, wait_for: Wait) -> None:
     france(cloud)
     ruled(cloud.tenant.project, IN_FRANCE)
-    trust.deny(SYSTEM, cloud.world.signer, kids=[officer().key_id])
+    trust_documents.deny(SYSTEM, cloud.world.signer, kids=[officer().key_id])
     assert wait_for(ask_instance(cloud)[1]).refused() == "permit.facts_not_vouched_for"
 
 
@@ -247,7 +247,7 @@ def test_it_does_not_outlive_what_it_rests_on(cloud: Cloud, wait_for: Wait) -> N
 
 
 def test_a_node_without_a_charter(waiting: Waiting) -> None:
-    trust.TrustDocument.objects.filter(kind="charter").delete()
+    trust_documents.TrustDocument.objects.filter(kind="charter").delete()
     assert waiting.refused() == "permit.node_not_cleared"
 
 
@@ -319,9 +319,9 @@ def test_a_key_that_others_can_read_is_not_used(waiting: Waiting) -> None:
 def test_a_key_for_other_zones_does_not_sign(cloud: Cloud, waiting: Waiting) -> None:
     signing.publish(SYSTEM, cloud.world.root, NewKeys(), without=[cloud.world.signer.id])
     (cloud.world.folder / "pki" / "signer.pub").unlink()
-    other = keys.create(cloud.world.folder / "pki", keys.SIGNER, name="signer-de")
+    other = signing_keys.create(cloud.world.folder / "pki", signing_keys.SIGNER, name="signer-de")
     signing.publish(SYSTEM, cloud.world.root, NewKeys(zones=("de-rhein-1",)), without=[cloud.world.signer.id])
-    assert [key.id for key in trust.keyset().keys.values() if key.use == "permit"] == [other.id]
+    assert [key.id for key in trust_documents.keyset().keys.values() if key.use == "permit"] == [other.id]
     assert waiting.answered().state == "requested"
 
 

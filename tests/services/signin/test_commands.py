@@ -8,9 +8,9 @@ from django.core.management import CommandError, call_command
 from controlplane.identity.models import User
 from controlplane.identity.services import user_create
 from controlplane.signin import passwords, totp
+from controlplane.signin.client_info import ClientInfo
 from controlplane.signin.credentials import password_set
 from controlplane.signin.models import Password, Totp
-from controlplane.signin.origin import Origin
 
 pytestmark = pytest.mark.django_db
 GOOD = "three small green doors"
@@ -42,7 +42,7 @@ def test_a_bad_one_is_refused(ada: User, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_a_link_is_printed_alone(ada: User, capsys: pytest.CaptureFixture[str]) -> None:
     call_command("create_password_link", ada.email)
     printed = capsys.readouterr().out.removesuffix("\n")
-    assert password_set(Origin(), link_secret=printed, new_password=GOOD) == ada
+    assert password_set(ClientInfo(), link_secret=printed, new_password=GOOD) == ada
     assert passwords.is_right(ada, GOOD)
 
 

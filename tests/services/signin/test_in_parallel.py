@@ -13,16 +13,16 @@ from controlplane.identity.models import User
 from controlplane.identity.services import user_create
 from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError
-from controlplane.signin import passwords, secret, totp
+from controlplane.signin import passwords, secret_tokens, totp
+from controlplane.signin.client_info import ClientInfo
 from controlplane.signin.credentials import password_set
-from controlplane.signin.factors import Proof
 from controlplane.signin.models import Ceremony, PasswordLink, RecoveryCode, Session, Totp
 from controlplane.signin.openid import services as openid
 from controlplane.signin.openid.services import Answer
-from controlplane.signin.origin import Origin
 from controlplane.signin.passkeys import SIGN_IN, Response, _challenge_of
+from controlplane.signin.second_factors import Proof
 from controlplane.signin.sessions import session_create
-from tests.api import people
+from tests.api import user_accounts
 from tests.services.threads import at_once, split
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -33,7 +33,7 @@ PASSWORD = "three small green doors"
 @pytest.fixture
 def ada(transactional_db: None, settings: Settings) -> User:
     """With codes and recovery codes."""
-    settings.PASSWORD_HASHERS = [people.QUICK]
+    settings.PASSWORD_HASHERS = [user_accounts.QUICK]
     user = user_create(email="ada@acme.example")
     passwords.put(user, PASSWORD)
     return user
@@ -47,7 +47,7 @@ def wins(call: Callable[[], object]) -> int:
 
 
 def sign_in(proof: Proof) -> object:
-    return session_create(Origin(), email="ada@acme.example", password=PASSWORD, proof=proof)
+    return session_create(ClientInfo(), email="ada@acme.example", password=PASSWORD, proof=proof)
 
 
 def test_a_code_signs_in_once(ada: User) -> None:
@@ -68,13 +68,13 @@ def test_a_recovery_code_signs_in_once(ada: User) -> None:
 
 
 def test_a_link_sets_one_password(ada: User) -> None:
-    link, digest = secret.new(secret.LINK)
+    link, digest = secret_tokens.new(secret_tokens.LINK)
     PasswordLink.objects.create(user=ada, sha256=digest, expires_at=clock.now() + openid.LASTS)
-    assert wins(lambda: password_set(Origin(), link_secret=link, new_password="four large blue windows")) == 1
+    assert wins(lambda: password_set(ClientInfo(), link_secret=link, new_password="four large blue windows")) == 1
 
 
 def test_a_state_and_a_challenge_are_taken_once(ada: User) -> None:
-    state, digest = secret.new("")
+    state, digest = secret_tokens.new("")
     openid.OpenIdSignIn.objects.create(
         provider="staff",
         state_sha256=digest,
@@ -84,7 +84,7 @@ def test_a_state_and_a_challenge_are_taken_once(ada: User) -> None:
         redirect_uri="https://console.example",
         expires_at=clock.now() + openid.LASTS,
     )
-    assert wins(lambda: openid._take(Answer(state=state, code="c", binding="b"))) == 1
+    assert wins(lambda: openid._consume_sign_in(Answer(state=state, code="c", binding="b"))) == 1
     ceremony = Ceremony.objects.create(purpose=SIGN_IN, challenge=b"x", expires_at=clock.now() + openid.LASTS)
     answer = Response(str(ceremony.pk), {})
     assert wins(lambda: transaction.atomic(_challenge_of)(answer, SIGN_IN)) == 1

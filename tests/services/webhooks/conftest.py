@@ -5,9 +5,9 @@ from uuid import UUID
 import pytest
 from pytest_django import Settings
 
-from controlplane.webhooks import hints
+from controlplane.webhooks import wakeups
 from controlplane.webhooks.models import Webhook
-from controlplane.webhooks.services import Wish, webhook_create
+from controlplane.webhooks.services import WebhookSpec, webhook_create
 from tests.services.webhooks.receiver import Receiver, receiving
 from tests.world import Tenant, make_tenant
 
@@ -19,14 +19,14 @@ class Queue:
         self.sent: list[UUID] = []
 
     def send_task(self, name: str, *, args: list[str], expires: int, retry: bool) -> None:
-        assert (name, retry) == (hints.DELIVER, False)
+        assert (name, retry) == (wakeups.DELIVER, False)
         self.sent.append(UUID(args[0]))
 
 
 @pytest.fixture(autouse=True)
 def queue(monkeypatch: pytest.MonkeyPatch) -> Queue:
     queue = Queue()
-    monkeypatch.setattr(hints, "current_app", queue)
+    monkeypatch.setattr(wakeups, "current_app", queue)
     return queue
 
 
@@ -49,5 +49,5 @@ def tenant(db: None) -> Tenant:
 
 
 def make_webhook(tenant: Tenant, url: str, **more: Any) -> tuple[Webhook, str]:
-    wish = Wish(**({"name": "ops", "url": url, "kinds": ["*"]} | more))
+    wish = WebhookSpec(**({"name": "ops", "url": url, "kinds": ["*"]} | more))
     return webhook_create(tenant.actor, tenant.project, wish)

@@ -15,13 +15,13 @@ from pytest_django import Settings
 from standardwebhooks import WebhookVerificationError
 
 from controlplane.events.models import Event
-from controlplane.events.services import emit, forget_old
+from controlplane.events.services import delete_expired, publish_event
 from controlplane.identity.actor import Actor
 from controlplane.identity.errors import RoleNeeded
-from controlplane.kernel import clock, outbound
+from controlplane.kernel import clock, safe_http
 from controlplane.kernel.ids import new_id
 from controlplane.webhooks import deliveries, sender
-from controlplane.webhooks.dispatch import dispatch, waiting
+from controlplane.webhooks.dispatch import dispatch, due_webhooks
 from controlplane.webhooks.errors import WebhookDisabled
 from controlplane.webhooks.models import Delivery, Webhook
 from controlplane.webhooks.services import patched, ping, redeliver, rotation_end, secret_rotate, webhook_update
@@ -35,13 +35,13 @@ KINDS = ["network.*"]
 
 def happen(tenant: Tenant, *names: str, kind: str = "network.created") -> None:
     for name in names:
-        emit(tenant.actor, kind, new_id(), project_id=tenant.project.pk, name=name)
+        publish_event(tenant.actor, kind, new_id(), project_id=tenant.project.pk, name=name)
 
 
 def send_all() -> int:
     """As the worker does it, until nothing is due."""
     dispatch()
-    return sum(deliveries.deliver(webhook_id) for webhook_id in waiting())
+    return sum(deliveries.deliver(webhook_id) for webhook_id in due_webhooks())
 
 
 def make_due() -> None:
@@ -103,10 +103,10 @@ def test_nothing_of_others_is_sent(tenant: Tenant, receiver: Receiver) -> None:
     make_webhook(tenant, receiver.url)
     other = make_tenant("beta")
     happen(other, "of-beta")
-    emit(None, "node.ready", new_id(), project_id=None, name="node-1")
+    publish_event(None, "node.ready", new_id(), project_id=None, name="node-1")
     for owner, name in ((other, "theirs"), (tenant, "ours")):
         organization_id = owner.project.organization_id
-        emit(None, "policy.changed", new_id(), project_id=None, organization_id=organization_id, name=name)
+        publish_event(None, "policy.changed", new_id(), project_id=None, organization_id=organization_id, name=name)
     send_all()
     assert receiver.names() == ["ops", "ours"], "its own creation, and its own organization's policy"
 
@@ -311,7 +311,7 @@ def test_the_log_is_kept_as_long_as_the_events(tenant: Tenant, receiver: Receive
     Event.objects.update(created_at=clock.now() - timedelta(days=31))
     happen(tenant, "new")
     send_all()
-    forget_old()
+    delete_expired()
     assert list(Delivery.objects.values_list("event__resource_name", flat=True)) == ["new"]
 
 
@@ -325,7 +325,7 @@ def test_a_worker_that_dies_after_sending_is_followed_by_one_that_sends_again(
     webhook, _ = make_webhook(tenant, receiver.url, kinds=KINDS)
     happen(tenant, "one", "two", "three")
     dispatch()
-    note, count = deliveries._note, iter(range(9))
+    note, count = deliveries._record_outcome, iter(range(9))
 
     def die_at_the_second(*args: Any) -> None:
         if next(count) == 1:
@@ -333,7 +333,7 @@ def test_a_worker_that_dies_after_sending_is_followed_by_one_that_sends_again(
         note(*args)
 
     with monkeypatch.context() as patched_once:
-        patched_once.setattr(deliveries, "_note", die_at_the_second)
+        patched_once.setattr(deliveries, "_record_outcome", die_at_the_second)
         with pytest.raises(Killed):
             deliveries.deliver(webhook.pk)
     assert send_all() == 2
@@ -347,10 +347,10 @@ def test_a_lease_keeps_others_away_until_it_runs_out(tenant: Tenant, receiver: R
     happen(tenant, "one")
     dispatch()
     assert deliveries.take_lease(webhook.pk) is not None
-    assert waiting() == []
+    assert due_webhooks() == []
     assert deliveries.deliver(webhook.pk) == 0
     Webhook.objects.update(lease_expires_at=clock.now() - timedelta(seconds=1))
-    assert waiting() == [webhook.pk]
+    assert due_webhooks() == [webhook.pk]
     assert deliveries.deliver(webhook.pk) == 1
 
 
@@ -437,11 +437,11 @@ def test_a_name_is_looked_up_once(receiver: Receiver, monkeypatch: pytest.Monkey
     resolve = socket.getaddrinfo
     answers = [[(socket.AF_INET, socket.SOCK_STREAM, 6, "", receiver.server_address)]]
     monkeypatch.setattr(
-        outbound.socket,
+        safe_http.socket,
         "getaddrinfo",
         lambda host, *more, **options: answers.pop() if host == "ops.example" else resolve(host, *more, **options),
     )
-    monkeypatch.setattr(outbound, "is_public", lambda _: True)
+    monkeypatch.setattr(safe_http, "is_public", lambda _: True)
     url = receiver.url.replace("localhost", "ops.example")
     headers = {"webhook-id": "1"}
     assert sender.post(url, headers=headers, body=b"{}").status_code == 204

@@ -11,7 +11,7 @@ import pytest
 from django.db import connection
 from pytest_django import Settings
 
-from controlplane.events.services import emit
+from controlplane.events.services import publish_event
 from controlplane.kernel.ids import new_id
 from controlplane.webhooks import deliveries, resolver, sender
 from controlplane.webhooks.dispatch import dispatch
@@ -77,7 +77,7 @@ def deliver(webhook_id: UUID) -> int:
 def hooks(tenant: Tenant, url: str, count: int) -> list[UUID]:
     """Webhooks that have something to send."""
     made = [make_webhook(tenant, url, name=f"hook-{n}", kinds=["network.*"])[0].pk for n in range(count)]
-    emit(tenant.actor, "network.created", new_id(), project_id=tenant.project.pk, name="lan")
+    publish_event(tenant.actor, "network.created", new_id(), project_id=tenant.project.pk, name="lan")
     return made
 
 

@@ -14,12 +14,12 @@ from django.conf import settings as django_settings
 from django.db import connection
 
 from controlplane.config.celery import app
-from controlplane.events.services import emit
+from controlplane.events.services import publish_event
 from controlplane.kernel.ids import new_id
-from controlplane.webhooks import hints
+from controlplane.webhooks import wakeups
 from controlplane.webhooks.dispatch import dispatch
 from controlplane.webhooks.models import Delivery, Webhook
-from scripts.waiting import wait_until
+from scripts.polling import wait_until
 from tests.limits import PATIENCE_S
 from tests.services.webhooks.conftest import make_webhook
 from tests.services.webhooks.receiver import Got, Receiver
@@ -62,7 +62,7 @@ class Worker:
 
 @pytest.fixture
 def worker(transactional_db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Worker]:
-    monkeypatch.setattr(hints, "current_app", app)
+    monkeypatch.setattr(wakeups, "current_app", app)
     _purge(app)
     made = Worker(tmp_path)
     made.start()
@@ -84,7 +84,7 @@ def test_a_killed_worker_loses_no_event_and_no_order(worker: Worker, receiver: R
     tenant = make_tenant()
     webhook, secret = make_webhook(tenant, receiver.url, kinds=["network.created"])
     for name in NAMES:
-        emit(tenant.actor, "network.created", new_id(), project_id=tenant.project.pk, name=name)
+        publish_event(tenant.actor, "network.created", new_id(), project_id=tenant.project.pk, name=name)
 
     killed = threading.Event()
 

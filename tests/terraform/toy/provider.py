@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from clients.terraform.runtime.diagnostics import Failure, Report
+from clients.terraform.runtime.diagnostics import DiagnosticReport, Failure
 from clients.terraform.runtime.durations import Timeouts
 from clients.terraform.runtime.provider import (
     Action,
@@ -104,7 +104,7 @@ class Thing(Resource):
     def __init__(self) -> None:
         self.store = Store()
 
-    def validate(self, config: Values, report: Report) -> None:
+    def validate(self, config: Values, report: DiagnosticReport) -> None:
         if config["size"] == 13:
             report.error("Unlucky", path=("size",))
 
@@ -194,7 +194,7 @@ class Count(DataSource):
         }
     )
 
-    def read(self, config: Values, report: Report) -> Values:
+    def read(self, config: Values, report: DiagnosticReport) -> Values:
         return {"things": len(list(Store().folder.glob(f"{config['prefix']}*.json")))}
 
 
@@ -202,7 +202,7 @@ class Poke(Action):
     name = "poke"
     schema = Schema({"name": Attribute(type=STRING, description="whom", required=True)})
 
-    def invoke(self, config: Values, report: Report) -> Iterator[str]:
+    def invoke(self, config: Values, report: DiagnosticReport) -> Iterator[str]:
         yield f"poking {config['name']}"
         if Store().read(config["name"]) is None:
             raise Failure("Nobody there", path=("name",))

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from controlplane.audit import standalone
+from controlplane.audit import build_verifier
 
 PURE = "andromede_core."
 
@@ -21,26 +21,26 @@ def imports_of(source: str) -> set[str]:
 
 
 def test_it_is_made_of_the_pure_core_and_the_standard_library() -> None:
-    names = standalone.modules()
+    names = build_verifier.modules()
     assert all(name.startswith(PURE) for name in names)
-    assert names[-1] == standalone.MAIN
-    imported = set().union(*(imports_of(standalone._text(name)) for name in names))
+    assert names[-1] == build_verifier.MAIN
+    imported = set().union(*(imports_of(build_verifier._text(name)) for name in names))
     assert imported - {"andromede_core"} <= sys.stdlib_module_names
 
 
 def test_it_has_every_module_as_it_is() -> None:
     names: dict[str, str] = {}
-    for node in ast.parse(standalone.source()).body:
+    for node in ast.parse(build_verifier.source()).body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Subscript):
             key, value = node.targets[0].slice, node.value
             assert isinstance(key, ast.Constant)
             assert isinstance(value, ast.Constant)
             names[str(key.value)] = str(value.value)
-    assert names == {name: standalone._text(name) for name in standalone.modules()}
+    assert names == {name: build_verifier._text(name) for name in build_verifier.modules()}
 
 
 def test_it_runs_alone(tmp_path: Path) -> None:
-    (tmp_path / "verify.py").write_text(standalone.source())
+    (tmp_path / "verify.py").write_text(build_verifier.source())
     command = [sys.executable, "-I", "-S", "-W", "error", "verify.py", "nowhere.tar"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 2
@@ -48,4 +48,4 @@ def test_it_runs_alone(tmp_path: Path) -> None:
 
 
 def test_the_same_sources_make_the_same_file() -> None:
-    assert standalone.source() == standalone.source()
+    assert build_verifier.source() == build_verifier.source()

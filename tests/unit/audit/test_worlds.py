@@ -6,7 +6,7 @@ import pytest
 
 from andromede_core.documents.parsing import Malformed
 from andromede_core.documents.signed import Signed
-from andromede_core.evidence.fact_history import Worlds
+from andromede_core.evidence.fact_history import FactHistory
 from andromede_core.facts.statements import Statement
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
@@ -22,17 +22,17 @@ def stated(fact: str, epoch: object, *supersedes: str) -> dict[str, object]:
     return {"event": "stated", "fact": fact, "epoch": epoch, "supersedes": list(supersedes)}
 
 
-def territory(worlds: Worlds, epoch: int, zone: str = "fr-1") -> object:
+def territory(worlds: FactHistory, epoch: int, zone: str = "fr-1") -> object:
     timeline = worlds.of(epoch).zones[zone].timeline("location.territory")
     return [fact.value for fact in timeline]
 
 
 def test_a_fact_holds_from_its_epoch_until_another_supersedes_it() -> None:
-    worlds = Worlds()
-    worlds.take(stated("a", 1), signed("FR"))
-    worlds.take(stated("x", 1), signed("DE", zone="de-1"))
-    worlds.take(stated("b", 3, "a"), signed("RE"))
-    worlds.take({"event": "withdrawn", "fact": "b", "epoch": 5}, None)
+    worlds = FactHistory()
+    worlds.record(stated("a", 1), signed("FR"))
+    worlds.record(stated("x", 1), signed("DE", zone="de-1"))
+    worlds.record(stated("b", 3, "a"), signed("RE"))
+    worlds.record({"event": "withdrawn", "fact": "b", "epoch": 5}, None)
     assert [territory(worlds, epoch) for epoch in (1, 2, 3, 4)] == [["FR"], ["FR"], ["RE"], ["RE"]]
     assert "fr-1" not in worlds.of(0).zones
     assert "fr-1" not in worlds.of(5).zones
@@ -40,10 +40,10 @@ def test_a_fact_holds_from_its_epoch_until_another_supersedes_it() -> None:
 
 
 def test_what_still_holds_of_a_fact_is_stated_with_what_takes_its_place() -> None:
-    worlds = Worlds()
-    worlds.take(stated("a", 1), signed("FR"))
-    worlds.take(stated("past", 2, "a"), signed("FR"))
-    worlds.take(stated("present", 2, "a"), signed("RE", zone="fr-2"))
+    worlds = FactHistory()
+    worlds.record(stated("a", 1), signed("FR"))
+    worlds.record(stated("past", 2, "a"), signed("FR"))
+    worlds.record(stated("present", 2, "a"), signed("RE", zone="fr-2"))
     assert [territory(worlds, 2), territory(worlds, 2, "fr-2")] == [["FR"], ["RE"]]
 
 
@@ -59,8 +59,8 @@ def test_what_still_holds_of_a_fact_is_stated_with_what_takes_its_place() -> Non
     ],
 )
 def test_the_past_is_not_changed(body: dict[str, object], reason: str) -> None:
-    worlds = Worlds()
-    worlds.take(stated("a", 1), signed("FR"))
-    worlds.take(stated("b", 2, "a"), signed("RE"))
+    worlds = FactHistory()
+    worlds.record(stated("a", 1), signed("FR"))
+    worlds.record(stated("b", 2, "a"), signed("RE"))
     with pytest.raises(Malformed, match=reason):
-        worlds.take(body, signed("US"))
+        worlds.record(body, signed("US"))

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from andromede_core.placement.decision import Decision
 from andromede_core.placement.fleet import Fleet, NodeRow
-from andromede_core.placement.request import Group, Request, Resources
-from controlplane.compute.drain_plan import Guest, Places, Plan, Question, Situation, plan
+from andromede_core.placement.request import Group, ResolvedRequest, Resources
+from controlplane.compute.drain_plan import Guest, GuestRequest, Places, Plan, PlanInputs, plan
 from tests.unit.placement.examples import ROOMY, VIRGINIA, amounts, ask, assessed, fleet, node, row_lists
 
 SPACE = UUID(int=7)
@@ -21,9 +21,9 @@ def uuid(name: str) -> UUID:
     return uuid5(SPACE, name)
 
 
-def guest(name: str, request: Request | None = None, **changes: object) -> Guest:
+def guest(name: str, request: ResolvedRequest | None = None, **changes: object) -> Guest:
     request = request or ask()
-    fields = {"is_running": True, "question": Question(request, assessed(request))} | changes
+    fields = {"is_running": True, "question": GuestRequest(request, assessed(request))} | changes
     return Guest(uuid(name), name, SPACE, **fields)  # type: ignore[arg-type]
 
 
@@ -32,7 +32,7 @@ def told(decision: Decision) -> dict[str, object]:
 
 
 def planned(guests: list[Guest], nodes: Fleet, *, fallback: str = "leave", places: Places | None = None) -> Plan:
-    return plan(guests, Situation(HERE, nodes, places or {}, told), fallback=fallback)
+    return plan(guests, PlanInputs(HERE, nodes, places or {}, told), fallback=fallback)
 
 
 def actions(made: Plan) -> dict[str, tuple[str, str | None]]:
@@ -105,7 +105,7 @@ def test_policies_hold_on_the_way_too() -> None:
 def test_members_that_must_be_apart_are_not_sent_to_one_node() -> None:
     group = UUID(int=1)
     request = ask(groups=(Group("anti-affinity", True, frozenset({HERE})),))
-    members = [guest(name, request, question=Question(request, assessed(request), group)) for name in ("a", "b")]
+    members = [guest(name, request, question=GuestRequest(request, assessed(request), group)) for name in ("a", "b")]
     places = {group: {member.id: HERE for member in members}}
     nodes = fleet(node(HERE), node("n01"), node("n02"))
     made = planned(members, nodes, places=places)
@@ -164,6 +164,6 @@ def test_a_plan_oversells_nothing_forgets_nobody_and_gives_every_reason(
 
 def test_a_node_that_carries_more_has_less_left() -> None:
     before = fleet(node("n01"))
-    after = before.with_taken("n01", Resources(2, 1024, 10))
+    after = before.with_allocated("n01", Resources(2, 1024, 10))
     assert after.free[:, 0].tolist() == [ROOMY.vcpus - 2, ROOMY.memory_mib - 1024, ROOMY.disk_gib - 10]
     assert before.free[:, 0].tolist() == list(ROOMY), "a fleet is a value"

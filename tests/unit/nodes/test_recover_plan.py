@@ -4,8 +4,8 @@ from hypothesis import given
 
 from andromede_core.placement.fleet import Fleet, NodeRow
 from andromede_core.placement.request import Group, Resources
-from controlplane.compute.drain_plan import Guest, Places, Plan, Question, Situation
-from controlplane.compute.recover_plan import recover
+from controlplane.compute.drain_plan import Guest, GuestRequest, Places, Plan, PlanInputs
+from controlplane.compute.recover_plan import plan_recovery
 from tests.unit.nodes.test_drain_plan import HERE, OBSTACLE, REFUSED, SPACE, actions, guest, guest_lists, told
 from tests.unit.placement.examples import VIRGINIA, ask, assessed, fleet, node, row_lists
 
@@ -13,7 +13,7 @@ DEAD = node(HERE, is_ready=False, is_cordoned=True)
 
 
 def planned(lost: list[Guest], nodes: Fleet, *, places: Places | None = None) -> Plan:
-    return recover(lost, Situation(HERE, nodes, places or {}, told))
+    return plan_recovery(lost, PlanInputs(HERE, nodes, places or {}, told))
 
 
 def test_guests_are_made_again_elsewhere_also_those_that_were_off() -> None:
@@ -52,7 +52,9 @@ def test_no_policy_is_weaker_because_a_machine_broke() -> None:
 def test_members_of_a_group_that_must_be_together_find_a_new_node_together() -> None:
     """Where nobody of them lives any more, the first says where."""
     request = ask(groups=(Group("affinity", True, frozenset()),))
-    members = [guest(name, request, question=Question(request, assessed(request), SPACE)) for name in ("a", "b", "c")]
+    members = [
+        guest(name, request, question=GuestRequest(request, assessed(request), SPACE)) for name in ("a", "b", "c")
+    ]
     nodes = fleet(DEAD, node("n01"), node("n02"), node("n03"))
     targets = {target for _, target in actions(planned(members, nodes)).values()}
     assert len(targets) == 1 and targets < {"n01", "n02", "n03"}

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from andromede_core.facts.world import Fact, World, Zone
 from andromede_core.placement.fleet import Fleet, NodeRow
-from andromede_core.placement.request import Group, Request, Resources
+from andromede_core.placement.request import Group, ResolvedRequest, Resources
 from andromede_core.policy.assessment import Assessment, assess
-from andromede_core.policy.clauses import Atom, Level, Policy
+from andromede_core.policy.clauses import Clause, Level, Policy
 
 PARIS, RHINE, VIRGINIA = "fr-idf-1", "de-rhein-1", "us-va-1"
 ZONE_IDS = (PARIS, RHINE, VIRGINIA)
@@ -36,7 +36,7 @@ def world_of(zones: Iterable[Zone]) -> World:
 OPEN_WORLD = world_of(OPEN_ZONES)
 
 
-def assessed(request: Request, world: World = OPEN_WORLD) -> Assessment:
+def assessed(request: ResolvedRequest, world: World = OPEN_WORLD) -> Assessment:
     return assess(request.policies, world, now=NOW, roles=request.roles)
 
 
@@ -52,12 +52,12 @@ def three_zones() -> Fleet:
     return fleet(node("n-fr", PARIS), node("n-de", RHINE), node("n-us", VIRGINIA))
 
 
-def ask(**fields: Any) -> Request:
-    return Request(**{"consumer": "instance", "resources": SMALL} | fields)
+def ask(**fields: Any) -> ResolvedRequest:
+    return ResolvedRequest(**{"consumer": "instance", "resources": SMALL} | fields)
 
 
 def only_in(*zones: str, level: Level = "project", atom: str = "loc") -> Policy:
-    return Policy(f"pol-{level}", level, (Atom(atom, "in", tuple(sorted(zones)), "zone.id"),))
+    return Policy(f"pol-{level}", level, (Clause(atom, "in", tuple(sorted(zones)), "zone.id"),))
 
 
 NODE_IDS = [f"n{number:02}" for number in range(12)]
@@ -67,11 +67,11 @@ node_sets = st.frozensets(st.sampled_from(NODE_IDS), max_size=3)
 trait_sets = st.frozensets(st.sampled_from(TRAITS), max_size=2)
 TERRITORIES = ("DE", "FR", "US")
 atoms = st.builds(
-    lambda number, values: Atom(f"a{number}", "in", tuple(sorted(values)), "zone.id"),
+    lambda number, values: Clause(f"a{number}", "in", tuple(sorted(values)), "zone.id"),
     st.integers(0, 999),
     st.sets(st.sampled_from(ZONE_IDS), min_size=1),
 ) | st.builds(
-    lambda number, values: Atom(f"a{number}", "in", tuple(sorted(values)), "location.territory"),
+    lambda number, values: Clause(f"a{number}", "in", tuple(sorted(values)), "location.territory"),
     st.integers(0, 999),
     st.sets(st.sampled_from(TERRITORIES), min_size=1),
 )
@@ -82,7 +82,7 @@ policies = st.builds(
 )
 groups = st.builds(Group, rule=st.sampled_from(["affinity", "anti-affinity"]), is_hard=st.booleans(), nodes=node_sets)
 requests = st.builds(
-    Request,
+    ResolvedRequest,
     consumer=st.sampled_from(["instance", "volume"]),
     resources=amounts,
     zones=st.none() | st.lists(st.sampled_from(ZONE_IDS), min_size=1, max_size=2, unique=True).map(tuple),

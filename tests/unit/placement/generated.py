@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from andromede_core.documents.parsing import as_rfc3339
 from andromede_core.facts.attributes import ASKABLE, CERTIFICATIONS, PARTIES, PARTY_ROLES
 from andromede_core.facts.world import ASSERTIONS, Fact, Subject, Timeline, World, Zone
-from andromede_core.policy.clauses import LEVELS, ROLES, Atom, Certified, Policy
+from andromede_core.policy.clauses import LEVELS, ROLES, Certified, Clause, Policy
 from tests.unit.placement.sample import NOW
 
 DAY = timedelta(days=1)
@@ -83,13 +83,13 @@ def selectors(draw: st.DrawFn, attribute: str) -> dict[str, Any]:
 
 
 @st.composite
-def atoms_about(draw: st.DrawFn, attribute: str, *, op: str | None = None) -> Atom:
+def atoms_about(draw: st.DrawFn, attribute: str, *, op: str | None = None) -> Clause:
     chosen = op or draw(st.sampled_from(sorted(ASKABLE[attribute].operators)))
-    return Atom("a", chosen, draw(bounds_of(attribute, chosen)), attribute, **draw(selectors(attribute)))
+    return Clause("a", chosen, draw(bounds_of(attribute, chosen)), attribute, **draw(selectors(attribute)))
 
 
 @st.composite
-def certified(draw: st.DrawFn) -> Atom:
+def certified(draw: st.DrawFn) -> Clause:
     demand = Certified(
         draw(st.sampled_from([*SCHEMES, *CLASS_NAMES])),
         draw(st.sampled_from([None, "1", "2.0", "2.1"])),
@@ -97,21 +97,21 @@ def certified(draw: st.DrawFn) -> Atom:
         draw(st.sampled_from([None, "iaas", "backup"])),
         draw(st.integers(0, 2)),
     )
-    return Atom("a", "holds", demand, **draw(selectors("")))
+    return Clause("a", "holds", demand, **draw(selectors("")))
 
 
 @st.composite
-def distances(draw: st.DrawFn) -> Atom:
+def distances(draw: st.DrawFn) -> Clause:
     copies = {"roles": tuple(sorted(draw(sets_of(("backup", "replica"), least=1))))}
-    return Atom("a", "min_distance_km", draw(st.integers(1, 3)) * 100, **draw(selectors("")) | copies)
+    return Clause("a", "min_distance_km", draw(st.integers(1, 3)) * 100, **draw(selectors("")) | copies)
 
 
-def atoms() -> st.SearchStrategy[Atom]:
+def atoms() -> st.SearchStrategy[Clause]:
     about = st.sampled_from(sorted(UNIVERSE)).flatmap(atoms_about)
     return st.one_of(about, about, about, certified(), distances())
 
 
-def like(atom: Atom) -> st.SearchStrategy[Atom]:
+def like(atom: Clause) -> st.SearchStrategy[Clause]:
     """Another clause about the same, with the same operator."""
     if atom.op == "holds":
         return certified()
@@ -120,18 +120,18 @@ def like(atom: Atom) -> st.SearchStrategy[Atom]:
     return atoms_about(atom.attr, op=atom.op)
 
 
-def numbered(found: Sequence[Atom]) -> tuple[Atom, ...]:
+def numbered(found: Sequence[Clause]) -> tuple[Clause, ...]:
     """With ids of their own."""
     return tuple(renamed(atom, f"a{number}") for number, atom in enumerate(found))
 
 
-def renamed(atom: Atom, name: str) -> Atom:
-    fields = {field: getattr(atom, field) for field in Atom.__dataclass_fields__}
-    return Atom(**{**fields, "id": name})
+def renamed(atom: Clause, name: str) -> Clause:
+    fields = {field: getattr(atom, field) for field in Clause.__dataclass_fields__}
+    return Clause(**{**fields, "id": name})
 
 
 @st.composite
-def policies(draw: st.DrawFn, *, among: st.SearchStrategy[Atom] | None = None) -> Policy:
+def policies(draw: st.DrawFn, *, among: st.SearchStrategy[Clause] | None = None) -> Policy:
     found = draw(st.lists(among or atoms(), max_size=4))
     return Policy(
         draw(st.sampled_from(["pol-1", "pol-2", "pol-3"])),

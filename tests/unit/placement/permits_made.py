@@ -12,7 +12,7 @@ import pytest
 from andromede_core.documents.canonical import digest
 from andromede_core.documents.signed import Signed, message, sign
 from andromede_core.facts.world import Fact, World, Zone
-from andromede_core.permits.permit import LIFETIME, Contents, Limits, Permit, Refused, Trust, check
+from andromede_core.permits.permit import LIFETIME, Contents, Limits, Permit, PermitRejected, Trust, check
 from andromede_core.permits.trust_documents import OFFICER_DUTY, Approver, Charter, DenyList, Floor, Key, Keyset
 from andromede_core.policy.exemption import Approval, Exemption, Terms
 
@@ -108,7 +108,7 @@ def checked(
 
 
 def refusal(document: Signed, trust: Trust = TRUST, **more: Any) -> tuple[str, str]:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(PermitRejected) as caught:
         checked(document, trust, **more)
     assert str(caught.value) == f"{caught.value.code}: {caught.value.reason}"
     return caught.value.code, caught.value.reason

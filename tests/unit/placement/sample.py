@@ -10,7 +10,7 @@ from andromede_core.facts.catalogue import parse as parse_catalogue
 from andromede_core.facts.world import World
 from andromede_core.policy.clauses import Policy
 from andromede_core.policy.document import parse
-from andromede_core.policy.evaluation import AtomResult, Copy, Evaluation, evaluate
+from andromede_core.policy.evaluation import ClauseResult, Copy, Evaluation, evaluate
 
 ROOT = Path(__file__).resolve().parents[3]
 CATALOGUE_FILE = ROOT / "controlplane" / "catalog" / "fixtures" / "catalogue.json"
@@ -139,6 +139,6 @@ def against(found: Evaluation) -> dict[str, str]:
     return {each.ref.atom: each.code for each in found.results if each.result != "T"}
 
 
-def only(found: Evaluation) -> AtomResult:
+def only(found: Evaluation) -> ClauseResult:
     (result,) = found.results
     return result

@@ -10,7 +10,7 @@ import pytest
 from andromede_core.facts.certificates import PROGRESS, version
 from andromede_core.facts.world import Fact, World, Zone
 from andromede_core.policy.clauses import ROLES
-from andromede_core.policy.evaluation import AtomResult, Evaluation, evaluate
+from andromede_core.policy.evaluation import ClauseResult, Evaluation, evaluate
 from tests.unit.placement.sample import NOW, only, policy
 
 DAY = timedelta(days=1)
@@ -41,7 +41,7 @@ def evaluated(
     return evaluate([policy(clause)], Zone("z-1", facts), known or World(), now=now, roles=ROLES)
 
 
-def asked(papers: Iterable[dict[str, Any]] | None, now: datetime = NOW, **demand: Any) -> AtomResult:
+def asked(papers: Iterable[dict[str, Any]] | None, now: datetime = NOW, **demand: Any) -> ClauseResult:
     return only(evaluated(papers, now, **demand))
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from andromede_core.facts.attributes import PARTY_ROLES
 from andromede_core.facts.world import Fact, World
-from andromede_core.policy.clauses import AtomRef, Level, Policy
+from andromede_core.policy.clauses import ClauseRef, Level, Policy
 from andromede_core.policy.document import parse
 from andromede_core.policy.order import Change, Sets, change, implies, rank, unsatisfiable, without_effect
 from tests.unit.placement.sample import EU, HEALTH, NOW, OWNERSHIP, STATE, policy, world
@@ -380,7 +380,7 @@ def test_only_clauses_about_a_role_that_is_asked_for_contradict_each_other() -> 
     assert [ref.atom for ref in unsatisfiable(layers, SETS, roles=("compute", "backup"))] == ["o0", "o1"]
     assert unsatisfiable(layers, SETS, roles=("compute",)) == ()
     assert unsatisfiable([*layers, CLASSIFIED], SETS, roles=()) == (
-        AtomRef("classified", "classification", "classified"),
+        ClauseRef("classified", "classification", "classified"),
     )
 
 
@@ -397,7 +397,7 @@ def test_a_contradiction_between_levels_names_both() -> None:
 
 def test_what_is_not_supported_can_never_hold() -> None:
     found = unsatisfiable([layer("organization", IN_FR), CLASSIFIED], SETS)
-    assert found == (AtomRef("classified", "classification", "classified"),)
+    assert found == (ClauseRef("classified", "classification", "classified"),)
 
 
 def test_scenarios_do_not_contradict_themselves() -> None:

@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 
 from andromede_core.documents.signed import Signed, sign
-from andromede_core.permits.cosignature import KIND, demanded, payload
 from andromede_core.permits.permit import Trust
+from andromede_core.permits.sentinel_signature import KIND, payload, sentinel_classifications
 from andromede_core.permits.trust_documents import DenyList, Key, Keyset
 from tests.unit.placement.permits_made import KEYSET, LATER, NOW, PERMIT, SECOND, TRUST, checked, key, mac, refusal
 from tests.unit.placement.permits_made import signed as permit_signed
@@ -53,12 +53,14 @@ def refused(trust: Trust, cosignature: Signed | None, permit: Signed | None = No
 )
 def test_the_keyset_says_what_needs_a_sentinel(keys: list[Key], wanted: set[str]) -> None:
     keyset = Keyset(1, {each.id: each for each in keys})
-    assert demanded(keyset, zone="fr-idf-1", classifications=("eu", "public")) == wanted
+    assert sentinel_classifications(keyset, zone="fr-idf-1", classifications=("eu", "public")) == wanted
 
 
 def test_where_all_data_needs_one_so_does_what_is_not_classified() -> None:
-    assert demanded(Keyset(1, {"s-1": sentinel(names=("*",))}), zone="fr-idf-1", classifications=()) == {"*"}
-    assert demanded(Keyset(1, {"s-1": sentinel()}), zone="fr-idf-1", classifications=()) == set()
+    assert sentinel_classifications(
+        Keyset(1, {"s-1": sentinel(names=("*",))}), zone="fr-idf-1", classifications=()
+    ) == {"*"}
+    assert sentinel_classifications(Keyset(1, {"s-1": sentinel()}), zone="fr-idf-1", classifications=()) == set()
 
 
 @pytest.mark.parametrize("names", [("eu",), ("eu", "dr"), ("*",)])
@@ -102,7 +104,7 @@ def test_without_one_it_is_refused() -> None:
     ],
 )
 def test_a_key_that_may_not_vouch_for_it_does_not_count(trust: Trust) -> None:
-    wanted = demanded(trust.keyset, zone="fr-idf-1", classifications=PERMIT.classifications)
+    wanted = sentinel_classifications(trust.keyset, zone="fr-idf-1", classifications=PERMIT.classifications)
     reason = refused(trust, cosigned(permit_signed()))
     assert reason == f"key s-1 is no sentinel's for fr-idf-1 and {', '.join(sorted(wanted))} at that time"
 

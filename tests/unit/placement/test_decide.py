@@ -12,8 +12,8 @@ from andromede_core.placement.decide import decide
 from andromede_core.placement.decision import Decision, as_document
 from andromede_core.placement.explanation import tenant
 from andromede_core.placement.fleet import Fleet, NodeRow
-from andromede_core.placement.request import Group, Request, Resources, Share
-from andromede_core.policy.clauses import Atom, Certified, Policy
+from andromede_core.placement.request import Group, ResolvedPoolRequirement, ResolvedRequest, Resources
+from andromede_core.policy.clauses import Certified, Clause, Policy
 from tests.unit.placement.examples import (
     OPEN_ZONES,
     PARIS,
@@ -31,7 +31,7 @@ from tests.unit.placement.examples import (
 )
 
 
-def decided(request: Request, nodes: Fleet, zones: tuple[Zone, ...] = OPEN_ZONES, *, seed: int = 1) -> Decision:
+def decided(request: ResolvedRequest, nodes: Fleet, zones: tuple[Zone, ...] = OPEN_ZONES, *, seed: int = 1) -> Decision:
     return decide(request, nodes, assessed(request, world_of(zones)), seed=seed)
 
 
@@ -48,7 +48,7 @@ def test_a_policy_of_zones_admits_only_nodes_of_these_zones() -> None:
 
 FULL = node("n1", used=ROOMY)
 WITH_POOL = frozenset({"pool:fast"})
-REFUSALS: list[tuple[str, NodeRow, Request]] = [
+REFUSALS: list[tuple[str, NodeRow, ResolvedRequest]] = [
     ("ATTR_MISMATCH", node("n1"), ask(policies=(only_in(RHINE),))),
     ("ATTR_UNKNOWN", node("n1", "xx-new-1"), ask()),
     ("ZONE_NOT_ASKED", node("n1"), ask(zones=(RHINE,))),
@@ -63,15 +63,23 @@ REFUSALS: list[tuple[str, NodeRow, Request]] = [
     ("NOT_NEAR", node("n1"), ask(near=frozenset({"n2"}))),
     ("NOT_WITH_GROUP", node("n1"), ask(groups=(Group("affinity", True, frozenset({"n2"})),))),
     ("NOT_APART_FROM_GROUP", node("n1"), ask(groups=(Group("anti-affinity", True, frozenset({"n1"})),))),
-    ("POOL_MISSING", node("n1"), ask(shares=(Share("fast", "pool:fast", 1, ((PARIS, 10),)),))),
-    ("POOL_MISSING", node("n1", traits=WITH_POOL), ask(shares=(Share("fast", "pool:fast", 0, ((RHINE, 10),)),))),
-    ("POOL_FULL", node("n1", traits=WITH_POOL), ask(shares=(Share("fast", "pool:fast", 11, ((PARIS, 10),)),))),
+    ("POOL_MISSING", node("n1"), ask(shares=(ResolvedPoolRequirement("fast", "pool:fast", 1, ((PARIS, 10),)),))),
+    (
+        "POOL_MISSING",
+        node("n1", traits=WITH_POOL),
+        ask(shares=(ResolvedPoolRequirement("fast", "pool:fast", 0, ((RHINE, 10),)),)),
+    ),
+    (
+        "POOL_FULL",
+        node("n1", traits=WITH_POOL),
+        ask(shares=(ResolvedPoolRequirement("fast", "pool:fast", 11, ((PARIS, 10),)),)),
+    ),
     ("NO_CAPACITY", FULL, ask()),
 ]
 
 
 @pytest.mark.parametrize(("code", "row", "request_"), REFUSALS, ids=[code for code, _, _ in REFUSALS])
-def test_each_rule_refuses_with_its_reason(code: str, row: NodeRow, request_: Request) -> None:
+def test_each_rule_refuses_with_its_reason(code: str, row: NodeRow, request_: ResolvedRequest) -> None:
     decision = decided(request_, fleet(row))
     assert not decision.is_admitted
     assert decision.refusals() == {"n1": code}
@@ -80,12 +88,12 @@ def test_each_rule_refuses_with_its_reason(code: str, row: NodeRow, request_: Re
 
 def test_what_is_in_a_pool_needs_no_room_of_it() -> None:
     """Moves, and whatever else opens what is there, also where the pool is overfull."""
-    share = Share("fast", "pool:fast", 0, ((PARIS, 0),))
+    share = ResolvedPoolRequirement("fast", "pool:fast", 0, ((PARIS, 0),))
     assert decided(ask(shares=(share,)), fleet(node("n1", traits=WITH_POOL))).is_admitted
 
 
 def test_a_pool_is_explained() -> None:
-    share = Share("fast", "pool:fast", 11, ((PARIS, 10), (RHINE, 20)))
+    share = ResolvedPoolRequirement("fast", "pool:fast", 11, ((PARIS, 10), (RHINE, 20)))
     decision = decided(ask(shares=(share,)), fleet(node("n1", traits=WITH_POOL), node("n2", RHINE)))
     assert decision.refusals() == {"n1": "POOL_FULL", "n2": "POOL_MISSING"}
     assert changes(decision) == {"pool": {}, "pool_room": {}}
@@ -229,7 +237,9 @@ def test_fits_by_zone_is_fits_of_each_zone_alone() -> None:
     )
     groups = ((), (Group("affinity", True),), (Group("anti-affinity", True),))
     for request in (ask(groups=group) for group in groups):
-        alone = {zone: fits(replace(request, zones=(zone,)), nodes, assessed(request)) for zone in nodes.legend.zones}
+        alone = {
+            zone: fits(replace(request, zones=(zone,)), nodes, assessed(request)) for zone in nodes.dictionary.zones
+        }
         assert fits_by_zone(request, nodes, assessed(request)) == alone
 
 
@@ -259,9 +269,9 @@ DEMANDS = Policy(
     "pol-1",
     "organization",
     (
-        Atom("net", "ge", 1, "network_class", roles=("compute",)),
-        Atom("loc", "in", ("FR",), "location.territory"),
-        Atom("meta", "subset", ("FR",), "metadata.countries", roles=("compute",)),
+        Clause("net", "ge", 1, "network_class", roles=("compute",)),
+        Clause("loc", "in", ("FR",), "location.territory"),
+        Clause("meta", "subset", ("FR",), "metadata.countries", roles=("compute",)),
     ),
 )
 
@@ -281,7 +291,9 @@ def test_of_one_rule_each_reason_counts_its_own_nodes() -> None:
     zones = (territory(PARIS, "FR"), territory(RHINE, "DE"), territory(VIRGINIA, None))
     decision = decided(ask(policies=(DEMANDS,), roles=("backup",)), three_zones(), zones)
     assert decision.refusals() == {"n-de": "ATTR_MISMATCH", "n-us": "ATTR_UNKNOWN"}
-    reasons = Policy("pol-2", "project", (Atom("far", "min_distance_km", 10), Atom("snc", "holds", Certified("SNC"))))
+    reasons = Policy(
+        "pol-2", "project", (Clause("far", "min_distance_km", 10), Clause("snc", "holds", Certified("SNC")))
+    )
     known = {PARIS: territory(PARIS, "FR"), RHINE: territory(RHINE, "FR")}
     certified = Zone(PARIS, {**known[PARIS].facts, "certifications": (Fact([], datetime(2020, 1, 1, tzinfo=UTC)),)})
     decision = decided(ask(policies=(reasons,)), fleet(node("n1"), node("n2", RHINE)), (certified, known[RHINE]))
@@ -295,7 +307,7 @@ def test_of_one_rule_each_reason_counts_its_own_nodes() -> None:
 
 def test_two_reasons_of_one_rule_are_told_apart() -> None:
     zones = (territory(PARIS, "FR"), territory(RHINE, "DE"))
-    net = Policy("pol-1", "project", (Atom("loc", "in", ("FR",), "location.territory"), DEMANDS.atoms[0]))
+    net = Policy("pol-1", "project", (Clause("loc", "in", ("FR",), "location.territory"), DEMANDS.atoms[0]))
     decision = decided(ask(policies=(net,)), fleet(node("n1"), node("n2", RHINE), node("n3")), zones)
     assert [(each.filter, each.code, each.nodes) for each in decision.eliminated[:3]] == [
         ("policy", "ATTR_MISMATCH", ("n2",)),

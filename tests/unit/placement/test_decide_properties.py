@@ -18,7 +18,7 @@ from andromede_core.placement.decision import KEPT_NODES, Decision, Relaxation, 
 from andromede_core.placement.explanation import operator, tenant, tenant_view
 from andromede_core.placement.fleet import Fleet, NodeRow
 from andromede_core.placement.ranking import TOLERANCE
-from andromede_core.placement.request import Request, Resources
+from andromede_core.placement.request import ResolvedRequest, Resources
 from andromede_core.policy.clauses import Policy
 from tests.unit.placement.examples import (
     OPEN_ZONES,
@@ -37,7 +37,7 @@ Zones = list[Zone]
 Rows = list[NodeRow]
 
 
-def decided(request: Request, nodes: Fleet | Rows, zones: Zones, *, seed: int = 0) -> Decision:
+def decided(request: ResolvedRequest, nodes: Fleet | Rows, zones: Zones, *, seed: int = 0) -> Decision:
     fleet = nodes if isinstance(nodes, Fleet) else Fleet.from_rows(nodes)
     return decide(request, fleet, assessed(request, world_of(zones)), seed=seed)
 
@@ -51,7 +51,7 @@ def found(attribute: str, zone: Zone) -> object:
     return zone.id if attribute == "zone.id" else timeline[0].value if timeline else None
 
 
-def may_take(request: Request, row: NodeRow, zones: Zones) -> bool:
+def may_take(request: ResolvedRequest, row: NodeRow, zones: Zones) -> bool:
     """The rules once more, per node and without arrays."""
     zone = {zone.id: zone for zone in zones}.get(row.zone)
     atoms = [atom for policy in request.policies for atom in policy.atoms]
@@ -77,7 +77,7 @@ def may_take(request: Request, row: NodeRow, zones: Zones) -> bool:
 
 @given(requests, row_lists, zone_lists, seeds)
 def test_exactly_the_nodes_that_keep_every_rule_are_admitted(
-    request: Request, rows: Rows, zones: Zones, seed: int
+    request: ResolvedRequest, rows: Rows, zones: Zones, seed: int
 ) -> None:
     decision = decided(request, rows, zones, seed=seed)
     may = {row.id for row in rows if may_take(request, row, zones)}
@@ -88,7 +88,7 @@ def test_exactly_the_nodes_that_keep_every_rule_are_admitted(
 
 @given(requests, row_lists, zone_lists, seeds)
 def test_every_node_is_admitted_or_has_exactly_one_reason(
-    request: Request, rows: Rows, zones: Zones, seed: int
+    request: ResolvedRequest, rows: Rows, zones: Zones, seed: int
 ) -> None:
     decision = decided(request, rows, zones, seed=seed)
     refusals = decision.refusals()
@@ -104,14 +104,14 @@ def test_every_node_is_admitted_or_has_exactly_one_reason(
 
 
 @given(requests, row_lists, zone_lists, seeds)
-def test_who_asks_only_whether_hears_the_same(request: Request, rows: Rows, zones: Zones, seed: int) -> None:
+def test_who_asks_only_whether_hears_the_same(request: ResolvedRequest, rows: Rows, zones: Zones, seed: int) -> None:
     is_admitted = admits(request, Fleet.from_rows(rows), assessed(request, world_of(zones)))
     assert is_admitted == decided(request, rows, zones, seed=seed).is_admitted
 
 
 @given(requests, row_lists, zone_lists, seeds, st.randoms())
 def test_the_order_of_rows_and_zones_changes_nothing(
-    request: Request, rows: Rows, zones: Zones, seed: int, random: Random
+    request: ResolvedRequest, rows: Rows, zones: Zones, seed: int, random: Random
 ) -> None:
     first = decided(request, rows, zones, seed=seed)
     random.shuffle(rows)
@@ -124,7 +124,7 @@ def test_the_order_of_rows_and_zones_changes_nothing(
 
 @given(requests, row_lists, row_lists, zone_lists, seeds)
 def test_a_fleet_that_was_kept_current_decides_as_one_that_is_read_anew(
-    request: Request, rows: Rows, later: Rows, zones: Zones, seed: int
+    request: ResolvedRequest, rows: Rows, later: Rows, zones: Zones, seed: int
 ) -> None:
     before = Fleet.from_rows(rows)
     was = decided(request, before, zones, seed=seed)
@@ -137,7 +137,9 @@ def test_a_fleet_that_was_kept_current_decides_as_one_that_is_read_anew(
 
 
 @given(requests, policies, row_lists, zone_lists, seeds)
-def test_another_policy_never_admits_more(request: Request, extra: Policy, rows: Rows, zones: Zones, seed: int) -> None:
+def test_another_policy_never_admits_more(
+    request: ResolvedRequest, extra: Policy, rows: Rows, zones: Zones, seed: int
+) -> None:
     loose = decided(request, rows, zones, seed=seed)
     tight = decided(_with(request, policies=(*request.policies, extra)), rows, zones, seed=seed)
     assert admitted(tight, rows) <= admitted(loose, rows)
@@ -159,7 +161,9 @@ def test_the_best_come_first_and_the_seed_only_orders_those_that_are_as_good_as_
 
 
 @given(requests, row_lists, zone_lists, seeds)
-def test_claims_one_after_the_other_never_oversell(request: Request, rows: Rows, zones: Zones, seed: int) -> None:
+def test_claims_one_after_the_other_never_oversell(
+    request: ResolvedRequest, rows: Rows, zones: Zones, seed: int
+) -> None:
     assume(any(request.resources))
     request = _with(request, groups=())
     fleet = Fleet.from_rows(rows)
@@ -180,7 +184,7 @@ def test_claims_one_after_the_other_never_oversell(request: Request, rows: Rows,
 
 @given(requests, row_lists, zone_lists, seeds)
 def test_the_largest_that_fits_does_fit_and_there_is_none_only_when_nothing_does(
-    request: Request, rows: Rows, zones: Zones, seed: int
+    request: ResolvedRequest, rows: Rows, zones: Zones, seed: int
 ) -> None:
     assume(any(request.resources))
     size = largest(request, Fleet.from_rows(rows), assessed(request, world_of(zones)))
@@ -192,14 +196,16 @@ def test_the_largest_that_fits_does_fit_and_there_is_none_only_when_nothing_does
 
 @given(requests, row_lists, zone_lists, seeds)
 def test_each_relaxation_alone_admits_as_many_nodes_as_it_says(
-    request: Request, rows: Rows, zones: Zones, seed: int
+    request: ResolvedRequest, rows: Rows, zones: Zones, seed: int
 ) -> None:
     for relaxation in decided(request, rows, zones, seed=seed).relaxations:
         easier, ready_rows, open_zones = _relaxed(relaxation, request, rows, zones)
         assert decided(easier, ready_rows, open_zones, seed=seed).admitted == relaxation.nodes > 0, relaxation
 
 
-def _relaxed(relaxation: Relaxation, request: Request, rows: Rows, zones: Zones) -> tuple[Request, Rows, Zones]:
+def _relaxed(
+    relaxation: Relaxation, request: ResolvedRequest, rows: Rows, zones: Zones
+) -> tuple[ResolvedRequest, Rows, Zones]:
     """What the relaxation proposes, done."""
     change, facts = relaxation.change, dict(relaxation.facts)
     if change == "zone_open":
@@ -211,7 +217,7 @@ def _relaxed(relaxation: Relaxation, request: Request, rows: Rows, zones: Zones)
     return _with(request, **_easier(change, facts, request)), rows, zones
 
 
-def _easier(change: str, facts: dict[str, Any], request: Request) -> dict[str, object]:
+def _easier(change: str, facts: dict[str, Any], request: ResolvedRequest) -> dict[str, object]:
     rule = change.replace("_", "-")
     easier: dict[str, Callable[[], dict[str, object]]] = {
         "policy": lambda: {"policies": _without_atom(request.policies, facts)},
@@ -238,14 +244,14 @@ def _without_atom(layers: tuple[Policy, ...], facts: dict[str, Any]) -> tuple[Po
     )
 
 
-def _with(request: Request, **changes: Any) -> Request:
-    fields = {name: getattr(request, name) for name in Request.__dataclass_fields__}
-    return Request(**fields | changes)
+def _with(request: ResolvedRequest, **changes: Any) -> ResolvedRequest:
+    fields = {name: getattr(request, name) for name in ResolvedRequest.__dataclass_fields__}
+    return ResolvedRequest(**fields | changes)
 
 
 @given(requests, row_lists, zone_lists, seeds, st.sampled_from(["en", "fr-FR", "de"]))
 def test_every_decision_can_be_told_from_its_stored_form_without_naming_nodes_to_tenants(
-    request: Request, rows: Rows, zones: Zones, seed: int, language: str
+    request: ResolvedRequest, rows: Rows, zones: Zones, seed: int, language: str
 ) -> None:
     named = [row._replace(name=f"secret-{row.id}") for row in rows]
     stored = json.loads(json.dumps(as_document(decided(request, named, zones, seed=seed))))

@@ -8,11 +8,11 @@ import pytest
 
 from andromede_core.facts.catalogue import parse as parse_catalogue
 from andromede_core.facts.world import Fact, Horizon, Subject, Timeline, World, Zone, at, shifted
-from andromede_core.policy.clauses import ROLES, AtomRef, Certified, Policy
+from andromede_core.policy.clauses import ROLES, Certified, ClauseRef, Policy
 from andromede_core.policy.document import parse
 from andromede_core.policy.evaluation import (
     EARTH_RADIUS_KM,
-    AtomResult,
+    ClauseResult,
     Copy,
     Evaluation,
     evaluate,
@@ -39,11 +39,11 @@ def zone(**facts: Any) -> Zone:
     )
 
 
-def judged(atom: dict[str, Any], place: Zone | None, known: World | None = None, now: datetime = NOW) -> AtomResult:
+def judged(atom: dict[str, Any], place: Zone | None, known: World | None = None, now: datetime = NOW) -> ClauseResult:
     return only(evaluate([policy({"id": "a", **atom})], place, known or World(), now=now, roles=ROLES))
 
 
-def told(result: AtomResult) -> tuple[str, str, str]:
+def told(result: ClauseResult) -> tuple[str, str, str]:
     return result.result, result.code, result.detail
 
 
@@ -190,8 +190,8 @@ def test_every_clause_is_judged_even_after_one_failed_and_names_its_policy() -> 
     layers = [policy({"id": "a", **ASKED["in"]}), policy({"id": "b", **ASKED["le"]}, level="project", name="pol-2")]
     found = evaluate(layers, zone(network_class=1), World(), now=NOW, roles=ROLES)
     assert [(each.ref, each.result) for each in found.results] == [
-        (AtomRef("pol-1", "organization", "a"), "U"),
-        (AtomRef("pol-2", "project", "b"), "T"),
+        (ClauseRef("pol-1", "organization", "a"), "U"),
+        (ClauseRef("pol-2", "project", "b"), "T"),
     ]
     assert not found.admits
 
@@ -204,7 +204,7 @@ def test_what_is_not_supported_is_refused_everywhere() -> None:
     classified = parse({"id": "classified", "level": "classification", "atoms": [], "unsupported": True})
     for place in (zone(), None):
         found = only(evaluate([classified], place, World(), now=NOW, roles=("log",)))
-        assert found.ref == AtomRef("classified", "classification", "classified")
+        assert found.ref == ClauseRef("classified", "classification", "classified")
         assert told(found) == ("F", "NOT_SUPPORTED_CLASSIFIED", "")
 
 
@@ -406,7 +406,7 @@ def placed(name: str, lat: object, lon: object) -> Zone:
     return Zone(name, {"location.lat": since_ever(lat), "location.lon": since_ever(lon)})
 
 
-def distant(here: Zone | None, reference: Zone | None, km: int) -> AtomResult:
+def distant(here: Zone | None, reference: Zone | None, km: int) -> ClauseResult:
     layer = policy({"id": "far", "op": "min_distance_km", "value": km, "roles": ["backup"]})
     return only(evaluate([layer], here, World(), now=NOW, roles=("backup",), copy=Copy(reference)))
 
@@ -506,10 +506,10 @@ def test_what_is_stated_until_the_end_of_time_can_be_reckoned_with() -> None:
 
 def test_a_horizon_sees_only_what_is_ahead() -> None:
     horizon = Horizon(NOW)
-    horizon.sees(NOW, NOW - DAY, None)
+    horizon.add_boundary(NOW, NOW - DAY, None)
     assert horizon.until is None
-    horizon.sees(NOW + 2 * DAY)
-    horizon.sees(NOW + 3 * DAY, NOW + DAY)
+    horizon.add_boundary(NOW + 2 * DAY)
+    horizon.add_boundary(NOW + 3 * DAY, NOW + DAY)
     assert horizon.until == NOW + DAY
 
 

@@ -12,7 +12,7 @@ from andromede_core.placement.decision import as_document
 from andromede_core.placement.explanation import operator, tenant, tenant_view
 from andromede_core.placement.filters import FILTERS
 from andromede_core.placement.fleet import Fleet
-from andromede_core.placement.request import Request, Resources
+from andromede_core.placement.request import ResolvedRequest, Resources
 from andromede_core.placement.texts import REMEDIES, SENTENCES, remedy, say
 from andromede_core.policy.clauses import Policy, Role
 from andromede_core.policy.document import parse
@@ -32,7 +32,7 @@ from tests.unit.placement.examples import (
 from tests.unit.placement.sample import EU, OWNERSHIP, catalogue, certificate, policy, secnumcloud, world
 
 
-def stored(request: Request, nodes: Fleet) -> dict[str, Any]:
+def stored(request: ResolvedRequest, nodes: Fleet) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(
         json.dumps(as_document(decide(request, nodes, assessed(request, OPEN_WORLD), seed=7)))
     )

@@ -20,7 +20,7 @@ from andromede_core.permits.permit import (
     Contents,
     Limits,
     Permit,
-    Refused,
+    PermitRejected,
     Trust,
     expiry,
     listed,
@@ -262,7 +262,7 @@ def test_what_comes_with_it_must_be_listed(kind: str) -> None:
     permit = replace(PERMIT, contents=Contents(**{kind: ("a", "b")}))
     listed(permit, kind, [])
     listed(permit, kind, ["a", "b"])
-    with pytest.raises(Refused, match=f"NOT_LISTED: .* c .*{kind}"):
+    with pytest.raises(PermitRejected, match=f"NOT_LISTED: .* c .*{kind}"):
         listed(permit, kind, ["a", "c"])
 
 
@@ -316,7 +316,7 @@ def test_a_permit_that_names_fewer_roles_than_its_operation_has_escapes_no_claus
 
 
 def test_a_refusal_names_all_clauses_that_do_not_hold() -> None:
-    with pytest.raises(Refused) as caught:
+    with pytest.raises(PermitRejected) as caught:
         checked(
             signed(),
             replace(TRUST, world=World({"fr-idf-1": Zone("fr-idf-1", {"keys.countries": (Fact(["US"], EVER),)})})),

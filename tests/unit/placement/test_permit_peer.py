@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from andromede_core.documents.parsing import Malformed
-from andromede_core.permits.permit import Peer, Refused, parse, with_peer
+from andromede_core.permits.permit import Peer, PermitRejected, parse, with_peer
 from andromede_core.policy.clauses import ROLES
 from andromede_core.policy.roles import ROLES_OF, TAKING_NOTHING
 from tests.unit.placement.permits_made import PERMIT, TRUST, checked, code, signed, with_policies
@@ -31,10 +31,10 @@ def test_a_peer_is_whole_or_malformed() -> None:
 def test_no_other_peer_passes_for_it() -> None:
     with_peer(MOVE, OTHER)
     for other in (replace(OTHER, node="node-3"), replace(OTHER, certificate_sha256="cd" * 32)):
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(PermitRejected) as caught:
             with_peer(MOVE, other)
         assert caught.value.code == "WRONG_PEER"
-    with pytest.raises(Refused, match="names no node"):
+    with pytest.raises(PermitRejected, match="names no node"):
         with_peer(PERMIT, OTHER)
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from andromede_core.documents.canonical import dumps, loads
 from andromede_core.facts.attributes import ASKABLE
 from andromede_core.facts.territories import TERRITORY_CODES
-from andromede_core.policy.clauses import MAX_ATOMS_EFFECTIVE, Atom, Certified, Policy, PolicyError, effective
+from andromede_core.policy.clauses import MAX_ATOMS_EFFECTIVE, Certified, Clause, Policy, PolicyError, effective
 from andromede_core.policy.document import MAX_ATOMS_PER_LAYER, MAX_VALUES, VALUES, as_document, parse
 from tests.unit.placement.generated import policies
 from tests.unit.placement.sample import EU, HEALTH, OWNERSHIP, STATE, secnumcloud
@@ -56,9 +56,9 @@ def test_a_policy_is_read_as_written() -> None:
         "pol-1",
         "project",
         (
-            Atom("loc", "in", ("@EU", "FR"), "location.territory", roles=("backup", "storage")),
-            Atom("snc", "holds", Certified("SecNumCloud", "3.2", "high", "iaas", 90), is_waivable=True),
-            Atom(
+            Clause("loc", "in", ("@EU", "FR"), "location.territory", roles=("backup", "storage")),
+            Clause("snc", "holds", Certified("SecNumCloud", "3.2", "high", "iaas", 90), is_waivable=True),
+            Clause(
                 "veto",
                 "is",
                 False,
@@ -67,8 +67,8 @@ def test_a_policy_is_read_as_written() -> None:
                 only_with_technical_access=True,
                 assertion_min="third_party",
             ),
-            Atom("far", "min_distance_km", 100, roles=("backup",)),
-            Atom("tested", "within_days", 365, "disconnect.tested_at"),
+            Clause("far", "min_distance_km", 100, roles=("backup",)),
+            Clause("tested", "within_days", 365, "disconnect.tested_at"),
         ),
     )
 

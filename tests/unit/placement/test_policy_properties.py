@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from andromede_core.facts.attributes import ASKABLE
 from andromede_core.facts.world import Fact, World, Zone
-from andromede_core.policy.clauses import ROLES, Atom, AtomRef, Policy, effective
+from andromede_core.policy.clauses import ROLES, Clause, ClauseRef, Policy, effective
 from andromede_core.policy.evaluation import Copy, Evaluation, evaluate
 from andromede_core.policy.order import Sets, change, implies, refines, unsatisfiable, without_effect
 from tests.unit.placement.generated import (
@@ -89,7 +89,7 @@ def test_nothing_changes_until_the_moment_that_is_told(layers: list[Policy], wor
 @given(layers, worlds(), questions)
 def test_a_result_tells_its_clause_and_only_t_is_ok(layers: list[Policy], world: World, asked: Asked) -> None:
     evaluation = found(layers, world, asked)
-    unsupported = [AtomRef(each.id, each.level, each.id) for each in layers if not each.is_supported]
+    unsupported = [ClauseRef(each.id, each.level, each.id) for each in layers if not each.is_supported]
     applying = [ref for ref, atom in effective(layers) if not atom.roles or asked.role in atom.roles]
     assert [each.ref for each in evaluation.results] == unsupported + applying
     assert all((each.result == "T") == (each.code == "OK") for each in evaluation.results)
@@ -101,7 +101,7 @@ pairs = atoms().flatmap(lambda atom: st.tuples(st.just(atom), like(atom)))
 
 
 @given(pairs, worlds())
-def test_what_is_implied_holds_wherever_the_stricter_clause_does(pair: tuple[Atom, Atom], world: World) -> None:
+def test_what_is_implied_holds_wherever_the_stricter_clause_does(pair: tuple[Clause, Clause], world: World) -> None:
     strict, loose = pair
     assert implies(strict, strict, Sets.of(world, NOW))
     if not implies(strict, loose, Sets.of(world, NOW)):
@@ -126,7 +126,7 @@ def changes(draw: st.DrawFn) -> tuple[list[Policy], list[Policy]]:
 
 
 about_sets = st.sampled_from(["location.territory", "admin.access_from"]).flatmap(
-    lambda name: atoms_about(name).map(lambda atom: Atom(atom.id, atom.op, atom.value, atom.attr))
+    lambda name: atoms_about(name).map(lambda atom: Clause(atom.id, atom.op, atom.value, atom.attr))
 )
 unrelated = st.tuples(st.lists(policies(), max_size=2), st.lists(policies(), max_size=2))
 
@@ -153,7 +153,7 @@ lists_of_words = st.lists(st.sampled_from(WORDS), unique=True, min_size=1).map(l
 def test_a_change_of_lists_is_called_tighter_exactly_when_no_future_of_the_sets_admits_more(
     op: str, old: tuple[str, ...], new: tuple[str, ...]
 ) -> None:
-    before, after = (Policy("p", "project", (Atom("a", op, words, "admin.access_from"),)) for words in (old, new))
+    before, after = (Policy("p", "project", (Clause("a", op, words, "admin.access_from"),)) for words in (old, new))
     admits_more = any(
         _is_admitted(after, future, value) and not _is_admitted(before, future, value)
         for future in FUTURES
@@ -189,8 +189,8 @@ def test_clauses_without_effect_can_be_left_out(layers: list[Policy], world: Wor
     assert not without_effect(rest, Sets.of(world, asked.now))
 
 
-def _without(policy: Policy, refs: set[AtomRef]) -> Policy:
-    kept = tuple(atom for atom in policy.atoms if AtomRef(policy.id, policy.level, atom.id) not in refs)
+def _without(policy: Policy, refs: set[ClauseRef]) -> Policy:
+    kept = tuple(atom for atom in policy.atoms if ClauseRef(policy.id, policy.level, atom.id) not in refs)
     return Policy(policy.id, policy.level, kept, policy.is_supported)
 
 
@@ -213,8 +213,8 @@ def test_clauses_that_are_called_contradictory_never_hold_together(
             assert not evaluate(guilty, zone, zones, now=NOW, roles=ROLES, copy=Copy(zone)).admits
 
 
-def _ref(policy: Policy, atom: Atom) -> AtomRef:
-    return AtomRef(policy.id, policy.level, atom.id)
+def _ref(policy: Policy, atom: Clause) -> ClauseRef:
+    return ClauseRef(policy.id, policy.level, atom.id)
 
 
 ZONE_ATTRIBUTES = sorted(name for name in UNIVERSE if not name.startswith("party.") and name != "disconnect.tested_at")
@@ -246,9 +246,9 @@ SETS_BY_NAME = {"@EU": ["DE", "FR"], "@S": ["FR", "NO", "US"]}
 FIXED = World(sets={name: (Fact(value, MOMENTS[0]),) for name, value in SETS_BY_NAME.items()})
 
 
-def plain(atom: Atom) -> Atom:
+def plain(atom: Clause) -> Clause:
     """Asked of every reason of holding data."""
-    return Atom(atom.id, atom.op, atom.value, atom.attr)
+    return Clause(atom.id, atom.op, atom.value, atom.attr)
 
 
 @given(
@@ -256,7 +256,9 @@ def plain(atom: Atom) -> Atom:
         lambda name: st.lists(atoms_about(name), min_size=1, max_size=4)
     )
 )
-def test_clauses_about_one_attribute_are_contradictory_exactly_when_no_value_satisfies_them(found: list[Atom]) -> None:
+def test_clauses_about_one_attribute_are_contradictory_exactly_when_no_value_satisfies_them(
+    found: list[Clause],
+) -> None:
     assert set(SETS_BY_NAME) == set(SET_NAMES) and set(TERRITORIES) >= {"DE", "FR", "NO", "US"}
     policy = Policy("p", "project", numbered([plain(atom) for atom in found]))
     named = unsatisfiable([policy], Sets.of(FIXED, NOW))

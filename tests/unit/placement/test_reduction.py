@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from andromede_core.facts.world import World
-from andromede_core.policy.clauses import Atom, Policy
+from andromede_core.policy.clauses import Clause, Policy
 from andromede_core.policy.evaluation import Copy, evaluate
 from controlplane.placement.reduction import merged, reduced
 from tests.unit.placement.generated import Asked, policies, questions, worlds
@@ -44,8 +44,8 @@ def test_what_was_reduced_in_two_places_admits_the_same_together(
     assert admits((*present, *together), world, asked) == admits((*present, *whole.values()), world, asked)
 
 
-def zones(name: str, *names: str, **more: object) -> Atom:
-    return replace(Atom(name, "in", names, attr="zone.id"), **more)
+def zones(name: str, *names: str, **more: object) -> Clause:
+    return replace(Clause(name, "in", names, attr="zone.id"), **more)
 
 
 def test_equal_clauses_of_many_versions_count_once_and_the_stricter_stays() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from clients.terraform.runtime.diagnostics import Report
+from clients.terraform.runtime.diagnostics import DiagnosticReport
 from clients.terraform.runtime.durations import Timeouts, seconds, shown
 from clients.terraform.runtime.planning import differing, proposed, replacing, settled, validate
 from clients.terraform.runtime.schema import NUMBER, STRING, Attribute, Nested, set_of
@@ -60,9 +60,9 @@ def test_a_result_is_what_was_planned_with_what_became_known(planned: object, ac
 def test_complaints_about_members_of_a_set_are_about_the_set() -> None:
     part = {"net": Attribute(type=STRING, description="", checks=(lambda net: "no" if net == "bad" else None,))}
     attributes = {"parts": Attribute(type=Nested("set", part), description="")}
-    report = Report()
+    report = DiagnosticReport()
     validate(attributes, {"parts": [{"net": "good"}, {"net": "bad"}, {"net": UNKNOWN}, UNKNOWN]}, report)
-    assert [remark.path for remark in report.remarks] == [("parts",)]
+    assert [remark.path for remark in report.diagnostics] == [("parts",)]
 
 
 def test_unknown_values_survive_the_wire_and_end_as_null_in_states() -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from ipaddress import IPv4Address
 
-from agents.node.adapters.base import NetworkSpec, PortSpec, tap_name
+from agents.node.adapters.interfaces import NetworkSpec, PortSpec, tap_name
 from agents.node.adapters.network.layout import Layout
 from agents.node.adapters.network.node_links import BRIDGE_ALIAS, NodeLinks
 from agents.node.adapters.network.node_rules import ESTABLISHED_S, ESTABLISHED_SWITCH
@@ -32,7 +32,7 @@ def ensure(network: NetworkSpec, ports: Sequence[PortSpec], links: NodeLinks, *,
     A router that lost a part is replaced as a whole. Taps are the hypervisor's; those that exist already, and
     may have been unplugged with a lost bridge, are plugged in again.
     """
-    layout = Layout.of(network.id)
+    layout = Layout.for_network(network.id)
     if not has_router(layout, links):
         _remove_router(layout, links)
         ip_batch(_router_parts(layout))

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from agents.node.adapters.base import NetworkSpec, PortSpec
+from agents.node.adapters.interfaces import NetworkSpec, PortSpec
 from agents.node.adapters.network.layout import Layout
 from agents.node.adapters.network.router import LAN
 from agents.node.adapters.network.tools import inside

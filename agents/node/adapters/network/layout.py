@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from uuid import UUID
 
-from agents.node.adapters.base import bridge_name
+from agents.node.adapters.interfaces import bridge_name
 
 # Legs of routers that stand in the node's namespace, and what leads to other nodes. Rules match these prefixes.
 LAN_LEG = "rtl-"
@@ -20,7 +20,7 @@ _TAIL = re.compile(r"[0-9a-f]{11}")
 
 def namespace_name(network_id: UUID) -> str:
     """The network's router, as `ip netns` on its node names it: from there its guests can be reached."""
-    return Layout.of(network_id).namespace
+    return Layout.for_network(network_id).namespace
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -30,7 +30,7 @@ class Layout:
     tail: str
 
     @classmethod
-    def of(cls, network_id: UUID) -> "Layout":
+    def for_network(cls, network_id: UUID) -> "Layout":
         return cls(bridge_name(network_id).removeprefix("br"))
 
     @classmethod

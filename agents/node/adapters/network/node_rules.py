@@ -65,7 +65,7 @@ REMOVAL = f"table {TABLE} {{\n}}\ndelete table {TABLE}\n"
 
 
 @dataclass(frozen=True, slots=True)
-class Outside:
+class UplinkPolicy:
     """What tenants' networks may use of the node and of the world behind it.
 
     `uplink`: the device towards the outside; empty: whichever the node's routes say. `denied`: destinations that
@@ -83,7 +83,7 @@ class Outside:
     own_tcp_ports: tuple[int, ...] = (SSH_PORT,)
 
 
-def connections_set(outside: Outside) -> str:
+def connections_set(outside: UplinkPolicy) -> str:
     """The name holds the limit, which the kernel copies into each element: another limit needs another set.
 
     The set is kept when the rules are written again, since a new one would count from zero.
@@ -91,7 +91,7 @@ def connections_set(outside: Outside) -> str:
     return f"connections_{outside.connections}"
 
 
-def refusals(device: str, outside: Outside, links: NodeLinks) -> str:
+def refusals(device: str, outside: UplinkPolicy, links: NodeLinks) -> str:
     """Rules for packets of tenants that come by `device`: which destinations they do not reach.
 
     Also the router of each network has them, in a namespace of its own: they still hold when somebody has flushed the
@@ -113,7 +113,7 @@ def _addresses(networks: Iterable[IPv4Network]) -> str:
     return f"{{ {', '.join(map(str, collapse_addresses(networks)))} }}"
 
 
-def ruleset(outside: Outside, links: NodeLinks, *, bridges: Iterable[str]) -> str:
+def ruleset(outside: UplinkPolicy, links: NodeLinks, *, bridges: Iterable[str]) -> str:
     """The whole table; applying it again keeps connections. Without an uplink any device leads outside.
 
     `bridges` of tenant networks: the node takes no packet from them, whichever device of theirs it came from.

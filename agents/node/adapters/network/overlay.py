@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from ipaddress import IPv4Address
 from typing import Any
 
-from agents.node.adapters.base import NetworkSpec, SegmentSpec
+from agents.node.adapters.interfaces import NetworkSpec, SegmentSpec
 from agents.node.adapters.network.layout import OVERLAY, Layout
 from agents.node.adapters.network.overlay_rules import VXLAN_PORT, ruleset
 from agents.node.adapters.network.tools import (
@@ -43,7 +43,7 @@ def present() -> dict[Layout, SegmentSpec]:
 def ensure(network: NetworkSpec, segment: SegmentSpec) -> str:
     """Rules first: whoever is no peer any more is kept out before anything else is done. Says what is wrong with the
     underlay; without its own address on it, the node takes no part."""
-    layout, before = Layout.of(network.id), present()
+    layout, before = Layout.for_network(network.id), present()
     link = _underlay(segment.local)
     if link is None:
         remove(layout)

@@ -9,7 +9,7 @@ other numbers are none of ours: whoever runs the node may have VXLAN networks of
 
 from collections.abc import Iterable
 
-from agents.node.adapters.base import SegmentSpec
+from agents.node.adapters.interfaces import SegmentSpec
 
 VXLAN_PORT = 4789
 TABLE = "ip andromede-overlay"

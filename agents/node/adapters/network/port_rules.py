@@ -22,7 +22,7 @@ import re
 from collections.abc import Iterable, Sequence
 from textwrap import indent
 
-from agents.node.adapters.base import NetworkSpec, PortSpec, tap_name
+from agents.node.adapters.interfaces import NetworkSpec, PortSpec, tap_name
 from agents.node.adapters.network.layout import Layout
 from agents.node.errors import BadRequest
 
@@ -121,7 +121,7 @@ def check(ports: Iterable[PortSpec]) -> None:
 
 def _network(network: NetworkSpec) -> str:
     """The same in both directions: what must not leave must not come in."""
-    layout = Layout.of(network.id)
+    layout = Layout.for_network(network.id)
     chain, gateway = _between_nodes(layout), network.gateway_ip
     rules = f"""\
 ether type != {{ ip, arp, 0x8035 }} counter drop
@@ -151,7 +151,7 @@ def _between_nodes(layout: Layout) -> str:
 
 
 def _port(port: PortSpec) -> str:
-    tap, chain, leg = tap_name(port.id), _chain(port), Layout.of(port.network.id).lan_leg
+    tap, chain, leg = tap_name(port.id), _chain(port), Layout.for_network(port.network.id).lan_leg
     rules = f"""\
 ether saddr != {port.mac} counter drop
 ether type != {{ ip, arp, 0x8035 }} counter drop

@@ -8,14 +8,14 @@ two tenants may use the same addresses on one node.
 from ipaddress import IPv4Network
 from textwrap import indent
 
-from agents.node.adapters.base import NetworkSpec
+from agents.node.adapters.interfaces import NetworkSpec
 from agents.node.adapters.network.layout import Layout
 from agents.node.adapters.network.node_links import NodeLinks
 from agents.node.adapters.network.node_rules import (
     ESTABLISHED_S,
     ESTABLISHED_SWITCH,
     TABLE,
-    Outside,
+    UplinkPolicy,
     connections_set,
     declarations,
     refusals,
@@ -39,10 +39,10 @@ SWITCHES = (
 )
 
 
-def ensure(network: NetworkSpec, outside: Outside, links: NodeLinks, *, transit: IPv4Network) -> str:
+def ensure(network: NetworkSpec, outside: UplinkPolicy, links: NodeLinks, *, transit: IPv4Network) -> str:
     """Configure the router, whose namespace has both devices. The rules come first: no packet passes without them.
     Answers the rules."""
-    layout = Layout.of(network.id)
+    layout = Layout.for_network(network.id)
     plen = network.cidr.prefixlen
     rules = ruleset(network.cidr, outside, links)
     nft(rules, namespace=layout.namespace)
@@ -62,7 +62,7 @@ def ensure(network: NetworkSpec, outside: Outside, links: NodeLinks, *, transit:
     return rules
 
 
-def ruleset(cidr: IPv4Network, outside: Outside, links: NodeLinks) -> str:
+def ruleset(cidr: IPv4Network, outside: UplinkPolicy, links: NodeLinks) -> str:
     """The whole table; applying it again keeps connections.
 
     The router's own connection tracking has no more entries than its network's share: what is over is dropped before

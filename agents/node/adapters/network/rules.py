@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from agents.node.adapters.base import PortSpec
+from agents.node.adapters.interfaces import PortSpec
 from agents.node.adapters.network import node_rules, overlay, overlay_rules, port_rules
 from agents.node.adapters.network.layout import WAN_LEG, Layout
 from agents.node.adapters.network.nft_changes import generation
 from agents.node.adapters.network.node_links import NodeLinks
-from agents.node.adapters.network.node_rules import Outside
+from agents.node.adapters.network.node_rules import UplinkPolicy
 from agents.node.adapters.network.router_rules import RouterRules
 from agents.node.adapters.network.rules_present import rules_present
 from agents.node.adapters.network.tools import nft
@@ -26,14 +26,14 @@ log = logging.getLogger(__name__)
 
 ALL_GONE = node_rules.REMOVAL + port_rules.REMOVAL + overlay_rules.REMOVAL
 # A loss is repaired before a heartbeat can tell it. So it is told for some time, whoever may hear the node meanwhile.
-TOLD_FOR_S = 300.0
+LOSS_REPORT_S = 300.0
 LOST = "Rules of tenants' networks were gone or changed, and were written again (nftables)."
 
 
 class Rules:
     """Not thread-safe: the caller holds a lock. `file` is where the wish stands for others to load."""
 
-    def __init__(self, outside: Outside, file: Path) -> None:
+    def __init__(self, outside: UplinkPolicy, file: Path) -> None:
         self._outside = outside
         self._file = file
         self._ports: dict[UUID, PortSpec] = {}
@@ -53,7 +53,7 @@ class Rules:
     def expel(self, port: PortSpec, others: Sequence[PortSpec], links: NodeLinks) -> str:
         """What is to be written when this port goes and the others of its network stay; they may be none."""
         self._ports.pop(port.id, None)
-        gone = "" if others else port_rules.forget_network(Layout.of(port.network.id))
+        gone = "" if others else port_rules.forget_network(Layout.for_network(port.network.id))
         return self.admit(others, links) + port_rules.expel(port) + gone
 
     def replace(self, ports: Sequence[PortSpec], links: NodeLinks) -> str:
@@ -110,7 +110,7 @@ class Rules:
         return self._failure or (LOST if time.monotonic() < self._lost_until_s else "")
 
     def _note_loss(self) -> None:
-        self._lost_until_s = time.monotonic() + TOLD_FOR_S
+        self._lost_until_s = time.monotonic() + LOSS_REPORT_S
         log.error("rules", extra={"facts": {"problem": LOST}})
 
     def _all(self) -> str:
@@ -118,5 +118,5 @@ class Rules:
         return self._node + port_rules.admit(list(self._ports.values())) + between_nodes
 
     def _node_rules(self, links: NodeLinks) -> str:
-        bridges = {Layout.of(port.network.id).bridge for port in self._ports.values()}
+        bridges = {Layout.for_network(port.network.id).bridge for port in self._ports.values()}
         return node_rules.ruleset(self._outside, links, bridges=bridges)

@@ -26,14 +26,14 @@ from pathlib import Path
 from threading import Lock
 from uuid import UUID
 
-from agents.node.adapters.base import NetworkProblems, NetworkSpec, PortSpec, SegmentSpec, tap_name
+from agents.node.adapters.interfaces import NetworkProblems, NetworkSpec, PortSpec, SegmentSpec, tap_name
 from agents.node.adapters.network import bridge, dhcp, overlay, port_rules, router
 from agents.node.adapters.network.connections import ConnectionTable
 from agents.node.adapters.network.dhcp import Dhcp
-from agents.node.adapters.network.guard import Guard
 from agents.node.adapters.network.layout import Layout
 from agents.node.adapters.network.node_links import NodeLinks, layouts_present
-from agents.node.adapters.network.node_rules import Outside
+from agents.node.adapters.network.node_rules import UplinkPolicy
+from agents.node.adapters.network.rule_watcher import RuleWatcher
 from agents.node.adapters.network.rules import ALL_GONE, Rules
 from agents.node.adapters.network.tools import delete_link, ip_batch, ip_json, nft
 from agents.node.errors import AdapterError
@@ -48,8 +48,8 @@ _TAP = re.compile(r"tap[0-9a-f]{11}")
 class LinuxSwitch:
     """`runtime_dir` may vanish with a reboot, and is readable for dnsmasq's user."""
 
-    def __init__(self, outside: Outside | None = None, *, runtime_dir: Path = RUNTIME_DIR) -> None:
-        self._outside = outside or Outside()
+    def __init__(self, outside: UplinkPolicy | None = None, *, runtime_dir: Path = RUNTIME_DIR) -> None:
+        self._outside = outside or UplinkPolicy()
         if self._outside.uplink and not _DEVICE.fullmatch(self._outside.uplink):
             raise ValueError(f"{self._outside.uplink!r} is no name of a network device.")
         self._runtime_dir = runtime_dir
@@ -69,7 +69,7 @@ class LinuxSwitch:
     def remove_port(self, port: PortSpec, others: Sequence[PortSpec]) -> None:
         """A tap that still exists is unplugged before its rules go."""
         _check([port, *others])
-        layout = Layout.of(port.network.id)
+        layout = Layout.for_network(port.network.id)
         with self._alone():
             links = NodeLinks.read()
             bridge.unplug(tap_name(port.id), links)
@@ -86,7 +86,7 @@ class LinuxSwitch:
         """In the bridge of a network that is here."""
         with self._alone():
             if segment is None:
-                overlay.remove(Layout.of(network.id))
+                overlay.remove(Layout.for_network(network.id))
                 problem = ""
             else:
                 problem = overlay.ensure(network, segment)
@@ -97,7 +97,7 @@ class LinuxSwitch:
         """Also replaces all rules, which an older agent may have made."""
         _check(ports)
         networks = {port.network.id: port.network for port in ports}
-        wanted = {Layout.of(network_id) for network_id in networks}
+        wanted = {Layout.for_network(network_id) for network_id in networks}
         with self._alone():
             links = NodeLinks.read()
             rules = self._rules.replace(ports, links)
@@ -118,8 +118,8 @@ class LinuxSwitch:
     def problems(self) -> NetworkProblems:
         return NetworkProblems(rules=self._rules.problem(), connections=self._connections.problem())
 
-    def guard(self) -> Guard:
-        return Guard(self.keep_rules)
+    def guard(self) -> RuleWatcher:
+        return RuleWatcher(self.keep_rules)
 
     def keep_rules(self) -> None:
         """Write the rules again if they are not as they should be. Costs next to nothing while nobody changes any."""
@@ -160,7 +160,7 @@ class LinuxSwitch:
                 raise AdapterError(f"The network is not as it should be: {exc}", retryable=True) from exc
 
     def _ensure_network(self, network: NetworkSpec, ports: Sequence[PortSpec], links: NodeLinks) -> None:
-        layout = Layout.of(network.id)
+        layout = Layout.for_network(network.id)
         server = Dhcp(layout, self._runtime_dir)
         if not bridge.has_router(layout, links):
             server.stop()  # it would go on listening on the devices of a router that is gone

@@ -9,13 +9,13 @@ from typing import Annotated
 import typer
 
 from andromede_cli import output
-from andromede_cli.calls import call_command
 from andromede_cli.command import Name, command, group
-from andromede_cli.failures import Misuse
+from andromede_cli.declared_commands import call_command
+from andromede_cli.error_reports import Misuse
 from andromede_cli.profiles import Profile, load, path, save
 from andromede_cli.session import Session, open_client
 from andromede_cli.sign_in import SESSION, with_password, with_provider
-from andromede_cli.terminal import ask_secret, say
+from andromede_cli.terminal import ask_secret, print_note
 from andromede_sdk import Unauthenticated
 
 Url = Annotated[str | None, typer.Argument(metavar="URL", help=_("The control plane."), show_default=False)]
@@ -78,9 +78,9 @@ def login(
     profiles.current = name
     save(profiles)
     said = _("Signed in to {url}, project {project}; profile {name}, kept in {file}.")
-    say(said.format(url=wanted.url, project=wanted.project or "-", name=name, file=path()))
+    print_note(said.format(url=wanted.url, project=wanted.project or "-", name=name, file=path()))
     if is_limited:
-        say(_("Your account needs a second factor first: andromede totp enrol"))
+        print_note(_("Your account needs a second factor first: andromede totp enrol"))
 
 
 def _with_project(profile: Profile) -> Profile:
@@ -106,7 +106,7 @@ def logout(me: Session) -> None:
         said = _(
             "The token of the profile {name} is forgotten here. It stays valid: revoke it with andromede token revoke."
         )
-    say(said.format(name=name))
+    print_note(said.format(name=name))
 
 
 def profile_list(me: Session) -> None:

@@ -6,8 +6,8 @@ from gettext import gettext as _
 
 import typer
 
-from andromede_cli.calls import PROJECT, call_command, filters, list_command, option
 from andromede_cli.command import group
+from andromede_cli.declared_commands import PROJECT, call_command, filters, list_command, option
 from andromede_cli.output import Column
 
 REQUESTS = [

@@ -8,13 +8,21 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from andromede_cli.calls import call_command, delete_command, document, list_command, option, rows, show_command
 from andromede_cli.command import DRY_RUN, command, group
-from andromede_cli.failures import Misuse
+from andromede_cli.declared_commands import (
+    call_command,
+    delete_command,
+    document,
+    list_command,
+    option,
+    rows,
+    show_command,
+)
+from andromede_cli.error_reports import Misuse
 from andromede_cli.files import named, read_document, read_text
 from andromede_cli.output import Column, Format
 from andromede_cli.session import Session
-from andromede_cli.terminal import say
+from andromede_cli.terminal import print_note
 
 if TYPE_CHECKING:
     from andromede_sdk.models import SignedFactInput
@@ -133,7 +141,7 @@ def state(me: Session, file: FactsFile) -> None:
     me.list(done.stated, FACTS)
     counts = _("Epoch {epoch}: {stated} stated, {superseded} superseded, {unchanged} believed already.")
     stated, superseded, unchanged = len(done.stated), done.superseded, done.unchanged
-    say(counts.format(epoch=done.epoch, stated=stated, superseded=superseded, unchanged=unchanged))
+    print_note(counts.format(epoch=done.epoch, stated=stated, superseded=superseded, unchanged=unchanged))
 
 
 def _officer_keys() -> typer.Typer:
@@ -174,4 +182,4 @@ def officer_key_create(
     )
     me.show(made)
     if not me.is_dry_run:
-        say(_("Nodes believe it once it is in the keyset: manage.py keyset_publish"))
+        print_note(_("Nodes believe it once it is in the keyset: manage.py keyset_publish"))

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from andromede_cli import output
-from andromede_cli.calls import call_command, download, given, list_command, option, rows
 from andromede_cli.command import DRY_RUN, Id, OrganizationOption, command, group
 from andromede_cli.completion import names
+from andromede_cli.declared_commands import call_command, download, given, list_command, option, rows
 from andromede_cli.output import Column, Format
 from andromede_cli.session import Session
-from andromede_cli.terminal import say
+from andromede_cli.terminal import print_note
 
 if TYPE_CHECKING:
     from andromede_sdk.models import Exemption
@@ -177,7 +177,7 @@ def exemption_request(
         waiting = _(
             "Two people of different duties sign it, neither of them you: andromede exemption terms {id} --duty DUTY"
         )
-        say(waiting.format(id=asked.id))
+        print_note(waiting.format(id=asked.id))
 
 
 def exemption_terms(me: Session, exemption: ExemptionId, duty: Duty) -> None:
@@ -207,7 +207,7 @@ def residency(me: Session, resource: ResourceId) -> None:
         return
     me.list(found.intervals, INTERVALS)
     for problem in found.problems:
-        say(_("{code} of {role} from {start}").format(code=problem.code, role=problem.role, start=problem.start))
+        print_note(_("{code} of {role} from {start}").format(code=problem.code, role=problem.role, start=problem.start))
 
 
 def export_create(me: Session, begin: Begin, end: End, organization: OrganizationOption = None) -> None:
@@ -215,7 +215,7 @@ def export_create(me: Session, begin: Begin, end: End, organization: Organizatio
     made = me.client.evidence_exports.create(me.organization(organization), from_=first, to=last, dry_run=me.is_dry_run)
     me.show(made)
     if not me.is_dry_run:
-        say(_("Fetch it when it is ready: andromede evidence export-download {id} FILE").format(id=made.id))
+        print_note(_("Fetch it when it is ready: andromede evidence export-download {id} FILE").format(id=made.id))
 
 
 def _moment(text: str) -> datetime:
@@ -234,4 +234,4 @@ def export_download(
     file: Annotated[Path, typer.Argument(metavar="FILE", help=_("It must not be there yet."), show_default=False)],
 ) -> None:
     download(lambda to: me.client.evidence_exports.file(id, to), file)
-    say(_("Check it with the verifier, which needs no control plane: docs/how-to/verify-an-export.md"))
+    print_note(_("Check it with the verifier, which needs no control plane: docs/how-to/verify-an-export.md"))

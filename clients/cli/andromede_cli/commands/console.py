@@ -12,9 +12,9 @@ from typing import Annotated
 import typer
 
 from andromede_cli.command import Instance, command
-from andromede_cli.failures import Misuse
+from andromede_cli.error_reports import Misuse
 from andromede_cli.session import Session
-from andromede_cli.terminal import say
+from andromede_cli.terminal import print_note
 
 
 class Kind(StrEnum):
@@ -39,7 +39,7 @@ def console(me: Session, name: Instance, kind: KindOption = Kind.SERIAL, listen:
         return
     with consoles.opened(me, name, kind.value) as guest:
         if sys.stdin.isatty():
-            say(_("The serial console of {name}. Ctrl+] leaves it.").format(name=name))
+            print_note(_("The serial console of {name}. Ctrl+] leaves it.").format(name=name))
         consoles.converse(guest)
 
 
@@ -63,7 +63,7 @@ def _screen(me: Session, name: str, place: tuple[str, int]) -> None:
 
     def said(host: str, port: int) -> None:
         words = _("The screen of {name} is at {host}:{port}, for a viewer of VNC. Ctrl-C ends it.")
-        say(words.format(name=name, host=host, port=port))
+        print_note(words.format(name=name, host=host, port=port))
 
     try:
         consoles.serve(partial(consoles.opened, me, name, Kind.VNC.value), place, said)

@@ -11,7 +11,7 @@ import typer
 
 from andromede_cli.command import Instance, command
 from andromede_cli.session import Session
-from andromede_cli.terminal import harmless, say
+from andromede_cli.terminal import harmless, print_note
 
 PAUSE_S = 1.0
 ANCHOR_CHARS = 2000
@@ -25,7 +25,7 @@ def register(instances: typer.Typer) -> None:
 
 def console_log(me: Session, name: Instance, follow: Follow = True, raw: Raw = False) -> None:
     if follow and sys.stderr.isatty():
-        say(_("What {name} writes to its serial console. Ctrl-C ends it.").format(name=name))
+        print_note(_("What {name} writes to its serial console. Ctrl-C ends it.").format(name=name))
     text = me.client.instances.console_log(name)
     _write(text, is_raw=raw)
     try:

@@ -10,10 +10,10 @@ import typer
 from andromede_cli import output
 from andromede_cli.command import command
 from andromede_cli.diagnosis import PROBLEM, examine
-from andromede_cli.failures import Exit
+from andromede_cli.error_reports import Exit
 from andromede_cli.output import Column
 from andromede_cli.session import Session
-from andromede_cli.terminal import say
+from andromede_cli.terminal import print_note
 
 COLUMNS = [
     Column(_("level"), "level"),
@@ -32,6 +32,6 @@ def doctor(me: Session) -> None:
     found = examine(me.client, datetime.now(UTC))
     output.listed([each.as_document() for each in found], COLUMNS, form=me.form)
     if not found:
-        say(_("Nothing is wrong that the control plane knows of."))
+        print_note(_("Nothing is wrong that the control plane knows of."))
     if any(each.level == PROBLEM for each in found):
         raise typer.Exit(Exit.REFUSED)

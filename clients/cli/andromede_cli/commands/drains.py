@@ -13,13 +13,13 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
-from andromede_cli.calls import call_command, given, list_command, option
 from andromede_cli.command import DRY_RUN, SURE, WAIT, TimeoutOption, command
 from andromede_cli.completion import names
-from andromede_cli.failures import DrainStopped, Interrupted
+from andromede_cli.declared_commands import call_command, given, list_command, option
+from andromede_cli.error_reports import DrainStopped, Interrupted
 from andromede_cli.output import Column
 from andromede_cli.session import Session
-from andromede_cli.terminal import console, harmless, say
+from andromede_cli.terminal import console, harmless, print_note
 
 if TYPE_CHECKING:
     from andromede_sdk.models import Drain, DrainPlan
@@ -110,7 +110,7 @@ def drain(
     if me.is_dry_run:
         _show_plan(me, plan)
         return
-    _tell(plan)
+    _print_outcome(plan)
     me.confirm(_question(plan))
     begun = me.client.nodes.drain_begin(
         node,
@@ -122,7 +122,7 @@ def drain(
         convergence=convergence,
     )
     if not me.is_waiting:
-        say(_("The drain has begun: andromede node drain-wait {node}").format(node=node))
+        print_note(_("The drain has begun: andromede node drain-wait {node}").format(node=node))
         me.show(begun)
         return
     ended(me, watch(me, begun, timeout_s=me.timeout_s))
@@ -131,7 +131,7 @@ def drain(
 def show(me: Session, node: Node) -> None:
     found = me.client.nodes.drain(node)
     if me.form in ("table", "wide"):
-        say(_head(found))
+        print_note(_head(found))
         me.list(found.guests, GUESTS)
     else:
         me.show(found)
@@ -144,12 +144,12 @@ def wait(me: Session, node: Node, timeout: TimeoutOption = 600.0) -> None:
 def _show_plan(me: Session, plan: DrainPlan) -> None:
     if me.form in ("table", "wide"):
         me.list(plan.guests, PLANNED)
-        _tell(plan)
+        _print_outcome(plan)
     else:
         me.show(plan)
 
 
-def _tell(plan: DrainPlan) -> None:
+def _print_outcome(plan: DrainPlan) -> None:
     """How it comes out, and what is in the way."""
     said = {
         "migrate": _("{count} move away"),
@@ -161,11 +161,11 @@ def _tell(plan: DrainPlan) -> None:
     }
     counts = Counter(STAYS_OFF if guest.start_obstacles else guest.action for guest in plan.guests)
     parts = [said[action].format(count=counts[action]) for action in said if action in counts]
-    say("; ".join(parts) + "." if parts else _("There is nothing on the node."))
+    print_note("; ".join(parts) + "." if parts else _("There is nothing on the node."))
     for guest in plan.guests:
         for reason in (*guest.reasons, *guest.start_obstacles):
             line = f"  {guest.instance.name}: {reason.detail}"
-            say(line)
+            print_note(line)
 
 
 def _question(plan: DrainPlan) -> str:
@@ -179,9 +179,9 @@ def watch(me: Session, found: Drain, *, timeout_s: float) -> Drain:
     out = console(error=True)
     try:
         if not out.is_terminal:
-            return _waited(me, found, timeout_s=timeout_s, look_s=LOOK_S, told=lambda drain: None)
+            return _poll(me, found, timeout_s=timeout_s, look_s=LOOK_S, told=lambda drain: None)
         with Live(_picture(found), console=out, refresh_per_second=8, transient=True) as live:
-            return _waited(
+            return _poll(
                 me, found, timeout_s=timeout_s, look_s=WATCHED_LOOK_S, told=lambda drain: live.update(_picture(drain))
             )
     except KeyboardInterrupt:
@@ -189,7 +189,7 @@ def watch(me: Session, found: Drain, *, timeout_s: float) -> Drain:
         raise Interrupted(going_on.format(node=found.node.name)) from None
 
 
-def _waited(me: Session, found: Drain, *, timeout_s: float, look_s: int, told: Any) -> Drain:
+def _poll(me: Session, found: Drain, *, timeout_s: float, look_s: int, told: Any) -> Drain:
     deadline = time.monotonic() + timeout_s
     while found.state == "running" and (left_s := deadline - time.monotonic()) > 0:
         found = me.client.nodes.drain(found.node.name, wait=f"{max(1, min(look_s, int(left_s)))}s")
@@ -203,7 +203,7 @@ def ended(me: Session, found: Drain) -> None:
         me.list(found.guests, GUESTS)
     else:
         me.show(found)
-    say(_head(found))
+    print_note(_head(found))
     if found.state != "done":
         raise DrainStopped(found)
 

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from andromede_cli import output
-from andromede_cli.calls import LimitOption, ResourceOption
 from andromede_cli.command import command, group
+from andromede_cli.declared_commands import LimitOption, ResourceOption
 from andromede_cli.output import Column
 from andromede_cli.session import Session
 from andromede_sdk.model import Model

@@ -8,12 +8,12 @@ from typing import Annotated
 import typer
 
 from andromede_cli import progress
-from andromede_cli.calls import call_command, given
 from andromede_cli.command import SURE, WAIT, command
 from andromede_cli.completion import names
+from andromede_cli.declared_commands import call_command, given
 from andromede_cli.output import Column
 from andromede_cli.session import Session
-from andromede_cli.terminal import ask_secret, say
+from andromede_cli.terminal import ask_secret, print_note
 
 AT_HAND = [
     Column(_("evidence"), "kind"),
@@ -69,7 +69,7 @@ def fence(me: Session, node: Node, evidence: Evidence, reason: Reason) -> None:
         return
     if not me.is_waiting:
         going_on = _("Its BMC is asked to switch it off: andromede operation wait --platform {id}")
-        say(going_on.format(id=made.operation.id))
+        print_note(going_on.format(id=made.operation.id))
         me.show(made)
         return
     progress.wait(made.operation, timeout_s=me.timeout_s)
@@ -85,7 +85,9 @@ def fencing(me: Session, node: Node) -> None:
     if found.evidence is not None:
         told = _("Fenced last by {kind} on {moment}: {reason}")
         last = found.evidence
-        say(told.format(kind=last.kind, moment=last.created_at.isoformat(timespec="seconds"), reason=last.reason))
+        print_note(
+            told.format(kind=last.kind, moment=last.created_at.isoformat(timespec="seconds"), reason=last.reason)
+        )
 
 
 def bmc_set(

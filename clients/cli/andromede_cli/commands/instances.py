@@ -9,19 +9,6 @@ from typing import Annotated, Any
 
 import typer
 
-from andromede_cli.calls import (
-    LABEL,
-    NEW_NAME,
-    action_command,
-    call_command,
-    delete_command,
-    given,
-    list_command,
-    option,
-    rows,
-    show_answer,
-    show_command,
-)
 from andromede_cli.command import (
     DRY_RUN,
     SURE,
@@ -39,6 +26,19 @@ from andromede_cli.command import (
 )
 from andromede_cli.commands import console, console_log, metrics, ssh
 from andromede_cli.completion import names
+from andromede_cli.declared_commands import (
+    LABEL,
+    NEW_NAME,
+    action_command,
+    call_command,
+    delete_command,
+    given,
+    list_command,
+    option,
+    rows,
+    show_answer,
+    show_command,
+)
 from andromede_cli.output import Column
 from andromede_cli.session import Session
 

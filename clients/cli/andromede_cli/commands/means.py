@@ -8,8 +8,16 @@ from typing import Annotated, Any
 
 import typer
 
-from andromede_cli.calls import LABEL, NEW_NAME, call_command, delete_command, given, list_command, show_command
 from andromede_cli.command import DRY_RUN, WAIT, LabelsOption, Name, command, group, labels_of
+from andromede_cli.declared_commands import (
+    LABEL,
+    NEW_NAME,
+    call_command,
+    delete_command,
+    given,
+    list_command,
+    show_command,
+)
 from andromede_cli.output import Column
 from andromede_cli.session import Session
 

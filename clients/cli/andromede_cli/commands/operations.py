@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from andromede_cli import progress
-from andromede_cli.calls import PROJECT, call_command, given, list_command, option, show_command
 from andromede_cli.command import TimeoutOption, command, group
+from andromede_cli.declared_commands import PROJECT, call_command, given, list_command, option, show_command
 from andromede_cli.output import Column
 from andromede_cli.session import Session
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from andromede_cli.calls import (
+from andromede_cli.command import DRY_RUN, Name, OrganizationOption, command, group
+from andromede_cli.completion import names
+from andromede_cli.declared_commands import (
     DAYS,
     LABEL,
     NEW_NAME,
@@ -19,11 +21,9 @@ from andromede_cli.calls import (
     secret,
     show_command,
 )
-from andromede_cli.command import DRY_RUN, Name, OrganizationOption, command, group
-from andromede_cli.completion import names
 from andromede_cli.output import Column
 from andromede_cli.session import Session
-from andromede_cli.terminal import ask_secret, say
+from andromede_cli.terminal import ask_secret, print_note
 
 if TYPE_CHECKING:
     from andromede_sdk.models import GrantInput
@@ -158,7 +158,7 @@ def create_account(me: Session, name: Name, grant: Grants = None, organization: 
     owner = me.organization(organization)
     me.show(me.client.service_accounts.create(owner, name=name, grants=_grants(grant), dry_run=me.is_dry_run))
     if not grant:
-        say(_("It may do nothing yet: say --grant with create or update."))
+        print_note(_("It may do nothing yet: say --grant with create or update."))
 
 
 def update_account(

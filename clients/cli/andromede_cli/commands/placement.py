@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from andromede_cli.calls import show_answer
 from andromede_cli.command import command, group
 from andromede_cli.completion import names
+from andromede_cli.declared_commands import show_answer
 from andromede_cli.session import Session
 from andromede_sdk import NotFound
 

@@ -6,8 +6,8 @@ from gettext import gettext as _
 
 import typer
 
-from andromede_cli.calls import call_command, given
 from andromede_cli.command import group
+from andromede_cli.declared_commands import call_command, given
 
 
 def register(app: typer.Typer) -> None:

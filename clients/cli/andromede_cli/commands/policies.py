@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 import yaml
 
-from andromede_cli.calls import PROJECT, call_command, given, list_command, option, show_command
 from andromede_cli.command import DRY_RUN, Name, OrganizationOption, command, group
-from andromede_cli.failures import Misuse
+from andromede_cli.declared_commands import PROJECT, call_command, given, list_command, option, show_command
+from andromede_cli.error_reports import Misuse
 from andromede_cli.files import read_document
 from andromede_cli.output import Column
 from andromede_cli.session import Session
-from andromede_cli.terminal import say
+from andromede_cli.terminal import print_note
 
 if TYPE_CHECKING:
     from andromede_sdk.models import ChangeInput, LostInput, Policy, PolicySet, Proposal
@@ -190,7 +190,7 @@ def replace(
 def _tell_second_person(me: Session, proposal: str) -> None:
     if not me.is_dry_run:
         waiting = _("It demands less than before, and waits for a second person: andromede proposal approve {id}")
-        say(waiting.format(id=proposal))
+        print_note(waiting.format(id=proposal))
 
 
 def _proposed(me: Session, made: Proposal) -> None:

@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
-from andromede_cli.calls import call_command, filters, given, option, rows, show_command
 from andromede_cli.command import DRY_RUN, command, group
-from andromede_cli.failures import Misuse
+from andromede_cli.declared_commands import call_command, filters, given, option, rows, show_command
+from andromede_cli.error_reports import Misuse
 from andromede_cli.output import Column
 from andromede_cli.session import Session
-from andromede_cli.terminal import say
+from andromede_cli.terminal import print_note
 
 ORPHANS = [
     Column(_("kind"), "kind"),
@@ -55,7 +55,7 @@ def discard(me: Session, orphan: Finding, reason: Why, name: Typed = None) -> No
     typed = found.name if me.is_dry_run else name or _typed(found.name)
     me.show(me.client.orphans.discard(orphan, name=typed, reason=reason, dry_run=me.is_dry_run))
     if not me.is_dry_run:
-        say(_("It is destroyed as soon as its node is there."))
+        print_note(_("It is destroyed as soon as its node is there."))
 
 
 def _typed(name: str) -> str:

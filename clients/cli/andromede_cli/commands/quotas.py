@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from andromede_cli.calls import PROJECT, call_command, given, list_command, option, rows, show_command
 from andromede_cli.command import DRY_RUN, OrganizationOption, command, group
+from andromede_cli.declared_commands import PROJECT, call_command, given, list_command, option, rows, show_command
 from andromede_cli.output import Column
 from andromede_cli.session import Session
 

@@ -10,7 +10,7 @@ import typer
 from andromede_cli.command import DRY_RUN, SURE, WAIT, command
 from andromede_cli.commands.drains import PLANNED, AtOnce, Node, ended, watch
 from andromede_cli.session import Session
-from andromede_cli.terminal import say
+from andromede_cli.terminal import print_note
 
 if TYPE_CHECKING:
     from andromede_sdk.models import RecoveryPlan
@@ -31,11 +31,11 @@ def recover(me: Session, node: Node, plan: PlanOption = False, at_once: AtOnce =
     if plan or me.is_dry_run:
         _show_plan(me, planned)
         return
-    _tell(planned)
+    _print_outcome(planned)
     me.confirm(_("Recover {node}?").format(node=planned.node.name))
     begun = me.client.nodes.recover_begin(node, plan=planned.digest, at_once=at_once, reason=reason)
     if not me.is_waiting:
-        say(_("The recovery has begun: andromede node drain-wait {node}").format(node=node))
+        print_note(_("The recovery has begun: andromede node drain-wait {node}").format(node=node))
         me.show(begun)
         return
     ended(me, watch(me, begun, timeout_s=me.timeout_s))
@@ -44,12 +44,12 @@ def recover(me: Session, node: Node, plan: PlanOption = False, at_once: AtOnce =
 def _show_plan(me: Session, plan: RecoveryPlan) -> None:
     if me.form in ("table", "wide"):
         me.list(plan.guests, PLANNED)
-        _tell(plan)
+        _print_outcome(plan)
     else:
         me.show(plan)
 
 
-def _tell(plan: RecoveryPlan) -> None:
+def _print_outcome(plan: RecoveryPlan) -> None:
     """How it comes out, and what is in the way."""
     blocked = sum(guest.action == "evacuate" and guest.target is None for guest in plan.guests)
     counts = {**plan.counts, "evacuate": plan.counts.get("evacuate", 0) - blocked, "blocked": blocked}
@@ -60,8 +60,8 @@ def _tell(plan: RecoveryPlan) -> None:
         "wait": _("{count} are being changed, and planned when that has ended"),
     }
     parts = [said[action].format(count=counts[action]) for action in said if counts.get(action)]
-    say("; ".join(parts) + "." if parts else _("There was nothing on the node."))
+    print_note("; ".join(parts) + "." if parts else _("There was nothing on the node."))
     for guest in plan.guests:
         for reason in guest.reasons:
             line = f"  {guest.instance.name}: {reason.detail}"
-            say(line)
+            print_note(line)

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from andromede_cli.calls import (
+from andromede_cli.command import DRY_RUN, command, group
+from andromede_cli.declared_commands import (
     Parameter,
     call_command,
     delete_command,
@@ -18,11 +19,10 @@ from andromede_cli.calls import (
     rows,
     show_command,
 )
-from andromede_cli.command import DRY_RUN, command, group
 from andromede_cli.output import Column
 from andromede_cli.session import Session
 from andromede_cli.sign_in import ask_code
-from andromede_cli.terminal import ask_new_password, ask_secret, say
+from andromede_cli.terminal import ask_new_password, ask_secret, print_note
 
 SESSIONS = [
     Column(_("current"), "is_current"),
@@ -159,13 +159,13 @@ def _passwords() -> typer.Typer:
 def password_change(me: Session, revoke_tokens: RevokeTokensOption = False) -> None:
     old = ask_secret(_("Password:")) if me.client.sign.in_methods().has_password else None
     me.client.password.change(old_password=old, new_password=ask_new_password(), revoke_tokens=revoke_tokens)
-    say(_("Done."))
+    print_note(_("Done."))
 
 
 def password_set(me: Session) -> None:
     secret = ask_secret(_("Secret of the link:"))
     me.client.password.set(secret=secret, new_password=ask_new_password())
-    say(_("Done. Sign in with: andromede login --email"))
+    print_note(_("Done. Sign in with: andromede login --email"))
 
 
 def _totp() -> typer.Typer:

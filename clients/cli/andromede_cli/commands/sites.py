@@ -6,9 +6,9 @@ from gettext import gettext as _
 
 import typer
 
-from andromede_cli.calls import call_command, filters, given, list_command, option, rows, show_command
 from andromede_cli.command import group
 from andromede_cli.commands import drains, fencing, metrics, quarantine, recoveries
+from andromede_cli.declared_commands import call_command, filters, given, list_command, option, rows, show_command
 from andromede_cli.output import Column
 
 NODES = [

@@ -14,9 +14,9 @@ from uuid import UUID
 import typer
 
 from andromede_cli.command import Instance, command
-from andromede_cli.failures import Misuse
+from andromede_cli.error_reports import Misuse
 from andromede_cli.session import Session
-from andromede_cli.terminal import say
+from andromede_cli.terminal import print_note
 
 if TYPE_CHECKING:
     from andromede_sdk.models import InstanceWithActions as Found
@@ -66,7 +66,7 @@ def ssh(
             "{address} is a private address. If ssh could not connect: the network of {name} is not reached from here. "
             "Use `andromede instance console {name}`, or --jump with a machine that reaches it."
         )
-        say(advice.format(address=address, name=found.name))
+        print_note(advice.format(address=address, name=found.name))
     raise typer.Exit(status if status >= 0 else SIGNALLED - status)
 
 

@@ -7,16 +7,6 @@ from typing import Annotated, Any
 
 import typer
 
-from andromede_cli.calls import (
-    LABEL,
-    NEW_NAME,
-    call_command,
-    delete_command,
-    given,
-    list_command,
-    show_answer,
-    show_command,
-)
 from andromede_cli.command import (
     DRY_RUN,
     SURE,
@@ -34,7 +24,17 @@ from andromede_cli.command import (
     labels_of,
 )
 from andromede_cli.completion import names
-from andromede_cli.failures import Misuse
+from andromede_cli.declared_commands import (
+    LABEL,
+    NEW_NAME,
+    call_command,
+    delete_command,
+    given,
+    list_command,
+    show_answer,
+    show_command,
+)
+from andromede_cli.error_reports import Misuse
 from andromede_cli.output import Column
 from andromede_cli.session import Session
 

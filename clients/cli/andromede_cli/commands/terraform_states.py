@@ -10,9 +10,9 @@ from uuid import uuid4
 
 import typer
 
-from andromede_cli.calls import call_command, delete_command, document, given, list_command, rows
 from andromede_cli.command import DRY_RUN, SURE, command, group, parameter
 from andromede_cli.completion import names
+from andromede_cli.declared_commands import call_command, delete_command, document, given, list_command, rows
 from andromede_cli.output import Column, Format, plain
 from andromede_cli.session import Session
 

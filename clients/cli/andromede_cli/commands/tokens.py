@@ -7,11 +7,20 @@ from typing import Any
 
 import typer
 
-from andromede_cli.calls import DAYS, PROJECT, call_command, delete_command, given, list_command, option, secret
 from andromede_cli.command import group
+from andromede_cli.declared_commands import (
+    DAYS,
+    PROJECT,
+    call_command,
+    delete_command,
+    given,
+    list_command,
+    option,
+    secret,
+)
 from andromede_cli.output import Column
 from andromede_cli.session import Session
-from andromede_cli.terminal import say
+from andromede_cli.terminal import print_note
 
 TOKENS = [
     Column(_("name"), "name"),
@@ -53,7 +62,7 @@ ROLE = _(
 def _made(me: Session, token: Any) -> None:
     secret("secret")(me, token)
     if token.follows_owner:
-        say(_("It has no role of its own: it may also what its owner is given later. --role limits it."))
+        print_note(_("It has no role of its own: it may also what its owner is given later. --role limits it."))
 
 
 def register(app: typer.Typer) -> None:

@@ -6,7 +6,8 @@ from gettext import gettext as _
 
 import typer
 
-from andromede_cli.calls import (
+from andromede_cli.command import LabelsOption, group, parameter
+from andromede_cli.declared_commands import (
     call_command,
     delete_command,
     filters,
@@ -17,7 +18,6 @@ from andromede_cli.calls import (
     secret,
     show_command,
 )
-from andromede_cli.command import LabelsOption, group, parameter
 from andromede_cli.output import Column
 
 WEBHOOKS = [

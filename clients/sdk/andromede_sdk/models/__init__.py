@@ -4,7 +4,7 @@ module for each kind of them, which is loaded when it is first used."""
 
 from typing import TYPE_CHECKING
 
-from andromede_sdk.later import loader
+from andromede_sdk.lazy_imports import loader
 
 if TYPE_CHECKING:
     from andromede_sdk.models.affinity_groups import AffinityGroup as AffinityGroup

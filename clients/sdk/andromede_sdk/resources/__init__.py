@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from andromede_sdk.later import loader
+from andromede_sdk.lazy_imports import loader
 
 if TYPE_CHECKING:
     from andromede_sdk.resource import Scope

@@ -2,15 +2,7 @@
 
 from rest_framework import serializers
 
-from controlplane.kernel.fields import (
-    Choice,
-    Flag,
-    In,
-    Labels,
-    LabelsPatch,
-    Name,
-    StillOut,
-)
+from controlplane.kernel.fields import Choice, Flag, In, Labels, LabelsPatch, Name, StaticResourceOut
 
 
 class AffinityGroupIn(In):
@@ -31,6 +23,6 @@ class AffinityGroupPatch(In):
     labels = LabelsPatch(required=False)
 
 
-class AffinityGroupOut(StillOut):
+class AffinityGroupOut(StaticResourceOut):
     rule = serializers.ChoiceField(["affinity", "anti-affinity"])
     is_strict = serializers.BooleanField()

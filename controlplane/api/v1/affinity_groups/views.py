@@ -8,9 +8,9 @@ from controlplane.api.v1.affinity_groups.schemas import AffinityGroupIn, Affinit
 from controlplane.compute import keys_and_groups as services
 from controlplane.compute import selectors
 from controlplane.compute.models import AffinityGroup
-from controlplane.kernel.fields import merged
+from controlplane.kernel.fields import merge_labels
 from controlplane.kernel.listing import Listing, created_after, exactly, labelled
-from controlplane.kernel.rest import Body, created, route
+from controlplane.kernel.views import Body, created, route
 
 AFFINITY_GROUPS = Listing(
     {"name": exactly("name", "The group of this name."), "created_after": created_after(), "labels": labelled()}
@@ -43,7 +43,7 @@ class AffinityGroupDetail(ProjectView):
     @route("affinity_group_update", AffinityGroupOut, body=AffinityGroupPatch)
     def patch(self, request: Request, body: Body) -> Response:
         group = self.group()
-        labels = merged(group.labels, body.get("labels", {}))
+        labels = merge_labels(group.labels, body.get("labels", {}))
         services.affinity_group_update(self.actor, group, name=body.get("name", group.name), labels=labels)
         return Response(AffinityGroupOut(group).data)
 

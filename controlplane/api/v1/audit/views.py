@@ -13,10 +13,10 @@ from rest_framework.views import APIView
 from andromede_core.documents.messages import Reason
 from controlplane.api.base_views import ActorView, OrganizationView, ProjectView
 from controlplane.api.v1.audit.schemas import DeedOut, RequestRecordOut
-from controlplane.audit import trail
+from controlplane.audit import request_log
 from controlplane.audit.models import AuditRecord, Outcome, RequestRecord
 from controlplane.identity.actor import Actor
-from controlplane.kernel import turns
+from controlplane.kernel import concurrency
 from controlplane.kernel.listing import (
     Listing,
     among,
@@ -27,8 +27,8 @@ from controlplane.kernel.listing import (
     has_id,
     invalid,
 )
-from controlplane.kernel.parameters import Parameter, one_of
-from controlplane.kernel.rest import route
+from controlplane.kernel.query_parameters import Parameter, one_of
+from controlplane.kernel.views import route
 
 JSON_LINES, CSV = "application/jsonl", "text/csv"
 FORMATS = ("jsonl", "csv")
@@ -58,7 +58,7 @@ EXPORT: dict[str, Any] = {
     "media_type": JSON_LINES,
     "media_types": (CSV,),
     "is_sensitive": True,
-    "refusals": (422,),
+    "error_statuses": (422,),
     "query": {
         **{name: each.parameter for name, each in FILTERS.items()},
         "format": Parameter(
@@ -77,7 +77,7 @@ class TrailView(APIView):
 
     def listed(self, request: Request, rows: QuerySet[RequestRecord]) -> Response:
         page = REQUESTS.page(request, rows)
-        return page.answer(RequestRecordOut, context=trail.about(page.rows))
+        return page.answer(RequestRecordOut, context=request_log.page_details(page.rows))
 
     def exported(self, request: Request, rows: QuerySet[RequestRecord]) -> StreamingHttpResponse:
         wanted = request.query_params.get("format", FORMATS[0])
@@ -85,15 +85,17 @@ class TrailView(APIView):
             raise invalid("format", Reason("it must be one of {known}.", known=", ".join(FORMATS)))
         rows = rows.filter(REQUESTS.condition(request.query_params))
         is_table = wanted == "csv"
-        parts: Iterator[bytes] = trail.exported(rows, trail.as_csv if is_table else trail.as_json_lines)
+        parts: Iterator[bytes] = request_log.exported(
+            rows, request_log.as_csv if is_table else request_log.as_json_lines
+        )
         name = f'attachment; filename="audit.{wanted}"'
-        turn = turns.take("audit-export", self.actor.owner_id, lasts_s=EXPORT_LASTS_S)
+        turn = concurrency.acquire_slot("audit-export", self.actor.owner_id, expires_after_s=EXPORT_LASTS_S)
         answer = StreamingHttpResponse(
-            chain([trail.csv_header()], parts) if is_table else parts,
+            chain([request_log.csv_header()], parts) if is_table else parts,
             content_type=f"{CSV}; charset=utf-8" if is_table else JSON_LINES,
             headers={"Content-Disposition": name},
         )
-        turn.until_sent(answer)
+        turn.release_after_response(answer)
         return answer
 
 
@@ -102,7 +104,7 @@ class ProjectTrail(TrailView, ProjectView):
 
     @route("audit_list", RequestRecordOut, listing=REQUESTS)
     def get(self, request: Request) -> Response:
-        return self.listed(request, trail.of_project(self.project))
+        return self.listed(request, request_log.of_project(self.project))
 
 
 class ProjectExport(TrailView, ProjectView):
@@ -110,7 +112,7 @@ class ProjectExport(TrailView, ProjectView):
 
     @route("audit_export", **EXPORT)
     def get(self, request: Request) -> StreamingHttpResponse:
-        return self.exported(request, trail.of_project(self.project))
+        return self.exported(request, request_log.of_project(self.project))
 
 
 class ProjectDeeds(ProjectView):
@@ -118,7 +120,7 @@ class ProjectDeeds(ProjectView):
 
     @route("audit_deed_list", DeedOut, listing=DEEDS)
     def get(self, request: Request) -> Response:
-        return DEEDS.page(request, trail.deeds_of_project(self.project)).answer(DeedOut)
+        return DEEDS.page(request, request_log.entries_of_project(self.project)).answer(DeedOut)
 
 
 class OrganizationTrail(TrailView, OrganizationView):
@@ -126,7 +128,7 @@ class OrganizationTrail(TrailView, OrganizationView):
 
     @route("organization_audit_list", RequestRecordOut, listing=REQUESTS)
     def get(self, request: Request) -> Response:
-        return self.listed(request, trail.of_organization(self.actor, self.organization))
+        return self.listed(request, request_log.of_organization(self.actor, self.organization))
 
 
 class OrganizationExport(TrailView, OrganizationView):
@@ -134,7 +136,7 @@ class OrganizationExport(TrailView, OrganizationView):
 
     @route("organization_audit_export", **EXPORT)
     def get(self, request: Request) -> StreamingHttpResponse:
-        return self.exported(request, trail.of_organization(self.actor, self.organization))
+        return self.exported(request, request_log.of_organization(self.actor, self.organization))
 
 
 class OrganizationDeeds(OrganizationView):
@@ -143,7 +145,7 @@ class OrganizationDeeds(OrganizationView):
 
     @route("organization_audit_deed_list", DeedOut, listing=DEEDS)
     def get(self, request: Request) -> Response:
-        rows: QuerySet[AuditRecord] = trail.deeds_of_organization(self.actor, self.organization)
+        rows: QuerySet[AuditRecord] = request_log.entries_of_organization(self.actor, self.organization)
         return DEEDS.page(request, rows).answer(DeedOut)
 
 
@@ -152,7 +154,7 @@ class PlatformTrail(TrailView, ActorView):
 
     @route("platform_audit_list", RequestRecordOut, listing=REQUESTS)
     def get(self, request: Request) -> Response:
-        return self.listed(request, trail.of_platform(self.actor))
+        return self.listed(request, request_log.of_platform(self.actor))
 
 
 class PlatformExport(TrailView, ActorView):
@@ -160,7 +162,7 @@ class PlatformExport(TrailView, ActorView):
 
     @route("platform_audit_export", **EXPORT)
     def get(self, request: Request) -> StreamingHttpResponse:
-        return self.exported(request, trail.of_platform(self.actor))
+        return self.exported(request, request_log.of_platform(self.actor))
 
 
 class PlatformDeeds(ActorView):
@@ -168,4 +170,4 @@ class PlatformDeeds(ActorView):
 
     @route("platform_audit_deed_list", DeedOut, listing=DEEDS)
     def get(self, request: Request) -> Response:
-        return DEEDS.page(request, trail.deeds_of_platform(self.actor)).answer(DeedOut)
+        return DEEDS.page(request, request_log.entries_of_platform(self.actor)).answer(DeedOut)

@@ -3,8 +3,8 @@
 from rest_framework import serializers
 
 from controlplane.api.v1.policies.schemas import REASON_MAX, atoms_field
+from controlplane.kernel.error_messages import language
 from controlplane.kernel.fields import Choice, In, Name, NamedOut, Out, Text
-from controlplane.kernel.wording import language
 from controlplane.placement.models import DRIFT_ACTIONS, Classification
 
 TITLE_MAX = 120

@@ -6,7 +6,7 @@ from rest_framework.response import Response
 from controlplane.api.base_views import ActorView, OrganizationView
 from controlplane.api.v1.classifications.schemas import ClassificationIn, ClassificationOut
 from controlplane.kernel.listing import Listing
-from controlplane.kernel.rest import Body, created, route
+from controlplane.kernel.views import Body, created, route
 from controlplane.placement import classifications
 from controlplane.placement.classifications import NewClassification
 
@@ -16,13 +16,13 @@ CLASSIFICATIONS = Listing({}, sorts=("id", "-id"))
 class ClassificationList(ActorView):
     @route("classification_list", ClassificationOut, listing=CLASSIFICATIONS)
     def get(self, request: Request) -> Response:
-        return CLASSIFICATIONS.page(request, classifications.seen_by(self.actor)).answer(ClassificationOut)
+        return CLASSIFICATIONS.page(request, classifications.visible_to(self.actor)).answer(ClassificationOut)
 
 
 class ClassificationDetail(ActorView):
     @route("classification_get", ClassificationOut)
     def get(self, request: Request) -> Response:
-        rows = classifications.seen_by(self.actor)
+        rows = classifications.visible_to(self.actor)
         found = classifications.classification_get(rows, self.kwargs["classification"])
         return Response(ClassificationOut(found).data)
 

@@ -6,9 +6,9 @@ from typing import Any
 from rest_framework import serializers
 
 from andromede_core.placement import explanation
-from andromede_core.placement.decision import spelt_out
+from andromede_core.placement.decision import expand_results
+from controlplane.kernel.error_messages import language
 from controlplane.kernel.fields import Out
-from controlplane.kernel.wording import language
 from controlplane.placement.models import Decision
 
 
@@ -39,4 +39,4 @@ def told(document: Mapping[str, Any], *, sees_all: bool) -> list[str]:
 
 
 def shown(document: Mapping[str, Any], *, sees_all: bool) -> dict[str, Any]:
-    return spelt_out(document) if sees_all else explanation.tenant_view(document)
+    return expand_results(document) if sees_all else explanation.tenant_view(document)

@@ -9,7 +9,7 @@ from controlplane.api.base_views import ProjectView
 from controlplane.api.v1.decisions.schemas import DecisionOut
 from controlplane.identity.actor import Actor
 from controlplane.kernel.db import by_id
-from controlplane.kernel.rest import route
+from controlplane.kernel.views import route
 from controlplane.placement import selectors
 from controlplane.placement.errors import DecisionNotFound
 from controlplane.placement.models import Decision

@@ -7,7 +7,7 @@ from controlplane.api.base_views import OrganizationView
 from controlplane.api.v1.declassifications.schemas import DeclassificationIn, LineageOut
 from controlplane.api.v1.policies.schemas import ProposalOut
 from controlplane.kernel.listing import Listing, created_after
-from controlplane.kernel.rest import Body, route
+from controlplane.kernel.views import Body, route
 from controlplane.placement import declassifications
 from controlplane.placement.declassifications import NewDeclassification
 

@@ -12,7 +12,7 @@ from controlplane.compliance.models import COMPLIANCE, Watched
 from controlplane.compliance.selectors import drift, image_drift
 from controlplane.compute.selectors import names_of
 from controlplane.kernel.listing import Listing, among, exactly, has_id
-from controlplane.kernel.rest import route
+from controlplane.kernel.views import route
 
 DRIFT = Listing(
     {

@@ -12,14 +12,14 @@ from andromede_core.documents.messages import Reason
 from controlplane.api.base_views import ActorView
 from controlplane.events import cursors, kinds, selectors
 from controlplane.events.representation import EventsOut, as_json
-from controlplane.events.selectors import Chapter, Wanted
+from controlplane.events.selectors import EventFilter, EventPage
 from controlplane.identity.actor import Actor
 from controlplane.identity.selectors import project_get
 from controlplane.kernel.listing import LIMIT_PARAMETER, invalid, limit_of
 from controlplane.kernel.long_poll import Condition, wait_s, wait_until
 from controlplane.kernel.names import as_uuid
-from controlplane.kernel.parameters import ID, WAIT, Parameter
-from controlplane.kernel.rest import found, route
+from controlplane.kernel.query_parameters import ID, WAIT, Parameter
+from controlplane.kernel.views import resolve_reference, route
 
 EVENT_STREAM = "event_stream"
 SSE = "text/event-stream"
@@ -33,11 +33,13 @@ QUERY = {
 
 
 class EventsView(ActorView):
-    def wanted(self, request: Request) -> Wanted:
+    def event_filter(self, request: Request) -> EventFilter:
         query = request.query_params
         ref = query.get("project")
-        return Wanted(
-            project=found(lambda name: project_get(self.actor, name), ref, at="?project") if ref is not None else None,
+        return EventFilter(
+            project=resolve_reference(lambda name: project_get(self.actor, name), ref, at="?project")
+            if ref is not None
+            else None,
             kinds=_kinds(query["kind"]) if "kind" in query else None,
             resource_id=_resource(query["resource"]) if "resource" in query else None,
         )
@@ -56,22 +58,22 @@ class EventList(EventsView):
                 "When there is nothing yet, answer once there is, or after so many seconds (0s to 60s).", WAIT
             ),
         },
-        refusals=(410, 422),
+        error_statuses=(410, 422),
     )
     def get(self, request: Request) -> Response:
-        wanted, limit, limit_s = self.wanted(request), limit_of(request), wait_s(request)
+        event_filter, limit, limit_s = self.event_filter(request), limit_of(request), wait_s(request)
         after = selectors.start(request.query_params.get("after"))
-        chapter = selectors.read(self.actor, wanted, after=after, limit=limit)
+        chapter = selectors.read(self.actor, event_filter, after=after, limit=limit)
 
         def is_something_there() -> bool:
             nonlocal chapter
             if not chapter.events:
-                chapter = selectors.read(self.actor, wanted, after=chapter.position, limit=limit)
+                chapter = selectors.read(self.actor, event_filter, after=chapter.position, limit=limit)
             return bool(chapter.events)
 
         if limit_s and not chapter.events:
             here = {"after": cursors.encode(chapter.position)}
-            condition = Condition(is_something_there, selectors.places(self.actor, wanted), here)
+            condition = Condition(is_something_there, selectors.event_owners(self.actor, event_filter), here)
             wait_until(request, condition, limit_s=limit_s)
         answer = {
             "items": chapter.events,
@@ -82,28 +84,30 @@ class EventList(EventsView):
 
 
 @dataclass(frozen=True)
-class Standing:
+class StreamSubscription:
     """On what a stream rests: who reads, with what rights, and `places`, whose events are among those that are wanted.
     `is_finished`: a session lacks no factor."""
 
     actor: Actor
     is_finished: bool
-    wanted: Wanted
+    event_filter: EventFilter
     places: frozenset[UUID] | None
 
 
-def standing_of(actor: Actor, session: Any, wanted: Wanted) -> Standing:
+def subscription_for(actor: Actor, session: Any, event_filter: EventFilter) -> StreamSubscription:
     is_finished = session is None or session.is_finished
-    return Standing(replace(actor, request_id=""), is_finished, wanted, selectors.places(actor, wanted))
+    return StreamSubscription(
+        replace(actor, request_id=""), is_finished, event_filter, selectors.event_owners(actor, event_filter)
+    )
 
 
-class Lines(HttpResponse):
+class StreamChunk(HttpResponse):
     """A piece of a stream. What follows is behind `position`; while whose it is has the same `standing`, it is what the
     view would answer."""
 
     position: int
     has_more: bool
-    standing: Standing
+    subscription: StreamSubscription
 
 
 class EventStream(EventsView):
@@ -117,19 +121,19 @@ class EventStream(EventsView):
             "after": Parameter("As for the list, but without it: `now`. The header Last-Event-ID goes before it."),
             **QUERY,
         },
-        refusals=(410, 422),
+        error_statuses=(410, 422),
     )
     def get(self, request: Request) -> HttpResponse:
-        wanted, limit = self.wanted(request), limit_of(request)
+        event_filter, limit = self.event_filter(request), limit_of(request)
         cursor = request.headers.get("Last-Event-ID") or request.query_params.get("after", cursors.NOW)
-        chapter = selectors.read(self.actor, wanted, after=selectors.start(cursor), limit=limit)
-        answer = Lines(_lines(chapter), content_type=SSE, headers={"Cache-Control": "no-store"})
+        chapter = selectors.read(self.actor, event_filter, after=selectors.start(cursor), limit=limit)
+        answer = StreamChunk(_lines(chapter), content_type=SSE, headers={"Cache-Control": "no-store"})
         answer.position, answer.has_more = chapter.position, chapter.has_more
-        answer.standing = standing_of(self.actor, request.auth, wanted)
+        answer.subscription = subscription_for(self.actor, request.auth, event_filter)
         return answer
 
 
-def _lines(chapter: Chapter) -> str:
+def _lines(chapter: EventPage) -> str:
     """At the end the place where to go on, which is no event: there may have been none for a long time."""
     events = (
         f"id: {cursors.encode(event.position or 0)}\nevent: {event.kind}\ndata: {as_json(event)}\n\n"

@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from andromede_core.documents.messages import Reason, told_by
+from andromede_core.documents.messages import Reason, reason_of
 from controlplane.api.base_views import ActorView
 from controlplane.api.v1.evidence.schemas import CosignatureIn, ProofOut, RecordOut, ResidencyOut, _base64
 from controlplane.audit import proofs, selectors, witnesses
@@ -17,10 +17,10 @@ from controlplane.audit.models import Checkpoint, EvidenceRecord, Kind
 from controlplane.audit.residency import ROLE_OF_KIND
 from controlplane.identity.selectors import projects
 from controlplane.kernel.db import by_id
-from controlplane.kernel.listing import Listing, among, created_after, has_id, invalid, moment
+from controlplane.kernel.listing import Listing, among, created_after, has_id, invalid, parse_timestamp
 from controlplane.kernel.names import as_uuid
-from controlplane.kernel.parameters import MOMENT, Parameter, one_of, whole
-from controlplane.kernel.rest import Body, route
+from controlplane.kernel.query_parameters import MOMENT, Parameter, one_of, whole
+from controlplane.kernel.views import Body, route
 
 RECORDS = Listing(
     {
@@ -65,9 +65,9 @@ class Residency(ActorView):
 def _moment(request: Request, name: str) -> datetime | None:
     text = request.query_params.get(name)
     try:
-        return moment(text) if text is not None else None
+        return parse_timestamp(text) if text is not None else None
     except ValueError as exc:
-        raise invalid(name, told_by(exc)) from exc
+        raise invalid(name, reason_of(exc)) from exc
 
 
 class RecordList(Residency):
@@ -77,7 +77,7 @@ class RecordList(Residency):
 
 
 class RecordProof(Residency):
-    @route("evidence_proof", ProofOut, refusals=(409,))
+    @route("evidence_proof", ProofOut, error_statuses=(409,))
     def get(self, request: Request) -> Response:
         ref = self.kwargs["record"]
         record = by_id(self.records(), ref)
@@ -105,7 +105,7 @@ def _newest() -> Checkpoint:
 class CheckpointNewest(ActorView):
     """The newest checkpoint as a signed note (C2SP tlog-checkpoint), with the lines of witnesses."""
 
-    @route("evidence_checkpoint", media_type="text/plain", refusals=(404,))
+    @route("evidence_checkpoint", media_type="text/plain", error_statuses=(404,))
     def get(self, request: Request) -> HttpResponse:
         return HttpResponse(str(selectors.checkpoint_note(_newest())), content_type="text/plain; charset=utf-8")
 
@@ -114,7 +114,7 @@ class WitnessRequested(ActorView):
     """What a witness is asked (C2SP tlog-witness): to sign the newest checkpoint, with the proof that it goes on from
     the one that it signed last."""
 
-    @route("evidence_witness_request", media_type="text/plain", query=SINCE, refusals=(404,))
+    @route("evidence_witness_request", media_type="text/plain", query=SINCE, error_statuses=(404,))
     def get(self, request: Request) -> HttpResponse:
         text = request.query_params.get("old", "0")
         if not re.fullmatch(r"[0-9]{1,15}", text) or int(text) > _newest().tree_size:

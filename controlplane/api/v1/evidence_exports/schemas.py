@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from controlplane.audit.models import EXPORT
 from controlplane.kernel.fields import ErrorOut, In, NamedOut, Out
-from controlplane.kernel.listing import moment
+from controlplane.kernel.listing import parse_timestamp
 
 
 class Moment(serializers.DateTimeField):
@@ -18,7 +18,7 @@ class Moment(serializers.DateTimeField):
 
     def to_internal_value(self, value: Any) -> datetime:
         try:
-            return moment(value) if isinstance(value, str) else self.fail("invalid")
+            return parse_timestamp(value) if isinstance(value, str) else self.fail("invalid")
         except ValueError:
             self.fail("invalid")
 

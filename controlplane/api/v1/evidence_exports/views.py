@@ -6,17 +6,17 @@ from django.http import FileResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from andromede_core.documents.messages import Reason, told_by
+from andromede_core.documents.messages import Reason, reason_of
 from controlplane.api.base_views import ActorView, OrganizationView
 from controlplane.api.v1.evidence_exports.schemas import ExportIn, ExportOut
 from controlplane.audit import exports
 from controlplane.audit.errors import ExportWindowInvalid
 from controlplane.audit.models import EvidenceExport
 from controlplane.identity.selectors import organization_get
-from controlplane.kernel import turns
-from controlplane.kernel.listing import invalid, moment
-from controlplane.kernel.parameters import MOMENT, Parameter
-from controlplane.kernel.rest import Body, route
+from controlplane.kernel import concurrency
+from controlplane.kernel.listing import invalid, parse_timestamp
+from controlplane.kernel.query_parameters import MOMENT, Parameter
+from controlplane.kernel.views import Body, route
 
 TAR = "application/x-tar"
 RETRY_AFTER_S = 5
@@ -36,7 +36,7 @@ def _asked(made: EvidenceExport) -> Response:
 class ExportList(OrganizationView):
     @route("evidence_export_create", ExportOut, body=ExportIn, status=202)
     def post(self, request: Request, body: Body) -> Response:
-        return _asked(exports.export_ask(self.actor, self.organization, body["from"], body["to"]))
+        return _asked(exports.export_request(self.actor, self.organization, body["from"], body["to"]))
 
 
 class ExportDetail(ActorView):
@@ -51,32 +51,40 @@ class ExportDetail(ActorView):
 class ExportFile(ExportDetail):
     """The export itself, a tar; how-to/verify-an-export.md says what to do with it."""
 
-    @route("evidence_export_file", media_type=TAR, is_sensitive=True, refusals=(409,))
+    @route("evidence_export_file", media_type=TAR, is_sensitive=True, error_statuses=(409,))
     def get(self, request: Request) -> FileResponse:
         asked = self.asked()
-        turn = turns.take("evidence-export", self.actor.owner_id, lasts_s=EXPORT_LASTS_S)
+        turn = concurrency.acquire_slot("evidence-export", self.actor.owner_id, expires_after_s=EXPORT_LASTS_S)
         try:
             file = exports.export_file(self.actor, asked)
         except BaseException:
             turn.release()
             raise
         answer = FileResponse(file, as_attachment=True, filename=exports.window_of(asked).file_name, content_type=TAR)
-        turn.until_sent(answer)
+        turn.release_after_response(answer)
         return answer
 
 
 class Export(ActorView):
     """The file of just this time, if there is one (303); else it is made, and the answer says where to look (202)."""
 
-    @route("evidence_export", ExportOut, query=WINDOW, status=202, also=(303,), is_sensitive=True, refusals=(404, 409))
+    @route(
+        "evidence_export",
+        ExportOut,
+        query=WINDOW,
+        status=202,
+        empty_statuses=(303,),
+        is_sensitive=True,
+        error_statuses=(404, 409),
+    )
     def get(self, request: Request) -> Response:
         organization = organization_get(self.actor, _needed(request, "organization"))
         start, end = (_moment(request, name) for name in ("from", "to"))
-        ready = exports.export_ready(self.actor, organization, start, end)
+        ready = exports.find_ready_export(self.actor, organization, start, end)
         if ready is not None:
             return Response(status=303, headers={"Location": f"/v1/evidence-exports/{ready.pk}/file"})
         try:
-            return _asked(exports.export_ask(self.actor, organization, start, end))
+            return _asked(exports.export_request(self.actor, organization, start, end))
         except ExportWindowInvalid as exc:
             exc.field = f"?{exc.field}"
             raise
@@ -91,6 +99,6 @@ def _needed(request: Request, name: str) -> str:
 
 def _moment(request: Request, name: str) -> datetime:
     try:
-        return moment(_needed(request, name))
+        return parse_timestamp(_needed(request, name))
     except ValueError as exc:
-        raise invalid(name, told_by(exc)) from exc
+        raise invalid(name, reason_of(exc)) from exc

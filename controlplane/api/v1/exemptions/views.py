@@ -11,8 +11,8 @@ from controlplane.api.base_views import ActorView
 from controlplane.api.v1.exemptions.schemas import HOUR, ApprovalIn, ExemptionIn, ExemptionOut, ExemptionReportOut
 from controlplane.kernel import clock
 from controlplane.kernel.listing import Listing, created_after, exactly, invalid
-from controlplane.kernel.parameters import Parameter, like
-from controlplane.kernel.rest import Body, created, found, route
+from controlplane.kernel.query_parameters import Parameter, like
+from controlplane.kernel.views import Body, created, resolve_reference, route
 from controlplane.placement import exemptions, selectors
 from controlplane.placement.exemption_report import QUARTER, quarter_named, quarter_of, report
 from controlplane.placement.exemptions import NewExemption
@@ -32,7 +32,7 @@ class ExemptionList(ActorView):
 
     @route("exemption_request", ExemptionOut, body=ExemptionIn, status=201)
     def post(self, request: Request, body: Body) -> Response:
-        decision = found(partial(selectors.decision_seen, self.actor), body["decision"], at="decision")
+        decision = resolve_reference(partial(selectors.decision_seen, self.actor), body["decision"], at="decision")
         new = NewExemption(
             decision=decision,
             zone=body["zone"],

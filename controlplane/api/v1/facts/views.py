@@ -32,7 +32,7 @@ from controlplane.catalog.facts import facts_state
 from controlplane.catalog.models import Zone
 from controlplane.kernel import clock
 from controlplane.kernel.listing import Listing, Page, among, at_moment, created_after, exactly
-from controlplane.kernel.rest import Body, route
+from controlplane.kernel.views import Body, route
 
 BY_ID = ("id", "-id")
 REGIONS = Listing({}, sorts=BY_ID)
@@ -46,7 +46,7 @@ FACTS = Listing(
         "attribute": exactly("attribute", "What is stated of this attribute."),
         "key_id": exactly("key_id", "What was signed with this key."),
         "created_after": created_after(),
-        "at": at_moment(selectors.holding, "What holds in the world at this moment (RFC 3339)."),
+        "at": at_moment(selectors.valid_at, "What holds in the world at this moment (RFC 3339)."),
         "believed_at": at_moment(
             selectors.believed, "What was believed at this moment (RFC 3339); now when not given."
         ),

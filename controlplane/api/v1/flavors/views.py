@@ -7,7 +7,7 @@ from controlplane.api.base_views import ActorView
 from controlplane.api.v1.flavors.schemas import FlavorOut
 from controlplane.catalog import selectors
 from controlplane.kernel.listing import Listing
-from controlplane.kernel.rest import route
+from controlplane.kernel.views import route
 
 BY_ID = ("id", "-id")
 FLAVORS = Listing({}, sorts=BY_ID)

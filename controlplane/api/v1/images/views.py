@@ -8,14 +8,14 @@ from rest_framework.response import Response
 
 from controlplane.api.base_views import ProjectView
 from controlplane.api.v1.images.schemas import ImageIn, ImageOut, ImagePatch
-from controlplane.api.v1.operations.schemas import joined, with_operation
+from controlplane.api.v1.operations.schemas import add_operation, with_operation
 from controlplane.catalog import selectors, services
 from controlplane.catalog.models import IMAGE, Image
 from controlplane.identity.actor import Actor
-from controlplane.kernel.fields import merged
+from controlplane.kernel.fields import merge_labels
 from controlplane.kernel.listing import Listing, created_after, exactly, in_state, labelled
-from controlplane.kernel.rest import OCTET_STREAM, Body, created, route, uploaded
-from controlplane.kernel.writes import is_dry_run
+from controlplane.kernel.request_transaction import is_dry_run
+from controlplane.kernel.views import OCTET_STREAM, Body, created, route, uploaded
 from controlplane.operations.selectors import current_operations
 from controlplane.placement import classifications, images
 from controlplane.placement.selectors import classifications_of
@@ -40,11 +40,13 @@ class ImageList(ProjectView):
 
     @route("image_create", ImageWithOperation, body=ImageIn, status=201)
     def post(self, request: Request, body: Body) -> Response:
-        chosen = self.all_named(classifications.usable, body.pop("classifications"), at="classifications")
+        chosen = self.all_named(
+            classifications.usable_classification, body.pop("classifications"), at="classifications"
+        )
         names = [classification.pk for classification in chosen]
         new = services.NewImage(**body)
         image, operation = images.image_create(self.actor, self.project, new, classifications=names)
-        return created(joined(_document(self.actor, image), operation), request=request)
+        return created(add_operation(_document(self.actor, image), operation), request=request)
 
 
 class ImageView(ProjectView):
@@ -63,7 +65,7 @@ class ImageDetail(ImageView):
     @route("image_update", ImageOut, body=ImagePatch)
     def patch(self, request: Request, body: Body) -> Response:
         image = self.image()
-        labels = merged(image.labels, body.get("labels", {}))
+        labels = merge_labels(image.labels, body.get("labels", {}))
         image = services.image_update(self.actor, image, name=body.get("name", image.name), labels=labels)
         return Response(_document(self.actor, image))
 
@@ -74,14 +76,21 @@ class ImageDetail(ImageView):
 
 
 class ImageFile(ImageView):
-    @route("image_upload", ImageWithOperation, status=202, upload=OCTET_STREAM, apart=BYTES_ARRIVE, refusals=(507,))
+    @route(
+        "image_upload",
+        ImageWithOperation,
+        status=202,
+        upload=OCTET_STREAM,
+        own_transactions=BYTES_ARRIVE,
+        error_statuses=(507,),
+    )
     def put(self, request: Request) -> Response:
         image, chunks = self.image(), uploaded(request)
         services.image_check_upload(self.actor, image, size_bytes=int(request.META["CONTENT_LENGTH"]))
         if is_dry_run(request):
-            return Response(joined(_document(self.actor, image), None))
+            return Response(add_operation(_document(self.actor, image), None))
         operation = services.image_upload(self.actor, image, chunks)
-        return Response(joined(_document(self.actor, image), operation), status=202)
+        return Response(add_operation(_document(self.actor, image), operation), status=202)
 
 
 def _document(actor: Actor, image: Image) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from controlplane.api.base_views import OperatorView
 from controlplane.api.v1.nodes.schemas import IncidentOfNodeOut
 from controlplane.api.v1.nodes.views import INCIDENTS
 from controlplane.kernel.listing import Listing, chosen, exactly
-from controlplane.kernel.rest import route
+from controlplane.kernel.views import route
 from controlplane.nodes import selectors
 
 ANYWHERE = Listing(

@@ -2,10 +2,7 @@
 
 from rest_framework import serializers
 
-from controlplane.compute.migrate import (
-    DEADLINE_S_MAX,
-    DEADLINE_S_MIN,
-)
+from controlplane.compute.migration import DEADLINE_S_MAX, DEADLINE_S_MIN
 from controlplane.compute.models import MIGRATION
 from controlplane.kernel.fields import Choice, ErrorOut, In, NamedOut, Out, Reference, Text, Whole
 from controlplane.nodes.models import AUTO_CONVERGE, CONVERGENCES

@@ -6,18 +6,12 @@ from rest_framework.response import Response
 from controlplane.api.base_views import ActorView
 from controlplane.api.v1.instance_migrations.schemas import MigrateIn, MigrationOut, MigrationPlanOut
 from controlplane.api.v1.operations.schemas import PlatformOperationOut
-from controlplane.compute.migrate import (
-    MoveOptions,
-    instance_migrate,
-    is_off,
-    migration_cancel,
-    migrations,
-)
+from controlplane.compute.migration import MigrationOptions, instance_migrate, is_off, migration_cancel, migrations
 from controlplane.compute.migration_plan import migration_plan
 from controlplane.compute.models import MIGRATION, Instance
 from controlplane.compute.selectors import instance_anywhere
 from controlplane.kernel.listing import Listing, among, created_after
-from controlplane.kernel.rest import Body, found, route
+from controlplane.kernel.views import Body, resolve_reference, route
 from controlplane.nodes.selectors import node_get
 
 MIGRATIONS = Listing(
@@ -35,8 +29,8 @@ class InstanceMigrate(AnyInstanceView):
     @route("instance_migrate", PlatformOperationOut, body=MigrateIn, status=202)
     def post(self, request: Request, body: Body) -> Response:
         instance, ref = self.instance(), body.get("node")
-        node = found(lambda name: node_get(self.actor, name), ref, at="node") if ref else None
-        options = MoveOptions(body.get("deadline_s"), body["convergence"])
+        node = resolve_reference(lambda name: node_get(self.actor, name), ref, at="node") if ref else None
+        options = MigrationOptions(body.get("deadline_s"), body["convergence"])
         operation = instance_migrate(self.actor, instance, node=node, reason=body["reason"], options=options)
         return Response(PlatformOperationOut(operation).data, status=202)
 

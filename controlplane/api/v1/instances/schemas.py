@@ -10,9 +10,9 @@ from controlplane.api.v1.policies.schemas import atoms_field
 from controlplane.api.v1.volumes.schemas import ZONES_MAX
 from controlplane.api.v1.zones.schemas import CLASSIFICATIONS_MAX
 from controlplane.catalog.models import LOCAL
-from controlplane.compute import about
+from controlplane.compute import representations
 from controlplane.compute.actions import STATES
-from controlplane.compute.consoles import Kind
+from controlplane.compute.console_sessions import Kind
 from controlplane.compute.models import INSTANCE, RESTART_POLICIES, Instance
 from controlplane.kernel.fields import (
     Base64,
@@ -189,7 +189,7 @@ class InstanceOut(ResourceOut):
 
     @extend_schema_field(ConditionOut(many=True))
     def get_conditions(self, row: Instance) -> list[dict[str, Any]]:
-        return about.instance_conditions(row)
+        return representations.instance_conditions(row)
 
     @extend_schema_field(AddressOut(many=True))
     def get_addresses(self, row: Instance) -> Any:

@@ -24,19 +24,19 @@ from controlplane.api.v1.instances.schemas import (
     RebuildIn,
     ResizeIn,
 )
-from controlplane.api.v1.operations.schemas import joined, with_operation
+from controlplane.api.v1.operations.schemas import add_operation, with_operation
 from controlplane.api.v1.zones.schemas import PlacementSimulationOut, simulation_document
 from controlplane.catalog.selectors import flavor_get, root_volume_type, usable_image
-from controlplane.compute import about, actions, consoles, selectors, services
-from controlplane.compute.console import TAIL_MAX_BYTES, console_tail
+from controlplane.compute import actions, console_sessions, representations, selectors, services
+from controlplane.compute.console_log import TAIL_MAX_BYTES, console_tail
 from controlplane.compute.models import INSTANCE, Instance
 from controlplane.compute.rebuild import NewDisk, instance_rebuild
 from controlplane.identity.actor import Actor
-from controlplane.kernel.fields import merged
+from controlplane.kernel.fields import merge_labels
 from controlplane.kernel.listing import Listing, created_after, exactly, in_state, invalid, labelled
-from controlplane.kernel.parameters import Parameter, whole
-from controlplane.kernel.rest import Body, created, is_gone, route
-from controlplane.kernel.writes import is_dry_run, is_preview
+from controlplane.kernel.query_parameters import Parameter, whole
+from controlplane.kernel.request_transaction import is_dry_run, is_preview
+from controlplane.kernel.views import Body, created, is_deleted, route
 from controlplane.network.selectors import network_get
 from controlplane.operations.models import Operation
 from controlplane.placement import classifications
@@ -80,7 +80,7 @@ class InstanceList(ProjectView):
     @route("instance_list", InstanceOut, listing=INSTANCES)
     def get(self, request: Request) -> Response:
         page = INSTANCES.page(request, selectors.instances(self.actor, self.project))
-        return page.answer(InstanceOut, context=about.instances(page.rows))
+        return page.answer(InstanceOut, context=representations.instance_details(page.rows))
 
     @route(
         "instance_create",
@@ -92,7 +92,7 @@ class InstanceList(ProjectView):
     def post(self, request: Request, body: Body) -> Response:
         new = self._new(body)
         if is_dry_run(request):
-            taken = services.instance_try(self.actor, self.project, new, is_preview=is_preview(request))
+            taken = services.instance_dry_run(self.actor, self.project, new, is_preview=is_preview(request))
             return Response(simulation_document(taken, "instance.create", sees_all=self.actor.sees_all))
         instance, operation = services.instance_create(self.actor, self.project, new)
         return created(instance_document(instance, operation), request=request)
@@ -100,7 +100,7 @@ class InstanceList(ProjectView):
     def _new(self, body: Body) -> services.NewInstance:
         """What the names and ids in the body stand for."""
         group, exempt = body.get("affinity_group"), body.get("exemption")
-        chosen = self.all_named(classifications.usable, body["classifications"], at="classifications")
+        chosen = self.all_named(classifications.usable_classification, body["classifications"], at="classifications")
         return services.NewInstance(
             name=body["name"],
             flavor=flavor_get(body["flavor"]),
@@ -132,14 +132,14 @@ class InstanceDetail(InstanceView):
     @route("instance_update", InstanceOut, body=InstancePatch)
     def patch(self, request: Request, body: Body) -> Response:
         instance = self.instance()
-        labels = merged(instance.labels, body.get("labels", {}))
+        labels = merge_labels(instance.labels, body.get("labels", {}))
         kept = {"name": instance.name, "restart_policy": instance.restart_policy}
         services.instance_update(self.actor, instance, **{**kept, **body, "labels": labels})
         return Response(instance_document(instance))
 
-    @route("instance_delete", InstanceWithOperation, status=202, also=(204,))
+    @route("instance_delete", InstanceWithOperation, status=202, empty_statuses=(204,))
     def delete(self, request: Request) -> Response:
-        if is_gone(Instance.objects.filter(project=self.project), self.kwargs["instance"]):
+        if is_deleted(Instance.objects.filter(project=self.project), self.kwargs["instance"]):
             return Response(status=204)
         return self.changed(services.instance_delete)
 
@@ -203,7 +203,7 @@ class InstanceConsole(InstanceView):
         media_type="text/plain",
         is_sensitive=True,
         query=TAIL,
-        refusals=(409,),
+        error_statuses=(409,),
     )
     def get(self, request: Request) -> HttpResponse:
         self.actor.may_look_inside()
@@ -215,13 +215,15 @@ class InstanceConsole(InstanceView):
 
 
 class InstanceConsoles(InstanceView):
-    @route(consoles.OPEN, ConsoleOut, body=ConsoleIn, status=201)
+    @route(console_sessions.OPEN, ConsoleOut, body=ConsoleIn, status=201)
     def post(self, request: Request, body: Body) -> Response:
         self.actor.may_look_inside()
-        kind = consoles.Kind(body["kind"])
-        ticket = consoles.ticket_for(consoles.console_open(self.actor, self.project, self.instance(), kind=kind))
+        kind = console_sessions.Kind(body["kind"])
+        ticket = console_sessions.ticket_for(
+            console_sessions.console_open(self.actor, self.project, self.instance(), kind=kind)
+        )
         if not is_dry_run(request):
-            consoles.keep(ticket)
+            console_sessions.store_ticket(ticket)
         return Response(ConsoleOut(ticket).data, status=201, headers={"Cache-Control": "no-store"})
 
 
@@ -234,5 +236,7 @@ class InstancePlacement(InstanceView):
 
 def instance_document(instance: Instance, operation: Operation | None = None) -> dict[str, Any]:
     """One instance, and the operation that the request has begun on it."""
-    document: dict[str, Any] = InstanceOut(instance, context=about.instances([instance], begun=operation)).data
-    return document if operation is None else joined(document, operation)
+    document: dict[str, Any] = InstanceOut(
+        instance, context=representations.instance_details([instance], begun=operation)
+    ).data
+    return document if operation is None else add_operation(document, operation)

@@ -10,9 +10,9 @@ from controlplane.api.v1.invitations.schemas import AcceptIn, InvitationIn, Invi
 from controlplane.api.v1.members.schemas import MemberOut
 from controlplane.identity import invitations, selectors
 from controlplane.identity.actor import Actor
-from controlplane.identity.authorization import admitted
+from controlplane.identity.authorization import authorize
 from controlplane.kernel.listing import Listing, created_after, exactly
-from controlplane.kernel.rest import Body, created, route
+from controlplane.kernel.views import Body, created, route
 
 BY_TIME = ("created_at", "-created_at")
 
@@ -51,9 +51,9 @@ class InvitationAccept(PublicView):
         if request.user is not None:
             for permission in (each() for each in ActorView.permission_classes):
                 permission.has_permission(request, self)
-            cast(Any, request).user = admitted(cast(Actor, request.user), "invitation_accept")
+            cast(Any, request).user = authorize(cast(Actor, request.user), "invitation_accept")
 
-    @route("invitation_accept", MemberOut, body=AcceptIn, refusals=(403,))
+    @route("invitation_accept", MemberOut, body=AcceptIn, error_statuses=(403,))
     def post(self, request: Request, body: Body) -> Response:
         actor = cast(Actor | None, request.user)
         return Response(MemberOut(invitations.invitation_accept(actor, body["token"])).data)

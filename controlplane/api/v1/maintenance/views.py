@@ -7,15 +7,15 @@ from django.db.models import Q
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from andromede_core.documents.messages import Reason, told_by
+from andromede_core.documents.messages import Reason, reason_of
 from controlplane.api.base_views import ActorView
 from controlplane.api.v1.maintenance.schemas import MaintenanceIn, MaintenanceOut
 from controlplane.catalog.selectors import zone_get
 from controlplane.kernel import clock
 from controlplane.kernel.errors import InvalidRequest
-from controlplane.kernel.listing import Filter, Listing, created_after, moment
-from controlplane.kernel.parameters import one_of
-from controlplane.kernel.rest import Body, created, found, route
+from controlplane.kernel.listing import Filter, Listing, created_after, parse_timestamp
+from controlplane.kernel.query_parameters import one_of
+from controlplane.kernel.views import Body, created, resolve_reference, route
 from controlplane.nodes.selectors import node_get
 from controlplane.operations import maintenance
 from controlplane.workflows.registry import WORKFLOWS
@@ -52,12 +52,14 @@ class MaintenanceList(ActorView):
         if body["kind"] not in PATTERNS:
             known = Reason("There are these: {known}.", known=", ".join(sorted(PATTERNS)))
             raise InvalidRequest(field="kind", reason=known)
-        node = found(lambda ref: node_get(self.actor, ref), body["node"], at="node") if body["node"] else None
+        node = (
+            resolve_reference(lambda ref: node_get(self.actor, ref), body["node"], at="node") if body["node"] else None
+        )
         return maintenance.NewRule(
             pattern=body["kind"],
             action=body["action"],
             reason=body["reason"],
-            zone=found(zone_get, body["zone"], at="zone").pk if body["zone"] else "",
+            zone=resolve_reference(zone_get, body["zone"], at="zone").pk if body["zone"] else "",
             node_id=node.pk if node else None,
             begins_at=_moment(body, "begins_at"),
             ends_at=_moment(body, "ends_at"),
@@ -66,9 +68,9 @@ class MaintenanceList(ActorView):
 
 def _moment(body: dict[str, Any], name: str) -> datetime | None:
     try:
-        return moment(body[name]) if body[name] else None
+        return parse_timestamp(body[name]) if body[name] else None
     except ValueError as exc:
-        raise InvalidRequest(field=name, reason=told_by(exc)) from exc
+        raise InvalidRequest(field=name, reason=reason_of(exc)) from exc
 
 
 class MaintenanceDetail(ActorView):

@@ -9,7 +9,7 @@ from controlplane.api.v1.members.schemas import MemberOut, MemberPatch
 from controlplane.identity import selectors, services
 from controlplane.identity.models import Membership, Role
 from controlplane.kernel.listing import Listing, among, created_after, exactly
-from controlplane.kernel.rest import Body, route
+from controlplane.kernel.views import Body, route
 
 MEMBERS = Listing(
     {

@@ -9,7 +9,7 @@ from controlplane.api.base_views import OperatorView
 from controlplane.api.v1.instances.views import InstanceView
 from controlplane.api.v1.metrics.schemas import MetricsOut
 from controlplane.kernel import clock
-from controlplane.kernel.rest import route
+from controlplane.kernel.views import route
 from controlplane.metrics import selectors
 from controlplane.metrics.selectors import Series
 from controlplane.metrics.windows import PARAMETERS, Window, window_of
@@ -20,7 +20,7 @@ class InstanceMetrics(InstanceView):
     @route("instance_metrics", MetricsOut, query=PARAMETERS)
     def get(self, request: Request) -> Response:
         instance, window = self.instance(), window_of(request.query_params, clock.now())
-        return Response(document(window, selectors.of_instance(self.actor, instance, window)))
+        return Response(document(window, selectors.instance_series(self.actor, instance, window)))
 
 
 class NodeMetrics(OperatorView):
@@ -28,7 +28,7 @@ class NodeMetrics(OperatorView):
     def get(self, request: Request) -> Response:
         """The sums over all guests that are on the node now."""
         node, window = node_get(self.actor, self.kwargs["node"]), window_of(request.query_params, clock.now())
-        return Response(document(window, selectors.of_node(self.actor, node, window)))
+        return Response(document(window, selectors.node_series(self.actor, node, window)))
 
 
 def document(window: Window, series: list[Series]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from rest_framework import serializers
 
-from controlplane.kernel.fields import In, Labels, LabelsPatch, Name, StillOut, Text
+from controlplane.kernel.fields import In, Labels, LabelsPatch, Name, StaticResourceOut, Text
 
 DNS_SERVERS_MAX = 3
 
@@ -25,7 +25,7 @@ class NetworkPatch(In):
     labels = LabelsPatch(required=False)
 
 
-class NetworkOut(StillOut):
+class NetworkOut(StaticResourceOut):
     """It is there at once, and nodes learn of it with the first instance on it."""
 
     cidr = serializers.CharField(source="subnet.cidr")

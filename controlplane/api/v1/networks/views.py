@@ -5,9 +5,9 @@ from rest_framework.response import Response
 
 from controlplane.api.base_views import ProjectView
 from controlplane.api.v1.networks.schemas import NetworkIn, NetworkOut, NetworkPatch
-from controlplane.kernel.fields import merged
+from controlplane.kernel.fields import merge_labels
 from controlplane.kernel.listing import Listing, created_after, exactly, labelled
-from controlplane.kernel.rest import Body, created, route
+from controlplane.kernel.views import Body, created, route
 from controlplane.network import selectors, services
 from controlplane.network.models import Network
 
@@ -45,7 +45,7 @@ class NetworkDetail(ProjectView):
     @route("network_update", NetworkOut, body=NetworkPatch)
     def patch(self, request: Request, body: Body) -> Response:
         network = self.network()
-        labels = merged(network.labels, body.get("labels", {}))
+        labels = merge_labels(network.labels, body.get("labels", {}))
         network = services.network_update(self.actor, network, name=body.get("name", network.name), labels=labels)
         return Response(NetworkOut(network).data)
 

@@ -21,11 +21,11 @@ from controlplane.api.v1.nodes.schemas import NodeOut
 from controlplane.compute import drains
 from controlplane.compute.drain_plan import Plan
 from controlplane.compute.drain_survey import volumes_of
-from controlplane.compute.migrate import MoveOptions
+from controlplane.compute.migration import MigrationOptions
 from controlplane.kernel.listing import Listing, among, created_after, exactly
 from controlplane.kernel.long_poll import Condition, wait_s, wait_until
-from controlplane.kernel.parameters import WAIT, Parameter
-from controlplane.kernel.rest import Body, route
+from controlplane.kernel.query_parameters import WAIT, Parameter
+from controlplane.kernel.views import Body, route
 from controlplane.nodes.models import (
     DRAIN,
     DRAIN_KINDS,
@@ -97,7 +97,7 @@ class NodeDrain(DrainView):
 
     @route("node_drain_begin", DrainOut, body=DrainIn, status=202)
     def post(self, request: Request, body: Body) -> Response:
-        options = MoveOptions(body.get("deadline_s"), body["convergence"])
+        options = MigrationOptions(body.get("deadline_s"), body["convergence"])
         new = drains.NewDrain(body["plan"], body["fallback"], body["at_once"], body["reason"], options)
         return self.answer(drains.drain_begin(self.actor, self.node(), new), status=202)
 

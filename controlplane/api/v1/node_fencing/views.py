@@ -7,10 +7,10 @@ from rest_framework.response import Response
 
 from controlplane.api.base_views import OperatorView
 from controlplane.api.v1.node_fencing.schemas import BmcIn, BmcOut, FenceIn, FenceOut, FencingOut
-from controlplane.kernel.rest import Body, route
+from controlplane.kernel.views import Body, route
 from controlplane.nodes import bmcs
 from controlplane.nodes.errors import NodeNotFenceable
-from controlplane.nodes.fencing import AtHand, evidence_at_hand, latest_evidence, node_fence
+from controlplane.nodes.fencing import AvailableEvidence, available_evidence, latest_evidence, node_fence
 from controlplane.nodes.models import Node
 from controlplane.signin.errors import SessionNeeded
 from controlplane.signin.models import Session
@@ -19,14 +19,14 @@ from controlplane.signin.sessions import needs_fresh_proof
 
 def fencing_document(node: Node) -> dict[str, Any]:
     return {
-        "at_hand": [_at_hand(node, each) for each in evidence_at_hand(node)],
+        "at_hand": [_at_hand(node, each) for each in available_evidence(node)],
         "evidence": latest_evidence(node),
         "fences_within_s": node.fences_within_s,
         "leased_until": node.leased_until,
     }
 
 
-def _at_hand(node: Node, found: AtHand) -> dict[str, Any]:
+def _at_hand(node: Node, found: AvailableEvidence) -> dict[str, Any]:
     error = None if found.counts else NodeNotFenceable(node=node.name, reason=found.reason).as_document()
     return {"kind": found.kind, "counts": found.counts, "error": error, "since": found.since, "facts": found.facts}
 

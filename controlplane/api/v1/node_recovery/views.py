@@ -8,7 +8,7 @@ from controlplane.api.v1.node_drains.schemas import DrainOut
 from controlplane.api.v1.node_drains.views import plan_document, shown
 from controlplane.api.v1.node_recovery.schemas import RecoverIn, RecoveryPlanOut
 from controlplane.compute import recoveries
-from controlplane.kernel.rest import Body, route
+from controlplane.kernel.views import Body, route
 
 
 class NodeRecoverPlan(OperatorView):

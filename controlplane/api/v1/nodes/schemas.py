@@ -8,7 +8,7 @@ from rest_framework import serializers
 from controlplane.api.v1.instances.schemas import POWER_STATES
 from controlplane.compute.models import INSTANCE
 from controlplane.kernel.fields import In, NamedOut, Out, Text
-from controlplane.nodes.life import LIFE, life
+from controlplane.nodes.life import DISPLAY_STATES, display_state
 from controlplane.nodes.models import DUTY, NODE, Inventory, Node
 
 RESOURCES = ("vcpus", "memory_mib", "disk_gib")
@@ -88,7 +88,7 @@ class NodeOut(Out):
     duty = serializers.ChoiceField(list(DUTY.moves))
     duty_reason = serializers.CharField()
     duty_since = serializers.DateTimeField()
-    life = serializers.SerializerMethodField()
+    display_state = serializers.SerializerMethodField()
     is_cordoned = serializers.BooleanField()
     cordon_reason = serializers.CharField(source="duty_reason")
     last_heartbeat_at = serializers.DateTimeField(allow_null=True)
@@ -102,9 +102,9 @@ class NodeOut(Out):
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
 
-    @extend_schema_field(serializers.ChoiceField(LIFE))
+    @extend_schema_field(serializers.ChoiceField(DISPLAY_STATES))
     def get_life(self, node: Node) -> str:
-        return life(node.state, node.duty)
+        return display_state(node.state, node.duty)
 
 
 class RetireIn(In):

@@ -8,7 +8,7 @@ from controlplane.api.v1.nodes.schemas import CordonIn, GuestOut, IncidentOut, N
 from controlplane.compute.models import INSTANCE
 from controlplane.compute.selectors import instances_on
 from controlplane.kernel.listing import Listing, among, created_after, exactly, in_state
-from controlplane.kernel.rest import Body, route
+from controlplane.kernel.views import Body, route
 from controlplane.nodes import duties, selectors, services
 from controlplane.nodes.models import DUTY, NODE
 from controlplane.nodes.selectors import node_get

@@ -2,7 +2,7 @@
 
 from rest_framework import serializers
 
-from controlplane.catalog import keys
+from controlplane.catalog import signing_keys
 from controlplane.catalog.models import OfficerKey
 from controlplane.kernel.fields import In, Out, Text
 
@@ -34,4 +34,4 @@ class OfficerKeyOut(Out):
     created_at = serializers.DateTimeField()
 
     def get_algorithm(self, key: OfficerKey) -> str:
-        return keys.algorithm_of(key.public_key)
+        return signing_keys.algorithm_of(key.public_key)

@@ -6,9 +6,9 @@ from rest_framework.response import Response
 from controlplane.api.base_views import ActorView
 from controlplane.api.v1.officer_keys.schemas import OfficerKeyIn, OfficerKeyOut
 from controlplane.catalog import selectors
-from controlplane.catalog.officer_keys import NewKey, officer_key_register, officer_key_revoke
+from controlplane.catalog.officer_keys import NewOfficerKey, officer_key_register, officer_key_revoke
 from controlplane.kernel.listing import Listing, created_after, exactly
-from controlplane.kernel.rest import Body, created, route
+from controlplane.kernel.views import Body, created, route
 
 OFFICER_KEYS = Listing(
     {"officer": exactly("officer", "The keys of this officer."), "created_after": created_after()},
@@ -23,7 +23,7 @@ class OfficerKeyList(ActorView):
 
     @route("officer_key_create", OfficerKeyOut, body=OfficerKeyIn, status=201)
     def post(self, request: Request, body: Body) -> Response:
-        key = officer_key_register(self.actor, NewKey(**body))
+        key = officer_key_register(self.actor, NewOfficerKey(**body))
         return created(OfficerKeyOut(key).data, request=request)
 
 

@@ -7,7 +7,7 @@ from controlplane.api.sign_in_views import SECRET, SignInView
 from controlplane.api.v1.openid.schemas import BeginIn, BegunOut, CompleteIn, IdentityOut, ProvidersOut
 from controlplane.api.v1.sessions.schemas import SessionWithSecretOut
 from controlplane.kernel.listing import Listing, created_after
-from controlplane.kernel.rest import Body, route
+from controlplane.kernel.views import Body, route
 from controlplane.signin.models import Identity
 from controlplane.signin.openid import services
 from controlplane.signin.openid.providers import Provider, all_providers, provider_named
@@ -33,7 +33,7 @@ class OfProvider(SignInView):
 class SignInList(OfProvider):
     open_methods = ("POST",)
 
-    @route("openid_sign_in_begin", BegunOut, body=BeginIn, status=201, apart=ASKED, is_tryable=False)
+    @route("openid_sign_in_begin", BegunOut, body=BeginIn, status=201, own_transactions=ASKED, has_dry_run=False)
     def post(self, request: Request, body: Body) -> Response:
         begun_now = services.begin(self.provider, redirect_uri=body["redirect_uri"])
         return Response(BegunOut(begun_now).data, status=201, headers=SECRET)
@@ -47,23 +47,23 @@ class OpenIdSessionList(OfProvider):
         SessionWithSecretOut,
         body=CompleteIn,
         status=201,
-        apart=ASKED,
-        is_tryable=False,
-        refusals=(403,),
+        own_transactions=ASKED,
+        has_dry_run=False,
+        error_statuses=(403,),
     )
     def post(self, request: Request, body: Body) -> Response:
         return self.begun(*services.session_create(self.provider, self.origin, services.Answer(**body)))
 
 
 class LinkList(OfProvider):
-    @route("openid_link_begin", BegunOut, body=BeginIn, status=201, apart=ASKED, is_tryable=False)
+    @route("openid_link_begin", BegunOut, body=BeginIn, status=201, own_transactions=ASKED, has_dry_run=False)
     def post(self, request: Request, body: Body) -> Response:
         begun_now = services.begin(self.provider, redirect_uri=body["redirect_uri"], user=self.session.user)
         return Response(BegunOut(begun_now).data, status=201, headers=SECRET)
 
 
 class LinkCompletion(OfProvider):
-    @route("identity_link", IdentityOut, body=CompleteIn, status=201, apart=ASKED, is_tryable=False)
+    @route("identity_link", IdentityOut, body=CompleteIn, status=201, own_transactions=ASKED, has_dry_run=False)
     def post(self, request: Request, body: Body) -> Response:
         identity = services.identity_link(self.actor, self.session, self.provider, services.Answer(**body))
         headers = {"Location": f"/v1/identities/{identity.pk}"}

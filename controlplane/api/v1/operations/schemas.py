@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from controlplane.kernel.fields import ErrorOut, In, NamedOut, Out, Text
 from controlplane.operations.models import OPERATION, Operation
-from controlplane.operations.selectors import obstacle
+from controlplane.operations.selectors import current_step_error
 
 
 class TryOut(Out):
@@ -79,10 +79,10 @@ class PlatformOperationOut(OperationOut):
 
     project = NamedOut(allow_null=True)
     organization = NamedOut(source="project.organization", default=None, allow_null=True)
-    obstacle = serializers.SerializerMethodField(allow_null=True)
+    current_step_error = serializers.SerializerMethodField(allow_null=True)
 
     def get_obstacle(self, operation: Operation) -> str | None:
-        return obstacle(operation) or None
+        return current_step_error(operation) or None
 
 
 def with_operation(out: type[Out], *, allow_null: bool = False) -> type[Out]:
@@ -91,7 +91,7 @@ def with_operation(out: type[Out], *, allow_null: bool = False) -> type[Out]:
     return cast(type[Out], type(f"{out.__name__.removesuffix('Out')}WithOperationOut", (out,), members))
 
 
-def joined(document: Mapping[str, Any], operation: Operation | None) -> dict[str, Any]:
+def add_operation(document: Mapping[str, Any], operation: Operation | None) -> dict[str, Any]:
     """What `with_operation` describes."""
     return {**document, "operation": OperationOut(operation).data if operation else None}
 

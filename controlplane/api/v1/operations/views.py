@@ -9,13 +9,13 @@ from controlplane.api.base_views import ActorView, ProjectView
 from controlplane.api.v1.operations.schemas import OperationOut, PlatformOperationOut, ResolutionOut, ResolveIn
 from controlplane.kernel.listing import Filter, Listing, among, contains_id, created_after, exactly, has_id
 from controlplane.kernel.long_poll import Condition, wait_s, wait_until
-from controlplane.kernel.parameters import FLAG, WAIT, Parameter
-from controlplane.kernel.rest import Body, route
+from controlplane.kernel.query_parameters import FLAG, WAIT, Parameter
+from controlplane.kernel.views import Body, route
 from controlplane.operations import selectors, services
 from controlplane.operations.models import OPERATION, Operation
 from controlplane.operations.selectors import operation_anywhere
-from controlplane.workflows.again import operation_retry
-from controlplane.workflows.resolve import operation_resolve
+from controlplane.workflows.force_finish import operation_force_finish
+from controlplane.workflows.operation_retry import operation_retry
 
 WAITING = {"wait": Parameter("Answer when the operation has ended, or after so many seconds (0s to 60s).", WAIT)}
 OPERATIONS = Listing(
@@ -114,4 +114,4 @@ class OperationResolve(ActorView):
     @route("operation_resolve", ResolutionOut, body=ResolveIn)
     def post(self, request: Request, body: Body) -> Response:
         operation = operation_anywhere(self.actor, self.kwargs["operation"])
-        return Response(ResolutionOut(operation_resolve(self.actor, operation, reason=body["reason"])).data)
+        return Response(ResolutionOut(operation_force_finish(self.actor, operation, reason=body["reason"])).data)

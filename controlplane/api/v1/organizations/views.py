@@ -16,9 +16,9 @@ from controlplane.api.v1.projects.schemas import ProjectIn, ProjectOut
 from controlplane.identity import selectors, services
 from controlplane.identity.errors import UserNotFound
 from controlplane.identity.models import Organization, User
-from controlplane.kernel.fields import merged
+from controlplane.kernel.fields import merge_labels
 from controlplane.kernel.listing import Listing, created_after, exactly, labelled
-from controlplane.kernel.rest import Body, created, route
+from controlplane.kernel.views import Body, created, route
 
 ORGANIZATIONS = Listing(
     {"created_after": created_after(), "name": exactly("name", "The organization of this name."), "labels": labelled()}
@@ -61,7 +61,7 @@ class OrganizationDetail(OrganizationView):
         old = self.organization
         changed: dict[str, Any] = {
             "name": body.get("name", old.name),
-            "labels": merged(old.labels, body.get("labels", {})),
+            "labels": merge_labels(old.labels, body.get("labels", {})),
         }
         return Response(OrganizationOut(services.organization_update(self.actor, old, **changed)).data)
 

@@ -7,7 +7,7 @@ from rest_framework.response import Response
 from controlplane.api.base_views import ActorView
 from controlplane.api.v1.orphans.schemas import DiscardIn, OrphanOut, ReleaseIn
 from controlplane.kernel.listing import Listing, among, chosen, created_after, exactly
-from controlplane.kernel.rest import Body, route
+from controlplane.kernel.views import Body, route
 from controlplane.nodes import orphans
 from controlplane.nodes.models import ORPHAN, ORPHAN_KINDS, Orphan
 

@@ -7,7 +7,7 @@ from controlplane.api.sign_in_views import SECRET, SignInView
 from controlplane.api.v1.passkeys.schemas import ChallengeOut, PasskeyAnswerIn, PasskeyIn, PasskeyOut
 from controlplane.api.v1.sessions.schemas import SessionWithSecretOut
 from controlplane.kernel.listing import Listing, created_after
-from controlplane.kernel.rest import Body, created, route
+from controlplane.kernel.views import Body, created, route
 from controlplane.signin import credentials, passkeys, sessions
 from controlplane.signin.models import Passkey
 
@@ -63,6 +63,6 @@ class SignInChallenge(SignInView):
 class PasskeySessionList(SignInView):
     open_methods = ("POST",)
 
-    @route("passkey_session_create", SessionWithSecretOut, body=PasskeyAnswerIn, status=201, refusals=(403,))
+    @route("passkey_session_create", SessionWithSecretOut, body=PasskeyAnswerIn, status=201, error_statuses=(403,))
     def post(self, request: Request, body: Body) -> Response:
         return self.begun(*sessions.session_create_by_passkey(self.origin, answer_in(body)))

@@ -12,7 +12,7 @@ from controlplane.api.v1.passwords.schemas import (
     PasswordSetIn,
 )
 from controlplane.kernel.listing import Listing, created_after
-from controlplane.kernel.rest import Body, route
+from controlplane.kernel.views import Body, route
 from controlplane.signin import credentials, resets, selectors
 
 RESETS = Listing({"created_after": created_after()}, sorts=("-created_at", "created_at"))
@@ -28,10 +28,10 @@ class PasswordChange(SignInView):
 class PasswordSet(SignInView):
     open_methods = ("POST",)
 
-    @route("password_set", body=PasswordSetIn, status=204, refusals=(403,))
+    @route("password_set", body=PasswordSetIn, status=204, error_statuses=(403,))
     def post(self, request: Request, body: Body) -> Response:
         user = credentials.password_set(self.origin, link_secret=body["secret"], new_password=body["new_password"])
-        self.is_about(user.pk)
+        self.set_account(user.pk)
         return Response(status=204)
 
 

@@ -8,13 +8,13 @@ from rest_framework import serializers
 
 from andromede_core.facts.attributes import PARTY_ROLES
 from andromede_core.facts.world import ASSERTIONS
-from andromede_core.policy.clauses import ROLES, Atom, Policy
+from andromede_core.policy.clauses import ROLES, Clause, Policy
 from andromede_core.policy.document import ATOM_ID, MAX_ATOMS_PER_LAYER, MAX_DAYS, VALUES, as_document
 from andromede_core.policy.order import Change
 from controlplane.kernel.fields import ErrorOut, In, NamedOut, Out, Text
+from controlplane.placement.drift_clauses import failed_clauses
 from controlplane.placement.impact import Drifting
 from controlplane.placement.models import PROPOSAL
-from controlplane.placement.standing import clauses
 
 REASON_MAX = 500
 CHANGES = get_args(Change)
@@ -75,7 +75,7 @@ class LayerOut(Out):
         return instance
 
 
-def atoms_of(atoms: Sequence[Atom]) -> object:
+def atoms_of(atoms: Sequence[Clause]) -> object:
     """As AtomOut has them."""
     return as_document(Policy("-", "resource", tuple(atoms)))["atoms"]
 
@@ -161,7 +161,7 @@ class DriftedOut(Out):
 
     @extend_schema_field(ClauseOut(many=True))
     def get_failing(self, drifting: Drifting) -> list[dict[str, str]]:
-        return clauses(drifting.evaluation.results)
+        return failed_clauses(drifting.evaluation.results)
 
 
 class ProposalOut(Out):

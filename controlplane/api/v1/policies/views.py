@@ -9,11 +9,11 @@ from rest_framework.views import APIView
 from controlplane.api.base_views import ActorView, OrganizationView, ProjectView
 from controlplane.api.v1.policies.schemas import PolicyIn, PolicyOut, PolicySetOut, atoms_of
 from controlplane.identity.actor import Actor
-from controlplane.kernel.rest import Body, etag, route, version_to_replace
-from controlplane.kernel.writes import is_dry_run
-from controlplane.placement import classifications, effective, policies, undo
-from controlplane.placement.owners import Owner
-from controlplane.placement.policies import Outcome, Wanted
+from controlplane.kernel.request_transaction import is_dry_run
+from controlplane.kernel.views import Body, etag, route, version_to_replace
+from controlplane.placement import classifications, effective_policies, policies, policy_undo
+from controlplane.placement.policies import Outcome, PolicyChange
+from controlplane.placement.policy_owners import PolicyOwner
 
 # What the routes that set a policy have in common.
 REPLACES: dict[str, Any] = {"answers": {202: PolicySetOut}, "is_versioned": True}
@@ -24,42 +24,42 @@ class PolicyView(APIView):
 
     actor: Actor
 
-    def answered(self, owner: Owner) -> Response:
+    def answered(self, owner: PolicyOwner) -> Response:
         document = PolicyOut(_in_force(self.actor, owner)).data
         return Response(document, headers=etag(document["version"]))
 
-    def changed(self, request: Request, owner: Owner, body: Body) -> Response:
+    def changed(self, request: Request, owner: PolicyOwner, body: Body) -> Response:
         policies.may_tighten(self.actor, owner)
-        wanted = Wanted(body["atoms"], body["reason"], version_to_replace(request))
+        wanted = PolicyChange(body["atoms"], body["reason"], version_to_replace(request))
         if is_dry_run(request):
-            review = policies.reviewed(self.actor, owner, wanted)
+            review = policies.review_change(self.actor, owner, wanted)
             outcome = Outcome(review, policies.version_in_force(owner))
         else:
             outcome = policies.policy_change(self.actor, owner, wanted)
         document = _set_document(self.actor, owner, outcome)
         return Response(document, status=202 if outcome.proposal else 200, headers=etag(document["version"]))
 
-    def undone(self, owner: Owner) -> Response:
-        document = _set_document(self.actor, owner, undo.policy_undo(self.actor, owner))
+    def undone(self, owner: PolicyOwner) -> Response:
+        document = _set_document(self.actor, owner, policy_undo.policy_undo(self.actor, owner))
         return Response(document, headers=etag(document["version"]))
 
 
-def _in_force(actor: Actor, owner: Owner) -> dict[str, Any]:
+def _in_force(actor: Actor, owner: PolicyOwner) -> dict[str, Any]:
     version = policies.version_in_force(owner)
-    until, problem = undo.until_when(actor, owner, version)
+    until, problem = policy_undo.until_when(actor, owner, version)
     why_not = problem.as_document() if problem is not None else None
     undoing = {"name": "undo", "is_allowed": problem is None, "problem": why_not, "until": until}
     return {
         "level": owner.level,
         "version": version.version if version else 0,
         "atoms": version.atoms if version else [],
-        "inherited": effective.documents(policies.above(owner)),
+        "inherited": effective_policies.policy_documents(policies.policies_above(owner)),
         "created_at": version.created_at if version else None,
         "allowed_actions": [undoing],
     }
 
 
-def _set_document(actor: Actor, owner: Owner, outcome: Outcome) -> dict[str, Any]:
+def _set_document(actor: Actor, owner: PolicyOwner, outcome: Outcome) -> dict[str, Any]:
     review = outcome.review
     document: dict[str, Any] = PolicySetOut(
         {
@@ -86,11 +86,11 @@ class ProjectPolicy(PolicyView, ProjectView):
 
     @route("policy_get", PolicyOut)
     def get(self, request: Request) -> Response:
-        return self.answered(Owner(project=self.project))
+        return self.answered(PolicyOwner(project=self.project))
 
     @route("policy_set", PolicySetOut, body=PolicyIn, **REPLACES)
     def put(self, request: Request, body: Body) -> Response:
-        return self.changed(request, Owner(project=self.project), body)
+        return self.changed(request, PolicyOwner(project=self.project), body)
 
 
 class ProjectPolicyUndo(PolicyView, ProjectView):
@@ -98,7 +98,7 @@ class ProjectPolicyUndo(PolicyView, ProjectView):
 
     @route("policy_undo", PolicySetOut)
     def post(self, request: Request) -> Response:
-        return self.undone(Owner(project=self.project))
+        return self.undone(PolicyOwner(project=self.project))
 
 
 class OrganizationPolicy(PolicyView, OrganizationView):
@@ -106,11 +106,11 @@ class OrganizationPolicy(PolicyView, OrganizationView):
 
     @route("organization_policy_get", PolicyOut)
     def get(self, request: Request) -> Response:
-        return self.answered(Owner(organization=self.organization))
+        return self.answered(PolicyOwner(organization=self.organization))
 
     @route("organization_policy_set", PolicySetOut, body=PolicyIn, **REPLACES)
     def put(self, request: Request, body: Body) -> Response:
-        return self.changed(request, Owner(organization=self.organization), body)
+        return self.changed(request, PolicyOwner(organization=self.organization), body)
 
 
 class OrganizationPolicyUndo(PolicyView, OrganizationView):
@@ -118,7 +118,7 @@ class OrganizationPolicyUndo(PolicyView, OrganizationView):
 
     @route("organization_policy_undo", PolicySetOut)
     def post(self, request: Request) -> Response:
-        return self.undone(Owner(organization=self.organization))
+        return self.undone(PolicyOwner(organization=self.organization))
 
 
 class PlatformPolicy(PolicyView, ActorView):
@@ -126,11 +126,11 @@ class PlatformPolicy(PolicyView, ActorView):
 
     @route("platform_policy_get", PolicyOut)
     def get(self, request: Request) -> Response:
-        return self.answered(Owner())
+        return self.answered(PolicyOwner())
 
     @route("platform_policy_set", PolicySetOut, body=PolicyIn, **REPLACES)
     def put(self, request: Request, body: Body) -> Response:
-        return self.changed(request, Owner(), body)
+        return self.changed(request, PolicyOwner(), body)
 
 
 class PlatformPolicyUndo(PolicyView, ActorView):
@@ -138,13 +138,13 @@ class PlatformPolicyUndo(PolicyView, ActorView):
 
     @route("platform_policy_undo", PolicySetOut)
     def post(self, request: Request) -> Response:
-        return self.undone(Owner())
+        return self.undone(PolicyOwner())
 
 
 class ClassificationPolicyView(PolicyView, ActorView):
-    def owner(self) -> Owner:
-        rows = classifications.seen_by(self.actor)
-        return Owner(classification=classifications.classification_get(rows, self.kwargs["classification"]))
+    def owner(self) -> PolicyOwner:
+        rows = classifications.visible_to(self.actor)
+        return PolicyOwner(classification=classifications.classification_get(rows, self.kwargs["classification"]))
 
 
 class ClassificationPolicy(ClassificationPolicyView):

@@ -9,12 +9,12 @@ from controlplane.api.v1.policy_proposals.schemas import ProposalIn
 from controlplane.identity import selectors as identity
 from controlplane.kernel.db import by_id
 from controlplane.kernel.listing import Listing, among, created_after, exactly
-from controlplane.kernel.rest import Body, created, found, route
+from controlplane.kernel.views import Body, created, resolve_reference, route
 from controlplane.placement import classifications, policies, proposals, selectors
 from controlplane.placement.errors import NothingLoosened, ProposalNotFound
 from controlplane.placement.models import PROPOSAL, PolicyProposal
-from controlplane.placement.owners import Owner
-from controlplane.placement.policies import AT_ONCE, Wanted
+from controlplane.placement.policies import AT_ONCE, PolicyChange
+from controlplane.placement.policy_owners import PolicyOwner
 
 PROPOSALS = Listing(
     {
@@ -35,29 +35,33 @@ class ProposalList(ActorView):
     def post(self, request: Request, body: Body) -> Response:
         owner = self._owner(body)
         policies.may_propose(self.actor, owner)
-        wanted = Wanted(body["atoms"], body["reason"])
-        if policies.reviewed(self.actor, owner, wanted).change in AT_ONCE:
+        wanted = PolicyChange(body["atoms"], body["reason"])
+        if policies.review_change(self.actor, owner, wanted).change in AT_ONCE:
             raise NothingLoosened(field="atoms")
         outcome = policies.policy_change(self.actor, owner, wanted)
         return created(ProposalOut(outcome.proposal).data, request=request)
 
-    def _owner(self, body: Body) -> Owner:
+    def _owner(self, body: Body) -> PolicyOwner:
         """Whose policy the body is about; of several owners the most special."""
         actor = self.actor
         if ref := body.get("classification"):
-            rows = classifications.seen_by(actor)
-            return Owner(
-                classification=found(
+            rows = classifications.visible_to(actor)
+            return PolicyOwner(
+                classification=resolve_reference(
                     lambda name: classifications.classification_get(rows, name), ref, at="classification"
                 )
             )
         if ref := body.get("project"):
-            return Owner(project=found(lambda name: identity.project_get(actor, name), ref, at="project"))
-        if ref := body.get("organization"):
-            return Owner(
-                organization=found(lambda name: identity.organization_get(actor, name), ref, at="organization")
+            return PolicyOwner(
+                project=resolve_reference(lambda name: identity.project_get(actor, name), ref, at="project")
             )
-        return Owner()
+        if ref := body.get("organization"):
+            return PolicyOwner(
+                organization=resolve_reference(
+                    lambda name: identity.organization_get(actor, name), ref, at="organization"
+                )
+            )
+        return PolicyOwner()
 
 
 class ProposalView(ActorView):

@@ -2,9 +2,9 @@
 
 from rest_framework import serializers
 
-from controlplane.compliance.what_if import Broken
+from controlplane.compliance.impact_simulation import AffectedResource
 from controlplane.kernel.fields import In, Out, Text
-from controlplane.placement.standing import clauses
+from controlplane.placement.drift_clauses import failed_clauses
 
 
 class ChangeIn(In):
@@ -50,8 +50,8 @@ class BrokenOut(Out):
     failing = serializers.SerializerMethodField()
     targets = serializers.ListField(child=serializers.CharField())
 
-    def get_failing(self, broken: Broken) -> list[dict[str, str]]:
-        return clauses(broken.evaluation.results)
+    def get_failing(self, broken: AffectedResource) -> list[dict[str, str]]:
+        return failed_clauses(broken.evaluation.results)
 
 
 class LostZonesOut(Out):

@@ -6,11 +6,11 @@ from rest_framework.response import Response
 from controlplane.api.base_views import ActorView
 from controlplane.api.v1.policy_simulation.schemas import SimulateIn, SimulationOut
 from controlplane.catalog import selectors as catalog
-from controlplane.compliance import what_if
-from controlplane.compliance.what_if import Change
+from controlplane.compliance import impact_simulation
+from controlplane.compliance.impact_simulation import Change
 from controlplane.identity.selectors import projects
 from controlplane.kernel import clock
-from controlplane.kernel.rest import Body, route
+from controlplane.kernel.views import Body, route
 
 
 class Simulate(ActorView):
@@ -22,15 +22,20 @@ class Simulate(ActorView):
         then = body["at"] or now
         before = catalog.world()
         lost = [
-            what_if.without_certificate(before, one["zone"], one["number"], now=then)
+            impact_simulation.without_certificate(before, one["zone"], one["number"], now=then)
             for one in body["lost_certificates"]
         ]
-        after = what_if.suppose(before, [*lost, *(Change(**change) for change in body["changes"])], now=then)
+        after = impact_simulation.with_changes(
+            before, [*lost, *(Change(**change) for change in body["changes"])], now=then
+        )
         seen = list(projects(self.actor))
         answer = {
-            "broken": what_if.broken(seen, before, after, now=now, then=then),
+            "broken": impact_simulation.affected_resources(seen, before, after, now=now, then=then),
             "lost_zones": [
-                {"project": project.pk, "zones": what_if.lost_zones(project, before, after, now=now, then=then)}
+                {
+                    "project": project.pk,
+                    "zones": impact_simulation.lost_zones(project, before, after, now=now, then=then),
+                }
                 for project in seen
             ],
         }

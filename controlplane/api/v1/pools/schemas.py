@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from controlplane.kernel.fields import NamedOut, Out
 from controlplane.nodes.models import Pool
-from controlplane.nodes.pools import WHYS, Missing
+from controlplane.nodes.pools import WHYS, MissingNode
 from controlplane.storage.models import VOLUME
 
 
@@ -17,7 +17,7 @@ class MissingNodeOut(NamedOut):
 
     why = serializers.ChoiceField(WHYS)
 
-    def to_representation(self, instance: Missing) -> dict[str, Any]:
+    def to_representation(self, instance: MissingNode) -> dict[str, Any]:
         return {"id": str(instance.node.pk), "name": instance.node.name, "why": instance.why}
 
 

@@ -12,9 +12,9 @@ from controlplane.api.v1.nodes.views import GUESTS
 from controlplane.api.v1.pools.schemas import PooledVolumeOut, PoolOut
 from controlplane.compute import selectors
 from controlplane.kernel.listing import Listing, created_after, exactly, in_state
-from controlplane.kernel.rest import route
+from controlplane.kernel.views import route
 from controlplane.nodes.models import Pool
-from controlplane.nodes.pools import standings
+from controlplane.nodes.pools import pool_coverage
 from controlplane.nodes.selectors import pool_get, pools
 from controlplane.storage.models import VOLUME
 
@@ -41,8 +41,8 @@ class PoolView(ActorView):
 
     def told(self, rows: Sequence[Pool]) -> dict[str, Any]:
         """What pools say beside their rows."""
-        disks = selectors.disks_in(rows)
-        return {"disks": disks, "standings": standings(rows, {pool: each.nodes for pool, each in disks.items()})}
+        disks = selectors.pool_usage(rows)
+        return {"disks": disks, "standings": pool_coverage(rows, {pool: each.nodes for pool, each in disks.items()})}
 
 
 class PoolList(PoolView):

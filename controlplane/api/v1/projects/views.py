@@ -8,9 +8,9 @@ from controlplane.api.v1.organizations.schemas import NamedPatch
 from controlplane.api.v1.projects.schemas import ProjectOut, ProjectWithPermissionsOut
 from controlplane.identity import selectors, services
 from controlplane.identity.models import Project
-from controlplane.kernel.fields import merged
+from controlplane.kernel.fields import merge_labels
 from controlplane.kernel.listing import Listing, created_after, exactly, labelled
-from controlplane.kernel.rest import Body, route
+from controlplane.kernel.views import Body, route
 
 PROJECTS = Listing(
     {
@@ -39,7 +39,7 @@ class ProjectDetail(ProjectView):
     @route("project_update", ProjectOut, body=NamedPatch)
     def patch(self, request: Request, body: Body) -> Response:
         project = self.project
-        labels = merged(project.labels, body.get("labels", {}))
+        labels = merge_labels(project.labels, body.get("labels", {}))
         project = services.project_update(self.actor, project, name=body.get("name", project.name), labels=labels)
         return Response(ProjectOut(project).data)
 

@@ -18,10 +18,10 @@ from controlplane.api.v1.quotas.schemas import (
 from controlplane.identity.actor import Actor
 from controlplane.identity.selectors import projects
 from controlplane.kernel.listing import Listing, among, created_after
-from controlplane.kernel.rest import Body, created, etag, route, version_to_replace
+from controlplane.kernel.views import Body, created, etag, route, version_to_replace
 from controlplane.quotas import requests, selectors, services
-from controlplane.quotas.limits import Owner
 from controlplane.quotas.models import QUOTA_REQUEST, QuotaRequest
+from controlplane.quotas.quota_owners import QuotaOwner
 
 REQUESTS = Listing(
     {
@@ -47,7 +47,7 @@ class OrganizationLimits(OrganizationView):
     @route("organization_limits_get", OrganizationLimitsOut)
     def get(self, request: Request) -> Response:
         visible = projects(self.actor).filter(organization=self.organization)
-        items = selectors.organization_usage(Owner(self.organization), visible)
+        items = selectors.organization_usage(QuotaOwner(self.organization), visible)
         return Response(OrganizationLimitsOut({"items": items}).data)
 
 
@@ -56,11 +56,11 @@ class QuotasView(APIView):
 
     actor: Actor
 
-    def answered(self, owner: Owner) -> Response:
+    def answered(self, owner: QuotaOwner) -> Response:
         version = owner.version()
-        return Response(QuotasOut({"version": version, "limits": owner.own()}).data, headers=etag(version))
+        return Response(QuotasOut({"version": version, "limits": owner.own_limits()}).data, headers=etag(version))
 
-    def replaced(self, request: Request, owner: Owner, body: Body) -> Response:
+    def replaced(self, request: Request, owner: QuotaOwner, body: Body) -> Response:
         services.may_set(self.actor, owner)
         services.quotas_set(self.actor, owner, body["limits"], version=version_to_replace(request))
         return self.answered(owner)
@@ -78,8 +78,8 @@ class ProjectQuotas(QuotasView, ProjectView):
         return self.replaced(request, self.owner, body)
 
     @property
-    def owner(self) -> Owner:
-        return Owner(self.project.organization, self.project)
+    def owner(self) -> QuotaOwner:
+        return QuotaOwner(self.project.organization, self.project)
 
 
 class OrganizationQuotas(QuotasView, OrganizationView):
@@ -87,11 +87,11 @@ class OrganizationQuotas(QuotasView, OrganizationView):
 
     @route("organization_quotas_get", QuotasOut)
     def get(self, request: Request) -> Response:
-        return self.answered(Owner(self.organization))
+        return self.answered(QuotaOwner(self.organization))
 
     @route("organization_quotas_set", QuotasOut, body=QuotasIn, is_versioned=True)
     def put(self, request: Request, body: Body) -> Response:
-        return self.replaced(request, Owner(self.organization), body)
+        return self.replaced(request, QuotaOwner(self.organization), body)
 
 
 class RequestList(OrganizationView):
@@ -104,19 +104,19 @@ class RequestList(OrganizationView):
 
     @route("quota_request_create", QuotaRequestOut, body=QuotaRequestIn, status=201)
     def post(self, request: Request, body: Body) -> Response:
-        made = requests.quota_request_create(self.actor, Owner(self.organization), **body)
+        made = requests.quota_request_create(self.actor, QuotaOwner(self.organization), **body)
         return created(QuotaRequestOut(made).data, request=request)
 
 
 class RequestView(OrganizationView):
-    def asked(self) -> QuotaRequest:
-        return selectors.request_get(Owner(self.organization), self.kwargs["quota_request"])
+    def quota_request(self) -> QuotaRequest:
+        return selectors.request_get(QuotaOwner(self.organization), self.kwargs["quota_request"])
 
 
 class RequestDetail(RequestView):
     @route("quota_request_get", QuotaRequestOut)
     def get(self, request: Request) -> Response:
-        return Response(QuotaRequestOut(self.asked()).data)
+        return Response(QuotaRequestOut(self.quota_request()).data)
 
 
 class RequestApprove(RequestView):
@@ -124,7 +124,7 @@ class RequestApprove(RequestView):
 
     @route("quota_request_approve", QuotaRequestOut, body=AnswerIn)
     def post(self, request: Request, body: Body) -> Response:
-        return Response(QuotaRequestOut(requests.quota_request_approve(self.actor, self.asked(), **body)).data)
+        return Response(QuotaRequestOut(requests.quota_request_approve(self.actor, self.quota_request(), **body)).data)
 
 
 class RequestRefuse(RequestView):
@@ -132,7 +132,7 @@ class RequestRefuse(RequestView):
 
     @route("quota_request_refuse", QuotaRequestOut, body=AnswerIn)
     def post(self, request: Request, body: Body) -> Response:
-        return Response(QuotaRequestOut(requests.quota_request_refuse(self.actor, self.asked(), **body)).data)
+        return Response(QuotaRequestOut(requests.quota_request_refuse(self.actor, self.quota_request(), **body)).data)
 
 
 class RequestWithdraw(RequestView):
@@ -140,4 +140,4 @@ class RequestWithdraw(RequestView):
 
     @route("quota_request_withdraw", QuotaRequestOut)
     def post(self, request: Request) -> Response:
-        return Response(QuotaRequestOut(requests.quota_request_withdraw(self.actor, self.asked())).data)
+        return Response(QuotaRequestOut(requests.quota_request_withdraw(self.actor, self.quota_request())).data)

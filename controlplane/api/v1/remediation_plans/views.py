@@ -10,7 +10,7 @@ from controlplane.api.v1.remediation_plans.schemas import PlanOut
 from controlplane.compliance import plans, selectors
 from controlplane.compliance.models import PLAN
 from controlplane.kernel.listing import Listing, among, created_after
-from controlplane.kernel.rest import route
+from controlplane.kernel.views import route
 
 PLANS = Listing(
     {"state": among("state", PLAN.moves), "created_after": created_after()}, sorts=("-created_at", "created_at")

@@ -8,10 +8,10 @@ from django.http import HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from controlplane.api import pages
+from controlplane.api import problem_pages
 from controlplane.api.base_views import PublicView
 from controlplane.api.v1.service.schemas import HealthOut, ProblemPageOut
-from controlplane.kernel.rest import route
+from controlplane.kernel.views import route
 
 # Of what is the same for everybody, and does not change before the next release.
 STORABLE = {"Cache-Control": "public, max-age=300"}
@@ -39,8 +39,8 @@ class Problem(PublicView):
     def get(self, request: Request) -> HttpResponse:
         code = self.kwargs["code"]
         if request.headers.get("Accept", "").startswith("text/"):
-            return HttpResponse(pages.text(code), content_type="text/plain; charset=utf-8")
-        return Response(ProblemPageOut(pages.page(code)).data)
+            return HttpResponse(problem_pages.text(code), content_type="text/plain; charset=utf-8")
+        return Response(ProblemPageOut(problem_pages.page(code)).data)
 
 
 class OpenApi(PublicView):

@@ -12,7 +12,7 @@ from controlplane.api.v1.service_accounts.schemas import ServiceAccountIn, Servi
 from controlplane.identity import selectors, service_accounts
 from controlplane.identity.models import Project, ServiceAccount
 from controlplane.kernel.listing import Listing, created_after, exactly
-from controlplane.kernel.rest import Body, NamedTwice, created, found, found_all, route
+from controlplane.kernel.views import Body, NamedTwice, created, resolve_reference, resolve_references, route
 
 SERVICE_ACCOUNTS = Listing(
     {"created_after": created_after(), "name": exactly("name", "The service account of this name.")}
@@ -26,7 +26,7 @@ class AccountsView(OrganizationView):
     def projects_named(self, refs: Sequence[str] | None) -> list[UUID] | None:
         if refs is None:
             return None
-        return [project.pk for project in found_all(self.project_named, refs, at="projects")]
+        return [project.pk for project in resolve_references(self.project_named, refs, at="projects")]
 
     def project_named(self, ref: str) -> Project:
         return selectors.project_in(self.organization, ref)
@@ -36,7 +36,7 @@ class AccountsView(OrganizationView):
         grants: dict[Project | None, str] = {}
         for number, grant in enumerate(wanted):
             ref, at = grant.get("project"), f"grants/{number}/project"
-            project = found(self.project_named, ref, at=at) if ref is not None else None
+            project = resolve_reference(self.project_named, ref, at=at) if ref is not None else None
             if project in grants:
                 raise NamedTwice(field=at, name=ref or "-")
             grants[project] = grant["role"]

@@ -7,11 +7,11 @@ from controlplane.api.base_views import ActorView
 from controlplane.api.sign_in_views import SignInView
 from controlplane.api.v1.sessions.schemas import EndOthersIn, SessionOut, SessionWithSecretOut, SignInIn, VerifyIn
 from controlplane.kernel.listing import Listing, created_after
-from controlplane.kernel.rest import Body, route
+from controlplane.kernel.views import Body, route
 from controlplane.signin import selectors, sessions
-from controlplane.signin.factors import Proof
 from controlplane.signin.models import Session
 from controlplane.signin.passkeys import Response as Answer
+from controlplane.signin.second_factors import Proof
 
 SESSIONS = Listing({"created_after": created_after()}, sorts=("-created_at", "created_at"))
 
@@ -29,7 +29,7 @@ class SessionList(SignInView):
         page = SESSIONS.page(request, selectors.sessions_of(self.session.user_id))
         return page.answer(SessionOut, context={"current": self.session})
 
-    @route("session_create", SessionWithSecretOut, body=SignInIn, status=201, refusals=(403,))
+    @route("session_create", SessionWithSecretOut, body=SignInIn, status=201, error_statuses=(403,))
     def post(self, request: Request, body: Body) -> Response:
         session, secret = sessions.session_create(
             self.origin, email=body["email"], password=body["password"], proof=proof_in(body)

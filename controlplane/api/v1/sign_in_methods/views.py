@@ -5,8 +5,8 @@ from rest_framework.response import Response
 
 from controlplane.api.sign_in_views import SECRET, SignInView
 from controlplane.api.v1.sign_in_methods.schemas import MethodsOut, RecoveryCodesOut, TotpConfirmIn, TotpOut
-from controlplane.kernel.rest import Body, route
-from controlplane.signin import credentials, factors
+from controlplane.kernel.views import Body, route
+from controlplane.signin import credentials, second_factors
 
 
 class Methods(SignInView):
@@ -14,7 +14,7 @@ class Methods(SignInView):
 
     @route("sign_in_methods_get", MethodsOut)
     def get(self, request: Request) -> Response:
-        return Response(MethodsOut(factors.methods_of(self.session.user)).data)
+        return Response(MethodsOut(second_factors.methods_of(self.session.user)).data)
 
 
 class Totp(SignInView):

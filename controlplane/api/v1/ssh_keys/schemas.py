@@ -2,14 +2,7 @@
 
 from rest_framework import serializers
 
-from controlplane.kernel.fields import (
-    In,
-    Labels,
-    LabelsPatch,
-    Name,
-    StillOut,
-    Text,
-)
+from controlplane.kernel.fields import In, Labels, LabelsPatch, Name, StaticResourceOut, Text
 
 
 class SshKeyIn(In):
@@ -31,6 +24,6 @@ class SshKeyPatch(In):
     labels = LabelsPatch(required=False)
 
 
-class SshKeyOut(StillOut):
+class SshKeyOut(StaticResourceOut):
     public_key = serializers.CharField()
     fingerprint = serializers.CharField()

@@ -8,9 +8,9 @@ from controlplane.api.v1.ssh_keys.schemas import SshKeyIn, SshKeyOut, SshKeyPatc
 from controlplane.compute import keys_and_groups as services
 from controlplane.compute import selectors
 from controlplane.compute.models import SshKey
-from controlplane.kernel.fields import merged
+from controlplane.kernel.fields import merge_labels
 from controlplane.kernel.listing import Listing, created_after, exactly, labelled
-from controlplane.kernel.rest import Body, created, route
+from controlplane.kernel.views import Body, created, route
 
 SSH_KEYS = Listing(
     {"name": exactly("name", "The key of this name."), "created_after": created_after(), "labels": labelled()}
@@ -42,7 +42,7 @@ class SshKeyDetail(ProjectView):
     @route("ssh_key_update", SshKeyOut, body=SshKeyPatch)
     def patch(self, request: Request, body: Body) -> Response:
         key = self.ssh_key()
-        labels = merged(key.labels, body.get("labels", {}))
+        labels = merge_labels(key.labels, body.get("labels", {}))
         services.ssh_key_update(self.actor, key, name=body.get("name", key.name), labels=labels)
         return Response(SshKeyOut(key).data)
 

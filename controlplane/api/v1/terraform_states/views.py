@@ -13,8 +13,8 @@ from andromede_core.documents.messages import Reason
 from controlplane.api.base_views import ProjectView
 from controlplane.api.v1.terraform_states.schemas import LockIn, LockOut, StateOut, StateVersionOut, UnlockIn
 from controlplane.kernel.listing import Listing, created_after, invalid
-from controlplane.kernel.parameters import TEXT, Parameter
-from controlplane.kernel.rest import JSON, Body, route
+from controlplane.kernel.query_parameters import TEXT, Parameter
+from controlplane.kernel.views import JSON, Body, route
 from controlplane.terraform import states
 from controlplane.terraform.errors import StateMalformed
 from controlplane.terraform.models import TerraformState
@@ -58,8 +58,8 @@ class StateDetail(StateView):
         upload_max_bytes=states.STATE_MAX_BYTES,
         query=UNDER_LOCK,
         problems=LOCKED,
-        refusals=(507,),
-        before=states.need_room,
+        error_statuses=(507,),
+        precheck=states.need_room,
     )
     def post(self, request: Request, content: bytes) -> Response:
         """Keep a new version: the body is the state as Terraform writes it."""

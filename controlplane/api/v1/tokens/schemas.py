@@ -6,9 +6,9 @@ from rest_framework import serializers
 
 from controlplane.api.v1.organizations.schemas import UserOut
 from controlplane.api.v1.service_accounts.schemas import SCOPE_MAX
+from controlplane.identity.authorization_rules import KINDS
+from controlplane.identity.authorization_terms import VERBS
 from controlplane.identity.models import Role
-from controlplane.identity.rights import VERBS
-from controlplane.identity.rules import KINDS
 from controlplane.identity.tokens import TOKEN_LIFETIME_MAX_DAYS
 from controlplane.kernel.fields import (
     Choice,

@@ -16,7 +16,7 @@ from controlplane.identity.errors import TokenNotFound
 from controlplane.identity.tokens import NewToken
 from controlplane.kernel.listing import Listing, created_after, exactly
 from controlplane.kernel.names import as_uuid
-from controlplane.kernel.rest import Body, created, found_all, route
+from controlplane.kernel.views import Body, created, resolve_references, route
 
 TOKENS = Listing({"created_after": created_after(), "name": exactly("name", "The token of this name.")})
 
@@ -119,7 +119,10 @@ class OwnTokens(ActorView):
     def _projects(self, refs: Sequence[str] | None) -> list[UUID] | None:
         if refs is None:
             return None
-        return [row.pk for row in found_all(lambda ref: selectors.project_get(self.actor, ref), refs, at="projects")]
+        return [
+            row.pk
+            for row in resolve_references(lambda ref: selectors.project_get(self.actor, ref), refs, at="projects")
+        ]
 
 
 class OwnToken(ActorView):

@@ -9,7 +9,7 @@ from controlplane.api.v1.users.schemas import STATES, AccountActionOut, AccountO
 from controlplane.identity.models import User
 from controlplane.identity.roles import PLATFORM
 from controlplane.kernel.listing import Listing, chosen, created_after, exactly
-from controlplane.kernel.rest import Body, route
+from controlplane.kernel.views import Body, route
 from controlplane.signin import selectors, users
 
 DUTIES = {duty: Q(**{f"is_{duty}": True}) for duty in PLATFORM}

@@ -8,7 +8,7 @@ from controlplane.api.v1.flavors.views import BY_ID
 from controlplane.api.v1.volume_types.schemas import VolumeTypeOut
 from controlplane.catalog import selectors
 from controlplane.kernel.listing import Listing
-from controlplane.kernel.rest import route
+from controlplane.kernel.views import route
 
 VOLUME_TYPES = Listing({}, sorts=BY_ID)
 

@@ -8,7 +8,7 @@ from rest_framework import serializers
 from controlplane.api.v1.policies.schemas import atoms_field
 from controlplane.api.v1.zones.schemas import CLASSIFICATIONS_MAX
 from controlplane.catalog.models import LOCAL
-from controlplane.compute import about
+from controlplane.compute import representations
 from controlplane.compute.models import Attachment
 from controlplane.kernel.fields import (
     ConditionOut,
@@ -80,7 +80,7 @@ class VolumeOut(StoredVolumeOut):
 
     @extend_schema_field(ConditionOut(many=True))
     def get_conditions(self, row: Volume) -> list[dict[str, Any]]:
-        return about.volume_conditions(row)
+        return representations.volume_conditions(row)
 
     @extend_schema_field(NamedOut(allow_null=True))
     def get_instance(self, row: Volume) -> dict[str, Any] | None:

@@ -9,16 +9,16 @@ from rest_framework.response import Response
 from controlplane.api.base_views import ProjectView
 from controlplane.api.v1.instances.schemas import AttachmentIn, AttachmentOut
 from controlplane.api.v1.instances.views import InstanceView
-from controlplane.api.v1.operations.schemas import joined, with_operation
+from controlplane.api.v1.operations.schemas import add_operation, with_operation
 from controlplane.api.v1.volumes.schemas import GrowIn, VolumeIn, VolumeOut, VolumePatch
 from controlplane.api.v1.zones.schemas import PlacementSimulationOut, simulation_document
 from controlplane.catalog.selectors import usable_image, volume_type_get
-from controlplane.compute import about, attachments, selectors
+from controlplane.compute import attachments, representations, selectors
 from controlplane.compute.models import Attachment
-from controlplane.kernel.fields import merged
+from controlplane.kernel.fields import merge_labels
 from controlplane.kernel.listing import Listing, created_after, exactly, in_state, labelled
-from controlplane.kernel.rest import Body, created, is_gone, route
-from controlplane.kernel.writes import is_dry_run, is_preview
+from controlplane.kernel.request_transaction import is_dry_run, is_preview
+from controlplane.kernel.views import Body, created, is_deleted, route
 from controlplane.operations.models import Operation
 from controlplane.placement import classifications
 from controlplane.placement.policies import own_policy
@@ -45,7 +45,7 @@ class VolumeList(ProjectView):
     @route("volume_list", VolumeOut, listing=VOLUMES)
     def get(self, request: Request) -> Response:
         page = VOLUMES.page(request, volumes(self.actor, self.project))
-        return page.answer(VolumeOut, context=about.volumes(page.rows))
+        return page.answer(VolumeOut, context=representations.volume_details(page.rows))
 
     @route(
         "volume_create",
@@ -57,7 +57,7 @@ class VolumeList(ProjectView):
     def post(self, request: Request, body: Body) -> Response:
         new = self._new(body)
         if is_dry_run(request):
-            taken = services.volume_try(self.actor, self.project, new, is_preview=is_preview(request))
+            taken = services.volume_dry_run(self.actor, self.project, new, is_preview=is_preview(request))
             return Response(simulation_document(taken, "volume.create", sees_all=self.actor.sees_all))
         volume, operation = services.volume_create(self.actor, self.project, new)
         return created(volume_document(volume, operation), request=request)
@@ -65,7 +65,7 @@ class VolumeList(ProjectView):
     def _new(self, body: Body) -> services.NewVolume:
         """What the names and ids in the body stand for."""
         image, near, exempt = body.get("image"), body.get("near_instance"), body.get("exemption")
-        chosen = self.all_named(classifications.usable, body["classifications"], at="classifications")
+        chosen = self.all_named(classifications.usable_classification, body["classifications"], at="classifications")
         return services.NewVolume(
             name=body["name"],
             size_gib=body["size_gib"],
@@ -97,13 +97,13 @@ class VolumeDetail(VolumeView):
     @route("volume_update", VolumeOut, body=VolumePatch)
     def patch(self, request: Request, body: Body) -> Response:
         volume = self.volume()
-        labels = merged(volume.labels, body.get("labels", {}))
+        labels = merge_labels(volume.labels, body.get("labels", {}))
         services.volume_update(self.actor, volume, name=body.get("name", volume.name), labels=labels)
         return Response(volume_document(volume))
 
-    @route("volume_delete", VolumeWithOperation, status=202, also=(204,))
+    @route("volume_delete", VolumeWithOperation, status=202, empty_statuses=(204,))
     def delete(self, request: Request) -> Response:
-        if is_gone(Volume.objects.filter(project=self.project), self.kwargs["volume"]):
+        if is_deleted(Volume.objects.filter(project=self.project), self.kwargs["volume"]):
             return Response(status=204)
         volume = self.volume()
         operation = services.volume_delete(self.actor, volume, attached_to=selectors.attached_to(volume.pk))
@@ -129,7 +129,7 @@ class AttachmentList(InstanceView):
         attachment, operation = attachments.volume_attach(
             self.actor, instance, volume=volume, is_read_only=body["is_read_only"]
         )
-        return created(joined(AttachmentOut(attachment).data, operation), request=request)
+        return created(add_operation(AttachmentOut(attachment).data, operation), request=request)
 
 
 class AttachmentDetail(InstanceView):
@@ -143,19 +143,19 @@ class AttachmentDetail(InstanceView):
     def get(self, request: Request) -> Response:
         return Response(AttachmentOut(self.attachment()).data)
 
-    @route("attachment_delete", AttachmentWithOperation, status=202, also=(204,))
+    @route("attachment_delete", AttachmentWithOperation, status=202, empty_statuses=(204,))
     def delete(self, request: Request) -> Response:
         if selectors.was_detached(self.instance(), self.kwargs["attachment"]):
             return Response(status=204)
         attachment = self.attachment()
         operation = attachments.volume_detach(self.actor, attachment)
-        return Response(joined(AttachmentOut(attachment).data, operation), status=202)
+        return Response(add_operation(AttachmentOut(attachment).data, operation), status=202)
 
 
 def volume_document(volume: Volume, operation: Operation | None = None) -> dict[str, Any]:
     """One volume, and the operation that the request has begun on it."""
-    document: dict[str, Any] = VolumeOut(volume, context=about.volumes([volume], begun=operation)).data
-    return document if operation is None else joined(document, operation)
+    document: dict[str, Any] = VolumeOut(volume, context=representations.volume_details([volume], begun=operation)).data
+    return document if operation is None else add_operation(document, operation)
 
 
 def changed(volume: Volume, operation: Operation) -> Response:

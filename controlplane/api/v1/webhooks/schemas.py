@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from controlplane.kernel import clock
 from controlplane.kernel.fields import ConditionOut, Flag, In, Labels, LabelsPatch, Name, Out, OutsideUrl, Text, Whole
-from controlplane.kernel.outbound import URL_MAX
+from controlplane.kernel.safe_http import URL_MAX
 from controlplane.webhooks.models import DELIVERY, Delivery, Trouble, Webhook
 
 KINDS_MAX = 50

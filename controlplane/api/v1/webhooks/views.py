@@ -15,12 +15,12 @@ from controlplane.api.v1.webhooks.schemas import (
     WebhookWithSecretOut,
 )
 from controlplane.identity.actor import Actor
-from controlplane.kernel.fields import merged
+from controlplane.kernel.fields import merge_labels
 from controlplane.kernel.listing import Listing, among, created_after, exactly, labelled
-from controlplane.kernel.rest import Body, created, route
+from controlplane.kernel.views import Body, created, route
 from controlplane.webhooks import selectors, services
 from controlplane.webhooks.models import DELIVERY, Delivery, Webhook
-from controlplane.webhooks.services import Wish
+from controlplane.webhooks.services import WebhookSpec
 
 WEBHOOKS = Listing(
     {
@@ -57,7 +57,7 @@ class WebhookList(ProjectView):
 
     @route("webhook_create", WebhookWithSecretOut, body=WebhookIn, status=201)
     def post(self, request: Request, body: Body) -> Response:
-        webhook, secret = services.webhook_create(self.actor, self.project, Wish(**body))
+        webhook, secret = services.webhook_create(self.actor, self.project, WebhookSpec(**body))
         return created(_document(self.actor, webhook) | {"secret": secret}, request=request)
 
 
@@ -78,7 +78,7 @@ class WebhookDetail(WebhookView):
     def patch(self, request: Request, body: Body) -> Response:
         webhook = self.webhook()
         if "labels" in body:
-            body["labels"] = merged(webhook.labels, body["labels"])
+            body["labels"] = merge_labels(webhook.labels, body["labels"])
         webhook = services.webhook_update(self.actor, webhook, services.patched(webhook, body))
         return Response(_document(self.actor, webhook))
 

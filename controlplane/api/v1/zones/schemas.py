@@ -10,10 +10,10 @@ from andromede_core.policy.clauses import ROLES
 from andromede_core.policy.roles import ASKED_WHEN_UNDONE, ROLES_OF
 from controlplane.api.v1.decisions.schemas import shown, told
 from controlplane.api.v1.policies.schemas import LayerOut, atoms_field
+from controlplane.kernel.error_messages import language
 from controlplane.kernel.fields import Choice, In, Out, Reference, Whole, references
-from controlplane.kernel.wording import language
-from controlplane.placement import effective
-from controlplane.placement.decisions import Taken
+from controlplane.placement import effective_policies
+from controlplane.placement.decisions import PlacementResult
 
 LIST_MAX = 64
 
@@ -65,11 +65,11 @@ class PlacementSimulationOut(Out):
     document = serializers.DictField()
 
 
-def simulation_document(taken: Taken, operation: str, *, sees_all: bool) -> dict[str, Any]:
+def simulation_document(taken: PlacementResult, operation: str, *, sees_all: bool) -> dict[str, Any]:
     """What PlacementSimulationOut says of a decision that was not stored."""
     decision, fits = taken.decision, taken.fits()
     admitted = [zone.zone for zone in decision.zones if zone.admitted]
-    document, policies = core.as_document(decision), effective.documents(decision.request.policies)
+    document, policies = core.as_document(decision), effective_policies.policy_documents(decision.request.policies)
     answer: dict[str, Any] = PlacementSimulationOut(
         {
             "operation": operation,

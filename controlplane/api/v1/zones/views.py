@@ -21,9 +21,9 @@ from controlplane.identity import selectors as identity
 from controlplane.identity.errors import ProjectNotFound
 from controlplane.identity.models import Project
 from controlplane.kernel.listing import invalid
-from controlplane.kernel.parameters import Parameter
-from controlplane.kernel.rest import Body, found, found_all, route
-from controlplane.placement import classifications, effective, policies, simulations
+from controlplane.kernel.query_parameters import Parameter
+from controlplane.kernel.views import Body, resolve_reference, resolve_references, route
+from controlplane.placement import classifications, effective_policies, policies, simulations
 from controlplane.placement.errors import ClassificationNotFound
 from controlplane.placement.simulations import What
 
@@ -46,13 +46,13 @@ class ZoneList(ActorView):
 
     def _demanded_for(self, ref: str) -> tuple[Policy, ...]:
         """A classification comes before a project of the same name."""
-        rows = classifications.seen_by(self.actor)
+        rows = classifications.visible_to(self.actor)
         try:
-            return effective.of_classification(classifications.classification_get(rows, ref))
+            return effective_policies.of_classification(classifications.classification_get(rows, ref))
         except ClassificationNotFound:
             pass
         try:
-            return effective.of_project(identity.project_get(self.actor, ref))
+            return effective_policies.for_project(identity.project_get(self.actor, ref))
         except ProjectNotFound as exc:
             raise invalid("admissible_for", Reason("it must be a classification or a project.")) from exc
 
@@ -68,14 +68,14 @@ class ZoneCapacity(ActorView):
                 is_required=True,
             )
         },
-        refusals=(422,),
+        error_statuses=(422,),
     )
     def get(self, request: Request) -> Response:
         zone = catalog.zone_get(self.kwargs["zone"])
         ref = request.query_params.get("flavor")
         if ref is None:
             raise invalid("flavor", Reason("it must be given."))
-        flavor = found(catalog.flavor_get, ref, at="?flavor")
+        flavor = resolve_reference(catalog.flavor_get, ref, at="?flavor")
         project = identity.projects(self.actor).filter(Q(pk=self.actor.project_id)).first()
         return Response(CapacityOut(simulations.capacity(zone, flavor, project)).data)
 
@@ -86,8 +86,10 @@ class Simulation(ActorView):
     @route("placement_simulate", PlacementSimulationOut, body=PlacementSimulationIn)
     def post(self, request: Request, body: Body) -> Response:
         project = self._project(body)
-        chosen = found_all(
-            lambda ref: classifications.usable(self.actor, project, ref), body["classifications"], at="classifications"
+        chosen = resolve_references(
+            lambda ref: classifications.usable_classification(self.actor, project, ref),
+            body["classifications"],
+            at="classifications",
         )
         taken = simulations.simulate(
             What(
@@ -104,4 +106,4 @@ class Simulation(ActorView):
 
     def _project(self, body: Body) -> Project:
         ref = body.get("project") or str(self.actor.project_id or "")
-        return found(lambda name: identity.project_get(self.actor, name), ref, at="project")
+        return resolve_reference(lambda name: identity.project_get(self.actor, name), ref, at="project")

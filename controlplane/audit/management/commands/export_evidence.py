@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from andromede_core.documents.parsing import instant
-from controlplane.audit import export
+from controlplane.audit import export_archive
 from controlplane.audit.services import record_of_organization
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.management.base import OperatorCommand
@@ -23,7 +23,7 @@ class Command(OperatorCommand):
         parser.add_argument("--out", type=Path, help="a file or an existing folder; otherwise the present folder")
 
     def handle(self, *args: Any, **options: Any) -> str:
-        window = export.Window(
+        window = export_archive.ExportWindow(
             organization_named(options["organization"]), _moment(options["start"]), _moment(options["end"])
         )
         if window.start >= window.end:
@@ -32,7 +32,7 @@ class Command(OperatorCommand):
             raise CommandError("--to has not come yet.")
         out = options["out"] or Path()
         path = out / window.file_name if out.is_dir() else out
-        manifest = export.write(window, path.absolute())
+        manifest = export_archive.write_export(window, path.absolute())
         organization_id, said = window.organization.pk, {"from": options["start"], "to": options["end"]}
         record_of_organization(SYSTEM, "evidence_export.write", organization_id, organization_id, **said)
         count = manifest.own.last - manifest.own.first + 1

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from controlplane.catalog.imports import Signing, catalogue_import
+from controlplane.catalog.catalogue_import import Signing, catalogue_import
 from controlplane.catalog.management.officers import add_key_arguments, moment, registered_officer
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.management.base import OperatorCommand, read_json

@@ -2,7 +2,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from controlplane.catalog.imports import offers_import
+from controlplane.catalog.catalogue_import import offers_import
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.management.base import OperatorCommand, read_json
 

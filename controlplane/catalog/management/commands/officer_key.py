@@ -4,9 +4,9 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from controlplane.catalog import keys
+from controlplane.catalog import signing_keys
 from controlplane.catalog.management.officers import moment
-from controlplane.catalog.officer_keys import NewKey, officer_key_register, officer_key_revoke
+from controlplane.catalog.officer_keys import NewOfficerKey, officer_key_register, officer_key_revoke
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.management.base import OperatorCommand, read_bytes
 from controlplane.identity.management.lookups import user_with
@@ -39,10 +39,10 @@ class Command(OperatorCommand):
         path: Path = options["out"]
         try:
             is_kept = options["keep"] and path.exists()
-            key = keys.read_private_key(path) if is_kept else keys.create_private_key(path)
-        except keys.BadKey as exc:
+            key = signing_keys.read_private_key(path) if is_kept else signing_keys.create_private_key(path)
+        except signing_keys.BadKey as exc:
             raise CommandError(str(exc)) from exc
-        self.stdout.write(keys.public_part(key))
+        self.stdout.write(signing_keys.public_part(key))
 
     def register(self, options: dict[str, Any]) -> None:
         public = (
@@ -50,7 +50,7 @@ class Command(OperatorCommand):
         )
         key = officer_key_register(
             SYSTEM,
-            NewKey(
+            NewOfficerKey(
                 officer=options["officer"],
                 public_key=public,
                 key_id=options["key_id"],

@@ -38,10 +38,10 @@ class Command(OperatorCommand):
         known = read_bytes(options["known"]) if options["known"] else b"[]"
         try:
             if options["agree"]:
-                self._print(signing.agree_all(signing.read_signed(signing.documents(text)), officer))
+                self._print(signing.agree_all(signing.read_signed(signing.parse_file(text)), officer))
                 return
-            new = signing.read_unsigned(signing.documents(text), author=officer.name, now=clock.now())
-            body = signing.sign_all(new, signing.read_believed(signing.documents(known)), officer)
+            new = signing.read_unsigned(signing.parse_file(text), author=officer.name, now=clock.now())
+            body = signing.sign_all(new, signing.read_believed(signing.parse_file(known)), officer)
         except Malformed as exc:
             raise CommandError(str(exc)) from exc
         self._print(body)

@@ -22,7 +22,7 @@ class Command(OperatorCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         text = sys.stdin.buffer.read() if options["file"] == "-" else read_bytes(options["file"])
         try:
-            documents = signing.read_signed(signing.documents(text))
+            documents = signing.read_signed(signing.parse_file(text))
         except Malformed as exc:
             raise CommandError(str(exc)) from exc
         done = facts_state(SYSTEM, documents)

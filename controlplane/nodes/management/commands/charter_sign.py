@@ -6,7 +6,7 @@ from django.core.management.base import CommandParser
 
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.management.base import OperatorCommand
-from controlplane.nodes import keys, trust
+from controlplane.nodes import signing_keys, trust_documents
 from controlplane.nodes.management import signing
 from controlplane.nodes.selectors import node_get
 
@@ -27,15 +27,15 @@ class Command(OperatorCommand):
         signing.add_root_key(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        root = keys.load(Path(options["root_key"]), keys.ROOT)
+        root = signing_keys.load(Path(options["root_key"]), signing_keys.ROOT)
         node = node_get(SYSTEM, options["node"])
-        seen = trust.Sighting(
+        seen = trust_documents.CharterRequest(
             classifications=options["classifications"],
             serial=options["serial"],
             valid_for=timedelta(days=options["valid_days"]),
             witnesses=options["witness"],
         )
-        charter = trust.charter_sign(SYSTEM, root, node, seen)
+        charter = trust_documents.charter_sign(SYSTEM, root, node, seen)
         self.say(
             f"{node.name} has charter {charter.version}: {charter.zone}, {', '.join(sorted(charter.classifications))}."
         )

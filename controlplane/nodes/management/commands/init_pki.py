@@ -6,7 +6,7 @@ from django.core.management.base import CommandParser
 
 from controlplane.audit.log_key import create_log_key
 from controlplane.identity.management.base import OperatorCommand
-from controlplane.nodes import keys, pki
+from controlplane.nodes import pki, signing_keys
 from controlplane.nodes.management import signing
 
 PROCESSES = ("worker", "watcher", "web", "stream")
@@ -42,10 +42,10 @@ class Command(OperatorCommand):
             return
         for process in PROCESSES:
             pki.issue_process(folder, process, ca_key=ca_key)
-        keys.create(folder, keys.SIGNER, name=keys.SIGNER)
+        signing_keys.create(folder, signing_keys.SIGNER, name=signing_keys.SIGNER)
         if options["sentinel"]:
-            keys.create(folder, keys.SENTINEL, name=keys.SENTINEL)
+            signing_keys.create(folder, signing_keys.SENTINEL, name=signing_keys.SENTINEL)
         create_log_key(folder)
         if not options["no_root_key"]:
-            keys.create(folder, keys.ROOT, name=keys.ROOT)
+            signing_keys.create(folder, signing_keys.ROOT, name=signing_keys.ROOT)
         self.say(f"The authority, the certificates of {', '.join(PROCESSES)} and the keys are in {folder}.")

@@ -9,7 +9,7 @@ from django.db import transaction
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.management.base import OperatorCommand
 from controlplane.kernel import clock
-from controlplane.nodes import keys, keysets, trust
+from controlplane.nodes import keysets, signing_keys, trust_documents
 from controlplane.nodes.management import signing
 
 
@@ -27,14 +27,16 @@ class Command(OperatorCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        root = keys.load(Path(options["root_key"]), keys.ROOT)
+        root = signing_keys.load(Path(options["root_key"]), signing_keys.ROOT)
         delay = timedelta(0) if options["emergency"] else timedelta(minutes=options["delay_minutes"])
         new = keysets.NewKeys(options["zones"], options["classifications"], delay=delay)
         old = signing.to_void(new) if options["emergency"] else set()
-        made = keys.create_new(settings.PKI_DIR, keys.SIGNER, name=f"{keys.SIGNER}-{clock.now():%Y%m%dT%H%M%S%f}")
+        made = signing_keys.create_new(
+            settings.PKI_DIR, signing_keys.SIGNER, name=f"{signing_keys.SIGNER}-{clock.now():%Y%m%dT%H%M%S%f}"
+        )
         with transaction.atomic():
             published = signing.publish(SYSTEM, root, new, without=old)
             if old:
-                trust.deny(SYSTEM, root, kids=old)  # whatever a thief may have denied with them
+                trust_documents.deny(SYSTEM, root, kids=old)  # whatever a thief may have denied with them
         self.say(f"{made.id} is in keyset {published.version}." + (f" Void: {', '.join(sorted(old))}." if old else ""))
         self.stdout.write(made.id)

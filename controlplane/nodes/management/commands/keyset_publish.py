@@ -10,7 +10,7 @@ from controlplane.catalog.models import OfficerKey
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.management.base import OperatorCommand
 from controlplane.identity.management.lookups import organization_named
-from controlplane.nodes import keys, keysets
+from controlplane.nodes import keysets, signing_keys
 from controlplane.nodes.management import signing
 
 
@@ -65,6 +65,6 @@ class Command(OperatorCommand):
             cosigned=options["cosigned"],
             delay=timedelta(minutes=options["delay_minutes"]),
         )
-        root = keys.load(Path(options["root_key"]), keys.ROOT)
+        root = signing_keys.load(Path(options["root_key"]), signing_keys.ROOT)
         published = signing.publish(SYSTEM, root, new, approvers=dict(options["approver"]), without=options["without"])
         self.say(f"Keyset {published.version} has the keys {', '.join(sorted(published.keys))}.")

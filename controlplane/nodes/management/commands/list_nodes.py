@@ -2,7 +2,7 @@ from typing import Any
 
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.management.base import OperatorCommand
-from controlplane.nodes.life import life
+from controlplane.nodes.life import display_state
 from controlplane.nodes.management.offers import offered
 from controlplane.nodes.models import Node
 from controlplane.nodes.selectors import nodes
@@ -27,7 +27,7 @@ def _row(node: Node) -> tuple[str, ...]:
     return (
         node.name,
         node.zone_id,
-        life(node.state, node.duty),
+        display_state(node.state, node.duty),
         node.address,
         f"{inventory.vcpus_used}/{vcpus}",
         f"{inventory.memory_mib_used}/{memory_mib}",

@@ -6,7 +6,7 @@ from django.core.management.base import CommandError, CommandParser
 from andromede_core.permits.trust_documents import DenyList
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.management.base import OperatorCommand
-from controlplane.nodes import keys, trust
+from controlplane.nodes import signing_keys, trust_documents
 from controlplane.nodes.management import signing
 from controlplane.nodes.selectors import node_get
 
@@ -32,8 +32,12 @@ class Command(OperatorCommand):
         }
         if not any(names.values()):
             raise CommandError("Name what is to be denied.")
-        before = trust.deny_list()
+        before = trust_documents.deny_list()
         without = DenyList(before.version, kids=before.kids | set(names["kids"]))
         root = options["root_key"]
-        key = keys.load(Path(root), keys.ROOT) if root else keys.denying_key(trust.keyset(), without)
-        self.say(f"Deny list {trust.deny(SYSTEM, key, **names).version} goes to all nodes.")
+        key = (
+            signing_keys.load(Path(root), signing_keys.ROOT)
+            if root
+            else signing_keys.denying_key(trust_documents.keyset(), without)
+        )
+        self.say(f"Deny list {trust_documents.deny(SYSTEM, key, **names).version} goes to all nodes.")

@@ -4,7 +4,7 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from controlplane.identity.management.base import OperatorCommand
-from controlplane.terraform.registry import BadRelease, release_publish
+from controlplane.terraform.provider_registry import BadRelease, release_publish
 
 
 class Command(OperatorCommand):

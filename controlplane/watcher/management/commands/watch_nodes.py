@@ -6,9 +6,9 @@ import signal
 from django.core.management.base import BaseCommand
 from prometheus_client import REGISTRY
 
-from controlplane.kernel import observed
-from controlplane.watcher.census import Census
-from controlplane.watcher.ears import Ears
+from controlplane.kernel import health
+from controlplane.watcher.database_metrics import DatabaseMetrics
+from controlplane.watcher.stream_registry import StreamRegistry
 from controlplane.watcher.streams import watch_all
 
 
@@ -18,14 +18,14 @@ class Command(BaseCommand):
     help = "Keep a stream open to every node and write what they say."
 
     def handle(self, *args: object, **options: object) -> None:
-        ears = Ears()
-        REGISTRY.register(Census())
-        observed.start("watcher", "database", "migrations", streams=ears.need)
-        asyncio.run(_until_told(ears))
+        registry = StreamRegistry()
+        REGISTRY.register(DatabaseMetrics())
+        health.start("watcher", "database", "migrations", streams=registry.require_streams)
+        asyncio.run(_until_told(registry))
 
 
-async def _until_told(ears: Ears) -> None:
-    watching = asyncio.create_task(watch_all(ears))
+async def _until_told(registry: StreamRegistry) -> None:
+    watching = asyncio.create_task(watch_all(registry))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, watching.cancel)

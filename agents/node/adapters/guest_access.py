@@ -1,0 +1,31 @@
+"""What the users of guests must reach, and Debian keeps for the one user that libvirt has for all."""
+
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+
+from agents.node.domainxml import FIRMWARE_VARIABLES
+
+log = logging.getLogger(__name__)
+
+KVM = Path("/dev/kvm")
+# libvirt makes a folder for each guest in the first, and a file in the second: these are the guest's alone.
+FOLDERS = (FIRMWARE_VARIABLES.parent, FIRMWARE_VARIABLES)
+ENTER, USE = 0o001, 0o006
+
+
+def open_access(*, needs_kvm: bool, folders: Iterable[Path] = FOLDERS, device: Path = KVM) -> None:
+    """Let everybody on this node enter the folders, though not list them, and use KVM, as systemd has it by default.
+
+    Raises:
+        OSError: the agent may not change it.
+    """
+    wanted = [(folder, ENTER) for folder in folders]
+    for path, bits in [*wanted, (device, USE)] if needs_kvm else wanted:
+        try:
+            mode = path.stat().st_mode & 0o7777
+        except FileNotFoundError:
+            continue  # libvirt makes it so that all may enter
+        if mode & bits != bits:
+            path.chmod(mode | bits)
+            log.info("opened to guests", extra={"facts": {"path": str(path), "mode": oct(mode | bits)}})

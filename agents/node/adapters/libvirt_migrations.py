@@ -1,0 +1,387 @@
+"""Guests under libvirt on their way to other nodes and from them.
+
+The source's libvirt does the whole move ("peer to peer"): it calls the destination's libvirt, and QEMU sends memory and
+disks to QEMU. All three go to sockets on their own node, which the two agents join by TLS (see roads): libvirt listens
+on no network, and nothing of a guest is ever on the wire in clear.
+
+The guest comes standing still, and is woken by its source's word that it is gone there. libvirt alone would start it
+while its source, which waits for the answer, may still decide to go on. One that is to be off is put down by that word.
+"""
+
+import hashlib
+import hmac
+import logging
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+from uuid import UUID
+from xml.etree import ElementTree
+
+import libvirt
+
+from agents.node.adapters.interfaces import (
+    Convergence,
+    GuestSpec,
+    MigrationOptions,
+    MigrationProgress,
+    MigrationResult,
+    MigrationTarget,
+    Power,
+)
+from agents.node.adapters.libvirt import LibvirtHypervisor, find
+from agents.node.adapters.migration_tunnel.listener import LIBVIRT, Address, TunnelListener
+from agents.node.adapters.migration_tunnel.peer_auth import NodeCredentials, PeerRejected
+from agents.node.adapters.migration_tunnel.proxy import TunnelProxy
+from agents.node.adapters.migration_tunnel.sockets import MigrationSockets
+from agents.node.adapters.pools import Pools
+from agents.node.domainxml import firmware_variables
+from agents.node.errors import AdapterError, AgentStopping, HypervisorUnavailable, MigrationCancelled
+
+log = logging.getLogger(__name__)
+
+SCHEME = "andromede"
+MEMORY, DISKS = "memory", "disks"
+CHANNELS = (LIBVIRT, MEMORY, DISKS)
+TOKEN = re.compile(r"[0-9a-f]{16}")
+DEFAULT_SOCKET = "/run/libvirt/libvirt-sock"
+FLAGS = (
+    libvirt.VIR_MIGRATE_LIVE
+    | libvirt.VIR_MIGRATE_PEER2PEER
+    | libvirt.VIR_MIGRATE_PERSIST_DEST
+    | libvirt.VIR_MIGRATE_UNDEFINE_SOURCE
+    | libvirt.VIR_MIGRATE_PAUSED
+    | libvirt.VIR_MIGRATE_ABORT_ON_ERROR
+)
+CONVERGING = {Convergence.AUTO_CONVERGE: libvirt.VIR_MIGRATE_AUTO_CONVERGE, Convergence.NONE: 0}
+# What the volume holds beside its image: the destination has the image, under the same path.
+COPYING = libvirt.VIR_MIGRATE_NON_SHARED_INC
+KEEPALIVE_INTERVAL_S, KEEPALIVE_MISSES = 5, 3
+STATS_WITHIN_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Expected:
+    token: str
+    fingerprint: str
+    is_off: bool
+
+
+@dataclass
+class _Watch:
+    """What libvirt tells of one move."""
+
+    stood_still_at: float = 0.0
+    went_on_at: float = 0.0
+    stats: Mapping[str, Any] = field(default_factory=dict)
+    has_stats: threading.Event = field(default_factory=threading.Event)
+
+    def on_lifecycle(self, _connection: Any, _domain: Any, event: int, detail: int, _opaque: object) -> None:
+        if (event, detail) == (libvirt.VIR_DOMAIN_EVENT_SUSPENDED, libvirt.VIR_DOMAIN_EVENT_SUSPENDED_MIGRATED):
+            self.stood_still_at = time.monotonic()
+
+    def on_completed(self, _connection: Any, _domain: Any, stats: Mapping[str, Any], _opaque: object) -> None:
+        self.stats = stats
+        self.has_stats.set()
+
+
+class LibvirtMigrations:
+    """`door`: where other nodes bring guests; None: this node takes none in."""
+
+    def __init__(
+        self,
+        uri: str,
+        *,
+        hypervisor: LibvirtHypervisor,
+        folder: Path,
+        node: NodeCredentials,
+        door: Address | None,
+        pools: Pools,
+    ) -> None:
+        """`pools`: disks in them are not sent, since the destination has them too.
+
+        Raises:
+            OSError: the address of the door cannot be listened on.
+        """
+        self._uri = uri
+        self._hypervisor = hypervisor
+        self._sockets = MigrationSockets(folder)
+        self._node = node
+        self._address = door
+        self._pools = pools
+        self._expected: dict[UUID, _Expected] = {}
+        self._passages: dict[UUID, TunnelProxy] = {}
+        self._lock = threading.Lock()
+        self._is_closed = False
+        self._door = TunnelListener(door, node, self) if door is not None else None
+
+    # ---- guests that come
+
+    def accepts_incoming(self) -> bool:
+        return self._address is not None
+
+    def expect(self, guest: GuestSpec, certificate_sha256: str, *, is_off: bool) -> str:
+        if self._address is None:
+            raise AdapterError("This node takes in no guests: its agent has no address for them.", retryable=False)
+        token = self._token(guest.id, certificate_sha256)
+        folder = self._sockets.make(guest.id, token)
+        folder.chmod(0o733)  # QEMU makes sockets in it, as an unprivileged user; nobody else knows the name
+        with self._lock:
+            self._expected[guest.id] = _Expected(token, certificate_sha256, is_off)
+        return f"{SCHEME}://{self._address}/{token}"
+
+    def refuse(self, guest_id: UUID) -> None:
+        with self._lock:
+            expected = self._expected.pop(guest_id, None)
+        if self._door is not None:
+            self._door.throw_out(guest_id)
+        if expected is not None:
+            self._sockets.remove(guest_id, expected.token)
+
+    def expects(self, guest_id: UUID, fingerprint: str) -> bool:
+        with self._lock:
+            expected = self._expected.get(guest_id)
+        return expected is not None and hmac.compare_digest(expected.fingerprint, fingerprint)
+
+    def connect(self, guest_id: UUID, channel: str) -> socket.socket:
+        with self._lock:
+            expected = self._expected.get(guest_id)
+        if expected is None or channel not in CHANNELS:
+            raise PeerRejected(f"Nothing is called {channel!r} here.")
+        path = self._libvirt_socket if channel == LIBVIRT else str(self._sockets.path(expected.token) / channel)
+        local = socket.socket(socket.AF_UNIX)
+        try:
+            local.connect(path)
+        except BaseException:
+            local.close()
+            raise
+        return local
+
+    def wake(self, guest_id: UUID) -> None:
+        with self._lock:
+            expected = self._expected.get(guest_id)
+        state = self._hypervisor.state(guest_id)
+        if expected is None or state is None or state.power is not Power.PAUSED:
+            return
+        if expected.is_off:
+            self._hypervisor.power_off(guest_id)
+        else:
+            self._hypervisor.start(guest_id)
+
+    def keep_variables(self, guest_id: UUID, variables: bytes) -> None:
+        with self._lock:
+            expected = self._expected.get(guest_id)
+        if expected is None or not expected.is_off:
+            raise PeerRejected(f"Guest {guest_id} does not come as one that is off.")
+        path = firmware_variables(guest_id)
+        path.touch(mode=0o600)
+        path.write_bytes(variables)
+
+    # ---- guests that go
+
+    def send(self, guest_id: UUID, route: MigrationTarget, manner: MigrationOptions) -> MigrationResult:
+        to, token = _parsed(route.uri)
+        proxy = TunnelProxy(guest_id, self._node, to, certificate_sha256=route.certificate_sha256)
+        with self._kept(guest_id, proxy, token):
+            proxy.knock()
+            self._send_variables(guest_id, proxy)
+            folder = self._sockets.make(guest_id, token)
+            proxy.open(folder, CHANNELS)
+            watch = self._migrate(guest_id, proxy, folder, manner)
+        pause_s = watch.went_on_at - watch.stood_still_at if watch.stood_still_at else 0
+        return MigrationResult(_progress(watch.stats), round(pause_s * 1000))
+
+    def cancel(self, guest_id: UUID) -> None:
+        with self._hypervisor.connection.use() as connection:
+            domain = find(connection, guest_id)
+            if domain is not None and _stats(domain):
+                domain.abortJob()
+
+    def progress(self, guest_id: UUID) -> MigrationProgress | None:
+        with self._hypervisor.connection.use() as connection:
+            domain = find(connection, guest_id)
+            stats = _stats(domain) if domain is not None else {}
+        return _progress(stats) if stats else None
+
+    def close(self) -> None:
+        with self._lock:
+            self._is_closed = True
+            passages = list(self._passages.values())
+        for proxy in passages:
+            proxy.close()
+        if self._door is not None:
+            self._door.stop()
+
+    @property
+    def _libvirt_socket(self) -> str:
+        return parse_qs(urlsplit(self._uri).query).get("socket", [DEFAULT_SOCKET])[0]
+
+    def _token(self, guest_id: UUID, fingerprint: str) -> str:
+        """The same after a restart, and not to be guessed."""
+        text = f"{guest_id} {fingerprint}".encode()
+        return hmac.new(self._node.credentials.key, text, hashlib.sha256).hexdigest()[:16]
+
+    @contextmanager
+    def _kept(self, guest_id: UUID, proxy: TunnelProxy, token: str) -> Iterator[None]:
+        with self._lock:
+            if self._is_closed:
+                raise AgentStopping()
+            self._passages[guest_id] = proxy
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._passages[guest_id]
+            proxy.close()
+            self._sockets.remove(guest_id, token)
+
+    def _migrate(self, guest_id: UUID, proxy: TunnelProxy, folder: Path, manner: MigrationOptions) -> _Watch:
+        """
+        Raises:
+            MigrationCancelled, Stopping
+            AdapterError: the guest goes on here, or stands still as before.
+        """
+        watch = _Watch()
+        with self._own_connection() as connection:
+            domain = connection.lookupByUUID(guest_id.bytes)
+            ran = domain.state()[0] == libvirt.VIR_DOMAIN_RUNNING
+            with _watched(connection, domain, watch):
+                try:
+                    if manner.max_pause_ms:
+                        domain.migrateSetMaxDowntime(manner.max_pause_ms, 0)
+                    uri, parameters, flags = _way(folder, self._sent(domain))
+                    domain.migrateToURI3(uri, parameters, flags | CONVERGING[manner.convergence])
+                except libvirt.libvirtError as exc:
+                    is_there = connection.isAlive()
+                    if is_there and ran:
+                        self._go_on(domain)
+                    raise self._failure(exc, is_there=is_there) from exc
+                _wake(proxy, guest_id)
+                watch.went_on_at = time.monotonic()
+                watch.has_stats.wait(STATS_WITHIN_S)
+        return watch
+
+    def _send_variables(self, guest_id: UUID, proxy: TunnelProxy) -> None:
+        """Of a guest that stands still: QEMU has them in its memory, and writes them when the guest goes on."""
+        state, path = self._hypervisor.state(guest_id), firmware_variables(guest_id)
+        if state is not None and state.power is Power.PAUSED and path.exists():
+            proxy.send_variables(path.read_bytes())
+
+    def _sent(self, domain: Any) -> list[str]:
+        """The guest's names of its disks that the destination does not have."""
+        disks = ElementTree.fromstring(domain.XMLDesc()).findall("devices/disk[@device='disk']")
+        files = [(disk.find("source"), disk.find("target")) for disk in disks]
+        return [
+            target.get("dev", "")
+            for source, target in files
+            if source is not None and target is not None and not self._pools.has(Path(source.get("file", "")))
+        ]
+
+    @contextmanager
+    def _own_connection(self) -> Iterator[Any]:
+        """libvirtd does five calls of a connection at a time, and moves take long."""
+        try:
+            connection = libvirt.open(self._uri)
+            connection.setKeepAlive(KEEPALIVE_INTERVAL_S, KEEPALIVE_MISSES)
+        except libvirt.libvirtError as exc:
+            raise AdapterError(f"libvirt: {exc}", retryable=True) from exc
+        try:
+            yield connection
+        except libvirt.libvirtError as exc:
+            raise AdapterError(f"libvirt: {exc}", retryable=True) from exc
+        finally:
+            try:
+                connection.close()
+            except libvirt.libvirtError as exc:
+                log.info("libvirt was lost", extra={"facts": {"problem": str(exc)}})
+
+    def _go_on(self, domain: Any) -> None:
+        """libvirt lets the guest go on by itself, unless it was interrupted in the wrong moment."""
+        try:
+            if domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED and not _stats(domain):
+                domain.resume()
+        except libvirt.libvirtError as exc:
+            log.warning("cannot see whether a guest goes on", extra={"facts": {"problem": str(exc)}})
+
+    def _failure(self, error: Any, *, is_there: bool) -> AdapterError:
+        """`is_there`: this node's libvirtd; the error may speak of the other one's."""
+        with self._lock:
+            if self._is_closed:
+                return AgentStopping()
+        if error.get_error_code() == libvirt.VIR_ERR_OPERATION_ABORTED:
+            return MigrationCancelled()
+        if not is_there:
+            return HypervisorUnavailable(f"libvirtd went away: {error}")
+        return AdapterError(f"libvirt: {error}", retryable=True)
+
+
+def _wake(proxy: TunnelProxy, guest_id: UUID) -> None:
+    try:
+        proxy.wake()
+    except AdapterError as exc:  # it is there, and whoever takes it over wakes it
+        log.warning("a guest was not woken", extra={"facts": {"id": guest_id, "problem": exc.message}})
+
+
+@contextmanager
+def _watched(connection: Any, domain: Any, watch: _Watch) -> Iterator[None]:
+    events: tuple[tuple[int, Callable[..., None]], ...] = (
+        (libvirt.VIR_DOMAIN_EVENT_ID_LIFECYCLE, watch.on_lifecycle),
+        (libvirt.VIR_DOMAIN_EVENT_ID_JOB_COMPLETED, watch.on_completed),
+    )
+    handles = [connection.domainEventRegisterAny(domain, event, listener, None) for event, listener in events]
+    try:
+        yield
+    finally:
+        try:
+            for handle in handles:
+                connection.domainEventDeregisterAny(handle)
+        except libvirt.libvirtError as exc:
+            log.info("libvirt was lost", extra={"facts": {"problem": str(exc)}})
+
+
+def _way(folder: Path, sent: list[str]) -> tuple[str, dict[str, object], int]:
+    """The destination's libvirt, and where memory and the disks that are sent go: the last two are names at both ends;
+    and how."""
+    parameters: dict[str, object] = {
+        libvirt.VIR_MIGRATE_PARAM_URI: f"unix://{folder / MEMORY}",
+    }
+    uri = f"qemu+unix:///system?socket={folder / LIBVIRT}"
+    if not sent:
+        return uri, parameters, FLAGS
+    parameters[libvirt.VIR_MIGRATE_PARAM_DISKS_URI] = f"unix://{folder / DISKS}"
+    parameters[libvirt.VIR_MIGRATE_PARAM_MIGRATE_DISKS] = sent
+    return uri, parameters, FLAGS | COPYING
+
+
+def _parsed(uri: str) -> tuple[Address, str]:
+    place = urlsplit(uri)
+    token = place.path.removeprefix("/")
+    try:
+        if place.scheme != SCHEME or not TOKEN.fullmatch(token):
+            raise ValueError
+        return Address.parse(place.netloc), token
+    except ValueError:
+        raise AdapterError(f"No node is found at {uri!r}.", retryable=False) from None
+
+
+def _stats(domain: Any) -> Mapping[str, Any]:
+    """Of a move from here that is going on; else nothing."""
+    try:
+        stats: dict[str, Any] = domain.jobStats()
+    except libvirt.libvirtError as exc:
+        if exc.get_error_code() in (libvirt.VIR_ERR_OPERATION_INVALID, libvirt.VIR_ERR_NO_DOMAIN):
+            return {}
+        raise
+    is_move = stats.get("operation") == libvirt.VIR_DOMAIN_JOB_OPERATION_MIGRATION_OUT
+    return stats if is_move and stats.get("type") != libvirt.VIR_DOMAIN_JOB_NONE else {}
+
+
+def _progress(stats: Mapping[str, Any]) -> MigrationProgress:
+    total, moved = int(stats.get("data_total", 0)), int(stats.get("data_processed", 0))
+    return MigrationProgress(max(total, moved), moved)

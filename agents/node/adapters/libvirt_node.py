@@ -1,0 +1,61 @@
+"""The adapters of a node that runs guests."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from agents.node import pki
+from agents.node.adapters.accelerator import Accelerator
+from agents.node.adapters.guest_access import open_access
+from agents.node.adapters.interfaces import Adapters, Restarts
+from agents.node.adapters.libvirt import LibvirtHypervisor
+from agents.node.adapters.libvirt_migrations import LibvirtMigrations
+from agents.node.adapters.migration_tunnel.listener import Address
+from agents.node.adapters.migration_tunnel.peer_auth import NodeCredentials
+from agents.node.adapters.network import LinuxSwitch, UplinkPolicy
+from agents.node.adapters.pools import Pools
+from agents.node.adapters.qemu_img import FileDisks
+
+# A unix socket's path has at most 107 bytes; behind it come the name of a folder and an id.
+LONGEST_STATE_DIR = 107 - len("/consoles/") - 36
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """As the agent's command line says them. `arrivals`: where other nodes bring guests; empty: nowhere."""
+
+    libvirt_uri: str
+    virt_type: str
+    outside: UplinkPolicy
+    arrivals: str
+    pools: Pools = field(default_factory=Pools)
+
+
+def real_adapters(state_dir: Path, options: Options, *, boot_id: str) -> Adapters:
+    """
+    Raises:
+        ValueError: no socket of a console would have a place, or `arrivals` is no address.
+        OSError: `arrivals` cannot be listened on, the node has not been enrolled, or guests cannot be let at what
+            they need.
+    """
+    if len(str(state_dir)) > LONGEST_STATE_DIR:
+        raise ValueError(f"The path {state_dir} is too long for sockets: at most {LONGEST_STATE_DIR} characters.")
+    own = NodeCredentials.load(state_dir)
+    disks = FileDisks(state_dir, pools=options.pools, owner=str(pki.identity(own.credentials.certificate).node_id))
+    accelerator = Accelerator(state_dir, wanted=options.virt_type, boot_id=boot_id)
+    open_access(needs_kvm=accelerator.virt_type == "kvm")
+    restarts = Restarts()
+    hypervisor = LibvirtHypervisor(options.libvirt_uri, accelerator=accelerator, restarts=restarts)
+    return Adapters(
+        hypervisor=hypervisor,
+        disks=disks,
+        switch=LinuxSwitch(options.outside),
+        migrations=LibvirtMigrations(
+            options.libvirt_uri,
+            hypervisor=hypervisor,
+            folder=state_dir / "moves",
+            node=own,
+            door=Address.parse(options.arrivals) if options.arrivals else None,
+            pools=options.pools,
+        ),
+        restarts=restarts,
+    )

@@ -1,0 +1,44 @@
+"""What one node may ask of another's libvirt: to take in a guest, and nothing else.
+
+libvirt's calls are packets of XDR: a length, and a header of six words (program, version, procedure, type, serial,
+status), each of four bytes, in network order; the length counts itself.
+"""
+
+import struct
+
+from agents.node.adapters.migration_tunnel.peer_auth import PeerRejected
+
+HEADER = struct.Struct(">IIIIIII")
+MAX_PACKET_BYTES = 32 * 2**20  # libvirt's own limit
+REMOTE, KEEPALIVE = 0x20008086, 0x6B656570
+# By their numbers in libvirt's remote_protocol.x, which never change.
+OPEN, CLOSE, SUPPORTS_FEATURE, AUTH_LIST = 1, 2, 60, 66
+PREPARE, FINISH, REGISTER_CLOSE, UNREGISTER_CLOSE = 303, 306, 360, 361
+ALLOWED = frozenset({OPEN, CLOSE, SUPPORTS_FEATURE, AUTH_LIST, PREPARE, FINISH, REGISTER_CLOSE, UNREGISTER_CLOSE})
+
+
+class MigrationOnly:
+    """Of one connection, in the direction of the libvirt that is called."""
+
+    def __init__(self) -> None:
+        self._waiting = bytearray()
+
+    def passes(self, data: bytes) -> bytes:
+        """The whole packets among what has come by now.
+
+        Raises:
+            PeerRejected: one of them is another call.
+        """
+        self._waiting += data
+        taken = bytearray()
+        while len(self._waiting) >= HEADER.size:
+            length, program, _version, procedure, *_ = HEADER.unpack_from(self._waiting)
+            if not HEADER.size <= length <= MAX_PACKET_BYTES:
+                raise PeerRejected("That is no packet of libvirt's.")
+            if not (program == KEEPALIVE or (program == REMOTE and procedure in ALLOWED)):
+                raise PeerRejected(f"Call {procedure} of program {program:#x} is no part of a migration.")
+            if len(self._waiting) < length:
+                break
+            taken += self._waiting[:length]
+            del self._waiting[:length]
+        return bytes(taken)

@@ -1,0 +1,171 @@
+"""Who is at the other end: nodes show each other the certificates of their enrolment, whose fingerprints permits name.
+
+The destination proves itself by TLS. The source signs a number that the destination has just made up, since
+certificates of nodes are not good for clients of TLS: a node's key opens nothing but what it is expected for.
+"""
+
+import hashlib
+import json
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from uuid import UUID
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from agents.node import pki
+from agents.node.errors import AdapterError
+from agents.node.trust.keys import NodeKey, checker
+from andromede_core.documents import signed
+from andromede_core.documents.signed import BadDocument
+
+KIND = "passage"
+MAX_LINE_BYTES = 16 * 1024
+MAX_BLOCK_BYTES = 4 * 2**20
+TIMEOUT_S = 10.0
+
+
+class PeerRejected(AdapterError):
+    """The other node refuses, or is not the one that it should be."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, retryable=False)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeCredentials:
+    """This node, by its certificate and the key of it."""
+
+    credentials: pki.Credentials
+    key: NodeKey
+
+    @classmethod
+    def load(cls, state_dir: Path) -> "NodeCredentials":
+        credentials = pki.load(state_dir)
+        identity = pki.identity(credentials.certificate)
+        return cls(credentials, NodeKey.load(str(identity.node_id), credentials.key))
+
+    @property
+    def fingerprint(self) -> str:
+        return fingerprint(x509.load_pem_x509_certificate(self.credentials.certificate))
+
+    def server_context(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        with TemporaryDirectory() as folder:  # the module takes certificates from files alone; this one is ours only
+            chain = Path(folder) / "chain.pem"
+            chain.touch(mode=0o600)
+            chain.write_bytes(self.credentials.key + self.credentials.certificate)
+            context.load_cert_chain(chain)
+        return context
+
+    def client_context(self) -> ssl.SSLContext:
+        """The name in the certificate is not looked at: its fingerprint is, see `verify_certificate`."""
+        context = ssl.create_default_context(cadata=self.credentials.ca.decode())
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        context.check_hostname = False
+        # Authorities from before put no key identifiers into certificates, on which Python insists since 3.13.
+        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+        return context
+
+    def claim(self, nonce: str, guest_id: UUID, channel: str, *, to: str) -> dict[str, object]:
+        payload = {"nonce": nonce, "guest": str(guest_id), "channel": channel, "to": to}
+        return {
+            "document": self.key.document(KIND, payload).decode(),
+            "certificate": self.credentials.certificate.decode(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who has come, for which guest, and where to."""
+
+    fingerprint: str
+    guest_id: UUID
+    channel: str
+
+
+def fingerprint(certificate: x509.Certificate) -> str:
+    return hashlib.sha256(certificate.public_bytes(Encoding.DER)).hexdigest()
+
+
+def verify_certificate(connection: ssl.SSLSocket, wanted: str) -> None:
+    """
+    Raises:
+        PeerRejected: the other end shows another certificate than the permit names.
+    """
+    shown = hashlib.sha256(connection.getpeercert(binary_form=True) or b"").hexdigest()
+    if shown != wanted:
+        raise PeerRejected(f"The destination shows the certificate {shown}, not {wanted} as the permit says.")
+
+
+def read_claim(body: Mapping[str, Any], *, nonce: str, to: str) -> Claim:
+    """
+    Raises:
+        PeerRejected: it is not signed by the key of the certificate that it shows, or made for another occasion.
+    """
+    try:
+        certificate = x509.load_pem_x509_certificate(str(body["certificate"]).encode())
+        document = signed.read(str(body["document"]).encode())
+        document.check(KIND, checker(certificate.public_key()))
+        payload = document.payload
+        if (payload["nonce"], payload["to"]) != (nonce, to):
+            raise PeerRejected("The proof was made for another occasion.")
+        return Claim(fingerprint(certificate), UUID(str(payload["guest"])), str(payload["channel"]))
+    except (KeyError, ValueError, BadDocument) as exc:
+        raise PeerRejected(f"The proof cannot be read: {exc}") from exc
+
+
+def send_message(connection: ssl.SSLSocket, message: Mapping[str, object]) -> None:
+    connection.sendall(json.dumps(message).encode() + b"\n")
+
+
+def receive_message(connection: ssl.SSLSocket) -> dict[str, Any]:
+    """One line and not a byte more.
+
+    Raises:
+        PeerRejected: the other end has hung up, or speaks otherwise.
+    """
+    line = bytearray()
+    while not line.endswith(b"\n"):
+        byte = connection.recv(1)
+        if not byte or len(line) >= MAX_LINE_BYTES:
+            raise PeerRejected("The other node has hung up.")
+        line += byte
+    try:
+        return dict(json.loads(line))
+    except (ValueError, TypeError) as exc:
+        raise PeerRejected("The other node cannot be understood.") from exc
+
+
+def send_block(connection: ssl.SSLSocket, block: bytes) -> None:
+    """Bytes that are no line.
+
+    Raises:
+        PeerRejected: the other end does not say that it has kept them.
+    """
+    send_message(connection, {"size_bytes": len(block)})
+    connection.sendall(block)
+    receive_message(connection)
+
+
+def receive_block(connection: ssl.SSLSocket) -> bytes:
+    """What `send_block` sends; the caller answers when it has kept it.
+
+    Raises:
+        PeerRejected: the other end has hung up, or sends too much.
+    """
+    size_bytes = receive_message(connection).get("size_bytes")
+    if not isinstance(size_bytes, int) or not 0 < size_bytes <= MAX_BLOCK_BYTES:
+        raise PeerRejected(f"A block has between 1 and {MAX_BLOCK_BYTES} bytes.")
+    block = bytearray()
+    while len(block) < size_bytes:
+        part = connection.recv(size_bytes - len(block))
+        if not part:
+            raise PeerRejected("The other node has hung up.")
+        block += part
+    return bytes(block)

@@ -1,0 +1,78 @@
+"""Connections of which nobody has proved yet where they come from: each keeps a thread of the door busy.
+
+They have `PLACES` places, each for `proof.TIMEOUT_S` in all, however slowly they talk. An address has at most
+`PLACES_PER_ADDRESS`. When all places are taken, a newcomer gets that of the oldest connection from the address which
+has most: so one who comes from an address with fewer always finds a place.
+"""
+
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from agents.node.adapters.migration_tunnel import peer_auth
+from agents.node.adapters.migration_tunnel.relay import shut_down
+
+PLACES = 64
+PLACES_PER_ADDRESS = 16
+
+
+@dataclass(slots=True)
+class PendingConnection:
+    connection: socket.socket
+    address: str
+    until: float
+
+
+class PendingConnections:
+    """Safe for use by many threads. `now`: a clock that never goes back, in seconds."""
+
+    def __init__(self, *, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._places: dict[socket.socket, PendingConnection] = {}  # the oldest first
+        self._lock = threading.Lock()
+
+    def admit(self, request: socket.socket, address: str) -> bool:
+        """False: its address has its places already."""
+        victim = None
+        with self._lock:
+            taken = Counter(place.address for place in self._places.values())
+            if taken[address] >= PLACES_PER_ADDRESS:
+                return False
+            if len(self._places) >= PLACES:
+                victim = self._oldest_of(max(taken, key=taken.__getitem__))
+            self._places[request] = PendingConnection(request, address, self._now() + peer_auth.TIMEOUT_S)
+        if victim is not None:
+            shut_down(victim)
+        return True
+
+    def goes_on_as(self, request: socket.socket, tls: socket.socket) -> None:
+        """The connection is another object from now on.
+
+        Raises:
+            PeerRejected: it has lost its place.
+        """
+        with self._lock:
+            place = self._places.get(request)
+            if place is None:
+                raise peer_auth.PeerRejected("Others needed the place.")
+            place.connection = tls
+
+    def remove(self, request: socket.socket) -> None:
+        """It has proved where it comes from, or is gone. May be repeated."""
+        with self._lock:
+            self._places.pop(request, None)
+
+    def end_late_ones(self) -> None:
+        with self._lock:
+            now = self._now()
+            late = [request for request, place in self._places.items() if place.until <= now]
+            connections = [self._places.pop(request).connection for request in late]
+        for connection in connections:
+            shut_down(connection)
+
+    def _oldest_of(self, address: str) -> socket.socket:
+        oldest = next(request for request, place in self._places.items() if place.address == address)
+        return self._places.pop(oldest).connection

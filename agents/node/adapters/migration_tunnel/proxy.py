@@ -1,0 +1,148 @@
+"""The source's end: sockets in a folder of this node, each of which leads to the other node."""
+
+import logging
+import shutil
+import socket
+import ssl
+import threading
+from pathlib import Path
+from uuid import UUID
+
+from agents.node.adapters.migration_tunnel import peer_auth
+from agents.node.adapters.migration_tunnel.listener import KNOCK, VARIABLES, WAKE, Address
+from agents.node.adapters.migration_tunnel.peer_auth import PeerRejected
+from agents.node.adapters.migration_tunnel.relay import find_out_when_gone, relay, shut_down
+from agents.node.errors import AdapterError
+
+log = logging.getLogger(__name__)
+
+
+class TunnelProxy:
+    """For one guest, to one node. `certificate_sha256`: that this node must show."""
+
+    def __init__(
+        self, guest_id: UUID, node: peer_auth.NodeCredentials, to: Address, *, certificate_sha256: str
+    ) -> None:
+        self._guest_id = guest_id
+        self._node = node
+        self._to = to
+        self._wanted = certificate_sha256
+        self._context = node.client_context()
+        self._sockets: set[socket.socket] = set()
+        self._folder: Path | None = None
+        self._is_closed = False
+        self._lock = threading.Lock()
+
+    def knock(self) -> None:
+        """
+        Raises:
+            AdapterError: the other node does not answer, is not the right one, or does not expect the guest.
+        """
+        self._ask(KNOCK)
+
+    def wake(self) -> None:
+        """The guest is gone here.
+
+        Raises:
+            AdapterError: nobody knows whether it was woken.
+        """
+        self._ask(WAKE)
+
+    def send_variables(self, variables: bytes) -> None:
+        """What the firmware of a guest remembers that is off: no QEMU writes it there, as of one that runs.
+
+        Raises:
+            AdapterError: nobody knows whether the destination has it.
+        """
+        try:
+            with self._connect(VARIABLES) as tls:
+                peer_auth.send_block(tls, variables)
+        except OSError as exc:
+            raise AdapterError(f"The destination does not answer at {self._to}: {exc}", retryable=True) from exc
+
+    def open(self, folder: Path, channels: tuple[str, ...]) -> None:
+        """From now on `folder`/CHANNEL leads to the other node. QEMU may run as an unprivileged user, so that anybody
+        on this node may connect who knows the folder's name."""
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o711)
+        self._folder = folder
+        for channel in channels:
+            path = folder / channel
+            path.unlink(missing_ok=True)
+            listener = socket.socket(socket.AF_UNIX)
+            listener.bind(str(path))
+            path.chmod(0o666)
+            listener.listen()
+            self._keep(listener)
+            threading.Thread(
+                target=self._serve, args=(listener, channel), name=f"passage-{channel}", daemon=True
+            ).start()
+
+    def close(self) -> None:
+        with self._lock:
+            self._is_closed = True
+            sockets = list(self._sockets)
+        for each in sockets:
+            shut_down(each)
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _ask(self, channel: str) -> None:
+        try:
+            with self._connect(channel):
+                pass
+        except OSError as exc:
+            raise AdapterError(f"The destination does not answer at {self._to}: {exc}", retryable=True) from exc
+
+    def _serve(self, listener: socket.socket, channel: str) -> None:
+        with listener:
+            while True:
+                try:
+                    local, _ = listener.accept()
+                except OSError:
+                    return  # closed
+                arguments = (local, channel)
+                threading.Thread(target=self._lead, args=arguments, name=f"to-{channel}", daemon=True).start()
+
+    def _lead(self, local: socket.socket, channel: str) -> None:
+        try:
+            with local, self._connect(channel) as tls:
+                self._keep(local)
+                self._keep(tls)
+                relay(tls, local)
+        except (OSError, AdapterError) as exc:
+            facts = {"id": self._guest_id, "channel": channel, "problem": str(exc)}
+            log.info("a passage ended", extra={"facts": facts})
+        finally:
+            self._forget(local)
+
+    def _connect(self, channel: str) -> ssl.SSLSocket:
+        raw = socket.create_connection((self._to.host, self._to.port), peer_auth.TIMEOUT_S)
+        try:
+            find_out_when_gone(raw)
+            tls = self._context.wrap_socket(raw)
+        except BaseException:
+            raw.close()
+            raise
+        try:
+            peer_auth.verify_certificate(tls, self._wanted)
+            nonce = str(peer_auth.receive_message(tls).get("nonce"))
+            peer_auth.send_message(tls, self._node.claim(nonce, self._guest_id, channel, to=self._wanted))
+            reason = peer_auth.receive_message(tls).get("reason")
+            if reason != "":
+                raise PeerRejected(f"The destination refuses: {reason}")
+        except BaseException:
+            tls.close()
+            raise
+        return tls
+
+    def _keep(self, each: socket.socket) -> None:
+        with self._lock:
+            self._sockets.add(each)
+            is_late = self._is_closed
+        if is_late:
+            shut_down(each)
+
+    def _forget(self, each: socket.socket) -> None:
+        with self._lock:
+            self._sockets.discard(each)

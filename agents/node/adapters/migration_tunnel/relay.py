@@ -1,0 +1,92 @@
+"""Bytes both ways between a TLS connection and a local socket."""
+
+import contextlib
+import select
+import socket
+import ssl
+from collections.abc import Callable
+
+CHUNK_BYTES = 2**18
+RECORD_BYTES = 2**16
+MAX_WAITING_BYTES = 2**20
+PART_WITHIN_S = 5.0
+
+
+def relay(tls: ssl.SSLSocket, local: socket.socket, *, passes: Callable[[bytes], bytes] | None = None) -> None:
+    """Until one end is closed and what it sent has been delivered. `passes`: what may go on of that which comes by TLS.
+
+    One thread does it all: OpenSSL knows no reading and writing at once.
+
+    Raises:
+        OSError: a connection broke, or `passes` refused.
+    """
+    for each in (tls, local):
+        each.setblocking(False)
+    inward, outward = bytearray(), bytearray()
+    tls_is_over = local_is_over = False
+    while not (tls_is_over and not inward) and not (local_is_over and not outward):
+        reading = [tls] if not tls_is_over and len(inward) < MAX_WAITING_BYTES else []
+        if not local_is_over and len(outward) < MAX_WAITING_BYTES:
+            reading.append(local)  # type: ignore[arg-type]
+        writing = [each for each, waiting in ((tls, outward), (local, inward)) if waiting]
+        is_buffered = tls in reading and tls.pending() > 0
+        readable, writable, _ = select.select(reading, writing, [], 0 if is_buffered else None)
+        if tls in readable or is_buffered:
+            data = _received(tls)
+            tls_is_over = data == b""
+            inward += passes(data) if data and passes else data or b""
+        if local in readable:
+            data = _received(local)
+            local_is_over = data == b""
+            outward += data or b""
+        if tls in writable:
+            _send(tls, outward)
+        if local in writable:
+            _send(local, inward)
+    _close_gracefully(tls)
+
+
+def _received(source: socket.socket) -> bytes | None:
+    """None: not yet; nothing: it is over."""
+    try:
+        return source.recv(CHUNK_BYTES)
+    except (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError):
+        return None
+    except ConnectionResetError:
+        return b""  # they hung up without having heard all of it
+
+
+def _send(target: socket.socket, waiting: bytearray) -> None:
+    """Who has hung up does not hear the rest; what they said before is still to be read, and then that they have."""
+    try:
+        sent = target.send(memoryview(waiting)[:RECORD_BYTES].tobytes())
+    except (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError):
+        return
+    except (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError):
+        sent = len(waiting)
+    del waiting[:sent]
+
+
+def _close_gracefully(tls: ssl.SSLSocket) -> None:
+    """Say that nothing more comes, and wait until the other end has heard it: closing at once would make the kernel
+    throw away what is still on its way there."""
+    with contextlib.suppress(OSError):
+        tls.settimeout(PART_WITHIN_S)
+        tls.shutdown(socket.SHUT_WR)
+        while tls.recv(CHUNK_BYTES):
+            continue
+
+
+def find_out_when_gone(connection: socket.socket) -> None:
+    """Within half a minute, where the other node vanishes without a word."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in ((socket.TCP_KEEPIDLE, 10), (socket.TCP_KEEPINTVL, 5), (socket.TCP_KEEPCNT, 3)):
+        connection.setsockopt(socket.IPPROTO_TCP, option, value)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 25_000)  # also while something is on its way
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def shut_down(each: socket.socket) -> None:
+    """For a connection that another thread may be waiting on: it finds it closed."""
+    with contextlib.suppress(OSError):  # it is closed already
+        each.shutdown(socket.SHUT_RDWR)

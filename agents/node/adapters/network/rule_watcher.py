@@ -1,0 +1,40 @@
+"""Watches over the rules: somebody else may flush them, as a restart of a firewall's service does."""
+
+import logging
+import os
+from collections.abc import Callable
+from threading import Thread
+
+from agents.node.adapters.network.nft_changes import Changes
+
+log = logging.getLogger(__name__)
+
+# Beside after each change: should a message of the kernel be lost, or writing have failed.
+INTERVAL_S = 5.0
+
+
+class RuleWatcher:
+    """Calls `look` after each change of the rules of the node or of a router, and every INTERVAL_S, in a thread, until
+    it is stopped."""
+
+    def __init__(self, check: Callable[[], None]) -> None:
+        self._check = check
+        self._hears, self._tell = os.pipe()
+        self._thread = Thread(target=self._run, name="rules", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        os.write(self._tell, b".")
+        self._thread.join()
+        os.close(self._hears)
+        os.close(self._tell)
+
+    def _run(self) -> None:
+        with Changes() as changes:
+            while True:
+                try:
+                    self._check()
+                except Exception:
+                    log.exception("cannot see whether the rules are there")  # this thread must go on
+                if changes.wait(INTERVAL_S, or_for=self._hears):
+                    return

@@ -1,0 +1,320 @@
+"""Messages to wishes. Whatever passes here may be used in file names, device names and definitions."""
+
+import re
+from collections.abc import Iterator, Mapping
+from ipaddress import AddressValueError, IPv4Address, IPv4Network, NetmaskValueError
+from typing import TypeVar
+from uuid import UUID
+
+from agents.node.adapters.interfaces import (
+    ConsoleKind,
+    Convergence,
+    Firmware,
+    ImageFormat,
+    NetworkSpec,
+    PortSpec,
+    Power,
+)
+from agents.node.adapters.pools import NAME as POOL
+from agents.node.errors import BadRequest
+from agents.node.specs import (
+    AttachmentSpec,
+    ConsoleSpec,
+    GuestData,
+    ImageSpec,
+    IncomingAttachment,
+    IncomingSpec,
+    InstanceSpec,
+    OutgoingSpec,
+    Peer,
+    QuarantineSpec,
+    Restart,
+    RestartKind,
+    Subject,
+    UnmanagedKind,
+    VolumeSpec,
+)
+from agents.protocol import agent_pb2 as pb
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+SHA256 = re.compile(r"[0-9a-f]{64}")
+MAC = re.compile(r"[0-9a-f][02468ace](:[0-9a-f]{2}){5}")  # an odd second digit would be a multicast address
+HOSTNAME = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
+URI = re.compile(r"[a-z][a-z0-9+.-]{0,30}://[A-Za-z0-9\[\]:./_?=&%-]{1,400}")
+SSH_KEY = re.compile(r"[\x20-\x7e]{1,16384}")
+
+MAX_PART_BYTES = 2**20
+MAX_TYPED_BYTES = 64 * 2**10
+MAX_USER_DATA_BYTES = 64 * 2**10
+MAX_SIZE_BYTES = 64 * 2**40
+MAX_VCPUS = 512
+MAX_MEMORY_MIB = 16 * 2**20
+MAX_PORTS = 8
+MAX_PLUGGED = 32
+MAX_PAUSE_MS = 60_000
+MAX_DEADLINE_S = 7 * 24 * 3600
+MAX_SSH_KEYS = 64
+
+STRAYS = {
+    pb.STRAY_KIND_DOMAIN: UnmanagedKind.DOMAIN,
+    pb.STRAY_KIND_FILE: UnmanagedKind.FILE,
+    pb.STRAY_KIND_PORT: UnmanagedKind.PORT,
+    pb.STRAY_KIND_ATTACHMENT: UnmanagedKind.ATTACHMENT,
+}
+STRAY_NAMES = {
+    UnmanagedKind.DOMAIN: re.compile(r"[^\0/\n]{1,250}"),
+    UnmanagedKind.FILE: re.compile(r"(volumes|images)/(?!\.{1,2}\Z)[^\0/]{1,255}"),
+    UnmanagedKind.PORT: re.compile(r"tap[0-9a-f]{11}"),
+    UnmanagedKind.ATTACHMENT: re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
+}
+FORMATS = {pb.IMAGE_FORMAT_QCOW2: ImageFormat.QCOW2, pb.IMAGE_FORMAT_RAW: ImageFormat.RAW}
+CONSOLES = {pb.CONSOLE_KIND_SERIAL: ConsoleKind.SERIAL, pb.CONSOLE_KIND_VNC: ConsoleKind.VNC}
+FIRMWARES = {pb.FIRMWARE_BIOS: Firmware.BIOS, pb.FIRMWARE_UEFI: Firmware.UEFI}
+CONVERGENCES = {
+    pb.CONVERGENCE_UNSPECIFIED: Convergence.AUTO_CONVERGE,
+    pb.CONVERGENCE_AUTO_CONVERGE: Convergence.AUTO_CONVERGE,
+    pb.CONVERGENCE_NONE: Convergence.NONE,
+}
+POWERS = {pb.POWER_RUNNING: Power.RUNNING, pb.POWER_SHUTDOWN: Power.SHUTDOWN, pb.POWER_OFF: Power.OFF}
+RESTARTS = {
+    pb.RESTART_KIND_UNSPECIFIED: RestartKind.REBOOT,
+    pb.RESTART_KIND_REBOOT: RestartKind.REBOOT,
+    pb.RESTART_KIND_RESET: RestartKind.RESET,
+}
+
+
+def subject(message: pb.Subject) -> Subject:
+    if message.generation < 1:
+        raise BadRequest("subject.generation", "must be at least 1")
+    if message.generation >= 2**63:
+        raise BadRequest("subject.generation", "is absurdly high")
+    return Subject(identifier("subject.id", message.id), message.generation)
+
+
+def image(message: pb.ImageHeader) -> ImageSpec:
+    return ImageSpec(
+        sha256=digest("header.sha256", message.sha256),
+        size_bytes=_within("header.size_bytes", message.size_bytes, 1, MAX_SIZE_BYTES),
+        format=_choice("header.format", message.format, FORMATS),
+    )
+
+
+def image_parts(parts: Iterator[pb.ImagePart]) -> Iterator[bytes]:
+    """The bytes that follow the header."""
+    for part in parts:
+        if part.WhichOneof("part") != "data":
+            raise BadRequest("data", "each message after the first one carries bytes")
+        if len(part.data) > MAX_PART_BYTES:
+            raise BadRequest("data", f"at most {MAX_PART_BYTES} bytes in one message")
+        yield part.data
+
+
+def volume(message: pb.EnsureVolumeRequest) -> VolumeSpec:
+    sha256 = message.image_sha256
+    if message.is_taken_over and (sha256 or not message.pool):
+        raise BadRequest("is_taken_over", "is said of a volume in a pool, without its image")
+    return VolumeSpec(
+        size_bytes=_multiple("size_bytes", _within("size_bytes", message.size_bytes, 512, MAX_SIZE_BYTES), 512),
+        image_sha256=digest("image_sha256", sha256) if sha256 else "",
+        pool=pool(message.pool),
+        is_taken_over=message.is_taken_over,
+    )
+
+
+def pool(name: str) -> str:
+    return _matching("pool", name, POOL, "is no name of a pool") if name else ""
+
+
+def port(message: pb.EnsurePortRequest) -> PortSpec:
+    network = _network(message.network)
+    address = _address("ip", message.ip)
+    if address not in network.cidr or address == network.gateway_ip:
+        raise BadRequest("ip", f"is no guest's address in {network.cidr}")
+    return PortSpec(
+        id=identifier("subject.id", message.subject.id),
+        network=network,
+        mac=_matching("mac", message.mac, MAC, "is no unicast address in lower-case hex with colons"),
+        ip=address,
+        hostname=_hostname("hostname", message.hostname),
+    )
+
+
+def instance(message: pb.EnsureInstanceRequest) -> InstanceSpec:
+    port_ids = tuple(identifier("port_ids", port_id) for port_id in message.port_ids)
+    if len(set(port_ids)) != len(port_ids) or len(port_ids) > MAX_PORTS:
+        raise BadRequest("port_ids", f"at most {MAX_PORTS}, each one once")
+    return InstanceSpec(
+        vcpus=_within("vcpus", message.vcpus, 1, MAX_VCPUS),
+        memory_mib=_within("memory_mib", message.memory_mib, 32, MAX_MEMORY_MIB),
+        firmware=_choice("firmware", message.firmware, FIRMWARES),
+        root_volume_id=identifier("root_volume_id", message.root_volume_id),
+        port_ids=port_ids,
+        guest_data=_guest_data(message.guest_data),
+        power=_choice("power", message.power, POWERS),
+        restart=Restart(
+            count=_within("restart.count", message.restart.count, 0, 2**63 - 1),
+            kind=_choice("restart.kind", message.restart.kind, RESTARTS),
+        ),
+        project_id=identifier("project_id", message.project_id),
+    )
+
+
+def attachment(message: pb.EnsureAttachmentRequest) -> AttachmentSpec:
+    return AttachmentSpec(
+        instance_id=identifier("instance_id", message.instance_id),
+        volume_id=identifier("volume_id", message.volume_id),
+        is_read_only=message.is_read_only,
+    )
+
+
+def arrival(message: pb.EnsureArrivalRequest) -> IncomingSpec:
+    spec = instance(message.instance)
+    if spec.power is Power.SHUTDOWN:
+        raise BadRequest("instance.power", "a guest that arrives runs, or is off")
+    plugged = tuple(_plugged(each) for each in message.plugged)
+    volumes = {spec.root_volume_id, *(each.volume_id for each in plugged)}
+    if (
+        len(plugged) > MAX_PLUGGED
+        or len(volumes) != len(plugged) + 1
+        or len({each.id for each in plugged}) != len(plugged)
+    ):
+        raise BadRequest("plugged", f"at most {MAX_PLUGGED}, each volume and each attachment once")
+    return IncomingSpec(spec, _peer("source", message.source), plugged)
+
+
+def departure(message: pb.EnsureDepartureRequest) -> OutgoingSpec:
+    return OutgoingSpec(
+        destination=_peer("destination", message.destination),
+        uri=_matching("uri", message.uri, URI, "is no place where a node is found"),
+        max_pause_ms=_within("max_pause_ms", message.max_pause_ms, 0, MAX_PAUSE_MS),
+        convergence=_choice("convergence", message.convergence, CONVERGENCES),
+        is_off=message.is_off,
+    )
+
+
+def deadline_s(message: pb.EnsureDepartureRequest) -> int:
+    return _within("deadline_s", message.deadline_s, 1, MAX_DEADLINE_S)
+
+
+def _peer(field: str, message: pb.Peer) -> Peer:
+    return Peer(
+        identifier(f"{field}.node_id", message.node_id),
+        digest(f"{field}.certificate_sha256", message.certificate_sha256),
+    )
+
+
+def _plugged(message: pb.Plugged) -> IncomingAttachment:
+    attachment = subject(message.subject)
+    return IncomingAttachment(
+        attachment.id, attachment.generation, identifier("plugged.volume_id", message.volume_id), message.is_read_only
+    )
+
+
+def quarantine(message: pb.EnsureQuarantineRequest) -> QuarantineSpec:
+    kind = _choice("kind", message.kind, STRAYS)
+    name = _matching("name", message.name, STRAY_NAMES[kind], f"is no name of a {kind.value}")
+    return QuarantineSpec(kind, name, message.is_released)
+
+
+def console(first: pb.ConsoleInput | None) -> ConsoleSpec:
+    if first is None or first.WhichOneof("part") != "header":
+        raise BadRequest("header", "the first message carries the header")
+    header = first.header
+    return ConsoleSpec(
+        instance_id=identifier("header.instance_id", header.instance_id),
+        kind=_choice("header.kind", header.kind, CONSOLES),
+        scrollback_bytes=header.scrollback_bytes,
+    )
+
+
+def console_input(messages: Iterator[pb.ConsoleInput]) -> Iterator[bytes]:
+    """What is typed, after the header."""
+    for message in messages:
+        if message.WhichOneof("part") != "data":
+            raise BadRequest("data", "each message after the first one carries bytes")
+        if len(message.data) > MAX_TYPED_BYTES:
+            raise BadRequest("data", f"at most {MAX_TYPED_BYTES} bytes in one message")
+        yield message.data
+
+
+def identifier(field: str, text: str) -> UUID:
+    try:
+        value = UUID(text)
+    except ValueError:
+        raise BadRequest(field, "is no UUID") from None
+    if str(value) != text or value.int == 0:
+        raise BadRequest(field, "is no UUID in canonical form")
+    return value
+
+
+def digest(field: str, text: str) -> str:
+    return _matching(field, text, SHA256, "is no SHA-256 digest in lower-case hex")
+
+
+def _network(message: pb.Network) -> NetworkSpec:
+    try:
+        cidr = IPv4Network(message.cidr)
+    except (AddressValueError, NetmaskValueError, ValueError):
+        raise BadRequest("network.cidr", "is no IPv4 network") from None
+    gateway_ip = _address("network.gateway_ip", message.gateway_ip)
+    if gateway_ip not in cidr:
+        raise BadRequest("network.gateway_ip", f"is not in {cidr}")
+    return NetworkSpec(
+        id=identifier("network.id", message.id),
+        cidr=cidr,
+        gateway_ip=gateway_ip,
+        dns_servers=tuple(_address("network.dns_servers", server) for server in message.dns_servers),
+        mtu=_within("network.mtu", message.mtu, 576, 9000),
+    )
+
+
+def _guest_data(message: pb.GuestData) -> GuestData:
+    if len(message.ssh_public_keys) > MAX_SSH_KEYS:
+        raise BadRequest("guest_data.ssh_public_keys", f"at most {MAX_SSH_KEYS}")
+    if len(message.user_data) > MAX_USER_DATA_BYTES:
+        raise BadRequest("guest_data.user_data", f"at most {MAX_USER_DATA_BYTES} bytes")
+    return GuestData(
+        hostname=_hostname("guest_data.hostname", message.hostname),
+        ssh_public_keys=tuple(
+            _matching("guest_data.ssh_public_keys", key, SSH_KEY, "is no single line of ASCII")
+            for key in message.ssh_public_keys
+        ),
+        user_data=message.user_data,
+    )
+
+
+def _address(field: str, text: str) -> IPv4Address:
+    try:
+        return IPv4Address(text)
+    except AddressValueError:
+        raise BadRequest(field, "is no IPv4 address") from None
+
+
+def _hostname(field: str, text: str) -> str:
+    return _matching(field, text, HOSTNAME, "is no host name in lower case")
+
+
+def _matching(field: str, text: str, pattern: re.Pattern[str], problem: str) -> str:
+    if not pattern.fullmatch(text):
+        raise BadRequest(field, problem)
+    return text
+
+
+def _within(field: str, value: int, low: int, high: int) -> int:
+    if not low <= value <= high:
+        raise BadRequest(field, f"must be between {low} and {high}")
+    return value
+
+
+def _multiple(field: str, value: int, unit: int) -> int:
+    if value % unit:
+        raise BadRequest(field, f"must be a multiple of {unit}")
+    return value
+
+
+def _choice(field: str, value: K, choices: Mapping[K, V]) -> V:
+    if value not in choices:
+        raise BadRequest(field, "has no known value")
+    return choices[value]

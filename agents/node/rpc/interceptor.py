@@ -1,0 +1,154 @@
+"""Before and around every call: who calls, how errors leave, one line in the log."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, NoReturn, TypeAlias, cast
+
+import grpc
+from opentelemetry.trace import SpanKind
+
+from agents.node.errors import AdapterError, AgentError, BadRequest, Conflict, Exhausted, Forbidden, NotFound
+from agents.node.rpc import call_metrics, peer_roles
+from telemetry import logs
+from telemetry.traces import TRACEPARENT, TRACEPARENT_MAX, span
+
+log = logging.getLogger(__name__)
+
+AuthContext = Mapping[str, Sequence[bytes]]  # several values a key, unlike what the stubs say
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any] | None"
+
+STATUS: Mapping[type[AgentError], grpc.StatusCode] = {
+    BadRequest: grpc.StatusCode.INVALID_ARGUMENT,
+    Forbidden: grpc.StatusCode.PERMISSION_DENIED,
+    NotFound: grpc.StatusCode.NOT_FOUND,
+    Conflict: grpc.StatusCode.FAILED_PRECONDITION,
+    Exhausted: grpc.StatusCode.RESOURCE_EXHAUSTED,
+}
+
+# They touch the ledger alone, and guests end when nobody can renew their node's lease.
+UNLIMITED = frozenset({"RenewLease", "EnsureTrust"})
+
+
+class AgentInterceptor(grpc.ServerInterceptor):  # type: ignore[type-arg]  # generic in its stubs only
+    """Refuses strangers, turns AgentError into a status with its code, and hides what nobody expected.
+
+    At most `calls_at_once` calls are under way, watches and consoles aside, which have limits of their own. A call that
+    hangs in libvirt or on a disk keeps its thread also when its caller has given up; one more is refused
+    (agent.exhausted), so that threads are left for watches and for renewals of the lease."""
+
+    def __init__(self, *, calls_at_once: int) -> None:
+        self._slots = threading.BoundedSemaphore(calls_at_once)
+
+    def intercept_service(
+        self, continuation: Callable[[grpc.HandlerCallDetails], Handler], details: grpc.HandlerCallDetails
+    ) -> Handler:
+        handler = continuation(details)
+        if handler is None:
+            return None
+        method = details.method.rsplit("/", 1)[-1]
+        if handler.request_streaming and handler.response_streaming:
+            return grpc.stream_stream_rpc_method_handler(
+                _guarded_stream(method, handler.stream_stream),
+                request_deserializer=handler.request_deserializer,
+                response_serializer=handler.response_serializer,
+            )
+        if handler.response_streaming:
+            return grpc.unary_stream_rpc_method_handler(
+                _guarded_stream(method, handler.unary_stream),
+                request_deserializer=handler.request_deserializer,
+                response_serializer=handler.response_serializer,
+            )
+        if handler.request_streaming:
+            return grpc.stream_unary_rpc_method_handler(
+                self._guarded(method, handler.stream_unary),
+                request_deserializer=handler.request_deserializer,
+                response_serializer=handler.response_serializer,
+            )
+        return grpc.unary_unary_rpc_method_handler(
+            self._guarded(method, handler.unary_unary),
+            request_deserializer=handler.request_deserializer,
+            response_serializer=handler.response_serializer,
+        )
+
+    def _guarded(self, method: str, behaviour: Any) -> Any:
+        def call(request: Any, context: grpc.ServicerContext) -> Any:
+            told = _request_facts(request, context)
+            parent = str(dict(context.invocation_metadata()).get(TRACEPARENT, ""))[:TRACEPARENT_MAX]
+            traced = span(method, kind=SpanKind.SERVER, parent=parent, **told)
+            with logs.log_context(**told), traced, _answering(method, context), self._slot(method):
+                return behaviour(request, context)
+
+        return call
+
+    @contextmanager
+    def _slot(self, method: str) -> Iterator[None]:
+        if method in UNLIMITED:
+            yield
+            return
+        if not self._slots.acquire(blocking=False):
+            raise Exhausted("As many calls as this node serves at a time are under way; try again later.")
+        try:
+            yield
+        finally:
+            self._slots.release()
+
+
+def _guarded_stream(method: str, behaviour: Any) -> Any:
+    def call(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+        with logs.log_context(**_request_facts(request, context)), _answering(method, context):
+            yield from behaviour(request, context)
+
+    return call
+
+
+def _request_facts(request: Any, context: grpc.ServicerContext) -> dict[str, str]:
+    """What the call is about; of a stream of requests, only what its metadata say."""
+    subject = getattr(request, "subject", None)
+    resource = subject.id if subject is not None else getattr(request, "instance_id", "")
+    return {**logs.received(dict(context.invocation_metadata())), "resource_id": resource}
+
+
+@contextmanager
+def _answering(method: str, context: grpc.ServicerContext) -> Iterator[None]:
+    began = time.monotonic()
+    facts: dict[str, object] = {"method": method, "code": "cancelled"}  # unless it comes to an end
+    try:
+        facts["peer"] = peer_roles.check_peer(cast(AuthContext, context.auth_context()), method)
+        yield
+        facts["code"] = "ok"
+    except AgentError as exc:
+        facts |= {"code": exc.code, "problem": exc.message}
+        _abort(context, exc)
+    except grpc.RpcError:
+        raise  # the caller hung up while its stream was being read
+    except Exception:
+        facts["code"] = AgentError.code
+        log.exception("unexpected", extra={"facts": facts})
+        _abort(context, AgentError("The agent failed in a way that it did not expect; see its log."))
+    finally:
+        seconds = time.monotonic() - began
+        call_metrics.CALLS.labels(method, facts["code"]).inc()
+        call_metrics.SECONDS.labels(method).observe(seconds)
+        facts["ms"] = round(seconds * 1000, 1)
+        log.info("call", extra={"facts": facts})
+
+
+def _abort(context: grpc.ServicerContext, error: AgentError) -> NoReturn:
+    metadata: Sequence[tuple[str, str]] = (
+        ("andromede-code", error.code),
+        ("andromede-retryable", "true" if error.retryable else "false"),
+    )
+    context.set_trailing_metadata(tuple(metadata))
+    context.abort(status_of(error), error.message)
+
+
+def status_of(error: AgentError) -> grpc.StatusCode:
+    if isinstance(error, AdapterError) and error.retryable:
+        return grpc.StatusCode.UNAVAILABLE
+    for kind, status in STATUS.items():
+        if isinstance(error, kind):
+            return status
+    return grpc.StatusCode.INTERNAL

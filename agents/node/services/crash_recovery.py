@@ -1,0 +1,49 @@
+"""Receipts for what the agent was doing when it was killed."""
+
+import logging
+from uuid import UUID
+
+from agents.node.adapters.interfaces import Power
+from agents.node.context import Node
+from agents.node.errors import AdapterError
+from agents.node.services import migration_state, volumes
+from agents.node.trust.receipts import Opening
+
+log = logging.getLogger(__name__)
+
+
+def write_missing_receipts(node: Node) -> None:
+    """At the agent's start, before it takes calls. What came to be without a receipt gets one."""
+    for intent in node.permits.receipts.intents():
+        is_there = _is_there(node, intent)
+        log.warning("was interrupted", extra={"facts": {"kind": intent.kind, "id": intent.id, "is_there": is_there}})
+        node.permits.receipts.resolve_intent(intent.kind, intent.id, is_there=is_there)
+
+
+def _is_there(node: Node, intent: Opening) -> bool:
+    """A guest of which nobody can say now whether it runs counts as running: its end will be noticed."""
+    if intent.kind == "image":
+        return node.adapters.disks.image_size_bytes(intent.id) is not None
+    if intent.kind == "volume":
+        return _is_volume_there(node, UUID(intent.id))
+    if intent.kind == "arrival":
+        return migration_state.expected_guest(node, UUID(intent.id)) is not None
+    if intent.kind == "departure":
+        return migration_state.is_moving(node, UUID(intent.id))
+    if intent.kind == "instance":
+        try:
+            state = node.adapters.hypervisor.state(UUID(intent.id))
+        except AdapterError:
+            return True
+        return state is not None and state.power in (Power.RUNNING, Power.PAUSED)
+    shelf = node.state_store.ports if intent.kind == "port" else node.state_store.attachments
+    entry = shelf.get(intent.id)
+    return entry is not None and entry.is_wanted
+
+
+def _is_volume_there(node: Node, volume_id: UUID) -> bool:
+    """One in a pool that does not answer now counts as there."""
+    try:
+        return node.adapters.disks.volume_size_bytes(volume_id, volumes.pool_of(node, volume_id)) is not None
+    except AdapterError:
+        return True

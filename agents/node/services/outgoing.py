@@ -1,0 +1,327 @@
+"""Departures: a guest that is here moves to another node, in the background of the calls that ask about it.
+
+What became of a move stands in the ledger, so that a question may be asked any number of times. An agent that was
+restarted finds the move again while the hypervisor goes on with it; else the guest itself says how it ended: it is
+here, or it is gone.
+
+A guest that is off goes the same way: the hypervisor brings it up, so that its disks can be sent, and it stands still
+until it is put down again, at the destination or here. No instruction of it runs, and nobody is told that it does.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from agents.node.adapters.interfaces import MigrationOptions, MigrationPhase, MigrationProgress, MigrationTarget, Power
+from agents.node.context import Node
+from agents.node.errors import (
+    AdapterError,
+    AgentStopping,
+    Conflict,
+    GuestMigrated,
+    GuestNotRunning,
+    HypervisorUnavailable,
+    NotFound,
+    NotMigratable,
+)
+from agents.node.services import instances, migration_state, stop_receipts, volumes
+from agents.node.specs import OutgoingSpec, Subject
+from agents.node.state_store import Migration
+
+log = logging.getLogger(__name__)
+
+KIND, CALL = "departure", "EnsureDeparture"
+POLL_INTERVAL_S = 0.5
+CANCEL_WITHIN_S = 15.0
+CLOSE_WITHIN_S = 10.0
+NOTHING = MigrationProgress()
+CANCELLED, LATE = "The move was cancelled.", "The deadline of the move has passed."
+LAPSED = "The permit of the move has ended, and nobody has renewed it."
+INTERRUPTED = "The agent or the hypervisor was restarted while the guest was on its way."
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingStatus:
+    id: UUID
+    migration: Migration
+
+
+class OutgoingMigrations:
+    """All moves from this node, each in a thread of its own."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._threads: dict[UUID, threading.Thread] = {}
+        self._to_end: dict[UUID, str] = {}  # why a move is being broken off
+        self._shown: dict[UUID, bytes] = {}  # the permit that was last shown for it
+        self._lock = threading.Lock()
+        self._is_closed = threading.Event()
+
+    def accept(self, subject: Subject, spec: OutgoingSpec, *, deadline_s: int) -> OutgoingStatus:
+        """Write down that the guest is to move; `begin` does it. A repetition says what became of it.
+
+        Raises:
+            NotFound, GuestNotRunning
+            NotMigratable: something of it cannot move, or it is not off as was said.
+        """
+        node = self._node
+        with node.locks.hold(("instance", subject.id)):
+            move = node.state_store.migration(subject.id)
+            is_known = move is not None and move.generation == subject.generation
+            if not is_known:
+                self._check_movable(subject, spec)
+            with node.state_store.transaction():
+                node.state_store.departures.accept(subject, spec, uses=())
+                if not is_known:
+                    ends_at = int(time.time()) + deadline_s
+                    node.state_store.record_migration(
+                        subject.id, Migration(subject.generation, MigrationPhase.RUNNING, ends_at)
+                    )
+        return self.status(subject.id)
+
+    def is_known(self, subject: Subject) -> bool:
+        """It has been asked for, and permitted: what is left is to say how far it is."""
+        move, entry = self._node.state_store.migration(subject.id), self._node.state_store.departures.get(subject.id)
+        return move is not None and move.generation == subject.generation and entry is not None and entry.is_wanted
+
+    def is_renewed(self, subject: Subject, document: bytes) -> bool:
+        """Another permit than before comes with the question how far the move is, while it goes on."""
+        move = self._node.state_store.migration(subject.id)
+        if not document or move is None or move.phase is not MigrationPhase.RUNNING:
+            return False
+        with self._lock:
+            before, self._shown[subject.id] = self._shown.get(subject.id), document
+        return before != document
+
+    def begin(self, instance_id: UUID) -> None:
+        """Unless it has begun."""
+        entry, move = self._node.state_store.departures.get(instance_id), self._node.state_store.migration(instance_id)
+        if entry is None or not entry.is_wanted or move is None or move.phase is not MigrationPhase.RUNNING:
+            return
+        spec = entry.spec
+        self._follow(instance_id, move, lambda: self._send(instance_id, move, spec))
+
+    def status(self, instance_id: UUID) -> OutgoingStatus:
+        """
+        Raises:
+            NotFound: nobody asked for a departure of this guest.
+        """
+        move = self._node.state_store.migration(instance_id)
+        if move is None:
+            raise NotFound(KIND, instance_id)
+        if move.phase is MigrationPhase.RUNNING:
+            progress = self._progress(instance_id)
+            move = replace(move, total_bytes=progress.total_bytes, moved_bytes=progress.moved_bytes)
+        return OutgoingStatus(instance_id, move)
+
+    def _progress(self, instance_id: UUID) -> MigrationProgress:
+        """Whether it goes on does not depend on it."""
+        try:
+            return self._node.adapters.migrations.progress(instance_id) or NOTHING
+        except AdapterError:
+            return NOTHING
+
+    def remove(self, subject: Subject) -> bool:
+        """Break the move off and wait until it has ended; False when there was none.
+
+        Raises:
+            GuestMigrated: too late.
+            AdapterError: the hypervisor takes its time; try again.
+        """
+        move = self._node.state_store.migration(subject.id)
+        if move is not None and move.generation == subject.generation:
+            if move.phase is MigrationPhase.RUNNING:
+                move = self._broken_off(subject.id)
+            if move.phase is MigrationPhase.COMPLETED:
+                raise GuestMigrated(subject.id)
+        with self._node.locks.hold(("instance", subject.id)):
+            before = self._node.state_store.departures.begin_removal(subject)
+            if before is None or not before.is_held:
+                return False
+            self._node.state_store.departures.finish_removal(subject.id)
+        return True
+
+    def restore(self) -> None:
+        """At the agent's start: find out what became of the moves that an earlier one began."""
+        for instance_id in self._node.state_store.migrations(MigrationPhase.RUNNING):
+            self._restore(instance_id)
+
+    def close(self) -> None:
+        """At the agent's end. Moves that the hypervisor can do without it go on."""
+        self._is_closed.set()
+        self._node.adapters.migrations.close()
+        with self._lock:
+            threads = list(self._threads.values())
+        for thread in threads:
+            thread.join(CLOSE_WITHIN_S)
+
+    def _restore(self, instance_id: UUID) -> None:
+        move = self._node.state_store.migration(instance_id)
+        if move is not None:
+            self._follow(instance_id, move, lambda: self._determine_outcome(instance_id, move, INTERRUPTED))
+
+    def _check_movable(self, subject: Subject, spec: OutgoingSpec) -> None:
+        node = self._node
+        entry = node.state_store.instances.require(subject.id)
+        if subject.generation < entry.generation:
+            raise Conflict(f"Instance {subject.id} runs under generation {entry.generation} by now.")
+        migration_state.check_settled(node, subject.id)
+        state = node.adapters.hypervisor.state(subject.id)
+        power = state.power if state is not None else Power.OFF
+        if spec.is_off and power not in migration_state.OFF:
+            raise NotMigratable(f"Guest {subject.id} is not off.")
+        if not spec.is_off and power is not Power.RUNNING:
+            raise GuestNotRunning(subject.id)
+        for each in instances.attached(node, subject.id).values():
+            if each.is_read_only and not volumes.pool_of(node, each.volume_id):
+                raise NotMigratable(f"Volume {each.volume_id} is attached read-only, and such a disk is not copied.")
+        if spec.is_off:
+            instances.define(node, subject.id)  # from here on, one that the hypervisor does not know has left
+
+    # ---- while it goes on
+
+    def _follow(self, instance_id: UUID, move: Migration, until_end: Callable[[], Migration | None]) -> None:
+        """In the background. `until_end` answers how the move ended; None: the next agent will see."""
+        arguments = (instance_id, move, until_end)
+        thread = threading.Thread(target=self._run, args=arguments, name="departure", daemon=True)
+        deadline = threading.Thread(
+            target=self._end_in_time, args=(instance_id, thread, move), name="departure-deadline", daemon=True
+        )
+        with self._lock:
+            if self._is_closed.is_set() or instance_id in self._threads:
+                return
+            self._threads[instance_id] = thread
+            thread.start()
+            deadline.start()
+
+    def _run(self, instance_id: UUID, move: Migration, until_end: Callable[[], Migration | None]) -> None:
+        try:
+            try:
+                ended = until_end()
+            except Exception:
+                log.exception("a departure ended unexpectedly")
+                ended = self._determine_outcome(instance_id, move, INTERRUPTED)
+            if ended is not None:
+                self._record(instance_id, ended)
+        finally:
+            with self._lock:
+                self._threads.pop(instance_id, None)
+                self._to_end.pop(instance_id, None)
+                self._shown.pop(instance_id, None)
+
+    def _send(self, instance_id: UUID, move: Migration, spec: OutgoingSpec) -> Migration | None:
+        if instance_id in self._to_end:
+            return self._stayed(instance_id, move, CANCELLED)
+        route = MigrationTarget(spec.uri, spec.destination.certificate_sha256)
+        try:
+            if spec.is_off:
+                self._bring_up(instance_id, move)
+            sent = self._node.adapters.migrations.send(
+                instance_id, route, MigrationOptions(spec.max_pause_ms, spec.convergence)
+            )
+        except AgentStopping:
+            return None
+        except HypervisorUnavailable:
+            return self._determine_outcome(instance_id, move, INTERRUPTED)
+        except AdapterError as exc:
+            if spec.is_off:
+                return self._determine_outcome(instance_id, move, exc.message)
+            return self._stayed(instance_id, move, exc.message)
+        total, moved = sent.progress.total_bytes, sent.progress.moved_bytes
+        return replace(
+            move, phase=MigrationPhase.COMPLETED, total_bytes=total, moved_bytes=moved, pause_ms=sent.pause_ms
+        )
+
+    def _bring_up(self, instance_id: UUID, move: Migration) -> None:
+        node = self._node
+        with node.locks.hold(("instance", instance_id)):
+            guest = instances.define(node, instance_id)
+            until = node.permits.admission.permitted_until(CALL, str(instance_id), move.generation)
+            with node.permits.starts.allow(guest, until):
+                node.adapters.hypervisor.bring_up(instance_id)
+
+    def _determine_outcome(self, instance_id: UUID, move: Migration, reason: str) -> Migration | None:
+        """How a move ended whose end this agent has not seen, or that has left the guest up. A guest that stands still
+        here was not let go of, so it runs nowhere else, and goes on, or is off again. `reason`: why it stayed."""
+        hypervisor = self._node.adapters.hypervisor
+        is_off = migration_state.is_stopped_and_migrating(self._node, instance_id)
+        while not self._is_closed.is_set():
+            try:
+                if self._node.adapters.migrations.progress(instance_id) is None:
+                    state = hypervisor.state(instance_id)
+                    if state is None:
+                        return replace(move, phase=MigrationPhase.COMPLETED)
+                    if is_off:
+                        hypervisor.power_off(instance_id)
+                    elif state.power is Power.PAUSED:
+                        hypervisor.start(instance_id)
+                    return self._stayed(instance_id, move, reason)
+            except AdapterError as exc:
+                log.warning("cannot see how a move ended", extra={"facts": {"id": instance_id, "problem": exc.message}})
+            self._is_closed.wait(POLL_INTERVAL_S)
+        return None
+
+    def _stayed(self, instance_id: UUID, move: Migration, reason: str) -> Migration:
+        with self._lock:
+            asked = self._to_end.get(instance_id)
+        if asked is not None:
+            return replace(move, phase=MigrationPhase.CANCELLED, reason=asked)
+        return replace(move, phase=MigrationPhase.FAILED, reason=reason)
+
+    def _record(self, instance_id: UUID, ended: Migration) -> None:
+        node = self._node
+        facts = {"id": instance_id, "phase": ended.phase.value, "reason": ended.reason, "pause_ms": ended.pause_ms}
+        log.info("departure ended", extra={"facts": facts})
+        measured = {"phase": ended.phase.value, "moved_bytes": ended.moved_bytes, "pause_ms": ended.pause_ms}
+        with node.state_store.transaction():
+            node.state_store.record_migration(instance_id, ended)
+            node.permits.receipts.closed(KIND, instance_id, measured)
+        if ended.phase is MigrationPhase.COMPLETED:
+            stop_receipts.close_if_stopped(node, instance_id)
+
+    # ---- breaking it off
+
+    def _end_in_time(self, instance_id: UUID, thread: threading.Thread, move: Migration) -> None:
+        """It may not go on after its deadline, nor without a permit that holds: a guest is let go of under one."""
+        while thread.is_alive() and not self._is_closed.is_set():
+            if time.time() >= move.ends_at:
+                self._press(instance_id, thread, LATE)
+            elif not self._is_permitted(instance_id, move):
+                self._press(instance_id, thread, LAPSED)
+            else:
+                thread.join(POLL_INTERVAL_S)
+
+    def _is_permitted(self, instance_id: UUID, move: Migration) -> bool:
+        permits = self._node.permits
+        until = permits.admission.permitted_until(CALL, str(instance_id), move.generation)
+        return until is not None and permits.clock.now() < until
+
+    def _broken_off(self, instance_id: UUID) -> Migration:
+        with self._lock:
+            thread = self._threads.get(instance_id)
+        if thread is not None:
+            self._press(instance_id, thread, CANCELLED)
+        move = self._node.state_store.migration(instance_id)
+        assert move is not None
+        if move.phase is MigrationPhase.RUNNING:
+            if thread is not None:
+                raise AdapterError(f"The move of guest {instance_id} does not end yet.", retryable=True)
+            move = replace(move, phase=MigrationPhase.CANCELLED, reason=CANCELLED)  # it had not begun
+            self._record(instance_id, move)
+        return move
+
+    def _press(self, instance_id: UUID, thread: threading.Thread, reason: str) -> None:
+        """More than once: a move that has just begun, or is about to end, does not hear the first time."""
+        with self._lock:
+            if self._threads.get(instance_id) is thread:
+                self._to_end.setdefault(instance_id, reason)
+        until = time.monotonic() + CANCEL_WITHIN_S
+        while thread.is_alive() and time.monotonic() < until and not self._is_closed.is_set():
+            try:
+                self._node.adapters.migrations.cancel(instance_id)
+            except AdapterError as exc:
+                log.warning("a move cannot be broken off", extra={"facts": {"id": instance_id, "problem": exc.message}})
+            thread.join(POLL_INTERVAL_S)

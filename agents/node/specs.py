@@ -1,0 +1,139 @@
+"""What the control plane wishes, as plain values: rpc/parse.py makes them, the ledger remembers them."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+from agents.node.adapters.interfaces import ConsoleKind, Convergence, Firmware, ImageFormat, Power
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One resource at one generation."""
+
+    id: UUID
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSpec:
+    sha256: str
+    size_bytes: int
+    format: ImageFormat
+
+
+@dataclass(frozen=True, slots=True)
+class VolumeSpec:
+    size_bytes: int
+    image_sha256: str  # empty: no image
+    pool: str = ""  # name of the pool that has its file; empty: the node's own folder
+    is_taken_over: bool = False  # the file is there already
+
+
+@dataclass(frozen=True, slots=True)
+class GuestData:
+    hostname: str
+    ssh_public_keys: tuple[str, ...]
+    user_data: bytes
+
+
+class RestartKind(StrEnum):
+    REBOOT = "reboot"
+    RESET = "reset"
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """ "Has been restarted `count` times"; `kind` says how the last one is to be done."""
+
+    count: int
+    kind: RestartKind
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceSpec:
+    vcpus: int
+    memory_mib: int
+    firmware: Firmware
+    root_volume_id: UUID
+    port_ids: tuple[UUID, ...]
+    guest_data: GuestData
+    power: Power
+    restart: Restart
+    project_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class AttachmentSpec:
+    instance_id: UUID
+    volume_id: UUID
+    is_read_only: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """The other node of a move, by the certificate that it shows."""
+
+    node_id: UUID
+    certificate_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingAttachment:
+    """An attachment that a guest brings with it."""
+
+    id: UUID
+    generation: int
+    volume_id: UUID
+    is_read_only: bool
+
+
+@dataclass(frozen=True, slots=True)
+class IncomingSpec:
+    """A guest that comes from `source`: running, or off, as the power that it is to have here."""
+
+    instance: InstanceSpec
+    source: Peer
+    plugged: tuple[IncomingAttachment, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingSpec:
+    """`uri`: as the destination's agent said it; `max_pause_ms` 0: the hypervisor's default. `is_off`: the guest is
+    off, and stays so on its way."""
+
+    destination: Peer
+    uri: str
+    max_pause_ms: int
+    convergence: Convergence = Convergence.AUTO_CONVERGE
+    is_off: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSegment:
+    """The signed document by which a network reaches other nodes; it was checked when it came."""
+
+    document: bytes
+
+
+class UnmanagedKind(StrEnum):
+    DOMAIN = "domain"
+    FILE = "file"
+    PORT = "port"
+    ATTACHMENT = "attachment"
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantineSpec:
+    """`name`: of a domain, the path of a file in the node's folder, a device, or the id of an attachment."""
+
+    kind: UnmanagedKind
+    name: str
+    is_released: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleSpec:
+    instance_id: UUID
+    kind: ConsoleKind
+    scrollback_bytes: int

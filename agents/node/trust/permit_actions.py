@@ -1,0 +1,166 @@
+"""What a call asks for, in the terms of a permit. Pure.
+
+The table of what each call may rest on stands here: a call that is not in it cannot be permitted.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from uuid import UUID
+
+from agents.node import codec, specs
+from agents.node.adapters.interfaces import PortSpec, Power
+from agents.node.specs import AttachmentSpec, ImageSpec, IncomingSpec, InstanceSpec, OutgoingSpec, Subject, VolumeSpec
+from andromede_core.documents.canonical import digest
+from andromede_core.permits.permit import Peer, address
+
+GIB = 2**30
+
+ARRIVAL_OPS = frozenset({"instance.migrate"})
+# What comes to another node, by whatever way: from one that sends it, or from one that is dead.
+COMING_OPS = ARRIVAL_OPS | {"instance.evacuate"}
+DEPARTURE_OPS = frozenset({"instance.migrate-out"})
+IMAGE_OPS = frozenset({"instance.create", "instance.rebuild", "volume.create"}) | COMING_OPS
+VOLUME_OPS = (
+    frozenset({"instance.create", "instance.resize", "instance.rebuild", "volume.create", "volume.grow"}) | ARRIVAL_OPS
+)
+# What is in a pool already; nothing is made.
+TAKE_OVER_OPS = VOLUME_OPS | {"volume.attach", "instance.evacuate"}
+PORT_OPS = frozenset({"instance.create"}) | COMING_OPS
+# A detachment may be cancelled.
+ATTACHMENT_OPS = frozenset({"instance.create", "instance.evacuate", "volume.attach", "volume.detach"})
+RUN_OPS = frozenset(
+    {"instance.create", "instance.start", "instance.reboot", "instance.reset", "instance.rebuild"} | COMING_OPS
+)
+DEFINE_OPS = frozenset({"instance.create", "instance.resize", "instance.rebuild"} | COMING_OPS)
+
+
+@dataclass(frozen=True, slots=True)
+class PermitAction:
+    """`listed_in` and `id`: what is to be made so, as the permit lists it; `kind`: what receipts call it.
+
+    `names`: everything else that the permit has to list, by list. `content`: a digest of the wish, by which a
+    repetition is known. `generation` is 0 for images, which have none. `project` empty: the call names none.
+    `opens`: something is there afterwards, or runs. `peer`: the other node of a move.
+    """
+
+    call: str
+    ops: frozenset[str]
+    kind: str
+    listed_in: str
+    id: str
+    generation: int
+    content: str
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    vcpus: int = 0
+    memory_mib: int = 0
+    disk_bytes: int = 0
+    project: str = ""
+    opens: bool = True
+    peer: Peer | None = None
+
+
+def image(spec: ImageSpec) -> PermitAction:
+    return PermitAction("EnsureImage", IMAGE_OPS, "image", "images", spec.sha256, 0, _content(spec))
+
+
+def volume(subject: Subject, spec: VolumeSpec) -> PermitAction:
+    return PermitAction(
+        "EnsureVolume",
+        TAKE_OVER_OPS if spec.is_taken_over else VOLUME_OPS,
+        "volume",
+        "volumes",
+        str(subject.id),
+        subject.generation,
+        _content(spec),
+        names={"images": (spec.image_sha256,) if spec.image_sha256 else ()},
+        disk_bytes=spec.size_bytes,
+    )
+
+
+def port(subject: Subject, spec: PortSpec) -> PermitAction:
+    where = address(str(subject.id), network=str(spec.network.id), mac=spec.mac, ip=str(spec.ip))
+    return PermitAction(
+        "EnsurePort",
+        PORT_OPS,
+        "port",
+        "nics",
+        str(subject.id),
+        subject.generation,
+        _content(spec),
+        names={"addresses": (where,)},
+    )
+
+
+def instance(subject: Subject, spec: InstanceSpec, *, attached: Mapping[UUID, AttachmentSpec]) -> PermitAction:
+    """`attached`: the attachments that the guest would run with."""
+    runs = spec.power is Power.RUNNING
+    plugged = attached if runs else {}
+    volumes = (spec.root_volume_id, *(each.volume_id for each in plugged.values()))
+    return PermitAction(
+        "EnsureInstance",
+        RUN_OPS if runs else DEFINE_OPS,
+        "instance",
+        "instances",
+        str(subject.id),
+        subject.generation,
+        _content(spec),
+        names={"volumes": _texts(volumes), "nics": _texts(spec.port_ids), "attachments": _texts(tuple(plugged))},
+        vcpus=spec.vcpus,
+        memory_mib=spec.memory_mib,
+        project=str(spec.project_id),
+        opens=runs,
+    )
+
+
+def arrival(subject: Subject, spec: IncomingSpec) -> PermitAction:
+    run = instance(subject, spec.instance, attached={})
+    plugged = tuple(each.id for each in spec.plugged)
+    volumes = (spec.instance.root_volume_id, *(each.volume_id for each in spec.plugged))
+    return replace(
+        run,
+        call="EnsureArrival",
+        ops=ARRIVAL_OPS,
+        kind="arrival",
+        content=_content(spec),
+        names={**run.names, "volumes": _texts(volumes), "attachments": _texts(plugged)},
+        opens=True,
+        peer=_peer(spec.source),
+    )
+
+
+def departure(subject: Subject, spec: OutgoingSpec) -> PermitAction:
+    return PermitAction(
+        "EnsureDeparture",
+        DEPARTURE_OPS,
+        "departure",
+        "instances",
+        str(subject.id),
+        subject.generation,
+        _content(spec),
+        peer=_peer(spec.destination),
+    )
+
+
+def attachment(subject: Subject, spec: AttachmentSpec) -> PermitAction:
+    return PermitAction(
+        "EnsureAttachment",
+        ATTACHMENT_OPS,
+        "attachment",
+        "attachments",
+        str(subject.id),
+        subject.generation,
+        _content(spec),
+        names={"volumes": (str(spec.volume_id),), "instances": (str(spec.instance_id),)},
+    )
+
+
+def _content(spec: object) -> str:
+    return digest(codec.dumps(spec))
+
+
+def _peer(other: specs.Peer) -> Peer:
+    return Peer(str(other.node_id), other.certificate_sha256)
+
+
+def _texts(ids: tuple[UUID, ...]) -> tuple[str, ...]:
+    return tuple(str(each) for each in ids)

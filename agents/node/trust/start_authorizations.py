@@ -1,0 +1,95 @@
+"""Which guests libvirt may start at this moment: those that the agent is starting or that are expected from
+another node, while the permit for it holds."""
+
+import threading
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from agents.node import domain_check
+from agents.node.adapters.interfaces import GuestSpec
+from agents.node.domain_check import ForeignDomain
+from agents.node.trust.clock import Clock
+
+# A guest that KVM gives up in its first seconds is started once more by the agent, as an emulated one.
+KVM_AFTERMATH = timedelta(seconds=15)
+NONE = timedelta(0)
+# What libvirt asks about one start, and about one guest that comes from another node.
+START = ("prepare", "start")
+ARRIVAL = ("migrate", "prepare", "start")
+PREPARED = "start"  # the one before which libvirt has made its own choices
+
+
+@dataclass(slots=True)
+class StartAuthorization:
+    """`attempts`: how many more starts may begin, each with all of `questions`, in their order; `due`: those that are
+    still to come in one that has begun."""
+
+    guest: GuestSpec
+    until: datetime
+    attempts: int
+    questions: tuple[str, ...] = START
+    due: tuple[str, ...] = ()
+
+
+class StartAuthorizations:
+    """Kept in memory alone: an agent that was killed is not starting anything. Safe for use by many threads."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._authorizations: dict[UUID, StartAuthorization] = {}
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def allow(self, guest: GuestSpec, until: datetime | None, *, aftermath: timedelta = NONE) -> Iterator[None]:
+        """Leave to start the guest with this definition, for who holds its lock: once within the block, and once more
+        there or for `aftermath` if it succeeds, but no longer than `until`. None: no leave at all.
+        """
+        if until is not None:
+            with self._lock:
+                self._authorizations[guest.id] = StartAuthorization(guest, until, attempts=2 if aftermath else 1)
+        try:
+            yield
+        except BaseException:
+            self.end(guest.id)
+            raise
+        with self._lock:
+            authorization = self._authorizations.get(guest.id)
+            if authorization is not None:
+                authorization.until = min(authorization.until, self._clock.now() + aftermath)
+
+    def expect(self, guest: GuestSpec, until: datetime) -> None:
+        """Leave for the guest to come from another node, once, and to begin with that no later than `until`."""
+        with self._lock:
+            self._authorizations[guest.id] = StartAuthorization(guest, until, attempts=1, questions=ARRIVAL)
+
+    def end(self, instance_id: UUID) -> None:
+        with self._lock:
+            self._authorizations.pop(instance_id, None)
+
+    def end_all(self) -> None:
+        with self._lock:
+            self._authorizations.clear()
+
+    def use(self, instance_id: UUID, operation: str, domain: ET.Element) -> str | None:
+        """None if libvirt may go on with this start, and then that is used up; else the reason against it. `domain`:
+        what libvirt would start."""
+        with self._lock:
+            authorization = self._authorizations.get(instance_id)
+            if authorization is None or self._clock.now() >= authorization.until:
+                return f"The agent is not starting instance {instance_id}: no permit is in force for it."
+            try:
+                is_arrival, is_prepared = authorization.questions == ARRIVAL, operation == PREPARED
+                domain_check.check(authorization.guest, domain, is_prepared=is_prepared, may_share_user=is_arrival)
+            except ForeignDomain as exc:
+                return f"Instance {instance_id} is not as the agent defined it: {exc}."
+            if operation == authorization.questions[0] and authorization.attempts > 0:
+                authorization.attempts, authorization.due = authorization.attempts - 1, authorization.questions[1:]
+                return None
+            if authorization.due and operation == authorization.due[0]:
+                authorization.due = authorization.due[1:]
+                return None
+        return f"The agent has not begun another start of instance {instance_id}."

@@ -1,0 +1,69 @@
+"""A second signature under a permit, by a sentinel: another process with a key of its own, which has decided the same
+by itself. The keyset says which classifications need one in which zones. Standard library only.
+
+A cosignature is the signed document of kind "cosignature": {jti, permit: SHA-256 of the whole permit's bytes, in hex}.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+
+from andromede_core.documents.signed import BadDocument, Signed
+from andromede_core.permits.trust_documents import ANY, Key, Keyring, Keyset
+
+KIND = "cosignature"
+
+
+class SentinelSignatureError(Exception):
+    """Its text says what is wrong with the cosignature, or that there is none."""
+
+
+def payload(permit: Signed) -> dict[str, object]:
+    """What a sentinel signs."""
+    return {"jti": permit.payload.get("jti"), "permit": sha256(permit.document()).hexdigest()}
+
+
+def sentinel_classifications(keyset: Keyset, *, zone: str, classifications: Collection[str]) -> frozenset[str]:
+    """Which of these classifications need a sentinel there; ANY where all data does. A key that is over or was revoked
+    demands it all the same, until a keyset is without it: what guards a place does not end by itself."""
+    named: set[str] = set()
+    for key in keyset.keys.values():
+        if key.use == "sentinel" and not key.zones.isdisjoint((zone, ANY)):
+            named |= key.classifications
+    return frozenset({ANY}) if ANY in named else frozenset(named.intersection(classifications))
+
+
+@dataclass(frozen=True, slots=True)
+class SentinelDemand:
+    """What has to be vouched for: data of these classifications (`wanted`), in a zone, since a moment."""
+
+    zone: str
+    wanted: Collection[str]
+    at: datetime
+
+    def is_met_by(self, key: Key) -> bool:
+        """Whether this key could have done it."""
+        is_in_use = key.not_before <= self.at < key.not_after
+        return key.use == "sentinel" and is_in_use and key.covers(zone=self.zone, classifications=self.wanted)
+
+
+def check(permit: Signed, cosignature: Signed | None, demand: SentinelDemand, keyring: Keyring) -> None:
+    """
+    Raises:
+        SentinelSignatureError: it is not what is demanded, or not for this permit.
+    """
+    names = ", ".join(sorted(demand.wanted))
+    if cosignature is None:
+        raise SentinelSignatureError(f"data of these classifications needs a sentinel's signature: {names}")
+    key = keyring.keyset.keys.get(cosignature.key_id)
+    if key is None or key.id in keyring.denied or not demand.is_met_by(key):
+        raise SentinelSignatureError(
+            f"key {cosignature.key_id} is no sentinel's for {demand.zone} and {names} at that time"
+        )
+    try:
+        cosignature.check(KIND, keyring.verifier(key))
+    except BadDocument as exc:
+        raise SentinelSignatureError(exc.reason) from exc
+    if dict(cosignature.payload) != payload(permit):
+        raise SentinelSignatureError("the sentinel's signature is under another permit")

@@ -1,0 +1,344 @@
+"""Commands that are one call of the SDK: declared, not written.
+
+A call is named as `manager.method`, and a parameter of the command as the call names it. The rest follows from what the
+call takes: an `organization` becomes --organization, what can be tried has --dry-run, what is listed --limit.
+Calls that differ only in their level (a project's, an organization's, the platform's) are one command.
+"""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from gettext import gettext as _
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO
+
+import typer
+
+from andromede_cli import output
+from andromede_cli.command import (
+    DRY_RUN,
+    EXTRA,
+    SURE,
+    WAIT,
+    LabelsOption,
+    OrganizationOption,
+    labels_of,
+    parameter,
+    register,
+)
+from andromede_cli.completion import method_of, names, takes
+from andromede_cli.error_reports import Misuse
+from andromede_cli.output import Column, Format
+from andromede_cli.session import Session
+from andromede_cli.terminal import console, print_note
+from andromede_sdk import models
+from andromede_sdk.model import Model
+from andromede_sdk.resource import Listing
+
+Parameter = inspect.Parameter
+Show = Callable[[Session, Any], None]
+Levels = Mapping[str, str]
+PROJECT = ""
+PROJECT_ARGUMENT = "project_"  # all commands have the option --project
+LimitOption = Annotated[int | None, typer.Option("--limit", help=_("At most so many."), min=1)]
+FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help=_("It must not be there yet."), show_default=False)]
+ResourceOption = Annotated[
+    str | None, typer.Option("--resource", help=_("Those of the resource with this id."), show_default=False)
+]
+LEVELS: dict[str, Any] = {
+    "organization": OrganizationOption,
+    "platform": Annotated[bool, typer.Option("--platform", help=_("Of the whole platform; for operators."))],
+    "own": Annotated[bool, typer.Option("--own", help=_("Your own, which are good in all your projects."))],
+    "service_account": Annotated[
+        str | None,
+        typer.Option(
+            "--service-account",
+            help=_("Of this service account."),
+            show_default=False,
+            autocompletion=names("service_accounts.list"),
+        ),
+    ],
+}
+FILTERS: dict[str, Any] = {
+    "name": Annotated[str | None, typer.Option("--name", help=_("The one of this name."))],
+    "state": Annotated[str | None, typer.Option("--state", help=_("Those in this state."))],
+    "duty": Annotated[
+        str | None, typer.Option("--duty", help=_("Those with this duty, such as maintenance or retired."))
+    ],
+    "zone": Annotated[
+        str | None, typer.Option("--zone", help=_("Those in this zone."), autocompletion=names("zones.list"))
+    ],
+    "region": Annotated[
+        str | None, typer.Option("--region", help=_("Those in this region."), autocompletion=names("regions.list"))
+    ],
+    "kind": Annotated[str | None, typer.Option("--kind", help=_("Those of this kind."))],
+    "role": Annotated[str | None, typer.Option("--role", help=_("Those with this role."))],
+    "email": Annotated[str | None, typer.Option("--email", help=_("The one of this address."))],
+    "level": Annotated[str | None, typer.Option("--level", help=_("Those of this level."))],
+    "dimension": Annotated[str | None, typer.Option("--dimension", help=_("Those of this dimension."))],
+    "officer": Annotated[str | None, typer.Option("--officer", help=_("Those of this officer."))],
+    "resource": ResourceOption,
+    "stuck": Annotated[
+        bool | None, typer.Option("--stuck", help=_("What is under way and cannot end by itself; with --platform."))
+    ],
+    "actor": Annotated[str | None, typer.Option("--actor", help=_("What this user or service account did, by id."))],
+    "credential": Annotated[
+        str | None, typer.Option("--credential", help=_("What was done with this token or session, by id."))
+    ],
+    "verb": Annotated[str | None, typer.Option("--verb", help=_("What was done, such as instance_delete."))],
+    "operation": Annotated[str | None, typer.Option("--operation", help=_("What began this operation."))],
+    "request_id": Annotated[str | None, typer.Option("--request", help=_("The request with this id."))],
+    "outcome": Annotated[
+        str | None, typer.Option("--outcome", help=_("What ended so: succeeded, refused, failed or unknown."))
+    ],
+    "completed_after": Annotated[str | None, typer.Option("--after", help=_("From this moment on (RFC 3339)."))],
+    "completed_before": Annotated[str | None, typer.Option("--before", help=_("Before this moment (RFC 3339)."))],
+    "labels": Annotated[
+        str | None, typer.Option("--selector", "-l", help=_("By labels: 'env=prod,tier!=web,app in (a,b)'."))
+    ],
+    "created_after": Annotated[
+        str | None, typer.Option("--created-after", help=_("Those created after this moment (RFC 3339)."))
+    ],
+    "sort": Annotated[str | None, typer.Option("--sort", help=_("By this member; with - before it, downwards."))],
+}
+
+
+# -- parameters
+
+
+def argument(metavar: str, help: str = "", *, several: bool = False, completes: str = "") -> Any:
+    kind: Any = list[str] if several else str
+    more = names(completes) if completes else None
+    return Annotated[kind, typer.Argument(metavar=metavar, help=help or None, show_default=False, autocompletion=more)]
+
+
+def given(name: str, metavar: str, help: str = "", *, completes: str = "") -> Parameter:
+    """An argument."""
+    name = PROJECT_ARGUMENT if name == "project" else name
+    return parameter(name, argument(metavar, help, completes=completes))
+
+
+def option(name: str, spelled: str, help: str, kind: Any = str, default: Any = Parameter.empty) -> Parameter:
+    """Without a default it is needed; None: it is not sent unless it is said."""
+    if default is None:
+        kind = kind | None
+    return parameter(name, Annotated[kind, typer.Option(spelled, help=help, show_default=default is not None)], default)
+
+
+def filters(*wanted: str) -> list[Parameter]:
+    return [parameter(each, FILTERS[each], None) for each in wanted]
+
+
+DAYS = option("lifetime_days", "--days", _("For how long it is valid."), int, None)
+NEW_NAME = option("name", "--name", _("The new name."), default=None)
+LABEL = parameter("labels", LabelsOption, None)
+
+
+# -- what is done with answers
+
+
+def one(me: Session, answer: Any) -> None:
+    if answer is None:
+        print_note(_("Done."))
+    elif isinstance(answer, str):
+        output.plain(answer.rstrip("\n"))
+    else:
+        me.show(answer)
+
+
+def rows(columns: Sequence[Column], member: str = "") -> Show:
+    """A table of what is listed, or of what stands in a member of the answer."""
+    return lambda me, answer: me.list(getattr(answer, member) if member else answer, columns)
+
+
+def document(me: Session, answer: Any) -> None:
+    """As it is, for the program that it is made for."""
+    whole = answer.raw if isinstance(answer, Model) else answer
+    output.structured(whole, form=Format.YAML if me.form is Format.YAML else Format.JSON)
+
+
+def secret(member: str) -> Show:
+    """Of what is shown this once, -o name is the secret alone."""
+
+    def show(me: Session, answer: Any) -> None:
+        if me.is_dry_run or me.form is not Format.NAME:
+            me.show(answer)
+        else:
+            output.plain(getattr(answer, member))
+
+    return show
+
+
+def show_answer(me: Session, answer: Model) -> None:
+    """A decision as a tree; anything else that a dry run answers as what it is."""
+    is_decision = isinstance(answer, models.Decision | models.PlacementSimulation)
+    if me.form in (Format.JSON, Format.YAML) or not is_decision:
+        me.show(answer)
+        return
+    from andromede_cli.decisions import tree
+
+    out = console()
+    with out.capture() as captured:
+        out.print(tree(answer))  # type: ignore[arg-type]
+    for line in captured.get().splitlines():
+        print(line.rstrip())  # noqa: T201 - the result
+
+
+# -- commands
+
+
+def call_command(
+    app: typer.Typer, name: str, help: str, call: str | Levels, *own: Parameter, show: Show = one, question: str = ""
+) -> None:
+    """`question` may have the names of parameters; then it is asked before."""
+    levels = {PROJECT: call} if isinstance(call, str) else call
+    known = {parameter for each in levels.values() for parameter in takes(each)}
+    is_list = "page_size" in known
+
+    def run(me: Session, **words: Any) -> None:
+        limit = words.pop("limit", None) if is_list else None
+        file = words.pop("to", None)
+        made = _ready(me, levels, words)
+        if question:
+            me.confirm(question.format(**words))
+        if file is not None:
+            download(lambda to: made(to=to), file)
+            return
+        answer = made(page_size=min(limit or 200, 200)) if is_list else made()
+        show(me, itertools.islice(answer, limit) if isinstance(answer, Listing) else answer)
+
+    more = [each for each in _follows(levels, known) if each.name not in {parameter.name for parameter in own}]
+    _check(name, levels, [*own, *more])
+    register(app, name, help, run, [*own, *more, *(EXTRA[SURE] if question else [])], {})
+
+
+def _check(name: str, levels: Levels, parameters: Sequence[Parameter]) -> None:
+    """Raises TypeError: a call needs what the command does not take, or takes nothing of that name."""
+    have = {"project" if each.name == PROJECT_ARGUMENT else each.name for each in parameters}
+    for call in levels.values():
+        needed = {each.name for each in takes(call).values() if each.default is Parameter.empty}
+        if needed - have:
+            raise TypeError(f"{name}: {call} needs {', '.join(sorted(needed - have))}")
+    if (
+        strange := have
+        - {each for call in levels.values() for each in takes(call)}
+        - {"limit"}
+        - levels.keys()
+        - {"sure"}
+    ):
+        raise TypeError(f"{name}: no call takes {', '.join(sorted(strange))}")
+
+
+def _follows(levels: Levels, known: set[str]) -> list[Parameter]:
+    """What the calls make of themselves."""
+    found = [parameter("to", FileArgument)] if "to" in known else []
+    named = [level for level in levels if level != PROJECT]
+    if "organization" in known and "organization" not in named:
+        named.insert(0, "organization")
+    found += [parameter(each, LEVELS[each], False if each in ("platform", "own") else None) for each in named]
+    if "page_size" in known:
+        found += [*(filters("sort") if "sort" in known else []), parameter("limit", LimitOption, None)]
+    return [*found, *(EXTRA[DRY_RUN] if "dry_run" in known else [])]
+
+
+def _ready(me: Session, levels: Levels, words: dict[str, Any]) -> Callable[..., Any]:
+    """The call with what it takes of the words. Raises Misuse: one of them does not belong to it."""
+    words = {"project" if name == PROJECT_ARGUMENT else name: value for name, value in words.items()}
+    said = {name: value for name, value in words.items() if value not in (None, False, [])}
+    level = next((each for each in reversed(list(levels)) if each in said), PROJECT)
+    taken = takes(levels[level])
+    if wrong := [name for name in said if name not in taken and name != level]:
+        text = _("--{option} does not go with the other options.")
+        raise Misuse(text.format(option=wrong[0].replace("_", "-")))
+    ready = {name: value for name, value in words.items() if name in taken and value is not None and value != []}
+    if isinstance(ready.get("labels"), list):
+        ready["labels"] = labels_of(ready["labels"], is_patch=levels[level].endswith("update"))
+    if "organization" in taken and taken["organization"].default is Parameter.empty:
+        ready["organization"] = me.organization(words.get("organization"))
+    if me.is_dry_run:
+        ready["dry_run"] = True
+    call = method_of(me.client, levels[level])
+    return lambda **more: call(**ready, **more)
+
+
+def download(call: Callable[[BinaryIO], int], path: Path) -> None:
+    """All of it, or nothing. Raises Misuse: the file cannot be made."""
+    try:
+        out = path.open("xb")
+    except FileExistsError as exc:
+        raise Misuse(_("{file} is there already. Name another file.").format(file=path)) from exc
+    except OSError as exc:
+        raise Misuse(_("{file} cannot be written: {reason}").format(file=path, reason=exc.strerror)) from exc
+    with out:
+        try:
+            count = call(out)
+        except BaseException:
+            path.unlink()
+            raise
+    print_note(_("{count} bytes in {file}").format(count=count, file=path))
+
+
+def list_command(
+    app: typer.Typer, help: str, call: str | Levels, columns: Sequence[Column], *wanted: str, name: str = "list"
+) -> None:
+    call_command(app, name, help, call, *filters(*wanted), show=rows(columns))
+
+
+def show_command(app: typer.Typer, help: str, call: str, metavar: str) -> None:
+    subject = _subject(call)
+    call_command(app, "show", help, call, given(subject, metavar, completes=_listing_beside(call)))
+
+
+def delete_command(app: typer.Typer, help: str, call: str | Levels, metavar: str, question: str, *has: str) -> None:
+    """Of one or more, one after the other. `question` has {names}."""
+    levels = {PROJECT: call} if isinstance(call, str) else call
+    first = levels[PROJECT]
+    subject, known = _subject(first), {parameter for each in levels.values() for parameter in takes(each)}
+    verb = first.rpartition("_")[2].rpartition(".")[2]
+
+    def run(me: Session, *, names: list[str], **words: Any) -> None:
+        me.confirm(question.format(names=", ".join(names)))
+        for name in names:
+            answer = _ready(me, levels, {**words, subject: name})()
+            if me.is_dry_run:
+                print_note(_("{name} would go.").format(name=name))
+                continue
+            me.finish(answer)
+            print_note(_("{name}: gone").format(name=name) if me.is_waiting else _("{name}: going").format(name=name))
+
+    own = [parameter("names", argument(metavar, several=True, completes=_listing_beside(first)))]
+    own += [each for each in _follows(levels, known) if each.name != subject]
+    register(app, verb, help, run, [*own, *(each for word in (SURE, *has) for each in EXTRA[word])], {})
+
+
+def action_command(app: typer.Typer, name: str, help: str, call: str, metavar: str) -> None:
+    """An action that takes nothing, on one or more."""
+    manager = call.partition(".")[0]
+
+    def run(me: Session, *, names: list[str]) -> None:
+        for each in names:
+            answer = method_of(me.client, call)(each, dry_run=me.is_dry_run)
+            me.finish(answer, lambda each=each: getattr(me.client, manager).get(each))  # type: ignore[misc]
+
+    subject = argument(metavar, several=True, completes=f"{manager}.list")
+    register(app, name, help, run, [parameter("names", subject), *EXTRA[WAIT], *EXTRA[DRY_RUN]], {})
+
+
+def _subject(call: str) -> str:
+    """What the call is about: the last part of its path."""
+    positional = [name for name, each in takes(call).items() if each.kind is Parameter.POSITIONAL_OR_KEYWORD]
+    return positional[-1]
+
+
+def _listing_beside(call: str) -> str:
+    """The list that has the names which the call takes, if there is one."""
+    manager, _dot, method = call.partition(".")
+    noun, _line, verb = method.rpartition("_")
+    listing = f"{manager}.{noun}_list" if noun and verb else f"{manager}.list"
+    with suppress(AttributeError):
+        takes(listing)
+        return listing
+    return ""

@@ -1,0 +1,95 @@
+"""What each project has one of, and always: to create it is to set it, to delete it is to set nothing."""
+
+from typing import TYPE_CHECKING
+
+from andromede_sdk.errors import ApiError, Unreachable
+from clients.terraform.cloud import Document, project_path, translated_errors
+from clients.terraform.resources.base import CloudResource
+from clients.terraform.runtime.diagnostics import Failure
+from clients.terraform.runtime.provider import Private, Work
+from clients.terraform.runtime.schema import IdentityAttribute
+from clients.terraform.runtime.values import Value, Values
+
+if TYPE_CHECKING:
+    from clients.terraform.api import Answer
+
+
+class ProjectSetting(CloudResource):
+    """`kind`: its path below the project, `setting` the attribute that is all of it; `noun` is for people. It is
+    replaced as a whole, and only if it is still what was read."""
+
+    kind: str
+    noun: str
+    setting: str
+    identity = {"project": IdentityAttribute("The project.")}
+
+    def path(self, values: Values) -> str:
+        return project_path(self.parent_of(values), self.kind)
+
+    def create(self, work: Work) -> None:
+        with translated_errors(self.schema.attributes):
+            found = self.cloud.api.read(self.path(work.planned), deadline=work.deadline)
+            if self._is_as_planned(found, work):
+                self._record(found, work)
+                return
+            if found.document[self.setting]:
+                project = self.parent_of(work.planned)
+                text = f"Import it first: terraform import ADDRESS {project}"
+                raise Failure(f"The project has {self.noun} already", text)
+            self.put(work, version=found.etag)
+
+    def update(self, work: Work) -> None:
+        with translated_errors(self.schema.attributes):
+            if work.changed(self.setting):
+                self.put(work, version=work.private.get("etag") or "*")
+
+    def put(self, work: Work, *, version: str) -> None:
+        try:
+            answer = self._put(work, version=version)
+        except Unreachable:  # nobody knows whether it arrived: what is there now tells
+            answer = self.cloud.api.read(self.path(work.planned), deadline=work.deadline)
+            if not self._is_as_planned(answer, work):
+                answer = self._put(work, version=version)
+        self.check(answer.document)
+        self._record(answer, work)
+
+    def _is_as_planned(self, answer: "Answer", work: Work) -> bool:
+        """Whether the project already has what was planned: an earlier state that was destroyed may have left it."""
+        found: Value = self.values(answer.document, work.planned)[self.setting]
+        return bool(found == work.planned[self.setting])
+
+    def _record(self, answer: "Answer", work: Work) -> None:
+        work.private["etag"] = answer.etag
+        work.save({"project": self.parent_of(work.planned), **self.values(answer.document, work.planned)})
+
+    def _put(self, work: Work, *, version: str) -> "Answer":
+        path, body = self.path(work.planned), self.body(work.planned)
+        return self.cloud.api.put(path, body, version=version, deadline=work.deadline)
+
+    def body(self, values: Values) -> Document:
+        raise NotImplementedError
+
+    def check(self, answer: Document) -> None:
+        """Whether it was set; raises Failure."""
+
+    def values(self, document: Document, like: Values) -> Values:
+        raise NotImplementedError
+
+    def read(self, state: Values, private: Private, deadline: float) -> Values | None:
+        with translated_errors(self.schema.attributes):
+            try:
+                found = self.cloud.api.read(self.path(state), deadline=deadline)
+            except ApiError as problem:
+                if self.is_gone(problem):
+                    return None
+                raise
+        private["etag"] = found.etag
+        if not found.document[self.setting]:
+            return None
+        return {"project": self.parent_of(state), **self.values(found.document, state)}
+
+    def import_by_id(self, text: str) -> Values:
+        return {"project": text}
+
+    def import_by_identity(self, identity: Values) -> Values:
+        return {"project": identity["project"]}

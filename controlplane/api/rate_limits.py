@@ -1,0 +1,138 @@
+"""How many requests a caller may make, reads and writes apart: of a user or a service account, by all of its
+credentials together; of an organization, by all of its users and accounts; and by address whoever shows no credential
+that is good, so that guessing is slow. Where the counts are: windows.py."""
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+from threading import Lock
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from rest_framework.permissions import SAFE_METHODS
+
+from controlplane.api.authentication import secret_in
+from controlplane.api.errors import TooManyRequests
+from controlplane.api.middleware import is_api
+from controlplane.api.problems import problem_response
+from controlplane.api.sliding_windows import Bucket, BucketState, Counts
+from controlplane.identity.actor import Actor
+from controlplane.kernel.client_address import client_address
+from controlplane.kernel.request_transaction import is_preview
+
+KNOWN_MAX = 10_000
+PREFIX_V6 = 64  # what one customer of a provider has at least
+
+
+@dataclass(frozen=True)
+class CredentialOwner:
+    """Whose a credential is. `organization`: the one that it is for; empty when it is for several or for none."""
+
+    key: str
+    organization: str = ""
+
+    @classmethod
+    def for_actor(cls, actor: Actor) -> "CredentialOwner":
+        organizations = actor.organization_ids
+        return cls(str(actor.owner_id), str(next(iter(organizations))) if len(organizations) == 1 else "")
+
+    def buckets(self, request: HttpRequest) -> tuple[Bucket, ...]:
+        """From which a request of it is taken."""
+        name, limit = "writes", settings.RATE_WRITES_PER_MIN
+        if request.method in SAFE_METHODS or is_preview(request):
+            name, limit = "reads", settings.RATE_READS_PER_MIN
+        own = Bucket(name, self.key, limit)
+        if not self.organization:
+            return (own,)
+        return own, Bucket(f"organization_{name}", self.organization, limit * settings.RATE_ORGANIZATION_TIMES)
+
+
+class CredentialCache:
+    """Whose the credentials were, by their digests, that were good when they were last shown to this process."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._owners: OrderedDict[str, CredentialOwner] = OrderedDict()
+
+    def owner(self, digest: str) -> CredentialOwner | None:
+        with self._lock:
+            return self._owners.get(digest)
+
+    def store(self, digest: str, owner: CredentialOwner | None) -> None:
+        """None: the credential is not good."""
+        with self._lock:
+            self._owners.pop(digest, None)
+            if owner is not None:
+                self._owners[digest] = owner
+            while len(self._owners) > KNOWN_MAX:
+                self._owners.popitem(last=False)
+
+
+class RateLimitMiddleware:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+        self.counts = Counts()
+        self.known = CredentialCache()
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if not is_api(request):  # what a page asks of the API is counted
+            return self.get_response(request)
+        secret = secret_in(request.headers.get("Authorization", ""))
+        if not secret:
+            return self._within(self.counts.spend(_of_address(request)), request)
+        digest = hashlib.sha256(secret.encode()).hexdigest()
+        owner = self.known.owner(digest)
+        if owner is None:
+            return self._first_seen(request, digest)
+        answer = self._within(self.counts.spend(*owner.buckets(request)), request)
+        self.known.store(digest, None if answer.status_code == 401 else _owner(request) or owner)
+        return answer
+
+    def _first_seen(self, request: HttpRequest, digest: str) -> HttpResponse:
+        """Nobody knows yet whether the credential is good, so an address that showed too many bad ones is not heard."""
+        bucket_state = self.counts.peek(_of_address(request))
+        if bucket_state is not None and bucket_state.is_over:
+            return _refused(bucket_state, request)
+        answer = self.get_response(request)
+        owner = _owner(request)
+        self.known.store(digest, owner)
+        spent = (_of_address(request),) if owner is None else owner.buckets(request)
+        return _with_headers(self.counts.spend(*spent), answer)
+
+    def _within(self, bucket_state: BucketState | None, request: HttpRequest) -> HttpResponse:
+        if bucket_state is not None and bucket_state.is_over:
+            return _refused(bucket_state, request)
+        return _with_headers(bucket_state, self.get_response(request))
+
+
+def _owner(request: HttpRequest) -> CredentialOwner | None:
+    """Of the request that was answered; None: nobody was let in, or nobody asked."""
+    actor = getattr(request, "user", None)
+    return CredentialOwner.for_actor(actor) if isinstance(actor, Actor) else None
+
+
+def _of_address(request: HttpRequest) -> Bucket:
+    return Bucket("address", _network(client_address(request) or ""), settings.RATE_ANONYMOUS_PER_MIN)
+
+
+def _network(address: str) -> str:
+    try:
+        known = ip_address(address)
+    except ValueError:
+        return "unknown"
+    return address if known.version == 4 else str(ip_network((known, PREFIX_V6), strict=False))
+
+
+def _refused(bucket_state: BucketState, request: HttpRequest) -> HttpResponse:
+    bucket, wait_s = bucket_state.bucket, max(1, bucket_state.reset_s)
+    return _with_headers(
+        bucket_state, problem_response(TooManyRequests(limit=bucket.limit, retry_after_s=wait_s), request)
+    )
+
+
+def _with_headers(bucket_state: BucketState | None, answer: HttpResponse) -> HttpResponse:
+    for name, text in (bucket_state.headers if bucket_state else {}).items():
+        answer[name] = text
+    return answer

@@ -1,0 +1,74 @@
+"""Statements about one attribute in the course of time: which overlap, and what a new one leaves uncovered of others.
+Pure: officers use it on machines of their own."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import pairwise
+
+from andromede_core.facts.statements import Statement
+
+FOR_EVER = datetime.max.replace(tzinfo=UTC)
+Period = tuple[datetime, datetime]  # [from, to); FOR_EVER has no end
+Subject = tuple[str, str, str]  # kind, id, attribute
+
+
+def period(statement: Statement) -> Period:
+    return statement.valid_from, statement.valid_to or FOR_EVER
+
+
+def subject(statement: Statement) -> Subject:
+    return statement.subject_kind, statement.subject_id, statement.attribute
+
+
+def by_subject(statements: Iterable[Statement]) -> Mapping[Subject, list[Statement]]:
+    found: dict[Subject, list[Statement]] = defaultdict(list)
+    for statement in statements:
+        found[subject(statement)].append(statement)
+    return found
+
+
+def overlap(one: Period, other: Period) -> bool:
+    return one[0] < other[1] and other[0] < one[1]
+
+
+def first_overlap(periods: Iterable[Period]) -> Period | None:
+    """When two of them say something at the same time."""
+    for earlier, later in pairwise(sorted(periods)):
+        if overlap(earlier, later):
+            return later[0], min(earlier[1], later[1])
+    return None
+
+
+def uncovered(whole: Period, by: Iterable[Period]) -> list[Period]:
+    """The parts of `whole` that are in none of the others, in order of time."""
+    parts = []
+    start, end = whole
+    for begins, ends in sorted(by):
+        if begins > start:
+            parts.append((start, min(begins, end)))
+        start = max(start, ends)
+        if start >= end:
+            return parts
+    return [*parts, (start, end)]
+
+
+def with_remainders(new: Sequence[Statement], believed: Iterable[Statement]) -> list[Statement]:
+    """`new`, and what has to be stated with it so that nothing gets lost: the parts that it does not cover of believed
+    statements which it supersedes. They say what was said, for the time that remains, by the author of `new`."""
+    known = by_subject(believed)
+    rest = []
+    for about, statements in by_subject(new).items():
+        periods = [period(statement) for statement in statements]
+        for older in known.get(about, ()):
+            if any(overlap(period(older), each) for each in periods):
+                rest += [
+                    replace(older, valid_from=begins, valid_to=_end(ends), author=statements[0].author)
+                    for begins, ends in uncovered(period(older), periods)
+                ]
+    return [*new, *rest]
+
+
+def _end(moment: datetime) -> datetime | None:
+    return None if moment == FOR_EVER else moment

@@ -1,0 +1,305 @@
+"""Take the catalogue and the offers from files. Each import is one transaction; a second one changes nothing."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from andromede_core.documents.messages import Reason, reason_of
+from andromede_core.documents.parsing import (
+    Malformed,
+    as_choice,
+    as_count,
+    as_list,
+    as_object,
+    as_slug,
+    as_text,
+    refuse,
+)
+from andromede_core.facts import catalogue as core
+from andromede_core.facts.catalogue import Catalogue, review_days
+from andromede_core.facts.statements import Statement
+from andromede_core.facts.world import shifted
+from controlplane.catalog import epochs, facts
+from controlplane.catalog.bitemporal import (
+    FOR_EVER,
+    Period,
+    Subject,
+    overlap,
+    period,
+    subject,
+    uncovered,
+    with_remainders,
+)
+from controlplane.catalog.errors import CatalogueInvalid
+from controlplane.catalog.models import LOCAL, Fact, Flavor, OfficerKey, Party, Region, VolumeType, Zone
+from controlplane.catalog.selectors import believed, statement_of
+from controlplane.catalog.signing import REVIEW_DAYS
+from controlplane.catalog.signing_keys import Officer
+from controlplane.identity.actor import Actor
+from controlplane.kernel import clock
+
+OFFERS_SCHEMA = "andromede.offers/1"
+# A fact whose review is nearer than this is stated again. Longer than a fortnight's holiday of the only officer.
+RENEWED_BEFORE = timedelta(days=30)
+
+
+@dataclass(frozen=True)
+class CatalogueImport:
+    """What an import found and what it changed. `superseded`: facts that are not believed any more."""
+
+    regions: int
+    parties: int
+    zones: int
+    stated: int
+    superseded: int
+    unchanged: int
+    epoch: int
+
+
+@dataclass(frozen=True)
+class OffersImport:
+    flavors: int
+    volume_types: int
+    changed: int
+
+
+@dataclass(frozen=True)
+class Signing:
+    """`attested_at`: when the officer has made sure of what the file says; None: when it was made, if it says so, or
+    now. `restate`: state everything anew, whether it differs or not."""
+
+    officer: Officer
+    attested_at: datetime | None = None
+    restate: bool = False
+
+
+@transaction.atomic(durable=True)
+def catalogue_import(actor: Actor, document: object, signing: Signing) -> CatalogueImport:
+    """Make the catalogue what the decoded JSON file says, each statement signed by the officer. What the file does not
+    name stays as it is.
+
+    Of a zone, party or set in the file, the file states all facts from its valid_from on: an attribute that it leaves
+    out is stated to be unknown. What is believed already is stated again only when its review is near or its key was
+    revoked.
+
+    Raises:
+        CatalogueInvalid: nothing was imported; `reason` names the place.
+        RoleNeeded, and what facts_state() raises.
+    """
+    actor.may_operate()
+    with _naming_the_place():
+        catalogue = core.parse(document)
+        if signing.attested_at is None and catalogue.stated_at and catalogue.stated_at > clock.now() + facts.CLOCK_SKEW:
+            reason = Reason("lies in the future, so that nobody can have made sure of the file then")
+            refuse("generated_for", reason)
+    facts.lock_statements()
+    is_zone_changed = _write_rows(catalogue)
+    comparison = _compared(catalogue, signing)
+    done = facts.state(actor, [signing.officer.signed(statement) for statement in comparison.statements()])
+    epoch = epochs.advance() if is_zone_changed and not done.stated else done.epoch
+    return CatalogueImport(
+        regions=len(catalogue.regions),
+        parties=len(catalogue.party_names),
+        zones=len(catalogue.zones),
+        stated=len(done.stated),
+        superseded=done.superseded,
+        unchanged=comparison.unchanged,
+        epoch=epoch,
+    )
+
+
+def _write_rows(catalogue: Catalogue) -> bool:
+    """Whether a zone is new or has another status, so that decisions may be others."""
+    for region in catalogue.regions:
+        Region.objects.update_or_create(pk=region.id, defaults={"name": region.name, "kind": region.kind})
+    for party_id, name in catalogue.party_names.items():
+        Party.objects.update_or_create(pk=party_id, defaults={"name": name})
+    before = dict(Zone.objects.values_list("pk", "status"))
+    for zone in catalogue.zones:
+        Zone.objects.update_or_create(pk=zone.id, defaults={"region_id": zone.region, "status": zone.status})
+    return any(before.get(zone.id) != zone.status for zone in catalogue.zones)
+
+
+@dataclass(frozen=True)
+class ImportedStatement:
+    """`is_review_given`: the file itself says when the statement is to be reviewed."""
+
+    statement: Statement
+    is_review_given: bool = False
+
+
+@dataclass
+class Comparison:
+    """What the file says beside what is believed, attribute by attribute."""
+
+    signing: Signing
+    attested_at: datetime
+    now: datetime
+    revoked: Collection[str]
+    new: list[Statement] = field(default_factory=list)
+    known: list[Fact] = field(default_factory=list)
+    unchanged: int = 0
+
+    def add(
+        self, about: Subject, wanted: Sequence[ImportedStatement], known: Sequence[Fact], *, since: datetime
+    ) -> None:
+        """`since`: from when on the file says all there is to say of the attribute."""
+        self.known += known
+        for each in wanted:
+            if not self.signing.restate and any(self._is_same(each, fact) for fact in known):
+                self.unchanged += 1
+            else:
+                self.new.append(each.statement)
+        for gap in uncovered((since, FOR_EVER), [period(each.statement) for each in wanted]):
+            if any(self._is_unsaid(fact, gap) for fact in known):
+                self.new.append(self.statement(about, None, gap))
+
+    def _is_same(self, wanted: ImportedStatement, fact: Fact) -> bool:
+        """A file that says since later what is believed since earlier says nothing new."""
+        said = wanted.statement
+        is_same = (fact.value, fact.valid_to, fact.assertion, fact.evidence_sha256) == (
+            said.value,
+            said.valid_to,
+            said.assertion,
+            said.evidence_sha256,
+        )
+        is_fresh = (
+            fact.review_by == said.review_by
+            if wanted.is_review_given
+            else fact.review_by > self.now + RENEWED_BEFORE or period(said)[1] <= self.now
+        )
+        return is_same and is_fresh and fact.valid_from <= said.valid_from and fact.key_id not in self.revoked
+
+    def _is_unsaid(self, fact: Fact, gap: Period) -> bool:
+        return fact.value is not None and overlap(period(statement_of(fact)), gap)
+
+    def statement(self, about: Subject, value: object, when: Period, source: core.Statement | None = None) -> Statement:
+        kind, name, attribute = about
+        usual = shifted(self.attested_at, timedelta(days=review_days(kind, attribute) or REVIEW_DAYS))
+        return Statement(
+            subject_kind=kind,
+            subject_id=name,
+            attribute=attribute,
+            value=value,
+            valid_from=when[0],
+            valid_to=None if when[1] == FOR_EVER else when[1],
+            attested_at=self.attested_at,
+            review_by=(source.review_by if source else None) or usual,
+            assertion=source.assertion if source else "self_declared",
+            evidence_sha256=source.evidence_sha256 if source else "",
+            author=self.signing.officer.name,
+        )
+
+    def statements(self) -> list[Statement]:
+        """All that has to be signed."""
+        return with_remainders(self.new, map(statement_of, self.known))
+
+
+def _compared(catalogue: Catalogue, signing: Signing) -> Comparison:
+    now = clock.now()
+    revoked = set(OfficerKey.objects.exclude(revoked_at=None).values_list("key_id", flat=True))
+    comparison = Comparison(signing, signing.attested_at or catalogue.stated_at or now, now, revoked)
+    wanted: dict[Subject, list[ImportedStatement]] = defaultdict(list)
+    for about, each in _imported_statements(catalogue, comparison):
+        wanted[about].append(each)
+    entries = _entries(catalogue)
+    known: dict[Subject, list[Fact]] = defaultdict(list)
+    for fact in Fact.objects.filter(believed()).order_by("valid_from"):
+        known[subject(statement_of(fact))].append(fact)
+    left_out = {about for about in known if about[:2] in entries} - wanted.keys()
+    for about in sorted(wanted.keys() | left_out):
+        starts = [each.statement.valid_from for each in wanted[about]] or [entries[about[:2]]]
+        comparison.add(about, wanted[about], known[about], since=min(starts))
+    return comparison
+
+
+def _imported_statements(catalogue: Catalogue, comparison: Comparison) -> Iterator[tuple[Subject, ImportedStatement]]:
+    for each in catalogue.statements:
+        for attribute, value in each.values.items():
+            about = (each.kind, each.id, attribute)
+            when = (each.valid_from, each.valid_to or FOR_EVER)
+            statement = comparison.statement(about, value, when, each)
+            yield about, ImportedStatement(statement, each.review_by is not None)
+
+
+def _entries(catalogue: Catalogue) -> Mapping[tuple[str, str], datetime]:
+    """Kind and id of what has an entry of its own, and since when the entry speaks; it comes before single statements
+    about the same."""
+    starts: dict[tuple[str, str], datetime] = {}
+    for each in catalogue.statements:
+        if each.kind in ("zone", "party", *core.NAMED_SETS):
+            starts.setdefault((each.kind, each.id), each.valid_from)
+    return starts
+
+
+@contextmanager
+def _naming_the_place() -> Iterator[None]:
+    try:
+        yield
+    except Malformed as exc:
+        raise CatalogueInvalid(reason=reason_of(exc)) from exc
+
+
+@transaction.atomic(durable=True)
+def offers_import(actor: Actor, document: object) -> OffersImport:
+    """Make flavors and volume types what the decoded JSON file says. What it does not name stays.
+
+    Instances keep the sizes they were made with when their flavor changes.
+
+    Raises:
+        CatalogueInvalid: nothing was imported; `reason` names the place.
+    """
+    actor.may_operate()
+    with _naming_the_place():
+        flavors, types = _offers(document)
+    rows: list[Flavor | VolumeType] = [*flavors, *types]
+    changed = sum(map(_is_changed, rows))
+    for row in rows:
+        row.save()
+    return OffersImport(flavors=len(flavors), volume_types=len(types), changed=changed)
+
+
+def _offers(document: object) -> tuple[list[Flavor], list[VolumeType]]:
+    body = as_object(document, "file", required=("schema", "flavors", "volume_types"), optional=("comment",))
+    as_choice(body["schema"], "schema", among=(OFFERS_SCHEMA,))
+    flavors = [_flavor(item, f"flavors[{n}]") for n, item in enumerate(as_list(body["flavors"], "flavors"))]
+    types = [
+        _volume_type(item, f"volume_types[{n}]") for n, item in enumerate(as_list(body["volume_types"], "volume_types"))
+    ]
+    return flavors, types
+
+
+def _flavor(item: object, at: str) -> Flavor:
+    body = as_object(item, at, required=("id", "vcpus", "memory_mib", "disk_gib"))
+    return Flavor(
+        pk=as_slug(body["id"], f"{at}.id"),
+        vcpus=as_count(body["vcpus"], f"{at}.vcpus", minimum=1, maximum=1024),
+        memory_mib=as_count(body["memory_mib"], f"{at}.memory_mib", minimum=64, maximum=64 * 2**20),
+        disk_gib=as_count(body["disk_gib"], f"{at}.disk_gib", minimum=1, maximum=2**20),
+    )
+
+
+def _volume_type(item: object, at: str) -> VolumeType:
+    """`local` is on the node's own disk, any other one in the pool that it names."""
+    body: Mapping[str, object] = as_object(item, at, required=("id", "description"), optional=("pool",))
+    name = as_slug(body["id"], f"{at}.id")
+    is_local = name == LOCAL
+    if is_local == ("pool" in body):
+        problem = (
+            Reason("local is on a node's own disk") if is_local else Reason("is missing: only local is in no pool")
+        )
+        refuse(f"{at}.pool", problem)
+    return VolumeType(
+        pk=name,
+        description=as_text(body["description"], f"{at}.description"),
+        pool=as_slug(body["pool"], f"{at}.pool") if "pool" in body else "",
+    )
+
+
+def _is_changed(row: Flavor | VolumeType) -> bool:
+    values = {field.attname: getattr(row, field.attname) for field in row._meta.concrete_fields}
+    return not type(row)._default_manager.filter(**values).exists()

@@ -1,0 +1,65 @@
+"""A named set or a class of schemes that gets a member loosens every policy that names it. So that takes what a looser
+policy takes: a second person, and time in which anybody may object.
+
+The second officer signs the same statement. What takes members away counts at once, and so does the first statement
+about a set: no policy can name one of which nothing was ever stated.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.conf import settings
+
+from andromede_core.documents.parsing import as_rfc3339
+from andromede_core.facts.catalogue import NAMED_SETS
+from andromede_core.facts.statements import Statement
+from controlplane.catalog.bitemporal import period, uncovered
+from controlplane.catalog.errors import SetAgreementNeeded, SetWidenedTooSoon
+from controlplane.catalog.models import Fact, OfficerKey
+
+
+def first_widening(new: Statement, believed: Iterable[Statement], *, now: datetime) -> datetime | None:
+    """The first moment from now on at which the set has a member by `new` that it has not by what is believed; None:
+    never. What is over loosens nothing: its record may be corrected."""
+    begins, ends = period(new)
+    if not isinstance(new.value, list) or ends <= now:
+        return None
+    members = _members(new)
+    as_wide = [period(each) for each in believed if isinstance(each.value, list) and members <= _members(each)]
+    return next((moment for moment, _ in uncovered((max(begins, now), ends), as_wide)), None)
+
+
+def _members(statement: Statement) -> frozenset[str]:
+    return frozenset(map(str, statement.value)) if isinstance(statement.value, list) else frozenset()
+
+
+def require_agreement(
+    new: Statement, believed: Collection[Statement], signers: Sequence[str], *, now: datetime, field: str
+) -> None:
+    """`signers`: the ids of the keys that signed the statement, all of them known.
+
+    Raises:
+        SetAgreementNeeded, SetWidenedTooSoon: it widens a set of which something was stated before.
+    """
+    if new.subject_kind not in NAMED_SETS:
+        return
+    begins = first_widening(new, believed, now=now)
+    if begins is None or not Fact.objects.filter(subject_kind=new.subject_kind, subject_id=new.subject_id).exists():
+        return
+    if len(_accounts(signers)) < 2:
+        raise SetAgreementNeeded(field=field, name=new.subject_id)
+    earliest = now + timedelta(hours=settings.POLICY_COOLING_HOURS)
+    if begins < earliest:
+        raise SetWidenedTooSoon(
+            field=f"{field}/p/valid_from",
+            name=new.subject_id,
+            begins=as_rfc3339(begins),
+            hours=settings.POLICY_COOLING_HOURS,
+        )
+
+
+def _accounts(key_ids: Sequence[str]) -> set[UUID]:
+    """Two keys of one person are one person; a key of which nobody knows whose it is counts for nobody."""
+    found = OfficerKey.objects.filter(key_id__in=key_ids).values_list("user_id", flat=True)
+    return {account for account in found if account is not None}

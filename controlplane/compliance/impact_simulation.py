@@ -1,0 +1,139 @@
+"""What would break if a fact were another, or at another time? Nothing is written."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import cache
+
+from andromede_core.documents.messages import Reason, reason_of
+from andromede_core.documents.parsing import Malformed
+from andromede_core.facts.attributes import ABOUT, CERTIFICATIONS
+from andromede_core.facts.catalogue import value_of
+from andromede_core.facts.world import Fact, Horizon, Subject, World, Zone, at
+from andromede_core.policy.assessment import admitting
+from andromede_core.policy.clauses import Policy
+from andromede_core.policy.evaluation import Evaluation, evaluate
+from andromede_core.policy.roles import ROLES_OF
+from controlplane.compliance.errors import WhatIfInvalid
+from controlplane.identity.models import Project
+from controlplane.placement import effective_policies
+from controlplane.placement.drift_clauses import STANDING_OPERATION
+from controlplane.placement.models import Allocation
+from controlplane.placement.selectors import current_allocations
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing that is supposed: an attribute of a zone or a party has this value (None: is unknown)."""
+
+    subject_kind: str
+    subject_id: str
+    attribute: str
+    value: object
+
+
+@dataclass(frozen=True)
+class AffectedResource:
+    """A resource whose place would not be admissible, or a zone that would be lost to it. `targets`: zones that would
+    still be admissible to it, whether or not they have room."""
+
+    allocation: Allocation
+    evaluation: Evaluation
+    targets: tuple[str, ...]
+
+
+def without_certificate(world: World, zone_id: str, number: str, *, now: datetime) -> Change:
+    """The zone's certificates with this one withdrawn.
+
+    Raises:
+        WhatIfInvalid: there is no such zone, or it has no such certificate.
+    """
+    zone = world.zones.get(zone_id)
+    fact = at(zone.timeline(CERTIFICATIONS), Horizon(now)) if zone else None
+    held = fact.value if fact is not None and isinstance(fact.value, list) else []
+    if not any(certificate["number"] == number for certificate in held):
+        raise WhatIfInvalid(
+            field="certificate",
+            reason=Reason("zone {zone_id!r} holds no certificate {number!r} then.", zone_id=zone_id, number=number),
+        )
+    withdrawn = {"status": "withdrawn", "status_since": now.isoformat()}
+    certificates = [each | withdrawn if each["number"] == number else each for each in held]
+    return Change("zone", zone_id, CERTIFICATIONS, certificates)
+
+
+def with_changes(world: World, changes: Sequence[Change], *, now: datetime) -> World:
+    """The world as if the changes had always been so.
+
+    Raises:
+        WhatIfInvalid: a change is about something that is not there, or is no value of its attribute.
+    """
+    for change in changes:
+        world = _supposed(world, change, now)
+    return world
+
+
+def _supposed(world: World, change: Change, now: datetime) -> World:
+    subjects: Mapping[str, Subject] = {"zone": world.zones, "party": world.parties}.get(change.subject_kind, {})
+    subject = subjects.get(change.subject_id)
+    if subject is None:
+        raise WhatIfInvalid(
+            field="changes",
+            reason=Reason(
+                "there is no {subject_kind} {subject_id!r}.",
+                subject_kind=change.subject_kind,
+                subject_id=change.subject_id,
+            ),
+        )
+    if change.attribute not in ABOUT[change.subject_kind]:
+        raise WhatIfInvalid(
+            field="changes",
+            reason=Reason(
+                "a {subject_kind} has no attribute {attribute!r}.",
+                subject_kind=change.subject_kind,
+                attribute=change.attribute,
+            ),
+        )
+    try:
+        value = value_of(change.subject_kind, change.attribute, change.value, "changes")
+    except Malformed as exc:
+        raise WhatIfInvalid(field="changes", reason=reason_of(exc)) from exc
+    always = Fact(value, datetime.min.replace(tzinfo=now.tzinfo), assertion="measured")
+    other = replace(subject, facts={**subject.facts, change.attribute: (always,)})
+    if isinstance(other, Zone):
+        return replace(world, zones={**world.zones, other.id: other})
+    return replace(world, parties={**world.parties, other.id: other})
+
+
+def affected_resources(
+    projects: Sequence[Project], before: World, after: World, *, now: datetime, then: datetime
+) -> list[AffectedResource]:
+    """What is admissible where it is now, and would not be then, in the world after."""
+    allocations = list(
+        current_allocations().filter(project__in=projects).select_related("node", "project").order_by("pk")
+    )
+    policies = effective_policies.for_resources([allocation.consumer_id for allocation in allocations])
+
+    @cache  # many resources have the same policies in the same zone
+    def breaks(layers: tuple[Policy, ...], zone: str, kind: str) -> tuple[Evaluation, tuple[str, ...]] | None:
+        roles = ROLES_OF[STANDING_OPERATION[kind]]
+        if not evaluate(layers, before.zones.get(zone), before, now=now, roles=roles).admits:
+            return None
+        evaluation = evaluate(layers, after.zones.get(zone), after, now=then, roles=roles)
+        return None if evaluation.admits else (evaluation, _open(layers, after, then, roles))
+
+    known = [row for row in allocations if row.consumer_id in policies]
+    found = ((row, breaks(policies[row.consumer_id], row.node.zone_id, row.kind)) for row in known)
+    return [AffectedResource(row, *broken) for row, broken in found if broken is not None]
+
+
+def _open(policies: Sequence[Policy], world: World, now: datetime, roles: Sequence[str]) -> tuple[str, ...]:
+    """The open zones that the policies admit."""
+    return tuple(zone.id for zone in admitting(policies, world, now=now, roles=roles) if zone.status == "open")
+
+
+def lost_zones(project: Project, before: World, after: World, *, now: datetime, then: datetime) -> tuple[str, ...]:
+    """Zones that the project's own policies admit now and would not then."""
+    policies = effective_policies.for_project(project)
+    roles = ROLES_OF["instance.create"]
+    left = set(_open(policies, after, then, roles))
+    return tuple(zone for zone in _open(policies, before, now, roles) if zone not in left)

@@ -1,0 +1,185 @@
+"""Consoles that somebody works at: a ticket from the API opens one in the process `stream`, once and soon.
+
+Tickets are in Redis, under the hash of their secret. It may lose them at any time: whoever comes with one that is gone
+asks for another. What a ticket is for is signed, so that who writes to Redis opens nothing.
+"""
+
+import hashlib
+import logging
+import secrets
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+import redis
+from django.conf import settings
+from django.core import signing
+
+from controlplane.audit.request_records import record_resource
+from controlplane.compute import selectors
+from controlplane.compute.errors import ConsoleNotRunning, TicketsUnavailable, TicketUnknown
+from controlplane.compute.models import Instance
+from controlplane.compute.services import instance_placement_request
+from controlplane.identity.actor import Actor
+from controlplane.identity.authorization import authorize
+from controlplane.identity.models import Project
+from controlplane.identity.selectors import project_get
+from controlplane.kernel import clock
+from controlplane.kernel.errors import Forbidden
+from controlplane.kernel.ids import new_id
+from controlplane.kernel.redis import redis_url
+from controlplane.placement import services as placement
+from controlplane.placement.decisions import PlacementRequest
+from controlplane.placement.errors import NoAllocation
+
+log = logging.getLogger(__name__)
+
+OPEN = "instance_console_open"
+CHANGE = "instance_update"  # whoever may not do that types nothing either
+LIFETIME = timedelta(seconds=30)
+KEY = "andromede:console:"
+REDIS_LIMIT_S = 2.0
+RUNS = ("running", "paused")
+
+
+class Kind(StrEnum):
+    SERIAL = "serial"
+    VNC = "vnc"
+
+
+@dataclass(frozen=True)
+class Console:
+    """Who opens what. `is_read_only`: what is typed goes nowhere."""
+
+    id: UUID
+    kind: Kind
+    instance_id: UUID
+    project_id: UUID
+    user_id: UUID | None
+    credential_id: UUID | None
+    is_read_only: bool
+    request_id: str
+
+
+@dataclass(frozen=True)
+class Ticket:
+    console: Console
+    secret: str
+    expires_at: datetime
+
+    @property
+    def url(self) -> str:
+        return f"{settings.STREAM_URL}/v1/consoles/{self.secret}"
+
+
+def console_open(actor: Actor, project: Project, instance: Instance, *, kind: Kind) -> Console:
+    """What the actor may open now. A screen is for those who may type alone: between what a viewer of VNC says to see
+    and what it says to act there is no line that would hold for all of them.
+
+    Raises:
+        RoleNeeded, ScopeNeeded: it is a screen, and the actor may not change the instance.
+        ConsoleNotRunning, NoAllocation
+        PolicyUnsatisfiable: nobody may look at it there, though it runs.
+        ExemptionOver: an exemption allowed it, and somebody else has had its last use.
+    """
+    if kind is Kind.VNC:
+        authorize(actor, CHANGE)
+    console = Console(
+        id=new_id(),
+        kind=kind,
+        instance_id=instance.pk,
+        project_id=project.pk,
+        user_id=actor.user_id,
+        credential_id=actor.credential_id,
+        is_read_only=not _may_type(actor),
+        request_id=actor.request_id,
+    )
+    _check_running(instance)
+    ask = _placement_request(console, instance)
+    placement.keep_exempted(ask, placement.check_current_node(ask))
+    record_resource(instance.pk)
+    return console
+
+
+def ticket_for(console: Console) -> Ticket:
+    """Good once it is kept."""
+    return Ticket(console, secrets.token_urlsafe(32), clock.now() + LIFETIME)
+
+
+def store_ticket(ticket: Ticket) -> None:
+    """Raises TicketsUnavailable."""
+    key = _key(ticket.secret)
+    document = {
+        name: str(value) if isinstance(value, UUID) else value for name, value in asdict(ticket.console).items()
+    }
+    try:
+        _client().set(key, signing.dumps(document, salt=key), ex=LIFETIME)
+    except redis.RedisError as exc:
+        raise TicketsUnavailable() from exc
+
+
+def redeem_ticket(secret: str) -> Console:
+    """What the ticket is for; it is used up.
+
+    Raises:
+        TicketUnknown, TicketsUnavailable
+    """
+    key = _key(secret)
+    try:
+        kept: Any = _client().getdel(key)
+        document = signing.loads((kept or b"").decode(), salt=key, max_age=LIFETIME)
+    except redis.RedisError as exc:
+        raise TicketsUnavailable() from exc
+    except (signing.BadSignature, UnicodeDecodeError) as exc:
+        raise TicketUnknown(limit_s=int(LIFETIME.total_seconds())) from exc
+    ids = {name: UUID(value) if value else None for name, value in document.items() if name.endswith("id")}
+    return Console(**document | ids | {"kind": Kind(document["kind"]), "request_id": document["request_id"]})
+
+
+def recheck_access(actor: Actor, console: Console) -> Instance:
+    """Whether who opened it still may, as `actor` is now; a use of an exemption that was counted for it, it has.
+
+    Raises:
+        ProjectNotFound, InstanceNotFound, RoleNeeded, ScopeNeeded, ConsoleNotRunning, NoAllocation, PolicyUnsatisfiable
+    """
+    project = project_get(actor, str(console.project_id))
+    actor = authorize(actor.within(project), OPEN)
+    actor.may_look_inside()
+    if not console.is_read_only:
+        authorize(actor, CHANGE)
+    instance = selectors.instance_get(actor, project, str(console.instance_id))
+    _check_running(instance)
+    placement.check_current_node(_placement_request(console, instance))
+    return instance
+
+
+def _may_type(actor: Actor) -> bool:
+    try:
+        authorize(actor, CHANGE)
+    except Forbidden:
+        return False
+    return True
+
+
+def _check_running(instance: Instance) -> None:
+    if instance.node is None:
+        raise NoAllocation()
+    if instance.power_state not in RUNS:
+        raise ConsoleNotRunning()
+
+
+def _placement_request(console: Console, instance: Instance) -> PlacementRequest:
+    return replace(instance_placement_request(instance, operation="console.read"), operation_id=console.id)
+
+
+def _key(secret: str) -> str:
+    return KEY + hashlib.sha256(secret.encode()).hexdigest()
+
+
+@cache
+def _client() -> redis.Redis:
+    limits = {"socket_timeout": REDIS_LIMIT_S, "socket_connect_timeout": REDIS_LIMIT_S}
+    return redis.Redis.from_url(redis_url(), **limits)

@@ -1,0 +1,165 @@
+"""Evacuation: an instance of a node that is dead, made again on another one. What a request writes;
+workflows/instance_evacuate.py carries it out.
+
+Nothing is sent, since nobody is there who could: the disks have to be in pools that other nodes have. Where the
+instance may go, its policies say, as when it is created; no rule is weaker because a machine broke. And nobody begins
+it unless it is proved that the old node does nothing any more: the service, the signer and the database ask each for
+itself whether the node is fenced.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+
+from django.db import transaction
+
+from andromede_core.documents.messages import Reason
+from controlplane.compute.actions import EVACUATION
+from controlplane.compute.errors import EvacuationBlocked, InstanceNotEvacuable
+from controlplane.compute.migration import (
+    affected_ids,
+    lock_volumes,
+    migration_audit_rows,
+    migration_request,
+    next_generation,
+    read_instance,
+)
+from controlplane.compute.models import EVACUATE, ON_FAILURE, Attachment, Instance, MigratedVolume, Migration
+from controlplane.compute.services import instance_lock
+from controlplane.identity.actor import Actor
+from controlplane.kernel import clock
+from controlplane.kernel.errors import CloudError
+from controlplane.network.models import Port
+from controlplane.nodes.duties import require_admin_state
+from controlplane.nodes.fence_watch import FENCE_BROKEN
+from controlplane.nodes.models import Incident, Node
+from controlplane.operations import services as operations
+from controlplane.operations.models import Operation
+from controlplane.operations.services import OperationRequest, enqueue
+from controlplane.placement import services as placement
+from controlplane.placement.errors import InsufficientCapacity, NoPlace, PolicyUnsatisfiable
+
+# The refusals of placement that pass when there is room, or another node.
+PLACEMENT_REFUSALS = (InsufficientCapacity, NoPlace, PolicyUnsatisfiable)
+LIMIT = timedelta(minutes=10)
+# The guest is defined with its volumes at the generation below the one at which it starts.
+GENERATIONS = 2
+
+
+def evacuation_obstacles(instance: Instance) -> list[Reason]:
+    """Why it cannot be made again elsewhere, as far as can be told without asking placement. Empty: nothing is in the
+    way."""
+    found = []
+    if instance.is_deleting:
+        found.append(Reason("it is being deleted."))
+    elif instance.state not in ("active", "stopped"):
+        found.append(Reason("it is {state}.", state=instance.state))
+    if instance.root_pool_id is None:
+        found.append(Reason("its disk is on that node alone, and comes back with the node."))
+    alone = Attachment.objects.filter(instance=instance, volume__pool=None).select_related("volume").first()
+    if alone is not None:
+        name = alone.volume.name
+        found.append(Reason("its volume {volume} is on that node alone, and comes back with the node.", volume=name))
+    return found
+
+
+def require_fenced(node: Node) -> None:
+    """The last look before something begins elsewhere.
+
+    Raises:
+        NodeWrongAdminState: it is not fenced.
+        InstanceNotEvacuable: it is, and yet it is heard and not as dead as was said.
+    """
+    require_admin_state(node, "fenced")
+    if Incident.objects.filter(node=node, kind=FENCE_BROKEN, ended_at=None).exists():
+        raise InstanceNotEvacuable(reason=Reason("its node is heard again, and was not as dead as was said."))
+
+
+def starts_elsewhere(instance: Instance) -> bool:
+    """Whether its guest is started there; else it is off there, and can be started."""
+    return instance.state == "active" and instance.restart_policy == ON_FAILURE
+
+
+def instance_evacuate(actor: Actor, instance: Instance, *, node: Node | None = None, reason: str = "") -> Operation:
+    """Ask for the instance on another node than the fenced one that has it. `node`: on this one and no other; it is one
+    more condition, and skips none. `reason` is told to the tenant.
+
+    Raises:
+        RoleNeeded: the actor is no operator.
+        NodeWrongAdminState: its node is not fenced.
+        InstanceNotEvacuable, Busy, PolicyUnsatisfiable, InsufficientCapacity, NoPlace, UnderMaintenance.
+    """
+    actor.may_operate()
+    instance = read_instance(instance.pk)
+    for each in affected_ids(instance):
+        operations.require_unlocked(each)
+    _check(instance)
+    migration = Migration(kind=EVACUATE, instance=instance, source=instance.node, wished=node, reason=reason)
+    placement.check_placement(replace(migration_request(migration), move=None))
+    return _write(actor, migration)
+
+
+def _check(instance: Instance) -> None:
+    if instance.node is None:
+        raise InstanceNotEvacuable(reason=Reason("it is on no node."))
+    require_fenced(instance.node)
+    if obstacles := evacuation_obstacles(instance):
+        raise InstanceNotEvacuable(reason=obstacles[0])
+
+
+@transaction.atomic
+def _write(actor: Actor, migration: Migration) -> Operation:
+    instance = migration.instance
+    instance_lock(instance)
+    attachments, parts = lock_volumes(migration)
+    operation = enqueue(actor, _operation_request(migration, parts), extra_rows=migration_audit_rows(actor, migration))
+    if instance.node_id != migration.source_id:
+        raise InstanceNotEvacuable(reason=Reason("it has changed just now. Ask again."))
+    _check(instance)
+    migration.operation_id = operation.pk
+    migration.generation = next_generation(instance, attachments) + GENERATIONS - 1
+    migration.save(force_insert=True)
+    MigratedVolume.objects.bulk_create(parts)
+    return operation
+
+
+def _operation_request(migration: Migration, parts: list[MigratedVolume]) -> OperationRequest:
+    instance = migration.instance
+    ports = Port.objects.filter(instance_id=instance.pk).order_by("pk").values_list("pk", flat=True)
+    attachments = Attachment.objects.filter(instance=instance).order_by("pk").values_list("pk", flat=True)
+    return OperationRequest(
+        EVACUATION,
+        instance.project_id,
+        affected_ids(instance),
+        {
+            "host": str(migration.wished_id) if migration.wished_id else None,
+            "ports": [str(port) for port in ports],
+            "volumes": [str(part.pk) for part in parts],
+            "attachments": [str(attachment) for attachment in attachments],
+            "starts": starts_elsewhere(instance),
+        },
+        resource_name=instance.name,
+        deadline=LIMIT,
+        reason=migration.reason,
+    )
+
+
+def record_evacuation_blocked(instance: Instance, error: CloudError | Mapping[str, object]) -> dict[str, object]:
+    """Tell its tenant why it stays down: no other place admits it now. Returns what is told, as a document."""
+    document = error.as_document() if isinstance(error, CloudError) else error
+    said = as_evacuation_blocked(document)
+    rows = Instance.objects.filter(pk=instance.pk, node__duty="fenced")  # else it is back with its node by now
+    rows.update(last_error=said, updated_at=clock.now())
+    return said
+
+
+def clear_evacuation_blocked(node: Node) -> None:
+    """The node is looked after: who had no other place comes back with it."""
+    blocked = Instance.objects.filter(node=node, last_error__code=EvacuationBlocked.code)
+    blocked.update(last_error=None, updated_at=clock.now())
+
+
+def as_evacuation_blocked(document: Mapping[str, object]) -> dict[str, object]:
+    """A refusal of placement, as an error's document, in the words of an evacuation."""
+    facts = document.get("facts")
+    return EvacuationBlocked(**(facts if isinstance(facts, Mapping) else {})).as_document()

@@ -1,0 +1,104 @@
+"""Guests that have failed are started again where their instance's policy says so: after ever longer pauses, and a few
+times only.
+
+A guest has failed when it crashed, or went down with its node. One that powered itself off was told to by somebody.
+"""
+
+import logging
+from collections import Counter
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
+
+from controlplane.compute.errors import GuestKeepsFailing
+from controlplane.compute.models import INSTANCE, Instance
+from controlplane.compute.services import (
+    RESTARTED,
+    action_of,
+    instance_change,
+    instance_placement_request,
+    power_stable,
+)
+from controlplane.identity.actor import SYSTEM
+from controlplane.kernel import clock
+from controlplane.kernel.db import move
+from controlplane.kernel.errors import CloudError, Conflict, StateConflict, Unavailable
+from controlplane.operations.models import OperationHold
+from controlplane.placement import services as placement
+
+log = logging.getLogger(__name__)
+
+# A reboot starts what has crashed, and the instance stays active meanwhile.
+KIND = "instance.reboot"
+REASON = "its guest had failed"
+# Before the first restart in a row, the second and so on; after the last one it is given up.
+PAUSES_S = (0, 10, 30, 120, 600)
+# Of a guest that ran so long since its last restart, the failure is a new one.
+HEALED_AFTER = timedelta(minutes=15)
+# At once on each node: all guests of a node that comes back are due in the same second.
+RESTARTS_PER_NODE_MAX = 4
+
+
+def restart_failed() -> int:
+    """Returns how many guests are being started again."""
+    begun: Counter[UUID | None] = Counter(_under_way())
+    count = 0
+    for instance in failed().select_related("project", "image", "affinity_group").order_by("power_state_at"):
+        if begun[instance.node_id] < RESTARTS_PER_NODE_MAX and _restart(instance):
+            begun[instance.node_id] += 1
+            count += 1
+    return count
+
+
+def failed() -> QuerySet[Instance]:
+    """Instances that are to run, whose guest failed on a node that answers, and on which nothing works."""
+    return power_stable().filter(RESTARTED, state="active", node__state="ready")
+
+
+def _under_way() -> list[UUID | None]:
+    """The node of each guest that is being started again."""
+    held = OperationHold.objects.filter(resource_id=OuterRef("pk"), operation__kind=KIND, operation__reason=REASON)
+    return list(Instance.objects.filter(Exists(held)).values_list("node_id", flat=True))
+
+
+def _restart(instance: Instance) -> bool:
+    """Whether it is begun: not before its pause is over, and not once it was tried as often as it may be."""
+    restarts = _consecutive_restarts(instance)
+    if restarts >= len(PAUSES_S):
+        _stop_restarting(instance, GuestKeepsFailing(count=restarts))
+        return False
+    if _last(instance) + timedelta(seconds=PAUSES_S[restarts]) > clock.now():
+        return False
+    try:
+        placement.check_current_node(instance_placement_request(instance, operation=KIND))
+        with transaction.atomic():
+            instance_change(SYSTEM, instance, KIND, reason=REASON)
+            Instance.objects.filter(pk=instance.pk).update(restarts=restarts + 1, restarted_at=clock.now())
+    except (Conflict, Unavailable) as exc:
+        log.info("instance %s is not %sed yet: %s", instance.pk, action_of(KIND), exc)
+        return False
+    except CloudError as exc:
+        _stop_restarting(instance, exc)
+        return False
+    return True
+
+
+def _consecutive_restarts(instance: Instance) -> int:
+    """Restarts without a healthy time since."""
+    failed_at = instance.power_state_at or clock.now()
+    has_healed = instance.restarted_at is not None and failed_at - instance.restarted_at > HEALED_AFTER
+    return 0 if has_healed else instance.restarts
+
+
+def _last(instance: Instance) -> datetime:
+    return max(filter(None, (instance.power_state_at, instance.restarted_at)), default=clock.now())
+
+
+def _stop_restarting(instance: Instance, error: CloudError) -> None:
+    """It is off now, and says why."""
+    try:
+        move(instance, INSTANCE, "stopped", last_error=error.as_document(), restarts=0)
+    except StateConflict:
+        log.info("instance %s has changed meanwhile", instance.pk)

@@ -1,0 +1,296 @@
+"""Instances that go to another node: what a request writes. workflows/instance_migrate.py carries out what is sent, as
+it runs or is off; of what is made again elsewhere, because its node is dead, compute/evacuation.py has the rest.
+
+Operators ask for it; where an instance may go, its policies say, as when it is created. It takes its volumes along and
+stays in its zone, since its networks do.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import Max, Model, QuerySet
+
+from andromede_core.documents.messages import Reason
+from controlplane.audit.services import audit_entry, record
+from controlplane.compute.actions import EVACUATION, MOVE
+from controlplane.compute.attachments import attached_volume_request, instance_with_volumes_request
+from controlplane.compute.errors import InstanceNotMovable, MigrationNotFound
+from controlplane.compute.models import EVACUATE, MOVING, Attachment, Instance, MigratedVolume, Migration
+from controlplane.compute.services import instance_lock, root_pools
+from controlplane.identity.actor import Actor
+from controlplane.identity.errors import RoleNeeded
+from controlplane.network.models import Port
+from controlplane.nodes.models import AUTO_CONVERGE, Node
+from controlplane.operations import services as operations
+from controlplane.operations.models import Operation, OperationHold
+from controlplane.operations.services import OperationRequest, enqueue
+from controlplane.placement import services as placement
+from controlplane.placement.decisions import PlacementRequest
+from controlplane.placement.effective_policies import DataSource
+from controlplane.storage.models import Volume
+from controlplane.storage.services import pool_requirements, volume_lock
+
+LIVE_MIGRATION = "live-migration"  # the trait of nodes between which guests move
+COLD_MIGRATION = "cold-migration"  # and of those between which guests move that are off
+CPU = "cpu:"  # how the trait begins that names the CPU of a node's guests: they go on where it is the same
+# A move that takes longer is called off: the guest writes faster than it can be sent.
+LIMIT, LIMIT_PER_GIB = timedelta(minutes=30), timedelta(seconds=30)
+DEADLINE_S_MIN, DEADLINE_S_MAX = 60, 7 * 24 * 3600
+
+
+@dataclass(frozen=True)
+class MigrationOptions:
+    """`deadline_s`: when it is called off; None: by the sizes of memory and disks."""
+
+    deadline_s: int | None = None
+    convergence: str = AUTO_CONVERGE
+
+
+DEFAULT_OPTIONS = MigrationOptions()
+
+
+def is_off(instance: Instance) -> bool:
+    """It is to be off, and so it moves as one that is."""
+    return instance.state == "stopped"
+
+
+def migration_obstacles(instance: Instance) -> list[Reason]:
+    """What stands in the way of moving it, as far as can be told without asking placement. Empty: nothing does."""
+    found = [reason for reason in (_state_obstacle(instance), _node_obstacle(instance)) if reason is not None]
+    local = Attachment.objects.filter(instance=instance, is_read_only=True, volume__pool=None)
+    still = local.select_related("volume").first()
+    if still is not None:
+        found.append(Reason("its volume {volume} is attached read-only, and cannot be sent.", volume=still.volume.name))
+    hold = OperationHold.objects.filter(resource_id__in=affected_ids(instance)).select_related("operation").first()
+    if hold is not None:
+        found.append(Reason("another operation ({kind}) works on it.", kind=hold.operation.kind))
+    return found
+
+
+def _state_obstacle(instance: Instance) -> Reason | None:
+    if instance.is_deleting:
+        return Reason("it is being deleted.")
+    if is_off(instance):
+        is_up = instance.power_state in ("running", "paused")
+        return Reason("it is stopped, and its guest is still {state}.", state=instance.power_state) if is_up else None
+    if instance.state != "active":
+        return Reason("it is {state}, and does not run.", state=instance.state)
+    if instance.power_state != "running":
+        return Reason("its guest is {state}, and does not run.", state=instance.power_state)
+    return None
+
+
+def _node_obstacle(instance: Instance) -> Reason | None:
+    node = instance.node
+    if node is None:
+        return Reason("it is on no node.")
+    if node.state == "unreachable":
+        return Reason("its node does not answer.")
+    if LIVE_MIGRATION not in node.traits:
+        return Reason("its node cannot send guests to others.")
+    if is_off(instance) and COLD_MIGRATION not in node.traits:
+        return Reason("its node cannot send guests that are off. Its agent is too old.")
+    if not cpu_traits(node):
+        return Reason("its node does not say which CPU its guests have. Its agent is too old.")
+    return None
+
+
+def instance_migrate(
+    actor: Actor,
+    instance: Instance,
+    *,
+    node: Node | None = None,
+    reason: str = "",
+    options: MigrationOptions = DEFAULT_OPTIONS,
+) -> Operation:
+    """Ask for the instance on another node, without a stop; one that is off stays so. `node`: on this one and no other;
+    it is one more condition, and skips none. `reason` is told to the tenant.
+
+    Raises:
+        RoleNeeded: the actor is no operator.
+        InstanceNotMovable, Busy, PolicyUnsatisfiable, InsufficientCapacity, NoPlace, UnderMaintenance.
+    """
+    actor.may_operate()
+    instance = read_instance(instance.pk)
+    _check(instance)
+    migration = Migration(instance=instance, source=instance.node, wished=node, reason=reason)
+    placement.check_placement(replace(migration_request(migration), move=None))
+    return _write(actor, migration, options)
+
+
+def read_instance(instance_id: UUID) -> Instance:
+    return Instance.objects.select_related("project", "image", "node", "affinity_group").get(pk=instance_id)
+
+
+def _check(instance: Instance) -> None:
+    for each in affected_ids(instance):
+        operations.require_unlocked(each)
+    if obstacles := migration_obstacles(instance):
+        raise InstanceNotMovable(reason=obstacles[0])
+
+
+def affected_ids(instance: Instance) -> list[UUID]:
+    """The instance, and all that goes along with it."""
+    pairs = Attachment.objects.filter(instance=instance).order_by("pk").values_list("volume_id", "pk")
+    return [instance.pk, *(each for pair in pairs for each in pair)]
+
+
+def migration_request(migration: Migration) -> PlacementRequest:
+    """What placement is asked for the instance with all that goes along: room for its volumes too, of which each then
+    gets its own part. Of a pool nothing is taken: what is in it stays there. What is made again can go where no
+    guest can be sent."""
+    instance = migration.instance
+    volumes = Volume.objects.filter(attachment__instance=instance).select_related("pool")
+    ask = instance_with_volumes_request(
+        instance, [volume.pk for volume in volumes], operation=operation_kind(migration)
+    )
+    shared = [*root_pools(instance), *(wish for volume in volumes for wish in pool_requirements(volume))]
+    return replace(
+        ask,
+        disk_gib=ask.disk_gib + sum(volume.size_gib for volume in volumes if volume.pool is None),
+        pools=tuple(dict.fromkeys(shared)),
+        zones=(migration.source.zone_id,),
+        traits=ask.traits | _migration_traits(migration),
+        host=str(migration.wished_id) if migration.wished_id else None,
+        excluded=(migration.source_id,),
+        move=migration.pk,
+    )
+
+
+def _migration_traits(migration: Migration) -> frozenset[str]:
+    """What the other node needs to take in a guest that is sent; one of a dead node begins anew, anywhere. A guest that
+    is off has a CPU on its way, too."""
+    if migration.kind == EVACUATE:
+        return frozenset()
+    cold = {COLD_MIGRATION} if is_off(migration.instance) else set()
+    return frozenset({LIVE_MIGRATION} | cold) | cpu_traits(migration.source)
+
+
+def cpu_traits(node: Node) -> frozenset[str]:
+    """What another node has to have, if a guest that runs on this one is to find its CPU there."""
+    return frozenset(trait for trait in node.traits if trait.startswith(CPU))
+
+
+def operation_kind(migration: Migration) -> str:
+    """Of its operation."""
+    return EVACUATION if migration.kind == EVACUATE else MOVE
+
+
+def migrated_volume_request(part: MigratedVolume) -> PlacementRequest:
+    """The same for a volume that goes along."""
+    holder = DataSource(part.migration.instance_id, part.volume.project)
+    ask = attached_volume_request(part.volume, holder, operation=operation_kind(part.migration))
+    return replace(ask, move=part.pk, pools=pool_requirements(part.volume))
+
+
+@transaction.atomic
+def _write(actor: Actor, migration: Migration, options: MigrationOptions) -> Operation:
+    instance = migration.instance
+    state_before = instance.state
+    instance_lock(instance)
+    attachments, parts = lock_volumes(migration)
+    operation = enqueue(
+        actor, _operation_request(migration, parts, options), extra_rows=migration_audit_rows(actor, migration)
+    )
+    _check_locked(instance, migration, state_before)
+    migration.operation_id, migration.generation = operation.pk, next_generation(instance, attachments)
+    migration.save(force_insert=True)
+    MigratedVolume.objects.bulk_create(parts)
+    return operation
+
+
+def lock_volumes(migration: Migration) -> tuple[list[Attachment], list[MigratedVolume]]:
+    """What goes along, kept as it is until the caller's transaction ends; the parts are not written yet."""
+    rows = Attachment.objects.filter(instance=migration.instance).select_related("volume").order_by("volume_id")
+    attachments = list(rows)
+    for attachment in attachments:
+        volume_lock(attachment.volume)
+    return attachments, [MigratedVolume(migration=migration, volume=each.volume) for each in attachments]
+
+
+def _operation_request(
+    migration: Migration, parts: list[MigratedVolume], options: MigrationOptions
+) -> OperationRequest:
+    instance = migration.instance
+    ports = Port.objects.filter(instance_id=instance.pk).order_by("pk").values_list("pk", flat=True)
+    disks_gib = [part.volume.size_gib for part in parts if part.volume.pool_id is None]
+    if instance.root_pool_id is None:
+        disks_gib.append(instance.disk_gib)
+    size_gib = instance.memory_mib // 1024 + sum(disks_gib)
+    usual = LIMIT + size_gib * LIMIT_PER_GIB
+    return OperationRequest(
+        MOVE,
+        instance.project_id,
+        affected_ids(instance),
+        {
+            "host": str(migration.wished_id) if migration.wished_id else None,
+            "ports": [str(port) for port in ports],
+            "volumes": [str(part.pk) for part in parts],
+            "convergence": options.convergence,
+        },
+        resource_name=instance.name,
+        deadline=timedelta(seconds=options.deadline_s) if options.deadline_s is not None else usual,
+        reason=migration.reason,
+    )
+
+
+def migration_audit_rows(actor: Actor, migration: Migration) -> list[Model]:
+    """Tenants read it too: it names no node."""
+    instance = migration.instance
+    said = {"name": instance.name, "reason": migration.reason}
+    return audit_entry(actor, operation_kind(migration), instance.pk, project_id=instance.project_id, **said)
+
+
+def _check_locked(instance: Instance, migration: Migration, state: str) -> None:
+    """It is still as it was when placement was asked: nobody else works on it now."""
+    is_as_before = instance.state == state and not instance.is_deleting and instance.node_id == migration.source_id
+    if not is_as_before:
+        raise InstanceNotMovable(reason=Reason("it has changed just now. Ask again."))
+
+
+def next_generation(instance: Instance, attachments: list[Attachment]) -> int:
+    """A generation that no node has heard of for any of it."""
+    ports = Port.objects.filter(instance_id=instance.pk).aggregate(newest=Max("generation"))["newest"]
+    instance.refresh_from_db(fields=["generation"])
+    known = [each.generation for each in attachments] + [each.volume.generation for each in attachments]
+    return max(instance.generation, ports or 0, *known) + 1
+
+
+def migrations(actor: Actor, instance: Instance) -> QuerySet[Migration]:
+    """Of one instance. Raises RoleNeeded: the actor has no duty for the platform; tenants see the operations."""
+    if not actor.sees_all:
+        raise RoleNeeded(role="operator")
+    return Migration.objects.filter(instance=instance).select_related("source", "destination", "wished")
+
+
+@transaction.atomic
+def migration_cancel(actor: Actor, instance: Instance) -> Operation:
+    """Call its move off, for as long as the guest has not left. Asking again changes nothing.
+
+    Raises:
+        RoleNeeded: the actor is no operator.
+        MigrationNotFound: it is not being moved.
+        NotCancellable: its guest has arrived.
+    """
+    actor.may_operate()
+    migration = Migration.objects.filter(instance=instance, state__in=MOVING).first()
+    if migration is None:
+        raise MigrationNotFound(name=instance.name)
+    operation = operations.operation_cancel(actor, Operation.objects.get(pk=migration.operation_id))
+    record(actor, "instance.migrate-cancel", instance.pk, project_id=instance.project_id, name=instance.name)
+    return operation
+
+
+def migration_of(operation: Operation) -> Migration:
+    """The one that the operation carries out."""
+    rows = Migration.objects.select_related(
+        "source",
+        "destination",
+        "instance__project__organization",
+        "instance__image__project",
+        "instance__affinity_group",
+        "instance__node",
+    )
+    return rows.get(operation_id=operation.pk)

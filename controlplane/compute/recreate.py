@@ -1,0 +1,74 @@
+"""An instance that could not be made is asked for again: the same row and the same wish; place, policies, quota,
+addresses and volumes as if it were new."""
+
+from dataclasses import replace
+
+from django.db import transaction
+
+from controlplane.compute.actions import require_state_in
+from controlplane.compute.models import INSTANCE, Instance
+from controlplane.compute.services import (
+    NewAttachments,
+    check_image,
+    constrain_to_volumes,
+    enqueue_create,
+    instance_lock,
+    instance_placement_request,
+    lock_affinity_group,
+)
+from controlplane.identity.actor import Actor
+from controlplane.kernel.db import move
+from controlplane.kernel.ids import new_id
+from controlplane.operations import services as operations
+from controlplane.operations.models import Operation
+from controlplane.placement import lineage
+from controlplane.placement import services as placement
+from controlplane.placement.effective_policies import DataSource
+from controlplane.storage.services import image_sources, require_volume_state
+
+# One generation defines it with its volumes, the next one starts it: both above those of the last try.
+GENERATIONS = 2
+
+
+def instance_recreate(actor: Actor, instance: Instance, new: NewAttachments) -> Operation:
+    """
+    Raises:
+        RoleNeeded: `host`, and the actor is no operator.
+        InstanceWrongState: it is not in `error`.
+        FlavorTooSmall, QuotaExceeded, VolumeWrongState, Busy, InsufficientCapacity, NoPlace, PolicyUnsatisfiable,
+        UnknownHost, AddressesExhausted.
+    """
+    actor.may_write()
+    if new.host is not None:
+        actor.may_operate()
+    operations.require_unlocked(instance.pk)
+    _check(instance, new)
+    ask = constrain_to_volumes(
+        instance_placement_request(instance, operation="instance.create", zones=new.zones), new.volumes
+    )
+    placement.check_placement(replace(ask, host=new.host, sources=_sources(instance, new)))
+    with transaction.atomic():
+        return _write(actor, instance, new)
+
+
+def _check(instance: Instance, new: NewAttachments) -> None:
+    require_state_in(instance, ("error",))
+    check_image(instance.image, instance, field="image")
+    for volume in new.volumes:
+        require_volume_state(volume, "available")
+
+
+def _write(actor: Actor, instance: Instance, new: NewAttachments) -> Operation:
+    """With another root disk: what may be left of the first one somewhere is not taken for it."""
+    instance_lock(instance)
+    _check(instance, new)
+    lock_affinity_group(instance.affinity_group)
+    for source in _sources(instance, new):
+        lineage.add_source(DataSource.of(instance), source, kind="instance")
+    generation = instance.generation + GENERATIONS
+    move(instance, INSTANCE, "building", generation=generation, root_volume_id=new_id(), last_error=None)
+    return enqueue_create(actor, instance, new)
+
+
+def _sources(instance: Instance, new: NewAttachments) -> tuple[DataSource, ...]:
+    return (*image_sources(instance.image), *map(DataSource.of, new.volumes))

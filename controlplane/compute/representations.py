@@ -1,0 +1,148 @@
+"""What an answer about instances or volumes says besides their rows, read for many at once; and their conditions."""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from django.utils.translation import get_language, gettext_lazy
+from django.utils.translation import gettext as _
+
+from controlplane.compute.models import Attachment, Instance
+from controlplane.kernel.prepared_queries import preparing_cursor
+from controlplane.nodes.models import Node
+from controlplane.operations.models import Operation
+from controlplane.operations.selectors import current_operations
+from controlplane.placement.selectors import classifications_of
+from controlplane.storage.models import Volume
+
+GUEST_IS = {
+    "running": gettext_lazy("The guest runs."),
+    "off": gettext_lazy("The guest is off."),
+    "paused": gettext_lazy("The guest is paused."),
+    "crashed": gettext_lazy("The guest has crashed."),
+}
+# One row for each instance, as JSON what there are several of.
+INSTANCE_DETAILS_SQL = """
+SELECT instance.id,
+    (SELECT operation_id FROM operations_operationhold WHERE resource_id = instance.id),
+    (SELECT classifications FROM placement_binding WHERE resource_id = instance.id),
+    (
+        SELECT json_agg(
+            json_build_object(
+                'network', json_build_object('id', network.id, 'name', network.name),
+                'ip', host(port.ip),
+                'mac', port.mac
+            ) ORDER BY port.id
+        )
+        FROM network_port AS port JOIN network_network AS network ON network.id = port.network_id
+        WHERE port.instance_id = instance.id
+    ),
+    (
+        SELECT json_agg(
+            json_build_object(
+                'id', attachment.id,
+                'volume', json_build_object('id', volume.id, 'name', volume.name),
+                'size_gib', volume.size_gib,
+                'is_read_only', attachment.is_read_only,
+                'is_plugged', attachment.is_plugged,
+                'generation', attachment.generation,
+                'created_at', to_char(attachment.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+                'updated_at', to_char(attachment.updated_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+            ) ORDER BY attachment.id
+        )
+        FROM compute_attachment AS attachment JOIN storage_volume AS volume ON volume.id = attachment.volume_id
+        WHERE attachment.instance_id = instance.id
+    )
+FROM unnest(%s::uuid[]) AS instance (id)
+"""
+
+
+def instance_details(rows: Sequence[Instance], *, begun: Operation | None = None) -> dict[str, Any]:
+    """The addresses and attachments (as AddressOut and AttachmentOut say them), current operations and classifications
+    of the instances, by instance. `begun`: the operation that the request has just begun on the only one of them."""
+    with preparing_cursor() as cursor:
+        cursor.execute(INSTANCE_DETAILS_SQL, [[row.pk for row in rows]])
+        found = cursor.fetchall()
+    operations = {instance_id: operation_id for instance_id, operation_id, *_ in found}
+    return {
+        "current_operations": operations if begun is None else {rows[0].pk: begun.pk},
+        "classifications": {instance_id: names or [] for instance_id, _, names, *_ in found},
+        "addresses": {instance_id: addresses or [] for instance_id, *_, addresses, _ in found},
+        "attachments": {instance_id: attachments or [] for instance_id, *_, attachments in found},
+    }
+
+
+def volume_details(rows: Sequence[Volume], *, begun: Operation | None = None) -> dict[str, Any]:
+    """The attachment and the current operation of each volume that has one, by volume."""
+    ids = [row.pk for row in rows]
+    attachments = Attachment.objects.filter(volume_id__in=ids).select_related("instance")
+    return {
+        "attachments": {attachment.volume_id: attachment for attachment in attachments},
+        "current_operations": _current(ids, begun),
+        "classifications": classifications_of(ids),
+    }
+
+
+def _current(ids: list[UUID], begun: Operation | None) -> dict[UUID, UUID]:
+    return current_operations(ids) if begun is None else {ids[0]: begun.pk}
+
+
+def instance_conditions(instance: Instance) -> list[dict[str, Any]]:
+    """Whether the guest runs, whether its node is heard, and whether it is to go."""
+    return [_running(instance), *_common(instance, instance.node)]
+
+
+def volume_conditions(volume: Volume) -> list[dict[str, Any]]:
+    return _common(volume, volume.node)
+
+
+def _running(instance: Instance) -> dict[str, Any]:
+    """What was last seen is no knowledge while nobody hears the node."""
+    is_known = instance.power_state != "unknown" and not _is_silent(instance.node)
+    seen = instance.power_state if is_known else None
+    return {**_running_message(seen, get_language()), "changed_at": instance.power_state_at}
+
+
+@cache
+def _running_message(seen: str | None, language: str | None) -> Mapping[str, str]:
+    """All but the moment, which many have in common; in the language, which is the present one."""
+    if seen is None:
+        message = _("Whether the guest runs is not known.")
+        return {"type": "running", "status": "unknown", "reason": "not_seen", "message": message}
+    status = "true" if seen == "running" else "false"
+    return {"type": "running", "status": status, "reason": seen, "message": str(GUEST_IS[seen])}
+
+
+def _common(row: Instance | Volume, node: Node | None) -> list[dict[str, Any]]:
+    conditions = [_reachable(node)] if node is not None else []
+    if row.is_deleting:
+        conditions.append(
+            {
+                "type": "deleting",
+                "status": "true",
+                "reason": "delete_asked",
+                "message": _("It is being deleted."),
+                "changed_at": row.updated_at,
+            }
+        )
+    return conditions
+
+
+def _reachable(node: Node) -> dict[str, Any]:
+    is_silent = _is_silent(node)
+    changed_at = node.last_heartbeat_at if is_silent else node.updated_at
+    return {**_reachable_message(is_silent, get_language()), "changed_at": changed_at}
+
+
+@cache
+def _reachable_message(is_silent: bool, language: str | None) -> Mapping[str, str]:
+    if is_silent:
+        message = _("The machine that carries it does not answer.")
+        return {"type": "node-reachable", "status": "false", "reason": "no_heartbeat", "message": message}
+    message = _("The machine that carries it answers.")
+    return {"type": "node-reachable", "status": "true", "reason": "heartbeat", "message": message}
+
+
+def _is_silent(node: Node | None) -> bool:
+    return node is not None and node.state == "unreachable"

@@ -1,0 +1,347 @@
+"""Clauses of policies, and facts, in words: docs/reference/policies.md and catalogue.md as people read them.
+
+`SUBJECTS` says what a clause may be about and of which kind that is; a kind has the operators that may test it.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.utils.formats import date_format
+from django.utils.functional import Promise
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+Text = str | Promise
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\S+")
+
+ONE_OF, LISTED, FLAG, WHOLE, SHARE, SCALE, PAST, NOTICE = (
+    "one-of",
+    "listed",
+    "flag",
+    "whole",
+    "share",
+    "scale",
+    "past",
+    "notice",
+)
+CERTIFICATE, DISTANCE = "certificate", "distance"
+HOLDS, MIN_DISTANCE = "holds", "min_distance_km"
+OPERATORS_OF: Mapping[str, tuple[str, ...]] = {
+    ONE_OF: ("in",),
+    LISTED: ("subset", "contains", "disjoint"),
+    FLAG: ("is",),
+    WHOLE: ("ge", "le"),
+    SHARE: ("le", "ge"),
+    SCALE: ("ge", "le"),
+    PAST: ("within_days",),
+    NOTICE: ("is",),
+    CERTIFICATE: (HOLDS,),
+    DISTANCE: (MIN_DISTANCE,),
+}
+OPERATORS: Mapping[str, Text] = {
+    "in": _("one of"),
+    "subset": _("nowhere but in"),
+    "contains": _("all of"),
+    "disjoint": _("none of"),
+    "is": _("exactly"),
+    "le": _("at most"),
+    "ge": _("at least"),
+    "within_days": _("no more days ago than"),
+    HOLDS: _("is held"),
+    MIN_DISTANCE: _("at least, in km"),
+}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """`group` heads it where one chooses; `scale`: the words of it, weakest first."""
+
+    words: Text
+    kind: str
+    group: Text
+    scale: tuple[str, ...] = ()
+
+
+_PLACE, _KEYS, _ACCESS, _NET, _LEVELS, _PARTY, _PAPER = (
+    _("Place"),
+    _("Keys and encryption"),
+    _("Who reaches it, and its traces"),
+    _("Network and media"),
+    _("Levels"),
+    _("Parties of the zone"),
+    _("Certificates and distance"),
+)
+CUSTODY = ("none", "provider_software", "provider_hsm", "customer_byok", "customer_hyok")
+PERSONNEL = ("any", "eu_resident", "eu_citizen", "eu_citizen_resident", "national_cleared")
+ERASURE = ("unlink", "crypto_erase", "overwrite", "overwrite_and_destroy")
+SUBJECTS: Mapping[str, Subject] = {
+    "location.territory": Subject(_("Territory"), ONE_OF, _PLACE),
+    "zone.id": Subject(_("Zone"), ONE_OF, _PLACE),
+    "location.urban_area": Subject(_("Urban area"), ONE_OF, _PLACE),
+    "location.site_id": Subject(_("Site"), ONE_OF, _PLACE),
+    "tenancy": Subject(_("Tenancy"), LISTED, _PLACE),
+    "certifications": Subject(_("Certificate"), CERTIFICATE, _PAPER),
+    MIN_DISTANCE: Subject(_("Distance of copies"), DISTANCE, _PAPER),
+    "keys.countries": Subject(_("Countries where keys lie"), LISTED, _KEYS),
+    "keys.custody": Subject(_("Who holds the keys"), SCALE, _KEYS, CUSTODY),
+    "keys.module": Subject(_("What holds the keys"), ONE_OF, _KEYS),
+    "pki.ca_country": Subject(_("Country of the certificate authority"), ONE_OF, _KEYS),
+    "encryption.at_rest": Subject(_("Encryption at rest"), FLAG, _KEYS),
+    "encryption.per_tenant_key": Subject(_("A key for each customer"), FLAG, _KEYS),
+    "encryption.volume_format": Subject(_("Format of encrypted volumes"), ONE_OF, _KEYS),
+    "admin.access_from": Subject(_("Countries of administration"), LISTED, _ACCESS),
+    "admin.personnel": Subject(_("Who administers"), SCALE, _ACCESS, PERSONNEL),
+    "support.access_from": Subject(_("Countries of support"), LISTED, _ACCESS),
+    "support.gateway": Subject(_("Support through a gateway"), FLAG, _ACCESS),
+    "logs.countries": Subject(_("Countries of logs"), LISTED, _ACCESS),
+    "metadata.countries": Subject(_("Countries of metadata"), LISTED, _ACCESS),
+    "controlplane.countries": Subject(_("Countries of the control plane"), LISTED, _ACCESS),
+    "console.gateway_countries": Subject(_("Countries of consoles"), LISTED, _ACCESS),
+    "netedge.ip_countries": Subject(_("Countries of public addresses"), LISTED, _NET),
+    "netedge.foreign_tls_termination": Subject(_("TLS ended abroad"), FLAG, _NET),
+    "network_class": Subject(_("Class of the network (0 to 2)"), WHOLE, _NET),
+    "erasure.method": Subject(_("How media are erased"), SCALE, _NET, ERASURE),
+    "disconnect.tested_at": Subject(_("Running cut off from outside, tested"), PAST, _NET),
+    **{f"seal.SOV-{number}": Subject(f"SEAL SOV-{number} (0–4)", WHOLE, _LEVELS) for number in range(1, 9)},
+    "ual": Subject(_("Union assurance level (0 to 4)"), WHOLE, _LEVELS),
+    "gaia_x_label": Subject(_("Gaia-X label (0 to 3)"), WHOLE, _LEVELS),
+    "party.statutory_seat": Subject(_("Statutory seat"), ONE_OF, _PARTY),
+    "party.central_admin": Subject(_("Central administration"), ONE_OF, _PARTY),
+    "party.principal_establishment": Subject(_("Principal establishment"), ONE_OF, _PARTY),
+    "party.ultimate_parent_country": Subject(_("Country of the ultimate parent"), ONE_OF, _PARTY),
+    "party.non_eu_max_single_pct": Subject(_("Largest share from outside the EU (%)"), SHARE, _PARTY),
+    "party.non_eu_collective_pct": Subject(_("Shares from outside the EU together (%)"), SHARE, _PARTY),
+    "party.non_eu_veto": Subject(_("A veto from outside the EU"), FLAG, _PARTY),
+    "party.non_eu_board_majority": Subject(_("A majority of the board from outside the EU"), FLAG, _PARTY),
+    "party.controlled_by_non_eu": Subject(_("Controlled from outside the EU"), FLAG, _PARTY),
+    "party.non_eu_establishments": Subject(_("Establishments outside the EU"), LISTED, _PARTY),
+    "party.extraterritorial_exposure": Subject(_("Foreign statutes that reach it"), LISTED, _PARTY),
+    "party.operating_autonomy": Subject(_("Able to operate on its own"), FLAG, _PARTY),
+    "party.control_change_notice": Subject(_("Announced change of control"), NOTICE, _PARTY),
+    "party.fictitious": Subject(_("Fictitious"), FLAG, _PARTY),
+}
+# Facts that no clause asks about.
+ONLY_FACTS: Mapping[str, Text] = {
+    "location.lat": _("Latitude"),
+    "location.lon": _("Longitude"),
+    "parties": _("Parties"),
+    "region.kind": _("Kind of region"),
+    "members": _("Members"),
+    "node.tpm_ek_sha256": _("Key of the TPM"),
+    "node.dedicated_to": _("Dedicated to"),
+    "pool.replica_zones": _("Zones of replicas"),
+}
+ATTRIBUTES: Mapping[str, Text] = {
+    **{name: subject.words for name, subject in SUBJECTS.items()},
+    **ONLY_FACTS,
+}
+VALUES: Mapping[str, Text] = {
+    "none": _("nobody, or nothing"),
+    "provider_software": _("the provider, in software"),
+    "provider_hsm": _("the provider, in a hardware module"),
+    "customer_byok": _("the customer brings them"),
+    "customer_hyok": _("the customer holds them"),
+    "any": _("anybody"),
+    "eu_resident": _("residents of the EU"),
+    "eu_citizen": _("citizens of the EU"),
+    "eu_citizen_resident": _("citizens who live in the EU"),
+    "national_cleared": _("people with a national clearance"),
+    "unlink": _("unlinked, not overwritten"),
+    "crypto_erase": _("their keys are destroyed"),
+    "overwrite": _("overwritten"),
+    "overwrite_and_destroy": _("overwritten and destroyed"),
+    "shared": _("shared hosts"),
+    "dedicated_host": _("dedicated hosts"),
+    "dedicated_zone": _("a dedicated zone"),
+    "physically_isolated": _("physically isolated"),
+    "software": _("software"),
+}
+ROLES: Mapping[str, Text] = {
+    "compute": _("compute"),
+    "storage": _("volumes"),
+    "replica": _("replicas"),
+    "snapshot": _("snapshots"),
+    "backup": _("backups"),
+    "image": _("images"),
+    "key": _("keys"),
+    "log": _("logs"),
+    "metadata": _("metadata"),
+    "console": _("consoles"),
+    "admin": _("administration"),
+    "netedge": _("the edge of the network"),
+}
+PARTY_ROLES: Mapping[str, Text] = {
+    "operator": _("operator"),
+    "dc_landlord": _("landlord of the data centre"),
+    "remote_support": _("remote support"),
+    "software_licensing": _("licences of software"),
+    "network_carrier": _("network carrier"),
+    "key_custodian": _("custodian of keys"),
+    "backup_operator": _("operator of backups"),
+}
+ASSERTIONS: Mapping[str, Text] = {
+    "self_declared": _("declared by itself"),
+    "third_party": _("a third party"),
+    "certificate": _("a certificate"),
+    "measured": _("measured"),
+}
+LEVELS: Mapping[str, Text] = {
+    "platform": _("Platform"),
+    "organization": _("Organization"),
+    "project": _("Project"),
+    "classification": _("Classification"),
+    "resource": _("Resource"),
+    "lineage": _("Lineage"),
+}
+CHANGES: Mapping[str, Text] = {
+    "same": _("demands the same"),
+    "tighter": _("demands more"),
+    "looser": _("demands less"),
+    "incomparable": _("demands other things, and so counts as less"),
+}
+RECORD_KINDS: Mapping[str, Text] = {
+    "decision": _("decision"),
+    "permit": _("permit"),
+    "cosignature": _("cosignature"),
+    "receipt": _("receipt"),
+    "fact": _("fact"),
+    "policy_version": _("version of a policy"),
+    "policy_proposal": _("proposal"),
+    "exemption": _("exemption"),
+    "drift": _("drift"),
+    "erasure": _("erasure"),
+    "admin_session": _("session of administration"),
+    "key_release": _("release of a key"),
+    "node": _("node"),
+    "trust": _("trust"),
+    "incident": _("incident"),
+    "mark": _("mark"),
+    "audit": _("audit"),
+}
+RESOURCE_KINDS: Mapping[str, Text] = {"instance": _("Instance"), "volume": _("Volume"), "image": _("Image")}
+DRIFT_ACTIONS: Mapping[str, Text] = {
+    "flag": _("it is told"),
+    "freeze": _("it is told, and may not be started or grown"),
+    "evacuate": _("it is told, and is to be moved away"),
+    "stop": _("it is told and stopped"),
+}
+REASONS: Mapping[str, Text] = {
+    "OK": _("holds"),
+    "WAIVED": _("set aside by an exemption"),
+    "ATTR_UNKNOWN": _("not known, overdue for review or too weakly attested"),
+    "ATTR_MISMATCH": _("not what the clause admits"),
+    "THRESHOLD_EXCEEDED": _("above what the clause allows"),
+    "LEVEL_TOO_LOW": _("below what the clause demands"),
+    "TOO_CLOSE": _("too close to the original"),
+    "EVIDENCE_STALE": _("tested too long ago, or not yet"),
+    "CERT_MISSING": _("no such certificate"),
+    "CERT_VERSION": _("certified for an older version"),
+    "CERT_LEVEL": _("certified at another level"),
+    "CERT_SCOPE": _("the certificate does not cover this service"),
+    "CERT_NOT_YET_VALID": _("the certificate has not begun"),
+    "CERT_EXPIRED": _("the certificate has ended"),
+    "CERT_SUSPENDED": _("the certificate is suspended"),
+    "CERT_WITHDRAWN": _("the certificate was withdrawn"),
+    "CERT_EXPIRING": _("the certificate ends too soon"),
+    "NOT_SUPPORTED_CLASSIFIED": _("classified information cannot be held here"),
+    "ZONE_CLOSED": _("the zone is draining or closed"),
+    "NODE_NOT_CLEARED": _("the node may not hold such data"),
+    "NODE_UNATTESTED": _("the node was not attested recently"),
+    "NO_CAPACITY": _("no room"),
+}
+# By what they are words of.
+VOCABULARIES: Mapping[str, Mapping[str, Text]] = {
+    "assertion": ASSERTIONS,
+    "attribute": ATTRIBUTES,
+    "change": CHANGES,
+    "drift_action": DRIFT_ACTIONS,
+    "level": LEVELS,
+    "party_role": PARTY_ROLES,
+    "reason": REASONS,
+    "record_kind": RECORD_KINDS,
+    "resource_kind": RESOURCE_KINDS,
+    "role": ROLES,
+}
+
+
+def vocabulary_label(of: str, name: str) -> Text:
+    """What a word of the API is called here; one that is new is shown as it is."""
+    return VOCABULARIES[of].get(name, name)
+
+
+def subject_of(atom: Mapping[str, Any]) -> str:
+    """By which of SUBJECTS a clause is known: its attribute, or what it tests without one."""
+    if atom.get("op") == HOLDS:
+        return "certifications"
+    return MIN_DISTANCE if atom.get("op") == MIN_DISTANCE else str(atom.get("attr", ""))
+
+
+def value_html(value: Any) -> SafeString:
+    """A value of a clause or a fact: codes and names as they are, the rest in the reader's language."""
+    if value is None:
+        return format_html('<em class="faint">{}</em>', gettext("not known"))
+    if isinstance(value, bool):
+        return format_html("{}", gettext("yes") if value else gettext("no"))
+    if isinstance(value, list | tuple):
+        if not value:
+            return format_html('<span class="faint">{}</span>', gettext("none at all"))
+        return format_html_join(", ", "{}", ((value_html(each),) for each in value))
+    if MOMENT.fullmatch(str(value)):
+        return format_html("{}", date_format(datetime.fromisoformat(value), "DATE_FORMAT"))
+    known = VALUES.get(str(value))
+    return format_html("{}", known) if known else format_html('<code translate="no">{}</code>', value)
+
+
+def clause_html(atom: Mapping[str, Any]) -> SafeString:
+    """A clause as a sentence: what it is about, and what must be so."""
+    op = str(atom.get("op", ""))
+    subject = subject_of(atom)
+    name = gettext("{name}:").format(name=vocabulary_label("attribute", subject))
+    what = format_html("<strong>{}</strong>", name)
+    if op == HOLDS:
+        return format_html("{} {}{}", what, value_html(atom.get("scheme")), _holds(atom))
+    return format_html("{} {} {}{}", what, OPERATORS.get(op, op), value_html(atom.get("value")), _besides(atom))
+
+
+def _holds(atom: Mapping[str, Any]) -> SafeString:
+    wishes = []
+    if atom.get("min_version"):
+        wishes.append(gettext("version {version} or later").format(version=atom["min_version"]))
+    if atom.get("level"):
+        wishes.append(gettext("level {level}").format(level=atom["level"]))
+    if atom.get("scope"):
+        wishes.append(gettext("covering {scope}").format(scope=atom["scope"]))
+    if atom.get("min_remaining_days"):
+        wishes.append(gettext("valid for {days} days more").format(days=atom["min_remaining_days"]))
+    return format_html("{}{}", _joined(wishes), _besides(atom))
+
+
+def _besides(atom: Mapping[str, Any]) -> SafeString:
+    wishes = []
+    if atom.get("roles"):
+        wishes.append(gettext("asked only of: {roles}").format(roles=_listed("role", atom["roles"])))
+    if atom.get("party_roles"):
+        wishes.append(gettext("asked only of: {roles}").format(roles=_listed("party_role", atom["party_roles"])))
+    if atom.get("only_with_technical_access"):
+        wishes.append(gettext("asked only of who can reach data technically"))
+    if atom.get("assertion_min"):
+        source = vocabulary_label("assertion", atom["assertion_min"])
+        wishes.append(gettext("attested at least by: {source}").format(source=source))
+    if atom.get("waivable"):
+        wishes.append(gettext("two people may exempt from it for some hours"))
+    return _joined(wishes)
+
+
+def _listed(of: str, names: Iterable[str]) -> str:
+    return ", ".join(str(vocabulary_label(of, name)) for name in names)
+
+
+def _joined(wishes: list[str]) -> SafeString:
+    return format_html(
+        '<span class="faint">{}</span>', "".join(gettext("; {wish}").format(wish=wish) for wish in wishes)
+    )

@@ -1,0 +1,47 @@
+"""What is where it may not be, as the API's list of drift says it."""
+
+from collections.abc import Collection, Iterator
+from itertools import islice
+from typing import Any
+
+from controlplane.dashboard.api_client import Api, ApiError
+
+MANY = 200
+# The states of what is where it may not be; an approved plan moves nothing by itself.
+NOT_ADMISSIBLE = ("drifted", "remediating")
+
+
+def list_drifted(api: Api, project: str, *, most: int | None = None, **filters: str) -> list[dict[str, Any]]:
+    """What of a project is where it may not be, at `most` so much; nothing for whoever may not ask that. Two requests,
+    and one more for each MANY resources."""
+    found = (each for state in NOT_ADMISSIBLE for each in _list_drift(api, project=project, state=state, **filters))
+    return list(islice(found, most))
+
+
+def find_drift(api: Api, resource: str) -> dict[str, Any] | None:
+    """The row of a resource that is where it may not be; None: it may be there, or whoever looks may not ask that."""
+    return next((each for each in _list_drift(api, resource=resource) if each["state"] in NOT_ADMISSIBLE), None)
+
+
+def read_resource_names(api: Api, resources: Collection[str]) -> dict[str, str]:
+    """What resources that have a place are called, by their ids; not those that whoever looks may not see."""
+    names: dict[str, str] = {}
+    for each in _list_drift(api) if resources else ():
+        if each["resource_id"] in resources:
+            names[each["resource_id"]] = each["name"]
+        if len(names) == len(resources):
+            break
+    return names
+
+
+def _list_drift(api: Api, **query: str) -> Iterator[dict[str, Any]]:
+    page_token: str | None = ""
+    while page_token is not None:
+        try:
+            page = api.get("drift", **query, limit=MANY, page_token=page_token)
+        except ApiError as exc:
+            if exc.status != 403:
+                raise
+            return
+        yield from page["items"]
+        page_token = page["next_page_token"]

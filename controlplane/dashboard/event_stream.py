@@ -1,0 +1,39 @@
+"""The stream of events for pages: a browser cannot send the header that the API asks for, but it sends its cookie."""
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+
+from controlplane.dashboard import cookies
+
+PATH = "/live"
+STREAM = "/v1/events/stream"
+Scope = MutableMapping[str, Any]
+Application = Callable[[Scope, Any, Any], Awaitable[None]]
+
+
+def for_pages(streams: Application) -> Application:
+    """The ASGI application `streams`, which also serves the pages of the dashboard."""
+
+    async def serve(scope: Scope, receive: Any, send: Any) -> None:
+        is_page = scope["type"] == "http" and scope["path"] == PATH
+        await streams(as_api_request(scope) if is_page else scope, receive, send)
+
+    return serve
+
+
+def as_api_request(scope: Scope) -> Scope:
+    """The request of a page as one to the API."""
+    headers = [(name, value) for name, value in scope["headers"] if name not in (b"authorization", b"cookie")]
+    secret = _secret_in(b"; ".join(value for name, value in scope["headers"] if name == b"cookie"))
+    if secret:
+        headers.append((b"authorization", f"Bearer {secret}".encode("latin-1")))
+    return {**scope, "path": STREAM, "raw_path": STREAM.encode(), "headers": headers}
+
+
+def _secret_in(header: bytes) -> str:
+    try:
+        found = SimpleCookie(header.decode("latin-1")).get(cookies.SESSION)
+    except CookieError:
+        return ""
+    return found.value if found is not None else ""

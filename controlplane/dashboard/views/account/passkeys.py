@@ -1,0 +1,87 @@
+"""Passkeys: what passkeys.js asks for, and what becomes of what the browser answers."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from controlplane.dashboard.api_client import ApiError
+from controlplane.dashboard.base_views import FormPage, Page, PublicPage, is_correctable, safe_redirect_url
+from controlplane.dashboard.views.account.sign_in import PasskeyForm
+
+
+class Challenge(PublicPage):
+    """To sign in with one, or to prove once more whose the session is."""
+
+    def get(self, request: HttpRequest, **path: str) -> HttpResponse:
+        return redirect("sign-in")
+
+    def post(self, request: HttpRequest, **path: str) -> HttpResponse:
+        return challenge(self, "passkey-sessions")
+
+
+class RegisterChallenge(Page):
+    def get(self, request: HttpRequest, **path: str) -> HttpResponse:
+        return redirect("account-sign-in")
+
+    def post(self, request: HttpRequest, **path: str) -> HttpResponse:
+        return challenge(self, "passkeys")
+
+
+def challenge(page: PublicPage, of: str) -> HttpResponse:
+    """As JSON, to a script: what the API answers, or where the browser is to go first."""
+    try:
+        return JsonResponse(page.api.post(of, "actions", "challenge"))
+    except ApiError as exc:
+        return page.error_json(exc)
+
+
+class NewPasskeyForm(PasskeyForm):
+    name = forms.CharField(max_length=63)
+
+    def body(self) -> dict[str, Any]:
+        return dict(self.cleaned_data)
+
+
+class PasskeyRegister(Page):
+    """Goes back to where its form stands, or on to where somebody wanted to go before they were asked for a factor."""
+
+    def get(self, request: HttpRequest, **path: str) -> HttpResponse:
+        return redirect("account-sign-in")
+
+    def post(self, request: HttpRequest, **path: str) -> HttpResponse:
+        form = NewPasskeyForm(request.POST)
+        if not form.is_valid():
+            return redirect("account-sign-in")
+        try:
+            self.api.post("passkeys", body=form.body())
+        except ApiError as exc:
+            if not is_correctable(exc):
+                raise
+            messages.error(request, str(exc.problem.get("detail", exc.code)))
+            return redirect("account-sign-in")
+        messages.success(request, str(_("The passkey is registered. Register a second one for the day it is lost.")))
+        return redirect(safe_redirect_url(request, request.POST.get("next", "")) or reverse("account-sign-in"))
+
+
+class PasskeyRemove(FormPage):
+    template = "dashboard/confirm.html"
+    title = _("Remove the passkey")
+    section = "account"
+    submit = _("Remove")
+
+    def context(self) -> dict[str, Any]:
+        return {
+            "lost": _("You cannot sign in with it any more. On the device it may stay listed: remove it there too."),
+            "kept": _("Your other passkeys, and the application for codes, stay."),
+            "back": reverse("account-sign-in"),
+        }
+
+    def send(self, form: Any) -> str:
+        self.api.delete("passkeys", self.kwargs["passkey"])
+        self.notify(_("The passkey is removed."))
+        return reverse("account-sign-in")

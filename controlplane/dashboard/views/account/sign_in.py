@@ -1,0 +1,239 @@
+"""In and out."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+from django.views import View
+
+from controlplane.dashboard import cookies
+from controlplane.dashboard.api_client import ApiError
+from controlplane.dashboard.base_views import (
+    CORRECTABLE_STATUSES,
+    Context,
+    FormPage,
+    Page,
+    PublicPage,
+    origin_url,
+    safe_redirect_url,
+    session_left_s,
+)
+from controlplane.dashboard.forms import ApiForm
+
+CODE_LENGTH = 40
+
+
+class ProofForm(ApiForm):
+    """A second factor: six digits, or a recovery code."""
+
+    code = forms.CharField(
+        label=_("Code"),
+        help_text=_("The six digits that your application shows, or one of your recovery codes."),
+        max_length=CODE_LENGTH,
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "spellcheck": "false"}),
+    )
+
+    def body(self) -> dict[str, Any]:
+        return proof(self.cleaned_data["code"])
+
+
+class SignInForm(ApiForm):
+    email = forms.CharField(
+        label=_("E-mail address"), widget=forms.EmailInput(attrs={"autocomplete": "username", "autofocus": True})
+    )
+    password = forms.CharField(
+        label=_("Password"), widget=forms.PasswordInput(attrs={"autocomplete": "current-password"})
+    )
+    code = forms.CharField(
+        label=_("Code"),
+        help_text=_("If your account has a second factor: six digits, or a recovery code."),
+        max_length=CODE_LENGTH,
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "spellcheck": "false"}),
+    )
+
+    def body(self) -> dict[str, Any]:
+        data = self.cleaned_data
+        return {"email": data["email"], "password": data["password"]} | proof(data["code"])
+
+
+class PasskeyForm(ApiForm):
+    """What the browser has answered to a challenge: passkeys.js fills it in."""
+
+    ceremony = forms.CharField(widget=forms.HiddenInput)
+    credential = forms.JSONField(widget=forms.HiddenInput)
+
+    def body(self) -> dict[str, Any]:
+        return {"passkey": dict(self.cleaned_data)}
+
+
+class SignIn(PublicPage):
+    template = "dashboard/sign_in.html"
+    title = _("Sign in")
+
+    def context(self) -> Context:
+        return {"providers": self.api.get("openid-providers")["items"], "has_passkeys": bool(settings.PASSKEY_ORIGINS)}
+
+    def get(self, request: HttpRequest, **path: str) -> HttpResponse:
+        return self.shown(SignInForm())
+
+    def post(self, request: HttpRequest, **path: str) -> HttpResponse:
+        form = SignInForm(request.POST)
+        if form.is_valid():
+            try:
+                return self.signed_in(self.api.post("sessions", body=form.body()))
+            except ApiError as exc:
+                form.show_problem(exc.problem)
+        return self.shown(form)
+
+    def shown(self, form: ApiForm) -> HttpResponse:
+        after = safe_redirect_url(self.request, self.request.POST.get("next", self.query("next")))
+        return self.page({"form": form, "next": after, **self.context()})
+
+    def signed_in(self, session: dict[str, Any]) -> HttpResponse:
+        return signed_in_response(session, safe_redirect_url(self.request, self.request.POST.get("next", "")))
+
+
+class PasskeySignIn(SignIn):
+    """Without a password: the button of the page, which passkeys.js makes work."""
+
+    def get(self, request: HttpRequest, **path: str) -> HttpResponse:
+        return redirect("sign-in")
+
+    def post(self, request: HttpRequest, **path: str) -> HttpResponse:
+        form = PasskeyForm(request.POST)
+        if form.is_valid():
+            try:
+                return self.signed_in(self.api.post("passkey-sessions", body=form.cleaned_data))
+            except ApiError as exc:
+                messages.error(request, str(exc.problem.get("detail", exc.code)))
+        return self.shown(SignInForm())
+
+
+def signed_in_response(session: Context, after: str) -> HttpResponse:
+    """Into the dashboard with a new session, by way of its second factor if it lacks one."""
+    query = f"?{urlencode({'next': after})}" if after else ""
+    response = redirect(f"{reverse('second-factor')}{query}" if session["needs_second_factor"] else after or "home")
+    cookies.set_session(response, session["secret"])
+    return response
+
+
+class ProofPage(FormPage):
+    """A page on which a session proves once more whose it is: by what is typed, or by a passkey."""
+
+    submit = _("Continue")
+
+    def layout_context(self) -> Context:
+        """Nothing else may be asked for yet."""
+        return PublicPage.layout_context(self)
+
+    def context(self) -> Context:
+        after = safe_redirect_url(self.request, self.request.POST.get("next", self.query("next")))
+        return {
+            "methods": self.api.get("sign-in-methods"),
+            "next": after,
+            "has_passkeys": bool(settings.PASSKEY_ORIGINS),
+        }
+
+    def post(self, request: HttpRequest, **path: str) -> HttpResponse:
+        form = PasskeyForm(request.POST)
+        if not form.is_valid():
+            return super().post(request, **path)
+        try:
+            return redirect(self.send(form))
+        except ApiError as exc:
+            if exc.status not in CORRECTABLE_STATUSES:
+                raise
+            messages.error(request, str(exc.problem.get("detail", exc.code)))
+        return self.render_form(self.form())
+
+    def send(self, form: ApiForm) -> str:
+        self.api.post("sessions", "actions", "verify", body=form.body())
+        return safe_redirect_url(self.request, self.request.POST.get("next", "")) or reverse("home")
+
+
+class SecondFactor(ProofPage):
+    """For a session that lacks one: a code, or, for who has none yet, the way to get one."""
+
+    template = "dashboard/second_factor.html"
+    title = _("Second factor")
+    form_class = ProofForm
+
+
+class ProveForm(ApiForm):
+    password = forms.CharField(
+        label=_("Password"), required=False, widget=forms.PasswordInput(attrs={"autocomplete": "current-password"})
+    )
+    code = ProofForm.base_fields["code"]
+
+    def __init__(self, *args: Any, methods: Context, **kwargs: Any) -> None:
+        """What does not count for somebody is not asked of them."""
+        super().__init__(*args, **kwargs)
+        has_factor = methods["has_totp"] or methods["passkeys"]
+        del self.fields["password" if has_factor else "code"]
+
+    def body(self) -> dict[str, Any]:
+        data = self.cleaned_data
+        return proof(data["code"]) if "code" in data else {"password": data.get("password", "")}
+
+
+class Reauthenticate(ProofPage):
+    """Before what a thief of a session must not do: once more, that it is you."""
+
+    template = "dashboard/prove.html"
+    title = _("Prove that it is you")
+    form_class = ProveForm
+
+    def choices(self) -> Context:
+        return {"methods": self.api.get("sign-in-methods")}
+
+
+class SessionTimeLeft(Page):
+    """For the script that warns before a session ends: to ask is to use it."""
+
+    def get(self, request: HttpRequest, **path: str) -> HttpResponse:
+        return JsonResponse({"left_s": session_left_s(self.me)})
+
+
+class SignOut(PublicPage):
+    def post(self, request: HttpRequest, **path: str) -> HttpResponse:
+        """Also of a session that has ended already."""
+        try:
+            current = next(item for item in self.api.get("sessions")["items"] if item["is_current"])
+            self.api.delete("sessions", current["id"])
+        except ApiError as exc:
+            if exc.status not in (401, 403):
+                raise
+        response = redirect("sign-in")
+        cookies.delete_session(response)
+        return response
+
+    def get(self, request: HttpRequest, **path: str) -> HttpResponse:
+        return redirect("home")
+
+
+class Preferences(View):
+    """Which language and which theme; for whoever has not signed in too."""
+
+    def post(self, request: HttpRequest) -> HttpResponseBase:
+        response = redirect(origin_url(request))
+        language, theme = request.POST.get("language"), request.POST.get("theme")
+        if language in dict(settings.LANGUAGES):
+            cookies.set_preference(response, settings.LANGUAGE_COOKIE_NAME, language)
+        if theme in (*cookies.THEMES, ""):
+            cookies.set_preference(response, cookies.THEME, theme)
+        return response
+
+
+def proof(code: str) -> dict[str, Any]:
+    """The code as the API takes it: six digits are an application's, all others are for recovery."""
+    code = code.replace(" ", "")
+    if not code:
+        return {}
+    return {"totp": code} if code.isdigit() else {"recovery_code": code}

@@ -1,0 +1,187 @@
+"""API tokens: your own, those of a project, and those of service accounts. The pages are the same."""
+
+from typing import Any, cast
+
+from django import forms
+from django.http import HttpResponse
+from django.urls import reverse
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+
+from controlplane.dashboard import labels
+from controlplane.dashboard.base_views import Context, FormPage, Page, ProjectPage, Text
+from controlplane.dashboard.forms import ApiForm
+from controlplane.dashboard.views.account.profile import AccountPage
+from controlplane.dashboard.views.one_time_secret import one_time_secret_page
+
+ROLES = ("viewer", "member", "admin", "owner", "billing", "sovereignty_officer")
+VERBS = (
+    ("read", _("read: list it and look at it")),
+    ("create", _("create: make one")),
+    ("update", _("update: edit it")),
+    ("delete", _("delete: remove it")),
+    ("act", _("act: have it do something, such as start or grow")),
+    ("rule", _("rule: decide what is demanded of places")),
+    ("operate", _("operate: run the platform")),
+)
+FOLLOWS_OWNER = _("It has no role of its own: it may also what its owner is given later.")
+LIFETIME_DAYS, LIFETIME_MAX_DAYS = 90, 366
+
+
+class TokenForm(ApiForm):
+    name = forms.CharField(
+        label=_("Name"),
+        help_text=_("What it is for: lower case letters, digits and dashes."),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+    role = forms.ChoiceField(label=_("Role"), help_text=_("The most that it may do."), required=False)
+    lifetime_days = forms.IntegerField(
+        label=_("Days that it lasts"), initial=LIFETIME_DAYS, min_value=1, max_value=LIFETIME_MAX_DAYS
+    )
+    verbs = forms.MultipleChoiceField(
+        label=_("Only to"),
+        help_text=_("Without a tick: all that the role may."),
+        choices=VERBS,
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+    )
+    kinds = forms.CharField(
+        label=_("Only of these kinds"),
+        help_text=_("As the API calls them, with commas: instances, volumes. Nothing: all kinds."),
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+
+    def __init__(self, *args: Any, is_own: bool, **kwargs: Any) -> None:
+        """`is_own`: without a role it may what its owner may."""
+        super().__init__(*args, **kwargs)
+        any_role = [("", _("whatever its owner has"))] if is_own else []
+        roles = cast(forms.ChoiceField, self.fields["role"])
+        roles.choices = any_role + [(role, labels.ROLES[role]) for role in ROLES]
+        if not is_own:
+            self.fields["role"].initial = "member"
+        else:
+            self.fields["role"].help_text = _(
+                "The most that it may do. Without one it may also what its owner is given later."
+            )
+
+    def body(self) -> Context:
+        body = super().body()
+        if "kinds" in body:
+            body["kinds"] = [kind.strip() for kind in body["kinds"].split(",") if kind.strip()]
+        return body
+
+
+class TokenPages(Page):
+    """`noun`: the name of the list's address, and the beginning of those of the pages for a new one and for its end."""
+
+    noun = "tokens"
+    title = _("API tokens")
+    is_own = False
+
+    def path(self) -> tuple[str, ...]:
+        """Of the collection in the API."""
+        raise NotImplementedError
+
+    def at(self, page: str) -> str:
+        """The list (""), or another page of it, from any of them."""
+        known = {name: value for name, value in self.kwargs.items() if name != "token"}
+        return reverse(f"{self.noun}{page}", kwargs=known)
+
+
+class TokenList(TokenPages):
+    template = "dashboard/account/tokens.html"
+
+    def context(self) -> Context:
+        page = self.api.get(*self.path(), sort="name", page_token=self.query("page_token"))
+        tokens = [token | {"revoke": self.where_to_revoke(token)} for token in page["items"]]
+        return {"tokens": tokens, "next_page_token": page["next_page_token"], "create": self.where_to_create()}
+
+    def where_to_create(self) -> str:
+        return self.at("-new")
+
+    def where_to_revoke(self, token: Context) -> str:
+        return reverse(f"{self.noun}-revoke", kwargs={**self.kwargs, "token": token["id"]})
+
+
+class TokenCreate(FormPage, TokenPages):
+    template = "dashboard/forms/page.html"
+    title = _("New API token")
+    form_class = TokenForm
+    submit = _("Create it")
+
+    def choices(self) -> Context:
+        return {"is_own": self.is_own}
+
+    def context(self) -> Context:
+        lead = _("A program sends it as a bearer token, and may what you allow it here: give it no more than it needs.")
+        return {"lead": lead, "back": self.at("")}
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [(_("API tokens"), self.at(""))]
+
+    def send(self, form: ApiForm) -> HttpResponse:
+        made = self.api.post(*self.path(), body=form.body(), key=self.key)
+        self.title = made["name"]
+        lead = _("Send it as “Authorization: Bearer …”. The command line takes it from ANDROMEDE_TOKEN.")
+        if made["follows_owner"]:
+            lead = format_lazy("{} {}", lead, FOLLOWS_OWNER)
+        return one_time_secret_page(self, _("The token"), made["secret"], back=self.at(""), lead=lead)
+
+
+class TokenRevoke(FormPage, TokenPages):
+    template = "dashboard/confirm.html"
+    title = _("Revoke the API token")
+    submit = _("Revoke")
+
+    def context(self) -> Context:
+        lost = _("Whatever uses it is refused from now on. It cannot be made good again.")
+        return {"lost": lost, "kept": _("What was made with it stays."), "back": self.at("")}
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [(_("API tokens"), self.at(""))]
+
+    def send(self, form: ApiForm) -> str:
+        self.api.delete(*self.path(), self.kwargs["token"])
+        self.notify(_("The token is revoked."))
+        return self.at("")
+
+
+class OwnTokenPages(TokenPages):
+    noun = "tokens"
+    is_own = True
+
+    def path(self) -> tuple[str, ...]:
+        return ("tokens",)
+
+
+class OwnTokens(TokenList, OwnTokenPages, AccountPage):
+    tab = "tokens"
+
+
+class OwnTokenCreate(TokenCreate, OwnTokenPages, AccountPage):
+    pass
+
+
+class OwnTokenRevoke(TokenRevoke, OwnTokenPages, AccountPage):
+    pass
+
+
+class ProjectTokenPages(TokenPages):
+    noun = "project-tokens"
+    section = "project-tokens"
+
+    def path(self) -> tuple[str, ...]:
+        return ("projects", self.kwargs["project"], "tokens")
+
+
+class ProjectTokens(TokenList, ProjectTokenPages, ProjectPage):
+    pass
+
+
+class ProjectTokenCreate(TokenCreate, ProjectTokenPages, ProjectPage):
+    right = "token_create"
+
+
+class ProjectTokenRevoke(TokenRevoke, ProjectTokenPages, ProjectPage):
+    right = "token_revoke"

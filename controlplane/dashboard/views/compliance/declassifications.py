@@ -1,0 +1,60 @@
+"""Data that is to count as less secret: what two officers agree on, after the time of a looser policy."""
+
+from typing import Any, cast
+
+from django import forms
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from controlplane.dashboard.base_views import FormPage, Text
+from controlplane.dashboard.forms import ApiForm, Choices
+from controlplane.dashboard.views.compliance.placement_evidence import ResourcePage
+from controlplane.dashboard.widgets import multiple_choice
+
+
+class DeclassifyForm(ApiForm):
+    classifications = multiple_choice(_("Classifications that it loses"))
+    lineage = multiple_choice(_("Origins that it loses"), _("With an origin goes all that came with it."))
+    reason = forms.CharField(
+        label=_("Reason"), help_text=_("Whoever is to approve it reads it, and so will auditors."), max_length=500
+    )
+
+    def __init__(self, *args: Any, classifications: Choices, lineage: Choices, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        cast(forms.MultipleChoiceField, self.fields["classifications"]).choices = classifications
+        cast(forms.MultipleChoiceField, self.fields["lineage"]).choices = lineage
+
+
+class Declassify(FormPage, ResourcePage):
+    template = "dashboard/forms/page.html"
+    title = _("Declassify")
+    form_class = DeclassifyForm
+    submit = _("Propose it")
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [*super().crumbs(), (self.thing.get("name") or self.kwargs["resource"], self.url)]
+
+    def choices(self) -> dict[str, Any]:
+        return {
+            "classifications": [(name, name) for name in self.thing.get("classifications", ())],
+            "lineage": [(each["id"], _origin(each)) for each in self.lineage()],
+        }
+
+    def context(self) -> dict[str, Any]:
+        lead = _(
+            "What is ticked is taken from the data of this resource alone: copies of it keep what they have, and the "
+            "policies in force hold as before. Another officer has to approve it; then it waits, as everything does "
+            "that demands less."
+        )
+        return {"lead": lead, "back": self.url}
+
+    def send(self, form: ApiForm) -> str:
+        body = form.body() | {"resource": self.kwargs["resource"]}
+        made = self.api.post("organizations", self.owners["organization"], "declassifications", body=body, key=self.key)
+        self.notify(_("It is proposed. Another officer has to approve it."))
+        return reverse("proposal", kwargs={"proposal": made["id"]})
+
+
+def _origin(entry: dict[str, Any]) -> str:
+    """By its id, and what came with it."""
+    return " · ".join((entry["source_id"], *entry["classifications"]))

@@ -1,0 +1,263 @@
+"""The evidence log: its newest checkpoint, its records with their proofs, and exports for whoever verifies them."""
+
+import json
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cached_property
+from typing import Any
+
+from django import forms
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.urls import reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from andromede_core.evidence.checkpoints import parse_head, parse_request
+from andromede_core.evidence.merkle import is_consistent, is_included
+from andromede_core.evidence.signed_notes import NoteError, decode, encode, parse_note
+from controlplane.dashboard import clause_labels
+from controlplane.dashboard.api_client import ApiError, ApiRequest
+from controlplane.dashboard.base_views import FormPage, Page, Text
+from controlplane.dashboard.forms import TEXT, ApiForm, id_choices
+from controlplane.kernel import clock
+
+MANY = 200
+# Who may export, as the API has it for `evidence_export_create`: by a membership, or by a duty for the platform.
+EXPORTERS, EXPORTING_DUTY = ("owner", "sovereignty_officer"), "auditor"
+MONTH = timedelta(days=30)
+DAY = forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})  # as browsers want it, in any language
+
+
+class EvidencePage(Page):
+    """A page on which exports begin."""
+
+    section = "evidence"
+
+    def exported(self) -> list[dict[str, Any]]:
+        """The organizations whose evidence the reader may export."""
+        if self.me["duty"] == EXPORTING_DUTY:
+            organizations: list[dict[str, Any]] = self.api.get("organizations", limit=MANY)["items"]
+            return organizations
+        return [each["organization"] for each in self.me["memberships"] if each["role"] in EXPORTERS]
+
+    def why_no_export(self) -> str:
+        """Why the reader may export nothing; nothing where they may."""
+        if self.me["duty"] == EXPORTING_DUTY or self.exported():
+            return ""
+        return gettext(
+            "You may not export evidence. Ask an owner or a sovereignty officer of the organization, or an auditor of "
+            "the platform."
+        )
+
+
+class EvidenceHome(EvidencePage):
+    template = "dashboard/evidence/home.html"
+    title = _("Evidence")
+
+    def context(self) -> dict[str, Any]:
+        filters = {name: self.query(name) for name in ("kind", "resource")}
+        page = self.api.get("evidence", "records", **filters, page_token=self.query("page_token"))
+        return {
+            "records": page["items"],
+            "next_page_token": page["next_page_token"],
+            "is_filtered": any(filters.values()),
+            "kinds": clause_labels.RECORD_KINDS.items(),
+            "checkpoint": self.checkpoint(),
+            "obstacle": self.why_no_export(),
+        }
+
+    def checkpoint(self) -> dict[str, Any] | None:
+        try:
+            return read_checkpoint(str(self.api.get("evidence", "checkpoint")))
+        except ApiError as exc:
+            if exc.status == 404:
+                return None
+            raise
+
+
+class Record(Page):
+    """With the proof that it is in the log, worked out anew."""
+
+    template = "dashboard/evidence/record.html"
+    title = _("Record")
+    section = "evidence"
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [(_("Evidence"), reverse("evidence"))]
+
+    def context(self) -> dict[str, Any]:
+        try:
+            proof = self.api.get("evidence", "records", self.kwargs["record"], "proof")
+        except ApiError as exc:
+            if exc.status not in (404, 409):
+                raise
+            return {"record": self.kwargs["record"], "missing": exc.problem}
+        checkpoint = read_checkpoint(proof["checkpoint"])
+        return {
+            "record": self.kwargs["record"],
+            "proof": proof,
+            "checkpoint": checkpoint,
+            "leads_there": leads_to_root(proof, checkpoint),
+            "entry": json.dumps(proof["entry"], indent=2),
+        }
+
+
+class GrowthForm(ApiForm):
+    note = forms.CharField(
+        label=_("A checkpoint that you have kept"),
+        help_text=_("All of it, from the name of the log to the last signature."),
+        widget=forms.Textarea(attrs=TEXT | {"rows": 7}),
+    )
+
+    def clean_note(self) -> dict[str, Any]:
+        try:
+            return read_checkpoint("\n".join(self.cleaned_data["note"].split("\r\n")) + "\n")
+        except NoteError as exc:
+            wrong = _("This is no checkpoint: a name, a number and a root, an empty line, and lines of signatures.")
+            raise forms.ValidationError(wrong) from exc
+
+
+class Growth(FormPage):
+    """Whether the log begins with what it was at a checkpoint that somebody has kept."""
+
+    template = "dashboard/evidence/growth.html"
+    title = _("Has the log only grown?")
+    section = "evidence"
+    form_class = GrowthForm
+    submit = _("Compare")
+    result: dict[str, Any] | None = None
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [(_("Evidence"), reverse("evidence"))]
+
+    def context(self) -> dict[str, Any]:
+        return {"result": self.result}
+
+    def send(self, form: ApiForm) -> HttpResponse:
+        old = form.cleaned_data["note"]
+        self.result = {"old": old, **self.compared(old)}
+        return self.render_form(form)
+
+    def compared(self, old: dict[str, Any]) -> dict[str, Any]:
+        """With the newest one. A log that is smaller now has lost something: there is no proof to ask for."""
+        new = read_checkpoint(str(self.api.get("evidence", "checkpoint")))
+        if old["origin"] != new["origin"] or old["size"] > new["size"]:
+            return {"new": new, "has_grown": False}
+        asked = parse_request(str(self.api.get("evidence", "witness-request", old=old["size"])))
+        new = read_checkpoint(str(asked.note))
+        roots = {"old_root": decode(old["root"]), "new_root": decode(new["root"])}
+        return {"new": new, "has_grown": is_consistent(old["size"], new["size"], proof=asked.proof, **roots)}
+
+
+class ExportForm(ApiForm):
+    organization = forms.ChoiceField(label=_("Organization"))
+    first = forms.DateField(label=_("First day"), widget=DAY, help_text=_("Days begin at midnight UTC."))
+    last = forms.DateField(
+        label=_("Last day"), widget=DAY, help_text=_("It is in the export; of today, what has passed of it.")
+    )
+
+    def __init__(self, *args: Any, organizations: list[tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["organization"].choices = organizations  # type: ignore[attr-defined]
+
+    def show_problem(self, problem: Any) -> None:
+        """The API has other names for the two moments: `from` is no name in Python."""
+        names = {"/from": "/first", "/to": "/last"}
+        errors = [each | {"pointer": names.get(each["pointer"], each["pointer"])} for each in problem.get("errors", [])]
+        super().show_problem({**problem, "errors": errors})
+
+
+class ExportCreate(FormPage, EvidencePage):
+    template = "dashboard/forms/page.html"
+    title = _("Export evidence")
+    form_class = ExportForm
+    submit = _("Have it made")
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [(_("Evidence"), reverse("evidence"))]
+
+    def initial(self) -> dict[str, Any]:
+        today = clock.now().date()
+        return {"first": today - MONTH, "last": today, **super().initial()}
+
+    def choices(self) -> dict[str, Any]:
+        return {"organizations": id_choices(self.exported())}
+
+    def context(self) -> dict[str, Any]:
+        lead = _(
+            "A file with every record of the organization’s projects in that time, with proofs, keys, and a program "
+            "that verifies it without a network."
+        )
+        return {"lead": lead, "back": reverse("evidence"), "obstacle": self.why_no_export()}
+
+    def send(self, form: ApiForm) -> str:
+        """Without a key: of today, the same form asks for a second more when it is sent again."""
+        data = form.cleaned_data
+        body = {"from": _written(_midnight(data["first"])), "to": _written(_end_of(data["last"]))}
+        made = self.api.post("organizations", data["organization"], "evidence-exports", body=body)
+        return reverse("export", kwargs={"export": made["id"]})
+
+
+class Export(Page):
+    template = "dashboard/evidence/export.html"
+    title = _("Export of evidence")
+    section = "evidence"
+
+    @cached_property
+    def export(self) -> dict[str, Any]:
+        export: dict[str, Any] = self.api.get("evidence-exports", self.kwargs["export"])
+        return export
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [(_("Evidence"), reverse("evidence"))]
+
+    def context(self) -> dict[str, Any]:
+        begins, ends = (_compact(self.export[name]) for name in ("from", "to"))
+        file = f"andromede-evidence-{self.export['organization']['name']}-{begins}-{ends}.tar"
+        return {
+            "export": self.export,
+            "begins": self.export["from"],
+            "ends": self.export["to"],
+            "file": file,
+            "is_open": self.export["state"] in ("waiting", "running"),
+        }
+
+
+class ExportFile(Page):
+    """The file itself."""
+
+    def get(self, request: HttpRequest, **path: str) -> HttpResponseBase:  # type: ignore[override]
+        return self.api.file("GET", ("evidence-exports", self.kwargs["export"], "file"), ApiRequest())
+
+
+def read_checkpoint(note: str) -> dict[str, Any]:
+    """A signed note of C2SP's tlog-checkpoint: origin, size and root, and who signed. Raises NoteError."""
+    read = parse_note(note)
+    head = parse_head(read.text)
+    signers = [signature.name for signature in read.signatures]
+    return {"note": note, "origin": head.origin, "size": head.size, "root": encode(head.root), "signers": signers}
+
+
+def leads_to_root(proof: dict[str, Any], checkpoint: dict[str, Any]) -> bool:
+    """Whether the leaf and the hashes of its proof give the root of the checkpoint."""
+    leaf, root = decode(proof["leaf_hash"]), decode(checkpoint["root"])
+    path = [decode(each) for each in proof["hashes"]]
+    return is_included(leaf, index=proof["leaf_index"], size=checkpoint["size"], proof=path, root=root)
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time.min, UTC)
+
+
+def _end_of(day: date) -> datetime:
+    """Of today: now, to the second."""
+    now = clock.now().replace(microsecond=0)
+    return now if day == now.date() else _midnight(day + timedelta(days=1))
+
+
+def _written(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")
+
+
+def _compact(at: str) -> str:
+    return datetime.fromisoformat(at).astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")

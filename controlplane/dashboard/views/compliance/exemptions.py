@@ -1,0 +1,215 @@
+"""Exemptions that two people of different duties sign, and the keys of officers. The private keys stay with the
+people: a page shows what is to be signed, and takes the signature."""
+
+import base64
+import binascii
+from functools import cached_property
+from typing import Any
+
+from django import forms
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from controlplane.dashboard.base_views import FormPage, Page, Text
+from controlplane.dashboard.forms import ApiForm
+from controlplane.kernel import clock
+
+DUTIES = {"sovereignty_officer": _("Sovereignty officer"), "duty_operator": _("Duty operator")}
+PLAIN = {"autocomplete": "off", "spellcheck": "false"}
+
+
+class ExemptionList(Page):
+    template = "dashboard/exemptions/list.html"
+    title = _("Exemptions")
+    section = "exemptions"
+    live = "exemption"
+
+    def context(self) -> dict[str, Any]:
+        page = self.api.get("exemptions", zone=self.query("zone"), page_token=self.query("page_token"))
+        return {
+            "exemptions": [each | {"state": state_of(each)} for each in page["items"]],
+            "next_page_token": page["next_page_token"],
+            "report": self.api.get("exemptions", "report"),
+        }
+
+
+class RequestForm(ApiForm):
+    decision = forms.CharField(
+        label=_("Decision"),
+        help_text=_("The id of the refusal that it is to get around; the page of the decision leads here."),
+        widget=forms.TextInput(attrs=PLAIN),
+    )
+    zone = forms.CharField(label=_("Zone"), widget=forms.TextInput(attrs=PLAIN))
+    reason = forms.CharField(
+        label=_("Reason"), help_text=_("Whoever signs reads it, and so will auditors."), max_length=500
+    )
+    hours = forms.IntegerField(label=_("Hours"), initial=4, min_value=1, max_value=72)
+    max_uses = forms.IntegerField(label=_("How often it may be used"), initial=1, min_value=1, max_value=100)
+
+
+class ExemptionCreate(FormPage):
+    template = "dashboard/forms/page.html"
+    title = _("Ask for an exemption")
+    section = "exemptions"
+    form_class = RequestForm
+    submit = _("Ask for it")
+
+    def initial(self) -> dict[str, Any]:
+        return {"hours": 4, "max_uses": 1} | super().initial()
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [(_("Exemptions"), reverse("exemptions"))]
+
+    def context(self) -> dict[str, Any]:
+        lead = _(
+            "Two people of different duties, neither of whom asked for it, have to sign it. It holds for some hours, "
+            "for this operation on this resource in this zone, and only for clauses that may be waived."
+        )
+        return {"lead": lead, "back": reverse("exemptions")}
+
+    def send(self, form: ApiForm) -> str:
+        made = self.api.post("exemptions", body=form.body(), key=self.key)
+        self.notify(_("It is asked for. Two people have to sign it now."))
+        return reverse("exemption", kwargs={"exemption": made["id"]})
+
+
+class ApprovalForm(ApiForm):
+    duty = forms.ChoiceField(label=_("Duty"), choices=list(DUTIES.items()))
+    key_id = forms.CharField(
+        label=_("Id of the key"),
+        help_text=_("The one in the keyset that has signed."),
+        widget=forms.TextInput(attrs=PLAIN),
+    )
+    signature = forms.CharField(
+        label=_("Signature"),
+        help_text=_("Of the terms above, byte for byte, in base64."),
+        widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "class": "mono"}),
+    )
+
+
+class Exemption(FormPage):
+    """With its terms, and the field for a signature under them."""
+
+    template = "dashboard/exemptions/detail.html"
+    title = _("Exemption")
+    section = "exemptions"
+    live = "exemption"
+    form_class = ApprovalForm
+    submit = _("Approve")
+
+    @cached_property
+    def exemption(self) -> dict[str, Any]:
+        exemption: dict[str, Any] = self.api.get("exemptions", self.kwargs["exemption"])
+        return exemption
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [(_("Exemptions"), reverse("exemptions"))]
+
+    def context(self) -> dict[str, Any]:
+        signed = {each["duty"] for each in self.exemption["approvals"]}
+        terms = [
+            {"duty": duty, "words": DUTIES.get(duty, duty), "text": _text(coded), "is_signed": duty in signed}
+            for duty, coded in self.exemption["to_sign"].items()
+        ]
+        return {
+            "exemption": self.exemption | {"state": state_of(self.exemption)},
+            "terms": terms,
+            "may_sign": any(not each["is_signed"] for each in terms),
+            "duties": DUTIES,
+        }
+
+    def send(self, form: ApiForm) -> str:
+        body = form.body() | {"signature": "".join(form.cleaned_data["signature"].split())}
+        self.api.post("exemptions", self.exemption["id"], "actions", "approve", body=body)
+        self.notify(_("Your signature counts."))
+        return reverse("exemption", kwargs={"exemption": self.exemption["id"]})
+
+
+class OfficerKeyList(Page):
+    template = "dashboard/exemptions/keys.html"
+    title = _("Keys of officers")
+    section = "exemptions"
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [(_("Exemptions"), reverse("exemptions"))]
+
+    def context(self) -> dict[str, Any]:
+        page = self.api.get("officer-keys", officer=self.query("officer"), page_token=self.query("page_token"))
+        return {
+            "keys": [each | {"state": _state_of_key(each)} for each in page["items"]],
+            "next_page_token": page["next_page_token"],
+            "may_operate": self.me["duty"] == "operator",
+        }
+
+
+class KeyForm(ApiForm):
+    officer = forms.CharField(label=_("Officer"), max_length=200)
+    public_key = forms.CharField(
+        label=_("Public key"),
+        help_text=_("PEM, or base64; Ed25519, or ECDSA on P-256."),
+        widget=forms.Textarea(attrs={"rows": 5, "spellcheck": "false", "class": "mono"}),
+    )
+    user_id = forms.CharField(
+        label=_("Id of the person’s account"), required=False, widget=forms.TextInput(attrs=PLAIN)
+    )
+
+
+class OfficerKeyCreate(FormPage):
+    template = "dashboard/forms/page.html"
+    title = _("Add an officer’s key")
+    section = "exemptions"
+    form_class = KeyForm
+    submit = _("Add it")
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [(_("Keys of officers"), reverse("officer-keys"))]
+
+    def context(self) -> dict[str, Any]:
+        lead = _("Statements that it signs count from now on. The private key stays with the officer.")
+        return {"lead": lead, "back": reverse("officer-keys")}
+
+    def send(self, form: ApiForm) -> str:
+        self.api.post("officer-keys", body=form.body(), key=self.key)
+        self.notify(_("The key is added."))
+        return reverse("officer-keys")
+
+
+class OfficerKeyRevoke(FormPage):
+    template = "dashboard/confirm.html"
+    title = _("Revoke the key")
+    section = "exemptions"
+    submit = _("Revoke it")
+
+    def context(self) -> dict[str, Any]:
+        return {
+            "lost": _("Nothing that it signs from now on counts. This cannot be taken back."),
+            "kept": _("What it has signed until now keeps counting."),
+            "back": reverse("officer-keys"),
+        }
+
+    def send(self, form: ApiForm) -> str:
+        self.api.delete("officer-keys", self.kwargs["key"])
+        self.notify(_("The key is revoked."))
+        return reverse("officer-keys")
+
+
+def state_of(exemption: dict[str, Any]) -> str:
+    """Which of its conditions it meets: words.py knows what that looks like."""
+    if exemption["use_count"] >= exemption["max_uses"]:
+        return "used-up"
+    if exemption["expires_at"] <= clock.now().isoformat():
+        return "over"
+    return "approved" if len(exemption["approvals"]) > 1 else "unsigned"
+
+
+def _text(coded: str) -> str:
+    try:
+        return base64.b64decode(coded).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return coded
+
+
+def _state_of_key(key: dict[str, Any]) -> str:
+    if key["revoked_at"]:
+        return "revoked"
+    return "expired" if key["not_after"] <= clock.now().isoformat() else "valid"

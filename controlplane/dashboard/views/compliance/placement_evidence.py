@@ -1,0 +1,207 @@
+"""Where data was, by which decision, and what may not be where it is any more."""
+
+import json
+from functools import cached_property
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from controlplane.dashboard import clause_labels, labels
+from controlplane.dashboard.api_client import ApiError
+from controlplane.dashboard.base_views import Action, Page, ProjectPage, Text
+from controlplane.dashboard.charts import Span, bars, moment
+from controlplane.dashboard.zone_verdicts import is_admitted
+
+MANY, RECORDS = 200, 50
+STATES = ("compliant", "at-risk", "drifted", "remediating", "exempted")
+KINDS = {"instance": _("Instances"), "volume": _("Volumes")}
+FILTERS = ("state", "zone")
+# Of instances and volumes alone.
+MORE_FILTERS = ("kind", "resource")
+# What data is in, by its part of the paths of a project.
+THINGS = ("instances", "volumes", "images")
+OFFICER = "sovereignty_officer"
+
+
+class Residencies(Page):
+    """From here one goes to the residency of anything, by its id or from what is watched."""
+
+    template = "dashboard/proof/residencies.html"
+    title = _("Where data is")
+    section = "residencies"
+    live = "drift"
+
+    def get(self, request: HttpRequest, **path: str) -> HttpResponse:
+        if wanted := self.query("resource").strip():
+            return redirect("residency", resource=wanted)
+        return super().get(request, **path)
+
+    def context(self) -> dict[str, Any]:
+        page = self.api.get("drift", page_token=self.query("page_token"))
+        return {"watched": page["items"], "next_page_token": page["next_page_token"]}
+
+
+class ResourcePage(Page):
+    """A page about the data of one resource, which the evidence log knows."""
+
+    section = "residencies"
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [(_("Where data is"), reverse("residencies"))]
+
+    @property
+    def url(self) -> str:
+        return reverse("residency", kwargs={"resource": self.kwargs["resource"]})
+
+    @cached_property
+    def records(self) -> list[dict[str, Any]]:
+        page = self.api.get("evidence", "records", resource=self.kwargs["resource"], limit=RECORDS)
+        return [each | {"about": _about(each["document"])} for each in page["items"]]
+
+    @cached_property
+    def owners(self) -> dict[str, str]:
+        """Whose it is, by its records: organization and project, which are empty where no record says so."""
+        names = ("organization", "project")
+        return {name: next(filter(None, (each["about"].get(name) for each in self.records)), "") for name in names}
+
+    @cached_property
+    def thing(self) -> dict[str, Any]:
+        """What the API knows of it, whatever kind of thing it is; of what is gone, or may not be seen, nothing."""
+        for kind in THINGS if self.owners["project"] else ():
+            try:
+                thing: dict[str, Any] = self.api.get("projects", self.owners["project"], kind, self.kwargs["resource"])
+            except ApiError as exc:
+                if exc.status not in (403, 404):
+                    raise
+            else:
+                return thing
+        return {}
+
+    def lineage(self) -> list[dict[str, Any]]:
+        """What its data was made from."""
+        if not self.owners["organization"]:
+            return []
+        try:
+            page = self.api.get(
+                "organizations", self.owners["organization"], "resources", self.kwargs["resource"], "lineage"
+            )
+        except ApiError as exc:
+            if exc.status in (403, 404):
+                return []
+            raise
+        items: list[dict[str, Any]] = page["items"]
+        return items
+
+
+class Residency(ResourcePage):
+    template = "dashboard/proof/residency.html"
+    title = _("Residency")
+    live = "drift operation"
+
+    def context(self) -> dict[str, Any]:
+        asked = {name: self.query(name) for name in ("from", "to", "role")}
+        found = self.api.get("resources", self.kwargs["resource"], "residency", **asked)
+        return {
+            "resource": self.kwargs["resource"],
+            "name": self.thing.get("name", ""),
+            "intervals": found["intervals"],
+            "problems": found["problems"],
+            "chart": bars(_bar(each) for each in found["intervals"]),
+            "records": self.records,
+            "of_project": self.owners["project"],
+            "lineage": self.lineage(),
+            "may_declassify": self.is_officer(),
+        }
+
+    def is_officer(self) -> bool:
+        """Of the organization whose data it is."""
+        places = [item["organization"]["id"] for item in self.me["memberships"] if item["role"] == OFFICER]
+        return self.owners["organization"] in places
+
+
+class Decision(ProjectPage):
+    template = "dashboard/proof/decision.html"
+    section = "residencies"
+    title = _("Decision")
+
+    def context(self) -> dict[str, Any]:
+        decision = self.get_in_project("decisions", self.kwargs["decision"])
+        document = decision["document"]
+        zones = [
+            zone
+            | {
+                "is_admitted": is_admitted(zone),
+                "refusing": [each for each in zone["results"] if each["result"] != "T"],
+            }
+            for zone in document.get("zones", [])
+        ]
+        return {
+            "decision": decision,
+            "zones": zones,
+            "eliminated": [each for each in document.get("eliminated", []) if each["count"]],
+            "may_exempt": not decision["is_admitted"],
+        }
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [(_("Where data is"), reverse("residencies"))]
+
+
+class DriftList(Page):
+    """`of_images`: the copies of images in the caches of nodes."""
+
+    template = "dashboard/proof/drift.html"
+    title = _("Drift")
+    section = "drift"
+    live = "drift remediation"
+    of_images = False
+
+    def context(self) -> dict[str, Any]:
+        path = ("drift", "images") if self.of_images else ("drift",)
+        filters = {name: self.query(name) for name in (FILTERS if self.of_images else FILTERS + MORE_FILTERS)}
+        page = self.api.get(*path, **filters, page_token=self.query("page_token"))
+        return {
+            "items": page["items"],
+            "next_page_token": page["next_page_token"],
+            "is_filtered": any(filters.values()),
+            "states": [(state, labels.state_badge(state, "compliance").words) for state in STATES],
+            "kinds": () if self.of_images else list(KINDS.items()),
+            "zones": self.api.get("zones", limit=MANY)["items"],
+            "of_images": self.of_images,
+        }
+
+
+class PlanList(ProjectPage):
+    template = "dashboard/proof/plans.html"
+    title = _("Remediation plans")
+    section = "plans"
+    live = "remediation drift"
+
+    def context(self) -> dict[str, Any]:
+        page = self.get_in_project("remediation-plans", sort="-created_at", page_token=self.query("page_token"))
+        return {"plans": page["items"], "next_page_token": page["next_page_token"]}
+
+
+class PlanApprove(Action):
+    done = _("The plan is approved.")
+    right = "remediation_plan_approve"
+
+    def perform(self) -> None:
+        plan = self.kwargs["plan"]
+        self.api.post("projects", self.kwargs["project"], "remediation-plans", plan, "actions", "approve")
+
+
+def _about(document: str | None) -> dict[str, Any]:
+    """What a record says of itself; nothing once it was erased."""
+    known = json.loads(document) if document else {}
+    return known if isinstance(known, dict) else {}
+
+
+def _bar(interval: dict[str, Any]) -> Span:
+    start = moment(interval["start"])
+    assert start is not None
+    tone = labels.BAD if not interval["is_compliant"] else labels.GOOD if interval["state"] == "proven" else labels.WARN
+    name = f"{clause_labels.vocabulary_label('role', interval['role'])} · {interval['zone']}"
+    return Span(name, start, moment(interval["end"]), tone)

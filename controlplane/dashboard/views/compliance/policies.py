@@ -1,0 +1,424 @@
+"""What is demanded of places: the policy of a project, an organization, the platform or a classification, and the
+editor, which says what a change would do before it is made."""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from controlplane.dashboard import clause_labels
+from controlplane.dashboard.api_client import ApiError, ApiRequest, ApiResponse
+from controlplane.dashboard.base_views import Action, Page, Text, is_correctable
+from controlplane.dashboard.clause_forms import TEXT, Atoms, ClauseRows, parse_clauses
+from controlplane.dashboard.compliance_drift import read_resource_names
+
+CREATE = "instance.create"
+OUTDATED = 412
+IMMEDIATE_CHANGES = ("same", "tighter")
+MANY = 200
+
+
+class PolicyOwnerView:
+    """Whose policy a page is about. `shown`, `edited` and `undone` are the pages of it; `sets`: the API's operation by
+    which it is changed, where `place` says who may."""
+
+    level, section = "", "policies"
+    shown, edited, undone = "", "", ""
+    sets = ""
+
+    def __init__(self, page: Page) -> None:
+        self.api = page.api
+        self.page = page
+        self.kwargs = page.kwargs
+
+    def path(self) -> tuple[str, ...]:
+        """Of the policy in the API."""
+        raise NotImplementedError
+
+    def url(self, page: str) -> str:
+        return reverse(page, kwargs=self.kwargs)
+
+    def title(self) -> Text:
+        raise NotImplementedError
+
+    def lead(self) -> Text:
+        raise NotImplementedError
+
+    def project(self) -> dict[str, Any] | None:
+        """The project that the page is about, if it is about one."""
+        return None
+
+    def place(self) -> dict[str, Any] | None:
+        """The project or the organization."""
+        return self.project()
+
+    def owns_proposal(self, proposal: Mapping[str, Any]) -> bool:
+        raise NotImplementedError
+
+    def simulation_subject(self) -> dict[str, Any] | None:
+        """For whom a simulation can be asked: a project that the policy holds for, with classifications."""
+        return {"project": self.page.projects[0]["id"]} if self.page.projects else None
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [(_("Policies"), reverse("policies"))]
+
+    def about(self) -> dict[str, Any]:
+        """What its page shows besides."""
+        return {}
+
+
+class PolicyPage(Page):
+    template = "dashboard/policies/policy.html"
+    live = "policy"
+    whose_class: type[PolicyOwnerView] = PolicyOwnerView
+
+    @cached_property
+    def whose(self) -> PolicyOwnerView:
+        return self.whose_class(self)
+
+    @cached_property
+    def answer(self) -> ApiResponse:
+        return self.api.send("GET", self.whose.path(), ApiRequest())
+
+    @property
+    def policy(self) -> dict[str, Any]:
+        policy: dict[str, Any] = self.answer.data
+        return policy
+
+    def project_of_page(self) -> dict[str, Any] | None:
+        return self.whose.project()
+
+    def own_right(self) -> str:
+        return self.whose.sets
+
+    def place(self) -> dict[str, Any] | None:
+        return self.whose.place()
+
+    def layout_context(self) -> dict[str, Any]:
+        return super().layout_context() | {"title": self.whose.title(), "section": self.whose.section}
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return self.whose.crumbs()
+
+    def context(self) -> dict[str, Any]:
+        return {
+            "policy": self.policy,
+            "levels": levels_of(self.policy),
+            "proposals": self.proposals(),
+            "edit": self.whose.url(self.whose.edited),
+            "undo": {"url": self.whose.url(self.whose.undone), "until": undo_until(self.policy)},
+            "lead": self.whose.lead(),
+            **self.whose.about(),
+        }
+
+    def proposals(self) -> list[dict[str, Any]]:
+        """That wait for a second person, or for their time."""
+        found = []
+        for state in ("proposed", "approved"):
+            page = self.api.get("policy-proposals", state=state, level=self.whose.level, limit=MANY)
+            found += [each for each in page["items"] if self.whose.owns_proposal(each)]
+        return found
+
+
+class PolicyUndo(Action):
+    done = _("Your change is undone. What was demanded before is in force again.")
+    whose_class: type[PolicyOwnerView] = PolicyOwnerView
+
+    def perform(self) -> None:
+        self.api.post(*self.whose_class(self).path(), "actions", "undo")
+
+
+class PolicyEditor(PolicyPage):
+    template = "dashboard/policies/edit.html"
+    live = ""
+
+    def layout_context(self) -> dict[str, Any]:
+        return super().layout_context() | {"title": _("Edit the policy")}
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [*super().crumbs(), (self.whose.title(), self.whose.url(self.whose.shown))]
+
+    def get(self, request: HttpRequest, **path: str) -> HttpResponse:
+        return self.editor(ClauseRows.from_clauses(self.policy["atoms"]))
+
+    def post(self, request: HttpRequest, **path: str) -> HttpResponse:
+        """What is in the form stays there, whichever of its buttons was pressed."""
+        deed, _sep, what = request.POST.get("do", "try").partition(":")
+        rows = ClauseRows.from_request(request.POST)
+        if deed in ("add", "remove"):
+            rows = rows.without_validation()
+            rows.add(request.POST.get("subject", "")) if deed == "add" else rows.remove(what)
+            return self.editor(rows)
+        if deed == "read":
+            return self.read(rows.without_validation(), request.POST.get(TEXT, ""))
+        if not rows.are_valid():
+            return self.editor(rows, errors=[gettext("Some clauses are not complete: see beside their fields.")])
+        return self.put(rows, is_trial=deed != "save")
+
+    def lacks_reason(self, body: dict[str, Any]) -> bool:
+        """Whoever is to approve that less is demanded should know why; what demands more needs no reason."""
+        if body["reason"]:
+            return False
+        change = self.api.send(
+            "PUT", self.whose.path(), ApiRequest(body, {"dry_run": "true"}, version=self.version)
+        ).data
+        return change["change"] not in IMMEDIATE_CHANGES
+
+    def read(self, rows: ClauseRows, text: str) -> HttpResponse:
+        try:
+            return self.editor(ClauseRows.from_clauses(parse_clauses(text)))
+        except ValueError as exc:
+            return self.editor(rows, errors=[str(exc)], text=text)
+
+    def put(self, rows: ClauseRows, *, is_trial: bool) -> HttpResponse:
+        """Only what was shown is saved: the same clauses, over the same version. Else what would change is shown."""
+        atoms = rows.atoms()
+        body = {"atoms": atoms, "reason": self.request.POST.get("reason", "").strip()}
+        try:
+            if is_trial:
+                return self.render_preview(rows, body)
+            if self.request.POST.get("shown") != self.digest(atoms):
+                return self.render_preview(
+                    rows, body, gettext("Nothing was saved yet. See what would change, then save it.")
+                )
+            if self.lacks_reason(body):
+                return self.render_preview(
+                    rows, body, gettext("It demands less: say why, for whoever is to approve it.")
+                )
+            outcome = self.api.send("PUT", self.whose.path(), ApiRequest(body, version=self.version)).data
+        except ApiError as exc:
+            if not is_correctable(exc):
+                raise
+            if exc.status == OUTDATED:
+                return self.editor(rows, is_outdated=True)
+            errors = rows.show_problem(exc.problem) or [gettext("See what is said beside the clauses.")]
+            return self.editor(rows, errors=errors, problem=exc.problem)
+        return redirect(self.announce_outcome(outcome))
+
+    def render_preview(self, rows: ClauseRows, body: dict[str, Any], *errors: str) -> HttpResponse:
+        """The editor with what would change. Raises Refused."""
+        atoms = body["atoms"]
+        outcome = self.api.send(
+            "PUT", self.whose.path(), ApiRequest(body, {"dry_run": "true"}, version=self.version)
+        ).data
+        names = read_resource_names(self.api, [each["resource_id"] for each in outcome["drifted"]])
+        drifted = [each | {"name": names.get(each["resource_id"])} for each in outcome["drifted"]]
+        return self.editor(
+            rows,
+            errors=errors,
+            outcome={**outcome, **lint_by_kind(outcome), "drifted": drifted},
+            verdicts=self.verdicts(atoms),
+            shown=self.digest(atoms),
+        )
+
+    def digest(self, atoms: Atoms) -> str:
+        """Of the clauses and of the version that they replace: what a preview is about."""
+        return hashlib.sha256(json.dumps([self.version, atoms], sort_keys=True).encode()).hexdigest()
+
+    def announce_outcome(self, outcome: Mapping[str, Any]) -> str:
+        """Say what has become of it; where that is shown."""
+        if outcome["proposal"]:
+            text = gettext("It is proposed. It demands less, and so needs a second person, and then time.")
+            messages.success(self.request, text)
+            return reverse("proposal", kwargs={"proposal": outcome["proposal"]["id"]})
+        messages.success(self.request, gettext("The policy is in force: version {n}.").format(n=outcome["version"]))
+        return self.whose.url(self.whose.shown)
+
+    @property
+    def version(self) -> str:
+        """The ETag of what was in force when the editing began."""
+        return self.request.POST.get("version") or self.answer.etag
+
+    def verdicts(self, atoms: Atoms) -> list[dict[str, Any]]:
+        """Of each zone: whether it is admitted now and would be then, and which clauses refuse it."""
+        asked = self.whose.simulation_subject()
+        if asked is None:
+            return []
+        body = {"operation": CREATE, "policy_atoms": atoms, **asked}
+        zones = self.api.preview("placement", "simulations", body=body)["document"]["zones"]
+        return [verdict_of(zone, self.whose.level) for zone in zones]
+
+    def editor(
+        self, rows: ClauseRows, *, is_outdated: bool = False, text: str | None = None, **more: Any
+    ) -> HttpResponse:
+        """`is_outdated`: what is written goes on from what is in force now."""
+        context = {
+            "rows": rows,
+            "version": self.answer.etag if is_outdated else self.version,
+            "is_outdated": is_outdated,
+            "in_force": self.policy,
+            "inherited": levels_of({**self.policy, "atoms": []}),
+            "subjects": _grouped(),
+            "text": rows.text if text is None else text,
+            "reason": self.request.POST.get("reason", ""),
+            "back": self.whose.url(self.whose.shown),
+        }
+        return self.page(context | more)
+
+
+def levels_of(policy: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What holds, from the top: the policies of the levels above, then this one."""
+    above = [{**each, "words": clause_labels.vocabulary_label("level", each["level"])} for each in policy["inherited"]]
+    own = {"level": policy["level"], "words": clause_labels.vocabulary_label("level", policy["level"]), "is_own": True}
+    return [*above, {**own, "atoms": policy["atoms"]}] if policy["atoms"] else above
+
+
+def undo_until(policy: Mapping[str, Any]) -> str | None:
+    """Until when the reader may undo the last change; None: not at all."""
+    return next((each["until"] for each in policy["allowed_actions"] if each["name"] == "undo"), None)
+
+
+def verdict_of(zone: Mapping[str, Any], level: str) -> dict[str, Any]:
+    """Clauses of `level` are what is in force; those of the request stand at the level of a resource."""
+    refusing = [each for each in zone["results"] if each["result"] != "T"]
+    now = [each for each in refusing if each["level"] != "resource"]
+    then = [each for each in refusing if each["level"] != level]
+    is_open = zone["status"] == "open"
+    return {"zone": zone["zone"], "is_open": is_open, "now": is_open and not now, "then": is_open and not then,
+            "refusing": then}  # fmt: skip
+
+
+def _grouped() -> Iterable[tuple[Text, list[tuple[str, Text]]]]:
+    groups: dict[Text, list[tuple[str, Text]]] = defaultdict(list)
+    for name, subject in clause_labels.SUBJECTS.items():
+        groups[subject.group].append((name, subject.words))
+    return groups.items()
+
+
+class ProjectPolicy(PolicyOwnerView):
+    level, section = "project", "policy"
+    shown, edited, undone = "policy", "policy-edit", "policy-undo"
+    sets = "policy_set"
+
+    def path(self) -> tuple[str, ...]:
+        return ("projects", self.kwargs["project"], "policy")
+
+    def title(self) -> Text:
+        return _("Policy")
+
+    def lead(self) -> Text:
+        return _("What places must satisfy to hold the project’s data. It can only add to what higher levels demand.")
+
+    @cached_property
+    def _project(self) -> dict[str, Any]:
+        project: dict[str, Any] = self.api.get("projects", self.kwargs["project"])
+        return project
+
+    def project(self) -> dict[str, Any] | None:
+        return self._project
+
+    def owns_proposal(self, proposal: Mapping[str, Any]) -> bool:
+        return proposal["project"] is not None and proposal["project"]["id"] == self._project["id"]
+
+    def simulation_subject(self) -> dict[str, Any] | None:
+        return {"project": self._project["id"]}
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return []
+
+
+class OrganizationPolicy(PolicyOwnerView):
+    level = "organization"
+    shown, edited, undone = "organization-policy", "organization-policy-edit", "organization-policy-undo"
+    sets = "organization_policy_set"
+
+    def path(self) -> tuple[str, ...]:
+        return ("organizations", self.kwargs["organization"], "policy")
+
+    @cached_property
+    def organization(self) -> dict[str, Any]:
+        organization: dict[str, Any] = self.api.get("organizations", self.kwargs["organization"])
+        return organization
+
+    def place(self) -> dict[str, Any]:
+        return self.organization
+
+    def title(self) -> Text:
+        return gettext("Policy of {name}").format(name=self.organization["name"])
+
+    def lead(self) -> Text:
+        return _("It holds for all projects of the organization, whatever they demand themselves.")
+
+    def owns_proposal(self, proposal: Mapping[str, Any]) -> bool:
+        owner = proposal["organization"]
+        return proposal["project"] is None and owner is not None and owner["id"] == self.organization["id"]
+
+    def simulation_subject(self) -> dict[str, Any] | None:
+        found = self.api.get("projects", organization=self.organization["name"], limit=1)["items"]
+        return {"project": found[0]["id"]} if found else None
+
+
+class PlatformPolicy(PolicyOwnerView):
+    level = "platform"
+    shown, edited, undone = "platform-policy", "platform-policy-edit", "platform-policy-undo"
+
+    def path(self) -> tuple[str, ...]:
+        return ("platform", "policy")
+
+    def title(self) -> Text:
+        return _("Policy of the platform")
+
+    def lead(self) -> Text:
+        return _("The floor for everybody: no customer can demand less.")
+
+    def owns_proposal(self, proposal: Mapping[str, Any]) -> bool:
+        return True
+
+
+class ClassificationPolicy(PolicyOwnerView):
+    level, section = "classification", "classifications"
+    shown, edited, undone = "classification", "classification-policy-edit", "classification-policy-undo"
+
+    def path(self) -> tuple[str, ...]:
+        return ("classifications", self.kwargs["classification"], "policy")
+
+    @cached_property
+    def classification(self) -> dict[str, Any]:
+        classification: dict[str, Any] = self.api.get("classifications", self.kwargs["classification"])
+        return classification
+
+    def title(self) -> Text:
+        return str(self.classification["title"] or self.classification["id"])
+
+    def lead(self) -> Text:
+        return str(self.classification["description"])
+
+    def owns_proposal(self, proposal: Mapping[str, Any]) -> bool:
+        return bool(proposal["classification"] == self.classification["id"])
+
+    def simulation_subject(self) -> dict[str, Any] | None:
+        asked = super().simulation_subject()
+        return asked and {**asked, "classifications": [self.classification["id"]]}
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [(_("Classifications"), reverse("classifications"))]
+
+    def about(self) -> dict[str, Any]:
+        return {"classification": self.classification}
+
+
+class PolicyList(Page):
+    """The policies that the reader can look at, by their levels."""
+
+    template = "dashboard/policies/list.html"
+    title = _("Policies")
+    section = "policies"
+
+    def context(self) -> dict[str, Any]:
+        organizations = self.api.get("organizations", limit=MANY)["items"]
+        return {"organizations": organizations}
+
+
+def lint_by_kind(outcome: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The clauses that the API remarks on, by what it remarks."""
+    names = {"NO_EFFECT": "without_effect", "NOT_ASKED": "not_asked", "CLAIMED": "claimed"}
+    return {name: [each["atom"] for each in outcome["lint"] if each["code"] == code] for code, name in names.items()}

@@ -1,0 +1,93 @@
+"""What would demand less, and waits for a second person and for time."""
+
+from functools import cached_property
+from typing import Any
+
+from django.contrib import messages
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from controlplane.dashboard import clause_labels, labels
+from controlplane.dashboard.base_views import Action, Page, Text
+
+STATES = ("proposed", "approved", "applied", "withdrawn")
+FILTERS = ("state", "level")
+DONE = {"approve": _("It is approved. It comes into force when its time has come."), "withdraw": _("It is withdrawn.")}
+
+
+class ProposalList(Page):
+    template = "dashboard/proposals/list.html"
+    title = _("Proposals")
+    section = "proposals"
+    live = "policy"
+
+    def context(self) -> dict[str, Any]:
+        filters = {name: self.query(name) for name in FILTERS}
+        page = self.api.get("policy-proposals", **filters, page_token=self.query("page_token"))
+        return {
+            "proposals": [proposal | {"owner": owner_of(proposal)} for proposal in page["items"]],
+            "next_page_token": page["next_page_token"],
+            "is_filtered": any(filters.values()),
+            "states": [(state, labels.state_badge(state, "proposal").words) for state in STATES],
+            "levels": [each for each in clause_labels.LEVELS.items() if each[0] != "lineage"],
+        }
+
+
+class Proposal(Page):
+    template = "dashboard/proposals/detail.html"
+    section = "proposals"
+    live = "policy"
+    title = _("Proposal")
+
+    @cached_property
+    def proposal(self) -> dict[str, Any]:
+        proposal: dict[str, Any] = self.api.get("policy-proposals", self.kwargs["proposal"])
+        return proposal
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [(_("Proposals"), reverse("proposals"))]
+
+    def context(self) -> dict[str, Any]:
+        is_open = self.proposal["state"] in ("proposed", "approved")
+        now = self.api.get(*path_of(self.proposal)) if is_open and not self.proposal["resource_id"] else None
+        atoms = self.proposal["atoms"]
+        return {
+            "proposal": self.proposal | {"owner": owner_of(self.proposal)},
+            "is_open": is_open,
+            "in_force": now,
+            "added": [atom for atom in atoms if now is None or atom not in now["atoms"]],
+            "removed": [atom for atom in now["atoms"] if atom not in atoms] if now else [],
+            "is_overtaken": now is not None and now["version"] != self.proposal["base_version"],
+            "why_not_approve": self.why_not_approve(),
+        }
+
+    def why_not_approve(self) -> Text:
+        if self.proposal["state"] == "approved":
+            return _("it is approved already")
+        own = self.me["user"] is not None and self.me["user"]["id"] == self.proposal["proposed_by"]
+        return _("somebody else than who proposed it has to approve it") if own else ""
+
+
+class ProposalAction(Action):
+    def perform(self) -> None:
+        action = self.kwargs["action"]
+        self.api.post("policy-proposals", self.kwargs["proposal"], "actions", action)
+        messages.success(self.request, str(DONE.get(action, "")))
+
+
+def owner_of(proposal: dict[str, Any]) -> str:
+    """Whose policy it is about, by name."""
+    for name in ("project", "organization"):
+        if proposal[name] and not proposal["classification"]:
+            return str(proposal[name]["name"])
+    return proposal["classification"] or ""
+
+
+def path_of(proposal: dict[str, Any]) -> tuple[str, ...]:
+    """Of the policy in the API."""
+    if proposal["classification"]:
+        return ("classifications", proposal["classification"], "policy")
+    for name in ("project", "organization"):
+        if proposal[name]:
+            return (f"{name}s", proposal[name]["id"], "policy")
+    return ("platform", "policy")

@@ -1,0 +1,217 @@
+"""What is known of places: zones and their facts, the parties behind them, named sets, and the law on both."""
+
+from collections import defaultdict
+from functools import cached_property
+from typing import Any
+
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from controlplane.dashboard import clause_labels, labels
+from controlplane.dashboard.base_views import Page, Text
+from controlplane.dashboard.charts import Span, bars, moment
+from controlplane.kernel import clock
+
+MANY = 200
+CERTIFICATE_TONES = {"valid": labels.GOOD, "suspended": labels.WARN, "withdrawn": labels.BAD}
+
+
+class ZoneList(Page):
+    template = "dashboard/zones/list.html"
+    title = _("Zones")
+    section = "zones"
+
+    def context(self) -> dict[str, Any]:
+        region, project = self.query("region"), self.query("admissible_for")
+        page = self.api.get("zones", region=region, admissible_for=project, page_token=self.query("page_token"))
+        return {
+            "zones": page["items"],
+            "next_page_token": page["next_page_token"],
+            "is_filtered": bool(region or project),
+            "regions": self.api.get("regions", limit=MANY)["items"],
+        }
+
+
+class Zone(Page):
+    template = "dashboard/zones/detail.html"
+    section = "zones"
+
+    @cached_property
+    def zone(self) -> dict[str, Any]:
+        zone: dict[str, Any] = self.api.get("zones", self.kwargs["zone"])
+        return zone
+
+    def layout_context(self) -> dict[str, Any]:
+        return super().layout_context() | {"title": self.zone["id"], "is_code": True}
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [(_("Zones"), reverse("zones"))]
+
+    def context(self) -> dict[str, Any]:
+        statements = statements_about(self, "zone", self.zone["id"])
+        certificates = self.zone["facts"].get("certifications") or []
+        return {
+            "zone": self.zone,
+            "groups": grouped(self.zone),
+            "certificates": [_with_validity(each) for each in certificates],
+            "statements": statements,
+            "chart": bars([*map(_certificate_bar, certificates), *bounded(statements)]),
+        }
+
+
+class ImpactSimulation(Page):
+    """What would not be admitted where it is any more if the zone lost a certificate. Nothing is written."""
+
+    template = "dashboard/zones/what_if.html"
+    section = "zones"
+    title = _("If a certificate were lost")
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        zone = self.kwargs["zone"]
+        return [(_("Zones"), reverse("zones")), (zone, reverse("zone", kwargs={"zone": zone}))]
+
+    def context(self) -> dict[str, Any]:
+        number = self.query("number")
+        lost = [{"zone": self.kwargs["zone"], "number": number}]
+        found = self.api.post("policy", "simulate", body={"lost_certificates": lost})
+        names = {project["id"]: project["name"] for project in self.projects}
+        lost_zones = [each | {"name": names.get(each["project"], each["project"])} for each in found["lost_zones"]]
+        return {"number": number, "zone": self.kwargs["zone"], "broken": found["broken"], "lost_zones": lost_zones}
+
+
+class PartyList(Page):
+    template = "dashboard/zones/parties.html"
+    title = _("Parties")
+    section = "zones"
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [(_("Zones"), reverse("zones"))]
+
+    def context(self) -> dict[str, Any]:
+        page = self.api.get("parties", page_token=self.query("page_token"))
+        return {"parties": page["items"], "next_page_token": page["next_page_token"]}
+
+
+class Party(Page):
+    template = "dashboard/zones/party.html"
+    section = "zones"
+
+    @cached_property
+    def party(self) -> dict[str, Any]:
+        party: dict[str, Any] = self.api.get("parties", self.kwargs["party"])
+        return party
+
+    def layout_context(self) -> dict[str, Any]:
+        return super().layout_context() | {"title": self.party["name"]}
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [(_("Zones"), reverse("zones")), (_("Parties"), reverse("parties"))]
+
+    def context(self) -> dict[str, Any]:
+        statements = statements_about(self, "party", self.party["id"])
+        zones = self.api.get("zones", limit=MANY)["items"]
+        parts = [
+            {"zone": zone["id"], **part} for zone in zones for part in zone["parties"] if part["id"] == self.party["id"]
+        ]
+        return {
+            "party": self.party,
+            "groups": grouped(self.party),
+            "statements": statements,
+            "parts": parts,
+            "chart": bars(bounded(statements)),
+        }
+
+
+class SetList(Page):
+    template = "dashboard/zones/sets.html"
+    title = _("Named sets")
+    section = "zones"
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [(_("Zones"), reverse("zones"))]
+
+    def context(self) -> dict[str, Any]:
+        return {"sets": self.api.get("sets", limit=MANY)["items"]}
+
+
+class Jurisdictions(Page):
+    """Data Act, article 28: under whose law each zone and its parties stand."""
+
+    template = "dashboard/zones/jurisdictions.html"
+    title = _("Jurisdictions")
+    section = "jurisdictions"
+
+    def context(self) -> dict[str, Any]:
+        page = self.api.get("transparency", "jurisdictions", page_token=self.query("page_token"))
+        return {"jurisdictions": page["items"], "next_page_token": page["next_page_token"]}
+
+
+class Transfers(Page):
+    """HDS, EXI 31: what reaches out of the territory of each zone."""
+
+    template = "dashboard/zones/transfers.html"
+    title = _("Transfers")
+    section = "jurisdictions"
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [(_("Jurisdictions"), reverse("jurisdictions"))]
+
+    def context(self) -> dict[str, Any]:
+        page = self.api.get("transparency", "transfers", page_token=self.query("page_token"))
+        return {"zones": page["items"], "next_page_token": page["next_page_token"]}
+
+
+def statements_about(page: Page, kind: str, subject: str) -> list[dict[str, Any]]:
+    """What is believed of it now, for whatever time, the first of each attribute first."""
+    found = page.api.get("facts", subject_kind=kind, subject_id=subject, limit=MANY)["items"]
+    now = clock.now().isoformat()
+    marked = [
+        each
+        | {"is_overdue": each["review_by"] < now, "is_plain": each["attribute"] not in ("parties", "certifications")}
+        for each in found
+    ]
+    return sorted(marked, key=lambda each: (each["attribute"], each["valid_from"]))
+
+
+def bounded(statements: list[dict[str, Any]]) -> list[Span]:
+    """Bars of the statements that do not hold for ever."""
+    spans = []
+    for each in statements:
+        start, end = moment(each["valid_from"]), moment(each["valid_to"])
+        if end is not None and start is not None:
+            tone = labels.WARN if each["is_overdue"] else labels.BUSY
+            spans.append(Span(clause_labels.vocabulary_label("attribute", each["attribute"]), start, end, tone))
+    return spans
+
+
+def grouped(subject_of: dict[str, Any]) -> list[tuple[Text, list[tuple[Text, Any, bool]]]]:
+    """Attributes of a zone or party by what they are about: each with its value, and whether it is only claimed."""
+    groups: dict[Text, list[tuple[Text, Any, bool]]] = defaultdict(list)
+    for name, value in subject_of["facts"].items():
+        if name in ("certifications", "parties"):
+            continue
+        subject = clause_labels.SUBJECTS.get(name)
+        groups[subject.group if subject else _("Other")].append(
+            (clause_labels.vocabulary_label("attribute", name), value, name in subject_of["claimed"])
+        )
+    return list(groups.items())
+
+
+def _certificate_bar(certificate: dict[str, Any]) -> Span:
+    start, end = moment(certificate["valid_from"]), moment(certificate["valid_to"])
+    assert start is not None
+    name = " ".join(filter(None, (certificate["scheme"], certificate.get("version"), certificate.get("level"))))
+    return Span(name, start, end, CERTIFICATE_TONES.get(certificate["status"], labels.IDLE), is_code=True)
+
+
+def _with_validity(certificate: dict[str, Any]) -> dict[str, Any]:
+    """`validity` is a state: what its status and its time say together."""
+    now, end, start = clock.now(), moment(certificate["valid_to"]), moment(certificate["valid_from"])
+    validity = certificate["status"]
+    if validity == "valid":
+        if end is not None and end <= now:
+            validity = "expired"
+        elif start is not None and start > now:
+            validity = "not-begun"
+    days = (end - now).days if end is not None and end > now else None
+    return certificate | {"validity": validity, "days_left": days}

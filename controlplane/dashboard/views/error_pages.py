@@ -1,0 +1,33 @@
+"""Pages about what went wrong before any page was reached."""
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+
+from controlplane.dashboard.base_views import problem_page
+
+
+def bad_request(request: HttpRequest) -> HttpResponse:
+    detail = _("The server does not understand this request. Go to the start and try again from there.")
+    return _page(request, 400, _("Bad request"), detail)
+
+
+def not_found(request: HttpRequest) -> HttpResponse:
+    return _page(request, 404, _("Not found"), "")
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    detail = _(
+        "It is our fault and was noted. Try again; if it stays, tell whoever runs this cloud, with the number below."
+    )
+    return _page(request, 500, _("Something broke"), detail)
+
+
+def csrf(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Django's hook: a form without its token, as one has that was open for very long, or is not ours."""
+    detail = _("This form is too old, or your browser keeps no cookies. Load the page anew and send it again.")
+    return _page(request, 403, _("Send it again"), detail)
+
+
+def _page(request: HttpRequest, status: int, title: str, detail: str) -> HttpResponse:
+    problem = {"title": title, "detail": detail, "request_id": getattr(request, "request_id", "")}
+    return problem_page(request, status, problem)

@@ -1,0 +1,250 @@
+"""Who is in an organization, as what, and who is invited."""
+
+from datetime import datetime
+from functools import cached_property
+
+from django import forms
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
+from django.utils.translation import gettext_lazy as _
+
+from controlplane.dashboard import labels, navigation
+from controlplane.dashboard.api_client import ApiError
+from controlplane.dashboard.base_views import Context, FormPage, Text
+from controlplane.dashboard.forms import ApiForm
+from controlplane.dashboard.views.one_time_secret import (
+    absolute_url,
+    invitation_mail,
+    one_time_secret_page,
+    password_mail,
+)
+from controlplane.dashboard.views.organization.organizations import OrganizationPage
+
+ROLES = (
+    ("viewer", _("viewer: looks at everything, changes nothing")),
+    ("member", _("member: makes, changes and deletes what is in projects")),
+    ("admin", _("administrator: also projects, people and their roles")),
+    ("owner", _("owner: also makes owners and sovereignty officers")),
+    ("billing", _("billing: sees what is used")),
+    ("sovereignty_officer", _("sovereignty officer: decides what is demanded of places, and makes nothing")),
+)
+RESET_NEEDED = "signin.reset_needed"
+LIFETIME_DAYS, LIFETIME_MAX_DAYS = 7, 30
+
+
+class RoleForm(ApiForm):
+    role = forms.ChoiceField(label=_("Role"), choices=ROLES, initial="member", widget=forms.RadioSelect)
+
+
+class MemberList(OrganizationPage):
+    template = "dashboard/members/list.html"
+    title = _("Members")
+    section = "members"
+
+    def context(self) -> Context:
+        filters = {name: self.query(name) for name in ("email", "role")}
+        page = self.get_in_organization("members", **filters, sort="created_at", page_token=self.query("page_token"))
+        return {
+            "members": page["items"],
+            "next_page_token": page["next_page_token"],
+            "roles": [(role, labels.ROLES[role]) for role, _meaning in ROLES],
+            "is_filtered": any(filters.values()),
+            "is_operator": self.me["duty"] == navigation.OPERATOR,
+            "resets": self.api.get("password-resets", limit=1)["items"],
+        }
+
+
+class MemberPage(OrganizationPage):
+    section = "members"
+
+    @cached_property
+    def member(self) -> Context:
+        member: Context = self.get_in_organization("members", self.kwargs["member"])
+        return member
+
+    def path(self) -> tuple[str, ...]:
+        return ("organizations", self.kwargs["organization"], "members", self.kwargs["member"])
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [*super().crumbs(), (_("Members"), self.url("members"))]
+
+
+class MemberEdit(FormPage, MemberPage):
+    template = "dashboard/forms/page.html"
+    form_class = RoleForm
+    submit = _("Save")
+    right = "member_update"
+
+    def initial(self) -> Context:
+        return {"role": self.member["role"]}
+
+    def context(self) -> Context:
+        return {"title": _("Role of {email}").format(email=self.member["user"]["email"]), "back": self.url("members")}
+
+    def send(self, form: ApiForm) -> str:
+        self.api.patch(*self.path(), body=form.body())
+        self.notify(_("The role is changed."))
+        return self.url("members")
+
+
+class MemberRemove(FormPage, MemberPage):
+    template = "dashboard/confirm.html"
+    submit = _("Remove")
+    right = "member_remove"
+
+    def context(self) -> Context:
+        return {
+            "title": _("Remove {email}").format(email=self.member["user"]["email"]),
+            "lost": _(
+                "They may nothing in this organization any more, nor may the tokens that they made for themselves."
+            ),
+            "kept": _("What they have made stays, and so does their account."),
+            "back": self.url("members"),
+        }
+
+    @cached_property
+    def is_oneself(self) -> bool:
+        return bool(self.member["user"] == self.me["user"])
+
+    def own_right(self) -> str:
+        """Everybody may leave."""
+        return "" if self.is_oneself else super().own_right()
+
+    def send(self, form: ApiForm) -> str:
+        then = reverse("organizations") if self.is_oneself else self.url("members")
+        self.api.delete(*self.path())
+        self.notify(_("They are not a member any more."))
+        return then
+
+
+class AccountPage(FormPage, MemberPage):
+    """Of what operators alone may do with the account of a member."""
+
+    def own_right(self) -> str:
+        """It is no organization's to give."""
+        return "" if self.me["duty"] == navigation.OPERATOR else super().own_right()
+
+
+class MemberSessionsEnd(AccountPage):
+    template = "dashboard/confirm.html"
+    right = "user_sessions_end"
+    submit = _("End them")
+
+    def context(self) -> Context:
+        return {
+            "title": _("End the sessions of {email}").format(email=self.member["user"]["email"]),
+            "lost": _(
+                "Wherever they are signed in, they have to sign in again. "
+                "The API tokens that they made there are revoked."
+            ),
+            "kept": _("Their password and second factors stay."),
+            "back": self.url("members"),
+        }
+
+    def send(self, form: ApiForm) -> str:
+        self.api.delete("users", self.member["user"]["id"], "sessions")
+        self.notify(_("Their sessions are ended."))
+        return self.url("members")
+
+
+class MemberPasswordLink(AccountPage):
+    """A link with which somebody chooses a first password. Of an account in use, a second person has to confirm it."""
+
+    template = "dashboard/forms/page.html"
+    right = "password_link_create"
+    submit = _("Make the link")
+
+    def context(self) -> Context:
+        return {
+            "title": _("Password link for {email}").format(email=self.member["user"]["email"]),
+            "lead": _(
+                "Whoever has it chooses a password for this account, once. You get it for a new account only: if this "
+                "one is in use already, another operator, or an owner of an organization of theirs, has to confirm it."
+            ),
+            "back": self.url("members"),
+        }
+
+    def send(self, form: ApiForm) -> HttpResponse:
+        user = self.member["user"]["id"]
+        try:
+            made = self.api.post("users", user, "password-links")
+        except ApiError as exc:
+            if exc.code != RESET_NEEDED:
+                raise
+            return self.reset(user)
+        self.title = _("Password link for {email}").format(email=self.member["user"]["email"])
+        link = absolute_url(self.request, "password", secret=made["secret"])
+        mail = password_mail(link, written(made["expires_at"]))
+        return one_time_secret_page(self, _("The link"), link, back=self.url("members"), mail=mail)
+
+    def reset(self, user: str) -> HttpResponse:
+        self.api.post("users", user, "password-resets")
+        self.notify(_("The reset waits for a second person to confirm it."))
+        return redirect("password-resets")
+
+
+class InvitationList(OrganizationPage):
+    template = "dashboard/members/invitations.html"
+    title = _("Invitations")
+    section = "invitations"
+
+    def context(self) -> Context:
+        page = self.get_in_organization("invitations", sort="-created_at", page_token=self.query("page_token"))
+        return {"invitations": page["items"], "next_page_token": page["next_page_token"]}
+
+
+class InvitationForm(RoleForm):
+    email = forms.CharField(label=_("E-mail address"), widget=forms.EmailInput(attrs={"autocomplete": "off"}))
+    lifetime_days = forms.IntegerField(
+        label=_("Days that it is good"), initial=LIFETIME_DAYS, min_value=1, max_value=LIFETIME_MAX_DAYS
+    )
+    field_order = ("email", "role", "lifetime_days")
+
+
+class InvitationCreate(FormPage, OrganizationPage):
+    template = "dashboard/forms/page.html"
+    title: Text = _("Invite somebody")
+    section = "invitations"
+    form_class = InvitationForm
+    submit = _("Make the invitation")
+    right = "invitation_create"
+
+    def context(self) -> Context:
+        lead = _("You get a link to pass on. One that waits for the same address is replaced.")
+        return {"lead": lead, "back": self.url("invitations")}
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [*super().crumbs(), (_("Invitations"), self.url("invitations"))]
+
+    def send(self, form: ApiForm) -> HttpResponse:
+        path = ("organizations", self.kwargs["organization"], "invitations")
+        made = self.api.post(*path, body=form.body(), key=self.key)
+        self.title = _("Invitation of {email}").format(email=made["email"])
+        link = absolute_url(self.request, "invitation", token=made["token"])
+        role = labels.ROLES[made["role"]]
+        mail = invitation_mail(link, made["organization"]["name"], role, written(made["expires_at"]))
+        return one_time_secret_page(self, _("The link"), link, back=self.url("invitations"), mail=mail)
+
+
+class InvitationRevoke(FormPage, OrganizationPage):
+    template = "dashboard/confirm.html"
+    title = _("Revoke the invitation")
+    section = "invitations"
+    submit = _("Revoke")
+    right = "invitation_revoke"
+
+    def context(self) -> Context:
+        return {"lost": _("Its link is worth nothing any more."), "back": self.url("invitations")}
+
+    def send(self, form: ApiForm) -> str:
+        self.api.delete("organizations", self.kwargs["organization"], "invitations", self.kwargs["invitation"])
+        self.notify(_("The invitation is revoked."))
+        return self.url("invitations")
+
+
+def written(moment: str) -> str:
+    """For a letter: it is read later, and elsewhere."""
+    return f"{date_format(localtime(datetime.fromisoformat(moment)), 'DATETIME_FORMAT')} UTC"

@@ -1,0 +1,196 @@
+"""How much an organization may use, what it has asked for, and what was answered."""
+
+from functools import cached_property
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from controlplane.dashboard import navigation
+from controlplane.dashboard.api_client import ApiRequest, ApiResponse
+from controlplane.dashboard.base_views import Action, Context, FormPage, Text
+from controlplane.dashboard.forms import ApiForm
+from controlplane.dashboard.views.organization.organizations import OrganizationPage
+from controlplane.dashboard.views.project.overview import DIMENSIONS, in_words
+
+PENDING = "pending"
+UNITS = {
+    "memory_mib": _("In MiB."),
+    "storage_gib": _("In GiB."),
+    "image_gib": _("In GiB."),
+    "state_mib": _("In MiB."),
+}
+DECISIONS = {"approve": _("Approve"), "refuse": _("Refuse")}
+
+
+class Quota(OrganizationPage):
+    template = "dashboard/quotas/quota.html"
+    title = _("Quota")
+    section = "quota"
+
+    def context(self) -> Context:
+        requests = self.get_in_organization("quota-requests", sort="-created_at", page_token=self.query("page_token"))
+        return {
+            "limits": [in_words(limit) for limit in self.get_in_organization("limits")["items"]],
+            "requests": [in_words(item) | {"is_open": item["state"] == PENDING} for item in requests["items"]],
+            "next_page_token": requests["next_page_token"],
+            "is_operator": self.me["duty"] == navigation.OPERATOR,
+        }
+
+
+class RequestForm(ApiForm):
+    dimension = forms.ChoiceField(label=_("Of what"), choices=list(DIMENSIONS.items()))
+    limit = forms.IntegerField(label=_("New limit"), help_text=_("The whole of it, not what is added."), min_value=0)
+    reason = forms.CharField(
+        label=_("Reason"),
+        help_text=_("For whoever decides: what it is for, and for how long."),
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+
+
+class QuotaRequest(FormPage, OrganizationPage):
+    template = "dashboard/forms/page.html"
+    title = _("Ask for more")
+    section = "quota"
+    form_class = RequestForm
+    submit = _("Send the request")
+    right = "quota_request_create"
+
+    def context(self) -> Context:
+        return {"lead": _("Whoever runs this cloud decides; you find the answer here."), "back": self.url("quota")}
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [*super().crumbs(), (_("Quota"), self.url("quota"))]
+
+    def send(self, form: ApiForm) -> str:
+        path = ("organizations", self.kwargs["organization"], "quota-requests")
+        self.api.post(*path, body=form.body(), key=self.key)
+        self.notify(_("Your request is sent."))
+        return self.url("quota")
+
+
+class LimitsForm(ApiForm):
+    """A field for each dimension; an empty one sets nothing. `version`: of what the form was made from, so that nobody
+    undoes what another has set meanwhile."""
+
+    version = forms.CharField(widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, limits: Context, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for dimension, words in DIMENSIONS.items():
+            self.fields[dimension] = forms.IntegerField(
+                label=words,
+                help_text=UNITS.get(dimension, ""),
+                min_value=0,
+                required=False,
+                initial=limits.get(dimension),
+            )
+
+    def body(self) -> Context:
+        limits = super().body()
+        del limits["version"]
+        return {"limits": limits}
+
+    def show_problem(self, problem: Any) -> None:
+        """Its fields stand below `limits` in the API's document."""
+        errors = [
+            {**error, "pointer": str(error.get("pointer", "")).removeprefix("/limits")}
+            for error in problem.get("errors") or []
+        ]
+        super().show_problem({**problem, "errors": errors})
+
+
+class QuotaEdit(FormPage):
+    """The limits of a project, or of an organization."""
+
+    template = "dashboard/forms/page.html"
+    form_class = LimitsForm
+    submit = _("Save")
+    lead: Text = ""
+
+    @cached_property
+    def quotas(self) -> ApiResponse:
+        return self.api.send("GET", self.path(), ApiRequest())
+
+    def path(self) -> tuple[str, ...]:
+        """Of the limits in the API."""
+        raise NotImplementedError
+
+    def back(self) -> str:
+        raise NotImplementedError
+
+    def choices(self) -> Context:
+        return {"limits": self.quotas.data["limits"]}
+
+    def initial(self) -> Context:
+        return {"version": self.quotas.etag}
+
+    def context(self) -> Context:
+        return {"lead": self.lead, "back": self.back()}
+
+    def send(self, form: ApiForm) -> str:
+        self.api.send("PUT", self.path(), ApiRequest(form.body(), version=form.cleaned_data["version"]))
+        self.notify(_("The quota is set."))
+        return self.back()
+
+
+class OrganizationQuota(QuotaEdit, OrganizationPage):
+    """For operators."""
+
+    title = _("Quota of the organization")
+    section = "quota"
+    right = "organization_quotas_set"
+    lead = _("What all its projects may use together. An empty field: what everybody has.")
+
+    def path(self) -> tuple[str, ...]:
+        return ("organizations", self.kwargs["organization"], "quotas")
+
+    def back(self) -> str:
+        return self.url("quota")
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [*super().crumbs(), (_("Quota"), self.url("quota"))]
+
+
+class QuotaWithdraw(Action, OrganizationPage):
+    done = _("The request is withdrawn.")
+    right = "quota_request_withdraw"
+
+    def perform(self) -> None:
+        path = ("organizations", self.kwargs["organization"], "quota-requests", self.kwargs["request_id"])
+        self.api.post(*path, "actions", "withdraw")
+
+    def back(self) -> str:
+        return self.url("quota")
+
+
+class DecisionForm(ApiForm):
+    reason = forms.CharField(
+        label=_("Answer"), help_text=_("Whoever asked reads it."), widget=forms.Textarea(attrs={"rows": 3})
+    )
+
+
+class QuotaDecide(FormPage, OrganizationPage):
+    """For operators."""
+
+    template = "dashboard/forms/page.html"
+    section = "quota"
+    form_class = DecisionForm
+    right = "quota_request_{decision}"
+
+    def context(self) -> Context:
+        asked = in_words(self.get_in_organization("quota-requests", self.kwargs["request_id"]))
+        lead = _("{name} asks for {limit} ({dimension}): {reason}").format(
+            name=self.organization["name"], limit=asked["limit"], dimension=asked["words"], reason=asked["reason"]
+        )
+        words = DECISIONS.get(self.kwargs["decision"], self.kwargs["decision"])
+        return {"title": words, "submit": words, "lead": lead, "back": self.url("quota")}
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [*super().crumbs(), (_("Quota"), self.url("quota"))]
+
+    def send(self, form: ApiForm) -> str:
+        path = ("organizations", self.kwargs["organization"], "quota-requests", self.kwargs["request_id"])
+        self.api.post(*path, "actions", self.kwargs["decision"], body=form.body())
+        self.notify(_("Your answer is given."))
+        return self.url("quota")

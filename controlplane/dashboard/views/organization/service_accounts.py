@@ -1,0 +1,249 @@
+"""Service accounts: who acts for programs, with grants and tokens of their own."""
+
+from functools import cached_property
+from typing import Any, cast
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from controlplane.dashboard import labels
+from controlplane.dashboard.api_client import ApiRequest, ApiResponse
+from controlplane.dashboard.base_views import Action, Context, FormPage, Text
+from controlplane.dashboard.forms import ApiForm, id_choices
+from controlplane.dashboard.views.account.tokens import TokenCreate, TokenList, TokenRevoke
+from controlplane.dashboard.views.organization.organizations import OrganizationPage
+
+ROLES = [(role, labels.ROLES[role]) for role in ("viewer", "member", "admin")]
+
+
+class AccountForm(ApiForm):
+    name = forms.CharField(
+        label=_("Name"),
+        help_text=_("Lower case letters, digits and dashes."),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+    role = forms.ChoiceField(label=_("Role"), choices=ROLES, initial="member")
+    projects = forms.MultipleChoiceField(
+        label=_("In these projects"),
+        help_text=_("Without a tick: in all projects of the organization."),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+    )
+
+    def __init__(self, *args: Any, projects: list[Context], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        cast(forms.MultipleChoiceField, self.fields["projects"]).choices = id_choices(projects)
+
+    def body(self) -> Context:
+        data = self.cleaned_data
+        places: list[Context] = [{"project": project} for project in data["projects"]] or [{}]
+        return {"name": data["name"], "grants": [place | {"role": data["role"]} for place in places]}
+
+
+def projects_of(page: OrganizationPage) -> list[Context]:
+    found: list[Context] = page.api.get("projects", organization=page.organization["name"], sort="name", limit=200)[
+        "items"
+    ]
+    return found
+
+
+class ServiceAccountList(OrganizationPage):
+    template = "dashboard/organization/service_accounts.html"
+    title = _("Service accounts")
+    section = "service-accounts"
+
+    def context(self) -> Context:
+        page = self.get_in_organization("service-accounts", sort="name", page_token=self.query("page_token"))
+        return {"accounts": page["items"], "next_page_token": page["next_page_token"]}
+
+
+class ServiceAccountCreate(FormPage, OrganizationPage):
+    template = "dashboard/forms/page.html"
+    title = _("New service account")
+    section = "service-accounts"
+    form_class = AccountForm
+    submit = _("Create it")
+    right = "service_account_create"
+
+    def choices(self) -> Context:
+        return {"projects": projects_of(self)}
+
+    def context(self) -> Context:
+        lead = _("It is nobody's: what uses it goes on when somebody leaves. It acts with tokens that you make for it.")
+        return {"lead": lead, "back": self.url("service-accounts")}
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [*super().crumbs(), (_("Service accounts"), self.url("service-accounts"))]
+
+    def send(self, form: ApiForm) -> str:
+        path = ("organizations", self.kwargs["organization"], "service-accounts")
+        made = self.api.post(*path, body=form.body(), key=self.key)
+        self.notify(_("The service account is there. Make a token for it."))
+        return self.url("service-account", account=made["id"])
+
+
+class ServiceAccountPage(OrganizationPage):
+    section = "service-accounts"
+
+    @cached_property
+    def account(self) -> Context:
+        account: Context = self.get_in_organization("service-accounts", self.kwargs["account"])
+        return account
+
+    def account_path(self) -> tuple[str, ...]:
+        return ("organizations", self.kwargs["organization"], "service-accounts", self.kwargs["account"])
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [*super().crumbs(), (_("Service accounts"), self.url("service-accounts"))]
+
+
+class ServiceAccountTokens(TokenList, ServiceAccountPage):
+    """The page of one: what it is, and its tokens. The API revokes those by the organization."""
+
+    noun = "service-account"
+    template = "dashboard/organization/service_account.html"
+
+    def path(self) -> tuple[str, ...]:
+        return (*self.account_path(), "tokens")
+
+    def context(self) -> Context:
+        return super().context() | {"account": self.account, "title": self.account["name"]}
+
+    def where_to_revoke(self, token: Context) -> str:
+        return self.url("organization-tokens-revoke", token=token["id"])
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return ServiceAccountPage.crumbs(self)
+
+
+class ServiceAccountTokenCreate(TokenCreate, ServiceAccountPage):
+    noun = "service-account"
+    right = "service_account_token_create"
+
+    def path(self) -> tuple[str, ...]:
+        return (*self.account_path(), "tokens")
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        here = (self.account["name"], self.at(""))
+        return [*ServiceAccountPage.crumbs(self), here]
+
+
+class GrantForm(ApiForm):
+    role = forms.ChoiceField(label=_("Role"), choices=ROLES, initial="member")
+    project = forms.ChoiceField(
+        label=_("Where"), help_text=_("A right that it has there already is replaced."), required=False
+    )
+
+    def __init__(self, *args: Any, projects: list[Context], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        everywhere = ("", _("all projects of the organization"))
+        cast(forms.ChoiceField, self.fields["project"]).choices = [everywhere, *id_choices(projects)]
+
+
+class RightsPage(ServiceAccountPage):
+    """Changes what the account may do. The API replaces all of its grants at once, if they are still what was read."""
+
+    @cached_property
+    def answer(self) -> ApiResponse:
+        return self.api.send("GET", self.account_path(), ApiRequest())
+
+    def replace(self, project: str, *new: Context) -> None:
+        """What it may do in the project; or, without one, in all of them."""
+        kept = [_grant(each["role"], (each["project"] or {}).get("id", "")) for each in self.answer.data["grants"]]
+        grants = [*(each for each in kept if each.get("project", "") != project), *new]
+        self.api.send("PATCH", self.account_path(), ApiRequest({"grants": grants}, version=self.answer.etag))
+
+    def here(self) -> str:
+        return self.url("service-account", account=self.kwargs["account"])
+
+
+class ServiceAccountGrant(FormPage, RightsPage):
+    template = "dashboard/forms/page.html"
+    title = _("Grant a right")
+    form_class = GrantForm
+    submit = _("Grant it")
+    right = "service_account_update"
+
+    def choices(self) -> Context:
+        return {"projects": projects_of(self)}
+
+    def context(self) -> Context:
+        return {"lead": _("Its tokens may do more from now on, as far as each allows it."), "back": self.here()}
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [*super().crumbs(), (self.answer.data["name"], self.here())]
+
+    def send(self, form: ApiForm) -> str:
+        project = form.cleaned_data["project"]
+        self.replace(project, _grant(form.cleaned_data["role"], project))
+        self.notify(_("The right is granted."))
+        return self.here()
+
+
+class ServiceAccountWithdraw(Action, RightsPage):
+    """`project`: where it has no right of its own any more; empty: the one for all projects goes."""
+
+    done = _("The right is withdrawn.")
+    right = "service_account_update"
+
+    def perform(self) -> None:
+        self.replace(self.request.POST.get("project", ""))
+
+    def back(self) -> str:
+        return self.here()
+
+
+def _grant(role: str, project: str) -> Context:
+    """As the API takes it."""
+    return {"role": role, "project": project} if project else {"role": role}
+
+
+class ServiceAccountSwitch(Action, ServiceAccountPage):
+    """Disabled, all its tokens are refused; until it is enabled again."""
+
+    right = "service_account_update"
+
+    def perform(self) -> None:
+        self.api.patch(*self.account_path(), body={"is_disabled": not self.account["is_disabled"]})
+
+    def back(self) -> str:
+        return self.url("service-account", account=self.kwargs["account"])
+
+
+class ServiceAccountDelete(FormPage, ServiceAccountPage):
+    template = "dashboard/confirm.html"
+    submit = _("Delete")
+    right = "service_account_delete"
+
+    def context(self) -> Context:
+        return {
+            "title": _("Delete {name}").format(name=self.account["name"]),
+            "lost": _("Its tokens are refused from now on."),
+            "kept": _("What was made with it stays."),
+            "back": self.url("service-account", account=self.kwargs["account"]),
+        }
+
+    def send(self, form: ApiForm) -> str:
+        self.api.delete(*self.account_path())
+        self.notify(_("The service account is deleted."))
+        return self.url("service-accounts")
+
+
+class OrganizationTokenPages(OrganizationPage):
+    """All that is good in the organization: whoever leaves it behind is found here, and what they made ended."""
+
+    noun = "organization-tokens"
+    section = "organization-tokens"
+
+    def path(self) -> tuple[str, ...]:
+        return ("organizations", self.kwargs["organization"], "tokens")
+
+
+class OrganizationTokens(OrganizationTokenPages, TokenList):
+    def where_to_create(self) -> str:
+        """Whoever needs one makes it where it is for."""
+        return ""
+
+
+class OrganizationTokenRevoke(OrganizationTokenPages, TokenRevoke):
+    right = "organization_token_revoke"

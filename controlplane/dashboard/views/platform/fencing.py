@@ -1,0 +1,120 @@
+"""Fence a node, for operators: what evidence is at hand, why the rest is not, and how its BMC is reached."""
+
+from functools import cached_property
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from controlplane.dashboard import labels
+from controlplane.dashboard.api_client import ApiError, ApiRequest
+from controlplane.dashboard.base_views import Action, Context, FormPage, Text
+from controlplane.dashboard.forms import NAME_FIELD, ApiForm
+from controlplane.dashboard.views.platform.fleet import NodePage
+
+NOT_FOUND = 404
+
+
+class FenceForm(ApiForm):
+    evidence = forms.ChoiceField(
+        label=_("Evidence"), choices=list(labels.FENCE_EVIDENCE.items()), widget=forms.RadioSelect
+    )
+    reason = forms.CharField(label=_("Reason"), help_text=_("It is kept in the evidence log."), max_length=200)
+
+
+class NodeFormPage(FormPage, NodePage):
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [*super().crumbs(), (self.node["name"], self.url)]
+
+
+class Fence(NodeFormPage):
+    template = "dashboard/fleet/fence.html"
+    form_class = FenceForm
+    submit = _("Fence it")
+
+    def context(self) -> Context:
+        found = self.api.get("nodes", self.node["name"], "fencing")
+        return {
+            "title": _("Fence {name}").format(name=self.node["name"]),
+            "node": self.node,
+            "at_hand": found["at_hand"],
+            "is_possible": any(each["counts"] for each in found["at_hand"]),
+            "back": self.url,
+        }
+
+    def send(self, form: ApiForm) -> str:
+        made = self.api.post("nodes", self.node["name"], "actions", "fence", body=form.body(), key=self.key)
+        if made["operation"]:
+            self.notify(_("Its BMC is told to switch it off. It is fenced once that has said twice that it is off."))
+        else:
+            self.notify(_("It is fenced."))
+        return self.url
+
+
+class BmcForm(ApiForm):
+    address = forms.CharField(
+        label=_("Address"),
+        help_text=_("An IP address, with a port after a colon if it is not 443."),
+        max_length=64,
+        widget=forms.TextInput(attrs=NAME_FIELD),
+    )
+    username = forms.CharField(label=_("User name"), max_length=63, widget=forms.TextInput(attrs=NAME_FIELD))
+    password = forms.CharField(
+        label=_("Password"),
+        help_text=_("It is kept encrypted, and never shown again."),
+        max_length=128,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+    certificate_sha256 = forms.CharField(
+        label=_("SHA-256 of its certificate"),
+        help_text=_("No other certificate is trusted, whoever has signed it."),
+        max_length=95,
+        widget=forms.TextInput(attrs=NAME_FIELD),
+    )
+    system_id = forms.CharField(
+        label=_("System"),
+        help_text=_("Which of its systems the node is, if it has several."),
+        max_length=64,
+        required=False,
+        widget=forms.TextInput(attrs=NAME_FIELD),
+    )
+
+
+class Bmc(NodeFormPage):
+    template = "dashboard/fleet/bmc.html"
+    form_class = BmcForm
+    submit = _("Save")
+
+    @cached_property
+    def bmc(self) -> dict[str, Any] | None:
+        try:
+            found: dict[str, Any] = self.api.get("nodes", self.node["name"], "bmc")
+        except ApiError as exc:
+            if exc.status != NOT_FOUND:
+                raise
+            return None
+        return found
+
+    def context(self) -> Context:
+        return {
+            "title": _("BMC of {name}").format(name=self.node["name"]),
+            "node": self.node,
+            "bmc": self.bmc,
+            "back": self.url,
+        }
+
+    def initial(self) -> dict[str, Any]:
+        return self.bmc or {}
+
+    def send(self, form: ApiForm) -> str:
+        self.api.send("PUT", ("nodes", self.node["name"], "bmc"), ApiRequest(form.body()))
+        self.notify(_("It is kept how its BMC is reached."))
+        return self.url
+
+
+class BmcForget(Action):
+    done = _("It is forgotten how its BMC is reached.")
+
+    def perform(self) -> None:
+        self.api.delete("nodes", self.kwargs["node"], "bmc")

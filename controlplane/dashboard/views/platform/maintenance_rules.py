@@ -1,0 +1,94 @@
+"""For operators: which work is accepted, paused or rejected for a while."""
+
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from controlplane.dashboard import labels
+from controlplane.dashboard.base_views import Action, FormPage, Page, Text, notices
+from controlplane.dashboard.forms import ApiForm
+from controlplane.kernel import clock
+
+MANY = 200
+HOURS_MAX = 24 * 30
+
+
+class MaintenanceList(Page):
+    template = "dashboard/fleet/maintenance.html"
+    title = _("Maintenance")
+    section = "maintenance"
+    live = "maintenance"
+
+    def context(self) -> dict[str, Any]:
+        page = self.api.get("maintenance", page_token=self.query("page_token"))
+        return {
+            "rules": page["items"],
+            "next_page_token": page["next_page_token"],
+            "may_operate": self.me["duty"] == "operator",
+        }
+
+
+class MaintenanceForm(ApiForm):
+    kind = forms.ChoiceField(
+        label=_("Work"),
+        choices=[*labels.OPERATION_CLASS_LABELS.items(), *labels.OPERATION_LABELS.items()],
+        help_text=_("Deletions, shutdowns and power-offs are meant only where they are named."),
+    )
+    action = forms.ChoiceField(label=_("What becomes of it"), choices=list(labels.MAINTENANCE.items()))
+    reason = forms.CharField(label=_("Reason"), help_text=_("Tenants read it."), max_length=200)
+    zone = forms.ChoiceField(label=_("Zone"), required=False)
+    node = forms.CharField(label=_("Node"), required=False, help_text=_("Only what is on this node."))
+    begins_in = forms.IntegerField(label=_("Begins in (hours)"), min_value=0, max_value=HOURS_MAX, initial=0)
+    lasts = forms.IntegerField(
+        label=_("Lasts (hours)"),
+        min_value=1,
+        max_value=HOURS_MAX,
+        required=False,
+        help_text=_("Until somebody ends it, if nothing is said."),
+    )
+
+    def __init__(self, *args: Any, zones: list[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["zone"].choices = [("", _("all")), *((zone, zone) for zone in zones)]  # type: ignore[attr-defined]
+
+    def body(self) -> dict[str, Any]:
+        body = super().body()
+        begins_at = clock.now() + timedelta(hours=body.pop("begins_in", 0))
+        lasts = body.pop("lasts", None)
+        ends = {"ends_at": (begins_at + timedelta(hours=lasts)).isoformat()} if lasts else {}
+        return body | {"begins_at": begins_at.isoformat()} | ends
+
+
+class MaintenanceCreate(FormPage):
+    template = "dashboard/forms/page.html"
+    title = _("New rule of maintenance")
+    section = "maintenance"
+    form_class = MaintenanceForm
+    submit = _("Begin it")
+
+    def choices(self) -> dict[str, Any]:
+        return {"zones": [zone["id"] for zone in self.api.get("zones", limit=MANY)["items"]]}
+
+    def context(self) -> dict[str, Any]:
+        lead = _("What is paused waits, and begins when the rule has ended. What is under way goes on.")
+        return {"lead": lead, "back": reverse("maintenance")}
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [(_("Maintenance"), reverse("maintenance"))]
+
+    def send(self, form: ApiForm) -> str:
+        self.api.post("maintenance", body=form.body(), key=self.key)
+        notices.clear()
+        self.notify(_("The rule is there."))
+        return reverse("maintenance")
+
+
+class MaintenanceEnd(Action):
+    done = _("It has ended. What waited for it begins.")
+
+    def perform(self) -> None:
+        self.api.post("maintenance", self.kwargs["rule"], "actions", "end")
+        notices.clear()

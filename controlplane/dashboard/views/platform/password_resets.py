@@ -1,0 +1,79 @@
+"""Resets of passwords: an operator asks for one, a second person confirms it and gets the link."""
+
+from functools import cached_property
+
+from django.http import HttpResponse
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from controlplane.dashboard.base_views import Context, FormPage, Page, Text
+from controlplane.dashboard.forms import ApiForm
+from controlplane.dashboard.views.one_time_secret import absolute_url, one_time_secret_page, password_mail
+from controlplane.dashboard.views.organization.members import written
+
+
+class ResetList(Page):
+    template = "dashboard/members/resets.html"
+    title = _("Password resets")
+
+    def context(self) -> Context:
+        page = self.api.get("password-resets", sort="-created_at", page_token=self.query("page_token"))
+        me = self.me["user"]
+        resets = [
+            each | {"is_ones_own": each["user"] == me, "may_confirm": self.may_confirm(each)} for each in page["items"]
+        ]
+        return {"resets": resets, "next_page_token": page["next_page_token"]}
+
+    def may_confirm(self, reset: Context) -> bool:
+        """Whoever sees it and is neither of the two is an operator or an owner over the user."""
+        return reset["confirmed_by"] is None and self.me["user"] not in (reset["user"], reset["asked_by"])
+
+
+class ResetPage(FormPage):
+    @cached_property
+    def reset(self) -> Context:
+        reset: Context = self.api.get("password-resets", self.kwargs["reset"])
+        return reset
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [(_("Password resets"), reverse("password-resets"))]
+
+
+class ResetConfirm(ResetPage):
+    template = "dashboard/confirm.html"
+    title: Text = _("Confirm the reset of a password")
+    submit = _("Confirm and show the link")
+
+    def context(self) -> Context:
+        lost = _(
+            "Whoever has the link becomes {email} here, but for the second factor. Make sure first, by another way, "
+            "that they want it: {asked_by} has asked for it."
+        ).format(email=self.reset["user"]["email"], asked_by=self.reset["asked_by"]["email"])
+        kept = _("Second factors stay as they are. The link is good after a while, so that they can object.")
+        return {"lost": lost, "kept": kept, "back": reverse("password-resets")}
+
+    def send(self, form: ApiForm) -> HttpResponse:
+        made = self.api.post("password-resets", self.kwargs["reset"], "actions", "confirm")
+        self.title = _("Password link for {email}").format(email=made["user"]["email"])
+        link = absolute_url(self.request, "password", secret=made["secret"])
+        lead = _("It is good from {moment} on.").format(moment=written(made["good_from"]))
+        mail = password_mail(link, written(made["expires_at"]))
+        return one_time_secret_page(self, _("The link"), link, back=reverse("password-resets"), lead=lead, mail=mail)
+
+
+class ResetWithdraw(ResetPage):
+    template = "dashboard/confirm.html"
+    title = _("Withdraw the reset of a password")
+    submit = _("Withdraw")
+
+    def context(self) -> Context:
+        return {
+            "lost": _("The reset and its link are worth nothing any more."),
+            "kept": _("The password stays as it is."),
+            "back": reverse("password-resets"),
+        }
+
+    def send(self, form: ApiForm) -> str:
+        self.api.delete("password-resets", self.kwargs["reset"])
+        self.notify(_("The reset is withdrawn."))
+        return reverse("password-resets")

@@ -1,0 +1,137 @@
+"""What is on nodes or in the database and nobody means to be there: looked at, destroyed, or put back."""
+
+from functools import cached_property
+from typing import Any
+
+from django import forms
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from controlplane.dashboard import labels
+from controlplane.dashboard.base_views import Context, FormPage, Page, Text
+from controlplane.dashboard.forms import ApiForm
+from controlplane.dashboard.navigation import OPERATOR
+from controlplane.dashboard.views.project.instances import NameForm
+
+MANY = 200
+STATES = ("found", "quarantined", "released", "discarded", "gone")
+OPEN = ("found", "quarantined")
+ANY = "any"
+
+
+class Quarantine(Page):
+    """At first what waits for a decision."""
+
+    template = "dashboard/fleet/quarantine.html"
+    title = _("Quarantine")
+    section = "quarantine"
+    live = "orphan"
+
+    def context(self) -> Context:
+        filters = {name: self.query(name) for name in ("state", "kind", "zone", "node")}
+        asked = {**filters, "state": "" if filters["state"] == ANY else filters["state"]}
+        if not filters["state"]:
+            asked["open"] = "true"
+        page = self.api.get("orphans", **asked, page_token=self.query("page_token"))
+        return {
+            "orphans": page["items"],
+            "next_page_token": page["next_page_token"],
+            "is_filtered": any(filters.values()),
+            "states": [
+                ("", _("waits for a decision")),
+                (ANY, _("any")),
+                *((state, labels.state_badge(state, "orphan").words) for state in STATES),
+            ],
+            "kinds": list(labels.ORPHANS.items()),
+            "zones": [each["id"] for each in self.api.get("zones", limit=MANY)["items"]],
+        }
+
+
+class OrphanPage(Page):
+    section = "quarantine"
+
+    @cached_property
+    def orphan(self) -> dict[str, Any]:
+        orphan: dict[str, Any] = self.api.get("orphans", self.kwargs["orphan"])
+        return orphan
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [(_("Quarantine"), reverse("quarantine"))]
+
+    @property
+    def url(self) -> str:
+        return reverse("orphan", kwargs=self.kwargs)
+
+
+class Orphan(OrphanPage):
+    template = "dashboard/fleet/orphan.html"
+    live = "orphan"
+
+    def layout_context(self) -> Context:
+        return super().layout_context() | {"title": self.orphan["name"]}
+
+    def context(self) -> Context:
+        return {
+            "orphan": self.orphan,
+            "may_release": self.me["duty"] == OPERATOR and self.orphan["state"] in OPEN,
+            "may_discard": self.me["duty"] == OPERATOR and self.orphan["state"] in (*OPEN, "released"),
+        }
+
+
+class DiscardForm(NameForm):
+    reason = forms.CharField(label=_("Reason"), help_text=_("It is kept in the evidence log."), max_length=200)
+
+
+class OrphanForm(FormPage, OrphanPage):
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [*super().crumbs(), (self.orphan["name"], self.url)]
+
+
+class OrphanDiscard(OrphanForm):
+    template = "dashboard/confirm.html"
+    form_class = DiscardForm
+    submit = _("Discard")
+    right = "orphan_discard"
+
+    def choices(self) -> Context:
+        return {"wanted": self.orphan["name"]}
+
+    def layout_context(self) -> Context:
+        return super().layout_context() | {"title": _("Discard {name}").format(name=self.orphan["name"])}
+
+    def context(self) -> Context:
+        return {
+            "lost": _("It is destroyed for good, as soon as its node is there. Nothing brings it back."),
+            "kept": _("That it was there, who discarded it and why stays in the evidence log."),
+            "back": self.url,
+        }
+
+    def send(self, form: ApiForm) -> str:
+        self.api.post("orphans", self.kwargs["orphan"], "actions", "discard", body=form.body(), key=self.key)
+        self.notify(_("It is destroyed as soon as its node is there."))
+        return self.url
+
+
+class ReleaseForm(ApiForm):
+    reason = forms.CharField(label=_("Reason"), help_text=_("For other operators."), max_length=200)
+
+
+class OrphanRelease(OrphanForm):
+    template = "dashboard/forms/page.html"
+    form_class = ReleaseForm
+    submit = _("Release")
+    right = "orphan_release"
+
+    def layout_context(self) -> Context:
+        return super().layout_context() | {"title": _("Release {name}").format(name=self.orphan["name"])}
+
+    def context(self) -> Context:
+        return {
+            "lead": _("It is put back as it was, and stays. Nothing warns of it any more."),
+            "back": self.url,
+        }
+
+    def send(self, form: ApiForm) -> str:
+        self.api.post("orphans", self.kwargs["orphan"], "actions", "release", body=form.body(), key=self.key)
+        self.notify(_("It is put back as soon as its node is there."))
+        return self.url

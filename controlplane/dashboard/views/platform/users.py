@@ -1,0 +1,164 @@
+"""For whoever runs the platform: who has an account, what is taken from them, and which tokens open the platform."""
+
+from functools import cached_property
+
+from django import forms
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from controlplane.dashboard import labels, navigation
+from controlplane.dashboard.base_views import Action, Context, FormPage, Page, Text
+from controlplane.dashboard.forms import ApiForm
+from controlplane.dashboard.views.account.tokens import TokenList, TokenPages, TokenRevoke
+
+DUTIES = (
+    *((duty, labels.ROLES[duty]) for duty in (navigation.OPERATOR, navigation.SUPPORT, navigation.AUDITOR)),
+    ("none", _("none")),
+)
+STATES = ("active", "suspended", "ended")
+
+
+class UserList(Page):
+    template = "dashboard/users/list.html"
+    title = _("People")
+    section = "users"
+
+    def context(self) -> Context:
+        filters = {name: self.query(name) for name in ("email", "duty", "state")}
+        page = self.api.get("users", **filters, sort="email", page_token=self.query("page_token"))
+        return {
+            "users": page["items"],
+            "next_page_token": page["next_page_token"],
+            "duties": DUTIES,
+            "states": [(state, labels.state_badge(state, "user").words) for state in STATES],
+            "is_filtered": any(filters.values()),
+        }
+
+
+class User(Page):
+    template = "dashboard/users/detail.html"
+    section = "users"
+
+    @cached_property
+    def user(self) -> Context:
+        user: Context = self.api.get("users", self.kwargs["user"])
+        return user
+
+    def url(self) -> str:
+        return reverse("user", kwargs={"user": self.kwargs["user"]})
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [(_("People"), reverse("users"))]
+
+    def layout_context(self) -> Context:
+        return super().layout_context() | {"title": self.user["email"]}
+
+    def context(self) -> Context:
+        allowed = {each["name"].replace("-", "_"): each for each in self.user["allowed_actions"]}
+        return {
+            "user": self.user,
+            "allowed": allowed,
+            "may_operate": self.me["duty"] == navigation.OPERATOR,
+            "is_oneself": self.user["id"] == self.me["user"]["id"],
+        }
+
+
+class SuspendForm(ApiForm):
+    reason = forms.CharField(label=_("Reason"), help_text=_("For the audit of the platform."), required=False)
+    revoke_tokens = forms.BooleanField(
+        label=_("Also revoke the API tokens that were made in their sessions"),
+        help_text=_("Such as those of service accounts, which go on without them."),
+        required=False,
+    )
+
+
+class AccountRestriction(FormPage, User):
+    """Asks before something is taken from a user: `question` has their `{email}`; `lost` and `kept` say what goes and
+    what stays."""
+
+    template = "dashboard/confirm.html"
+    question: Text = ""
+    lost: Text = ""
+    kept: Text = ""
+
+    def layout_context(self) -> Context:
+        return super().layout_context() | {"title": str(self.question).format(email=self.user["email"])}
+
+    def context(self) -> Context:
+        return {"lost": self.lost, "kept": self.kept, "back": self.url()}
+
+
+class UserSuspend(AccountRestriction):
+    form_class = SuspendForm
+    question = _("Suspend {email}")
+    lost = _("Nobody gets in as this person any more: their sessions end, and their tokens are refused.")
+    kept = _("They keep their memberships, tokens and duty. You can reinstate them.")
+    submit = _("Suspend")
+    right = "user_suspend"
+
+    def send(self, form: ApiForm) -> str:
+        self.api.post("users", self.kwargs["user"], "actions", "suspend", body=form.body())
+        self.notify(_("They are suspended."))
+        return self.url()
+
+
+class UserReinstate(Action):
+    done = _("They can sign in again.")
+
+    def perform(self) -> None:
+        self.api.post("users", self.kwargs["user"], "actions", "reinstate")
+
+    def back(self) -> str:
+        return reverse("user", kwargs=self.kwargs)
+
+
+class UserEnd(AccountRestriction):
+    question = _("End the account of {email}")
+    lost = _(
+        "Their memberships, duty, sessions and invitations end, and so do their API tokens, also those that they made "
+        "for service accounts. An organization that they alone own has no owner then."
+    )
+    kept = _("What they have made stays, and the audit goes on naming them.")
+    submit = _("End the account")
+    right = "user_end"
+
+    def send(self, form: ApiForm) -> str:
+        self.api.delete("users", self.kwargs["user"])
+        self.notify(_("The account has ended."))
+        return self.url()
+
+
+class UserDutyRemove(AccountRestriction):
+    question = _("Take away the duty of {email}")
+    lost = _("They have no duty for the platform any more, and their tokens for it are revoked.")
+    kept = _("Their memberships stay. Only manage.py gives a duty again.")
+    submit = _("Take it away")
+    right = "user_duty_remove"
+
+    def send(self, form: ApiForm) -> str:
+        is_own = self.user["id"] == self.me["user"]["id"]
+        self.api.delete(*(("me", "duty") if is_own else ("users", self.kwargs["user"], "duty")))
+        self.notify(_("The duty is taken away."))
+        return reverse("home") if is_own else self.url()
+
+
+class PlatformTokenPages(TokenPages):
+    noun = "platform-tokens"
+    section = "users"
+    title = _("Tokens for the platform")
+
+    def path(self) -> tuple[str, ...]:
+        return ("platform", "tokens")
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [(_("People"), reverse("users"))]
+
+
+class PlatformTokens(PlatformTokenPages, TokenList):
+    def where_to_create(self) -> str:
+        """Everybody makes their own."""
+        return ""
+
+
+class PlatformTokenRevoke(PlatformTokenPages, TokenRevoke):
+    right = "platform_token_revoke"

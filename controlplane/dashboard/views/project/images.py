@@ -1,0 +1,193 @@
+"""Images: from a file of one's own, or from an address that the platform fetches."""
+
+from functools import cached_property
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect
+from django.utils.decorators import method_decorator
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
+
+from controlplane.dashboard import labels
+from controlplane.dashboard.api_client import ApiError, ApiRequest
+from controlplane.dashboard.base_views import Context, FormPage, ProjectPage, Text
+from controlplane.dashboard.forms import ApiForm, NamedForm, initial_values
+from controlplane.dashboard.rights import Rights
+from controlplane.dashboard.uploads import allow_one_file
+from controlplane.dashboard.views.project.instances import NameForm
+
+FILTERS = ("name", "state", "labels")
+STATES = ("awaiting-upload", "importing", "verifying", "available", "error")
+AWAITING = "awaiting-upload"
+
+
+class ImageList(ProjectPage):
+    template = "dashboard/images/list.html"
+    title = _("Images")
+    section = "images"
+    live = "image operation"
+
+    def context(self) -> Context:
+        filters = {name: self.query(name) for name in FILTERS}
+        page = self.get_in_project("images", **filters, sort="name", page_token=self.query("page_token"))
+        return {
+            "images": page["items"],
+            "next_page_token": page["next_page_token"],
+            "is_filtered": any(filters.values()),
+            "states": [(state, labels.state_badge(state).words) for state in STATES],
+        }
+
+
+class ImageForm(NamedForm):
+    """The image's own facts. Its bytes come after it, or from `source_url`."""
+
+    format = forms.ChoiceField(label=_("Format"), choices=[("qcow2", "qcow2"), ("raw", "raw")])
+    firmware = forms.ChoiceField(
+        label=_("Firmware"),
+        help_text=_("With which the disk boots. Images of the last years mostly do with UEFI, and with BIOS too."),
+        choices=[("bios", "BIOS"), ("uefi", "UEFI")],
+    )
+    source_url = forms.CharField(
+        label=_("Address to fetch it from"),
+        help_text=_("https://… Leave it empty to upload a file of yours on the next page."),
+        required=False,
+        widget=forms.URLInput(attrs={"autocomplete": "off"}),
+    )
+    sha256 = forms.CharField(
+        label=_("SHA-256"),
+        help_text=_("If its maker publishes one: a file with another sum is refused."),
+        required=False,
+        widget=forms.TextInput(attrs={"class": "mono", "autocomplete": "off", "spellcheck": "false"}),
+    )
+    min_memory_mib = forms.IntegerField(label=_("Memory that it needs (MiB)"), required=False, min_value=0, initial=0)
+    field_order = ("name", "format", "firmware", "source_url", "sha256", "min_memory_mib", "labels")
+
+
+class ImageCreate(FormPage, ProjectPage):
+    template = "dashboard/forms/page.html"
+    title = _("New image")
+    section = "images"
+    form_class = ImageForm
+    submit = _("Continue")
+    right = "image_create"
+
+    def context(self) -> Context:
+        lead = _("A disk from which instances are made. Its file is inspected before anybody can use it.")
+        return {"lead": lead, "back": self.url("images")}
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [(_("Images"), self.url("images"))]
+
+    def send(self, form: ApiForm) -> str:
+        made = self.api.post("projects", self.kwargs["project"], "images", body=form.body(), key=self.key)
+        self.notify(_("It is being fetched.") if made["source_url"] else _("Now its file: choose it below."))
+        return self.url("image", image=made["id"])
+
+
+class ImagePage(ProjectPage):
+    section = "images"
+    live = "image operation"
+
+    @cached_property
+    def image(self) -> Context:
+        image: Context = self.get_in_project("images", self.kwargs["image"])
+        return image
+
+    def path(self) -> tuple[str, ...]:
+        return ("projects", self.kwargs["project"], "images", self.kwargs["image"])
+
+    def here(self) -> str:
+        return self.url("image", image=self.kwargs["image"])
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [(_("Images"), self.url("images"))]
+
+
+class ImageDetail(ImagePage):
+    template = "dashboard/images/detail.html"
+
+    def context(self) -> Context:
+        return {"image": self.image, "title": self.image["name"], "is_awaiting": self.image["state"] == AWAITING}
+
+
+@method_decorator(csrf_exempt, name="dispatch")
+class ImageFile(ImagePage):
+    """The image's bytes. upload.js puts them, and shows how far it is; without it a form does.
+
+    Exempt from the CSRF check of the middleware, which parses the form: both methods make the same check themselves,
+    `post` after it has looked who asks and before it accepts the file."""
+
+    right = "image_upload"
+
+    def get(self, request: HttpRequest, **path: str) -> HttpResponse:
+        return redirect(self.url("image", image=self.image["id"]))
+
+    @method_decorator(csrf_protect)
+    def put(self, request: HttpRequest, **path: str) -> HttpResponse:
+        """As they come, from the browser on to the API; the answer is for a script."""
+        try:
+            self.upload(request, int(request.headers.get("Content-Length") or 0))
+        except ApiError as exc:
+            return self.error_json(exc)
+        return JsonResponse({"go": self.here()})
+
+    def post(self, request: HttpRequest, **path: str) -> HttpResponse:
+        if refusal := Rights.of(self.me, self.place()).denial_reason(self.own_right()):
+            messages.error(request, refusal)
+            return redirect(self.here())
+        allow_one_file(request)
+        return self.upload_from_form(request)
+
+    @method_decorator(csrf_protect)
+    def upload_from_form(self, request: HttpRequest) -> HttpResponse:
+        file = request.FILES.get("file")
+        if file is None:
+            return self.get(request)
+        self.upload(file, file.size or 0)
+        return redirect(self.here())
+
+    def upload(self, file: Any, length: int) -> None:
+        self.api.send("PUT", (*self.path(), "file"), ApiRequest(file=(file, length)))
+
+
+class ImageEdit(FormPage, ImagePage):
+    template = "dashboard/forms/page.html"
+    form_class = NamedForm
+    submit = _("Save")
+    right = "image_update"
+
+    def initial(self) -> Context:
+        return initial_values(self.image)
+
+    def context(self) -> Context:
+        return {"title": _("Edit {name}").format(name=self.image["name"]), "back": self.here()}
+
+    def send(self, form: ApiForm) -> str:
+        self.save(self.image, form, *self.path())
+        return self.here()
+
+
+class ImageDelete(FormPage, ImagePage):
+    template = "dashboard/confirm.html"
+    form_class = NameForm
+    submit = _("Delete")
+    right = "image_delete"
+
+    def choices(self) -> Context:
+        return {"wanted": self.image["name"]}
+
+    def context(self) -> Context:
+        return {
+            "title": _("Delete {name}").format(name=self.image["name"]),
+            "lost": _("Its file is erased for good, and no instance can be made or rebuilt from it any more."),
+            "kept": _("Instances that were made from it run on."),
+            "back": self.here(),
+        }
+
+    def send(self, form: ApiForm) -> str:
+        self.api.delete(*self.path())
+        self.notify(_("The image is deleted."))
+        return self.url("images")

@@ -1,0 +1,196 @@
+"""An instance is made: one page, with everything that has a good default filled in and the rest folded away."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from django import forms
+from django.forms import BoundField
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+
+from controlplane.dashboard import labels
+from controlplane.dashboard.base_views import Text
+from controlplane.dashboard.forms import NAME_FIELD, TEXT, ApiForm
+from controlplane.dashboard.templatetags.dashboard import gib, mib, vcpus
+from controlplane.dashboard.views.create_base import CHOICES_MAX, CreatePage, DraftForm, by_name, unused_name
+from controlplane.dashboard.widgets import Cards, multiple_choice
+
+LOCAL = "local"
+NOWHERE = ("", _("none"))
+
+
+class InstanceForm(DraftForm):
+    name = forms.CharField(label=_("Name"), max_length=63, widget=forms.TextInput(attrs=NAME_FIELD))
+    image = forms.ChoiceField(label=_("Image"), help_text=_("What its root disk begins with."))
+    flavor = forms.ChoiceField(label=_("Size"), widget=Cards)
+    networks = multiple_choice(_("Networks"))
+    ssh_keys = multiple_choice(_("SSH keys"), _("Whoever has one of them can sign in to the guest."))
+    volumes = multiple_choice(_("Volumes"), _("Attached before the first boot. It is then placed where they are."))
+    root_volume_type = forms.ChoiceField(
+        label=_("Root disk"),
+        required=False,
+        help_text=_("In shared storage, another machine can run the instance when its own has died."),
+    )
+    zones = multiple_choice(_("Zones"), _("None ticked: any that the policies admit."))
+    affinity_group = forms.ChoiceField(label=_("Affinity group"), required=False)
+    restart_policy = forms.ChoiceField(
+        label=_("When its guest fails"),
+        help_text=labels.WHEN_IT_FAILS,
+        required=False,
+        choices=[("", labels.RESTART_POLICIES["on-failure"]), ("never", labels.RESTART_POLICIES["never"])],
+    )
+    classifications = multiple_choice(
+        _("Classifications"), _("What they demand holds for the data of this instance as long as it exists.")
+    )
+    labels = forms.CharField(
+        label=_("Labels"), help_text=_("One a line: env=prod"), required=False, widget=forms.Textarea(attrs=TEXT)
+    )
+    user_data = forms.CharField(
+        label=_("User data"),
+        help_text=_("For the first boot: what cloud-init reads, at most 64 KiB."),
+        required=False,
+        strip=False,
+        widget=forms.Textarea(attrs=TEXT | {"rows": 8}),
+    )
+
+    def body(self) -> dict[str, Any]:
+        """Browsers send lines that end as on Windows; a guest's shell does not know them."""
+        body = super().body()
+        if "user_data" in body:
+            body["user_data"] = body["user_data"].replace("\r\n", "\n")
+        return body
+
+    @property
+    def simple(self) -> list[BoundField]:
+        return [self[name] for name in ("name", "image", "flavor", "networks", "ssh_keys")]
+
+    @property
+    def folded(self) -> list[tuple[Text, list[BoundField], bool]]:
+        """Title, fields, and whether they are to be seen: something stands in them, or is wrong with it."""
+        groups = (
+            (_("Disks"), ("root_volume_type", "volumes")),
+            (_("Where it may be"), ("zones", "affinity_group")),
+            (_("What its data is"), ("classifications",)),
+            (_("Labels and first boot"), ("labels", "user_data")),
+            (_("When it fails"), ("restart_policy",)),
+        )
+        return [
+            (title, [self[name] for name in names], any(self[name].errors or self[name].value() for name in names))
+            for title, names in groups
+        ]
+
+
+class InstanceCreate(CreatePage):
+    template = "dashboard/instances/create.html"
+    title = _("Create an instance")
+    section = "instances"
+    form_class = InstanceForm
+    submit = _("Create instance")
+    kind = "instance"
+    right = "instance_create"
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [(_("Instances"), self.url("instances"))]
+
+    def context(self) -> dict[str, Any]:
+        return {"back": self.url("instances"), "has_images": bool(self.images), "has_keys": bool(self.keys)}
+
+    def send(self, form: ApiForm) -> str:
+        page = super().send(form)
+        self.notify(_("It is being made: you see here what becomes of it."))
+        return page
+
+    # What there is.
+
+    @cached_property
+    def images(self) -> list[dict[str, Any]]:
+        """Those that can be used, the newest first."""
+        images = self.get_in_project("images", sort="-created_at", limit=CHOICES_MAX)["items"]
+        return [image for image in images if image["state"] == "available"]
+
+    @cached_property
+    def flavors(self) -> list[dict[str, Any]]:
+        """The smallest first."""
+        flavors = self.api.get("flavors", limit=CHOICES_MAX)["items"]
+        return sorted(flavors, key=lambda flavor: (flavor["vcpus"], flavor["memory_mib"], flavor["disk_gib"]))
+
+    @cached_property
+    def keys(self) -> list[dict[str, Any]]:
+        keys: list[dict[str, Any]] = self.get_in_project("ssh-keys", sort="name", limit=CHOICES_MAX)["items"]
+        return keys
+
+    @cached_property
+    def networks(self) -> list[dict[str, Any]]:
+        networks: list[dict[str, Any]] = self.get_in_project("networks", sort="created_at", limit=CHOICES_MAX)["items"]
+        return networks
+
+    def root_types(self) -> list[tuple[str, str]]:
+        """The default one is sent as none."""
+        types = self.api.get("volume-types", limit=CHOICES_MAX)["items"]
+        return [("" if each["id"] == LOCAL else each["id"], f"{each['id']}: {each['description']}") for each in types]
+
+    def choices(self) -> dict[str, Any]:
+        volumes = self.get_in_project("volumes", state="available", sort="name", limit=CHOICES_MAX)["items"]
+        groups = self.get_in_project("affinity-groups", sort="name", limit=CHOICES_MAX)["items"]
+        return {
+            "offers": {
+                "image": by_name(self.images),
+                "flavor": [(flavor["id"], sized(flavor)) for flavor in self.flavors],
+                "networks": by_name(self.networks),
+                "ssh_keys": by_name(self.keys),
+                "volumes": [
+                    (value, f"{name}, {gib(volume['size_gib'])}, {volume['zone'] or ''}")
+                    for (value, name), volume in zip(by_name(volumes), volumes, strict=True)
+                ],
+                "affinity_group": [NOWHERE, *by_name(groups)],
+                "root_volume_type": self.root_types(),
+                "zones": self.zones(),
+                "classifications": self.classifications(),
+            }
+        }
+
+    def initial(self) -> dict[str, Any]:
+        """What most would choose, unless the address says otherwise."""
+        if self.request.method == "POST":
+            return {}
+        taken = {item["name"] for item in self.get_in_project("instances", limit=CHOICES_MAX)["items"]}
+        image = next(iter(self.images), None)
+        flavor = smallest(self.flavors, image)
+        first = [value for value, _ in by_name(self.networks)][:1]
+        return {
+            "name": unused_name("instance", taken),
+            "image": by_name(self.images)[0][0] if image else "",
+            "flavor": flavor["id"] if flavor else "",
+            "networks": first,
+            "ssh_keys": [value for value, _ in by_name(self.keys)],
+            **{name: self.request.GET.getlist(name) for name in ("volumes", "zones") if name in self.request.GET},
+            **{name: self.request.GET[name] for name in ("name", "image", "flavor") if name in self.request.GET},
+        }
+
+    # What it takes.
+
+    def size(self, body: Mapping[str, Any]) -> dict[str, int] | None:
+        flavor = next((each for each in self.flavors if each["id"] == body.get("flavor")), None)
+        return {name: flavor[name] for name in ("vcpus", "memory_mib", "disk_gib")} if flavor else None
+
+    def claims(self, body: Mapping[str, Any]) -> dict[str, int]:
+        size = self.size(body) or {}
+        return {
+            "instances": 1,
+            "vcpus": size.get("vcpus", 0),
+            "memory_mib": size.get("memory_mib", 0),
+            "addresses": len(body.get("networks", ())),
+        }
+
+
+def sized(flavor: Mapping[str, Any]) -> Any:
+    size = ", ".join((vcpus(flavor["vcpus"]), mib(flavor["memory_mib"]), gib(flavor["disk_gib"])))
+    return format_html('<strong translate="no">{}</strong> <small class="faint">{}</small>', flavor["id"], size)
+
+
+def smallest(flavors: list[dict[str, Any]], image: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Of those in which the image has room."""
+    disk, memory = (image["min_disk_gib"], image["min_memory_mib"]) if image else (0, 0)
+    fitting = (each for each in flavors if each["disk_gib"] >= disk and each["memory_mib"] >= memory)
+    return next(fitting, None)

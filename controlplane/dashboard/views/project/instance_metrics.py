@@ -1,0 +1,63 @@
+"""What an instance uses, drawn and in figures."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from controlplane.dashboard.views.project.instances import InstancePage
+from controlplane.kernel import clock
+
+HOUR = 1
+# How far back, in hours, and the words for it.
+RANGES = ((HOUR, _("1 hour")), (6, _("6 hours")), (24, _("1 day")), (24 * 7, _("7 days")), (24 * 30, _("30 days")))
+CHARTS = (
+    (_("Processor"), ("cpu_used_ratio",)),
+    (_("Memory"), ("memory_resident_mib", "memory_used_mib")),
+    (_("Disks: bytes"), ("disk_read_bytes_per_s", "disk_write_bytes_per_s")),
+    (_("Disks: requests"), ("disk_read_requests_per_s", "disk_write_requests_per_s")),
+    (_("Network"), ("network_in_bytes_per_s", "network_out_bytes_per_s")),
+)
+NAMES = {
+    "cpu_used_ratio": _("used"),
+    "memory_resident_mib": _("held by the node for it"),
+    "memory_used_mib": _("used, as the guest says"),
+    "disk_read_bytes_per_s": _("read"),
+    "disk_write_bytes_per_s": _("written"),
+    "disk_read_requests_per_s": _("read"),
+    "disk_write_requests_per_s": _("written"),
+    "network_in_bytes_per_s": _("received"),
+    "network_out_bytes_per_s": _("sent"),
+}
+# Units as readers write them.
+UNITS = {"ratio": _("ratio"), "MiB": _("MiB"), "bytes/s": _("B/s"), "requests/s": _("requests/s")}
+TABLE_ROWS = 30
+
+
+class InstanceMetrics(InstancePage):
+    template = "dashboard/instances/metrics.html"
+    tab = "instance-metrics"
+
+    def context(self) -> dict[str, Any]:
+        hours = next((known for known, _words in RANGES if str(known) == self.query("hours")), HOUR)
+        since = clock.now() - timedelta(hours=hours)
+        found = self.get_in_project("instances", self.instance["id"], "metrics", since=since.isoformat())
+        series = [each | spoken(each["name"], each["unit"]) for each in found["series"]]
+        return {"metrics": found | {"series": series}, "charts": charts(series), "ranges": RANGES, "hours": hours}
+
+
+def spoken(name: str, unit: str) -> dict[str, str]:
+    return {"words": str(NAMES.get(name, name)), "unit_words": str(UNITS.get(unit, unit))}
+
+
+def charts(series: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Each chart with its series, and the same figures as rows of a table: the moment, then one value a series."""
+    known = {each["name"]: each for each in series}
+    drawn = []
+    for words, names in CHARTS:
+        shown = [known[name] for name in names if name in known]
+        if shown:
+            points = zip(*(each["points"] for each in shown), strict=True)
+            rows = [(at[0][0], [value for _at, value in at]) for at in points]
+            drawn.append({"words": words, "names": " ".join(names), "series": shown, "rows": rows[-TABLE_ROWS:]})
+    return drawn

@@ -1,0 +1,101 @@
+"""The volumes of an instance: those that it has, one more, one less."""
+
+from functools import cached_property
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from controlplane.dashboard.base_views import Action, FormPage
+from controlplane.dashboard.forms import ApiForm
+from controlplane.dashboard.templatetags.dashboard import gib
+from controlplane.dashboard.views.create_base import unused_name
+from controlplane.dashboard.views.project.instances import CHOICES_MAX, InstancePage
+
+MADE_WITHIN = "20s"
+
+
+class AttachForm(ApiForm):
+    volume = forms.ChoiceField(label=_("Volume"), help_text=_("Those in the zone of the instance that nothing has."))
+    is_read_only = forms.BooleanField(label=_("Read-only"), required=False)
+
+    def __init__(self, *args: Any, volumes: list[tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["volume"].choices = volumes  # type: ignore[attr-defined]
+
+
+class NewVolumeForm(ApiForm):
+    name = forms.CharField(label=_("Name"), max_length=63)
+    size_gib = forms.IntegerField(label=_("Size in GiB"), min_value=1, initial=10)
+
+
+class InstanceVolumes(FormPage, InstancePage):
+    """With the form that attaches a volume which is there."""
+
+    template = "dashboard/instances/volumes.html"
+    tab = "instance-volumes"
+    form_class: type[ApiForm] = AttachForm
+    right = "attachment_create"
+
+    @cached_property
+    def free(self) -> list[dict[str, Any]]:
+        zone = self.instance["zone"]
+        found = self.get_in_project("volumes", state="available", zone=zone, sort="name", limit=CHOICES_MAX)
+        volumes: list[dict[str, Any]] = found["items"] if zone else []
+        return volumes
+
+    def choices(self) -> dict[str, Any]:
+        sizes = {volume["id"]: gib(volume["size_gib"]) for volume in self.free}
+        return {"volumes": [(volume["id"], f"{volume['name']}, {sizes[volume['id']]}") for volume in self.free]}
+
+    def context(self) -> dict[str, Any]:
+        taken = {volume["name"] for volume in self.get_in_project("volumes", limit=CHOICES_MAX)["items"]}
+        name = unused_name(self.instance["name"][:50], taken)
+        new_form = NewVolumeForm(auto_id="new_%s", initial={"name": name})
+        why = {"why_no_attach": self.why_no("attach"), "why_no_detach": self.why_no("detach")}
+        return {"free": self.free, "new_form": new_form, **why}
+
+    def send(self, form: ApiForm) -> str:
+        path = ("projects", self.project["id"], "instances", self.instance["id"], "attachments")
+        self.api.post(*path, body=form.body(), key=self.key)
+        self.notify(_("It is being attached."))
+        return self.page_of("instance-volumes")
+
+
+class InstanceNewVolume(InstanceVolumes):
+    """A volume is made beside the instance, and attached when it is there."""
+
+    form_class = NewVolumeForm
+    right = "volume_create"
+
+    def choices(self) -> dict[str, Any]:
+        return {}
+
+    def form(self, data: Any = None) -> ApiForm:
+        return NewVolumeForm(data, auto_id="new_%s")
+
+    def render_form(self, form: ApiForm) -> Any:
+        attach = AttachForm(**InstanceVolumes.choices(self))
+        return self.page({**self.context(), "form": attach, "new_form": form})
+
+    def send(self, form: ApiForm) -> str:
+        project = ("projects", self.project["id"])
+        body = form.body() | {"near_instance": self.instance["id"]}
+        made = self.api.post(*project, "volumes", body=body, key=self.key)
+        operation = self.api.get(*project, "operations", made["operation"]["id"], wait=MADE_WITHIN)
+        if operation["state"] != "succeeded":
+            self.notify(_("The volume is being made. Attach it here when it is there."))
+            return self.page_of("instance-volumes")
+        attachments = (*project, "instances", self.instance["id"], "attachments")
+        self.api.post(*attachments, body={"volume": made["id"]}, key=f"{self.key}-attach" if self.key else "")
+        self.notify(_("The volume is there, and is being attached."))
+        return self.page_of("instance-volumes")
+
+
+class InstanceDetach(Action):
+    done = _("It is being detached.")
+    right = "attachment_delete"
+
+    def perform(self) -> None:
+        path = ("projects", self.kwargs["project"], "instances", self.kwargs["instance"])
+        self.api.delete(*path, "attachments", self.kwargs["attachment"])

@@ -1,0 +1,235 @@
+"""Instances: the list, one of them by tabs, what it can be made to do, and its end."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from controlplane.dashboard import labels
+from controlplane.dashboard.api_client import ApiError
+from controlplane.dashboard.base_views import Action, FormPage, ProjectPage, Text
+from controlplane.dashboard.compliance_drift import find_drift, list_drifted
+from controlplane.dashboard.forms import ApiForm
+from controlplane.dashboard.zone_verdicts import verdicts
+
+FILTERS = ("name", "state", "labels", "zone")
+STATES = ("building", "active", "stopped", "error")
+SORTS = ("name", "-name", "created_at", "-created_at")
+LOG_BYTES = 64 * 1024
+CHOICES_MAX = 200
+
+
+class ListPage(ProjectPage):
+    """A list with filters and an order that stay in the address. `collection`: the API's; `states`: those to choose."""
+
+    collection = ""
+    states: tuple[str, ...] = ()
+
+    def context(self) -> dict[str, Any]:
+        filters = {name: self.query(name) for name in FILTERS}
+        sort = self.query("sort") if self.query("sort") in SORTS else "name"
+        page = self.get_in_project(self.collection, **filters, sort=sort, page_token=self.query("page_token"))
+        return {
+            self.collection: page["items"],
+            "next_page_token": page["next_page_token"],
+            "is_filtered": any(filters.values()),
+            "states": [(state, labels.state_badge(state).words) for state in self.states],
+            "zones": [zone["id"] for zone in self.api.get("zones", limit=CHOICES_MAX)["items"]],
+        }
+
+
+class InstanceList(ListPage):
+    template = "dashboard/instances/list.html"
+    title = _("Instances")
+    section = "instances"
+    live = "instance operation drift remediation"
+    collection = "instances"
+    states = STATES
+
+    def context(self) -> dict[str, Any]:
+        deeds = [(button.name, button.words, button.icon, button.right, "quiet small") for button in BUTTONS]
+        delete = ("delete", _("Delete"), "trash-2", InstanceDelete.right, "danger small")
+        context = super().context()
+        drifted = {each["resource_id"]: each for each in list_drifted(self.api, self.project["id"], kind="instance")}
+        instances = [each | {"drift": drifted.get(each["id"])} for each in context["instances"]]
+        return context | {"instances": instances, "deeds": [*deeds, delete]}
+
+
+@dataclass(frozen=True)
+class Button:
+    """`name`: of the action, as the API calls it."""
+
+    name: str
+    words: Text
+    icon: str
+
+    @property
+    def right(self) -> str:
+        return InstanceAction.right_at({"action": self.name})
+
+
+BUTTONS = (
+    Button("start", _("Start"), "play"),
+    Button("shutdown", _("Shut down"), "power"),
+    Button("reboot", _("Reboot"), "rotate-cw"),
+    Button("power-off", _("Power off"), "power-off"),
+)
+TABS = (
+    ("instance", _("Overview")),
+    ("instance-metrics", _("Metrics")),
+    ("instance-console", _("Console")),
+    ("instance-volumes", _("Volumes")),
+    ("instance-network", _("Network")),
+    ("instance-placement", _("Placement and residency")),
+    ("instance-activity", _("Activity")),
+    ("instance-log", _("Serial log")),
+    ("instance-settings", _("Settings")),
+)
+
+
+class InstancePage(ProjectPage):
+    section = "instances"
+    live = "instance operation volume drift remediation"
+    tab = ""
+
+    @cached_property
+    def instance(self) -> dict[str, Any]:
+        instance: dict[str, Any] = self.get_in_project("instances", self.kwargs["instance"])
+        return instance
+
+    def page_of(self, name: str) -> str:
+        return self.url(name, instance=self.instance["id"])
+
+    def layout_context(self) -> dict[str, Any]:
+        tabs = [(name, words, self.page_of(name)) for name, words in TABS]
+        instance = self.instance | {"drift": find_drift(self.api, self.instance["id"])}
+        more = {"instance": instance, "title": self.instance["name"], "tabs": tabs, "tab": self.tab}
+        return super().layout_context() | more | {"actions": self.actions()}
+
+    def actions(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "words": button.words,
+                "icon": button.icon,
+                "right": button.right,
+                "url": self.url("instance-action", instance=self.instance["id"], action=button.name),
+                "why": self.why_no(button.name),
+            }
+            for button in BUTTONS
+        ]
+
+    def why_no(self, action: str) -> str:
+        """Why the API would refuse the action now; nothing where it would not."""
+        allowed = {each["name"]: each for each in self.instance["allowed_actions"]}
+        problem = allowed[action]["problem"]
+        return problem["detail"] if problem else ""
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [(_("Instances"), self.url("instances"))]
+
+
+class InstanceOverview(InstancePage):
+    template = "dashboard/instances/detail.html"
+    tab = "instance"
+
+
+class InstanceNetwork(InstancePage):
+    template = "dashboard/instances/network.html"
+    tab = "instance-network"
+
+    def context(self) -> dict[str, Any]:
+        networks = {item["id"]: item for item in self.get_in_project("networks", limit=CHOICES_MAX)["items"]}
+        addresses = [{**each, "is_on": networks.get(each["network"]["id"])} for each in self.instance["addresses"]]
+        return {"addresses": addresses}
+
+
+class InstancePlacement(InstancePage):
+    template = "dashboard/instances/placement.html"
+    tab = "instance-placement"
+
+    def context(self) -> dict[str, Any]:
+        try:
+            decision = self.get_in_project("instances", self.instance["id"], "placement")
+        except ApiError as exc:
+            if exc.status != 404:
+                raise
+            decision = None
+        return {
+            "decision": decision,
+            "zones": verdicts(decision["document"]) if decision else [],
+            "residency": self.api.get("resources", self.instance["id"], "residency"),
+            "chosen": self.instance["zone"],
+        }
+
+
+class InstanceLog(InstancePage):
+    template = "dashboard/instances/log.html"
+    tab = "instance-log"
+
+    def context(self) -> dict[str, Any]:
+        return {
+            "log": self.get_in_project("instances", self.kwargs["instance"], "console-log", max_bytes=LOG_BYTES),
+            "is_followed": bool(self.query("follow")),
+        }
+
+
+class InstanceActivity(InstancePage):
+    template = "dashboard/instances/activity.html"
+    tab = "instance-activity"
+
+    def context(self) -> dict[str, Any]:
+        page = self.get_in_project(
+            "operations", resource=self.instance["id"], sort="-created_at", page_token=self.query("page_token")
+        )
+        return {"operations": page["items"], "next_page_token": page["next_page_token"]}
+
+
+class InstanceAction(Action):
+    done = _("It has begun.")
+    right = "instance_{action}"
+
+    def perform(self) -> None:
+        path = ("projects", self.kwargs["project"], "instances", self.kwargs["instance"])
+        self.api.post(*path, "actions", self.kwargs["action"])
+
+
+class NameForm(ApiForm):
+    """Whoever is to lose data types its name."""
+
+    name = forms.CharField(
+        label=_("Type its name"), widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"})
+    )
+
+    def __init__(self, *args: Any, wanted: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.wanted = wanted
+
+    def clean_name(self) -> str:
+        if self.cleaned_data["name"] != self.wanted:
+            raise forms.ValidationError(_("This is not its name."))
+        return self.wanted
+
+
+class InstanceDelete(FormPage, InstancePage):
+    template = "dashboard/confirm.html"
+    form_class = NameForm
+    submit = _("Delete")
+    right = "instance_delete"
+
+    def choices(self) -> dict[str, Any]:
+        return {"wanted": self.instance["name"]}
+
+    def context(self) -> dict[str, Any]:
+        return {
+            "title": _("Delete {name}").format(name=self.instance["name"]),
+            "lost": _("The instance and its root disk are erased for good, and its addresses are given back."),
+            "kept": _("Volumes that are attached to it stay, with all that is on them."),
+            "back": self.page_of("instance-settings"),
+        }
+
+    def send(self, form: ApiForm) -> str:
+        self.api.delete("projects", self.project["id"], "instances", self.instance["id"])
+        self.notify(_("It is being deleted."))
+        return self.url("instances")

@@ -1,0 +1,104 @@
+"""States of Terraform and OpenTofu that are kept here, and who has locked them."""
+
+from functools import cached_property
+
+from django.utils.translation import gettext_lazy as _
+
+from controlplane.dashboard.api_client import ApiError
+from controlplane.dashboard.base_views import Context, FormPage, ProjectPage, Text
+from controlplane.dashboard.views.project.instances import NameForm
+
+
+class StateList(ProjectPage):
+    template = "dashboard/terraform/list.html"
+    title = _("Terraform states")
+    section = "terraform-states"
+
+    def context(self) -> Context:
+        page = self.get_in_project("terraform-states", page_token=self.query("page_token"))
+        address = f"/v1/projects/{self.project['name']}/terraform-states/prod"
+        return {
+            "states": page["items"],
+            "next_page_token": page["next_page_token"],
+            "address": self.request.build_absolute_uri(address),
+        }
+
+
+class StatePage(ProjectPage):
+    section = "terraform-states"
+
+    @cached_property
+    def state(self) -> Context:
+        """Of the list: alone, the API answers what Terraform wrote, which is full of secrets."""
+        name = self.kwargs["state"]
+        token = ""
+        while True:
+            page = self.get_in_project("terraform-states", limit=200, page_token=token)
+            for item in page["items"]:
+                if name in (item["name"], item["id"]):
+                    found: Context = item
+                    return found
+            token = page["next_page_token"]
+            if not token:
+                raise ApiError(404, {})
+
+    def path(self) -> tuple[str, ...]:
+        return ("projects", self.kwargs["project"], "terraform-states", self.kwargs["state"])
+
+    def here(self) -> str:
+        return self.url("terraform-state", state=self.kwargs["state"])
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [(_("Terraform states"), self.url("terraform-states"))]
+
+
+class StateDetail(StatePage):
+    template = "dashboard/terraform/detail.html"
+
+    def context(self) -> Context:
+        versions = self.api.get(*self.path(), "versions", page_token=self.query("page_token"))
+        return {
+            "state": self.state,
+            "title": self.state["name"],
+            "versions": versions["items"],
+            "next_page_token": versions["next_page_token"],
+        }
+
+
+class StateUnlock(FormPage, StatePage):
+    template = "dashboard/forms/page.html"
+    title = _("Unlock by force")
+    submit = _("Unlock")
+    right = "terraform_state_unlock"
+
+    def context(self) -> Context:
+        lead = _("Do it only if whoever locked it has stopped: two who write at once make a state that fits nothing.")
+        return {"lead": lead, "back": self.here()}
+
+    def send(self, form: object) -> str:
+        self.api.post(*self.path(), "actions", "unlock")
+        self.notify(_("It is unlocked."))
+        return self.here()
+
+
+class StateDelete(FormPage, StatePage):
+    template = "dashboard/confirm.html"
+    form_class = NameForm
+    submit = _("Delete")
+    right = "terraform_state_delete"
+
+    def choices(self) -> Context:
+        return {"wanted": self.state["name"]}
+
+    def context(self) -> Context:
+        return {
+            "title": _("Delete {name}").format(name=self.state["name"]),
+            "lost": _("All its versions are erased, and Terraform knows nothing any more of what it made."),
+            "kept": _("What it made stays."),
+            "back": self.here(),
+        }
+
+    def send(self, form: object) -> str:
+        self.api.delete(*self.path())
+        self.notify(_("The state is deleted."))
+        return self.url("terraform-states")

@@ -1,0 +1,162 @@
+"""Volumes: the list, one of them by tabs, its growth and its end."""
+
+from functools import cached_property
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from controlplane.dashboard.api_client import ApiError
+from controlplane.dashboard.base_views import FormPage, ProjectPage, Text
+from controlplane.dashboard.forms import ApiForm, NamedForm, initial_values
+from controlplane.dashboard.views.project.instances import ListPage, NameForm
+from controlplane.dashboard.zone_verdicts import verdicts
+
+STATES = ("building", "available", "in-use", "error")
+BUSY = _("something is under way; wait until it has ended")
+TABS = (
+    ("volume", _("Overview")),
+    ("volume-placement", _("Placement and residency")),
+    ("volume-activity", _("Activity")),
+    ("volume-settings", _("Settings")),
+)
+
+
+class VolumeList(ListPage):
+    template = "dashboard/volumes/list.html"
+    title = _("Volumes")
+    section = "volumes"
+    live = "volume operation"
+    collection = "volumes"
+    states = STATES
+
+
+class VolumePage(ProjectPage):
+    section = "volumes"
+    live = "volume operation"
+    tab = ""
+
+    @cached_property
+    def volume(self) -> dict[str, Any]:
+        volume: dict[str, Any] = self.get_in_project("volumes", self.kwargs["volume"])
+        return volume
+
+    def page_of(self, name: str) -> str:
+        return self.url(name, volume=self.volume["id"])
+
+    def layout_context(self) -> dict[str, Any]:
+        tabs = [(name, words, self.page_of(name)) for name, words in TABS]
+        more = {"volume": self.volume, "title": self.volume["name"], "tabs": tabs, "tab": self.tab}
+        return super().layout_context() | more | {"why_no_delete": self.why_no_delete()}
+
+    def why_no_delete(self) -> Text:
+        if self.volume["instance"]:
+            return _("it is attached; detach it first")
+        return BUSY if self.volume["current_operation"] else ""
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [(_("Volumes"), self.url("volumes"))]
+
+
+class VolumeOverview(VolumePage):
+    template = "dashboard/volumes/detail.html"
+    tab = "volume"
+
+
+class VolumePlacement(VolumePage):
+    template = "dashboard/volumes/placement.html"
+    tab = "volume-placement"
+
+    def context(self) -> dict[str, Any]:
+        residency = self.api.get("resources", self.volume["id"], "residency")
+        decision = self.decision(residency["intervals"])
+        return {
+            "decision": decision,
+            "zones": verdicts(decision["document"]) if decision else [],
+            "residency": residency,
+            "chosen": self.volume["zone"],
+        }
+
+    def decision(self, intervals: list[dict[str, Any]]) -> Any:
+        """By which it came to where it is."""
+        of_disk = [each["decision"] for each in intervals if each["role"] == "storage" and each["decision"]]
+        try:
+            return self.get_in_project("decisions", of_disk[-1]) if of_disk else None
+        except ApiError as exc:
+            if exc.status != 404:
+                raise
+            return None
+
+
+class VolumeActivity(VolumePage):
+    template = "dashboard/volumes/activity.html"
+    tab = "volume-activity"
+
+    def context(self) -> dict[str, Any]:
+        page = self.get_in_project(
+            "operations", resource=self.volume["id"], sort="-created_at", page_token=self.query("page_token")
+        )
+        return {"operations": page["items"], "next_page_token": page["next_page_token"]}
+
+
+class VolumeSettings(FormPage, VolumePage):
+    template = "dashboard/volumes/settings.html"
+    tab = "volume-settings"
+    form_class = NamedForm
+    submit = _("Save")
+    right = "volume_update"
+
+    def initial(self) -> dict[str, Any]:
+        return initial_values(self.volume)
+
+    def send(self, form: ApiForm) -> str:
+        self.save(self.volume, form, "projects", self.project["id"], "volumes", self.volume["id"])
+        return self.page_of("volume-settings")
+
+
+class GrowForm(ApiForm):
+    size_gib = forms.IntegerField(label=_("New size in GiB"), min_value=1)
+
+
+class VolumeGrow(FormPage, VolumePage):
+    template = "dashboard/volumes/grow.html"
+    tab = "volume-settings"
+    form_class = GrowForm
+    submit = _("Grow")
+    right = "volume_grow"
+
+    def initial(self) -> dict[str, Any]:
+        return {"size_gib": self.volume["size_gib"] + 1}
+
+    def context(self) -> dict[str, Any]:
+        limits = {limit["dimension"]: limit for limit in self.get_in_project("limits")["items"]}
+        why = BUSY if self.volume["current_operation"] else ""
+        return {"left": limits.get("storage_gib"), "why": why, "back": self.page_of("volume-settings")}
+
+    def send(self, form: ApiForm) -> str:
+        path = ("projects", self.project["id"], "volumes", self.volume["id"], "actions", "grow")
+        self.api.post(*path, body=form.body(), key=self.key)
+        self.notify(_("It is growing."))
+        return self.page_of("volume")
+
+
+class VolumeDelete(FormPage, VolumePage):
+    template = "dashboard/confirm.html"
+    form_class = NameForm
+    submit = _("Delete")
+    right = "volume_delete"
+
+    def choices(self) -> dict[str, Any]:
+        return {"wanted": self.volume["name"]}
+
+    def context(self) -> dict[str, Any]:
+        return {
+            "title": _("Delete {name}").format(name=self.volume["name"]),
+            "lost": _("All that is on the volume is erased for good: its key is destroyed first."),
+            "back": self.page_of("volume"),
+        }
+
+    def send(self, form: ApiForm) -> str:
+        self.api.delete("projects", self.project["id"], "volumes", self.volume["id"])
+        self.notify(_("It is being deleted."))
+        return self.url("volumes")

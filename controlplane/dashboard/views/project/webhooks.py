@@ -1,0 +1,230 @@
+"""Webhooks: to where events are told, and what became of each delivery."""
+
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any, cast
+
+from django import forms
+from django.http import HttpResponse
+from django.utils.translation import gettext_lazy as _
+
+from controlplane.dashboard import labels
+from controlplane.dashboard.base_views import Action, Context, FormPage, ProjectPage, Text
+from controlplane.dashboard.forms import ApiForm, NamedForm, initial_values
+from controlplane.dashboard.views.one_time_secret import one_time_secret_page
+from controlplane.events.kinds import KINDS, PATTERN_ALL
+
+# Whole families of events; single kinds are for the API.
+FAMILIES = [(f"{noun}.*", f"{noun}.*") for noun in sorted({kind.split(".")[0] for kind in KINDS})]
+DELIVERY_STATES = ("pending", "succeeded", "failed")
+OVERLAP_HOURS = 24
+
+
+class WebhookList(ProjectPage):
+    template = "dashboard/webhooks/list.html"
+    title = _("Webhooks")
+    section = "webhooks"
+
+    def context(self) -> Context:
+        page = self.get_in_project("webhooks", sort="name", page_token=self.query("page_token"))
+        return {"webhooks": page["items"], "next_page_token": page["next_page_token"]}
+
+
+class WebhookForm(NamedForm):
+    url = forms.CharField(
+        label=_("Address"),
+        help_text=_("https://… of a server of yours. Each event is a POST to it, with a signature."),
+        widget=forms.URLInput(attrs={"autocomplete": "off"}),
+    )
+    kinds = forms.MultipleChoiceField(
+        label=_("Which events"),
+        help_text=_("Without a tick: all."),
+        choices=FAMILIES,
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+    )
+    is_enabled = forms.BooleanField(label=_("It is told of events"), required=False, initial=True)
+    field_order = ("name", "url", "kinds", "is_enabled", "labels")
+
+    def __init__(self, *args: Any, kinds: Iterable[str] = (), **kwargs: Any) -> None:
+        """`kinds`: what it is told of already, should these be no whole families."""
+        super().__init__(*args, **kwargs)
+        single = [(kind, kind) for kind in kinds if kind in KINDS]
+        cast(forms.MultipleChoiceField, self.fields["kinds"]).choices = FAMILIES + single
+
+    def body(self) -> Context:
+        data = self.cleaned_data
+        return super().body() | {"kinds": data["kinds"] or [PATTERN_ALL], "is_enabled": data["is_enabled"]}
+
+
+class WebhookCreate(FormPage, ProjectPage):
+    template = "dashboard/forms/page.html"
+    title = _("New webhook")
+    section = "webhooks"
+    form_class = WebhookForm
+    submit = _("Create it")
+    right = "webhook_create"
+
+    def context(self) -> Context:
+        return {"lead": _("Your server is told what happens in the project."), "back": self.url("webhooks")}
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [(_("Webhooks"), self.url("webhooks"))]
+
+    def send(self, form: ApiForm) -> HttpResponse:
+        made = self.api.post("projects", self.kwargs["project"], "webhooks", body=form.body(), key=self.key)
+        self.title = made["name"]
+        return webhook_secret_page(self, made["secret"], self.url("webhook", webhook=made["id"]))
+
+
+def webhook_secret_page(page: ProjectPage, secret: str, back: str) -> HttpResponse:
+    lead = _("Your server checks with it that an event is from here: see Standard Webhooks.")
+    return one_time_secret_page(page, _("The secret for signatures"), secret, back=back, lead=lead)
+
+
+class WebhookPage(ProjectPage):
+    section = "webhooks"
+
+    @cached_property
+    def webhook(self) -> Context:
+        webhook: Context = self.get_in_project("webhooks", self.kwargs["webhook"])
+        return webhook
+
+    def path(self) -> tuple[str, ...]:
+        return ("projects", self.kwargs["project"], "webhooks", self.kwargs["webhook"])
+
+    def here(self) -> str:
+        return self.url("webhook", webhook=self.kwargs["webhook"])
+
+    def crumbs(self) -> list[tuple[Text, str]]:
+        return [(_("Webhooks"), self.url("webhooks"))]
+
+
+class WebhookDetail(WebhookPage):
+    template = "dashboard/webhooks/detail.html"
+
+    def context(self) -> Context:
+        state = self.query("state")
+        deliveries = self.get_in_project(
+            "webhooks",
+            self.webhook["id"],
+            "deliveries",
+            state=state,
+            sort="-created_at",
+            page_token=self.query("page_token"),
+        )
+        return {
+            "webhook": self.webhook,
+            "title": self.webhook["name"],
+            "deliveries": deliveries["items"],
+            "next_page_token": deliveries["next_page_token"],
+            "states": [(each, labels.state_badge(each).words) for each in DELIVERY_STATES],
+        }
+
+
+class WebhookEdit(FormPage, WebhookPage):
+    template = "dashboard/forms/page.html"
+    form_class = WebhookForm
+    submit = _("Save")
+    right = "webhook_update"
+
+    def choices(self) -> Context:
+        return {"kinds": self.webhook["kinds"]}
+
+    def initial(self) -> Context:
+        webhook = self.webhook
+        return initial_values(webhook) | {name: webhook[name] for name in ("url", "kinds", "is_enabled")}
+
+    def context(self) -> Context:
+        return {"title": _("Edit {name}").format(name=self.webhook["name"]), "back": self.here()}
+
+    def send(self, form: ApiForm) -> str:
+        self.save(self.webhook, form, *self.path())
+        return self.here()
+
+
+class WebhookPing(Action, WebhookPage):
+    done = _("A test event is on its way. What becomes of it stands below.")
+    right = "webhook_ping"
+
+    def perform(self) -> None:
+        self.api.post(*self.path(), "actions", "ping")
+
+    def back(self) -> str:
+        return self.here()
+
+
+class WebhookRedeliver(Action, WebhookPage):
+    done = _("It is sent once more.")
+    right = "webhook_delivery_redeliver"
+
+    def perform(self) -> None:
+        self.api.post(*self.path(), "deliveries", self.kwargs["delivery"], "actions", "redeliver")
+
+    def back(self) -> str:
+        return self.here()
+
+
+class RotateForm(ApiForm):
+    overlap_hours = forms.IntegerField(
+        label=_("Hours that both are good"),
+        help_text=_(
+            "Until then events are signed with the old secret too, so that you can exchange it in your server."
+        ),
+        initial=OVERLAP_HOURS,
+        min_value=0,
+    )
+
+
+class WebhookRotate(FormPage, WebhookPage):
+    template = "dashboard/forms/page.html"
+    title = _("New secret")
+    form_class = RotateForm
+    submit = _("Make a new one")
+    right = "webhook_rotate_secret"
+
+    def context(self) -> Context:
+        return {"back": self.here()}
+
+    def send(self, form: ApiForm) -> HttpResponse:
+        changed = self.api.post(*self.path(), "actions", "rotate-secret", body=form.cleaned_data)
+        return webhook_secret_page(self, changed["secret"], self.here())
+
+
+class WebhookEndRotation(FormPage, WebhookPage):
+    template = "dashboard/confirm.html"
+    title = _("End the old secret")
+    submit = _("End it")
+    right = "webhook_end_rotation"
+
+    def context(self) -> Context:
+        return {
+            "lost": _(
+                "The old secret signs no more, from now on: a server that knows no other takes events for forged."
+            ),
+            "kept": _("The new secret goes on signing."),
+            "back": self.here(),
+        }
+
+    def send(self, form: ApiForm) -> str:
+        self.api.post(*self.path(), "actions", "end-rotation")
+        self.notify(_("The old secret has ended."))
+        return self.here()
+
+
+class WebhookDelete(FormPage, WebhookPage):
+    template = "dashboard/confirm.html"
+    submit = _("Delete")
+    right = "webhook_delete"
+
+    def context(self) -> Context:
+        return {
+            "title": _("Delete {name}").format(name=self.webhook["name"]),
+            "lost": _("Your server is told nothing any more, and the record of deliveries is gone."),
+            "back": self.here(),
+        }
+
+    def send(self, form: ApiForm) -> str:
+        self.api.delete(*self.path())
+        self.notify(_("The webhook is deleted."))
+        return self.url("webhooks")

@@ -1,0 +1,41 @@
+"""Of how many things there may be: settings.COUNTS_MAX. A quota is what somebody pays for and may have more of; these
+maxima are far above what anybody needs, and keep a caller from filling the database."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.conf import settings
+from django.db.models import QuerySet
+
+from andromede_core.documents.messages import Reason
+from controlplane.kernel.errors import Conflict
+
+WHAT: Mapping[str, Reason] = {
+    "projects": Reason("projects in an organization"),
+    "service_accounts": Reason("service accounts in an organization"),
+    "invitations": Reason("invitations of an organization that wait"),
+    "newcomers": Reason("users whom invitations of an organization have made and who have never signed in"),
+    "classifications": Reason("classifications of an organization"),
+    "proposals": Reason("proposals in an organization that nobody has decided on"),
+    "exemptions": Reason("exemptions of a project that are not over"),
+    "ssh_keys": Reason("SSH keys in a project"),
+    "affinity_groups": Reason("affinity groups in a project"),
+}
+
+
+class CountExhausted(Conflict):
+    code = "count_exhausted"
+    title = "As many as may be"
+    detail = "There may be {limit} {what}. Remove those that nobody needs any more."
+
+
+def require_below_limit(kind: str, rows: QuerySet[Any]) -> None:
+    """`rows`: those that there are. Callers of the same moment do not wait for one another, and may together make a few
+    more.
+
+    Raises:
+        CountExhausted
+    """
+    limit = settings.COUNTS_MAX[kind]
+    if len(rows.order_by().values_list("pk", flat=True)[:limit]) >= limit:
+        raise CountExhausted(limit=limit, what=WHAT[kind])

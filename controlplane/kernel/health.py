@@ -1,0 +1,76 @@
+"""Each process of the control plane shows itself to those who run it, where ANDROMEDE_OBSERVE_LISTEN says."""
+
+from collections.abc import Mapping
+from functools import cache
+
+from django.conf import settings
+from django.db import Error, connection, connections
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
+from prometheus_client import CollectorRegistry
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from controlplane.kernel import redis
+from telemetry import logs, traces
+from telemetry.http_endpoint import Need, NotReady, ProcessHealth, serve_health
+
+
+def check_database() -> None:
+    """Raises Missing: it does not answer."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except Error as exc:
+        raise NotReady(str(exc).strip()) from exc
+
+
+@cache
+def _of_code() -> frozenset[tuple[str, str]]:
+    """All migrations that this process knows, by app and name."""
+    return frozenset(MigrationLoader(None).disk_migrations)
+
+
+def check_migrations() -> None:
+    """A database that is ahead of the code is none of its business: the next release has been there already.
+
+    Raises Missing: the database is behind the code.
+    """
+    try:
+        waiting = sorted(_of_code() - set(MigrationRecorder(connection).applied_migrations()))
+    except Error:
+        return  # that it does not answer is told by database()
+    if waiting:
+        raise NotReady(f"not applied: {', '.join('.'.join(key) for key in waiting)}")
+
+
+NEEDS: Mapping[str, Need] = {"database": check_database, "migrations": check_migrations, "redis": redis.check_redis}
+
+
+def start(process: str, *names: str, **own: Need) -> None:
+    """`process`: what it is called in the log. `names`: of NEEDS, what it cannot do without; `own`: what it needs
+    besides."""
+    _begin(process)
+    if listen := _address(process):
+        needs = {name: NEEDS[name] for name in names} | own
+        serve_health(listen, ProcessHealth(needs, after=connections.close_all))
+
+
+def start_shared(process: str, *names: str) -> None:
+    """Several processes are one to whoever looks: any of them answers, for all (config/gunicorn.py)."""
+    _begin(process)
+    if listen := _address(process):
+        registry = CollectorRegistry()
+        MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+        look = ProcessHealth({name: NEEDS[name] for name in names}, registry, after=connections.close_all)
+        serve_health(listen, look, is_shared=True)
+
+
+def _address(process: str) -> str:
+    """Empty: nowhere."""
+    return settings.OBSERVE_LISTEN.get(process) or settings.OBSERVE_LISTEN.get("", "")
+
+
+def _begin(process: str) -> None:
+    logs.set_process_fields(process=process)
+    if settings.TRACES_URL:
+        traces.begin(process, settings.TRACES_URL)

@@ -1,0 +1,102 @@
+"""How rows become answers. REST framework copies the fields of a serializer each time that one is made, and asks each
+field through several layers; here a serializer class is read once, and turned into one function for each member."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import ObjectDoesNotExist
+from django.db.models import Model
+from rest_framework import serializers
+from rest_framework.fields import Field, SkipField, empty, is_simple_callable
+
+# What a serializer says under a name of a row; raises SkipField when nothing is said.
+FieldGetter = Callable[[Any, Any], Any]
+
+
+@cache
+def field_getters(kind: type[serializers.Serializer[Any]]) -> tuple[tuple[str, FieldGetter], ...]:
+    """By name, what serializers of this kind say."""
+    return tuple((name, _member(field)) for name, field in kind().fields.items() if not field.write_only)
+
+
+def _member(field: Any) -> FieldGetter:
+    """`from_context(context, row)` of a field says what stands in the context rather than in the row."""
+    if isinstance(field, serializers.SerializerMethodField):
+        name = field.method_name
+        return lambda serializer, row: getattr(serializer, name)(row)
+    if hasattr(field, "from_context"):
+        return lambda serializer, row: field.from_context(serializer.context, row)
+    if type(field).get_attribute is not Field.get_attribute:
+        raise TypeError(f"{type(field).__name__} reads rows in a way of its own, which nobody would call.")
+    convert, attributes, plain = _converter(field), field.source_attrs, _plain(field)
+
+    def member(serializer: Any, row: Any) -> Any:
+        value = row
+        try:
+            for attribute in attributes:
+                is_row = isinstance(value, Model) or not isinstance(value, Mapping)
+                value = getattr(value, attribute) if is_row else value[attribute]
+        except ObjectDoesNotExist:
+            return None
+        except (AttributeError, KeyError):
+            return _missing_value(field)
+        if type(value) in plain:
+            return value
+        if callable(value) and is_simple_callable(value):
+            value = value()
+        return None if value is None else convert(serializer, value)
+
+    return member
+
+
+def _missing_value(field: Any) -> Any:
+    """Of what is not there; the error that is handled goes on where there has to be something."""
+    if field.default is not empty:
+        return field.get_default()
+    if field.allow_null:
+        return None
+    if not field.required:
+        raise SkipField
+    raise
+
+
+def _converter(field: Any) -> Callable[[Any, Any], Any]:
+    """From a value that is there to one of JSON."""
+    if isinstance(field, serializers.ListSerializer):
+        child: Any = type(field.child)
+        return lambda serializer, rows: _all_of(_inner(serializer, child), rows)
+    if isinstance(field, serializers.Serializer):
+        kind: Any = type(field)
+        return lambda serializer, row: _inner(serializer, kind).to_representation(row)
+    return lambda serializer, value: field.to_representation(value)
+
+
+def _inner(serializer: Any, kind: Any) -> Any:
+    """One of the kind for all rows that the serializer is asked for: it keeps nothing of them."""
+    known = serializer.__dict__.setdefault("inner", {})
+    if kind not in known:
+        known[kind] = kind(context=serializer.context)
+    return known[kind]
+
+
+def _all_of(child: Any, rows: Any) -> list[Any]:
+    return [child.to_representation(row) for row in (rows.all() if hasattr(rows, "all") else rows)]
+
+
+def _plain(field: Any) -> tuple[type, ...]:
+    """The types of values that are said as they are: the renderer knows moments and ids, and all moments are in UTC."""
+    if isinstance(field, serializers.DictField):
+        return (dict,) if type(field.child) is serializers.CharField else ()
+    return PLAIN.get(type(field).to_representation, ())
+
+
+PLAIN: Mapping[Any, tuple[type, ...]] = {
+    serializers.CharField.to_representation: (str,),
+    serializers.ChoiceField.to_representation: (str,),
+    serializers.IntegerField.to_representation: (int,),
+    serializers.UUIDField.to_representation: (UUID, str),
+    serializers.DateTimeField.to_representation: (datetime,),
+}

@@ -1,0 +1,183 @@
+"""The keys that nodes trust: files of the offline root's, of permit signers' and of sentinels' keys, and which of these
+signs now.
+
+A key's id follows from the key ("signer-" and the head of its SHA-256), so that a file needs no label. Beside
+<name>.key (0600) stands <name>.pub (PEM), which is all that keysets and nodes need.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from textwrap import wrap
+
+from django.conf import settings
+
+from andromede_core.documents.messages import Reason, reason_of
+from andromede_core.documents.signed import Signed, sign
+from andromede_core.permits.sentinel_signature import SentinelDemand
+from andromede_core.permits.trust_documents import ANY, DenyList, Key, Keyset, Use
+from controlplane.catalog import signing_keys
+from controlplane.kernel import clock
+from controlplane.nodes.errors import KeyMissing, NoUsableKey
+
+ROOT, SIGNER, SENTINEL = "root", "signer", "sentinel"
+# What the keys of a process are for in a keyset.
+USE_OF: Mapping[str, Use] = {SIGNER: "permit", SENTINEL: "sentinel"}
+
+
+@dataclass(frozen=True)
+class SigningKey:
+    """`role`: ROOT, SIGNER or SENTINEL."""
+
+    role: str
+    private: signing_keys.PrivateKey
+
+    @cached_property
+    def public_key(self) -> str:
+        """The base64 of its SubjectPublicKeyInfo."""
+        return signing_keys.public_part(self.private)
+
+    @cached_property
+    def id(self) -> str:
+        return key_id(self.role, self.public_key)
+
+    def sign(self, kind: str, payload: dict[str, object]) -> Signed:
+        return sign(kind, payload, key_id=self.id, key=signing_keys.signer(self.private))
+
+
+def key_id(role: str, public_key: str) -> str:
+    return f"{role}-{signing_keys.default_key_id(public_key)}"
+
+
+def folder_of(folder: Path, role: str) -> Path:
+    """Where keys of that role are: in the folder of its name below `folder` if there is one, since one process can be
+    given that whole; else in `folder` itself."""
+    own = folder / role
+    return own if own.is_dir() else folder
+
+
+def create(folder: Path, role: str, *, name: str) -> SigningKey:
+    """The key in <name>.key of the folder_of() the role, which is made, with its <name>.pub, when it is not there.
+
+    Raises:
+        KeyMissing: it is there, and no key of ours.
+    """
+    path = folder_of(folder, role) / f"{name}.key"
+    if not path.exists():
+        return create_new(folder, role, name=name)
+    return _with_public(path, role)
+
+
+def create_new(folder: Path, role: str, *, name: str) -> SigningKey:
+    """The same, never a key that is there already.
+
+    Raises:
+        KeyMissing: the file is there, or cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder_of(folder, role) / f"{name}.key"
+    try:
+        signing_keys.create_private_key(path)
+    except signing_keys.BadKey as exc:
+        raise KeyMissing(reason=str(exc)) from exc
+    return _with_public(path, role)
+
+
+def _with_public(path: Path, role: str) -> SigningKey:
+    key = load(path, role)
+    path.with_suffix(".pub").write_text(_pem(key.public_key))
+    return key
+
+
+def _pem(public_key: str) -> str:
+    """RFC 7468."""
+    return "\n".join(("-----BEGIN PUBLIC KEY-----", *wrap(public_key, 64), "-----END PUBLIC KEY-----", ""))
+
+
+def load(path: Path, role: str) -> SigningKey:
+    """Raises KeyMissing."""
+    try:
+        return SigningKey(role, signing_keys.read_private_key(path))
+    except signing_keys.BadKey as exc:
+        raise KeyMissing(reason=reason_of(exc)) from exc
+
+
+def public_keys(folder: Path, role: str) -> dict[str, str]:
+    """Key id → public key of all <role>*.pub in the folder_of() the role.
+
+    Raises:
+        KeyMissing: one of them is no public key.
+    """
+    found = {}
+    for path in sorted(folder_of(folder, role).glob(f"{role}*.pub")):
+        try:
+            public_key = signing_keys.read_public_key(path.read_text())
+        except signing_keys.BadKey as exc:
+            raise KeyMissing(reason=Reason("the key in {path} {error}", path=path, error=reason_of(exc))) from exc
+        found[key_id(role, public_key)] = public_key
+    return found
+
+
+def signing_key(keyset: Keyset, denied: DenyList, *, zone: str, classifications: Collection[str]) -> SigningKey:
+    """The newest key among the files signer*.key that the keyset lets speak of these now.
+
+    Raises:
+        NoUsableKey
+    """
+    found = _newest(
+        SIGNER,
+        keyset,
+        denied,
+        lambda key: is_signer_now(key) and key.covers(zone=zone, classifications=classifications),
+    )
+    if found is None:
+        raise NoUsableKey(zone=zone, classifications=", ".join(sorted(classifications)) or "public")
+    return found
+
+
+def cosigning_key(keyset: Keyset, denied: DenyList, demand: SentinelDemand) -> SigningKey:
+    """The newest key among the files sentinel*.key that can give what is demanded.
+
+    Raises:
+        NoUsableKey
+    """
+    found = _newest(SENTINEL, keyset, denied, demand.is_met_by)
+    if found is None:
+        raise NoUsableKey(zone=demand.zone, classifications=", ".join(sorted(demand.wanted)))
+    return found
+
+
+def denying_key(keyset: Keyset, denied: DenyList) -> SigningKey:
+    """A signer's of any scope: there is one deny list for all nodes, and each of them takes it from any permit key.
+
+    Raises:
+        NoUsableKey
+    """
+    found = _newest(SIGNER, keyset, denied, is_signer_now)
+    if found is None:
+        raise NoUsableKey(zone=ANY, classifications=ANY)
+    return found
+
+
+def is_signer_now(key: Key) -> bool:
+    return key.use == "permit" and key.not_before <= clock.now() < key.not_after
+
+
+def _newest(role: str, keyset: Keyset, denied: DenyList, is_usable: Callable[[Key], bool]) -> SigningKey | None:
+    """Of the files of a role, the key that began last of those that the keyset has and that are usable."""
+    paths = sorted(folder_of(settings.PKI_DIR, role).glob(f"{role}*.key"))
+    files = {key.id: key for key in (_file(path, role) for path in paths)}
+    known = [key for key in keyset.keys.values() if key.id in files and key.id not in denied.kids]
+    usable = [key for key in known if is_usable(key)]
+    return files[max(usable, key=lambda key: (key.not_before, key.id)).id] if usable else None
+
+
+def _file(path: Path, role: str) -> SigningKey:
+    """Read again when the file or its mode has changed."""
+    return _read(path, role, path.stat().st_ctime_ns)
+
+
+@lru_cache(maxsize=16)
+def _read(path: Path, role: str, changed_ns: int) -> SigningKey:
+    return load(path, role)

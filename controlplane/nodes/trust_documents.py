@@ -1,0 +1,278 @@
+"""What nodes trust: signed documents, kept in versions that only grow, and handed to every node that has older ones.
+
+Whoever hands them over needs no authority: a node checks the signatures itself.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import NamedTuple
+
+from django.db import transaction
+
+from agents.protocol import agent_pb2 as pb
+from andromede_core.documents import signed
+from andromede_core.documents.signed import Signed
+from andromede_core.permits import trust_documents
+from andromede_core.permits.trust_documents import DENIED, Charter, DenyList, Floor, Key, Keyset
+from controlplane.audit import evidence_log
+from controlplane.audit.services import record
+from controlplane.catalog import epochs
+from controlplane.identity.actor import Actor
+from controlplane.kernel import clock
+from controlplane.kernel.prepared_queries import Prepared, preparing_cursor
+from controlplane.nodes.errors import NoKeyset, WitnessesNeeded
+from controlplane.nodes.models import Node, TrustDocument
+from controlplane.nodes.signing_keys import SigningKey
+
+KEYSET, CHARTER, FLOOR, FACTS, DENY = "keyset", "charter", "floor", "facts", "deny"
+NOTHING_DENIED = DenyList(0)
+WITNESSES = 2
+
+
+class DocumentVersion(NamedTuple):
+    """Of a document: its number, and when it was last signed."""
+
+    number: int
+    signed_at: datetime
+
+
+NONE = DocumentVersion(0, datetime.fromtimestamp(0, UTC))
+
+
+@dataclass(frozen=True)
+class CharterRequest:
+    """What two people saw in the room: which machine it is, and what it may hold until when."""
+
+    classifications: Collection[str]
+    serial: str
+    valid_for: timedelta
+    witnesses: Sequence[str]
+
+
+@dataclass(frozen=True)
+class NodeTrust:
+    """What a node is to trust now, from one look at the database. `epoch`: of its zone's floor."""
+
+    keyset: Keyset
+    charter: Charter | None
+    denied: DenyList
+    epoch: int
+
+
+NEWEST = Prepared(
+    lambda kind, subject: TrustDocument.objects.filter(kind=kind, subject=subject).order_by("-version")[:1]
+)
+
+
+def newest(kind: str, subject: str = "") -> TrustDocument | None:
+    return NEWEST.first(kind, subject)
+
+
+def keyset() -> Keyset:
+    """Raises NoKeyset."""
+    row = newest(KEYSET)
+    if row is None:
+        raise NoKeyset()
+    return _keyset(bytes(row.document))
+
+
+def charter_of(node: Node) -> Charter | None:
+    row = newest(CHARTER, str(node.pk))
+    return _charter(bytes(row.document)) if row else None
+
+
+def deny_list() -> DenyList:
+    row = newest(DENY)
+    return _deny_list(bytes(row.document)) if row else NOTHING_DENIED
+
+
+# Those of a node, and of its zone.
+WHICH = "kind IN ('keyset', 'deny') OR (kind = 'charter' AND subject = %s) OR (kind = 'floor' AND subject = %s)"
+TRUSTED = f"""
+SELECT DISTINCT ON (kind) kind, version, document FROM nodes_trustdocument
+WHERE {WHICH} ORDER BY kind, version DESC
+"""
+
+
+def keys() -> tuple[Keyset, DenyList]:
+    """What all nodes are to trust. Raises NoKeyset."""
+    found = _trusted("", "")
+    return found.keyset, found.denied
+
+
+def trusted_by(node: Node) -> NodeTrust:
+    """Raises NoKeyset."""
+    return _trusted(str(node.pk), node.zone_id)
+
+
+def _trusted(node: str, zone: str) -> NodeTrust:
+    with preparing_cursor() as cursor:
+        cursor.execute(TRUSTED, [node, zone])
+        found = {kind: (version, bytes(document)) for kind, version, document in cursor.fetchall()}
+    if KEYSET not in found:
+        raise NoKeyset()
+    return NodeTrust(
+        keyset=_keyset(found[KEYSET][1]),
+        charter=_charter(found[CHARTER][1]) if CHARTER in found else None,
+        denied=_deny_list(found[DENY][1]) if DENY in found else NOTHING_DENIED,
+        epoch=found[FLOOR][0] if FLOOR in found else 0,
+    )
+
+
+# Documents never change, and the same few are read all the time.
+
+
+@lru_cache(maxsize=8)
+def _keyset(document: bytes) -> Keyset:
+    return trust_documents.read_keyset(signed.read(document).payload)
+
+
+@lru_cache(maxsize=4096)
+def _charter(document: bytes) -> Charter:
+    return trust_documents.read_charter(signed.read(document).payload)
+
+
+@lru_cache(maxsize=8)
+def _deny_list(document: bytes) -> DenyList:
+    return trust_documents.read_deny_list(signed.read(document).payload)
+
+
+@transaction.atomic
+def keyset_publish(actor: Actor, root: SigningKey, keys: Iterable[Key]) -> Keyset:
+    """A new keyset of these keys, signed by the root: nodes take it at their next heartbeat and forget other keys.
+
+    It begins a facts epoch, since it decides whose statements count: permits from before are asked for again.
+    """
+    last = newest(KEYSET)
+    published = Keyset(
+        version=(last.version if last else 0) + 1,
+        keys={key.id: key for key in keys},
+        epoch=epochs.advance(),
+        deny_version=deny_list().version,
+    )
+    evidence_log.append("trust", {"trust": "root", "public_key": root.public_key})
+    row = _store(KEYSET, "", published.version, root.sign(KEYSET, published.payload()))
+    record(actor, "trust.keyset", row.pk, version=published.version, keys=sorted(published.keys))
+    return published
+
+
+@transaction.atomic
+def charter_sign(actor: Actor, root: SigningKey, node: Node, seen: CharterRequest) -> Charter:
+    """Say where the node stands and what it may hold; the zone is that of its certificate. It begins a facts epoch.
+
+    Raises:
+        WitnessesNeeded: not two different people.
+    """
+    witnesses = sorted(set(seen.witnesses))
+    if len(witnesses) != WITNESSES:
+        raise WitnessesNeeded(field="witness")
+    last, now = newest(CHARTER, str(node.pk)), clock.now().replace(microsecond=0)
+    charter = Charter(
+        version=(last.version if last else 0) + 1,
+        node=str(node.pk),
+        zone=node.zone_id,
+        classifications=frozenset(seen.classifications),
+        serial=seen.serial,
+        valid_from=now,
+        valid_to=now + seen.valid_for,
+        witnesses=tuple(witnesses),
+    )
+    _store(CHARTER, charter.node, charter.version, root.sign(CHARTER, charter.payload()))
+    cleared_for = sorted(charter.classifications)
+    Node.objects.filter(pk=node.pk).update(cleared_for=cleared_for, chartered_until=charter.valid_to, updated_at=now)
+    epochs.advance()
+    record(actor, "trust.charter", node.pk, version=charter.version, zone=charter.zone, witnesses=witnesses)
+    return charter
+
+
+@transaction.atomic
+def deny(actor: Actor, key: SigningKey, **names: Collection[str]) -> DenyList:
+    """Add to what is void before its time (see DENIED); nothing is ever taken off the list. Denying a key begins a
+    facts epoch, since what it has signed may have been believed."""
+    before = deny_list()
+    lists = {kind: getattr(before, kind) | frozenset(names.get(kind, ())) for kind in DENIED}
+    after = DenyList(before.version + 1, **lists)
+    row = _store(DENY, "", after.version, key.sign(DENY, after.payload()))
+    if names.get("kids"):
+        epochs.advance()
+    record(actor, "trust.deny", row.pk, added={kind: sorted(some) for kind, some in names.items() if some})
+    return after
+
+
+@transaction.atomic
+def floor_sign(key: SigningKey, floor: Floor, facts: bytes) -> None:
+    """The floor of a zone and the facts that it stands for; signing the same epoch again tells nodes a later time."""
+    document = key.sign(FLOOR, floor.payload())
+    for kind, content in ((FLOOR, document.document()), (FACTS, facts)):
+        TrustDocument.objects.update_or_create(
+            kind=kind,
+            subject=floor.zone,
+            version=floor.epoch,
+            defaults={"document": content, "updated_at": floor.issued_at},
+        )
+    TrustDocument.objects.filter(kind=FACTS, subject=floor.zone, version__lt=floor.epoch).delete()
+    evidence_log.append("trust", {"trust": FLOOR, "signed": document.envelope()})
+
+
+VERSIONS = f"""
+SELECT kind, max(version), max(updated_at) FROM nodes_trustdocument WHERE {WHICH} GROUP BY kind
+"""
+
+
+def versions(node: Node) -> dict[str, DocumentVersion]:
+    """kind → the newest that there is for this node."""
+    with preparing_cursor() as cursor:
+        cursor.execute(VERSIONS, [str(node.pk), node.zone_id])
+        return {kind: DocumentVersion(number, signed_at) for kind, number, signed_at in cursor.fetchall()}
+
+
+def pending_update(node: Node) -> pb.EnsureTrustRequest | None:
+    """What the node has to be told, by what it last said that it has; None when it knows all."""
+    found = versions(node)
+    wanted = [
+        kind
+        for kind, known in ((KEYSET, node.keyset_version), (CHARTER, node.charter_version))
+        if found.get(kind, NONE).number > known
+    ]
+    if found.get(DENY, NONE).number not in (0, node.deny_version):  # it may have a later one of a thief
+        wanted.append(DENY)
+    floor, heard_at = found.get(FLOOR, NONE), node.floor_issued_at or NONE.signed_at
+    if floor.number > node.facts_epoch or (floor.number == node.facts_epoch and floor.signed_at > heard_at):
+        wanted += [FLOOR, FACTS]
+    if not wanted:
+        return None
+    return pb.EnsureTrustRequest(**{kind: _document(kind, node) for kind in wanted})
+
+
+def record_trust_state(node: Node, state: pb.TrustState) -> None:
+    """Keep what the node says that it trusts. Every heartbeat says it, and most say nothing new."""
+    said = {
+        "keyset_version": state.keyset_version,
+        "charter_version": state.charter_version,
+        "deny_version": state.deny_version,
+        "facts_epoch": state.epoch,
+        "is_clock_kept": state.is_clock_kept,
+        "floor_issued_at": datetime.fromtimestamp(state.floor_issued_at_unix_ms / 1000, UTC),
+    }
+    news = {name: value for name, value in said.items() if getattr(node, name) != value}
+    if news:
+        Node.objects.filter(pk=node.pk).update(**news)
+        for name, value in news.items():
+            setattr(node, name, value)
+
+
+def _document(kind: str, node: Node) -> bytes:
+    subject = {CHARTER: str(node.pk), FLOOR: node.zone_id, FACTS: node.zone_id}.get(kind, "")
+    row = newest(kind, subject)
+    return bytes(row.document) if row else b""
+
+
+def _store(kind: str, subject: str, version: int, document: Signed) -> TrustDocument:
+    """Two who publish at once: the second one's row is refused, and with it all that it did."""
+    if kind == CHARTER:
+        evidence_log.append("node", {"event": CHARTER, "signed": document.envelope()})
+    else:
+        evidence_log.append("trust", {"trust": kind, "signed": document.envelope()})
+    return TrustDocument.objects.create(kind=kind, subject=subject, version=version, document=document.document())

@@ -1,0 +1,184 @@
+"""What is demanded and what is known, and so which zones are admitted: worked out once and remembered.
+
+What is remembered is named by what every change of it changes too (Sight), so it is right as long as that is the same,
+and no message can be lost. An assessment also ends by itself, at the first moment at which a fact that it used may end.
+Inside a transaction that has written, nothing is remembered: it may yet be rolled back, and the numbers that it raised
+be given to another change.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Lock
+from typing import Generic, TypeVar
+from uuid import UUID
+
+from andromede_core.documents.canonical import digest, dumps
+from andromede_core.facts.world import World
+from andromede_core.policy.assessment import Assessment, assess
+from andromede_core.policy.clauses import Policy, Role
+from controlplane.catalog import selectors as catalog
+from controlplane.kernel.prepared_queries import preparing_cursor
+from controlplane.placement import effective_policies
+from controlplane.placement.effective_policies import EffectivePolicies, PolicySubject
+from controlplane.placement.models import PolicyDocument
+from controlplane.placement.selectors import DecisionVersions
+
+# One row. Zones and classifications are tens; what they are is the operator's, and raises no number.
+SIGHT = """
+SELECT epoch.value,
+    (SELECT version FROM placement_policyhead WHERE organization_id IS NULL),
+    (SELECT version FROM placement_policyhead WHERE organization_id = %(organization)s),
+    pg_postmaster_start_time()::text
+        || (SELECT coalesce(string_agg(id || ' ' || status, ',' ORDER BY id), '') FROM catalog_zone)
+        || (SELECT coalesce(string_agg(id, ',' ORDER BY id), '') FROM placement_classification WHERE NOT is_supported),
+    pg_current_xact_id_if_assigned() IS NOT NULL,
+    (SELECT classifications FROM placement_binding WHERE resource_id = %(resource)s),
+    (SELECT array_agg(policies_id ORDER BY policies_id) FROM placement_lineage WHERE resource_id = %(resource)s),
+    EXISTS (
+        SELECT FROM placement_policyversion
+        WHERE level = 'resource' AND organization_id IS NULL AND project_id IS NULL AND classification_id IS NULL
+            AND resource_id = %(resource)s
+    )
+FROM catalog_factsepoch AS epoch WHERE epoch.id = 1
+"""
+
+V = TypeVar("V")
+
+
+class LruCache(Generic[V]):
+    """The values that were asked for last."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._lock = Lock()
+        self._values: OrderedDict[Hashable, V] = OrderedDict()
+
+    def find(self, key: Hashable) -> V | None:
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+            return self._values.get(key)
+
+    def keep(self, key: Hashable, value: V) -> None:
+        with self._lock:
+            self._values[key] = value
+            self._values.move_to_end(key)
+            while len(self._values) > self._size:
+                self._values.popitem(last=False)
+
+
+_demanded: LruCache["PolicySet"] = LruCache(1024)
+_worlds: LruCache[World] = LruCache(2)
+_assessments: LruCache[Assessment] = LruCache(1024)
+
+
+@dataclass(frozen=True, slots=True)
+class CacheKey:
+    """What stands at one moment, for one resource, as names of what is remembered.
+
+    `scene`: what else the facts are read with: the zones with their status, the classifications that are not supported,
+    and which run of the server it is, since another one may have been restored from a copy. `is_own`: seen inside a
+    transaction that has written, so perhaps never by anybody else. `classifications`, `lineage`: recorded of the
+    resource; `has_clauses`: it has some of its own.
+    """
+
+    organization_id: UUID
+    resource_id: UUID
+    standing: DecisionVersions
+    scene: str
+    is_own: bool
+    classifications: tuple[str, ...]
+    lineage: tuple[str, ...]
+    has_clauses: bool
+
+
+def read_versions(organization_id: UUID, resource_id: UUID) -> CacheKey:
+    """Before anything is read that it names, so that a change in between makes a decision stale, never too new."""
+    with preparing_cursor() as cursor:
+        cursor.execute(SIGHT, {"organization": organization_id, "resource": resource_id})
+        epoch, platform, organization, scene, is_own, classifications, lineage, has_clauses = cursor.fetchone()
+    return CacheKey(
+        organization_id=organization_id,
+        resource_id=resource_id,
+        standing=DecisionVersions(epoch, platform, organization),
+        scene=scene,
+        is_own=is_own,
+        classifications=tuple(classifications or ()),
+        lineage=tuple(lineage or ()),
+        has_clauses=has_clauses,
+    )
+
+
+def _recall(
+    memory: LruCache[V],
+    key: Hashable,
+    sight: CacheKey,
+    make: Callable[[], V],
+    still: Callable[[V], bool] = lambda _: True,
+) -> V:
+    """What is remembered under the key and `still` right; else what `make` gives, which is remembered if nothing of
+    what the sight names has changed meanwhile."""
+    if sight.is_own:
+        return make()
+    found = memory.find(key)
+    if found is not None and still(found):
+        return found
+    made = make()
+    if read_versions(sight.organization_id, sight.resource_id) == sight:
+        memory.keep(key, made)
+    return made
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySet:
+    """Policies that hold together, as they are kept: `layers` in canonical JSON (`text`) with its digest."""
+
+    policies: tuple[Policy, ...]
+    classifications: tuple[str, ...]
+    layers: list[dict[str, object]]
+    text: str
+    digest: str
+
+    @classmethod
+    def of(cls, demand: EffectivePolicies) -> "PolicySet":
+        layers = effective_policies.policy_documents(demand.policies)
+        return cls(demand.policies, demand.classifications, layers, dumps(layers).decode(), digest(layers))
+
+    def keep(self) -> None:
+        """Have the document of these layers: there is one for each combination that ever counted."""
+        PolicyDocument.objects.get_or_create(digest=self.digest, defaults={"document": self.layers})
+
+
+def policy_set(subject: PolicySubject, sight: CacheKey) -> PolicySet:
+    """What is demanded of the subject's places. Resources of a project with the same record share the answer.
+
+    Raises:
+        TooManyAtoms
+    """
+
+    def read() -> PolicySet:
+        return PolicySet.of(effective_policies.for_subject(subject))
+
+    if sight.has_clauses or subject.sources:
+        return read()
+    names = frozenset({*sight.classifications, *subject.classifications})
+    versions = sight.standing.platform_version, sight.standing.organization_version
+    key = subject.project.pk, versions, sight.scene, names, sight.lineage, subject.own
+    return _recall(_demanded, key, sight, read)
+
+
+def world(sight: CacheKey) -> World:
+    """What is known."""
+    return _recall(_worlds, (sight.standing.facts_epoch, sight.scene), sight, catalog.world)
+
+
+def assessment(demanded: PolicySet, roles: tuple[Role, ...], sight: CacheKey, *, now: datetime) -> Assessment:
+    """What the demands say of every zone for these roles."""
+
+    def work_out() -> Assessment:
+        return assess(demanded.policies, world(sight), now=now, roles=roles)
+
+    key = demanded.digest, roles, sight.standing.facts_epoch, sight.scene
+    return _recall(_assessments, key, sight, work_out, still=lambda found: found.holds_at(now))

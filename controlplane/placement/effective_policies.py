@@ -1,0 +1,238 @@
+"""The policies that hold for a resource, put together from all levels.
+
+In order: the platform's, its organization's, its project's, those of its classifications, its own, and those that it
+has from what its data comes from (lineage). All of them must hold together: the order only decides how they are told.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from uuid import UUID
+
+from django.db.models import Q
+
+from andromede_core.documents.canonical import dumps, loads
+from andromede_core.policy.clauses import MAX_ATOMS_EFFECTIVE, Policy
+from andromede_core.policy.document import as_document, parse
+from controlplane.identity.models import Organization, Project, ProjectResource
+from controlplane.placement.errors import TooManyAtoms
+from controlplane.placement.models import Allocation, Binding, Classification, Lineage, PolicyVersion
+from controlplane.placement.reduction import merged, reduced
+
+InForce = Mapping[tuple[str, object], Policy]  # level and owner → the layer that is in force
+OWNER = ("level", "organization_id", "project_id", "classification_id", "resource_id")
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """Something whose data a resource gets: an image, a volume, an instance; and the project that it is in."""
+
+    id: UUID
+    project: Project
+
+    @classmethod
+    def of(cls, row: ProjectResource) -> "DataSource":
+        return cls(row.pk, row.project)
+
+
+@dataclass(frozen=True)
+class EffectivePolicies:
+    """What the places of some data must satisfy, and what the data is classified as."""
+
+    classifications: tuple[str, ...]
+    policies: tuple[Policy, ...]
+
+
+@dataclass(frozen=True)
+class PolicySubject:
+    """What policies are asked for. `resource_id`: with all that is recorded of it; None before it exists. The rest
+    comes on top of that: `classifications`, clauses of its `own`, and the `sources` whose data it is to hold."""
+
+    project: Project
+    resource_id: UUID | None = None
+    classifications: tuple[str, ...] = ()
+    own: tuple[Policy, ...] = ()
+    sources: tuple[DataSource, ...] = ()
+
+
+def for_subject(subject: PolicySubject) -> EffectivePolicies:
+    """
+    Raises:
+        TooManyAtoms
+    """
+    return for_subjects([subject])[0]
+
+
+def of_source(source: DataSource) -> EffectivePolicies:
+    return for_subject(PolicySubject(source.project, source.id))
+
+
+def for_project(project: Project) -> tuple[Policy, ...]:
+    """What holds for everything in the project."""
+    return for_subject(PolicySubject(project)).policies
+
+
+def for_organization(organization: Organization | None) -> tuple[Policy, ...]:
+    """What holds for everything in the organization; None: in all of them."""
+    owners = Q(level="platform") | Q(level="organization", organization=organization)
+    in_force = layers_in_force(owners)
+    keys = [("platform", None), *([("organization", organization.pk)] if organization else [])]
+    return tuple(in_force[key] for key in keys if key in in_force)
+
+
+def of_classification(classification: Classification) -> tuple[Policy, ...]:
+    """What holds for everything that is classified so."""
+    in_force = layers_in_force(Q(level="classification", classification=classification))
+    return (*for_organization(classification.organization), *_of_classification(classification, in_force))
+
+
+def for_resources(resource_ids: Sequence[UUID], *, supposing: InForce | None = None) -> dict[UUID, tuple[Policy, ...]]:
+    """The same for resources that have a place: see of_places."""
+    rows = Allocation.objects.filter(consumer_id__in=resource_ids).select_related("project__organization")
+    return for_placed_subjects(
+        {row.consumer_id: PolicySubject(row.project, row.consumer_id) for row in rows}, supposing=supposing
+    )
+
+
+def for_placed_subjects(
+    subjects: Mapping[UUID, PolicySubject], *, supposing: InForce | None = None
+) -> dict[UUID, tuple[Policy, ...]]:
+    """Read together. What has too many clauses is left out: of the others one is told all the same."""
+    known = PolicyInputs.read(list(subjects.values()), supposing=supposing)
+    demands = {pk: known.for_subject(subject) for pk, subject in subjects.items()}
+    return {pk: demand.policies for pk, demand in demands.items() if _count(demand) <= MAX_ATOMS_EFFECTIVE}
+
+
+def for_subjects(subjects: Sequence[PolicySubject]) -> list[EffectivePolicies]:
+    """
+    Raises:
+        TooManyAtoms
+    """
+    known = PolicyInputs.read(subjects)
+    return [_checked(known.for_subject(subject)) for subject in subjects]
+
+
+def _count(demand: EffectivePolicies) -> int:
+    return sum(len(policy.atoms) for policy in demand.policies)
+
+
+def _checked(demand: EffectivePolicies) -> EffectivePolicies:
+    count = _count(demand)
+    if count > MAX_ATOMS_EFFECTIVE:
+        raise TooManyAtoms(count=count, limit=MAX_ATOMS_EFFECTIVE)
+    return demand
+
+
+def policy_from_version(version: PolicyVersion) -> Policy:
+    """The layer that this version is. That of a classification bears its name, which the others' readers never see."""
+    name = f"{version.classification_id}.{version.version}" if version.classification_id else str(version.pk)
+    return parse_layer({"id": name, "level": version.level, "atoms": version.atoms})
+
+
+def layer_of(version: PolicyVersion) -> Policy:
+    """As decisions have it: of a classification that is not supported, the layer says so."""
+    policy, classification = policy_from_version(version), version.classification
+    if classification is None:
+        return policy
+    return _of_classification(classification, {("classification", classification.pk): policy})[0]
+
+
+def parse_layer(document: object) -> Policy:
+    """The policy that a stored document states. Stored ones do not change, so each is read once."""
+    return _layer(dumps(document))
+
+
+@lru_cache(maxsize=4096)
+def _layer(text: bytes) -> Policy:
+    return parse(loads(text))
+
+
+def policy_documents(policies: Iterable[Policy]) -> list[dict[str, object]]:
+    return [as_document(policy) for policy in policies]
+
+
+def layers_in_force(owners: Q) -> dict[tuple[str, object], Policy]:
+    newest = PolicyVersion.objects.filter(owners).order_by(*OWNER, "-version").distinct(*OWNER)
+    return {(row.level, _owner(row)): policy_from_version(row) for row in newest}
+
+
+def _owner(row: PolicyVersion) -> object:
+    return row.organization_id or row.project_id or row.classification_id or row.resource_id
+
+
+def _of_classification(classification: Classification, in_force: InForce) -> tuple[Policy, ...]:
+    policy = in_force.get(("classification", classification.pk))
+    if classification.is_supported:
+        return (policy,) if policy else ()
+    return (Policy(classification.pk, "classification", policy.atoms if policy else (), is_supported=False),)
+
+
+@dataclass(frozen=True)
+class PolicyInputs:
+    """What the database has of some resources and their owners."""
+
+    in_force: InForce
+    classifications: Mapping[str, Classification]
+    bindings: Mapping[UUID, Sequence[str]]
+    lineage: Mapping[UUID, Sequence[Policy]] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, subjects: Sequence[PolicySubject], *, supposing: InForce | None = None) -> "PolicyInputs":
+        """`supposing`: layers that are not in force, in place of those that are."""
+        sources = [source for subject in subjects for source in subject.sources]
+        ids = [source.id for source in sources]
+        ids += [subject.resource_id for subject in subjects if subject.resource_id is not None]
+        projects = [subject.project for subject in subjects] + [source.project for source in sources]
+        bindings = dict(Binding.objects.filter(pk__in=ids).values_list("pk", "classifications"))
+        names = {name for subject in subjects for name in subject.classifications}.union(*bindings.values())
+        owners = (
+            Q(level="platform")
+            | Q(level="organization", organization__in={project.organization_id for project in projects})
+            | Q(level="project", project__in={project.pk for project in projects})
+            | Q(level="classification", classification__in=names)
+            | Q(level="resource", resource_id__in=ids)
+        )
+        in_force = {**layers_in_force(owners), **(supposing or {})}
+        return cls(in_force, Classification.objects.in_bulk(sorted(names)), bindings, _lineage(ids))
+
+    def for_subject(self, subject: PolicySubject) -> EffectivePolicies:
+        ids = [*([subject.resource_id] if subject.resource_id else []), *(source.id for source in subject.sources)]
+        names = sorted({*subject.classifications}.union(*(self.bindings.get(pk, ()) for pk in ids)))
+        classified = [
+            policy
+            for name in names
+            if name in self.classifications
+            for policy in _of_classification(self.classifications[name], self.in_force)
+        ]
+        layers = [*self._of_project(subject.project), *classified, *self._own(subject.resource_id), *subject.own]
+        inherited = [
+            policy
+            for source in subject.sources
+            for policy in (*self._of_project(source.project), *self._own(source.id))
+        ]
+        inherited += [policy for pk in ids for policy in self.lineage.get(pk, ())]
+        return EffectivePolicies(tuple(names), (*layers, *_as_lineage(inherited, tuple(layers))))
+
+    def _of_project(self, project: Project) -> list[Policy]:
+        keys = (("platform", None), ("organization", project.organization_id), ("project", project.pk))
+        return [self.in_force[key] for key in keys if key in self.in_force]
+
+    def _own(self, resource_id: UUID | None) -> list[Policy]:
+        key = ("resource", resource_id)
+        return [self.in_force[key]] if resource_id is not None and key in self.in_force else []
+
+
+def _lineage(resource_ids: Sequence[UUID]) -> dict[UUID, list[Policy]]:
+    rows = Lineage.objects.filter(resource_id__in=resource_ids).select_related("policies")
+    found: dict[UUID, list[Policy]] = {}
+    for row in rows:
+        found.setdefault(row.resource_id, []).extend(map(parse_layer, row.policies.document))
+    return found
+
+
+def _as_lineage(policies: Iterable[Policy], present: tuple[Policy, ...]) -> tuple[Policy, ...]:
+    """What they demand on top of those present. Each layer once, under its own id: versions never change, so an id
+    always means the same clauses."""
+    found = merged(policies)
+    others = sorted(found.keys() - {policy.id for policy in present})
+    return reduced(present, tuple(replace(found[name], level="lineage") for name in others))

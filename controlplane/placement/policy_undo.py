@@ -1,0 +1,106 @@
+"""Undo a policy change: whoever has just demanded more takes it back alone, as long as nothing was placed by it.
+
+To demand less takes two people and time, since data was placed by what is in force. Until something was, the former
+text is still what all data was placed by: a slip can be taken back by the person who made it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from andromede_core.documents.messages import Reason
+from andromede_core.policy.order import change
+from controlplane.identity.actor import Actor
+from controlplane.identity.errors import RoleNeeded
+from controlplane.kernel import clock
+from controlplane.kernel.errors import CloudError
+from controlplane.kernel.ids import first_id
+from controlplane.placement import effective_policies, policies
+from controlplane.placement.errors import PolicyNotUndoable
+from controlplane.placement.models import Decision, PolicyVersion
+from controlplane.placement.policies import Outcome
+from controlplane.placement.policy_owners import PolicyOwner
+
+UNDO_WITHIN = timedelta(minutes=10)
+# The clock of the process that decides may be behind that of the one that changed the policy.
+CLOCKS_DIFFER = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class PolicyUndo:
+    """What the last change of a policy can be taken back to. `atoms`: those of before; `until`: the last moment."""
+
+    last: PolicyVersion
+    atoms: Sequence[object]
+    until: datetime
+
+
+def find_undo(actor: Actor, owner: PolicyOwner, last: PolicyVersion | None) -> PolicyUndo:
+    """Return how the actor would undo the version in force; with None nothing was ever demanded.
+
+    Raises:
+        PolicyNotUndoable: it is not the actor's own change, demands no more than the one before, is more than ten
+            minutes old, or something was placed by it; or the actor is no person.
+    """
+    if actor.user_id is None:
+        raise PolicyNotUndoable(reason=Reason("only people undo changes, and this credential is nobody's."))
+    if last is None or last.user_id != actor.user_id:
+        raise PolicyNotUndoable(reason=Reason("it is not yours."))
+    until = last.created_at + UNDO_WITHIN
+    if clock.now() > until:
+        raise PolicyNotUndoable(reason=Reason("more than ten minutes have passed."))
+    former = _former(owner, last)
+    before = (effective_policies.policy_from_version(former),) if former is not None else ()
+    if last.head is None or change(before, (effective_policies.policy_from_version(last),)) != "tighter":
+        raise PolicyNotUndoable(reason=Reason("it demands no more than the one before."))
+    if _placed_by(owner, last).exists():
+        raise PolicyNotUndoable(reason=Reason("placement has admitted something under it."))
+    return PolicyUndo(last, former.atoms if former is not None else [], until)
+
+
+def until_when(
+    actor: Actor, owner: PolicyOwner, last: PolicyVersion | None
+) -> tuple[datetime | None, CloudError | None]:
+    """Return until when the actor may undo the last change, or the error with which it would be refused now."""
+    try:
+        policies.may_tighten(actor, owner)
+        return find_undo(actor, owner, last).until, None
+    except (PolicyNotUndoable, RoleNeeded) as exc:
+        return None, exc
+
+
+@transaction.atomic
+def policy_undo(actor: Actor, owner: PolicyOwner) -> Outcome:
+    """Put the text of before in force, as a new version. Whoever places something meanwhile either was first, and then
+    nothing can be undone, or waits and decides again.
+
+    Raises:
+        RoleNeeded, PolicyNotUndoable.
+        PolicyInvalid, PolicyEmpty, PolicyOverflows: what the levels above demand has changed meanwhile.
+    """
+    policies.may_tighten(actor, owner)
+    head = policies.lock_head(owner)
+    undo = find_undo(actor, owner, policies.version_in_force(owner))
+    review = policies.policy_review(owner, undo.atoms)
+    return Outcome(review, policies.put_in_force(actor, owner, review, head, undoes=undo.last.version))
+
+
+def _former(owner: PolicyOwner, last: PolicyVersion) -> PolicyVersion | None:
+    mine = PolicyVersion.objects.filter(level=owner.level, **owner.columns)
+    return mine.filter(version=last.version - 1).first()
+
+
+def _placed_by(owner: PolicyOwner, last: PolicyVersion) -> QuerySet[Decision]:
+    """What was admitted where the policy holds, by the version or a later one of the same head. Ids begin with the
+    time, so that only the newest decisions are read."""
+    rows = Decision.objects.filter(is_admitted=True, pk__gte=first_id(last.created_at - CLOCKS_DIFFER))
+    if owner.ruler is None:
+        rows = rows.filter(platform_version__gte=last.head)
+    else:
+        rows = rows.filter(organization_version__gte=last.head, project__organization=owner.ruler)
+    if owner.project is not None:
+        rows = rows.filter(project=owner.project)
+    return rows.filter(classifications__contains=[owner.key]) if owner.classification is not None else rows

@@ -1,0 +1,97 @@
+"""What should be on a node and is not: an incident, and said on the instance or volume, until it is there again."""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import Q
+
+from agents.protocol import agent_pb2 as pb
+from controlplane.compute import expected_resources
+from controlplane.compute.errors import DataMissing, GuestMissing, PortMissing
+from controlplane.compute.models import MOVING, Instance
+from controlplane.kernel import clock
+from controlplane.kernel.errors import CloudError
+from controlplane.kernel.names import as_uuid
+from controlplane.kernel.prepared_queries import Prepared
+from controlplane.network.models import PortBinding
+from controlplane.nodes import incidents
+from controlplane.nodes.models import Node
+from controlplane.operations.models import OperationHold
+from controlplane.storage.models import Volume
+
+GUEST, VOLUME, PORT = "missing-guest", "missing-volume", "missing-port"
+# A node may have forgotten a volume of a pool that nothing has attached; its file is there for all of them.
+HAD_THERE = Q(state="in-use") | Q(state="available", pool=None)
+CODES = [error.code for error in (GuestMissing, DataMissing, PortMissing)]
+NOTHING_ELSE = Q(last_error__isnull=True) | Q(last_error__code__in=CODES)
+
+# ---- of a node. What no operation works on and nothing has changed since a moment
+
+
+def _settled(before: datetime) -> Q:
+    return ~Q(pk__in=OperationHold.objects.values("resource_id")) & Q(updated_at__lte=before)
+
+
+GUESTS = Prepared(
+    lambda node, before: Instance.objects.filter(
+        _settled(before), node=node, state__in=("active", "stopped"), is_deleting=False
+    ).exclude(migrations__state__in=MOVING)
+)
+VOLUMES = Prepared(lambda node, before: Volume.objects.filter(_settled(before), HAD_THERE, node=node))
+BOUND = Prepared(lambda node: PortBinding.objects.filter(node=node).select_related("port"))
+SAYING_GUESTS = Prepared(lambda node: Instance.objects.filter(node=node, last_error__code__in=CODES))
+SAYING_VOLUMES = Prepared(lambda node: Volume.objects.filter(node=node, last_error__code__in=CODES))
+
+# ----
+
+
+def reconcile_node(node: Node, said: pb.NodeDescription) -> int:
+    """`said`: all that the node has, as it described itself a moment ago. How much is missing."""
+    here = {as_uuid(each.subject.id) for each in said.instances} - {as_uuid(text) for text in said.lost_domains}
+    files = {as_uuid(each.subject.id) for each in said.volumes if each.size_bytes}
+    ports = {as_uuid(each.subject.id) for each in said.ports}
+    before = clock.now() - expected_resources.IN_TRANSIT
+    guests, volumes = GUESTS.rows(node.pk, before), VOLUMES.rows(node.pk, before)
+    bound = {each.port_id: each.port.instance_id for each in BOUND.rows(node.pk)}
+    without_guest = {row.pk for row in guests if row.pk not in here}
+    without_disk = {row.pk: row.root_volume_id for row in guests if row.root_volume_id not in files}
+    settled = {row.pk for row in guests}
+    without_port = {owner: port for port, owner in bound.items() if owner in settled and port not in ports}
+    without_data = {row.pk for row in volumes if row.pk not in files}
+    without_file = {*without_disk.values(), *without_data}
+    missing = {GUEST: without_guest, VOLUME: without_file, PORT: without_port.values()}
+    incidents.reconcile(node, {kind: [str(each) for each in some] for kind, some in missing.items()})
+    _record_errors(Instance, SAYING_GUESTS.rows(node.pk), _errors(guests, without_guest, without_disk, without_port))
+    _record_errors(Volume, SAYING_VOLUMES.rows(node.pk), dict.fromkeys(without_data, DataMissing()))
+    return len(without_guest) + len(without_disk) + len(without_data) + len(without_port)
+
+
+def _errors(
+    guests: Iterable[Instance],
+    without_guest: Collection[UUID],
+    without_disk: Collection[UUID],
+    without_port: Collection[UUID],
+) -> dict[UUID, CloudError]:
+    """The worst of each."""
+    found: dict[UUID, CloudError] = {}
+    for row in guests:
+        if row.pk in without_disk:
+            found[row.pk] = DataMissing()
+        elif row.pk in without_guest:
+            found[row.pk] = GuestMissing()
+        elif row.pk in without_port:
+            found[row.pk] = PortMissing()
+    return found
+
+
+def _record_errors(
+    model: type[Instance] | type[Volume], saying: Sequence[Instance | Volume], errors: dict[UUID, CloudError]
+) -> None:
+    """`saying`: those that say already that something of theirs is missing. What else a resource says of its last
+    failure stays; and it is no change of the resource."""
+    for pk, error in errors.items():
+        model.objects.filter(NOTHING_ELSE, pk=pk).update(last_error=error.as_document())
+    over = [row.pk for row in saying if row.pk not in errors]
+    if over:
+        model.objects.filter(NOTHING_ELSE, pk__in=over).update(last_error=None)

@@ -1,0 +1,19 @@
+"""Operations that ended long ago go. Who asked for them, the audit says for as long as it is kept."""
+
+from django.conf import settings
+
+from controlplane.kernel import retention
+
+# What a drain has stopped and is to start again is known by the operation that stopped it.
+OLD = """
+SELECT id FROM operations_operation AS old
+WHERE id > %(after)s AND id < %(first)s AND finished_at < %(before)s
+AND NOT EXISTS (SELECT FROM nodes_drainguest WHERE operation_id = old.id AND starts_again)
+ORDER BY id LIMIT %(portion)s
+"""
+
+
+def reconcile() -> int:
+    """How many went."""
+    limit = retention.older_than(settings.OPERATION_RETENTION_DAYS)
+    return sum(retention.delete("operations_operation", ids) for ids in retention.id_batches(OLD, limit))

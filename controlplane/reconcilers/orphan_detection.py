@@ -1,0 +1,125 @@
+"""What a node says that it has, less what is meant to be there; and rows that nobody means."""
+
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from agents.protocol import agent_pb2 as pb
+from controlplane.compute import expected_resources
+from controlplane.kernel.names import as_uuid
+from controlplane.nodes.models import Node, Orphan
+from controlplane.placement.models import Allocation
+
+GUEST_PREFIX = "andromede-"
+VOLUME = re.compile(r"volumes/([0-9a-f-]{36})\.qcow2")
+IMAGE = re.compile(r"images/([0-9a-f]{64})")
+POWER = {pb.POWER_RUNNING: "running", pb.POWER_OFF: "off", pb.POWER_PAUSED: "paused", pb.POWER_CRASHED: "crashed"}
+EXPECTED_IDS: dict[str, Callable[[Node, Collection[UUID]], set[UUID]]] = {
+    "domain": expected_resources.instances,
+    "volume": expected_resources.volumes,
+    "port": expected_resources.ports,
+    "attachment": expected_resources.attachments,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`resource_id`: what it would be, if it were ours."""
+
+    kind: str
+    name: str
+    resource_id: UUID | None = None
+    size_bytes: int | None = None
+    facts: dict[str, object] = field(default_factory=dict)
+
+
+def find_on_node(node: Node, said: pb.NodeDescription) -> list[Finding]:
+    """Each once. `said`: all that the node has, as it described itself a moment ago."""
+    there = {(each.kind, each.name): each for each in _all_of(said)}
+    known = {kind: rows(node, ids) for kind, rows in EXPECTED_IDS.items() if (ids := _ids(there.values(), kind))}
+    shas = {sha256 for each in there.values() if (sha256 := _sha256(each)) is not None}
+    images = expected_resources.images(node, shas) if shas else set()
+    return [
+        each
+        for each in there.values()
+        if not (each.resource_id is not None and each.resource_id in known.get(each.kind, ()))
+        and _sha256(each) not in images
+    ]
+
+
+def is_expected(node: Node, orphan: Orphan) -> bool:
+    """Whether something has come to mean it since it was found."""
+    if orphan.kind == "image":
+        sha256 = orphan.name.removeprefix("images/")
+        return bool(expected_resources.images(node, [sha256]))
+    rows = EXPECTED_IDS.get(orphan.kind)
+    return rows is not None and orphan.resource_id is not None and bool(rows(node, [orphan.resource_id]))
+
+
+def find_in_rows() -> list[Finding | tuple[Finding, Node]]:
+    """Allocations, with their nodes, and addresses."""
+    return [*((_allocation(row), row.node) for row in expected_resources.allocations_without_owner()), *_addresses()]
+
+
+def _allocation(row: Allocation) -> Finding:
+    facts: dict[str, object] = {
+        "of": row.kind,
+        "project": row.project.name,
+        "vcpus": row.vcpus,
+        "memory_mib": row.memory_mib,
+        "disk_gib": row.disk_gib,
+    }
+    return Finding("allocation", str(row.pk), row.consumer_id, facts=facts)
+
+
+def _addresses() -> Iterator[Finding]:
+    for row in expected_resources.ports_without_instance():
+        facts: dict[str, object] = {"ip": row.ip, "mac": row.mac, "network": str(row.network_id)}
+        yield Finding("address", str(row.pk), row.pk, facts=facts)
+
+
+# ---- what a node says
+
+
+def _all_of(said: pb.NodeDescription) -> Iterator[Finding]:
+    """What its agent was told of comes last, since more is known of it."""
+    for stray in said.strays:
+        yield _stray(stray)
+    for guest in said.instances:
+        facts: dict[str, object] = {"power": POWER.get(guest.power, ""), "is_known": True}
+        yield Finding("domain", f"{GUEST_PREFIX}{guest.subject.id}", as_uuid(guest.subject.id), facts=facts)
+    for volume in said.volumes:
+        if volume.size_bytes:
+            name = f"volumes/{volume.subject.id}.qcow2"
+            yield Finding("volume", name, as_uuid(volume.subject.id), volume.size_bytes, {"is_known": True})
+    for port in said.ports:
+        facts = {"mac": port.mac, "ip": port.ip, "is_known": True}
+        yield Finding("port", port.device, as_uuid(port.subject.id), facts=facts)
+    for plug in said.attachments:
+        facts = {"instance": plug.instance_id, "volume": plug.volume_id, "is_known": True}
+        yield Finding("attachment", plug.subject.id, as_uuid(plug.subject.id), facts=facts)
+
+
+def _stray(stray: pb.Stray) -> Finding:
+    if stray.kind == pb.STRAY_KIND_DOMAIN:
+        facts: dict[str, object] = {"power": POWER.get(stray.power, ""), "is_harmless": stray.is_harmless}
+        is_ours = stray.name.startswith(GUEST_PREFIX)
+        guest_id = as_uuid(stray.name.removeprefix(GUEST_PREFIX)) if is_ours else None
+        return Finding("domain", stray.name, guest_id, stray.size_bytes, facts)
+    if stray.kind == pb.STRAY_KIND_PORT:
+        return Finding("port", stray.name, facts={"mac": stray.mac})
+    volume = VOLUME.fullmatch(stray.name)
+    if volume is not None and (volume_id := as_uuid(volume[1])) is not None:
+        return Finding("volume", stray.name, volume_id, stray.size_bytes)
+    kind = "image" if IMAGE.fullmatch(stray.name) else "file"
+    return Finding(kind, stray.name, size_bytes=stray.size_bytes)
+
+
+def _ids(findings: Iterable[Finding], kind: str) -> set[UUID]:
+    return {each.resource_id for each in findings if each.kind == kind and each.resource_id is not None}
+
+
+def _sha256(found: Finding) -> str | None:
+    image = IMAGE.fullmatch(found.name) if found.kind == "image" else None
+    return image[1] if image else None

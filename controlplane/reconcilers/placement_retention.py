@@ -1,0 +1,107 @@
+"""Decisions, permits and receipts go when their time is over. The evidence, which proves where something was, has
+documents of its own (audit/retention.py); these rows are for the work of the day, and for explanations."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.conf import settings
+
+from controlplane.audit.models import EvidenceRecord, Kind
+from controlplane.kernel import retention
+from controlplane.kernel.names import as_uuid
+from controlplane.operations.fair_queue import LIVE
+
+# By the highest number that is kept of a node, it goes on; what it did not sign is an incident, and stays.
+RECEIPTS = """
+SELECT id FROM nodes_receipt AS old
+WHERE id > %(after)s AND id < %(first)s AND created_at < %(before)s AND is_genuine
+AND EXISTS (SELECT FROM nodes_receipt WHERE node_id = old.node_id AND number > old.number)
+ORDER BY id LIMIT %(portion)s
+"""
+# Of what was signed for a project on a node the last stays: by it the project's images in the node's cache are known.
+PERMITS = f"""
+SELECT id FROM placement_permit AS old
+WHERE id > %(after)s AND id < %(first)s AND created_at < %(before)s AND state NOT IN ('requested', 'cosigning')
+AND NOT EXISTS (
+    SELECT FROM operations_operation
+    WHERE id = old.operation_id AND {LIVE}
+)
+AND (state <> 'signed' OR EXISTS (
+    SELECT FROM placement_permit AS later
+    WHERE later.node_id = old.node_id AND later.project_id = old.project_id AND later.state = 'signed'
+    AND later.id > old.id
+))
+ORDER BY id LIMIT %(portion)s
+"""
+DECISIONS = """
+SELECT id FROM placement_decision AS old
+WHERE id > %(after)s AND id < %(first)s AND created_at < %(before)s
+AND NOT EXISTS (SELECT FROM placement_allocation WHERE decision_id = old.id)
+AND NOT EXISTS (SELECT FROM placement_permit WHERE decision_id = old.id)
+AND NOT EXISTS (SELECT FROM placement_exemptionuse WHERE decision_id = old.id)
+ORDER BY id LIMIT %(portion)s
+"""
+
+
+def reconcile() -> int:
+    """How many went. In this order: a decision stays as long as a permit that rests on it."""
+    limit = retention.older_than(settings.PLACEMENT_RETENTION_DAYS)
+    count = sum(retention.delete("nodes_receipt", ids) for ids in retention.id_batches(RECEIPTS, limit))
+    for ids in retention.id_batches(PERMITS, limit):
+        still_open = _still_open(ids)
+        count += retention.delete("placement_permit", [permit for permit in ids if permit not in still_open])
+    return count + sum(retention.delete("placement_decision", ids) for ids in retention.id_batches(DECISIONS, limit))
+
+
+class OpenLocation(NamedTuple):
+    """Where something can be open once."""
+
+    node: str
+    kind: str
+    resource: str
+
+
+def _still_open(permits: Sequence[UUID]) -> set[UUID]:
+    """Those under which a node has opened something that is open since: the receipt that closes it will name the
+    permit, and belongs to whom the permit belongs."""
+    opened: dict[UUID, dict[OpenLocation, int]] = defaultdict(dict)
+    for receipt in _receipts(subject_id__in=permits):
+        permit, place = as_uuid(str(receipt.get("jti"))), _place(receipt)
+        if permit is None:
+            continue
+        if receipt.get("event") == "opened":
+            opened[permit][place] = int(receipt["number"])
+        elif receipt.get("event") == "closed":
+            opened[permit].pop(place, None)
+    last = _last_numbers(place for places in opened.values() for place in places)
+    return {
+        permit
+        for permit, places in opened.items()
+        if any(last.get(place, number) <= number for place, number in places.items())
+    }
+
+
+def _last_numbers(places: Iterable[OpenLocation]) -> dict[OpenLocation, int]:
+    """Of what receipts say of these places, under whatever permit. Images are opened once, and are not looked up."""
+    resources = {as_uuid(place.resource) for place in places} - {None}
+    last: dict[OpenLocation, int] = {}
+    for receipt in _receipts(resource_id__in=resources):
+        place, number = _place(receipt), int(receipt["number"])
+        if receipt.get("event") in ("opened", "closed"):
+            last[place] = max(number, last.get(place, 0))
+    return last
+
+
+def _receipts(**wanted: Any) -> Iterator[Mapping[str, Any]]:
+    """What they say, in their order; what was erased is over."""
+    rows = EvidenceRecord.objects.filter(kind=Kind.RECEIPT, **wanted).order_by("pk")
+    for text in rows.values_list("document", flat=True):
+        if text is not None:
+            yield json.loads(text)["document"]["p"]
+
+
+def _place(receipt: Mapping[str, Any]) -> OpenLocation:
+    return OpenLocation(str(receipt.get("node")), str(receipt.get("kind")), str(receipt.get("resource")))

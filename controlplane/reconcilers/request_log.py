@@ -1,0 +1,18 @@
+"""Records of requests that nobody completed are closed, those that were completed enter the evidence log, and those
+whose time is over go."""
+
+import logging
+
+from controlplane.audit import request_log_batches, request_records
+
+log = logging.getLogger(__name__)
+
+
+def reconcile() -> int:
+    """How many requests nobody completed."""
+    if abandoned := request_records.close_abandoned():
+        log.warning("%d requests were never completed: what came of them is unknown", abandoned)
+    request_log_batches.cover_requests()
+    if gone := request_log_batches.delete_expired():
+        log.info("%d records of requests have reached their age and are gone", gone)
+    return abandoned

@@ -1,0 +1,50 @@
+"""Floors: from which facts epoch on permits count in a zone, and the facts of that epoch, for the zone's nodes."""
+
+from datetime import timedelta
+
+from django.db import transaction
+
+from andromede_core.permits.trust_documents import Floor
+from controlplane.audit import evidence_log
+from controlplane.catalog import epochs
+from controlplane.kernel import clock
+from controlplane.nodes import trust_documents
+from controlplane.nodes.models import Node, TrustDocument
+from controlplane.nodes.signing_keys import signing_key
+from controlplane.signer import trusted_facts
+
+# A floor that is signed again tells nodes that it is that late already.
+RENEW_AFTER = timedelta(hours=1)
+
+
+def sign_missing_floors() -> int:
+    """Sign what is missing for the zones that have nodes. Cheap when nothing is. Returns how many were signed.
+
+    Raises:
+        NoKeyset, KeyMissing, NoUsableKey.
+    """
+    epoch, fresh = epochs.current(), clock.now() - RENEW_AFTER
+    floors = TrustDocument.objects.filter(kind=trust_documents.FLOOR, version__gte=epoch, updated_at__gt=fresh)
+    zones = Node.objects.exclude(zone__in=floors.values("subject")).values_list("zone", flat=True).distinct()
+    missing = sorted(zones)
+    for zone in missing:
+        _sign(trusted_facts.load(zone, epoch))
+    return len(missing)
+
+
+def ensure_floor(known: trusted_facts.TrustedFacts, *, signed_epoch: int) -> None:
+    """No permit is signed before the floor that its nodes check it by. `signed_epoch`: of the newest one so far."""
+    if signed_epoch < known.epoch:
+        _sign(known)
+
+
+@transaction.atomic
+def _sign(known: trusted_facts.TrustedFacts) -> None:
+    key = signing_key(trust_documents.keyset(), trust_documents.deny_list(), zone=known.zone, classifications=())
+    floor = Floor(known.zone, known.epoch, known.sha256, issued_at=clock.now())
+    trust_documents.floor_sign(key, floor, known.document)
+    if known.unverified:
+        evidence_log.append(
+            "incident",
+            {"incident": "facts-not-signed", "zone": known.zone, "epoch": known.epoch, "facts": list(known.unverified)},
+        )

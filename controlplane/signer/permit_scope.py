@@ -1,0 +1,194 @@
+"""What an operation asks a node for, read from the rows: its place, what may be there, whose policies count."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from uuid import UUID
+
+from django.core.exceptions import ObjectDoesNotExist
+
+from andromede_core.documents.messages import Reason
+from andromede_core.permits.permit import Contents, Peer, address
+from controlplane.compute.attachments import attached_volume_request, instance_with_volumes_request
+from controlplane.compute.migration import migration_of, migration_request
+from controlplane.compute.models import EVACUATE, Attachment, Instance
+from controlplane.compute.rebuild import instance_after_rebuild
+from controlplane.kernel.prepared_queries import Prepared
+from controlplane.network.models import Port
+from controlplane.nodes.models import Node
+from controlplane.operations.models import Operation
+from controlplane.placement.decisions import PlacementRequest
+from controlplane.placement.effective_policies import DataSource, PolicySubject
+from controlplane.signer.errors import PermitOutdated
+from controlplane.storage.models import Volume
+from controlplane.storage.services import image_sources, volume_placement_request
+
+# All that is read of an instance, unless placement has to be asked again.
+OF_INSTANCE = ("generation", "root_volume_id", "project__organization", "image__sha256")
+
+
+@dataclass(frozen=True)
+class PermitScope:
+    """`consumers`: whose allocations have to be on the node; the first one's is the limit. `subject`: whose policies
+    have to hold, with the sources whose data it meets there. `ask`: what placement is asked if it has to be again.
+
+    `brings_disks`: each of the consumers gets its disk there. `peer`: the other node of a move. `decided_for`: the zone
+    that the decision has to admit, if it is not that of the node.
+    """
+
+    generation: int
+    contents: Contents
+    consumers: tuple[UUID, ...]
+    subject: PolicySubject
+    ask: Callable[[], PlacementRequest]
+    brings_disks: bool = False
+    peer: Peer | None = None
+    decided_for: str | None = None
+
+
+def for_operation(operation: Operation, op: str) -> PermitScope:
+    """
+    Raises:
+        PermitOutdated: it gives nodes nothing, or what it is about is gone.
+    """
+    read = KINDS.get(op)
+    if read is None:
+        raise PermitOutdated(reason=Reason("{kind} needs none.", kind=op))
+    try:
+        return read(operation)
+    except ObjectDoesNotExist as exc:
+        raise PermitOutdated(reason=Reason("what it is about is gone.")) from exc
+
+
+INSTANCES = Prepared(
+    lambda instance: (
+        Instance.objects.select_related("project__organization", "image").only(*OF_INSTANCE).filter(pk=instance)
+    )
+)
+ATTACHMENTS = Prepared(lambda instance: Attachment.objects.filter(instance=instance).order_by("pk"))
+PORTS = Prepared(lambda instance: Port.objects.filter(instance_id=instance).order_by("pk"))
+
+
+def _of_instance(operation: Operation) -> PermitScope:
+    return _of_whole(operation, INSTANCES.get(operation.resource_id))
+
+
+def _of_rebuild(operation: Operation) -> PermitScope:
+    """Forwards with the new disk and its image; on the way back with the old one."""
+    if operation.state == "undoing":
+        return _of_instance(operation)
+    instance = instance_after_rebuild(operation.resource_id)
+    return _of_whole(operation, instance, gets=image_sources(instance.image))
+
+
+def _of_whole(operation: Operation, instance: Instance, *, gets: tuple[DataSource, ...] = ()) -> PermitScope:
+    """`gets`: whose data it is about to hold, besides that of its volumes."""
+    attachments = {each.pk: each.volume_id for each in ATTACHMENTS.rows(instance.pk)}
+    ports = PORTS.rows(instance.pk)
+    contents = Contents(
+        volumes=_texts(instance.root_volume_id, *attachments.values()),
+        images=(instance.image.sha256,),
+        nics=_texts(*(port.pk for port in ports)),
+        attachments=_texts(*attachments),
+        instances=_texts(instance.pk),
+        addresses=tuple(
+            address(str(port.pk), network=str(port.network_id), mac=port.mac, ip=port.ip) for port in ports
+        ),
+    )
+    sources = tuple(DataSource(volume, instance.project) for volume in attachments.values())
+    ask = partial(instance_with_volumes_request, instance, attachments.values(), operation=operation.kind, gets=gets)
+    subject = PolicySubject(instance.project, instance.pk, sources=(*sources, *gets))
+    consumers = (instance.pk, *attachments.values())
+    is_brought = bool(operation.args.get("shared"))
+    return PermitScope(instance.generation, contents, consumers, subject, ask, brings_disks=is_brought)
+
+
+def _incoming_scope(operation: Operation) -> PermitScope:
+    """At the destination: the places there are the migration's, and so is the generation."""
+    migration = migration_of(operation)
+    whole = _of_whole(operation, migration.instance)
+    parts = migration.volumes.select_related("volume__image").order_by("pk")
+    images = {migration.instance.image.sha256, *(part.volume.image.sha256 for part in parts if part.volume.image)}
+    return replace(
+        whole,
+        generation=migration.generation,
+        contents=replace(whole.contents, images=tuple(sorted(images))),
+        consumers=(migration.pk, *(part.pk for part in parts)),
+        ask=partial(migration_request, migration),
+        brings_disks=True,
+        peer=_peer(migration.source),
+    )
+
+
+def _of_evacuation(operation: Operation) -> PermitScope:
+    """At its new node, as an arrival, but that nobody sends it: it comes from a node that is proved to do nothing."""
+    migration = migration_of(operation)
+    source = migration.source
+    if migration.kind != EVACUATE or source.duty != "fenced" or not source.fenced_by:
+        raise PermitOutdated(reason=Reason("the node that it leaves is not fenced."))
+    return replace(_incoming_scope(operation), peer=None)
+
+
+def _outgoing_scope(operation: Operation) -> PermitScope:
+    """At the source, which gets nothing: only its peer is of interest, and that the decision admits that one's zone."""
+    migration = migration_of(operation)
+    if migration.destination is None:
+        raise PermitOutdated(reason=Reason("it has no destination."))
+    whole = _of_whole(operation, migration.instance)
+    return replace(
+        whole,
+        contents=Contents(instances=whole.contents.instances),
+        ask=partial(migration_request, migration),
+        peer=_peer(migration.destination),
+        decided_for=migration.destination.zone_id,
+    )
+
+
+def _peer(node: Node) -> Peer:
+    return Peer(str(node.pk), node.certificate_sha256)
+
+
+def _of_volume(operation: Operation) -> PermitScope:
+    volume = Volume.objects.select_related("project__organization", "image").get(pk=operation.resource_id)
+    images = (volume.image.sha256,) if volume.image is not None else ()
+    ask = partial(volume_placement_request, volume, operation=operation.kind)
+    contents = Contents(volumes=_texts(volume.pk), images=images)
+    return PermitScope(volume.generation, contents, (volume.pk,), PolicySubject(volume.project, volume.pk), ask)
+
+
+def _of_attachment(operation: Operation) -> PermitScope:
+    attachment = Attachment.objects.select_related("volume__project__organization").get(
+        pk=operation.args["attachment"], volume_id=operation.resource_id
+    )
+    volume = attachment.volume
+    contents = Contents(
+        volumes=_texts(volume.pk),
+        attachments=_texts(attachment.pk),
+        instances=_texts(attachment.instance_id),
+    )
+    holder = DataSource(attachment.instance_id, volume.project)
+    ask = partial(attached_volume_request, volume, holder, operation=operation.kind)
+    subject = PolicySubject(volume.project, volume.pk, sources=(holder,))
+    return PermitScope(volume.generation, contents, (volume.pk, attachment.instance_id), subject, ask)
+
+
+def _texts(*ids: UUID) -> tuple[str, ...]:
+    return tuple(str(each) for each in ids)
+
+
+# op of a permit → what is read for it
+KINDS: Mapping[str, Callable[[Operation], PermitScope]] = {
+    "instance.create": _of_instance,
+    "instance.start": _of_instance,
+    "instance.reboot": _of_instance,
+    "instance.reset": _of_instance,
+    "instance.resize": _of_instance,
+    "instance.rebuild": _of_rebuild,
+    "instance.migrate": _incoming_scope,
+    "instance.migrate-out": _outgoing_scope,
+    "instance.evacuate": _of_evacuation,
+    "volume.create": _of_volume,
+    "volume.grow": _of_volume,
+    "volume.attach": _of_attachment,
+    "volume.detach": _of_attachment,
+}

@@ -1,0 +1,45 @@
+"""Do the policies hold for a zone, on the facts that are vouched for? As the node will ask it, and no other way."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from andromede_core.policy.clauses import Policy
+from andromede_core.policy.evaluation import ClauseResult, evaluate, waive
+from andromede_core.policy.roles import ROLES_OF
+from controlplane.kernel import clock
+from controlplane.placement import exemptions
+from controlplane.placement.exemptions import ExemptedAction
+from controlplane.placement.models import Exemption
+from controlplane.signer.errors import FactsNotVouchedFor
+from controlplane.signer.trusted_facts import TrustedFacts
+
+
+@dataclass(frozen=True)
+class PolicyCheck:
+    """They hold until `lasts`, if nobody changes anything, and under `exemption` if there is one."""
+
+    valid_until: datetime | None
+    exemption: Exemption | None = None
+
+
+def check_policies(policies: tuple[Policy, ...], known: TrustedFacts, deed: ExemptedAction) -> PolicyCheck:
+    """Of an operation on a resource, in the zone that is `known`. One that gives the place nothing is asked no clause.
+
+    Raises:
+        FactsNotVouchedFor: a clause does not hold.
+    """
+    if not ROLES_OF[deed.op]:
+        return PolicyCheck(None)
+    now = clock.now()
+    found = evaluate(policies, known.zone_facts, known.world, now=now, roles=ROLES_OF[deed.op])
+    if found.admits:
+        return PolicyCheck(found.valid_until)
+    for exemption in exemptions.in_force(deed, now):
+        if exemption.zone == known.zone and waive(found, policies, exemption.waived).admits:
+            ends = (found.valid_until, exemption.expires_at)
+            return PolicyCheck(min(moment for moment in ends if moment is not None), exemption)
+    raise FactsNotVouchedFor(zone=known.zone, clauses=_told(found.results))
+
+
+def _told(results: tuple[ClauseResult, ...]) -> str:
+    return ", ".join(f"{each.ref.atom} ({each.code})" for each in results if each.result != "T")

@@ -1,0 +1,30 @@
+"""From where a request comes."""
+
+from dataclasses import dataclass
+
+from django.http import HttpRequest
+
+from controlplane.kernel.client_address import client_address
+from controlplane.kernel.fields import CONTROL
+
+USER_AGENT_MAX = 255
+
+
+@dataclass(frozen=True)
+class ClientInfo:
+    """`address` None: it came through a socket that has none."""
+
+    address: str | None = None
+    user_agent: str = ""
+    request_id: str = ""
+
+
+def client_info(request: HttpRequest) -> ClientInfo:
+    user_agent = CONTROL.sub("", request.META.get("HTTP_USER_AGENT", ""))[:USER_AGENT_MAX]
+    return ClientInfo(client_address(request), user_agent, getattr(request, "request_id", ""))
+
+
+def remote_address(request: HttpRequest) -> str | None:
+    """What lockout.py has told django-axes."""
+    address: str | None = request.META["REMOTE_ADDR"]
+    return address

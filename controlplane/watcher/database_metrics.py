@@ -1,0 +1,257 @@
+"""What the database knows of the platform, counted whenever Prometheus asks: by the watcher alone, so that it is
+counted once."""
+
+import logging
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any, cast
+
+from django.conf import settings
+from django.db import Error
+from django.db.models import Count, Min, Q, Sum
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from controlplane.audit.models import Checkpoint, EvidenceRecord
+from controlplane.kernel import clock
+from controlplane.nodes.life import DISPLAY_STATES, SILENT_BY_DUTY, display_state
+from controlplane.nodes.models import (
+    DRAIN_GUEST,
+    DRAIN_LIVE,
+    NODE,
+    Drain,
+    DrainGuest,
+    Incident,
+    Inventory,
+    Node,
+    Orphan,
+    oldest_attestation,
+)
+from controlplane.operations.models import LIVE, Operation
+from controlplane.webhooks.models import Delivery
+from telemetry.kernel_clock import is_synchronised
+
+log = logging.getLogger(__name__)
+
+Families = Iterator[GaugeMetricFamily]
+Row = dict[str, Any]
+MIB, GIB = 2**20, 2**30
+
+
+class DatabaseMetrics(Collector):
+    """`andromede_database_up` says whether there was an answer; without one the rest is missing."""
+
+    def describe(self) -> list[GaugeMetricFamily]:
+        """Nothing is asked when it is registered."""
+        return []
+
+    def collect(self) -> Families:
+        counted: list[GaugeMetricFamily] = []
+        try:
+            for part in (
+                _operations,
+                _nodes,
+                _lives,
+                _drains,
+                _capacity,
+                _orphans,
+                _incidents,
+                _evidence,
+                _webhooks,
+                _backups,
+            ):
+                counted += part()
+        except Error as exc:
+            log.warning("the database does not answer: %s", exc)
+            counted = []
+        yield _gauge("andromede_database_up", "Whether the database answers the watcher.", bool(counted))
+        if settings.CLOCK == "synchronised":
+            told = "Whether the kernel of the watcher's machine calls its clock synchronised."
+            yield _gauge("andromede_clock_synchronised", told, is_synchronised())
+        yield from counted
+
+
+def _backups() -> Families:
+    """Of no backup yet the time is 0; where nobody has said what tells of them, there is no sample."""
+    family = GaugeMetricFamily(
+        "andromede_backup_last_success_timestamp_seconds", "When the last backup of the database was safe."
+    )
+    if settings.BACKUP_STAMP_FILE:
+        try:
+            family.add_metric([], os.stat(settings.BACKUP_STAMP_FILE).st_mtime)
+        except OSError:
+            family.add_metric([], 0)
+    yield family
+
+
+def _operations() -> Families:
+    now = clock.now()
+    live = Operation.objects.filter(state__in=LIVE)
+    family = GaugeMetricFamily("andromede_operations_live", "Operations that have not ended.", labels=["kind", "state"])
+    for kind, state, count in live.order_by().values_list("kind", "state").annotate(Count("pk")):
+        family.add_metric([kind, state], count)
+    yield family
+    unleased = Q(lease_expires_at=None) | Q(lease_expires_at__lt=now)
+    found = live.aggregate(
+        due=Min("due_at", filter=unleased & Q(due_at__lte=now)),
+        late=Count("pk", filter=Q(deadline_at__lt=now)),
+    )
+    yield _gauge(
+        "andromede_operations_oldest_due_seconds",
+        "How long a due operation has waited for a worker.",
+        _age(found["due"]),
+    )
+    yield _gauge("andromede_operations_overdue", "Operations that live beyond their deadline.", found["late"])
+
+
+def _nodes() -> Families:
+    cordoned = _of_zones("andromede_nodes_cordoned", "Nodes that take nothing new.")
+    unattested = _of_zones("andromede_nodes_unattested", "Nodes that get public data alone: their word is too old.")
+    heartbeat = _of_zones("andromede_nodes_oldest_heartbeat_seconds", "How long the most silent node has been silent.")
+    certificate = _of_zones("andromede_nodes_certificate_remaining_seconds", "Until the first certificate ends.")
+    charter = _of_zones("andromede_nodes_charter_remaining_seconds", "Until the first charter of a node ends.")
+    lost = _of_zones("andromede_nodes_lost_with_guests", "Nodes that are not heard, not fenced, and have guests.")
+    lease = _of_zones("andromede_nodes_lease_remaining_seconds", "Until the first lease ends of nodes that want one.")
+    is_expected = ~Q(duty__in=SILENT_BY_DUTY)
+    good = Q(is_attested=True, attested_at__gt=oldest_attestation())
+    zones = (
+        Node.objects.exclude(duty="retired")
+        .order_by()
+        .values("zone_id")
+        .annotate(
+            cordoned=Count("pk", filter=Q(is_cordoned=True)),
+            unattested=Count("pk", filter=is_expected & ~good),
+            heard=Min("last_heartbeat_at", filter=is_expected),
+            certificate=Min("certificate_expires_at"),
+            charter=Min("chartered_until"),
+            lost=Count("pk", filter=is_expected & Q(state="unreachable", inventory__vcpus_used__gt=0)),
+            lease=Min("leased_until", filter=is_expected & Q(fences_within_s__isnull=False)),
+        )
+    )
+    for zone in cast(Iterable[Row], zones):
+        name = str(zone["zone_id"])
+        cordoned.add_metric([name], zone["cordoned"])
+        unattested.add_metric([name], zone["unattested"])
+        heartbeat.add_metric([name], _age(zone["heard"]))
+        certificate.add_metric([name], -_age(zone["certificate"]))
+        lost.add_metric([name], zone["lost"])
+        if zone["lease"] is not None:
+            lease.add_metric([name], -_age(zone["lease"]))
+        if zone["charter"] is not None:
+            charter.add_metric([name], -_age(zone["charter"]))
+    yield from (cordoned, unattested, heartbeat, certificate, charter, lost, lease)
+
+
+def _lives() -> Families:
+    states = GaugeMetricFamily("andromede_nodes", "Nodes by zone and state.", labels=["zone", "state"])
+    lives = GaugeMetricFamily("andromede_nodes_life", "Nodes by zone and life.", labels=["zone", "life"])
+    rows = Node.objects.exclude(duty="retired").order_by().values_list("zone_id", "state", "duty")
+    by_state: Counter[tuple[str, str]] = Counter()
+    by_life: Counter[tuple[str, str]] = Counter()
+    for zone, state, duty, count in rows.annotate(Count("pk")):
+        by_state[zone, state] += count
+        by_life[zone, display_state(state, duty)] += count
+    for zone in sorted({zone for zone, _ in by_state}):
+        for state in NODE.moves:
+            states.add_metric([zone, state], by_state[zone, state])
+        for word in DISPLAY_STATES:
+            if word != "retired":
+                lives.add_metric([zone, word], by_life[zone, word])
+    yield from (states, lives)
+
+
+def _drains() -> Families:
+    drains = GaugeMetricFamily("andromede_drains", "Drains that are not over, by state.", labels=["state"])
+    recoveries = GaugeMetricFamily("andromede_recoveries", "Recoveries that are not over, by state.", labels=["state"])
+    rows = Drain.objects.filter(state__in=DRAIN_LIVE).order_by().values_list("kind", "state")
+    found = {(kind, state): count for kind, state, count in rows.annotate(Count("pk"))}
+    for state in DRAIN_LIVE:
+        drains.add_metric([state], found.get(("drain", state), 0))
+        recoveries.add_metric([state], found.get(("recover", state), 0))
+    down = GaugeMetricFamily(
+        "andromede_recovery_guests", "Guests of recoveries that are not over, by state.", labels=["state"]
+    )
+    guests = DrainGuest.objects.filter(drain__kind="recover", drain__state__in=DRAIN_LIVE).order_by()
+    counted = dict(guests.values_list("state").annotate(Count("pk")))
+    for state in DRAIN_GUEST.moves:
+        down.add_metric([state], counted.get(state, 0))
+    yield from (drains, recoveries, down)
+
+
+def _capacity() -> Families:
+    """Of nodes that take something new; what is used on all."""
+    resources = (("vcpus", "vcpus", 1), ("memory_mib", "memory_bytes", MIB), ("disk_gib", "disk_bytes", GIB))
+    open_ = Q(node__is_cordoned=False, node__state="ready")
+    found = (
+        Inventory.objects.order_by()
+        .values("node__zone_id")
+        .annotate(
+            **{f"{column}_may": Sum(f"{column}_capacity", filter=open_, default=0) for column, _, _ in resources},
+            **{f"{column}_has": Sum(f"{column}_used", default=0) for column, _, _ in resources},
+        )
+    )
+    zones = list(cast(Iterable[Row], found))
+    for column, name, unit in resources:
+        capacity = _of_zones(f"andromede_zone_capacity_{name}", "What the nodes that take something new offer.")
+        used = _of_zones(f"andromede_zone_used_{name}", "What is allocated, on all nodes.")
+        for zone in zones:
+            capacity.add_metric([str(zone["node__zone_id"])], zone[f"{column}_may"] * unit)
+            used.add_metric([str(zone["node__zone_id"])], zone[f"{column}_has"] * unit)
+        yield from (capacity, used)
+
+
+def _orphans() -> Families:
+    """Those that a person has released are as they should be."""
+    family = GaugeMetricFamily(
+        "andromede_orphans", "What nobody means to be on nodes or in the database.", labels=["kind", "state"]
+    )
+    live = Orphan.objects.filter(state__in=("found", "quarantined")).order_by().values_list("kind", "state")
+    for kind, state, count in live.annotate(Count("pk")):
+        family.add_metric([kind, state], count)
+    yield family
+
+
+def _incidents() -> Families:
+    family = GaugeMetricFamily("andromede_incidents_open", "What is not as it should be on nodes.", labels=["kind"])
+    for kind, count in Incident.objects.filter(ended_at=None).order_by().values_list("kind").annotate(Count("pk")):
+        family.add_metric([kind], count)
+    yield family
+
+
+def _evidence() -> Families:
+    waiting = EvidenceRecord.objects.filter(leaf_index=None).aggregate(count=Count("pk"), oldest=Min("created_at"))
+    yield _gauge("andromede_evidence_records_waiting", "Records without a place in the log.", waiting["count"])
+    yield _gauge("andromede_evidence_oldest_waiting_seconds", "How long one has waited.", _age(waiting["oldest"]))
+    last = Checkpoint.objects.order_by("-tree_size").values_list("tree_size", flat=True).first() or 0
+    unsigned = EvidenceRecord.objects.filter(leaf_index__gte=last).aggregate(oldest=Min("created_at"))
+    yield _gauge(
+        "andromede_evidence_oldest_unsigned_seconds",
+        "How long a record has been in the log without a checkpoint that covers it.",
+        _age(unsigned["oldest"]),
+    )
+
+
+def _webhooks() -> Families:
+    now = clock.now()
+    pending = Delivery.objects.filter(state="pending", webhook__is_enabled=True)
+    found = pending.aggregate(count=Count("pk"), due=Min("due_at", filter=Q(due_at__lte=now)), oldest=Min("created_at"))
+    yield _gauge("andromede_webhook_deliveries_pending", "Deliveries without an outcome.", found["count"])
+    yield _gauge("andromede_webhook_oldest_due_seconds", "How long one has waited to be sent.", _age(found["due"]))
+    yield _gauge(
+        "andromede_webhook_oldest_pending_seconds", "How long one is without an outcome.", _age(found["oldest"])
+    )
+
+
+def _gauge(name: str, text: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, text, value=value)
+
+
+def _of_zones(name: str, text: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, text, labels=["zone"])
+
+
+def _age(moment: datetime | None) -> float:
+    """0: there is none."""
+    return (clock.now() - moment).total_seconds() if moment is not None else 0.0

@@ -1,0 +1,119 @@
+"""Signed inventories: what a node runs and holds, compared with what is meant to be there.
+
+What nobody placed on the node is an incident, unless a person has released it; what becomes of it is
+reconcilers/orphans.py's to say, and it is told to look at once. A genuine inventory is also the node's attestation of
+its hook, as long as it is new: an old one, sent again, would hide what came since.
+"""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import Q
+
+from andromede_core.documents.parsing import instant
+from controlplane.compute import expected_resources
+from controlplane.compute.models import Attachment, Instance, Rebuild
+from controlplane.kernel import clock
+from controlplane.kernel.names import as_uuid
+from controlplane.nodes import incidents, pools
+from controlplane.nodes.models import Node, NodeRemoval
+from controlplane.nodes.orphans import released_names, wake_reconciler
+from controlplane.nodes.pki import CLOCK_SKEW
+from controlplane.storage.models import Volume
+from controlplane.watcher.receipts import verified_document
+
+KIND = "inventory"
+FORGED, STALE = "inventory-forged", "inventory-stale"
+DOMAIN, VOLUME, IMAGE = "unknown-domain", "unknown-volume", "unknown-image"
+PLUGGED, UNPERMITTED = "unknown-attachment", "guest-unpermitted"
+UNMANAGED_KINDS = (DOMAIN, VOLUME, IMAGE)
+RUNS = ("running", "paused")
+
+
+def compare(node: Node, document: bytes) -> None:
+    found = verified_document(node, KIND, document)
+    if found is None:
+        incidents.report(node, FORGED, "inventory")
+        return
+    at = instant(found.payload.get("at"))
+    if at is None or found.payload.get("boot_id") != node.boot_id or not _is_news(node, at):
+        incidents.end(node, FORGED)
+        incidents.report(node, STALE, "inventory", at=str(found.payload.get("at")))
+        return
+    new = incidents.reconcile(node, {FORGED: (), STALE: (), **_wrong(node, found.payload)})
+    if not new.isdisjoint(UNMANAGED_KINDS):
+        wake_reconciler()  # once for each stranger: what is known already, the reconciler sees by itself
+    hook = found.payload.get("hook")
+    if isinstance(hook, dict) and hook.get("is_active") is True:
+        Node.objects.filter(pk=node.pk).update(attested_at=at)
+
+
+def _wrong(node: Node, said: Mapping[str, object]) -> dict[str, Collection[str]]:
+    """Of each kind of incident, what the inventory shows."""
+    guests, strangers = _ids(said.get("domains")), _texts(said.get("unknown_domains"))
+    volumes, images, staying = _texts(said.get("volumes")), _texts(said.get("images")), released_names(node)
+    domains = _objects(said.get("domains"))
+    plugged = _plugged(domains)
+    wrong: dict[str, Collection[str]] = {
+        DOMAIN: (strangers | (guests - _expected(node, guests, expected_resources.instances))) - staying,
+        VOLUME: volumes - _expected(node, volumes, expected_resources.volumes) - staying,
+        IMAGE: images - expected_resources.images(node, images) - staying,
+        UNPERMITTED: {str(each.get("id")) for each in domains if _is_unpermitted(each)},
+        PLUGGED: plugged - _attached(node, plugged, said),
+    }
+    return wrong if said.get("pools") else {**wrong, **dict.fromkeys(pools.INCIDENTS, ())}
+
+
+def _is_news(node: Node, at: datetime) -> bool:
+    """Signed a moment ago, and after the last one that counted."""
+    if abs(clock.now() - at) > CLOCK_SKEW:
+        return False
+    older = Q(inventoried_at=None) | Q(inventoried_at__lt=at)
+    return Node.objects.filter(older, pk=node.pk).update(inventoried_at=at) == 1
+
+
+def _texts(value: object) -> set[str]:
+    return {str(item) for item in value} if isinstance(value, list) else set()
+
+
+def _objects(value: object) -> list[dict[str, object]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
+def _ids(value: object) -> set[str]:
+    return {str(item.get("id")) for item in _objects(value)}
+
+
+def _is_unpermitted(domain: Mapping[str, object]) -> bool:
+    """Agents of before say nothing of permits."""
+    return domain.get("power") in RUNS and domain.get("permit") == ""
+
+
+def _plugged(domains: Iterable[Mapping[str, object]]) -> set[str]:
+    """INSTANCE DISK for each disk of each guest."""
+    return {f"{domain.get('id')} {disk}" for domain in domains for disk in _texts(domain.get("disks"))}
+
+
+def _attached(node: Node, plugged: Collection[str], said: Mapping[str, object]) -> set[str]:
+    """Of these, what is the guest's root disk or is to become it, is attached to it, has changed just now, or is still
+    to be unplugged."""
+    guests = {found for each in plugged if (found := as_uuid(each.partition(" ")[0])) is not None}
+    instances = Instance.objects.filter(pk__in=guests)
+    pairs = set(instances.values_list("pk", "root_volume_id"))
+    pairs |= set(Rebuild.objects.filter(instance_id__in=guests).values_list("instance_id", "root_volume_id"))
+    pairs |= set(Attachment.objects.filter(instance_id__in=guests).values_list("instance_id", "volume_id"))
+    told = {str(each.get("id")): each for each in _objects(said.get("attachments"))}
+    going = NodeRemoval.objects.filter(node=node, kind="attachment").values_list("resource_id", flat=True)
+    leaving = [told[str(each)] for each in going if str(each) in told]
+    known = {f"{instance} {volume}" for instance, volume in pairs}
+    known |= {f"{each.get('instance')} {each.get('volume')}" for each in leaving}
+    volumes = {found for each in plugged if (found := as_uuid(each.partition(" ")[2])) is not None}
+    just_now = Volume.objects.filter(expected_resources.just_now(), pk__in=volumes).values_list("pk", flat=True)
+    moving = {str(each) for each in just_now}
+    return known | {each for each in plugged if each.partition(" ")[2] in moving}
+
+
+def _expected(node: Node, names: Collection[str], rows: Callable[[Node, Collection[UUID]], set[UUID]]) -> set[str]:
+    ids = {found for name in names if (found := as_uuid(name)) is not None}
+    return {str(each) for each in rows(node, ids)} if ids else set()

@@ -1,0 +1,41 @@
+"""Which nodes the watcher hears, for whoever watches over the watcher."""
+
+import time
+from uuid import UUID
+
+from prometheus_client import Counter, Gauge
+
+from telemetry.http_endpoint import NotReady
+
+STREAMS = Gauge("andromede_watcher_streams", "Nodes that the watcher hears at this moment.")
+MESSAGES = Counter("andromede_watcher_messages_total", "What nodes have told the watcher.", ["kind"])
+DROPPED = Counter("andromede_watcher_samples_dropped_total", "Samples of what guests use that were lost on their way.")
+REFRESH_TIMEOUT_S = 30
+
+
+class StreamRegistry:
+    """`looked_at`: when the watcher last went for the nodes that there are."""
+
+    def __init__(self) -> None:
+        self.known = 0
+        self.connected: set[UUID] = set()
+        self.looked_at = time.monotonic()
+
+    def set_known(self, known: int) -> None:
+        self.known, self.looked_at = known, time.monotonic()
+
+    def mark_alive(self, node_id: UUID, kind: str) -> None:
+        MESSAGES.labels(kind).inc()
+        self.connected.add(node_id)
+        STREAMS.set(len(self.connected))
+
+    def discard_node(self, node_id: UUID) -> None:
+        self.connected.discard(node_id)
+        STREAMS.set(len(self.connected))
+
+    def require_streams(self) -> None:
+        """Nodes that are silent are no fault of the watcher's, unless all are. Raises Missing."""
+        if time.monotonic() - self.looked_at > REFRESH_TIMEOUT_S:
+            raise NotReady("the watcher has stopped looking for nodes")
+        if self.known and not self.connected:
+            raise NotReady(f"none of {self.known} nodes is heard")

@@ -1,0 +1,154 @@
+"""Have an operation end that cannot end by itself, since a node that it needs does not come back. For operators.
+
+The request only records on the operation that the node is given up. A worker then runs the operation's own workflow to
+its end as it runs all others, outside any transaction, with the one difference that this node is not called
+(agent_client.without). What may still be on the node is recorded to be removed when it is back. A dry run therefore
+makes no call to any node.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+
+from django.db import transaction
+from django.db.models import Q
+
+from andromede_core.documents.messages import Reason
+from controlplane.audit import evidence_log
+from controlplane.audit.models import Kind
+from controlplane.audit.services import record
+from controlplane.identity.actor import Actor
+from controlplane.kernel import clock
+from controlplane.nodes.models import Node, NodeRemoval
+from controlplane.operations import leases, wakeups
+from controlplane.operations.errors import NotResolvable
+from controlplane.operations.models import LIVE, Operation
+from controlplane.operations.selectors import STUCK_ATTEMPTS, current_step_error, stuck
+from controlplane.placement.models import Allocation
+
+# A node that was silent for less may be on its way back, and a guest on it may be at work.
+UNREACHABLE_FOR = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """The operation, the node that was given up for it, and what is recorded by now to be removed from that node when
+    it is back; the steps that are still to run add to it."""
+
+    operation: Operation
+    node: Node
+    removals: list[NodeRemoval]
+
+
+@transaction.atomic
+def operation_force_finish(actor: Actor, operation: Operation, *, reason: str) -> Resolution:
+    """Give up the silent node that the operation waits for, and make the operation due.
+
+    Raises:
+        NotResolvable: there is no evidence that it is stuck for good, or a worker tries it now; nothing was changed.
+    """
+    actor.may_operate()
+    _need_stuck(operation)
+    node = _silent_node(operation)
+    leased = _lease(operation)
+    _record(actor, leased, node, reason)
+    transaction.on_commit(partial(wakeups.send, operation.pk), robust=True)
+    operation.refresh_from_db()
+    removals = NodeRemoval.objects.filter(node=node, resource_id__in=operation.resource_ids).order_by("kind", "pk")
+    return Resolution(operation, node, list(removals))
+
+
+def _need_stuck(operation: Operation) -> None:
+    if operation.state not in LIVE:
+        raise NotResolvable(reason=Reason("it has ended."))
+    if not Operation.objects.filter(stuck(), pk=operation.pk).exists():
+        raise NotResolvable(
+            reason=Reason(
+                "it may still end by itself. It is stuck when {needed} tries of a step have failed ({attempts} have) "
+                "and it is being undone, cannot be cancelled, or is past its deadline.",
+                needed=STUCK_ATTEMPTS,
+                attempts=operation.attempts,
+            )
+        )
+
+
+def _silent_node(operation: Operation) -> Node:
+    """The node that has what the operation is about, or is to have it, and is silent for long. It may be heard again at
+    any moment: what is recorded to be removed is then removed."""
+    ids = operation.resource_ids
+    places = Allocation.objects.filter(Q(consumer_id__in=ids) | Q(moving_id__in=ids)).values("node")
+    nodes = list(Node.objects.filter(pk__in=places).order_by("pk"))
+    if not nodes:
+        raise NotResolvable(
+            reason=Reason(
+                "nothing of it is on a node, so it does not wait for one: {obstacle} The workers' log says more.",
+                obstacle=current_step_error(operation),
+            )
+        )
+    silent = [each for each in nodes if each.state == "unreachable"]
+    if len(silent) > 1:
+        raise NotResolvable(
+            reason=Reason(
+                "the nodes {node} are both silent, and nobody can tell on which of them its guest runs. Bring one of "
+                "them back.",
+                node=", ".join(each.name for each in silent),
+            )
+        )
+    if not silent:
+        raise NotResolvable(
+            reason=Reason(
+                "the node {node} is heard, and what is on it may be at work. Mend it; or switch it off, if it is to be "
+                "given up.",
+                node=", ".join(each.name for each in nodes),
+            )
+        )
+    node = silent[0]
+    if node.last_heartbeat_at is not None and node.last_heartbeat_at > clock.now() - UNREACHABLE_FOR:
+        raise NotResolvable(
+            reason=Reason(
+                "the node {node} has not been silent for {minutes} minutes yet, and may come back.",
+                node=node.name,
+                minutes=int(UNREACHABLE_FOR.total_seconds() // 60),
+            )
+        )
+    return node
+
+
+def _lease(operation: Operation) -> Operation:
+    Operation.objects.filter(pk=operation.pk).update(due_at=clock.now())
+    leased = leases.lease_operation(operation.pk)
+    if leased is None:
+        raise NotResolvable(reason=Reason("a worker tries it at this moment. Ask again in a minute."))
+    return leased
+
+
+def _record(actor: Actor, operation: Operation, node: Node, reason: str) -> None:
+    """Give up the node and the lease; write so in the operation's steps, the audit, the events and the evidence."""
+    found, now = current_step_error(operation), clock.now().isoformat()
+    step = {"name": "resolve", "state": "done", "attempts": 1, "started_at": now, "finished_at": now, "message": reason}
+    leases.commit_step(
+        operation,
+        steps=[*operation.steps, step],
+        attempts=0,
+        due_at=clock.now(),
+        given_up_node_id=node.pk,
+        **leases.NO_LEASE,
+    )
+    said = {
+        "operation": operation.kind,
+        "operation_id": str(operation.pk),
+        "node": str(node.pk),
+        "obstacle": found,
+        "reason": reason,
+    }
+    noun = operation.kind.partition(".")[0]
+    record(
+        actor, "operation.resolve", operation.resource_id, project_id=operation.project_id, resource_kind=noun, **said
+    )
+    evidence_log.append(
+        Kind.INCIDENT,
+        {"incident": "operation-resolved", "by": str(actor.user_id), "resource": str(operation.resource_id), **said},
+        organization_id=operation.project.organization_id if operation.project else None,
+        project_id=operation.project_id,
+        resource_id=operation.resource_id,
+    )

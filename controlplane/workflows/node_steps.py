@@ -1,0 +1,314 @@
+"""What the steps of several workflows do on nodes: rows turned into wishes, and removals that outlive their node."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from uuid import UUID
+
+from agents.protocol import agent_pb2 as pb
+from controlplane.catalog import image_store
+from controlplane.catalog.models import Image
+from controlplane.compute import user_data
+from controlplane.compute.migration import is_off
+from controlplane.compute.models import Attachment, Instance, Migration
+from controlplane.kernel import clock
+from controlplane.kernel.prepared_queries import Prepared
+from controlplane.kernel.units import GIB
+from controlplane.network import segments
+from controlplane.network.models import Port
+from controlplane.nodes import agent_client, selectors, services
+from controlplane.nodes.agent_client import CallAuthorization, subject
+from controlplane.nodes.errors import NodeAbandoned, NodeRefused, NodeUnreachable
+from controlplane.nodes.models import AUTO_CONVERGE, Node, Pool
+from controlplane.nodes.pools import nodes_with_pool
+from controlplane.operations import queues
+from controlplane.placement import services as placement
+from controlplane.storage.models import Volume
+from controlplane.workflows.step_permits import using_permit
+from controlplane.workflows.workflow_types import Effect
+
+# The agent's code for something that it does not hold (agents/node/errors.py).
+NOT_ON_NODE = "agent.not_found"
+IMAGE_REFUSED = "agent.image_refused"
+
+
+def ensure_image(grant: CallAuthorization, image: Image) -> None:
+    """Raises HandOver when the node does not have the image, and this is no lane to send it in."""
+    ensure = partial(
+        agent_client.ensure_image,
+        grant,
+        sha256=image.sha256,
+        size_bytes=image.size_bytes or 0,
+        image_format=image.format,
+    )
+    with using_permit(grant):
+        if queues.may_transfer():
+            ensure(file=image_store.path_of(image.sha256))
+        elif not _has_image(ensure):
+            raise queues.HandOver(queues.TRANSFERS)
+
+
+def _has_image(ensure: Callable[..., object]) -> bool:
+    """Whether the node says at once that it has the image: it refuses a header without bytes when it has not, and does
+    not answer while it is receiving them from somebody else."""
+    try:
+        ensure(file=None)
+    except NodeUnreachable:
+        return False
+    except NodeRefused as exc:
+        if exc.facts.get("agent_code") != IMAGE_REFUSED:
+            raise
+        return False
+    return True
+
+
+@dataclass(frozen=True)
+class Disk:
+    """A volume's file. `pool`: where it is; None: on a node alone."""
+
+    id: UUID
+    generation: int
+    size_gib: int
+    image: Image | None = None
+    pool: Pool | None = None
+
+
+def disk_of(volume: Volume) -> Disk:
+    return Disk(volume.pk, volume.generation, volume.size_gib, volume.image, volume.pool)
+
+
+def root_of(instance: Instance) -> Disk:
+    return Disk(
+        instance.root_volume_id, instance.generation, instance.disk_gib, instance.image, pool=instance.root_pool
+    )
+
+
+def make_disk(grant: CallAuthorization, disk: Disk) -> None:
+    """Make an empty disk, or a copy of its image. An image that the node's cache has lost since an earlier step, as by
+    the removal of another image with the same bytes, is sent once more."""
+    try:
+        _ensure_disk(grant, disk, is_taken_over=False)
+    except NodeRefused as exc:
+        if disk.image is None or exc.facts.get("agent_code") != NOT_ON_NODE:
+            raise
+        ensure_image(grant, disk.image)
+        _ensure_disk(grant, disk, is_taken_over=False)
+
+
+def open_disk(grant: CallAuthorization, disk: Disk) -> None:
+    """One that is there already: of its node, or in a pool, whichever node has made it."""
+    _ensure_disk(grant, disk, is_taken_over=disk.pool is not None)
+
+
+def _ensure_disk(grant: CallAuthorization, disk: Disk, *, is_taken_over: bool) -> None:
+    request = pb.EnsureVolumeRequest(
+        subject=subject(disk.id, disk.generation),
+        size_bytes=disk.size_gib * GIB,
+        image_sha256=disk.image.sha256 if disk.image is not None and not is_taken_over else "",
+        pool=disk.pool.name if disk.pool is not None else "",
+        is_taken_over=is_taken_over,
+    )
+    if request.pool and request.image_sha256:
+        queues.need_transfers()  # the node copies the image
+    with using_permit(grant):
+        agent_client.ensure_volume(grant, request)
+
+
+def remove_disk(node: Node | None, disk: Disk) -> Effect | None:
+    """Delete its data. In a pool another node does it where its own is silent, which forgets it when it is back."""
+    if node is None or disk.pool is None:
+        return remove(node, kind="volume", resource_id=disk.id, generation=disk.generation)
+    try:
+        _delete_from(node, disk, disk.pool)
+        return None
+    except NodeAbandoned:
+        pass
+    except NodeUnreachable:
+        if selectors.is_reachable(node.pk):
+            raise
+    other = nodes_with_pool(disk.pool).exclude(pk=node.pk).first()
+    if other is not None:
+        _delete_from(other, disk, disk.pool)
+    kind, pool = ("shared-volume", "") if other is not None else ("volume", disk.pool.name)
+    return partial(services.record_removal, node, kind=kind, resource_id=disk.id, generation=disk.generation, pool=pool)
+
+
+def _delete_from(node: Node, disk: Disk, pool: Pool) -> None:
+    agent_client.remove(node, kind="volume", resource_id=disk.id, generation=disk.generation, pool=pool.name)
+
+
+def release_disk(node: Node | None, disk: Disk) -> Effect | None:
+    """The node has it no more: of a pool it forgets it, and the data stays for the others."""
+    kind = "volume" if disk.pool is None else "shared-volume"
+    return remove(node, kind=kind, resource_id=disk.id, generation=disk.generation)
+
+
+def open_shared_volume(grant: CallAuthorization, volume: Volume) -> Effect | None:
+    """Open a volume of a pool on the grant's node, where its place is, also if it is there: what failed before may have
+    left it closed. The node that had it forgets it."""
+    open_disk(grant, disk_of(volume))
+    return follow_allocation(volume)
+
+
+def follow_allocation(volume: Volume) -> Effect | None:
+    """The volume is where its place is, whether that node has it open or not."""
+    here = placement.call_authorization(volume.pk).node
+    if volume.node_id == here.pk:
+        return None
+    return combine_effects(release_disk(volume.node, disk_of(volume)), partial(_is_here, volume, here))
+
+
+def _is_here(volume: Volume, node: Node) -> None:
+    Volume.objects.filter(pk=volume.pk).update(node_id=node.pk, updated_at=clock.now())
+
+
+def ensure_port(grant: CallAuthorization, port: Port, *, hostname: str) -> None:
+    """The node is bound to the port first, and learns with it with which others it carries the network."""
+    network = port.network
+    segments.record_binding(port, grant.node)
+    request = pb.EnsurePortRequest(
+        subject=subject(port.pk, port.generation),
+        network=pb.Network(
+            id=str(network.pk),
+            cidr=network.subnet.cidr,
+            gateway_ip=network.subnet.gateway_ip,
+            dns_servers=network.subnet.dns_servers,
+            mtu=network.mtu,
+            segment=segments.segment_document(port, grant.node),
+        ),
+        mac=port.mac,
+        ip=port.ip,
+        hostname=hostname,
+    )
+    with using_permit(grant):
+        agent_client.ensure_port(grant, request)
+
+
+def ensure_instance(
+    grant: CallAuthorization,
+    instance: Instance,
+    *,
+    power: "pb.Power",
+    generation: int | None = None,
+    restart: "pb.RestartKind" = pb.RESTART_KIND_UNSPECIFIED,
+    has_left: bool = False,
+) -> pb.InstanceState:
+    """`has_left`: of one that moves, that its source has it no more."""
+    request = instance_spec(instance, power=power, generation=generation, restart=restart)
+    request.has_left_source = has_left
+    with using_permit(grant):
+        return agent_client.ensure_instance(grant, request)
+
+
+PORTS = Prepared(lambda instance: Port.objects.filter(instance_id=instance).order_by("pk"))
+
+
+def instance_spec(
+    instance: Instance,
+    *,
+    power: "pb.Power",
+    generation: int | None = None,
+    restart: "pb.RestartKind" = pb.RESTART_KIND_UNSPECIFIED,
+) -> pb.EnsureInstanceRequest:
+    """The whole wish for an instance, from its row."""
+    ports = PORTS.rows(instance.pk)
+    return pb.EnsureInstanceRequest(
+        subject=subject(instance.pk, generation or instance.generation),
+        vcpus=instance.vcpus,
+        memory_mib=instance.memory_mib,
+        firmware=f"FIRMWARE_{instance.image.firmware.upper()}",
+        root_volume_id=str(instance.root_volume_id),
+        port_ids=[str(port.pk) for port in ports],
+        guest_data=pb.GuestData(
+            hostname=instance.name,
+            ssh_public_keys=instance.ssh_public_keys,
+            user_data=user_data.read(instance),
+        ),
+        power=power,
+        restart=pb.Restart(count=instance.restart_count, kind=restart),
+        project_id=str(instance.project_id),
+    )
+
+
+def ensure_attachment(grant: CallAuthorization, attachment: Attachment) -> None:
+    request = pb.EnsureAttachmentRequest(
+        subject=subject(attachment.pk, attachment.generation),
+        instance_id=str(attachment.instance_id),
+        volume_id=str(attachment.volume_id),
+        is_read_only=attachment.is_read_only,
+    )
+    with using_permit(grant):
+        agent_client.ensure_attachment(grant, request)
+
+
+def ensure_arrival(grant: CallAuthorization, migration: Migration) -> pb.ArrivalState:
+    """All that its destination is to be ready for."""
+    instance, generation = migration.instance, migration.generation
+    request = pb.EnsureArrivalRequest(
+        instance=instance_spec(instance, power=power_of(instance), generation=generation),
+        source=_peer(migration.source),
+        plugged=[
+            pb.Plugged(
+                subject=subject(attachment.pk, generation),
+                volume_id=str(attachment.volume_id),
+                is_read_only=attachment.is_read_only,
+            )
+            for attachment in Attachment.objects.filter(instance=instance).order_by("pk")
+        ],
+    )
+    with using_permit(grant):
+        return agent_client.ensure_arrival(grant, request)
+
+
+def power_of(instance: Instance) -> "pb.Power":
+    """Of one that moves, at both ends."""
+    return pb.POWER_OFF if is_off(instance) else pb.POWER_RUNNING
+
+
+def ensure_departure(
+    grant: CallAuthorization, migration: Migration, *, deadline_s: int, convergence: str = AUTO_CONVERGE
+) -> pb.DepartureState:
+    assert migration.destination is not None, "it has had a place since its first step"
+    request = pb.EnsureDepartureRequest(
+        subject=subject(migration.instance_id, migration.instance.generation),
+        destination=_peer(migration.destination),
+        uri=migration.uri,
+        deadline_s=deadline_s,
+        convergence=f"CONVERGENCE_{convergence.upper()}",
+        is_off=is_off(migration.instance),
+    )
+    with using_permit(grant):
+        return agent_client.ensure_departure(grant, request)
+
+
+def _peer(node: Node) -> pb.Peer:
+    return pb.Peer(node_id=str(node.pk), certificate_sha256=node.certificate_sha256)
+
+
+def remove(node: Node | None, *, kind: str, resource_id: UUID, generation: int) -> Effect | None:
+    """Remove something from a node. From one that has become unreachable or was given up it will be removed when it is
+    back: the effect that is returned remembers it."""
+    if node is None:
+        return None
+    unbound = partial(segments.delete_binding, resource_id, node) if kind == "port" else None
+    try:
+        agent_client.remove(node, kind=kind, resource_id=resource_id, generation=generation)
+        return unbound
+    except NodeAbandoned:
+        pass
+    except NodeUnreachable:
+        if selectors.is_reachable(node.pk):
+            raise
+    later = partial(services.record_removal, node, kind=kind, resource_id=resource_id, generation=generation)
+    return combine_effects(unbound, later)
+
+
+def combine_effects(*effects: Effect | None) -> Effect:
+    """One effect of several."""
+
+    def apply() -> None:
+        for effect in effects:
+            if effect is not None:
+                effect()
+
+    return apply

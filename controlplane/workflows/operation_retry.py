@@ -1,0 +1,170 @@
+"""Ask again for what failed or was cancelled: a new operation with the same wish, through the door of the first one.
+
+Whether it may be, and where, is decided anew; and it takes the rights that the door takes.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from andromede_core.documents.messages import Reason
+from controlplane.catalog.selectors import flavor_get, image_get, usable_image
+from controlplane.catalog.services import image_import_retry
+from controlplane.compute import services as compute
+from controlplane.compute.attachments import volume_attach, volume_detach
+from controlplane.compute.models import Attachment, Instance
+from controlplane.compute.recreate import instance_recreate
+from controlplane.compute.selectors import instance_get
+from controlplane.compute.services import NewAttachments
+from controlplane.identity.actor import Actor
+from controlplane.identity.authorization import authorize
+from controlplane.identity.models import Project
+from controlplane.kernel.errors import NotFound
+from controlplane.network.selectors import network_get
+from controlplane.operations.errors import NotRetryable
+from controlplane.operations.models import Operation
+from controlplane.operations.services import operation_run_now, record_retry
+from controlplane.storage.models import Volume
+from controlplane.storage.selectors import volume_get
+from controlplane.storage.services import volume_grow, volume_recreate
+
+
+@dataclass(frozen=True)
+class RetryRequest:
+    """Who asks again, and for what: the arguments of the operation that ended badly."""
+
+    actor: Actor
+    project: Project
+    operation: Operation
+
+    def argument(self, name: str) -> Any:
+        """Raises NotRetryable: an older release did not write it down."""
+        if name not in self.operation.args:
+            raise NotRetryable(reason=Reason("it is too old: what it was asked with was not kept."))
+        return self.operation.args[name]
+
+    @property
+    def instance(self) -> Instance:
+        return instance_get(self.actor, self.project, str(self.operation.resource_id))
+
+    @property
+    def volume(self) -> Volume:
+        return volume_get(self.actor, self.project, str(self.operation.resource_id))
+
+    def each(self, get: Callable[[Actor, Project, str], Any], name: str) -> tuple[Any, ...]:
+        return tuple(get(self.actor, self.project, ref) for ref in self.argument(name))
+
+
+@dataclass(frozen=True)
+class RetryHandler:
+    """`route`: the API's operation by which it was asked for, whose rights it takes."""
+
+    route: str
+    ask: Callable[[RetryRequest], Operation]
+
+
+def operation_retry(actor: Actor, operation: Operation) -> Operation:
+    """What ended badly is asked for again, and the new operation returned. What waits for its next try is tried now.
+
+    Raises:
+        NotRetryable: it succeeded; or what it was asked with is gone, or its kind cannot be asked for again.
+        RoleNeeded, ScopeNeeded, and whatever the service raises that is asked.
+    """
+    actor.may_write()
+    with transaction.atomic():
+        if operation_run_now(operation):
+            return operation
+        operation.refresh_from_db()
+        if operation.state == "succeeded":
+            raise NotRetryable(reason=Reason("it has succeeded."))
+        new = _ask(actor, operation)
+        record_retry(new, operation)
+        return new
+
+
+def _ask(actor: Actor, operation: Operation) -> Operation:
+    handler = RETRY_HANDLERS.get(operation.kind)
+    if handler is None or operation.project is None:
+        raise NotRetryable(reason=NOT_RETRYABLE.get(operation.kind, OTHERWISE))
+    authorize(actor, handler.route)
+    try:
+        return handler.ask(RetryRequest(actor, operation.project, operation))
+    except NotFound as exc:
+        raise NotRetryable(reason=exc.reason) from exc
+
+
+def _instance_create(request: RetryRequest) -> Operation:
+    instance = request.instance
+    usable_image(request.actor, request.project, str(instance.image_id))
+    networks, volumes = request.each(network_get, "networks"), request.each(volume_get, "volumes")
+    around = NewAttachments(networks, volumes, tuple(request.argument("zones")), request.argument("host"))
+    return instance_recreate(request.actor, instance, around)
+
+
+def _instance_resize(request: RetryRequest) -> Operation:
+    flavor = flavor_get(request.argument("to")["flavor"])
+    return compute.instance_resize(request.actor, request.instance, flavor=flavor)
+
+
+def _power(change: Callable[[Actor, Instance], Operation]) -> Callable[[RetryRequest], Operation]:
+    return lambda request: change(request.actor, request.instance)
+
+
+def _volume_create(request: RetryRequest) -> Operation:
+    volume = request.volume
+    if volume.image is not None:
+        usable_image(request.actor, request.project, str(volume.image_id))
+    near = tuple(UUID(consumer) for consumer in request.argument("near"))
+    zones = tuple(request.argument("zones"))
+    return volume_recreate(request.actor, volume, zones=zones, near=near, host=request.argument("host"))
+
+
+def _volume_grow(request: RetryRequest) -> Operation:
+    return volume_grow(request.actor, request.volume, size_gib=request.argument("size_gib"))
+
+
+def _volume_attach(request: RetryRequest) -> Operation:
+    instance = instance_get(request.actor, request.project, request.argument("instance"))
+    is_read_only = request.argument("is_read_only")
+    return volume_attach(request.actor, instance, volume=request.volume, is_read_only=is_read_only)[1]
+
+
+def _volume_detach(request: RetryRequest) -> Operation:
+    attachment = Attachment.objects.select_related("instance").filter(pk=request.argument("attachment")).first()
+    if attachment is None:
+        raise NotRetryable(reason=Reason("the volume is out of the instance already."))
+    return volume_detach(request.actor, attachment)
+
+
+def _image_import(request: RetryRequest) -> Operation:
+    image = image_get(request.actor, request.project, str(request.operation.resource_id))
+    return image_import_retry(request.actor, image, sha256=request.argument("sha256"))
+
+
+# kind of operation → how it is asked for again
+RETRY_HANDLERS: Mapping[str, RetryHandler] = {
+    "image.import": RetryHandler("image_create", _image_import),
+    "instance.create": RetryHandler("instance_create", _instance_create),
+    "instance.power-off": RetryHandler("instance_power_off", _power(compute.instance_power_off)),
+    "instance.reboot": RetryHandler("instance_reboot", _power(compute.instance_reboot)),
+    "instance.reset": RetryHandler("instance_reset", _power(compute.instance_reset)),
+    "instance.resize": RetryHandler("instance_resize", _instance_resize),
+    "instance.shutdown": RetryHandler("instance_shutdown", _power(compute.instance_shutdown)),
+    "instance.start": RetryHandler("instance_start", _power(compute.instance_start)),
+    "volume.attach": RetryHandler("attachment_create", _volume_attach),
+    "volume.create": RetryHandler("volume_create", _volume_create),
+    "volume.detach": RetryHandler("attachment_delete", _volume_detach),
+    "volume.grow": RetryHandler("volume_grow", _volume_grow),
+}
+# kind of operation → why it is not, and what to do instead
+NOT_RETRYABLE: Mapping[str, Reason] = {
+    "image.verify": Reason("the uploaded file was not kept. Create another image and upload the file to that."),
+    "instance.evacuate": Reason("it is tried again by itself, as part of the recovery of its node."),
+    "instance.migrate": Reason("operators move instances. Ask for the move again."),
+    "node.fence": Reason("ask for the fencing again."),
+    "instance.rebuild": Reason("what it was asked with was not kept. Ask for the rebuild again."),
+}
+OTHERWISE = Reason("ask for the change itself again.")

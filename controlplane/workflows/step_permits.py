@@ -1,0 +1,158 @@
+"""Leave for what a step does on a node.
+
+Every wish that gives a node data or work carries a permit: for_…() is the one way to get it. A step asks each time it
+runs; what the operation got before is found again as long as it counts.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+from uuid import UUID
+
+from agents.protocol import agent_pb2 as pb
+from controlplane.compute.attachments import attached_volume_request, instance_with_volumes_request
+from controlplane.compute.migration import migration_request
+from controlplane.compute.models import Attachment, Instance, Migration
+from controlplane.kernel import clock
+from controlplane.nodes import agent_client, trust_documents
+from controlplane.nodes.agent_client import CallAuthorization
+from controlplane.nodes.duties import require_in_service
+from controlplane.nodes.errors import NodeFailed, NodeNotTrusting, NodeRefused
+from controlplane.nodes.models import Node
+from controlplane.operations.models import Operation
+from controlplane.placement import assessment_cache, permits
+from controlplane.placement import services as placement
+from controlplane.placement.decisions import PlacementRequest
+from controlplane.placement.effective_policies import DataSource
+from controlplane.placement.errors import SignerSilent
+from controlplane.placement.models import Allocation, Decision
+from controlplane.placement.permits import PermitKey
+from controlplane.storage.models import Volume
+from controlplane.storage.services import volume_placement_request
+from controlplane.workflows.workflow_types import StepPending
+
+PERMIT_REFUSED = "agent.permit."
+RECOVERABLE_REFUSALS = frozenset({"unknown_key", "no_charter", "stale_facts", "revoked_by_epoch", "expired"})
+MIGRATE_OUT = "instance.migrate-out"
+ASK_SIGNER_AGAIN = timedelta(milliseconds=500)
+
+
+def for_instance(operation: Operation, instance: Instance, *, gets: Iterable[DataSource] = ()) -> CallAuthorization:
+    """`gets`: the sources whose data it is about to hold, besides those of its volumes. Like the others:
+
+    Raises:
+        NoAllocation, PolicyUnsatisfiable, FleetChanged: what placement says now.
+        NotYet: the signer has not answered.
+        NodeOutOfService: its node is being serviced.
+        CloudError: the signer's refusal.
+    """
+
+    def ask() -> PlacementRequest:
+        volumes = Attachment.objects.filter(instance=instance).values_list("volume_id", flat=True)
+        return instance_with_volumes_request(instance, volumes, operation=operation.kind, gets=gets)
+
+    return _authorize(operation, placement.call_authorization(instance.pk), ask, generation=instance.generation)
+
+
+def for_volume(operation: Operation, volume: Volume) -> CallAuthorization:
+    ask = partial(volume_placement_request, volume, operation=operation.kind)
+    return _authorize(operation, placement.call_authorization(volume.pk), ask, generation=volume.generation)
+
+
+def for_attachment(operation: Operation, attachment: Attachment) -> CallAuthorization:
+    volume = attachment.volume
+    holder = DataSource(attachment.instance_id, volume.project)
+    ask = partial(attached_volume_request, volume, holder, operation=operation.kind)
+    return _authorize(operation, placement.call_authorization(volume.pk), ask, generation=volume.generation)
+
+
+def for_arrival(operation: Operation, migration: Migration) -> CallAuthorization:
+    """At its destination, by the decision that the place there rests on."""
+    return _authorize(
+        operation, _destination(migration), partial(migration_request, migration), generation=migration.generation
+    )
+
+
+def for_departure(operation: Operation, migration: Migration) -> CallAuthorization:
+    """At its source, to send it. It takes a decision about the destination that still stands: what is not admitted
+    there any more is not sent."""
+    place = replace(_destination(migration), node=migration.source)
+    generation = migration.instance.generation
+    return _authorize(operation, place, partial(migration_request, migration), generation=generation, op=MIGRATE_OUT)
+
+
+def _destination(migration: Migration) -> CallAuthorization:
+    return placement.call_authorization(migration.pk)
+
+
+def _authorize(
+    operation: Operation,
+    place: CallAuthorization,
+    ask: Callable[[], PlacementRequest],
+    *,
+    generation: int,
+    op: str | None = None,
+) -> CallAuthorization:
+    """`op`: of the permit, if it is not the operation's kind."""
+    agent_client.require_not_abandoned(place.node)
+    require_in_service(place.node, operation.kind)
+    wanted = PermitKey(operation, op or operation.kind, place.node.pk, generation)
+    leave = permits.find_valid(wanted)
+    if leave is None:
+        try:
+            leave = permits.obtain_permit(wanted, decide=partial(_decision, operation, ask, place))
+        except SignerSilent as exc:
+            if clock.now() >= operation.deadline_at:
+                raise
+            raise StepPending(f"waits for the {exc.facts['process']}", delay=ASK_SIGNER_AGAIN) from exc
+    if place.node.facts_epoch < leave.epoch:
+        send_trust(place.node)
+    return replace(place, permit=leave.document, cosignature=leave.cosignature, policies=leave.policies, jti=leave.jti)
+
+
+def _decision(operation: Operation, ask: Callable[[], PlacementRequest], place: CallAuthorization) -> UUID:
+    """The one that the operation's claim rests on, or a new one."""
+    claimed = Decision.objects.select_related("project").defer("document").get(pk=place.decision_id)
+    is_ours = claimed.operation == operation.kind and claimed.created_at >= operation.created_at
+    sight = assessment_cache.read_versions(claimed.project.organization_id, claimed.consumer_id)
+    if is_ours and permits.is_current(claimed, sight.standing):
+        return claimed.pk
+    return placement.renew_decision(replace(ask(), operation_id=operation.pk)).pk
+
+
+def request_permit_ahead(operation: Operation, place: Allocation, *, generation: int) -> None:
+    """Ask for the permit that the next step needs, as soon as there is a place: the signer works while we write."""
+    permits.request_permit(
+        PermitKey(operation, operation.kind, place.node_id, generation), decide=lambda: place.decision_id
+    )
+
+
+def send_trust(node: Node) -> None:
+    """Hand the node what it does not trust yet, without waiting for its next heartbeat."""
+    request = trust_documents.pending_update(node)
+    if request is not None:
+        trust_documents.record_trust_state(node, agent_client.ensure_trust(node, request))
+
+
+@contextmanager
+def using_permit(grant: CallAuthorization) -> Iterator[None]:
+    """A permit that its node does not take is not tried again. If the node lacks what it checks permits by, as after
+    its disk was replaced, it is told everything, and the next permit will do.
+
+    Raises:
+        NodeNotTrusting: in that case.
+    """
+    try:
+        yield
+    except (NodeFailed, NodeRefused) as exc:
+        code = str(exc.facts.get("agent_code"))
+        if grant.jti is None or not code.startswith(PERMIT_REFUSED):
+            raise
+        permits.invalidate(grant.jti)
+        if code.removeprefix(PERMIT_REFUSED) not in RECOVERABLE_REFUSALS:
+            raise
+        trust_documents.record_trust_state(grant.node, pb.TrustState())
+        send_trust(grant.node)
+        raise NodeNotTrusting(reason=exc.facts.get("reason"), agent_code=code) from exc

@@ -1,0 +1,170 @@
+"""Whether whoever uses a published version of the API can go on: the OpenAPI document of now, held against all of
+docs/reference/openapi. `--publish 1.1` keeps the document of now as that version.
+
+What is added passes. docs/how-to/publish-the-api.md says what to do about the rest.
+"""
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from scripts.schema_compatibility import Schemas
+
+REFERENCE = Path(__file__).resolve().parent.parent / "docs" / "reference"
+PUBLISHED = REFERENCE / "openapi"
+METHODS = ("get", "put", "post", "delete", "patch", "head", "options")
+ADVICE = """
+Users of a published version rely on this. Leave it as it was and add what is new beside it: a route, a parameter, a
+member that is not required. A route that has to go is deprecated with deprecation=Deprecation(...), published so, and
+goes after its sunset. See docs/how-to/publish-the-api.md."""
+Document = dict[str, Any]
+Key = tuple[str, str]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--publish", metavar="VERSION", help="keep the document of now as this version")
+    version = parser.parse_args().publish
+    now = json.loads((REFERENCE / "openapi.json").read_text())
+    published = {file.stem: json.loads(file.read_text()) for file in sorted(PUBLISHED.glob("*.json"))}
+    found = complaints(published, now, at=datetime.now(UTC))
+    if found:
+        print("\n".join([*found, ADVICE]))
+        return 1
+    return publish(now, version) if version else 0
+
+
+def publish(document: Document, version: str) -> int:
+    path = PUBLISHED / f"{version}.json"
+    if not re.fullmatch(r"1\.\d+", version) or path.exists():
+        print(f"{version} is no version to publish: it must be 1.<number>, and a new one.")
+        return 1
+    document["info"]["version"] = version
+    PUBLISHED.mkdir(exist_ok=True)
+    path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    return 0
+
+
+def complaints(published: dict[str, Document], now: Document, *, at: datetime) -> list[str]:
+    """Everything that breaks, a line each. A route may go when one version announced it and its sunset is over."""
+    over = {key for document in published.values() for key, each in _operations(document) if _is_over(each, at)}
+    return [
+        f"{version}: {complaint}"
+        for version, document in published.items()
+        for complaint in breaks(document, now, over=over)
+    ]
+
+
+def breaks(old: Document, new: Document, *, over: set[Key] | None = None) -> Iterator[str]:
+    """What somebody who knows only the old document trips over. `over`: routes that may be gone."""
+    found = dict(_operations(new))
+    for key, operation in _operations(old):
+        name = f"{operation['operationId']} ({key[0].upper()} {key[1]})"
+        if key in found:
+            comparison = Comparison(Schemas(old, new), operation, found[key])
+            yield from (f"{name}: {complaint}" for complaint in comparison.complaints())
+        elif key not in (over or ()):
+            yield f"{name}: the route is gone"
+
+
+def _operations(document: Document) -> Iterator[tuple[Key, Any]]:
+    """By method and path. What a path calls its parts does not matter: only that they are there."""
+    for path, item in document["paths"].items():
+        for method in METHODS:
+            if method in item:
+                yield (method, re.sub(r"\{\w+\}", "{}", path)), item[method]
+
+
+def _is_over(operation: Any, at: datetime) -> bool:
+    sunset = operation.get("x-sunset")
+    return bool(operation.get("deprecated") and sunset and datetime.fromisoformat(sunset) <= at)
+
+
+class Comparison:
+    """One route, as it was and as it is."""
+
+    def __init__(self, schemas: Schemas, old: Any, new: Any) -> None:
+        self.schemas, self.old, self.new = schemas, old, new
+
+    def complaints(self) -> Iterator[str]:
+        if self.old["operationId"] != self.new["operationId"]:
+            yield f"its operationId is {self.new['operationId']} now"
+        yield from self._security()
+        yield from self._parameters()
+        yield from self._body()
+        yield from self._answers()
+
+    def _security(self) -> Iterator[str]:
+        """Each way to show who asks is a set of schemes; one that was enough must still be."""
+        old, new = (
+            [set(way) for way in each.get("security", document.get("security")) or [{}]]
+            for each, document in ((self.old, self.schemas.old), (self.new, self.schemas.new))
+        )
+        if not all(any(way <= known for way in new) for known in old):
+            yield "its security is another"
+
+    def _parameters(self) -> Iterator[str]:
+        """Parts of the path are there in both, in the same order."""
+        old = _named([self.schemas.before(each) for each in self.old.get("parameters", [])])
+        new = _named([self.schemas.after(each) for each in self.new.get("parameters", [])])
+        for key, parameter in new.items():
+            if parameter.get("required") and not old.get(key, {}).get("required"):
+                yield f"the {key[0]} parameter {key[1]!r} is required now"
+        for key, parameter in old.items():
+            place = f"the {key[0]} parameter {key[1]!r}"
+            if key not in new:
+                yield f"{place} is gone"
+            else:
+                was, is_ = parameter.get("schema", {}), new[key].get("schema", {})
+                yield from (f"{place}{each}" for each in self.schemas.taken(was, is_))
+
+    def _body(self) -> Iterator[str]:
+        old, new = self.schemas.before(self.old.get("requestBody")), self.schemas.after(self.new.get("requestBody"))
+        if new and new.get("required") and not (old and old.get("required")):
+            yield "the body is required now"
+        if old and not new:
+            yield "it takes no body any more"
+            return
+        for media_type, content in (old or {}).get("content", {}).items():
+            if media_type not in new["content"]:
+                yield f"the body cannot be {media_type} any more"
+            else:
+                was, is_ = content.get("schema", {}), new["content"][media_type].get("schema", {})
+                yield from (f"the body{each}" for each in self.schemas.taken(was, is_))
+
+    def _answers(self) -> Iterator[str]:
+        """`default` may give way to the statuses of refusals, each by itself."""
+        new = self.new["responses"]
+        is_spelt_out = any(status >= "400" for status in new if status != "default")
+        for status, old in self.old["responses"].items():
+            if status in new:
+                yield from self._answer(status, self.schemas.before(old), self.schemas.after(new[status]))
+            elif status != "default" or not is_spelt_out:
+                yield f"it has no answer {status} any more"
+
+    def _answer(self, status: str, old: Any, new: Any) -> Iterator[str]:
+        for name in old.get("headers", {}).keys() - new.get("headers", {}).keys():
+            yield f"answer {status} has no header {name} any more"
+        for media_type, content in old.get("content", {}).items():
+            if media_type not in new.get("content", {}):
+                yield f"answer {status} is not {media_type} any more"
+            else:
+                was, is_ = content.get("schema", {}), new["content"][media_type].get("schema", {})
+                yield from (f"answer {status}{each}" for each in self.schemas.answered(was, is_))
+
+
+def _named(parameters: list[Any]) -> dict[Key, Any]:
+    """By where they stand and what they are called; those of the path, by their number."""
+    of_path = [each for each in parameters if each["in"] == "path"]
+    others = [each for each in parameters if each["in"] != "path"]
+    numbered = {("path", str(number)): each for number, each in enumerate(of_path, 1)}
+    return numbered | {(each["in"], each["name"]): each for each in others}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,116 @@
+"""An operator's rounds: a node that is lost is fenced by the word of somebody who has seen that it is off, its guests
+are made again elsewhere, and it is repaired, switched on and returned. One that was drained is worked on, and
+returned."""
+
+import threading
+import time
+import uuid
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from scripts.chaos import acts
+from scripts.chaos.attestor import Attestor
+from scripts.chaos.supervisor import Supervisor
+from scripts.chaos.users import ApiUnavailable, ChaosClient
+
+LOOK_EVERY_S = 1.0
+# So long somebody works on a node that was drained.
+MAINTAINED_S = 15.0
+# A node is dead for longer than its lease. A recovery that finds no place is waited for, and then the node is repaired.
+DEAD_S, RECOVERED_WITHIN_S = 12.0, 30.0
+REASON = "chaos"
+ENDED = ("done", "cancelled")
+
+
+@dataclass
+class LostNode:
+    """A node that was lost. `since`: monotonic. `is_fenced`: it was, so that it comes back through maintenance."""
+
+    since: float
+    is_fenced: bool = False
+
+
+@dataclass
+class RecoveryOperator:
+    """`done`: how often what was done. `findings`: what was refused and should not be."""
+
+    attestor: Attestor
+    keeper: Supervisor
+    door: ChaosClient
+    done: Counter[str] = field(default_factory=Counter)
+    findings: list[str] = field(default_factory=list)
+    cases: dict[str, LostNode] = field(default_factory=dict)
+    maintained_since: dict[str, float] = field(default_factory=dict)
+    _is_over: threading.Event = field(default_factory=threading.Event)
+
+    def run(self) -> None:
+        while not self._is_over.wait(LOOK_EVERY_S):
+            try:
+                self.look()
+            except ApiUnavailable:
+                continue  # it is among the findings
+
+    def stop(self) -> None:
+        self._is_over.set()
+
+    def are_done(self) -> bool:
+        return not self.cases and not self.keeper.lost
+
+    def look(self) -> None:
+        for name in set(self.keeper.lost):
+            self.cases.setdefault(name, LostNode(time.monotonic()))
+        for node in self.door.listed("/v1/nodes", by=acts.OPERATOR):
+            if node["name"] in self.cases:
+                self._deal_with(node, self.cases[node["name"]])
+            else:
+                self._work_on(node)
+
+    def _work_on(self, node: dict[str, Any]) -> None:
+        if node["duty"] != "maintenance":
+            self.maintained_since.pop(node["name"], None)
+        elif time.monotonic() - self.maintained_since.setdefault(node["name"], time.monotonic()) > MAINTAINED_S:
+            self._do(node, "return", {})
+
+    def _deal_with(self, node: dict[str, Any], case: LostNode) -> None:
+        """One step further, by what the node is now; what is refused is asked for again next time."""
+        case.is_fenced = case.is_fenced or node["duty"] == "fenced"
+        if not case.is_fenced:
+            if node["state"] == "unreachable":
+                case.is_fenced = self._fence(node)
+        elif node["duty"] == "fenced":
+            self._recover(node, case)
+        elif node["name"] in self.keeper.lost:
+            with self.keeper.lock:
+                self.keeper.lost.discard(node["name"])  # it is switched on again
+        elif node["duty"] != "maintenance":
+            del self.cases[node["name"]]
+        elif node["state"] == "ready":
+            self._do(node, "return", {})
+
+    def _fence(self, node: dict[str, Any]) -> bool:
+        if self.attestor.needs_proof:
+            answer = self.door.asked("/v1/sessions/actions/verify", {"totp": self.attestor.code()}, by=acts.ATTESTOR)
+            if answer is None:
+                self.findings.append("the attestor could not prove who they are")
+            self.attestor.proved_at = time.monotonic()
+        said = {"evidence": "attestation", "reason": REASON}
+        return self._do(node, "fence", said, by=acts.ATTESTOR)
+
+    def _recover(self, node: dict[str, Any], case: LostNode) -> None:
+        """By the plan that is shown; then it is waited for, as long as somebody would."""
+        recovery = self.door.get(f"/v1/nodes/{node['id']}/drain", by=acts.OPERATOR)
+        if recovery is None or recovery["kind"] != "recover" or recovery["created_at"] < node["duty_since"]:
+            plan = self.door.asked(f"/v1/nodes/{node['id']}/actions/plan-recover", {}, by=acts.OPERATOR)
+            if plan is not None:
+                self._do(node, "recover", {"plan": plan["digest"], "reason": REASON})
+            return
+        dead_s = time.monotonic() - case.since
+        if dead_s > DEAD_S and (recovery["state"] in ENDED or dead_s > DEAD_S + RECOVERED_WITHIN_S):
+            self.done[f"recovery {recovery['state']}"] += self._do(node, "maintain", {"reason": REASON})
+
+    def _do(self, node: dict[str, Any], verb: str, body: dict[str, Any], *, by: str = acts.OPERATOR) -> bool:
+        path, key = f"/v1/nodes/{node['id']}/actions/{verb}", str(uuid.uuid4())
+        is_done = self.door.send("POST", path, body=body, key=key, by=by).is_success
+        self.done[verb] += is_done
+        return is_done

@@ -1,0 +1,209 @@
+"""Commands of manage.py, workers of Celery and the stream process, in one environment: Django is loaded once, and each
+runs in a copy of the process that has it loaded. To load it anew costs more than most commands, and 80 to 100 MiB for
+each process that stays.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from tempfile import TemporaryFile
+from threading import Lock
+from typing import Any, BinaryIO
+
+import django
+import uvicorn
+from django.conf import settings
+from django.core.management import execute_from_command_line
+from django.db import connections
+
+from controlplane.config import run_workers
+from controlplane.config.workers import WORKERS
+
+ROOT = Path(__file__).resolve().parent.parent
+END_LIMIT_S = 60
+# What the other side is told, or what a copy is to do.
+Answer = int | list[Any] | Callable[[], int]
+PROGRAMS: Mapping[str, Callable[[list[str]], int]] = {"celery": run_workers.celery, "uvicorn": uvicorn.main}
+
+
+@dataclass
+class ForkedCommands:
+    """The process is started by the first command, and ends with `close()` or with ours. One command at a time."""
+
+    environment: Mapping[str, str]
+    _lock: Lock = field(default_factory=Lock)
+    _process: subprocess.Popen[bytes] | None = None
+    _line: BinaryIO | None = None
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process is not None else None
+
+    def run(self, arguments: tuple[str, ...], *, stdin: str | None) -> subprocess.CompletedProcess[str]:
+        """What came of a command; without `stdin` there is nothing to read.
+
+        Raises:
+            SystemExit: the process has ended; why is on its stderr, which is ours.
+        """
+        code, stdout, stderr = self._asked(["command", arguments, stdin or ""])
+        return subprocess.CompletedProcess(arguments, code, stdout, stderr)
+
+    def begin(
+        self, name: str, command: Sequence[str], log: Path, *, user: str | None = None, has_secret_key: bool = True
+    ) -> int:
+        """Start a process that stays when ours ends, in a session of its own. `command`: one of PROGRAMS with its
+        arguments. `user`: as whom it is in the database, where it is not the user of the commands. Returns its pid.
+
+        Raises:
+            SystemExit: as run().
+        """
+        return int(self._asked(["process", name, command, str(log), user, has_secret_key]))
+
+    def _asked(self, request: list[Any]) -> Any:
+        with self._lock:
+            if self._process is None or self._line is None:
+                self._process, self._line = self._started()
+            try:
+                self._line.write(json.dumps(request).encode() + b"\n")
+                self._line.flush()
+                answer = self._line.readline()
+            except ConnectionError:
+                answer = b""
+            if not answer:
+                what = " ".join(map(str, request[1]))
+                raise SystemExit(f"{what} failed: what runs commands of manage.py has ended.")
+            return json.loads(answer)
+
+    def close(self) -> None:
+        """End the process, and a command that goes on since whoever asked for it was interrupted."""
+        with self._lock:
+            if self._process is not None and self._line is not None:
+                self._line.close()
+                try:
+                    self._process.wait(END_LIMIT_S)
+                except subprocess.TimeoutExpired:
+                    os.killpg(self._process.pid, signal.SIGKILL)
+                    self._process.wait()
+            self._process = self._line = None
+
+    def _started(self) -> tuple[subprocess.Popen[bytes], BinaryIO]:
+        ours, its = socket.socketpair()
+        with ours, its:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "scripts.forked_commands", str(its.fileno())],
+                cwd=ROOT,
+                env=dict(self.environment),
+                stdin=subprocess.DEVNULL,
+                pass_fds=[its.fileno()],
+                start_new_session=True,
+            )
+            return process, ours.makefile("rwb")  # type: ignore[return-value]
+
+
+@dataclass
+class Copies:
+    """The processes that this one has begun."""
+
+    pids: set[int] = field(default_factory=set)
+
+    def reap(self, *_: object) -> None:
+        """Those that have ended leave no zombies; of commands, the exit status is waited for."""
+        for pid in [*self.pids]:
+            if os.waitpid(pid, os.WNOHANG)[0]:
+                self.pids.discard(pid)
+
+
+def main(number: int) -> int:
+    """Answer each line of that socket until the other side is closed. In a copy: the command's exit status."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    django.setup()
+    import_module(settings.ROOT_URLCONF)
+    run_workers.load(WORKERS)
+    copies = Copies()
+    signal.signal(signal.SIGCHLD, copies.reap)
+    work = _answer(number, copies)
+    return work() if work else 0
+
+
+def _answer(number: int, copies: Copies) -> Callable[[], int] | None:
+    """Until the other side is closed. In a copy: what it is to do, without the socket."""
+    with socket.socket(fileno=number) as line, line.makefile("rwb") as lines:
+        for request in lines:
+            kind, *rest = json.loads(request)
+            answer: Answer = _command(*rest) if kind == "command" else _begin(copies, *rest)
+            if not isinstance(answer, int | list):
+                return answer
+            lines.write(json.dumps(answer).encode() + b"\n")
+            lines.flush()
+    return None
+
+
+def _command(arguments: list[str], text: str) -> list[Any] | Callable[[], int]:
+    """Its exit status and what it said; in the copy, what it does."""
+    with TemporaryFile() as stdin, TemporaryFile() as stdout, TemporaryFile() as stderr:
+        stdin.write(text.encode())
+        stdin.seek(0)
+        child = os.fork()
+        if child == 0:
+            _take((stdin, stdout, stderr))
+            return lambda: _manage(arguments)
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        return [code, *(_read(file) for file in (stdout, stderr))]
+
+
+def _manage(arguments: list[str]) -> int:
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    execute_from_command_line(["manage.py", *arguments])
+    return 0
+
+
+def _begin(copies: Copies, *process: Any) -> int | Callable[[], int]:
+    """The copy's pid, once it has a session and a group of its own, which it can be killed by; in the copy, what it
+    does."""
+    ours, its = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.setsid()
+        os.close(ours)
+        os.close(its)
+        return lambda: _process(*process)
+    os.close(its)
+    os.read(ours, 1)
+    os.close(ours)
+    copies.pids.add(pid)
+    copies.reap()  # it may have ended before it was known
+    return pid
+
+
+def _process(name: str, command: list[str], log: str, user: str | None, has_secret_key: bool) -> int:
+    if user is not None:
+        connections.settings["default"]["USER"] = user
+    if not has_secret_key:
+        settings.SECRET_KEY = ""
+    with Path("/dev/null").open("rb") as nothing, Path(log).open("ab") as file:
+        _take((nothing, file, file))
+    run_workers.begin_anew(name)
+    return PROGRAMS[Path(command[0]).name](command[1:])
+
+
+def _take(files: Iterable[BinaryIO]) -> None:
+    """As stdin, stdout and stderr."""
+    for own, file in enumerate(files):
+        os.dup2(file.fileno(), own)
+
+
+def _read(file: BinaryIO) -> str:
+    file.seek(0)
+    return file.read().decode()
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1])))

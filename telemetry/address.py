@@ -1,0 +1,10 @@
+"""Where a process is to be looked at, as it is written in settings and options."""
+
+
+def parse_address(listen: str) -> tuple[str, int]:
+    """Raises ValueError: that is no address."""
+    host, colon, port = listen.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not (host and colon and port.isdecimal() and int(port) < 2**16):
+        raise ValueError(f"an address is written ADDRESS:PORT, as 127.0.0.1:9100 or [::1]:9100, not {listen!r}")
+    return host, int(port)

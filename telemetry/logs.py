@@ -1,0 +1,74 @@
+"""One JSON object a line: for programs that collect logs. What a line is about (a request, an operation, a resource) is
+said once, around the work, and stands in every line that is logged meanwhile in the same thread or task.
+
+What tenants wrote never goes in: no user data, no keys, no console, no credential.
+"""
+
+from collections.abc import Mapping
+from contextvars import ContextVar
+from logging import LogRecord
+from types import MappingProxyType
+from typing import Any
+
+from pythonjsonlogger.json import JsonFormatter
+
+# In the metadata of calls to agents: this, and the name of what the line is about.
+METADATA = "andromede-"
+PASSED_ON = ("request_id", "operation_id")
+ID_MAX = 64
+
+_about: ContextVar[Mapping[str, str]] = ContextVar("about", default=MappingProxyType({}))
+_always: dict[str, str] = {}
+
+
+class Lines(JsonFormatter):
+    """`facts`: what a line says besides its message, given as `extra`."""
+
+    def __init__(self) -> None:
+        names = {"levelname": "level", "name": "logger", "exc_info": "traceback"}
+        super().__init__(["levelname", "name", "message"], style="list", timestamp="time", rename_fields=names)
+
+    def add_fields(self, log_data: dict[str, Any], record: LogRecord, message_dict: dict[str, Any]) -> None:
+        said: dict[str, Any] = {}
+        super().add_fields(said, record, message_dict)
+        facts = said.pop("facts", {})
+        said["level"] = said["level"].lower()
+        log_data |= {"time": said.pop("time"), **said, **_always, **_about.get()}
+        log_data |= {name: fact for name, fact in facts.items() if name not in log_data}
+
+
+def set_process_fields(**named: str) -> None:
+    """In every line of this process from now on."""
+    _always.update(named)
+
+
+class log_context:
+    """Stands in every line that is logged within. What is empty is not said."""
+
+    __slots__ = ("before", "named")
+
+    def __init__(self, **named: str) -> None:
+        self.named = named
+
+    def __enter__(self) -> None:
+        self.before = _about.get()
+        _about.set({**self.before, **{name: value for name, value in self.named.items() if value}})
+
+    def __exit__(self, *exception: object) -> None:
+        _about.set(self.before)  # not by a token: a stream may end in another context than it began in
+
+
+def outgoing_metadata() -> tuple[tuple[str, str], ...]:
+    """What the other side is told of what this is about."""
+    known = _about.get()
+    return tuple((_key(name), known[name]) for name in PASSED_ON if name in known)
+
+
+def received(metadata: Mapping[str, Any]) -> dict[str, str]:
+    """What the other side told; of what is no id, nothing."""
+    found = {name: str(metadata.get(_key(name), "")) for name in PASSED_ON}
+    return {name: value for name, value in found.items() if len(value) <= ID_MAX}
+
+
+def _key(name: str) -> str:
+    return METADATA + name.replace("_", "-")

@@ -1,0 +1,291 @@
+"""A node made of namespaces only: when its first process ends, the kernel takes everything in it away."""
+
+import json
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from agents.node.adapters.interfaces import NetworkProblems, NetworkSpec, PortSpec, SegmentSpec, bridge_name, tap_name
+from tests import processes
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[2]
+NODE_IP, NEIGHBOUR_IP, BEYOND_IP = "198.51.100.1", "198.51.100.2", "203.0.113.9"
+DHCP_SCRIPT = """#!/bin/sh
+[ "$1" = bound ] || exit 0
+ip addr add "$ip/$mask" dev "$interface"
+ip link set "$interface" mtu "$mtu"
+ip route add default via "$router"
+for name in ip mask router dns mtu hostname; do eval "echo $name=\\$$name"; done
+"""
+
+
+def a_network(number: int, **fields: Any) -> NetworkSpec:
+    """Networks with different numbers have the same addresses, unless told otherwise."""
+    values: dict[str, Any] = {
+        "id": UUID(int=(0x0198 << 112) + (7 << 76) + (2 << 62) + number),
+        "cidr": IPv4Network("10.0.0.0/24"),
+        "gateway_ip": IPv4Address("10.0.0.1"),
+        "dns_servers": (IPv4Address("9.9.9.9"), IPv4Address("149.112.112.112")),
+        "mtu": 1450,
+    }
+    return NetworkSpec(**(values | fields))
+
+
+def a_port(network: NetworkSpec, number: int, **fields: Any) -> PortSpec:
+    """The port with the address .(10 + number), whose MAC differs from that of any other network."""
+    values: dict[str, Any] = {
+        "id": UUID(int=network.id.int + (number + 1) * 0x10000),
+        "network": network,
+        "mac": f"52:54:00:00:{network.id.int & 0xFF:02x}:{number:02x}",
+        "ip": network.cidr[10 + number],
+        "hostname": f"guest-{number}",
+    }
+    return PortSpec(**(values | fields))
+
+
+class Node:
+    """The namespaces of one node and a process in them that holds a LinuxSwitch."""
+
+    def __init__(self, folder: Path) -> None:
+        self._script = folder / "udhcpc.sh"
+        self._script.write_text(DHCP_SCRIPT)
+        self._script.chmod(0o755)
+        self._process = subprocess.Popen(
+            [
+                *("unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"),
+                *("tini", "-s", "--", sys.executable, HERE / "inner.py"),
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+        self._answer()
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text()
+        self._first_pid = children.split()[0]
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    # ---- the switch
+
+    def start_agent(self, **options: Any) -> None:
+        """Forget the switch and make another, as a start of the agent does."""
+        self._call("restore", [], {}, options=options)
+
+    def restart_agent(
+        self, ports: Sequence[PortSpec], segments: Mapping[UUID, SegmentSpec] | None = None, **options: Any
+    ) -> None:
+        self._call("restore", ports, segments or {}, options=options)
+
+    def ensure(self, port: PortSpec, *others: PortSpec) -> None:
+        self._call("ensure_port", port, others)
+
+    def remove(self, port: PortSpec, *others: PortSpec) -> None:
+        self._call("remove_port", port, others)
+
+    def guard(self) -> None:
+        """Let the switch watch over its rules, until the agent starts anew."""
+        self._call("guard")
+
+    def keep_rules(self) -> None:
+        """What the guard does after each change of rules."""
+        self._call("keep_rules")
+
+    def problems(self) -> NetworkProblems:
+        found: NetworkProblems = self._call("problems")
+        return found
+
+    def connect(self, network: NetworkSpec, segment: SegmentSpec | None) -> str:
+        """What is wrong with the underlay."""
+        problem: str = self._call("ensure_segment", network, segment)
+        return problem
+
+    def _call(self, method: str, *arguments: Any, options: dict[str, Any] | None = None) -> Any:
+        pickle.dump((options, method, arguments), self._process.stdin)  # type: ignore[arg-type]
+        self._process.stdin.flush()  # type: ignore[union-attr]
+        failure, answer = self._answer()
+        assert failure is None, failure
+        return answer
+
+    def _answer(self) -> Any:
+        return pickle.load(self._process.stdout)  # type: ignore[arg-type]
+
+    # ---- programs
+
+    def argv(self, command: Sequence[str], namespace: str = "", *, spaces: Sequence[str] = ()) -> list[str]:
+        where = ["ip", "netns", "exec", namespace] if namespace else []
+        return ["nsenter", "-t", self._first_pid, "--net", "--mount", *spaces, *where, *command]
+
+    def run(self, command: str, *, namespace: str = "", check: bool = True) -> str:
+        done = subprocess.run(
+            self.argv(command.split(), namespace, spaces=["--pid"]),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=30,
+        )
+        assert done.returncode == 0 or not check, f"{command}: {done.stderr}"
+        return done.stdout
+
+    @contextmanager
+    def running(self, *command: str, namespace: str = "") -> Iterator["subprocess.Popen[str]"]:
+        """A Python program of this folder. It stays outside the node's pid namespace, since only so does
+        nsenter become the program, which can then be killed."""
+        argv = self.argv([sys.executable, str(HERE / command[0]), *command[1:]], namespace)
+        with processes.running(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            yield process
+
+    @contextmanager
+    def server(self, port: int, *, namespace: str = "") -> Iterator[None]:
+        with self.running("peers.py", "serve", str(port), namespace=namespace) as process:
+            assert _line(process) == "ready"
+            yield
+
+    def lend(self, device: str, to: "Node") -> None:
+        """Move a network device into another node's namespace."""
+        _ip(self._first_pid, f"link set {device} netns {to._first_pid}")
+
+    def links(self, *, namespace: str = "") -> set[str]:
+        where = f"-n {namespace} " if namespace else ""
+        return {link["ifname"] for link in json.loads(self.run(f"ip -j {where}link show"))}
+
+    def dnsmasq_pids(self) -> set[str]:
+        return set(self.run("pgrep -x dnsmasq", check=False).split())
+
+    def traces(self) -> dict[str, Any]:
+        """All that a switch could leave behind."""
+        return {
+            "links": self.links() - {"lo", "u0", "under"},
+            "namespaces": set(self.run("ip netns list").split("\n")) - {""},
+            "dnsmasq": self.dnsmasq_pids(),
+            "rules": self.run("nft --stateless list ruleset"),
+            "files": self.run("find /run/andromede -type f", check=False),
+        }
+
+
+def underlay_address(number: int) -> IPv4Address:
+    return IPv4Address("192.0.2.0") + number
+
+
+@contextmanager
+def joined(nodes: Sequence[Node]) -> Iterator[None]:
+    """One more cable for each node, to a switch between them: the nth gets underlay_address(n) on its device `under`,
+    from 1 on."""
+    with processes.running(["unshare", "--net", "sleep", "infinity"]) as switch:
+        _wait_for_another_netns(switch.pid)
+        _ip(switch.pid, "link add br0 up type bridge forward_delay 0 mcast_snooping 0")
+        for number, node in enumerate(nodes, start=1):
+            peer = f"type veth peer name under netns {node._first_pid}"
+            _ip(switch.pid, f"link add port{number} mtu 1600 master br0 up {peer}")
+            node.run(f"ip addr add {underlay_address(number)}/24 dev under")
+            node.run("ip link set under mtu 1600 up")
+        yield
+
+
+def _wait_for_another_netns(pid: int) -> None:
+    mine = os.readlink("/proc/self/ns/net")
+    while os.readlink(f"/proc/{pid}/ns/net") == mine:
+        time.sleep(0.01)
+
+
+def _ip(pid: int | str, command: str) -> None:
+    """In the network namespace of a process. It sees all processes, since it stays in our mount namespace."""
+    done = subprocess.run(
+        ["nsenter", "-t", str(pid), "--net", "ip", *command.split()],
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 0, f"{command}: {done.stderr}"
+
+
+@dataclass(frozen=True)
+class Guest:
+    """A namespace with one network card `eth0`, whose other end stands where the hypervisor puts the tap."""
+
+    node: Node
+    name: str
+    port: PortSpec
+
+    def start(self) -> "Guest":
+        tap, node = tap_name(self.port.id), self.node
+        node.run(f"ip netns add {self.name}")
+        node.run(f"ip link add {tap} type veth peer name eth0 address {self.port.mac} netns {self.name}")
+        node.run(f"ip link set {tap} mtu {self.port.network.mtu} master {bridge_name(self.port.network.id)} up")
+        node.run(f"ip -n {self.name} link set lo up")
+        node.run(f"ip -n {self.name} link set eth0 up")
+        return self
+
+    def stop(self) -> None:
+        self.node.run(f"ip link del {tap_name(self.port.id)}")
+        self.node.run(f"ip netns del {self.name}")
+
+    def dhcp(self) -> dict[str, str]:
+        """Ask for an address and use it. Fails the test when nobody answers."""
+        self.run("ip addr flush dev eth0")
+        busybox = shutil.which("busybox") or "busybox"
+        answer = self.run(f"{busybox} udhcpc -i eth0 -n -q -f -t 5 -T 1 -O mtu -O hostname -s {self.node._script}")
+        return dict(line.split("=", 1) for line in answer.splitlines() if "=" in line)
+
+    def run(self, command: str, *, check: bool = True) -> str:
+        return self.node.run(command, namespace=self.name, check=check)
+
+    def pings(self, address: object) -> bool:
+        return "1 received" in self.run(f"ping -c 1 -W 1 {address}", check=False)
+
+    def call(self, host: object, port: int) -> str:
+        """How a TCP connection attempt ends: open, refused, unreachable or silent."""
+        return self.run(f"{sys.executable} {HERE / 'peers.py'} ask {host} {port}").strip()
+
+    @contextmanager
+    def conversation(self, host: object, port: int) -> Iterator["Conversation"]:
+        with self.node.running("peers.py", "ask", str(host), str(port), namespace=self.name) as process:
+            assert _line(process) == "open"
+            yield Conversation(process)
+
+    @contextmanager
+    def holding(self, host: object, port: int, *, at_most: int) -> Iterator[int]:
+        """Opens connections until one is not answered, and keeps them. Gives how many are open."""
+        command = ("peers.py", "hold", str(host), str(port), str(at_most))
+        with self.node.running(*command, namespace=self.name) as process:
+            yield int(_line(process))
+
+    def send(self, *frames: bytes) -> None:
+        self.run(f"{sys.executable} {HERE / 'frames.py'} send eth0 {' '.join(frame.hex() for frame in frames)}")
+
+    @contextmanager
+    def capturing(self, *, until: bytes) -> Iterator[list[str]]:
+        """Fills the list with the frames that arrive, as hex, once the block has caused the last one."""
+        seen: list[str] = []
+        with self.node.running("frames.py", "capture", "eth0", until.hex(), namespace=self.name) as process:
+            assert _line(process) == "ready"
+            yield seen
+            seen += process.stdout.read().split()  # type: ignore[union-attr]
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """An open TCP connection to a server that answers with the address it sees."""
+
+    process: "subprocess.Popen[str]"
+
+    def seen_as(self) -> str:
+        print("who am I?", file=self.process.stdin, flush=True)
+        return _line(self.process)
+
+
+def _line(process: "subprocess.Popen[str]") -> str:
+    return process.stdout.readline().strip()  # type: ignore[union-attr]

@@ -1,0 +1,91 @@
+"""The book of examples: of each route a request and its answer, as they were in a small cloud that is really there."""
+
+import json
+import re
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+from tests.api.client import Answer, Caller
+from tests.api.contract import contract
+from tests.api.examples.normalizer import Normalizer
+from tests.api.test_isolation import ALL, Route
+
+ROUTES = {route.operation_id: route for route in ALL}
+BODIES = [json.loads(route.body) for route in ALL if route.body]
+JSON = "application/json"
+# Of what texts consist; two parts are shown.
+PARTS = {"text/plain": r"(?s).+", "application/jsonl": r".+\n?", "text/event-stream": r"(?s).+?\n\n"}
+
+
+def tag_of(operation_id: str) -> str:
+    """The page that the route is on."""
+    operations = (each for methods in contract()["paths"].values() for each in methods.values())
+    return str(next(each["tags"][0] for each in operations if each["operationId"] == operation_id))
+
+
+@dataclass
+class ExampleRecorder:
+    """`names`: what paths name when nothing else is said."""
+
+    plain: Normalizer
+    names: dict[str, str] = field(default_factory=dict)
+    shown: dict[str, Any] = field(default_factory=dict)
+
+    def do(self, caller: Caller, operation_id: str, body: Any = None, **more: Any) -> Answer:
+        """What no example is needed of. Without a body it is the one that the route has as its example. `query`,
+        `headers`: of the request; `upload`: a file, its name and bytes; the rest is what the path names."""
+        return self._ask(caller, ROUTES[operation_id], body, more)[1]
+
+    def show(self, caller: Caller, operation_id: str, body: Any = None, **more: Any) -> Answer:
+        """The same, as the example of this route. `keep`: the members of a long answer that are shown."""
+        assert operation_id not in self.shown, f"{operation_id} has an example"
+        keep = more.pop("keep", None)
+        request, answer = self._ask(caller, ROUTES[operation_id], body, more)
+        told = _told(answer)
+        told |= {"body": {name: told["body"][name] for name in keep}} if keep else {}
+        self.shown[operation_id] = self.plain({"request": request, "answer": told}, of=operation_id)
+        return answer
+
+    def _ask(self, caller: Caller, route: Route, body: Any, more: dict[str, Any]) -> tuple[dict[str, Any], Answer]:
+        query, headers, upload = (more.pop(name, None) for name in ("query", "headers", "upload"))
+        path = route.url(self.names | more)
+        request = {"method": route.method, "path": path} | ({"query": query} if query else {})
+        path += f"?{urlencode(query)}" if query else ""
+        headers = dict(headers or {})
+        request |= {"headers": {name.replace("_", "-"): text for name, text in headers.items()}} if headers else {}
+        if upload is not None:
+            return request | {"file": upload[0]}, self._right(route, caller.upload(path, upload[1]))
+        if body is None and route.body:
+            body = json.loads(route.body)
+        data = b"" if body is None else json.dumps(body).encode()
+        request |= {} if body is None else {"body": body}
+        return request, self._right(route, caller.send(route.method, path, data, content_type=JSON, **headers))
+
+    @staticmethod
+    def _right(route: Route, answer: Answer) -> Answer:
+        assert answer.status < 400, f"{route.operation_id}: {answer.status} {answer.text}"
+        return answer
+
+    def pages(self) -> dict[str, str]:
+        """The file for each tag, and its text."""
+        found: dict[str, dict[str, Any]] = defaultdict(dict)
+        for operation_id in sorted(self.shown):
+            found[f"{tag_of(operation_id)}.json"][operation_id] = self.shown[operation_id]
+        return {name: json.dumps(page, indent=2, ensure_ascii=False) + "\n" for name, page in sorted(found.items())}
+
+
+def _told(answer: Answer) -> dict[str, Any]:
+    """Files and texts as they come; what is long is cut."""
+    told: dict[str, Any] = {"status": answer.status}
+    told |= {"location": answer.headers["Location"]} if "Location" in answer.headers else {}
+    if not answer.data:
+        return told
+    media_type = answer.headers["Content-Type"].partition(";")[0]
+    told["media_type"] = media_type
+    if media_type.endswith("json"):
+        told["body"] = answer.body
+    elif media_type in PARTS:
+        told["body"] = "".join(re.findall(PARTS[media_type], answer.text)[:2])
+    return told
