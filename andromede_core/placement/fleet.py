@@ -72,8 +72,8 @@ class Fleet:
     of reading changes nothing.
 
     `capacity` and `free` have one row per resource (see DIMENSIONS), `traits` one per name in `dictionary.traits`;
-    `zone_index` and `clearance_index` point into `dictionary.zones` and `dictionary.clearances`. `free` is negative where
-    the operator has lowered a node's capacity below what it carries. Columns are read-only.
+    `zone_index` and `clearance_index` point into `dictionary.zones` and `dictionary.clearances`. `free` is negative
+    where the operator has lowered a node's capacity below what it carries. Columns are read-only.
     """
 
     ids: tuple[str, ...]

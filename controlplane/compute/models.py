@@ -72,8 +72,8 @@ class Instance(ProjectResource):
     `sealed_user_data` is opened by compute/user_data.py alone; `user_data` has what the release before wrote, until
     that is sealed.
 
-    `restart_policy`: whether a failed guest is started again (compute/guest_restarts.py). `restarts`: how often in a row,
-    last at `restarted_at`.
+    `restart_policy`: whether a failed guest is started again (compute/guest_restarts.py). `restarts`: how often in a
+    row, last at `restarted_at`.
     """
 
     state = models.CharField(max_length=16, default=INSTANCE.initial)

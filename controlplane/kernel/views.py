@@ -85,12 +85,12 @@ class Route:
 
     `answer`: the schema of the response; None for an empty response, or for one of `media_type` that is not JSON.
     `empty_statuses`: statuses of empty responses besides. `answers`: other statuses with schemas of their own.
-    `problems`: statuses of problems with members of their own. `error_statuses`: statuses of problems besides those that
-    follow from the declaration (api/declared_errors.py). `media_types`: of the response, besides `media_type`.
+    `problems`: statuses of problems with members of their own. `error_statuses`: statuses of problems besides those
+    that follow from the declaration (api/declared_errors.py). `media_types`: of the response, besides `media_type`.
     `query`: the query parameters. `upload`: the media type of a body that is taken as bytes, in pieces, or whole up to
     `upload_max_bytes`. `is_versioned`: requires If-Match. `is_sensitive`: a read that is audited like a write.
-    `own_transactions`: why a write does not run in one transaction (kernel/request_transaction.py); each of its services
-    then has its own. `precheck`: runs before the body is read and the transaction begins. `has_dry_run`: a write that
+    `own_transactions`: why a write does not run in one transaction (kernel/request_transaction.py); each of its
+    services then has its own. `precheck`: runs before the body is read and the transaction begins. `has_dry_run`: a write that
     takes `dry_run`. `deprecation`: when the route goes. `is_write`: set by route().
     """
 

@@ -24,8 +24,8 @@ class Step:
     step as done, so that the step and its effect on our rows are true together. A `do` that fails leaves nothing
     behind, or leaves what its own `undo` finds: the undo of the step that failed runs too.
 
-    `handles_cancellation`: the step decides whether it can be undone. Neither a cancellation nor the deadline undoes it:
-    the engine retries it until it succeeds or raises StepAborted.
+    `handles_cancellation`: the step decides whether it can be undone. Neither a cancellation nor the deadline undoes
+    it: the engine retries it until it succeeds or raises StepAborted.
 
     `is_transfer`: it may send or copy the bytes of an image, for which it goes to another lane (operations/queues.py).
 

@@ -88,7 +88,7 @@ class NodeOut(Out):
     duty = serializers.ChoiceField(list(DUTY.moves))
     duty_reason = serializers.CharField()
     duty_since = serializers.DateTimeField()
-    display_state = serializers.SerializerMethodField()
+    life = serializers.SerializerMethodField()
     is_cordoned = serializers.BooleanField()
     cordon_reason = serializers.CharField(source="duty_reason")
     last_heartbeat_at = serializers.DateTimeField(allow_null=True)

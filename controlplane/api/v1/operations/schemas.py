@@ -79,7 +79,7 @@ class PlatformOperationOut(OperationOut):
 
     project = NamedOut(allow_null=True)
     organization = NamedOut(source="project.organization", default=None, allow_null=True)
-    current_step_error = serializers.SerializerMethodField(allow_null=True)
+    obstacle = serializers.SerializerMethodField(allow_null=True)
 
     def get_obstacle(self, operation: Operation) -> str | None:
         return current_step_error(operation) or None
