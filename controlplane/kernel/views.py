@@ -90,8 +90,8 @@ class Route:
     `query`: the query parameters. `upload`: the media type of a body that is taken as bytes, in pieces, or whole up to
     `upload_max_bytes`. `is_versioned`: requires If-Match. `is_sensitive`: a read that is audited like a write.
     `own_transactions`: why a write does not run in one transaction (kernel/request_transaction.py); each of its
-    services then has its own. `precheck`: runs before the body is read and the transaction begins. `has_dry_run`: a write that
-    takes `dry_run`. `deprecation`: when the route goes. `is_write`: set by route().
+    services then has its own. `precheck`: runs before the body is read and the transaction begins. `has_dry_run`: a
+    write that takes `dry_run`. `deprecation`: when the route goes. `is_write`: set by route().
     """
 
     operation_id: str
