@@ -1,8 +1,8 @@
-"""Instances that go to another node: what a request writes. workflows/instance_migrate.py carries out what is sent, as
-it runs or is off; of what is made again elsewhere, because its node is dead, compute/evacuation.py has the rest.
+"""Migration requests, live or cold. workflows/instance_migrate.py carries them out.
 
-Operators ask for it; where an instance may go, its policies say, as when it is created. It takes its volumes along and
-stays in its zone, since its networks do.
+Evacuations from a fenced node are in node_lifecycle/recovery/evacuation.py. Operators request a migration; the
+policies of the instance decide where it may go, as at its creation. Volumes move with it, and it stays in its zone,
+since its networks do.
 """
 
 from dataclasses import dataclass, replace

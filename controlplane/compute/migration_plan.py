@@ -1,10 +1,11 @@
 """What would become of a move, before anybody asks for it: what is in its way, and where the guest could go."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from controlplane.compute.drain_plan import Document
-from controlplane.compute.drain_survey import refusal_of
+from andromede_core.placement.decision import Decision, as_document
+from andromede_core.placement.explanation import operator
+from andromede_core.placement.redaction import restrict_to_zones
 from controlplane.compute.errors import InstanceNotMovable
 from controlplane.compute.migration import migration_obstacles, migration_request
 from controlplane.compute.models import Instance, Migration
@@ -13,6 +14,7 @@ from controlplane.identity.errors import RoleNeeded
 from controlplane.kernel.errors import CloudError
 from controlplane.nodes.models import Node
 from controlplane.placement import decisions
+from controlplane.placement.errors import InsufficientCapacity, NoPlace, PolicyUnsatisfiable
 
 NODES_MAX = 50
 
@@ -22,7 +24,7 @@ class MigrationPlan:
     """`nodes`: those that would take it, the best first; none where there are `reasons` (errors as documents)."""
 
     instance: Instance
-    reasons: tuple[Document, ...] = ()
+    reasons: tuple[Mapping[str, object], ...] = ()
     nodes: Sequence[Node] = ()
 
 
@@ -47,3 +49,19 @@ def migration_plan(actor: Actor, instance: Instance) -> MigrationPlan:
         return MigrationPlan(instance, reasons=(refusal_of(instance.node, taken.decision),))
     nodes = {str(node.pk): node for node in Node.objects.filter(pk__in=order)}
     return MigrationPlan(instance, nodes=[nodes[each] for each in order if each in nodes])
+
+
+REFUSALS = {
+    "no_capacity": InsufficientCapacity,
+    "inadmissible": NoPlace,
+    "unsatisfiable": PolicyUnsatisfiable,
+}
+
+
+def refusal_of(node: Node, decision: Decision, *, stays: bool = False) -> Mapping[str, object]:
+    """As an operator is told, who sees nodes. `stays`: what was asked for is a place on the node itself; else one in
+    its zone and away from it."""
+    document = restrict_to_zones(as_document(decision), [node.zone_id], away_from=[] if stays else [str(node.pk)])
+    lines = {language: " ".join(operator(document, language)) for language in ("en", "fr")}
+    error = REFUSALS[decision.verdict](explanation=lines["en"], explanation_fr=lines["fr"])
+    return error.as_document()

@@ -9,9 +9,9 @@ HOUR_S = 3600
 JOBS = (
     Job("redeliver", "controlplane.operations.leases.requeue_due", settings.OPERATION_SWEEP_S, 30),
     Job("node_liveness", "controlplane.reconcilers.node_liveness.reconcile", 3, 30),
-    Job("lost_nodes", "controlplane.reconcilers.lost_nodes.reconcile", 2, 120),
-    Job("recoveries", "controlplane.reconcilers.recoveries.reconcile", 2, 300),
-    Job("drains", "controlplane.reconcilers.drain_returns.drains_and_returns", 2, 300),
+    Job("lost_nodes", "controlplane.node_lifecycle.recovery.auto_recovery.reconcile", 2, 120),
+    Job("recoveries", "controlplane.node_lifecycle.recovery.reconciler.reconcile", 2, 300),
+    Job("drains", "controlplane.node_lifecycle.drain.post_drain_start.drains_and_returns", 2, 300),
     Job("node_removals", "controlplane.reconcilers.node_removals.reconcile", 5, 600),
     Job("network_peers", "controlplane.reconcilers.network_peers.reconcile", 5, 600),
     Job("guest_power", "controlplane.reconcilers.guest_power.reconcile", 5, 60),

@@ -32,8 +32,8 @@ IN_SERVICE = "in-service"
 class Node(BaseModel):
     """A bare-metal server with an agent. Its zone stands in its certificate too, and never changes.
 
-    Whether it is heard (`state`) and what operators want of it (`duty`) are two things: nodes/life.py makes the one
-    word of them that people read.
+    `state` tells whether heartbeats arrive, `duty` is the admin state that operators set; nodes/display_state.py
+    combines both into the state that pages show.
 
     | state       | means |
     |-------------|-------|

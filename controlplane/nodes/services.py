@@ -23,7 +23,7 @@ from controlplane.kernel.ids import new_id
 from controlplane.kernel.names import check_name
 from controlplane.kernel.prepared_queries import Prepared, preparing_cursor
 from controlplane.nodes import incidents, pki, pools
-from controlplane.nodes.duties import admin_state_change, require_admin_state
+from controlplane.nodes.admin_state import admin_state_change, require_admin_state
 from controlplane.nodes.errors import NodeNameTaken
 from controlplane.nodes.models import IN_SERVICE, Inventory, Node, NodeRemoval, oldest_attestation
 from controlplane.nodes.pools import ReportedPool

@@ -16,8 +16,8 @@ from django.db.models.functions import Least
 
 from andromede_core.placement.request import Resources
 from controlplane.kernel.prepared_queries import Prepared
+from controlplane.nodes.admin_state import require_in_service
 from controlplane.nodes.agent_client import CallAuthorization
-from controlplane.nodes.duties import require_in_service
 from controlplane.operations import lease_guard
 from controlplane.placement import claims, selectors
 from controlplane.placement.decisions import (

@@ -17,7 +17,7 @@ from controlplane.kernel.db import move
 from controlplane.kernel.errors import CloudError
 from controlplane.kernel.prepared_queries import Prepared
 from controlplane.nodes import trust_documents
-from controlplane.nodes.duties import require_in_service
+from controlplane.nodes.admin_state import require_in_service
 from controlplane.nodes.models import Node
 from controlplane.nodes.signing_keys import SigningKey, signing_key
 from controlplane.nodes.trust_documents import NodeTrust

@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 
 from controlplane.audit.models import Checkpoint, EvidenceRecord
 from controlplane.kernel import clock
-from controlplane.nodes.life import DISPLAY_STATES, SILENT_BY_DUTY, display_state
+from controlplane.nodes.display_state import DISPLAY_STATES, SILENT_BY_DUTY, display_state
 from controlplane.nodes.models import (
     DRAIN_GUEST,
     DRAIN_LIVE,

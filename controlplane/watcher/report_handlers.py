@@ -7,7 +7,8 @@ from django.conf import settings
 
 from agents.protocol import agent_pb2 as pb
 from controlplane.compute.services import PowerObservation, record_power_observations
-from controlplane.nodes import fence_watch, trust_documents
+from controlplane.node_lifecycle.fencing import violations
+from controlplane.nodes import trust_documents
 from controlplane.nodes.models import pool_trait
 from controlplane.nodes.pools import ReportedPool
 from controlplane.nodes.selectors import NODE
@@ -76,7 +77,7 @@ def _heartbeat(node_id: UUID, heartbeat: pb.Heartbeat) -> pb.EnsureTrustRequest 
     record_power_observations(list(power_observations(node_id, heartbeat.instances)))
     if node.duty == "fenced":
         node.refresh_from_db()
-        fence_watch.record_violations(
+        violations.record_violations(
             node, running=[each.subject.id for each in heartbeat.instances if each.power in ALIVE]
         )
     trust_documents.record_trust_state(node, heartbeat.trust)

@@ -11,13 +11,17 @@ from functools import partial
 from uuid import UUID
 
 from agents.protocol import agent_pb2 as pb
-from controlplane.compute.evacuation import PLACEMENT_REFUSALS, record_evacuation_blocked, require_fenced
 from controlplane.compute.migration import migration_of
 from controlplane.compute.models import INSTANCE, MIGRATION, Attachment, Instance, Migration
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.network import segments
 from controlplane.network.models import Port
+from controlplane.node_lifecycle.recovery.evacuation import (
+    PLACEMENT_REFUSALS,
+    record_evacuation_blocked,
+    require_fenced,
+)
 from controlplane.nodes import services as nodes
 from controlplane.operations.errors import Cancelled
 from controlplane.operations.models import Operation

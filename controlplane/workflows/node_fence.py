@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from andromede_core.documents.messages import Reason
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
-from controlplane.nodes import bmcs, fencing
+from controlplane.node_lifecycle.fencing import bmcs, fencing
 from controlplane.nodes.errors import NodeNotFenceable, PowerNotOff
 from controlplane.nodes.models import Node
 from controlplane.operations.models import Operation

@@ -17,8 +17,8 @@ from controlplane.compute.migration import migration_request
 from controlplane.compute.models import Attachment, Instance, Migration
 from controlplane.kernel import clock
 from controlplane.nodes import agent_client, trust_documents
+from controlplane.nodes.admin_state import require_in_service
 from controlplane.nodes.agent_client import CallAuthorization
-from controlplane.nodes.duties import require_in_service
 from controlplane.nodes.errors import NodeFailed, NodeNotTrusting, NodeRefused
 from controlplane.nodes.models import Node
 from controlplane.operations.models import Operation

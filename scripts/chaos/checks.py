@@ -21,8 +21,8 @@ from controlplane.events.models import Event
 from controlplane.kernel.errors import CloudError
 from controlplane.kernel.units import GIB
 from controlplane.network.models import Port
+from controlplane.node_lifecycle.fencing.violations import FENCE_BROKEN
 from controlplane.nodes import agent_client
-from controlplane.nodes.fence_watch import FENCE_BROKEN
 from controlplane.nodes.models import (
     DRAIN_LIVE,
     Drain,

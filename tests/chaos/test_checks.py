@@ -7,20 +7,21 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from controlplane.compute.drains import node_maintain
 from controlplane.compute.errors import EvacuationBlocked
 from controlplane.compute.migration import instance_migrate
 from controlplane.compute.models import Attachment, Instance, Migration
-from controlplane.compute.recoveries import NewRecovery, recover_begin
 from controlplane.events.models import Event
 from controlplane.events.services import assign_positions
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.network.models import Port
+from controlplane.node_lifecycle.drain.drains import node_maintain
+from controlplane.node_lifecycle.fencing.fencing import record_fence_evidence
+from controlplane.node_lifecycle.recovery import reconciler as executor
+from controlplane.node_lifecycle.recovery.recoveries import NewRecovery, recover_begin
 from controlplane.nodes import agent_client
-from controlplane.nodes.duties import node_return
-from controlplane.nodes.fencing import record_fence_evidence
+from controlplane.nodes.admin_state import node_return
 from controlplane.nodes.models import (
     Drain,
     DrainGuest,
@@ -37,7 +38,6 @@ from controlplane.operations.models import Operation, OperationHold
 from controlplane.placement.models import Allocation
 from controlplane.quotas.models import QuotaUse
 from controlplane.reconcilers import node_removals
-from controlplane.reconcilers import recoveries as executor
 from controlplane.storage.models import Volume
 from controlplane.storage.services import NewVolume, volume_create
 from scripts.chaos import checks

@@ -10,7 +10,7 @@ import pytest
 
 from andromede_cli.diagnosis import NOTICE, PROBLEM, examine, worded
 from andromede_sdk import Client, NotFound
-from controlplane.nodes.life import display_state
+from controlplane.nodes.display_state import display_state
 from scripts.polling import wait_until
 from tests.clients.cli import Inside, inside
 from tests.clients.conftest import Live

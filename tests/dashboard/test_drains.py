@@ -5,10 +5,10 @@ from django.test import Client
 
 from controlplane.compute.models import Instance
 from controlplane.identity.actor import SYSTEM
+from controlplane.node_lifecycle.drain import reconciler as executor
 from controlplane.nodes.models import Drain, Node
 from controlplane.nodes.services import node_cordon
 from controlplane.operations.models import Operation
-from controlplane.reconcilers import drains as executor
 from tests.api.client import Caller
 from tests.api.conftest import finish
 from tests.dashboard.conftest import SignIn

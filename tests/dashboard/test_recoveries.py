@@ -3,9 +3,9 @@
 import pytest
 from django.test import Client
 
+from controlplane.node_lifecycle.recovery import reconciler as executor
 from controlplane.nodes.models import Drain, Node
 from controlplane.operations.models import Operation
-from controlplane.reconcilers import recoveries as executor
 from tests.dashboard.conftest import SignIn
 from tests.dashboard.sample_resources import text_of
 from tests.workflows.helpers import die_with_guests, done, make_instance, make_shared, share

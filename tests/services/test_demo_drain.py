@@ -1,7 +1,7 @@
 """What the demo says of drains, in its own topology: fake nodes in its zones."""
 
-from controlplane.compute.drains import drain_plan
 from controlplane.identity.actor import SYSTEM
+from controlplane.node_lifecycle.drain.drains import drain_plan
 from controlplane.nodes.models import Node
 from controlplane.placement import policies
 from scripts import demo

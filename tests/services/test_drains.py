@@ -10,8 +10,6 @@ from django.test.utils import CaptureQueriesContext
 
 from agents.node.adapters.fake import FakeCapacity
 from agents.node.errors import AdapterError
-from controlplane.compute import drains
-from controlplane.compute.drains import NewDrain, drain_begin, drain_cancel, drain_pause, drain_plan, drain_resume
 from controlplane.compute.errors import DrainNotFound, DrainPlanChanged, DrainWrongState
 from controlplane.compute.migration import MigrationOptions
 from controlplane.compute.models import Instance
@@ -19,7 +17,18 @@ from controlplane.compute.services import instance_delete, instance_power_off, i
 from controlplane.events.models import Event
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.errors import RoleNeeded
-from controlplane.nodes.duties import mark_fenced, node_return, require_admin_state
+from controlplane.node_lifecycle.drain import drains
+from controlplane.node_lifecycle.drain import post_drain_start as returns
+from controlplane.node_lifecycle.drain import reconciler as executor
+from controlplane.node_lifecycle.drain.drains import (
+    NewDrain,
+    drain_begin,
+    drain_cancel,
+    drain_pause,
+    drain_plan,
+    drain_resume,
+)
+from controlplane.nodes.admin_state import mark_fenced, node_return, require_admin_state
 from controlplane.nodes.errors import HeartbeatMissing, NodeOutOfService, NodeWrongAdminState
 from controlplane.nodes.models import Drain, DrainGuest, Node
 from controlplane.nodes.services import node_cordon
@@ -27,8 +36,6 @@ from controlplane.operations.maintenance import NewRule, rule_create, rule_end
 from controlplane.operations.models import Operation
 from controlplane.placement import policies
 from controlplane.placement.errors import NoPlace
-from controlplane.reconcilers import drain_returns as returns
-from controlplane.reconcilers import drains as executor
 from controlplane.workflows.registry import WORKFLOWS
 from tests.workflows.helpers import (
     Killed,

@@ -9,11 +9,11 @@ from django.utils import timezone
 
 from agents.protocol import agent_pb2 as pb
 from controlplane.audit.models import AuditRecord, EvidenceRecord
-from controlplane.compute.drains import node_maintain
 from controlplane.identity.actor import SYSTEM, Actor
-from controlplane.nodes import fencing
+from controlplane.node_lifecycle.drain.drains import node_maintain
+from controlplane.node_lifecycle.fencing import fencing
+from controlplane.node_lifecycle.fencing.fencing import available_evidence, node_fence
 from controlplane.nodes.errors import NodeNotFenceable, NodeWrongAdminState
-from controlplane.nodes.fencing import available_evidence, node_fence
 from controlplane.nodes.models import FenceEvidence, Incident, Node
 from controlplane.watcher import report_handlers
 from tests.world import Cloud

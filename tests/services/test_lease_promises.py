@@ -24,7 +24,7 @@ from agents.node.rpc import encoding
 from agents.node.state_store import StateStore
 from agents.protocol import agent_pb2 as pb
 from controlplane.kernel import clock
-from controlplane.nodes.fencing import available_evidence
+from controlplane.node_lifecycle.fencing.fencing import available_evidence
 from controlplane.nodes.models import Node
 from controlplane.reconcilers import node_liveness
 from controlplane.watcher import batches as module

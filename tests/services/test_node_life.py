@@ -3,7 +3,6 @@
 import pytest
 
 from controlplane.audit.models import AuditRecord
-from controlplane.compute.drains import node_maintain
 from controlplane.compute.errors import NodeNotEmpty
 from controlplane.compute.services import instance_power_off, instance_start
 from controlplane.events.models import Event
@@ -11,8 +10,10 @@ from controlplane.identity.actor import SYSTEM
 from controlplane.identity.errors import RoleNeeded
 from controlplane.kernel import clock
 from controlplane.kernel.errors import IllegalTransition
+from controlplane.node_lifecycle.drain.drains import node_maintain
 from controlplane.nodes import selectors, trust_documents
-from controlplane.nodes.duties import admin_state_change, mark_fenced, node_retire, node_return
+from controlplane.nodes.admin_state import admin_state_change, mark_fenced, node_retire, node_return
+from controlplane.nodes.display_state import DISPLAY_STATES, display_state
 from controlplane.nodes.errors import (
     HeartbeatMissing,
     NodeNotFenceable,
@@ -21,7 +22,6 @@ from controlplane.nodes.errors import (
     NodeOutOfService,
     NodeWrongAdminState,
 )
-from controlplane.nodes.life import DISPLAY_STATES, display_state
 from controlplane.nodes.models import DUTY, NODE, Node, NodeRemoval
 from controlplane.nodes.services import node_cordon, node_uncordon, record_removal
 from controlplane.placement.errors import NoPlace

@@ -8,21 +8,22 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from agents.node.errors import AdapterError
-from controlplane.compute import drains
 from controlplane.compute.errors import RecoveryPlanChanged
 from controlplane.compute.models import Instance
-from controlplane.compute.recoveries import NewRecovery, recover_begin, recover_plan
 from controlplane.compute.services import SETTLE_AFTER, instance_delete, instance_power_off
 from controlplane.events.models import Event
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.errors import RoleNeeded
 from controlplane.kernel import clock
-from controlplane.nodes.duties import mark_fenced, node_return
+from controlplane.node_lifecycle.drain import drains
+from controlplane.node_lifecycle.recovery import auto_recovery
+from controlplane.node_lifecycle.recovery import reconciler as executor
+from controlplane.node_lifecycle.recovery.recoveries import NewRecovery, recover_begin, recover_plan
+from controlplane.nodes.admin_state import mark_fenced, node_return
 from controlplane.nodes.errors import HeartbeatMissing, NodeWrongAdminState
 from controlplane.nodes.models import Bmc, Drain, DrainGuest, Incident, Node
 from controlplane.operations.models import Operation
-from controlplane.reconcilers import guest_restart, lost_nodes, node_removals
-from controlplane.reconcilers import recoveries as executor
+from controlplane.reconcilers import guest_restart, node_removals
 from tests.power import lose_power
 from tests.workflows.helpers import (
     assert_clean_slate,
@@ -323,41 +324,41 @@ def leased(cloud: Cloud, other: FakeMachine) -> Instance:
 def test_a_dead_node_is_fenced_and_recovered_without_anybody(
     cloud: Cloud, other: FakeMachine, leased: Instance
 ) -> None:
-    assert lost_nodes.reconcile() == 2
+    assert auto_recovery.reconcile() == 2
     node = fresh(cloud.machine.row)
     assert (node.duty, node.fenced_by["kind"]) == ("fenced", "lease")
     recovery = Drain.objects.get(kind="recover")
     assert carry_on(recovery).state == "done"
     assert fresh(leased).node == other.row
-    assert lost_nodes.reconcile() == 0, "it is recovered once"
+    assert auto_recovery.reconcile() == 0, "it is recovered once"
 
 
 def test_silence_alone_proves_nothing(cloud: Cloud, leased: Instance) -> None:
     Node.objects.filter(pk=cloud.machine.row.pk).update(fences_within_s=None)
-    assert lost_nodes.reconcile() == 0
+    assert auto_recovery.reconcile() == 0
     assert fresh(cloud.machine.row).duty == "in-service"
 
 
 def test_not_before_its_lease_is_over(cloud: Cloud, leased: Instance) -> None:
     Node.objects.filter(pk=cloud.machine.row.pk).update(last_heartbeat_at=clock.now() - timedelta(seconds=20))
-    assert lost_nodes.reconcile() == 0
+    assert auto_recovery.reconcile() == 0
 
 
 def test_it_is_left_to_people_where_that_is_wished(cloud: Cloud, leased: Instance, settings: Settings) -> None:
     settings.RECOVER_BY_ITSELF = False
-    assert lost_nodes.reconcile() == 0
+    assert auto_recovery.reconcile() == 0
     assert fresh(cloud.machine.row).duty == "in-service"
 
 
 def test_a_node_in_maintenance_may_be_switched_off(cloud: Cloud, leased: Instance) -> None:
     Node.objects.filter(pk=cloud.machine.row.pk).update(duty="maintenance")
-    assert lost_nodes.reconcile() == 0
+    assert auto_recovery.reconcile() == 0
 
 
 def test_what_a_person_has_fenced_a_person_recovers(cloud: Cloud, leased: Instance) -> None:
     proof = {"kind": "attestation", "by": str(leased.pk)}
     Node.objects.filter(pk=cloud.machine.row.pk).update(duty="fenced", fenced_by=proof, duty_since=clock.now())
-    assert lost_nodes.reconcile() == 0
+    assert auto_recovery.reconcile() == 0
     assert not Drain.objects.exists()
 
 
@@ -368,14 +369,14 @@ def test_when_many_are_silent_at_once_nobody_is_fenced_and_that_is_loud(cloud: C
     Node.objects.filter(name__startswith="quiet-").update(
         state="unreachable", last_heartbeat_at=clock.now() - timedelta(hours=1)
     )
-    assert lost_nodes.storms()["fr-idf-1"] == lost_nodes.Storm(4, 1)
-    assert lost_nodes.reconcile() == 0
+    assert auto_recovery.storms()["fr-idf-1"] == auto_recovery.Storm(4, 1)
+    assert auto_recovery.reconcile() == 0
     assert fresh(cloud.machine.row).duty == "in-service"
     held = Incident.objects.filter(kind="recovery-held", ended_at=None)
     assert held.count() == 4
     assert held.first().facts == {"silent": 4, "limit": 1}
     Node.objects.filter(name__startswith="quiet-").update(state="ready")
-    assert lost_nodes.reconcile() == 2
+    assert auto_recovery.reconcile() == 2
     assert not held.exists()
 
 
@@ -387,9 +388,9 @@ def test_many_silent_nodes_are_looked_at_together(cloud: Cloud, leased: Instance
             make_node(f"quiet-{number}", zone=f"de-rhein-{number % 2 + 1}")
         rows = Node.objects.filter(name__startswith="quiet-")
         rows.update(state="unreachable", last_heartbeat_at=clock.now() - timedelta(hours=1))
-        lost_nodes.reconcile()
+        auto_recovery.reconcile()
         with CaptureQueriesContext(connection) as queries:
-            assert lost_nodes.reconcile() == 0
+            assert auto_recovery.reconcile() == 0
         assert Incident.objects.filter(kind="recovery-held", ended_at=None).count() == last + 1
         return len(queries)
 
@@ -404,11 +405,11 @@ def test_those_that_were_just_fenced_count_too_so_that_they_do_not_go_one_by_one
     Node.objects.filter(name__startswith="quiet-").update(
         state="unreachable", duty="fenced", fenced_by={"kind": "lease"}, duty_since=clock.now()
     )
-    assert lost_nodes.storms()["fr-idf-1"] == lost_nodes.Storm(3, 1)
-    lost_nodes.reconcile()
+    assert auto_recovery.storms()["fr-idf-1"] == auto_recovery.Storm(3, 1)
+    auto_recovery.reconcile()
     assert fresh(cloud.machine.row).duty == "in-service"
     Node.objects.filter(name__startswith="quiet-").update(duty_since=clock.now() - timedelta(hours=1))
-    lost_nodes.reconcile()
+    auto_recovery.reconcile()
     assert fresh(cloud.machine.row).duty == "fenced"
 
 
@@ -416,7 +417,7 @@ def test_where_the_lease_will_be_evidence_the_bmc_is_not_asked(cloud: Cloud, lea
     """A BMC often dies with its node: whoever rests on it alone asks it for ever."""
     Bmc.objects.create(node=cloud.machine.row, address="192.0.2.1:443", username="x", sealed_password=b"")
     Node.objects.filter(pk=cloud.machine.row.pk).update(leased_until=clock.now() + timedelta(minutes=5))
-    assert lost_nodes.reconcile() == 0
+    assert auto_recovery.reconcile() == 0
     assert not Operation.objects.filter(kind="node.fence").exists()
     Node.objects.filter(pk=cloud.machine.row.pk).update(leased_until=clock.now() - timedelta(minutes=5))
-    assert lost_nodes.reconcile() == 2
+    assert auto_recovery.reconcile() == 2

@@ -22,8 +22,9 @@ from controlplane.compute.models import Instance
 from controlplane.kernel import clock
 from controlplane.kernel.ids import new_id
 from controlplane.metrics import tables
+from controlplane.node_lifecycle.recovery import auto_recovery
 from controlplane.nodes.models import Incident, Node, Receipt, TrustDocument
-from controlplane.reconcilers import lost_nodes, node_liveness
+from controlplane.reconcilers import node_liveness
 from controlplane.watcher import report_handlers, streams, usage, writer
 from controlplane.watcher.stream_registry import StreamRegistry
 from tests.hung_node import hung_address
@@ -122,7 +123,7 @@ def test_nodes_that_are_hung_keep_nobody_from_hearing_and_judging(
 
     def judged() -> bool:
         node_liveness.reconcile()
-        lost_nodes.reconcile()
+        auto_recovery.reconcile()
         silent = Node.objects.filter(name__startswith="hung-", state="unreachable")
         held = Incident.objects.filter(kind="recovery-held", ended_at=None)
         is_told = held.count() == hung - fenced and silent.filter(duty="fenced").count() == fenced

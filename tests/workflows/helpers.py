@@ -18,7 +18,7 @@ from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError
 from controlplane.network.models import Port
-from controlplane.nodes.duties import mark_fenced
+from controlplane.nodes.admin_state import mark_fenced
 from controlplane.nodes.models import Inventory, Node, NodeRemoval
 from controlplane.operations.models import Operation, OperationHold
 from controlplane.operations.services import operation_cancel

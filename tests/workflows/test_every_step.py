@@ -10,10 +10,10 @@ import pytest
 
 from controlplane.compute import services as compute
 from controlplane.compute.attachments import volume_detach
-from controlplane.compute.evacuation import instance_evacuate
 from controlplane.compute.migration import instance_migrate
 from controlplane.compute.rebuild import NewDisk, instance_rebuild
 from controlplane.identity.actor import SYSTEM
+from controlplane.node_lifecycle.recovery.evacuation import instance_evacuate
 from controlplane.operations.models import Operation
 from controlplane.storage.services import volume_grow
 from controlplane.workflows.registry import WORKFLOWS

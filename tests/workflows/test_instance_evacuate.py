@@ -12,17 +12,17 @@ from agents.node.errors import AdapterError
 from controlplane.audit.models import AuditRecord
 from controlplane.audit.selectors import residency_of
 from controlplane.compute.attachments import volume_detach
-from controlplane.compute.drains import node_maintain
 from controlplane.compute.errors import InstanceNotEvacuable, NodeBeingRecovered
-from controlplane.compute.evacuation import evacuation_obstacles, instance_evacuate
 from controlplane.compute.keys_and_groups import affinity_group_create
 from controlplane.compute.models import Attachment, Instance, Migration
 from controlplane.compute.services import instance_power_off, instance_start
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.errors import RoleNeeded
 from controlplane.network.models import Port, PortBinding
+from controlplane.node_lifecycle.drain.drains import node_maintain
+from controlplane.node_lifecycle.recovery.evacuation import evacuation_obstacles, instance_evacuate
 from controlplane.nodes import incidents
-from controlplane.nodes.duties import admin_state_change, node_return
+from controlplane.nodes.admin_state import admin_state_change, node_return
 from controlplane.nodes.errors import NodeNotCleared, NodeWrongAdminState
 from controlplane.nodes.models import Inventory, Node, NodeRemoval
 from controlplane.operations.models import Operation

@@ -15,7 +15,7 @@ from controlplane.compute.models import Instance, Migration
 from controlplane.compute.services import instance_delete, instance_power_off
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
-from controlplane.nodes.fencing import record_fence_evidence
+from controlplane.node_lifecycle.fencing.fencing import record_fence_evidence
 from controlplane.nodes.models import Incident
 from controlplane.operations.models import Operation
 from controlplane.operations.services import operation_cancel

@@ -11,10 +11,10 @@ from pytest_django import Settings
 
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel.errors import InvalidRequest
-from controlplane.nodes import bmcs, redfish
-from controlplane.nodes.bmcs import NewBmc
+from controlplane.node_lifecycle.fencing import bmcs, redfish
+from controlplane.node_lifecycle.fencing.bmcs import NewBmc
+from controlplane.node_lifecycle.fencing.fencing import node_fence
 from controlplane.nodes.errors import BmcRefused, BmcUnreachable, NodeNotFenceable
-from controlplane.nodes.fencing import node_fence
 from controlplane.nodes.models import Bmc, FenceEvidence, Node
 from controlplane.operations.errors import Busy
 from controlplane.operations.models import Operation

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from andromede_core.placement.decision import Decision
 from andromede_core.placement.fleet import Fleet, NodeRow
 from andromede_core.placement.request import Group, ResolvedRequest, Resources
-from controlplane.compute.drain_plan import Guest, GuestRequest, Places, Plan, PlanInputs, plan
+from controlplane.node_lifecycle.drain.drain_plan import Guest, GuestRequest, Places, Plan, PlanInputs, plan
 from tests.unit.placement.examples import ROOMY, VIRGINIA, amounts, ask, assessed, fleet, node, row_lists
 
 SPACE = UUID(int=7)

@@ -4,8 +4,8 @@ from hypothesis import given
 
 from andromede_core.placement.fleet import Fleet, NodeRow
 from andromede_core.placement.request import Group, Resources
-from controlplane.compute.drain_plan import Guest, GuestRequest, Places, Plan, PlanInputs
-from controlplane.compute.recover_plan import plan_recovery
+from controlplane.node_lifecycle.drain.drain_plan import Guest, GuestRequest, Places, Plan, PlanInputs
+from controlplane.node_lifecycle.recovery.recovery_plan import plan_recovery
 from tests.unit.nodes.test_drain_plan import HERE, OBSTACLE, REFUSED, SPACE, actions, guest, guest_lists, told
 from tests.unit.placement.examples import VIRGINIA, ask, assessed, fleet, node, row_lists
 

@@ -8,10 +8,10 @@ from uuid import UUID
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from controlplane.compute import drains
 from controlplane.compute.migration import DEADLINE_S_MAX, DEADLINE_S_MIN
 from controlplane.identity.models import Project
 from controlplane.kernel.fields import Choice, ErrorOut, In, NamedOut, Out, Text, Whole
+from controlplane.node_lifecycle.drain import drains
 from controlplane.nodes.models import (
     ACTIONS,
     AUTO_CONVERGE,

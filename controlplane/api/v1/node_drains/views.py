@@ -18,14 +18,14 @@ from controlplane.api.v1.node_drains.schemas import (
     _projects,
 )
 from controlplane.api.v1.nodes.schemas import NodeOut
-from controlplane.compute import drains
-from controlplane.compute.drain_plan import Plan
-from controlplane.compute.drain_survey import volumes_of
 from controlplane.compute.migration import MigrationOptions
 from controlplane.kernel.listing import Listing, among, created_after, exactly
 from controlplane.kernel.long_poll import Condition, wait_s, wait_until
 from controlplane.kernel.query_parameters import WAIT, Parameter
 from controlplane.kernel.views import Body, route
+from controlplane.node_lifecycle.drain import drains
+from controlplane.node_lifecycle.drain.candidates import volumes_of
+from controlplane.node_lifecycle.drain.drain_plan import Plan
 from controlplane.nodes.models import (
     DRAIN,
     DRAIN_KINDS,

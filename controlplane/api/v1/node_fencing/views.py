@@ -8,9 +8,14 @@ from rest_framework.response import Response
 from controlplane.api.base_views import OperatorView
 from controlplane.api.v1.node_fencing.schemas import BmcIn, BmcOut, FenceIn, FenceOut, FencingOut
 from controlplane.kernel.views import Body, route
-from controlplane.nodes import bmcs
+from controlplane.node_lifecycle.fencing import bmcs
+from controlplane.node_lifecycle.fencing.fencing import (
+    AvailableEvidence,
+    available_evidence,
+    latest_evidence,
+    node_fence,
+)
 from controlplane.nodes.errors import NodeNotFenceable
-from controlplane.nodes.fencing import AvailableEvidence, available_evidence, latest_evidence, node_fence
 from controlplane.nodes.models import Node
 from controlplane.signin.errors import SessionNeeded
 from controlplane.signin.models import Session

@@ -3,8 +3,9 @@
 from rest_framework import serializers
 
 from controlplane.api.v1.node_drains.schemas import PlannedGuestOut
-from controlplane.compute import drains, recoveries
 from controlplane.kernel.fields import In, NamedOut, Out, Text, Whole
+from controlplane.node_lifecycle.drain import drains
+from controlplane.node_lifecycle.recovery import recoveries
 
 
 class RecoverIn(In):

@@ -7,8 +7,8 @@ from controlplane.api.base_views import OperatorView
 from controlplane.api.v1.node_drains.schemas import DrainOut
 from controlplane.api.v1.node_drains.views import plan_document, shown
 from controlplane.api.v1.node_recovery.schemas import RecoverIn, RecoveryPlanOut
-from controlplane.compute import recoveries
 from controlplane.kernel.views import Body, route
+from controlplane.node_lifecycle.recovery import recoveries
 
 
 class NodeRecoverPlan(OperatorView):

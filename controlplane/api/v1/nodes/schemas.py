@@ -8,7 +8,7 @@ from rest_framework import serializers
 from controlplane.api.v1.instances.schemas import POWER_STATES
 from controlplane.compute.models import INSTANCE
 from controlplane.kernel.fields import In, NamedOut, Out, Text
-from controlplane.nodes.life import DISPLAY_STATES, display_state
+from controlplane.nodes.display_state import DISPLAY_STATES, display_state
 from controlplane.nodes.models import DUTY, NODE, Inventory, Node
 
 RESOURCES = ("vcpus", "memory_mib", "disk_gib")

@@ -9,7 +9,7 @@ from controlplane.compute.models import INSTANCE
 from controlplane.compute.selectors import instances_on
 from controlplane.kernel.listing import Listing, among, created_after, exactly, in_state
 from controlplane.kernel.views import Body, route
-from controlplane.nodes import duties, selectors, services
+from controlplane.nodes import admin_state, selectors, services
 from controlplane.nodes.models import DUTY, NODE
 from controlplane.nodes.selectors import node_get
 
@@ -72,7 +72,7 @@ class NodeUncordon(OperatorView):
 class NodeReturn(OperatorView):
     @route("node_return", NodeOut)
     def post(self, request: Request) -> Response:
-        duties.node_return(self.actor, self.node())
+        admin_state.node_return(self.actor, self.node())
         return Response(NodeOut(self.node()).data)
 
 
@@ -80,7 +80,7 @@ class NodeRetire(OperatorView):
     @route("node_retire", NodeOut, body=RetireIn)
     def post(self, request: Request, body: Body) -> Response:
         node = self.node()
-        duties.node_retire(self.actor, node, reason=body["reason"])
+        admin_state.node_retire(self.actor, node, reason=body["reason"])
         return Response(NodeOut(selectors.node_get(self.actor, str(node.pk))).data)
 
 

@@ -2,7 +2,7 @@ from typing import Any
 
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.management.base import OperatorCommand
-from controlplane.nodes.life import display_state
+from controlplane.nodes.display_state import display_state
 from controlplane.nodes.management.offers import offered
 from controlplane.nodes.models import Node
 from controlplane.nodes.selectors import nodes

@@ -6,8 +6,8 @@ is an incident until somebody has looked at the node and given it another duty.
 
 from collections.abc import Collection
 
+from controlplane.node_lifecycle.fencing.fencing import latest_evidence
 from controlplane.nodes import incidents
-from controlplane.nodes.fencing import latest_evidence
 from controlplane.nodes.models import Node
 
 FENCE_BROKEN = "fence-broken"

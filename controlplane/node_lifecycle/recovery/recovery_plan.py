@@ -6,7 +6,7 @@ the others. Who finds no place now is in the plan with the reason: it waits for 
 
 from collections.abc import Iterable
 
-from controlplane.compute.drain_plan import (
+from controlplane.node_lifecycle.drain.drain_plan import (
     Entry,
     Guest,
     Plan,

@@ -9,30 +9,35 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from andromede_core.documents.messages import Reason
-from andromede_core.placement.decision import Decision, as_document
-from andromede_core.placement.explanation import operator
-from andromede_core.placement.redaction import restrict_to_zones
-from controlplane.compute.drain_plan import Document, Entry, Guest, GuestRequest, Places, Plan, PlanInputs, plan
+from andromede_core.placement.decision import Decision
 from controlplane.compute.errors import InstanceNotEvacuable, InstanceNotMovable, InstanceNotStartedAgain
-from controlplane.compute.evacuation import as_evacuation_blocked, evacuation_obstacles, starts_elsewhere
 from controlplane.compute.migration import migration_obstacles, migration_request
+from controlplane.compute.migration_plan import refusal_of
 from controlplane.compute.models import EVACUATE, MIGRATE, NEVER, Attachment, Instance, Migration
-from controlplane.compute.recover_plan import plan_recovery
 from controlplane.compute.services import instance_placement_request
 from controlplane.kernel.errors import CloudError
+from controlplane.node_lifecycle.drain.drain_plan import (
+    Document,
+    Entry,
+    Guest,
+    GuestRequest,
+    Places,
+    Plan,
+    PlanInputs,
+    plan,
+)
+from controlplane.node_lifecycle.recovery.evacuation import (
+    as_evacuation_blocked,
+    evacuation_obstacles,
+    starts_elsewhere,
+)
+from controlplane.node_lifecycle.recovery.recovery_plan import plan_recovery
 from controlplane.nodes.models import Node
 from controlplane.operations.models import Operation, OperationHold
 from controlplane.placement import decisions
-from controlplane.placement.errors import InsufficientCapacity, NoPlace, PolicyUnsatisfiable
 from controlplane.placement.fleet_cache import FLEET
 from controlplane.placement.models import Allocation
 from controlplane.storage.models import Volume
-
-REFUSALS = {
-    "no_capacity": InsufficientCapacity,
-    "inadmissible": NoPlace,
-    "unsatisfiable": PolicyUnsatisfiable,
-}
 
 
 def guests_of(node: Node) -> QuerySet[Instance]:
@@ -160,20 +165,11 @@ def _guest_request(guest: Guest, migration: Migration) -> Guest:
 
 
 def _places(group_ids: Sequence[UUID]) -> Places:
+    # A guest of a fenced node runs nowhere, so no affinity refers to it.
     found: dict[UUID, dict[UUID, str]] = {}
-    """What is on a fenced node runs nowhere, and keeps nobody near or away."""
     members = Allocation.objects.filter(group_id__in=group_ids).exclude(node__duty="fenced")
     rows = members.values_list("group_id", "consumer_id", "node_id")
     for group_id, consumer_id, node_id in rows:
         if group_id is not None:
             found.setdefault(group_id, {})[consumer_id] = str(node_id)
     return found
-
-
-def refusal_of(node: Node, decision: Decision, *, stays: bool = False) -> Document:
-    """As an operator is told, who sees nodes. `stays`: what was asked for is a place on the node itself; else one in
-    its zone and away from it."""
-    document = restrict_to_zones(as_document(decision), [node.zone_id], away_from=[] if stays else [str(node.pk)])
-    lines = {language: " ".join(operator(document, language)) for language in ("en", "fr")}
-    error = REFUSALS[decision.verdict](explanation=lines["en"], explanation_fr=lines["fr"])
-    return error.as_document()

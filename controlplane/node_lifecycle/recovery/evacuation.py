@@ -30,8 +30,8 @@ from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError
 from controlplane.network.models import Port
-from controlplane.nodes.duties import require_admin_state
-from controlplane.nodes.fence_watch import FENCE_BROKEN
+from controlplane.node_lifecycle.fencing.violations import FENCE_BROKEN
+from controlplane.nodes.admin_state import require_admin_state
 from controlplane.nodes.models import Incident, Node
 from controlplane.operations import services as operations
 from controlplane.operations.models import Operation

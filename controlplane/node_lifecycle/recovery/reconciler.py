@@ -1,7 +1,7 @@
-"""Recoveries go on: the guests of nodes that are dead are made again elsewhere, and who finds no place is tried again.
+"""Carries out recoveries: evacuates the guests of fenced nodes, and retries those for which no node had capacity.
 
-As with drains (reconcilers/drains.py), nothing is taken over from one time to the next but the rows, and a guest is
-judged by what it is now. A place may come at any time: nobody has to ask for another try.
+As with drains (node_lifecycle/drain/reconciler.py), only rows carry over from one run to the next, and each run judges
+a guest by its present state. Capacity may appear at any time, so a retry needs no request.
 """
 
 import logging
@@ -14,22 +14,13 @@ from django.db.models import Q
 
 from andromede_core.documents.messages import Reason
 from controlplane.compute.actions import EVACUATION
-from controlplane.compute.drains import plan_fields, replan
 from controlplane.compute.errors import EvacuationBlocked, InstanceNotEvacuable
-from controlplane.compute.evacuation import (
-    PLACEMENT_REFUSALS,
-    as_evacuation_blocked,
-    instance_evacuate,
-    record_evacuation_blocked,
-)
 from controlplane.compute.models import Instance
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.kernel.errors import CloudError, StateConflict
-from controlplane.nodes import incidents
-from controlplane.nodes.models import DRAIN, DRAIN_GUEST, DRAIN_LIVE, Drain, DrainGuest, Incident
-from controlplane.operations.models import Operation
-from controlplane.reconcilers.drains import (
+from controlplane.node_lifecycle.drain.drains import plan_fields, replan
+from controlplane.node_lifecycle.drain.reconciler import (
     UNDER_WAY,
     UNFINISHED,
     DrainSnapshot,
@@ -43,6 +34,15 @@ from controlplane.reconcilers.drains import (
     record_wait_reason,
     set_guest_state,
 )
+from controlplane.node_lifecycle.recovery.evacuation import (
+    PLACEMENT_REFUSALS,
+    as_evacuation_blocked,
+    instance_evacuate,
+    record_evacuation_blocked,
+)
+from controlplane.nodes import incidents
+from controlplane.nodes.models import DRAIN, DRAIN_GUEST, DRAIN_LIVE, Drain, DrainGuest, Incident
+from controlplane.operations.models import Operation
 
 log = logging.getLogger(__name__)
 

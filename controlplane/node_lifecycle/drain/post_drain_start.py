@@ -11,16 +11,16 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Max, Q
 
-from controlplane.compute.drain_survey import is_running
 from controlplane.compute.models import NEVER, Instance
 from controlplane.compute.services import instance_start
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.kernel.errors import CloudError, StateConflict
+from controlplane.node_lifecycle.drain import reconciler
+from controlplane.node_lifecycle.drain.candidates import is_running
+from controlplane.node_lifecycle.drain.reconciler import DrainSnapshot, actor_of, read_snapshot, record_wait_reason
 from controlplane.nodes.models import DRAIN_GUEST, DRAIN_LIVE, IN_SERVICE, Drain, DrainGuest
 from controlplane.operations.models import Operation
-from controlplane.reconcilers import drains
-from controlplane.reconcilers.drains import DrainSnapshot, actor_of, read_snapshot, record_wait_reason
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ POWER = ("instance.start", "instance.shutdown", "instance.power-off")
 
 def drains_and_returns() -> int:
     """Advance drains, then returns: one after the other, since both write the guests of a drain."""
-    return drains.reconcile() + reconcile()
+    return reconciler.reconcile() + reconcile()
 
 
 def reconcile() -> int:

@@ -17,14 +17,6 @@ from django.db.models import Q, QuerySet
 
 from andromede_core.documents.messages import Reason
 from controlplane.compute.actions import MOVE
-from controlplane.compute.drain_survey import (
-    blocking_operations,
-    expects_arrivals,
-    guests_of,
-    is_running,
-    start_obstacles,
-)
-from controlplane.compute.drains import guest_of, plan_fields, replan
 from controlplane.compute.errors import InstanceNotMovable
 from controlplane.compute.migration import MigrationOptions, instance_migrate
 from controlplane.compute.models import NEVER, Instance
@@ -34,7 +26,15 @@ from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
 from controlplane.kernel.errors import CloudError, StateConflict
-from controlplane.nodes.duties import admin_state_change
+from controlplane.node_lifecycle.drain.candidates import (
+    blocking_operations,
+    expects_arrivals,
+    guests_of,
+    is_running,
+    start_obstacles,
+)
+from controlplane.node_lifecycle.drain.drains import guest_of, plan_fields, replan
+from controlplane.nodes.admin_state import admin_state_change
 from controlplane.nodes.models import DRAIN, DRAIN_GUEST, DRAIN_LIVE, Drain, DrainGuest
 from controlplane.operations.errors import Busy
 from controlplane.operations.models import Operation

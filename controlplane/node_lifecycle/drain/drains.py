@@ -1,8 +1,8 @@
-"""Drains: what a request does with one. reconcilers/drains.py carries it out. What is asked of one that is there is
-asked of recoveries too (compute/recoveries.py begins them), which are drains of another kind.
+"""Drain requests: begin, pause, resume, cancel, retry. node_lifecycle/drain/reconciler.py carries them out.
 
-A drain is a plan with one operation for each guest. Whoever asks for it names the plan that was shown: if the node's
-guests, or what is in their way, have changed since, nothing begins.
+A drain is a plan with one operation for each guest. The request names the plan that was shown: if the node's guests or
+their obstacles have changed since, nothing begins. A recovery (node_lifecycle/recovery/recoveries.py) is a drain of
+another kind: it is paused, cancelled and retried by the same functions.
 """
 
 from collections.abc import Iterable
@@ -13,8 +13,19 @@ from django.db.models import QuerySet
 
 from andromede_core.documents.messages import either
 from controlplane.audit.services import record
-from controlplane.compute.drain_plan import Entry, Plan
-from controlplane.compute.drain_survey import (
+from controlplane.compute.errors import (
+    DrainNotFound,
+    DrainPlanChanged,
+    DrainWrongState,
+    NodeBeingRecovered,
+    NodeNotEmpty,
+)
+from controlplane.compute.migration import DEFAULT_OPTIONS, MigrationOptions
+from controlplane.compute.models import EVACUATE, MOVING, Instance, Migration
+from controlplane.identity.actor import Actor
+from controlplane.kernel import clock
+from controlplane.kernel.db import move
+from controlplane.node_lifecycle.drain.candidates import (
     expects_arrivals,
     guests_of,
     is_running,
@@ -23,21 +34,10 @@ from controlplane.compute.drain_survey import (
     volumes_of,
     was_reported_running,
 )
-from controlplane.compute.errors import (
-    DrainNotFound,
-    DrainPlanChanged,
-    DrainWrongState,
-    NodeBeingRecovered,
-    NodeNotEmpty,
-)
-from controlplane.compute.evacuation import clear_evacuation_blocked
-from controlplane.compute.migration import DEFAULT_OPTIONS, MigrationOptions
-from controlplane.compute.models import EVACUATE, MOVING, Instance, Migration
-from controlplane.identity.actor import Actor
-from controlplane.kernel import clock
-from controlplane.kernel.db import move
-from controlplane.nodes import fence_watch
-from controlplane.nodes.duties import admin_state_change, require_admin_state
+from controlplane.node_lifecycle.drain.drain_plan import Entry, Plan
+from controlplane.node_lifecycle.fencing import violations
+from controlplane.node_lifecycle.recovery.evacuation import clear_evacuation_blocked
+from controlplane.nodes.admin_state import admin_state_change, require_admin_state
 from controlplane.nodes.errors import HeartbeatMissing
 from controlplane.nodes.models import DRAIN, DRAIN_GUEST, DRAIN_LIVE, IN_SERVICE, Drain, DrainGuest, Node
 from controlplane.nodes.selectors import nodes
@@ -261,7 +261,7 @@ def node_maintain(actor: Actor, node: Node, *, reason: str) -> None:
     was_fenced = node.duty == "fenced"
     admin_state_change(actor, node, "maintenance", verb="node.maintain", reason=reason)
     if was_fenced:
-        fence_watch.end_violations(node)
+        violations.end_violations(node)
         clear_evacuation_blocked(node)
     running = [guest.name for guest in guests_of(node) if _blocks_maintenance(guest, node, was_fenced=was_fenced)]
     if running or expects_arrivals(node):

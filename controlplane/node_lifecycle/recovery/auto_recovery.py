@@ -13,12 +13,12 @@ from datetime import timedelta
 from django.conf import settings
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
-from controlplane.compute.recoveries import NewRecovery, recover_begin
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
 from controlplane.kernel.errors import CloudError
+from controlplane.node_lifecycle.fencing.fencing import AvailableEvidence, available_evidence, node_fence
+from controlplane.node_lifecycle.recovery.recoveries import NewRecovery, recover_begin
 from controlplane.nodes import incidents
-from controlplane.nodes.fencing import AvailableEvidence, available_evidence, node_fence
 from controlplane.nodes.models import IN_SERVICE, Drain, Incident, Node
 from controlplane.operations.models import Operation
 

@@ -1,5 +1,5 @@
 """Recoveries: what a request does with the guests of a node that is dead, as drains do with those of one that lives.
-reconcilers/recoveries.py carries them out, and begins them by itself where that is wished.
+node_lifecycle/recovery/reconciler.py carries them out, and begins them by itself where that is wished.
 
 A recovery is a drain of the kind `recover`, of the same rows: one operation for each guest, by a plan that was shown.
 The node stays fenced by it; it comes back through maintenance, when it has forgotten what went elsewhere.
@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from django.db import transaction
 
 from controlplane.audit.services import record
-from controlplane.compute.drain_plan import Plan
-from controlplane.compute.drain_survey import guests_of, read_recovery_plan
-from controlplane.compute.drains import NewDrain, create_drain, live_drain
 from controlplane.compute.errors import RecoveryPlanChanged
 from controlplane.compute.models import Instance
-from controlplane.compute.recover_plan import FALLBACK
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
 from controlplane.kernel.db import move
-from controlplane.nodes.duties import require_admin_state
+from controlplane.node_lifecycle.drain.candidates import guests_of, read_recovery_plan
+from controlplane.node_lifecycle.drain.drain_plan import Plan
+from controlplane.node_lifecycle.drain.drains import NewDrain, create_drain, live_drain
+from controlplane.node_lifecycle.recovery.recovery_plan import FALLBACK
+from controlplane.nodes.admin_state import require_admin_state
 from controlplane.nodes.models import DRAIN, Drain, Node
 
 # Nothing is copied, so that more at once burden nobody.

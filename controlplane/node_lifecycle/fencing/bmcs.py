@@ -12,10 +12,10 @@ from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
 from controlplane.kernel.encryption import DecryptionFailed, decrypt, encrypt
 from controlplane.kernel.errors import CloudError, InvalidRequest
-from controlplane.nodes import redfish
+from controlplane.node_lifecycle.fencing import redfish
+from controlplane.node_lifecycle.fencing.redfish import Access
 from controlplane.nodes.errors import BmcRefused, BmcUnknown
 from controlplane.nodes.models import Bmc, Node
-from controlplane.nodes.redfish import Access
 
 PURPOSE = "bmc"
 SHA256 = re.compile(r"[0-9a-f]{64}")

@@ -20,8 +20,8 @@ from django.db import transaction
 from andromede_core.documents.messages import Reason
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
-from controlplane.nodes import duties
-from controlplane.nodes.duties import require_admin_state
+from controlplane.nodes import admin_state
+from controlplane.nodes.admin_state import require_admin_state
 from controlplane.nodes.errors import NodeNotFenceable
 from controlplane.nodes.models import EVIDENCE_KINDS, IN_SERVICE, Bmc, FenceEvidence, Node
 from controlplane.operations.models import Operation
@@ -178,5 +178,5 @@ def record_fence_evidence(
         "boot_id": node.boot_id,
         **detail,
     }
-    duties.mark_fenced(actor, node, proof=proof)
+    admin_state.mark_fenced(actor, node, proof=proof)
     return evidence

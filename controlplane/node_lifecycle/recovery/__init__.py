@@ -1,0 +1,1 @@
+"""Recovery: guests of a fenced node are evacuated by a plan."""
