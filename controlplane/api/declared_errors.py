@@ -1,5 +1,5 @@
 """With which statuses a route refuses. Most follow from what it is, by the rules here; its own stand beside it
-(Route.refusals, Route.problems). A 500 is a bug of ours and promised nowhere."""
+(Route.error_statuses, Route.problems). A 500 is a bug of ours and promised nowhere."""
 
 from collections.abc import Iterator
 from http import HTTPStatus as Http

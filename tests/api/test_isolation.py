@@ -190,7 +190,7 @@ def routes(patterns: Any = None, prefix: str = "") -> Iterator[Route]:
                 if hasattr(view, method):
                     found = getattr(view, method).route
                     body = json.dumps(found.body.example) if found.body else None
-                    yield Route(method.upper(), path, body, found.operation_id, found.apart)
+                    yield Route(method.upper(), path, body, found.operation_id, found.own_transactions)
 
 
 ALL = list(routes())

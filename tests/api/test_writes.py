@@ -134,7 +134,7 @@ def test_the_answer_is_rendered_inside() -> None:
 
 
 def test_all_writes_are_one_transaction() -> None:
-    apart = {each.operation_id: each.apart for each in routes() if each.apart}
+    apart = {each.operation_id: each.own_transactions for each in routes() if each.own_transactions}
     assert apart.keys() == APART
     assert all(len(reason) > 20 for reason in apart.values())
 

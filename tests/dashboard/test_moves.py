@@ -75,7 +75,7 @@ def test_a_move_that_is_under_way_shows_its_bytes_and_is_called_off(
     operator: Client, page: str, cloud: Cloud, other: FakeMachine
 ) -> None:
     operator.post(page, {})
-    cloud.machine.fake.roads.hang = other.fake.roads.hang = True
+    cloud.machine.fake.tunnel.hang = other.fake.tunnel.hang = True
     operation = Operation.objects.get(kind="instance.migrate")
     run(operation)
     Migration.objects.update(total_bytes=2**30, moved_bytes=2**28)

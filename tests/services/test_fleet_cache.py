@@ -15,7 +15,7 @@ from controlplane.nodes.models import Inventory, Node
 from controlplane.nodes.services import NodeReport, node_cordon, record_heartbeat
 from controlplane.placement import services as placement
 from controlplane.placement.fleet_cache import FleetCache
-from controlplane.placement.services import Ask
+from controlplane.placement.services import PlacementRequest
 from tests.services.threads import at_once
 from tests.world import Tenant, make_node, make_tenant, make_zone
 
@@ -45,7 +45,7 @@ def anew() -> dict[str, tuple[object, ...]]:
 
 
 def claim(tenant: Tenant) -> None:
-    placement.claim(Ask("instance.create", tenant.project, new_id(), "instance", vcpus=1, memory_mib=128))
+    placement.claim(PlacementRequest("instance.create", tenant.project, new_id(), "instance", vcpus=1, memory_mib=128))
 
 
 CHANGES: dict[str, Callable[[Node], object]] = {

@@ -225,7 +225,7 @@ def wait(hours: float) -> None:
 
 
 def atoms_in_force(tenant: Tenant) -> Any:
-    version = policies.version_in_force(policies.Owner(organization=tenant.project.organization))
+    version = policies.version_in_force(policies.PolicyOwner(organization=tenant.project.organization))
     return version.atoms if version else None
 
 
@@ -397,7 +397,7 @@ def test_what_two_people_agreed_counts_only_while_both_have_the_duty(
 def test_what_a_change_is(tenant: Tenant, before: list[Any], after: list[Any], change: str) -> None:
     import_all()
     set_for(tenant, before)
-    review = policies.policy_review(policies.Owner(organization=tenant.project.organization), after)
+    review = policies.policy_review(policies.PolicyOwner(organization=tenant.project.organization), after)
     assert review.change == change
 
 
@@ -452,12 +452,12 @@ def test_where_the_shipped_classifications_admit_data(name: str, zones: str) -> 
 def test_an_import_never_loosens_what_is_stricter_here() -> None:
     import_all()
     hds = Classification.objects.get(pk="hds")
-    stricter = policies.version_in_force(policies.Owner(classification=hds))
+    stricter = policies.version_in_force(policies.PolicyOwner(classification=hds))
     assert stricter is not None
     policies.policy_set(SYSTEM, atoms=[*stricter.atoms, *in_zones("fr-idf-1")], classification=hds)
     done = classifications_import(SYSTEM, shipped())
     assert (done.changed, done.kept) == (0, ("hds",))
-    now = policies.version_in_force(policies.Owner(classification=hds))
+    now = policies.version_in_force(policies.PolicyOwner(classification=hds))
     assert now is not None
     assert len(now.atoms) == len(stricter.atoms) + 1
 
@@ -494,7 +494,7 @@ def test_a_classification_that_becomes_stricter_begins_a_new_version(tenant: Ten
         record = str(EvidenceRecord.objects.filter(kind="policy_version").latest("created_at").document)
         assert '"drift_action":"stop"' in record
     assert '"is_supported":false' in record
-    version = policies.version_in_force(policies.Owner(classification=Classification.objects.get(pk="hds")))
+    version = policies.version_in_force(policies.PolicyOwner(classification=Classification.objects.get(pk="hds")))
     assert version is not None
     assert version.atoms
     with pytest.raises(DatabaseError, match="STALE_POLICY"), transaction.atomic():

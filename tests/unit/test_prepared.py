@@ -36,7 +36,7 @@ def test_after_a_change_of_the_schema_it_is_made_anew_and_who_has_one_keeps_it(
     made: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert content(tmp_path / "a") == "cluster 0"
-    monkeypatch.setattr(database_template, "made_from", lambda: "other migrations")
+    monkeypatch.setattr(database_template, "schema_digest", lambda: "other migrations")
     assert [content(tmp_path / name) for name in ("a", "b")] == ["cluster 0", "cluster 1"]
 
 

@@ -200,7 +200,7 @@ class _Conversation(socketserver.StreamRequestHandler):
 
 class FakeMigrations:
     def __init__(self, tunnel: FakeTunnel, call: Callable[[str], Any]) -> None:
-        self._roads = tunnel
+        self._tunnel = tunnel
         self._call = call
         self._is_closed = threading.Event()
 
@@ -209,16 +209,16 @@ class FakeMigrations:
 
     def expect(self, guest: GuestSpec, certificate_sha256: str, *, is_off: bool) -> str:
         with self._call("expect"):
-            self._roads.expected[guest.id] = Expected(guest, is_off)
-            return self._roads.uri
+            self._tunnel.expected[guest.id] = Expected(guest, is_off)
+            return self._tunnel.uri
 
     def refuse(self, guest_id: UUID) -> None:
         with self._call("refuse"):
-            self._roads.expected.pop(guest_id, None)
+            self._tunnel.expected.pop(guest_id, None)
 
     def send(self, guest_id: UUID, route: MigrationTarget, manner: MigrationOptions) -> MigrationResult:
         with self._call("send"):
-            journey = self._roads.begin(guest_id, route.uri, manner)
+            journey = self._tunnel.begin(guest_id, route.uri, manner)
         while not journey.is_over.wait(LOOK_S):
             if self._is_closed.is_set():
                 raise AgentStopping()
@@ -228,11 +228,11 @@ class FakeMigrations:
 
     def cancel(self, guest_id: UUID) -> None:
         with self._call("cancel"):
-            self._roads.cancel(guest_id)
+            self._tunnel.cancel(guest_id)
 
     def progress(self, guest_id: UUID) -> MigrationProgress | None:
         with self._call("progress"):
-            return self._roads.progress(guest_id)
+            return self._tunnel.progress(guest_id)
 
     def close(self) -> None:
         self._is_closed.set()

@@ -1,7 +1,7 @@
 """Guests under libvirt on their way to other nodes and from them.
 
 The source's libvirt does the whole move ("peer to peer"): it calls the destination's libvirt, and QEMU sends memory and
-disks to QEMU. All three go to sockets on their own node, which the two agents join by TLS (see roads): libvirt listens
+disks to QEMU. All three go to sockets on their own node, which the two agents join by TLS (see migration_tunnel): libvirt listens
 on no network, and nothing of a guest is ever on the wire in clear.
 
 The guest comes standing still, and is woken by its source's word that it is gone there. libvirt alone would start it

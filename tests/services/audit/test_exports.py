@@ -261,7 +261,7 @@ def test_a_defect_stops_neither_the_others_nor_itself_for_ever(
             raise RuntimeError("a defect")
         return write(wanted, out)
 
-    with patch.object(export_archive, "write", broken):
+    with patch.object(export_archive, "write_export", broken):
         for _ in range(exports.ATTEMPTS_MAX):
             with pytest.raises(RuntimeError):
                 exports.make_all()
