@@ -302,7 +302,7 @@ def problem_page(request: HttpRequest, status: int, problem: Mapping[str, Any]) 
     """The page of a problem, where there is no other."""
     title = _("Not found") if status == 404 else problem.get("title") or status
     context = {"theme": cookies.theme_of(request), "title": title, "problem": problem, "status": status}
-    return render(request, "dashboard/refused.html", context, status=status)
+    return render(request, "dashboard/shared/problem.html", context, status=status)
 
 
 def is_correctable(exc: ApiError) -> bool:

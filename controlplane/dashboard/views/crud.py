@@ -121,7 +121,7 @@ class CrudEdit(FormPage, CrudPage):
 
 
 class CrudDelete(FormPage, CrudPage):
-    template = "dashboard/confirm.html"
+    template = "dashboard/shared/confirm.html"
     verb = "delete"
     submit = _("Delete")
 

@@ -59,7 +59,7 @@ class Search(Page):
     def get(self, request: HttpRequest, **path: str) -> HttpResponse:
         found = list(islice(self.found(self.query("q").strip().lower()), FOUND_MAX))
         if self.query("palette"):
-            return render(request, "dashboard/parts/options.html", {"found": found})
+            return render(request, "dashboard/shared/search_options.html", {"found": found})
         left_out = self.projects[SEARCHED_MAX:] if len(found) < FOUND_MAX else []
         return self.page({"found": found, "searched": SEARCHED_MAX if left_out else None})
 

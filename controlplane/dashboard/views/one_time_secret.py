@@ -11,7 +11,7 @@ def one_time_secret_page(
     page: Page, what: Text, secret: str, *, back: str, lead: Text = "", mail: str = ""
 ) -> HttpResponse:
     """`mail`: a text that passes it on."""
-    page.template = "dashboard/secret.html"
+    page.template = "dashboard/shared/one_time_secret.html"
     return page.page({"what": what, "secret": secret, "back": back, "lead": lead, "mail": mail})
 
 

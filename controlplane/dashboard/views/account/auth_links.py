@@ -25,7 +25,7 @@ BINDING_S = 600
 class LinkPage(PublicPage):
     """A page in the middle, with one form that is worth nothing without the secret of its link."""
 
-    template = "dashboard/doors/door.html"
+    template = "dashboard/account/auth_link.html"
     form_class: type[ApiForm]
     submit: Text = ""
     lead: Text = ""
@@ -102,7 +102,7 @@ class Invitation(LinkPage):
         member = self.api.post("invitations", "actions", "accept", body=form.body())
         organization = member["organization"]
         if self.context()["as_whom"] is None:
-            self.template = "dashboard/doors/accepted.html"
+            self.template = "dashboard/account/invitation_accepted.html"
             return self.page({"member": member, "title": _("You are in")})
         messages.success(self.request, str(_("You are a member of {name}.")).format(name=organization["name"]))
         return redirect("organization", organization=organization["id"])
@@ -127,7 +127,7 @@ class IdentityLink(Page):
     """Links who somebody is at a provider to their account. Begun by a form alone, so that no page of others begins it;
     and since a form may lead to pages of ours alone, the way to the provider is a link on the next one."""
 
-    template = "dashboard/doors/provider.html"
+    template = "dashboard/account/identity_link.html"
     title = _("Link an identity")
     section = "account"
 

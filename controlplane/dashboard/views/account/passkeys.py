@@ -69,7 +69,7 @@ class PasskeyRegister(Page):
 
 
 class PasskeyRemove(FormPage):
-    template = "dashboard/confirm.html"
+    template = "dashboard/shared/confirm.html"
     title = _("Remove the passkey")
     section = "account"
     submit = _("Remove")

@@ -38,7 +38,7 @@ class Profile(AccountPage):
 
 
 class SignInMethods(AccountPage):
-    template = "dashboard/account/sign_in.html"
+    template = "dashboard/account/sign_in_methods.html"
     title = _("Signing in")
     tab = "account-sign-in"
 
@@ -152,7 +152,7 @@ class TotpConfirm(TotpEnrol, FormPage):
 
 
 class TotpRemove(FormPage, AccountPage):
-    template = "dashboard/confirm.html"
+    template = "dashboard/shared/confirm.html"
     title = _("Remove the application for codes")
     submit = _("Remove")
 

@@ -74,7 +74,7 @@ class PasskeyForm(ApiForm):
 
 
 class SignIn(PublicPage):
-    template = "dashboard/sign_in.html"
+    template = "dashboard/account/sign_in_form.html"
     title = _("Sign in")
 
     def context(self) -> Context:
@@ -161,7 +161,7 @@ class ProofPage(FormPage):
 class SecondFactor(ProofPage):
     """For a session that lacks one: a code, or, for who has none yet, the way to get one."""
 
-    template = "dashboard/second_factor.html"
+    template = "dashboard/account/second_factor.html"
     title = _("Second factor")
     form_class = ProofForm
 
@@ -186,7 +186,7 @@ class ProveForm(ApiForm):
 class Reauthenticate(ProofPage):
     """Before what a thief of a session must not do: once more, that it is you."""
 
-    template = "dashboard/prove.html"
+    template = "dashboard/account/reauthenticate.html"
     title = _("Prove that it is you")
     form_class = ProveForm
 

@@ -130,7 +130,7 @@ class TokenCreate(FormPage, TokenPages):
 
 
 class TokenRevoke(FormPage, TokenPages):
-    template = "dashboard/confirm.html"
+    template = "dashboard/shared/confirm.html"
     title = _("Revoke the API token")
     submit = _("Revoke")
 

@@ -33,7 +33,7 @@ class Audit(Page):
 
 
 class Requests(Audit):
-    template = "dashboard/audit/requests.html"
+    template = "dashboard/compliance/audit/requests.html"
     title = _("Audit")
 
     def context(self) -> Context:
@@ -55,7 +55,7 @@ class Requests(Audit):
 
 
 class AuditEntries(Audit):
-    template = "dashboard/audit/deeds.html"
+    template = "dashboard/compliance/audit/entries.html"
     title = _("Deeds")
 
     def context(self) -> Context:

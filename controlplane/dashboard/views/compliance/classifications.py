@@ -14,7 +14,7 @@ MANY = 200
 
 
 class ClassificationList(Page):
-    template = "dashboard/classifications/list.html"
+    template = "dashboard/compliance/classifications/list.html"
     title = _("Classifications")
     section = "classifications"
 

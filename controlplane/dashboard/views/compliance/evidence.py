@@ -51,7 +51,7 @@ class EvidencePage(Page):
 
 
 class EvidenceHome(EvidencePage):
-    template = "dashboard/evidence/home.html"
+    template = "dashboard/compliance/evidence/overview.html"
     title = _("Evidence")
 
     def context(self) -> dict[str, Any]:
@@ -78,7 +78,7 @@ class EvidenceHome(EvidencePage):
 class Record(Page):
     """With the proof that it is in the log, worked out anew."""
 
-    template = "dashboard/evidence/record.html"
+    template = "dashboard/compliance/evidence/record.html"
     title = _("Record")
     section = "evidence"
 
@@ -120,7 +120,7 @@ class GrowthForm(ApiForm):
 class Growth(FormPage):
     """Whether the log begins with what it was at a checkpoint that somebody has kept."""
 
-    template = "dashboard/evidence/growth.html"
+    template = "dashboard/compliance/evidence/consistency.html"
     title = _("Has the log only grown?")
     section = "evidence"
     form_class = GrowthForm
@@ -199,7 +199,7 @@ class ExportCreate(FormPage, EvidencePage):
 
 
 class Export(Page):
-    template = "dashboard/evidence/export.html"
+    template = "dashboard/compliance/evidence/export.html"
     title = _("Export of evidence")
     section = "evidence"
 

@@ -19,7 +19,7 @@ PLAIN = {"autocomplete": "off", "spellcheck": "false"}
 
 
 class ExemptionList(Page):
-    template = "dashboard/exemptions/list.html"
+    template = "dashboard/compliance/exemptions/list.html"
     title = _("Exemptions")
     section = "exemptions"
     live = "exemption"
@@ -90,7 +90,7 @@ class ApprovalForm(ApiForm):
 class Exemption(FormPage):
     """With its terms, and the field for a signature under them."""
 
-    template = "dashboard/exemptions/detail.html"
+    template = "dashboard/compliance/exemptions/detail.html"
     title = _("Exemption")
     section = "exemptions"
     live = "exemption"
@@ -126,7 +126,7 @@ class Exemption(FormPage):
 
 
 class OfficerKeyList(Page):
-    template = "dashboard/exemptions/keys.html"
+    template = "dashboard/compliance/exemptions/keys.html"
     title = _("Keys of officers")
     section = "exemptions"
 
@@ -175,7 +175,7 @@ class OfficerKeyCreate(FormPage):
 
 
 class OfficerKeyRevoke(FormPage):
-    template = "dashboard/confirm.html"
+    template = "dashboard/shared/confirm.html"
     title = _("Revoke the key")
     section = "exemptions"
     submit = _("Revoke it")

@@ -29,7 +29,7 @@ OFFICER = "sovereignty_officer"
 class Residencies(Page):
     """From here one goes to the residency of anything, by its id or from what is watched."""
 
-    template = "dashboard/proof/residencies.html"
+    template = "dashboard/compliance/placement_evidence/residency_list.html"
     title = _("Where data is")
     section = "residencies"
     live = "drift"
@@ -97,7 +97,7 @@ class ResourcePage(Page):
 
 
 class Residency(ResourcePage):
-    template = "dashboard/proof/residency.html"
+    template = "dashboard/compliance/placement_evidence/residency.html"
     title = _("Residency")
     live = "drift operation"
 
@@ -123,7 +123,7 @@ class Residency(ResourcePage):
 
 
 class Decision(ProjectPage):
-    template = "dashboard/proof/decision.html"
+    template = "dashboard/compliance/placement_evidence/decision.html"
     section = "residencies"
     title = _("Decision")
 
@@ -152,7 +152,7 @@ class Decision(ProjectPage):
 class DriftList(Page):
     """`of_images`: the copies of images in the caches of nodes."""
 
-    template = "dashboard/proof/drift.html"
+    template = "dashboard/compliance/placement_evidence/drift.html"
     title = _("Drift")
     section = "drift"
     live = "drift remediation"
@@ -174,7 +174,7 @@ class DriftList(Page):
 
 
 class PlanList(ProjectPage):
-    template = "dashboard/proof/plans.html"
+    template = "dashboard/compliance/placement_evidence/remediation_plans.html"
     title = _("Remediation plans")
     section = "plans"
     live = "remediation drift"

@@ -77,7 +77,7 @@ class PolicyOwnerView:
 
 
 class PolicyPage(Page):
-    template = "dashboard/policies/policy.html"
+    template = "dashboard/compliance/policies/policy.html"
     live = "policy"
     whose_class: type[PolicyOwnerView] = PolicyOwnerView
 
@@ -138,7 +138,7 @@ class PolicyUndo(Action):
 
 
 class PolicyEditor(PolicyPage):
-    template = "dashboard/policies/edit.html"
+    template = "dashboard/compliance/policies/edit.html"
     live = ""
 
     def layout_context(self) -> dict[str, Any]:
@@ -409,7 +409,7 @@ class ClassificationPolicy(PolicyOwnerView):
 class PolicyList(Page):
     """The policies that the reader can look at, by their levels."""
 
-    template = "dashboard/policies/list.html"
+    template = "dashboard/compliance/policies/list.html"
     title = _("Policies")
     section = "policies"
 

@@ -16,7 +16,7 @@ DONE = {"approve": _("It is approved. It comes into force when its time has come
 
 
 class ProposalList(Page):
-    template = "dashboard/proposals/list.html"
+    template = "dashboard/compliance/proposals/list.html"
     title = _("Proposals")
     section = "proposals"
     live = "policy"
@@ -34,7 +34,7 @@ class ProposalList(Page):
 
 
 class Proposal(Page):
-    template = "dashboard/proposals/detail.html"
+    template = "dashboard/compliance/proposals/detail.html"
     section = "proposals"
     live = "policy"
     title = _("Proposal")

@@ -17,7 +17,7 @@ CERTIFICATE_TONES = {"valid": labels.GOOD, "suspended": labels.WARN, "withdrawn"
 
 
 class ZoneList(Page):
-    template = "dashboard/zones/list.html"
+    template = "dashboard/compliance/zones/list.html"
     title = _("Zones")
     section = "zones"
 
@@ -33,7 +33,7 @@ class ZoneList(Page):
 
 
 class Zone(Page):
-    template = "dashboard/zones/detail.html"
+    template = "dashboard/compliance/zones/detail.html"
     section = "zones"
 
     @cached_property
@@ -62,7 +62,7 @@ class Zone(Page):
 class ImpactSimulation(Page):
     """What would not be admitted where it is any more if the zone lost a certificate. Nothing is written."""
 
-    template = "dashboard/zones/what_if.html"
+    template = "dashboard/compliance/zones/impact_simulation.html"
     section = "zones"
     title = _("If a certificate were lost")
 
@@ -80,7 +80,7 @@ class ImpactSimulation(Page):
 
 
 class PartyList(Page):
-    template = "dashboard/zones/parties.html"
+    template = "dashboard/compliance/zones/parties.html"
     title = _("Parties")
     section = "zones"
 
@@ -93,7 +93,7 @@ class PartyList(Page):
 
 
 class Party(Page):
-    template = "dashboard/zones/party.html"
+    template = "dashboard/compliance/zones/party.html"
     section = "zones"
 
     @cached_property
@@ -123,7 +123,7 @@ class Party(Page):
 
 
 class SetList(Page):
-    template = "dashboard/zones/sets.html"
+    template = "dashboard/compliance/zones/named_sets.html"
     title = _("Named sets")
     section = "zones"
 
@@ -137,7 +137,7 @@ class SetList(Page):
 class Jurisdictions(Page):
     """Data Act, article 28: under whose law each zone and its parties stand."""
 
-    template = "dashboard/zones/jurisdictions.html"
+    template = "dashboard/compliance/zones/jurisdictions.html"
     title = _("Jurisdictions")
     section = "jurisdictions"
 
@@ -149,7 +149,7 @@ class Jurisdictions(Page):
 class Transfers(Page):
     """HDS, EXI 31: what reaches out of the territory of each zone."""
 
-    template = "dashboard/zones/transfers.html"
+    template = "dashboard/compliance/zones/transfers.html"
     title = _("Transfers")
     section = "jurisdictions"
 

@@ -40,7 +40,7 @@ class RoleForm(ApiForm):
 
 
 class MemberList(OrganizationPage):
-    template = "dashboard/members/list.html"
+    template = "dashboard/organization/members/list.html"
     title = _("Members")
     section = "members"
 
@@ -91,7 +91,7 @@ class MemberEdit(FormPage, MemberPage):
 
 
 class MemberRemove(FormPage, MemberPage):
-    template = "dashboard/confirm.html"
+    template = "dashboard/shared/confirm.html"
     submit = _("Remove")
     right = "member_remove"
 
@@ -129,7 +129,7 @@ class AccountPage(FormPage, MemberPage):
 
 
 class MemberSessionsEnd(AccountPage):
-    template = "dashboard/confirm.html"
+    template = "dashboard/shared/confirm.html"
     right = "user_sessions_end"
     submit = _("End them")
 
@@ -187,7 +187,7 @@ class MemberPasswordLink(AccountPage):
 
 
 class InvitationList(OrganizationPage):
-    template = "dashboard/members/invitations.html"
+    template = "dashboard/organization/members/invitations.html"
     title = _("Invitations")
     section = "invitations"
 
@@ -230,7 +230,7 @@ class InvitationCreate(FormPage, OrganizationPage):
 
 
 class InvitationRevoke(FormPage, OrganizationPage):
-    template = "dashboard/confirm.html"
+    template = "dashboard/shared/confirm.html"
     title = _("Revoke the invitation")
     section = "invitations"
     submit = _("Revoke")

@@ -24,7 +24,7 @@ DECISIONS = {"approve": _("Approve"), "refuse": _("Refuse")}
 
 
 class Quota(OrganizationPage):
-    template = "dashboard/quotas/quota.html"
+    template = "dashboard/organization/quota.html"
     title = _("Quota")
     section = "quota"
 

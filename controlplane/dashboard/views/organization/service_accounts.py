@@ -211,7 +211,7 @@ class ServiceAccountSwitch(Action, ServiceAccountPage):
 
 
 class ServiceAccountDelete(FormPage, ServiceAccountPage):
-    template = "dashboard/confirm.html"
+    template = "dashboard/shared/confirm.html"
     submit = _("Delete")
     right = "service_account_delete"
 

@@ -33,7 +33,7 @@ class DrainForm(MigrationOptionsForm):
 class DrainNew(FormPage, NodePage):
     """The plan as it is now, and the button that begins just that."""
 
-    template = "dashboard/fleet/drain_plan.html"
+    template = "dashboard/platform/nodes/drain_plan.html"
     form_class = DrainForm
     submit = _("Drain it")
 
@@ -72,7 +72,7 @@ class DrainNew(FormPage, NodePage):
 
 
 class Drain(NodePage):
-    template = "dashboard/fleet/drain.html"
+    template = "dashboard/platform/nodes/drain.html"
     live = "node operation"
 
     def context(self) -> Context:

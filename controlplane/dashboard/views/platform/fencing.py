@@ -28,7 +28,7 @@ class NodeFormPage(FormPage, NodePage):
 
 
 class Fence(NodeFormPage):
-    template = "dashboard/fleet/fence.html"
+    template = "dashboard/platform/nodes/fence.html"
     form_class = FenceForm
     submit = _("Fence it")
 
@@ -82,7 +82,7 @@ class BmcForm(ApiForm):
 
 
 class Bmc(NodeFormPage):
-    template = "dashboard/fleet/bmc.html"
+    template = "dashboard/platform/nodes/bmc.html"
     form_class = BmcForm
     submit = _("Save")
 

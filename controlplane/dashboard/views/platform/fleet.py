@@ -30,7 +30,7 @@ LONG = timedelta(minutes=15)
 
 
 class Fleet(Page):
-    template = "dashboard/fleet/nodes.html"
+    template = "dashboard/platform/nodes/list.html"
     title = _("Fleet")
     section = "fleet"
     live = "node instance operation"
@@ -88,7 +88,7 @@ class NodePage(Page):
 
 
 class Node(NodePage):
-    template = "dashboard/fleet/node.html"
+    template = "dashboard/platform/nodes/detail.html"
     live = "node incident orphan instance operation"
 
     def context(self) -> dict[str, Any]:
@@ -138,7 +138,7 @@ class Uncordon(Action):
 
 
 class Incidents(Page):
-    template = "dashboard/fleet/incidents.html"
+    template = "dashboard/platform/incidents.html"
     title = _("Incidents")
     section = "incidents"
     live = "incident"
@@ -158,7 +158,7 @@ class Incidents(Page):
 class Operations(Page):
     """What failed and what takes long comes first; below it everything, by filters."""
 
-    template = "dashboard/fleet/operations.html"
+    template = "dashboard/platform/operations/list.html"
     title = _("Operations")
     section = "all-operations"
     live = "operation"
@@ -198,7 +198,7 @@ class ResolveForm(ApiForm):
 class Resolve(FormPage):
     """Show which node would be given up, by a dry run, or why the operation cannot be resolved."""
 
-    template = "dashboard/fleet/resolve.html"
+    template = "dashboard/platform/operations/force_finish.html"
     title = _("Resolve a stuck operation")
     section = "all-operations"
     form_class = ResolveForm

@@ -47,7 +47,7 @@ class MigrationForm(MigrationOptionsForm):
 
 
 class InstanceMigration(FormPage):
-    template = "dashboard/fleet/move.html"
+    template = "dashboard/platform/instance_migration.html"
     section = "fleet"
     live = "instance operation"
     form_class = MigrationForm

@@ -17,7 +17,7 @@ HOURS_MAX = 24 * 30
 
 
 class MaintenanceList(Page):
-    template = "dashboard/fleet/maintenance.html"
+    template = "dashboard/platform/maintenance_rules.html"
     title = _("Maintenance")
     section = "maintenance"
     live = "maintenance"

@@ -13,7 +13,7 @@ from controlplane.dashboard.views.organization.members import written
 
 
 class ResetList(Page):
-    template = "dashboard/members/resets.html"
+    template = "dashboard/platform/password_resets.html"
     title = _("Password resets")
 
     def context(self) -> Context:
@@ -40,7 +40,7 @@ class ResetPage(FormPage):
 
 
 class ResetConfirm(ResetPage):
-    template = "dashboard/confirm.html"
+    template = "dashboard/shared/confirm.html"
     title: Text = _("Confirm the reset of a password")
     submit = _("Confirm and show the link")
 
@@ -62,7 +62,7 @@ class ResetConfirm(ResetPage):
 
 
 class ResetWithdraw(ResetPage):
-    template = "dashboard/confirm.html"
+    template = "dashboard/shared/confirm.html"
     title = _("Withdraw the reset of a password")
     submit = _("Withdraw")
 

@@ -17,7 +17,7 @@ MANY = 200
 
 
 class PlatformOrganizationList(Page):
-    template = "dashboard/fleet/customers.html"
+    template = "dashboard/platform/organizations/list.html"
     title = _("Organizations")
     section = "customers"
 
@@ -61,7 +61,7 @@ class PlatformOrganizationCreate(FormPage):
 
 
 class PlatformOrganization(Page):
-    template = "dashboard/fleet/customer.html"
+    template = "dashboard/platform/organizations/detail.html"
     section = "customers"
 
     @cached_property
@@ -89,7 +89,7 @@ class PlatformOrganization(Page):
 
 
 class PlatformOrganizationDelete(FormPage, PlatformOrganization):
-    template = "dashboard/confirm.html"
+    template = "dashboard/shared/confirm.html"
     form_class = NameForm
     submit = _("Delete")
     right = "organization_delete"
@@ -116,7 +116,7 @@ class PlatformOrganizationDelete(FormPage, PlatformOrganization):
 class Offers(Page):
     """What everybody can choose."""
 
-    template = "dashboard/fleet/offers.html"
+    template = "dashboard/platform/offers.html"
     title = _("Offers")
     section = "offers"
 

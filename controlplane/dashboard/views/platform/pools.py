@@ -13,7 +13,7 @@ MANY = 200
 
 
 class Pools(Page):
-    template = "dashboard/fleet/pools.html"
+    template = "dashboard/platform/pools/list.html"
     title = _("Pools")
     section = "pools"
     live = "node incident instance volume"
@@ -30,7 +30,7 @@ class Pools(Page):
 
 
 class Pool(Page):
-    template = "dashboard/fleet/pool.html"
+    template = "dashboard/platform/pools/detail.html"
     section = "pools"
     live = "node incident instance volume"
 

@@ -22,7 +22,7 @@ ANY = "any"
 class Quarantine(Page):
     """At first what waits for a decision."""
 
-    template = "dashboard/fleet/quarantine.html"
+    template = "dashboard/platform/quarantine/list.html"
     title = _("Quarantine")
     section = "quarantine"
     live = "orphan"
@@ -64,7 +64,7 @@ class OrphanPage(Page):
 
 
 class Orphan(OrphanPage):
-    template = "dashboard/fleet/orphan.html"
+    template = "dashboard/platform/quarantine/orphan.html"
     live = "orphan"
 
     def layout_context(self) -> Context:
@@ -88,7 +88,7 @@ class OrphanForm(FormPage, OrphanPage):
 
 
 class OrphanDiscard(OrphanForm):
-    template = "dashboard/confirm.html"
+    template = "dashboard/shared/confirm.html"
     form_class = DiscardForm
     submit = _("Discard")
     right = "orphan_discard"

@@ -23,7 +23,7 @@ class RecoverForm(ApiForm):
 class RecoverNew(FormPage, NodePage):
     """The plan as it is now, and the button that begins just that."""
 
-    template = "dashboard/fleet/recover_plan.html"
+    template = "dashboard/platform/nodes/recovery_plan.html"
     form_class = RecoverForm
     submit = _("Recover it")
 

@@ -19,7 +19,7 @@ STATES = ("active", "suspended", "ended")
 
 
 class UserList(Page):
-    template = "dashboard/users/list.html"
+    template = "dashboard/platform/users/list.html"
     title = _("People")
     section = "users"
 
@@ -36,7 +36,7 @@ class UserList(Page):
 
 
 class User(Page):
-    template = "dashboard/users/detail.html"
+    template = "dashboard/platform/users/detail.html"
     section = "users"
 
     @cached_property
@@ -76,7 +76,7 @@ class AccountRestriction(FormPage, User):
     """Asks before something is taken from a user: `question` has their `{email}`; `lost` and `kept` say what goes and
     what stays."""
 
-    template = "dashboard/confirm.html"
+    template = "dashboard/shared/confirm.html"
     question: Text = ""
     lost: Text = ""
     kept: Text = ""

@@ -43,12 +43,12 @@ class AffinityGroupForm(NamedForm):
 
 class AffinityGroupList(CrudList):
     noun = AFFINITY_GROUP
-    template = "dashboard/networks/affinity_groups.html"
+    template = "dashboard/project/affinity_groups/list.html"
 
 
 class AffinityGroupDetail(CrudDetail):
     noun = AFFINITY_GROUP
-    template = "dashboard/networks/affinity_group.html"
+    template = "dashboard/project/affinity_groups/detail.html"
 
 
 class AffinityGroupCreate(CrudCreate):

@@ -25,7 +25,7 @@ AWAITING = "awaiting-upload"
 
 
 class ImageList(ProjectPage):
-    template = "dashboard/images/list.html"
+    template = "dashboard/project/images/list.html"
     title = _("Images")
     section = "images"
     live = "image operation"
@@ -107,7 +107,7 @@ class ImagePage(ProjectPage):
 
 
 class ImageDetail(ImagePage):
-    template = "dashboard/images/detail.html"
+    template = "dashboard/project/images/detail.html"
 
     def context(self) -> Context:
         return {"image": self.image, "title": self.image["name"], "is_awaiting": self.image["state"] == AWAITING}
@@ -171,7 +171,7 @@ class ImageEdit(FormPage, ImagePage):
 
 
 class ImageDelete(FormPage, ImagePage):
-    template = "dashboard/confirm.html"
+    template = "dashboard/shared/confirm.html"
     form_class = NameForm
     submit = _("Delete")
     right = "image_delete"

@@ -19,7 +19,7 @@ MAX = 100
 class InstanceBulk(FormPage, ProjectPage):
     """`instance` and `action` say what; `sure`: that it was shown and is wanted."""
 
-    template = "dashboard/instances/bulk.html"
+    template = "dashboard/project/instances/bulk.html"
     title = _("Several instances")
     section = "instances"
     form_class = NameForm

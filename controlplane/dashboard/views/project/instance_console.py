@@ -16,7 +16,7 @@ SERIAL, VNC = "serial", "vnc"
 # The terminal writes its colours as styles of its own; no other page allows that.
 @method_decorator(csp_update({"style-src": [SELF, UNSAFE_INLINE]}), name="dispatch")
 class Console(ProjectPage):
-    template = "dashboard/instances/console.html"
+    template = "dashboard/project/instances/console.html"
 
     def layout_context(self) -> dict[str, Any]:
         """The console has the whole tab."""

@@ -82,7 +82,7 @@ class InstanceForm(DraftForm):
 
 
 class InstanceCreate(CreatePage):
-    template = "dashboard/instances/create.html"
+    template = "dashboard/project/instances/create.html"
     title = _("Create an instance")
     section = "instances"
     form_class = InstanceForm

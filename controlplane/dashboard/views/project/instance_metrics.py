@@ -35,7 +35,7 @@ TABLE_ROWS = 30
 
 
 class InstanceMetrics(InstancePage):
-    template = "dashboard/instances/metrics.html"
+    template = "dashboard/project/instances/metrics.html"
     tab = "instance-metrics"
 
     def context(self) -> dict[str, Any]:

@@ -24,7 +24,7 @@ class SettingsForm(NamedForm):
 
 
 class InstanceSettings(FormPage, InstancePage):
-    template = "dashboard/instances/settings.html"
+    template = "dashboard/project/instances/settings.html"
     tab = "instance-settings"
     form_class = SettingsForm
     submit = _("Save")
@@ -50,7 +50,7 @@ class FlavorForm(ApiForm):
 
 
 class InstanceResize(FormPage, InstancePage):
-    template = "dashboard/instances/resize.html"
+    template = "dashboard/project/instances/resize.html"
     tab = "instance-settings"
     form_class = FlavorForm
     submit = _("Resize")
@@ -105,7 +105,7 @@ class RebuildForm(NameForm):
 
 
 class InstanceRebuild(FormPage, InstancePage):
-    template = "dashboard/instances/rebuild.html"
+    template = "dashboard/project/instances/rebuild.html"
     tab = "instance-settings"
     form_class = RebuildForm
     submit = _("Rebuild")

@@ -32,7 +32,7 @@ class NewVolumeForm(ApiForm):
 class InstanceVolumes(FormPage, InstancePage):
     """With the form that attaches a volume which is there."""
 
-    template = "dashboard/instances/volumes.html"
+    template = "dashboard/project/instances/volumes.html"
     tab = "instance-volumes"
     form_class: type[ApiForm] = AttachForm
     right = "attachment_create"

@@ -41,7 +41,7 @@ class ListPage(ProjectPage):
 
 
 class InstanceList(ListPage):
-    template = "dashboard/instances/list.html"
+    template = "dashboard/project/instances/list.html"
     title = _("Instances")
     section = "instances"
     live = "instance operation drift remediation"
@@ -131,12 +131,12 @@ class InstancePage(ProjectPage):
 
 
 class InstanceOverview(InstancePage):
-    template = "dashboard/instances/detail.html"
+    template = "dashboard/project/instances/detail.html"
     tab = "instance"
 
 
 class InstanceNetwork(InstancePage):
-    template = "dashboard/instances/network.html"
+    template = "dashboard/project/instances/network.html"
     tab = "instance-network"
 
     def context(self) -> dict[str, Any]:
@@ -146,7 +146,7 @@ class InstanceNetwork(InstancePage):
 
 
 class InstancePlacement(InstancePage):
-    template = "dashboard/instances/placement.html"
+    template = "dashboard/project/instances/placement.html"
     tab = "instance-placement"
 
     def context(self) -> dict[str, Any]:
@@ -165,7 +165,7 @@ class InstancePlacement(InstancePage):
 
 
 class InstanceLog(InstancePage):
-    template = "dashboard/instances/log.html"
+    template = "dashboard/project/instances/log.html"
     tab = "instance-log"
 
     def context(self) -> dict[str, Any]:
@@ -176,7 +176,7 @@ class InstanceLog(InstancePage):
 
 
 class InstanceActivity(InstancePage):
-    template = "dashboard/instances/activity.html"
+    template = "dashboard/project/instances/activity.html"
     tab = "instance-activity"
 
     def context(self) -> dict[str, Any]:
@@ -213,7 +213,7 @@ class NameForm(ApiForm):
 
 
 class InstanceDelete(FormPage, InstancePage):
-    template = "dashboard/confirm.html"
+    template = "dashboard/shared/confirm.html"
     form_class = NameForm
     submit = _("Delete")
     right = "instance_delete"

@@ -59,12 +59,12 @@ class NetworkForm(NamedForm):
 
 class NetworkList(CrudList):
     noun = NETWORK
-    template = "dashboard/networks/list.html"
+    template = "dashboard/project/networks/list.html"
 
 
 class NetworkDetail(CrudDetail):
     noun = NETWORK
-    template = "dashboard/networks/detail.html"
+    template = "dashboard/project/networks/detail.html"
 
 
 class NetworkCreate(CrudCreate):

@@ -14,7 +14,7 @@ WAITING = ("retrying", "waiting")
 
 
 class OperationList(ProjectPage):
-    template = "dashboard/operations/list.html"
+    template = "dashboard/project/operations/list.html"
     title = _("Activity")
     section = "operations"
     live = "operation"
@@ -25,7 +25,7 @@ class OperationList(ProjectPage):
 
 
 class Operation(ProjectPage):
-    template = "dashboard/operations/detail.html"
+    template = "dashboard/project/operations/detail.html"
     section = "operations"
     live = "operation"
 

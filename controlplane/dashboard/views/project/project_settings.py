@@ -11,7 +11,7 @@ from controlplane.dashboard.views.project.overview import DIMENSIONS
 
 
 class Settings(ProjectPage):
-    template = "dashboard/settings/project.html"
+    template = "dashboard/project/settings.html"
     title = _("Settings")
     section = "settings"
 
@@ -60,7 +60,7 @@ class ProjectQuota(QuotaEdit, SettingsPage):
 
 
 class ProjectDelete(FormPage, SettingsPage):
-    template = "dashboard/confirm.html"
+    template = "dashboard/shared/confirm.html"
     form_class = NameForm
     submit = _("Delete")
     right = "project_delete"

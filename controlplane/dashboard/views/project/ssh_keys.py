@@ -33,12 +33,12 @@ class SshKeyForm(NamedForm):
 
 class SshKeyList(CrudList):
     noun = SSH_KEY
-    template = "dashboard/networks/ssh_keys.html"
+    template = "dashboard/project/ssh_keys/list.html"
 
 
 class SshKeyDetail(CrudDetail):
     noun = SSH_KEY
-    template = "dashboard/networks/ssh_key.html"
+    template = "dashboard/project/ssh_keys/detail.html"
 
 
 class SshKeyCreate(CrudCreate):

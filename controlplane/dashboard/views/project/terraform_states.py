@@ -10,7 +10,7 @@ from controlplane.dashboard.views.project.instances import NameForm
 
 
 class StateList(ProjectPage):
-    template = "dashboard/terraform/list.html"
+    template = "dashboard/project/terraform_states/list.html"
     title = _("Terraform states")
     section = "terraform-states"
 
@@ -53,7 +53,7 @@ class StatePage(ProjectPage):
 
 
 class StateDetail(StatePage):
-    template = "dashboard/terraform/detail.html"
+    template = "dashboard/project/terraform_states/detail.html"
 
     def context(self) -> Context:
         versions = self.api.get(*self.path(), "versions", page_token=self.query("page_token"))
@@ -82,7 +82,7 @@ class StateUnlock(FormPage, StatePage):
 
 
 class StateDelete(FormPage, StatePage):
-    template = "dashboard/confirm.html"
+    template = "dashboard/shared/confirm.html"
     form_class = NameForm
     submit = _("Delete")
     right = "terraform_state_delete"

@@ -55,7 +55,7 @@ class VolumeForm(DraftForm):
 
 
 class VolumeCreate(CreatePage):
-    template = "dashboard/creating/create.html"
+    template = "dashboard/project/create/form_page.html"
     title = _("Create a volume")
     section = "volumes"
     form_class = VolumeForm

@@ -23,7 +23,7 @@ TABS = (
 
 
 class VolumeList(ListPage):
-    template = "dashboard/volumes/list.html"
+    template = "dashboard/project/volumes/list.html"
     title = _("Volumes")
     section = "volumes"
     live = "volume operation"
@@ -59,12 +59,12 @@ class VolumePage(ProjectPage):
 
 
 class VolumeOverview(VolumePage):
-    template = "dashboard/volumes/detail.html"
+    template = "dashboard/project/volumes/detail.html"
     tab = "volume"
 
 
 class VolumePlacement(VolumePage):
-    template = "dashboard/volumes/placement.html"
+    template = "dashboard/project/volumes/placement.html"
     tab = "volume-placement"
 
     def context(self) -> dict[str, Any]:
@@ -89,7 +89,7 @@ class VolumePlacement(VolumePage):
 
 
 class VolumeActivity(VolumePage):
-    template = "dashboard/volumes/activity.html"
+    template = "dashboard/project/volumes/activity.html"
     tab = "volume-activity"
 
     def context(self) -> dict[str, Any]:
@@ -100,7 +100,7 @@ class VolumeActivity(VolumePage):
 
 
 class VolumeSettings(FormPage, VolumePage):
-    template = "dashboard/volumes/settings.html"
+    template = "dashboard/project/volumes/settings.html"
     tab = "volume-settings"
     form_class = NamedForm
     submit = _("Save")
@@ -119,7 +119,7 @@ class GrowForm(ApiForm):
 
 
 class VolumeGrow(FormPage, VolumePage):
-    template = "dashboard/volumes/grow.html"
+    template = "dashboard/project/volumes/grow.html"
     tab = "volume-settings"
     form_class = GrowForm
     submit = _("Grow")
@@ -141,7 +141,7 @@ class VolumeGrow(FormPage, VolumePage):
 
 
 class VolumeDelete(FormPage, VolumePage):
-    template = "dashboard/confirm.html"
+    template = "dashboard/shared/confirm.html"
     form_class = NameForm
     submit = _("Delete")
     right = "volume_delete"

@@ -21,7 +21,7 @@ OVERLAP_HOURS = 24
 
 
 class WebhookList(ProjectPage):
-    template = "dashboard/webhooks/list.html"
+    template = "dashboard/project/webhooks/list.html"
     title = _("Webhooks")
     section = "webhooks"
 
@@ -101,7 +101,7 @@ class WebhookPage(ProjectPage):
 
 
 class WebhookDetail(WebhookPage):
-    template = "dashboard/webhooks/detail.html"
+    template = "dashboard/project/webhooks/detail.html"
 
     def context(self) -> Context:
         state = self.query("state")
@@ -192,7 +192,7 @@ class WebhookRotate(FormPage, WebhookPage):
 
 
 class WebhookEndRotation(FormPage, WebhookPage):
-    template = "dashboard/confirm.html"
+    template = "dashboard/shared/confirm.html"
     title = _("End the old secret")
     submit = _("End it")
     right = "webhook_end_rotation"
@@ -213,7 +213,7 @@ class WebhookEndRotation(FormPage, WebhookPage):
 
 
 class WebhookDelete(FormPage, WebhookPage):
-    template = "dashboard/confirm.html"
+    template = "dashboard/shared/confirm.html"
     submit = _("Delete")
     right = "webhook_delete"
 
