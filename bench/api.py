@@ -19,7 +19,7 @@ from typing import Any
 import psutil
 
 from bench import processes
-from bench.common import UNLIMITED, bench_database, report, say
+from bench.common import UNLIMITED, bench_database, print_progress, report
 from bench.load import Bounds, Call, Run, run
 from scripts.control_plane import ROOT, Stack
 from scripts.polling import wait_until
@@ -83,7 +83,7 @@ def start_ours(stack: Stack, rows: int) -> Side:
     """The control plane's web process, with a project that is full."""
     from bench import sample_project
 
-    say(f"{rows} instances")
+    print_progress(f"{rows} instances")
     instance_id = sample_project.fill(rows)
     stack.start_process("web")
     stack.wait_for_api()
@@ -100,7 +100,7 @@ def start_baseline(stack: Stack, rows: int) -> Side:
     """The same gunicorn with the same options, and a database of its own in the same PostgreSQL."""
     from bench import sample_project
 
-    say(f"{rows} rows of the floor")
+    print_progress(f"{rows} rows of the floor")
     stack.manage(
         "shell", "--command", "from django.db import connection as c; c.cursor().execute('CREATE DATABASE floor')"
     )
@@ -131,7 +131,7 @@ def measure(
     stack: Stack, sides: Mapping[str, Side], route: str, clients: int, bounds: Bounds, rounds: int
 ) -> dict[str, Any]:
     """The two in turns; who begins changes with each round."""
-    say(f"{route} with {clients} clients")
+    print_progress(f"{route} with {clients} clients")
     turns: dict[str, list[Turn]] = {name: [] for name in sides}
     for number in range(-1, rounds):
         for name in sorted(sides, reverse=bool(number % 2)):

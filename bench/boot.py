@@ -16,7 +16,7 @@ import libvirt
 
 from agents.lab import LabNode
 from agents.node.hook.script import DEFAULT_PATH
-from bench.common import bench_cloud, instance_body, moment, report, say, spread
+from bench.common import bench_cloud, instance_body, moment, print_progress, report, spread
 from scripts.api import Api
 from scripts.polling import wait_until
 
@@ -35,8 +35,8 @@ def main() -> None:
         floor: list[tuple[float, float]] = []
         with closing(Api(cloud.stack.url, operator)) as platform:
             for number in range(instances + 1):
-                say(f"instance {number} of {instances}")
-                wait_until(lambda: asks_again(platform, name))
+                print_progress(f"instance {number} of {instances}")
+                wait_until(lambda: is_cordoned_without_hook(platform, name))
                 pair = measure(api, cloud.node(name), f"boot-{number}")
                 if number:  # the first one also brings the image to the node
                     ours.append(pair[0])
@@ -44,7 +44,7 @@ def main() -> None:
         report(compare(ours, floor))
 
 
-def asks_again(platform: Api, name: str) -> bool:
+def is_cordoned_without_hook(platform: Api, name: str) -> bool:
     """A heartbeat in the time of a floor says that the node has no hook; then the node is cordoned, and gets no
     permits until the next heartbeat."""
     node = platform.get(f"/v1/nodes/{name}")

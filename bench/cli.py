@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench.common import bench_cloud, report, say, spread
+from bench.common import bench_cloud, print_progress, report, spread
 from scripts.api import Api
 from scripts.control_plane import ROOT
 
@@ -54,7 +54,7 @@ def measure(variables: Mapping[str, str], rounds: int) -> dict[str, Any]:
     """The first round is left out: it writes what Python keeps of compiled modules."""
     spent: dict[str, list[float]] = {name: [] for name in (*FLOORS, *CALLS)}
     for number in range(rounds + 1):
-        say(f"round {number} of {rounds}")
+        print_progress(f"round {number} of {rounds}")
         for name, line in (FLOORS | CALLS).items():
             seconds = processors_s(line, variables)
             if number:

@@ -20,7 +20,7 @@ PORT = 8010
 ZONES = {"bench-a": "fr-idf-1", "bench-b": "fr-idf-2", "bench-c": "de-rhein-1"}
 
 
-def say(line: str) -> None:
+def print_progress(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
@@ -32,7 +32,7 @@ def bench_cloud(
     var = ROOT / "var" / f"bench-{name}"
     zones = dict(list(ZONES.items())[:nodes])
     stack = Stack(var, port=PORT, settings=UNLIMITED)
-    cloud = Cloud(stack, zones, is_fake=is_fake, agent_options=agent_options, say=say)
+    cloud = Cloud(stack, zones, is_fake=is_fake, agent_options=agent_options, say=print_progress)
     cloud.down()
     cloud.forget()
     try:

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from bench import processes
-from bench.common import bench_cloud, instance_body, moment, report, say, spread
+from bench.common import bench_cloud, instance_body, moment, print_progress, report, spread
 from scripts.api import Api
 from scripts.cloud import Cloud
 
@@ -26,14 +26,14 @@ def main() -> None:
     with bench_cloud("create", is_fake=True) as (cloud, api):
         for number in range(WARM_UP):
             create_one(api, f"warm-{number}")
-        say(f"{options.sequence} in sequence")
+        print_progress(f"{options.sequence} in sequence")
         samples = [create_one(api, f"one-{number}") for number in range(options.sequence)]
         document: dict[str, Any] = {
             "post_answered": spread([answered for answered, _ in samples]),
             "post_to_active": spread([active for _, active in samples]),
         }
         for clients in (1, 4):
-            say(f"a burst of {options.burst} with {clients} clients")
+            print_progress(f"a burst of {options.burst} with {clients} clients")
             document[f"burst_{clients}"] = burst(cloud, api, clients, options.burst)
         report(document)
 

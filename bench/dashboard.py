@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 
 from bench import stream
-from bench.common import NO_QUOTAS, report, say, spread
+from bench.common import NO_QUOTAS, print_progress, report, spread
 from scripts.api import Api
 from scripts.control_plane import ROOT
 from scripts.dashboard_cloud import PASSWORD, World, dashboard_world, email_of
@@ -47,7 +47,7 @@ def main() -> None:
 def fill(api: Api, count: int) -> None:
     """Up to so many instances, over the API."""
     there = len(api.get("instances", limit="200")["items"])
-    say(f"{count - there} instances more")
+    print_progress(f"{count - there} instances more")
 
     def make(number: int) -> None:
         body = {"name": f"many-{number}", "flavor": "tiny", "image": "tiny", "networks": ["lan"]}
@@ -75,7 +75,7 @@ def sign_in(browser: httpx.Client, email: str) -> None:
 
 def measured(browser: httpx.Client, path: str, floor_ms: float) -> dict[str, Any]:
     """A page, `ROUNDS` times after the first; bytes as they are transferred, compressed where they may be."""
-    say(path)
+    print_progress(path)
     page = browser.get(path)
     if page.status_code >= 500:
         raise SystemExit(f"{path} answers {page.status_code}.")

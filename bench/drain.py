@@ -9,7 +9,7 @@ import argparse
 import time
 from contextlib import closing
 
-from bench.common import UNLIMITED, is_ready, report, say, spread
+from bench.common import UNLIMITED, is_ready, print_progress, report, spread
 from scripts.api import Api
 from scripts.cloud import Cloud
 from scripts.control_plane import ROOT, Stack
@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("--guests", type=int, default=10)
     parser.add_argument("--at-once", type=int, default=2)
     arguments = parser.parse_args()
-    cloud = Cloud(Stack(ROOT / "var" / "bench-drain", port=PORT, settings=SETTINGS), {NODE: ZONE}, say=say)
+    cloud = Cloud(Stack(ROOT / "var" / "bench-drain", port=PORT, settings=SETTINGS), {NODE: ZONE}, say=print_progress)
     cloud.down()
     cloud.forget()
     try:
@@ -48,12 +48,12 @@ def drained(cloud: Cloud, count: int, at_once: int) -> dict[str, object]:
         api.post("ssh-keys", {"name": "key", "public_key": cloud.make_ssh_key(key)})
         api.post("networks", {"name": "lan", "cidr": "10.20.0.0/24"})
         guests = UninterruptedGuests(cloud, api, platform, key)
-        say(f"{count} guests boot")
+        print_progress(f"{count} guests boot")
         boots = guests.board([f"guest-{number}" for number in range(count)], zone=ZONE, at=NODE)
         cloud.add(OTHER, ZONE)
         cloud.stack.manage("set_inventory", OTHER, "--vcpus-ratio", VCPUS_RATIO)
         wait_until(lambda: is_ready(platform, OTHER), limit_s=120)
-        say("the node is drained")
+        print_progress("the node is drained")
         begun = time.monotonic()
         drain = guests.drain(NODE, limit_s=3600, at_once=at_once)
         seconds = time.monotonic() - begun

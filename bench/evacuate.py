@@ -15,7 +15,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 from agents.lab import Lab, LabNode
-from bench.common import UNLIMITED, is_ready, moment, report, say, spread
+from bench.common import UNLIMITED, is_ready, moment, print_progress, report, spread
 from bench.drain import VCPUS_RATIO
 from scripts.api import Api, ApiError
 from scripts.cloud import POOL, Cloud
@@ -51,7 +51,7 @@ def main() -> None:
     count = parser.parse_args().guests
     stack = Stack(ROOT / "var" / "bench-evacuate", port=PORT, settings=SETTINGS)
     pool = Lab(stack.var / "lab").pool_folder
-    cloud = Cloud(stack, {NODE: ZONE}, pools={NODE: pool, OTHER: pool}, say=say)
+    cloud = Cloud(stack, {NODE: ZONE}, pools={NODE: pool, OTHER: pool}, say=print_progress)
     cloud.down()
     cloud.forget()
     try:
@@ -70,19 +70,19 @@ def evacuated(cloud: Cloud, bmc: Emulator, count: int) -> dict[str, object]:
         closing(Api(cloud.stack.url, operator)) as platform,
     ):
         guests = prepared(cloud, api, platform, bmc)
-        say(f"{count} guests boot")
+        print_progress(f"{count} guests boot")
         crew = boarded(guests, [f"guest-{number}" for number in range(count)])
         cloud.add(OTHER, ZONE)
         cloud.stack.manage("set_inventory", OTHER, "--vcpus-ratio", VCPUS_RATIO)
         wait_until(lambda: is_ready(platform, OTHER), limit_s=300)
-        say("they count")
+        print_progress("they count")
         crew.count_on()
-        say("the node is killed")
+        print_progress("the node is killed")
         killed_at = time.time()
         cloud.node(NODE).power_off()
         crew.wait_for_return(killed_at)
         document = measured(crew, platform, killed_at)
-        say(json.dumps(document))  # the rest takes a while
+        print_progress(json.dumps(document))  # the rest takes a while
         crew.look_over_network()
         returned(crew, platform, bmc)
         crew.assert_once()
@@ -214,7 +214,7 @@ def measured(crew: Crew, platform: Api, killed_at: float) -> dict[str, object]:
 def returned(crew: Crew, platform: Api, bmc: Emulator) -> None:
     """The node is repaired. It must not start what is elsewhere, not for a moment, and forgets it."""
     cloud = crew.guests.cloud
-    say("the node comes back")
+    print_progress("the node comes back")
     bmc.press("On")
     cloud.lab.up([NODE])
     cloud.start_agent(NODE)

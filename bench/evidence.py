@@ -15,7 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bench.common import bench_database, report, say
+from bench.common import bench_database, print_progress, report
 from scripts.control_plane import ROOT, Stack
 
 INSTANCES = 5_000
@@ -41,9 +41,9 @@ def measure(instances: int, folder: Path) -> dict[str, Any]:
     organization = Organization.objects.create(name="bench")
     story = make_sample_evidence(organization.pk, instances=0)
     recorded = record(instances, story)
-    say("places in the log")
+    print_progress("places in the log")
     places, place_s = timed(evidence_log.sequence)
-    say("export")
+    print_progress("export")
     _, export_s = timed(lambda: export(organization, folder / "month.tar"))
     found = verified(folder / "month.tar")
     if found["status"] != 0 or any(found["checked"].get(kind, 0) < instances for kind in KINDS):
@@ -69,7 +69,7 @@ def rate(records: int, seconds: float) -> dict[str, float]:
 
 def record(instances: int, story: Any) -> dict[str, float]:
     """Each record in a transaction of its own, with the evaluation and the signatures that it takes."""
-    say(f"{instances} decisions, permits and receipts")
+    print_progress(f"{instances} decisions, permits and receipts")
 
     def create() -> None:
         for _ in range(instances):
@@ -88,7 +88,7 @@ def export(organization: Any, path: Path) -> None:
 
 def verified(path: Path) -> dict[str, Any]:
     """By the verifier that is in the export, in a Python without anything of ours or of others."""
-    say(f"verify {path.name}")
+    print_progress(f"verify {path.name}")
     alone = path.with_suffix(".py")
     with tarfile.open(path) as tar:
         alone.write_bytes(tar.extractfile("verify.py").read())  # type: ignore[union-attr]
@@ -111,7 +111,7 @@ def compare_with_baseline(seconds: float, path: Path) -> dict[str, float]:
     from andromede_core.evidence.checkpoints import parse_head
     from andromede_core.evidence.signed_notes import parse_note
 
-    say("floor")
+    print_progress("floor")
     with path.open("rb") as file:
         opened = archive.Archive(file)
         manifest, _ = export_format.read_manifest(opened.manifest)

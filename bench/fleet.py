@@ -8,7 +8,7 @@ from signal import SIGUSR1
 from typing import Any
 
 from bench import processes
-from bench.common import UNLIMITED, say
+from bench.common import UNLIMITED, print_progress
 from bench.operation_load import OperationLoad, query, wait_for_operations
 from scripts.api import Api
 from scripts.cloud import Cloud
@@ -35,7 +35,7 @@ SELECT extract(epoch FROM created_at - %s) FROM events_event WHERE kind = 'insta
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     stack = Stack(ROOT / "var" / "bench-fleet", port=PORT, settings=UNLIMITED)
-    cloud = Cloud(stack, {}, is_fake=True, say=say)
+    cloud = Cloud(stack, {}, is_fake=True, say=print_progress)
     cloud.down()
     cloud.forget()
     try:
@@ -46,7 +46,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         began = time.monotonic()
         wait_until(lambda: ready(stack) == options.nodes, limit_s=READY_LIMIT_S, or_else=lambda: f"{ready(stack)}")
         found = {"nodes": options.nodes, "all_ready_after_s": round(time.monotonic() - began, 1)}
-        say(f"{options.nodes} nodes are heard")
+        print_progress(f"{options.nodes} nodes are heard")
         found |= watched(cloud, names, options.seconds)
         return found | events(cloud, names, min(options.guests, options.nodes))
     finally:
@@ -60,7 +60,7 @@ def start(stack: Stack, count: int) -> list[str]:
         name, port = f"fleet-{first // IN_A_PROCESS}", FIRST_PORT + first
         folder = stack.var / "agents" / name
         amount = min(IN_A_PROCESS, count - first)
-        say(f"{name}: {amount} nodes")
+        print_progress(f"{name}: {amount} nodes")
         stack.python("-m", "bench.node_enrolment", str(folder), str(port), str(amount), ZONE)
         command = ["-m", "agents.node.fleet", "--folder", str(folder), "--first-port", str(port)]
         stack.spawn(name, [str(BIN / "python"), *command])

@@ -7,7 +7,7 @@ import argparse
 import time
 
 from bench import processes
-from bench.common import bench_cloud, report, say
+from bench.common import bench_cloud, print_progress, report
 
 IDLE_S = 30
 
@@ -17,7 +17,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=IDLE_S)
     seconds = parser.parse_args().seconds
     with bench_cloud("footprint", is_fake=False, nodes=1) as (cloud, _):
-        say(f"idle for {seconds} s")
+        print_progress(f"idle for {seconds} s")
         before = processes.read(cloud)
         time.sleep(seconds)
         after = processes.read(cloud)

@@ -9,7 +9,7 @@ import statistics
 import subprocess
 from typing import Any
 
-from bench.common import report, say
+from bench.common import print_progress, report
 from scripts.browser import chromium_to_debug, sign_in
 from scripts.control_plane import ROOT
 from scripts.dashboard_cloud import dashboard_world, email_of
@@ -41,7 +41,7 @@ def main() -> None:
 def install() -> None:
     """The versions of its lock file; at the first run alone."""
     if not (TOOL / "node_modules" / ".package-lock.json").exists():
-        say("installing Lighthouse")
+        print_progress("installing Lighthouse")
         subprocess.run(["npm", "ci", "--silent"], cwd=TOOL, check=True)
 
 
@@ -56,7 +56,7 @@ def measured(url: str, runs: int) -> dict[str, Any]:
 
 def run(url: str) -> dict[str, Any]:
     """Lighthouse's report, of the browser that has signed in."""
-    say(url)
+    print_progress(url)
     command = ["node", "node_modules/lighthouse/cli/index.js", url, "--quiet", "--output=json"]
     command += [f"--port={DEBUG_PORT}", "--disable-storage-reset", f"--only-categories={','.join(CATEGORIES)}"]
     ran = subprocess.run(command, cwd=TOOL, check=True, timeout=RUN_MAX_S, stdout=subprocess.PIPE)

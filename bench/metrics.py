@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from bench.common import bench_database, report, say, spread
+from bench.common import bench_database, print_progress, report, spread
 from scripts.control_plane import ROOT, Stack
 
 GUESTS, NODES = 1000, 20
@@ -38,10 +38,10 @@ def measure(count: int, folder: Path) -> dict[str, Any]:
 
     guests = make_guests(count, folder)
     until = tables.floor(now(), timedelta(minutes=1))
-    say(f"{count} guests; a day of samples ...")
+    print_progress(f"{count} guests; a day of samples ...")
     fill(until - DAY, until - INSERTED)
     found = {"insert": inserted(guests, until)}
-    say("the day is summed up ...")
+    print_progress("the day is summed up ...")
     found["roll_up"] = rolled_up(count, until)
     execute("ANALYZE")
     found["read"] = {

@@ -24,7 +24,7 @@ from agents.lab import Lab
 from agents.lab.images import build
 from agents.lab.shell import run, wait_until
 from agents.protocol import agent_pb2 as pb
-from bench.common import report, say, spread
+from bench.common import print_progress, report, spread
 from scripts.control_plane import ROOT
 from tests.agents import specs
 from tests.agents.on_libvirt.moves import Trip, shared_network, start_guest, two_agents
@@ -94,7 +94,7 @@ def main() -> None:
         with guest(Lab(folder), folder) as (trip, neighbour):
             trip, moves = move(trip, neighbour, arguments.moves)
             neighbour.end()
-            say(json.dumps(moves.summary()))  # the failures take long
+            print_progress(json.dumps(moves.summary()))  # the failures take long
             stayed = fail(trip, arguments.failures)
         report({**moves.summary(), "failures": arguments.failures, "failures_after_which_it_ran_at_its_source": stayed})
     finally:
@@ -136,7 +136,7 @@ def guest(lab: Lab, folder: Path) -> Iterator[tuple[Trip, Neighbour]]:
     ca = make_ca(folder / "ca")
     agents = two_agents(lab, ca, issue_controlplane(ca, ca.folder))
     try:
-        say("two guests boot")
+        print_progress("two guests boot")
         public, segment = key.with_suffix(".pub").read_text().strip(), shared_network(agents)
         neighbour = Neighbour(start_guest(*agents, image, public, segment=segment, number=12), key)
         trip = start_guest(*agents, image, public, segment=segment)
@@ -153,7 +153,7 @@ def move(trip: Trip, neighbour: Neighbour, count: int) -> tuple[Trip, Moves]:
     """There and back, ours and raw in turn; the first of each is not counted."""
     moves = Moves()
     for number in range(count + 1):
-        say(f"move {number} of {count}")
+        print_progress(f"move {number} of {count}")
         for kind, moved in ((moves.ours, ours), (moves.raw, raw)):
             with neighbour.pinging() as pings:
                 timed = moved(trip)
@@ -244,7 +244,7 @@ def fail(trip: Trip, count: int) -> int:
     """After how many of them the guest ran at its source, and nowhere else."""
     stayed = 0
     for number, spoil in enumerate(islice(cycle(WAYS), count)):
-        say(f"failure {number + 1} of {count}: {spoil.__name__}")
+        print_progress(f"failure {number + 1} of {count}: {spoil.__name__}")
         spoil(trip)
         trip.destination.stub.RemoveArrival(specs.removal(trip.arrival().instance.subject))
         stayed += trip.runs_only_at(trip.source)

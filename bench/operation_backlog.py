@@ -9,7 +9,7 @@ from typing import Any
 import redis
 
 from bench import processes
-from bench.common import bench_cloud, say
+from bench.common import bench_cloud, print_progress
 from bench.operation_load import ENDS, OperationLoad, query, wait_for_operations
 from bench.throughput import ROOMY, WARM_UP, burst
 from bench.workers import Workers
@@ -28,11 +28,11 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
 def worked_off(cloud: Cloud, asker: OperationLoad, amount: int) -> dict[str, Any]:
     with Workers(cloud).paused():
-        say(f"{amount} operations are asked for")
+        print_progress(f"{amount} operations are asked for")
         asked = asker.ask("volumes", amount, clients=CLIENTS)
         waiting = redis_length(cloud)
     memory: dict[str, dict[str, float]] = {}
-    say("and worked off")
+    print_progress("and worked off")
     begun = now(cloud)
     wait_for_operations(cloud.stack, asked.begun, amount, ends=ENDS, seen=at_half(cloud, memory, amount))
     memory["end"] = mib(cloud)

@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 from itertools import count
 from typing import Any
 
-from bench.common import UNLIMITED, bench_database, report, say
+from bench.common import UNLIMITED, bench_database, print_progress, report
 from bench.load import Bounds, Call, run
 from scripts.control_plane import ROOT, Stack
 
@@ -37,7 +37,7 @@ def main() -> None:
         calls, numbers = routes(token), count(1)
         samples: dict[str, list[float]] = {f"{name}_{when}": [] for name in calls for when in ("quiet", "crowded")}
         for number in range(arguments.rounds):
-            say(f"round {number + 1}")
+            print_progress(f"round {number + 1}")
             for name, call in calls.items():
                 samples[f"{name}_quiet"].append(median_ms(call, bounds, numbers))
             with crowd_of(token):

@@ -27,7 +27,7 @@ from agents.node.trust.admission import Admission
 from agents.node.trust.clock import Clock, kept_elsewhere
 from agents.node.trust.receipts import Receipts
 from andromede_core.permits.permit import LIFETIME
-from bench.common import UNLIMITED, report, say, spread
+from bench.common import UNLIMITED, print_progress, report, spread
 from scripts.cloud import Cloud
 from scripts.control_plane import ROOT, Stack
 from scripts.polling import wait_until
@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=SAMPLES)
     samples = parser.parse_args().samples
     var = ROOT / "var" / "bench-permits"
-    cloud = Cloud(Stack(var, port=PORT, settings=UNLIMITED), {NODE: ZONE}, is_fake=True, say=say)
+    cloud = Cloud(Stack(var, port=PORT, settings=UNLIMITED), {NODE: ZONE}, is_fake=True, say=print_progress)
     cloud.down()
     cloud.forget()
     try:
@@ -95,7 +95,7 @@ def measure(samples: int) -> dict[str, Any]:
         with baseline():
             create()
     permitted, bare, checks, accounts = [], [], Seconds(), Seconds()
-    say(f"{samples} instances with permits, and as many without")
+    print_progress(f"{samples} instances with permits, and as many without")
     with timed(Admission, "admit", checks), timed(Receipts, "opened", accounts):
         for _ in range(samples):
             permitted.append(create())

@@ -12,7 +12,7 @@ from typing import Any
 import psutil
 
 from bench import claim_processes
-from bench.common import bench_database, report, say
+from bench.common import bench_database, print_progress, report
 from scripts.control_plane import ROOT, Stack
 
 FLEETS = (100, 1_000, 10_000, 100_000)
@@ -41,7 +41,7 @@ def measure(sizes: list[int], postmaster: psutil.Process) -> dict[int, Any]:
     project = fleets.make_tenant()
     found: dict[int, Any] = {}
     for nodes in sizes:
-        say(f"{nodes} nodes")
+        print_progress(f"{nodes} nodes")
         fleets.build(nodes)
         found[nodes] = measure_fleet(project, postmaster)
     return found
@@ -52,7 +52,7 @@ def measure_fleet(project: Any, postmaster: psutil.Process) -> dict[str, Any]:
 
     document = reading() | deciding(project) | taking_up_a_node() | taking_up_a_fact(project)
     for processes in PROCESSES:
-        say(f"  claims by {processes} processes")
+        print_progress(f"  claims by {processes} processes")
         bounds = claim_processes.Bounds(processes, CLAIMS, LIMIT_S)
         begun = cpu_s(postmaster)
         ours = claim_processes.together(claim_processes.claim, project.pk, bounds)

@@ -9,7 +9,7 @@ import time
 from urllib.parse import urlsplit
 
 from bench import processes
-from bench.common import bench_cloud, report, say, spread
+from bench.common import bench_cloud, print_progress, report, spread
 from scripts.api import Api
 from scripts.cloud import Cloud
 
@@ -55,7 +55,7 @@ def main() -> None:
 
 async def measure(cloud: Cloud, api: Api, count: int) -> dict[str, object]:
     """Of a project that has the network `lan`."""
-    say(f"{count} streams")
+    print_progress(f"{count} streams")
     listeners = [Listener("network.updated") for _ in range(count)]
     gate = asyncio.Semaphore(OPEN_AT_A_TIME)
     empty = processes.read(cloud)["stream"]

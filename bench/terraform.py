@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from bench.common import bench_cloud, report, say
+from bench.common import bench_cloud, print_progress, report
 from scripts.api import Api
 from scripts.terraform import Installation, Workspace
 
@@ -31,9 +31,9 @@ def main() -> None:
     parser.add_argument("--volumes", type=int, default=VOLUMES)
     volumes = parser.parse_args().volumes
     with bench_cloud("terraform", is_fake=True) as (_, api), tempfile.TemporaryDirectory() as folder:
-        say(f"{volumes} volumes by plain calls")
+        print_progress(f"{volumes} volumes by plain calls")
         document: dict[str, Any] = {"volumes": volumes, "plain_calls": by_plain_calls(api, volumes)}
-        say(f"{volumes} volumes by Terraform")
+        print_progress(f"{volumes} volumes by Terraform")
         document["terraform"] = by_terraform(Path(folder), api, volumes)
         report(document)
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from bench import create
-from bench.common import bench_cloud, say, spread
+from bench.common import bench_cloud, print_progress, spread
 from bench.operation_load import OperationLoad, connected, wait_for_operations
 from bench.workers import Workers
 from scripts.cloud import Cloud
@@ -27,7 +27,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
         for kind in TRANSACTIONS:
             burst(cloud, asker, kind, WARM_UP)
         found = by_workers(cloud, asker, options)
-        say("as bench.create does it")
+        print_progress("as bench.create does it")
         return found | {"as_create_burst_4": create.burst(cloud, api, 4, options.operations)}
 
 
@@ -51,7 +51,7 @@ def rounds(
     before = workers.cpu_s()
     cpu = dict.fromkeys(before, 0.0)
     for number in range(options.rounds):
-        say(f"{options.operations} {kind} with {len(workers.names)} workers, round {number + 1}")
+        print_progress(f"{options.operations} {kind} with {len(workers.names)} workers, round {number + 1}")
         before = workers.cpu_s()
         per_s, took = burst(cloud, asker, kind, options.operations)
         cpu = {name: cpu[name] + after - before[name] for name, after in workers.cpu_s().items()}

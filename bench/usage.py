@@ -18,7 +18,7 @@ from agents.node.adapters.interfaces import Firmware, GuestDisk, GuestSpec
 from agents.node.adapters.libvirt import LibvirtHypervisor
 from agents.node.adapters.qemu_img import FileDisks
 from agents.node.hook.server import HookServer
-from bench.common import report, say, spread
+from bench.common import print_progress, report, spread
 from scripts.control_plane import ROOT
 
 GUESTS = [1, 10, 20]
@@ -62,7 +62,7 @@ def measure(node: LabNode, counts: list[int]) -> dict[str, object]:
             while made < count:
                 start(hypervisor, folder)
                 made += 1
-            say(f"{made} guests")
+            print_progress(f"{made} guests")
             assert len(hypervisor.usage()) == made
             usage, states = timed(hypervisor.usage), timed(hypervisor.states)
             ratio = round(sorted(usage)[ROUNDS // 2] / sorted(states)[ROUNDS // 2], 1)

@@ -29,7 +29,7 @@ from agents.lab.images import build
 from agents.node.adapters import pools
 from agents.node.adapters.interfaces import GUEST_PREFIX
 from agents.node.adapters.network.layout import namespace_name
-from bench.common import report, say
+from bench.common import print_progress, report
 from scripts import ansible_tenant, release
 from scripts.cloud import BUILT_IMAGES, IMAGE_MEMORY_MIB
 from scripts.control_plane import BIN, ROOT
@@ -138,7 +138,7 @@ def grow_tree() -> None:
     them, made once."""
     include, stamp = ",".join([*BARE, *sorted(packages())]), TREE.with_suffix(".packages")
     if not stamp.exists() or stamp.read_text() != include:
-        say("a tree of Debian")
+        print_progress("a tree of Debian")
         TREE.unlink(missing_ok=True)
         command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={include}", SUITE, str(TREE)]
         subprocess.run(command, check=True)
@@ -160,7 +160,7 @@ def released(revision: str) -> Path:
     commit = subprocess.run(parse, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
     for there in (tree / "var" / "release").glob(f"*-{commit}.tar.gz"):
         return there
-    say(f"the release of {revision}")
+    print_progress(f"the release of {revision}")
     subprocess.run(["git", "worktree", "remove", "--force", str(tree)], cwd=ROOT, capture_output=True, check=False)
     subprocess.run(["git", "worktree", "add", "--quiet", "--detach", str(tree), revision], cwd=ROOT, check=True)
     made = subprocess.run(["make", "--silent", "release"], cwd=tree, stdout=subprocess.PIPE, text=True, check=True)
@@ -281,7 +281,7 @@ def played_over(bundle: Path, settled: dict[str, str]) -> dict[str, Any]:
     ran_on = {each.name: bool(before[each]) and guests(each, settled) == before[each] for each in MACHINES}
     runs_it = {each.name: releases(each) == {f"andromede-{release.version_of(bundle)}"} for each in MACHINES}
     result = {"play": ran, "asked": found, "reached": reached, "ran_on": ran_on, "runs_it": runs_it}
-    say(json.dumps(result))
+    print_progress(json.dumps(result))
     return result
 
 
@@ -326,7 +326,7 @@ def is_smooth(found: dict[str, Any]) -> bool:
 
 def play(bundle: Path, *options: str, folder: Path = PLAYBOOK) -> dict[str, float]:
     """The whole playbook; how many tasks were ok and how many changed something, on all machines, and the seconds."""
-    say(" ".join(["ansible-playbook site.yml", *options]))
+    print_progress(" ".join(["ansible-playbook site.yml", *options]))
     begun = time.monotonic()
     command = [*inside(CONTROL), str(BIN / "ansible-playbook"), "--inventory", "inventories/lab", "site.yml", *options]
     command += ["--private-key", str(KEY), "--extra-vars", f"andromede_version={release.version_of(bundle)}"]

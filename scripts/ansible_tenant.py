@@ -25,14 +25,14 @@ ANSWER_LIMIT_S, OPERATION_LIMIT_S, CONNECT_LIMIT_S = 60, 300, 3
 PAUSE_S, SSH = 0.1, 22
 
 
-class Told:
+class StopSignal:
     """Whether SIGTERM came."""
 
     def __init__(self) -> None:
         self.to_end = False
-        signal.signal(signal.SIGTERM, self._heard)
+        signal.signal(signal.SIGTERM, self._on_signal)
 
-    def _heard(self, *_: object) -> None:
+    def _on_signal(self, *_: object) -> None:
         self.to_end = True
 
 
@@ -98,7 +98,7 @@ def settle(project: str) -> dict[str, object]:
 
 
 def ask(project: str) -> dict[str, object]:
-    told, api = Told(), Api(project)
+    told, api = StopSignal(), Api(project)
     answered, refused, slowest_s = 0, [], 0.0
     ended: Counter[str] = Counter()
     is_on = api.need("GET", f"instances/{BUSY}")["state"] == "active"  # who asked before may have left it off
@@ -134,7 +134,7 @@ def ask(project: str) -> dict[str, object]:
 
 def reach(address: str) -> dict[str, object]:
     """How many connections there were, how many were not, and the longest time without one."""
-    told = Told()
+    told = StopSignal()
     reached, missed, longest_s, last = 0, 0, 0.0, time.monotonic()
     while not told.to_end:
         try:

@@ -118,7 +118,7 @@ class Reference:
         for status, response in operation["responses"].items():
             response = resolved(response, self.document)
             if status < "400":
-                yield f"| {status} | {self._said(operation, status, response)} |"
+                yield f"| {status} | {self._response_text(operation, status, response)} |"
             elif status != "default":
                 codes = missing if status == "404" else []
                 yield f"| {status} | {', '.join(codes) or _text(response) or 'a problem'} |"
@@ -131,7 +131,7 @@ class Reference:
         codes = [code for noun in nouns for code in self.errors if re.search(rf"(^|\.){noun}\.not_found$", code)]
         return [f"[`{code}`](../errors/{code}.md)" for code in codes]
 
-    def _said(self, operation: Document, status: str, response: Document) -> str:
+    def _response_text(self, operation: Document, status: str, response: Document) -> str:
         is_trial = status == "200" and operation["method"] != "GET" and len(_successes(operation)) > 1
         trial = "with `dry_run`: " if is_trial else ""
         found = [self._named(media_type, each) for media_type, each in response.get("content", {}).items()]

@@ -31,10 +31,10 @@ def type_of(schema: Schema, document: Any) -> str:
     kinds, is_nullable = _alternatives(schema, document)
     words = " or ".join(dict.fromkeys(_one(each, document) for each in kinds)) or "anything"
     default = schema.get("default")
-    return words + (", or null" if is_nullable else "") + (f"; `{default}` if not given" if _is_told(default) else "")
+    return words + (", or null" if is_nullable else "") + (f"; `{default}` if not given" if _is_shown(default) else "")
 
 
-def _is_told(default: object) -> bool:
+def _is_shown(default: object) -> bool:
     return isinstance(default, bool | int) or (isinstance(default, str) and default != "")
 
 

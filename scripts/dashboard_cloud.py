@@ -16,7 +16,7 @@ from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 
-from bench.common import NO_RATES, say
+from bench.common import NO_RATES, print_progress
 from scripts.api import Api
 from scripts.cloud import POOL, Cloud
 from scripts.control_plane import ROOT, Stack
@@ -107,13 +107,15 @@ def dashboard_world(
     agent_options = ["--fake-stray", STRAY, *agent_options]
     stack = Stack(var, port=port, is_durable=False, settings=settings, has_front=True)
     shared = {POOLED: stack.var / "pools" / POOL}
-    cloud = Cloud(stack, ZONES, is_fake=True, fake_port=port + 2, say=say, agent_options=agent_options, pools=shared)
+    cloud = Cloud(
+        stack, ZONES, is_fake=True, fake_port=port + 2, say=print_progress, agent_options=agent_options, pools=shared
+    )
     cloud.down()
     cloud.forget()
     try:
         cloud.up()
         world = _furnished(cloud)
-        say(f"{len(world.ids)} things")  # read now: later there may be more than a page of them
+        print_progress(f"{len(world.ids)} things")  # read now: later there may be more than a page of them
         yield world
     finally:
         cloud.down()
@@ -198,7 +200,7 @@ def main() -> int:
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # told to end, it ends what it has started
     with dashboard_world(options.var, port=options.port) as world:
-        say(f"{world.url}: {', '.join([*map(email_of, PEOPLE), OPERATOR, AUDITOR])}, with {PASSWORD!r}")
+        print_progress(f"{world.url}: {', '.join([*map(email_of, PEOPLE), OPERATOR, AUDITOR])}, with {PASSWORD!r}")
         with suppress(KeyboardInterrupt):
             while True:
                 time.sleep(3600)

@@ -39,17 +39,17 @@ def main() -> int:
     if sys.argv[1:] not in (["up"], ["down"]):
         print(__doc__)
         return 2
-    cloud = Cloud(Stack(VAR, has_front=True, settings=SETTINGS), ZONES, say=say)
+    cloud = Cloud(Stack(VAR, has_front=True, settings=SETTINGS), ZONES, say=print_progress)
     if sys.argv[1] == "down":
         remove(cloud)
         return 0
-    say("Andromède: a cloud of three nodes on this machine")
+    print_progress("Andromède: a cloud of three nodes on this machine")
     cloud.up("tiny", "debian-13")
     show(cloud)
     return 0
 
 
-def say(line: str) -> None:
+def print_progress(line: str) -> None:
     print(f"[{time.monotonic() - started:5.1f} s] {line}", flush=True)
 
 
@@ -58,7 +58,7 @@ def remove(cloud: Cloud) -> None:
     cloud.down()
     cloud.forget()
     forget_profile(token)
-    say("the demo is gone; the guest images that were built stay in var/images")
+    print_progress("the demo is gone; the guest images that were built stay in var/images")
 
 
 def show(cloud: Cloud) -> None:
@@ -66,7 +66,7 @@ def show(cloud: Cloud) -> None:
     api = Api(cloud.stack.url, token, project="demo")
     wait_for_nodes(Api(cloud.stack.url, operator))
     api.put("policy", {"atoms": [{"id": "eu", "attr": "zone.id", "op": "in", "value": ADMITTED}]})
-    say(f"project demo admits the zones {', '.join(ADMITTED)}")
+    print_progress(f"project demo admits the zones {', '.join(ADMITTED)}")
     instance, network, volume = create(cloud, api)
     print_boot(api, instance)
     prove(cloud, instance, network, volume, at=node_of(cloud, operator, instance))
@@ -169,7 +169,7 @@ def print_boot(api: Api, instance: dict[str, Any]) -> None:
         deadline = time.monotonic() + SSH_LIMIT_S
         while "ssh ready" not in (text := api.text("instances/web/console-log")) and time.monotonic() < deadline:
             time.sleep(0.3)
-    say(f"{instance['name']} in {instance['zone']} printed while it booted:")
+    print_progress(f"{instance['name']} in {instance['zone']} printed while it booted:")
     for line in [line for line in text.splitlines() if line.strip()][-12:]:
         print(f"          | {line}")
 
@@ -192,11 +192,15 @@ def prove(cloud: Cloud, instance: dict[str, Any], network: dict[str, Any], volum
     serial = str(volume["id"]).replace("-", "")[:20]
     if size[:2] != [instance["name"], serial]:
         raise SystemExit(f"The guest does not see its name and its volume: {size}")
-    say(f"ssh root@{address}: it is called {size[0]} and sees the volume {serial} of {int(size[2]) // 2**21} GiB")
+    print_progress(
+        f"ssh root@{address}: it is called {size[0]} and sees the volume {serial} of {int(size[2]) // 2**21} GiB"
+    )
 
 
 def show_refusal(api: Api) -> None:
-    say(f"one request that placement refuses: an instance in {REFUSED}, which the project's policy does not admit")
+    print_progress(
+        f"one request that placement refuses: an instance in {REFUSED}, which the project's policy does not admit"
+    )
     try:
         api.post("instances", {"name": "abroad", "flavor": "tiny", "image": "tiny", "zones": [REFUSED]})
     except ApiError as refused:
@@ -218,7 +222,7 @@ def command_line(cloud: Cloud, token: str) -> str:
 
 
 def print_farewell(cloud: Cloud, token: str, password: str) -> None:
-    say("done")
+    print_progress("done")
     lab = f"{Path(sys.executable).relative_to(ROOT)} -m agents.lab"
     print(f"""
 Dashboard  {cloud.stack.url}
@@ -243,9 +247,9 @@ Go on with
 @contextmanager
 def waiting(what: str) -> Iterator[None]:
     begun = time.monotonic()
-    say(f"waiting {what} …")
+    print_progress(f"waiting {what} …")
     yield
-    say(f"waited {time.monotonic() - begun:.1f} s {what}")
+    print_progress(f"waited {time.monotonic() - begun:.1f} s {what}")
 
 
 if __name__ == "__main__":

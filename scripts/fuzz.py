@@ -20,7 +20,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from bench.common import say
+from bench.common import print_progress
 from scripts.control_plane import BIN, ROOT
 from scripts.fuzz_hooks import DOOMED, PLACES, RULED, TALLY
 from scripts.fuzz_world import World, fuzz_world
@@ -134,7 +134,7 @@ class Run:
 
     def execute(self) -> None:
         self.folder.mkdir()
-        say(f"as {self.caller}, seed {self.arguments.seed}: {self.folder}/log.txt")
+        print_progress(f"as {self.caller}, seed {self.arguments.seed}: {self.folder}/log.txt")
         with (self.folder / "log.txt").open("w") as log:
             command, environment = self._command(), self._environment()
             process = subprocess.Popen(command, cwd=self.folder, env=environment, stdout=log, stderr=subprocess.STDOUT)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import httpx
 
-from bench.common import UNLIMITED, say
+from bench.common import UNLIMITED, print_progress
 from scripts.api import Api
 from scripts.cloud import Cloud
 from scripts.control_plane import ROOT, Stack
@@ -47,7 +47,7 @@ class World:
 def fuzz_world() -> Iterator[World]:
     """A cloud that ends with the block; the folder with all logs stays until the next one."""
     stack = Stack(ROOT / "var" / "fuzz", port=PORT, is_durable=False, settings=UNLIMITED)
-    cloud = Cloud(stack, ZONES, is_fake=True, fake_port=FAKE_PORT, say=say)
+    cloud = Cloud(stack, ZONES, is_fake=True, fake_port=FAKE_PORT, say=print_progress)
     cloud.down()
     cloud.forget()
     try:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.common import say
+from bench.common import print_progress
 from scripts.browser import LOCALES, chromium, sign_in
 from scripts.control_plane import ROOT
 from scripts.dashboard_cloud import World, dashboard_world, email_of
@@ -50,7 +50,7 @@ def main() -> int:
 def take(world: World) -> None:
     with chromium() as browser:
         for name, picture in PICTURES.items():
-            say(name)
+            print_progress(name)
             context = browser.new_context(
                 base_url=world.url,
                 locale=LOCALES[picture.language],

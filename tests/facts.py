@@ -17,7 +17,7 @@ from controlplane.catalog.catalogue_import import CatalogueImport, Signing, cata
 from controlplane.catalog.facts import FactsStated, facts_state
 from controlplane.catalog.models import Fact
 from controlplane.catalog.officer_keys import NewOfficerKey, officer_key_register
-from controlplane.catalog.selectors import believed, statement_of
+from controlplane.catalog.selectors import facts_in_force, statement_of
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
 
@@ -59,7 +59,7 @@ def statement(kind: str, subject: str, attribute: str, value: object, **more: An
 def state(statements: Iterable[Statement], *, by: signing_keys.Officer | None = None) -> FactsStated:
     """Together with what would get lost of others."""
     by = by or officer()
-    known = map(statement_of, Fact.objects.filter(believed()))
+    known = map(statement_of, Fact.objects.filter(facts_in_force()))
     return facts_state(SYSTEM, [by.signed(each) for each in with_remainders(list(statements), known)])
 
 

@@ -40,8 +40,8 @@ class Streams:
         organization, span = self.manifest.organization, self.manifest.own
         self._check_chain(export_format.PLATFORM_RECORDS, self.platform, stream=PLATFORM, span=self.manifest.platform)
         self._check_chain(export_format.OWN_RECORDS, self.own, stream=organization, span=span)
-        self._check_beside(self.earlier, after=0, before=max(span.first - 1, 1), word="before")
-        self._check_beside(self.later, after=span.last + 1, before=span.total + 1, word="after")
+        self._check_unlisted_records(self.earlier, after=0, before=max(span.first - 1, 1), word="before")
+        self._check_unlisted_records(self.later, after=span.last + 1, before=span.total + 1, word="after")
         self._check_window()
         self._check_went_on(export_format.PLATFORM_RECORDS, self.platform)
         self._check_went_on(export_format.OWN_RECORDS, [*self.own, *self.later])
@@ -68,7 +68,7 @@ class Streams:
         if expected != min(span.last + 1, span.total) + 1:
             self.fault(name, f"records from number {expected} on are missing, or there are too many")
 
-    def _check_beside(self, reads: Sequence[Read], *, after: int, before: int, word: str) -> None:
+    def _check_unlisted_records(self, reads: Sequence[Read], *, after: int, before: int, word: str) -> None:
         """Some of the organization's records with numbers between these, in order."""
         seen = after
         for read in reads:

@@ -105,19 +105,21 @@ class Catalogue:
             for attribute, fact in statement.facts().items():
                 found[statement.kind][statement.id][attribute].append(fact)
         return World(
-            zones={zone.id: Zone(zone.id, _timelines(found["zone"][zone.id]), zone.status) for zone in self.zones},
-            parties={party: Subject(party, _timelines(found["party"][party])) for party in self.party_names},
+            zones={
+                zone.id: Zone(zone.id, _parse_statements(found["zone"][zone.id]), zone.status) for zone in self.zones
+            },
+            parties={party: Subject(party, _parse_statements(found["party"][party])) for party in self.party_names},
             sets=_members(found["set"]),
             scheme_classes=_members(found["scheme_class"]),
         )
 
 
-def _timelines(facts: Mapping[str, list[Fact]]) -> dict[str, Timeline]:
+def _parse_statements(facts: Mapping[str, list[Fact]]) -> dict[str, Timeline]:
     return {name: tuple(sorted(timeline, key=lambda fact: fact.valid_from)) for name, timeline in facts.items()}
 
 
 def _members(found: Mapping[str, Mapping[str, list[Fact]]]) -> dict[str, Timeline]:
-    return {name: _timelines(facts)[SET_MEMBERS] for name, facts in found.items()}
+    return {name: _parse_statements(facts)[SET_MEMBERS] for name, facts in found.items()}
 
 
 def parse(document: object) -> Catalogue:

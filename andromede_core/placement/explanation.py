@@ -9,7 +9,7 @@ from typing import Any
 
 from andromede_core.facts.attributes import CLAIMS
 from andromede_core.placement.decision import Document, expand_results
-from andromede_core.placement.texts import NO_REFERENCE, Language, remedy, say
+from andromede_core.placement.texts import NO_REFERENCE, Language, remedy, render
 from andromede_core.policy.evaluation import REFERENCE, UNKNOWN, UNSUPPORTED
 
 NAMED = 8
@@ -67,7 +67,7 @@ def against(document: Document, zone: str, language: str = "en") -> list[str]:
     """The sentences for the clauses that one zone fails."""
     document, spoken = expand_results(document), _language(language)
     there = {**document, "zones": [each for each in document["zones"] if each["zone"] == zone]}
-    return [say(code, spoken, **facts) for code, facts in _against(there, spoken).items()]
+    return [render(code, spoken, **facts) for code, facts in _against(there, spoken).items()]
 
 
 def operator(document: Document, language: str = "en") -> list[str]:
@@ -87,7 +87,7 @@ def claimed(policies: Iterable[Document], language: str = "en") -> list[str]:
         for atom in policy["atoms"]
         if atom.get("attr") in CLAIMS
     )
-    return [say("claimed", _language(language), clauses=_listed(clauses))] if clauses else []
+    return [render("claimed", _language(language), clauses=_listed(clauses))] if clauses else []
 
 
 def _language(tag: str) -> Language:
@@ -96,7 +96,7 @@ def _language(tag: str) -> Language:
 
 def _what(document: Document, language: Language) -> str:
     zones = _listed(zone["zone"] for zone in document["zones"] if zone["admitted"])
-    return say(f"verdict.{_verdict(document)}", language, zones=zones, clauses=_clauses(document["unsatisfiable"]))
+    return render(f"verdict.{_verdict(document)}", language, zones=zones, clauses=_clauses(document["unsatisfiable"]))
 
 
 def _verdict(document: Document) -> str:
@@ -112,19 +112,19 @@ def _why(document: Document, language: Language) -> Iterator[str]:
     request = document["request"]
     empty = _zones_without_nodes(document)
     if empty:
-        yield say("NO_NODE", language, zones=_listed(empty))
+        yield render("NO_NODE", language, zones=_listed(empty))
     unknown = [zone["zone"] for zone in document["zones"] if zone["status"] is None and zone["nodes"]]
     if unknown:
-        yield say("ZONE_UNKNOWN", language, zones=_listed(unknown))
-    yield from (say(code, language, **facts) for code, facts in _against(document, language).items())
+        yield render("ZONE_UNKNOWN", language, zones=_listed(unknown))
+    yield from (render(code, language, **facts) for code, facts in _against(document, language).items())
     for code in dict.fromkeys(each["code"] for each in document["eliminated"] if _is_about_nodes(each)):
-        yield say(
+        yield render(
             code,
             language,
             zones=_listed(zone["zone"] for zone in document["zones"] if code in zone["codes"]),
             traits=_listed(request["traits"]),
             pools=_listed(each["pool"] for each in request.get("pools", ())),
-            size=say("size", language, **request["resources"]),
+            size=render("size", language, **request["resources"]),
         )
 
 
@@ -136,13 +136,13 @@ def _against(document: Document, language: Language) -> dict[str, dict[str, str]
     """Per reason that clauses gave: which clauses, and what was found in which zones."""
     refused = [zone for zone in document["zones"] if _is_refused_by_clauses(zone, document["request"])]
     asked = [zone for zone in refused if zone["zone"] in (document["request"]["zones"] or ())]
-    zones = [(zone["zone"], list(map(_told, _failing(zone)))) for zone in asked or refused]
+    zones = [(zone["zone"], list(map(_clause_text, _failing(zone)))) for zone in asked or refused]
     codes = dict.fromkeys(each["code"] for _, failing in zones for each in failing)
     return {
         code: {
             "clauses": _clauses(each for _, failing in zones for each in failing if each["code"] == code),
             "found": _listed(_found(name, failing, code) for name, failing in zones if _has(failing, code)).replace(
-                say("until", "en"), say("until", language)
+                render("until", "en"), render("until", language)
             ),
         }
         for code in codes
@@ -160,7 +160,7 @@ def _failing(zone: Document) -> list[Document]:
     return [each for each in zone["results"] if each["result"] != "T"]
 
 
-def _told(result: Document) -> Document:
+def _clause_text(result: Document) -> Document:
     is_nowhere = result["code"] == UNKNOWN and result["detail"] == REFERENCE
     return {**result, "code": NO_REFERENCE} if is_nowhere else result
 
@@ -181,7 +181,7 @@ def _remedies(document: Document, language: Language, *, operator: bool) -> list
     keys = dict.fromkeys(remedy(code, is_operator=operator) for code in _against(document, language))
     changes = {each["change"] for each in document["relaxations"]}
     said = {"remedy.elsewhere"} if changes.intersection(("policy", "zone_asked")) else set()
-    return [say(key, language) for key in keys if key and key not in said]
+    return [render(key, language) for key in keys if key and key not in said]
 
 
 def _zones_without_nodes(document: Document) -> list[str]:
@@ -207,29 +207,29 @@ def _tenant_next(document: Document, language: Language) -> Iterator[str]:
     yield from (_change(each, language) for each in possible)
     yield from _remedies(document, language, operator=False)
     if changes.intersection(MAINTENANCE_CHANGES):
-        yield say("advice.maintenance", language)
+        yield render("advice.maintenance", language)
     elif verdict == "unsatisfiable" or (verdict != "unsupported" and not possible):
-        yield say(f"advice.{verdict}", language)
+        yield render(f"advice.{verdict}", language)
 
 
 def _change(relaxation: Document, language: Language) -> str:
     change, facts = relaxation["change"], relaxation["facts"]
-    return say(
+    return render(
         f"change.{change}",
         language,
         clauses=_clauses([facts]) if change == "policy" else "",
         zones=_listed(facts.get("zones", ())),
         traits=_listed(facts.get("traits", ())),
         nodes=_listed(facts.get("nodes", ())),
-        size=say("size", language, **facts) if change == "size" else "",
+        size=render("size", language, **facts) if change == "size" else "",
     )
 
 
 def _near_miss(miss: Document, language: Language) -> str:
     shortfall = ", ".join(f"{amount} {dimension}" for dimension, amount in miss["shortfall"].items())
-    lacks = say("lacks", language, shortfall=shortfall) if shortfall else ""
+    lacks = render("lacks", language, shortfall=shortfall) if shortfall else ""
     codes = _listed(miss["codes"])
-    return say("near_miss", language, name=miss["name"], zone=miss["zone"], codes=codes, lacks=lacks)
+    return render("near_miss", language, name=miss["name"], zone=miss["zone"], codes=codes, lacks=lacks)
 
 
 def _clauses(refs: Iterable[Document]) -> str:

@@ -360,7 +360,7 @@ def remedy(code: str, *, is_operator: bool) -> str | None:
     return f"mend.{name}" if is_operator and f"mend.{name}" in SENTENCES else f"remedy.{name}"
 
 
-def say(key: str, language: Language, **facts: object) -> str:
+def render(key: str, language: Language, **facts: object) -> str:
     """A reason that is not in the table, of a document from elsewhere, is named as it is."""
     english, french = SENTENCES.get(key, (f"{key}.", f"{key}."))
     words = (french if language == "fr" else english).format(**facts)

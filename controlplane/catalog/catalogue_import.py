@@ -36,7 +36,7 @@ from controlplane.catalog.bitemporal import (
 )
 from controlplane.catalog.errors import CatalogueInvalid
 from controlplane.catalog.models import LOCAL, Fact, Flavor, OfficerKey, Party, Region, VolumeType, Zone
-from controlplane.catalog.selectors import believed, statement_of
+from controlplane.catalog.selectors import facts_in_force, statement_of
 from controlplane.catalog.signing import REVIEW_DAYS
 from controlplane.catalog.signing_keys import Officer
 from controlplane.identity.actor import Actor
@@ -208,7 +208,7 @@ def _compared(catalogue: Catalogue, signing: Signing) -> Comparison:
         wanted[about].append(each)
     entries = _entries(catalogue)
     known: dict[Subject, list[Fact]] = defaultdict(list)
-    for fact in Fact.objects.filter(believed()).order_by("valid_from"):
+    for fact in Fact.objects.filter(facts_in_force()).order_by("valid_from"):
         known[subject(statement_of(fact))].append(fact)
     left_out = {about for about in known if about[:2] in entries} - wanted.keys()
     for about in sorted(wanted.keys() | left_out):

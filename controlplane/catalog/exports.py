@@ -19,7 +19,7 @@ def catalogue_export(*, now: datetime) -> dict[str, object]:
     """All that is believed now of all times. An entry has the facts that share its dates and its provenance; what
     differs from the most of its subject stands in `statements`. Signatures are in selectors.signed_facts()."""
     believed: dict[tuple[str, str], list[Fact]] = defaultdict(list)
-    for fact in Fact.objects.filter(selectors.believed()).order_by(
+    for fact in Fact.objects.filter(selectors.facts_in_force()).order_by(
         "subject_kind", "subject_id", "attribute", "valid_from"
     ):
         believed[fact.subject_kind, fact.subject_id].append(fact)

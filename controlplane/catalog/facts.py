@@ -106,7 +106,7 @@ def state(actor: Actor, documents: Sequence[Signed]) -> FactsStated:
     actor.may_operate()
     entries = _checked(documents, now=clock.now())
     lock_statements()
-    believed = _believed({entry.statement.subject_id for entry in entries})
+    believed = _facts_in_force({entry.statement.subject_id for entry in entries})
     changes = Changes()
     for about, group in _grouped(entries).items():
         changes.add(group, believed.get(about, ()))
@@ -188,7 +188,7 @@ def _grouped(entries: Iterable[Entry]) -> Mapping[Subject, list[Entry]]:
     return found
 
 
-def _believed(subject_ids: Collection[str]) -> Mapping[Subject, list[Fact]]:
+def _facts_in_force(subject_ids: Collection[str]) -> Mapping[Subject, list[Fact]]:
     found: dict[Subject, list[Fact]] = defaultdict(list)
     for fact in Fact.objects.filter(superseded_at=None, subject_id__in=subject_ids):
         found[fact.subject_kind, fact.subject_id, fact.attribute].append(fact)

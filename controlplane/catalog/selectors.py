@@ -89,7 +89,7 @@ def facts(actor: Actor) -> QuerySet[Fact]:
     return found if actor.sees_all else found.exclude(subject_kind="node")
 
 
-def believed(believed_at: datetime | None = None) -> Q:
+def facts_in_force(believed_at: datetime | None = None) -> Q:
     """Of facts: believed at that moment, or now."""
     if believed_at is None:
         return Q(superseded_at__isnull=True)
@@ -109,7 +109,7 @@ def facts_of(
     An attribute that nothing is said of is missing; one that is known to be unknown has the value None.
     """
     found = Fact.objects.filter(
-        believed(believed_at), valid_at(at), subject_kind=kind, subject_id__in=subject_ids
+        facts_in_force(believed_at), valid_at(at), subject_kind=kind, subject_id__in=subject_ids
     ).order_by("attribute")
     facts: dict[str, dict[str, Fact]] = {subject_id: {} for subject_id in subject_ids}
     for fact in found:
@@ -119,7 +119,7 @@ def facts_of(
 
 def named_sets(*, at: datetime) -> QuerySet[Fact]:
     """Of every named set and scheme class the version that holds; annotated with its `name`."""
-    found = Fact.objects.filter(believed(), valid_at(at), subject_kind__in=NAMED_SETS)
+    found = Fact.objects.filter(facts_in_force(), valid_at(at), subject_kind__in=NAMED_SETS)
     return found.annotate(name=F("subject_id"))
 
 
@@ -161,7 +161,7 @@ def root_volume_type(ref: str) -> VolumeType | None:
 def world(*, believed_at: datetime | None = None) -> World:
     """All that is known, as of `believed_at` (default: as it is believed now): the facts of all times, to evaluate
     policies against at any. Zones are open, draining or closed as they are now."""
-    facts = Fact.objects.filter(believed(believed_at))
+    facts = Fact.objects.filter(facts_in_force(believed_at))
     known: dict[str, ZoneStatus] = {status: status for status in STATUSES}
     statuses = {zone: known[status] for zone, status in Zone.objects.order_by("pk").values_list("pk", "status")}
     return statements.world((statement_of(fact) for fact in facts), statuses)
@@ -169,7 +169,7 @@ def world(*, believed_at: datetime | None = None) -> World:
 
 def signed_facts() -> list[Signed]:
     """All that is believed now, as it was signed: by subject, attribute and time."""
-    found = Fact.objects.filter(believed())
+    found = Fact.objects.filter(facts_in_force())
     return [signed_of(fact) for fact in found.order_by("subject_kind", "subject_id", "attribute", "valid_from")]
 
 

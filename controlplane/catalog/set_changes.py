@@ -19,7 +19,7 @@ from controlplane.catalog.errors import SetAgreementNeeded, SetWidenedTooSoon
 from controlplane.catalog.models import Fact, OfficerKey
 
 
-def first_widening(new: Statement, believed: Iterable[Statement], *, now: datetime) -> datetime | None:
+def first_addition(new: Statement, believed: Iterable[Statement], *, now: datetime) -> datetime | None:
     """The first moment from now on at which the set has a member by `new` that it has not by what is believed; None:
     never. What is over loosens nothing: its record may be corrected."""
     begins, ends = period(new)
@@ -44,7 +44,7 @@ def require_agreement(
     """
     if new.subject_kind not in NAMED_SETS:
         return
-    begins = first_widening(new, believed, now=now)
+    begins = first_addition(new, believed, now=now)
     if begins is None or not Fact.objects.filter(subject_kind=new.subject_kind, subject_id=new.subject_id).exists():
         return
     if len(_accounts(signers)) < 2:

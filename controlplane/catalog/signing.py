@@ -60,16 +60,16 @@ def _signed(entry: object, at: str) -> Signed:
         refuse(at, Reason("is no signed statement: {error}", error=exc))
 
 
-def read_believed(entries: Iterable[object]) -> list[Statement]:
+def parse_statements(entries: Iterable[object]) -> list[Statement]:
     """The statements of an export, or of an answer of GET /v1/facts.
 
     Raises:
         Malformed
     """
-    return [_believed(entry, f"known[{n}]") for n, entry in enumerate(entries)]
+    return [_parse_statement(entry, f"known[{n}]") for n, entry in enumerate(entries)]
 
 
-def _believed(entry: object, at: str) -> Statement:
+def _parse_statement(entry: object, at: str) -> Statement:
     body = as_object(entry, at, optional=None)
     payload = body.get("p", {name: body[name] for name in FIELDS if name in body})
     return statements.parse(payload, at)

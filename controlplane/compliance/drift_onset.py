@@ -52,7 +52,7 @@ class DriftOnset:
         """The first moment from which they fail until now, of those from `first` on."""
         began = None
         for start, end in pairwise([first, *self._changed_after(first), self._now]):
-            world = self._believed_at(start)
+            world = self._world_at(start)
             seen = forecast(policies, world.zones.get(zone), world, now=start, roles=roles)
             if seen.fails_at is None or seen.fails_at > end:
                 began = None
@@ -70,7 +70,7 @@ class DriftOnset:
             self._changes[first] = sorted(moments) if len(moments) <= CHANGES_AT_MOST else []
         return self._changes[first]
 
-    def _believed_at(self, moment: datetime) -> World:
+    def _world_at(self, moment: datetime) -> World:
         if moment not in self._worlds:
             self._worlds[moment] = catalog.world(believed_at=moment)
         return self._worlds[moment]

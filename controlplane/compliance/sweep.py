@@ -161,7 +161,7 @@ def _look_at(model: type[W], part: Sequence[DataLocation], judge: "_Judge", foun
                 row.since = row.fails_at = judge.drifted_since(place, before)
     _write(model, rows)
     for row in rows:
-        _tell_news(row, known.get(row.pk), found)
+        _publish_changes(row, known.get(row.pk), found)
 
 
 class _Judge:
@@ -299,7 +299,7 @@ def _write(model: type[W], rows: Sequence[W]) -> None:
     model._default_manager.bulk_create(rows, update_conflicts=True, unique_fields=[key], update_fields=fields)
 
 
-def _tell_news(row: Watched, before: Watched | None, found: SweepChanges) -> None:
+def _publish_changes(row: Watched, before: Watched | None, found: SweepChanges) -> None:
     """A change of state, or a new warning."""
     was = before.state if before is not None else "compliant"
     if was != row.state:

@@ -32,7 +32,7 @@ class InstanceNotMovable(Conflict):
     detail = "The instance cannot be moved to another node: {reason}"
 
 
-class InstanceNotStartedAgain(Conflict):
+class InstanceNotRestarted(Conflict):
     code = "compute.instance.not_started_again"
     title = "Not started again"
     detail = "The instance is not started again with its node: {reason}"

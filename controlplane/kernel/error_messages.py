@@ -62,12 +62,12 @@ def error_from_document(document: Mapping[str, object]) -> CloudError:
 
 def _spoken(facts: Mapping[str, object]) -> dict[str, object]:
     suffix = f"_{language()}"
-    words = {name: _said(fact) if isinstance(fact, Reason) else fact for name, fact in facts.items()}
+    words = {name: _translated(fact) if isinstance(fact, Reason) else fact for name, fact in facts.items()}
     rendered = {name.removesuffix(suffix): facts[name] for name in facts if name.endswith(suffix)}
     return words | rendered
 
 
-def _said(reason: Reason) -> str:
+def _translated(reason: Reason) -> str:
     return gettext(reason.template).format(**_spoken(reason.facts))
 
 

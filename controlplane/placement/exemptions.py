@@ -100,7 +100,7 @@ def exemption_request(actor: Actor, project: Project, new: NewExemption) -> Exem
         expires_at=now + new.lifetime,
         max_uses=new.max_uses,
     )
-    _tell(actor, exemption, "exemption.request")
+    _record_change(actor, exemption, "exemption.request")
     return exemption
 
 
@@ -165,7 +165,7 @@ def exemption_approve(actor: Actor, exemption: Exemption, *, duty: str, key_id: 
     kept = {"approver": approval.approver, "duty": duty, "key_id": key_id}
     exemption.approvals = [*exemption.approvals, kept | {"signature": base64.b64encode(signature).decode()}]
     exemption.save(update_fields=["approvals"])
-    _tell(actor, exemption, "exemption.approve")
+    _record_change(actor, exemption, "exemption.approve")
     return exemption
 
 
@@ -260,8 +260,8 @@ def record_use(exemption: Exemption, *, decision_id: UUID, operation_id: UUID | 
     if not left.update(use_count=F("use_count") + 1):
         raise ExemptionOver(name=str(exemption.pk))
     exemption.refresh_from_db(fields=["use_count"])
-    _tell(SYSTEM, exemption, "exemption.use")
-    _tell_platform(exemption)
+    _record_change(SYSTEM, exemption, "exemption.use")
+    _record_for_platform(exemption)
 
 
 def as_core(exemption: Exemption) -> core.Exemption:
@@ -300,7 +300,7 @@ def _texts(values: Sequence[object]) -> tuple[str, ...]:
     return tuple(map(str, values))
 
 
-def _tell(actor: Actor, exemption: Exemption, verb: str) -> None:
+def _record_change(actor: Actor, exemption: Exemption, verb: str) -> None:
     """In the audit records of the project, and in the evidence of the organization."""
     record(actor, verb, exemption.pk, project_id=exemption.project_id, zone=exemption.zone, waived=exemption.waived)
     append(
@@ -317,7 +317,7 @@ def _tell(actor: Actor, exemption: Exemption, verb: str) -> None:
     )
 
 
-def _tell_platform(exemption: Exemption) -> None:
+def _record_for_platform(exemption: Exemption) -> None:
     """The other party, at the same moment: in the records of no project, and in the log that operators watch."""
     record(
         SYSTEM,

@@ -109,7 +109,7 @@ def obtain_permit(wanted: PermitKey, *, decide: Callable[[], UUID]) -> IssuedPer
     if state != "signed" and state != "refused":
         raise SignerSilent(process="signer" if state == "requested" else "sentinel")
     if state == "refused":
-        _tell(permit.pk)
+        _raise_refusal(permit.pk)
     return _issued_permit(permit.pk)
 
 
@@ -198,6 +198,6 @@ def _policies(digest: str) -> bytes:
     return dumps(PolicyDocument.objects.values_list("document", flat=True).get(pk=digest))
 
 
-def _tell(permit_id: UUID) -> NoReturn:
+def _raise_refusal(permit_id: UUID) -> NoReturn:
     """Raise the error that the signer met, as it would have been raised here."""
     raise error_messages.error_from_document(Permit.objects.values_list("error", flat=True).get(pk=permit_id) or {})

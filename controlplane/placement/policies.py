@@ -287,7 +287,7 @@ def put_in_force(
             "policy": as_document(effective_policies.layer_of(saved)),
             "change": review.change,
             "by": _people(saved, proposal),
-            **_beside_atoms(owner),
+            **_classification_fields(owner),
             **undone,
         },
         organization_id=ruler_id,
@@ -296,7 +296,7 @@ def put_in_force(
     return saved
 
 
-def _beside_atoms(owner: PolicyOwner) -> dict[str, object]:
+def _classification_fields(owner: PolicyOwner) -> dict[str, object]:
     """What else a classification says that matters."""
     if owner.classification is None:
         return {}

@@ -38,8 +38,8 @@ def check_policies(policies: tuple[Policy, ...], known: TrustedFacts, deed: Exem
         if exemption.zone == known.zone and waive(found, policies, exemption.waived).admits:
             ends = (found.valid_until, exemption.expires_at)
             return PolicyCheck(min(moment for moment in ends if moment is not None), exemption)
-    raise FactsNotVouchedFor(zone=known.zone, clauses=_told(found.results))
+    raise FactsNotVouchedFor(zone=known.zone, clauses=_failed_clauses(found.results))
 
 
-def _told(results: tuple[ClauseResult, ...]) -> str:
+def _failed_clauses(results: tuple[ClauseResult, ...]) -> str:
     return ", ".join(f"{each.ref.atom} ({each.code})" for each in results if each.result != "T")

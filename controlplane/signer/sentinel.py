@@ -47,7 +47,7 @@ def cosign(permit_id: UUID) -> None:
 def _answer(row: Row) -> None:
     reading = read_inputs(row)
     envelope = signed.read(bytes(row.document or b""))
-    said = _said(envelope, reading.trusted)
+    said = _signed_permit(envelope, reading.trusted)
     if row.decision is None or str(row.decision.pk) != said.decision or not row.decision.is_admitted:
         raise PermitDisputed(reason=Reason("it does not follow from the decision that it names."))
     known = trusted_facts.load(said.zone, said.epoch)
@@ -64,7 +64,7 @@ def _answer(row: Row) -> None:
     _keep(row, said, key.sign(sentinel_signature.KIND, sentinel_signature.payload(envelope)))
 
 
-def _said(envelope: Signed, trusted: NodeTrust) -> Permit:
+def _signed_permit(envelope: Signed, trusted: NodeTrust) -> Permit:
     """What the signer signed, if it did."""
     key = trusted.keyset.keys.get(envelope.key_id)
     if key is None or key.use != "permit" or key.id in trusted.denied.kids:

@@ -49,10 +49,10 @@ def is_right(user: User | None, password: str) -> bool:
         check_password(_normal(password), _nobodys())
         return False
 
-    def again(password: str) -> None:
+    def rehash(password: str) -> None:
         Password.objects.filter(pk=kept.pk, encoded=kept.encoded).update(encoded=make_password(password))
 
-    return check_password(_normal(password), kept.encoded, setter=again)
+    return check_password(_normal(password), kept.encoded, setter=rehash)
 
 
 def _normal(password: str) -> str:

@@ -59,11 +59,11 @@ def lease_report(heartbeat: pb.Heartbeat) -> LeaseReport:
         _fences_within_s(heartbeat),
         lease_renewal(heartbeat) is not None,
         heartbeat.inventory.boot_id,
-        _said_at_ms(heartbeat),
+        _lease_time_ms(heartbeat),
     )
 
 
-def _said_at_ms(heartbeat: pb.Heartbeat) -> int:
+def _lease_time_ms(heartbeat: pb.Heartbeat) -> int:
     return min(max(heartbeat.lease.said_at_ms, 0), MAX_SAID_AT_MS)
 
 
@@ -115,5 +115,5 @@ def node_report(heartbeat: pb.Heartbeat, *, lease_s: int = 0) -> NodeReport:
         hook_problem="" if hook.is_active else (hook.problem or NO_HOOK)[:300],
         fences_within_s=_fences_within_s(heartbeat) or None,
         lease_s=lease_s,
-        said_at_ms=_said_at_ms(heartbeat),
+        said_at_ms=_lease_time_ms(heartbeat),
     )

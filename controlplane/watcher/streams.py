@@ -156,12 +156,12 @@ async def _write(node_id: UUID, stub: AgentStub, said: asyncio.Queue[pb.NodeEven
         for event in events:
             sinks.registry.mark_alive(node_id, event.WhichOneof("event") or "none")
         if answer.trust is not None:
-            await _tell(node_id, stub, answer.trust)
+            await _send_trust(node_id, stub, answer.trust)
         if answer.renewal is not None:
             await _renew(node_id, stub, answer.renewal)
 
 
-async def _tell(node_id: UUID, stub: AgentStub, request: pb.EnsureTrustRequest) -> None:
+async def _send_trust(node_id: UUID, stub: AgentStub, request: pb.EnsureTrustRequest) -> None:
     """What it does not take now it is told again with its next heartbeat."""
     try:
         await stub.EnsureTrust(request, timeout=settings.AGENT_TIMEOUT_S)

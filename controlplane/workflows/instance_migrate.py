@@ -263,10 +263,10 @@ def _turn_away(migration: Migration, error: CloudError, silent: CloudError) -> N
 def _unless_there(migration: Migration, refused: NodeRefused, code: str) -> None:
     """Too late means that it has moved. Any other refusal means nothing."""
     if refused.facts.get("agent_code") != code:
-        _try_again(refused)
+        _raise_retryable(refused)
 
 
-def _try_again(refused: NodeRefused) -> NoReturn:
+def _raise_retryable(refused: NodeRefused) -> NoReturn:
     raise NodeFailed(reason=refused.facts.get("reason"), agent_code=refused.facts.get("agent_code")) from refused
 
 

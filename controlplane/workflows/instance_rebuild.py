@@ -26,7 +26,7 @@ from controlplane.workflows.workflow_types import Effect, Step, Workflow
 
 def steps(operation: Operation) -> Sequence[Step]:
     return (
-        Step("image", ensure_image, undo=run_again, is_transfer=True),
+        Step("image", ensure_image, undo=restart_guest, is_transfer=True),
         Step("root-disk", ensure_root_disk, undo=remove_root_disk, is_transfer=True),
         Step("define", define, undo=put_back),
         *((Step("start", start),) if operation.args["is_to_run"] else ()),
@@ -106,7 +106,7 @@ def put_back(operation: Operation) -> Effect | None:
     return node_steps.combine_effects(removal, partial(_stay_off, instance))
 
 
-def run_again(operation: Operation) -> Effect | None:
+def restart_guest(operation: Operation) -> Effect | None:
     """What had to stop for its new disk and was put back. Where it may not be started again, it is stopped."""
     instance = _instance(operation)
     is_untouched = instance.generation == _first_generation(operation)

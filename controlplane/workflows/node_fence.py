@@ -25,7 +25,7 @@ SEEN_OFF = "see-off"
 
 
 def steps(operation: Operation) -> Sequence[Step]:
-    return (Step("power-off", power_off), Step(SEEN_OFF, see_off), Step("see-off-again", see_off_again))
+    return (Step("power-off", power_off), Step(SEEN_OFF, see_off), Step("see-off-again", confirm_off))
 
 
 def power_off(operation: Operation) -> None:
@@ -42,7 +42,7 @@ def see_off(operation: Operation) -> None:
     raise StepPending(f"Its BMC says {state}.", delay=LOOK_AGAIN)
 
 
-def see_off_again(operation: Operation) -> None:
+def confirm_off(operation: Operation) -> None:
     node = _silent(operation)
     wait = _seen_off_at(operation) + SETTLE - clock.now()
     if wait > timedelta(0):

@@ -40,7 +40,7 @@ def attach_give_up(operation: Operation, error: dict[str, object]) -> None:
 
 
 def detach_steps(operation: Operation) -> Sequence[Step]:
-    return (Step("unplug", unplug, undo=plug_again),)
+    return (Step("unplug", unplug, undo=reattach),)
 
 
 def detach_finish(operation: Operation) -> None:
@@ -98,7 +98,7 @@ def pull_out(operation: Operation) -> Effect | None:
     return None if _attachment(operation).instance.is_deleting else unplug(operation)
 
 
-def plug_again(operation: Operation) -> Effect | None:
+def reattach(operation: Operation) -> Effect | None:
     """A detachment that was cancelled: the guest, which may have let go of the volume already, is given it anew, and
     that is asked what an attachment is. If it is refused, the volume is pulled out all the same. A new generation lifts
     the removal.

@@ -9,7 +9,7 @@ from collections import Counter
 from contextlib import closing
 from typing import Any
 
-from bench.common import say
+from bench.common import print_progress
 from scripts.api import Api
 from scripts.chaos import acts, strikes
 from scripts.chaos.follower import Follower
@@ -42,7 +42,7 @@ def storm(world: World, seed: int, length: Length) -> dict[str, Any]:
             thread.start()
         try:
             _blow(users, monkey, plan, length)
-            say("calm")
+            print_progress("calm")
             wait_until(
                 lambda: rounds.are_done() and keeper.all_up() and world.nodes_are_ready(),
                 limit_s=UP_LIMIT_S,
@@ -80,7 +80,7 @@ def storm(world: World, seed: int, length: Length) -> dict[str, Any]:
 
 
 def _blow(users: Users, monkey: Monkey, plan: Any, length: Length) -> None:
-    say(f"{len(plan.acts)} acts and {len(plan.strikes)} strikes in {length.seconds:.0f} s")
+    print_progress(f"{len(plan.acts)} acts and {len(plan.strikes)} strikes in {length.seconds:.0f} s")
     begun_at = time.monotonic()
     striking = threading.Thread(target=monkey.work, args=(plan.strikes, begun_at), daemon=True)
     striking.start()
@@ -105,7 +105,7 @@ def _statuses(users: Users) -> dict[str, Any]:
 
 
 def _judge(world: World, users: Users, *options: str) -> dict[str, Any]:
-    say(f"judging {' '.join(options)}")
+    print_progress(f"judging {' '.join(options)}")
     (world.var / "told.json").write_text(json.dumps(users.documents()))
     command = [sys.executable, "-m", "scripts.chaos.judge", str(world.var), "--seconds", str(JUDGE_LIMIT_S), *options]
     environment = world.stack.environment()
@@ -117,7 +117,7 @@ def _judge(world: World, users: Users, *options: str) -> dict[str, Any]:
 
 def _delete_everything(world: World, users: Users) -> None:
     """As a tenant does it who has had enough; deletions are told like all else."""
-    say("deleting everything")
+    print_progress("deleting everything")
     with closing(Api(world.stack.url, world.token, project=PROJECT)) as api:
         for kind in ("instances", "volumes"):
             begun = [answer["operation"] for answer in map(api.delete, _paths(api, kind)) if answer]

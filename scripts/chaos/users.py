@@ -160,14 +160,14 @@ class Users:
         key = str(uuid.UUID(int=dice.getrandbits(128), version=4)) if wish.method == "POST" else ""
         begun = time.monotonic()
         answer = self.door.wish(wish, key)
-        told = _told(act, wish, answer, key=key)
+        told = _request_outcome(act, wish, answer, key=key)
         told.seconds = round(time.monotonic() - begun, 2)
         with self.lock:
             self.told.append(told)
         if key and answer.is_success and dice.random() < DOUBTS:
-            self._ask_again(wish, key, told)
+            self._retry(wish, key, told)
 
-    def _ask_again(self, wish: acts.PlannedRequest, key: str, told: RequestOutcome) -> None:
+    def _retry(self, wish: acts.PlannedRequest, key: str, told: RequestOutcome) -> None:
         again = self.door.wish(wish, key)
         other = (again.status_code, _operation(again))
         if other != (told.status, told.operation):
@@ -195,7 +195,7 @@ class Users:
         return [asdict(told) for told in self.told]
 
 
-def _told(act: Act, wish: acts.PlannedRequest, answer: httpx.Response, *, key: str) -> RequestOutcome:
+def _request_outcome(act: Act, wish: acts.PlannedRequest, answer: httpx.Response, *, key: str) -> RequestOutcome:
     told = RequestOutcome(act.number, wish.kind, answer.status_code, key=key, name=wish.name, resource=wish.resource)
     told.wish = dict(wish.then)
     document = answer.json() if answer.content else {}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from agents.lab import Lab
-from bench.common import NO_RATES, say
+from bench.common import NO_RATES, print_progress
 from scripts.api import Api
 from scripts.chaos.attestor import Attestor
 from scripts.cloud import POOL, Cloud
@@ -77,7 +77,7 @@ def chaos_world(var: Path, *, port: int = PORT, is_real: bool = False) -> Iterat
         agent_options=options,
         pools=pools_of(stack, is_real=is_real),
         fake_port=port + FAKE_PORT - PORT,
-        say=say,
+        say=print_progress,
     )
     cloud.down()
     cloud.forget()

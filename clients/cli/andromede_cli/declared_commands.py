@@ -289,7 +289,7 @@ def list_command(
 
 def show_command(app: typer.Typer, help: str, call: str, metavar: str) -> None:
     subject = _subject(call)
-    call_command(app, "show", help, call, given(subject, metavar, completes=_listing_beside(call)))
+    call_command(app, "show", help, call, given(subject, metavar, completes=_listing_for(call)))
 
 
 def delete_command(app: typer.Typer, help: str, call: str | Levels, metavar: str, question: str, *has: str) -> None:
@@ -309,7 +309,7 @@ def delete_command(app: typer.Typer, help: str, call: str | Levels, metavar: str
             me.finish(answer)
             print_note(_("{name}: gone").format(name=name) if me.is_waiting else _("{name}: going").format(name=name))
 
-    own = [parameter("names", argument(metavar, several=True, completes=_listing_beside(first)))]
+    own = [parameter("names", argument(metavar, several=True, completes=_listing_for(first)))]
     own += [each for each in _follows(levels, known) if each.name != subject]
     register(app, verb, help, run, [*own, *(each for word in (SURE, *has) for each in EXTRA[word])], {})
 
@@ -333,7 +333,7 @@ def _subject(call: str) -> str:
     return positional[-1]
 
 
-def _listing_beside(call: str) -> str:
+def _listing_for(call: str) -> str:
     """The list that has the names which the call takes, if there is one."""
     manager, _dot, method = call.partition(".")
     noun, _line, verb = method.rpartition("_")

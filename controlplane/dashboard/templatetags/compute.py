@@ -16,7 +16,7 @@ register = template.Library()
 
 
 @register.filter
-def when_it_fails(policy: str) -> str:
+def restart_policy_label(policy: str) -> str:
     return str(labels.RESTART_POLICIES.get(policy, policy))
 
 
@@ -68,6 +68,6 @@ def role(word: str) -> str:
 
 
 @register.filter
-def why(code: str) -> str:
+def reason_text(code: str) -> str:
     """A reason of placement."""
     return str(zone_verdicts.reason_text(code))

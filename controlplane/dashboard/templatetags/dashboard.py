@@ -39,17 +39,17 @@ def state(word: str, of: str = "", whose: str = "") -> SafeString:
 
 
 @register.filter
-def deed(kind: str) -> str:
+def operation_label(kind: str) -> str:
     return str(labels.operation_label(kind))
 
 
 @register.filter
-def told(operation: dict[str, Any]) -> str:
+def operation_title(operation: dict[str, Any]) -> str:
     return labels.operation_title(operation)
 
 
 @register.filter
-def shown(operation: dict[str, Any]) -> SafeString:
+def operation_title_html(operation: dict[str, Any]) -> SafeString:
     """The same with the name as a name."""
     of_id = "" if operation["resource_name"] else mark_safe(' class="mono"')
     subject = format_html(
@@ -59,7 +59,7 @@ def shown(operation: dict[str, Any]) -> SafeString:
 
 
 @register.filter
-def work(kind: str) -> str:
+def operation_class_label(kind: str) -> str:
     return str(labels.operation_class_label(kind))
 
 
@@ -69,7 +69,7 @@ def maintenance(action: str) -> str:
 
 
 @register.filter
-def planned(action: str, kind: str = "drain") -> str:
+def plan_action_text(action: str, kind: str = "drain") -> str:
     """What becomes of a guest by a plan of that kind."""
     of_kind = labels.RECOVERED if kind == "recover" else labels.PLANNED
     return str(of_kind.get(action, action))
@@ -86,7 +86,7 @@ def fallback(name: str) -> str:
 
 
 @register.filter
-def duty(name: str) -> str:
+def admin_state_text(name: str) -> str:
     return str(labels.ADMIN_STATE_TEXTS.get(name, name))
 
 
@@ -96,7 +96,7 @@ def incident(kind: str) -> str:
 
 
 @register.filter
-def without(why: str) -> str:
+def pool_absence_text(why: str) -> str:
     """Of a node that should have a pool."""
     return str(labels.POOL_ABSENCE_TEXTS[why])
 
@@ -107,12 +107,12 @@ def orphan(kind: str) -> str:
 
 
 @register.filter
-def wished(wish: str) -> str:
+def orphan_request_text(wish: str) -> str:
     return str(labels.ORPHAN_REQUEST_TEXTS.get(wish, wish))
 
 
 @register.filter
-def fate(state: str) -> str:
+def orphan_state_text(state: str) -> str:
     return str(labels.ORPHAN_STATE_TEXTS.get(state, state))
 
 
@@ -183,7 +183,7 @@ def button(
 
 
 @register.simple_tag(takes_context=True)
-def why_not(context: dict[str, Any]) -> str:
+def denial_reason(context: dict[str, Any]) -> str:
     """Why whoever looks may not send the page's own form."""
     refusal: str = context["rights"].denial_reason(context["right"])
     return refusal

@@ -20,7 +20,7 @@ def clause(atom: dict[str, Any]) -> SafeString:
 
 
 @register.filter
-def word(name: str, of: str) -> str:
+def vocabulary_label(name: str, of: str) -> str:
     """{{ each.level|word:"level" }}: what it is called, by what it is a word of (clauses.WORDS)."""
     return str(clause_labels.vocabulary_label(of, name))
 
@@ -55,5 +55,5 @@ def fact_text(subject: dict[str, Any], name: str) -> str:
 
 
 @register.simple_tag
-def free(amounts: dict[str, int]) -> int:
+def free_amount(amounts: dict[str, int]) -> int:
     return max(amounts["capacity"] - amounts["used"], 0)

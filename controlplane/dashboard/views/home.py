@@ -65,7 +65,7 @@ class Search(Page):
 
     def found(self, wanted: str) -> Iterator[dict[str, Any]]:
         """Nothing more is asked for once the reader has enough."""
-        for place in chain(self.pages(), self.things()):
+        for place in chain(self.pages(), self.search_results()):
             if not wanted or wanted in place["text"]:
                 yield place
 
@@ -80,7 +80,7 @@ class Search(Page):
             found.append(_place(item["name"], _("project"), "folder", url))
         return found
 
-    def things(self) -> Iterator[dict[str, Any]]:
+    def search_results(self) -> Iterator[dict[str, Any]]:
         for project in self.projects[:SEARCHED_MAX]:
             for collection, page, words, icon in SOUGHT:
                 for item in self.api.get("projects", project["id"], collection, limit=200)["items"]:

@@ -54,7 +54,7 @@ class OperatorCommand(BaseCommand):
             user_id = user.pk
         return Invoker(f"manage.py {command}: {invoking_account()}", user_id)
 
-    def say(self, message: str) -> None:
+    def print_message(self, message: str) -> None:
         self.stderr.write(message)
 
 

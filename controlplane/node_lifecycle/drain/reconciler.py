@@ -147,7 +147,7 @@ def _observe(drain: Drain, guest: DrainGuest, scene: DrainSnapshot) -> bool:
     if guest.state in UNDER_WAY:
         return set_guest_state(guest, "failed", reasons=[_why_still_there(guest)])
     if guest.state == "off" or (guest.state == "waiting" and guest.action in ("stay", "wait")):
-        return _plan_again(drain, guest, instance)
+        return _replan_running(drain, guest, instance)
     if guest.state == "waiting" and guest.action == "leave":
         return set_guest_state(guest, "left", reasons=guest.reasons)
     return False
@@ -156,7 +156,7 @@ def _observe(drain: Drain, guest: DrainGuest, scene: DrainSnapshot) -> bool:
 def _observe_off(drain: Drain, guest: DrainGuest, instance: Instance) -> bool:
     """It moves as one that is off, or stays there: nothing runs then, which is what a drain is for."""
     if guest.state == "waiting" and guest.action == "wait":
-        return _plan_again(drain, guest, instance)
+        return _replan_running(drain, guest, instance)
     if guest.state == "waiting" and guest.action == "migrate":
         return False
     if guest.state == "stopping":
@@ -203,7 +203,7 @@ def _why_still_there(guest: DrainGuest) -> dict[str, object]:
     return error or InstanceNotMovable(reason=Reason("its operation has ended, and it is still there.")).as_document()
 
 
-def _plan_again(drain: Drain, guest: DrainGuest, instance: Instance) -> bool:
+def _replan_running(drain: Drain, guest: DrainGuest, instance: Instance) -> bool:
     """It was off and runs now, by whatever hand."""
     (entry,) = replan(drain, [instance]).entries
     if guest.state == "waiting":

@@ -132,17 +132,17 @@ def _unreachable(exc: exceptions.ConnectionError) -> BmcUnreachable | BmcRefused
 def power_state(access: Access) -> str:
     """ "On", "Off", "PoweringOn", "PoweringOff", "Paused", or "Unknown". Raises as _system()."""
     with _system(access) as system:
-        return _said(system)
+        return _power_state(system)
 
 
 def power_off(access: Access) -> str:
     """Pull the plug, unless it is out; returns the state before. It takes the machine a moment. Raises as _system()."""
     with _system(access) as system:
-        before = _said(system)
+        before = _power_state(system)
         if before != sushy.PowerState.OFF.value:
             system.reset_system(sushy.ResetType.FORCE_OFF)
         return before
 
 
-def _said(system: System) -> str:
+def _power_state(system: System) -> str:
     return system.power_state.value if system.power_state is not None else "Unknown"

@@ -98,7 +98,7 @@ def _observe(recovery: Drain, guest: DrainGuest, scene: DrainSnapshot) -> bool:
         return set_guest_state(guest, "failed", reasons=[_why_still_down(guest)])
     if guest.state == "waiting":
         return _observe_waiting(recovery, guest, instance)
-    return guest.state in ("failed", "left") and _is_due(guest) and _plan_again(recovery, guest, instance)
+    return guest.state in ("failed", "left") and _is_due(guest) and _replan_changed(recovery, guest, instance)
 
 
 def _is_due(guest: DrainGuest) -> bool:
@@ -109,7 +109,7 @@ def _is_due(guest: DrainGuest) -> bool:
 
 def _observe_waiting(recovery: Drain, guest: DrainGuest, instance: Instance) -> bool:
     if guest.action == "wait":
-        return _plan_again(recovery, guest, instance)
+        return _replan_changed(recovery, guest, instance)
     return guest.action == "stay" and set_guest_state(guest, "left", reasons=guest.reasons)
 
 
@@ -122,7 +122,7 @@ def _why_still_down(guest: DrainGuest) -> dict[str, object]:
     return as_evacuation_blocked(error) if error["code"] in {refusal.code for refusal in PLACEMENT_REFUSALS} else error
 
 
-def _plan_again(recovery: Drain, guest: DrainGuest, instance: Instance) -> bool:
+def _replan_changed(recovery: Drain, guest: DrainGuest, instance: Instance) -> bool:
     """Whatever it waited for may be over. True when that is so."""
     (entry,) = replan(recovery, [instance]).entries
     now, fields = clock.now(), plan_fields(entry)

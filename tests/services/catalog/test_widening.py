@@ -19,7 +19,7 @@ from controlplane.catalog.errors import (
 from controlplane.catalog.facts import FactsStated, facts_state
 from controlplane.catalog.models import Fact
 from controlplane.catalog.officer_keys import NewOfficerKey, officer_key_register, officer_key_revoke
-from controlplane.catalog.selectors import believed, statement_of
+from controlplane.catalog.selectors import facts_in_force, statement_of
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.models import User
 from controlplane.kernel import clock
@@ -59,7 +59,7 @@ def members(about: tuple[str, str], value: object, *, hours: float | None = None
 
 
 def say(new: Statement, by: signing_keys.Officer, *agreeing: signing_keys.Officer) -> FactsStated:
-    known = [statement_of(fact) for fact in Fact.objects.filter(believed())]
+    known = [statement_of(fact) for fact in Fact.objects.filter(facts_in_force())]
     signed = [by.signed(each) for each in with_remainders([new], known)]
     return facts_state(SYSTEM, [*signed, *(each.agreed(document) for each in agreeing for document in signed)])
 

@@ -13,7 +13,7 @@ from andromede_core.placement.explanation import operator, tenant, tenant_view
 from andromede_core.placement.filters import FILTERS
 from andromede_core.placement.fleet import Fleet
 from andromede_core.placement.request import ResolvedRequest, Resources
-from andromede_core.placement.texts import REMEDIES, SENTENCES, remedy, say
+from andromede_core.placement.texts import REMEDIES, SENTENCES, remedy, render
 from andromede_core.policy.clauses import Policy, Role
 from andromede_core.policy.document import parse
 from andromede_core.policy.evaluation import TESTS, UNSUPPORTED
@@ -317,4 +317,4 @@ def test_every_reason_of_a_clause_has_a_sentence_and_a_remedy() -> None:
 
 
 def test_a_reason_from_elsewhere_is_named_as_it_is() -> None:
-    assert say("SOMETHING_NEW", "fr", clauses="x") == "SOMETHING_NEW."
+    assert render("SOMETHING_NEW", "fr", clauses="x") == "SOMETHING_NEW."

@@ -61,12 +61,12 @@ def _screen(me: Session, name: str, place: tuple[str, int]) -> None:
 
     me.client.instances.console_open(name, kind=Kind.VNC, dry_run=True)  # what is wrong is said now
 
-    def said(host: str, port: int) -> None:
+    def announce_address(host: str, port: int) -> None:
         words = _("The screen of {name} is at {host}:{port}, for a viewer of VNC. Ctrl-C ends it.")
         print_note(words.format(name=name, host=host, port=port))
 
     try:
-        consoles.serve(partial(consoles.opened, me, name, Kind.VNC.value), place, said)
+        consoles.serve(partial(consoles.opened, me, name, Kind.VNC.value), place, announce_address)
     except KeyboardInterrupt:
         return
     except OSError as exc:

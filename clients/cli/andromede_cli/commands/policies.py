@@ -184,10 +184,10 @@ def replace(
     answer = write(atoms=atoms, reason=reason, if_match=version, dry_run=me.is_dry_run)
     me.show(answer)
     if answer.proposal is not None:
-        _tell_second_person(me, answer.proposal.id)
+        _announce_second_person(me, answer.proposal.id)
 
 
-def _tell_second_person(me: Session, proposal: str) -> None:
+def _announce_second_person(me: Session, proposal: str) -> None:
     if not me.is_dry_run:
         waiting = _("It demands less than before, and waits for a second person: andromede proposal approve {id}")
         print_note(waiting.format(id=proposal))
@@ -195,7 +195,7 @@ def _tell_second_person(me: Session, proposal: str) -> None:
 
 def _proposed(me: Session, made: Proposal) -> None:
     me.show(made)
-    _tell_second_person(me, made.id)
+    _announce_second_person(me, made.id)
 
 
 def propose(

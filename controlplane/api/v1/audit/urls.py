@@ -6,13 +6,13 @@ PROJECT = "projects/<str:project>"
 ORGANIZATION = "organizations/<str:organization>"
 
 urlpatterns = [
-    path(f"{PROJECT}/audit", views.ProjectTrail.as_view()),
+    path(f"{PROJECT}/audit", views.ProjectRequestLog.as_view()),
     path(f"{PROJECT}/audit/export", views.ProjectExport.as_view()),
     path(f"{PROJECT}/audit/deeds", views.ProjectDeeds.as_view()),
-    path(f"{ORGANIZATION}/audit", views.OrganizationTrail.as_view()),
+    path(f"{ORGANIZATION}/audit", views.OrganizationRequestLog.as_view()),
     path(f"{ORGANIZATION}/audit/export", views.OrganizationExport.as_view()),
     path(f"{ORGANIZATION}/audit/deeds", views.OrganizationDeeds.as_view()),
-    path("audit", views.PlatformTrail.as_view()),
+    path("audit", views.PlatformRequestLog.as_view()),
     path("audit/export", views.PlatformExport.as_view()),
     path("audit/deeds", views.PlatformDeeds.as_view()),
 ]

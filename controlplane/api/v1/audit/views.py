@@ -69,7 +69,7 @@ EXPORT: dict[str, Any] = {
 }
 
 
-class TrailView(APIView):
+class RequestLogView(APIView):
     """What the three levels have in common. An export holds a web thread for as long as it is read, so nobody reads two
     at once."""
 
@@ -99,7 +99,7 @@ class TrailView(APIView):
         return answer
 
 
-class ProjectTrail(TrailView, ProjectView):
+class ProjectRequestLog(RequestLogView, ProjectView):
     """What was asked for in the project, by whom, from where, and what came of it; by the time of its completion."""
 
     @route("audit_list", RequestRecordOut, listing=REQUESTS)
@@ -107,7 +107,7 @@ class ProjectTrail(TrailView, ProjectView):
         return self.listed(request, request_log.of_project(self.project))
 
 
-class ProjectExport(TrailView, ProjectView):
+class ProjectExport(RequestLogView, ProjectView):
     """The same as a file, from the first on, with the places in the evidence log that cover it."""
 
     @route("audit_export", **EXPORT)
@@ -123,7 +123,7 @@ class ProjectDeeds(ProjectView):
         return DEEDS.page(request, request_log.entries_of_project(self.project)).answer(DeedOut)
 
 
-class OrganizationTrail(TrailView, OrganizationView):
+class OrganizationRequestLog(RequestLogView, OrganizationView):
     """What was asked for in all projects of the organization; for its owners, admins and sovereignty officers."""
 
     @route("organization_audit_list", RequestRecordOut, listing=REQUESTS)
@@ -131,7 +131,7 @@ class OrganizationTrail(TrailView, OrganizationView):
         return self.listed(request, request_log.of_organization(self.actor, self.organization))
 
 
-class OrganizationExport(TrailView, OrganizationView):
+class OrganizationExport(RequestLogView, OrganizationView):
     """The same as a file."""
 
     @route("organization_audit_export", **EXPORT)
@@ -149,7 +149,7 @@ class OrganizationDeeds(OrganizationView):
         return DEEDS.page(request, rows).answer(DeedOut)
 
 
-class PlatformTrail(TrailView, ActorView):
+class PlatformRequestLog(RequestLogView, ActorView):
     """What was asked for anywhere; for operators and auditors."""
 
     @route("platform_audit_list", RequestRecordOut, listing=REQUESTS)
@@ -157,7 +157,7 @@ class PlatformTrail(TrailView, ActorView):
         return self.listed(request, request_log.of_platform(self.actor))
 
 
-class PlatformExport(TrailView, ActorView):
+class PlatformExport(RequestLogView, ActorView):
     """The same as a file."""
 
     @route("platform_audit_export", **EXPORT)

@@ -26,14 +26,14 @@ class DecisionOut(Out):
     document = serializers.SerializerMethodField()
 
     def get_explanation(self, decision: Decision) -> list[str]:
-        sentences = told(decision.document, sees_all=self.context["sees_all"])
+        sentences = explanation_lines(decision.document, sees_all=self.context["sees_all"])
         return [*sentences, *explanation.claimed(decision.policies.document, language())]
 
     def get_document(self, decision: Decision) -> dict[str, Any]:
         return shown(decision.document, sees_all=self.context["sees_all"])
 
 
-def told(document: Mapping[str, Any], *, sees_all: bool) -> list[str]:
+def explanation_lines(document: Mapping[str, Any], *, sees_all: bool) -> list[str]:
     tell = explanation.operator if sees_all else explanation.tenant
     return tell(document, language())
 

@@ -28,7 +28,7 @@ class ExemptionList(ActorView):
     @route("exemption_list", ExemptionOut, listing=EXEMPTIONS)
     def get(self, request: Request) -> Response:
         page = EXEMPTIONS.page(request, selectors.exemptions(self.actor))
-        return page.answer(ExemptionOut, context=self.told())
+        return page.answer(ExemptionOut, context=self.serializer_context())
 
     @route("exemption_request", ExemptionOut, body=ExemptionIn, status=201)
     def post(self, request: Request, body: Body) -> Response:
@@ -41,9 +41,9 @@ class ExemptionList(ActorView):
             max_uses=body["max_uses"],
         )
         exemption = exemptions.exemption_request(self.actor.within(decision.project), decision.project, new)
-        return created(ExemptionOut(exemption, context=self.told()).data, request=request)
+        return created(ExemptionOut(exemption, context=self.serializer_context()).data, request=request)
 
-    def told(self) -> dict[str, Any]:
+    def serializer_context(self) -> dict[str, Any]:
         return {"user_id": self.actor.user_id}
 
 

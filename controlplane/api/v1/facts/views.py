@@ -48,7 +48,7 @@ FACTS = Listing(
         "created_after": created_after(),
         "at": at_moment(selectors.valid_at, "What holds in the world at this moment (RFC 3339)."),
         "believed_at": at_moment(
-            selectors.believed, "What was believed at this moment (RFC 3339); now when not given."
+            selectors.facts_in_force, "What was believed at this moment (RFC 3339); now when not given."
         ),
     },
     sorts=("created_at", "-created_at"),
@@ -92,7 +92,7 @@ class FactList(ActorView):
     @route("fact_list", FactOut, listing=FACTS)
     def get(self, request: Request) -> Response:
         is_about_now = "believed_at" not in request.query_params
-        facts = selectors.facts(self.actor).filter(selectors.believed() if is_about_now else Q())
+        facts = selectors.facts(self.actor).filter(selectors.facts_in_force() if is_about_now else Q())
         return FACTS.page(request, facts).answer(FactOut)
 
     @route("fact_state", FactsStatedOut, body=FactsIn)

@@ -39,7 +39,7 @@ class PoolView(ActorView):
     def pool(self) -> Pool:
         return pool_get(self.actor, self.kwargs["pool"])
 
-    def told(self, rows: Sequence[Pool]) -> dict[str, Any]:
+    def serializer_context(self, rows: Sequence[Pool]) -> dict[str, Any]:
         """What pools say beside their rows."""
         disks = selectors.pool_usage(rows)
         return {"disks": disks, "standings": pool_coverage(rows, {pool: each.nodes for pool, each in disks.items()})}
@@ -49,14 +49,14 @@ class PoolList(PoolView):
     @route("pool_list", PoolOut, listing=POOLS)
     def get(self, request: Request) -> Response:
         page = POOLS.page(request, pools(self.actor))
-        return page.answer(PoolOut, context=self.told(page.rows))
+        return page.answer(PoolOut, context=self.serializer_context(page.rows))
 
 
 class PoolDetail(PoolView):
     @route("pool_get", PoolOut)
     def get(self, request: Request) -> Response:
         pool = self.pool()
-        return Response(PoolOut(pool, context=self.told([pool])).data)
+        return Response(PoolOut(pool, context=self.serializer_context([pool])).data)
 
 
 class PoolInstances(PoolView):

@@ -18,7 +18,7 @@ PLANS = Listing(
 
 
 class PlanView(ProjectView):
-    def told(self) -> dict[str, Any]:
+    def serializer_context(self) -> dict[str, Any]:
         """What plans say beside their rows."""
         owner = {
             "project": self.project.pk,
@@ -31,11 +31,13 @@ class PlanView(ProjectView):
 class PlanList(PlanView):
     @route("remediation_plan_list", PlanOut, listing=PLANS)
     def get(self, request: Request) -> Response:
-        return PLANS.page(request, selectors.plans(self.actor, self.project)).answer(PlanOut, context=self.told())
+        return PLANS.page(request, selectors.plans(self.actor, self.project)).answer(
+            PlanOut, context=self.serializer_context()
+        )
 
 
 class PlanApprove(PlanView):
     @route("remediation_plan_approve", PlanOut)
     def post(self, request: Request) -> Response:
         plan = selectors.plan_get(self.actor, self.project, self.kwargs["plan"])
-        return Response(PlanOut(plans.plan_approve(self.actor, plan), context=self.told()).data)
+        return Response(PlanOut(plans.plan_approve(self.actor, plan), context=self.serializer_context()).data)

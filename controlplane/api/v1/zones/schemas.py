@@ -8,7 +8,7 @@ from andromede_core.placement import decision as core
 from andromede_core.placement import explanation
 from andromede_core.policy.clauses import ROLES
 from andromede_core.policy.roles import ASKED_WHEN_UNDONE, ROLES_OF
-from controlplane.api.v1.decisions.schemas import shown, told
+from controlplane.api.v1.decisions.schemas import explanation_lines, shown
 from controlplane.api.v1.policies.schemas import LayerOut, atoms_field
 from controlplane.kernel.error_messages import language
 from controlplane.kernel.fields import Choice, In, Out, Reference, Whole, references
@@ -75,7 +75,10 @@ def simulation_document(taken: PlacementResult, operation: str, *, sees_all: boo
             "operation": operation,
             "roles": decision.request.roles,
             "is_admitted": decision.is_admitted,
-            "explanation": [*told(document, sees_all=sees_all), *explanation.claimed(policies, language())],
+            "explanation": [
+                *explanation_lines(document, sees_all=sees_all),
+                *explanation.claimed(policies, language()),
+            ],
             "admitted_zones": admitted,
             "fits": {zone: fits[zone] for zone in admitted if zone in fits},
             "classifications": taken.demand.classifications,

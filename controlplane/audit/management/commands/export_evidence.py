@@ -36,7 +36,9 @@ class Command(OperatorCommand):
         organization_id, said = window.organization.pk, {"from": options["start"], "to": options["end"]}
         record_of_organization(SYSTEM, "evidence_export.write", organization_id, organization_id, **said)
         count = manifest.own.last - manifest.own.first + 1
-        self.say(f"{count} records of {window.organization.name}, up to a checkpoint of size {manifest.size}.")
+        self.print_message(
+            f"{count} records of {window.organization.name}, up to a checkpoint of size {manifest.size}."
+        )
         return str(path)
 
 

@@ -30,5 +30,5 @@ class Command(OperatorCommand):
             image = image_import_file(SYSTEM, project, new, path=options["file"], replace=options["replace"])
         except OSError as exc:
             raise CommandError(f"{exc.filename}: {exc.strerror}") from exc
-        self.say(f"The image {image.name} is {image.state}; SHA-256 {image.sha256}.")
+        self.print_message(f"The image {image.name} is {image.state}; SHA-256 {image.sha256}.")
         self.stdout.write(str(image.pk))

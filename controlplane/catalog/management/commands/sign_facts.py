@@ -41,7 +41,7 @@ class Command(OperatorCommand):
                 self._print(signing.agree_all(signing.read_signed(signing.parse_file(text)), officer))
                 return
             new = signing.read_unsigned(signing.parse_file(text), author=officer.name, now=clock.now())
-            body = signing.sign_all(new, signing.read_believed(signing.parse_file(known)), officer)
+            body = signing.sign_all(new, signing.parse_statements(signing.parse_file(known)), officer)
         except Malformed as exc:
             raise CommandError(str(exc)) from exc
         self._print(body)

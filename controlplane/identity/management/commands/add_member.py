@@ -19,4 +19,4 @@ class Command(OperatorCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         organization, user = organization_named(options["organization"]), user_with(options["email"])
         membership_set(organization, user=user, role=options["role"])
-        self.say(f"{user.email} is {options['role']} of {organization.name}.")
+        self.print_message(f"{user.email} is {options['role']} of {organization.name}.")

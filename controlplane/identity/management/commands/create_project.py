@@ -20,5 +20,5 @@ class Command(OperatorCommand):
         found = Project.objects.filter(organization=organization, name=options["name"], deleted_at=None).first()
         project = found or project_create(organization, name=options["name"])
         made = "was there already" if found else "was made"
-        self.say(f"The project {organization.name}/{project.name} {made}.")
+        self.print_message(f"The project {organization.name}/{project.name} {made}.")
         self.stdout.write(str(project.pk))

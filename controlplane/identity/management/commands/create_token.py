@@ -41,7 +41,7 @@ class Command(OperatorCommand):
         token, secret = token_issue(user, project=project, name=options["name"], role=role, lifetime=lifetime)
         scope = f"the project {project.name}" if project else f"all that {user.email} may"
         most = f", as {token.role} at most" if token.role else ""
-        self.say(f"A token for {scope}{most}, until {token.expires_at:%Y-%m-%d %H:%M} UTC. Its secret:")
+        self.print_message(f"A token for {scope}{most}, until {token.expires_at:%Y-%m-%d %H:%M} UTC. Its secret:")
         self.stdout.write(secret)
 
 

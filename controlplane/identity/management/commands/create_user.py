@@ -33,5 +33,5 @@ class Command(OperatorCommand):
         if found and any(getattr(found, mark) != wanted for mark, wanted in marks.items()):
             raise CommandError(f"{email} is there already, with {found.duty or 'no'} duty for the platform.")
         user = found or user_create(email=email, **marks)
-        self.say(f"The user {email} {'was there already' if found else 'was made'}.")
+        self.print_message(f"The user {email} {'was there already' if found else 'was made'}.")
         self.stdout.write(str(user.pk))

@@ -36,6 +36,6 @@ class Command(OperatorCommand):
             witnesses=options["witness"],
         )
         charter = trust_documents.charter_sign(SYSTEM, root, node, seen)
-        self.say(
+        self.print_message(
             f"{node.name} has charter {charter.version}: {charter.zone}, {', '.join(sorted(charter.classifications))}."
         )

@@ -40,7 +40,7 @@ class Command(OperatorCommand):
             ca_key=signing.ca_key(options),
         )
         offers.apply(node, options)
-        self.say(f"{node.name} is node {node.pk} of {zone.pk}. It needs this certificate and {_authority()}.")
+        self.print_message(f"{node.name} is node {node.pk} of {zone.pk}. It needs this certificate and {_authority()}.")
         if options["out"] is None:
             self.stdout.write(certificate)
         else:

@@ -38,7 +38,9 @@ class Command(OperatorCommand):
         if ca_key is None:
             pki.create_authority(folder)
         if options["authority_only"]:
-            self.say(f"The authority is in {folder}: keep ca.key there, and bring ca.crt to the control plane.")
+            self.print_message(
+                f"The authority is in {folder}: keep ca.key there, and bring ca.crt to the control plane."
+            )
             return
         for process in PROCESSES:
             pki.issue_process(folder, process, ca_key=ca_key)
@@ -48,4 +50,4 @@ class Command(OperatorCommand):
         create_log_key(folder)
         if not options["no_root_key"]:
             signing_keys.create(folder, signing_keys.ROOT, name=signing_keys.ROOT)
-        self.say(f"The authority, the certificates of {', '.join(PROCESSES)} and the keys are in {folder}.")
+        self.print_message(f"The authority, the certificates of {', '.join(PROCESSES)} and the keys are in {folder}.")

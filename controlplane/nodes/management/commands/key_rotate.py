@@ -38,5 +38,7 @@ class Command(OperatorCommand):
             published = signing.publish(SYSTEM, root, new, without=old)
             if old:
                 trust_documents.deny(SYSTEM, root, kids=old)  # whatever a thief may have denied with them
-        self.say(f"{made.id} is in keyset {published.version}." + (f" Void: {', '.join(sorted(old))}." if old else ""))
+        self.print_message(
+            f"{made.id} is in keyset {published.version}." + (f" Void: {', '.join(sorted(old))}." if old else "")
+        )
         self.stdout.write(made.id)

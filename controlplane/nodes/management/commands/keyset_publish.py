@@ -67,4 +67,4 @@ class Command(OperatorCommand):
         )
         root = signing_keys.load(Path(options["root_key"]), signing_keys.ROOT)
         published = signing.publish(SYSTEM, root, new, approvers=dict(options["approver"]), without=options["without"])
-        self.say(f"Keyset {published.version} has the keys {', '.join(sorted(published.keys))}.")
+        self.print_message(f"Keyset {published.version} has the keys {', '.join(sorted(published.keys))}.")

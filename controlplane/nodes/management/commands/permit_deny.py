@@ -40,4 +40,4 @@ class Command(OperatorCommand):
             if root
             else signing_keys.denying_key(trust_documents.keyset(), without)
         )
-        self.say(f"Deny list {trust_documents.deny(SYSTEM, key, **names).version} goes to all nodes.")
+        self.print_message(f"Deny list {trust_documents.deny(SYSTEM, key, **names).version} goes to all nodes.")

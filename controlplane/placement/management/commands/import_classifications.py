@@ -23,6 +23,8 @@ class Command(OperatorCommand):
         except Malformed as exc:
             raise CommandError(f"{options['file']}: {exc}") from exc
         for name in done.kept:
-            self.say(f"{name} keeps what is stricter here: the file would demand less, or something else.")
-            self.say("  Two people may loosen its policy; for a milder drift_action or is_supported, take a new name.")
+            self.print_message(f"{name} keeps what is stricter here: the file would demand less, or something else.")
+            self.print_message(
+                "  Two people may loosen its policy; for a milder drift_action or is_supported, take a new name."
+            )
         self.stdout.write(f"{done.known} classifications; {done.changed} changed")

@@ -11,5 +11,5 @@ class Command(UserCommand):
 
     def act(self, user: User, options: dict[str, Any]) -> None:
         secret, until = password_link_create(SYSTEM, user)
-        self.say(f"Until {until:%Y-%m-%d %H:%M} UTC, {user.email} can choose a password with this secret:")
+        self.print_message(f"Until {until:%Y-%m-%d %H:%M} UTC, {user.email} can choose a password with this secret:")
         self.stdout.write(secret)

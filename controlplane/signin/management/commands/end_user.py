@@ -11,4 +11,4 @@ class Command(UserCommand):
 
     def act(self, user: User, options: dict[str, Any]) -> None:
         user_end(SYSTEM, user)
-        self.say(f"{user.email} has ended. What they made stays.")
+        self.print_message(f"{user.email} has ended. What they made stays.")

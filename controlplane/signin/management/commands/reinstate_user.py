@@ -11,4 +11,4 @@ class Command(UserCommand):
 
     def act(self, user: User, options: dict[str, Any]) -> None:
         user_reinstate(SYSTEM, user)
-        self.say(f"{user.email} can sign in again.")
+        self.print_message(f"{user.email} can sign in again.")

@@ -21,10 +21,10 @@ class Command(BaseCommand):
         registry = StreamRegistry()
         REGISTRY.register(DatabaseMetrics())
         health.start("watcher", "database", "migrations", streams=registry.require_streams)
-        asyncio.run(_until_told(registry))
+        asyncio.run(_run_until_stopped(registry))
 
 
-async def _until_told(registry: StreamRegistry) -> None:
+async def _run_until_stopped(registry: StreamRegistry) -> None:
     watching = asyncio.create_task(watch_all(registry))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

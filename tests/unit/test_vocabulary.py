@@ -1,0 +1,61 @@
+"""The check of names and docstrings against the glossary."""
+
+import pytest
+
+from scripts import vocabulary
+
+GLOSSARY = """
+## Terms
+
+| again | not this one |
+
+## Retired terms
+
+| retired | use |
+|---|---|
+| again | retry |
+| stray, ears | orphan |
+| note (verb) | record |
+| on nodes | node steps |
+"""
+RETIRED = {"again": "retry", "stray": "orphan", "ears": "orphan"}
+
+
+def test_single_words_without_a_meaning_are_read_from_the_table() -> None:
+    assert vocabulary.retired_terms(GLOSSARY) == RETIRED
+
+
+def test_the_glossary_of_the_project_has_retired_terms() -> None:
+    assert vocabulary.retired_terms(vocabulary.GLOSSARY.read_text())["told"] == "publish, record, report, read"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("app/again.py", ""),
+        ("app/a.py", "def run_again(): ..."),
+        ("app/a.py", "class Outer:\n    async def is_stray(self): ..."),
+        ("app/a.py", "class StrayDisk: ..."),
+        ("app/a.py", "def outer():\n    def again(): ..."),
+    ],
+)
+def test_a_retired_word_in_a_name_fails_with_the_term_to_use(name: str, text: str) -> None:
+    (complaint,) = vocabulary.complaints_of(name, text, RETIRED)
+    assert "retry" in complaint or "orphan" in complaint
+
+
+@pytest.mark.parametrize("text", ["def against(): ...", "def note(): ...", "class DeedOut: ...", "again = 1"])
+def test_other_names_pass(text: str) -> None:
+    assert not list(vocabulary.complaints_of("app/a.py", text, {**RETIRED, "deed": "audit entry"}))
+
+
+@pytest.mark.parametrize("first", ["What is kept.", "Whether it runs", "Of facts: all."])
+def test_a_docstring_without_a_verb_or_a_subject_first_fails(first: str) -> None:
+    text = f'"""Plain."""\ndef f():\n    """{first}"""'
+    (complaint,) = vocabulary.complaints_of("app/a.py", text, RETIRED)
+    assert complaint.startswith("app/a.py:2 f: the docstring begins with")
+
+
+@pytest.mark.parametrize("first", ["Return the rows.", "Node queries for operators.", "Whatsit."])
+def test_other_docstrings_pass(first: str) -> None:
+    assert not list(vocabulary.complaints_of("app/a.py", f'def f():\n    """{first}"""', RETIRED))
