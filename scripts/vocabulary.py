@@ -19,11 +19,37 @@ GLOSSARY = ROOT / "docs" / "reference" / "glossary.md"
 ROW = re.compile(r"^\| ([^|]+) \| ([^|]+) \|$", re.MULTILINE)
 PART = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])")
 FIRST_WORDS = frozenset(
-    re.split(
-        " ",
-        "all and as because but by for how inside it nobody of or so somebody that there they this those what when where "
-        "whether which who whoever whom whose",
-    )
+    [
+        "all",
+        "and",
+        "as",
+        "because",
+        "but",
+        "by",
+        "for",
+        "how",
+        "inside",
+        "it",
+        "nobody",
+        "of",
+        "or",
+        "so",
+        "somebody",
+        "that",
+        "there",
+        "they",
+        "this",
+        "those",
+        "what",
+        "when",
+        "where",
+        "whether",
+        "which",
+        "who",
+        "whoever",
+        "whom",
+        "whose",
+    ]
 )
 PUBLIC = frozenset({"DeedOut"})  # names of the OpenAPI document
 # Generated files, and tests, whose names are sentences.
