@@ -1,8 +1,8 @@
 """Migrations of guests between nodes, under libvirt.
 
 The source's libvirt carries out the migration ("peer to peer"): it calls the destination's libvirt, and QEMU sends
-memory and disks to QEMU. All three connect to sockets on their own node, which the two agents join by TLS (migration_tunnel):
-libvirt listens on no network, and no byte of a guest crosses the network in clear.
+memory and disks to QEMU. All three connect to sockets on their own node, which the two agents join by TLS
+(migration_tunnel): libvirt listens on no network, and no byte of a guest crosses the network in clear.
 
 The guest comes standing still, and is woken by its source's word that it is gone there. libvirt alone would start it
 while its source, which waits for the answer, may still decide to go on. One that is to be off is put down by that word.

@@ -1,0 +1,33 @@
+"""docs/explanation/architecture.md agrees with the code. Its table of jobs: tests/services/test_periodic.py."""
+
+import re
+import tomllib
+
+from scripts.control_plane import ROOT
+
+TEXT = (ROOT / "docs" / "explanation" / "architecture.md").read_text()
+
+
+def section(title: str) -> str:
+    return TEXT.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def test_the_layers_are_those_that_import_linter_checks() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (layers,) = (each["layers"] for each in contracts if each.get("containers") == ["controlplane"])
+    drawn = section("Layers").partition("```\n")[2].partition("```")[0]
+    assert [re.split(r"\s{2,}", line)[0] for line in drawn.splitlines()] == layers
+
+
+def test_the_path_of_a_request_is_at_most_five_files() -> None:
+    links = re.findall(r"^\d\. \[`[^`]+`\]\(\.\./\.\./([^)]+)\)", section("The path of a request"), re.MULTILINE)
+    assert 0 < len(links) <= 5
+    assert all((ROOT / link).is_file() for link in links)
+
+
+def test_each_process_is_started_by_what_the_table_says() -> None:
+    modules = set(
+        re.findall(r"(?:python:)?((?:controlplane|agents)(?:\.\w+)+)", section("Processes").partition("\nBesides")[0])
+    )
+    assert modules
+    assert all((ROOT / f"{each.replace('.', '/')}.py").is_file() or each == "controlplane.config" for each in modules)
