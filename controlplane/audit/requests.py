@@ -21,9 +21,9 @@ from django.db import connection
 from controlplane.audit.core.records import SALT_BYTES
 from controlplane.audit.models import PATH_MAX, Outcome, RequestRecord
 from controlplane.kernel import clock
-from controlplane.kernel.fields import CONTROL
 from controlplane.kernel.ids import new_id
 from controlplane.kernel.inserts import insertion
+from controlplane.kernel.parameters import CONTROL
 from controlplane.kernel.prepared import cursor_that_prepares
 
 LAZILY = "RETURNING set_config('synchronous_commit', 'off', true)"

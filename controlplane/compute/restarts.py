@@ -14,7 +14,8 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from controlplane.compute.errors import GuestKeepsFailing
 from controlplane.compute.models import INSTANCE, Instance
-from controlplane.compute.services import RESTARTED, action_of, ask_for, instance_change, settled
+from controlplane.compute.powers import RESTARTED, settled
+from controlplane.compute.services import action_of, ask_for, instance_change
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
 from controlplane.kernel.db import move

@@ -18,9 +18,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from controlplane.kernel.errors import InvalidRequest
-from controlplane.kernel.fields import CONTROL, Out
+from controlplane.kernel.fields import Out
 from controlplane.kernel.names import LABEL_KEY, LABEL_VALUE, as_uuid
-from controlplane.kernel.parameters import FLAG, ID, MOMENT, TEXT, Parameter, Parameters, Schema, one_of, whole
+from controlplane.kernel.parameters import CONTROL, FLAG, ID, MOMENT, TEXT, Parameter, Parameters, Schema, one_of, whole
 from controlplane.kernel.prepared import Collection
 from controlplane.kernel.reasons import Reason, told_by
 from controlplane.kernel.states import Machine

@@ -25,10 +25,10 @@ from rest_framework.views import APIView
 
 from controlplane.kernel import idempotency, versions
 from controlplane.kernel.errors import BodyTooLarge, CloudError, InvalidRequest, NotFound
-from controlplane.kernel.fields import CONTROL, In
+from controlplane.kernel.fields import In
 from controlplane.kernel.listing import Listing, invalid
 from controlplane.kernel.names import as_uuid
-from controlplane.kernel.parameters import Parameters
+from controlplane.kernel.parameters import CONTROL, Parameters
 from controlplane.kernel.reasons import Reason
 from controlplane.kernel.uploads import receiving
 from controlplane.kernel.writes import ASKS_ONLY, in_one_transaction

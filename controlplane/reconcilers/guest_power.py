@@ -2,13 +2,13 @@
 
 import logging
 
-from controlplane.compute import services
+from controlplane.compute import powers
 
 log = logging.getLogger(__name__)
 
 
 def reconcile() -> int:
     """How many there were."""
-    if settled := services.power_settle():
+    if settled := powers.power_settle():
         log.warning("%d instances had changed their power state by themselves", settled)
     return settled

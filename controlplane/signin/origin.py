@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from django.http import HttpRequest
 
-from controlplane.kernel.fields import CONTROL
 from controlplane.kernel.origin import address_of
+from controlplane.kernel.parameters import CONTROL
 
 USER_AGENT_MAX = 255
 

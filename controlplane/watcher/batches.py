@@ -20,7 +20,7 @@ from django.conf import settings
 from django.db import DatabaseError
 
 from agents.protocol import agent_pb2 as pb
-from controlplane.compute.services import Seen, observe_powers
+from controlplane.compute.powers import Seen, observe_powers
 from controlplane.kernel.prepared import cursor_that_prepares
 from controlplane.nodes.services import heard_again
 from controlplane.watcher import messages, receipts

@@ -6,7 +6,7 @@ from uuid import UUID
 from django.conf import settings
 
 from agents.protocol import agent_pb2 as pb
-from controlplane.compute.services import Seen, observe_powers
+from controlplane.compute.powers import Seen, observe_powers
 from controlplane.nodes import fence_watch, trust
 from controlplane.nodes.models import pool_trait
 from controlplane.nodes.pools import Told

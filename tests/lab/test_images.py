@@ -2,6 +2,7 @@
 
 import json
 import lzma
+import struct
 import subprocess
 from pathlib import Path
 
@@ -123,8 +124,8 @@ def test_modules_lose_their_signature_and_nothing_else(tmp_path: Path) -> None:
     signed = lzma.decompress(source.read_bytes())
     assert signed.endswith(kernel.SIGNED)
     assert signed.startswith(file.read_bytes())
-    headers = subprocess.run(
-        ["readelf", "--section-headers", "--wide", file], capture_output=True, text=True, check=True
-    )
-    assert headers.stderr == ""
-    assert kernel.without_signature(file.read_bytes()) == file.read_bytes()
+    module = file.read_bytes()
+    # It ends with the table of its sections, whose place and size its header tells.
+    (begin,), (size, number) = struct.unpack("<Q", module[0x28:0x30]), struct.unpack("<HH", module[0x3A:0x3E])
+    assert begin + size * number == len(module)
+    assert kernel.without_signature(module) == module

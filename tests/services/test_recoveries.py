@@ -11,8 +11,9 @@ from agents.node.errors import AdapterError
 from controlplane.compute import drains
 from controlplane.compute.errors import RecoveryPlanChanged
 from controlplane.compute.models import Instance
+from controlplane.compute.powers import SETTLE_AFTER
 from controlplane.compute.recoveries import NewRecovery, recover_begin, recover_plan
-from controlplane.compute.services import SETTLE_AFTER, instance_delete, instance_power_off
+from controlplane.compute.services import instance_delete, instance_power_off
 from controlplane.events.models import Event
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.errors import RoleNeeded

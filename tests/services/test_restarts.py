@@ -6,8 +6,8 @@ import pytest
 
 from controlplane.compute import services as compute
 from controlplane.compute.models import Instance
+from controlplane.compute.powers import SETTLE_AFTER
 from controlplane.compute.restarts import ABREAST, PAUSES_S, REASON
-from controlplane.compute.services import SETTLE_AFTER
 from controlplane.kernel import clock
 from controlplane.nodes.models import Node
 from controlplane.operations.models import Operation

@@ -6,6 +6,7 @@ from agents.node.adapters.base import Power
 from agents.node.errors import AdapterError, HypervisorUnavailable
 from controlplane.compute import services as compute
 from controlplane.compute.errors import InstanceWrongState
+from controlplane.compute.powers import SETTLE_AFTER
 from controlplane.kernel import clock
 from controlplane.operations.errors import Busy
 from controlplane.operations.models import Operation
@@ -142,7 +143,7 @@ def test_a_start_that_failed_after_the_guest_had_started_is_found_out(cloud: Clo
     run(operation, altered(WORKFLOWS["instance.start"], "start", then(explode)))
     assert (operation.state, fresh(instance).state) == ("failed", "stopped")
     cloud.machine.tell()
-    type(instance).objects.filter(pk=instance.pk).update(power_state_at=clock.now() - 2 * compute.SETTLE_AFTER)
+    type(instance).objects.filter(pk=instance.pk).update(power_state_at=clock.now() - 2 * SETTLE_AFTER)
     guest_power.reconcile()
     assert (fresh(instance).state, fresh(instance).power_state) == ("active", "running")
 
