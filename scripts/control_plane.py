@@ -24,7 +24,7 @@ from controlplane.catalog import signing_keys
 from controlplane.config import workers
 from controlplane.kernel import database_roles
 from scripts import database_template, nginx, services
-from scripts.forked_commands import PROGRAMS, ForkedCommands
+from scripts.forked_commands import ForkedCommands, program_of
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
@@ -33,8 +33,6 @@ OFFICER = "Officer of the demo"
 TRUSTS = {"transfer": "worker", "periodic": "worker"}
 # They seal nothing, and sign with keys of their own.
 WITHOUT_SECRET_KEY = ("signer", "sentinel", "watcher")
-# Started as copies of one process that has loaded what they need (commands.py), and so share its memory.
-COPIED = {str(BIN / program) for program in PROGRAMS}
 STOP_LIMIT_S = 10
 
 
@@ -170,7 +168,8 @@ class Stack:
         """Start a process of that name; stop() ends it too."""
         self._reap(name)
         log = self.var / "log" / f"{name}.log"
-        pid = (self._copy if command[0] in COPIED else self._process)(name, command, log)
+        # As a copy of one process that has loaded what it needs, and so shares its memory, where that can be.
+        pid = (self._copy if program_of(command) else self._process)(name, command, log)
         started = psutil.Process(pid).create_time()
         self._pid_file(name).write_text(json.dumps({"pid": pid, "started": started}))
 

@@ -1,6 +1,6 @@
-"""Commands of manage.py, workers of Celery and the stream process, in one environment: Django is loaded once, and each
-runs in a copy of the process that has it loaded. To load it anew costs more than most commands, and 80 to 100 MiB for
-each process that stays.
+"""Commands of manage.py, of which the watcher is one, workers of Celery and the stream process, in one environment:
+Django is loaded once, and each runs in a copy of the process that has it loaded. To load it anew costs more than most
+commands, and 80 to 100 MiB for each process that stays.
 """
 
 import json
@@ -23,6 +23,7 @@ from django.conf import settings
 from django.core.management import execute_from_command_line
 from django.db import connections
 
+import manage
 from controlplane.config import run_workers
 from controlplane.config.workers import WORKERS
 
@@ -30,7 +31,31 @@ ROOT = Path(__file__).resolve().parent.parent
 END_LIMIT_S = 60
 # What the other side is told, or what a copy is to do.
 Answer = int | list[Any] | Callable[[], int]
-PROGRAMS: Mapping[str, Callable[[list[str]], int]] = {"celery": run_workers.celery, "uvicorn": uvicorn.main}
+Program = Callable[[list[str]], int]
+PROGRAMS: Mapping[str, Program] = {"celery": run_workers.celery, "uvicorn": uvicorn.main}
+SETTINGS_OF_LIMITS = {
+    "STATEMENT": "statement_timeout",
+    "LOCK": "lock_timeout",
+    "IDLE_TRANSACTION": "idle_in_transaction_session_timeout",
+}
+# What the processes that are commands import, besides what workers do.
+OF_COMMANDS = ("controlplane.watcher.management.commands.watch_nodes",)
+
+
+def program_of(command: Sequence[str]) -> tuple[Program, list[str]] | None:
+    """What a copy does for a command, and with which arguments; None: it has to be started by itself."""
+    name, *arguments = command
+    if arguments[:1] == ["manage.py"]:
+        return _manage, arguments[1:]
+    program = PROGRAMS.get(Path(name).name)
+    return (program, arguments) if program is not None else None
+
+
+def limits_of(command: Sequence[str]) -> str:
+    """What manage.py limits for a command that stays, as options of its connections to the database; the last one of a
+    name counts."""
+    limits = manage.LIMITS.get(command[2], {}) if command[1:2] == ["manage.py"] else {}
+    return "".join(f" -c {SETTINGS_OF_LIMITS[name]}={seconds}s" for name, seconds in limits.items())
 
 
 @dataclass
@@ -58,8 +83,8 @@ class ForkedCommands:
     def begin(
         self, name: str, command: Sequence[str], log: Path, *, user: str | None = None, has_secret_key: bool = True
     ) -> int:
-        """Start a process that stays when ours ends, in a session of its own. `command`: one of PROGRAMS with its
-        arguments. `user`: as whom it is in the database, where it is not the user of the commands. Returns its pid.
+        """Start a process that stays when ours ends, in a session of its own. `command`: one that has a
+        program_of(). `user`: as whom it is in the database, where it is not the user of the commands. Returns its pid.
 
         Raises:
             SystemExit: as run().
@@ -124,7 +149,8 @@ def main(number: int) -> int:
     """Answer each line of that socket until the other side is closed. In a copy: the command's exit status."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     django.setup()
-    import_module(settings.ROOT_URLCONF)
+    for module in (settings.ROOT_URLCONF, *OF_COMMANDS):
+        import_module(module)
     run_workers.load(WORKERS)
     copies = Copies()
     signal.signal(signal.SIGCHLD, copies.reap)
@@ -191,7 +217,12 @@ def _process(name: str, command: list[str], log: str, user: str | None, has_secr
     with Path("/dev/null").open("rb") as nothing, Path(log).open("ab") as file:
         _take((nothing, file, file))
     run_workers.begin_anew(name)
-    return PROGRAMS[Path(command[0]).name](command[1:])
+    known = program_of(command)
+    assert known is not None, command
+    options = connections.settings["default"]["OPTIONS"]
+    options["options"] += limits_of(command)
+    program, arguments = known
+    return program(arguments)
 
 
 def _take(files: Iterable[BinaryIO]) -> None:

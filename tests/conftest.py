@@ -35,6 +35,21 @@ GROUPS = {
     "tests/benchmarks/": "benchmarks",
 }
 ORDER = list(dict.fromkeys(GROUPS.values()))
+# In these, what is dear is made once for all tests of a file or a folder: by one process, and not by each.
+TOGETHER = (
+    "tests/api/test_openid.py",
+    "tests/dashboard/test_doors.py",
+    "tests/services/test_shipped_classifications.py",
+    "tests/stream/",
+    "tests/unit/test_commands_of_stacks.py",
+    "tests/unit/test_dashboard_french.py",
+    "tests/workflows/test_node_fence.py",
+)
+ARE_THERE = f"""
+SELECT EXISTS (SELECT FROM {FactsEpoch._meta.db_table} WHERE id = 1),
+    EXISTS (SELECT FROM {PolicyHead._meta.db_table} WHERE organization_id IS NULL),
+    EXISTS (SELECT FROM {Sweep._meta.db_table} WHERE id = 1)
+"""
 NEVER_EMPTIED = "audit_never_emptied"
 _epochs = count(1, 10_000)  # far apart: tests begin new ones
 
@@ -42,11 +57,11 @@ gc.set_threshold(10_000, 10, 10)  # as the web process has it
 
 
 class ByGroup(LoadScopeScheduling):
-    """Each group for one process. A test of no group is one of its own. When a process dies, what it died in has
-    failed and is not tried again, and another does the rest."""
+    """Each group for one process, and what is TOGETHER. Any other test is one of its own. When a process dies, what it
+    died in has failed and is not tried again, and another does the rest."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return group_of(nodeid) or nodeid
+        return group_of(nodeid) or next((place for place in TOGETHER if nodeid.startswith(place)), nodeid)
 
     def schedule(self) -> None:
         """A process begins a test when it knows the next one. xdist gives one that takes another's place a single unit,
@@ -131,10 +146,17 @@ def rules_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def fill() -> None:
-    """No epoch comes twice, as in a database that lives: processes remember what they know by it."""
-    FactsEpoch.objects.get_or_create(pk=1, defaults={"value": next(_epochs)})
-    PolicyHead.objects.get_or_create(organization=None)
-    Sweep.objects.get_or_create(pk=1)
+    """No epoch comes twice, as in a database that lives: processes remember what they know by it. One question for most
+    tests, and no savepoints for the others."""
+    with connection.cursor() as cursor:
+        cursor.execute(ARE_THERE)
+        has_epoch, has_head, has_sweep = cursor.fetchone()
+    if not has_epoch:
+        FactsEpoch.objects.create(pk=1, value=next(_epochs))
+    if not has_head:
+        PolicyHead.objects.create(organization=None)
+    if not has_sweep:
+        Sweep.objects.create(pk=1)
 
 
 def emptying(word: str) -> None:

@@ -21,10 +21,10 @@ from django.db import connection
 from andromede_core.evidence.records import SALT_BYTES
 from controlplane.audit.models import PATH_MAX, Outcome, RequestRecord
 from controlplane.kernel import clock
-from controlplane.kernel.fields import CONTROL
 from controlplane.kernel.ids import new_id
 from controlplane.kernel.multi_insert import insertion
 from controlplane.kernel.prepared_queries import preparing_cursor
+from controlplane.kernel.query_parameters import CONTROL
 
 LAZILY = "RETURNING set_config('synchronous_commit', 'off', true)"
 COMPLETE = """

@@ -14,13 +14,8 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from controlplane.compute.errors import GuestKeepsFailing
 from controlplane.compute.models import INSTANCE, Instance
-from controlplane.compute.services import (
-    RESTARTED,
-    action_of,
-    instance_change,
-    instance_placement_request,
-    power_stable,
-)
+from controlplane.compute.power import RESTARTED, power_stable
+from controlplane.compute.services import action_of, instance_change, instance_placement_request
 from controlplane.identity.actor import SYSTEM
 from controlplane.kernel import clock
 from controlplane.kernel.db import move

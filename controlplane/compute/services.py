@@ -1,14 +1,13 @@
 """Instances: what a request writes. workflows/instance_*.py carry it out."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import NamedTuple
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import F
 
 from andromede_core.policy.clauses import Policy
 from controlplane.audit.services import audit_entry, record
@@ -22,19 +21,17 @@ from controlplane.compute.errors import (
     UserDataTooLarge,
     VolumeAlreadyAttached,
 )
-from controlplane.compute.models import ON_FAILURE, RESTART_POLICIES, AffinityGroup, Attachment, Instance, SshKey
-from controlplane.events.services import publish_event
+from controlplane.compute.models import RESTART_POLICIES, AffinityGroup, Attachment, Instance, SshKey
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
 from controlplane.kernel import clock
 from controlplane.kernel.db import edit, ensure_transaction, raise_on_violation, rolled_back
 from controlplane.kernel.ids import new_id
 from controlplane.kernel.names import check_labels, check_name
-from controlplane.kernel.prepared_queries import preparing_cursor
 from controlplane.network.models import Network
 from controlplane.network.services import port_create, require_free_address
 from controlplane.operations import services as operations
-from controlplane.operations.models import Operation, OperationHold
+from controlplane.operations.models import Operation
 from controlplane.operations.selectors import live_of
 from controlplane.operations.services import OperationRequest, enqueue
 from controlplane.placement import exemptions, lineage
@@ -52,7 +49,6 @@ from controlplane.storage.services import image_sources, pool_requirements, requ
 USER_DATA_MAX_BYTES = 64 * 1024
 # Generation 1 of an instance defines it with its volumes, generation 2 starts it.
 FIRST_START = 2
-SETTLE_AFTER = timedelta(seconds=3)
 SHUTDOWN_LIMIT = timedelta(seconds=90)
 
 
@@ -483,76 +479,3 @@ def instance_change(
 def action_of(kind: str) -> str:
     """What an operation of this kind makes the instance do."""
     return kind.partition(".")[2]
-
-
-class PowerObservation(NamedTuple):
-    """What a node says of a guest, which it was last told to have in this generation."""
-
-    node_id: UUID
-    instance_id: UUID
-    power_state: str
-    reason: str
-    generation: int
-
-
-# What a node said before it was told the last thing, and is written after that was: so much later at most.
-STALE_REPORT_GRACE = timedelta(seconds=10)
-OBSERVE = """
-UPDATE compute_instance AS instance
-SET power_state = seen.power_state, power_state_at = %s, power_reason = seen.reason
-FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::bigint[])
-    AS seen (id, node_id, power_state, reason, generation)
-WHERE instance.id = seen.id AND instance.node_id = seen.node_id AND instance.power_state <> seen.power_state
-    AND (seen.generation >= instance.generation OR instance.power_state_at IS NULL OR instance.power_state_at < %s)
-"""
-
-
-def record_power_observations(seen: Sequence[PowerObservation]) -> None:
-    """Note what nodes say of guests, in the order in which each says it; none has a say about guests elsewhere, nor
-    about what became of a guest just now by something that the node had not been told yet."""
-    last = {(each.instance_id, each.node_id): each for each in seen}
-    if not last:
-        return
-    pairs, said = zip(*sorted(last.items()), strict=True)
-    instances, nodes = zip(*pairs, strict=True)
-    states, reasons = [each.power_state for each in said], [each.reason[:200] for each in said]
-    generations, now = [each.generation for each in said], clock.now()
-    with preparing_cursor() as cursor:
-        cursor.execute(
-            OBSERVE, [now, list(instances), list(nodes), states, reasons, generations, now - STALE_REPORT_GRACE]
-        )
-
-
-STATE_AFTER_POWER = {"running": ("stopped", "active"), "off": ("active", "stopped"), "crashed": ("active", "stopped")}
-# Guests that are started again: compute/guest_restarts.py sees to them.
-RESTARTED = Q(power_state="crashed", restart_policy=ON_FAILURE)
-
-
-def power_stable() -> QuerySet[Instance]:
-    """Instances whose guest has been as it is for SETTLE_AFTER, and on which nothing works."""
-    held = OperationHold.objects.filter(resource_id=OuterRef("pk"))
-    return Instance.objects.filter(~Exists(held), power_state_at__lt=clock.now() - SETTLE_AFTER, is_deleting=False)
-
-
-def reconcile_power() -> int:
-    """A guest that powered off by itself is stopped; one that was started behind our back is active. Returns how many.
-
-    Only what has been so for SETTLE_AFTER, with no operation on it: an operation's own message may still be under way.
-    """
-    count = 0
-    for power_state, (before, after) in STATE_AFTER_POWER.items():
-        drifted = power_stable().filter(~RESTARTED, state=before, power_state=power_state)
-        count += _set_observed_state(drifted, after)
-    return count
-
-
-@transaction.atomic
-def _set_observed_state(drifted: QuerySet[Instance], state: str) -> int:
-    """Whoever works on one of them has locked it, and settles it himself."""
-    seen = drifted.select_for_update(of=("self",), skip_locked=True).values_list("pk", "project_id", "name")
-    count = 0
-    for pk, project_id, name in list(seen):
-        if drifted.filter(pk=pk).update(state=state, updated_at=clock.now()):
-            publish_event(None, f"instance.{state}", pk, project_id=project_id, name=name)
-            count += 1
-    return count

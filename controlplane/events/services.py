@@ -17,8 +17,8 @@ from controlplane.events.models import Event, Head
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
 from controlplane.kernel.db import ensure_transaction
-from controlplane.kernel.fields import NAME_MAX
 from controlplane.kernel.multi_insert import insert
+from controlplane.kernel.names import NAME_MAX
 from controlplane.kernel.states import Machine
 
 log = logging.getLogger(__name__)

@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import re
 from collections.abc import Mapping
 from functools import cache, cached_property
 from typing import Any, cast
@@ -18,13 +17,11 @@ from rest_framework.utils.serializer_helpers import BindingDict
 
 from controlplane.kernel import representation_serializer
 from controlplane.kernel.error_messages import describe_document
-from controlplane.kernel.names import LABEL_VALUE, NAME
-from controlplane.kernel.query_parameters import CONTROL_CLASS, MANY_LINES, ONE_LINE
+from controlplane.kernel.names import LABEL_VALUE, NAME, NAME_MAX
+from controlplane.kernel.query_parameters import CONTROL, MANY_LINES, ONE_LINE
 
 UNKNOWN_MAX = 20  # of the members that a body does not know, so many are named
-NAME_MAX = 63
 REFERENCE_MAX = 80
-CONTROL = re.compile(f"[{CONTROL_CLASS}]")
 
 
 class In(serializers.Serializer[Any]):

@@ -19,10 +19,21 @@ from rest_framework.response import Response
 
 from andromede_core.documents.messages import Reason, reason_of
 from controlplane.kernel.errors import InvalidRequest
-from controlplane.kernel.fields import CONTROL, Out
+from controlplane.kernel.fields import Out
 from controlplane.kernel.names import LABEL_KEY, LABEL_VALUE, as_uuid
 from controlplane.kernel.prepared_queries import Collection
-from controlplane.kernel.query_parameters import FLAG, ID, MOMENT, TEXT, Parameter, Parameters, Schema, one_of, whole
+from controlplane.kernel.query_parameters import (
+    CONTROL,
+    FLAG,
+    ID,
+    MOMENT,
+    TEXT,
+    Parameter,
+    Parameters,
+    Schema,
+    one_of,
+    whole,
+)
 from controlplane.kernel.states import Machine
 
 LIMIT_DEFAULT = 50

@@ -7,6 +7,7 @@ from uuid import UUID
 from andromede_core.documents.messages import Reason
 from controlplane.kernel.errors import InvalidRequest
 
+NAME_MAX = 63
 NAME = re.compile(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?")
 NAME_RULE = Reason(
     "1 to 63 lower-case letters, digits and hyphens, beginning with a letter and not ending with a hyphen"

@@ -1,6 +1,7 @@
 """Query parameters: what they mean, and what may be written, as a JSON Schema. The schema promises; whoever reads the
 parameter checks."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,7 @@ Schema = Mapping[str, Any]
 
 # C0, DEL, C1, line and paragraph separators, and the marks that turn the direction of writing.
 CONTROL_CLASS = r"\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
+CONTROL = re.compile(f"[{CONTROL_CLASS}]")
 ONE_LINE = rf"^[^{CONTROL_CLASS}]*$"
 MANY_LINES = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
 TEXT: Schema = {"type": "string", "pattern": ONE_LINE}

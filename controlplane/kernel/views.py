@@ -26,10 +26,10 @@ from rest_framework.views import APIView
 from andromede_core.documents.messages import Reason
 from controlplane.kernel import etags, idempotency
 from controlplane.kernel.errors import BodyTooLarge, CloudError, InvalidRequest, NotFound
-from controlplane.kernel.fields import CONTROL, In
+from controlplane.kernel.fields import In
 from controlplane.kernel.listing import Listing, invalid
 from controlplane.kernel.names import as_uuid
-from controlplane.kernel.query_parameters import Parameters
+from controlplane.kernel.query_parameters import CONTROL, Parameters
 from controlplane.kernel.request_transaction import DRY_RUN_PARAMETER, in_one_transaction
 from controlplane.kernel.uploads import upload_slot
 

@@ -2,13 +2,13 @@
 
 import logging
 
-from controlplane.compute import services
+from controlplane.compute import power
 
 log = logging.getLogger(__name__)
 
 
 def reconcile() -> int:
     """How many there were."""
-    if settled := services.reconcile_power():
+    if settled := power.reconcile_power():
         log.warning("%d instances had changed their power state by themselves", settled)
     return settled

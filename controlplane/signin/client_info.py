@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from django.http import HttpRequest
 
 from controlplane.kernel.client_address import client_address
-from controlplane.kernel.fields import CONTROL
+from controlplane.kernel.query_parameters import CONTROL
 
 USER_AGENT_MAX = 255
 

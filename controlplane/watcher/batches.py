@@ -20,7 +20,7 @@ from django.conf import settings
 from django.db import DatabaseError
 
 from agents.protocol import agent_pb2 as pb
-from controlplane.compute.services import PowerObservation, record_power_observations
+from controlplane.compute.power import PowerObservation, record_power_observations
 from controlplane.kernel.prepared_queries import preparing_cursor
 from controlplane.nodes.services import record_alive
 from controlplane.watcher import receipts, report_handlers

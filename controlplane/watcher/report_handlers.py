@@ -6,7 +6,7 @@ from uuid import UUID
 from django.conf import settings
 
 from agents.protocol import agent_pb2 as pb
-from controlplane.compute.services import PowerObservation, record_power_observations
+from controlplane.compute.power import PowerObservation, record_power_observations
 from controlplane.node_lifecycle.fencing import violations
 from controlplane.nodes import trust_documents
 from controlplane.nodes.models import pool_trait

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from agents.lab import Lab
 from bench.common import NO_RATES, print_progress
+from scripts import database_template
 from scripts.api import Api
 from scripts.chaos.attestor import Attestor
 from scripts.cloud import POOL, Cloud
@@ -67,7 +68,7 @@ class World:
 @contextmanager
 def chaos_world(var: Path, *, port: int = PORT, is_real: bool = False) -> Iterator[World]:
     """It ends with the block, whatever happened in it; the folder with all logs stays until the next one. PostgreSQL is
-    as durable as in production, since it is going to be killed."""
+    as durable as in production, since it is going to be killed; it begins as a copy of one that has the schema."""
     stack = TwoWorkers(var, port=port, settings=SETTINGS)
     options = ("--inventory-interval-s", str(INVENTORY_INTERVAL_S), *(() if is_real else SMALL))
     cloud = Cloud(
@@ -81,6 +82,7 @@ def chaos_world(var: Path, *, port: int = PORT, is_real: bool = False) -> Iterat
     )
     cloud.down()
     cloud.forget()
+    database_template.copy_cluster_into(var)
     try:
         cloud.up(*(["tiny"] if is_real else []))
         yield _furnished(cloud)

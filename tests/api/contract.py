@@ -19,13 +19,18 @@ FAULT_OF_OURS = 500
 
 
 @cache
+def _written() -> str:
+    return document()
+
+
+@cache
 def contract() -> Any:
-    return json.loads(document())
+    return json.loads(_written())
 
 
 @cache
 def _registry() -> Registry[Any]:
-    closed = json.loads(document(), object_hook=_closed)
+    closed = json.loads(_written(), object_hook=_closed)
     return Registry().with_resource(ROOT, Resource(contents=closed, specification=DRAFT202012))
 
 

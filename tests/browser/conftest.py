@@ -36,16 +36,17 @@ def world() -> Iterator[World]:
         yield made
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def chrome() -> Iterator[Browser]:
-    """Gone with the module: while Playwright runs, Django takes all of this process for asynchronous."""
+    """Gone with these tests: while Playwright runs, Django takes all of this process for asynchronous."""
     with chromium() as browser:
         yield browser
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def sessions(world: World, chrome: Browser, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Somebody signs in once; later browsers begin with what that one kept."""
+    """Somebody signs in once; later browsers begin with what that one kept. So nobody signs out but who has signed in
+    in a test."""
     kept: dict[str, Path] = {}
 
     def of(person: str) -> Path:

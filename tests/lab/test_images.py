@@ -1,13 +1,15 @@
 """Building images, and how the tiny one reads the seeds that real cloud-init reads."""
 
 import json
+import lzma
+import struct
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from agents.lab import LabError
-from agents.lab.images import aptsources, build, tiny
+from agents.lab.images import aptsources, build, kernel, tiny
 
 CARD = {
     "match": {"macaddress": "52:54:00:00:00:0A"},
@@ -112,3 +114,18 @@ def test_refuses_images_that_nobody_knows(tmp_path: Path) -> None:
 def test_a_release_without_sources_is_an_error() -> None:
     with pytest.raises(LabError, match="potato"):
         aptsources.of_release("potato")
+
+
+def test_modules_lose_their_signature_and_nothing_else(tmp_path: Path) -> None:
+    guest_kernel = kernel.installed()
+    kernel.copy_modules(guest_kernel, ["virtio_blk"], to=tmp_path / "modules")
+    (file,) = (tmp_path / "modules").glob("virtio*blk.ko")
+    (source,) = guest_kernel.modules.rglob("virtio_blk.ko.xz")
+    signed = lzma.decompress(source.read_bytes())
+    assert signed.endswith(kernel.SIGNED)
+    assert signed.startswith(file.read_bytes())
+    module = file.read_bytes()
+    # It ends with the table of its sections, whose place and size its header tells.
+    (begin,), (size, number) = struct.unpack("<Q", module[0x28:0x30]), struct.unpack("<HH", module[0x3A:0x3E])
+    assert begin + size * number == len(module)
+    assert kernel.without_signature(module) == module

@@ -10,7 +10,8 @@ from agents.node.adapters.interfaces import Power
 from agents.protocol import agent_pb2 as pb
 from controlplane.audit.models import AuditRecord
 from controlplane.compute.models import Instance
-from controlplane.compute.services import SETTLE_AFTER, STALE_REPORT_GRACE, instance_power_off, instance_reboot
+from controlplane.compute.power import SETTLE_AFTER, STALE_REPORT_GRACE
+from controlplane.compute.services import instance_power_off, instance_reboot
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.errors import RoleNeeded
 from controlplane.kernel import clock

@@ -10,7 +10,8 @@ from pytest_django import Settings
 from agents.node.errors import AdapterError
 from controlplane.compute.errors import RecoveryPlanChanged
 from controlplane.compute.models import Instance
-from controlplane.compute.services import SETTLE_AFTER, instance_delete, instance_power_off
+from controlplane.compute.power import SETTLE_AFTER
+from controlplane.compute.services import instance_delete, instance_power_off
 from controlplane.events.models import Event
 from controlplane.identity.actor import SYSTEM
 from controlplane.identity.errors import RoleNeeded

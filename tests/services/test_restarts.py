@@ -7,7 +7,7 @@ import pytest
 from controlplane.compute import services as compute
 from controlplane.compute.guest_restarts import PAUSES_S, REASON, RESTARTS_PER_NODE_MAX
 from controlplane.compute.models import Instance
-from controlplane.compute.services import SETTLE_AFTER
+from controlplane.compute.power import SETTLE_AFTER
 from controlplane.kernel import clock
 from controlplane.nodes.models import Node
 from controlplane.operations.models import Operation

@@ -1,17 +1,31 @@
-"""The classifications that are shipped admit no zone that the texts which they cite exclude."""
+"""The classifications that are shipped admit no zone that the texts which they cite exclude.
+
+They and the facts are imported once: each test is a savepoint in the transaction that they were imported in.
+"""
+
+from collections.abc import Iterator
+from itertools import count
 
 import pytest
+from django.db.models import F
+from django.test import TestCase
+from pytest_django import DjangoDbBlocker
 
+from controlplane.catalog.models import FactsEpoch
 from controlplane.placement import effective_policies, policies
 from controlplane.placement import services as placement
 from controlplane.placement.models import Classification
 from controlplane.placement.simulations import admissible_zones
+from tests.conftest import fill
 from tests.facts import state_of
 from tests.services.policies import import_all, officer, ruled, shipped
 from tests.services.test_placement import ask
 from tests.world import Tenant, make_node, make_tenant
 
 pytestmark = pytest.mark.django_db
+
+FAR = 1_000_000_000  # from the epochs of all other tests
+tests_begun = count(1)
 
 EXCLUDED: list[tuple[str, str, object]] = [
     ("19.2.b: data", "location.territory", "US"),
@@ -26,10 +40,27 @@ EXCLUDED: list[tuple[str, str, object]] = [
 ]
 
 
+@pytest.fixture(scope="module")
+def imported(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    with django_db_blocker.unblock():
+        transactions = TestCase._enter_atomics()
+        fill()
+        FactsEpoch.objects.update(value=FAR)
+        import_all()
+    yield
+    with django_db_blocker.unblock():
+        TestCase._rollback_atomics(transactions)
+
+
+@pytest.fixture(autouse=True)
+def facts(imported: None, db: None) -> None:
+    """In an epoch that no other test has had: processes remember what they know by it."""
+    FactsEpoch.objects.update(value=F("value") + 100 * next(tests_begun))
+
+
 @pytest.mark.parametrize("name", ["eu-immune", "etat-sensible"])
 @pytest.mark.parametrize(("about", "value"), [pytest.param(*each[1:], id=each[0]) for each in EXCLUDED])
 def test_a_zone_that_the_text_excludes_is_not_admitted(name: str, about: str, value: object) -> None:
-    import_all()
     assert "fr-idf-1" in zones_for(name)
     state_of("zone", "fr-idf-1", {about: value})
     assert "fr-idf-1" not in zones_for(name)
@@ -50,7 +81,6 @@ def test_a_zone_that_the_text_excludes_is_not_admitted(name: str, about: str, va
 )
 def test_nobody_from_outside_the_union_has_technical_access(name: str, role: str, about: dict[str, object]) -> None:
     """SecNumCloud 3.2, 19.6.c: whoever is seated or controlled outside, whatever its part in the service."""
-    import_all()
     before = zones_for(name)
     parts = [
         {"role": "operator", "party": "op-alpha", "technical_access": True},
@@ -103,7 +133,6 @@ def test_a_clause_about_the_copies_of_a_pool_is_asked(tenant: Tenant) -> None:
 
 
 def test_no_exposure_at_all_can_be_demanded(tenant: Tenant) -> None:
-    import_all()
     atom = {"id": "laws", "op": "subset", "attr": "party.extraterritorial_exposure", "value": []}
     ruled(tenant.project, atom, at="organization")
     found = admissible_zones(effective_policies.for_organization(tenant.project.organization))

@@ -5,8 +5,6 @@ import os
 import queue
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,16 +13,27 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
-from django.conf import settings as django_settings
 from django.db import connection
 from pytest_django import Settings
 
+from scripts.forked_commands import ForkedCommands
 from tests.world import Cloud, Tenant, cloud_in, make_tenant
 
-BIN = Path(sys.executable).parent
 LIMIT_S = 60
 PAGE = "https://pages.example"
+
+
+# What Django is loaded in, by the environment: each start is a copy of one of them.
+_loaded: dict[frozenset[tuple[str, str]], ForkedCommands] = {}
+
+
+@pytest.fixture(scope="package", autouse=True)
+def loaded() -> Iterator[None]:
+    yield
+    while _loaded:
+        _loaded.popitem()[1].close()
 
 
 class Process:
@@ -35,7 +44,7 @@ class Process:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
         self.folder, self.settings = folder, settings
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: psutil.Process | None = None
 
     @property
     def url(self) -> str:
@@ -44,15 +53,11 @@ class Process:
     def start(self) -> None:
         known = {**os.environ, "ANDROMEDE_DB_NAME": str(connection.settings_dict["NAME"])}
         own = {f"ANDROMEDE_{name}": value for name, value in self.settings.items()}
-        command = [str(BIN / "uvicorn"), "--port", str(self.port), "--timeout-graceful-shutdown", "1"]
-        with (self.folder / "stream.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [*command, "controlplane.config.asgi:application"],
-                cwd=django_settings.BASE_DIR,
-                env=known | own,
-                stdout=log,
-                stderr=log,
-            )
+        environment = known | own
+        commands = _loaded.setdefault(frozenset(environment.items()), ForkedCommands(environment))
+        command = ["uvicorn", "--port", str(self.port), "--timeout-graceful-shutdown", "1"]
+        command += ["controlplane.config.asgi:application"]
+        self.process = psutil.Process(commands.begin("stream", command, self.folder / "stream.log"))
         waiter = threading.Event()
         for _ in range(600):
             try:

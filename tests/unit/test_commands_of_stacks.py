@@ -8,7 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from scripts.forked_commands import ForkedCommands
+from scripts.forked_commands import ForkedCommands, limits_of, program_of
 from scripts.polling import wait_until
 from tests.limits import PATIENCE_S
 
@@ -61,6 +61,18 @@ def test_a_process_is_a_copy_with_a_session_and_a_log_of_its_own(commands: Forke
     pid = commands.begin("worker", ["celery", "--version"], tmp_path / "log")
     wait_until(lambda: not psutil.pid_exists(pid), limit_s=PATIENCE_S)  # a zombie would still be there
     assert version("celery") in (tmp_path / "log").read_text()
+
+
+def test_a_command_that_stays_is_a_copy_with_its_limits_in_the_database(
+    commands: ForkedCommands, tmp_path: Path
+) -> None:
+    command = ["/somewhere/python", "manage.py", "watch_nodes"]
+    pid = commands.begin("watcher", [*command, "--help"], tmp_path / "log")
+    wait_until(lambda: not psutil.pid_exists(pid), limit_s=PATIENCE_S)
+    assert "Keep a stream open to every node" in (tmp_path / "log").read_text()
+    assert " -c lock_timeout=2s" in limits_of(command)
+    assert limits_of(["celery", "worker"]) == ""
+    assert program_of(["/somewhere/python", "-m", "agents.node.main"]) is None
 
 
 def test_a_process_stays_when_what_it_is_a_copy_of_has_ended(commands: ForkedCommands, tmp_path: Path) -> None:

@@ -142,7 +142,7 @@ def test_a_start_that_failed_after_the_guest_had_started_is_found_out(cloud: Clo
     run(operation, altered(WORKFLOWS["instance.start"], "start", then(explode)))
     assert (operation.state, fresh(instance).state) == ("failed", "stopped")
     cloud.machine.report_power()
-    type(instance).objects.filter(pk=instance.pk).update(power_state_at=clock.now() - 2 * compute.SETTLE_AFTER)
+    type(instance).objects.filter(pk=instance.pk).update(power_state_at=clock.now() - 2 * SETTLE_AFTER)
     guest_power.reconcile()
     assert (fresh(instance).state, fresh(instance).power_state) == ("active", "running")
 

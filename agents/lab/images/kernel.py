@@ -11,6 +11,8 @@ from pathlib import Path
 from agents.lab.shell import LabError, run
 
 PACKAGE = "linux-image-cloud-amd64"
+SIGNED = b"~Module signature appended~\n"
+SIGNATURE_INFO = 12  # bytes before that mark, of which the last four say how long the signature before them is
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,11 @@ def installed() -> Kernel:
 
 
 def copy_modules(kernel: Kernel, names: Iterable[str], *, to: Path) -> None:
-    """Copy modules and all they need into `to`, uncompressed, with a file `order` that insmod can follow."""
+    """Copy modules and all they need into `to`, uncompressed, with a file `order` that insmod can follow.
+
+    They come without their signatures, which this kernel does not insist on: to check one takes a guest without KVM
+    longer than to load the module.
+    """
     needs = _dependencies(kernel)
     order: list[str] = []
     for name in names:
@@ -54,8 +60,18 @@ def copy_modules(kernel: Kernel, names: Iterable[str], *, to: Path) -> None:
                 order.append(path)
     to.mkdir(parents=True)
     for path in order:
-        (to / _file_name(path)).write_bytes(lzma.decompress((kernel.modules / path).read_bytes()))
+        module = lzma.decompress((kernel.modules / path).read_bytes())
+        (to / _file_name(path)).write_bytes(without_signature(module))
     (to / "order").write_text("".join(f"{_file_name(path)}\n" for path in order))
+
+
+def without_signature(module: bytes) -> bytes:
+    """A module as it was before it was signed."""
+    if not module.endswith(SIGNED):
+        return module
+    before_mark = len(module) - len(SIGNED)
+    signature = int.from_bytes(module[before_mark - 4 : before_mark], "big")
+    return module[: before_mark - SIGNATURE_INFO - signature]
 
 
 def _dependencies(kernel: Kernel) -> dict[str, list[str]]:

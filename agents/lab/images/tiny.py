@@ -25,10 +25,9 @@ DISK_MIB = 96
 
 # Needed to find the root file system, and needed later.
 EARLY_MODULES = ["virtio_blk", "virtio_scsi", "sd_mod"]
-LATE_MODULES = [
-    *["virtio_net", "sr_mod", "isofs", "vfat", "nls_cp437", "nls_ascii", "nls_iso8859_1"],
-    *["button", "evdev", "virtio_rng", "virtio_balloon"],
-]
+LATE_MODULES = ["virtio_net", "sr_mod", "isofs", "button", "evdev", "virtio_rng", "virtio_balloon"]
+# For a seed on a disk, which hardly anybody has.
+FAT_MODULES = ["vfat", "nls_cp437", "nls_ascii", "nls_iso8859_1"]
 # Not under names of busybox's: its shell takes its own applets for those, whatever the path says.
 PROGRAMS = [
     *["/usr/sbin/dropbear", "/usr/bin/dropbearkey", "/usr/sbin/sfdisk", "/usr/bin/resizepart"],
@@ -37,7 +36,12 @@ PROGRAMS = [
 
 # no_timer_check: under heavy load the kernel's test of the emulated timer can fail, and the boot stops.
 # scan=sync: the seed's CD is there when we look for it.
-COMMAND_LINE = "console=tty0 console=ttyS0,115200 quiet no_timer_check scsi_mod.scan=sync panic=5"
+# The others make a boot without KVM a quarter shorter, for guests that hold nobody's secrets. Without those features of
+# the CPU, memory is written by words: QEMU carries out `rep stosb` byte by byte.
+COMMAND_LINE = (
+    "console=tty0 console=ttyS0,115200 quiet no_timer_check scsi_mod.scan=sync panic=5"
+    " mitigations=off cryptomgr.notests init_on_alloc=0 clearcpuid=erms,fsrm,rep_good"
+)
 
 SYSLINUX = f"DEFAULT tiny\nPROMPT 0\nLABEL tiny\n KERNEL vmlinuz\n INITRD initrd\n APPEND {COMMAND_LINE}\n"
 
@@ -108,6 +112,7 @@ def _root_tree(tree: Path, guest_kernel: kernel.Kernel) -> Path:
     for program in PROGRAMS:
         _copy_program(Path(program), tree)
     kernel.copy_modules(guest_kernel, LATE_MODULES, to=tree / "lib/modules")
+    kernel.copy_modules(guest_kernel, FAT_MODULES, to=tree / "lib/modules/fat")
     return tree
 
 

@@ -8,7 +8,8 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from controlplane.audit.services import record
 from controlplane.compute.models import Instance
-from controlplane.compute.services import instance_delete, instance_power_off, reconcile_power
+from controlplane.compute.power import reconcile_power
+from controlplane.compute.services import instance_delete, instance_power_off
 from controlplane.events import kinds, services, wakeups
 from controlplane.events.models import Event
 from controlplane.events.selectors import EventFilter, read

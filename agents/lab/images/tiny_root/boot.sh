@@ -14,11 +14,11 @@ mount_all() {
     ln -s /proc/self/fd /dev/fd
 }
 
-load_modules() {
+load_modules() { # folder
     while read -r module; do
-        loaded=$(echo "${module%.ko}" | tr - _)
-        [ -d "/sys/module/$loaded" ] || insmod "/lib/modules/$module" || say "no module $module"
-    done </lib/modules/order
+        loaded=${module%.ko}
+        [ -d "/sys/module/${loaded//-/_}" ] || insmod "$1/$module" || say "no module $module"
+    done <"$1/order"
 }
 
 # A disk may be larger than the image that was copied to it.
@@ -41,7 +41,10 @@ read_seed() {
     local device
     mkdir -p "$SEED" /run/medium
     device=$(findfs LABEL=cidata 2>/dev/null || findfs LABEL=CIDATA 2>/dev/null) || return 0
-    mount -o ro -t iso9660 "$device" /run/medium 2>/dev/null || mount -o ro -t vfat "$device" /run/medium || return 0
+    if ! mount -o ro -t iso9660 "$device" /run/medium 2>/dev/null; then
+        load_modules /lib/modules/fat
+        mount -o ro -t vfat "$device" /run/medium || return 0
+    fi
     for file in meta-data user-data network-config vendor-data; do
         [ ! -f "/run/medium/$file" ] || cp "/run/medium/$file" "$SEED/$file"
     done
@@ -132,7 +135,7 @@ start_ssh() {
 
 mount_all
 say "up"
-load_modules
+load_modules /lib/modules
 acpid  # before all that takes time: whoever presses the power button while we boot is heard
 grow_root
 read_seed
