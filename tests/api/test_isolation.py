@@ -166,7 +166,7 @@ class Route:
     path: str
     body: str | None = dataclasses.field(default=None, compare=False)
     operation_id: str = dataclasses.field(default="", compare=False)
-    apart: str = dataclasses.field(default="", compare=False)
+    own_transactions: str = dataclasses.field(default="", compare=False)
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"

@@ -133,7 +133,7 @@ def codes(error: type[errors.AgentError]) -> Iterator[str]:
 
 def test_the_reasons_against_a_permit_are_listed() -> None:
     sources = [*(ROOT / "andromede_core").rglob("*.py"), *(ROOT / "agents/node/trust").glob("*.py")]
-    raised = re.compile(r"(?:Refused|NotApproved|BadDocument)\(\s*\"([A-Z_]+)\"")
+    raised = re.compile(r"(?:PermitRejected|NotApproved|BadDocument)\(\s*\"([A-Z_]+)\"")
     codes = {code.lower() for path in sources for code in raised.findall(path.read_text())}
     table = (REFERENCE / "permits.md").read_text().partition("## What the node checks")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| (`[a-z_` ,]+`)(?: †)? \|", table, re.MULTILINE)

@@ -6,6 +6,7 @@ from agents.node.adapters.interfaces import Power
 from agents.node.errors import AdapterError, HypervisorUnavailable
 from controlplane.compute import services as compute
 from controlplane.compute.errors import InstanceWrongState
+from controlplane.compute.power import SETTLE_AFTER
 from controlplane.kernel import clock
 from controlplane.operations.errors import Busy
 from controlplane.operations.models import Operation
