@@ -5,7 +5,7 @@ import os
 import shutil
 import statistics
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,23 @@ from scripts.control_plane import ROOT, Stack
 from scripts.polling import wait_until
 
 PORT = 8010
+# No quota and no rate is what is measured.
+NO_RATES = {
+    "RATE_READS_PER_MIN": "0",
+    "RATE_WRITES_PER_MIN": "0",
+    "RATE_ANONYMOUS_PER_MIN": "0",
+    "STREAMS_PER_CREDENTIAL": "2000",
+}
+NO_QUOTAS = {
+    "QUOTA_INSTANCES": "100000",
+    "QUOTA_VOLUMES": "100000",
+    "QUOTA_STORAGE_GIB": "1000000",
+    "QUOTA_VCPUS": "1000000",
+    "QUOTA_MEMORY_MIB": str(10**9),
+    "QUOTA_ADDRESSES": "100000",
+    "QUOTA_NETWORKS": "1000",
+}
+UNLIMITED = NO_RATES | NO_QUOTAS
 ZONES = {"bench-a": "fr-idf-1", "bench-b": "fr-idf-2", "bench-c": "de-rhein-1"}
 
 
@@ -26,12 +43,17 @@ def print_progress(line: str) -> None:
 
 @contextmanager
 def bench_cloud(
-    name: str, *, is_fake: bool, nodes: int = 3, agent_options: Sequence[str] = ()
+    name: str,
+    *,
+    is_fake: bool,
+    nodes: int = 3,
+    agent_options: Sequence[str] = (),
+    settings: Mapping[str, str] = UNLIMITED,
 ) -> Iterator[tuple[Cloud, Api]]:
     """A cloud that ends with the block, its PostgreSQL as durable as in production, with a project and a network."""
     var = ROOT / "var" / f"bench-{name}"
     zones = dict(list(ZONES.items())[:nodes])
-    stack = Stack(var, port=PORT, settings=UNLIMITED)
+    stack = Stack(var, port=PORT, settings=settings)
     cloud = Cloud(stack, zones, is_fake=is_fake, agent_options=agent_options, say=print_progress)
     cloud.down()
     cloud.forget()
@@ -62,25 +84,6 @@ def bench_database(stack: Stack) -> Iterator[None]:
         yield
     finally:
         stack.stop()
-
-
-# No quota and no rate is what is measured.
-NO_RATES = {
-    "RATE_READS_PER_MIN": "0",
-    "RATE_WRITES_PER_MIN": "0",
-    "RATE_ANONYMOUS_PER_MIN": "0",
-    "STREAMS_PER_CREDENTIAL": "2000",
-}
-NO_QUOTAS = {
-    "QUOTA_INSTANCES": "100000",
-    "QUOTA_VOLUMES": "100000",
-    "QUOTA_STORAGE_GIB": "1000000",
-    "QUOTA_VCPUS": "1000000",
-    "QUOTA_MEMORY_MIB": str(10**9),
-    "QUOTA_ADDRESSES": "100000",
-    "QUOTA_NETWORKS": "1000",
-}
-UNLIMITED = NO_RATES | NO_QUOTAS
 
 
 def prepare(cloud: Cloud) -> Api:

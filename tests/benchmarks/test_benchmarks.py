@@ -16,6 +16,7 @@ SMALL = {
     "api": "--rows 100 --rounds 1 --seconds 0.5 --clients 1",
     "audit": "--rounds 20",
     "boot": "--instances 1",
+    "bulkheads": "--rounds 1 --instances 2 --imports 1 --queued 20",
     "cli": "--rounds 1",
     "create": "--sequence 2 --burst 4",
     "dashboard": "--instances 5 --streams 5",

@@ -105,7 +105,9 @@ def at_the_console(browser: Client) -> Client:
 
 def test_a_provider_signs_in_once(staff: Staff) -> None:
     browser = at_the_console(Client())
-    page = browser.get("/sign-in?next=/account").content
+    sign_in = browser.get("/sign-in?next=/account")
+    assert sign_in.cookies[configured.CSRF_COOKIE_NAME]["secure"], "as its prefix demands"
+    page = sign_in.content
     assert b"Sign in with Acme staff" in page and b"/sign-in/openid/staff?next=/account" in page
     url = browser.get("/sign-in/openid/staff?next=/account")["Location"]
     back = staff.browse(url, "ada")

@@ -1,12 +1,13 @@
 """An instance is made on one page, which says beforehand what would become of it."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
 
 from controlplane.audit.models import AuditRecord, EvidenceRecord, RequestRecord
 from controlplane.compute import user_data
@@ -14,8 +15,9 @@ from controlplane.compute.models import Attachment, Instance
 from controlplane.dashboard import cookies
 from controlplane.operations.models import Operation
 from controlplane.placement.models import Decision
+from controlplane.storage.models import Volume
 from tests.dashboard.conftest import SignIn
-from tests.dashboard.sample_resources import INSTANCE, errors_of, make_instance, make_volume, text_of
+from tests.dashboard.sample_resources import INSTANCE, VOLUME, errors_of, make_instance, make_volume, text_of
 from tests.world import Cloud, make_flavor, make_zone
 
 
@@ -136,11 +138,20 @@ def test_the_same_as_commands_never_has_a_token(cloud: Cloud, member: Client, pa
 # ---- previews, which nobody presses a button for
 
 
+CHANGING = re.compile(r"^(?!SAVEPOINT).*(INSERT|UPDATE|DELETE|FOR (NO KEY )?UPDATE|FOR (KEY )?SHARE)", re.DOTALL)
+
+
 def previewed(member: Client, page: str, **more: object) -> tuple[Any, list[str]]:
-    """The answer, and the statements that it took."""
-    with CaptureQueriesContext(connection) as queries:
+    """The answer, and the statements that it took; Django's own record has no text of those that are prepared."""
+    statements: list[str] = []
+
+    def note(execute: Callable[..., Any], sql: object, *others: Any) -> Any:
+        statements.append(str(sql))
+        return execute(sql, *others)
+
+    with connection.execute_wrapper(note):
         answer = member.post(page, {**INSTANCE, **more, "preview": "1"})
-    return answer, [str(query["sql"]) for query in queries]
+    return answer, statements
 
 
 def rows() -> list[int]:
@@ -159,8 +170,23 @@ def test_a_preview_locks_nothing_and_leaves_nothing(
     answer, statements = previewed(member, page, **sent)
     assert answer.context["outlook"].zones
     assert rows() == before
-    changing = re.compile(r"INSERT|UPDATE|DELETE|FOR (NO KEY )?UPDATE|FOR (KEY )?SHARE")
-    assert [text for text in statements if changing.search(text) and not text.startswith("SAVEPOINT")] == []
+    assert [text for text in statements if CHANGING.search(text)] == []
+
+
+def test_a_preview_of_a_volume_locks_nothing_and_leaves_nothing(cloud: Cloud, member: Client, home: str) -> None:
+    before = rows()
+    answer, statements = previewed(member, f"{home}/volumes/create", **VOLUME)
+    assert answer.context["outlook"].is_admitted
+    assert (rows(), Volume.objects.count()) == (before, 0)
+    assert [text for text in statements if CHANGING.search(text)] == []
+
+
+def test_previews_count_as_reads(cloud: Cloud, member: Client, page: str, settings: Settings) -> None:
+    settings.RATE_READS_PER_MIN, settings.RATE_WRITES_PER_MIN = 1000, 1
+    problems = [previewed(member, page)[0].context["outlook"].problem for _ in range(3)]
+    assert problems == [None] * 3
+    asked = [member.post(page, {**INSTANCE, "check": "1"}).context["outlook"].problem for _ in range(2)]
+    assert asked[0] is None and asked[1]["code"] == "too_many_requests"
 
 
 def test_opening_the_page_leaves_nothing(cloud: Cloud, member: Client, page: str) -> None:

@@ -127,6 +127,11 @@ def test_what_the_operator_claims_is_marked(officer: Client, home: str, cloud: C
     state_of("zone", "fr-idf-1", {"encryption.at_rest": True, "location.territory": "FR"})
     words = "claimed by the operator, not enforced by the platform"
     assert officer.get("/zones/fr-idf-1").content.decode().count(words) == 2, "among the facts and the statements"
+    url = f"{home}/policy/edit"
+    words = "rest on what the operator of a zone claims"
+    encrypted = {"clause": ["0:encryption.at_rest"], "c0-op": "is", "c0-value": "true", "c0-id": "crypt"}
+    assert words in officer.post(url, {**encrypted, "do": "try"}).content.decode()
+    assert words not in officer.post(url, {**FRENCH, "do": "try"}).content.decode()
 
 
 def test_it_is_written_by_rows_and_says_what_would_change(officer: Client, home: str, cloud: Cloud) -> None:

@@ -1,15 +1,16 @@
 """Settings that must not be what they may be told to be."""
 
+import ast
 import subprocess
 import sys
 
 import pytest
 
 
-def start(**variables: str) -> subprocess.CompletedProcess[str]:
-    """As every process begins."""
+def start(shown: str = "POLICY_COOLING_HOURS", **variables: str) -> subprocess.CompletedProcess[str]:
+    """Begin as every process does, and print the setting `shown`."""
     environment = {"ANDROMEDE_SECRET_KEY": "x", **{f"ANDROMEDE_{name}": value for name, value in variables.items()}}
-    program = "from controlplane.config import settings; print(settings.POLICY_COOLING_HOURS)"
+    program = f"from controlplane.config import settings; print(settings.{shown})"
     return subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
 
 
@@ -44,3 +45,10 @@ def test_readings_fall_into_whole_minutes() -> None:
     refused = start(METRICS_INTERVAL_S="45")
     assert refused.returncode != 0
     assert "ANDROMEDE_METRICS_INTERVAL_S must divide 60, which 45 does not." in refused.stderr
+
+
+@pytest.mark.parametrize(("process", "limits"), [("web", ["20s", "5s", "30s"]), ("worker", ["600s", "60s", "300s"])])
+def test_a_request_waits_for_the_database_less_long_than_a_step(process: str, limits: list[str]) -> None:
+    options = ast.literal_eval(start("DB_OPTIONS", PROCESS=process).stdout)
+    names = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+    assert [options[name] for name in names] == limits
