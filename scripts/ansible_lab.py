@@ -397,7 +397,7 @@ def answers(run: Machine) -> dict[str, object]:
     wait_until(lambda: set(_nodes(run).values()) == {"ready"})
     health = run.run("curl --silent --show-error --insecure https://localhost/v1/healthz").stdout
     ask = "curl --silent --fail --output /dev/null http://127.0.0.1:$port/readyz || echo $port"
-    unready = run.run(f"for port in $(seq 9100 9107) 9109; do {ask}; done").stdout.split()
+    unready = run.run(f"for port in $(seq 9100 9109); do {ask}; done").stdout.split()
     found = {"nodes": _nodes(run), "pools": rows(run, "SELECT name FROM nodes_pool"), "unready": unready}
     return {"healthz": json.loads(health)["status"], **found}
 

@@ -11,6 +11,8 @@ import pytest
 import yaml
 from jinja2 import Environment, StrictUndefined
 
+from controlplane.config import run_workers
+from controlplane.config.workers import WORKERS
 from controlplane.kernel.database_roles import PREFIX
 from controlplane.kernel.database_roles import ROLES as ROLES_OF_DATABASE
 from scripts.ansible_lab import EXPOSURE_MAX, EXPOSURE_MAX_OF_OTHERS
@@ -28,8 +30,13 @@ def roles_of(play: int) -> list[str]:
     return found
 
 
+def processes_of(role: str) -> list[str]:
+    return of_process(role).get("process_copies", [role])
+
+
 def test_there_is_a_role_for_each_process_and_no_other() -> None:
-    assert set(Stack(Path("nowhere")).commands()) == ROLES - SHARED
+    found = [process for role in ROLES - SHARED for process in processes_of(role)]
+    assert sorted(found) == sorted(Stack(Path("nowhere")).commands())
 
 
 def test_the_control_plane_has_every_role_but_the_nodes() -> None:
@@ -163,9 +170,7 @@ def test_the_watcher_alone_may_ask_for_the_clock_and_nobody_sets_it(units: Path)
     [
         ("web", "web", {"web.key", "secret-key", "secret-key-fallbacks"}),
         ("stream", "stream", {"stream.key", "secret-key", "secret-key-fallbacks"}),
-        ("worker", "worker", {"worker.key", "secret-key", "secret-key-fallbacks"}),
-        ("transfer", "worker", {"worker.key", "secret-key", "secret-key-fallbacks"}),
-        ("periodic", "worker", {"worker.key", "secret-key", "secret-key-fallbacks"}),
+        ("workers", "worker", {"worker.key", "secret-key", "secret-key-fallbacks"}),
         ("signer", "signer", {"signer", "log.key"}),
         ("sentinel", "sentinel", {"sentinel"}),
         ("watcher", "watcher", {"watcher.key"}),
@@ -189,8 +194,33 @@ def said(unit: str, pattern: str) -> list[str]:
 def test_users_and_roles_are_those_of_the_table() -> None:
     assert defaults("database")["database_roles"] == ["andromede", *(f"{PREFIX}{name}" for name in ROLES_OF_DATABASE)]
     assert set(defaults("authority")["authority_users"]) == set(ROLES_OF_DATABASE)
-    trusts = {role: of_process(role).get("process_trust", role) for role in ROLES - SHARED}
+    trusts = {
+        name: of_process(role).get("process_trust", role) for role in ROLES - SHARED for name in processes_of(role)
+    }
     assert trusts == {name: TRUSTS.get(name, name) for name in Stack(Path("nowhere")).commands()}
+
+
+def test_one_unit_runs_the_workers_of_one_user_and_each_answers_at_a_port_of_its_own(units: Path) -> None:
+    unit = (units / "andromede-workers.service").read_text()
+    (words,) = said(unit, r"ExecStart=.*/bin/python -m controlplane\.config\.run_workers (.*)")
+    copies = dict(map(run_workers._named, words.split()))
+    assert set(copies) == {name for name in WORKERS if TRUSTS.get(name, name) == "worker"}
+    (listen,) = (each for each in said(unit, "Environment=(.*)") if "OBSERVE_LISTEN" in each)
+    addresses = dict(each.split("=") for each in listen.partition("=")[2].split(","))
+    ports = defaults("process")["process_observe_ports"]
+    assert addresses == {name: f"127.0.0.1:{ports[name]}" for name in copies}
+    assert len(set(ports.values())) == len(ports)
+
+
+def test_units_that_were_one_of_its_workers_end_before_it_starts() -> None:
+    """They would read the same queues, and listen at the same ports."""
+    tasks = yaml.safe_load((PLAYBOOK / "roles/workers/tasks/main.yml").read_text())
+    found, stop, gone, process = tasks
+    earlier = {f"andromede-{name}.service" for name in [*of_process("workers")["process_copies"], "beat"]}
+    assert set(found["ansible.builtin.find"]["patterns"]) == earlier
+    assert stop["ansible.builtin.command"]["cmd"].startswith("systemctl disable --now ")
+    assert gone["ansible.builtin.file"]["state"] == "absent"
+    assert "ansible.builtin.include_role" in process
 
 
 def test_a_dump_is_on_disk_encrypted_alone(units: Path) -> None:
