@@ -35,7 +35,7 @@ from scripts.cloud import BUILT_IMAGES, IMAGE_MEMORY_MIB
 from scripts.stack import BIN, ROOT
 from scripts.waiting import wait_until
 
-PLAYBOOK = ROOT / "ansible"
+PLAYBOOK, ALERTS = ROOT / "ansible", ROOT / "observability" / "alerts.yaml"
 VAR = ROOT / "var" / "ansible"
 TREE, KEY = VAR / "tree.tar", VAR / "key"
 # Storage that both machines have mounted; as group_vars of inventories/lab has it.
@@ -45,6 +45,10 @@ BARE = ("systemd", "systemd-sysv", "dbus", "python3", "python3-apt", "openssh-se
 REQUESTS = 150
 # Of the tenant: its project, its guest image, and where on the machine of the control plane it is.
 PROJECT, IMAGE, TENANT = "older", "tiny", "/srv/tenant.py"
+# Who takes backups on the other machine, and where they come to; as group_vars of inventories/lab has it.
+KEEPER, KEPT = "keeper", "/var/backups/andromede"
+KNOWN_HOSTS = VAR / "known_hosts"
+STAMP, BELIEVED = "/var/lib/andromede-backup/last", "/etc/andromede/backup-known-hosts"
 ORGANIZATIONS = "SELECT name FROM identity_organization"
 # As the role `release` has it.
 RELEASES = "/opt/andromede"
@@ -63,6 +67,8 @@ READABLE = {
 OTHER_USERS = ("andromede-manage", "andromede", "postgres", "redis", "www-data", "nobody")
 WELL = {
     "restart": {"answered": REQUESTS},
+    "sent": {"arrived": True, "encrypted": True, "listed": True, "taken_back": False, "refused": True, "told": True}
+    | {"sent_again": True},
     "restore": {"kept": True, "lost": False},
     "keys": READABLE | {name: [] for name in OTHER_USERS},
     "answers": {"healthz": "ok", "nodes": {"lab": "ready", "lab-2": "ready"}, "pools": ["shared"], "unready": []},
@@ -116,6 +122,7 @@ def main() -> int:
         lab.enter_context(wire())
         for each in MACHINES:
             lab.enter_context(booted(each))
+        NODE.run(f"useradd --create-home --shell /bin/sh {KEEPER} && install --directory --owner {KEEPER} {KEPT}")
         if old:
             play(old, folder=old.parents[2] / "ansible")
             settled = settle()
@@ -124,7 +131,8 @@ def main() -> int:
         first, again = upgrade["to"]["play"] if old else play(bundle), play(bundle)
         checked = play(bundle, "--check")
         exposures = {each.name: units(each) for each in MACHINES}
-        found = {"restart": while_restarting(CONTROL), "restore": restored(CONTROL), "answers": answers(CONTROL)}
+        found: dict[str, object] = {"restart": while_restarting(CONTROL), "sent": sent(CONTROL, NODE)}
+        found |= {"restore": restored(CONTROL), "answers": answers(CONTROL)}
         found["keys"] = readers(CONTROL)
     plays = {"tried": tried, "first": first, "again": again, "checked": checked}
     report({"plays": plays, "upgrade": upgrade, "exposures": exposures, **found})
@@ -170,7 +178,8 @@ def released(revision: str) -> Path:
 def packages() -> set[str]:
     """What the roles ask of apt."""
     files = PLAYBOOK.glob("roles/*/tasks/*.yml")
-    asked = [task.get("ansible.builtin.apt") for file in files for task in yaml.safe_load(file.read_text())]
+    tasks = [task for file in files for task in yaml.safe_load(file.read_text())]
+    asked = [each.get("ansible.builtin.apt") for task in tasks for each in task.get("block", [task])]
     names = [each["name"] for each in asked if each]
     return {name for one in names for name in ([one] if isinstance(one, str) else one)}
 
@@ -204,6 +213,7 @@ def booted(machine: Machine) -> Iterator[None]:
     ssh = machine.folder / "root" / ".ssh"
     ssh.mkdir(mode=0o700, exist_ok=True)
     shutil.copy(KEY.with_suffix(".pub"), ssh / "authorized_keys")
+    give_host_key(machine)
     # A cgroup tree of the second version, which has no controllers where the machine's own is of the first.
     lab = f"/sys/fs/cgroup/{machine.name}"
     script = f"umount -R -l /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup && mkdir -p {lab}"
@@ -223,6 +233,16 @@ def booted(machine: Machine) -> Iterator[None]:
     finally:
         process.terminate()
         process.wait(timeout=60)
+
+
+def give_host_key(machine: Machine) -> None:
+    """Of its own: those of the tree are every machine's. The other machine's is known where backups come from."""
+    for left in (machine.folder / "etc" / "ssh").glob("ssh_host_*"):
+        left.unlink()
+    key = machine.folder / "etc" / "ssh" / "ssh_host_ed25519_key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    if machine == NODE:
+        KNOWN_HOSTS.write_text(f"{machine.address} {key.with_suffix('.pub').read_text()}")
 
 
 def inside(machine: Machine) -> Sequence[str]:
@@ -359,6 +379,66 @@ def while_restarting(run: Machine) -> dict[str, int]:
     restarts = "(sleep 0.2; systemctl restart andromede-web; systemctl restart andromede-web) &"
     said = run.run(f"{restarts} for number in $(seq {REQUESTS}); do {ask}; done; wait").stdout.split()
     return {"answered": said.count("200")}
+
+
+def sent(run: Machine, keeper: Machine) -> dict[str, bool]:
+    """A backup goes to another machine, as docs/how-to/install.md says, and who sent it cannot take it back. Then that
+    machine comes with another key, and nothing is sent until its own is known again. `told`: by the alert's metric."""
+    key = run.run("cat /etc/andromede/backup-ssh.pub").stdout
+    allow, folder = f'restrict,command="rrsync -wo -no-del {KEPT}" {key}', f"/home/{KEEPER}/.ssh"
+    keeper.run(f"install --directory --owner {KEEPER} --mode 700 {folder}")
+    keeper.run(f"echo {shlex.quote(allow)} >{folder}/authorized_keys")
+    run.run("systemctl start andromede-backup.service")
+    wait_until(lambda: run.run(f"test -e {STAMP}", is_checked=False).returncode == 0, or_else=lambda: _log_of_send(run))
+    here, there = (each.run(f"cd {KEPT} && ls").stdout.split() for each in (run, keeper))
+    file = f"{KEPT}/{there[-1]}" if there else ""
+    by_hand = f"rsync --rsh 'ssh -i /etc/andromede/backup-ssh -o BatchMode=yes -o UserKnownHostsFile={BELIEVED}'"
+    back = run.run(f"{by_hand} --archive {KEEPER}@{keeper.address}:./ /tmp/back", is_checked=False)
+    found = {
+        "arrived": bool(here) and here == there,
+        "encrypted": keeper.run(f"head --lines 1 {file}").stdout.startswith("age-encryption.org/v1"),
+        "listed": " TABLE DATA public identity_organization " in _contents(keeper, file),
+        "taken_back": back.returncode == 0 or run.run("ls /tmp/back", is_checked=False).stdout != "",
+    }
+    return found | _sent_to_a_stranger(run, keeper)
+
+
+def _contents(run: Machine, file: str) -> str:
+    """What a backup lists, where its key comes for this moment."""
+    key = run.folder / "root" / "backup.key"
+    shutil.copy(KEY, key)
+    read = f"age --decrypt --identity /root/backup.key {file} | /usr/lib/postgresql/17/bin/pg_restore --list"
+    said = run.run(f"set -o pipefail; {read}").stdout
+    key.unlink()
+    return said
+
+
+def _sent_to_a_stranger(run: Machine, keeper: Machine) -> dict[str, bool]:
+    """The last backup was sent before yesterday, and the machine that it goes to is not the one that is known."""
+    run.run(f"touch --date '37 hours ago' {STAMP}")
+    stranger = f"{keeper.address} {KEY.with_suffix('.pub').read_text()}"
+    run.run(f"cp {BELIEVED} {BELIEVED}.kept && echo {shlex.quote(stranger)} >{BELIEVED}")
+    try:
+        is_sent = run.run("systemctl start andromede-backup-send.service", is_checked=False).returncode == 0
+        is_refused = not is_sent and "Host key verification failed" in _log_of_send(run)
+        is_told = _is_alert(run)
+    finally:
+        run.run(f"mv {BELIEVED}.kept {BELIEVED}")
+    run.run("systemctl start andromede-backup-send.service")
+    return {"refused": is_refused, "told": is_told, "sent_again": not _is_alert(run)}
+
+
+def _log_of_send(run: Machine) -> str:
+    return run.run("journalctl --unit andromede-backup-send.service --output cat --no-pager").stdout
+
+
+def _is_alert(run: Machine) -> bool:
+    """Whether the rule AndromedeBackupOld holds, of what the watcher says."""
+    metric = "andromede_backup_last_success_timestamp_seconds"
+    (hours,) = re.findall(rf"time\(\) - {metric} > (\d+) \* 3600", ALERTS.read_text())
+    said = run.run("curl --silent --fail http://127.0.0.1:9107/metrics").stdout
+    (at,) = re.findall(rf"^{metric} (\S+)$", said, re.MULTILINE)
+    return time.time() - float(at) > int(hours) * 3600
 
 
 def restored(run: Machine) -> dict[str, bool]:
