@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,10 +60,12 @@ READABLE = {
     "andromede-stream": ["secret-key", "secret-key-fallbacks", "stream.key"],
     "andromede-worker": ["secret-key", "secret-key-fallbacks", "worker.key"],
     "andromede-signer": ["log.key", "signer_signer.key"],
-    "andromede-sentinel": ["sentinel_sentinel.key"],
+    "andromede-sentinel": [],
     "andromede-watcher": ["watcher.key"],
     "andromede-webhooks": ["secret-key", "secret-key-fallbacks"],
 }
+# On the machine that the sentinel has.
+READABLE_THERE = {"andromede-sentinel": ["database.key", "sentinel_sentinel.key"]}
 OTHER_USERS = ("andromede-manage", "andromede", "postgres", "redis", "www-data", "nobody")
 WELL = {
     "restart": {"answered": REQUESTS},
@@ -71,6 +73,7 @@ WELL = {
     | {"sent_again": True},
     "restore": {"kept": True, "lost": False},
     "keys": READABLE | {name: [] for name in OTHER_USERS},
+    "keys_there": READABLE_THERE | {name: [] for name in OTHER_USERS},
     "answers": {"healthz": "ok", "nodes": {"lab": "ready", "lab-2": "ready"}, "pools": ["shared"], "unready": []},
 }
 # What systemd-analyze calls the exposure of a unit, from 0 to 10. The agent makes networks and guests, as root.
@@ -133,7 +136,7 @@ def main() -> int:
         exposures = {each.name: units(each) for each in MACHINES}
         found: dict[str, object] = {"restart": while_restarting(CONTROL), "sent": sent(CONTROL, NODE)}
         found |= {"restore": restored(CONTROL), "answers": answers(CONTROL)}
-        found["keys"] = readers(CONTROL)
+        found |= {"keys": readers(CONTROL, READABLE), "keys_there": readers(NODE, READABLE_THERE)}
     plays = {"tried": tried, "first": first, "again": again, "checked": checked}
     report({"plays": plays, "upgrade": upgrade, "exposures": exposures, **found})
     is_well = again["changed"] == checked["changed"] == 0 and found == WELL
@@ -460,10 +463,10 @@ def restored(run: Machine) -> dict[str, bool]:
     return {name: name in names for name in ("kept", "lost")}
 
 
-def readers(run: Machine) -> dict[str, list[str]]:
+def readers(run: Machine, ours: Iterable[str]) -> dict[str, list[str]]:
     """Which keys each of our users could open, wherever on the machine they are: each user tries each."""
     files = f"find {' '.join(KEY_FOLDERS)} -type f -name '*key*' 2>/dev/null"
-    users = [*READABLE, *OTHER_USERS]
+    users = [*ours, *OTHER_USERS]
     read = "setpriv --reuid $user --regid $user --init-groups head -c 1 $file >/dev/null 2>&1"
     each = f"{read} && echo $user $(basename $file)"
     said = run.run(f"for user in {' '.join(users)}; do for file in $({files}); do {each}; done; done; true").stdout
@@ -476,10 +479,14 @@ def answers(run: Machine) -> dict[str, object]:
     that they are not ready, where they are observed."""
     wait_until(lambda: set(_nodes(run).values()) == {"ready"})
     health = run.run("curl --silent --show-error --insecure https://localhost/v1/healthz").stdout
-    ask = "curl --silent --fail --output /dev/null http://127.0.0.1:$port/readyz || echo $port"
-    unready = run.run(f"for port in $(seq 9100 9109); do {ask}; done").stdout.split()
+    unready = [*_unready(run, "$(seq 9100 9103) $(seq 9105 9109)"), *_unready(NODE, "9100 9104")]
     found = {"nodes": _nodes(run), "pools": rows(run, "SELECT name FROM nodes_pool"), "unready": unready}
     return {"healthz": json.loads(health)["status"], **found}
+
+
+def _unready(run: Machine, ports: str) -> list[str]:
+    ask = "curl --silent --fail --output /dev/null http://127.0.0.1:$port/readyz || echo $port"
+    return run.run(f"for port in {ports}; do {ask}; done").stdout.split()
 
 
 def rows(run: Machine, query: str) -> list[str]:

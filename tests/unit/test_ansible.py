@@ -41,7 +41,8 @@ def test_there_is_a_role_for_each_process_and_no_other() -> None:
 
 def test_the_control_plane_has_every_role_but_the_nodes() -> None:
     assert set(roles_of(0)) == ROLES - {"process", "node"}
-    assert roles_of(1) == ["clock", "release", "node"]
+    assert roles_of(1) == ["clock", "release", "sentinel"]
+    assert roles_of(2) == ["clock", "release", "node"]
 
 
 def test_no_role_needs_more_than_ansible_itself() -> None:
@@ -98,9 +99,9 @@ def defaults(role: str) -> dict[str, Any]:
     return found
 
 
-def of_process(role: str) -> dict[str, Any]:
+def of_process(role: str, tasks_in: str = "main") -> dict[str, Any]:
     """What a role of a process says to the role `process`."""
-    tasks = yaml.safe_load((PLAYBOOK / "roles" / role / "tasks" / "main.yml").read_text())
+    tasks = yaml.safe_load((PLAYBOOK / "roles" / role / "tasks" / f"{tasks_in}.yml").read_text())
     (found,) = (task["vars"] for task in tasks if "ansible.builtin.include_role" in task)
     given: dict[str, Any] = found
     return given
@@ -229,6 +230,43 @@ def test_a_dump_is_on_disk_encrypted_alone(units: Path) -> None:
     (command,) = [each for each in said(unit, "ExecStart=(.*)") if "pg_dump" in each]
     assert "pg_dump --format custom andromede | age --encrypt" in command
     assert "pipefail" in command, "half a dump is none"
+
+
+def test_a_sentinel_elsewhere_has_its_keys_alone_and_reaches_postgresql_over_tls(tmp_path: Path) -> None:
+    """The group of Redis' socket is not there, and beside the control plane its unit is another."""
+    given = {"release_folder": "/r"} | defaults("process") | of_process("sentinel", "elsewhere")
+    unit = tmp_path / "andromede-sentinel.service"
+    write(unit, PLAYBOOK / "roles/process/templates/process.service.j2", given)
+    text = unit.read_text()
+    assert said(text, "LoadCredential=(.*):.*") == ["sentinel", "ca.crt", "database.crt", "database.key"]
+    assert said(text, "SupplementaryGroups=(.*)") == [""]
+    assert said(text, "(?:User|Group)=(.*)") == ["andromede-sentinel"] * 2
+    assert said(text, "ExecStart=(.*)") == ["/r/current/.venv/bin/python -m controlplane.config.run_sentinel"]
+    ran = analyze(
+        "security", "--offline=true", "--no-pager", f"--threshold={EXPOSURE_MAX_OF_OTHERS * 10:.0f}", str(unit)
+    )
+    assert ran.returncode == 0, ran.stdout.splitlines()[-1]
+    settings = tmp_path / "andromede.env"
+    write(
+        settings,
+        PLAYBOOK / "roles/sentinel/templates/sentinel.env.j2",
+        {"sentinel_database": "10.0.0.1", "andromede_settings": {"CLOCK": "kept-elsewhere"}},
+    )
+    assert said(settings.read_text(), "ANDROMEDE_(.*)") == [
+        "VAR_DIR=/var/lib/andromede",
+        "DB_HOST=10.0.0.1",
+        "DB_HAS_TLS=true",
+        "CLOCK=kept-elsewhere",
+    ]
+
+
+def test_postgresql_lets_a_sentinel_elsewhere_in_by_certificate_and_nobody_when_there_is_none() -> None:
+    tasks = yaml.safe_load((PLAYBOOK / "roles/sentinel/tasks/database.yml").read_text())
+    lines = [task["ansible.builtin.lineinfile"] for task in tasks if "ansible.builtin.lineinfile" in task]
+    assert {each["state"] for each in lines} == {"{{ 'present' if sentinel_is_elsewhere else 'absent' }}"}
+    ident, rule = (each["line"] for each in lines)
+    assert ident == "andromede-tls sentinel andromede_sentinel"
+    assert re.fullmatch(r"hostssl andromede andromede_sentinel \{\{.*\}\} cert map=andromede-tls", rule)
 
 
 def test_without_a_key_to_encrypt_for_nothing_is_installed() -> None:
