@@ -450,6 +450,7 @@ def restored(run: Machine) -> dict[str, bool]:
     run.run("andromede-manage create_organization kept && systemctl start andromede-backup.service")
     run.run("andromede-manage create_organization lost")
     run.run("systemctl stop 'andromede-*.service' andromede-web.socket")
+    NODE.run("systemctl stop andromede-sentinel.service")
     run.run("cd /tmp && sudo -u postgres dropdb andromede")
     run.run("cd /tmp && sudo -u postgres createdb --owner andromede --template template0 andromede")
     key = run.folder / "root" / "backup.key"  # it comes for this moment
@@ -459,6 +460,7 @@ def restored(run: Machine) -> dict[str, bool]:
     run.run(f"set -o pipefail; cd /tmp && age --decrypt --identity /root/backup.key {dump} | {restore}")
     key.unlink()
     run.run("systemctl start andromede-web.socket $(cd /etc/systemd/system && ls andromede-*.service | grep -v backup)")
+    NODE.run("systemctl start andromede-sentinel.service")
     names = rows(run, ORGANIZATIONS)
     return {name: name in names for name in ("kept", "lost")}
 
