@@ -42,7 +42,7 @@ def start(var: Path, *, is_durable: bool = True, postgresql: Mapping[str, str] =
         raise SystemExit(f"{var} is too long a path for sockets; use a shorter one.")
     for folder in ("run", "log", "redis"):
         (var / folder).mkdir(parents=True, exist_ok=True)
-    _start_postgresql(var, _settings(var, is_durable=is_durable) | postgresql)
+    _start_postgresql(var, {**_settings(var, is_durable=is_durable), **postgresql})
     _start_redis(var)
 
 
