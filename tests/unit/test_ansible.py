@@ -31,7 +31,8 @@ def roles_of(play: int) -> list[str]:
 
 
 def processes_of(role: str) -> list[str]:
-    return of_process(role).get("process_copies", [role])
+    found: list[str] = of_process(role).get("process_copies", [role])
+    return found
 
 
 def test_there_is_a_role_for_each_process_and_no_other() -> None:
