@@ -15,15 +15,15 @@ from contextlib import contextmanager
 from itertools import count
 from typing import Any
 
-from bench.asking import Asker, query
-from bench.common import UNLIMITED, bench_cloud, moment, report, say
+from bench.common import UNLIMITED, bench_cloud, moment, print_progress, report
 from bench.create import create_one
+from bench.operation_load import OperationLoad, query
 from bench.servers import HOST, Images, serving
 from bench.throughput import ROOMY
 from bench.workers import Workers
 from scripts.api import Api
 from scripts.cloud import Cloud
-from scripts.waiting import wait_until
+from scripts.polling import wait_until
 
 SERVERS = 8
 WARM_UP = 5
@@ -72,7 +72,7 @@ def drips(cloud: Cloud, api: Api, greedy: Sequence[Api], names: Iterator[str], o
     with serving(SERVERS) as images:
         import_one(api, images.honest, "warm")
         for number in range(options.rounds):
-            say(f"drips, round {number + 1}")
+            print_progress(f"drips, round {number + 1}")
             turn(api, images, names, options, samples, "quiet")
             with dripping(greedy, images, released_s):
                 turn(api, images, names, options, samples, "dripping")
@@ -144,8 +144,8 @@ def queue(cloud: Cloud, api: Api, greedy: Api, names: Iterator[str], options: ar
     floor = [create_one(api, next(names))[1] for _ in range(ASKED)]
     greedy.post("networks", {"name": "lan", "cidr": "10.0.0.0/16"})
     with Workers(cloud).paused():
-        say(f"{options.queued} instances are asked for")
-        asked = Asker(cloud, greedy, project="greedy").ask("instances", options.queued, clients=CLIENTS)
+        print_progress(f"{options.queued} instances are asked for")
+        asked = OperationLoad(cloud, greedy, project="greedy").ask("instances", options.queued, clients=CLIENTS)
     wait_until(lambda: query(cloud.stack, BEGUN, asked.begun) > [(0,)])
     waiting, taken = [], []
     for _ in range(ASKED):

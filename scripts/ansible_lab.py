@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +35,7 @@ from scripts.cloud import BUILT_IMAGES, IMAGE_MEMORY_MIB
 from scripts.control_plane import BIN, ROOT
 from scripts.polling import wait_until
 
-PLAYBOOK = ROOT / "ansible"
+PLAYBOOK, ALERTS = ROOT / "ansible", ROOT / "observability" / "alerts.yaml"
 VAR = ROOT / "var" / "ansible"
 TREE, KEY = VAR / "tree.tar", VAR / "key"
 # Storage that both machines have mounted; as group_vars of inventories/lab has it.
@@ -45,6 +45,10 @@ BARE = ("systemd", "systemd-sysv", "dbus", "python3", "python3-apt", "openssh-se
 REQUESTS = 150
 # Of the tenant: its project, its guest image, and where on the machine of the control plane it is.
 PROJECT, IMAGE, TENANT = "older", "tiny", "/srv/tenant.py"
+# Who takes backups on the other machine, and where they come to; as group_vars of inventories/lab has it.
+KEEPER, KEPT = "keeper", "/var/backups/andromede"
+KNOWN_HOSTS = VAR / "known_hosts"
+STAMP, BELIEVED = "/var/lib/andromede-backup/last", "/etc/andromede/backup-known-hosts"
 ORGANIZATIONS = "SELECT name FROM identity_organization"
 # As the role `release` has it.
 RELEASES = "/opt/andromede"
@@ -56,15 +60,20 @@ READABLE = {
     "andromede-stream": ["secret-key", "secret-key-fallbacks", "stream.key"],
     "andromede-worker": ["secret-key", "secret-key-fallbacks", "worker.key"],
     "andromede-signer": ["log.key", "signer_signer.key"],
-    "andromede-sentinel": ["sentinel_sentinel.key"],
+    "andromede-sentinel": [],
     "andromede-watcher": ["watcher.key"],
     "andromede-webhooks": ["secret-key", "secret-key-fallbacks"],
 }
+# On the machine that the sentinel has.
+READABLE_THERE = {"andromede-sentinel": ["database.key", "sentinel_sentinel.key"]}
 OTHER_USERS = ("andromede-manage", "andromede", "postgres", "redis", "www-data", "nobody")
 WELL = {
     "restart": {"answered": REQUESTS},
+    "sent": {"arrived": True, "encrypted": True, "listed": True, "taken_back": False, "refused": True, "told": True}
+    | {"sent_again": True},
     "restore": {"kept": True, "lost": False},
     "keys": READABLE | {name: [] for name in OTHER_USERS},
+    "keys_there": READABLE_THERE | {name: [] for name in OTHER_USERS},
     "answers": {"healthz": "ok", "nodes": {"lab": "ready", "lab-2": "ready"}, "pools": ["shared"], "unready": []},
 }
 # What systemd-analyze calls the exposure of a unit, from 0 to 10. The agent makes networks and guests, as root.
@@ -116,6 +125,7 @@ def main() -> int:
         lab.enter_context(wire())
         for each in MACHINES:
             lab.enter_context(booted(each))
+        NODE.run(f"useradd --create-home --shell /bin/sh {KEEPER} && install --directory --owner {KEEPER} {KEPT}")
         if old:
             play(old, folder=old.parents[2] / "ansible")
             settled = settle()
@@ -124,8 +134,9 @@ def main() -> int:
         first, again = upgrade["to"]["play"] if old else play(bundle), play(bundle)
         checked = play(bundle, "--check")
         exposures = {each.name: units(each) for each in MACHINES}
-        found = {"restart": while_restarting(CONTROL), "restore": restored(CONTROL), "answers": answers(CONTROL)}
-        found["keys"] = readers(CONTROL)
+        found: dict[str, object] = {"restart": while_restarting(CONTROL), "sent": sent(CONTROL, NODE)}
+        found |= {"restore": restored(CONTROL), "answers": answers(CONTROL)}
+        found |= {"keys": readers(CONTROL, READABLE), "keys_there": readers(NODE, READABLE_THERE)}
     plays = {"tried": tried, "first": first, "again": again, "checked": checked}
     report({"plays": plays, "upgrade": upgrade, "exposures": exposures, **found})
     is_well = again["changed"] == checked["changed"] == 0 and found == WELL
@@ -170,7 +181,8 @@ def released(revision: str) -> Path:
 def packages() -> set[str]:
     """What the roles ask of apt."""
     files = PLAYBOOK.glob("roles/*/tasks/*.yml")
-    asked = [task.get("ansible.builtin.apt") for file in files for task in yaml.safe_load(file.read_text())]
+    tasks = [task for file in files for task in yaml.safe_load(file.read_text())]
+    asked = [each.get("ansible.builtin.apt") for task in tasks for each in task.get("block", [task])]
     names = [each["name"] for each in asked if each]
     return {name for one in names for name in ([one] if isinstance(one, str) else one)}
 
@@ -204,6 +216,7 @@ def booted(machine: Machine) -> Iterator[None]:
     ssh = machine.folder / "root" / ".ssh"
     ssh.mkdir(mode=0o700, exist_ok=True)
     shutil.copy(KEY.with_suffix(".pub"), ssh / "authorized_keys")
+    give_host_key(machine)
     # A cgroup tree of the second version, which has no controllers where the machine's own is of the first.
     lab = f"/sys/fs/cgroup/{machine.name}"
     script = f"umount -R -l /sys/fs/cgroup && mount -t cgroup2 cgroup2 /sys/fs/cgroup && mkdir -p {lab}"
@@ -223,6 +236,16 @@ def booted(machine: Machine) -> Iterator[None]:
     finally:
         process.terminate()
         process.wait(timeout=60)
+
+
+def give_host_key(machine: Machine) -> None:
+    """Of its own: those of the tree are every machine's. The other machine's is known where backups come from."""
+    for left in (machine.folder / "etc" / "ssh").glob("ssh_host_*"):
+        left.unlink()
+    key = machine.folder / "etc" / "ssh" / "ssh_host_ed25519_key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    if machine == NODE:
+        KNOWN_HOSTS.write_text(f"{machine.address} {key.with_suffix('.pub').read_text()}")
 
 
 def inside(machine: Machine) -> Sequence[str]:
@@ -361,12 +384,73 @@ def while_restarting(run: Machine) -> dict[str, int]:
     return {"answered": said.count("200")}
 
 
+def sent(run: Machine, keeper: Machine) -> dict[str, bool]:
+    """A backup goes to another machine, as docs/how-to/install.md says, and who sent it cannot take it back. Then that
+    machine comes with another key, and nothing is sent until its own is known again. `told`: by the alert's metric."""
+    key = run.run("cat /etc/andromede/backup-ssh.pub").stdout
+    allow, folder = f'restrict,command="rrsync -wo -no-del {KEPT}" {key}', f"/home/{KEEPER}/.ssh"
+    keeper.run(f"install --directory --owner {KEEPER} --mode 700 {folder}")
+    keeper.run(f"echo {shlex.quote(allow)} >{folder}/authorized_keys")
+    run.run("systemctl start andromede-backup.service")
+    wait_until(lambda: run.run(f"test -e {STAMP}", is_checked=False).returncode == 0, or_else=lambda: _log_of_send(run))
+    here, there = (each.run(f"cd {KEPT} && ls").stdout.split() for each in (run, keeper))
+    file = f"{KEPT}/{there[-1]}" if there else ""
+    by_hand = f"rsync --rsh 'ssh -i /etc/andromede/backup-ssh -o BatchMode=yes -o UserKnownHostsFile={BELIEVED}'"
+    back = run.run(f"{by_hand} --archive {KEEPER}@{keeper.address}:./ /tmp/back", is_checked=False)
+    found = {
+        "arrived": bool(here) and here == there,
+        "encrypted": keeper.run(f"head --lines 1 {file}").stdout.startswith("age-encryption.org/v1"),
+        "listed": " TABLE DATA public identity_organization " in _contents(keeper, file),
+        "taken_back": back.returncode == 0 or run.run("ls /tmp/back", is_checked=False).stdout != "",
+    }
+    return found | _sent_to_a_stranger(run, keeper)
+
+
+def _contents(run: Machine, file: str) -> str:
+    """What a backup lists, where its key comes for this moment."""
+    key = run.folder / "root" / "backup.key"
+    shutil.copy(KEY, key)
+    read = f"age --decrypt --identity /root/backup.key {file} | /usr/lib/postgresql/17/bin/pg_restore --list"
+    said = run.run(f"set -o pipefail; {read}").stdout
+    key.unlink()
+    return said
+
+
+def _sent_to_a_stranger(run: Machine, keeper: Machine) -> dict[str, bool]:
+    """The last backup was sent before yesterday, and the machine that it goes to is not the one that is known."""
+    run.run(f"touch --date '37 hours ago' {STAMP}")
+    stranger = f"{keeper.address} {KEY.with_suffix('.pub').read_text()}"
+    run.run(f"cp {BELIEVED} {BELIEVED}.kept && echo {shlex.quote(stranger)} >{BELIEVED}")
+    try:
+        is_sent = run.run("systemctl start andromede-backup-send.service", is_checked=False).returncode == 0
+        is_refused = not is_sent and "Host key verification failed" in _log_of_send(run)
+        is_told = _is_alert(run)
+    finally:
+        run.run(f"mv {BELIEVED}.kept {BELIEVED}")
+    run.run("systemctl start andromede-backup-send.service")
+    return {"refused": is_refused, "told": is_told, "sent_again": not _is_alert(run)}
+
+
+def _log_of_send(run: Machine) -> str:
+    return run.run("journalctl --unit andromede-backup-send.service --output cat --no-pager").stdout
+
+
+def _is_alert(run: Machine) -> bool:
+    """Whether the rule AndromedeBackupOld holds, of what the watcher says."""
+    metric = "andromede_backup_last_success_timestamp_seconds"
+    (hours,) = re.findall(rf"time\(\) - {metric} > (\d+) \* 3600", ALERTS.read_text())
+    said = run.run("curl --silent --fail http://127.0.0.1:9107/metrics").stdout
+    (at,) = re.findall(rf"^{metric} (\S+)$", said, re.MULTILINE)
+    return time.time() - float(at) > int(hours) * 3600
+
+
 def restored(run: Machine) -> dict[str, bool]:
     """Which of two organizations there is after a restore, of which one was made after the backup: as
     docs/how-to/install.md says it."""
     run.run("andromede-manage create_organization kept && systemctl start andromede-backup.service")
     run.run("andromede-manage create_organization lost")
     run.run("systemctl stop 'andromede-*.service' andromede-web.socket")
+    NODE.run("systemctl stop andromede-sentinel.service")
     run.run("cd /tmp && sudo -u postgres dropdb andromede")
     run.run("cd /tmp && sudo -u postgres createdb --owner andromede --template template0 andromede")
     key = run.folder / "root" / "backup.key"  # it comes for this moment
@@ -376,14 +460,15 @@ def restored(run: Machine) -> dict[str, bool]:
     run.run(f"set -o pipefail; cd /tmp && age --decrypt --identity /root/backup.key {dump} | {restore}")
     key.unlink()
     run.run("systemctl start andromede-web.socket $(cd /etc/systemd/system && ls andromede-*.service | grep -v backup)")
+    NODE.run("systemctl start andromede-sentinel.service")
     names = rows(run, ORGANIZATIONS)
     return {name: name in names for name in ("kept", "lost")}
 
 
-def readers(run: Machine) -> dict[str, list[str]]:
+def readers(run: Machine, ours: Iterable[str]) -> dict[str, list[str]]:
     """Which keys each of our users could open, wherever on the machine they are: each user tries each."""
     files = f"find {' '.join(KEY_FOLDERS)} -type f -name '*key*' 2>/dev/null"
-    users = [*READABLE, *OTHER_USERS]
+    users = [*ours, *OTHER_USERS]
     read = "setpriv --reuid $user --regid $user --init-groups head -c 1 $file >/dev/null 2>&1"
     each = f"{read} && echo $user $(basename $file)"
     said = run.run(f"for user in {' '.join(users)}; do for file in $({files}); do {each}; done; done; true").stdout
@@ -396,10 +481,14 @@ def answers(run: Machine) -> dict[str, object]:
     that they are not ready, where they are observed."""
     wait_until(lambda: set(_nodes(run).values()) == {"ready"})
     health = run.run("curl --silent --show-error --insecure https://localhost/v1/healthz").stdout
-    ask = "curl --silent --fail --output /dev/null http://127.0.0.1:$port/readyz || echo $port"
-    unready = run.run(f"for port in $(seq 9100 9107) 9109; do {ask}; done").stdout.split()
+    unready = [*_unready(run, "$(seq 9100 9103) $(seq 9105 9109)"), *_unready(NODE, "9100 9104")]
     found = {"nodes": _nodes(run), "pools": rows(run, "SELECT name FROM nodes_pool"), "unready": unready}
     return {"healthz": json.loads(health)["status"], **found}
+
+
+def _unready(run: Machine, ports: str) -> list[str]:
+    ask = "curl --silent --fail --output /dev/null http://127.0.0.1:$port/readyz || echo $port"
+    return run.run(f"for port in {ports}; do {ask}; done").stdout.split()
 
 
 def rows(run: Machine, query: str) -> list[str]:

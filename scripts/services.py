@@ -12,11 +12,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from controlplane.kernel import database_roles
 
 SOCKET_PATH_MAX = 100
+NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 
 
 def main() -> int:
@@ -33,13 +36,13 @@ def main() -> int:
     return 0
 
 
-def start(var: Path, *, is_durable: bool = True) -> None:
-    """Start both, unless they run. Returns when both answer."""
+def start(var: Path, *, is_durable: bool = True, postgresql: Mapping[str, str] = NO_SETTINGS) -> None:
+    """Start both, unless they run. Returns when both answer. `postgresql`: settings of postgresql.conf that differ."""
     if len(str(var / "run" / ".s.PGSQL.5432.lock")) > SOCKET_PATH_MAX:
         raise SystemExit(f"{var} is too long a path for sockets; use a shorter one.")
     for folder in ("run", "log", "redis"):
         (var / folder).mkdir(parents=True, exist_ok=True)
-    _start_postgresql(var, is_durable=is_durable)
+    _start_postgresql(var, {**_settings(var, is_durable=is_durable), **postgresql})
     _start_redis(var)
 
 
@@ -73,7 +76,7 @@ def end_postgresql(var: Path) -> None:
     _as_database_user(var, [binary("pg_ctl"), "-D", str(var / "pg"), "-m", "fast", "-w", "stop"])
 
 
-def _start_postgresql(var: Path, *, is_durable: bool) -> None:
+def _start_postgresql(var: Path, own: Mapping[str, str]) -> None:
     data = var / "pg"
     if _as_database_user(var, [binary("pg_ctl"), "-D", str(data), "status"], check=False) == 0:
         return
@@ -82,7 +85,7 @@ def _start_postgresql(var: Path, *, is_durable: bool) -> None:
             shutil.chown(folder, "postgres")
     if not data.exists():
         _make_cluster(var)
-    settings = "".join(f"{name} = {value}\n" for name, value in _settings(var, is_durable=is_durable).items())
+    settings = "".join(f"{name} = {value}\n" for name, value in own.items())
     (data / "postgresql.auto.conf").write_text(settings)
     (data / "postmaster.pid").unlink(missing_ok=True)
     log = str(var / "log" / "postgresql.log")

@@ -115,6 +115,10 @@ CSRF_FAILURE_VIEW = "controlplane.dashboard.views.error_pages.csrf"
 # use their own.)
 PROCESS = env.text("PROCESS", "worker")
 
+# Certificates and keys: those that this process needs, as systemd gives them to it (LoadCredential=), or one folder for
+# all in development, where also ca.key and root.key are. Elsewhere these two never come to the control plane.
+PKI_DIR = env.path("PKI_DIR", VAR_DIR / "pki")
+
 # How long a statement may take, how long it may wait for a lock, and how long a transaction may stand still, before
 # PostgreSQL ends it; 0: for ever, as manage.py has it for what people start. Requests are answered
 # 503 rather than keep a thread; steps of operations are tried again.
@@ -127,6 +131,13 @@ DB_OPTIONS = {
     "statement_timeout": f"{DB_STATEMENT_LIMIT_S}s",
     "lock_timeout": f"{DB_LOCK_LIMIT_S}s",
     "idle_in_transaction_session_timeout": f"{DB_IDLE_TRANSACTION_LIMIT_S}s",
+}
+# A process on another machine than PostgreSQL's: each shows the other a certificate of the authority.
+DB_TLS = {
+    "sslmode": "verify-full",
+    "sslrootcert": str(PKI_DIR / "ca.crt"),
+    "sslcert": str(PKI_DIR / "database.crt"),
+    "sslkey": str(PKI_DIR / "database.key"),
 }
 DATABASES = {
     "default": {
@@ -143,6 +154,7 @@ DATABASES = {
         "OPTIONS": {
             "prepare_threshold": 0,
             "options": " ".join(f"-c {name}={value}" for name, value in DB_OPTIONS.items()),
+            **(DB_TLS if env.boolean("DB_HAS_TLS", False) else {}),
         },
     }
 }
@@ -235,10 +247,6 @@ CLOCK = env.choice("CLOCK", "synchronised", ("synchronised", "kept-elsewhere"))
 TRACES_URL = env.text("TRACES_URL", "")
 # What the workers of the web process count, for whichever of them is asked (config/gunicorn.py).
 WEB_METRICS_DIR = env.path("WEB_METRICS_DIR", VAR_DIR / "run" / "web-metrics")
-
-# Certificates and keys: those that this process needs, as systemd gives them to it (LoadCredential=), or one folder for
-# all in development, where also ca.key and root.key are. Elsewhere these two never come to the control plane.
-PKI_DIR = env.path("PKI_DIR", VAR_DIR / "pki")
 
 # What the evidence log is called in its checkpoints. Witnesses know it by this name: it never changes.
 LOG_ORIGIN = env.text("LOG_ORIGIN", "andromede.local/log")

@@ -3,13 +3,14 @@
 One ECDSA P-256 authority (X.509, RFC 5280). A node's certificate names the node and its zone:
 URI andromede://zone/<zone>/node/<node-id>, DNS <node-id>.nodes.andromede.internal. A process of the control plane has
 URI andromede://controlplane/<process>. Nodes get serverAuth alone, processes clientAuth alone: a stolen node's key
-opens no other node.
+opens no other node. PostgreSQL gets one with its address, and a sentinel elsewhere one as which PostgreSQL knows it.
 """
 
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from uuid import UUID
 
@@ -82,6 +83,47 @@ def sign_node(
         KeyMissing: as issue_process does.
         CertificateRequestInvalid: not a request, a broken signature, or a key other than ECDSA P-256.
     """
+    names: list[x509.GeneralName] = [
+        x509.UniformResourceIdentifier(f"andromede://zone/{zone}/node/{node_id}"),
+        x509.DNSName(server_name(node_id)),
+    ]
+    key = _requested_key(request_pem)
+    return _sign(_authority(folder, ca_key), key, str(node_id), names, ExtendedKeyUsageOID.SERVER_AUTH)
+
+
+def sign_database(folder: Path, *, request_pem: bytes, host: str, ca_key: bytes | None = None) -> x509.Certificate:
+    """Answer PostgreSQL's request, as sign_node does a node's. `host`: the name or address by which it is reached.
+
+    Raises:
+        KeyMissing, CertificateRequestInvalid: as sign_node does.
+    """
+    key = _requested_key(request_pem)
+    return _sign(_authority(folder, ca_key), key, "database", [_host(host)], ExtendedKeyUsageOID.SERVER_AUTH)
+
+
+def sign_sentinel(folder: Path, *, request_pem: bytes, ca_key: bytes | None = None) -> x509.Certificate:
+    """Answer the request of a sentinel on another machine, as sign_node does a node's. No agent lets it call anything.
+
+    Raises:
+        KeyMissing, CertificateRequestInvalid: as sign_node does.
+    """
+    names = [x509.UniformResourceIdentifier("andromede://controlplane/sentinel")]
+    key = _requested_key(request_pem)
+    return _sign(_authority(folder, ca_key), key, "sentinel", names, ExtendedKeyUsageOID.CLIENT_AUTH)
+
+
+def as_pem(certificate: x509.Certificate) -> str:
+    return certificate.public_bytes(Encoding.PEM).decode()
+
+
+def _host(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
+
+
+def _requested_key(request_pem: bytes) -> ec.EllipticCurvePublicKey:
     try:
         request = x509.load_pem_x509_csr(request_pem)
         is_signed = request.is_signature_valid
@@ -92,11 +134,7 @@ def sign_node(
         raise CertificateRequestInvalid(field="csr", reason=Reason("its signature is broken"))
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise CertificateRequestInvalid(field="csr", reason=Reason("its key is not ECDSA P-256"))
-    names: list[x509.GeneralName] = [
-        x509.UniformResourceIdentifier(f"andromede://zone/{zone}/node/{node_id}"),
-        x509.DNSName(server_name(node_id)),
-    ]
-    return _sign(_authority(folder, ca_key), key, str(node_id), names, ExtendedKeyUsageOID.SERVER_AUTH)
+    return key
 
 
 def public_key_of(certificate: x509.Certificate) -> str:

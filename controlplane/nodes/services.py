@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import Encoding
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Case, F, Q, QuerySet, Value, When
@@ -96,7 +95,7 @@ def node_enrol(
     evidence_log.append(
         "node", {"event": "enrolled", "node": str(node.pk), "zone": zone.pk, "public_key": node.public_key}
     )
-    return node, certificate.public_bytes(Encoding.PEM).decode()
+    return node, pki.as_pem(certificate)
 
 
 def record_heartbeat(node: Node, report: NodeReport) -> None:

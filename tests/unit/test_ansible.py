@@ -11,6 +11,8 @@ import pytest
 import yaml
 from jinja2 import Environment, StrictUndefined
 
+from controlplane.config import run_workers
+from controlplane.config.workers import WORKERS
 from controlplane.kernel.database_roles import PREFIX
 from controlplane.kernel.database_roles import ROLES as ROLES_OF_DATABASE
 from scripts.ansible_lab import EXPOSURE_MAX, EXPOSURE_MAX_OF_OTHERS
@@ -28,13 +30,20 @@ def roles_of(play: int) -> list[str]:
     return found
 
 
+def processes_of(role: str) -> list[str]:
+    found: list[str] = of_process(role).get("process_copies", [role])
+    return found
+
+
 def test_there_is_a_role_for_each_process_and_no_other() -> None:
-    assert set(Stack(Path("nowhere")).commands()) == ROLES - SHARED
+    found = [process for role in ROLES - SHARED for process in processes_of(role)]
+    assert sorted(found) == sorted(Stack(Path("nowhere")).commands())
 
 
 def test_the_control_plane_has_every_role_but_the_nodes() -> None:
     assert set(roles_of(0)) == ROLES - {"process", "node"}
-    assert roles_of(1) == ["clock", "release", "node"]
+    assert roles_of(1) == ["clock", "release", "sentinel"]
+    assert roles_of(2) == ["clock", "release", "node"]
 
 
 def test_no_role_needs_more_than_ansible_itself() -> None:
@@ -91,9 +100,9 @@ def defaults(role: str) -> dict[str, Any]:
     return found
 
 
-def of_process(role: str) -> dict[str, Any]:
+def of_process(role: str, tasks_in: str = "main") -> dict[str, Any]:
     """What a role of a process says to the role `process`."""
-    tasks = yaml.safe_load((PLAYBOOK / "roles" / role / "tasks" / "main.yml").read_text())
+    tasks = yaml.safe_load((PLAYBOOK / "roles" / role / "tasks" / f"{tasks_in}.yml").read_text())
     (found,) = (task["vars"] for task in tasks if "ansible.builtin.include_role" in task)
     given: dict[str, Any] = found
     return given
@@ -163,9 +172,7 @@ def test_the_watcher_alone_may_ask_for_the_clock_and_nobody_sets_it(units: Path)
     [
         ("web", "web", {"web.key", "secret-key", "secret-key-fallbacks"}),
         ("stream", "stream", {"stream.key", "secret-key", "secret-key-fallbacks"}),
-        ("worker", "worker", {"worker.key", "secret-key", "secret-key-fallbacks"}),
-        ("transfer", "worker", {"worker.key", "secret-key", "secret-key-fallbacks"}),
-        ("periodic", "worker", {"worker.key", "secret-key", "secret-key-fallbacks"}),
+        ("workers", "worker", {"worker.key", "secret-key", "secret-key-fallbacks"}),
         ("signer", "signer", {"signer", "log.key"}),
         ("sentinel", "sentinel", {"sentinel"}),
         ("watcher", "watcher", {"watcher.key"}),
@@ -189,8 +196,33 @@ def said(unit: str, pattern: str) -> list[str]:
 def test_users_and_roles_are_those_of_the_table() -> None:
     assert defaults("database")["database_roles"] == ["andromede", *(f"{PREFIX}{name}" for name in ROLES_OF_DATABASE)]
     assert set(defaults("authority")["authority_users"]) == set(ROLES_OF_DATABASE)
-    trusts = {role: of_process(role).get("process_trust", role) for role in ROLES - SHARED}
+    trusts = {
+        name: of_process(role).get("process_trust", role) for role in ROLES - SHARED for name in processes_of(role)
+    }
     assert trusts == {name: TRUSTS.get(name, name) for name in Stack(Path("nowhere")).commands()}
+
+
+def test_one_unit_runs_the_workers_of_one_user_and_each_answers_at_a_port_of_its_own(units: Path) -> None:
+    unit = (units / "andromede-workers.service").read_text()
+    (words,) = said(unit, r"ExecStart=.*/bin/python -m controlplane\.config\.run_workers (.*)")
+    copies = dict(map(run_workers._named, words.split()))
+    assert set(copies) == {name for name in WORKERS if TRUSTS.get(name, name) == "worker"}
+    (listen,) = (each for each in said(unit, "Environment=(.*)") if "OBSERVE_LISTEN" in each)
+    addresses = dict(each.split("=") for each in listen.partition("=")[2].split(","))
+    ports = defaults("process")["process_observe_ports"]
+    assert addresses == {name: f"127.0.0.1:{ports[name]}" for name in copies}
+    assert len(set(ports.values())) == len(ports)
+
+
+def test_units_that_were_one_of_its_workers_end_before_it_starts() -> None:
+    """They would read the same queues, and listen at the same ports."""
+    tasks = yaml.safe_load((PLAYBOOK / "roles/workers/tasks/main.yml").read_text())
+    found, stop, gone, process = tasks
+    earlier = {f"andromede-{name}.service" for name in [*of_process("workers")["process_copies"], "beat"]}
+    assert set(found["ansible.builtin.find"]["patterns"]) == earlier
+    assert stop["ansible.builtin.command"]["cmd"].startswith("systemctl disable --now ")
+    assert gone["ansible.builtin.file"]["state"] == "absent"
+    assert "ansible.builtin.include_role" in process
 
 
 def test_a_dump_is_on_disk_encrypted_alone(units: Path) -> None:
@@ -199,6 +231,43 @@ def test_a_dump_is_on_disk_encrypted_alone(units: Path) -> None:
     (command,) = [each for each in said(unit, "ExecStart=(.*)") if "pg_dump" in each]
     assert "pg_dump --format custom andromede | age --encrypt" in command
     assert "pipefail" in command, "half a dump is none"
+
+
+def test_a_sentinel_elsewhere_has_its_keys_alone_and_reaches_postgresql_over_tls(tmp_path: Path) -> None:
+    """The group of Redis' socket is not there, and beside the control plane its unit is another."""
+    given = {"release_folder": "/r"} | defaults("process") | of_process("sentinel", "elsewhere")
+    unit = tmp_path / "andromede-sentinel.service"
+    write(unit, PLAYBOOK / "roles/process/templates/process.service.j2", given)
+    text = unit.read_text()
+    assert said(text, "LoadCredential=(.*):.*") == ["sentinel", "ca.crt", "database.crt", "database.key"]
+    assert said(text, "SupplementaryGroups=(.*)") == [""]
+    assert said(text, "(?:User|Group)=(.*)") == ["andromede-sentinel"] * 2
+    assert said(text, "ExecStart=(.*)") == ["/r/current/.venv/bin/python -m controlplane.config.run_sentinel"]
+    ran = analyze(
+        "security", "--offline=true", "--no-pager", f"--threshold={EXPOSURE_MAX_OF_OTHERS * 10:.0f}", str(unit)
+    )
+    assert ran.returncode == 0, ran.stdout.splitlines()[-1]
+    settings = tmp_path / "andromede.env"
+    write(
+        settings,
+        PLAYBOOK / "roles/sentinel/templates/sentinel.env.j2",
+        {"sentinel_database": "10.0.0.1", "andromede_settings": {"CLOCK": "kept-elsewhere"}},
+    )
+    assert said(settings.read_text(), "ANDROMEDE_(.*)") == [
+        "VAR_DIR=/var/lib/andromede",
+        "DB_HOST=10.0.0.1",
+        "DB_HAS_TLS=true",
+        "CLOCK=kept-elsewhere",
+    ]
+
+
+def test_postgresql_lets_a_sentinel_elsewhere_in_by_certificate_and_nobody_when_there_is_none() -> None:
+    tasks = yaml.safe_load((PLAYBOOK / "roles/sentinel/tasks/database.yml").read_text())
+    lines = [task["ansible.builtin.lineinfile"] for task in tasks if "ansible.builtin.lineinfile" in task]
+    assert {each["state"] for each in lines} == {"{{ 'present' if sentinel_is_elsewhere else 'absent' }}"}
+    ident, rule = (each["line"] for each in lines)
+    assert ident == "andromede-tls sentinel andromede_sentinel"
+    assert re.fullmatch(r"hostssl andromede andromede_sentinel \{\{.*\}\} cert map=andromede-tls", rule)
 
 
 def test_without_a_key_to_encrypt_for_nothing_is_installed() -> None:

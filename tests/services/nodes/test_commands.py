@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
@@ -205,3 +206,22 @@ def test_what_systemd_gives_a_process_is_not_for_others(tmp_path: Path) -> None:
     os.chown(path, 0, 1)
     with pytest.raises(KeyMissing):
         signing_keys.load(path, signing_keys.SIGNER)
+
+
+def test_a_certificate_is_for_a_name_or_an_address(
+    pki: Path, request_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def issued(*whose: str) -> x509.Certificate:
+        call_command("issue_certificate", "--csr", str(request_file), *whose)
+        return x509.load_pem_x509_certificate(capsys.readouterr().out.encode())
+
+    for host, kind in {"10.0.0.1": x509.IPAddress, "db.example.org": x509.DNSName}.items():
+        names = issued("--database", host).extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        assert [str(name) for name in names.get_values_for_type(kind)] == [host]
+    for wrong in ("db example", "/run/postgresql", "é.example.org", ""):
+        with pytest.raises(CommandError, match="is no name or address"):
+            issued("--database", wrong)
+    with pytest.raises(CommandError, match="one of the arguments --database --sentinel is required"):
+        issued()
+    usage = issued("--sentinel").extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    assert [each.dotted_string for each in usage] == [ExtendedKeyUsageOID.CLIENT_AUTH.dotted_string]

@@ -10,10 +10,12 @@ from andromede_core.documents import signed
 from andromede_core.permits import permit as core
 from controlplane.operations.models import Operation
 from controlplane.placement import permits
-from controlplane.placement.models import Permit
+from controlplane.placement.models import Binding, Permit
 from controlplane.signer import permits as signer
 from tests.workflows.helpers import ask_instance
 from tests.world import Cloud, SilentSigner, run
+
+STATE = "etat-sensible"
 
 
 @dataclass(frozen=True)
@@ -70,3 +72,16 @@ def wait_for(cloud: Cloud, silent: None, monkeypatch: pytest.MonkeyPatch) -> Cal
 def waiting(cloud: Cloud, wait_for: Callable[[Operation], Waiting]) -> Waiting:
     """The creation of an instance, which has its place."""
     return wait_for(ask_instance(cloud)[1])
+
+
+@pytest.fixture
+def cosigning(waiting: Waiting) -> Waiting:
+    """What is created is sensitive, and the signer has signed."""
+    Binding.objects.update_or_create(
+        resource_id=waiting.operation.resource_id,
+        defaults={"kind": "instance", "project": waiting.cloud.tenant.project, "classifications": [STATE]},
+    )
+    signer.sign(waiting.row.pk)
+    row = fresh(waiting.row.pk)
+    assert (row.state, row.cosignature) == ("cosigning", None), row.error
+    return waiting

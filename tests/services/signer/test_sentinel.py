@@ -9,28 +9,13 @@ from andromede_core.documents import signed
 from andromede_core.permits.permit import KIND
 from controlplane.audit.models import EvidenceRecord
 from controlplane.catalog import epochs
-from controlplane.placement.models import Binding, Permit
+from controlplane.placement.models import Permit
 from controlplane.signer import fact_epochs, sentinel
 from controlplane.signer import permits as signer
-from tests.services.signer.conftest import Waiting, fresh, payload_of
+from tests.services.signer.conftest import STATE, Waiting, fresh, payload_of
 from tests.world import again
 
 pytestmark = pytest.mark.django_db
-
-STATE = "etat-sensible"
-
-
-@pytest.fixture
-def cosigning(waiting: Waiting) -> Waiting:
-    """What is created is sensitive, and the signer has signed."""
-    Binding.objects.update_or_create(
-        resource_id=waiting.operation.resource_id,
-        defaults={"kind": "instance", "project": waiting.cloud.tenant.project, "classifications": [STATE]},
-    )
-    signer.sign(waiting.row.pk)
-    row = fresh(waiting.row.pk)
-    assert (row.state, row.cosignature) == ("cosigning", None), row.error
-    return waiting
 
 
 def cosigned(waiting: Waiting) -> Permit:
