@@ -5,6 +5,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from agents.node.adapters.fake import FakeCapacity
+from controlplane.compute.affinity_groups import affinity_group_create, affinity_group_delete
 from controlplane.compute.errors import (
     AffinityGroupInUse,
     AffinityGroupNameTaken,
@@ -13,16 +14,10 @@ from controlplane.compute.errors import (
     SshKeyNameTaken,
     SshKeyNotFound,
 )
-from controlplane.compute.keys_and_groups import (
-    affinity_group_create,
-    affinity_group_delete,
-    parse_ssh_key,
-    ssh_key_create,
-    ssh_key_delete,
-)
 from controlplane.compute.models import AffinityGroup
 from controlplane.compute.selectors import affinity_group_get, ssh_key_get
 from controlplane.compute.services import instance_delete
+from controlplane.compute.ssh_keys import parse_ssh_key, ssh_key_create, ssh_key_delete
 from controlplane.placement.errors import NoPlace
 from tests.workflows.helpers import ask_instance, done, make_instance
 from tests.world import Cloud, make_tenant

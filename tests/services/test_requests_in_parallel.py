@@ -10,8 +10,8 @@ from django.db import transaction
 
 from controlplane.audit.exports import export_request
 from controlplane.compute import services as compute
+from controlplane.compute.affinity_groups import affinity_group_create, affinity_group_delete
 from controlplane.compute.errors import AffinityGroupInUse, AffinityGroupNotFound
-from controlplane.compute.keys_and_groups import affinity_group_create, affinity_group_delete
 from controlplane.compute.models import AffinityGroup, Attachment, Instance
 from controlplane.identity.actor import SYSTEM, Actor
 from controlplane.identity.errors import InvitationInvalid, OrganizationNotFound, ProjectNotFound

@@ -11,9 +11,9 @@ from agents.node.adapters.interfaces import Power
 from agents.node.errors import AdapterError
 from controlplane.audit.models import AuditRecord
 from controlplane.audit.selectors import residency_of
+from controlplane.compute.affinity_groups import affinity_group_create
 from controlplane.compute.attachments import volume_detach
 from controlplane.compute.errors import InstanceNotEvacuable, NodeBeingRecovered
-from controlplane.compute.keys_and_groups import affinity_group_create
 from controlplane.compute.models import Attachment, Instance, Migration
 from controlplane.compute.services import instance_power_off, instance_start
 from controlplane.identity.actor import SYSTEM

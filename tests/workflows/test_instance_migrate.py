@@ -16,9 +16,9 @@ from django.db import IntegrityError, transaction
 from agents.node.adapters.interfaces import Power
 from agents.node.errors import AdapterError
 from controlplane.audit.selectors import residency_of
+from controlplane.compute.affinity_groups import affinity_group_create
 from controlplane.compute.attachments import volume_attach, volume_detach
 from controlplane.compute.errors import InstanceNotMovable
-from controlplane.compute.keys_and_groups import affinity_group_create
 from controlplane.compute.migration import instance_migrate, migration_obstacles
 from controlplane.compute.models import Attachment, Instance, Migration
 from controlplane.compute.services import instance_delete, instance_power_off

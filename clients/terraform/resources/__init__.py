@@ -3,13 +3,14 @@
 from clients.terraform.cloud import Cloud
 from clients.terraform.resources import data_sources
 from clients.terraform.resources.actions import InstanceReboot
+from clients.terraform.resources.affinity_group import AffinityGroupResource
 from clients.terraform.resources.image import ImageResource
 from clients.terraform.resources.instance import InstanceResource
-from clients.terraform.resources.keys_and_groups import AffinityGroupResource, SshKeyResource
 from clients.terraform.resources.network import NetworkResource
 from clients.terraform.resources.policy import PolicyResource
 from clients.terraform.resources.project import ProjectResource, QuotaResource
 from clients.terraform.resources.service_account import ServiceAccountResource, ServiceAccountTokenResource
+from clients.terraform.resources.ssh_key import SshKeyResource
 from clients.terraform.resources.token import EphemeralToken, TokenResource
 from clients.terraform.resources.volume import VolumeAttachmentResource, VolumeResource
 from clients.terraform.resources.webhook import WebhookResource

@@ -5,7 +5,7 @@ from rest_framework.response import Response
 
 from controlplane.api.base_views import ProjectView
 from controlplane.api.v1.affinity_groups.schemas import AffinityGroupIn, AffinityGroupOut, AffinityGroupPatch
-from controlplane.compute import keys_and_groups as services
+from controlplane.compute import affinity_groups as services
 from controlplane.compute import selectors
 from controlplane.compute.models import AffinityGroup
 from controlplane.kernel.fields import merge_labels

@@ -5,8 +5,8 @@ from rest_framework.response import Response
 
 from controlplane.api.base_views import ProjectView
 from controlplane.api.v1.ssh_keys.schemas import SshKeyIn, SshKeyOut, SshKeyPatch
-from controlplane.compute import keys_and_groups as services
 from controlplane.compute import selectors
+from controlplane.compute import ssh_keys as services
 from controlplane.compute.models import SshKey
 from controlplane.kernel.fields import merge_labels
 from controlplane.kernel.listing import Listing, created_after, exactly, labelled

@@ -1,10 +1,10 @@
-"""andromede_ssh_key and andromede_affinity_group: but for names and labels they stay what they were made as."""
+"""The resource andromede_ssh_key."""
 
 from clients.terraform.cloud import Document
 from clients.terraform.resources.base import ApiResource
-from clients.terraform.resources.common import CREATED_AT, ID, LABELS, PROJECT, name_attribute, one_of
+from clients.terraform.resources.common import CREATED_AT, ID, LABELS, PROJECT, name_attribute
 from clients.terraform.runtime.provider import Plan
-from clients.terraform.runtime.schema import BOOL, STRING, Attribute, Schema
+from clients.terraform.runtime.schema import STRING, Attribute, Schema
 from clients.terraform.runtime.values import Value, Values
 
 
@@ -42,32 +42,3 @@ class SshKeyResource(ApiResource):
 def _is_same(one: Value, other: Value) -> bool:
     """White space and the comment say nothing; the API keeps neither."""
     return isinstance(one, str) and isinstance(other, str) and one.split()[:2] == other.split()[:2]
-
-
-class AffinityGroupResource(ApiResource):
-    name, kind, noun = "affinity_group", "affinity-groups", "affinity group"
-    sent = ("name", "rule", "is_strict", "labels")
-    schema = Schema(
-        {
-            "id": ID,
-            "project": PROJECT,
-            "name": name_attribute(),
-            "rule": Attribute(
-                type=STRING,
-                description="`affinity`: its instances are on one node. `anti-affinity`: no two of them are. "
-                "A change makes a new group.",
-                required=True,
-                replace=True,
-                checks=(one_of("affinity", "anti-affinity"),),
-            ),
-            "is_strict": Attribute(
-                type=BOOL,
-                description="false: a wish, not a condition. A change makes a new group.",
-                default=True,
-                replace=True,
-            ),
-            "labels": LABELS,
-            "created_at": CREATED_AT,
-        },
-        "Which instances are to be on one node, or are not. It can be deleted once no instance is in it.",
-    )

@@ -1,4 +1,4 @@
-"""SSH keys and affinity groups: rows that no node knows of."""
+"""SSH keys: rows that no node stores."""
 
 import base64
 from collections.abc import Mapping
@@ -11,12 +11,10 @@ from django.db import transaction
 from andromede_core.documents.messages import Reason
 from controlplane.audit.services import record
 from controlplane.compute.errors import (
-    AffinityGroupInUse,
-    AffinityGroupNameTaken,
     SshKeyInvalid,
     SshKeyNameTaken,
 )
-from controlplane.compute.models import AffinityGroup, Instance, SshKey
+from controlplane.compute.models import SshKey
 from controlplane.identity.actor import Actor
 from controlplane.identity.models import Project
 from controlplane.identity.row_locks import lock_project
@@ -25,6 +23,8 @@ from controlplane.kernel.db import edit, raise_on_violation
 from controlplane.kernel.names import check_labels, check_name
 
 KEY_MAX_CHARACTERS = 8192
+
+
 KEY_TYPES = ("ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521")
 
 
@@ -85,43 +85,3 @@ def ssh_key_delete(actor: Actor, key: SshKey) -> None:
     actor.may_write()
     record(actor, "ssh_key.delete", key.pk, project_id=key.project_id, name=key.name)
     key.delete()
-
-
-@transaction.atomic
-def affinity_group_create(
-    actor: Actor, project: Project, *, name: str, rule: str, is_strict: bool, labels: Mapping[str, str] | None = None
-) -> AffinityGroup:
-    """Raises AffinityGroupNameTaken, InvalidName, InvalidLabels, ProjectNotFound, CountExhausted."""
-    actor.may_write()
-    lock_project(project)
-    count_limits.require_below_limit("affinity_groups", AffinityGroup.objects.filter(project=project))
-    kept = check_labels(dict(labels or {}))
-    with raise_on_violation("compute_affinity_group_name_taken", AffinityGroupNameTaken(field="name", name=name)):
-        group = AffinityGroup.objects.create(
-            project=project, name=check_name(name), labels=kept, rule=rule, is_strict=is_strict
-        )
-    record(actor, "affinity_group.create", group.pk, project_id=project.pk, name=name, rule=rule)
-    return group
-
-
-@transaction.atomic
-def affinity_group_update(actor: Actor, group: AffinityGroup, *, name: str, labels: dict[str, str]) -> AffinityGroup:
-    """Raises AffinityGroupNameTaken, InvalidName, InvalidLabels."""
-    actor.may_write()
-    with raise_on_violation("compute_affinity_group_name_taken", AffinityGroupNameTaken(field="name", name=name)):
-        edit(group, name=name, labels=labels)
-    record(actor, "affinity_group.update", group.pk, project_id=group.project_id, name=name)
-    return group
-
-
-@transaction.atomic
-def affinity_group_delete(actor: Actor, group: AffinityGroup) -> None:
-    """Raises AffinityGroupInUse while instances are in it."""
-    actor.may_write()
-    AffinityGroup.objects.select_for_update().get(pk=group.pk)
-    members = Instance.objects.filter(affinity_group=group)
-    if count := members.exclude(state="deleted").count():
-        raise AffinityGroupInUse(count=count)
-    members.update(affinity_group=None)
-    record(actor, "affinity_group.delete", group.pk, project_id=group.project_id, name=group.name)
-    group.delete()
