@@ -1,7 +1,11 @@
 """docs/explanation/architecture.md agrees with the code. Its table of jobs: tests/services/test_periodic.py."""
 
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
+from pathlib import Path
 
 from scripts.control_plane import ROOT
 
@@ -31,3 +35,11 @@ def test_each_process_is_started_by_what_the_table_says() -> None:
     )
     assert modules
     assert all((ROOT / f"{each.replace('.', '/')}.py").is_file() or each == "controlplane.config" for each in modules)
+
+
+def test_an_agent_runs_without_the_sources_of_the_control_plane(tmp_path: Path) -> None:
+    for package in ("agents", "andromede_core", "telemetry"):
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    command = [sys.executable, "-m", "agents.node.main", "--help"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
