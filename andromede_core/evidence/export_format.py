@@ -34,8 +34,11 @@ OWNERS = ("organization", "project", "resource")
 
 
 class Span(NamedTuple):
-    """Of a stream: the records of the time in question, from `first` to `last` (before `first`: there are none), of
-    `total` that the newest checkpoint covers."""
+    """The exported part of a stream.
+
+    It holds the records of the period, from `first` to `last` (before `first`: there are none), of `total` that the
+    newest checkpoint covers.
+    """
 
     first: int
     last: int
@@ -44,7 +47,7 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """`size`: of the newest checkpoint, which all proofs lead to."""
+    """The first document of an export. `size`: of the newest checkpoint, which all proofs lead to."""
 
     organization: str
     name: str
@@ -74,7 +77,7 @@ class Manifest:
 
 
 def read_manifest(raw: bytes) -> tuple[Manifest, Signed]:
-    """The signature is not checked yet.
+    """Parse the manifest; the signature is not checked yet.
 
     Raises:
         ValueError: not a manifest.
@@ -116,8 +119,10 @@ def _listed(value: object) -> Listed:
 
 @dataclass(frozen=True, slots=True)
 class ExportedRecord:
-    """A record as it is exported. Of an erased one, `salt` and `document` are None. `proof` leads from its leaf to the
-    newest checkpoint."""
+    """A record as it is exported.
+
+    An erased record has no `salt` and no `document` (None). `proof` leads from its leaf to the newest checkpoint.
+    """
 
     index: int
     entry: Entry
@@ -163,7 +168,7 @@ def read_line(raw: bytes) -> ExportedRecord:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What a record's document says."""
+    """The decoded document of a record."""
 
     id: str
     kind: str
