@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from andromede_core.documents.messages import Reason
 
-# What datetime.fromisoformat takes besides differs from one Python to the next.
+# datetime.fromisoformat accepts other forms too, which differ between Python versions.
 RFC3339 = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
 )

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from andromede_core.documents.canonical import dumps, loads
 
 Sign = Callable[[bytes], bytes]
-# (message, signature) → whether the key made it
+# (message, signature) → True if the key made the signature
 Verify = Callable[[bytes, bytes], bool]
 
 

@@ -47,7 +47,7 @@ RECEIPT = "receipt"  # of the signed document
 WORK = timedelta(minutes=5)
 COPYING = timedelta(hours=1)
 COPIED = ("image", "volume")
-# Nothing else is on the node with their resource yet, whose classifications might go again.
+# No other resource is on the node with theirs yet, so no classification of another one can be removed meanwhile.
 ALONE = ("instance.create", "volume.create", "volume.grow")
 FIRST_HEAD = 2  # the version that the first policy of a stream begins
 
@@ -173,7 +173,7 @@ class Judge:
             except (Unsound, Untrusted, ValueError, RecursionError) as exc:
                 self.fault(source, str(exc))
 
-    # ── who may say what ──────────────────────────────────────────────────────────────────────────
+    # ── authority ─────────────────────────────────────────────────────────────────────────────────
 
     def _trust(self, source: Source) -> None:
         floor = self.authority.record(source.envelope.body, source.moment())
@@ -459,7 +459,7 @@ class Judge:
             self.opened.add(name)
             self._check_opening(body, source, node=node, zone=zone, at=at)
         elif body.get("event") == "closed" and body.get("kind") != "image" and name not in self.opened:
-            # What an image's opening said may be forgotten by its age alone, while the image is there.
+            # The receipt that opened an image may expire by its age alone, while the image is there.
             raise Unsound("the node closed what no receipt says it had opened under this permit")
 
     def _check_number(self, number: int, node: str, source: Source) -> None:

@@ -25,8 +25,8 @@ from andromede_core.evidence.merkle import hash_leaf
 SALT_BYTES = 16
 DOMAIN = b"andromede/record/v1\n"
 PLATFORM, OPERATOR = "platform", "operator"
-# Kinds that concern everybody when no organization is named: without them, nobody could recompute a decision, or know
-# that what is not there was erased, or how far the platform's stream went.
+# Kinds that concern every organization when none is named: they are needed to recompute decisions, to prove that
+# missing records were erased, and to know the end of the platform's stream.
 OF_ALL = frozenset({"fact", "policy_version", "node", "trust", "erasure", "mark"})
 
 

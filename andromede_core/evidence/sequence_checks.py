@@ -7,8 +7,8 @@ from bisect import bisect_left
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-# Between the clocks of two machines. What is written without a lock on the number that it rests on (a refusal, a
-# permit) may also come this much after the number has grown; nodes refuse such a permit.
+# Tolerance between the clocks of two machines. A record written without a lock on the number that it rests on (a
+# refusal, a permit) may also come this much after the number has grown; nodes refuse such a permit.
 CLOCKS_APART = timedelta(seconds=60)
 
 

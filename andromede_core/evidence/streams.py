@@ -13,8 +13,8 @@ from andromede_core.evidence import export_format
 from andromede_core.evidence.export_format import MAX, Envelope, ExportedRecord, Manifest, Span
 from andromede_core.evidence.records import PLATFORM
 
-# A record has its moment from its transaction, and its place when that is committed: among those before it may be some
-# that were begun later. No transaction takes this long.
+# A record has its moment from the start of its transaction, and its place from the commit: records before it may have
+# a later moment. No transaction takes this long.
 OUT_OF_ORDER = timedelta(minutes=10)
 
 
@@ -106,7 +106,7 @@ class Streams:
                 self.fault(read.place, "it says that it is older than what stood in the log before it")
             newest = max(newest or read.envelope.at, read.envelope.at)
 
-    # ── what was erased ───────────────────────────────────────────────────────────────────────────
+    # ── erasures ──────────────────────────────────────────────────────────────────────────────────
 
     def _check_blanks(self) -> None:
         erased: dict[str, list[tuple[int, int]]] = {}

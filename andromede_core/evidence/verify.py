@@ -224,7 +224,7 @@ class _Verification:
         ):
             self.findings.fault(read.place, "it is not in the log at the place that it names")
 
-    # ── what they say ─────────────────────────────────────────────────────────────────────────────
+    # ── contents ──────────────────────────────────────────────────────────────────────────────────
 
     def _judge(self, platform: Iterable[Read], own: Iterable[Read]) -> Judge:
         judge = Judge(
