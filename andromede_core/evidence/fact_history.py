@@ -64,7 +64,7 @@ class FactHistory:
         if epoch not in self._made:
             statements = [held.statement for held in self._facts.values() if held.holds_in(epoch)]
             zones = {each.subject_id for each in statements if each.subject_kind == "zone"}
-            # The status of a zone is no fact and changes no clause. One world is cached: records of an epoch come together.
+            # The status of a zone is no fact and changes no clause. One world is cached: epochs come in runs.
             self._made = {epoch: world(statements, {zone: "open" for zone in sorted(zones)})}
         return self._made[epoch]
 

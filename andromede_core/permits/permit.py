@@ -153,8 +153,8 @@ FIELDS = (
     *CONTENTS[:-1],
     "exemption",
 )
-# Permits of before do not say where a network card is: nodes make none under them, and auditors can read them. Only
-# those of a move have a peer.
+# Older permits do not locate network cards: nodes create none under them, and auditors can read them. Only permits of
+# a migration have a peer.
 SINCE = (*CONTENTS[-1:], "peer")
 
 

@@ -1,6 +1,7 @@
 """Trust documents of a node.
 
-An offline root key signs keyset and charter, a signer signs floor and deny list. Versions only ever grow, and a node keeps the newest of each on its disk, so an older one is never accepted.
+An offline root key signs keyset and charter, a signer signs floor and deny list. Versions only ever grow, and a node
+keeps the newest of each on its disk, so an older one is never accepted.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -156,8 +157,8 @@ class Charter:
 class Floor:
     """The lowest valid facts epoch of a zone: permits that rest on an older one are void.
 
-    `facts_sha256`: of the canonical list of the signed statements that hold in this epoch; `issued_at`: the current time
-    cannot be earlier.
+    `facts_sha256`: of the canonical list of the signed statements that hold in this epoch; `issued_at`: the current
+    time cannot be earlier.
     """
 
     zone: str

@@ -48,8 +48,7 @@ def _per_node(request: ResolvedRequest, fleet: Fleet, assessment: Assessment) ->
 
 
 def largest(request: ResolvedRequest, fleet: Fleet, assessment: Assessment) -> Resources | None:
-    """Return the free capacity of the node where the request, keeping its shape, could grow most; None if there is
-    none.
+    """Return the free capacity of the node where the request could grow most in its shape; None if there is none.
 
     Raises:
         ValueError: the request needs no resources, so it has no shape.

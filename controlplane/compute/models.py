@@ -26,7 +26,7 @@ RESTART_POLICIES = (ON_FAILURE, NEVER)
 
 
 class SshKey(ProjectResource):
-    """A public key that guests let in."""
+    """A public key that guests accept."""
 
     public_key = models.TextField(max_length=8192)
     fingerprint = models.CharField(max_length=64)
@@ -130,7 +130,7 @@ class Instance(ProjectResource):
 
 
 class Rebuild(BaseModel):
-    """What an instance becomes when its rebuild succeeds. The row is there while that is under way.
+    """The fields of an instance after its rebuild succeeds. The row exists while the rebuild is under way.
 
     `generation` is the instance's with its new disk; the one below defines the guest with it. `is_defining`: its node
     may have heard of that.
@@ -166,10 +166,11 @@ MIGRATION_KINDS = (MIGRATE, EVACUATE)
 
 
 class Migration(BaseModel):
-    """A guest that goes to another node: while it runs (`kind` migrate), or from one that is dead (evacuate), where it
-    does not run any more. Until it has arrived, everything it has at the destination belongs to this row: its id is
-    whose place it is, and MigratedVolume.id that of a volume's. Triggers let no guest be evacuated from a node that is
-    not fenced, and no instance change its node but by such a row (migration 0008).
+    """A guest that changes its node: sent live or cold (`kind` migrate), or evacuated from a fenced node (evacuate).
+
+    Until the guest has arrived, everything it has at the destination belongs to this row: its id is the consumer of the
+    allocation there, and MigratedVolume.id that of a volume's. Triggers allow no evacuation from a node that is not
+    fenced, and no change of an instance's node without such a row (migration 0008).
 
     | state     | means |
     |-----------|-------|
@@ -228,7 +229,7 @@ class Migration(BaseModel):
 
 
 class MigratedVolume(BaseModel):
-    """A volume that goes along with its instance: its place at the destination is that of this row's id."""
+    """A volume that migrates with its instance. Its allocation at the destination has this row's id."""
 
     migration = models.ForeignKey(Migration, models.PROTECT, related_name="volumes")
     volume = models.ForeignKey(Volume, models.PROTECT)
@@ -238,7 +239,10 @@ class MigratedVolume(BaseModel):
 
 
 class Attachment(BaseModel):
-    """A volume in an instance. The row is made with the wish; `is_plugged` once the node has done it."""
+    """A volume in an instance.
+
+    The request creates the row; `is_plugged` is set once the node has attached the volume.
+    """
 
     instance = models.ForeignKey(Instance, models.PROTECT)
     volume = models.ForeignKey(Volume, models.PROTECT)

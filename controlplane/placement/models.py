@@ -187,8 +187,10 @@ class Binding(models.Model):
 
 
 class Lineage(BaseModel):
-    """A resource holds data of `source_id`, and with it the policies that were effective there at that moment. Rows are
-    never changed or removed (a trigger refuses)."""
+    """A resource holds data of `source_id`, and with it the policies that were effective there at that moment.
+
+    Rows are never changed or removed (a trigger refuses).
+    """
 
     resource_id = models.UUIDField()
     source_id = models.UUIDField()
