@@ -118,18 +118,18 @@ class Node(BaseModel):
 
     @property
     def underlay(self) -> str | None:
-        """None: its address is a name, and nobody said where other nodes reach it."""
+        """Return the underlay address; None if the node's address is a name and no underlay is set."""
         host = self.address.rpartition(":")[0]
         return self.underlay_ip or (host if IPV4.fullmatch(host) else None)
 
     @property
     def attests(self) -> bool:
-        """Whether it is attested at this moment, which may be later than its last heartbeat."""
+        """Tell if the node is attested at this moment, which may be later than its last heartbeat."""
         return self.is_attested and self.attested_at is not None and self.attested_at > oldest_attestation()
 
 
 def oldest_attestation() -> datetime:
-    """When a node must have attested itself, if that is to count now."""
+    """Return the earliest attestation that counts now."""
     return clock.now() - timedelta(hours=settings.NODE_ATTESTATION_HOURS)
 
 
@@ -143,7 +143,9 @@ def _capacity(resource: str) -> models.GeneratedField:
 
 
 class Inventory(models.Model):
-    """What a node offers. capacity = ⌊(total − reserved) · ratio⌋; `*_used` is kept by a trigger on allocations.
+    """The capacity inventory of a node.
+
+    capacity = ⌊(total − reserved) · ratio⌋; `*_used` is kept by a trigger on allocations.
 
     `generation` grows with every allocation and every change of the totals: a placement decision that was taken on an
     older one is not written.
@@ -188,13 +190,14 @@ class Inventory(models.Model):
 
 
 def pool_trait(name: str) -> str:
-    """What a node has that has the pool of this name of its zone."""
+    """Return the trait of nodes that have the pool of this name of their zone."""
     return f"pool:{name}"
 
 
 class Pool(BaseModel):
-    """Storage that several nodes of a zone have mounted at once, all under the same `path`. The first of them that
-    tells of it makes it known; the others count as having it while they tell the same.
+    """Storage that several nodes of a zone have mounted at once, all under the same `path`.
+
+    The first node that reports it creates the row; the others count as having it while they report the same.
 
     `uuid` stands in a file of the pool itself. `capacity_gib` is what nodes last said; `used_gib` is kept by a trigger
     on allocations.
@@ -221,9 +224,11 @@ class Pool(BaseModel):
 
 
 class NodeRemoval(BaseModel):
-    """Something that is to be removed from a node which did not answer when it was ended elsewhere; done when it is
-    back. `pool`: where the file of a volume is. Of a `shared-volume` the node forgets that it had it open, and the file
-    stays."""
+    """A pending removal: a resource to remove from a node that did not answer; carried out when it is back.
+
+    `pool`: where the file of a volume is. Of a `shared-volume` the node forgets that it had it open, and the file
+    stays.
+    """
 
     node = models.ForeignKey(Node, models.CASCADE)
     kind = models.CharField(max_length=16)
@@ -294,6 +299,8 @@ class Bmc(BaseModel):
 class TrustDocument(BaseModel):
     """A signed document for nodes (andromede_core.permits.trust_documents): only the newest version of each counts.
 
+    `subject`: the node of a charter, the zone of a floor and of its facts; empty for documents of all nodes.
+
     `subject`: the node of a charter, the zone of a floor and of its facts; empty for what all nodes get.
     """
 
@@ -312,8 +319,9 @@ class TrustDocument(BaseModel):
 
 
 class Receipt(BaseModel):
-    """What a node did under a permit, as it signed it: `jti` names the permit. Of each node they are numbered without
-    gaps.
+    """A node's signed receipt for work under a permit: `jti` names the permit. Numbers of a node have no gaps.
+
+    `is_genuine`: the node's key made the signature. A receipt that is not genuine is kept too, since it is an incident.
 
     `is_genuine`: the node's key made the signature. One that is not is kept all the same, since it is an incident.
     """
@@ -330,7 +338,9 @@ class Receipt(BaseModel):
 
 
 class Incident(BaseModel):
-    """Something on a node that should not be, `kind` and `name` say what; nothing is ever destroyed because of it.
+    """A problem of a node, identified by `kind` and `name`; no incident ever causes a deletion.
+
+    `ended_at`: since when it is not observed any more.
 
     `ended_at`: since when it is not seen any more.
     """

@@ -1,4 +1,4 @@
-"""The authority that vouches for nodes and for the control plane's processes.
+"""The certificate authority for nodes and for the control plane's processes.
 
 One ECDSA P-256 authority (X.509, RFC 5280). A node's certificate names the node and its zone:
 URI andromede://zone/<zone>/node/<node-id>, DNS <node-id>.nodes.andromede.internal. A process of the control plane has
@@ -34,7 +34,7 @@ CLOCK_SKEW = timedelta(minutes=5)
 
 
 def server_name(node_id: UUID) -> str:
-    """The DNS name in the node's certificate, which callers insist on."""
+    """Return the DNS name in the node's certificate, which callers verify."""
     return f"{node_id}.nodes.andromede.internal"
 
 
@@ -58,6 +58,7 @@ def create_authority(folder: Path) -> None:
 
 def issue_process(folder: Path, process: str, *, ca_key: bytes | None = None) -> None:
     """Write <process>.key (0600) and <process>.crt, a client certificate of the control plane, unless they exist.
+
     `ca_key`: the authority's, PEM, where it is not in the folder.
 
     Raises:
@@ -75,11 +76,12 @@ def issue_process(folder: Path, process: str, *, ca_key: bytes | None = None) ->
 def sign_node(
     folder: Path, *, request_pem: bytes, node_id: UUID, zone: str, ca_key: bytes | None = None
 ) -> x509.Certificate:
-    """Answer a node's certificate request. Of the request only the public key counts; what it claims to be does not.
-    `ca_key`: as issue_process has it.
+    """Answer a node's certificate request, of which only the public key counts.
+
+    `ca_key`: as in issue_process.
 
     Raises:
-        KeyMissing: as issue_process does.
+        KeyMissing: as issue_process.
         CertificateRequestInvalid: not a request, a broken signature, or a key other than ECDSA P-256.
     """
     try:
@@ -100,7 +102,7 @@ def sign_node(
 
 
 def public_key_of(certificate: x509.Certificate) -> str:
-    """The base64 of its SubjectPublicKeyInfo."""
+    """Return the base64 of its SubjectPublicKeyInfo."""
     key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return base64.b64encode(key).decode()
 

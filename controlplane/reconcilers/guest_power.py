@@ -1,4 +1,4 @@
-"""Instances whose guest stopped or started by itself get the state that is true."""
+"""Instances whose guest stopped or started by itself get the observed state."""
 
 import logging
 
@@ -8,7 +8,7 @@ log = logging.getLogger(__name__)
 
 
 def reconcile() -> int:
-    """How many there were."""
+    """Return how many instances changed."""
     if settled := services.reconcile_power():
         log.warning("%d instances had changed their power state by themselves", settled)
     return settled

@@ -1,4 +1,4 @@
-"""What was ended while its node did not answer is removed from the node once it is back."""
+"""Pending removals are carried out once their node is back."""
 
 import logging
 from uuid import UUID
@@ -17,7 +17,7 @@ STALE = "agent.stale_generation"
 
 
 def reconcile() -> int:
-    """How many were removed."""
+    """Return how many were removed."""
     due = NodeRemoval.objects.filter(node__state="ready").select_related("node")
     silent: set[UUID] = set()
     removed = 0

@@ -1,4 +1,4 @@
-"""Operations that ended long ago go. Who asked for them, the audit says for as long as it is kept."""
+"""Operations that ended long ago are deleted. The audit keeps their requests for its own retention time."""
 
 from django.conf import settings
 
@@ -14,6 +14,6 @@ ORDER BY id LIMIT %(portion)s
 
 
 def reconcile() -> int:
-    """How many went."""
+    """Return how many were deleted."""
     limit = retention.older_than(settings.OPERATION_RETENTION_DAYS)
     return sum(retention.delete("operations_operation", ids) for ids in retention.id_batches(OLD, limit))

@@ -1,5 +1,7 @@
-"""What quotas count as used must be what the resources are. The transactions that make, change and end a resource keep
-it so; a difference is an alarm."""
+"""Counter drift of quotas: used amounts must match the resources.
+
+The transactions that create, change and delete a resource keep them so; a difference is an alarm.
+"""
 
 import logging
 
@@ -59,8 +61,10 @@ GROUP BY project_id, dimension HAVING sum(amount) <> 0 ORDER BY 1, 2
 
 
 def reconcile() -> list[tuple[str, str]]:
-    """Resource and dimension of everything that is counted otherwise than it is; project and dimension of sums that
-    are not those of their rows."""
+    """Return the differences.
+
+    They are resource and dimension of each wrong counter; project and dimension of sums that differ from their rows.
+    """
     drifted: list[tuple[str, str]] = []
     with connection.cursor() as cursor:
         for statement in (DRIFT, PARTS):

@@ -1,4 +1,4 @@
-"""Floors: from which facts epoch on permits count in a zone, and the facts of that epoch, for the zone's nodes."""
+"""Floors: the first facts epoch whose permits count in a zone, and the facts of that epoch, for the zone's nodes."""
 
 from datetime import timedelta
 
@@ -18,7 +18,7 @@ RENEW_AFTER = timedelta(hours=1)
 
 
 def sign_missing_floors() -> int:
-    """Sign what is missing for the zones that have nodes. Cheap when nothing is. Returns how many were signed.
+    """Sign the missing floors of zones that have nodes. Cheap when none is missing. Returns how many were signed.
 
     Raises:
         NoKeyset, KeyMissing, NoUsableKey.
@@ -33,7 +33,7 @@ def sign_missing_floors() -> int:
 
 
 def ensure_floor(known: trusted_facts.TrustedFacts, *, signed_epoch: int) -> None:
-    """No permit is signed before the floor that its nodes check it by. `signed_epoch`: of the newest one so far."""
+    """Sign the floor that nodes check a permit by, before the permit. `signed_epoch`: of the newest floor so far."""
     if signed_epoch < known.epoch:
         _sign(known)
 
