@@ -30,7 +30,7 @@ TELL = "controlplane.reconcilers.tasks.network_peers", "periodic"
 PATIENCE_S = 1.0
 POLL_S = 0.005
 
-# Network and zone.
+# Ids of network and zone.
 SegmentKey = tuple[UUID, str]
 # Underlay addresses by the nodes' ids.
 Members = Mapping[str, str]

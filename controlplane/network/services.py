@@ -96,8 +96,8 @@ def network_update(actor: Actor, network: Network, *, name: str, labels: dict[st
     return network
 
 
-# The address after the highest in use, which an index finds however many there are; behind the last of the range, the
-# lowest that was given back. What is taken is put in order first, for the planner takes the ports of a network for few.
+# The address after the highest in use, which an index finds however many there are; after the end of the range, the
+# lowest free one. The addresses in use are sorted first, since the planner underestimates the ports of a network.
 FREE = """
 SELECT CASE WHEN highest.ip < %(last)s::inet THEN highest.ip + 1 ELSE (
     SELECT min(ip) + 1 FROM (

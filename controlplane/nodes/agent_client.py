@@ -42,7 +42,7 @@ from telemetry.traces import TRACEPARENT, span, traceparent
 
 CHUNK_BYTES = 1024 * 1024
 IMAGE_TIMEOUT_S = 1800
-# What gRPC says of a message that is larger than its receiver takes, beside RESOURCE_EXHAUSTED.
+# gRPC's text, beside RESOURCE_EXHAUSTED, for a message larger than its receiver accepts.
 TOO_LARGE = "larger than max"
 IMAGE_LOOK_S = 5
 

@@ -20,9 +20,9 @@ from controlplane.nodes.errors import (
 )
 from controlplane.nodes.models import DUTY, IN_SERVICE, Inventory, Node, NodeRemoval
 
-# Nothing works on a node that has one of these.
+# No operation works on a node in these admin states.
 OUT_OF_SERVICE = frozenset({"maintenance", "fenced", "retired"})
-# What would begin to run on a node that is being emptied.
+# Operations that would start a guest on a draining node.
 BEGINNINGS = frozenset({"instance.start"})
 
 

@@ -29,9 +29,9 @@ from controlplane.operations.services import OperationRequest, enqueue
 
 FENCEABLE = (IN_SERVICE, "cordoned", "draining", "maintenance")
 HEARD = Reason("it is heard")
-# Clocks of machines run apart by far less; so much of a time that a node measures is not trusted.
+# Clocks of machines drift by far less; this share is added to a time that a node measures.
 DRIFT = 0.01
-# Switching off takes seconds; a BMC that is asked for longer than this does not do it.
+# Switching off takes seconds; a BMC that needs longer than this has failed.
 POWER_LIMIT = timedelta(minutes=5)
 
 

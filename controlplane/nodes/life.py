@@ -10,7 +10,7 @@ DISPLAY_STATES = (
     "fenced",
     "retired",
 )
-# Its silence is no news then.
+# A missing heartbeat is expected in these states.
 SILENT_BY_DUTY = frozenset({"maintenance", "fenced", "retired"})
 
 

@@ -11,7 +11,7 @@ from controlplane.kernel.prepared_queries import Prepared
 from controlplane.nodes.errors import NodeNotFound, PoolNotFound
 from controlplane.nodes.models import Incident, Node, Pool
 
-# By its id, for what hears nodes: nobody asks.
+# Lookup by id for the watcher, without an actor.
 NODE = Prepared(lambda node: Node.objects.filter(pk=node))
 
 

@@ -30,7 +30,7 @@ from controlplane.nodes.pools import ReportedPool
 
 HOOK, SELF_TEST = "hook", "self-test"
 CONNECTIONS, RULES = "connections", "network-rules"
-# Why a node is cordoned while an incident of this kind is open.
+# Reasons of a cordon while an incident of this kind is open.
 CORDONED_BY = {
     HOOK: "libvirt would start guests on it without asking its agent",
     SELF_TEST: "it has failed its self-test",
@@ -156,8 +156,8 @@ def _leased(now: datetime, lease_s: int) -> dict[str, object]:
     return {"leased_until": Greatest(Coalesce("leased_until", until), until)} if lease_s else {}
 
 
-# The clock that the agent counts by begins anew with each boot, and no heartbeat outlives one. An agent that does not
-# say when (0) promises nothing, which always counts.
+# The agent's clock begins anew with each boot, and no heartbeat outlives one. A report without a time (0) guarantees
+# nothing, which always counts.
 IS_OLDER = """(nodes_node.lease_boot_id = heard.boot_id
     AND heard.said_at_ms > 0 AND heard.said_at_ms < nodes_node.lease_said_at_ms)"""
 RECORD_ALIVE_SQL = f"""

@@ -21,7 +21,7 @@ from controlplane.kernel import clock
 from controlplane.nodes.errors import KeyMissing, NoUsableKey
 
 ROOT, SIGNER, SENTINEL = "root", "signer", "sentinel"
-# What the keys of a process are for in a keyset.
+# The use of a process's keys in a keyset.
 USE_OF: Mapping[str, Use] = {SIGNER: "permit", SENTINEL: "sentinel"}
 
 

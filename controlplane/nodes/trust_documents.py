@@ -88,7 +88,7 @@ def deny_list() -> DenyList:
     return _deny_list(bytes(row.document)) if row else NOTHING_DENIED
 
 
-# Those of a node, and of its zone.
+# Documents of a node, and of its zone.
 WHICH = "kind IN ('keyset', 'deny') OR (kind = 'charter' AND subject = %s) OR (kind = 'floor' AND subject = %s)"
 TRUSTED = f"""
 SELECT DISTINCT ON (kind) kind, version, document FROM nodes_trustdocument
@@ -121,7 +121,7 @@ def _trusted(node: str, zone: str) -> NodeTrust:
     )
 
 
-# Documents never change, and the same few are read all the time.
+# Documents never change, and the same few are read often, so they are cached.
 
 
 @lru_cache(maxsize=8)

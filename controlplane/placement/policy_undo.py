@@ -95,7 +95,7 @@ def _former(owner: PolicyOwner, last: PolicyVersion) -> PolicyVersion | None:
 
 
 def _placed_by(owner: PolicyOwner, last: PolicyVersion) -> QuerySet[Decision]:
-    """Return an admission in the policy's scope, by the version or a later one of the same head.
+    """Return the admissions in the policy's scope, by the version or a later one of the same head.
 
     Ids begin with the time, so only the newest decisions are read.
     """

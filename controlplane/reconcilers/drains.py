@@ -43,7 +43,7 @@ from controlplane.placement.models import Allocation
 
 log = logging.getLogger(__name__)
 
-# Told to tenants, who learn of no node's name.
+# Tenants see these texts, so they name no node.
 STOP_REASON = "its node is drained for maintenance, and it cannot be moved"
 UNDER_WAY = ("moving", "stopping")
 UNFINISHED = ("waiting", *UNDER_WAY)
@@ -125,7 +125,7 @@ def cancel_superseded(drain: Drain) -> None:
 
 
 def _note_arrivals(drain: Drain) -> int:
-    """Add rows for guests that got an allocation just before the drain, or were migrating to the node when it failed."""
+    """Add rows for guests that got an allocation just before the drain, or were migrating to the lost node."""
     known = set(drain.guests.values_list("instance_id", flat=True))
     new = guests_of(drain.node).exclude(pk__in=known)
     if not new:
@@ -135,7 +135,7 @@ def _note_arrivals(drain: Drain) -> int:
     return len(DrainGuest.objects.bulk_create(rows, ignore_conflicts=True))
 
 
-# ---- what became of a guest
+# ---- observation of guests
 
 
 def _observe(drain: Drain, guest: DrainGuest, scene: DrainSnapshot) -> bool:
@@ -230,7 +230,7 @@ def record_wait_reason(guest: DrainGuest, obstacle: CloudError) -> None:
         DrainGuest.objects.filter(pk=guest.pk, state=guest.state).update(reasons=reasons, updated_at=clock.now())
 
 
-# ---- the next ones
+# ---- start of guests
 
 
 def begin_all(drain: Drain, begin: Begin, *actions: str) -> int:
@@ -320,7 +320,7 @@ def actor_of(drain: Drain) -> Actor:
     return replace(SYSTEM, user_id=drain.user_id, credential_id=drain.credential_id, request_id=drain.request_id)
 
 
-# ---- its end
+# ---- end
 
 
 def _conclude(drain: Drain, *, has_news: bool) -> None:

@@ -26,12 +26,11 @@ log = logging.getLogger(__name__)
 
 RECOVERY_HELD = "recovery-held"
 REASON = "it fell silent, and was recovered by itself"
-# Nodes of these duties are missed when they are silent. One in maintenance may be switched off.
+# Admin states in which heartbeats are expected. A node in maintenance may be switched off.
 MISSED = (IN_SERVICE, "cordoned", "draining")
-# Nodes that were fenced so recently count among those that are silent at once: else the guard would let through one
-# after the other.
+# Nodes that were fenced so recently count as unreachable at once: else the limit would admit one after the other.
 STORM = timedelta(minutes=15)
-# After a BMC that did not switch its node off.
+# Pause after a BMC did not switch its node off.
 POWER_AGAIN = timedelta(minutes=5)
 
 
@@ -111,7 +110,7 @@ def _end_held(held: Collection[Node]) -> None:
         incidents.end(incident.node, RECOVERY_HELD)
 
 
-# ---- one of them
+# ---- one node
 
 
 def _fence(node: Node) -> bool:
@@ -138,7 +137,7 @@ def _kind_of_evidence(node: Node, found: dict[str, AvailableEvidence]) -> str | 
 
 
 def _was_asked(node: Node) -> bool:
-    """Tell if the node's BMC was asked recently."""
+    """Tell if a recent operation has used the node's BMC."""
     recent = Q(finished_at=None) | Q(finished_at__gt=clock.now() - POWER_AGAIN)
     return Operation.objects.filter(recent, kind="node.fence", resource_id=node.pk).exists()
 

@@ -24,12 +24,12 @@ from controlplane.operations.models import OperationHold
 from controlplane.storage.models import Volume
 
 GUEST, VOLUME, PORT = "missing-guest", "missing-volume", "missing-port"
-# A node may have forgotten a volume of a pool that nothing has attached; its file is there for all of them.
+# A node may have forgotten an unattached volume of a pool; its file is there for all nodes of the pool.
 HAD_THERE = Q(state="in-use") | Q(state="available", pool=None)
 CODES = [error.code for error in (GuestMissing, DataMissing, PortMissing)]
 NOTHING_ELSE = Q(last_error__isnull=True) | Q(last_error__code__in=CODES)
 
-# ---- of a node. What no operation works on and nothing has changed since a moment
+# ---- expected on a node: resources without an operation and without a recent change
 
 
 def _settled(before: datetime) -> Q:

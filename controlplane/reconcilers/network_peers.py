@@ -63,7 +63,7 @@ def _send_segment(node: Node, segment: Segment) -> int:
     if not state.version:
         return 0
     if state.version > segment.version:
-        # From before a backup of the database was restored: with another one, signed later, the node will agree.
+        # The database was restored from a backup, so the node has a later version; it accepts one that is signed anew.
         Segment.objects.filter(pk=segment.pk, version=segment.version).update(key_id="")
     said = {"version": state.version, "problem": state.problem[:300], "updated_at": clock.now()}
     SegmentCopy.objects.update_or_create(

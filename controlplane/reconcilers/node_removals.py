@@ -10,9 +10,9 @@ from controlplane.nodes.models import NodeRemoval
 
 log = logging.getLogger(__name__)
 
-# A guest lets go of its disk, a disk of its image: in this order nothing is in the way of what follows.
+# A guest uses its disks, a disk its image: this order removes users first.
 ORDER = ("arrival", "instance", "attachment", "port", "volume", "shared-volume")
-# It was told something newer of it since, as when what could not be made was asked for again: that is what counts.
+# The node has a newer generation, as after a recreation: the removal is outdated.
 STALE = "agent.stale_generation"
 
 

@@ -4,7 +4,7 @@ from django.conf import settings
 
 from controlplane.kernel import retention
 
-# What a drain has stopped and is to start again is known by the operation that stopped it.
+# The operation by which a drain stopped a guest stays, since the return of the node needs it.
 OLD = """
 SELECT id FROM operations_operation AS old
 WHERE id > %(after)s AND id < %(first)s AND finished_at < %(before)s

@@ -79,7 +79,7 @@ def _addresses() -> Iterator[Finding]:
         yield Finding("address", str(row.pk), row.pk, facts=facts)
 
 
-# ---- what a node says
+# ---- reported resources
 
 
 def _all_of(said: pb.NodeDescription) -> Iterator[Finding]:

@@ -49,8 +49,8 @@ STRAYS = {
     "port": pb.STRAY_KIND_PORT,
     "attachment": pb.STRAY_KIND_ATTACHMENT,
 }
-# A guest lets go of its disk and its card: in this order nothing is in the way of what follows. An attachment stays as
-# it is until a person decides: to unplug it could harm a guest that is meant.
+# A guest uses its disks and ports, so it comes first. An attachment stays as it is until an operator decides: to detach
+# it could harm an expected guest.
 HELD = ("domain", "port", "volume", "image", "file")
 ORDER = ("domain", "attachment", "port", "volume", "image", "file")
 
@@ -98,7 +98,7 @@ def _reconcile_rows() -> int:
     return changed
 
 
-# ---- found, and found again
+# ---- detection
 
 
 def _record_findings(node: Node | None, rows: QuerySet[Orphan], findings: Iterable[Finding]) -> int:
@@ -137,7 +137,7 @@ def _is_noted(node: Node | None, found: Finding) -> bool:
     return True
 
 
-# ---- what becomes of one
+# ---- quarantine and decisions
 
 
 def _apply(row: Orphan, step: Callable[[Orphan], bool]) -> bool:
@@ -227,7 +227,7 @@ def _discard(row: Orphan) -> bool:
 
 
 def _removed(node: Node, row: Orphan) -> pb.QuarantineState:
-    """Delete the orphan; True if it was deleted before. One outside quarantine goes there first."""
+    """Delete the orphan and return its last state. One outside quarantine goes there first."""
     try:
         return agent_client.remove_quarantine(node, orphan_id=row.pk, generation=row.generation)
     except NodeRefused as exc:

@@ -17,14 +17,15 @@ from controlplane.kernel import retention
 from controlplane.kernel.names import as_uuid
 from controlplane.operations.fair_queue import LIVE
 
-# By the highest number that is kept of a node, it goes on; what it did not sign is an incident, and stays.
+# The highest number of a node stays, since its next receipts follow it; a receipt without a valid signature is an
+# incident, and stays.
 RECEIPTS = """
 SELECT id FROM nodes_receipt AS old
 WHERE id > %(after)s AND id < %(first)s AND created_at < %(before)s AND is_genuine
 AND EXISTS (SELECT FROM nodes_receipt WHERE node_id = old.node_id AND number > old.number)
 ORDER BY id LIMIT %(portion)s
 """
-# Of what was signed for a project on a node the last stays: by it the project's images in the node's cache are known.
+# The last permit of a project on a node stays: it shows which images in the node's cache are the project's.
 PERMITS = f"""
 SELECT id FROM placement_permit AS old
 WHERE id > %(after)s AND id < %(first)s AND created_at < %(before)s AND state NOT IN ('requested', 'cosigning')

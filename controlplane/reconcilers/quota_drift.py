@@ -9,8 +9,8 @@ from django.db import connection
 
 log = logging.getLogger(__name__)
 
-# What never came to be uses nothing, though its row is still there. What an operation holds is just being changed: it
-# may use more for as long.
+# A resource that was never created uses no quota, though its row exists. A resource with an operation is being changed:
+# it may use more until the end.
 DRIFT = """
 WITH used AS (
     SELECT id, project_id, amounts.* FROM compute_instance, LATERAL (
@@ -50,7 +50,7 @@ AND coalesce(used.id, counted.resource_id) NOT IN (SELECT resource_id FROM opera
 ORDER BY 1, 2
 """
 
-# What claims add up (quotas.models.QuotaPart) must be what the rows add up to.
+# The sums of claims (quotas.models.QuotaPart) must equal the sums of the rows.
 PARTS = """
 SELECT project_id::text, dimension FROM (
     SELECT project_id, dimension, amount FROM quotas_quotapart

@@ -46,7 +46,7 @@ from controlplane.reconcilers.drains import (
 
 log = logging.getLogger(__name__)
 
-# Who found no place, or failed on the way, is planned again.
+# Guests that found no node, or whose evacuation failed, are planned again.
 RETRY_AFTER = timedelta(seconds=5)
 AGAIN_TIMES_MAX = 64
 BLOCKED = "evacuation-blocked"
@@ -81,7 +81,7 @@ def _go_on(recovery: Drain) -> None:
         log.debug("recovery %s: it was changed meanwhile", recovery.pk)
 
 
-# ---- what became of a guest
+# ---- observation of guests
 
 
 def _observe(recovery: Drain, guest: DrainGuest, scene: DrainSnapshot) -> bool:
@@ -141,7 +141,7 @@ def _plan_again(recovery: Drain, guest: DrainGuest, instance: Instance) -> bool:
     return False
 
 
-# ---- the next ones
+# ---- start of guests
 
 
 def _begin(recovery: Drain, guest: DrainGuest, instance: Instance) -> bool | None:
@@ -170,7 +170,7 @@ def _begin(recovery: Drain, guest: DrainGuest, instance: Instance) -> bool | Non
     return True
 
 
-# ---- its end
+# ---- end
 
 
 def _conclude(recovery: Drain, *, has_news: bool) -> None:

@@ -13,7 +13,7 @@ from controlplane.nodes.models import Node, TrustDocument
 from controlplane.nodes.signing_keys import signing_key
 from controlplane.signer import trusted_facts
 
-# A floor that is signed again tells nodes that it is that late already.
+# A floor that is signed again gives nodes a later lower bound of the time.
 RENEW_AFTER = timedelta(hours=1)
 
 

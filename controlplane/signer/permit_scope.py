@@ -23,7 +23,7 @@ from controlplane.signer.errors import PermitOutdated
 from controlplane.storage.models import Volume
 from controlplane.storage.services import image_sources, volume_placement_request
 
-# All that is read of an instance, unless placement has to be asked again.
+# The related rows of an instance that are read, unless placement has to decide again.
 OF_INSTANCE = ("generation", "root_volume_id", "project__organization", "image__sha256")
 
 

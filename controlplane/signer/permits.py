@@ -47,7 +47,7 @@ def sign_all() -> int:
 
 
 def sign(permit_id: UUID) -> None:
-    """Sign or refuse."""
+    """Sign or refuse the permit."""
     permit_queue.answer_permit(permit_id, state="requested", by=_answer, refuse=_refuse)
 
 

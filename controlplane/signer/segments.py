@@ -64,7 +64,7 @@ def _sign(place: SegmentKey) -> int:
     if row.members == members and row.key_id in segments.trusted_keys():
         return 0
     key = signing_key(trust_documents.keyset(), trust_documents.deny_list(), zone=zone.pk, classifications=())
-    # After a backup of the database was restored, nodes have had later ones than it knows; the clock is ahead of them.
+    # After a restore of the database, nodes may have later versions than the rows; the clock is ahead of them.
     version = max(row.version + 1, int(clock.now().timestamp()))
     addresses = {node: IPv4Address(address) for node, address in members.items()}
     told = core.Segment(zone.pk, str(network.pk), network.vni, version, addresses)

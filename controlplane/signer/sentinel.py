@@ -1,5 +1,4 @@
-"""The sentinel, a process with keys of its own: signs or refuses permits whose classification demands a second
-signature.
+"""The sentinel, a process with keys of its own, signs or refuses permits that need a second signature.
 
 The signer is not trusted: the sentinel builds the permit again from the rows, and the result must be the same.
 """
@@ -32,7 +31,7 @@ from controlplane.signer.permits import build_permit, read_inputs
 
 log = logging.getLogger(__name__)
 
-# What two who decide at different moments may say differently.
+# Fields that may differ between decisions at different moments.
 OF_THE_MOMENT = ("nbf", "exp")
 
 

@@ -42,7 +42,7 @@ class NodeReply:
     renewal: pb.RenewLeaseRequest | None = None
 
 
-# Or why what it said was not written.
+# The reply, or the error of the write.
 Outcome = NodeReply | Exception
 
 

@@ -32,7 +32,7 @@ FROM (SELECT) AS always LEFT JOIN (
     WHERE permit.node_id = %s AND permit.state = 'signed' AND permit.id = ANY(%s)
 ) AS permit ON true
 """
-# The project of a permit, and its organization.
+# Project and organization of a permit.
 Owners = tuple[UUID, UUID]
 
 

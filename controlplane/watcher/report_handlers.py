@@ -21,9 +21,9 @@ POWER = {
     pb.POWER_CRASHED: "crashed",
 }
 ALIVE = (pb.POWER_RUNNING, pb.POWER_PAUSED)
-# Of a lease, so much may be left when it is renewed: then several renewals may be lost before it lapses.
+# A node lease is renewed when this much is left: several renewals may be lost before it expires.
 RENEWED_BELOW = 2 / 3
-# The longest time that a column takes, some decades: what a node says is not to be trusted.
+# The longest time that a column takes, some decades: reports of nodes are not trusted.
 MAX_FENCES_WITHIN_S = 2**31 - 1
 MAX_SAID_AT_MS = 2**63 - 1
 NO_HOOK = "The agent says nothing of libvirt's hook."

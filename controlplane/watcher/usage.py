@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 WRITE_EVERY_S = 1.0
 BATCH = 2000
 SAY_AGAIN_S = 60.0
-# What a node says is not to be trusted: sums over a day of these still fit.
+# Nodes are not trusted: sums over a day of these limits still fit the columns.
 MAX_COUNTER = 2**53
 MAX_MIB = 2**31 - 1
 MAX_VCPUS = 2**15 - 1

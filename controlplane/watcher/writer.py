@@ -8,10 +8,10 @@ from uuid import UUID
 from agents.protocol import agent_pb2 as pb
 from controlplane.watcher.batches import BatchWriter, NodeEvents, NodeReply, Outcome
 
-# What comes within this time is written together: short beside all that anybody waits for, and long enough for the
-# receipts of several calls to one node.
+# Messages within this time are written together: short beside any wait of a caller, and long enough for the receipts of
+# several calls to one node.
 GATHER_S = 0.1
-# Of so many nodes at most, so that the others do not seem silent meanwhile.
+# Nodes per batch at most, so that the others do not look unreachable meanwhile.
 AT_ONCE = 50
 
 InDatabase = Callable[..., Coroutine[Any, Any, dict[UUID, Outcome]]]

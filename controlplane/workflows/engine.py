@@ -34,9 +34,9 @@ Entry = dict[str, object]
 
 BACKOFF_FIRST = timedelta(milliseconds=500)
 BACKOFF_MAX = timedelta(seconds=20)
-# Of each step, so many obstacles that followed one another: enough to see what changed, few enough for a row.
+# The last errors kept of each step: enough to see changes, few enough for a row.
 TRIES_KEPT = 10
-# The names under which the workflow's own last words stand among the steps when they fail.
+# Names of the entries among the steps for a failure of the workflow's own end.
 FINISH, GIVE_UP = "finish", "give-up"
 
 
@@ -198,7 +198,7 @@ def _record(operation: Operation, step: Step, effect: Effect | None, *, started_
 
 
 def _replaced(steps: list[Entry], entry: Entry) -> list[Entry]:
-    """Return the step's last outcome, with its earlier errors."""
+    """Replace the step's entry by its last outcome, and keep its earlier errors."""
     before = next((known["tries"] for known in steps if known["name"] == entry["name"] and "tries" in known), None)
     kept: Entry = {"tries": before} if before else {}
     return [known for known in steps if known["name"] != entry["name"]] + [kept | entry]

@@ -26,7 +26,7 @@ from controlplane.operations.models import LIVE, Operation
 from controlplane.operations.selectors import STUCK_ATTEMPTS, current_step_error, stuck
 from controlplane.placement.models import Allocation
 
-# A node that was silent for less may be on its way back, and a guest on it may be at work.
+# A node that was unreachable for less time may come back, and a guest on it may run.
 UNREACHABLE_FOR = timedelta(minutes=10)
 
 

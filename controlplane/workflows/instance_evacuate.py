@@ -35,7 +35,7 @@ from controlplane.workflows.instance_migrate import (
 )
 from controlplane.workflows.workflow_types import Effect, Step, Workflow
 
-# The node has it open no more; its file stays, for the others.
+# The node closes it; its file stays, for the other nodes.
 FORGET = "shared-volume"
 
 

@@ -41,7 +41,7 @@ from controlplane.workflows.workflow_types import Effect, Step, StepAborted, Ste
 log = logging.getLogger(__name__)
 
 LOOK_AGAIN = timedelta(seconds=1)
-# How the agents say that it is too late to break a move off: the guest runs at its destination.
+# The agents' codes for a cancellation that comes too late: the guest runs at its destination.
 GUEST_MOVED, GUEST_ARRIVED = "agent.guest_moved", "agent.guest_arrived"
 GONE = (NodeUnreachable, NodeAbandoned)
 
@@ -80,7 +80,7 @@ def on_failure(operation: Operation, error: dict[str, object]) -> None:
     move(migration, MIGRATION, state, error=error, ended_at=clock.now())
 
 
-# ---- what the destination gets
+# ---- destination
 
 
 def allocate_destination(operation: Operation) -> Effect:
@@ -169,7 +169,7 @@ def _remove_there(migration: Migration, kind: str, resource_id: UUID) -> Effect 
     return node_steps.remove(migration.destination, kind=kind, resource_id=resource_id, generation=migration.generation)
 
 
-# ---- the move
+# ---- migration
 
 
 def move_guest(operation: Operation) -> Effect | None:
@@ -262,7 +262,7 @@ def _turn_away(migration: Migration, error: CloudError, silent: CloudError) -> N
 
 
 def _unless_there(migration: Migration, refused: NodeRefused, code: str) -> None:
-    """Return if the guest has moved, for the error "too late". Any other refusal decides nothing."""
+    """Raise a retry unless the refusal's code proves that the guest has moved; others prove nothing."""
     if refused.facts.get("agent_code") != code:
         _try_again(refused)
 
@@ -284,7 +284,7 @@ def _is_there(migration: Migration) -> bool:
     )
 
 
-# ---- it has moved
+# ---- arrival
 
 
 def confirm_arrival(operation: Operation) -> Effect:
@@ -312,7 +312,7 @@ def confirm_arrival(operation: Operation) -> Effect:
 
 
 def _is_awaited(operation: Operation, migration: Migration) -> bool:
-    """Tell if the destination's confirmation must wait for the node.
+    """Tell if the operation must wait for the destination.
 
     An unreachable destination is confirmed when it is back: no other call confirms the guest. A fenced one has no guest
     any more; and neither a deletion of the instance nor the operation's deadline waits for it.

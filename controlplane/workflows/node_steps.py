@@ -27,7 +27,7 @@ from controlplane.storage.models import Volume
 from controlplane.workflows.step_permits import using_permit
 from controlplane.workflows.workflow_types import Effect
 
-# The agent's code for something that it does not hold (agents/node/errors.py).
+# The agent's code for a missing resource (agents/node/errors.py).
 NOT_ON_NODE = "agent.not_found"
 IMAGE_REFUSED = "agent.image_refused"
 

@@ -144,7 +144,7 @@ def _image_import(request: RetryRequest) -> Operation:
     return image_import_retry(request.actor, image, sha256=request.argument("sha256"))
 
 
-# kind of operation → how it is asked for again
+# kind of operation → its retry
 RETRY_HANDLERS: Mapping[str, RetryHandler] = {
     "image.import": RetryHandler("image_create", _image_import),
     "instance.create": RetryHandler("instance_create", _instance_create),
@@ -159,7 +159,7 @@ RETRY_HANDLERS: Mapping[str, RetryHandler] = {
     "volume.detach": RetryHandler("attachment_delete", _volume_detach),
     "volume.grow": RetryHandler("volume_grow", _volume_grow),
 }
-# kind of operation → why it is not, and what to do instead
+# kind of operation → why it has no retry, and what to do instead
 NOT_RETRYABLE: Mapping[str, Reason] = {
     "image.verify": Reason("the uploaded file was not kept. Create another image and upload the file to that."),
     "instance.evacuate": Reason("it is tried again by itself, as part of the recovery of its node."),

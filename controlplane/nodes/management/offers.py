@@ -44,7 +44,7 @@ def apply(node: Node, options: Mapping[str, object]) -> None:
 
 
 def offered(inventory: Inventory) -> tuple[int, int, int]:
-    """Return vCPUs, MiB of memory and GiB of disk; None for a node that has not reported yet."""
+    """Return vCPUs, MiB of memory and GiB of disk; 0 for a node that has not reported yet."""
     capacity = (inventory.vcpus_capacity, inventory.memory_mib_capacity, inventory.disk_gib_capacity)
     return max(0, capacity[0]), max(0, capacity[1]), max(0, capacity[2])
 
