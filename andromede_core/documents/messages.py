@@ -1,8 +1,6 @@
 """Reasons: translatable parts of an error message.
 
 Standard library only: the placement core gives reasons too. kernel/error_messages.py translates them.
-
-Standard library only: the placement core gives reasons too. kernel/error_messages.py says them in other languages.
 """
 
 from collections.abc import Mapping

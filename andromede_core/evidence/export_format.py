@@ -2,7 +2,7 @@
 
     checkpoints.ndjson   checkpoints with their witnesses' lines, oldest first, each with the proof that it goes on from
                          the one before
-    platform.ndjson      the records that concern everybody, from the first on
+    platform.ndjson      the records that concern every organization, from the first on
     earlier.ndjson       the organization's records from before that others rest on
     records.ndjson       the organization's records of the time in question, without a gap, between their neighbours
     later.ndjson         the organization's erasures and marks from after that

@@ -396,7 +396,7 @@ class Judge:
         decided = self.decided.get(permit.decision)
         if decided is None:
             raise Unsound(f"there is no decision {permit.decision}")
-        is_given = bool(ROLES_OF.get(permit.op, permit.roles))  # leave to send asks nothing of the place that is left
+        is_given = bool(ROLES_OF.get(permit.op, permit.roles))  # a permit to send has no clauses at the source
         if not decided.is_admitted or (is_given and permit.zone not in decided.zones):
             raise Unsound(f"the decision {permit.decision} does not admit {permit.zone}")
         if permit.resource != decided.resource:
@@ -492,7 +492,7 @@ class Judge:
 def _without_sentinels(keyset: Keyset) -> Keyset:
     """Drop the demand for sentinel signatures.
 
-    A cosignature is recorded after its permit, so it is only required where something was done.
+    A sentinel signature is recorded after its permit, so it is only required where a receipt exists.
     """
     return Keyset(keyset.version, {name: key for name, key in keyset.keys.items() if key.use != "sentinel"})
 

@@ -38,7 +38,7 @@ PARTY_ROLES = (
     "key_custodian",
     "backup_operator",
 )
-NONE = "none"  # it is known that there is no such moment; null: nobody knows
+NONE = "none"  # known: there is no such moment; null: unknown
 # Common wrong codes, and the standard's codes for them.
 MEANT = {"UK": "GB", "EL": "GR"}
 
@@ -52,12 +52,6 @@ class Attribute:
     a single value, what a policy may list. `review_days`: a statement has to be renewed after so many days, unless it
     states otherwise itself. `is_claim`: the attribute is about a measure that a platform could take or enforce, and
     that this one does not: the operator declares to have taken it.
-
-    `wants` ends the sentence "must be …"; `accepts` tells values of the type; `operators` are those of policy.py that
-    may test it. `order`: the words of a scale, weakest first. `members`: for a set, what its members must be; for a
-    single value, what a policy may list. `review_days`: after so long a statement has to be made again, unless it says
-    otherwise itself. `is_claim`: it is of a measure that a platform could take or enforce, and that this one does not:
-    the operator claims to have taken it.
     """
 
     wants: Reason

@@ -17,8 +17,6 @@ def decide(request: ResolvedRequest, fleet: Fleet, assessment: Assessment, *, se
     """Return the nodes that may take the request, best first, and the reasons of the others. Deterministic.
 
     `assessment` has the results of the request's policies for the zones.
-
-    `assessment` is what the request's policies say of the zones.
     """
     zones = _verdicts(fleet, assessment)
     sieve = run_filters(request, fleet, zones)

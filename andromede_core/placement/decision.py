@@ -71,7 +71,7 @@ class NearMiss:
 class Relaxation:
     """One change that alone would admit the request. `nodes` is how many nodes it would admit.
 
-    `change` is the filter that would have to give way, or "size" for a smaller request; `facts` says how far:
+    `change` is the filter to relax, or "size" for a smaller request; `facts` has the extent:
 
     policy: policy, level, atom, zones · zone_asked, zone_open: zones · traits: traits · size: vcpus,
     memory_mib, disk_gib · cleared, attested, ready, cordon, excluded: nodes (the first few) · host, pool,

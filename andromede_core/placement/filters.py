@@ -202,7 +202,7 @@ ADMITTED = len(FILTERS)
 class FilterResult:
     """The results of all filters for all nodes.
 
-    `masks`: per filter the nodes that it lets pass, None when it refuses nobody. `first_refusal`: per node the
+    `masks`: per filter the nodes that it lets pass, None when it refuses no node. `first_refusal`: per node the
     position in FILTERS of its reason, ADMITTED for a node that passes all.
     """
 

@@ -1,4 +1,4 @@
-"""Redaction of a decision for a resource that may leave its node, but not its zone. Pure.
+"""Redaction of a decision for a resource that may change its node, but not its zone. Pure.
 
 Decisions weigh all zones, since other resources might use them; a live migration needs only its own.
 """
@@ -11,7 +11,7 @@ HELPFUL = ("policy", "cleared", "attested", "ready", "cordon", "traits", "affini
 
 
 def restrict_to_zones(document: Mapping[str, Any], zones: Sequence[str], *, away_from: Sequence[str]) -> dict[str, Any]:
-    """Return the decision restricted to these zones, without the nodes that the resource is to leave."""
+    """Return the decision restricted to these zones, without the nodes in `away_from`."""
     kept = [zone for zone in document["zones"] if zone["zone"] in zones]
     codes = {code for zone in kept for code in zone["codes"]}
     left = set(away_from)

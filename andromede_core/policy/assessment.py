@@ -17,9 +17,6 @@ class ZoneVerdict:
 
     `is_refused`: a clause is not satisfied there; `is_doubted`: the result of a clause is unknown. `valid_until`: when
     the results may change by themselves.
-
-    `is_refused`: a clause is not satisfied there; `is_doubted`: of one it is not known whether it is. `valid_until`:
-    when the results may change by themselves.
     """
 
     zone: str
@@ -52,10 +49,6 @@ class Assessment:
 
     `at` is the moment of the evaluation; the same facts give the same results until `valid_until`. `sets`: the version
     of the named sets and classes of schemes that was used, by kind and name: since when it holds.
-
-    `at` is the moment of which it speaks; the same facts say the same until `valid_until`, without anybody having
-    changed anything. `sets`: which version of the named sets and classes of schemes was used, by kind and name:
-    since when it holds.
     """
 
     at: datetime

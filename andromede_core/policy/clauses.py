@@ -66,10 +66,6 @@ class Clause:
     `roles`: the reasons for holding data that it applies to; none: all. `party_roles` (none: all) and
     `only_with_technical_access` choose the parties that an attribute of parties applies to: all of them must satisfy
     it. `assertion_min`: the weakest assurance of a fact that it accepts.
-
-    `roles`: the reasons of holding data for which it is asked; none: all. `party_roles` (none: all) and
-    `only_with_technical_access` choose the parties that an attribute of parties is asked of: all of them must satisfy
-    it. `assertion_min`: the weakest kind of statement that it believes.
     """
 
     id: str

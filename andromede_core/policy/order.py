@@ -174,8 +174,7 @@ def rank(atom: Clause) -> int:
 def unsatisfiable(policies: Sequence[Policy], sets: Sets, *, roles: Collection[str] = ROLES) -> tuple[ClauseRef, ...]:
     """Return the clauses (EMPTY_INTERSECTION) that no zone can satisfy together for one of the roles, in order.
 
-    The list is empty if all can hold. A clause with an unknown set may hold once the set is known. Of clauses about one
-    attribute the fewest that contradict each other are named.
+    The list is empty if all can hold. A clause with an unknown set may hold once the set is known.
 
     Of clauses about one attribute the fewest that contradict each other are named.
     """

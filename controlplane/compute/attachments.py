@@ -114,7 +114,7 @@ def _attach(actor: Actor, instance: Instance, *, volume: Volume, is_read_only: b
         "compute_attachment_volume_taken", VolumeAlreadyAttached(field="volume", volume=volume.name)
     ):
         attachment = Attachment.objects.create(instance=instance, volume=volume, is_read_only=is_read_only)
-    is_brought = volume.pool_id is not None  # also to the node where it is: nobody knows whether that has it open
+    is_brought = volume.pool_id is not None  # also to the node where it is: the node may not have it open
     args = {
         "attachment": str(attachment.pk),
         "instance": str(instance.pk),

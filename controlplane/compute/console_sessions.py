@@ -38,7 +38,7 @@ from controlplane.placement.errors import NoAllocation
 log = logging.getLogger(__name__)
 
 OPEN = "instance_console_open"
-CHANGE = "instance_update"  # whoever may not do that types nothing either
+CHANGE = "instance_update"  # without that right the session is read-only
 LIFETIME = timedelta(seconds=30)
 KEY = "andromede:console:"
 REDIS_LIMIT_S = 2.0

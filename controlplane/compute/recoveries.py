@@ -64,7 +64,7 @@ def recover_begin(actor: Actor, node: Node, new: NewRecovery) -> Drain:
         return live
     require_admin_state(node, "fenced")
     if live is not None:
-        move(live, DRAIN, "cancelled", finished_at=clock.now())  # there is nobody who could be sent away any more
+        move(live, DRAIN, "cancelled", finished_at=clock.now())  # its guests cannot be migrated away any more
     plan = read_recovery_plan(node)
     if new.digest is not None and plan.digest != new.digest:
         raise RecoveryPlanChanged(field="plan", node=node.name)

@@ -13,8 +13,6 @@ class Network(ProjectResource):
     """A project's own layer-2 segment in each zone where it is used: no frame goes from zone to zone.
 
     `vni`: its number between nodes (24 bits), which the database assigns.
-
-    `vni`: its number between nodes (24 bits), which the database gives.
     """
 
     mtu = models.PositiveSmallIntegerField(default=1500)
@@ -42,9 +40,6 @@ class Port(BaseModel):
 
     `mac`: locally administered and unicast (IEEE 802, the second digit), and unique over all ports, since guests know
     their cards by it. Older ports have one that begins with 52:54:00, and is unique in its network alone.
-
-    `mac`: locally administered and unicast (IEEE 802, the second digit), and unique over all ports, since guests know
-    their cards by it. Ports of before have one that begins with 52:54:00, and is unique in its network alone.
     """
 
     network = models.ForeignKey(Network, models.PROTECT, db_index=False)  # the index of addresses begins with it

@@ -90,7 +90,7 @@ def node_retire(actor: Actor, node: Node, *, reason: str) -> None:
     actor.may_operate()
     require_admin_state(node, IN_SERVICE, "cordoned", "maintenance", "fenced")
     admin_state_change(actor, node, "retired", verb="node.retire", reason=reason)
-    used = Inventory.objects.select_for_update().get(pk=node.pk)  # whoever claimed a place first has written it by now
+    used = Inventory.objects.select_for_update().get(pk=node.pk)  # an earlier claim has written its allocation by now
     if used.vcpus_used or used.memory_mib_used or used.disk_gib_used:
         raise NodeNotRetirable(
             node=node.name,

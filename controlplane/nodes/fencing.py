@@ -4,7 +4,7 @@ A missing heartbeat is no evidence: the node may run its guests and be cut off f
 evidence, and none is taken for another (docs/explanation/fencing.md).
 
 - `power`: its BMC switches it off and says so. That takes time, so it is an operation (workflows/node_fence.py).
-- `lease`: it stops its guests by itself when its lease lapses, it said so last, and the last lease is over for longer
+- `lease`: it self-fences when its lease expires, by its last report, and the last lease has been over for longer
   than that takes.
 - `attestation`: a person says that it is off and unplugged.
 """

@@ -80,7 +80,7 @@ def officer_keys(before: Mapping[str, Key], approvers: Mapping[str, Approver], *
 
     Those of `approvers` (id → whose), and earlier approvers' keys, sign approvals of exemptions, the others facts.
 
-    A key that was revoked or is over stays for what it has signed until then, as long as that is believed.
+    A revoked or expired key stays for the facts that it signed before, as long as these are in force.
     """
     believed = set(Fact.objects.filter(superseded_at=None).values_list("key_id", flat=True).distinct())
     found = {}

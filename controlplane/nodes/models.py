@@ -301,8 +301,6 @@ class TrustDocument(BaseModel):
     """A signed document for nodes (andromede_core.permits.trust_documents): only the newest version of each counts.
 
     `subject`: the node of a charter, the zone of a floor and of its facts; empty for documents of all nodes.
-
-    `subject`: the node of a charter, the zone of a floor and of its facts; empty for what all nodes get.
     """
 
     kind = models.CharField(max_length=16)
@@ -323,8 +321,6 @@ class Receipt(BaseModel):
     """A node's signed receipt for work under a permit: `jti` names the permit. Numbers of a node have no gaps.
 
     `is_genuine`: the node's key made the signature. A receipt that is not genuine is kept too, since it is an incident.
-
-    `is_genuine`: the node's key made the signature. One that is not is kept all the same, since it is an incident.
     """
 
     node = models.ForeignKey(Node, models.PROTECT)
@@ -342,8 +338,6 @@ class Incident(BaseModel):
     """A problem of a node, identified by `kind` and `name`; no incident ever causes a deletion.
 
     `ended_at`: since when it is not observed any more.
-
-    `ended_at`: since when it is not seen any more.
     """
 
     node = models.ForeignKey(Node, models.PROTECT)

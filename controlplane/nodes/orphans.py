@@ -78,7 +78,7 @@ def _decide(actor: Actor, orphan: Orphan, wish: str, *, reason: str, among: tupl
     actor.may_operate()
     who = actor.user_id or actor.credential_id
     if who is None:
-        raise RoleNeeded(role="operator")  # only people decide, and what they have given a key to
+        raise RoleNeeded(role="operator")  # only users decide, and programs with their tokens
     orphan.refresh_from_db(from_queryset=Orphan.objects.select_for_update(of=("self",)).select_related("node"))
     if orphan.state not in among:
         raise OrphanWrongState(state=orphan.state, wanted=either(*among))

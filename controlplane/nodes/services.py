@@ -197,9 +197,6 @@ def record_alive(alive: Collection[UUID], leases: Mapping[UUID, LeaseReport], *,
 
     `alive`: nodes without another report yet. Returns the ids updated. Nodes that are not ready, are fenced, or have a
     locked row are skipped, so that no node waits for another; their heartbeats must be processed in full.
-
-    Returns those for which this was recorded. Others are not ready, or fenced, or somebody has locked their rows, which
-    keeps no other node waiting: each of their heartbeats has to be written as a whole.
     """
     now = clock.now()
     rows = [(node_id, leases.get(node_id)) for node_id in sorted({*alive, *leases})]

@@ -144,8 +144,6 @@ def keyset_publish(actor: Actor, root: SigningKey, keys: Iterable[Key]) -> Keyse
     """Publish a new keyset, signed by the root: nodes take it at their next heartbeat and drop other keys.
 
     It begins a facts epoch, since it decides whose statements count: permits from before are requested again.
-
-    It begins a facts epoch, since it decides whose statements count: permits from before are asked for again.
     """
     last = newest(KEYSET)
     published = Keyset(

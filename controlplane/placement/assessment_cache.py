@@ -82,11 +82,6 @@ class CacheKey:
     the run of the server, since another one may have been restored from a copy. `is_own`: read inside a transaction
     that has written, so perhaps never visible to others. `classifications`, `lineage`: recorded of the resource;
     `has_clauses`: it has some of its own.
-
-    `scene`: what else the facts are read with: the zones with their status, the classifications that are not supported,
-    and which run of the server it is, since another one may have been restored from a copy. `is_own`: seen inside a
-    transaction that has written, so perhaps never by anybody else. `classifications`, `lineage`: recorded of the
-    resource; `has_clauses`: it has some of its own.
     """
 
     organization_id: UUID

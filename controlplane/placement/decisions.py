@@ -60,10 +60,6 @@ class PlacementRequest:
     `own` and `sources` (whose data it is about to hold) come on top. `roles`: others than those of the operation, for
     simulations. `operation_id`: the operation of the request, perhaps in another attempt; it counts one use of an
     exemption.
-
-    What is recorded of the consumer's data is asked in any case; `classifications`, clauses of its `own` and `sources`
-    (whose data it is about to hold) come on top. `roles`: others than those of the operation, to ask "what if".
-    `operation_id`: for which it is asked, perhaps again; an exemption's use is counted once for it.
     """
 
     operation: str

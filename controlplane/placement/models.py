@@ -175,7 +175,8 @@ class PolicyDocument(models.Model):
 class Binding(models.Model):
     """The classifications of a resource's data.
 
-    They only ever grow (a trigger refuses anything else, and the removal of the row): memory may still hold old data."""
+    They only ever grow (a trigger refuses anything else, and the removal of the row): memory may still hold old data.
+    """
 
     resource_id = models.UUIDField(primary_key=True)
     kind = models.CharField(max_length=16)

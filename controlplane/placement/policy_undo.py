@@ -43,7 +43,7 @@ def find_undo(actor: Actor, owner: PolicyOwner, last: PolicyVersion | None) -> P
 
     Raises:
         PolicyNotUndoable: it is not the actor's own change, demands no more than the one before, is more than ten
-            minutes old, or something was placed by it; or the actor is no person.
+            minutes old, or a placement used it; or the actor is no person.
     """
     if actor.user_id is None:
         raise PolicyNotUndoable(reason=Reason("only people undo changes, and this credential is nobody's."))

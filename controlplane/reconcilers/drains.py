@@ -238,9 +238,6 @@ def begin_all(drain: Drain, begin: Begin, *actions: str) -> int:
 
     `begin` returns None when no more may begin. The number of queries depends only on how many guests it is called for:
     guests with an operation are skipped, and no query is made while the limit of concurrent guests is reached.
-
-    `begin` returns None when no more may begin. The number of queries depends only on how many it is called for: guests
-    on which an operation works are passed over, and nothing is read while as many are under way as may be at once.
     """
     guests = list(drain.guests.filter(state="waiting", action__in=actions).order_by("order"))
     if not guests or drain.guests.filter(state__in=UNDER_WAY).count() >= drain.at_once:

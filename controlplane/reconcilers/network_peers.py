@@ -58,7 +58,7 @@ def _due() -> list[tuple[UUID, UUID]]:
 
 
 def _send_segment(node: Node, segment: Segment) -> int:
-    """Send the segment. A node without a port of the network stores nothing, and is asked again."""
+    """Send the segment. A node without a port of the network stores nothing, and gets it again later."""
     state = agent_client.ensure_network(node, bytes(segment.document))
     if not state.version:
         return 0

@@ -47,7 +47,7 @@ def record_receipts(node_id: UUID, receipts: Sequence[pb.Receipt]) -> None:
     node = NODE.get(node_id)
     try:
         is_kept = _record_together(node, receipts)
-    except IntegrityError:  # somebody else keeps them too
+    except IntegrityError:  # another watcher stores them too
         is_kept = False
     if not is_kept:
         for receipt in receipts:

@@ -92,9 +92,6 @@ def put_back(operation: Operation) -> Effect | None:
 
     Where that is impossible (the location is not admitted any more, the node refuses), or the instance is to be
     deleted, the node forgets the guest: a start defines it anew.
-
-    Where that cannot be (its place is not admitted any more, the node refuses it), or the instance is to be deleted,
-    the node forgets the guest: a start defines it anew.
     """
     if not Rebuild.objects.get(instance_id=operation.resource_id).is_defining:
         return None

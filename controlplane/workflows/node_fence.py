@@ -1,8 +1,8 @@
 """Fence a node by power: its BMC switches it off, and confirms that twice.
 
 A single Off of a BMC proves little: some report it too early, and some switch the machine on again, after a policy of
-their own. So the BMC is asked again after SETTLE, and only then is the node fenced. `args`: boot_id, of the boot that
-is ended.
+their own. So its power state is read again after SETTLE, and only then is the node fenced. `args`: boot_id, of the boot
+that is ended.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""`manage.py watch_nodes`: the watcher process. Ends on SIGTERM and SIGINT."""
+"""Run the watcher process (`manage.py watch_nodes`). Ends on SIGTERM and SIGINT."""
 
 import asyncio
 import signal
