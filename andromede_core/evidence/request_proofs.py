@@ -6,7 +6,7 @@
 
 A record of the kind `audit` has the root, how many leaves there are, and when the first and the last were completed. An
 export of requests has for each of them salt, place and proof, so that it can be checked alone, against an export of
-evidence. The salts keep the log from saying anything of requests to whoever does not have them.
+evidence. Without the salts the log reveals nothing about requests.
 """
 
 from collections.abc import Mapping, Sequence

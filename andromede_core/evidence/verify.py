@@ -2,8 +2,8 @@
 
     python3 verify.py EXPORT.tar [--log-key KEY] [--root-key FILE]… [--witness KEY]… [--witnesses N] [--audit FILE]
 
-Without keys of your own, the ones that the export brings are used: then it is shown that the export is consistent, and
-not whose it is. Exit status 0: nothing against it · 1: something is, each fault on a line · 2: not an export.
+Without keys of your own, the export's own keys are used: this proves that the export is consistent, and not whose it
+is. Exit status 0: no fault found · 1: faults, each on a line · 2: not an export.
 """
 
 import argparse

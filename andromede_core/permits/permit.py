@@ -34,7 +34,7 @@ from andromede_core.policy.roles import ROLES_OF
 KIND = "permit"  # of the signed document
 LIFETIME = timedelta(seconds=300)
 EARLY = timedelta(seconds=60)  # how far a signer's clock may be ahead of a node's
-CLOCK_STEP = timedelta(seconds=2)  # how far back a node's clock may go unnoticed
+CLOCK_STEP = timedelta(seconds=2)  # how far back a node's clock may go without an error
 
 
 class PermitRejected(Exception):

@@ -107,7 +107,7 @@ class Decision:
     exactly one of `eliminated`.
 
     `eliminated` has one entry per filter, in order, and one per reason where clauses give several; `zones` has one per
-    zone, by id. `nearest` and `relaxations` are there when nothing was admitted. `verdict` tells apart why: the
+    zone, by id. `nearest` and `relaxations` are there when nothing was admitted. `verdict` is the cause: the
     policies contradict each other (unsatisfiable), no node may take the request whatever its size (inadmissible), or
     some may but have no room (no_capacity).
     """

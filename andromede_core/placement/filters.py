@@ -16,7 +16,7 @@ from andromede_core.placement.fleet import Fleet, Mask
 from andromede_core.placement.request import DIMENSIONS, ResolvedPoolRequirement, ResolvedRequest, Rule
 from andromede_core.policy.assessment import ZoneVerdict
 
-Zones = tuple[ZoneVerdict, ...]  # as in fleet.legend.zones
+Zones = tuple[ZoneVerdict, ...]  # as in fleet.dictionary.zones
 Test = Callable[[ResolvedRequest, Fleet, Zones], Mask | None]  # which nodes pass; None: all do
 
 
@@ -138,7 +138,7 @@ def _has_room(dimension: str) -> Test:
 
     def test(request: ResolvedRequest, fleet: Fleet, zones: Zones) -> Mask | None:
         asked = request.resources[row]
-        if asked == 0:  # asks nothing of it: a node that is overfull there may still take the request
+        if asked == 0:  # needs none of it: a node that is overfull there may still take the request
             return None
         room: Mask = fleet.free[row] >= asked
         return room
@@ -192,7 +192,7 @@ FILTERS = (
 )
 
 CAPACITY = tuple(each.name for each in CAPACITY_FILTERS)
-ROOM = (*CAPACITY, "pool_room")  # of the nodes, and of what they have in common
+ROOM = (*CAPACITY, "pool_room")  # of the nodes, and of their pools
 # Filters that protect data: they refuse a node whatever its free capacity.
 ADMISSION = ("policy", "facts", "cleared", "attested")
 ADMITTED = len(FILTERS)

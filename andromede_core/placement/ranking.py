@@ -18,7 +18,7 @@ def spread(request: ResolvedRequest, fleet: Fleet, among: Positions) -> Scores:
     left, resources = np.zeros(len(among)), np.zeros(len(among))
     for capacity, free, asked in zip(fleet.capacity, fleet.free, request.resources, strict=True):
         offered = capacity[among]
-        left += np.maximum(free[among] - asked, 0) / np.maximum(offered, 1)  # of nothing, nothing is left
+        left += np.maximum(free[among] - asked, 0) / np.maximum(offered, 1)  # a resource of which the node has none
         resources += offered > 0
     scores: Scores = left / np.maximum(resources, 1)
     return scores

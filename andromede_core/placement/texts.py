@@ -329,7 +329,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
 }
 
 
-NO_REFERENCE = "NO_REFERENCE"  # in place of ATTR_UNKNOWN where no fact is missing, but the zone to measure from
+NO_REFERENCE = "NO_REFERENCE"  # instead of ATTR_UNKNOWN where the zone to measure from is missing, and no fact
 
 # Remedies for a clause that does not hold. `mend.` is there where an operator has another remedy.
 REMEDIES: dict[str, str] = {

@@ -17,12 +17,12 @@ from andromede_core.facts.world import ASSERTIONS, Fact, Horizon, Subject, Timel
 from andromede_core.policy.clauses import Certified, Clause, ClauseRef, Policy, effective, names_of_sets
 
 EARTH_RADIUS_KM = 6371.0088  # mean radius, IUGG
-LISTS = (CERTIFICATIONS, PARTIES)  # what their entries are is checked entry by entry
+LISTS = (CERTIFICATIONS, PARTIES)  # their entries are checked one by one
 
 NOBODY = Subject("")
 Truth = Literal["T", "F", "U"]
 DISTANCE = "min_distance_km"
-REFERENCE = "reference"  # what is not known when nothing says where distances are measured from
+REFERENCE = "reference"  # the unknown of a distance without a zone to measure from
 OK, UNKNOWN, UNSUPPORTED = "OK", "ATTR_UNKNOWN", "NOT_SUPPORTED_CLASSIFIED"
 
 
@@ -261,7 +261,7 @@ def _listed(question: Question) -> set[str]:
     values = question.atom.value
     assert isinstance(values, tuple)
     named = [_members(question.world.sets, value, question.horizon) for value in values if value.startswith("@")]
-    return set(values).union(*named)  # the names themselves do no harm: no value begins with @
+    return set(values).union(*named)  # the names themselves are harmless: no value begins with @
 
 
 def _members(sets: Mapping[str, Timeline], name: str, horizon: Horizon) -> list[str]:

@@ -12,9 +12,9 @@ from andromede_core.documents.parsing import as_choice, as_count, as_instant, as
 from andromede_core.documents.signed import BadDocument, Signed, from_envelope
 from andromede_core.permits.trust_documents import DUTIES, OFFICER_DUTY, Approver, Keyring
 
-KIND = "approval"  # of what each of the two signs
+KIND = "approval"  # of the document that each of the two signs
 LONGEST = timedelta(hours=72)
-NEVER_WAIVED_FOR = frozenset({"dr", "classified"})  # data that no exemption in software can be for
+NEVER_WAIVED_FOR = frozenset({"dr", "classified"})  # data for which no exemption in software is possible
 USUAL = timedelta(hours=4)
 TERMS = ("id", "resources", "op", "zone", "waived", "reason", "requested_by", "not_before", "expires_at", "max_uses")
 

@@ -13,7 +13,7 @@ from andromede_core.policy.clauses import Policy
 from andromede_core.policy.evaluation import ClauseResult, evaluate
 
 WARNING_DAYS = (180, 90, 30, 7)
-MOMENTS_AT_MOST = 1000  # boundaries within the longest warning; more would be no catalogue of this world
+MOMENTS_AT_MOST = 1000  # boundaries within the longest warning; a real catalogue has fewer
 
 State = Literal["compliant", "at-risk", "drifted"]
 

@@ -35,8 +35,8 @@ class Guest:
     """A guest of the node.
 
     `is_running`: it runs, or is about to. `is_changing`: an operation creates or changes it, and the drain waits for
-    that. `obstacles` (errors as documents): the reasons against a migration. `question`: None where placement cannot be
-    asked.
+    that. `obstacles` (errors as documents): the reasons against a migration. `question`: the placement
+    request, or None.
     """
 
     id: UUID

@@ -174,7 +174,7 @@ def _places(group_ids: Sequence[UUID]) -> Places:
 def refusal_of(node: Node, decision: Decision, *, stays: bool = False) -> Document:
     """Return the refusal as an operator sees it, with nodes.
 
-    `stays`: the request was for a place on the node itself; else for another node in its zone.
+    `stays`: the request was for the node itself; else for another node in its zone.
     """
     document = restrict_to_zones(as_document(decision), [node.zone_id], away_from=[] if stays else [str(node.pk)])
     lines = {language: " ".join(operator(document, language)) for language in ("en", "fr")}

@@ -33,9 +33,9 @@ from controlplane.placement.effective_policies import DataSource
 from controlplane.storage.models import Volume
 from controlplane.storage.services import pool_requirements, volume_lock
 
-LIVE_MIGRATION = "live-migration"  # the trait of nodes between which guests move
-COLD_MIGRATION = "cold-migration"  # and of those between which guests move that are off
-CPU = "cpu:"  # how the trait begins that names the CPU of a node's guests: they go on where it is the same
+LIVE_MIGRATION = "live-migration"  # the trait of nodes that can exchange running guests
+COLD_MIGRATION = "cold-migration"  # the trait of nodes that can exchange stopped guests
+CPU = "cpu:"  # prefix of the trait with the CPU of a node's guests, which must be equal at the destination
 # A migration that takes longer is cancelled: the guest writes faster than its memory can be sent.
 LIMIT, LIMIT_PER_GIB = timedelta(minutes=30), timedelta(seconds=30)
 DEADLINE_S_MIN, DEADLINE_S_MAX = 60, 7 * 24 * 3600

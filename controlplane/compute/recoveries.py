@@ -58,7 +58,9 @@ def recover_begin(actor: Actor, node: Node, new: NewRecovery) -> Drain:
         RecoveryPlanChanged: the plan would be another one now.
     """
     actor.may_operate()
-    Node.objects.select_for_update(no_key=True).get(pk=node.pk)  # of two who begin, the second finds what the first did
+    Node.objects.select_for_update(no_key=True).get(
+        pk=node.pk
+    )  # the second of two concurrent requests finds the first one's rows
     live = live_drain(node)
     if live is not None and live.kind == "recover":
         return live

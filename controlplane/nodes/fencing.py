@@ -3,10 +3,10 @@
 A missing heartbeat is no evidence: the node may run its guests and be cut off from us alone. There are three kinds of
 evidence, and none is taken for another (docs/explanation/fencing.md).
 
-- `power`: its BMC switches it off and says so. That takes time, so it is an operation (workflows/node_fence.py).
+- `power`: its BMC switches it off and confirms it. That takes time, so it is an operation (workflows/node_fence.py).
 - `lease`: it self-fences when its lease expires, by its last report, and the last lease has been over for longer
   than that takes.
-- `attestation`: a person says that it is off and unplugged.
+- `attestation`: an operator attests that it is off and unplugged.
 """
 
 from collections.abc import Mapping

@@ -389,7 +389,7 @@ class Drain(BaseModel):
 
     `digest`: of the plan that the operator confirmed; of an automatic recovery, of the plan that it began with.
     `fallback`: the action for guests that cannot be moved. `deadline_s` (None: by the sizes of each), `convergence`:
-    of each migration. `volumes`: number of unattached ones that stay on the node.
+    of each migration. `volumes`: number of unattached volumes that stay on the node.
     """
 
     node = models.ForeignKey(Node, models.PROTECT)

@@ -74,7 +74,7 @@ def _connector(access: Access) -> Connector:
     url = f"https://{host}:{port}"
     connector = Connector(
         url,
-        verify=False,  # the pin is the check, and by no other adapter anything is sent
+        verify=False,  # the pinned certificate is the check, and no other adapter sends requests
         server_side_retries=1,
         server_side_retries_delay=1,
         default_request_timeout=READ_TIMEOUT_S,

@@ -1,7 +1,7 @@
 """Key files of the offline root, permit signers and sentinels, and the choice of the key that signs now.
 
 A key's id follows from the key ("signer-" and the head of its SHA-256), so that a file needs no label. Beside
-<name>.key (0600) stands <name>.pub (PEM), which is all that keysets and nodes need.
+<name>.key (0600) is <name>.pub (PEM), which is all that keysets and nodes need.
 """
 
 from collections.abc import Callable, Collection, Mapping

@@ -238,7 +238,7 @@ def pending_update(node: Node) -> pb.EnsureTrustRequest | None:
         for kind, known in ((KEYSET, node.keyset_version), (CHARTER, node.charter_version))
         if found.get(kind, NONE).number > known
     ]
-    if found.get(DENY, NONE).number not in (0, node.deny_version):  # it may have a later one of a thief
+    if found.get(DENY, NONE).number not in (0, node.deny_version):  # it may have a later one that a thief has signed
         wanted.append(DENY)
     floor, heard_at = found.get(FLOOR, NONE), node.floor_issued_at or NONE.signed_at
     if floor.number > node.facts_epoch or (floor.number == node.facts_epoch and floor.signed_at > heard_at):

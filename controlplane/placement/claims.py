@@ -72,7 +72,7 @@ def insert_claim(ask: PlacementRequest, taken: PlacementResult, node_id: UUID) -
         if cursor.rowcount:
             return allocation
         if is_guarded:
-            transaction.set_rollback(True)  # an exemption was not used either
+            transaction.set_rollback(True)  # the use of an exemption is rolled back too
         return None
 
 

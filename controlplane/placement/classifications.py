@@ -24,7 +24,7 @@ from controlplane.placement.policies import AT_ONCE
 from controlplane.placement.policy_owners import PolicyOwner
 
 SCHEMA = "andromede.classifications/1"
-ID_MAX = 56  # what is left of a policy's 64 letters holds the version
+ID_MAX = 56  # the rest of a policy's 64 letters holds the version
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ from controlplane.placement.models import Decision, Exemption, ExemptionUse
 
 log = logging.getLogger(__name__)
 
-RECENT = timedelta(hours=24)  # how old a refusal may be that is to be got around
+RECENT = timedelta(hours=24)  # maximal age of the refusal
 
 
 @dataclass(frozen=True)

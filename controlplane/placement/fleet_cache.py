@@ -61,7 +61,7 @@ class FleetCache:
 
     def current(self) -> Fleet:
         """Return the fleet with all committed changes, and those of the caller's own transaction."""
-        with self._lock:  # readings are applied in the order in which they were made
+        with self._lock:  # snapshots are applied in the order in which they were read
             reading, fleet = self._read()
             if not reading.is_own:
                 self._seen, self._fleet = reading, fleet

@@ -7,7 +7,7 @@ from controlplane.kernel.db import BaseModel
 from controlplane.kernel.states import machine
 from controlplane.nodes.models import Node, Pool
 
-DRIFT_ACTIONS = ("flag", "freeze", "evacuate", "stop")  # the mildest first
+DRIFT_ACTIONS = ("flag", "freeze", "evacuate", "stop")  # the least strict first
 
 
 class Classification(models.Model):

@@ -278,7 +278,7 @@ def put_in_force(
     )
     head.version += 1
     head.save(update_fields=["version"])
-    epochs.advance()  # so that nodes refuse what was permitted under the policies before
+    epochs.advance()  # so that nodes refuse permits under the former policies
     project_id = owner.project.pk if owner.project is not None else None
     about = {"level": owner.level, "owner": str(owner.id), "version": saved.version, "change": review.change}
     undone = {"undoes": undoes} if undoes is not None else {}

@@ -245,7 +245,7 @@ def begin_all(drain: Drain, begin: Begin, *actions: str) -> int:
     scene, begun = read_snapshot(drain, guests), 0
     for guest in guests:
         instance = scene.instances.get(guest.instance_id)
-        if instance is None or guest.instance_id in scene.held:  # the next look sees to it
+        if instance is None or guest.instance_id in scene.held:  # the next run retries it
             continue
         outcome = begin(drain, guest, instance)
         if outcome is None:  # no more at once, or it was paused meanwhile

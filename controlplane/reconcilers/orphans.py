@@ -132,7 +132,7 @@ def _is_noted(node: Node | None, found: Finding) -> bool:
             )
             record_change(SYSTEM, row, "find")
     except IntegrityError:
-        return False  # another look was faster
+        return False  # a concurrent run was faster
     log.warning("node %s: nobody means the %s %s", node.name if node else "–", found.kind, found.name)
     return True
 

@@ -43,7 +43,7 @@ def compare(node: Node, document: bytes) -> None:
         return
     new = incidents.reconcile(node, {FORGED: (), STALE: (), **_wrong(node, found.payload)})
     if not new.isdisjoint(UNMANAGED_KINDS):
-        wake_reconciler()  # once for each stranger: what is known already, the reconciler sees by itself
+        wake_reconciler()  # once for each new orphan: the reconciler polls the known ones
     hook = found.payload.get("hook")
     if isinstance(hook, dict) and hook.get("is_active") is True:
         Node.objects.filter(pk=node.pk).update(attested_at=at)
