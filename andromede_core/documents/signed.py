@@ -74,7 +74,7 @@ def from_envelope(body: object) -> Signed:
     """Return the signed document that a decoded {p, kid, sig} states.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the envelope is not a signed document.
     """
     if not isinstance(body, dict) or set(body) != {"p", "kid", "sig"}:
         raise ValueError("a signed document has p, kid and sig")

@@ -91,7 +91,7 @@ class Archive:
         """Compute where the listed files must be.
 
         Raises:
-            NotAnExport: the file ends before they do.
+            NotAnExport: the file is shorter than its listed files.
         """
         position = self._next
         for listed in files:

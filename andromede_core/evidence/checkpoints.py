@@ -69,7 +69,7 @@ def parse_head(text: str) -> TreeHead:
 
 
 def parse_request(text: str) -> WitnessRequest:
-    """Raises NoteError."""
+    """Parse a request of a log. Raises NoteError."""
     head, blank, note = text.partition("\n\n")
     first, *rest = head.split("\n")
     word, _, old = first.partition(" ")

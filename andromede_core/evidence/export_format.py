@@ -119,7 +119,7 @@ def _listed(value: object) -> Listed:
 
 @dataclass(frozen=True, slots=True)
 class ExportedRecord:
-    """A record as it is exported.
+    """A line of an export: one record with its proof.
 
     An erased record has no `salt` and no `document` (None). `proof` leads from its leaf to the newest checkpoint.
     """
@@ -143,7 +143,7 @@ class ExportedRecord:
 
 
 def read_line(raw: bytes) -> ExportedRecord:
-    """Raises ValueError: not a record in its one form."""
+    """Parse a line of records. Raises ValueError: not a record in its one form."""
     body = as_object(loads(raw), "record", required=("index", "entry", "salt", "document", "proof"))
     entry = as_object(body["entry"], "entry", required=("content", "prev", "seq", "stream"))
     salt, document = body["salt"], body["document"]
@@ -178,7 +178,7 @@ class Envelope:
 
 
 def read_envelope(document: bytes) -> Envelope:
-    """Raises ValueError: not a document in its one form."""
+    """Parse the document of a record. Raises ValueError: not a document in its one form."""
     read = as_object(loads(document), "document", required=("at", "document", "id", "kind", *OWNERS))
     return Envelope(
         id=as_text(read["id"], "id"),
@@ -194,7 +194,7 @@ def checkpoint_line(note: str, proof: tuple[bytes, ...]) -> bytes:
 
 
 def read_checkpoint_line(raw: bytes) -> tuple[str, tuple[bytes, ...]]:
-    """Raises ValueError."""
+    """Parse a line of checkpoints.ndjson. Raises ValueError."""
     body = as_object(loads(raw), "checkpoint", required=("note", "proof"))
     note = body["note"]
     if not isinstance(note, str):

@@ -90,7 +90,7 @@ def read_batch(body: Mapping[str, object], at: datetime) -> Batch:
     """Parse the batch in a record of the log that was appended at `at`.
 
     Raises:
-        ValueError: it is none, or of requests that were completed after it.
+        ValueError: the record has no batch, or its requests were completed later.
     """
     read = as_object(body, "audit", required=("count", "first", "last", "root"))
     batch = Batch(
@@ -105,7 +105,7 @@ def read_batch(body: Mapping[str, object], at: datetime) -> Batch:
 
 
 def read_line(raw: bytes) -> ExportedRequest:
-    """Raises ValueError."""
+    """Parse an exported request. Raises ValueError."""
     body = as_object(decoded(raw), "line", required=("request", "salt", "evidence"))
     evidence = body["evidence"]
     return ExportedRequest(

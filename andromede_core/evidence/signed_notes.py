@@ -75,7 +75,7 @@ class Note:
 
 
 def parse_key(text: str) -> Key:
-    """Raises NoteError."""
+    """Parse a key. Raises NoteError."""
     name, _, rest = text.partition("+")
     key_id, _, material = rest.partition("+")
     raw = decode(material)
@@ -88,7 +88,7 @@ def parse_key(text: str) -> Key:
 
 
 def parse_note(text: str) -> Note:
-    """Raises NoteError."""
+    """Parse a note. Raises NoteError."""
     if any(character < " " and character != "\n" for character in text):
         raise NoteError(Reason("a note has no control characters"))
     body, blank, tail = text.rpartition("\n\n")
@@ -101,7 +101,7 @@ def parse_note(text: str) -> Note:
 
 
 def parse_signature(line: str) -> Signature:
-    """Raises NoteError."""
+    """Parse a signature line. Raises NoteError."""
     dash, _, rest = line.partition(" ")
     name, _, material = rest.partition(" ")
     raw = decode(material)

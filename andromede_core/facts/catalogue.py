@@ -125,7 +125,7 @@ def _members(found: Mapping[str, Mapping[str, list[Fact]]]) -> dict[str, Timelin
 
 
 def parse(document: object) -> Catalogue:
-    """Parse a catalogue.
+    """Parse a decoded catalogue file.
 
     Raises:
         Malformed: at a place such as zones[3].certifications[0].valid_to.

@@ -85,7 +85,7 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """The content of a permit.
+    """The payload of a permit, which the signer signs.
 
     `aud` is the node. `roles`: the requested reasons for holding data. `epoch`: of the facts. `peer`: the node from
     which the resource may come, or to which it may go; a permit without a peer allows no migration.

@@ -20,7 +20,7 @@ FIELDS = ("zone", "network", "vni", "version", "members")
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """The content of a segment.
+    """The payload of a segment, which a permit key of the zone signs.
 
     `network`: its id. `members`: the underlay address of each node, by the node's id. Only growing versions of the same
     network and zone count.

@@ -101,7 +101,7 @@ class Nodes:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A placement decision.
+    """A placement decision with its reasons.
 
     `admitted` nodes may take the request; `candidates` are the best of them, best first. Every other node is counted in
     exactly one of `eliminated`.

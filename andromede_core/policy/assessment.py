@@ -42,7 +42,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Assessment:
-    """The results of all zones.
+    """The results of the policies for all zones.
 
     `zones` by id. `conflict`: the clauses about the requested roles that contradict one another, so that no zone can
     satisfy them.

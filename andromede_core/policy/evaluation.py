@@ -28,7 +28,7 @@ OK, UNKNOWN, UNSUPPORTED = "OK", "ATTR_UNKNOWN", "NOT_SUPPORTED_CLASSIFIED"
 
 @dataclass(frozen=True, slots=True)
 class ClauseResult:
-    """The result of one clause.
+    """The result of one clause for one zone.
 
     `code` is from the closed list of reasons; `detail` is the value found, as text: for U the missing fact, its subject
     and the cause; for F the values that fail; for T the one value, where there is one.
@@ -42,7 +42,7 @@ class ClauseResult:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """The results of all clauses.
+    """The results of all clauses for one zone.
 
     `valid_until`: the earliest moment at which a value that was read may change by itself, or None.
     """
@@ -97,7 +97,7 @@ class Question:
 
 
 class Unknown(Exception):
-    """A fact is unknown.
+    """A fact that a clause needs is unknown.
 
     `subject` is the attribute or named set; `why`: the cause, empty if no statement exists.
     """
@@ -174,7 +174,7 @@ def _asked(question: Question, zone: Zone) -> Answer:
     """Return the value that the clause tests.
 
     Raises:
-        Unknown: what the clause asks for.
+        Unknown: the value that the clause tests.
     """
     atom = question.atom
     if atom.op == "holds":

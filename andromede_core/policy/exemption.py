@@ -20,7 +20,7 @@ TERMS = ("id", "resources", "op", "zone", "waived", "reason", "requested_by", "n
 
 
 class NotApproved(Exception):
-    """The exemption is not valid.
+    """The exemption is not valid for the action.
 
     `code`: NOT_APPROVED, SAME_PERSON, REVOKED_KEY, EXEMPTION_OVER, NEVER_EXEMPTED or NOT_EXEMPTED.
     """
@@ -165,7 +165,7 @@ def check_approval(terms: Terms, approval: Approval, *, organization: str, keyri
 
 
 def parse(value: object, at: str) -> Exemption:
-    """Parse the terms.
+    """Parse an exemption: terms and approvals.
 
     Raises:
         Malformed: with the field.

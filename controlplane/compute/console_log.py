@@ -16,7 +16,7 @@ def console_tail(instance: Instance, *, max_bytes: int) -> bytes:
     Raises:
         NoAllocation: the instance is on no node.
         PolicyUnsatisfiable: a policy forbids reading the console there.
-        ExemptionOver: an exemption allowed it, and another request has had its last use.
+        ExemptionOver: an exemption allowed reading, and another request had its last use.
         NodeUnreachable, NodeFailed, NodeRefused.
     """
     if instance.node is None:

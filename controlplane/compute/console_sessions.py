@@ -84,7 +84,7 @@ def console_open(actor: Actor, project: Project, instance: Instance, *, kind: Ki
         RoleNeeded, ScopeNeeded: the console is a screen, and the actor may not change the instance.
         ConsoleNotRunning, NoAllocation.
         PolicyUnsatisfiable: a policy forbids reading the console there.
-        ExemptionOver: an exemption allowed it, and another request has had its last use.
+        ExemptionOver: an exemption allowed the session, and another request had its last use.
     """
     if kind is Kind.VNC:
         authorize(actor, CHANGE)

@@ -85,7 +85,7 @@ def instance_evacuate(actor: Actor, instance: Instance, *, node: Node | None = N
 
     Raises:
         RoleNeeded: the actor is no operator.
-        NodeWrongAdminState: its node is not fenced.
+        NodeWrongAdminState: the instance's node is not fenced.
         InstanceNotEvacuable, Busy, PolicyUnsatisfiable, InsufficientCapacity, NoPlace, UnderMaintenance.
     """
     actor.may_operate()

@@ -19,7 +19,7 @@ NODES_MAX = 50
 
 @dataclass(frozen=True)
 class MigrationPlan:
-    """The plan.
+    """A migration plan.
 
     `nodes`: possible destinations, the best first; none where there are `reasons` (errors as documents).
     """

@@ -40,7 +40,7 @@ def recover_plan(actor: Actor, node: Node) -> Plan:
     """Return what a recovery would do with the guests of the fenced node now. Nothing is written.
 
     Raises:
-        NodeWrongAdminState: it is not fenced.
+        NodeWrongAdminState: the node is not fenced.
     """
     actor.may_operate()
     require_admin_state(node, "fenced")
@@ -54,7 +54,7 @@ def recover_begin(actor: Actor, node: Node, new: NewRecovery) -> Drain:
     While a recovery of the node is not over, the request returns that one, whatever its arguments.
 
     Raises:
-        NodeWrongAdminState: it is not fenced.
+        NodeWrongAdminState: the node is not fenced.
         RecoveryPlanChanged: the plan would be another one now.
     """
     actor.may_operate()

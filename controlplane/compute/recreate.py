@@ -33,11 +33,11 @@ GENERATIONS = 2
 
 
 def instance_recreate(actor: Actor, instance: Instance, new: NewAttachments) -> Operation:
-    """Request the creation again.
+    """Request the creation of the instance again.
 
     Raises:
         RoleNeeded: `host`, and the actor is no operator.
-        InstanceWrongState: it is not in `error`.
+        InstanceWrongState: the instance is not in `error`.
         FlavorTooSmall, QuotaExceeded, VolumeWrongState, Busy, InsufficientCapacity, NoPlace, PolicyUnsatisfiable,
         UnknownHost, AddressesExhausted.
     """

@@ -55,7 +55,7 @@ def segment_document(port: Port, node: Node) -> bytes:
     called, and the other nodes get the document.
 
     Raises:
-        SignerSilent: it has not answered.
+        SignerSilent: the signer has not answered.
     """
     if node.underlay is None:
         return b""

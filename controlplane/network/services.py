@@ -117,7 +117,7 @@ def port_create(network: Network, *, port_id: UUID, instance_id: UUID) -> Port:
 
     Raises:
         AddressesExhausted: the subnet has no address left.
-        NetworkNotFound: it was deleted a moment ago.
+        NetworkNotFound: the network has just been deleted.
         StateConflict: another port has the same MAC by chance; with another id it works.
     """
     ip = _free_address(network, _lock_subnet(network))

@@ -64,7 +64,7 @@ def node_return(actor: Actor, node: Node) -> None:
     No other action returns it, however long its heartbeats arrive.
 
     Raises:
-        NodeWrongAdminState: it is not in maintenance.
+        NodeWrongAdminState: the node is not in maintenance.
         HeartbeatMissing: its heartbeats do not arrive, so its state is unknown.
         NodeNotCleared: pending removals of guests that are elsewhere by now.
     """
@@ -84,8 +84,8 @@ def node_retire(actor: Actor, node: Node, *, reason: str) -> None:
     This holds on whatever machine its certificate is. Its name is free again.
 
     Raises:
-        NodeWrongAdminState: it is retired, or being drained.
-        NodeNotRetirable: it has allocations.
+        NodeWrongAdminState: the node is retired, or being drained.
+        NodeNotRetirable: the node has allocations.
     """
     actor.may_operate()
     require_admin_state(node, IN_SERVICE, "cordoned", "maintenance", "fenced")
@@ -110,8 +110,8 @@ def mark_fenced(actor: Actor, node: Node, *, proof: Mapping[str, object]) -> Non
     """Mark the node as fenced by `proof` (JSON values), which evacuations of its guests rely on.
 
     Raises:
-        NodeNotFenceable: it is reachable, or the proof is missing.
-        NodeWrongAdminState: it is fenced or retired.
+        NodeNotFenceable: the node is reachable, or the proof is missing.
+        NodeWrongAdminState: the node is fenced or retired.
     """
     actor.may_operate()
     require_admin_state(node, IN_SERVICE, "cordoned", "draining", "maintenance")

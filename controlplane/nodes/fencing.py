@@ -127,9 +127,9 @@ def node_fence(actor: Actor, node: Node, *, kind: str, reason: str) -> Fencing:
     An attesting operator has just authenticated again (api/v1/node_fencing).
 
     Raises:
-        NodeNotFenceable: it is reachable, the evidence is not enough, or the attesting actor is no person.
-        NodeWrongAdminState: it is fenced or retired.
-        Busy: it is being fenced.
+        NodeNotFenceable: the node is reachable, the evidence is not enough, or the attesting actor is no person.
+        NodeWrongAdminState: the node is fenced or retired.
+        Busy: the node is being fenced.
     """
     actor.may_operate()
     require_admin_state(node, *FENCEABLE)
@@ -163,7 +163,8 @@ def record_fence_evidence(
     """Record the evidence, and set the admin state that follows. Inside the caller's transaction.
 
     Raises:
-        NodeNotFenceable: it is reachable again. NodeWrongAdminState
+        NodeNotFenceable: the node is reachable again.
+        NodeWrongAdminState
     """
     evidence = FenceEvidence.objects.create(
         node=node,

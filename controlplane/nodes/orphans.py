@@ -68,7 +68,7 @@ def orphan_release(actor: Actor, orphan: Orphan, *, reason: str) -> Orphan:
     """Decide to restore the orphan as it was; it stays, without warnings.
 
     Raises:
-        OrphanWrongState: it is gone, or is none that can be restored.
+        OrphanWrongState: the orphan is gone, or cannot be restored.
     """
     return _decide(actor, orphan, "release", reason=reason, among=("found", "quarantined"))
 

@@ -62,7 +62,7 @@ def issue_process(folder: Path, process: str, *, ca_key: bytes | None = None) ->
     `ca_key`: the authority's, PEM, where it is not in the folder.
 
     Raises:
-        KeyMissing: there is no such key, or it is not the authority's.
+        KeyMissing: the key does not exist, or is not the authority's.
     """
     if (folder / f"{process}.crt").exists():
         return

@@ -89,11 +89,11 @@ def _connector(access: Access) -> Connector:
 
 @contextmanager
 def _system(access: Access) -> Iterator[System]:
-    """Return the node's system.
+    """Connect to the BMC and return the node's system.
 
     Raises:
         BmcUnreachable: the BMC does not answer, or not now.
-        BmcRefused: it is another BMC, or refuses for good.
+        BmcRefused: the certificate is another one, or the BMC refuses for good.
     """
     try:
         connector = _connector(access)

@@ -103,7 +103,7 @@ def node_enrol(
 
 
 def record_heartbeat(node: Node, report: NodeReport) -> None:
-    """Record a heartbeat.
+    """Record a heartbeat of a node in full.
 
     The inventory is written when it changed; one that has shrunk below what is in use cordons the node. The lease that
     it is about to get is recorded first.
@@ -260,7 +260,7 @@ def node_cordon(actor: Actor, node: Node, *, reason: str) -> None:
     """Cordon the node: it takes no new allocations and keeps those it has. Repeated, it only changes the reason.
 
     Raises:
-        NodeWrongAdminState: it drains, or has a stricter admin state.
+        NodeWrongAdminState: the node drains, or has a stricter admin state.
     """
     actor.may_operate()
     require_admin_state(node, IN_SERVICE, "cordoned")
@@ -272,7 +272,7 @@ def node_uncordon(actor: Actor, node: Node) -> None:
     """Return a cordoned node to service.
 
     Raises:
-        NodeWrongAdminState: it was not cordoned.
+        NodeWrongAdminState: the node was not cordoned.
     """
     actor.may_operate()
     require_admin_state(node, IN_SERVICE, "cordoned")

@@ -70,7 +70,7 @@ def classification_create(actor: Actor, organization: Organization, new: NewClas
     reveal each other.
 
     Raises:
-        RoleNeeded: not one of its sovereignty officers, and no operator.
+        RoleNeeded: the actor is neither one of its sovereignty officers nor an operator.
         InvalidName, ClassificationIdTooLong, ClassificationTaken, PolicyInvalid, PolicyEmpty, OrganizationNotFound,
             CountExhausted.
     """
@@ -99,9 +99,9 @@ def classification_create(actor: Actor, organization: Organization, new: NewClas
 
 @dataclass(frozen=True)
 class ClassificationsImport:
-    """The result.
+    """The result of an import.
 
-    `kept`: those that demand more here, or other things, than in the file; an operator decides on them.
+    `kept`: stored ones that are stricter than the file, or differ from it; an operator decides on them.
     """
 
     known: int

@@ -1,8 +1,7 @@
-"""Declassification: two officers remove classifications and lineage from a resource, after the delay of a looser
-policy.
+"""Declassification: two officers remove classifications and lineage from a resource.
 
-No other action ever removes them. It is a proposal (proposals.py) of the level `resource`, so approval, delay,
-withdrawal and records are the same.
+It takes effect after the delay of a looser policy. No other action ever removes them. It is a proposal (proposals.py)
+of the level `resource`, so approval, delay, withdrawal and records are the same.
 """
 
 from collections.abc import Sequence

@@ -8,8 +8,9 @@ class InsufficientCapacity(Conflict):
 
 
 class NoPlace(Conflict):
-    """A lack other than capacity: a zone is closed, nodes are cordoned or unreachable, or a trait or affinity rule
-    fails.
+    """No node for another reason than capacity.
+
+    A zone is closed, nodes are cordoned or unreachable, or a trait or affinity rule fails.
     """
 
     code = "placement.no_place"

@@ -30,7 +30,7 @@ class ExemptedClause:
 
 @dataclass(frozen=True)
 class Report:
-    """The figures.
+    """The figures of a quarter.
 
     `asked`: requested in the quarter. `approved`: those of two people that were valid at some time of it, and
     `duration_s` their time within the quarter, in total. `used`: how many of them were used, `uses`: how often.

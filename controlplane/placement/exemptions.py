@@ -155,7 +155,7 @@ def exemption_approve(actor: Actor, exemption: Exemption, *, duty: str, key_id: 
     `signature` is over `terms_of(exemption).approval_payload(...)`, by the approver's own key.
 
     Raises:
-        ExemptionSamePerson: the actor requested it, or approved it already.
+        ExemptionSamePerson: the actor requested the exemption, or approved it already.
         ExemptionOver: too late.
         OfficerKeyNotFound, OfficerKeyNotInForce.
         ApprovalInvalid: the keyset does not have the key as the actor's for this duty, or the signature is not of these
@@ -219,7 +219,7 @@ def id_for(exemption: Exemption, *, op: str) -> UUID:
 
     Raises:
         ExemptionForOther, ExemptionOver.
-        ExemptionUnsigned: it lacks approvals.
+        ExemptionUnsigned: the exemption lacks approvals.
     """
     if exemption.op != op:
         raise ExemptionForOther(field="exemption", name=str(exemption.pk), op=exemption.op)

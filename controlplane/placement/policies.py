@@ -83,7 +83,7 @@ def policy_review(owner: PolicyOwner, atoms: Sequence[object]) -> PolicyReview:
 
     Raises:
         PolicyInvalid: an atom does not type-check, or names a set or scheme class that does not exist.
-        PolicyEmpty: no zone could satisfy it together with the levels above, unless that is so already.
+        PolicyEmpty: no zone could satisfy the policy together with the levels above, unless that is so already.
         PolicyOverflows: a resource would have more clauses than can be evaluated.
     """
     world, now = catalog.world(), clock.now()
@@ -166,7 +166,8 @@ def policy_change(actor: Actor, owner: PolicyOwner, wanted: PolicyChange) -> Out
     """Replace a policy, or propose to. Running resources stay; the new policy applies to their next operations.
 
     Raises:
-        RoleNeeded: the actor may not change it; or it would admit more, which only its organization may request.
+        RoleNeeded: the actor may not change the policy; or the new one admits more, which only its organization
+            may request.
         PersonNeeded: a proposal by a program. Outdated: another version is in force.
         PolicyInvalid, PolicyEmpty, PolicyOverflows, CountExhausted.
     """

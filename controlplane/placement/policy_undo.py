@@ -42,7 +42,7 @@ def find_undo(actor: Actor, owner: PolicyOwner, last: PolicyVersion | None) -> P
     """Return how the actor would undo the version in force; with None nothing was ever demanded.
 
     Raises:
-        PolicyNotUndoable: it is not the actor's own change, demands no more than the one before, is more than ten
+        PolicyNotUndoable: the change is not the actor's own, demands no more than the one before, is more than ten
             minutes old, or a placement used it; or the actor is no person.
     """
     if actor.user_id is None:
@@ -80,7 +80,7 @@ def policy_undo(actor: Actor, owner: PolicyOwner) -> Outcome:
 
     Raises:
         RoleNeeded, PolicyNotUndoable.
-        PolicyInvalid, PolicyEmpty, PolicyOverflows: what the levels above demand has changed meanwhile.
+        PolicyInvalid, PolicyEmpty, PolicyOverflows: the levels above have changed meanwhile.
     """
     policies.may_tighten(actor, owner)
     head = policies.lock_head(owner)

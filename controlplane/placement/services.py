@@ -79,7 +79,7 @@ def check_current_node(ask: PlacementRequest) -> PlacementResult:
 
     Raises:
         NoAllocation, PolicyUnsatisfiable, NoPlace.
-        NodeOutOfService: its node is being serviced.
+        NodeOutOfService: the node is out of service.
     """
     node = _allocation(ask.consumer_id).node
     require_in_service(node, ask.operation)
@@ -90,10 +90,9 @@ def check_current_node(ask: PlacementRequest) -> PlacementResult:
 
 
 def keep_exempted(ask: PlacementRequest, taken: PlacementResult) -> None:
-    """Store a decision that only an exemption admits, and count the use; in the transaction of the action, if it has
-    one.
+    """Store a decision that only an exemption admits, and count the use.
 
-    A decision that needs no exemption is not stored.
+    Inside the transaction of the action, if it has one. A decision that needs no exemption is not stored.
 
     Raises:
         ExemptionOver: another transaction had the last use.

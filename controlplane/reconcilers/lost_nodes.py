@@ -36,8 +36,9 @@ POWER_AGAIN = timedelta(minutes=5)
 
 @dataclass(frozen=True)
 class Storm:
-    """Too many nodes unreachable at once, in a zone or everywhere; `limit` is the most that are recovered
-    automatically.
+    """Too many nodes unreachable at once, in a zone or everywhere.
+
+    `limit` is the most that are recovered automatically.
     """
 
     silent: int

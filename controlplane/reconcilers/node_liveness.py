@@ -8,7 +8,7 @@ log = logging.getLogger(__name__)
 
 
 def reconcile() -> int:
-    """Return how many there were."""
+    """Return how many became unreachable."""
     if lost := services.mark_unreachable():
         log.error("%d nodes have become unreachable", lost)
     return lost

@@ -61,7 +61,7 @@ GROUP BY project_id, dimension HAVING sum(amount) <> 0 ORDER BY 1, 2
 
 
 def reconcile() -> list[tuple[str, str]]:
-    """Return the differences.
+    """Return the counters that differ.
 
     They are resource and dimension of each wrong counter; project and dimension of sums that differ from their rows.
     """

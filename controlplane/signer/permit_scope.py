@@ -29,7 +29,7 @@ OF_INSTANCE = ("generation", "root_volume_id", "project__organization", "image__
 
 @dataclass(frozen=True)
 class PermitScope:
-    """The scope.
+    """The scope of a permit.
 
     `consumers`: their allocations have to be on the node; the first one's is the limit. `subject`: its policies have to
     hold, with the sources whose data it meets there. `ask`: the placement request, if placement has to decide again.

@@ -205,7 +205,7 @@ def volume_recreate(
 
     Raises:
         RoleNeeded: `host`, and the actor is no operator.
-        VolumeWrongState: it is not in `error`.
+        VolumeWrongState: the volume is not in `error`.
         QuotaExceeded, InsufficientCapacity, NoPlace, PolicyUnsatisfiable, UnknownHost, Busy.
     """
     actor.may_write()
@@ -279,7 +279,7 @@ def volume_delete(actor: Actor, volume: Volume, *, attached_to: UUID | None) -> 
 
     Raises:
         VolumeInUse
-        VolumeWrongState: an instance got it a moment ago.
+        VolumeWrongState: an instance has just got the volume.
     """
     actor.may_write()
     if volume.is_deleting and (under_way := live_of("volume.delete", volume.pk)) is not None:
@@ -305,7 +305,7 @@ def volume_mark_attached(volume: Volume) -> None:
     """Mark the volume as attached. Inside the caller's transaction.
 
     Raises:
-        VolumeWrongState: its deletion was accepted meanwhile.
+        VolumeWrongState: a deletion of the volume was accepted meanwhile.
     """
     volume_lock(volume)
     require_volume_state(volume, "available")

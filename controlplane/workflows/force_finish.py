@@ -32,8 +32,9 @@ UNREACHABLE_FOR = timedelta(minutes=10)
 
 @dataclass(frozen=True)
 class Resolution:
-    """The operation, its abandoned node, and the pending removals from that node so far; the remaining steps add to
-    them.
+    """The operation, its abandoned node, and the pending removals from that node so far.
+
+    The remaining steps add to the pending removals.
     """
 
     operation: Operation
@@ -126,8 +127,9 @@ def _lease(operation: Operation) -> Operation:
 
 
 def _record(actor: Actor, operation: Operation, node: Node, reason: str) -> None:
-    """Abandon the node and take the lease; record it in the operation's steps, the audit, the events and the
-    evidence."""
+    """Abandon the node and take the lease.
+
+    The decision is recorded in the operation's steps, the audit, the events and the evidence."""
     found, now = current_step_error(operation), clock.now().isoformat()
     step = {"name": "resolve", "state": "done", "attempts": 1, "started_at": now, "finished_at": now, "message": reason}
     leases.commit_step(

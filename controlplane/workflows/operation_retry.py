@@ -70,7 +70,8 @@ def operation_retry(actor: Actor, operation: Operation) -> Operation:
     """Retry a failed or cancelled operation and return the new one. A waiting operation is made due now.
 
     Raises:
-        NotRetryable: the operation succeeded; or its arguments are gone, or its kind has no retry. RoleNeeded,
+        NotRetryable: the operation succeeded; or its arguments are gone, or its kind has no retry.
+        RoleNeeded,
             ScopeNeeded, and the errors of the service.
     """
     actor.may_write()

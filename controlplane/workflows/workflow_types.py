@@ -86,7 +86,7 @@ def clear_cached_row(operation: Operation) -> None:
 
 @dataclass(frozen=True)
 class Workflow:
-    """A workflow.
+    """The workflow of one kind of operation.
 
     `steps` depend on nothing but the operation's arguments. `on_success` and `on_failure` are called in the transaction
     that ends the operation; `on_failure` gets the error's document.
