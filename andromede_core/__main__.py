@@ -35,7 +35,7 @@ def main() -> int:
 
 
 def _write(text: bytes) -> None:
-    """To a descriptor of its own: what cannot be written would be tried again when the interpreter ends."""
+    """Write to a duplicate descriptor: the interpreter would retry a failed write when it exits."""
     if sys.stdout is None:
         refuse("answer", Reason("cannot be written: standard output is closed"))
     try:
@@ -46,7 +46,7 @@ def _write(text: bytes) -> None:
 
 
 def _read(name: str) -> tuple[object, Path]:
-    """The request, and the folder that its file names are relative to."""
+    """Read the request and return it with the folder that its file names are relative to."""
     try:
         if name == "-":
             return read(sys.stdin.buffer), Path()
@@ -57,7 +57,7 @@ def _read(name: str) -> tuple[object, Path]:
 
 
 def _line(text: str) -> str:
-    """One line that shows nothing but what can be printed: it may repeat what a stranger wrote."""
+    """Return one printable line: the text may repeat what an untrusted caller wrote."""
     shown = "".join(each if each.isprintable() else " " for each in text[:LINE])
     return shown if len(text) <= LINE else shown + "…"
 

@@ -1,5 +1,7 @@
-"""One text per JSON value, so that both sides of a signature or a digest see the same bytes (RFC 8785, JSON
-Canonicalization Scheme). Standard library only: nodes and auditors run this too."""
+"""Canonical JSON (RFC 8785, JSON Canonicalization Scheme): one text per JSON value.
+
+Both sides of a signature or a digest see the same bytes. Standard library only: nodes and auditors run this too.
+"""
 
 import hashlib
 import json
@@ -11,7 +13,7 @@ from andromede_core.documents.parsing import decoded
 
 
 def dumps(value: object) -> bytes:
-    """The canonical UTF-8 bytes: keys in order, no white space.
+    """Return the canonical UTF-8 bytes: keys in order, no white space.
 
     Raises:
         ValueError: a key that is no text, a number that RFC 8785 does not know or that has no short decimal form, or
@@ -23,12 +25,12 @@ def dumps(value: object) -> bytes:
 
 
 def digest(value: object) -> str:
-    """SHA-256 of the canonical bytes, in lower-case hex."""
+    """Return the SHA-256 of the canonical bytes, in lower-case hex."""
     return hashlib.sha256(dumps(value)).hexdigest()
 
 
 def loads(text: bytes) -> object:
-    """The value of canonical bytes.
+    """Parse canonical bytes.
 
     Raises:
         ValueError: no JSON, or any other bytes than `dumps` gives for the value.
@@ -54,7 +56,7 @@ def _plain(value: object) -> object:
 
 
 def _number(value: int | float) -> int | float:
-    """Of floats, those that Python and RFC 8785 write alike; whole ones are written as whole numbers."""
+    """Write a number; a float only if Python and RFC 8785 write it alike. Whole floats become whole numbers."""
     if isinstance(value, int):
         if abs(value) >= 2**53:
             raise ValueError(Reason("a whole number beyond 2**53 is not the same everywhere: write it as a text"))
@@ -65,5 +67,5 @@ def _number(value: int | float) -> int | float:
 
 
 def is_plain(value: float) -> bool:
-    """Python and RFC 8785 write it alike, without an exponent."""
+    """Tell if Python and RFC 8785 write the number alike, without an exponent."""
     return math.isfinite(value) and (value == 0 or 1e-4 <= abs(value) < 1e15)

@@ -1,4 +1,4 @@
-"""Read what a JSON document states. What cannot be meant is refused with its place. Standard library only."""
+"""Strict parsing of JSON documents: errors name the place in the document. Standard library only."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from andromede_core.documents.messages import Reason
 
-# What datetime.fromisoformat takes besides differs from one Python to the next.
+# datetime.fromisoformat accepts other forms too, which differ between Python versions.
 RFC3339 = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]([01][0-9]|2[0-3]):[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})"
 )
@@ -16,7 +16,10 @@ SLUG = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
 class Malformed(ValueError):
-    """`place` is where in the document, such as zones[3].certifications[0].valid_to; `problem` ends a sentence."""
+    """A document that does not parse.
+
+    `place` is where in the document, such as zones[3].certifications[0].valid_to; `problem` ends a sentence.
+    """
 
     def __init__(self, place: str, problem: Reason) -> None:
         self.place, self.problem = place, problem
@@ -24,11 +27,11 @@ class Malformed(ValueError):
 
 
 def decoded(text: bytes) -> object:
-    """The JSON value of UTF-8 bytes.
+    """Parse UTF-8 bytes as JSON.
 
     Raises:
-        ValueError: no JSON, not finite, nested too deeply, or with a key that stands twice, of which readers might
-            each believe another one.
+        ValueError: no JSON, not finite, nested too deeply, or with a repeated key, whose value readers
+            might read differently
     """
     try:
         value: object = json.loads(text.decode(), object_pairs_hook=_once, parse_constant=_refuse_constant)
@@ -55,7 +58,7 @@ def refuse(at: str, problem: Reason) -> NoReturn:
 def as_object(
     value: object, at: str, *, required: Collection[str] = (), optional: Collection[str] | None = ()
 ) -> dict[str, object]:
-    """`optional` None: any other keys are fine."""
+    """Check that the value is an object with these keys. `optional` None: any other keys are fine."""
     if not isinstance(value, dict):
         refuse(at, Reason("must be an object"))
     for key in required:
@@ -104,7 +107,7 @@ def as_bool(value: object, at: str) -> bool:
 
 
 def as_instant(value: object, at: str) -> datetime:
-    """A date without a time or a time without a zone is refused: midnight of where would be a guess."""
+    """Parse a moment. A date without a time or a time without a zone is refused as ambiguous."""
     moment = instant(value)
     if moment is None:
         refuse(at, Reason("must be a moment with its time zone, such as 2027-01-31T00:00:00Z"))
@@ -112,7 +115,7 @@ def as_instant(value: object, at: str) -> datetime:
 
 
 def instant(value: object) -> datetime | None:
-    """The moment (UTC) that an RFC 3339 text states, or None when it is no such text."""
+    """Return the moment (UTC) that an RFC 3339 text states, or None when the text is not RFC 3339."""
     if not isinstance(value, str) or not RFC3339.fullmatch(value):
         return None
     try:
@@ -123,5 +126,5 @@ def instant(value: object) -> datetime | None:
 
 
 def as_rfc3339(moment: datetime) -> str:
-    """2027-01-31T00:00:00Z, with a fraction of a second only where there is one."""
+    """Format as 2027-01-31T00:00:00Z, with a fraction of a second only where there is one."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -1,9 +1,10 @@
-"""Signed JSON documents: what is signed, by which key, and how it is checked. Standard library only; the signature
-algorithms themselves are given by whoever checks.
+"""Signed JSON documents: form, signed bytes and verification.
+
+Standard library only; the caller passes the signature algorithms.
 
 A signed document is the canonical JSON of {"p": payload, "kid": key id, "sig": base64}. The signature is over
 b"andromede/<kind>/v1\\n" and the canonical JSON of the payload, so that a document of one kind is never taken for
-another's. No document names an algorithm: the key id decides it, so that nobody can ask for a weaker one.
+another's. No document names an algorithm: the key id decides it, so that a sender cannot choose a weaker one.
 """
 
 import base64
@@ -14,12 +15,12 @@ from dataclasses import dataclass
 from andromede_core.documents.canonical import dumps, loads
 
 Sign = Callable[[bytes], bytes]
-# (message, signature) → whether the key made it
+# (message, signature) → True if the key made the signature
 Verify = Callable[[bytes, bytes], bool]
 
 
 class BadDocument(ValueError):
-    """`code`: MALFORMED or BAD_SIGNATURE."""
+    """A document that is not valid. `code`: MALFORMED or BAD_SIGNATURE."""
 
     def __init__(self, code: str, reason: str) -> None:
         self.code, self.reason = code, reason
@@ -33,7 +34,8 @@ class Signed:
     signature: bytes
 
     def check(self, kind: str, verify: Verify) -> None:
-        """
+        """Verify the signature.
+
         Raises:
             BadDocument: the key did not sign this.
         """
@@ -48,7 +50,7 @@ class Signed:
 
 
 def message(kind: str, payload: Mapping[str, object]) -> bytes:
-    """The bytes that are signed."""
+    """Return the bytes that are signed."""
     return f"andromede/{kind}/v1\n".encode() + dumps(payload)
 
 
@@ -57,7 +59,8 @@ def sign(kind: str, payload: Mapping[str, object], *, key_id: str, key: Sign) ->
 
 
 def read(document: bytes) -> Signed:
-    """
+    """Parse a signed document.
+
     Raises:
         BadDocument: not canonical, or not of this form. The signature is not checked yet.
     """
@@ -68,10 +71,10 @@ def read(document: bytes) -> Signed:
 
 
 def from_envelope(body: object) -> Signed:
-    """The signed document that a decoded {p, kid, sig} is.
+    """Return the signed document that a decoded {p, kid, sig} states.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the envelope is not a signed document.
     """
     if not isinstance(body, dict) or set(body) != {"p", "kid", "sig"}:
         raise ValueError("a signed document has p, kid and sig")

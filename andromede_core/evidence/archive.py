@@ -1,5 +1,6 @@
-"""The export as one file: a tar (POSIX ustar) of which every byte is determined by its contents, so that a byte that
-differs is found wherever it is, also where no tool looks. Standard library only.
+"""Evidence exports as one file: a tar (POSIX ustar) whose bytes are all determined by its contents.
+
+A byte that differs is found anywhere in the file, also where no tar tool looks. Standard library only.
 
 First comes FORMAT, which is the same in every export, then the manifest (one line), then the files in the order of the
 manifest.
@@ -19,7 +20,7 @@ CHUNK = 2**16
 
 
 class NotAnExport(ValueError):
-    """The file is something else, or cut off: there is nothing to judge."""
+    """The file is not an export, or is cut off, so nothing can be verified."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Listed:
 
 
 def header(name: str, size: int) -> bytes:
-    """Owner, time and the like are always the same."""
+    """Return the tar header of a file; owner, time and the like are constant."""
     info = tarfile.TarInfo(name)
     info.size = size
     return info.tobuf(tarfile.USTAR_FORMAT)
@@ -43,7 +44,7 @@ def padding(size: int) -> bytes:
 
 
 def end(position: int) -> bytes:
-    """What follows the last file, which ends at `position`: two empty blocks, and more up to a whole record."""
+    """Return the padding after the last file, which ends at `position`: two empty blocks, then up to a whole record."""
     return bytes(2 * BLOCK + -(position + 2 * BLOCK) % tarfile.RECORDSIZE)
 
 
@@ -63,7 +64,7 @@ class Archive:
     """Reads an export. `oddities` are the places where its bytes are not what they must be."""
 
     def __init__(self, file: IO[bytes]) -> None:
-        """Raises NotAnExport."""
+        """Read the manifest. Raises NotAnExport."""
         self.file = file
         self.oddities: list[str] = []
         self._members: dict[str, tuple[int, Listed]] = {}
@@ -71,10 +72,10 @@ class Archive:
         self.manifest = self._opening()
 
     def _opening(self) -> bytes:
-        """FORMAT and the manifest."""
+        """Read FORMAT and the manifest."""
         first = header(FORMAT_NAME, len(FORMAT_TEXT)) + FORMAT_TEXT + padding(len(FORMAT_TEXT))
         found = self._bytes(0, len(first))
-        # An export with a changed byte there is still an export, and shall be told so.
+        # An export with a changed byte there is still an export, and its fault is reported.
         if len(found) < len(first) or sum(a != b for a, b in zip(first, found, strict=True)) > len(first) // 16:
             raise NotAnExport("this is no export of evidence that I know")
         self._expect(FORMAT_NAME, 0, first)
@@ -87,10 +88,10 @@ class Archive:
         return manifest
 
     def locate(self, files: Iterable[Listed]) -> None:
-        """Where the listed files must be.
+        """Compute where the listed files must be.
 
         Raises:
-            NotAnExport: the file ends before they do.
+            NotAnExport: the file is shorter than its listed files.
         """
         position = self._next
         for listed in files:
@@ -106,7 +107,7 @@ class Archive:
             self.oddities.append("the length of the archive")
 
     def lines(self, name: str) -> Iterator[bytes]:
-        """The lines of a file, without their ends; what follows the last end of a line is a line too."""
+        """Yield the lines of a file without their ends; text after the last line end is a line too."""
         begin, listed = self._members[name]
         position, stop = begin, begin + listed.size
         while position < stop:

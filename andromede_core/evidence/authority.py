@@ -1,4 +1,4 @@
-"""Who may sign what, as of each place in the log: root keys, keysets, and what was denied. Standard library only."""
+"""Signing authority at each place in the log: root keys, keysets and denied keys. Standard library only."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,13 +24,16 @@ NOTHING_DENIED = DenyList(0)
 
 
 class Untrusted(Exception):
-    """Who signed it could not."""
+    """The signer had no authority over the document."""
 
 
 @dataclass
 class Authority:
-    """`roots`: the keys that may sign keysets and charters. Pinned ones are not added to; else the first that the log
-    names is taken, and no other."""
+    """Tracks which keys may sign, record by record.
+
+    `roots`: the keys that may sign keysets and charters. Pinned ones are not added to; else the first that the log
+    names is taken, and no other.
+    """
 
     roots: list[Verify]
     is_pinned: bool
@@ -40,7 +43,7 @@ class Authority:
     _denials: list[tuple[LogPosition, DenyList]] = field(default_factory=list)
 
     def record(self, body: Mapping[str, object], place: LogPosition) -> Floor | None:
-        """A record of trust; these come in the order of the log. Answers the floor, if it is one.
+        """Apply a trust record; records come in the order of the log. Returns the floor, if the record is one.
 
         Raises:
             Untrusted, ValueError
@@ -59,19 +62,21 @@ class Authority:
         return None
 
     def by_root(self, body: Mapping[str, object], kind: str) -> Mapping[str, object]:
-        """What the record's document of this kind states."""
+        """Verify a document of the root and return its payload."""
         signed = signed_of(body)
         if not self._is_of_root(signed, kind):
             raise Untrusted(f"no root key signed this {kind}")
         return signed.payload
 
     def key(self, key_id: str, use: str, at: datetime) -> Key:
-        """Of any keyset: facts may be stated before the keyset with the officer's key is published."""
+        """Return a key of any keyset: facts may be stated before the keyset with the officer's key is published."""
         return _in_use(self.keys, key_id, use, at)
 
     def keyset(self, place: LogPosition) -> Keyset:
-        """What could be signed with there. Who signs reads the keyset without a lock: one that has just been replaced
-        still counts."""
+        """Return the keysets that were valid there.
+
+        Signers read the keyset without a lock: one that has just been replaced still counts.
+        """
         keys: dict[str, Key] = {}
         for since, keyset in reversed(self._keysets):
             if since.index < place.index:
@@ -81,7 +86,7 @@ class Authority:
         return Keyset(1, keys)
 
     def denied(self, place: LogPosition) -> frozenset[str]:
-        """The keys that were known to be denied there."""
+        """Return the keys that were known to be denied there."""
         lists = (found.kids for since, found in reversed(self._denials) if since.was_known(to=place))
         return next(lists, frozenset())
 
@@ -102,7 +107,7 @@ class Authority:
         self.keys |= keyset.keys
 
     def _take_denial(self, signed: Signed, place: LogPosition) -> None:
-        """As agents take it: signed by the root, which may also take something off, or with a key for permits."""
+        """Apply a deny list as agents do: signed by the root, which may also remove entries, or a permit key."""
         is_of_root = self._is_of_root(signed, "deny")
         if not is_of_root:
             signed.check("deny", verifier(self._signer(signed, place)))

@@ -1,5 +1,7 @@
-"""Checkpoints of a log and the cosignatures of its witnesses (c2sp.org/tlog-checkpoint, c2sp.org/tlog-cosignature,
-and the request of c2sp.org/tlog-witness). Standard library only."""
+"""Log checkpoints and the cosignatures of witnesses. Standard library only.
+
+Forms: c2sp.org/tlog-checkpoint, c2sp.org/tlog-cosignature, and the request of c2sp.org/tlog-witness.
+"""
 
 import re
 from collections.abc import Callable, Sequence
@@ -27,20 +29,20 @@ PROOF_MAX = 63
 
 @dataclass(frozen=True, slots=True)
 class TreeHead:
-    """`origin` names the log."""
+    """The size and root hash of a log. `origin` names the log."""
 
     origin: str
     size: int
     root: bytes
 
     def __str__(self) -> str:
-        """The text of its note."""
+        """Return the text of the checkpoint's note."""
         return f"{self.origin}\n{self.size}\n{encode(self.root)}\n"
 
 
 @dataclass(frozen=True, slots=True)
 class WitnessRequest:
-    """What a log asks of a witness: to cosign `note`, which `proof` shows to go on from the tree of size `old`."""
+    """A log's request for a cosignature of `note`; `proof` shows that it extends the tree of size `old`."""
 
     old: int
     proof: tuple[bytes, ...]
@@ -52,7 +54,7 @@ class WitnessRequest:
 
 
 def parse_head(text: str) -> TreeHead:
-    """From the text of a checkpoint's note. Lines beyond the third, which other logs may add, are let pass.
+    """Parse the text of a checkpoint's note. Lines beyond the third, which other logs may add, are ignored.
 
     Raises:
         NoteError: not a checkpoint.
@@ -67,7 +69,7 @@ def parse_head(text: str) -> TreeHead:
 
 
 def parse_request(text: str) -> WitnessRequest:
-    """Raises NoteError."""
+    """Parse a request of a log. Raises NoteError."""
     head, blank, note = text.partition("\n\n")
     first, *rest = head.split("\n")
     word, _, old = first.partition(" ")
@@ -77,13 +79,13 @@ def parse_request(text: str) -> WitnessRequest:
 
 
 def cosign(text: str, key: Key, *, timestamp: int, sign: Callable[[bytes], bytes]) -> Signature:
-    """`text` is that of the checkpoint's note; `timestamp` in seconds since 1970, UTC."""
+    """Sign a checkpoint. `text` is that of its note; `timestamp` in seconds since 1970, UTC."""
     stamp = timestamp.to_bytes(TIMESTAMP_BYTES, "big")
     return Signature(key.name, key.id, stamp + sign(_cosigned(text, timestamp)))
 
 
 def verify_cosignature(text: str, signature: Signature, key: Key, verify: Verify) -> int:
-    """When the witness signed, in seconds since 1970, UTC.
+    """Return when the witness signed, in seconds since 1970, UTC.
 
     Raises:
         NoteError: another key's, or not a signature of this text.
@@ -98,7 +100,7 @@ def verify_cosignature(text: str, signature: Signature, key: Key, verify: Verify
 
 
 def cosignatures(note: Note, keys: Sequence[Key]) -> list[tuple[Key, Signature]]:
-    """Those signatures of the note that claim to be by one of these witnesses."""
+    """Return the signatures of the note that name one of these witnesses."""
     found = ((key, note.by(key)) for key in keys)
     return [(key, signature) for key, signature in found if signature is not None]
 

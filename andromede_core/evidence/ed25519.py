@@ -1,5 +1,6 @@
-"""Verification of Ed25519 signatures (RFC 8032 §5.1.7) without any library. Not for signing: it takes no care to take
-the same time whatever the bits are, which does no harm where everything is public.
+"""Verification of Ed25519 signatures (RFC 8032 §5.1.7) without any library.
+
+Not for signing: the time taken depends on the bits, which is harmless only because all inputs are public.
 
 Points are in extended coordinates (X, Y, Z, T) with x = X/Z, y = Y/Z, x·y = T/Z. Multiples of a point come from a table
 of its multiples by j·16^i, so that a verification needs additions only; the table of a key is kept for its next
@@ -46,7 +47,7 @@ def _is_same(p: Point, q: Point) -> bool:
 
 
 def _decompress(raw: bytes) -> Point | None:
-    """None when no point of the curve is written so."""
+    """Decode a point of the curve; None when the bytes encode no point."""
     number = int.from_bytes(raw, "little")
     sign, y = number >> 255, number & ((1 << 255) - 1)
     if y >= PRIME:

@@ -2,7 +2,7 @@
 
     checkpoints.ndjson   checkpoints with their witnesses' lines, oldest first, each with the proof that it goes on from
                          the one before
-    platform.ndjson      the records that concern everybody, from the first on
+    platform.ndjson      the records that concern every organization, from the first on
     earlier.ndjson       the organization's records from before that others rest on
     records.ndjson       the organization's records of the time in question, without a gap, between their neighbours
     later.ndjson         the organization's erasures and marks from after that
@@ -34,8 +34,11 @@ OWNERS = ("organization", "project", "resource")
 
 
 class Span(NamedTuple):
-    """Of a stream: the records of the time in question, from `first` to `last` (before `first`: there are none), of
-    `total` that the newest checkpoint covers."""
+    """The exported part of a stream.
+
+    It holds the records of the period, from `first` to `last` (before `first`: there are none), of `total` that the
+    newest checkpoint covers.
+    """
 
     first: int
     last: int
@@ -44,7 +47,7 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """`size`: of the newest checkpoint, which all proofs lead to."""
+    """The first document of an export. `size`: of the newest checkpoint, which all proofs lead to."""
 
     organization: str
     name: str
@@ -74,7 +77,7 @@ class Manifest:
 
 
 def read_manifest(raw: bytes) -> tuple[Manifest, Signed]:
-    """The signature is not checked yet.
+    """Parse the manifest; the signature is not checked yet.
 
     Raises:
         ValueError: not a manifest.
@@ -116,8 +119,10 @@ def _listed(value: object) -> Listed:
 
 @dataclass(frozen=True, slots=True)
 class ExportedRecord:
-    """A record as it is exported. Of an erased one, `salt` and `document` are None. `proof` leads from its leaf to the
-    newest checkpoint."""
+    """A line of an export: one record with its proof.
+
+    An erased record has no `salt` and no `document` (None). `proof` leads from its leaf to the newest checkpoint.
+    """
 
     index: int
     entry: Entry
@@ -138,7 +143,7 @@ class ExportedRecord:
 
 
 def read_line(raw: bytes) -> ExportedRecord:
-    """Raises ValueError: not a record in its one form."""
+    """Parse a line of records. Raises ValueError: not a record in its one form."""
     body = as_object(loads(raw), "record", required=("index", "entry", "salt", "document", "proof"))
     entry = as_object(body["entry"], "entry", required=("content", "prev", "seq", "stream"))
     salt, document = body["salt"], body["document"]
@@ -163,7 +168,7 @@ def read_line(raw: bytes) -> ExportedRecord:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What a record's document says."""
+    """The decoded document of a record."""
 
     id: str
     kind: str
@@ -173,7 +178,7 @@ class Envelope:
 
 
 def read_envelope(document: bytes) -> Envelope:
-    """Raises ValueError: not a document in its one form."""
+    """Parse the document of a record. Raises ValueError: not a document in its one form."""
     read = as_object(loads(document), "document", required=("at", "document", "id", "kind", *OWNERS))
     return Envelope(
         id=as_text(read["id"], "id"),
@@ -189,7 +194,7 @@ def checkpoint_line(note: str, proof: tuple[bytes, ...]) -> bytes:
 
 
 def read_checkpoint_line(raw: bytes) -> tuple[str, tuple[bytes, ...]]:
-    """Raises ValueError."""
+    """Parse a line of checkpoints.ndjson. Raises ValueError."""
     body = as_object(loads(raw), "checkpoint", required=("note", "proof"))
     note = body["note"]
     if not isinstance(note, str):

@@ -1,5 +1,8 @@
-"""What records say, checked: facts by the keys of officers, permits as a node checks them, receipts against permits,
-every decision computed again, and each against what stood in the log before it. Standard library only."""
+"""Rules between records: each record must follow from those before it in the log. Standard library only.
+
+Facts need keys of officers, permits pass the checks of a node, receipts match permits, and every decision is computed
+again.
+"""
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -44,18 +47,18 @@ RECEIPT = "receipt"  # of the signed document
 WORK = timedelta(minutes=5)
 COPYING = timedelta(hours=1)
 COPIED = ("image", "volume")
-# Nothing else is on the node with their resource yet, whose classifications might go again.
+# No other resource is on the node with theirs yet, so no classification of another one can be removed meanwhile.
 ALONE = ("instance.create", "volume.create", "volume.grow")
 FIRST_HEAD = 2  # the version that the first policy of a stream begins
 
 
 class Unsound(Exception):
-    """What a record says does not follow from what it rests on."""
+    """The content of a record does not follow from the records it rests on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """`place`: file and line; `index`: in the log."""
+    """The position of a record. `place`: file and line; `index`: in the log."""
 
     place: str
     envelope: Envelope
@@ -63,7 +66,7 @@ class Source:
     index: int
 
     def moment(self, at: datetime | None = None) -> LogPosition:
-        """Its place in the log, as of another moment than that of the record."""
+        """Return the same position in the log, as of another moment than that of the record."""
         return LogPosition(self.index, at or self.envelope.at)
 
 
@@ -78,7 +81,7 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Policies:
-    """The layers that were effective together, as documents and as what they mean."""
+    """The layers that were effective together, as documents and parsed."""
 
     documents: list[object]
     layers: tuple[Policy, ...]
@@ -100,7 +103,7 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """Whose data a decision or permit is about, and as what it is classified."""
+    """The organization, project and classifications of the data that a decision or permit is about."""
 
     owners: Mapping[str, str | None]
     classifications: frozenset[str]
@@ -118,7 +121,7 @@ class About:
 
 @dataclass
 class Judge:
-    """`fault` is told of every record that does not hold."""
+    """Checks records in order. `fault` is called with every record that fails."""
 
     fault: Callable[[Source, str], None]
     authority: Authority
@@ -143,12 +146,12 @@ class Judge:
     batches: dict[str, Batch] = field(default_factory=dict)  # of requests, by the record that has them
 
     def platform(self, sources: Sequence[Source]) -> None:
-        """What concerns everybody, whole and in order: keys first, since they say who may state facts."""
+        """Check the platform's records, complete and in order: keys first, since they decide who may state facts."""
         self._all(sources, {"trust": self._trust, "node": self._node})
         self._all(sources, {"fact": self._fact, "policy_version": self._layer})
 
     def own(self, sources: Sequence[Source]) -> None:
-        """The organization's records, whole and in order: each kind rests on those before it."""
+        """Check the organization's records, complete and in order: each kind rests on those before it."""
         self._all(sources, {"policy_version": self._layer, "policy_proposal": self._proposal})
         self._all(sources, {"decision": self._decision})
         self._all(sources, {"permit": self._permit})
@@ -170,7 +173,7 @@ class Judge:
             except (Unsound, Untrusted, ValueError, RecursionError) as exc:
                 self.fault(source, str(exc))
 
-    # ── who may say what ──────────────────────────────────────────────────────────────────────────
+    # ── authority ─────────────────────────────────────────────────────────────────────────────────
 
     def _trust(self, source: Source) -> None:
         floor = self.authority.record(source.envelope.body, source.moment())
@@ -212,13 +215,13 @@ class Judge:
         layers.sort(key=lambda layer: layer.head)
 
     def _proposal(self, source: Source) -> None:
-        """What takes away what one thing's data is classified as begins a version too, and no policy with it."""
+        """Apply a proposal. Removing a classification from a resource begins a version too, without a policy."""
         body = source.envelope.body
         if body.get("verb") == "policy.apply" and body.get("level") == "resource":
             self._begun(source)
 
     def _begun(self, source: Source) -> int:
-        """The version of its stream's policies that begins with the record."""
+        """Return the version of its stream's policies that begins with the record."""
         head = as_count(source.envelope.body.get("head"), "head", minimum=FIRST_HEAD, maximum=MAX)
         self.heads.setdefault(source.stream, VersionHistory()).record(source.moment(), head)
         if head in self.changed.setdefault(source.stream, set()):
@@ -239,7 +242,10 @@ class Judge:
         _compare(body, self._evaluate(source, policies))
 
     def _check_decided(self, source: Source, decided: Decided) -> None:
-        """Whoever admits holds the epoch and the versions while it is written; who refuses has read them before."""
+        """Check epoch and policy versions of a decision.
+
+        An admission locks the epoch and the versions while it is written; a refusal has read them before.
+        """
         at = as_instant(source.envelope.body.get("at"), "at")
         if not source.envelope.at - OUT_OF_ORDER <= at <= source.envelope.at + CLOCKS_APART:
             raise Unsound(f"it was taken for another moment than that of its record, {as_rfc3339(at)}")
@@ -260,7 +266,7 @@ class Judge:
                 raise Unsound(f"it rests on version {head} of the policies of {stream}, and {newest} was in force")
 
     def _reached(self, stream: str) -> int:
-        """All versions of the stream's policies are here up to this one."""
+        """Check that all versions of the stream's policies up to this one are exported."""
         number = self.reached.get(stream, FIRST_HEAD - 1)
         while number + 1 in self.changed.get(stream, ()):
             number += 1
@@ -277,8 +283,10 @@ class Judge:
         return self.policies[name]
 
     def _check_layers(self, about: About, policies: Policies, decided: Decided, *, is_exact: bool) -> None:
-        """Every policy that was in force is among those that were applied; or, where the policies were read after the
-        versions and nothing held these, one that came later."""
+        """Check that every policy in force was applied.
+
+        Where the policies were read after the versions and without a lock, a policy that came later may stand for it.
+        """
         for (stream, level, name), layers in self.layers.items():
             number = bisect_right(layers, decided.heads.get(stream, 0), key=lambda layer: layer.head)
             if not number or not about.is_concerned_by(layers[number - 1].envelope, level):
@@ -312,7 +320,7 @@ class Judge:
     def _exempted(
         self, body: Mapping[str, object], found: dict[str, Evaluation], policies: Policies, *, place: LogPosition
     ) -> dict[str, Evaluation]:
-        """What the exemption that the decision names, and that two people have signed, makes of its zone."""
+        """Apply the exemption that the decision names, which two people have signed, to the verdict of its zone."""
         exemption = exemptions.parse(body["exemption"], "exemption")
         zone = exemption.terms.zone
         names = tuple(as_text(each, "classifications") for each in as_list(body["classifications"], "classifications"))
@@ -335,7 +343,7 @@ class Judge:
     # ── permits and receipts ──────────────────────────────────────────────────────────────────────
 
     def _permit(self, source: Source) -> None:
-        """As the node had to check it, in the very moment that it was made for."""
+        """Check the permit as the node had to, at the moment it was issued."""
         signed = from_envelope(source.envelope.body)
         permit = permits.parse(signed.payload)
         if permit.jti in self.permitted:
@@ -388,7 +396,7 @@ class Judge:
         decided = self.decided.get(permit.decision)
         if decided is None:
             raise Unsound(f"there is no decision {permit.decision}")
-        is_given = bool(ROLES_OF.get(permit.op, permit.roles))  # leave to send asks nothing of the place that is left
+        is_given = bool(ROLES_OF.get(permit.op, permit.roles))  # a permit to send has no clauses at the source
         if not decided.is_admitted or (is_given and permit.zone not in decided.zones):
             raise Unsound(f"the decision {permit.decision} does not admit {permit.zone}")
         if permit.resource != decided.resource:
@@ -396,8 +404,11 @@ class Judge:
         return decided
 
     def _check_permitted(self, source: Source, permit: permits.Permit, decided: Decided) -> None:
-        """What the signer never does. It may take a decision for another operation that asked for as much, while that
-        still stands, and read anew which policies and classifications there are."""
+        """Check limits that the signer always keeps.
+
+        The signer may use a decision for another operation that requested as much, while that decision is valid, and
+        reads policies and classifications anew.
+        """
         owners = source.envelope.owners
         if not permit.project == decided.project == owners["project"] or permit.organization != self.organization:
             raise Unsound("it is for another project or organization than its decision")
@@ -448,11 +459,11 @@ class Judge:
             self.opened.add(name)
             self._check_opening(body, source, node=node, zone=zone, at=at)
         elif body.get("event") == "closed" and body.get("kind") != "image" and name not in self.opened:
-            # What an image's opening said may be forgotten by its age alone, while the image is there.
+            # The receipt that opened an image may expire by its age alone, while the image is there.
             raise Unsound("the node closed what no receipt says it had opened under this permit")
 
     def _check_number(self, number: int, node: str, source: Source) -> None:
-        """Of all of a node's receipts, those of one organization come in their order, each once."""
+        """Check that receipts of a node come in order, each once, among those of one organization."""
         at = source.envelope.at
         newest, newest_at = self.newest.get(node, (0, at))
         if (node, number) in self.numbers or (number < newest and at > newest_at + CLOCKS_APART):
@@ -479,7 +490,10 @@ class Judge:
 
 
 def _without_sentinels(keyset: Keyset) -> Keyset:
-    """For permits by themselves: a cosignature comes after its permit, and is asked for where something was done."""
+    """Drop the demand for sentinel signatures.
+
+    A sentinel signature is recorded after its permit, so it is only required where a receipt exists.
+    """
     return Keyset(keyset.version, {name: key for name, key in keyset.keys.items() if key.use != "sentinel"})
 
 
@@ -510,7 +524,7 @@ def _zone(name: str, world: World) -> Zone:
 
 
 def _compare(body: Mapping[str, object], found: Mapping[str, Evaluation]) -> None:
-    """What the record says against what comes out."""
+    """Compare the recorded value with the computed one."""
     stated = as_object(body.get("zones"), "zones", optional=None)
     for name, evaluation in found.items():
         outcome = failures(evaluation.results)

@@ -1,4 +1,4 @@
-"""What was believed of zones and parties in each epoch, from the records of facts. Standard library only."""
+"""Trusted facts about zones and parties in each epoch, from the records of facts. Standard library only."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ Epoch = int
 
 @dataclass
 class StatementPeriod:
-    """`until`: the first epoch in which it held no more, or None."""
+    """The epochs in which a statement held. `until`: the first epoch in which it held no more, or None."""
 
     statement: Statement
     since: Epoch
@@ -26,7 +26,7 @@ class StatementPeriod:
 
 
 class FactHistory:
-    """Facts come in the order of their stream, in which epochs only grow."""
+    """Facts by epoch. Facts come in the order of their stream, in which epochs only grow."""
 
     def __init__(self) -> None:
         self.newest: Epoch = 0
@@ -34,10 +34,10 @@ class FactHistory:
         self._made: dict[Epoch, World] = {}
 
     def record(self, body: Mapping[str, object], signed: Signed | None) -> None:
-        """From the document of a fact record; `signed` is what it states, None for a withdrawal.
+        """Apply the document of a fact record; `signed` is its statement, None for a withdrawal.
 
         Raises:
-            Malformed: it cannot be meant, or it changes a past that others have already relied on.
+            Malformed: the document has no valid meaning, or it changes a past that others have already relied on.
         """
         as_choice(body.get("event"), "event", among=("stated", "withdrawn"))
         epoch = as_count(body.get("epoch"), "epoch", minimum=self.newest, maximum=MAX)
@@ -53,24 +53,24 @@ class FactHistory:
         self.newest = epoch
 
     def _end(self, fact: str, epoch: Epoch) -> None:
-        """Several that are stated together may supersede one: what still holds of it, and what is new."""
+        """End a superseded statement. Several statements of one moment may supersede the same one."""
         held = self._facts.get(fact)
         if held is None or held.until not in (None, epoch):
             refuse("fact", Reason("{fact} did not hold any more, or never did", fact=fact))
         held.until = epoch
 
     def of(self, epoch: Epoch) -> World:
-        """Epochs also begin when keys or charters change; facts go on in them."""
+        """Return the facts of an epoch. Epochs also begin when keys or charters change; facts carry over into them."""
         if epoch not in self._made:
             statements = [held.statement for held in self._facts.values() if held.holds_in(epoch)]
             zones = {each.subject_id for each in statements if each.subject_kind == "zone"}
-            # Whether a zone was open is no fact and changes no clause. One world is kept: epochs come in runs.
+            # The status of a zone is no fact and changes no clause. One world is cached: epochs come in runs.
             self._made = {epoch: world(statements, {zone: "open" for zone in sorted(zones)})}
         return self._made[epoch]
 
 
 def signed_of(body: Mapping[str, object]) -> Signed:
-    """The signed document inside a record.
+    """Return the signed document inside a record.
 
     Raises:
         ValueError: there is none.

@@ -1,4 +1,4 @@
-"""Checks of signatures by keys that documents name: Ed25519, and ECDSA on P-256. Standard library only."""
+"""Signature checks with keys that documents name: Ed25519, and ECDSA on P-256. Standard library only."""
 
 import base64
 from collections.abc import Callable, Mapping
@@ -13,14 +13,14 @@ Verify = Callable[[bytes, bytes], bool]  # message, signature
 
 
 def verifier(key: Key) -> Verify:
-    """A key that cannot be read, or is none for its algorithm, verifies nothing."""
+    """Return a check for the key. An unreadable key, or one of another algorithm, verifies nothing."""
     spki = _decoded(key.public_key)
     check = ALGORITHMS.get(key.algorithm, _never)
     return lambda message, signature: check(spki, signature, message)
 
 
 def verifier_of(public_key: str) -> Verify:
-    """`public_key`: base64 of a SubjectPublicKeyInfo, which says itself what it is for."""
+    """Return a check for `public_key`: base64 of a SubjectPublicKeyInfo, which names its algorithm."""
     spki = _decoded(public_key)
     check = _ed25519 if spki.startswith(ED25519_HEAD) else p256.verify
     return lambda message, signature: check(spki, signature, message)

@@ -1,7 +1,7 @@
 """Merkle trees: hashes and proofs of RFC 6962 §2.1, verified as in RFC 9162 §2.1. Standard library only.
 
-A tree of any size is a row of complete subtrees, largest first, and complete subtrees never change. Who keeps their
-hashes can append to the tree, and prove anything about any of its past sizes, without reading a leaf.
+A tree of any size is a row of complete subtrees, largest first, and complete subtrees never change. Their hashes alone
+are enough to append to the tree, and to prove anything about any of its past sizes, without reading a leaf.
 """
 
 import hashlib
@@ -38,7 +38,7 @@ def hash_children(left: bytes, right: bytes) -> bytes:
 
 
 def complete_subtrees(span: Range) -> list[Subtree]:
-    """The fewest complete subtrees that `span` is made of, from left to right."""
+    """Return the fewest complete subtrees that make up `span`, from left to right."""
     found = []
     start = span.start
     while start < span.end:
@@ -51,12 +51,12 @@ def complete_subtrees(span: Range) -> list[Subtree]:
 
 
 def root(size: int, lookup: Lookup) -> bytes:
-    """The root hash of the first `size` leaves."""
+    """Return the root hash of the first `size` leaves."""
     return _hash_of(Range(0, size), lookup) if size else EMPTY_ROOT
 
 
 def extend(size: int, peaks: Sequence[bytes], leaves: Iterable[bytes]) -> Iterator[tuple[Subtree, bytes]]:
-    """Every complete subtree that comes to be when leaves (their hashes) are appended to a tree of `size`.
+    """Return every complete subtree that appending leaves (their hashes) to a tree of `size` creates.
 
     `peaks` are the hashes of complete_subtrees(Range(0, size)).
     """
@@ -72,7 +72,7 @@ def extend(size: int, peaks: Sequence[bytes], leaves: Iterable[bytes]) -> Iterat
 
 
 def inclusion_path(index: int, size: int) -> list[Range]:
-    """The ranges whose hashes prove, in this order, that leaf `index` is in the tree of `size`."""
+    """Return the ranges whose hashes prove, in this order, that leaf `index` is in the tree of `size`."""
     if not 0 <= index < size:
         raise ValueError(f"a tree of {size} leaves has no leaf {index}")
     path = []
@@ -89,7 +89,7 @@ def inclusion_path(index: int, size: int) -> list[Range]:
 
 
 def consistency_path(old: int, new: int) -> list[Range]:
-    """The ranges whose hashes prove, in this order, that the tree of size `new` begins with that of size `old`."""
+    """Return the ranges whose hashes prove, in this order, that the tree of size `new` extends that of size `old`."""
     if not 0 <= old <= new:
         raise ValueError(f"a tree of {new} leaves does not begin with one of {old}")
     path = []
@@ -112,7 +112,7 @@ def prove(path: Sequence[Range], lookup: Lookup) -> list[bytes]:
 
 
 def is_included(leaf: bytes, *, index: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:
-    """Whether `proof` shows that the tree with this size and root has the leaf hash `leaf` at `index`."""
+    """Check that `proof` shows the leaf hash `leaf` at `index` of the tree with this size and root."""
     if not 0 <= index < size:
         return False
     value, node, last = leaf, index, size - 1
@@ -130,7 +130,7 @@ def is_included(leaf: bytes, *, index: int, size: int, proof: Sequence[bytes], r
 
 
 def is_consistent(old: int, new: int, *, old_root: bytes, new_root: bytes, proof: Sequence[bytes]) -> bool:
-    """Whether `proof` shows that the tree of size `new` begins with that of size `old`."""
+    """Check that `proof` shows that the tree of size `new` begins with that of size `old`."""
     if not 0 <= old <= new:
         return False
     if old in (0, new):
@@ -140,7 +140,7 @@ def is_consistent(old: int, new: int, *, old_root: bytes, new_root: bytes, proof
 
 
 def _climb(old: int, new: int, hashes: Sequence[bytes]) -> tuple[bytes, bytes] | None:
-    """The two roots that the hashes of a consistency proof amount to; None when there are too few or too many."""
+    """Compute the two roots of a consistency proof; None when it has too few or too many hashes."""
     node, last = old - 1, new - 1
     while node & 1:
         node, last = node >> 1, last >> 1
@@ -166,5 +166,5 @@ def _hash_of(span: Range, lookup: Lookup) -> bytes:
 
 
 def _split(count: int) -> int:
-    """The largest power of two below `count`."""
+    """Return the largest power of two below `count`."""
     return 1 << ((count - 1).bit_length() - 1)

@@ -42,7 +42,7 @@ def _point(spki: bytes) -> JacobianPoint | None:
 
 
 def _pair(der: bytes) -> tuple[int, int] | None:
-    """The two integers of a SEQUENCE in DER; None for anything else, other forms of the same numbers included."""
+    """Decode the two integers of a SEQUENCE in strict DER; None for anything else, other forms of them included."""
     if len(der) < 8 or der[0] != 0x30 or der[1] != len(der) - 2 or der[1] >= 0x80:
         return None
     first = _integer(der, 2)
@@ -53,7 +53,7 @@ def _pair(der: bytes) -> tuple[int, int] | None:
 
 
 def _integer(der: bytes, at: int) -> int | None:
-    """A positive INTEGER in its shortest form."""
+    """Decode a positive INTEGER in its shortest form."""
     if at + 2 > len(der) or der[at] != 0x02:
         return None
     raw = der[at + 2 : at + 2 + der[at + 1]]
@@ -63,7 +63,7 @@ def _integer(der: bytes, at: int) -> int | None:
 
 
 def _sum_of_multiples(u: int, v: int, point: JacobianPoint) -> JacobianPoint:
-    """u·BASE + v·point, bit by bit (Shamir's trick)."""
+    """Compute u·BASE + v·point, bit by bit (Shamir's trick)."""
     both = _plus(BASE, point)
     total = INFINITY
     for bit in range(max(u.bit_length(), v.bit_length()) - 1, -1, -1):

@@ -1,16 +1,16 @@
-"""What a leaf of the evidence log is made of. Standard library only.
+"""Records of the evidence log: how a leaf is computed. Standard library only.
 
     document = canonical JSON {at, document, id, kind, organization, project, resource}
     content  = SHA-256("andromede/record/v1\\n" ‖ salt ‖ document)
     entry    = canonical JSON {content, prev, seq, stream}
     leaf     = SHA-256(0x00 ‖ entry)
 
-The salt (16 random bytes) keeps what is in a record from being guessed by those who see leaves alone, and lets a record
-be erased: without salt and document its content hash says nothing, and the tree stays as it is.
+The salt (16 random bytes) keeps readers of leaves alone from guessing the contents of a record, and lets a record be
+erased: without salt and document its content hash reveals nothing, and the tree stays as it is.
 
-Each record belongs to one stream: its organization's, `platform` for what concerns everybody, or `operator` otherwise.
-In a stream, records are numbered from 1 without a gap and each names the leaf before it: a record that is left out
-of an export, or of which two versions are shown, does not fit between its neighbours.
+Each record belongs to one stream: its organization's, `platform` for records that concern everyone, or `operator`
+otherwise. Records of a stream are numbered from 1 without a gap and each names the leaf before it: a record that is
+left out of an export, or that exists in two versions, does not fit between its neighbours.
 """
 
 import hashlib
@@ -25,14 +25,17 @@ from andromede_core.evidence.merkle import hash_leaf
 SALT_BYTES = 16
 DOMAIN = b"andromede/record/v1\n"
 PLATFORM, OPERATOR = "platform", "operator"
-# Kinds that concern everybody when no organization is named: without them, nobody could recompute a decision, or know
-# that what is not there was erased, or how far the platform's stream went.
+# Kinds that concern every organization when none is named: they are needed to recompute decisions, to prove that
+# missing records were erased, and to know the end of the platform's stream.
 OF_ALL = frozenset({"fact", "policy_version", "node", "trust", "erasure", "mark"})
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """`content` and `prev` are hashes; `prev` is the leaf of the stream's record before, empty for the first."""
+    """A record's place in its stream.
+
+    `content` and `prev` are hashes; `prev` is the leaf of the stream's record before, empty for the first.
+    """
 
     stream: str
     seq: int
@@ -58,7 +61,7 @@ def content_hash(salt: bytes, document: bytes) -> bytes:
 def envelope(
     kind: str, document: Mapping[str, object], *, record_id: str, at: datetime, owners: Mapping[str, str | None]
 ) -> bytes:
-    """The bytes that are hashed and kept. `owners`: organization, project, resource.
+    """Return the bytes that are hashed and kept. `owners`: organization, project, resource.
 
     Raises:
         ValueError: a value that canonical JSON does not know.

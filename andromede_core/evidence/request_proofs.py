@@ -6,7 +6,7 @@
 
 A record of the kind `audit` has the root, how many leaves there are, and when the first and the last were completed. An
 export of requests has for each of them salt, place and proof, so that it can be checked alone, against an export of
-evidence. The salts keep the log from saying anything of requests to whoever does not have them.
+evidence. Without the salts the log reveals nothing about requests.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ MAX = 2**53 - 1
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What the log says of many requests."""
+    """The log's record of one batch of requests."""
 
     count: int
     first: datetime
@@ -38,7 +38,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Covered:
-    """Where the log covers a request: the id of the record, its number in its stream, and the place in the batch."""
+    """The proof position of a request: the id of the record, its number in its stream, and the place in the batch."""
 
     record: str
     seq: int
@@ -58,7 +58,7 @@ class Covered:
 
 @dataclass(frozen=True, slots=True)
 class ExportedRequest:
-    """A request as it is exported. `covered` None: it was too young."""
+    """A request as it is exported. `covered` None: no batch covered it yet."""
 
     document: Mapping[str, object]
     salt: bytes
@@ -87,10 +87,10 @@ def proof(subtrees: Mapping[Subtree, bytes], index: int, count: int) -> tuple[by
 
 
 def read_batch(body: Mapping[str, object], at: datetime) -> Batch:
-    """What a record of the log says, which was appended at `at`.
+    """Parse the batch in a record of the log that was appended at `at`.
 
     Raises:
-        ValueError: it is none, or of requests that were completed after it.
+        ValueError: the record has no batch, or its requests were completed later.
     """
     read = as_object(body, "audit", required=("count", "first", "last", "root"))
     batch = Batch(
@@ -105,7 +105,7 @@ def read_batch(body: Mapping[str, object], at: datetime) -> Batch:
 
 
 def read_line(raw: bytes) -> ExportedRequest:
-    """Raises ValueError."""
+    """Parse an exported request. Raises ValueError."""
     body = as_object(decoded(raw), "line", required=("request", "salt", "evidence"))
     evidence = body["evidence"]
     return ExportedRequest(
@@ -116,7 +116,7 @@ def read_line(raw: bytes) -> ExportedRequest:
 
 
 def is_covered(line: ExportedRequest, covered: Covered, batch: Batch) -> bool:
-    """Whether the batch has this request, just as the line has it, at the place that it names."""
+    """Check that the batch has this request, unchanged, at the place that the line names."""
     return covered.count == batch.count and merkle.is_included(
         leaf(line.salt, line.document), index=covered.index, size=batch.count, proof=covered.proof, root=batch.root
     )

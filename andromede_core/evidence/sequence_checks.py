@@ -1,30 +1,32 @@
-"""Numbers that only grow, and what was known of them when: facts epochs, and versions of policies. Standard library
-only."""
+"""Checks of growing numbers, facts epochs and policy versions, by the time at which they were known.
+
+Standard library only.
+"""
 
 from bisect import bisect_left
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-# Between the clocks of two machines. What is written without a lock on the number that it rests on (a refusal, a
-# permit) may also come this much after the number has grown; nodes refuse such a permit.
+# Tolerance between the clocks of two machines. A record written without a lock on the number that it rests on (a
+# refusal, a permit) may also come this much after the number has grown; nodes refuse such a permit.
 CLOCKS_APART = timedelta(seconds=60)
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class LogPosition:
-    """Of a record: its index in the log, and its moment."""
+    """The position of a record: its index in the log, and its moment."""
 
     index: int
     at: datetime
 
     def was_known(self, *, to: "LogPosition") -> bool:
-        """It stood in the log already, and for long enough that nobody can have missed it."""
+        """Check that the record was in the log already, and for so long that every process had read it."""
         return self.index < to.index and self.at <= to.at - CLOCKS_APART
 
 
 @dataclass
 class VersionHistory:
-    """`see` what records say, in any order, before the first question."""
+    """The versions by moment. Pass the records to `see`, in any order, before the first query."""
 
     _seen: list[tuple[LogPosition, int]] = field(default_factory=list)
     _is_sorted: bool = True
@@ -34,7 +36,7 @@ class VersionHistory:
         self._is_sorted = False
 
     def known(self, to: LogPosition) -> int:
-        """The least that it has to be for what is written there. Few records are looked at: those of one minute."""
+        """Return the lowest valid version for a record at this position. It reads only the records of one minute."""
         if not self._is_sorted:
             self._sort()
         for position in range(bisect_left(self._seen, to.index, key=lambda seen: seen[0].index) - 1, -1, -1):

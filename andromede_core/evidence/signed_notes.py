@@ -1,6 +1,6 @@
-"""Signed notes (c2sp.org/signed-note), read strictly: one text form per note. Standard library only.
+"""Signed notes (c2sp.org/signed-note), parsed strictly: one text form per note. Standard library only.
 
-The signature itself is checked by a function that is passed in, so that each side may use the Ed25519 that it has.
+The caller passes a function that checks the signature itself, so that each side may use its own Ed25519.
 """
 
 import base64
@@ -22,7 +22,7 @@ Verify = Callable[[bytes, bytes, bytes], bool]  # public key, signature, message
 
 
 class NoteError(ValueError):
-    """Not a note, not a key, or not signed as it should be."""
+    """The text is no note or no key, or its signature is missing or wrong."""
 
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason)
@@ -38,11 +38,11 @@ class Key:
 
     @property
     def id(self) -> bytes:
-        """Four bytes that tell keys of one name apart; no protection by themselves."""
+        """Return the four bytes that distinguish keys of one name; no protection by themselves."""
         return hashlib.sha256(self.name.encode() + b"\n" + bytes([self.algorithm]) + self.public).digest()[:4]
 
     def __str__(self) -> str:
-        """<name>+<id in hex>+<base64 of algorithm and key>"""
+        """Return <name>+<id in hex>+<base64 of algorithm and key>."""
         return f"{self.name}+{self.id.hex()}+{encode(bytes([self.algorithm]) + self.public)}"
 
 
@@ -56,13 +56,13 @@ class Signature:
         return (self.name, self.key_id) == (key.name, key.id)
 
     def __str__(self) -> str:
-        """Its line in a note, without the line's end."""
+        """Return the signature's line in a note, without the line end."""
         return f"{DASH} {self.name} {encode(self.key_id + self.blob)}"
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """`text` ends with a line's end, which is signed with it."""
+    """A text and its signatures. `text` ends with a line end, which is signed with it."""
 
     text: str
     signatures: tuple[Signature, ...]
@@ -75,7 +75,7 @@ class Note:
 
 
 def parse_key(text: str) -> Key:
-    """Raises NoteError."""
+    """Parse a key. Raises NoteError."""
     name, _, rest = text.partition("+")
     key_id, _, material = rest.partition("+")
     raw = decode(material)
@@ -88,7 +88,7 @@ def parse_key(text: str) -> Key:
 
 
 def parse_note(text: str) -> Note:
-    """Raises NoteError."""
+    """Parse a note. Raises NoteError."""
     if any(character < " " and character != "\n" for character in text):
         raise NoteError(Reason("a note has no control characters"))
     body, blank, tail = text.rpartition("\n\n")
@@ -101,7 +101,7 @@ def parse_note(text: str) -> Note:
 
 
 def parse_signature(line: str) -> Signature:
-    """Raises NoteError."""
+    """Parse a signature line. Raises NoteError."""
     dash, _, rest = line.partition(" ")
     name, _, material = rest.partition(" ")
     raw = decode(material)
@@ -115,10 +115,10 @@ def sign_note(text: str, key: Key, sign: Callable[[bytes], bytes]) -> Note:
 
 
 def verify_note(note: Note, keys: Sequence[Key], verify: Verify) -> list[Key]:
-    """Those of the keys that signed it. Signatures of other keys are ignored.
+    """Return those of the keys that signed the note. Signatures of other keys are ignored.
 
     Raises:
-        NoteError: none of them did, or a signature by one of them is wrong.
+        NoteError: no key signed the note, or a signature by one of the keys is wrong.
     """
     signers = []
     for key in keys:
@@ -138,7 +138,7 @@ def encode(raw: bytes) -> str:
 
 
 def decode(text: str) -> bytes:
-    """Base64 (RFC 4648 §4) in the one form that `encode` gives.
+    """Decode base64 (RFC 4648 §4) in the one form that `encode` gives.
 
     Raises:
         NoteError: anything else.

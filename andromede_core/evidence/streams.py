@@ -1,5 +1,7 @@
-"""Nothing is missing: each record follows the one before it, the streams go on after the time in question, and what is
-blank was erased. Standard library only."""
+"""Completeness of an export's streams. Standard library only.
+
+Each record follows the one before it, the streams go on after the period, and blank records are proven erased.
+"""
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
@@ -11,14 +13,14 @@ from andromede_core.evidence import export_format
 from andromede_core.evidence.export_format import MAX, Envelope, ExportedRecord, Manifest, Span
 from andromede_core.evidence.records import PLATFORM
 
-# A record has its moment from its transaction, and its place when that is committed: among those before it may be some
-# that were begun later. No transaction takes this long.
+# A record has its moment from the start of its transaction, and its place from the commit: records before it may have
+# a later moment. No transaction takes this long.
 OUT_OF_ORDER = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A line that is what the log has at its place. `envelope` is None when the record was erased."""
+    """A line that equals the log's entry at its place. `envelope` is None when the record was erased."""
 
     place: str
     line: ExportedRecord
@@ -27,7 +29,7 @@ class Read:
 
 @dataclass
 class Streams:
-    """The records of an export, file by file. `fault` is told the place and the problem."""
+    """The records of an export, file by file. `fault` is called with the place and the problem."""
 
     manifest: Manifest
     fault: Callable[[str, str], None]
@@ -50,7 +52,7 @@ class Streams:
         self._check_blanks()
 
     def _check_chain(self, name: str, reads: Sequence[Read], *, stream: str, span: Span) -> None:
-        """All from the record before `span.first` to the one after `span.last`, where there are such."""
+        """Check the records from the one before `span.first` to the one after `span.last`, if these exist."""
         expected = max(span.first - 1, 1)
         before: ExportedRecord | None = None
         for read in reads:
@@ -69,7 +71,7 @@ class Streams:
             self.fault(name, f"records from number {expected} on are missing, or there are too many")
 
     def _check_unlisted_records(self, reads: Sequence[Read], *, after: int, before: int, word: str) -> None:
-        """Some of the organization's records with numbers between these, in order."""
+        """Check some of the organization's records, with numbers in this range, in order."""
         seen = after
         for read in reads:
             entry = read.line.entry
@@ -78,7 +80,7 @@ class Streams:
             seen = entry.seq
 
     def _check_window(self) -> None:
-        """The records at both ends and their neighbours show that none was left out there."""
+        """Check both ends of the period: the neighbours show that no record was left out there."""
         start, end, span = self.manifest.start, self.manifest.end, self.manifest.own
         by_seq = {read.line.entry.seq: (read, read.envelope.at) for read in self.own if read.envelope is not None}
         for seq, is_early in ((span.first - 1, True), (span.first, False)):
@@ -91,7 +93,7 @@ class Streams:
                 self.fault(read.place, "the export does not end where it says")
 
     def _check_went_on(self, name: str, reads: Sequence[Read]) -> None:
-        """Otherwise the newest records could have been cut off, and with them the checkpoints that cover them."""
+        """Check that the log goes on after the period; else the newest records could be cut off."""
         if not any(read.envelope.at >= self.manifest.end for read in reads if read.envelope is not None):
             self.fault(name, "nothing shows that the log went on until the end: its last records may be missing")
 
@@ -104,7 +106,7 @@ class Streams:
                 self.fault(read.place, "it says that it is older than what stood in the log before it")
             newest = max(newest or read.envelope.at, read.envelope.at)
 
-    # ── what was erased ───────────────────────────────────────────────────────────────────────────
+    # ── erasures ──────────────────────────────────────────────────────────────────────────────────
 
     def _check_blanks(self) -> None:
         erased: dict[str, list[tuple[int, int]]] = {}
@@ -130,7 +132,7 @@ def _runs(value: object) -> Iterator[tuple[int, int]]:
 
 
 def _joined(runs: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """In order, none within another."""
+    """Merge ranges, in order, none within another."""
     joined: list[tuple[int, int]] = []
     for first, last in sorted(runs):
         if not joined or last > joined[-1][1]:

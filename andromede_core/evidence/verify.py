@@ -2,8 +2,8 @@
 
     python3 verify.py EXPORT.tar [--log-key KEY] [--root-key FILE]… [--witness KEY]… [--witnesses N] [--audit FILE]
 
-Without keys of your own, the ones that the export brings are used: then it is shown that the export is consistent, and
-not whose it is. Exit status 0: nothing against it · 1: something is, each fault on a line · 2: not an export.
+Without keys of your own, the export's own keys are used: this proves that the export is consistent, and not whose it
+is. Exit status 0: no fault found · 1: faults, each on a line · 2: not an export.
 """
 
 import argparse
@@ -35,7 +35,7 @@ BY_ITSELF = " (the export's own key: compare it with the one that you know)"
 
 @dataclass(frozen=True)
 class Pins:
-    """What the auditor knows from elsewhere."""
+    """The keys that the auditor has from another source."""
 
     log: Key | None = None
     roots: tuple[Verify, ...] = ()
@@ -54,7 +54,7 @@ class Findings:
 
 
 def verify(archive: Archive, pins: Pins, audit: Iterable[bytes] | None = None) -> Findings:
-    """`audit`: the lines of an export of requests, which the archive's records must cover.
+    """Verify an export. `audit`: the lines of an export of requests, which the archive's records must cover.
 
     Raises:
         NotAnExport: the file ends before its contents do.
@@ -101,7 +101,7 @@ class _Verification:
         self._summarize(log, judge)
 
     def check_audit(self, lines: Iterable[bytes]) -> None:
-        """Each request as the log covers it; and of how many batches all requests are there."""
+        """Check each request against its batch, and count the batches whose requests are all there."""
         seen: dict[str, set[int]] = {}
         young = 0
         for number, raw in enumerate(lines, start=1):
@@ -157,7 +157,7 @@ class _Verification:
     # ── the log ───────────────────────────────────────────────────────────────────────────────────
 
     def _check_checkpoints(self, log: Key) -> TreeHead | None:
-        """The newest one. Each must be signed by the log and go on from the one before."""
+        """Return the newest checkpoint. Each must be signed by the log and extend the one before."""
         head: TreeHead | None = None
         for place, raw in self._lines(export_format.CHECKPOINTS):
             try:
@@ -224,7 +224,7 @@ class _Verification:
         ):
             self.findings.fault(read.place, "it is not in the log at the place that it names")
 
-    # ── what they say ─────────────────────────────────────────────────────────────────────────────
+    # ── contents ──────────────────────────────────────────────────────────────────────────────────
 
     def _judge(self, platform: Iterable[Read], own: Iterable[Read]) -> Judge:
         judge = Judge(
@@ -256,7 +256,7 @@ class _Verification:
         say(f"{len(judge.authority.roots)} root keys" + ("" if self.pins.roots else BY_ITSELF))
 
     def _check_witnesses(self, own: Sequence[Read]) -> None:
-        """Enough of those that the auditor knows have seen all of the time's records, after its end."""
+        """Check that enough known witnesses signed, after the period's end, a tree with all of its records."""
         last = max((read.line.index for read in own if read.line.entry.seq <= self.manifest.own.last), default=-1)
         have_seen = [
             name
@@ -306,7 +306,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _pins(options: argparse.Namespace) -> Pins:
-    """Raises NoteError."""
+    """Read the auditor's keys. Raises NoteError."""
     return Pins(
         log=parse_key(options.log_key) if options.log_key else None,
         roots=tuple(map(_root_key, options.root_key)),
@@ -316,7 +316,7 @@ def _pins(options: argparse.Namespace) -> Pins:
 
 
 def _root_key(name: str) -> Verify:
-    """From a file in PEM (RFC 7468). Raises OSError, NoteError."""
+    """Read a key from a PEM file (RFC 7468). Raises OSError, NoteError."""
     lines = Path(name).read_text().splitlines()
     public = "".join(line for line in lines if not line.startswith("-----"))
     decode(public)

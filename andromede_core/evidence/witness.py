@@ -41,7 +41,7 @@ KEY_FILE, NAME_FILE = "witness.key", "witness.name"
 
 
 class Refused(Exception):
-    """What the witness was shown is not what it would sign."""
+    """The checkpoint does not extend the last one that the witness signed."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Witness:
     key: Key
 
     def sign(self, request: WitnessRequest, log: Key, *, now: int) -> Signature:
-        """Its line under the checkpoint, which it remembers before it answers. `now`: seconds since 1970, UTC.
+        """Return the witness's line under the checkpoint, stored before it is returned. `now`: seconds since 1970, UTC.
 
         Raises:
             Refused
@@ -69,7 +69,7 @@ class Witness:
         return cosign(request.note.text, self.key, timestamp=now, sign=self.private.sign)
 
     def seen(self, origin: str) -> TreeHead:
-        """The last checkpoint of that log that it signed; before the first, the empty tree."""
+        """Return the last checkpoint of the log that the witness signed; the empty tree before the first."""
         path = self._state(origin)
         return parse_head(path.read_text()) if path.exists() else TreeHead(origin, 0, EMPTY_ROOT)
 
@@ -120,7 +120,7 @@ def create(folder: Path, name: str) -> Witness:
 
 
 def load(folder: Path) -> Witness:
-    """Raises OSError, ValueError."""
+    """Read the key from the folder. Raises OSError, ValueError."""
     private = load_pem_private_key((folder / KEY_FILE).read_bytes(), password=None)
     if not isinstance(private, Ed25519PrivateKey):
         raise ValueError(f"{folder / KEY_FILE} is no Ed25519 key")

@@ -1,4 +1,4 @@
-"""The attributes of parties, zones, nodes and pools: what values each has, and which operators may test it.
+"""Attributes of parties, zones, nodes and pools: the values of each, and the operators that may test it.
 
 Names are dotted. Countries are ISO 3166-1 alpha-2 territories, so Réunion is RE. Shares are decimals with two places,
 written as text, since a binary fraction would round them. Standard library only: nodes run this too.
@@ -38,20 +38,20 @@ PARTY_ROLES = (
     "key_custodian",
     "backup_operator",
 )
-NONE = "none"  # it is known that there is no such moment; null: nobody knows
-# Codes that people write, and those that the standard has instead.
+NONE = "none"  # known: there is no such moment; null: unknown
+# Common wrong codes, and the standard's codes for them.
 MEANT = {"UK": "GB", "EL": "GR"}
 
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
-    """The type of a value and what a policy may ask of it.
+    """The type of a value and the operators that a policy may apply to it.
 
-    `wants` ends the sentence "must be …"; `accepts` tells values of the type; `operators` are those of policy.py that
-    may test it. `order`: the words of a scale, weakest first. `members`: for a set, what its members must be; for a
-    single value, what a policy may list. `review_days`: after so long a statement has to be made again, unless it says
-    otherwise itself. `is_claim`: it is of a measure that a platform could take or enforce, and that this one does not:
-    the operator claims to have taken it.
+    `wants` ends the sentence "must be …"; `accepts` checks a value's type; `operators` are those of policy/document.py
+    that may test it. `order`: the words of a scale, weakest first. `members`: for a set, what its members must be; for
+    a single value, what a policy may list. `review_days`: a statement has to be renewed after so many days, unless it
+    states otherwise itself. `is_claim`: the attribute is about a measure that a platform could take or enforce, and
+    that this one does not: the operator declares to have taken it.
     """
 
     wants: Reason
@@ -116,7 +116,7 @@ def _words(*words: str) -> Attribute:
 
 
 def _is_text(value: object) -> bool:
-    """One that nobody takes for the name of a set."""
+    """Accept a text that cannot be taken for the name of a set."""
     return isinstance(value, str) and 0 < len(value) <= 200 and value.isprintable() and not value.startswith("@")
 
 
@@ -214,29 +214,32 @@ NODE: Mapping[str, Attribute] = {
 POOL: Mapping[str, Attribute] = {"pool.replica_zones": _SLUGS}
 REGION: Mapping[str, Attribute] = {"region.kind": _TEXT}
 
-# What a policy may ask about: its zone, and the parties of its zone.
+# Attributes that a policy may test: of its zone, and of the parties of its zone.
 ASKABLE: Mapping[str, Attribute] = {
     ZONE_ID: Attribute(Reason("a zone's id"), _matches(SLUG), frozenset({"in"}), _matches(SLUG)),
     **ZONE,
     **PARTY,
 }
 
-# Who takes the measure that an attribute is about, where it is about one.
+# Who takes the measure of an attribute that is about a measure.
 Deliverer = Literal["platform", "operator"]
 CLAIMS = frozenset(name for name, attribute in ASKABLE.items() if attribute.is_claim)
 
 
 def delivered_by(attribute: str) -> Deliverer | None:
-    """Tell who takes the measure: `operator`, by the operator's own claim, which the platform does not enforce;
-    `platform`, which does. None: it is about no measure, but about a place, a party or a paper."""
+    """Return who takes the measure.
+
+    `operator`: the operator declares it and the platform does not enforce it; `platform`: the platform does. None: the
+    attribute is about no measure, but about a place, a party or a document.
+    """
     return "operator" if attribute in CLAIMS else None
 
 
-# What named sets are made of.
+# Members of named sets.
 TERRITORIES = _TERRITORIES
 SCHEMES = _set(Reason("a list of certification schemes, each once"), _matches(CERTIFIED_NAME))
 
-# What may be stated of each kind of subject. Entries of parties and certifications have a form of their own.
+# Attributes by kind of subject. Entries of parties and certifications have a form of their own.
 ABOUT: Mapping[str, Mapping[str, Attribute | None]] = {
     "zone": {**ZONE, PARTIES: None, CERTIFICATIONS: None},
     "party": PARTY,
@@ -249,8 +252,7 @@ ABOUT: Mapping[str, Mapping[str, Attribute | None]] = {
 
 
 def correction(attribute: Attribute, value: object) -> str:
-    """What may have been meant by a value, or a list of them, that the attribute does not accept: the end of a
-    sentence, or empty."""
+    """Return the probable correction of a rejected value (or list): the end of a sentence, or empty."""
     for member in value if isinstance(value, list) else [value]:
         if isinstance(member, str) and member.startswith("@"):
             name = reprlib.repr(member)

@@ -1,5 +1,7 @@
-"""The catalogue file (andromede.sovereignty.catalogue/1): named sets, parties, regions, zones, and what is stated of
-them. Pure, standard library only."""
+"""The catalogue file (andromede.sovereignty.catalogue/1): named sets, parties, regions, zones and their statements.
+
+Pure, standard library only.
+"""
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -46,9 +48,11 @@ ZONE_OWN = ("id", "region", "status", *ABOUT_THE_STATEMENT, PARTIES, CERTIFICATI
 
 @dataclass(frozen=True)
 class Statement:
-    """What the file says of one zone, party, set or the like: each attribute's value (None: known to be unknown) in
-    [valid_from, valid_to), and by when it has to say it again (None: as long as is usual for the attribute).
-    `evidence_sha256`: of the paper that it rests on, hex or empty."""
+    """A statement of the file about one zone, party, set or the like.
+
+    It has each attribute's value (None: declared unknown) in [valid_from, valid_to), and its review date (None: the
+    usual period of the attribute). `evidence_sha256`: of the document that it rests on, hex or empty.
+    """
 
     kind: str
     id: str
@@ -69,7 +73,7 @@ class Statement:
 
 
 def review_days(kind: str, attribute: str) -> int | None:
-    """After so many days what is stated of the attribute is to be stated again, where that is usual."""
+    """Return the days until a statement of the attribute has to be renewed, or None."""
     about = ABOUT[kind].get(attribute)
     return about.review_days if about is not None else None
 
@@ -90,7 +94,7 @@ class RegionEntry:
 
 @dataclass(frozen=True)
 class Catalogue:
-    """`stated_at`: when the file was made, where it says so."""
+    """The content of the file. `stated_at`: when the file was made, if it has that."""
 
     regions: tuple[RegionEntry, ...]
     party_names: Mapping[str, str]
@@ -99,7 +103,7 @@ class Catalogue:
     stated_at: datetime | None
 
     def world(self) -> World:
-        """All that the file says, to evaluate policies against; zones in the order of the file."""
+        """Return the facts of the file, to evaluate policies against; zones in the order of the file."""
         found: dict[str, dict[str, dict[str, list[Fact]]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
         for statement in self.statements:
             for attribute, fact in statement.facts().items():
@@ -123,7 +127,8 @@ def _members(found: Mapping[str, Mapping[str, list[Fact]]]) -> dict[str, Timelin
 
 
 def parse(document: object) -> Catalogue:
-    """
+    """Parse a decoded catalogue file.
+
     Raises:
         Malformed: at a place such as zones[3].certifications[0].valid_to.
     """
@@ -155,7 +160,7 @@ def parse(document: object) -> Catalogue:
 
 
 def _entries(body: Mapping[str, object], key: str) -> list[tuple[dict[str, object], str]]:
-    """The objects of a list with their places; each has an id, and none twice."""
+    """Return the objects of a list with their places; each has an id, and no id is repeated."""
     entries = []
     seen: set[str] = set()
     for n, value in enumerate(as_list(body[key], key)):
@@ -186,12 +191,12 @@ def _check_parties(values: Mapping[str, object], at: str, known: Mapping[str, Co
 
 
 def parties_of(parts: object) -> list[str]:
-    """The parties that a zone's `parties` name."""
+    """Return the parties that a zone's `parties` name."""
     return [str(part["party"]) for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
 
 
 def _sets(kind: str, key: str, value: object) -> Iterable[Statement]:
-    """Each name with one version, or a list of them. Sets hold no sets, so none can hold itself."""
+    """Parse the sets: each name with one version, or a list of them. Sets hold no sets, so no set can hold itself."""
     for name, raw in as_object(value, key, optional=None).items():
         at = f"{key}.{name}"
         if not SET_NAME.fullmatch(name):
@@ -211,7 +216,10 @@ def _set_version(kind: str, name: str, value: object, at: str) -> Statement:
 
 
 def _refuse_overlaps(placed: Sequence[tuple[Statement, str]]) -> None:
-    """Of two that overlap, the place of the later one is named; an entry, which may come first alone, has none."""
+    """Reject overlapping periods.
+
+    The error names the place of the later one; an entry without periods, which may come first, has none.
+    """
     ordered = sorted(placed, key=lambda each: each[0].valid_from)
     for (earlier, place), (later, at) in pairwise(ordered):
         if earlier.valid_to is None or earlier.valid_to > later.valid_from:
@@ -228,7 +236,7 @@ def _statement(kind: str, name: str, body: Mapping[str, object], at: str, values
 
 
 def _further(value: object, others: Sequence[Statement], known: Mapping[str, Collection[str]]) -> Sequence[Statement]:
-    """Statements one by one, for what the entries cannot say: another period for one attribute, or other subjects."""
+    """Parse single statements, which entries cannot express: another period for one attribute, or other subjects."""
     found = list(_single(value, known))
     placed = [(other, "") for other in others] + [(each, f"statements[{n}]") for n, each in enumerate(found)]
     about: dict[tuple[str, str, str], list[tuple[Statement, str]]] = defaultdict(list)
@@ -302,14 +310,16 @@ def _zone(body: dict[str, object], at: str) -> tuple[list[Statement], ZoneEntry]
 
 
 def assertion_of(certificates: object, said: str) -> str:
-    """How well the certificates of an entry are attested: as it says of all that it states, but no less than by
-    certificate where the paper of each is named."""
+    """Return the assurance of an entry's certificates.
+
+    It is the entry's own, but at least `certificate` where each certificate names its document.
+    """
     is_evidenced = isinstance(certificates, list) and all(each.get("evidence_sha256") for each in certificates)
     return max(said, "certificate", key=ASSERTIONS.index) if certificates and is_evidenced else said
 
 
 def _flat(body: Mapping[str, object]) -> Iterable[tuple[str, object]]:
-    """{"keys": {"custody": …}} is the attribute keys.custody."""
+    """Flatten nested attributes: {"keys": {"custody": …}} is the attribute keys.custody."""
     for key, value in body.items():
         if key in ZONE_OWN:
             continue
@@ -320,7 +330,7 @@ def _flat(body: Mapping[str, object]) -> Iterable[tuple[str, object]]:
 
 
 def read_parties(value: object, at: str) -> list[object]:
-    """The parts that parties have in a zone, checked: each party once per role, and one of them its operator."""
+    """Parse and check the parties of a zone: each party once per role, and one of them its operator."""
     parts = [_part(item, f"{at}[{n}]") for n, item in enumerate(as_list(value, at))]
     seen: set[tuple[object, object]] = set()
     for n, part in enumerate(parts):
@@ -343,7 +353,7 @@ def _part(item: object, at: str) -> dict[str, object]:
 
 
 def read_certifications(value: object, at: str) -> list[object]:
-    """The certificates of a zone, checked: each number of a scheme once, and none that ends before it begins."""
+    """Parse and check the certificates of a zone: each number of a scheme once, and no end before the start."""
     certificates = as_list(value, at)
     seen: set[tuple[object, object]] = set()
     for n, item in enumerate(certificates):
@@ -380,7 +390,7 @@ def _certificate(item: object, at: str) -> dict[str, object]:
 
 
 def _certified_name(value: object, at: str) -> None:
-    """As policies name it."""
+    """Return the scheme's name as policies write it."""
     if not isinstance(value, str) or not CERTIFIED_NAME.fullmatch(value):
         refuse(at, Reason("must be {wants}", wants=CERTIFIED_NAME_WANTS))
 
@@ -401,7 +411,7 @@ def _interval(body: Mapping[str, object], at: str) -> tuple[datetime, datetime |
 
 
 def as_subject(body: Mapping[str, object], at: str) -> tuple[str, str]:
-    """The kind and the id that a statement is about."""
+    """Return the kind and the id of a statement's subject."""
     kind = as_choice(body["subject_kind"], f"{at}.subject_kind", among=tuple(ABOUT))
     if kind not in NAMED_SETS:
         return kind, as_slug(body["subject_id"], f"{at}.subject_id")
@@ -418,7 +428,7 @@ def as_digest(value: object, at: str) -> str:
 
 
 def value_of(kind: str, attribute: str, value: object, at: str, *, name: str = "value") -> object:
-    """A value that such a subject's attribute may have; `name`: where it stands at `at`."""
+    """Return a value that the subject's attribute accepts; `name`: where it stands at `at`."""
     if attribute not in ABOUT[kind]:
         refuse(f"{at}.attribute", Reason("a {kind} has no attribute {attribute!r}", kind=kind, attribute=attribute))
     if value is not None and attribute in LISTS:
@@ -427,7 +437,7 @@ def value_of(kind: str, attribute: str, value: object, at: str, *, name: str = "
 
 
 def checked(value: object, at: str, attribute: Attribute | None) -> object:
-    """The value, if it is one of the attribute, or null."""
+    """Return the value if the attribute accepts it; null is accepted too."""
     if attribute is None:
         refuse(at, Reason("there is no such attribute"))
     if value is not None and not attribute.accepts(value):

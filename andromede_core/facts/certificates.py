@@ -1,4 +1,4 @@
-"""Which of a zone's certificates satisfies a clause, or how far the best of them comes. Standard library only."""
+"""Certificates of a zone against a clause: the one that satisfies it, or the best one. Standard library only."""
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
@@ -7,7 +7,7 @@ from andromede_core.documents.parsing import as_rfc3339, instant
 from andromede_core.facts.world import Horizon, shifted
 from andromede_core.policy.clauses import Certified
 
-# How far a certificate comes: what failed first, in the order in which it is checked.
+# Reasons in the order of the checks: the later the first failure, the better the certificate.
 PROGRESS = (
     "CERT_MISSING",
     "CERT_VERSION",
@@ -27,7 +27,7 @@ Certificate = Mapping[str, object]
 def best_certificate(
     demand: Certified, schemes: Collection[str], certificates: Iterable[Certificate], horizon: Horizon
 ) -> tuple[str, str]:
-    """The code of the certificate that comes farthest, and words about it."""
+    """Return the result code of the certificate that meets most of the clause, and a text about it."""
     best = ("CERT_MISSING", demand.scheme)
     for certificate in certificates:
         if certificate["scheme"] in schemes:
@@ -76,7 +76,7 @@ def _judge_margin(demand: Certified, end: datetime | None, horizon: Horizon) -> 
 
 
 def version(text: object) -> tuple[int, ...]:
-    """Empty, and so below every other, when there is none that can be compared."""
+    """Return the parts of a version; empty, and so below every other, when it cannot be compared."""
     parts = text.split(".") if isinstance(text, str) else []
     if not all(part.isdecimal() for part in parts):
         return ()

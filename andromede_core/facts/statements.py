@@ -1,4 +1,4 @@
-"""Facts as the statements that officers sign, and the world that follows from a list of them. Standard library only."""
+"""Facts as the statements that officers sign, and the world that results from a list of them. Standard library only."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -29,8 +29,10 @@ FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What an officer states of one attribute of one subject. `evidence_sha256`: of the paper that it rests on, hex or
-    empty. `author`: the officer, as people name them."""
+    """An officer's statement of one attribute of one subject.
+
+    `evidence_sha256`: of the document that it rests on, hex or empty. `author`: the officer's display name.
+    """
 
     subject_kind: str
     subject_id: str
@@ -45,7 +47,7 @@ class Statement:
     author: str
 
     def payload(self) -> dict[str, object]:
-        """What is signed."""
+        """Return the payload that is signed."""
         return {
             "subject_kind": self.subject_kind,
             "subject_id": self.subject_id,
@@ -65,7 +67,8 @@ class Statement:
 
 
 def parse(payload: object, at: str = "fact") -> Statement:
-    """
+    """Parse the payload of a signed statement.
+
     Raises:
         Malformed: with the field.
     """
@@ -92,8 +95,10 @@ def parse(payload: object, at: str = "fact") -> Statement:
 
 
 def world(statements: Iterable[Statement], statuses: Mapping[str, ZoneStatus]) -> World:
-    """What the statements say together; of one attribute none may overlap another in time. `statuses`: of the zones
-    that there are, in their order."""
+    """Combine statements into a world.
+
+    Statements of one attribute must not overlap in time. `statuses`: of all zones, in their order.
+    """
     found: dict[str, dict[str, dict[str, list[Fact]]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
     for each in statements:
         found[each.subject_kind][each.subject_id][each.attribute].append(each.fact())

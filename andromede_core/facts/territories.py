@@ -1,4 +1,4 @@
-"""The territories that there are: the codes of ISO 3166-1 alpha-2. Standard library only."""
+"""Known territories: the codes of ISO 3166-1 alpha-2. Standard library only."""
 
 _CODES = """
     AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ

@@ -1,6 +1,6 @@
-"""What is known of zones, parties and named sets, and until when. Standard library only: nodes run this too.
+"""Facts of zones, parties and named sets with their validity. Standard library only: nodes run this too.
 
-Every statement holds in a half-open interval of time and has to be made again by its review date. What is missing,
+Every statement holds in a half-open interval of time and has to be renewed by its review date. A value that is missing,
 null, outside its interval or due for review is unknown, and unknown refuses.
 """
 
@@ -17,7 +17,7 @@ ASSERTIONS: tuple[Assertion, ...] = get_args(Assertion)  # weakest first
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """`value` is a JSON value of the attribute's type, or None: known to be unknown."""
+    """A stated value and its validity. `value` is a JSON value of the attribute's type, or None: declared unknown."""
 
     value: object
     valid_from: datetime
@@ -33,7 +33,7 @@ Timeline = tuple[Fact, ...]  # facts about one attribute, in order of time, none
 
 
 class Horizon:
-    """The earliest moment after `now` at which something that was looked at may change."""
+    """The earliest moment after `now` at which a value that was read may change."""
 
     def __init__(self, now: datetime) -> None:
         self.now = now
@@ -45,13 +45,12 @@ class Horizon:
                 self.until = moment
 
     def add_last_moment(self, moment: datetime) -> None:
-        """Something is still true at this very moment, and no longer just after."""
+        """Add a boundary for a value that still holds at this very moment, and no longer just after."""
         self.add_boundary(moment if moment > self.now else shifted(moment, timedelta(microseconds=1)))
 
 
 def shifted(moment: datetime, step: timedelta) -> datetime:
-    """`moment + step`; beyond the years that a datetime can tell, the last or first moment that it can: papers that
-    hold "for ever" say 9999."""
+    """Return `moment + step`, limited to the range of datetime: documents without an end state the year 9999."""
     try:
         return moment + step
     except OverflowError:
@@ -59,7 +58,7 @@ def shifted(moment: datetime, step: timedelta) -> datetime:
 
 
 def at(timeline: Sequence[Fact], horizon: Horizon) -> Fact | None:
-    """The fact that holds now and is not due for review."""
+    """Return the fact that holds now and is not due for review."""
     for fact in timeline:
         horizon.add_boundary(fact.valid_from, fact.valid_to)
         if fact.holds_at(horizon.now):
@@ -70,7 +69,7 @@ def at(timeline: Sequence[Fact], horizon: Horizon) -> Fact | None:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A zone or a party, and what is known of it by attribute."""
+    """A zone or a party with its facts by attribute."""
 
     id: str
     facts: Mapping[str, Timeline] = field(default_factory=dict)
@@ -81,15 +80,17 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Zone(Subject):
-    """`status` is an operator's switch, not a fact: it can only close what policies admit."""
+    """A zone with its facts. `status` is an operator's switch, not a fact: it can only close what policies admit."""
 
     status: ZoneStatus = "open"
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """All that policies are evaluated against. `sets`: territories by name (@EU); `scheme_classes`: certification
-    schemes by name; both versioned like any fact."""
+    """The facts that policies are evaluated against.
+
+    `sets`: territories by name (@EU); `scheme_classes`: certification schemes by name; both versioned like any fact.
+    """
 
     zones: Mapping[str, Zone] = field(default_factory=dict)
     parties: Mapping[str, Subject] = field(default_factory=dict)

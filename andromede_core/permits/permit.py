@@ -1,7 +1,7 @@
-"""A permit: why one node may do one operation on one resource, for some minutes. Standard library only.
+"""Permits: one node may do one operation on one resource, for some minutes. Standard library only.
 
-The format and the checks that need nothing but the permit and what the node trusts, in the order in which a node makes
-them. What a node has done before (jti, generations) it looks up itself, after these.
+The module has the format and the checks that need only the permit and the node's trust, in the order in which a node
+makes them. The node itself checks its past actions (jti, generations) after these.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -34,11 +34,14 @@ from andromede_core.policy.roles import ROLES_OF
 KIND = "permit"  # of the signed document
 LIFETIME = timedelta(seconds=300)
 EARLY = timedelta(seconds=60)  # how far a signer's clock may be ahead of a node's
-CLOCK_STEP = timedelta(seconds=2)  # how far back a node's clock may go unnoticed
+CLOCK_STEP = timedelta(seconds=2)  # how far back a node's clock may go without an error
 
 
 class PermitRejected(Exception):
-    """`code` is from a closed list, documented in docs/reference/permits.md; `reason` is for an operator."""
+    """The node rejects the permit.
+
+    `code` is from a closed list, documented in docs/reference/permits.md; `reason` is for an operator.
+    """
 
     def __init__(self, code: str, reason: str) -> None:
         self.code, self.reason = code, reason
@@ -56,8 +59,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """All that the node may get or plug in under the permit: ids, digests of images, and where a network card is made
-    (see `address`)."""
+    """The contents that the node may get or attach under the permit.
+
+    They are ids, digests of images, and the location of network cards (see `address`).
+    """
 
     volumes: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
@@ -69,7 +74,7 @@ class Contents:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """The other node of a move, by the certificate that it shows."""
+    """The other node of a migration, by its certificate."""
 
     node: str
     certificate_sha256: str
@@ -80,8 +85,11 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """`aud` is the node. `roles`: the reasons of holding data that were asked for. `epoch`: of the facts. `peer`: from
-    which node the resource may come, or to which it may go; a permit without one moves nothing."""
+    """The payload of a permit, which the signer signs.
+
+    `aud` is the node. `roles`: the requested reasons for holding data. `epoch`: of the facts. `peer`: the node from
+    which the resource may come, or to which it may go; a permit without a peer allows no migration.
+    """
 
     jti: str
     op: str
@@ -145,23 +153,24 @@ FIELDS = (
     *CONTENTS[:-1],
     "exemption",
 )
-# Permits of before do not say where a network card is: nodes make none under them, and auditors can read them. Only
-# those of a move have a peer.
+# Older permits do not locate network cards: nodes create none under them, and auditors can read them. Only permits of
+# a migration have a peer.
 SINCE = (*CONTENTS[-1:], "peer")
 
 
 def address(port: str, *, network: str, mac: str, ip: str) -> str:
-    """Where a network card is, as a permit lists it."""
+    """Return the location of a network card, as a permit lists it."""
     return f"{port} {network} {mac} {ip}"
 
 
 def expiry(now: datetime, *boundaries: datetime | None) -> datetime:
-    """When a permit made now ends: it cannot outlive anything that it rests on."""
+    """Return when a permit issued now ends: never after any input that it rests on."""
     return min((now + LIFETIME, *(boundary for boundary in boundaries if boundary is not None)))
 
 
 def parse(payload: object) -> Permit:
-    """
+    """Parse the payload of a permit.
+
     Raises:
         Malformed: with the field; an unknown one is one fault.
     """
@@ -202,8 +211,11 @@ def _roles(value: object, at: str) -> tuple[Role, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """What a node knows when it checks a permit. `high_water`: the latest time that it has ever known it to be;
-    `is_clock_kept`: something it trusts keeps its clock. `verifier` makes a check of one key's signatures."""
+    """The node's trust when it checks a permit.
+
+    `high_water`: the latest time that the node has ever observed; `is_clock_kept`: a trusted source keeps its clock.
+    `verifier` makes a check of one key's signatures.
+    """
 
     node: str
     charter: Charter | None
@@ -230,13 +242,13 @@ def check(
     policies: object,
     cosignature: Signed | None = None,
 ) -> Permit:
-    """The permit, if it lets this node do one of these operations with the subject now.
+    """Return the permit if it lets this node do one of these operations on the subject now.
 
-    `subject`: a name of CONTENTS and the id of what is to be made so. `policies`: the decoded list of policy documents
-    that came with the permit. `cosignature`: a sentinel's, where one is demanded.
+    `subject`: a name of CONTENTS and the id of the resource to create. `policies`: the decoded list of policy documents
+    that came with the permit. `cosignature`: a sentinel's, where one is required.
 
     Raises:
-        Refused: the first check that fails.
+        PermitRejected: the first check that fails.
     """
     key = _key(signed, trust)
     try:
@@ -341,8 +353,11 @@ def _check_exemption(permit: Permit, trust: Trust) -> None:
 
 
 def _check_policies(permit: Permit, policies: object, trust: Trust) -> None:
-    """The node evaluates the policies itself, on the facts that it holds, and for all roles that the operation has: a
-    permit that names fewer escapes no clause. What gives this place nothing is asked none."""
+    """Evaluate the policies on the node, with the facts that the node holds.
+
+    All roles of the operation are evaluated: a permit that names fewer escapes no clause. An operation that gives this
+    place no data has no role, so no clause applies.
+    """
     if digest(policies) != permit.policy_digest:
         raise PermitRejected("POLICY_MISMATCH", "the policies are not those that the permit was made for")
     try:
@@ -362,9 +377,10 @@ def _check_policies(permit: Permit, policies: object, trust: Trust) -> None:
 
 
 def listed(permit: Permit, kind: str, names: Sequence[str]) -> None:
-    """
+    """Return the ids that the permit lists.
+
     Raises:
-        Refused: one of them is not among the permit's `kind` (a name of CONTENTS).
+        PermitRejected: one of them is not among the permit's `kind` (a name of CONTENTS).
     """
     for name in names:
         if name not in getattr(permit.contents, kind):
@@ -372,7 +388,8 @@ def listed(permit: Permit, kind: str, names: Sequence[str]) -> None:
 
 
 def with_peer(permit: Permit, peer: Peer) -> None:
-    """
+    """Check the peer.
+
     Raises:
         Refused: the permit is not for a move from or to this node, under this certificate.
     """

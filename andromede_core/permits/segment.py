@@ -1,8 +1,7 @@
-"""A segment: which nodes of a zone carry a network, and the number that its frames bear between them. Standard library
-only.
+"""Segments: the nodes of a zone that carry a network, and the number in its frames. Standard library only.
 
-A permit key of the zone signs it. It decides where a tenant's frames go, so a node believes nobody else about that, and
-takes no segment of another zone than its own.
+A permit key of the zone signs the segment. It decides where a tenant's frames go, so a node trusts no other source for
+that, and takes no segment of another zone than its own.
 """
 
 from collections.abc import Mapping
@@ -21,8 +20,11 @@ FIELDS = ("zone", "network", "vni", "version", "members")
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """`network`: its id. `members`: the underlay address of each node, by the node's id. Of the same network and zone,
-    only versions that grow count."""
+    """The payload of a segment, which a permit key of the zone signs.
+
+    `network`: its id. `members`: the underlay address of each node, by the node's id. Only growing versions of the same
+    network and zone count.
+    """
 
     zone: str
     network: str
@@ -41,7 +43,8 @@ class Segment:
 
 
 def parse(payload: object) -> Segment:
-    """
+    """Parse the payload of a segment.
+
     Raises:
         Malformed: with the field.
     """

@@ -1,5 +1,9 @@
-"""A second signature under a permit, by a sentinel: another process with a key of its own, which has decided the same
-by itself. The keyset says which classifications need one in which zones. Standard library only.
+"""Sentinel signatures: the second signature under a permit. Standard library only.
+
+A sentinel is another process with a key of its own, which has made the same decision by itself. The keyset states which
+classifications need one in which zones.
+
+A cosignature is the signed document of kind "cosignature": {jti, permit: SHA-256 of the whole permit's bytes, in hex}.
 
 A cosignature is the signed document of kind "cosignature": {jti, permit: SHA-256 of the whole permit's bytes, in hex}.
 """
@@ -16,17 +20,20 @@ KIND = "cosignature"
 
 
 class SentinelSignatureError(Exception):
-    """Its text says what is wrong with the cosignature, or that there is none."""
+    """The sentinel signature is missing or wrong; the text states which."""
 
 
 def payload(permit: Signed) -> dict[str, object]:
-    """What a sentinel signs."""
+    """Return the payload that a sentinel signs."""
     return {"jti": permit.payload.get("jti"), "permit": sha256(permit.document()).hexdigest()}
 
 
 def sentinel_classifications(keyset: Keyset, *, zone: str, classifications: Collection[str]) -> frozenset[str]:
-    """Which of these classifications need a sentinel there; ANY where all data does. A key that is over or was revoked
-    demands it all the same, until a keyset is without it: what guards a place does not end by itself."""
+    """Return which of these classifications need a sentinel there; ANY where all data does.
+
+    An expired or revoked key still demands a signature, until a keyset is without it: protection does not end by
+    itself.
+    """
     named: set[str] = set()
     for key in keyset.keys.values():
         if key.use == "sentinel" and not key.zones.isdisjoint((zone, ANY)):
@@ -36,22 +43,23 @@ def sentinel_classifications(keyset: Keyset, *, zone: str, classifications: Coll
 
 @dataclass(frozen=True, slots=True)
 class SentinelDemand:
-    """What has to be vouched for: data of these classifications (`wanted`), in a zone, since a moment."""
+    """The demand for a sentinel signature: for data of these classifications (`wanted`), in a zone, since a moment."""
 
     zone: str
     wanted: Collection[str]
     at: datetime
 
     def is_met_by(self, key: Key) -> bool:
-        """Whether this key could have done it."""
+        """Tell if a signature by this key meets the demand."""
         is_in_use = key.not_before <= self.at < key.not_after
         return key.use == "sentinel" and is_in_use and key.covers(zone=self.zone, classifications=self.wanted)
 
 
 def check(permit: Signed, cosignature: Signed | None, demand: SentinelDemand, keyring: Keyring) -> None:
-    """
+    """Verify the sentinel signature.
+
     Raises:
-        SentinelSignatureError: it is not what is demanded, or not for this permit.
+        SentinelSignatureError: the signature does not meet the demand, or is for another permit.
     """
     names = ", ".join(sorted(demand.wanted))
     if cosignature is None:

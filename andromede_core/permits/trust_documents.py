@@ -1,7 +1,7 @@
-"""What a node trusts, as documents that are signed elsewhere: the keyset and the node's charter by an offline root key,
-the floor and the deny list by a signer. Standard library only.
+"""Trust documents of a node.
 
-Versions only ever grow, and a node keeps the newest of each on its disk: nobody can hand it an older one.
+An offline root key signs keyset and charter, a signer signs floor and deny list. Versions only ever grow, and a node
+keeps the newest of each on its disk, so an older one is never accepted.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -24,7 +24,7 @@ from andromede_core.documents.signed import Verify
 
 Use = Literal["permit", "sentinel", "facts", "receipt", "approval"]
 USES: tuple[Use, ...] = ("permit", "sentinel", "facts", "receipt", "approval")
-# Whose agreement an exemption needs, one of each: the side whose data it is, and the side that runs the machines.
+# An exemption needs one approval of each: of the side that owns the data, and of the side that runs the machines.
 OFFICER_DUTY = "sovereignty_officer"
 DUTIES = (OFFICER_DUTY, "duty_operator")
 ALGORITHMS = ("Ed25519", "ECDSA-P256-SHA256")
@@ -35,8 +35,11 @@ MAX_VERSION = 2**53 - 1
 
 @dataclass(frozen=True, slots=True)
 class Approver:
-    """Who may approve exemptions with a key: a user (`person`, an id), in one of DUTIES, a sovereignty officer for the
-    data of one `organization` (an id) and nobody else's. The duty operator's is empty."""
+    """A person who may approve exemptions with a key.
+
+    It is a user (`person`, an id), in one of DUTIES; a sovereignty officer only for the data of one `organization` (an
+    id). The operator duty has no organization (empty).
+    """
 
     person: str
     duty: str
@@ -48,8 +51,10 @@ class Approver:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """`public_key`: base64 of its SubjectPublicKeyInfo (RFC 5280). `zones`, `classifications`: what it may speak of;
-    "*" is all. `approver`: of keys for approvals, and of these alone."""
+    """A key of the keyset. `public_key`: base64 of its SubjectPublicKeyInfo (RFC 5280).
+
+    `zones`, `classifications`: the scope of its signatures; "*" is all. `approver`: only for keys for approvals.
+    """
 
     id: str
     use: Use
@@ -84,8 +89,11 @@ def _admits(allowed: frozenset[str], wanted: Collection[str]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Keyset:
-    """`epoch` and `deny_version`: which facts epoch and which deny list there were when the root signed it. It is the
-    root's word on how far these had come, where the word of a key that it has taken out does not count any more."""
+    """The keys that the root trusts.
+
+    `epoch` and `deny_version`: the facts epoch and deny list when the root signed the keyset. Both stay valid as a
+    lower bound where a key that stated them has been removed since.
+    """
 
     version: int
     keys: Mapping[str, Key]
@@ -103,8 +111,10 @@ class Keyset:
 
 @dataclass(frozen=True, slots=True)
 class Keyring:
-    """What signatures of people and of sentinels are checked by. `denied`: ids of keys that were revoked; `verifier`
-    makes a check of one key's signatures."""
+    """The keys that check signatures of people and of sentinels.
+
+    `denied`: ids of keys that were revoked; `verifier` makes a check of one key's signatures.
+    """
 
     keyset: Keyset
     denied: Collection[str]
@@ -113,8 +123,10 @@ class Keyring:
 
 @dataclass(frozen=True, slots=True)
 class Charter:
-    """Where a node stands and what it may hold, as two people (`witnesses`) saw it in the room. `serial`: of the
-    machine."""
+    """The place of a node and the classifications that it may hold.
+
+    Two people (`witnesses`) saw the machine in the room. `serial`: of the machine.
+    """
 
     version: int
     node: str
@@ -143,8 +155,11 @@ class Charter:
 
 @dataclass(frozen=True, slots=True)
 class Floor:
-    """Permits of a zone that rest on an older epoch are void. `facts_sha256`: of the canonical list of the signed
-    statements that hold in this epoch; `issued_at`: it cannot be earlier than this."""
+    """The lowest valid facts epoch of a zone: permits that rest on an older one are void.
+
+    `facts_sha256`: of the canonical list of the signed statements that hold in this epoch; `issued_at`: the current
+    time cannot be earlier.
+    """
 
     zone: str
     epoch: int
@@ -162,8 +177,10 @@ class Floor:
 
 @dataclass(frozen=True, slots=True)
 class DenyList:
-    """What is void before its time: permits by jti, resources, keys and nodes. A later version has all of an
-    earlier one."""
+    """Permits (by jti), resources, keys and nodes that are void before their time.
+
+    A later version contains all of an earlier one.
+    """
 
     version: int
     jtis: frozenset[str] = frozenset()
@@ -182,7 +199,7 @@ REACHED = ("epoch", "deny_version")
 
 
 def read_keyset(payload: object) -> Keyset:
-    """Like all readers here.
+    """Parse a keyset.
 
     Raises:
         Malformed: with the field.

@@ -1,4 +1,4 @@
-"""How much of a request still fits: the answer to "can I start ten of these?" before anybody tries."""
+"""Remaining capacity for a request: the answer to "can I start ten of these?" before a request."""
 
 import numpy as np
 
@@ -9,10 +9,10 @@ from andromede_core.policy.assessment import Assessment
 
 
 def fits(request: ResolvedRequest, fleet: Fleet, assessment: Assessment) -> int:
-    """How many more of this request would be admitted now, one after the other, as members of its groups.
+    """Return how many more of this request would be admitted now, one after the other, as members of its groups.
 
     Raises:
-        ValueError: the request asks for nothing, of which any number fits.
+        ValueError: the request needs no resources, so any number fits.
     """
     each = _per_node(request, fleet, assessment)
     if any(group.is_hard and group.rule == "affinity" for group in request.groups):
@@ -21,11 +21,12 @@ def fits(request: ResolvedRequest, fleet: Fleet, assessment: Assessment) -> int:
 
 
 def fits_by_zone(request: ResolvedRequest, fleet: Fleet, assessment: Assessment) -> dict[str, int]:
-    """The same in each zone that has nodes, as if only that one were asked for; 0 where nothing may be. All zones take
-    one pass over the fleet.
+    """Return the same for each zone that has nodes, as if the request named only that zone.
+
+    The number is 0 where no node is admitted. All zones take one pass over the fleet.
 
     Raises:
-        ValueError: the request asks for nothing, of which any number fits.
+        ValueError: the request needs no resources, so any number fits.
     """
     may = _may(request, fleet, assessment)
     each = np.zeros(len(may), dtype=np.int64)
@@ -38,7 +39,7 @@ def fits_by_zone(request: ResolvedRequest, fleet: Fleet, assessment: Assessment)
 
 
 def _per_node(request: ResolvedRequest, fleet: Fleet, assessment: Assessment) -> Counts:
-    """How many fit on each node that may take the request."""
+    """Return how many fit on each node that may take the request."""
     copies, _ = _copies(request, fleet, assessment)
     each = np.floor(copies).astype(np.int64)
     if any(group.is_hard and group.rule == "anti-affinity" for group in request.groups):
@@ -47,10 +48,10 @@ def _per_node(request: ResolvedRequest, fleet: Fleet, assessment: Assessment) ->
 
 
 def largest(request: ResolvedRequest, fleet: Fleet, assessment: Assessment) -> Resources | None:
-    """The room on the node where the request, keeping its shape, could grow most; None if there is none.
+    """Return the free capacity of the node where the request could grow most in its shape; None if there is none.
 
     Raises:
-        ValueError: the request asks for nothing, so it has no shape.
+        ValueError: the request needs no resources, so it has no shape.
     """
     copies, free = _copies(request, fleet, assessment)
     if not copies.any():
@@ -59,7 +60,7 @@ def largest(request: ResolvedRequest, fleet: Fleet, assessment: Assessment) -> R
 
 
 def _copies(request: ResolvedRequest, fleet: Fleet, assessment: Assessment) -> tuple[Scores, Counts]:
-    """Per node that may take the request: how many copies of it fit, as a fraction; and its free room."""
+    """Return, per node that may take the request, how many copies fit (as a fraction), and its free capacity."""
     asked = np.array(request.resources, dtype=np.int64)
     if not asked.any():
         raise ValueError("A request for nothing fits any number of times.")
@@ -69,6 +70,6 @@ def _copies(request: ResolvedRequest, fleet: Fleet, assessment: Assessment) -> t
 
 
 def _may(request: ResolvedRequest, fleet: Fleet, assessment: Assessment) -> Mask:
-    """Which nodes may take the request, whether or not they have room."""
+    """Return the nodes that may take the request, whether or not they have free capacity."""
     zones = tuple(assessment.verdict(zone) for zone in fleet.dictionary.zones)
     return run_filters(request, fleet, zones).passing(but_for=CAPACITY)

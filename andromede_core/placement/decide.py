@@ -1,4 +1,4 @@
-"""The decision: filters, then ranking, then what there is to learn from the refusals."""
+"""The placement decision: filters, ranking, and the explanation of refusals."""
 
 from collections.abc import Iterator
 
@@ -14,9 +14,9 @@ from andromede_core.policy.assessment import Assessment, ZoneVerdict
 
 
 def decide(request: ResolvedRequest, fleet: Fleet, assessment: Assessment, *, seed: int) -> Decision:
-    """Which nodes may take the request, best first, and why the others may not. Same arguments, same answer.
+    """Return the nodes that may take the request, best first, and the reasons of the others. Deterministic.
 
-    `assessment` is what the request's policies say of the zones.
+    `assessment` has the results of the request's policies for the zones.
     """
     zones = _verdicts(fleet, assessment)
     sieve = run_filters(request, fleet, zones)
@@ -39,7 +39,7 @@ def decide(request: ResolvedRequest, fleet: Fleet, assessment: Assessment, *, se
 
 
 def admits(request: ResolvedRequest, fleet: Fleet, assessment: Assessment) -> bool:
-    """Whether decide() would admit it: a third of the work, where nobody asks which nodes and why not the others."""
+    """Tell if decide() would admit the request, at a third of its cost, without nodes and reasons."""
     sieve = run_filters(request, fleet, _verdicts(fleet, assessment))
     return not assessment.conflict and bool((sieve.first_refusal == ADMITTED).any())
 
@@ -57,14 +57,14 @@ def _verdict(sieve: FilterResult, assessment: Assessment, *, is_refused: bool) -
 
 
 def _counts(fleet: Fleet, sieve: FilterResult) -> Counts:
-    """How many nodes, by zone and by first refusal; the last column counts those that pass."""
+    """Count nodes by zone and by first refusal; the last column counts those that pass."""
     shape = len(fleet.dictionary.zones), len(FILTERS) + 1
     cells = fleet.zone_index * shape[1] + sieve.first_refusal
     return np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape)
 
 
 def _eliminated(fleet: Fleet, zones: Zones, sieve: FilterResult, counts: Counts) -> Iterator[Elimination]:
-    """All filters, also those that refused nobody: a reader sees what was checked."""
+    """Return the counts of all filters, also of those that refused no node, so that a reader sees what was checked."""
     is_refused = not counts[:, ADMITTED].any()
     for position, each in enumerate(FILTERS):
         zones_by_code: dict[str, list[int]] = {}
@@ -89,7 +89,7 @@ def _names(fleet: Fleet, positions: Positions) -> tuple[str, ...]:
 
 
 def _zone_reports(zones: Zones, assessment: Assessment, counts: Counts) -> tuple[ZoneReport, ...]:
-    """One per zone that is known or has nodes, in the order of their ids."""
+    """Return one report per zone that is known or has nodes, in the order of their ids."""
     rows = dict(zip((zone.zone for zone in zones), counts.tolist(), strict=True))
     none = [0] * counts.shape[1]
     empty = (zone for zone in assessment.zones.values() if zone.zone not in rows)

@@ -1,4 +1,4 @@
-"""What a decision says, and its JSON form, which is stored with the operation that asked for it."""
+"""Placement decisions, and their JSON form, which is stored with the operation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,8 +26,10 @@ Verdict = Literal["admitted", "no_capacity", "inadmissible", "unsatisfiable"]
 
 @dataclass(frozen=True, slots=True)
 class Elimination:
-    """The nodes whose first refusal was this filter's, for this reason: how many, and the first few by id when none was
-    admitted."""
+    """Nodes with this filter and reason as their first refusal.
+
+    It has their number, and the first few by id when no node was admitted.
+    """
 
     filter: str
     code: str
@@ -37,8 +39,11 @@ class Elimination:
 
 @dataclass(frozen=True, slots=True)
 class ZoneReport:
-    """`codes` counts the refused nodes by reason, `kept_out` those that are refused for the data's sake; `status` is
-    None when nothing is known of the zone."""
+    """The counts of a zone.
+
+    `codes` counts the refused nodes by reason, `kept_out` those that policies or classifications refuse; `status` is
+    None for an unknown zone.
+    """
 
     zone: str
     status: ZoneStatus | None
@@ -51,7 +56,7 @@ class ZoneReport:
 
 @dataclass(frozen=True, slots=True)
 class NearMiss:
-    """A refused node that came close: every reason against it, what it lacks, and what it has left."""
+    """A refused node that came close: every reason against it, what it lacks, and its free capacity."""
 
     node: str
     name: str
@@ -64,9 +69,9 @@ class NearMiss:
 
 @dataclass(frozen=True, slots=True)
 class Relaxation:
-    """One change that alone would let the request through. `nodes` is how many nodes it would admit.
+    """One change that alone would admit the request. `nodes` is how many nodes it would admit.
 
-    `change` is the filter that would have to give way, or "size" for a smaller request; `facts` says how far:
+    `change` is the filter to relax, or "size" for a smaller request; `facts` has the extent:
 
     policy: policy, level, atom, zones · zone_asked, zone_open: zones · traits: traits · size: vcpus,
     memory_mib, disk_gib · cleared, attested, ready, cordon, excluded: nodes (the first few) · host, pool,
@@ -80,7 +85,7 @@ class Relaxation:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Nodes:
-    """Every node's reason, worked out when somebody asks."""
+    """The reasons of every node, computed on first use."""
 
     fleet: Fleet
     zones: tuple[ZoneVerdict, ...]
@@ -96,11 +101,13 @@ class Nodes:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """`admitted` nodes may take the request; `candidates` are the best of them, best first. Every other node is counted
-    in exactly one of `eliminated`.
+    """A placement decision with its reasons.
+
+    `admitted` nodes may take the request; `candidates` are the best of them, best first. Every other node is counted in
+    exactly one of `eliminated`.
 
     `eliminated` has one entry per filter, in order, and one per reason where clauses give several; `zones` has one per
-    zone, by id. `nearest` and `relaxations` are there when nothing was admitted. `verdict` tells apart why: the
+    zone, by id. `nearest` and `relaxations` are there when nothing was admitted. `verdict` is the cause: the
     policies contradict each other (unsatisfiable), no node may take the request whatever its size (inadmissible), or
     some may but have no room (no_capacity).
     """
@@ -131,16 +138,16 @@ class Decision:
 
     @property
     def valid_until(self) -> datetime | None:
-        """When something that it rests on may change by itself."""
+        """Return when an input of the decision may change by itself."""
         return self.assessment.valid_until
 
     def refusals(self) -> dict[str, str]:
-        """The reason code of every refused node."""
+        """Return the reason code of every refused node."""
         return self.nodes.refusals()
 
 
 def as_document(decision: Decision) -> dict[str, object]:
-    """Plain JSON values; equal decisions give equal documents.
+    """Return plain JSON values; equal decisions give equal documents.
 
     Results of clauses are stored as numbers, since there are millions of decisions: a zone's `results` has, for each of
     `clauses` [policy, level, atom], an index into `outcomes` [result, code, detail]. `expand_results` reads them.
@@ -182,7 +189,10 @@ def as_document(decision: Decision) -> dict[str, object]:
 
 
 def expand_results(document: Document) -> dict[str, Any]:
-    """A document with the results of every zone in words, as [{policy, level, atom, result, code, detail}]."""
+    """Return the document with the results of every zone in words.
+
+    They have the form [{policy, level, atom, result, code, detail}].
+    """
     rest = {name: value for name, value in document.items() if name not in ("clauses", "outcomes")}
     zones = [{**zone, "results": _results(document, zone)} for zone in document["zones"]]
     return rest | {"zones": zones}

@@ -1,7 +1,7 @@
-"""A stored decision told to people: what happened, why, and what to do next.
+"""Explanations of a stored decision: what happened, why, and what to do next.
 
-A tenant learns of zones, policies and reasons, and never which nodes there are or what runs on them; an operator sees
-the nodes too. Both work on the document that `as_document` made.
+A tenant sees zones, policies and reasons, and never nodes or what runs on them; an operator sees the nodes too. Both
+work on the document that `as_document` made.
 """
 
 from collections.abc import Iterable, Iterator
@@ -30,7 +30,7 @@ MAINTENANCE_CHANGES = ("attested", "zone_open", "ready", "cordon")
 
 
 def tenant_view(document: Document) -> dict[str, Any]:
-    """The part of a decision's document that a tenant may see."""
+    """Return the part of a decision's document that a tenant may see."""
     document = expand_results(document)
     request = document["request"]
     return {
@@ -58,20 +58,20 @@ def tenant_view(document: Document) -> dict[str, Any]:
 
 
 def tenant(document: Document, language: str = "en") -> list[str]:
-    """Sentences for whoever asked; a language other than French is answered in English."""
+    """Return sentences for the requester; a language other than French is answered in English."""
     document, spoken = expand_results(document), _language(language)
     return [_what(document, spoken), *_why(document, spoken), *_tenant_next(document, spoken)]
 
 
 def against(document: Document, zone: str, language: str = "en") -> list[str]:
-    """The sentences for the clauses that one zone fails."""
+    """Return the sentences for the clauses that one zone fails."""
     document, spoken = expand_results(document), _language(language)
     there = {**document, "zones": [each for each in document["zones"] if each["zone"] == zone]}
     return [render(code, spoken, **facts) for code, facts in _against(there, spoken).items()]
 
 
 def operator(document: Document, language: str = "en") -> list[str]:
-    """Sentences for whoever runs the nodes: with node names, and what only an operator can change."""
+    """Return sentences for operators: with node names, and the remedies that only an operator has."""
     document, spoken = expand_results(document), _language(language)
     close = [_near_miss(miss, spoken) for miss in document["nearest"]]
     changes = [_change(each, spoken) for each in document["relaxations"]]
@@ -80,7 +80,7 @@ def operator(document: Document, language: str = "en") -> list[str]:
 
 
 def claimed(policies: Iterable[Document], language: str = "en") -> list[str]:
-    """A sentence for the clauses that rest on what the operator claims, if there are any. `policies`: as documents."""
+    """Return a sentence for the clauses that rest on the operator's declarations, if any. `policies`: as documents."""
     clauses = dict.fromkeys(
         f"{policy['level']}/{atom['id']} ({atom['attr']})"
         for policy in policies
@@ -100,13 +100,13 @@ def _what(document: Document, language: Language) -> str:
 
 
 def _verdict(document: Document) -> str:
-    """That of the document; "unsupported" where policies are not at odds with each other but with this product."""
+    """Return the document's verdict; "unsupported" where a policy needs a feature that this product does not have."""
     is_supported = not any(_has(zone["results"], UNSUPPORTED) for zone in document["zones"])
     return str(document["verdict"]) if is_supported else "unsupported"
 
 
 def _why(document: Document, language: Language) -> Iterator[str]:
-    """One sentence per reason of a refusal, in the order in which they were checked."""
+    """Return one sentence per reason of a refusal, in the order in which they were checked."""
     if document["verdict"] == "admitted":
         return
     request = document["request"]
@@ -133,7 +133,7 @@ def _is_about_nodes(eliminated: Document) -> bool:
 
 
 def _against(document: Document, language: Language) -> dict[str, dict[str, str]]:
-    """Per reason that clauses gave: which clauses, and what was found in which zones."""
+    """Return, per reason of clauses, the clauses and the values found in the zones."""
     refused = [zone for zone in document["zones"] if _is_refused_by_clauses(zone, document["request"])]
     asked = [zone for zone in refused if zone["zone"] in (document["request"]["zones"] or ())]
     zones = [(zone["zone"], list(map(_clause_text, _failing(zone)))) for zone in asked or refused]
@@ -150,7 +150,7 @@ def _against(document: Document, language: Language) -> dict[str, dict[str, str]
 
 
 def _is_refused_by_clauses(zone: Document, request: Document) -> bool:
-    """It has nodes that they refuse, or was asked for although it has none."""
+    """Tell if clauses refuse the zone: its nodes, or the zone itself when it was requested and has none."""
     is_asked_for = request["zones"] is not None and zone["zone"] in request["zones"]
     codes = {each["code"] for each in _failing(zone)}
     return zone["status"] is not None and bool(codes) and (is_asked_for or not codes.isdisjoint(zone["codes"]))
@@ -170,14 +170,16 @@ def _has(results: Iterable[Document], code: str) -> bool:
 
 
 def _found(zone: str, failing: Iterable[Document], code: str) -> str:
-    """The zone with what stands against it, where there is something to tell."""
+    """Return the zone with the values that fail, where there are any."""
     details = [each["detail"] for each in failing if each["code"] == code and each["detail"] not in ("", zone)]
     return f"{zone} ({'; '.join(dict.fromkeys(details))})" if details else zone
 
 
 def _remedies(document: Document, language: Language, *, operator: bool) -> list[str]:
-    """What is to be done about clauses that do not hold: each once, whatever needs it, and nothing that a change which
-    alone would do says better."""
+    """Return the remedies for failed clauses.
+
+    Each remedy comes once, for all clauses that need it; a remedy that a single relaxation covers is left out.
+    """
     keys = dict.fromkeys(remedy(code, is_operator=operator) for code in _against(document, language))
     changes = {each["change"] for each in document["relaxations"]}
     said = {"remedy.elsewhere"} if changes.intersection(("policy", "zone_asked")) else set()
@@ -185,7 +187,7 @@ def _remedies(document: Document, language: Language, *, operator: bool) -> list
 
 
 def _zones_without_nodes(document: Document) -> list[str]:
-    """The zones that the request or its policies single out, where there is not even a node to refuse it."""
+    """Return the zones without nodes that the request or its policies single out."""
     asked = document["request"]["zones"]
     if document["verdict"] == "no_capacity":
         return []
@@ -233,7 +235,7 @@ def _near_miss(miss: Document, language: Language) -> str:
 
 
 def _clauses(refs: Iterable[Document]) -> str:
-    """Who demands it and the atom's id: policy ids mean nothing to a reader."""
+    """Return who demands the clauses, with their ids: policy ids mean nothing to a reader."""
     return _listed(dict.fromkeys(f"{ref['level']}/{ref['atom']}" for ref in refs))
 
 

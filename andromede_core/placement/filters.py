@@ -1,7 +1,7 @@
 """Filters: which nodes may take a request. The first filter that refuses a node is its reason.
 
-Admission comes first and capacity last, so that a lack of room is only ever reported for a node that may
-otherwise take the request, and nobody buys machines to mend a refusal that has another cause.
+Admission comes first and capacity last, so a lack of capacity is only reported for a node that may otherwise take the
+request, and no operator buys machines for a refusal that has another cause.
 """
 
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from andromede_core.placement.fleet import Fleet, Mask
 from andromede_core.placement.request import DIMENSIONS, ResolvedPoolRequirement, ResolvedRequest, Rule
 from andromede_core.policy.assessment import ZoneVerdict
 
-Zones = tuple[ZoneVerdict, ...]  # as in fleet.legend.zones
+Zones = tuple[ZoneVerdict, ...]  # as in fleet.dictionary.zones
 Test = Callable[[ResolvedRequest, Fleet, Zones], Mask | None]  # which nodes pass; None: all do
 
 
@@ -36,7 +36,7 @@ def facts_are_known(request: ResolvedRequest, fleet: Fleet, zones: Zones) -> Mas
 
 
 def node_is_cleared(request: ResolvedRequest, fleet: Fleet, zones: Zones) -> Mask | None:
-    """Its charter allows the data; one without a charter gets none at all."""
+    """Check that the node's charter allows the data; a node without a charter gets no data."""
     wanted = set(request.classifications)
     flags = [bool(held) and (ANY in held or wanted.issubset(held)) for held in fleet.dictionary.clearances]
     if all(flags):
@@ -85,7 +85,7 @@ def node_has_traits(request: ResolvedRequest, fleet: Fleet, zones: Zones) -> Mas
 
 
 def node_has_pools(request: ResolvedRequest, fleet: Fleet, zones: Zones) -> Mask | None:
-    """In a zone where the pool counts, and by the node's own trait."""
+    """Check the pools: in a zone where the pool counts, and by the node's own trait."""
     return _all_of([mask for share in request.shares for mask in _holders(share, fleet, zones)])
 
 
@@ -104,7 +104,7 @@ def pool_has_room(request: ResolvedRequest, fleet: Fleet, zones: Zones) -> Mask 
 
 
 def _has_share(share: ResolvedPoolRequirement, zone: str) -> bool:
-    """A pool that is overfull may still be used as it is."""
+    """Check the free space of a pool; an overfull pool admits requests that add nothing."""
     return share.gib == 0 or dict(share.free_gib).get(zone, 0) >= share.gib
 
 
@@ -138,7 +138,7 @@ def _has_room(dimension: str) -> Test:
 
     def test(request: ResolvedRequest, fleet: Fleet, zones: Zones) -> Mask | None:
         asked = request.resources[row]
-        if asked == 0:  # asks nothing of it: a node that is overfull there may still take the request
+        if asked == 0:  # needs none of it: a node that is overfull there may still take the request
             return None
         room: Mask = fleet.free[row] >= asked
         return room
@@ -147,16 +147,21 @@ def _has_room(dimension: str) -> Test:
 
 
 class Filter(NamedTuple):
-    """`name` is the rule as a decision counts it, `code` the reason it gives where no clause gives a more precise one:
-    a closed list, never renamed."""
+    """One rule of admission.
+
+    `name` is the rule as a decision counts it, `code` its reason where no clause gives a more precise one: a closed
+    list, never renamed.
+    """
 
     name: str
     code: str
     test: Test
 
     def codes(self, zone: ZoneVerdict) -> tuple[str, ...]:
-        """Why it refuses nodes of this zone: for what is said of zones the clauses' own reasons, else its own. The
-        first is the one that counts."""
+        """Return the reasons for refusing nodes of this zone: those of the clauses for a filter on zones, else its own.
+
+        The first reason counts.
+        """
         speaks_against = {"policy": "F", "facts": "U"}.get(self.name)
         own = (result.code for result in zone.results if result.result == speaks_against)
         return tuple(dict.fromkeys(own)) or (self.code,)
@@ -187,17 +192,17 @@ FILTERS = (
 )
 
 CAPACITY = tuple(each.name for each in CAPACITY_FILTERS)
-ROOM = (*CAPACITY, "pool_room")  # of the nodes, and of what they have in common
-# What keeps a request out of a place whatever room there is: for the data's sake.
+ROOM = (*CAPACITY, "pool_room")  # of the nodes, and of their pools
+# Filters that protect data: they refuse a node whatever its free capacity.
 ADMISSION = ("policy", "facts", "cleared", "attested")
 ADMITTED = len(FILTERS)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FilterResult:
-    """What every filter says of every node.
+    """The results of all filters for all nodes.
 
-    `masks`: per filter the nodes that it lets pass, None when it refuses nobody. `first_refusal`: per node the
+    `masks`: per filter the nodes that it lets pass, None when it refuses no node. `first_refusal`: per node the
     position in FILTERS of its reason, ADMITTED for a node that passes all.
     """
 
@@ -206,18 +211,18 @@ class FilterResult:
     first_refusal: NDArray[np.uint8]
 
     def passing(self, *, but_for: tuple[str, ...] = ()) -> Mask:
-        """Nodes that pass every filter, these not counted."""
+        """Return the nodes that pass every filter, these not counted."""
         kept = [mask for each, mask in zip(FILTERS, self.masks, strict=True) if each.name not in but_for]
         mask = _all_of([mask for mask in kept if mask is not None])
         return np.ones(self.size, dtype=np.bool_) if mask is None else mask
 
     def failing(self, position: int) -> list[Filter]:
-        """Every filter that refuses this node."""
+        """Return every filter that refuses this node."""
         pairs = zip(FILTERS, self.masks, strict=True)
         return [each for each, mask in pairs if mask is not None and not mask[position]]
 
     def refusals_of_each(self) -> NDArray[np.uint8]:
-        """Per node, how many filters refuse it."""
+        """Return, per node, how many filters refuse it."""
         counts = np.zeros(self.size, dtype=np.uint8)
         for mask in self.masks:
             if mask is not None:

@@ -1,6 +1,6 @@
-"""The nodes as columns, so that a question about a hundred thousand of them is a few array operations.
+"""Nodes as columns, so that a query over a hundred thousand of them is a few array operations.
 
-A fleet is a value: it never changes, and what changed since gives another fleet that shares the columns that did not.
+A fleet is a value: it never changes. An update returns another fleet that shares the unchanged columns.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,8 +21,11 @@ Scores = NDArray[np.float64]
 
 
 class NodeRow(NamedTuple):
-    """`capacity` is what may be promised: (total - reserved) * ratio, floored. `cleared`: the classifications that its
-    charter lets it hold, sorted (ANY: all); empty while it has no charter that holds."""
+    """A node as read from the database.
+
+    `capacity` is the allocatable amount: (total - reserved) * ratio, floored. `cleared`: the classifications that its
+    charter lets it hold, sorted (ANY: all); empty while it has no valid charter.
+    """
 
     id: str
     name: str
@@ -37,7 +40,7 @@ class NodeRow(NamedTuple):
 
 
 class Dictionary(NamedTuple):
-    """What the numbers in the columns mean: names, each once and sorted."""
+    """The names behind the numbers in the columns, each once and sorted."""
 
     zones: tuple[str, ...]
     traits: tuple[str, ...]
@@ -68,8 +71,9 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fleet:
-    """The last axis of every column is the nodes: index i is node `ids[i]`. Nodes are ordered by id, so that the order
-    of reading changes nothing.
+    """The nodes. The last axis of every column is the nodes: index i is node `ids[i]`.
+
+    Nodes are ordered by id, so that the order of reading changes nothing.
 
     `capacity` and `free` have one row per resource (see DIMENSIONS), `traits` one per name in `dictionary.traits`;
     `zone_index` and `clearance_index` point into `dictionary.zones` and `dictionary.clearances`. `free` is negative
@@ -91,7 +95,7 @@ class Fleet:
 
     @classmethod
     def from_rows(cls, rows: Iterable[NodeRow]) -> Self:
-        """Raises ValueError when two rows have the same id."""
+        """Build a fleet. Raises ValueError when two rows have the same id."""
         ordered = sorted(rows, key=lambda row: row.id)
         dictionary = Dictionary(
             zones=tuple(sorted({row.zone for row in ordered})),
@@ -134,19 +138,19 @@ class Fleet:
         return len(self.ids)
 
     def mask_of(self, ids: Iterable[str]) -> Mask:
-        """True for these nodes; ids that are not in the fleet are nowhere."""
+        """Return True for these nodes; ids that are not in the fleet are ignored."""
         mask = np.zeros(len(self), dtype=np.bool_)
         mask[[self.positions[node] for node in ids if node in self.positions]] = True
         return mask
 
     def with_allocated(self, node: str, amounts: Resources) -> "Fleet":
-        """The fleet in which this node carries so much more."""
+        """Return the fleet in which this node carries so much more."""
         free = self.free.copy()
         free[:, self.positions[node]] -= np.array(amounts, dtype=np.int64)
         return Fleet(self.ids, self.names, self.positions, self.dictionary, **self._columns() | {"free": _frozen(free)})
 
     def with_rows(self, rows: Iterable[NodeRow]) -> "Fleet":
-        """The fleet with these rows in the place of those with the same ids, or beside the others.
+        """Return the fleet with these rows in the place of those with the same ids, or added to the others.
 
         Cheap for a few rows, however large the fleet is, unless they bring a node or a name that it lacks.
         """
@@ -159,7 +163,7 @@ class Fleet:
         return self._read_by(dictionary)._merged(news._read_by(dictionary))
 
     def _read_by(self, dictionary: Dictionary) -> "Fleet":
-        """The same fleet, its columns written for a longer dictionary."""
+        """Return the same fleet, its columns written for a longer dictionary."""
         traits = np.zeros((len(dictionary.traits), len(self)), dtype=np.bool_)
         for name, row in zip(self.dictionary.traits, self.traits, strict=True):
             traits[dictionary.traits.index(name)] = row
@@ -174,7 +178,7 @@ class Fleet:
         return {name: getattr(self, name) for name in COLUMNS}
 
     def _overwritten(self, news: "Fleet") -> "Fleet":
-        """Copies only what differs: mostly what is free."""
+        """Copy only the columns that differ: mostly `free`."""
         at = [self.positions[node] for node in news.ids]
         columns = self._columns()
         for name, column in columns.items():
@@ -190,7 +194,7 @@ class Fleet:
         return Fleet(self.ids, names, self.positions, self.dictionary, **columns)
 
     def _merged(self, news: "Fleet") -> "Fleet":
-        """Both; where both know a node, `news` does."""
+        """Merge both; where both have a node, `news` wins."""
         kept = np.flatnonzero(~self.mask_of(news.ids))
         ids = [*_taken(self.ids, kept), *news.ids]
         names = [*_taken(self.names, kept), *news.names]
@@ -221,13 +225,13 @@ def _flags(values: list[bool]) -> Mask:
 
 
 def _index(values: Sequence[T], names: tuple[T, ...]) -> Positions:
-    """Where each value stands among the names."""
+    """Return the position of each value among the names."""
     positions = {name: position for position, name in enumerate(names)}
     return np.array([positions[value] for value in values], dtype=np.intp)
 
 
 def _amounts(rows: list[Resources]) -> Counts:
-    """One row per resource."""
+    """Return one row per resource."""
     return np.ascontiguousarray(np.array(rows, dtype=np.int64).reshape(len(rows), len(DIMENSIONS)).T)
 
 

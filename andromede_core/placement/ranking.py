@@ -1,4 +1,4 @@
-"""Ranking: which of the nodes that may take a request should."""
+"""Ranking of the nodes that may take a request."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -14,18 +14,18 @@ TOLERANCE = 0.02
 
 
 def spread(request: ResolvedRequest, fleet: Fleet, among: Positions) -> Scores:
-    """How much of the node would remain free, as the mean over the resources that it has."""
+    """Return how much of the node would remain free, as the mean over the resources that it has."""
     left, resources = np.zeros(len(among)), np.zeros(len(among))
     for capacity, free, asked in zip(fleet.capacity, fleet.free, request.resources, strict=True):
         offered = capacity[among]
-        left += np.maximum(free[among] - asked, 0) / np.maximum(offered, 1)  # of nothing, nothing is left
+        left += np.maximum(free[among] - asked, 0) / np.maximum(offered, 1)  # a resource of which the node has none
         resources += offered > 0
     scores: Scores = left / np.maximum(resources, 1)
     return scores
 
 
 def soft_groups(request: ResolvedRequest, fleet: Fleet, among: Positions) -> Scores:
-    """The part of the soft rules that the node satisfies; 1 when there are none."""
+    """Return the part of the soft rules that the node satisfies; 1 when there are none."""
     satisfied = [
         fleet.mask_of(group.nodes)[among] == (group.rule == "affinity")
         for group in request.groups
@@ -42,12 +42,12 @@ class Scorer(NamedTuple):
     score: Callable[[ResolvedRequest, Fleet, Positions], Scores]
 
 
-# A soft rule is a wish somebody spoke; spreading is only our habit: the wish outweighs it.
+# A user requested the soft rule; spreading is only a default, so the rule outweighs it.
 SCORERS = (Scorer(1.0, spread), Scorer(2.0, soft_groups))
 
 
 def score(request: ResolvedRequest, fleet: Fleet, among: Positions) -> Scores:
-    """0 (worst) to 1 (best) for each of these nodes."""
+    """Return 0 (worst) to 1 (best) for each of these nodes."""
     total = sum(scorer.weight for scorer in SCORERS)
     scores: Scores = sum(
         (scorer.weight / total * scorer.score(request, fleet, among) for scorer in SCORERS),
@@ -57,7 +57,7 @@ def score(request: ResolvedRequest, fleet: Fleet, among: Positions) -> Scores:
 
 
 def best(request: ResolvedRequest, fleet: Fleet, *, among: Positions, seed: int, count: int) -> Positions:
-    """At most `count` of these nodes, best first; `seed` decides among those that are as good as equal."""
+    """Return at most `count` of these nodes, best first; `seed` decides among those that are as good as equal."""
     scores = score(request, fleet, among)
     steps = np.floor((scores.max(initial=0.0) - scores) / TOLERANCE)
     random = np.random.default_rng(seed)

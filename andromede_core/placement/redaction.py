@@ -1,17 +1,17 @@
-"""What is told of a decision about something that cannot go everywhere: it leaves its node, not its zone. Pure.
+"""Redaction of a decision for a resource that may change its node, but not its zone. Pure.
 
-Decisions weigh all zones, since others might do. Who moves a guest that runs has no use for those.
+Decisions weigh all zones, since other resources might use them; a live migration needs only its own.
 """
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-# What can be changed so that another node of the zone does.
+# Changes that can admit another node of the zone.
 HELPFUL = ("policy", "cleared", "attested", "ready", "cordon", "traits", "affinity", "anti_affinity", "zone_open")
 
 
 def restrict_to_zones(document: Mapping[str, Any], zones: Sequence[str], *, away_from: Sequence[str]) -> dict[str, Any]:
-    """The same decision with what it says of these zones alone, and not of the nodes that are to be left."""
+    """Return the decision restricted to these zones, without the nodes in `away_from`."""
     kept = [zone for zone in document["zones"] if zone["zone"] in zones]
     codes = {code for zone in kept for code in zone["codes"]}
     left = set(away_from)

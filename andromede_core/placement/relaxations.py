@@ -1,4 +1,4 @@
-"""What would have let a request through: the nodes that came closest and the smallest single changes."""
+"""Relaxations of a refused request: the nodes that came closest and the smallest single changes."""
 
 from collections.abc import Iterator, Sequence
 
@@ -15,10 +15,10 @@ NAMED_NODES = 5
 
 
 def nearest(request: ResolvedRequest, fleet: Fleet, zones: Zones, sieve: FilterResult) -> tuple[NearMiss, ...]:
-    """Refused nodes, closest first: fewest reasons, then the latest first reason, then the least lacking."""
+    """Return refused nodes, closest first: fewest reasons, then the latest first reason, then the least lacking."""
     stage = np.minimum(sieve.first_refusal, len(FILTERS) - len(CAPACITY))
     lacking = _relative_shortfall(request, fleet).sum(axis=0)
-    # One number that orders as the three do: the stage is less than 32, what is lacking is made less than 1.
+    # One number that orders as the three do: the stage is less than 32, the shortfall is scaled below 1.
     distance = sieve.refusals_of_each() * 32.0 - stage + lacking / (1 + lacking)
     refused = np.flatnonzero(sieve.first_refusal != ADMITTED)
     closest = _least(distance[refused], NEAREST)
@@ -28,7 +28,7 @@ def nearest(request: ResolvedRequest, fleet: Fleet, zones: Zones, sieve: FilterR
 
 
 def _least(keys: Scores, count: int) -> Positions:
-    """Where the smallest are, smallest first; among equals the first ones."""
+    """Return the positions of the smallest values, smallest first; among equals the first ones."""
     if len(keys) > count:
         limit = np.partition(keys, count - 1)[count - 1]
         pool = np.flatnonzero(keys <= limit)
@@ -60,7 +60,7 @@ def _shortfall(request: ResolvedRequest, fleet: Fleet) -> Counts:
 
 
 def _relative_shortfall(request: ResolvedRequest, fleet: Fleet) -> Scores:
-    """The part of what was asked that is lacking: 0 to 1, more where a node is overfull."""
+    """Return the part of the request that is lacking: 0 to 1, more where a node is overfull."""
     asked = np.maximum(np.array(request.resources), 1)[:, np.newaxis]
     relative: Scores = _shortfall(request, fleet) / asked
     return relative
@@ -71,7 +71,7 @@ def _traits(fleet: Fleet, position: int) -> set[str]:
 
 
 def relaxations(request: ResolvedRequest, fleet: Fleet, zones: Zones, sieve: FilterResult) -> tuple[Relaxation, ...]:
-    """Each one alone would admit the request as it stands now; none when only several together would."""
+    """Return the changes that alone would admit the request now; none when only several together would."""
     return (
         *_policy(fleet, zones, sieve),
         *_nodes("cleared", fleet, sieve),
@@ -93,7 +93,7 @@ def relaxations(request: ResolvedRequest, fleet: Fleet, zones: Zones, sieve: Fil
 
 
 def _policy(fleet: Fleet, zones: Zones, sieve: FilterResult) -> Iterator[Relaxation]:
-    """Per clause, the zones against which it is the only one that speaks."""
+    """Return, per clause, the zones that only this clause refuses."""
     may = _names_of_zones(fleet, sieve.passing(but_for=("policy", "facts")))
     alone: dict[object, tuple[dict[str, object], list[str]]] = {}
     for zone in zones:
@@ -106,12 +106,12 @@ def _policy(fleet: Fleet, zones: Zones, sieve: FilterResult) -> Iterator[Relaxat
 
 
 def _is_one_clause(failing: Sequence[ClauseResult]) -> bool:
-    """That its owner could take back."""
+    """Tell if one clause that its owner could remove is the cause."""
     return len(failing) == 1 and failing[0].code != UNSUPPORTED
 
 
 def _names_of_zones(fleet: Fleet, mask: Mask) -> dict[str, int]:
-    """How many nodes of the mask each zone has; zones without one are left out."""
+    """Count the mask's nodes by zone; zones without one are left out."""
     counts = np.bincount(fleet.zone_index[mask], minlength=len(fleet.dictionary.zones)).tolist()
     return {zone: count for zone, count in zip(fleet.dictionary.zones, counts, strict=True) if count}
 
@@ -130,7 +130,7 @@ def _nodes(name: str, fleet: Fleet, sieve: FilterResult) -> Iterator[Relaxation]
 
 
 def _missing_traits(request: ResolvedRequest, fleet: Fleet, sieve: FilterResult) -> Iterator[Relaxation]:
-    """The fewest traits to do without."""
+    """Return the fewest traits to drop."""
     asked = sorted(request.traits.intersection(fleet.dictionary.traits))
     columns = [fleet.dictionary.traits.index(trait) for trait in asked]
     held = fleet.traits[columns][:, sieve.passing(but_for=("traits",))].T
@@ -149,7 +149,7 @@ def _rule(name: str, sieve: FilterResult) -> Iterator[Relaxation]:
 
 
 def _size(request: ResolvedRequest, fleet: Fleet, sieve: FilterResult) -> Iterator[Relaxation]:
-    """Per resource the largest amount that alone would do; if none does, the least cut of several."""
+    """Return, per resource, the largest amount that alone would fit; if none does, the least cut of several."""
     single = [smaller for name in CAPACITY for smaller in _less_of(name, request, fleet, sieve)]
     yield from single or _less_of_several(request, fleet, sieve)
 

@@ -1,4 +1,4 @@
-"""What is to be placed."""
+"""Placement requests, with policies and pools resolved."""
 
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
@@ -34,8 +34,10 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedPoolRequirement:
-    """A pool that the node must have, as its `trait` says, and how much of it is asked for. `free_gib`: what is left of
-    it, by zone; a zone that is not in it does not count."""
+    """A pool that the node must have, as its `trait` shows, and the requested space in it.
+
+    `free_gib`: the pool's free space, by zone; a zone that is not in it does not count.
+    """
 
     pool: str
     trait: str
@@ -45,13 +47,15 @@ class ResolvedPoolRequirement:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedRequest:
-    """`zones`: any of these (None: any at all). `near`: the node must be each of these, because a guest and
-    the data it uses share a node; two different ones admit nothing. Amounts are what is to be added to what
-    the node carries, so growing something in place asks for the difference and is `near` its own node. `host`: the only
-    node that will do, because somebody said so. `roles`: the reasons of holding data that the operation gives the
-    place; clauses about others are not asked. `classifications`: of the data, which the node's charter has to allow.
-    `is_there`: it has its place and only asks to go on; what keeps new things away from a zone or node does not count.
-    `shares`: of storage that nodes have in common.
+    """A placement request with policies and pools resolved.
+
+    `zones`: any of these (None: any at all). `near`: the node must be each of these, because a guest and the data it
+    uses share a node; two different ones admit nothing. Amounts are what is added to the node's load, so growing a
+    resource in place requests the difference and is `near` its own node. `host`: the only node allowed, by the caller's
+    choice. `roles`: the reasons for holding data that the operation gives the place; clauses about others do not apply.
+    `classifications`: of the data, which the node's charter has to allow. `is_there`: the resource is in its place
+    already and only goes on there; filters that keep new resources away from a zone or node do not count. `shares`: of
+    storage that nodes have in common.
     """
 
     consumer: Consumer

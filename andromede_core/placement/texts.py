@@ -1,4 +1,4 @@
-"""What a decision says in words: one table, key → English and French.
+"""Texts of decisions: one table, key → English and French.
 
 Keys are reason codes (why), `verdict.` (what happened), `change.` (what would have helped), `remedy.` and `mend.` (what
 a tenant or an operator can do about a clause that does not hold) and `advice.` (what to do when no single change is in
@@ -329,9 +329,9 @@ SENTENCES: dict[str, tuple[str, str]] = {
 }
 
 
-NO_REFERENCE = "NO_REFERENCE"  # in place of ATTR_UNKNOWN where no fact is missing, but the zone to measure from
+NO_REFERENCE = "NO_REFERENCE"  # instead of ATTR_UNKNOWN where the zone to measure from is missing, and no fact
 
-# What is to be done about a clause that does not hold. `mend.` is there where an operator has something else to do.
+# Remedies for a clause that does not hold. `mend.` is there where an operator has another remedy.
 REMEDIES: dict[str, str] = {
     "ATTR_MISMATCH": "elsewhere",
     "THRESHOLD_EXCEEDED": "elsewhere",
@@ -353,7 +353,7 @@ REMEDIES: dict[str, str] = {
 
 
 def remedy(code: str, *, is_operator: bool) -> str | None:
-    """The key of what to do about a reason."""
+    """Return the key of the remedy for a reason."""
     name = "reference" if code == NO_REFERENCE else REMEDIES.get(code)
     if name is None:
         return None
@@ -361,7 +361,7 @@ def remedy(code: str, *, is_operator: bool) -> str | None:
 
 
 def render(key: str, language: Language, **facts: object) -> str:
-    """A reason that is not in the table, of a document from elsewhere, is named as it is."""
+    """Return the text of a key. A reason from a foreign document that is not in the table is shown as it is."""
     english, french = SENTENCES.get(key, (f"{key}.", f"{key}."))
     words = (french if language == "fr" else english).format(**facts)
     return words.replace("….", "…")

@@ -1,4 +1,4 @@
-"""What policies say of every zone. Tens of zones against hundreds of clauses: asked once, not once per node."""
+"""Results of policies for every zone, computed once per request: tens of zones against hundreds of clauses."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,10 +13,10 @@ from andromede_core.policy.order import Sets, unsatisfiable
 
 @dataclass(frozen=True, slots=True)
 class ZoneVerdict:
-    """`status` is None for a zone that nodes claim to be in and of which nothing is known.
+    """The results for one zone. `status` is None for a zone that has nodes but is otherwise unknown.
 
-    `is_refused`: a clause is not satisfied there; `is_doubted`: of one it is not known whether it is. `valid_until`:
-    when the results may change by themselves.
+    `is_refused`: a clause is not satisfied there; `is_doubted`: the result of a clause is unknown. `valid_until`: when
+    the results may change by themselves.
     """
 
     zone: str
@@ -42,12 +42,13 @@ class Table:
 
 @dataclass(frozen=True)
 class Assessment:
-    """`zones` by id. `conflict`: the clauses about the roles asked for that contradict one another, so that no zone can
+    """The results of the policies for all zones.
+
+    `zones` by id. `conflict`: the clauses about the requested roles that contradict one another, so that no zone can
     satisfy them.
 
-    `at` is the moment of which it speaks; the same facts say the same until `valid_until`, without anybody having
-    changed anything. `sets`: which version of the named sets and classes of schemes was used, by kind and name:
-    since when it holds.
+    `at` is the moment of the evaluation; the same facts give the same results until `valid_until`. `sets`: the version
+    of the named sets and classes of schemes that was used, by kind and name: since when it holds.
     """
 
     at: datetime
@@ -76,7 +77,7 @@ class Assessment:
         return Table(refs, [list(outcome) for outcome in outcomes], results)
 
     def waiving(self, policies: Sequence[Policy], zone: str, waived: Collection[str]) -> "Assessment":
-        """What an exemption for one zone makes of it: see evaluate.waive."""
+        """Return the assessment with an exemption for one zone applied: see evaluation.waive."""
         if (before := self.zones.get(zone)) is None:
             return self
         results = waive(Evaluation(before.results, before.valid_until), policies, waived).results
@@ -95,10 +96,10 @@ def assess(
     now: datetime,
     roles: Collection[str],
 ) -> Assessment:
-    """Every clause about one of the roles, on every zone.
+    """Evaluate every clause about one of the roles, on every zone.
 
     Raises:
-        PolicyError: the policies have too many atoms together.
+        PolicyError: the policies have too many clauses together.
     """
     zones = sorted(world.zones.values(), key=lambda zone: zone.id)
     found = ((zone, evaluate(policies, zone, world, now=now, roles=roles)) for zone in zones)
@@ -111,7 +112,7 @@ def assess(
 
 
 def admitting(policies: Sequence[Policy], world: World, *, now: datetime, roles: Collection[str]) -> tuple[Zone, ...]:
-    """The zones that satisfy all of the policies, open or not, in the order of the world."""
+    """Return the zones that satisfy all of the policies, open or not, in the order of the world."""
     zones = world.zones.values()
     return tuple(zone for zone in zones if evaluate(policies, zone, world, now=now, roles=roles).admits)
 

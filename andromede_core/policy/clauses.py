@@ -1,7 +1,7 @@
 """Policies: conjunctions of typed clauses about a zone. Standard library only: nodes run this too.
 
-There is no negation, disjunction, priority, wildcard or "allow": another policy can only narrow what is admissible.
-The JSON form and its type check: policy_document.py. What clauses mean: evaluate.py. Which is stricter: compare.py.
+There is no negation, disjunction, priority, wildcard or "allow": another policy can only narrow what is admissible. The
+JSON form and its type check: document.py. The meaning of clauses: evaluation.py. The comparison of policies: order.py.
 """
 
 from collections.abc import Collection, Sequence
@@ -47,7 +47,7 @@ class PolicyError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Certified:
-    """What a certificate must be. `scheme` beginning with @ is a class of schemes, any of which will do."""
+    """The certificate that a clause demands. `scheme` beginning with @ is a class of schemes, any of which will do."""
 
     scheme: str
     min_version: str | None = None
@@ -63,9 +63,9 @@ Value = tuple[str, ...] | bool | int | str | Certified
 class Clause:
     """One clause. Lists in `value` are sorted and without repetitions, so that equal clauses are equal values.
 
-    `roles`: the reasons of holding data for which it is asked; none: all. `party_roles` (none: all) and
-    `only_with_technical_access` choose the parties that an attribute of parties is asked of: all of them must satisfy
-    it. `assertion_min`: the weakest kind of statement that it believes.
+    `roles`: the reasons for holding data that it applies to; none: all. `party_roles` (none: all) and
+    `only_with_technical_access` choose the parties that an attribute of parties applies to: all of them must satisfy
+    it. `assertion_min`: the weakest assurance of a fact that it accepts.
     """
 
     id: str
@@ -88,8 +88,10 @@ class Clause:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """All its atoms must hold. One that is not supported admits nothing at all: it names what this product cannot
-    keep."""
+    """A policy: all its clauses must hold.
+
+    An unsupported policy admits nothing: it names a demand that this product cannot meet.
+    """
 
     id: str
     level: Level
@@ -105,7 +107,7 @@ class ClauseRef:
 
 
 def effective(policies: Sequence[Policy]) -> list[tuple[ClauseRef, Clause]]:
-    """All atoms with where they stand.
+    """Return all clauses with their policies.
 
     Raises:
         PolicyError: more than MAX_ATOMS_EFFECTIVE together.
@@ -124,6 +126,6 @@ def effective(policies: Sequence[Policy]) -> list[tuple[ClauseRef, Clause]]:
 
 
 def names_of_sets(atom: Clause) -> tuple[str, ...]:
-    """The named sets of territories, or the class of schemes, that it uses."""
+    """Return the named sets of territories, or the class of schemes, that the clause uses."""
     values = (atom.value.scheme,) if isinstance(atom.value, Certified) else atom.value
     return tuple(value for value in values if value.startswith("@")) if isinstance(values, tuple) else ()

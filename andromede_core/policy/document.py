@@ -1,4 +1,4 @@
-"""Policies as JSON: strict reading, with errors that name the atom, and writing. Standard library only.
+"""Policies as JSON: strict parsing, with errors that name the clause, and writing. Standard library only.
 
 An attribute is a row of attributes.ASKABLE, an operator a row of VALUES; nothing else type-checks.
 """
@@ -42,8 +42,9 @@ _OF_PARTIES = ("party_roles", "only_with_technical_access")
 def parse(
     document: object, *, sets: Collection[str] | None = None, scheme_classes: Collection[str] | None = None
 ) -> Policy:
-    """The policy that a decoded JSON document `{id, level, atoms[], version?, unsupported?}` states. Its version is
-    whoever keeps it to know, and no part of what it says.
+    """Parse a decoded JSON document `{id, level, atoms[], version?, unsupported?}`.
+
+    The caller keeps the version, which is no part of the policy itself.
 
     `sets`, `scheme_classes`: the names that exist; None: any will do.
 
@@ -72,7 +73,7 @@ def parse(
 
 
 def as_document(policy: Policy) -> dict[str, object]:
-    """`parse` gives the policy back, and equal policies have equal documents."""
+    """Write a policy. `parse` gives the policy back, and equal policies have equal documents."""
     atoms = [atom_document(atom) for atom in policy.atoms]
     document: dict[str, object] = {"id": policy.id, "level": policy.level, "atoms": atoms}
     return document if policy.is_supported else document | {"unsupported": True}
@@ -97,14 +98,14 @@ def atom_document(atom: Clause) -> dict[str, object]:
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """The named sets and the scheme classes that exist; None: any name will do."""
+    """The known named sets and scheme classes; None: any name is accepted."""
 
     sets: Collection[str] | None
     scheme_classes: Collection[str] | None
 
 
 class _Reader:
-    """Reads one atom; every error names it."""
+    """Parses one clause; every error names it."""
 
     def __init__(self, document: object, *, at: str, names: Names) -> None:
         self.at, self.names = at, names
@@ -174,7 +175,7 @@ class _Reader:
         return self.members(attr, self.body["value"])
 
     def members(self, attr: str, raw: object) -> tuple[str, ...]:
-        """A list of members of the attribute's type; where those are territories, also names of sets (@EU)."""
+        """Parse a list of members of the attribute's type; where those are territories, also names of sets (@EU)."""
         if not isinstance(raw, list | tuple) or not (raw or self._may_be_empty(attr)):
             self.fail("value", Reason("must be a list with at least one value"))
         if len(raw) > MAX_VALUES:
@@ -184,7 +185,7 @@ class _Reader:
         return tuple(sorted(set(raw)))
 
     def _may_be_empty(self, attr: str) -> bool:
-        """Nothing at all can be demanded of a list that may be empty: no exposure, no access."""
+        """Allow an empty list for attributes that may be empty: no exposure, no access."""
         return self.body["op"] == "subset" and not ASKABLE[attr].is_never_empty
 
     def _check_member(self, value: object, attribute: Attribute) -> None:
@@ -203,7 +204,7 @@ class _Reader:
             )
 
     def plain_members(self, attr: str) -> Value:
-        """Like `members`, or a single one; a named set cannot be contained as a whole, since its members change."""
+        """Parse like `members`, or a single member; a set cannot be contained as a whole, since its members change."""
         raw = self.body["value"]
         found = self.members(attr, [raw] if isinstance(raw, str) else raw)
         if any(value.startswith("@") for value in found):
@@ -211,7 +212,7 @@ class _Reader:
         return found
 
     def exact(self, attr: str) -> Value:
-        """True or false, or the one word that the attribute has for nothing."""
+        """Parse true or false, or the one word by which the attribute states absence."""
         raw, is_word = self.body["value"], ASKABLE[attr].member
         is_value = is_word(raw) if is_word is not None else isinstance(raw, bool)
         if not is_value:
@@ -221,7 +222,7 @@ class _Reader:
         return raw
 
     def bound(self, attr: str) -> Value:
-        """A value of the attribute itself: a share as text, a level as a number, or a word of its scale."""
+        """Parse a value of the attribute itself: a share as text, a level as a number, or a word of its scale."""
         raw = self.body["value"]
         if not ASKABLE[attr].accepts(raw):
             self.fail("value", Reason("must be {wants}", wants=ASKABLE[attr].wants))
@@ -251,7 +252,7 @@ class _Reader:
         )
 
     def _scope(self) -> str | None:
-        """Written as certificates have it. An upper-case letter is refused, since it would never match."""
+        """Parse a scope as certificates write it. An upper-case letter is refused, since it would never match."""
         raw = self.body.get("scope")
         wants = Reason("lower-case letters, digits and inner hyphens, such as iaas")
         if isinstance(raw, str) and SLUG.fullmatch(raw.lower()):
@@ -301,7 +302,7 @@ class _Reader:
         raise PolicyError(reason, field=f"{self.at}/{name}", atom=self.id)
 
 
-# The closed list of operators, and how each reads the value that it compares with.
+# The closed list of operators, and the parser of the value that each compares with.
 VALUES: Mapping[str, Callable[[_Reader, str], Value]] = {
     "in": _Reader.listed,
     "subset": _Reader.listed,

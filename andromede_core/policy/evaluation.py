@@ -1,7 +1,7 @@
-"""Three-valued evaluation of policies against what is known of a zone. Pure, standard library only: the control plane
-decides with it, nodes check permits with it, and auditors recompute decisions with it.
+"""Three-valued evaluation of policies against the facts of a zone. Pure, standard library only.
 
-Every clause is evaluated, however many fail, since the remedy is per clause. Only T admits.
+The control plane decides with it, nodes check permits with it, and auditors recompute decisions with it. Every clause
+is evaluated, however many fail, since the remedy is per clause. Only T admits.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -17,19 +17,22 @@ from andromede_core.facts.world import ASSERTIONS, Fact, Horizon, Subject, Timel
 from andromede_core.policy.clauses import Certified, Clause, ClauseRef, Policy, effective, names_of_sets
 
 EARTH_RADIUS_KM = 6371.0088  # mean radius, IUGG
-LISTS = (CERTIFICATIONS, PARTIES)  # what their entries are is checked entry by entry
+LISTS = (CERTIFICATIONS, PARTIES)  # their entries are checked one by one
 
 NOBODY = Subject("")
 Truth = Literal["T", "F", "U"]
 DISTANCE = "min_distance_km"
-REFERENCE = "reference"  # what is not known when nothing says where distances are measured from
+REFERENCE = "reference"  # the unknown of a distance without a zone to measure from
 OK, UNKNOWN, UNSUPPORTED = "OK", "ATTR_UNKNOWN", "NOT_SUPPORTED_CLASSIFIED"
 
 
 @dataclass(frozen=True, slots=True)
 class ClauseResult:
-    """`code` is from the closed list of reasons; `detail` is what was found, as text: for U what is not known of whom,
-    and why; for F what stands against the clause; for T the one value, where there is one."""
+    """The result of one clause for one zone.
+
+    `code` is from the closed list of reasons; `detail` is the value found, as text: for U the missing fact, its subject
+    and the cause; for F the values that fail; for T the one value, where there is one.
+    """
 
     ref: ClauseRef
     result: Truth
@@ -39,7 +42,10 @@ class ClauseResult:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """`valid_until`: the earliest moment at which something that was looked at may change by itself, or None."""
+    """The results of all clauses for one zone.
+
+    `valid_until`: the earliest moment at which a value that was read may change by itself, or None.
+    """
 
     results: tuple[ClauseResult, ...]
     valid_until: datetime | None
@@ -58,14 +64,14 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """`original`: the zone of what is copied; None: it is not known."""
+    """A planned copy. `original`: the zone of the source; None: unknown."""
 
     original: Zone | None
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One clause asked of one zone. `reference` is the zone that a distance is measured from."""
+    """One clause evaluated for one zone. `reference` is the zone that a distance is measured from."""
 
     atom: Clause
     zone: Zone | None
@@ -74,10 +80,10 @@ class Question:
     reference: Zone | None = None
 
     def fact(self, subject: Subject, attribute: str) -> Fact:
-        """What is known now.
+        """Return the fact that holds now.
 
         Raises:
-            Unknown: nothing, or it is no value of the type, or not as well attested as the clause demands.
+            Unknown: there is no fact, its value has another type, or its assurance is below the clause's demand.
         """
         fact = at(subject.timeline(attribute), self.horizon)
         if fact is None:
@@ -91,7 +97,10 @@ class Question:
 
 
 class Unknown(Exception):
-    """`subject` is what is not known: an attribute, or a named set; `why`: what is known instead, empty if nothing."""
+    """A fact that a clause needs is unknown.
+
+    `subject` is the attribute or named set; `why`: the cause, empty if no statement exists.
+    """
 
     def __init__(self, subject: str, why: str = "") -> None:
         super().__init__(f"{subject} ({why})" if why else subject)
@@ -111,13 +120,13 @@ def evaluate(
     roles: Collection[str],
     copy: Copy | None = None,
 ) -> Evaluation:
-    """One result per clause that applies to one of the roles, in order. `copy`: the zone is to hold a copy, and is
-    asked how far it is from the original too.
+    """Return one result per clause that applies to one of the roles, in order.
 
-    A zone of which nothing is known (None) leaves every clause unknown.
+    `copy`: the zone is to hold a copy; its distance from the original is evaluated too. A zone without facts (None)
+    leaves every clause unknown.
 
     Raises:
-        PolicyError: more than MAX_ATOMS_EFFECTIVE atoms together.
+        PolicyError: more than MAX_ATOMS_EFFECTIVE clauses together.
     """
     horizon = Horizon(now)
     results = [
@@ -133,14 +142,17 @@ def evaluate(
 
 
 def failures(results: Sequence[ClauseResult]) -> list[list[str]]:
-    """The clauses that do not hold, as evidence has them: policy, atom, result and code."""
+    """Return the clauses that do not hold, as evidence has them: policy, clause, result and code."""
     return [[each.ref.policy, each.ref.atom, each.result, each.code] for each in results if each.result != "T"]
 
 
 def waive(found: Evaluation, policies: Sequence[Policy], waived: Collection[str]) -> Evaluation:
-    """What an exemption makes of it: a clause among `waived` (policy/atom) that can be waived and does not hold counts
-    as T with the code WAIVED, and with what it would have been as its detail. Of several clauses of one name (the
-    versions of a policy in a lineage) either all can be waived or none."""
+    """Return the evaluation with an exemption applied.
+
+    A clause among `waived` (policy/atom) that can be waived and does not hold counts as T with the code WAIVED, and has
+    its former result as detail. Of several clauses of one name (the versions of a policy in a lineage) either all can
+    be waived or none.
+    """
     atoms = effective(policies)
     may = {ref for ref, atom in atoms if atom.is_waivable} - {ref for ref, atom in atoms if not atom.is_waivable}
     results = []
@@ -159,9 +171,10 @@ def _answer(question: Question) -> Answer:
 
 
 def _asked(question: Question, zone: Zone) -> Answer:
-    """
+    """Return the value that the clause tests.
+
     Raises:
-        Unknown: what the clause asks for.
+        Unknown: the value that the clause tests.
     """
     atom = question.atom
     if atom.op == "holds":
@@ -181,7 +194,7 @@ def _test(question: Question, value: object) -> Answer:
     return Answer("T", detail=value if isinstance(value, str) else "")
 
 
-# Each test gives None when the clause holds, else what stands against it.
+# Each test gives None when the clause holds, else the values that fail.
 
 
 def _in(question: Question, value: object) -> str | None:
@@ -215,7 +228,7 @@ def _ge(question: Question, value: object) -> str | None:
 
 
 def _within_days(question: Question, value: object) -> str | None:
-    """The moment is past, and not longer ago than so many days."""
+    """Tell if the moment is past, and not longer ago than so many days."""
     moment, days = instant(value), question.atom.value
     assert moment is not None
     assert isinstance(days, int)
@@ -240,7 +253,7 @@ TESTS: Mapping[str, tuple[Callable[[Question, object], str | None], str]] = {
 
 
 def _listed(question: Question) -> set[str]:
-    """The values that the clause lists, its named sets as they are now.
+    """Return the values that the clause lists, with the current members of its named sets.
 
     Raises:
         Unknown: a set has no version that holds now.
@@ -248,7 +261,7 @@ def _listed(question: Question) -> set[str]:
     values = question.atom.value
     assert isinstance(values, tuple)
     named = [_members(question.world.sets, value, question.horizon) for value in values if value.startswith("@")]
-    return set(values).union(*named)  # the names themselves do no harm: no value begins with @
+    return set(values).union(*named)  # the names themselves are harmless: no value begins with @
 
 
 def _members(sets: Mapping[str, Timeline], name: str, horizon: Horizon) -> list[str]:
@@ -259,8 +272,10 @@ def _members(sets: Mapping[str, Timeline], name: str, horizon: Horizon) -> list[
 
 
 def sets_used(policies: Sequence[Policy], world: World, *, now: datetime) -> dict[tuple[str, str], datetime]:
-    """The version of each named set and class of schemes that clauses name, by kind and name: the moment from which it
-    holds. What has none that holds now is left out."""
+    """Return the version of each named set and class of schemes that clauses name, by kind and name.
+
+    The version is the moment from which it holds. A set without a version that holds now is left out.
+    """
     found = {}
     for _, atom in effective(policies):
         is_class = isinstance(atom.value, Certified)
@@ -281,7 +296,7 @@ def _joined(values: set[str]) -> str | None:
 
 
 def _rank(question: Question, value: object) -> int:
-    """Shares in hundredths, levels as they are, words by their place on the scale."""
+    """Return shares in hundredths, levels as they are, words by their place on the scale."""
     order = ASKABLE[question.atom.attr].order
     if order:
         return order.index(str(value))
@@ -314,15 +329,17 @@ def _coordinates(question: Question, zone: Zone) -> tuple[float, float]:
 
 
 def great_circle_km(here: tuple[float, float], there: tuple[float, float]) -> float:
-    """Between two points given as latitude and longitude in degrees, by the haversine formula. At antipodes, rounding
-    may go a hair beyond what asin takes."""
+    """Return the distance of two points (latitude, longitude in degrees) by the haversine formula.
+
+    At antipodes, rounding may exceed the domain of asin, so the value is limited.
+    """
     (lat1, lon1), (lat2, lon2) = (tuple(map(radians, point)) for point in (here, there))
     half = sin((lat2 - lat1) / 2) ** 2 + cos(lat1) * cos(lat2) * sin((lon2 - lon1) / 2) ** 2
     return 2 * EARTH_RADIUS_KM * asin(sqrt(min(1.0, half)))
 
 
 def _parties(question: Question, zone: Zone) -> Answer:
-    """All parties that the clause chooses must satisfy it. A zone whose operator is not named leaves it unknown."""
+    """Check that all parties chosen by the clause satisfy it. A zone without a named operator leaves it unknown."""
     parts = question.fact(zone, PARTIES).value
     assert isinstance(parts, list)
     if not any(part["role"] == "operator" for part in parts):

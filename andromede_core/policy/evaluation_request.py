@@ -42,10 +42,10 @@ class EvaluationRequest:
 
 
 def parse(document: object, *, folder: Path) -> EvaluationRequest:
-    """`folder`: what `catalogue_file` is relative to.
+    """Parse a request. `folder`: `catalogue_file` is relative to it.
 
     Raises:
-        Malformed: with the place, and the atom where it is in one.
+        Malformed: with the place, and the clause where the fault is in one.
     """
     body = as_object(
         document,
@@ -87,9 +87,10 @@ def _catalogue(body: dict[str, object], folder: Path) -> object:
 
 
 def read(file: BinaryIO) -> object:
-    """
+    """Read a JSON file.
+
     Raises:
-        OSError, ValueError: it cannot be read, is no JSON, or has more than MAX_BYTES.
+        OSError, ValueError: the file cannot be read, is no JSON, or has more than MAX_BYTES.
     """
     text = file.read(MAX_BYTES + 1)
     if len(text) > MAX_BYTES:
@@ -126,7 +127,7 @@ def _layers(value: object, world: World) -> Iterable[Policy]:
 
 
 def answer(request: EvaluationRequest) -> dict[str, object]:
-    """The decoded JSON document that the command prints."""
+    """Return the decoded JSON document that the command prints."""
     found = {zone.id: _of_zone(zone, request) for zone in request.world.zones.values()}
     sets = Sets.of(request.world, request.now)
     boundaries = [each.valid_until for each in found.values() if each.valid_until is not None]
@@ -144,7 +145,7 @@ def answer(request: EvaluationRequest) -> dict[str, object]:
 
 
 def _contradicting(request: EvaluationRequest, sets: Sets) -> tuple[ClauseRef, ...]:
-    """Among the clauses that are asked: those about other roles refuse this request nothing."""
+    """Return contradictions among the evaluated clauses: clauses about other roles refuse this request nothing."""
     if request.operation in TAKING_NOTHING:
         return ()
     return unsatisfiable(request.layers, sets, roles=(request.role,))
@@ -167,7 +168,7 @@ def _of_zone(zone: Zone, request: EvaluationRequest) -> Evaluation:
 
 
 def _closed(zone: Zone, horizon: Horizon) -> tuple[ClauseResult, ...]:
-    """A zone that is not open, or of which nothing is stated for this time, takes nothing new, whatever is asked."""
+    """Tell if the zone takes nothing new: it is not open, or no statement about it holds at this time."""
     is_there = _is_there(zone, horizon)
     if zone.status == "open" and is_there:
         return ()
@@ -176,7 +177,7 @@ def _closed(zone: Zone, horizon: Horizon) -> tuple[ClauseResult, ...]:
 
 
 def _is_there(zone: Zone, horizon: Horizon) -> bool:
-    """Something is stated of it for this time, known or not."""
+    """Tell if a statement about the zone holds at this time, known or not."""
     facts = [fact for timeline in zone.facts.values() for fact in timeline]
     ends = [fact.valid_to for fact in facts if fact.holds_at(horizon.now)]
     if not ends:

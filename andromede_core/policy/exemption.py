@@ -1,5 +1,6 @@
-"""A break-glass exemption: clauses that two people of different duties agreed to waive, for stated resources, one
-operation, one zone and some hours. Pure, standard library only: nodes check both signatures themselves.
+"""Exemptions (break-glass): two people of different roles waive clauses for resources, an operation, a zone and hours.
+
+Pure, standard library only: nodes check both signatures themselves.
 """
 
 from collections.abc import Collection, Mapping
@@ -11,15 +12,18 @@ from andromede_core.documents.parsing import as_choice, as_count, as_instant, as
 from andromede_core.documents.signed import BadDocument, Signed, from_envelope
 from andromede_core.permits.trust_documents import DUTIES, OFFICER_DUTY, Approver, Keyring
 
-KIND = "approval"  # of what each of the two signs
+KIND = "approval"  # of the document that each of the two signs
 LONGEST = timedelta(hours=72)
-NEVER_WAIVED_FOR = frozenset({"dr", "classified"})  # data that no exemption in software can be for
+NEVER_WAIVED_FOR = frozenset({"dr", "classified"})  # data for which no exemption in software is possible
 USUAL = timedelta(hours=4)
 TERMS = ("id", "resources", "op", "zone", "waived", "reason", "requested_by", "not_before", "expires_at", "max_uses")
 
 
 class NotApproved(Exception):
-    """`code`: NOT_APPROVED, SAME_PERSON, REVOKED_KEY, EXEMPTION_OVER, NEVER_EXEMPTED or NOT_EXEMPTED."""
+    """The exemption is not valid for the action.
+
+    `code`: NOT_APPROVED, SAME_PERSON, REVOKED_KEY, EXEMPTION_OVER, NEVER_EXEMPTED or NOT_EXEMPTED.
+    """
 
     def __init__(self, code: str, reason: Reason) -> None:
         self.code, self.reason = code, reason
@@ -28,7 +32,7 @@ class NotApproved(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Approval:
-    """Who approved, in which duty, with which key; the signature is over `Terms.approval_payload`."""
+    """One approval: the person, the duty and the key; the signature is over `Terms.approval_payload`."""
 
     approver: str
     duty: str
@@ -38,7 +42,7 @@ class Approval:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What is asked for. `waived`: clauses as policy/atom; `requested_by`, like approvers: a user's id."""
+    """The terms of an exemption. `waived`: clauses as policy/atom; `requested_by`, like approvers: a user's id."""
 
     id: str
     resources: tuple[str, ...]
@@ -66,7 +70,7 @@ class Terms:
         }
 
     def approval_payload(self, approver: str, duty: str) -> dict[str, object]:
-        """What an approver signs: all the terms, and as what he agrees to them."""
+        """Return the payload that an approver signs: all the terms, and the approver's duty."""
         return {"terms": self.payload(), "approver": approver, "duty": duty}
 
 
@@ -85,8 +89,11 @@ class Exemption:
 
 @dataclass(frozen=True, slots=True)
 class Occasion:
-    """What somebody would do under an exemption. `organization`: whose data the resource is; `classifications`: as
-    what the data is classified now, whatever it was when the exemption was asked for."""
+    """The action under an exemption.
+
+    `organization`: the owner of the resource's data; `classifications`: the current ones of the data, whatever they
+    were when the exemption was requested.
+    """
 
     resource: str
     op: str
@@ -96,10 +103,11 @@ class Occasion:
 
 
 def check(exemption: Exemption, occasion: Occasion, *, now: datetime, keyring: Keyring) -> None:
-    """
+    """Check an exemption for an action.
+
     Raises:
-        NotApproved: it is not for this, not now, or not agreed to by two people of different duties of whom neither
-            asked for it.
+        NotApproved: the exemption is for another action or time, or lacks the agreement of two people of different
+            duties of whom neither requested it.
     """
     terms, approvals = exemption.terms, exemption.approvals
     if (occasion.op, occasion.zone) != (terms.op, terms.zone) or occasion.resource not in terms.resources:
@@ -121,15 +129,15 @@ def check(exemption: Exemption, occasion: Occasion, *, now: datetime, keyring: K
 
 
 def never_waived(classifications: Collection[str]) -> list[str]:
-    """Those of them that allow no exemption."""
+    """Return the clauses that allow no exemption."""
     return sorted(NEVER_WAIVED_FOR.intersection(classifications))
 
 
 def check_approval(terms: Terms, approval: Approval, *, organization: str, keyring: Keyring) -> None:
-    """The keyset, which neither the signer nor whoever runs the control plane can make, says whose the key is.
+    """Verify an approval by the keyset, which neither the signer nor an operator of the control plane can make.
 
     Raises:
-        NotApproved: it is no key of this person for this duty and organization, or not its signature.
+        NotApproved: the key is not this person's for this duty and organization, or the signature is wrong.
     """
     if approval.key_id in keyring.denied:
         raise NotApproved(
@@ -157,7 +165,8 @@ def check_approval(terms: Terms, approval: Approval, *, organization: str, keyri
 
 
 def parse(value: object, at: str) -> Exemption:
-    """
+    """Parse an exemption: terms and approvals.
+
     Raises:
         Malformed: with the field.
     """

@@ -1,14 +1,14 @@
-"""Policies compared with each other, clause by clause, without a solver: which is stricter, which clause changes
-nothing, and which clauses can never hold together. Pure, standard library only.
+"""Comparison of policies, clause by clause, without a solver. Pure, standard library only.
 
-The comparison is sound and syntactic: what it calls implied is implied; it may miss an implication that only another
+It finds which policy is stricter, which clauses have no effect, and which clauses can never hold together. The
+comparison is sound and syntactic: what it calls implied is implied; it may miss an implication that only another
 attribute's meaning would show.
 
-What a named set or a class of schemes holds, others state, and may state anew at any time. So whether a change of
-policy may admit more (`change`) is judged by names alone: a set is no narrower and no wider than anything but itself,
-whatever it holds now or is known to hold later. In lists of what is allowed both sides must name the same sets; in
-lists of what is forbidden the stricter one must name those of the other. Which clauses have no effect or contradict
-each other is a remark about the present: there sets are taken as they are at the given moment.
+The members of a named set or a class of schemes are facts, which may change at any time. So whether a change of policy
+may admit more (`change`) is judged by names alone: a set is no narrower and no wider than anything but itself, whatever
+its members are now or later. In lists of allowed values both sides must name the same sets; in lists of forbidden
+values the stricter side must name those of the other. Clauses without effect and contradictions are about the present:
+there sets have their members at the given moment.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -60,18 +60,17 @@ def _known(timelines: Mapping[str, Timeline], now: datetime) -> dict[str, frozen
 
 
 def _expand(values: Iterable[str], members: Mapping[str, frozenset[str]]) -> frozenset[str]:
-    """A set that is not known stands for itself."""
+    """Replace sets by their members; an unknown set stands for itself."""
     return frozenset().union(*(members.get(value, frozenset((value,))) for value in values))
 
 
 def _unknown(values: Iterable[str], members: Mapping[str, frozenset[str]]) -> frozenset[str]:
-    """The sets that are not known: as long as one is not, a clause that uses it holds nowhere."""
+    """Return the unknown sets: a clause that uses one holds nowhere."""
     return frozenset(value for value in values if value.startswith("@") and value not in members)
 
 
 def change(before: Sequence[Policy], after: Sequence[Policy]) -> Change:
-    """What replacing the policies `before` by those `after` does to what they admit, now and whatever becomes of the
-    sets that they name."""
+    """Return how replacing the policies `before` by `after` changes what they admit, whatever their sets contain."""
     is_tighter = refines(after, before)
     is_looser = refines(before, after)
     if is_tighter and is_looser:
@@ -82,7 +81,7 @@ def change(before: Sequence[Policy], after: Sequence[Policy]) -> Change:
 
 
 def refines(strict: Sequence[Policy], loose: Sequence[Policy]) -> bool:
-    """Each clause of `loose` is implied by one of `strict`, whatever the sets that they name hold."""
+    """Tell if each clause of `loose` is implied by one of `strict`, whatever the sets that they name hold."""
     if not all(policy.is_supported for policy in strict):
         return True
     if not all(policy.is_supported for policy in loose):
@@ -92,8 +91,11 @@ def refines(strict: Sequence[Policy], loose: Sequence[Policy]) -> bool:
 
 
 def without_effect(policies: Sequence[Policy], sets: Sets) -> tuple[ClauseRef, ...]:
-    """The clauses that another one of the same policy, of a higher level or of an earlier policy of its level implies
-    already (NO_EFFECT). Of equal clauses the first has the effect."""
+    """Return the clauses (NO_EFFECT) that another clause already implies.
+
+    The other clause is of the same policy, of a higher level or of an earlier policy of its level. Of equal clauses the
+    first has the effect.
+    """
     found: list[ClauseRef] = []
     earlier: list[Clause] = []
     for policy in sorted(policies, key=lambda policy: LEVELS.index(policy.level)):
@@ -108,8 +110,10 @@ def without_effect(policies: Sequence[Policy], sets: Sets) -> tuple[ClauseRef, .
 
 
 def implies(strict: Clause, loose: Clause, sets: Sets) -> bool:
-    """Wherever `strict` holds, `loose` does, and `strict` cannot be waived where `loose` could not. Of a set that is
-    not among `sets` only the name is known: it may hold anything, or nothing be known of it."""
+    """Tell if `loose` holds wherever `strict` does, and `strict` cannot be waived where `loose` could not.
+
+    A set that is not among `sets` is compared by name only: it may have any members, or be unknown.
+    """
     return (
         (strict.op, strict.attr) == (loose.op, loose.attr)
         and _covers(strict.roles, loose.roles)
@@ -122,12 +126,12 @@ def implies(strict: Clause, loose: Clause, sets: Sets) -> bool:
 
 
 def _covers(strict: Collection[str], loose: Collection[str]) -> bool:
-    """Naming none means all."""
+    """Tell if the first list covers the second; an empty list names all."""
     return not strict or (bool(loose) and set(loose) <= set(strict))
 
 
 def _value_implies(strict: Clause, loose: Clause, sets: Sets) -> bool:
-    """Both are of one type, since they have attribute and operator in common."""
+    """Compare the values, which have one type, since the clauses have attribute and operator in common."""
     one, other = strict.value, loose.value
     if isinstance(one, tuple):
         return _values_imply(strict.op, one, other, sets.territories)
@@ -160,7 +164,7 @@ def _certified_implies(strict: Certified, loose: Value, sets: Sets) -> bool:
 
 
 def rank(atom: Clause) -> int:
-    """The bound of a clause as a number: shares in hundredths, words by their place on the scale."""
+    """Return the bound of a clause as a number: shares in hundredths, words by their place on the scale."""
     order = ASKABLE[atom.attr].order if atom.attr else ()
     if order:
         return order.index(str(atom.value))
@@ -168,8 +172,9 @@ def rank(atom: Clause) -> int:
 
 
 def unsatisfiable(policies: Sequence[Policy], sets: Sets, *, roles: Collection[str] = ROLES) -> tuple[ClauseRef, ...]:
-    """The clauses that no zone can satisfy together (EMPTY_INTERSECTION) for one of the roles, in order; none if all
-    can hold. A clause with a set that is not known may hold once it is.
+    """Return the clauses (EMPTY_INTERSECTION) that no zone can satisfy together for one of the roles, in order.
+
+    The list is empty if all can hold. A clause with an unknown set may hold once the set is known.
 
     Of clauses about one attribute the fewest that contradict each other are named.
     """
@@ -187,8 +192,7 @@ def unsatisfiable(policies: Sequence[Policy], sets: Sets, *, roles: Collection[s
 
 
 def _is_certain(atom: Clause, sets: Sets) -> bool:
-    """There is surely something that it is asked of, and what it asks is known. Of parties, only the operator is surely
-    there."""
+    """Tell if the clause surely has a subject and a known value. Of parties, only the operator surely exists."""
     chooses_operator = not atom.party_roles or "operator" in atom.party_roles
     is_asked = not atom.is_about_parties or (chooses_operator and not atom.only_with_technical_access)
     return is_asked and not _unknown(names_of_sets(atom), sets.territories)
@@ -205,7 +209,7 @@ def _contradiction(atoms: list[Placed], sets: Sets) -> list[Placed]:
 
 
 def _can_hold(atoms: Sequence[Clause], sets: Sets) -> bool:
-    """Some value of their one attribute satisfies all."""
+    """Tell if some value of their one attribute satisfies all."""
     by_op: dict[str, list[Clause]] = {}
     for atom in atoms:
         by_op.setdefault(atom.op, []).append(atom)
@@ -216,8 +220,7 @@ def _can_hold(atoms: Sequence[Clause], sets: Sets) -> bool:
 
 
 def _is_some_list(by_op: Mapping[str, list[Clause]], sets: Sets) -> bool:
-    """A value that is in all that are listed, or a list that is within some, contains others and shares none of the
-    rest."""
+    """Tell if some list satisfies all: only allowed values, all required ones, no forbidden ones."""
     within = [_expanded(atom, sets) for op in ("in", "subset") for atom in by_op.get(op, ())]
     contained = frozenset().union(*(_expanded(atom, sets) for atom in by_op.get("contains", ())))
     excluded = frozenset().union(*(_expanded(atom, sets) for atom in by_op.get("disjoint", ())))

@@ -1,18 +1,18 @@
-"""Which reasons of holding data an operation gives a place, and therefore which clauses it is asked for.
+"""Reasons for holding data (roles) by operation: they decide which clauses apply.
 
 Standard library only. An operation of the control plane that ROLES_OF does not list gives no place data or work:
-stopping, deleting, erasing and exporting are always allowed. A reboot may have to start a guest that crashed, so it is
-asked what a start is.
+stopping, deleting, erasing and exporting are always allowed. A reboot may have to start a guest that crashed, so it has
+the roles of a start.
 
 A detachment is always allowed, and yet it is in the table: when it is cancelled, the volume is given to the guest
-again, which is asked what an attachment is.
+again, which has the roles of an attachment.
 
-The copies that a pool keeps of its data are in its zone, which is asked for replicas too. No operation makes copies
-elsewhere yet: no clause about snapshots, backups or the distance of a copy is asked.
+The replicas of a pool are in its zone, which has the role of replicas too. No operation makes copies elsewhere yet: no
+clause about snapshots, backups or the distance of a copy applies.
 
-A guest on the move takes all its data to its destination, which is asked what a creation there would be. Its source
-gets nothing: it is only given leave to send, and nobody's data is held hostage there. A guest of a node that is dead is
-asked the same wherever it is made again: no rule is weaker because something broke.
+A live migration takes all data of the guest to its destination, which has the roles of a creation there. Its source
+gets nothing: it only gets a permit to send, so data can always move away. An evacuation of a fenced node has the same
+roles at any destination: no rule is weaker because of a failure.
 """
 
 from collections.abc import Mapping
@@ -49,13 +49,13 @@ ROLES_OF: Mapping[str, tuple[Role, ...]] = {
     "console.read": ("console", "admin"),
 }
 ASKED: frozenset[Role] = frozenset(role for roles in ROLES_OF.values() for role in roles)
-# Of what operation a permit for something else is a part.
+# The operation that a permit for another action is a part of.
 PART_OF: Mapping[str, str] = {"instance.migrate-out": "instance.migrate"}
-# What they do themselves is always allowed: only what their undo gives back is asked.
+# These operations themselves are always allowed: clauses only apply to what their undo gives back.
 ASKED_WHEN_UNDONE = frozenset({"volume.detach"})
 
-# What takes nothing from anybody and gives nothing to a place, in the words of the evaluate command and of the control
-# plane. No clause is asked for them, so that nobody's data is held hostage.
+# Operations that give no place data or work, as named by the evaluate command and by the control plane. No clause
+# applies to them, so data can always be stopped, moved away and deleted.
 TAKING_NOTHING = (
     "stop",
     "delete",
@@ -73,7 +73,7 @@ TAKING_NOTHING = (
     "network.delete",
 )
 
-# All others that the command knows.
+# The other operations of the evaluate command.
 OPERATIONS = (
     *("create", "start", "unshelve", "resume", "restart", "reboot", "reset", "resize", "rebuild"),
     *("migrate", "migrate_in", "evacuate", "rebalance"),

@@ -1,1 +1,1 @@
-"""Instances, ssh keys, affinity groups, and what is plugged into instances."""
+"""Instances, ssh keys, affinity groups, and attachments of volumes."""

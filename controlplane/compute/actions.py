@@ -1,5 +1,4 @@
-"""What an instance can be made to do in which states: the one table of it. Services refuse by it, and answers say by it
-beforehand what would be refused."""
+"""Instance actions by state: the one table from which services refuse actions and the API lists the allowed ones."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -22,34 +21,34 @@ STATES: Mapping[str, tuple[str, ...]] = {
     "attach": ("active", "stopped"),
     "detach": ("active", "stopped"),
 }
-# They hold the volume and not the instance, and so wait for nothing that works on that, but for a move, which takes all
-# its volumes along.
+# These lock the volume and not the instance, so they wait for no operation of the instance but a migration, which
+# locks all of its volumes.
 BESIDE = frozenset({"attach", "detach"})
 MOVE, EVACUATION = "instance.migrate", "instance.evacuate"
 MOVES = (MOVE, EVACUATION)
 
 
 def require_instance_state(instance: Instance, action: str) -> None:
-    """Raises InstanceWrongState unless the instance is in a state for the action, and not being deleted."""
+    """Raise InstanceWrongState unless the instance is in a state for the action, and not being deleted."""
     require_state_in(instance, STATES[action])
 
 
 def require_state_in(instance: Instance, states: tuple[str, ...]) -> None:
-    """Raises InstanceWrongState unless the instance is in one of the states, and not being deleted."""
+    """Raise InstanceWrongState unless the instance is in one of the states, and not being deleted."""
     refusal = _wrong_state(instance, states)
     if refusal is not None:
         raise refusal
 
 
 def require_not_migrating(instance: Instance) -> None:
-    """Raises Busy while the instance moves to another node. Who has locked its row keeps it where it is with that."""
+    """Raise Busy while the instance migrates. A caller that holds its row lock keeps it on its node."""
     holds = OperationHold.objects.filter(resource_id=instance.pk, operation__kind__in=MOVES).select_related("operation")
     for hold in holds:
         raise Busy(kind=hold.operation.kind, blocking_operation=str(hold.operation_id))
 
 
 def allowed(instance: Instance, held_by: UUID | str | None) -> list[dict[str, Any]]:
-    """Each action as ActionOut says it. `held_by`: the operation that works on the instance, if one does."""
+    """Return each action as in ActionOut. `held_by`: the operation that works on the instance, if any."""
     operation = None if held_by is None else Operation.objects.only("kind").filter(pk=held_by).first()
     busy = None if operation is None else Busy(kind=operation.kind, blocking_operation=str(operation.pk))
     beside = () if operation is not None and operation.kind in MOVES else BESIDE

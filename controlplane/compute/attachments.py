@@ -1,6 +1,6 @@
-"""Volumes in instances: what a request writes. workflows/volume_attach.py carries it out.
+"""Attachment requests: volumes in instances. workflows/volume_attach.py carries them out.
 
-With a volume, an instance gets its data, and may write its own there: each is held to the policies of both.
+With a volume, an instance gets its data, and may write its own data there, so the policies of both apply to each.
 """
 
 from collections.abc import Iterable
@@ -32,8 +32,9 @@ ATTACH = "volume.attach"
 def volume_attach(
     actor: Actor, instance: Instance, *, volume: Volume, is_read_only: bool
 ) -> tuple[Attachment, Operation]:
-    """Ask for the volume in the instance; a running guest gets it while it runs. Placement is asked first, whether the
-    place of each satisfies the policies of the other.
+    """Request an attachment; a running guest gets the volume while it runs.
+
+    Placement first checks that the location of each satisfies the policies of the other.
 
     Raises:
         VolumeAlreadyAttached, VolumeElsewhere, PoolElsewhere, InstanceWrongState, VolumeWrongState,
@@ -63,7 +64,7 @@ def _check(instance: Instance, volume: Volume) -> None:
 
 
 def _require_reachable_volume(instance: Instance, volume: Volume) -> None:
-    """Raises VolumeElsewhere: the instance's node cannot open the volume."""
+    """Raise VolumeElsewhere if the instance's node cannot open the volume."""
     if volume.node_id == instance.node_id:
         return
     if volume.pool is None:
@@ -74,27 +75,29 @@ def _require_reachable_volume(instance: Instance, volume: Volume) -> None:
 
 
 def attachment_requests(instance: Instance, volume: Volume) -> tuple[PlacementRequest, PlacementRequest]:
-    """What placement is asked for the instance with the volume, and for the volume with the instance."""
+    """Return the placement requests for the instance with the volume, and for the volume with the instance."""
     with_volume = replace(instance_placement_request(instance, operation=ATTACH), sources=(DataSource.of(volume),))
     return with_volume, attached_volume_request(volume, DataSource.of(instance), operation=ATTACH)
 
 
 def attached_volume_request(volume: Volume, holder: DataSource, *, operation: str) -> PlacementRequest:
-    """What placement is asked for a volume that `holder`, an instance, has or gets."""
+    """Return the placement request for a volume that `holder`, an instance, has or gets."""
     return replace(volume_placement_request(volume, operation=operation), sources=(holder,))
 
 
 def instance_with_volumes_request(
     instance: Instance, volume_ids: Iterable[UUID], *, operation: str, gets: Iterable[DataSource] = ()
 ) -> PlacementRequest:
-    """What placement is asked for an instance with all volumes that it has or gets, and whatever else it `gets`."""
+    """Return the placement request for an instance with all its present and new volumes and the data it `gets`."""
     volumes = (DataSource(volume_id, instance.project) for volume_id in volume_ids)
     return replace(instance_placement_request(instance, operation=operation), sources=(*volumes, *gets))
 
 
 def inherit_classifications(attachment: Attachment) -> None:
-    """Whatever the data of one is classified as, the other's is now too; a volume that is only read stays what it is.
-    Before the node hears of the attachment, since what memory has held cannot be taken back."""
+    """Give each of both the classifications of the other; a volume that is only read keeps its own.
+
+    This happens before the node gets the attachment, since data in memory cannot be taken back.
+    """
     instance, volume = DataSource.of(attachment.instance), DataSource.of(attachment.volume)
     with transaction.atomic():
         lineage.add_source(instance, volume, kind="instance")
@@ -111,7 +114,7 @@ def _attach(actor: Actor, instance: Instance, *, volume: Volume, is_read_only: b
         "compute_attachment_volume_taken", VolumeAlreadyAttached(field="volume", volume=volume.name)
     ):
         attachment = Attachment.objects.create(instance=instance, volume=volume, is_read_only=is_read_only)
-    is_brought = volume.pool_id is not None  # also to the node where it is: nobody knows whether that has it open
+    is_brought = volume.pool_id is not None  # also to the node where it is: the node may not have it open
     args = {
         "attachment": str(attachment.pk),
         "instance": str(instance.pk),
@@ -130,10 +133,10 @@ def _attach(actor: Actor, instance: Instance, *, volume: Volume, is_read_only: b
 
 @transaction.atomic
 def volume_detach(actor: Actor, attachment: Attachment) -> Operation:
-    """Ask for the volume out of the instance, which may run on.
+    """Request the end of an attachment; the instance may run on.
 
     Raises:
-        InstanceWrongState, Busy; AttachmentNotFound: it is out already.
+        InstanceWrongState, Busy; AttachmentNotFound: the volume is detached already.
     """
     actor.may_write()
     instance = attachment.instance

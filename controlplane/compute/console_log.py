@@ -1,4 +1,4 @@
-"""What a guest has printed on its serial console."""
+"""The output of a guest's serial console."""
 
 from controlplane.compute.models import Instance
 from controlplane.compute.services import instance_placement_request
@@ -11,12 +11,12 @@ TAIL_MAX_BYTES = 1024 * 1024
 
 
 def console_tail(instance: Instance, *, max_bytes: int) -> bytes:
-    """The last `max_bytes` of the console; nothing when the guest has not been defined yet.
+    """Return the last `max_bytes` of the console; nothing when the guest has not been defined yet.
 
     Raises:
         NoAllocation: the instance is on no node.
-        PolicyUnsatisfiable: nobody may look at it there, though it runs.
-        ExemptionOver: an exemption allowed it, and somebody else has had its last use.
+        PolicyUnsatisfiable: a policy forbids reading the console there.
+        ExemptionOver: an exemption allowed reading, and another request had its last use.
         NodeUnreachable, NodeFailed, NodeRefused.
     """
     if instance.node is None:

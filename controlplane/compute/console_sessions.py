@@ -1,7 +1,7 @@
-"""Consoles that somebody works at: a ticket from the API opens one in the process `stream`, once and soon.
+"""Console sessions: a one-time ticket from the API opens one in the process `stream`, within a short time.
 
-Tickets are in Redis, under the hash of their secret. It may lose them at any time: whoever comes with one that is gone
-asks for another. What a ticket is for is signed, so that who writes to Redis opens nothing.
+Tickets are in Redis, under the hash of their secret. Redis may lose them at any time: the client then requests another
+one. The content of a ticket is signed, so write access to Redis opens no console.
 """
 
 import hashlib
@@ -38,7 +38,7 @@ from controlplane.placement.errors import NoAllocation
 log = logging.getLogger(__name__)
 
 OPEN = "instance_console_open"
-CHANGE = "instance_update"  # whoever may not do that types nothing either
+CHANGE = "instance_update"  # without that right the session is read-only
 LIFETIME = timedelta(seconds=30)
 KEY = "andromede:console:"
 REDIS_LIMIT_S = 2.0
@@ -52,7 +52,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Console:
-    """Who opens what. `is_read_only`: what is typed goes nowhere."""
+    """A console session: user, instance and kind. `is_read_only`: input is dropped."""
 
     id: UUID
     kind: Kind
@@ -76,14 +76,15 @@ class Ticket:
 
 
 def console_open(actor: Actor, project: Project, instance: Instance, *, kind: Kind) -> Console:
-    """What the actor may open now. A screen is for those who may type alone: between what a viewer of VNC says to see
-    and what it says to act there is no line that would hold for all of them.
+    """Return the console that the actor may open now.
+
+    A screen needs write access: VNC does not separate viewing from input in a way that holds for all viewers.
 
     Raises:
-        RoleNeeded, ScopeNeeded: it is a screen, and the actor may not change the instance.
-        ConsoleNotRunning, NoAllocation
-        PolicyUnsatisfiable: nobody may look at it there, though it runs.
-        ExemptionOver: an exemption allowed it, and somebody else has had its last use.
+        RoleNeeded, ScopeNeeded: the console is a screen, and the actor may not change the instance.
+        ConsoleNotRunning, NoAllocation.
+        PolicyUnsatisfiable: a policy forbids reading the console there.
+        ExemptionOver: an exemption allowed the session, and another request had its last use.
     """
     if kind is Kind.VNC:
         authorize(actor, CHANGE)
@@ -105,12 +106,12 @@ def console_open(actor: Actor, project: Project, instance: Instance, *, kind: Ki
 
 
 def ticket_for(console: Console) -> Ticket:
-    """Good once it is kept."""
+    """Create a ticket; it is valid once it is stored."""
     return Ticket(console, secrets.token_urlsafe(32), clock.now() + LIFETIME)
 
 
 def store_ticket(ticket: Ticket) -> None:
-    """Raises TicketsUnavailable."""
+    """Store the ticket. Raises TicketsUnavailable."""
     key = _key(ticket.secret)
     document = {
         name: str(value) if isinstance(value, UUID) else value for name, value in asdict(ticket.console).items()
@@ -122,7 +123,7 @@ def store_ticket(ticket: Ticket) -> None:
 
 
 def redeem_ticket(secret: str) -> Console:
-    """What the ticket is for; it is used up.
+    """Return the console of the ticket and use the ticket up.
 
     Raises:
         TicketUnknown, TicketsUnavailable
@@ -140,7 +141,9 @@ def redeem_ticket(secret: str) -> Console:
 
 
 def recheck_access(actor: Actor, console: Console) -> Instance:
-    """Whether who opened it still may, as `actor` is now; a use of an exemption that was counted for it, it has.
+    """Check that the user who opened the session still may, as `actor` is now.
+
+    A counted use of an exemption stays valid for the session.
 
     Raises:
         ProjectNotFound, InstanceNotFound, RoleNeeded, ScopeNeeded, ConsoleNotRunning, NoAllocation, PolicyUnsatisfiable

@@ -65,7 +65,7 @@ class MigrationNotFound(NotFound):
 
 
 class MigrationSourceLost(Conflict):
-    """There is no second guest: its destination has promised not to take it in any more."""
+    """The source is lost and no second guest exists: the destination will not accept the guest any more."""
 
     code = "compute.migration.source_lost"
     title = "Source lost"
@@ -264,7 +264,7 @@ class NodeNotEmpty(Conflict):
 
 
 class GuestMissing(CloudError):
-    """As the last error of an instance. For tenants: which node it is, they do not learn."""
+    """The last error of an instance. Tenants see it, so it names no node."""
 
     code = "compute.instance.guest_missing"
     title = "The guest is missing"

@@ -1,7 +1,7 @@
-"""What is meant to be on a node: what has its place there, is on its way there or away, is worked on, or is still to be
-removed. Whatever else a node says that it has, nobody means to be there.
+"""Resources expected on a node: allocated there, migrating to or from it, under an operation, or pending removal.
 
-A node is described first and this is asked afterwards: what was made in between has its row by then.
+Any other resource that a node reports is an orphan. The node is described first and the rows are read afterwards: a
+resource created in between has its row by then.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -20,7 +20,7 @@ from controlplane.operations.models import OperationHold
 from controlplane.placement.models import Allocation, Permit
 from controlplane.storage.models import Volume
 
-# What was removed or placed so short a time ago may be missing here and still be there, or the other way round.
+# A resource removed or placed less than this ago may be on the node without a row here, or the reverse.
 IN_TRANSIT = timedelta(minutes=2)
 
 Ids = Collection[UUID]
@@ -32,7 +32,7 @@ def instances(node: Node, ids: Ids) -> set[UUID]:
 
 
 def volumes(node: Node, ids: Ids) -> set[UUID]:
-    """Root disks are known by their instance."""
+    """Return the expected ones of these volumes. Root disks have the id of their instance."""
     having = Instance.objects.filter(_here(node) | just_now() | _migrating(node) | Q(pk__in=_worked_on()))
     roots = having.filter(root_volume_id__in=ids).values_list("root_volume_id", flat=True)
     coming = Rebuild.objects.filter(instance__node=node, root_volume_id__in=ids)
@@ -71,9 +71,12 @@ def attachments(node: Node, ids: Ids) -> set[UUID]:
 
 
 def images(node: Node, names: Collection[str]) -> set[str]:
-    """Of these, what something needs that is here, or what the platform has put into the cache before: images of the
-    catalogue that are public or of a project that was ever permitted something here. An image stays in the cache when
-    its last guest was rebuilt from another; reconcilers/image_files.py removes what the catalogue has no more."""
+    """Return the expected ones of these images.
+
+    An expected image is needed by a resource on the node, or was cached by the platform: images of the catalogue that
+    are public or of a project that ever had a permit there. An image stays in the cache when its last guest was rebuilt
+    from another one; reconcilers/image_files.py removes images that the catalogue no longer has.
+    """
     permits = Permit.objects.filter(node=node, state="signed")
     here = Q(node=node) | Q(pk__in=permits.values("resource_id"))
     found: set[str] = set()
@@ -87,7 +90,7 @@ def images(node: Node, names: Collection[str]) -> set[str]:
 
 
 def held(ids: Ids) -> set[UUID]:
-    """Of these, what an operation works on."""
+    """Return those of the ids that an operation has locked."""
     return set(OperationHold.objects.filter(resource_id__in=ids).values_list("resource_id", flat=True))
 
 
@@ -99,11 +102,11 @@ def just_now() -> Q:
     return Q(updated_at__gt=clock.now() - IN_TRANSIT)
 
 
-# ---- rows that nobody means
+# ---- orphaned rows
 
 
 def allocations_without_owner() -> Iterable[Allocation]:
-    """Places that no instance, volume or move has, and no operation works on."""
+    """Return allocations without an instance, volume or migration, and without an operation."""
     owners: Sequence[QuerySet[Any, Any]] = (
         Instance.objects.exclude(state="deleted").values("pk"),
         Instance.objects.exclude(state="deleted").values("root_volume_id"),
@@ -120,7 +123,7 @@ def allocations_without_owner() -> Iterable[Allocation]:
 
 
 def ports_without_instance() -> Iterable[Port]:
-    """Addresses that no instance has, and no operation works on."""
+    """Return ports without an instance and without an operation."""
     rows = Port.objects.exclude(just_now()).exclude(
         instance_id__in=Instance.objects.exclude(state="deleted").values("pk")
     )
@@ -145,7 +148,7 @@ def _here(node: Node) -> Q:
 
 
 def _migrating(node: Node) -> Q:
-    """Of an instance: it comes from this node or goes to it."""
+    """Return the filter for instances that migrate from or to this node."""
     return _ends_of("migrations__", node)
 
 

@@ -1,7 +1,6 @@
-"""Guests that have failed are started again where their instance's policy says so: after ever longer pauses, and a few
-times only.
+"""Restarts of failed guests whose restart policy asks for them: after growing pauses, a few times only.
 
-A guest has failed when it crashed, or went down with its node. One that powered itself off was told to by somebody.
+A guest has failed when it crashed, or went down with its node. A guest that powered itself off has not failed.
 """
 
 import logging
@@ -25,19 +24,19 @@ from controlplane.placement import services as placement
 
 log = logging.getLogger(__name__)
 
-# A reboot starts what has crashed, and the instance stays active meanwhile.
+# A reboot starts a crashed guest, and the instance stays active meanwhile.
 KIND = "instance.reboot"
 REASON = "its guest had failed"
-# Before the first restart in a row, the second and so on; after the last one it is given up.
+# Pauses before the first restart in a row, the second and so on; after the last one, restarts end.
 PAUSES_S = (0, 10, 30, 120, 600)
-# Of a guest that ran so long since its last restart, the failure is a new one.
+# After so long without a failure, the count of restarts in a row begins again.
 HEALED_AFTER = timedelta(minutes=15)
-# At once on each node: all guests of a node that comes back are due in the same second.
+# Limit per node: all guests of a node that comes back are due in the same second.
 RESTARTS_PER_NODE_MAX = 4
 
 
 def restart_failed() -> int:
-    """Returns how many guests are being started again."""
+    """Restart failed guests. Returns how many are being started."""
     begun: Counter[UUID | None] = Counter(_under_way())
     count = 0
     for instance in failed().select_related("project", "image", "affinity_group").order_by("power_state_at"):
@@ -48,18 +47,18 @@ def restart_failed() -> int:
 
 
 def failed() -> QuerySet[Instance]:
-    """Instances that are to run, whose guest failed on a node that answers, and on which nothing works."""
+    """Return instances that are to run, whose guest failed on a reachable node, and that have no operation."""
     return power_stable().filter(RESTARTED, state="active", node__state="ready")
 
 
 def _under_way() -> list[UUID | None]:
-    """The node of each guest that is being started again."""
+    """Return the node of each guest that is being restarted."""
     held = OperationHold.objects.filter(resource_id=OuterRef("pk"), operation__kind=KIND, operation__reason=REASON)
     return list(Instance.objects.filter(Exists(held)).values_list("node_id", flat=True))
 
 
 def _restart(instance: Instance) -> bool:
-    """Whether it is begun: not before its pause is over, and not once it was tried as often as it may be."""
+    """Begin a restart and tell if it began: not before the pause is over, and not beyond the limit of attempts."""
     restarts = _consecutive_restarts(instance)
     if restarts >= len(PAUSES_S):
         _stop_restarting(instance, GuestKeepsFailing(count=restarts))
@@ -81,7 +80,7 @@ def _restart(instance: Instance) -> bool:
 
 
 def _consecutive_restarts(instance: Instance) -> int:
-    """Restarts without a healthy time since."""
+    """Count the restarts without a healthy period since."""
     failed_at = instance.power_state_at or clock.now()
     has_healed = instance.restarted_at is not None and failed_at - instance.restarted_at > HEALED_AFTER
     return 0 if has_healed else instance.restarts
@@ -92,7 +91,7 @@ def _last(instance: Instance) -> datetime:
 
 
 def _stop_restarting(instance: Instance, error: CloudError) -> None:
-    """It is off now, and says why."""
+    """Set the instance to stopped, with the reason."""
     try:
         move(instance, INSTANCE, "stopped", last_error=error.as_document(), restarts=0)
     except StateConflict:

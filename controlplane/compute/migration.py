@@ -1,8 +1,9 @@
-"""Migration requests, live or cold. workflows/instance_migrate.py carries them out.
+"""Migration requests: instances that change their node. workflows/instance_migrate.py carries them out.
 
-Evacuations from a fenced node are in node_lifecycle/recovery/evacuation.py. Operators request a migration; the
-policies of the instance decide where it may go, as at its creation. Volumes move with it, and it stays in its zone,
-since its networks do.
+A live or cold migration sends memory and disks; node_lifecycle/recovery/evacuation.py has the requests for instances of a fenced node.
+
+Operators request a migration; policies decide about the destination as at creation. The instance takes its volumes
+along and stays in its zone, since its networks do.
 """
 
 from dataclasses import dataclass, replace
@@ -32,17 +33,17 @@ from controlplane.placement.effective_policies import DataSource
 from controlplane.storage.models import Volume
 from controlplane.storage.services import pool_requirements, volume_lock
 
-LIVE_MIGRATION = "live-migration"  # the trait of nodes between which guests move
-COLD_MIGRATION = "cold-migration"  # and of those between which guests move that are off
-CPU = "cpu:"  # how the trait begins that names the CPU of a node's guests: they go on where it is the same
-# A move that takes longer is called off: the guest writes faster than it can be sent.
+LIVE_MIGRATION = "live-migration"  # the trait of nodes that can exchange running guests
+COLD_MIGRATION = "cold-migration"  # the trait of nodes that can exchange stopped guests
+CPU = "cpu:"  # prefix of the trait with the CPU of a node's guests, which must be equal at the destination
+# A migration that takes longer is cancelled: the guest writes faster than its memory can be sent.
 LIMIT, LIMIT_PER_GIB = timedelta(minutes=30), timedelta(seconds=30)
 DEADLINE_S_MIN, DEADLINE_S_MAX = 60, 7 * 24 * 3600
 
 
 @dataclass(frozen=True)
 class MigrationOptions:
-    """`deadline_s`: when it is called off; None: by the sizes of memory and disks."""
+    """Options of a migration. `deadline_s`: cancel after; None: computed from the sizes of memory and disks."""
 
     deadline_s: int | None = None
     convergence: str = AUTO_CONVERGE
@@ -52,12 +53,12 @@ DEFAULT_OPTIONS = MigrationOptions()
 
 
 def is_off(instance: Instance) -> bool:
-    """It is to be off, and so it moves as one that is."""
+    """Tell if the instance is to be off, and so migrates cold."""
     return instance.state == "stopped"
 
 
 def migration_obstacles(instance: Instance) -> list[Reason]:
-    """What stands in the way of moving it, as far as can be told without asking placement. Empty: nothing does."""
+    """Return the reasons against a migration that are known without placement; empty if there are none."""
     found = [reason for reason in (_state_obstacle(instance), _node_obstacle(instance)) if reason is not None]
     local = Attachment.objects.filter(instance=instance, is_read_only=True, volume__pool=None)
     still = local.select_related("volume").first()
@@ -105,8 +106,9 @@ def instance_migrate(
     reason: str = "",
     options: MigrationOptions = DEFAULT_OPTIONS,
 ) -> Operation:
-    """Ask for the instance on another node, without a stop; one that is off stays so. `node`: on this one and no other;
-    it is one more condition, and skips none. `reason` is told to the tenant.
+    """Request a migration of the instance: live, or cold if it is off.
+
+    `node`: the only node allowed, as one more condition; it skips none. `reason` is shown to the tenant.
 
     Raises:
         RoleNeeded: the actor is no operator.
@@ -132,15 +134,17 @@ def _check(instance: Instance) -> None:
 
 
 def affected_ids(instance: Instance) -> list[UUID]:
-    """The instance, and all that goes along with it."""
+    """Return the ids of the instance and of all resources that migrate with it."""
     pairs = Attachment.objects.filter(instance=instance).order_by("pk").values_list("volume_id", "pk")
     return [instance.pk, *(each for pair in pairs for each in pair)]
 
 
 def migration_request(migration: Migration) -> PlacementRequest:
-    """What placement is asked for the instance with all that goes along: room for its volumes too, of which each then
-    gets its own part. Of a pool nothing is taken: what is in it stays there. What is made again can go where no
-    guest can be sent."""
+    """Return the placement request for the instance with its volumes.
+
+    Each volume then gets its part of the allocation. Nothing is taken of a pool: its data stays there. An evacuated
+    instance can go to nodes that cannot receive a migration.
+    """
     instance = migration.instance
     volumes = Volume.objects.filter(attachment__instance=instance).select_related("pool")
     ask = instance_with_volumes_request(
@@ -160,8 +164,10 @@ def migration_request(migration: Migration) -> PlacementRequest:
 
 
 def _migration_traits(migration: Migration) -> frozenset[str]:
-    """What the other node needs to take in a guest that is sent; one of a dead node begins anew, anywhere. A guest that
-    is off has a CPU on its way, too."""
+    """Return the traits that the destination needs to receive a guest.
+
+    An evacuated guest starts anew, on any CPU. A stopped guest has the CPU trait on its way, too.
+    """
     if migration.kind == EVACUATE:
         return frozenset()
     cold = {COLD_MIGRATION} if is_off(migration.instance) else set()
@@ -169,17 +175,17 @@ def _migration_traits(migration: Migration) -> frozenset[str]:
 
 
 def cpu_traits(node: Node) -> frozenset[str]:
-    """What another node has to have, if a guest that runs on this one is to find its CPU there."""
+    """Return the traits of nodes with a CPU compatible with a guest that runs on this one."""
     return frozenset(trait for trait in node.traits if trait.startswith(CPU))
 
 
 def operation_kind(migration: Migration) -> str:
-    """Of its operation."""
+    """Return the kind of the migration's operation."""
     return EVACUATION if migration.kind == EVACUATE else MOVE
 
 
 def migrated_volume_request(part: MigratedVolume) -> PlacementRequest:
-    """The same for a volume that goes along."""
+    """Return the placement request for a volume that migrates with its instance."""
     holder = DataSource(part.migration.instance_id, part.volume.project)
     ask = attached_volume_request(part.volume, holder, operation=operation_kind(part.migration))
     return replace(ask, move=part.pk, pools=pool_requirements(part.volume))
@@ -202,7 +208,7 @@ def _write(actor: Actor, migration: Migration, options: MigrationOptions) -> Ope
 
 
 def lock_volumes(migration: Migration) -> tuple[list[Attachment], list[MigratedVolume]]:
-    """What goes along, kept as it is until the caller's transaction ends; the parts are not written yet."""
+    """Lock the volumes that migrate until the caller's transaction ends; the parts are not written yet."""
     rows = Attachment.objects.filter(instance=migration.instance).select_related("volume").order_by("volume_id")
     attachments = list(rows)
     for attachment in attachments:
@@ -237,21 +243,21 @@ def _operation_request(
 
 
 def migration_audit_rows(actor: Actor, migration: Migration) -> list[Model]:
-    """Tenants read it too: it names no node."""
+    """Return the audit rows. Tenants read them too, so they name no node."""
     instance = migration.instance
     said = {"name": instance.name, "reason": migration.reason}
     return audit_entry(actor, operation_kind(migration), instance.pk, project_id=instance.project_id, **said)
 
 
 def _check_locked(instance: Instance, migration: Migration, state: str) -> None:
-    """It is still as it was when placement was asked: nobody else works on it now."""
+    """Check under the row lock that the instance is as placement saw it and has no other operation."""
     is_as_before = instance.state == state and not instance.is_deleting and instance.node_id == migration.source_id
     if not is_as_before:
         raise InstanceNotMovable(reason=Reason("it has changed just now. Ask again."))
 
 
 def next_generation(instance: Instance, attachments: list[Attachment]) -> int:
-    """A generation that no node has heard of for any of it."""
+    """Return a generation above all that any node knows of the instance and its volumes."""
     ports = Port.objects.filter(instance_id=instance.pk).aggregate(newest=Max("generation"))["newest"]
     instance.refresh_from_db(fields=["generation"])
     known = [each.generation for each in attachments] + [each.volume.generation for each in attachments]
@@ -259,7 +265,11 @@ def next_generation(instance: Instance, attachments: list[Attachment]) -> int:
 
 
 def migrations(actor: Actor, instance: Instance) -> QuerySet[Migration]:
-    """Of one instance. Raises RoleNeeded: the actor has no duty for the platform; tenants see the operations."""
+    """Return the migrations of one instance.
+
+    Raises:
+        RoleNeeded: the actor has no platform role; tenants see the operations.
+    """
     if not actor.sees_all:
         raise RoleNeeded(role="operator")
     return Migration.objects.filter(instance=instance).select_related("source", "destination", "wished")
@@ -267,11 +277,11 @@ def migrations(actor: Actor, instance: Instance) -> QuerySet[Migration]:
 
 @transaction.atomic
 def migration_cancel(actor: Actor, instance: Instance) -> Operation:
-    """Call its move off, for as long as the guest has not left. Asking again changes nothing.
+    """Cancel the migration of the instance, until the guest has arrived. Idempotent.
 
     Raises:
         RoleNeeded: the actor is no operator.
-        MigrationNotFound: it is not being moved.
+        MigrationNotFound: the instance does not migrate.
         NotCancellable: its guest has arrived.
     """
     actor.may_operate()
@@ -284,7 +294,7 @@ def migration_cancel(actor: Actor, instance: Instance) -> Operation:
 
 
 def migration_of(operation: Operation) -> Migration:
-    """The one that the operation carries out."""
+    """Return the migration that the operation carries out."""
     rows = Migration.objects.select_related(
         "source",
         "destination",

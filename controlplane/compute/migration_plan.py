@@ -1,4 +1,4 @@
-"""What would become of a move, before anybody asks for it: what is in its way, and where the guest could go."""
+"""Migration plans: obstacles and possible destinations, before a request."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +21,10 @@ NODES_MAX = 50
 
 @dataclass(frozen=True)
 class MigrationPlan:
-    """`nodes`: those that would take it, the best first; none where there are `reasons` (errors as documents)."""
+    """A migration plan.
+
+    `nodes`: possible destinations, the best first; none where there are `reasons` (errors as documents).
+    """
 
     instance: Instance
     reasons: tuple[Mapping[str, object], ...] = ()
@@ -29,7 +32,7 @@ class MigrationPlan:
 
 
 def migration_plan(actor: Actor, instance: Instance) -> MigrationPlan:
-    """As things are now. Nothing is written. Raises RoleNeeded: the actor has no duty for the platform."""
+    """Return the current plan. Nothing is written. Raises RoleNeeded: the actor has no platform role."""
     if not actor.sees_all:
         raise RoleNeeded(role="operator")
     rows = Instance.objects.select_related("project", "image", "node", "affinity_group")

@@ -26,7 +26,7 @@ RESTART_POLICIES = (ON_FAILURE, NEVER)
 
 
 class SshKey(ProjectResource):
-    """A public key that guests let in."""
+    """A public key that guests accept."""
 
     public_key = models.TextField(max_length=8192)
     fingerprint = models.CharField(max_length=64)
@@ -58,22 +58,22 @@ class Instance(ProjectResource):
 
     | state    | means |
     |----------|-------|
-    | building | was asked for; an operation makes it |
+    | building | requested; an operation creates it |
     | active   | it is to run |
-    | stopped  | it is to be off; its disk, ports and place on the node stay |
-    | error    | it could not be made or its last change failed half-way; `last_error` says why; it can be deleted |
+    | stopped  | it is to be off; its disk, ports and allocation on the node stay |
+    | error    | its creation failed, or its last change failed half-way (`last_error`); it can be deleted |
     | deleted  | gone; the row remains for history |
 
-    `power_state` is what its node last said, at `power_state_at`, and `power_reason` why. `restart_count` is the wish
-    "has been restarted so many times". Sizes are copied from the flavor: a change of the flavor changes no instance.
-    The id is the libvirt UUID too. `root_pool`: the pool that has its root disk; none: its node alone has it, as with a
-    `root_volume_type` that names no pool (none: as before there was a choice).
+    `power_state` is its node's last report, of `power_state_at`, and `power_reason` its cause. `restart_count` is the
+    desired number of restarts so far. Sizes are copied from the flavor: a change of the flavor changes no instance. The
+    id is the libvirt UUID too. `root_pool`: the pool that has its root disk; none: its node alone has it, as with a
+    `root_volume_type` that names no pool (none: created before volume types).
 
-    `sealed_user_data` is opened by compute/user_data.py alone; `user_data` has what the release before wrote, until
-    that is sealed.
+    `sealed_user_data` is decrypted by compute/user_data.py alone; `user_data` has the plain text of the previous
+    release, until it is encrypted.
 
-    `restart_policy`: whether a failed guest is started again (compute/guest_restarts.py). `restarts`: how often in a
-    row, last at `restarted_at`.
+    `restart_policy`: if a failed guest is started again (compute/guest_restarts.py). `restarts`: how often in a row,
+    last at `restarted_at`.
     """
 
     state = models.CharField(max_length=16, default=INSTANCE.initial)
@@ -130,10 +130,10 @@ class Instance(ProjectResource):
 
 
 class Rebuild(BaseModel):
-    """What an instance becomes when its rebuild succeeds. The row is there while that is under way.
+    """The fields of an instance after its rebuild succeeds. The row exists while the rebuild is under way.
 
     `generation` is the instance's with its new disk; the one below defines the guest with it. `is_defining`: its node
-    may have heard of that.
+    may have that generation already.
     """
 
     instance = models.OneToOneField(Instance, models.PROTECT)
@@ -166,24 +166,25 @@ MIGRATION_KINDS = (MIGRATE, EVACUATE)
 
 
 class Migration(BaseModel):
-    """A guest that goes to another node: while it runs (`kind` migrate), or from one that is dead (evacuate), where it
-    does not run any more. Until it has arrived, everything it has at the destination belongs to this row: its id is
-    whose place it is, and MigratedVolume.id that of a volume's. Triggers let no guest be evacuated from a node that is
-    not fenced, and no instance change its node but by such a row (migration 0008).
+    """A guest that changes its node: sent live or cold (`kind` migrate), or evacuated from a fenced node (evacuate).
+
+    Until the guest has arrived, everything it has at the destination belongs to this row: its id is the consumer of the
+    allocation there, and MigratedVolume.id that of a volume's. Triggers allow no evacuation from a node that is not
+    fenced, and no change of an instance's node without such a row (migration 0008).
 
     | state     | means |
     |-----------|-------|
     | placing   | has no destination yet |
     | preparing | the destination gets all that the guest needs there |
     | moving    | memory and disks are sent; the guest runs at its source |
-    | arrived   | the guest runs at its destination, and has its place there; the source is cleared |
-    | done      | nothing of it is left at the source, or will be once that is back |
-    | failed    | the guest runs at its source as before, or is still down; `error` says why |
-    | cancelled | the same, because somebody asked for it |
+    | arrived   | the guest runs at its destination, and has its allocation there; the source is cleared |
+    | done      | nothing of it is left at the source, or its removal is pending |
+    | failed    | the guest runs at its source as before, or is still down (`error`) |
+    | cancelled | the same, on request |
 
-    `wished`: the only node that was to do. `generation`: above all that any node knows of the guest and of what it has;
-    whatever is made at the destination is made under it, and at the end all of their rows have it. `uri`: where the
-    source finds the destination. `pause_ms`: how long the guest stood still. Sizes are of memory and disks together.
+    `wished`: the only node allowed by the request. `generation`: above all that any node knows of the guest and its
+    resources; everything at the destination has it, and at the end all of their rows. `uri`: where the source connects
+    to the destination. `pause_ms`: how long the guest was paused. Sizes are of memory and disks together.
     """
 
     kind = models.CharField(max_length=8, default=MIGRATE, db_default=MIGRATE)
@@ -228,7 +229,7 @@ class Migration(BaseModel):
 
 
 class MigratedVolume(BaseModel):
-    """A volume that goes along with its instance: its place at the destination is that of this row's id."""
+    """A volume that migrates with its instance. Its allocation at the destination has this row's id."""
 
     migration = models.ForeignKey(Migration, models.PROTECT, related_name="volumes")
     volume = models.ForeignKey(Volume, models.PROTECT)
@@ -238,7 +239,10 @@ class MigratedVolume(BaseModel):
 
 
 class Attachment(BaseModel):
-    """A volume in an instance. The row is made with the wish; `is_plugged` once the node has done it."""
+    """A volume in an instance.
+
+    The request creates the row; `is_plugged` is set once the node has attached the volume.
+    """
 
     instance = models.ForeignKey(Instance, models.PROTECT)
     volume = models.ForeignKey(Volume, models.PROTECT)

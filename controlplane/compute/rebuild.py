@@ -1,8 +1,8 @@
-"""Rebuild: what a request writes. workflows/instance_rebuild.py carries it out.
+"""Rebuild requests. workflows/instance_rebuild.py carries them out.
 
-The instance gets a new root disk, made from an image, and nothing else changes. Its place is asked about all that is
-recorded of its data, and what holds for the image comes on top. What held for the old disk goes on to hold: attached
-volumes may have its data, and what is recorded of data is never taken back.
+The instance gets a new root disk, made from an image, and nothing else changes. Placement checks its location with all
+recorded classifications and policies, and those of the image. The ones of the old disk stay: attached volumes may have
+its data, and records about data are never removed.
 """
 
 from dataclasses import dataclass
@@ -28,13 +28,13 @@ from controlplane.placement.errors import NoAllocation
 from controlplane.storage.services import image_sources
 
 REBUILD = "instance.rebuild"
-# What the instance has from then on.
+# Fields that the instance takes over from its rebuild.
 REBUILT_FIELDS = ("image", "root_volume_id", "ssh_public_keys", *USER_DATA)
 
 
 @dataclass(frozen=True)
 class NewDisk:
-    """`ssh_keys`, `user_data`: None for those that the instance has."""
+    """The new root disk. `ssh_keys`, `user_data`: None keeps the instance's."""
 
     image: Image
     ssh_keys: tuple[SshKey, ...] | None = None
@@ -42,8 +42,10 @@ class NewDisk:
 
 
 def instance_rebuild(actor: Actor, instance: Instance, new: NewDisk) -> Operation:
-    """Ask for a new root disk in the instance, where it is; the old one is erased. An active instance boots from it at
-    once, a stopped one when it is started. Placement is asked first, as at a creation there; no room is asked for.
+    """Request a new root disk for the instance, on its node; the old one is erased.
+
+    An active instance boots from it at once, a stopped one when it is started. Placement is checked first, as at a
+    creation there, but without capacity.
 
     Raises:
         FlavorTooSmall, FirmwareMissing: the image does not fit the instance, or its node.
@@ -73,7 +75,7 @@ def _check(instance: Instance, new: NewDisk) -> None:
 
 @transaction.atomic
 def _write(actor: Actor, instance: Instance, new: NewDisk) -> Operation:
-    """The change takes two generations: one defines the guest with its new disk, the next one starts it."""
+    """Write the rebuild with two generations: one defines the guest with its new disk, the next one starts it."""
     instance_lock(instance)
     args = {"is_to_run": instance.state == "active"}
     operation = instance_change(actor, instance, REBUILD, args=args)
@@ -95,10 +97,10 @@ def _write(actor: Actor, instance: Instance, new: NewDisk) -> Operation:
 
 
 def instance_after_rebuild(instance_id: UUID) -> Instance:
-    """The instance as its row will be when the rebuild that is under way has succeeded.
+    """Return the instance as its row will be when the current rebuild has succeeded.
 
     Raises:
-        Rebuild.DoesNotExist: none is.
+        Rebuild.DoesNotExist: no rebuild is under way.
     """
     rows = Rebuild.objects.select_related("image__project", "instance__project__organization", "instance__node")
     wish = rows.get(instance_id=instance_id)

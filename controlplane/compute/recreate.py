@@ -1,5 +1,7 @@
-"""An instance that could not be made is asked for again: the same row and the same wish; place, policies, quota,
-addresses and volumes as if it were new."""
+"""Recreation: a request creates an instance in `error` again.
+
+Row and spec stay the same; placement, policies, quota, addresses and volumes are checked as for a new one.
+"""
 
 from dataclasses import replace
 
@@ -26,15 +28,16 @@ from controlplane.placement import services as placement
 from controlplane.placement.effective_policies import DataSource
 from controlplane.storage.services import image_sources, require_volume_state
 
-# One generation defines it with its volumes, the next one starts it: both above those of the last try.
+# One generation defines the guest with its volumes, the next one starts it: both above those of the last attempt.
 GENERATIONS = 2
 
 
 def instance_recreate(actor: Actor, instance: Instance, new: NewAttachments) -> Operation:
-    """
+    """Request the creation of the instance again.
+
     Raises:
         RoleNeeded: `host`, and the actor is no operator.
-        InstanceWrongState: it is not in `error`.
+        InstanceWrongState: the instance is not in `error`.
         FlavorTooSmall, QuotaExceeded, VolumeWrongState, Busy, InsufficientCapacity, NoPlace, PolicyUnsatisfiable,
         UnknownHost, AddressesExhausted.
     """
@@ -59,7 +62,7 @@ def _check(instance: Instance, new: NewAttachments) -> None:
 
 
 def _write(actor: Actor, instance: Instance, new: NewAttachments) -> Operation:
-    """With another root disk: what may be left of the first one somewhere is not taken for it."""
+    """Write the request with a new root disk id: a rest of the first disk is not taken for it."""
     instance_lock(instance)
     _check(instance, new)
     lock_affinity_group(instance.affinity_group)

@@ -1,4 +1,4 @@
-"""What an answer about instances or volumes says besides their rows, read for many at once; and their conditions."""
+"""Representations of instances and volumes beyond their rows, read for many at once; and their conditions."""
 
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -22,7 +22,7 @@ GUEST_IS = {
     "paused": gettext_lazy("The guest is paused."),
     "crashed": gettext_lazy("The guest has crashed."),
 }
-# One row for each instance, as JSON what there are several of.
+# One row for each instance; lists are JSON.
 INSTANCE_DETAILS_SQL = """
 SELECT instance.id,
     (SELECT operation_id FROM operations_operationhold WHERE resource_id = instance.id),
@@ -59,8 +59,11 @@ FROM unnest(%s::uuid[]) AS instance (id)
 
 
 def instance_details(rows: Sequence[Instance], *, begun: Operation | None = None) -> dict[str, Any]:
-    """The addresses and attachments (as AddressOut and AttachmentOut say them), current operations and classifications
-    of the instances, by instance. `begun`: the operation that the request has just begun on the only one of them."""
+    """Return addresses, attachments, current operations and classifications, by instance.
+
+    The first two are as in AddressOut and AttachmentOut. `begun`: the operation that the request has just begun on the
+    only one of them.
+    """
     with preparing_cursor() as cursor:
         cursor.execute(INSTANCE_DETAILS_SQL, [[row.pk for row in rows]])
         found = cursor.fetchall()
@@ -74,7 +77,7 @@ def instance_details(rows: Sequence[Instance], *, begun: Operation | None = None
 
 
 def volume_details(rows: Sequence[Volume], *, begun: Operation | None = None) -> dict[str, Any]:
-    """The attachment and the current operation of each volume that has one, by volume."""
+    """Return the attachment and the current operation of each volume that has one, by volume."""
     ids = [row.pk for row in rows]
     attachments = Attachment.objects.filter(volume_id__in=ids).select_related("instance")
     return {
@@ -89,7 +92,7 @@ def _current(ids: list[UUID], begun: Operation | None) -> dict[UUID, UUID]:
 
 
 def instance_conditions(instance: Instance) -> list[dict[str, Any]]:
-    """Whether the guest runs, whether its node is heard, and whether it is to go."""
+    """Return the conditions: the guest runs, its node is reachable, and the instance is being deleted."""
     return [_running(instance), *_common(instance, instance.node)]
 
 
@@ -98,7 +101,7 @@ def volume_conditions(volume: Volume) -> list[dict[str, Any]]:
 
 
 def _running(instance: Instance) -> dict[str, Any]:
-    """What was last seen is no knowledge while nobody hears the node."""
+    """Return the running condition: unknown while the node is unreachable, whatever was observed before."""
     is_known = instance.power_state != "unknown" and not _is_silent(instance.node)
     seen = instance.power_state if is_known else None
     return {**_running_message(seen, get_language()), "changed_at": instance.power_state_at}
@@ -106,7 +109,7 @@ def _running(instance: Instance) -> dict[str, Any]:
 
 @cache
 def _running_message(seen: str | None, language: str | None) -> Mapping[str, str]:
-    """All but the moment, which many have in common; in the language, which is the present one."""
+    """Return the message without the moment, so that instances share it, in the active language."""
     if seen is None:
         message = _("Whether the guest runs is not known.")
         return {"type": "running", "status": "unknown", "reason": "not_seen", "message": message}

@@ -1,4 +1,4 @@
-"""Which instances, keys, groups and attachments an actor sees."""
+"""Instances, keys, groups and attachments that an actor may see."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -48,8 +48,7 @@ INSTANCE = PreparedByRef(_instances, InstanceNotFound)
 
 @dataclass
 class PoolUsage:
-    """What is in a pool: how many instances have their root disk there, how many volumes there are, and the nodes whose
-    guests have any of them."""
+    """The use of a pool: numbers of root disks and volumes, and the nodes whose guests use any of them."""
 
     instances: int = 0
     volumes: int = 0
@@ -61,7 +60,7 @@ SHOWN_OF_NODE = ("node__zone", "node__state", "node__last_heartbeat_at", "node__
 
 
 def _shown(project: Any) -> QuerySet[Instance]:
-    """With no more of each, its image and its node than an answer says: there may be many."""
+    """Load only the columns that an answer has, of instance, image and node: there may be many rows."""
     own = [each.name for each in Instance._meta.concrete_fields if each.name not in NOT_SHOWN]
     return _instances(project).only(*own, *SHOWN_OF_NODE, "image__name", "affinity_group__name")
 
@@ -71,25 +70,25 @@ def instances(actor: Actor, project: Project) -> Collection[Instance]:
 
 
 def instances_on(node: Node) -> QuerySet[Instance]:
-    """Whoever's they are; whoever sees the node may know."""
+    """Return the instances of all projects on the node, for a caller that may see the node."""
     rows = Instance.objects.filter(node=node).exclude(state="deleted").select_related("project__organization")
     return rows.defer(*USER_DATA)
 
 
 def instances_in(pool: Pool) -> QuerySet[Instance]:
-    """Those whose root disk is there. Whoever's they are; whoever sees the pool may know."""
+    """Return the instances of all projects with a root disk in the pool, for a caller that may see the pool."""
     rows = Instance.objects.filter(root_pool=pool).exclude(state="deleted")
     return rows.select_related("project__organization").defer(*USER_DATA)
 
 
 def volumes_in(pool: Pool) -> QuerySet[Volume]:
-    """The same of volumes."""
+    """Return the volumes of all projects in the pool, for a caller that may see the pool."""
     rows = Volume.objects.filter(pool=pool).exclude(state="deleted")
     return rows.select_related("project__organization", "node")
 
 
 def pool_usage(pools: Sequence[Pool]) -> dict[UUID, PoolUsage]:
-    """By the pools' ids; of one that has none there is nothing."""
+    """Return the usage by pool id; a pool without any is left out."""
     found: dict[UUID, PoolUsage] = defaultdict(PoolUsage)
     roots = Instance.objects.filter(root_pool__in=pools).exclude(state="deleted")
     for pool, node, count in roots.values_list("root_pool", "node").annotate(Count("pk")):
@@ -103,7 +102,7 @@ def pool_usage(pools: Sequence[Pool]) -> dict[UUID, PoolUsage]:
 
 
 def names_of(resources: Sequence[UUID]) -> dict[UUID, str]:
-    """What instances, volumes and images are called, by their ids; of what is gone there is nothing."""
+    """Return the names of instances, volumes and images by id; deleted ones are left out."""
     kinds = (Instance, Volume, Image)
     first, *others = (kind.objects.filter(pk__in=resources).exclude(state="deleted") for kind in kinds)
     return dict(first.values_list("pk", "name").union(*(rows.values_list("pk", "name") for rows in others)))
@@ -114,11 +113,11 @@ def instance_get(actor: Actor, project: Project, ref: str) -> Instance:
 
 
 def instance_anywhere(actor: Actor, ref: str) -> Instance:
-    """By its id, whoever's it is.
+    """Return the instance with this id, of any project.
 
     Raises:
-        RoleNeeded: the actor has no duty for the platform.
-        InstanceNotFound
+        RoleNeeded: the actor has no platform role.
+        InstanceNotFound.
     """
     if not actor.sees_all:
         raise RoleNeeded(role="operator")
@@ -149,7 +148,7 @@ def attachments(actor: Actor, instance: Instance) -> QuerySet[Attachment]:
 
 
 def attachment_get(actor: Actor, instance: Instance, ref: str) -> Attachment:
-    """By its own id, or by the id or name of its volume."""
+    """Return the attachment by its own id, or by the id or name of its volume."""
     as_id = as_uuid(ref)
     match = Q(pk=as_id) | Q(volume_id=as_id) if as_id else Q(volume__name=ref)
     found = attachments(actor, instance).filter(match).first()
@@ -159,8 +158,10 @@ def attachment_get(actor: Actor, instance: Instance, ref: str) -> Attachment:
 
 
 def was_detached(instance: Instance, ref: str) -> bool:
-    """Whether `ref` is the id of an attachment to this instance, or of its volume, that is no more: to detach it again
-    is no mistake."""
+    """Tell if `ref` is the id of a former attachment to this instance, or of its volume.
+
+    Detaching it again is no error.
+    """
     as_id = as_uuid(ref)
     if as_id is None or Attachment.objects.filter(Q(pk=as_id) | Q(volume_id=as_id), instance=instance).exists():
         return False
@@ -171,5 +172,5 @@ def was_detached(instance: Instance, ref: str) -> bool:
 
 
 def attached_to(volume_id: UUID) -> UUID | None:
-    """The instance that has the volume, or is getting it."""
+    """Return the instance that has the volume, or is getting it."""
     return Attachment.objects.filter(volume_id=volume_id).values_list("instance_id", flat=True).first()

@@ -1,4 +1,4 @@
-"""Instances: what a request writes. workflows/instance_*.py carry it out."""
+"""Instance requests. workflows/instance_*.py carry them out."""
 
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -54,10 +54,13 @@ SHUTDOWN_LIMIT = timedelta(seconds=90)
 
 @dataclass(frozen=True)
 class NewInstance:
-    """`zones` empty: any that the policy admits. `volumes` are attached before the first boot; those on one node alone
-    decide the node. `root_volume_type`: None for a file on the node's own disk.
-    `host`: on this node and no other, for operators. `classifications` (ids) and `policy`, clauses of its own, hold for
-    its data as long as it exists. `exemption`: by which it may be created though a policy refuses it."""
+    """An instance to create.
+
+    `zones` empty: any that the policy admits. `volumes` are attached before the first boot; volumes that only one node
+    has decide the node. `root_volume_type`: None for a file on the node's own disk. `host`: the only node allowed, for
+    operators. `classifications` (ids) and `policy`, clauses of its own, hold for its data as long as it exists.
+    `exemption`: admits it although a policy refuses it.
+    """
 
     name: str
     flavor: Flavor
@@ -80,7 +83,7 @@ class NewInstance:
 def instance_placement_request(
     instance: Instance, *, operation: str, zones: tuple[str, ...] = (), near: tuple[UUID, ...] = ()
 ) -> PlacementRequest:
-    """What placement is asked for an instance."""
+    """Return the placement request for an instance."""
     group, pools = instance.affinity_group, root_pools(instance, gib=instance.disk_gib)
     return PlacementRequest(
         operation=operation,
@@ -99,7 +102,7 @@ def instance_placement_request(
 
 
 def root_pools(instance: Instance, *, gib: int = 0) -> tuple[PoolRequirement, ...]:
-    """What a node must have for the root disk: the pool that it is in, or is to be in. `gib`: to be taken of it."""
+    """Return the pool requirement of the root disk: its present or future pool. `gib`: the space to take."""
     if instance.root_pool is not None:
         return (PoolRequirement(instance.root_pool.name, gib, instance.root_pool.zone_id),)
     wanted = instance.root_volume_type.pool if instance.root_volume_type and instance.node_id is None else ""
@@ -107,8 +110,7 @@ def root_pools(instance: Instance, *, gib: int = 0) -> tuple[PoolRequirement, ..
 
 
 def constrain_to_volumes(ask: PlacementRequest, volumes: Iterable[Volume]) -> PlacementRequest:
-    """The instance where it can have these volumes: on the node of those that only one node has, on a node that has
-    the pools of the others."""
+    """Constrain the request to the node that has the volumes, or to nodes with the pools of the others."""
     volumes = list(volumes)
     near = tuple(volume.pk for volume in volumes if volume.pool is None)
     others = tuple(wish for volume in volumes for wish in pool_requirements(volume))
@@ -116,7 +118,7 @@ def constrain_to_volumes(ask: PlacementRequest, volumes: Iterable[Volume]) -> Pl
 
 
 def instance_create(actor: Actor, project: Project, new: NewInstance) -> tuple[Instance, Operation]:
-    """Ask for an instance. Placement is asked first, so that what cannot be is refused at once, with the reasons.
+    """Request an instance. Placement is checked first, so that a refusal is immediate, with its reasons.
 
     Raises:
         RoleNeeded: `host`, and the actor is no operator.
@@ -131,9 +133,11 @@ def instance_create(actor: Actor, project: Project, new: NewInstance) -> tuple[I
 
 
 def instance_dry_run(actor: Actor, project: Project, new: NewInstance, *, is_preview: bool = False) -> PlacementResult:
-    """What placement would decide; when it admits, the rest is tried too, and nothing is kept. A preview reads what it
-    can of the rest and locks nothing: quotas and what works on the volumes are not asked. Raises as instance_create,
-    but for refusals of placement."""
+    """Decide the placement, and check the rest; nothing is kept.
+
+    The preview reads and locks nothing: quotas and operations on the volumes are not checked. Raises as
+    instance_create, except refusals of placement.
+    """
     instance, ask = _plan(actor, project, new)
     taken = placement.preview(ask)
     if taken.decision.is_admitted and is_preview:
@@ -145,7 +149,7 @@ def instance_dry_run(actor: Actor, project: Project, new: NewInstance, *, is_pre
 
 
 def _check_preview(instance: Instance, new: NewInstance) -> None:
-    """Raises InstanceNameTaken, AddressesExhausted, as far as reads can tell."""
+    """Check without locks. Raises InstanceNameTaken, AddressesExhausted."""
     if Instance.objects.filter(project=instance.project, name=instance.name).exclude(state="deleted").exists():
         raise InstanceNameTaken(field="name", name=instance.name)
     for network in new.networks:
@@ -153,7 +157,7 @@ def _check_preview(instance: Instance, new: NewInstance) -> None:
 
 
 def _plan(actor: Actor, project: Project, new: NewInstance) -> tuple[Instance, PlacementRequest]:
-    """The instance as it would be, not written, and what placement is to be asked for it."""
+    """Return the instance, not written, and its placement request."""
     actor.may_write()
     if new.host is not None:
         actor.may_operate()
@@ -190,7 +194,7 @@ def _plan(actor: Actor, project: Project, new: NewInstance) -> tuple[Instance, P
 
 
 def _id_for(new: NewInstance) -> UUID:
-    """A new one, or the one that was refused and then exempted."""
+    """Return a new id, or the one that was refused and then exempted."""
     if new.exemption is None:
         return new_id()
     instance_id = exemptions.id_for(new.exemption, op="instance.create")
@@ -215,13 +219,13 @@ def _check_fit(new: NewInstance) -> None:
 
 
 def check_user_data(value: bytes) -> None:
-    """Raises UserDataTooLarge."""
+    """Check the size. Raises UserDataTooLarge."""
     if len(value) > USER_DATA_MAX_BYTES:
         raise UserDataTooLarge(field="user_data", size_bytes=len(value), limit_bytes=USER_DATA_MAX_BYTES)
 
 
 def check_image(image: Image, size: Flavor | Instance, *, field: str) -> None:
-    """Raises FlavorTooSmall unless a guest of this size can run from the image."""
+    """Raise FlavorTooSmall unless a guest of this size can run from the image."""
     flavor = size.pk if isinstance(size, Flavor) else size.flavor
     for dimension, needed, given in (
         ("disk_gib", image.min_disk_gib, size.disk_gib),
@@ -232,13 +236,17 @@ def check_image(image: Image, size: Flavor | Instance, *, field: str) -> None:
 
 
 def lock_affinity_group(group: AffinityGroup | None) -> None:
-    """Whoever deletes the group waits for the caller's transaction. Raises AffinityGroupNotFound when it is gone."""
+    """Lock the group against deletion until the caller's transaction ends.
+
+    Raises:
+        AffinityGroupNotFound: the group is deleted.
+    """
     if group and AffinityGroup.objects.select_for_update(no_key=True).filter(pk=group.pk).first() is None:
         raise AffinityGroupNotFound(field="affinity_group", name=group.name)
 
 
 def _write(actor: Actor, instance: Instance, new: NewInstance) -> Operation:
-    """Addresses and quota come last: others of the network and the project wait for them until the commit."""
+    """Write the rows. Addresses and quota come last: they lock the network and the project until the commit."""
     lock_affinity_group(new.affinity_group)
     once: AbstractContextManager[None] = nullcontext()
     if new.exemption is not None:
@@ -252,7 +260,7 @@ def _write(actor: Actor, instance: Instance, new: NewInstance) -> Operation:
 
 @dataclass(frozen=True)
 class NewAttachments:
-    """What an instance is created with that is not its own: see NewInstance."""
+    """The resources of other kinds that an instance is created with: see NewInstance."""
 
     networks: tuple[Network, ...]
     volumes: tuple[Volume, ...]
@@ -261,7 +269,7 @@ class NewAttachments:
 
 
 def enqueue_create(actor: Actor, instance: Instance, new: NewAttachments) -> Operation:
-    """Write the operation that makes the instance, with its attachments, ports and quota; what is told of it."""
+    """Write the operation that creates the instance, with its attachments, ports, quota, audit and events."""
     for volume in sorted(new.volumes, key=lambda volume: volume.pk):
         volume_lock(volume)
     _raise_generations(instance, new.volumes)
@@ -294,8 +302,10 @@ def enqueue_create(actor: Actor, instance: Instance, new: NewAttachments) -> Ope
 
 
 def _raise_generations(instance: Instance, volumes: Iterable[Volume]) -> None:
-    """What is in a pool may be opened on another node, under a generation that no node has heard of; the permit is for
-    no lower one than that."""
+    """Raise the generations of volumes in pools, which another node may open.
+
+    The new generation is above all that any node knows, and the permit is for no lower one.
+    """
     shared = [volume for volume in volumes if volume.pool_id is not None]
     for volume in shared:
         Volume.objects.filter(pk=volume.pk).update(generation=F("generation") + 1)
@@ -310,11 +320,11 @@ def _raise_generations(instance: Instance, volumes: Iterable[Volume]) -> None:
 def instance_update(
     actor: Actor, instance: Instance, *, name: str, labels: dict[str, str], restart_policy: str
 ) -> Instance:
-    """Rename, relabel, or say whether its guest is started again; the guest's host name follows at its next start.
+    """Rename, relabel, or change the restart policy; the guest's host name follows at its next start.
 
     Raises:
         InvalidName, InvalidLabels, InstanceNameTaken.
-        Busy: an operation tells its node the name that it has.
+        Busy: an operation uses the name that the instance has.
     """
     actor.may_write()
     instance_lock(instance)
@@ -328,8 +338,9 @@ def instance_update(
 
 
 def instance_start(actor: Actor, instance: Instance, *, reason: str = "") -> Operation:
-    """What was stopped may not be admitted any more where it is: placement is asked again. `reason` is told to the
-    tenant.
+    """Request a start. Placement checks again that the node may run the instance.
+
+    `reason` is shown to the tenant.
 
     Raises:
         NoAllocation, PolicyUnsatisfiable, InstanceWrongState, Busy.
@@ -339,20 +350,23 @@ def instance_start(actor: Actor, instance: Instance, *, reason: str = "") -> Ope
 
 @transaction.atomic
 def instance_shutdown(actor: Actor, instance: Instance, *, reason: str = "") -> Operation:
-    """Ask the guest to power off; the operation ends with GuestDidNotStop when it does not within SHUTDOWN_LIMIT.
-    `reason` is told to the tenant."""
+    """Ask the guest to power off.
+
+    The operation ends with GuestDidNotStop when the guest does not within SHUTDOWN_LIMIT. `reason` is shown to the
+    tenant.
+    """
     return instance_change(actor, instance, "instance.shutdown", deadline=SHUTDOWN_LIMIT, reason=reason)
 
 
 @transaction.atomic
 def instance_power_off(actor: Actor, instance: Instance) -> Operation:
-    """Pull the plug."""
+    """Cut the power of the guest at once."""
     placement.call_authorization(instance.pk)
     return instance_change(actor, instance, "instance.power-off")
 
 
 def instance_reboot(actor: Actor, instance: Instance) -> Operation:
-    """Ask the guest to restart; one that has crashed is started, so placement is asked as for a start."""
+    """Ask the guest to restart; a crashed one is started, so placement is checked as for a start."""
     return _check_and_change(actor, instance, "instance.reboot")
 
 
@@ -372,7 +386,7 @@ def _check_and_change(actor: Actor, instance: Instance, kind: str, *, reason: st
 
 
 def instance_resize(actor: Actor, instance: Instance, *, flavor: Flavor) -> Operation:
-    """Give a stopped instance another flavor, on its own node, which is asked first as when one is created.
+    """Give a stopped instance another flavor, on its own node. Placement is checked as at creation.
 
     Raises:
         FlavorTooSmall: the flavor's disk is smaller than the present one.
@@ -402,7 +416,7 @@ def _check_resize(instance: Instance, flavor: Flavor) -> None:
 
 @transaction.atomic
 def _resize(actor: Actor, instance: Instance, flavor: Flavor) -> Operation:
-    """Until the operation has ended, the instance has the quota for both sizes."""
+    """Write the resize. Until the operation has ended, the instance counts with both sizes in the quota."""
     instance_lock(instance)
     was, to = sizes(instance), sizes(flavor)
     args = {"to": {"flavor": flavor.pk, **to}, "was": was}
@@ -419,8 +433,10 @@ def sizes(of: Instance | Flavor) -> dict[str, int]:
 
 @transaction.atomic
 def instance_delete(actor: Actor, instance: Instance) -> Operation:
-    """Ask for the instance's end, whatever state it is in; volumes are detached and stay. What works on it is
-    cancelled. Asked again meanwhile, the answer is the deletion that is under way."""
+    """Request the deletion of the instance in any state; volumes are detached and stay.
+
+    Other operations on it are cancelled. A repeated request returns the deletion that is under way.
+    """
     actor.may_write()
     if instance.is_deleting and (under_way := live_of("instance.delete", instance.pk)) is not None:
         return under_way
@@ -443,7 +459,7 @@ RESTARTS = ("instance.reboot", "instance.reset")
 
 
 def instance_lock(instance: Instance) -> None:
-    """Read the instance again and keep it as it is until the caller's transaction ends."""
+    """Read the instance again and lock its row until the caller's transaction ends."""
     instance.refresh_from_db(
         fields=["name", "state", "is_deleting", "node", "vcpus", "memory_mib", "disk_gib"],
         from_queryset=Instance.objects.select_for_update(no_key=True),
@@ -459,7 +475,7 @@ def instance_change(
     deadline: timedelta = timedelta(minutes=10),
     reason: str = "",
 ) -> Operation:
-    """Write a change of an instance that is in a state for it: a new generation, its operation and its audit record."""
+    """Write a change of an instance that is in a state for it: a new generation, its operation and its audit entry."""
     actor.may_write()
     instance_lock(instance)
     held, name = [instance.pk], instance.name
@@ -477,5 +493,5 @@ def instance_change(
 
 
 def action_of(kind: str) -> str:
-    """What an operation of this kind makes the instance do."""
+    """Return the instance action of an operation of this kind."""
     return kind.partition(".")[2]

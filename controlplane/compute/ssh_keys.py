@@ -1,4 +1,4 @@
-"""SSH keys: rows that no node stores."""
+"""SSH keys and affinity groups: rows without a resource on nodes."""
 
 import base64
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ KEY_TYPES = ("ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp3
 def ssh_key_create(
     actor: Actor, project: Project, *, name: str, public_key: str, labels: Mapping[str, str] | None = None
 ) -> SshKey:
-    """Keep a public key. Its comment is dropped: it would reach guests, and says who and where people are.
+    """Store a public key. Its comment is dropped: it would reach guests, and often names people and hosts.
 
     Raises:
         SshKeyInvalid, SshKeyNameTaken, InvalidLabels, ProjectNotFound, CountExhausted.
@@ -51,7 +51,7 @@ def ssh_key_create(
 
 
 def parse_ssh_key(text: str) -> tuple[str, str]:
-    """The key as "type base64", and its SHA256 fingerprint as OpenSSH prints it."""
+    """Return the key as "type base64", and its SHA256 fingerprint as OpenSSH prints it."""
     words = text.strip().split()
     if len(text) > KEY_MAX_CHARACTERS or "\n" in text.strip() or len(words) < 2:
         raise SshKeyInvalid(
@@ -71,7 +71,7 @@ def parse_ssh_key(text: str) -> tuple[str, str]:
 
 @transaction.atomic
 def ssh_key_update(actor: Actor, key: SshKey, *, name: str, labels: dict[str, str]) -> SshKey:
-    """Raises SshKeyNameTaken, InvalidName, InvalidLabels."""
+    """Change the key's name and labels. Raises SshKeyNameTaken, InvalidName, InvalidLabels."""
     actor.may_write()
     with raise_on_violation("compute_ssh_key_name_taken", SshKeyNameTaken(field="name", name=name)):
         edit(key, name=name, labels=labels)
@@ -81,7 +81,7 @@ def ssh_key_update(actor: Actor, key: SshKey, *, name: str, labels: dict[str, st
 
 @transaction.atomic
 def ssh_key_delete(actor: Actor, key: SshKey) -> None:
-    """Instances that were made with it keep letting it in."""
+    """Delete the key. Instances that were created with it keep accepting it."""
     actor.may_write()
     record(actor, "ssh_key.delete", key.pk, project_id=key.project_id, name=key.name)
     key.delete()

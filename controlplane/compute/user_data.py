@@ -1,5 +1,8 @@
-"""What a guest's first boot reads. It may hold passwords and join tokens, so the database has it sealed
-(kernel/encryption.py), for the instance that it belongs to; the step that hands it to a node opens it."""
+"""User data of a guest's first boot, encrypted in the database (kernel/encryption.py).
+
+It may hold passwords and join tokens. The encryption binds it to its instance; the step that sends it to a node
+decrypts it.
+"""
 
 from typing import Any
 
@@ -11,11 +14,11 @@ from controlplane.kernel import retention
 from controlplane.kernel.encryption import DecryptionFailed, decrypt, encrypt
 
 PURPOSE = "user data"
-# The columns. The first one has what the release before wrote.
+# The columns. The first one has the plain text that the previous release wrote.
 USER_DATA = ("user_data", "sealed_user_data")
 NO_USER_DATA: dict[str, Any] = {"user_data": b"", "sealed_user_data": None}
 PORTION = 100  # of 64 KiB at most
-# Not of what an operation works on: a worker of the release before may need it as it is.
+# Instances with an operation are skipped: a worker of the previous release may need the plain text.
 PLAIN = """
 SELECT id FROM compute_instance AS instance
 WHERE id > %(after)s AND user_data <> '' AND state <> 'deleted'
@@ -29,13 +32,14 @@ FORGOTTEN = "UPDATE compute_instance SET user_data = '' WHERE state = 'deleted' 
 
 
 def write(instance: Instance, value: bytes) -> None:
-    """Into the attributes; the caller saves them, or gives them to its Rebuild."""
+    """Set the attributes; the caller saves them, or copies them to its Rebuild."""
     instance.user_data = b""
     instance.sealed_user_data = encrypt(value, purpose=PURPOSE, row_id=instance.pk) if value else None
 
 
 def read(instance: Instance) -> bytes:
-    """
+    """Decrypt the user data.
+
     Raises:
         UserDataUnreadable
     """
@@ -48,7 +52,7 @@ def read(instance: Instance) -> bytes:
 
 
 def seal_plain() -> int:
-    """Seal what the release before wrote, and forget that of instances that are gone. Returns how many rows changed."""
+    """Encrypt the plain text of the previous release, and erase that of deleted instances. Returns the rows changed."""
     with connection.cursor() as cursor:
         cursor.execute(FORGOTTEN)
         count: int = cursor.rowcount

@@ -1,1 +1,1 @@
-"""Projects' networks, their subnets, and the ports by which instances are on them. Addresses are given here."""
+"""Projects' networks, their subnets, and the ports of instances. Addresses are assigned here."""

@@ -10,9 +10,9 @@ from controlplane.nodes.models import Node
 
 
 class Network(ProjectResource):
-    """A project's own layer-2 segment, in each zone that it is used in: nothing of it goes from zone to zone.
+    """A project's own layer-2 segment in each zone where it is used: no frame goes from zone to zone.
 
-    `vni`: its number between nodes (24 bits), which the database gives.
+    `vni`: its number between nodes (24 bits), which the database assigns.
     """
 
     mtu = models.PositiveSmallIntegerField(default=1500)
@@ -36,10 +36,10 @@ class Subnet(BaseModel):
 
 
 class Port(BaseModel):
-    """A network card's place on a network, with the address that is its own as long as it lives.
+    """A network card's port on a network, with an address that stays until the port is deleted.
 
     `mac`: locally administered and unicast (IEEE 802, the second digit), and unique over all ports, since guests know
-    their cards by it. Ports of before have one that begins with 52:54:00, and is unique in its network alone.
+    their cards by it. Older ports have one that begins with 52:54:00, and is unique in its network alone.
     """
 
     network = models.ForeignKey(Network, models.PROTECT, db_index=False)  # the index of addresses begins with it
@@ -61,7 +61,7 @@ class Port(BaseModel):
 
 
 class PortBinding(BaseModel):
-    """A node carries the port, or is about to. While an instance moves, two do."""
+    """A node that carries the port, or is about to. During a migration there are two."""
 
     port = models.ForeignKey(Port, models.CASCADE)
     node = models.ForeignKey(Node, models.CASCADE)
@@ -87,7 +87,7 @@ class Segment(BaseModel):
 
 
 class SegmentCopy(BaseModel):
-    """What a node said last that it has of a segment. `problem`: with its underlay."""
+    """A node's last report of its version of a segment. `problem`: with its underlay."""
 
     segment = models.ForeignKey(Segment, models.CASCADE, db_index=False)  # its constraint's index begins with it
     node = models.ForeignKey(Node, models.CASCADE)

@@ -1,8 +1,8 @@
-"""Segments: which nodes of a zone carry a network, so that its frames go between them and nowhere else.
+"""Segments: the nodes of a zone that carry a network; its frames go between them and nowhere else.
 
-Bindings say where ports are; whoever makes or removes a port on a node writes them. The signer makes a document of what
-they say, and each node that carries the network is told (reconcilers/network_peers.py). A node believes the signature
-and nobody else, since the document decides where a tenant's frames go.
+Bindings record the nodes of ports; the steps that create or remove a port on a node write them. The signer makes a
+document of the bindings, and each node that carries the network gets it (reconcilers/network_peers.py). A node trusts
+only the signature, since the document decides where a tenant's frames go.
 """
 
 import logging
@@ -30,30 +30,32 @@ TELL = "controlplane.reconcilers.tasks.network_peers", "periodic"
 PATIENCE_S = 1.0
 POLL_S = 0.005
 
-# Network and zone.
+# Ids of network and zone.
 SegmentKey = tuple[UUID, str]
 # Underlay addresses by the nodes' ids.
 Members = Mapping[str, str]
 
 
 def record_binding(port: Port, node: Node) -> None:
-    """The node is about to carry the port. Before it is told, so that no node carries one that nobody knows of."""
+    """Record the port-node binding before the RPC, so that every port on a node has a row."""
     statement, values = insertion(PortBinding(id=new_id(), port=port, node=node))
     with preparing_cursor() as cursor:
         cursor.execute(f"{statement} ON CONFLICT DO NOTHING", values)
 
 
 def delete_binding(port_id: UUID, node: Node) -> None:
-    """The node carries it no more, or will not once it is back."""
+    """Delete the binding: the node does not carry the port any more, or will not once it is back."""
     PortBinding.objects.filter(port_id=port_id, node=node).delete()
 
 
 def segment_document(port: Port, node: Node) -> bytes:
-    """The document of the port's network in the node's zone, with this node in it; empty for a node that no other can
-    reach, and which therefore stays alone. The signer is asked where the node is new, and the others are told.
+    """Return the document of the port's network in the node's zone, with this node in it.
+
+    It is empty for a node without an underlay address, which therefore stays alone. For a new node the signer is
+    called, and the other nodes get the document.
 
     Raises:
-        SignerSilent: it has not answered.
+        SignerSilent: the signer has not answered.
     """
     if node.underlay is None:
         return b""
@@ -67,18 +69,18 @@ def segment_document(port: Port, node: Node) -> bytes:
 
 
 def members(place: SegmentKey) -> Members:
-    """Who is to be in the segment."""
+    """Return the members of the segment by the bindings."""
     network_id, zone = place
     return _members(PortBinding.objects.filter(port__network=network_id, node__zone=zone)).get(place, {})
 
 
 def all_members() -> Mapping[SegmentKey, Members]:
-    """The same of all networks that are on nodes."""
+    """Return the members for all networks that are on nodes."""
     return _members(PortBinding.objects.all())
 
 
 def trusted_keys() -> set[str]:
-    """Whose signatures nodes take."""
+    """Return the keys whose signatures nodes accept."""
     keyset, denied = trust_documents.keys()
     return {key.id for key in keyset.keys.values() if key.use == "permit" and key.id not in denied.kids}
 
@@ -99,7 +101,7 @@ SEGMENTS = Prepared(lambda network, zone: Segment.objects.filter(network_id=netw
 
 
 def _current_segment(node: Node, place: SegmentKey) -> Segment | None:
-    """Whatever else has changed meanwhile, the reconciler tells this node too."""
+    """Return the segment with this node; the reconciler sends later changes to this node too."""
     segment = SEGMENTS.first(*place)
     if segment is None or segment.members.get(str(node.pk)) != node.underlay:
         return None
@@ -116,7 +118,7 @@ def _await_segment(node: Node, place: SegmentKey) -> Segment:
 
 
 def _send(task: tuple[str, str], args: list[str]) -> None:
-    """A hint, which may get lost: signer and reconciler look by themselves."""
+    """Send a wake-up, which may be lost: signer and reconciler poll by themselves."""
     name, queue = task
     try:
         current_app.send_task(name, args=args, queue=queue, retry=False)

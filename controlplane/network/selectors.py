@@ -1,4 +1,4 @@
-"""Which networks an actor sees."""
+"""Networks that an actor may see."""
 
 from typing import Any
 

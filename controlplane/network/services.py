@@ -1,4 +1,4 @@
-"""Networks and ports: the writes. Nodes learn of a network with the first port that they get."""
+"""Network and port writes. Nodes get a network with their first port of it."""
 
 from ipaddress import IPv4Address, IPv4Network
 from uuid import UUID
@@ -33,7 +33,7 @@ PRIVATE = [IPv4Network("10.0.0.0/8"), IPv4Network("172.16.0.0/12"), IPv4Network(
 def network_create(
     actor: Actor, project: Project, *, name: str, cidr: str, dns_servers: list[str], labels: dict[str, str]
 ) -> Network:
-    """A network with one subnet; the gateway is the subnet's first address.
+    """Create a network with one subnet; the gateway is the subnet's first address.
 
     Raises:
         SubnetInvalid, NetworkNameTaken, QuotaExceeded.
@@ -55,7 +55,7 @@ def network_create(
 
 
 def parse_cidr(cidr: str) -> IPv4Network:
-    """Raises SubnetInvalid unless it is a private IPv4 range of a sensible size, written with its first address."""
+    """Parse the range. Raises SubnetInvalid unless it is private IPv4, of a sensible size, with its first address."""
     try:
         subnet = IPv4Network(cidr)
     except ValueError as exc:
@@ -75,7 +75,7 @@ def parse_cidr(cidr: str) -> IPv4Network:
 
 @transaction.atomic
 def network_delete(actor: Actor, network: Network) -> None:
-    """Raises NetworkInUse while ports are on it, NetworkNotFound when somebody else was first."""
+    """Delete the network. Raises NetworkInUse while ports are on it, NetworkNotFound when it is deleted already."""
     actor.may_write()
     _lock_subnet(network)
     ports = Port.objects.filter(network=network)
@@ -96,8 +96,8 @@ def network_update(actor: Actor, network: Network, *, name: str, labels: dict[st
     return network
 
 
-# The address after the highest in use, which an index finds however many there are; behind the last of the range, the
-# lowest that was given back. What is taken is put in order first, for the planner takes the ports of a network for few.
+# The address after the highest in use, which an index finds however many there are; after the end of the range, the
+# lowest free one. The addresses in use are sorted first, since the planner underestimates the ports of a network.
 FREE = """
 SELECT CASE WHEN highest.ip < %(last)s::inet THEN highest.ip + 1 ELSE (
     SELECT min(ip) + 1 FROM (
@@ -113,11 +113,11 @@ FROM (
 
 
 def port_create(network: Network, *, port_id: UUID, instance_id: UUID) -> Port:
-    """A port with an address of the network that is free. Inside the caller's transaction.
+    """Create a port with a free address of the network. Inside the caller's transaction.
 
     Raises:
         AddressesExhausted: the subnet has no address left.
-        NetworkNotFound: it was deleted a moment ago.
+        NetworkNotFound: the network has just been deleted.
         StateConflict: another port has the same MAC by chance; with another id it works.
     """
     ip = _free_address(network, _lock_subnet(network))
@@ -128,7 +128,7 @@ def port_create(network: Network, *, port_id: UUID, instance_id: UUID) -> Port:
 
 
 def require_free_address(network: Network) -> None:
-    """Raises AddressesExhausted. Nothing is locked, so the address that is free may be gone in the next moment."""
+    """Check for a free address. Raises AddressesExhausted. It locks nothing, so the address may be taken next."""
     _free_address(network, Subnet.objects.get(network=network))
 
 
@@ -143,8 +143,11 @@ def _free_address(network: Network, subnet: Subnet) -> IPv4Address:
 
 
 def _mac(port_id: UUID) -> str:
-    """A locally administered unicast address with the last 40 bits of the port's id, which are random (RFC 9562, 5.7).
-    All have the first byte in common, since libvirt replaces it in the address of the host's end."""
+    """Return a locally administered unicast address with the last 40 bits of the port's id.
+
+    These bits are random (RFC 9562, 5.7). All have the first byte in common, since libvirt replaces it in the address
+    of the host's end.
+    """
     return "56:" + port_id.bytes[-5:].hex(":")
 
 
@@ -152,7 +155,7 @@ SUBNET_LOCKED = Prepared(lambda network: Subnet.objects.select_for_update().filt
 
 
 def _lock_subnet(network: Network) -> Subnet:
-    """Who adds a port and who deletes the network wait here for one another, until the transaction ends."""
+    """Lock the subnet: adding a port and deleting the network exclude each other until the transaction ends."""
     subnet = SUBNET_LOCKED.first(network.pk)
     if subnet is None:
         raise NetworkNotFound(name=network.name)
@@ -160,5 +163,5 @@ def _lock_subnet(network: Network) -> Subnet:
 
 
 def ports_delete(instance_id: UUID) -> None:
-    """The instance's addresses are free again. Inside the caller's transaction."""
+    """Delete the instance's ports; their addresses are free again. Inside the caller's transaction."""
     Port.objects.filter(instance_id=instance_id).delete()

@@ -1,1 +1,1 @@
-"""The machines that carry guests: enrolment, certificates, inventory, heartbeats, cordon, calls to their agents."""
+"""Nodes: enrolment, certificates, inventory, heartbeats, cordon, and calls to their agents."""

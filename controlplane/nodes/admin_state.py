@@ -1,4 +1,4 @@
-"""What operators want of a node: who may move it from which duty to which, and what keeps it from that."""
+"""Admin states of nodes: the permitted changes and their conditions."""
 
 from collections.abc import Mapping
 
@@ -20,28 +20,29 @@ from controlplane.nodes.errors import (
 )
 from controlplane.nodes.models import DUTY, IN_SERVICE, Inventory, Node, NodeRemoval
 
-# Nothing works on a node that has one of these.
+# No operation works on a node in these admin states.
 OUT_OF_SERVICE = frozenset({"maintenance", "fenced", "retired"})
-# What would begin to run on a node that is being emptied.
+# Operations that would start a guest on a draining node.
 BEGINNINGS = frozenset({"instance.start"})
 
 
 def require_admin_state(node: Node, *duties: str) -> None:
-    """Read the node's duty again. Raises NodeWrongAdminState unless it is one of these."""
+    """Read the node's admin state again. Raises NodeWrongAdminState unless it is one of these."""
     node.refresh_from_db(fields=["duty", "state"])
     if node.duty not in duties:
         raise NodeWrongAdminState(node=node.name, duty=node.duty, wanted=either(*duties))
 
 
 def require_in_service(node: Node, operation: str) -> None:
-    """Raises NodeOutOfService when an operation of this kind is not to work on the node now."""
+    """Raise NodeOutOfService if an operation of this kind may not work on the node now."""
     if node.duty in OUT_OF_SERVICE or (node.duty == "draining" and operation in BEGINNINGS):
         raise NodeOutOfService(duty=node.duty)
 
 
 def admin_state_change(actor: Actor, node: Node, duty: str, *, verb: str, reason: str = "", **facts: object) -> None:
-    """Give the node another duty, on record as this deed; the same again changes only the reason. Inside the caller's
-    transaction.
+    """Change the node's admin state, with this audit entry; the same state again changes only the reason.
+
+    Inside the caller's transaction.
 
     Raises:
         IllegalTransition, StateConflict.
@@ -58,13 +59,14 @@ def admin_state_change(actor: Actor, node: Node, duty: str, *, verb: str, reason
 
 @transaction.atomic
 def node_return(actor: Actor, node: Node) -> None:
-    """After maintenance: it takes guests again, and those that are off there can be started. Nobody else does that for
-    it, however long it has been heard again.
+    """Return a node from maintenance: it takes guests again, and the stopped ones can be started.
+
+    No other action returns it, however long its heartbeats arrive.
 
     Raises:
-        NodeWrongAdminState: it is not in maintenance.
-        HeartbeatMissing: it is not heard, so nobody knows that it works.
-        NodeNotCleared: it still has something of guests that are elsewhere by now.
+        NodeWrongAdminState: the node is not in maintenance.
+        HeartbeatMissing: its heartbeats do not arrive, so its state is unknown.
+        NodeNotCleared: pending removals of guests that are elsewhere by now.
     """
     actor.may_operate()
     require_admin_state(node, "maintenance")
@@ -77,17 +79,18 @@ def node_return(actor: Actor, node: Node) -> None:
 
 @transaction.atomic
 def node_retire(actor: Actor, node: Node, *, reason: str) -> None:
-    """The node is given up for good: it is in no list, nothing calls it, and no permit for it counts, on whatever
-    machine its certificate is. Its name is free again.
+    """Retire the node for good: no list has it, it gets no calls, and no permit for it is valid.
+
+    This holds on whatever machine its certificate is. Its name is free again.
 
     Raises:
-        NodeWrongAdminState: it is retired, or being emptied.
-        NodeNotRetirable: something has its place there.
+        NodeWrongAdminState: the node is retired, or being drained.
+        NodeNotRetirable: the node has allocations.
     """
     actor.may_operate()
     require_admin_state(node, IN_SERVICE, "cordoned", "maintenance", "fenced")
     admin_state_change(actor, node, "retired", verb="node.retire", reason=reason)
-    used = Inventory.objects.select_for_update().get(pk=node.pk)  # whoever claimed a place first has written it by now
+    used = Inventory.objects.select_for_update().get(pk=node.pk)  # an earlier claim has written its allocation by now
     if used.vcpus_used or used.memory_mib_used or used.disk_gib_used:
         raise NodeNotRetirable(
             node=node.name,
@@ -104,12 +107,11 @@ def node_retire(actor: Actor, node: Node, *, reason: str) -> None:
 
 @transaction.atomic
 def mark_fenced(actor: Actor, node: Node, *, proof: Mapping[str, object]) -> None:
-    """Write down that the node does nothing any more, by `proof` (JSON values): how that is known. Whoever may start
-    its guests elsewhere rests on that.
+    """Mark the node as fenced by `proof` (JSON values), which evacuations of its guests rely on.
 
     Raises:
-        NodeNotFenceable: it is heard, or nothing proves it.
-        NodeWrongAdminState: it is fenced or retired.
+        NodeNotFenceable: the node is reachable, or the proof is missing.
+        NodeWrongAdminState: the node is fenced or retired.
     """
     actor.may_operate()
     require_admin_state(node, IN_SERVICE, "cordoned", "draining", "maintenance")

@@ -1,4 +1,4 @@
-"""The calls to agents: how many, what became of them, and how long they took. By which node, the agents say."""
+"""Metrics of calls to agents: number, outcome and duration. The agents' own metrics have the node."""
 
 from prometheus_client import Counter, Histogram
 

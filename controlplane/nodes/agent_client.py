@@ -1,11 +1,11 @@
-"""The calls to the agents: one function per RPC, over mutual TLS, on the channels of channels.py. Channels of their own
-have only the watcher (watcher/streams.py) and consoles (console_client.py).
+"""Calls to the agents: one function per RPC, over mutual TLS, on the channels of channels.py.
 
-What gives a node data or work takes a Grant with a permit, which workflows.leave gets from the signer: there is no
-other way to a node.
-Errors of gRPC become NodeUnreachable, NodeFailed (another try may work) or NodeRefused, see translated(). Inside
-without(), a node is not called at all; nor by a worker that has lost its operation to another one
-(operations/lease_guard.py), nor inside a transaction.
+Only the watcher (watcher/streams.py) and consoles (console_client.py) have channels of their own.
+
+Calls that give a node data or work take a CallAuthorization with a permit, which workflows/step_permits.py gets from
+the signer: there is no other way to a node. Errors of gRPC become NodeUnreachable, NodeFailed (another attempt may
+work) or NodeRefused, see translate_error(). Inside ignoring_node(), a node is not called at all; nor by a worker that
+has lost its operation lease (operations/lease_guard.py), nor inside a transaction.
 """
 
 import functools
@@ -42,16 +42,18 @@ from telemetry.traces import TRACEPARENT, span, traceparent
 
 CHUNK_BYTES = 1024 * 1024
 IMAGE_TIMEOUT_S = 1800
-# What gRPC says of a message that is larger than its receiver takes, beside RESOURCE_EXHAUSTED.
+# gRPC's text, beside RESOURCE_EXHAUSTED, for a message larger than its receiver accepts.
 TOO_LARGE = "larger than max"
 IMAGE_LOOK_S = 5
 
 
 @dataclass(frozen=True, slots=True)
 class CallAuthorization:
-    """Which node holds a resource, by which decision (placement.services.grant), and the leave to do something with it
-    there: the permit, a sentinel's signature under it, and the policies that it was made for. Without leave a node only
-    stops what it has."""
+    """The node and decision of a resource (placement.services.call_authorization), with the permit for one call.
+
+    It has the permit, a sentinel's signature under it, and the policies that it was issued for. Without a permit a node
+    only stops or removes resources.
+    """
 
     node: Node
     decision_id: UUID
@@ -82,13 +84,13 @@ def is_abandoned(node: Node | None) -> bool:
 
 
 def require_not_abandoned(node: Node) -> None:
-    """Raises NodeAbandoned."""
+    """Check that the node is not abandoned. Raises NodeAbandoned."""
     if is_abandoned(node):
         raise NodeAbandoned()
 
 
 def _terms(timeout_s: int | None = None) -> dict[str, Any]:
-    """Of a call: how long it may take, and what it is about, for the agent's log and trace."""
+    """Return the timeout and the metadata of a call, for the agent's log and trace."""
     parent = traceparent()
     metadata = (*outgoing_metadata(), *([(TRACEPARENT, parent)] if parent else []))
     return {"timeout": timeout_s or settings.AGENT_TIMEOUT_S, "metadata": metadata}
@@ -106,8 +108,11 @@ def _never(*args: object, **kwargs: object) -> bool:
 def _rpc(
     *, is_transfer: Callable[..., bool] = _never
 ) -> Callable[[Callable[Concatenate[AgentStub, Target, P], R]], Callable[Concatenate[Target, P], R]]:
-    """Decorate a function that makes one call: it gets the stub of its node. `is_transfer` tells from the function's
-    arguments whether an image's bytes are moved, which takes long on a node that is well, and has no limit."""
+    """Decorate a function that makes one call: it gets the stub of its node.
+
+    `is_transfer` tells from the function's arguments if the call moves an image's bytes, which takes long even on a
+    healthy node, and has no limit.
+    """
 
     def decorate(call: Callable[Concatenate[AgentStub, Target, P], R]) -> Callable[Concatenate[Target, P], R]:
         name = call.__name__
@@ -161,9 +166,12 @@ FAILED = frozenset(
 
 
 def translate_error(exc: grpc.RpcError) -> NodeUnreachable | NodeFailed | NodeRefused:
-    """What a failed call to an agent means. The agent's own errors say it in trailers. Without these the status is
-    gRPC's (https://grpc.github.io/grpc/core/md_doc_statuscodes.html): nobody answered, the agent failed in a way that
-    may pass, or it will not take this call at any time. `cause` and `status` are for logs; no sentence shows them."""
+    """Return our error for a failed call to an agent.
+
+    Trailers have the agent's own errors. Without them the status is gRPC's
+    (https://grpc.github.io/grpc/core/md_doc_statuscodes.html): the agent is unreachable, failed in a way that may pass,
+    or will never accept this call. `cause` and `status` are for logs only.
+    """
     trailers: dict[str, Any] = dict(exc.trailing_metadata() or ())  # type: ignore[arg-type]  # pairs they are
     status = exc.code()
     facts: dict[str, Any] = {"cause": exc.details(), "status": status.name}
@@ -187,7 +195,7 @@ def subject(resource_id: UUID, generation: int) -> pb.Subject:
 
 @_rpc()
 def describe(stub: AgentStub, node: Node, *resource_ids: UUID) -> pb.NodeDescription:
-    """What the node is and holds; of `resource_ids` only, when given."""
+    """Return the node's inventory and resources; only those of `resource_ids`, when given."""
     request = pb.DescribeRequest(ids=[str(resource_id) for resource_id in resource_ids])
     reply: pb.NodeDescription = stub.Describe(request, **_terms())
     return reply
@@ -195,7 +203,7 @@ def describe(stub: AgentStub, node: Node, *resource_ids: UUID) -> pb.NodeDescrip
 
 @_rpc()
 def ensure_trust(stub: AgentStub, node: Node, request: pb.EnsureTrustRequest) -> pb.TrustState:
-    """Tell the node what to trust; it checks the signatures itself."""
+    """Send the node trust documents; it checks the signatures itself."""
     reply: pb.TrustState = stub.EnsureTrust(request, **_terms())
     return reply
 
@@ -208,8 +216,10 @@ def _sends(grant: CallAuthorization, *, file: Path | None, **_: object) -> bool:
 def ensure_image(
     stub: AgentStub, grant: CallAuthorization, *, sha256: str, size_bytes: int, image_format: str, file: Path | None
 ) -> pb.ImageState:
-    """Send the image unless the node has it. Takes as long as the transfer takes. `file` None: only ask whether the
-    node has it, for IMAGE_LOOK_S at most; a node that has not refuses (agent.image_refused).
+    """Send the image unless the node has it. Takes as long as the transfer takes.
+
+    `file` None: only check if the node has it, for IMAGE_LOOK_S at most; a node without it refuses
+    (agent.image_refused).
 
     Raises:
         ImageFileUnreadable: the file cannot be read here, which is no fault of the node.
@@ -232,8 +242,10 @@ def ensure_image(
 
 
 def _parts(header: pb.ImageHeader, file: Path | None, problems: list[OSError]) -> Iterator[pb.ImagePart]:
-    """The messages of a transfer. gRPC reports an error in here as a failure of the call: what it was is added to
-    `problems`."""
+    """Yield the messages of a transfer.
+
+    gRPC reports an error in this generator as a failure of the call: the original one is added to `problems`.
+    """
     yield pb.ImagePart(header=header)
     if file is None:
         return
@@ -252,7 +264,7 @@ def remove_image(stub: AgentStub, node: Node, *, sha256: str) -> None:
 
 
 def _copies_image(grant: CallAuthorization, request: pb.EnsureVolumeRequest) -> bool:
-    """In a pool, a disk is a whole copy of its image."""
+    """Tell if the disk is a whole copy of its image, as in a pool."""
     return bool(request.pool and request.image_sha256)
 
 
@@ -273,7 +285,7 @@ def ensure_port(stub: AgentStub, grant: CallAuthorization, request: pb.EnsurePor
 
 @_rpc()
 def ensure_network(stub: AgentStub, node: Node, segment: bytes) -> pb.NetworkState:
-    """Tell the node with which others it carries a network; it checks the signature itself."""
+    """Send the node the segment of a network; it checks the signature itself."""
     reply: pb.NetworkState = stub.EnsureNetwork(pb.EnsureNetworkRequest(segment=segment), **_terms())
     return reply
 
@@ -297,7 +309,7 @@ def ensure_arrival(stub: AgentStub, grant: CallAuthorization, request: pb.Ensure
 def ensure_departure(
     stub: AgentStub, grant: CallAuthorization, request: pb.EnsureDepartureRequest
 ) -> pb.DepartureState:
-    """Begin the move, or hear how far it is."""
+    """Begin the outgoing migration, or return its progress."""
     request.permit.CopyFrom(grant.as_message())
     reply: pb.DepartureState = stub.EnsureDeparture(request, **_terms())
     return reply
@@ -314,9 +326,11 @@ def ensure_attachment(
 
 @_rpc()
 def remove(stub: AgentStub, node: Node, *, kind: str, resource_id: UUID, generation: int, pool: str = "") -> None:
-    """Remove an instance, volume, port or attachment, or what was begun of a move (arrival, departure); "already gone"
-    is success. Removing needs no grant. A "shared-volume" is only forgotten by the node. `pool`: where the file of a
-    volume is."""
+    """Remove an instance, volume, port or attachment, or one end of a migration (arrival, departure).
+
+    A missing resource is a success. A removal needs no permit. A "shared-volume" is only forgotten by the node. `pool`:
+    where the file of a volume is.
+    """
     calls = {
         "instance": stub.RemoveInstance,
         "volume": stub.RemoveVolume,
@@ -332,14 +346,14 @@ def remove(stub: AgentStub, node: Node, *, kind: str, resource_id: UUID, generat
 
 @_rpc()
 def ensure_quarantine(stub: AgentStub, node: Node, request: pb.EnsureQuarantineRequest) -> pb.QuarantineState:
-    """Keep something from doing harm that nobody means, or put it back; that takes no permit."""
+    """Quarantine an orphan, or release it; that takes no permit."""
     reply: pb.QuarantineState = stub.EnsureQuarantine(request, **_terms())
     return reply
 
 
 @_rpc()
 def remove_quarantine(stub: AgentStub, node: Node, *, orphan_id: UUID, generation: int) -> pb.QuarantineState:
-    """Destroy what is in quarantine, for good."""
+    """Delete a quarantined orphan for good."""
     request = pb.RemoveRequest(subject=subject(orphan_id, generation))
     reply: pb.QuarantineState = stub.RemoveQuarantine(request, **_terms())
     return reply

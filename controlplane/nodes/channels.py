@@ -1,10 +1,9 @@
-"""Channels to the agents: one per node and process, with a limit on the calls that are under way.
+"""Channels to the agents: one per node and process, with a limit on concurrent calls.
 
-A node that hangs answers no call, and each call holds a thread until its time is over. With the limit such a node holds
-a few threads of a process, and calls to other nodes go on. Transfers of images have no limit here: they take minutes on
-a node that is well.
-A channel is closed when its node has another address, and when the node has not been called for IDLE_S, as after it was
-retired. Calls that are under way end first.
+A node that hangs answers no call, and each call holds a thread until its timeout. With the limit such a node holds a
+few threads of a process, and calls to other nodes go on. Transfers of images have no limit here: they take minutes on a
+healthy node. A channel is closed when its node has another address, and when the node has not been called for IDLE_S,
+as after it was retired. Running calls end first.
 """
 
 import threading
@@ -35,7 +34,7 @@ SWEEP_EVERY_S = 60.0
 
 
 def channel_credentials(process: str) -> grpc.ChannelCredentials:
-    """The certificate of one of our processes ("worker", "watcher")."""
+    """Load the certificate of one of our processes ("worker", "watcher")."""
     folder: Path = settings.PKI_DIR
     return grpc.ssl_channel_credentials(
         root_certificates=(folder / "ca.crt").read_bytes(),
@@ -50,7 +49,7 @@ def channel_options(node_id: UUID) -> tuple[tuple[str, object], ...]:
 
 @dataclass(slots=True)
 class NodeChannel:
-    """A channel. `calls`: under way on it, transfers too. `slots`: of the calls that are limited."""
+    """A channel. `calls`: running on it, transfers too. `slots`: of the calls that are limited."""
 
     address: str
     channel: grpc.Channel
@@ -68,10 +67,10 @@ _swept_at = 0.0
 
 @contextmanager
 def calling(node: Node, *, is_limited: bool = True) -> Iterator[AgentStub]:
-    """Give the stub for one call.
+    """Yield the stub for one call.
 
     Raises:
-        NodeBusy: settings.AGENT_CALLS_PER_NODE limited calls are under way, and none of them ended within
+        NodeBusy: settings.AGENT_CALLS_PER_NODE limited calls are running, and none of them ended within
             settings.AGENT_SLOT_WAIT_S.
     """
     line = _acquire(node)
@@ -88,13 +87,13 @@ def calling(node: Node, *, is_limited: bool = True) -> Iterator[AgentStub]:
 
 
 def addresses() -> dict[UUID, str]:
-    """The channels that are open for new calls: node id → address."""
+    """Return the channels that are open for new calls: node id → address."""
     with _lock:
         return {node_id: line.address for node_id, line in _lines.items()}
 
 
 def close() -> None:
-    """Close all channels, also under calls."""
+    """Close all channels, also under running calls."""
     with _lock:
         lines = list(_lines.values())
         _lines.clear()
@@ -136,7 +135,7 @@ def _open(node: Node, now: float) -> NodeChannel:
 
 
 def _sweep(now: float) -> list[NodeChannel]:
-    """Take out the channels that nobody has used for IDLE_S; looks once in SWEEP_EVERY_S."""
+    """Remove the channels that were idle for IDLE_S; checks once in SWEEP_EVERY_S."""
     global _swept_at
     if now < _swept_at + SWEEP_EVERY_S:
         return []

@@ -1,4 +1,4 @@
-"""A console of a guest through its node's agent: the stream process's one call to agents, by its own certificate."""
+"""Consoles of guests through their node's agent: the stream process's one call to agents, by its own certificate."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -27,7 +27,7 @@ class NodeConsole:
         self._call = call
 
     async def begin(self, header: pb.ConsoleHeader) -> bytes:
-        """What was on it before."""
+        """Return the earlier output."""
         try:
             async with asyncio.timeout(OPEN_LIMIT_S):
                 await self._send(pb.ConsoleInput(header=header))
@@ -36,7 +36,7 @@ class NodeConsole:
             raise NodeUnreachable(cause="It does not open the console.", status="TIMEOUT") from None
 
     async def read(self) -> bytes:
-        """What the guest has sent, as soon as there is some; nothing when it has stopped.
+        """Return the guest's output as soon as there is some; empty when the console has ended.
 
         Raises:
             NodeUnreachable, NodeFailed, NodeRefused
@@ -48,7 +48,10 @@ class NodeConsole:
         return message.data if isinstance(message, pb.ConsoleOutput) else b""
 
     async def write(self, data: bytes) -> None:
-        """Waits while the guest takes nothing. When the call has ended, nothing happens: read() says why it did."""
+        """Send input; waits while the guest takes none.
+
+        After the call has ended it does nothing: read() raises the cause.
+        """
         for start in range(0, len(data), TYPED_MAX_BYTES):
             await self._send(pb.ConsoleInput(data=data[start : start + TYPED_MAX_BYTES]))
 
@@ -59,7 +62,7 @@ class NodeConsole:
 
 @asynccontextmanager
 async def console(node: Node, *, instance_id: UUID, kind: str) -> AsyncIterator[tuple[NodeConsole, bytes]]:
-    """An open one, and what was on it before.
+    """Open a console; yields it with the earlier output.
 
     Raises:
         NodeUnreachable, NodeFailed, NodeRefused

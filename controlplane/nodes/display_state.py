@@ -1,4 +1,4 @@
-"""The life of a node in one word, of whether it is heard and of what operators want of it. Nothing else makes it."""
+"""The display state of a node: one word from its state and its admin state. No other code derives it."""
 
 DISPLAY_STATES = (
     "enrolled",
@@ -10,13 +10,15 @@ DISPLAY_STATES = (
     "fenced",
     "retired",
 )
-# Its silence is no news then.
+# A missing heartbeat is expected in these states.
 SILENT_BY_DUTY = frozenset({"maintenance", "fenced", "retired"})
 
 
 def display_state(state: str, duty: str) -> str:
-    """One of LIFE: what matters most of the two. A node that falls silent while it drains is unreachable first of all;
-    one in maintenance may be switched off."""
+    """Return one of LIFE: the more important of the two.
+
+    A node that becomes unreachable while it drains is unreachable first of all; one in maintenance may be switched off.
+    """
     if duty in SILENT_BY_DUTY or state == "ready":
         return "ready" if duty == "in-service" else duty
     return state

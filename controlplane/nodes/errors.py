@@ -29,7 +29,7 @@ class NodeUnreachable(Unavailable):
 
 
 class NodeBusy(NodeUnreachable):
-    """So many calls to the node are under way that nobody waits for one more: it hangs, or has too much to do."""
+    """Too many calls to the node are running, so no other call waits: it hangs, or is overloaded."""
 
     code = "node.busy"
     title = "Node busy"
@@ -37,7 +37,7 @@ class NodeBusy(NodeUnreachable):
 
 
 class NodeAbandoned(CloudError):
-    """An operator has said that nobody is to wait for the node any more."""
+    """An operator decided that no operation waits for the node any more."""
 
     code = "node.given_up"
     title = "Node given up"
@@ -45,7 +45,7 @@ class NodeAbandoned(CloudError):
 
 
 class NodeRefused(CloudError):
-    """The agent answered, and said no; trying the same again would not help."""
+    """The agent answered with a refusal; the same call again would not help."""
 
     code = "node.refused"
     title = "Refused by the node"
@@ -61,7 +61,7 @@ class NodeOutdated(NodeRefused):
 
 
 class ImageFileUnreadable(CloudError):
-    """Of an image that is to be sent to a node. `cause` is for logs."""
+    """The file of an image cannot be read for a node. `cause` is for logs."""
 
     code = "image.file_unreadable"
     title = "Image file unreadable"
@@ -110,7 +110,7 @@ class WitnessesNeeded(InvalidRequest):
 
 
 class NodeNotTrusting(Unavailable):
-    """The node does not trust yet, or not any more, what the control plane trusts; it is told again."""
+    """The node lacks trust documents of the control plane; they are sent again."""
 
     code = "node.not_trusting"
     title = "Node not up to date"
@@ -124,7 +124,7 @@ class NodeWrongAdminState(Conflict):
 
 
 class NodeOutOfService(Conflict):
-    """For tenants: which node it is, they do not learn."""
+    """The node is out of service. Tenants see the error, so it names no node."""
 
     code = "node.away"
     title = "Its machine is being serviced"
@@ -174,7 +174,7 @@ class BmcUnreachable(Unavailable):
 
 
 class BmcRefused(CloudError):
-    """Trying the same again would not help."""
+    """The BMC refused; the same request again would not help."""
 
     code = "node.bmc_refused"
     title = "Refused by the BMC"
@@ -199,7 +199,7 @@ class OrphanWrongState(Conflict):
 
 
 class OrphanNameDiffers(InvalidRequest):
-    """The name is typed once more, so that nobody destroys another thing than they mean."""
+    """The typed name is another one than the orphan's; it guards against discarding the wrong one."""
 
     code = "orphan.name_differs"
     title = "Another name"

@@ -1,4 +1,4 @@
-"""What is not as it should be on a node, kept until it is seen no more, and forever as evidence."""
+"""Incidents of nodes: open while the problem is observed, and kept forever as evidence."""
 
 import logging
 from collections.abc import Collection, Mapping
@@ -19,7 +19,10 @@ OPEN = Prepared(lambda node: Incident.objects.filter(node=node, ended_at=None))
 
 @transaction.atomic
 def report(node: Node, kind: str, name: str, **facts: object) -> bool:
-    """Loud when it is new, and True; seeing it again only notes when. `facts` are JSON values."""
+    """Open an incident, with a warning in the log, and return True; if it is open, update its time.
+
+    `facts` are JSON values.
+    """
     now, name = clock.now(), name[:200]
     known = Incident.objects.filter(node=node, kind=kind, name=name, ended_at=None)
     if known.update(seen_at=now):
@@ -33,7 +36,7 @@ def report(node: Node, kind: str, name: str, **facts: object) -> bool:
 
 
 def reconcile(node: Node, found: Mapping[str, Collection[str]]) -> set[str]:
-    """Of each of these kinds, these are seen now, and no others any more. Returns the kinds of which one is new."""
+    """Open and end incidents of these kinds to match those observed now. Returns the kinds with a new incident."""
     seen, new = set(), set()
     for kind, names in found.items():
         for name in sorted(names):
@@ -47,6 +50,6 @@ def reconcile(node: Node, found: Mapping[str, Collection[str]]) -> set[str]:
 
 
 def end(node: Node, kind: str, *, but: Collection[str] = ()) -> None:
-    """Those of this kind, `but` these, are seen no more."""
+    """End the incidents of this kind, `but` these."""
     over = Incident.objects.filter(node=node, kind=kind, ended_at=None).exclude(name__in=[name[:200] for name in but])
     over.update(ended_at=clock.now())

@@ -1,6 +1,6 @@
-"""What the next keyset is made of: the keys of signers and sentinels, and those of officers.
+"""Content of the next keyset: the keys of signers and sentinels, and those of officers.
 
-A new signer's key ends those that may speak of the same zones and classifications, after an overlap in which nodes take
+A new signer's key ends those with an overlapping scope of zones and classifications, after a period in which nodes take
 permits of both: until every node has the keyset, and longer than any node is away.
 """
 
@@ -19,9 +19,11 @@ COSIGNED = ("dr", "etat-sensible")
 
 @dataclass(frozen=True)
 class NewKeys:
-    """How keys of signers or sentinels that are not in a keyset yet come into it. `classifications`: of which signers
-    may speak; `cosigned`: which demand a sentinel. `delay`: how long they wait before they sign, so that nodes know
-    them by then."""
+    """New keys of signers or sentinels.
+
+    `classifications`: the scope of signers; `cosigned`: those that demand a sentinel. `delay`: the time before they
+    sign, so that nodes have them by then.
+    """
 
     zones: Collection[str] = (ANY,)
     classifications: Collection[str] = (ANY,)
@@ -31,7 +33,7 @@ class NewKeys:
 
 
 def overlaps(key: Key, new: NewKeys) -> bool:
-    """Whether there is something that both may speak of."""
+    """Tell if the scopes of both keys overlap."""
     return _meet(key.zones, new.zones) and _meet(key.classifications, new.classifications)
 
 
@@ -46,8 +48,10 @@ def _meet(some: Collection[str], others: Collection[str]) -> bool:
 def process_keys(
     before: Mapping[str, Key], public_keys: Mapping[str, str], use: Use, new: NewKeys, *, now: datetime
 ) -> dict[str, Key]:
-    """The keys of signers or of sentinels (`use`): those of the keyset before that are not over, and the new ones among
-    `public_keys` (id → key)."""
+    """Return the keys of signers or of sentinels (`use`).
+
+    They are those of the previous keyset that are not over, and the new ones among `public_keys` (id → key).
+    """
     kept = {key.id: key for key in before.values() if key.use == use and key.not_after > now}
     added = {
         kid: Key(
@@ -72,10 +76,11 @@ def process_keys(
 
 
 def officer_keys(before: Mapping[str, Key], approvers: Mapping[str, Approver], *, now: datetime) -> dict[str, Key]:
-    """A key has one use: those of `approvers` (id → whose), and of those who were it before, sign approvals of
-    exemptions, the others facts.
+    """Return the officers' keys. A key has one use.
 
-    A key that was revoked or is over stays for what it has signed until then, as long as that is believed.
+    Those of `approvers` (id → whose), and earlier approvers' keys, sign approvals of exemptions, the others facts.
+
+    A revoked or expired key stays for the facts that it signed before, as long as these are in force.
     """
     believed = set(Fact.objects.filter(superseded_at=None).values_list("key_id", flat=True).distinct())
     found = {}

@@ -30,39 +30,39 @@ IN_SERVICE = "in-service"
 
 
 class Node(BaseModel):
-    """A bare-metal server with an agent. Its zone stands in its certificate too, and never changes.
+    """A bare-metal server with an agent. Its certificate has its zone too, which never changes.
 
-    `state` tells whether heartbeats arrive, `duty` is the admin state that operators set; nodes/display_state.py
-    combines both into the state that pages show.
+    `state` follows its heartbeats, `duty` is the admin state that an operator sets: nodes/display_state.py combines both into
+    the display state.
 
     | state       | means |
     |-------------|-------|
-    | enrolled    | has a certificate, and has not been heard yet, or not passed its self-test |
+    | enrolled    | has a certificate, and no heartbeat yet, or no passed self-test |
     | ready       | its heartbeats arrive |
     | unreachable | no heartbeat for settings.NODE_UNREACHABLE_AFTER_S |
 
     | duty        | means |
     |-------------|-------|
     | in-service  | takes guests |
-    | cordoned    | takes nothing new; what it has stays and works |
-    | draining    | takes nothing new, starts nothing that is off; its guests are moved away as its drain says |
+    | cordoned    | takes no new guests; its guests stay and run |
+    | draining    | takes no new guests and starts no stopped one; its guests are moved away by its drain |
     | maintenance | nothing runs on it, and nothing starts there |
     | fenced      | `fenced_by` proves that it does nothing any more |
     | retired     | for good: it is empty, and permits for it are void |
 
-    `duty_reason`, `duty_since`: why and since when it has that duty. `is_cordoned`: it takes nothing new.
+    `duty_reason`, `duty_since`: why and since when it has that admin state. `is_cordoned`: it takes no new guests.
     `underlay_ip`: where other nodes send it the frames of tenants' networks, if that is not the host of its address.
 
     `public_key` (base64 of its SubjectPublicKeyInfo) is of its certificate: with it the node signs receipts and
-    inventories; `inventoried_at` is the time of the last inventory that counted. What it last said that it trusts:
-    `keyset_version` … `floor_issued_at`. `attested_at`: when its signature last vouched for its hook. With every
-    heartbeat `is_attested` says whether that is not too long ago and nothing is wrong with the hook (`hook_problem`),
-    and `cleared_for`, what its charter allows, is emptied when the charter has ended (`chartered_until`). A node that
-    is not attested gets public data alone.
+    inventories; `inventoried_at` is the time of the last valid inventory. Its last reported trust documents:
+    `keyset_version` … `floor_issued_at`. `attested_at`: when its signature last attested its hook. Every heartbeat
+    updates `is_attested` (the attestation is recent enough and the hook has no `hook_problem`) and empties
+    `cleared_for`, the classifications of its charter, when the charter has ended (`chartered_until`). A node that is
+    not attested gets public data alone.
 
-    `leased_until`: no lease that was ever sent to it lasts longer. `fences_within_s`: so long after the end of its
-    lease no guest runs on it any more, as it last said; None: it does not see to that by itself.
-    It said so `lease_said_at_ms` milliseconds after its boot `lease_boot_id`.
+    `leased_until`: no node lease that was ever sent to it lasts longer. `fences_within_s`: so long after the end of its
+    lease no guest runs on it any more, by its last report; None: it does not fence itself. That report is of
+    `lease_said_at_ms` milliseconds after its boot `lease_boot_id`.
     """
 
     name = models.CharField(max_length=63)
@@ -118,18 +118,18 @@ class Node(BaseModel):
 
     @property
     def underlay(self) -> str | None:
-        """None: its address is a name, and nobody said where other nodes reach it."""
+        """Return the underlay address; None if the node's address is a name and no underlay is set."""
         host = self.address.rpartition(":")[0]
         return self.underlay_ip or (host if IPV4.fullmatch(host) else None)
 
     @property
     def attests(self) -> bool:
-        """Whether it is attested at this moment, which may be later than its last heartbeat."""
+        """Tell if the node is attested at this moment, which may be later than its last heartbeat."""
         return self.is_attested and self.attested_at is not None and self.attested_at > oldest_attestation()
 
 
 def oldest_attestation() -> datetime:
-    """When a node must have attested itself, if that is to count now."""
+    """Return the earliest attestation that counts now."""
     return clock.now() - timedelta(hours=settings.NODE_ATTESTATION_HOURS)
 
 
@@ -143,10 +143,12 @@ def _capacity(resource: str) -> models.GeneratedField:
 
 
 class Inventory(models.Model):
-    """What a node offers. capacity = ⌊(total − reserved) · ratio⌋; `*_used` is kept by a trigger on allocations.
+    """The capacity inventory of a node.
 
-    `generation` grows with every allocation and every change of the totals: a placement decision that was taken on an
-    older one is not written.
+    capacity = ⌊(total − reserved) · ratio⌋; `*_used` is kept by a trigger on allocations.
+
+    `generation` grows with every allocation and every change of the totals: a placement decision based on an older one
+    is not written.
     """
 
     node = models.OneToOneField(Node, models.CASCADE, primary_key=True)
@@ -188,15 +190,16 @@ class Inventory(models.Model):
 
 
 def pool_trait(name: str) -> str:
-    """What a node has that has the pool of this name of its zone."""
+    """Return the trait of nodes that have the pool of this name of their zone."""
     return f"pool:{name}"
 
 
 class Pool(BaseModel):
-    """Storage that several nodes of a zone have mounted at once, all under the same `path`. The first of them that
-    tells of it makes it known; the others count as having it while they tell the same.
+    """Storage that several nodes of a zone have mounted at once, all under the same `path`.
 
-    `uuid` stands in a file of the pool itself. `capacity_gib` is what nodes last said; `used_gib` is kept by a trigger
+    The first node that reports it creates the row; the others count as having it while they report the same.
+
+    `uuid` is in a file of the pool itself. `capacity_gib` is of the nodes' last report; `used_gib` is kept by a trigger
     on allocations.
     """
 
@@ -221,9 +224,11 @@ class Pool(BaseModel):
 
 
 class NodeRemoval(BaseModel):
-    """Something that is to be removed from a node which did not answer when it was ended elsewhere; done when it is
-    back. `pool`: where the file of a volume is. Of a `shared-volume` the node forgets that it had it open, and the file
-    stays."""
+    """A pending removal: a resource to remove from a node that did not answer; carried out when it is back.
+
+    `pool`: where the file of a volume is. Of a `shared-volume` the node forgets that it had it open, and the file
+    stays.
+    """
 
     node = models.ForeignKey(Node, models.CASCADE)
     kind = models.CharField(max_length=16)
@@ -245,14 +250,15 @@ EVIDENCE_KINDS = ("power", "lease", "attestation")
 
 
 class FenceEvidence(BaseModel):
-    """How it is known that a node does nothing any more. `detail`: what was seen, as JSON. `boot_id`: the boot of the
-    node that is over with it, or at least without guests.
+    """Evidence that a node does nothing any more.
+
+    `detail`: the observations, as JSON. `boot_id`: the boot of the node that has ended, or at least has no guests.
 
     | kind        | means |
     |-------------|-------|
-    | power       | its BMC has switched it off, and said so more than once |
-    | lease       | its lease is long over, and it stops its guests by itself then |
-    | attestation | a person says so |
+    | power       | its BMC has switched it off, and confirmed that more than once |
+    | lease       | its node lease has ended long ago, and it stops its guests by itself then |
+    | attestation | an operator attests it |
     """
 
     node = models.ForeignKey(Node, models.PROTECT)
@@ -274,11 +280,11 @@ class FenceEvidence(BaseModel):
 
 
 class Bmc(BaseModel):
-    """The management controller of a node, which is asked by Redfish to switch the node off.
+    """The management controller of a node, which switches the node off by Redfish.
 
-    `address`: IP and port. `certificate_sha256`: of the certificate that it shows, and that alone is trusted.
-    `sealed_password`: kernel/encryption.py, for the row's id. `system_id`: which of its systems the node is; empty: the
-    only one. `checked_at`, `problem`: when it was last asked, and what was wrong then.
+    `address`: IP and port. `certificate_sha256`: of its certificate, the only one that is trusted. `sealed_password`:
+    kernel/encryption.py, for the row's id. `system_id`: the node among its systems; empty: the only one. `checked_at`,
+    `problem`: time and error of the last request.
     """
 
     node = models.OneToOneField(Node, models.CASCADE, related_name="bmc")
@@ -294,7 +300,7 @@ class Bmc(BaseModel):
 class TrustDocument(BaseModel):
     """A signed document for nodes (andromede_core.permits.trust_documents): only the newest version of each counts.
 
-    `subject`: the node of a charter, the zone of a floor and of its facts; empty for what all nodes get.
+    `subject`: the node of a charter, the zone of a floor and of its facts; empty for documents of all nodes.
     """
 
     kind = models.CharField(max_length=16)
@@ -312,10 +318,9 @@ class TrustDocument(BaseModel):
 
 
 class Receipt(BaseModel):
-    """What a node did under a permit, as it signed it: `jti` names the permit. Of each node they are numbered without
-    gaps.
+    """A node's signed receipt for work under a permit: `jti` names the permit. Numbers of a node have no gaps.
 
-    `is_genuine`: the node's key made the signature. One that is not is kept all the same, since it is an incident.
+    `is_genuine`: the node's key made the signature. A receipt that is not genuine is kept too, since it is an incident.
     """
 
     node = models.ForeignKey(Node, models.PROTECT)
@@ -330,9 +335,9 @@ class Receipt(BaseModel):
 
 
 class Incident(BaseModel):
-    """Something on a node that should not be, `kind` and `name` say what; nothing is ever destroyed because of it.
+    """A problem of a node, identified by `kind` and `name`; no incident ever causes a deletion.
 
-    `ended_at`: since when it is not seen any more.
+    `ended_at`: since when it is not observed any more.
     """
 
     node = models.ForeignKey(Node, models.PROTECT)
@@ -361,29 +366,30 @@ DRAIN = machine(
     },
 )
 DRAIN_LIVE = ("running", "paused", "blocked")
-# What becomes of a running guest that cannot be moved, and of one that can.
+# The fallback for a running guest that cannot be moved, and the options for one that can.
 FALLBACKS = ("leave", "stop")
-# What a node does about a guest that moves and writes faster than it can be sent: it slows the guest down, or nothing.
+# A migrating guest may write faster than its memory can be sent: the node slows it down, or does nothing.
 AUTO_CONVERGE = "auto_converge"
 CONVERGENCES = (AUTO_CONVERGE, "none")
 DRAIN_KINDS = ("drain", "recover")
 
 
 class Drain(BaseModel):
-    """A node is emptied, by a plan that was made before it began: one that is alive (`kind` drain), whose guests move
-    while they run, or one that is dead and fenced (recover), whose guests are made again elsewhere.
+    """A drain or a recovery: a node is emptied, by a plan that was made before it began.
+
+    A drain migrates the guests of a working node (`kind` drain), a recovery evacuates those of a fenced one (recover).
 
     | state     | means |
     |-----------|-------|
-    | running   | its guests leave, `at_once` at a time |
-    | paused    | what is under way goes on, and nothing new begins |
-    | blocked   | guests remain that did not leave; each says why. Of a recovery: no other node may take them now |
+    | running   | its guests move away, `at_once` at a time |
+    | paused    | running operations go on, and no guest is begun |
+    | blocked   | guests remain, each with its reasons. Of a recovery: no other node may take them now |
     | done      | nothing runs there any more, and the node is in maintenance; it stays fenced after a recovery |
-    | cancelled | it was given up; the node is cordoned, or stays fenced |
+    | cancelled | it was cancelled; the node is cordoned, or stays fenced |
 
-    `digest`: of the plan that the operator saw; of a recovery that began by itself, of the one that it began with.
-    `fallback`: what becomes of guests that cannot be moved. `deadline_s` (None: by the sizes of each), `convergence`:
-    of each move. `volumes`: so many that are plugged into nothing stay on the node.
+    `digest`: of the plan that the operator confirmed; of an automatic recovery, of the plan that it began with.
+    `fallback`: the action for guests that cannot be moved. `deadline_s` (None: by the sizes of each), `convergence`:
+    of each migration. `volumes`: number of unattached volumes that stay on the node.
     """
 
     node = models.ForeignKey(Node, models.PROTECT)
@@ -436,11 +442,11 @@ ACTIONS = ("migrate", "stop", "stay", "leave", "wait", "evacuate")
 
 
 class DrainGuest(BaseModel):
-    """What becomes of one guest in a drain. `action` is what the plan says, `target` where it was to go then.
+    """One guest of a drain. `action` and `target` are those of the plan.
 
     | state    | means |
     |----------|-------|
-    | waiting  | its turn is still to come |
+    | waiting  | not begun yet |
     | moving   | the operation migrates or evacuates it |
     | stopping | the operation shuts it down |
     | moved    | it is on another node |
@@ -448,8 +454,8 @@ class DrainGuest(BaseModel):
     | starting | the node takes it again, and the operation starts it |
     | started  | it runs again on the node |
     | gone     | it was deleted |
-    | left     | it runs on, since it cannot be moved; or it comes back with its dead node: `reasons` |
-    | failed   | the operation failed, or was refused: `reasons`; it runs on, or stays down until it is tried again |
+    | left     | it runs on, since it cannot be moved; or it comes back with its fenced node: `reasons` |
+    | failed   | the operation failed, or was refused: `reasons`; it runs on, or stays down until the next attempt |
 
     `reasons` are errors as documents. `tries`: how often an operation was begun. `starts_again`: it is off because the
     drain has shut it down, and is started when the node takes guests again.
@@ -488,7 +494,7 @@ ORPHAN = machine(
     },
 )
 ORPHAN_LIVE = ("found", "quarantined", "released")
-# What is on a node; and what is in the database alone.
+# Kinds on a node; and kinds in the database alone.
 ORPHANS_ON_NODES = ("domain", "volume", "image", "file", "port", "attachment")
 ORPHANS_IN_ROWS = ("allocation", "address")
 ORPHAN_KINDS = (*ORPHANS_ON_NODES, *ORPHANS_IN_ROWS)
@@ -496,19 +502,19 @@ WISHES = ("", "release", "discard")
 
 
 class Orphan(BaseModel):
-    """Something on a node, or of one in the database, that nobody means to be there.
+    """An orphan: a resource on a node, or a row, that no other row expects.
 
     | state       | means |
     |-------------|-------|
-    | found       | it is where it was found, and does what it did |
-    | quarantined | it is kept from doing harm, and nothing of it is destroyed |
-    | released    | a person said that it is to stay; it is as it was, and no alarm |
-    | discarded   | it was destroyed, because a person said so; `evidence` says how |
-    | gone        | it is not there any more, by other hands, or something means it by now |
+    | found       | unchanged since its detection |
+    | quarantined | isolated, without deletion |
+    | released    | an operator decided that it stays; it is as it was, without alarms |
+    | discarded   | deleted on an operator's decision (`evidence`) |
+    | gone        | it disappeared without a decision, or a row expects it by now |
 
-    `name`: what its node calls it; of a row, its id. `resource_id`: what it would be, if it were ours. `facts`: what
-    was seen of it. `wished`: what a person decided and is not done yet, `reason` why, `generation` how often that
-    changed. `problem`: what stands in the way of the next step.
+    `name`: its name on the node; of a row, its id. `resource_id`: its id, if it were a resource of the platform.
+    `facts`: the observations. `wished`: an operator's decision that is not carried out yet, `reason` its reason,
+    `generation` how often it changed. `problem`: the error of the next step.
     """
 
     node = models.ForeignKey(Node, models.PROTECT, null=True)

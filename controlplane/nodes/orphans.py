@@ -1,7 +1,7 @@
-"""What is on nodes, or in rows, and nobody means to be there: who sees it, and what people decide of it.
+"""Orphans: resources on nodes, or rows, that no row expects; queries and operators' decisions.
 
-A decision is a wish in the row. reconcilers/orphans.py finds, quarantines, and carries out what is wished, also on a
-node that was away when it was said.
+A decision is recorded in the row. reconcilers/orphans.py detects, quarantines, and carries out decisions, also on a
+node that was unreachable at the time.
 """
 
 import logging
@@ -27,13 +27,13 @@ RECONCILE = "controlplane.reconcilers.tasks.orphans"
 
 
 def orphans(actor: Actor) -> QuerySet[Orphan]:
-    """All that were ever found. Raises RoleNeeded."""
+    """Return all orphans ever found. Raises RoleNeeded."""
     nodes(actor)
     return Orphan.objects.select_related("node")
 
 
 def orphan_get(actor: Actor, ref: str) -> Orphan:
-    """By its id.
+    """Return the orphan by its id.
 
     Raises:
         RoleNeeded, OrphanNotFound.
@@ -45,18 +45,18 @@ def orphan_get(actor: Actor, ref: str) -> Orphan:
 
 
 def released_names(node: Node) -> set[str]:
-    """What is to stay on the node although nobody placed it there: all that a node may call it in its inventory."""
+    """Return the names of released orphans on the node, as its inventory may call them."""
     rows = Orphan.objects.filter(node=node, state="released").values_list("name", "resource_id")
     return {text for name, known in rows for text in (name, name.partition("/")[2], str(known or "")) if text}
 
 
 @transaction.atomic
 def orphan_discard(actor: Actor, orphan: Orphan, *, name: str, reason: str) -> Orphan:
-    """It is destroyed for good, as soon as its node is there. `name`: its own, once more.
+    """Decide to delete the orphan for good, as soon as its node is reachable. `name`: its own, to confirm.
 
     Raises:
         OrphanNameDiffers
-        OrphanWrongState: there is nothing left of it.
+        OrphanWrongState: nothing of it is left.
     """
     if name != orphan.name:
         raise OrphanNameDiffers(field="name", name=orphan.name)
@@ -65,20 +65,20 @@ def orphan_discard(actor: Actor, orphan: Orphan, *, name: str, reason: str) -> O
 
 @transaction.atomic
 def orphan_release(actor: Actor, orphan: Orphan, *, reason: str) -> Orphan:
-    """It is put back as it was, and stays: nothing warns of it any more.
+    """Decide to restore the orphan as it was; it stays, without warnings.
 
     Raises:
-        OrphanWrongState: it is gone, or is none that anybody could put back.
+        OrphanWrongState: the orphan is gone, or cannot be restored.
     """
     return _decide(actor, orphan, "release", reason=reason, among=("found", "quarantined"))
 
 
 def _decide(actor: Actor, orphan: Orphan, wish: str, *, reason: str, among: tuple[str, ...]) -> Orphan:
-    """The same again changes nothing; the other one takes back what is not done yet."""
+    """Record the decision. Idempotent; the opposite decision replaces one that is not carried out yet."""
     actor.may_operate()
     who = actor.user_id or actor.credential_id
     if who is None:
-        raise RoleNeeded(role="operator")  # only people decide, and what they have given a key to
+        raise RoleNeeded(role="operator")  # only users decide, and programs with their tokens
     orphan.refresh_from_db(from_queryset=Orphan.objects.select_for_update(of=("self",)).select_related("node"))
     if orphan.state not in among:
         raise OrphanWrongState(state=orphan.state, wanted=either(*among))
@@ -99,14 +99,14 @@ def _decide(actor: Actor, orphan: Orphan, wish: str, *, reason: str, among: tupl
 
 
 def record_change(actor: Actor, orphan: Orphan, verb: str, **facts: object) -> None:
-    """On record, and to those who follow events. Inside the caller's transaction."""
+    """Write audit and event. Inside the caller's transaction."""
     told: dict[str, object] = {"what": orphan.kind, "size_bytes": orphan.size_bytes, **facts}
     node = orphan.node.name if orphan.node is not None else None
     record(actor, f"orphan.{verb}", orphan.pk, project_id=None, name=orphan.name, node=node, **told)
 
 
 def wake_reconciler() -> None:
-    """Have it looked at now. Never fails: the reconciler looks by itself."""
+    """Wake up the reconciler. Never fails: the reconciler polls by itself."""
     try:
         current_app.send_task(RECONCILE, retry=False, expires=30)
     except OperationalError as exc:

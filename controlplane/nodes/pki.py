@@ -1,4 +1,4 @@
-"""The authority that vouches for nodes and for the control plane's processes.
+"""The certificate authority for nodes and for the control plane's processes.
 
 One ECDSA P-256 authority (X.509, RFC 5280). A node's certificate names the node and its zone:
 URI andromede://zone/<zone>/node/<node-id>, DNS <node-id>.nodes.andromede.internal. A process of the control plane has
@@ -35,7 +35,7 @@ CLOCK_SKEW = timedelta(minutes=5)
 
 
 def server_name(node_id: UUID) -> str:
-    """The DNS name in the node's certificate, which callers insist on."""
+    """Return the DNS name in the node's certificate, which callers verify."""
     return f"{node_id}.nodes.andromede.internal"
 
 
@@ -59,10 +59,11 @@ def create_authority(folder: Path) -> None:
 
 def issue_process(folder: Path, process: str, *, ca_key: bytes | None = None) -> None:
     """Write <process>.key (0600) and <process>.crt, a client certificate of the control plane, unless they exist.
+
     `ca_key`: the authority's, PEM, where it is not in the folder.
 
     Raises:
-        KeyMissing: there is no such key, or it is not the authority's.
+        KeyMissing: the key does not exist, or is not the authority's.
     """
     if (folder / f"{process}.crt").exists():
         return
@@ -76,11 +77,12 @@ def issue_process(folder: Path, process: str, *, ca_key: bytes | None = None) ->
 def sign_node(
     folder: Path, *, request_pem: bytes, node_id: UUID, zone: str, ca_key: bytes | None = None
 ) -> x509.Certificate:
-    """Answer a node's certificate request. Of the request only the public key counts; what it claims to be does not.
-    `ca_key`: as issue_process has it.
+    """Answer a node's certificate request, of which only the public key counts.
+
+    `ca_key`: as in issue_process.
 
     Raises:
-        KeyMissing: as issue_process does.
+        KeyMissing: as issue_process.
         CertificateRequestInvalid: not a request, a broken signature, or a key other than ECDSA P-256.
     """
     names: list[x509.GeneralName] = [
@@ -138,7 +140,7 @@ def _requested_key(request_pem: bytes) -> ec.EllipticCurvePublicKey:
 
 
 def public_key_of(certificate: x509.Certificate) -> str:
-    """The base64 of its SubjectPublicKeyInfo."""
+    """Return the base64 of its SubjectPublicKeyInfo."""
     key = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return base64.b64encode(key).decode()
 

@@ -1,4 +1,4 @@
-"""Pools: what nodes tell of the storage that they share, and which of them have it."""
+"""Pools: the nodes' reports of shared storage, and the nodes that have each pool."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ WHYS = ("silent", "mismatch", "unmounted")
 
 @dataclass(frozen=True)
 class ReportedPool:
-    """A pool, as a node tells of it."""
+    """A pool as a node reports it."""
 
     name: str
     uuid: UUID
@@ -28,8 +28,11 @@ class ReportedPool:
 
 
 def record_pools(node: Node, told: Sequence[ReportedPool]) -> list[str]:
-    """The traits of the pools that the node has. One that is another than the zone's pool of that name is an incident,
-    and does not count: a volume that were made there would be nowhere else."""
+    """Return the traits of the pools that the node has.
+
+    A pool that differs from the zone's pool of that name is an incident, and does not count: a volume created there
+    would be on no other node.
+    """
     if not told:
         return []
     known = {pool.name: pool for pool in Pool.objects.filter(zone=node.zone_id, name__in=[each.name for each in told])}
@@ -42,7 +45,7 @@ def record_pools(node: Node, told: Sequence[ReportedPool]) -> list[str]:
 
 
 def _found(node: Node, told: ReportedPool) -> Pool | None:
-    """The first node of the zone tells of it. None: it is known already as another one."""
+    """Create the pool from the zone's first report. None: the report differs from the known pool."""
     try:
         with transaction.atomic():
             pool = Pool.objects.create(
@@ -55,7 +58,7 @@ def _found(node: Node, told: ReportedPool) -> Pool | None:
 
 
 def _keep_size(pool: Pool | None, size_gib: int) -> bool:
-    """False: it has become smaller than what is used of it."""
+    """Update the size; False when it is below the space in use."""
     if pool is None or pool.capacity_gib == size_gib:
         return True
     try:
@@ -73,14 +76,17 @@ def _settle(node: Node, kind: str, wrong: Sequence[ReportedPool]) -> None:
 
 
 def nodes_with_pool(pool: Pool) -> QuerySet[Node]:
-    """The nodes that are heard and have it."""
+    """Return the reachable nodes that have the pool."""
     return Node.objects.filter(zone=pool.zone_id, state="ready", traits__contains=[pool.trait]).order_by("pk")
 
 
 @dataclass(frozen=True)
 class MissingNode:
-    """A node that should have a pool and has it not. `why`: `silent`, it had it when it was last heard; `mismatch`, it
-    has another one under that name; `unmounted`, guests on it have disks there, and it does not tell of it."""
+    """A node that should have a pool and does not.
+
+    `why`: `silent`, it had the pool at its last heartbeat; `mismatch`, it has another one under that name; `unmounted`,
+    guests on it have disks there, and it does not report the pool.
+    """
 
     node: Node
     why: str
@@ -88,14 +94,14 @@ class MissingNode:
 
 @dataclass(frozen=True)
 class PoolCoverage:
-    """Which nodes have a pool, and which should, by name."""
+    """The nodes that have a pool, and those that should, by name."""
 
     nodes: list[Node]
     missing: list[MissingNode]
 
 
 def pool_coverage(pools: Sequence[Pool], users: Mapping[UUID, set[UUID]]) -> dict[UUID, PoolCoverage]:
-    """By the pools' ids. `users`: the nodes whose guests have disks in each."""
+    """Return the coverage by pool id. `users`: the nodes whose guests have disks in each."""
     zones, names = {pool.zone_id for pool in pools}, [pool.name for pool in pools]
     open_ones = Incident.objects.filter(kind=MISMATCH, ended_at=None, node__zone__in=zones, name__in=names)
     mismatched = set(open_ones.values_list("node_id", "name"))
@@ -116,7 +122,7 @@ def pool_coverage(pools: Sequence[Pool], users: Mapping[UUID, set[UUID]]) -> dic
 
 
 def _why_missing(node: Node, pool: Pool, is_mismatched: bool, is_user: bool) -> str:
-    """Empty: it has it, or need not."""
+    """Return why the node misses the pool; empty if it has the pool, or need not."""
     if node.state != "ready":
         return "silent" if pool.trait in node.traits else ""
     if pool.trait in node.traits:

@@ -1,4 +1,4 @@
-"""Which nodes whoever runs, supports or audits the platform sees; tenants see none."""
+"""Node queries for operators, support and auditors. Tenants cannot list nodes."""
 
 from uuid import UUID
 
@@ -11,15 +11,15 @@ from controlplane.kernel.prepared_queries import Prepared
 from controlplane.nodes.errors import NodeNotFound, PoolNotFound
 from controlplane.nodes.models import Incident, Node, Pool
 
-# By its id, for what hears nodes: nobody asks.
+# Lookup by id for the watcher, without an actor.
 NODE = Prepared(lambda node: Node.objects.filter(pk=node))
 
 
 def nodes(actor: Actor) -> QuerySet[Node]:
-    """All nodes, with zone and inventory.
+    """Return all nodes, with zone and inventory.
 
     Raises:
-        RoleNeeded: the actor has no duty for the platform.
+        RoleNeeded: the actor has no platform role.
     """
     if not actor.sees_all:
         raise RoleNeeded(role="operator")
@@ -27,7 +27,7 @@ def nodes(actor: Actor) -> QuerySet[Node]:
 
 
 def node_get(actor: Actor, ref: str) -> Node:
-    """By its id, or by its name, which a retired node leaves to another.
+    """Return a node by its id, or by its name, which a retired node leaves free.
 
     Raises:
         RoleNeeded, NodeNotFound.
@@ -44,19 +44,19 @@ def incidents(node: Node) -> QuerySet[Incident]:
 
 
 def incidents_anywhere(actor: Actor) -> QuerySet[Incident]:
-    """Those of all nodes. Raises what nodes() raises."""
+    """Return the incidents of all nodes. Raises as nodes()."""
     return Incident.objects.select_related("node").filter(node__in=nodes(actor))
 
 
 def pools(actor: Actor) -> QuerySet[Pool]:
-    """Raises RoleNeeded: the actor has no duty for the platform."""
+    """Return all pools. Raises RoleNeeded: the actor has no platform role."""
     if not actor.sees_all:
         raise RoleNeeded(role="operator")
     return Pool.objects.all()
 
 
 def pool_get(actor: Actor, ref: str) -> Pool:
-    """By its id: zones may each have one of the same name.
+    """Return a pool by its id: zones may each have one of the same name.
 
     Raises:
         RoleNeeded, PoolNotFound.
@@ -68,5 +68,5 @@ def pool_get(actor: Actor, ref: str) -> Pool:
 
 
 def is_reachable(node_id: UUID) -> bool:
-    """False once the node was not heard for too long."""
+    """Tell if heartbeats arrive; False after NODE_UNREACHABLE_AFTER_S without one."""
     return not Node.objects.filter(pk=node_id, state="unreachable").exists()

@@ -1,4 +1,4 @@
-"""Nodes: enrol, hear, lose, cordon, and what to remove from a node once it is back."""
+"""Nodes: enrolment, heartbeats, loss, cordon, and pending removals."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ from controlplane.nodes.pools import ReportedPool
 
 HOOK, SELF_TEST = "hook", "self-test"
 CONNECTIONS, RULES = "connections", "network-rules"
-# Why a node is cordoned while an incident of this kind is open.
+# Reasons of a cordon while an incident of this kind is open.
 CORDONED_BY = {
     HOOK: "libvirt would start guests on it without asking its agent",
     SELF_TEST: "it has failed its self-test",
@@ -39,13 +39,15 @@ INVENTORY = Prepared(lambda node: Inventory.objects.filter(pk=node))
 
 @dataclass(frozen=True)
 class NodeReport:
-    """What a node says of itself in a heartbeat. `hook_problem`: why libvirt does not ask before it starts a guest;
-    empty when it does. `self_test_problem`: why it cannot carry a guest; empty also while that is being tried.
-    `connections_problem`: its connection tracking table is almost full. `rules_problem`:
-    what became of the packet filter's rules for tenants' networks.
-    `fences_within_s`: so long after the end of its lease none of its guests runs; None: nobody may rely on that.
-    `lease_s`: for how long it is about to be given a lease, counted from this heartbeat; 0: it is not.
-    `said_at_ms`: when it said what it says of its lease, since its boot."""
+    """A node's report about itself in a heartbeat.
+
+    `hook_problem`: why libvirt does not call the hook before it starts a guest; empty when it does.
+    `self_test_problem`: why the node cannot carry a guest; empty also while the test runs. `connections_problem`: its
+    connection tracking table is almost full. `rules_problem`: the state of the packet filter's rules for tenants'
+    networks. `fences_within_s`: so long after the end of its node lease none of its guests runs; None: no guarantee.
+    `lease_s`: the duration of the lease that it is about to get, counted from this heartbeat; 0: none. `said_at_ms`:
+    when it sent this about its lease, since its boot.
+    """
 
     boot_id: str
     agent_version: str
@@ -71,7 +73,8 @@ class NodeReport:
 def node_enrol(
     actor: Actor, *, name: str, zone: Zone, address: str, request_pem: bytes, ca_key: bytes | None = None
 ) -> tuple[Node, str]:
-    """Sign a node's certificate request and know the node from now on. Returns the node and its certificate (PEM).
+    """Sign a node's certificate request and create the node. Returns the node and its certificate (PEM).
+
     `ca_key`: the authority's, PEM, where it is not beside ca.crt.
 
     Raises:
@@ -99,8 +102,11 @@ def node_enrol(
 
 
 def record_heartbeat(node: Node, report: NodeReport) -> None:
-    """The node lives. Its inventory is written when it changed; one that has shrunk below what is in use cordons the
-    node. A lease that it is about to be given is on record from here on."""
+    """Record a heartbeat of a node in full.
+
+    The inventory is written when it changed; one that has shrunk below what is in use cordons the node. The lease that
+    it is about to get is recorded first.
+    """
     now, attests = clock.now(), Q(attested_at__gt=oldest_attestation())
     _mark_ready(node, has_passed_self_test=report.has_passed_self_test)
     Node.objects.filter(pk=node.pk).update(
@@ -136,7 +142,7 @@ def _resize(node: Node, vcpus: int, memory_mib: int, disk_gib: int) -> None:
 
 
 def _lease_fields(report: NodeReport) -> dict[str, object]:
-    """What it says of its lease, unless something newer is on record: two watchers may write for some seconds."""
+    """Return the lease fields, unless newer ones are recorded: two watchers may write for some seconds."""
     said: dict[str, object] = {"fences_within_s": report.fences_within_s, "lease_said_at_ms": report.said_at_ms}
     if report.said_at_ms:
         is_older = Q(lease_boot_id=report.boot_id, lease_said_at_ms__gt=report.said_at_ms)
@@ -149,8 +155,8 @@ def _leased(now: datetime, lease_s: int) -> dict[str, object]:
     return {"leased_until": Greatest(Coalesce("leased_until", until), until)} if lease_s else {}
 
 
-# The clock that the agent counts by begins anew with each boot, and no heartbeat outlives one. An agent that does not
-# say when (0) promises nothing, which always counts.
+# The agent's clock begins anew with each boot, and no heartbeat outlives one. A report without a time (0) guarantees
+# nothing, which always counts.
 IS_OLDER = """(nodes_node.lease_boot_id = heard.boot_id
     AND heard.said_at_ms > 0 AND heard.said_at_ms < nodes_node.lease_said_at_ms)"""
 RECORD_ALIVE_SQL = f"""
@@ -172,9 +178,12 @@ RECORD_ALIVE_SQL = f"""
 
 @dataclass(frozen=True)
 class LeaseReport:
-    """What a heartbeat says of the node's lease. `fences_within_s`: as in Report, where 0 stands for None.
-    `is_leased`: the node is about to be given a lease, counted from this heartbeat. `said_at_ms`: when the node said
-    this, since its boot `boot_id`; what it said before in that boot is never written over it."""
+    """The lease part of a heartbeat.
+
+    `fences_within_s`: as in NodeReport, where 0 stands for None. `is_leased`: the node is about to get a lease, counted
+    from this heartbeat. `said_at_ms`: when the node sent this, since its boot `boot_id`; an older one of that boot
+    never replaces a newer one.
+    """
 
     fences_within_s: int
     is_leased: bool
@@ -183,11 +192,10 @@ class LeaseReport:
 
 
 def record_alive(alive: Collection[UUID], leases: Mapping[UUID, LeaseReport], *, lease_s: int) -> set[UUID]:
-    """Record that the nodes live, and what the heartbeats of those in `leases` say of their leases, `lease_s` long,
-    which is on record from here on. `alive`: nodes of which nothing else is known yet.
+    """Record that the nodes live, and the lease parts of the heartbeats in `leases`, for leases of `lease_s`.
 
-    Returns those for which this was recorded. Others are not ready, or fenced, or somebody has locked their rows, which
-    keeps no other node waiting: each of their heartbeats has to be written as a whole.
+    `alive`: nodes without another report yet. Returns the ids updated. Nodes that are not ready, are fenced, or have a
+    locked row are skipped, so that no node waits for another; their heartbeats must be processed in full.
     """
     now = clock.now()
     rows = [(node_id, leases.get(node_id)) for node_id in sorted({*alive, *leases})]
@@ -207,7 +215,7 @@ def record_alive(alive: Collection[UUID], leases: Mapping[UUID, LeaseReport], *,
 
 
 def _mark_ready(node: Node, *, has_passed_self_test: bool) -> None:
-    """It is ready, and that is told when it was not. A new one is, once it has shown that it can carry a guest."""
+    """Set the node to ready, with an event if it was not. A new one must have passed its self-test."""
     if node.state == "ready" or (node.state == "enrolled" and not has_passed_self_test):
         return
     with transaction.atomic():
@@ -216,8 +224,11 @@ def _mark_ready(node: Node, *, has_passed_self_test: bool) -> None:
 
 
 def _reconcile_problems(node: Node, problems: Mapping[str, str], others: Mapping[str, str]) -> None:
-    """Each problem is an incident for as long as it lasts. The node is cordoned as long as one of `problems` lasts: a
-    hook that is gone, changed or not honoured, or a self-test that fails."""
+    """Keep each problem as an incident for as long as it lasts.
+
+    The node is cordoned as long as one of `problems` lasts: a hook that is missing, changed or not honoured, or a
+    failed self-test.
+    """
     all_kinds = {**problems, **others}
     incidents.reconcile(node, {kind: [problem] if problem else [] for kind, problem in all_kinds.items()})
     reason = next((CORDONED_BY[kind] for kind, problem in problems.items() if problem), "")
@@ -229,7 +240,7 @@ def _reconcile_problems(node: Node, problems: Mapping[str, str], others: Mapping
 
 
 def mark_unreachable() -> int:
-    """Nodes that were not heard for NODE_UNREACHABLE_AFTER_S become unreachable. Returns how many did."""
+    """Set nodes to unreachable after NODE_UNREACHABLE_AFTER_S without a heartbeat. Returns how many."""
     silent_since = clock.now() - timedelta(seconds=settings.NODE_UNREACHABLE_AFTER_S)
     silent = Node.objects.filter(Q(last_heartbeat_at__lt=silent_since), ~Q(duty="retired"), state="ready")
     return sum(_mark_unreachable(silent, node) for node in silent)
@@ -245,10 +256,10 @@ def _mark_unreachable(silent: QuerySet[Node], node: Node) -> int:
 
 @transaction.atomic
 def node_cordon(actor: Actor, node: Node, *, reason: str) -> None:
-    """Nothing new is placed on the node; what it has stays. Again, it only says another reason.
+    """Cordon the node: it takes no new allocations and keeps those it has. Repeated, it only changes the reason.
 
     Raises:
-        NodeWrongAdminState: it drains, or is kept from taking anything by more than that.
+        NodeWrongAdminState: the node drains, or has a stricter admin state.
     """
     actor.may_operate()
     require_admin_state(node, IN_SERVICE, "cordoned")
@@ -257,10 +268,10 @@ def node_cordon(actor: Actor, node: Node, *, reason: str) -> None:
 
 @transaction.atomic
 def node_uncordon(actor: Actor, node: Node) -> None:
-    """It takes guests again.
+    """Return a cordoned node to service.
 
     Raises:
-        NodeWrongAdminState: it was not cordoned, but something else.
+        NodeWrongAdminState: the node was not cordoned.
     """
     actor.may_operate()
     require_admin_state(node, IN_SERVICE, "cordoned")
@@ -269,7 +280,7 @@ def node_uncordon(actor: Actor, node: Node) -> None:
 
 @transaction.atomic
 def node_underlay_set(actor: Actor, node: Node, *, address: str | None) -> None:
-    """Where other nodes send it the frames of tenants' networks; None: the host of its agent's address."""
+    """Set the address for the frames of tenants' networks; None: the host of its agent's address."""
     actor.may_operate()
     node.underlay_ip = address
     node.save(update_fields=["underlay_ip"])
@@ -277,8 +288,7 @@ def node_underlay_set(actor: Actor, node: Node, *, address: str | None) -> None:
 
 
 def record_removal(node: Node, *, kind: str, resource_id: UUID, generation: int, pool: str = "") -> None:
-    """Remember that the node, which does not answer, still has something that must go. Inside the caller's
-    transaction."""
+    """Record a pending removal from a node that does not answer. Inside the caller's transaction."""
     NodeRemoval.objects.update_or_create(
         node=node, kind=kind, resource_id=resource_id, defaults={"generation": generation, "pool": pool}
     )

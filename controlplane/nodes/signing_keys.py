@@ -1,8 +1,7 @@
-"""The keys that nodes trust: files of the offline root's, of permit signers' and of sentinels' keys, and which of these
-signs now.
+"""Key files of the offline root, permit signers and sentinels, and the choice of the key that signs now.
 
 A key's id follows from the key ("signer-" and the head of its SHA-256), so that a file needs no label. Beside
-<name>.key (0600) stands <name>.pub (PEM), which is all that keysets and nodes need.
+<name>.key (0600) is <name>.pub (PEM), which is all that keysets and nodes need.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -22,20 +21,20 @@ from controlplane.kernel import clock
 from controlplane.nodes.errors import KeyMissing, NoUsableKey
 
 ROOT, SIGNER, SENTINEL = "root", "signer", "sentinel"
-# What the keys of a process are for in a keyset.
+# The use of a process's keys in a keyset.
 USE_OF: Mapping[str, Use] = {SIGNER: "permit", SENTINEL: "sentinel"}
 
 
 @dataclass(frozen=True)
 class SigningKey:
-    """`role`: ROOT, SIGNER or SENTINEL."""
+    """A signing key. `role`: ROOT, SIGNER or SENTINEL."""
 
     role: str
     private: signing_keys.PrivateKey
 
     @cached_property
     def public_key(self) -> str:
-        """The base64 of its SubjectPublicKeyInfo."""
+        """Return the base64 of its SubjectPublicKeyInfo."""
         return signing_keys.public_part(self.private)
 
     @cached_property
@@ -51,17 +50,20 @@ def key_id(role: str, public_key: str) -> str:
 
 
 def folder_of(folder: Path, role: str) -> Path:
-    """Where keys of that role are: in the folder of its name below `folder` if there is one, since one process can be
-    given that whole; else in `folder` itself."""
+    """Return the folder of the role's keys.
+
+    It is the subfolder of the role's name if there is one, since one process can mount that alone; else `folder`
+    itself.
+    """
     own = folder / role
     return own if own.is_dir() else folder
 
 
 def create(folder: Path, role: str, *, name: str) -> SigningKey:
-    """The key in <name>.key of the folder_of() the role, which is made, with its <name>.pub, when it is not there.
+    """Load the key in <name>.key of the folder_of() the role, or create it with its <name>.pub.
 
     Raises:
-        KeyMissing: it is there, and no key of ours.
+        KeyMissing: the file is there, and no key of ours.
     """
     path = folder_of(folder, role) / f"{name}.key"
     if not path.exists():
@@ -70,7 +72,7 @@ def create(folder: Path, role: str, *, name: str) -> SigningKey:
 
 
 def create_new(folder: Path, role: str, *, name: str) -> SigningKey:
-    """The same, never a key that is there already.
+    """Create the key, never using one that is there already.
 
     Raises:
         KeyMissing: the file is there, or cannot be written.
@@ -91,12 +93,12 @@ def _with_public(path: Path, role: str) -> SigningKey:
 
 
 def _pem(public_key: str) -> str:
-    """RFC 7468."""
+    """Encode as PEM (RFC 7468)."""
     return "\n".join(("-----BEGIN PUBLIC KEY-----", *wrap(public_key, 64), "-----END PUBLIC KEY-----", ""))
 
 
 def load(path: Path, role: str) -> SigningKey:
-    """Raises KeyMissing."""
+    """Load the key. Raises KeyMissing."""
     try:
         return SigningKey(role, signing_keys.read_private_key(path))
     except signing_keys.BadKey as exc:
@@ -104,7 +106,7 @@ def load(path: Path, role: str) -> SigningKey:
 
 
 def public_keys(folder: Path, role: str) -> dict[str, str]:
-    """Key id → public key of all <role>*.pub in the folder_of() the role.
+    """Return key id → public key of all <role>*.pub in the folder_of() the role.
 
     Raises:
         KeyMissing: one of them is no public key.
@@ -120,7 +122,7 @@ def public_keys(folder: Path, role: str) -> dict[str, str]:
 
 
 def signing_key(keyset: Keyset, denied: DenyList, *, zone: str, classifications: Collection[str]) -> SigningKey:
-    """The newest key among the files signer*.key that the keyset lets speak of these now.
+    """Return the newest key among the files signer*.key that the keyset allows for these now.
 
     Raises:
         NoUsableKey
@@ -137,7 +139,7 @@ def signing_key(keyset: Keyset, denied: DenyList, *, zone: str, classifications:
 
 
 def cosigning_key(keyset: Keyset, denied: DenyList, demand: SentinelDemand) -> SigningKey:
-    """The newest key among the files sentinel*.key that can give what is demanded.
+    """Return the newest key among the files sentinel*.key that meets the demand.
 
     Raises:
         NoUsableKey
@@ -149,7 +151,7 @@ def cosigning_key(keyset: Keyset, denied: DenyList, demand: SentinelDemand) -> S
 
 
 def denying_key(keyset: Keyset, denied: DenyList) -> SigningKey:
-    """A signer's of any scope: there is one deny list for all nodes, and each of them takes it from any permit key.
+    """Return a signer's key of any scope: nodes take the one deny list from any permit key.
 
     Raises:
         NoUsableKey
@@ -165,7 +167,7 @@ def is_signer_now(key: Key) -> bool:
 
 
 def _newest(role: str, keyset: Keyset, denied: DenyList, is_usable: Callable[[Key], bool]) -> SigningKey | None:
-    """Of the files of a role, the key that began last of those that the keyset has and that are usable."""
+    """Return the newest usable key of a role's files that the keyset has."""
     paths = sorted(folder_of(settings.PKI_DIR, role).glob(f"{role}*.key"))
     files = {key.id: key for key in (_file(path, role) for path in paths)}
     known = [key for key in keyset.keys.values() if key.id in files and key.id not in denied.kids]
@@ -174,7 +176,7 @@ def _newest(role: str, keyset: Keyset, denied: DenyList, is_usable: Callable[[Ke
 
 
 def _file(path: Path, role: str) -> SigningKey:
-    """Read again when the file or its mode has changed."""
+    """Read the key file again when it or its mode has changed."""
     return _read(path, role, path.stat().st_ctime_ns)
 
 

@@ -1,6 +1,6 @@
-"""What nodes trust: signed documents, kept in versions that only grow, and handed to every node that has older ones.
+"""Trust documents: stored in growing versions, and sent to every node that has older ones.
 
-Whoever hands them over needs no authority: a node checks the signatures itself.
+The sender needs no authority: a node checks the signatures itself.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -32,7 +32,7 @@ WITNESSES = 2
 
 
 class DocumentVersion(NamedTuple):
-    """Of a document: its number, and when it was last signed."""
+    """A document's number, and when it was last signed."""
 
     number: int
     signed_at: datetime
@@ -43,7 +43,7 @@ NONE = DocumentVersion(0, datetime.fromtimestamp(0, UTC))
 
 @dataclass(frozen=True)
 class CharterRequest:
-    """What two people saw in the room: which machine it is, and what it may hold until when."""
+    """The statement of two witnesses: which machine it is, what it may hold, and until when."""
 
     classifications: Collection[str]
     serial: str
@@ -53,7 +53,7 @@ class CharterRequest:
 
 @dataclass(frozen=True)
 class NodeTrust:
-    """What a node is to trust now, from one look at the database. `epoch`: of its zone's floor."""
+    """A node's current trust documents, from one query. `epoch`: of its zone's floor."""
 
     keyset: Keyset
     charter: Charter | None
@@ -71,7 +71,7 @@ def newest(kind: str, subject: str = "") -> TrustDocument | None:
 
 
 def keyset() -> Keyset:
-    """Raises NoKeyset."""
+    """Return the newest keyset. Raises NoKeyset."""
     row = newest(KEYSET)
     if row is None:
         raise NoKeyset()
@@ -88,7 +88,7 @@ def deny_list() -> DenyList:
     return _deny_list(bytes(row.document)) if row else NOTHING_DENIED
 
 
-# Those of a node, and of its zone.
+# Documents of a node, and of its zone.
 WHICH = "kind IN ('keyset', 'deny') OR (kind = 'charter' AND subject = %s) OR (kind = 'floor' AND subject = %s)"
 TRUSTED = f"""
 SELECT DISTINCT ON (kind) kind, version, document FROM nodes_trustdocument
@@ -97,13 +97,13 @@ WHERE {WHICH} ORDER BY kind, version DESC
 
 
 def keys() -> tuple[Keyset, DenyList]:
-    """What all nodes are to trust. Raises NoKeyset."""
+    """Return the documents of all nodes. Raises NoKeyset."""
     found = _trusted("", "")
     return found.keyset, found.denied
 
 
 def trusted_by(node: Node) -> NodeTrust:
-    """Raises NoKeyset."""
+    """Return the node's documents. Raises NoKeyset."""
     return _trusted(str(node.pk), node.zone_id)
 
 
@@ -121,7 +121,7 @@ def _trusted(node: str, zone: str) -> NodeTrust:
     )
 
 
-# Documents never change, and the same few are read all the time.
+# Documents never change, and the same few are read often, so they are cached.
 
 
 @lru_cache(maxsize=8)
@@ -141,9 +141,9 @@ def _deny_list(document: bytes) -> DenyList:
 
 @transaction.atomic
 def keyset_publish(actor: Actor, root: SigningKey, keys: Iterable[Key]) -> Keyset:
-    """A new keyset of these keys, signed by the root: nodes take it at their next heartbeat and forget other keys.
+    """Publish a new keyset, signed by the root: nodes take it at their next heartbeat and drop other keys.
 
-    It begins a facts epoch, since it decides whose statements count: permits from before are asked for again.
+    It begins a facts epoch, since it decides whose statements count: permits from before are requested again.
     """
     last = newest(KEYSET)
     published = Keyset(
@@ -160,7 +160,7 @@ def keyset_publish(actor: Actor, root: SigningKey, keys: Iterable[Key]) -> Keyse
 
 @transaction.atomic
 def charter_sign(actor: Actor, root: SigningKey, node: Node, seen: CharterRequest) -> Charter:
-    """Say where the node stands and what it may hold; the zone is that of its certificate. It begins a facts epoch.
+    """Sign the node's charter; the zone is that of its certificate. It begins a facts epoch.
 
     Raises:
         WitnessesNeeded: not two different people.
@@ -189,8 +189,10 @@ def charter_sign(actor: Actor, root: SigningKey, node: Node, seen: CharterReques
 
 @transaction.atomic
 def deny(actor: Actor, key: SigningKey, **names: Collection[str]) -> DenyList:
-    """Add to what is void before its time (see DENIED); nothing is ever taken off the list. Denying a key begins a
-    facts epoch, since what it has signed may have been believed."""
+    """Add to the deny list (see DENIED); nothing is ever removed from it.
+
+    Denying a key begins a facts epoch, since statements that it has signed may have been trusted.
+    """
     before = deny_list()
     lists = {kind: getattr(before, kind) | frozenset(names.get(kind, ())) for kind in DENIED}
     after = DenyList(before.version + 1, **lists)
@@ -203,7 +205,7 @@ def deny(actor: Actor, key: SigningKey, **names: Collection[str]) -> DenyList:
 
 @transaction.atomic
 def floor_sign(key: SigningKey, floor: Floor, facts: bytes) -> None:
-    """The floor of a zone and the facts that it stands for; signing the same epoch again tells nodes a later time."""
+    """Sign the floor of a zone with its facts; signing the same epoch again gives nodes a later time."""
     document = key.sign(FLOOR, floor.payload())
     for kind, content in ((FLOOR, document.document()), (FACTS, facts)):
         TrustDocument.objects.update_or_create(
@@ -222,21 +224,21 @@ SELECT kind, max(version), max(updated_at) FROM nodes_trustdocument WHERE {WHICH
 
 
 def versions(node: Node) -> dict[str, DocumentVersion]:
-    """kind → the newest that there is for this node."""
+    """Return kind → the newest version for this node."""
     with preparing_cursor() as cursor:
         cursor.execute(VERSIONS, [str(node.pk), node.zone_id])
         return {kind: DocumentVersion(number, signed_at) for kind, number, signed_at in cursor.fetchall()}
 
 
 def pending_update(node: Node) -> pb.EnsureTrustRequest | None:
-    """What the node has to be told, by what it last said that it has; None when it knows all."""
+    """Return the documents that the node lacks by its last report; None when it has all."""
     found = versions(node)
     wanted = [
         kind
         for kind, known in ((KEYSET, node.keyset_version), (CHARTER, node.charter_version))
         if found.get(kind, NONE).number > known
     ]
-    if found.get(DENY, NONE).number not in (0, node.deny_version):  # it may have a later one of a thief
+    if found.get(DENY, NONE).number not in (0, node.deny_version):  # it may have a later one that a thief has signed
         wanted.append(DENY)
     floor, heard_at = found.get(FLOOR, NONE), node.floor_issued_at or NONE.signed_at
     if floor.number > node.facts_epoch or (floor.number == node.facts_epoch and floor.signed_at > heard_at):
@@ -247,7 +249,7 @@ def pending_update(node: Node) -> pb.EnsureTrustRequest | None:
 
 
 def record_trust_state(node: Node, state: pb.TrustState) -> None:
-    """Keep what the node says that it trusts. Every heartbeat says it, and most say nothing new."""
+    """Store the trust state of a heartbeat, which rarely changes."""
     said = {
         "keyset_version": state.keyset_version,
         "charter_version": state.charter_version,
@@ -270,7 +272,7 @@ def _document(kind: str, node: Node) -> bytes:
 
 
 def _store(kind: str, subject: str, version: int, document: Signed) -> TrustDocument:
-    """Two who publish at once: the second one's row is refused, and with it all that it did."""
+    """Insert the document. Of two concurrent publications, the second one's transaction fails."""
     if kind == CHARTER:
         evidence_log.append("node", {"event": CHARTER, "signed": document.envelope()})
     else:

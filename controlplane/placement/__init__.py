@@ -1,1 +1,1 @@
-"""Where things may be: the pure core decides, services claim, and nothing reaches a node without both."""
+"""Placement: the pure core decides, services claim, and no call reaches a node without both."""

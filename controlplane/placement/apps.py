@@ -5,7 +5,7 @@ from django.apps import AppConfig
 
 
 def places(resource_ids: Collection[UUID]) -> Iterable[tuple[str, UUID]]:
-    """The zones and nodes of those that have a place."""
+    """Return the zones and nodes of the consumers that have an allocation."""
     from controlplane.placement.models import Allocation
 
     found = Allocation.objects.filter(consumer_id__in=resource_ids)
@@ -16,7 +16,7 @@ class PlacementConfig(AppConfig):
     name = "controlplane.placement"
 
     def ready(self) -> None:
-        """Rules of maintenance can be about what is in a zone or on a node."""
+        """Register placement with the maintenance rules, which can be about a zone or a node."""
         from controlplane.operations import maintenance
 
         if places not in maintenance.location_sources:

@@ -1,9 +1,9 @@
-"""What is demanded and what is known, and so which zones are admitted: worked out once and remembered.
+"""Cached policies, facts and admitted zones.
 
-What is remembered is named by what every change of it changes too (Sight), so it is right as long as that is the same,
-and no message can be lost. An assessment also ends by itself, at the first moment at which a fact that it used may end.
-Inside a transaction that has written, nothing is remembered: it may yet be rolled back, and the numbers that it raised
-be given to another change.
+The key of a cached value (CacheKey) changes with every change of its inputs, so a value is right as long as its key is
+the same, and no message can be lost. An assessment also ends by itself, at the first moment at which a fact that it
+used may end. Inside a transaction that has written, nothing is cached: it may yet be rolled back, and the versions that
+it raised be given to another change.
 """
 
 from collections import OrderedDict
@@ -25,7 +25,7 @@ from controlplane.placement.effective_policies import EffectivePolicies, PolicyS
 from controlplane.placement.models import PolicyDocument
 from controlplane.placement.selectors import DecisionVersions
 
-# One row. Zones and classifications are tens; what they are is the operator's, and raises no number.
+# One row. There are tens of zones and classifications; an operator's change of them raises no version, so all are read.
 SIGHT = """
 SELECT epoch.value,
     (SELECT version FROM placement_policyhead WHERE organization_id IS NULL),
@@ -48,7 +48,7 @@ V = TypeVar("V")
 
 
 class LruCache(Generic[V]):
-    """The values that were asked for last."""
+    """A cache of the values that were used last."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -76,12 +76,12 @@ _assessments: LruCache[Assessment] = LruCache(1024)
 
 @dataclass(frozen=True, slots=True)
 class CacheKey:
-    """What stands at one moment, for one resource, as names of what is remembered.
+    """The versions of a resource's inputs at one moment, as keys of cached values.
 
-    `scene`: what else the facts are read with: the zones with their status, the classifications that are not supported,
-    and which run of the server it is, since another one may have been restored from a copy. `is_own`: seen inside a
-    transaction that has written, so perhaps never by anybody else. `classifications`, `lineage`: recorded of the
-    resource; `has_clauses`: it has some of its own.
+    `scene`: the other inputs of the facts: the zones with their status, the classifications that are not supported, and
+    the run of the server, since another one may have been restored from a copy. `is_own`: read inside a transaction
+    that has written, so perhaps never visible to others. `classifications`, `lineage`: recorded of the resource;
+    `has_clauses`: it has some of its own.
     """
 
     organization_id: UUID
@@ -95,7 +95,7 @@ class CacheKey:
 
 
 def read_versions(organization_id: UUID, resource_id: UUID) -> CacheKey:
-    """Before anything is read that it names, so that a change in between makes a decision stale, never too new."""
+    """Read the versions before the values, so that a change in between makes a decision stale, never too new."""
     with preparing_cursor() as cursor:
         cursor.execute(SIGHT, {"organization": organization_id, "resource": resource_id})
         epoch, platform, organization, scene, is_own, classifications, lineage, has_clauses = cursor.fetchone()
@@ -118,8 +118,10 @@ def _recall(
     make: Callable[[], V],
     still: Callable[[V], bool] = lambda _: True,
 ) -> V:
-    """What is remembered under the key and `still` right; else what `make` gives, which is remembered if nothing of
-    what the sight names has changed meanwhile."""
+    """Return the value cached under the key if `still` holds, else the result of `make`.
+
+    The result is cached if no input of the key has changed meanwhile.
+    """
     if sight.is_own:
         return make()
     found = memory.find(key)
@@ -133,7 +135,7 @@ def _recall(
 
 @dataclass(frozen=True, slots=True)
 class PolicySet:
-    """Policies that hold together, as they are kept: `layers` in canonical JSON (`text`) with its digest."""
+    """Policies that hold together, as stored: `layers` in canonical JSON (`text`) with its digest."""
 
     policies: tuple[Policy, ...]
     classifications: tuple[str, ...]
@@ -147,12 +149,12 @@ class PolicySet:
         return cls(demand.policies, demand.classifications, layers, dumps(layers).decode(), digest(layers))
 
     def keep(self) -> None:
-        """Have the document of these layers: there is one for each combination that ever counted."""
+        """Store the document of these layers, once for each combination in use."""
         PolicyDocument.objects.get_or_create(digest=self.digest, defaults={"document": self.layers})
 
 
 def policy_set(subject: PolicySubject, sight: CacheKey) -> PolicySet:
-    """What is demanded of the subject's places. Resources of a project with the same record share the answer.
+    """Return the policies for the subject's locations. Resources of a project with the same record share the result.
 
     Raises:
         TooManyAtoms
@@ -170,12 +172,12 @@ def policy_set(subject: PolicySubject, sight: CacheKey) -> PolicySet:
 
 
 def world(sight: CacheKey) -> World:
-    """What is known."""
+    """Return the current facts."""
     return _recall(_worlds, (sight.standing.facts_epoch, sight.scene), sight, catalog.world)
 
 
 def assessment(demanded: PolicySet, roles: tuple[Role, ...], sight: CacheKey, *, now: datetime) -> Assessment:
-    """What the demands say of every zone for these roles."""
+    """Return the results of the policies for every zone and these roles."""
 
     def work_out() -> Assessment:
         return assess(demanded.policies, world(sight), now=now, roles=roles)

@@ -1,7 +1,6 @@
-"""The write of a claim: the decision with its policies, also as evidence, the allocation that rests on it and, by
-trigger, what the node has left.
+"""The write of a claim: the decision with its policies and evidence, and the allocation that rests on it.
 
-One statement in one round trip, so that the rows that others wait for are locked as briefly as can be.
+A trigger updates the node's free capacity. One statement in one round trip keeps the locks on contended rows short.
 """
 
 from contextlib import nullcontext
@@ -15,8 +14,8 @@ from controlplane.operations import lease_guard
 from controlplane.placement.decisions import PlacementRequest, PlacementResult, record_exemption_use, rows
 from controlplane.placement.models import Allocation
 
-# The SHARE lock makes a cordon, or the loss of the node, wait for the claim or the claim see it. The allocation's row
-# comes last, since its triggers look for the decision.
+# With the SHARE lock, a cordon or a lost node either waits for the claim or is visible to it. The allocation's row
+# comes last, since its triggers read the decision.
 CLAIM = """
 WITH node AS (
     SELECT id FROM nodes_node WHERE id = %s AND state = 'ready' AND NOT is_cordoned AND {} FOR SHARE
@@ -38,11 +37,14 @@ def is_placed(consumer_id: UUID) -> bool:
 
 
 def insert_claim(ask: PlacementRequest, taken: PlacementResult, node_id: UUID) -> Allocation | None:
-    """The allocation with the decision that it rests on; None, and nothing written, when the node takes nothing new,
-    its zone has no such pool, or another worker has the operation by now.
+    """Insert the allocation with its decision.
+
+    Returns None, and writes nothing, when the node takes no new allocations, its zone has no such pool, or another
+    worker has the operation by now.
 
     Raises:
-        IntegrityError: the node or the pool has no room, or the consumer has a place already; nothing was written.
+        IntegrityError: the node or the pool has no capacity, or the consumer has an allocation already; nothing was
+            written.
         DatabaseError: the decision is stale (decisions.is_stale_error); nothing was written.
     """
     pool_id = pool_at(ask, node_id)
@@ -62,7 +64,7 @@ def insert_claim(ask: PlacementRequest, taken: PlacementResult, node_id: UUID) -
     held, lease = lease_guard.lease_condition()
     parameters: list[Any] = [node_id, *lease, taken.demand.digest, taken.demand.text]
     statement = CLAIM.format(held, *(_insertion(row, parameters) for row in (decision, evidence, allocation)))
-    # A statement is a transaction by itself; inside another one it must not take that along when it fails.
+    # A single statement is a transaction by itself; inside another transaction its failure must not abort that.
     is_guarded = connection.in_atomic_block or taken.exemption is not None
     with transaction.atomic() if is_guarded else nullcontext(), connection.cursor() as cursor:
         record_exemption_use(ask, taken, decision)
@@ -70,12 +72,12 @@ def insert_claim(ask: PlacementRequest, taken: PlacementResult, node_id: UUID) -
         if cursor.rowcount:
             return allocation
         if is_guarded:
-            transaction.set_rollback(True)  # an exemption was not used either
+            transaction.set_rollback(True)  # the use of an exemption is rolled back too
         return None
 
 
 def pool_at(ask: PlacementRequest, node_id: UUID) -> UUID | None:
-    """The pool of the node's zone of which something is to be taken."""
+    """Return the pool of the node's zone from which space is taken."""
     if ask.share is None:
         return None
     found = Pool.objects.filter(name=ask.share.name, zone__node=node_id).values_list("pk", flat=True)
@@ -83,7 +85,7 @@ def pool_at(ask: PlacementRequest, node_id: UUID) -> UUID | None:
 
 
 def fields(ask: PlacementRequest) -> dict[str, Any]:
-    """Of an allocation, whose it is."""
+    """Return the allocation's columns that name its consumer."""
     return {
         "consumer_id": ask.holder,
         "moving_id": ask.consumer_id if ask.move is not None else None,
@@ -94,7 +96,7 @@ def fields(ask: PlacementRequest) -> dict[str, Any]:
 
 
 def _insertion(row: models.Model, parameters: list[Any]) -> str:
-    """Ready for the FROM that says how often; the values go to `parameters`."""
+    """Build an INSERT … SELECT up to its FROM, which sets the number of rows; the values go to `parameters`."""
     fields = row._meta.concrete_fields
     parameters += [field.get_db_prep_save(getattr(row, field.attname), connection) for field in fields]
     columns, places = ", ".join(str(field.column) for field in fields), ", ".join(["%s"] * len(fields))

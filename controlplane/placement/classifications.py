@@ -1,4 +1,4 @@
-"""Classifications: policies by a name, which data carries along. The platform ships some, organizations make theirs."""
+"""Classifications: named policies that follow data. The platform ships some, organizations create theirs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ from controlplane.placement.policies import AT_ONCE
 from controlplane.placement.policy_owners import PolicyOwner
 
 SCHEMA = "andromede.classifications/1"
-ID_MAX = 56  # what is left of a policy's 64 letters holds the version
+ID_MAX = 56  # the rest of a policy's 64 letters holds the version
 
 
 @dataclass(frozen=True)
@@ -39,13 +39,13 @@ class NewClassification:
 
 
 def visible(organization: Organization | None) -> QuerySet[Classification]:
-    """The platform's, and this organization's own."""
+    """Return the platform's, and this organization's own."""
     own = Q(organization=None) | Q(organization=organization)
     return Classification.objects.select_related("organization").filter(own).order_by("pk")
 
 
 def visible_to(actor: Actor) -> QuerySet[Classification]:
-    """Those of every organization, for who sees all."""
+    """Return those of every organization, for actors that see all."""
     rows = Classification.objects.select_related("organization").order_by("pk")
     return rows if actor.sees_all else rows.filter(Q(organization=None) | Q(organization__in=actor.organization_ids))
 
@@ -58,17 +58,19 @@ def classification_get(rows: QuerySet[Classification], ref: str) -> Classificati
 
 
 def usable_classification(actor: Actor, project: Project, ref: str) -> Classification:
-    """One that data in the project may be classified as."""
+    """Return a classification that data in the project may have."""
     return classification_get(visible(project.organization), ref)
 
 
 @transaction.atomic
 def classification_create(actor: Actor, organization: Organization, new: NewClassification) -> Classification:
-    """An organization's own. Its id is the organization's name, a dot, and its own name, so that organizations neither
-    stand in each other's way nor learn of each other's.
+    """Create a classification of an organization.
+
+    Its id is the organization's name, a dot, and its own name, so that names of organizations neither collide nor
+    reveal each other.
 
     Raises:
-        RoleNeeded: not one of its sovereignty officers, and no operator.
+        RoleNeeded: the actor is neither one of its sovereignty officers nor an operator.
         InvalidName, ClassificationIdTooLong, ClassificationTaken, PolicyInvalid, PolicyEmpty, OrganizationNotFound,
             CountExhausted.
     """
@@ -97,7 +99,10 @@ def classification_create(actor: Actor, organization: Organization, new: NewClas
 
 @dataclass(frozen=True)
 class ClassificationsImport:
-    """`kept`: those that demand more here, or something else, than in the file: people decide on that."""
+    """The result of an import.
+
+    `kept`: stored ones that are stricter than the file, or differ from it; an operator decides on them.
+    """
 
     known: int
     changed: int
@@ -106,8 +111,9 @@ class ClassificationsImport:
 
 @transaction.atomic(durable=True)
 def classifications_import(actor: Actor, document: object) -> ClassificationsImport:
-    """Make the platform's classifications those of the decoded JSON file; what it does not name stays. What is demanded
-    of places, what happens when they drift, and that none is admitted at all, is only ever made stricter by it.
+    """Import the platform's classifications from the decoded JSON file; the ones that it does not name stay.
+
+    An import only makes their clauses, their drift action and their support stricter, never looser.
 
     Raises:
         Malformed: at a place such as classifications[3].atoms.
@@ -127,7 +133,7 @@ def classifications_import(actor: Actor, document: object) -> ClassificationsImp
 
 
 def _take(actor: Actor, wanted: Classification, atoms: Sequence[object]) -> tuple[bool, bool]:
-    """Whether something of it was changed, and whether something stricter was kept."""
+    """Import one; returns if it was changed, and if a stricter one was kept."""
     owner = PolicyOwner(classification=wanted)
     head = policies.lock_head(owner)
     known = Classification.objects.filter(pk=wanted.pk).first()
@@ -149,8 +155,11 @@ def _take(actor: Actor, wanted: Classification, atoms: Sequence[object]) -> tupl
 
 
 def _keep_stricter(wanted: Classification, known: Classification) -> bool:
-    """Let `wanted` be no milder than what is known; whether it was. There is no milder version of a classification: its
-    name is on data already, whose owners count on it. Another name is the way."""
+    """Keep `wanted` at least as strict as the stored one; returns if that changed it.
+
+    A classification never gets looser: its name is on data already, whose owners rely on it. A looser one needs another
+    name.
+    """
     is_milder = DRIFT_ACTIONS.index(wanted.drift_action) < DRIFT_ACTIONS.index(known.drift_action)
     is_opened = wanted.is_supported and not known.is_supported
     if is_milder:

@@ -1,4 +1,4 @@
-"""Take a decision, keep it, and tell a refusal: what every claim of a place begins with."""
+"""Make a decision, store it, and raise a refusal: the beginning of every claim."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -34,7 +34,7 @@ from controlplane.placement.fleet_cache import FLEET
 from controlplane.placement.models import Decision, Exemption
 from controlplane.placement.selectors import PoolRequirement
 
-# STALE_POLICY and STALE_FACTS, as the triggers say them (migrations 0004, 0006).
+# STALE_POLICY and STALE_FACTS, as the triggers raise them (migrations 0004, 0006).
 STALE = ("AN001", "AN002")
 
 
@@ -49,15 +49,17 @@ class GroupRule:
 
 @dataclass(frozen=True)
 class PlacementRequest:
-    """What is asked of placement. `near`: consumers whose node it must share. `zones` empty: any. `host`: the name or
-    id of the only node that will do; one more condition, which skips no other. `excluded`: ids of nodes that will not,
-    since it is to leave them and stay in its `zones`.
-    `pools`: what is taken of a pool is not taken of the node's own disk; no more than one of them gives anything.
-    `move`: the id under which the place is held while the consumer is on its way there from the one that it has.
+    """A placement request.
 
-    What is recorded of the consumer's data is asked in any case; `classifications`, clauses of its `own` and `sources`
-    (whose data it is about to hold) come on top. `roles`: others than those of the operation, to ask "what if".
-    `operation_id`: for which it is asked, perhaps again; an exemption's use is counted once for it.
+    `near`: consumers whose node it must share. `zones` empty: any. `host`: the name or id of the only node allowed; one
+    more condition, which skips no other. `excluded`: ids of nodes that are not allowed, since the consumer migrates
+    within its `zones`. `pools`: space taken from a pool is not taken from the node's own disk; at most one of them
+    gives space. `move`: the id that holds the allocation while the consumer migrates there.
+
+    The recorded classifications and policies of the consumer's data always apply; `classifications`, clauses of its
+    `own` and `sources` (whose data it is about to hold) come on top. `roles`: others than those of the operation, for
+    simulations. `operation_id`: the operation of the request, perhaps in another attempt; it counts one use of an
+    exemption.
     """
 
     operation: str
@@ -83,19 +85,21 @@ class PlacementRequest:
 
     @property
     def share(self) -> PoolRequirement | None:
-        """What is to be taken of a pool."""
+        """Return the space to take from a pool."""
         return next((wish for wish in self.pools if wish.gib), None)
 
     @property
     def holder(self) -> UUID:
-        """Whose allocation it is."""
+        """Return the consumer of the allocation."""
         return self.move or self.consumer_id
 
 
 @dataclass(frozen=True)
 class PlacementResult:
-    """A decision, what it rests on, and the moment for which it was taken. `fits`: how many more of the same there is
-    room for without an exemption, by zone; nothing where no room was asked for."""
+    """A decision, its inputs, and its moment.
+
+    `fits`: how many more of the same fit without an exemption, by zone; empty where no capacity was requested.
+    """
 
     decision: core.Decision
     standing: selectors.DecisionVersions
@@ -106,14 +110,14 @@ class PlacementResult:
 
     @property
     def valid_until(self) -> datetime | None:
-        """When something that it rests on may change by itself."""
+        """Return when an input of the decision may change by itself."""
         ends = (self.decision.valid_until, self.exemption.expires_at if self.exemption else None)
         return min((moment for moment in ends if moment is not None), default=None)
 
 
 @dataclass(frozen=True)
 class _PlacementInputs:
-    """What an ask comes to, with all that an answer rests on, as it is now."""
+    """The resolved request with all current inputs of the decision."""
 
     request: ResolvedRequest
     fleet: Fleet
@@ -124,7 +128,7 @@ class _PlacementInputs:
 
 
 def is_placeable(ask: PlacementRequest) -> bool:
-    """Whether it has a place now without an exemption: take(), where nobody asks for the place and the reasons.
+    """Tell if a node admits the request now without an exemption: decide_placement() without node and reasons.
 
     Raises:
         NoAllocation, UnknownHost, TooManyAtoms.
@@ -136,11 +140,13 @@ def is_placeable(ask: PlacementRequest) -> bool:
 def decide_placement(
     ask: PlacementRequest, *, resources: Resources | None = None, near: frozenset[str] | None = None, attempt: int = 0
 ) -> PlacementResult:
-    """Decide now, outside any transaction. `resources`, `near` (ids of nodes): instead of what the ask says. Another
-    attempt prefers others of the nodes that are as good as equal.
+    """Decide now, outside any transaction.
+
+    `resources`, `near` (ids of nodes): replace those of the request. Another attempt prefers others among equally good
+    nodes.
 
     Raises:
-        NoAllocation: what it must be near to has no place itself.
+        NoAllocation: a resource that it must be near to has no allocation.
         UnknownHost, TooManyAtoms.
     """
     near = near if near is not None else selectors.nodes_of(ask.near)
@@ -148,8 +154,10 @@ def decide_placement(
 
 
 def redecide_in_place(ask: PlacementRequest, node_id: UUID) -> PlacementResult:
-    """Decide whether what the consumer has may stay and work on its node: no room is asked for, and what keeps new
-    things away from a node or zone (a cordon, draining, silence) keeps nothing away that is there.
+    """Decide if the consumer may stay and work on its node.
+
+    Capacity is not checked, and conditions that only keep new allocations away from a node or zone (cordoned, draining,
+    unreachable) do not count.
 
     Raises:
         TooManyAtoms
@@ -209,7 +217,7 @@ def _fits(question: _PlacementInputs) -> Mapping[str, int]:
 
 
 def _exemptions(ask: PlacementRequest, demand: PolicySet, now: datetime) -> list[Exemption]:
-    """For any zone: one that helps nowhere the consumer could be admits nothing."""
+    """Return the exemptions for any zone: one that helps in no possible zone admits nothing."""
     deed = exemptions.ExemptedAction(ask.consumer_id, ask.operation, demand.classifications, ask.operation_id)
     return exemptions.in_force(deed, now)
 
@@ -222,14 +230,16 @@ def _groups(ask: PlacementRequest) -> tuple[Group, ...]:
 
 
 def is_stale_error(error: DatabaseError) -> bool:
-    """Whether an allocation was refused because what its decision rests on, or its node's room, has changed since:
-    another decision may do."""
+    """Tell if an allocation was refused because inputs of its decision, or the node's capacity, have changed since.
+
+    Another decision may succeed.
+    """
     return isinstance(error, IntegrityError) or getattr(error.__cause__, "sqlstate", None) in STALE
 
 
 @transaction.atomic
 def store_decision(ask: PlacementRequest, taken: PlacementResult) -> Decision:
-    """Keep the decision with all that it rests on, and as evidence."""
+    """Store the decision with all its inputs, and as evidence."""
     decision, evidence = rows(ask, taken)
     record_exemption_use(ask, taken, decision)
     _insert(taken, decision, evidence)
@@ -244,13 +254,13 @@ def _insert(taken: PlacementResult, decision: Decision, evidence: EvidenceRecord
 
 
 def record_exemption_use(ask: PlacementRequest, taken: PlacementResult, decision: Decision) -> None:
-    """Count the use of the exemption that a decision rests on; in the transaction that writes it."""
+    """Count the use of the exemption that a decision rests on; in the transaction that writes the decision."""
     if taken.exemption is not None:
         exemptions.record_use(taken.exemption, decision_id=decision.pk, operation_id=ask.operation_id)
 
 
 def rows(ask: PlacementRequest, taken: PlacementResult) -> tuple[Decision, EvidenceRecord]:
-    """What is to be kept of it, beside the document of its policies; not written yet."""
+    """Return the rows to store beside the document of its policies; not written yet."""
     decision, standing = taken.decision, taken.standing
     row = Decision(
         operation=ask.operation,
@@ -278,7 +288,7 @@ def rows(ask: PlacementRequest, taken: PlacementResult) -> tuple[Decision, Evide
 
 
 def _evidence(row: Decision, taken: PlacementResult) -> dict[str, object]:
-    """With it anybody can decide again: docs/explanation/evidence.md."""
+    """Return the evidence from which the decision can be recomputed: docs/explanation/evidence.md."""
     return {
         "decision": str(row.pk),
         "operation": row.operation,
@@ -302,14 +312,15 @@ def _evidence(row: Decision, taken: PlacementResult) -> dict[str, object]:
 
 
 def raise_refusal(ask: PlacementRequest, taken: PlacementResult, *, here: str = "") -> NoReturn:
-    """Store the refusal and tell it. It stays stored when the request that is refused is rolled back. `here`: the zone
-    in which the consumer is to stay.
+    """Store the refusal and raise its error.
+
+    It stays stored when the refused request is rolled back. `here`: the zone in which the consumer is to stay.
 
     Raises:
         PolicyUnsatisfiable: no zone that it could be in is admitted.
-        NotAdmittedHere: the same, where it is the zone `here` that fails clauses.
-        InsufficientCapacity: some nodes may take it, and none of them has room.
-        NoPlace: a zone is admitted, and its nodes are kept from it by something else than a lack of room.
+        NotAdmittedHere: the same, where the zone `here` fails clauses.
+        InsufficientCapacity: some nodes may take it, and none of them has free capacity.
+        NoPlace: a zone is admitted, and its nodes are refused for another reason than capacity.
     """
     decision, evidence = rows(ask, taken)
     document = decision.document
@@ -330,7 +341,7 @@ def raise_refusal(ask: PlacementRequest, taken: PlacementResult, *, here: str = 
 
 
 def _failing_in(zone_id: str, decision: core.Decision) -> list[str]:
-    """The clauses that the zone fails, as level/atom."""
+    """Return the clauses that the zone fails, as level/atom."""
     results = (result for zone in decision.zones if zone.zone == zone_id for result in zone.results)
     return list(dict.fromkeys(f"{each.ref.level}/{each.ref.atom}" for each in results if each.result != "T"))
 
@@ -344,7 +355,7 @@ def _refusal(
 
 
 def _is_place_admitted(ask: PlacementRequest, decision: core.Decision) -> bool:
-    """Some zone that it could be in is admitted by all policies, and not all of its nodes are kept from such data."""
+    """Tell if a possible zone is admitted by all policies and has nodes whose charter allows the data."""
     in_question = _zones_in_question(ask, decision)
     zones = [zone for zone in decision.zones if zone.zone in in_question]
     return any(
@@ -354,7 +365,7 @@ def _is_place_admitted(ask: PlacementRequest, decision: core.Decision) -> bool:
 
 
 def _zones_in_question(ask: PlacementRequest, decision: core.Decision) -> set[str]:
-    """Where it could be at all: in the zones that were asked for, beside what it must be near to, on the host."""
+    """Return the possible zones: the requested ones, those of the resources it must be near to, or the host's."""
     zones = {zone.zone for zone in decision.zones}
     if ask.zones:
         zones &= set(ask.zones)

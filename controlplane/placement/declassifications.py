@@ -1,7 +1,7 @@
-"""Take classifications and lineage from the data of one thing: what two officers agree on, after the time of a looser
-policy. Nothing else ever takes them away.
+"""Declassification: two officers remove classifications and lineage from a resource.
 
-It is a proposal (proposals.py) of the level `resource`, so approving, waiting, withdrawing and telling are the same.
+It takes effect after the delay of a looser policy. No other action ever removes them. It is a proposal (proposals.py)
+of the level `resource`, so approval, delay, withdrawal and records are the same.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ NOTHING = Reason("nothing is named")
 
 @dataclass(frozen=True)
 class NewDeclassification:
-    """What the resource is to lose."""
+    """The classifications and lineage that the resource is to lose."""
 
     resource: str
     reason: str
@@ -35,7 +35,7 @@ class NewDeclassification:
 
 
 def binding_get(organization: Organization, ref: str, *, field: str | None = None) -> Binding:
-    """What is recorded of something of the organization's. Raises DeclassifiedNotFound."""
+    """Return the record of a resource of the organization. Raises DeclassifiedNotFound."""
     mine = Binding.objects.filter(project__organization=organization).select_related("project__organization")
     found = by_id(mine, ref)
     if found is None:
@@ -49,11 +49,12 @@ def lineage_of(binding: Binding) -> QuerySet[Lineage]:
 
 @transaction.atomic
 def declassification_propose(actor: Actor, organization: Organization, new: NewDeclassification) -> PolicyProposal:
-    """
+    """Propose to remove classifications and lineage.
+
     Raises:
-        RoleNeeded: not one of the organization's sovereignty officers.
+        RoleNeeded: the actor is not one of the organization's sovereignty officers.
         PersonNeeded, DeclassifiedNotFound, CountExhausted.
-        NothingToDeclassify: it has nothing of what it is to lose, or not all of it.
+        NothingToDeclassify: the resource lacks some or all of what it is to lose.
     """
     actor.may_rule(organization.pk)
     if actor.user_id is None:
@@ -84,7 +85,7 @@ def declassification_propose(actor: Actor, organization: Organization, new: NewD
 
 
 def apply(proposal: PolicyProposal, head: PolicyHead) -> None:
-    """Take it away, under the lock of the head: what was decided before is decided anew."""
+    """Remove them under the lock of the head, so that earlier decisions are stale."""
     assert proposal.resource_id is not None
     binding = Binding.objects.select_for_update().get(pk=proposal.resource_id)
     binding.classifications = sorted({*binding.classifications} - {*proposal.classifications})

@@ -1,4 +1,4 @@
-"""What is asked about something that stays where it is, and how the answer is told."""
+"""Clauses about a resource that stays where it is, and their results as documents."""
 
 from collections.abc import Iterable
 
@@ -8,7 +8,7 @@ STANDING_OPERATION = {"instance": "instance.start", "volume": "volume.create"}
 
 
 def failed_clauses(results: Iterable[ClauseResult]) -> list[dict[str, str]]:
-    """As documents, those that do not hold."""
+    """Return the clauses that do not hold, as documents."""
     return [
         {
             "level": result.ref.level,

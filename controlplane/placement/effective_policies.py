@@ -1,7 +1,7 @@
-"""The policies that hold for a resource, put together from all levels.
+"""The effective policies of a resource, from all levels.
 
-In order: the platform's, its organization's, its project's, those of its classifications, its own, and those that it
-has from what its data comes from (lineage). All of them must hold together: the order only decides how they are told.
+In order: the platform's, its organization's, its project's, those of its classifications, its own, and those of its
+lineage. All of them must hold together: the order only decides how they are listed.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,7 +25,7 @@ OWNER = ("level", "organization_id", "project_id", "classification_id", "resourc
 
 @dataclass(frozen=True)
 class DataSource:
-    """Something whose data a resource gets: an image, a volume, an instance; and the project that it is in."""
+    """A resource whose data another one gets (an image, a volume, an instance), with its project."""
 
     id: UUID
     project: Project
@@ -37,7 +37,7 @@ class DataSource:
 
 @dataclass(frozen=True)
 class EffectivePolicies:
-    """What the places of some data must satisfy, and what the data is classified as."""
+    """The policies that the locations of some data must satisfy, and the classifications of the data."""
 
     classifications: tuple[str, ...]
     policies: tuple[Policy, ...]
@@ -45,8 +45,11 @@ class EffectivePolicies:
 
 @dataclass(frozen=True)
 class PolicySubject:
-    """What policies are asked for. `resource_id`: with all that is recorded of it; None before it exists. The rest
-    comes on top of that: `classifications`, clauses of its `own`, and the `sources` whose data it is to hold."""
+    """The subject of effective policies.
+
+    `resource_id`: with all that is recorded of it; None before it exists. The rest comes on top: `classifications`,
+    clauses of its `own`, and the `sources` whose data it is to hold.
+    """
 
     project: Project
     resource_id: UUID | None = None
@@ -56,7 +59,8 @@ class PolicySubject:
 
 
 def for_subject(subject: PolicySubject) -> EffectivePolicies:
-    """
+    """Return the policies of a subject.
+
     Raises:
         TooManyAtoms
     """
@@ -68,12 +72,12 @@ def of_source(source: DataSource) -> EffectivePolicies:
 
 
 def for_project(project: Project) -> tuple[Policy, ...]:
-    """What holds for everything in the project."""
+    """Return the policies of the whole project."""
     return for_subject(PolicySubject(project)).policies
 
 
 def for_organization(organization: Organization | None) -> tuple[Policy, ...]:
-    """What holds for everything in the organization; None: in all of them."""
+    """Return the policies of the whole organization; None: of all organizations."""
     owners = Q(level="platform") | Q(level="organization", organization=organization)
     in_force = layers_in_force(owners)
     keys = [("platform", None), *([("organization", organization.pk)] if organization else [])]
@@ -81,13 +85,13 @@ def for_organization(organization: Organization | None) -> tuple[Policy, ...]:
 
 
 def of_classification(classification: Classification) -> tuple[Policy, ...]:
-    """What holds for everything that is classified so."""
+    """Return the policy of a classification."""
     in_force = layers_in_force(Q(level="classification", classification=classification))
     return (*for_organization(classification.organization), *_of_classification(classification, in_force))
 
 
 def for_resources(resource_ids: Sequence[UUID], *, supposing: InForce | None = None) -> dict[UUID, tuple[Policy, ...]]:
-    """The same for resources that have a place: see of_places."""
+    """Return the policies of resources that have an allocation: see for_placed_subjects."""
     rows = Allocation.objects.filter(consumer_id__in=resource_ids).select_related("project__organization")
     return for_placed_subjects(
         {row.consumer_id: PolicySubject(row.project, row.consumer_id) for row in rows}, supposing=supposing
@@ -97,14 +101,15 @@ def for_resources(resource_ids: Sequence[UUID], *, supposing: InForce | None = N
 def for_placed_subjects(
     subjects: Mapping[UUID, PolicySubject], *, supposing: InForce | None = None
 ) -> dict[UUID, tuple[Policy, ...]]:
-    """Read together. What has too many clauses is left out: of the others one is told all the same."""
+    """Return the policies of all subjects in one read. Those with too many clauses are left out."""
     known = PolicyInputs.read(list(subjects.values()), supposing=supposing)
     demands = {pk: known.for_subject(subject) for pk, subject in subjects.items()}
     return {pk: demand.policies for pk, demand in demands.items() if _count(demand) <= MAX_ATOMS_EFFECTIVE}
 
 
 def for_subjects(subjects: Sequence[PolicySubject]) -> list[EffectivePolicies]:
-    """
+    """Return the policies of several subjects.
+
     Raises:
         TooManyAtoms
     """
@@ -124,13 +129,16 @@ def _checked(demand: EffectivePolicies) -> EffectivePolicies:
 
 
 def policy_from_version(version: PolicyVersion) -> Policy:
-    """The layer that this version is. That of a classification bears its name, which the others' readers never see."""
+    """Return the layer of a version. That of a classification has the classification's name as id.
+
+    Readers never see the names of other organizations' layers.
+    """
     name = f"{version.classification_id}.{version.version}" if version.classification_id else str(version.pk)
     return parse_layer({"id": name, "level": version.level, "atoms": version.atoms})
 
 
 def layer_of(version: PolicyVersion) -> Policy:
-    """As decisions have it: of a classification that is not supported, the layer says so."""
+    """Return a layer as decisions have it; it is marked if its classification is not supported."""
     policy, classification = policy_from_version(version), version.classification
     if classification is None:
         return policy
@@ -138,7 +146,7 @@ def layer_of(version: PolicyVersion) -> Policy:
 
 
 def parse_layer(document: object) -> Policy:
-    """The policy that a stored document states. Stored ones do not change, so each is read once."""
+    """Parse a stored policy document. Stored ones do not change, so each is parsed once."""
     return _layer(dumps(document))
 
 
@@ -169,7 +177,7 @@ def _of_classification(classification: Classification, in_force: InForce) -> tup
 
 @dataclass(frozen=True)
 class PolicyInputs:
-    """What the database has of some resources and their owners."""
+    """The rows of some resources and their owners."""
 
     in_force: InForce
     classifications: Mapping[str, Classification]
@@ -178,7 +186,7 @@ class PolicyInputs:
 
     @classmethod
     def read(cls, subjects: Sequence[PolicySubject], *, supposing: InForce | None = None) -> "PolicyInputs":
-        """`supposing`: layers that are not in force, in place of those that are."""
+        """Read the rows. `supposing`: layers that are not in force, in place of those that are."""
         sources = [source for subject in subjects for source in subject.sources]
         ids = [source.id for source in sources]
         ids += [subject.resource_id for subject in subjects if subject.resource_id is not None]
@@ -231,8 +239,10 @@ def _lineage(resource_ids: Sequence[UUID]) -> dict[UUID, list[Policy]]:
 
 
 def _as_lineage(policies: Iterable[Policy], present: tuple[Policy, ...]) -> tuple[Policy, ...]:
-    """What they demand on top of those present. Each layer once, under its own id: versions never change, so an id
-    always means the same clauses."""
+    """Return the layers that they add to those present.
+
+    Each layer comes once, under its own id: versions never change, so an id always means the same clauses.
+    """
     found = merged(policies)
     others = sorted(found.keys() - {policy.id for policy in present})
     return reduced(present, tuple(replace(found[name], level="lineage") for name in others))

@@ -8,8 +8,10 @@ class InsufficientCapacity(Conflict):
 
 
 class NoPlace(Conflict):
-    """Room is not what is lacking: a zone is closed, nodes are cordoned or silent, or a feature or a rule of affinity
-    keeps it away."""
+    """No node for another reason than capacity.
+
+    A zone is closed, nodes are cordoned or unreachable, or a trait or affinity rule fails.
+    """
 
     code = "placement.no_place"
     title = "No place for it"
@@ -28,8 +30,10 @@ class PolicyUnsatisfiable(Unprocessable):
 
 
 class NotAdmittedHere(PolicyUnsatisfiable):
-    """The same of what has a place already, and is to do something there: where else it could be placed does not
-    matter. `clauses`: those that its own zone fails, as level/atom."""
+    """The refusal of an action on a placed resource by its own zone, whatever other zones admit.
+
+    `clauses`: those that its own zone fails, as level/atom.
+    """
 
     detail = (
         "It is in {zone}, which {clauses} does not admit, so this is refused. {explanation} Create it again in a zone "

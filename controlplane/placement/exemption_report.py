@@ -1,4 +1,4 @@
-"""What was exempted in a quarter: how often, for how long, and what would have been refused."""
+"""Report of the exemptions of a quarter: number, duration, and the refusals that they waived."""
 
 import re
 from collections import Counter
@@ -21,7 +21,7 @@ class Quarter:
 
 @dataclass(frozen=True)
 class ExemptedClause:
-    """A clause (policy/atom) that exemptions waived, and how often that was used."""
+    """A clause (policy/atom) that exemptions waived, and the number of uses."""
 
     clause: str
     approved: int
@@ -30,8 +30,11 @@ class ExemptedClause:
 
 @dataclass(frozen=True)
 class Report:
-    """`asked`: in the quarter. `approved`: those of two people that held at some time of it, and `duration_s` for how
-    long, within the quarter, all together. `used`: how many of them were, `uses`: how often."""
+    """The figures of a quarter.
+
+    `asked`: requested in the quarter. `approved`: those of two people that were valid at some time of it, and
+    `duration_s` their time within the quarter, in total. `used`: how many of them were used, `uses`: how often.
+    """
 
     quarter: Quarter
     asked: int
@@ -47,7 +50,7 @@ def quarter_of(moment: datetime) -> Quarter:
 
 
 def quarter_named(name: str) -> Quarter | None:
-    """2026-Q4; None when it is no such name."""
+    """Parse a name such as 2026-Q4; None when it is not valid."""
     found = QUARTER.fullmatch(name)
     return _quarter(int(found[1]), int(found[2])) if found else None
 
@@ -59,7 +62,7 @@ def _quarter(year: int, number: int) -> Quarter:
 
 
 def report(seen: QuerySet[Exemption], quarter: Quarter) -> Report:
-    """Of those that are `seen`."""
+    """Compute the report of the exemptions in `seen`."""
     begins_at, ends_at = quarter.begins_at, quarter.ends_at
     approved = list(seen.filter(not_before__lt=ends_at, expires_at__gt=begins_at, approvals__1__isnull=False))
     of_approved = ExemptionUse.objects.filter(exemption__in=[exemption.pk for exemption in approved])

@@ -1,5 +1,7 @@
-"""Break-glass: ask for an exemption, approve it with a signature, and use it. Every step is told in the records of both
-sides at once."""
+"""Exemptions (break-glass): request, approval by signature, and use.
+
+Both parties get a record of every step at once.
+"""
 
 import base64
 import logging
@@ -38,13 +40,15 @@ from controlplane.placement.models import Decision, Exemption, ExemptionUse
 
 log = logging.getLogger(__name__)
 
-RECENT = timedelta(hours=24)  # how old a refusal may be that is to be got around
+RECENT = timedelta(hours=24)  # maximal age of the refusal
 
 
 @dataclass(frozen=True)
 class NewExemption:
-    """`decision`: the refusal that it is to get around; it says the clauses, the operation and the resource.
-    `lifetime`: core.LONGEST at most."""
+    """A request. `decision`: the refusal to waive; it states the clauses, the operation and the resource.
+
+    `lifetime`: core.LONGEST at most.
+    """
 
     decision: Decision
     zone: str
@@ -55,8 +59,11 @@ class NewExemption:
 
 @dataclass(frozen=True)
 class ExemptedAction:
-    """What would be done under an exemption. `operation_id`: for which the decision is taken, and taken again; none for
-    what is no operation. `classifications`: of the data, now."""
+    """An action under an exemption.
+
+    `operation_id`: the operation of the decision, also when it decides again; none outside operations.
+    `classifications`: of the data, now.
+    """
 
     resource_id: UUID
     op: str
@@ -66,13 +73,13 @@ class ExemptedAction:
 
 @transaction.atomic
 def exemption_request(actor: Actor, project: Project, new: NewExemption) -> Exemption:
-    """Ask two people to waive the clauses that refused a decision.
+    """Request that two people waive the clauses that refused a decision.
 
     Raises:
         ExemptionNotPossible: a clause cannot be waived, or the data's classification allows no exemption in software,
-            or it was refused long ago.
-        ExemptionAsked: another one for the same is not over.
-        CountExhausted
+            or the refusal is too old.
+        ExemptionAsked: another request for the same is open.
+        CountExhausted.
     """
     actor.may_write()
     if actor.user_id is None:
@@ -105,7 +112,7 @@ def exemption_request(actor: Actor, project: Project, new: NewExemption) -> Exem
 
 
 def _check_first(new: NewExemption, now: datetime) -> None:
-    """Until the transaction ends, nobody else asks for one for the resource."""
+    """Check that no request is open, and block others for the resource until the transaction ends."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"exempt:{new.decision.consumer_id}"])
     live = Exemption.objects.filter(expires_at__gt=now, use_count__lt=F("max_uses"), zone=new.zone)
@@ -115,7 +122,7 @@ def _check_first(new: NewExemption, now: datetime) -> None:
 
 
 def _waivable(new: NewExemption) -> list[str]:
-    """The clauses that refused the zone, all of which must be waivable."""
+    """Return the clauses that refused the zone, all of which must be waivable."""
     decision = new.decision
     if never := core.never_waived(decision.classifications):
         raise ExemptionNotPossible(
@@ -143,15 +150,16 @@ def _waivable(new: NewExemption) -> list[str]:
 
 @transaction.atomic
 def exemption_approve(actor: Actor, exemption: Exemption, *, duty: str, key_id: str, signature: bytes) -> Exemption:
-    """Put one of the two signatures under it. `signature` is over `terms_of(exemption).approval_payload(...)`, by the
-    approver's own key.
+    """Add one of the two signatures.
+
+    `signature` is over `terms_of(exemption).approval_payload(...)`, by the approver's own key.
 
     Raises:
-        ExemptionSamePerson: the actor asked for it, or approved it already.
+        ExemptionSamePerson: the actor requested the exemption, or approved it already.
         ExemptionOver: too late.
         OfficerKeyNotFound, OfficerKeyNotInForce.
-        ApprovalInvalid: the keyset does not know the key as the actor's for this duty, or it is not the signature of
-            these terms.
+        ApprovalInvalid: the keyset does not have the key as the actor's for this duty, or the signature is not of these
+            terms.
     """
     exemption = Exemption.objects.select_for_update().get(pk=exemption.pk)
     _check_duty(actor, exemption, duty)
@@ -179,7 +187,7 @@ def _check_duty(actor: Actor, exemption: Exemption, duty: str) -> None:
 
 
 def _check_signature(exemption: Exemption, approval: core.Approval) -> None:
-    """As every node will check it, and by what is known of the key meanwhile."""
+    """Verify the signature as every node will, with the current revocations of keys."""
     officer_keys.require_in_force(officer_keys.get(approval.key_id, field="key_id"), now=clock.now(), field="key_id")
     terms, owner = terms_of(exemption), str(exemption.project.organization_id)
     try:
@@ -189,15 +197,17 @@ def _check_signature(exemption: Exemption, approval: core.Approval) -> None:
 
 
 def keyring() -> Keyring:
-    """What approvals are checked by, here and by nodes. Raises NoKeyset."""
+    """Return the keys for checking approvals, here and on nodes. Raises NoKeyset."""
     return Keyring(
         trust_documents.keyset(), trust_documents.deny_list().kids, lambda key: signing_keys.verifier(key.public_key)
     )
 
 
 def in_force(deed: ExemptedAction, now: datetime) -> list[Exemption]:
-    """Those that hold for this now, in any zone; which ends first comes first. A use is left, or was counted for this
-    operation already, and both approvals are good by what nodes check them by."""
+    """Return the exemptions valid for this action now, in any zone, the first to expire first.
+
+    A use is left, or was counted for this operation already, and both approvals pass the checks of nodes.
+    """
     counted = ExemptionUse.objects.filter(operation_id=deed.operation_id).exclude(operation_id=None)
     usable = Q(use_count__lt=F("max_uses")) | Q(pk__in=counted.values("exemption"))
     rows = running(now).filter(usable, resource_ids__contains=[deed.resource_id], op=deed.op)
@@ -205,11 +215,11 @@ def in_force(deed: ExemptedAction, now: datetime) -> list[Exemption]:
 
 
 def id_for(exemption: Exemption, *, op: str) -> UUID:
-    """The id that a resource is created with under an exemption: the one that was to be created when it was refused.
+    """Return the id that a resource is created with under an exemption: the one of the refused creation.
 
     Raises:
         ExemptionForOther, ExemptionOver.
-        ExemptionUnsigned: it would count for nothing yet.
+        ExemptionUnsigned: the exemption lacks approvals.
     """
     if exemption.op != op:
         raise ExemptionForOther(field="exemption", name=str(exemption.pk), op=exemption.op)
@@ -222,19 +232,21 @@ def id_for(exemption: Exemption, *, op: str) -> UUID:
 
 
 def running(now: datetime) -> QuerySet[Exemption]:
-    """Those whose time it is and to which two have put something, used up or not; which ends first comes first. That
-    it is good what they have put there, `is_good` says."""
+    """Return the exemptions with two approvals within their time, used up or not, the first to expire first.
+
+    `is_valid_for` checks that the approvals are valid.
+    """
     rows = Exemption.objects.filter(not_before__lte=now, expires_at__gt=now, approvals__1__isnull=False)
     return rows.select_related("project").order_by("expires_at", "pk")
 
 
 def agreed_count() -> int:
-    """To how many, ever, two have put something: it only grows."""
+    """Return how many exemptions ever had two approvals: the number only grows."""
     return Exemption.objects.filter(approvals__1__isnull=False).count()
 
 
 def is_valid_for(exemption: Exemption, resource_id: UUID, *, classifications: Sequence[str], now: datetime) -> bool:
-    """It holds now for this resource, whose data is so classified, and two people have signed it."""
+    """Tell if the exemption is valid now for this resource with these classifications, with two signatures."""
     organization = str(exemption.project.organization_id)
     occasion = core.Occasion(str(resource_id), exemption.op, exemption.zone, organization, tuple(classifications))
     try:
@@ -249,8 +261,8 @@ def record_use(exemption: Exemption, *, decision_id: UUID, operation_id: UUID | 
     """Count a use, once for each operation; inside the transaction that stores the decision.
 
     Raises:
-        ExemptionOver: none is left.
-        IntegrityError: somebody else counts one for this operation right now.
+        ExemptionOver: no use is left.
+        IntegrityError: another transaction counts one for this operation right now.
     """
     uses = ExemptionUse.objects.filter(exemption=exemption, operation_id=operation_id)
     if operation_id is not None and uses.exists():
@@ -265,10 +277,10 @@ def record_use(exemption: Exemption, *, decision_id: UUID, operation_id: UUID | 
 
 
 def as_core(exemption: Exemption) -> core.Exemption:
-    """What goes into a permit.
+    """Return the exemption as a permit has it.
 
     Raises:
-        Malformed: what stands for approvals is none; nothing but SQL writes such.
+        Malformed: the stored approvals are not valid; only direct SQL writes such.
     """
     try:
         approvals = tuple(
@@ -281,7 +293,7 @@ def as_core(exemption: Exemption) -> core.Exemption:
 
 
 def terms_of(exemption: Exemption) -> core.Terms:
-    """What the approvers sign."""
+    """Return the terms that the approvers sign."""
     return core.Terms(
         id=str(exemption.pk),
         resources=_texts(exemption.resource_ids),
@@ -301,7 +313,7 @@ def _texts(values: Sequence[object]) -> tuple[str, ...]:
 
 
 def _record_change(actor: Actor, exemption: Exemption, verb: str) -> None:
-    """In the audit records of the project, and in the evidence of the organization."""
+    """Write the audit entry of the project, and the evidence of the organization."""
     record(actor, verb, exemption.pk, project_id=exemption.project_id, zone=exemption.zone, waived=exemption.waived)
     append(
         "exemption",
@@ -318,7 +330,7 @@ def _record_change(actor: Actor, exemption: Exemption, verb: str) -> None:
 
 
 def _record_for_platform(exemption: Exemption) -> None:
-    """The other party, at the same moment: in the records of no project, and in the log that operators watch."""
+    """Record the step for the platform at the same moment: an audit entry without a project, and the operators' log."""
     record(
         SYSTEM,
         "exemption.use",

@@ -1,7 +1,7 @@
-"""The fleet as this process knows it: read once, then kept current with the few nodes that changed.
+"""The fleet as this process has it: read once, then updated with the few nodes that changed.
 
-What makes a change known is a column of the database (migration nodes 0003), not a message that may be lost. Whoever
-asks gets a value that nobody changes afterwards.
+A column of the database (migration nodes 0003) marks a change, not a message that may be lost. Callers get a value that
+is never changed afterwards.
 """
 
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from andromede_core.placement.fleet import Fleet, NodeRow
 from andromede_core.placement.request import Resources
 from controlplane.kernel.prepared_queries import preparing_cursor
 
-# Every row says what the reading as a whole saw; the one of a reading without changes has no node (node_id is null).
-# A server that was restarted may be another one, restored from a copy: what was seen before says nothing there.
+# Every row has the transaction snapshot of the whole query; a query without changes gives one row without a node
+# (node_id is null). A restarted server may be restored from a copy: earlier snapshots mean nothing there.
 READ = """
 SELECT sight.*, node.* FROM (
     SELECT pg_current_snapshot()::text,
@@ -29,8 +29,8 @@ LEFT JOIN (
 ) AS node ON true
 """
 READ_ALL = READ.format(which="true")
-# The upper bound leaves out what no transaction of this server has done yet: the marks of rows that were restored from
-# another one, which were read at first and mean nothing since.
+# The upper bound leaves out transaction ids that this server has not reached yet: marks of rows that were restored from
+# another server, which the first read included and which mean nothing since.
 READ_CHANGED = READ.format(
     which="""changed_xid >= pg_snapshot_xmin(%(seen)s::pg_snapshot)
         AND changed_xid <= greatest(pg_snapshot_xmax(pg_current_snapshot()), pg_current_xact_id_if_assigned())
@@ -40,9 +40,11 @@ READ_CHANGED = READ.format(
 
 @dataclass(frozen=True, slots=True)
 class FleetSnapshot:
-    """`snapshot`: which transactions it saw. `is_own`: it was made inside a transaction that has written, so it may
-    hold what nobody else sees and what may yet be rolled back. `lineage`: two readings that differ in it have nothing
-    to do with each other."""
+    """A read of the fleet.
+
+    `snapshot`: the transactions that it includes. `is_own`: read inside a transaction that has written, so it may
+    include uncommitted changes. `lineage`: two snapshots that differ in it have nothing in common.
+    """
 
     snapshot: str
     is_own: bool
@@ -50,7 +52,7 @@ class FleetSnapshot:
 
 
 class FleetCache:
-    """One for each process and database; threads share it."""
+    """The cache of one process and database; threads share it."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -58,8 +60,8 @@ class FleetCache:
         self._fleet = Fleet.from_rows(())
 
     def current(self) -> Fleet:
-        """All committed changes are in it, and those of the caller's own transaction."""
-        with self._lock:  # readings are applied in the order in which they were made
+        """Return the fleet with all committed changes, and those of the caller's own transaction."""
+        with self._lock:  # snapshots are applied in the order in which they were read
             reading, fleet = self._read()
             if not reading.is_own:
                 self._seen, self._fleet = reading, fleet

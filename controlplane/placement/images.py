@@ -1,4 +1,4 @@
-"""Private images: data like any other, so they are classified, and what is made from them inherits."""
+"""Private images: they have classifications like other data, and resources made from them inherit these."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ from controlplane.placement.lineage import NewData
 def image_create(
     actor: Actor, project: Project, new: NewImage, *, classifications: Sequence[str] = ()
 ) -> tuple[Image, Operation | None]:
-    """As the catalogue makes it, and classified from the start. Raises as catalog.services.image_create."""
+    """Create the image in the catalogue, classified from the start. Raises as catalog.services.image_create."""
     image, operation = catalog.image_create(actor, project, new)
     lineage.record_data(NewData(image.pk, "image", project, classifications))
     return image, operation

@@ -1,5 +1,7 @@
-"""What another policy would do to what there is: zones that it refuses, policies that it contradicts, resources that it
-does not admit where they are. Nothing is written."""
+"""Impact of a policy change: zones newly refused, policies contradicted, and resources that would drift.
+
+Nothing is written.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,19 +39,19 @@ class Contradiction:
 
 @dataclass(frozen=True)
 class Drifting:
-    """A resource that may be where it is now, and could not any more."""
+    """A resource that is admitted where it is now, and would not be any more."""
 
     allocation: Allocation
     evaluation: Evaluation
 
 
 def makeable(policies: Sequence[Policy], world: World, operation: str, *, now: datetime) -> set[str]:
-    """The zones that admit what the operation makes. Clauses about other reasons of holding data are not asked."""
+    """Return the zones that admit the operation's resources. Clauses about other roles do not apply."""
     return {zone.id for zone in admitting(policies, world, now=now, roles=ROLES_OF[operation])}
 
 
 def newly_refused(before: Sequence[Policy], after: Sequence[Policy], world: World, *, now: datetime) -> tuple[str, ...]:
-    """Zones in which an instance or a volume could be made, and could not any more."""
+    """Return the zones in which instances and volumes could be created, and could not any more."""
     lost: set[str] = set()
     for operation in MAKING:
         lost |= makeable(before, world, operation, now=now) - makeable(after, world, operation, now=now)
@@ -57,7 +59,7 @@ def newly_refused(before: Sequence[Policy], after: Sequence[Policy], world: Worl
 
 
 def contradicted(owner: PolicyOwner, policy: Policy, sets: Sets) -> tuple[Contradiction, ...]:
-    """The policies, this one or lower ones, that no zone could satisfy together with those above them."""
+    """Return the policies, this one or lower ones, that no zone could satisfy together with those above them."""
     newest = PolicyVersion.objects.filter(_below(owner)).order_by(*effective_policies.OWNER, "-version")
     rows = newest.distinct(*effective_policies.OWNER).select_related(
         "organization", "project__organization", "classification__organization"
@@ -68,12 +70,12 @@ def contradicted(owner: PolicyOwner, policy: Policy, sets: Sets) -> tuple[Contra
         _key(owner): policy,
     }
     found = [Contradiction(each, unsatisfiable(_chain(each, in_force), sets)) for each in owners]
-    # What is wrong above it is told there.
+    # Contradictions above it are reported with the policies above.
     return tuple(each for each in found if any(ref.policy == in_force[_key(each.owner)].id for ref in each.atoms))
 
 
 def _below(owner: PolicyOwner) -> Q:
-    """The policies that hold only together with the owner's, and never without."""
+    """Return the policies that always hold together with the owner's, and never without."""
     if owner.level == "platform":
         return Q(level__in=("organization", "project", "classification"))
     if owner.level == "organization":
@@ -83,7 +85,7 @@ def _below(owner: PolicyOwner) -> Q:
 
 
 def _chain(owner: PolicyOwner, in_force: InForce) -> tuple[Policy, ...]:
-    """The owner's policy with those above it."""
+    """Return the owner's policy with those above it."""
     ruler = owner.ruler.pk if owner.ruler is not None else None
     keys = dict.fromkeys([("platform", None), ("organization", ruler), _key(owner)])
     return tuple(in_force[key] for key in keys if key in in_force)
@@ -94,9 +96,10 @@ def _key(owner: PolicyOwner) -> tuple[str, UUID | str | None]:
 
 
 def drifting(owner: PolicyOwner, policy: Policy, world: World, *, now: datetime) -> tuple[Drifting, ...]:
-    """
+    """Return the resources that would drift.
+
     Raises:
-        PolicyOverflows: something could be evaluated until now, and would have too many clauses.
+        PolicyOverflows: a resource that can be evaluated now would have too many clauses.
     """
     rows = list(_placed_under(owner).select_related("node", "project").order_by("pk"))
     ids = [row.consumer_id for row in rows]

@@ -1,7 +1,7 @@
-"""What a resource's data is classified as and where it comes from: written when data reaches it, and taken back by two
-people alone (declassifications.py).
+"""Classifications and lineage of resources, written when data reaches them.
 
-Inside the caller's transaction, and repeatable. What is read of it: effective.py.
+Only two people can remove them (declassifications.py). The writes are inside the caller's transaction, and repeatable.
+Reads: effective_policies.py.
 """
 
 from collections.abc import Iterable, Sequence
@@ -22,7 +22,7 @@ from controlplane.placement.models import Binding, Lineage, PolicyVersion
 
 @dataclass(frozen=True)
 class NewData:
-    """A resource that is about to be. `policy`: clauses of its own, which hold as long as it exists."""
+    """A resource to be created. `policy`: clauses of its own, which hold as long as it exists."""
 
     resource_id: UUID
     kind: str
@@ -33,8 +33,7 @@ class NewData:
 
 
 def record_data(new: NewData, sources: Iterable[DataSource] = (), *, extra_rows: Sequence[Model] = ()) -> None:
-    """Write down what the new resource's data is classified as, and that it will hold data of these sources. `beside`:
-    new rows that are written with it."""
+    """Record the classifications and sources of the new resource. `beside`: new rows that are written with it."""
     classifications = sorted(set(new.classifications))
     binding = Binding(resource_id=new.resource_id, kind=new.kind, project=new.project, classifications=classifications)
     insert(*extra_rows, binding)
@@ -48,8 +47,11 @@ def record_data(new: NewData, sources: Iterable[DataSource] = (), *, extra_rows:
 
 
 def add_source(holder: DataSource, source: DataSource, *, kind: str) -> None:
-    """The holder gets data of the source: from now on it has the source's classifications and whatever policies are
-    effective there now, also when those are loosened later."""
+    """Record that the holder gets data of the source.
+
+    From now on it has the source's classifications and the policies effective there now, also when those are loosened
+    later.
+    """
     demand = PolicySet.of(effective_policies.of_source(source))
     demand.keep()
     Lineage.objects.get_or_create(

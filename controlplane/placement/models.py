@@ -7,15 +7,14 @@ from controlplane.kernel.db import BaseModel
 from controlplane.kernel.states import machine
 from controlplane.nodes.models import Node, Pool
 
-DRIFT_ACTIONS = ("flag", "freeze", "evacuate", "stop")  # the mildest first
+DRIFT_ACTIONS = ("flag", "freeze", "evacuate", "stop")  # the least strict first
 
 
 class Classification(models.Model):
-    """How sensitive data is: a policy by name, which sticks to every copy. Without an organization it is the
-    platform's.
+    """A label on data with a policy that follows every copy. Without an organization it is the platform's.
 
-    `drift_action`: what happens when a place where such data is does not satisfy it any more. One that is not supported
-    admits no place at all.
+    `drift_action`: the action when a location of such data does not satisfy the policy any more. An unsupported
+    classification admits no location at all.
     """
 
     id = models.SlugField(primary_key=True, max_length=63)
@@ -40,11 +39,11 @@ class Classification(models.Model):
 
 
 class PolicyHead(models.Model):
-    """Which generation of policies is in force under an organization, or (without one) for the whole platform. It is
-    made with the organization, by a trigger.
+    """The version of the policies in force under an organization, or (without one) for the whole platform.
 
-    `version` grows with every change of any policy under it, in that change's transaction. Whoever writes what rests on
-    policies takes a SHARE lock, so that no decision taken under older ones is written after they are gone.
+    A trigger creates it with the organization. `version` grows with every change of any policy under it, in that
+    change's transaction. A write that rests on policies takes a SHARE lock, so that no decision made under older ones
+    is written after they are gone.
     """
 
     organization = models.OneToOneField(Organization, models.PROTECT, null=True)
@@ -62,11 +61,11 @@ class PolicyHead(models.Model):
 
 
 class PolicyVersion(BaseModel):
-    """What somebody demands of places; of each owner the highest version is in force, older ones are history.
+    """A version of a policy; of each owner the highest version is in force, older ones are history.
 
-    `atoms` are those of andromede_core.policy.clauses. `level` says whose it is: the platform's (no owner), an
-    organization's, a project's, a classification's or a resource's. All of them must hold together: one can only add to
-    the others.
+    `atoms` are the clauses of andromede_core.policy.clauses. `level` is its owner's kind: the platform (no owner), an
+    organization, a project, a classification or a resource. All of them must hold together: one can only add to the
+    others.
     `head`: the version of the PolicyHead that it began; older rows have none.
     """
 
@@ -117,13 +116,13 @@ class PolicyProposal(BaseModel):
     | proposed  | waits for another sovereignty officer |
     | approved  | comes into force at `not_before` |
     | applied   | is a PolicyVersion now |
-    | withdrawn | was given up |
+    | withdrawn | does not come into force |
 
     `base_version` is the version that was in force when it was made (0: none), `change` what it does to that one:
     looser or incomparable.
 
-    One of the level `resource` is about the data of one thing instead: it loses these `classifications` and the lineage
-    in the rows `lineage_ids`. Triggers let both go while such a proposal is approved and due, and only then (migration
+    One of the level `resource` is about the data of one resource instead: it loses these `classifications` and the
+    lineage in the rows `lineage_ids`. Triggers allow that only while such a proposal is approved and due (migration
     0007).
     """
 
@@ -174,8 +173,10 @@ class PolicyDocument(models.Model):
 
 
 class Binding(models.Model):
-    """What a resource's data is classified as. It only ever grows (a trigger refuses anything else, and its removal):
-    what memory has held, it may still hold."""
+    """The classifications of a resource's data.
+
+    They only ever grow (a trigger refuses anything else, and the removal of the row): memory may still hold old data.
+    """
 
     resource_id = models.UUIDField(primary_key=True)
     kind = models.CharField(max_length=16)
@@ -187,8 +188,10 @@ class Binding(models.Model):
 
 
 class Lineage(BaseModel):
-    """A resource holds data of `source_id`, and with it the policies that were effective there at that moment. Rows are
-    never changed or removed (a trigger refuses)."""
+    """A resource holds data of `source_id`, and with it the policies that were effective there at that moment.
+
+    Rows are never changed or removed (a trigger refuses).
+    """
 
     resource_id = models.UUIDField()
     source_id = models.UUIDField()
@@ -202,10 +205,10 @@ class Lineage(BaseModel):
 
 
 class Decision(BaseModel):
-    """A placement decision, kept with everything it rests on: andromede_core.placement.explanation renders `document`.
+    """A placement decision with all its inputs: andromede_core.placement.explanation renders `document`.
 
-    Only while the epoch and versions that it rests on are in force, and before `valid_until`, does the database take an
-    allocation that rests on it, and only in `admitted_zones` (a trigger of migration 0004 refuses others).
+    The database accepts an allocation that rests on it only while its epoch and versions are in force, before
+    `valid_until`, and in `admitted_zones` (a trigger of migration 0004 refuses others).
     """
 
     operation = models.CharField(max_length=64)
@@ -242,15 +245,15 @@ OPEN = ("requested", "cosigning")
 
 
 class Permit(BaseModel):
-    """Leave for one node to do one operation on one resource. Its id is the permit's jti.
+    """A permit for one node to do one operation on one resource. Its id is the permit's jti.
 
     | state     | means |
     |-----------|-------|
     | requested | the signer has not answered yet |
-    | cosigning | it has (`document`); a sentinel has to sign too (`cosignature`) |
-    | signed    | it has all signatures that nodes ask for |
-    | refused   | one of the two will not sign; `error` says why |
-    | void      | facts or policies have changed between the two signatures; another one is asked for |
+    | cosigning | the signer has signed (`document`); a sentinel has to sign too (`cosignature`) |
+    | signed    | it has all signatures that nodes require |
+    | refused   | one of the two has refused (`error`) |
+    | void      | facts or policies have changed between the two signatures; another permit is requested |
     """
 
     operation_id = models.UUIDField()
@@ -275,11 +278,13 @@ class Permit(BaseModel):
 
 
 class Allocation(BaseModel):
-    """Who uses how much where. A trigger adds it to the node's inventory in the same transaction (migration 0002), and
-    `pool_gib` to what is used of the pool (0012). While a move is under way, the place that is left has these.
+    """The resources that a consumer uses on a node.
 
-    `moving_id`: who is to have the place, while it belongs to the move that is under way (`consumer_id`). The decision
-    is about that one.
+    A trigger adds them to the node's capacity inventory in the same transaction (migration 0002), and `pool_gib` to the
+    used space of the pool (0012). During a migration, the allocation at the source keeps them.
+
+    `moving_id`: the future consumer, while the allocation belongs to a migration (`consumer_id`). The decision is about
+    that consumer.
     """
 
     consumer_id = models.UUIDField()
@@ -312,11 +317,13 @@ class Allocation(BaseModel):
 
 
 class Exemption(BaseModel):
-    """A break-glass: two people of different duties allow that stated clauses are waived for stated resources, one
-    operation and one zone, until `expires_at`. It is never deleted, and its terms never change (a trigger refuses).
+    """An exemption (break-glass) with its terms and approvals.
 
-    `approvals`: {approver, duty, key_id, signature (base64)}; with both it counts, as long as the keyset says whose the
-    keys are. `use_count`: how many uses there are.
+    Two people of different roles waive stated clauses for stated resources, one operation and one zone, until
+    `expires_at`. It is never deleted, and its terms never change (a trigger refuses).
+
+    `approvals`: {approver, duty, key_id, signature (base64)}; with both it is valid, as long as the keyset has the keys
+    of these people. `use_count`: how many uses there are.
     """
 
     project = models.ForeignKey(Project, models.PROTECT)
@@ -345,8 +352,10 @@ class Exemption(BaseModel):
 
 
 class ExemptionUse(BaseModel):
-    """An exemption was what admitted `decision_id`: once for each operation, however often that decides again, and once
-    each for what is no operation. Rows are never changed or removed (a trigger refuses)."""
+    """A use of an exemption, which admitted `decision_id`.
+
+    There is one row for each operation, however often it decides again, and one for each other action. Rows are never
+    changed or removed (a trigger refuses)."""
 
     exemption = models.ForeignKey(Exemption, models.PROTECT)
     operation_id = models.UUIDField(null=True)

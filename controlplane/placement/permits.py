@@ -1,7 +1,7 @@
-"""Leave for work on a node: a row that asks the signer for it, and the document that comes back.
+"""Permits for work on a node: a row that requests one from the signer, and the signed document.
 
-Who works on an operation asks when it needs leave, and again when what it got is over. The row is the request; the
-message to the signer is a hint, which may be lost (the signer looks for rows by itself) and gives nobody anything.
+A worker requests a permit when an operation needs one, and again when the permit has expired. The row is the request;
+the message to the signer is a wake-up, which may be lost (the signer polls the rows) and grants nothing.
 """
 
 import logging
@@ -34,13 +34,13 @@ log = logging.getLogger(__name__)
 SIGN = "controlplane.signer.tasks.sign_requested", "signer"
 COSIGN = "controlplane.signer.tasks.cosign_signed", "sentinel"
 PATIENCE_S = 1.0
-# An answer takes some 15 ms: whoever waits looks often at first, and no more often than needed if it takes longer.
+# An answer takes some 15 ms, so the first polls are short and later ones longer.
 POLL_FIRST_S, POLL_MAX_S, POLL_GROWTH = 0.004, 0.05, 1.4
-# Before this, the first message is still under way.
+# Before this time, the first wake-up may still be under way.
 HINT_AGAIN = timedelta(milliseconds=400)
-# Leave that ends sooner than this is not begun with; for so long a refusal is the answer.
+# A permit that ends sooner than this is not used; a refusal stays valid for so long.
 MARGIN = timedelta(seconds=10)
-# Signed, not about to end, and resting on nothing that has changed since.
+# Signed permits that do not end soon and whose inputs have not changed since.
 VALID = """
 SELECT permit.id, EXISTS (SELECT FROM operations_operation WHERE id = permit.operation_id AND lease_token = %s)
 FROM placement_permit AS permit
@@ -60,8 +60,10 @@ ORDER BY permit.created_at DESC LIMIT 1
 
 @dataclass(frozen=True)
 class IssuedPermit:
-    """A permit, as it is handed to the node, and the policies (canonical JSON) that it was made for. `epoch`: of the
-    facts that it rests on, which the node needs. `cosignature`: empty where no sentinel had to sign."""
+    """A permit as sent to the node, and the policies (canonical JSON) that it was issued for.
+
+    `epoch`: of the facts that it rests on, which the node needs. `cosignature`: empty where no sentinel had to sign.
+    """
 
     jti: UUID
     document: bytes
@@ -72,7 +74,7 @@ class IssuedPermit:
 
 @dataclass(frozen=True)
 class PermitKey:
-    """What leave is for. `op`: of the operation's kind, or a part of it (roles.PART_OF)."""
+    """The purpose of a permit. `op`: of the operation's kind, or a part of it (roles.PART_OF)."""
 
     operation: Operation
     op: str
@@ -81,7 +83,7 @@ class PermitKey:
 
 
 def find_valid(wanted: PermitKey) -> IssuedPermit | None:
-    """What the operation has already got for this, if it still counts everywhere."""
+    """Return the operation's permit for this purpose, if it is still valid everywhere."""
     began, now, operation = time.monotonic(), clock.now(), wanted.operation
     named = (operation.pk, wanted.op, operation.resource_id, wanted.generation, wanted.node_id)
     with preparing_cursor() as cursor:
@@ -97,12 +99,13 @@ def find_valid(wanted: PermitKey) -> IssuedPermit | None:
 
 
 def obtain_permit(wanted: PermitKey, *, decide: Callable[[], UUID]) -> IssuedPermit:
-    """Ask the signer, unless that was done, and wait a moment for its answer. `decide` gives the decision to ask with.
+    """Request a permit, unless a request exists, and wait a moment for the answer.
+
+    `decide` gives the decision of the request.
 
     Raises:
-        SignerSilent: it, or the sentinel, has not answered yet; asking again finds what was asked for, or what it has
-            answered since.
-        CloudError: one of them refused, with the error that says why.
+        SignerSilent: the signer, or the sentinel, has not answered yet; another call finds the request or its answer.
+        CloudError: one of them refused, with the error that states why.
     """
     permit = request_permit(wanted, decide=decide)
     state = permit.state if permit.state == "refused" else _answered(permit.pk)
@@ -114,8 +117,10 @@ def obtain_permit(wanted: PermitKey, *, decide: Callable[[], UUID]) -> IssuedPer
 
 
 def request_permit(wanted: PermitKey, *, decide: Callable[[], UUID]) -> Permit:
-    """Ask the signer and do not wait, outside any transaction. Finds what was asked for already, and what was refused a
-    moment ago."""
+    """Request a permit without waiting, outside any transaction.
+
+    It finds a request that exists already, and a recent refusal.
+    """
     now = clock.now()
     operation = wanted.operation
     permit = FRESH.first(*_named(wanted).values(), now - MARGIN)
@@ -131,19 +136,19 @@ def request_permit(wanted: PermitKey, *, decide: Callable[[], UUID]) -> Permit:
 
 
 def invalidate(jti: UUID) -> None:
-    """The node does not take it (any more): it is not found again."""
+    """Mark the permit as rejected by the node: it is not found again."""
     Permit.objects.filter(pk=jti, expires_at__gt=clock.now()).update(expires_at=clock.now(), updated_at=clock.now())
 
 
 def is_current(decision: Decision, standing: DecisionVersions) -> bool:
-    """Nothing that the decision rests on has changed since, or run out."""
+    """Tell if no input of the decision has changed since, or expired."""
     rests_on = DecisionVersions(decision.facts_epoch, decision.platform_version, decision.organization_version)
     is_lapsed = decision.valid_until is not None and decision.valid_until <= clock.now()
     return decision.is_admitted and rests_on == standing and not is_lapsed
 
 
 def send_wakeup(permit_id: UUID, *, state: str = "requested") -> None:
-    """Tell the one who is to answer next. Never fails: the row is written already."""
+    """Wake up the process that answers next. Never fails: the row is written already."""
     name, queue = COSIGN if state == "cosigning" else SIGN
     try:
         current_app.send_task(name, args=[str(permit_id)], queue=queue, retry=False)
@@ -171,7 +176,7 @@ def _named(wanted: PermitKey) -> dict[str, Any]:
 
 
 def _answered(permit_id: UUID) -> str:
-    """The state in which the permit is once all have answered, or when we have waited long enough."""
+    """Return the permit's state once all have answered, or when the wait is over."""
     until, pause = time.monotonic() + PATIENCE_S, POLL_FIRST_S
     while True:
         with preparing_cursor() as cursor:
@@ -185,7 +190,7 @@ def _answered(permit_id: UUID) -> str:
 
 @lru_cache(maxsize=1024)
 def _issued_permit(permit_id: UUID) -> IssuedPermit:
-    """Of a signed permit, which never changes."""
+    """Return a signed permit, which never changes."""
     row = Permit.objects.only("document", "cosignature").get(pk=permit_id)
     document, cosignature = bytes(row.document or b""), bytes(row.cosignature or b"")
     said = core.parse(signed.read(document).payload)
@@ -194,10 +199,10 @@ def _issued_permit(permit_id: UUID) -> IssuedPermit:
 
 @lru_cache(maxsize=256)
 def _policies(digest: str) -> bytes:
-    """Named by their digest, so they never change either."""
+    """Return the policies by their digest, so they never change either."""
     return dumps(PolicyDocument.objects.values_list("document", flat=True).get(pk=digest))
 
 
 def _raise_refusal(permit_id: UUID) -> NoReturn:
-    """Raise the error that the signer met, as it would have been raised here."""
+    """Raise the error of the signer, as it would have been raised here."""
     raise error_messages.error_from_document(Permit.objects.values_list("error", flat=True).get(pk=permit_id) or {})

@@ -1,5 +1,7 @@
-"""Change what is demanded of places. What admits less counts at once; what may admit more becomes a proposal, which
-needs a second person and time (proposals.py)."""
+"""Policy changes: a stricter policy is in force at once; a looser one becomes a proposal (proposals.py).
+
+A proposal needs a second person and time.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,12 +37,15 @@ AT_ONCE = ("same", "tighter")
 
 @dataclass(frozen=True)
 class PolicyReview:
-    """What a policy would change. `added`, `removed`: its clauses that are not in force, and those in force that it has
-    not. `lint`: its clauses that have no effect, since others say as much. `not_asked`: its clauses about copies that
-    no operation makes yet, such as backups. `claimed`: its clauses about measures that the operator claims to take, and
-    that the platform does not enforce. `newly_refused`: zones in which something could be made under the
-    policy, and could not any more. `contradicted`: policies, its own or lower ones, that no zone could satisfy together
-    with what holds above them. `drifting`: what would not be admitted where it is any more."""
+    """The effects of a policy change.
+
+    `added`, `removed`: its clauses that are not in force, and those in force that it lacks. `lint`: its clauses without
+    effect, since others imply them. `not_asked`: its clauses about copies that no operation creates yet, such as
+    backups. `claimed`: its clauses about measures that the operator declares to take, and that the platform does not
+    enforce. `newly_refused`: zones in which resources could be created under the policy, and could not any more.
+    `contradicted`: policies, its own or lower ones, that no zone could satisfy together with those above them.
+    `drifting`: resources that would not be admitted where they are any more.
+    """
 
     policy: Policy
     base_version: int
@@ -57,7 +62,7 @@ class PolicyReview:
 
 @dataclass(frozen=True)
 class PolicyChange:
-    """`version`: the one in force that the atoms are to replace, 0 for none; None: whichever it is."""
+    """A change. `version`: the one in force that the atoms replace, 0 for none; None: any."""
 
     atoms: Sequence[object]
     reason: str = ""
@@ -66,7 +71,7 @@ class PolicyChange:
 
 @dataclass(frozen=True)
 class Outcome:
-    """`version` is in force now; `proposal` waits for a second person. One of them is new."""
+    """The result. `version` is in force now; `proposal` waits for a second person. One of them is new."""
 
     review: PolicyReview
     version: PolicyVersion | None
@@ -74,12 +79,12 @@ class Outcome:
 
 
 def policy_review(owner: PolicyOwner, atoms: Sequence[object]) -> PolicyReview:
-    """What these atoms would change, in place of those in force. Writes nothing.
+    """Return the effects of these atoms, in place of those in force. Writes nothing.
 
     Raises:
         PolicyInvalid: an atom does not type-check, or names a set or scheme class that does not exist.
-        PolicyEmpty: no zone could satisfy it together with the levels above, which was not so before.
-        PolicyOverflows: something would have more clauses than can be evaluated.
+        PolicyEmpty: no zone could satisfy the policy together with the levels above, unless that is so already.
+        PolicyOverflows: a resource would have more clauses than can be evaluated.
     """
     world, now = catalog.world(), clock.now()
     policy, sets = _parse(owner.level, atoms, world), Sets.of(world, now)
@@ -107,19 +112,19 @@ def policy_review(owner: PolicyOwner, atoms: Sequence[object]) -> PolicyReview:
 
 
 def _is_asked(atom: Clause) -> bool:
-    """Some operation gives a place a role that the clause is about."""
+    """Tell if some operation gives a place a role that the clause is about."""
     return atom.op != DISTANCE and atom.applies_to(ASKED)
 
 
 def review_in_force(owner: PolicyOwner) -> PolicyReview:
-    """What is in force, to be written once more: something beside its atoms has become stricter."""
+    """Return the review of the policy in force when another property of its owner became stricter."""
     version = version_in_force(owner)
     assert version is not None
     return policy_review(owner, version.atoms)
 
 
 def own_policy(atoms: Sequence[object], *, at: str) -> Policy | None:
-    """The clauses that a resource is to have of its own; none: None. `at`: the field of the request that has them.
+    """Return the clauses of a resource's own policy; None for none. `at`: the request's field that has them.
 
     Raises:
         PolicyInvalid
@@ -137,7 +142,7 @@ def _parse(level: str, atoms: Sequence[object], world: World, *, at: str = "atom
 
 
 def policies_above(owner: PolicyOwner) -> tuple[Policy, ...]:
-    """What holds in any case for whatever the owner's policy holds for."""
+    """Return the policies that hold in any case for the resources of the owner's policy."""
     if owner.level == "platform":
         return ()
     return effective_policies.for_organization(owner.ruler if owner.level != "organization" else None)
@@ -152,18 +157,18 @@ def policy_set(
     classification: Classification | None = None,
     reason: str = "",
 ) -> Outcome:
-    """policy_change() of whichever version is in force."""
+    """Apply policy_change() to the version in force, whichever it is."""
     return policy_change(actor, PolicyOwner(organization, project, classification), PolicyChange(atoms, reason))
 
 
 @transaction.atomic
 def policy_change(actor: Actor, owner: PolicyOwner, wanted: PolicyChange) -> Outcome:
-    """Replace a policy, or propose to. What runs stays where it is; whatever it does next is asked the new one.
+    """Replace a policy, or propose to. Running resources stay; the new policy applies to their next operations.
 
     Raises:
-        RoleNeeded: not the actor's to change; or it would admit more, which nobody may for another's data.
-        PersonNeeded: a proposal by a program.
-        Outdated: another version is in force.
+        RoleNeeded: the actor may not change the policy; or the new one admits more, which only its organization
+            may request.
+        PersonNeeded: a proposal by a program. Outdated: another version is in force.
         PolicyInvalid, PolicyEmpty, PolicyOverflows, CountExhausted.
     """
     may_tighten(actor, owner)
@@ -187,14 +192,17 @@ def policy_change(actor: Actor, owner: PolicyOwner, wanted: PolicyChange) -> Out
 
 
 def need_room(ruler: Organization | None) -> None:
-    """Raises CountExhausted: too many proposals wait for the organization's officers. None: operators have none."""
+    """Raise CountExhausted if too many proposals wait for the organization's officers.
+
+    None: operators have no limit.
+    """
     if ruler is not None:
         theirs = Q(organization=ruler) | Q(project__organization=ruler) | Q(classification__organization=ruler)
         count_limits.require_below_limit("proposals", PolicyProposal.objects.filter(theirs, state="proposed"))
 
 
 def review_change(actor: Actor, owner: PolicyOwner, wanted: PolicyChange) -> PolicyReview:
-    """What the change would do, if the actor may make it. Raises what policy_change() raises."""
+    """Return the effects of the change, if the actor may make it. Raises as policy_change()."""
     may_tighten(actor, owner)
     review = policy_review(owner, wanted.atoms)
     if wanted.version not in (None, review.base_version):
@@ -205,7 +213,9 @@ def review_change(actor: Actor, owner: PolicyOwner, wanted: PolicyChange) -> Pol
 
 
 def may_tighten(actor: Actor, owner: PolicyOwner) -> None:
-    """Who may demand more. An operator may on a customer's behalf, since it takes nothing from the customer's hands.
+    """Check that the actor may demand more.
+
+    An operator may on a customer's behalf, since a stricter policy admits nothing new.
 
     Raises:
         RoleNeeded
@@ -220,7 +230,7 @@ def may_tighten(actor: Actor, owner: PolicyOwner) -> None:
 
 
 def may_propose(actor: Actor, owner: PolicyOwner) -> UUID:
-    """Who may ask that less is demanded, as a user: for an organization's data never an operator.
+    """Check that the actor may propose to demand less, as a user: for an organization's data never an operator.
 
     Raises:
         RoleNeeded, PersonNeeded.
@@ -235,14 +245,13 @@ def may_propose(actor: Actor, owner: PolicyOwner) -> UUID:
 
 
 def lock_head(owner: PolicyOwner) -> PolicyHead:
-    """From here to the end of the transaction, nobody else changes a policy under it, and nothing is written that rests
-    on one."""
+    """Lock the head until the end of the transaction: no other policy change, and no write that rests on a policy."""
     ruler = owner.ruler
     return PolicyHead.objects.select_for_update().get(organization=ruler)
 
 
 def version_in_force(owner: PolicyOwner) -> PolicyVersion | None:
-    """None when nothing was ever demanded."""
+    """Return the version in force; None when there never was one."""
     mine = PolicyVersion.objects.filter(level=owner.level, **owner.columns)
     return mine.order_by("-version").first()
 
@@ -256,8 +265,10 @@ def put_in_force(
     proposal: PolicyProposal | None = None,
     undoes: int | None = None,
 ) -> PolicyVersion:
-    """Put it in force, under the lock of the head: decisions that were taken before can be written no more. `undoes`:
-    the version that it takes back."""
+    """Put the policy in force, under the lock of the head: earlier decisions cannot be written any more.
+
+    `undoes`: the version that it reverts.
+    """
     saved = PolicyVersion.objects.create(
         level=owner.level,
         **owner.columns,
@@ -268,7 +279,7 @@ def put_in_force(
     )
     head.version += 1
     head.save(update_fields=["version"])
-    epochs.advance()  # so that nodes refuse what was permitted under the policies before
+    epochs.advance()  # so that nodes refuse permits under the former policies
     project_id = owner.project.pk if owner.project is not None else None
     about = {"level": owner.level, "owner": str(owner.id), "version": saved.version, "change": review.change}
     undone = {"undoes": undoes} if undoes is not None else {}
@@ -297,20 +308,20 @@ def put_in_force(
 
 
 def _classification_fields(owner: PolicyOwner) -> dict[str, object]:
-    """What else a classification says that matters."""
+    """Return the other relevant properties of a classification."""
     if owner.classification is None:
         return {}
     return {"drift_action": owner.classification.drift_action, "is_supported": owner.classification.is_supported}
 
 
 def _people(saved: PolicyVersion, proposal: PolicyProposal | None) -> list[str]:
-    """Whoever has set it, or the two who agreed."""
+    """Return the person who set the policy, or the two who agreed."""
     people = [saved.user_id] if proposal is None else [proposal.proposed_by, proposal.approved_by]
     return [str(person) for person in people if person is not None]
 
 
 def record_proposal_step(actor: Actor, verb: str, proposal: PolicyProposal, **facts: object) -> None:
-    """A step of a proposal: in the audit records of every project that it concerns, and in the evidence."""
+    """Record a step of a proposal: an audit entry in every project that it concerns, and evidence."""
     owner = owner_of(proposal)
     about: dict[str, object] = {"level": proposal.level, "owner": str(owner.id), "change": proposal.change, **facts}
     if proposal.resource_id is not None:
@@ -344,7 +355,7 @@ def record_proposal_step(actor: Actor, verb: str, proposal: PolicyProposal, **fa
 
 
 def _concerned(owner: PolicyOwner) -> list[UUID]:
-    """The projects whose data the policy is about; the platform's: all."""
+    """Return the projects whose data the policy is about; for the platform's: all."""
     if owner.project is not None:
         return [owner.project.pk]
     projects = Project.objects.all() if owner.ruler is None else Project.objects.filter(organization=owner.ruler)

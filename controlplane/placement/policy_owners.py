@@ -1,4 +1,4 @@
-"""Whose policies there are."""
+"""Owners of policies."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -9,7 +9,7 @@ from controlplane.placement.models import Classification, PolicyProposal, Policy
 
 @dataclass(frozen=True)
 class PolicyOwner:
-    """Whose policy: one of these, or none for the platform's."""
+    """The owner of a policy: one of these, or none for the platform."""
 
     organization: Organization | None = None
     project: Project | None = None
@@ -25,20 +25,20 @@ class PolicyOwner:
 
     @property
     def ruler(self) -> Organization | None:
-        """The organization whose officers decide on it; None: the platform's operators do."""
+        """Return the organization whose officers decide on the policy; None: the platform's operators do."""
         if self.project is not None:
             return self.project.organization
         return self.classification.organization if self.classification is not None else self.organization
 
     @property
     def columns(self) -> dict[str, Organization | Project | Classification]:
-        """As PolicyVersion and PolicyProposal name them."""
+        """Return the owner as columns of PolicyVersion and PolicyProposal."""
         owner = self.project or self.classification or self.organization
         return {self.level: owner} if owner is not None else {}
 
     @property
     def key(self) -> UUID | str | None:
-        """None: the platform."""
+        """Return the owner's id; None: the platform."""
         owner = self.project or self.classification or self.organization
         return owner.pk if owner is not None else None
 

@@ -1,7 +1,7 @@
-"""Undo a policy change: whoever has just demanded more takes it back alone, as long as nothing was placed by it.
+"""Undo of a policy change: the person who demanded more reverts it alone, as long as no placement used it.
 
-To demand less takes two people and time, since data was placed by what is in force. Until something was, the former
-text is still what all data was placed by: a slip can be taken back by the person who made it.
+To demand less takes two people and time, since data was placed under the policy in force. Until a placement uses it,
+the former text is the one that all data was placed under, so its author can revert a mistake.
 """
 
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ CLOCKS_DIFFER = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class PolicyUndo:
-    """What the last change of a policy can be taken back to. `atoms`: those of before; `until`: the last moment."""
+    """The undo of the last policy change. `atoms`: the former ones; `until`: the last moment."""
 
     last: PolicyVersion
     atoms: Sequence[object]
@@ -42,8 +42,8 @@ def find_undo(actor: Actor, owner: PolicyOwner, last: PolicyVersion | None) -> P
     """Return how the actor would undo the version in force; with None nothing was ever demanded.
 
     Raises:
-        PolicyNotUndoable: it is not the actor's own change, demands no more than the one before, is more than ten
-            minutes old, or something was placed by it; or the actor is no person.
+        PolicyNotUndoable: the change is not the actor's own, demands no more than the one before, is more than ten
+            minutes old, or a placement used it; or the actor is no person.
     """
     if actor.user_id is None:
         raise PolicyNotUndoable(reason=Reason("only people undo changes, and this credential is nobody's."))
@@ -74,12 +74,13 @@ def until_when(
 
 @transaction.atomic
 def policy_undo(actor: Actor, owner: PolicyOwner) -> Outcome:
-    """Put the text of before in force, as a new version. Whoever places something meanwhile either was first, and then
-    nothing can be undone, or waits and decides again.
+    """Put the former text in force, as a new version.
+
+    A concurrent placement either comes first, and then the change cannot be undone, or waits and decides again.
 
     Raises:
         RoleNeeded, PolicyNotUndoable.
-        PolicyInvalid, PolicyEmpty, PolicyOverflows: what the levels above demand has changed meanwhile.
+        PolicyInvalid, PolicyEmpty, PolicyOverflows: the levels above have changed meanwhile.
     """
     policies.may_tighten(actor, owner)
     head = policies.lock_head(owner)
@@ -94,8 +95,10 @@ def _former(owner: PolicyOwner, last: PolicyVersion) -> PolicyVersion | None:
 
 
 def _placed_by(owner: PolicyOwner, last: PolicyVersion) -> QuerySet[Decision]:
-    """What was admitted where the policy holds, by the version or a later one of the same head. Ids begin with the
-    time, so that only the newest decisions are read."""
+    """Return the admissions in the policy's scope, by the version or a later one of the same head.
+
+    Ids begin with the time, so only the newest decisions are read.
+    """
     rows = Decision.objects.filter(is_admitted=True, pk__gte=first_id(last.created_at - CLOCKS_DIFFER))
     if owner.ruler is None:
         rows = rows.filter(platform_version__gte=last.head)

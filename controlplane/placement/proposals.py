@@ -1,7 +1,7 @@
-"""Policies that would admit more: approved by a second person, in force after a delay in which anybody may object.
+"""Proposals of looser policies: approved by a second person, in force after a delay for objections.
 
 A proposal is about the version that was in force when it was made. When another one comes into force meanwhile, the
-proposal is withdrawn: it would undo what its approver has not seen.
+proposal is withdrawn: it would revert a change that its approver has not seen.
 """
 
 from datetime import timedelta
@@ -23,11 +23,12 @@ from controlplane.placement.policy_owners import PolicyOwner, owner_of
 
 @transaction.atomic
 def proposal_approve(actor: Actor, proposal: PolicyProposal) -> PolicyProposal:
-    """The second person agrees: the policy comes into force after settings.POLICY_COOLING_HOURS.
+    """Approve as the second person: the policy comes into force after settings.POLICY_COOLING_HOURS.
 
     Raises:
-        RoleNeeded: not an officer of the organization whose data it is about (an operator, for the platform's own).
-        SecondPersonNeeded: the actor made the proposal, or is nobody.
+        RoleNeeded: the actor is no officer of the organization that owns the data (an operator, for the platform's
+            own).
+        SecondPersonNeeded: the actor made the proposal, or is no person.
         ProposalOvertaken: another version has come into force.
         IllegalTransition, StateConflict.
     """
@@ -45,7 +46,7 @@ def proposal_approve(actor: Actor, proposal: PolicyProposal) -> PolicyProposal:
 
 @transaction.atomic
 def proposal_withdraw(actor: Actor, proposal: PolicyProposal) -> PolicyProposal:
-    """Give it up, before it is in force: whoever could have made or approved it may.
+    """Withdraw the proposal before it is in force; any actor that could have made or approved it may.
 
     Raises:
         RoleNeeded, IllegalTransition, StateConflict.
@@ -57,7 +58,8 @@ def proposal_withdraw(actor: Actor, proposal: PolicyProposal) -> PolicyProposal:
 
 
 def may_decide(actor: Actor, owner: PolicyOwner) -> None:
-    """
+    """Check that the actor may decide on proposals of the owner.
+
     Raises:
         RoleNeeded
     """
@@ -68,7 +70,7 @@ def may_decide(actor: Actor, owner: PolicyOwner) -> None:
 
 
 def _need_proposer(actor: Actor, proposal: PolicyProposal) -> None:
-    """Raises RoleNeeded, PersonNeeded."""
+    """Check that the actor may propose. Raises RoleNeeded, PersonNeeded."""
     owner = owner_of(proposal)
     if proposal.resource_id is not None:
         may_decide(actor, owner)
@@ -85,7 +87,7 @@ def _need_current(owner: PolicyOwner, proposal: PolicyProposal) -> None:
 
 
 def _need_people(owner: PolicyOwner, proposal: PolicyProposal) -> None:
-    """Both still have the duty on whose strength they agreed.
+    """Check that both still have the duty under which they agreed.
 
     Raises:
         RoleNeeded
@@ -96,14 +98,14 @@ def _need_people(owner: PolicyOwner, proposal: PolicyProposal) -> None:
 
 
 def apply_due() -> int:
-    """Put in force what was approved long enough ago. Returns how many came into force."""
+    """Put approved proposals in force whose delay is over. Returns how many came into force."""
     due = PolicyProposal.objects.filter(state="approved", not_before__lte=clock.now())
     return sum(_apply(pk) for pk in due.order_by("not_before").values_list("pk", flat=True))
 
 
 @transaction.atomic
 def _apply(proposal_id: UUID) -> bool:
-    """False when it has been dealt with, or cannot be any more: then it is withdrawn, with the reason in the audit."""
+    """Put the proposal in force; False when it is done already, or was withdrawn, with the reason in the audit."""
     rows = PolicyProposal.objects.select_for_update(skip_locked=True, of=("self",))
     proposal = rows.filter(pk=proposal_id, state="approved").first()
     if proposal is None:

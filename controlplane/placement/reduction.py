@@ -1,8 +1,8 @@
-"""What data has from its lineage, without the clauses that others hold in any case.
+"""Reduction of lineage: inherited clauses without those that others imply. Pure.
 
-Each version of a policy is a layer of its own, so that lineage would otherwise grow with every change of a policy. A
-clause goes only when another one that stays implies it always: named sets stand for themselves here, since their
-members change. Pure. Layers in force are never touched: who checks a decision wants to find them whole.
+Each version of a policy is a layer of its own, so lineage would otherwise grow with every change of a policy. A clause
+goes only when another one that stays always implies it: named sets stand for themselves here, since their members
+change. Layers in force are never reduced: a verifier of a decision needs them whole.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,8 +14,11 @@ from andromede_core.policy.order import NAMES_ALONE, implies
 
 
 def merged(layers: Iterable[Policy]) -> dict[str, Policy]:
-    """One layer per id. Stored ones may lack clauses that were implied where they were stored, each another: together
-    they have all that none of them could do without."""
+    """Merge layers to one per id.
+
+    Stored ones may lack different clauses that were implied where they were stored: together they have all the clauses
+    that any of them needs.
+    """
     found: dict[str, Policy] = {}
     for layer in layers:
         known = found.get(layer.id, layer)
@@ -27,7 +30,7 @@ def merged(layers: Iterable[Policy]) -> dict[str, Policy]:
 
 @lru_cache(maxsize=1024)
 def reduced(present: tuple[Policy, ...], inherited: tuple[Policy, ...]) -> tuple[Policy, ...]:
-    """`inherited` without the clauses that one of `present`, or another of its own that stays, implies."""
+    """Return `inherited` without the clauses that one of `present`, or another of its own that stays, implies."""
     fixed = _by_subject([atom for policy in present for atom in policy.atoms])
     kept: list[tuple[int, Clause]] = []
     for number, policy in enumerate(inherited):

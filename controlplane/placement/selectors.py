@@ -1,4 +1,4 @@
-"""What a decision rests on, read from the database and turned into plain values."""
+"""Inputs of decisions, read from the database as plain values."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -25,8 +25,10 @@ from controlplane.placement.models import (
 
 @dataclass(frozen=True, slots=True)
 class PoolRequirement:
-    """A pool that the node must have. `zone`: that zone's, since the data is there; None: any zone's of this name.
-    `gib`: how much of it is to be taken."""
+    """A pool that the node must have.
+
+    `zone`: that zone's, since the data is there; None: any zone's of this name. `gib`: the space to take.
+    """
 
     name: str
     gib: int = 0
@@ -35,7 +37,7 @@ class PoolRequirement:
 
 @dataclass(frozen=True, slots=True)
 class DecisionVersions:
-    """What a decision rests on, as numbers that the database compares when something is written on its strength."""
+    """Versions of a decision's inputs, which the database compares when a write rests on the decision."""
 
     facts_epoch: int
     platform_version: int
@@ -43,10 +45,10 @@ class DecisionVersions:
 
 
 def nodes_of(consumer_ids: Iterable[UUID]) -> frozenset[str]:
-    """The nodes on which these consumers are.
+    """Return the nodes of these consumers.
 
     Raises:
-        NoAllocation: one of them has no place.
+        NoAllocation: one of them has no allocation.
     """
     wanted = set(consumer_ids)
     if not wanted:
@@ -58,7 +60,7 @@ def nodes_of(consumer_ids: Iterable[UUID]) -> frozenset[str]:
 
 
 def resolve_pools(wishes: Sequence[PoolRequirement]) -> tuple[ResolvedPoolRequirement, ...]:
-    """What is left of these pools, as it is now."""
+    """Return the current free space of these pools."""
     names = {wish.name for wish in wishes}
     rows = list(Pool.objects.filter(name__in=names).order_by("zone_id")) if names else []
     return tuple(
@@ -77,7 +79,7 @@ def resolve_pools(wishes: Sequence[PoolRequirement]) -> tuple[ResolvedPoolRequir
 
 
 def host_named(ref: str) -> str:
-    """The id of the node with this name or id.
+    """Return the id of the node with this name or id.
 
     Raises:
         UnknownHost
@@ -89,25 +91,27 @@ def host_named(ref: str) -> str:
 
 
 def group_nodes(group_id: UUID, *, but: UUID) -> frozenset[str]:
-    """The nodes on which the members of an affinity group are, and to which they are on their way, `but` not
-    counted. What has its place on a fenced node runs nowhere, and keeps nobody near or away."""
+    """Return the nodes of an affinity group's members, including migration destinations, `but` not counted.
+
+    Members on a fenced node run nowhere, and do not count.
+    """
     members = Allocation.objects.filter(group_id=group_id).exclude(consumer_id=but).exclude(moving_id=but)
     members = members.exclude(node__duty="fenced")
     return frozenset(str(node_id) for node_id in members.values_list("node_id", flat=True))
 
 
 def current_allocations() -> QuerySet[Allocation]:
-    """Where everything is. What is on its way somewhere is where it was."""
+    """Return the locations of all consumers. A migrating one counts at its source."""
     return Allocation.objects.filter(moving_id=None)
 
 
 def classifications_of(resource_ids: Iterable[UUID]) -> dict[UUID, list[str]]:
-    """What the resources' data is classified as; one that is missing is public."""
+    """Return the classifications of the resources' data; a resource without a record is public."""
     return dict(Binding.objects.filter(pk__in=list(resource_ids)).values_list("pk", "classifications"))
 
 
 def proposals(actor: Actor) -> QuerySet[PolicyProposal]:
-    """Those about the actor's organization and project; its officers see those about every project of it."""
+    """Return the proposals about the actor's organization and project; its officers see those of all its projects."""
     rows = PolicyProposal.objects.select_related(
         "organization", "project__organization", "classification__organization"
     )
@@ -137,7 +141,7 @@ def unknown_zones(zone_ids: Sequence[str]) -> list[str]:
 
 
 def decision_seen(actor: Actor, ref: str) -> Decision:
-    """By id, of any project that the actor sees.
+    """Return the decision by id, of any project that the actor sees.
 
     Raises:
         DecisionNotFound
@@ -150,14 +154,16 @@ def decision_seen(actor: Actor, ref: str) -> Decision:
 
 
 def exemptions(actor: Actor) -> QuerySet[Exemption]:
-    """Of the projects that the actor sees; an officer sees those of every project of the organization, since any of its
-    officers may be asked to approve one."""
+    """Return the exemptions of the projects that the actor sees.
+
+    An officer sees those of all projects of the organization, since any of its officers may approve one.
+    """
     mine = Q(project__in=projects(actor)) | Q(project__organization__in=actor.ruled_ids)
     return Exemption.objects.filter(mine).select_related("project")
 
 
 def exemption_of(actor: Actor, project: Project, ref: str) -> Exemption:
-    """Of this project.
+    """Return an exemption of this project.
 
     Raises:
         ExemptionNotFound

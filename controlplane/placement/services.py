@@ -1,9 +1,9 @@
-"""The one door to the nodes: check and claim places, release them, and make the grants that agents ask for.
+"""The policy enforcement point: check and claim allocations, release them, and make call authorizations for agents.
 
-A decision locks nothing: a worker takes it outside of any transaction, a request before it writes anything, since what
-is seen in a transaction that has written is not remembered. The write that follows is guarded: the node must still be
-ready and open for new work, the affinity group must still allow it, and the database refuses an allocation that does
-not fit. When the world has moved, the decision is taken again.
+A decision locks nothing: a worker makes it outside of any transaction, a request before it writes, since reads in a
+transaction that has written are not cached. The write that follows is guarded: the node must still be ready and in
+service, the affinity group must still allow it, and the database refuses an allocation that does not fit. When an input
+has changed, the decision is made again.
 """
 
 from dataclasses import replace
@@ -40,11 +40,13 @@ from controlplane.placement.models import Allocation, Decision
 
 
 def check_placement(ask: PlacementRequest) -> None:
-    """Would it be admitted now? Takes nothing. A refusal is stored, and its decision's id goes with the error.
+    """Check that the request would be admitted now. Takes nothing.
+
+    A refusal is stored, and the error has its decision's id.
 
     Raises:
         ZoneUnknown, PolicyUnsatisfiable, InsufficientCapacity, NoPlace.
-        NoAllocation: what it must be near to has no place itself.
+        NoAllocation: a resource that it must be near to has no allocation.
     """
     _know_zones(ask)
     if is_placeable(ask):
@@ -55,11 +57,11 @@ def check_placement(ask: PlacementRequest) -> None:
 
 
 def preview(ask: PlacementRequest) -> PlacementResult:
-    """Decide, and keep nothing of it.
+    """Decide, and store nothing.
 
     Raises:
         ZoneUnknown, UnknownHost, TooManyAtoms.
-        NoAllocation: what it must be near to has no place itself.
+        NoAllocation: a resource that it must be near to has no allocation.
     """
     _know_zones(ask)
     return decide_placement(ask)
@@ -71,12 +73,13 @@ def _know_zones(ask: PlacementRequest) -> None:
 
 
 def check_current_node(ask: PlacementRequest) -> PlacementResult:
-    """May what the consumer has stay and do this on its own node? Asks for no room; a refusal is stored. Where no
-    operation decides again, what admits it has to be kept: `keep_exempted`.
+    """Check that the consumer may do this on its own node, without capacity.
+
+    A refusal is stored. Where no operation decides again, an admission by exemption has to be stored: `keep_exempted`.
 
     Raises:
         NoAllocation, PolicyUnsatisfiable, NoPlace.
-        NodeOutOfService: its node is being serviced.
+        NodeOutOfService: the node is out of service.
     """
     node = _allocation(ask.consumer_id).node
     require_in_service(node, ask.operation)
@@ -87,23 +90,25 @@ def check_current_node(ask: PlacementRequest) -> PlacementResult:
 
 
 def keep_exempted(ask: PlacementRequest, taken: PlacementResult) -> None:
-    """Store a decision that an exemption alone admits, and count the use; in the transaction of the deed, if it has
-    one. What needs no exemption is not stored.
+    """Store a decision that only an exemption admits, and count the use.
+
+    Inside the transaction of the action, if it has one. A decision that needs no exemption is not stored.
 
     Raises:
-        ExemptionOver: somebody else had the last use.
+        ExemptionOver: another transaction had the last use.
     """
     if taken.exemption is not None:
         store_decision(ask, taken)
 
 
 def renew_decision(ask: PlacementRequest) -> Decision:
-    """Decide again for what the consumer has, where it is, and let its allocation rest on that: a permit needs a
-    decision that is as new as the policies and facts.
+    """Decide again for the consumer where it is, and let its allocation rest on that decision.
+
+    A permit needs a decision as new as the policies and facts.
 
     Raises:
         NoAllocation, PolicyUnsatisfiable, NoPlace.
-        FleetChanged: policies or facts keep changing; worth another try.
+        FleetChanged: policies or facts keep changing; worth another attempt.
         LeaseLost: another worker has the operation; nothing was written.
     """
     for _ in range(settings.PLACEMENT_CLAIM_ATTEMPTS):
@@ -126,7 +131,7 @@ def renew_decision(ask: PlacementRequest) -> Decision:
 
 
 def check_growth(ask: PlacementRequest) -> None:
-    """Would its own node let the consumer have these amounts now? Takes nothing.
+    """Check that the consumer's own node would give it these amounts now. Takes nothing.
 
     Raises:
         NoAllocation, PolicyUnsatisfiable, InsufficientCapacity, NoPlace.
@@ -135,12 +140,12 @@ def check_growth(ask: PlacementRequest) -> None:
 
 
 def claim(ask: PlacementRequest) -> Allocation:
-    """The consumer's place: the one it has, or the best that can be had now.
+    """Return the consumer's allocation: the existing one, or the best available now.
 
     Raises:
         PolicyUnsatisfiable, InsufficientCapacity, NoPlace: with the stored decision.
-        NoAllocation: what it must be near to has no place itself.
-        FleetChanged: worth another try.
+        NoAllocation: a resource that it must be near to has no allocation.
+        FleetChanged: worth another attempt.
     """
     for attempt in range(settings.PLACEMENT_CLAIM_ATTEMPTS):
         if claims.is_placed(ask.holder):
@@ -177,7 +182,7 @@ def grow(ask: PlacementRequest) -> None:
 
 
 def _growth(ask: PlacementRequest) -> tuple[dict[str, int], PlacementResult | None]:
-    """What is missing to these amounts, and the decision that admits it; none is needed when nothing is missing."""
+    """Return the amounts missing, and the decision that admits them; None when no amount is missing."""
     allocation = _allocation(ask.consumer_id)
     wanted = Resources(ask.vcpus, ask.memory_mib, ask.disk_gib)
     present = Resources(allocation.vcpus, allocation.memory_mib, allocation.disk_gib)
@@ -194,8 +199,10 @@ def _growth(ask: PlacementRequest) -> tuple[dict[str, int], PlacementResult | No
 
 
 def shrink(consumer_id: UUID, **amounts: int) -> None:
-    """Leave the consumer's allocation these amounts and no more, of the disk also where a pool has it; what needs no
-    room needs no decision, so it cannot fail. Inside the caller's transaction."""
+    """Reduce the consumer's allocation to these amounts, of the disk also where a pool has it.
+
+    A reduction needs no decision, so it cannot fail. Inside the caller's transaction.
+    """
     if "disk_gib" in amounts:
         amounts["pool_gib"] = amounts["disk_gib"]
     Allocation.objects.filter(consumer_id=consumer_id).update(
@@ -204,12 +211,11 @@ def shrink(consumer_id: UUID, **amounts: int) -> None:
 
 
 def split_allocation(holder: UUID, ask: PlacementRequest) -> None:
-    """Make a part of the disk that `holder` has a place of its own for what is asked: on the same node, where the room
-    is there already. Nothing, if that was done.
+    """Split a part of the disk of `holder` off as an allocation for the request, on the same node. Idempotent.
 
     Raises:
         NoAllocation, PolicyUnsatisfiable, NoPlace.
-        FleetChanged: policies or facts keep changing; worth another try.
+        FleetChanged: policies or facts keep changing; worth another attempt.
         LeaseLost: another worker has the operation; nothing was written.
     """
     for _ in range(settings.PLACEMENT_CLAIM_ATTEMPTS):
@@ -230,7 +236,7 @@ def split_allocation(holder: UUID, ask: PlacementRequest) -> None:
 
 @transaction.atomic
 def _split(whole: Allocation, ask: PlacementRequest, taken: PlacementResult) -> None:
-    """Empty at first: an inventory that is full takes the room only once the other has given it up."""
+    """Insert an empty allocation first: a full inventory takes the amount only once the other one has given it up."""
     lease_guard.lock_lease()
     part = Allocation.objects.create(**claims.fields(ask), node_id=whole.node_id, decision=store_decision(ask, taken))
     Allocation.objects.filter(pk=whole.pk).update(disk_gib=F("disk_gib") - ask.disk_gib)
@@ -238,8 +244,10 @@ def _split(whole: Allocation, ask: PlacementRequest, taken: PlacementResult) -> 
 
 
 def complete_move(consumer_id: UUID, *, move: UUID) -> None:
-    """The consumer is where it was to go: the place that the move has held is its own, with what the consumer has of a
-    pool, and the old one is free. That needs no decision, so it cannot fail. Inside the caller's transaction."""
+    """Give the consumer the allocation at the destination, which the migration held, and free the old one.
+
+    Its space in pools follows. No decision is needed, so it cannot fail. Inside the caller's transaction.
+    """
     place = Allocation.objects.filter(consumer_id=move, moving_id=consumer_id)
     if not place.exists():
         return
@@ -250,12 +258,11 @@ def complete_move(consumer_id: UUID, *, move: UUID) -> None:
 
 
 def move_allocation(ask: PlacementRequest, node_id: UUID) -> None:
-    """The consumer, whose data is in a pool, has its place on this node of the pool from now on: nothing, if it is
-    there.
+    """Move the allocation of a consumer with data in a pool to this node of the pool. Idempotent.
 
     Raises:
         NoAllocation, PolicyUnsatisfiable, NoPlace.
-        FleetChanged: policies or facts keep changing; worth another try.
+        FleetChanged: policies or facts keep changing; worth another attempt.
         LeaseLost: another worker has the operation; nothing was written.
     """
     for _ in range(settings.PLACEMENT_CLAIM_ATTEMPTS):
@@ -279,15 +286,15 @@ def move_allocation(ask: PlacementRequest, node_id: UUID) -> None:
 
 
 def release_allocation(consumer_id: UUID) -> None:
-    """The consumer has no place any more; releasing again changes nothing. Inside the caller's transaction."""
+    """Release the consumer's allocation. Idempotent. Inside the caller's transaction."""
     Allocation.objects.filter(consumer_id=consumer_id).delete()
 
 
 def call_authorization(consumer_id: UUID) -> CallAuthorization:
-    """Where the consumer is, and by which decision. The permit that nodes want to see is the signer's to add.
+    """Return the consumer's node and its decision; the signer adds the permit that nodes check.
 
     Raises:
-        NoAllocation: the consumer has no place.
+        NoAllocation: the consumer has no allocation.
     """
     allocation = _allocation(consumer_id)
     return CallAuthorization(node=allocation.node, decision_id=allocation.decision_id)
@@ -304,8 +311,7 @@ def _allocation(consumer_id: UUID) -> Allocation:
 
 
 def _write(ask: PlacementRequest, taken: PlacementResult, node_id: UUID) -> Allocation | None:
-    """None when the node, the group, the policies or the facts are not any more as the decision saw them, or the
-    consumer has a place already."""
+    """Write the allocation; None when an input of the decision has changed, or the consumer has one already."""
     try:
         if ask.group is None or not ask.group.is_strict:
             return claims.insert_claim(ask, taken, node_id)
@@ -318,7 +324,7 @@ def _write(ask: PlacementRequest, taken: PlacementResult, node_id: UUID) -> Allo
 
 
 def _allows(group: GroupRule, consumer_id: UUID, node_id: UUID) -> bool:
-    """Under the group's lock, so that two members cannot claim at the same time without seeing one another."""
+    """Check the group under its lock, so that two concurrent claims of members see one another."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"group:{group.group_id}"])
     nodes = selectors.group_nodes(group.group_id, but=consumer_id)

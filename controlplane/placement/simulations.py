@@ -1,5 +1,4 @@
-"""What placement would say: the same decisions as for real requests, of which nothing is kept and on which nothing
-rests."""
+"""Simulations of placement: the same decisions as for real requests, of which nothing is stored."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from controlplane.placement.fleet_cache import FLEET
 
 @dataclass(frozen=True)
 class What:
-    """What is to be tried. `policy`: clauses on top of those in force."""
+    """The simulated request. `policy`: clauses on top of those in force."""
 
     project: Project
     operation: str
@@ -33,7 +32,8 @@ class What:
 
 
 def simulate(what: What) -> PlacementResult:
-    """
+    """Decide for a simulated request.
+
     Raises:
         ZoneUnknown, TooManyAtoms.
     """
@@ -56,16 +56,20 @@ def simulate(what: What) -> PlacementResult:
 
 
 def admissible_zones(policies: Sequence[Policy]) -> list[str]:
-    """The open zones in which both an instance and a volume can be made under them. Clauses about other reasons of
-    holding data, such as a distance for backups, are not asked."""
+    """Return the open zones in which both an instance and a volume can be created.
+
+    Clauses about other roles, such as a distance for backups, do not apply.
+    """
     world, now = catalog.world(), clock.now()
     found = [impact.makeable(policies, world, operation, now=now) for operation in impact.MAKING]
     return sorted(name for name in set.intersection(*found) if world.zones[name].status == "open")
 
 
 def capacity(zone: Zone, flavor: Flavor, project: Project | None) -> dict[str, object]:
-    """How often the flavor fits into the zone now, under the project's policies (without one: the platform's), and
-    the most that one instance could get there."""
+    """Return how often the flavor fits into the zone now, and the most that one instance could get there.
+
+    The policies are the project's (without one: the platform's).
+    """
     request = ResolvedRequest(
         consumer="instance",
         resources=Resources(flavor.vcpus, flavor.memory_mib, flavor.disk_gib),

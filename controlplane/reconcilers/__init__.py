@@ -1,2 +1,4 @@
-"""One file per kind of drift. A reconciler takes no arguments: it reads what is meant and what is, and mends or
-reports."""
+"""Reconcilers: one file per kind of difference.
+
+A reconciler takes no arguments: it compares the desired with the observed state, and repairs or reports differences.
+"""

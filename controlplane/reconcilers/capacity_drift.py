@@ -1,5 +1,7 @@
-"""What nodes and pools count as used must be the sum of their allocations. Triggers keep it so; a difference is an
-alarm."""
+"""Counter drift of capacity: used amounts of nodes and pools must be the sums of their allocations.
+
+Triggers keep them so; a difference is an alarm.
+"""
 
 import logging
 
@@ -21,7 +23,7 @@ GROUP BY pool.id HAVING pool.used_gib IS DISTINCT FROM coalesce(sum(pool_gib), 0
 
 
 def reconcile() -> list[str]:
-    """The ids of the nodes and pools whose counters have drifted."""
+    """Return the ids of the nodes and pools whose counters have drifted."""
     with connection.cursor() as cursor:
         cursor.execute(DRIFT)
         drifted = [found for (found,) in cursor.fetchall()]

@@ -1,4 +1,4 @@
-"""What is somewhere where its policies do not admit it any more is flagged, and a plan says where it could go."""
+"""Compliance drift: flag data that its policies do not admit in its location any more, and plan where it could go."""
 
 import logging
 
@@ -9,7 +9,7 @@ log = logging.getLogger(__name__)
 
 
 def reconcile() -> int:
-    """How many are otherwise than they were, or soon will be."""
+    """Return how many states or forecasts have changed."""
     found = sweep_if_due()
     if found is None:
         return 0

@@ -1,4 +1,4 @@
-"""Guests that have failed are started again."""
+"""Failed guests are restarted."""
 
 import logging
 
@@ -8,7 +8,7 @@ log = logging.getLogger(__name__)
 
 
 def reconcile() -> int:
-    """How many are being started."""
+    """Return how many are being started."""
     if begun := guest_restarts.restart_failed():
         log.warning("%d guests had failed and are started again", begun)
     return begun

@@ -1,4 +1,4 @@
-"""Answers that were stored under idempotency keys are forgotten after a day."""
+"""Responses stored under idempotency keys are deleted after a day."""
 
 import logging
 
@@ -8,7 +8,7 @@ log = logging.getLogger(__name__)
 
 
 def reconcile() -> int:
-    """How many."""
+    """Return how many were deleted."""
     total = 0
     while count := idempotency.purge():
         total += count

@@ -1,5 +1,7 @@
-"""Image files that no image needs any more go: from the image store, and from the caches of the nodes. What
-stays there of private images is noted, since it is somebody's data."""
+"""Image files that no image needs any more are removed from the image store and from the caches of the nodes.
+
+Files of private images that stay on nodes are recorded, since they are customers' data.
+"""
 
 import logging
 
@@ -15,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 def reconcile() -> int:
-    """How many files were removed from the image store."""
+    """Return how many files were removed from the image store."""
     if removed := services.images_collect():
         log.info("%d files were removed from the image store", removed)
     for node in Node.objects.filter(state="ready").exclude(duty="retired"):

@@ -1,4 +1,7 @@
-"""What should be on a node and is not: an incident, and said on the instance or volume, until it is there again."""
+"""Missing resources: expected on a node and not there. They are an incident, and an error of the instance or volume.
+
+Both last until the resource is there again.
+"""
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
@@ -21,12 +24,12 @@ from controlplane.operations.models import OperationHold
 from controlplane.storage.models import Volume
 
 GUEST, VOLUME, PORT = "missing-guest", "missing-volume", "missing-port"
-# A node may have forgotten a volume of a pool that nothing has attached; its file is there for all of them.
+# A node may have forgotten an unattached volume of a pool; its file is there for all nodes of the pool.
 HAD_THERE = Q(state="in-use") | Q(state="available", pool=None)
 CODES = [error.code for error in (GuestMissing, DataMissing, PortMissing)]
 NOTHING_ELSE = Q(last_error__isnull=True) | Q(last_error__code__in=CODES)
 
-# ---- of a node. What no operation works on and nothing has changed since a moment
+# ---- expected on a node: resources without an operation and without a recent change
 
 
 def _settled(before: datetime) -> Q:
@@ -47,7 +50,7 @@ SAYING_VOLUMES = Prepared(lambda node: Volume.objects.filter(node=node, last_err
 
 
 def reconcile_node(node: Node, said: pb.NodeDescription) -> int:
-    """`said`: all that the node has, as it described itself a moment ago. How much is missing."""
+    """Compare with `said`: the node's description of a moment ago. Returns how much is missing."""
     here = {as_uuid(each.subject.id) for each in said.instances} - {as_uuid(text) for text in said.lost_domains}
     files = {as_uuid(each.subject.id) for each in said.volumes if each.size_bytes}
     ports = {as_uuid(each.subject.id) for each in said.ports}
@@ -73,7 +76,7 @@ def _errors(
     without_disk: Collection[UUID],
     without_port: Collection[UUID],
 ) -> dict[UUID, CloudError]:
-    """The worst of each."""
+    """Return the worst error of each resource."""
     found: dict[UUID, CloudError] = {}
     for row in guests:
         if row.pk in without_disk:
@@ -88,8 +91,10 @@ def _errors(
 def _record_errors(
     model: type[Instance] | type[Volume], saying: Sequence[Instance | Volume], errors: dict[UUID, CloudError]
 ) -> None:
-    """`saying`: those that say already that something of theirs is missing. What else a resource says of its last
-    failure stays; and it is no change of the resource."""
+    """Record the errors.
+
+    `saying`: resources with such an error already. Other last errors stay; and the record is no change of the resource.
+    """
     for pk, error in errors.items():
         model.objects.filter(NOTHING_ELSE, pk=pk).update(last_error=error.as_document())
     over = [row.pk for row in saying if row.pk not in errors]

@@ -1,5 +1,4 @@
-"""Nodes learn with which others they carry a network: each that has an older segment than there is, and each whose
-underlay was not as it must be."""
+"""Segments of networks are sent to nodes that have an older version, or whose underlay had a problem."""
 
 import logging
 from uuid import UUID
@@ -29,7 +28,7 @@ ORDER BY segment.updated_at
 
 
 def reconcile() -> int:
-    """How many nodes were told of a network."""
+    """Return how many nodes got a segment."""
     due = _due()
     nodes = Node.objects.in_bulk({node_id for _, node_id in due})
     segments = Segment.objects.in_bulk({segment_id for segment_id, _ in due})
@@ -59,12 +58,12 @@ def _due() -> list[tuple[UUID, UUID]]:
 
 
 def _send_segment(node: Node, segment: Segment) -> int:
-    """A node that has no port of the network (yet, or any more) keeps nothing, and is asked again."""
+    """Send the segment. A node without a port of the network stores nothing, and gets it again later."""
     state = agent_client.ensure_network(node, bytes(segment.document))
     if not state.version:
         return 0
     if state.version > segment.version:
-        # From before a backup of the database was restored: with another one, signed later, the node will agree.
+        # The database was restored from a backup, so the node has a later version; it accepts one that is signed anew.
         Segment.objects.filter(pk=segment.pk, version=segment.version).update(key_id="")
     said = {"version": state.version, "problem": state.problem[:300], "updated_at": clock.now()}
     SegmentCopy.objects.update_or_create(
@@ -74,6 +73,6 @@ def _send_segment(node: Node, segment: Segment) -> int:
 
 
 def _account(node: Node) -> None:
-    """What is wrong with its underlay is an incident, as long as it is so for any network."""
+    """Keep an incident while the node's underlay has a problem with any network."""
     copies = SegmentCopy.objects.filter(node=node, segment__members__has_key=str(node.pk)).exclude(problem="")
     incidents.reconcile(node, {UNDERLAY: set(copies.values_list("problem", flat=True))})

@@ -1,4 +1,4 @@
-"""Nodes that have fallen silent become unreachable. (The watcher makes them ready again, with their next heartbeat.)"""
+"""Nodes without heartbeats become unreachable. (The watcher makes them ready again, with their next heartbeat.)"""
 
 import logging
 
@@ -8,7 +8,7 @@ log = logging.getLogger(__name__)
 
 
 def reconcile() -> int:
-    """How many there were."""
+    """Return how many became unreachable."""
     if lost := services.mark_unreachable():
         log.error("%d nodes have become unreachable", lost)
     return lost

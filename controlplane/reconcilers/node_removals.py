@@ -1,4 +1,4 @@
-"""What was ended while its node did not answer is removed from the node once it is back."""
+"""Pending removals are carried out once their node is back."""
 
 import logging
 from uuid import UUID
@@ -10,14 +10,14 @@ from controlplane.nodes.models import NodeRemoval
 
 log = logging.getLogger(__name__)
 
-# A guest lets go of its disk, a disk of its image: in this order nothing is in the way of what follows.
+# A guest uses its disks, a disk its image: this order removes users first.
 ORDER = ("arrival", "instance", "attachment", "port", "volume", "shared-volume")
-# It was told something newer of it since, as when what could not be made was asked for again: that is what counts.
+# The node has a newer generation, as after a recreation: the removal is outdated.
 STALE = "agent.stale_generation"
 
 
 def reconcile() -> int:
-    """How many were removed."""
+    """Return how many were removed."""
     due = NodeRemoval.objects.filter(node__state="ready").select_related("node")
     silent: set[UUID] = set()
     removed = 0

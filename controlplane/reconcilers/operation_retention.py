@@ -1,10 +1,10 @@
-"""Operations that ended long ago go. Who asked for them, the audit says for as long as it is kept."""
+"""Operations that ended long ago are deleted. The audit keeps their requests for its own retention time."""
 
 from django.conf import settings
 
 from controlplane.kernel import retention
 
-# What a drain has stopped and is to start again is known by the operation that stopped it.
+# The operation by which a drain stopped a guest stays, since the return of the node needs it.
 OLD = """
 SELECT id FROM operations_operation AS old
 WHERE id > %(after)s AND id < %(first)s AND finished_at < %(before)s
@@ -14,6 +14,6 @@ ORDER BY id LIMIT %(portion)s
 
 
 def reconcile() -> int:
-    """How many went."""
+    """Return how many were deleted."""
     limit = retention.older_than(settings.OPERATION_RETENTION_DAYS)
     return sum(retention.delete("operations_operation", ids) for ids in retention.id_batches(OLD, limit))

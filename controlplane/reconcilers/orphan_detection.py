@@ -1,4 +1,4 @@
-"""What a node says that it has, less what is meant to be there; and rows that nobody means."""
+"""Orphan detection: a node's reported resources minus the expected ones; and rows without an owner."""
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -25,7 +25,7 @@ EXPECTED_IDS: dict[str, Callable[[Node, Collection[UUID]], set[UUID]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`resource_id`: what it would be, if it were ours."""
+    """A detected orphan. `resource_id`: the id that its name has, if it were a resource of the platform."""
 
     kind: str
     name: str
@@ -35,7 +35,7 @@ class Finding:
 
 
 def find_on_node(node: Node, said: pb.NodeDescription) -> list[Finding]:
-    """Each once. `said`: all that the node has, as it described itself a moment ago."""
+    """Return each orphan once. `said`: the node's description of a moment ago."""
     there = {(each.kind, each.name): each for each in _all_of(said)}
     known = {kind: rows(node, ids) for kind, rows in EXPECTED_IDS.items() if (ids := _ids(there.values(), kind))}
     shas = {sha256 for each in there.values() if (sha256 := _sha256(each)) is not None}
@@ -49,7 +49,7 @@ def find_on_node(node: Node, said: pb.NodeDescription) -> list[Finding]:
 
 
 def is_expected(node: Node, orphan: Orphan) -> bool:
-    """Whether something has come to mean it since it was found."""
+    """Tell if a row expects the orphan by now."""
     if orphan.kind == "image":
         sha256 = orphan.name.removeprefix("images/")
         return bool(expected_resources.images(node, [sha256]))
@@ -58,7 +58,7 @@ def is_expected(node: Node, orphan: Orphan) -> bool:
 
 
 def find_in_rows() -> list[Finding | tuple[Finding, Node]]:
-    """Allocations, with their nodes, and addresses."""
+    """Return orphaned allocations, with their nodes, and ports."""
     return [*((_allocation(row), row.node) for row in expected_resources.allocations_without_owner()), *_addresses()]
 
 
@@ -79,11 +79,11 @@ def _addresses() -> Iterator[Finding]:
         yield Finding("address", str(row.pk), row.pk, facts=facts)
 
 
-# ---- what a node says
+# ---- reported resources
 
 
 def _all_of(said: pb.NodeDescription) -> Iterator[Finding]:
-    """What its agent was told of comes last, since more is known of it."""
+    """Return all reported resources; those that the agent created come last, since more is known of them."""
     for stray in said.strays:
         yield _stray(stray)
     for guest in said.instances:

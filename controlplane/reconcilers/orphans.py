@@ -1,7 +1,7 @@
-"""What nobody means is found, quarantined after a while, and destroyed or put back when a person says so.
+"""Orphans: found, quarantined after a while, deleted or restored on an operator's decision.
 
-Each look reads anew what the nodes have and what the rows mean. Nothing is destroyed here that no person has decided,
-and nothing at all while its node is away: the wish stays in the row until then.
+Each run reads the nodes and the rows anew. It deletes nothing without an operator's decision, and nothing while the
+node is unreachable: the decision stays in the row until then.
 """
 
 import logging
@@ -49,14 +49,14 @@ STRAYS = {
     "port": pb.STRAY_KIND_PORT,
     "attachment": pb.STRAY_KIND_ATTACHMENT,
 }
-# A guest lets go of its disk and its card: in this order nothing is in the way of what follows. An attachment stays as
-# it is until a person decides: to unplug it could harm a guest that is meant.
+# A guest uses its disks and ports, so it comes first. An attachment stays as it is until an operator decides: to detach
+# it could harm an expected guest.
 HELD = ("domain", "port", "volume", "image", "file")
 ORDER = ("domain", "attachment", "port", "volume", "image", "file")
 
 
 def reconcile() -> int:
-    """How many have changed, and how much is missing."""
+    """Return how many orphans have changed, and how many resources are missing."""
     changed = _reconcile_rows()
     for node in Node.objects.filter(state="ready").exclude(duty="retired").order_by("name"):
         try:
@@ -79,7 +79,7 @@ def _reconcile_node(node: Node) -> int:
 
 
 def _reconcile_rows() -> int:
-    """Nothing to quarantine: a place and an address do no harm but that they are taken."""
+    """Reconcile orphaned rows, which need no quarantine: an allocation or an address only occupies its place."""
     changed = 0
     found = find_in_rows()
     by_node: dict[Node | None, list[Finding]] = {}
@@ -98,11 +98,11 @@ def _reconcile_rows() -> int:
     return changed
 
 
-# ---- found, and found again
+# ---- detection
 
 
 def _record_findings(node: Node | None, rows: QuerySet[Orphan], findings: Iterable[Finding]) -> int:
-    """What is new, and what is not there any more; of what is set aside, its node is asked."""
+    """Record new orphans and those that disappeared; for quarantined ones, ask the node."""
     now = clock.now()
     known = {(row.kind, row.name): row for row in rows.filter(state__in=ORPHAN_LIVE)}
     there = {(each.kind, each.name): each for each in findings}
@@ -114,7 +114,7 @@ def _record_findings(node: Node | None, rows: QuerySet[Orphan], findings: Iterab
 
 
 def _is_aside(row: Orphan) -> bool:
-    """Where its node does not list it."""
+    """Tell if the orphan is quarantined where its node does not list it."""
     return row.state == "quarantined"
 
 
@@ -132,16 +132,16 @@ def _is_noted(node: Node | None, found: Finding) -> bool:
             )
             record_change(SYSTEM, row, "find")
     except IntegrityError:
-        return False  # another look was faster
+        return False  # a concurrent run was faster
     log.warning("node %s: nobody means the %s %s", node.name if node else "–", found.kind, found.name)
     return True
 
 
-# ---- what becomes of one
+# ---- quarantine and decisions
 
 
 def _apply(row: Orphan, step: Callable[[Orphan], bool]) -> bool:
-    """Whether it has changed. What stands in the way is written on it."""
+    """Carry out the decision and tell if the orphan changed. An error is recorded on the row."""
     try:
         return step(row)
     except NodeUnreachable:
@@ -166,8 +166,11 @@ def _nothing(row: Orphan) -> bool:
 
 
 def _quarantine_due(node: Node, rows: Iterable[Orphan]) -> int:
-    """What has been there for a while. Many of ours at once are no accident of theirs, but of the database: then nobody
-    touches them, and somebody has to look."""
+    """Quarantine orphans after QUARANTINE_AFTER_S.
+
+    If many of our own resources look orphaned at once, the database is probably wrong: nothing is quarantined, and an
+    operator has to check.
+    """
     since = clock.now() - timedelta(seconds=settings.QUARANTINE_AFTER_S)
     due = [
         row for row in rows if row.state == "found" and not row.wished and row.kind in HELD and row.created_at < since
@@ -182,7 +185,7 @@ def _quarantine_due(node: Node, rows: Iterable[Orphan]) -> int:
 
 
 def _quarantine(row: Orphan) -> bool:
-    """Also again and again: what somebody has set free by hand is held once more."""
+    """Quarantine the orphan. Idempotent: one that was freed by hand is quarantined again."""
     node = _node(row)
     if is_expected(node, row):
         if row.state == "quarantined":
@@ -224,7 +227,7 @@ def _discard(row: Orphan) -> bool:
 
 
 def _removed(node: Node, row: Orphan) -> pb.QuarantineState:
-    """Done before, it is done; what was not in quarantine yet, or has been released, goes there first."""
+    """Delete the orphan and return its last state. One outside quarantine goes there first."""
     try:
         return agent_client.remove_quarantine(node, orphan_id=row.pk, generation=row.generation)
     except NodeRefused as exc:
@@ -235,7 +238,7 @@ def _removed(node: Node, row: Orphan) -> pb.QuarantineState:
 
 
 def _is_discarded(row: Orphan, said: dict[str, object]) -> bool:
-    """On record for good, by whom and why; the node's receipt is beside it."""
+    """Record the deletion for good, with actor and reason, beside the node's receipt."""
     with transaction.atomic():
         proof: dict[str, object] = {**said, "by": str(row.decided_by), "reason": row.reason}
         move(row, ORPHAN, "discarded", wished="", problem="", evidence=proof, ended_at=clock.now())
@@ -283,7 +286,7 @@ def _node(row: Orphan) -> Node:
 
 
 def _free(row: Orphan) -> bool:
-    """The place or the address is anybody's again, if nobody has come to mean it."""
+    """Free the allocation or the address, unless a row expects it by now."""
     with transaction.atomic():
         was_present = _free_place(row) if row.kind == "allocation" else _free_address(row) > 0
         return _is_discarded(row, {"was_present": was_present})
@@ -297,7 +300,7 @@ def _free_place(row: Orphan) -> bool:
 
 
 def _free_address(row: Orphan) -> int:
-    """What its nodes have of it is removed there, too."""
+    """Free the address, and remove the ports that nodes have of it."""
     port = next((each for each in expected_resources.ports_without_instance() if each.pk == row.resource_id), None)
     if port is None:
         return 0

@@ -1,5 +1,8 @@
-"""Decisions, permits and receipts go when their time is over. The evidence, which proves where something was, has
-documents of its own (audit/retention.py); these rows are for the work of the day, and for explanations."""
+"""Retention of decisions, permits and receipts.
+
+The evidence log, which proves locations, has documents of its own (audit/retention.py); these rows serve current work
+and explanations.
+"""
 
 import json
 from collections import defaultdict
@@ -14,14 +17,15 @@ from controlplane.kernel import retention
 from controlplane.kernel.names import as_uuid
 from controlplane.operations.fair_queue import LIVE
 
-# By the highest number that is kept of a node, it goes on; what it did not sign is an incident, and stays.
+# The highest number of a node stays, since its next receipts follow it; a receipt without a valid signature is an
+# incident, and stays.
 RECEIPTS = """
 SELECT id FROM nodes_receipt AS old
 WHERE id > %(after)s AND id < %(first)s AND created_at < %(before)s AND is_genuine
 AND EXISTS (SELECT FROM nodes_receipt WHERE node_id = old.node_id AND number > old.number)
 ORDER BY id LIMIT %(portion)s
 """
-# Of what was signed for a project on a node the last stays: by it the project's images in the node's cache are known.
+# The last permit of a project on a node stays: it shows which images in the node's cache are the project's.
 PERMITS = f"""
 SELECT id FROM placement_permit AS old
 WHERE id > %(after)s AND id < %(first)s AND created_at < %(before)s AND state NOT IN ('requested', 'cosigning')
@@ -47,7 +51,7 @@ ORDER BY id LIMIT %(portion)s
 
 
 def reconcile() -> int:
-    """How many went. In this order: a decision stays as long as a permit that rests on it."""
+    """Return how many rows were deleted. The order matters: a decision stays as long as a permit rests on it."""
     limit = retention.older_than(settings.PLACEMENT_RETENTION_DAYS)
     count = sum(retention.delete("nodes_receipt", ids) for ids in retention.id_batches(RECEIPTS, limit))
     for ids in retention.id_batches(PERMITS, limit):
@@ -57,7 +61,7 @@ def reconcile() -> int:
 
 
 class OpenLocation(NamedTuple):
-    """Where something can be open once."""
+    """A resource on a node that can be open at most once."""
 
     node: str
     kind: str
@@ -65,8 +69,10 @@ class OpenLocation(NamedTuple):
 
 
 def _still_open(permits: Sequence[UUID]) -> set[UUID]:
-    """Those under which a node has opened something that is open since: the receipt that closes it will name the
-    permit, and belongs to whom the permit belongs."""
+    """Return the permits under which a node still has a resource open.
+
+    The receipt that closes it will name the permit, and belongs to the permit's owner.
+    """
     opened: dict[UUID, dict[OpenLocation, int]] = defaultdict(dict)
     for receipt in _receipts(subject_id__in=permits):
         permit, place = as_uuid(str(receipt.get("jti"))), _place(receipt)
@@ -85,7 +91,7 @@ def _still_open(permits: Sequence[UUID]) -> set[UUID]:
 
 
 def _last_numbers(places: Iterable[OpenLocation]) -> dict[OpenLocation, int]:
-    """Of what receipts say of these places, under whatever permit. Images are opened once, and are not looked up."""
+    """Return the last receipt numbers about these locations, under any permit. Images open once and need no query."""
     resources = {as_uuid(place.resource) for place in places} - {None}
     last: dict[OpenLocation, int] = {}
     for receipt in _receipts(resource_id__in=resources):
@@ -96,7 +102,7 @@ def _last_numbers(places: Iterable[OpenLocation]) -> dict[OpenLocation, int]:
 
 
 def _receipts(**wanted: Any) -> Iterator[Mapping[str, Any]]:
-    """What they say, in their order; what was erased is over."""
+    """Return the contents of the receipts in order; erased ones count as closed."""
     rows = EvidenceRecord.objects.filter(kind=Kind.RECEIPT, **wanted).order_by("pk")
     for text in rows.values_list("document", flat=True):
         if text is not None:

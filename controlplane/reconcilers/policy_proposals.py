@@ -1,8 +1,8 @@
-"""Policies that two people agreed on come into force when their delay is over."""
+"""Approved policies come into force when their delay is over."""
 
 from controlplane.placement import proposals
 
 
 def reconcile() -> int:
-    """How many came into force."""
+    """Return how many came into force."""
     return proposals.apply_due()

@@ -1,5 +1,7 @@
-"""What quotas count as used must be what the resources are. The transactions that make, change and end a resource keep
-it so; a difference is an alarm."""
+"""Counter drift of quotas: used amounts must match the resources.
+
+The transactions that create, change and delete a resource keep them so; a difference is an alarm.
+"""
 
 import logging
 
@@ -7,8 +9,8 @@ from django.db import connection
 
 log = logging.getLogger(__name__)
 
-# What never came to be uses nothing, though its row is still there. What an operation holds is just being changed: it
-# may use more for as long.
+# A resource that was never created uses no quota, though its row exists. A resource with an operation is being changed:
+# it may use more until the end.
 DRIFT = """
 WITH used AS (
     SELECT id, project_id, amounts.* FROM compute_instance, LATERAL (
@@ -48,7 +50,7 @@ AND coalesce(used.id, counted.resource_id) NOT IN (SELECT resource_id FROM opera
 ORDER BY 1, 2
 """
 
-# What claims add up (quotas.models.QuotaPart) must be what the rows add up to.
+# The sums of claims (quotas.models.QuotaPart) must equal the sums of the rows.
 PARTS = """
 SELECT project_id::text, dimension FROM (
     SELECT project_id, dimension, amount FROM quotas_quotapart
@@ -59,8 +61,10 @@ GROUP BY project_id, dimension HAVING sum(amount) <> 0 ORDER BY 1, 2
 
 
 def reconcile() -> list[tuple[str, str]]:
-    """Resource and dimension of everything that is counted otherwise than it is; project and dimension of sums that
-    are not those of their rows."""
+    """Return the counters that differ.
+
+    They are resource and dimension of each wrong counter; project and dimension of sums that differ from their rows.
+    """
     drifted: list[tuple[str, str]] = []
     with connection.cursor() as cursor:
         for statement in (DRIFT, PARTS):

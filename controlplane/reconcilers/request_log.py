@@ -1,5 +1,4 @@
-"""Records of requests that nobody completed are closed, those that were completed enter the evidence log, and those
-whose time is over go."""
+"""Request log: incomplete records are closed, complete ones enter the evidence log, and expired ones are deleted."""
 
 import logging
 
@@ -9,7 +8,7 @@ log = logging.getLogger(__name__)
 
 
 def reconcile() -> int:
-    """How many requests nobody completed."""
+    """Return how many incomplete requests were closed."""
     if abandoned := request_records.close_abandoned():
         log.warning("%d requests were never completed: what came of them is unknown", abandoned)
     request_log_batches.cover_requests()

@@ -1,4 +1,4 @@
-"""The Celery tasks by which others ask for a reconciler at once; by themselves they run as config/periodic.py says."""
+"""Celery tasks that run a reconciler at once; config/periodic.py has the periodic runs."""
 
 from celery import shared_task
 

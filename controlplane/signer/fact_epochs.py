@@ -1,4 +1,4 @@
-"""Floors: from which facts epoch on permits count in a zone, and the facts of that epoch, for the zone's nodes."""
+"""Floors: the first facts epoch whose permits count in a zone, and the facts of that epoch, for the zone's nodes."""
 
 from datetime import timedelta
 
@@ -13,12 +13,12 @@ from controlplane.nodes.models import Node, TrustDocument
 from controlplane.nodes.signing_keys import signing_key
 from controlplane.signer import trusted_facts
 
-# A floor that is signed again tells nodes that it is that late already.
+# A floor that is signed again gives nodes a later lower bound of the time.
 RENEW_AFTER = timedelta(hours=1)
 
 
 def sign_missing_floors() -> int:
-    """Sign what is missing for the zones that have nodes. Cheap when nothing is. Returns how many were signed.
+    """Sign the missing floors of zones that have nodes. Cheap when none is missing. Returns how many were signed.
 
     Raises:
         NoKeyset, KeyMissing, NoUsableKey.
@@ -33,7 +33,7 @@ def sign_missing_floors() -> int:
 
 
 def ensure_floor(known: trusted_facts.TrustedFacts, *, signed_epoch: int) -> None:
-    """No permit is signed before the floor that its nodes check it by. `signed_epoch`: of the newest one so far."""
+    """Sign the floor that nodes check a permit by, before the permit. `signed_epoch`: of the newest floor so far."""
     if signed_epoch < known.epoch:
         _sign(known)
 

@@ -1,4 +1,4 @@
-"""Permits that wait for an answer, the signer's or the sentinel's: how they are worked off, and what is recorded."""
+"""Permits that wait for the signer or the sentinel: the work on the queue, and its records."""
 
 import logging
 from collections.abc import Callable
@@ -16,7 +16,7 @@ SWEEP_LIMIT = 200
 
 
 def process_queue(state: str, answer_one: Callable[[UUID], None]) -> int:
-    """Those in the state, oldest first: hints get lost. Returns how many there were."""
+    """Answer the permits in the state, oldest first: wake-ups may be lost. Returns how many there were."""
     waiting = Permit.objects.filter(state=state).order_by("created_at")
     ids = list(waiting.values_list("pk", flat=True)[:SWEEP_LIMIT])
     for permit_id in ids:
@@ -32,8 +32,10 @@ PERMITS = Prepared(
 def answer_permit(
     permit_id: UUID, *, state: str, by: Callable[[Permit], None], refuse: Callable[[Permit, CloudError], None]
 ) -> None:
-    """A permit that is in another state was answered already, or is none. What may pass (no key, a fleet that changes)
-    leaves it as it is, for the next time."""
+    """Answer a permit, unless it is in another state already, or does not exist.
+
+    A temporary failure (no key, a changing fleet) leaves it as it is, for the next run.
+    """
     row = PERMITS.first(permit_id)
     if row is None or row.state != state:
         return
@@ -50,7 +52,7 @@ def answer_permit(
 
 
 def record_evidence(kind: str, document: Signed, permit: Permit, *, organization: str) -> None:
-    """What was signed, as evidence of whose resource it is about; in the transaction that keeps it."""
+    """Record the signed document as evidence of the resource's owner; in the transaction that stores it."""
     evidence_log.append(
         kind,
         document.envelope(),

@@ -1,4 +1,4 @@
-"""What an operation asks a node for, read from the rows: its place, what may be there, whose policies count."""
+"""Scope of an operation's permit, read from the rows: allocation, contents and policies."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -23,14 +23,16 @@ from controlplane.signer.errors import PermitOutdated
 from controlplane.storage.models import Volume
 from controlplane.storage.services import image_sources, volume_placement_request
 
-# All that is read of an instance, unless placement has to be asked again.
+# The related rows of an instance that are read, unless placement has to decide again.
 OF_INSTANCE = ("generation", "root_volume_id", "project__organization", "image__sha256")
 
 
 @dataclass(frozen=True)
 class PermitScope:
-    """`consumers`: whose allocations have to be on the node; the first one's is the limit. `subject`: whose policies
-    have to hold, with the sources whose data it meets there. `ask`: what placement is asked if it has to be again.
+    """The scope of a permit.
+
+    `consumers`: their allocations have to be on the node; the first one's is the limit. `subject`: its policies have to
+    hold, with the sources whose data it meets there. `ask`: the placement request, if placement has to decide again.
 
     `brings_disks`: each of the consumers gets its disk there. `peer`: the other node of a move. `decided_for`: the zone
     that the decision has to admit, if it is not that of the node.
@@ -47,9 +49,10 @@ class PermitScope:
 
 
 def for_operation(operation: Operation, op: str) -> PermitScope:
-    """
+    """Return the scope of an operation's permit.
+
     Raises:
-        PermitOutdated: it gives nodes nothing, or what it is about is gone.
+        PermitOutdated: the operation gives nodes nothing, or its resource is gone.
     """
     read = KINDS.get(op)
     if read is None:
@@ -74,7 +77,7 @@ def _of_instance(operation: Operation) -> PermitScope:
 
 
 def _of_rebuild(operation: Operation) -> PermitScope:
-    """Forwards with the new disk and its image; on the way back with the old one."""
+    """Return the scope of a rebuild: with the new disk and its image; during the undo with the old one."""
     if operation.state == "undoing":
         return _of_instance(operation)
     instance = instance_after_rebuild(operation.resource_id)
@@ -82,7 +85,7 @@ def _of_rebuild(operation: Operation) -> PermitScope:
 
 
 def _of_whole(operation: Operation, instance: Instance, *, gets: tuple[DataSource, ...] = ()) -> PermitScope:
-    """`gets`: whose data it is about to hold, besides that of its volumes."""
+    """Return the scope of the whole instance. `gets`: new sources of its data, besides those of its volumes."""
     attachments = {each.pk: each.volume_id for each in ATTACHMENTS.rows(instance.pk)}
     ports = PORTS.rows(instance.pk)
     contents = Contents(
@@ -104,7 +107,7 @@ def _of_whole(operation: Operation, instance: Instance, *, gets: tuple[DataSourc
 
 
 def _incoming_scope(operation: Operation) -> PermitScope:
-    """At the destination: the places there are the migration's, and so is the generation."""
+    """Return the scope at the destination: the migration has the allocations there, and the generation."""
     migration = migration_of(operation)
     whole = _of_whole(operation, migration.instance)
     parts = migration.volumes.select_related("volume__image").order_by("pk")
@@ -121,7 +124,7 @@ def _incoming_scope(operation: Operation) -> PermitScope:
 
 
 def _of_evacuation(operation: Operation) -> PermitScope:
-    """At its new node, as an arrival, but that nobody sends it: it comes from a node that is proved to do nothing."""
+    """Return the scope at the new node: as for an arrival, but without a peer, since the source is fenced."""
     migration = migration_of(operation)
     source = migration.source
     if migration.kind != EVACUATE or source.duty != "fenced" or not source.fenced_by:
@@ -130,7 +133,7 @@ def _of_evacuation(operation: Operation) -> PermitScope:
 
 
 def _outgoing_scope(operation: Operation) -> PermitScope:
-    """At the source, which gets nothing: only its peer is of interest, and that the decision admits that one's zone."""
+    """Return the scope at the source, which gets nothing: only its peer, whose zone the decision has to admit."""
     migration = migration_of(operation)
     if migration.destination is None:
         raise PermitOutdated(reason=Reason("it has no destination."))

@@ -1,5 +1,7 @@
-"""Sign a permit that a row asks for, or refuse it. Nothing of the row is believed: what may be is read and decided
-again here."""
+"""Sign or refuse the permit that a row requests.
+
+The request is not trusted: its inputs are read and decided again here.
+"""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -40,12 +42,12 @@ UNDER_WAY = ("running", "undoing")
 
 
 def sign_all() -> int:
-    """What is still asked for. Returns how many rows there were."""
+    """Answer all open requests. Returns how many rows there were."""
     return permit_queue.process_queue("requested", sign)
 
 
 def sign(permit_id: UUID) -> None:
-    """Sign or refuse."""
+    """Sign or refuse the permit."""
     permit_queue.answer_permit(permit_id, state="requested", by=_answer, refuse=_refuse)
 
 
@@ -57,7 +59,7 @@ def _refuse(row: Row, error: CloudError) -> None:
 
 @dataclass(frozen=True)
 class PermitInputs:
-    """What the rows say now of what a permit is asked for: the work, whose policies count, what its node trusts."""
+    """The current inputs of a permit: scope, policies, and the node's trust."""
 
     wanted: PermitScope
     limits: Limits
@@ -67,9 +69,10 @@ class PermitInputs:
 
 
 def read_inputs(row: Row) -> PermitInputs:
-    """
+    """Read the inputs.
+
     Raises:
-        PermitOutdated, NoAllocation, NodeNotCleared, NodeOutOfService: it must not be done so now.
+        PermitOutdated, NoAllocation, NodeNotCleared, NodeOutOfService: the node must not do this now.
     """
     operation = _operation(row)
     require_in_service(row.node, operation.kind)
@@ -86,7 +89,7 @@ def read_inputs(row: Row) -> PermitInputs:
 def build_permit(
     row: Row, reading: PermitInputs, decision: Decision, known: TrustedFacts, *, key_ends: datetime
 ) -> Permit:
-    """The permit that follows from it now.
+    """Build the permit from the inputs.
 
     Raises:
         FactsNotVouchedFor: a policy does not hold on facts that officers have signed.
@@ -136,7 +139,7 @@ OPERATIONS = Prepared(
 
 
 def _operation(row: Row) -> Operation:
-    """The live operation that the permit is for."""
+    """Return the live operation that the permit is for."""
     operation = OPERATIONS.first(row.operation_id)
     if operation is None or (operation.kind, operation.resource_id) != (PART_OF.get(row.op, row.op), row.resource_id):
         raise PermitOutdated(reason=Reason("there is no such operation."))
@@ -156,8 +159,10 @@ ALLOCATIONS = Prepared(lambda consumer: Allocation.objects.filter(consumer_id=co
 
 
 def _limits(wanted: PermitScope, node: Node) -> Limits:
-    """What the allocation gives; all that meets on the node has to have its place there. What is in a pool counts
-    where it was, until it has moved."""
+    """Return the limits from the allocation; all resources of the scope must have theirs on the node.
+
+    Data in a pool counts at its old node until it has moved.
+    """
     rows = {row.consumer_id: row for consumer in wanted.consumers for row in ALLOCATIONS.rows(consumer)}
     for consumer in wanted.consumers:
         if consumer not in rows or rows[consumer].node_id != node.pk:
@@ -171,7 +176,7 @@ def _limits(wanted: PermitScope, node: Node) -> Limits:
 
 
 def _check_node(node: Node, charter: Charter | None, demand: PolicySet) -> None:
-    """What the node would find out by its charter, and what it has to attest before it gets more than public data."""
+    """Check the node's charter, as the node does, and its attestation, which all but public data needs."""
     if charter is None or not charter.valid_from <= clock.now() < charter.valid_to:
         raise NodeNotCleared(reason=Reason("it has no charter that holds now."))
     if charter.zone != node.zone_id:
@@ -183,7 +188,7 @@ def _check_node(node: Node, charter: Charter | None, demand: PolicySet) -> None:
 
 
 def _decision(row: Row, reading: PermitInputs) -> Decision:
-    """The one that was asked with, if it is about this, under these policies, and still stands; else a new one."""
+    """Return the request's decision, if it fits, has these policies, and is still valid; else a new one."""
     decision = row.decision
     if (
         decision is not None
@@ -199,8 +204,11 @@ def _decision(row: Row, reading: PermitInputs) -> Decision:
 
 @transaction.atomic
 def _keep(row: Row, reading: PermitInputs, permit: Permit, key: SigningKey, decision: Decision) -> None:
-    """The decision may have admitted it without the exemption, on facts that nobody vouches for: the use is counted
-    here too, if it was not."""
+    """Store the decision's use of an exemption.
+
+    The decision may have admitted the request without it, on facts without a valid signature: the use is counted here
+    too, if it was not.
+    """
     signed = key.sign(KIND, permit.payload())
     if reading.demand.digest != decision.policies_id:
         reading.demand.keep()

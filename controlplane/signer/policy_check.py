@@ -1,4 +1,4 @@
-"""Do the policies hold for a zone, on the facts that are vouched for? As the node will ask it, and no other way."""
+"""Policy check of a zone with the signed facts, exactly as the node does it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,14 +16,16 @@ from controlplane.signer.trusted_facts import TrustedFacts
 
 @dataclass(frozen=True)
 class PolicyCheck:
-    """They hold until `lasts`, if nobody changes anything, and under `exemption` if there is one."""
+    """The result. The policies hold until `lasts` if nothing changes, and under `exemption` if there is one."""
 
     valid_until: datetime | None
     exemption: Exemption | None = None
 
 
 def check_policies(policies: tuple[Policy, ...], known: TrustedFacts, deed: ExemptedAction) -> PolicyCheck:
-    """Of an operation on a resource, in the zone that is `known`. One that gives the place nothing is asked no clause.
+    """Check the policies for an operation on a resource, in the zone that is `known`.
+
+    An operation that gives the place nothing has no clauses.
 
     Raises:
         FactsNotVouchedFor: a clause does not hold.

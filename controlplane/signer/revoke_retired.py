@@ -1,5 +1,7 @@
-"""Permits for nodes that were retired are void everywhere, and so is what such a node says to other nodes: the signer
-puts the nodes on the deny list, since only its key may."""
+"""Revocation of retired nodes: the signer, whose key is needed, puts them on the deny list.
+
+Permits for them, and documents that they show to other nodes, are then void everywhere.
+"""
 
 import logging
 
@@ -11,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 def deny_all() -> int:
-    """Those that are not on the list yet. Returns how many there were.
+    """Add retired nodes that are not on the list yet. Returns how many there were.
 
     Raises:
         NoKeyset, NoUsableKey, KeyMissing.

@@ -1,5 +1,7 @@
-"""Segments: which nodes of a zone carry a network, signed for these nodes. They are read from the bindings anew; who
-asks gives nothing but the place to look at."""
+"""Segments: the signed lists of nodes of a zone that carry a network.
+
+They are built from the bindings; a request names only the network and zone.
+"""
 
 import logging
 from ipaddress import IPv4Address
@@ -21,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 def sign(network_id: UUID, zone: str) -> None:
-    """Sign what has changed there, if anything has.
+    """Sign the segment of this network and zone if it has changed.
 
     Raises:
         NoKeyset, KeyMissing, NoUsableKey.
@@ -30,8 +32,7 @@ def sign(network_id: UUID, zone: str) -> None:
 
 
 def sign_all() -> int:
-    """Those in all places; a place whose last port has gone keeps its segment, without members. Returns how many were
-    signed."""
+    """Sign all changed segments; one whose last port has gone stays, without members. Returns how many were signed."""
     wanted, trusted = segments.all_members(), segments.trusted_keys()
     known = {(row.network_id, row.zone_id): row for row in Segment.objects.defer("document")}
     signed = 0
@@ -52,7 +53,7 @@ def _tried(place: SegmentKey) -> int:
 
 @transaction.atomic
 def _sign(place: SegmentKey) -> int:
-    """Two who sign at once wait here for one another, and the second finds nothing to do."""
+    """Sign under a lock: of two concurrent calls the second finds nothing to do."""
     network = Network.objects.filter(pk=place[0]).first()
     zone = Zone.objects.filter(pk=place[1]).first()
     if network is None or zone is None:
@@ -63,7 +64,7 @@ def _sign(place: SegmentKey) -> int:
     if row.members == members and row.key_id in segments.trusted_keys():
         return 0
     key = signing_key(trust_documents.keyset(), trust_documents.deny_list(), zone=zone.pk, classifications=())
-    # After a backup of the database was restored, nodes have had later ones than it knows; the clock is ahead of them.
+    # After a restore of the database, nodes may have later versions than the rows; the clock is ahead of them.
     version = max(row.version + 1, int(clock.now().timestamp()))
     addresses = {node: IPv4Address(address) for node, address in members.items()}
     told = core.Segment(zone.pk, str(network.pk), network.vni, version, addresses)

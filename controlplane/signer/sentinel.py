@@ -1,6 +1,7 @@
-"""The sentinel, a process of its own with keys of its own: puts a second signature under a permit for data whose
-classification demands one, or refuses it. What the signer says is not believed: the permit is composed again from the
-rows, and has to come out the same."""
+"""The sentinel, a process with keys of its own, signs or refuses permits that need a second signature.
+
+The signer is not trusted: the sentinel builds the permit again from the rows, and the result must be the same.
+"""
 
 import logging
 from uuid import UUID
@@ -30,12 +31,12 @@ from controlplane.signer.permits import build_permit, read_inputs
 
 log = logging.getLogger(__name__)
 
-# What two who decide at different moments may say differently.
+# Fields that may differ between decisions at different moments.
 OF_THE_MOMENT = ("nbf", "exp")
 
 
 def cosign_all() -> int:
-    """What waits for a cosignature. Returns how many rows there were."""
+    """Answer all permits that wait for a sentinel signature. Returns how many rows there were."""
     return permit_queue.process_queue("cosigning", cosign)
 
 
@@ -65,7 +66,7 @@ def _answer(row: Row) -> None:
 
 
 def _signed_permit(envelope: Signed, trusted: NodeTrust) -> Permit:
-    """What the signer signed, if it did."""
+    """Return the signer's document, if its signature is valid."""
     key = trusted.keyset.keys.get(envelope.key_id)
     if key is None or key.use != "permit" or key.id in trusted.denied.kids:
         raise PermitDisputed(reason=Reason("its key {key} is no signer's.", key=envelope.key_id))

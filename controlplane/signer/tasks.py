@@ -1,5 +1,7 @@
-"""The Celery tasks of the signer and of the sentinel (cosign_…): thin shells, each on its own queue. A message is a
-hint and carries no authority."""
+"""Celery tasks of the signer and of the sentinel (cosign_…): thin shells, each on its own queue.
+
+A message is a wake-up and carries no authority.
+"""
 
 import logging
 from uuid import UUID
@@ -33,5 +35,5 @@ def segment_requested(network_id: str, zone: str) -> None:
 
 @shared_task(name="controlplane.signer.tasks.evidence_exports")
 def evidence_exports() -> None:
-    """Here because exports are signed with the log's key."""
+    """Create evidence exports, here because the log's key signs them."""
     exports.make_all()

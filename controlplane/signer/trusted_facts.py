@@ -1,7 +1,7 @@
-"""What is believed of a zone: the statements that officers have signed, each signature checked against the keyset.
+"""Trusted facts of a zone: the statements that officers have signed, each signature checked against the keyset.
 
-Nodes get these very statements, in this order, and evaluate policies on them. A row whose signature is not good is
-believed by nobody, whatever the database says.
+Nodes get these very statements, in this order, and evaluate policies on them. A row without a valid signature is
+trusted by no process, whatever the database has.
 """
 
 import logging
@@ -30,7 +30,10 @@ FOR_ALL = ("set", "scheme_class")
 
 @dataclass(frozen=True)
 class TrustedFacts:
-    """`document`: the signed statements, as nodes get them. `doubted`: ids of facts whose signature is not good."""
+    """The facts. `document`: the signed statements, as nodes get them.
+
+    `doubted`: ids of facts whose signature is not valid.
+    """
 
     epoch: int
     zone: str
@@ -51,8 +54,9 @@ _known: dict[str, TrustedFacts] = {}
 
 
 def load(zone: str, epoch: int) -> TrustedFacts:
-    """As of this epoch, or a later one that has begun meanwhile. Facts, keysets and denied keys change in the
-    transaction that begins an epoch, so that an epoch has one answer.
+    """Load the facts of this epoch, or a later one that has begun meanwhile.
+
+    Facts, keysets and denied keys change in the transaction that begins an epoch, so an epoch has one result.
 
     Raises:
         NoKeyset
@@ -69,7 +73,7 @@ def load(zone: str, epoch: int) -> TrustedFacts:
 
 
 def clear_cache() -> None:
-    """For whoever goes back to an earlier epoch, as when a database is restored."""
+    """Clear the cache, for callers that return to an earlier epoch, as after a restore of the database."""
     _known.clear()
 
 
@@ -96,7 +100,7 @@ def _read(zone: str, epoch: int) -> TrustedFacts:
 
 
 def _is_vouched_for(signed: Signed, statement: Statement, key: Key | None) -> bool:
-    """The officer's key made the signature while it was in use, and may speak of the zone."""
+    """Check that the officer's key made the signature while it was in use, and covers the zone."""
     if key is None or not key.not_before <= statement.attested_at < key.not_after:
         return False
     if statement.subject_kind == "zone" and not key.covers(zone=statement.subject_id, classifications=()):
@@ -109,7 +113,7 @@ def _is_vouched_for(signed: Signed, statement: Statement, key: Key | None) -> bo
 
 
 def _relevant(zone: str) -> Iterator[Fact]:
-    """The zone's own facts, those of its parties, and all named sets and scheme classes."""
+    """Return the zone's own facts, those of its parties, and all named sets and scheme classes."""
     facts = Fact.objects.filter(superseded_at=None).order_by(*ORDER)
     mine = list(facts.filter(subject_kind="zone", subject_id=zone))
     parties = {name for fact in mine if fact.attribute == PARTIES for name in parties_of(fact.value)}

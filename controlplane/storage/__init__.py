@@ -1,1 +1,1 @@
-"""Volumes: disks that live on their own."""
+"""Volumes: disks with a life of their own."""

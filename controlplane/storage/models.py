@@ -19,8 +19,10 @@ VOLUME = machine(
 
 
 class Volume(ProjectResource):
-    """A disk. `node`: where it is open, or may be opened. One without a `pool` is a file on that node alone, so the
-    instance that it is attached to runs there; one in a pool can be opened by any other node that has the pool.
+    """A disk. `node`: where it is open, or may be opened.
+
+    One without a `pool` is a file on that node alone, so the instance that it is attached to runs there; one in a pool
+    can be opened by any other node that has the pool.
 
     `is_deleting`: a deletion was accepted; nothing else is any more.
     """

@@ -1,4 +1,4 @@
-"""Which volumes an actor sees."""
+"""Volumes that an actor may see."""
 
 from django.db.models import QuerySet
 

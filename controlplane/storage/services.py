@@ -1,4 +1,4 @@
-"""Volumes: what a request writes. workflows/volume_*.py carry it out."""
+"""Volume requests. workflows/volume_*.py carry them out."""
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -37,9 +37,12 @@ from controlplane.storage.models import VOLUME, Volume
 
 @dataclass(frozen=True)
 class NewVolume:
-    """`near`: the id of an instance on whose node the volume must be, to be attached there. `zones` empty: any. `host`:
-    on this node and no other, for operators. `classifications` (ids) and `policy`, clauses of its own, hold for its
-    data as long as it exists. `exemption`: by which it may be created though a policy refuses it."""
+    """A volume to create.
+
+    `near`: the id of an instance on whose node the volume must be, to be attached there. `zones` empty: any. `host`:
+    the only node allowed, for operators. `classifications` (ids) and `policy`, clauses of its own, hold for its data as
+    long as it exists. `exemption`: admits it although a policy refuses it.
+    """
 
     name: str
     size_gib: int
@@ -57,7 +60,7 @@ class NewVolume:
 def volume_placement_request(
     volume: Volume, *, operation: str, zones: tuple[str, ...] = (), near: tuple[UUID, ...] = ()
 ) -> PlacementRequest:
-    """What placement is asked for a volume."""
+    """Return the placement request for a volume."""
     pools = pool_requirements(volume, gib=volume.size_gib)
     return PlacementRequest(
         operation=operation,
@@ -72,7 +75,7 @@ def volume_placement_request(
 
 
 def pool_requirements(volume: Volume, *, gib: int = 0) -> tuple[PoolRequirement, ...]:
-    """What a node must have to open the volume: the pool that it is in, or is to be in. `gib`: to be taken of it."""
+    """Return the pool that a node needs to open the volume: its present or future one. `gib`: the space to take."""
     if volume.pool is not None:
         return (PoolRequirement(volume.pool.name, gib, volume.pool.zone_id),)
     is_new = volume.node_id is None and volume.volume_type.pool
@@ -80,19 +83,19 @@ def pool_requirements(volume: Volume, *, gib: int = 0) -> tuple[PoolRequirement,
 
 
 def resized(ask: PlacementRequest, disk_gib: int) -> PlacementRequest:
-    """The same, for a disk of another size."""
+    """Return the placement request for a disk of another size."""
     if ask.share is None:
         return replace(ask, disk_gib=disk_gib)
     return replace(ask, pools=tuple(replace(wish, gib=disk_gib) if wish.gib else wish for wish in ask.pools))
 
 
 def image_sources(image: Image | None) -> tuple[DataSource, ...]:
-    """Whose data a copy of the image holds. A public image is nobody's."""
+    """Return the data sources of a copy of the image. A public image has none."""
     return (DataSource(image.pk, image.project),) if image is not None and image.project is not None else ()
 
 
 def volume_create(actor: Actor, project: Project, new: NewVolume) -> tuple[Volume, Operation]:
-    """Ask for a volume, empty or a copy of an image, whose policies it then has too.
+    """Request a volume, empty or a copy of an image, whose policies it then has too.
 
     Raises:
         RoleNeeded: `host`, and the actor is no operator.
@@ -106,8 +109,11 @@ def volume_create(actor: Actor, project: Project, new: NewVolume) -> tuple[Volum
 
 
 def volume_dry_run(actor: Actor, project: Project, new: NewVolume, *, is_preview: bool = False) -> PlacementResult:
-    """What placement would decide; when it admits, the rest is tried too, and nothing is kept. A preview reads whether
-    the name is free and locks nothing: quotas are not asked. Raises as volume_create, but for refusals of placement."""
+    """Decide the placement, and check the rest; nothing is kept.
+
+    The preview checks that the name is free and locks nothing: quotas are not checked. Raises as volume_create, except
+    refusals of placement.
+    """
     volume, ask = _plan(actor, project, new)
     taken = placement.preview(ask)
     if taken.decision.is_admitted and is_preview:
@@ -120,7 +126,7 @@ def volume_dry_run(actor: Actor, project: Project, new: NewVolume, *, is_preview
 
 
 def _plan(actor: Actor, project: Project, new: NewVolume) -> tuple[Volume, PlacementRequest]:
-    """The volume as it would be, not written, and what placement is to be asked for it."""
+    """Return the volume, not written, and its placement request."""
     actor.may_write()
     if new.host is not None:
         actor.may_operate()
@@ -147,7 +153,7 @@ def _plan(actor: Actor, project: Project, new: NewVolume) -> tuple[Volume, Place
 
 
 def _id_for(new: NewVolume) -> UUID:
-    """A new one, or the one that was refused and then exempted."""
+    """Return a new id, or the one that was refused and then exempted."""
     if new.exemption is None:
         return new_id()
     volume_id = exemptions.id_for(new.exemption, op="volume.create")
@@ -195,12 +201,11 @@ def _begin(
 def volume_recreate(
     actor: Actor, volume: Volume, *, zones: tuple[str, ...], near: tuple[UUID, ...], host: str | None
 ) -> Operation:
-    """Ask again for a volume that could not be made: the same row and wish; place, policies and quota as if it were
-    new.
+    """Recreate a volume in `error`: the same row and spec; placement, policies and quota as for a new one.
 
     Raises:
         RoleNeeded: `host`, and the actor is no operator.
-        VolumeWrongState: it is not in `error`.
+        VolumeWrongState: the volume is not in `error`.
         QuotaExceeded, InsufficientCapacity, NoPlace, PolicyUnsatisfiable, UnknownHost, Busy.
     """
     actor.may_write()
@@ -230,8 +235,9 @@ def volume_update(actor: Actor, volume: Volume, *, name: str, labels: dict[str, 
 
 
 def volume_grow(actor: Actor, volume: Volume, *, size_gib: int) -> Operation:
-    """Ask for more room, also while a guest uses the volume; the guest sees it at once. The volume's node is asked
-    first.
+    """Request a larger size, also while a guest uses the volume; the guest sees it at once.
+
+    Placement checks the volume's node first.
 
     Raises:
         VolumeCannotShrink: `size_gib` is not above the present size.
@@ -266,13 +272,14 @@ def _grow(actor: Actor, volume: Volume, size_gib: int) -> Operation:
 
 @transaction.atomic
 def volume_delete(actor: Actor, volume: Volume, *, attached_to: UUID | None) -> Operation:
-    """Ask for the volume's end, whatever state it is in. What works on it is cancelled. Asked again meanwhile, the
-    answer is the deletion that is under way.
+    """Request the deletion of the volume in any state. Other operations on it are cancelled.
 
-    `attached_to` is the instance that has it, or is getting it (compute knows).
+    A repeated request returns the deletion that is under way. `attached_to` is the instance that has it, or is getting
+    it (compute knows).
 
     Raises:
-        VolumeInUse; VolumeWrongState: an instance got it a moment ago.
+        VolumeInUse
+        VolumeWrongState: an instance has just got the volume.
     """
     actor.may_write()
     if volume.is_deleting and (under_way := live_of("volume.delete", volume.pk)) is not None:
@@ -295,10 +302,10 @@ def volume_delete(actor: Actor, volume: Volume, *, attached_to: UUID | None) -> 
 
 
 def volume_mark_attached(volume: Volume) -> None:
-    """An instance has got the volume. Inside the caller's transaction.
+    """Mark the volume as attached. Inside the caller's transaction.
 
     Raises:
-        VolumeWrongState: its deletion was accepted meanwhile.
+        VolumeWrongState: a deletion of the volume was accepted meanwhile.
     """
     volume_lock(volume)
     require_volume_state(volume, "available")
@@ -306,7 +313,7 @@ def volume_mark_attached(volume: Volume) -> None:
 
 
 def volume_lock(volume: Volume) -> None:
-    """Read the volume again and keep it as it is until the caller's transaction ends."""
+    """Read the volume again and lock its row until the caller's transaction ends."""
     volume.refresh_from_db(
         fields=["name", "state", "is_deleting", "size_gib", "node", "pool"],
         from_queryset=Volume.objects.select_for_update(no_key=True),
@@ -314,7 +321,7 @@ def volume_lock(volume: Volume) -> None:
 
 
 def require_volume_state(volume: Volume, *wanted: str) -> None:
-    """Raises VolumeWrongState unless the volume is in one of the states and not being deleted."""
+    """Raise VolumeWrongState unless the volume is in one of the states and not being deleted."""
     if volume.is_deleting or volume.state not in wanted:
         state = Reason("being deleted") if volume.is_deleting else volume.state
         raise VolumeWrongState(state=state, wanted=either(*wanted))

@@ -1,1 +1,1 @@
-"""The watcher process: one gRPC stream per node, for heartbeats and what guests do by themselves."""
+"""The watcher process: one gRPC stream per node, for heartbeats and guests' state changes."""

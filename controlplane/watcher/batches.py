@@ -1,12 +1,12 @@
-"""What nodes have said meanwhile, written together: a fleet says much more than a transaction each could keep up with.
+"""Batched writes of node messages: a fleet sends more than one transaction per message could handle.
 
-Most heartbeats say what the one before said. Of each heartbeat the moment and what it says of the node's lease are
-written, of all nodes in one statement, with the lease that the node is given for it, and what guests do, which others
-write too, in another. It is written as a whole when it says something new, when there is something new to trust, after
-a signed inventory, and once in FULL_HEARTBEAT_EVERY_S, since some of it depends on the time.
+Most heartbeats equal the one before. Of each heartbeat the moment and the lease part are written, of all nodes in one
+statement, with the lease that the node gets in return; and the guests' states, which others write too, in another. A
+heartbeat is processed in full when it has a change, when there are new trust documents, after a signed inventory, and
+once in FULL_HEARTBEAT_EVERY_S, since some results depend on the time.
 
-That may be due for a whole fleet at once, and a guest that powers off must not wait for it. So a batch writes last what
-is whole, and of it the few that have waited longest; the next heartbeat of the others says the same again.
+Full heartbeats may be due for a whole fleet at once, and a guest that powers off must not wait for them. So a batch
+processes them last, and only the few that have waited longest; the next heartbeat of the others has the same content.
 """
 
 import time
@@ -36,18 +36,18 @@ NEVER = (b"", 0.0)
 
 @dataclass(frozen=True)
 class NodeReply:
-    """What a node is to be told once what it said is on record: what to trust, and for how long its lease lasts."""
+    """The reply to a node once its message is recorded: trust documents, and the duration of its node lease."""
 
     trust: pb.EnsureTrustRequest | None = None
     renewal: pb.RenewLeaseRequest | None = None
 
 
-# Or why what it said was not written.
+# The reply, or the error of the write.
 Outcome = NodeReply | Exception
 
 
 class BatchWriter:
-    """For one thread. Remembers the last heartbeat of each node that was written as a whole, and when."""
+    """Writes batches, for one thread. Keeps the last full heartbeat of each node, and its time."""
 
     def __init__(self, clock_s: Callable[[], float] = time.monotonic) -> None:
         self._clock_s = clock_s
@@ -55,11 +55,13 @@ class BatchWriter:
         self._trust: object = None
 
     def write(self, batch: Sequence[NodeEvents], alive: Collection[UUID]) -> dict[UUID, Outcome]:
-        """Each node once, what it said in its order. What makes no sense costs its own node alone. `alive`: the nodes
-        that were heard meanwhile, which is written before all that takes longer.
+        """Write the messages: each node once, its messages in order.
+
+        An invalid message affects only its own node. `alive`: nodes with messages still waiting; they are recorded
+        before slower writes.
 
         Raises:
-            DatabaseError: the database does not answer; anything of the batch may be written.
+            DatabaseError: the database does not answer; any part of the batch may be written.
         """
         self._look_for_news()
         whole = self._whole(batch, alive)
@@ -83,8 +85,7 @@ class BatchWriter:
             self._trust = now
 
     def _whole(self, batch: Sequence[NodeEvents], alive: Collection[UUID]) -> set[UUID]:
-        """Those whose heartbeats are to be written as a whole now. That the others live is written, and what they say
-        of their leases."""
+        """Return the heartbeats to process in full now. Of the others, liveness and lease are written."""
         said = {node_id: beats for node_id, events in batch if (beats := _beats(events))}
         if not said and not alive:
             return set()
@@ -95,7 +96,7 @@ class BatchWriter:
         return {*(said.keys() - ready), *due[:FULL_HEARTBEATS_MAX]}
 
     def _is_same(self, node_id: UUID, beats: Sequence[pb.Heartbeat]) -> bool:
-        """It says nothing new. A node without libvirt's hook is looked at each time."""
+        """Tell if the heartbeat has no change. A node without libvirt's hook is always processed."""
         text, since = self._known.get(node_id, NEVER)
         is_fresh = self._clock_s() < since + FULL_HEARTBEAT_EVERY_S
         return is_fresh and all(beat.hook.is_active and _text(beat) == text for beat in beats)
@@ -103,7 +104,7 @@ class BatchWriter:
     def _write_quickly(
         self, node_id: UUID, events: Sequence[pb.NodeEvent], seen: dict[UUID, list[PowerObservation]]
     ) -> NodeReply:
-        """But for its heartbeats; what its guests do is to be written with that of others."""
+        """Write all but heartbeats; the guests' states are collected to be written with those of other nodes."""
         self._write_all(node_id, [each for each in events if each.WhichOneof("event") not in ("heartbeat", "instance")])
         seen[node_id] = list(_seen(node_id, events))
         return NodeReply(renewal=_renewal(events))
@@ -126,8 +127,10 @@ class BatchWriter:
         return due
 
     def _write_heartbeats(self, node_id: UUID, events: Iterable[pb.NodeEvent]) -> pb.EnsureTrustRequest | None:
-        """Of those that follow one another and say the same of the node the newest. When much has to be written as a
-        whole they wait, and each for itself would keep the next ones waiting longer."""
+        """Write heartbeats: of consecutive equal ones only the newest.
+
+        When many have to be processed in full, each one separately would make the next ones wait longer.
+        """
         due = None
         for text, same in groupby(events, key=lambda event: _text(event.heartbeat)):
             *_, newest = same
@@ -148,13 +151,13 @@ def _beats(events: Sequence[pb.NodeEvent]) -> list[pb.Heartbeat]:
 
 
 def _renewal(events: Sequence[pb.NodeEvent]) -> pb.RenewLeaseRequest | None:
-    """After the newest heartbeat, which is the one that the row tells of."""
+    """Return the lease renewal for the newest heartbeat, which is the one that the row has."""
     beats = _beats(events)
     return report_handlers.lease_renewal(beats[-1]) if beats else None
 
 
 def _text(heartbeat: pb.Heartbeat) -> bytes:
-    """What it says of the node itself, but for what is another moment each time."""
+    """Return the heartbeat's content without the values that change each time."""
     lease = heartbeat.lease
     own = pb.Heartbeat(
         inventory=heartbeat.inventory,
@@ -174,7 +177,10 @@ def _seen(node_id: UUID, events: Sequence[pb.NodeEvent]) -> Iterator[PowerObserv
 
 
 def _record_power(seen: Mapping[UUID, Sequence[PowerObservation]]) -> dict[UUID, Outcome]:
-    """Of all nodes together; each alone where that fails, as by a word that no database takes. The failures."""
+    """Record the states of all nodes together; each alone if that fails, as by an invalid value.
+
+    Returns the failures.
+    """
     try:
         record_power_observations([each for some in seen.values() for each in some])
         return {}

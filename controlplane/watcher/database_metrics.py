@@ -1,5 +1,4 @@
-"""What the database knows of the platform, counted whenever Prometheus asks: by the watcher alone, so that it is
-counted once."""
+"""Metrics from the database, queried at each scrape: by the watcher alone, so that they are counted once."""
 
 import logging
 import os
@@ -41,10 +40,10 @@ MIB, GIB = 2**20, 2**30
 
 
 class DatabaseMetrics(Collector):
-    """`andromede_database_up` says whether there was an answer; without one the rest is missing."""
+    """A collector. `andromede_database_up` is 0 without an answer; the other metrics are then missing."""
 
     def describe(self) -> list[GaugeMetricFamily]:
-        """Nothing is asked when it is registered."""
+        """Return no metrics, so that the registration makes no query."""
         return []
 
     def collect(self) -> Families:
@@ -74,7 +73,7 @@ class DatabaseMetrics(Collector):
 
 
 def _backups() -> Families:
-    """Of no backup yet the time is 0; where nobody has said what tells of them, there is no sample."""
+    """Return the backup metrics. Without a backup the time is 0; without a configured source there is no sample."""
     family = GaugeMetricFamily(
         "andromede_backup_last_success_timestamp_seconds", "When the last backup of the database was safe."
     )
@@ -181,7 +180,7 @@ def _drains() -> Families:
 
 
 def _capacity() -> Families:
-    """Of nodes that take something new; what is used on all."""
+    """Return the capacity of nodes that take new allocations, and the use on all."""
     resources = (("vcpus", "vcpus", 1), ("memory_mib", "memory_bytes", MIB), ("disk_gib", "disk_bytes", GIB))
     open_ = Q(node__is_cordoned=False, node__state="ready")
     found = (
@@ -203,7 +202,7 @@ def _capacity() -> Families:
 
 
 def _orphans() -> Families:
-    """Those that a person has released are as they should be."""
+    """Count orphans, except released ones."""
     family = GaugeMetricFamily(
         "andromede_orphans", "What nobody means to be on nodes or in the database.", labels=["kind", "state"]
     )
@@ -253,5 +252,5 @@ def _of_zones(name: str, text: str) -> GaugeMetricFamily:
 
 
 def _age(moment: datetime | None) -> float:
-    """0: there is none."""
+    """Return the age in seconds; 0 without a moment."""
     return (clock.now() - moment).total_seconds() if moment is not None else 0.0

@@ -1,5 +1,7 @@
-"""Receipts: what a node did under which permit, in its own signature. Each is kept, also one that is not as it should
-be, and becomes evidence."""
+"""Receipts: a node's signed records of work under a permit.
+
+Each is stored, also one that is not valid, and becomes evidence.
+"""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -30,22 +32,22 @@ FROM (SELECT) AS always LEFT JOIN (
     WHERE permit.node_id = %s AND permit.state = 'signed' AND permit.id = ANY(%s)
 ) AS permit ON true
 """
-# The project of a permit, and its organization.
+# Project and organization of a permit.
 Owners = tuple[UUID, UUID]
 
 
 def last_number(node_id: UUID) -> int:
-    """The last one that is kept of the node; it sends those that follow."""
+    """Return the number of the node's last stored receipt; the node sends the following ones."""
     last: int | None = Receipt.objects.filter(node=node_id).aggregate(last=Max("number"))["last"]
     return last or 0
 
 
 def record_receipts(node_id: UUID, receipts: Sequence[pb.Receipt]) -> None:
-    """In one statement, if nothing is wrong with any of them: new, numbered on, genuine, and permitted."""
+    """Store receipts in one statement, if all are valid: new, consecutive, genuine, and permitted."""
     node = NODE.get(node_id)
     try:
         is_kept = _record_together(node, receipts)
-    except IntegrityError:  # somebody else keeps them too
+    except IntegrityError:  # another watcher stores them too
         is_kept = False
     if not is_kept:
         for receipt in receipts:
@@ -53,7 +55,7 @@ def record_receipts(node_id: UUID, receipts: Sequence[pb.Receipt]) -> None:
 
 
 def _record_together(node: Node, receipts: Sequence[pb.Receipt]) -> bool:
-    """Whoever else keeps some of them meanwhile is found out by their numbers."""
+    """Insert the receipts; a concurrent insert of some of them is detected by their numbers."""
     documents = [document for receipt in receipts if (document := _document(node, receipt))]
     named = [as_uuid(str(document.payload.get("jti", ""))) for document in documents]
     last, permits = _read_permits(node, [each for each in named if each])
@@ -72,7 +74,7 @@ def _record_together(node: Node, receipts: Sequence[pb.Receipt]) -> bool:
 
 
 def _read_permits(node: Node, named: Sequence[UUID]) -> tuple[int, dict[UUID, Owners]]:
-    """The number of the last receipt that is kept, and whose are those of these permits that the node was given."""
+    """Return the number of the last stored receipt, and the owners of these permits of the node."""
     with preparing_cursor() as cursor:
         cursor.execute(SIGHT, [node.pk, node.pk, list(named)])
         rows = cursor.fetchall()
@@ -81,8 +83,10 @@ def _read_permits(node: Node, named: Sequence[UUID]) -> tuple[int, dict[UUID, Ow
 
 @transaction.atomic
 def record_receipt(node: Node, receipt: pb.Receipt) -> None:
-    """Keeping the same again changes nothing; another one of the same number is an incident. So is one that says of
-    itself that it has another number: it was shown before, or takes the place of one that is held back."""
+    """Store one receipt. Idempotent; another receipt with the same number is an incident.
+
+    So is one with another number in its document: it was shown before, or replaces one that is withheld.
+    """
     document = _document(node, receipt)
     payload = document.payload if document else {}
     jti = as_uuid(str(payload.get("jti", "")))
@@ -110,7 +114,7 @@ def _document(node: Node, receipt: pb.Receipt) -> Signed | None:
 
 
 def verified_document(node: Node, kind: str, document: bytes) -> Signed | None:
-    """The document, if the node's key signed it, and it says that it is this node's."""
+    """Return the document if the node's key signed it, and it names this node."""
     try:
         found = signed.read(document)
         found.check(kind, signing_keys.verifier(node.public_key))

@@ -1,4 +1,4 @@
-"""What a node says, turned into rows."""
+"""Handlers that write node messages to rows."""
 
 from collections.abc import Iterable, Iterator
 from uuid import UUID
@@ -22,17 +22,20 @@ POWER = {
     pb.POWER_CRASHED: "crashed",
 }
 ALIVE = (pb.POWER_RUNNING, pb.POWER_PAUSED)
-# Of a lease, so much may be left when it is renewed: then several renewals may be lost before it lapses.
+# A node lease is renewed when this much is left: several renewals may be lost before it expires.
 RENEWED_BELOW = 2 / 3
-# The longest time that a column takes, some decades: what a node says is not to be trusted.
+# The longest time that a column takes, some decades: reports of nodes are not trusted.
 MAX_FENCES_WITHIN_S = 2**31 - 1
 MAX_SAID_AT_MS = 2**63 - 1
 NO_HOOK = "The agent says nothing of libvirt's hook."
 
 
 def write(node_id: UUID, event: pb.NodeEvent) -> pb.EnsureTrustRequest | None:
-    """Write one message; a node that claims to be another than its certificate says was never let in. Returns what the
-    node is to be told to trust, after a heartbeat that says it does not know all."""
+    """Write one message.
+
+    A node whose name differs from its certificate was refused before. Returns the trust documents to send, after a
+    heartbeat of a node that lacks some.
+    """
     kind = event.WhichOneof("event")
     if kind == "receipt":
         receipts.record_receipt(NODE.get(node_id), event.receipt)
@@ -46,8 +49,10 @@ def write(node_id: UUID, event: pb.NodeEvent) -> pb.EnsureTrustRequest | None:
 
 
 def lease_renewal(heartbeat: pb.Heartbeat) -> pb.RenewLeaseRequest | None:
-    """The lease that the node is to be given after its heartbeat, once that is on record, by write() or record_alive();
-    None: the node wants none, or has enough of the last one."""
+    """Return the node lease to send after the heartbeat, once write() or record_alive() has recorded it.
+
+    None: the node uses no lease, or the last one is long enough.
+    """
     lease, boot_id = heartbeat.lease, heartbeat.inventory.boot_id
     if not lease.is_wanted or lease.remaining_ms > settings.NODE_LEASE_S * 1000 * RENEWED_BELOW:
         return None
@@ -85,9 +90,10 @@ def _heartbeat(node_id: UUID, heartbeat: pb.Heartbeat) -> pb.EnsureTrustRequest 
 
 
 def power_observations(node_id: UUID, states: Iterable[pb.InstanceState]) -> Iterator[PowerObservation]:
-    """
+    """Return the guests' states in the message.
+
     Raises:
-        ValueError: what it speaks of has no id.
+        ValueError: a resource has no valid id.
     """
     for state in states:
         if state.power in POWER:

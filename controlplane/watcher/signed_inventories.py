@@ -1,8 +1,8 @@
-"""Signed inventories: what a node runs and holds, compared with what is meant to be there.
+"""Signed inventories: a node's running guests and stored resources, compared with the expected ones.
 
-What nobody placed on the node is an incident, unless a person has released it; what becomes of it is
-reconcilers/orphans.py's to say, and it is told to look at once. A genuine inventory is also the node's attestation of
-its hook, as long as it is new: an old one, sent again, would hide what came since.
+A resource without an allocation on the node is an incident, unless an operator has released it; reconcilers/orphans.py
+decides about it, and is woken up. A genuine inventory is also the node's attestation of its hook, as long as it is new:
+an old one, sent again, would hide later changes.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -43,14 +43,14 @@ def compare(node: Node, document: bytes) -> None:
         return
     new = incidents.reconcile(node, {FORGED: (), STALE: (), **_wrong(node, found.payload)})
     if not new.isdisjoint(UNMANAGED_KINDS):
-        wake_reconciler()  # once for each stranger: what is known already, the reconciler sees by itself
+        wake_reconciler()  # once for each new orphan: the reconciler polls the known ones
     hook = found.payload.get("hook")
     if isinstance(hook, dict) and hook.get("is_active") is True:
         Node.objects.filter(pk=node.pk).update(attested_at=at)
 
 
 def _wrong(node: Node, said: Mapping[str, object]) -> dict[str, Collection[str]]:
-    """Of each kind of incident, what the inventory shows."""
+    """Return, by kind of incident, the problems in the inventory."""
     guests, strangers = _ids(said.get("domains")), _texts(said.get("unknown_domains"))
     volumes, images, staying = _texts(said.get("volumes")), _texts(said.get("images")), released_names(node)
     domains = _objects(said.get("domains"))
@@ -66,7 +66,7 @@ def _wrong(node: Node, said: Mapping[str, object]) -> dict[str, Collection[str]]
 
 
 def _is_news(node: Node, at: datetime) -> bool:
-    """Signed a moment ago, and after the last one that counted."""
+    """Tell if the inventory was signed a moment ago, and after the last one that counted."""
     if abs(clock.now() - at) > CLOCK_SKEW:
         return False
     older = Q(inventoried_at=None) | Q(inventoried_at__lt=at)
@@ -86,18 +86,21 @@ def _ids(value: object) -> set[str]:
 
 
 def _is_unpermitted(domain: Mapping[str, object]) -> bool:
-    """Agents of before say nothing of permits."""
+    """Tell if the resource has no permit. Older agents report no permits."""
     return domain.get("power") in RUNS and domain.get("permit") == ""
 
 
 def _plugged(domains: Iterable[Mapping[str, object]]) -> set[str]:
-    """INSTANCE DISK for each disk of each guest."""
+    """Return INSTANCE DISK for each disk of each guest."""
     return {f"{domain.get('id')} {disk}" for domain in domains for disk in _texts(domain.get("disks"))}
 
 
 def _attached(node: Node, plugged: Collection[str], said: Mapping[str, object]) -> set[str]:
-    """Of these, what is the guest's root disk or is to become it, is attached to it, has changed just now, or is still
-    to be unplugged."""
+    """Return the expected ones of these disks.
+
+    A disk is expected if it is, or becomes, the guest's root disk, is attached, has just changed, or is still to be
+    detached.
+    """
     guests = {found for each in plugged if (found := as_uuid(each.partition(" ")[0])) is not None}
     instances = Instance.objects.filter(pk__in=guests)
     pairs = set(instances.values_list("pk", "root_volume_id"))

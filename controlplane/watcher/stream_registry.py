@@ -1,4 +1,4 @@
-"""Which nodes the watcher hears, for whoever watches over the watcher."""
+"""Open node streams, exported as metrics and readiness."""
 
 import time
 from uuid import UUID
@@ -14,7 +14,7 @@ REFRESH_TIMEOUT_S = 30
 
 
 class StreamRegistry:
-    """`looked_at`: when the watcher last went for the nodes that there are."""
+    """The open streams. `looked_at`: when the watcher last read the list of nodes."""
 
     def __init__(self) -> None:
         self.known = 0
@@ -34,7 +34,7 @@ class StreamRegistry:
         STREAMS.set(len(self.connected))
 
     def require_streams(self) -> None:
-        """Nodes that are silent are no fault of the watcher's, unless all are. Raises Missing."""
+        """Check readiness: unreachable nodes are no fault of the watcher, unless all are. Raises Missing."""
         if time.monotonic() - self.looked_at > REFRESH_TIMEOUT_S:
             raise NotReady("the watcher has stopped looking for nodes")
         if self.known and not self.connected:

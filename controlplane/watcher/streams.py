@@ -1,10 +1,9 @@
-"""Keep one stream open to every node, and write what they say.
+"""Streams: keep one open to every node, and write the messages.
 
 Streams live on one event loop; database work goes to one thread, so that the messages of a node are written in order,
-those of all nodes that have come meanwhile together (batches.py).
-What guests use has another (usage.py), for which none of them waits.
-A stream that breaks, for whatever reason, is opened again. That a node is silent is seen elsewhere
-(reconcilers/node_liveness.py), from the rows alone, so that it is seen also when this process is gone.
+those of all nodes that have arrived meanwhile together (batches.py). Usage samples have another thread (usage.py),
+which delays no stream. A stream that breaks, for whatever reason, is opened again. reconcilers/node_liveness.py detects
+unreachable nodes from the rows alone, also when this process is down.
 """
 
 import asyncio
@@ -45,7 +44,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Sinks:
-    """Where what is heard goes."""
+    """The consumers of messages."""
 
     registry: StreamRegistry
     buffer: UsageBuffer
@@ -53,11 +52,11 @@ class Sinks:
 
 
 async def watch_all(registry: StreamRegistry) -> None:
-    """Runs until it is cancelled.
+    """Run until cancelled.
 
     Raises:
-        ExceptionGroup: a task that all streams rely on has failed. Nothing runs on, so the process ends, and whoever
-            runs it starts it anew.
+        ExceptionGroup: a task that all streams rely on has failed. The process ends, and its supervisor starts it
+            again.
     """
     sinks = Sinks(registry, UsageBuffer(), EventWriter(_in_database))
     async with asyncio.TaskGroup() as tasks:
@@ -67,7 +66,7 @@ async def watch_all(registry: StreamRegistry) -> None:
 
 
 async def _keep_streams(tasks: asyncio.TaskGroup, sinks: Sinks) -> None:
-    """One to each node that there is, as tasks of this group."""
+    """Keep one stream to each node, as tasks of this group."""
     streams: dict[tuple[UUID, str], asyncio.Task[None]] = {}
     while True:
         known = await _known_nodes(meanwhile=set(streams))
@@ -81,7 +80,7 @@ async def _keep_streams(tasks: asyncio.TaskGroup, sinks: Sinks) -> None:
 
 
 async def _known_nodes(*, meanwhile: Nodes) -> Nodes:
-    """`meanwhile` is the answer while the database gives none."""
+    """Return the nodes; `meanwhile` while the database does not answer."""
     try:
         return await _in_database(_nodes)
     except DatabaseDown as exc:
@@ -108,7 +107,7 @@ async def _watch(node_id: UUID, address: str, sinks: Sinks) -> None:
 
 
 async def _listen(node_id: UUID, address: str, sinks: Sinks) -> None:
-    """Write what the node says until its stream breaks; it is heard from the first message on."""
+    """Write the node's messages until its stream breaks; the stream counts as open from the first message on."""
     options = channel_options(node_id)
     async with grpc.aio.secure_channel(address, channel_credentials("watcher"), options=options) as channel:
         stub = AgentStub(channel)  # type: ignore[no-untyped-call]
@@ -145,7 +144,7 @@ async def _hear(node_id: UUID, stub: AgentStub, after: int, said: asyncio.Queue[
 
 
 async def _write(node_id: UUID, stub: AgentStub, said: asyncio.Queue[pb.NodeEvent], sinks: Sinks) -> None:
-    """All that it has said meanwhile at once."""
+    """Write all waiting messages of the node at once."""
     while True:
         events = [await said.get()]
         while not said.empty():
@@ -162,7 +161,7 @@ async def _write(node_id: UUID, stub: AgentStub, said: asyncio.Queue[pb.NodeEven
 
 
 async def _send_trust(node_id: UUID, stub: AgentStub, request: pb.EnsureTrustRequest) -> None:
-    """What it does not take now it is told again with its next heartbeat."""
+    """Send the trust documents. A failure is retried after the next heartbeat."""
     try:
         await stub.EnsureTrust(request, timeout=settings.AGENT_TIMEOUT_S)
     except grpc.aio.AioRpcError as exc:
@@ -170,7 +169,7 @@ async def _send_trust(node_id: UUID, stub: AgentStub, request: pb.EnsureTrustReq
 
 
 async def _renew(node_id: UUID, stub: AgentStub, request: pb.RenewLeaseRequest) -> None:
-    """What does not arrive is tried again after the next heartbeat."""
+    """Send the node lease. A failure is retried after the next heartbeat."""
     try:
         await stub.RenewLease(request, timeout=settings.AGENT_TIMEOUT_S)
     except grpc.aio.AioRpcError as exc:
@@ -178,7 +177,7 @@ async def _renew(node_id: UUID, stub: AgentStub, request: pb.RenewLeaseRequest) 
 
 
 async def _in_database(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Call it in the thread that has the database connection; one that broke is opened again first."""
+    """Call the function in the thread with the database connection; a broken one is opened again first."""
 
     def call() -> R:
         close_old_connections()

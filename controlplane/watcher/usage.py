@@ -1,5 +1,7 @@
-"""What guests use, on its way to the database: in a thread of its own, so that heartbeats never wait for it, and in a
-buffer that is bounded: what does not fit is lost, and that is said."""
+"""Usage samples on their way to the database: in a thread of their own, so that heartbeats never wait for them.
+
+The buffer is bounded: samples that do not fit are dropped and counted.
+"""
 
 import asyncio
 import logging
@@ -25,7 +27,7 @@ log = logging.getLogger(__name__)
 WRITE_EVERY_S = 1.0
 BATCH = 2000
 SAY_AGAIN_S = 60.0
-# What a node says is not to be trusted: sums over a day of these still fit.
+# Nodes are not trusted: sums over a day of these limits still fit the columns.
 MAX_COUNTER = 2**53
 MAX_MIB = 2**31 - 1
 MAX_VCPUS = 2**15 - 1
@@ -33,7 +35,7 @@ MAX_UNIX_MS = 4_102_444_800_000  # the year 2100
 
 
 class UsageBuffer:
-    """Whoever hears of usage offers it; `write_all` carries it away."""
+    """The buffer. Streams offer samples; `write_all` writes them."""
 
     def __init__(self) -> None:
         self._waiting: deque[tuple[UUID, pb.Usage]] = deque()
@@ -43,7 +45,7 @@ class UsageBuffer:
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="metrics")
 
     def offer(self, node_id: UUID, usage: pb.Usage) -> None:
-        """Returns at once."""
+        """Add a sample. Returns at once."""
         if self._count + len(usage.guests) > settings.METRICS_BUFFER_SAMPLES:
             self._drop(len(usage.guests), "the database does not keep up")
         else:
@@ -51,7 +53,7 @@ class UsageBuffer:
             self._count += len(usage.guests)
 
     async def write_all(self) -> None:
-        """Runs until it is cancelled."""
+        """Write batches until cancelled."""
         try:
             while True:
                 while self._waiting and await self._write():
@@ -62,7 +64,7 @@ class UsageBuffer:
             self._executor.shutdown()
 
     async def _write(self) -> bool:
-        """A batch; False when the database does not answer: it is tried again then."""
+        """Write a batch; False when the database does not answer: the batch is retried."""
         batch, samples = [], 0
         while self._waiting and samples < BATCH:
             batch.append(self._waiting.popleft())
@@ -93,7 +95,7 @@ def _keep(batch: list[tuple[UUID, pb.Usage]]) -> None:
 
 
 def _hang_up() -> None:
-    """In the thread whose connection it is; the proxy must be looked up there."""
+    """Close the connection in its own thread; the proxy must be looked up there."""
     connection.close()
 
 

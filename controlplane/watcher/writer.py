@@ -1,4 +1,4 @@
-"""From the streams of all nodes to the one thread that writes."""
+"""Queue from the streams of all nodes to the one thread that writes."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
@@ -8,17 +8,17 @@ from uuid import UUID
 from agents.protocol import agent_pb2 as pb
 from controlplane.watcher.batches import BatchWriter, NodeEvents, NodeReply, Outcome
 
-# What comes within this time is written together: short beside all that anybody waits for, and long enough for the
-# receipts of several calls to one node.
+# Messages within this time are written together: short beside any wait of a caller, and long enough for the receipts of
+# several calls to one node.
 GATHER_S = 0.1
-# Of so many nodes at most, so that the others do not seem silent meanwhile.
+# Nodes per batch at most, so that the others do not look unreachable meanwhile.
 AT_ONCE = 50
 
 InDatabase = Callable[..., Coroutine[Any, Any, dict[UUID, Outcome]]]
 
 
 class EventWriter:
-    """`in_database` calls a function in that thread."""
+    """The queue. `in_database` calls a function in that thread."""
 
     def __init__(self, in_database: InDatabase) -> None:
         self._in_database = in_database
@@ -28,20 +28,22 @@ class EventWriter:
         self._is_wanted = asyncio.Event()
 
     def mark_alive(self, node_id: UUID) -> None:
-        """It lives, however long what it says has to wait. Returns at once."""
+        """Record that the node lives, however long its messages wait. Returns at once."""
         self._alive.add(node_id)
         self._is_wanted.set()
 
     async def write(self, node_id: UUID, events: Sequence[pb.NodeEvent]) -> NodeReply:
-        """Returns when they are written, what the node is to be told; before that nobody writes more of the node.
-        Raises whatever was in the way."""
+        """Write the messages and return the reply to the node; its next messages wait until then.
+
+        Raises the error of the write.
+        """
         written: asyncio.Future[NodeReply] = asyncio.get_running_loop().create_future()
         self._waiting.append(((node_id, events), written))
         self._is_wanted.set()
         return await written
 
     async def write_all(self) -> None:
-        """Runs until it is cancelled."""
+        """Write batches until cancelled."""
         while True:
             await self._is_wanted.wait()
             if len(self._waiting) < AT_ONCE:

@@ -1,1 +1,1 @@
-"""How long changes are carried out: engine.py runs the steps, one file per change lists them."""
+"""Workflows of operations: engine.py runs the steps, one file per kind lists them."""

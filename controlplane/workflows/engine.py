@@ -1,7 +1,7 @@
-"""Runs an operation: steps forward, or back when one fails for good. Survives anything between two lines of it.
+"""The engine: runs the steps of an operation, or their undos after a final failure. It survives a crash at any line.
 
-Every outcome is written before the next step begins, conditional on the lease. Whoever takes the lease next goes on
-from `position`; the step there may have been done half or wholly, which is why steps can be repeated.
+Every outcome is written before the next step begins, conditional on the operation lease. The next holder of the lease
+goes on from `position`; the step there may have been done in part or in full, which is why steps can be repeated.
 """
 
 import logging
@@ -34,14 +34,14 @@ Entry = dict[str, object]
 
 BACKOFF_FIRST = timedelta(milliseconds=500)
 BACKOFF_MAX = timedelta(seconds=20)
-# Of each step, so many obstacles that followed one another: enough to see what changed, few enough for a row.
+# The last errors kept of each step: enough to see changes, few enough for a row.
 TRIES_KEPT = 10
-# The names under which the workflow's own last words stand among the steps when they fail.
+# Names of the entries among the steps for a failure of the workflow's own end.
 FINISH, GIVE_UP = "finish", "give-up"
 
 
 def run(operation: Operation, workflow: Workflow) -> None:
-    """Work on a leased operation until it ends, has to wait, or is taken away (LeaseLost)."""
+    """Work on a leased operation until it ends, has to wait, or the lease is lost (LeaseLost)."""
     steps = workflow.steps(operation)
     operation.step_count = len(steps)  # written with what comes first
     with lease_guard.working_on(operation), agent_client.ignoring_node(operation.given_up_node_id):
@@ -74,7 +74,7 @@ def _forward(operation: Operation, workflow: Workflow, steps: Sequence[Step]) ->
 
 
 def _backward(operation: Operation, workflow: Workflow, steps: Sequence[Step]) -> None:
-    """An undo never gives up: it is tried again, ever more slowly, until it succeeds."""
+    """Run the undos. An undo never gives up: it is retried, with growing delays, until it succeeds."""
     while operation.state == "undoing" and operation.lease_token:
         if _is_handed_over(operation, is_transfer=False):
             return
@@ -88,7 +88,7 @@ def _backward(operation: Operation, workflow: Workflow, steps: Sequence[Step]) -
 
 
 def _is_handed_over(operation: Operation, *, is_transfer: bool) -> bool:
-    """True: what comes next is done in another lane, whose workers have been woken."""
+    """Tell if the next step belongs to another queue, whose workers have been woken up."""
     lane = queues.other_queue(operation.kind, is_transfer=is_transfer)
     if lane is not None:
         _hand_over(operation, lane)
@@ -101,7 +101,7 @@ def _hand_over(operation: Operation, lane: str) -> None:
 
 @contextmanager
 def _guarded(operation: Operation, name: str, failed: Callable[[CloudError], None]) -> Iterator[None]:
-    """What is done inside may have to wait, or fail: by an error of ours, the database's absence, or a bug."""
+    """Handle a wait or a failure inside the block: an error of ours, the database's absence, or a bug."""
     try:
         with log_context(step=name):
             yield
@@ -147,7 +147,7 @@ def _give_up(operation: Operation, workflow: Workflow) -> None:
 
 
 def _end(operation: Operation, state: str, last_words: Callable[[Operation], None]) -> None:
-    """One transaction: what the workflow writes at its end, and the operation's end."""
+    """Write the workflow's end and the operation's end in one transaction."""
     with _transaction(operation) as ended:
         last_words(ended)
         leases.end(ended, state, error=ended.error)
@@ -155,7 +155,7 @@ def _end(operation: Operation, state: str, last_words: Callable[[Operation], Non
 
 @contextmanager
 def _transaction(operation: Operation) -> Iterator[Operation]:
-    """Gives a copy to write: `operation` itself changes only once all is committed."""
+    """Yield a copy to write: `operation` itself changes only after the commit."""
     inside = copy(operation)
     with caused_by(cause_of(operation)), transaction.atomic():
         yield inside
@@ -174,7 +174,7 @@ def _fail(operation: Operation, name: str, exc: CloudError, *, has_return: bool)
 
 
 def _record(operation: Operation, step: Step, effect: Effect | None, *, started_at: datetime, position: int) -> None:
-    """One transaction: the step's effect on our rows, its outcome, and the renewed lease."""
+    """Write the step's effect on our rows, its outcome, and the renewed lease, in one transaction."""
     entry: Entry = {
         "name": step.name,
         "state": "done" if position > operation.position else "undone",
@@ -198,7 +198,7 @@ def _record(operation: Operation, step: Step, effect: Effect | None, *, started_
 
 
 def _replaced(steps: list[Entry], entry: Entry) -> list[Entry]:
-    """The step's last outcome, with what was in its way before that."""
+    """Replace the step's entry by its last outcome, and keep its earlier errors."""
     before = next((known["tries"] for known in steps if known["name"] == entry["name"] and "tries" in known), None)
     kept: Entry = {"tries": before} if before else {}
     return [known for known in steps if known["name"] != entry["name"]] + [kept | entry]
@@ -222,7 +222,7 @@ def _record_step(
 
 
 def _with_try(tries: list[Entry], state: str, message: str) -> list[Entry]:
-    """The same obstacle many times in a row is one entry (ADR 24)."""
+    """Merge repeated equal errors into one entry (ADR 24)."""
     now = clock.now().isoformat()
     last = tries[-1] if tries else {}
     if (last.get("state"), last.get("message")) == (state, message):
@@ -245,7 +245,7 @@ def _retry(operation: Operation, name: str, exc: CloudError) -> None:
 
 
 def _start_undo(operation: Operation, exc: CloudError, name: str) -> None:
-    """From here on backwards. The step at `position` may have been begun, so its undo runs too."""
+    """Begin to undo. The step at `position` may have been begun, so its undo runs too."""
     log.warning("operation %s (%s) is undone: %s %s", operation.pk, operation.kind, exc, exc.facts)
     leases.commit_step(
         operation,

@@ -1,9 +1,9 @@
-"""Have an operation end that cannot end by itself, since a node that it needs does not come back. For operators.
+"""Force finish: operators end an operation that waits for a node that does not come back.
 
-The request only records on the operation that the node is given up. A worker then runs the operation's own workflow to
-its end as it runs all others, outside any transaction, with the one difference that this node is not called
-(agent_client.without). What may still be on the node is recorded to be removed when it is back. A dry run therefore
-makes no call to any node.
+The request only records on the operation that the node is abandoned. A worker then runs the operation's own workflow to
+its end as it runs all others, outside any transaction, except that it does not call this node
+(agent_client.ignoring_node). Resources that may still be on the node are recorded as pending removals. A dry run
+therefore makes no call to any node.
 """
 
 from dataclasses import dataclass
@@ -26,14 +26,16 @@ from controlplane.operations.models import LIVE, Operation
 from controlplane.operations.selectors import STUCK_ATTEMPTS, current_step_error, stuck
 from controlplane.placement.models import Allocation
 
-# A node that was silent for less may be on its way back, and a guest on it may be at work.
+# A node that was unreachable for less time may come back, and a guest on it may run.
 UNREACHABLE_FOR = timedelta(minutes=10)
 
 
 @dataclass(frozen=True)
 class Resolution:
-    """The operation, the node that was given up for it, and what is recorded by now to be removed from that node when
-    it is back; the steps that are still to run add to it."""
+    """The operation, its abandoned node, and the pending removals from that node so far.
+
+    The remaining steps add to the pending removals.
+    """
 
     operation: Operation
     node: Node
@@ -42,10 +44,10 @@ class Resolution:
 
 @transaction.atomic
 def operation_force_finish(actor: Actor, operation: Operation, *, reason: str) -> Resolution:
-    """Give up the silent node that the operation waits for, and make the operation due.
+    """Abandon the unreachable node that the operation waits for, and make the operation due.
 
     Raises:
-        NotResolvable: there is no evidence that it is stuck for good, or a worker tries it now; nothing was changed.
+        NotResolvable: no evidence that the operation is stuck for good, or a worker retries it now; no change was made.
     """
     actor.may_operate()
     _need_stuck(operation)
@@ -73,8 +75,10 @@ def _need_stuck(operation: Operation) -> None:
 
 
 def _silent_node(operation: Operation) -> Node:
-    """The node that has what the operation is about, or is to have it, and is silent for long. It may be heard again at
-    any moment: what is recorded to be removed is then removed."""
+    """Return the long unreachable node that has, or is to have, the operation's resource.
+
+    The node may become reachable at any moment: the pending removals are carried out then.
+    """
     ids = operation.resource_ids
     places = Allocation.objects.filter(Q(consumer_id__in=ids) | Q(moving_id__in=ids)).values("node")
     nodes = list(Node.objects.filter(pk__in=places).order_by("pk"))
@@ -123,7 +127,9 @@ def _lease(operation: Operation) -> Operation:
 
 
 def _record(actor: Actor, operation: Operation, node: Node, reason: str) -> None:
-    """Give up the node and the lease; write so in the operation's steps, the audit, the events and the evidence."""
+    """Abandon the node and take the lease.
+
+    The decision is recorded in the operation's steps, the audit, the events and the evidence."""
     found, now = current_step_error(operation), clock.now().isoformat()
     step = {"name": "resolve", "state": "done", "attempts": 1, "started_at": now, "finished_at": now, "message": reason}
     leases.commit_step(

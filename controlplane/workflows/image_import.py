@@ -38,8 +38,10 @@ def fetch(operation: Operation) -> Effect:
 
 
 def _checker(operation: Operation) -> Callable[[], None]:
-    """A function that ends the transfer, by raising, when nobody wants the image any more or when it is too late. It
-    reads the rows every LOOK_UP_EVERY, however often it is called."""
+    """Return a function that ends the transfer, by raising, when the image is deleted or the deadline is over.
+
+    It reads the rows every LOOK_UP_EVERY, however often it is called.
+    """
     next_look = clock.now()
 
     def check() -> None:
@@ -59,7 +61,7 @@ def _check_wanted(operation: Operation, now: datetime) -> None:
 
 
 def _set_received(image: Image, received: image_store.ReceivedFile) -> None:
-    """Of one that was deleted meanwhile nothing is claimed."""
+    """Set the received size, unless the image was deleted meanwhile."""
     rows = Image.objects.filter(pk=image.pk).exclude(state="deleted")
     if rows.update(sha256=received.sha256, size_bytes=received.size_bytes):
         image_quota.claim_quota(image, received.size_bytes)

@@ -1,4 +1,4 @@
-"""Verify an image: look into the file that was uploaded, then let nodes have it. `args`: file, its incoming name."""
+"""Verify an image: check the uploaded file, then release it to nodes. `args`: file, its incoming name."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Create an instance: a place, the image, a root disk, ports, volumes, and a guest that runs."""
+"""Create an instance: allocation, image, root disk, ports, volumes, and a running guest."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -84,7 +84,7 @@ def allocate(operation: Operation) -> Effect:
 
 
 def release_allocation(operation: Operation) -> Effect:
-    """Volumes of pools that were to come to it stay where their place is by now."""
+    """Release the allocation. Volumes of pools that were to be attached stay on the node that has them now."""
     instance = _instance(operation)
     return node_steps.combine_effects(
         *map(node_steps.follow_allocation, _volumes(instance).exclude(pool=None)),
@@ -125,7 +125,7 @@ def define(operation: Operation) -> None:
 
 
 def open_shared_volume(attachment_id: UUID, operation: Operation) -> Effect | None:
-    """A volume of a pool. It stays there, whatever becomes of the instance."""
+    """Open a volume of a pool. It stays there, whatever the outcome of the instance."""
     volume = Volume.objects.select_related("node", "pool", "image").get(attachment=attachment_id)
     return node_steps.open_shared_volume(step_permits.for_instance(operation, _instance(operation)), volume)
 

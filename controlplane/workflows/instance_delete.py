@@ -1,4 +1,4 @@
-"""End an instance, whatever state it is in. Its volumes stay; a node that is silent is cleaned when it is back."""
+"""Delete an instance in any state. Its volumes stay; an unreachable node gets pending removals."""
 
 from collections.abc import Sequence
 
@@ -38,7 +38,7 @@ def on_success(operation: Operation) -> None:
 
 
 def on_failure(operation: Operation, error: dict[str, object]) -> None:
-    """Never called: the workflow never gives up and cannot be cancelled."""
+    """Do nothing: the workflow never gives up and cannot be cancelled, so the engine does not call it."""
     raise AssertionError(error)
 
 

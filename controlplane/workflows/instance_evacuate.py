@@ -1,9 +1,9 @@
-"""Make an instance again on another node, because its own is dead: with its id, its name, its addresses and its disks.
+"""Evacuate an instance of a fenced node: start it on another node with its id, its name, its addresses and its disks.
 
-The disks are in pools, where the new node finds them as the dead one left them. All that the new node is told of is
-under a generation above all that any node knows. Until the end the rows say that the instance is where it was; then
-they say, in one transaction, where it is now, and what the dead node has to forget before anything else can begin
-there: its guest, cards and attachments are removed, its volumes are forgotten, for their files are in use elsewhere.
+The disks are in pools, where the new node finds them as the fenced one left them. All calls to the new node have a
+generation above all that any node knows. Until the end the rows name the old node; then one transaction writes the new
+node, and the pending removals of the fenced node, which it must complete before anything else begins there: its guest,
+ports and attachments are removed, its volumes are forgotten, for their files are in use elsewhere.
 """
 
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ from controlplane.workflows.instance_migrate import (
 )
 from controlplane.workflows.workflow_types import Effect, Step, Workflow
 
-# The node has it open no more; its file stays, for the others.
+# The node closes it; its file stays, for the other nodes.
 FORGET = "shared-volume"
 
 
@@ -68,8 +68,10 @@ def steps(operation: Operation) -> Sequence[Step]:
 
 
 def on_success(operation: Operation) -> None:
-    """In one transaction: the second places become the only ones, the rows are there, and what the old node had is to
-    be removed from it when it is back."""
+    """Write the end in one transaction.
+
+    The second allocations become the only ones, the rows name the new node, and the old node gets pending removals.
+    """
     migration = migration_of(operation)
     now, instance = clock.now(), migration.instance
     placement.complete_move(instance.pk, move=migration.pk)
@@ -89,7 +91,7 @@ def on_success(operation: Operation) -> None:
 
 
 def on_failure(operation: Operation, error: dict[str, object]) -> None:
-    """What the new node was told of is never asked for again under the same generation; the instance stays down."""
+    """Raise the generations, so that no generation sent to the new node is used again; the instance stays down."""
     migration = migration_of(operation)
     raise_generations(migration)
     state = "cancelled" if error["code"] == Cancelled.code else "failed"
@@ -101,7 +103,7 @@ def on_failure(operation: Operation, error: dict[str, object]) -> None:
 
 
 def _leave_behind(migration: Migration) -> None:
-    """A guest lets go of its disks first: reconcilers/node_removals.py keeps the order."""
+    """Record the pending removals. A guest releases its disks first: reconcilers/node_removals.py keeps the order."""
     instance, source = migration.instance, migration.source
     ports = Port.objects.filter(instance_id=instance.pk).values_list("pk", flat=True)
     left = (

@@ -1,9 +1,9 @@
-"""Move an instance to another node while it runs, with its disks; one that is off goes the same way, and stays off.
+"""Migrate an instance with its disks: live while it runs, cold if it is off.
 
 The destination gets all that the guest needs, under a generation above all that any node knows of it. Until the source
-says that the guest is gone there, it runs at its source, and what fails is undone at the destination. Once it is gone
-there it runs at its destination, and nothing turns back any more. In between only the step `move` knows which of the
-two it is: docs/explanation/migration.md.
+reports that the guest is gone, it runs at its source, and a failure is undone at the destination. After that it runs at
+its destination, and the migration cannot be undone. In between only the step `move` knows which of the two holds:
+docs/explanation/migration.md.
 """
 
 import logging
@@ -41,7 +41,7 @@ from controlplane.workflows.workflow_types import Effect, Step, StepAborted, Ste
 log = logging.getLogger(__name__)
 
 LOOK_AGAIN = timedelta(seconds=1)
-# How the agents say that it is too late to break a move off: the guest runs at its destination.
+# The agents' codes for a cancellation that comes too late: the guest runs at its destination.
 GUEST_MOVED, GUEST_ARRIVED = "agent.guest_moved", "agent.guest_arrived"
 GONE = (NodeUnreachable, NodeAbandoned)
 
@@ -73,18 +73,18 @@ def on_success(operation: Operation) -> None:
 
 
 def on_failure(operation: Operation, error: dict[str, object]) -> None:
-    """What a node was told of at the destination is never asked for again under the same generation."""
+    """Raise the generations, so that no generation sent to the destination is used again."""
     migration = migration_of(operation)
     raise_generations(migration)
     state = "cancelled" if error["code"] == Cancelled.code else "failed"
     move(migration, MIGRATION, state, error=error, ended_at=clock.now())
 
 
-# ---- what the destination gets
+# ---- destination
 
 
 def allocate_destination(operation: Operation) -> Effect:
-    """A second place for the instance, with room for its volumes too, of which each then gets its own part."""
+    """Claim a second allocation for the instance and its volumes; each volume then gets its own part."""
     migration = migration_of(operation)
     allocation = placement.claim(replace(migration_request(migration), operation_id=operation.pk))
     for part in parts_of(migration):
@@ -100,7 +100,7 @@ def release_destination(operation: Operation) -> Effect:
 
 
 def ensure_images(operation: Operation) -> None:
-    """Of the disks that it gets a copy of."""
+    """Send the images of the disks that the destination gets a copy of."""
     migration = migration_of(operation)
     volumes = Image.objects.filter(volume__migratedvolume__migration=migration, volume__pool=None)
     roots = () if migration.instance.root_pool_id else (migration.instance.image,)
@@ -130,7 +130,7 @@ def remove_volume(part_id: UUID, operation: Operation) -> Effect | None:
 
 
 def _ensure(operation: Operation, migration: Migration, disk: Disk) -> None:
-    """What is in a pool is there, and in use at the source; anything else is made, and then sent."""
+    """Create the disks at the destination, except those in a pool, which exist and are in use at the source."""
     ensure = node_steps.make_disk if disk.pool is None else node_steps.open_disk
     ensure(step_permits.for_arrival(operation, migration), disk)
 
@@ -169,11 +169,11 @@ def _remove_there(migration: Migration, kind: str, resource_id: UUID) -> Effect 
     return node_steps.remove(migration.destination, kind=kind, resource_id=resource_id, generation=migration.generation)
 
 
-# ---- the move
+# ---- migration
 
 
 def move_guest(operation: Operation) -> Effect | None:
-    """Have the source send the guest, and ask how far it is until it has ended."""
+    """Have the source send the guest, and poll its progress until the end."""
     migration = migration_of(operation)
     if (error := _to_stop(operation)) is not None:
         _call_off(operation, migration, error)
@@ -210,7 +210,7 @@ def _record_progress(migration: Migration, **fields: int) -> None:
 
 
 def _to_stop(operation: Operation) -> CloudError | None:
-    """Why the move is not to go on, if it is not."""
+    """Return why the migration must end early, if it must."""
     if operation.is_cancellable and leases.is_cancel_requested(operation):
         return Cancelled()
     if clock.now() >= operation.deadline_at:
@@ -223,12 +223,13 @@ def _limit_s(operation: Operation) -> int:
 
 
 def _call_off(operation: Operation, migration: Migration, error: CloudError) -> None:
-    """Make sure that the guest stays at its source; returns only when it is too late for that. If the source is silent,
-    it is its destination that promises not to take the guest in.
+    """Make sure that the guest stays at its source; returns only when it is too late for that.
+
+    If the source is unreachable, its destination promises not to take the guest in.
 
     Raises:
-        StepAborted: it stays, because of `error`.
-        NodeUnreachable, NodeFailed: nobody can tell yet; another try may.
+        StepAborted: the guest stays, because of `error`.
+        NodeUnreachable, NodeFailed: the outcome is unknown yet; another attempt may succeed.
     """
     instance = migration.instance
     try:
@@ -261,7 +262,7 @@ def _turn_away(migration: Migration, error: CloudError, silent: CloudError) -> N
 
 
 def _unless_there(migration: Migration, refused: NodeRefused, code: str) -> None:
-    """Too late means that it has moved. Any other refusal means nothing."""
+    """Raise a retry unless the refusal's code proves that the guest has moved; others prove nothing."""
     if refused.facts.get("agent_code") != code:
         _raise_retryable(refused)
 
@@ -271,7 +272,7 @@ def _raise_retryable(refused: NodeRefused) -> NoReturn:
 
 
 def _is_there(migration: Migration) -> bool:
-    """The destination, which has it only once its source has let go of it, says so."""
+    """Ask the destination, which has the guest only once its source has released it."""
     assert migration.destination is not None, "it has had a place since its first step"
     try:
         found = agent_client.describe(migration.destination, migration.instance_id)
@@ -283,13 +284,15 @@ def _is_there(migration: Migration) -> bool:
     )
 
 
-# ---- it has moved
+# ---- arrival
 
 
 def confirm_arrival(operation: Operation) -> Effect:
-    """Tell the destination that the guest is its own, and have the rows say so. The guest is there in any case: what
-    would not be admitted there any more drifts there. `move` ends well only when the source has let go of it for good,
-    so what the destination has lost since, it starts from its disks."""
+    """Confirm the guest to the destination, and write the rows.
+
+    The guest is there in any case: data that policies no longer admit there drifts. `move` succeeds only when the
+    source has released the guest for good, so the destination may start a guest that it has lost since from its disks.
+    """
     migration = migration_of(operation)
     try:
         grant = step_permits.for_arrival(operation, migration)
@@ -309,9 +312,11 @@ def confirm_arrival(operation: Operation) -> Effect:
 
 
 def _is_awaited(operation: Operation, migration: Migration) -> bool:
-    """A destination that is silent is told when it is back: nobody else would tell it that the guest is its own. One
-    that is fenced has no guest any more; and who deletes the instance does not wait for it, nor anybody longer than the
-    operation may take."""
+    """Tell if the operation must wait for the destination.
+
+    An unreachable destination is confirmed when it is back: no other call confirms the guest. A fenced one has no guest
+    any more; and neither a deletion of the instance nor the operation's deadline waits for it.
+    """
     destination = migration.destination
     if destination is None or agent_client.is_abandoned(destination):
         return False
@@ -322,7 +327,7 @@ def _is_awaited(operation: Operation, migration: Migration) -> bool:
 
 
 def _arrive(migration: Migration) -> None:
-    """In one transaction: the second places become the only ones, and the rows are there."""
+    """Write the arrival in one transaction: the second allocations become the only ones, the rows name the node."""
     now, instance, there = clock.now(), migration.instance, migration.destination_id
     placement.complete_move(instance.pk, move=migration.pk)
     for part in parts_of(migration):
@@ -344,7 +349,7 @@ def raise_generations(migration: Migration) -> None:
 
 
 def clear_source(operation: Operation) -> Effect:
-    """What the guest has left behind. A guest lets go of its disks first."""
+    """Remove the rest of the guest at the source. A guest releases its disks first."""
     migration = migration_of(operation)
     instance = migration.instance
     attachments = Attachment.objects.filter(instance=instance).order_by("pk").values_list("pk", flat=True)

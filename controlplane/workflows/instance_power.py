@@ -1,4 +1,4 @@
-"""Start, shut down, power off, reboot and reset an instance: one wish each, for its node to fulfil."""
+"""Start, shut down, power off, reboot and reset an instance: one changed spec each, for its node to apply."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -33,7 +33,7 @@ def reset(operation: Operation) -> None:
 
 
 def shut_down(operation: Operation) -> None:
-    """A guest may not listen yet, or take its time: it is asked again until the operation's deadline."""
+    """Request a shutdown until the operation's deadline: a guest may not listen yet, or take its time."""
     if _stop(operation, pb.POWER_SHUTDOWN).power in (pb.POWER_OFF, pb.POWER_CRASHED):
         return
     if clock.now() >= operation.deadline_at:
@@ -42,14 +42,14 @@ def shut_down(operation: Operation) -> None:
 
 
 def _run(operation: Operation, *, restart: "pb.RestartKind" = pb.RESTART_KIND_UNSPECIFIED) -> None:
-    """Placement is asked again, since a guest that was off may not be allowed there any more."""
+    """Check placement again, since a guest that was off may not be allowed there any more."""
     instance = _instance(operation)
     grant = step_permits.for_instance(operation, instance)
     node_steps.ensure_instance(grant, instance, power=pb.POWER_RUNNING, restart=restart)
 
 
 def _stop(operation: Operation, power: "pb.Power") -> pb.InstanceState:
-    """Stopping is always allowed, so it needs no leave. On a fenced node it is off: nobody waits for the node."""
+    """Stop the guest. Stopping is always allowed, so it needs no permit. On a fenced node the guest is off already."""
     instance = _instance(operation)
     if instance.node is not None and instance.node.duty == "fenced":
         return pb.InstanceState(power=pb.POWER_OFF)
@@ -73,7 +73,7 @@ def becomes(state: str, power_state: str) -> Callable[[Operation], None]:
 
 
 def on_failure(operation: Operation, error: dict[str, object]) -> None:
-    """The state stays what it was: what the guest does now, its node reports."""
+    """Keep the state as it was: the node reports what the guest does now."""
     Instance.objects.filter(pk=operation.resource_id).update(last_error=error)
 
 

@@ -1,7 +1,7 @@
 """Give an instance a new root disk, made from an image.
 
-The new disk is there before the guest is touched, and the guest has it before the old one is erased: from there on is
-no way back.
+The new disk exists before the guest is touched, and the guest has it before the old one is erased: the erasure cannot
+be undone.
 """
 
 from collections.abc import Sequence
@@ -49,8 +49,10 @@ def on_failure(operation: Operation, error: dict[str, object]) -> None:
 
 
 def ensure_image(operation: Operation) -> None:
-    """What the image's data is classified as, the instance's is from now on, and that of the volumes which it may write
-    to: before the node gets any of it."""
+    """Inherit the image's classifications, then send the image.
+
+    The instance and the volumes which it may write to get them before the node gets any of the image.
+    """
     instance = instance_after_rebuild(operation.resource_id)
     grant = _leave(operation, instance)
     for source in image_sources(instance.image):
@@ -73,7 +75,7 @@ def remove_root_disk(operation: Operation) -> Effect | None:
 
 
 def define(operation: Operation) -> None:
-    """Off, since a guest takes up another disk when it starts."""
+    """Define the guest, off, since a guest takes up another disk when it starts."""
     instance = instance_after_rebuild(operation.resource_id)
     grant = _leave(operation, instance)
     Rebuild.objects.filter(instance=instance).update(is_defining=True)
@@ -86,10 +88,10 @@ def start(operation: Operation) -> None:
 
 
 def put_back(operation: Operation) -> Effect | None:
-    """The guest with its old disk, off; nothing, if its node was not told of the new one.
+    """Define the guest with its old disk, off; do nothing if its node never got the new one.
 
-    Where that cannot be (its place is not admitted any more, the node refuses it), or the instance is to be deleted,
-    the node forgets the guest: a start defines it anew.
+    Where that is impossible (the location is not admitted any more, the node refuses), or the instance is to be
+    deleted, the node forgets the guest: a start defines it anew.
     """
     if not Rebuild.objects.get(instance_id=operation.resource_id).is_defining:
         return None
@@ -107,7 +109,7 @@ def put_back(operation: Operation) -> Effect | None:
 
 
 def restart_guest(operation: Operation) -> Effect | None:
-    """What had to stop for its new disk and was put back. Where it may not be started again, it is stopped."""
+    """Start a guest again that had to stop for its new disk. If it may not start, the instance is stopped."""
     instance = _instance(operation)
     is_untouched = instance.generation == _first_generation(operation)
     if is_untouched or instance.state != "active" or instance.is_deleting:
@@ -123,8 +125,7 @@ def restart_guest(operation: Operation) -> Effect | None:
 
 
 def _moved_on(operation: Operation, steps_back: int) -> Instance:
-    """On the way back the node is told something new, at generations that were not used yet. They never go back: who
-    slept while another worker went on is behind."""
+    """Use the next generations for calls on the way back. They only grow: a worker that slept is outdated."""
     generation = _first_generation(operation) + steps_back
     Instance.objects.filter(pk=operation.resource_id, generation__lt=generation).update(generation=generation)
     return _instance(operation)
@@ -135,14 +136,14 @@ def _first_generation(operation: Operation) -> int:
 
 
 def _stay_off(instance: Instance) -> None:
-    """What it does on a node that was given up, nobody knows."""
+    """Set the instance to stopped. On an abandoned node the guest's state is unknown."""
     if instance.state == "active":
         power_state = "unknown" if agent_client.is_abandoned(instance.node) else "off"
         move(instance, INSTANCE, "stopped", power_state=power_state, power_state_at=clock.now())
 
 
 def remove_old_root_disk(operation: Operation) -> Effect | None:
-    """The row names it until the end."""
+    """Remove the old root disk, which the row names until the end."""
     instance = _instance(operation)
     return node_steps.remove_disk(instance.node, node_steps.root_of(instance))
 

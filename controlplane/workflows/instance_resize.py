@@ -1,6 +1,6 @@
 """Give a stopped instance another size on its own node. The disk grows last, because it cannot shrink again.
 
-Until the end it has the place and the quota for both sizes: to give one of them back needs no room, so it cannot fail.
+Until the end it has allocation and quota for both sizes: releasing one of them needs no capacity, so it cannot fail.
 """
 
 from collections.abc import Sequence
@@ -64,7 +64,7 @@ def _instance(operation: Operation) -> Instance:
 
 
 def _resized(operation: Operation) -> Instance:
-    """As the row will be when the operation has succeeded."""
+    """Return the instance as its row will be when the operation has succeeded."""
     instance = _instance(operation)
     for name, value in operation.args["to"].items():
         setattr(instance, name, value)

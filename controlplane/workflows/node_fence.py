@@ -1,8 +1,8 @@
-"""Fence a node by its power: its BMC switches it off, and says so twice.
+"""Fence a node by power: its BMC switches it off, and confirms that twice.
 
-A BMC that has said Off once has not proved much: some say it before it is so, and some switch the machine on again,
-after a policy of their own. So it is asked again after SETTLE, and only then is the node fenced. `args`: boot_id, of
-the boot that is ended.
+A single Off of a BMC proves little: some report it too early, and some switch the machine on again, after a policy of
+their own. So its power state is read again after SETTLE, and only then is the node fenced. `args`: boot_id, of the boot
+that is ended.
 """
 
 from collections.abc import Sequence
@@ -58,7 +58,7 @@ def _seen_off_at(operation: Operation) -> datetime:
 
 
 def _silent(operation: Operation) -> Node:
-    """The node; raises NodeNotFenceable once it is heard: then nobody wants it switched off."""
+    """Return the node; raises NodeNotFenceable if it is reachable: then it must not be switched off."""
     node = node_of(operation)
     if node.state == "ready":
         raise NodeNotFenceable(node=node.name, reason=fencing.HEARD)
@@ -86,7 +86,7 @@ def on_success(operation: Operation) -> None:
 
 
 def on_failure(operation: Operation, error: dict[str, object]) -> None:
-    """Nothing was written of the node."""
+    """Do nothing: no row of the node has changed."""
 
 
 WORKFLOW = Workflow("node.fence", steps, on_success, on_failure)

@@ -1,4 +1,4 @@
-"""What the steps of several workflows do on nodes: rows turned into wishes, and removals that outlive their node."""
+"""Steps on nodes that several workflows share: rows turned into specs, and removals that outlive their node."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,13 +27,13 @@ from controlplane.storage.models import Volume
 from controlplane.workflows.step_permits import using_permit
 from controlplane.workflows.workflow_types import Effect
 
-# The agent's code for something that it does not hold (agents/node/errors.py).
+# The agent's code for a missing resource (agents/node/errors.py).
 NOT_ON_NODE = "agent.not_found"
 IMAGE_REFUSED = "agent.image_refused"
 
 
 def ensure_image(grant: CallAuthorization, image: Image) -> None:
-    """Raises HandOver when the node does not have the image, and this is no lane to send it in."""
+    """Send the image. Raises HandOver when the node lacks it, and this queue does not send images."""
     ensure = partial(
         agent_client.ensure_image,
         grant,
@@ -49,8 +49,10 @@ def ensure_image(grant: CallAuthorization, image: Image) -> None:
 
 
 def _has_image(ensure: Callable[..., object]) -> bool:
-    """Whether the node says at once that it has the image: it refuses a header without bytes when it has not, and does
-    not answer while it is receiving them from somebody else."""
+    """Tell if the node answers at once that it has the image.
+
+    A node without it refuses a header without bytes; a node that is receiving it from another worker does not answer.
+    """
     try:
         ensure(file=None)
     except NodeUnreachable:
@@ -84,8 +86,11 @@ def root_of(instance: Instance) -> Disk:
 
 
 def make_disk(grant: CallAuthorization, disk: Disk) -> None:
-    """Make an empty disk, or a copy of its image. An image that the node's cache has lost since an earlier step, as by
-    the removal of another image with the same bytes, is sent once more."""
+    """Create an empty disk, or a copy of its image.
+
+    An image that the node's cache has lost since an earlier step, as by the removal of another image with the same
+    bytes, is sent once more.
+    """
     try:
         _ensure_disk(grant, disk, is_taken_over=False)
     except NodeRefused as exc:
@@ -96,7 +101,7 @@ def make_disk(grant: CallAuthorization, disk: Disk) -> None:
 
 
 def open_disk(grant: CallAuthorization, disk: Disk) -> None:
-    """One that is there already: of its node, or in a pool, whichever node has made it."""
+    """Open an existing disk: of its node, or in a pool, whichever node has created it."""
     _ensure_disk(grant, disk, is_taken_over=disk.pool is not None)
 
 
@@ -115,7 +120,10 @@ def _ensure_disk(grant: CallAuthorization, disk: Disk, *, is_taken_over: bool) -
 
 
 def remove_disk(node: Node | None, disk: Disk) -> Effect | None:
-    """Delete its data. In a pool another node does it where its own is silent, which forgets it when it is back."""
+    """Delete the disk's data.
+
+    In a pool another node does it if the disk's node is unreachable; that node forgets the disk when it is back.
+    """
     if node is None or disk.pool is None:
         return remove(node, kind="volume", resource_id=disk.id, generation=disk.generation)
     try:
@@ -138,20 +146,22 @@ def _delete_from(node: Node, disk: Disk, pool: Pool) -> None:
 
 
 def release_disk(node: Node | None, disk: Disk) -> Effect | None:
-    """The node has it no more: of a pool it forgets it, and the data stays for the others."""
+    """Release the disk from its node: the file of a pool stays for the other nodes."""
     kind = "volume" if disk.pool is None else "shared-volume"
     return remove(node, kind=kind, resource_id=disk.id, generation=disk.generation)
 
 
 def open_shared_volume(grant: CallAuthorization, volume: Volume) -> Effect | None:
-    """Open a volume of a pool on the grant's node, where its place is, also if it is there: what failed before may have
-    left it closed. The node that had it forgets it."""
+    """Open a volume of a pool on the authorized node, which has its allocation, and close it on its former node.
+
+    The call is repeated even if the rows show it open there: an earlier failure may have closed it.
+    """
     open_disk(grant, disk_of(volume))
     return follow_allocation(volume)
 
 
 def follow_allocation(volume: Volume) -> Effect | None:
-    """The volume is where its place is, whether that node has it open or not."""
+    """Set the volume's node to that of its allocation, whether that node has it open or not."""
     here = placement.call_authorization(volume.pk).node
     if volume.node_id == here.pk:
         return None
@@ -163,7 +173,7 @@ def _is_here(volume: Volume, node: Node) -> None:
 
 
 def ensure_port(grant: CallAuthorization, port: Port, *, hostname: str) -> None:
-    """The node is bound to the port first, and learns with it with which others it carries the network."""
+    """Bind the port to the node, then send the port with the segment of its network."""
     network = port.network
     segments.record_binding(port, grant.node)
     request = pb.EnsurePortRequest(
@@ -193,7 +203,7 @@ def ensure_instance(
     restart: "pb.RestartKind" = pb.RESTART_KIND_UNSPECIFIED,
     has_left: bool = False,
 ) -> pb.InstanceState:
-    """`has_left`: of one that moves, that its source has it no more."""
+    """Send the spec. `has_left`: the source of a migrating guest has released it."""
     request = instance_spec(instance, power=power, generation=generation, restart=restart)
     request.has_left_source = has_left
     with using_permit(grant):
@@ -210,7 +220,7 @@ def instance_spec(
     generation: int | None = None,
     restart: "pb.RestartKind" = pb.RESTART_KIND_UNSPECIFIED,
 ) -> pb.EnsureInstanceRequest:
-    """The whole wish for an instance, from its row."""
+    """Build the whole spec of an instance from its row."""
     ports = PORTS.rows(instance.pk)
     return pb.EnsureInstanceRequest(
         subject=subject(instance.pk, generation or instance.generation),
@@ -242,7 +252,7 @@ def ensure_attachment(grant: CallAuthorization, attachment: Attachment) -> None:
 
 
 def ensure_arrival(grant: CallAuthorization, migration: Migration) -> pb.ArrivalState:
-    """All that its destination is to be ready for."""
+    """Prepare the destination for an incoming migration."""
     instance, generation = migration.instance, migration.generation
     request = pb.EnsureArrivalRequest(
         instance=instance_spec(instance, power=power_of(instance), generation=generation),
@@ -261,7 +271,7 @@ def ensure_arrival(grant: CallAuthorization, migration: Migration) -> pb.Arrival
 
 
 def power_of(instance: Instance) -> "pb.Power":
-    """Of one that moves, at both ends."""
+    """Return the desired power; for a migrating guest, at both ends."""
     return pb.POWER_OFF if is_off(instance) else pb.POWER_RUNNING
 
 
@@ -286,8 +296,10 @@ def _peer(node: Node) -> pb.Peer:
 
 
 def remove(node: Node | None, *, kind: str, resource_id: UUID, generation: int) -> Effect | None:
-    """Remove something from a node. From one that has become unreachable or was given up it will be removed when it is
-    back: the effect that is returned remembers it."""
+    """Remove a resource from a node.
+
+    For an unreachable or abandoned node the returned effect records a pending removal.
+    """
     if node is None:
         return None
     unbound = partial(segments.delete_binding, resource_id, node) if kind == "port" else None
@@ -304,7 +316,7 @@ def remove(node: Node | None, *, kind: str, resource_id: UUID, generation: int) 
 
 
 def combine_effects(*effects: Effect | None) -> Effect:
-    """One effect of several."""
+    """Combine several effects into one."""
 
     def apply() -> None:
         for effect in effects:

@@ -1,6 +1,6 @@
-"""Ask again for what failed or was cancelled: a new operation with the same wish, through the door of the first one.
+"""Operation retry: request a failed or cancelled operation again, as a new operation with the same arguments.
 
-Whether it may be, and where, is decided anew; and it takes the rights that the door takes.
+The service of the first request decides anew if and where, and requires the same rights.
 """
 
 from collections.abc import Callable, Mapping
@@ -34,14 +34,14 @@ from controlplane.storage.services import volume_grow, volume_recreate
 
 @dataclass(frozen=True)
 class RetryRequest:
-    """Who asks again, and for what: the arguments of the operation that ended badly."""
+    """The actor and the arguments of the operation that failed."""
 
     actor: Actor
     project: Project
     operation: Operation
 
     def argument(self, name: str) -> Any:
-        """Raises NotRetryable: an older release did not write it down."""
+        """Return an argument. Raises NotRetryable: an older release did not store it."""
         if name not in self.operation.args:
             raise NotRetryable(reason=Reason("it is too old: what it was asked with was not kept."))
         return self.operation.args[name]
@@ -60,18 +60,19 @@ class RetryRequest:
 
 @dataclass(frozen=True)
 class RetryHandler:
-    """`route`: the API's operation by which it was asked for, whose rights it takes."""
+    """A service for retries. `route`: the API's operation of the first request, whose rights are required."""
 
     route: str
     ask: Callable[[RetryRequest], Operation]
 
 
 def operation_retry(actor: Actor, operation: Operation) -> Operation:
-    """What ended badly is asked for again, and the new operation returned. What waits for its next try is tried now.
+    """Retry a failed or cancelled operation and return the new one. A waiting operation is made due now.
 
     Raises:
-        NotRetryable: it succeeded; or what it was asked with is gone, or its kind cannot be asked for again.
-        RoleNeeded, ScopeNeeded, and whatever the service raises that is asked.
+        NotRetryable: the operation succeeded; or its arguments are gone, or its kind has no retry.
+        RoleNeeded,
+            ScopeNeeded, and the errors of the service.
     """
     actor.may_write()
     with transaction.atomic():
@@ -144,7 +145,7 @@ def _image_import(request: RetryRequest) -> Operation:
     return image_import_retry(request.actor, image, sha256=request.argument("sha256"))
 
 
-# kind of operation → how it is asked for again
+# kind of operation → its retry
 RETRY_HANDLERS: Mapping[str, RetryHandler] = {
     "image.import": RetryHandler("image_create", _image_import),
     "instance.create": RetryHandler("instance_create", _instance_create),
@@ -159,7 +160,7 @@ RETRY_HANDLERS: Mapping[str, RetryHandler] = {
     "volume.detach": RetryHandler("attachment_delete", _volume_detach),
     "volume.grow": RetryHandler("volume_grow", _volume_grow),
 }
-# kind of operation → why it is not, and what to do instead
+# kind of operation → why it has no retry, and what to do instead
 NOT_RETRYABLE: Mapping[str, Reason] = {
     "image.verify": Reason("the uploaded file was not kept. Create another image and upload the file to that."),
     "instance.evacuate": Reason("it is tried again by itself, as part of the recovery of its node."),

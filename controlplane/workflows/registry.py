@@ -1,4 +1,4 @@
-"""kind of operation → the workflow that carries it out."""
+"""Registry: kind of operation → the workflow that carries it out."""
 
 from controlplane.workflows import (
     image_import,

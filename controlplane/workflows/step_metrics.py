@@ -1,4 +1,4 @@
-"""How long the steps of operations take, and how often they are tried again."""
+"""Metrics of steps: durations and retries."""
 
 import re
 from contextlib import AbstractContextManager
@@ -24,5 +24,5 @@ def retried(kind: str, step: str) -> None:
 
 
 def _sort_of(step: str) -> str:
-    """The first port and the second are of one sort."""
+    """Return the step's name without its number: all ports of an instance share one label."""
     return NUMBER.sub("", step)

@@ -1,7 +1,7 @@
-"""Leave for what a step does on a node.
+"""Permits for the calls that a workflow step makes to a node.
 
-Every wish that gives a node data or work carries a permit: for_…() is the one way to get it. A step asks each time it
-runs; what the operation got before is found again as long as it counts.
+Every spec that gives a node data or work carries a permit: the functions for_…() are the one way to get it. A step
+requests it each time it runs; a permit that the operation already has is found again as long as it is valid.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -40,12 +40,14 @@ ASK_SIGNER_AGAIN = timedelta(milliseconds=500)
 
 
 def for_instance(operation: Operation, instance: Instance, *, gets: Iterable[DataSource] = ()) -> CallAuthorization:
-    """`gets`: the sources whose data it is about to hold, besides those of its volumes. Like the others:
+    """Authorize a call for an instance. `gets`: new sources of its data, besides those of its volumes.
+
+    The errors are the same for the other functions.
 
     Raises:
-        NoAllocation, PolicyUnsatisfiable, FleetChanged: what placement says now.
-        NotYet: the signer has not answered.
-        NodeOutOfService: its node is being serviced.
+        NoAllocation, PolicyUnsatisfiable, FleetChanged: the result of placement now.
+        StepPending: the signer has not answered.
+        NodeOutOfService: the node's admin state forbids it.
         CloudError: the signer's refusal.
     """
 
@@ -69,15 +71,18 @@ def for_attachment(operation: Operation, attachment: Attachment) -> CallAuthoriz
 
 
 def for_arrival(operation: Operation, migration: Migration) -> CallAuthorization:
-    """At its destination, by the decision that the place there rests on."""
+    """Authorize the incoming migration, by the decision of the allocation there."""
     return _authorize(
         operation, _destination(migration), partial(migration_request, migration), generation=migration.generation
     )
 
 
 def for_departure(operation: Operation, migration: Migration) -> CallAuthorization:
-    """At its source, to send it. It takes a decision about the destination that still stands: what is not admitted
-    there any more is not sent."""
+    """Authorize the source to send the guest.
+
+    It uses a decision about the destination that is still valid: a guest that is not admitted there any more is not
+    sent.
+    """
     place = replace(_destination(migration), node=migration.source)
     generation = migration.instance.generation
     return _authorize(operation, place, partial(migration_request, migration), generation=generation, op=MIGRATE_OUT)
@@ -95,7 +100,7 @@ def _authorize(
     generation: int,
     op: str | None = None,
 ) -> CallAuthorization:
-    """`op`: of the permit, if it is not the operation's kind."""
+    """Request the permit. `op`: of the permit, if it is not the operation's kind."""
     agent_client.require_not_abandoned(place.node)
     require_in_service(place.node, operation.kind)
     wanted = PermitKey(operation, op or operation.kind, place.node.pk, generation)
@@ -113,7 +118,7 @@ def _authorize(
 
 
 def _decision(operation: Operation, ask: Callable[[], PlacementRequest], place: CallAuthorization) -> UUID:
-    """The one that the operation's claim rests on, or a new one."""
+    """Return the decision of the operation's claim, or a new one."""
     claimed = Decision.objects.select_related("project").defer("document").get(pk=place.decision_id)
     is_ours = claimed.operation == operation.kind and claimed.created_at >= operation.created_at
     sight = assessment_cache.read_versions(claimed.project.organization_id, claimed.consumer_id)
@@ -123,14 +128,14 @@ def _decision(operation: Operation, ask: Callable[[], PlacementRequest], place: 
 
 
 def request_permit_ahead(operation: Operation, place: Allocation, *, generation: int) -> None:
-    """Ask for the permit that the next step needs, as soon as there is a place: the signer works while we write."""
+    """Request the next step's permit as soon as the allocation exists: the signer works while rows are written."""
     permits.request_permit(
         PermitKey(operation, operation.kind, place.node_id, generation), decide=lambda: place.decision_id
     )
 
 
 def send_trust(node: Node) -> None:
-    """Hand the node what it does not trust yet, without waiting for its next heartbeat."""
+    """Send the node the trust documents that it lacks, without waiting for its next heartbeat."""
     request = trust_documents.pending_update(node)
     if request is not None:
         trust_documents.record_trust_state(node, agent_client.ensure_trust(node, request))
@@ -138,8 +143,10 @@ def send_trust(node: Node) -> None:
 
 @contextmanager
 def using_permit(grant: CallAuthorization) -> Iterator[None]:
-    """A permit that its node does not take is not tried again. If the node lacks what it checks permits by, as after
-    its disk was replaced, it is told everything, and the next permit will do.
+    """Invalidate a permit that its node rejects, so that it is not used again.
+
+    If the node lacks the trust documents for the check, as after its disk was replaced, it gets all of them, and the
+    next permit will do.
 
     Raises:
         NodeNotTrusting: in that case.

@@ -1,4 +1,4 @@
-"""The Celery tasks: thin shells. Delivered twice, they do nothing twice."""
+"""Celery tasks: thin shells. A message delivered twice has no further effect."""
 
 import logging
 from collections.abc import Iterator
@@ -21,8 +21,10 @@ log = logging.getLogger(__name__)
 
 @shared_task(name="controlplane.workflows.tasks.run")
 def run(operation_id: str, lane: str = queues.OPERATIONS) -> None:
-    """Carry out the operations of the lane that are due, one after another, until none is due or this process is to
-    end. `operation_id`: of the operation that the message was sent for, for whoever reads the queue."""
+    """Run the due operations of the queue, one after another, until none is due or this process ends.
+
+    `operation_id`: of the operation that the message was sent for, for readers of the queue.
+    """
     with queues.working_in(lane):
         while not shutdown.requested.is_set():
             with fair_queue.next_operation(lane) as operation:
@@ -48,7 +50,7 @@ def _about(operation: Operation) -> AbstractContextManager[None]:
 
 @contextmanager
 def _traced(operation: Operation) -> Iterator[None]:
-    """A part of the trace of its request, each time that a worker goes on with it."""
+    """Add each run of a worker to the trace of the operation's request."""
     with traces.span(
         operation.kind,
         kind=SpanKind.CONSUMER,

@@ -1,4 +1,4 @@
-"""Plug a volume into an instance, while it runs or not, and pull it out again."""
+"""Attach a volume to an instance, running or not, and detach it again."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -34,7 +34,7 @@ def attach_finish(operation: Operation) -> None:
 
 
 def attach_give_up(operation: Operation, error: dict[str, object]) -> None:
-    """The end of an instance removes the attachment too, and needs the row for that."""
+    """Remove the attachment, unless the deletion of the instance does so and still needs the row."""
     Volume.objects.filter(pk=operation.resource_id).update(last_error=error)
     Attachment.objects.filter(pk=operation.args["attachment"], instance__is_deleting=False).delete()
 
@@ -50,7 +50,7 @@ def detach_finish(operation: Operation) -> None:
 
 
 def detach_give_up(operation: Operation, error: dict[str, object]) -> None:
-    """Where the guest was not given the volume again, the detachment has taken place, and the operation says so."""
+    """Record that the volume is detached where the guest did not get it again; the operation's error states it."""
     attachment = _attachment(operation)
     if attachment.is_plugged:
         Volume.objects.filter(pk=attachment.volume_id).update(last_error=error)
@@ -61,7 +61,7 @@ def detach_give_up(operation: Operation, error: dict[str, object]) -> None:
 
 
 def open_shared_volume(operation: Operation) -> Effect | None:
-    """A volume of a pool, to the instance's node. It stays there, whatever becomes of the attachment."""
+    """Open a volume of a pool on the instance's node. It stays there, whatever the outcome of the attachment."""
     attachment = _attachment(operation)
     volume, node_id = attachment.volume, attachment.instance.node_id
     if node_id is None:
@@ -82,7 +82,7 @@ def plug(operation: Operation) -> None:
 
 
 def unplug(operation: Operation) -> Effect | None:
-    """A running guest must let go of the disk; until it does, the node says "not yet"."""
+    """Detach the disk. A running guest must release it; until then the step is pending."""
     attachment = _attachment(operation)
     return node_steps.remove(
         attachment.instance.node,
@@ -93,15 +93,18 @@ def unplug(operation: Operation) -> Effect | None:
 
 
 def pull_out(operation: Operation) -> Effect | None:
-    """An attachment that failed. An instance that is being deleted takes it along: its guest need not let go of a disk
-    when asked, and must not be in the way of that."""
+    """Undo an attachment.
+
+    The deletion of an instance includes it: its guest need not release a disk on request, and must not block that.
+    """
     return None if _attachment(operation).instance.is_deleting else unplug(operation)
 
 
 def reattach(operation: Operation) -> Effect | None:
-    """A detachment that was cancelled: the guest, which may have let go of the volume already, is given it anew, and
-    that is asked what an attachment is. If it is refused, the volume is pulled out all the same. A new generation lifts
-    the removal.
+    """Undo a detachment: the guest, which may have released the volume already, gets it anew.
+
+    Placement checks it like an attachment. If it is refused, the volume is detached all the same. A new generation
+    cancels the removal.
     """
     attachment = _attachment(operation)
     if attachment.instance.is_deleting:

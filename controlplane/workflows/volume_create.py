@@ -1,4 +1,4 @@
-"""Create a volume: a place, and a file there, empty or a copy of an image."""
+"""Create a volume: an allocation, and a file there, empty or a copy of an image."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""End a volume, whatever state it is in; a node that does not answer is cleaned when it is back."""
+"""Delete a volume in any state; an unreachable node gets a pending removal."""
 
 from collections.abc import Sequence
 
@@ -24,7 +24,7 @@ def on_success(operation: Operation) -> None:
 
 
 def on_failure(operation: Operation, error: dict[str, object]) -> None:
-    """Never called: the workflow never gives up and cannot be cancelled."""
+    """Do nothing: the workflow never gives up and cannot be cancelled, so the engine does not call it."""
     raise AssertionError(error)
 
 

@@ -1,4 +1,4 @@
-"""The parts of a workflow: steps with their undos, and what is written at the end."""
+"""Types of a workflow: steps with their undos, and the writes at the end."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,19 +18,21 @@ HELD = "_held"
 
 @dataclass(frozen=True)
 class Step:
-    """One thing done to one object, and how to undo it; both may be repeated, and both find "already so" good.
+    """A step: one change of one object, and its undo.
 
-    `do` works outside any transaction. What it returns, if anything, is called in the transaction that records the
-    step as done, so that the step and its effect on our rows are true together. A `do` that fails leaves nothing
+    Both can be repeated, and both succeed if the change is there already.
+
+    `do` works outside any transaction. The effect that it returns, if any, is called in the transaction that records
+    the step as done, so that the step and its effect on our rows become true together. A `do` that fails leaves nothing
     behind, or leaves what its own `undo` finds: the undo of the step that failed runs too.
 
-    `handles_cancellation`: the step decides whether it can be undone. Neither a cancellation nor the deadline undoes
-    it: the engine retries it until it succeeds or raises StepAborted.
+    `handles_cancellation`: the step decides if it can be undone. Neither a cancellation nor the deadline undoes it: the
+    engine retries it until it succeeds or raises StepAborted.
 
-    `is_transfer`: it may send or copy the bytes of an image, for which it goes to another lane (operations/queues.py).
+    `is_transfer`: it may send or copy the bytes of an image, for which it goes to another queue (operations/queues.py).
 
-    `is_final`: what it does cannot be undone. Once it is begun there is no way back and no cancellation: it, and what
-    follows, is tried again until it succeeds.
+    `is_final`: it cannot be undone. Once it is begun, the operation can be neither undone nor cancelled: this step and
+    the following ones are retried until they succeed.
     """
 
     name: str
@@ -42,8 +44,10 @@ class Step:
 
 
 class StepPending(Exception):
-    """Raised by a step that waits for something: it is called again after `delay`, and that is no failed attempt.
-    `progress`: how far the step is, in percent, if that is known."""
+    """Raised by a step that waits: the engine calls it again after `delay`, without a failed attempt.
+
+    `progress`: how far the step is, in percent, if that is known.
+    """
 
     def __init__(self, message: str, *, delay: timedelta, progress: int | None = None) -> None:
         super().__init__(message)
@@ -52,7 +56,7 @@ class StepPending(Exception):
 
 
 class StepAborted(Exception):
-    """Raised by a step that decides itself: it has not done what it was to do and never will, because of `error`."""
+    """Raised by a step that handles cancellation: it will never complete, because of `error`."""
 
     def __init__(self, error: CloudError) -> None:
         super().__init__(str(error))
@@ -60,14 +64,16 @@ class StepAborted(Exception):
 
 
 class CachedRow(Generic[M]):
-    """The row that an operation is about, which nobody else gives other contents while it is held: read once for the
-    steps that follow one another, and anew after each that had an effect on our rows, and on the way back."""
+    """The row of the operation's resource, which no other operation changes while this one has it locked.
+
+    It is read once for consecutive steps, and anew after each step with an effect on our rows, and during the undo.
+    """
 
     def __init__(self, rows: Prepared[M]) -> None:
         self._rows = rows
 
     def of(self, operation: Operation) -> M:
-        """Raises ObjectDoesNotExist."""
+        """Return the operation's row. Raises ObjectDoesNotExist."""
         known = operation.__dict__.get(HELD)
         if known is None:
             known = operation.__dict__[HELD] = self._rows.get(operation.resource_id)
@@ -80,8 +86,10 @@ def clear_cached_row(operation: Operation) -> None:
 
 @dataclass(frozen=True)
 class Workflow:
-    """`steps` depend on nothing but the operation's arguments. `finish` and `give_up` are called in the transaction
-    that ends the operation; `give_up` gets the error's document.
+    """The workflow of one kind of operation.
+
+    `steps` depend on nothing but the operation's arguments. `on_success` and `on_failure` are called in the transaction
+    that ends the operation; `on_failure` gets the error's document.
 
     `retries_forever`: retry after any failure, with growing delays; only a cancellation undoes the workflow.
     """

@@ -1,5 +1,4 @@
-"""What a plan of a drain, or of a recovery, is made from, read from the rows: a node's guests, and what placement is
-asked for each."""
+"""Inputs of drain and recovery plans, read from the rows: a node's guests, and the placement request of each."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -41,30 +40,30 @@ from controlplane.storage.models import Volume
 
 
 def guests_of(node: Node) -> QuerySet[Instance]:
-    """The instances that are on the node, or have their place there."""
+    """Return the instances that are on the node, or have their allocation there."""
     places = Allocation.objects.filter(node=node, kind="instance").values("consumer_id")
     rows = Instance.objects.filter(Q(node=node) | Q(pk__in=places)).exclude(state="deleted")
     return rows.select_related("project", "image", "affinity_group", "node").order_by("pk")
 
 
 def volumes_of(node: Node) -> int:
-    """How many volumes are on the node alone and plugged into nothing: they stay there."""
+    """Count the volumes that only this node has and that are not attached: they stay there."""
     plugged = Attachment.objects.values("volume_id")
     return Volume.objects.filter(node=node, pool=None).exclude(Q(state="deleted") | Q(pk__in=plugged)).count()
 
 
 def is_running(instance: Instance) -> bool:
-    """Whether it runs on its node, as far as anybody knows, or is about to."""
+    """Tell if the guest runs on its node, as far as known, or is about to."""
     return instance.state in ("active", "building") or was_reported_running(instance)
 
 
 def was_reported_running(instance: Instance) -> bool:
-    """Whether it runs, as its node said last."""
+    """Tell if the guest ran in the node's last report."""
     return instance.power_state in ("running", "paused")
 
 
 def blocking_operations(instances: Iterable[Instance]) -> dict[UUID, Operation]:
-    """instance id → an operation that works on it, or on a volume that is plugged into it; for those that have one."""
+    """Return, by instance id, the operation on the instance or on an attached volume, if there is one."""
     owners = {instance.pk: instance.pk for instance in instances}
     pairs = Attachment.objects.filter(instance__in=list(owners)).values_list("instance_id", "volume_id", "pk")
     for instance_id, *ids in pairs:
@@ -74,12 +73,12 @@ def blocking_operations(instances: Iterable[Instance]) -> dict[UUID, Operation]:
 
 
 def expects_arrivals(node: Node) -> bool:
-    """Whether a guest is on its way to the node."""
+    """Tell if a guest is migrating to the node."""
     return Allocation.objects.filter(node=node, moving_id__isnull=False).exists()
 
 
 def read_drain_plan(node: Node, *, fallback: str, instances: Iterable[Instance] | None = None) -> Plan:
-    """The plan for all guests of the node, or for these alone, as things are now. Nothing is written."""
+    """Return the current plan for all guests of the node, or for these alone. Nothing is written."""
     chosen = list(guests_of(node) if instances is None else instances)
     held = blocking_operations(chosen)
     guests = [_guest(node, instance, is_held=instance.pk in held) for instance in chosen]
@@ -97,8 +96,10 @@ def _with_start(node: Node, entry: Entry, instance: Instance) -> Entry:
 
 
 def start_obstacles(node: Node, instance: Instance) -> tuple[Document, ...]:
-    """Why an instance that its node's drain stops would not be started again, if the node were returned now. Nothing is
-    written."""
+    """Return why an instance that the drain stops would not start again, if the node were returned now.
+
+    Nothing is written.
+    """
     if instance.restart_policy == NEVER:
         reason = Reason("its restart policy is {policy}. Start it by hand.", policy=NEVER)
         return (InstanceNotRestarted(reason=reason).as_document(),)
@@ -110,7 +111,7 @@ def start_obstacles(node: Node, instance: Instance) -> tuple[Document, ...]:
 
 
 def read_recovery_plan(node: Node, *, instances: Iterable[Instance] | None = None) -> Plan:
-    """The same of a node that is dead."""
+    """Return the current plan for the guests of a lost node. Nothing is written."""
     chosen = list(guests_of(node) if instances is None else instances)
     held = blocking_operations(chosen)
     guests = [_lost_guest(node, instance, is_held=instance.pk in held) for instance in chosen]
@@ -155,7 +156,7 @@ def _guest(node: Node, instance: Instance, *, is_held: bool) -> Guest:
 
 
 def _guest_request(guest: Guest, migration: Migration) -> Guest:
-    """With what placement would be asked."""
+    """Return the placement request for the guest."""
     try:
         taken = decisions.decide_placement(replace(migration_request(migration), move=None))
     except CloudError as exc:

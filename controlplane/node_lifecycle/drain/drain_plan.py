@@ -1,7 +1,7 @@
-"""The plan of a drain: what becomes of each guest of a node, thought through before anything is touched. Pure.
+"""The plan of a drain: the action for each guest of a node, computed before any of them starts. Pure.
 
-The guests that can be moved are placed one after another, the largest first, in a fleet that remembers each of them: so
-a plan that finds a place for all does not count the same room twice.
+Guests that can migrate are placed one after another, the largest first, in a fleet that includes each earlier one, so a
+plan that finds a node for all does not count the same free capacity twice.
 """
 
 import hashlib
@@ -17,13 +17,13 @@ from andromede_core.placement.request import ResolvedRequest
 from andromede_core.policy.assessment import Assessment
 
 Document = Mapping[str, object]
-# Of each affinity group, where its members are.
+# The nodes of each affinity group's members.
 Places = Mapping[UUID, Mapping[UUID, str]]
 
 
 @dataclass(frozen=True)
 class GuestRequest:
-    """What placement would be asked for a guest: all its amounts, those of its volumes too."""
+    """The placement request for a guest: all its amounts, those of its volumes included."""
 
     request: ResolvedRequest
     assessment: Assessment
@@ -32,9 +32,12 @@ class GuestRequest:
 
 @dataclass(frozen=True)
 class Guest:
-    """`is_running`: it runs, or is about to. `is_changing`: an operation makes or changes it, and has to be waited for.
-    `obstacles` (errors as documents): what stands in the way of moving it. `question`: None where it could not be
-    put."""
+    """A guest of the node.
+
+    `is_running`: it runs, or is about to. `is_changing`: an operation creates or changes it, and the drain waits for
+    that. `obstacles` (errors as documents): the reasons against a migration. `question`: the placement
+    request, or None.
+    """
 
     id: UUID
     name: str
@@ -47,11 +50,15 @@ class Guest:
 
 @dataclass(frozen=True)
 class Entry:
-    """`action`: migrate, stop, stay (it is off), leave (it runs on, and the drain cannot end) or wait (until what works
-    on it has ended; then it gets another one); one that is off migrates where it can.
-    In a recovery: evacuate, stay (it comes back with the node) or wait.
-    `target`: the id of the node where it would go now; who moves it decides anew. `reasons`: why it cannot be moved, or
-    not now. `start_obstacles`: why one that is stopped would not be started again, if its node were returned now."""
+    """The plan for one guest.
+
+    `action`: migrate, stop, stay (it is off), leave (it runs on, and the drain cannot end) or wait (until its operation
+    has ended; then it gets another action); a stopped guest migrates if it can. In a recovery: evacuate, stay (it comes
+    back with the node) or wait.
+
+    `target`: the id of the node where it would go now; the migration decides again. `reasons`: why it cannot be moved,
+    or not now. `start_obstacles`: why a stopped one would not be started again, if its node were returned now.
+    """
 
     guest: Guest
     action: str
@@ -62,7 +69,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Plan:
-    """`fallback`: what becomes of a running guest that cannot be moved: it is left, or stopped."""
+    """The plan. `fallback`: leave or stop a running guest that cannot migrate."""
 
     node: str
     fallback: str
@@ -70,8 +77,11 @@ class Plan:
 
     @property
     def digest(self) -> str:
-        """Of what an operator agrees to: who is moved, stopped or left, and why, and who is not started again. Where
-        they go may change meanwhile."""
+        """Return the digest of what an operator confirms.
+
+        It covers the guests to migrate, stop or leave, the reasons, and the guests that are not started again. Targets
+        may change meanwhile.
+        """
         said = [
             [str(entry.guest.id), entry.action, _codes(entry.reasons), *filter(None, [_codes(entry.start_obstacles)])]
             for entry in sorted(self.entries, key=lambda entry: entry.guest.id)
@@ -86,7 +96,7 @@ def _codes(documents: Iterable[Document]) -> list[str]:
 
 @dataclass(frozen=True)
 class PlanInputs:
-    """What a plan is made from. `refusal` tells, as an error's document, why a decision admits nothing."""
+    """The inputs of a plan. `refusal` returns, as an error's document, why a decision admits nothing."""
 
     node: str
     fleet: Fleet
@@ -95,7 +105,7 @@ class PlanInputs:
 
 
 def plan(guests: Iterable[Guest], situation: PlanInputs, *, fallback: str) -> Plan:
-    """Same arguments, same plan. Its entries are in the order in which they are to be carried out."""
+    """Compute the plan. Deterministic. Its entries are in the order in which they are to be carried out."""
     entries: list[Entry] = []
     for guest in sorted(guests, key=largest_first):
         entry, situation = _entry(guest, situation, fallback)
@@ -139,7 +149,7 @@ def choose_target(guest: Guest, question: GuestRequest, situation: PlanInputs) -
 
 
 def with_guest_moved(guest: Guest, question: GuestRequest, target: str, situation: PlanInputs) -> PlanInputs:
-    """The same with the guest on its target. Its old place is not given to anybody: it is on the node that drains."""
+    """Return the inputs with the guest on its target. Its old allocation stays: it is on the draining node."""
     places = situation.places
     if question.group_id is not None:
         places = {**places, question.group_id: {**places.get(question.group_id, {}), guest.id: target}}

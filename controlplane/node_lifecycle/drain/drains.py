@@ -1,8 +1,10 @@
-"""Drain requests: begin, pause, resume, cancel, retry. node_lifecycle/drain/reconciler.py carries them out.
+"""Drain requests. node_lifecycle/drain/reconciler.py carries them out.
 
-A drain is a plan with one operation for each guest. The request names the plan that was shown: if the node's guests or
-their obstacles have changed since, nothing begins. A recovery (node_lifecycle/recovery/recoveries.py) is a drain of
-another kind: it is paused, cancelled and retried by the same functions.
+The requests to an existing drain apply to recoveries too (node_lifecycle/recovery/recoveries.py begins them), which are drains of
+another kind.
+
+A drain is a plan with one operation for each guest. The request names the plan that was shown: if the node's guests, or
+their obstacles, have changed since, nothing begins.
 """
 
 from collections.abc import Iterable
@@ -49,7 +51,7 @@ NAMED = 5
 
 @dataclass(frozen=True)
 class NewDrain:
-    """`digest`: of the plan that the operator agrees to. `options`: of each move."""
+    """A drain to begin. `digest`: of the plan that the operator confirms. `options`: of each migration."""
 
     digest: str
     fallback: str
@@ -59,7 +61,7 @@ class NewDrain:
 
 
 def drain_plan(actor: Actor, node: Node, *, fallback: str) -> Plan:
-    """What a drain would do with the node's guests now. Nothing is written.
+    """Return what a drain would do with the node's guests now. Nothing is written.
 
     Raises:
         NodeWrongAdminState, HeartbeatMissing.
@@ -70,7 +72,7 @@ def drain_plan(actor: Actor, node: Node, *, fallback: str) -> Plan:
 
 
 def _need_drainable(node: Node) -> None:
-    """A node that is not heard cannot send its guests away: whether they still run, nobody knows."""
+    """Refuse a node without heartbeats: it cannot send its guests, whose state is unknown."""
     require_admin_state(node, IN_SERVICE, "cordoned")
     if node.state != "ready":
         raise HeartbeatMissing(node=node.name)
@@ -78,8 +80,9 @@ def _need_drainable(node: Node) -> None:
 
 @transaction.atomic
 def drain_begin(actor: Actor, node: Node, new: NewDrain) -> Drain:
-    """From now on nothing new is placed on the node, and its guests leave. While a drain of the node is not over, that
-    one is the answer, whatever is asked.
+    """Begin a drain: no new allocations on the node, and its guests migrate.
+
+    While a drain of the node is not over, the request returns that one, whatever its arguments.
 
     Raises:
         NodeWrongAdminState, HeartbeatMissing.
@@ -91,7 +94,7 @@ def drain_begin(actor: Actor, node: Node, new: NewDrain) -> Drain:
         return live
     _need_drainable(node)
     guests = guests_of(node).count()
-    # First, so that nobody gets a place there between the plan and its beginning.
+    # Comes first, so that no allocation is made on the node between the plan and its start.
     admin_state_change(
         actor, node, "draining", verb="node.drain", reason=new.reason, guests=guests, fallback=new.fallback
     )
@@ -121,7 +124,7 @@ def create_drain(actor: Actor, node: Node, plan: Plan, new: NewDrain, *, kind: s
 
 
 def guest_of(drain: Drain, entry: Entry, order: int) -> DrainGuest:
-    """Its row, not written yet."""
+    """Return the guest's row, not written yet."""
     return DrainGuest(
         drain=drain,
         instance_id=entry.guest.id,
@@ -133,7 +136,7 @@ def guest_of(drain: Drain, entry: Entry, order: int) -> DrainGuest:
 
 
 def plan_fields(entry: Entry) -> dict[str, object]:
-    """What a row says of the plan."""
+    """Return the row's fields for the plan's entry."""
     return {"action": entry.action, "target_id": entry.target, "reasons": [dict(reason) for reason in entry.reasons]}
 
 
@@ -142,14 +145,15 @@ def live_drain(node: Node) -> Drain | None:
 
 
 def drains(actor: Actor) -> QuerySet[Drain]:
-    """Those of all nodes. Raises RoleNeeded."""
+    """Return the drains of all nodes. Raises RoleNeeded."""
     rows = Drain.objects.filter(node__in=nodes(actor)).select_related("node")
     return rows.prefetch_related("guests")
 
 
 def drain_of(actor: Actor, node: Node) -> Drain:
-    """The node's drain or recovery that is not over, or else its last one; `actor` sees nodes, or would not have this
-    one.
+    """Return the node's open drain or recovery, or else its last one.
+
+    The caller checks that `actor` sees nodes.
 
     Raises:
         DrainNotFound
@@ -163,7 +167,7 @@ def drain_of(actor: Actor, node: Node) -> Drain:
 
 @transaction.atomic
 def drain_pause(actor: Actor, drain: Drain) -> Drain:
-    """Nothing more is begun; what is under way goes on. Again, it changes nothing.
+    """Pause: no guest is begun; running operations go on. Idempotent.
 
     Raises:
         DrainWrongState
@@ -175,7 +179,7 @@ def drain_pause(actor: Actor, drain: Drain) -> Drain:
 
 @transaction.atomic
 def drain_resume(actor: Actor, drain: Drain) -> Drain:
-    """Raises DrainWrongState."""
+    """Resume a paused drain. Raises DrainWrongState."""
     actor.may_operate()
     _change(actor, drain, "running", verb="node.drain-resume", among=("paused",))
     return drain
@@ -183,8 +187,9 @@ def drain_resume(actor: Actor, drain: Drain) -> Drain:
 
 @transaction.atomic
 def drain_cancel(actor: Actor, drain: Drain) -> Drain:
-    """It is given up: what is under way ends by itself, nothing more is begun, and the node is cordoned; one that was
-    being recovered stays fenced.
+    """Cancel: running operations end by themselves, no guest is begun, and the node is cordoned.
+
+    A node that was being recovered stays fenced.
 
     Raises:
         DrainWrongState
@@ -198,7 +203,7 @@ def drain_cancel(actor: Actor, drain: Drain) -> Drain:
 
 @transaction.atomic
 def drain_retry(actor: Actor, drain: Drain, *, fallback: str | None = None) -> Drain:
-    """The guests that did not leave are planned and tried again, with another fallback if one is given.
+    """Plan the guests that remain again and try them, with another fallback if one is given.
 
     Raises:
         DrainWrongState
@@ -221,14 +226,14 @@ def drain_retry(actor: Actor, drain: Drain, *, fallback: str | None = None) -> D
 
 
 def replan(drain: Drain, instances: Iterable[Instance]) -> Plan:
-    """Of these guests, as things are now."""
+    """Plan these guests again, as things are now."""
     if drain.kind == "recover":
         return read_recovery_plan(drain.node, instances=instances)
     return read_drain_plan(drain.node, fallback=drain.fallback, instances=instances)
 
 
 def _change(actor: Actor, drain: Drain, to: str, *, verb: str, among: tuple[str, ...], **fields: object) -> bool:
-    """False when it is so already."""
+    """Change the drain's state; False when it has that state already."""
     _lock_drain(drain)
     if drain.state == to:
         return False
@@ -240,20 +245,21 @@ def _change(actor: Actor, drain: Drain, to: str, *, verb: str, among: tuple[str,
 
 
 def _lock_drain(drain: Drain) -> None:
-    """And keep it as it is until the caller's transaction ends."""
+    """Read the drain and lock its row until the caller's transaction ends."""
     drain.refresh_from_db(from_queryset=Drain.objects.select_for_update(of=("self",)).select_related("node"))
 
 
 @transaction.atomic
 def node_maintain(actor: Actor, node: Node, *, reason: str) -> None:
-    """A node on which nothing runs can be worked on from now on: nothing starts there until it is returned. On one that
-    was fenced nothing does, unless it is heard and says so; somebody looks after it, and who was to run there and is
-    nowhere else is started again when it is returned.
+    """Put a node without running guests into maintenance: nothing starts there until it is returned.
+
+    A fenced node has no running guests unless its heartbeats report some. Its guests that were to run and are on no
+    other node are started again when it is returned.
 
     Raises:
-        NodeWrongAdminState: it drains, or is retired.
+        NodeWrongAdminState: the node drains, or is retired.
         NodeNotEmpty: guests run there.
-        NodeBeingRecovered: its guests are just being made again elsewhere.
+        NodeBeingRecovered: its guests are being evacuated.
     """
     actor.may_operate()
     require_admin_state(node, IN_SERVICE, "cordoned", "maintenance", "fenced")
@@ -276,7 +282,7 @@ def _blocks_maintenance(guest: Instance, node: Node, *, was_fenced: bool) -> boo
 
 
 def _require_no_evacuations(node: Node) -> None:
-    """As long as somebody rests on it that the node is fenced, it is. The database says so too."""
+    """Refuse while an evacuation relies on the node being fenced. The database checks this too."""
     Node.objects.select_for_update(no_key=True).get(pk=node.pk)
     count = Migration.objects.filter(source=node, kind=EVACUATE, state__in=MOVING).count()
     if count:

@@ -1,7 +1,7 @@
-"""What a drain has shut down is started again, once its node takes guests: it was returned, or the drain was given up.
+"""Returns after a drain: guests that the drain shut down are started, once their node takes guests again.
 
-A guest that its people have turned on or off since is left as they left it, and so is one whose policy says that it is
-never started again by itself.
+The node was returned, or the drain was cancelled. A guest that its users have started or stopped since is left alone,
+and so is one whose policy forbids automatic starts.
 """
 
 import logging
@@ -42,7 +42,7 @@ def reconcile() -> int:
 
 
 def _advance(drain: Drain) -> int:
-    """The number of queries depends only on how many guests move on."""
+    """Advance these guests. The number of queries depends only on how many guests change."""
     starting = list(drain.guests.filter(state="starting").order_by("order"))
     scene = read_snapshot(drain, starting)
     changed = sum(_observe(drain, guest, scene) for guest in starting)
@@ -67,7 +67,7 @@ def _begin_all(drain: Drain, *, room: int) -> int:
 
 
 def _observe(drain: Drain, guest: DrainGuest, scene: DrainSnapshot, touched: Collection[UUID] = ()) -> bool:
-    """Note what it is now, or begin to start it. True when that is something else than before."""
+    """Record the guest's current state, or begin to start it. True when the state changed."""
     try:
         instance = scene.instances.get(guest.instance_id)
         if instance is None or instance.state == "deleted":
@@ -89,7 +89,7 @@ def _observe(drain: Drain, guest: DrainGuest, scene: DrainSnapshot, touched: Col
 
 
 def _touched(guests: Collection[DrainGuest]) -> set[UUID]:
-    """Return the ids of the instances that somebody has turned on or off since the drain did."""
+    """Return the ids of the instances that users started or stopped after the drain's shutdown."""
     ours = {each.pk: each.created_at for each in Operation.objects.filter(pk__in=[row.operation_id for row in guests])}
     changes = Operation.objects.filter(resource_id__in=[row.instance_id for row in guests], kind__in=POWER)
     last = dict(changes.values_list("resource_id").annotate(Max("created_at")))
@@ -102,7 +102,7 @@ def _touched(guests: Collection[DrainGuest]) -> set[UUID]:
 
 
 def _start(drain: Drain, guest: DrainGuest, instance: Instance) -> bool:
-    """In one transaction with the note of it."""
+    """Begin the start and record it, in one transaction."""
     try:
         with transaction.atomic():
             operation = instance_start(actor_of(drain), instance, reason=REASON)

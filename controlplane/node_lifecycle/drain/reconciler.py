@@ -1,7 +1,7 @@
-"""Drains go on: what became of each guest is seen, the next ones are begun, and what is empty is in maintenance.
+"""Drains: observe each guest, begin the next ones, and set empty nodes to maintenance.
 
-It takes nothing over from one time to the next but the rows. A guest is judged by what it is now, not by what was asked
-for: one that left, stopped or was deleted by other hands counts as well.
+Only the rows carry over from one run to the next. The current state of a guest counts, not the request: a guest that
+was migrated, stopped or deleted by other operations counts as well.
 """
 
 import logging
@@ -43,7 +43,7 @@ from controlplane.placement.models import Allocation
 
 log = logging.getLogger(__name__)
 
-# Told to tenants, who learn of no node's name.
+# Tenants see these texts, so they name no node.
 STOP_REASON = "its node is drained for maintenance, and it cannot be moved"
 UNDER_WAY = ("moving", "stopping")
 UNFINISHED = ("waiting", *UNDER_WAY)
@@ -53,8 +53,11 @@ FINAL = ("moved", "gone", "starting", "started")
 
 @dataclass(frozen=True)
 class DrainSnapshot:
-    """What is so of several guests at once. `instances`: those that there are, by id; `held`: the operations that work
-    on them, by the ids of the instances; `placed`: the ids of those that have a place on the node that is emptied."""
+    """The state of several guests, from one read.
+
+    `instances`: those that exist, by id; `held`: their operations, by instance id; `placed`: the ids of those with an
+    allocation on the draining node.
+    """
 
     instances: Mapping[UUID, Instance]
     held: Mapping[UUID, Operation]
@@ -84,7 +87,10 @@ def _advance(drain: Drain) -> int:
 
 
 def observe_guests(drain: Drain, observe: Observe) -> int:
-    """What became of each guest since; of a drain that is over, of those that were under way. How many changed."""
+    """Record the new states of guests; of a drain that is over, of those that were under way.
+
+    Returns how many changed.
+    """
     is_live = drain.state in DRAIN_LIVE
     changed = _note_arrivals(drain) if is_live else 0
     rows = drain.guests.exclude(state__in=FINAL) if is_live else drain.guests.filter(state__in=UNDER_WAY)
@@ -99,7 +105,7 @@ def observe_guests(drain: Drain, observe: Observe) -> int:
 
 
 def read_snapshot(drain: Drain, guests: Collection[DrainGuest]) -> DrainSnapshot:
-    """As it is now. The number of queries does not depend on that of the guests."""
+    """Read the current state. The number of queries does not depend on the number of guests."""
     ids = [guest.instance_id for guest in guests]
     if not ids:
         return DrainSnapshot({}, {}, ())
@@ -111,7 +117,7 @@ def read_snapshot(drain: Drain, guests: Collection[DrainGuest]) -> DrainSnapshot
 
 
 def cancel_superseded(drain: Drain) -> None:
-    """Somebody has given the node another duty, as when it was fenced: there is nothing to empty any more."""
+    """Cancel the drain if the node has another admin state by now, as when it was fenced."""
     try:
         move(drain, DRAIN, "cancelled", finished_at=clock.now())
     except StateConflict:
@@ -119,7 +125,7 @@ def cancel_superseded(drain: Drain) -> None:
 
 
 def _note_arrivals(drain: Drain) -> int:
-    """Who got a place there before the drain began and has no row yet; or was on its way to a node when that died."""
+    """Add rows for guests that got an allocation just before the drain, or were migrating to the lost node."""
     known = set(drain.guests.values_list("instance_id", flat=True))
     new = guests_of(drain.node).exclude(pk__in=known)
     if not new:
@@ -129,11 +135,11 @@ def _note_arrivals(drain: Drain) -> int:
     return len(DrainGuest.objects.bulk_create(rows, ignore_conflicts=True))
 
 
-# ---- what became of a guest
+# ---- observation of guests
 
 
 def _observe(drain: Drain, guest: DrainGuest, scene: DrainSnapshot) -> bool:
-    """Note what it is now. True when that is something else than before."""
+    """Record the guest's current state. True when it changed."""
     instance = scene.instances.get(guest.instance_id)
     if instance is None or instance.state == "deleted":
         return set_guest_state(guest, "gone")
@@ -154,7 +160,7 @@ def _observe(drain: Drain, guest: DrainGuest, scene: DrainSnapshot) -> bool:
 
 
 def _observe_off(drain: Drain, guest: DrainGuest, instance: Instance) -> bool:
-    """It moves as one that is off, or stays there: nothing runs then, which is what a drain is for."""
+    """Record a stopped guest: it is cold-migrated or left in place; either satisfies the drain."""
     if guest.state == "waiting" and guest.action == "wait":
         return _replan_running(drain, guest, instance)
     if guest.state == "waiting" and guest.action == "migrate":
@@ -169,7 +175,7 @@ def _observe_off(drain: Drain, guest: DrainGuest, instance: Instance) -> bool:
 
 
 def instance_of(guest: DrainGuest) -> Instance | None:
-    """As it is now, with what is asked about it."""
+    """Return the instance with the related rows that the checks read."""
     return _instances().filter(pk=guest.instance_id).first()
 
 
@@ -178,8 +184,10 @@ def _instances() -> QuerySet[Instance]:
 
 
 def observe_held(guest: DrainGuest, operation: Operation, *, ours: str) -> bool:
-    """An operation works on it: one of ours, of that kind, perhaps begun and not written down; or somebody else's,
-    whose end is waited for."""
+    """Observe a guest with an operation.
+
+    The operation is ours, of that kind, perhaps begun and not recorded; or another one, whose end is awaited.
+    """
     if guest.state != "waiting":
         return False
     if operation.kind == ours:
@@ -197,14 +205,14 @@ def set_guest_state(guest: DrainGuest, state: str, **fields: object) -> bool:
 
 
 def _why_still_there(guest: DrainGuest) -> dict[str, object]:
-    """Its operation has ended, and it is where it was."""
+    """Return why the guest is still on the node although its operation has ended."""
     operation = Operation.objects.filter(pk__in=[guest.operation_id]).first()
     error = operation.error if operation is not None else None
     return error or InstanceNotMovable(reason=Reason("its operation has ended, and it is still there.")).as_document()
 
 
 def _replan_running(drain: Drain, guest: DrainGuest, instance: Instance) -> bool:
-    """It was off and runs now, by whatever hand."""
+    """Plan a guest again that was off and runs now."""
     (entry,) = replan(drain, [instance]).entries
     if guest.state == "waiting":
         DrainGuest.objects.filter(pk=guest.pk, state="waiting").update(updated_at=clock.now(), **plan_fields(entry))
@@ -216,20 +224,20 @@ def _replan_running(drain: Drain, guest: DrainGuest, instance: Instance) -> bool
 
 
 def record_wait_reason(guest: DrainGuest, obstacle: CloudError) -> None:
-    """What it waits for, while it waits."""
+    """Record why the guest waits."""
     reasons = [obstacle.as_document()]
     if guest.reasons != reasons:
         DrainGuest.objects.filter(pk=guest.pk, state=guest.state).update(reasons=reasons, updated_at=clock.now())
 
 
-# ---- the next ones
+# ---- start of guests
 
 
 def begin_all(drain: Drain, begin: Begin, *actions: str) -> int:
-    """Begin with those that wait and for which one of these actions is planned; return how many have moved on.
+    """Begin the waiting guests with one of these planned actions; return how many have changed.
 
-    `begin` returns None when no more may begin. The number of queries depends only on how many it is called for: guests
-    on which an operation works are passed over, and nothing is read while as many are under way as may be at once.
+    `begin` returns None when no more may begin. The number of queries depends only on how many guests it is called for:
+    guests with an operation are skipped, and no query is made while the limit of concurrent guests is reached.
     """
     guests = list(drain.guests.filter(state="waiting", action__in=actions).order_by("order"))
     if not guests or drain.guests.filter(state__in=UNDER_WAY).count() >= drain.at_once:
@@ -237,7 +245,7 @@ def begin_all(drain: Drain, begin: Begin, *actions: str) -> int:
     scene, begun = read_snapshot(drain, guests), 0
     for guest in guests:
         instance = scene.instances.get(guest.instance_id)
-        if instance is None or guest.instance_id in scene.held:  # the next look sees to it
+        if instance is None or guest.instance_id in scene.held:  # the next run retries it
             continue
         outcome = begin(drain, guest, instance)
         if outcome is None:  # no more at once, or it was paused meanwhile
@@ -247,7 +255,7 @@ def begin_all(drain: Drain, begin: Begin, *actions: str) -> int:
 
 
 def _begin(drain: Drain, guest: DrainGuest, instance: Instance) -> bool | None:
-    """True: it is under way or has failed; False: it has to wait; None: nothing more is to begin now."""
+    """Begin one guest. True: it is under way or has failed; False: it has to wait; None: the limit is reached."""
     actor = actor_of(drain)
     if guest.action == "stop":
         return _try(drain, guest, "stopping", lambda: instance_shutdown(actor, instance, reason=STOP_REASON))
@@ -262,11 +270,11 @@ def _begin(drain: Drain, guest: DrainGuest, instance: Instance) -> bool | None:
 def _try(
     drain: Drain, guest: DrainGuest, state: str, ask: Callable[[], Operation], *, is_last: bool = False
 ) -> bool | None:
-    """Ask for its operation and note it, in one transaction.
+    """Request the operation and record it, in one transaction.
 
     Raises:
         InsufficientCapacity, NoPlace, PolicyUnsatisfiable: unless it `is_last`, and where there is a target, which
-            somebody else may have filled.
+            another guest may have filled.
     """
     try:
         with transaction.atomic():
@@ -289,24 +297,27 @@ def _try(
 
 
 def _without_a_move(guest: DrainGuest) -> str:
-    """One that is off is in nobody's way."""
+    """Record that a stopped guest stays: it does not block the drain."""
     instance = instance_of(guest)
     return "off" if instance is not None and not is_running(instance) else "failed"
 
 
 def may_begin_another(drain: Drain) -> bool:
-    """One more may begin. Nobody pauses or begins another one before the caller's transaction ends."""
+    """Tell if one more may begin.
+
+    The lock keeps others from pausing the drain or beginning another guest until the caller's transaction ends.
+    """
     row = Drain.objects.select_for_update().get(pk=drain.pk)
     drain.state = row.state
     return row.state == "running" and row.guests.filter(state__in=UNDER_WAY).count() < row.at_once
 
 
 def actor_of(drain: Drain) -> Actor:
-    """Who asked for the drain or recovery, with nothing but the platform's own rights."""
+    """Return the drain's requester, with only the platform's own rights."""
     return replace(SYSTEM, user_id=drain.user_id, credential_id=drain.credential_id, request_id=drain.request_id)
 
 
-# ---- its end
+# ---- end
 
 
 def _conclude(drain: Drain, *, has_news: bool) -> None:
@@ -327,7 +338,7 @@ def _conclude(drain: Drain, *, has_news: bool) -> None:
 
 
 def _finish(drain: Drain) -> None:
-    """The node is in maintenance. One that runs there after all is seen the next time."""
+    """Set the node to maintenance. A guest that runs there after all is found by the next run."""
     Drain.objects.select_for_update().get(pk=drain.pk)
     drain.node.refresh_from_db(fields=["duty"])
     if expects_arrivals(drain.node) or any(is_running(instance) for instance in guests_of(drain.node)):

@@ -1,4 +1,4 @@
-"""What operators say of a node's BMC. The password goes in, and never out again."""
+"""BMC settings of nodes. The password is write-only."""
 
 import re
 from collections.abc import Callable
@@ -24,7 +24,7 @@ SYSTEM_ID = re.compile(r"[A-Za-z0-9._-]*")
 
 @dataclass(frozen=True, slots=True, repr=False)
 class NewBmc:
-    """`certificate_sha256`: in hex, with colons or without."""
+    """A BMC. `certificate_sha256`: in hex, with colons or without."""
 
     address: str
     username: str
@@ -34,7 +34,7 @@ class NewBmc:
 
 
 def bmc_get(node: Node) -> Bmc:
-    """Raises BmcUnknown."""
+    """Return the node's BMC. Raises BmcUnknown."""
     found = Bmc.objects.filter(node=node).first()
     if found is None:
         raise BmcUnknown(node=node.name)
@@ -43,10 +43,10 @@ def bmc_get(node: Node) -> Bmc:
 
 @transaction.atomic
 def bmc_set(actor: Actor, node: Node, new: NewBmc) -> Bmc:
-    """Nobody is asked: whether it is right, the first use says.
+    """Store the BMC without a connection: the first use shows if it is right.
 
     Raises:
-        InvalidRequest: the address is none or in no management network, the fingerprint or the id is none.
+        InvalidRequest: the address is not valid or in no management network, or fingerprint or id are not valid.
     """
     actor.may_operate()
     new = replace(new, certificate_sha256=new.certificate_sha256.replace(":", "").lower())
@@ -77,24 +77,24 @@ def _check(new: NewBmc) -> None:
 
 @transaction.atomic
 def bmc_remove(actor: Actor, node: Node) -> None:
-    """Without one, the node cannot be switched off from here. Nothing when there is none."""
+    """Remove the BMC, after which the node cannot be switched off from here. Idempotent."""
     actor.may_operate()
     if Bmc.objects.filter(node=node).delete()[0]:
         record(actor, "node.bmc-remove", node.pk, name=node.name)
 
 
 def power_off(node: Node) -> str:
-    """Raises BmcUnknown, BmcUnreachable, BmcRefused."""
+    """Switch the node off. Raises BmcUnknown, BmcUnreachable, BmcRefused."""
     return _noted(bmc_get(node), redfish.power_off)
 
 
 def power_state(node: Node) -> str:
-    """Raises BmcUnknown, BmcUnreachable, BmcRefused."""
+    """Return the power state. Raises BmcUnknown, BmcUnreachable, BmcRefused."""
     return _noted(bmc_get(node), redfish.power_state)
 
 
 def _noted(row: Bmc, ask: Callable[[Access], str]) -> str:
-    """What is wrong with the BMC is kept with it."""
+    """Record the outcome, with the problem, on the BMC's row."""
     problem = ""
     try:
         return ask(_access(row))

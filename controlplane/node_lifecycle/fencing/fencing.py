@@ -1,12 +1,12 @@
-"""Fencing: by what evidence a node counts as one that does nothing any more, and who may say so.
+"""Fencing: the evidence that a node does nothing any more, and the roles that may state it.
 
-Being silent is no evidence: the node may run its guests and be cut off from us alone. There are three kinds that count,
-and none is taken for another (docs/explanation/fencing.md).
+A missing heartbeat is no evidence: the node may run its guests and be cut off from us alone. There are three kinds of
+evidence, and none is taken for another (docs/explanation/fencing.md).
 
-- `power`: its BMC switches it off and says so. That takes time, so it is an operation (workflows/node_fence.py).
-- `lease`: it stops its guests by itself when its lease lapses, it said so last, and the last lease is over for longer
+- `power`: its BMC switches it off and confirms it. That takes time, so it is an operation (workflows/node_fence.py).
+- `lease`: it self-fences when its lease expires, by its last report, and the last lease has been over for longer
   than that takes.
-- `attestation`: a person says that it is off and unplugged.
+- `attestation`: an operator attests that it is off and unplugged.
 """
 
 from collections.abc import Mapping
@@ -29,16 +29,18 @@ from controlplane.operations.services import OperationRequest, enqueue
 
 FENCEABLE = (IN_SERVICE, "cordoned", "draining", "maintenance")
 HEARD = Reason("it is heard")
-# Clocks of machines run apart by far less; so much of a time that a node measures is not trusted.
+# Clocks of machines drift by far less; this share is added to a time that a node measures.
 DRIFT = 0.01
-# Switching off takes seconds; a BMC that is asked for longer than this does not do it.
+# Switching off takes seconds; a BMC that needs longer than this has failed.
 POWER_LIMIT = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
 class AvailableEvidence:
-    """A kind of evidence, and whether the node could be fenced by it now. `reason`: why not. `since`: when it counts,
-    where only time is missing. `facts`: what is known, as JSON values."""
+    """A kind of evidence, with its availability for the node now.
+
+    `reason`: why it is not available. `since`: when it will count, where only time is missing. `facts`: as JSON values.
+    """
 
     kind: str
     counts: bool
@@ -56,8 +58,10 @@ class Fencing:
 
 
 def available_evidence(node: Node) -> list[AvailableEvidence]:
-    """All kinds, in the order of EVIDENCE_KINDS, as they are at this moment; `node` as it was just read. Attestation
-    always counts once the node is silent: it takes a person."""
+    """Return all kinds, in the order of EVIDENCE_KINDS, as they are now; `node` as it was just read.
+
+    Attestation is always available once the node is unreachable: it takes a person.
+    """
     why = _in_the_way(node)
     if why is not None:
         return [AvailableEvidence(kind, counts=False, reason=why) for kind in EVIDENCE_KINDS]
@@ -65,12 +69,12 @@ def available_evidence(node: Node) -> list[AvailableEvidence]:
 
 
 def latest_evidence(node: Node) -> FenceEvidence | None:
-    """By which it was fenced last."""
+    """Return the evidence of the node's last fencing."""
     return FenceEvidence.objects.filter(node=node).order_by("-created_at").first()
 
 
 def _in_the_way(node: Node) -> Reason | None:
-    """Of whatever kind."""
+    """Return the obstacle to fencing by any kind."""
     if node.duty not in FENCEABLE:
         return Reason("it is {duty}", duty=node.duty)
     if node.state == "ready":
@@ -100,7 +104,7 @@ def _lease(node: Node) -> AvailableEvidence:
 
 
 def guests_stopped_at(leased_until: datetime, fences_within_s: int) -> datetime:
-    """When no guest runs on a node any more whose last lease ended at `leased_until`, by our clocks."""
+    """Return when no guest runs any more on a node whose last lease ended at `leased_until`, by our clocks."""
     lasted_s = fences_within_s + settings.NODE_LEASE_S
     return leased_until + timedelta(seconds=fences_within_s + lasted_s * DRIFT + settings.NODE_LEASE_MARGIN_S)
 
@@ -118,13 +122,14 @@ def _lease_facts(node: Node) -> dict[str, object]:
 
 @transaction.atomic
 def node_fence(actor: Actor, node: Node, *, kind: str, reason: str) -> Fencing:
-    """Fence the node by evidence of this kind: at once, or by an operation where that has to be got first. Whoever
-    attests has just proved who they are (api/v1/node_fencing/fence.py).
+    """Fence the node by evidence of this kind: at once, or by an operation that gets the evidence first.
+
+    An attesting operator has just authenticated again (api/v1/node_fencing).
 
     Raises:
-        NodeNotFenceable: it is heard, the evidence is not enough, or nobody in person attests it.
-        NodeWrongAdminState: it is fenced or retired.
-        Busy: it is being fenced.
+        NodeNotFenceable: the node is reachable, the evidence is not enough, or the attesting actor is no person.
+        NodeWrongAdminState: the node is fenced or retired.
+        Busy: the node is being fenced.
     """
     actor.may_operate()
     require_admin_state(node, *FENCEABLE)
@@ -155,10 +160,10 @@ def _power_operation(actor: Actor, node: Node, reason: str) -> Operation:
 def record_fence_evidence(
     actor: Actor, node: Node, *, kind: str, reason: str, detail: Mapping[str, object], operation_id: UUID | None = None
 ) -> FenceEvidence:
-    """Write the evidence down, and give the node the duty that follows. Inside the caller's transaction.
+    """Record the evidence, and set the admin state that follows. Inside the caller's transaction.
 
     Raises:
-        NodeNotFenceable: it is heard again.
+        NodeNotFenceable: the node is reachable again.
         NodeWrongAdminState
     """
     evidence = FenceEvidence.objects.create(

@@ -1,8 +1,8 @@
-"""BMCs, which switch nodes on and off, by Redfish (the library sushy).
+"""BMCs by Redfish (the library sushy): power off and power state of nodes.
 
-Only a BMC in one of settings.BMC_NETWORKS is talked to, at the address that an operator gave, and only while it shows
-the certificate that the operator named. Whatever it answers, nothing else is asked: no redirect and no link leads to
-another host, and no proxy of the environment is used.
+Connections only go to a BMC in settings.BMC_NETWORKS, at the address that an operator set, and only while it shows the
+certificate that the operator named. No redirect and no link leads to another host, and no proxy of the environment is
+used.
 """
 
 import ipaddress
@@ -33,7 +33,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Access:
-    """`system_id`: empty for the only one."""
+    """The access data of a BMC. `system_id`: empty for the only one."""
 
     address: str
     username: str
@@ -43,7 +43,7 @@ class Access:
 
 
 def parse_address(text: str) -> tuple[Address, int]:
-    """IP[:PORT], with an IPv6 address in brackets where there is a port. Raises ValueError with the reason."""
+    """Parse IP[:PORT], with an IPv6 address in brackets where there is a port. Raises ValueError with the reason."""
     host, separator, port = text.rpartition(":") if text.count(":") == 1 or "]:" in text else (text, "", "")
     try:
         address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
@@ -58,7 +58,7 @@ def parse_address(text: str) -> tuple[Address, int]:
 
 
 class _Pinned(HTTPAdapter):
-    """To a server with that certificate, whoever has signed it."""
+    """An adapter for a server with that certificate, whatever its issuer."""
 
     def __init__(self, certificate_sha256: str) -> None:
         self._fingerprint = certificate_sha256
@@ -74,7 +74,7 @@ def _connector(access: Access) -> Connector:
     url = f"https://{host}:{port}"
     connector = Connector(
         url,
-        verify=False,  # the pin is the check, and by no other adapter anything is sent
+        verify=False,  # the pinned certificate is the check, and no other adapter sends requests
         server_side_retries=1,
         server_side_retries_delay=1,
         default_request_timeout=READ_TIMEOUT_S,
@@ -89,10 +89,11 @@ def _connector(access: Access) -> Connector:
 
 @contextmanager
 def _system(access: Access) -> Iterator[System]:
-    """
+    """Connect to the BMC and return the node's system.
+
     Raises:
-        BmcUnreachable: it does not answer, or says that it cannot now.
-        BmcRefused: it is not the one, or says no for good.
+        BmcUnreachable: the BMC does not answer, or not now.
+        BmcRefused: the certificate is another one, or the BMC refuses for good.
     """
     try:
         connector = _connector(access)
@@ -130,13 +131,13 @@ def _unreachable(exc: exceptions.ConnectionError) -> BmcUnreachable | BmcRefused
 
 
 def power_state(access: Access) -> str:
-    """ "On", "Off", "PoweringOn", "PoweringOff", "Paused", or "Unknown". Raises as _system()."""
+    """Return "On", "Off", "PoweringOn", "PoweringOff", "Paused", or "Unknown". Raises as _system()."""
     with _system(access) as system:
         return _power_state(system)
 
 
 def power_off(access: Access) -> str:
-    """Pull the plug, unless it is out; returns the state before. It takes the machine a moment. Raises as _system()."""
+    """Cut the power, unless it is off; returns the state before. It takes the machine a moment. Raises as _system()."""
     with _system(access) as system:
         before = _power_state(system)
         if before != sushy.PowerState.OFF.value:

@@ -1,7 +1,7 @@
-"""A node that was fenced and is heard again: whether the evidence was right.
+"""Fencing violations: a fenced node sends heartbeats, so its evidence may have been wrong.
 
-Guests may be at work elsewhere by now. One that runs here too, or a node that was never off although it was said to be,
-is an incident until somebody has looked at the node and given it another duty.
+Its guests may run elsewhere by now. A guest that runs here too, or a node that was never off although its evidence
+states it, is an incident until an operator has changed the node's admin state.
 """
 
 from collections.abc import Collection
@@ -15,7 +15,7 @@ NEVER_OFF = "it was never off"
 
 
 def record_violations(node: Node, *, running: Collection[str]) -> None:
-    """With each heartbeat of a node that is fenced; `running`: the ids of its guests that run."""
+    """Record violations at each heartbeat of a fenced node; `running`: the ids of its guests that run."""
     evidence = latest_evidence(node)
     kind = evidence.kind if evidence else ""
     is_same_boot = evidence is not None and evidence.boot_id == node.boot_id
@@ -26,5 +26,5 @@ def record_violations(node: Node, *, running: Collection[str]) -> None:
 
 
 def end_violations(node: Node) -> None:
-    """Somebody has looked."""
+    """End the incidents: an operator has checked the node."""
     incidents.end(node, FENCE_BROKEN)

@@ -1,8 +1,8 @@
-"""Nodes that are dead are fenced and recovered without anybody, where that is wished (settings.RECOVER_BY_ITSELF).
+"""Automatic recovery: lost nodes are fenced and recovered where settings.RECOVER_BY_ITSELF allows it.
 
-Only by evidence that is at hand: silence alone proves nothing. And only one or a few at a time: when many nodes fall
-silent at once, it is our own network that is broken, or the process that listens, and whoever then switched nodes off
-would do the harm himself. That is said loudly, and left to people.
+A missing heartbeat alone proves nothing: evidence must be available. Only one or a few nodes are recovered at a time:
+when many are unreachable at once, our own network or the watcher has probably failed, and switching nodes off would do
+harm. That case is reported with a warning, and left to operators.
 """
 
 import logging
@@ -26,18 +26,20 @@ log = logging.getLogger(__name__)
 
 RECOVERY_HELD = "recovery-held"
 REASON = "it fell silent, and was recovered by itself"
-# Nodes of these duties are missed when they are silent. One in maintenance may be switched off.
+# Admin states in which heartbeats are expected. A node in maintenance may be switched off.
 MISSED = (IN_SERVICE, "cordoned", "draining")
-# Nodes that were fenced so recently count among those that are silent at once: else the guard would let through one
-# after the other.
+# Nodes that were fenced so recently count as unreachable at once: else the limit would admit one after the other.
 STORM = timedelta(minutes=15)
-# After a BMC that did not switch its node off.
+# Pause after a BMC did not switch its node off.
 POWER_AGAIN = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
 class Storm:
-    """So many nodes are silent at once, in a zone or everywhere, where `limit` at most are recovered by themselves."""
+    """Too many nodes unreachable at once, in a zone or everywhere.
+
+    `limit` is the most that are recovered automatically.
+    """
 
     silent: int
     limit: int
@@ -48,7 +50,7 @@ class Storm:
 
 
 def reconcile() -> int:
-    """How many were fenced, or begun to be recovered."""
+    """Return how many nodes were fenced, or whose recovery began."""
     if not settings.RECOVER_BY_ITSELF:
         _end_held([])
         return 0
@@ -62,7 +64,7 @@ def reconcile() -> int:
 
 
 def _due() -> QuerySet[Node]:
-    """Silent for longer than a lease lasts."""
+    """Return nodes that have been unreachable for longer than a node lease."""
     since = clock.now() - timedelta(seconds=settings.NODE_LEASE_S)
     return Node.objects.filter(state="unreachable", duty__in=MISSED, last_heartbeat_at__lt=since)
 
@@ -71,7 +73,7 @@ def _due() -> QuerySet[Node]:
 
 
 def storms() -> dict[str, Storm]:
-    """zone → the worse of what is so there and everywhere; for each zone that has nodes. One query."""
+    """Return, for each zone with nodes, the worse of its own and the global storm. One query."""
     recently = Q(duty="fenced", duty_since__gt=clock.now() - STORM)
     is_counted = Q(duty__in=MISSED) | recently
     is_silent = Q(state="unreachable") | Q(duty="fenced")
@@ -92,7 +94,7 @@ def _excess(storm: Storm) -> int:
 
 
 def _report_held(held: Collection[Node], worst: Mapping[str, Storm]) -> None:
-    """Said once, as an incident of each node that is left as it is."""
+    """Report the storm once, as an incident of each node that is left alone."""
     known = Incident.objects.filter(kind=RECOVERY_HELD, ended_at=None, node__in=held)
     noted = set(known.values_list("node_id", flat=True))
     if noted:
@@ -109,7 +111,7 @@ def _end_held(held: Collection[Node]) -> None:
         incidents.end(incident.node, RECOVERY_HELD)
 
 
-# ---- one of them
+# ---- one node
 
 
 def _fence(node: Node) -> bool:
@@ -126,7 +128,7 @@ def _fence(node: Node) -> bool:
 
 
 def _kind_of_evidence(node: Node, found: dict[str, AvailableEvidence]) -> str | None:
-    """Where the node stops its guests by itself that is waited for: a BMC often dies with its node."""
+    """Return the kind of evidence to use: the lease if the node self-fences, since a BMC often fails with its node."""
     if found["lease"].counts:
         return "lease"
     is_coming = found["lease"].since is not None
@@ -136,14 +138,16 @@ def _kind_of_evidence(node: Node, found: dict[str, AvailableEvidence]) -> str | 
 
 
 def _was_asked(node: Node) -> bool:
-    """Its BMC, not long ago."""
+    """Tell if a recent operation has used the node's BMC."""
     recent = Q(finished_at=None) | Q(finished_at__gt=clock.now() - POWER_AGAIN)
     return Operation.objects.filter(recent, kind="node.fence", resource_id=node.pk).exists()
 
 
 def _fenced() -> QuerySet[Node]:
-    """Nobody in person has fenced them, and they were not recovered since. What a person has fenced, a person
-    recovers."""
+    """Return nodes that were fenced automatically and not recovered since.
+
+    A node that an operator has fenced is recovered by an operator.
+    """
     since = Drain.objects.filter(kind="recover", node=OuterRef("pk"), created_at__gte=OuterRef("duty_since"))
     rows = Node.objects.filter(duty="fenced", fenced_by__kind__in=["lease", "power"], fenced_by__by=None)
     return rows.filter(~Exists(since))

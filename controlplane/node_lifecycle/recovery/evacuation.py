@@ -1,10 +1,9 @@
-"""Evacuation: an instance of a node that is dead, made again on another one. What a request writes;
-workflows/instance_evacuate.py carries it out.
+"""Evacuation requests: instances of a fenced node, started on another one.
 
-Nothing is sent, since nobody is there who could: the disks have to be in pools that other nodes have. Where the
-instance may go, its policies say, as when it is created; no rule is weaker because a machine broke. And nobody begins
-it unless it is proved that the old node does nothing any more: the service, the signer and the database ask each for
-itself whether the node is fenced.
+workflows/instance_evacuate.py carries them out. The source sends nothing, so the disks have to be in pools that other
+nodes mount. Policies decide about the destination as at creation; no rule is weaker because of a failure. An evacuation
+needs proof that the old node does nothing any more: the service, the signer and the database each check that the node
+is fenced.
 """
 
 from collections.abc import Mapping
@@ -39,7 +38,7 @@ from controlplane.operations.services import OperationRequest, enqueue
 from controlplane.placement import services as placement
 from controlplane.placement.errors import InsufficientCapacity, NoPlace, PolicyUnsatisfiable
 
-# The refusals of placement that pass when there is room, or another node.
+# Refusals of placement that end with free capacity, or with another node.
 PLACEMENT_REFUSALS = (InsufficientCapacity, NoPlace, PolicyUnsatisfiable)
 LIMIT = timedelta(minutes=10)
 # The guest is defined with its volumes at the generation below the one at which it starts.
@@ -47,8 +46,7 @@ GENERATIONS = 2
 
 
 def evacuation_obstacles(instance: Instance) -> list[Reason]:
-    """Why it cannot be made again elsewhere, as far as can be told without asking placement. Empty: nothing is in the
-    way."""
+    """Return the reasons against an evacuation that are known without placement; empty if there are none."""
     found = []
     if instance.is_deleting:
         found.append(Reason("it is being deleted."))
@@ -64,11 +62,11 @@ def evacuation_obstacles(instance: Instance) -> list[Reason]:
 
 
 def require_fenced(node: Node) -> None:
-    """The last look before something begins elsewhere.
+    """Check the fence a last time before a guest starts elsewhere.
 
     Raises:
-        NodeWrongAdminState: it is not fenced.
-        InstanceNotEvacuable: it is, and yet it is heard and not as dead as was said.
+        NodeWrongAdminState: the node is not fenced.
+        InstanceNotEvacuable: the node is fenced, and yet sends heartbeats.
     """
     require_admin_state(node, "fenced")
     if Incident.objects.filter(node=node, kind=FENCE_BROKEN, ended_at=None).exists():
@@ -76,17 +74,18 @@ def require_fenced(node: Node) -> None:
 
 
 def starts_elsewhere(instance: Instance) -> bool:
-    """Whether its guest is started there; else it is off there, and can be started."""
+    """Tell if the guest is started at the destination; else it is off there, and can be started."""
     return instance.state == "active" and instance.restart_policy == ON_FAILURE
 
 
 def instance_evacuate(actor: Actor, instance: Instance, *, node: Node | None = None, reason: str = "") -> Operation:
-    """Ask for the instance on another node than the fenced one that has it. `node`: on this one and no other; it is one
-    more condition, and skips none. `reason` is told to the tenant.
+    """Request an evacuation of the instance from its fenced node.
+
+    `node`: the only node allowed, as one more condition; it skips none. `reason` is shown to the tenant.
 
     Raises:
         RoleNeeded: the actor is no operator.
-        NodeWrongAdminState: its node is not fenced.
+        NodeWrongAdminState: the instance's node is not fenced.
         InstanceNotEvacuable, Busy, PolicyUnsatisfiable, InsufficientCapacity, NoPlace, UnderMaintenance.
     """
     actor.may_operate()
@@ -145,7 +144,10 @@ def _operation_request(migration: Migration, parts: list[MigratedVolume]) -> Ope
 
 
 def record_evacuation_blocked(instance: Instance, error: CloudError | Mapping[str, object]) -> dict[str, object]:
-    """Tell its tenant why it stays down: no other place admits it now. Returns what is told, as a document."""
+    """Record for the tenant why the instance stays down: no other node admits it now.
+
+    Returns the recorded error as a document.
+    """
     document = error.as_document() if isinstance(error, CloudError) else error
     said = as_evacuation_blocked(document)
     rows = Instance.objects.filter(pk=instance.pk, node__duty="fenced")  # else it is back with its node by now
@@ -154,12 +156,12 @@ def record_evacuation_blocked(instance: Instance, error: CloudError | Mapping[st
 
 
 def clear_evacuation_blocked(node: Node) -> None:
-    """The node is looked after: who had no other place comes back with it."""
+    """Clear the record when the node is in maintenance: instances without another node come back with it."""
     blocked = Instance.objects.filter(node=node, last_error__code=EvacuationBlocked.code)
     blocked.update(last_error=None, updated_at=clock.now())
 
 
 def as_evacuation_blocked(document: Mapping[str, object]) -> dict[str, object]:
-    """A refusal of placement, as an error's document, in the words of an evacuation."""
+    """Return a refusal of placement, as an error's document, in the terms of an evacuation."""
     facts = document.get("facts")
     return EvacuationBlocked(**(facts if isinstance(facts, Mapping) else {})).as_document()

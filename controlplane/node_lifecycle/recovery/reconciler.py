@@ -1,7 +1,7 @@
-"""Carries out recoveries: evacuates the guests of fenced nodes, and retries those for which no node had capacity.
+"""Recoveries: guests of fenced nodes are evacuated, and guests that fit nowhere are tried again.
 
-As with drains (node_lifecycle/drain/reconciler.py), only rows carry over from one run to the next, and each run judges
-a guest by its present state. Capacity may appear at any time, so a retry needs no request.
+As with drains (node_lifecycle/drain/reconciler.py), only the rows carry over from one run to the next, and the current state of a
+guest counts. Capacity may become free at any time: no request for another attempt is needed.
 """
 
 import logging
@@ -46,7 +46,7 @@ from controlplane.operations.models import Operation
 
 log = logging.getLogger(__name__)
 
-# Who found no place, or failed on the way, is planned again.
+# Guests that found no node, or whose evacuation failed, are planned again.
 RETRY_AFTER = timedelta(seconds=5)
 AGAIN_TIMES_MAX = 64
 BLOCKED = "evacuation-blocked"
@@ -74,18 +74,18 @@ def _advance(recovery: Drain) -> int:
 
 
 def _go_on(recovery: Drain) -> None:
-    """A guest that found no place has one now."""
+    """Continue after a blocked guest has found a node."""
     try:
         move(recovery, DRAIN, "running")
     except StateConflict:
         log.debug("recovery %s: it was changed meanwhile", recovery.pk)
 
 
-# ---- what became of a guest
+# ---- observation of guests
 
 
 def _observe(recovery: Drain, guest: DrainGuest, scene: DrainSnapshot) -> bool:
-    """Note what it is now. True when that is something else than before."""
+    """Record the guest's current state. True when it changed."""
     instance = scene.instances.get(guest.instance_id)
     if instance is None or instance.state == "deleted":
         return set_guest_state(guest, "gone")
@@ -102,7 +102,7 @@ def _observe(recovery: Drain, guest: DrainGuest, scene: DrainSnapshot) -> bool:
 
 
 def _is_due(guest: DrainGuest) -> bool:
-    """What fails again and again is tried ever more seldom."""
+    """Tell if the next attempt is due: repeated failures grow the pause."""
     pause = RETRY_AFTER * min(2**guest.tries, AGAIN_TIMES_MAX)
     return guest.finished_at is None or guest.finished_at + pause <= clock.now()
 
@@ -114,7 +114,7 @@ def _observe_waiting(recovery: Drain, guest: DrainGuest, instance: Instance) -> 
 
 
 def _why_still_down(guest: DrainGuest) -> dict[str, object]:
-    """Its operation has ended, and it is still where it was."""
+    """Return why the guest is still on its old node although its operation has ended."""
     operation = Operation.objects.filter(pk__in=[guest.operation_id]).first()
     error = operation.error if operation is not None else None
     if error is None:
@@ -123,7 +123,7 @@ def _why_still_down(guest: DrainGuest) -> dict[str, object]:
 
 
 def _replan_changed(recovery: Drain, guest: DrainGuest, instance: Instance) -> bool:
-    """Whatever it waited for may be over. True when that is so."""
+    """Plan again a guest whose obstacle may be over. True when that is so."""
     (entry,) = replan(recovery, [instance]).entries
     now, fields = clock.now(), plan_fields(entry)
     if entry.action == "evacuate" and entry.target is not None:
@@ -141,12 +141,14 @@ def _replan_changed(recovery: Drain, guest: DrainGuest, instance: Instance) -> b
     return False
 
 
-# ---- the next ones
+# ---- start of guests
 
 
 def _begin(recovery: Drain, guest: DrainGuest, instance: Instance) -> bool | None:
-    """True: it is under way or has failed; False: it has to wait; None: nothing more is to begin now. Where it goes is
-    decided anew, since a place may have been taken or become free meanwhile. If there is none, its tenant is told."""
+    """Begin one guest. True: it is under way or has failed; False: it has to wait; None: the limit is reached.
+
+    The destination is decided anew, since capacity may be taken or free by now. If there is none, the tenant sees why.
+    """
     try:
         with transaction.atomic():
             if not may_begin_another(recovery):
@@ -168,7 +170,7 @@ def _begin(recovery: Drain, guest: DrainGuest, instance: Instance) -> bool | Non
     return True
 
 
-# ---- its end
+# ---- end
 
 
 def _conclude(recovery: Drain, *, has_news: bool) -> None:
@@ -190,7 +192,7 @@ def _conclude(recovery: Drain, *, has_news: bool) -> None:
 
 
 def _end_blocked_incidents() -> None:
-    """Where nobody recovers any more."""
+    """End the incidents of nodes without a recovery."""
     open_incidents = Incident.objects.filter(kind=BLOCKED, ended_at=None)
     live = Drain.objects.filter(kind="recover", state__in=DRAIN_LIVE).values("node_id")
     for incident in open_incidents.exclude(node__in=live).select_related("node"):
@@ -198,7 +200,7 @@ def _end_blocked_incidents() -> None:
 
 
 def _record_blocked(recovery: Drain) -> None:
-    """For as long as no other node may take them, that is an incident of the node that is lost."""
+    """Keep an incident of the lost node while no other node admits its guests."""
     rows = recovery.guests.filter(state="failed", reasons__0__code=EvacuationBlocked.code)
     names = [str(instance_id) for instance_id in rows.values_list("instance_id", flat=True)]
     incidents.reconcile(recovery.node, {BLOCKED: names})

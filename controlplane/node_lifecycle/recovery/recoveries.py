@@ -1,8 +1,8 @@
-"""Recoveries: what a request does with the guests of a node that is dead, as drains do with those of one that lives.
-node_lifecycle/recovery/reconciler.py carries them out, and begins them by itself where that is wished.
+"""Recovery requests: the guests of a fenced node, as drains handle those of a working one.
 
-A recovery is a drain of the kind `recover`, of the same rows: one operation for each guest, by a plan that was shown.
-The node stays fenced by it; it comes back through maintenance, when it has forgotten what went elsewhere.
+reconcilers/recoveries.py carries them out, and begins them by itself where automatic recovery is on. A recovery is a
+drain of the kind `recover`, of the same rows: one operation for each guest, by a plan that was shown. The node stays
+fenced; it comes back through maintenance, after it has removed the guests that run elsewhere.
 """
 
 from dataclasses import dataclass
@@ -22,14 +22,14 @@ from controlplane.node_lifecycle.recovery.recovery_plan import FALLBACK
 from controlplane.nodes.admin_state import require_admin_state
 from controlplane.nodes.models import DRAIN, Drain, Node
 
-# Nothing is copied, so that more at once burden nobody.
+# An evacuation copies no data, so more of them may run at once.
 AT_ONCE = 8
 DOWN = "The machine that carried it is lost."
 
 
 @dataclass(frozen=True)
 class NewRecovery:
-    """`digest`: of the plan that the operator agrees to; None where nobody was asked."""
+    """A recovery to begin. `digest`: of the plan that the operator confirms; None for an automatic recovery."""
 
     digest: str | None
     at_once: int = AT_ONCE
@@ -37,10 +37,10 @@ class NewRecovery:
 
 
 def recover_plan(actor: Actor, node: Node) -> Plan:
-    """What a recovery would do with the guests of the fenced node now. Nothing is written.
+    """Return what a recovery would do with the guests of the fenced node now. Nothing is written.
 
     Raises:
-        NodeWrongAdminState: it is not fenced.
+        NodeWrongAdminState: the node is not fenced.
     """
     actor.may_operate()
     require_admin_state(node, "fenced")
@@ -49,21 +49,24 @@ def recover_plan(actor: Actor, node: Node) -> Plan:
 
 @transaction.atomic
 def recover_begin(actor: Actor, node: Node, new: NewRecovery) -> Drain:
-    """From now on the guests of the node are made again on others. While a recovery of the node is not over, that one
-    is the answer, whatever is asked.
+    """Begin a recovery: the guests of the node are evacuated to others.
+
+    While a recovery of the node is not over, the request returns that one, whatever its arguments.
 
     Raises:
-        NodeWrongAdminState: it is not fenced.
+        NodeWrongAdminState: the node is not fenced.
         RecoveryPlanChanged: the plan would be another one now.
     """
     actor.may_operate()
-    Node.objects.select_for_update(no_key=True).get(pk=node.pk)  # of two who begin, the second finds what the first did
+    Node.objects.select_for_update(no_key=True).get(
+        pk=node.pk
+    )  # the second of two concurrent requests finds the first one's rows
     live = live_drain(node)
     if live is not None and live.kind == "recover":
         return live
     require_admin_state(node, "fenced")
     if live is not None:
-        move(live, DRAIN, "cancelled", finished_at=clock.now())  # there is nobody who could be sent away any more
+        move(live, DRAIN, "cancelled", finished_at=clock.now())  # its guests cannot be migrated away any more
     plan = read_recovery_plan(node)
     if new.digest is not None and plan.digest != new.digest:
         raise RecoveryPlanChanged(field="plan", node=node.name)
@@ -74,6 +77,6 @@ def recover_begin(actor: Actor, node: Node, new: NewRecovery) -> Drain:
 
 
 def _mark_down(node: Node) -> None:
-    """What the node said last of its guests is not so any more."""
+    """Mark the node's guests as not running: its last report is outdated."""
     ran = Instance.objects.filter(pk__in=guests_of(node), power_state__in=["running", "paused"])
     ran.update(power_state="crashed", power_state_at=clock.now(), power_reason=DOWN, updated_at=clock.now())

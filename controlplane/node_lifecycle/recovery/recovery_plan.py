@@ -1,7 +1,7 @@
-"""The plan of a recovery: what becomes of each guest of a node that is dead. Pure, as the plan of a drain is.
+"""The plan of a recovery: the action for each guest of a fenced node. Pure, like the plan of a drain.
 
-Guests whose disks other nodes have are made again there; who is to be started comes first, the largest of them before
-the others. Who finds no place now is in the plan with the reason: it waits for one. The others come back with the node.
+Guests whose disks other nodes have are evacuated; guests that are to run come first, the largest before the others. A
+guest that fits nowhere now is in the plan with the reason, and waits. The others come back with the node.
 """
 
 from collections.abc import Iterable
@@ -16,13 +16,15 @@ from controlplane.node_lifecycle.drain.drain_plan import (
     with_guest_moved,
 )
 
-# Nothing is stopped: nothing runs.
+# A recovery stops no guest: none runs.
 FALLBACK = "leave"
 
 
 def plan_recovery(guests: Iterable[Guest], situation: PlanInputs) -> Plan:
-    """Same arguments, same plan. Its entries are in the order in which they are to be carried out. `is_running` of a
-    guest says that it is to run, its `obstacles` why it stays, and the places are those of nodes that live."""
+    """Compute the plan. Deterministic. Its entries are in the order in which they are to be carried out.
+
+    `is_running` of a guest: it is to run; `obstacles`: why it stays; the fleet has the nodes that are not lost.
+    """
     entries: list[Entry] = []
     for guest in sorted(guests, key=largest_first):
         entry, situation = _entry(guest, situation)

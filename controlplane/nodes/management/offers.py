@@ -1,4 +1,4 @@
-"""How much of a node is offered: the options of the commands, and their effect on its inventory."""
+"""Capacity options of the node commands, and their effect on the capacity inventory."""
 
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
@@ -26,7 +26,7 @@ def add_options(parser: CommandParser) -> None:
 
 
 def apply(node: Node, options: Mapping[str, object]) -> None:
-    """Write the options that were given.
+    """Write the given options.
 
     Raises:
         CommandError: the node would offer less than is allocated on it.
@@ -44,7 +44,7 @@ def apply(node: Node, options: Mapping[str, object]) -> None:
 
 
 def offered(inventory: Inventory) -> tuple[int, int, int]:
-    """vCPUs, MiB of memory and GiB of disk; nothing of a node that has not yet said what it has."""
+    """Return vCPUs, MiB of memory and GiB of disk; 0 for a node that has not reported yet."""
     capacity = (inventory.vcpus_capacity, inventory.memory_mib_capacity, inventory.disk_gib_capacity)
     return max(0, capacity[0]), max(0, capacity[1]), max(0, capacity[2])
 

@@ -1,4 +1,4 @@
-"""What the commands about keys share."""
+"""Helpers that the key commands share."""
 
 import argparse
 import sys
@@ -35,10 +35,10 @@ def add_ca_key(parser: argparse._ActionsContainer) -> None:
 
 
 def ca_key(options: Mapping[str, Any]) -> bytes | None:
-    """What `--ca-key` names; None: the key is beside ca.crt.
+    """Read the file of `--ca-key`; None: the key is beside ca.crt.
 
     Raises:
-        CommandError: it cannot be read.
+        CommandError: the file cannot be read.
     """
     path = options["ca_key"]
     if path is None:
@@ -64,8 +64,11 @@ def publish(
     approvers: Mapping[str, Approver] = MappingProxyType({}),
     without: Collection[str] = (),
 ) -> Keyset:
-    """The keyset that follows the last one, unless nothing would change. `approvers`: officers' keys that are for
-    exemptions from now on, and whose they are. `without`: signers' and sentinels' keys that it is not to have."""
+    """Publish the keyset that follows the last one, unless nothing would change.
+
+    `approvers`: officers' keys that are for exemptions from now on, and their persons. `without`: signers' and
+    sentinels' keys to leave out.
+    """
     before, now = _published(), clock.now()
     void = trust_documents.deny_list().kids | set(without)
     valid = {kid: key for kid, key in before.items() if kid not in void}
@@ -77,10 +80,10 @@ def publish(
 
 
 def to_void(new: NewKeys) -> set[str]:
-    """The signers' keys that may speak of something that the new one may speak of: what an emergency ends.
+    """Return the signers' keys whose scope overlaps the new one's: those that an emergency ends.
 
     Raises:
-        ZoneWithoutKey: nodes would be left without a key that may speak of their zone.
+        ZoneWithoutKey: nodes would have no key for their zone left.
     """
     denied, signers = trust_documents.deny_list().kids, [key for key in _published().values() if key.use == "permit"]
     over = {key.id for key in signers if keysets.overlaps(key, new)}

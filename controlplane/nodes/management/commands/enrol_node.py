@@ -24,7 +24,7 @@ class Command(OperatorCommand):
         signing.add_ca_key(parser)
         offers.add_options(parser)
 
-    # One transaction around all, so that a node whose certificate got lost on the way is not known.
+    # One transaction around all, so that a node whose certificate could not be written has no row.
     @transaction.atomic
     def handle(self, *args: Any, **options: Any) -> None:
         host, _, port = options["address"].rpartition(":")

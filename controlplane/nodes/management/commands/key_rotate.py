@@ -37,8 +37,8 @@ class Command(OperatorCommand):
         with transaction.atomic():
             published = signing.publish(SYSTEM, root, new, without=old)
             if old:
-                trust_documents.deny(SYSTEM, root, kids=old)  # whatever a thief may have denied with them
-        self.print_message(
-            f"{made.id} is in keyset {published.version}." + (f" Void: {', '.join(sorted(old))}." if old else "")
-        )
+                trust_documents.deny(
+                    SYSTEM, root, kids=old
+                )  # in spite of versions that a thief may have signed with them
+        self.say(f"{made.id} is in keyset {published.version}." + (f" Void: {', '.join(sorted(old))}." if old else ""))
         self.stdout.write(made.id)

@@ -15,7 +15,7 @@ from controlplane.nodes.management import signing
 
 
 def _approver(text: str) -> tuple[str, Approver]:
-    """KEY_ID=DUTY, and who that is."""
+    """Parse KEY_ID=DUTY and the person."""
     key_id, _, said = text.partition("=")
     duty, _, organization = said.partition("@")
     if duty not in DUTIES or bool(organization) != (duty == OFFICER_DUTY):

@@ -1,4 +1,4 @@
-"""`manage.py watch_nodes`: the watcher process. Ends on SIGTERM and SIGINT."""
+"""Run the watcher process (`manage.py watch_nodes`). Ends on SIGTERM and SIGINT."""
 
 import asyncio
 import signal
@@ -13,7 +13,7 @@ from controlplane.watcher.streams import watch_all
 
 
 class Command(BaseCommand):
-    # They load all routes and views, which the watcher does not need: 30 MiB.
+    # System checks load all routes and views, which the watcher does not need: 30 MiB.
     requires_system_checks = ()
     help = "Keep a stream open to every node and write what they say."
 
