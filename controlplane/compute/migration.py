@@ -1,6 +1,7 @@
 """Migration requests: instances that change their node. workflows/instance_migrate.py carries them out.
 
-A live or cold migration sends memory and disks; node_lifecycle/recovery/evacuation.py has the requests for instances of a fenced node.
+A live or cold migration sends memory and disks. Evacuations from a fenced node are requested in
+node_lifecycle/recovery/evacuation.py.
 
 Operators request a migration; policies decide about the destination as at creation. The instance takes its volumes
 along and stays in its zone, since its networks do.

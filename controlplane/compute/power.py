@@ -21,7 +21,7 @@ SETTLE_AFTER = timedelta(seconds=3)
 
 
 class PowerObservation(NamedTuple):
-    """What a node says of a guest, which it was last told to have in this generation."""
+    """A node's report of a guest, with the generation that the node had last."""
 
     node_id: UUID
     instance_id: UUID
@@ -30,7 +30,7 @@ class PowerObservation(NamedTuple):
     generation: int
 
 
-# What a node said before it was told the last thing, and is written after that was: so much later at most.
+# An observation from before the last call to the node may be written at most so much after that call.
 STALE_REPORT_GRACE = timedelta(seconds=10)
 OBSERVE = """
 UPDATE compute_instance AS instance
@@ -43,8 +43,10 @@ WHERE instance.id = seen.id AND instance.node_id = seen.node_id AND instance.pow
 
 
 def record_power_observations(seen: Sequence[PowerObservation]) -> None:
-    """Note what nodes say of guests, in the order in which each says it; none has a say about guests elsewhere, nor
-    about what became of a guest just now by something that the node had not been told yet."""
+    """Record the reports of nodes, in each node's order.
+
+    Reports about guests on other nodes are ignored, as are reports from before a call that has just changed the guest.
+    """
     last = {(each.instance_id, each.node_id): each for each in seen}
     if not last:
         return
@@ -59,20 +61,20 @@ def record_power_observations(seen: Sequence[PowerObservation]) -> None:
 
 
 STATE_AFTER_POWER = {"running": ("stopped", "active"), "off": ("active", "stopped"), "crashed": ("active", "stopped")}
-# Guests that are started again: compute/guest_restarts.py sees to them.
+# Guests with a restart policy: compute/guest_restarts.py starts them.
 RESTARTED = Q(power_state="crashed", restart_policy=ON_FAILURE)
 
 
 def power_stable() -> QuerySet[Instance]:
-    """Instances whose guest has been as it is for SETTLE_AFTER, and on which nothing works."""
+    """Return instances whose guest kept its power state for SETTLE_AFTER, and that have no operation."""
     held = OperationHold.objects.filter(resource_id=OuterRef("pk"))
     return Instance.objects.filter(~Exists(held), power_state_at__lt=clock.now() - SETTLE_AFTER, is_deleting=False)
 
 
 def reconcile_power() -> int:
-    """A guest that powered off by itself is stopped; one that was started behind our back is active. Returns how many.
+    """Set the state of instances whose guest powered off or started by itself. Returns how many changed.
 
-    Only what has been so for SETTLE_AFTER, with no operation on it: an operation's own message may still be under way.
+    Only guests that kept their power state for SETTLE_AFTER, without an operation: its own call may still be under way.
     """
     count = 0
     for power_state, (before, after) in STATE_AFTER_POWER.items():
@@ -83,7 +85,7 @@ def reconcile_power() -> int:
 
 @transaction.atomic
 def _set_observed_state(drifted: QuerySet[Instance], state: str) -> int:
-    """Whoever works on one of them has locked it, and settles it himself."""
+    """Skip locked rows: an operation that holds one sets its state itself."""
     seen = drifted.select_for_update(of=("self",), skip_locked=True).values_list("pk", "project_id", "name")
     count = 0
     for pk, project_id, name in list(seen):

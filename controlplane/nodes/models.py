@@ -32,8 +32,8 @@ IN_SERVICE = "in-service"
 class Node(BaseModel):
     """A bare-metal server with an agent. Its certificate has its zone too, which never changes.
 
-    `state` follows its heartbeats, `duty` is the admin state that an operator sets: nodes/display_state.py combines both into
-    the display state.
+    `state` follows its heartbeats, `duty` is the admin state that an operator sets: nodes/display_state.py
+    combines both into the display state.
 
     | state       | means |
     |-------------|-------|

@@ -2,11 +2,13 @@
 
 import logging
 
+from controlplane.compute import power
+
 log = logging.getLogger(__name__)
 
 
 def reconcile() -> int:
     """Return how many instances changed."""
-    if settled := services.reconcile_power():
+    if settled := power.reconcile_power():
         log.warning("%d instances had changed their power state by themselves", settled)
     return settled

@@ -1,7 +1,7 @@
 """Drain requests. node_lifecycle/drain/reconciler.py carries them out.
 
-The requests to an existing drain apply to recoveries too (node_lifecycle/recovery/recoveries.py begins them), which are drains of
-another kind.
+The requests to an existing drain apply to recoveries too, which are drains of another kind
+(node_lifecycle/recovery/recoveries.py begins them).
 
 A drain is a plan with one operation for each guest. The request names the plan that was shown: if the node's guests, or
 their obstacles, have changed since, nothing begins.

@@ -1,7 +1,7 @@
 """Recoveries: guests of fenced nodes are evacuated, and guests that fit nowhere are tried again.
 
-As with drains (node_lifecycle/drain/reconciler.py), only the rows carry over from one run to the next, and the current state of a
-guest counts. Capacity may become free at any time: no request for another attempt is needed.
+As with drains (node_lifecycle/drain/reconciler.py), only the rows carry over from one run to the next, and the
+current state of a guest counts. Capacity may become free at any time: no request for another attempt is needed.
 """
 
 import logging
