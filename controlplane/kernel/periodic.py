@@ -103,7 +103,7 @@ def _amount(found: object) -> int:
 
 @contextmanager
 def _job_lock(name: str) -> Iterator[bool]:
-    """Try to take the advisory lock of the job until the end of the block or of the connection; yields True on success."""
+    """Try to lock the job until the end of the block or of the connection; yields True on success."""
     is_alone = _try_lock(RUNNING, name)
     try:
         yield is_alone

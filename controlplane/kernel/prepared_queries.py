@@ -105,7 +105,7 @@ class PreparedByRef(Generic[M]):
 
 @dataclass(frozen=True)
 class Collection(Generic[M]):
-    """A collection that is listed often: `build` makes the queryset from `values`, and is the same function each time."""
+    """A collection that is listed often: `build` makes the queryset from `values`; `build` never changes."""
 
     build: Callable[..., QuerySet[M]]
     values: tuple[Any, ...]

@@ -94,7 +94,7 @@ def _all_of(child: Any, rows: Any) -> list[Any]:
 
 
 def _plain(field: Any) -> tuple[type, ...]:
-    """Return the types that need no conversion: the renderer knows datetimes and UUIDs, and all datetimes are in UTC."""
+    """Return the types without conversion: the renderer knows datetimes and UUIDs, and all datetimes are in UTC."""
     if isinstance(field, serializers.DictField):
         return (dict,) if type(field.child) is serializers.CharField else ()
     return PLAIN.get(type(field).to_representation, ())
