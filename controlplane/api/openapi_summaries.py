@@ -1,12 +1,12 @@
-"""What a route does in a few words, from its operation_id: noun first, verb last."""
+"""Summaries of routes, generated from the operation_id: noun first, verb last."""
 
 import re
 
-VERBS = {"get": "Show", "set": "Replace", "shutdown": "Shut down", "update": "Edit"}  # others are as they are
-# What there is one of in each place.
+VERBS = {"get": "Show", "set": "Replace", "shutdown": "Shut down", "update": "Edit"}  # other verbs are capitalised only
+# Nouns that exist once in each scope.
 ONE = ("catalogue", "limits", "policy", "quotas")
 WRITTEN = {"ssh": "SSH", "openid": "OpenID", "terraform": "Terraform"}
-# Those whose name says it otherwise.
+# Routes whose summary differs from their name.
 OTHERS = {
     "audit_deed_list": "List the deeds in a project",
     "audit_export": "Export the audit of a project",

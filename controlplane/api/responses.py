@@ -1,4 +1,4 @@
-"""The parts of the OpenAPI document that many routes share: how they refuse, and what stands in headers."""
+"""Shared parts of the OpenAPI document: error responses and headers."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -32,7 +32,7 @@ OF_PROBLEMS = {
     503: ("Retry-After",),
     507: ("Retry-After",),
 }
-# What each status of a problem means.
+# Description of each status of a problem.
 WORDS = {
     400: "It cannot be meant: `errors` names the part of the request.",
     401: "No good credential.",
@@ -62,7 +62,7 @@ def reference(status: int) -> dict[str, str]:
 
 
 def headers(route: Route, status: int, method: str, *, has_version: bool) -> dict[str, Any]:
-    """What the answer of a route with this status may have."""
+    """Return the headers of a route's response with this status."""
     names = [*ALWAYS, *OF_PROBLEMS.get(status, ())]
     if status in (201, 202, 303):
         names.append("Location")

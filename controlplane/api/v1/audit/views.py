@@ -70,8 +70,10 @@ EXPORT: dict[str, Any] = {
 
 
 class TrailView(APIView):
-    """What the three levels have in common. An export holds a web thread for as long as it is read, so nobody reads two
-    at once."""
+    """Base of the views of all three levels.
+
+    An export holds a web thread until it has been read, so each caller may read only one at a time.
+    """
 
     actor: Actor
 
@@ -100,7 +102,7 @@ class TrailView(APIView):
 
 
 class ProjectTrail(TrailView, ProjectView):
-    """What was asked for in the project, by whom, from where, and what came of it; by the time of its completion."""
+    """List the requests in the project with actor, address and outcome, in the order of their completion."""
 
     @route("audit_list", RequestRecordOut, listing=REQUESTS)
     def get(self, request: Request) -> Response:
@@ -108,7 +110,9 @@ class ProjectTrail(TrailView, ProjectView):
 
 
 class ProjectExport(TrailView, ProjectView):
-    """The same as a file, from the first on, with the places in the evidence log that cover it."""
+    """Export the request records of the project as a file, from the first on, with the positions in the evidence log
+    that cover them.
+    """
 
     @route("audit_export", **EXPORT)
     def get(self, request: Request) -> StreamingHttpResponse:
@@ -116,7 +120,7 @@ class ProjectExport(TrailView, ProjectView):
 
 
 class ProjectDeeds(ProjectView):
-    """What was done in the project, also by the platform itself."""
+    """List the changes in the project, including those of the platform itself."""
 
     @route("audit_deed_list", DeedOut, listing=DEEDS)
     def get(self, request: Request) -> Response:
@@ -124,7 +128,7 @@ class ProjectDeeds(ProjectView):
 
 
 class OrganizationTrail(TrailView, OrganizationView):
-    """What was asked for in all projects of the organization; for its owners, admins and sovereignty officers."""
+    """List the requests in all projects of the organization; for its owners, admins and sovereignty officers."""
 
     @route("organization_audit_list", RequestRecordOut, listing=REQUESTS)
     def get(self, request: Request) -> Response:
@@ -132,7 +136,7 @@ class OrganizationTrail(TrailView, OrganizationView):
 
 
 class OrganizationExport(TrailView, OrganizationView):
-    """The same as a file."""
+    """Export the request records of the organization as a file."""
 
     @route("organization_audit_export", **EXPORT)
     def get(self, request: Request) -> StreamingHttpResponse:
@@ -140,8 +144,9 @@ class OrganizationExport(TrailView, OrganizationView):
 
 
 class OrganizationDeeds(OrganizationView):
-    """What was done in all projects of the organization, and with the organization itself: its members, invitations,
-    tokens, quotas and policy."""
+    """List the changes in all projects of the organization, and of the organization itself: its members, invitations,
+    tokens, quotas and policy.
+    """
 
     @route("organization_audit_deed_list", DeedOut, listing=DEEDS)
     def get(self, request: Request) -> Response:
@@ -150,7 +155,7 @@ class OrganizationDeeds(OrganizationView):
 
 
 class PlatformTrail(TrailView, ActorView):
-    """What was asked for anywhere; for operators and auditors."""
+    """List the requests of the whole platform; for operators and auditors."""
 
     @route("platform_audit_list", RequestRecordOut, listing=REQUESTS)
     def get(self, request: Request) -> Response:
@@ -158,7 +163,7 @@ class PlatformTrail(TrailView, ActorView):
 
 
 class PlatformExport(TrailView, ActorView):
-    """The same as a file."""
+    """Export the request records of the platform as a file."""
 
     @route("platform_audit_export", **EXPORT)
     def get(self, request: Request) -> StreamingHttpResponse:
@@ -166,7 +171,7 @@ class PlatformExport(TrailView, ActorView):
 
 
 class PlatformDeeds(ActorView):
-    """What was done anywhere."""
+    """List the changes of the whole platform."""
 
     @route("platform_audit_deed_list", DeedOut, listing=DEEDS)
     def get(self, request: Request) -> Response:

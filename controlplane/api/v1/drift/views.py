@@ -1,4 +1,4 @@
-"""Routes of drift: resources and image copies in zones that their policies exclude, or soon will."""
+"""Routes of compliance drift: resources and image copies in zones that their policies exclude, or soon will."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -37,7 +37,7 @@ class Drift(ActorView):
 
 
 class ImageDrift(ActorView):
-    """The copies of private images in the caches of nodes; one image has a row for each."""
+    """List the copies of private images in the caches of nodes; an image has one row per copy."""
 
     @route("image_drift_list", ComplianceOut, listing=IMAGE_DRIFT)
     def get(self, request: Request) -> Response:

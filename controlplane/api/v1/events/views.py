@@ -85,8 +85,11 @@ class EventList(EventsView):
 
 @dataclass(frozen=True)
 class StreamSubscription:
-    """On what a stream rests: who reads, with what rights, and `places`, whose events are among those that are wanted.
-    `is_finished`: a session lacks no factor."""
+    """Subscription of a stream: the reader with rights, and `places`, the projects and organizations of the requested
+    events.
+
+    `is_finished`: the session lacks no second factor.
+    """
 
     actor: Actor
     is_finished: bool
@@ -102,8 +105,10 @@ def subscription_for(actor: Actor, session: Any, event_filter: EventFilter) -> S
 
 
 class StreamChunk(HttpResponse):
-    """A piece of a stream. What follows is behind `position`; while whose it is has the same `standing`, it is what the
-    view would answer."""
+    """A chunk of a stream.
+
+    It ends at `position`; while the subscription is the same, the next chunk is what the view would answer from there.
+    """
 
     position: int
     has_more: bool
@@ -111,8 +116,11 @@ class StreamChunk(HttpResponse):
 
 
 class EventStream(EventsView):
-    """Server-sent events. The process `stream` serves this without an end. The API itself sends what is there and ends;
-    a client that connects again, as they all do, misses nothing."""
+    """Server-sent events.
+
+    The process `stream` serves this without an end. The API itself sends the available events and ends; clients
+    reconnect and miss nothing.
+    """
 
     @route(
         EVENT_STREAM,
@@ -134,7 +142,9 @@ class EventStream(EventsView):
 
 
 def _lines(chapter: EventPage) -> str:
-    """At the end the place where to go on, which is no event: there may have been none for a long time."""
+    """Yield the lines of a chunk, with the position at its end, which is no event: there may have been none for a long
+    time.
+    """
     events = (
         f"id: {cursors.encode(event.position or 0)}\nevent: {event.kind}\ndata: {as_json(event)}\n\n"
         for event in chapter.events
@@ -143,7 +153,7 @@ def _lines(chapter: EventPage) -> str:
 
 
 def alive(position: int) -> bytes:
-    """The place where to go on, when nothing is told."""
+    """Return a line with the position only, when there are no events."""
     return f": alive\nid: {cursors.encode(position)}\n\n".encode()
 
 

@@ -1,6 +1,6 @@
 """Routes of facts about zones, parties and named sets, and of their sources.
 
-Everybody reads the same facts. A statement needs the signature of an officer's key and an operator's token. The list of
+All users read the same facts. A statement needs the signature of an officer's key and an operator's token. The list of
 zones is in api/v1/zones.
 """
 
@@ -122,12 +122,12 @@ class TransferList(ActorView):
 
 
 def _derived(page: Page[Any], rows: list[dict[str, object]]) -> Page[Any]:
-    """The page with what follows from each of its rows in its place."""
+    """Return the page with the derived document in place of each row."""
     return Page(rows, page.next_token, page.total, page.next_link)
 
 
 def of_zones(zones: Sequence[Zone]) -> dict[str, Any]:
-    """What ZoneOut needs."""
+    """Return the context of ZoneOut."""
     names = dict(selectors.parties().values_list("pk", "name"))
     return {**_known("zone", [zone.pk for zone in zones]), "party_names": names}
 

@@ -1,4 +1,4 @@
-"""Routes of operations: read, wait, cancel and retry for a project; all of them, and resolve, for operators."""
+"""Routes of operations: read, wait, cancel and retry for a project; list all and resolve for operators."""
 
 from django.db.models import Q
 from rest_framework.request import Request
@@ -55,7 +55,7 @@ class OperationList(ProjectView):
 
 
 class PlatformOperationList(ActorView):
-    """What is under way anywhere, and what has been; for operators and auditors."""
+    """List the operations of the platform and all projects; for operators and auditors."""
 
     @route("platform_operation_list", PlatformOperationOut, listing=ANYWHERE)
     def get(self, request: Request) -> Response:
@@ -63,7 +63,7 @@ class PlatformOperationList(ActorView):
 
 
 class PlatformOperationDetail(ActorView):
-    """Of any project, or of none."""
+    """Show an operation of any project, or of none."""
 
     @route("platform_operation_get", PlatformOperationOut, query=WAITING)
     def get(self, request: Request) -> Response:
@@ -95,7 +95,7 @@ class OperationCancel(OperationView):
 
 
 def _wait_for_end(request: Request, operation: Operation, *, limit_s: int) -> None:
-    """Reload the operation once it has ended, or after `limit_s` seconds."""
+    """Return the operation, reloaded, once it has ended, or after `limit_s` seconds."""
     if operation.finished_at is not None or limit_s == 0:
         return
     ended = Operation.objects.filter(pk=operation.pk, finished_at__isnull=False)

@@ -45,7 +45,7 @@ class ZoneList(ActorView):
         return page.answer(ZoneOut, context=of_zones(page.rows))
 
     def _demanded_for(self, ref: str) -> tuple[Policy, ...]:
-        """A classification comes before a project of the same name."""
+        """Return the policy owner; a classification comes before a project of the same name."""
         rows = classifications.visible_to(self.actor)
         try:
             return effective_policies.of_classification(classifications.classification_get(rows, ref))
@@ -81,7 +81,7 @@ class ZoneCapacity(ActorView):
 
 
 class Simulation(ActorView):
-    """Decide now, as for a real request, and keep nothing."""
+    """Simulate a placement decision as for a real request; nothing is stored."""
 
     @route("placement_simulate", PlacementSimulationOut, body=PlacementSimulationIn)
     def post(self, request: Request, body: Body) -> Response:
