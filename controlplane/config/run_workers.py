@@ -2,11 +2,11 @@
 
     python -m controlplane.config.run_workers worker transfer=4 periodic
 
-starts each in a process of its own, with as many threads as are said, and again when it has ended. SIGTERM ends them in
-order. What is loaded is in memory once, as long as nobody writes to it. Threads and connections do not live on in a
-copy, so there must be none before; each worker makes its own.
+starts each in a process of its own, with the given number of threads, and restarts ended ones. SIGTERM ends them in
+order. Loaded modules are in memory once, as long as no process writes to them. Threads and connections do not survive a
+fork, so there must be none before; each worker makes its own.
 
-Copies have one user, the same settings and the same certificate. A worker whose keys are not for the others is started
+Forked processes have one user, the same settings and the same certificate. A worker with keys of its own is started
 by itself: `celery --app controlplane.config worker …`.
 """
 

@@ -44,12 +44,11 @@ def actor_of(secret: str, *, request_id: str = "", address: str | None = None) -
 
     Records use and address of the token, at most once a minute.
 
-    A token gives no more than its owner's present roles do, and nothing when there are none: whoever leaves or changes
-    duty takes along what was issued before.
+    A token gives no more than its owner's present roles do, and nothing when there are none: a change of roles also
+    limits tokens issued before.
 
     Raises:
-        TokenExpired, TokenRevoked, ServiceAccountDisabled, UserSuspended, UserEnded: only who has the secret learns
-            that.
+        TokenExpired, TokenRevoked, ServiceAccountDisabled, UserSuspended, UserEnded: the caller has the secret.
     """
     token = token_of(secret)
     if token is None:

@@ -182,7 +182,7 @@ class InstanceOut(ResourceOut):
     `state` is the desired state, `power_state` the observed one, reported by the node at `power_state_at`.
     """
 
-    # Context: the result of compute.representations.instances().
+    # Context: the result of compute.representations.instance_details().
     state = serializers.ChoiceField(list(INSTANCE.moves))
     power_state = serializers.ChoiceField(POWER_STATES)
     power_state_at = serializers.DateTimeField(allow_null=True)

@@ -129,7 +129,7 @@ class DrainSummaryOut(Out):
 
     `kind`: drain, of a working node, or recover, of a fenced one. `counts`: guests by state; `progress`: percentage of
     guests that have left or are off. `deadline_s` (null: by the size of each guest), `convergence`: of each migration.
-    `is_waiting_for_node`: there is no heartbeat of the node, and no guest is started on its way.
+    `is_waiting_for_node`: the node is unreachable, and no further guest is moved.
     """
 
     id = serializers.UUIDField()

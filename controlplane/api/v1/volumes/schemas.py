@@ -77,7 +77,7 @@ class StoredVolumeOut(ResourceOut):
 class VolumeOut(StoredVolumeOut):
     """A volume. `instance` has it attached, or is getting it."""
 
-    # Context: the result of compute.representations.volumes().
+    # Context: the result of compute.representations.volume_details().
     instance = serializers.SerializerMethodField()
 
     @extend_schema_field(ConditionOut(many=True))
