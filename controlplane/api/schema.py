@@ -75,18 +75,18 @@ BY_ID_ALONE = (
 )
 # Path variables that are neither id nor name.
 IDENTIFIED = {
-    "arch": "The architecture of the processor, as Go calls it.",
+    "arch": "The processor architecture, in Go's notation.",
     "attachment": "The id of the attachment, or the id or name of its volume.",
     "code": "The code of the error.",
     "file": "The name of the file.",
     "member": "The id of the membership, or the id or e-mail address of the member.",
     "namespace": "The namespace of the Terraform provider.",
     "officer_key": "The `key_id` of the officer key.",
-    "os": "The operating system, as Go calls it.",
+    "os": "The operating system, in Go's notation.",
     "party": "The name of the party.",
     "terraform_provider": "The name of the Terraform provider.",
     "terraform_state": "The name of the Terraform state.",
-    "version": "The version, as the list of versions has it.",
+    "version": "The version, from the list of versions.",
     "zone": "The name of the zone.",
 }
 
@@ -165,20 +165,20 @@ IF_MATCH = OpenApiParameter(
     OpenApiTypes.STR,
     OpenApiParameter.HEADER,
     required=True,
-    description="The ETag of the version that this replaces, as GET answers it; * for any.",
+    description="The ETag of the version to replace, from GET; * for any version.",
 )
 
 IF_MATCH_OPTIONAL = OpenApiParameter(
     "If-Match",
     OpenApiTypes.STR,
     OpenApiParameter.HEADER,
-    description="The ETag that was read: when it is another one by now, nothing is done (412).",
+    description="The ETag of the version that was read: if the present one differs, nothing is done (412).",
 )
 IDEMPOTENCY_KEY = OpenApiParameter(
     idempotency.HEADER,
     {"type": "string", "pattern": f"^{idempotency.KEY.pattern}$"},
     OpenApiParameter.HEADER,
-    description="The same key again within a day: nothing is done twice, and the answer is the first one.",
+    description="A repetition with the same key within a day does nothing, and gets the first response.",
 )
 
 

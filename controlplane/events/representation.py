@@ -13,7 +13,7 @@ from controlplane.kernel.rendering import FastJSONRenderer
 class EventResourceOut(Out):
     kind = serializers.CharField(source="resource_kind")
     id = serializers.UUIDField(source="resource_id")
-    name = serializers.CharField(source="resource_name", help_text="Then; empty where it is not known.")
+    name = serializers.CharField(source="resource_name", help_text="The name at that time; empty if unknown.")
 
 
 class EventActorOut(Out):

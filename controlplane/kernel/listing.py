@@ -30,7 +30,9 @@ from controlplane.kernel.states import Machine
 
 LIMIT_DEFAULT = 50
 LIMIT_MAX = 200
-LIMIT_PARAMETER = Parameter(f"At most so many, 1 to {LIMIT_MAX}; {LIMIT_DEFAULT} when not given.", whole(1, LIMIT_MAX))
+LIMIT_PARAMETER = Parameter(
+    f"Maximum number of items, 1 to {LIMIT_MAX}; {LIMIT_DEFAULT} by default.", whole(1, LIMIT_MAX)
+)
 SELECTOR_MAX = 32  # terms
 SELECTOR_MAX_LETTERS = 1000
 RFC3339 = re.compile(
@@ -90,7 +92,7 @@ def in_state(machine: Machine) -> Filter:
 
 
 def created_after(lookup: str = "created_at") -> Filter:
-    return at_moment(lambda at: Q(**{f"{lookup}__gt": at}), "Only what was created after this moment (RFC 3339).")
+    return at_moment(lambda at: Q(**{f"{lookup}__gt": at}), "Created after this time (RFC 3339).")
 
 
 def at_moment(condition: Callable[[datetime], Q], description: str) -> Filter:
@@ -129,7 +131,9 @@ TERM = re.compile(r"\s*+([^\s=!,()]++)\s*+(?:(!=|=)\s*+([^\s=!,()]*+)|in\s*+\(([
 
 
 def labelled(lookup: str = "labels") -> Filter:
-    return Filter(lambda text: _selector(text, lookup), "A selector: `env=prod,tier!=web,app in (a,b)`; all must hold.")
+    return Filter(
+        lambda text: _selector(text, lookup), "A selector: `env=prod,tier!=web,app in (a,b)`; all terms must match."
+    )
 
 
 def _selector(text: str, lookup: str) -> Q:
@@ -183,8 +187,8 @@ class Listing:
             **{name: each.parameter for name, each in self.filters.items()},
             "sort": Parameter(f"One of {', '.join(self.sorts)}.", one_of(self.sorts)),
             "limit": LIMIT_PARAMETER,
-            "page_token": Parameter("The next_page_token of the page before."),
-            "count": Parameter("true: say also how many there are in all.", FLAG),
+            "page_token": Parameter("The next_page_token of the previous page."),
+            "count": Parameter("true: also return the total number of items.", FLAG),
         }
 
     def page(self, request: Request, rows: QuerySet[M] | Collection[M]) -> Page[M]:

@@ -25,7 +25,7 @@ DRY_RUN = "dry_run"
 # Mark of a dry run for a form that is being filled in: the dashboard sets it in the request's environment, no header
 # can. Such a dry run is a read: it locks no row, leaves no record and counts as a read.
 PREVIEW = "andromede.preview"
-DRY_RUN_PARAMETER = {DRY_RUN: Parameter("true: say only what would be; nothing is written.", FLAG)}
+DRY_RUN_PARAMETER = {DRY_RUN: Parameter("true: only return what would happen; nothing is written.", FLAG)}
 Handler = Callable[[], Any]
 
 

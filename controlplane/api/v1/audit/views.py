@@ -34,22 +34,22 @@ JSON_LINES, CSV = "application/jsonl", "text/csv"
 FORMATS = ("jsonl", "csv")
 EXPORT_LASTS_S = 600
 FILTERS = {
-    "actor": has_id("user_id", "What this user asked for."),
-    "credential": has_id("credential_id", "What was asked for with this credential."),
+    "actor": has_id("user_id", "Requests of this user."),
+    "credential": has_id("credential_id", "Requests with this credential."),
     "verb": exactly("verb", "The operationId of the route, such as instance_create."),
-    "resource": contains_id("resource_ids", "What was about this resource."),
-    "operation": has_id("operation_id", "What began this operation."),
+    "resource": contains_id("resource_ids", "Requests about this resource."),
+    "operation": has_id("operation_id", "The request that began this operation."),
     "request_id": exactly("request_id", "The request with this X-Request-Id."),
     "outcome": among("outcome", Outcome.values),
-    "completed_after": at_moment(lambda at: Q(completed_at__gt=at), "Completed after this moment (RFC 3339)."),
-    "completed_before": at_moment(lambda at: Q(completed_at__lt=at), "Completed before this moment (RFC 3339)."),
+    "completed_after": at_moment(lambda at: Q(completed_at__gt=at), "Completed after this time (RFC 3339)."),
+    "completed_before": at_moment(lambda at: Q(completed_at__lt=at), "Completed before this time (RFC 3339)."),
 }
 REQUESTS = Listing(FILTERS, sorts=("-completed_at", "completed_at"))
 DEEDS = Listing(
     {
-        "actor": has_id("user_id", "What this user did."),
-        "verb": exactly("verb", "What was done, such as instance.create."),
-        "resource": has_id("resource_id", "What was done with this resource."),
+        "actor": has_id("user_id", "Actions of this user."),
+        "verb": exactly("verb", "The action, such as instance.create."),
+        "resource": has_id("resource_id", "Actions on this resource."),
         "created_after": created_after(),
     },
     sorts=("-created_at", "created_at"),
@@ -62,7 +62,7 @@ EXPORT: dict[str, Any] = {
     "query": {
         **{name: each.parameter for name, each in FILTERS.items()},
         "format": Parameter(
-            "jsonl: JSON Lines, with all that is needed to check them against the evidence log; csv: a table.",
+            "jsonl: JSON Lines, with everything needed to verify them against the evidence log; csv: a table.",
             one_of(FORMATS),
         ),
     },

@@ -17,15 +17,15 @@ from controlplane.kernel.views import route
 DRIFT = Listing(
     {
         "state": among("state", COMPLIANCE.moves),
-        "zone": exactly("zone", "What is in this zone."),
+        "zone": exactly("zone", "Resources in this zone."),
         "kind": among("kind", ("instance", "volume")),
-        "project": has_id("project_id", "What is of the project with this id."),
+        "project": has_id("project_id", "Resources of the project with this id."),
         "resource": has_id("resource_id", "The resource with this id."),
     },
     sorts=("resource_id", "-resource_id"),
 )
 IMAGE_DRIFT = Listing(
-    {"state": among("state", COMPLIANCE.moves), "zone": exactly("zone", "What is in this zone.")}, sorts=("id", "-id")
+    {"state": among("state", COMPLIANCE.moves), "zone": exactly("zone", "Resources in this zone.")}, sorts=("id", "-id")
 )
 
 

@@ -25,9 +25,11 @@ EVENT_STREAM = "event_stream"
 SSE = "text/event-stream"
 RETRY_MS = 3000
 QUERY = {
-    "project": Parameter("Only what concerns this project (id or name)."),
-    "kind": Parameter("Only these kinds, separated by commas: `instance.active`, or `instance.*` for all of a noun."),
-    "resource": Parameter("Only what happened to the resource with this id; its operations too.", ID),
+    "project": Parameter("Only events of this project (id or name)."),
+    "kind": Parameter(
+        "Only these kinds, separated by commas: `instance.active`, or `instance.*` for all kinds of a noun."
+    ),
+    "resource": Parameter("Only events of the resource with this id, including its operations.", ID),
     "limit": LIMIT_PARAMETER,
 }
 
@@ -51,12 +53,10 @@ class EventList(EventsView):
         EventsOut,
         query={
             "after": Parameter(
-                "The cursor behind which to read; `now`: none of what was. Without it: the oldest that is kept."
+                "Cursor of the last event read; `now`: no past events. Default: the oldest stored event."
             ),
             **QUERY,
-            "wait": Parameter(
-                "When there is nothing yet, answer once there is, or after so many seconds (0s to 60s).", WAIT
-            ),
+            "wait": Parameter("Wait for events if there are none yet, at most for this time (0s to 60s).", WAIT),
         },
         error_statuses=(410, 422),
     )
@@ -126,7 +126,9 @@ class EventStream(EventsView):
         EVENT_STREAM,
         media_type=SSE,
         query={
-            "after": Parameter("As for the list, but without it: `now`. The header Last-Event-ID goes before it."),
+            "after": Parameter(
+                "The same as for the list, but `now` by default. The header Last-Event-ID takes precedence."
+            ),
             **QUERY,
         },
         error_statuses=(410, 422),

@@ -32,13 +32,13 @@ RECORDS = Listing(
 )
 ROLES = tuple(dict.fromkeys(ROLE_OF_KIND.values()))
 PERIOD = {
-    "from": Parameter("From this moment on (RFC 3339).", MOMENT),
-    "to": Parameter("Up to this moment (RFC 3339).", MOMENT),
-    "role": Parameter(f"Only this reason of holding data: one of {', '.join(ROLES)}.", one_of(ROLES)),
+    "from": Parameter("Beginning of the period (RFC 3339).", MOMENT),
+    "to": Parameter("End of the period (RFC 3339).", MOMENT),
+    "role": Parameter(f"Only intervals of this role: one of {', '.join(ROLES)}.", one_of(ROLES)),
 }
 SINCE = {
     "old": Parameter(
-        "The size of the checkpoint that the witness has signed last; 0, if it has signed none.", whole(0, 10**15 - 1)
+        "The size of the log checkpoint that the witness signed last; 0 if there is none.", whole(0, 10**15 - 1)
     )
 }
 

@@ -23,8 +23,8 @@ RETRY_AFTER_S = 5
 EXPORT_LASTS_S = 600
 WINDOW = {
     "organization": Parameter("The organization by id or name.", is_required=True),
-    "from": Parameter("Its evidence from this moment on (RFC 3339).", MOMENT, is_required=True),
-    "to": Parameter("Up to, and without, this moment (RFC 3339), which has passed.", MOMENT, is_required=True),
+    "from": Parameter("Beginning of the period (RFC 3339).", MOMENT, is_required=True),
+    "to": Parameter("End of the period (RFC 3339), exclusive; must be in the past.", MOMENT, is_required=True),
 }
 
 

@@ -65,7 +65,7 @@ class FactOut(Out):
     subject_kind = serializers.ChoiceField(list(ABOUT))
     subject_id = serializers.CharField()
     attribute = serializers.CharField()
-    value = serializers.JSONField(help_text="Null: it is not known.")
+    value = serializers.JSONField(help_text="Null: unknown.")
     valid_from = serializers.DateTimeField()
     valid_to = serializers.DateTimeField(allow_null=True)
     attested_at = serializers.DateTimeField()

@@ -42,14 +42,12 @@ SETS = Listing({"kind": among("subject_kind", NAMED_SETS)}, sorts=("name", "-nam
 FACTS = Listing(
     {
         "subject_kind": among("subject_kind", ABOUT),
-        "subject_id": exactly("subject_id", "What is stated of this zone, party, set and so on."),
-        "attribute": exactly("attribute", "What is stated of this attribute."),
-        "key_id": exactly("key_id", "What was signed with this key."),
+        "subject_id": exactly("subject_id", "Facts about this zone, party, set and so on."),
+        "attribute": exactly("attribute", "Facts about this attribute."),
+        "key_id": exactly("key_id", "Facts signed with this key."),
         "created_after": created_after(),
-        "at": at_moment(selectors.valid_at, "What holds in the world at this moment (RFC 3339)."),
-        "believed_at": at_moment(
-            selectors.believed, "What was believed at this moment (RFC 3339); now when not given."
-        ),
+        "at": at_moment(selectors.valid_at, "Facts valid at this time (RFC 3339)."),
+        "believed_at": at_moment(selectors.believed, "Facts that counted at this time (RFC 3339); now by default."),
     },
     sorts=("created_at", "-created_at"),
 )

@@ -54,7 +54,7 @@ class ImageOut(ResourceOut):
     virtual_size_bytes = serializers.IntegerField(allow_null=True)
     min_memory_mib = serializers.IntegerField()
     min_disk_gib = serializers.IntegerField()
-    source_url = OutsideUrl(help_text="Without its query for those who may not write.")
+    source_url = OutsideUrl(help_text="Without its query for callers without write permission.")
     classifications = classified()
 
     def get_is_public(self, image: Image) -> bool:

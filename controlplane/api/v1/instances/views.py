@@ -55,7 +55,7 @@ INSTANCES = Listing(
 )
 TAIL = {
     "max_bytes": Parameter(
-        f"The last so many bytes; {TAIL_MAX_BYTES} at most, and when not given.", whole(1, 10**10 - 1)
+        f"Number of bytes from the end; {TAIL_MAX_BYTES} at most and by default.", whole(1, 10**10 - 1)
     )
 }
 InstanceWithOperation = with_operation(InstanceOut)

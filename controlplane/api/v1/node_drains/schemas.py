@@ -28,7 +28,7 @@ from controlplane.nodes.models import (
 ENDED = ("moved", "off", "gone", "starting", "started")
 
 
-FALLBACK_HELP = "What becomes of running guests that cannot be moved: leave them running, or stop them."
+FALLBACK_HELP = "Action for running guests that cannot be moved: leave them running, or stop them."
 
 
 class PlanIn(In):

@@ -109,7 +109,10 @@ class NodeDrainDetail(DrainView):
         "node_drain_get",
         DrainOut,
         query={
-            "wait": Parameter("Answer when it does not go on by itself, or after so many seconds (0s to 60s).", WAIT)
+            "wait": Parameter(
+                "Respond when the drain has ended or needs an operator, at the latest after this time (0s to 60s).",
+                WAIT,
+            )
         },
     )
     def get(self, request: Request) -> Response:

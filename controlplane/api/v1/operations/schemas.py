@@ -59,7 +59,7 @@ class OperationOut(Out):
     progress = serializers.SerializerMethodField()
     steps = StepOut(many=True)
     resources = serializers.ListField(child=serializers.UUIDField(), source="resource_ids")
-    resource_name = serializers.CharField(help_text="Then; empty where it is not known.")
+    resource_name = serializers.CharField(help_text="The name at the time of the request; empty if unknown.")
     created_by = CreatedByOut(source="*")
     request_id = serializers.CharField()
     reason = serializers.CharField()

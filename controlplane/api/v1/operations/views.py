@@ -17,7 +17,7 @@ from controlplane.operations.selectors import operation_anywhere
 from controlplane.workflows.force_finish import operation_force_finish
 from controlplane.workflows.operation_retry import operation_retry
 
-WAITING = {"wait": Parameter("Answer when the operation has ended, or after so many seconds (0s to 60s).", WAIT)}
+WAITING = {"wait": Parameter("Respond when the operation has ended, at the latest after this time (0s to 60s).", WAIT)}
 OPERATIONS = Listing(
     {
         "resource": contains_id("resource_ids", "The operations on the resource with this id."),
@@ -39,9 +39,7 @@ ANYWHERE = Listing(
     {
         **OPERATIONS.filters,
         "project": has_id("project_id", "The operations of the project with this id."),
-        "stuck": Filter(
-            _stuck, "true: those that are under way and cannot end by themselves; false: all others.", FLAG
-        ),
+        "stuck": Filter(_stuck, "true: running operations that cannot end by themselves; false: all others.", FLAG),
         "organization": has_id("project__organization_id", "The operations of the organization with this id."),
     },
     sorts=OPERATIONS.sorts,

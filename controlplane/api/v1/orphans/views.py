@@ -16,8 +16,8 @@ ORPHANS = Listing(
     {
         "state": among("state", ORPHAN.moves),
         "kind": among("kind", ORPHAN_KINDS),
-        "node": exactly("node__name", "What is on the node of this name."),
-        "zone": exactly("node__zone_id", "What is on nodes of this zone."),
+        "node": exactly("node__name", "Orphans on the node of this name."),
+        "zone": exactly("node__zone_id", "Orphans on nodes of this zone."),
         "open": chosen({"true": OPEN, "false": ~OPEN}),
         "created_after": created_after(),
     },

@@ -21,7 +21,7 @@ CHANGES = get_args(Change)
 
 ATOM = {
     "type": "object",
-    "description": "One clause of the policy language; which members it has depends on `op`.",
+    "description": "A clause of the policy language; its members depend on `op`.",
     "required": ["id", "op"],
     "additionalProperties": False,
     "properties": {

@@ -11,11 +11,11 @@ EMAIL_MAX = 254
 
 
 def code_field() -> Text:
-    return Text(max_length=DIGITS, default="", help_text="Six digits of the application that shows codes.")
+    return Text(max_length=DIGITS, default="", help_text="The six digits of the TOTP application.")
 
 
 def recovery_code_field() -> Text:
-    return Text(max_length=40, default="", help_text="One of the recovery codes, in place of such a code.")
+    return Text(max_length=40, default="", help_text="A recovery code, in place of a TOTP code.")
 
 
 class SignInIn(In):

@@ -24,7 +24,7 @@ VERSIONS = Listing({"created_after": created_after()}, sorts=("-created_at", "cr
 LOCK_ID_MAX = 80
 UNDER_LOCK = {
     "ID": Parameter(
-        "The lock under which it is written, if there is one.", {**TEXT, "minLength": 1, "maxLength": LOCK_ID_MAX}
+        "The ID of the state lock, if the state is locked.", {**TEXT, "minLength": 1, "maxLength": LOCK_ID_MAX}
     )
 }
 LOCKED = {423: LockOut}

@@ -62,7 +62,7 @@ class WebhookOut(Out):
 
     id = serializers.UUIDField()
     name = serializers.CharField()
-    url = OutsideUrl(help_text="Without its query for those who may not write.")
+    url = OutsideUrl(help_text="Without its query for callers without write permission.")
     kinds = serializers.ListField(child=serializers.CharField())
     is_enabled = serializers.BooleanField()
     conditions = serializers.SerializerMethodField()

@@ -29,8 +29,8 @@ from controlplane.placement.simulations import What
 
 ADMISSIBLE_FOR = {
     "admissible_for": Parameter(
-        "The open zones in which an instance and a volume can be made under all that is demanded for "
-        "this classification or project. Clauses about other roles (backup, console) are not asked."
+        "Only open zones that admit an instance and a volume under all policies of this classification or "
+        "project. Clauses about other roles (backup, console) are not evaluated."
     )
 }
 
@@ -63,8 +63,8 @@ class ZoneCapacity(ActorView):
         CapacityOut,
         query={
             "flavor": Parameter(
-                "How many instances of this flavor fit, under the policies of the credential's project, or without one "
-                "the platform's.",
+                "Count the instances of this flavor that fit, under the policies of the credential's project, or without "
+                "one the platform's.",
                 is_required=True,
             )
         },
