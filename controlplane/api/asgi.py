@@ -1,4 +1,4 @@
-"""What the parts of the process `stream` share: the types of ASGI, and how an answer is sent."""
+"""Shared parts of the process `stream`: the ASGI types, and the sending of responses."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 from django.http.response import HttpResponseBase
 
-SEND_LIMIT_S = 60  # a reader that takes nothing for so long is gone
+SEND_LIMIT_S = 60  # a client that reads nothing for so long is disconnected
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -28,7 +28,7 @@ async def send_start(send: Send, answer: HttpResponseBase) -> None:
 
 
 async def send_piece(send: Send, piece: bytes, *, is_last: bool = False) -> None:
-    """Raises TimeoutError: nobody reads."""
+    """Send a chunk of a response. Raises TimeoutError when the client does not read."""
     async with asyncio.timeout(SEND_LIMIT_S):
         await send({"type": "http.response.body", "body": piece, "more_body": not is_last})
 

@@ -1,5 +1,8 @@
-"""Authorization: Bearer <secret of an API token or a session>, or Basic with the secret as password, for programs that
-know nothing else. Whose it is becomes `request.user`; a session becomes `request.auth`."""
+"""Authentication by `Authorization: Bearer` with the secret of an API token or a session, or by Basic with the secret
+as password, for programs that support nothing else.
+
+The owner becomes `request.user`; a session becomes `request.auth`.
+"""
 
 import base64
 import binascii
@@ -25,7 +28,7 @@ TOKEN_MAX = 200
 
 class TokenAuthentication(BaseAuthentication):
     def authenticate(self, request: Request) -> tuple[Actor, Session | None] | None:
-        """None without credentials; raises Unauthenticated for credentials that are not good."""
+        """Return the user and session; None without credentials. Raises Unauthenticated for invalid credentials."""
         header = request.headers.get("Authorization")
         if header is None:
             return None
@@ -45,14 +48,14 @@ class TokenAuthentication(BaseAuthentication):
 
 
 def secret_in(header: str) -> str:
-    """The secret, or nothing: what cannot be one is none."""
+    """Return the secret in the header, or an empty text for a value that cannot be a secret."""
     scheme, _, value = header.partition(" ")
     secret = _password(value) if scheme.lower() == "basic" else value if scheme.lower() == "bearer" else ""
     return secret if secret.isascii() and len(secret) <= TOKEN_MAX else ""
 
 
 def _password(value: str) -> str:
-    """What is behind the colon (RFC 7617); the user name does not matter."""
+    """Return the part after the colon (RFC 7617); the user name does not matter."""
     try:
         return base64.b64decode(value, validate=True).decode().partition(":")[2]
     except (binascii.Error, ValueError):
@@ -68,11 +71,14 @@ def _of_session(request: Request, secret: str) -> tuple[Actor, Session]:
 
 
 class SecondFactor(BasePermission):
-    """A session that lacks a second factor reaches nothing but the views that are made for that. What outlives a
-    session (`proved_methods`) takes a fresh proof, so that a stolen one does not get it."""
+    """Second factor: a session without it reaches only the views that add one.
+
+    Methods whose effect outlives a session (`proved_methods`) require a fresh proof of identity, so that a stolen
+    session cannot use them.
+    """
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        """Raises SecondFactorDemanded, ProofTooOld."""
+        """Check the session. Raises SecondFactorDemanded, ProofTooOld."""
         session = request.auth
         if not isinstance(session, Session):
             return True

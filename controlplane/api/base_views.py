@@ -22,8 +22,10 @@ M = TypeVar("M", bound=Model)
 
 
 class ActorView(View):
-    """Asked by somebody known, who may do this by the table (rules.py). `proved_methods`: those for which a
-    session needs a fresh proof of who it is (api/authentication.py)."""
+    """View for authenticated actors with the permission in the authorization table (rules.py).
+
+    `proved_methods`: methods for which a session needs a fresh proof of identity (api/authentication.py).
+    """
 
     proved_methods: tuple[str, ...] = ()
 
@@ -34,7 +36,7 @@ class ActorView(View):
         self.actor = authorize(self.actor, asked.operation_id)
 
     def find_scope(self) -> None:
-        """Look for the project or organization in the path; where one is nobody, it is not there."""
+        """Find the project or organization in the path; to an actor without a role there it does not exist."""
 
     @property
     def actor(self) -> Actor:
@@ -46,7 +48,7 @@ class ActorView(View):
 
 
 class PublicView(View):
-    """Open to everybody, known or not, as the table has to say."""
+    """View without authentication; the authorization table has to list it as public."""
 
     permission_classes = []
 
@@ -58,7 +60,7 @@ class PublicView(View):
 
 
 class ScopeView(ActorView):
-    """About a place that the path names. `operation_ids`: what can be done in such a place, by all views together."""
+    """View of a scope in the path. `operation_ids`: the operations of all views in such a scope."""
 
     operation_ids: ClassVar[set[str]]
 
@@ -70,12 +72,12 @@ class ScopeView(ActorView):
 
     @property
     def permissions(self) -> list[str]:
-        """What of it the actor may."""
+        """Return the operations of the scope that the actor may do."""
         return permitted_operations(self.actor, self.operation_ids)
 
 
 class ProjectView(ScopeView):
-    """About the project in the path."""
+    """View of the project in the path."""
 
     project: Project
 
@@ -84,7 +86,7 @@ class ProjectView(ScopeView):
         self.actor = self.actor.within(self.project)
 
     def named(self, get: Callable[[Actor, Project, str], M], ref: str, *, at: str) -> M:
-        """What the field `at` of the body refers to, in the project."""
+        """Return the project's resource that the field `at` of the body names."""
         return resolve_reference(partial(get, self.actor, self.project), ref, at=at)
 
     def all_named(self, get: Callable[[Actor, Project, str], M], refs: Sequence[str], *, at: str) -> tuple[M, ...]:
@@ -92,7 +94,9 @@ class ProjectView(ScopeView):
 
 
 class OrganizationView(ScopeView):
-    """About the organization in the path; one in which the actor has no role is not there."""
+    """View of the organization in the path; an organization in which the actor has no role does not exist for the
+    actor.
+    """
 
     organization: Organization
 
@@ -102,7 +106,7 @@ class OrganizationView(ScopeView):
 
 
 class OperatorView(ActorView):
-    """That there are nodes is no secret: a tenant is told that they are an operator's."""
+    """View for operators. The existence of nodes is no secret: a tenant gets 403."""
 
     def node(self) -> Node:
         return node_selectors.node_get(self.actor, self.kwargs["node"])

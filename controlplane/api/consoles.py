@@ -1,9 +1,8 @@
-"""Consoles in the process `stream`: bytes both ways between a websocket and a guest.
+"""Console sessions in the process `stream`: bytes in both directions between a websocket and a guest.
 
-A websocket at /v1/consoles/<ticket>, where the ticket is the leave to open one, once. While it is open it is looked
-again every STREAM_CHECK_S whether who opened it still may. A console that ends says why: by a code, 4000 and the status
-that the API would answer, and a sentence. That one was opened and when it ended is on record; what went through it is
-not.
+The websocket is at /v1/consoles/<ticket>; a ticket opens one session, once. The rights of the user are checked again
+every STREAM_CHECK_S while the session is open. At its end the client gets a close code, 4000 plus the status that the
+API would answer, and a text. Begin and end of a session are audited; its contents are not recorded.
 """
 
 import asyncio
@@ -50,7 +49,7 @@ log = logging.getLogger(__name__)
 PATH = "/v1/consoles/"
 MESSAGE_MAX_BYTES = 2**20
 REASON_MAX_BYTES = 123  # of a close frame (RFC 6455)
-JITTER = (0.8, 1.0)  # so that consoles that are opened together are not looked at together for ever
+JITTER = (0.8, 1.0)  # so that sessions that open together are not always checked together
 NORMAL, TOO_BIG, INTERNAL, RESTART, TRY_LATER = 1000, 1009, 1011, 1012, 1013
 TIMED_OUT = 4408
 OF_AGENTS: dict[str, type[CloudError]] = {
@@ -63,7 +62,7 @@ OF_AGENTS: dict[str, type[CloudError]] = {
 
 @dataclass(frozen=True)
 class End:
-    """Why a console ends: a code of RFC 6455 or of ours, and a sentence."""
+    """End of a session: a close code of RFC 6455 or of this API, and a text."""
 
     code: int
     reason: str = ""
@@ -76,7 +75,7 @@ class Ended(Exception):
 
 @dataclass(eq=False)
 class ConsoleSession:
-    """An open console."""
+    """An open console session."""
 
     console: Console
     address: str | None
@@ -92,7 +91,7 @@ class ConsoleSession:
         self.shown_bytes += shown
 
     def check_time(self) -> None:
-        """Raises Ended."""
+        """Check the time limits. Raises Ended."""
         now = time.monotonic()
         if now - self.last > settings.CONSOLE_IDLE_MINUTES * 60:
             raise Ended(End(TIMED_OUT, _("Nothing was typed or shown for too long.")))
@@ -101,25 +100,25 @@ class ConsoleSession:
 
 
 class Consoles:
-    """All that are open in this process. `in_thread` calls a function where there is a connection to the database."""
+    """All open sessions of this process. `in_thread` calls a function in a thread with a connection to the database."""
 
     def __init__(self, in_thread: InThread) -> None:
         self._in_thread = in_thread
         self.open: set[ConsoleSession] = set()
 
     async def serve(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One websocket, from its handshake to its end."""
+        """Serve one websocket, from its handshake to its end."""
         await receive()
         request = ASGIRequest({**scope, "method": "GET"}, io.BytesIO())
         if not scope["path"].startswith(PATH) or not _is_own_page(request):
-            await send({"type": "websocket.close", "code": 4403})  # before it is open: HTTP 403
+            await send({"type": "websocket.close", "code": 4403})  # before the handshake: HTTP 403
             return
         binary = "binary" if "binary" in scope.get("subprotocols", ()) else None
         await send({"type": "websocket.accept", "subprotocol": binary})
         with translation.override(translation.get_language_from_request(request)):
             end = await self._end_of(scope["path"].removeprefix(PATH), request, receive, send)
         reason = end.reason.encode()[:REASON_MAX_BYTES].decode(errors="ignore")
-        with suppress(OSError, RuntimeError):  # the viewer may have gone
+        with suppress(OSError, RuntimeError):  # the client may have gone
             await send({"type": "websocket.close", "code": end.code, "reason": reason})
 
     async def _end_of(self, ticket: str, request: ASGIRequest, receive: Receive, send: Send) -> End:
@@ -142,7 +141,7 @@ class Consoles:
             return end_of(CloudError())
 
     def _need_room(self, new: ConsoleSession) -> None:
-        """Raises ConsolesExhausted."""
+        """Check the number of open sessions. Raises ConsolesExhausted."""
         of_credential = sum(session.console.credential_id == new.console.credential_id for session in self.open)
         of_organization = sum(session.organization_id == new.organization_id for session in self.open)
         if (
@@ -155,11 +154,11 @@ class Consoles:
     async def _converse(self, session: ConsoleSession, receive: Receive, send: Send) -> End:
         console = session.console
         instance: Instance = await self._in_thread(_still, console)
-        assert instance.node is not None  # so it was looked
+        assert instance.node is not None  # checked when the session was opened
         opening = console_client.console(instance.node, instance_id=instance.pk, kind=console.kind)
         async with opening as (guest, before):
             await self._in_thread(_record, "console.open", session)
-            end = End(RESTART)  # unless it comes to another one
+            end = End(RESTART)  # unless another end comes first
             try:
                 end = await self._until_the_first_ends(
                     _show(session, guest, before, send),
@@ -186,7 +185,7 @@ class Consoles:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _recheck(self, session: ConsoleSession) -> End:
-        """Raises Ended, CloudError: who opened it may not any more, or the time is up."""
+        """Check the rights of the user and the time. Raises Ended, CloudError."""
         while True:
             await asyncio.sleep(settings.STREAM_CHECK_S * random.uniform(*JITTER))
             session.check_time()
@@ -199,7 +198,7 @@ class Consoles:
 async def _show(session: ConsoleSession, guest: NodeConsole, before: bytes, send: Send) -> End:
     data, is_first = before, True
     while True:
-        if data or is_first:  # also when nothing was written before: clients take the first message for that part
+        if data or is_first:  # also when empty: clients read the first message as the earlier output
             is_first = False
             session.record_traffic(shown=len(data))
             try:
@@ -230,20 +229,20 @@ async def _type(session: ConsoleSession, guest: NodeConsole, receive: Receive) -
 
 
 def _organization_id(console: Console) -> UUID | None:
-    """Whose guest it is: a share of all consoles is its organization's."""
+    """Return the organization of the instance, whose sessions share a limit."""
     return Project.objects.filter(pk=console.project_id).values_list("organization_id", flat=True).first()
 
 
 def _still(console: Console) -> Instance:
-    """The instance, when who opened the console may still do that. Raises CloudError."""
+    """Return the instance, if the user of the session may still open it. Raises CloudError."""
     return recheck_access(_actor(console), console)
 
 
 def _actor(console: Console) -> Actor:
-    """Who opened it, with what their credential is good for now.
+    """Return the user of the session, with the present rights of the credential.
 
     Raises:
-        Unauthenticated: for nothing.
+        Unauthenticated: the credential is no longer valid.
     """
     assert isinstance(console.credential_id, UUID)
     actor = refresh_actor(console.credential_id, request_id=console.request_id)
@@ -270,7 +269,9 @@ def _record(verb: str, session: ConsoleSession, end: End | None = None) -> None:
 
 
 def _is_own_page(request: ASGIRequest) -> bool:
-    """Browsers say of which page a websocket is; programs that are none say nothing, and have the ticket."""
+    """Return True for a websocket from the dashboard's own page; programs send no Origin header, and have the
+    ticket.
+    """
     origin = request.headers.get("Origin")
     if origin is None or origin in settings.CONSOLE_ORIGINS:
         return True
@@ -282,9 +283,9 @@ def _is_own_page(request: ASGIRequest) -> bool:
 
 
 def end_of(error: CloudError) -> End:
-    """What the API would answer, as the end of a console."""
+    """Return the end of a session for an error, with the status of the API."""
     if isinstance(error, NodeRefused | NodeFailed):
-        agent_code = error.facts.get("agent_code")  # none when the status is gRPC's own
+        agent_code = error.facts.get("agent_code")  # absent when the status is gRPC's own
         if agent_code == "agent.stopping":
             return End(RESTART, _("The agent of the node is restarted. Open the console again."))
         if agent_code == "agent.guest_moving":

@@ -1,5 +1,8 @@
-"""With which statuses a route refuses. Most follow from what it is, by the rules here; its own stand beside it
-(Route.error_statuses, Route.problems). A 500 is a bug of ours and promised nowhere."""
+"""Error statuses of each route in the OpenAPI document.
+
+Most follow from the route's declaration, by the rules here; the route declares the others (Route.error_statuses,
+Route.problems). A 500 is a bug and is not documented.
+"""
 
 from collections.abc import Iterator
 from http import HTTPStatus as Http
@@ -10,13 +13,13 @@ from controlplane.identity.authorization_rules import rule_of
 from controlplane.identity.authorization_terms import PUBLIC
 from controlplane.kernel.views import Route
 
-# Unknown parameters, bad paths, the rate, and a database that does not answer.
+# Unknown parameters, invalid paths, the rate limit, and a database that does not answer.
 EVERYWHERE = (Http.BAD_REQUEST, Http.TOO_MANY_REQUESTS, Http.SERVICE_UNAVAILABLE)
 OF_BODIES = (Http.REQUEST_ENTITY_TOO_LARGE, Http.UNSUPPORTED_MEDIA_TYPE)
 
 
 def declared_errors(route: Route, view: APIView, method: str, path: str) -> list[int]:
-    """In order. Those with members of their own are among them."""
+    """Return the statuses in order, including those of problems with additional members."""
     return sorted(
         {int(status) for status in (*_of_route(route, view, method, path), *route.error_statuses, *route.problems)}
     )
@@ -31,7 +34,7 @@ def _of_route(route: Route, view: APIView, method: str, path: str) -> Iterator[i
     if "{" in path:
         yield Http.NOT_FOUND
     if "{project}" in path:
-        yield Http.CONFLICT  # several organizations have one of this name
+        yield Http.CONFLICT  # several organizations have a project of this name
     if route.is_write:
         yield from _of_write(route, method)
 

@@ -1,4 +1,4 @@
-"""What is wrong with a request before it reaches any app."""
+"""Errors of requests that no app has handled yet."""
 
 from controlplane.kernel.errors import CloudError, InvalidRequest, NotFound, TooMany
 

@@ -1,4 +1,4 @@
-"""The examples in the OpenAPI document: of each route a request and its answer, as tests/api/examples has seen them."""
+"""Examples in the OpenAPI document: a request and its response for each route, recorded by tests/api/examples."""
 
 import json
 from typing import Any
@@ -7,7 +7,7 @@ from django.conf import settings
 
 
 def recorded() -> dict[str, Any]:
-    """By operation_id: the request and the answer."""
+    """Return the recorded examples by operation_id: request and response."""
     found: dict[str, Any] = {}
     for file in sorted((settings.BASE_DIR / "docs" / "reference" / "examples").glob("*.json")):
         found |= json.loads(file.read_text())
@@ -15,8 +15,10 @@ def recorded() -> dict[str, Any]:
 
 
 def add(document: dict[str, Any]) -> None:
-    """Each where the document says what such a thing looks like; files have none. One that is of an older route has no
-    place: the test of the examples tells of it."""
+    """Add each example to the document's schema; files have none.
+
+    Outdated examples are skipped: the test of the examples finds them.
+    """
     examples = recorded()
     for methods in document["paths"].values():
         for operation in methods.values():

@@ -1,7 +1,7 @@
-"""What can be done next with what an answer names: the `links` of the OpenAPI document, made from its paths.
+"""Links in the OpenAPI document from a response to the operations on the resource in it, generated from the paths.
 
-Of what POST …/volumes has made, links lead to all operations of …/volumes/{volume} and below it, whatever its project's
-path is; an answer with an operation leads to those of the operation.
+The response of POST …/volumes links to all operations of …/volumes/{volume} and below it, for every form of the
+project's path; a response with an operation links to the routes of that operation.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,11 +12,11 @@ import uritemplate
 JSON = "application/json"
 OPERATION = {"$ref": "#/components/schemas/Operation"}
 METHODS = ("get", "post", "put", "patch", "delete")
-ANSWERS = ("201", "202")  # 200 may be that of a dry run, which made nothing
+ANSWERS = ("201", "202")  # 200 may be a dry run, which created nothing
 
 
 def add(document: dict[str, Any]) -> None:
-    """To each answer that names something that there are operations of."""
+    """Add links to each response that names a resource with operations."""
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             for status in ANSWERS:
@@ -40,7 +40,9 @@ def _members(response: Mapping[str, Any], document: Mapping[str, Any]) -> Mappin
 
 
 def _links(document: Mapping[str, Any], source: str, noun: str, named: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """To all operations that need to know of one of `noun` and of what stands in the path of the source, no more."""
+    """Return the operations whose path needs an id of `noun` and the variables of the source's path, and nothing
+    else.
+    """
     known = {name: f"$request.path.{name}" for name in uritemplate.variables(source)}
     for path, operations in document["paths"].items():
         within, _, own = path.rpartition(f"/{noun}/{{")

@@ -1,8 +1,8 @@
 """Long polls in the process `stream`: thousands wait, and none holds a thread.
 
 The view of the route answers twice: at the beginning, and when the condition is met or the time is over. So a long poll
-has the rights, limits and errors of the API, at its end too. In between the condition is read when an event came that
-may concern it, at most every GAP_MAX_S, and else every LOOK_EVERY_S.
+has the rights, limits and errors of the API at its end too. In between, the condition is read after events that may
+concern it, at most every GAP_MAX_S, and otherwise every LOOK_EVERY_S.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from controlplane.kernel.long_poll import Condition, DeferredPoll, deferred
 
 log = logging.getLogger(__name__)
 
-# The routes that have the parameter `wait`, as the proxy in front knows them too.
+# The routes with the parameter `wait`; the proxy in front has the same list.
 PATH = re.compile(r"/v1/(events|operations/[^/]++|projects/[^/]++/operations/[^/]++|nodes/[^/]++/drain)")
 LOOK_EVERY_S = 5.0
 GAP_FIRST_S, GAP_MAX_S = 0.02, 1.0
@@ -33,7 +33,7 @@ def is_long_poll(scope: Scope) -> bool:
 
 
 class Waiter:
-    """A long poll that waits. `wake` is set when its condition may be met, or when its client is gone."""
+    """A waiting long poll. `wake` is set when its condition may be met, or when its client is gone."""
 
     def __init__(self, waiting: DeferredPoll) -> None:
         self.waiting = waiting
@@ -51,7 +51,7 @@ class Waiter:
         self.wake.set()
 
     async def pause(self) -> None:
-        """Until the condition is worth a look."""
+        """Wait until the condition should be read again."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self.wake.wait(), LOOK_EVERY_S)
         if not self.is_gone:
@@ -66,7 +66,7 @@ class LongPolls:
         self.waiters: set[Waiter] = set()
 
     def wake(self, owners: frozenset[UUID | None]) -> None:
-        """There are events of these projects and organizations."""
+        """Wake the long polls of these projects and organizations after new events."""
         for waiter in self.waiters:
             if waiter.concerns(owners):
                 waiter.wake.set()
@@ -90,7 +90,7 @@ class LongPolls:
         return same < settings.LONG_POLLS_PER_CREDENTIAL and len(self.waiters) < settings.LONG_POLLS_MAX
 
     async def _is_worth_an_answer(self, waiting: DeferredPoll, receive: Receive) -> bool:
-        """Wait. False: the client is gone."""
+        """Wait for the condition or the end of the time. False: the client is gone."""
         waiter = Waiter(waiting)
         self.waiters.add(waiter)
         watching = asyncio.create_task(waiter.watch(receive))
@@ -115,7 +115,7 @@ class LongPolls:
 
 
 def _as_of_now(scope: Scope, condition: Condition) -> Scope:
-    """The same request without `wait`."""
+    """Return the same request without `wait`."""
     query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
     query.update(condition.query)
     query.pop("wait", None)

@@ -1,5 +1,8 @@
-"""Every request has an id: the caller's own, if it is a sane one, or a new one. Answers, records and logs carry it.
-No answer of the API may be stored by caches, unless its view says so."""
+"""Middleware for request ids and caching.
+
+The id of a request is the client's own, if it is valid, or a new one; responses, records and logs carry it. Caches may
+store no response of the API, unless its view allows it.
+"""
 
 import re
 from collections.abc import Callable
@@ -31,8 +34,10 @@ class RequestIdMiddleware:
 
 
 def is_api(request: HttpRequest) -> bool:
-    """Whether a program asks, be it for a version that there is not. All other addresses are the dashboard's, which
-    asks the API in turn."""
+    """Return True for requests to the API, including versions that do not exist.
+
+    The dashboard serves all other addresses, and calls the API itself.
+    """
     return API.match(request.path) is not None
 
 

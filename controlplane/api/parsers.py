@@ -1,4 +1,4 @@
-"""JSON, taken strictly (RFC 8259, I-JSON): what two readers could understand differently is refused."""
+"""Strict JSON parser (RFC 8259, I-JSON): rejects documents that two parsers could read differently."""
 
 import json
 import re
@@ -12,18 +12,19 @@ from controlplane.api.errors import BodyMalformed
 from controlplane.kernel.errors import BodyTooLarge
 
 BODY_MAX_BYTES = 1024 * 1024
-# Bytes do not bound the work that a body makes, so members and values have maxima too: strangers send bodies as well.
+# Bytes do not limit the work that a body causes, so members and values have maxima too: unauthenticated clients send
+# bodies as well.
 DEPTH_MAX = 16
 MEMBERS_MAX = 1000  # of one object
 VALUES_MAX = 20_000  # members and list elements of the whole document; 1000 signed facts have some 16 000
-# What no text may have anywhere: NUL and its kin, DEL and halves of surrogate pairs. Fields forbid more.
+# Characters that no text may contain: NUL and other control characters, DEL and surrogates. Fields forbid more.
 FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 # A text (perhaps without its end), a comma or an opening bracket. A value has at most one of each, and a text more for
-# its name. Possessive, so that each letter is looked at once.
+# its name. Possessive, so that each character is read once.
 TOKENS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[,\[{]', re.DOTALL)
 TOKENS_MAX = 4 * VALUES_MAX
-NAMED_MAX = 80  # letters of a name in a message
-# The names on the way to a value, the last one first; none for the document itself.
+NAMED_MAX = 80  # characters of a name in a message
+# Names on the path to a value, the last one first; none for the document itself.
 Place = tuple["Place", str] | None
 
 
@@ -31,9 +32,10 @@ class StrictJSONParser(BaseParser):
     media_type = "application/json"
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Any = None) -> Any:
-        """
+        """Parse a body.
+
         Raises:
-            BodyTooLarge, BodyMalformed.
+            BodyTooLarge, BodyMalformed
         """
         raw = stream.read(BODY_MAX_BYTES + 1)
         if len(raw) > BODY_MAX_BYTES:
@@ -44,12 +46,12 @@ class StrictJSONParser(BaseParser):
 
 
 def escaped(name: str) -> str:
-    """One part of a JSON pointer (RFC 6901)."""
+    """Escape one part of a JSON pointer (RFC 6901)."""
     return name.replace("~", "~0").replace("/", "~1")
 
 
 def _refuse_many(raw: bytes) -> None:
-    """Raises BodyMalformed for a document that must have more than VALUES_MAX values, before anything is made of it."""
+    """Raise BodyMalformed for a document with more than VALUES_MAX values, before it is parsed."""
     if len(raw) > TOKENS_MAX and sum(1 for _ in islice(TOKENS.finditer(raw), TOKENS_MAX + 1)) > TOKENS_MAX:
         raise _too_many()
 
@@ -71,7 +73,7 @@ def _decoded(raw: bytes) -> Any:
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """One object, from its members in their order."""
+    """Build one object from its members in their order."""
     if len(pairs) > MEMBERS_MAX:
         first = pairs[0][0][:NAMED_MAX]
         reason = Reason(
@@ -110,8 +112,9 @@ def _too_deep() -> BodyMalformed:
 
 
 class _Check:
-    """Goes once through a document; raises BodyMalformed for a forbidden character, naming its place, for too much
-    depth and for too many values."""
+    """Walk through a parsed document once; raises BodyMalformed for a forbidden character, naming its location, for too
+    much depth and for too many values.
+    """
 
     def __init__(self) -> None:
         self.values = 0
@@ -142,7 +145,7 @@ def _check_text(text: str, place: Place) -> None:
 
 
 def _pointer(place: Place) -> str | None:
-    """A JSON pointer without its first slash."""
+    """Return a JSON pointer without its first slash."""
     names: list[str] = []
     while place is not None:
         place, name = place

@@ -1,4 +1,4 @@
-"""A page for each error code: what happened, why, what to do, and an example. The `type` of a problem leads there."""
+"""Pages of error codes: cause, remedy and example. The `type` of a problem leads to its page."""
 
 import json
 import string
@@ -40,7 +40,7 @@ from controlplane.quotas.errors import QuotaExceeded
 from controlplane.terraform.errors import StateLocked
 
 ANY_ID = "019abc00-0000-7000-8000-000000000000"
-# Why it comes to this, and what to do; of the nearest ancestor. What a code has to say beside that is its detail.
+# Cause and remedy, inherited from the nearest ancestor class. The detail of a code says the rest.
 MEANING: Mapping[type[CloudError], tuple[Any, Any]] = {
     CloudError: (
         _("It is a mistake or a gap of ours, not of the request."),
@@ -160,12 +160,12 @@ LINKS: Mapping[type[CloudError], str] = {
 
 
 def codes() -> list[str]:
-    """All that the API may answer."""
+    """Return all codes that the API may answer."""
     return sorted(code for code, error in REGISTRY.items() if error.__module__.startswith("controlplane."))
 
 
 def page(code: str) -> dict[str, Any]:
-    """What there is to say of a code, in the language that is spoken now. Words in braces are facts.
+    """Return the page of a code in the active language. Words in braces are facts.
 
     Raises:
         ProblemNotFound
@@ -189,7 +189,7 @@ def page(code: str) -> dict[str, Any]:
 
 
 def text(code: str, *, level: str = "#") -> str:
-    """The same to be read, in Markdown. Raises ProblemNotFound."""
+    """Return the page as Markdown. Raises ProblemNotFound."""
     said = page(code)
     again = (
         gettext("It may be repeated as it is.") if said["retryable"] else gettext("Repeating it alone does not help.")
@@ -211,13 +211,13 @@ def text(code: str, *, level: str = "#") -> str:
 
 
 def _facts(error: type[CloudError]) -> list[str]:
-    """The data that come beside the sentence."""
+    """Return the facts in the problem document besides those in the text."""
     named = {name for _, name, _, _ in string.Formatter().parse(error.detail) if name}
     return sorted(named - PROSE)
 
 
 def _example(error: type[CloudError]) -> dict[str, Any]:
-    """What is answered, with an ellipsis for each fact."""
+    """Return an example, with an ellipsis for each fact."""
     facts = _facts(error)
     named = {name for _, name, _, _ in string.Formatter().parse(error.detail) if name}
     return {

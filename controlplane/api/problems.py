@@ -1,4 +1,4 @@
-"""Every error becomes a problem (RFC 9457) here, in the caller's language; and here alone errors get HTTP statuses."""
+"""Problem documents (RFC 9457): the only place where errors get HTTP statuses and the caller's language."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -44,9 +44,9 @@ log = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2
-ERRORS_MAX = 100  # of a body, so many are told
+ERRORS_MAX = 100  # at most so many errors of a body are listed
 IDLE_TRANSACTION = "25P03"  # PostgreSQL has ended the session
-TYPE = "/v1/problems/"  # and the code: the page about it
+TYPE = "/v1/problems/"  # followed by the code: the page about it
 STATUS: Mapping[type[CloudError], int] = {
     CloudError: 500,
     InvalidRequest: 400,
@@ -67,7 +67,7 @@ STATUS: Mapping[type[CloudError], int] = {
     Unavailable: 503,
     InsufficientStorage: 507,
 }
-# The codes of fields that are wrong, by what REST framework calls them.
+# Codes of invalid fields, by REST framework's codes.
 FIELD_CODES = {
     "blank": "too_short",
     "empty": "too_short",
@@ -86,12 +86,15 @@ FIELD_CODES = {
 
 
 def status_of(error: type[CloudError]) -> int:
-    """The status of an error whose class does not say it is that of its nearest ancestor."""
+    """Return the status of an error: its class's, or that of the nearest ancestor."""
     return next(STATUS[ancestor] for ancestor in error.__mro__ if ancestor in STATUS)
 
 
 def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | None:
-    """REST framework's hook. None for a bug: that ends in `server_error`, and in the log with its traceback."""
+    """Handle an exception as REST framework's hook.
+
+    None for a bug: that ends in `server_error`, and in the log with its traceback.
+    """
     request: Request = context["request"]
     if isinstance(exc, exceptions.ValidationError):
         return _answer(*_invalid(exc), request._request)
@@ -102,17 +105,17 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
 
 
 def not_found(request: HttpRequest, exception: Exception) -> JsonResponse:
-    """Django's hook for a URL that is no route."""
+    """Return the response for a URL without a route (Django's hook)."""
     return problem_response(RouteNotFound(path=request.path[:200]), request)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> JsonResponse:
-    """Django's hook for what it refuses by itself, such as an unknown Host."""
+    """Return the response for requests that Django itself rejects, such as an unknown Host (Django's hook)."""
     return problem_response(RequestMalformed(), request)
 
 
 def server_error(request: HttpRequest) -> JsonResponse:
-    """Django's hook for a bug of ours; it has logged the traceback."""
+    """Return the response for a bug (Django's hook); Django has logged the traceback."""
     return problem_response(CloudError(), request)
 
 
@@ -139,7 +142,9 @@ def _translated(exc: Exception, request: Request) -> CloudError | None:
 
 
 def _error_location(error: CloudError) -> list[dict[str, str]]:
-    """Which part of the request it is about: a field of the body, or, after a question mark, a query parameter."""
+    """Return the part of the request that caused the error: a field of the body or, after a question mark, a query
+    parameter.
+    """
     if error.field is None:
         return []
     is_parameter = error.field.startswith("?")
@@ -172,7 +177,7 @@ def _flat(detail: Any, pointer: str) -> Iterator[dict[str, str]]:
 def _problem(error: CloudError, errors: list[dict[str, str]], request: HttpRequest) -> dict[str, Any]:
     status = status_of(type(error))
     if isinstance(error, NotFound) and errors:
-        # It is not the path that names something unknown but the body, so the route is there and the body is wrong.
+        # The body names a missing resource, not the path: the route exists and the body is invalid.
         status = STATUS[Unprocessable]
     if status >= STATUS[CloudError]:
         log.warning("request %s: %s %s %s", request_id_of(request), error.code, error, error.facts)
@@ -204,6 +209,6 @@ def _answer(error: CloudError, errors: list[dict[str, str]], request: HttpReques
 
 
 def problem_response(error: CloudError, request: HttpRequest) -> JsonResponse:
-    """For what no view answers."""
+    """Return a problem as response where no view answers."""
     problem = _problem(error, [], request)
     return JsonResponse(problem, status=problem["status"], headers=_headers(error, problem), content_type=MEDIA_TYPE)

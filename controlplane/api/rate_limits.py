@@ -1,6 +1,8 @@
-"""How many requests a caller may make, reads and writes apart: of a user or a service account, by all of its
-credentials together; of an organization, by all of its users and accounts; and by address whoever shows no credential
-that is good, so that guessing is slow. Where the counts are: windows.py."""
+"""Rate limits of requests, reads and writes apart: per user or service account with all credentials, per organization
+with all its users and accounts, and per address without a valid credential, against guessing.
+
+sliding_windows.py has the counters.
+"""
 
 import hashlib
 from collections import OrderedDict
@@ -23,12 +25,15 @@ from controlplane.kernel.client_address import client_address
 from controlplane.kernel.request_transaction import is_preview
 
 KNOWN_MAX = 10_000
-PREFIX_V6 = 64  # what one customer of a provider has at least
+PREFIX_V6 = 64  # one customer of a provider has at least such a network
 
 
 @dataclass(frozen=True)
 class CredentialOwner:
-    """Whose a credential is. `organization`: the one that it is for; empty when it is for several or for none."""
+    """Credential owner.
+
+    `organization`: the one that the credential is for; empty when it is for several or for none.
+    """
 
     key: str
     organization: str = ""
@@ -39,7 +44,7 @@ class CredentialOwner:
         return cls(str(actor.owner_id), str(next(iter(organizations))) if len(organizations) == 1 else "")
 
     def buckets(self, request: HttpRequest) -> tuple[Bucket, ...]:
-        """From which a request of it is taken."""
+        """Return the buckets that a request counts in."""
         name, limit = "writes", settings.RATE_WRITES_PER_MIN
         if request.method in SAFE_METHODS or is_preview(request):
             name, limit = "reads", settings.RATE_READS_PER_MIN
@@ -50,7 +55,9 @@ class CredentialOwner:
 
 
 class CredentialCache:
-    """Whose the credentials were, by their digests, that were good when they were last shown to this process."""
+    """Credential owners by digest of the secret, for credentials that were valid in their last request to this
+    process.
+    """
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -61,7 +68,7 @@ class CredentialCache:
             return self._owners.get(digest)
 
     def store(self, digest: str, owner: CredentialOwner | None) -> None:
-        """None: the credential is not good."""
+        """Store the owner of a credential; None: the credential is invalid."""
         with self._lock:
             self._owners.pop(digest, None)
             if owner is not None:
@@ -77,7 +84,7 @@ class RateLimitMiddleware:
         self.known = CredentialCache()
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if not is_api(request):  # what a page asks of the API is counted
+        if not is_api(request):  # the API requests of a page are counted
             return self.get_response(request)
         secret = secret_in(request.headers.get("Authorization", ""))
         if not secret:
@@ -91,7 +98,7 @@ class RateLimitMiddleware:
         return answer
 
     def _first_seen(self, request: HttpRequest, digest: str) -> HttpResponse:
-        """Nobody knows yet whether the credential is good, so an address that showed too many bad ones is not heard."""
+        """Check an unknown credential's address: after too many invalid credentials an address is rejected."""
         bucket_state = self.counts.peek(_of_address(request))
         if bucket_state is not None and bucket_state.is_over:
             return _refused(bucket_state, request)
@@ -108,7 +115,7 @@ class RateLimitMiddleware:
 
 
 def _owner(request: HttpRequest) -> CredentialOwner | None:
-    """Of the request that was answered; None: nobody was let in, or nobody asked."""
+    """Return the owner of an answered request; None: the request was not authenticated."""
     actor = getattr(request, "user", None)
     return CredentialOwner.for_actor(actor) if isinstance(actor, Actor) else None
 

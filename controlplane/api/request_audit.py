@@ -1,5 +1,8 @@
-"""Every write leaves a record of who asked for what, from where, and what came of it; so do reads of what is delicate,
-and refusals of credentials that are known. What nobody known asks for leaves none: it would fill the table."""
+"""Request audit: every write leaves a request record with actor, address and outcome; so do reads of sensitive data,
+and rejected but known credentials.
+
+Anonymous requests leave none: they would fill the table.
+"""
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
@@ -27,7 +30,7 @@ from controlplane.kernel.views import Route
 
 log = logging.getLogger(__name__)
 
-# A read that names somebody else's project or organization is worth a record; one that names what is gone is not.
+# A read of another tenant's project or organization is recorded; a read of a deleted one is not.
 PRYING = (ProjectNotFound.code, OrganizationNotFound.code)
 
 
@@ -43,13 +46,13 @@ class RequestAuditMiddleware:
         try:
             request_audit.close(response, ids)
         except Error:
-            # The answer is the caller's all the same; a record that was opened will be closed as unknown.
+            # The client still gets the response; an open record will be closed as unknown.
             log.exception("request %s: its record was not completed", request_id_of(request))
         return response
 
 
 class RequestAudit:
-    """Of one request. kernel.rest calls `open` before a route's method runs."""
+    """Audit of one request. kernel/views.py calls `open` before a route's method runs."""
 
     def __init__(self, request: HttpRequest) -> None:
         self.request = request
@@ -57,7 +60,9 @@ class RequestAudit:
         self.account: RequestActor | None = None
 
     def set_account(self, who: RequestActor) -> None:
-        """Whose account an attempt to sign in is about: nobody is known yet, and still it is to be recorded."""
+        """Set the account that an attempt to sign in is about: no user is authenticated yet, but the attempt is
+        recorded.
+        """
         self.account = who
 
     def open(self, view: Any, request: Request, route: Route) -> None:
@@ -76,7 +81,7 @@ class RequestAudit:
             self._note(response, route, end)
 
     def _note(self, response: HttpResponse, route: Route, end: End) -> None:
-        """What was over before any work began."""
+        """Record a request that ended before any work began."""
         if self.account is not None:
             request_records.record_refused(self._origin(route), self.account, end, is_once_a_minute=end.status >= 400)
             return
@@ -104,7 +109,7 @@ def _is_read(request: HttpRequest) -> bool:
 
 
 def is_worth_it(end: End) -> bool:
-    """Of reads that were refused."""
+    """Return True for rejected reads that are recorded."""
     return end.status in (401, 403) or end.error_code in PRYING
 
 
@@ -116,7 +121,7 @@ def route_of(request: HttpRequest) -> Route | None:
 
 
 def requester_of(view: Any, actor: Actor) -> RequestActor:
-    """The project and organization of the path, or else of the credential."""
+    """Return project and organization of the path, or else of the credential."""
     project, organization = getattr(view, "project", None), getattr(view, "organization", None)
     if project is not None:
         return RequestActor(actor.user_id, actor.credential_id, project.pk, project.organization_id)
@@ -126,7 +131,7 @@ def requester_of(view: Any, actor: Actor) -> RequestActor:
 
 
 def refused_requester(request: HttpRequest, response: HttpResponse, end: End) -> RequestActor | None:
-    """None: nobody who is known."""
+    """Return the actor of a rejected credential; None: the credential is unknown."""
     if end.status == 401:
         return _whose_token(request)
     context = getattr(response, "renderer_context", None) or {}
@@ -136,7 +141,7 @@ def refused_requester(request: HttpRequest, response: HttpResponse, end: End) ->
 
 
 def _whose_token(request: HttpRequest) -> RequestActor | None:
-    """Of a token that has ended, was revoked, or whose user may do nothing any more."""
+    """Return the owner of a token that has expired, was revoked, or whose user is suspended."""
     secret = secret_in(request.headers.get("Authorization", ""))
     token = token_of(secret) if secret else None
     if token is None:
@@ -153,7 +158,7 @@ def end_of(response: HttpResponse, touched: set[UUID], request: HttpRequest) -> 
     if response.status_code >= 400:
         code = str(document.get("code", CloudError.code if response.status_code >= 500 else ""))
         return End(response.status_code, code, resource_ids=frozenset(_named(request)))
-    if _is_dry_run(request):  # what it made is gone again
+    if _is_dry_run(request):  # the created resource was rolled back
         return End(response.status_code, resource_ids=frozenset(_named(request)))
     operation = document.get("operation")
     begun = as_uuid(str(operation.get("id"))) if isinstance(operation, Mapping) else None
@@ -167,7 +172,7 @@ def _is_dry_run(request: HttpRequest) -> bool:
 
 
 def _named(request: HttpRequest) -> Iterator[UUID]:
-    """The ids in the path, but for those of the project and organization, which have columns of their own."""
+    """Return the ids in the path, except project and organization, which have columns of their own."""
     match = request.resolver_match
     for part, text in (match.kwargs if match is not None else {}).items():
         found = as_uuid(text) if part not in ("project", "organization") else None

@@ -1,4 +1,4 @@
-"""How many requests there are, and how long they take: by route, never by what they name. And where traces begin."""
+"""Metrics of requests by route: number and duration. Traces begin here too."""
 
 import time
 from collections.abc import Callable
@@ -41,7 +41,7 @@ class RequestMetricsMiddleware:
 
 @cache
 def _meters(operation_id: str, status: int) -> tuple[Counter, Histogram]:
-    """There are as many as routes and statuses."""
+    """Return the meters; there is one per route and status."""
     return REQUESTS.labels(operation_id, status), SECONDS.labels(operation_id)
 
 

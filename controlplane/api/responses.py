@@ -1,4 +1,4 @@
-"""The parts of the OpenAPI document that many routes share: how they refuse, and what stands in headers."""
+"""Shared parts of the OpenAPI document: error responses and headers."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,17 +10,17 @@ from controlplane.kernel.views import Route
 NUMBER = {"type": "integer", "minimum": 0}
 TEXT = {"type": "string"}
 HEADERS: Mapping[str, Any] = {
-    "X-Request-Id": {"description": "The request in records and logs.", "schema": TEXT, "required": True},
-    "RateLimit-Limit": {"description": "How many requests of this kind there may be in a minute.", "schema": NUMBER},
-    "RateLimit-Remaining": {"description": "How many of them are left.", "schema": NUMBER},
-    "RateLimit-Reset": {"description": "In how many seconds there will be more.", "schema": NUMBER},
-    "Retry-After": {"description": "Seconds after which another try may work.", "schema": NUMBER},
+    "X-Request-Id": {"description": "The id of the request in records and logs.", "schema": TEXT, "required": True},
+    "RateLimit-Limit": {"description": "Maximum number of requests of this kind per minute.", "schema": NUMBER},
+    "RateLimit-Remaining": {"description": "Requests left.", "schema": NUMBER},
+    "RateLimit-Reset": {"description": "Seconds until there are more.", "schema": NUMBER},
+    "Retry-After": {"description": "Seconds after which a retry may succeed.", "schema": NUMBER},
     "WWW-Authenticate": {"description": "Bearer.", "schema": TEXT, "required": True},
-    "Location": {"description": "Where it is.", "schema": TEXT},
+    "Location": {"description": "The address of the resource.", "schema": TEXT},
     "ETag": {"description": "The version, for If-Match.", "schema": TEXT},
     "Link": {"description": "The next page, `rel=next`, if there is one.", "schema": TEXT},
     REPLAYED: {
-        "description": "`true`: the answer to the first request with this key.",
+        "description": "`true`: the response to the first request with this key.",
         "schema": {"type": "string", "const": "true"},
     },
 }
@@ -32,24 +32,24 @@ OF_PROBLEMS = {
     503: ("Retry-After",),
     507: ("Retry-After",),
 }
-# What each status of a problem means.
+# Description of each status of a problem.
 WORDS = {
-    400: "It cannot be meant: `errors` names the part of the request.",
-    401: "No good credential.",
-    403: "Not with this credential.",
-    404: "Not there, or not for this credential.",
-    409: "Not now, in this state; or no room, in the quota or on the nodes.",
+    400: "The request is invalid: `errors` names the part.",
+    401: "No valid credential.",
+    403: "The credential lacks the permission.",
+    404: "No such resource, or not visible with this credential.",
+    409: "Not possible in the present state; or the quota or the capacity of the nodes is exhausted.",
     410: "No longer kept.",
-    411: "Without Content-Length.",
-    412: "Made for another version than the present one.",
+    411: "Content-Length is missing.",
+    412: "If-Match names another version than the present one.",
     413: "The body is too large.",
-    415: "The body is of another media type.",
-    422: "Well-formed, yet it cannot be done.",
-    423: "Locked by somebody else.",
-    428: "If-Match is needed.",
+    415: "The media type of the body is not supported.",
+    422: "The request is well-formed, but cannot be carried out.",
+    423: "Another client holds the lock.",
+    428: "If-Match is required.",
     429: "Too many requests.",
-    503: "A part of the cloud does not answer; try again.",
-    507: "No room left on a disk of the cloud.",
+    503: "A component of the platform does not answer; retry.",
+    507: "A disk of the platform is full.",
 }
 
 
@@ -62,7 +62,7 @@ def reference(status: int) -> dict[str, str]:
 
 
 def headers(route: Route, status: int, method: str, *, has_version: bool) -> dict[str, Any]:
-    """What the answer of a route with this status may have."""
+    """Return the headers of a route's response with this status."""
     names = [*ALWAYS, *OF_PROBLEMS.get(status, ())]
     if status in (201, 202, 303):
         names.append("Location")

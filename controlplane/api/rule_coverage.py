@@ -1,4 +1,4 @@
-"""Every route has a rule in the table of authorization, and every rule a route: otherwise nothing starts."""
+"""Check at start-up that every route has a rule in the authorization table, and every rule a route."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from controlplane.kernel.views import View
 
 
 def check(patterns: Sequence[Any]) -> None:
-    """Raises ImproperlyConfigured naming everything that is wrong."""
+    """Raise ImproperlyConfigured naming all differences."""
     operations = dict(_operations(patterns))
     wrong = [f"{name} has no rule" for name in operations.keys() - TABLE.keys()]
     wrong += [f"{name} is no route" for name in TABLE.keys() - operations.keys()]

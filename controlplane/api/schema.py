@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made from the routes of the views (kernel.rest.Route) and their serializers."""
+"""The OpenAPI 3.1 document, generated from the routes of the views (kernel.views.Route) and their serializers."""
 
 import json
 from collections.abc import Mapping
@@ -45,7 +45,7 @@ SETTINGS: dict[str, Any] = {
     "SORT_OPERATION_PARAMETERS": False,
     "GET_LIB_DOC_EXCLUDES": "controlplane.api.schema.bases",
 }
-# What is taken or answered without a serializer, by its media type; the rest is bytes.
+# Bodies and responses without a serializer, by media type; the others are bytes.
 BARE = {
     "application/json": OpenApiTypes.OBJECT,
     "application/jsonl": OpenApiTypes.STR,
@@ -73,26 +73,26 @@ BY_ID_ALONE = (
     "invitation",
     "plan",
 )
-# What else than an id or name a part of a path is.
+# Path variables that are neither id nor name.
 IDENTIFIED = {
-    "arch": "The architecture of the processor, as Go calls it.",
+    "arch": "The processor architecture, in Go's notation.",
     "attachment": "The id of the attachment, or the id or name of its volume.",
     "code": "The code of the error.",
     "file": "The name of the file.",
     "member": "The id of the membership, or the id or e-mail address of the member.",
     "namespace": "The namespace of the Terraform provider.",
     "officer_key": "The `key_id` of the officer key.",
-    "os": "The operating system, as Go calls it.",
+    "os": "The operating system, in Go's notation.",
     "party": "The name of the party.",
     "terraform_provider": "The name of the Terraform provider.",
     "terraform_state": "The name of the Terraform state.",
-    "version": "The version, as the list of versions has it.",
+    "version": "The version, from the list of versions.",
     "zone": "The name of the zone.",
 }
 
 
 def document() -> str:
-    """The document as it is committed."""
+    """Return the document as it is committed."""
     with translation.override("en"), patched_settings(SETTINGS):
         schema = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
     schema["components"] |= {"responses": responses.PROBLEMS, "headers": responses.HEADERS}
@@ -102,12 +102,12 @@ def document() -> str:
 
 
 def bases() -> list[type]:
-    """Classes whose docstrings are for the readers of the code."""
+    """Return the classes whose docstrings are for developers and do not appear in the document."""
     return [*get_lib_doc_excludes(), *OURS]  # type: ignore[no-untyped-call]
 
 
 class ProblemErrorOut(Out):
-    """One of `pointer` (into the body, RFC 6901) and `parameter` (of the query) says where."""
+    """One invalid value. Either `pointer` (into the body, RFC 6901) or `parameter` (of the query) locates it."""
 
     pointer = serializers.CharField(required=False)
     parameter = serializers.CharField(required=False)
@@ -116,8 +116,10 @@ class ProblemErrorOut(Out):
 
 
 class ProblemOut(Out):
-    """What went wrong (RFC 9457), in the caller's language. `code` is for programs: it never changes. `facts` are the
-    data that the detail speaks of."""
+    """A problem (RFC 9457), in the caller's language.
+
+    `code` is for programs and never changes. `facts` are the data in the detail.
+    """
 
     type = serializers.CharField()
     title = serializers.CharField()
@@ -142,7 +144,7 @@ class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-ca
 
 @cache
 def page_of(out: type[Out]) -> type[Out]:
-    """The answer of a list."""
+    """Return the schema of a list's page."""
     fields = {
         "items": out(many=True),
         "next_page_token": serializers.CharField(allow_null=True),
@@ -153,7 +155,7 @@ def page_of(out: type[Out]) -> type[Out]:
 
 @cache
 def problem_with(more: type[Out]) -> type[Out]:
-    """A problem that has these members too."""
+    """Return the schema of a problem with additional members."""
     fields = {**ProblemOut().get_fields(), **more().get_fields()}
     return cast(type[Out], type(f"{more.__name__.removesuffix('Out')}ProblemOut", (Out,), fields))
 
@@ -163,20 +165,20 @@ IF_MATCH = OpenApiParameter(
     OpenApiTypes.STR,
     OpenApiParameter.HEADER,
     required=True,
-    description="The ETag of the version that this replaces, as GET answers it; * for any.",
+    description="The ETag of the version to replace, from GET; * for any version.",
 )
 
 IF_MATCH_OPTIONAL = OpenApiParameter(
     "If-Match",
     OpenApiTypes.STR,
     OpenApiParameter.HEADER,
-    description="The ETag that was read: when it is another one by now, nothing is done (412).",
+    description="The ETag of the version that was read: if the present one differs, nothing is done (412).",
 )
 IDEMPOTENCY_KEY = OpenApiParameter(
     idempotency.HEADER,
     {"type": "string", "pattern": f"^{idempotency.KEY.pattern}$"},
     OpenApiParameter.HEADER,
-    description="The same key again within a day: nothing is done twice, and the answer is the first one.",
+    description="A repetition with the same key within a day does nothing, and gets the first response.",
 )
 
 
@@ -194,10 +196,10 @@ class Schema(AutoSchema):
 
     def get_description(self) -> str:  # type: ignore[override]
         text = getattr(self.view, self.method.lower()).__doc__ or self.view.__class__.__dict__.get("__doc__") or ""
-        return cleandoc(text)  # Python 3.13 has taken the indentation out already
+        return cleandoc(text)  # Python 3.13 removes the indentation itself
 
     def get_tags(self) -> list[str]:
-        """The first noun of the path, or what of a project or an organization it is about."""
+        """Return the first noun of the path, or the noun below a project or organization."""
         nouns = [part for part in self.path.removeprefix("/v1").split("/") if part and not part.startswith((".", "{"))]
         is_within = nouns[0] in ("projects", "organizations") and len(nouns) > 1
         return [nouns[is_within].removesuffix(".json")]
@@ -228,7 +230,7 @@ class Schema(AutoSchema):
         return self.route.deprecation is not None
 
     def get_operation(self, *given: Any) -> Any:
-        """OpenAPI has no word for when a route goes: `x-sunset` is ours, the moment that the header Sunset says."""
+        """Return the operation with `x-sunset`, an extension for the time in the header Sunset, which OpenAPI lacks."""
         operation, going = super().get_operation(*given), self.route.deprecation
         if operation is None or going is None or going.sunset is None:
             return operation
@@ -258,7 +260,7 @@ class Schema(AutoSchema):
         }
 
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
-        """With all that they may have in headers, and all that may be refused."""
+        """Return the responses with their headers, and all errors."""
         made = super()._get_response_bodies(direction)
         self.resolve_serializer(ProblemOut, direction)
         for status, each in made.items():
@@ -278,20 +280,20 @@ class Schema(AutoSchema):
         return False
 
     def get_auth(self) -> list[Any]:
-        """What is open to everybody may be asked with a credential too."""
+        """Return the security schemes; public routes also accept a credential."""
         known: list[Any] = super().get_auth()
         is_public = rule_of(self.route.operation_id).roles == PUBLIC
         return [*known, {}] if known and is_public else known
 
     def _get_serializer_field_meta(self, field: Any, direction: Any) -> Any:
-        """Any JSON may be null without saying so."""
+        """Return the schema of a field; a field of any JSON is nullable without a mark."""
         meta = super()._get_serializer_field_meta(field, direction)  # type: ignore[no-untyped-call]
         if isinstance(field, serializers.JSONField):
             meta.pop("nullable", None)
         return meta
 
     def _insert_field_validators(self, field: Any, schema: Any) -> None:
-        """And what our own fields check. Of a list's or a dictionary's items this is asked twice."""
+        """Add the constraints of the project's own fields. Called twice for the items of a list or a dictionary."""
         if "pattern" in schema:
             return
         super()._insert_field_validators(field, schema)  # type: ignore[no-untyped-call]
@@ -299,7 +301,7 @@ class Schema(AutoSchema):
             schema["pattern"] = field.pattern
             if not field.allow_blank:
                 schema["minLength"] = 1
-                if schema.get("default") == "":  # as good as none, and cannot be written
+                if schema.get("default") == "":  # the same as none, and cannot be sent
                     del schema["default"]
         elif isinstance(field, Labels):
             keys = {"type": "string", "pattern": f"^{LABEL_KEY.pattern}$"}

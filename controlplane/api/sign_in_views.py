@@ -1,4 +1,4 @@
-"""What the views of sign-in share: failures are counted, and who has signed in is known."""
+"""Base of the sign-in views: failures are counted, and signed-in users are recorded."""
 
 from typing import Any, cast
 from uuid import UUID
@@ -24,11 +24,12 @@ SECRET = {"Cache-Control": "no-store"}
 
 
 class SignInView(ActorView):
-    """For whoever has signed in; an API token is not enough. A failure is counted after what the request wrote has been
-    undone.
+    """View for signed-in users; an API token is not enough.
 
-    `open_methods` are for whoever has not signed in yet, `unfinished_methods` also for sessions that lack a second
-    factor (api/authentication.py).
+    A failure is counted after the rollback of the request's writes.
+
+    `open_methods` need no session, `unfinished_methods` also accept sessions without a second factor
+    (api/authentication.py).
     """
 
     open_methods: tuple[str, ...] = ()
@@ -43,7 +44,7 @@ class SignInView(ActorView):
             raise SessionNeeded()
 
     def _admit_anybody(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Nobody is known who could be asked for a right; as the table has to say."""
+        """Admit a request without permission check, as the authorization table has to say: there is no user yet."""
         View.initial(self, request, *args, **kwargs)
         operation = cast(Route, self.route_of(request)).operation_id
         if rule_of(operation).roles != PUBLIC:
@@ -74,7 +75,7 @@ class SignInView(ActorView):
         return cast(Session, self.request.auth)
 
     def begun(self, session: Session, secret: str) -> Response:
-        """201 with the secret of a new session."""
+        """Return 201 with the secret of a new session."""
         self.set_account(session.user_id, credential_id=session.pk)
         needs = not session.is_two_factor and second_factors.needs_one(session.user)
         document = SessionOut(session, context={"current": session}).data
@@ -82,7 +83,9 @@ class SignInView(ActorView):
         return Response(document, status=201, headers={"Location": f"/v1/sessions/{session.pk}", **SECRET})
 
     def set_account(self, user_id: UUID, *, credential_id: UUID | None = None) -> None:
-        """For the journal of requests (api/request_audit.py), where nobody was known when this one began."""
+        """Set the account for the request audit (api/request_audit.py): the request began without an authenticated
+        user.
+        """
         request_audit = getattr(self.request._request, "request_audit", None)
         if request_audit is not None:
             request_audit.set_account(RequestActor(user_id=user_id, credential_id=credential_id))

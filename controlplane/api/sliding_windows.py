@@ -1,7 +1,7 @@
-"""Counting over a window that slides: the requests of this minute, and of the minute before as much as is left of it.
+"""Sliding window counters: the requests of this minute, plus a share of the previous minute.
 
-The counts are in Redis, since several processes share them. While Redis does not answer, each process counts for
-itself, so that whoever may make so many requests may make so many of each process.
+The counters are in Redis, since several processes share them. While Redis does not answer, each process counts for
+itself: a caller may then make as many requests to each process.
 """
 
 import logging
@@ -23,13 +23,13 @@ log = logging.getLogger(__name__)
 
 WINDOW_S = 60
 TIMEOUT_S, CONNECT_S = 0.5, 0.2
-PAUSE_S = 5  # so that a Redis that hangs does not slow every request down
-OWN_MAX = 20_000  # buckets that one process counts for itself; the one that was not used for longest goes
+PAUSE_S = 5  # so that a Redis that hangs does not delay every request
+OWN_MAX = 20_000  # local buckets of a process; the least recently used is dropped
 KEY = "andromede-requests"
 
-# KEYS: of each bucket this minute's count and the one of the minute before. ARGV: 1 to take one out of each, 0 to look;
-# which share of the minute before still counts; the limits. Nothing is taken unless all have one. Returns whether all
-# have one, and the counts.
+# KEYS: for each bucket the counters of this minute and of the previous one. ARGV: 1 to take a request from each bucket,
+# 0 to read; the share of the previous minute that still counts; the limits. Nothing is taken unless all buckets have
+# one left. Returns whether all have one, and the counters.
 SCRIPT = """
 local counts, has_all = {}, 1
 for i = 1, #KEYS do
@@ -48,7 +48,7 @@ return {has_all, unpack(counts)}
 
 @dataclass(frozen=True)
 class Bucket:
-    """`limit`: requests per minute."""
+    """A bucket. `limit`: requests per minute."""
 
     name: str
     owner: str
@@ -57,7 +57,7 @@ class Bucket:
 
 @dataclass(frozen=True)
 class BucketState:
-    """What is left in a bucket, and in how many seconds there will be more."""
+    """State of a bucket: requests left, and seconds until there are more."""
 
     bucket: Bucket
     remaining: int
@@ -76,7 +76,7 @@ class BucketState:
 
 @dataclass(frozen=True)
 class Moment:
-    """Which minute it is, and which share of the one before still counts."""
+    """Number of the minute, and the share of the previous minute that still counts."""
 
     minute: int
     share: float
@@ -87,7 +87,7 @@ class Moment:
         return cls(int(minute), 1 - passed_s / WINDOW_S)
 
     def bucket_state(self, bucket: Bucket, current: int, previous: int, *, is_taken: bool) -> BucketState:
-        """`is_taken`: the request itself is among those that are counted."""
+        """Return the state. `is_taken`: the counters include the request itself."""
         used = current + math.floor(previous * self.share)
         rest_s = self.share * WINDOW_S
         reset_s = min(rest_s, WINDOW_S / previous) if previous else rest_s
@@ -98,12 +98,13 @@ class Moment:
 
 class Store(Protocol):
     def count(self, buckets: Sequence[Bucket], moment: Moment, *, is_taken: bool) -> tuple[bool, list[int]]:
-        """Whether all have one, which is taken if that is wanted; and this minute's and the last minute's count of each
-        bucket."""
+        """Count a request in all buckets, or only read; returns whether all have one left, and both counters of each
+        bucket.
+        """
 
 
 class Shared:
-    """In Redis, by one question for all buckets. Raises redis.RedisError."""
+    """Counters in Redis, with one command for all buckets. Raises redis.RedisError."""
 
     def count(self, buckets: Sequence[Bucket], moment: Moment, *, is_taken: bool) -> tuple[bool, list[int]]:
         keys = [
@@ -122,7 +123,7 @@ def _script(url: str) -> Script:
 
 
 class Own:
-    """In the memory of this process, which has a maximum."""
+    """Counters in the memory of this process, with a maximum number of buckets."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -151,23 +152,25 @@ class Own:
 
 
 class Counts:
-    """In Redis; for a while after it did not answer, in this process."""
+    """Counters in Redis or, for a while after Redis did not answer, in this process."""
 
     def __init__(self) -> None:
         self._shared, self._own = Shared(), Own()
         self._paused_until = 0.0
 
     def spend(self, *buckets: Bucket) -> BucketState | None:
-        """Take one out of each, or out of none if one of them is empty. Returns how the one stands that has the least
-        left; None: there is none."""
+        """Take a request from each bucket, or from none if one is empty.
+
+        Returns the state of the bucket with the least left; None: there are no buckets.
+        """
         return self._asked(buckets, is_taken=True)
 
     def peek(self, *buckets: Bucket) -> BucketState | None:
-        """The same, and nothing is taken."""
+        """Return the same as spend() without taking a request."""
         return self._asked(buckets, is_taken=False)
 
     def _asked(self, buckets: Sequence[Bucket], *, is_taken: bool) -> BucketState | None:
-        """A limit of 0 is none."""
+        """Return the buckets to count; a limit of 0 means no limit."""
         limited = [each for each in buckets if each.limit]
         if not limited:
             return None

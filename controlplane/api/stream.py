@@ -1,11 +1,11 @@
-"""The process `stream`: events as they happen, to thousands who wait; consoles (consoles.py), and long polls
+"""The process `stream`: server-sent events for thousands of clients, console sessions (consoles.py), and long polls
 (long_polls.py).
 
-It serves GET /v1/events/stream, and asks the view of that route for every piece of it: at the
-beginning, when there is news for that reader, and when its credential is not what it was, for which it looks every
-STREAM_CHECK_S. So a stream has the rights, filters and errors of the API, and ends when its credential does. Between
-two pieces it holds nothing: a few threads, each with a connection to the database, serve all. That there is news comes
-by Redis, or, when that is away, by looking once a second.
+It serves GET /v1/events/stream, and calls the view of that route for every chunk: at the beginning, when there are new
+events for the client, and when its credential has changed, which is checked every STREAM_CHECK_S. So a stream has the
+rights, filters and errors of the API, and ends with its credential. Between two chunks a stream holds no thread: a few
+threads, each with a connection to the database, serve all. Redis sends wake-ups for new events; while Redis does not
+answer, the feed is read once a second.
 """
 
 import asyncio
@@ -50,7 +50,7 @@ log = logging.getLogger(__name__)
 PATHS = ("/v1/events/stream", "/v1/healthz")
 POLL_S = 1.0
 LOOK_AGAIN_S = 1.0  # for Redis
-JITTER = (0.8, 1.0)  # so that streams that begin together do not look together for ever
+JITTER = (0.8, 1.0)  # so that streams that begin together are not always checked together
 CONNECTIONS = Gauge(
     "andromede_stream_connections", "Who follows events, looks at a console or waits in a long poll.", ["kind"]
 )
@@ -60,20 +60,23 @@ TOO_MANY_REQUESTS = 429
 
 
 class Reader:
-    """An open stream. `wake` is set when there may be something for it, or when it is gone. `is_behind`: it was woken
-    for something that could not be read."""
+    """An open stream.
+
+    `wake` is set when there may be new events, or when the client is gone. `is_behind`: it was woken for an event that
+    could not be read.
+    """
 
     def __init__(self, lines: StreamChunk) -> None:
         self.credential = lines.subscription.actor.credential_id
         self.organizations = lines.subscription.actor.organization_ids
         self.wake = asyncio.Event()
-        self.wake.set()  # something may have come between its first piece and now
+        self.wake.set()  # events may have come since its first chunk
         self.is_gone = False
         self.subscription = lines.subscription
         self.apply(lines)
 
     def apply(self, lines: StreamChunk) -> None:
-        """While it was asked for, what came was held against the places of before."""
+        """Apply a new subscription; wake-ups during the request were compared with the former one."""
         is_elsewhere = lines.subscription.places != self.subscription.places
         self.position, self.subscription, self.is_behind = lines.position, lines.subscription, False
         if lines.has_more or is_elsewhere:
@@ -84,7 +87,7 @@ class Reader:
         return places is None or bool(places & owners)
 
     async def pause(self) -> bool:
-        """Until there may be something, or (False) it is time to look whether the credential is still good."""
+        """Wait for new events, or (False) until the credential has to be checked."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self.wake.wait(), settings.STREAM_CHECK_S * random.uniform(*JITTER))
         is_woken = self.wake.is_set()
@@ -108,7 +111,7 @@ class Streams:
         self.consoles = Consoles(self._in_thread)
         self.long_polls = LongPolls(self._in_thread, self._answer)
         self.readers: set[Reader] = set()
-        self.notified = 0  # the place up to which all readers were woken for whatever concerns them
+        self.notified = 0  # the position up to which all readers were woken
         self.notified_at = time.monotonic()
         CONNECTIONS.labels("events").set_function(lambda: len(self.readers))
         CONNECTIONS.labels("consoles").set_function(lambda: len(self.consoles.open))
@@ -150,7 +153,7 @@ class Streams:
             await self._stream(first, scope, receive, send)
 
     async def _stream(self, first: StreamChunk, scope: Scope, receive: Receive, send: Send) -> None:
-        """Until one of both goes. Raises TimeoutError when nobody reads."""
+        """Run the stream until either side ends. Raises TimeoutError when the client does not read."""
         async with self._reading(first, receive) as reader:
             await send_start(send, first)
             await send_piece(send, first.content)
@@ -158,7 +161,7 @@ class Streams:
                 await self._go_on(reader, scope, send)
 
     def _need_room(self, lines: StreamChunk) -> None:
-        """Raises TooManyStreams, OrganizationStreamsMany, StreamsExhausted."""
+        """Check the number of streams. Raises TooManyStreams, OrganizationStreamsMany, StreamsExhausted."""
         actor = lines.subscription.actor
         same = sum(reader.credential == actor.credential_id for reader in self.readers)
         if same >= settings.STREAMS_PER_CREDENTIAL:
@@ -181,7 +184,7 @@ class Streams:
             watching.cancel()
 
     async def _go_on(self, reader: Reader, scope: Scope, send: Send) -> None:
-        """One more piece. What may pass is waited for; what does not ends the stream, and says why."""
+        """Send one more chunk. A temporary error is retried; any other error ends the stream with its problem."""
         is_woken = await reader.pause()
         if reader.is_gone:
             return
@@ -206,7 +209,7 @@ class Streams:
         return await asyncio.get_running_loop().run_in_executor(self.threads, _fresh, function, *given)
 
     def _answer(self, scope: Scope) -> HttpResponseBase:
-        """What the API answers."""
+        """Return the response of the API."""
         request = ASGIRequest(dict(scope), io.BytesIO())
         if scope["path"] not in PATHS and not is_long_poll(scope):
             return problems.not_found(request, Exception())
@@ -216,7 +219,7 @@ class Streams:
         return response
 
     async def _wake_readers(self, hinted: asyncio.Event) -> None:
-        """Wake those for whom there is something."""
+        """Wake the readers for whom there are new events."""
         while True:
             with suppress(TimeoutError):
                 await asyncio.wait_for(hinted.wait(), POLL_S)
@@ -237,13 +240,16 @@ class Streams:
 
 
 def _behind(scope: Scope, position: int) -> Scope:
-    """The request for what comes after this place."""
+    """Return the request for the events after this position."""
     headers = [(name, value) for name, value in scope["headers"] if name != b"last-event-id"]
     return {**scope, "headers": [*headers, (b"last-event-id", cursors.encode(position).encode())]}
 
 
 def is_still_valid(subscription: StreamSubscription, scope: Scope) -> bool:
-    """Whether the credential is good, and for what it was good for. False also when nobody can say: the view does."""
+    """Return True if the credential is valid with unchanged rights.
+
+    False also when the database does not answer: the view decides.
+    """
     request = Request(ASGIRequest(dict(scope), io.BytesIO()))
     try:
         known = TokenAuthentication().authenticate(request)
@@ -253,7 +259,7 @@ def is_still_valid(subscription: StreamSubscription, scope: Scope) -> bool:
 
 
 def _is_unchanged(subscription: StreamSubscription, actor: Actor, session: Session | None) -> bool:
-    """Raises CloudError: nothing of it does."""
+    """Return True if the rights are unchanged. Raises CloudError when the credential has none left."""
     actor, event_filter = authorize(actor, EVENT_STREAM), subscription.event_filter
     if event_filter.project is not None:
         project_get(actor, str(event_filter.project.pk))
@@ -261,7 +267,7 @@ def _is_unchanged(subscription: StreamSubscription, actor: Actor, session: Sessi
 
 
 def _fresh(function: Callable[..., Any], *given: Any) -> Any:
-    """With a connection to the database that is still good."""
+    """Call the function with a usable connection to the database."""
     close_old_connections()
     return function(*given)
 

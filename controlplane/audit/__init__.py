@@ -1,1 +1,1 @@
-"""Who did what: append-only records, written in the transaction of the deed."""
+"""Audit: append-only entries of all actions, written in the transaction of the action, and the evidence log."""

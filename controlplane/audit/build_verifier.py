@@ -1,8 +1,8 @@
-"""Make verify.py, the verifier in one file: the modules of the pure core as they are, and a loader of ten lines.
+"""Build verify.py, the verifier in one file: the modules of the pure core unchanged, and a loader of ten lines.
 
     python -m controlplane.audit.build_verifier > verify.py
 
-So an auditor can make it from sources that he has read, and compare it with the one in an export.
+An auditor can build it from sources already read, and compare it with the one in an export.
 """
 
 import ast
@@ -59,7 +59,7 @@ def source() -> str:
 
 
 def modules() -> list[str]:
-    """All of ours that the verifier is made of, each after those that it imports."""
+    """Return all modules of the verifier, each after those that it imports."""
     found: list[str] = []
 
     def visit(name: str) -> None:

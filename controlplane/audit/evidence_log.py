@@ -1,7 +1,7 @@
-"""The evidence log: append in the transaction of the deed, give places, sign what the tree is.
+"""The evidence log: append records in the transaction of the action, assign positions, sign log checkpoints.
 
-A row that is committed is evidence; the rest may come later and be done by anybody. Places are given under one
-advisory lock and in one transaction per batch, so that a sequencer may die or be doubled at any moment.
+A committed row is evidence; the rest may come later and in any process. Positions are assigned under one advisory lock
+and in one transaction per batch, so that a sequencer may crash or run twice at any moment.
 """
 
 import secrets
@@ -26,7 +26,7 @@ from controlplane.kernel.names import as_uuid
 BATCH = 1000  # rows per transaction: more keep the lock longer, fewer commit more often
 BATCHES_MAX = 20  # per call of sequence(), so that it ends
 
-# By which member of its document a record is found again.
+# The member of a document by which its record is found.
 SUBJECTS: Mapping[str, str] = {
     Kind.DECISION: "decision",
     Kind.PERMIT: "jti",
@@ -58,7 +58,7 @@ def append(
     project_id: UUID | None = None,
     resource_id: UUID | None = None,
 ) -> EvidenceRecord:
-    """One INSERT in the caller's transaction; if that is rolled back, there was no record.
+    """Append a record with one INSERT in the caller's transaction; a rollback also removes the record.
 
     `document` is JSON without secrets; docs/explanation/evidence.md has its form for each kind.
 
@@ -79,7 +79,7 @@ def build_record(
     project_id: UUID | None = None,
     resource_id: UUID | None = None,
 ) -> EvidenceRecord:
-    """The same, not written yet: the caller inserts it with the deed."""
+    """Return the record without writing it: the caller inserts it with the action."""
     record_id, at, salt = new_id(), clock.now(), secrets.token_bytes(SALT_BYTES)
     owners = {
         "organization": _text(organization_id),
@@ -104,9 +104,9 @@ def build_record(
 
 
 def sequence() -> int:
-    """Give committed records without a place one each, in the order of their ids, and extend the tree.
+    """Assign positions to committed records without one, in the order of their ids, and extend the tree.
 
-    Answers how many got one; what was not reached waits for the next call. Several at once take turns.
+    Returns the number of records; the remaining ones wait for the next call. Concurrent calls run one after the other.
     """
     total = 0
     for _ in range(BATCHES_MAX):
@@ -118,7 +118,7 @@ def sequence() -> int:
 
 
 def checkpoint() -> Checkpoint | None:
-    """Sign the tree as it is, unless it has not grown since the last time.
+    """Sign the present tree, unless it has not grown since the last checkpoint.
 
     Raises:
         LogKeyMissing
@@ -136,11 +136,11 @@ def checkpoint() -> Checkpoint | None:
 
 @transaction.atomic
 def erase_record(record_id: UUID, *, reason: str) -> None:
-    """Forget what a record said, as a law may demand; that it was there, and when, stays provable. Once is enough.
+    """Erase the contents of a record, as a law may demand; its existence and time stay provable. Idempotent.
 
     Raises:
         RecordNotFound
-        NotSequenced: there are so many before it that it has no number yet by which the erasure could name it.
+        NotSequenced: many records precede it, so that it has no number yet by which the erasure could refer to it.
     """
     sequence()
     record = EvidenceRecord.objects.select_for_update().filter(pk=record_id).first()
@@ -212,7 +212,7 @@ def _extend_tree(size: int, leaves: Sequence[bytes]) -> None:
 
 
 def _lock() -> None:
-    """Until the end of the transaction."""
+    """Lock the log until the end of the transaction."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('evidence log', 0))")
 

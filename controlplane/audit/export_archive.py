@@ -1,6 +1,6 @@
-"""The auditor's export: an organization's evidence of some time, in one file that can be verified without us.
+"""The auditor's export: an organization's evidence of a period, in one file that is verified offline.
 
-It is made of the log alone: what no record shows is no evidence.
+It contains the log alone: only records are evidence.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ from controlplane.kernel import clock
 from controlplane.kernel.names import as_uuid
 
 BATCH = 500  # records whose proofs are read with one query
-UNFINISHED = "unfinished-"  # how the folder of an export that is being written begins
+UNFINISHED = "unfinished-"  # prefix of the folder of an unfinished export
 Rows = QuerySet[EvidenceRecord]
 
 
@@ -47,15 +47,15 @@ class ExportWindow:
 
 
 def write_export(window: ExportWindow, out: Path) -> Manifest:
-    """Mark how far the log has come, give waiting records their places, sign a checkpoint, and write the export at
-    `out`, at once or not at all.
+    """Write the export to `out` atomically, after marking the present end of the log, assigning positions, and signing
+    a log checkpoint.
 
-    For its owner alone to read (0600). Who is killed meanwhile leaves a folder UNFINISHED… beside `out`.
+    The file is readable by its owner only (0600). A killed process leaves a folder UNFINISHED… beside `out`.
 
     Raises:
         LogKeyMissing
-        NotSequenced: the end has not come yet, too much waits for its place, or the log's key has changed and there
-            was nothing to sign with the new one yet.
+        NotSequenced: the end of the period has not come, too many records wait for their positions, or the log's key
+            has changed and nothing was signed with the new one yet.
     """
     log_key.load()
     _mark(window)
@@ -76,17 +76,17 @@ def write_export(window: ExportWindow, out: Path) -> Manifest:
 
 
 def _streams(window: ExportWindow) -> Mapping[str, UUID | None]:
-    """Those that an export shows, with whose they are."""
+    """Return the streams of an export, with their owners."""
     return {str(window.organization.pk): window.organization.pk, PLATFORM: None}
 
 
 def _since_end(window: ExportWindow, stream: str) -> Rows:
-    """What is said in the stream from the end of the time on: it shows that nothing before it was cut off."""
+    """Return the records of the stream after the end of the period: they prove that no earlier record was cut off."""
     return EvidenceRecord.objects.filter(stream=stream, created_at__gte=window.end, document__isnull=False)
 
 
 def _mark(window: ExportWindow) -> None:
-    """Have something said in each stream after the end."""
+    """Append a record to each stream after the end."""
     if window.end > clock.now():
         raise NotSequenced
     for stream, organization_id in _streams(window).items():
@@ -145,7 +145,7 @@ class _Content:
         return str(self.window.organization.pk)
 
     def _stream(self, stream: str) -> Rows:
-        """Its records that the newest checkpoint covers."""
+        """Write the stream's records that the newest checkpoint covers."""
         return EvidenceRecord.objects.filter(stream=stream, leaf_index__lt=self.newest.tree_size)
 
     def _own_span(self) -> Span:
@@ -163,8 +163,10 @@ class _Content:
         return Span(1, total, total)
 
     def _checkpoints(self) -> Iterator[bytes]:
-        """Those of the time and later that witnesses have signed, and the newest. What an earlier key of the log has
-        signed is left out: the newest covers all of it."""
+        """Return the checkpoints with cosignatures, of the period and later, and the newest one.
+
+        Those signed with an earlier key of the log are left out: the newest covers their contents.
+        """
         cosigned = Q(cosignature__isnull=False, created_at__gte=self.window.start)
         wanted = Checkpoint.objects.filter(cosigned | Q(pk=self.newest.pk), tree_size__lte=self.newest.tree_size)
         key, before = log_key.load().public, 0
@@ -202,7 +204,7 @@ class _Content:
 
 @cache
 def _verifier() -> bytes:
-    """The same while this process runs: to make it takes longer than a small export."""
+    """Return the verifier, built once per process: building takes longer than a small export."""
     return build_verifier.source().encode()
 
 
@@ -211,7 +213,7 @@ def _ended(lines: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _leaves_before(rows: Sequence[EvidenceRecord]) -> dict[int, bytes]:
-    """By their numbers; all rows are of one stream."""
+    """Return the preceding leaves by number; all rows are of one stream."""
     numbers = [row.stream_seq - 1 for row in rows if row.stream_seq is not None]
     before = EvidenceRecord.objects.filter(stream__in={row.stream for row in rows}, stream_seq__in=numbers)
     return {seq: bytes(leaf) for seq, leaf in before.values_list("stream_seq", "leaf_hash") if seq and leaf}
@@ -230,8 +232,9 @@ def _line(row: EvidenceRecord, leaves: Mapping[int, bytes], proof: Sequence[byte
 
 
 def _rested_on(inside: Rows, before: Rows) -> Q:
-    """Of the records before: all policies, what was done with proposals, and erasures; the permits that receipts
-    answer with what else was signed and done under them, and the decisions behind permits."""
+    """Return the earlier records that the export needs: all policies, proposals and erasures; the permits of receipts
+    with the other records of these permits, and the decisions of permits.
+    """
     answered = set(inside.filter(kind=Kind.RECEIPT).values_list("subject_id", flat=True))
     permits = before.filter(kind=Kind.PERMIT, subject_id__in=answered)
     named = {_decision_of(text) for rows in (permits, inside.filter(kind=Kind.PERMIT)) for text in _documents(rows)}

@@ -1,4 +1,4 @@
-"""What an export says of itself, in English and French."""
+"""Readme of an export, in English and French."""
 
 ENGLISH, FRENCH = "README.en.md", "README.fr.md"
 

@@ -1,8 +1,9 @@
-"""Exports that were asked for over the API. The web process writes the row and serves the file; between the two, the
-process that has the log's key makes it.
+"""Evidence exports of the API.
 
-The row is the request; the message to the signer is a hint without content. Files lie in settings.EXPORTS_DIR, which
-both processes see, as <id>.tar: whole, or not at all.
+The web process writes the row and serves the file; the process with the log's key makes the file.
+
+The row is the request; the message to the signer is a wake-up without content. Files are in settings.EXPORTS_DIR, which
+both processes see, as <id>.tar: complete, or not at all.
 """
 
 import errno
@@ -55,12 +56,14 @@ EXPORTS_MAX = 20  # of one organization at a time
 READERS = (Role.SOVEREIGNTY_OFFICER, Role.OWNER)
 
 
-# ── asking and reading ──────────────────────────────────────────────────────────────────────────
+# ── requests and reads ──────────────────────────────────────────────────────────────────────────
 
 
 def may_export(actor: Actor, organization: Organization) -> None:
-    """An export has the records of all projects, with their salts: it is for the organization's owners and sovereignty
-    officers and for the platform's auditors. Operators are none of them.
+    """Check that the actor may export.
+
+    An export has the records of all projects, with their salts: it is for the organization's owners and sovereignty
+    officers and for the platform's auditors, not for operators.
 
     Raises:
         RoleNeeded
@@ -71,7 +74,7 @@ def may_export(actor: Actor, organization: Organization) -> None:
 
 
 def export_request(actor: Actor, organization: Organization, start: datetime, end: datetime) -> EvidenceExport:
-    """Have an export made. While one of the same time is waited for, that is the answer.
+    """Request an export; returns a pending one of the same period if there is one.
 
     Raises:
         RoleNeeded, ExportWindowInvalid, ExportsMany, OrganizationNotFound
@@ -90,7 +93,7 @@ def export_request(actor: Actor, organization: Organization, start: datetime, en
 def find_ready_export(
     actor: Actor, organization: Organization, start: datetime, end: datetime
 ) -> EvidenceExport | None:
-    """The newest one of just this time whose file is there.
+    """Return the newest export of exactly this period whose file exists.
 
     Raises:
         RoleNeeded
@@ -101,7 +104,7 @@ def find_ready_export(
 
 
 def export_get(actor: Actor, ref: str) -> EvidenceExport:
-    """What there is of it, which everybody may know who sees the organization.
+    """Return an export without its file, for everyone who sees the organization.
 
     Raises:
         ExportNotFound
@@ -114,7 +117,7 @@ def export_get(actor: Actor, ref: str) -> EvidenceExport:
 
 
 def export_file(actor: Actor, asked: EvidenceExport) -> BinaryIO:
-    """Its bytes, for the caller to close. That they were read is on record.
+    """Return the open file, for the caller to close. The download is audited.
 
     Raises:
         RoleNeeded, ExportNotReady
@@ -140,7 +143,7 @@ def path_of(asked: EvidenceExport) -> Path:
 
 
 def send_wakeup() -> None:
-    """Never fails: the row is written already."""
+    """Send a wake-up to the signer. Never fails: the row is written already."""
     try:
         current_app.send_task(MAKE, queue=QUEUE, retry=False)
     except OperationalError as exc:
@@ -169,14 +172,14 @@ def _record(actor: Actor, verb: str, asked: EvidenceExport) -> None:
     services.record_of_organization(actor, verb, asked.pk, organization_id, organization=str(organization_id))
 
 
-# ── making, where the log's key is ──────────────────────────────────────────────────────────────
+# ── creation, in the process with the log's key ─────────────────────────────────────────────────
 
 
 def make_all() -> int:
-    """Make what was asked for, oldest first, and delete what is over. Returns how many were begun.
+    """Make the requested exports, oldest first, and delete expired ones. Returns the number begun.
 
-    One process makes exports at a time, so that others of its kind stay free for permits; who comes meanwhile leaves
-    it to that one. When it dies, PostgreSQL takes the lock back, and what it was at begins anew.
+    One process makes exports at a time, so that others of its kind stay free for permits; a second caller returns at
+    once. After a crash PostgreSQL releases the lock, and the unfinished export begins anew.
     """
     begun = 0
     with _alone() as is_alone:
@@ -221,11 +224,11 @@ def _make(asked: EvidenceExport) -> None:
 
 
 def _written(asked: EvidenceExport) -> dict[str, object]:
-    """Raises CloudError."""
+    """Write one export. Raises CloudError."""
     path = path_of(asked)
     try:
         export_archive.write_export(window_of(asked), path)
-        path.chmod(0o640)  # web is of the folder's group
+        path.chmod(0o640)  # web is in the folder's group
     except OSError as exc:
         if exc.errno in (errno.ENOSPC, errno.EDQUOT):
             raise ExportStoreFull from exc
@@ -235,7 +238,7 @@ def _written(asked: EvidenceExport) -> dict[str, object]:
 
 
 def _record_failure(asked: EvidenceExport, error: CloudError, *, is_final: bool) -> None:
-    """For good, or until the next time."""
+    """Record a failure, final or until the next try."""
     if is_final or asked.attempts >= ATTEMPTS_MAX:
         move(asked, EXPORT, "failed", error=error.as_document(), expires_at=clock.now() + KEPT)
     else:
@@ -243,7 +246,7 @@ def _record_failure(asked: EvidenceExport, error: CloudError, *, is_final: bool)
 
 
 def _tidy() -> None:
-    """Nobody but the caller is at work: what is running is nobody's, and what is unfinished is rubbish."""
+    """Delete unfinished files and reset running exports; the caller is the only active process."""
     for lost in EvidenceExport.objects.filter(state="running"):
         _record_failure(lost, ExportInterrupted(attempts=lost.attempts), is_final=False)
     EvidenceExport.objects.filter(expires_at__lte=clock.now()).delete()

@@ -1,4 +1,4 @@
-"""The Ed25519 key that signs checkpoints: log.key in settings.PKI_DIR. Its name is the origin of the log."""
+"""The Ed25519 key that signs log checkpoints: log.key in settings.PKI_DIR. Its name is the origin of the log."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,7 @@ class LogKey:
 
 
 def create_log_key(folder: Path) -> None:
-    """Write log.key (PKCS#8, PEM, 0600) into `folder`, unless it is there."""
+    """Write log.key (PKCS#8, PEM, 0600) into `folder`, unless it exists."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / FILE
     if not path.exists():
@@ -35,7 +35,7 @@ def create_log_key(folder: Path) -> None:
 
 
 def load() -> LogKey:
-    """Raises LogKeyMissing."""
+    """Load the key. Raises LogKeyMissing."""
     try:
         key = load_pem_private_key((settings.PKI_DIR / FILE).read_bytes(), password=None)
     except FileNotFoundError as exc:

@@ -1,8 +1,7 @@
-"""Who did what (AuditRecord), what was asked for (RequestRecord), and what can be proved of it to others: the evidence
-log, and exports of it.
+"""Audit entries (AuditRecord), request records (RequestRecord), the evidence log, and exports of it.
 
-Deeds are recorded in their transaction, requests around it. The database refuses to change or delete what was recorded
-(migrations 0002, 0004, 0009).
+Entries are recorded in the transaction of their action, requests around it. The database rejects changes and deletions
+of recorded rows (migrations 0002, 0004, 0009).
 """
 
 from django.contrib.postgres.fields import ArrayField
@@ -14,7 +13,7 @@ from controlplane.kernel.db import BaseModel
 from controlplane.kernel.ids import new_id
 from controlplane.kernel.states import machine
 
-# Back to waiting: the process died, the log was not ready, or the file is not where it was.
+# Back to waiting: the process crashed, the log was not ready, or the file is missing.
 EXPORT = machine(
     "evidence export",
     {"waiting": "running", "running": "waiting ready failed", "ready": "waiting", "failed": ""},
@@ -25,8 +24,11 @@ COMPLETED = Q(completed_at__isnull=False)
 
 
 class AuditRecord(BaseModel):
-    """One deed. The database refuses to change or delete a record (migration 0002). `organization_id`: the organization
-    that a deed is about when it is about none of its projects; null in records from before migration 0011."""
+    """An audit entry.
+
+    The database rejects its change or deletion (migration 0002). `organization_id`: the organization of an action that
+    is about none of its projects; null in entries from before migration 0011.
+    """
 
     verb = models.CharField(max_length=64)
     resource_id = models.UUIDField()
@@ -51,7 +53,7 @@ class AuditRecord(BaseModel):
 
 
 class Outcome(models.TextChoices):
-    """unknown: whoever worked on it died."""
+    """Outcome of a request; unknown: the process ended during the request."""
 
     SUCCEEDED = "succeeded"
     REFUSED = "refused"
@@ -60,11 +62,11 @@ class Outcome(models.TextChoices):
 
 
 class RequestRecord(models.Model):
-    """One request: opened before its work begins, in a transaction of its own, and completed after, once.
+    """A request record: opened before the work begins, in a transaction of its own, and completed once, after it.
 
-    `verb` is the route's operation id; `operation_id` the long operation that it began. `once`: what many refusals of
-    a minute have in common, of which one is kept. `evidence_id`, `position`: the record of the evidence log that
-    covers it, and its place there. The database lets a record be completed once, and covered once (migration 0009).
+    `verb` is the route's operation id; `operation_id` the operation that it began. `once`: the common key of repeated
+    rejections within a minute, of which one is kept. `evidence_id`, `position`: the record of the evidence log that
+    covers it, and its position there. The database allows one completion and one cover (migration 0009).
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -104,7 +106,7 @@ class RequestRecord(models.Model):
             ),
             models.UniqueConstraint(fields=["once"], condition=Q(once__isnull=False), name="audit_request_once"),
         ]
-        # An open record stands in the first alone, so that opening stays cheap.
+        # An open record is in the first index only, so that opening stays cheap.
         indexes = [
             models.Index(fields=["opened_at"], condition=Q(completed_at=None), name="audit_request_open"),
             models.Index(
@@ -147,12 +149,12 @@ class Kind(models.TextChoices):
 
 
 class EvidenceRecord(BaseModel):
-    """One record of the log; core/records.py says what its hashes are made of.
+    """A record of the evidence log; core/evidence_records.py defines its hashes.
 
-    `subject_id`: of a decision its own id, of a permit its jti, of a receipt the jti of the permit that it answers.
-    `document` (canonical JSON, with everything that the columns say) and `salt` are there until the record is erased.
-    Until the sequencer has seen it, it has no place: `leaf_index` (in the tree), `stream_seq` and `leaf_hash` come
-    together, once.
+    `subject_id`: the id of a decision, the jti of a permit, or for a receipt the jti of its permit. `document`
+    (canonical JSON, with everything in the columns) and `salt` exist until the record is erased. Before the sequencer
+    has processed it, it has no position: `leaf_index` (in the tree), `stream_seq` and `leaf_hash` are set together,
+    once.
     """
 
     kind = models.CharField(max_length=16, choices=Kind)
@@ -191,7 +193,7 @@ class EvidenceRecord(BaseModel):
 
 
 class MerkleNode(models.Model):
-    """The hash of a complete subtree of the log's tree; level 0 has the leaves. Once written it stays."""
+    """The hash of a complete subtree of the log's tree; level 0 has the leaves. Rows never change."""
 
     pk = models.CompositePrimaryKey("level", "position")
     level = models.PositiveSmallIntegerField()
@@ -203,7 +205,7 @@ class MerkleNode(models.Model):
 
 
 class Checkpoint(BaseModel):
-    """What the log has signed of its tree (c2sp.org/tlog-checkpoint). `note` has the log's signature alone."""
+    """A log checkpoint (c2sp.org/tlog-checkpoint). `note` has the log's signature alone."""
 
     tree_size = models.BigIntegerField()
     root_hash = models.BinaryField()
@@ -214,7 +216,10 @@ class Checkpoint(BaseModel):
 
 
 class Witness(BaseModel):
-    """Somebody outside who signs checkpoints after a look at the ones before. `public_key`: Ed25519, 32 bytes."""
+    """A witness: an independent party that signs checkpoints which extend the earlier ones.
+
+    `public_key`: Ed25519, 32 bytes.
+    """
 
     name = models.CharField(max_length=255)
     public_key = models.BinaryField()
@@ -226,7 +231,7 @@ class Witness(BaseModel):
 
 
 class Cosignature(BaseModel):
-    """`line` is the witness's line in the checkpoint's note; `signed_at` is what it says of the time."""
+    """A cosignature: `line` is the witness's line in the checkpoint's note; `signed_at` is the time in it."""
 
     checkpoint = models.ForeignKey(Checkpoint, models.PROTECT)
     witness = models.ForeignKey(Witness, models.PROTECT)
@@ -238,9 +243,9 @@ class Cosignature(BaseModel):
 
 
 class EvidenceExport(BaseModel):
-    """A file that somebody asked for: an organization's evidence of [start, end). It and its row go at `expires_at`.
+    """A requested file: an organization's evidence of [start, end). File and row are deleted at `expires_at`.
 
-    `attempts`: how often it was begun. `error`: the document of the CloudError that it failed with, or null.
+    `attempts`: number of tries. `error`: the document of the CloudError that it failed with, or null.
     """
 
     organization = models.ForeignKey(Organization, models.PROTECT)

@@ -23,26 +23,26 @@ def tree_size() -> int:
 
 
 def root(size: int) -> bytes:
-    """Of the tree when it had `size` leaves, which it must have reached."""
+    """Return the root of the tree with `size` leaves; the tree must have reached that size."""
     return merkle.root(size, nodes(merkle.complete_subtrees(Range(0, size))).__getitem__)
 
 
 def peaks(size: int) -> list[bytes]:
-    """The hashes of the complete subtrees that the tree of `size` consists of, largest first."""
+    """Return the hashes of the complete subtrees that the tree of `size` consists of, largest first."""
     wanted = merkle.complete_subtrees(Range(0, size))
     found = nodes(wanted)
     return [found[subtree] for subtree in wanted]
 
 
 def inclusion(record: EvidenceRecord, at: Checkpoint) -> list[bytes]:
-    """Raises NotSequenced: the checkpoint is older than the record's place."""
+    """Return the inclusion proof. Raises NotSequenced: the checkpoint is older than the record's position."""
     if record.leaf_index is None or record.leaf_index >= at.tree_size:
         raise NotSequenced
     return inclusions([record.leaf_index], at.tree_size)[0]
 
 
 def entry_of(record: EvidenceRecord) -> Entry:
-    """What its leaf is the hash of. Raises NotSequenced."""
+    """Return the entry that the record's leaf is the hash of. Raises NotSequenced."""
     if record.stream_seq is None:
         raise NotSequenced
     before = EvidenceRecord.objects.filter(stream=record.stream, stream_seq=record.stream_seq - 1)
@@ -51,12 +51,12 @@ def entry_of(record: EvidenceRecord) -> Entry:
 
 
 def inclusions(indexes: Sequence[int], size: int) -> list[list[bytes]]:
-    """A proof for each of the leaves, with one query for all."""
+    """Return a proof for each of the leaves, with one query for all."""
     return _prove([merkle.inclusion_path(index, size) for index in indexes])
 
 
 def consistency(old: int, new: int) -> list[bytes]:
-    """That the tree of size `new` goes on from that of size `old`; both must have been reached."""
+    """Return the proof that the tree of size `new` extends that of size `old`; the tree must have reached both."""
     return _prove([merkle.consistency_path(old, new)])[0]
 
 

@@ -1,4 +1,4 @@
-"""Reads of what was recorded: who may see which requests and deeds, and exports of requests."""
+"""Reads of request records and audit entries with their visibility, and exports of requests."""
 
 import csv
 import io
@@ -21,7 +21,7 @@ from controlplane.kernel import clock
 
 EXPORT_MAX = 100_000
 CHUNK = 500
-# A cell that begins so is a formula where tables are calculated.
+# A cell that begins like this is a formula in spreadsheets.
 FORMULA = ("=", "+", "-", "@")
 Rows = QuerySet[RequestRecord]
 
@@ -31,13 +31,17 @@ def of_project(project: Project) -> Rows:
 
 
 def of_organization(actor: Actor, organization: Organization) -> Rows:
-    """Raises RoleNeeded: what all its projects do, and from where, is for those who answer for the organization."""
+    """Return the requests of an organization.
+
+    Raises RoleNeeded: they show the actions and addresses of all projects, and are for the organization's
+    administration.
+    """
     _may_see_all_of(actor, organization)
     return _completed(organization_id=organization.pk)
 
 
 def of_platform(actor: Actor) -> Rows:
-    """Raises RoleNeeded unless an operator or auditor asks."""
+    """Return the requests of the platform. Raises RoleNeeded unless the actor is an operator or auditor."""
     _may_see_platform(actor)
     return _completed()
 
@@ -47,8 +51,8 @@ def entries_of_project(project: Project) -> QuerySet[AuditRecord]:
 
 
 def entries_of_organization(actor: Actor, organization: Organization) -> QuerySet[AuditRecord]:
-    """What was done in its projects, and with the organization itself: its members, invitations, tokens, quotas and
-    policy, by whomever.
+    """Return the entries of the organization's projects, and of the organization itself: its members, invitations,
+    tokens, quotas and policy.
 
     Raises:
         RoleNeeded
@@ -59,7 +63,7 @@ def entries_of_organization(actor: Actor, organization: Organization) -> QuerySe
 
 
 def entries_of_platform(actor: Actor) -> QuerySet[AuditRecord]:
-    """Raises RoleNeeded."""
+    """Return all entries. Raises RoleNeeded."""
     _may_see_platform(actor)
     return AuditRecord.objects.all()
 
@@ -80,7 +84,7 @@ def _completed(**of: UUID) -> Rows:
 
 
 def page_details(records: Sequence[RequestRecord]) -> dict[str, Mapping[UUID, Any]]:
-    """What a page of requests says besides: names of people and credentials, and the deeds that were done."""
+    """Return the context of a page of requests: names of users and credentials, and the audit entries."""
     users = [each.user_id for each in records if each.user_id is not None]
     credentials = [each.credential_id for each in records if each.credential_id is not None]
     return {
@@ -91,7 +95,7 @@ def page_details(records: Sequence[RequestRecord]) -> dict[str, Mapping[UUID, An
 
 
 def _deeds(records: Sequence[RequestRecord]) -> dict[UUID, list[AuditRecord]]:
-    """By request. A caller may name several requests alike, so the time of the deed decides."""
+    """Return the audit entries by request. Several requests may have the same id, so the time of the entry decides."""
     if not records:
         return {}
     ends = [each.completed_at for each in records if each.completed_at is not None]
@@ -106,8 +110,9 @@ def _deeds(records: Sequence[RequestRecord]) -> dict[UUID, list[AuditRecord]]:
 
 
 def _is_of(deed: AuditRecord, record: RequestRecord) -> bool:
-    """Done in the request; and of a request in a project or an organization only what concerns that: others may not
-    know of the rest."""
+    """Return True for an entry of the request that the reader of the request may see: for a request in a project or an
+    organization only entries about that.
+    """
     is_within = record.completed_at is not None and record.opened_at <= deed.created_at <= record.completed_at
     is_of_project = record.project_id is None or deed.project_id in (None, record.project_id)
     is_of_organization = record.organization_id is None or deed.organization_id in (None, record.organization_id)
@@ -118,7 +123,7 @@ def _is_of(deed: AuditRecord, record: RequestRecord) -> bool:
 
 
 def exported(rows: Rows, write: Callable[[Sequence[ExportedRequest]], bytes]) -> Iterator[bytes]:
-    """In the order of their completion, some at a time; what is completed from now on is not among them.
+    """Yield the requests in batches, in the order of their completion; later completions are not included.
 
     Raises:
         AuditTooLong: before anything is written.
@@ -143,7 +148,7 @@ def as_json_lines(lines: Sequence[ExportedRequest]) -> bytes:
 
 
 def as_csv(lines: Sequence[ExportedRequest]) -> bytes:
-    """Rows below csv_header()."""
+    """Yield the rows below csv_header()."""
     return _table(
         map(_cell, [*(line.document[name] for name in request_log_batches.NAMES), *_place(line)]) for line in lines
     )

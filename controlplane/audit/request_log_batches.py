@@ -1,5 +1,7 @@
-"""Requests in the evidence log: every minute, what was completed since is covered by one record per organization. One
-for each request would cost every write as much again, and tell the log for ten years who was where."""
+"""Batches of requests in the evidence log: every minute, one record per organization covers the completed requests.
+
+A record per request would double the cost of every write, and the log would show for ten years who was where.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
@@ -17,7 +19,7 @@ from controlplane.audit import evidence_log
 from controlplane.audit.models import EvidenceRecord, Kind, RequestRecord
 from controlplane.kernel import clock
 
-# So long the statement that completes a record may take to be seen.
+# Delay until the statement that completes a record is visible.
 SETTLED = timedelta(seconds=5)
 ROUNDS_MAX = 60  # per call, so that it ends: 1,000 requests per second can follow one another
 COVER = """
@@ -27,8 +29,10 @@ FROM unnest(%s::uuid[]) WITH ORDINALITY AS place (id, position) WHERE request.id
 
 
 def cover_requests() -> int:
-    """Append to the log what was completed and is not covered yet. Answers how many requests that were; several at once
-    take turns."""
+    """Append records for the completed requests that are not covered.
+
+    Returns the number of requests; concurrent calls run one after the other.
+    """
     total = 0
     for _ in range(ROUNDS_MAX):
         count = _cover_some()
@@ -39,7 +43,7 @@ def cover_requests() -> int:
 
 
 def delete_expired() -> int:
-    """Records of requests go when their time is over; the log keeps that there were so many. Returns how many went."""
+    """Delete expired request records; the log keeps their number. Returns the number of deleted records."""
     before = clock.now() - timedelta(days=settings.AUDIT_RETENTION_DAYS)
     old = RequestRecord.objects.filter(completed_at__lt=before)
     whole = EvidenceRecord.objects.filter(kind=Kind.AUDIT, created_at__lt=before).values("pk")
@@ -72,7 +76,10 @@ NAMES = [
 
 
 def document(record: RequestRecord) -> dict[str, object]:
-    """What the log covers of it, and an export says. Its form never changes: it would not fit its leaf any more."""
+    """Return the part of a request that the log covers and an export contains.
+
+    Its form never changes: otherwise it would not match its leaf.
+    """
     return {
         "id": str(record.pk),
         "opened_at": as_rfc3339(record.opened_at),
@@ -97,7 +104,7 @@ def document(record: RequestRecord) -> dict[str, object]:
 
 
 def exported_requests(records: Sequence[RequestRecord]) -> list[ExportedRequest]:
-    """As they are exported, with their proofs."""
+    """Return the requests for an export, with their proofs."""
     ids = {record.evidence_id for record in records if record.evidence_id is not None}
     numbers = dict(EvidenceRecord.objects.filter(pk__in=ids).values_list("pk", "stream_seq"))
     whole = _batches(evidence_id for evidence_id, seq in numbers.items() if seq is not None)
@@ -108,7 +115,9 @@ def exported_requests(records: Sequence[RequestRecord]) -> list[ExportedRequest]
 def _covered(
     record: RequestRecord, trees: Mapping[UUID, tuple[Mapping[Subtree, bytes], int]], numbers: Mapping[UUID, int | None]
 ) -> Covered | None:
-    """None: the log has not given its batch a place yet, or no batch has it."""
+    """Return the covering record; None: the log has not assigned a position to its batch yet, or no batch has the
+    request.
+    """
     if record.evidence_id is None or record.evidence_id not in trees or record.position is None:
         return None
     (subtrees, count), seq = trees[record.evidence_id], numbers[record.evidence_id]

@@ -1,8 +1,8 @@
-"""Records of requests: opened before the work, completed after it, and closed by others when nobody completes them.
+"""Request records: opened before the work, completed after it, and closed as unknown when they stay open.
 
-Each is a statement of its own, outside of the work's transaction: what the work rolls back, its record survives. An
-opening need not reach the disk by itself. The work's commit takes along everything that was written before it; if that
-is lost, there was no work. Reads have no commit that would, so theirs is waited for.
+Each write is a statement of its own, outside of the work's transaction: the record survives a rollback of the work. An
+opening need not be flushed to disk by itself: the work's commit flushes everything written before it, and if that is
+lost, there was no work. Reads have no such commit, so their opening is flushed.
 """
 
 import hashlib
@@ -40,7 +40,7 @@ _touched: ContextVar[set[UUID] | None] = ContextVar("touched", default=None)
 
 @dataclass(frozen=True)
 class Origin:
-    """What a request says of itself. Nothing of its body or query."""
+    """Origin of a request, without its body or query."""
 
     verb: str
     method: str
@@ -52,7 +52,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class RequestActor:
-    """With which credential, and for whom."""
+    """Actor and credential of a request."""
 
     user_id: UUID | None = None
     credential_id: UUID | None = None
@@ -62,7 +62,7 @@ class RequestActor:
 
 @dataclass(frozen=True)
 class End:
-    """How a request ended."""
+    """End of a request."""
 
     status: int
     error_code: str = ""
@@ -89,15 +89,17 @@ class End:
 
 
 def open_record(origin: Origin, who: RequestActor, *, is_waited_for: bool = False) -> RequestRecord:
-    """One INSERT. `is_waited_for`: until it is on the disk."""
+    """Open a record with one INSERT. `is_waited_for`: flush it to disk."""
     record = _new(origin, who)
     _insert(record, "" if is_waited_for else LAZILY)
     return record
 
 
 def complete_record(record: RequestRecord, end: End) -> None:
-    """One UPDATE. Should somebody have closed the record as abandoned meanwhile, that stays as it was read by then, and
-    what came of it all the same is a record of its own."""
+    """Complete a record with one UPDATE.
+
+    If the record was closed as unknown meanwhile, it does not change, and the outcome becomes a record of its own.
+    """
     columns = end.columns(record.opened_at)
     if _execute(f"{COMPLETE} {LAZILY}", [*columns.values(), record.pk]) == 0:
         late = RequestRecord(**{each.attname: getattr(record, each.attname) for each in _FIELDS} | columns)
@@ -106,8 +108,10 @@ def complete_record(record: RequestRecord, end: End) -> None:
 
 
 def record_refused(origin: Origin, who: RequestActor, end: End, *, is_once_a_minute: bool = False) -> None:
-    """A request that is over already, because it was refused before its work began. `is_once_a_minute`: the same
-    refusal of the same credential within a minute is kept once."""
+    """Record a request that was rejected before its work began.
+
+    `is_once_a_minute`: the same rejection of the same credential within a minute is recorded once.
+    """
     record = _new(origin, who)
     for name, value in end.columns(record.opened_at).items():
         setattr(record, name, value)
@@ -119,7 +123,7 @@ def record_refused(origin: Origin, who: RequestActor, end: End, *, is_once_a_min
 
 
 def close_abandoned() -> int:
-    """Records that were opened long ago, and that nobody will complete. Returns how many."""
+    """Close old open records, which will not be completed. Returns their number."""
     now = clock.now()
     with connection.cursor() as cursor:
         cursor.execute(ABANDONED, [now, now - timedelta(seconds=settings.AUDIT_ABANDONED_AFTER_S)])
@@ -128,7 +132,7 @@ def close_abandoned() -> int:
 
 
 def record_resource(resource_id: UUID) -> None:
-    """A deed of the present request was about this resource."""
+    """Record that an audit entry of the present request was about this resource."""
     ids = _touched.get()
     if ids is not None:
         ids.add(resource_id)
@@ -136,7 +140,7 @@ def record_resource(resource_id: UUID) -> None:
 
 @contextmanager
 def touching() -> Iterator[set[UUID]]:
-    """What the deeds inside are about."""
+    """Collect the resources of the audit entries inside the block."""
     ids: set[UUID] = set()
     token = _touched.set(ids)
     try:

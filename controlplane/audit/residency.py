@@ -1,13 +1,15 @@
-"""Where a resource's data was, why it was allowed to be there, and who saw it. Pure: evidence in, intervals out.
+"""Residency of a resource: where its data was, why that was allowed, and by which evidence.
 
-A node's receipt says when something was opened or closed there: such an interval is proven. A permit that no receipt
-answers leaves the possibility that the node acted on it: such an interval is only claimed. One that the node says to
-have refused claims nothing. An interval is cut where the place began or ceased to satisfy the policies (drift), so
-that what was compliant stays so in the record.
+Pure: evidence in, intervals out.
 
-A guest takes memory and processors while it runs; its root disk is where it is from its creation to its erasure,
-whether the guest runs or not. The disk has an id and receipts of its own: the first volume that a permit for the guest
-lists is its root disk. A rebuilt guest has had several.
+A node's receipt states when something was opened or closed there: such an interval is proven. A permit without a
+receipt leaves the possibility that the node acted on it: such an interval is only declared. A permit that the node
+reports as refused declares nothing. An interval is cut where the location began or ceased to satisfy the policies
+(compliance drift), so that earlier compliance stays on record.
+
+A guest uses memory and processors while it runs; its root disk has a location from its creation to its erasure, whether
+the guest runs or not. The disk has an id and receipts of its own: the first volume that a permit for the guest lists is
+its root disk. A rebuilt guest has had several.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -20,7 +22,7 @@ from andromede_core.documents.parsing import instant
 State = Literal["claimed", "proven"]
 
 MOVE, EVACUATION = "instance.migrate", "instance.evacuate"
-ARRIVAL = "arrival"  # what comes of a guest before it runs there
+ARRIVAL = "arrival"  # data of a guest that arrives before the guest runs there
 ROLE_OF_KIND = {
     "instance": "compute",
     ARRIVAL: "compute",
@@ -29,7 +31,7 @@ ROLE_OF_KIND = {
     "image": "image",
     "port": "netedge",
 }
-# A guest and a volume are in one place at a time, but while they move; images and addresses may be in several.
+# A guest and a volume are in one place at a time, except during a migration; images and addresses may be in several.
 SINGLE = ("compute", "storage")
 # Data at rest is always somewhere; a guest may be off.
 LASTING = ("storage",)
@@ -49,10 +51,12 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """`resource` is what it was made for; it may list other things that the node gets under it. `disk`: the root disk
-    of the guest, or the volume, that it was made for. `runs`: a guest may run under it. `is_move`: they come from
-    another node, which has them until they have come. `is_evacuation`: from one that is dead, and was fenced before
-    this was signed."""
+    """A permit.
+
+    `resource` is its subject; it may list other resources that the node gets under it. `disk`: the root disk of the
+    guest, or the volume, that is its subject. `runs`: a guest may run under it. `is_move`: a migration; the source has
+    the data until it has arrived. `is_evacuation`: from a node that was fenced before this was signed.
+    """
 
     jti: str
     resource: str
@@ -69,7 +73,7 @@ class Permit:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """`record` is the id of the evidence record that has it. `disk` is empty where it is not about a disk."""
+    """A receipt. `record` is the id of its evidence record. `disk` is empty if it is not about a disk."""
 
     record: str
     jti: str
@@ -91,8 +95,10 @@ class Drift:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Half-open; `end` None: still so. Ids are empty where there is nothing to name. `disk`: the root disk or volume
-    that was there, of the role storage."""
+    """A half-open interval; `end` None: it still lasts.
+
+    Ids are empty if not applicable. `disk`: the root disk or volume of an interval with the role storage.
+    """
 
     role: str
     disk: str
@@ -113,7 +119,7 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """`code`: overlap (two places at once) or gap (nowhere). `end` None: still so."""
+    """A contradiction. `code`: overlap (two places at once) or gap (no place). `end` None: it still lasts."""
 
     code: Literal["overlap", "gap"]
     role: str
@@ -144,11 +150,11 @@ def history(
     end: datetime | None = None,
     role: str | None = None,
 ) -> History:
-    """List where one resource was, in order of time, cut to [start, end).
+    """List the locations of one resource, in order of time, cut to [start, end).
 
-    `records`: the documents of the log's records about it and its root disks (`disks_of`), with the permits that these
-    receipts answer, the receipts that answer its permits, and the decisions that they rest on. What is of no use is
-    passed over."""
+    `records`: the documents of the log's records about the resource and its root disks (`disks_of`), with the permits
+    of these receipts, the receipts of its permits, and their decisions. Irrelevant records are ignored.
+    """
     evidence = _read(records, resource)
     proven = _proven(evidence)
     places = [*proven, *_claimed(evidence, resource, proven)]
@@ -176,7 +182,7 @@ def _order(interval: Interval) -> tuple[datetime, str, str, str]:
     return (interval.start, interval.role, interval.node, interval.disk)
 
 
-# ── reading ─────────────────────────────────────────────────────────────────────────────────────
+# ── parsing ─────────────────────────────────────────────────────────────────────────────────────
 
 
 def _read(records: Iterable[Mapping[str, object]], resource: str) -> Evidence:
@@ -202,7 +208,7 @@ def _read(records: Iterable[Mapping[str, object]], resource: str) -> Evidence:
 
 
 def _payload(document: object) -> Mapping[str, object]:
-    """What a document states, signed or not."""
+    """Return the payload of a document, signed or not."""
     if not isinstance(document, Mapping):
         return {}
     inner = document.get("p", document)
@@ -243,7 +249,7 @@ def _is_of_guest(body: Mapping[str, object]) -> bool:
 
 
 def _disk(body: Mapping[str, object]) -> str:
-    """A permit for a guest lists its root disk before the volumes that are attached to it."""
+    """Return the disk: a permit for a guest lists its root disk before the attached volumes."""
     volumes = body.get("volumes")
     first = volumes[0] if isinstance(volumes, list) and volumes else ""
     if not _is_of_guest(body):
@@ -271,8 +277,9 @@ def _read_receipt(body: Mapping[str, object], record: str, evidence: Evidence) -
 
 
 def _read_drift(body: Mapping[str, object], recorded_at: object, evidence: Evidence) -> None:
-    """A place ceased to satisfy the policies when the fact ended or the policy changed: `since`, which older records do
-    not have. It satisfies them again once that was seen."""
+    """Read the periods of compliance drift: from `since`, when the fact ended or the policy changed, which older
+    records lack, until a sweep found the policies satisfied again.
+    """
     is_compliant = _text(body, "state") not in NOT_COMPLIANT
     at = (None if is_compliant else instant(body.get("since"))) or instant(recorded_at)
     if at is not None:
@@ -283,8 +290,11 @@ def _read_drift(body: Mapping[str, object], recorded_at: object, evidence: Evide
 
 
 def _proven(evidence: Evidence) -> list[Interval]:
-    """From the first opening at a place to its closing; what is opened again while open goes on. A dead node closes
-    nothing, or long after, when it is back: what an evacuation opens elsewhere has ended there."""
+    """Return the proven intervals, from the first opening at a location to its closing; a second opening continues the
+    interval.
+
+    A fenced node closes nothing, or long after, when it is back: an evacuation's opening elsewhere ends the interval.
+    """
     still_open: dict[tuple[str, str, str, bool], Interval] = {}
     ended = []
     for receipt in evidence.receipts:
@@ -325,7 +335,7 @@ def _is_admitted(permit: Permit | None, evidence: Evidence) -> bool:
 
 
 def _claimed(evidence: Evidence, resource: str, proven: Sequence[Interval]) -> list[Interval]:
-    """One per place that a permit for the resource opened and no receipt speaks of."""
+    """Return an interval for each location that a permit for the resource opened without any receipt."""
     claimed: dict[tuple[str, str, str], Interval] = {}
     answered = evidence.refused.union(receipt.jti for receipt in evidence.receipts)
     permits = [permit for permit in evidence.permits.values() if permit.resource == resource]
@@ -341,7 +351,7 @@ def _claimed(evidence: Evidence, resource: str, proven: Sequence[Interval]) -> l
 
 
 def _openings(permit: Permit) -> Iterable[tuple[str, str]]:
-    """What the node may open under it of what is in one place at a time: role, and the disk."""
+    """Return what the node may open under the permit that can only be in one place: role and disk."""
     if "compute" in permit.roles and permit.runs:
         yield "compute", ""
     if "storage" in permit.roles and permit.disk:
@@ -349,7 +359,7 @@ def _openings(permit: Permit) -> Iterable[tuple[str, str]]:
 
 
 def _claim(permit: Permit, role: str, disk: str, evidence: Evidence) -> Interval:
-    """It ends where a receipt says that the resource is somewhere, or that it is gone from there."""
+    """Return the declared interval; it ends where a receipt shows the resource elsewhere, or gone from there."""
     alike = [each for each in evidence.receipts if (each.role, each.disk) == (role, disk)]
     later = [each for each in alike if each.at > permit.not_before]
     return Interval(
@@ -388,7 +398,7 @@ def _clip(interval: Interval, start: datetime | None, end: datetime | None) -> I
     return replace(interval, start=first, end=last) if last is None or first < last else None
 
 
-# ── problems ────────────────────────────────────────────────────────────────────────────────────
+# ── contradictions ──────────────────────────────────────────────────────────────────────────────
 
 
 def _is_outside(problem: Problem, start: datetime | None, end: datetime | None) -> bool:
@@ -397,8 +407,10 @@ def _is_outside(problem: Problem, start: datetime | None, end: datetime | None) 
 
 
 def _of_one(intervals: Sequence[Interval], role: str, moves: Collection[str]) -> Iterable[Problem]:
-    """Find problems in the intervals of a guest or a disk, in order of time. `moves`: permits under which something
-    comes from elsewhere."""
+    """Find contradictions in the intervals of a guest or a disk, in order of time.
+
+    `moves`: permits of migrations from elsewhere.
+    """
     if not intervals:
         return
     reach = intervals[0]

@@ -1,4 +1,4 @@
-"""How long the log keeps what its records say. That a record was there, and when, it never forgets."""
+"""Retention of the contents of evidence records. The existence and time of a record are kept for ever."""
 
 import logging
 from collections import defaultdict
@@ -22,14 +22,14 @@ log = logging.getLogger(__name__)
 
 LEAST = timedelta(days=180)
 BATCH = 200  # resources per transaction
-# What is decided today rests on facts, policies and keys of any age; erasures say what is missing.
+# Present decisions depend on facts, policies and keys of any age; erasures show which contents are missing.
 SPARED = [*sorted(OF_ALL), Kind.ERASURE.value]
 
 OLD = """
 old.id < %(first)s AND old.created_at < %(before)s AND old.document IS NOT NULL AND old.leaf_index IS NOT NULL
 AND old.kind <> ALL(%(spared)s)
 """
-# Nothing about them is young, and no receipt of something else rests on their permits.
+# None of their records is recent, and no receipt of another resource depends on their permits.
 RESOURCES = f"""
 SELECT DISTINCT old.resource_id FROM audit_evidencerecord AS old
 WHERE {OLD} AND old.resource_id IS NOT NULL
@@ -51,15 +51,16 @@ FOR UPDATE
 
 
 def limit() -> datetime:
-    """What is older may be forgotten."""
+    """Return the time before which contents may be erased."""
     return clock.now() - max(timedelta(days=settings.EVIDENCE_RETENTION_DAYS), LEAST)
 
 
 def erase_old() -> int:
-    """Forget what old records said, and note in each stream which they were. Returns how many.
+    """Erase the contents of old records, and record the erasures in each stream. Returns their number.
 
-    What is about one resource is forgotten together: when nothing about it is young, when it is nowhere any more
-    (otherwise nobody could prove where it is), and when nothing that is kept rests on it. The rest goes by its own age.
+    Records about one resource are erased together: when none is recent, when the resource has no location any more
+    (otherwise its location could not be proven), and when no kept record depends on them. Other records are erased by
+    their own age.
     """
     before = limit()
     count = _erase((), before, is_of_none=True)
@@ -72,7 +73,7 @@ def erase_old() -> int:
 
 
 def _about(before: datetime) -> dict[str, Any]:
-    # Ids begin with their time, so that the primary key finds what is old.
+    # Ids begin with their time, so that the primary key finds old records.
     return {"first": first_id(before), "before": before, "spared": SPARED}
 
 
@@ -83,14 +84,14 @@ def _resources(before: datetime) -> list[UUID]:
 
 
 def _is_somewhere(resource: UUID) -> bool:
-    """By its receipts: opened, and not closed."""
+    """Return True if the resource has a location by its receipts: opened, and not closed."""
     found = selectors.residency_of(resource).intervals
     return any(interval.state == "proven" and interval.end is None for interval in found)
 
 
 @transaction.atomic
 def _erase(resources: Sequence[UUID], before: datetime, *, is_of_none: bool = False) -> int:
-    """Erasures first: the database lets nothing be erased that none of them names."""
+    """Erase records, after writing the erasures: the database rejects an erasure that no record names."""
     with connection.cursor() as cursor:
         cursor.execute(GONE, {**_about(before), "resources": list(resources), "is_of_none": is_of_none})
         gone = cursor.fetchall()
@@ -109,7 +110,7 @@ def _organization(stream: str) -> UUID | None:
 
 
 def _ranges(numbers: Iterable[int]) -> list[list[int]]:
-    """[first, last] of each run."""
+    """Return [first, last] of each run."""
     found: list[list[int]] = []
     for number in sorted(numbers):
         if found and found[-1][1] == number - 1:

@@ -1,4 +1,4 @@
-"""Reads of the evidence log. Who may see what is decided by those who ask: visibility follows the resource."""
+"""Evidence log queries. The callers check visibility, which follows the resource."""
 
 import json
 from datetime import datetime
@@ -19,7 +19,7 @@ def checkpoint_newest() -> Checkpoint | None:
 
 
 def checkpoint_note(checkpoint: Checkpoint) -> Note:
-    """As others get it: with the lines of the witnesses below the log's own."""
+    """Return the checkpoint's note with the cosignatures of the witnesses below the log's own signature."""
     note = parse_note(checkpoint.note)
     lines = Cosignature.objects.filter(checkpoint=checkpoint).order_by("pk").values_list("line", flat=True)
     return Note(note.text, (*note.signatures, *map(parse_signature, lines)))
@@ -28,8 +28,9 @@ def checkpoint_note(checkpoint: Checkpoint) -> Note:
 def residency_of(
     resource_id: UUID, *, start: datetime | None = None, end: datetime | None = None, role: str | None = None
 ) -> residency.History:
-    """Where the resource's data was within [start, end), from all the evidence that there is of it and of the root
-    disks that it has had."""
+    """Return the locations of the resource's data within [start, end), from all evidence about the resource and its
+    root disks.
+    """
     own = _documents(resource_id=resource_id, kind__in=OF_RESIDENCY)
     asked = {_id_of(document, "jti") for document in own if document["kind"] == Kind.PERMIT}
     disks = [as_uuid(disk) for disk in residency.disks_of(own, str(resource_id))]
@@ -44,7 +45,7 @@ def residency_of(
 
 
 def _documents(*conditions: Q, **wanted: object) -> list[dict[str, object]]:
-    """Without those that were erased."""
+    """Return the documents of the records that are not erased."""
     texts = EvidenceRecord.objects.filter(*conditions, **wanted).order_by("pk").values_list("document", flat=True)
     return [json.loads(text) for text in texts if text is not None]
 

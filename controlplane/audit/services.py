@@ -1,4 +1,4 @@
-"""Append a record, inside the caller's transaction."""
+"""Append audit entries, inside the caller's transaction."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,8 +18,9 @@ from controlplane.kernel.multi_insert import insert
 
 @dataclass(frozen=True)
 class Invoker:
-    """Who runs a command of manage.py: `by` names the command and the Unix account; `user_id` is the user whom the
-    account claims to be, if any. Nothing proves either."""
+    """Caller of a command of manage.py: `by` names the command and the Unix account; `user_id` is the user that the
+    account claims to be, if any. Neither is proven.
+    """
 
     by: str
     user_id: UUID | None = None
@@ -30,7 +31,7 @@ _invoker: ContextVar[Invoker | None] = ContextVar("invoker", default=None)
 
 @contextmanager
 def invoked_by(invoker: Invoker) -> Iterator[None]:
-    """Record the invoker in every deed inside that no user or credential is known to have done."""
+    """Record the invoker in every audit entry inside the block that has no user or credential."""
     token = _invoker.set(invoker)
     try:
         yield
@@ -40,29 +41,30 @@ def invoked_by(invoker: Invoker) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class AuditScope:
-    """Where a deed is shown: in a project (and so in its organization), in an organization alone, or, with neither, to
-    the platform alone."""
+    """Scope in which an audit entry is visible: a project (and so its organization), an organization alone, or, with
+    neither, the platform alone.
+    """
 
     project_id: UUID | None = None
     organization_id: UUID | None = None
 
 
 def record(actor: Actor, verb: str, resource_id: UUID, *, project_id: UUID | None = None, **facts: object) -> None:
-    """`facts` are JSON values and hold no secret. Those who follow events hear of it."""
+    """Record an audit entry. `facts` are JSON values without secrets. Published actions also become events."""
     insert(*_rows(actor, verb, resource_id, AuditScope(project_id or actor.project_id), facts))
 
 
 def record_of_organization(
     actor: Actor, verb: str, resource_id: UUID, organization_id: UUID | None, **facts: object
 ) -> None:
-    """Record a deed that is about an organization and about none of its projects; None: about the platform."""
+    """Record an audit entry about an organization and none of its projects; None: about the platform."""
     insert(*_rows(actor, verb, resource_id, AuditScope(organization_id=organization_id), facts))
 
 
 def audit_entry(
     actor: Actor, verb: str, resource_id: UUID, *, project_id: UUID | None = None, **facts: object
 ) -> list[Model]:
-    """What record() writes, for the caller to insert() with other rows."""
+    """Return the rows of record(), for the caller to insert() with other rows."""
     return _rows(actor, verb, resource_id, AuditScope(project_id or actor.project_id), facts)
 
 
@@ -75,15 +77,18 @@ def record_in_scopes(
     organization_ids: Iterable[UUID] = (),
     **facts: object,
 ) -> None:
-    """Record a deed once in each project and organization that it concerns; if there is none, once for the platform."""
+    """Record an action once in each project and organization that it concerns; without any, once for the platform."""
     places = [*map(AuditScope, project_ids), *(AuditScope(organization_id=each) for each in organization_ids)]
     for place in places or [AuditScope()]:
         insert(*_rows(actor, verb, resource_id, place, facts))
 
 
 def record_of_user(actor: Actor, verb: str, user_id: UUID, *, resource_id: UUID | None = None, **facts: object) -> None:
-    """Record what was done with a user's account in each organization of which the user is a member. The facts must
-    name no organization: each sees the same ones. `resource_id`: what it was done with, if not the user."""
+    """Record an action on a user's account in each organization of which the user is a member.
+
+    The facts must name no organization: each sees the same ones. `resource_id`: the object of the action, if not the
+    user.
+    """
     memberships = Membership.objects.filter(user=user_id, organization__deleted_at=None)
     organization_ids = list(memberships.values_list("organization", flat=True))
     record_in_scopes(actor, verb, resource_id or user_id, project_ids=(), organization_ids=organization_ids, **facts)

@@ -1,4 +1,4 @@
-"""Witnesses: who they are, what they are asked, and their signatures under checkpoints."""
+"""Witnesses: their keys, the requests to them, and their cosignatures of checkpoints."""
 
 from datetime import UTC, datetime
 
@@ -38,7 +38,7 @@ def key_of(witness: Witness) -> Key:
 
 @transaction.atomic
 def witness_add(key_text: str, *, url: str = "") -> Witness:
-    """Take cosignatures of this key (NAME+ID+BASE64, as the witness prints it) from now on. A second time: the same.
+    """Accept cosignatures of this key (NAME+ID+BASE64, as the witness prints it) from now on. Idempotent.
 
     Raises:
         WitnessKeyInvalid, WitnessNameTaken
@@ -59,7 +59,7 @@ def witness_add(key_text: str, *, url: str = "") -> Witness:
 
 @transaction.atomic
 def witness_retire(name: str) -> None:
-    """Take no cosignature of it any more; those that it gave stay. Raises WitnessNotFound."""
+    """Accept no more cosignatures of the witness; earlier ones stay. Raises WitnessNotFound."""
     witness = witness_get(name)
     now = clock.now()
     if Witness.objects.filter(pk=witness.pk, retired_at=None).update(retired_at=now, updated_at=now):
@@ -67,7 +67,7 @@ def witness_retire(name: str) -> None:
 
 
 def witness_get(name: str) -> Witness:
-    """Raises WitnessNotFound."""
+    """Return a witness. Raises WitnessNotFound."""
     witness = Witness.objects.filter(name=name).first()
     if witness is None:
         raise WitnessNotFound(name=name)
@@ -75,7 +75,9 @@ def witness_get(name: str) -> Witness:
 
 
 def witness_request(witness: Witness, *, old: int | None = None) -> WitnessRequest:
-    """What to ask it about the newest checkpoint. `old`: the size that it saw last, when it differs from what we know.
+    """Return the request to a witness about the newest checkpoint.
+
+    `old`: the size that it signed last, if that differs from the database.
 
     Raises:
         CheckpointNotFound: there is no checkpoint yet, or none as large as `old`.
@@ -87,7 +89,7 @@ def witness_request(witness: Witness, *, old: int | None = None) -> WitnessReque
 
 
 def request_since(old: int) -> WitnessRequest:
-    """What to ask a witness that has seen the tree of size `old` last; 0: none.
+    """Return the request to a witness that signed the tree of size `old` last; 0: none.
 
     Raises:
         CheckpointNotFound: there is no checkpoint yet, or none as large as `old`.
@@ -100,11 +102,13 @@ def request_since(old: int) -> WitnessRequest:
 
 
 def cosign_accept(checkpoint_size: int, line: str) -> Cosignature:
-    """Keep a witness's line under the checkpoint of that size. A second line of the same witness changes nothing.
+    """Store a witness's cosignature of the checkpoint of that size.
+
+    A second one of the same witness changes nothing.
 
     Raises:
         CheckpointNotFound
-        CosignatureInvalid: not a line of a signature, of no witness that we know, retired, or wrong.
+        CosignatureInvalid: malformed line, unknown or retired witness, or wrong signature.
     """
     checkpoint = Checkpoint.objects.filter(tree_size=checkpoint_size).first()
     if checkpoint is None:

@@ -1,1 +1,1 @@
-"""What there is to choose from: regions, zones and the parties behind them, facts, flavors, volume types, images."""
+"""The catalogue: regions, zones and their parties, facts, flavors, volume types, images."""

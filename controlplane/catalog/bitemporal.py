@@ -1,5 +1,7 @@
-"""Statements about one attribute in the course of time: which overlap, and what a new one leaves uncovered of others.
-Pure: officers use it on machines of their own."""
+"""Statements about one attribute over time: overlaps, and the parts that a new statement leaves uncovered.
+
+Pure: officers use it on machines of their own.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -34,7 +36,7 @@ def overlap(one: Period, other: Period) -> bool:
 
 
 def first_overlap(periods: Iterable[Period]) -> Period | None:
-    """When two of them say something at the same time."""
+    """Return the first time at which two of the statements overlap."""
     for earlier, later in pairwise(sorted(periods)):
         if overlap(earlier, later):
             return later[0], min(earlier[1], later[1])
@@ -42,7 +44,7 @@ def first_overlap(periods: Iterable[Period]) -> Period | None:
 
 
 def uncovered(whole: Period, by: Iterable[Period]) -> list[Period]:
-    """The parts of `whole` that are in none of the others, in order of time."""
+    """Return the parts of `whole` that are in none of the others, in order of time."""
     parts = []
     start, end = whole
     for begins, ends in sorted(by):
@@ -55,8 +57,9 @@ def uncovered(whole: Period, by: Iterable[Period]) -> list[Period]:
 
 
 def with_remainders(new: Sequence[Statement], believed: Iterable[Statement]) -> list[Statement]:
-    """`new`, and what has to be stated with it so that nothing gets lost: the parts that it does not cover of believed
-    statements which it supersedes. They say what was said, for the time that remains, by the author of `new`."""
+    """Return `new`, and the statements that keep the rest of those that it supersedes: their values for the uncovered
+    time, by the author of `new`.
+    """
     known = by_subject(believed)
     rest = []
     for about, statements in by_subject(new).items():

@@ -1,4 +1,4 @@
-"""Take the catalogue and the offers from files. Each import is one transaction; a second one changes nothing."""
+"""Import of the catalogue and the offers from files. Each import is one transaction; a second one changes nothing."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -49,7 +49,7 @@ RENEWED_BEFORE = timedelta(days=30)
 
 @dataclass(frozen=True)
 class CatalogueImport:
-    """What an import found and what it changed. `superseded`: facts that are not believed any more."""
+    """Findings and changes of an import. `superseded`: facts that do not count any more."""
 
     regions: int
     parties: int
@@ -69,8 +69,11 @@ class OffersImport:
 
 @dataclass(frozen=True)
 class Signing:
-    """`attested_at`: when the officer has made sure of what the file says; None: when it was made, if it says so, or
-    now. `restate`: state everything anew, whether it differs or not."""
+    """Parameters of the signature.
+
+    `attested_at`: when the officer has verified the file's statements; None: the time in the file, or now. `restate`:
+    state everything again, whether it differs or not.
+    """
 
     officer: Officer
     attested_at: datetime | None = None
@@ -79,16 +82,16 @@ class Signing:
 
 @transaction.atomic(durable=True)
 def catalogue_import(actor: Actor, document: object, signing: Signing) -> CatalogueImport:
-    """Make the catalogue what the decoded JSON file says, each statement signed by the officer. What the file does not
-    name stays as it is.
+    """Make the catalogue equal to the decoded JSON file, each statement signed by the officer.
 
-    Of a zone, party or set in the file, the file states all facts from its valid_from on: an attribute that it leaves
-    out is stated to be unknown. What is believed already is stated again only when its review is near or its key was
-    revoked.
+    Subjects that the file does not name do not change.
+
+    For a zone, party or set in the file, the file states all facts from its valid_from on: a missing attribute is
+    stated as unknown. A present statement is repeated only when its review is near or its key was revoked.
 
     Raises:
-        CatalogueInvalid: nothing was imported; `reason` names the place.
-        RoleNeeded, and what facts_state() raises.
+        CatalogueInvalid: nothing was imported; `reason` names the location in the file.
+        RoleNeeded, and the errors of facts_state()
     """
     actor.may_operate()
     with _naming_the_place():
@@ -113,7 +116,7 @@ def catalogue_import(actor: Actor, document: object, signing: Signing) -> Catalo
 
 
 def _write_rows(catalogue: Catalogue) -> bool:
-    """Whether a zone is new or has another status, so that decisions may be others."""
+    """Write the rows; returns True if a zone is new or has another status, so that decisions may differ."""
     for region in catalogue.regions:
         Region.objects.update_or_create(pk=region.id, defaults={"name": region.name, "kind": region.kind})
     for party_id, name in catalogue.party_names.items():
@@ -126,7 +129,7 @@ def _write_rows(catalogue: Catalogue) -> bool:
 
 @dataclass(frozen=True)
 class ImportedStatement:
-    """`is_review_given`: the file itself says when the statement is to be reviewed."""
+    """A statement in the file. `is_review_given`: the file itself has the review date."""
 
     statement: Statement
     is_review_given: bool = False
@@ -134,7 +137,7 @@ class ImportedStatement:
 
 @dataclass
 class Comparison:
-    """What the file says beside what is believed, attribute by attribute."""
+    """Comparison of the file with the present statements, attribute by attribute."""
 
     signing: Signing
     attested_at: datetime
@@ -147,7 +150,7 @@ class Comparison:
     def add(
         self, about: Subject, wanted: Sequence[ImportedStatement], known: Sequence[Fact], *, since: datetime
     ) -> None:
-        """`since`: from when on the file says all there is to say of the attribute."""
+        """Add an attribute. `since`: from when on the file has all statements about the attribute."""
         self.known += known
         for each in wanted:
             if not self.signing.restate and any(self._is_same(each, fact) for fact in known):
@@ -159,7 +162,7 @@ class Comparison:
                 self.new.append(self.statement(about, None, gap))
 
     def _is_same(self, wanted: ImportedStatement, fact: Fact) -> bool:
-        """A file that says since later what is believed since earlier says nothing new."""
+        """Return True if the statement adds nothing: a later beginning of the same value is no change."""
         said = wanted.statement
         is_same = (fact.value, fact.valid_to, fact.assertion, fact.evidence_sha256) == (
             said.value,
@@ -195,7 +198,7 @@ class Comparison:
         )
 
     def statements(self) -> list[Statement]:
-        """All that has to be signed."""
+        """Return the statements to sign."""
         return with_remainders(self.new, map(statement_of, self.known))
 
 
@@ -227,8 +230,9 @@ def _imported_statements(catalogue: Catalogue, comparison: Comparison) -> Iterat
 
 
 def _entries(catalogue: Catalogue) -> Mapping[tuple[str, str], datetime]:
-    """Kind and id of what has an entry of its own, and since when the entry speaks; it comes before single statements
-    about the same."""
+    """Return kind and id of the subjects with an entry of their own, and the beginning of each entry, which precedes
+    single statements about the subject.
+    """
     starts: dict[tuple[str, str], datetime] = {}
     for each in catalogue.statements:
         if each.kind in ("zone", "party", *core.NAMED_SETS):
@@ -246,12 +250,12 @@ def _naming_the_place() -> Iterator[None]:
 
 @transaction.atomic(durable=True)
 def offers_import(actor: Actor, document: object) -> OffersImport:
-    """Make flavors and volume types what the decoded JSON file says. What it does not name stays.
+    """Make flavors and volume types equal to the decoded JSON file. Those that the file does not name stay.
 
-    Instances keep the sizes they were made with when their flavor changes.
+    Instances keep their sizes when their flavor changes.
 
     Raises:
-        CatalogueInvalid: nothing was imported; `reason` names the place.
+        CatalogueInvalid: nothing was imported; `reason` names the location in the file.
     """
     actor.may_operate()
     with _naming_the_place():
@@ -284,7 +288,7 @@ def _flavor(item: object, at: str) -> Flavor:
 
 
 def _volume_type(item: object, at: str) -> VolumeType:
-    """`local` is on the node's own disk, any other one in the pool that it names."""
+    """Return the volume type: `local` is on the node's own disk, any other one in the pool that it names."""
     body: Mapping[str, object] = as_object(item, at, required=("id", "description"), optional=("pool",))
     name = as_slug(body["id"], f"{at}.id")
     is_local = name == LOCAL

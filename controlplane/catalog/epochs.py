@@ -1,4 +1,4 @@
-"""The facts epoch: one number that grows with all that policies are evaluated against."""
+"""The facts epoch: one number that grows with all inputs of policy evaluation."""
 
 from django.db import connection
 
@@ -11,7 +11,7 @@ ON CONFLICT (id) DO UPDATE SET value = catalog_factsepoch.value + 1 RETURNING va
 
 
 def advance() -> int:
-    """Begin the next epoch, in the caller's transaction: until its end, nothing is committed that rests on facts."""
+    """Begin the next epoch, in the caller's transaction: until its end, nothing is committed that depends on facts."""
     with connection.cursor() as cursor:
         cursor.execute(ADVANCE)
         (value,) = cursor.fetchone()

@@ -25,7 +25,7 @@ class PartyNotFound(NotFound):
 
 
 class FactMalformed(InvalidRequest):
-    """A statement that cannot be meant as it stands; `field` is the place in it."""
+    """A malformed statement; `field` is the location in it."""
 
     code = "catalog.fact.malformed"
     title = "Malformed statement"
@@ -62,7 +62,7 @@ class FactsOverlap(Unprocessable):
 
 
 class FactsLeaveGap(Unprocessable):
-    """What is superseded has to be said anew for all of its time: nothing is unsaid without a signature."""
+    """The remaining time of a superseded statement has to be stated again: a statement ends only by a signature."""
 
     code = "catalog.fact.leaves_gap"
     title = "Part of a statement would be lost"
@@ -102,7 +102,7 @@ class OfficerKeyNotInForce(Unprocessable):
 
 
 class OfficerKeyTaken(Conflict):
-    """Ids of keys are never given again, not even after a revocation."""
+    """The id of a key is never used again, not even after a revocation."""
 
     code = "catalog.officer_key.taken"
     title = "Key id taken"
@@ -182,7 +182,7 @@ class ImageSourceFailed(Unprocessable):
 
 
 class ImageSourceUnavailable(Unavailable):
-    """Another try may succeed; ImageSourceFailed is what it becomes after the last one."""
+    """A retry may succeed; after the last one it becomes ImageSourceFailed."""
 
     code = "catalog.image.source_unavailable"
     detail = "The image could not be fetched at the moment: {reason}"

@@ -1,4 +1,4 @@
-"""The catalogue as a file that catalogue_import() takes, and that changes nothing when it does."""
+"""Export of the catalogue as a file for catalogue_import(), which then changes nothing."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -10,14 +10,17 @@ from andromede_core.facts.catalogue import NAMED_SETS, SCHEMA, assertion_of
 from controlplane.catalog import selectors
 from controlplane.catalog.models import Fact, Party, Region, Zone
 
-# What an entry says once for all of its attributes.
+# Members that an entry has once for all of its attributes.
 Terms = tuple[datetime, datetime | None, datetime, str, str]
 Facts = Mapping[tuple[str, str], Sequence[Fact]]
 
 
 def catalogue_export(*, now: datetime) -> dict[str, object]:
-    """All that is believed now of all times. An entry has the facts that share its dates and its provenance; what
-    differs from the most of its subject stands in `statements`. Signatures are in selectors.signed_facts()."""
+    """Return all present statements with their history.
+
+    An entry has the facts that share its dates and its provenance; the other facts of the subject are in `statements`.
+    Signatures are in selectors.signed_facts().
+    """
     believed: dict[tuple[str, str], list[Fact]] = defaultdict(list)
     for fact in Fact.objects.filter(selectors.facts_in_force()).order_by(
         "subject_kind", "subject_id", "attribute", "valid_from"
@@ -70,7 +73,7 @@ def _zone(zone: Zone, believed: Facts, statements: list[Fact], *, now: datetime)
 
 
 def _put(entry: dict[str, object], fact: Fact) -> None:
-    """keys.custody stands in the entry as {"keys": {"custody": …}}."""
+    """Put a value into the entry: keys.custody becomes {"keys": {"custody": …}}."""
     group, _, name = fact.attribute.partition(".")
     if not name:
         entry[group] = fact.value
@@ -81,7 +84,9 @@ def _put(entry: dict[str, object], fact: Fact) -> None:
 
 
 def _parted(facts: Sequence[Fact], statements: list[Fact], *, now: datetime) -> tuple[Terms | None, list[Fact]]:
-    """The terms that most of what holds now shares, and the facts that have them; the others go to `statements`."""
+    """Return the terms that most of the present facts share, and the facts with these terms; the others go to
+    `statements`.
+    """
     present = [_terms(fact) for fact in facts if fact.holds_at(now)]
     if not present:
         statements += facts
@@ -97,7 +102,7 @@ def _terms(fact: Fact) -> Terms:
 
 
 def _read_with(terms: Terms, fact: Fact) -> Terms:
-    """What an import makes of the terms of an entry for this fact in it."""
+    """Return the terms that an import would read for this fact in the entry."""
     valid_from, valid_to, review_by, assertion, evidence = terms
     if fact.attribute == CERTIFICATIONS:
         assertion = assertion_of(fact.value, assertion)

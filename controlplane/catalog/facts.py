@@ -1,8 +1,8 @@
-"""Stating facts: what officers have signed becomes what is believed, and ends what was believed instead.
+"""Recording of facts: signed statements of officers come into force and supersede earlier ones.
 
-Nothing is ever unsaid without a signature. A statement that overlaps a believed one supersedes it whole, so the same
-request has to state anew what of it still holds (timelines.completed() makes these statements). A fact that has become
-wrong without a new value being known is stated as null.
+A statement ends only by a signature. A statement that overlaps another supersedes it whole, so the same request has to
+state the remaining parts again (bitemporal.with_remainders() makes these statements). A fact that has become wrong
+without a known new value is stated as null.
 """
 
 from collections import defaultdict
@@ -49,7 +49,7 @@ from controlplane.catalog.models import Fact, OfficerKey, Party, Region, Zone
 from controlplane.identity.actor import Actor
 from controlplane.kernel import clock
 
-CLOCK_SKEW = timedelta(minutes=5)  # how far an officer's clock may be ahead of ours
+CLOCK_SKEW = timedelta(minutes=5)  # maximum lead of an officer's clock
 SIZE_MAX_BYTES = 32 * 1024  # of one statement; the longest list of certificates seen has 4 KiB
 FACTS_MAX = 5000  # of one request; a whole catalogue has some hundreds
 REVIEW_PAST = Reason("its review date is past, so that it would count as unknown at once.")
@@ -61,14 +61,14 @@ NOBODY_MEASURES = Reason("it says that it was measured, and no key that measures
 ONE_OFFICER = Reason(
     "a third party's word needs the digest of its paper (evidence_sha256) and the signatures of two officers."
 )
-# Of nodes and pools: no decision reads these, so nobody may rely on them.
+# Attributes of nodes and pools that no decision reads; a fact about them would mislead.
 NOT_READ = ("node.dedicated_to", "pool.replica_zones")
 NOTHING_READS_IT = Reason("no decision reads this attribute yet.")
 
 
 @dataclass(frozen=True)
 class FactsStated:
-    """`epoch`: in which they count. What was believed already, by the same key, is `unchanged`."""
+    """Result. `epoch`: the facts epoch from which they count. Present statements of the same key are `unchanged`."""
 
     epoch: int
     stated: tuple[Fact, ...] = ()
@@ -78,7 +78,7 @@ class FactsStated:
 
 @dataclass(frozen=True)
 class Entry:
-    """A signed statement, and where it stands in the request. `agreed`: the same, signed by other officers."""
+    """A signed statement, and its index in the request. `agreed`: the same statement, signed by other officers."""
 
     signed: Signed
     statement: Statement
@@ -88,7 +88,7 @@ class Entry:
 
 @transaction.atomic
 def facts_state(actor: Actor, documents: Sequence[Signed]) -> FactsStated:
-    """All of them or none. The same again changes nothing and begins no epoch.
+    """Record signed statements, all or none. Repeated statements change nothing and begin no epoch.
 
     Raises:
         RoleNeeded
@@ -102,7 +102,7 @@ def facts_state(actor: Actor, documents: Sequence[Signed]) -> FactsStated:
 
 
 def state(actor: Actor, documents: Sequence[Signed]) -> FactsStated:
-    """facts_state() in the caller's transaction, which holds the place of all who state facts until its end."""
+    """Record statements in the caller's transaction, which holds the lock of lock_statements() until its end."""
     actor.may_operate()
     entries = _checked(documents, now=clock.now())
     lock_statements()
@@ -119,7 +119,9 @@ def state(actor: Actor, documents: Sequence[Signed]) -> FactsStated:
 
 
 def lock_statements() -> None:
-    """One at a time compares what is believed with what is to be stated, until the end of the transaction."""
+    """Lock the statements until the end of the transaction: one transaction at a time compares the present with the new
+    ones.
+    """
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('facts', 0))")
 
@@ -133,7 +135,7 @@ def _need_agreement(changes: "Changes", believed: Mapping[Subject, Collection[Fa
 
 
 class Changes:
-    """What is new, what it ends, and how much was known already."""
+    """New statements, superseded ones, and the number of known ones."""
 
     def __init__(self) -> None:
         self.new: list[tuple[Entry, list[Fact]]] = []
@@ -144,7 +146,7 @@ class Changes:
         return {fact.pk: fact for _, facts in self.new for fact in facts}
 
     def add(self, group: Sequence[Entry], known: Collection[Fact]) -> None:
-        """All statements about one attribute of one subject."""
+        """Add all statements about one attribute of one subject."""
         _refuse_overlap(group)
         believed = [(fact, selectors.statement_of(fact)) for fact in known]
         new = [entry for entry in group if not any(_is_same(entry, fact, said) for fact, said in believed)]
@@ -224,7 +226,7 @@ def _checked(documents: Sequence[Signed], *, now: datetime) -> list[Entry]:
 
 
 def _read(document: Signed, at: str) -> Statement:
-    """What was signed has to be in the one form that statements have, so that everybody who reads it sees the same."""
+    """Parse a signed statement and require its canonical form, so that all readers see the same."""
     try:
         statement = statements.parse(document.payload, f"{at}/p")
         if len(dumps(document.payload)) > SIZE_MAX_BYTES:
@@ -244,12 +246,12 @@ def _read(document: Signed, at: str) -> Statement:
 
 
 def _pointer(place: str) -> str:
-    """facts/0/p.value[2].valid_to → facts/0/p/value/2/valid_to"""
+    """Convert a path: facts/0/p.value[2].valid_to → facts/0/p/value/2/valid_to"""
     return place.replace("[", "/").replace("]", "").replace(".", "/")
 
 
 def _place(place: str) -> str:
-    """facts/0/p.value[2].valid_to → value[2].valid_to"""
+    """Convert a path: facts/0/p.value[2].valid_to → value[2].valid_to"""
     return place.partition("/p.")[2] or Reason("it")
 
 
@@ -268,7 +270,7 @@ def _check_author(statement: Statement, key: OfficerKey, at: str) -> None:
 
 
 def _check_dates(statement: Statement, at: str, *, now: datetime) -> None:
-    """What ended in the past is not reviewed any more: its review date may be past too."""
+    """Check the dates. A statement that ended in the past is not reviewed any more: its review date may be past too."""
     is_over = statement.valid_to is not None and statement.valid_to <= now
     if statement.attested_at > now + CLOCK_SKEW:
         raise FactRefused(field=f"{at}/p/attested_at", **_named(statement), reason=ATTESTED_LATER)
@@ -279,7 +281,7 @@ def _check_dates(statement: Statement, at: str, *, now: datetime) -> None:
 
 
 def _check_assertion(entry: Entry) -> None:
-    """What nobody can bear out is not stated: no key measures yet, and one officer is no third party."""
+    """Reject assurances without support: no key measures yet, and one officer is no third party."""
     statement, field = entry.statement, f"{entry.at}/p/assertion"
     if statement.attribute in NOT_READ:
         raise FactRefused(field=f"{entry.at}/p/attribute", **_named(statement), reason=NOTHING_READS_IT)
@@ -290,7 +292,7 @@ def _check_assertion(entry: Entry) -> None:
 
 
 def _check_subjects(entries: Sequence[Entry]) -> None:
-    """Nodes and pools are not known here: they may be spoken of before they are there."""
+    """Check that the subjects exist. Nodes and pools are not known here: facts about them may precede them."""
     known = {
         "zone": set(Zone.objects.values_list("pk", flat=True)),
         "party": set(Party.objects.values_list("pk", flat=True)),
@@ -309,7 +311,7 @@ def _check_subjects(entries: Sequence[Entry]) -> None:
 def _write(actor: Actor, changes: Changes) -> FactsStated:
     epoch = epochs.advance()
     ended = changes.ended
-    # A clock that was set back must not make a belief end before it began.
+    # A clock that was set back must not make a statement end before it began.
     now = max([clock.now(), *(fact.created_at + timedelta(microseconds=1) for fact in ended.values())])
     Fact.objects.filter(pk__in=list(ended)).update(superseded_at=now, updated_at=now)
     rows = [_row(entry, now) for entry, _ in changes.new]
@@ -336,7 +338,9 @@ def _row(entry: Entry, now: datetime) -> Fact:
 
 
 def _record(actor: Actor, rows: Sequence[Fact], epoch: int) -> None:
-    """Who brought them, for each key that signed; what they say is in the facts and in the evidence of the epoch."""
+    """Audit the author of the statements, per signing key; their contents are in the facts and in the evidence of the
+    epoch.
+    """
     for key in OfficerKey.objects.filter(key_id__in={row.key_id for row in rows}):
         count = sum(row.key_id == key.key_id for row in rows)
         record(actor, "facts.state", key.pk, key_id=key.key_id, facts=count, epoch=epoch)

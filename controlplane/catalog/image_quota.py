@@ -1,5 +1,7 @@
-"""How much of its quota the file of a project's image takes: in whole GiB, from the moment that all of it is there.
-What does not fit is refused before it is stored. Public images are the operator's, and take nothing."""
+"""Quota of a project's image file: whole GiB, from the moment that the file is complete.
+
+A file that does not fit is rejected before it is stored. Public images are the operator's, and use no quota.
+"""
 
 from collections.abc import Iterable, Iterator
 
@@ -9,16 +11,16 @@ from controlplane.quotas import services as quotas
 
 
 def need_room(image: Image, size_bytes: int) -> None:
-    """Raises QuotaExceeded: a file of so many bytes does not fit now. Nothing is claimed."""
+    """Raise QuotaExceeded if a file of this size does not fit now. Nothing is claimed."""
     if image.project_id is not None and size_bytes:
         quotas.check(image.project_id, image.pk, image_gib=in_whole(size_bytes, GIB))
 
 
 def limit_chunks(image: Image, chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The same pieces, for whoever is not told how many there will be.
+    """Yield the same chunks, for a file whose size is not known in advance.
 
     Raises:
-        QuotaExceeded: before the first piece that goes beyond what fits; asked once for each GiB that begins.
+        QuotaExceeded: before the first chunk that does not fit; checked once for each started GiB.
     """
     size_bytes, fits_bytes = 0, 0
     for chunk in chunks:
@@ -30,7 +32,7 @@ def limit_chunks(image: Image, chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def claim_quota(image: Image, size_bytes: int) -> None:
-    """Inside the transaction that writes down that the image has its file.
+    """Claim the quota inside the transaction that records the image's file.
 
     Raises:
         QuotaExceeded

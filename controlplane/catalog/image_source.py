@@ -1,10 +1,10 @@
-"""Fetch an image from a web server that a tenant named, without lending the tenant our place in the network.
+"""Download of an image from a web server that a tenant names, without access to internal networks.
 
-Where we do not go is decided by kernel.outbound; settings.IMAGE_IMPORT_PRIVATE_HOSTS are exceptions. Every redirect is
+kernel/safe_http.py rejects forbidden addresses; settings.IMAGE_IMPORT_PRIVATE_HOSTS are exceptions. Every redirect is
 checked like the first address.
 
-A slow server holds the caller's thread only as long as the caller wants: while a transfer lasts, however little of it
-arrives, the caller's `check` is called at least every SLICE_S seconds, and ends the transfer by raising.
+A slow server occupies the caller's thread only as long as the caller allows: during a transfer, however slow, the
+caller's `check` is called at least every SLICE_S seconds, and ends the transfer by raising.
 """
 
 import logging
@@ -31,7 +31,7 @@ Check = Callable[[], None]
 
 
 def check_url(text: str) -> httpx.URL:
-    """What can be said of a URL without the network.
+    """Check a URL without the network.
 
     Raises:
         ImageSourceRefused: not an absolute http(s) URL, or one with a user name or a password.
@@ -50,7 +50,7 @@ class _Stream(httpcore.NetworkStream):
         self._check = check
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Raises ReadTimeout when nothing at all has arrived for `timeout` seconds."""
+        """Read data. Raises ReadTimeout when nothing at all has arrived for `timeout` seconds."""
         ends_at = None if timeout is None else time.monotonic() + timeout
         while True:
             self._check()
@@ -69,7 +69,7 @@ class _Stream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        """`timeout` (seconds) limits the whole handshake."""
+        """Start TLS. `timeout` (seconds) limits the whole handshake."""
         return _Stream(self._stream.start_tls(ssl_context, server_hostname, timeout), self._check)
 
     def get_extra_info(self, info: str) -> object:
@@ -101,10 +101,10 @@ class _Transport(httpx.HTTPTransport):
 
 @contextmanager
 def fetch(source_url: str, *, check: Check) -> Iterator[Iterator[bytes]]:
-    """The bytes behind the URL, in chunks as they arrive. What `check` raises ends the transfer.
+    """Yield the bytes of the URL, in chunks as they arrive. An error of `check` ends the transfer.
 
     Raises (also while the chunks are read):
-        ImageSourceRefused: this or a redirect leads where we do not go.
+        ImageSourceRefused: this or a redirect leads to a forbidden address.
         ImageSourceFailed: the server has no such file, or redirects without end.
         ImageSourceUnavailable: the server does not answer, or broke off.
         ImageTooLarge: it announces more than settings.IMAGE_MAX_BYTES.
@@ -133,7 +133,7 @@ def _follow(client: httpx.Client, url: httpx.URL) -> httpx.Response:
 
 
 def _get(client: httpx.Client, url: httpx.URL) -> httpx.Response:
-    """The answer of the first of the host's addresses that takes the connection; its body is still to be read."""
+    """Return the response of the first of the host's addresses that accepts a connection; its body is not read yet."""
     addresses = _addresses(url)
     for n, address in enumerate(addresses, start=1):
         request = client.build_request("GET", **safe_http.pinned(url, address, {"Accept-Encoding": "identity"}))
@@ -161,7 +161,7 @@ def _checked(response: httpx.Response) -> httpx.Response:
 
 
 def _addresses(url: httpx.URL) -> list[safe_http.Address]:
-    """Where the URL's host is.
+    """Return the addresses of the URL's host.
 
     Raises:
         ImageSourceRefused: one of its addresses is not public.

@@ -1,7 +1,7 @@
-"""Where image files are kept, for every process of the control plane that needs them.
+"""Store of image files, for every process of the control plane that needs them.
 
-settings.IMAGES_DIR/<sha256> are the files of images that were found good; they never change. Files that were not yet
-looked into lie in incoming/, under a name that only their operation knows.
+settings.IMAGES_DIR/<sha256> are the files of accepted images; they never change. Files before their inspection are in
+incoming/, under a name that only their operation knows.
 """
 
 import errno
@@ -41,8 +41,7 @@ def incoming_path(name: str) -> Path:
 
 
 def receive(chunks: Iterable[bytes], name: str, *, sha256: str = "") -> ReceivedFile:
-    """Write the chunks to the incoming file `name`, which is there whole and durable when this returns, and not at all
-    when this fails, for whatever reason. A file of that name is replaced.
+    """Write the chunks to the incoming file `name`, atomically and flushed to disk. A file of that name is replaced.
 
     Raises:
         ImageTooLarge: more than settings.IMAGE_MAX_BYTES arrived.
@@ -83,7 +82,7 @@ def _write(chunks: Iterable[bytes], path: Path) -> ReceivedFile:
 
 
 def publish(name: str, sha256: str) -> bool:
-    """Make the incoming file the one of this digest; repeating it is harmless. False: neither of the two is there."""
+    """Rename the incoming file to its digest. Idempotent. False: neither of the two files exists."""
     with _locked():
         try:
             incoming_path(name).replace(path_of(sha256))
@@ -95,13 +94,14 @@ def publish(name: str, sha256: str) -> bool:
 
 
 def discard(name: str) -> None:
-    """Remove an incoming file; one that is not there is fine."""
+    """Remove an incoming file; a missing one is ignored."""
     incoming_path(name).unlink(missing_ok=True)
 
 
 def collect_garbage(*, keep: Collection[str]) -> int:
-    """Remove the files that `keep` (digests and incoming names) does not need, unless they are younger than
-    FORGOTTEN_AFTER: their row may be written this moment. Returns how many went."""
+    """Remove the files that are not in `keep` (digests and incoming names), unless they are younger than
+    FORGOTTEN_AFTER: their row may not be committed yet. Returns the number of removed files.
+    """
     folder: Path = settings.IMAGES_DIR
     if not folder.exists():
         return 0
@@ -120,7 +120,7 @@ def _is_forgotten(path: Path, keep: Collection[str]) -> bool:
 
 @contextmanager
 def _locked() -> Iterator[None]:
-    """Keeps the collector and those who publish apart: a file that has just been published anew is not collected."""
+    """Lock against the garbage collector: a file that has just been published is not collected."""
     folder: Path = settings.IMAGES_DIR
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:

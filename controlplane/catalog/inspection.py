@@ -1,9 +1,9 @@
-"""Whether a disk image may be used, decided before any other tool opens it.
+"""Inspection of disk images, before any other tool opens them.
 
-An image comes from a stranger. A backing file or an external data file would let a guest read files of the machine
-that opens it, an unknown feature could change what the bytes mean to the next tool. So this module reads the first
-bytes; then `qemu-img` looks at the rest, with the declared format forced, in a process that may use little time and
-memory and write nothing. What is not listed here as good is refused. Nodes look again, with code of their own.
+Images are untrusted. A backing file or an external data file would let a guest read files of the machine that opens it;
+an unknown feature could change the meaning of the bytes for the next tool. So this module reads the first bytes; then
+`qemu-img` checks the rest, with the declared format forced, in a process with limited time and memory and without write
+access. Features that are not listed here are rejected. Nodes inspect again, with code of their own.
 """
 
 import json
@@ -30,7 +30,7 @@ SECTOR_BYTES = 512
 HEAD_BYTES = 0x8001 + 5
 
 QCOW2 = "qcow2"
-# Where other formats say what they are: offset, bytes, what it is called in the refusal.
+# Signatures of other formats: offset, bytes, name in the error.
 SIGNATURES = (
     (0, b"QFI\xfb", QCOW2),
     (0, b"QED\0", "QED"),
@@ -56,7 +56,7 @@ TRAILING_SIGNATURES = ((b"conectix", "VHD"), (b"koly", "DMG"))
 
 QCOW2_HEAD = struct.Struct(">4sIQIIQI36xQ")
 DIRTY, CORRUPT, DATA_FILE, COMPRESSION = 1, 2, 4, 8
-# What `qemu-img info` says of a qcow2 file under "format-specific", and the answers that are fine.
+# Accepted values of `qemu-img info` for a qcow2 file under "format-specific".
 QCOW2_FEATURES: Mapping[str, tuple[object, ...]] = {
     "compat": ("0.10", "1.1"),
     "compression-type": ("zlib", "zstd"),
@@ -73,11 +73,11 @@ class Inspection:
 
 
 def inspect(path: Path, declared_format: str) -> Inspection:
-    """What the image is, if it is what was declared ("qcow2" or "raw") and may be used.
+    """Return the description of an image that has the declared format ("qcow2" or "raw") and is accepted.
 
     Raises:
         ImageRefused: `reason` says why.
-        ImageInspectionFailed: it could not be looked at.
+        ImageInspectionFailed: the inspection itself failed.
     """
     size = path.stat().st_size
     if size == 0:
@@ -124,7 +124,7 @@ def _check_signature(head: bytes, tail: bytes, declared_format: str) -> None:
 
 
 def _check_qcow2_head(head: bytes) -> None:
-    """What must be known before qemu-img opens the file, since qemu-img would open the files that it names."""
+    """Check the header before qemu-img opens the file, since qemu-img would open the files that it names."""
     if len(head) < QCOW2_HEAD.size:
         raise ImageRefused(reason=Reason("it ends within its qcow2 header."))
     _, version, backing_offset, backing_length, _, _, encryption, features = QCOW2_HEAD.unpack_from(head)
@@ -154,11 +154,11 @@ def _check_qcow2_features(features: int) -> None:
 
 
 def _qemu_img(verb: str, path: Path, declared_format: str) -> Mapping[str, object]:
-    """What `qemu-img <verb>` reports of the file.
+    """Return the report of `qemu-img <verb>` about the file.
 
     Raises:
-        ImageRefused: it found the file unreadable or damaged, or came to its limits.
-        ImageInspectionFailed: it could not be run.
+        ImageRefused: the file is unreadable or damaged, or the limits were exceeded.
+        ImageInspectionFailed: qemu-img could not be run.
     """
     limits = [f"--cpu={CPU_LIMIT_S}", f"--as={MEMORY_LIMIT_BYTES}", "--fsize=0", "--core=0", "--nofile=64"]
     command = ["prlimit", *limits, "--", "qemu-img", verb, "--output=json", "-U", "-f", declared_format, str(path)]

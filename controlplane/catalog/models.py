@@ -13,7 +13,7 @@ from controlplane.kernel.units import GIB, in_whole
 
 
 class Region(models.Model):
-    """A group of zones that lie near one another. The id is a slug such as fr-idf."""
+    """A group of neighbouring zones. The id is a slug such as fr-idf."""
 
     id = models.SlugField(primary_key=True, max_length=63)
     name = models.CharField(max_length=120)
@@ -51,8 +51,10 @@ class Party(models.Model):
 
 class OfficerKey(BaseModel):
     """The public key (base64 of its SubjectPublicKeyInfo) of a person who may state facts or approve exemptions.
-    `key_id` stands in what the key signs; it decides the algorithm. The private key never comes here. Nothing of a key
-    changes but that it is revoked, once (migration 0003)."""
+
+    `key_id` is part of what the key signs, and determines the algorithm. The private key is never sent to the control
+    plane. A key never changes, except that it is revoked, once (migration 0003).
+    """
 
     key_id = models.CharField(max_length=64)
     officer = models.CharField(max_length=200)
@@ -70,8 +72,11 @@ class OfficerKey(BaseModel):
 
 
 class FactsEpoch(models.Model):
-    """One row. Grows in the transaction of every change of a fact, a set or a charter, which its lock puts in order:
-    whoever relies on the facts takes a SHARE lock."""
+    """One row.
+
+    It grows in the transaction of every change of a fact, a set or a charter, which its lock serialises: readers that
+    depend on the facts take a SHARE lock.
+    """
 
     id = models.PositiveSmallIntegerField(primary_key=True)
     value = models.PositiveBigIntegerField()
@@ -84,11 +89,12 @@ class FactsEpoch(models.Model):
 
 
 class Fact(BaseModel):
-    """One dated statement about a zone, a party, a named set and so on, signed by an officer. A correction supersedes;
-    the database refuses any other change (migration 0003).
+    """A dated statement about a zone, a party, a named set and so on, signed by an officer.
 
-    `value` null says: known to be unknown. [valid_from, valid_to) is when it holds in the world; created_at and
-    superseded_at say when we believed it. From `review_by` on it counts as unknown until it is stated again.
+    A correction supersedes it; the database rejects any other change (migration 0003).
+
+    `value` null: declared as unknown. [valid_from, valid_to) is when it holds in the world; [created_at, superseded_at)
+    is when the platform relied on it. From `review_by` on it counts as unknown until it is stated again.
     """
 
     subject_kind = models.CharField(max_length=16)
@@ -142,7 +148,7 @@ class Fact(BaseModel):
         return self.valid_from <= moment and (self.valid_to is None or moment < self.valid_to)
 
     def is_due(self, moment: datetime) -> bool:
-        """It has to be stated again, and counts as unknown until then."""
+        """Return True if the review is due: it counts as unknown until it is stated again."""
         return moment >= self.review_by
 
 
@@ -165,11 +171,11 @@ class Flavor(models.Model):
         return self.id
 
 
-LOCAL = "local"  # the volume type that is in no pool
+LOCAL = "local"  # the volume type without a pool
 
 
 class VolumeType(models.Model):
-    """How a volume is kept. `pool`: the name of the storage that nodes share; empty: a file on one node's own disk."""
+    """The storage of a volume. `pool`: the name of the pool; empty: a file on one node's own disk."""
 
     id = models.SlugField(primary_key=True, max_length=63)
     description = models.CharField(max_length=200)
@@ -193,7 +199,7 @@ IMAGE = machine(
 
 
 class Image(BaseModel):
-    """A disk to start from. Without a project it is public.
+    """A disk image. Without a project it is public.
 
     `sha256` (hex) of the bytes names the file in the image store and in the nodes' caches.
     """
@@ -232,5 +238,5 @@ class Image(BaseModel):
 
     @property
     def min_disk_gib(self) -> int:
-        """The smallest disk that it fits on, in GiB."""
+        """Return the smallest disk size for the image, in GiB."""
         return in_whole(self.virtual_size_bytes or 0, GIB)

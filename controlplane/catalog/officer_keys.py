@@ -1,4 +1,4 @@
-"""Whose signatures under facts count. Only public keys are known here."""
+"""Keys of officers, whose signatures of facts count. Only public keys are known here."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -28,8 +28,11 @@ EXPIRED = Reason("its time is over.")
 
 @dataclass(frozen=True)
 class NewOfficerKey:
-    """`public_key`: PEM, or the base64 of its SubjectPublicKeyInfo. `key_id` empty: the usual one, which follows from
-    the key. Without other dates it counts from now on, for LIFETIME."""
+    """A key to register.
+
+    `public_key`: PEM, or the base64 of its SubjectPublicKeyInfo. `key_id` empty: the default id, derived from the key.
+    Without other dates it is in force from now on, for LIFETIME.
+    """
 
     officer: str
     public_key: str
@@ -41,11 +44,13 @@ class NewOfficerKey:
 
 @transaction.atomic
 def officer_key_register(actor: Actor, new: NewOfficerKey) -> OfficerKey:
-    """From now on what this key signs counts as the officer's word. The same key again, under the same id and name and
-    for the same account, changes nothing. One key has one id, so that nobody is two people.
+    """Register an officer's key: signatures of this key count from now on.
+
+    The same key with the same id, name and account changes nothing. One key has one id, so that one person does not
+    count as two.
 
     Raises:
-        RoleNeeded, OfficerKeyInvalid.
+        RoleNeeded, OfficerKeyInvalid
         OfficerKeyTaken: the id is, or was, another key's.
     """
     actor.may_operate()
@@ -99,11 +104,12 @@ def _text(value: str, name: str, *, limit: int) -> str:
 
 @transaction.atomic
 def officer_key_revoke(actor: Actor, key_id: str) -> None:
-    """What the key signs from now on counts for nothing; what was stated with it before is believed until somebody
-    states it anew. Once revoked it stays so; again changes nothing.
+    """Revoke a key: its later signatures do not count; its earlier statements count until they are stated again.
+
+    A revocation is final. Idempotent.
 
     Raises:
-        RoleNeeded, OfficerKeyNotFound.
+        RoleNeeded, OfficerKeyNotFound
     """
     actor.may_operate()
     key = get(key_id)
@@ -113,7 +119,7 @@ def officer_key_revoke(actor: Actor, key_id: str) -> None:
 
 
 def get(key_id: str, *, field: str | None = None) -> OfficerKey:
-    """Raises OfficerKeyNotFound."""
+    """Return a key. Raises OfficerKeyNotFound."""
     key = OfficerKey.objects.filter(key_id=key_id).first()
     if key is None:
         raise OfficerKeyNotFound(field=field, name=key_id[:64])
@@ -121,7 +127,7 @@ def get(key_id: str, *, field: str | None = None) -> OfficerKey:
 
 
 def require_in_force(key: OfficerKey, *, now: datetime, field: str | None = None) -> None:
-    """Raises OfficerKeyNotInForce."""
+    """Raise OfficerKeyNotInForce unless the key is in force."""
     obstacle = None
     if key.revoked_at is not None:
         obstacle = REVOKED

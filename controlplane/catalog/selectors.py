@@ -1,4 +1,4 @@
-"""What an actor sees of the catalogue: its images, and what everybody sees."""
+"""Catalogue queries: an actor's images, and the public parts."""
 
 from collections.abc import Collection
 from datetime import datetime
@@ -26,7 +26,7 @@ from controlplane.kernel.prepared_queries import Prepared, PreparedByRef
 
 
 def images(actor: Actor, project: Project | None) -> QuerySet[Image]:
-    """The project's images and the public ones; without a project the public ones alone."""
+    """Return the project's images and the public ones; without a project the public ones alone."""
     return _images(project)
 
 
@@ -38,12 +38,12 @@ IMAGE = PreparedByRef(lambda project: _images(project).order_by(F("project").asc
 
 
 def image_get(actor: Actor, project: Project | None, ref: str) -> Image:
-    """By id or name; the project's own image comes before a public one of the same name."""
+    """Return an image by id or name; the project's own image comes before a public one of the same name."""
     return IMAGE.get(ref, project.pk if project is not None else None)
 
 
 def usable_image(actor: Actor, project: Project, ref: str) -> Image:
-    """An image that a disk can be made from.
+    """Return an image that a disk can be created from.
 
     Raises:
         ImageNotFound, ImageNotReady: `field` is "image".
@@ -84,29 +84,30 @@ def party_get(ref: str) -> Party:
 
 
 def facts(actor: Actor) -> QuerySet[Fact]:
-    """All that was ever stated. What is known of single machines is not for tenants."""
+    """Return all facts ever stated. Tenants do not see facts about single nodes."""
     found = Fact.objects.all()
     return found if actor.sees_all else found.exclude(subject_kind="node")
 
 
 def facts_in_force(believed_at: datetime | None = None) -> Q:
-    """Of facts: believed at that moment, or now."""
+    """Filter facts: counted at that moment, or now."""
     if believed_at is None:
         return Q(superseded_at__isnull=True)
     return Q(created_at__lte=believed_at) & (Q(superseded_at__isnull=True) | Q(superseded_at__gt=believed_at))
 
 
 def valid_at(at: datetime) -> Q:
-    """Of facts: true in the world at that moment, if they are right."""
+    """Filter facts: valid in the world at that moment."""
     return Q(valid_from__lte=at) & (Q(valid_to__isnull=True) | Q(valid_to__gt=at))
 
 
 def facts_of(
     kind: str, subject_ids: Collection[str], *, at: datetime, believed_at: datetime | None = None
 ) -> dict[str, dict[str, Fact]]:
-    """subject id → attribute → what was believed at `believed_at` (now) to hold at `at`, due for review or not.
+    """Return subject id → attribute → the fact valid at `at`, among those that counted at `believed_at` (now), due for
+    review or not.
 
-    An attribute that nothing is said of is missing; one that is known to be unknown has the value None.
+    An attribute without facts is missing; one that is declared as unknown has the value None.
     """
     found = Fact.objects.filter(
         facts_in_force(believed_at), valid_at(at), subject_kind=kind, subject_id__in=subject_ids
@@ -118,8 +119,8 @@ def facts_of(
 
 
 def named_sets(*, at: datetime) -> QuerySet[Fact]:
-    """Of every named set and scheme class the version that holds; annotated with its `name`."""
-    found = Fact.objects.filter(facts_in_force(), valid_at(at), subject_kind__in=NAMED_SETS)
+    """Return the valid version of every named set and scheme class, annotated with its `name`."""
+    found = Fact.objects.filter(believed(), valid_at(at), subject_kind__in=NAMED_SETS)
     return found.annotate(name=F("subject_id"))
 
 
@@ -128,7 +129,7 @@ def officer_keys() -> QuerySet[OfficerKey]:
 
 
 def flavors() -> QuerySet[Flavor]:
-    """Smallest first."""
+    """Return the flavors, smallest first."""
     return Flavor.objects.order_by("vcpus", "memory_mib", "disk_gib", "pk")
 
 
@@ -154,27 +155,29 @@ def volume_type_get(ref: str, *, field: str = "volume_type") -> VolumeType:
 
 
 def root_volume_type(ref: str) -> VolumeType | None:
-    """Of an instance's root disk; None: on its node alone, which no type has to stand for."""
+    """Return the volume type of an instance's root disk; None: on its node's own disk, which needs no type."""
     return None if ref == LOCAL else volume_type_get(ref, field="root_volume_type")
 
 
 def world(*, believed_at: datetime | None = None) -> World:
-    """All that is known, as of `believed_at` (default: as it is believed now): the facts of all times, to evaluate
-    policies against at any. Zones are open, draining or closed as they are now."""
-    facts = Fact.objects.filter(facts_in_force(believed_at))
+    """Return the history of all facts that counted at `believed_at` (default: now), to evaluate policies at any time.
+
+    Zones have their present status.
+    """
+    facts = Fact.objects.filter(believed(believed_at))
     known: dict[str, ZoneStatus] = {status: status for status in STATUSES}
     statuses = {zone: known[status] for zone, status in Zone.objects.order_by("pk").values_list("pk", "status")}
     return statements.world((statement_of(fact) for fact in facts), statuses)
 
 
 def signed_facts() -> list[Signed]:
-    """All that is believed now, as it was signed: by subject, attribute and time."""
-    found = Fact.objects.filter(facts_in_force())
+    """Return all present facts as signed: by subject, attribute and time."""
+    found = Fact.objects.filter(believed())
     return [signed_of(fact) for fact in found.order_by("subject_kind", "subject_id", "attribute", "valid_from")]
 
 
 def statement_of(fact: Fact) -> Statement:
-    """What the officer signed."""
+    """Return the statement that the officer signed."""
     return Statement(**{name: getattr(fact, name) for name in statements.FIELDS})
 
 

@@ -1,4 +1,4 @@
-"""Images: what a request writes. workflows/image_*.py carry it out."""
+"""Image services for requests. workflows/image_*.py carry the operations out."""
 
 import hashlib
 import re
@@ -42,7 +42,10 @@ LINGERS = timedelta(days=1)
 
 @dataclass(frozen=True)
 class NewImage:
-    """`sha256` (hex), if declared, is what the bytes must have. With `source_url` the control plane fetches them."""
+    """A new image.
+
+    `sha256` (hex), if declared, is checked against the bytes. With `source_url` the control plane downloads them.
+    """
 
     name: str
     format: str
@@ -55,11 +58,11 @@ class NewImage:
 
 @transaction.atomic
 def image_create(actor: Actor, project: Project | None, new: NewImage) -> tuple[Image, Operation | None]:
-    """An image that awaits its upload or, with a source, its import. Without a project it is public.
+    """Create an image that awaits its upload or, with a source, its import. Without a project it is public.
 
     Raises:
         ImageNotOwned: a public image, and the actor is no operator.
-        InvalidName, InvalidLabels, InvalidRequest, ImageSourceRefused, ImageNameTaken, QuotaExceeded.
+        InvalidName, InvalidLabels, InvalidRequest, ImageSourceRefused, ImageNameTaken, QuotaExceeded
     """
     image = _new_image(project, new)
     _may_change(actor, image)
@@ -72,11 +75,11 @@ def image_create(actor: Actor, project: Project | None, new: NewImage) -> tuple[
 
 @transaction.atomic
 def image_import_retry(actor: Actor, image: Image, *, sha256: str) -> Operation:
-    """Fetch the file of an image whose import failed once more. `sha256`: as it was declared then, or empty.
+    """Retry the import of an image. `sha256`: as declared before, or empty.
 
     Raises:
         ImageHasContent: it is not in `error`.
-        ImageSourceRefused, ImageNotOwned, QuotaExceeded, Busy.
+        ImageSourceRefused, ImageNotOwned, QuotaExceeded, Busy
     """
     _may_change(actor, image)
     image_source.check_url(image.source_url)
@@ -101,13 +104,13 @@ def _wish(kind: str, image: Image, args: Mapping[str, object], *, deadline: time
 
 
 def image_upload(actor: Actor, image: Image, chunks: Iterable[bytes]) -> Operation:
-    """Take the bytes of an image that awaits them; the operation returned looks into them.
+    """Store the bytes of an image that awaits them; the returned operation inspects them.
 
-    When this fails nothing of the bytes is kept and the image still awaits them.
+    After an error no bytes are kept and the image still awaits them.
 
     Raises:
-        ImageHasContent: it does not await any, or another upload was faster.
-        ImageTooLarge, ImageDigestMismatch, ImageStoreFull, ImageNotOwned, QuotaExceeded.
+        ImageHasContent: it awaits no upload, or another upload was faster.
+        ImageTooLarge, ImageDigestMismatch, ImageStoreFull, ImageNotOwned, QuotaExceeded
     """
     image_check_upload(actor, image)
     name = str(new_id())
@@ -120,10 +123,10 @@ def image_upload(actor: Actor, image: Image, chunks: Iterable[bytes]) -> Operati
 
 
 def image_check_upload(actor: Actor, image: Image, *, size_bytes: int = 0) -> None:
-    """What is known to be wrong before any byte has come; `size_bytes`: so many are announced.
+    """Check an upload before its first byte; `size_bytes`: the announced size.
 
     Raises:
-        ImageNotOwned, ImageHasContent, QuotaExceeded.
+        ImageNotOwned, ImageHasContent, QuotaExceeded
     """
     _may_change(actor, image)
     _need_awaiting(image)
@@ -149,12 +152,14 @@ def _write_upload(actor: Actor, image: Image, name: str, received: image_store.R
 def image_import_file(
     actor: Actor, project: Project | None, new: NewImage, *, path: Path, replace: bool = False
 ) -> Image:
-    """Make an available image of a file on this machine, inspected as any other. The same file again changes nothing.
+    """Create an available image from a file on this machine, inspected like any other.
+
+    The same file again changes nothing.
 
     `replace`: an image of that name with other bytes is deleted in its favour.
 
     Raises:
-        ImageRefused, ImageTooLarge, ImageDigestMismatch, ImageNameTaken, and what image_create raises.
+        ImageRefused, ImageTooLarge, ImageDigestMismatch, ImageNameTaken, and the errors of image_create()
     """
     image = _new_image(project, new)
     _may_change(actor, image)
@@ -204,11 +209,11 @@ def image_update(actor: Actor, image: Image, *, name: str, labels: dict[str, str
 
 @transaction.atomic
 def image_delete(actor: Actor, image: Image) -> None:
-    """The image can be used for nothing new, and its name is free; deleting again changes nothing.
+    """Delete an image: it cannot be used any more, and its name is free. Idempotent.
 
-    Disks made from it are not affected: a node keeps what its disks rest on. Its row stays for what refers to it, its
-    file for operations under way; images_collect() removes the file when no image needs it. An import or a
-    verification that runs ends without making the image available.
+    Disks made from it are not affected: a node keeps the base images of its disks. The row stays for rows that refer to
+    it, and the file for running operations; images_collect() removes the file when no image needs it. A running import
+    or verification ends without making the image available.
     """
     _may_change(actor, image)
     image.refresh_from_db(fields=["state"])
@@ -223,7 +228,7 @@ def _delete(actor: Actor, image: Image) -> None:
 
 
 def images_collect() -> int:
-    """Remove files that no image and no operation needs. Returns how many went."""
+    """Remove files that no image and no operation needs. Returns the number of removed files."""
     kept = Image.objects.filter(~Q(state__in=["deleted", "error"]) | Q(updated_at__gt=clock.now() - LINGERS))
     digests = set(kept.exclude(sha256="").values_list("sha256", flat=True))
     incoming = Operation.objects.filter(kind__in=["image.import", "image.verify"], state__in=LIVE)
@@ -231,9 +236,10 @@ def images_collect() -> int:
 
 
 def _new_image(project: Project | None, new: NewImage) -> Image:
-    """
+    """Return a new image.
+
     Raises:
-        InvalidName, InvalidLabels, InvalidRequest, ImageSourceRefused.
+        InvalidName, InvalidLabels, InvalidRequest, ImageSourceRefused
     """
     if new.format not in FORMATS:
         raise InvalidRequest(

@@ -1,8 +1,8 @@
-"""A named set or a class of schemes that gets a member loosens every policy that names it. So that takes what a looser
-policy takes: a second person, and time in which anybody may object.
+"""Changes of named sets and classes of schemes: a new member loosens every policy that names the set.
 
-The second officer signs the same statement. What takes members away counts at once, and so does the first statement
-about a set: no policy can name one of which nothing was ever stated.
+Such a change therefore needs the same as a looser policy: a second person, and time for objections. The second officer
+signs the same statement. A removal of members counts at once, and so does the first statement about a set: no policy
+can name a set without statements.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -20,8 +20,10 @@ from controlplane.catalog.models import Fact, OfficerKey
 
 
 def first_addition(new: Statement, believed: Iterable[Statement], *, now: datetime) -> datetime | None:
-    """The first moment from now on at which the set has a member by `new` that it has not by what is believed; None:
-    never. What is over loosens nothing: its record may be corrected."""
+    """Return the first moment from now on at which `new` gives the set an additional member; None: never.
+
+    The past loosens nothing: its record may be corrected.
+    """
     begins, ends = period(new)
     if not isinstance(new.value, list) or ends <= now:
         return None
@@ -37,10 +39,12 @@ def _members(statement: Statement) -> frozenset[str]:
 def require_agreement(
     new: Statement, believed: Collection[Statement], signers: Sequence[str], *, now: datetime, field: str
 ) -> None:
-    """`signers`: the ids of the keys that signed the statement, all of them known.
+    """Require the agreement of a second officer.
+
+    `signers`: the ids of the keys that signed the statement, all of them known.
 
     Raises:
-        SetAgreementNeeded, SetWidenedTooSoon: it widens a set of which something was stated before.
+        SetAgreementNeeded, SetWidenedTooSoon: it adds members to a set with earlier statements.
     """
     if new.subject_kind not in NAMED_SETS:
         return
@@ -60,6 +64,8 @@ def require_agreement(
 
 
 def _accounts(key_ids: Sequence[str]) -> set[UUID]:
-    """Two keys of one person are one person; a key of which nobody knows whose it is counts for nobody."""
+    """Return the accounts of the keys: two keys of one person count once; a key without a known account does not
+    count.
+    """
     found = OfficerKey.objects.filter(key_id__in=key_ids).values_list("user_id", flat=True)
     return {account for account in found if account is not None}

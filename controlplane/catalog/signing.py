@@ -1,4 +1,4 @@
-"""From statements as officers write them to signed ones, without a database; and reading the files of both."""
+"""Signing of officers' statements without a database, and parsing of files with signed or unsigned ones."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -22,8 +22,8 @@ REQUIRED = ("subject_kind", "subject_id", "attribute", "value", "valid_from")
 
 
 def parse_file(text: bytes) -> list[object]:
-    """The entries of a file: {"facts": […]} as the API takes them, {"items": […]} as it answers, a list, a single one,
-    or one per line.
+    """Return the entries of a file: {"facts": […]} as the API accepts them, {"items": […]} as it answers, a list, a
+    single one, or one per line.
 
     Raises:
         Malformed: no JSON.
@@ -46,9 +46,10 @@ def _line(line: bytes, number: int) -> object:
 
 
 def read_signed(entries: Iterable[object]) -> list[Signed]:
-    """
+    """Parse signed statements; the signatures are not checked.
+
     Raises:
-        Malformed: an entry is no signed statement. Nothing of it is checked yet.
+        Malformed: an entry is no signed statement.
     """
     return [_signed(entry, f"facts[{n}]") for n, entry in enumerate(entries)]
 
@@ -61,7 +62,7 @@ def _signed(entry: object, at: str) -> Signed:
 
 
 def parse_statements(entries: Iterable[object]) -> list[Statement]:
-    """The statements of an export, or of an answer of GET /v1/facts.
+    """Return the statements of an export, or of a response of GET /v1/facts.
 
     Raises:
         Malformed
@@ -76,9 +77,10 @@ def _parse_statement(entry: object, at: str) -> Statement:
 
 
 def read_unsigned(entries: Iterable[object], *, author: str, now: datetime) -> list[Statement]:
-    """Statements to sign. What they do not say: they have no end, were attested now, are to be reviewed when that is
-    usual, are self-declared, and rest on no paper. A statement that is signed already is taken as it is, to be signed
-    anew.
+    """Parse statements to sign.
+
+    Defaults: no end, attested now, the usual review date, self-declared, and no source document. A signed statement is
+    accepted, to be signed again.
 
     Raises:
         Malformed: with the entry and the field.
@@ -110,10 +112,12 @@ def _review_days(body: Mapping[str, object]) -> int:
 
 
 def agree_all(documents: Iterable[Signed], officer: Officer) -> dict[str, object]:
-    """The body of POST /v1/facts: what another officer has signed, each followed by this officer's agreement."""
+    """Return the body of POST /v1/facts: statements that another officer has signed, each followed by this officer's
+    agreement.
+    """
     return {"facts": [each.envelope() for document in documents for each in (document, officer.agreed(document))]}
 
 
 def sign_all(new: list[Statement], believed: list[Statement], officer: Officer) -> dict[str, object]:
-    """The body of POST /v1/facts: the new statements, and what of believed ones would get lost otherwise."""
+    """Return the body of POST /v1/facts: the new statements, and the remaining parts of those that they supersede."""
     return {"facts": [officer.signed(statement).envelope() for statement in with_remainders(new, believed)]}

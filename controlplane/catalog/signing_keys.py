@@ -1,8 +1,9 @@
-"""The keys that officers sign with, and signing itself. Knows neither database nor settings: officers sign on machines
-of their own, and only public parts come here.
+"""Officers' keys, and signing.
 
-A key decides its algorithm: Ed25519 (RFC 8032), or ECDSA on P-256 with SHA-256 for those who keep theirs in hardware
-that knows nothing else.
+Imports neither database nor settings: officers sign on machines of their own, and only public keys are sent to the
+control plane.
+
+A key determines its algorithm: Ed25519 (RFC 8032), or ECDSA on P-256 with SHA-256 for hardware keys without Ed25519.
 """
 
 import base64
@@ -41,7 +42,7 @@ ALGORITHM_WANTED = Reason("must be an Ed25519 key, or an ECDSA key on the curve 
 
 
 class BadKey(ValueError):
-    """What is wrong with a key or its file."""
+    """A problem with a key or its file."""
 
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason)
@@ -49,14 +50,14 @@ class BadKey(ValueError):
 
 @dataclass(frozen=True)
 class Officer:
-    """Who signs: with which key, and under which name as author."""
+    """A signing officer: key, and name as author."""
 
     key_id: str
     name: str
     sign: Sign
 
     def agreed(self, document: Signed) -> Signed:
-        """The same statement of another author, with this officer's signature."""
+        """Return the same statement of another author, with this officer's signature."""
         return sign_document(KIND, document.payload, key_id=self.key_id, key=self.sign)
 
     def signed(self, statement: Statement) -> Signed:
@@ -64,7 +65,7 @@ class Officer:
 
 
 def create_private_key(path: Path) -> PrivateKey:
-    """Write a new Ed25519 key (PKCS#8, PEM, 0600); never over a file that is there.
+    """Write a new Ed25519 key (PKCS#8, PEM, 0600); never overwrites a file.
 
     Raises:
         BadKey: the file cannot be written.
@@ -78,15 +79,19 @@ def create_private_key(path: Path) -> PrivateKey:
 
 
 def _is_for_others(status: os.stat_result) -> bool:
-    """What systemd gives to a process (LoadCredential=) is root's, and the process' user is in its access list, which
-    stands where a group's rights do."""
+    """Return True if other users may read the file.
+
+    Credentials of systemd (LoadCredential=) belong to root, and the access list has the process' user in place of the
+    group.
+    """
     return bool(status.st_mode & (0o007 if status.st_uid == status.st_gid == 0 else 0o077))
 
 
 def read_private_key(path: Path) -> PrivateKey:
-    """
+    """Read a private key.
+
     Raises:
-        BadKey: the file cannot be read, others may read it too, or it has no key of a kind that signs here.
+        BadKey: the file cannot be read, others may read it too, or its kind of key is not supported.
     """
     try:
         with path.open("rb") as file:
@@ -109,12 +114,12 @@ def read_private_key(path: Path) -> PrivateKey:
 
 
 def public_part(key: PrivateKey) -> str:
-    """The base64 of its SubjectPublicKeyInfo (RFC 5280)."""
+    """Return the base64 of the key's SubjectPublicKeyInfo (RFC 5280)."""
     return _as_text(key.public_key())
 
 
 def read_public_key(text: str) -> str:
-    """The same of what is written in PEM, or in base64 already.
+    """Return the same for a public key in PEM, or in base64 already.
 
     Raises:
         BadKey
@@ -142,7 +147,7 @@ def algorithm_of(public_key: str) -> str:
 
 
 def default_key_id(public_key: str) -> str:
-    """A name that follows from the key: the head of its SHA-256."""
+    """Return the default id of a key: the beginning of its SHA-256."""
     return hashlib.sha256(base64.b64decode(public_key)).hexdigest()[:16]
 
 
@@ -153,7 +158,7 @@ def signer(key: PrivateKey) -> Sign:
 
 
 def verifier(public_key: str) -> Verify:
-    """`public_key` as read_public_key() gives it."""
+    """Return a function that verifies signatures; `public_key` is in the form of read_public_key()."""
     key = _loaded(public_key)
 
     def verify(message: bytes, signature: bytes) -> bool:

@@ -1,5 +1,7 @@
-"""What customers have a right to be told of every zone: whose law reaches it, and what leaves its territory. Derived
-from facts; what is not known is said to be unknown."""
+"""Transparency reports for customers about every zone: applicable law, and transfers out of its territory.
+
+Derived from facts; unknown attributes are reported as unknown.
+"""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -10,7 +12,7 @@ from controlplane.catalog.models import Zone
 
 Values = Mapping[str, object]
 
-# Where each kind of data lies or can be reached, and the attribute that says so.
+# Locations and access paths of each kind of data, with the attribute of each.
 LOCI = {
     "keys": "keys.countries",
     "logs": "logs.countries",
@@ -79,7 +81,7 @@ def _transfers(zone: str, values: Values) -> dict[str, object]:
 
 
 def _present(kind: str, ids: list[str], *, now: datetime) -> dict[str, Values]:
-    """id → attribute → value, of what holds and is not due for review."""
+    """Return id → attribute → value of the valid facts whose review is not due."""
     found = selectors.facts_of(kind, ids, at=now)
     return {
         name: {attribute: fact.value for attribute, fact in facts.items() if not fact.is_due(now)}

@@ -1,1 +1,3 @@
-"""Whether what is already somewhere may still be there: drift, warnings, remediation plans and what-if questions."""
+"""Compliance of existing data with its policies: compliance drift, warnings, remediation plans and impact
+simulations.
+"""

@@ -1,4 +1,4 @@
-"""When something began to drift: when the fact ended or the policy changed, and not when a sweep noticed."""
+"""Onset of compliance drift: when the fact ended or the policy changed, rather than when a sweep detected it."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -16,12 +16,12 @@ from controlplane.catalog.models import Fact
 from controlplane.kernel.names import as_uuid
 from controlplane.placement.models import PolicyVersion
 
-# Of facts between two sweeps: the facts of each are read as they were believed then.
+# Maximum number of changes of facts between two sweeps; each is evaluated with the facts that counted then.
 CHANGES_AT_MOST = 20
 
 
 class DriftOnset:
-    """For one sweep. What was believed at each moment is read once."""
+    """Onsets for one sweep. The facts that counted at each moment are read once."""
 
     def __init__(self, now: datetime) -> None:
         self._now = now
@@ -38,8 +38,9 @@ class DriftOnset:
         *,
         after: datetime,
     ) -> datetime:
-        """Return since when the place has not satisfied the policies, between `after`, when it did, and now; now where
-        that cannot be told."""
+        """Return since when the location has not satisfied the policies, between `after`, when it did, and now; now if
+        that cannot be determined.
+        """
         key = (tuple(policies), zone, roles, after)
         if key not in self._found:
             demanded = self._demanded_at(failing, after)
@@ -49,7 +50,7 @@ class DriftOnset:
         return self._found[key]
 
     def _failed_at(self, policies: Sequence[Policy], zone: str, roles: tuple[Role, ...], first: datetime) -> datetime:
-        """The first moment from which they fail until now, of those from `first` on."""
+        """Return the first moment at or after `first` from which the clauses have failed until now."""
         began = None
         for start, end in pairwise([first, *self._changed_after(first), self._now]):
             world = self._world_at(start)
@@ -61,7 +62,7 @@ class DriftOnset:
         return began or self._now
 
     def _changed_after(self, first: datetime) -> list[datetime]:
-        """When facts were stated or withdrawn; none, if too many."""
+        """Return the times at which facts were stated or withdrawn; none, if there are too many."""
         if first not in self._changes:
             moments: set[datetime] = set()
             for name in ("created_at", "superseded_at"):
@@ -76,7 +77,7 @@ class DriftOnset:
         return self._worlds[moment]
 
     def _demanded_at(self, failing: Sequence[ClauseResult], after: datetime) -> datetime | None:
-        """When the first of these clauses was demanded, if all are newer than `after`."""
+        """Return when the first of these clauses came into force, if all are newer than `after`."""
         layers = {(each.ref.level, each.ref.policy) for each in failing}
         moments = [_in_force_since(level, policy) for level, policy in layers]
         known = [moment for moment in moments if moment is not None and moment > after]
@@ -84,7 +85,7 @@ class DriftOnset:
 
 
 def _in_force_since(level: str, policy: str) -> datetime | None:
-    """`policy`: the id of a version, or of a classification's its name and number."""
+    """Return the start of a policy. `policy`: the id of a version, or a classification's name and number."""
     found = PolicyVersion.objects.filter(level=level)
     version_id: UUID | None = as_uuid(policy)
     name, _, number = policy.rpartition(".")

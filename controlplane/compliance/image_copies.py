@@ -1,4 +1,4 @@
-"""Which private images' bytes are in which node's cache: they may be watched there like what has a place."""
+"""Copies of private images in the caches of nodes, which compliance sweeps check like allocated resources."""
 
 from collections.abc import Collection
 
@@ -13,8 +13,10 @@ from controlplane.nodes.models import Node
 
 @transaction.atomic
 def record_image_copies(node: Node, digests: Collection[str]) -> None:
-    """The node has the files of these digests in its cache, and no others. What is new among them is judged by the next
-    sweep. Bytes that are a public image too are nobody's."""
+    """Record the digests in the node's cache, and remove all others.
+
+    The next sweep evaluates new ones. Bytes that are also a public image belong to no project.
+    """
     Sweep.objects.select_for_update().get(pk=1)  # a sweep writes the rows that it has read
     images = list(Image.objects.filter(sha256__in=digests))
     public = {image.sha256 for image in images if image.project_id is None}

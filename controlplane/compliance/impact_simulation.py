@@ -1,4 +1,4 @@
-"""What would break if a fact were another, or at another time? Nothing is written."""
+"""Impact simulation: resources that other facts, or another time, would affect. Nothing is written."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ from controlplane.placement.selectors import current_allocations
 
 @dataclass(frozen=True)
 class Change:
-    """One thing that is supposed: an attribute of a zone or a party has this value (None: is unknown)."""
+    """An assumption: an attribute of a zone or a party has this value (None: unknown)."""
 
     subject_kind: str
     subject_id: str
@@ -34,8 +34,10 @@ class Change:
 
 @dataclass(frozen=True)
 class AffectedResource:
-    """A resource whose place would not be admissible, or a zone that would be lost to it. `targets`: zones that would
-    still be admissible to it, whether or not they have room."""
+    """A resource whose location would not be admissible, or a zone that it would lose.
+
+    `targets`: zones that would still be admissible, regardless of free capacity.
+    """
 
     allocation: Allocation
     evaluation: Evaluation
@@ -43,7 +45,7 @@ class AffectedResource:
 
 
 def without_certificate(world: World, zone_id: str, number: str, *, now: datetime) -> Change:
-    """The zone's certificates with this one withdrawn.
+    """Return the zone's certificates with this one withdrawn.
 
     Raises:
         WhatIfInvalid: there is no such zone, or it has no such certificate.
@@ -62,10 +64,10 @@ def without_certificate(world: World, zone_id: str, number: str, *, now: datetim
 
 
 def with_changes(world: World, changes: Sequence[Change], *, now: datetime) -> World:
-    """The world as if the changes had always been so.
+    """Return the fact history as if the changes had always applied.
 
     Raises:
-        WhatIfInvalid: a change is about something that is not there, or is no value of its attribute.
+        WhatIfInvalid: a change names an unknown subject, or an invalid value of its attribute.
     """
     for change in changes:
         world = _supposed(world, change, now)
@@ -107,7 +109,7 @@ def _supposed(world: World, change: Change, now: datetime) -> World:
 def affected_resources(
     projects: Sequence[Project], before: World, after: World, *, now: datetime, then: datetime
 ) -> list[AffectedResource]:
-    """What is admissible where it is now, and would not be then, in the world after."""
+    """Return the resources whose location is admissible now, and would not be after the change."""
     allocations = list(
         current_allocations().filter(project__in=projects).select_related("node", "project").order_by("pk")
     )
@@ -127,12 +129,12 @@ def affected_resources(
 
 
 def _open(policies: Sequence[Policy], world: World, now: datetime, roles: Sequence[str]) -> tuple[str, ...]:
-    """The open zones that the policies admit."""
+    """Return the open zones that the policies admit."""
     return tuple(zone.id for zone in admitting(policies, world, now=now, roles=roles) if zone.status == "open")
 
 
 def lost_zones(project: Project, before: World, after: World, *, now: datetime, then: datetime) -> tuple[str, ...]:
-    """Zones that the project's own policies admit now and would not then."""
+    """Return the zones that the project's own policies admit now and would not after the change."""
     policies = effective_policies.for_project(project)
     roles = ROLES_OF["instance.create"]
     left = set(_open(policies, after, then, roles))

@@ -23,20 +23,20 @@ COMPLIANCE = machine(
 
 
 class Watched(models.Model):
-    """Whether some data may still be where it is, as of the last sweep.
+    """Compliance of a data location, as of the last sweep.
 
-    | state       | means |
+    | state       | meaning |
     |-------------|-------|
-    | compliant   | its place satisfies its policies, and will for the longest warning time |
-    | at-risk     | it does, and from `fails_at` on it will not unless a fact changes |
-    | drifted     | it does not; since `since` |
-    | remediating | it does not, and an approved plan says what happens |
-    | exempted    | it does not, and two people allowed that until `fails_at` |
+    | compliant   | the location satisfies the policies, and will for the longest warning time |
+    | at-risk     | satisfied now, but not from `fails_at` on, unless a fact changes |
+    | drifted     | not satisfied since `since` |
+    | remediating | not satisfied, with an approved remediation plan |
+    | exempted    | not satisfied, with an exemption until `fails_at` |
 
-    `failing`: the clauses that do not hold (at `fails_at`, when it is only at risk). `warned_days`: the shortest
-    warning that was given. `since`: when the state began, as when a fact ended or a policy changed; `noticed_at`: when
-    a sweep saw it, null of a state that began before that was kept. Nothing is ever stopped by this: `action` says what
-    its classifications ask for.
+    `failing`: the failing clauses (at `fails_at`, when only at risk). `warned_days`: the latest warning. `since`: when
+    the state began, as when a fact ended or a policy changed; `noticed_at`: when a sweep detected it, null for a state
+    that began before this was recorded. No guest is stopped by this: `action` is the drift action of the
+    classifications.
     """
 
     kind = models.CharField(max_length=16)
@@ -61,7 +61,7 @@ class Watched(models.Model):
 
 
 class Compliance(Watched):
-    """One row per resource that has a place."""
+    """Compliance of one resource with an allocation."""
 
     resource_id = models.UUIDField(primary_key=True)
 
@@ -71,8 +71,10 @@ class Compliance(Watched):
 
 
 class ImageCopy(Watched):
-    """One row per private image and node that has said that it has the image's bytes in its cache. It is there from
-    when the control plane heard of it; the state is right from the next sweep on."""
+    """Compliance of a private image's copy in a node's cache, created by the node's report.
+
+    The state is right from the next sweep on.
+    """
 
     id = models.UUIDField(primary_key=True, default=new_id)
     resource_id = models.UUIDField()
@@ -86,7 +88,7 @@ class ImageCopy(Watched):
 
 
 class Sweep(models.Model):
-    """One row: what the last sweep rested on, and when something may change by itself."""
+    """One row: the inputs of the last sweep, and the time of the next forecast change."""
 
     id = models.PositiveSmallIntegerField(primary_key=True)
     facts_epoch = models.PositiveBigIntegerField(default=0)
@@ -109,18 +111,19 @@ PLAN = machine(
 
 
 class RemediationPlan(BaseModel):
-    """What can be done about the resources of a project that have drifted: for each copy where it may go, in what order
-    and until when. It is computed from the fleet as it was; whoever acts on an item decides anew.
+    """Plan for the drifted resources of a project: the possible zones of each copy, the order, and the deadline.
 
-    | state     | means |
+    It is computed from the fleet at that time; an action on an item makes a new placement decision.
+
+    | state     | meaning |
     |-----------|-------|
     | proposed  | waits for the project |
-    | approved  | somebody of the project took it on |
-    | done      | nothing of it has drifted any more |
-    | withdrawn | was given up, or replaced by a newer plan |
+    | approved  | approved by a member of the project |
+    | done      | all its resources have recovered |
+    | withdrawn | withdrawn, or replaced by a newer plan |
 
     `items`: {resource_id, kind, zone, failing, targets: [{zone, nodes}], order, deadline_at}. The `deadline_at` of the
-    whole is the last of theirs. Who has to see to it is not kept, but looked up whenever somebody asks.
+    plan is the last of theirs. The responsible users are not stored, but looked up for each response.
     """
 
     project = models.ForeignKey(Project, models.PROTECT)

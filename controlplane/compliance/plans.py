@@ -1,4 +1,4 @@
-"""Remediation plans: for everything of a project that has drifted, where it may go, in what order, and until when."""
+"""Remediation plans: for all drifted resources of a project, the possible zones, the order, and the deadline."""
 
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -22,15 +22,16 @@ from controlplane.placement.models import Allocation
 NOTIFY_WITHIN = timedelta(hours=24)
 DEADLINE = timedelta(days=30)
 LIVE = ("proposed", "approved")
-# A volume goes before what it is plugged into: a guest cannot start without its data. A cached image goes with the last
-# disk that was cloned from it.
+# A volume goes before the instance that has it: a guest cannot start without its data. A cached image is deleted with
+# the last disk that was cloned from it.
 ORDER = ("volume", "instance", "image")
 
 
 @transaction.atomic
 def plans_update() -> int:
-    """Every project that has something drifted has one live plan that names all of it; a plan whose resources have all
-    recovered is done. Returns how many plans were written."""
+    """Update the plans: every project with drifted resources has one live plan that names all of them; a plan whose
+    resources have all recovered is done. Returns the number of plans written.
+    """
     rows: dict[UUID, list[Watched]] = {}
     for model in (Compliance, ImageCopy):
         drifted = model._default_manager.filter(state__in=("drifted", "remediating"))
@@ -79,7 +80,7 @@ def _item(order: int, row: Watched, now: datetime) -> dict[str, object]:
 
 
 def _targets(row: Watched) -> list[dict[str, object]]:
-    """The zones that would take it now, with how many nodes each; none says that there is nowhere to go."""
+    """Return the possible zones now, with the number of nodes of each; empty: there is none."""
     allocation = Allocation.objects.select_related("project").get(consumer_id=row.resource_id)
     ask = PlacementRequest(
         operation=STANDING_OPERATION[row.kind],
@@ -92,14 +93,14 @@ def _targets(row: Watched) -> list[dict[str, object]]:
     )
     try:
         decision = decisions.decide_placement(ask).decision
-    except TooManyAtoms:  # nobody can tell where it may be
+    except TooManyAtoms:  # too many clauses to evaluate
         return []
     return [{"zone": zone.zone, "nodes": zone.admitted} for zone in decision.zones if zone.admitted]
 
 
 @transaction.atomic
 def plan_approve(actor: Actor, plan: RemediationPlan) -> RemediationPlan:
-    """Take the plan on: its resources are being remedied from now on.
+    """Approve the plan: its resources count as being remediated from now on.
 
     Raises:
         StateConflict: it is not proposed any more.

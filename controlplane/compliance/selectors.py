@@ -1,4 +1,4 @@
-"""What an actor sees of drift and plans: that of the projects he sees."""
+"""Compliance queries: compliance drift and plans of the projects that an actor sees."""
 
 from uuid import UUID
 
@@ -25,7 +25,7 @@ def plans(actor: Actor, project: Project) -> QuerySet[RemediationPlan]:
 
 
 def officers_of(project: Project) -> list[UUID]:
-    """The users who answer for what the project's organization demands of places."""
+    """Return the sovereignty officers of the project's organization."""
     memberships = Membership.objects.filter(organization=project.organization_id, role=Role.SOVEREIGNTY_OFFICER)
     return list(memberships.order_by("user_id").values_list("user_id", flat=True))
 

@@ -1,8 +1,8 @@
-"""Look at everything that has a place: does the place still satisfy its policies, and until when will it?
+"""Compliance sweep: checks for everything with a location whether it satisfies its policies, and until when.
 
-A sweep is due when a fact, a policy, a place or an exemption has changed, at the first moment at which something may
-change by itself, and hourly. It reads rows and writes what it found; nothing is stopped, moved or removed by it. It
-does so part by part: the memory that it takes does not grow with the cloud.
+A sweep is due when a fact, a policy, an allocation or an exemption has changed, at the first moment of a forecast
+change, and hourly. It reads rows and writes its findings; it stops, moves or removes nothing. It works in batches: its
+memory use does not grow with the cloud.
 """
 
 from collections.abc import Iterator, Sequence
@@ -45,7 +45,7 @@ from controlplane.placement.selectors import classifications_of, current_allocat
 AT_LATEST = timedelta(hours=1)
 BATCH = 1000  # rows at a time
 NOT_ADMISSIBLE = ("drifted", "remediating", "exempted")
-# Of what is where: it differs whatever came, went or moved, in whichever order it was committed.
+# Digest of all locations: it differs after every addition, move or removal, in any order of commits.
 PLACED = """
 SELECT coalesce(bit_xor(hashtextextended(resource_id::text || node_id::text, 0)), 0) & 9223372036854775807 FROM (
     SELECT consumer_id, node_id FROM placement_allocation WHERE moving_id IS NULL
@@ -54,7 +54,7 @@ SELECT coalesce(bit_xor(hashtextextended(resource_id::text || node_id::text, 0))
 """
 IMAGE_ROLES: tuple[Role, ...] = ("image",)
 W = TypeVar("W", bound=Watched)
-# In the place of a clause: of what cannot be evaluated nobody knows that it may be there.
+# Stands for a clause: a resource whose policies cannot be evaluated counts as not admitted.
 CANNOT_BE_EVALUATED = ClauseResult(
     ClauseRef("-", "lineage", "-"), "U", "TOO_MANY_ATOMS", f"more than {MAX_ATOMS_EFFECTIVE} clauses hold together"
 )
@@ -62,7 +62,7 @@ CANNOT_BE_EVALUATED = ClauseResult(
 
 @dataclass(frozen=True)
 class Mark:
-    """What a sweep rests on; another one is due when it differs."""
+    """Inputs of a sweep; another sweep is due when they differ."""
 
     facts_epoch: int
     policies_mark: int
@@ -72,7 +72,7 @@ class Mark:
 
 @dataclass
 class SweepChanges:
-    """What is told of: resources whose state has changed, and those that were warned of."""
+    """Changes to report: resources whose state has changed, and those with a new warning."""
 
     changed: list[Watched] = field(default_factory=list)
     warned: list[Watched] = field(default_factory=list)
@@ -80,7 +80,7 @@ class SweepChanges:
 
 @dataclass(frozen=True)
 class DataLocation:
-    """Where something is. `key`: of the row that watches it."""
+    """Location of data. `key`: of the row with its compliance."""
 
     key: UUID
     resource_id: UUID
@@ -91,12 +91,12 @@ class DataLocation:
 
     @property
     def roles(self) -> tuple[Role, ...]:
-        """The reasons of holding data that it is there for."""
+        """Return the roles in which the location holds the data."""
         return IMAGE_ROLES if self.kind == "image" else ROLES_OF[STANDING_OPERATION[self.kind]]
 
 
 def sweep_if_due() -> SweepChanges | None:
-    """Sweep when something has changed or may have; None when nothing has. Two at once do the work once."""
+    """Sweep when an input has changed or may have; None when none has. Of two concurrent callers one works."""
     with transaction.atomic():
         last = Sweep.objects.select_for_update(skip_locked=True).filter(pk=1).first()
         if last is None:
@@ -111,7 +111,7 @@ def sweep_if_due() -> SweepChanges | None:
 
 
 def _mark() -> Mark:
-    """Sums and counts only grow: no change of any row leaves them as they were."""
+    """Return the inputs. Sums and counts only grow: every change of a row changes them."""
     with connection.cursor() as cursor:
         cursor.execute(PLACED)
         (placed_mark,) = cursor.fetchone()
@@ -138,7 +138,7 @@ def _without_a_place() -> list[Watched]:
 
 
 def _in_parts(rows: QuerySet[Any], *, key: str, resource_id: str, kind: str | Value) -> Iterator[list[DataLocation]]:
-    """Where these rows say that something is: what stands where in them."""
+    """Yield the locations of these rows in batches."""
     said = rows.order_by("pk").values_list(key, resource_id, kind, "project_id", "node_id", "node__zone_id")
     left = said.iterator(chunk_size=BATCH)
     while part := list(islice(left, BATCH)):
@@ -165,7 +165,7 @@ def _look_at(model: type[W], part: Sequence[DataLocation], judge: "_Judge", foun
 
 
 class _Judge:
-    """Each set of policies is followed once per zone, however many resources have it."""
+    """Evaluation of policies: each set of policies is evaluated once per zone, for any number of resources."""
 
     def __init__(self, world: World, now: datetime) -> None:
         self.world, self.now = world, now
@@ -180,7 +180,7 @@ class _Judge:
                 self.agreed.setdefault((resource_id, exemption.zone), []).append(exemption)
 
     def learn(self, places: Sequence[DataLocation]) -> None:
-        """What is asked of these, in place of those before."""
+        """Load the policies of these resources, in place of the former ones."""
         subjects = {place.resource_id: PolicySubject(place.project, place.resource_id) for place in places}
         self.policies = effective_policies.for_placed_subjects(subjects)
         self.actions = _actions(list(subjects))
@@ -199,8 +199,10 @@ class _Judge:
         return self.seen[key]
 
     def drifted_since(self, place: DataLocation, before: Watched) -> datetime:
-        """What was to fail by the mere passing of time has drifted from that moment on. Anything else since a fact or
-        a policy changed, after it was last looked at."""
+        """Return since when the location has drifted.
+
+        A forecast failure began at its time; any other one began when a fact or a policy changed after the last sweep.
+        """
         failing = self.forecast(place).failing
         if _was_foreseen(failing, before, self.now):
             assert before.fails_at is not None
@@ -211,8 +213,9 @@ class _Judge:
         return self.beginnings.find(policies, place.zone, place.roles, failing, after=before.checked_at)
 
     def exempted_until(self, place: DataLocation, failing: Sequence[ClauseResult]) -> datetime | None:
-        """The end of the last exemption that waives all that fails, for whatever operation and however often it was
-        used; None: there is none."""
+        """Return the end of the last exemption that waives all failing clauses, for any operation and after any number
+        of uses; None: there is none.
+        """
         found, resource_id = Evaluation(tuple(failing), None), place.resource_id
         policies = self.policies.get(resource_id, ())
         agreed = self.agreed.get((resource_id, place.zone), [])
@@ -228,7 +231,7 @@ class _Judge:
 
 
 def _actions(resource_ids: list[UUID]) -> dict[UUID, str]:
-    """The most severe of what each resource's classifications ask for."""
+    """Return the most severe drift action of each resource's classifications."""
     actions = dict(Classification.objects.values_list("pk", "drift_action"))
     bindings = Binding.objects.filter(pk__in=resource_ids).values_list("pk", "classifications")
     return {
@@ -238,7 +241,7 @@ def _actions(resource_ids: list[UUID]) -> dict[UUID, str]:
 
 
 def _judged(place: DataLocation, judge: _Judge) -> dict[str, Any]:
-    """The fields of its row."""
+    """Return the fields of the row."""
     now = judge.now
     seen = judge.forecast(place)
     until = judge.exempted_until(place, seen.failing) if seen.state == "drifted" else None
@@ -260,7 +263,7 @@ def _judged(place: DataLocation, judge: _Judge) -> dict[str, Any]:
 
 
 def _go_on_from(row: Watched, before: Watched) -> None:
-    """A state that goes on has begun, and was noticed, when it did and was; what is being remedied still is."""
+    """Keep the beginning and detection time of an unchanged state; remediation also continues."""
     if before.state == "remediating" and row.state == "drifted":
         row.state = "remediating"
     if before.state == row.state:
@@ -280,8 +283,10 @@ def _was_foreseen(failing: Sequence[ClauseResult], before: Watched, now: datetim
 
 
 def delete_watched(gone: Sequence[Watched]) -> list[Watched]:
-    """What has no place any more has no row; if it ought not to have been there, that it has gone is told. Returns
-    those of which it was."""
+    """Delete the rows of resources without a location; for drifted ones the end of the drift is reported.
+
+    Returns the latter.
+    """
     told = []
     for row in gone:
         type(row)._default_manager.filter(pk=row.pk).delete()
@@ -293,14 +298,14 @@ def delete_watched(gone: Sequence[Watched]) -> list[Watched]:
 
 
 def _write(model: type[W], rows: Sequence[W]) -> None:
-    """Each of them: a sweep looks at everything, however little has changed."""
+    """Write each row: a sweep checks everything, even if little has changed."""
     key = model._meta.pk.name
     fields = [field.name for field in model._meta.concrete_fields if field.name != key]
     model._default_manager.bulk_create(rows, update_conflicts=True, unique_fields=[key], update_fields=fields)
 
 
 def _publish_changes(row: Watched, before: Watched | None, found: SweepChanges) -> None:
-    """A change of state, or a new warning."""
+    """Report a change of state, or a new warning."""
     was = before.state if before is not None else "compliant"
     if was != row.state:
         found.changed.append(row)
@@ -311,7 +316,7 @@ def _publish_changes(row: Watched, before: Watched | None, found: SweepChanges) 
 
 
 def record_drift(actor: Actor, row: Watched, was: str) -> None:
-    """In the audit records of the project, and in the evidence of the organization."""
+    """Record compliance drift in the audit log of the project, and in the evidence of the organization."""
     facts = {
         "was": was,
         "state": row.state,

@@ -1,4 +1,4 @@
-"""Starts everything and is imported by nothing: settings, URLs, Celery and WSGI entry points."""
+"""Settings, URLs, Celery and WSGI entry points. It starts all processes, and no other package imports it."""
 
 from controlplane.config.celery import app as celery_app
 

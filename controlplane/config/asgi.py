@@ -1,4 +1,4 @@
-"""The stream process: `uvicorn controlplane.config.asgi:application`."""
+"""Entry point of the process `stream`: `uvicorn controlplane.config.asgi:application`."""
 
 import os
 

@@ -1,5 +1,8 @@
-"""The Celery application: `celery --app controlplane.config worker --queues …`. What a process does follows from the
-queues that it reads: it carries out their messages, and runs their periodic work (config/periodic.py)."""
+"""The Celery application: `celery --app controlplane.config worker --queues …`.
+
+The queues of a process determine its work: it carries out their messages, and runs their periodic jobs
+(config/periodic.py).
+"""
 
 import logging.config
 import sys
@@ -24,7 +27,7 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.conf.CELERY_DB_REUSE_MAX = sys.maxsize
 app.set_default()
 
-# Where the tasks of each queue are: a process imports those of its own queues alone, with all that they need.
+# Modules of the tasks of each queue: a process imports only those of its own queues, with their dependencies.
 TASKS = {
     "operations": "controlplane.workflows.tasks",
     "transfers": "controlplane.workflows.tasks",
@@ -38,7 +41,7 @@ TASKS = {
 
 
 def keep_good_connections(**_: Any) -> None:
-    """As Django does it for requests: by CONN_MAX_AGE, and never one that was broken."""
+    """Close connections after CONN_MAX_AGE, and broken ones at once, as Django does for requests."""
     close_old_connections()
 
 
@@ -46,13 +49,14 @@ task_prerun.connect(keep_good_connections)
 
 
 def configure_logging(**_: Any) -> None:
-    """Celery keeps its hands off the log when somebody else sets it up."""
+    """Keep Celery from configuring the log: a connected signal handler disables that."""
     logging.config.dictConfig(settings.LOGGING)
 
 
 def begin_worker(sender: str, options: dict[str, Any], **_: Any) -> None:
-    """`sender`: its name, such as signer@machine."""
-    # Here, since gunicorn imports this package before it has said where its workers count (gunicorn.py).
+    """Begin the work of a process. `sender`: its name, such as signer@machine."""
+    # Imported here, since gunicorn imports this package before it has set the folder of the workers' metrics
+    # (gunicorn.py).
     from controlplane.kernel import celery_metrics, health, periodic
 
     register_only(_queues(options.get("queues")))
@@ -64,8 +68,11 @@ def begin_worker(sender: str, options: dict[str, Any], **_: Any) -> None:
 
 
 def register_only(queues: Iterable[str]) -> None:
-    """The tasks of these queues. A copy of a process that knows others forgets those: what arrives for them by mistake
-    is refused, as in a process that has never imported them."""
+    """Register only the tasks of these queues.
+
+    A forked process that knows others drops those: it rejects a misdirected message like a process that has never
+    imported the task.
+    """
     mine = {TASKS[queue] for queue in queues}
     for module in mine:
         import_module(module)
@@ -76,12 +83,15 @@ def register_only(queues: Iterable[str]) -> None:
 
 
 def _queues(named: str | Iterable[str] | None) -> list[str]:
-    """Of the option --queues; without it, all."""
+    """Return the queues of the option --queues; without it, all."""
     return [*TASKS] if not named else named.split(",") if isinstance(named, str) else [*named]
 
 
 def begin_periodic(instance: Any, **_: Any) -> None:
-    """`instance`: the worker, which knows its queues by now. Redis need not answer for what is periodic."""
+    """Start the periodic jobs.
+
+    `instance`: the worker, which knows its queues by now. Periodic jobs do not need Redis.
+    """
     from controlplane.config.periodic import JOBS
     from controlplane.kernel import periodic
 
@@ -89,7 +99,7 @@ def begin_periodic(instance: Any, **_: Any) -> None:
 
 
 def end_in_order(**_: Any) -> None:
-    """Nothing new is begun."""
+    """Stop the periodic jobs: running ones continue, no others begin."""
     from controlplane.kernel import periodic, shutdown
 
     shutdown.requested.set()

@@ -1,4 +1,4 @@
-"""The only reader of the environment. A name that is missing or malformed stops the process at its start."""
+"""The only reader of the environment. A missing or malformed variable stops the process at its start."""
 
 import os
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ def text(name: str, default: str | None = None) -> str:
 
 
 def secret(name: str, default: str | None = None) -> str:
-    """The value of NAME, or the content of the file that NAME_FILE names."""
+    """Return the value of NAME, or the content of the file in NAME_FILE."""
     file = os.environ.get(f"{PREFIX}{name}_FILE")
     if file is None:
         return text(name, default)
@@ -31,12 +31,12 @@ def secret(name: str, default: str | None = None) -> str:
 
 
 def sudo_user() -> str:
-    """The account that has called sudo (sudo(8)), or nothing."""
+    """Return the account that has called sudo (sudo(8)), or an empty text."""
     return os.environ.get("SUDO_USER", "")
 
 
 def set_variable(name: str, value: str) -> None:
-    """A library that looks for it there, once it is imported."""
+    """Set a variable for a library that reads it when it is imported."""
     os.environ[name] = value
 
 
@@ -66,7 +66,9 @@ def choice(name: str, default: str, known: Sequence[str]) -> str:
 
 
 def addresses(name: str) -> dict[str, str]:
-    """ADDRESS:PORT, or several as NAME=ADDRESS:PORT separated by commas; by the name, which is empty for the first."""
+    """Parse ADDRESS:PORT, or several as NAME=ADDRESS:PORT separated by commas; returns them by name, which is empty for
+    the first.
+    """
     found = {}
     for word in words(name, ""):
         own, _, listen = word.rpartition("=")
@@ -79,12 +81,12 @@ def addresses(name: str) -> dict[str, str]:
 
 
 def words(name: str, default: str) -> list[str]:
-    """A comma-separated list."""
+    """Parse a comma-separated list."""
     return [word for word in (part.strip() for part in text(name, default).split(",")) if word]
 
 
 def networks(name: str, default: str) -> list[IPv4Network | IPv6Network]:
-    """A comma-separated list of networks and addresses."""
+    """Parse a comma-separated list of networks and addresses."""
     try:
         return [ip_network(word) for word in words(name, default)]
     except ValueError as exc:

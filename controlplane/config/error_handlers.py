@@ -1,4 +1,6 @@
-"""What is no route, and what fails outside of all views: a problem (RFC 9457) to programs, a page to people."""
+"""Handlers of unknown routes and of errors outside of all views: a problem (RFC 9457) for programs, a page for
+browsers.
+"""
 
 from django.http import HttpRequest, HttpResponse
 

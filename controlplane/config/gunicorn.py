@@ -1,9 +1,9 @@
-"""What gunicorn is told of the web process: `gunicorn --config python:controlplane.config.gunicorn …`.
+"""Configuration of gunicorn for the web process: `gunicorn --config python:controlplane.config.gunicorn …`.
 
-The application is loaded once, before the workers are forked: they share the memory that it takes, 65 MiB each.
+The application is loaded once, before the workers are forked: they share its memory, 65 MiB each.
 
-Its workers are several processes, and one to whoever looks at their metrics. Each counts in a file of its own, and the
-one that is asked adds them up. What workers that have ended counted, stays; with gunicorn all begins anew.
+The workers are several processes with common metrics: each counts in a file of its own, and the worker that is scraped
+adds them up. Counts of ended workers remain; a restart of gunicorn resets all.
 """
 
 import shutil
@@ -14,7 +14,7 @@ from controlplane.config import env, settings
 logconfig_dict = settings.LOGGING
 preload_app = True
 
-# Here, since the application counts from the moment on in which it is loaded.
+# Set here, since the application's metrics are created when it is loaded.
 if settings.OBSERVE_LISTEN:
     env.set_variable("PROMETHEUS_MULTIPROC_DIR", str(settings.WEB_METRICS_DIR))
     shutil.rmtree(settings.WEB_METRICS_DIR, ignore_errors=True)
@@ -22,8 +22,8 @@ if settings.OBSERVE_LISTEN:
 
 
 def post_worker_init(_worker: Any) -> None:
-    """In each worker: threads do not live on in a copy of their process."""
+    """Start the threads of each worker: threads do not survive a fork."""
     from controlplane.kernel import health
 
-    # Without Redis requests are answered all the same: what they begin is only later.
+    # Without Redis requests are still answered; their operations only begin later.
     health.start_shared("web", "database", "migrations")

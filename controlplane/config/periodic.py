@@ -1,4 +1,4 @@
-"""All periodic work: what, how often, how long it may take at most, and which processes run it (kernel/periodic.py)."""
+"""Table of all periodic jobs: interval, time limit, and the queue whose processes run them (kernel/periodic.py)."""
 
 from django.conf import settings
 

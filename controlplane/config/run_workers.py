@@ -1,12 +1,12 @@
-"""Several workers of Celery, as copies of one process that has everything loaded:
+"""Several workers of Celery, forked from one process that has loaded everything:
 
     python -m controlplane.config.run_workers worker transfer=4 periodic
 
-starts each in a process of its own, with as many threads as are said, and again when it has ended. SIGTERM ends them in
-order. What is loaded is in memory once, as long as nobody writes to it. Threads and connections do not live on in a
-copy, so there must be none before; each worker makes its own.
+starts each in a process of its own, with the given number of threads, and restarts ended ones. SIGTERM ends them in
+order. Loaded modules are in memory once, as long as no process writes to them. Threads and connections do not survive a
+fork, so there must be none before; each worker makes its own.
 
-Copies have one user, the same settings and the same certificate. A worker whose keys are not for the others is started
+Forked processes have one user, the same settings and the same certificate. A worker with keys of its own is started
 by itself: `celery --app controlplane.config worker …`.
 """
 
@@ -30,7 +30,7 @@ from controlplane.config.workers import WORKERS, arguments
 
 log = logging.getLogger(__name__)
 
-# What is otherwise imported when a worker starts.
+# Modules that a worker otherwise imports at its start.
 OF_START = (
     "celery.app.control",
     "celery.app.events",
@@ -44,19 +44,19 @@ OF_START = (
     "controlplane.kernel.kombu_transport",
     "controlplane.kernel.celery_metrics",
 )
-# A worker that has ended is started again so soon; each time that it ends early, twice as late.
+# Delay before an ended worker is restarted; it doubles each time that the worker ends early.
 RESTART_S, RESTART_MOST_S = 1.0, 30.0
 EARLY_S = 60.0
 AWAITED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT)
 
 
 def load(names: Iterable[str]) -> None:
-    """Import what these workers need, before they are made as copies of this process.
+    """Import the modules of these workers, before they are forked from this process.
 
     Raises:
-        RuntimeError: what was imported has begun a thread or opened a connection, which copies would not have.
+        RuntimeError: an import has started a thread or opened a connection, which forked processes would not have.
     """
-    # Here, since it reads the settings, which main() has yet to name.
+    # Imported here, since it reads the settings, whose name main() sets first.
     from controlplane.config.periodic import JOBS
 
     queues = {queue for name in names for queue in WORKERS[name].queues.split(",")}
@@ -66,13 +66,13 @@ def load(names: Iterable[str]) -> None:
         if job.queue in queues:
             job.work  # noqa: B018 - imports it
     _check_alone()
-    # Copies share what none of them writes to, and the garbage collector writes to what it looks through.
+    # Forked processes share memory that none of them writes to, and the garbage collector writes to what it examines.
     gc.collect()
     gc.freeze()
 
 
 def _check_alone() -> None:
-    """Also of threads that Python does not know, as gRPC's are."""
+    """Check that this process has one thread, also counting threads outside of Python, as gRPC's."""
     threads = len(list(Path("/proc/self/task").iterdir()))
     opened = [each.alias for each in connections.all(initialized_only=True) if each.connection is not None]
     if threads > 1 or opened:
@@ -80,7 +80,7 @@ def _check_alone() -> None:
 
 
 def begin_anew(name: str) -> None:
-    """In a fresh copy: what the process that it is from has set for signals does not hold."""
+    """Reset the signal handlers of the parent in a new forked process."""
     for number in AWAITED:
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -89,13 +89,13 @@ def begin_anew(name: str) -> None:
 
 
 def celery(given: Sequence[str]) -> int:
-    """Be a worker in this process until it ends. `given`: its arguments(). Returns its exit status."""
+    """Run a worker in this process until it ends. `given`: its arguments(). Returns its exit status."""
     return int(app.start(list(given)) or 0)
 
 
 @dataclass
 class WorkerSupervisor:
-    """The workers of this process. `threads`: by the name of each. `delay_s`: before each is started the next time."""
+    """The workers of this process. `threads`: by name of the worker. `delay_s`: before the next restart of each."""
 
     threads: Mapping[str, int]
     running: dict[int, str] = field(default_factory=dict)
@@ -105,8 +105,10 @@ class WorkerSupervisor:
     is_ending: bool = False
 
     def supervise(self) -> None:
-        """Start all, and again those that have ended, until this process is told to end and they all have ended. A copy
-        leaves by SystemExit."""
+        """Start all workers and restart ended ones, until this process gets a signal and they all have ended.
+
+        A forked process leaves by SystemExit.
+        """
         signal.pthread_sigmask(signal.SIG_BLOCK, AWAITED)
         self.due = dict.fromkeys(self.threads, 0.0)
         while self.running or not self.is_ending:
@@ -129,7 +131,7 @@ class WorkerSupervisor:
             self.running[pid] = name
 
     def _end(self, number: int) -> None:
-        """SIGINT comes from a terminal, which sends it to all."""
+        """Pass the signal on. A terminal sends SIGINT to all processes itself."""
         self.is_ending = True
         self.due.clear()
         if number == signal.SIGTERM:

@@ -1,5 +1,6 @@
-"""The API is under /v1 (see controlplane/api/v1/urls.py), but for what others look for at a place of theirs; all other
-addresses are the dashboard's."""
+"""URLs: the API is under /v1 (controlplane/api/v1/urls.py), well-known addresses are separate, and all others are the
+dashboard's.
+"""
 
 from django.urls import include, path
 

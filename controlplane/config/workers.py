@@ -1,16 +1,17 @@
-"""The processes that are workers of Celery: what each reads, and how it is started by itself. Those that may have one
-user are started together by config/run_workers.py."""
+"""Worker processes of Celery: their queues and threads, and the command of each. config/run_workers.py starts those
+that may share one user together.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-# Workers need to know nothing of one another.
+# Workers need not know one another.
 LONELY = ("--without-gossip", "--without-mingle", "--without-heartbeat")
 
 
 @dataclass(frozen=True)
 class Worker:
-    """`queues` that it reads, separated by commas; `threads`: how many, where no other number is said."""
+    """A worker. `queues` that it reads, separated by commas; `threads`: the default number."""
 
     queues: str
     threads: int
@@ -27,7 +28,7 @@ WORKERS: Mapping[str, Worker] = {
 
 
 def arguments(name: str, threads: int = 0) -> list[str]:
-    """What the command `celery` is told for this worker; `threads`: 0 for as many as it has by default."""
+    """Return the arguments of the command `celery` for this worker; `threads`: 0 for its default."""
     worker = WORKERS[name]
     own = ["--queues", worker.queues, "--concurrency", str(threads or worker.threads), "--hostname", f"{name}@%h"]
     return ["--app", "controlplane.config", "worker", "--pool", "threads", *own, *LONELY, "--loglevel", "WARNING"]

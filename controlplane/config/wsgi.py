@@ -1,4 +1,4 @@
-"""The web process: `gunicorn controlplane.config.wsgi`."""
+"""Entry point of the web process: `gunicorn controlplane.config.wsgi`."""
 
 import gc
 import os
@@ -9,11 +9,11 @@ from django.urls import get_resolver
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "controlplane.config.settings")  # noqa: TID251
 
 application = get_wsgi_application()
-# Not with the first request: what is wrong with the routes ends the process here.
+# Loaded now and not with the first request: an error in the routes ends the process here.
 get_resolver().url_patterns  # noqa: B018
 
-# The workers share what is frozen (gunicorn.py): the garbage collector does not write into it. What is loaded by now
-# stays, and is not looked through again for what is garbage: that takes a tenth of a second, and the requests that it
-# falls on wait. What a request leaves dies with it, a page of rows in one go.
+# Freeze what is loaded: the workers share it (gunicorn.py), and the garbage collector does not write into frozen
+# objects. It also does not examine them again, which takes a tenth of a second for the requests of that moment. Objects
+# of a request are freed by their reference counts, a page of rows at once.
 gc.freeze()
 gc.set_threshold(10_000, 10, 10)

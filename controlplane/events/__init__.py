@@ -1,2 +1,1 @@
-"""What has happened, for whoever wants to know: the outbox, written with the change, and the feed that is read from
-it."""
+"""Events: the outbox, written in the transaction of each change, and the feed that is read from it."""

@@ -5,7 +5,7 @@ class EventsConfig(AppConfig):
     name = "controlplane.events"
 
     def ready(self) -> None:
-        """Every state that moves is told of in the transaction that moves it."""
+        """Publish every state transition in its transaction."""
         from controlplane.events.services import publish_transition
         from controlplane.kernel import db
 

@@ -1,7 +1,7 @@
-"""Cursors: places in the feed as callers see them.
+"""Cursors: positions in the feed as callers see them.
 
-A place counts everybody's events, and how much others do is no caller's business; so it is enciphered. One block of
-AES: the same place is always the same text, and what we did not write does not decipher to a leading row of zeros.
+A position counts the events of all tenants, which is no caller's business; so it is encrypted. One block of AES: the
+same position always gives the same text, and a forged text does not decrypt to a leading row of zeros.
 """
 
 import base64
@@ -24,7 +24,7 @@ def encode(position: int) -> str:
 
 
 def decode(text: str) -> int | None:
-    """The place; None: we never wrote that."""
+    """Return the position of a cursor; None for a text that this platform did not make."""
     try:
         block = base64.b64decode(text + "==", altchars=b"-_", validate=True) if len(text) == LENGTH else b""
     except (binascii.Error, ValueError):

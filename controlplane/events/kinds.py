@@ -1,6 +1,6 @@
-"""The kinds of events there are. They are part of the API: a kind is never renamed and never means something else.
+"""Kinds of events. They are part of the API: a kind is never renamed and never changes its meaning.
 
-docs/reference/events.md is made from this.
+docs/reference/events.md is generated from this.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ PATTERN_ALL = "*"
 
 @dataclass(frozen=True)
 class Kind:
-    """`data`: which facts an event of it may carry. What else the deed's record knows is not for everybody."""
+    """A kind of event. `data`: the facts that its events may carry. Other facts of the audit entry stay internal."""
 
     meaning: str
     data: tuple[str, ...] = ()
@@ -108,10 +108,10 @@ KINDS: Mapping[str, Kind] = {
 }
 PING = "webhook.pinged"
 
-# What the states of these are is told; other machines are our own affair.
+# State machines whose transitions are published; the others are internal.
 MOVES = frozenset({"instance", "volume", "image"})
 
-# The deeds of the audit trail that are told too. A deed that asks for a change of state is not: the state is.
+# Audit entries that are also published. A request for a change of state is not: the transition is.
 DEEDS: Mapping[str, str] = {
     "instance.create": "instance.created",
     "instance.update": "instance.updated",
@@ -170,14 +170,14 @@ DRIFTING = ("at-risk", "drifted", "remediating")
 
 
 def kind_of_audit_entry(verb: str, facts: Mapping[str, object]) -> str | None:
-    """The kind that a deed is told as, or None."""
+    """Return the kind that an audit entry is published as, or None."""
     if verb == "drift":
         return "drift.found" if facts["state"] in DRIFTING else "drift.ended"
     return "incident.reported" if verb.startswith("incident.") else DEEDS.get(verb)
 
 
 def is_pattern(text: str) -> bool:
-    """Whether it is a kind that there is, `noun.*` for all of a noun, or * for all."""
+    """Return True for an existing kind, `noun.*` for all kinds of a noun, or * for all kinds."""
     return text == PATTERN_ALL or any(matches(text, kind) for kind in KINDS)
 
 

@@ -5,11 +5,11 @@ from controlplane.kernel.ids import new_id
 
 
 class Event(models.Model):
-    """Something that has happened. Written in the transaction of the change, and never changed but for its place.
+    """A published change. Written in the transaction of the change, and immutable except for its position.
 
-    `number` grows with the order of writing, `position` with the order of commits: place() gives it once the row is
-    committed, so that no row appears behind one that was read. An event without a project is about an organization, or
-    about the platform. `data` has what its kind allows (kinds.py): nothing secret, nothing that guests hold.
+    `number` grows in the order of writing, `position` in the order of commits: assign_positions() sets it once the row
+    is committed, so that no row appears before one that was read. An event without a project is about an organization,
+    or about the platform. `data` has what its kind allows (kinds.py): nothing secret, and no content of guests.
     """
 
     number = models.BigAutoField(primary_key=True)
@@ -42,8 +42,10 @@ class Event(models.Model):
 
 
 class Head(models.Model):
-    """One row: the last `position` that was given, and the last one that was `forgotten`. Who gives places has locked
-    it until the commit."""
+    """One row: the last `position` that was assigned, and the last one that was `forgotten` (deleted).
+
+    The process that assigns positions locks the row until the commit.
+    """
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     position = models.BigIntegerField(default=0)

@@ -1,4 +1,4 @@
-"""The JSON representation of an event, in the feed and in webhooks."""
+"""JSON representation of an event, in the feed and in webhooks."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from controlplane.kernel.rendering import FastJSONRenderer
 class EventResourceOut(Out):
     kind = serializers.CharField(source="resource_kind")
     id = serializers.UUIDField(source="resource_id")
-    name = serializers.CharField(source="resource_name", help_text="Then; empty where it is not known.")
+    name = serializers.CharField(source="resource_name", help_text="The name at that time; empty if unknown.")
 
 
 class EventActorOut(Out):
@@ -22,8 +22,11 @@ class EventActorOut(Out):
 
 
 class EventOut(Out):
-    """Something that has happened. `id` is the same wherever the event is told, so that it can be known again. `cursor`
-    is the place behind it. What `data` has, docs/reference/events.md says for each kind."""
+    """An event.
+
+    `id` is the same in the feed and in webhooks, so that consumers can recognise duplicates. `cursor` is the position
+    after the event. docs/reference/events.md lists the members of `data` for each kind.
+    """
 
     id = serializers.UUIDField()
     kind = serializers.CharField()
@@ -42,7 +45,10 @@ class EventOut(Out):
 
 
 class EventsOut(Out):
-    """`cursor`: where to go on, also when there are no items. `has_more`: there is more already."""
+    """A page of events.
+
+    `cursor`: where to continue, also when there are no items. `has_more`: more events are available now.
+    """
 
     items = EventOut(many=True)
     cursor = serializers.CharField()
@@ -50,6 +56,6 @@ class EventsOut(Out):
 
 
 def as_json(event: Event) -> str:
-    """As an answer has it, for what is no answer: a line of a stream, a message to a receiver."""
+    """Return an event as JSON outside of a response: a line of a stream, a message to a receiver."""
     out: Any = EventOut(event)
     return FastJSONRenderer().render(out.data).decode()

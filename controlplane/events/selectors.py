@@ -1,5 +1,7 @@
-"""Reads of the feed. Who sees a project sees its events, and those of its organization; operators and auditors see
-all."""
+"""Reads of the feed.
+
+Members of a project see its events, and those of its organization; operators and auditors see all.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +21,7 @@ ALL_PLACES = None
 
 @dataclass(frozen=True)
 class EventFilter:
-    """`project` None: all that the actor sees. `kinds` None: all."""
+    """Filter of the feed. `project` None: all projects that the actor sees. `kinds` None: all kinds."""
 
     project: Project | None = None
     kinds: Sequence[str] | None = None
@@ -39,7 +41,10 @@ class EventFilter:
 
 @dataclass(frozen=True)
 class EventPage:
-    """`position`: where to go on; it has passed what others have done too. `has_more`: there is more already."""
+    """A page.
+
+    `position`: where to continue; events of others count in it too. `has_more`: more events are available now.
+    """
 
     events: Sequence[Event]
     position: int
@@ -60,7 +65,7 @@ def visible(actor: Actor) -> QuerySet[Event]:
 
 
 def event_owners(actor: Actor, event_filter: EventFilter) -> frozenset[UUID] | None:
-    """The projects and organizations whose events may be among them; None: any."""
+    """Return the projects and organizations whose events the filter may match; None: any."""
     if event_filter.project is not None:
         return frozenset({event_filter.project.pk, event_filter.project.organization_id})
     if actor.sees_all:
@@ -71,21 +76,21 @@ def event_owners(actor: Actor, event_filter: EventFilter) -> frozenset[UUID] | N
 
 
 def head() -> Head:
-    """As of now: all that is committed has its place."""
+    """Return the last position, after every committed event has got one."""
     services.assign_positions()
     return Head.objects.filter(pk=1).first() or Head()
 
 
 def last_position() -> int:
-    """The last place that was given, without giving any: for those inside a transaction."""
+    """Return the last assigned position without assigning any: for callers inside a transaction."""
     return Head.objects.filter(pk=1).values_list("position", flat=True).first() or 0
 
 
 def start(cursor: str | None) -> int:
-    """The place behind which to read; without a cursor the oldest.
+    """Return the position after which to read; without a cursor the oldest.
 
     Raises:
-        CursorExpired: what was there is no longer kept, or the cursor is not one of ours.
+        CursorExpired: the events there are deleted, or the cursor is invalid.
     """
     newest = head()
     if cursor == cursors.NOW:
@@ -97,8 +102,10 @@ def start(cursor: str | None) -> int:
 
 
 def read(actor: Actor, event_filter: EventFilter, *, after: int, limit: int) -> EventPage:
-    """What was committed behind `after`, in the order of commits. The head is read first: all that is placed up to it
-    is committed, so nothing can appear there afterwards."""
+    """Return the events committed after `after`, in the order of commits.
+
+    The head is read first: all events with positions up to the head are committed, so none can appear there afterwards.
+    """
     last = head().position
     rows = visible(actor).filter(event_filter.condition, position__gt=after, position__lte=last).order_by("position")
     found = list(rows[: limit + 1])
@@ -108,7 +115,7 @@ def read(actor: Actor, event_filter: EventFilter, *, after: int, limit: int) -> 
 
 
 def owners_with_events(after: int) -> tuple[int, frozenset[UUID | None]]:
-    """The head, and whose events there are behind `after`: projects, else organizations, else None."""
+    """Return the head, and the projects, organizations or None (the platform) that have events after `after`."""
     last = head().position
     rows = Event.objects.filter(position__gt=after, position__lte=last).order_by()
     owners = rows.values_list("project_id", "organization_id").distinct()

@@ -1,4 +1,4 @@
-"""The writes: tell of a change in its transaction, give places, forget what is old."""
+"""Event services: publish changes, assign positions, delete expired events."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -24,7 +24,7 @@ from controlplane.kernel.states import Machine
 log = logging.getLogger(__name__)
 
 BATCH = 1000  # rows per transaction: more keep the lock longer, fewer commit more often
-# What was committed before another was written has the smaller number; so this order has every cause before its effect.
+# An event that was committed before another was written has the smaller number; so every cause precedes its effect.
 PLACE = """
 WITH due AS (
     SELECT number, row_number() OVER (ORDER BY number) AS place
@@ -36,7 +36,7 @@ UPDATE events_event AS event SET position = %(after)s + due.place FROM due WHERE
 
 @dataclass(frozen=True)
 class Cause:
-    """What a change is part of when no request stands behind it: an operation, and who asked for that."""
+    """Cause of a change outside of a request: an operation, and the actor who requested it."""
 
     operation_id: UUID | None = None
     user_id: UUID | None = None
@@ -49,7 +49,7 @@ _cause: ContextVar[Cause | None] = ContextVar("cause", default=None)
 
 @contextmanager
 def caused_by(cause: Cause) -> Iterator[None]:
-    """What is told inside without an actor is told with this cause."""
+    """Publish events without an actor inside the block with this cause."""
     token = _cause.set(cause)
     try:
         yield
@@ -58,7 +58,7 @@ def caused_by(cause: Cause) -> Iterator[None]:
 
 
 def publish_event(actor: Actor | None, kind: str, resource_id: UUID, *, project_id: UUID | None, **facts: Any) -> None:
-    """Tell of it, in the caller's transaction.
+    """Publish an event, in the caller's transaction.
 
     Raises:
         ValueError: there is no such kind.
@@ -68,9 +68,10 @@ def publish_event(actor: Actor | None, kind: str, resource_id: UUID, *, project_
 
 
 def new_event(actor: Actor | None, kind: str, resource_id: UUID, *, project_id: UUID | None, **facts: Any) -> Event:
-    """The event that tells of it, for the caller to insert() with what it tells of. Of the facts (JSON values) it
-    carries those that the kind has; `name` is the resource's, `organization_id` whose it is when there is no project,
-    `resource_kind` what it is when the kind's noun does not say.
+    """Return the event, for the caller to insert() with the change.
+
+    Of the facts (JSON values) it carries those that the kind allows; `name` is the resource's, `organization_id`
+    applies when there is no project, `resource_kind` when the kind's noun does not say.
 
     Raises:
         ValueError: there is no such kind.
@@ -85,7 +86,7 @@ def new_event(actor: Actor | None, kind: str, resource_id: UUID, *, project_id: 
         organization_id=facts.get("organization_id"),
         resource_kind=facts.get("resource_kind") or kind.partition(".")[0],
         resource_id=resource_id,
-        resource_name=str(facts.get("name") or "")[:NAME_MAX],  # a stranger on a node may have any
+        resource_name=str(facts.get("name") or "")[:NAME_MAX],  # a name on a node may have any length
         operation_id=facts.get("operation_id") or cause.operation_id,
         user_id=actor.user_id if actor else cause.user_id,
         credential_id=actor.credential_id if actor else cause.credential_id,
@@ -95,7 +96,7 @@ def new_event(actor: Actor | None, kind: str, resource_id: UUID, *, project_id: 
 
 
 def _wake_later() -> None:
-    """Once per transaction, however much it tells."""
+    """Send one wake-up per transaction after its commit, however many events it publishes."""
     if not any(entry[1] is wakeups.wake for entry in connection.run_on_commit):
         transaction.on_commit(wakeups.wake, robust=True)
 
@@ -103,7 +104,7 @@ def _wake_later() -> None:
 def audit_entry_events(
     actor: Actor, verb: str, resource_id: UUID, *, project_id: UUID | None, facts: Mapping[str, object]
 ) -> list[Event]:
-    """For the audit trail, which knows every deed: the event that tells of it, if it is one that is told."""
+    """Return the event of an audit entry, if its action is published; called by the audit log for every entry."""
     kind = kinds.kind_of_audit_entry(verb, facts)
     if kind is None:
         return []
@@ -116,14 +117,14 @@ def audit_entry_events(
 
 
 def publish_transition(row: models.Model, machine: Machine, to: str) -> None:
-    """For kernel.db.move, through which every state passes."""
+    """Publish a transition of kernel.db.move, through which every state passes."""
     kind = f"{machine.name}.{to}"
     if machine.name in kinds.MOVES and kind in kinds.KINDS:
         publish_event(None, kind, row.pk, project_id=getattr(row, "project_id", None), name=getattr(row, "name", ""))
 
 
 def assign_positions() -> None:
-    """Give every event that is committed its place. Anybody may, at any time; several take turns."""
+    """Assign a position to every committed event. Any process may, at any time; they wait for one another."""
     while Event.objects.filter(position=None).exists() and _place() == BATCH:
         pass
 
@@ -139,7 +140,7 @@ def _place() -> int:
 
 
 def head_locked() -> Head:
-    """Until the transaction ends nobody else gives places."""
+    """Lock the head row until the end of the transaction, against other processes that assign positions."""
     head = Head.objects.select_for_update().filter(pk=1).first()
     if head is None:
         Head.objects.bulk_create([Head()], ignore_conflicts=True)
@@ -148,7 +149,7 @@ def head_locked() -> Head:
 
 
 def delete_expired() -> int:
-    """Delete what is older than EVENT_RETENTION_DAYS, and note up to where. Returns how many."""
+    """Delete events older than EVENT_RETENTION_DAYS, and record the last deleted position. Returns the number."""
     before = clock.now() - timedelta(days=settings.EVENT_RETENTION_DAYS)
     total = 0
     while count := _forget(before):
@@ -160,7 +161,7 @@ def delete_expired() -> int:
 
 @transaction.atomic
 def _forget(before: object) -> int:
-    """From the first place on, without a hole: a younger one keeps those behind it."""
+    """Delete from the first position on, without a gap: a younger event keeps the events after it."""
     head = head_locked()
     young = Event.objects.filter(position__isnull=False, created_at__gte=before)
     first_young = young.order_by("position").values_list("position", flat=True).first()

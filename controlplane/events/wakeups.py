@@ -1,4 +1,4 @@
-"""Tell whoever listens that there is something new. A hint may be lost: those who listen look by themselves too."""
+"""Wake-ups of readers of the feed. A wake-up may be lost: readers also poll."""
 
 import logging
 import time
@@ -12,7 +12,7 @@ log = logging.getLogger(__name__)
 
 CHANNEL = "andromede:events"
 TIMEOUT_S = 0.2
-QUIET_S = 5.0  # after a failure: a broker that is away costs one commit in five seconds its timeout, not each
+QUIET_S = 5.0  # after a failure: an unreachable broker costs one commit in five seconds its timeout, not each
 _quiet_until = 0.0
 
 
@@ -22,7 +22,7 @@ def _client() -> redis.Redis:
 
 
 def wake() -> None:
-    """Never fails: what is committed does not suffer from a broker that does not answer."""
+    """Send a wake-up. Never fails: an unreachable broker must not affect what is committed."""
     global _quiet_until
     if time.monotonic() < _quiet_until:
         return

@@ -1,1 +1,1 @@
-"""Who asks: organizations, projects, users, their roles, API tokens. An Actor is the answer."""
+"""Organizations, projects, users, their roles, and API tokens. An Actor is an authenticated caller."""

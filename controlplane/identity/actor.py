@@ -1,4 +1,4 @@
-"""Actor: who asks, with which credential and for which project. Services and selectors take it first."""
+"""The Actor: caller, credential and project of a request. Services and selectors take it first."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -8,14 +8,14 @@ from controlplane.identity.errors import RoleNeeded
 from controlplane.identity.models import Organization, Project
 from controlplane.identity.roles import AUDITOR, OFFICER, OPERATOR, SUPPORT
 
-# An operator writes what is the platform's own.
+# An operator writes the platform's own resources.
 WRITERS = ("owner", "admin", "member", OPERATOR)
 INSIDERS = ("owner", "admin", "member", "viewer")
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a token is limited to; None: it is not, in that."""
+    """Limits of a token; None: no limit."""
 
     verbs: frozenset[str] | None = None
     kinds: frozenset[str] | None = None
@@ -40,12 +40,14 @@ UNLIMITED = Scope()
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """`project_id` is the project that the credential is for, and `organization_id` that project's. `project`: its row,
-    as it was read with the credential, so that nobody has to look for it again.
+    """An authenticated caller.
 
-    A credential that is for no project, such as a session, has `memberships` (organization → role) instead, and a
-    service account's also `grants` (project → role). What it may do in one of them, within() and within_organization()
-    say; until then it has no role.
+    `project_id` is the project of the credential, and `organization_id` that project's. `project`: its row, as read
+    with the credential, which saves another query.
+
+    A credential without a project, such as a session, has `memberships` (organization → role) instead, and a service
+    account's also `grants` (project → role). within() and within_organization() return the actor with its role in one
+    of them; until then it has no role.
     """
 
     user_id: UUID | None
@@ -65,39 +67,38 @@ class Actor:
 
     @property
     def is_authenticated(self) -> bool:
-        """What REST framework asks of a user."""
+        """Return True, as REST framework expects of a user."""
         return True
 
     @property
     def owner_id(self) -> UUID | None:
-        """Whose the credential is: a user or a service account."""
+        """Return the id of the credential owner: a user or a service account."""
         return self.user_id or self.service_account_id or self.credential_id
 
     @property
     def sees_all(self) -> bool:
-        """Every project, and the nodes behind it."""
+        """Return True if the actor sees every project, and the nodes."""
         return self.is_operator or self.is_auditor or self.is_support
 
     @property
     def duties(self) -> frozenset[str]:
-        """For the platform."""
+        """Return the platform roles."""
         has = {OPERATOR: self.is_operator, AUDITOR: self.is_auditor, SUPPORT: self.is_support}
         return frozenset(duty for duty, is_held in has.items() if is_held)
 
     @property
     def organization_ids(self) -> frozenset[UUID]:
-        """All organizations in which it has a role."""
+        """Return all organizations in which the actor has a role."""
         own = {self.organization_id} if self.organization_id is not None else set()
         return frozenset(own | self.memberships.keys())
 
     @property
     def ruled_ids(self) -> frozenset[UUID]:
-        """The organizations of which it is a sovereignty officer."""
+        """Return the organizations of which the actor is a sovereignty officer."""
         return frozenset(each for each in self.organization_ids if self.rules(each))
 
     def within(self, project: Project) -> "Actor":
-        """The same one with the role that it has in the project, as services expect it, and with nothing of what it is
-        elsewhere."""
+        """Return the actor with its role in the project, as services expect it, and without its roles elsewhere."""
         if self.project_id is not None:
             return self
         role = self.grants.get(project.pk) or self.memberships.get(project.organization_id)
@@ -107,7 +108,7 @@ class Actor:
         return replace(bound, role=role, project_id=project.pk, organization_id=project.organization_id)
 
     def within_organization(self, organization: Organization) -> "Actor":
-        """The same for an organization."""
+        """Return the actor with its role in the organization."""
         if self.organization_id is not None:
             return self
         role = self.memberships.get(organization.pk)
@@ -116,22 +117,23 @@ class Actor:
 
     @property
     def is_writer(self) -> bool:
-        """Whether the role changes what a project has."""
+        """Return True if the role may change the project's resources."""
         return self.role in WRITERS
 
     def may_write(self) -> None:
-        """Raises RoleNeeded for a role that does not change what a project has."""
+        """Raise RoleNeeded for a role that may not change the project's resources."""
         if not self.is_writer:
             raise RoleNeeded(role="member")
 
     def may_look_inside(self) -> None:
-        """Raises RoleNeeded unless the actor is of the project itself: what its guests print is no business of whoever
-        runs, audits or rules the place."""
+        """Raise RoleNeeded unless the actor is a member of the project: operators, auditors and officers may not read
+        the output of guests.
+        """
         if self.project_id is None or self.role not in INSIDERS:
             raise RoleNeeded(role="viewer")
 
     def may_rule(self, organization_id: UUID) -> None:
-        """Raises RoleNeeded unless the actor is a sovereignty officer of this organization."""
+        """Raise RoleNeeded unless the actor is a sovereignty officer of this organization."""
         if not self.rules(organization_id):
             raise RoleNeeded(role=OFFICER)
 
@@ -140,7 +142,7 @@ class Actor:
         return role == OFFICER
 
     def may_operate(self) -> None:
-        """Raises RoleNeeded unless the actor operates the platform."""
+        """Raise RoleNeeded unless the actor operates the platform."""
         if not self.is_operator:
             raise RoleNeeded(role=OPERATOR)
 

@@ -1,4 +1,4 @@
-"""Whether the table of rules (rules.py) lets an actor through to an operation."""
+"""Authorization of an operation by the rules in authorization_rules.py."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -14,12 +14,12 @@ ORGANIZATION_SCOPE = "organization"
 
 
 def authorize(actor: Actor, operation_id: str) -> Actor:
-    """What of the actor the table lets through to the operation: of the roles of one who is in several places, only
-    those that may.
+    """Return the actor with the roles that may do the operation, of those that it has in several organizations or
+    projects.
 
     Raises:
         NobodyMay, RoleNeeded
-        ScopeNeeded: its role would do, but the token is limited.
+        ScopeNeeded: the role suffices, but the token is limited.
     """
     rule = rule_of(operation_id)
     if rule.roles == SIGNED_IN:
@@ -33,8 +33,10 @@ def authorize(actor: Actor, operation_id: str) -> Actor:
 
 
 def permitted_operations(actor: Actor, operation_ids: Iterable[str]) -> list[str]:
-    """Those of the operations to which the table lets the actor through, who is bound to one place (Actor.within). What
-    everybody may about what is their own (OWN) is not counted for that."""
+    """Return the operations that the rules allow to an actor in one scope (Actor.within).
+
+    Operations on the caller's own account (OWN) are not included.
+    """
     held = actor.duties | ({actor.role} if actor.organization_id is not None else set())
     return sorted(each for each in operation_ids if _is_open_to(TABLE[each], actor, held))
 
@@ -47,7 +49,7 @@ def _is_open_to(rule: Rule, actor: Actor, held: Roles) -> bool:
 
 
 def _with_roles(actor: Actor, roles: Roles) -> Actor:
-    """Raises RoleNeeded."""
+    """Return the actor with only these roles. Raises RoleNeeded."""
     if actor.organization_id is not None and actor.role in roles:
         return actor
     let_in = replace(

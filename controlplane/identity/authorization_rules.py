@@ -1,11 +1,10 @@
-"""Who may do what: the one table of it, which holds for every route before anything else of the request is looked at.
+"""The authorization table: it applies to every route before anything else of the request is read.
 
-A rule says of an operation (its operation_id) of what kind of resource it is, what it does to it (the verb), and in
-which roles one may. Scopes of tokens are written in the same words: `instances:create`. A route without a rule is
-refused, and keeps the API from starting.
+A rule maps an operation (its operation_id) to a kind of resource, a verb, and the roles that may do it. Scopes of
+tokens use the same words: `instances:create`. A route without a rule is rejected, and keeps the API from starting.
 
-Services have guards of their own only where a rule is finer than this table: who may lower a policy, or who may make
-somebody an owner.
+Services have checks of their own only where a rule is finer than this table: for lowering a policy, or making a user an
+owner.
 """
 
 from collections.abc import Mapping
@@ -44,7 +43,10 @@ from controlplane.identity.errors import NobodyMay
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`is_of_organization`: it takes a credential for the whole organization, not one for some of its projects."""
+    """A rule.
+
+    `is_of_organization`: it requires a credential for the whole organization, not one for some of its projects.
+    """
 
     kind: str
     verb: str
@@ -57,12 +59,12 @@ class Rule:
 
 
 def _of(kind: str, rows: Mapping[str, tuple[str, Roles]], *, is_of_organization: bool = False) -> dict[str, Rule]:
-    """The rules of one kind, by operation_id."""
+    """Return the rules of one kind, by operation_id."""
     return {name: Rule(kind, verb, roles, is_of_organization) for name, (verb, roles) in rows.items()}
 
 
 def _usual(kind: str, noun: str, *verbs: str) -> dict[str, Rule]:
-    """What members make and everybody in the project reads."""
+    """Return the usual rules: members create, everyone in the project reads."""
     known = {
         "list": (READ, METADATA),
         "get": (READ, METADATA),
@@ -329,7 +331,7 @@ MAINTENANCE = _of(
     },
 )
 
-# What happened, and who did it.
+# Audit entries and request records.
 TRACES = {
     **_of("events", {"event_list": (READ, METADATA), "event_stream": (READ, METADATA)}),
     **_of(
@@ -360,7 +362,7 @@ TRACES = {
     ),
 }
 
-# States hold secrets of what they describe: who may not write reads none.
+# States contain secrets of the described resources: only roles that write may read them.
 TERRAFORM = {
     **_of(
         "terraform-states",
@@ -534,7 +536,7 @@ KINDS = tuple(sorted({rule.kind for rule in TABLE.values() if rule.roles not in 
 
 
 def rule_of(operation_id: str) -> Rule:
-    """Raises NobodyMay."""
+    """Return the rule of an operation. Raises NobodyMay."""
     rule = TABLE.get(operation_id)
     if rule is None:
         raise NobodyMay(operation=operation_id)

@@ -1,4 +1,4 @@
-"""The words of the table of authorization: verbs, and who may."""
+"""Terms of the authorization table: verbs, and groups of roles."""
 
 from collections.abc import Mapping
 from typing import TypeAlias
@@ -22,32 +22,32 @@ VERBS: Mapping[str, str] = {
     OPERATE: "runs the platform",
 }
 
-# Nobody need be known.
+# No authentication.
 PUBLIC: Roles = frozenset({"public"})
-# Whoever is known: it is the same for all of them, so that no scope is needed either.
+# Every authenticated caller: the response is the same for all, so no scope is needed either.
 SIGNED_IN: Roles = frozenset({"any signed-in"})
-# Whoever is known, about what is their own.
+# Every authenticated caller, for its own account.
 OWN: Roles = frozenset({"oneself"})
 
 OWNERS: Roles = frozenset({"owner"})
 ADMINS: Roles = OWNERS | {"admin"}
 MEMBERS: Roles = ADMINS | {"member"}
-# What guests print and what is in them: for the project's own people alone.
+# Output and contents of guests: only for members of the project.
 INSIDERS: Roles = MEMBERS | {"viewer"}
 OFFICERS: Roles = frozenset({"sovereignty_officer"})
 OPERATORS: Roles = frozenset({"operator"})
-# Who has an account, and which tokens open the platform.
+# Accounts, and the tokens for the platform.
 SUPERVISORS: Roles = OPERATORS | {"auditor"}
 NODES: Roles = frozenset({"operator", "support", "auditor"})
-# What there is and in which state, but not what is in it.
+# Resources and their states, but not their contents.
 METADATA: Roles = INSIDERS | OFFICERS | NODES
-# What a bill is made of.
+# Data of a bill.
 STATEMENT: Roles = METADATA | {"billing"}
-# An organization's policy: its officers. An operator may demand more on its behalf, never less; services see to that.
+# An organization's policy: its officers. An operator may demand more on its behalf, never less; services check that.
 RULERS: Roles = OFFICERS | OPERATORS
 POLICY: Roles = MEMBERS | RULERS
 PROPOSERS: Roles = POLICY
-# Who did what in an organization, and from where.
+# Audit of an organization: actors, actions and addresses.
 WATCHERS: Roles = ADMINS | OFFICERS | NODES
 # An export has every record of all projects.
 EXPORTERS: Roles = OWNERS | OFFICERS | {"auditor"}

@@ -1,4 +1,4 @@
-"""From a credential to its Actor."""
+"""Look-up of the Actor for a credential."""
 
 import hashlib
 from collections.abc import Mapping
@@ -33,21 +33,22 @@ TOKENS = Prepared(_tokens)
 
 
 def token_of(secret: str) -> ApiToken | None:
-    """With its owner, who has the role `member_role` in the project's organization; also one that is not good any
-    more."""
+    """Return the token with its owner, who has the role `member_role` in the project's organization; also an invalid
+    one.
+    """
     return TOKENS.first(hashlib.sha256(secret.encode()).digest())
 
 
 def actor_of(secret: str, *, request_id: str = "", address: str | None = None) -> Actor | None:
-    """The actor whose live token has this secret; None: it is nobody's. Notes the token's use, and where from, once a
-    minute at most.
+    """Return the actor whose valid token has this secret; None: no token has it.
 
-    A token gives no more than its owner's present roles do, and nothing when there are none: whoever leaves or changes
-    duty takes along what was issued before.
+    Records use and address of the token, at most once a minute.
+
+    A token gives no more than its owner's present roles do, and nothing when there are none: a change of roles also
+    limits tokens issued before.
 
     Raises:
-        TokenExpired, TokenRevoked, ServiceAccountDisabled, UserSuspended, UserEnded: only who has the secret learns
-            that.
+        TokenExpired, TokenRevoked, ServiceAccountDisabled, UserSuspended, UserEnded: the caller has the secret.
     """
     token = token_of(secret)
     if token is None:
@@ -61,7 +62,7 @@ def actor_of(secret: str, *, request_id: str = "", address: str | None = None) -
 
 
 def refresh_actor(token_id: UUID, *, request_id: str = "") -> Actor | None:
-    """Whoever was let in by this token, with what it is good for now; None: for nothing, or it is no token.
+    """Return the actor of this token with its present rights; None: it has none, or the id is no token's.
 
     Raises:
         TokenExpired, TokenRevoked, ServiceAccountDisabled, UserSuspended, UserEnded
@@ -74,7 +75,7 @@ def refresh_actor(token_id: UUID, *, request_id: str = "") -> Actor | None:
 
 
 def actor_for_token(token: ApiToken, *, request_id: str = "") -> Actor | None:
-    """What a live token is good for now; None: for nothing."""
+    """Return the actor of a token with its present rights; None: it has none."""
     if token.service_account is not None:
         return _of_account(token, token.service_account, request_id)
     if token.project is not None:
@@ -88,13 +89,15 @@ def actor_for_token(token: ApiToken, *, request_id: str = "") -> Actor | None:
 
 
 def actor_for(user: User, *, credential_id: UUID, request_id: str = "") -> Actor:
-    """The user with all that they are now, by a credential that is for no project, such as a session."""
+    """Return the user with all present roles, for a credential without a project, such as a session."""
     return _person(user, user.duty, _memberships(user), credential_id, request_id)
 
 
 def acting(user_id: UUID, *, organization: Organization | None) -> Actor:
-    """A person with the duty that they have now: in the organization, or (None) for the platform. Without one, or
-    suspended, they may do nothing."""
+    """Return a person with the present role in the organization, or (None) with the platform role.
+
+    Without a role, or suspended, the actor may do nothing.
+    """
     user = User.objects.filter(Q(pk=user_id), suspended_at=None, ended_at=None).first()
     member = Membership.objects.filter(Q(user=user), organization=organization).first()
     return Actor(
@@ -108,7 +111,7 @@ def acting(user_id: UUID, *, organization: Organization | None) -> Actor:
 
 
 def need_active(user: User) -> None:
-    """Raises UserSuspended, UserEnded."""
+    """Check that the user is active. Raises UserSuspended, UserEnded."""
     if user.ended_at is not None:
         raise UserEnded(at=user.ended_at.isoformat(timespec="seconds"))
     if user.suspended_at is not None:

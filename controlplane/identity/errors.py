@@ -20,7 +20,7 @@ class ScopeNeeded(Forbidden):
 
 
 class NobodyMay(Forbidden):
-    """A route of ours that the table of authorization does not know."""
+    """The authorization table has no rule for the route."""
 
     code = "identity.nobody_may"
     detail = "Nobody may do that: {operation} has no rule."

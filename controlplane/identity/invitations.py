@@ -1,4 +1,4 @@
-"""Invitations: to become a member. No mail is sent: the inviter is shown the secret once, and passes it on."""
+"""Invitations to become a member. No mail is sent: the inviter is shown the secret once, and passes it on."""
 
 import hashlib
 import secrets
@@ -24,7 +24,9 @@ LIFETIME_DEFAULT_DAYS = 7
 def invitation_create(
     actor: Actor, organization: Organization, *, email: str, role: str, lifetime_days: int
 ) -> tuple[Invitation, str]:
-    """Returns it and its secret, which is not kept. One that waits for the same address is revoked.
+    """Create an invitation; returns it and its secret, which is not stored.
+
+    A pending invitation for the same address is revoked.
 
     Raises:
         RoleNeeded: only an owner makes owners and officers.
@@ -53,7 +55,7 @@ def invitation_create(
 
 @transaction.atomic
 def invitation_revoke(actor: Actor, invitation: Invitation) -> None:
-    """It cannot be accepted any more; one that was accepted stays so."""
+    """Revoke an invitation: it cannot be accepted any more; an accepted one does not change."""
     now = clock.now()
     waiting = Invitation.objects.filter(pk=invitation.pk, accepted_at=None, revoked_at=None)
     if waiting.update(revoked_at=now, updated_at=now):
@@ -62,13 +64,15 @@ def invitation_revoke(actor: Actor, invitation: Invitation) -> None:
 
 @transaction.atomic
 def invitation_accept(actor: Actor | None, secret: str) -> Membership:
-    """Whoever brings the secret becomes a member, once: the signed-in user, or without one (None) a new user of the
-    invitation's address. That gives nobody a credential, since nothing has proved yet whose address it is. There are
-    only so many such users of an organization who have never signed in.
+    """Accept an invitation, once: the signed-in user, or without one (None) a new user with the invitation's address,
+    becomes a member.
+
+    A new user gets no credential, since the address is not proved yet. The number of such users of an organization who
+    have never signed in is limited.
 
     Raises:
         InvitationInvalid
-        InvitationForAnother: there is a user of that address, and another one is signed in, or nobody.
+        InvitationForAnother: a user with that address exists, and is not the one who is signed in.
         AlreadyMember, DutiesMixed, UserIsOver, CountExhausted
     """
     invitation = _taken(secret)
@@ -81,7 +85,7 @@ def invitation_accept(actor: Actor | None, secret: str) -> Membership:
 
 
 def _taken(secret: str) -> Invitation:
-    """It waited, and does not any more. The organization is held first, as by whoever makes another one."""
+    """Mark a pending invitation as accepted. The organization is locked first, as everywhere."""
     invitation = Invitation.objects.select_related("organization").filter(sha256=_digest(secret)).first()
     if invitation is None:
         raise InvitationInvalid(field="token")
@@ -110,13 +114,15 @@ def _invited(actor: Actor | None, invitation: Invitation) -> User:
 
 
 def _never_seen(organization: Organization) -> QuerySet[Invitation]:
-    """Invitations that made users of whom nobody has signed in yet, members or not."""
+    """Return the invitations that created users who have never signed in, members or not."""
     seen = User.objects.filter(last_sign_in_at__isnull=False).values("email")
     return Invitation.objects.filter(organization=organization, has_made_user=True).exclude(email__in=seen)
 
 
 def is_merely_invited(user: User) -> bool:
-    """Whether an invitation made the user, invitations gave all that they have, and nobody has signed in yet."""
+    """Return True if an invitation created the user, invitations gave all of the user's roles, and the user has never
+    signed in.
+    """
     accepted = _accepted(user)
     if user.duty or user.last_sign_in_at is not None or not accepted.filter(has_made_user=True).exists():
         return False
@@ -125,15 +131,18 @@ def is_merely_invited(user: User) -> bool:
 
 @transaction.atomic
 def invitations_return(actor: Actor, user: User) -> None:
-    """They wait again, and what they gave is gone: whoever accepted them had proved nothing. For somebody who has just
-    proved whose address it is, and accepts them once more."""
+    """Make accepted invitations pending again, and remove what they gave: they were accepted without proof of the
+    address.
+
+    For a user who has just proved the address, and accepts them again.
+    """
     for member in Membership.objects.filter(user=user).select_related("organization"):
         membership_end(actor, member)
     _accepted(user).update(accepted_at=None, updated_at=clock.now())
 
 
 def is_invited(email: str) -> bool:
-    """Whether an invitation waits for this address."""
+    """Return True if an invitation for this address is pending."""
     return waiting_invitations().filter(email__iexact=email, organization__deleted_at=None).exists()
 
 

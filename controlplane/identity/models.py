@@ -6,7 +6,7 @@ from controlplane.kernel.db import BaseModel, Versioned
 
 
 class Organization(Versioned):
-    """The customer. Its projects share members, policy and bill. Deleted as a project is."""
+    """An organization. Its projects share members, policy and bill. Deleted like a project."""
 
     name = models.CharField(max_length=63)
     labels = models.JSONField(default=dict)
@@ -21,8 +21,10 @@ class Organization(Versioned):
 
 
 class Project(Versioned):
-    """Where resources live, and the wall between tenants. The row of one that was deleted stays, since what is on
-    record names it; `deleted_at` says so."""
+    """A project: the owner of resources, and the boundary between tenants.
+
+    A deleted project keeps its row, since records refer to it; `deleted_at` marks it.
+    """
 
     organization = models.ForeignKey(Organization, models.PROTECT)
     name = models.CharField(max_length=63)
@@ -40,11 +42,13 @@ class Project(Versioned):
 
 
 class User(Versioned):
-    """A person. Operators run the platform; auditors read all of it, and support what tenants have but not what is in
-    it, and neither writes anything. What else a user may do, memberships say.
+    """A person.
 
-    Nobody gets in as a user who is suspended or has ended. The row of one who has ended stays, since what is on record
-    names it; the address stays taken."""
+    Operators run the platform; auditors read all of it, and support reads tenants' resources but not their contents;
+    auditors and support write nothing. Memberships give the other rights.
+
+    A suspended or ended user cannot sign in. An ended user keeps the row, since records refer to it, and the address.
+    """
 
     email = models.EmailField(max_length=254)
     is_operator = models.BooleanField(default=False)
@@ -72,18 +76,21 @@ class User(Versioned):
 
     @property
     def duty(self) -> str:
-        """For the platform: operator, support, auditor, or nothing."""
+        """Return the platform role: operator, support, auditor, or an empty text."""
         return "operator" if self.is_operator else "auditor" if self.is_auditor else "support" * self.is_support
 
     @property
     def state(self) -> str:
-        """active, suspended or ended."""
+        """Return the state: active, suspended or ended."""
         return "ended" if self.ended_at is not None else "active" if self.suspended_at is None else "suspended"
 
 
 class Role(models.TextChoices):
-    """Each may what the next may, but for the last two: billing sees limits and use alone; a sovereignty officer reads
-    everything and writes what the organization demands of places, and nobody else's role includes that."""
+    """Roles in an organization.
+
+    Each includes the next one, except the last two: billing only sees limits and usage; a sovereignty officer reads
+    everything and writes the organization's policy, and no other role includes that.
+    """
 
     OWNER = "owner"
     ADMIN = "admin"
@@ -103,9 +110,11 @@ class Membership(Versioned):
 
 
 class Invitation(BaseModel):
-    """That somebody become a member. Of its secret, which the inviter is shown once, only the SHA-256 is kept. It waits
-    until it is accepted, revoked or expired. `has_made_user`: nobody was signed in who accepted it, and so it made the
-    user of its address."""
+    """An invitation to become a member.
+
+    Of its secret, which the inviter is shown once, only the SHA-256 is stored. It is pending until it is accepted,
+    revoked or expired. `has_made_user`: it was accepted without a session, and so created the user of its address.
+    """
 
     organization = models.ForeignKey(Organization, models.CASCADE)
     email = models.EmailField(max_length=254)
@@ -122,7 +131,7 @@ class Invitation(BaseModel):
 
 
 class ServiceAccount(Versioned):
-    """A program of an organization. What it may do, its grants say; while it is disabled its tokens are dead."""
+    """A program of an organization. Its role grants give its rights; while it is disabled its tokens are rejected."""
 
     organization = models.ForeignKey(Organization, models.CASCADE)
     name = models.CharField(max_length=63)
@@ -135,7 +144,7 @@ class ServiceAccount(Versioned):
 
 
 class Grant(BaseModel):
-    """A service account's role, in one project or (null) in all of its organization."""
+    """A role grant: a service account's role, in one project or (null) in all of its organization."""
 
     service_account = models.ForeignKey(ServiceAccount, models.CASCADE, related_name="grants")
     project = models.ForeignKey(Project, models.CASCADE, null=True)
@@ -150,14 +159,15 @@ class Grant(BaseModel):
 
 
 class ApiToken(BaseModel):
-    """A credential, of a user or of a service account. Only its SHA-256 is kept: the secret has 256 random bits, a slow
-    hash would add nothing.
+    """A credential of a user or of a service account.
 
-    `prefix` is the visible head of the secret, by which people recognise it. One with a project is good there alone,
-    for `role` at most. One without is good wherever its owner has a role (`role` at most, unless that is empty), and
-    with `is_platform` also for the owner's duty for the platform. `verbs`, `kinds` and `project_ids` limit it further;
-    null: they do not. `parent` is the token that issued it, with which it ends. `issuer_id`: the user in whose session
-    it was issued; null: by a token, by `manage.py`, or before migration 0005.
+    Only its SHA-256 is stored: the secret has 256 random bits, a slow hash would add nothing.
+
+    `prefix` is the visible beginning of the secret, by which people recognise it. A token with a project is valid there
+    alone, for `role` at most. One without is valid wherever its owner has a role (`role` at most, unless that is
+    empty), and with `is_platform` also for the owner's platform role. `verbs`, `kinds` and `project_ids` limit it
+    further; null: no limit. `parent` is the token that issued it, with which it ends. `issuer_id`: the user in whose
+    session it was issued; null: by a token, by `manage.py`, or before migration 0005.
     """
 
     user = models.ForeignKey(User, models.CASCADE, null=True)
@@ -204,15 +214,15 @@ class ApiToken(BaseModel):
 
     @property
     def follows_owner(self) -> bool:
-        """Whether it gets what its owner is given later."""
+        """Return True if the token also gets roles that its owner is given later."""
         return not self.role
 
 
 class ProjectResource(Versioned):
-    """Base of everything that lives in a project: its name, labels, generation and last failure.
+    """Base of all resources of a project: name, labels, generation and last failure.
 
-    Agents refuse a generation older than one they have seen.
-    `last_error` is the document of a CloudError (kernel.errors), or null.
+    Agents reject a generation older than the last one. `last_error` is the document of a CloudError (kernel.errors), or
+    null.
     """
 
     project = models.ForeignKey(Project, models.PROTECT)

@@ -1,4 +1,4 @@
-"""Who somebody is, by their credential."""
+"""Identity and rights of the caller, by credential."""
 
 from datetime import datetime
 from typing import Any

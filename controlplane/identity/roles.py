@@ -1,4 +1,4 @@
-"""Which role includes which, and what is left of a credential's role when its owner has another one now."""
+"""Order of roles, and the effective role of a credential after its owner's role has changed."""
 
 from collections.abc import Collection, Mapping
 
@@ -6,13 +6,13 @@ from controlplane.identity.models import Role
 
 OFFICER = Role.SOVEREIGNTY_OFFICER
 NO_ROLE = ""
-# Duties for the platform. Users have them by a mark of their own, not by a membership.
+# Platform roles. A user has them by a field, not by a membership.
 OPERATOR, SUPPORT, AUDITOR = PLATFORM = ("operator", "support", "auditor")
 
 _VIEWER = frozenset({Role.VIEWER})
 _MEMBER = _VIEWER | {Role.MEMBER}
 _ADMIN = _MEMBER | {Role.ADMIN, Role.BILLING}
-# An officer's is a duty of its own: it reads like a viewer, and no role stands above it.
+# A sovereignty officer's role is separate: it reads like a viewer, and no role includes it.
 INCLUDES: Mapping[str, frozenset[str]] = {
     Role.OWNER: _ADMIN | {Role.OWNER},
     Role.ADMIN: _ADMIN,
@@ -24,17 +24,18 @@ INCLUDES: Mapping[str, frozenset[str]] = {
 
 
 def includes(held: str, wanted: str) -> bool:
-    """Whether somebody with the role `held` may pass on, or end, a credential with the role `wanted`."""
+    """Return True if an actor with the role `held` may issue or revoke a credential with the role `wanted`."""
     return wanted in INCLUDES.get(held, ())
 
 
-# In which order roles are named to whoever has none of them.
+# Order in which an error names the roles.
 LEAST_FIRST = (Role.VIEWER, Role.BILLING, Role.MEMBER, Role.ADMIN, OFFICER, Role.OWNER)
 
 
 def least(roles: Collection[str]) -> list[str]:
-    """Which of the roles to ask for: those of an organization that include no other one of `roles`; where there are
-    none, the duties for the platform."""
+    """Return the roles that an error names: the lowest ones of an organization in `roles`; without any, the platform
+    roles.
+    """
     of_organization = [role.value for role in LEAST_FIRST if role in roles]
     found = [
         role for role in of_organization if not any(includes(role, other) for other in of_organization if other != role)
@@ -43,8 +44,9 @@ def least(roles: Collection[str]) -> list[str]:
 
 
 def capped(wanted: str, held: str) -> str:
-    """What a credential with the role `wanted` (empty: whatever its owner has) is good for while its owner has the role
-    `held`; NO_ROLE: for nothing."""
+    """Return the effective role of a credential with the role `wanted` (empty: its owner's) while its owner has the
+    role `held`; NO_ROLE: none.
+    """
     if not wanted or includes(wanted, held):
         return held
     if includes(held, wanted):

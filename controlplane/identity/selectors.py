@@ -1,4 +1,4 @@
-"""Which organizations and projects somebody sees, and what of identity is in them."""
+"""Identity queries: organizations and projects that an actor sees, and their members, tokens and invitations."""
 
 from uuid import UUID
 
@@ -28,12 +28,14 @@ from controlplane.kernel import clock
 from controlplane.kernel.db import by_id, by_ref
 from controlplane.kernel.names import as_uuid
 
-__all__ = ["acting", "actor_for", "actor_of"]  # they stand in credentials.py, and are looked for here too
+__all__ = ["acting", "actor_for", "actor_of"]  # defined in credentials.py, and exported here too
 
 
 def projects(actor: Actor) -> QuerySet[Project]:
-    """The projects that the actor sees: all for whoever has a duty for the platform, else the credential's own, or when
-    it is for none those of all organizations in which it has a role. A token that is limited to some sees no other."""
+    """Return the projects that the actor sees: all for an actor with a platform role, else the credential's own, or
+    without one those of all organizations in which the actor has a role. A token that is limited to some projects sees
+    no others.
+    """
     visible = Project.objects.select_related("organization").filter(deleted_at=None, organization__deleted_at=None)
     if actor.scope.project_ids is not None:
         visible = visible.filter(pk__in=actor.scope.project_ids)
@@ -44,7 +46,7 @@ def projects(actor: Actor) -> QuerySet[Project]:
 
 
 def project_get(actor: Actor, ref: str) -> Project:
-    """The project by id or name; one that the actor may not see does not exist for them.
+    """Return the project by id or name; one that the actor may not see does not exist.
 
     Raises:
         ProjectNotFound
@@ -63,7 +65,7 @@ def project_get(actor: Actor, ref: str) -> Project:
 
 
 def project_in(organization: Organization, ref: str) -> Project:
-    """The organization's, by id or name."""
+    """Return the organization's project, by id or name."""
     found = by_ref(Project.objects.filter(organization=organization, deleted_at=None), ref)
     if found is None:
         raise ProjectNotFound(name=ref)
@@ -71,7 +73,7 @@ def project_in(organization: Organization, ref: str) -> Project:
 
 
 def organizations(actor: Actor) -> QuerySet[Organization]:
-    """The organizations in which the actor has a role; all for whoever has a duty for the platform."""
+    """Return the organizations in which the actor has a role; all for an actor with a platform role."""
     known = Organization.objects.filter(deleted_at=None)
     return known if actor.sees_all else known.filter(pk__in=actor.organization_ids)
 
@@ -88,7 +90,7 @@ def members(organization: Organization) -> QuerySet[Membership]:
 
 
 def member_get(organization: Organization, ref: str) -> Membership:
-    """By the user's id or address."""
+    """Return a member by the user's id or address."""
     found = by_id(members(organization), ref) or by_user(members(organization), ref)
     if found is None:
         raise MemberNotFound(name=ref)
@@ -101,18 +103,18 @@ def by_user(rows: QuerySet[Membership], ref: str) -> Membership | None:
 
 
 def invitations(organization: Organization) -> QuerySet[Invitation]:
-    """Those that wait."""
+    """Return the pending invitations."""
     rows = waiting_invitations().select_related("organization", "invited_by")
     return rows.filter(organization=organization)
 
 
 def waiting_invitations() -> QuerySet[Invitation]:
-    """Of all organizations: neither accepted nor revoked nor expired."""
+    """Return the pending invitations of all organizations: not accepted, not revoked, not expired."""
     return Invitation.objects.filter(accepted_at=None, revoked_at=None, expires_at__gt=clock.now())
 
 
 def invitation_get(organization: Organization, ref: str) -> Invitation:
-    """Also one that does not wait any more, so that revoking twice is harmless."""
+    """Return an invitation, also one that is not pending, so that revoking is idempotent."""
     found = by_id(Invitation.objects.filter(organization=organization), ref)
     if found is None:
         raise InvitationNotFound(name=ref)
@@ -132,7 +134,7 @@ def service_account_get(organization: Organization, ref: str) -> ServiceAccount:
 
 
 def own_tokens(actor: Actor) -> QuerySet[ApiToken]:
-    """Those of the actor's own user or service account that have not been revoked, wherever they are good."""
+    """Return the tokens of the actor's own user or service account that have not been revoked."""
     return _live().filter(_is_of(actor))
 
 
@@ -141,12 +143,12 @@ def own_token_get(actor: Actor, ref: str) -> ApiToken:
 
 
 def tokens(actor: Actor, project: Project) -> QuerySet[ApiToken]:
-    """The project's tokens that have not been revoked."""
+    """Return the project's tokens that have not been revoked."""
     return _live().filter(project__in=projects(actor).filter(pk=project.pk))
 
 
 def token_get(actor: Actor, project: Project, token_id: UUID) -> ApiToken:
-    """Also a revoked one, so that revoking twice is harmless."""
+    """Return a token, also a revoked one, so that revoking is idempotent."""
     return _token(_all().filter(project__in=projects(actor).filter(pk=project.pk)), str(token_id))
 
 
@@ -155,8 +157,11 @@ def tokens_of(account: ServiceAccount) -> QuerySet[ApiToken]:
 
 
 def organization_tokens(organization: Organization) -> QuerySet[ApiToken]:
-    """Those for its projects and of its service accounts. What its members have for wherever they are members is
-    theirs, and of no use there once they are none."""
+    """Return the tokens for the organization's projects and of its service accounts.
+
+    Tokens of members that are valid in several organizations belong to the members, and lose their effect here with the
+    membership.
+    """
     return _live().filter(_is_good_in(organization))
 
 
@@ -165,12 +170,12 @@ def organization_token_get(organization: Organization, ref: str) -> ApiToken:
 
 
 def platform_tokens() -> QuerySet[ApiToken]:
-    """Everybody's that are for a duty for the platform."""
+    """Return the tokens of all users for platform roles."""
     return _live().filter(is_platform=True)
 
 
 def platform_token_get(ref: str) -> ApiToken:
-    """Also a revoked one, so that revoking twice is harmless."""
+    """Return a platform token, also a revoked one, so that revoking is idempotent."""
     return _token(_all().filter(is_platform=True), ref)
 
 
@@ -179,7 +184,9 @@ def _is_good_in(organization: Organization) -> Q:
 
 
 def _is_of(actor: Actor) -> Q:
-    """Of nobody, when the actor is neither a user nor a service account."""
+    """Return the condition for tokens of the actor; it matches none when the actor is neither a user nor a service
+    account.
+    """
     if actor.service_account_id is not None:
         return Q(service_account=actor.service_account_id)
     return Q(user=actor.user_id) if actor.user_id is not None else Q(pk=None)

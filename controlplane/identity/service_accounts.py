@@ -1,4 +1,4 @@
-"""Service accounts: programs of an organization, and what they may do."""
+"""Service accounts: programs of an organization, and their role grants."""
 
 from collections.abc import Mapping
 
@@ -21,9 +21,10 @@ Grants = Mapping[Project | None, str]  # None: everywhere in the organization
 
 @transaction.atomic
 def service_account_create(actor: Actor, organization: Organization, *, name: str, grants: Grants) -> ServiceAccount:
-    """
+    """Create a service account.
+
     Raises:
-        RoleNeeded: a grant has more than the actor.
+        RoleNeeded: a role grant exceeds the actor's role.
         PersonsRole, NameTaken, OrganizationNotFound, CountExhausted
     """
     lock_organization(organization)
@@ -39,10 +40,10 @@ def service_account_create(actor: Actor, organization: Organization, *, name: st
 def service_account_update(
     actor: Actor, account: ServiceAccount, *, name: str, is_disabled: bool, grants: Grants | None
 ) -> ServiceAccount:
-    """`grants` replace those that there are; None: they stay. Its tokens follow at once.
+    """Update a service account. `grants` replace the former ones; None: no change. Its tokens change at once.
 
     Raises:
-        RoleNeeded: it has more than the actor, or would have.
+        RoleNeeded: its rights exceed the actor's, before or after the change.
         PersonsRole, NameTaken
     """
     _may_have(actor, account)
@@ -58,7 +59,7 @@ def service_account_update(
 
 @transaction.atomic
 def service_account_delete(actor: Actor, account: ServiceAccount) -> None:
-    """With its tokens. Raises RoleNeeded."""
+    """Delete a service account with its tokens. Raises RoleNeeded."""
     _may_have(actor, account)
     _record(actor, "service_account.delete", account, {})
     account.delete()

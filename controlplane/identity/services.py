@@ -1,4 +1,4 @@
-"""Organizations, projects, users and memberships: the writes."""
+"""Services that write organizations, projects, users and memberships."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -38,7 +38,7 @@ DEPENDENTS_SHOWN = 10
 def organization_create(
     *, name: str, owner: User | None = None, labels: Mapping[str, str] | None = None, actor: Actor = SYSTEM
 ) -> Organization:
-    """`owner` is its first member."""
+    """Create an organization; `owner` is its first member."""
     with _organization_named(name):
         made = Organization.objects.create(name=check_name(name), labels=check_labels(labels or {}))
     _record(actor, "organization.create", made, name=name)
@@ -59,11 +59,11 @@ def organization_update(
 
 @transaction.atomic
 def organization_delete(actor: Actor, organization: Organization) -> None:
-    """Its members, tokens and service accounts are nothing any more; what is on record of it stays.
+    """Delete an organization: memberships, tokens and service accounts lose their effect; its records stay.
 
     Raises:
         OrganizationInUse: it has projects.
-        OrganizationNotFound: somebody has deleted it.
+        OrganizationNotFound: it was deleted meanwhile.
     """
     if Organization.objects.select_for_update().filter(pk=organization.pk, deleted_at=None).first() is None:
         raise OrganizationNotFound(name=organization.name)
@@ -85,7 +85,7 @@ def _organization_named(name: str) -> AbstractContextManager[None]:
 def project_create(
     organization: Organization, *, name: str, labels: Mapping[str, str] | None = None, actor: Actor = SYSTEM
 ) -> Project:
-    """Raises OrganizationNotFound, NameTaken, CountExhausted."""
+    """Create a project. Raises OrganizationNotFound, NameTaken, CountExhausted."""
     lock_organization(organization)
     count_limits.require_below_limit("projects", Project.objects.filter(organization=organization, deleted_at=None))
     with _project_named(name):
@@ -106,11 +106,11 @@ def project_update(actor: Actor, project: Project, *, name: str, labels: Mapping
 
 @transaction.atomic
 def project_delete(actor: Actor, project: Project) -> None:
-    """Its tokens are dead; what is on record of it stays.
+    """Delete a project: its tokens are rejected; its records stay.
 
     Raises:
-        ProjectInUse: names what is left in it.
-        ProjectNotFound: somebody has deleted it.
+        ProjectInUse: names the remaining resources.
+        ProjectNotFound: it was deleted meanwhile.
     """
     if Project.objects.select_for_update().filter(pk=project.pk, deleted_at=None).first() is None:
         raise ProjectNotFound(name=project.name)
@@ -127,8 +127,10 @@ def _project_named(name: str) -> AbstractContextManager[None]:
 
 
 def _dependents(project: Project) -> Iterator[str]:
-    """`kind/name` of what people have made in the project: whatever has a name and is there, in apps that stand above
-    this one. The rest is on record, and stays."""
+    """Return `kind/name` of the project's resources: existing rows with a name, of apps above this one.
+
+    Other rows are records, and stay.
+    """
     for relation in Project._meta.related_objects:
         model = relation.related_model
         if relation.on_delete is not models.PROTECT or not _has(model, "name"):
@@ -151,7 +153,8 @@ def _has(model: type[models.Model], field: str) -> bool:
 def user_create(
     *, email: str, is_operator: bool = False, is_auditor: bool = False, is_support: bool = False, actor: Actor = SYSTEM
 ) -> User:
-    """
+    """Create a user.
+
     Raises:
         AddressInvalid, NameTaken
     """
@@ -176,8 +179,8 @@ def membership_set(organization: Organization, *, user: User, role: str, actor: 
     """Make the user a member in this role; an earlier role is replaced.
 
     Raises:
-        DutiesMixed: who has a duty for the platform does not decide what its customers demand of it.
-        LastOwner: nobody would be left who owns the organization.
+        DutiesMixed: a user with a platform role may not set an organization's policy.
+        LastOwner: the organization would have no owner.
         OrganizationNotFound: it was deleted meanwhile.
         UserIsOver
     """
@@ -200,7 +203,8 @@ def membership_set(organization: Organization, *, user: User, role: str, actor: 
 
 @transaction.atomic
 def member_update(actor: Actor, member: Membership, *, role: str) -> Membership:
-    """
+    """Change a member's role.
+
     Raises:
         RoleNeeded: only an owner makes, and unmakes, owners; and likewise above and below an admin.
         DutiesMixed, LastOwner, OrganizationNotFound
@@ -212,7 +216,7 @@ def member_update(actor: Actor, member: Membership, *, role: str) -> Membership:
 
 @transaction.atomic
 def member_remove(actor: Actor, member: Membership) -> None:
-    """What was issued for the member there gives nothing any more. Everybody may leave.
+    """Remove a member; tokens issued for the member there lose their effect. All members may leave.
 
     Raises:
         RoleNeeded, LastOwner, OrganizationNotFound
@@ -228,13 +232,13 @@ def member_remove(actor: Actor, member: Membership) -> None:
 
 
 def membership_end(actor: Actor, member: Membership) -> None:
-    """Delete it, whoever may: the caller has seen to that, and to what it gave."""
+    """Delete a membership without checks: the caller checks the rights and revokes the tokens."""
     member.delete()
     _record(actor, "member.remove", member.organization, user=str(member.user_id), role=str(member.role))
 
 
 def may_appoint(actor: Actor, role: str) -> None:
-    """An officer is an owner's to appoint, and nobody's to be by an admin's leave.
+    """Check that the actor may give this role: only an owner appoints officers, an admin does not.
 
     Raises:
         RoleNeeded

@@ -1,4 +1,4 @@
-"""Tokens: issued, once shown, revoked."""
+"""Token services: issue and revoke. The secret is shown once."""
 
 import hashlib
 import secrets
@@ -29,7 +29,7 @@ PREFIX_LENGTH = 15
 
 @dataclass(frozen=True)
 class NewToken:
-    """`role` empty: whatever its owner has. `project_ids` None: all that its owner sees."""
+    """A token to create. `role` empty: the owner's roles. `project_ids` None: all that its owner sees."""
 
     name: str
     role: str
@@ -48,11 +48,12 @@ class NewToken:
 def token_issue(
     user: User, *, project: Project | None, name: str, role: str, lifetime: timedelta
 ) -> tuple[ApiToken, str]:
-    """A new credential of a user, by whoever runs the platform's machines. Without a project it is good wherever the
-    user has a role, and for the user's duty for the platform.
+    """Issue a token of a user, by an administrator of the platform's machines.
+
+    Without a project it is valid wherever the user has a role, and for the user's platform role.
 
     Raises:
-        TokenLifetimeInvalid, NameTaken, TokensMany.
+        TokenLifetimeInvalid, NameTaken, TokensMany
     """
     new = NewToken(name, role, lifetime, is_platform=project is None and user.duty != "")
     return _issue(SYSTEM, new, user=user, project=project)
@@ -60,11 +61,10 @@ def token_issue(
 
 @transaction.atomic
 def token_create(actor: Actor, project: Project, new: NewToken) -> tuple[ApiToken, str]:
-    """One that is good in the project alone, for the actor's own user or service account, with at most the actor's own
-    role.
+    """Create a token for one project, for the actor's own user or service account, with at most the actor's own role.
 
     Raises:
-        RoleNeeded, MoreThanOwn, TokenLifetimeInvalid, NameTaken, TokensMany.
+        RoleNeeded, MoreThanOwn, TokenLifetimeInvalid, NameTaken, TokensMany
     """
     if not includes(actor.role, new.role):
         raise RoleNeeded(role=new.role)
@@ -74,11 +74,11 @@ def token_create(actor: Actor, project: Project, new: NewToken) -> tuple[ApiToke
 
 @transaction.atomic
 def own_token_create(actor: Actor, new: NewToken) -> tuple[ApiToken, str]:
-    """One for the actor's own user or service account, good wherever that has a role.
+    """Create a token for the actor's own user or service account, valid wherever that has a role.
 
     Raises:
-        RoleNeeded: the duty for the platform that it shall have is not the actor's.
-        MoreThanOwn, TokenLifetimeInvalid, NameTaken, TokensMany.
+        RoleNeeded: the actor does not have the requested platform role.
+        MoreThanOwn, TokenLifetimeInvalid, NameTaken, TokensMany
     """
     if new.is_platform and not actor.sees_all:
         raise RoleNeeded(role="operator")
@@ -93,11 +93,11 @@ def own_token_create(actor: Actor, new: NewToken) -> tuple[ApiToken, str]:
 
 @transaction.atomic
 def account_token_create(actor: Actor, account: ServiceAccount, new: NewToken) -> tuple[ApiToken, str]:
-    """One for a service account of the actor's organization, by whoever administers that.
+    """Create a token for a service account of the actor's organization, by one of its administrators.
 
     Raises:
-        RoleNeeded: the account may more than the actor.
-        MoreThanOwn, TokenLifetimeInvalid, NameTaken, TokensMany.
+        RoleNeeded: the account's rights exceed the actor's.
+        MoreThanOwn, TokenLifetimeInvalid, NameTaken, TokensMany
     """
     for grant in account.grants.all():
         if not includes(actor.role, grant.role):
@@ -108,7 +108,7 @@ def account_token_create(actor: Actor, account: ServiceAccount, new: NewToken) -
 
 @transaction.atomic
 def token_revoke(actor: Actor, token: ApiToken) -> None:
-    """It stops working at once, and with it what it has issued; revoking it again changes nothing."""
+    """Revoke a token at once, and the tokens that it has issued. Idempotent."""
     now, due = clock.now(), [token.pk]
     while due:
         for pk in due:
@@ -119,9 +119,10 @@ def token_revoke(actor: Actor, token: ApiToken) -> None:
 
 @transaction.atomic
 def project_token_revoke(actor: Actor, project: Project, *, token_id: UUID) -> None:
-    """
+    """Revoke a token of the project.
+
     Raises:
-        RoleNeeded: it is another user's, with a higher role than the actor's.
+        RoleNeeded: it belongs to another user, with a higher role than the actor's.
     """
     token = token_get(actor, project, token_id)
     if token.user_id != actor.user_id and not includes(actor.role, token.role):
@@ -137,8 +138,9 @@ def tokens_revoke(actor: Actor, tokens: Iterable[ApiToken]) -> None:
 
 @transaction.atomic
 def session_tokens_revoke(actor: Actor, user: User) -> None:
-    """Those that were issued in sessions of the user, also for others' service accounts. Whoever had stolen a session
-    may have made them."""
+    """Revoke the tokens issued in sessions of the user, also for others' service accounts: a stolen session may have
+    created them.
+    """
     tokens_revoke(actor, list(ApiToken.objects.filter(issuer_id=user.pk, revoked_at=None)))
 
 
@@ -161,7 +163,7 @@ def _issue(
     account: ServiceAccount | None = None,
     project: Project | None = None,
 ) -> tuple[ApiToken, str]:
-    """A new credential and its secret, which is returned here and never again."""
+    """Issue a token and its secret, which is returned here only."""
     if not timedelta(days=1) <= new.lifetime <= timedelta(days=TOKEN_LIFETIME_MAX_DAYS):
         raise TokenLifetimeInvalid(field="lifetime_days", limit_days=TOKEN_LIFETIME_MAX_DAYS)
     _need_room(user, account)
@@ -193,7 +195,10 @@ def _issue(
 
 
 def _need_room(user: User | None, account: ServiceAccount | None) -> None:
-    """Raises TokensMany. Others who issue tokens of the same owner wait until the transaction ends."""
+    """Check the number of the owner's tokens.
+
+    Raises TokensMany. Concurrent issues for the same owner wait until the transaction ends.
+    """
     if user is not None:
         User.objects.select_for_update(no_key=True).get(Q(pk=user.pk))
     if account is not None:
@@ -204,13 +209,13 @@ def _need_room(user: User | None, account: ServiceAccount | None) -> None:
 
 
 def _end(lifetime: timedelta, parent: ApiToken | None) -> datetime:
-    """No later than that of the token that issues it."""
+    """Return the expiry, no later than that of the token that issues it."""
     end = clock.now() + lifetime
     return end if parent is None else min(end, parent.expires_at)
 
 
 def _need_no_more(actor: Actor, new: NewToken) -> None:
-    """Raises MoreThanOwn naming what the actor's own scope lacks."""
+    """Raise MoreThanOwn naming what the actor's own scope lacks."""
     mine, theirs = actor.scope, new.scope
     limits: dict[str, tuple[frozenset[Any] | None, frozenset[Any] | None]] = {
         "verbs": (mine.verbs, theirs.verbs),
@@ -224,8 +229,9 @@ def _need_no_more(actor: Actor, new: NewToken) -> None:
 
 
 def _need_role(actor: Actor, role: str) -> None:
-    """A token whose own role is limited issues none with a higher one, nor one without any limit. Its owner's roles
-    limit both. Raises MoreThanOwn."""
+    """Check the role of a new token: a token with a limited role issues none with a higher one, and none without a
+    limit. Its owner's roles limit both. Raises MoreThanOwn.
+    """
     parent = ApiToken.objects.filter(Q(pk=actor.credential_id)).first()
     if parent is None:
         return
@@ -234,8 +240,9 @@ def _need_role(actor: Actor, role: str) -> None:
 
 
 def _record(actor: Actor, verb: str, token: ApiToken, **facts: object) -> None:
-    """Where the token is good: in its project, in the organization of its service account, or in each organization of
-    its user."""
+    """Audit the token where it is valid: in its project, in the organization of its service account, or in each
+    organization of its user.
+    """
     if token.service_account is not None:
         place, account = token.service_account.organization_id, str(token.service_account_id)
         record_of_organization(actor, verb, token.pk, place, service_account=account, **facts)

@@ -1,1 +1,1 @@
-"""What every app stands on: errors, states, units, ids, time and the guarded writes. It knows no app."""
+"""Base layer of every app: errors, states, units, ids, time and guarded writes. It imports no app."""

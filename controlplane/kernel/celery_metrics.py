@@ -1,4 +1,4 @@
-"""How long Celery's tasks take, and what becomes of them."""
+"""Metrics of Celery tasks: duration and outcome."""
 
 import time
 from typing import Any

@@ -1,4 +1,4 @@
-"""From where a request comes."""
+"""Address of the client of a request."""
 
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
@@ -9,8 +9,11 @@ UNIX = "unix"
 
 
 def client_address(request: HttpRequest) -> str | None:
-    """The caller's; None: it came through a socket that has none. What X-Forwarded-For says is believed as far as those
-    who wrote it are trusted: the last address that no trusted proxy has is the caller's."""
+    """Return the address of the client, or None for a Unix socket.
+
+    X-Forwarded-For counts only as far as trusted proxies wrote it: the last address in it that belongs to no trusted
+    proxy is the client's.
+    """
     meta = request.META
     address = _parsed(str(meta.get("REMOTE_ADDR", "")))
     if not _is_trusted(address):
@@ -26,7 +29,7 @@ def client_address(request: HttpRequest) -> str | None:
 
 
 def _is_trusted(address: IPv4Address | IPv6Address | None) -> bool:
-    """A caller without an address is one at a socket of this machine."""
+    """Return True for a trusted proxy; a peer without an address came through a Unix socket of this machine."""
     if address is None:
         return UNIX in settings.TRUSTED_PROXIES
     return any(address in ip_network(each, strict=False) for each in settings.TRUSTED_PROXIES if each != UNIX)

@@ -1,6 +1,7 @@
-"""What takes long and is asked for by many: whoever has one running waits for its end before the next.
+"""Concurrency slots for slow requests: a caller runs one request of a kind at a time.
 
-Who has a turn is in Redis, since several processes share it; while Redis does not answer, each process knows its own.
+Slots are stored in Redis, since several processes share them. While Redis does not answer, each process keeps slots of
+its own.
 """
 
 import secrets
@@ -16,7 +17,7 @@ from controlplane.kernel.redis import redis_url
 KEY = "andromede:turn:"
 TIMEOUT_S, CONNECT_S = 0.5, 0.2
 RETRY_AFTER_S = 5
-_own: dict[str, str] = {}  # by key, the secret of whoever has the turn
+_own: dict[str, str] = {}  # by key: the secret of the slot's holder
 
 
 class SlotTaken(TooMany):
@@ -27,14 +28,14 @@ class SlotTaken(TooMany):
 
 
 class ConcurrencySlot:
-    """`release` may be called again: nothing happens then."""
+    """A concurrency slot; `release` is idempotent."""
 
     def __init__(self, key: str, secret: str, *, is_shared: bool) -> None:
         self._key, self._secret, self._is_shared = key, secret, is_shared
 
     def release_after_response(self, answer: HttpResponseBase) -> None:
-        """Release it when the answer was sent, or nobody takes it any more."""
-        # As Django itself closes what an answer is read from.
+        """Release the slot when the response has been sent or the client has gone."""
+        # Django closes the parts of a response through the same list.
         answer._resource_closers.append(self.release)  # type: ignore[attr-defined]
 
     def release(self) -> None:
@@ -46,11 +47,11 @@ class ConcurrencySlot:
             if _client(redis_url()).get(self._key) == self._secret:
                 _client(redis_url()).delete(self._key)
         except redis.RedisError:
-            return  # it ends by itself
+            return  # the slot expires by itself
 
 
 def acquire_slot(kind: str, owner: object, *, expires_after_s: int) -> ConcurrencySlot:
-    """The turn of this owner, which ends after `expires_after_s` if nobody releases it.
+    """Acquire the slot of this owner; it expires after `expires_after_s` unless it is released before.
 
     Raises:
         SlotTaken

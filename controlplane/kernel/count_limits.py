@@ -1,5 +1,8 @@
-"""Of how many things there may be: settings.COUNTS_MAX. A quota is what somebody pays for and may have more of; these
-maxima are far above what anybody needs, and keep a caller from filling the database."""
+"""Maximum numbers of rows per parent: settings.COUNTS_MAX.
+
+An organization pays for a quota and may have it raised; these maxima are far above any real need, and keep a caller
+from filling the database.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -30,8 +33,9 @@ class CountExhausted(Conflict):
 
 
 def require_below_limit(kind: str, rows: QuerySet[Any]) -> None:
-    """`rows`: those that there are. Callers of the same moment do not wait for one another, and may together make a few
-    more.
+    """Check that the existing `rows` are below the limit.
+
+    Concurrent callers do not wait for one another, and may together exceed it by a few rows.
 
     Raises:
         CountExhausted

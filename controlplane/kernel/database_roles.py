@@ -1,7 +1,7 @@
-"""What each process may read and write in the database. The owner of the schema is another role, as which migrations
-run alone: no process may change the schema, empty a table, or switch a trigger off.
+"""Database rights of each process.
 
-Commands of a demo and of the tests run as the owner; their processes have these roles, as installed.
+Migrations alone run as the owner of the schema: no process may change the schema, empty a table, or switch a trigger
+off. Commands of a demo and of the tests run as the owner; their processes have these roles, as in an installation.
 """
 
 from collections.abc import Mapping
@@ -10,9 +10,9 @@ from fnmatch import fnmatchcase
 
 PREFIX = "andromede_"
 
-# Proofs of who somebody is; whoever signs nobody in does not read them either.
+# Credentials: processes that sign no user in do not read them either.
 CREDENTIALS = ("signin_*", "identity_apitoken", "axes_*")
-# What each deed and each news of it leaves behind.
+# Every audited action writes these: audit entry, request record and event.
 RECORDS = ("audit_auditrecord", "audit_evidencerecord", "events_event", "events_head")
 PARTITIONS = (
     "metrics_make_partition(text, timestamptz, timestamptz)",
@@ -22,8 +22,11 @@ PARTITIONS = (
 
 @dataclass(frozen=True)
 class Rights:
-    """Patterns of the names of tables. `writes`: but for what is `kept` from it. `removes`: whose rows it deletes, and
-    does not write. `hidden`: not even read; all else is. `calls`: functions of the owner's."""
+    """Rights of a role, as patterns of table names.
+
+    `writes`: tables to write, except those in `kept`. `removes`: tables to delete rows from, without writing. `hidden`:
+    tables not to read; all others are readable. `calls`: functions of the schema's owner.
+    """
 
     writes: tuple[str, ...]
     kept: tuple[str, ...] = ()
@@ -62,7 +65,7 @@ ROLES: Mapping[str, Rights] = {
             "audit_witness",
             "metrics_*",
         ),
-        removes=("network_segment", "network_segmentcopy"),  # with their network
+        removes=("network_segment", "network_segmentcopy"),  # deleted with their network
     ),
     "stream": Rights(
         writes=(
@@ -121,6 +124,6 @@ ROLES: Mapping[str, Rights] = {
         calls=PARTITIONS,
     ),
     "webhooks": Rights(writes=(*RECORDS, "webhooks_*"), hidden=CREDENTIALS),
-    # Operators' commands: root alone starts them.
+    # Operators' commands; only root starts them.
     "manage": Rights(writes=("*",)),
 }

@@ -1,5 +1,7 @@
-"""Base model; rows by what a caller calls them; and the guarded writes: a state moves only by compare-and-set, a
-constraint speaks through its error."""
+"""Base model, look-up of rows by id or name, and guarded writes.
+
+A state changes only by compare-and-set; a violated constraint raises its error.
+"""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -17,7 +19,7 @@ from controlplane.kernel.prepared_queries import preparing_cursor
 from controlplane.kernel.states import Machine
 
 M = TypeVar("M", bound=models.Model)
-# Who is told of every move, in its transaction.
+# Listeners are called for every transition, in its transaction.
 on_move: list[Callable[[models.Model, Machine, str], None]] = []
 
 
@@ -36,8 +38,9 @@ class BaseModel(models.Model):
     def from_db(  # type: ignore[override] # the stubs are of a later Django, which gives more
         cls, db: str | None, field_names: Collection[str], values: Collection[Any]
     ) -> Self:
-        """As Django's, but without __init__: a row that was read has all its values, and no use for defaults and
-        signals. It takes a third of the time, and a page reads a hundred of them."""
+        """Build an instance as Django does, but without __init__: a row from the database has all its values, and needs
+        no defaults and no signals. This takes a third of the time, and a page reads a hundred rows.
+        """
         row = cls.__new__(cls)
         row._state = state = ModelState()
         state.adding, state.db = False, db
@@ -46,7 +49,9 @@ class BaseModel(models.Model):
 
 
 class Versioned(BaseModel):
-    """`generation` grows with every accepted change: with name and labels it names the version (kernel/etags.py)."""
+    """Row with a `generation` that grows with every accepted change; with name and labels it makes the version
+    (kernel/etags.py).
+    """
 
     generation = models.PositiveBigIntegerField(default=1)
 
@@ -55,14 +60,14 @@ class Versioned(BaseModel):
 
 
 def write_version(row: Versioned, **fields: Any) -> None:
-    """Write a change that its owner asked for, as a new version; `row` is what the database has then."""
+    """Write a change that a user requested, as a new version; `row` then has the values of the database."""
     fields |= {"generation": models.F("generation") + 1, "updated_at": clock.now()}
     type(row)._default_manager.filter(pk=row.pk).update(**fields)
     row.refresh_from_db(fields=fields)
 
 
 def edit(row: models.Model, *, name: str, labels: Mapping[str, str], **more: object) -> None:
-    """Give it this name, these labels and what `more` says of its fields: an edit that nobody has to carry out.
+    """Set name, labels and the fields in `more`: an edit that needs no operation.
 
     Raises:
         InvalidName, InvalidLabels
@@ -74,13 +79,13 @@ def edit(row: models.Model, *, name: str, labels: Mapping[str, str], **more: obj
 
 
 def by_id(rows: models.QuerySet[M], ref: str) -> M | None:
-    """The one with this id; a text that is no id is nobody's."""
+    """Return the row with this id; a text that is no UUID matches no row."""
     as_id = as_uuid(ref)
     return rows.filter(pk=as_id).first() if as_id else None
 
 
 def by_ref(rows: models.QuerySet[M], ref: str) -> M | None:
-    """The one with this id or, when `ref` is no id, of this name."""
+    """Return the row with this id or, when `ref` is no UUID, with this name."""
     as_id = as_uuid(ref)
     return rows.filter(models.Q(pk=as_id) if as_id else models.Q(name=ref)).first()
 
@@ -89,8 +94,8 @@ def move(row: models.Model, machine: Machine, to: str, **fields: Any) -> None:
     """Set the row's state to `to`, and `fields` with it, if the database still has the state that `row` was read with.
 
     Raises:
-        IllegalTransition: the machine does not know this move.
-        StateConflict: somebody else moved the row first; nothing was written.
+        IllegalTransition: the state machine does not allow this transition.
+        StateConflict: another transaction changed the state first; nothing was written.
     """
     state = getattr(row, machine.field)
     machine.check(state, to)
@@ -106,7 +111,9 @@ def move(row: models.Model, machine: Machine, to: str, **fields: Any) -> None:
 
 
 def _update(row: models.Model, fields: Mapping[str, Any], unchanged: str) -> int:
-    """As a queryset's update(), if the column `unchanged` has the value that `row` has; how many rows it was."""
+    """Update the row like a queryset's update(), if the column `unchanged` still has the value of `row`; return the
+    number of rows.
+    """
     meta: Any = row._meta
     own = connections[DEFAULT_DB_ALIAS]
     written = [(meta.get_field(name), value) for name, value in fields.items()]
@@ -127,7 +134,9 @@ def _prepared(field: Any, value: Any, own: Any) -> Any:
 
 @lru_cache(maxsize=300)
 def update_statement(table: str, columns: tuple[str, ...], *, where: tuple[str, ...], returning: str = "") -> str:
-    """The statement that writes `columns` of the rows whose columns `where` have values that are given after theirs."""
+    """Return the UPDATE statement for `columns` of the rows that match the columns `where`; the values of `where`
+    follow those of `columns`.
+    """
     written = ", ".join(f'"{name}" = %s' for name in columns)
     are_so = " AND ".join(f'"{name}" = %s' for name in where)
     answer = f' RETURNING "{returning}"' if returning else ""
@@ -136,35 +145,41 @@ def update_statement(table: str, columns: tuple[str, ...], *, where: tuple[str, 
 
 @contextmanager
 def rolled_back() -> Iterator[None]:
-    """A transaction, or a part of one, of which nothing stays and no message leaves; what goes wrong inside is told all
-    the same. All dry runs are this."""
+    """Run the block in a transaction or savepoint that is rolled back: nothing is written and no message is sent.
+
+    Errors inside propagate. All dry runs use this.
+    """
     with transaction.atomic():
         yield
         transaction.set_rollback(True)
 
 
 def forbid_transaction() -> None:
-    """Refuse work that must not hold a transaction open, such as a call to a node. The transactions that Django's tests
-    run in do not count.
+    """Refuse work that must not hold a transaction open, such as a call to a node.
+
+    The transactions that Django's tests run in do not count.
 
     Raises:
-        RuntimeError: a transaction is open on this thread's connection. That is a bug of the caller.
+        RuntimeError: a transaction is open on this thread's connection, which is a bug of the caller.
     """
-    # Django's atomic(durable=True) tells them apart in the same way.
+    # Django's atomic(durable=True) uses the same mark.
     if any(not block._from_testcase for block in connection.atomic_blocks):  # type: ignore[attr-defined]
         raise RuntimeError("This must not run inside a database transaction.")
 
 
 def ensure_transaction() -> AbstractContextManager[None]:
-    """The caller's transaction, or one of its own where there is none. Unlike `transaction.atomic()` inside another, it
-    is no part that could be rolled back by itself: what is raised in it has to end the whole."""
+    """Join the caller's transaction, or begin one where there is none.
+
+    Unlike a nested `transaction.atomic()`, this makes no savepoint: an error inside has to end the whole transaction.
+    """
     return nullcontext() if connection.in_atomic_block else transaction.atomic()
 
 
 @contextmanager
 def raise_on_violation(constraint: str, error: CloudError, *, is_end: bool = False) -> Iterator[None]:
-    """Turn a violation of the named constraint inside the block into `error`; the transaction around it goes on. With
-    `is_end` it does not, which saves two trips to the database."""
+    """Turn a violation of the named constraint inside the block into `error`; a savepoint keeps the transaction around
+    the block usable. With `is_end` there is no savepoint, which saves two round trips to the database.
+    """
     try:
         with transaction.atomic(savepoint=not is_end):
             yield

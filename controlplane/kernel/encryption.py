@@ -1,8 +1,8 @@
-"""Secrets that the control plane must be able to read again, sealed for the database.
+"""Encryption of secrets that the control plane must be able to read again.
 
-The key is derived from SECRET_KEY for each purpose (HKDF, RFC 5869), and what is sealed is bound to the row that it
-belongs to: a value that is moved to another row, or used for another purpose, does not open. Whoever has the database
-alone reads nothing; whoever has the settings too reads all of it.
+The key is derived from SECRET_KEY for each purpose (HKDF, RFC 5869), and the ciphertext is bound to its row: a value
+that is moved to another row, or used for another purpose, does not decrypt. The database alone reveals nothing; the
+database together with the settings reveals everything.
 """
 
 import secrets
@@ -20,20 +20,22 @@ KEY_BYTES = 32
 
 
 class DecryptionFailed(Exception):
-    """Sealed with a SECRET_KEY that is not known any more, for something else, or damaged."""
+    """The ciphertext is damaged, belongs to another row or purpose, or was made with a SECRET_KEY that is no longer
+    known.
+    """
 
 
 def encrypt(value: bytes, *, purpose: str, row_id: UUID) -> bytes:
-    """`value` encrypted (AES-256-GCM), readable by unseal() with the same purpose and row alone."""
+    """Return `value` encrypted (AES-256-GCM); only decrypt() with the same purpose and row can read it."""
     nonce = secrets.token_bytes(NONCE_BYTES)
     return nonce + AESGCM(derived_key(purpose)).encrypt(nonce, value, row_id.bytes)
 
 
 def decrypt(sealed: bytes, *, purpose: str, row_id: UUID) -> bytes:
-    """What was sealed, also under an earlier key of SECRET_KEY_FALLBACKS.
+    """Return the plaintext; also tries the earlier keys of SECRET_KEY_FALLBACKS.
 
     Raises:
-        Unreadable
+        DecryptionFailed
     """
     for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS):
         try:
@@ -44,7 +46,7 @@ def decrypt(sealed: bytes, *, purpose: str, row_id: UUID) -> bytes:
 
 
 def derived_key(purpose: str) -> bytes:
-    """KEY_BYTES bytes that follow from SECRET_KEY, others for each purpose."""
+    """Derive KEY_BYTES bytes from SECRET_KEY, different for each purpose."""
     return _derived(settings.SECRET_KEY, purpose)
 
 

@@ -1,7 +1,7 @@
-"""Errors in the language of whoever reads them. The English template is the key of its translations.
+"""Texts of errors in the reader's language. The English template is the key of its translations.
 
-A fact that is a Reason is said in that language too. A fact `explanation_fr` stands in for `explanation` where French
-is spoken: what is rendered by other means comes in all languages at once.
+A fact that is a Message is translated too. The fact `explanation_fr` replaces `explanation` in French: a text that
+other code has rendered comes in all languages at once.
 """
 
 import string
@@ -15,17 +15,17 @@ from andromede_core.documents.messages import Reason
 from controlplane.kernel.errors import REGISTRY, CloudError
 
 LINKS = ("blocking_operation", "placement_decision")
-# Facts that are words themselves: nothing for programs.
+# Facts that are prose; programs do not need them.
 PROSE = frozenset({"reason", "explanation", "obstacle", "rule"})
 
 
 def language() -> str:
-    """The two letters of the language that is spoken now."""
+    """Return the two letters of the active language."""
     return (get_language() or "en")[:2]
 
 
 def describe(error: type[CloudError], facts: Mapping[str, object]) -> dict[str, object]:
-    """The words and data of an error that anybody may see. Facts that its sentence does not name stay inside."""
+    """Return the public title, text and facts of an error. Facts that the text does not name stay internal."""
     described: dict[str, object] = {
         "code": error.code,
         "title": gettext(error.title),
@@ -39,7 +39,9 @@ def describe(error: type[CloudError], facts: Mapping[str, object]) -> dict[str, 
 
 
 def describe_document(document: Mapping[str, object]) -> dict[str, object]:
-    """The same of what CloudError.as_document() made, perhaps of an error that has changed since or is gone."""
+    """Return the same for a document of CloudError.as_document(), whose error class may have changed since or no longer
+    exist.
+    """
     facts = _revived(document.get("facts"))
     error = REGISTRY.get(str(document["code"]))
     if error is not None and isinstance(facts, Mapping) and _named(error.detail) <= facts.keys():
@@ -53,8 +55,9 @@ def describe_document(document: Mapping[str, object]) -> dict[str, object]:
 
 
 def error_from_document(document: Mapping[str, object]) -> CloudError:
-    """The error that CloudError.as_document() was made of, to raise it in another process: with the same class, facts
-    and reasons. One that is not known here, as of another release, becomes an internal error with these facts."""
+    """Rebuild an error from CloudError.as_document(), to raise it in another process with the same class, facts and
+    messages. A code that this release does not know becomes an internal error with these facts.
+    """
     facts = _revived(document.get("facts") or {})
     error = REGISTRY.get(str(document.get("code")), CloudError)
     return error(**facts) if _named(error.detail) <= facts.keys() else CloudError(**facts)
@@ -72,7 +75,7 @@ def _translated(reason: Reason) -> str:
 
 
 def _revived(value: Any) -> Any:
-    """Facts with the reasons among them, of what CloudError.as_document() wrote."""
+    """Return the facts of a CloudError.as_document(), with its messages rebuilt."""
     if not isinstance(value, Mapping):
         return value
     facts = {name: _revived(fact) for name, fact in value.items()}

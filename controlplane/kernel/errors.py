@@ -1,15 +1,15 @@
-"""The error tree. An error is a stable code, a sentence and facts; it knows no HTTP.
+"""The error tree. An error is a stable code, a text and facts; it knows no HTTP.
 
     CloudError
-    ├── InvalidRequest     the request cannot be meant as it stands; `field` names the culprit
-    ├── Unauthenticated    nobody known asks
-    ├── Forbidden          known, but may not, and the existence of the thing is no secret
-    ├── NotFound           not there, or not for the one who asks
-    ├── Conflict           not now, in this state
-    ├── Outdated           not what stood there when the change was thought of
-    ├── Unprocessable      well-formed, yet it cannot be done
-    ├── Unavailable        a part of ours does not answer; another try may work (`retryable`)
-    └── InsufficientStorage  a disk of ours is nearly full
+    ├── InvalidRequest     the request is malformed; `field` names the cause
+    ├── Unauthenticated    no valid credential
+    ├── Forbidden          no permission; the existence of the resource is no secret
+    ├── NotFound           no such resource, or not visible to the caller
+    ├── Conflict           not possible in the present state
+    ├── Outdated           the resource has changed since the client read it
+    ├── Unprocessable      well-formed, but impossible
+    ├── Unavailable        a component does not answer; a retry may work (`retryable`)
+    └── InsufficientStorage  a disk of the platform is nearly full
 
 Each concrete class has a `code`, which is part of the API: never renamed, never reused. `detail` is an English template
 over the facts and at the same time the key of its translations; api/problems.py turns it into the caller's language.
@@ -30,7 +30,7 @@ class CloudError(Exception):
     title: ClassVar[str] = "Internal error"
     detail: ClassVar[str] = "Something went wrong on our side. The request id helps support to find it."
     retryable: ClassVar[bool] = False
-    # What stands beside the usual members in the answer (RFC 9457, 3.2), for clients that look for it there.
+    # Extension members of the problem document (RFC 9457, 3.2).
     members: Mapping[str, object] = {}
 
     def __init_subclass__(cls) -> None:
@@ -46,21 +46,21 @@ class CloudError(Exception):
         super().__init__(self.detail.format(**facts))
 
     def keep(self) -> None:
-        """Write what must be known of the refusal, `kept`, although the request that it ends was rolled back."""
+        """Write the records in `kept`, although the request that the error ends was rolled back."""
         if self.on_persist is not None:
             self.on_persist()
 
     def forget(self) -> None:
-        """Nothing is written of it: it does not refer to a decision that nobody will find."""
+        """Drop the reference to a decision that is not stored."""
         self.facts.pop("placement_decision", None)
 
     @property
     def reason(self) -> Reason:
-        """Its sentence, to stand in another error's."""
+        """Return the error's text as a fact of another error."""
         return Reason(self.detail, **self.facts)
 
     def as_document(self) -> dict[str, object]:
-        """What an operation keeps of it: JSON, enough to render it later in any language."""
+        """Return the error as JSON for the operation's row, enough to render it later in any language."""
         return {
             "code": self.code,
             "detail": str(self),

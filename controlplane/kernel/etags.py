@@ -1,7 +1,8 @@
-"""ETag and If-Match: who changes something on the strength of what they have read is told when it is not so any more.
+"""ETag and If-Match: a client that changes a resource learns when the resource has changed since it was read.
 
-A version is the `generation`, which grows with every change that somebody has to carry out, and a digest of what may be
-edited without one: name and labels. What a resource does by itself, such as becoming active, makes no new version.
+A version consists of the `generation`, which grows with every change that an operation carries out, and a digest of
+what is edited without one: name and labels. A change by the platform, such as a transition to active, makes no new
+version.
 """
 
 import hashlib
@@ -26,35 +27,35 @@ class NotVersioned(Outdated):
 
 
 def etag_of(generation: int, edited: Mapping[str, Any]) -> str:
-    """The ETag of a version. `edited`: by name; what is no part of EDITED does not count."""
+    """Return the ETag of a version. `edited`: fields by name; only those in EDITED count."""
     text = json.dumps([edited.get(name) for name in EDITED], sort_keys=True)
     return f'"{generation}.{hashlib.sha256(text.encode()).hexdigest()[:12]}"'
 
 
 def add_etag(answer: Response) -> None:
-    """Name the version of what is answered, if it has one."""
+    """Add the ETag of the resource in the response, if the resource has versions."""
     document = answer.data
     if isinstance(document, Mapping) and isinstance(document.get("generation"), int):
         answer.headers.setdefault("ETag", etag_of(document["generation"], document))
 
 
 def require_version(request: Request, row: Model | None) -> None:
-    """Keep the row as it is until the transaction ends, if the request is made for the version that it is.
+    """Lock the row until the end of the transaction, if the request names its current version.
 
     Raises:
-        NotVersioned: there is no row that has one.
-        Outdated: it is another one.
+        NotVersioned: the resource has no versions.
+        Outdated: the resource has another version.
     """
     if row is None:
         raise NotVersioned()
     fresh: Any = type(row)._default_manager.select_for_update(no_key=True).filter(pk=row.pk).first()
     if fresh is None:
-        return  # the handler finds that out too
+        return  # the handler raises the error
     current = etag_of(fresh.generation, vars(fresh))
     if current not in [name.strip() for name in request.headers[HEADER].split(",")]:
         raise Outdated(current=current)
 
 
 def is_conditional(request: Request) -> bool:
-    """Whether it is made for one version. An asterisk is any that is there."""
+    """Return True for a request for one version. If-Match with an asterisk accepts any existing version."""
     return request.headers.get(HEADER, "*").strip() not in ("", "*")

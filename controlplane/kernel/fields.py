@@ -1,4 +1,4 @@
-"""Fields of what comes in and goes out. What comes in is taken as it was written: "5" is no number, 1 is no truth."""
+"""Fields of requests and responses. Input is not coerced: "5" is no number, 1 is no boolean."""
 
 import base64
 import binascii
@@ -20,21 +20,26 @@ from controlplane.kernel.error_messages import describe_document
 from controlplane.kernel.names import LABEL_VALUE, NAME, NAME_MAX
 from controlplane.kernel.query_parameters import CONTROL, MANY_LINES, ONE_LINE
 
-UNKNOWN_MAX = 20  # of the members that a body does not know, so many are named
+UNKNOWN_MAX = 20  # at most so many unknown members of a body are named
+NAME_MAX = 63
 REFERENCE_MAX = 80
 
 
 class In(serializers.Serializer[Any]):
-    """A body. A member that it does not know is an error which names it, among the first UNKNOWN_MAX.
+    """Request body.
 
-    `example` is a body that is right, for the reference.
+    A member that the schema does not know is an error that names it, for the first UNKNOWN_MAX members.
+
+    `example`: a valid body, for the reference.
     """
 
     example: Mapping[str, object] = {}
 
     @cached_property
     def fields(self) -> Any:
-        """All bodies of a kind share them: they take values and keep none, and to copy them takes longer than that."""
+        """Return the fields, shared by all bodies of a class: they keep no values, and copies would cost more than the
+        parsing.
+        """
         return _fields(type(self))
 
     def to_internal_value(self, data: Any) -> Any:
@@ -62,7 +67,7 @@ def _fields(kind: type[In]) -> BindingDict:
 
 
 class Out(serializers.Serializer[Any]):
-    """What an answer says of something."""
+    """Response body."""
 
     def to_representation(self, instance: Any) -> Any:
         said = {}
@@ -75,9 +80,9 @@ class Out(serializers.Serializer[Any]):
 
 
 class Text(serializers.CharField):
-    """One line of text without control characters; `is_multiline`: all that the parser lets through.
+    """One line of text without control characters; `is_multiline` accepts every text that the JSON parser accepts.
 
-    `pattern`: what is accepted, for the OpenAPI document.
+    `pattern`: the accepted texts, for the OpenAPI document.
     """
 
     pattern = ONE_LINE
@@ -102,7 +107,7 @@ class Text(serializers.CharField):
 
 
 class Name(Text):
-    """A new name. Its letters are checked by the service that takes it."""
+    """A new name. The service checks its characters."""
 
     pattern = f"^{NAME.pattern}$"
 
@@ -111,14 +116,14 @@ class Name(Text):
 
 
 class Reference(Text):
-    """The id or name of something that exists."""
+    """The id or name of an existing resource."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**({"max_length": REFERENCE_MAX} | kwargs))
 
 
 class Whole(serializers.IntegerField):
-    """A whole number from `min_value` to `max_value`; no text, no truth value, no fraction."""
+    """A whole number from `min_value` to `max_value`; rejects strings, booleans and fractions."""
 
     default_error_messages = {"invalid": _("Must be a whole number.")}
 
@@ -150,13 +155,13 @@ class Choice(serializers.ChoiceField):
 
 
 class Base64(Text):
-    """Bytes, written in base64 (RFC 4648 §4)."""
+    """Bytes, in base64 (RFC 4648 §4)."""
 
     pattern = "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
     default_error_messages = {"not_base64": _("Must be bytes in base64.")}
 
     def run_validation(self, data: Any = empty) -> Any:
-        return super().run_validation(data) or b""  # REST framework reads no blank text
+        return super().run_validation(data) or b""  # REST framework rejects blank text
 
     def to_internal_value(self, data: Any) -> bytes:  # type: ignore[override]
         try:
@@ -173,7 +178,7 @@ class LabelValue(Text):
 
 
 class LabelsPatch(serializers.DictField):
-    """Labels to set; null removes one (JSON Merge Patch, RFC 7396). The service checks keys and values."""
+    """Labels to set; null removes a label (JSON Merge Patch, RFC 7396). The service checks keys and values."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(child=LabelValue(allow_null=True), **kwargs)
@@ -187,7 +192,7 @@ class Labels(serializers.DictField):
 
 
 def merge_labels(labels: Mapping[str, str], patch: Mapping[str, str | None]) -> dict[str, str]:
-    """The labels after a LabelsPatch."""
+    """Return the labels after a LabelsPatch."""
     return {key: value for key, value in {**labels, **patch}.items() if value is not None}
 
 
@@ -197,8 +202,7 @@ def references(*, max_length: int, **kwargs: Any) -> serializers.ListField:
 
 
 class ClassificationsField(serializers.ListField):
-    """What the data of a resource is classified as; none: public. The context has `classifications`: resource id →
-    names."""
+    """Classifications of a resource's data; empty: public. The context has `classifications`: resource id → names."""
 
     @staticmethod
     def from_context(context: Mapping[str, Any], row: Any) -> Any:
@@ -206,8 +210,10 @@ class ClassificationsField(serializers.ListField):
 
 
 class OutsideUrl(serializers.CharField):
-    """A URL outside the platform. Its query and user part, where secrets stand, are said to those alone who may write:
-    the context has `sees_urls`."""
+    """A URL outside the platform.
+
+    Query and user part may hold secrets, so only callers with write access see them: the context has `sees_urls`.
+    """
 
     def from_context(self, context: Mapping[str, Any], row: Any) -> str:
         url: str = getattr(row, str(self.source))
@@ -215,7 +221,7 @@ class OutsideUrl(serializers.CharField):
 
 
 def without_secrets(url: str) -> str:
-    """Without user part and fragment, and with … in place of the query."""
+    """Return the URL without user part and fragment, and with … in place of the query."""
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -229,14 +235,14 @@ def classified() -> ClassificationsField:
 
 
 class NamedOut(Out):
-    """Which one: its id and its present name."""
+    """A resource: its id and its present name."""
 
     id = serializers.UUIDField()
     name = serializers.CharField()
 
 
 class ErrorOut(Out):
-    """The failure that an operation ended with, in the caller's language."""
+    """The error that an operation ended with, in the caller's language."""
 
     code = serializers.CharField()
     title = serializers.CharField()
@@ -259,7 +265,7 @@ class ConditionOut(Out):
 
 
 class ResourceOut(Out):
-    """What all resources of a project say. The context has `current_operations`: resource id → operation id."""
+    """Common fields of a project's resources. The context has `current_operations`: resource id → operation id."""
 
     id = serializers.UUIDField()
     name = serializers.CharField()
@@ -282,7 +288,7 @@ class ResourceOut(Out):
 
 
 class StaticResourceOut(ResourceOut):
-    """The same of what is there as soon as it is created: no operation ever works on it, and nothing can fail."""
+    """Common fields of a resource that is complete when it is created: no operation works on it, and it cannot fail."""
 
     state = serializers.SerializerMethodField()
     last_error = serializers.SerializerMethodField()  # type: ignore[assignment]

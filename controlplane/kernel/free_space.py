@@ -1,5 +1,4 @@
-"""Whether there is room left on a disk before a caller fills it: a database that cannot write any more stops the whole
-cloud."""
+"""Checks of free disk space before a caller fills a disk: a database that cannot write stops the whole cloud."""
 
 import shutil
 from pathlib import Path
@@ -11,16 +10,18 @@ from controlplane.kernel.units import MIB
 
 
 def require_free_space(folder: Path, *, error: type[InsufficientStorage] = InsufficientStorage) -> None:
-    """Not inside a transaction, since it asks the file system.
+    """Check the free space of a file system; call it outside a transaction.
 
     Raises:
-        InsufficientStorage: less than settings.FREE_SPACE_MIN_MIB would be left; of the class that `error` names.
+        InsufficientStorage: less than settings.FREE_SPACE_MIN_MIB would be left; the class is `error`.
     """
     if settings.FREE_SPACE_MIN_MIB and free_bytes(folder) < settings.FREE_SPACE_MIN_MIB * MIB:
         raise error()
 
 
 def free_bytes(folder: Path) -> int:
-    """On the file system of the folder, or, while it is not there, of the nearest one above it."""
+    """Return the free bytes of the folder's file system or, if the folder does not exist, of its nearest existing
+    parent.
+    """
     there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
     return shutil.disk_usage(there).free

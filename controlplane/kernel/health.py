@@ -1,4 +1,4 @@
-"""Each process of the control plane shows itself to those who run it, where ANDROMEDE_OBSERVE_LISTEN says."""
+"""Health endpoints of each process of the control plane, on the address in ANDROMEDE_OBSERVE_LISTEN."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -16,7 +16,7 @@ from telemetry.http_endpoint import Need, NotReady, ProcessHealth, serve_health
 
 
 def check_database() -> None:
-    """Raises Missing: it does not answer."""
+    """Raise NotReady if the database does not answer."""
     try:
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
@@ -26,19 +26,19 @@ def check_database() -> None:
 
 @cache
 def _of_code() -> frozenset[tuple[str, str]]:
-    """All migrations that this process knows, by app and name."""
+    """Return all migrations in the code of this process, by app and name."""
     return frozenset(MigrationLoader(None).disk_migrations)
 
 
 def check_migrations() -> None:
-    """A database that is ahead of the code is none of its business: the next release has been there already.
+    """Raise NotReady if the database lacks migrations of this code.
 
-    Raises Missing: the database is behind the code.
+    A database that is ahead of the code is accepted: during an upgrade, the next release has migrated already.
     """
     try:
         waiting = sorted(_of_code() - set(MigrationRecorder(connection).applied_migrations()))
     except Error:
-        return  # that it does not answer is told by database()
+        return  # check_database() reports that it does not answer
     if waiting:
         raise NotReady(f"not applied: {', '.join('.'.join(key) for key in waiting)}")
 
@@ -47,8 +47,10 @@ NEEDS: Mapping[str, Need] = {"database": check_database, "migrations": check_mig
 
 
 def start(process: str, *names: str, **own: Need) -> None:
-    """`process`: what it is called in the log. `names`: of NEEDS, what it cannot do without; `own`: what it needs
-    besides."""
+    """Start the endpoint.
+
+    `process`: its name in the log. `names`: the entries of NEEDS that it depends on; `own`: further dependencies.
+    """
     _begin(process)
     if listen := _address(process):
         needs = {name: NEEDS[name] for name in names} | own
@@ -56,7 +58,7 @@ def start(process: str, *names: str, **own: Need) -> None:
 
 
 def start_shared(process: str, *names: str) -> None:
-    """Several processes are one to whoever looks: any of them answers, for all (config/gunicorn.py)."""
+    """Start one endpoint for several processes: any of them answers for all (config/gunicorn.py)."""
     _begin(process)
     if listen := _address(process):
         registry = CollectorRegistry()
@@ -66,7 +68,7 @@ def start_shared(process: str, *names: str) -> None:
 
 
 def _address(process: str) -> str:
-    """Empty: nowhere."""
+    """Return host and port, or None for an empty address: no endpoint."""
     return settings.OBSERVE_LISTEN.get(process) or settings.OBSERVE_LISTEN.get("", "")
 
 

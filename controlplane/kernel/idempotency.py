@@ -1,11 +1,11 @@
-"""Idempotency-Key: a POST that is repeated under the same key is done once, and answered as it was.
+"""Idempotency-Key: a POST that is repeated under the same key runs once, and gets the stored response.
 
-The answer is stored in the transaction that does the work, so it is there exactly when the work is, whoever crashed
-afterwards. While a request runs, its key is locked in the database; the lock goes with the transaction, so a crash
-leaves nothing that has to be cleaned up. Failures did nothing and are not stored: a repetition is tried anew.
+The response is stored in the transaction of the work: one exists exactly when the other does, after any crash. While a
+request runs, its key is locked in the database; the lock ends with the transaction, so a crash leaves nothing to clean
+up. Failed requests wrote nothing and are not stored: a repetition runs again.
 
-An answer may show a secret, of a new token for example, and whoever reads the database must not find that. So keys for
-sealing it are derived from the credential that the request presents, which the database does not know.
+A response may contain a secret, such as a new token, and the database must not reveal it. The encryption keys of
+responses are therefore derived from the credential in the request, which the database does not have.
 """
 
 import hashlib
@@ -56,7 +56,9 @@ class IdempotencyKeyInUse(Conflict):
 
 @dataclass(frozen=True)
 class Claim:
-    """The right to do the work of a key, until the transaction ends; with an `answer`, it was done already."""
+    """The right to do the work of a key, until the transaction ends; `answer`: the stored response of an earlier
+    request.
+    """
 
     scope: bytes
     request: bytes
@@ -64,7 +66,7 @@ class Claim:
     answer: HttpResponse | None = None
 
     def keep(self, answer: HttpResponse) -> None:
-        """Store what is answered, in the transaction of the work."""
+        """Store the response, in the transaction of the work."""
         IdempotencyRecord.objects.create(scope=self.scope, request=self.request, answer=self._sealed(answer))
 
     def _sealed(self, answer: HttpResponse) -> bytes:
@@ -80,18 +82,20 @@ class Claim:
 
 
 def check_key(request: Request) -> None:
-    """Also where no answer is stored under it, in a dry run for example. Raises IdempotencyKeyInvalid."""
+    """Check the key, also where no response is stored under it, as in a dry run. Raises IdempotencyKeyInvalid."""
     key = request.headers.get(HEADER)
     if request.method == "POST" and key is not None and not KEY.fullmatch(key):
         raise IdempotencyKeyInvalid()
 
 
 def claim(request: Request, content: bytes | None) -> Claim | None:
-    """None for what is no POST, or has no key or credential. `content`: the bytes of a body that is no document.
+    """Claim the key of a POST; None for other methods, and without a key or credential.
+
+    `content`: the bytes of a body that is not JSON.
 
     Raises:
-        IdempotencyKeyReused: what was asked for under the key is not this.
-        IdempotencyKeyInUse: somebody is at it.
+        IdempotencyKeyReused: an earlier request under the key was different.
+        IdempotencyKeyInUse: another request under the key is running.
     """
     key, shown = request.headers.get(HEADER), presented(request) if request.user else None
     if request.method != "POST" or key is None or shown is None:
@@ -114,14 +118,14 @@ def claim(request: Request, content: bytes | None) -> Claim | None:
 
 
 def purge() -> int:
-    """Forget answers that are a day old. Returns how many went."""
+    """Delete responses that are a day old. Returns their number."""
     old = IdempotencyRecord.objects.filter(created_at__lt=clock.now() - KEPT).order_by("created_at")
     count, _ = IdempotencyRecord.objects.filter(pk__in=old.values("pk")[:PURGE_BATCH]).delete()
     return count
 
 
 def presented(request: Request | HttpRequest) -> str | None:
-    """The secret with which the caller says who they are; whether it is good, others know."""
+    """Return the secret with which the caller authenticates, unchecked."""
     return request.headers.get("Authorization", "").partition(" ")[2] or None
 
 
@@ -130,12 +134,12 @@ def _derived(secret: bytes, purpose: bytes) -> bytes:
 
 
 def _digest(key: bytes, parts: list[object]) -> bytes:
-    """Of bodies that say the same: neither the order of members nor blanks count."""
+    """Return a digest of the body; the order of members and blanks do not count."""
     return hmac.digest(key, json.dumps(parts, sort_keys=True).encode(), hashlib.sha256)
 
 
 def _lock(scope: bytes) -> None:
-    """Until the transaction ends. Raises IdempotencyKeyInUse."""
+    """Lock the key until the end of the transaction. Raises IdempotencyKeyInUse."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [int.from_bytes(scope[:8], signed=True)])
         if not cursor.fetchone()[0]:

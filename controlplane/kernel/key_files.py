@@ -1,4 +1,4 @@
-"""Files of private keys. Knows neither database nor settings: some are made on machines of their owners."""
+"""Files of private keys. Imports neither database nor settings: offline machines of the key owners use this too."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 
 def write(path: Path, key: PrivateKeyTypes) -> None:
-    """As PKCS#8 in PEM, for its owner's eyes alone (0600) from the first moment, and never over a file that is there.
+    """Write the key as PKCS#8 in PEM, readable by its owner only (0600) from the first moment; never overwrites a file.
 
     Raises:
         OSError

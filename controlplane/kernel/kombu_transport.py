@@ -1,4 +1,6 @@
-"""Celery's way to Redis, whose client kombu would make anew for each message that is sent, taken or acknowledged."""
+"""Celery's transport to Redis with one client per channel; kombu makes a new client for each message that is sent,
+received or acknowledged.
+"""
 
 from typing import Any
 
@@ -6,7 +8,7 @@ from kombu.transport import redis
 
 
 class Channel(redis.Channel):
-    """Of one thread at a time, as all channels are. It keeps its client as long as it keeps its connections."""
+    """Channel that keeps its client as long as its connections. One thread uses it at a time, as all channels."""
 
     _steady: Any = None
 

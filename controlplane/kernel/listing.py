@@ -1,5 +1,8 @@
-"""Lists: filters, order and pages. A page begins after a key, not after a number of rows, so that what is added or
-removed meanwhile is neither shown twice nor skipped."""
+"""Lists: filters, order and pages.
+
+A page begins after a key, not after a number of rows, so that rows added or removed meanwhile are neither repeated nor
+skipped.
+"""
 
 import base64
 import binascii
@@ -38,7 +41,9 @@ from controlplane.kernel.states import Machine
 
 LIMIT_DEFAULT = 50
 LIMIT_MAX = 200
-LIMIT_PARAMETER = Parameter(f"At most so many, 1 to {LIMIT_MAX}; {LIMIT_DEFAULT} when not given.", whole(1, LIMIT_MAX))
+LIMIT_PARAMETER = Parameter(
+    f"Maximum number of items, 1 to {LIMIT_MAX}; {LIMIT_DEFAULT} by default.", whole(1, LIMIT_MAX)
+)
 SELECTOR_MAX = 32  # terms
 SELECTOR_MAX_LETTERS = 1000
 RFC3339 = re.compile(
@@ -59,7 +64,10 @@ def invalid(name: str, reason: Reason) -> InvalidParameter:
 
 @dataclass(frozen=True)
 class Filter:
-    """`condition` turns what was written into a condition, or raises ValueError with the reason."""
+    """A filter of a list.
+
+    `condition` turns the text of the parameter into a condition, or raises ValueError with the reason.
+    """
 
     condition: Callable[[str], Q]
     description: str
@@ -79,7 +87,7 @@ def among(lookup: str, values: Iterable[str]) -> Filter:
 
 
 def chosen(conditions: Mapping[str, Q]) -> Filter:
-    """By words, each of which stands for a condition."""
+    """Return a filter with a fixed set of words, each with its condition."""
 
     def condition(text: str) -> Q:
         if text not in conditions:
@@ -90,12 +98,12 @@ def chosen(conditions: Mapping[str, Q]) -> Filter:
 
 
 def in_state(machine: Machine) -> Filter:
-    """States that nothing follows are left out: such rows are no part of a collection."""
+    """Return a filter by state. Terminal states are left out: such rows are no part of a collection."""
     return among("state", [state for state in machine.moves if state not in machine.terminal])
 
 
 def created_after(lookup: str = "created_at") -> Filter:
-    return at_moment(lambda at: Q(**{f"{lookup}__gt": at}), "Only what was created after this moment (RFC 3339).")
+    return at_moment(lambda at: Q(**{f"{lookup}__gt": at}), "Created after this time (RFC 3339).")
 
 
 def at_moment(condition: Callable[[datetime], Q], description: str) -> Filter:
@@ -103,7 +111,7 @@ def at_moment(condition: Callable[[datetime], Q], description: str) -> Filter:
 
 
 def parse_timestamp(text: str) -> datetime:
-    """In UTC. Raises ValueError unless it is an RFC 3339 moment with its offset."""
+    """Parse an RFC 3339 timestamp with its offset, as UTC. Raises ValueError."""
     try:
         if RFC3339.fullmatch(text):
             return datetime.fromisoformat(text.upper()).astimezone(UTC)
@@ -113,12 +121,12 @@ def parse_timestamp(text: str) -> datetime:
 
 
 def contains_id(lookup: str, description: str) -> Filter:
-    """The rows whose list of ids has this one."""
+    """Return a filter for rows whose list of ids contains an id."""
     return Filter(lambda text: Q(**{f"{lookup}__contains": [_id(text)]}), description, ID)
 
 
 def has_id(lookup: str, description: str) -> Filter:
-    """The rows that have this id there."""
+    """Return a filter for rows whose column has an id."""
     return Filter(lambda text: Q(**{lookup: _id(text)}), description, ID)
 
 
@@ -129,12 +137,14 @@ def _id(text: str) -> UUID:
     return value
 
 
-# Possessive, so that no letter is tried twice: of `a=`, blanks and a wrong letter, all divisions of the blanks were.
+# Possessive quantifiers, so that the pattern does not backtrack over blanks before an invalid character.
 TERM = re.compile(r"\s*+([^\s=!,()]++)\s*+(?:(!=|=)\s*+([^\s=!,()]*+)|in\s*+\(([^()]*+)\))\s*+(?:,|$)")
 
 
 def labelled(lookup: str = "labels") -> Filter:
-    return Filter(lambda text: _selector(text, lookup), "A selector: `env=prod,tier!=web,app in (a,b)`; all must hold.")
+    return Filter(
+        lambda text: _selector(text, lookup), "A selector: `env=prod,tier!=web,app in (a,b)`; all terms must match."
+    )
 
 
 def _selector(text: str, lookup: str) -> Q:
@@ -177,7 +187,7 @@ class Page(Generic[M]):
 
 @dataclass(frozen=True)
 class Listing:
-    """How a collection can be filtered and sorted; the first of `sorts` is its usual order, a leading - turns it."""
+    """Filters and orders of a collection; the first of `sorts` is the default order, a leading - reverses it."""
 
     filters: Mapping[str, Filter]
     sorts: tuple[str, ...] = ("created_at", "-created_at", "name", "-name")
@@ -188,12 +198,12 @@ class Listing:
             **{name: each.parameter for name, each in self.filters.items()},
             "sort": Parameter(f"One of {', '.join(self.sorts)}.", one_of(self.sorts)),
             "limit": LIMIT_PARAMETER,
-            "page_token": Parameter("The next_page_token of the page before."),
-            "count": Parameter("true: say also how many there are in all.", FLAG),
+            "page_token": Parameter("The next_page_token of the previous page."),
+            "count": Parameter("true: also return the total number of items.", FLAG),
         }
 
     def page(self, request: Request, rows: QuerySet[M] | Collection[M]) -> Page[M]:
-        """The page that the query asks for; raises InvalidParameter."""
+        """Return the page that the query requests; raises InvalidParameter."""
         query, limit = request.query_params, limit_of(request)
         total = self._narrowed(query, rows).count() if flag(query, "count") else None
         sort = query.get("sort", self.sorts[0])
@@ -215,7 +225,7 @@ class Listing:
         return (rows.all() if isinstance(rows, Collection) else rows).filter(self.condition(query))
 
     def condition(self, query: QueryDict) -> Q:
-        """What the filters of the query demand; raises InvalidParameter."""
+        """Return the condition of the query's filters; raises InvalidParameter."""
         condition = Q()
         for name, each in self.filters.items():
             if (text := query.get(name)) is not None:
@@ -231,7 +241,7 @@ class Listing:
 
 
 def flag(query: QueryDict, name: str) -> bool:
-    """false when it is not there; raises InvalidParameter for anything but true and false."""
+    """Return a boolean parameter, false by default; raises InvalidParameter for other values than true and false."""
     text = query.get(name, "false")
     if text not in ("true", "false"):
         raise invalid(name, Reason("it must be true or false."))
@@ -239,7 +249,7 @@ def flag(query: QueryDict, name: str) -> bool:
 
 
 def limit_of(request: Request) -> int:
-    """How many are asked for at most; raises InvalidParameter."""
+    """Return the maximum number of items; raises InvalidParameter."""
     text = request.query_params.get("limit", str(LIMIT_DEFAULT))
     if not re.fullmatch(r"[0-9]{1,3}", text) or not 1 <= int(text) <= LIMIT_MAX:
         raise invalid("limit", Reason("it must be a whole number from 1 to {limit}.", limit=LIMIT_MAX))
@@ -247,7 +257,7 @@ def limit_of(request: Request) -> int:
 
 
 def _keys(sort: str) -> tuple[str, ...]:
-    """The columns to order by; the primary key tells equals apart."""
+    """Return the columns of the order; the primary key orders rows with equal values."""
     sign = "-" if sort.startswith("-") else ""
     return (sort,) if sort.removeprefix("-") == "id" else (sort, f"{sign}pk")
 
@@ -259,7 +269,10 @@ def _token(sort: str, last: Model) -> str:
 
 
 def _after(model: type[Model], sort: str, token: str) -> Q:
-    """The rows behind the one that the token names. A token is a place, not a right, so it needs no signature."""
+    """Return the condition for rows after the token's row.
+
+    A token is a position and no right, so it needs no signature.
+    """
     column, sign = sort.removeprefix("-"), "lt" if sort.startswith("-") else "gt"
     try:
         text = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()

@@ -1,8 +1,8 @@
-"""Long polls: a GET whose answer waits until a condition holds, for as long as its parameter `wait` allows.
+"""Long polls: a GET whose response waits until a condition holds, for as long as its parameter `wait` allows.
 
-The process `stream` serves them and holds no thread while one waits (api/long_polls.py): in there `wait_until` only
-records what the request waits for. A long poll that reaches `web` all the same, since no proxy sorts the requests,
-waits in its thread while fewer than LONG_POLLS_IN_WEB others do so, and else is answered at once.
+The process `stream` serves them and holds no thread while one waits (api/long_polls.py): there, `wait_until` only
+records the condition. A long poll that reaches `web`, because no proxy separates the requests, waits in its thread
+while fewer than LONG_POLLS_IN_WEB others do so, and else is answered at once.
 """
 
 import re
@@ -28,7 +28,7 @@ POLL_MAX_S = 0.2
 
 @dataclass(frozen=True)
 class Condition:
-    """What a long poll waits for.
+    """Condition that a long poll waits for.
 
     `is_met` reads the database. It can become true by an event of the project or organization in `owners` (None: by any
     event). `query` replaces parameters of the request when it is answered, such as a cursor that meant "now" at first.
@@ -48,7 +48,10 @@ class DeferredPoll:
 
 @dataclass
 class Deferral:
-    """`waiting`: what the request that was served within `deferred` waits for; None: it has its answer."""
+    """Result of a request within `deferred`.
+
+    `waiting`: the condition that the request waits for; None: it was answered.
+    """
 
     waiting: DeferredPoll | None = None
 
@@ -58,7 +61,7 @@ _deferral: ContextVar[Deferral | None] = ContextVar("deferral", default=None)
 
 @contextmanager
 def deferred() -> Iterator[Deferral]:
-    """Let `wait_until` record the condition and return at once."""
+    """Make `wait_until` record the condition and return at once."""
     deferral = Deferral()
     token = _deferral.set(deferral)
     try:
@@ -68,7 +71,7 @@ def deferred() -> Iterator[Deferral]:
 
 
 def wait_s(request: Request) -> int:
-    """The seconds of the query parameter `wait`, 0 without it; raises InvalidParameter."""
+    """Return the seconds of the query parameter `wait`, 0 without it; raises InvalidParameter."""
     text = request.query_params.get("wait", "0s")
     if not re.fullmatch(r"[0-9]{1,2}s?", text) or int(text.rstrip("s")) > WAIT_MAX_S:
         raise invalid("wait", Reason("it must be 0s to {limit_s}s.", limit_s=WAIT_MAX_S))
@@ -78,8 +81,8 @@ def wait_s(request: Request) -> int:
 def wait_until(request: Request, condition: Condition, *, limit_s: int) -> bool:
     """Return once the condition is met, after `limit_s` seconds, or at once when too many wait in this process.
 
-    False: the condition was not read, so what the caller has read is as new as it was. That is so within `deferred`,
-    where whoever waits reads it first. No transaction and no lock is held between two looks.
+    False: the condition was not read, so the caller's data is as fresh as before. That is so within `deferred`, where
+    the waiting process reads the condition first. No transaction and no lock is held between two reads.
     """
     if limit_s == 0:
         return False

@@ -6,10 +6,11 @@ from controlplane.kernel.db import BaseModel
 
 
 class IdempotencyRecord(BaseModel):
-    """What was answered to a POST with an Idempotency-Key, for whoever repeats it (kernel/idempotency.py).
+    """Response to a POST with an Idempotency-Key, for repetitions (kernel/idempotency.py).
 
-    `scope` is the credential, method, path and key, `request` what was asked: digests under keys that only who presents
-    the credential can derive. `answer` is sealed in the same way, since it may hold a secret that is shown once.
+    `scope` identifies credential, method, path and key; `request` the content of the request: digests under keys that
+    only the holder of the credential can derive. `answer` is encrypted in the same way, since it may contain a secret
+    that is shown once.
     """
 
     scope = models.BinaryField(max_length=32)

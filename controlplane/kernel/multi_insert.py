@@ -1,5 +1,7 @@
-"""Rows that are new, written in one round trip. What `save` does besides (signals, a look whether the row is there) no
-row of ours needs."""
+"""Insert new rows of several models in one round trip.
+
+The rows need nothing else that `save` does (signals, a check that the row exists).
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -14,9 +16,9 @@ from psycopg import RawCursor
 
 from controlplane.kernel.prepared_queries import PLACE, preparing_cursor
 
-# An SQL statement, and its values.
+# SQL statement and its values.
 Statement = tuple[str, Sequence[Any]]
-# The columns that take a value of this type as it is; Django asks the field about each value, through five layers.
+# Columns that take a value of this type unchanged; Django converts each value through five layers.
 PLAIN: Mapping[Any, type] = {
     models.UUIDField: UUID,
     models.CharField: str,
@@ -30,9 +32,11 @@ PLAIN: Mapping[Any, type] = {
 
 
 def insert(*rows: Model, then: Sequence[Statement] = ()) -> int:
-    """All of them, in one statement and so all or none; rows of one kind in their order. A row whose key the database
-    gives does not learn it. `then`: what writes more in the same breath; none of it sees what the rest writes. Returns
-    how many rows the last part wrote."""
+    """Insert all rows in one statement; rows of one model keep their order.
+
+    A row whose key the database generates does not get its key. `then`: further statements of the same round trip; none
+    of them sees what the others write. Returns the number of rows that the last part wrote.
+    """
     kinds: dict[type[Model], list[Model]] = {}
     for row in rows:
         kinds.setdefault(type(row), []).append(row)
@@ -48,17 +52,18 @@ def insert(*rows: Model, then: Sequence[Statement] = ()) -> int:
 
 @lru_cache(maxsize=1000)
 def _together(statements: tuple[str, ...]) -> str:
-    """One statement, with numbers for places: PostgreSQL gets it as it is. Psycopg reads one that has more than 50
-    places each time."""
+    """Return one statement with numbered placeholders, which PostgreSQL gets unchanged: psycopg parses a statement with
+    more than 50 placeholders each time.
+    """
     first = ", ".join(f"insert_{number} AS ({each})" for number, each in enumerate(statements[:-1]))
     numbers = count(1)
     return PLACE.sub(lambda _: f"${next(numbers)}", f"WITH {first} {statements[-1]}" if first else statements[-1])
 
 
 def insertion(*rows: Model) -> Statement:
-    """The statement that writes the rows, which are of one kind."""
+    """Return the statement that inserts rows of one model."""
     start, places, fields = _parts(type(rows[0]))
-    own = connections[DEFAULT_DB_ALIAS]  # that of this thread, and not the proxy that looks for it each time
+    own = connections[DEFAULT_DB_ALIAS]  # this thread's connection, not the proxy that looks it up each time
     values = []
     for row in rows:
         for name, plain, field in fields:
@@ -70,7 +75,9 @@ def insertion(*rows: Model) -> Statement:
 
 @cache
 def _parts(model: type[Model]) -> tuple[str, str, list[tuple[str, type | None, Any]]]:
-    """How it begins, the places of one row, and by name the columns with what they take as it is."""
+    """Return the beginning of the statement, the placeholders of one row, and by column the types that need no
+    conversion.
+    """
     fields = [each for each in model._meta.concrete_fields if not isinstance(each, AutoField)]
     columns, places = ", ".join(f'"{each.column}"' for each in fields), ", ".join(["%s"] * len(fields))
     named = [(each.attname, PLAIN.get(type(getattr(each, "target_field", each))), each) for each in fields]

@@ -1,4 +1,4 @@
-"""Names and labels that users give. One rule for all kinds, narrow enough for host names, URLs and log lines."""
+"""Rules for names and labels. One rule for all kinds, narrow enough for host names, URLs and log lines."""
 
 import re
 from collections.abc import Mapping
@@ -30,14 +30,14 @@ class InvalidLabels(InvalidRequest):
 
 
 def check_name(name: str, *, field: str = "name") -> str:
-    """Returns `name` when it is valid; raises InvalidName."""
+    """Return `name` when it is valid; raises InvalidName."""
     if not NAME.fullmatch(name) or as_uuid(name) is not None:
         raise InvalidName(field=field, name=name[:80], rule=NAME_RULE)
     return name
 
 
 def check_labels(labels: Mapping[str, str]) -> dict[str, str]:
-    """Returns the labels when all are valid; raises InvalidLabels naming the first that is not."""
+    """Return the labels when all are valid; raises InvalidLabels naming the first invalid one."""
     if len(labels) > LABELS_MAX:
         raise InvalidLabels(field="labels", key=f"number {LABELS_MAX + 1}")
     for key, value in labels.items():
@@ -47,7 +47,7 @@ def check_labels(labels: Mapping[str, str]) -> dict[str, str]:
 
 
 def as_uuid(text: str) -> UUID | None:
-    """The UUID that `text` spells in its canonical form, or None: paths take an id or a name."""
+    """Return the UUID that `text` spells in its canonical form, or None: paths take an id or a name."""
     try:
         value = UUID(text)
     except ValueError:

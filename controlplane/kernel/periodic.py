@@ -1,11 +1,11 @@
-"""Work that is done now and then. config/periodic.py has the table of all of it.
+"""Periodic jobs. config/periodic.py has the table of them.
 
 A process runs the jobs of the queues that it reads. Of several such processes one leads: it holds an advisory lock of
-PostgreSQL for the queue, and another takes over when its connection ends. A job holds a lock of its own while it runs,
-so that it never runs twice at once, also when a leader that was taken for dead is still at it. A job that takes longer
-than its interval is begun again when it has ended; what it missed meanwhile is not made up for. Each running job has a
-thread to itself: one that hangs keeps no other waiting. Threads cannot be ended, so a job that runs longer than its
-limit is told of: in the log, in a metric, and by GET /readyz.
+PostgreSQL for the queue, and another takes over when its connection ends. A job holds an advisory lock of its own while
+it runs, so that it never runs twice at once, also when a leader that lost its connection is still running it. A job
+that takes longer than its interval starts again when it has ended; missed runs are not repeated. Each running job has
+its own thread, so a job that hangs does not delay others. Threads cannot be killed, so a job that exceeds its limit is
+reported in the log, in a metric, and by GET /readyz.
 """
 
 import logging
@@ -41,13 +41,16 @@ SECONDS = Histogram(
     ["job"],
     buckets=(0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1800),
 )
-LEADING, RUNNING = 0x616E_6401, 0x616E_6402  # of advisory locks: their first key
+LEADING, RUNNING = 0x616E_6401, 0x616E_6402  # first keys of the advisory locks
 LEADER_CHECK_S = 2.0
 
 
 @dataclass(frozen=True)
 class Job:
-    """`path`: of a function without arguments, which may say what it found. `queue`: which processes may run it."""
+    """A periodic job.
+
+    `path`: a function without arguments, whose result is logged. `queue`: the processes that may run it.
+    """
 
     name: str
     path: str
@@ -57,7 +60,7 @@ class Job:
 
     @cached_property
     def work(self) -> Callable[[], object]:
-        """Imported when it is first needed: only by the processes that run it."""
+        """Return the function; imported on first use, only by the processes that run it."""
         found: Callable[[], object] = import_string(self.path)
         return found
 
@@ -67,7 +70,7 @@ class Job:
 
 
 def run(job: Job) -> bool:
-    """Run the job now, unless it runs elsewhere. False: it did, or it failed, which is logged and counted."""
+    """Run the job now, unless it runs in another process. False: it ran, or it failed, which is logged and counted."""
     outcome = "failed"
     began = time.monotonic()
     try:
@@ -100,7 +103,7 @@ def _amount(found: object) -> int:
 
 @contextmanager
 def _job_lock(name: str) -> Iterator[bool]:
-    """Whether this thread's connection has the lock of the job, until the end of the block or of the connection."""
+    """Try to lock the job until the end of the block or of the connection; yields True on success."""
     is_alone = _try_lock(RUNNING, name)
     try:
         yield is_alone
@@ -125,12 +128,12 @@ def _unlock(kind: int, name: str) -> None:
 
 
 def _key(name: str) -> int:
-    """Of 32 bits with a sign, as PostgreSQL has it."""
+    """Return a signed 32-bit key, as PostgreSQL's advisory locks require."""
     return zlib.crc32(name.encode()) - 2**31
 
 
 class Loop:
-    """Runs the jobs of one queue in this process, as long as it leads."""
+    """Loop that runs the jobs of one queue in this process while it leads."""
 
     def __init__(self, queue: str, jobs: Iterable[Job]) -> None:
         self._queue = queue
@@ -152,13 +155,13 @@ class Loop:
         self._thread.start()
 
     def stop(self) -> None:
-        """Begin nothing more. Jobs that run go on to their ends."""
+        """Start no more jobs. Running jobs continue to their ends."""
         with self._turn:
             self._is_over = True
             self._turn.notify()
 
     def join(self) -> None:
-        """After stop(): wait for the ends of the jobs that run, and close the connections of their threads."""
+        """After stop(): wait for the running jobs, and close the connections of their threads."""
         self._thread.join()
         self._pool.shutdown()
         for own in self._connections.values():
@@ -166,7 +169,7 @@ class Loop:
                 own.close()
 
     def run_now(self, name: str) -> bool:
-        """Run the job at once, and once more if it runs already. False: this loop does not lead, or has no such job."""
+        """Run the job at once, and once more if it is running. False: this loop does not lead, or has no such job."""
         with self._turn:
             if not self._is_leader or name not in self._jobs:
                 return False
@@ -175,7 +178,7 @@ class Loop:
             return True
 
     def check_overruns(self) -> None:
-        """Raises Missing: a job runs longer than its limit."""
+        """Raise NotReady if a job runs longer than its limit."""
         with self._turn:
             late = sorted(name for name in self._begun if self._is_late(name))
         if late:
@@ -194,7 +197,7 @@ class Loop:
         connection.close()
 
     def _check_leader(self) -> bool:
-        """The lock is that of this thread's connection: it is asked now and then whether there still is one."""
+        """Check regularly that this thread's connection, which holds the leader lock, still exists."""
         now = time.monotonic()
         if now < self._next_check:
             return self._is_leader
@@ -212,7 +215,7 @@ class Loop:
         return self._is_leader
 
     def _begin_due(self) -> float:
-        """How long to wait for the next that is due, in seconds."""
+        """Start the jobs that are due; returns the seconds until the next one."""
         now = time.monotonic()
         for name in self._jobs:
             if name in self._begun:
@@ -246,7 +249,7 @@ _loops: list[Loop] = []
 
 
 def start(queues: Collection[str], jobs: Iterable[Job]) -> list[Loop]:
-    """Begin with the jobs of these queues in this process."""
+    """Start the jobs of these queues in this process."""
     known = tuple(jobs)
     for queue in queues:
         if mine := [job for job in known if job.queue == queue]:
@@ -256,17 +259,17 @@ def start(queues: Collection[str], jobs: Iterable[Job]) -> list[Loop]:
 
 
 def stop() -> None:
-    """Begin nothing more in this process."""
+    """Start no more jobs in this process."""
     while _loops:
         _loops.pop().stop()
 
 
 def check_overruns() -> None:
-    """Raises Missing: a job of this process runs longer than its limit."""
+    """Raise NotReady if a job of this process runs longer than its limit."""
     for loop in _loops:
         loop.check_overruns()
 
 
 def run_now(name: str) -> bool:
-    """Let the loop of this process run the job at once. False: none of this process leads that has it."""
+    """Run the job at once in this process's loop. False: no loop of this process that has the job leads."""
     return any(loop.run_now(name) for loop in _loops)

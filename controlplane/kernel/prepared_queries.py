@@ -1,5 +1,8 @@
-"""Queries that are put together once. Django takes longer to write the SQL of a query than PostgreSQL to answer it, so
-those that every request makes are written when they are first needed, and from then on only filled in."""
+"""Queries compiled once.
+
+Django takes longer to write the SQL of a query than PostgreSQL to answer it, so the queries of every request are
+compiled on first use, and later only get their values.
+"""
 
 import re
 from collections.abc import Callable, Sequence
@@ -22,17 +25,19 @@ PLACE = re.compile("(?<!%)%s")
 
 
 def preparing_cursor(kind: type[Cursor[Any]] = Cursor) -> Any:
-    """As connection.cursor(), but PostgreSQL keeps the plans of what is executed, for as long as the connection lives.
-    Django's own cursor writes the values into the statement, so that each is another one. `kind`: which of psycopg's
-    cursors it is."""
-    own: Any = connections[DEFAULT_DB_ALIAS]  # that of this thread, and not the proxy that looks for it each time
+    """Return a cursor that lets PostgreSQL keep the plans of its statements for the life of the connection.
+
+    Django's own cursor writes the values into the statement, so that each statement is a new one. `kind`: the class of
+    psycopg cursor.
+    """
+    own: Any = connections[DEFAULT_DB_ALIAS]  # this thread's connection, not the proxy that looks it up each time
     own.close_if_health_check_failed()
     own.ensure_connection()
     return own._prepare_cursor(kind(own.connection))
 
 
 class Placeholder(Expression):
-    """Stands for a value that is not known yet."""
+    """Expression for a value that is given later."""
 
     def __init__(self, number: int) -> None:
         super().__init__()
@@ -46,8 +51,10 @@ class Placeholder(Expression):
 
 
 class Prepared(Generic[M]):
-    """`build` makes the query from expressions that stand for the values; rows() is given these in the same order, as
-    the database has them. It may use all but prefetch_related and values.
+    """A compiled query.
+
+    `build` makes the query from expressions that stand for the values; rows() gets the values in the same order, as the
+    database has them. `build` may use everything except prefetch_related and values.
 
         OWN = Prepared(lambda project: Instance.objects.filter(project=project))
         OWN.rows(project.pk)
@@ -70,7 +77,7 @@ class Prepared(Generic[M]):
         return found[0] if found else None
 
     def get(self, *values: Any) -> M:
-        """Raises ObjectDoesNotExist."""
+        """Return the one row. Raises ObjectDoesNotExist."""
         found = self.first(*values)
         if found is None:
             raise ObjectDoesNotExist()
@@ -78,8 +85,10 @@ class Prepared(Generic[M]):
 
 
 class PreparedByRef(Generic[M]):
-    """kernel.db.by_ref, prepared: `build` makes the rows, from values that narrow them down. `error`: what get() raises
-    when none of them is meant."""
+    """kernel.db.by_ref, compiled: `build` makes the queryset from values that restrict it.
+
+    `error`: raised by get() when no row matches.
+    """
 
     def __init__(self, build: Callable[..., QuerySet[M]], error: type[NotFound]) -> None:
         self._error = error
@@ -96,17 +105,17 @@ class PreparedByRef(Generic[M]):
 
 @dataclass(frozen=True)
 class Collection(Generic[M]):
-    """The rows of a collection that is often listed: `build` makes them from `values`, and is the same each time."""
+    """A collection that is listed often: `build` makes the queryset from `values`; `build` never changes."""
 
     build: Callable[..., QuerySet[M]]
     values: tuple[Any, ...]
 
     def all(self) -> QuerySet[M]:
-        """To be narrowed down."""
+        """Return the queryset, for further filters."""
         return self.build(*self.values)
 
     def first(self, keys: tuple[str, ...], limit: int) -> list[M]:
-        """So many, in the order of these columns."""
+        """Return the first `limit` rows in the order of these columns."""
         return _first(self.build, keys, limit).rows(*self.values)
 
 
@@ -129,8 +138,9 @@ class _Statement:
 
 
 def _with_constants(sql: str, parameters: Sequence[Any]) -> tuple[str, list[int]]:
-    """What is the same each time stands in the statement, so that its plan can rest on it: on an index that has some of
-    the rows, for example. Besides, which of the values is wanted where."""
+    """Return the statement with its constant values written into it, so that PostgreSQL can plan with them, for example
+    with a partial index; and the position of each variable value.
+    """
     first, *others = PLACE.split(sql)
     for parameter, text in zip(parameters, others, strict=True):
         is_known = not isinstance(parameter, Placeholder)
@@ -139,7 +149,7 @@ def _with_constants(sql: str, parameters: Sequence[Any]) -> tuple[str, list[int]
 
 
 def _reader(compiler: Any) -> Callable[[Sequence[Any]], Any]:
-    """From a row of the database to one of the model, as django.db.models.query.ModelIterable does it."""
+    """Return a function from a database row to a model instance, as django.db.models.query does."""
     info, select, alias = compiler.klass_info, compiler.select, connection.alias
     model, fields = info["model"], info["select_fields"]
     names = [select[position][0].target.attname for position in fields]

@@ -1,5 +1,7 @@
-"""Query parameters: what they mean, and what may be written, as a JSON Schema. The schema promises; whoever reads the
-parameter checks."""
+"""Query parameters: description and JSON Schema.
+
+The schema is documentation; the code that reads a parameter checks it.
+"""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -8,7 +10,7 @@ from typing import Any
 
 Schema = Mapping[str, Any]
 
-# C0, DEL, C1, line and paragraph separators, and the marks that turn the direction of writing.
+# C0, DEL, C1, line and paragraph separators, and marks that change the direction of writing.
 CONTROL_CLASS = r"\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
 CONTROL = re.compile(f"[{CONTROL_CLASS}]")
 ONE_LINE = rf"^[^{CONTROL_CLASS}]*$"
@@ -40,5 +42,5 @@ def whole(least: int, most: int) -> Schema:
 
 
 def like(pattern: str) -> Schema:
-    """Text of which all looks like the pattern."""
+    """Return the schema of a text that matches the whole pattern."""
     return {"type": "string", "pattern": f"^{pattern}$"}

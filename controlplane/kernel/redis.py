@@ -1,4 +1,4 @@
-"""Where Redis is, in the words of its client library; whether it is there, and how much waits in it."""
+"""Redis: its URL for the client library, a health check, and lengths of queues."""
 
 import redis
 from django.conf import settings
@@ -9,12 +9,12 @@ LIMIT_S = 2
 
 
 def redis_url() -> str:
-    """Celery's and the client library's words for a socket differ."""
+    """Return the URL for the client library, which writes a Unix socket otherwise than Celery."""
     return settings.REDIS_URL.replace("redis+socket://", "unix://", 1)
 
 
 def check_redis() -> None:
-    """Raises Missing: it does not answer."""
+    """Raise NotReady if Redis does not answer."""
     try:
         with _client() as client:
             client.ping()
@@ -23,7 +23,7 @@ def check_redis() -> None:
 
 
 def length(queue: str) -> int:
-    """How many messages of Celery wait in a queue; 0 when Redis does not answer."""
+    """Return the number of Celery messages in a queue; 0 when Redis does not answer."""
     try:
         with _client() as client:
             return int(client.llen(queue))

@@ -1,5 +1,8 @@
-"""How rows become answers. REST framework copies the fields of a serializer each time that one is made, and asks each
-field through several layers; here a serializer class is read once, and turned into one function for each member."""
+"""Serializers compiled to functions.
+
+REST framework copies the fields of a serializer for each instance, and calls each field through several layers; here a
+serializer class is compiled once into one function per member.
+"""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -12,18 +15,20 @@ from django.db.models import Model
 from rest_framework import serializers
 from rest_framework.fields import Field, SkipField, empty, is_simple_callable
 
-# What a serializer says under a name of a row; raises SkipField when nothing is said.
+# Function from serializer and row to the value of a member; raises SkipField to leave the member out.
 FieldGetter = Callable[[Any, Any], Any]
 
 
 @cache
 def field_getters(kind: type[serializers.Serializer[Any]]) -> tuple[tuple[str, FieldGetter], ...]:
-    """By name, what serializers of this kind say."""
+    """Return the functions of a serializer class by member name."""
     return tuple((name, _member(field)) for name, field in kind().fields.items() if not field.write_only)
 
 
 def _member(field: Any) -> FieldGetter:
-    """`from_context(context, row)` of a field says what stands in the context rather than in the row."""
+    """Return the function of a field; a field with `from_context(context, row)` takes its value from the context, not
+    the row.
+    """
     if isinstance(field, serializers.SerializerMethodField):
         name = field.method_name
         return lambda serializer, row: getattr(serializer, name)(row)
@@ -53,7 +58,9 @@ def _member(field: Any) -> FieldGetter:
 
 
 def _missing_value(field: Any) -> Any:
-    """Of what is not there; the error that is handled goes on where there has to be something."""
+    """Return the value of a missing attribute: default, None or SkipField; re-raises the handled error if the field is
+    required.
+    """
     if field.default is not empty:
         return field.get_default()
     if field.allow_null:
@@ -64,7 +71,7 @@ def _missing_value(field: Any) -> Any:
 
 
 def _converter(field: Any) -> Callable[[Any, Any], Any]:
-    """From a value that is there to one of JSON."""
+    """Return a function from a present value to a JSON value."""
     if isinstance(field, serializers.ListSerializer):
         child: Any = type(field.child)
         return lambda serializer, rows: _all_of(_inner(serializer, child), rows)
@@ -75,7 +82,7 @@ def _converter(field: Any) -> Callable[[Any, Any], Any]:
 
 
 def _inner(serializer: Any, kind: Any) -> Any:
-    """One of the kind for all rows that the serializer is asked for: it keeps nothing of them."""
+    """Return the nested serializer, shared by all rows of this serializer: it keeps no data of them."""
     known = serializer.__dict__.setdefault("inner", {})
     if kind not in known:
         known[kind] = kind(context=serializer.context)
@@ -87,7 +94,7 @@ def _all_of(child: Any, rows: Any) -> list[Any]:
 
 
 def _plain(field: Any) -> tuple[type, ...]:
-    """The types of values that are said as they are: the renderer knows moments and ids, and all moments are in UTC."""
+    """Return the types without conversion: the renderer knows datetimes and UUIDs, and all datetimes are in UTC."""
     if isinstance(field, serializers.DictField):
         return (dict,) if type(field.child) is serializers.CharField else ()
     return PLAIN.get(type(field).to_representation, ())

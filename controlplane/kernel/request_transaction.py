@@ -1,8 +1,8 @@
-"""The write transaction: whatever a request changes, and what it is answered, is one transaction.
+"""The request transaction: a request's writes and its response are one transaction.
 
-It is opened around the handler of every POST, PUT, PATCH and DELETE, and the answer is rendered in it and, under an
-idempotency key, stored in it. An error rolls all of it back. Messages leave after the commit (`transaction.on_commit`),
-so that nobody hears of what was not done. A dry run is the same, rolled back at its end.
+It is opened around the handler of every POST, PUT, PATCH and DELETE; the response is rendered in it and, under an
+idempotency key, stored in it. An error rolls all of it back. Messages are sent after the commit
+(`transaction.on_commit`), so that none reports what was rolled back. A dry run is the same, rolled back at its end.
 """
 
 from collections.abc import Callable
@@ -22,26 +22,29 @@ from controlplane.kernel.query_parameters import FLAG, Parameter
 
 FAILURES = 400
 DRY_RUN = "dry_run"
-# Of a page that says, while a form is filled in, what would become of it: set in the request's environment by the
-# dashboard, and by no header. Such a dry run is a read: it locks no row, leaves no record and counts as one.
+# Mark of a dry run for a form that is being filled in: the dashboard sets it in the request's environment, no header
+# can. Such a dry run is a read: it locks no row, leaves no record and counts as a read.
 PREVIEW = "andromede.preview"
-DRY_RUN_PARAMETER = {DRY_RUN: Parameter("true: say only what would be; nothing is written.", FLAG)}
+DRY_RUN_PARAMETER = {DRY_RUN: Parameter("true: only return what would happen; nothing is written.", FLAG)}
 Handler = Callable[[], Any]
 
 
 def is_dry_run(request: Request) -> bool:
-    """Whether nothing is to be written. Raises InvalidParameter."""
+    """Return True if nothing is to be written. Raises InvalidParameter."""
     return flag(request.query_params, DRY_RUN)
 
 
 def is_preview(request: Request | HttpRequest) -> bool:
-    """Whether a dry run is asked by a page that nobody has pressed a button on."""
+    """Return True for a dry run that a page of the dashboard makes before the user submits its form."""
     return request.META.get(PREVIEW) is True and request.GET.get(DRY_RUN) == "true"
 
 
 def in_one_transaction(view: APIView, request: Request, work: Handler, content: bytes | None) -> HttpResponse:
-    """What the work answers, committed; raises what it raises, with nothing written but what the error keeps.
-    `content`: of a body that is no document."""
+    """Run the handler in one transaction and return its response after the commit.
+
+    An error of the handler propagates, with nothing written except what the error keeps. `content`: the body if it is
+    not JSON.
+    """
     if is_dry_run(request):
         return _run_dry(view, request, work)
     try:
@@ -61,7 +64,10 @@ def in_one_transaction(view: APIView, request: Request, work: Handler, content: 
 
 
 def _run_dry(view: APIView, request: Request, work: Handler) -> HttpResponse:
-    """What would be, with 200 where a document says it; raises what the work raises."""
+    """Run the handler and roll back; return its response, with status 200 if it has a document.
+
+    Errors of the handler propagate.
+    """
     try:
         with rolled_back():
             answer = work()
@@ -76,7 +82,7 @@ def _run_dry(view: APIView, request: Request, work: Handler) -> HttpResponse:
 
 
 def _rendered(view: APIView, request: Request, answer: Any) -> HttpResponse:
-    """The answer as bytes, now and not after the commit: what it reads belongs to the transaction."""
+    """Render the response inside the transaction, not after the commit: what rendering reads belongs to it."""
     if isinstance(answer, Response):
         view.finalize_response(request, answer)
         answer.render()

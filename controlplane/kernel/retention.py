@@ -1,5 +1,6 @@
-"""Rows whose time is over go in portions, each in a transaction of its own: no lock lasts, and a run that is cut off
-has done what it did."""
+"""Deletion of expired rows in batches, each in its own transaction: locks are short, and an interrupted run keeps its
+progress.
+"""
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
@@ -16,14 +17,16 @@ NOBODY = UUID(int=0)
 
 
 def older_than(days: int) -> dict[str, Any]:
-    """What is older may go. `first`: ids begin with their time, so that the primary key finds what is old."""
+    """Return the rows older than a time. `first`: ids begin with their time, so the primary key finds old rows."""
     before = clock.now() - timedelta(days=days)
     return {"before": before, "first": first_id(before)}
 
 
 def id_batches(statement: str, values: Mapping[str, Any], *, portion: int | None = None) -> Iterator[list[UUID]]:
-    """The ids that the statement finds. It is given `after` and `portion`: it answers ids above the one, in their
-    order, and as many as the other says."""
+    """Yield the ids that the statement finds.
+
+    The statement gets `after` and `portion`: it returns at most `portion` ids above `after`, in their order.
+    """
     after = NOBODY
     while True:
         with connection.cursor() as cursor:
@@ -36,7 +39,7 @@ def id_batches(statement: str, values: Mapping[str, Any], *, portion: int | None
 
 
 def delete(table: str, ids: list[UUID]) -> int:
-    """Rows that are gone already are fine. Returns how many went."""
+    """Delete rows by id; missing rows are ignored. Returns the number of deleted rows."""
     with connection.cursor() as cursor:
         cursor.execute(f"DELETE FROM {table} WHERE id = ANY(%s)", [ids])
         count: int = cursor.rowcount

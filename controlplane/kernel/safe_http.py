@@ -1,6 +1,6 @@
-"""Requests to servers that tenants name, without lending the tenant our place in the network.
+"""Requests to servers that tenants name, without access to internal networks (SSRF).
 
-A host that resolves to a loopback, private, link-local or other special address is refused, unless the operator listed
+A host that resolves to a loopback, private, link-local or other special address is rejected, unless the operator listed
 its name. The connection goes to the very address that was checked, so a name that resolves differently a moment later
 gains nothing.
 """
@@ -15,8 +15,8 @@ import httpx
 from andromede_core.documents.messages import Reason, either
 
 URL_MAX = 2000
-# IANA gives IPv6 unicast out of this block; in it and in IPv4, these are special, and not all Pythons know it:
-# protocol assignments, Teredo and 6to4, which stand for IPv4 addresses, and documentation.
+# IANA assigns IPv6 unicast from this block; the listed networks in it and in IPv4 are special, and not all versions of
+# Python know it: protocol assignments, Teredo and 6to4, which stand for IPv4 addresses, and documentation.
 UNICAST = ipaddress.IPv6Network("2000::/3")
 SPECIAL = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "2001::/23", "2002::/16", "3fff::/20")))
 
@@ -36,7 +36,7 @@ class Pinned(TypedDict):
 
 
 def parse_url(text: str, *, schemes: Collection[str] = ("http", "https")) -> httpx.URL:
-    """What can be said of a URL without the network; raises ValueError with the reason."""
+    """Check and parse a URL without the network; raises ValueError with the reason."""
     if len(text) > URL_MAX:
         raise ValueError(Reason("the URL is longer than {limit} characters.", limit=URL_MAX))
     try:
@@ -51,10 +51,10 @@ def parse_url(text: str, *, schemes: Collection[str] = ("http", "https")) -> htt
 
 
 def addresses(url: httpx.URL, *, private_hosts: Collection[str]) -> list[Address]:
-    """Where the URL's host is.
+    """Return the addresses of the URL's host.
 
     Raises:
-        ValueError: one of its addresses is not public, or it is no name; with the reason.
+        ValueError: one of the addresses is not public, or the host is no valid name; with the reason.
         Unresolvable
     """
     port = url.port or (443 if url.scheme == "https" else 80)
@@ -71,7 +71,7 @@ def addresses(url: httpx.URL, *, private_hosts: Collection[str]) -> list[Address
 
 
 def pinned(url: httpx.URL, address: Address, headers: Mapping[str, str]) -> Pinned:
-    """To this address, with the name that the URL has in Host and in TLS."""
+    """Return the arguments for a request to this address, with the URL's host name in Host and in TLS."""
     return {
         "url": url.copy_with(host=str(address)),
         "headers": {"Host": url.netloc.decode(), "User-Agent": "andromede", **headers},
@@ -80,7 +80,9 @@ def pinned(url: httpx.URL, address: Address, headers: Mapping[str, str]) -> Pinn
 
 
 def is_public(address: Address) -> bool:
-    """Whether it is a unicast address of the internet; one that stands for an IPv4 address is judged by that one."""
+    """Return True for a unicast address of the internet; an address that stands for an IPv4 address is judged by the
+    latter.
+    """
     if isinstance(address, ipaddress.IPv6Address):
         if address.ipv4_mapped is not None:
             return is_public(address.ipv4_mapped)

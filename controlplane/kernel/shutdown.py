@@ -1,4 +1,4 @@
-"""Whether this process is to end (SIGTERM): who works on something finishes it and begins nothing new."""
+"""Flag that this process is to end (SIGTERM): workers finish what they do and begin nothing new."""
 
 import threading
 

@@ -1,4 +1,4 @@
-"""State machines as data: a name and the moves that are allowed. kernel.db.move() is the only writer of a state."""
+"""State machines as data: a name and the allowed transitions. kernel.db.move() is the only writer of a state."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,8 +8,11 @@ from controlplane.kernel.errors import IllegalTransition
 
 @dataclass(frozen=True)
 class Machine:
-    """`moves` maps each state to the states that may follow it; docs/reference/states.md is made from it. `field`: in
-    which a row has its state."""
+    """A state machine.
+
+    `moves` maps each state to its successors; docs/reference/states.md is generated from it. `field`: the column of the
+    state.
+    """
 
     name: str
     initial: str
@@ -17,18 +20,18 @@ class Machine:
     field: str = "state"
 
     def check(self, state: str, to: str) -> None:
-        """Raises IllegalTransition unless `to` may follow `state`."""
+        """Raise IllegalTransition unless `to` may follow `state`."""
         if to not in self.moves.get(state, frozenset()):
             raise IllegalTransition(machine=self.name, state=state, to=to)
 
     @property
     def terminal(self) -> frozenset[str]:
-        """The states that nothing follows."""
+        """Return the states without successors."""
         return frozenset(state for state, following in self.moves.items() if not following)
 
 
 def machine(name: str, moves: Mapping[str, str], *, field: str = "state") -> Machine:
-    """Reads {"building": "active error deleted", …}; the first key is the initial state."""
+    """Build a state machine from {"building": "active error deleted", …}; the first key is the initial state."""
     table = {state: frozenset(following.split()) for state, following in moves.items()}
     unknown = {to for following in table.values() for to in following} - table.keys()
     if unknown:

@@ -1,4 +1,4 @@
-"""Units. A quantity's unit stands in its name: _bytes, _mib, _gib, _s, _ms."""
+"""Units. The name of a quantity ends with its unit: _bytes, _mib, _gib, _s, _ms."""
 
 KIB = 2**10
 MIB = 2**20
@@ -6,5 +6,5 @@ GIB = 2**30
 
 
 def in_whole(size_bytes: int, unit: int) -> int:
-    """How many of the unit it takes, the last one perhaps not full."""
+    """Return the number of units, rounded up."""
     return -(-size_bytes // unit)

@@ -1,4 +1,4 @@
-"""Uploads of unbounded size hold a thread of web for as long as they take: a few at once, and none for ever."""
+"""Uploads of unbounded size occupy a thread of `web` while they last: their number and duration are limited."""
 
 import socket
 import threading
@@ -23,11 +23,12 @@ class UploadsExhausted(Unavailable):
 
 @contextmanager
 def upload_slot(body: HttpRequest, length: int) -> Iterator[None]:
-    """Read a body of `length` bytes within. When it arrives slower than UPLOAD_MIN_BYTES_PER_S on the whole, reads end
-    as if the client had hung up.
+    """Read a body of `length` bytes inside the block.
+
+    When the average rate is below UPLOAD_MIN_BYTES_PER_S, reads end as if the client had disconnected.
 
     Raises:
-        UploadsExhausted: UPLOADS_PER_PROCESS others are received already.
+        UploadsExhausted: UPLOADS_PER_PROCESS other uploads are running.
     """
     if not _places().acquire(blocking=False):
         raise UploadsExhausted()
@@ -49,5 +50,5 @@ def _places() -> threading.Semaphore:
 
 
 def _hang_up(connection: Any) -> None:
-    with suppress(OSError):  # it has ended meanwhile
+    with suppress(OSError):  # the connection has ended meanwhile
         connection.shutdown(socket.SHUT_RD)

@@ -1,8 +1,8 @@
-"""What all views are made of: a view class per URL, whose methods are routes.
+"""Base of all API views: a view class per URL, whose methods are routes.
 
-A route says its operation's id, what it takes and what it answers; the OpenAPI document is made from that, and the
-query and body are checked against it before the method runs. A method gets the body as plain values, calls one service
-or selector, and answers.
+A route declares its operation id, input and responses; the OpenAPI document is generated from the declaration, and
+query and body are validated against it before the method runs. A method gets the body as plain values, calls one
+service or selector, and answers.
 """
 
 import functools
@@ -62,8 +62,10 @@ class NamedTwice(InvalidRequest):
 
 @dataclass(frozen=True)
 class Deprecation:
-    """A route that is to go: deprecated since, gone from `sunset` on at the earliest. `instead`: the page (a URL) that
-    says what to use in its place."""
+    """Deprecation of a route: deprecated since a date, removed on `sunset` at the earliest.
+
+    `instead`: URL of the page that names the replacement.
+    """
 
     since: datetime
     instead: str
@@ -71,7 +73,7 @@ class Deprecation:
 
     @property
     def headers(self) -> Mapping[str, str]:
-        """Deprecation (RFC 9745), Sunset (RFC 8594) and the link."""
+        """Return the headers Deprecation (RFC 9745), Sunset (RFC 8594) and Link."""
         headers = {
             "Deprecation": f"@{int(self.since.timestamp())}",
             "Link": f'<{self.instead}>; rel="deprecation"; type="text/html"',
@@ -81,17 +83,17 @@ class Deprecation:
 
 @dataclass(frozen=True)
 class Route:
-    """Declares a method of a view: its OpenAPI operation, and the checks before it runs.
+    """Declaration of a method of a view: its OpenAPI operation, and the checks before it runs.
 
     `answer`: the schema of the response; None for an empty response, or for one of `media_type` that is not JSON.
-    `empty_statuses`: statuses of empty responses besides. `answers`: other statuses with schemas of their own.
-    `problems`: statuses of problems with members of their own. `error_statuses`: statuses of problems besides those
-    that follow from the declaration (api/declared_errors.py). `media_types`: of the response, besides `media_type`.
-    `query`: the query parameters. `upload`: the media type of a body that is taken as bytes, in pieces, or whole up to
+    `empty_statuses`: further statuses with empty responses. `answers`: further statuses with schemas of their own.
+    `problems`: statuses of problems with additional members. `error_statuses`: statuses of problems besides those that
+    follow from the declaration (api/declared_errors.py). `media_types`: of the response, besides `media_type`. `query`:
+    the query parameters. `upload`: the media type of a body that is read as bytes, in chunks, or whole up to
     `upload_max_bytes`. `is_versioned`: requires If-Match. `is_sensitive`: a read that is audited like a write.
-    `own_transactions`: why a write does not run in one transaction (kernel/request_transaction.py); each of its
-    services then has its own. `precheck`: runs before the body is read and the transaction begins. `has_dry_run`: a
-    write that takes `dry_run`. `deprecation`: when the route goes. `is_write`: set by route().
+    `own_transactions`: the reason why a write does not run in one transaction (kernel/request_transaction.py); each of
+    its services then opens its own. `precheck`: runs before the body is read and the transaction begins. `has_dry_run`:
+    a write that takes `dry_run`. `deprecation`: when the route ends. `is_write`: set by route().
     """
 
     operation_id: str
@@ -122,7 +124,7 @@ class Route:
 
     @property
     def parameters(self) -> Parameters:
-        """All query parameters that are known."""
+        """Return all query parameters of the route."""
         asks_only = DRY_RUN_PARAMETER if self.is_write and self.has_dry_run else {}
         return {**(self.listing.parameters if self.listing else {}), **self.query, **asks_only}
 
@@ -161,8 +163,10 @@ def route(
 
 
 def _recorded(handle: Handler, described: Route) -> Handler:
-    """Around all that a route does, its transaction too: the record of a request is there before the work begins. The
-    middleware that gave the request its journal completes it."""
+    """Wrap a route and its transaction: the request record exists before the work begins.
+
+    The middleware that attached the record to the request completes it.
+    """
 
     @functools.wraps(handle)
     def recorded(view: "View", request: Request, **path: str) -> Any:
@@ -175,7 +179,7 @@ def _recorded(handle: Handler, described: Route) -> Handler:
 
 
 def _bodies(described: Route, request: Request) -> tuple[Any, ...]:
-    """What the method takes beside the request: the body, if the route has one; of a file, its bytes."""
+    """Return the arguments of the method besides the request: the parsed body, if any; for an upload, its bytes."""
     if described.upload and described.upload_max_bytes:
         return (b"".join(uploaded(request, described.upload, max_bytes=described.upload_max_bytes)),)
     if described.body is not None:
@@ -186,14 +190,14 @@ def _bodies(described: Route, request: Request) -> tuple[Any, ...]:
 
 
 def parse(body_class: type[In], request: Request) -> Body:
-    """The body as plain values; raises ValidationError naming every field that is wrong."""
+    """Return the body as plain values; raises ValidationError naming every invalid field."""
     body = body_class(data=request.data)
     body.is_valid(raise_exception=True)
     return dict(body.validated_data)
 
 
 def _refuse_control_characters(request: Request, path: Mapping[str, str]) -> None:
-    """The database takes no NUL, and nothing that is looked for here has one of its kin."""
+    """Reject control characters: the database takes no NUL, and no stored value contains any."""
     for part, text in path.items():
         if CONTROL.search(text):
             raise InvalidPath(part=part)
@@ -203,7 +207,7 @@ def _refuse_control_characters(request: Request, path: Mapping[str, str]) -> Non
 
 
 def _refuse_unknown(request: Request, known: Parameters) -> None:
-    """And what is there twice: which of both is meant, nobody can know."""
+    """Reject unknown parameters, and repeated ones, which would be ambiguous."""
     for name, texts in request.query_params.lists():
         if name not in known:
             raise UnknownParameter(field=f"?{name[:80]}", name=name[:80], known=", ".join(known) or "-")
@@ -212,12 +216,12 @@ def _refuse_unknown(request: Request, known: Parameters) -> None:
 
 
 def _media_type(request: Request) -> str:
-    """Without parameters."""
+    """Return the media type without its parameters."""
     return request.content_type.split(";")[0].strip().lower()
 
 
 class JsonAlways(BaseContentNegotiation):
-    """Whatever the Accept header says: what cannot read JSON cannot use this API."""
+    """Content negotiation that ignores the Accept header: the API only has JSON."""
 
     def select_parser(self, request: Request, parsers: Iterable[Any]) -> Any:
         return next((parser for parser in parsers if parser.media_type == _media_type(request)), None)
@@ -246,15 +250,15 @@ class UploadInterrupted(InvalidRequest):
 
 
 def etag(version: int) -> dict[str, str]:
-    """The header that names the version of what is answered."""
+    """Return the header with the version of the response."""
     return {"ETag": f'"{version}"'}
 
 
 def version_to_replace(request: Request) -> int | None:
-    """The version that the request is made for, by its If-Match; None: any; NO_VERSION: one that never was.
+    """Return the version in If-Match; None for any version, NO_VERSION for a version that never existed.
 
     Raises:
-        VersionRequired: it does not say.
+        VersionRequired: the header is missing.
     """
     named = request.headers.get("If-Match", "").strip()
     if not named:
@@ -266,12 +270,12 @@ def version_to_replace(request: Request) -> int | None:
 
 
 def uploaded(request: Request, media_type: str = OCTET_STREAM, *, max_bytes: int | None = None) -> Iterator[bytes]:
-    """The bytes of a body that is a file, in pieces as they arrive.
+    """Yield the bytes of an uploaded file in chunks as they arrive.
 
     Raises:
-        UnsupportedMediaType, LengthRequired.
-        BodyTooLarge: it has more than `max_bytes`; None: whoever reads it knows when it is enough.
-        UploadInterrupted, UploadsExhausted: while they are read; the latter only without `max_bytes`.
+        UnsupportedMediaType, LengthRequired
+        BodyTooLarge: the file has more than `max_bytes`; None: the reader enforces its own limit.
+        UploadInterrupted, UploadsExhausted: during the upload; the latter only without `max_bytes`.
     """
     if _media_type(request) != media_type:
         raise UnsupportedMediaType(request.content_type)
@@ -300,14 +304,15 @@ def _pieces(body: HttpRequest, length: int) -> Iterator[bytes]:
 
 
 class View(APIView):
-    """`self.kwargs` has what the path names."""
+    """Base of views; `self.kwargs` has the variables of the path."""
 
     http_method_names = ["get", "head", "post", "put", "patch", "delete"]
     content_negotiation_class = JsonAlways
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """A method that is not here is refused whoever asks; then, before anything of the path or query is looked for,
-        what no text in them may have."""
+        """Reject unsupported methods before authentication, and control characters before anything of the path or query
+        is looked up.
+        """
         if self.route_of(request) is None:
             raise MethodNotAllowed(str(request.method))
         super().initial(request, *args, **kwargs)
@@ -320,15 +325,15 @@ class View(APIView):
 
     @classmethod
     def routes(cls) -> Mapping[str, Route]:
-        """By method."""
+        """Return the routes by method."""
         return {name: getattr(cls, name).route for name in cls.http_method_names if hasattr(cls, name)}
 
     def versioned(self) -> Model | None:
-        """What the path names and If-Match is about, if it has a generation."""
+        """Return the resource that If-Match applies to, if it has a generation."""
         return None
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
-        """With what all answers say in headers. Twice is as good as once: writes are rendered early."""
+        """Add the common response headers. Idempotent: write responses are rendered early and pass here twice."""
         described = self.route_of(request)
         if described is not None:
             for name, text in described.deprecation_headers.items():
@@ -339,7 +344,10 @@ class View(APIView):
 
 
 def resolve_reference(get: Callable[[str], M], ref: str, *, at: str) -> M:
-    """What a field of the body refers to. That it is not there is a mistake of the body: the error names the field."""
+    """Return the resource that a field of the body names.
+
+    If it does not exist, the body is invalid: the error names the field.
+    """
     try:
         return get(ref)
     except NotFound as exc:
@@ -348,7 +356,7 @@ def resolve_reference(get: Callable[[str], M], ref: str, *, at: str) -> M:
 
 
 def resolve_references(get: Callable[[str], M], refs: Sequence[str], *, at: str) -> tuple[M, ...]:
-    """The same for a list; nothing may stand in it twice, whether by name or by id."""
+    """Return the resources in a list of the body; no resource may occur twice, whether by name or by id."""
     rows: dict[Any, M] = {}
     for number, ref in enumerate(refs):
         row = resolve_reference(get, ref, at=f"{at}/{number}")
@@ -359,11 +367,11 @@ def resolve_references(get: Callable[[str], M], refs: Sequence[str], *, at: str)
 
 
 def is_deleted(rows: QuerySet[M], ref: str) -> bool:
-    """Whether `ref` is the id of a row among these that was deleted: to delete it again is no mistake."""
+    """Return True if `ref` is the id of a deleted row among these: deleting it again is no error."""
     as_id = as_uuid(ref)
     return as_id is not None and rows.filter(pk=as_id, state="deleted").exists()
 
 
 def created(document: Mapping[str, Any], *, request: Request) -> Response:
-    """201, with the place of the new resource: below the collection, under its id."""
+    """Return 201 with the Location of the new resource: its id below the collection."""
     return Response(document, status=201, headers={"Location": f"{request.path}/{document['id']}"})

@@ -1,1 +1,1 @@
-"""What guests used, and when: counters that nodes report, kept in ever coarser steps, and read as rates."""
+"""Usage of guests over time: counters that nodes report, stored in ever coarser steps, and read as rates."""

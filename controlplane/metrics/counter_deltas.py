@@ -1,12 +1,12 @@
-"""Statements that turn samples into sums (tables.SUMS), and sums into coarser sums."""
+"""SQL statements that turn samples into sums (tables.SUMS), and sums into coarser sums."""
 
 from controlplane.metrics.tables import COUNTERS, SUMS, Tier
 
-# Between samples that are further apart than so many intervals nobody knows what was.
+# Between samples that are further apart than so many intervals the usage is unknown.
 LONGEST_GAP = 3
 
-# Two samples are compared if they are neighbours, near each other, of a guest with the same devices, and no counter has
-# begun anew in between. What happened between them belongs to the moment of the second one.
+# Two samples are compared if they are neighbours, close in time, of a guest with the same devices, and no counter was
+# reset in between. The difference counts for the time of the second sample.
 COMPARED = f"""
 SELECT instance_id, at,
     CASE WHEN is_comparable THEN elapsed_ms ELSE 0 END AS covered_ms,
@@ -40,11 +40,13 @@ BUCKET = "date_bin(%(step)s, at, '1970-01-01 00:00:00+00') AS bucket"
 
 
 def tier_sums(tier: Tier, *, whose: str = "", since: str = "since", until: str = "until") -> str:
-    """The sums of a tier from `since` to `until`, which are names of parameters; `whose` is a condition and AND."""
+    """Return the sums of a tier from `since` to `until`, which are names of parameters; `whose` is an SQL condition
+    followed by AND.
+    """
     text = COMPARED if tier.table == "metrics_sample" else STORED
     return text.format(table=tier.table, whose=whose, since=since, until=until)
 
 
 def summed(source: str) -> str:
-    """For each guest and step."""
+    """Return the sums for each guest and step."""
     return f"SELECT instance_id, {BUCKET}, {TOTALS} FROM ({source}) AS source GROUP BY instance_id, bucket"

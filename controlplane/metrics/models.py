@@ -2,7 +2,7 @@ from django.db import models
 
 
 class Rollup(models.Model):
-    """How far a coarser table was filled from the finer one before it: up to this moment, not with it.
+    """Progress of a coarser table: filled from the finer one before it up to this moment, exclusive.
 
     The tables themselves are no models: they are partitioned by time (tables.py), and only ever read in sums.
     """

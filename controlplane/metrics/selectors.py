@@ -1,4 +1,4 @@
-"""What guests used, as series of rates: each step of a window has one value, or None where nobody knows."""
+"""Usage of guests as series of rates: each step of a window has one value, or None if it is unknown."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from controlplane.nodes.models import Node
 Value = float | None
 RATES = COUNTERS[1:]
 UNITS = {"bytes": "bytes/s", "requests": "requests/s", "packets": "packets/s"}
-# Rates over the time that is known, and means over the samples that say something.
+# Rates over the known time, and means over the samples with a value.
 OF_GUEST = f"""
 SELECT bucket,
     cpu_ns / nullif(covered_ms, 0) / 1e6 AS cpus,
@@ -44,13 +44,13 @@ class Series:
 
 
 def instance_series(actor: Actor, instance: Instance, window: Window) -> list[Series]:
-    """`actor` sees the instance. CPU time is a part of what its vCPUs could use."""
+    """Return the series of an instance that `actor` sees. CPU time is a share of the capacity of its vCPUs."""
     rows = _rows([instance.pk], window)
     return _series(rows, window, {moment: row["vcpus"] for moment, row in rows.items()})
 
 
 def node_series(actor: Actor, node: Node, window: Window) -> list[Series]:
-    """Of all guests that are on it together. CPU time is a part of what the node's cores could use."""
+    """Return the series of all guests of a node together. CPU time is a share of the capacity of the node's cores."""
     guests = Instance.objects.filter(node=node).values_list("pk", flat=True)
     rows = _rows(list(guests), window)
     return _series(rows, window, dict.fromkeys(rows, float(node.inventory.vcpus_total)))
@@ -73,7 +73,7 @@ def _ratio(used: Value, available: Value) -> Value:
 
 
 def _short(value: Value) -> Value:
-    """As exact as it was measured, and more."""
+    """Round to more than the precision of the measurement."""
     return None if value is None else round(value, 4)
 
 
@@ -95,8 +95,9 @@ def _rows(instance_ids: Sequence[UUID], window: Window) -> dict[datetime, dict[s
 
 
 def _pieces(window: Window) -> Iterator[tuple[Tier, datetime, datetime]]:
-    """From which table each stretch of time is read: from the coarsest that will do, as far as it is filled; what is
-    younger from finer ones."""
+    """Return the table for each part of the window: the coarsest suitable one as far as it is filled, and finer ones
+    for the rest.
+    """
     done = dict(Rollup.objects.values_list("table", "done_until"))
     since = window.since
     for tier in reversed(window.tiers):

@@ -1,4 +1,4 @@
-"""The writes: keep samples, sum them up, forget what is old."""
+"""Metrics services: store samples, sum them up, delete expired data."""
 
 import logging
 from collections.abc import Sequence
@@ -16,12 +16,12 @@ from controlplane.metrics.tables import SUMS, Tier
 
 log = logging.getLogger(__name__)
 
-# Samples that are on their way when a stretch is summed up would be missing in it.
+# Samples that are still on their way when an interval is summed up would be missing in the sum.
 GRACE = timedelta(seconds=60)
 CLOCK_SKEW = timedelta(minutes=5)
-# Often enough, and long enough that nothing that was on its way is left.
+# Period of deletions that each run covers: long enough for several runs, and for samples that arrive late.
 DELETED_LATELY = timedelta(days=2)
-# So many steps are summed up by one statement, where there is much to catch up with.
+# Number of steps per statement after a backlog.
 STEPS_AT_ONCE = 60
 TYPES = {"at": "timestamptz", "vcpus": "smallint"} | dict.fromkeys(("instance_id", "node_id"), "uuid")
 TYPES |= dict.fromkeys(("devices", "memory_resident_mib", "memory_used_mib"), "integer")
@@ -29,8 +29,10 @@ TYPES |= dict.fromkeys(("devices", "memory_resident_mib", "memory_used_mib"), "i
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What a node said of a guest at a moment of its clock. `devices` is another number when its disks and ports are
-    others: their counters are summed up here, and cannot be compared then."""
+    """A node's sample of a guest, with a time of the node's clock.
+
+    `devices` changes with the guest's disks and ports: their counters are summed up here, and cannot be compared then.
+    """
 
     node_id: UUID
     instance_id: UUID
@@ -52,7 +54,7 @@ class Sample:
 
 COLUMNS = tuple(each.name for each in fields(Sample))
 KEPT = ", ".join(name for name in COLUMNS if name != "node_id")
-# A node speaks for the instances that are on it, and for no other.
+# A node reports for the instances that are on it, and for no other.
 INSERT = f"""
 INSERT INTO metrics_sample ({KEPT})
 SELECT {KEPT} FROM unnest({", ".join(f"%s::{TYPES.get(name, 'bigint')}[]" for name in COLUMNS)})
@@ -70,8 +72,10 @@ INSERT INTO {table} (instance_id, at, {columns}) {summed} ON CONFLICT DO NOTHING
 
 
 def record(samples: Sequence[Sample]) -> int:
-    """Keep them; those that are kept already, of guests that are not on their node, or of a moment that is too far away
-    are passed over. Returns how many are new."""
+    """Store samples; known ones, those of guests on other nodes, and those with a time too far from now are ignored.
+
+    Returns the number of new samples.
+    """
     now, tier = clock.now(), tables.tiers()[0]
     timely = [each for each in samples if now - tier.keep < each.at < now + CLOCK_SKEW]
     if not timely:
@@ -84,7 +88,7 @@ def record(samples: Sequence[Sample]) -> int:
 
 
 def roll_up() -> None:
-    """Fill each coarser table from the finer one, up to a moment ago. Any number of times, by any number at once."""
+    """Fill each coarser table from the finer one, up to a moment ago. Idempotent, and safe to run concurrently."""
     known = tables.tiers()
     limit = clock.now() - GRACE
     for finer, tier in zip(known, known[1:], strict=False):
@@ -99,7 +103,7 @@ def done_until(tier: Tier) -> datetime | None:
 
 @transaction.atomic
 def _roll_up(finer: Tier, tier: Tier, limit: datetime) -> bool:
-    """A stretch of it; False when nothing is left to do."""
+    """Fill one interval; False when none is left."""
     oldest = next((start for _, start in tables.partitions(finer)), None)
     if oldest is None:
         return False
@@ -121,12 +125,12 @@ def _roll_up(finer: Tier, tier: Tier, limit: datetime) -> bool:
 
 
 def delete_expired() -> int:
-    """Both kinds of what is not kept any longer. Returns how many partitions and rows."""
+    """Delete expired data of both kinds. Returns the numbers of partitions and rows."""
     return forget_old() + forget_deleted()
 
 
 def forget_deleted() -> int:
-    """Delete all that is kept of instances that were deleted lately. Returns how many rows."""
+    """Delete all data of instances that were deleted recently. Returns the number of rows."""
     count = 0
     for tier in tables.tiers():
         with connection.cursor() as cursor:
@@ -136,7 +140,7 @@ def forget_deleted() -> int:
 
 
 def forget_old() -> int:
-    """Drop the partitions of which all is older than it is kept. Returns how many."""
+    """Drop the partitions whose retention has ended. Returns their number."""
     count = 0
     for tier in tables.tiers():
         before = clock.now() - tier.keep

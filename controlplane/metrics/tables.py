@@ -1,5 +1,8 @@
-"""The tables: samples as they come, and three of ever coarser sums. Each is partitioned by time, so that what is old
-goes with its partition, as a file is deleted, and leaves nothing to clean up."""
+"""Tables of metrics: samples, and three of ever coarser sums.
+
+Each is partitioned by time, so that expired data is dropped with its partition, like a file, and leaves nothing to
+clean up.
+"""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -20,8 +23,8 @@ COUNTERS = (
     "network_in_packets",
     "network_out_packets",
 )
-# Of a stretch of time: for how long there were two samples to compare, vCPUs times that, what the counters grew by, and
-# the sums and numbers of what was seen of memory. Sums of these are again these, which makes every step exact.
+# For an interval: the time with two comparable samples, vCPUs times that time, the growth of the counters, and the sums
+# and numbers of memory samples. Sums of these have the same form, which makes every step exact.
 SUMS = (
     "covered_ms",
     "vcpu_ms",
@@ -31,15 +34,15 @@ SUMS = (
     "memory_used_mib",
     *COUNTERS,
 )
-# Whoever makes or drops a partition holds this lock (any number would do), and gives up where a long query is in the
-# way: others would queue behind it.
+# Advisory lock for creating and dropping partitions (any number would do); the holder gives up when a long query blocks
+# it: other queries would queue behind it.
 LOCK = 7_240_156_331
 LOCK_TIMEOUT = "SET LOCAL lock_timeout = '2s'"
 
 
 @dataclass(frozen=True)
 class Tier:
-    """A table with a row for each guest and `step`; its partitions are `span` long, and kept for `keep`."""
+    """A table with a row for each guest and `step`; its partitions span `span`, and are kept for `keep`."""
 
     table: str
     step: timedelta
@@ -51,7 +54,7 @@ class Tier:
 
 
 def tiers() -> tuple[Tier, ...]:
-    """Finest first."""
+    """Return the tiers, finest first."""
     return (
         Tier("metrics_sample", sampling(), timedelta(hours=1), timedelta(hours=settings.METRICS_SAMPLE_HOURS)),
         _sums("metrics_minute", minutes=1, span_days=1, keep_days=settings.METRICS_MINUTE_DAYS),
@@ -65,7 +68,7 @@ def _sums(table: str, *, minutes: int, span_days: int, keep_days: int) -> Tier:
 
 
 def sampling() -> timedelta:
-    """How often guests are sampled; where they are not any more, how often they were, by default."""
+    """Return the sampling interval of guests; if sampling is off, the default one."""
     return timedelta(seconds=settings.METRICS_INTERVAL_S or 10)
 
 
@@ -74,7 +77,7 @@ def floor(moment: datetime, step: timedelta) -> datetime:
 
 
 def ensure_partitions(tier: Tier, moments: Iterable[datetime]) -> None:
-    """There is room for rows of these moments."""
+    """Create the partitions for rows of these times."""
     for start in sorted({floor(moment, tier.span) for moment in moments}):
         name = f"{tier.table}_{start:%Y%m%d%H}"
         with connection.cursor() as cursor:
@@ -92,7 +95,7 @@ def _make_partition(tier: Tier, start: datetime) -> None:
 
 
 def partitions(tier: Tier) -> Iterator[tuple[str, datetime]]:
-    """Name and beginning of each, oldest first."""
+    """Return name and beginning of each partition, oldest first."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT inhrelid::regclass::text FROM pg_inherits WHERE inhparent = %s::regclass", [tier.table])
         names = sorted(name for (name,) in cursor.fetchall())

@@ -1,4 +1,4 @@
-"""From when to when metrics are read, and in which steps: pure, but for the settings."""
+"""Windows of metrics: period and resolution. Pure, except for the settings."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from controlplane.metrics.tables import Tier
 
 DEFAULT_LENGTH = timedelta(hours=1)
 MAX_POINTS = 1000
-# When the resolution is not said, there are not many more than fit on a screen.
+# Without a given resolution, about as many points as fit on a screen.
 USUAL_POINTS = 400
 STEPS_S = (10, 30, 60, 300, 900, 3600, 6 * 3600, 24 * 3600, 7 * 24 * 3600)
 UNITS_S = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 24 * 3600}
@@ -31,7 +31,10 @@ PARAMETERS = {
 
 @dataclass(frozen=True)
 class Window:
-    """`since` and `until` are multiples of `step`. `tiers`: of what the points can be made, finest first."""
+    """A window.
+
+    `since` and `until` are multiples of `step`. `tiers`: the possible sources of its points, finest first.
+    """
 
     since: datetime
     until: datetime
@@ -44,18 +47,19 @@ class Window:
 
     @property
     def moments(self) -> list[datetime]:
-        """The beginning of each step."""
+        """Return the beginning of each step."""
         return [self.since + number * self.step for number in range(self.count)]
 
     def is_kept(self, now: datetime) -> bool:
-        """All of it, in steps as fine as these."""
+        """Return True if the tier still has the whole window, in steps as fine as requested."""
         return self.since + self.step > now - self.tiers[-1].keep
 
 
 def window_of(query: Mapping[str, str], now: datetime) -> Window:
-    """
+    """Return the window of a request.
+
     Raises:
-        InvalidParameter: what was asked for makes no sense, is too much, or not kept.
+        InvalidParameter: the period is invalid, too long, or no longer kept.
     """
     until = min(_moment(query, "until") or now, now)
     since = _moment(query, "since") or until - DEFAULT_LENGTH
@@ -92,7 +96,7 @@ def _resolution(text: str) -> timedelta:
 
 
 def _steps() -> list[timedelta]:
-    """From fine to coarse; of the last, all that is kept is a few points."""
+    """Return the steps from fine to coarse; with the last, the whole retention has a few points."""
     steps = [timedelta(seconds=step) for step in STEPS_S]
     return [step for step in steps if not step % tables.sampling()] + [timedelta(days=365)]
 

@@ -1,1 +1,4 @@
-"""The row of every long change: enqueue, lease, checkpoint, redeliver. It knows no app; workflows/ runs the rows."""
+"""Operations: rows of long changes, with request, lease, step commit and requeue.
+
+This app knows no other; workflows/ runs the operations.
+"""

@@ -1,10 +1,10 @@
-"""Which operation of a lane is the next: fair to projects, whatever the order of the messages.
+"""Choice of the next operation of a queue: fair to projects, independent of the order of messages.
 
-A message only wakes a worker. The worker takes the operation that is due longest of the project that has the fewest in
-hand in this process, so that a project with thousands of operations delays another project's by one operation and not
-by its queue. No project has more than settings.OPERATIONS_PER_PROJECT operations of a lane in hand in one process: a
-thread stays free for the others. Imports are limited in the whole cloud instead, by project, by organization and
-altogether; what is over a limit waits as a row and holds no thread.
+A message only wakes a worker. The worker takes the longest due operation of the project with the fewest running
+operations in this process, so that a project with thousands of operations delays another project's by one operation and
+not by its whole backlog. A project runs at most settings.OPERATIONS_PER_PROJECT operations of a queue in one process: a
+thread stays free for the others. Imports are limited across all processes instead, per project, per organization and in
+total; an operation over a limit waits as a row and occupies no thread.
 """
 
 import threading
@@ -25,7 +25,7 @@ from controlplane.operations.queues import IMPORTS, QUEUES
 
 # Stands for "of no project" in lists of projects.
 NOBODY = UUID(int=0)
-# Operations that begin to wait as soon as they are taken, one after another, until the worker waits for a message.
+# A worker that starts one waiting operation after another stops after so many, and waits for the next message.
 TAKES_AT_ONCE = 50
 IMPORTS_LOCK = 0x1A2E_0001
 
@@ -33,9 +33,9 @@ LIVE = "state IN ('pending', 'running', 'undoing')"
 IS_DUE = (
     f"{LIVE} AND lane = %(lane)s AND due_at <= %(now)s AND (lease_expires_at IS NULL OR lease_expires_at < %(now)s)"
 )
-# The projects that have live operations, by a walk along the index operations_by_turn, and last NULL, which stands for
-# those of no project; of each the operation that is due longest. It costs a few reads of the index per project, however
-# many operations wait.
+# Projects with live operations, found by a walk along the index operations_by_turn, with NULL last for operations of no
+# project; for each, the operation that is due longest. This costs a few reads of the index per project, however many
+# operations wait.
 NEXT = f"""
 WITH RECURSIVE project (id) AS (
     (SELECT project_id FROM operations_operation WHERE {LIVE} AND lane = %(lane)s AND project_id IS NOT NULL
@@ -69,7 +69,9 @@ _in_hand: dict[str, Counter[UUID]] = {lane: Counter() for lane in QUEUES}
 
 @contextmanager
 def next_operation(lane: str) -> Iterator[Operation | None]:
-    """The operation, leased to this thread until the end of the block; None: nothing is due that may begin now."""
+    """Yield the next operation, leased to this thread until the end of the block; None: no due operation may begin
+    now.
+    """
     for _ in range(TAKES_AT_ONCE):
         found = _lease(lane)
         if found is None:
@@ -87,11 +89,13 @@ def next_operation(lane: str) -> Iterator[Operation | None]:
 
 
 def _lease(lane: str) -> tuple[UUID, UUID, UUID] | None:
-    """Operation, project, and the token of the lease. One thread of this process at a time looks; another process may
-    be faster."""
+    """Return operation, project and lease token.
+
+    One thread of this process at a time chooses; another process may be faster.
+    """
     with _lock:
         while True:
-            # Who looks at the imports that run in other processes keeps these from beginning any meanwhile.
+            # The advisory lock keeps other processes from starting imports while the running ones are counted.
             with transaction.atomic() if lane == IMPORTS else nullcontext():
                 full = _full_of_imports() if lane == IMPORTS else _full(lane)
                 chosen = None if full is None else _next(lane, full)
@@ -114,13 +118,16 @@ def _next(lane: str, full: Collection[UUID]) -> tuple[UUID, UUID] | None:
 
 
 def _full(lane: str) -> list[UUID]:
-    """Projects that have as many in hand as they may."""
+    """Return the projects that run as many operations as they may."""
     return [party for party, count in _in_hand[lane].items() if count >= settings.OPERATIONS_PER_PROJECT]
 
 
 def _full_of_imports() -> Collection[UUID] | None:
-    """Projects that may not begin another import, by what runs in the whole cloud; None: nobody may. Keeps other
-    processes from looking until the end of the transaction."""
+    """Return the projects that may start no other import, by the imports that run in all processes; None: no project
+    may.
+
+    Locks out the same check of other processes until the end of the transaction.
+    """
     with preparing_cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [IMPORTS_LOCK])
         cursor.execute(RUNNING_IMPORTS, {"lane": IMPORTS, "now": clock.now(), "nobody": NOBODY})

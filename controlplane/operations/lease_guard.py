@@ -1,10 +1,9 @@
-"""Whoever works on an operation acts only while it has the lease.
+"""Lease guard: a worker acts on an operation only while it holds the operation lease.
 
-A worker may stand still between any two of its lines while another takes the operation over, ends it, and its
-resources are deleted. Before a node is told something, and in the transaction that takes a place, it is asked whether
-the lease is still ours. What is told then was read before, while it was: it has the generation of that time, and a node
-that has heard something newer since refuses it. Whoever has just read that the lease is ours, with something else that
-had to be read, is not asked once more.
+A worker may be paused between any two lines while another worker takes the operation over, ends it, and its resources
+are deleted. So the lease is read again before each call to a node, and in the transaction that claims an allocation.
+The data of a call was read earlier, while the lease was held: it carries the generation of that time, and a node that
+has received a newer generation rejects it. A query that has just read the lease with other columns replaces one check.
 """
 
 import time
@@ -20,8 +19,8 @@ from controlplane.operations.models import Operation
 
 _working: ContextVar[Operation | None] = ContextVar("working", default=None)
 _seen_at: ContextVar[float] = ContextVar("seen_at", default=-1.0)
-# What was read so long ago still counts, for one call: so much a way through a busy machine may take, and a lease takes
-# six hundred times as long to run out.
+# A lease read is valid for so long, and for one call: enough for the code between read and call on a busy machine; a
+# lease lasts six hundred times as long.
 LEASE_READ_VALID_S = 0.1
 MINE = "SELECT FROM operations_operation WHERE id = %s AND lease_token = %s"
 HELD = "EXISTS (SELECT FROM operations_operation WHERE id = %s AND lease_token = %s FOR SHARE)"
@@ -29,7 +28,7 @@ HELD = "EXISTS (SELECT FROM operations_operation WHERE id = %s AND lease_token =
 
 @contextmanager
 def working_on(operation: Operation) -> Iterator[None]:
-    """Inside, what this thread does is done for the operation, which it has leased."""
+    """Record that this thread works on the leased operation inside the block."""
     working, seen_at = _working.set(operation), _seen_at.set(-1.0)
     try:
         yield
@@ -39,10 +38,10 @@ def working_on(operation: Operation) -> Iterator[None]:
 
 
 def require_lease() -> None:
-    """Nothing when no operation is worked on.
+    """Check that this thread's operation still has its lease; does nothing outside an operation.
 
     Raises:
-        LeaseLost: another worker has it.
+        LeaseLost: another worker has the lease.
     """
     operation, seen_at = _working.get(), _seen_at.get()
     _seen_at.set(-1.0)
@@ -55,19 +54,19 @@ def require_lease() -> None:
 
 
 def record_lease_read(began: float) -> None:
-    """The lease was ours after that moment (time.monotonic)."""
+    """Record that the lease was held after that moment (time.monotonic)."""
     _seen_at.set(began)
 
 
 def lock_lease() -> None:
-    """The same until the end of the caller's transaction: who takes the lease waits for that."""
+    """Lock the lease until the end of the caller's transaction: a worker that takes it over waits."""
     operation = _working.get()
     if operation is not None and _mine(operation).select_for_update(no_key=True).values_list("pk").first() is None:
         raise LeaseLost()
 
 
 def lease_condition() -> tuple[str, list[object]]:
-    """For a statement that writes only while the lease is ours: a condition, and its parameters."""
+    """Return an SQL condition that holds while the lease is ours, and its parameters."""
     operation = _working.get()
     return ("TRUE", []) if operation is None else (HELD, [operation.pk, operation.lease_token])
 

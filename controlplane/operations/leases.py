@@ -1,4 +1,4 @@
-"""What workers do with operations: take one, write a checkpoint, postpone, end, redeliver.
+"""Operation leases for workers: acquire, commit a step, postpone, end, requeue.
 
 A lease is a random token in the row with an expiry. Every write of a worker is conditional on its token, so a worker
 that was paused while another took over writes nothing.
@@ -28,12 +28,13 @@ from controlplane.operations.services import cancel_holders, lock_resources, ope
 
 log = logging.getLogger(__name__)
 
-# After a renewal that failed: often enough for several within a lease, rarely enough for a database that starts.
+# Delay after a failed renewal: short enough for several tries within a lease, long enough for a database that restarts.
 RENEW_AGAIN_S = 1.0
 BLOCKED_RETRY = timedelta(milliseconds=300)
-# Who takes one message works until nothing is due: so many are enough for all threads of a few processes.
+# A worker continues after one message until no operation is due: so many messages suffice for all threads of a few
+# processes.
 SWEEP_LIMIT = 20
-# Under this name it stands among the steps that maintenance held it back.
+# Name of the step that shows that maintenance paused the operation.
 MAINTENANCE = "maintenance"
 
 
@@ -50,13 +51,15 @@ OPERATIONS = Prepared(lambda operation_id: Operation.objects.filter(pk=operation
 
 
 def lease_operation(operation_id: UUID) -> Operation | None:
-    """The operation, leased to the caller and running; None when it has ended, is not due, or another has it."""
+    """Return the operation, leased to the caller and running; None when it has ended, is not due, or another worker has
+    it.
+    """
     token = acquire_lease(operation_id)
     return None if token is None else load_leased(operation_id, token)
 
 
 def acquire_lease(operation_id: UUID) -> UUID | None:
-    """The token of a new lease; None when the operation has ended, is not due, or another has it."""
+    """Return the token of a new lease; None when the operation has ended, is not due, or another worker has it."""
     token, now = new_id(), clock.now()
     with preparing_cursor() as cursor:
         cursor.execute(TAKE, [token, _lease_end(), operation_id, now, now])
@@ -64,7 +67,7 @@ def acquire_lease(operation_id: UUID) -> UUID | None:
 
 
 def load_leased(operation_id: UUID, token: UUID) -> Operation | None:
-    """The operation, running; None when it has to wait and is postponed, or another has it by now."""
+    """Return the running operation; None when it has to wait and is postponed, or another worker has it by now."""
     operation = OPERATIONS.get(operation_id)
     if operation.lease_token != token:
         return None
@@ -75,8 +78,11 @@ def load_leased(operation_id: UUID, token: UUID) -> Operation | None:
 
 
 def _begin(operation: Operation) -> bool:
-    """pending → running; False, and postponed, while maintenance holds it back, or another operation one of its
-    resources. What is to be cancelled need not wait for maintenance."""
+    """Move a pending operation to running.
+
+    False: the operation is postponed, because of maintenance or because another operation holds one of its resources. A
+    cancelled operation does not wait for maintenance.
+    """
     rule = maintenance.blocking_rule(operation) if operation.cancel_requested_at is None else None
     if rule is not None:
         _pause(operation, rule)
@@ -89,8 +95,11 @@ def _begin(operation: Operation) -> bool:
 
 @transaction.atomic
 def _preempt(operation: Operation) -> bool:
-    """Who has lost the lease meanwhile leaves nothing behind: no hold, since the operation may have ended, and nobody
-    would let go of it, and no cancellation of what has come later."""
+    """Take the resource locks or cancel their holders; a worker that has lost its lease rolls both back.
+
+    Otherwise the operation may have ended, its resource locks would never be released, and a later operation would be
+    cancelled.
+    """
     if lock_resources(operation) is None:
         _run(operation)
         return True
@@ -119,11 +128,10 @@ def _unpaused(operation: Operation) -> dict[str, object]:
 
 
 def commit_step(operation: Operation, **fields: object) -> None:
-    """Write `fields` and renew the lease, or give it back where they say so. Reads whether a cancellation was asked
-    for meanwhile.
+    """Write `fields` and renew the lease, or release it where `fields` do so. Also reads a cancellation request.
 
     Raises:
-        LeaseLost: the lease has been taken by another worker; nothing was written.
+        LeaseLost: another worker has the lease; nothing was written.
     """
     state = fields.get("state", operation.state)
     if state != operation.state:
@@ -149,7 +157,7 @@ COLUMNS = {field.name: field for field in Operation._meta.concrete_fields}
 
 
 def is_cancel_requested(operation: Operation) -> bool:
-    """Reads the row: the request may have come a moment ago."""
+    """Return True if a cancellation was requested; reads the row."""
     return Operation.objects.filter(pk=operation.pk, cancel_requested_at__isnull=False).exists()
 
 
@@ -157,7 +165,7 @@ NO_LEASE: Mapping[str, object] = {"lease_token": None, "lease_expires_at": None}
 
 
 def postpone(operation: Operation, *, delay: timedelta, **fields: object) -> None:
-    """Give the lease back and come again after `delay`, or sooner when somebody asks for a cancellation meanwhile."""
+    """Release the lease and retry after `delay`, or earlier on a cancellation request."""
     was_asked = operation.cancel_requested_at is not None
     commit_step(operation, due_at=clock.now() + delay, **fields, **NO_LEASE)
     is_asked = operation.cancel_requested_at is not None
@@ -168,7 +176,7 @@ def postpone(operation: Operation, *, delay: timedelta, **fields: object) -> Non
 
 
 def drop_lease(operation: Operation) -> None:
-    """Give the lease back, if it is still ours."""
+    """Release the lease, if it is still ours."""
     if operation.lease_token is None:
         return
     mine = Operation.objects.filter(pk=operation.pk, lease_token=operation.lease_token)
@@ -178,7 +186,7 @@ def drop_lease(operation: Operation) -> None:
 
 @contextmanager
 def renewed_lease(operation: Operation) -> Iterator[None]:
-    """Renew the lease while the block lasts: a step may take longer than a lease, as the transfer of an image does."""
+    """Renew the lease while the block runs: a step, such as the transfer of an image, may take longer than a lease."""
     is_over = threading.Event()
     keeper = threading.Thread(target=_renew_lease, args=(operation.pk, operation.lease_token, is_over), daemon=True)
     keeper.start()
@@ -190,8 +198,10 @@ def renewed_lease(operation: Operation) -> Iterator[None]:
 
 
 def _renew_lease(operation_id: UUID, token: UUID, is_over: threading.Event) -> None:
-    """Renew the lease until the step is over or another worker has the operation. A database that does not answer is
-    asked again, on a new connection: its restart may end well within the lease."""
+    """Renew the lease until the step is over or another worker has the operation.
+
+    A query that fails is repeated on a new connection: the database may restart within the lease.
+    """
     pause = settings.OPERATION_LEASE_S / 3
     mine = Operation.objects.filter(pk=operation_id, lease_token=token)
     try:
@@ -216,7 +226,7 @@ UPDATE operations_operation SET due_at = %s WHERE state = 'pending' AND preempts
 
 @transaction.atomic
 def end(operation: Operation, state: str, *, error: dict[str, object] | None = None) -> None:
-    """Write the terminal state, free the resources, and wake what waits for them."""
+    """Write the terminal state, release the resource locks, and wake the operations that wait for them."""
     commit_step(operation, state=state, error=error, finished_at=clock.now(), **NO_LEASE)
     transaction.on_commit(partial(meters.record_ended, operation), robust=True)
     if not insert(
@@ -240,8 +250,10 @@ SELECT lane.name, due.id FROM unnest(%(lanes)s::text[]) AS lane (name) CROSS JOI
 
 
 def requeue_due() -> int:
-    """Wake the workers of each lane where operations are due that nobody has, unless enough messages wait there.
-    Returns how many messages were sent."""
+    """Wake the workers of each queue that has due operations without a lease, unless enough messages wait there.
+
+    Returns the number of messages sent.
+    """
     with preparing_cursor() as cursor:
         cursor.execute(DUE, {"lanes": list(QUEUES), "now": clock.now(), "limit": SWEEP_LIMIT})
         due: list[tuple[str, UUID]] = cursor.fetchall()

@@ -1,8 +1,8 @@
-"""Maintenance: rules of operators by which classes of work are accepted, paused or rejected for a while.
+"""Maintenance rules: operators accept, pause or reject classes of operations for a while.
 
-What is rejected is refused when it is asked for. What is paused is accepted, and begins when the rule has ended.
-Requests look at rules that are at most RULES_KEPT_S old, so that they cost no query; what counts is what the worker
-finds that is about to begin an operation. What has begun goes on.
+A request for a rejected class fails. An operation of a paused class is accepted, and begins when the rule has ended.
+Requests read rules from a cache of at most RULES_KEPT_S, so that they cost no query; the worker that is about to begin
+an operation reads the database. Running operations continue.
 """
 
 import time
@@ -25,8 +25,8 @@ from controlplane.operations.models import ACTIONS, MaintenanceRule, Operation
 
 RULES_KEPT_S = 1.0
 LOOK_AGAIN = timedelta(seconds=60)
-# What ends things or stops them is no burden, and people must be able to; and operators move guests out of the way of
-# their own maintenance or of what has died, and fence nodes that are lost. Only a rule that names the kind is about it.
+# Operations that end or stop resources cause no load, and must be possible; and operators evacuate guests before their
+# own maintenance or after a failure, and fence lost nodes. Only a rule that names the kind applies to them.
 ALWAYS = frozenset(
     {
         "instance.delete",
@@ -39,7 +39,8 @@ ALWAYS = frozenset(
     }
 )
 
-# Who knows where things are: the zones and nodes of those ids that have a place. Placement adds itself (its apps.py).
+# Functions that locate resources: ids to the zones and nodes of their allocations. Placement registers itself (its
+# apps.py).
 location_sources: list[Callable[[Collection[UUID]], Iterable[tuple[str, UUID]]]] = []
 
 _kept: tuple[float, list[MaintenanceRule]] | None = None
@@ -47,7 +48,7 @@ _kept: tuple[float, list[MaintenanceRule]] | None = None
 
 @dataclass(frozen=True)
 class NewRule:
-    """`begins_at` None: now. `ends_at` None: until somebody ends it."""
+    """A new rule. `begins_at` None: now. `ends_at` None: until an operator ends it."""
 
     pattern: str
     action: str
@@ -64,7 +65,7 @@ def in_force() -> Q:
 
 
 def rules(actor: Actor) -> QuerySet[MaintenanceRule]:
-    """Those that are about single nodes are for whoever sees nodes."""
+    """Return the rules; rules about single nodes only for actors who see nodes."""
     return MaintenanceRule.objects.all() if actor.sees_all else MaintenanceRule.objects.filter(node_id=None)
 
 
@@ -77,9 +78,10 @@ def rule_get(actor: Actor, ref: str) -> MaintenanceRule:
 
 @transaction.atomic
 def rule_create(actor: Actor, new: NewRule) -> MaintenanceRule:
-    """
+    """Create a maintenance rule.
+
     Raises:
-        MaintenanceEndsFirst.
+        MaintenanceEndsFirst
     """
     actor.may_operate()
     begins_at = new.begins_at or clock.now()
@@ -101,7 +103,7 @@ def rule_create(actor: Actor, new: NewRule) -> MaintenanceRule:
 
 @transaction.atomic
 def rule_end(actor: Actor, rule: MaintenanceRule) -> MaintenanceRule:
-    """What it kept waiting begins at once. Ending it again changes nothing."""
+    """End a rule; operations that it paused begin at once. Idempotent."""
     actor.may_operate()
     now = clock.now()
     is_open = Q(ends_at=None) | Q(ends_at__gt=now)
@@ -117,32 +119,32 @@ def rule_end(actor: Actor, rule: MaintenanceRule) -> MaintenanceRule:
 
 
 def _changed() -> None:
-    """Within the transaction it counts for that alone; after it, for all of this process."""
+    """Drop the cached rules: within the transaction for this thread alone, after the commit for the process."""
     forget()
     transaction.on_commit(forget, robust=True)
 
 
 def admit(kind: str, resource_ids: Sequence[UUID], *, zones: Sequence[str] = ()) -> None:
-    """Raises UnderMaintenance."""
+    """Check an operation request against the rules. Raises UnderMaintenance."""
     rule = _rule_for(_recent(), kind, resource_ids, zones)
     if rule is not None and rule.action == "reject":
         raise UnderMaintenance(kind=kind, reason=rule.reason, retry_after_s=int(recheck_delay(rule).total_seconds()))
 
 
 def blocking_rule(operation: Operation) -> MaintenanceRule | None:
-    """The rule because of which an accepted operation is not to begin: it is paused, or would not be accepted now."""
+    """Return the rule that keeps an accepted operation from beginning: one that pauses or by now rejects it."""
     found = list(MaintenanceRule.objects.filter(in_force()))
     return _rule_for(found, operation.kind, operation.resource_ids, operation.args.get("zones", ()))
 
 
 def recheck_delay(rule: MaintenanceRule) -> timedelta:
-    """After how long it is worth it."""
+    """Return the delay until the next check."""
     left = rule.ends_at - clock.now() if rule.ends_at else LOOK_AGAIN
     return min(max(left, timedelta(seconds=1)), LOOK_AGAIN)
 
 
 def forget() -> None:
-    """What this process remembers of the rules."""
+    """Drop the rules that this process has cached."""
     global _kept
     _kept = None
 
@@ -160,7 +162,9 @@ def _recent() -> list[MaintenanceRule]:
 def _rule_for(
     found: Iterable[MaintenanceRule], kind: str, resource_ids: Sequence[UUID], zones: Sequence[str]
 ) -> MaintenanceRule | None:
-    """The most particular one that is about it, and of such the strictest; None, too, where that accepts it."""
+    """Return the most specific rule that applies, and of equals the strictest; None if that one accepts the
+    operation.
+    """
     about = [each for each in found if _names(each, kind)]
     if any(each.zone or each.node_id for each in about):
         places = set(_places(resource_ids, zones))
@@ -177,7 +181,9 @@ def _names(rule: MaintenanceRule, kind: str) -> bool:
 
 
 def _places(resource_ids: Sequence[UUID], zones: Sequence[str]) -> Iterable[tuple[str, UUID | None]]:
-    """Of what has none yet, the zone that was asked for, if it is one."""
+    """Return the locations of resources; for a resource without allocation, the requested zone, if it is a single
+    one.
+    """
     found: list[tuple[str, UUID | None]] = [place for find in location_sources for place in find(resource_ids)]
     return found or [(zone, None) for zone in zones[:1] if len(zones) == 1]
 

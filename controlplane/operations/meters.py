@@ -1,4 +1,4 @@
-"""How many operations begin and end, and how long they take."""
+"""Metrics of operations: number begun and ended, and duration."""
 
 from prometheus_client import Counter, Histogram
 

@@ -25,26 +25,25 @@ LIVE = ("pending", "running", "undoing")
 
 
 class Operation(BaseModel):
-    """A saga: what is to be done, how far it is, who works on it and until when.
+    """A saga: the requested change, its progress, and the worker with its operation lease.
 
-    | state     | means |
+    | state     | meaning |
     |-----------|-------|
-    | pending   | nobody has begun; it may wait for another operation on the same resource |
+    | pending   | not begun; it may wait for another operation on the same resource |
     | running   | steps before `position` are done |
-    | undoing   | it failed or was cancelled: steps before `position` are still to be undone, last first |
-    | succeeded, failed, cancelled | ended; `error` says why it failed |
+    | undoing   | failed or cancelled: steps before `position` are still to be undone, last first |
+    | succeeded, failed, cancelled | ended; `error` has the reason of a failure |
 
     `steps` has one entry per step that was begun: {name, state, attempts, started_at, finished_at, message, tries}, and
-    `tries` what was in its way: {state, message, times, first_at, last_at}.
-    A worker owns the row while it holds `lease_token` and `lease_expires_at` has not passed. `due_at` is when the next
-    try is due. `resource_name` is the one that the resource had when this was asked for. `args` are the facts that the
-    workflow needs, fixed then too: ids are chosen before the first step, so a step that is repeated finds what the
-    first try made. `traceparent`: of the request, when that was traced. `retry_of`: the operation that ended badly and
-    is asked for again with this one; there, `retried_by` names the last that did so. `paused_at`: since when
-    maintenance keeps it from beginning. `deadline_at`: after the time that its kind is given, from its beginning on;
-    how long it waits before that is not counted. `given_up_node_id`: the node that an operator has given up for this
-    operation (workflows/force_finish.py); its steps make no call to that node. `lane`: the queue, and so the
-    worker process, that carries it out (queues.py).
+    `tries` the errors of its tries: {state, message, times, first_at, last_at}.
+    A worker owns the row while it holds `lease_token` and `lease_expires_at` has not passed. `due_at`: time of the next
+    try. `resource_name`: name of the resource at the time of the request. `args`: facts that the workflow needs, fixed
+    at that time too: ids are chosen before the first step, so a repeated step finds what the first try made.
+    `traceparent`: of the request, when that was traced. `retry_of`: the failed operation that this one retries; there,
+    `retried_by` names the last operation retry. `paused_at`: start of the pause by maintenance. `deadline_at`: end of
+    the time allowed for its kind, counted from its beginning; the wait before that does not count.
+    `given_up_node_id`: the node that an operator has abandoned for this operation (workflows/force_finish.py); its
+    steps make no call to that node. `lane`: the queue that carries it out (queues.py).
     """
 
     kind = models.CharField(max_length=64)
@@ -97,12 +96,12 @@ class Operation(BaseModel):
 
     @property
     def limit(self) -> timedelta:
-        """How long it may take."""
+        """Return the time allowed."""
         return self.deadline_at - (self.started_at or self.created_at)
 
 
 class OperationHold(models.Model):
-    """The exclusive hold of a live operation on a resource: at most one per resource, by primary key."""
+    """Resource lock of a live operation: at most one per resource, by primary key."""
 
     resource_id = models.UUIDField(primary_key=True)
     operation = models.ForeignKey(Operation, models.CASCADE)
@@ -111,14 +110,15 @@ class OperationHold(models.Model):
         return f"{self.resource_id} held by {self.operation_id}"
 
 
-# From the mildest to the strictest.
+# In order of strictness.
 ACTIONS = ("accept", "pause", "reject")
 
 
 class MaintenanceRule(BaseModel):
-    """What becomes of a class of work while the rule is in force, from `begins_at` until `ends_at`, if that is known.
+    """Maintenance rule for a class of operations, in force from `begins_at` until `ends_at`, if that is known.
 
-    `pattern`: a kind of operation, all of a noun (`volume.*`), or `*`. `zone`, `node_id`: only what is there.
+    `pattern`: a kind of operation, all kinds of a noun (`volume.*`), or `*`. `zone`, `node_id`: limits the rule to
+    resources there.
     """
 
     pattern = models.CharField(max_length=64)

@@ -1,14 +1,14 @@
-"""Lanes: which worker process carries out an operation, so that what may take long keeps nobody else waiting.
+"""Queues: the kind of worker process that carries out an operation, so that slow operations do not delay others.
 
-| lane       | holds | process |
+| queue      | operations | process |
 |------------|-------|---------|
-| operations | everything else | worker |
+| operations | all others | worker |
 | transfers  | steps that send or copy the bytes of an image, and the inspection of an image | transfer |
-| imports    | downloads of images from servers of strangers | transfer |
+| imports    | downloads of images from untrusted servers | transfer |
 | urgent     | fencing of nodes and evacuation of their instances | periodic |
 
-A lane is also the name of the queue of its wake-up messages. An operation enters the lane of its kind. One of the lane
-`operations` goes to `transfers` for a step that needs it (HandOver), and back after it.
+The Celery queue of the wake-up messages has the same name. The kind of an operation determines its first queue. An
+operation of `operations` goes to `transfers` for a step that needs it (HandOver), and back after the step.
 """
 
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ _here: ContextVar[str | None] = ContextVar("lane", default=None)
 
 
 class HandOver(Exception):
-    """Raised by a step that must not be done in this lane; it has changed nothing."""
+    """Raised by a step that must run in another queue; it has changed nothing."""
 
     def __init__(self, lane: str) -> None:
         super().__init__(lane)
@@ -36,7 +36,7 @@ class HandOver(Exception):
 
 @contextmanager
 def working_in(lane: str) -> Iterator[None]:
-    """Inside, this thread carries out operations of this lane. Outside of any lane, everything may be done."""
+    """Let this thread carry out operations of this queue inside the block. Outside, every step may run."""
     token = _here.set(lane)
     try:
         yield
@@ -45,13 +45,15 @@ def working_in(lane: str) -> Iterator[None]:
 
 
 def queue_of(kind: str) -> str:
-    """The lane that an operation of this kind begins in."""
+    """Return the queue where an operation of this kind begins."""
     return KINDS.get(kind, OPERATIONS)
 
 
 def other_queue(kind: str, *, is_transfer: bool) -> str | None:
-    """The lane where the step of an operation belongs; None: here. `is_transfer`: the step may be done in `transfers`
-    as well, and decides itself whether it must (need_transfers)."""
+    """Return the queue where the step must run; None: the present queue.
+
+    `is_transfer`: the step may also run in `transfers`, and decides itself whether it must (need_transfers).
+    """
     here, home = _here.get(), queue_of(kind)
     if here is None or here == home or (is_transfer and home == OPERATIONS and here == TRANSFERS):
         return None
@@ -63,6 +65,6 @@ def may_transfer() -> bool:
 
 
 def need_transfers() -> None:
-    """Raises HandOver where many bytes must not be sent."""
+    """Raise HandOver in a queue where no bulk data may be sent."""
     if not may_transfer():
         raise HandOver(TRANSFERS)

@@ -1,4 +1,4 @@
-"""What requests do with operations: ask for one, cancel one, hasten one. What workers do with them is in leases.py."""
+"""Operation services for requests: enqueue, cancel, run now, record a retry. leases.py has those for workers."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,10 +26,12 @@ from telemetry.traces import traceparent
 
 @dataclass(frozen=True)
 class OperationRequest:
-    """A long change that is asked for. It holds `resource_ids` exclusively; the first is the one it is about, and
-    `resource_name` that one's name, as it is now.
+    """Request for a long change.
 
-    `preempts`: it does not ask whether the resources are free; it cancels what works on them and waits for its end.
+    It locks `resource_ids` exclusively; the first is its subject, and `resource_name` the subject's present name.
+
+    `preempts`: the operation does not need unlocked resources; it cancels the operations that hold them and waits for
+    their end.
     """
 
     kind: str
@@ -44,17 +46,17 @@ class OperationRequest:
 
 
 def enqueue(actor: Actor, request: OperationRequest, *, extra_rows: Sequence[Model] = ()) -> Operation:
-    """Write the operation into the caller's transaction; a worker hears of it after the commit. `beside`: new rows that
-    are written with it; what they tell is told after it.
+    """Write the operation into the caller's transaction and wake a worker after the commit.
 
-    Transactions that meet take their locks in one order, so that they never wait for one another in a circle: the
-    rows (an instance, its volumes, its attachments), here the holds, then places (a node's row, what the place's
-    decision rests on, the node's inventory), subnets, and last the quotas: one lock per organization, which its
-    projects share.
+    `extra_rows`: new rows to insert with it, whose events are published after the operation's.
+
+    All transactions take their locks in one order, so that they never deadlock: the rows (an instance, its volumes, its
+    attachments), here the resource locks, then allocations (a node's row, the inputs of the placement decision, the
+    node's inventory), subnets, and last the quotas: one lock per organization, which its projects share.
 
     Raises:
         Busy: a live operation holds one of the resources; `blocking_operation` names it. Not raised when preempting.
-        UnderMaintenance: operators do not want this at the moment.
+        UnderMaintenance: a maintenance rule rejects the operation.
     """
     maintenance.admit(request.kind, request.resource_ids, zones=_zones(request))
     now = clock.now()
@@ -99,17 +101,17 @@ def _zones(request: OperationRequest) -> Sequence[str]:
 
 
 def cause_of(operation: Operation) -> events.Cause:
-    """What is told of its doing is told as its effect."""
+    """Return the cause for the events that the operation leads to."""
     return events.Cause(operation.pk, operation.user_id, operation.credential_id, operation.request_id)
 
 
 def publish_operation(operation: Operation) -> None:
-    """Of the state that it is in now, to those who follow events."""
+    """Publish the operation's present state."""
     insert(operation_event(operation))
 
 
 def operation_event(operation: Operation) -> Event:
-    """The event of the state that it is in now. The resource is the one that it is about."""
+    """Return the event of the operation's present state. The resource is the operation's subject."""
     error = operation.error or {}
     with events.caused_by(cause_of(operation)):
         return events.new_event(
@@ -124,7 +126,7 @@ def operation_event(operation: Operation) -> Event:
         )
 
 
-# Whoever has one of the holds and has not committed yet is waited for.
+# The insert waits for transactions that have one of the resource locks and are not committed.
 HOLD = """
 INSERT INTO operations_operationhold (resource_id, operation_id)
 SELECT resource_id, %s FROM unnest(%s::uuid[]) WITH ORDINALITY AS wanted (resource_id, place) ORDER BY place
@@ -133,7 +135,7 @@ ON CONFLICT DO NOTHING
 
 
 def lock_resources(operation: Operation) -> Operation | None:
-    """Take all holds of the operation, or none. Returns an operation that is in the way, if one is."""
+    """Take all resource locks of the operation, or none. Returns an operation that holds one of them, if any."""
     with preparing_cursor() as cursor:
         cursor.execute(*_hold(operation))
         return _blocking_operation(operation, cursor.rowcount)
@@ -148,7 +150,7 @@ def _resources_to_lock(operation: Operation) -> list[UUID]:
 
 
 def _blocking_operation(operation: Operation, taken: int) -> Operation | None:
-    """What is in the way, where fewer holds were taken than are wanted; then none of them is kept."""
+    """Return the blocking operation after fewer locks were taken than needed; then none of them is kept."""
     if taken == len(_resources_to_lock(operation)):
         return None
     others = OperationHold.objects.filter(resource_id__in=operation.resource_ids).exclude(operation=operation)
@@ -157,12 +159,12 @@ def _blocking_operation(operation: Operation, taken: int) -> Operation | None:
     if other is not None:
         own.delete()
         return other.operation
-    is_whole = own.count() == len(_resources_to_lock(operation))  # else who was in the way has let go since
+    is_whole = own.count() == len(_resources_to_lock(operation))  # else the blocking operation has released its locks
     return None if is_whole else lock_resources(operation)
 
 
 def cancel_holders(operation: Operation) -> None:
-    """Ask what holds the operation's resources to stop, wherever it can be cancelled."""
+    """Cancel the operations that hold the operation's resources, where they can be cancelled."""
     holds = OperationHold.objects.filter(resource_id__in=operation.resource_ids).exclude(operation=operation)
     holders = Operation.objects.filter(
         pk__in=holds.values("operation"), is_cancellable=True, cancel_requested_at__isnull=True
@@ -174,7 +176,10 @@ def cancel_holders(operation: Operation) -> None:
 
 
 def require_unlocked(resource_id: UUID) -> None:
-    """Raises Busy while an operation holds the resource. Who has locked the resource's row keeps it free with that."""
+    """Raise Busy while an operation locks the resource.
+
+    A caller that has locked the resource's row keeps it unlocked.
+    """
     hold = OperationHold.objects.filter(resource_id=resource_id).select_related("operation").first()
     if hold is not None:
         raise Busy(kind=hold.operation.kind, blocking_operation=str(hold.operation_id))
@@ -182,10 +187,10 @@ def require_unlocked(resource_id: UUID) -> None:
 
 @transaction.atomic
 def operation_cancel(actor: Actor, operation: Operation) -> Operation:
-    """Ask the operation to stop at its next step and to undo what it did. Asking again changes nothing.
+    """Request that the operation stops at its next step and undoes its completed steps. Idempotent.
 
     Raises:
-        NotCancellable: it has ended, or its kind cannot be cancelled.
+        NotCancellable: the operation has ended, or its kind cannot be cancelled.
     """
     actor.may_write()
     now = clock.now()
@@ -198,7 +203,7 @@ def operation_cancel(actor: Actor, operation: Operation) -> Operation:
 
 
 def operation_run_now(operation: Operation) -> bool:
-    """Let it be tried now, however long it was to wait. False: it has ended. Inside the caller's transaction."""
+    """Make the operation due now, whatever its delay. False: it has ended. Inside the caller's transaction."""
     if Operation.objects.filter(pk=operation.pk, state__in=LIVE).update(due_at=clock.now()) != 1:
         return False
     transaction.on_commit(lambda: wakeups.send(operation.pk, lane=operation.lane), robust=True)
@@ -207,7 +212,7 @@ def operation_run_now(operation: Operation) -> bool:
 
 
 def record_retry(operation: Operation, failed: Operation) -> None:
-    """Write down that it asks for the failed one again. Inside the caller's transaction."""
+    """Record that the operation retries the failed one. Inside the caller's transaction."""
     operation.retry_of, failed.retried_by = failed.pk, operation.pk
     Operation.objects.filter(pk=operation.pk).update(retry_of=failed.pk)
     Operation.objects.filter(pk=failed.pk).update(retried_by=operation.pk)

@@ -1,5 +1,8 @@
-"""Wake a worker of a lane, since an operation is due. A hint may be lost, doubled or late: the row is the truth, and
-the sweep sends another one. Which operation the worker takes is decided by turns.py."""
+"""Wake-ups of the workers of a queue, when an operation is due.
+
+A wake-up may be lost, doubled or late: the row is the truth, and requeue_due sends another one. fair_queue.py chooses
+the operation.
+"""
 
 import logging
 from uuid import UUID
@@ -15,7 +18,7 @@ RUN = "controlplane.workflows.tasks.run"
 
 
 def send(operation_id: UUID, *, lane: str, delay_s: float = 0) -> None:
-    """Never fails: what is written already must not suffer from a broker that does not answer."""
+    """Send a wake-up. Never fails: an unreachable broker must not affect what is already written."""
     try:
         current_app.send_task(RUN, args=[str(operation_id), lane], queue=lane, countdown=delay_s or None, retry=False)
     except OperationalError as exc:
@@ -23,5 +26,5 @@ def send(operation_id: UUID, *, lane: str, delay_s: float = 0) -> None:
 
 
 def waiting(lane: str) -> int:
-    """How many messages no worker of the lane has taken yet."""
+    """Return the number of messages that no worker of the queue has taken."""
     return redis.length(lane)

@@ -1,1 +1,1 @@
-"""How much a project may use. Use is the sum over the rows of its live resources, never a counter."""
+"""Quotas of projects and organizations. Usage is the sum over the rows of live resources, never a counter."""

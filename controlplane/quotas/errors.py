@@ -2,7 +2,7 @@ from controlplane.kernel.errors import Conflict, NotFound, Unprocessable
 
 
 class QuotaExceeded(Conflict):
-    """`level`: project or organization."""
+    """A limit would be exceeded. `level`: project or organization."""
 
     code = "quota_exceeded"
     title = "Quota exceeded"

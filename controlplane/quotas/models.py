@@ -1,4 +1,4 @@
-"""Limits that differ from the defaults, what resources use, and requests for more."""
+"""Limits other than the defaults, usage of resources, and quota requests."""
 
 from django.db import models
 from django.db.models import Q
@@ -30,7 +30,7 @@ class Quota(BaseModel):
 
 
 class QuotaSet(BaseModel):
-    """Which version the limits of one owner have; without a row it is 0, the defaults."""
+    """Version of the limits of one quota owner; without a row it is 0, the defaults."""
 
     project = models.OneToOneField(Project, models.CASCADE, null=True)
     organization = models.OneToOneField(Organization, models.CASCADE, null=True)
@@ -41,7 +41,7 @@ class QuotaSet(BaseModel):
 
 
 class QuotaUse(models.Model):
-    """What one live resource uses; the row lives and dies in the transactions that make and end the resource."""
+    """Usage of one live resource; written in the transactions that create and end the resource."""
 
     project = models.ForeignKey(Project, models.CASCADE)
     resource_id = models.UUIDField()
@@ -54,7 +54,7 @@ class QuotaUse(models.Model):
             models.CheckConstraint(condition=Q(amount__gt=0), name="quotas_use_is_positive"),
         ]
         indexes = [
-            # All that is added up stands in the index.
+            # All summed columns are in the index.
             models.Index(fields=["project", "dimension"], include=["resource_id", "amount"], name="quotas_use_sum")
         ]
 
@@ -63,9 +63,11 @@ class QuotaUse(models.Model):
 
 
 class QuotaPart(models.Model):
-    """A part of what a project uses: the parts of a dimension add up to its rows of QuotaUse. A trigger on these writes
-    one part for each statement that changes them (migration 0004), in the same transaction, so that whoever sees a
-    change sees its part; claims put parts together. Nobody ever waits for a part."""
+    """A part of a project's usage: the parts of a dimension add up to its rows of QuotaUse.
+
+    A trigger on QuotaUse writes one part for each statement (migration 0004), in the same transaction, so that a reader
+    sees a change together with its part; claims merge parts. No transaction ever waits for a part.
+    """
 
     project_id = models.UUIDField()
     dimension = models.CharField(max_length=32)
@@ -79,7 +81,7 @@ class QuotaPart(models.Model):
 
 
 class QuotaRequest(BaseModel):
-    """An organization asks for a higher limit. `answer`: why it was approved or refused."""
+    """A request of an organization for a higher limit. `answer`: the reason of the approval or refusal."""
 
     organization = models.ForeignKey(Organization, models.CASCADE)
     dimension = models.CharField(max_length=32)

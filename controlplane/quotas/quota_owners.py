@@ -1,4 +1,4 @@
-"""Whose limits: a project's or an organization's. The own limit applies where there is one, else the default."""
+"""Quota owners: a project or an organization. Its own limit applies where there is one, else the default."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,8 +11,8 @@ from controlplane.identity.models import Organization, Project
 from controlplane.kernel.prepared_queries import preparing_cursor
 from controlplane.quotas.models import Quota, QuotaSet
 
-# Until the transaction ends. Who claims, and who changes limits, waits here for the others of the same organization.
-# Who claims also waits for whoever is deleting the project: identity.holds in the statement that is needed anyway.
+# Locked until the transaction ends, against other claims and changes of limits of the same organization. A claim also
+# waits for a concurrent deletion of the project (identity/row_locks.py), in the same statement.
 LOCK = """
 SELECT organization_id, pg_advisory_xact_lock(hashtextextended('quota:' || organization_id, 0))
 FROM identity_project WHERE id = %s AND deleted_at IS NULL FOR KEY SHARE
@@ -22,7 +22,7 @@ LOCK_ORGANIZATION = "SELECT pg_advisory_xact_lock(hashtextextended('quota:' || %
 
 @dataclass(frozen=True)
 class QuotaOwner:
-    """One of the two."""
+    """A project or an organization."""
 
     organization: Organization
     project: Project | None = None
@@ -36,7 +36,7 @@ class QuotaOwner:
         return (self.project or self.organization).pk
 
     def own_limits(self) -> dict[str, int]:
-        """The limits that were set for it, without the defaults."""
+        """Return the limits that were set, without the defaults."""
         return dict(Quota.objects.filter(**self.columns).values_list("dimension", "limit"))
 
     def limits(self) -> dict[str, int]:
@@ -55,12 +55,12 @@ def project_defaults() -> dict[str, int]:
 
 
 def organization_defaults() -> dict[str, int]:
-    """Of a project's default so many times, for every dimension."""
+    """Return the defaults of an organization: a multiple of a project's default, for every dimension."""
     return {name: limit * settings.QUOTA_ORGANIZATION_TIMES for name, limit in project_defaults().items()}
 
 
 def lock_project(project_id: UUID) -> UUID:
-    """Lock the quotas of the project's organization until the transaction ends, and say which one it is.
+    """Lock the quotas of the project's organization until the transaction ends; returns the organization.
 
     Raises:
         ProjectNotFound: it was deleted meanwhile.
@@ -75,6 +75,6 @@ def lock_project(project_id: UUID) -> UUID:
 
 
 def lock_organization(organization_id: UUID) -> None:
-    """The same, of the organization."""
+    """Lock the quotas of the organization until the transaction ends."""
     with preparing_cursor() as cursor:
         cursor.execute(LOCK_ORGANIZATION, [str(organization_id)])

@@ -1,4 +1,4 @@
-"""Requests for more: an organization asks, an operator answers."""
+"""Quota requests: an organization requests a higher limit, an operator approves or refuses."""
 
 from typing import Any
 
@@ -17,12 +17,13 @@ from controlplane.quotas.services import limit_raise, may_administer
 
 @transaction.atomic
 def quota_request_create(actor: Actor, owner: QuotaOwner, *, dimension: str, limit: int, reason: str) -> QuotaRequest:
-    """
+    """Create a quota request.
+
     Raises:
-        RoleNeeded: owners and admins ask.
+        RoleNeeded: only owners and admins may.
         OrganizationNotFound: it was deleted meanwhile.
-        QuotaNotMore: the organization has that much.
-        QuotaRequestPending: one about the same dimension waits for its answer.
+        QuotaNotMore: the organization has that limit already.
+        QuotaRequestPending: another one for the same dimension is pending.
     """
     may_administer(actor, owner)
     lock_organization(owner.organization)
@@ -43,7 +44,7 @@ def quota_request_create(actor: Actor, owner: QuotaOwner, *, dimension: str, lim
 
 @transaction.atomic
 def quota_request_approve(actor: Actor, request: QuotaRequest, *, reason: str) -> QuotaRequest:
-    """The organization's limit is raised with it. Raises RoleNeeded, QuotaRequestDecided."""
+    """Approve a request and raise the organization's limit. Raises RoleNeeded, QuotaRequestDecided."""
     actor.may_operate()
     _decide(actor, request, "approved", reason)
     owner = QuotaOwner(request.organization)
@@ -53,7 +54,7 @@ def quota_request_approve(actor: Actor, request: QuotaRequest, *, reason: str) -
 
 @transaction.atomic
 def quota_request_refuse(actor: Actor, request: QuotaRequest, *, reason: str) -> QuotaRequest:
-    """Raises RoleNeeded, QuotaRequestDecided."""
+    """Refuse a request. Raises RoleNeeded, QuotaRequestDecided."""
     actor.may_operate()
     _decide(actor, request, "refused", reason)
     return request
@@ -61,7 +62,7 @@ def quota_request_refuse(actor: Actor, request: QuotaRequest, *, reason: str) ->
 
 @transaction.atomic
 def quota_request_withdraw(actor: Actor, request: QuotaRequest) -> QuotaRequest:
-    """Withdrawing again changes nothing. Raises RoleNeeded, QuotaRequestDecided."""
+    """Withdraw a request. Idempotent. Raises RoleNeeded, QuotaRequestDecided."""
     may_administer(actor, QuotaOwner(request.organization))
     if request.state != "withdrawn":
         _decide(actor, request, "withdrawn", "")

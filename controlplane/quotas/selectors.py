@@ -1,4 +1,4 @@
-"""What projects and organizations may use and use, per dimension."""
+"""Quota queries: limits and usage of projects and organizations, per dimension."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -16,9 +16,10 @@ from controlplane.quotas.quota_owners import QuotaOwner
 
 
 def usage(project: Project) -> list[dict[str, Any]]:
-    """One per dimension, in the order of the settings.
+    """Return limits and usage of a project, in the order of the settings.
 
-    `available`: how much more the project can have, the organization's rest included; `bound_by`: whose limit that is.
+    `available`: the amount left to the project, within what its organization has left; `bound_by`: the owner of the
+    limit that restricts it.
     """
     organization = QuotaOwner(project.organization)
     own, whole = QuotaOwner(project.organization, project).limits(), organization.limits()
@@ -37,7 +38,9 @@ def usage(project: Project) -> list[dict[str, Any]]:
 
 
 def organization_usage(owner: QuotaOwner, visible: Iterable[Project]) -> list[dict[str, Any]]:
-    """The same for the organization: what all its projects use, and of those that the caller sees, each one's part."""
+    """Return limits and usage of an organization: of all its projects together, and per project for those that the
+    caller sees.
+    """
     projects = sorted(visible, key=lambda project: project.name)
     uses = _uses(owner.organization.pk)
     set_for: dict[UUID | None, dict[str, int]] = defaultdict(dict)
@@ -62,7 +65,7 @@ def organization_usage(owner: QuotaOwner, visible: Iterable[Project]) -> list[di
 
 
 def request_get(owner: QuotaOwner, ref: str) -> QuotaRequest:
-    """Raises QuotaRequestNotFound."""
+    """Return a request. Raises QuotaRequestNotFound."""
     found = by_id(QuotaRequest.objects.filter(organization=owner.organization), ref)
     if found is None:
         raise QuotaRequestNotFound(name=ref)
@@ -70,7 +73,7 @@ def request_get(owner: QuotaOwner, ref: str) -> QuotaRequest:
 
 
 def _uses(organization_id: UUID) -> dict[UUID, dict[str, int]]:
-    """Project → dimension → use, of all projects of the organization."""
+    """Return project → dimension → usage, of all projects of the organization."""
     uses: dict[UUID, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     rows = QuotaUse.objects.filter(project__organization_id=organization_id).values_list("project_id", "dimension")
     for project_id, dimension, total in rows.annotate(total=Sum("amount")):

@@ -1,4 +1,4 @@
-"""Claim and release, inside the caller's transaction; and set limits."""
+"""Quota claims and releases, inside the caller's transaction, and limits."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,7 +24,7 @@ from controlplane.quotas.quota_owners import QuotaOwner
 
 
 def claim(project_id: UUID, resource_id: UUID, **amounts: int) -> None:
-    """Let the resource use these amounts, in place of what it used of the same dimensions before.
+    """Claim these amounts for the resource, in place of its former usage of the same dimensions.
 
     Claims of one organization wait for one another until the transaction ends, so two of them cannot both take the last
     unit, of the organization or of a project. There is one lock for both levels, and it is the last that a transaction
@@ -46,13 +46,13 @@ def claim(project_id: UUID, resource_id: UUID, **amounts: int) -> None:
 
 
 def check(project_id: UUID, resource_id: UUID, **amounts: int) -> None:
-    """Raise what claim() would raise now, and claim nothing: before work is done that a claim follows."""
+    """Raise the errors of claim() without claiming: before work that ends in a claim."""
     with transaction.atomic():
         _check(project_id, quota_owners.lock_project(project_id), resource_id, amounts)
 
 
-# What is set for the project and its organization (level, dimension, limit, 0), what both use in all (level, dimension,
-# 0, amount), and of that the resource itself.
+# The limits of the project and its organization (level, dimension, limit, 0), the total usage of both (level,
+# dimension, 0, amount), and the resource's own share of it.
 LIMITS_AND_USE = """
 SELECT CASE WHEN project_id IS NULL THEN 'organization' ELSE 'project' END, dimension, "limit", 0 FROM quotas_quota
 WHERE (project_id = %(project)s OR organization_id = %(organization)s) AND dimension = ANY(%(dimensions)s)
@@ -69,7 +69,7 @@ INSERT INTO quotas_quotause (project_id, resource_id, dimension, amount)
 SELECT %s, %s, * FROM unnest(%s::text[], %s::bigint[])
 ON CONFLICT (resource_id, dimension) DO UPDATE SET amount = excluded.amount
 """
-# One part in place of many. What others add meanwhile is not seen, and stays; who puts together has the lock.
+# Merge the parts into one. Parts of concurrent transactions are not visible, and stay; the caller has the lock.
 PUT_TOGETHER = """
 WITH many AS (
     DELETE FROM quotas_quotapart WHERE project_id = %(project)s AND dimension = ANY(%(dimensions)s) RETURNING *
@@ -81,7 +81,7 @@ PARTS_MAX = 100
 
 
 def _check(project_id: UUID, organization_id: UUID, resource_id: UUID, amounts: Mapping[str, int]) -> None:
-    """What others use, and the resource itself, is added up anew each time."""
+    """Check the limits against the sum of the usage of others and of the resource itself."""
     limits = {"project": quota_owners.project_defaults(), "organization": quota_owners.organization_defaults()}
     asked = {"project": project_id, "organization": organization_id, "resource": resource_id}
     used: dict[str, dict[str, int]] = {"project": {}, "organization": {}, "own": {}}
@@ -105,18 +105,20 @@ def _check(project_id: UUID, organization_id: UUID, resource_id: UUID, amounts: 
 
 
 def release(resource_id: UUID) -> None:
-    """The resource uses nothing any more; releasing again changes nothing."""
+    """Release the usage of the resource. Idempotent."""
     QuotaUse.objects.filter(resource_id=resource_id).delete()
 
 
 def may_administer(actor: Actor, owner: QuotaOwner) -> None:
-    """Raises RoleNeeded unless the actor divides what the organization may use: its owners and admins do."""
+    """Raise RoleNeeded unless the actor is an owner or admin of the organization, who divide its quota among
+    projects.
+    """
     if not actor.is_operator and not includes(actor.role, Role.ADMIN):
         raise RoleNeeded(role=Role.ADMIN)
 
 
 def may_set(actor: Actor, owner: QuotaOwner) -> None:
-    """Raises RoleNeeded: an organization's limits are the operator's to set, its projects' its own admins'."""
+    """Raise RoleNeeded: operators set an organization's limits, its admins those of its projects."""
     if owner.project is None:
         actor.may_operate()
     else:
@@ -125,15 +127,17 @@ def may_set(actor: Actor, owner: QuotaOwner) -> None:
 
 @transaction.atomic
 def quotas_set(actor: Actor, owner: QuotaOwner, limits: Mapping[str, int], *, version: int | None) -> int:
-    """Set all limits of a project or organization; what is not named has the default again. Returns the new version.
+    """Set all limits of a project or organization; dimensions that are not named get the default.
 
-    A limit may be below what is used: then nothing is added until enough is gone. The limits of an organization's
-    projects may add up to more than its own, which holds all the same.
+    Returns the new version.
+
+    A limit may be below the usage: then nothing can be added until enough is released. The limits of an organization's
+    projects may add up to more than its own, which applies all the same.
 
     `version`: the one that is replaced; None: any.
 
     Raises:
-        RoleNeeded, Outdated.
+        RoleNeeded, Outdated
         QuotaAboveOrganization: a project would get more than its organization has.
     """
     may_set(actor, owner)
@@ -152,8 +156,7 @@ def quotas_set(actor: Actor, owner: QuotaOwner, limits: Mapping[str, int], *, ve
 
 
 def limit_raise(actor: Actor, organization_owner: QuotaOwner, *, dimension: str, limit: int, **facts: Any) -> None:
-    """The organization may use at least so much from now on; a limit that is higher already stays. Inside the caller's
-    transaction."""
+    """Raise the organization's limit to at least this amount; a higher limit stays. Inside the caller's transaction."""
     quota_owners.lock_organization(organization_owner.organization.pk)
     if limit <= organization_owner.limits()[dimension]:
         return
@@ -171,7 +174,7 @@ def _check_within(limits: Mapping[str, int], organization: Mapping[str, int]) ->
 
 
 def _began(actor: Actor, owner: QuotaOwner, verb: str, facts: Mapping[str, Any]) -> int:
-    """A new version of the owner's limits; whoever reads them while they are changed sees all old or all new."""
+    """Begin a new version of the owner's limits; concurrent readers see all old or all new limits."""
     QuotaSet.objects.get_or_create(**owner.columns)
     QuotaSet.objects.filter(**owner.columns).update(version=F("version") + 1, updated_at=clock.now())
     version = owner.version()

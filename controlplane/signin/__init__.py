@@ -1,1 +1,1 @@
-"""How people sign in: passwords, second factors, passkeys, OpenID providers; and the sessions that come of it."""
+"""Sign-in of people: passwords, second factors, passkeys, OpenID providers, and sessions."""

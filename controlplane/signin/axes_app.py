@@ -5,4 +5,4 @@ from axes.apps import AppConfig
 
 class Axes(AppConfig):  # type: ignore[misc]
     def ready(self) -> None:
-        """Nothing: lockout.py calls the handler itself."""
+        """Do nothing: lockout.py calls the handler itself."""

@@ -1,4 +1,4 @@
-"""From where a request comes."""
+"""Address and user agent of a sign-in request."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ USER_AGENT_MAX = 255
 
 @dataclass(frozen=True)
 class ClientInfo:
-    """`address` None: it came through a socket that has none."""
+    """The client. `address` None: it came through a Unix socket."""
 
     address: str | None = None
     user_agent: str = ""
@@ -25,6 +25,6 @@ def client_info(request: HttpRequest) -> ClientInfo:
 
 
 def remote_address(request: HttpRequest) -> str | None:
-    """What lockout.py has told django-axes."""
+    """Return the address that lockout.py has passed to django-axes."""
     address: str | None = request.META["REMOTE_ADDR"]
     return address

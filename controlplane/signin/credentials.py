@@ -1,4 +1,4 @@
-"""What somebody proves themselves with is set, changed and taken away here."""
+"""Services that set, change and remove passwords and second factors."""
 
 import logging
 from datetime import datetime
@@ -38,11 +38,13 @@ def password_change(
     new_password: str,
     revoke_tokens: bool = False,
 ) -> None:
-    """One's own. One's other sessions end; with `revoke_tokens` so do the tokens that one's sessions have issued.
-    Who has no password yet chooses one after a fresh proof of another kind.
+    """Change one's own password.
+
+    Other sessions of the user end; with `revoke_tokens` also the tokens issued in the user's sessions are revoked. A
+    user without a password sets one after a fresh proof of another kind.
 
     Raises:
-        WrongProof: of the old password; it is counted.
+        WrongProof: wrong old password; it is counted.
         ProofTooOld, PasswordRefused, SignInLocked
     """
     user = session.user
@@ -60,12 +62,13 @@ def password_change(
 
 @transaction.atomic
 def password_set(origin: ClientInfo, *, link_secret: str, new_password: str) -> User:
-    """By a link, which is used up; when the password is refused, it is not. All sessions of the user end. The user's
-    second factors stay.
+    """Set the password with a link, which is used up, unless the password is rejected.
+
+    All sessions of the user end. The user's second factors stay.
 
     Raises:
         LinkRefused, PasswordRefused
-        LinkTooEarly: of a reset, until its hold is over.
+        LinkTooEarly: the delay of a reset is not over.
     """
     links = PasswordLink.objects.select_for_update(of=("self",)).select_related("user")
     link = links.filter(sha256=secret_tokens.digest(link_secret), expires_at__gt=clock.now()).first()
@@ -81,7 +84,7 @@ def password_set(origin: ClientInfo, *, link_secret: str, new_password: str) -> 
 
 @transaction.atomic
 def password_put(actor: Actor, user: User, *, password: str) -> None:
-    """As an operator at the console does it; all sessions of the user end.
+    """Set a password as an operator at the console; all sessions of the user end.
 
     Raises:
         PasswordRefused
@@ -104,9 +107,11 @@ def _put(actor: Actor, user: User, password: str, *, but: Session | None = None)
 
 @transaction.atomic
 def password_link_create(actor: Actor, user: User) -> tuple[str, datetime]:
-    """The secret of a link with which the user chooses a password, and until when it is good. It replaces earlier ones.
-    Whoever has it can sign in as the user, but for a second factor: it goes to them and nobody else. For whoever is at
-    the machines of the control plane; the API has first_link_create and resets of two people instead."""
+    """Create a password link for the user; returns its secret and its expiry. It replaces earlier links.
+
+    Its holder can sign in as the user, except for a second factor: give it to the user only. For administrators of the
+    control plane's machines; the API has first_link_create and resets by two people instead.
+    """
     actor.may_operate()
     made = resets.link_put(user)
     record_of_user(actor, "password_link.create", user.pk)
@@ -114,7 +119,7 @@ def password_link_create(actor: Actor, user: User) -> tuple[str, datetime]:
 
 
 def may_add_factor(session: Session) -> None:
-    """A thief of a session must not add a factor of their own, nor somebody who has the first factor alone.
+    """Check that the session may add a factor: a stolen session, or a first factor alone, must not.
 
     Raises:
         ProofTooOld, SecondFactorDemanded
@@ -126,8 +131,7 @@ def may_add_factor(session: Session) -> None:
 
 @transaction.atomic
 def totp_enrol(actor: Actor, session: Session) -> tuple[str, str]:
-    """A secret for an application that shows codes, and its URI; shown here and never again. It does nothing until a
-    code has confirmed it.
+    """Create a TOTP secret and its URI, which are shown here only. It has no effect until a code has confirmed it.
 
     Raises:
         TotpThere, ProofTooOld, SecondFactorDemanded
@@ -142,7 +146,9 @@ def totp_enrol(actor: Actor, session: Session) -> tuple[str, str]:
 
 @transaction.atomic
 def totp_confirm(actor: Actor, session: Session, origin: ClientInfo, *, code: str) -> list[str]:
-    """From now on it is asked for, also of the user's other sessions. Returns new recovery codes.
+    """Confirm TOTP with a code: from now on it is required, also of the user's other sessions.
+
+    Returns new recovery codes.
 
     Raises:
         WrongProof: it is counted.
@@ -168,11 +174,11 @@ def now_two_factor(session: Session, method: str) -> None:
 
 @transaction.atomic
 def totp_remove(actor: Actor, session: Session) -> None:
-    """To remove it again changes nothing.
+    """Remove TOTP. Idempotent.
 
     Raises:
         ProofTooOld
-        LastFactor: the user's duties demand one.
+        LastFactor: a role of the user requires a second factor.
     """
     needs_fresh_proof(session)
     if Totp.objects.filter(user=session.user).delete()[0]:
@@ -181,7 +187,8 @@ def totp_remove(actor: Actor, session: Session) -> None:
 
 
 def passkey_begin(session: Session) -> passkeys.Challenge:
-    """
+    """Begin the registration of a passkey.
+
     Raises:
         ProofTooOld, SecondFactorDemanded, PasskeysOff
     """
@@ -191,7 +198,7 @@ def passkey_begin(session: Session) -> passkeys.Challenge:
 
 @transaction.atomic
 def passkey_register(actor: Actor, session: Session, response: passkeys.Response, *, name: str) -> Passkey:
-    """From now on a second factor is asked for, also of the user's other sessions.
+    """Register a passkey: from now on a second factor is required, also of the user's other sessions.
 
     Raises:
         PasskeyRefused, PasskeyTaken, ProofTooOld, SecondFactorDemanded, PasskeysOff
@@ -205,10 +212,11 @@ def passkey_register(actor: Actor, session: Session, response: passkeys.Response
 
 @transaction.atomic
 def passkey_remove(actor: Actor, session: Session, ref: str) -> None:
-    """
+    """Remove a passkey.
+
     Raises:
         PasskeyNotFound, ProofTooOld
-        LastFactor: the user's duties demand one.
+        LastFactor: a role of the user requires a second factor.
     """
     needs_fresh_proof(session)
     passkeys.delete_passkey(actor, session.user, ref)
@@ -216,7 +224,7 @@ def passkey_remove(actor: Actor, session: Session, ref: str) -> None:
 
 
 def after_removal(user: User) -> None:
-    """Without a factor there is nothing to recover."""
+    """Delete the recovery codes of a user who has no second factor left."""
     if second_factors.has_one(user):
         return
     if second_factors.is_demanded_of(user):
@@ -226,10 +234,11 @@ def after_removal(user: User) -> None:
 
 @transaction.atomic
 def recovery_codes_replace(actor: Actor, session: Session) -> list[str]:
-    """
+    """Create new recovery codes, in place of the former ones.
+
     Raises:
         ProofTooOld
-        SecondFactorDemanded: there is no factor that they would stand in for.
+        SecondFactorDemanded: there is no second factor to recover.
     """
     needs_fresh_proof(session)
     if not second_factors.has_one(session.user):
@@ -240,8 +249,10 @@ def recovery_codes_replace(actor: Actor, session: Session) -> list[str]:
 
 @transaction.atomic
 def factors_reset(actor: Actor, user: User) -> None:
-    """For somebody who has lost all of them: an operator at the console, who has made sure who asks. All sessions end;
-    the user signs in with the first factor and enrols again."""
+    """Remove all second factors of a user who has lost them, as an operator at the console who has verified the person.
+
+    All sessions end; the user signs in with the first factor and enrols again.
+    """
     actor.may_operate()
     for kind in (Totp, RecoveryCode, Passkey):
         kind.objects.filter(Q(user=user)).delete()

@@ -1,7 +1,7 @@
-"""Whoever fails too often has to wait. django-axes keeps the failures; this says what they count for.
+"""Lockout after too many failures. django-axes stores the failures; this module evaluates them.
 
-The limit (settings.AXES_FAILURE_LIMIT) is for one account from one address. An account from everywhere, and an address
-with all the accounts that it tries, have EASIER times as many. Accounts that do not exist are counted like any other.
+The limit (settings.AXES_FAILURE_LIMIT) is for one account from one address. An account from all addresses, and an
+address with all accounts, have EASIER times the limit. Accounts that do not exist are counted like any other.
 """
 
 import ipaddress
@@ -21,15 +21,15 @@ ACCOUNT_MAX = 254
 
 
 def account_of(email: str) -> str:
-    """By which failures are counted."""
+    """Return the name by which failures of an account are counted."""
     return email.casefold()[:ACCOUNT_MAX]
 
 
 def check(origin: ClientInfo, account: str) -> None:
-    """`account` "": of nobody; then failures of other addresses do not count, since they are strangers'.
+    """Check the failures. `account` "": no account; then failures from other addresses do not count.
 
     Raises:
-        SignInLocked: nobody is even asked for a password.
+        SignInLocked: no password is checked.
     """
     until = locked_until(origin, account)
     if until is not None:
@@ -54,31 +54,31 @@ def locked_until(origin: ClientInfo, account: str) -> datetime | None:
 
 
 def record_failure(origin: ClientInfo, account: str) -> None:
-    """One more failure."""
+    """Record a failure."""
     handler, request, credentials = _axes(origin, account)
     handler.user_login_failed(record_failure, credentials, request)
 
 
 def clear_failures(origin: ClientInfo, account: str) -> None:
-    """Of this account from this address: it has signed in."""
+    """Clear the failures of this account from this address, after a sign-in."""
     handler, request, _ = _axes(origin, account)
     handler.reset_attempts(username=account, ip_address=request.axes_ip_address)
 
 
 def clear_all_failures(account: str) -> None:
-    """From wherever: it has a new password."""
+    """Clear the failures of the account from all addresses, after a new password."""
     handler, _, _ = _axes(ClientInfo(), account)
     handler.reset_attempts(username=account)
 
 
 def purge() -> None:
-    """Failures that count no more are forgotten, with the addresses that they came from."""
+    """Delete expired failures, with their addresses."""
     handler, request, credentials = _axes(ClientInfo(), "")
     handler.clean_expired_user_attempts(request, credentials)
 
 
 def _counted(address: str | None) -> str | None:
-    """An IPv6 network of /64 is one place: whoever has one address of it has all."""
+    """Return the counted address: an IPv6 network of /64 counts as one address, since one client has all of it."""
     if address is None or ":" not in address:
         return address
     return str(ipaddress.IPv6Network((address, 64), strict=False).network_address)

@@ -1,5 +1,7 @@
-"""What people prove themselves with, and their sessions. No secret is kept: of passwords an Argon2 hash, of what has
-enough random bits of its own a SHA-256."""
+"""Authentication factors of users, and their sessions.
+
+No secret is stored in plain text: of passwords an Argon2 hash, of random secrets a SHA-256.
+"""
 
 from django.db import models
 from django.db.models import Q
@@ -9,7 +11,7 @@ from controlplane.kernel.db import BaseModel
 
 
 class Password(BaseModel):
-    """`encoded` is Django's: algorithm, parameters, salt and hash."""
+    """A password. `encoded` is Django's: algorithm, parameters, salt and hash."""
 
     user = models.OneToOneField(User, models.CASCADE)
     encoded = models.CharField(max_length=255)
@@ -17,9 +19,11 @@ class Password(BaseModel):
 
 
 class PasswordLink(BaseModel):
-    """Lets whoever has its secret choose the user's password, once. It goes when it is used. `is_first`: it is good
-    only while the account is new (resets.is_in_use). `good_from`: of the link of
-    a PasswordReset; others are good at once."""
+    """A link with which its holder sets the user's password, once.
+
+    Deleted on use. `is_first`: it is valid only while the account is new (resets.is_in_use). `good_from`: of the link
+    of a PasswordReset; other links are valid at once.
+    """
 
     user = models.ForeignKey(User, models.CASCADE)
     sha256 = models.BinaryField(max_length=32)
@@ -32,8 +36,10 @@ class PasswordLink(BaseModel):
 
 
 class PasswordReset(BaseModel):
-    """That somebody's password be set anew: an operator has asked for it, and a second person confirms it and gets the
-    link. It goes when the link is used, or when it is withdrawn. `good_from`: the link's."""
+    """A password reset: an operator requests it, and a second person confirms it and gets the link.
+
+    Deleted when the link is used, or when it is withdrawn. `good_from`: the link's.
+    """
 
     user = models.OneToOneField(User, models.CASCADE)
     asked_by = models.ForeignKey(User, models.CASCADE, related_name="+")
@@ -53,8 +59,11 @@ class PasswordReset(BaseModel):
 
 
 class Session(BaseModel):
-    """`methods`: what it was proved with, in the order it was. `proved_at`: when last. A session ends at `ended_at`, at
-    `expires_at`, or when it was not used for some time, whichever is first."""
+    """A session.
+
+    `methods`: its factors, in the order of proof. `proved_at`: of the last proof. A session ends at `ended_at`, at
+    `expires_at`, or when it was not used for some time, whichever is first.
+    """
 
     user = models.ForeignKey(User, models.CASCADE)
     sha256 = models.BinaryField(max_length=32)
@@ -66,7 +75,7 @@ class Session(BaseModel):
     last_used_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
-    # Whether it has the second factor or needs none; set where a request shows the session.
+    # True: the session has its second factor or needs none; set where a request presents the session.
     is_finished = False
 
     class Meta:
@@ -75,10 +84,12 @@ class Session(BaseModel):
 
 
 class Totp(BaseModel):
-    """Codes by the time (RFC 6238). `sealed`: the shared secret, under a key of settings.SECRET_KEY. It counts as a
-    factor once a code has confirmed it. `last_step`: no code of this step or one before is taken again.
+    """Time-based codes (RFC 6238).
 
-    `failures` in a row make the next try wait, wherever it comes from: a code has only a million values.
+    `sealed`: the shared secret, encrypted under a key of settings.SECRET_KEY. It counts as a factor once a code has
+    confirmed it. `last_step`: codes of this step and of earlier ones are rejected.
+
+    Consecutive `failures` delay the next try, from any address: a code has only a million values.
     """
 
     user = models.OneToOneField(User, models.CASCADE)
@@ -90,7 +101,7 @@ class Totp(BaseModel):
 
 
 class RecoveryCode(BaseModel):
-    """In place of a code, once: it goes when it is used."""
+    """A recovery code, in place of a code, once: deleted on use."""
 
     user = models.ForeignKey(User, models.CASCADE)
     sha256 = models.BinaryField(max_length=32)
@@ -100,7 +111,7 @@ class RecoveryCode(BaseModel):
 
 
 class Identity(BaseModel):
-    """Whom an OpenID provider calls `subject` is this user. Nothing else of what it says makes two people one."""
+    """Link of a user to `subject` of an OpenID provider. No other claim links accounts."""
 
     user = models.ForeignKey(User, models.CASCADE)
     issuer = models.CharField(max_length=255)
@@ -112,15 +123,17 @@ class Identity(BaseModel):
 
 
 class GivenMembership(BaseModel):
-    """A membership that comes from a provider's groups, and goes with them. Others are none of its business."""
+    """A membership that a provider's groups gave, and that ends with them. Other memberships are not affected."""
 
     identity = models.ForeignKey(Identity, models.CASCADE)
     membership = models.OneToOneField(Membership, models.CASCADE)
 
 
 class NamedOrganization(BaseModel):
-    """Which organization a provider's groups mean by a name: the one that had it when it was first needed. Whoever
-    takes the name later does not get the members."""
+    """An organization named by a provider's groups: the one that had the name when it was first used.
+
+    An organization that takes the name later does not get the members.
+    """
 
     provider = models.CharField(max_length=63)
     name = models.CharField(max_length=63)
@@ -131,9 +144,9 @@ class NamedOrganization(BaseModel):
 
 
 class OpenIdSignIn(BaseModel):
-    """A sign-in that waits for the provider's answer, which comes back with `state`. It goes when it is completed.
+    """A sign-in that waits for the provider's response, which comes back with `state`. Deleted on completion.
 
-    `binding`: only who began it completes it; `user`: who has signed in and wants to be known by the provider too.
+    `binding`: only the program that began it completes it; `user`: signed in already, and linking an identity.
     """
 
     provider = models.CharField(max_length=63)
@@ -150,7 +163,7 @@ class OpenIdSignIn(BaseModel):
 
 
 class Passkey(BaseModel):
-    """A key pair on somebody's device. `sign_count` grows with each use, or stays 0 where the device does not count."""
+    """A key pair on a user's device. `sign_count` grows with each use, or stays 0 where the device does not count."""
 
     user = models.ForeignKey(User, models.CASCADE)
     name = models.CharField(max_length=63)
@@ -168,7 +181,7 @@ class Passkey(BaseModel):
 
 
 class Ceremony(BaseModel):
-    """A challenge that a passkey is to answer; it goes with the answer. `user`: who registers one."""
+    """A challenge for a passkey; deleted with the response. `user`: registers a passkey."""
 
     purpose = models.CharField(max_length=16)
     user = models.ForeignKey(User, models.CASCADE, null=True)

@@ -1,7 +1,7 @@
-"""Passkeys (WebAuthn): key pairs that people's devices keep, and use after they have verified who holds them.
+"""Passkeys (WebAuthn): key pairs on users' devices, used after the device has verified its user.
 
-Each answers a challenge of ours, which is good once. A passkey counts for two factors, since the device has verified
-its user (by a finger, a face or a PIN), and signs in alone or after the password.
+Each signs a challenge of this server, which is valid once. A passkey counts for two factors, since the device has
+verified its user (by a finger, a face or a PIN), and signs in alone or after the password.
 """
 
 import json
@@ -36,14 +36,14 @@ from controlplane.signin.models import Ceremony, Passkey
 PRODUCT = "Andromede"
 LASTS = timedelta(minutes=5)
 REGISTER, SIGN_IN = "register", "sign_in"
-# What comes of malformed answers besides the library's own errors.
+# Errors of the library for malformed responses, besides its own ones.
 MALFORMED = (WebAuthnException, ValueError, KeyError, TypeError, IndexError, AttributeError, struct.error)
 BAD = (*MALFORMED, InvalidSignature, UnsupportedAlgorithm)
 
 
 @dataclass(frozen=True)
 class Challenge:
-    """`options` go to the browser's navigator.credentials."""
+    """A challenge. `options` go to the browser's navigator.credentials."""
 
     ceremony: Ceremony
     options: Mapping[str, Any]
@@ -51,16 +51,17 @@ class Challenge:
 
 @dataclass(frozen=True)
 class Response:
-    """What the browser answers to the challenge of a ceremony."""
+    """The browser's response to the challenge of a ceremony."""
 
     ceremony: str
     credential: Mapping[str, Any]
 
 
 def _domain() -> str:
-    """
+    """Return the domain of the passkeys.
+
     Raises:
-        PasskeysOff: the operator has not said for which pages passkeys are.
+        PasskeysOff: the operator has not configured the pages of passkeys.
     """
     if not settings.PASSKEY_ORIGINS:
         raise PasskeysOff()
@@ -69,7 +70,8 @@ def _domain() -> str:
 
 @transaction.atomic
 def challenge_to_register(user: User) -> Challenge:
-    """
+    """Return a challenge to register a passkey.
+
     Raises:
         PasskeysOff
     """
@@ -89,7 +91,8 @@ def challenge_to_register(user: User) -> Challenge:
 
 @transaction.atomic
 def challenge_to_sign_in() -> Challenge:
-    """The same for everybody: the device knows which passkeys it has, and we say of nobody whether they have one.
+    """Return a challenge to sign in, the same for all accounts: the device knows its passkeys, and the response does
+    not reveal whether an account has any.
 
     Raises:
         PasskeysOff
@@ -108,7 +111,7 @@ def _begun(purpose: str, options: Any, *, user: User | None = None) -> Challenge
 
 
 def _challenge_of(response: Response, purpose: str, *, user: User | None = None) -> bytes:
-    """Of a ceremony that is gone then.
+    """Delete and return the challenge of a ceremony.
 
     Raises:
         PasskeyRefused
@@ -123,11 +126,11 @@ def _challenge_of(response: Response, purpose: str, *, user: User | None = None)
 
 @transaction.atomic
 def register(user: User, response: Response, *, name: str) -> Passkey:
-    """Keep the public key of a new passkey.
+    """Store the public key of a new passkey.
 
     Raises:
-        PasskeyRefused: it is no answer to the challenge, from another page, or without its user verified.
-        PasskeyTaken: there is one of this name, or it is known already.
+        PasskeyRefused: wrong challenge, another page, or the user was not verified.
+        PasskeyTaken: the name or the passkey exists already.
         PasskeysOff
     """
     domain, challenge = _domain(), _challenge_of(response, REGISTER, user=user)
@@ -155,11 +158,11 @@ def register(user: User, response: Response, *, name: str) -> Passkey:
 
 @transaction.atomic
 def prove(response: Response, *, user: User | None = None) -> Passkey:
-    """The passkey that has answered; `user`: whose it must be.
+    """Return the passkey of a valid response; `user`: its required owner.
 
     Raises:
-        PasskeyRefused: it is none that is known, or no answer to the challenge. A count of signatures that does not
-            grow is refused, too: there is a copy of the key.
+        PasskeyRefused: unknown passkey or invalid response. A signature count that does not grow is rejected too:
+            there is a copy of the key.
         PasskeysOff
     """
     domain, challenge = _domain(), _challenge_of(response, SIGN_IN)
@@ -196,7 +199,7 @@ def _known(credential_id: bytes, user: User | None) -> Passkey:
 
 @transaction.atomic
 def delete_passkey(actor: Actor, user: User, ref: str) -> None:
-    """Raises PasskeyNotFound."""
+    """Delete a passkey. Raises PasskeyNotFound."""
     passkey = by_id(Passkey.objects.filter(user=user), ref)
     if passkey is None:
         raise PasskeyNotFound(name=ref)

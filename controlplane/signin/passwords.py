@@ -1,4 +1,4 @@
-"""Passwords: what is accepted as one, and whether one is right. Hashes are Argon2, by Django's hashers."""
+"""Passwords: rules for new ones, and verification. Hashes are Argon2, by Django's hashers."""
 
 import secrets
 import unicodedata
@@ -19,7 +19,8 @@ LENGTH_MAX = 256
 
 
 def check_new(password: str, *, user: User, field: str) -> None:
-    """
+    """Check a new password.
+
     Raises:
         PasswordRefused: it is easy to guess.
     """
@@ -37,13 +38,13 @@ def check_new(password: str, *, user: User, field: str) -> None:
 
 
 def put(user: User, password: str) -> None:
-    """In place of the one there was; what is accepted is for the caller to check."""
+    """Store a password in place of the former one; the caller checks the rules."""
     written = {"encoded": make_password(_normal(password)), "changed_at": clock.now(), "updated_at": clock.now()}
     Password.objects.update_or_create(user=user, defaults=written)
 
 
 def is_right(user: User | None, password: str) -> bool:
-    """Takes as long for nobody, and for somebody without a password. A hash of older parameters is made anew."""
+    """Verify a password, in the same time without a user or password. A hash with older parameters is replaced."""
     kept = Password.objects.filter(user=user).first() if user is not None else None
     if kept is None:
         check_password(_normal(password), _nobodys())
@@ -56,7 +57,7 @@ def is_right(user: User | None, password: str) -> bool:
 
 
 def _normal(password: str) -> str:
-    """So that it does not matter how a keyboard composes é."""
+    """Normalise Unicode, so that keyboards may compose é in either way."""
     return unicodedata.normalize("NFKC", password)
 
 

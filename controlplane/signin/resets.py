@@ -1,7 +1,7 @@
-"""Password links of accounts: of new ones at once, of accounts in use by two people.
+"""Password links: for new accounts at once, for accounts in use by two people.
 
-Whoever has a link becomes the account's user, but for a second factor. An operator who could make one alone would
-become any user of any tenant (ADR 0043).
+The holder of a link becomes the account's user, except for a second factor. An operator who could create one alone
+could become any user of any tenant (ADR 0043).
 """
 
 from datetime import datetime, timedelta
@@ -23,21 +23,21 @@ from controlplane.signin.sessions import needs_fresh_factors
 
 
 def is_in_use(user: User) -> bool:
-    """Whether the account gives something or belongs to somebody: it has a duty, a membership, or anything to sign in
-    with."""
+    """Return True if the account has a platform role, a membership, or anything to sign in with."""
     return bool(user.duty) or is_proved(user) or Membership.objects.filter(user=user).exists()
 
 
 def is_proved(user: User) -> bool:
-    """Whether there is anything to get in as the user with."""
+    """Return True if the user has anything to sign in with."""
     owned = (Password, Identity, ApiToken)
     return second_factors.has_one(user) or any(model._default_manager.filter(user=user).exists() for model in owned)
 
 
 @transaction.atomic
 def first_link_create(actor: Actor, session: Session, user: User) -> tuple[str, datetime]:
-    """The secret of a link for the first password of a new account, and until when it is good. It replaces earlier
-    links, and is worth nothing as soon as the account is in use.
+    """Create a link for the first password of a new account; returns its secret and its expiry.
+
+    It replaces earlier links, and becomes invalid as soon as the account is in use.
 
     Raises:
         RoleNeeded, ProofTooOld, SecondFactorDemanded
@@ -54,7 +54,7 @@ def first_link_create(actor: Actor, session: Session, user: User) -> tuple[str, 
 
 
 def link_put(user: User, *, is_first: bool = False, good_from: datetime | None = None) -> tuple[str, datetime]:
-    """A new link in place of others: its secret, and until when it is good. In the caller's transaction."""
+    """Create a link in place of others; returns its secret and its expiry. In the caller's transaction."""
     PasswordLink.objects.filter(user=user).delete()
     link_secret, digest = secret_tokens.new(secret_tokens.LINK)
     until = (good_from or clock.now()) + timedelta(hours=settings.PASSWORD_LINK_HOURS)
@@ -64,8 +64,9 @@ def link_put(user: User, *, is_first: bool = False, good_from: datetime | None =
 
 @transaction.atomic
 def reset_create(actor: Actor, session: Session, user: User) -> PasswordReset:
-    """Ask for a reset of the password; a second person confirms it. It replaces one that waits. Each organization of
-    the user sees it in its audit.
+    """Request a password reset; a second person confirms it.
+
+    It replaces a pending one. The audit log of each organization of the user shows it.
 
     Raises:
         RoleNeeded, ProofTooOld, SecondFactorDemanded
@@ -82,14 +83,16 @@ def reset_create(actor: Actor, session: Session, user: User) -> PasswordReset:
 
 @transaction.atomic
 def reset_confirm(actor: Actor, session: Session, reset: PasswordReset) -> tuple[str, PasswordReset]:
-    """The secret of the link, which is good after PASSWORD_RESET_HOLD_MINUTES, by a second person: another operator, or
-    an owner of an organization of which the user is a member. Nothing of the user's second factors changes.
+    """Confirm a reset; returns the secret of the link, which is valid after PASSWORD_RESET_HOLD_MINUTES.
+
+    The second person is another operator, or an owner of an organization of which the user is a member. The user's
+    second factors do not change.
 
     Raises:
         ProofTooOld, SecondFactorDemanded
-        SecondPersonNeeded: whoever asked for it, or whose password it is, cannot confirm it.
+        SecondPersonNeeded: the actor requested it, or it is the actor's own password.
         RoleNeeded: neither an operator nor an owner there.
-        PasswordResetNotFound: it is over, was confirmed already, or whoever asked is no operator any more.
+        PasswordResetNotFound: it has ended, was confirmed already, or its requester is no operator any more.
     """
     needs_fresh_factors(session)
     _lock(reset.user)
@@ -113,7 +116,7 @@ def reset_confirm(actor: Actor, session: Session, reset: PasswordReset) -> tuple
 
 @transaction.atomic
 def reset_withdraw(actor: Actor, reset: PasswordReset) -> None:
-    """The reset and its link are void; withdrawing again changes nothing."""
+    """Withdraw the reset and its link. Idempotent."""
     _lock(reset.user)
     if PasswordReset.objects.filter(pk=reset.pk).exists():
         _void(reset.user)
@@ -121,8 +124,9 @@ def reset_withdraw(actor: Actor, reset: PasswordReset) -> None:
 
 
 def resets(actor: Actor) -> QuerySet[PasswordReset]:
-    """Those that are not over and that the actor may see: an operator all, an owner those of the members of the
-    organization, everybody their own."""
+    """Return the open resets that the actor may see: an operator all, an owner those of the organization's members,
+    other users their own.
+    """
     live = PasswordReset.objects.select_related("user", "asked_by", "confirmed_by").filter(expires_at__gt=clock.now())
     if actor.is_operator:
         return live
@@ -132,7 +136,7 @@ def resets(actor: Actor) -> QuerySet[PasswordReset]:
 
 
 def reset_get(actor: Actor, ref: str) -> PasswordReset:
-    """Raises PasswordResetNotFound."""
+    """Return a reset. Raises PasswordResetNotFound."""
     found = by_id(resets(actor), ref)
     if found is None:
         raise PasswordResetNotFound(name=ref)
@@ -150,5 +154,5 @@ def _void(user: User) -> None:
 
 
 def _lock(user: User) -> None:
-    """Of two who ask, confirm or use a link of the same account, one comes after the other."""
+    """Lock the account, so that concurrent requests, confirmations and uses of a link run one after the other."""
     User.objects.select_for_update(no_key=True).get(pk=user.pk)

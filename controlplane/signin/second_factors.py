@@ -1,4 +1,4 @@
-"""Second factors: whether there is one, whether there must be one, and whether somebody has just shown it."""
+"""Second factors: whether a user has or needs one, and its verification."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ PASSKEY = "passkey"
 
 @dataclass(frozen=True)
 class Proof:
-    """What was sent to prove a second factor: one of these, or nothing."""
+    """Proof of a second factor: one of these, or none."""
 
     totp: str = ""
     recovery_code: str = ""
@@ -33,7 +33,7 @@ def has_one(user: User) -> bool:
 
 
 def needs_one(user: User) -> bool:
-    """Because there is one, or because a duty demands it."""
+    """Return True if the user has a second factor, or a role requires one."""
     return has_one(user) or is_demanded_of(user)
 
 
@@ -43,11 +43,11 @@ def is_demanded_of(user: User) -> bool:
 
 
 def prove(user: User, proof: Proof, *, account: str) -> str:
-    """Which factor the proof is of; it is used up.
+    """Verify the proof and return its method; a code is used up.
 
     Raises:
         CodeNeeded: there is no proof.
-        WrongProof: it is not right. The facts say whose failure it counts as.
+        WrongProof: the proof is wrong. The facts name the account of the failure.
         SignInLocked: after failures.
     """
     if proof.is_empty:
@@ -73,7 +73,7 @@ def _by_passkey(user: User, response: passkeys.Response, *, account: str) -> str
 
 
 def methods_of(user: User) -> dict[str, object]:
-    """What the user can prove themselves with."""
+    """Return the sign-in methods of the user."""
     return {
         "has_password": Password.objects.filter(user=user).exists(),
         "has_totp": Totp.objects.filter(user=user, confirmed_at__isnull=False).exists(),

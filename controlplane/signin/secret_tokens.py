@@ -1,4 +1,4 @@
-"""Secrets that are shown once and kept as their SHA-256: with 256 random bits, a slow hash would add nothing."""
+"""Secrets that are shown once and stored as SHA-256: with 256 random bits, a slow hash would add nothing."""
 
 import hashlib
 import secrets
@@ -8,7 +8,7 @@ LINK = "andromede_link_"
 
 
 def new(prefix: str) -> tuple[str, bytes]:
-    """A secret, and what is kept of it."""
+    """Return a new secret and its stored form."""
     secret = prefix + secrets.token_urlsafe(32)
     return secret, digest(secret)
 

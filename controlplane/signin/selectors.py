@@ -1,4 +1,4 @@
-"""Whose session it is, what it is good for, and who has which."""
+"""Sign-in queries: the session of a secret with its rights, and the accounts."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,7 +22,7 @@ LAST_USE_RESOLUTION = timedelta(minutes=1)
 
 @dataclass(frozen=True)
 class SignedIn:
-    """`is_finished`: the session has the second factor, or needs none."""
+    """A signed-in user. `is_finished`: the session has the second factor, or needs none."""
 
     actor: Actor
     session: Session
@@ -30,12 +30,12 @@ class SignedIn:
 
 
 def signed_in(session_secret: str, *, request_id: str = "") -> SignedIn | None:
-    """Who has the live session with this secret. Notes its use once a minute at most."""
+    """Return the user of the live session with this secret. Records its use at most once a minute."""
     return _signed_in(Q(sha256=secret_tokens.digest(session_secret)), request_id)
 
 
 def refresh_signed_in(session_id: UUID, *, request_id: str = "") -> SignedIn | None:
-    """Who was let in by this session, if it is still live. That they go on with what they have begun is a use of it."""
+    """Return the user of this session, if it is still live. A continued stream counts as use."""
     return _signed_in(Q(pk=session_id), request_id)
 
 
@@ -62,7 +62,7 @@ def sessions_of(user_id: UUID) -> QuerySet[Session]:
 
 
 def session_get(user_id: UUID, ref: str, *, current: Session) -> Session:
-    """Also one that has ended, so that ending it twice is harmless. `current` is the name of the one that asks."""
+    """Return a session, also an ended one, so that ending is idempotent. `current` names the session of the request."""
     found = current if ref == "current" else by_id(Session.objects.filter(user=user_id), ref)
     if found is None:
         raise SessionNotFound(name=ref)
@@ -70,14 +70,14 @@ def session_get(user_id: UUID, ref: str, *, current: Session) -> Session:
 
 
 def user_by_email(email: str) -> User | None:
-    """By the address as it was written; if nobody's is written so, by the only one that differs in case alone."""
+    """Return the user with exactly this address; without one, the only user whose address differs in case alone."""
     found = list(User.objects.filter(email__iexact=email)[:2])
     exact = [user for user in found if user.email == email]
     return exact[0] if exact else found[0] if len(found) == 1 else None
 
 
 def accounts() -> QuerySet[User]:
-    """All users, each with `has_second_factor` and with how many good `tokens` they have."""
+    """Return all users, each with `has_second_factor` and the number of valid `tokens`."""
     good = ApiToken.objects.filter(user=OuterRef("pk"), revoked_at=None, expires_at__gt=clock.now())
     counted = good.order_by().values("user").annotate(count=Count("pk")).values("count")
     totp = Totp.objects.filter(user=OuterRef("pk"), confirmed_at__isnull=False)
@@ -88,7 +88,7 @@ def accounts() -> QuerySet[User]:
 
 
 def user_get(ref: str) -> User:
-    """By id or e-mail address."""
+    """Return the user by id or e-mail address."""
     found = by_id(User.objects.all(), ref) or User.objects.filter(Q(email=ref)).first()
     if found is None:
         raise UserNotFound(name=ref)

@@ -1,4 +1,4 @@
-"""Sessions begin with a proof and end by themselves, by their owner, or by an operator."""
+"""Sessions: begun with a proof, and ended by expiry, by their user, or by an operator."""
 
 import logging
 from collections.abc import Sequence
@@ -23,18 +23,17 @@ log = logging.getLogger(__name__)
 
 PROOF_LASTS = timedelta(minutes=5)
 PASSWORD = "password"
-NOBODY = ""  # the account of failures that are nobody's
+NOBODY = ""  # the account of failures without an account
 
 
 @transaction.atomic
 def session_create(origin: ClientInfo, *, email: str, password: str, proof: Proof) -> tuple[Session, str]:
-    """Sign in with a password, and a second factor where the account has one. The secret is returned here and never
-    again.
+    """Sign in with a password, and a second factor where the account has one. The secret is returned here only.
 
     Raises:
-        SignInRefused: wrong password, or nobody of that address; it is counted, and nobody learns which.
+        SignInRefused: wrong password or unknown address, which the error does not tell apart; it is counted.
         CodeNeeded, WrongProof: the password is right.
-        UserSuspended, UserEnded: it is right, and so is the second factor.
+        UserSuspended, UserEnded: password and second factor are right.
         SignInLocked
     """
     account = lockout.account_of(email)
@@ -51,8 +50,9 @@ def session_create(origin: ClientInfo, *, email: str, password: str, proof: Proo
 
 @transaction.atomic
 def session_create_by_passkey(origin: ClientInfo, response: passkeys.Response) -> tuple[Session, str]:
-    """Sign in with a passkey alone: its device has verified the user. A lock of the account, which is about passwords,
-    does not concern it.
+    """Sign in with a passkey alone: its device has verified the user.
+
+    A lockout of the account concerns passwords, and does not apply.
 
     Raises:
         PasskeyRefused: it is counted for the address.
@@ -69,10 +69,10 @@ def session_create_by_passkey(origin: ClientInfo, response: passkeys.Response) -
 def create_session(
     user: User, origin: ClientInfo, methods: Sequence[str], *, is_two_factor: bool
 ) -> tuple[Session, str]:
-    """For somebody who has just proved who they are. In the caller's transaction.
+    """Create a session after a proof of identity. In the caller's transaction.
 
     Raises:
-        UserSuspended, UserEnded: whoever suspends the user meanwhile waits, and ends this session too.
+        UserSuspended, UserEnded: a concurrent suspension waits, and then ends this session too.
     """
     now = clock.now()
     if not User.objects.filter(pk=user.pk, suspended_at=None, ended_at=None).update(last_sign_in_at=now):
@@ -97,7 +97,7 @@ def create_session(
 
 @transaction.atomic
 def session_verify(actor: Actor, session: Session, origin: ClientInfo, *, password: str, proof: Proof) -> Session:
-    """Prove again that it is you: by a second factor, or by the password if there is no other factor.
+    """Prove one's identity again: by a second factor, or by the password if there is no second factor.
 
     Raises:
         CodeNeeded: there is a second factor, and no proof of it.
@@ -120,7 +120,8 @@ def session_verify(actor: Actor, session: Session, origin: ClientInfo, *, passwo
 
 
 def check_password(user: User, password: str, *, account: str) -> str:
-    """
+    """Check the password.
+
     Raises:
         WrongProof: it is counted.
     """
@@ -130,7 +131,7 @@ def check_password(user: User, password: str, *, account: str) -> str:
 
 
 def needs_fresh_proof(session: Session) -> None:
-    """Before what a thief of the session must not do.
+    """Require a fresh proof, before actions that a stolen session must not do.
 
     Raises:
         ProofTooOld
@@ -140,7 +141,7 @@ def needs_fresh_proof(session: Session) -> None:
 
 
 def needs_fresh_factors(session: Session) -> None:
-    """Before what gives power over the accounts of others: a second factor, and a proof of now.
+    """Require a second factor and a fresh proof, before actions with power over other accounts.
 
     Raises:
         ProofTooOld, SecondFactorDemanded
@@ -152,14 +153,14 @@ def needs_fresh_factors(session: Session) -> None:
 
 @transaction.atomic
 def session_end(actor: Actor, session: Session) -> None:
-    """It stops working at once; to end it again changes nothing."""
+    """End a session at once. Idempotent."""
     if Session.objects.filter(pk=session.pk, ended_at=None).update(ended_at=clock.now()):
         record(actor, "session.end", session.pk)
 
 
 @transaction.atomic
 def session_end_others(actor: Actor, session: Session, *, revoke_tokens: bool = False) -> int:
-    """All of the same user but this one; with `revoke_tokens` also the tokens that sessions of theirs have issued."""
+    """End all other sessions of the user; with `revoke_tokens` also revoke the tokens issued in the user's sessions."""
     if revoke_tokens:
         session_tokens_revoke(actor, session.user)
     return _end(actor, session.user, but=session)
@@ -167,8 +168,10 @@ def session_end_others(actor: Actor, session: Session, *, revoke_tokens: bool = 
 
 @transaction.atomic
 def sessions_end_all(actor: Actor, user: User) -> int:
-    """An operator puts somebody out, and revokes the tokens that their sessions have issued. Whoever can sign in still
-    can: their account is as it was."""
+    """End all sessions of a user as an operator, and revoke the tokens issued in them.
+
+    The account does not change: the user can sign in again.
+    """
     actor.may_operate()
     session_tokens_revoke(actor, user)
     return _end(actor, user)
@@ -181,7 +184,7 @@ def _end(actor: Actor, user: User, *, but: Session | None = None) -> int:
 
 
 def end_silently(user: User, *, but: Session | None = None) -> int:
-    """As a part of something else, which is recorded."""
+    """End sessions as part of another action, which is audited."""
     live = Session.objects.filter(user=user, ended_at=None)
     others = live if but is None else live.exclude(pk=but.pk)
     return others.update(ended_at=clock.now())
@@ -189,8 +192,10 @@ def end_silently(user: User, *, but: Session | None = None) -> int:
 
 @transaction.atomic
 def record_failure(origin: ClientInfo, facts: dict[str, object]) -> User | None:
-    """A failure that an error told of (its facts `account` and `code_of`). What the request wrote was undone; this
-    stays. Returns whose account it is, if there is one."""
+    """Record a failure of an error (its facts `account` and `code_of`), after the rollback of the request's writes.
+
+    Returns the account, if there is one.
+    """
     account = str(facts["account"])
     lockout.record_failure(origin, account)
     user = selectors.user_by_email(account)
@@ -206,7 +211,7 @@ def record_failure(origin: ClientInfo, facts: dict[str, object]) -> User | None:
 
 @transaction.atomic
 def purge() -> int:
-    """What is over is forgotten: sessions, with the addresses that they came from, links, and unfinished sign-ins."""
+    """Delete expired sessions, with their addresses, links, and unfinished sign-ins."""
     over = Session.objects.exclude(pk__in=selectors.live(Session.objects.all()).values("pk"))
     for kind in (PasswordLink, PasswordReset, OpenIdSignIn, Ceremony):
         kind.objects.filter(expires_at__lte=clock.now()).delete()

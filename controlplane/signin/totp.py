@@ -1,4 +1,4 @@
-"""Second factors that are typed: codes by the time, and recovery codes for the day the phone is gone."""
+"""Second factors that are typed: time-based codes, and recovery codes."""
 
 import base64
 import logging
@@ -31,7 +31,7 @@ RECOVERY_BYTES = 10  # 80 bits
 
 
 def begin(user: User) -> tuple[str, str]:
-    """A new secret in place of one that was not confirmed: in base32, and as the URI that applications read."""
+    """Create a secret in place of an unconfirmed one; returns it in base32, and as the URI that applications read."""
     key = secrets.token_bytes(SECRET_BYTES)
     Totp.objects.filter(user=user, confirmed_at=None).delete()
     row_id = new_id()
@@ -42,10 +42,10 @@ def begin(user: User) -> tuple[str, str]:
 
 
 def is_right(totp: Totp, code: str) -> bool:
-    """Whether it is a code of about now; it is used up by that.
+    """Verify a code of about now, and use it up.
 
     Raises:
-        SignInLocked: after failures; whether the code is right is not even looked at.
+        SignInLocked: after failures; the code is not checked.
     """
     _check_wait(totp)
     step = _step_of(totp, code)
@@ -82,7 +82,7 @@ def _step_of(totp: Totp, code: str) -> int | None:
 
 
 def new_recovery_codes(user: User) -> list[str]:
-    """In place of those there were."""
+    """Create recovery codes in place of the former ones."""
     codes = [_recovery_code() for _ in range(RECOVERY_CODES)]
     RecoveryCode.objects.filter(user=user).delete()
     RecoveryCode.objects.bulk_create(RecoveryCode(user=user, sha256=_recovery_digest(user, each)) for each in codes)
@@ -90,7 +90,7 @@ def new_recovery_codes(user: User) -> list[str]:
 
 
 def use_recovery_code(user: User, code: str) -> bool:
-    """Whether it was one of theirs; it is none afterwards."""
+    """Use a recovery code; returns True if it was one of the user's, which is then deleted."""
     gone, _ = RecoveryCode.objects.filter(user=user, sha256=_recovery_digest(user, code)).delete()
     return gone == 1
 

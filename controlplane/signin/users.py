@@ -1,5 +1,8 @@
-"""Users are suspended, reinstated and ended, and lose a duty. One operator does that alone, at once; giving a duty is
-for whoever is at the machines of the control plane (manage.py)."""
+"""Services for users: suspend, reinstate, end, and remove a platform role.
+
+One operator does these alone, at once; only administrators of the control plane's machines give a platform role
+(manage.py).
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -27,13 +30,14 @@ NO_DUTY = {"is_operator": False, "is_auditor": False, "is_support": False}
 
 @transaction.atomic
 def user_suspend(actor: Actor, user: User, *, reason: str = "", revoke_tokens: bool = False) -> User:
-    """Nobody gets in as this user until they are reinstated: sessions end, tokens answer 401. Memberships, tokens and
-    duty stay. `revoke_tokens`: also revoke the tokens that sessions of theirs have issued, which may be of service
-    accounts. To suspend again changes nothing.
+    """Suspend a user: sessions end, tokens get 401, and the user cannot sign in until reinstated.
+
+    Memberships, tokens and platform role stay. `revoke_tokens`: also revoke the tokens issued in the user's sessions,
+    which may be of service accounts. Idempotent.
 
     Raises:
         RoleNeeded
-        LastOperator: nobody could operate the platform any more.
+        LastOperator: the platform would have no operator.
         UserIsOver
     """
     actor.may_operate()
@@ -50,8 +54,10 @@ def user_suspend(actor: Actor, user: User, *, reason: str = "", revoke_tokens: b
 
 @transaction.atomic
 def user_reinstate(actor: Actor, user: User) -> User:
-    """Whoever was suspended gets in as before. Whoever has ended begins anew, with the address and nothing else: no
-    membership, no duty, nothing to sign in with. To reinstate again changes nothing.
+    """Reinstate a user.
+
+    A suspended user can sign in as before. An ended user begins anew, with the address and nothing else: no membership,
+    no platform role, nothing to sign in with. Idempotent.
 
     Raises:
         RoleNeeded
@@ -70,9 +76,9 @@ def user_reinstate(actor: Actor, user: User) -> User:
 
 @transaction.atomic
 def user_end(actor: Actor, user: User) -> None:
-    """For somebody who leaves: memberships, duty, sessions, tokens, links for passwords and invitations end, both the
-    invitations of the user and those that they made. So do the tokens that they issued for service accounts, whose
-    secrets they have seen. What they made stays, and the audit goes on naming them. To end again changes nothing.
+    """End a user account: memberships, platform role, sessions, tokens, password links and invitations end, both the
+    invitations of the user and those that the user made. So do the tokens that the user issued for service accounts,
+    since the user knows their secrets. The user's resources stay, and the audit log keeps the name. Idempotent.
 
     An organization may be left without an owner; manage.py add_member gives it one.
 
@@ -97,8 +103,9 @@ def user_end(actor: Actor, user: User) -> None:
 
 @transaction.atomic
 def user_duty_remove(actor: Actor, user: User) -> None:
-    """The user operates, supports or audits the platform no more, with whatever credential; tokens for the platform are
-    revoked. Memberships stay. Everybody may lay down their own. To remove it again changes nothing.
+    """Remove the platform role of a user; tokens for the platform are revoked.
+
+    Memberships stay. Users may give up their own platform role. Idempotent.
 
     Raises:
         RoleNeeded, LastOperator
@@ -116,7 +123,7 @@ def user_duty_remove(actor: Actor, user: User) -> None:
 
 
 def allowed(actor: Actor, user: User) -> list[dict[str, Any]]:
-    """What can be done to the user in the state that they are in: each as ActionOut says it."""
+    """Return the actions possible in the user's state, each in the form of ActionOut."""
     refusals: Mapping[str, CloudError | None] = {
         "suspend": _why_not_suspend(actor, user),
         "reinstate": None,
@@ -130,19 +137,20 @@ def allowed(actor: Actor, user: User) -> list[dict[str, Any]]:
 
 
 def _held(user: User) -> User:
-    """The row as it is now, with those of all operators until the transaction ends: of two who put each other out, the
-    second finds that nobody else would be left."""
+    """Lock and return the user's row, with those of all operators until the transaction ends: of two operators who
+    suspend each other, the second fails.
+    """
     rows = User.objects.select_for_update(no_key=True).filter(Q(pk=user.pk) | Q(is_operator=True)).order_by("pk")
     return next(row for row in rows if row.pk == user.pk)
 
 
 def _places_held(user: User) -> list[Membership]:
-    """The user's memberships, in organizations that are held: they come before users, as everywhere."""
+    """Return the user's memberships, with their organizations locked: these come before users in the order of locks."""
     for place in Membership.objects.filter(user=user).select_related("organization").order_by("organization"):
         try:
             lock_organization(place.organization)
         except OrganizationNotFound:
-            continue  # nobody becomes a member of one that is deleted
+            continue  # a deleted organization gets no members
     return list(Membership.objects.filter(user=user).select_related("organization"))
 
 
@@ -156,7 +164,9 @@ def _why_not_suspend(actor: Actor, user: User) -> CloudError | None:
 
 
 def _why_not_lose(actor: Actor, user: User) -> CloudError | None:
-    """The last operator who is active. Whoever is at the machines of the control plane is no user, and may."""
+    """Return the reason why the last active operator cannot lose the role; administrators of the machines, who are no
+    users, may remove it.
+    """
     if not user.is_operator or user.suspended_at is not None or actor.user_id is None:
         return None
     others = User.objects.filter(is_operator=True, suspended_at=None, ended_at=None).exclude(pk=user.pk)
@@ -164,14 +174,14 @@ def _why_not_lose(actor: Actor, user: User) -> CloudError | None:
 
 
 def _put_out(user: User) -> None:
-    """Streams and consoles end when they look next (STREAM_CHECK_S)."""
+    """End all access of the user. Streams and console sessions end at their next check (STREAM_CHECK_S)."""
     end_silently(user)
     PasswordLink.objects.filter(user=user).delete()
     PasswordReset.objects.filter(Q(user=user) | Q(asked_by=user, confirmed_at=None)).delete()
 
 
 def _record(actor: Actor, verb: str, user: User, **facts: Any) -> None:
-    """For the platform, with all that is known; and for each organization of the user, that it was done."""
+    """Audit the action: for the platform with all facts, and for each organization of the user without them."""
     record(actor, verb, user.pk, **facts)
     places = list(Membership.objects.filter(user=user, organization__deleted_at=None).values_list("organization"))
     if places:

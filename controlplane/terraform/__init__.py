@@ -1,1 +1,1 @@
-"""What Terraform asks of a control plane: a place for its states, and a registry of the provider."""
+"""Terraform support: storage of its states, and a registry of the provider."""

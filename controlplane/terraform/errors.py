@@ -15,7 +15,10 @@ class StateVersionNotFound(NotFound):
 
 
 class StateLocked(CloudError):
-    """Terraform reads the holder of the lock from the answer itself: its members stand beside the problem's."""
+    """The state is locked.
+
+    Terraform reads the holder of the lock from the response itself: its members are beside the problem's.
+    """
 
     code = "terraform.state.locked"
     title = "Locked"

@@ -6,7 +6,7 @@ from controlplane.kernel.db import BaseModel
 
 
 class TerraformState(BaseModel):
-    """A state of the project by name. `lock` is what the holder of the lock says of itself, or null."""
+    """A state of the project by name. `lock` is Terraform's description of the holder of the state lock, or null."""
 
     project = models.ForeignKey(Project, models.PROTECT)
     name = models.CharField(max_length=63)
@@ -24,7 +24,8 @@ class TerraformState(BaseModel):
 
 
 class TerraformStateVersion(BaseModel):
-    """One version as Terraform wrote it, sealed (kernel/encryption.py): states hold secrets of what they describe.
+    """One version as Terraform wrote it, encrypted (kernel/encryption.py): states contain secrets of the described
+    resources.
 
     `number` counts the versions of a state from 1; `serial` is Terraform's own count, which may begin anew.
     """

@@ -1,9 +1,9 @@
-"""The registry of the Terraform provider: files of a release, as they were signed, in a folder.
+"""Registry of the Terraform provider: files of a release, as they were signed, in a folder.
 
     <TERRAFORM_PROVIDERS_DIR>/<namespace>/<type>/<version>/
         terraform-provider-<type>_<version>_<os>_<arch>.zip …  SHA256SUMS  SHA256SUMS.sig  key.asc  release.json
 
-https://developer.hashicorp.com/terraform/internals/provider-registry-protocol says what is answered of them.
+The responses follow https://developer.hashicorp.com/terraform/internals/provider-registry-protocol.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ SUMS, SIGNATURE, KEY, RELEASE = "SHA256SUMS", "SHA256SUMS.sig", "key.asc", "rele
 
 
 class BadRelease(ValueError):
-    """What is wrong with the files of a release."""
+    """A problem with the files of a release."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,10 @@ class Package:
 
 @dataclass(frozen=True)
 class Release:
-    """One version. `key_id` is the long id of the key that signed the sums, `protocols` what the provider speaks."""
+    """A release.
+
+    `key_id` is the long id of the key that signed the checksums, `protocols` are the provider's protocol versions.
+    """
 
     folder: Path
     protocols: tuple[str, ...]
@@ -56,10 +59,10 @@ class Release:
 
 
 def release_publish(source: Path, *, namespace: str, key_id: str, key_file: Path) -> Release:
-    """Copy a release's files into the registry; the same again replaces them.
+    """Copy a release's files into the registry; replaces earlier ones.
 
     Raises:
-        BadRelease: a file is missing, a sum is wrong, or names do not go together.
+        BadRelease: a file is missing, a checksum is wrong, or names do not match.
     """
     packages = _packages(source)
     kinds = {PACKAGE.fullmatch(package.path.name).group("type", "version") for package in packages}  # type: ignore[union-attr]
@@ -82,7 +85,7 @@ def release_publish(source: Path, *, namespace: str, key_id: str, key_file: Path
 
 
 def releases(namespace: str, kind: str) -> list[Release]:
-    """Raises ProviderNotFound when there is none."""
+    """Return the releases. Raises ProviderNotFound when there is none."""
     folder = _folder(namespace, kind)
     found = [_release(path) for path in sorted(folder.iterdir()) if VERSION.fullmatch(path.name)]
     if not found:
@@ -105,7 +108,7 @@ def package_get(release: Release, os: str, arch: str) -> Package:
 
 
 def file_get(release: Release, name: str) -> Path:
-    """One of the files that package answers name."""
+    """Return a file of a release."""
     names = {SUMS, SIGNATURE, *(package.path.name for package in release.packages)}
     if name not in names:
         raise ProviderNotFound(name=name[:80])
@@ -125,7 +128,7 @@ def _release(folder: Path) -> Release:
 
 
 def _packages(source: Path) -> list[Package]:
-    """Those of the sums, whose bytes are what the sums say."""
+    """Return the packages in the checksum file, after verifying their checksums."""
     missing = [name for name in (SUMS, SIGNATURE) if not (source / name).is_file()]
     if missing:
         raise BadRelease(f"{source} has no {' and no '.join(missing)}.")
@@ -149,7 +152,7 @@ def _listed(folder: Path) -> Iterator[Package]:
 
 
 def _protocols(source: Path) -> list[str]:
-    """As the release's manifest says; providers without one speak 5.0."""
+    """Return the protocols in the release's manifest; providers without one speak 5.0."""
     for path in source.glob("*manifest.json"):
         metadata = json.loads(path.read_text()).get("metadata", {})
         return [str(version) for version in metadata.get("protocol_versions", ["5.0"])]

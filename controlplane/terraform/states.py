@@ -1,4 +1,4 @@
-"""States: what the `http` backend of Terraform writes, reads, locks and unlocks."""
+"""States: storage and state locks for Terraform's `http` backend."""
 
 import json
 from collections.abc import Mapping
@@ -38,12 +38,12 @@ Lock = Mapping[str, Any]
 
 
 def states(actor: Actor, project: Project) -> QuerySet[TerraformState]:
-    """Without what they hold."""
+    """Return the states without their contents."""
     return TerraformState.objects.filter(project=project).annotate(version=Max("terraformstateversion__number"))
 
 
 def state_get(actor: Actor, project: Project, name: str) -> TerraformState:
-    """By name alone: the name stands in the configuration of whoever uses it.
+    """Return a state by name: its users' configuration has the name.
 
     Raises:
         StateNotFound
@@ -59,17 +59,17 @@ def versions(state: TerraformState) -> QuerySet[TerraformStateVersion]:
 
 
 def state_read(actor: Actor, state: TerraformState, *, number: int | None = None) -> bytes:
-    """The version as Terraform wrote it; None: the newest.
+    """Return the version as Terraform wrote it; None: the newest.
 
     Raises:
-        RoleNeeded: states hold secrets, so that who may not write may not read them.
-        StateVersionNotFound, StateUnreadable.
+        RoleNeeded: states contain secrets, so only roles that write may read them.
+        StateVersionNotFound, StateUnreadable
     """
     actor.may_write()
     rows = versions(state).order_by("-number")
     found = (rows if number is None else rows.filter(number=number)).first()
     if found is None and number is None:
-        raise StateNotFound(name=state.name)  # it was locked, and never written
+        raise StateNotFound(name=state.name)  # locked, and never written
     if found is None:
         raise StateVersionNotFound(name=state.name, number=number)
     try:
@@ -79,7 +79,7 @@ def state_read(actor: Actor, state: TerraformState, *, number: int | None = None
 
 
 def need_room() -> None:
-    """Raises InsufficientStorage: the database's disk is nearly full. Not inside a transaction."""
+    """Raise InsufficientStorage when the database's disk is nearly full. Not inside a transaction."""
     free_space.require_free_space(settings.DATABASE_DIR)
 
 
@@ -87,11 +87,11 @@ def need_room() -> None:
 def state_write(
     actor: Actor, project: Project, name: str, content: bytes, *, lock_id: str | None
 ) -> TerraformStateVersion:
-    """Keep a new version; the oldest go when there are more than VERSIONS_KEPT.
+    """Store a new version; the oldest are deleted when there are more than VERSIONS_KEPT.
 
     Raises:
-        StateMalformed, InvalidName, StatesExhausted, QuotaExceeded.
-        StateLocked: another one has the lock, or `lock_id` is not given while there is one.
+        StateMalformed, InvalidName, StatesExhausted, QuotaExceeded
+        StateLocked: another client has the lock, or `lock_id` is missing while there is one.
         StateNotLocked: `lock_id` is given, and there is no lock.
     """
     actor.may_write()
@@ -119,7 +119,7 @@ def state_write(
 
 @transaction.atomic
 def state_delete(actor: Actor, state: TerraformState) -> None:
-    """All its versions. The resources that it describes stay.
+    """Delete a state with all its versions. The resources that it describes stay.
 
     Raises:
         StateLocked
@@ -134,10 +134,10 @@ def state_delete(actor: Actor, state: TerraformState) -> None:
 
 @transaction.atomic
 def state_lock(actor: Actor, project: Project, name: str, lock: Lock) -> TerraformState:
-    """Take the lock; with the same ID again, nothing changes. A state need not be there to be locked.
+    """Lock a state; repeating with the same ID changes nothing. A state need not exist to be locked.
 
     Raises:
-        StateLocked, InvalidName, StatesExhausted.
+        StateLocked, InvalidName, StatesExhausted
     """
     actor.may_write()
     state = _locked_row(project, name)
@@ -151,10 +151,10 @@ def state_lock(actor: Actor, project: Project, name: str, lock: Lock) -> Terrafo
 
 @transaction.atomic
 def state_unlock(actor: Actor, state: TerraformState, *, lock_id: str | None) -> TerraformState:
-    """End the lock; without one, nothing changes. `lock_id` None: whoever has it, which is recorded.
+    """Unlock a state; without a lock, nothing changes. `lock_id` None: any lock is ended, which is audited.
 
     Raises:
-        StateLocked: the lock is another one.
+        StateLocked: another client has the lock.
     """
     actor.may_write()
     row = _locked_row(state.project, state.name)
@@ -170,7 +170,7 @@ def state_unlock(actor: Actor, state: TerraformState, *, lock_id: str | None) ->
 
 
 def _locked_row(project: Project, name: str) -> TerraformState:
-    """The state of this name, made if it is not there; others wait for it until the transaction ends."""
+    """Return the locked row of the state of this name, created if missing; concurrent transactions wait."""
     rows = TerraformState.objects.select_for_update(of=("self",)).select_related("project")
     found = rows.filter(project=project, name=name).first()
     if found is not None:

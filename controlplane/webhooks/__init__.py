@@ -1,1 +1,1 @@
-"""Webhooks: a project's events, sent to a server of its own."""
+"""Webhooks: a project's events, sent to a server that the project names."""

@@ -1,7 +1,7 @@
-"""Sending: one worker per webhook, one event after the other, each at least once.
+"""Delivery of events: one worker per webhook, one event after the other, each at least once.
 
-A worker that dies leaves a lease that runs out; the next one goes on with the first event that has no outcome, which
-may have arrived already: `webhook-id` is the same then.
+A worker that crashes leaves a delivery lease that expires; the next one continues with the first event without an
+outcome, which may have arrived already: `webhook-id` is the same then.
 """
 
 import logging
@@ -28,17 +28,20 @@ from controlplane.webhooks.services import fail_pending
 
 log = logging.getLogger(__name__)
 
-# After each try that failed, so many seconds until the next: in all a day.
+# Seconds from each failed attempt to the next: a day in all.
 PAUSES_S = (5, 30, 120, 300, 900, 1800, 3600, 7200, 10800, 14400, 21600, 25200)
 JITTER = (0.8, 1.2)
-RUN_MAX = 20  # deliveries per lease: then it is the turn of another webhook
+RUN_MAX = 20  # deliveries per lease, before another webhook is served
 ATTEMPTS_KEPT = 20
 HTTP_GONE = 410
 
 
 def deliver(webhook_id: UUID) -> int:
-    """Send what is due, until there is nothing more or others have waited long enough. Returns how many were tried:
-    none while as many threads as one project may have send for the webhook's project; `dispatch` hints at it again."""
+    """Send the due deliveries, until none is left or other webhooks have waited long enough.
+
+    Returns the number of attempts: 0 while as many threads as one project may use send for the webhook's project;
+    `dispatch` sends another wake-up.
+    """
     project_id = Webhook.objects.filter(pk=webhook_id).values_list("project_id", flat=True).first()
     if project_id is None:
         return 0
@@ -62,7 +65,7 @@ def _deliver(webhook_id: UUID) -> int:
 
 
 def take_lease(webhook_id: UUID) -> UUID | None:
-    """None: another worker has it, or it is disabled or gone."""
+    """Acquire the delivery lease; None: another worker has it, or the webhook is disabled or deleted."""
     is_free = Q(lease_expires_at=None) | Q(lease_expires_at__lt=clock.now())
     token = new_id()
     free = Webhook.objects.filter(is_free, pk=webhook_id, is_enabled=True)
@@ -74,7 +77,7 @@ def _lease_end() -> datetime:
 
 
 def _deliver_next(webhook_id: UUID, token: UUID) -> bool:
-    """False: there is none, or the lease is another's."""
+    """Send the next delivery. False: there is none, or another worker has the lease."""
     mine = Webhook.objects.filter(pk=webhook_id, lease_token=token, is_enabled=True)
     if mine.update(lease_expires_at=_lease_end()) != 1:
         return False
@@ -101,7 +104,7 @@ def _next(webhook_id: UUID) -> Delivery | None:
 
 
 def _send(delivery: Delivery, *, at: datetime) -> Outcome | None:
-    """None: it cannot be signed."""
+    """Send one delivery; None: it cannot be signed."""
     body, message_id = as_json(delivery.event), str(delivery.event.id)
     signature = secrets.signature(delivery.webhook, message_id=message_id, at=at, body=body)
     if signature is None:
@@ -125,7 +128,7 @@ def _entry(outcome: Outcome | None, at: datetime) -> dict[str, object]:
 
 
 def _record_outcome(webhook: Webhook, delivery: Delivery, outcome: Outcome | None) -> None:
-    """What becomes of it, in one transaction."""
+    """Record the outcome and schedule the next attempt, in one transaction."""
     tries = delivery.tries + 1
     if outcome is not None and not outcome.error:
         _end(delivery, "succeeded", tries)
@@ -139,12 +142,12 @@ def _record_outcome(webhook: Webhook, delivery: Delivery, outcome: Outcome | Non
     mine = Delivery.objects.filter(pk=delivery.pk, state="pending")
     mine.update(tries=tries, due_at=due_at, attempts=delivery.attempts, updated_at=clock.now())
     if outcome is not None and outcome.is_receiver_down:
-        # It would take the others no more than this one; so they wait with it, and their order stays.
+        # The receiver would not accept the other events either; they wait with this one, and their order is kept.
         Delivery.objects.filter(webhook=webhook, state="pending", due_at__lt=due_at).update(due_at=due_at)
 
 
 def _trouble(outcome: Outcome | None, tries: int) -> str | None:
-    """Why to try no more, if that is so."""
+    """Return the reason to disable the webhook, if there is one."""
     if outcome is None:
         return Trouble.UNREADABLE
     if outcome.status_code == HTTP_GONE:
@@ -153,13 +156,13 @@ def _trouble(outcome: Outcome | None, tries: int) -> str | None:
 
 
 def _end(delivery: Delivery, state: str, tries: int) -> None:
-    """Unless it was given up meanwhile."""
+    """End a delivery, unless it was cancelled meanwhile."""
     if Delivery.objects.filter(pk=delivery.pk, state="pending").exists():
         move(delivery, DELIVERY, state, tries=tries, attempts=delivery.attempts, finished_at=clock.now())
 
 
 def disable(webhook: Webhook, trouble: str) -> None:
-    """Inside the caller's transaction. Its owner hears of it by the feed, and by other webhooks."""
+    """Disable a webhook. Inside the caller's transaction. The feed and other webhooks report it to its owner."""
     now = clock.now()
     Webhook.objects.filter(pk=webhook.pk).update(
         is_enabled=False, trouble=trouble, trouble_at=now, updated_at=now, lease_token=None, lease_expires_at=None

@@ -1,4 +1,4 @@
-"""From the feed to deliveries: one for each webhook that wants an event, in the order of the feed."""
+"""Fan-out from the feed to deliveries: one for each webhook whose filter matches an event, in the order of the feed."""
 
 from collections.abc import Iterator, Sequence
 from uuid import UUID
@@ -14,11 +14,14 @@ from controlplane.webhooks import wakeups
 from controlplane.webhooks.models import Delivery, FanOut, Webhook
 
 BATCH = 500  # events per transaction
-WEBHOOKS_MAX = 500  # hints per call
+WEBHOOKS_MAX = 500  # wake-ups per call
 
 
 def dispatch() -> None:
-    """Harmless when it runs twice at once, or dies: the place and the deliveries are one commit."""
+    """Create the deliveries of new events.
+
+    Safe to run twice at once, or to crash: position and deliveries are one commit.
+    """
     assign_positions()
     while _fan_out() == BATCH:
         pass
@@ -57,7 +60,7 @@ def _deliveries(events: Sequence[Event]) -> Iterator[Delivery]:
 
 
 def _wants(webhook: Webhook, event: Event) -> bool:
-    """A ping has its delivery already."""
+    """Return True if the webhook's filter matches the event. A ping has its delivery already."""
     if event.kind == kinds.PING or (event.position or 0) <= webhook.begins_after:
         return False
     if event.project_id is None:
@@ -68,7 +71,7 @@ def _wants(webhook: Webhook, event: Event) -> bool:
 
 
 def due_webhooks() -> list[UUID]:
-    """The webhooks that have something due and on which nobody works."""
+    """Return the webhooks with due deliveries and without a lease."""
     now = clock.now()
     due = Delivery.objects.filter(webhook=OuterRef("pk"), state="pending", due_at__lte=now)
     is_free = Q(lease_expires_at=None) | Q(lease_expires_at__lt=now)

@@ -1,4 +1,4 @@
-"""What became of what was sent to webhooks."""
+"""Metrics of webhook deliveries by outcome."""
 
 from prometheus_client import Counter, Histogram
 
@@ -13,7 +13,7 @@ SECONDS = Histogram(
 
 
 def record_attempt(outcome: Outcome | None) -> None:
-    """None: it could not be signed."""
+    """Count an attempt; None: it could not be signed."""
     if outcome is None:
         ATTEMPTS.labels("unsigned").inc()
         return

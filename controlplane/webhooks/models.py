@@ -7,7 +7,7 @@ from controlplane.identity.models import ProjectResource
 from controlplane.kernel.db import BaseModel
 from controlplane.kernel.states import machine
 
-# Back to pending: somebody wants it sent once more.
+# Back to pending: a user requested a redelivery.
 DELIVERY = machine(
     "delivery",
     {"pending": "succeeded failed", "succeeded": "pending", "failed": "pending"},
@@ -15,7 +15,7 @@ DELIVERY = machine(
 
 
 class Trouble(models.TextChoices):
-    """Why a webhook was disabled without anybody asking for it."""
+    """Reason why the platform disabled a webhook."""
 
     FAILING = "failing"
     GONE = "gone"
@@ -23,10 +23,10 @@ class Trouble(models.TextChoices):
 
 
 class Webhook(ProjectResource, BaseModel):
-    """Where a project's events are sent. It gets what was committed behind the place `begins_after`.
+    """A receiver of a project's events. It gets the events committed after the position `begins_after`.
 
-    `secret` and `previous_secret` are sealed (kernel.sealing). While `previous_ends_at` lies ahead, both sign. One
-    worker sends at a time: it holds `lease_token` until `lease_expires_at`.
+    `secret` and `previous_secret` are encrypted (kernel/encryption.py). While `previous_ends_at` lies ahead, both sign.
+    One worker sends at a time: it holds `lease_token` until `lease_expires_at`.
     """
 
     url = models.CharField(max_length=2000)
@@ -51,13 +51,13 @@ class Webhook(ProjectResource, BaseModel):
 class Delivery(BaseModel):
     """One event for one webhook.
 
-    | state     | means |
+    | state     | meaning |
     |-----------|-------|
     | pending   | the next attempt is due at `due_at` |
-    | succeeded | the receiver has taken it |
-    | failed    | it was given up |
+    | succeeded | the receiver accepted the event |
+    | failed    | cancelled after the last attempt |
 
-    `attempts`: the last ones, {at, status_code, duration_ms, error}. `tries`: how many since it became pending.
+    `attempts`: the last attempts, {at, status_code, duration_ms, error}. `tries`: attempts since it became pending.
     """
 
     webhook = models.ForeignKey(Webhook, models.CASCADE)
@@ -80,7 +80,7 @@ class Delivery(BaseModel):
 
 
 class FanOut(models.Model):
-    """One row: the place in the feed up to which deliveries were made."""
+    """One row: the position in the feed up to which deliveries were created."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     position = models.BigIntegerField(default=0)

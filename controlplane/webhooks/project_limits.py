@@ -1,5 +1,4 @@
-"""How many threads of this process send webhooks of one project: slow receivers of one project leave threads to the
-others."""
+"""Limit of this process's threads per project: slow receivers of one project leave threads to the others."""
 
 import threading
 from collections import Counter
@@ -15,8 +14,10 @@ _lock = threading.Lock()
 
 @contextmanager
 def project_thread(project_id: UUID) -> Iterator[bool]:
-    """Count the caller's thread as one of the project's while the block lasts. Gives False, and counts nothing, when
-    settings.WEBHOOK_THREADS_PER_PROJECT others are at it."""
+    """Count the caller's thread for the project while the block runs.
+
+    Yields False, and counts nothing, when settings.WEBHOOK_THREADS_PER_PROJECT other threads send for it.
+    """
     with _lock:
         is_free = _sending[project_id] < settings.WEBHOOK_THREADS_PER_PROJECT
         if is_free:

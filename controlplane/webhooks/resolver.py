@@ -1,7 +1,7 @@
-"""Addresses of receivers, looked up without waiting longer than the caller wants.
+"""Look-up of receivers' addresses with a time limit.
 
 getaddrinfo(3) takes as long as the name servers let it, and cannot be interrupted. Each look-up therefore has a thread
-of its own, which nobody joins: asyncio's own threads are waited for when a loop ends.
+of its own that is never joined: asyncio waits for its own threads when a loop ends.
 """
 
 import asyncio
@@ -20,10 +20,10 @@ _free = threading.BoundedSemaphore(HANGING_MAX)
 
 
 async def addresses(url: httpx.URL, *, private_hosts: Collection[str]) -> list[Address]:
-    """As outbound.addresses; a cancellation is obeyed at once, and the look-up ends by itself.
+    """Return the same as safe_http.addresses; a cancellation returns at once, and the look-up ends by itself.
 
     Raises:
-        ValueError, Unresolvable: as outbound.addresses.
+        ValueError, Unresolvable: as safe_http.addresses.
     """
     free = _free
     if not free.acquire(blocking=False):

@@ -1,4 +1,4 @@
-"""Secrets of webhooks: made here, kept sealed, and opened only to sign."""
+"""Secrets of webhooks: created and encrypted here, and decrypted only to sign."""
 
 import secrets
 from base64 import b64encode
@@ -15,14 +15,17 @@ SECRET_BYTES = 32
 
 
 def create(webhook_id: UUID) -> tuple[str, bytes]:
-    """A new secret of this webhook as its owner gets it, and as it is kept."""
+    """Return a new secret of this webhook in plain text for its owner, and encrypted for the database."""
     secret = "whsec_" + b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
     return secret, encrypt(secret.encode(), purpose=PURPOSE, row_id=webhook_id)
 
 
 def signature(webhook: Webhook, *, message_id: str, at: datetime, body: str) -> str | None:
-    """What Standard Webhooks wants in webhook-signature: one for each secret that is good at that time. None: the
-    present one cannot be opened, because SECRET_KEY is another."""
+    """Return the header webhook-signature (Standard Webhooks): one signature for each secret that is valid at that
+    time.
+
+    None: the present secret cannot be decrypted, because SECRET_KEY is another.
+    """
     secret, previous = _opened(webhook, webhook.secret), None
     if webhook.previous_secret and webhook.previous_ends_at is not None and webhook.previous_ends_at > at:
         previous = _opened(webhook, webhook.previous_secret)

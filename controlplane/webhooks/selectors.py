@@ -1,4 +1,4 @@
-"""Which webhooks an actor sees, and what was sent to them."""
+"""Webhook queries: webhooks that an actor sees, and their deliveries."""
 
 from django.db.models import QuerySet
 
@@ -10,7 +10,7 @@ from controlplane.webhooks.models import Delivery, Webhook
 
 
 def webhooks(actor: Actor, project: Project) -> QuerySet[Webhook]:
-    """The project's; `project` comes from identity.selectors, which knows what the actor sees."""
+    """Return the project's webhooks; `project` comes from identity.selectors, which knows what the actor sees."""
     return Webhook.objects.filter(project=project)
 
 

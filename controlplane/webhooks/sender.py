@@ -1,4 +1,4 @@
-"""One request to a receiver. It is a stranger: it may be slow, lie, or lead elsewhere."""
+"""One request to a receiver. Receivers are untrusted: they may be slow, lie, or redirect."""
 
 import asyncio
 import logging
@@ -18,8 +18,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Outcome:
-    """`error`: empty, or one of `refused` (not a place where we send), `unreachable` (no connection, or none that is
-    safe), `timeout` and `status` (an answer that is no 2xx)."""
+    """Outcome of a request.
+
+    `error`: empty, or one of `refused` (an address to which we do not send), `unreachable` (no connection, or no secure
+    one), `timeout` and `status` (a response that is no 2xx).
+    """
 
     status_code: int | None
     duration_ms: int
@@ -27,12 +30,12 @@ class Outcome:
 
     @property
     def is_receiver_down(self) -> bool:
-        """It is the receiver that is in trouble, and would not take another event either."""
+        """Return True if the receiver is in trouble and would not accept another event either."""
         return self.error in ("unreachable", "timeout") or (self.status_code or 0) >= 500 or self.status_code == 429
 
 
 def post(url: str, *, headers: Mapping[str, str], body: bytes) -> Outcome:
-    """Takes WEBHOOK_TIMEOUT_S at most, whatever the receiver does. What it answers besides the status is not read."""
+    """Send a request, which takes WEBHOOK_TIMEOUT_S at most. Only the status of the response is read."""
     started = time.monotonic()
     status_code, error = None, ""
     try:
@@ -65,7 +68,7 @@ async def _first_that_connects(
     headers: Mapping[str, str],
     body: bytes,
 ) -> int:
-    """The status. No redirect is followed, and no byte of the body is read."""
+    """Return the status from the first address that connects. Redirects are not followed, and the body is not read."""
     for number, address in enumerate(addresses, start=1):
         request = client.build_request("POST", content=body, **safe_http.pinned(url, address, headers))
         try:

@@ -1,4 +1,4 @@
-"""Webhooks: what requests write. deliveries.py sends."""
+"""Webhook services for requests. deliveries.py sends."""
 
 import ipaddress
 from collections.abc import Mapping, Sequence
@@ -30,7 +30,7 @@ from controlplane.webhooks.models import Delivery, Webhook
 
 @dataclass(frozen=True)
 class WebhookSpec:
-    """What its owner decides about a webhook."""
+    """Fields of a webhook that its owner sets."""
 
     name: str
     url: str
@@ -43,7 +43,7 @@ class WebhookSpec:
         return cls(webhook.name, webhook.url, webhook.kinds, webhook.is_enabled, webhook.labels)
 
     def check(self) -> None:
-        """Raises InvalidName, InvalidLabels, WebhookUrlRefused, UnknownKind."""
+        """Check the fields. Raises InvalidName, InvalidLabels, WebhookUrlRefused, UnknownKind."""
         check_name(self.name)
         check_labels(self.labels)
         check_url(self.url)
@@ -53,7 +53,7 @@ class WebhookSpec:
 
 
 def check_url(text: str) -> None:
-    """What can be said without the network: where a name leads is looked up for each delivery."""
+    """Check a URL without the network: the host is looked up for each delivery."""
     schemes = ("https", "http") if settings.IS_WEBHOOK_HTTP_ALLOWED else ("https",)
     try:
         url = safe_http.parse_url(text, schemes=schemes)
@@ -69,10 +69,10 @@ def check_url(text: str) -> None:
 
 @transaction.atomic
 def webhook_create(actor: Actor, project: Project, spec: WebhookSpec) -> tuple[Webhook, str]:
-    """The webhook, which gets what happens from now on, and its secret, which is returned here and never again.
+    """Create a webhook that gets events from now on; returns it with its secret, which is not shown again.
 
     Raises:
-        WebhookUrlRefused, UnknownKind, WebhookNameTaken, QuotaExceeded.
+        WebhookUrlRefused, UnknownKind, WebhookNameTaken, QuotaExceeded
     """
     actor.may_write()
     spec.check()
@@ -89,7 +89,7 @@ def webhook_create(actor: Actor, project: Project, spec: WebhookSpec) -> tuple[W
 
 @transaction.atomic
 def webhook_update(actor: Actor, webhook: Webhook, spec: WebhookSpec) -> Webhook:
-    """One that is enabled again gets what happens from now on; what happened meanwhile is in the feed."""
+    """Update a webhook. A webhook that is enabled again gets events from now on; earlier ones are in the feed."""
     actor.may_write()
     spec.check()
     columns = _columns(spec)
@@ -105,7 +105,7 @@ def webhook_update(actor: Actor, webhook: Webhook, spec: WebhookSpec) -> Webhook
 
 @transaction.atomic
 def webhook_delete(actor: Actor, webhook: Webhook) -> None:
-    """With its log of deliveries. What a worker is sending just now may still arrive."""
+    """Delete a webhook with its deliveries. A request that a worker is sending may still arrive."""
     actor.may_write()
     quotas.release(webhook.pk)
     record(actor, "webhook.delete", webhook.pk, project_id=webhook.project_id, name=webhook.name)
@@ -114,7 +114,10 @@ def webhook_delete(actor: Actor, webhook: Webhook) -> None:
 
 @transaction.atomic
 def secret_rotate(actor: Actor, webhook: Webhook, *, overlap_hours: int) -> tuple[Webhook, str]:
-    """A new secret, which is returned here alone. The one before signs too for so long; one before that no more."""
+    """Create a new secret, which is returned here only.
+
+    The previous secret also signs for a limited time; an older one no longer does.
+    """
     actor.may_write()
     secret, sealed = secrets.create(webhook.pk)
     is_kept = overlap_hours > 0
@@ -130,7 +133,7 @@ def secret_rotate(actor: Actor, webhook: Webhook, *, overlap_hours: int) -> tupl
 
 @transaction.atomic
 def rotation_end(actor: Actor, webhook: Webhook) -> Webhook:
-    """The previous secret signs no more. Without one nothing changes."""
+    """End the use of the previous secret. Does nothing without one."""
     actor.may_write()
     write_version(webhook, previous_secret=None, previous_ends_at=None)
     return webhook
@@ -138,7 +141,7 @@ def rotation_end(actor: Actor, webhook: Webhook) -> Webhook:
 
 @transaction.atomic
 def ping(actor: Actor, webhook: Webhook) -> Delivery:
-    """Send it an event that says only that somebody asked for it. Raises WebhookDisabled."""
+    """Send a test event to the webhook. Raises WebhookDisabled."""
     actor.may_write()
     _need_enabled(webhook)
     event = new_event(actor, known.PING, webhook.pk, project_id=webhook.project_id, name=webhook.name)
@@ -150,7 +153,7 @@ def ping(actor: Actor, webhook: Webhook) -> Delivery:
 
 @transaction.atomic
 def redeliver(actor: Actor, delivery: Delivery) -> Delivery:
-    """Once more, at once, with all its tries before it. Raises WebhookDisabled."""
+    """Deliver an event again, at once, with a new series of attempts. Raises WebhookDisabled."""
     actor.may_write()
     _need_enabled(delivery.webhook)
     Delivery.objects.filter(pk=delivery.pk).update(
@@ -163,7 +166,7 @@ def redeliver(actor: Actor, delivery: Delivery) -> Delivery:
 
 
 def fail_pending(webhook_id: UUID) -> None:
-    """What is still to be sent is sent no more. Inside the caller's transaction."""
+    """Cancel the pending deliveries. Inside the caller's transaction."""
     now = clock.now()
     waiting = Delivery.objects.filter(webhook_id=webhook_id, state="pending")
     waiting.update(state="failed", finished_at=now, updated_at=now)

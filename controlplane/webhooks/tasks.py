@@ -1,4 +1,4 @@
-"""The Celery task, on a queue of their own: receivers that are slow keep no operation waiting."""
+"""Celery task for deliveries, on a queue of its own: slow receivers do not delay operations."""
 
 from uuid import UUID
 

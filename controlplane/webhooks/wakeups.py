@@ -1,4 +1,4 @@
-"""Tell a worker that a webhook has something to send. A hint may be lost: dispatch sends another one."""
+"""Wake-ups of workers for webhooks with due deliveries. A wake-up may be lost: dispatch sends another one."""
 
 import logging
 from uuid import UUID
@@ -13,7 +13,7 @@ EXPIRES_S = 10
 
 
 def send(webhook_id: UUID) -> None:
-    """Never fails."""
+    """Send a wake-up. Never fails."""
     try:
         current_app.send_task(DELIVER, args=[str(webhook_id)], expires=EXPIRES_S, retry=False)
     except OperationalError as exc:

@@ -1,4 +1,4 @@
-"""All routes of /v1: each folder beside this file has those of one noun in its urls.py."""
+"""Routes of /v1: each folder beside this file has those of one noun in its urls.py."""
 
 from django.urls import include, path
 

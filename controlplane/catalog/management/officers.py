@@ -1,4 +1,4 @@
-"""What the commands that sign share: the officer's key, and files of statements."""
+"""Common parts of the commands that sign: the officer's key, and files of statements."""
 
 import argparse
 from datetime import datetime
@@ -17,7 +17,7 @@ def add_key_arguments(parser: CommandParser) -> None:
 
 
 def moment(text: str) -> datetime:
-    """`now`, or a moment in RFC 3339 with its offset."""
+    """Parse `now`, or an RFC 3339 timestamp with its offset."""
     found = clock.now() if text == "now" else instant(text)
     if found is None:
         raise argparse.ArgumentTypeError(f"{text!r} is no moment such as 2027-01-31T00:00:00Z")
@@ -25,9 +25,10 @@ def moment(text: str) -> datetime:
 
 
 def officer_of(key_file: Path, key_id: str, name: str) -> signing_keys.Officer:
-    """
+    """Return the officer of a key file.
+
     Raises:
-        CommandError: the key file is of no use.
+        CommandError: the key file is unusable.
     """
     try:
         key = signing_keys.read_private_key(key_file)
@@ -39,10 +40,10 @@ def officer_of(key_file: Path, key_id: str, name: str) -> signing_keys.Officer:
 
 
 def registered_officer(key_file: Path, key_id: str) -> signing_keys.Officer:
-    """Under the name that the key is registered for.
+    """Return the officer under the name that the key is registered for.
 
     Raises:
-        CommandError, OfficerKeyNotFound.
+        CommandError, OfficerKeyNotFound
     """
     found = officer_of(key_file, key_id, "")
     return signing_keys.Officer(found.key_id, officer_keys.get(found.key_id).officer, found.sign)

@@ -1,7 +1,7 @@
-"""What the commands of the control plane share. They run on its own machine, for whoever may read its settings.
+"""Base of the control plane's commands. They run on its own machine, for users who may read its settings.
 
-A command prints its result on stdout and everything else on stderr, so that scripts can use the result. Each deed of a
-command names the command and the Unix account that ran it.
+A command prints its result on stdout and everything else on stderr, so that scripts can use the result. Each audit
+entry of a command names the command and the Unix account that ran it.
 """
 
 import json
@@ -22,7 +22,7 @@ LOGIN_UID = Path("/proc/self/loginuid")  # set at login, and kept by su and sudo
 
 
 class OperatorCommand(BaseCommand):
-    """A refusal (CloudError) ends the command with its sentence on stderr and status 1."""
+    """A command. A CloudError ends it with the error's text on stderr and status 1."""
 
     requires_system_checks: ClassVar[list[str]] = []  # type: ignore[misc]
 
@@ -59,8 +59,9 @@ class OperatorCommand(BaseCommand):
 
 
 def invoking_account() -> str:
-    """The Unix account that ran the command: the one of the login, also after su and sudo; where there was no login
-    that the kernel knows, the one that called sudo; else the one of the process."""
+    """Return the Unix account that ran the command: the one of the login, also after su and sudo; without a login, the
+    one that called sudo; else the one of the process.
+    """
     with suppress(OSError, ValueError, KeyError):
         return pwd.getpwuid(int(LOGIN_UID.read_text())).pw_name
     if settings.SUDO_USER:
@@ -71,7 +72,7 @@ def invoking_account() -> str:
 
 
 def read_json(path: str) -> object:
-    """Raises CommandError when the file cannot be read or is not JSON."""
+    """Read a JSON file. Raises CommandError when the file cannot be read or is not JSON."""
     try:
         return json.loads(read_bytes(path))
     except ValueError as exc:

@@ -1,4 +1,4 @@
-"""Find what a command's arguments name; what is not there ends the command with how to make it."""
+"""Look-up of a command's arguments; for a missing object the command ends with the way to create it."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ def user_with(email: str) -> User:
 
 
 class UserCommand(OperatorCommand):
-    """About one user, whom it is told the address of."""
+    """A command about one user, given by address."""
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("email")
@@ -38,7 +38,7 @@ class UserCommand(OperatorCommand):
 
 
 def project_named(ref: str) -> Project:
-    """ORGANIZATION/PROJECT, or the project's name alone where no two organizations have it."""
+    """Return the project ORGANIZATION/PROJECT, or a project by its name alone if the name is unique."""
     organization, _, name = ref.rpartition("/")
     found = projects(SYSTEM).filter(name=name)
     if organization:

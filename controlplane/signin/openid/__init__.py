@@ -1,5 +1,5 @@
 """Sign-in by OpenID Connect: authorization code with PKCE, state and nonce.
 
-providers.py: who is trusted, and for what. wire.py: what is said to a provider. claims.py: what of its answer is
-believed. services.py: the sign-in. groups.py: memberships by groups.
+providers.py: trusted providers and their settings. oidc_http.py: requests to providers. claims.py: verification of ID
+tokens. services.py: the sign-in. groups.py: memberships by groups.
 """

@@ -1,4 +1,4 @@
-"""What of a provider's answer is believed: what it has signed, for us, just now, and for this very sign-in."""
+"""Verification of ID tokens: signed by the provider, for this client, recently, and for this sign-in."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -20,10 +20,10 @@ SUBJECT_MAX = 255
 def verified(
     provider: Provider, id_token: object, keys: Mapping[str, Any], *, nonce: str, now: datetime
 ) -> Mapping[str, Any]:
-    """The claims of an ID token.
+    """Return the verified claims of an ID token.
 
     Raises:
-        OpenIdRefused: signature, algorithm, issuer, audience, time or nonce is not what it must be.
+        OpenIdRefused: invalid signature, algorithm, issuer, audience, time or nonce.
     """
     if not isinstance(id_token, str):
         raise OpenIdRefused(reason=Reason("there is no ID token."))
@@ -52,13 +52,13 @@ def _check_audience(provider: Provider, claims: Mapping[str, Any]) -> None:
 
 
 def _key_set(keys: Mapping[str, Any]) -> KeySet:
-    """Those that sign; one of a kind that we do not know hurts nobody."""
+    """Return the keys for signatures; keys of unknown types are ignored."""
     known = [key for key in keys["keys"] if key.get("kty") in ("RSA", "EC", "OKP") and key.get("use", "sig") == "sig"]
     return KeySet.import_key_set({"keys": known})
 
 
 def _problem(exc: Exception) -> str:
-    """Which claim, or which kind of error: a word, and none of the provider's."""
+    """Return the failed claim, or the kind of error: a word of this module, and none of the provider's."""
     return str(getattr(exc, "claim", None) or type(exc).__name__)
 
 

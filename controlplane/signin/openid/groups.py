@@ -1,4 +1,4 @@
-"""Memberships by the groups that a provider tells: given and taken at each sign-in."""
+"""Memberships by a provider's groups: given and removed at each sign-in."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -18,11 +18,12 @@ from controlplane.signin.openid.providers import GroupMapping
 
 
 def roles_by_organization(provider: str, grants: Sequence[GroupMapping]) -> dict[UUID, str]:
-    """By the organization's id. Of several roles in one organization the one that includes the others. In the caller's
-    transaction.
+    """Return the role of each organization, by its id.
+
+    Of several roles in one organization the one that includes the others. In the caller's transaction.
 
     Raises:
-        OpenIdRefused: none does, and one person has one role.
+        OpenIdRefused: none includes the others, and a user has one role.
     """
     places = {grant.organization: _place(provider, grant.organization) for grant in grants}
     roles: dict[UUID, str] = {}
@@ -43,8 +44,9 @@ def roles_by_organization(provider: str, grants: Sequence[GroupMapping]) -> dict
 
 
 def _place(provider: str, ref: str) -> UUID | None:
-    """The organization of this id; or the one that had this name when it was first needed, whatever it is called now.
-    None: there is none yet."""
+    """Return the organization of this id; or the one that had this name when it was first used, whatever its name is
+    now. None: there is none yet.
+    """
     if (as_id := as_uuid(ref)) is not None:
         return as_id
     known = NamedOrganization.objects.filter(provider=provider, name=ref)
@@ -58,11 +60,12 @@ def _place(provider: str, ref: str) -> UUID | None:
 
 
 def synchronise(actor: Actor, identity: Identity, roles: dict[UUID, str]) -> None:
-    """Give what the groups are worth, and take away what they gave before and are not worth any more. A membership that
-    somebody was given by hand stays as it is. In the caller's transaction.
+    """Give the memberships of the groups, and remove those that they gave before and do not give any more.
+
+    Memberships given otherwise do not change. In the caller's transaction.
 
     Raises:
-        DutiesMixed: the user runs or audits the platform, and a group would make them a sovereignty officer.
+        DutiesMixed: the user has a platform role, and a group would make the user a sovereignty officer.
     """
     user = identity.user
     given = {each.membership.organization_id: each for each in _given(identity)}
@@ -81,7 +84,7 @@ def synchronise(actor: Actor, identity: Identity, roles: dict[UUID, str]) -> Non
 def _grant_membership(
     identity: Identity, organization: Organization, role: str, before: GivenMembership | None
 ) -> Membership:
-    """Whoever rules the groups may also leave an organization without an owner."""
+    """Give a membership; the provider's groups may also leave an organization without an owner."""
     if before is None:
         made = membership_set(organization, user=identity.user, role=role)
         GivenMembership.objects.create(identity=identity, membership=made)
@@ -93,7 +96,7 @@ def _grant_membership(
 
 
 def revoke_all(actor: Actor, identity: Identity) -> None:
-    """All that its groups gave."""
+    """Remove all memberships that the provider's groups gave."""
     for each in _given(identity):
         _revoke_membership(actor, each)
 

@@ -1,6 +1,6 @@
-"""What is said to OpenID providers, and only to them: no address inside our network is reached on their behalf.
+"""HTTP requests to OpenID providers; no address in our network is reached on their behalf.
 
-What a provider's discovery document names is fetched like the document itself: over https, from hosts on the public
+Endpoints in a provider's discovery document are fetched like the document itself: over https, from hosts on the public
 internet, at the very address that was checked, and without following redirects. Hosts that the operator lists in
 settings.OPENID_PRIVATE_HOSTS may be elsewhere, and without TLS.
 """
@@ -31,7 +31,7 @@ DISCOVERY = "/.well-known/openid-configuration"
 
 
 class Unreachable(httpx.TransportError):
-    """We do not go there."""
+    """The address is not allowed."""
 
 
 class Guarded(httpx.HTTPTransport):
@@ -49,7 +49,7 @@ class Guarded(httpx.HTTPTransport):
 
 
 def _addresses(url: httpx.URL) -> list[safe_http.Address]:
-    """Raises Unreachable."""
+    """Return the allowed addresses. Raises Unreachable."""
     if url.scheme != "https" and url.host not in settings.OPENID_PRIVATE_HOSTS:
         raise Unreachable(f"{url.host}: no TLS")
     try:
@@ -63,7 +63,7 @@ def _addresses(url: httpx.URL) -> list[safe_http.Address]:
 
 @dataclass(frozen=True)
 class Endpoints:
-    """What the provider says of itself."""
+    """Endpoints of a provider."""
 
     authorization: str
     token: str
@@ -72,15 +72,16 @@ class Endpoints:
     is_issuer_told: bool  # with the code (RFC 9207)
 
 
-# By issuer: until when (time.monotonic) it is not asked again, and what it said of itself; None: nothing.
+# Cache by issuer: expiry (time.monotonic) and endpoints; None: the provider did not answer.
 discovered: dict[str, tuple[float, Endpoints | None]] = {}
 
 
 def discover(provider: Provider) -> Endpoints:
-    """Asked once in KEPT_S by each process, since strangers make it ask; after a failure not for FAILED_S.
+    """Return the provider's endpoints, fetched once in KEPT_S per process, since unauthenticated users cause it; after
+    a failure not for FAILED_S.
 
     Raises:
-        ProviderUnavailable: it does not answer, or says that it is somebody else.
+        ProviderUnavailable: the provider does not answer, or has another issuer.
     """
     until, known = discovered.get(provider.issuer, (0.0, None))
     if time.monotonic() < until:
@@ -105,7 +106,7 @@ def _discover(provider: Provider) -> Endpoints:
 
 
 def endpoints_in(document: Mapping[str, Any], issuer: str) -> Endpoints:
-    """What a discovery document names. Raises ValueError and its like."""
+    """Parse a discovery document. Raises ValueError and similar errors."""
     if document["issuer"] != issuer:
         raise ValueError(f"it calls itself {document['issuer']!r}")
     return Endpoints(
@@ -125,7 +126,7 @@ def _endpoint(url: str) -> str:
 
 
 def jwks(provider: Provider, endpoints: Endpoints) -> dict[str, Any]:
-    """Its keys as they are now: whoever has rotated them needs not tell us."""
+    """Return the provider's present keys: it may rotate them without notice."""
     return _get(provider, endpoints.jwks)
 
 
@@ -138,14 +139,14 @@ def userinfo(provider: Provider, endpoints: Endpoints, access_token: str) -> dic
 def exchange(
     provider: Provider, endpoints: Endpoints, *, code: str, verifier: str, redirect_uri: str
 ) -> dict[str, Any]:
-    """The tokens for a code.
+    """Exchange a code for tokens.
 
     Raises:
-        OpenIdRefused: the provider does not take the code.
+        OpenIdRefused: the provider rejects the code.
         ProviderUnavailable
     """
     form = {"grant_type": "authorization_code", "code": code, "redirect_uri": redirect_uri, "code_verifier": verifier}
-    # RFC 6749 §2.3.1: both are form-encoded before they are put together.
+    # RFC 6749 §2.3.1: both are form-encoded before they are joined.
     credentials = (quote(provider.client_id, safe=""), quote(provider.client_secret, safe=""))
     answer = _send(provider, "POST", endpoints.token, data=form, auth=credentials)
     if answer.status_code in (400, 401, 403):
@@ -155,7 +156,7 @@ def exchange(
 
 
 def _error_of(answer: httpx.Response) -> str:
-    """The code of the error alone: what else stands there may be somebody's own."""
+    """Return the error code only: other members may contain personal data."""
     try:
         return str(answer.json()["error"])[:40]
     except (ValueError, KeyError, TypeError):

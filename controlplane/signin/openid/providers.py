@@ -1,4 +1,4 @@
-"""The OpenID providers that operators list in settings.OPENID_PROVIDERS_FILE. It is read anew for each sign-in."""
+"""OpenID providers, listed by operators in settings.OPENID_PROVIDERS_FILE, which is read for each sign-in."""
 
 import json
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from controlplane.identity.models import Role
 from controlplane.signin.errors import ProviderNotFound
 
-# Signatures by a key that the provider alone has. Neither `none`, nor one by a secret that is also ours.
+# Signatures by a key that only the provider has: neither `none`, nor an algorithm with a secret that we share.
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA")
 NEEDED = frozenset({"name", "issuer", "client_id", "client_secret_file", "redirect_uris"})
 OPTIONAL = frozenset({"title", "scopes", "group_claim", "groups", "has_second_factor", "algorithms"})
@@ -22,7 +22,7 @@ SCOPES = ("openid", "email", "profile")
 
 @dataclass(frozen=True)
 class GroupMapping:
-    """What a group is worth: a role in the organization of this id or name (groups.py says whose name it is)."""
+    """Group mapping: a role in the organization of this id or name (groups.py resolves names)."""
 
     organization: str
     role: str
@@ -30,7 +30,7 @@ class GroupMapping:
 
 @dataclass(frozen=True)
 class Provider:
-    """`has_second_factor`: it asks for one itself, and its sign-ins count for two."""
+    """A provider. `has_second_factor`: the provider requires one itself, and its sign-ins count for two factors."""
 
     name: str
     issuer: str
@@ -56,7 +56,7 @@ class Provider:
 
 
 def all_providers() -> list[Provider]:
-    """Raises ImproperlyConfigured when the file is not what it should be."""
+    """Return all providers. Raises ImproperlyConfigured when the file is invalid."""
     if not settings.OPENID_PROVIDERS_FILE:
         return []
     path = Path(settings.OPENID_PROVIDERS_FILE)
@@ -77,7 +77,7 @@ def provider_named(name: str) -> Provider:
 
 
 def _parsed(document: Mapping[str, Any]) -> Provider:
-    """Raises ValueError and its like."""
+    """Parse one provider. Raises ValueError and similar errors."""
     if wrong := (NEEDED - document.keys()) | (document.keys() - NEEDED - OPTIONAL):
         raise ValueError(f"missing or unknown: {', '.join(sorted(wrong))}")
     _check_issuer(str(document["issuer"]))

@@ -1,7 +1,7 @@
-"""The sign-in with an OpenID provider: begun here, continued there, completed here.
+"""Sign-in with an OpenID provider: begun and completed here.
 
-Each step that writes is a transaction of its own, and none is open while the provider is asked. A sign-in that is
-completed is used up first, whatever comes of it.
+Each step that writes is a transaction of its own, and none is open during a request to the provider. Completion first
+uses up the sign-in, whatever its result.
 """
 
 import secrets
@@ -46,7 +46,7 @@ BINDING = "andromede_binding_"
 
 @dataclass(frozen=True)
 class SignInStart:
-    """Where to send the browser; and what proves, at the end, that it was the same program that began."""
+    """The URL for the browser, and the binding that proves at the end that the same program completes the sign-in."""
 
     authorization_url: str
     binding: str
@@ -55,7 +55,7 @@ class SignInStart:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back: state, code and perhaps the issuer from the browser, the binding from whoever began."""
+    """The response: state, code and perhaps the issuer from the browser, the binding from the program that began."""
 
     state: str
     code: str
@@ -64,10 +64,10 @@ class Answer:
 
 
 def begin(provider: Provider, *, redirect_uri: str, user: User | None = None) -> SignInStart:
-    """`user`: who has signed in, and wants to link themselves.
+    """Begin a sign-in. `user`: signed in, and linking an identity.
 
     Raises:
-        RedirectRefused: the provider is not to send anybody there.
+        RedirectRefused: the redirect address is not allowed.
         ProviderUnavailable
     """
     if redirect_uri not in provider.redirect_uris:
@@ -100,11 +100,11 @@ def begin(provider: Provider, *, redirect_uri: str, user: User | None = None) ->
 
 
 def session_create(provider: Provider, origin: ClientInfo, answer: Answer) -> tuple[Session, str]:
-    """Sign in as whom the provider knows; newcomers get an account, if a group of theirs gives them something.
+    """Complete a sign-in and create the session; a new user gets an account, if a group gives a membership.
 
     Raises:
-        OpenIdOver: not begun here, over, or completed before.
-        OpenIdRefused: what the provider says is not accepted.
+        OpenIdOver: unknown, expired, or completed before.
+        OpenIdRefused: the provider's response is not accepted.
         AddressTaken: an account that is not linked has the address.
         ProviderUnavailable, UserSuspended, UserEnded
     """
@@ -113,10 +113,10 @@ def session_create(provider: Provider, origin: ClientInfo, answer: Answer) -> tu
 
 
 def identity_link(actor: Actor, session: Session, provider: Provider, answer: Answer) -> Identity:
-    """From now on the provider knows the user too. For somebody who has just proved who they are.
+    """Link the user to the provider's identity, after a fresh proof of identity.
 
     Raises:
-        IdentityTaken: it knows another account by that.
+        IdentityTaken: the identity is linked to another account.
         ProofTooOld, OpenIdOver, OpenIdRefused, ProviderUnavailable
     """
     sessions.needs_fresh_proof(session)
@@ -126,7 +126,7 @@ def identity_link(actor: Actor, session: Session, provider: Provider, answer: An
 
 @transaction.atomic
 def identity_unlink(actor: Actor, session: Session, ref: str) -> None:
-    """With it go the memberships that its groups gave.
+    """Unlink an identity, with the memberships that its groups gave.
 
     Raises:
         IdentityNotFound, ProofTooOld
@@ -141,7 +141,7 @@ def identity_unlink(actor: Actor, session: Session, ref: str) -> None:
 
 
 def _complete(provider: Provider, answer: Answer, *, user: User | None) -> Mapping[str, Any]:
-    """What the provider says of whoever has signed in there."""
+    """Return the provider's claims for a completed sign-in."""
     begun = _consume_sign_in(answer)
     if not _is_same(begun, provider, answer, user):
         raise OpenIdOver()
@@ -163,7 +163,7 @@ def _complete(provider: Provider, answer: Answer, *, user: User | None) -> Mappi
 
 @transaction.atomic
 def _consume_sign_in(answer: Answer) -> OpenIdSignIn:
-    """The sign-in that the state names; it is gone then, whatever else is wrong.
+    """Delete and return the sign-in of the state, whatever else fails.
 
     Raises:
         OpenIdOver
@@ -201,8 +201,11 @@ def _signed_in(provider: Provider, origin: ClientInfo, said: Mapping[str, Any]) 
 
 
 def _newcomer(provider: Provider, said: Mapping[str, Any], *, has_roles: bool) -> Identity:
-    """An account for somebody who has none, by their address, which the provider must vouch for. Where an invitation
-    has made one that nobody has got into yet, it is that, and its invitations have to be accepted again."""
+    """Return an account for a new user, by the address, which the provider must have verified.
+
+    If an invitation has created an account that was never used, it is that one, and its invitations have to be accepted
+    again.
+    """
     email = said.get("email")
     if not has_roles and not (isinstance(email, str) and is_invited(email)):
         raise OpenIdRefused(reason=Reason("none of your groups gives you anything here."))

@@ -6,7 +6,7 @@ from controlplane.kernel.fields import Choice, Flag, In, Labels, LabelsPatch, Na
 
 
 class AffinityGroupIn(In):
-    """`is_strict` false: a wish, not a condition."""
+    """A new affinity group. `is_strict` false: a preference, not a condition."""
 
     example = {"name": "replicas", "rule": "anti-affinity", "is_strict": True, "labels": {"env": "prod"}}
 

@@ -11,9 +11,11 @@ from controlplane.kernel.fields import Out
 
 
 class DeedOut(Out):
-    """Something that was done. `actor` null: by the platform itself, or by whoever runs its machines; then `by` in
-    `facts` says which Unix account ran which command. `organization`: the one that it is about, if it is about no
-    project."""
+    """An audit entry.
+
+    `actor` null: the platform itself, or a user of its machines; then `by` in `facts` names the Unix account and the
+    command. `organization`: set if the entry is about no project.
+    """
 
     verb = serializers.CharField()
     resource = serializers.UUIDField(source="resource_id")
@@ -27,15 +29,18 @@ class DeedOut(Out):
 
 
 class PartOut(Out):
-    """Who or with what: `name` is the email or the token's name, if it is still there."""
+    """An actor or credential: `name` is the e-mail address or the token's name, if it still exists."""
 
     id = serializers.UUIDField()
     name = serializers.CharField(allow_null=True)
 
 
 class RequestRecordOut(Out):
-    """`verb` is the operationId of the route; `outcome` unknown: whoever worked on it died. `deeds`: what was done, in
-    the words of those who did it. `is_in_evidence`: the evidence log covers it."""
+    """A request record.
+
+    `verb` is the operationId of the route; `outcome` unknown: the process ended during the request. `deeds`: the audit
+    entries of the request. `is_in_evidence`: the evidence log covers the record.
+    """
 
     id = serializers.UUIDField()
     opened_at = serializers.DateTimeField()

@@ -34,22 +34,22 @@ JSON_LINES, CSV = "application/jsonl", "text/csv"
 FORMATS = ("jsonl", "csv")
 EXPORT_LASTS_S = 600
 FILTERS = {
-    "actor": has_id("user_id", "What this user asked for."),
-    "credential": has_id("credential_id", "What was asked for with this credential."),
+    "actor": has_id("user_id", "Requests of this user."),
+    "credential": has_id("credential_id", "Requests with this credential."),
     "verb": exactly("verb", "The operationId of the route, such as instance_create."),
-    "resource": contains_id("resource_ids", "What was about this resource."),
-    "operation": has_id("operation_id", "What began this operation."),
+    "resource": contains_id("resource_ids", "Requests about this resource."),
+    "operation": has_id("operation_id", "The request that began this operation."),
     "request_id": exactly("request_id", "The request with this X-Request-Id."),
     "outcome": among("outcome", Outcome.values),
-    "completed_after": at_moment(lambda at: Q(completed_at__gt=at), "Completed after this moment (RFC 3339)."),
-    "completed_before": at_moment(lambda at: Q(completed_at__lt=at), "Completed before this moment (RFC 3339)."),
+    "completed_after": at_moment(lambda at: Q(completed_at__gt=at), "Completed after this time (RFC 3339)."),
+    "completed_before": at_moment(lambda at: Q(completed_at__lt=at), "Completed before this time (RFC 3339)."),
 }
 REQUESTS = Listing(FILTERS, sorts=("-completed_at", "completed_at"))
 DEEDS = Listing(
     {
-        "actor": has_id("user_id", "What this user did."),
-        "verb": exactly("verb", "What was done, such as instance.create."),
-        "resource": has_id("resource_id", "What was done with this resource."),
+        "actor": has_id("user_id", "Actions of this user."),
+        "verb": exactly("verb", "The action, such as instance.create."),
+        "resource": has_id("resource_id", "Actions on this resource."),
         "created_after": created_after(),
     },
     sorts=("-created_at", "created_at"),
@@ -62,7 +62,7 @@ EXPORT: dict[str, Any] = {
     "query": {
         **{name: each.parameter for name, each in FILTERS.items()},
         "format": Parameter(
-            "jsonl: JSON Lines, with all that is needed to check them against the evidence log; csv: a table.",
+            "jsonl: JSON Lines, with everything needed to verify them against the evidence log; csv: a table.",
             one_of(FORMATS),
         ),
     },
@@ -70,8 +70,10 @@ EXPORT: dict[str, Any] = {
 
 
 class RequestLogView(APIView):
-    """What the three levels have in common. An export holds a web thread for as long as it is read, so nobody reads two
-    at once."""
+    """Base of the views of all three levels.
+
+    An export holds a web thread until it has been read, so each caller may read only one at a time.
+    """
 
     actor: Actor
 
@@ -100,7 +102,7 @@ class RequestLogView(APIView):
 
 
 class ProjectRequestLog(RequestLogView, ProjectView):
-    """What was asked for in the project, by whom, from where, and what came of it; by the time of its completion."""
+    """List the requests in the project with actor, address and outcome, in the order of their completion."""
 
     @route("audit_list", RequestRecordOut, listing=REQUESTS)
     def get(self, request: Request) -> Response:
@@ -108,7 +110,9 @@ class ProjectRequestLog(RequestLogView, ProjectView):
 
 
 class ProjectExport(RequestLogView, ProjectView):
-    """The same as a file, from the first on, with the places in the evidence log that cover it."""
+    """Export the request records of the project as a file, from the first on, with the positions in the evidence log
+    that cover them.
+    """
 
     @route("audit_export", **EXPORT)
     def get(self, request: Request) -> StreamingHttpResponse:
@@ -116,7 +120,7 @@ class ProjectExport(RequestLogView, ProjectView):
 
 
 class ProjectDeeds(ProjectView):
-    """What was done in the project, also by the platform itself."""
+    """List the changes in the project, including those of the platform itself."""
 
     @route("audit_deed_list", DeedOut, listing=DEEDS)
     def get(self, request: Request) -> Response:
@@ -124,7 +128,7 @@ class ProjectDeeds(ProjectView):
 
 
 class OrganizationRequestLog(RequestLogView, OrganizationView):
-    """What was asked for in all projects of the organization; for its owners, admins and sovereignty officers."""
+    """List the requests in all projects of the organization; for its owners, admins and sovereignty officers."""
 
     @route("organization_audit_list", RequestRecordOut, listing=REQUESTS)
     def get(self, request: Request) -> Response:
@@ -132,7 +136,7 @@ class OrganizationRequestLog(RequestLogView, OrganizationView):
 
 
 class OrganizationExport(RequestLogView, OrganizationView):
-    """The same as a file."""
+    """Export the request records of the organization as a file."""
 
     @route("organization_audit_export", **EXPORT)
     def get(self, request: Request) -> StreamingHttpResponse:
@@ -140,8 +144,9 @@ class OrganizationExport(RequestLogView, OrganizationView):
 
 
 class OrganizationDeeds(OrganizationView):
-    """What was done in all projects of the organization, and with the organization itself: its members, invitations,
-    tokens, quotas and policy."""
+    """List the changes in all projects of the organization, and of the organization itself: its members, invitations,
+    tokens, quotas and policy.
+    """
 
     @route("organization_audit_deed_list", DeedOut, listing=DEEDS)
     def get(self, request: Request) -> Response:
@@ -150,7 +155,7 @@ class OrganizationDeeds(OrganizationView):
 
 
 class PlatformRequestLog(RequestLogView, ActorView):
-    """What was asked for anywhere; for operators and auditors."""
+    """List the requests of the whole platform; for operators and auditors."""
 
     @route("platform_audit_list", RequestRecordOut, listing=REQUESTS)
     def get(self, request: Request) -> Response:
@@ -158,7 +163,7 @@ class PlatformRequestLog(RequestLogView, ActorView):
 
 
 class PlatformExport(RequestLogView, ActorView):
-    """The same as a file."""
+    """Export the request records of the platform as a file."""
 
     @route("platform_audit_export", **EXPORT)
     def get(self, request: Request) -> StreamingHttpResponse:
@@ -166,7 +171,7 @@ class PlatformExport(RequestLogView, ActorView):
 
 
 class PlatformDeeds(ActorView):
-    """What was done anywhere."""
+    """List the changes of the whole platform."""
 
     @route("platform_audit_deed_list", DeedOut, listing=DEEDS)
     def get(self, request: Request) -> Response:

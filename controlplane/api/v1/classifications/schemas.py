@@ -11,7 +11,7 @@ TITLE_MAX = 120
 
 
 class ClassificationIn(In):
-    """The id will be the organization's name, a dot, and `name`."""
+    """A new classification. Its id will be the organization's name, a dot, and `name`."""
 
     example = {
         "name": "trade-secret",
@@ -31,8 +31,11 @@ class ClassificationIn(In):
 
 
 class ClassificationOut(Out):
-    """`title` and `description` in the caller's language. `organization` null: the platform's. One that is not
-    supported admits no place at all. `drift_action`: what happens when a place does not satisfy it any more."""
+    """A classification.
+
+    `title` and `description` are in the caller's language. `organization` null: the platform's. A classification that
+    is not supported admits no zone. `drift_action`: the reaction when a location no longer satisfies it.
+    """
 
     id = serializers.CharField()
     organization = NamedOut(allow_null=True)

@@ -1,4 +1,4 @@
-"""Routes of classifications: those that can be chosen, and an organization's own."""
+"""Routes of classifications: the platform's, and an organization's own."""
 
 from rest_framework.request import Request
 from rest_framework.response import Response

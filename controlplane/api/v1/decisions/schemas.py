@@ -13,8 +13,11 @@ from controlplane.placement.models import Decision
 
 
 class DecisionOut(Out):
-    """`explanation`: sentences in the caller's language. `document` is the decision itself, and names nodes to
-    operators alone."""
+    """A placement decision.
+
+    `explanation`: text in the caller's language. `document` is the decision itself; only operators see names of nodes
+    in it.
+    """
 
     id = serializers.UUIDField()
     operation = serializers.CharField()

@@ -8,7 +8,7 @@ from controlplane.kernel.fields import In, Out, Reference, Text, references
 
 
 class DeclassificationIn(In):
-    """What the data of one resource is to lose."""
+    """A request to remove classifications from the data of one resource."""
 
     example = {
         "resource": "019abc00-0000-7000-8000-000000000000",
@@ -24,7 +24,7 @@ class DeclassificationIn(In):
 
 
 class LineageOut(Out):
-    """Data of `source_id`, since when, and the policies that came with it."""
+    """Lineage of a resource: the data of `source_id`, since when, and the policies inherited with it."""
 
     id = serializers.UUIDField()
     source_id = serializers.UUIDField()

@@ -1,4 +1,4 @@
-"""Schemas of drift."""
+"""Schemas of compliance drift."""
 
 from typing import cast
 
@@ -11,10 +11,13 @@ from controlplane.placement.models import DRIFT_ACTIONS
 
 
 class ComplianceOut(Out):
-    """`since`: when the state began, as when a fact ended or a policy changed. `noticed_at`: when the platform saw it;
-    null: before this was recorded. `fails_at`: from when it is not admissible any more. `failing`: the clauses, as of
-    then. `warned_days`: the shortest of 180, 90, 30 and 7 days before that has begun. `name`: what the resource is
-    called; null: it is gone."""
+    """Compliance of a resource.
+
+    `since`: when the state began, as when a fact ended or a policy changed. `noticed_at`: when the platform detected
+    it; null: before this was recorded. `fails_at`: from when the location is no longer admissible. `failing`: the
+    clauses that fail then. `warned_days`: the latest warning before that, 180, 90, 30 or 7 days. `name`: of the
+    resource; null: it is deleted.
+    """
 
     resource_id = serializers.UUIDField()
     name = serializers.SerializerMethodField()

@@ -1,4 +1,4 @@
-"""Routes of drift: resources and image copies in zones that their policies exclude, or soon will."""
+"""Routes of compliance drift: resources and image copies in zones that their policies exclude, or soon will."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,15 +17,15 @@ from controlplane.kernel.views import route
 DRIFT = Listing(
     {
         "state": among("state", COMPLIANCE.moves),
-        "zone": exactly("zone", "What is in this zone."),
+        "zone": exactly("zone", "Resources in this zone."),
         "kind": among("kind", ("instance", "volume")),
-        "project": has_id("project_id", "What is of the project with this id."),
+        "project": has_id("project_id", "Resources of the project with this id."),
         "resource": has_id("resource_id", "The resource with this id."),
     },
     sorts=("resource_id", "-resource_id"),
 )
 IMAGE_DRIFT = Listing(
-    {"state": among("state", COMPLIANCE.moves), "zone": exactly("zone", "What is in this zone.")}, sorts=("id", "-id")
+    {"state": among("state", COMPLIANCE.moves), "zone": exactly("zone", "Resources in this zone.")}, sorts=("id", "-id")
 )
 
 
@@ -37,7 +37,7 @@ class Drift(ActorView):
 
 
 class ImageDrift(ActorView):
-    """The copies of private images in the caches of nodes; one image has a row for each."""
+    """List the copies of private images in the caches of nodes; an image has one row per copy."""
 
     @route("image_drift_list", ComplianceOut, listing=IMAGE_DRIFT)
     def get(self, request: Request) -> Response:

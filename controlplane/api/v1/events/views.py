@@ -25,9 +25,11 @@ EVENT_STREAM = "event_stream"
 SSE = "text/event-stream"
 RETRY_MS = 3000
 QUERY = {
-    "project": Parameter("Only what concerns this project (id or name)."),
-    "kind": Parameter("Only these kinds, separated by commas: `instance.active`, or `instance.*` for all of a noun."),
-    "resource": Parameter("Only what happened to the resource with this id; its operations too.", ID),
+    "project": Parameter("Only events of this project (id or name)."),
+    "kind": Parameter(
+        "Only these kinds, separated by commas: `instance.active`, or `instance.*` for all kinds of a noun."
+    ),
+    "resource": Parameter("Only events of the resource with this id, including its operations.", ID),
     "limit": LIMIT_PARAMETER,
 }
 
@@ -51,12 +53,10 @@ class EventList(EventsView):
         EventsOut,
         query={
             "after": Parameter(
-                "The cursor behind which to read; `now`: none of what was. Without it: the oldest that is kept."
+                "Cursor of the last event read; `now`: no past events. Default: the oldest stored event."
             ),
             **QUERY,
-            "wait": Parameter(
-                "When there is nothing yet, answer once there is, or after so many seconds (0s to 60s).", WAIT
-            ),
+            "wait": Parameter("Wait for events if there are none yet, at most for this time (0s to 60s).", WAIT),
         },
         error_statuses=(410, 422),
     )
@@ -85,8 +85,11 @@ class EventList(EventsView):
 
 @dataclass(frozen=True)
 class StreamSubscription:
-    """On what a stream rests: who reads, with what rights, and `places`, whose events are among those that are wanted.
-    `is_finished`: a session lacks no factor."""
+    """Subscription of a stream: the reader with rights, and `places`, the projects and organizations of the requested
+    events.
+
+    `is_finished`: the session lacks no second factor.
+    """
 
     actor: Actor
     is_finished: bool
@@ -102,8 +105,10 @@ def subscription_for(actor: Actor, session: Any, event_filter: EventFilter) -> S
 
 
 class StreamChunk(HttpResponse):
-    """A piece of a stream. What follows is behind `position`; while whose it is has the same `standing`, it is what the
-    view would answer."""
+    """A chunk of a stream.
+
+    It ends at `position`; while the subscription is the same, the next chunk is what the view would answer from there.
+    """
 
     position: int
     has_more: bool
@@ -111,14 +116,19 @@ class StreamChunk(HttpResponse):
 
 
 class EventStream(EventsView):
-    """Server-sent events. The process `stream` serves this without an end. The API itself sends what is there and ends;
-    a client that connects again, as they all do, misses nothing."""
+    """Server-sent events.
+
+    The process `stream` serves this without an end. The API itself sends the available events and ends; clients
+    reconnect and miss nothing.
+    """
 
     @route(
         EVENT_STREAM,
         media_type=SSE,
         query={
-            "after": Parameter("As for the list, but without it: `now`. The header Last-Event-ID goes before it."),
+            "after": Parameter(
+                "The same as for the list, but `now` by default. The header Last-Event-ID takes precedence."
+            ),
             **QUERY,
         },
         error_statuses=(410, 422),
@@ -134,7 +144,9 @@ class EventStream(EventsView):
 
 
 def _lines(chapter: EventPage) -> str:
-    """At the end the place where to go on, which is no event: there may have been none for a long time."""
+    """Yield the lines of a chunk, with the position at its end, which is no event: there may have been none for a long
+    time.
+    """
     events = (
         f"id: {cursors.encode(event.position or 0)}\nevent: {event.kind}\ndata: {as_json(event)}\n\n"
         for event in chapter.events
@@ -143,7 +155,7 @@ def _lines(chapter: EventPage) -> str:
 
 
 def alive(position: int) -> bytes:
-    """The place where to go on, when nothing is told."""
+    """Return a line with the position only, when there are no events."""
     return f": alive\nid: {cursors.encode(position)}\n\n".encode()
 
 

@@ -9,10 +9,12 @@ from controlplane.kernel.fields import In, Out, Text, Whole
 
 
 class IntervalOut(Out):
-    """`role` compute: its memory and processors, while it runs; storage: a disk, from its creation to its erasure,
-    whether its instance runs or not. `disk`: which root disk or volume that is. `state` proven: receipts of the node
-    say so; claimed: a permit allows it and no receipt speaks of it. `end` null: still so. Empty ids: there is nothing
-    to name."""
+    """An interval of residency.
+
+    `role` compute: memory and processors of a running instance; storage: a disk, from its creation to its erasure,
+    whether its instance runs or not. `disk`: the root disk or volume. `state` proven: receipts of the node prove it;
+    claimed: a permit allows it and no receipt confirms it. `end` null: it still lasts. Empty ids: not applicable.
+    """
 
     role = serializers.CharField()
     disk = serializers.CharField(allow_blank=True)
@@ -29,7 +31,7 @@ class IntervalOut(Out):
 
 
 class ResidencyProblemOut(Out):
-    """overlap: in two places at once; gap: data at rest was nowhere."""
+    """A contradiction. overlap: data was in two zones at once; gap: data at rest was in no zone."""
 
     code = serializers.ChoiceField(["overlap", "gap"])
     role = serializers.CharField()
@@ -43,7 +45,10 @@ class ResidencyOut(Out):
 
 
 class RecordOut(Out):
-    """`document` and `salt` (base64) are null once it was erased; `leaf_index` is null until it has its place."""
+    """A record of the evidence log.
+
+    `document` and `salt` (base64) are null after erasure; `leaf_index` is null until the record is in the tree.
+    """
 
     id = serializers.UUIDField()
     kind = serializers.ChoiceField(Kind.values)
@@ -58,7 +63,10 @@ class RecordOut(Out):
 
 
 class EntryOut(Out):
-    """Hashes in hex. `prev` is the leaf of the record before in its stream, and empty for the first."""
+    """Entry of the tree, with hashes in hex.
+
+    `prev` is the leaf of the previous record of its stream, and empty for the first.
+    """
 
     content = serializers.CharField()
     prev = serializers.CharField(allow_blank=True)
@@ -67,8 +75,11 @@ class EntryOut(Out):
 
 
 class ProofOut(Out):
-    """RFC 6962 §2.1.1: hashes in base64, from the leaf up, to the root of the checkpoint. The leaf is SHA-256(0x00 ‖
-    canonical JSON of `entry`); `entry.content` is SHA-256("andromede/record/v1" line feed ‖ salt ‖ document)."""
+    """Inclusion proof (RFC 6962 §2.1.1): hashes in base64, from the leaf up to the root of the log checkpoint.
+
+    The leaf is SHA-256(0x00 ‖ canonical JSON of `entry`); `entry.content` is SHA-256("andromede/record/v1" line feed ‖
+    salt ‖ document).
+    """
 
     leaf_index = serializers.IntegerField()
     leaf_hash = serializers.CharField()
@@ -78,7 +89,7 @@ class ProofOut(Out):
 
 
 class CosignatureIn(In):
-    """A line of a signed note, by a witness whose key the operators have added."""
+    """A cosignature: a line of a signed note, by a witness whose key the operators have added."""
 
     example = {"tree_size": 1042, "line": "— witness.example.org AAAAAA…"}
 

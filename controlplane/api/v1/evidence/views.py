@@ -1,4 +1,4 @@
-"""Routes of the evidence log: residency, records, checkpoints, proofs, and cosignatures of witnesses."""
+"""Routes of the evidence log: residency, records, log checkpoints, proofs, and cosignatures of witnesses."""
 
 import re
 from datetime import datetime
@@ -32,13 +32,13 @@ RECORDS = Listing(
 )
 ROLES = tuple(dict.fromkeys(ROLE_OF_KIND.values()))
 PERIOD = {
-    "from": Parameter("From this moment on (RFC 3339).", MOMENT),
-    "to": Parameter("Up to this moment (RFC 3339).", MOMENT),
-    "role": Parameter(f"Only this reason of holding data: one of {', '.join(ROLES)}.", one_of(ROLES)),
+    "from": Parameter("Beginning of the period (RFC 3339).", MOMENT),
+    "to": Parameter("End of the period (RFC 3339).", MOMENT),
+    "role": Parameter(f"Only intervals of this role: one of {', '.join(ROLES)}.", one_of(ROLES)),
 }
 SINCE = {
     "old": Parameter(
-        "The size of the checkpoint that the witness has signed last; 0, if it has signed none.", whole(0, 10**15 - 1)
+        "The size of the log checkpoint that the witness signed last; 0 if there is none.", whole(0, 10**15 - 1)
     )
 }
 
@@ -58,7 +58,7 @@ class Residency(ActorView):
         return Response(ResidencyOut(selectors.residency_of(resource_id, start=start, end=end, role=role)).data)
 
     def records(self) -> QuerySet[EvidenceRecord]:
-        """Of the projects that the actor sees."""
+        """Return the records of the projects that the actor sees."""
         return EvidenceRecord.objects.filter(project_id__in=projects(self.actor).values("pk"))
 
 
@@ -103,7 +103,7 @@ def _newest() -> Checkpoint:
 
 
 class CheckpointNewest(ActorView):
-    """The newest checkpoint as a signed note (C2SP tlog-checkpoint), with the lines of witnesses."""
+    """Return the newest log checkpoint as a signed note (C2SP tlog-checkpoint), with the signatures of witnesses."""
 
     @route("evidence_checkpoint", media_type="text/plain", error_statuses=(404,))
     def get(self, request: Request) -> HttpResponse:
@@ -111,8 +111,9 @@ class CheckpointNewest(ActorView):
 
 
 class WitnessRequested(ActorView):
-    """What a witness is asked (C2SP tlog-witness): to sign the newest checkpoint, with the proof that it goes on from
-    the one that it signed last."""
+    """Return the request to a witness (C2SP tlog-witness): to sign the newest log checkpoint, with the proof that it
+    extends the one that the witness signed last.
+    """
 
     @route("evidence_witness_request", media_type="text/plain", query=SINCE, error_statuses=(404,))
     def get(self, request: Request) -> HttpResponse:
@@ -124,7 +125,7 @@ class WitnessRequested(ActorView):
 
 
 class Cosign(ActorView):
-    """Anybody may bring a witness's line: what counts is its signature."""
+    """Add a witness's cosignature. No credential is needed: the signature itself is checked."""
 
     @route("evidence_cosign", body=CosignatureIn, status=204)
     def post(self, request: Request, body: Body) -> Response:

@@ -12,7 +12,7 @@ from controlplane.kernel.listing import parse_timestamp
 
 
 class Moment(serializers.DateTimeField):
-    """RFC 3339, with its offset."""
+    """An RFC 3339 timestamp with its offset."""
 
     default_error_messages = {"invalid": _("Must be a moment with its offset, such as 2026-05-01T12:00:00Z.")}
 
@@ -24,7 +24,7 @@ class Moment(serializers.DateTimeField):
 
 
 class ExportIn(In):
-    """`to` is not within, and has passed."""
+    """A request for an evidence export. `to` is exclusive and must be in the past."""
 
     example = {"from": "2026-10-01T00:00:00Z", "to": "2026-11-01T00:00:00Z"}
 
@@ -33,8 +33,10 @@ class ExportIn(In):
 
 
 class ExportOut(Out):
-    """`file` is there once the state is ready, and until `expires_at`; `sha256` (hex) and `size_bytes` are the
-    file's."""
+    """An evidence export.
+
+    `file` is available once the state is ready, until `expires_at`; `sha256` (hex) and `size_bytes` are the file's.
+    """
 
     id = serializers.UUIDField()
     organization = NamedOut()

@@ -1,4 +1,4 @@
-"""Routes of exports of the evidence log: create one, read its state, download the file."""
+"""Routes of evidence exports: create one, read its state, download the file."""
 
 from datetime import datetime
 
@@ -23,8 +23,8 @@ RETRY_AFTER_S = 5
 EXPORT_LASTS_S = 600
 WINDOW = {
     "organization": Parameter("The organization by id or name.", is_required=True),
-    "from": Parameter("Its evidence from this moment on (RFC 3339).", MOMENT, is_required=True),
-    "to": Parameter("Up to, and without, this moment (RFC 3339), which has passed.", MOMENT, is_required=True),
+    "from": Parameter("Beginning of the period (RFC 3339).", MOMENT, is_required=True),
+    "to": Parameter("End of the period (RFC 3339), exclusive; must be in the past.", MOMENT, is_required=True),
 }
 
 
@@ -49,7 +49,7 @@ class ExportDetail(ActorView):
 
 
 class ExportFile(ExportDetail):
-    """The export itself, a tar; how-to/verify-an-export.md says what to do with it."""
+    """Download the export, a tar file; how-to/verify-an-export.md explains its verification."""
 
     @route("evidence_export_file", media_type=TAR, is_sensitive=True, error_statuses=(409,))
     def get(self, request: Request) -> FileResponse:
@@ -66,7 +66,9 @@ class ExportFile(ExportDetail):
 
 
 class Export(ActorView):
-    """The file of just this time, if there is one (303); else it is made, and the answer says where to look (202)."""
+    """Get the export of exactly this period: redirects to the file if it exists (303); otherwise creates it, and the
+    response has its address (202).
+    """
 
     @route(
         "evidence_export",

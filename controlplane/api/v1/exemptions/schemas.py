@@ -16,7 +16,7 @@ HOUR = timedelta(hours=1)
 
 
 class ExemptionIn(In):
-    """`decision`: the refusal that it is to get around."""
+    """A request for an exemption. `decision`: the refused placement decision to override."""
 
     example = {
         "decision": "019abc00-0000-7000-8000-000000000000",
@@ -33,7 +33,10 @@ class ExemptionIn(In):
 
 
 class ApprovalIn(In):
-    """`signature`: of the bytes of the exemption's `to_sign` for the duty, by your own key, in base64."""
+    """An approval.
+
+    `signature`: of the bytes in the exemption's `to_sign` for the role, by the approver's own key, in base64.
+    """
 
     example = {"duty": "sovereignty_officer", "key_id": "ada", "signature": "c2lnbmF0dXJl"}
 
@@ -49,7 +52,7 @@ class ExemptionApprovalOut(Out):
 
 
 class ExemptionOut(Out):
-    """`to_sign`: per duty the bytes that you would sign (base64), if you may approve it."""
+    """An exemption. `to_sign`: per role the bytes to sign (base64), for callers who may approve it."""
 
     id = serializers.UUIDField()
     project = serializers.UUIDField(source="project_id")
@@ -72,7 +75,7 @@ class ExemptionOut(Out):
 
 
 class ExemptedClauseOut(Out):
-    """`clause`: policy/atom, which would have refused."""
+    """An exempted clause. `clause`: policy/atom, which would have refused."""
 
     clause = serializers.CharField()
     approved = serializers.IntegerField()
@@ -80,8 +83,11 @@ class ExemptedClauseOut(Out):
 
 
 class ExemptionReportOut(Out):
-    """Of the exemptions that you see. `approved`: that two people signed and that held at some time of the quarter;
-    `duration_s`: for how long, within it, all together. `used`: how many of them were, `uses`: how often."""
+    """Figures of the exemptions that the caller sees.
+
+    `approved`: those that two people signed and that were valid at some time of the quarter; `duration_s`: their total
+    duration within the quarter. `used`: how many of them were used, `uses`: how often.
+    """
 
     quarter = serializers.CharField(source="quarter.name")
     begins_at = serializers.DateTimeField(source="quarter.begins_at")

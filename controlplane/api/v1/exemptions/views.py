@@ -48,7 +48,7 @@ class ExemptionList(ActorView):
 
 
 OF_QUARTER = {
-    "quarter": Parameter("Such as 2026-Q4; the present one if not given.", like(QUARTER.pattern)),
+    "quarter": Parameter("A quarter such as 2026-Q4; the present one by default.", like(QUARTER.pattern)),
 }
 
 

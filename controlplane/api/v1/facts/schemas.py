@@ -33,8 +33,11 @@ EXAMPLE = {
 
 
 class SignedFactIn(In):
-    """`p`: the statement; `kid`: the id of the officer's key; `sig`: its signature over `andromede/fact/v1`, a line
-    feed and the canonical JSON (RFC 8785) of `p`."""
+    """A signed fact.
+
+    `p`: the statement; `kid`: the id of the officer's key; `sig`: its signature over `andromede/fact/v1`, a line feed
+    and the canonical JSON (RFC 8785) of `p`.
+    """
 
     example = EXAMPLE
 
@@ -44,7 +47,7 @@ class SignedFactIn(In):
 
 
 class FactsIn(In):
-    """All are stated, or none."""
+    """Signed facts. All are recorded, or none."""
 
     example = {"facts": [EXAMPLE]}
 
@@ -52,15 +55,17 @@ class FactsIn(In):
 
 
 class FactOut(Out):
-    """A statement as it was signed, and when it was believed: from `stated_at` until `superseded_at`. `delivered_by`
-    operator: it is of a measure that the operator claims to take, and the platform does not enforce it; platform: the
-    platform does; null: it is about a place, a party or a paper, and not about a measure."""
+    """A statement as it was signed, and when it counted: from `stated_at` until `superseded_at`.
+
+    `delivered_by` operator: a measure that the operator declares and the platform does not enforce; platform: a measure
+    that the platform enforces; null: the fact is about a place, a party or a document, and not about a measure.
+    """
 
     id = serializers.UUIDField()
     subject_kind = serializers.ChoiceField(list(ABOUT))
     subject_id = serializers.CharField()
     attribute = serializers.CharField()
-    value = serializers.JSONField(help_text="Null: it is not known.")
+    value = serializers.JSONField(help_text="Null: unknown.")
     valid_from = serializers.DateTimeField()
     valid_to = serializers.DateTimeField(allow_null=True)
     attested_at = serializers.DateTimeField()
@@ -83,7 +88,10 @@ class FactOut(Out):
 
 
 class FactsStatedOut(Out):
-    """`epoch`: in which they count. `unchanged`: how many were believed already."""
+    """Result of recorded facts.
+
+    `epoch`: the facts epoch from which they count. `unchanged`: the number that were recorded already.
+    """
 
     epoch = serializers.IntegerField()
     stated = FactOut(many=True)
@@ -98,7 +106,7 @@ class RegionOut(Out):
 
 
 class ZonePartyOut(Out):
-    """A legal entity and its part in the zone."""
+    """A legal entity and its role in the zone."""
 
     id = serializers.CharField()
     name = serializers.CharField()
@@ -107,9 +115,11 @@ class ZonePartyOut(Out):
 
 
 class WithFacts(Out):
-    """`facts` are those that hold now; one that is null is known to be unknown. `overdue`: attributes whose review is
-    late, so that they count as unknown. `claimed`: attributes of measures that the operator claims to take, and that
-    the platform does not enforce."""
+    """Subject with its facts.
+
+    `facts` are the ones valid now; null: declared as unknown. `overdue`: attributes whose review is late, so that they
+    count as unknown. `claimed`: attributes of measures that the operator declares and the platform does not enforce.
+    """
 
     # Context: `facts`, id → attribute → Fact; `now`.
     facts = serializers.SerializerMethodField()
@@ -132,7 +142,7 @@ class WithFacts(Out):
 
 
 class ZoneOut(WithFacts):
-    """`parties`: who has a part in it, as far as that is known."""
+    """A zone. `parties`: the known parties with a role in it."""
 
     # Context: `party_names`, party → name.
     id = serializers.CharField()
@@ -160,7 +170,7 @@ class PartyOut(WithFacts):
 
 
 class NamedSetOut(Out):
-    """The version of a named set that holds now. `kind`: what it is a set of, territories or certification schemes."""
+    """The present version of a named set. `kind`: the kind of its members, territories or certification schemes."""
 
     name = serializers.CharField()
     kind = serializers.ChoiceField(["set", "scheme_class"], source="subject_kind")
@@ -171,7 +181,7 @@ class NamedSetOut(Out):
 
 
 class CatalogueOut(Out):
-    """What is believed now of all times, in the form that import_catalogue takes (docs/reference/catalogue.md)."""
+    """All present statements with their history, in the format of import_catalogue (docs/reference/catalogue.md)."""
 
     schema = serializers.CharField()
     generated_for = serializers.CharField()
@@ -184,7 +194,7 @@ class CatalogueOut(Out):
 
 
 class ReachOut(Out):
-    """A party of the zone: by which law it lives, and which foreign statutes reach it. null: not known."""
+    """A party of the zone: the law that applies to it, and the foreign statutes that reach it. null: not known."""
 
     party = serializers.CharField()
     name = serializers.CharField()
@@ -196,7 +206,7 @@ class ReachOut(Out):
 
 
 class JurisdictionOut(Out):
-    """Under which law a zone stands. `statutes`: all foreign ones that reach a party of it."""
+    """The law that applies to a zone. `statutes`: all foreign statutes that reach a party of the zone."""
 
     zone = serializers.CharField()
     territory = serializers.CharField(allow_null=True)
@@ -206,7 +216,7 @@ class JurisdictionOut(Out):
 
 
 class TransferOut(Out):
-    """What leaves the zone's territory. `attribute` is the fact that says so."""
+    """A transfer out of the zone's territory. `attribute` is the fact that shows it."""
 
     locus = serializers.CharField()
     attribute = serializers.CharField()
@@ -214,8 +224,10 @@ class TransferOut(Out):
 
 
 class TransfersOut(Out):
-    """What of the data of a zone lies, or can be reached, outside its territory. `unknown`: attributes that nothing is
-    known of, so that nobody can say there is no transfer."""
+    """Transfers: data of a zone that is stored, or can be accessed, outside its territory.
+
+    `unknown`: attributes without facts, so that a transfer cannot be excluded.
+    """
 
     zone = serializers.CharField()
     territory = serializers.CharField(allow_null=True)

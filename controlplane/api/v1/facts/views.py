@@ -1,6 +1,6 @@
 """Routes of facts about zones, parties and named sets, and of their sources.
 
-Everybody reads the same facts. A statement needs the signature of an officer's key and an operator's token. The list of
+All users read the same facts. A statement needs the signature of an officer's key and an operator's token. The list of
 zones is in api/v1/zones.
 """
 
@@ -42,14 +42,12 @@ SETS = Listing({"kind": among("subject_kind", NAMED_SETS)}, sorts=("name", "-nam
 FACTS = Listing(
     {
         "subject_kind": among("subject_kind", ABOUT),
-        "subject_id": exactly("subject_id", "What is stated of this zone, party, set and so on."),
-        "attribute": exactly("attribute", "What is stated of this attribute."),
-        "key_id": exactly("key_id", "What was signed with this key."),
+        "subject_id": exactly("subject_id", "Facts about this zone, party, set and so on."),
+        "attribute": exactly("attribute", "Facts about this attribute."),
+        "key_id": exactly("key_id", "Facts signed with this key."),
         "created_after": created_after(),
-        "at": at_moment(selectors.valid_at, "What holds in the world at this moment (RFC 3339)."),
-        "believed_at": at_moment(
-            selectors.facts_in_force, "What was believed at this moment (RFC 3339); now when not given."
-        ),
+        "at": at_moment(selectors.valid_at, "Facts valid at this time (RFC 3339)."),
+        "believed_at": at_moment(selectors.believed, "Facts that counted at this time (RFC 3339); now by default."),
     },
     sorts=("created_at", "-created_at"),
 )
@@ -122,12 +120,12 @@ class TransferList(ActorView):
 
 
 def _derived(page: Page[Any], rows: list[dict[str, object]]) -> Page[Any]:
-    """The page with what follows from each of its rows in its place."""
+    """Return the page with the derived document in place of each row."""
     return Page(rows, page.next_token, page.total, page.next_link)
 
 
 def of_zones(zones: Sequence[Zone]) -> dict[str, Any]:
-    """What ZoneOut needs."""
+    """Return the context of ZoneOut."""
     names = dict(selectors.parties().values_list("pk", "name"))
     return {**_known("zone", [zone.pk for zone in zones]), "party_names": names}
 

@@ -22,7 +22,7 @@ CLASSIFICATIONS_MAX = 16
 
 
 class ImageIn(In):
-    """Without `source_url` the image waits for its bytes: PUT them to its `file`."""
+    """A new image. Without `source_url` the image waits for its bytes: PUT them to its `file`."""
 
     example = {"name": "debian-13", "format": "qcow2", "firmware": "uefi", "min_memory_mib": 512}
 
@@ -44,7 +44,7 @@ class ImagePatch(In):
 
 
 class ImageOut(ResourceOut):
-    # Context: `classifications`, image → what its data is classified as.
+    # Context: `classifications`, image → the classifications of its data.
     state = serializers.ChoiceField(list(IMAGE.moves))
     is_public = serializers.SerializerMethodField()
     format = serializers.ChoiceField(FORMATS)
@@ -54,7 +54,7 @@ class ImageOut(ResourceOut):
     virtual_size_bytes = serializers.IntegerField(allow_null=True)
     min_memory_mib = serializers.IntegerField()
     min_disk_gib = serializers.IntegerField()
-    source_url = OutsideUrl(help_text="Without its query for those who may not write.")
+    source_url = OutsideUrl(help_text="Without its query for callers without write permission.")
     classifications = classified()
 
     def get_is_public(self, image: Image) -> bool:

@@ -29,7 +29,7 @@ IMAGES = Listing(
     }
 )
 ImageWithOperation = with_operation(ImageOut, allow_null=True)
-BYTES_ARRIVE = "the bytes arrive for as long as they may, and lie in files; no transaction waits for either"
+BYTES_ARRIVE = "the upload may take long, and its bytes are in files; no transaction waits for either"
 
 
 class ImageList(ProjectView):

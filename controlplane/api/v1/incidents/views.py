@@ -22,7 +22,7 @@ ANYWHERE = Listing(
 
 
 class IncidentList(OperatorView):
-    """What is on any node and should not be."""
+    """List the incidents of all nodes."""
 
     @route("incident_list", IncidentOfNodeOut, listing=ANYWHERE)
     def get(self, request: Request) -> Response:

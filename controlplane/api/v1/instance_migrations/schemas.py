@@ -9,11 +9,14 @@ from controlplane.nodes.models import AUTO_CONVERGE, CONVERGENCES
 
 
 class MigrateIn(In):
-    """`node`: on this one and no other; policies are asked all the same. Without it, on the best that they admit in the
-    instance's zone. `reason` is told to the tenant. `deadline_s`: so long after its beginning it is called off if the
-    guest has not left, which then goes on where it is; without it, 30 minutes and 30 s for each GiB of its memory and
-    of the disks that are sent. `convergence`: what is done if the guest writes faster than it can be sent:
-    `auto_converge` slows it down, `none` waits for the deadline. Of a guest that is off it means nothing."""
+    """A request for a migration.
+
+    `node`: the only allowed destination, subject to the policies. Without it, the best node that they admit in the
+    instance's zone. `reason` is shown to the tenant. `deadline_s`: a live migration that has not completed after this
+    time is cancelled, and the guest continues on its node; by default 30 minutes plus 30 s for each GiB of its memory
+    and of the disks that are sent. `convergence`: the reaction if the guest writes faster than it can be sent:
+    `auto_converge` slows it down, `none` waits for the deadline. Neither applies to a guest that is off.
+    """
 
     example = {"node": "par-2", "reason": "the machine below is repaired", "deadline_s": 900}
 
@@ -24,8 +27,11 @@ class MigrateIn(In):
 
 
 class MigrationOut(Out):
-    """`destination`: null until one is chosen. `wished`: the only node that was to do. `total_bytes`, `moved_bytes`: of
-    memory and disks. `pause_ms`: how long the guest stood still; null until it has arrived."""
+    """A migration.
+
+    `destination`: null until one is chosen. `wished`: the requested destination. `total_bytes`, `moved_bytes`: of
+    memory and disks. `pause_ms`: how long the guest was paused; null until it has arrived.
+    """
 
     id = serializers.UUIDField()
     state = serializers.ChoiceField(list(MIGRATION.moves))
@@ -44,9 +50,11 @@ class MigrationOut(Out):
 
 
 class MigrationPlanOut(Out):
-    """`node`: where it is; null while it is nowhere. `is_off`: it would move as one that is off, and stay so. `nodes`:
-    those that would take it now, the best first, at most fifty. `reasons`: why it cannot be moved; then there are no
-    nodes."""
+    """Preview of a migration.
+
+    `node`: the present node; null: none. `is_off`: a cold migration, after which the guest stays off. `nodes`: possible
+    destinations, the best first, at most fifty. `reasons`: why it cannot be moved; then `nodes` is empty.
+    """
 
     instance = NamedOut()
     project = NamedOut()

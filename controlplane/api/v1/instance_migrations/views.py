@@ -36,7 +36,7 @@ class InstanceMigrate(AnyInstanceView):
 
 
 class InstanceMigrateCancel(AnyInstanceView):
-    """For as long as the guest has not left."""
+    """Cancel a migration, as long as the guest has not left its node."""
 
     @route("instance_migrate_cancel", PlatformOperationOut, status=202)
     def post(self, request: Request) -> Response:
@@ -50,7 +50,7 @@ class InstanceMigrations(AnyInstanceView):
 
 
 class InstanceMigrationPlan(AnyInstanceView):
-    """Nothing is written."""
+    """Preview a migration; nothing is written."""
 
     @route("instance_migration_plan", MigrationPlanOut)
     def get(self, request: Request) -> Response:

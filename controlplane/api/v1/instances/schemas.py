@@ -46,7 +46,10 @@ class ConsoleIn(In):
 
 
 class ConsoleOut(Out):
-    """`url`: where a websocket opens it, once and before `expires_at`; a path of this server, or whole."""
+    """A console ticket.
+
+    `url`: the address of the websocket, valid once and before `expires_at`; a path of this server, or a full URL.
+    """
 
     id = serializers.UUIDField(source="console.id")
     kind = serializers.ChoiceField([kind.value for kind in Kind], source="console.kind")
@@ -59,7 +62,7 @@ TWICE = _("Give user_data or user_data_base64, not both.")
 
 
 def _read_user_data(body: In, attrs: dict[str, Any]) -> dict[str, Any]:
-    """`user_data`, if it is given, is bytes from here on, however it was written."""
+    """Convert `user_data`, if it is given, to bytes, from text or base64."""
     if "user_data" in attrs and "user_data_base64" in attrs:
         body.fail("user_data_twice")
     if "user_data" in attrs:
@@ -70,11 +73,14 @@ def _read_user_data(body: In, attrs: dict[str, Any]) -> dict[str, Any]:
 
 
 class InstanceIn(In):
-    """`user_data` goes to the guest's first boot, at most 64 KiB, as text or in base64; no answer shows it. What
-    `classifications` and `policy_atoms` demand holds for the instance's data as long as it exists. `host`: on this node
-    and no other, for operators. `exemption`: by which it may be created though a policy refuses it, once.
-    `restart_policy`: whether its guest is started again when it crashed or went down with its node. `root_volume_type`:
-    how its root disk is kept; one in shared storage lets another node run the instance when its own has died."""
+    """A new instance.
+
+    `user_data` is for the guest's first boot, at most 64 KiB, as text or in base64; no response contains it. The
+    clauses of `classifications` and `policy_atoms` apply to the instance's data as long as it exists. `host`: the only
+    allowed node, for operators. `exemption`: allows the creation once, although a policy refuses it. `restart_policy`:
+    whether the guest is started again after it crashed or its node restarted. `root_volume_type`: the storage of the
+    root disk; a root disk in a pool lets another node run the instance after its own has failed.
+    """
 
     default_error_messages = {"user_data_twice": TWICE}
     example = {
@@ -125,9 +131,12 @@ class ResizeIn(In):
 
 
 class RebuildIn(In):
-    """The root disk is made anew from `image`, and all that was on it is erased. Name, addresses, attachments and size
-    stay, and the `ssh_keys` and the user data too where none are given. It boots as for the first time: at once if the
-    instance is active, else when it is started."""
+    """A request for a rebuild.
+
+    The root disk is created again from `image`, and all data on it is erased. Name, addresses, attachments and size
+    stay, and also `ssh_keys` and user data if none are given. The first boot follows: at once if the instance is
+    active, else at its next start.
+    """
 
     default_error_messages = {"user_data_twice": TWICE}
     example = {"image": "debian-13"}
@@ -155,7 +164,7 @@ class AttachmentIn(In):
 
 
 class AttachmentOut(Out):
-    """`is_plugged`: the guest has it."""
+    """An attachment. `is_plugged`: the guest has the volume."""
 
     id = serializers.UUIDField()
     volume = NamedOut()
@@ -168,9 +177,12 @@ class AttachmentOut(Out):
 
 
 class InstanceOut(ResourceOut):
-    """`state` is what is meant to be, `power_state` what its node last said, at `power_state_at`."""
+    """An instance.
 
-    # Context: compute.about.instances().
+    `state` is the desired state, `power_state` the observed one, reported by the node at `power_state_at`.
+    """
+
+    # Context: the result of compute.representations.instance_details().
     state = serializers.ChoiceField(list(INSTANCE.moves))
     power_state = serializers.ChoiceField(POWER_STATES)
     power_state_at = serializers.DateTimeField(allow_null=True)
@@ -201,7 +213,7 @@ class InstanceOut(ResourceOut):
 
 
 class ActionOut(Out):
-    """`problem`: with which it would be refused now."""
+    """An action. `problem`: the error that the action would give now."""
 
     name = serializers.ChoiceField(list(STATES))
     is_allowed = serializers.BooleanField()
@@ -209,7 +221,10 @@ class ActionOut(Out):
 
 
 class InstanceWithActionsOut(InstanceOut):
-    """`state` is what is meant to be, `power_state` what its node last said, at `power_state_at`. `allowed_actions`:
-    what it can be made to do in the state that it is in; who may is another matter."""
+    """An instance.
+
+    `state` is the desired state, `power_state` the observed one, reported by the node at `power_state_at`.
+    `allowed_actions`: the actions possible in its state; the caller also needs permission.
+    """
 
     allowed_actions = ActionOut(many=True)

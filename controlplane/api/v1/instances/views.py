@@ -55,7 +55,7 @@ INSTANCES = Listing(
 )
 TAIL = {
     "max_bytes": Parameter(
-        f"The last so many bytes; {TAIL_MAX_BYTES} at most, and when not given.", whole(1, 10**10 - 1)
+        f"Number of bytes from the end; {TAIL_MAX_BYTES} at most and by default.", whole(1, 10**10 - 1)
     )
 }
 InstanceWithOperation = with_operation(InstanceOut)
@@ -69,7 +69,7 @@ class InstanceView(ProjectView):
         return self.instance()
 
     def changed(self, change: Callable[[Actor, Instance], Operation]) -> Response:
-        """What a service that begins an operation on the instance has made of it."""
+        """Return the instance after a service has begun an operation on it."""
         instance = self.instance()
         operation = change(self.actor, instance)
         instance.refresh_from_db(fields=["state", "generation", "is_deleting", "updated_at"])
@@ -98,7 +98,7 @@ class InstanceList(ProjectView):
         return created(instance_document(instance, operation), request=request)
 
     def _new(self, body: Body) -> services.NewInstance:
-        """What the names and ids in the body stand for."""
+        """Return the fields with the resources that the body names."""
         group, exempt = body.get("affinity_group"), body.get("exemption")
         chosen = self.all_named(classifications.usable_classification, body["classifications"], at="classifications")
         return services.NewInstance(
@@ -188,7 +188,7 @@ class InstanceRebuild(InstanceView):
         return self.changed(lambda actor, instance: instance_rebuild(actor, instance, self._new(body)))
 
     def _new(self, body: Body) -> NewDisk:
-        """What the names and ids in the body stand for."""
+        """Return the fields with the resources that the body names."""
         keys = body.get("ssh_keys")
         return NewDisk(
             image=usable_image(self.actor, self.project, body["image"]),
@@ -235,7 +235,7 @@ class InstancePlacement(InstanceView):
 
 
 def instance_document(instance: Instance, operation: Operation | None = None) -> dict[str, Any]:
-    """One instance, and the operation that the request has begun on it."""
+    """Return one instance, with the operation that the request has begun on it."""
     document: dict[str, Any] = InstanceOut(
         instance, context=representations.instance_details([instance], begun=operation)
     ).data

@@ -35,7 +35,7 @@ class InvitationOut(Out):
 
 
 class InvitationWithTokenOut(InvitationOut):
-    """`token` is in this answer alone. No mail is sent: pass it on to whom you invite."""
+    """An invitation with its token. `token` is in this response only. No mail is sent: give it to the invited user."""
 
     token = serializers.CharField()
 

@@ -42,9 +42,12 @@ class InvitationDetail(OrganizationView):
 
 
 class InvitationAccept(PublicView):
-    """With the token that the inviter passed on. Signed in, you become a member as who you are, if the invitation is
-    for your address; otherwise a user of that address is made, if there is none. A credential that is sent counts as on
-    other routes: a session with the second factor that it owes, a token with the scope `invitations:act`."""
+    """Accept an invitation with its token.
+
+    A signed-in user becomes a member, if the invitation is for the user's address; otherwise a user with that address
+    is created, if there is none. A credential in the request is checked as on other routes: a session needs its second
+    factor, a token the scope `invitations:act`.
+    """
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)

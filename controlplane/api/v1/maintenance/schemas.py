@@ -1,4 +1,4 @@
-"""Schemas of maintenance."""
+"""Schemas of maintenance rules."""
 
 from rest_framework import serializers
 
@@ -8,9 +8,12 @@ from controlplane.operations.models import ACTIONS, MaintenanceRule
 
 
 class MaintenanceIn(In):
-    """`kind`: a kind of operation such as instance.create, all of a noun (volume.*), or *. Deletions, shutdowns and
-    power-offs are meant only where they are named. `zone`, `node`: only what is there. `begins_at`: now, if it is not
-    given; `ends_at`: until somebody ends it."""
+    """A new maintenance rule.
+
+    `kind`: a kind of operation such as instance.create, all kinds of a noun (volume.*), or *. Deletions, shutdowns and
+    power-offs must be named to be included. `zone`, `node`: limits the rule to resources there. `begins_at`: now by
+    default; `ends_at`: by default, until an operator ends the rule.
+    """
 
     example = {"kind": "image.import", "action": "pause", "reason": "the way out of the data centre is replaced"}
 
@@ -24,8 +27,11 @@ class MaintenanceIn(In):
 
 
 class MaintenanceOut(Out):
-    """Of an operation, the most particular rule counts that is about it (a kind before a noun before *, a node before a
-    zone), and of such the strictest."""
+    """A maintenance rule.
+
+    The most specific matching rule applies to an operation (a kind before a noun before *, a node before a zone), and
+    among equals the strictest.
+    """
 
     id = serializers.UUIDField()
     kind = serializers.CharField(source="pattern")

@@ -1,4 +1,4 @@
-"""Routes of maintenance windows: everybody reads them, operators begin and end them."""
+"""Routes of maintenance rules: all users read them, operators create and end them."""
 
 from datetime import datetime
 from typing import Any

@@ -10,7 +10,7 @@ from controlplane.kernel.fields import (
 
 
 class CredentialOut(Out):
-    """`kind`: token or session."""
+    """A credential. `kind`: token or session."""
 
     id = serializers.UUIDField()
     kind = serializers.CharField()
@@ -24,7 +24,7 @@ class MembershipOut(Out):
 
 
 class ScopeOut(Out):
-    """null: not limited in that."""
+    """Limits of the credential; null: no limit."""
 
     verbs = serializers.ListField(child=serializers.CharField(), allow_null=True)
     kinds = serializers.ListField(child=serializers.CharField(), allow_null=True)
@@ -32,8 +32,10 @@ class ScopeOut(Out):
 
 
 class MeOut(Out):
-    """What this credential is: a user's or a service account's. `duty`: for the platform. `project`: the one that it is
-    for; null: it is for all of `memberships` and `grants`."""
+    """The caller: a user or a service account.
+
+    `duty`: the platform role. `project`: the only project of the credential; null: all in `memberships` and `grants`.
+    """
 
     user = UserOut(allow_null=True)
     service_account = NamedOut(allow_null=True)

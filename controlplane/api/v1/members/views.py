@@ -29,7 +29,7 @@ class MemberList(OrganizationView):
 
 
 class MemberDetail(OrganizationView):
-    """A member is named by the user's id or e-mail address."""
+    """A member. The path has the user's id or e-mail address."""
 
     def member(self) -> Membership:
         return selectors.member_get(self.organization, self.kwargs["member"])
@@ -47,6 +47,6 @@ class MemberDetail(OrganizationView):
 
     @route("member_remove", status=204)
     def delete(self, request: Request) -> Response:
-        """Everybody may leave, but for the last owner."""
+        """Remove a member. All members may leave, except the last owner."""
         services.member_remove(self.actor, self.member())
         return Response(status=204)

@@ -23,8 +23,7 @@ class Points(serializers.Field[Any, Any, Any, Any]):
 
 
 class SeriesOut(Out):
-    """`points`: pairs of the moment with which the time begins that the point stands for, and of the value; null where
-    nothing is known."""
+    """A series. `points`: pairs of the beginning of an interval and its value; null: no value."""
 
     name = serializers.CharField()
     unit = serializers.CharField()
@@ -32,7 +31,10 @@ class SeriesOut(Out):
 
 
 class MetricsOut(Out):
-    """The same moments in all series: from `since` on, one for each `resolution_s` seconds before `until`."""
+    """Series of metrics.
+
+    All series have the same timestamps: from `since` on, one for each `resolution_s` seconds before `until`.
+    """
 
     resolution_s = serializers.IntegerField()
     since = serializers.DateTimeField()

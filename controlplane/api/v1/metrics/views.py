@@ -26,7 +26,7 @@ class InstanceMetrics(InstanceView):
 class NodeMetrics(OperatorView):
     @route("node_metrics", MetricsOut, query=PARAMETERS)
     def get(self, request: Request) -> Response:
-        """The sums over all guests that are on the node now."""
+        """Return the sums over all guests that are on the node now."""
         node, window = node_get(self.actor, self.kwargs["node"]), window_of(request.query_params, clock.now())
         return Response(document(window, selectors.node_series(self.actor, node, window)))
 

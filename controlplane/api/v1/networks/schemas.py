@@ -26,7 +26,7 @@ class NetworkPatch(In):
 
 
 class NetworkOut(StaticResourceOut):
-    """It is there at once, and nodes learn of it with the first instance on it."""
+    """A network. It exists at once; a node gets it with its first instance in the network."""
 
     cidr = serializers.CharField(source="subnet.cidr")
     gateway_ip = serializers.IPAddressField(source="subnet.gateway_ip")

@@ -28,7 +28,7 @@ from controlplane.nodes.models import (
 ENDED = ("moved", "off", "gone", "starting", "started")
 
 
-FALLBACK_HELP = "What becomes of running guests that cannot be moved: leave them running, or stop them."
+FALLBACK_HELP = "Action for running guests that cannot be moved: leave them running, or stop them."
 
 
 class PlanIn(In):
@@ -38,8 +38,11 @@ class PlanIn(In):
 
 
 class DrainIn(In):
-    """`plan`: the digest of the plan that you have seen and agree to. `at_once`: so many guests leave at a time.
-    `deadline_s`, `convergence`: of each move, as of one that is asked for by itself."""
+    """A request for a drain.
+
+    `plan`: the digest of the plan to confirm. `at_once`: maximum number of guests that move at a time. `deadline_s`,
+    `convergence`: of each migration.
+    """
 
     example = {"plan": "0" * 64, "fallback": "leave", "at_once": 2, "reason": "its fan is to be replaced"}
 
@@ -52,7 +55,7 @@ class DrainIn(In):
 
 
 class RetryIn(In):
-    """`fallback`: another one from now on."""
+    """A request to retry a drain. `fallback`: a new value from now on."""
 
     example = {"fallback": "stop"}
 
@@ -66,9 +69,13 @@ class MaintainIn(In):
 
 
 class _GuestOut(Out):
-    """`action`: migrate, stop (until the node is returned), stay (it is off and cannot be moved), leave (it runs on,
-    and the drain cannot end) or wait (for what works on it; then it is planned); in a recovery evacuate, stay (it comes
-    back with its node) or wait. `target`: where it would go now. `reasons`: why it cannot be moved, or not now."""
+    """A guest in a plan.
+
+    `action` of a drain: migrate, stop (until the node is returned), stay (it is off and cannot be moved), leave (it
+    keeps running, and the drain cannot end) or wait (for its running operation, then it is planned); of a recovery:
+    evacuate, stay (it returns with its node) or wait. `target`: the present destination. `reasons`: why it cannot be
+    moved, or not now.
+    """
 
     instance = NamedOut()
     project = NamedOut()
@@ -78,15 +85,21 @@ class _GuestOut(Out):
 
 
 class PlannedGuestOut(_GuestOut):
-    """The same with `start_obstacles`: why one that is stopped would not be started again, if the node were returned
-    now; empty: it is started again."""
+    """A guest in a plan of a drain.
+
+    `start_obstacles`: why a stopped guest would not be started again if the node were returned now; empty: it is
+    started again.
+    """
 
     start_obstacles = ErrorOut(many=True)
 
 
 class DrainPlanOut(Out):
-    """`digest` names the plan when the drain is asked for. `counts`: guests by action. `volumes`: so many are plugged
-    into nothing; they stay, and cannot be used during maintenance."""
+    """A plan of a drain.
+
+    `digest` identifies the plan in the request for the drain. `counts`: guests by action. `volumes`: number of
+    unattached volumes; they stay, and cannot be used during node maintenance.
+    """
 
     node = NamedOut()
     digest = serializers.CharField()
@@ -97,9 +110,12 @@ class DrainPlanOut(Out):
 
 
 class DrainGuestOut(_GuestOut):
-    """`operation`: what moves, stops or starts it. `reasons`: why it did not leave, or was not or would not be started
-    again, or what it waits for. `starts_again`: it is off because of the drain, and is started when the node takes
-    guests again, unless one of the `reasons` still holds."""
+    """A guest of a drain.
+
+    `operation`: the operation that moves, stops or starts it. `reasons`: why it did not leave, was not or would not be
+    started again, or what it waits for. `starts_again`: it is off because of the drain, and is started when the node is
+    back in service, unless one of the `reasons` still applies.
+    """
 
     state = serializers.ChoiceField(list(DRAIN_GUEST.moves))
     operation = serializers.UUIDField(source="operation_id", allow_null=True)
@@ -109,10 +125,12 @@ class DrainGuestOut(_GuestOut):
 
 
 class DrainSummaryOut(Out):
-    """`kind`: drain, of a node that is alive, or recover, of one that is dead. `counts`: guests by state; `progress`:
-    how many of them have left or are off, in percent. `deadline_s` (null: by the sizes of each guest), `convergence`:
-    of each move. `is_waiting_for_node`: the node is not heard, and nothing is
-    begun."""
+    """A drain.
+
+    `kind`: drain, of a working node, or recover, of a fenced one. `counts`: guests by state; `progress`: percentage of
+    guests that have left or are off. `deadline_s` (null: by the size of each guest), `convergence`: of each migration.
+    `is_waiting_for_node`: the node is unreachable, and no further guest is moved.
+    """
 
     id = serializers.UUIDField()
     node = NamedOut()
@@ -137,7 +155,7 @@ class DrainSummaryOut(Out):
         return dict(sorted(Counter(guest.state for guest in drain.guests.all()).items()))
 
     def get_progress(self, drain: Drain) -> int:
-        """Who comes back with a dead node alone is not waited for."""
+        """Return the progress; guests that return with a fenced node are not waited for."""
         ended = (*ENDED, "left") if drain.kind == "recover" else ENDED
         states = [guest.state for guest in drain.guests.all()]
         return 100 * sum(state in ended for state in states) // len(states) if states else 100
@@ -147,7 +165,7 @@ class DrainSummaryOut(Out):
 
 
 class DrainOut(DrainSummaryOut):
-    """The same with its guests, in the order of the plan."""
+    """A drain with its guests, in the order of the plan."""
 
     guests = serializers.SerializerMethodField()
 

@@ -1,4 +1,4 @@
-"""Routes of node drains, for operators: the plan, the drain itself, and maintenance of a node."""
+"""Routes of node drains, for operators: the plan, the drain itself, and node maintenance."""
 
 from collections import Counter
 from typing import Any
@@ -69,7 +69,7 @@ def plan_document(node: Node, plan: Plan) -> dict[str, Any]:
 
 
 def shown(drain: Drain) -> Drain:
-    """Read anew, with all that an answer says."""
+    """Return the drain, read again, with the fields of the response."""
     rows = Drain.objects.select_related("node").prefetch_related("guests__target")
     return rows.get(pk=drain.pk)
 
@@ -83,7 +83,7 @@ class DrainView(OperatorView):
 
 
 class NodeDrainPlan(OperatorView):
-    """What a drain would do with each guest. Nothing is written."""
+    """Show what a drain would do with each guest; nothing is written."""
 
     @route("node_drain_plan", DrainPlanOut, body=PlanIn)
     def post(self, request: Request, body: Body) -> Response:
@@ -93,7 +93,7 @@ class NodeDrainPlan(OperatorView):
 
 
 class NodeDrain(DrainView):
-    """While a drain of the node is not over, that one is the answer."""
+    """Start a drain. If the node has an unfinished drain, the response is that drain."""
 
     @route("node_drain_begin", DrainOut, body=DrainIn, status=202)
     def post(self, request: Request, body: Body) -> Response:
@@ -103,13 +103,16 @@ class NodeDrain(DrainView):
 
 
 class NodeDrainDetail(DrainView):
-    """The node's drain that is not over, or its last one."""
+    """Show the unfinished drain of the node, or its last one."""
 
     @route(
         "node_drain_get",
         DrainOut,
         query={
-            "wait": Parameter("Answer when it does not go on by itself, or after so many seconds (0s to 60s).", WAIT)
+            "wait": Parameter(
+                "Respond when the drain has ended or needs an operator, at the latest after this time (0s to 60s).",
+                WAIT,
+            )
         },
     )
     def get(self, request: Request) -> Response:
@@ -140,7 +143,7 @@ class NodeDrainCancel(DrainView):
 
 
 class NodeDrainRetry(DrainView):
-    """The guests that did not leave are planned and tried again."""
+    """Retry the drain: the guests that did not leave are planned and moved again."""
 
     @route("node_drain_retry", DrainOut, body=RetryIn, status=202)
     def post(self, request: Request, body: Body) -> Response:
@@ -148,7 +151,7 @@ class NodeDrainRetry(DrainView):
 
 
 class DrainList(OperatorView):
-    """Those of all nodes."""
+    """List the drains of all nodes."""
 
     @route("drain_list", DrainSummaryOut, listing=DRAINS)
     def get(self, request: Request) -> Response:
@@ -156,7 +159,7 @@ class DrainList(OperatorView):
 
 
 class NodeMaintain(OperatorView):
-    """For a node on which nothing runs."""
+    """Set a node without running guests to maintenance."""
 
     @route("node_maintain", NodeOut, body=MaintainIn)
     def post(self, request: Request, body: Body) -> Response:

@@ -9,8 +9,10 @@ from controlplane.nodes.models import EVIDENCE_KINDS
 
 
 class FenceEvidenceOut(Out):
-    """How it is known that the node does nothing any more. `detail`: what was seen; `by`: who said so, or asked for it;
-    `boot`: the boot of the node that is over with it."""
+    """Proof that the node is inactive.
+
+    `detail`: the observation; `by`: the actor who attested or requested it; `boot`: the boot of the node that it ends.
+    """
 
     id = serializers.UUIDField()
     kind = serializers.ChoiceField(EVIDENCE_KINDS)
@@ -23,8 +25,9 @@ class FenceEvidenceOut(Out):
 
 
 class EvidenceAtHandOut(Out):
-    """A kind of evidence, and whether the node could be fenced by it now; `error` says why not, and `since` from when
-    on, where only time is missing."""
+    """A kind of evidence, and whether it can fence the node now; `error` has the reason why not, and `since` the time
+    from which it can, if only time is missing.
+    """
 
     kind = serializers.ChoiceField(EVIDENCE_KINDS)
     counts = serializers.BooleanField()
@@ -34,9 +37,12 @@ class EvidenceAtHandOut(Out):
 
 
 class FencingOut(Out):
-    """`evidence`: by which it was fenced last; null: it never was. `fences_within_s`: so long after the end of its
-    lease the node has stopped its guests, as it last said; null: it does not see to that by itself. `leased_until`: no
-    lease that it was given lasts longer."""
+    """Fencing state.
+
+    `evidence`: of the last fencing; null: never fenced. `fences_within_s`: the time after the end of its node lease in
+    which the node stops its guests, as last reported; null: no self-fencing. `leased_until`: the end of the last node
+    lease.
+    """
 
     at_hand = EvidenceAtHandOut(many=True)
     evidence = FenceEvidenceOut(allow_null=True)
@@ -45,9 +51,12 @@ class FencingOut(Out):
 
 
 class BmcIn(In):
-    """`address`: an IP address in one of the platform's management networks, with a port if that is not 443.
-    `certificate_sha256`: of the certificate that it shows; no other one is trusted. `system_id`: which of its systems
-    the node is, if it has several. `password` is never given back."""
+    """A BMC.
+
+    `address`: an IP address in a management network of the platform, with a port if that is not 443.
+    `certificate_sha256`: of its certificate; no other one is trusted. `system_id`: the node's system, if the BMC has
+    several. `password` is never returned.
+    """
 
     example = {
         "address": "10.99.0.11",
@@ -65,7 +74,7 @@ class BmcIn(In):
 
 
 class BmcOut(Out):
-    """`checked_at`: when it was last asked; `problem`: what was wrong then."""
+    """A BMC. `checked_at`: time of the last check; `problem`: its error."""
 
     address = serializers.CharField()
     username = serializers.CharField()
@@ -78,8 +87,11 @@ class BmcOut(Out):
 
 
 class FenceIn(In):
-    """`evidence`: power has its BMC switch it off; lease rests on its having stopped its guests by itself; attestation
-    is your own word that it is off and unplugged, and takes a session with a fresh proof of who you are."""
+    """A request to fence a node.
+
+    `evidence`: power lets its BMC switch it off; lease relies on its self-fencing; attestation is the operator's own
+    statement that it is off and unplugged, and needs a session with a fresh proof of identity.
+    """
 
     example = {"evidence": "attestation", "reason": "unplugged in rack 7, see ticket 4711"}
 
@@ -88,7 +100,7 @@ class FenceIn(In):
 
 
 class FenceOut(Out):
-    """`evidence` is there at once, or is what `operation` is to get."""
+    """Result of fencing. `evidence` exists already, or `operation` will produce it."""
 
     node = NodeOut()
     evidence = FenceEvidenceOut(allow_null=True)

@@ -1,4 +1,4 @@
-"""Routes of node fencing: the evidence at hand, the fence itself, and the BMC (Redfish) that carries it out."""
+"""Routes of node fencing: the available evidence, the fencing itself, and the BMC (Redfish) that carries it out."""
 
 from typing import Any
 
@@ -58,7 +58,7 @@ class NodeBmc(OperatorView):
 
 
 class NodeFence(OperatorView):
-    """Evidence that is at hand fences the node at once (200); having it switched off takes an operation (202)."""
+    """Fence a node. Available evidence fences the node at once (200); switching it off takes an operation (202)."""
 
     @route("node_fence", FenceOut, body=FenceIn, answers={202: FenceOut})
     def post(self, request: Request, body: Body) -> Response:

@@ -9,8 +9,10 @@ from controlplane.node_lifecycle.recovery import recoveries
 
 
 class RecoverIn(In):
-    """`plan`: the digest of the plan that you have seen and agree to. `at_once`: so many guests are made again at a
-    time."""
+    """A request for a node recovery.
+
+    `plan`: the digest of the plan to confirm. `at_once`: maximum number of evacuations at a time.
+    """
 
     example = {"plan": "0" * 64, "at_once": 8, "reason": "its mainboard is dead"}
 
@@ -20,9 +22,12 @@ class RecoverIn(In):
 
 
 class RecoveryPlanOut(Out):
-    """`digest` names the plan when the recovery is asked for. `counts`: guests by action: evacuate (it is made again on
-    another node; without a target no node may take it now, and it waits for one), stay (its disk is on the dead node
-    alone, and comes back with it) or wait (for what works on it). `volumes`: so many are plugged into nothing."""
+    """A plan of a node recovery.
+
+    `digest` identifies the plan in the request for the recovery. `counts`: guests by action: evacuate (to another node;
+    without a target no node is possible now, and the guest waits), stay (its disk is on the fenced node only, and
+    returns with it) or wait (for its running operation). `volumes`: number of unattached volumes.
+    """
 
     node = NamedOut()
     digest = serializers.CharField()

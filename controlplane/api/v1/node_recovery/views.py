@@ -1,4 +1,7 @@
-"""Routes of node recovery, for operators: the plan, and its start. It then is a drain (api/v1/node_drains)."""
+"""Routes of node recovery, for operators: the plan, and its start.
+
+The recovery then appears as a drain (api/v1/node_drains).
+"""
 
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -12,7 +15,7 @@ from controlplane.node_lifecycle.recovery import recoveries
 
 
 class NodeRecoverPlan(OperatorView):
-    """What a recovery would do with each guest of a fenced node. Nothing is written."""
+    """Show what a recovery would do with each guest of a fenced node; nothing is written."""
 
     @route("node_recover_plan", RecoveryPlanOut)
     def post(self, request: Request) -> Response:
@@ -22,7 +25,10 @@ class NodeRecoverPlan(OperatorView):
 
 
 class NodeRecover(OperatorView):
-    """While a recovery of the node is not over, that one is the answer. It is shown as a drain of the kind recover."""
+    """Start a recovery.
+
+    If the node has an unfinished recovery, the response is that one. It appears as a drain of the kind recover.
+    """
 
     @route("node_recover_begin", DrainOut, body=RecoverIn, status=202)
     def post(self, request: Request, body: Body) -> Response:

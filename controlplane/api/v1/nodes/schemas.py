@@ -21,7 +21,7 @@ class CordonIn(In):
 
 
 class AmountsOut(Out):
-    """capacity = (total - reserved) · ratio, rounded down."""
+    """Amounts; capacity = (total - reserved) · ratio, rounded down."""
 
     total = serializers.IntegerField()
     reserved = serializers.IntegerField()
@@ -45,7 +45,7 @@ class InventoryOut(Out):
 
 
 class TrustOut(Out):
-    """What the node said last that it trusts, and whether libvirt asks its agent before a guest starts."""
+    """Trust documents that the node reported last, and whether libvirt asks its agent before a guest starts."""
 
     keyset_version = serializers.IntegerField()
     charter_version = serializers.IntegerField()
@@ -58,7 +58,7 @@ class TrustOut(Out):
 
 
 class IncidentOut(Out):
-    """Something on the node that should not be. It is left as it is; `ended_at`: since when it is not seen any more."""
+    """An incident on the node, without automatic repair; `ended_at`: since when it is no longer observed."""
 
     id = serializers.UUIDField()
     kind = serializers.CharField()
@@ -70,15 +70,18 @@ class IncidentOut(Out):
 
 
 class IncidentOfNodeOut(IncidentOut):
-    """The same, with the node."""
+    """An incident with its node."""
 
     node = NamedOut()
     zone = serializers.CharField(source="node.zone_id")
 
 
 class NodeOut(Out):
-    """`state`: whether it is heard. `duty`: what operators want of it. `life`: the one word that matters most of the
-    two. `is_cordoned`: it takes nothing new, whatever the duty."""
+    """A node.
+
+    `state`: by its heartbeat. `duty`: the admin state, set by operators. `life`: the display state, which combines
+    both. `is_cordoned`: it takes no new allocations, whatever the admin state.
+    """
 
     id = serializers.UUIDField()
     name = serializers.CharField()
@@ -114,7 +117,7 @@ class RetireIn(In):
 
 
 class GuestOut(Out):
-    """An instance as its node has it: whose it is and how large. What else there is to know of it is the project's."""
+    """An instance on a node: its owner and size. Other fields are visible to its project only."""
 
     id = serializers.UUIDField()
     name = serializers.CharField()

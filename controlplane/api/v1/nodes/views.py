@@ -33,7 +33,7 @@ INCIDENTS = Listing(
 
 
 class NodeList(OperatorView):
-    """Those that were retired are only there when they are asked for."""
+    """List the nodes; retired nodes only on request."""
 
     @route("node_list", NodeOut, listing=NODES)
     def get(self, request: Request) -> Response:

@@ -8,7 +8,7 @@ from controlplane.kernel.fields import In, Out, Text
 
 
 class OfficerKeyIn(In):
-    """`public_key`: PEM, or the base64 of its SubjectPublicKeyInfo; Ed25519, or ECDSA on P-256."""
+    """An officer's key. `public_key`: PEM, or the base64 of its SubjectPublicKeyInfo; Ed25519, or ECDSA on P-256."""
 
     example = {
         "officer": "Ada Martin",

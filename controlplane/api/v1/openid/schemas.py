@@ -20,7 +20,10 @@ class ProvidersOut(Out):
 
 
 class BeginIn(In):
-    """`redirect_uri`: where the provider sends the browser afterwards; one of those that the operator has listed."""
+    """Begin of a sign-in.
+
+    `redirect_uri`: where the provider sends the browser afterwards; one of those that the operator has listed.
+    """
 
     example = {"redirect_uri": "https://console.example/signed-in"}
 
@@ -28,8 +31,11 @@ class BeginIn(In):
 
 
 class BegunOut(Out):
-    """Send the browser to `authorization_url`. Keep `binding` where only this sign-in reaches it: it is in this answer
-    alone, and completes it."""
+    """A sign-in that has begun.
+
+    Send the browser to `authorization_url`. Keep `binding` private to this sign-in: it is in this response only, and
+    completes the sign-in.
+    """
 
     authorization_url = serializers.CharField()
     binding = serializers.CharField()
@@ -37,8 +43,11 @@ class BegunOut(Out):
 
 
 class CompleteIn(In):
-    """`state`, `code` and `iss` (if there is one, RFC 9207) are what the browser came back with, `binding` is that of
-    the beginning."""
+    """Completion of a sign-in.
+
+    `state`, `code` and `iss` (if present, RFC 9207) are the parameters that the browser returned with, `binding` is
+    from the beginning.
+    """
 
     example = {"state": "8yPqkW…", "code": "Z0FBQUFB…", "binding": "andromede_binding_…"}
 
@@ -49,7 +58,7 @@ class CompleteIn(In):
 
 
 class IdentityOut(Out):
-    """Whom the provider `issuer` calls `subject` is you."""
+    """A linked identity: the caller is `subject` at the provider `issuer`."""
 
     id = serializers.UUIDField()
     issuer = serializers.CharField()

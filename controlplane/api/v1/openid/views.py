@@ -13,7 +13,7 @@ from controlplane.signin.openid import services
 from controlplane.signin.openid.providers import Provider, all_providers, provider_named
 
 IDENTITIES = Listing({"created_after": created_after()}, sorts=("-created_at", "created_at"))
-ASKED = "The provider is asked between two transactions, and a sign-in is used up also when that fails."
+ASKED = "The request to the provider is between two transactions, and a failure also uses up the sign-in."
 
 
 class ProviderList(SignInView):

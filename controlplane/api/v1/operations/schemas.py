@@ -11,7 +11,7 @@ from controlplane.operations.selectors import current_step_error
 
 
 class TryOut(Out):
-    """What a step found in its way, so many times in a row."""
+    """An error of a step, with its number of consecutive occurrences."""
 
     state = serializers.CharField()
     message = serializers.CharField()
@@ -21,8 +21,11 @@ class TryOut(Out):
 
 
 class StepOut(Out):
-    """`message`: of its last try. `tries`: what the last of them found, if they did not succeed. `progress`: of the
-    step itself, in percent, where that is known while it waits."""
+    """A step.
+
+    `message`: of its last try. `tries`: the errors of the last tries, if they failed. `progress`: of the step itself,
+    in percent, if known while it waits.
+    """
 
     name = serializers.CharField()
     state = serializers.CharField()
@@ -43,9 +46,12 @@ class CreatedByOut(Out):
 
 
 class OperationOut(Out):
-    """`progress` is in percent. `resources` are ids, and the first is what the operation is about; `resource_name` is
-    the name which that had when the operation was asked for. `retry_of`: the operation that is asked for again with
-    this one; `retried_by`: the last one that asks for this one again."""
+    """An operation.
+
+    `progress` is in percent. `resources` are ids, and the first is the subject; `resource_name` is the subject's name
+    at the time of the request. `retry_of`: the failed operation that this one retries; `retried_by`: the last operation
+    that retries this one.
+    """
 
     id = serializers.UUIDField()
     kind = serializers.CharField()
@@ -53,7 +59,7 @@ class OperationOut(Out):
     progress = serializers.SerializerMethodField()
     steps = StepOut(many=True)
     resources = serializers.ListField(child=serializers.UUIDField(), source="resource_ids")
-    resource_name = serializers.CharField(help_text="Then; empty where it is not known.")
+    resource_name = serializers.CharField(help_text="The name at the time of the request; empty if unknown.")
     created_by = CreatedByOut(source="*")
     request_id = serializers.CharField()
     reason = serializers.CharField()
@@ -74,8 +80,10 @@ class OperationOut(Out):
 
 
 class PlatformOperationOut(OperationOut):
-    """Whose it is besides; null: nobody's but the platform's. `obstacle`: what its last try found in the way, while it
-    waits for the next one."""
+    """An operation with its project and organization; null: the platform's own.
+
+    `obstacle`: the error of its last try, while it waits for the next one.
+    """
 
     project = NamedOut(allow_null=True)
     organization = NamedOut(source="project.organization", default=None, allow_null=True)
@@ -86,18 +94,21 @@ class PlatformOperationOut(OperationOut):
 
 
 def with_operation(out: type[Out], *, allow_null: bool = False) -> type[Out]:
-    """The same answer with the operation that the request has begun."""
+    """Return the response schema with the operation that the request has begun."""
     members = {"operation": OperationOut(allow_null=allow_null), "__doc__": out.__doc__}
     return cast(type[Out], type(f"{out.__name__.removesuffix('Out')}WithOperationOut", (out,), members))
 
 
 def add_operation(document: Mapping[str, Any], operation: Operation | None) -> dict[str, Any]:
-    """What `with_operation` describes."""
+    """Add the operation of `with_operation` to a response."""
     return {**document, "operation": OperationOut(operation).data if operation else None}
 
 
 class ResolveIn(In):
-    """`reason`: how it is known that the node does not come back. It is kept in the evidence log."""
+    """A request to end an operation without its node.
+
+    `reason`: how it is known that the node does not come back. The evidence log keeps it.
+    """
 
     example = {"reason": "the server burnt, see ticket 4711"}
 
@@ -111,8 +122,10 @@ class RemovalOut(Out):
 
 
 class ResolutionOut(Out):
-    """The operation, which goes on at once and ends without the node. `removals`: what is recorded so far to be removed
-    from the node if it ever comes back; the steps that are still to run add to it."""
+    """The operation, which continues at once and ends without the node.
+
+    `removals`: the pending removals recorded so far, in case the node comes back; the remaining steps add to them.
+    """
 
     operation = PlatformOperationOut()
     node = NamedOut()

@@ -1,4 +1,4 @@
-"""Routes of operations: read, wait, cancel and retry for a project; all of them, and resolve, for operators."""
+"""Routes of operations: read, wait, cancel and retry for a project; list all and resolve for operators."""
 
 from django.db.models import Q
 from rest_framework.request import Request
@@ -17,7 +17,7 @@ from controlplane.operations.selectors import operation_anywhere
 from controlplane.workflows.force_finish import operation_force_finish
 from controlplane.workflows.operation_retry import operation_retry
 
-WAITING = {"wait": Parameter("Answer when the operation has ended, or after so many seconds (0s to 60s).", WAIT)}
+WAITING = {"wait": Parameter("Respond when the operation has ended, at the latest after this time (0s to 60s).", WAIT)}
 OPERATIONS = Listing(
     {
         "resource": contains_id("resource_ids", "The operations on the resource with this id."),
@@ -39,9 +39,7 @@ ANYWHERE = Listing(
     {
         **OPERATIONS.filters,
         "project": has_id("project_id", "The operations of the project with this id."),
-        "stuck": Filter(
-            _stuck, "true: those that are under way and cannot end by themselves; false: all others.", FLAG
-        ),
+        "stuck": Filter(_stuck, "true: running operations that cannot end by themselves; false: all others.", FLAG),
         "organization": has_id("project__organization_id", "The operations of the organization with this id."),
     },
     sorts=OPERATIONS.sorts,
@@ -55,7 +53,7 @@ class OperationList(ProjectView):
 
 
 class PlatformOperationList(ActorView):
-    """What is under way anywhere, and what has been; for operators and auditors."""
+    """List the operations of the platform and all projects; for operators and auditors."""
 
     @route("platform_operation_list", PlatformOperationOut, listing=ANYWHERE)
     def get(self, request: Request) -> Response:
@@ -63,7 +61,7 @@ class PlatformOperationList(ActorView):
 
 
 class PlatformOperationDetail(ActorView):
-    """Of any project, or of none."""
+    """Show an operation of any project, or of none."""
 
     @route("platform_operation_get", PlatformOperationOut, query=WAITING)
     def get(self, request: Request) -> Response:
@@ -95,7 +93,7 @@ class OperationCancel(OperationView):
 
 
 def _wait_for_end(request: Request, operation: Operation, *, limit_s: int) -> None:
-    """Reload the operation once it has ended, or after `limit_s` seconds."""
+    """Return the operation, reloaded, once it has ended, or after `limit_s` seconds."""
     if operation.finished_at is not None or limit_s == 0:
         return
     ended = Operation.objects.filter(pk=operation.pk, finished_at__isnull=False)

@@ -24,7 +24,7 @@ class UserOut(Out):
 
 
 class OrganizationIn(In):
-    """`owner`: the e-mail address of a user, who becomes its first member."""
+    """A new organization. `owner`: the e-mail address of a user, who becomes its first member."""
 
     example = {"name": "acme", "owner": "ada@acme.example"}
 
@@ -50,8 +50,11 @@ class OrganizationOut(Out):
 
 
 class PermissionsOut(Out):
-    """`permissions`: the ids of the operations that you may do here, by your role and the limits of your credential.
-    What is not there is refused with 403; what is there may be refused for what it is about, such as its state."""
+    """Permissions of the caller.
+
+    `permissions`: the ids of the operations that the caller may do here, by role and by the limits of the credential.
+    Other operations give 403; listed ones may still fail, for example because of a resource's state.
+    """
 
     permissions = serializers.ListField(child=serializers.CharField())
 
@@ -61,7 +64,7 @@ class OrganizationWithPermissionsOut(OrganizationOut, PermissionsOut):
 
 
 class GrantIn(In):
-    """`project`: its id or name; without one, everywhere in the organization."""
+    """A role grant. `project`: its id or name; without it, in the whole organization."""
 
     example = {"project": "web", "role": "member"}
 

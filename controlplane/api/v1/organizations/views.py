@@ -67,7 +67,7 @@ class OrganizationDetail(OrganizationView):
 
     @route("organization_delete", status=204)
     def delete(self, request: Request) -> Response:
-        """Refused while it has projects."""
+        """Delete the organization; it must not have projects."""
         services.organization_delete(self.actor, self.organization)
         return Response(status=204)
 

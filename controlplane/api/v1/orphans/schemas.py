@@ -7,7 +7,7 @@ from controlplane.nodes.models import ORPHAN, ORPHAN_KINDS, WISHES
 
 
 class DiscardIn(In):
-    """`name`: what is destroyed, once more. `reason`: kept in the evidence."""
+    """A request to discard an orphan. `name`: repeats the name, as confirmation. `reason`: kept in the evidence."""
 
     example = {"name": "volumes/left-behind.raw", "reason": "left behind by a test of the old cloud"}
 
@@ -22,9 +22,12 @@ class ReleaseIn(In):
 
 
 class OrphanOut(Out):
-    """`name`: what its node calls it; of what is in the database alone, its id. `resource`: the id that it would have,
-    if it were meant. `wished`: what was decided and is not done yet, since the node is away or `problem` is in the way.
-    `evidence`: of what was discarded, by whom, why, and what the node said."""
+    """An orphan.
+
+    `name`: its name on the node, or for a row without a resource, its id. `resource`: the id that it would have as a
+    resource. `wished`: a decision that is not carried out yet, since the node does not answer or because of `problem`.
+    `evidence`: of the deletion: by whom, why, and the node's report.
+    """
 
     id = serializers.UUIDField()
     kind = serializers.ChoiceField(ORPHAN_KINDS)

@@ -16,8 +16,8 @@ ORPHANS = Listing(
     {
         "state": among("state", ORPHAN.moves),
         "kind": among("kind", ORPHAN_KINDS),
-        "node": exactly("node__name", "What is on the node of this name."),
-        "zone": exactly("node__zone_id", "What is on nodes of this zone."),
+        "node": exactly("node__name", "Orphans on the node of this name."),
+        "zone": exactly("node__zone_id", "Orphans on nodes of this zone."),
         "open": chosen({"true": OPEN, "false": ~OPEN}),
         "created_after": created_after(),
     },
@@ -31,7 +31,7 @@ class OrphanView(ActorView):
 
 
 class OrphanList(OrphanView):
-    """What was ever found; `open=true`: what waits for a person."""
+    """List all orphans ever found; `open=true`: those that wait for a decision."""
 
     @route("orphan_list", OrphanOut, listing=ORPHANS)
     def get(self, request: Request) -> Response:
@@ -45,7 +45,7 @@ class OrphanDetail(OrphanView):
 
 
 class OrphanDiscard(OrphanView):
-    """Destroy it for good, as soon as its node is there."""
+    """Discard the orphan: it is deleted permanently, once its node is reachable."""
 
     @route("orphan_discard", OrphanOut, body=DiscardIn, status=202)
     def post(self, request: Request, body: Body) -> Response:
@@ -54,7 +54,7 @@ class OrphanDiscard(OrphanView):
 
 
 class OrphanRelease(OrphanView):
-    """Put it back as it was. It stays, and nothing warns of it any more."""
+    """Release the orphan from quarantine, as it was before. It is not reported again."""
 
     @route("orphan_release", OrphanOut, body=ReleaseIn, status=202)
     def post(self, request: Request, body: Body) -> Response:

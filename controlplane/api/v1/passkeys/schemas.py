@@ -8,7 +8,7 @@ NAME_MAX = 63
 
 
 class PasskeyAnswerIn(In):
-    """`credential` is what navigator.credentials has answered, as its toJSON() writes it."""
+    """A response of a passkey. `credential` is the result of navigator.credentials, as its toJSON() writes it."""
 
     example = {"ceremony": "01890000-0000-7000-8000-000000000000", "credential": {"id": "…", "type": "public-key"}}
 
@@ -17,8 +17,11 @@ class PasskeyAnswerIn(In):
 
 
 class ChallengeOut(Out):
-    """`options` go to the browser's navigator.credentials.create() or .get(); bytes in them are base64url. What it
-    answers is sent with `ceremony`."""
+    """A challenge.
+
+    `options` are for the browser's navigator.credentials.create() or .get(); bytes in them are base64url. Send the
+    result together with `ceremony`.
+    """
 
     ceremony = serializers.UUIDField()
     options = serializers.DictField()
@@ -26,7 +29,7 @@ class ChallengeOut(Out):
 
 
 class PasskeyIn(PasskeyAnswerIn):
-    """`name`: by which you recognise it."""
+    """A new passkey. `name`: chosen by the user."""
 
     example = {**PasskeyAnswerIn.example, "name": "the key on my ring"}
 
@@ -34,7 +37,7 @@ class PasskeyIn(PasskeyAnswerIn):
 
 
 class PasskeyOut(Out):
-    """`is_backed_up`: its maker keeps a copy, so that other devices of yours have it."""
+    """A passkey. `is_backed_up`: its maker keeps a copy, so that the user's other devices have it."""
 
     id = serializers.UUIDField()
     name = serializers.CharField()

@@ -8,8 +8,11 @@ from controlplane.signin.passwords import LENGTH_MAX
 
 
 class PasswordChangeIn(In):
-    """`old_password` may be left out by somebody who has none. `revoke_tokens`: also revoke the API tokens that were
-    issued in your sessions."""
+    """A change of password.
+
+    `old_password` may be omitted by a user without a password. `revoke_tokens`: also revoke the API tokens that were
+    issued in the user's sessions.
+    """
 
     example = {"old_password": "three small green doors", "new_password": "four large blue windows"}
 
@@ -19,7 +22,7 @@ class PasswordChangeIn(In):
 
 
 class PasswordSetIn(In):
-    """`secret` is that of a link for a first or a forgotten password."""
+    """A new password. `secret` is from the link for a first or a forgotten password."""
 
     example = {
         "secret": "andromede_link_mRkV0sPlvR1Rz6pUXzq2m3Qy3vTn6CkYw0lqk1y2b4g",
@@ -31,14 +34,20 @@ class PasswordSetIn(In):
 
 
 class PasswordLinkOut(Out):
-    """`secret` is in this answer alone: it is not kept. Give it to the user, and to nobody else."""
+    """A password link.
+
+    `secret` is in this response only: it is not stored. Give it to the user, and to no other person.
+    """
 
     secret = serializers.CharField()
     expires_at = serializers.DateTimeField()
 
 
 class PasswordResetOut(Out):
-    """`confirmed_by` null: it waits for a second person. The link is good from `good_from` on, until `expires_at`."""
+    """A password reset.
+
+    `confirmed_by` null: it waits for a second person. The link is valid from `good_from` until `expires_at`.
+    """
 
     id = serializers.UUIDField()
     user = UserOut()
@@ -51,6 +60,9 @@ class PasswordResetOut(Out):
 
 
 class PasswordResetLinkOut(PasswordResetOut):
-    """`secret` is in this answer alone: it is not kept. Give it to the user, and to nobody else."""
+    """The link of a reset.
+
+    `secret` is in this response only: it is not stored. Give it to the user, and to no other person.
+    """
 
     secret = serializers.CharField()

@@ -36,7 +36,9 @@ class PasswordSet(SignInView):
 
 
 class PasswordLinkList(SignInView):
-    """For a new account alone, which has no password, no membership and no duty yet. For others there are resets."""
+    """Create a link for the first password of a new account, which has no password, no membership and no platform role
+    yet. For other accounts there are resets.
+    """
 
     @route("password_link_create", PasswordLinkOut, status=201)
     def post(self, request: Request) -> Response:
@@ -46,8 +48,10 @@ class PasswordLinkList(SignInView):
 
 
 class UserPasswordResets(SignInView):
-    """A reset of the password of an account in use. It takes two people: you, an operator, and another operator or an
-    owner of an organization of the user, who confirms it."""
+    """Request a password reset for an account in use.
+
+    It takes two people: an operator, and another operator or an owner of an organization of the user, who confirms it.
+    """
 
     @route("password_reset_create", PasswordResetOut, status=201)
     def post(self, request: Request) -> Response:
@@ -57,8 +61,9 @@ class UserPasswordResets(SignInView):
 
 
 class PasswordResetList(SignInView):
-    """Resets that wait, and those whose link was not used yet: of the members of organizations that you own, your own,
-    and for operators all."""
+    """List the resets that wait, and those with an unused link: of members of organizations that the caller owns, the
+    caller's own, and for operators all.
+    """
 
     @route("password_reset_list", PasswordResetOut, listing=RESETS)
     def get(self, request: Request) -> Response:
@@ -72,14 +77,17 @@ class PasswordResetDetail(SignInView):
 
     @route("password_reset_withdraw", status=204)
     def delete(self, request: Request) -> Response:
-        """The reset and its link are void. Also your own: somebody asked for it, and it was not you."""
+        """Cancel the reset and its link, also one for the caller's own account that the caller did not request."""
         resets.reset_withdraw(self.actor, resets.reset_get(self.actor, self.kwargs["reset"]))
         return Response(status=204)
 
 
 class PasswordResetConfirm(SignInView):
-    """By a second person. Make sure first, by another way, that the user wants it. The link is good after a hold, and
-    the user's second factors stay as they are."""
+    """Confirm the reset as a second person.
+
+    First verify through another channel that the user requested it. The link becomes valid after a delay, and the
+    user's second factors do not change.
+    """
 
     @route("password_reset_confirm", PasswordResetLinkOut)
     def post(self, request: Request) -> Response:

@@ -21,7 +21,7 @@ CHANGES = get_args(Change)
 
 ATOM = {
     "type": "object",
-    "description": "One clause of the policy language; which members it has depends on `op`.",
+    "description": "A clause of the policy language; its members depend on `op`.",
     "required": ["id", "op"],
     "additionalProperties": False,
     "properties": {
@@ -42,7 +42,7 @@ ATOM = {
 
 
 class AtomOut(Out):
-    """One clause; which members it has depends on `op`."""
+    """A clause of a policy; its members depend on `op`."""
 
     id = serializers.CharField()
     op = serializers.CharField()
@@ -64,7 +64,7 @@ class AtomOut(Out):
 
 
 class LayerOut(Out):
-    """The clauses of one policy, among those that hold together."""
+    """The clauses of one policy, among those that apply together."""
 
     id = serializers.CharField()
     level = serializers.CharField()
@@ -76,13 +76,13 @@ class LayerOut(Out):
 
 
 def atoms_of(atoms: Sequence[Clause]) -> object:
-    """As AtomOut has them."""
+    """Return the clauses in the form of AtomOut."""
     return as_document(Policy("-", "resource", tuple(atoms)))["atoms"]
 
 
 @extend_schema_field(ATOM)
 class AtomField(serializers.DictField):
-    """One clause as the policy language has it, which core.policy_document reads."""
+    """A clause in the policy language, parsed by core.policy_document."""
 
 
 def atoms_field(**kwargs: Any) -> serializers.ListField:
@@ -90,7 +90,10 @@ def atoms_field(**kwargs: Any) -> serializers.ListField:
 
 
 class PolicyIn(In):
-    """All atoms of the policy, in place of those before. What demands less becomes a proposal, for the given reason."""
+    """A new version of the policy.
+
+    `atoms` replace all former ones. A change that demands less becomes a proposal, with the given reason.
+    """
 
     example = {"atoms": [{"id": "home", "attr": "zone.id", "op": "in", "value": ["fr-idf-1", "de-rhein-1"]}]}
 
@@ -99,7 +102,10 @@ class PolicyIn(In):
 
 
 class PolicyActionOut(Out):
-    """`problem`: with which it would be refused now. `until`: the last moment of what is allowed."""
+    """An action.
+
+    `problem`: the error that the action would give now. `until`: the end of the time in which it is possible.
+    """
 
     name = serializers.ChoiceField(["undo"])
     is_allowed = serializers.BooleanField()
@@ -108,8 +114,11 @@ class PolicyActionOut(Out):
 
 
 class PolicyOut(Out):
-    """`version` 0: nothing was ever demanded. `inherited` are the policies of higher levels, which hold as well.
-    `allowed_actions`: whether the caller may undo the last change, and until when."""
+    """A policy.
+
+    `version` 0: no policy was ever set. `inherited` are the policies of higher levels, which apply as well.
+    `allowed_actions`: whether the caller may undo the last change, and until when.
+    """
 
     level = serializers.CharField()
     version = serializers.IntegerField()
@@ -125,7 +134,7 @@ class LintOut(Out):
 
 
 class ClauseOut(Out):
-    """A clause that does not hold, and why (`code` and what was found)."""
+    """A clause that is not satisfied, and why (`code` and the observed value)."""
 
     level = serializers.CharField()
     policy = serializers.CharField()
@@ -151,7 +160,7 @@ class ContradictedOut(Out):
 
 
 class DriftedOut(Out):
-    """A resource that may be where it is by what was in force, and may not by this policy."""
+    """A resource whose location satisfies the present policy, but not this one."""
 
     resource_id = serializers.UUIDField(source="allocation.consumer_id")
     kind = serializers.CharField(source="allocation.kind")
@@ -165,9 +174,12 @@ class DriftedOut(Out):
 
 
 class ProposalOut(Out):
-    """`base_version`: the one that was in force when it was made; when another one comes into force, the proposal is
-    overtaken. `not_before`: when it comes into force, once it is approved. With a `resource_id` it is about no policy,
-    but about what the resource's data loses: `classifications` and entries of its `lineage`."""
+    """A proposal.
+
+    `base_version`: the version in force when it was created; when another one comes into force, the proposal is
+    superseded. `not_before`: the earliest time at which it comes into force after its approval. With a `resource_id` it
+    does not change a policy, but removes from the resource's data `classifications` and entries of its `lineage`.
+    """
 
     id = serializers.UUIDField()
     level = serializers.CharField()
@@ -190,12 +202,12 @@ class ProposalOut(Out):
 
 
 class PolicySetOut(PolicyOut):
-    """The policy that is in force now, and what the request does to it: `change`; `atoms_added`, `atoms_removed`;
-    `lint`, clauses without effect (`NO_EFFECT`), about copies that no operation makes yet (`NOT_ASKED`) or about
-    measures that the operator claims to take and the platform does not enforce (`CLAIMED`);
-    `newly_refused_zones`, in which an instance or a volume could be made until now; `contradicted`, policies that
-    nothing can satisfy any more; `drifted`, resources that may not be where they are any more; `proposal`, when it
-    needs a second person."""
+    """The present policy, and the effect of the request on it: `change`; `atoms_added`, `atoms_removed`; `lint`,
+    clauses without effect (`NO_EFFECT`), about copies that no operation makes yet (`NOT_ASKED`) or about measures that
+    the operator declares and the platform does not enforce (`CLAIMED`); `newly_refused_zones`, where an instance or a
+    volume could be created until now; `contradicted`, policies that can no longer be satisfied; `drifted`, resources
+    whose location is no longer admissible; `proposal`, when it needs a second person.
+    """
 
     change = serializers.ChoiceField(CHANGES)
     atoms_added = AtomOut(many=True)

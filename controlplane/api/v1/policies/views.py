@@ -15,12 +15,12 @@ from controlplane.placement import classifications, effective_policies, policies
 from controlplane.placement.policies import Outcome, PolicyChange
 from controlplane.placement.policy_owners import PolicyOwner
 
-# What the routes that set a policy have in common.
+# Common declaration of the routes that set a policy.
 REPLACES: dict[str, Any] = {"answers": {202: PolicySetOut}, "is_versioned": True}
 
 
 class PolicyView(APIView):
-    """What the policies of all levels have in common."""
+    """Base of the views of policies of all levels."""
 
     actor: Actor
 
@@ -82,7 +82,7 @@ def _set_document(actor: Actor, owner: PolicyOwner, outcome: Outcome) -> dict[st
 
 
 class ProjectPolicy(PolicyView, ProjectView):
-    """A project's policy, which holds on top of its organization's."""
+    """The policy of a project, which applies together with its organization's."""
 
     @route("policy_get", PolicyOut)
     def get(self, request: Request) -> Response:
@@ -94,7 +94,7 @@ class ProjectPolicy(PolicyView, ProjectView):
 
 
 class ProjectPolicyUndo(PolicyView, ProjectView):
-    """Take back one's own last change, as long as nothing was placed by it."""
+    """Undo the caller's own last change, as long as no placement used it."""
 
     @route("policy_undo", PolicySetOut)
     def post(self, request: Request) -> Response:
@@ -102,7 +102,7 @@ class ProjectPolicyUndo(PolicyView, ProjectView):
 
 
 class OrganizationPolicy(PolicyView, OrganizationView):
-    """An organization's policy, which holds for all its projects."""
+    """The policy of an organization, which applies to all its projects."""
 
     @route("organization_policy_get", PolicyOut)
     def get(self, request: Request) -> Response:
@@ -114,7 +114,7 @@ class OrganizationPolicy(PolicyView, OrganizationView):
 
 
 class OrganizationPolicyUndo(PolicyView, OrganizationView):
-    """Take back one's own last change, as long as nothing was placed by it."""
+    """Undo the caller's own last change, as long as no placement used it."""
 
     @route("organization_policy_undo", PolicySetOut)
     def post(self, request: Request) -> Response:
@@ -122,7 +122,7 @@ class OrganizationPolicyUndo(PolicyView, OrganizationView):
 
 
 class PlatformPolicy(PolicyView, ActorView):
-    """The platform's own policy, which holds for everybody."""
+    """The platform's own policy, which applies to all organizations."""
 
     @route("platform_policy_get", PolicyOut)
     def get(self, request: Request) -> Response:
@@ -134,7 +134,7 @@ class PlatformPolicy(PolicyView, ActorView):
 
 
 class PlatformPolicyUndo(PolicyView, ActorView):
-    """Take back one's own last change, as long as nothing was placed by it."""
+    """Undo the caller's own last change, as long as no placement used it."""
 
     @route("platform_policy_undo", PolicySetOut)
     def post(self, request: Request) -> Response:
@@ -148,7 +148,7 @@ class ClassificationPolicyView(PolicyView, ActorView):
 
 
 class ClassificationPolicy(ClassificationPolicyView):
-    """What a classification demands."""
+    """The policy of a classification."""
 
     @route("classification_policy_get", PolicyOut)
     def get(self, request: Request) -> Response:
@@ -160,7 +160,7 @@ class ClassificationPolicy(ClassificationPolicyView):
 
 
 class ClassificationPolicyUndo(ClassificationPolicyView):
-    """Take back one's own last change, as long as nothing was placed by it."""
+    """Undo the caller's own last change, as long as no placement used it."""
 
     @route("classification_policy_undo", PolicySetOut)
     def post(self, request: Request) -> Response:

@@ -7,7 +7,7 @@ EU = {"id": "loc", "attr": "location.territory", "op": "in", "value": ["@EU"]}
 
 
 class ProposalIn(In):
-    """Whose policy: one of these; none: the platform's."""
+    """A new proposal. At most one policy owner; without an owner, the platform's policy."""
 
     example = {"project": "web", "atoms": [EU], "reason": "Berlin is needed for the second site."}
 

@@ -42,7 +42,7 @@ class ProposalList(ActorView):
         return created(ProposalOut(outcome.proposal).data, request=request)
 
     def _owner(self, body: Body) -> PolicyOwner:
-        """Whose policy the body is about; of several owners the most special."""
+        """Return the policy owner that the body names; of several the most specific."""
         actor = self.actor
         if ref := body.get("classification"):
             rows = classifications.visible_to(actor)

@@ -1,4 +1,4 @@
-"""Schemas of the simulation of a change."""
+"""Schemas of impact simulations."""
 
 from rest_framework import serializers
 
@@ -8,7 +8,7 @@ from controlplane.placement.drift_clauses import failed_clauses
 
 
 class ChangeIn(In):
-    """`value` null: it is not known."""
+    """A changed fact. `value` null: unknown."""
 
     example = {
         "subject_kind": "party",
@@ -31,7 +31,7 @@ class LostIn(In):
 
 
 class SimulateIn(In):
-    """Suppose that certificates are withdrawn, that facts are others, or that it is another time (`at`)."""
+    """Assumptions of a simulation: withdrawn certificates, other facts, or another time (`at`)."""
 
     example = {"lost_certificates": [{"zone": "fr-est-1", "number": "FICTIF-SNC-4"}]}
 
@@ -41,7 +41,7 @@ class SimulateIn(In):
 
 
 class BrokenOut(Out):
-    """`targets`: the zones that would still be admissible to it."""
+    """An affected resource. `targets`: the zones that would still be admissible for it."""
 
     resource_id = serializers.UUIDField(source="allocation.consumer_id")
     kind = serializers.CharField(source="allocation.kind")
@@ -60,8 +60,11 @@ class LostZonesOut(Out):
 
 
 class SimulationOut(Out):
-    """`broken`: resources whose place is admissible now and would not be. `lost_zones`: zones that a project's policies
-    would not admit any more."""
+    """Result of a simulation.
+
+    `broken`: resources whose location is admissible now and would not be. `lost_zones`: zones that a project's policies
+    would no longer admit.
+    """
 
     broken = BrokenOut(many=True)
     lost_zones = LostZonesOut(many=True)

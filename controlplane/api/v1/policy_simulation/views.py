@@ -14,7 +14,7 @@ from controlplane.kernel.views import Body, route
 
 
 class Simulate(ActorView):
-    """About the projects that the actor sees; nothing is written."""
+    """Simulate a change for the projects that the actor sees; nothing is written."""
 
     @route("policy_simulate", SimulationOut, body=SimulateIn)
     def post(self, request: Request, body: Body) -> Response:

@@ -1,4 +1,4 @@
-"""Routes of storage pools that nodes share, and of the volumes in them, for operators."""
+"""Routes of storage pools, and of the volumes in them, for operators."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -40,7 +40,7 @@ class PoolView(ActorView):
         return pool_get(self.actor, self.kwargs["pool"])
 
     def serializer_context(self, rows: Sequence[Pool]) -> dict[str, Any]:
-        """What pools say beside their rows."""
+        """Return the context of the pools' representations."""
         disks = selectors.pool_usage(rows)
         return {"disks": disks, "standings": pool_coverage(rows, {pool: each.nodes for pool, each in disks.items()})}
 
@@ -60,7 +60,7 @@ class PoolDetail(PoolView):
 
 
 class PoolInstances(PoolView):
-    """Those whose root disk is in it."""
+    """List the instances whose root disk is in the pool."""
 
     @route("pool_instance_list", GuestOut, listing=GUESTS)
     def get(self, request: Request) -> Response:

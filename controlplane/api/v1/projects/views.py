@@ -45,6 +45,6 @@ class ProjectDetail(ProjectView):
 
     @route("project_delete", status=204)
     def delete(self, request: Request) -> Response:
-        """Refused while there is something in it; the refusal names what."""
+        """Delete the project; it must be empty. The error names what is left."""
         services.project_delete(self.actor, self.project)
         return Response(status=204)

@@ -15,8 +15,11 @@ LEVELS = ("project", "organization")
 
 
 class LimitOut(Out):
-    """`available`: how much more the project can have, with what its organization has left; `bound_by`: whose limit
-    that is."""
+    """A limit.
+
+    `available`: the amount left to the project, within what its organization has left; `bound_by`: the owner of the
+    limit that restricts it.
+    """
 
     dimension = serializers.CharField()
     used = serializers.IntegerField()
@@ -36,7 +39,10 @@ class ProjectPartOut(Out):
 
 
 class OrganizationLimitOut(Out):
-    """`used` is what all projects of the organization use, `projects` has those that the caller sees."""
+    """A limit of the organization.
+
+    `used` is the usage of all its projects, `projects` has those that the caller sees.
+    """
 
     dimension = serializers.CharField()
     used = serializers.IntegerField()
@@ -59,7 +65,7 @@ class QuotaLimitsIn(In):
 
 
 class QuotasIn(In):
-    """What is not named has the default."""
+    """Quotas to set. Dimensions that are not named get the default."""
 
     example: Mapping[str, object] = {"limits": QuotaLimitsIn.example}
 
@@ -67,7 +73,7 @@ class QuotasIn(In):
 
 
 class QuotasOut(Out):
-    """The limits that were set. What is not among them has the default; the limits that apply are in `limits_get`."""
+    """Quotas that were set. Other dimensions have the default; `limits_get` shows the limits that apply."""
 
     version = serializers.IntegerField()
     limits = serializers.DictField(child=serializers.IntegerField())
@@ -88,7 +94,7 @@ class AnswerIn(In):
 
 
 class QuotaRequestOut(Out):
-    """`answer` says why it was approved or refused."""
+    """A quota request. `answer` is the reason of the approval or refusal."""
 
     id = serializers.UUIDField()
     dimension = serializers.CharField()

@@ -1,4 +1,4 @@
-"""Routes of limits, quotas and requests for more, of projects and organizations."""
+"""Routes of limits, quotas and quota requests, of projects and organizations."""
 
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -34,7 +34,7 @@ REQUESTS = Listing(
 
 
 class Limits(ProjectView):
-    """What the project may use and uses, and how much more it can have."""
+    """Show the project's limits, its usage, and the amounts left."""
 
     @route("limits_get", LimitsOut)
     def get(self, request: Request) -> Response:
@@ -42,7 +42,7 @@ class Limits(ProjectView):
 
 
 class OrganizationLimits(OrganizationView):
-    """What the organization may use, what its projects use together, and each project's part."""
+    """Show the organization's limits, the usage of its projects together, and each project's part."""
 
     @route("organization_limits_get", OrganizationLimitsOut)
     def get(self, request: Request) -> Response:
@@ -52,7 +52,7 @@ class OrganizationLimits(OrganizationView):
 
 
 class QuotasView(APIView):
-    """What the limits of both levels have in common."""
+    """Base of the views of both levels."""
 
     actor: Actor
 
@@ -67,7 +67,7 @@ class QuotasView(APIView):
 
 
 class ProjectQuotas(QuotasView, ProjectView):
-    """The limits of a project, which owners and admins of its organization set, each up to the organization's own."""
+    """Quotas of a project; owners and admins of its organization set them, each up to the organization's own."""
 
     @route("quotas_get", QuotasOut)
     def get(self, request: Request) -> Response:
@@ -83,7 +83,7 @@ class ProjectQuotas(QuotasView, ProjectView):
 
 
 class OrganizationQuotas(QuotasView, OrganizationView):
-    """The limits of an organization, which operators set."""
+    """Quotas of an organization; operators set them."""
 
     @route("organization_quotas_get", QuotasOut)
     def get(self, request: Request) -> Response:
@@ -120,7 +120,7 @@ class RequestDetail(RequestView):
 
 
 class RequestApprove(RequestView):
-    """An operator approves: the organization has the limit that it asked for at once."""
+    """Approve a quota request, as an operator: the organization has the requested limit at once."""
 
     @route("quota_request_approve", QuotaRequestOut, body=AnswerIn)
     def post(self, request: Request, body: Body) -> Response:
@@ -128,7 +128,7 @@ class RequestApprove(RequestView):
 
 
 class RequestRefuse(RequestView):
-    """An operator refuses, and says why."""
+    """Refuse a quota request, as an operator, with a reason."""
 
     @route("quota_request_refuse", QuotaRequestOut, body=AnswerIn)
     def post(self, request: Request, body: Body) -> Response:
@@ -136,7 +136,7 @@ class RequestRefuse(RequestView):
 
 
 class RequestWithdraw(RequestView):
-    """The organization does not want it any more."""
+    """Withdraw a quota request of the organization."""
 
     @route("quota_request_withdraw", QuotaRequestOut)
     def post(self, request: Request) -> Response:

@@ -16,8 +16,11 @@ class TargetOut(Out):
 
 
 class PlanItemOut(Out):
-    """`targets`: where it could go when the plan was made; none: nowhere, or it is a cached image, which goes with the
-    last disk that was cloned from it. `deadline_at`: unknown of an old plan."""
+    """An item of the plan.
+
+    `targets`: possible zones when the plan was created; none: there are none, or the item is a cached image, which is
+    deleted with the last disk that was cloned from it. `deadline_at`: null for an old plan.
+    """
 
     order = serializers.IntegerField()
     resource_id = serializers.UUIDField()
@@ -32,7 +35,7 @@ class PlanItemOut(Out):
 
 
 class OwnerOut(Out):
-    """`officers`: the users who are sovereignty officers of the organization."""
+    """Owner of the data. `officers`: the users who are sovereignty officers of the organization."""
 
     project = serializers.UUIDField()
     organization = serializers.UUIDField()
@@ -40,8 +43,11 @@ class OwnerOut(Out):
 
 
 class PlanOut(Out):
-    """`owner`: who has to see to it, now. `notify_by`: when whose data it is must have been told. `deadline_at`: when
-    all of it should be remedied."""
+    """A remediation plan.
+
+    `owner`: responsible for its execution now. `notify_by`: until when the owners of the data must be notified.
+    `deadline_at`: until when all items should be remedied.
+    """
 
     id = serializers.UUIDField()
     project = serializers.UUIDField(source="project_id")

@@ -1,4 +1,4 @@
-"""Routes of remediation plans: migrations that end drift, and their approval."""
+"""Routes of remediation plans: migrations that end compliance drift, and their approval."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ PLANS = Listing(
 
 class PlanView(ProjectView):
     def serializer_context(self) -> dict[str, Any]:
-        """What plans say beside their rows."""
+        """Return the context of the plans' representations."""
         owner = {
             "project": self.project.pk,
             "organization": self.project.organization_id,

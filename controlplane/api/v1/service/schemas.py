@@ -10,7 +10,7 @@ class HealthOut(Out):
 
 
 class ProblemPageOut(Out):
-    """About an error code. `detail` is the sentence, with its facts in braces; `facts` are those that come as data."""
+    """Page about an error code. `detail` is the text, with its facts in braces; `facts` are the additional data."""
 
     type = serializers.CharField()
     code = serializers.CharField()

@@ -13,12 +13,12 @@ from controlplane.api.base_views import PublicView
 from controlplane.api.v1.service.schemas import HealthOut, ProblemPageOut
 from controlplane.kernel.views import route
 
-# Of what is the same for everybody, and does not change before the next release.
+# For responses that are the same for all callers, and do not change before the next release.
 STORABLE = {"Cache-Control": "public, max-age=300"}
 
 
 class Health(PublicView):
-    """Open to everybody: it says that the API and its database answer, and no more."""
+    """Health of the API and its database. Public, and without details."""
 
     authentication_classes = []
 
@@ -30,8 +30,11 @@ class Health(PublicView):
 
 
 class Problem(PublicView):
-    """Where the `type` of a problem leads. Open to everybody: who is not let in has to know why. In English or French;
-    as text for whoever accepts text rather than JSON."""
+    """Page of an error code, to which the `type` of a problem leads.
+
+    Public, since unauthenticated callers get errors too. In English or French; as text for clients that accept text
+    rather than JSON.
+    """
 
     authentication_classes = []
 
@@ -44,7 +47,7 @@ class Problem(PublicView):
 
 
 class OpenApi(PublicView):
-    """Open to everybody: the description of the API is no secret."""
+    """The OpenAPI document. Public: the description of the API is no secret."""
 
     authentication_classes = []
 

@@ -18,7 +18,7 @@ SCOPE_MAX = 100
 
 
 class ServiceAccountIn(In):
-    """`grants`: its roles, one for each project, or one for all of them."""
+    """A new service account. `grants`: its roles, one for each project, or one for all projects."""
 
     example = {"name": "ci", "grants": [{"project": "web", "role": "member"}]}
 

@@ -32,7 +32,7 @@ class AccountsView(OrganizationView):
         return selectors.project_in(self.organization, ref)
 
     def grants(self, wanted: Sequence[Mapping[str, Any]]) -> dict[Project | None, str]:
-        """By project, each once."""
+        """Return the role grants by project; a project may occur once."""
         grants: dict[Project | None, str] = {}
         for number, grant in enumerate(wanted):
             ref, at = grant.get("project"), f"grants/{number}/project"
@@ -67,7 +67,7 @@ class ServiceAccountDetail(AccountsView):
 
     @route("service_account_update", ServiceAccountOut, body=ServiceAccountPatch)
     def patch(self, request: Request, body: Body) -> Response:
-        """Grants replace those that there are. While it is disabled, its tokens are dead."""
+        """Change a service account. `grants` replace the former ones. While it is disabled, its tokens are rejected."""
         account = self.account()
         changed = service_accounts.service_account_update(
             self.actor,
@@ -80,6 +80,6 @@ class ServiceAccountDetail(AccountsView):
 
     @route("service_account_delete", status=204)
     def delete(self, request: Request) -> Response:
-        """With its tokens."""
+        """Delete a service account with its tokens."""
         service_accounts.service_account_delete(self.actor, self.account())
         return Response(status=204)

@@ -11,15 +11,15 @@ EMAIL_MAX = 254
 
 
 def code_field() -> Text:
-    return Text(max_length=DIGITS, default="", help_text="Six digits of the application that shows codes.")
+    return Text(max_length=DIGITS, default="", help_text="The six digits of the TOTP application.")
 
 
 def recovery_code_field() -> Text:
-    return Text(max_length=40, default="", help_text="One of the recovery codes, in place of such a code.")
+    return Text(max_length=40, default="", help_text="A recovery code, in place of a TOTP code.")
 
 
 class SignInIn(In):
-    """With a second factor, if the account has one."""
+    """A sign-in, with a second factor if the account has one."""
 
     example = {"email": "ada@acme.example", "password": "three small green doors"}
 
@@ -31,7 +31,7 @@ class SignInIn(In):
 
 
 class VerifyIn(In):
-    """A second factor; of somebody who has none, the password."""
+    """A proof of identity: a second factor; for a user without one, the password."""
 
     example = {"totp": "123456"}
 
@@ -42,8 +42,11 @@ class VerifyIn(In):
 
 
 class SessionOut(Out):
-    """`methods`: what it was proved with. `address` and `user_agent`: from where it began. `is_current`: the one that
-    asks. It ends at `expires_at`, and earlier when it is not used."""
+    """A session.
+
+    `methods`: how it was authenticated. `address` and `user_agent`: of its beginning. `is_current`: the session of this
+    request. It ends at `expires_at`, and earlier when it is not used.
+    """
 
     id = serializers.UUIDField()
     is_current = serializers.SerializerMethodField()
@@ -61,15 +64,18 @@ class SessionOut(Out):
 
 
 class SessionWithSecretOut(SessionOut):
-    """`secret` is in this answer alone: it is not kept. `needs_second_factor`: the session is good for nothing but to
-    enrol or prove one."""
+    """A new session.
+
+    `secret` is in this response only: it is not stored. `needs_second_factor`: the session can only add or prove a
+    second factor.
+    """
 
     secret = serializers.CharField()
     needs_second_factor = serializers.BooleanField()
 
 
 class EndOthersIn(In):
-    """`revoke_tokens`: also revoke the API tokens that were issued in your sessions."""
+    """End the other sessions. `revoke_tokens`: also revoke the API tokens that were issued in the user's sessions."""
 
     example = {"revoke_tokens": True}
 

@@ -38,7 +38,7 @@ class SessionList(SignInView):
 
 
 class SessionDetail(SignInView):
-    """`current` is the session that asks."""
+    """A session; `current` is the session of the request."""
 
     unfinished_methods = ("GET", "DELETE")
 
@@ -76,6 +76,6 @@ class SessionEndOthers(SignInView):
 class UserSessions(ActorView):
     @route("user_sessions_end", status=204)
     def delete(self, request: Request) -> Response:
-        """With the API tokens that the user's sessions have issued."""
+        """End the session, and revoke the API tokens that the user's sessions have issued."""
         sessions.sessions_end_all(self.actor, selectors.user_get(self.kwargs["user"]))
         return Response(status=204)

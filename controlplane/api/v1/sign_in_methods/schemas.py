@@ -7,7 +7,10 @@ from controlplane.signin.totp import DIGITS, RECOVERY_CODES
 
 
 class TotpOut(Out):
-    """Both are in this answer alone. `secret` is in base32; `otpauth_uri` is what applications read from a QR code."""
+    """A new TOTP secret; both members are in this response only.
+
+    `secret` is in base32; `otpauth_uri` is for the QR code.
+    """
 
     secret = serializers.CharField()
     otpauth_uri = serializers.CharField()
@@ -20,7 +23,7 @@ class TotpConfirmIn(In):
 
 
 class RecoveryCodesOut(Out):
-    """In this answer alone. Each is good once, in place of a code. Keep them where the phone is not."""
+    """Recovery codes, in this response only. Each is valid once, in place of a code. Keep them apart from the phone."""
 
     recovery_codes = serializers.ListField(
         child=serializers.CharField(), min_length=RECOVERY_CODES, max_length=RECOVERY_CODES
@@ -28,7 +31,7 @@ class RecoveryCodesOut(Out):
 
 
 class MethodsOut(Out):
-    """What one can prove oneself with. `is_second_factor_demanded`: by one's duties."""
+    """Sign-in methods of the user. `is_second_factor_demanded`: by a role of the user."""
 
     has_password = serializers.BooleanField()
     has_totp = serializers.BooleanField()

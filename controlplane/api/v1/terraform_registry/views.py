@@ -15,7 +15,7 @@ PROVIDERS = "/v1/terraform/providers/"
 
 
 class Services(PublicView):
-    """Where Terraform finds the registry of this host."""
+    """Service discovery: the address of this host's registry for Terraform."""
 
     @route("terraform_services", ServicesOut)
     def get(self, request: Request) -> Response:

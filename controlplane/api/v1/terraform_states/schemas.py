@@ -10,7 +10,7 @@ LOCK_TEXT_MAX = 1000
 
 
 class LockIn(In):
-    """What Terraform says of whoever holds a lock. The names are Terraform's."""
+    """A state lock with Terraform's description of its holder. The names are Terraform's."""
 
     example = {
         "ID": "6a2f7a7c-4f3a-9a56-3e3c-2f1c5b7a9d10",
@@ -29,7 +29,7 @@ class LockIn(In):
 
 
 class UnlockIn(LockIn):
-    """The lock to end. Without an ID it ends whoever's it is, as `terraform force-unlock` wants."""
+    """The state lock to end. Without an ID, any lock is ended, as `terraform force-unlock` requires."""
 
     example = {"ID": LockIn.example["ID"]}
 
@@ -43,7 +43,7 @@ class LockOut(Out):
 
 
 class StateOut(Out):
-    """`version`: the number of the newest; null: it was locked and never written."""
+    """A Terraform state. `version`: the newest; null: locked and never written."""
 
     id = serializers.UUIDField()
     name = serializers.CharField()
@@ -55,7 +55,7 @@ class StateOut(Out):
 
 
 class StateVersionOut(Out):
-    """`serial` is Terraform's own count. `user_id` and `credential_id`: who wrote it."""
+    """A version of a state. `serial` is Terraform's own count. `user_id` and `credential_id`: of the writer."""
 
     number = serializers.IntegerField()
     serial = serializers.IntegerField()

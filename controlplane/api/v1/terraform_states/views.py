@@ -24,7 +24,7 @@ VERSIONS = Listing({"created_after": created_after()}, sorts=("-created_at", "cr
 LOCK_ID_MAX = 80
 UNDER_LOCK = {
     "ID": Parameter(
-        "The lock under which it is written, if there is one.", {**TEXT, "minLength": 1, "maxLength": LOCK_ID_MAX}
+        "The ID of the state lock, if the state is locked.", {**TEXT, "minLength": 1, "maxLength": LOCK_ID_MAX}
     )
 }
 LOCKED = {423: LockOut}
@@ -48,7 +48,7 @@ class StateList(ProjectView):
 class StateDetail(StateView):
     @route("terraform_state_read", media_type=JSON)
     def get(self, request: Request) -> HttpResponse:
-        """The newest version, as Terraform wrote it."""
+        """Download the newest version, as Terraform wrote it."""
         return HttpResponse(states.state_read(self.actor, self.state()), content_type=JSON)
 
     @route(
@@ -62,7 +62,7 @@ class StateDetail(StateView):
         precheck=states.need_room,
     )
     def post(self, request: Request, content: bytes) -> Response:
-        """Keep a new version: the body is the state as Terraform writes it."""
+        """Store a new version: the body is the state as Terraform writes it."""
         lock_id = request.query_params.get("ID")
         if lock_id is not None and not 0 < len(lock_id) <= LOCK_ID_MAX:
             raise invalid("ID", Reason("it must be the ID of a lock."))
@@ -71,7 +71,7 @@ class StateDetail(StateView):
 
     @route("terraform_state_delete", status=204, problems=LOCKED)
     def delete(self, request: Request) -> Response:
-        """All its versions. What the state describes stays."""
+        """Delete the state with all its versions. The resources that the state describes are kept."""
         states.state_delete(self.actor, self.state())
         return Response(status=204)
 
@@ -99,7 +99,9 @@ class StateVersionList(StateView):
 class StateVersionDetail(StateView):
     @route("terraform_state_version_read", media_type=JSON)
     def get(self, request: Request) -> HttpResponse:
-        """The version of this number, as Terraform wrote it: what `terraform state push` takes to go back to it."""
+        """Download the version with this number, as Terraform wrote it: the input of `terraform state push` to go back
+        to it.
+        """
         number = self.kwargs["version"]
         if not re.fullmatch(r"[1-9][0-9]{0,8}", number):
             raise StateMalformed(reason=Reason("a version is a number from 1."))

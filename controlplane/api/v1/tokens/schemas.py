@@ -25,14 +25,14 @@ LIFETIME_DEFAULT_DAYS = 90
 
 
 def several(values: Any) -> serializers.ListField:
-    """Some of these words; null or absent: no limit."""
+    """Return a field for several of these words; null or absent: no limit."""
     return serializers.ListField(
         child=Choice(values), min_length=1, max_length=SCOPE_MAX, default=None, allow_null=True
     )
 
 
 class TokenIn(In):
-    """`verbs` and `kinds` limit what it may do to which kinds of resources; without them its role alone does."""
+    """A new token. `verbs` and `kinds` limit its actions and kinds of resources; without them only its role does."""
 
     example = {"name": "ci", "role": "member", "lifetime_days": 30, "verbs": ["read"], "kinds": ["instances"]}
 
@@ -44,8 +44,11 @@ class TokenIn(In):
 
 
 class WideTokenIn(TokenIn):
-    """One that is good in several projects. `projects`: in these alone. `role`: no more than this one anywhere; without
-    it the token may what its owner may, also what the owner is given later."""
+    """A token for several projects.
+
+    `projects`: only these. `role`: the highest role in any project; without it, the token has all roles of its owner,
+    also later ones.
+    """
 
     example = {"name": "terraform", "lifetime_days": 30, "projects": ["web"]}
 
@@ -54,7 +57,7 @@ class WideTokenIn(TokenIn):
 
 
 class OwnTokenIn(WideTokenIn):
-    """`is_platform`: also for your duty for the platform, if you have one."""
+    """The caller's own token. `is_platform`: also for the caller's platform role."""
 
     example = {"name": "terraform", "lifetime_days": 30, "projects": ["web"]}
 
@@ -62,10 +65,12 @@ class OwnTokenIn(WideTokenIn):
 
 
 class TokenOut(Out):
-    """`prefix` is the visible head of the secret. `role` empty: whatever its owner has. `verbs`, `kinds`, `projects`
-    null: not limited in that. `project`: the one that it is good in; null: wherever its owner has a role.
-    `follows_owner`: it has no role of its own, and so may also what its owner is given later; whoever has the secret by
-    then has that too."""
+    """A token.
+
+    `prefix` is the visible beginning of the secret. `role` empty: the roles of its owner. `verbs`, `kinds`, `projects`
+    null: no limit. `project`: the only project; null: all projects where its owner has a role. `follows_owner`: it has
+    no role of its own, and so also gets roles that its owner is given later.
+    """
 
     id = serializers.UUIDField()
     name = serializers.CharField()
@@ -86,6 +91,6 @@ class TokenOut(Out):
 
 
 class TokenWithSecretOut(TokenOut):
-    """`secret` is in this answer alone: it is not kept."""
+    """A new token. `secret` is in this response only: it is not stored."""
 
     secret = serializers.CharField()

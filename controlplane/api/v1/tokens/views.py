@@ -1,4 +1,4 @@
-"""Routes of API tokens: of projects, organizations, the platform, and one's own."""
+"""Routes of API tokens: of projects, organizations, the platform, and the caller."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -71,7 +71,7 @@ class ServiceAccountTokens(AccountsView):
 
 
 class OrganizationTokens(OrganizationView):
-    """The tokens for its projects and of its service accounts."""
+    """Tokens for the organization's projects and of its service accounts."""
 
     @route("organization_token_list", TokenOut, listing=TOKENS)
     def get(self, request: Request) -> Response:
@@ -86,7 +86,7 @@ class OrganizationToken(OrganizationView):
 
 
 class PlatformTokens(ActorView):
-    """Everybody's tokens that are good for a duty for the platform."""
+    """Tokens of all users with a platform role."""
 
     @route("platform_token_list", TokenOut, listing=TOKENS)
     def get(self, request: Request) -> Response:
@@ -96,13 +96,13 @@ class PlatformTokens(ActorView):
 class PlatformToken(ActorView):
     @route("platform_token_revoke", status=204)
     def delete(self, request: Request) -> Response:
-        """Anybody's. The audit says who revoked it."""
+        """Revoke a token of any user. The audit log records who revoked it."""
         tokens.token_revoke(self.actor, selectors.platform_token_get(self.kwargs["token"]))
         return Response(status=204)
 
 
 class OwnTokens(ActorView):
-    """Of the user or service account whose credential this is."""
+    """Tokens of the user or service account that makes the request."""
 
     proved_methods = ("POST",)
 

@@ -17,8 +17,11 @@ STATES = {
 
 
 class SuspendIn(In):
-    """`reason`: for the audit of the platform. `revoke_tokens`: also revoke the API tokens that were issued in the
-    user's sessions, such as those of service accounts."""
+    """A suspension.
+
+    `reason`: for the audit log of the platform. `revoke_tokens`: also revoke the API tokens that were issued in the
+    user's sessions, such as those of service accounts.
+    """
 
     example = {"reason": "the laptop was stolen", "revoke_tokens": True}
 
@@ -27,8 +30,11 @@ class SuspendIn(In):
 
 
 class AccountOut(Out):
-    """`duty`: for the platform; empty: none. `state`: nobody gets in as a user who is suspended or has ended.
-    `has_second_factor`: an application for codes or a passkey. `tokens`: how many that are good the user has."""
+    """A user account.
+
+    `duty`: the platform role; empty: none. `state`: suspended and ended users cannot sign in. `has_second_factor`: TOTP
+    or a passkey. `tokens`: number of valid tokens.
+    """
 
     id = serializers.UUIDField()
     email = serializers.CharField()
@@ -45,7 +51,7 @@ class AccountOut(Out):
 
 
 class AccountActionOut(Out):
-    """`problem`: with which it would be refused now."""
+    """An action. `problem`: the error that the action would give now."""
 
     name = serializers.ChoiceField(["suspend", "reinstate", "end", "duty-remove"])
     is_allowed = serializers.BooleanField()
@@ -53,6 +59,6 @@ class AccountActionOut(Out):
 
 
 class AccountWithActionsOut(AccountOut):
-    """`allowed_actions`: what can be done to the user in the state that they are in; who may is another matter."""
+    """A user account. `allowed_actions`: the actions possible in its state; the caller also needs permission."""
 
     allowed_actions = AccountActionOut(many=True)

@@ -31,7 +31,7 @@ class UserList(ActorView):
 
 
 class UserView(ActorView):
-    """A user is named by id or e-mail address."""
+    """View of a user, by id or e-mail address."""
 
     def account(self) -> User:
         return selectors.user_get(self.kwargs["user"])
@@ -52,7 +52,7 @@ class UserDetail(UserView):
 
     @route("user_end", status=204)
     def delete(self, request: Request) -> Response:
-        """For somebody who leaves. What they have made stays, and the audit goes on naming them."""
+        """End a user account permanently. Its resources stay, and the audit log keeps its name."""
         users.user_end(self.actor, self.account())
         return Response(status=204)
 
@@ -60,21 +60,24 @@ class UserDetail(UserView):
 class UserSuspend(UserView):
     @route("user_suspend", AccountWithActionsOut, body=SuspendIn)
     def post(self, request: Request, body: Body) -> Response:
-        """Sessions end, and tokens answer 401, until the user is reinstated. Nothing else is lost."""
+        """Suspend a user: sessions end, and tokens get 401, until the user is reinstated. Nothing else is lost."""
         return self.shown(users.user_suspend(self.actor, self.account(), **body))
 
 
 class UserReinstate(UserView):
     @route("user_reinstate", AccountWithActionsOut)
     def post(self, request: Request) -> Response:
-        """Whoever was suspended gets in as before. Whoever has ended has the address and nothing else."""
+        """Reinstate a user.
+
+        A suspended user can sign in as before. An ended user keeps the address and nothing else.
+        """
         return self.shown(users.user_reinstate(self.actor, self.account()))
 
 
 class UserDuty(UserView):
     @route("user_duty_remove", status=204)
     def delete(self, request: Request) -> Response:
-        """The duty for the platform, and the tokens for it."""
+        """Remove the platform role of a user, and the tokens for it."""
         users.user_duty_remove(self.actor, self.account())
         return Response(status=204)
 
@@ -82,7 +85,7 @@ class UserDuty(UserView):
 class OwnDuty(ActorView):
     @route("own_duty_remove", status=204)
     def delete(self, request: Request) -> Response:
-        """Lay down your own duty for the platform, if you have one, with the tokens for it."""
+        """Give up the caller's own platform role, if there is one, with the tokens for it."""
         user = User.objects.filter(Q(pk=self.actor.user_id)).first()
         if user is not None:
             users.user_duty_remove(self.actor, user)

@@ -8,7 +8,7 @@ from controlplane.kernel.fields import (
 
 
 class VolumeTypeOut(Out):
-    """`pool`: the shared storage that such volumes are kept in; empty: on the disk of one node."""
+    """A volume type. `pool`: the pool of such volumes; empty: the disk of one node."""
 
     id = serializers.CharField()
     description = serializers.CharField()

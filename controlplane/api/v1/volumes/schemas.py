@@ -30,10 +30,12 @@ ZONES_MAX = 64
 
 
 class VolumeIn(In):
-    """`near_instance`: on the node of that instance, so that it can be attached there; a volume whose type is kept in
-    shared storage needs no such thing. What `classifications` and
-    `policy_atoms` demand holds for the volume's data as long as it exists. `host`: on this node and no other, for
-    operators. `exemption`: by which it may be created though a policy refuses it, once."""
+    """A new volume.
+
+    `near_instance`: on the node of that instance, so that it can be attached there; not needed for a type in a pool.
+    The clauses of `classifications` and `policy_atoms` apply to the volume's data as long as it exists. `host`: the
+    only allowed node, for operators. `exemption`: allows the creation once, although a policy refuses it.
+    """
 
     example = {"name": "data", "size_gib": 10, "zones": ["fr-idf-1"], "labels": {"env": "prod"}}
 
@@ -73,9 +75,9 @@ class StoredVolumeOut(ResourceOut):
 
 
 class VolumeOut(StoredVolumeOut):
-    """`instance` is the one that has it, or is getting it."""
+    """A volume. `instance` has it attached, or is getting it."""
 
-    # Context: compute.about.volumes().
+    # Context: the result of compute.representations.volume_details().
     instance = serializers.SerializerMethodField()
 
     @extend_schema_field(ConditionOut(many=True))

@@ -63,7 +63,7 @@ class VolumeList(ProjectView):
         return created(volume_document(volume, operation), request=request)
 
     def _new(self, body: Body) -> services.NewVolume:
-        """What the names and ids in the body stand for."""
+        """Return the fields with the resources that the body names."""
         image, near, exempt = body.get("image"), body.get("near_instance"), body.get("exemption")
         chosen = self.all_named(classifications.usable_classification, body["classifications"], at="classifications")
         return services.NewVolume(
@@ -153,7 +153,7 @@ class AttachmentDetail(InstanceView):
 
 
 def volume_document(volume: Volume, operation: Operation | None = None) -> dict[str, Any]:
-    """One volume, and the operation that the request has begun on it."""
+    """Return one volume, with the operation that the request has begun on it."""
     document: dict[str, Any] = VolumeOut(volume, context=representations.volume_details([volume], begun=operation)).data
     return document if operation is None else add_operation(document, operation)
 

@@ -54,12 +54,15 @@ class RotateIn(In):
 
 
 class WebhookOut(Out):
-    """`previous_secret_ends_at`: until then the secret before the last rotation signs too. The condition `delivering`
-    says why it gets nothing."""
+    """A webhook.
+
+    `previous_secret_ends_at`: until then the secret before the last rotation also signs. The condition `delivering` has
+    the reason when it gets no events.
+    """
 
     id = serializers.UUIDField()
     name = serializers.CharField()
-    url = OutsideUrl(help_text="Without its query for those who may not write.")
+    url = OutsideUrl(help_text="Without its query for callers without write permission.")
     kinds = serializers.ListField(child=serializers.CharField())
     is_enabled = serializers.BooleanField()
     conditions = serializers.SerializerMethodField()
@@ -90,14 +93,17 @@ class WebhookOut(Out):
 
 
 class WebhookWithSecretOut(WebhookOut):
-    """`secret` is in this answer alone. It is what libraries of Standard Webhooks take."""
+    """A webhook with its secret, which is in this response only, in the format of Standard Webhooks."""
 
     secret = serializers.CharField()
 
 
 class AttemptOut(Out):
-    """`error`: empty; `status`: no 2xx; `timeout`; `unreachable`: no connection, or none that is safe; `refused`: it
-    leads where nothing is sent; `unsigned`: the secret cannot be read. The answer's body is not kept."""
+    """An attempt.
+
+    `error`: empty; `status`: no 2xx; `timeout`; `unreachable`: no connection, or no secure one; `refused`: an address
+    to which nothing is sent; `unsigned`: the secret cannot be decrypted. The response's body is not stored.
+    """
 
     at = serializers.DateTimeField()
     status_code = serializers.IntegerField(allow_null=True)
@@ -115,7 +121,7 @@ class DeliveredEventOut(Out):
 
 
 class DeliveryOut(Out):
-    """`attempts`: the last ones, the newest at the end."""
+    """A delivery. `attempts`: the last ones, the newest at the end."""
 
     id = serializers.UUIDField()
     event = DeliveredEventOut()

@@ -1,4 +1,4 @@
-"""Routes of a project's webhooks, and of the log of their deliveries."""
+"""Routes of a project's webhooks, and of their deliveries."""
 
 from typing import Any
 
@@ -89,7 +89,7 @@ class WebhookDetail(WebhookView):
 
 
 class WebhookRotate(WebhookView):
-    """The answer has the new secret. The one before signs too, for `overlap_hours`."""
+    """Rotate the secret. The response has the new one. The previous one also signs, for `overlap_hours`."""
 
     @route("webhook_rotate_secret", WebhookWithSecretOut, body=RotateIn)
     def post(self, request: Request, body: Body) -> Response:
@@ -98,7 +98,7 @@ class WebhookRotate(WebhookView):
 
 
 class WebhookEndRotation(WebhookView):
-    """The secret before the last rotation signs no more."""
+    """End the use of the secret before the last rotation."""
 
     @route("webhook_end_rotation", WebhookOut)
     def post(self, request: Request) -> Response:
@@ -129,7 +129,7 @@ class DeliveryDetail(DeliveryView):
 
 
 class DeliveryRedeliver(DeliveryView):
-    """Once more, with the same webhook-id."""
+    """Deliver the event again, with the same webhook-id."""
 
     @route("webhook_delivery_redeliver", DeliveryOut, status=202)
     def post(self, request: Request) -> Response:

@@ -25,8 +25,11 @@ CLASSIFICATIONS_MAX = 16
 
 
 class PlacementSimulationIn(In):
-    """What would be decided now. `roles`: others than the operation's; `policy_atoms`: clauses on top of those in
-    force. `project` is needed when the credential is for none."""
+    """A placement request to simulate.
+
+    `roles`: other than the operation's; `policy_atoms`: additional clauses. `project` is required when the credential
+    is for none.
+    """
 
     example = {
         "operation": "instance.create",
@@ -48,9 +51,12 @@ class PlacementSimulationIn(In):
 
 
 class PlacementSimulationOut(Out):
-    """A decision that nothing rests on. `admitted_zones` have room as well; `policies` are all that was asked. `fits`:
-    so many more of the same could be placed in each of these zones now, one after the other, if no other zone were
-    asked for; empty where no room is asked for."""
+    """Result of a simulated placement, which reserves nothing.
+
+    `admitted_zones` also have free capacity; `policies` are all that were evaluated. `fits`: how many more of the same
+    could be placed in each of these zones now, one after the other, if no other zone were requested; empty where no
+    capacity is requested.
+    """
 
     operation = serializers.CharField()
     roles = serializers.ListField(child=serializers.CharField())
@@ -66,7 +72,7 @@ class PlacementSimulationOut(Out):
 
 
 def simulation_document(taken: PlacementResult, operation: str, *, sees_all: bool) -> dict[str, Any]:
-    """What PlacementSimulationOut says of a decision that was not stored."""
+    """Return the PlacementSimulationOut of a decision that was not stored."""
     decision, fits = taken.decision, taken.fits()
     admitted = [zone.zone for zone in decision.zones if zone.admitted]
     document, policies = core.as_document(decision), effective_policies.policy_documents(decision.request.policies)
@@ -92,8 +98,11 @@ def simulation_document(taken: PlacementResult, operation: str, *, sees_all: boo
 
 
 class CapacityOut(Out):
-    """`fits`: so many more of this flavor could be placed in the zone now, one after the other. `largest`: the most
-    that one instance could get there; null: nothing."""
+    """Capacity of a zone.
+
+    `fits`: how many more of this flavor could be placed in the zone now, one after the other. `largest`: the largest
+    possible instance; null: none.
+    """
 
     zone = serializers.CharField()
     flavor = serializers.CharField()

@@ -29,8 +29,8 @@ from controlplane.placement.simulations import What
 
 ADMISSIBLE_FOR = {
     "admissible_for": Parameter(
-        "The open zones in which an instance and a volume can be made under all that is demanded for "
-        "this classification or project. Clauses about other roles (backup, console) are not asked."
+        "Only open zones that admit an instance and a volume under all policies of this classification or "
+        "project. Clauses about other roles (backup, console) are not evaluated."
     )
 }
 
@@ -45,7 +45,7 @@ class ZoneList(ActorView):
         return page.answer(ZoneOut, context=of_zones(page.rows))
 
     def _demanded_for(self, ref: str) -> tuple[Policy, ...]:
-        """A classification comes before a project of the same name."""
+        """Return the policy owner; a classification comes before a project of the same name."""
         rows = classifications.visible_to(self.actor)
         try:
             return effective_policies.of_classification(classifications.classification_get(rows, ref))
@@ -63,8 +63,8 @@ class ZoneCapacity(ActorView):
         CapacityOut,
         query={
             "flavor": Parameter(
-                "How many instances of this flavor fit, under the policies of the credential's project, or without one "
-                "the platform's.",
+                "Count the instances of this flavor that fit, under the policies of the credential's project, or without "
+                "one the platform's.",
                 is_required=True,
             )
         },
@@ -81,7 +81,7 @@ class ZoneCapacity(ActorView):
 
 
 class Simulation(ActorView):
-    """Decide now, as for a real request, and keep nothing."""
+    """Simulate a placement decision as for a real request; nothing is stored."""
 
     @route("placement_simulate", PlacementSimulationOut, body=PlacementSimulationIn)
     def post(self, request: Request, body: Body) -> Response:

@@ -46,7 +46,7 @@ class Command(OperatorCommand):
 
 
 def _check_right(user: User, project: Project | None, role: str) -> None:
-    """A token has at most the role of its user. Raises CommandError."""
+    """Check that the token has at most the role of its user. Raises CommandError."""
     if project is None:
         if not user.duty and not Membership.objects.filter(user=user).exists():
             raise CommandError(f"{user.email} has no duty for the platform and is no member. Use add_member first.")

@@ -8,7 +8,7 @@ class Command(OperatorCommand):
     help = "List all users: address, duty, state, second factor, last sign-in and number of tokens, with tabs between."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        user: Any  # with what accounts() adds
+        user: Any  # Any: with the annotations of accounts()
         for user in accounts().order_by("email"):
             factor = "second-factor" if user.has_second_factor else "no-second-factor"
             last = f"{user.last_sign_in_at:%Y-%m-%dT%H:%M:%SZ}" if user.last_sign_in_at else "never"
