@@ -120,7 +120,7 @@ def facts_of(
 
 def named_sets(*, at: datetime) -> QuerySet[Fact]:
     """Return the valid version of every named set and scheme class, annotated with its `name`."""
-    found = Fact.objects.filter(believed(), valid_at(at), subject_kind__in=NAMED_SETS)
+    found = Fact.objects.filter(facts_in_force(), valid_at(at), subject_kind__in=NAMED_SETS)
     return found.annotate(name=F("subject_id"))
 
 
@@ -164,7 +164,7 @@ def world(*, believed_at: datetime | None = None) -> World:
 
     Zones have their present status.
     """
-    facts = Fact.objects.filter(believed(believed_at))
+    facts = Fact.objects.filter(facts_in_force(believed_at))
     known: dict[str, ZoneStatus] = {status: status for status in STATUSES}
     statuses = {zone: known[status] for zone, status in Zone.objects.order_by("pk").values_list("pk", "status")}
     return statements.world((statement_of(fact) for fact in facts), statuses)
@@ -172,7 +172,7 @@ def world(*, believed_at: datetime | None = None) -> World:
 
 def signed_facts() -> list[Signed]:
     """Return all present facts as signed: by subject, attribute and time."""
-    found = Fact.objects.filter(believed())
+    found = Fact.objects.filter(facts_in_force())
     return [signed_of(fact) for fact in found.order_by("subject_kind", "subject_id", "attribute", "valid_from")]
 
 

@@ -116,6 +116,10 @@ CSRF_FAILURE_VIEW = "controlplane.dashboard.views.error_pages.csrf"
 # use their own.)
 PROCESS = env.text("PROCESS", "worker")
 
+# Certificates and keys: those that this process needs, from systemd (LoadCredential=), or one folder for all in
+# development, with ca.key and root.key, which elsewhere never come to the control plane.
+PKI_DIR = env.path("PKI_DIR", VAR_DIR / "pki")
+
 # Limits after which PostgreSQL ends a statement, a wait for a lock, and an idle transaction; 0: none, as manage.py has
 # it for commands. A request then gets 503 and releases its thread; a step of an operation is retried.
 DB_STATEMENT_LIMIT_S = env.integer("DB_STATEMENT_LIMIT_S", 20 if PROCESS == "web" else 600, minimum=0)

@@ -21,7 +21,6 @@ from controlplane.kernel.names import LABEL_VALUE, NAME, NAME_MAX
 from controlplane.kernel.query_parameters import CONTROL, MANY_LINES, ONE_LINE
 
 UNKNOWN_MAX = 20  # at most so many unknown members of a body are named
-NAME_MAX = 63
 REFERENCE_MAX = 80
 
 

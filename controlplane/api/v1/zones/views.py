@@ -64,7 +64,7 @@ class ZoneCapacity(ActorView):
         query={
             "flavor": Parameter(
                 "Count the instances of this flavor that fit, under the policies of the credential's project, or without "
-                "one the platform's.",
+                "a project those of the platform.",
                 is_required=True,
             )
         },

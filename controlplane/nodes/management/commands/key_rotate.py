@@ -40,5 +40,7 @@ class Command(OperatorCommand):
                 trust_documents.deny(
                     SYSTEM, root, kids=old
                 )  # in spite of versions that a thief may have signed with them
-        self.say(f"{made.id} is in keyset {published.version}." + (f" Void: {', '.join(sorted(old))}." if old else ""))
+        self.print_message(
+            f"{made.id} is in keyset {published.version}." + (f" Void: {', '.join(sorted(old))}." if old else "")
+        )
         self.stdout.write(made.id)
