@@ -47,7 +47,9 @@ FACTS = Listing(
         "key_id": exactly("key_id", "Facts signed with this key."),
         "created_after": created_after(),
         "at": at_moment(selectors.valid_at, "Facts valid at this time (RFC 3339)."),
-        "believed_at": at_moment(selectors.believed, "Facts that counted at this time (RFC 3339); now by default."),
+        "believed_at": at_moment(
+            selectors.facts_in_force, "Facts that counted at this time (RFC 3339); now by default."
+        ),
     },
     sorts=("created_at", "-created_at"),
 )
