@@ -1,4 +1,4 @@
-"""Who may call."""
+"""Roles of callers, from their certificates."""
 
 from collections.abc import Mapping, Sequence
 
@@ -19,7 +19,7 @@ READERS: Mapping[str, frozenset[str]] = {
 
 
 def check_peer(auth_context: Mapping[str, Sequence[bytes]], method: str) -> str:
-    """The name of the calling process. TLS has verified the chain; a URI in the certificate names the role.
+    """Return the name of the calling process. TLS has verified the chain; a URI in the certificate names the role.
 
     Raises:
         UnknownPeer: the certificate names no process of the control plane, or one that may not call this method.
