@@ -1,5 +1,4 @@
-"""Consoles of guests that are not there: a terminal that says what it is told, and a screen with one picture (RFB 3.8,
-RFC 6143)."""
+"""Consoles of fake guests: a terminal that echoes, and a screen with one picture (RFB 3.8, RFC 6143)."""
 
 import socket
 import struct
@@ -23,7 +22,7 @@ Write = Callable[[bytes], None]
 
 
 class FakeConsoles:
-    """Of one guest while it runs. `log` gets what its terminal shows."""
+    """Consoles of one guest while it runs. `log` gets the output of its terminal."""
 
     def __init__(self, log: Write) -> None:
         self._log = log
@@ -37,14 +36,14 @@ class FakeConsoles:
         return Channel(ours)
 
     def stop(self) -> None:
-        """The guest has stopped."""
+        """Close the consoles: the guest has stopped."""
         for each in self._open:
             with suppress(OSError):  # who looked has hung up
                 each.shutdown(socket.SHUT_RDWR)
         self._open.clear()
 
     def _terminal(self, line: socket.socket) -> None:
-        """Echoes, and says each line again when it is ended."""
+        """Echo the input, and repeat each completed line."""
         typed = b""
         while data := line.recv(65536):
             *lines, rest = data.replace(b"\n", b"\r").split(b"\r")
@@ -64,7 +63,7 @@ def _serving(serve: Callable[[socket.socket], None], line: socket.socket) -> Non
 
 
 def _screen(line: socket.socket) -> None:
-    """Shares itself with whoever comes, and asks for no password."""
+    """Serve a shared screen without a password."""
     client = line.makefile("rb")
     line.sendall(b"RFB 003.008\n")
     client.read(12)
@@ -90,5 +89,5 @@ def _screen(line: socket.socket) -> None:
 
 
 def _picture() -> bytes:
-    """The whole screen, raw."""
+    """Return the whole screen, raw."""
     return struct.pack(">BxHHHHHi", 0, 1, 0, 0, WIDTH, HEIGHT, 0) + BLUE * (WIDTH * HEIGHT)
