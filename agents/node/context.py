@@ -41,11 +41,11 @@ class Node:
     permits: Permits
     lease: Lease
     hook: InstalledHook | None = None
-    """None on a node without libvirt, where nobody could start a guest behind the agent's back."""
+    """None on a node without libvirt, where no other program can start a guest."""
     inventory_interval_s: float = 300.0
-    """How often a watcher is told, with the node's signature, all that runs and lies here."""
+    """Interval at which a watcher receives the signed inventory."""
     needs_confinement: bool = False
-    """Whether it may carry guests only if libvirt confines them by a kernel module."""
+    """True if the node may run guests only when libvirt confines them by a kernel module."""
     self_test: Verdict = field(default_factory=lambda: Verdict(has_passed=True))
     guest_users: GuestUsers = field(default_factory=GuestUsers)
     locks: ResourceLocks = field(default_factory=ResourceLocks)

@@ -17,7 +17,7 @@ ET.register_namespace("andromede", METADATA_NAMESPACE)
 SPARE_ROOT_PORTS = 12
 FIXED_ROOT_PORTS = 6  # root disk, SCSI, virtio-serial and USB controllers, balloon, random numbers
 
-# How often QEMU asks the guest's balloon driver what of its memory is in use.
+# Interval at which QEMU queries the guest's balloon driver for the used memory.
 BALLOON_PERIOD_S = 10
 
 # TCG keeps translated code in a cache which by default may outgrow the memory of a small guest. When it is full, all

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 ATTEMPTS = 64
-# Numbers below belong to packages, people and their containers; above the last one, to nobody (a signed 32-bit number).
+# Lower numbers belong to packages, people and their containers; higher numbers exceed a signed 32-bit integer.
 LOWEST, HIGHEST = 2**16, 2**31 - 2
 FEWEST = 2**16
 

@@ -115,7 +115,7 @@ class Lease:
         """Extend the lease.
 
         Raises:
-            BadRequest: it is about another boot, a heartbeat that was not said yet, or lasts for too long.
+            BadRequest: it is about another boot, a heartbeat that was not sent yet, or lasts for too long.
         """
         if boot_id != self._boot_id:
             raise BadRequest("boot_id", "is of another boot of this node")
@@ -153,7 +153,7 @@ class Lease:
                 self._promised_s = fences_within_s
                 self._remember()
         elif promised_s is not None and (self._loosened_at_ms is None or fences_within_s != self._said_s):
-            # Not in the millisecond of what was said before: a renewal could then be about either.
+            # Never in the millisecond of the last status: a renewal could then answer either.
             self._loosened_at_ms = max(now_ms, self._said_at_ms + 1)
         self._said_s, self._said_at_ms = fences_within_s, now_ms
 

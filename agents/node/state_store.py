@@ -3,7 +3,7 @@
 Each resource has one row with the highest generation seen. The spec is written before any action, so that a killed
 agent finishes or undoes its work when the call is repeated. Phases:
 
-making → present → removing → removed     (an Ensure of a higher generation begins at making again)
+    making → present → removing → removed     (an Ensure of a higher generation begins at making again)
 
 The write-ahead log is flushed at every commit (synchronous=FULL): an agent that forgot a generation which it had
 answered could let a late duplicate revive a removed guest. That costs one fsync for each change.
@@ -302,7 +302,7 @@ class Table(Generic[Spec]):
 
         Raises:
             StaleGeneration: a higher generation was seen, or this one was removed.
-            GenerationReused: this generation was accepted with another wish.
+            GenerationReused: this generation was accepted with another spec.
         """
         text = codec.dumps(spec)
         with self._state_store.transaction():

@@ -1,8 +1,8 @@
 """The image `tiny`: Debian's cloud kernel, busybox and dropbear, in 128 MiB of memory and 96 MiB of disk.
 
-It boots from BIOS through syslinux: a FAT partition with the kernel, an ext4 root that grows with the disk.
-Root logs in over ssh with the seed's keys, and on the consoles without a password: who holds a guest's
-console holds the guest anyway.
+It boots from BIOS through syslinux: a FAT partition with the kernel, an ext4 root that grows with the disk. Root logs
+in over ssh with the seed's keys, and on the consoles without a password: console access is full control of the guest
+anyway.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ LATE_MODULES = [
     *["virtio_net", "sr_mod", "isofs", "vfat", "nls_cp437", "nls_ascii", "nls_iso8859_1"],
     *["button", "evdev", "virtio_rng", "virtio_balloon"],
 ]
-# Not under names of busybox's: its shell takes its own applets for those, whatever the path says.
+# No names of busybox applets: its shell prefers its own applets, whatever the path says.
 PROGRAMS = [
     *["/usr/sbin/dropbear", "/usr/bin/dropbearkey", "/usr/sbin/sfdisk", "/usr/bin/resizepart"],
     *["/usr/sbin/resize2fs", "/usr/sbin/mkfs.ext4"],

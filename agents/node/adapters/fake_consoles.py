@@ -15,7 +15,7 @@ WIDTH, HEIGHT = 64, 48
 NAME = b"A fake guest"
 FORMAT = struct.pack(">BBBBHHHBBB3x", 32, 24, 0, 1, 255, 255, 255, 16, 8, 0)  # 32 bits, little-endian, red << 16
 BLUE = struct.pack("<I", 0x2050A0)
-# Lengths of what a client says after its type, where they are fixed.
+# Lengths of a client's messages after the type, where they are fixed.
 SET_PIXEL_FORMAT, SET_ENCODINGS, UPDATE_REQUEST, KEY, POINTER, CUT_TEXT = 0, 2, 3, 4, 5, 6
 LENGTHS = {SET_PIXEL_FORMAT: 19, UPDATE_REQUEST: 9, KEY: 7, POINTER: 5}
 Write = Callable[[bytes], None]
@@ -38,7 +38,7 @@ class FakeConsoles:
     def stop(self) -> None:
         """Close the consoles: the guest has stopped."""
         for each in self._open:
-            with suppress(OSError):  # who looked has hung up
+            with suppress(OSError):  # the viewer has hung up
                 each.shutdown(socket.SHUT_RDWR)
         self._open.clear()
 
@@ -58,7 +58,7 @@ class FakeConsoles:
 
 
 def _serving(serve: Callable[[socket.socket], None], line: socket.socket) -> None:
-    with line, suppress(OSError):  # who looked has hung up, or the guest has stopped
+    with line, suppress(OSError):  # the viewer has hung up, or the guest has stopped
         serve(line)
 
 

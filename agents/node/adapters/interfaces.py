@@ -145,9 +145,7 @@ class Disks(Protocol):
     def capacity_gib(self) -> int: ...
 
     def files(self) -> Sequence[str]:
-        """Return volumes/<id>.qcow2 and images/<sha256> for every complete file in the node's own folder, whoever made
-        it.
-        """
+        """Return volumes/<id>.qcow2 and images/<sha256> for every complete file in the node's own folder.        it."""
 
     def image_size_bytes(self, sha256: str) -> int | None:
         """Return the size of the cached file; None when the image is not cached."""
@@ -240,7 +238,7 @@ GUEST_PREFIX = "andromede-"
 
 class Power(StrEnum):
     RUNNING = "running"
-    SHUTDOWN = "shutdown"  # wish only
+    SHUTDOWN = "shutdown"  # only in specs
     OFF = "off"
     PAUSED = "paused"  # observed only
     CRASHED = "crashed"  # observed only

@@ -455,7 +455,7 @@ def _request_unplug(domain: Any, element: ElementTree.Element) -> None:
     try:
         domain.detachDeviceFlags(ElementTree.tostring(element, encoding="unicode"), libvirt.VIR_DOMAIN_AFFECT_LIVE)
     except libvirt.libvirtError as exc:
-        # A request that the guest has not answered yet makes a second one fail; it still stands.
+        # While the guest has not answered the first request, a second one fails; the first stays valid.
         if "unplug" not in str(exc) and exc.get_error_code() != libvirt.VIR_ERR_DEVICE_MISSING:
             raise
 
@@ -479,7 +479,7 @@ def _is_sudden_stop(event: int, detail: int) -> bool:
 
 
 def _host_facts(connection: Any) -> HostFacts:
-    # Memory as the kernel says: libvirt adds up NUMA nodes, whose figures are wrong under some hypervisors.
+    # Memory as the kernel reports it: libvirt adds up NUMA nodes, whose figures are wrong under some hypervisors.
     memory_mib = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
     _arch, _memory, cores, *_ = connection.getInfo()
     host = ElementTree.fromstring(connection.getCapabilities())

@@ -107,7 +107,9 @@ class LibvirtConnection:
         try:
             self._tell(connection)
         except libvirt.libvirtError as exc:
-            log.info("libvirt was lost at once", extra={"facts": {"problem": str(exc)}})  # the next connection tells
+            log.info(
+                "libvirt was lost at once", extra={"facts": {"problem": str(exc)}}
+            )  # the next connection shows the state
         return True
 
     def _drop(self) -> None:

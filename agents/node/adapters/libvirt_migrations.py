@@ -61,7 +61,7 @@ FLAGS = (
     | libvirt.VIR_MIGRATE_ABORT_ON_ERROR
 )
 CONVERGING = {Convergence.AUTO_CONVERGE: libvirt.VIR_MIGRATE_AUTO_CONVERGE, Convergence.NONE: 0}
-# What the volume holds beside its image: the destination has the image, under the same path.
+# Copies the volume without its image: the destination has the image, under the same path.
 COPYING = libvirt.VIR_MIGRATE_NON_SHARED_INC
 KEEPALIVE_INTERVAL_S, KEEPALIVE_MISSES = 5, 3
 STATS_WITHIN_S = 2.0
@@ -132,7 +132,7 @@ class LibvirtMigrations:
             raise AdapterError("This node takes in no guests: its agent has no address for them.", retryable=False)
         token = self._token(guest.id, certificate_sha256)
         folder = self._sockets.make(guest.id, token)
-        folder.chmod(0o733)  # QEMU makes sockets in it, as an unprivileged user; nobody else knows the name
+        folder.chmod(0o733)  # QEMU makes sockets in it, as an unprivileged user; other users do not know the name
         with self._lock:
             self._expected[guest.id] = _Expected(token, certificate_sha256, is_off)
         return f"{SCHEME}://{self._address}/{token}"
@@ -329,7 +329,7 @@ class LibvirtMigrations:
 def _wake(proxy: TunnelProxy, guest_id: UUID) -> None:
     try:
         proxy.wake()
-    except AdapterError as exc:  # it is there, and whoever takes it over wakes it
+    except AdapterError as exc:  # the guest has arrived, and its adoption wakes it
         log.warning("a guest was not woken", extra={"facts": {"id": guest_id, "problem": exc.message}})
 
 

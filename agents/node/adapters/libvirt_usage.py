@@ -19,7 +19,7 @@ GROUPS = (
 )
 # A guest that is being changed, or whose QEMU does not answer, is not waited for: its statistics are incomplete.
 WHICH = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE | libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
-# What the balloon driver said longer ago than this is not said of the guest as it is now.
+# An older report of the balloon driver is not used.
 BALLOON_STALE_S = 3 * BALLOON_PERIOD_S
 
 Stats = Mapping[str, Any]

@@ -19,7 +19,7 @@ from agents.node.adapters.pools import PoolFacts, Pools
 from agents.node.errors import AdapterError, ImageRefused
 
 GIB = 2**30
-UNFINISHED = ".unfinished-"  # prefix of files that are not yet, and perhaps never, what their name says
+UNFINISHED = ".unfinished-"  # prefix of incomplete files
 
 INSPECTION_TIMEOUT_S = 20
 COPY_TIMEOUT_S = 1700.0  # of an image into a pool; callers wait a little longer
@@ -45,11 +45,11 @@ class FileDisks:
         for folder in (state_dir, self._images, self._volumes, self._instances):
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(0o711)
-        # What nobody meant to be here, apart from all else, for nobody but root.
+        # Orphaned files, apart from all others, for root alone.
         self._quarantine = state_dir / "quarantine"
         self._quarantine.mkdir(exist_ok=True)
         self._quarantine.chmod(0o700)
-        # libvirt makes the sockets in it and hands them over to QEMU: nobody but root needs to get here.
+        # libvirt makes the sockets in it and hands them over to QEMU: only root needs access.
         self._consoles = state_dir / "consoles"
         self._consoles.mkdir(exist_ok=True)
         self._consoles.chmod(0o700)

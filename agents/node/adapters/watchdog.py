@@ -29,7 +29,7 @@ class Watchdog:
         """Open and arm the watchdog.
 
         Raises:
-            OSError: it is not there, is fed by somebody else, or is no watchdog.
+            OSError: the device is missing, in use by another program, or no watchdog.
         """
         self._fd = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:

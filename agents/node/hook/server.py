@@ -4,8 +4,8 @@ The hook sends one JSON object as a line, and the guest's XML after it; the agen
     {"operation": "prepare", "sub_operation": "begin", "xml_bytes": N}
     {"allowed": true}  or  {"allowed": false, "reason": TEXT}
     {"allowed": true, "domain": XML}  to a guest that arrives: what libvirt is to define instead of what has come
-The four questions get an answer; any other call is an event, and the caller does not wait. An answer never waits for a lock
-on a resource: the agent holds one while it starts a guest, and libvirt asks in the middle of that.
+The four questions get an answer; any other call is an event, and the caller does not wait. An answer never waits for a
+lock on a resource: the agent holds one while it starts a guest, and libvirt asks in the middle of that.
 """
 
 import json

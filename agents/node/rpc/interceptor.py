@@ -28,7 +28,7 @@ STATUS: Mapping[type[AgentError], grpc.StatusCode] = {
     Exhausted: grpc.StatusCode.RESOURCE_EXHAUSTED,
 }
 
-# They touch the ledger alone, and guests end when nobody can renew their node's lease.
+# These calls use the state store only, and guests are stopped when the node lease cannot be renewed.
 UNLIMITED = frozenset({"RenewLease", "EnsureTrust"})
 
 

@@ -14,7 +14,7 @@ from agents.node.services import events, inventory, signed_inventory
 from agents.protocol import agent_pb2 as pb
 
 RECEIPTS_AT_ONCE = 100
-# Receipts are forgotten when a caller that watches again says which it keeps: so it has to, from time to time.
+# Receipts are deleted when a new watch acknowledges them, so a caller has to watch again from time to time.
 MAX_RECEIPTS = 10_000
 
 

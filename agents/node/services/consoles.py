@@ -18,7 +18,7 @@ from agents.node.services import migration_state
 MAX_CONSOLES = 64  # each keeps a thread of the server busy
 MAX_VIEWERS = 8  # of one guest
 MAX_SCROLLBACK_BYTES = 256 * 1024
-MAX_PENDING_BYTES = 2**20  # who is behind by more is cut off, so that nobody waits for them
+MAX_PENDING_BYTES = 2**20  # a slower viewer is disconnected, so that no other waits for it
 MAX_OUTPUT_BYTES = 64 * 1024
 IDLE_LIMIT_S = 4 * 3600.0
 

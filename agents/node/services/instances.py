@@ -44,9 +44,6 @@ def ensure(
     A changed size takes effect at the guest's next start. libvirt may start the guest until `permitted_until`; None:
     not at all. `has_left`: the source of an arriving guest has let go of it.
 
-    `leave`: until when libvirt may be told to start the guest; None: not at all. `has_left`: of one that comes from
-    another node, that this one has it no more.
-
     Raises:
         NotFound: its root volume or one of its ports is not on this node.
         VolumeInUse, PortInUse: another instance has one of them.
@@ -172,7 +169,7 @@ def observed_status(node: Node, entry: Entry[InstanceSpec], state: GuestState | 
     if progress.stop_reason and power in (Power.OFF, Power.CRASHED):
         power, reason = Power.CRASHED, STOPPED_BY_ITSELF
     elif not progress.has_started and power in (Power.OFF, Power.CRASHED):
-        power, reason = Power.OFF, ""  # it was told to stop, so how it stopped is no news
+        power, reason = Power.OFF, ""  # a stop was requested, so its reason is not reported
     elif power is Power.OFF and not state.is_reason_known:
         power, reason = Power.CRASHED, reason or "The node or its hypervisor was restarted."
     return InstanceStatus(instance_id, entry.generation, power, state.virt_type, progress.restart_count, reason)

@@ -14,7 +14,7 @@ from agents.node.services.instances import InstanceStatus
 from agents.node.services.quarantine import UnmanagedResource
 from agents.node.services.volumes import VolumeStatus
 
-SELF_FENCING = "self-fencing"  # whoever does not hear the node for long may rely on its having stopped its guests
+SELF_FENCING = "self-fencing"  # trait of a node that stops its guests after the end of its lease
 LIVE_MIGRATION = "live-migration"  # guests may move here from others of the same kind, and to them
 COLD_MIGRATION = "cold-migration"  # the same for guests that are off
 

@@ -64,7 +64,7 @@ class OutgoingMigrations:
 
         Raises:
             NotFound, GuestNotRunning
-            NotMigratable: something of it cannot move, or it is not off as was said.
+            NotMigratable: a part of the guest cannot move, or the guest is not off as requested.
         """
         node = self._node
         with node.locks.hold(("instance", subject.id)):
@@ -107,7 +107,7 @@ class OutgoingMigrations:
         """Return the status of the migration.
 
         Raises:
-            NotFound: nobody asked for a departure of this guest.
+            NotFound: no migration of this guest was requested.
         """
         move = self._node.state_store.migration(instance_id)
         if move is None:

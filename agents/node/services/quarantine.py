@@ -115,7 +115,7 @@ def ensure(node: Node, subject: Subject, spec: QuarantineSpec) -> QuarantineStat
     """Quarantine or release the resource. A resource that does not exist is no failure.
 
     Raises:
-        VolumeInUse, ImageInUse: something that was meant uses the file.
+        VolumeInUse, ImageInUse: a managed resource uses the file.
         GuestMigrating: the guest is on its way, or expected.
     """
     with node.locks.hold(("quarantine", spec.name), *_locks(spec)):

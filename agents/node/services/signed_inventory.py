@@ -25,7 +25,7 @@ def document(node: Node) -> bytes:
     """Return the signed document of kind "inventory". It lists what exists, not what the state store expects.
 
     Raises:
-        HypervisorUnavailable: nobody can say now what runs.
+        HypervisorUnavailable: it is unknown now which guests run.
     """
     files = node.adapters.disks.files()
     held = node.permits.store.held

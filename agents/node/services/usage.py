@@ -96,7 +96,7 @@ def _offer_loop(meter: UsageSampler, watcher: SampleSink, interval_ms: int, stop
         except AdapterError as exc:
             log.info("usage not read", extra={"facts": {"problem": exc.message}})
             continue
-        except sqlite3.ProgrammingError as exc:  # the agent ends, and its ledger is closed already
+        except sqlite3.ProgrammingError as exc:  # the agent ends, and its state store is closed already
             log.info("usage is not read any more", extra={"facts": {"problem": str(exc)}})
             return
         if not watcher.offer(reading):

@@ -38,9 +38,9 @@ DEFINE_OPS = frozenset({"instance.create", "instance.resize", "instance.rebuild"
 class PermitAction:
     """Describes one call. `listed_in` and `id`: the resource, as the permit lists it; `kind`: its kind in receipts.
 
-    `names`: everything else that the permit has to list, by list. `content`: a digest of the wish, by which a
-    repetition is known. `generation` is 0 for images, which have none. `project` empty: the call names none.
-    `opens`: something is there afterwards, or runs. `peer`: the other node of a move.
+    `names`: everything else that the permit has to list, by list. `content`: a digest of the spec, by which a
+    repetition is recognised. `generation` is 0 for images, which have none. `project` empty: the call names none.
+    `opens`: the call creates or starts the resource. `peer`: the other node of a migration.
     """
 
     call: str

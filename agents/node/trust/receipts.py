@@ -21,7 +21,7 @@ from andromede_core.documents.parsing import as_rfc3339
 KIND = "receipt"
 # A flood of bad permits must not fill the disk: what is refused beyond this is only logged and counted.
 MAX_REFUSED = 10_000
-# A node that lost its ledger numbers on from what it is told, and must never come to the end of what JSON can count.
+# A node that lost its state store continues from the acknowledged number, which must stay within the integers of JSON.
 MAX_NUMBER = 2**48
 
 Measured = Mapping[str, object]

@@ -15,13 +15,13 @@ from agents.node.adapters.interfaces import GuestSpec
 from agents.node.domain_check import ForeignDomain
 from agents.node.trust.clock import Clock
 
-# A guest that KVM gives up in its first seconds is started once more by the agent, as an emulated one.
+# The agent restarts a guest that dies under KVM in its first seconds, under emulation.
 KVM_AFTERMATH = timedelta(seconds=15)
 NONE = timedelta(0)
-# What libvirt asks about one start, and about one guest that comes from another node.
+# The hook calls of libvirt for one start, and for one guest that arrives from another node.
 START = ("prepare", "start")
 ARRIVAL = ("migrate", "prepare", "start")
-PREPARED = "start"  # the one before which libvirt has made its own choices
+PREPARED = "start"  # libvirt has made its own choices before this call
 
 
 @dataclass(slots=True)

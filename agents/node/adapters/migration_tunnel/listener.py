@@ -34,7 +34,7 @@ class IncomingGuests(Protocol):
 
         Raises:
             PeerRejected: there is no such channel.
-            OSError: nobody is there.
+            OSError: no process listens.
         """
 
     def wake(self, guest_id: UUID) -> None:
@@ -161,7 +161,7 @@ class _TunnelHandler(socketserver.BaseRequestHandler):
         """Authenticate the peer.
 
         Raises:
-            OSError, AdapterError: it is nobody who is expected, and was told so if possible.
+            OSError, AdapterError: the peer is not expected; it receives the reason if possible.
         """
         pending, request = self.server.pending, self.request
         tls = self.server.context.wrap_socket(request, server_side=True, do_handshake_on_connect=False)

@@ -45,7 +45,7 @@ class TunnelProxy:
         """Confirm to the destination that the guest is gone here.
 
         Raises:
-            AdapterError: nobody knows whether it was woken.
+            AdapterError: it is unknown whether the guest was woken.
         """
         self._ask(WAKE)
 
@@ -53,7 +53,7 @@ class TunnelProxy:
         """Send the firmware variables of a guest that is off: no QEMU writes them there, as for a running guest.
 
         Raises:
-            AdapterError: nobody knows whether the destination has it.
+            AdapterError: it is unknown whether the destination has the variables.
         """
         try:
             with self._connect(VARIABLES) as tls:

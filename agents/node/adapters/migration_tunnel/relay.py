@@ -53,7 +53,7 @@ def _received(source: socket.socket) -> bytes | None:
     except (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError):
         return None
     except ConnectionResetError:
-        return b""  # they hung up without having heard all of it
+        return b""  # the peer hung up before it received everything
 
 
 def _send(target: socket.socket, waiting: bytearray) -> None:

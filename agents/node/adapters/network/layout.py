@@ -61,6 +61,6 @@ class Layout:
 
     @property
     def gateway_mac(self) -> str:
-        """Return the gateway's MAC: the same on every node and after every repair, so guests' ARP entries stay valid."""
+        """Return the gateway's MAC, the same on every node and after repairs, so guests' ARP entries stay valid."""
         digits = self.tail[-10:]
         return ":".join(["02", *(digits[i : i + 2] for i in range(0, 10, 2))])

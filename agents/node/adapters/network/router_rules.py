@@ -59,5 +59,5 @@ def _is_lost(layout: Layout, router: _Router, now: int | None) -> bool:
         router.seen = now
         return False
     nft(router.text, namespace=layout.namespace)
-    router.good, router.seen = rules_present(namespace=layout.namespace), None  # looked at once more
+    router.good, router.seen = rules_present(namespace=layout.namespace), None  # read again by the next call
     return router.good != before

@@ -25,7 +25,7 @@ from agents.node.errors import AdapterError
 log = logging.getLogger(__name__)
 
 ALL_GONE = node_rules.REMOVAL + port_rules.REMOVAL + overlay_rules.REMOVAL
-# A loss is repaired before a heartbeat can tell it. So it is told for some time, whoever may hear the node meanwhile.
+# A loss is repaired before the next heartbeat, so heartbeats report it for some time afterwards.
 LOSS_REPORT_S = 300.0
 LOST = "Rules of tenants' networks were gone or changed, and were written again (nftables)."
 
@@ -41,8 +41,8 @@ class Rules:
         self._file = file
         self._ports: dict[UUID, PortSpec] = {}
         self._node = ""
-        self._seen: int | None = None  # the generation in which the rules were as wished
-        self._good: tuple[str, dict[str, list[Any]]] | None = None  # what was written, and how the kernel tells it
+        self._seen: int | None = None  # the generation in which the rules were as expected
+        self._good: tuple[str, dict[str, list[Any]]] | None = None  # what was written, and its listing by the kernel
         self.routers = RouterRules()
         self._lost_until_s = 0.0
         self._failure = ""
@@ -104,7 +104,7 @@ class Rules:
         text, before = self._all(), rules_present()
         if self._ports and (text, before) != self._good:
             nft(text)
-            now += 1  # by us: somebody who came in between has made it more
+            now += 1  # our own commit; a higher number shows another commit in between
             after = rules_present()
             self._good = (text, after) if generation() == now else None
             if after != before:
