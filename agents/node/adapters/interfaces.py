@@ -145,7 +145,7 @@ class Disks(Protocol):
     def capacity_gib(self) -> int: ...
 
     def files(self) -> Sequence[str]:
-        """Return volumes/<id>.qcow2 and images/<sha256> for every complete file in the node's own folder.        it."""
+        """Return volumes/<id>.qcow2 and images/<sha256>: each complete file in the node's own folder."""
 
     def image_size_bytes(self, sha256: str) -> int | None:
         """Return the size of the cached file; None when the image is not cached."""

@@ -1,4 +1,4 @@
-"""andromede_ssh_key and andromede_affinity_group: but for names and labels they stay what they were made as."""
+"""andromede_ssh_key and andromede_affinity_group: only names and labels can change."""
 
 from clients.terraform.cloud import Document
 from clients.terraform.resources.base import ApiResource
@@ -40,7 +40,7 @@ class SshKeyResource(ApiResource):
 
 
 def _is_same(one: Value, other: Value) -> bool:
-    """White space and the comment say nothing; the API keeps neither."""
+    """Compare keys without white space and comment, which the API does not store."""
     return isinstance(one, str) and isinstance(other, str) and one.split()[:2] == other.split()[:2]
 
 
@@ -62,7 +62,7 @@ class AffinityGroupResource(ApiResource):
             ),
             "is_strict": Attribute(
                 type=BOOL,
-                description="false: a wish, not a condition. A change makes a new group.",
+                description="false: a preference, not a condition. A change makes a new group.",
                 default=True,
                 replace=True,
             ),
