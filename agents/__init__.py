@@ -1,1 +1,1 @@
-"""What runs on or beside the hypervisor nodes: their protocol, their agent and the lab."""
+"""Code that runs on the hypervisor nodes or for them: the agent protocol, the agent and the lab."""

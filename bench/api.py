@@ -1,8 +1,9 @@
-"""The API: requests per second and latency with 1, 8 and 32 clients, each beside its floor, in turns: Django and REST
-framework alone (bench/baseline.py), one row written, one read, a page of 50 read, among 10 000. Both under the same
-gunicorn and PostgreSQL, which flushes to disk.
+"""Benchmark of the API: requests per second and latency with 1, 8 and 32 clients, beside a floor.
 
-What a POST has accepted is not carried out: there are no workers here.
+The floor is Django and REST framework alone (bench/baseline.py). Both alternate under the same gunicorn and PostgreSQL,
+which flushes to disk: one row written, one read, a page of 50 read, among 10 000.
+
+Accepted operations are not carried out: there are no workers here.
 
 `ARGS="--rounds 2 --seconds 1 --rows 100"` takes less time; `ARGS="--only get post --clients 8"` measures these alone.
 """
@@ -37,7 +38,7 @@ WARM_UP = Bounds(1.0, 200)
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two: a server, and what it is asked."""
+    """One of the two sides: a server, and its requests."""
 
     process: psutil.Process
     port: int
@@ -47,7 +48,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Turn:
-    """One run of the load generator, and the CPU that the server and PostgreSQL took for it."""
+    """One run of the load generator, with the CPU time of the server and PostgreSQL."""
 
     run: Run
     web_cpu_s: float
@@ -55,7 +56,7 @@ class Turn:
 
     @property
     def cpu_s(self) -> float:
-        """For each request. Says more than the rate does where others use the processors too."""
+        """Return the CPU seconds of each request; other processes disturb them less than the rate."""
         return (self.web_cpu_s + self.postgresql_cpu_s) / len(self.run.samples_s)
 
 
@@ -80,7 +81,7 @@ def main() -> None:
 
 
 def start_ours(stack: Stack, rows: int) -> Side:
-    """The control plane's web process, with a project that is full."""
+    """Start the control plane's web process, with a full project."""
     from bench import sample_project
 
     print_progress(f"{rows} instances")
@@ -97,7 +98,7 @@ def start_ours(stack: Stack, rows: int) -> Side:
 
 
 def start_baseline(stack: Stack, rows: int) -> Side:
-    """The same gunicorn with the same options, and a database of its own in the same PostgreSQL."""
+    """Start the floor: the same gunicorn with the same options, and a database of its own in the same PostgreSQL."""
     from bench import sample_project
 
     print_progress(f"{rows} rows of the floor")
@@ -155,7 +156,7 @@ def take(stack: Stack, side: Side, route: str, clients: int, bounds: Bounds) -> 
 
 
 def described(turns: Sequence[Turn]) -> dict[str, float]:
-    """`load_share`: the part of all CPU time of these three that the load generator took."""
+    """Return the figures. `load_share`: the load generator's part of the CPU time of all three."""
     samples = sorted(sample for turn in turns for sample in turn.run.samples_s)
     count_, seconds = len(samples), sum(turn.run.seconds for turn in turns)
     web, postgresql = sum(turn.web_cpu_s for turn in turns), sum(turn.postgresql_cpu_s for turn in turns)

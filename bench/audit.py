@@ -1,6 +1,7 @@
-"""What the record of requests adds to a write: the same PATCH of a network with the record, without it (the floor), and
-with one whose two statements are waited for until they are on the disk, in turns. In this process, with a PostgreSQL of
-its own that flushes to disk.
+"""Benchmark of the request log: its cost for a write.
+
+The same PATCH of a network is measured with the record, without it (the floor), and with a record whose two statements
+are flushed to disk, in turns. All runs in this process, with a PostgreSQL of its own that flushes to disk.
 
 `ARGS="--rounds 500"` takes fewer.
 """
@@ -53,7 +54,7 @@ def measure(rounds: int) -> dict[str, Any]:
 
 
 def caller(*, has_journal: bool) -> Callable[[int], None]:
-    """One that calls the API in this process, through the middleware of its own."""
+    """Return a client that calls the API in this process, through its own middleware."""
     from django.conf import settings
     from django.test import Client, override_settings
 

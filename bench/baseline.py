@@ -1,7 +1,8 @@
-"""What bench/api.py measures against: Django and REST framework as anybody writes them, and nothing else. One table; a
-POST writes one row, a GET reads one, a list reads a page of them. Nobody is asked who they are.
+"""The floor of bench/api.py: a plain application of Django and REST framework, without authentication.
 
-    gunicorn bench.baseline:application
+One table; a POST writes one row, a GET reads one, a list reads a page of them.
+
+gunicorn bench.baseline:application
 """
 
 import os
@@ -53,7 +54,7 @@ from rest_framework.pagination import CursorPagination  # noqa: E402
 
 
 class Machine(models.Model):
-    """With the columns that an instance's answer has of its own row."""
+    """A table with the columns that an instance's answer has of its own row."""
 
     objects: ClassVar[models.Manager["Machine"]]
 
@@ -106,7 +107,7 @@ application = get_wsgi_application()
 
 
 def fill(count: int) -> uuid.UUID:
-    """Make the table, with so many rows. Returns the id of one in the middle."""
+    """Make the table with this number of rows. Returns the id of one in the middle."""
     with connection.schema_editor() as editor:
         editor.create_model(Machine)
     rows = [

@@ -1,8 +1,9 @@
-"""POST to "domain started" and to the guest's first console output, beside the raw floor: libvirt's define and create
-of the same XML on the same node, one after the other. Needs root.
+"""Benchmark of boots: from POST to "domain started" and to the guest's first console output, beside a floor.
 
-libvirt does not ask the agent about the floor's guest, for which there is no permit: its folder of hooks is covered
-meanwhile. `ARGS="--instances 2"` takes fewer.
+The floor is libvirt's define and create of the same XML on the same node, one after the other. Needs root.
+
+libvirt does not call the agent about the floor's guest, which has no permit: its folder of hooks is covered meanwhile.
+`ARGS="--instances 2"` takes fewer.
 """
 
 import argparse
@@ -45,8 +46,10 @@ def main() -> None:
 
 
 def is_cordoned_without_hook(platform: Api, name: str) -> bool:
-    """A heartbeat in the time of a floor says that the node has no hook; then the node is cordoned, and gets no
-    permits until the next heartbeat."""
+    """Wait until the node has its hook again.
+
+    A heartbeat during a floor reports no hook; the node is then cordoned, and gets no permits until the next heartbeat.
+    """
     node = platform.get(f"/v1/nodes/{name}")
     is_sound = bool(node["state"] == "ready" and not node["trust"]["hook_problem"])
     if is_sound and node["is_cordoned"]:
@@ -80,7 +83,7 @@ def measure(api: Api, node: LabNode, name: str) -> tuple[tuple[float, float], tu
 
 
 def measure_baseline(node: LabNode, instance_id: str, log: Path) -> tuple[float, float]:
-    """The same domain once more, without us."""
+    """Measure the same domain by libvirt alone."""
     connection = libvirt.open(node.libvirt_uri)
     domain = connection.lookupByUUIDString(instance_id)
     xml = domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)
@@ -96,8 +99,10 @@ def measure_baseline(node: LabNode, instance_id: str, log: Path) -> tuple[float,
 
 @contextmanager
 def without_hooks(node: LabNode) -> Iterator[None]:
-    """Cover libvirt's hooks in the node's mount namespace. The files themselves stay untouched: libvirtd would have to
-    be started again after a change of one."""
+    """Cover libvirt's hooks in the node's mount namespace.
+
+    The files themselves stay untouched: a change of one needs a restart of libvirtd.
+    """
     empty = node.folder / "no-hooks"
     empty.mkdir(exist_ok=True)
     node.exec(["mount", "--bind", str(empty), str(HOOKS)])

@@ -1,5 +1,7 @@
-"""Processes that take places as fast as they can, each as a worker does it; and the floor beside them: processes that
-write the same rows with SQL alone, on nodes chosen beforehand."""
+"""Processes that claim capacity as fast as they can, as workers do, and their floor.
+
+The floor's processes write the same rows with SQL alone, on nodes chosen beforehand.
+"""
 
 import multiprocessing
 import random
@@ -15,7 +17,7 @@ GATE_S = 120
 
 @dataclass
 class Run:
-    """`refused`: places that were chosen and were not to be had any more."""
+    """One run. `refused`: chosen places that were taken by the time of the claim."""
 
     samples_s: list[float] = field(default_factory=list)
     begun: float = 0.0
@@ -27,7 +29,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Bounds:
-    """`count` claims over all processes; fewer if they take longer than `limit_s`."""
+    """Limits: `count` claims over all processes; fewer if they take longer than `limit_s`."""
 
     processes: int
     count: int
@@ -35,7 +37,7 @@ class Bounds:
 
 
 def together(how: Callable[[UUID, int, float], Run], project_id: UUID, bounds: Bounds) -> list[Run]:
-    """In so many processes, which begin together."""
+    """Run the function in this number of processes, which begin together."""
     context = multiprocessing.get_context("spawn")
     gate = context.Barrier(bounds.processes)
     with context.Pool(bounds.processes, initializer=_begin, initargs=(gate,)) as pool:
@@ -60,7 +62,7 @@ def _run(job: tuple[Callable[..., Run], UUID, int, float]) -> Run:
 
 
 def claim(project_id: UUID, count: int, limit_s: float) -> Run:
-    """By the product's door."""
+    """Claim through the product's service."""
     import psutil
 
     from controlplane.identity.models import Project
@@ -117,8 +119,10 @@ VALUES (%s, now(), now(), %s, 'instance', 2, 4096, 20, %s, %s, %s)
 
 
 def run_baseline(project_id: UUID, count: int, limit_s: float) -> Run:
-    """The same rows by SQL alone: three inserts with all their triggers, and a commit. Nothing is decided: the decision
-    is a copy of one that was, and the nodes were chosen beforehand."""
+    """Write the same rows by SQL alone: three inserts with all their triggers, and a commit.
+
+    There is no decision: the stored one is a copy, and the nodes were chosen beforehand.
+    """
     import psycopg
     from django.db import connection
 

@@ -1,5 +1,6 @@
-"""The seconds of processors that calls of the command `andromede` take, in turns with their floors: Python that does
-nothing, and Python that loads the libraries that every call of the API needs.
+"""Benchmark of the command `andromede`: processor seconds of calls, in turns with two floors.
+
+The floors are Python that does nothing, and Python that loads the libraries that every call of the API needs.
 
 `ARGS="--rounds 2"` takes fewer.
 """
@@ -43,7 +44,7 @@ def main() -> None:
 
 
 def environment(api: Api) -> dict[str, str]:
-    """No profile: all is said by variables."""
+    """Return the environment, with all settings in variables and no profile."""
     packages = os.pathsep.join(str(ROOT / "clients" / name) for name in ("sdk", "cli"))
     home = str(Path(ROOT, "var", "bench-cli"))
     own = {"PATH": os.environ["PATH"], "HOME": home, "PYTHONPATH": packages, "LANG": "C.UTF-8"}
@@ -51,7 +52,7 @@ def environment(api: Api) -> dict[str, str]:
 
 
 def measure(variables: Mapping[str, str], rounds: int) -> dict[str, Any]:
-    """The first round is left out: it writes what Python keeps of compiled modules."""
+    """Measure; the first round is left out, since it writes Python's compiled modules."""
     spent: dict[str, list[float]] = {name: [] for name in (*FLOORS, *CALLS)}
     for number in range(rounds + 1):
         print_progress(f"round {number} of {rounds}")
@@ -65,7 +66,7 @@ def measure(variables: Mapping[str, str], rounds: int) -> dict[str, Any]:
 
 
 def processors_s(line: Sequence[str], variables: Mapping[str, str]) -> float:
-    """Of user and system, in a process that must succeed."""
+    """Return the user and system seconds of a process that must succeed."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(line, env=dict(variables), check=True, capture_output=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

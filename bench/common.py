@@ -1,4 +1,4 @@
-"""A cloud of its own for each benchmark, and the arithmetic of samples."""
+"""Shared parts of benchmarks: a cloud for each, and statistics of samples."""
 
 import json
 import os
@@ -50,7 +50,10 @@ def bench_cloud(
     agent_options: Sequence[str] = (),
     settings: Mapping[str, str] = UNLIMITED,
 ) -> Iterator[tuple[Cloud, Api]]:
-    """A cloud that ends with the block, its PostgreSQL as durable as in production, with a project and a network."""
+    """Start a cloud until the block ends, with a project and a network.
+
+    Its PostgreSQL is as durable as in production.
+    """
     var = ROOT / "var" / f"bench-{name}"
     zones = dict(list(ZONES.items())[:nodes])
     stack = Stack(var, port=PORT, settings=settings)
@@ -66,8 +69,9 @@ def bench_cloud(
 
 @contextmanager
 def bench_database(stack: Stack) -> Iterator[None]:
-    """A PostgreSQL and a Redis of its own until the block ends, and Django over them in this process; nothing else of
-    the stack runs."""
+    """Start a PostgreSQL and a Redis until the block ends, with Django in this process, and nothing else of the
+    stack.
+    """
     stack.stop()
     shutil.rmtree(stack.var, ignore_errors=True)
     stack.var.mkdir(parents=True)
@@ -104,12 +108,12 @@ def instance_body(name: str) -> dict[str, Any]:
 
 
 def moment(text: str) -> float:
-    """Seconds since the epoch of an RFC 3339 time."""
+    """Return the seconds since the epoch of an RFC 3339 time."""
     return datetime.fromisoformat(text).timestamp()
 
 
 def spread(samples_s: Sequence[float]) -> dict[str, float]:
-    """Milliseconds."""
+    """Return the statistics in milliseconds."""
     ordered = sorted(samples_s)
     return {
         "n": len(ordered),

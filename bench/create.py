@@ -1,4 +1,4 @@
-"""POST to active over the fake adapter: one after the other, then in bursts with 1 and 4 clients.
+"""Benchmark of create: POST to active over the fake adapter, in sequence, then in bursts with 1 and 4 clients.
 
 `ARGS="--sequence 2 --burst 4"` makes fewer.
 """
@@ -39,7 +39,10 @@ def main() -> None:
 
 
 def create_one(api: Api, name: str) -> tuple[float, float]:
-    """Seconds from sending the request until the answer, and until the operation's end by the clock of the row."""
+    """Create an instance; returns two durations in seconds.
+
+    They are until the answer, and until the operation's end by the clock of the row.
+    """
     begun = time.time()
     operation = api.post("instances", instance_body(name))["operation"]
     answered = time.time()

@@ -1,5 +1,7 @@
-"""Each page of the dashboard, in a project of many instances: the time until it is there, beside what the API takes for
-a list of instances alone, and the bytes that a browser loads; then many pages that listen.
+"""Benchmark of the dashboard's pages, in a project of many instances.
+
+Measured are the time of each page, beside the API's time for a list of instances alone, the bytes that a browser loads,
+and then many pages that listen.
 
 Times are of requests over loopback, one after the other, through nginx as in production.
 """
@@ -45,7 +47,7 @@ def main() -> None:
 
 
 def fill(api: Api, count: int) -> None:
-    """Up to so many instances, over the API."""
+    """Create instances over the API, up to this number."""
     there = len(api.get("instances", limit="200")["items"])
     print_progress(f"{count - there} instances more")
 
@@ -58,7 +60,7 @@ def fill(api: Api, count: int) -> None:
 
 
 def of_pages(world: World, person: str, floor_ms: float) -> dict[str, Any]:
-    """By their addresses, as the person sees them; nobody: who has not signed in."""
+    """Measure pages by their addresses, as the user, or signed out without one."""
     with httpx.Client(base_url=world.url, follow_redirects=True) as browser:
         if person:
             sign_in(browser, email_of(person))
@@ -99,7 +101,7 @@ def of_the_api(world: World, api: Api) -> dict[str, float]:
 
 
 def timed(ask: Callable[[], object]) -> list[float]:
-    """Seconds."""
+    """Return the seconds."""
     samples = []
     for _ in range(ROUNDS):
         begun = time.perf_counter()
@@ -109,7 +111,7 @@ def timed(ask: Callable[[], object]) -> list[float]:
 
 
 def _raw(browser: httpx.Client, path: str) -> bytes:
-    """As it comes over the wire."""
+    """Return the raw bytes of the answer."""
     with browser.stream("GET", path, headers={"Accept-Encoding": "gzip"}) as answer:
         return b"".join(answer.iter_raw())
 

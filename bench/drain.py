@@ -1,7 +1,7 @@
-"""A node with real guests is drained to another one of its zone, and their connections and counters go on. Needs root.
+"""Benchmark of a drain: real guests move to another node of the zone while connections and counters go on.
 
-`ARGS="--guests 4 --at-once 1"` has fewer of them, and moves them one by one. Each guest counts twenty times a second,
-and each of a pair has a TCP connection to the other; a number that is missing, or a connection that has ended, ends the
+Needs root. `ARGS="--guests 4 --at-once 1"` has fewer of them, and moves them one by one. Each guest counts twenty times
+a second, and each of a pair has a TCP connection to the other; a missing number, or an ended connection, ends the
 benchmark.
 """
 

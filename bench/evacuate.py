@@ -1,10 +1,11 @@
-"""A node with real guests is killed whole, and nobody does anything: its BMC proves that it is off, and its guests run
-on another node of its zone, with what they had written. Needs root.
+"""Benchmark of an evacuation without an operator: a node with real guests is killed, and its guests start elsewhere.
+
+Its BMC proves that it is off, and its guests start on another node of its zone, with their written data. Needs root.
 
 `ARGS="--guests 4"` has fewer of them. Their disks are in a pool that both nodes have mounted. Each guest counts and
-syncs twenty times a second. At each boot it says on its console how far it had counted; a guest that is not back, that
-lost a number which was on its disk, or that was in two places at once ends the benchmark. Beside it the floor: how long
-the same guests took to boot in the first place. At the end the node comes back, and has to forget them.
+syncs twenty times a second, and prints its last number at each boot; a guest that is not back, that lost a number from
+its disk, or that ran twice ends the benchmark. The floor is the time of the same guests' first boot. At the end the
+node comes back, and has to forget them.
 """
 
 import argparse
@@ -104,9 +105,11 @@ def prepared(cloud: Cloud, api: Api, platform: Api, bmc: Emulator) -> Uninterrup
 
 @dataclass
 class Crew:
-    """Guests by name, with their ids. `booted`: seconds from the request for all of them to each one's first boot;
-    `counted`: a number that was on its disk before the node was killed; `answered`: seconds from then until it said
-    what it had kept, and `kept` that."""
+    """Guests by name, with their ids.
+
+    `booted`: seconds from the request for all of them to each one's first boot; `counted`: a number that was on its
+    disk before the kill; `answered`: seconds from then until it printed its stored number, `kept`.
+    """
 
     guests: UninterruptedGuests
     ids: Mapping[str, str]
@@ -141,14 +144,14 @@ class Crew:
         return f"{sorted(self.ids.keys() - self.answered.keys())} are not back; {json.dumps(drain)}"
 
     def look_over_network(self) -> None:
-        """Each is reached on the other node, and what it has on its disk is what it said."""
+        """Check over the network that each guest runs on the other node, with the printed number on its disk."""
         for name, count in self.kept.items():
             found = int(self.guests.run(name, "tail -n 1 /count", at=OTHER))
             if found != count:
                 raise SystemExit(f"{name} said that it had kept {count}, and {found} is on its disk.")
 
     def assert_once(self) -> None:
-        """By what the nodes have signed, and by what runs now."""
+        """Check that each guest runs once, by the nodes' receipts and by what runs now."""
         for name, id_ in self.ids.items():
             found = self.guests.api.get(f"/v1/resources/{id_}/residency", role="compute")
             places = [interval["node"] for interval in found["intervals"]]
@@ -180,7 +183,7 @@ def console(node: LabNode, instance_id: str) -> str:
 
 
 def measured(crew: Crew, platform: Api, killed_at: float) -> dict[str, object]:
-    """Seconds from the kill."""
+    """Return the seconds from the kill."""
     fenced = platform.get(f"/v1/nodes/{NODE}/fencing")["evidence"]
     told = platform.get("/v1/events", resource=platform.get(f"/v1/nodes/{NODE}")["id"], kind="node.*", limit="200")
     said = {event["kind"]: moment(event["created_at"]) - killed_at for event in told["items"]}
@@ -212,7 +215,7 @@ def measured(crew: Crew, platform: Api, killed_at: float) -> dict[str, object]:
 
 
 def returned(crew: Crew, platform: Api, bmc: Emulator) -> None:
-    """The node is repaired. It must not start what is elsewhere, not for a moment, and forgets it."""
+    """Repair the node. It must not start the evacuated guests at any moment, and forgets them."""
     cloud = crew.guests.cloud
     print_progress("the node comes back")
     bmc.press("On")
@@ -233,7 +236,7 @@ def returned(crew: Crew, platform: Api, bmc: Emulator) -> None:
 
 
 def is_in_service(platform: Api) -> bool:
-    """Now; not yet, while it still has something of guests that are elsewhere."""
+    """Return whether the node is in service; it is not while it still has parts of evacuated guests."""
     try:
         platform.post(f"/v1/nodes/{NODE}/actions/return")
     except ApiError as exc:

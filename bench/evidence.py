@@ -1,5 +1,7 @@
-"""A month of evidence: 5 000 decisions, permits and receipts are recorded, exported, and verified by the stand-alone
-verifier; then one decision is false, and has to be found. In a PostgreSQL of its own, without agents.
+"""Benchmark of a month of evidence: record, export and verify 5 000 decisions, permits and receipts.
+
+The stand-alone verifier checks the export; then one decision is falsified, and has to be found. It uses a PostgreSQL of
+its own, without agents.
 
 `ARGS="--instances 500"` takes fewer.
 """
@@ -106,7 +108,7 @@ def verified(path: Path) -> dict[str, Any]:
 
 
 def compare_with_baseline(seconds: float, path: Path) -> dict[str, float]:
-    """The floor: the hashes and signatures of the export's records, by the same code, and nothing else."""
+    """Measure the floor: the hashes and signatures of the export's records alone, by the same code."""
     from andromede_core.evidence import archive, export_format
     from andromede_core.evidence.checkpoints import parse_head
     from andromede_core.evidence.signed_notes import parse_note
@@ -141,7 +143,7 @@ def hash_all(lines: list[Any], head: Any) -> None:
 
 
 def signature_checks(lines: list[Any]) -> Callable[[], None]:
-    """Those of facts, permits and receipts, read and with their keys at hand."""
+    """Return the signature checks of facts, permits and receipts, parsed and with keys."""
     from andromede_core.documents.signed import from_envelope, message
     from andromede_core.evidence import export_format
     from andromede_core.evidence.keys import verifier, verifier_of
@@ -169,7 +171,7 @@ def signature_checks(lines: list[Any]) -> Callable[[], None]:
 
 
 def injected(story: Any, organization: Any, path: Path) -> dict[str, Any]:
-    """One decision says that a zone is fine which is not."""
+    """Falsify one decision: it admits a zone that violates the policy."""
     from controlplane.audit.models import EvidenceRecord
 
     def lie(document: dict[str, Any]) -> None:

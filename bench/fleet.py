@@ -1,5 +1,7 @@
-"""Many nodes that say every three seconds how they are: what the watcher needs for it, and how late it knows. The nodes
-are those of agents.node.fleet, 250 in a process: each has a server, TLS, a stream and a lease of its own."""
+"""Benchmark of the watcher: many nodes with a heartbeat every three seconds, its load and its delay.
+
+The nodes are those of agents.node.fleet, 250 in a process: each has a server, TLS, a stream and a lease of its own.
+"""
 
 import argparse
 import time
@@ -95,7 +97,7 @@ def cpu_s(cloud: Cloud, names: list[str]) -> dict[str, float]:
 
 
 def events(cloud: Cloud, names: list[str], guests: int) -> dict[str, Any]:
-    """Guests of many nodes power themselves off at once: when their rows say so, and when that is told."""
+    """Power off guests of many nodes at once; returns the moments of the rows' changes and of their events."""
     token, _ = cloud.make_project("bench")
     api = Api(cloud.stack.url, token, project="bench")
     api.post("networks", {"name": "lan", "cidr": "10.0.0.0/16"})
@@ -111,7 +113,7 @@ def events(cloud: Cloud, names: list[str], guests: int) -> dict[str, Any]:
 
 
 def after(stack: Stack, statement: str, moment: datetime, amount: int) -> dict[str, float]:
-    """Seconds."""
+    """Return the seconds."""
 
     def found() -> list[float]:
         return [float(late) for (late,) in query(stack, statement, moment)]

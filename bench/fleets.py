@@ -1,4 +1,4 @@
-"""Fleets of any size over the zones of the sample catalogue, what is known of these, and a tenant who demands much."""
+"""Fleets of any size over the zones of the sample catalogue, their facts, and a tenant with strict policies."""
 
 import json
 import random
@@ -22,7 +22,7 @@ BATCH = 5_000
 
 
 def build(nodes: int) -> None:
-    """Replace the fleet, allocations and decisions and all."""
+    """Replace the fleet, with allocations and decisions."""
     chance = random.Random(nodes)
     zones = sorted(Zone.objects.values_list("pk", flat=True))
     with connection.cursor() as cursor:
@@ -37,8 +37,11 @@ def build(nodes: int) -> None:
 
 
 def _node(number: int, zone: str) -> Node:
-    """Of a hundred nodes one does not answer, and two are kept free for maintenance; one of a thousand has not attested
-    itself."""
+    """Make a node.
+
+    Of a hundred nodes one does not answer, and two are reserved for maintenance; one of a thousand has not attested
+    itself.
+    """
     return Node(
         name=f"node-{number}",
         zone_id=zone,
@@ -54,7 +57,7 @@ def _node(number: int, zone: str) -> Node:
 
 
 def _inventory(node: Node, chance: random.Random) -> Inventory:
-    """128 threads sold four times, 512 GiB and 8 TB, a third of which is in use on average."""
+    """Return the inventory: 128 threads sold four times, 512 GiB and 8 TB, a third of which is in use on average."""
     return Inventory(
         node=node,
         vcpus_total=128,
@@ -67,7 +70,7 @@ def _inventory(node: Node, chance: random.Random) -> Inventory:
 
 
 def state_facts() -> None:
-    """What the sample catalogue says, as if it were stated now. Nothing here checks who signed it."""
+    """State the facts of the sample catalogue as of now, without checks of their signatures."""
     catalogue: Catalogue = parse(json.loads(CATALOGUE.read_text()))
     for region in catalogue.regions:
         Region.objects.get_or_create(pk=region.id, defaults={"name": region.name, "kind": region.kind})
@@ -99,7 +102,7 @@ def _fact(kind: str, subject: str, attribute: str, value: object) -> Fact:
 
 @transaction.atomic
 def restate(zone: str, attribute: str, value: object) -> None:
-    """One fact is corrected."""
+    """Correct one fact."""
     believed = Fact.objects.filter(subject_id=zone, attribute=attribute, superseded_at__isnull=True)
     believed.update(superseded_at=clock.now())
     _fact("zone", zone, attribute, value).save(force_insert=True)
@@ -136,7 +139,7 @@ IMMUNITY = [
 
 
 def make_tenant() -> Project:
-    """One whose organization demands residency in the EU, and whose project immunity from other laws."""
+    """Make a tenant whose organization demands residency in the EU, and whose project immunity from other laws."""
     organization = Organization.objects.create(name="bench")
     project = Project.objects.create(organization=organization, name="bench")
     PolicyVersion.objects.create(level="organization", organization=organization, version=1, atoms=RESIDENCY)

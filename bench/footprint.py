@@ -1,4 +1,4 @@
-"""Idle CPU and memory of each process: a control plane and one real node, with nothing to do.
+"""Benchmark of idle CPU and memory of each process: a control plane and one real node, with nothing to do.
 
 `ARGS="--seconds 5"` looks for a shorter time.
 """

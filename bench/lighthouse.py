@@ -1,6 +1,6 @@
-"""What Lighthouse says of the dashboard's main pages: the median of its scores over several runs, out of 100.
+"""Lighthouse scores of the dashboard's main pages: the median over several runs, out of 100.
 
-It loads each page as a phone on a slow line would (Lighthouse's default), in Chromium, for whoever has signed in.
+It loads each page as a phone on a slow line would (Lighthouse's default), in Chromium, for a signed-in user.
 """
 
 import argparse
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def install() -> None:
-    """The versions of its lock file; at the first run alone."""
+    """Install the versions of the lock file, at the first run alone."""
     if not (TOOL / "node_modules" / ".package-lock.json").exists():
         print_progress("installing Lighthouse")
         subprocess.run(["npm", "ci", "--silent"], cwd=TOOL, check=True)
@@ -65,7 +65,7 @@ def run(url: str) -> dict[str, Any]:
 
 
 def lost(document: dict[str, Any]) -> list[str]:
-    """The audits that cost points, with what they found."""
+    """Return the audits that cost points, with their findings."""
     counted = {
         each["id"] for name in CATEGORIES for each in document["categories"][name]["auditRefs"] if each["weight"]
     }

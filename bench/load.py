@@ -1,7 +1,7 @@
-"""A generator of load that costs little: one process, one thread, plain sockets that are kept open, requests as bytes.
+"""Load generator with a low cost: one process, one thread, plain persistent sockets, requests as bytes.
 
-A client sends, waits for the whole answer, and sends again. What it costs is measured and reported with the rest, since
-it has the same processors as what it measures.
+A client sends, waits for the whole answer, and sends again. The generator's cost is measured and reported with the
+rest, since it shares the processors with the measured server.
 """
 
 import multiprocessing
@@ -20,7 +20,7 @@ SILENCE_S = 30
 
 @dataclass(frozen=True)
 class Call:
-    """`body`: of a number, to be the number's own; None: it has none. `status`: any other is an error."""
+    """A request. `body`: of a number, to make it unique; None: no body. `status`: any other is an error."""
 
     method: str
     path: str
@@ -40,7 +40,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Bounds:
-    """Whichever comes first."""
+    """Limits; the first one reached ends the run."""
 
     seconds: float
     requests: int
@@ -48,7 +48,7 @@ class Bounds:
 
 @dataclass
 class Run:
-    """`cpu_s`: of the generator itself."""
+    """One run. `cpu_s`: of the generator itself."""
 
     seconds: float = 0.0
     cpu_s: float = 0.0
@@ -60,7 +60,7 @@ class Run:
 
 
 class Client:
-    """One connection, on which one request is under way."""
+    """One connection, with one request in progress."""
 
     def __init__(self, port: int) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=SILENCE_S)
@@ -72,7 +72,7 @@ class Client:
         self.socket.sendall(request)
 
     def receive(self) -> bool:
-        """Whether the answer is whole."""
+        """Receive; returns whether the answer is complete."""
         piece = self.socket.recv(PIECE_BYTES)
         if not piece:
             raise SystemExit(f"The server closed a connection, after {self.answer[:500]!r}.")
@@ -89,7 +89,7 @@ class Client:
 
 
 def run(port: int, call: Call, clients: int, bounds: Bounds, numbers: Iterator[int]) -> Run:
-    """In a process of its own. `numbers`: the bodies' own, never the same twice."""
+    """Run in a process of its own. `numbers`: for unique bodies."""
     first = next(numbers)
     receiver, sender = multiprocessing.Pipe(duplex=False)
     child = multiprocessing.get_context("fork").Process(target=_run, args=(sender, port, call, clients, bounds, first))

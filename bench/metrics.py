@@ -1,8 +1,9 @@
-"""What it takes to keep what guests use, and to answer with it: against COPY of the same rows into a bare table, and
-against SELECT of the rows that an answer is made of. In this process, with a PostgreSQL of its own that flushes to
-disk.
+"""Benchmark of usage metrics: writing and reading them, beside plain SQL.
 
-A day of 1000 guests on 20 nodes is there; `ARGS="--guests 100"` takes fewer.
+The floors are COPY of the same rows into a bare table, and SELECT of the rows of an answer. All runs in this process,
+with a PostgreSQL of its own that flushes to disk.
+
+The table has a day of 1000 guests on 20 nodes; `ARGS="--guests 100"` takes fewer.
 """
 
 import argparse
@@ -59,7 +60,7 @@ def measure(count: int, folder: Path) -> dict[str, Any]:
 
 
 def make_guests(count: int, folder: Path) -> list[tuple[UUID, UUID]]:
-    """Nodes and guests, by turns."""
+    """Make nodes and guests, in turns."""
     from controlplane.compute.models import Instance
     from controlplane.kernel.ids import new_id
     from tests.world import make_image, make_node, make_tenant
@@ -113,7 +114,7 @@ def fill(since: datetime, until: datetime) -> None:
 
 
 def inserted(guests: Sequence[tuple[UUID, UUID]], until: datetime) -> dict[str, Any]:
-    """The product's way and COPY, a turn of each after the other, so that both find the machine alike."""
+    """Insert by the product's code and by COPY in turns, under the same conditions."""
     from controlplane.metrics.services import KEPT, record
 
     execute("CREATE TABLE floor (LIKE metrics_sample)")
@@ -158,7 +159,7 @@ def sample_of(node: UUID, guest: UUID, at: datetime, number: int) -> Any:
 
 
 def rolled_up(count: int, until: datetime) -> dict[str, Any]:
-    """The day at once, and then its last minute, as it is each minute."""
+    """Roll up the whole day, and then its last minute, as each minute does."""
     from controlplane.metrics import services as metrics
     from controlplane.metrics import tables
     from controlplane.metrics.models import Rollup
@@ -180,7 +181,7 @@ def rolled_up(count: int, until: datetime) -> dict[str, Any]:
 
 
 def read(guests: Sequence[UUID], since: datetime, until: datetime, table: str) -> dict[str, Any]:
-    """As the API answers it, but for the JSON; and the rows alone."""
+    """Read as the API does, without the JSON, and the rows alone."""
     from controlplane.metrics import selectors
     from controlplane.metrics.windows import window_of
 
@@ -212,7 +213,7 @@ def timed(call: Callable[[], object]) -> list[float]:
 
 
 def bytes_per_row(table: str) -> float:
-    """With its indexes."""
+    """Return the bytes of a row with its indexes."""
     ((size,),) = execute(
         "SELECT sum(pg_total_relation_size(inhrelid)) FROM pg_inherits WHERE inhparent = %s::regclass", [table]
     )

@@ -1,10 +1,11 @@
-"""Moves of a running guest between two nodes of a lab, through their agents, beside the raw floor: `virsh migrate` of
-the same guest, between the same nodes, with libvirt's own TLS, in turn with ours. And moves that fail in the middle,
-after each of which the guest must run at its source. Needs root.
+"""Benchmark of live migrations between two nodes of a lab, through their agents, beside a floor.
 
-`ARGS="--moves 5 --failures 5"` makes fewer. What stands still is seen from outside, too: the guest writes to its serial
-console every 20 ms, and the longest time without news is told. A neighbour on the first node pings it ten times a
-second, and has a TCP connection with it, which has to last through all moves.
+The floor is `virsh migrate` of the same guest, between the same nodes, with libvirt's own TLS, in turns. Then
+migrations fail in the middle, after each of which the guest must run at its source. Needs root.
+
+`ARGS="--moves 5 --failures 5"` makes fewer. The pause is also measured from outside: the guest writes to its serial
+console every 20 ms, and the longest gap is reported. A neighbour on the first node pings it ten times a second, and has
+a TCP connection to it, which has to last through all migrations.
 """
 
 import argparse
@@ -74,7 +75,7 @@ class Moves:
 
 
 def seen(moves: list[Move]) -> dict[str, int]:
-    """By the neighbour."""
+    """Return the neighbour's view."""
     return {
         "pings": sum(move.pings for move in moves),
         "pings_lost": sum(move.pings_lost for move in moves),
@@ -104,7 +105,7 @@ def main() -> None:
 
 @dataclass
 class Neighbour:
-    """A guest that stays on the first node. `stay`: the trip that it does not make."""
+    """A guest that stays on the first node. `stay`: the migration that it does not make."""
 
     stay: Trip
     key: Path
@@ -114,7 +115,7 @@ class Neighbour:
 
     @contextmanager
     def pinging(self) -> Iterator[Callable[[], tuple[int, int]]]:
-        """How many were sent, and how many of them were not answered; once it has ended."""
+        """Return the numbers of sent and of unanswered pings, after the end."""
         counted: list[int] = []
         self.ssh(PING)
         yield lambda: (counted[0], counted[0] - counted[1])
@@ -150,7 +151,7 @@ def guest(lab: Lab, folder: Path) -> Iterator[tuple[Trip, Neighbour]]:
 
 
 def move(trip: Trip, neighbour: Neighbour, count: int) -> tuple[Trip, Moves]:
-    """There and back, ours and raw in turn; the first of each is not counted."""
+    """Migrate there and back, ours and the floor in turn; the first of each is not counted."""
     moves = Moves()
     for number in range(count + 1):
         print_progress(f"move {number} of {count}")
@@ -165,7 +166,7 @@ def move(trip: Trip, neighbour: Neighbour, count: int) -> tuple[Trip, Moves]:
 
 
 def is_connected(trip: Trip, key: Path) -> bool:
-    """What the guest says comes back to it, and nothing of it was lost."""
+    """Check the connection: the guest's bytes come back to it, and none is lost."""
     before = trip.ssh(key, trip.source, HEARD)
     if not before.isdecimal():
         return False
@@ -178,7 +179,7 @@ def is_connected(trip: Trip, key: Path) -> bool:
 
 
 def ours(trip: Trip) -> tuple[float, float, float]:
-    """Its seconds, how long it stood still, and how long it was not heard."""
+    """Migrate by the agents; returns its seconds, the pause, and the longest gap."""
     request = trip.departure(trip.make_ready())
     with heartbeat(trip) as gap:
         began = time.monotonic()
@@ -191,7 +192,7 @@ def ours(trip: Trip) -> tuple[float, float, float]:
 
 
 def raw(trip: Trip) -> tuple[float, float, float]:
-    """The agents only make ready, since the destination's hook asks its agent."""
+    """Migrate by virsh. The agents only make ready, since the destination's hook asks its agent."""
     trip.make_ready()
     target = f"qemu+tls://{trip.destination.node.address}/system?pkipath=/etc/libvirt/pki"
     options = ["--live", "--p2p", "--tls", "--persistent", "--undefinesource", "--copy-storage-inc"]
@@ -206,7 +207,7 @@ def raw(trip: Trip) -> tuple[float, float, float]:
 
 @contextmanager
 def heartbeat(trip: Trip) -> Iterator[Callable[[], float]]:
-    """Of the guest's serial console, at whichever node: the longest time without news until some is heard again."""
+    """Record the guest's serial console on both nodes: the longest gap until the next output."""
     logs = [agent.node.agent_folder / f"instances/{trip.id}/console.log" for agent in (trip.source, trip.destination)]
     longest = [0.0]
     is_over = threading.Event()
@@ -241,7 +242,7 @@ def heartbeat(trip: Trip) -> Iterator[Callable[[], float]]:
 
 
 def fail(trip: Trip, count: int) -> int:
-    """After how many of them the guest ran at its source, and nowhere else."""
+    """Return after how many failures the guest ran at its source, and nowhere else."""
     stayed = 0
     for number, spoil in enumerate(islice(cycle(WAYS), count)):
         print_progress(f"failure {number + 1} of {count}: {spoil.__name__}")

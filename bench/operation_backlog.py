@@ -1,5 +1,7 @@
-"""A queue of operations that were asked for while no worker ran, and what becomes of it: none is lost, none is done
-twice, and what works it off needs no more memory at its end than at its beginning."""
+"""Benchmark of a backlog: operations requested while no worker ran.
+
+None may be lost or run twice, and the workers' memory must not grow.
+"""
 
 import argparse
 from collections.abc import Callable
@@ -74,7 +76,7 @@ def redis_length(cloud: Cloud) -> int:
 
 
 def outcome(cloud: Cloud, since: datetime) -> dict[str, Any]:
-    """How all of them ended, and of how many that was told once."""
+    """Return the outcome of all operations, and the number of those whose end was published once."""
     states = query(
         cloud.stack, "SELECT state, count(*) FROM operations_operation WHERE created_at >= %s GROUP BY 1", since
     )

@@ -1,4 +1,4 @@
-"""Operations asked for over HTTP by a generator of load that costs little, and when they have all ended."""
+"""Request operations over HTTP by the load generator, and wait for their end."""
 
 import json
 import time
@@ -27,14 +27,14 @@ BODIES: dict[str, Callable[[str], dict[str, Any]]] = {
 
 @dataclass(frozen=True)
 class AcceptedOperations:
-    """`answered_s`: how long each request took."""
+    """Accepted operations. `answered_s`: the duration of each request."""
 
     begun: datetime
     answered_s: list[float]
 
 
 class OperationLoad:
-    """For one project; no name comes twice."""
+    """Load for one project; no name comes twice."""
 
     def __init__(self, cloud: Cloud, api: Api, *, project: str) -> None:
         self._stack, self._token = cloud.stack, api.token
@@ -42,7 +42,7 @@ class OperationLoad:
         self._numbers: Iterator[int] = count()
 
     def ask(self, kind: str, amount: int, *, clients: int = CLIENTS) -> AcceptedOperations:
-        """Instances or volumes, so many. Returns when all are accepted."""
+        """Request this number of instances or volumes. Returns when all are accepted."""
         body = BODIES[kind]
         call = Call(
             "POST",
@@ -77,8 +77,9 @@ def wait_for_operations(
     ends: Sequence[str] = ENDS[:1],
     seen: Callable[[int], None] = lambda _: None,
 ) -> float:
-    """Wait until so many operations that were asked for since have ended; the seconds until the last of them. `seen`
-    hears again and again how many have.
+    """Wait until this number of operations requested since then has ended; returns the seconds until the last end.
+
+    `seen` is called repeatedly with the current number.
 
     Raises:
         SystemExit: one has ended otherwise than `ends` says, or none has for two minutes.

@@ -1,9 +1,10 @@
-"""Operations through the API, Celery and nodes over the fake adapter: how many end per second with 1, 2 and 4 processes
-of the worker, in turns with a floor; 1 000 nodes that say how they are, and how late that is known; and a queue of
-10 000 operations, of which none is lost and by which nothing grows.
+"""Benchmark of operations through the API, Celery and fake nodes.
 
-The floor is what these operations promise and nothing else: a row, and a durable transaction when it is asked for, when
-somebody begins with it, after each step and at its end; by as many processes, with as many threads each.
+Measured are operations per second with 1, 2 and 4 worker processes, in turns with a floor; 1 000 nodes with heartbeats,
+and their delay; and a backlog of 10 000 operations, of which none may be lost, with constant memory.
+
+The floor has the guarantees of these operations and nothing else: a row, and a durable transaction at the request, at
+the start, after each step and at the end; by as many processes, with as many threads each.
 
 `ARGS="--parts throughput --operations 20 --rounds 1"` is a small one.
 """

@@ -1,7 +1,9 @@
-"""Strangers and impatient clients: what GET /v1/healthz and the creation of an instance cost while 256 connections send
-the body of a request slowly and 256 long polls wait, beside what they cost on the same server without them, in turns.
+"""Benchmark of overload: unauthenticated and slow clients.
 
-Everything passes nginx as the playbook configures it. There are no workers here. `ARGS="--rounds 1 --seconds 1"` takes
+Measured are GET /v1/healthz and the creation of an instance while 256 connections send the body of a request slowly and
+256 long polls wait, beside the same server without them, in turns.
+
+All requests pass nginx as the playbook configures it. There are no workers here. `ARGS="--rounds 1 --seconds 1"` takes
 less time.
 """
 
@@ -47,7 +49,7 @@ def main() -> None:
 
 
 def start(stack: Stack) -> str:
-    """Returns the secret of a token."""
+    """Start the cloud. Returns the secret of a token."""
     from bench import sample_project
 
     sample_project.fill(ROWS)
@@ -72,7 +74,7 @@ def median_ms(call: Call, bounds: Bounds, numbers: Iterator[int]) -> float:
 
 @contextmanager
 def crowd_of(token: str) -> Iterator[None]:
-    """All of them are there while the block runs, and gone after it."""
+    """Keep all clients connected while the block runs."""
     head = "HTTP/1.1\r\nHost: localhost\r\n"
     post = f"POST /v1/sessions {head}Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n{{"
     poll = f"GET /v1/events?after=now&kind=image.*&wait=60s {head}Authorization: Bearer {token}\r\n\r\n"

@@ -1,8 +1,8 @@
-"""What permits cost: signing and checking one, and what the whole path adds to the creation of an instance.
+"""Benchmark of permits: signing and checking one, and the cost of the whole path for a create.
 
 Worker and agent (with the fake adapter) are in this process, so that the floor can be measured in the same run: the
-same creation without asking for a permit and without checking one. Database, queue, signer, watcher and beat are
-processes of their own, as always.
+same creation without requesting and checking a permit. Database, queue, signer, watcher and beat are processes of their
+own, as always.
 
 `ARGS="--samples 5"` takes fewer.
 """
@@ -118,7 +118,7 @@ def measure(samples: int) -> dict[str, Any]:
 
 
 def creator() -> Callable[[], float]:
-    """Makes one more instance, and answers how long its operation took."""
+    """Return a function that creates one more instance and returns the duration of its operation."""
     from controlplane.catalog.models import Flavor, Image
     from controlplane.compute.services import NewInstance, instance_create
     from controlplane.identity.actor import Actor
@@ -152,7 +152,7 @@ def creator() -> Callable[[], float]:
 
 @contextmanager
 def baseline() -> Iterator[None]:
-    """Nobody asks for a permit, nobody checks one, nobody writes a receipt."""
+    """Switch off permits: none is requested or checked, and no receipt is written."""
     from controlplane.workflows import step_permits
 
     free = SimpleNamespace(jti="", exp=None)
@@ -188,7 +188,7 @@ def timed(owner: type, name: str, samples: Seconds) -> Iterator[None]:
 
 
 def waits() -> Seconds:
-    """By the clock of the rows, from asking for a permit until it is signed."""
+    """Return the time from the request of a permit until its signature, by the clock of the rows."""
     from controlplane.placement.models import Permit
 
     rows = Permit.objects.filter(state="signed").values_list("created_at", "updated_at")
@@ -196,7 +196,7 @@ def waits() -> Seconds:
 
 
 def signings(create: Callable[[], float], amount: int) -> Seconds:
-    """How long the signer itself works on one, in this process."""
+    """Return the signer's own time for one permit, in this process."""
     from controlplane.placement import permits
     from controlplane.signer import permits as signer
 

@@ -1,4 +1,4 @@
-"""Decisions and claims over fleets of 100 to 100 000 nodes in a PostgreSQL of their own, without agents.
+"""Benchmark of decisions and claims over fleets of 100 to 100 000 nodes, in a PostgreSQL of its own, without agents.
 
 `ARGS="--no-fsync"` leaves out the disk; `ARGS="--nodes 1000 10000"` measures these fleets alone.
 """
@@ -70,7 +70,7 @@ def measure_fleet(project: Any, postmaster: psutil.Process) -> dict[str, Any]:
 
 
 def cpu_s(postmaster: psutil.Process) -> float:
-    """Of PostgreSQL until now: of the servers that live, and the postmaster with what it inherited from the others."""
+    """Return PostgreSQL's CPU seconds so far: of the living servers, and of the postmaster with the ended ones."""
     total = 0.0
     for server in postmaster.children():
         with suppress(psutil.NoSuchProcess):
@@ -85,7 +85,7 @@ def cpu_per_claim(runs: list[claim_processes.Run], postgresql_s: float) -> dict[
 
 
 def reading() -> dict[str, Any]:
-    """What a process pays once: to read the whole fleet."""
+    """Measure reading the whole fleet, which a process does once."""
     from andromede_core.placement.fleet import COLUMNS
     from controlplane.placement.fleet_cache import FleetCache
 
@@ -97,8 +97,10 @@ def reading() -> dict[str, Any]:
 
 
 def deciding(project: Any) -> dict[str, Any]:
-    """`decide`: the core alone; `decide_from_database`: with all that it rests on, read or found unchanged. Nothing is
-    written."""
+    """Measure decisions, which are not stored.
+
+    `decide`: the core alone; `decide_from_database`: with all of its inputs, read or found unchanged.
+    """
     from andromede_core.placement.decide import decide
     from andromede_core.placement.decision import as_document
     from controlplane.placement.decisions import decide_placement
@@ -122,7 +124,7 @@ def deciding(project: Any) -> dict[str, Any]:
 
 
 def taking_up_a_node() -> dict[str, Any]:
-    """From the commit of a change until a process that already knew the fleet has it."""
+    """Measure the time from the commit of a change until a process that already knew the fleet has it."""
     from controlplane.nodes.models import Node
     from controlplane.placement.fleet_cache import FLEET
 
@@ -139,7 +141,7 @@ def taking_up_a_node() -> dict[str, Any]:
 
 
 def taking_up_a_fact(project: Any) -> dict[str, Any]:
-    """A decision after a fact was corrected: all facts are read, and all clauses evaluated on all zones."""
+    """Measure a decision after the correction of a fact: all facts are read, and all clauses evaluated on all zones."""
     from bench import fleets
     from controlplane.placement.decisions import decide_placement
 
@@ -171,7 +173,7 @@ def compare(runs: list[claim_processes.Run], floors: list[claim_processes.Run]) 
 
 
 def latency(samples_s: list[float]) -> dict[str, float]:
-    """Milliseconds."""
+    """Return the latency in milliseconds."""
     ordered = sorted(samples_s)
     return {
         "n": len(ordered),

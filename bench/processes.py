@@ -13,7 +13,7 @@ PROCESSES = ("web", "worker", "signer", "sentinel", "periodic", "transfer", "wat
 
 @dataclass(frozen=True)
 class Reading:
-    """`pss_mib` counts shared pages once over the processes that share them."""
+    """Figures of a process. `pss_mib` counts shared pages once over the processes that share them."""
 
     cpu_s: float
     pss_mib: float
@@ -56,12 +56,12 @@ def _sum(family: list[psutil.Process]) -> Reading:
 
 
 def postgresql_cpu_s(stack: Stack) -> float:
-    """Of all its servers until now, those that have ended included."""
+    """Return the CPU seconds of all PostgreSQL servers so far, ended ones included."""
     return family_cpu_s(psutil.Process(int((stack.var / "pg/postmaster.pid").read_text().split()[0])))
 
 
 def family_cpu_s(process: psutil.Process) -> float:
-    """Until now, with what it has from children that have ended."""
+    """Return the CPU seconds so far, with those of ended children."""
     total = sum(process.cpu_times()[:4])
     for child in process.children():
         with suppress(psutil.NoSuchProcess):

@@ -1,5 +1,7 @@
-"""A project with as many instances as are wanted, and a fleet that has room for more. The rows that requests read are
-those that real requests and workers leave; nothing stands behind the nodes."""
+"""A project with a given number of instances, and a fleet with room for more.
+
+The rows that requests read are those of real requests and workers; the nodes exist as rows only.
+"""
 
 import json
 from datetime import timedelta
@@ -32,14 +34,16 @@ IN_A_NETWORK = 250
 
 
 def body(name: str) -> bytes:
-    """Of a POST as people send it."""
+    """Return the body of a typical POST."""
     asked = {"name": name, "flavor": "tiny", "image": "tiny", "networks": ["lan"], "labels": {"env": "prod"}}
     return json.dumps(asked).encode()
 
 
 def fill(count: int) -> UUID:
-    """Make the project, whose secret is TOKEN, and the fleet. Returns the id of an instance in the middle, one with a
-    volume."""
+    """Make the project, whose secret is TOKEN, and the fleet.
+
+    Returns the id of an instance in the middle, one with a volume.
+    """
     fleets.state_facts()
     fleets.build(NODES)
     tenant = make_tenant(TOKEN)
@@ -91,7 +95,7 @@ def _instance(project: Project, image: Image, node: Node, number: int) -> Instan
 
 
 def _surroundings(project: Project, network: Network, instances: list[Instance]) -> None:
-    """What there is of each besides its row."""
+    """Make the other rows of each instance."""
     now = clock.now()
     Binding.objects.bulk_create(Binding(resource_id=row.pk, kind="instance", project=project) for row in instances)
     addresses = [IPv4Address(network.subnet.gateway_ip) + 1 + number for number in range(len(instances))]

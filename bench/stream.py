@@ -1,6 +1,6 @@
-"""Many who listen to one project's events: what they cost while nothing happens, and how soon each hears of one event.
+"""Benchmark of the event stream: many listeners of one project, their idle cost, and the delay of one event.
 
-The floor of the second figure is what the same readers take to ask once each, one after the other.
+The floor of the delay is the time of one GET by each reader, one after the other.
 """
 
 import argparse
@@ -19,7 +19,7 @@ HEARD_LIMIT_S = 60
 
 
 class Listener:
-    """One open stream: `heard` is set to the moment when the event of `kind` came."""
+    """One open stream: `heard` is the moment at which the event of `kind` came."""
 
     def __init__(self, kind: str) -> None:
         self.kind = f"event: {kind}".encode()
@@ -85,7 +85,7 @@ async def measure(cloud: Cloud, api: Api, count: int) -> dict[str, object]:
 
 
 async def one_event(api: Api, listeners: list[Listener]) -> list[float]:
-    """Seconds from sending the change until each has heard of it."""
+    """Return the seconds from the change until each listener has its event."""
     begun = time.monotonic()
     await asyncio.to_thread(_change, api)
     moments = await asyncio.wait_for(asyncio.gather(*(listener.heard for listener in listeners)), HEARD_LIMIT_S)
@@ -97,7 +97,7 @@ def _change(api: Api) -> None:
 
 
 def one_get_each(api: Api, count: int) -> float:
-    """Seconds for as many reads of the feed, one after the other over one connection."""
+    """Return the seconds for as many reads of the feed, one after the other over one connection."""
     begun = time.monotonic()
     for _ in range(count):
         api.get("/v1/events", limit="1")

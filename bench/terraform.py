@@ -1,5 +1,6 @@
-"""100 volumes by Terraform over the fake adapter: apply, plan again, destroy; beside the same by plain calls of the
-API, ten at a time as Terraform does it.
+"""Benchmark of Terraform: 100 volumes over the fake adapter: apply, plan again, destroy.
+
+The floor is plain calls of the API, ten at a time as Terraform does it.
 
 `ARGS="--volumes 5"` makes fewer.
 """
@@ -64,8 +65,10 @@ def by_terraform(folder: Path, api: Api, volumes: int) -> dict[str, Any]:
 
 
 def timed(act: Any) -> tuple[Any, dict[str, float]]:
-    """What it answers, and its seconds: of the clock, and of processors, here and in children that have ended. These
-    tell the client's own work from waiting for a cloud on the same processors."""
+    """Return the answer and its seconds: of the clock, and of processors, here and in ended children.
+
+    Processor time separates the client's own work from waiting for a cloud on the same processors.
+    """
     begun, spent = time.monotonic(), processors_s()
     result = act()
     return result, {"s": round(time.monotonic() - begun, 1), "cpu_s": round(processors_s() - spent, 1)}

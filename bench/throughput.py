@@ -1,4 +1,4 @@
-"""Operations per second, with some processes of the worker, in turns with the floor."""
+"""Benchmark of operations per second, with several worker processes, in turns with the floor."""
 
 import argparse
 import multiprocessing
@@ -32,7 +32,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def by_workers(cloud: Cloud, asker: OperationLoad, options: argparse.Namespace) -> dict[str, Any]:
-    """Afterwards there is one again."""
+    """Measure by number of workers; one runs again afterwards."""
     prepare_baseline(cloud.stack)
     workers, found = Workers(cloud), {}
     for count in options.workers:
@@ -46,7 +46,7 @@ def by_workers(cloud: Cloud, asker: OperationLoad, options: argparse.Namespace) 
 def rounds(
     cloud: Cloud, workers: Workers, asker: OperationLoad, kind: str, options: argparse.Namespace
 ) -> dict[str, Any]:
-    """Ours and the floor, by turns."""
+    """Run rounds of ours and the floor, in turns."""
     ours, floor, answered = [], [], []
     before = workers.cpu_s()
     cpu = dict.fromkeys(before, 0.0)
@@ -71,7 +71,7 @@ def rounds(
 
 
 def burst(cloud: Cloud, asker: OperationLoad, kind: str, amount: int) -> tuple[float, list[float]]:
-    """Operations per second, from the first request until the last has ended."""
+    """Return operations per second, from the first request until the last end."""
     asked = asker.ask(kind, amount)
     return amount / wait_for_operations(cloud.stack, asked.begun, amount), asked.answered_s
 
@@ -85,7 +85,7 @@ def prepare_baseline(stack: Stack) -> None:
 
 
 def baseline_per_s(stack: Stack, kind: str, amount: int, processes: int) -> float:
-    """Operations per second that are nothing but their transactions."""
+    """Return operations per second of their transactions alone."""
     context = multiprocessing.get_context("fork")
     shares = [amount // processes + (number < amount % processes) for number in range(processes)]
     begun = time.perf_counter()

@@ -1,7 +1,9 @@
-"""What it costs a node to read what its guests use: one call for all of them, against the call that heartbeats make
-(the state of all guests), with few and with more guests. Needs root: they run under a libvirtd of a lab.
+"""Benchmark of sampling the usage of guests on a node.
 
-`ARGS="--guests 1 5"` takes fewer. The guests have nothing to boot from: they only have to be there.
+One call for all of them is compared with the call that heartbeats make (the state of all guests), with few and with
+more guests. Needs root: they run under a libvirtd of a lab.
+
+`ARGS="--guests 1 5"` takes fewer. The guests have nothing to boot from: they only have to exist.
 """
 
 import argparse
@@ -32,7 +34,7 @@ class Agreement:
         return None
 
     def report(self, instance_id: UUID, operation: str, sub_operation: str) -> None:
-        """Nobody wants to know."""
+        """Ignore the event."""
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""More than one process of the worker, and what they cost."""
+"""Several worker processes, and their CPU time."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,14 +11,14 @@ from scripts.control_plane import STOP_LIMIT_S
 
 
 class Workers:
-    """The first is the stack's own."""
+    """The workers. The first is the stack's own."""
 
     def __init__(self, cloud: Cloud) -> None:
         self._cloud = cloud
         self.names = ["worker"]
 
     def be(self, count: int) -> None:
-        """So many of them run when this returns; those too many finish what they work on."""
+        """Run exactly this number of workers; surplus workers finish their operations first."""
         while len(self.names) > count:
             self._end(self.names.pop())
         while len(self.names) < count:
@@ -29,14 +29,14 @@ class Workers:
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """None runs until the block ends."""
+        """Pause all workers until the block ends."""
         self.be(1)
         self._end("worker")
         yield
         self._cloud.stack.start_process("worker")
 
     def cpu_s(self) -> dict[str, float]:
-        """By process, the workers as one."""
+        """Return the CPU seconds by process, the workers as one."""
         found = {name: reading.cpu_s for name, reading in processes.read(self._cloud).items()}
         more = [process for name in self.names[1:] if (process := self._cloud.stack.process(name))]
         return found | {"worker": found["worker"] + sum(processes.family_cpu_s(process) for process in more)}

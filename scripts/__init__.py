@@ -1,5 +1,7 @@
-"""What runs and checks this project from a checkout. The clients are distributions of their own; here they are used as
-they stand in the checkout."""
+"""Programs that run and check this project from a checkout.
+
+The clients are distributions of their own; here they are used as they are in the checkout.
+"""
 
 import sys
 from pathlib import Path

@@ -83,7 +83,7 @@ EXPOSURE_MAX_OF_OTHERS = 2.0
 
 @dataclass(frozen=True)
 class Machine:
-    """`number`: the last part of its address."""
+    """A machine of the lab. `number`: the last part of its address."""
 
     name: str
     number: int
@@ -145,8 +145,10 @@ def main() -> int:
 
 
 def grow_tree() -> None:
-    """The tree that all machines are unpacked from, anew when the roles ask for other packages; and the key that opens
-    them, made once."""
+    """Build the tree that all machines are unpacked from, and the ssh key that opens them.
+
+    The tree is built anew when the roles ask for other packages; the key is made once.
+    """
     include, stamp = ",".join([*BARE, *sorted(packages())]), TREE.with_suffix(".packages")
     if not stamp.exists() or stamp.read_text() != include:
         print_progress("a tree of Debian")
@@ -165,7 +167,7 @@ def make_shared() -> None:
 
 
 def released(revision: str) -> Path:
-    """The bundle of another revision, made by its own commands in a tree of its own; once for each."""
+    """Return the bundle of another revision, built by its own commands in a tree of its own; once for each."""
     tree = VAR / "older"
     parse = ["git", "rev-parse", "--short=12", f"{revision}^{{commit}}"]
     commit = subprocess.run(parse, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
@@ -179,7 +181,7 @@ def released(revision: str) -> Path:
 
 
 def packages() -> set[str]:
-    """What the roles ask of apt."""
+    """Return the packages that the roles install with apt."""
     files = PLAYBOOK.glob("roles/*/tasks/*.yml")
     tasks = [task for file in files for task in yaml.safe_load(file.read_text())]
     asked = [each.get("ansible.builtin.apt") for task in tasks for each in task.get("block", [task])]
@@ -189,7 +191,7 @@ def packages() -> set[str]:
 
 @contextmanager
 def wire() -> Iterator[None]:
-    """A network of the machines alone, until the block ends."""
+    """Make a network of the machines alone, until the block ends."""
     for each in MACHINES:
         subprocess.run(["ip", "netns", "add", each.namespace], check=True)
     peer = ["peer", "name", "eth0", "netns", NODE.namespace]
@@ -209,7 +211,7 @@ def wire() -> Iterator[None]:
 
 @contextmanager
 def booted(machine: Machine) -> Iterator[None]:
-    """Anew from the tree; it runs until the block ends."""
+    """Boot a machine from the tree; it runs until the block ends."""
     shutil.rmtree(machine.folder, ignore_errors=True)
     machine.folder.mkdir()
     subprocess.run(["tar", "--extract", "--file", str(TREE), "--directory", str(machine.folder)], check=True)
@@ -253,21 +255,23 @@ def inside(machine: Machine) -> Sequence[str]:
 
 
 def upgraded(old: Path, new: Path, settled: dict[str, str]) -> dict[str, Any]:
-    """From the old release, which is there, to the new one, back, and to it again, after a run that was cut off."""
+    """Upgrade from the installed old release to the new one, back, and again, after an interrupted run."""
     found = {word: played_over(bundle, settled) for word, bundle in (("to", new), ("back", old))}
     cut_off(new)
     return {**found, "again": played_over(new, settled)}
 
 
 def cut_off(bundle: Path) -> None:
-    """As a run leaves the machines that ends before it has told the processes."""
+    """Leave the machines as a run does that ends before it has notified the processes."""
     for each in MACHINES:
         folder = f"{RELEASES}/andromede-{release.version_of(bundle)}"
         each.run(f"ln --symbolic --force --no-dereference {folder} {RELEASES}/current")
 
 
 def settle() -> dict[str, str]:
-    """A tenant with guests on both machines: the id of its network, and the address of each guest by its id."""
+    """Start a tenant with guests on both machines; returns the id of its network, and each guest's address by its
+    id.
+    """
     owner, image, on_machine = f"{PROJECT}@example.org", BUILT_IMAGES / f"{IMAGE}.qcow2", f"/srv/{IMAGE}.qcow2"
     BUILT_IMAGES.mkdir(parents=True, exist_ok=True)
     build(IMAGE, image)
@@ -289,7 +293,7 @@ def settle() -> dict[str, str]:
 
 
 def played_over(bundle: Path, settled: dict[str, str]) -> dict[str, Any]:
-    """The playbook while the tenant asks and its guests are reached: what came of it, and whether they ran on."""
+    """Run the playbook while the tenant sends requests and its guests are reached; returns the results."""
     network = namespace_name(UUID(settled["network"]))
     before = {each: guests(each, settled) for each in MACHINES}
     asking = begun(CONTROL, f"python3 {TENANT} ask {PROJECT}", "/run/asked")
@@ -309,7 +313,7 @@ def played_over(bundle: Path, settled: dict[str, str]) -> dict[str, Any]:
 
 
 def releases(machine: Machine) -> set[str]:
-    """Of which our processes there are."""
+    """Return the releases of the running processes."""
     units = "$(systemctl list-units 'andromede-*.service' --state running --plain --no-legend | cut -d ' ' -f 1)"
     pid = "$(systemctl show --property MainPID --value $unit)"
     said = machine.run(f"for unit in {units}; do basename $(readlink /proc/{pid}/cwd); done").stdout
@@ -317,19 +321,19 @@ def releases(machine: Machine) -> set[str]:
 
 
 def guests(machine: Machine, settled: dict[str, str]) -> dict[str, str]:
-    """Of the tenant's, those that run there: their process, by their id."""
+    """Return the processes of the tenant's guests on the machine, by their ids."""
     listed = machine.run(f"cd /run/libvirt/qemu && grep -H . {GUEST_PREFIX}*.pid", is_checked=False).stdout.split()
     found = dict(line.removeprefix(GUEST_PREFIX).split(".pid:") for line in listed)
     return {guest: pid for guest, pid in found.items() if guest in settled}
 
 
 def begun(machine: Machine, command: str, out: str) -> tuple[str, str]:
-    """In the background there; what `ended` needs."""
+    """Start a command in the background on the machine; returns the data that `ended` needs."""
     return machine.run(f"{command} </dev/null >{out} 2>&1 & echo $!").stdout.strip(), out
 
 
 def ended(machine: Machine, process: tuple[str, str]) -> dict[str, Any]:
-    """Tell it to end, and read what it has printed."""
+    """Stop the command and read its output."""
     pid, out = process
     said = machine.run(f"kill {pid}; while kill -0 {pid} 2>/dev/null; do sleep 0.2; done; cat {out}").stdout
     try:
@@ -340,7 +344,9 @@ def ended(machine: Machine, process: tuple[str, str]) -> dict[str, Any]:
 
 
 def is_smooth(found: dict[str, Any]) -> bool:
-    """No request was refused, no operation lost, no guest disturbed, and all processes are of the release."""
+    """Check that no request was refused, no operation lost, no guest disturbed, and all processes are of the
+    release.
+    """
     asked, reached = found["asked"], found["reached"]
     is_answered = not asked["refused"] and set(asked["operations"]) == {"succeeded"}
     is_reached = reached and not any(each["missed"] for each in reached)
@@ -366,7 +372,7 @@ def play(bundle: Path, *options: str, folder: Path = PLAYBOOK) -> dict[str, floa
 
 
 def units(run: Machine) -> dict[str, float]:
-    """The exposure of each of our services. Raises CalledProcessError when systemd finds something wrong with one."""
+    """Return the exposure of each service. Raises CalledProcessError when systemd finds a fault in one."""
     run.run("systemd-analyze verify /etc/systemd/system/andromede-*")
     table = json.loads(run.run("systemd-analyze security --json=short").stdout)
     return {row["unit"]: float(row["exposure"]) for row in table if row["unit"].startswith("andromede-")}
@@ -377,7 +383,7 @@ def too_exposed(found: dict[str, float]) -> list[str]:
 
 
 def while_restarting(run: Machine) -> dict[str, int]:
-    """How many requests, one after the other, were answered 200 while the web process was restarted twice."""
+    """Return how many requests, one after the other, got 200 while the web process was restarted twice."""
     ask = "curl --silent --insecure --output /dev/null --write-out '%{http_code}\\n' https://localhost/v1/healthz"
     restarts = "(sleep 0.2; systemctl restart andromede-web; systemctl restart andromede-web) &"
     said = run.run(f"{restarts} for number in $(seq {REQUESTS}); do {ask}; done; wait").stdout.split()
@@ -445,8 +451,10 @@ def _is_alert(run: Machine) -> bool:
 
 
 def restored(run: Machine) -> dict[str, bool]:
-    """Which of two organizations there is after a restore, of which one was made after the backup: as
-    docs/how-to/install.md says it."""
+    """Return which of two organizations exists after a restore; one was made after the backup.
+
+    The steps are those of docs/how-to/install.md.
+    """
     run.run("andromede-manage create_organization kept && systemctl start andromede-backup.service")
     run.run("andromede-manage create_organization lost")
     run.run("systemctl stop 'andromede-*.service' andromede-web.socket")
@@ -477,8 +485,9 @@ def readers(run: Machine, ours: Iterable[str]) -> dict[str, list[str]]:
 
 
 def answers(run: Machine) -> dict[str, object]:
-    """What a caller of the API reads, through the web server in front; the state of each node; and which processes say
-    that they are not ready, where they are observed."""
+    """Return answers of the API through the web server, the state of each node, and the processes that are not
+    ready.
+    """
     wait_until(lambda: set(_nodes(run).values()) == {"ready"})
     health = run.run("curl --silent --show-error --insecure https://localhost/v1/healthz").stdout
     unready = [*_unready(run, "$(seq 9100 9103) $(seq 9105 9109)"), *_unready(NODE, "9100 9104")]
@@ -492,12 +501,12 @@ def _unready(run: Machine, ports: str) -> list[str]:
 
 
 def rows(run: Machine, query: str) -> list[str]:
-    """Of its database, one per line."""
+    """Return rows of its database, one per line."""
     return run.run(f"cd /tmp && sudo -u postgres psql -tAc {shlex.quote(query)} andromede").stdout.split()
 
 
 def _nodes(run: Machine) -> dict[str, str]:
-    """The state of each."""
+    """Return the state of each node."""
     rows = [line.split() for line in run.run("andromede-manage list_nodes").stdout.splitlines()[1:]]
     return {row[0]: row[2] for row in rows}
 

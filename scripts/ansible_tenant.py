@@ -26,7 +26,7 @@ PAUSE_S, SSH = 0.1, 22
 
 
 class StopSignal:
-    """Whether SIGTERM came."""
+    """Records that SIGTERM arrived."""
 
     def __init__(self) -> None:
         self.to_end = False
@@ -37,7 +37,7 @@ class StopSignal:
 
 
 class Api:
-    """Each request has a connection of its own, as one from somebody new."""
+    """API client; each request has a connection of its own, as from a new client."""
 
     def __init__(self, project: str) -> None:
         self.root = f"/v1/projects/{project}/"
@@ -46,7 +46,7 @@ class Api:
         self.trust.check_hostname, self.trust.verify_mode = False, ssl.CERT_NONE
 
     def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
-        """Raises OSError or HTTPException when nothing came back, or something that is no HTTP."""
+        """Send a request. Raises OSError or HTTPException when there was no answer, or one that is no HTTP."""
         line = http.client.HTTPSConnection("localhost", timeout=ANSWER_LIMIT_S, context=self.trust)
         try:
             line.request(method, self.root + path, None if method == "GET" else json.dumps(body or {}), self.headers)
@@ -63,7 +63,7 @@ class Api:
         return document
 
     def finish(self, operation: str) -> str:
-        """How it ended."""
+        """Return the outcome of the operation."""
         deadline = time.monotonic() + OPERATION_LIMIT_S
         while (state := self.need("GET", f"operations/{operation}")["state"]) not in ENDED:
             if time.monotonic() > deadline:

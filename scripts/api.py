@@ -1,4 +1,4 @@
-"""The SDK for the demo, the benchmarks and the tests of faults, which think in paths and JSON rather than in models."""
+"""The SDK for the demo, the benchmarks and the chaos tests, with paths and JSON rather than models."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ OPERATION_LIMIT_S = 180
 
 
 class Api:
-    """Paths without a leading slash are below the project. Refusals are ApiError."""
+    """API client. Paths without a leading slash are below the project. Refusals are ApiError."""
 
     def __init__(self, url: str, token: str, *, project: str = "") -> None:
         self.url, self.token = url, token
@@ -29,14 +29,14 @@ class Api:
         return self.client.scope.document(_ask("POST", path, body=body or {}))
 
     def put(self, path: str, body: dict[str, Any]) -> Any:
-        """In place of whichever version is there."""
+        """Replace the current version, whichever it is."""
         return self.client.scope.document(_ask("PUT", path, body=body, if_match="*"))
 
     def delete(self, path: str) -> Any:
         return self.client.scope.document(_ask("DELETE", path))
 
     def delete_if_there(self, path: str) -> None:
-        """Delete, and wait until it is gone."""
+        """Delete, and wait until the resource is gone."""
         try:
             answer = self.delete(path)
         except NotFound:
@@ -45,7 +45,7 @@ class Api:
             self.wait(answer["operation"])
 
     def wait(self, operation: dict[str, Any]) -> dict[str, Any]:
-        """The operation when it has ended, however that was."""
+        """Return the operation when it has ended, with any outcome."""
         try:
             ended = Operation.read(operation, self.client.scope).wait(timeout_s=OPERATION_LIMIT_S)
         except OperationFailed as failed:

@@ -1,7 +1,7 @@
-"""Whether whoever uses a published version of the API can go on: the OpenAPI document of now, held against all of
-docs/reference/openapi. `--publish 1.1` keeps the document of now as that version.
+"""Check that clients of each published version of the API still work.
 
-What is added passes. docs/how-to/publish-the-api.md says what to do about the rest.
+The current OpenAPI document is compared with all of docs/reference/openapi. `--publish 1.1` stores the current document
+as that version. Additions pass; docs/how-to/publish-the-api.md explains how to make other changes.
 """
 
 import argparse
@@ -51,7 +51,10 @@ def publish(document: Document, version: str) -> int:
 
 
 def complaints(published: dict[str, Document], now: Document, *, at: datetime) -> list[str]:
-    """Everything that breaks, a line each. A route may go when one version announced it and its sunset is over."""
+    """Return every breaking change, a line each.
+
+    A route may go when one version announced it and its sunset is over.
+    """
     over = {key for document in published.values() for key, each in _operations(document) if _is_over(each, at)}
     return [
         f"{version}: {complaint}"
@@ -61,7 +64,7 @@ def complaints(published: dict[str, Document], now: Document, *, at: datetime) -
 
 
 def breaks(old: Document, new: Document, *, over: set[Key] | None = None) -> Iterator[str]:
-    """What somebody who knows only the old document trips over. `over`: routes that may be gone."""
+    """Return the changes that break a client of the old document. `over`: routes that may be gone."""
     found = dict(_operations(new))
     for key, operation in _operations(old):
         name = f"{operation['operationId']} ({key[0].upper()} {key[1]})"
@@ -73,7 +76,7 @@ def breaks(old: Document, new: Document, *, over: set[Key] | None = None) -> Ite
 
 
 def _operations(document: Document) -> Iterator[tuple[Key, Any]]:
-    """By method and path. What a path calls its parts does not matter: only that they are there."""
+    """Return the operations by method and path. Names of path parameters do not matter, only their positions."""
     for path, item in document["paths"].items():
         for method in METHODS:
             if method in item:
@@ -86,7 +89,7 @@ def _is_over(operation: Any, at: datetime) -> bool:
 
 
 class Comparison:
-    """One route, as it was and as it is."""
+    """Compares one route between both documents."""
 
     def __init__(self, schemas: Schemas, old: Any, new: Any) -> None:
         self.schemas, self.old, self.new = schemas, old, new
@@ -100,7 +103,7 @@ class Comparison:
         yield from self._answers()
 
     def _security(self) -> Iterator[str]:
-        """Each way to show who asks is a set of schemes; one that was enough must still be."""
+        """Compare security. Each way to authenticate is a set of schemes; one that was enough must still be."""
         old, new = (
             [set(way) for way in each.get("security", document.get("security")) or [{}]]
             for each, document in ((self.old, self.schemas.old), (self.new, self.schemas.new))
@@ -109,7 +112,7 @@ class Comparison:
             yield "its security is another"
 
     def _parameters(self) -> Iterator[str]:
-        """Parts of the path are there in both, in the same order."""
+        """Compare parameters. Those of the path exist in both documents, in the same order."""
         old = _named([self.schemas.before(each) for each in self.old.get("parameters", [])])
         new = _named([self.schemas.after(each) for each in self.new.get("parameters", [])])
         for key, parameter in new.items():
@@ -138,7 +141,7 @@ class Comparison:
                 yield from (f"the body{each}" for each in self.schemas.taken(was, is_))
 
     def _answers(self) -> Iterator[str]:
-        """`default` may give way to the statuses of refusals, each by itself."""
+        """Compare answers. `default` may be replaced by single statuses of errors."""
         new = self.new["responses"]
         is_spelt_out = any(status >= "400" for status in new if status != "default")
         for status, old in self.old["responses"].items():
@@ -159,7 +162,7 @@ class Comparison:
 
 
 def _named(parameters: list[Any]) -> dict[Key, Any]:
-    """By where they stand and what they are called; those of the path, by their number."""
+    """Return the parameters by place and name; those of the path, by their number."""
     of_path = [each for each in parameters if each["in"] == "path"]
     others = [each for each in parameters if each["in"] != "path"]
     numbered = {("path", str(number)): each for number, each in enumerate(of_path, 1)}

@@ -1,4 +1,4 @@
-"""The reference of the API for people, from the OpenAPI document: a page for each tag, and their index."""
+"""Write the API reference for people from the OpenAPI document: a page for each tag, and their index."""
 
 import json
 import re
@@ -27,7 +27,10 @@ Errors = Mapping[str, Mapping[str, Any]]  # code → its page
 
 
 class Reference:
-    """`examples`: by operation_id; `kinds`: operation_id → the section of authorization.md; `errors`: all codes."""
+    """Data of the reference.
+
+    `examples`: by operation_id; `kinds`: operation_id → the section of authorization.md; `errors`: all codes.
+    """
 
     def __init__(self, document: Document, *, examples: Document, kinds: Mapping[str, str], errors: Errors) -> None:
         self.document, self.examples, self.kinds, self.errors = document, examples, kinds, errors
@@ -93,7 +96,7 @@ class Reference:
             yield f"\n{'Besides: ' if rows else 'Parameters: '}{links}.\n"
 
     def _body(self, operation: Document) -> Iterator[str]:
-        """What is bold has to be there."""
+        """Return the table of the body, with required members in bold."""
         for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
             schema = resolved(content["schema"], self.document)
             if "properties" in schema:
@@ -112,7 +115,7 @@ class Reference:
         yield ""
 
     def _statuses(self, operation: Document) -> Iterator[str]:
-        """What is answered; and what may be refused, with the codes that follow from what the path names."""
+        """Return the statuses of answers, and possible errors, with the codes that follow from the path."""
         missing = self._missing(operation)
         yield "\n| status | |\n|---|---|"
         for status, response in operation["responses"].items():
@@ -138,7 +141,7 @@ class Reference:
         return trial + (", or ".join(found) if found else "nothing")
 
     def _named(self, media_type: str, content: Document) -> str:
-        """The object that is answered, and where it is described."""
+        """Return the object of the answer, and the place of its description."""
         name = content["schema"].get("$ref", "").rpartition("/")[2]
         if not name:
             return "a JSON object" if media_type == "application/json" else f"`{media_type}`"
@@ -148,7 +151,10 @@ class Reference:
         return f"[{base}](#{base.lower()})" + (f" and {', '.join(f'`{each}`' for each in more)}" if more else "")
 
     def _base(self, name: str) -> tuple[str, list[str]]:
-        """InstancePage and InstanceWithOperation are described as Instance; the latter has members more."""
+        """Return the base name:
+
+        InstancePage and InstanceWithOperation are described as Instance; the latter has more members.
+        """
         if name.endswith("Page") and name.removesuffix("Page") in self.schemas:
             return name.removesuffix("Page"), []
         base = name.partition("With")[0]
@@ -166,7 +172,7 @@ class Reference:
         return sorted({self._base(name)[0] for name in names if name})
 
     def _errors(self, tag: str, operations: list[Document]) -> Iterator[str]:
-        """Those about what the page is about: their codes have its noun, or that of something in its paths."""
+        """Return the errors of the page's subject: their codes have its noun, or that of a part of its paths."""
         named = {noun for each in operations for noun in re.findall(r"\{(\w+)\}", each["path"])}
         nouns = {noun for noun in named - {"project", "organization"} if self._missing({"path": f"{{{noun}}}"})}
         nouns |= {tag.replace("-", "_"), re.sub("s$", "", tag.replace("-", "_"))}
@@ -200,19 +206,22 @@ def _successes(operation: Document) -> list[tuple[str, Document]]:
 
 
 def _anchor(heading: str) -> str:
-    """As the usual renderers make it."""
+    """Return the anchor as the usual renderers make it."""
     return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
 
 
 def _is_about(code: str, noun: str) -> bool:
-    """An app may be called as something in it: what is after its name counts."""
+    """Return whether the code is about the subject.
+
+    An app may have the name of its noun: the rest of the code decides then.
+    """
     is_within = "_" not in noun and code.count(".") > 1
     text = code.partition(".")[2] if is_within else code
     return re.search(rf"(^|_){noun}(_|$)", text.replace(".", "_")) is not None
 
 
 def _text(part: Document) -> str:
-    """Without the lists of words that the serializers add."""
+    """Return the text without the lists of words that the serializers add."""
     lines = [line.strip() for line in part.get("description", "").split("\n")]
     return " ".join(line for line in lines if line and not line.startswith("* `"))
 

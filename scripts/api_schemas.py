@@ -1,4 +1,4 @@
-"""JSON Schemas in words, for the tables of the reference."""
+"""Describe JSON Schemas in words, for the tables of the reference."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -11,12 +11,12 @@ FORMATS = {"date-time": "time", "uuid": "id", "uri": "URL", "email": "mail addre
 
 
 def short(text: str) -> str:
-    """For a cell of a table."""
+    """Return the short form for a cell of a table."""
     return text.replace("|", "\\|").replace("\n", " ")
 
 
 def members(schema: Schema, document: Any, *, prefix: str = "", depth: int = 1) -> Iterator[tuple[str, Schema, bool]]:
-    """Of an object, and of the objects in it: name, schema, whether it has to be there."""
+    """Return the members of an object and of nested objects: name, schema, whether it is required."""
     required = schema.get("required", [])
     for name, member in schema.get("properties", {}).items():
         yield f"{prefix}{name}", member, name in required
@@ -26,7 +26,7 @@ def members(schema: Schema, document: Any, *, prefix: str = "", depth: int = 1) 
 
 
 def type_of(schema: Schema, document: Any) -> str:
-    """ "list of 1 to 8 of: string, at most 63 characters"; what may be null says so."""
+    """Return the type as text: "list of 1 to 8 of: string, at most 63 characters"; null is mentioned."""
     schema = resolved(schema, document)
     kinds, is_nullable = _alternatives(schema, document)
     words = " or ".join(dict.fromkeys(_one(each, document) for each in kinds)) or "anything"
@@ -80,7 +80,7 @@ def _range(schema: Schema, what: str, *, before: str = ", ", after: str = "") ->
 
 
 def _within(member: Schema, document: Any, path: str) -> tuple[Schema | None, str]:
-    """The object that a member is, or that its list is of."""
+    """Return the object that a member is, or that its list contains."""
     for each in _alternatives(resolved(member, document), document)[0]:
         if "properties" in each:
             return each, path

@@ -1,4 +1,4 @@
-"""Chromium, which Debian has, driven by Playwright."""
+"""Debian's Chromium, driven by Playwright."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +23,7 @@ LOCALES = {"en": "en-GB", "fr": "fr-FR"}
 
 @contextmanager
 def chromium_to_debug(port: int) -> Iterator[Page]:
-    """A browser that other programs can steer over the port, with the cookies of the page."""
+    """Start a browser that other programs can control over the port, with the cookies of the page."""
     with sync_playwright() as playwright, TemporaryDirectory() as folder:
         options = {"executable_path": CHROMIUM, "args": [*QUIET, f"--remote-debugging-port={port}"]}
         context = playwright.chromium.launch_persistent_context(folder, **options)  # type: ignore[arg-type]
@@ -40,7 +40,7 @@ def chromium() -> Iterator[Browser]:
 
 
 def sign_in(page: Page, email: str, password: str = PASSWORD, *, url: str = "") -> None:
-    """In any language. `url`: of the dashboard, where the page has no base."""
+    """Sign in, in any language. `url`: of the dashboard, where the page has no base."""
     page.goto(f"{url}/sign-in")
     page.locator("[name=email]").fill(email)
     page.locator("[name=password]").fill(password)

@@ -1,4 +1,4 @@
-"""`make check`: every check, all of them even when one fails, with one line each, as it ends; two at a time."""
+"""`make check`: run every check, also after a failure, with one line each."""
 
 import os
 import subprocess

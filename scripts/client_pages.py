@@ -1,4 +1,4 @@
-"""The reference pages of the command line and of the SDK, from their code."""
+"""Write the reference pages of the command line and of the SDK, from their code."""
 
 import inspect
 import os
@@ -106,7 +106,7 @@ def cli() -> str:
 
 
 def _program() -> tuple[Any, dict[str, Any]]:
-    """In English, whatever the machine speaks."""
+    """Return the command in English, whatever the environment's language."""
     os.environ["LANGUAGE"] = "en"
     from andromede_cli import app, language
 
@@ -116,7 +116,7 @@ def _program() -> tuple[Any, dict[str, Any]]:
 
 
 def _within(group: Any) -> Iterator[tuple[str, Any]]:
-    """The commands of a group, and of those in it."""
+    """Return the commands of a group, with nested ones."""
     for verb, command in group.commands.items():
         if hasattr(command, "commands"):
             yield from ((f"{verb} {word}", inner) for word, inner in _within(command))
@@ -174,7 +174,7 @@ def sdk_page() -> str:
 
 
 def _call(route: sdk.Route) -> str:
-    """With what must be given; dots stand for what may be."""
+    """Return the call with its required arguments; dots stand for optional ones."""
     files = ["file"] if route.is_upload else ["to"] if route.media == "file" else []
     named = [*sdk.body_parameters(route), *sdk.query_parameters(route)]
     if route.version is not None:

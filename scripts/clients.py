@@ -1,5 +1,7 @@
-"""Write the parts of the clients and their documents that are made from the OpenAPI document and from the code, or with
---check say which of them are old."""
+"""Write the generated parts of the clients and of their documents, or with --check list the outdated ones.
+
+They are made from the OpenAPI document and from the code.
+"""
 
 import argparse
 import subprocess
@@ -33,7 +35,7 @@ def main() -> int:
 
 
 def content(name: str) -> str | None:
-    """None: there is no such file."""
+    """Return the content; None: the file does not exist."""
     path = ROOT / name
     return path.read_text() if path.exists() else None
 
@@ -49,7 +51,7 @@ def put(files: Mapping[str, str | None]) -> None:
 
 
 def code() -> Mapping[str, str | None]:
-    """None for a file that nothing makes any more."""
+    """Return the generated files; None for a file that is not generated any more."""
     there = {str(path.relative_to(ROOT)): None for each in MADE for path in (ROOT / PACKAGE / each).glob("*.py")}
     packages = {"models": sdk_models.models(), "resources": sdk.resources()}
     made = formatted(
@@ -67,7 +69,7 @@ def pages() -> Mapping[str, str | None]:
 
 
 def formatted(code: Mapping[str, str]) -> dict[str, str]:
-    """As ruff has it: without the imports that nothing needs."""
+    """Format as ruff does, without unused imports."""
     with tempfile.TemporaryDirectory() as folder:
         for name, text in code.items():
             path = Path(folder, name)

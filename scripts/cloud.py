@@ -1,5 +1,4 @@
-"""A whole cloud on this machine: a control plane (stack.py) and nodes, real ones of a lab or ones with the fake
-adapter."""
+"""A whole cloud on this machine: a control plane (control_plane.py) and nodes, real ones of a lab or fake ones."""
 
 import shutil
 import socket
@@ -35,9 +34,11 @@ Say = Callable[[str], None]
 
 @dataclass
 class Cloud:
-    """`zones` maps the names of the nodes to their zones. `agent_options` are what all agents are started with besides
-    what they need. `pools`: the folder of the pool POOL, for each node that has it. `fake_port`: of the first agent
-    over the fake adapter. `say` is told what takes long."""
+    """A cloud. `zones` maps the names of the nodes to their zones.
+
+    `agent_options`: further options of all agents. `pools`: the folder of the pool POOL, for each node that has it.
+    `fake_port`: of the first agent over the fake adapter. `say` receives progress messages.
+    """
 
     stack: Stack
     zones: Mapping[str, str]
@@ -53,7 +54,7 @@ class Cloud:
         return Lab(self.stack.var / "lab")
 
     def up(self, *images: str) -> None:
-        """Everything runs when this returns, and the images can be used; what runs already is left alone."""
+        """Start everything, wait, and make the images usable; running parts are left alone."""
         self.say("database, queue and certificates")
         self.stack.prepare()
         for image in images:
@@ -71,14 +72,14 @@ class Cloud:
         self.stack.start()
 
     def down(self) -> None:
-        """Nothing runs when this returns; the folder stays."""
+        """Stop everything; the folder stays."""
         self.stack.stop()
         self.lab.down()
         for name in list(self.agents):
             self._reap(name)
 
     def repair(self) -> None:
-        """Start again whatever has died since up()."""
+        """Restart the dead processes."""
         if not self.is_fake:
             self.lab.up(self.zones)
         for name in self.zones:
@@ -90,20 +91,23 @@ class Cloud:
         shutil.rmtree(self.stack.var, ignore_errors=True)
 
     def add(self, name: str, zone: str) -> None:
-        """One more node of a cloud that runs."""
+        """Add one node to a running cloud."""
         self.zones = {**self.zones, name: zone}
         self.lab.up([name])
         self.enrol(name)
         self.start_agent(name)
 
     def take_away(self, name: str) -> None:
-        """Switch a node off that is not needed any more."""
+        """Switch off a node that is not needed any more."""
         self.zones = {other: zone for other, zone in self.zones.items() if other != name}
         self.node(name).power_off()
         self._reap(name)
 
     def make_project(self, name: str) -> tuple[str, str]:
-        """An organization and a project of this name. Returns the secrets of an owner's and of an operator's token."""
+        """Create an organization and a project of this name.
+
+        Returns the secrets of an owner's and of an operator's token.
+        """
         manage, owner, operator = self.stack.manage, f"{name}@example.org", f"operator-{name}@example.org"
         manage("create_organization", name)
         manage("create_project", name, name)
@@ -114,7 +118,7 @@ class Cloud:
         return manage("create_token", owner, "--project", name, *options), manage("create_token", operator, *options)
 
     def make_ssh_key(self, path: Path) -> str:
-        """A key pair without a passphrase, made once. Returns the public key."""
+        """Make a key pair without a passphrase, once. Returns the public key."""
         if not path.exists():
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "demo", "-f", str(path)], check=True)
         return path.with_suffix(".pub").read_text().strip()
@@ -129,8 +133,11 @@ class Cloud:
         user: str = "root",
         at: str = "",
     ) -> str:
-        """What a command prints in the guest. It goes by the network's router on the guest's node: there are no public
-        addresses yet. `at`: the node, where the zone has several."""
+        """Run a command in the guest and return its output.
+
+        The connection goes by the network's router on the guest's node: there are no public addresses yet. `at`: the
+        node, where the zone has several.
+        """
         name = at or next(name for name, zone in self.zones.items() if zone == instance["zone"])
         address = instance["addresses"][0]["ip"]
         options = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "ConnectTimeout=60"]
@@ -156,8 +163,7 @@ class Cloud:
         return f"{self.lab.node(name).address}:{AGENT_PORT}"
 
     def enrol(self, name: str) -> None:
-        """Ask for a certificate, have it signed, install it, and sign the node's charter; a node that has them keeps
-        them."""
+        """Enrol the node: request and install its certificate and sign its charter; an enrolled node keeps them."""
         folder = self.agent_folder(name)
         if (folder / "pki" / "node.crt").exists():
             return
@@ -179,7 +185,7 @@ class Cloud:
         enrol.install(folder, certificate=certificate.encode(), ca=ca, root=root)
 
     def _make_pools(self) -> None:
-        """A lab makes its own."""
+        """Make the pools of fake nodes; a lab makes its own."""
         for folder in set(self.pools.values()):
             folder.mkdir(parents=True, exist_ok=True)
             pools.make(folder)
@@ -213,14 +219,14 @@ class Cloud:
             time.sleep(0.1)
 
     def agent_pid(self, name: str) -> int:
-        """On the machine, also when the agent runs in a node of the lab."""
+        """Return the pid on the machine, also when the agent runs in a node of the lab."""
         for pid in self.node(name).pids(saying="agents.node.main"):
             if pid_below(pid) is not None:  # an nsenter of the same command line waits outside
                 return pid
         raise SystemExit(f"The agent of {name} does not run; see {self.agent_log(name)}.")
 
     def _reap(self, name: str) -> None:
-        """An agent of ours that has ended leaves no zombie."""
+        """Reap ended agents, which would stay zombies."""
         if (agent := self.agents.pop(name, None)) is not None:
             agent.wait(STOP_LIMIT_S)
 

@@ -38,8 +38,10 @@ STOP_LIMIT_S = 10
 
 @dataclass
 class Stack:
-    """`settings` are ANDROMEDE_* variables that differ from the defaults, without the prefix. `has_front`: nginx has
-    the port, so that pages, API and stream are one site; else the API has it."""
+    """A control plane. `settings`: ANDROMEDE_* variables that differ from the defaults, without the prefix.
+
+    `has_front`: nginx has the port, so that pages, API and stream are one site; else the API has it.
+    """
 
     var: Path
     port: int = 8000
@@ -60,7 +62,7 @@ class Stack:
 
     @property
     def stream_url(self) -> str:
-        """Of GET /v1/events/stream and of consoles, which a proxy would put beside the rest."""
+        """Return the URL of GET /v1/events/stream and of consoles, which a proxy would serve beside the rest."""
         return f"http://127.0.0.1:{self.stream_port}"
 
     def environment(self) -> dict[str, str]:
@@ -73,12 +75,12 @@ class Stack:
         }
 
     def _on_loopback(self) -> dict[str, str]:
-        """There is no TLS, and nobody is told of it but this machine. Without nginx the stream is a site of its own."""
+        """Return the settings of a site on loopback, without TLS. Without nginx the stream is a site of its own."""
         apart = {"STREAM_URL": self.stream_url.replace("http", "ws", 1)}
         return {"ARE_COOKIES_SECURE": "false", **({"TRUSTED_PROXIES": "unix,127.0.0.1"} if self.has_front else apart)}
 
     def prepare(self) -> None:
-        """PostgreSQL, Redis, the schema, certificates and keys, and the offers; nothing of it is done twice."""
+        """Prepare PostgreSQL, Redis, the schema, certificates, keys and the catalogue; repeating it changes nothing."""
         self.var.mkdir(parents=True, exist_ok=True)
         key = self.var / "secret-key"
         if not key.exists():
@@ -99,11 +101,11 @@ class Stack:
 
     @property
     def root_key(self) -> Path:
-        """On a machine of its own it would be, and never here."""
+        """Return the root key, which in production is on a machine of its own."""
         return self.var / "pki" / "root.key"
 
     def _officer(self) -> Path:
-        """The key of the one officer here, whose word on facts counts."""
+        """Return the key of the one officer of this cloud, who signs facts."""
         path = self.var / "pki" / "officer.key"
         key = signing_keys.read_private_key(path) if path.exists() else signing_keys.create_private_key(path)
         self.manage("officer_key", "register", "-", "--officer", OFFICER, stdin=signing_keys.public_part(key))
@@ -190,7 +192,7 @@ class Stack:
         return self.children[name].pid
 
     def wait_for_api(self) -> None:
-        """Raises SystemExit: it does not answer in time, or web has ended."""
+        """Wait for the API. Raises SystemExit: it does not answer in time, or web has ended."""
         deadline = time.monotonic() + PATIENCE_S
         while not self._answers():
             if self.process("web") is None or time.monotonic() > deadline:
@@ -204,11 +206,11 @@ class Stack:
             return False
 
     def manage(self, *arguments: str, stdin: str | None = None) -> str:
-        """What a manage.py command prints; its failure ends this program with what it said."""
+        """Run a manage.py command and return its output; its failure ends this program with its output."""
         return _printed(self._loaded().run(arguments, stdin=stdin), arguments)
 
     def _loaded(self) -> ForkedCommands:
-        """With the settings of now."""
+        """Return the preloaded process, with the current settings."""
         environment = self.environment()
         if self._commands is not None and _settings(self._commands.environment) != _settings(environment):
             self._commands.close()
@@ -219,17 +221,17 @@ class Stack:
 
     @property
     def loaded_pid(self) -> int | None:
-        """Of the process that workers and commands are copies of."""
+        """Return the pid of the preloaded process, which workers and commands are copies of."""
         return self._commands.pid if self._commands is not None else None
 
     def python(self, *arguments: str) -> str:
-        """The same of any program in the environment of the processes."""
+        """Run any Python program in the environment of the processes, and return its output."""
         command = [str(BIN / "python"), *arguments]
         result = subprocess.run(command, cwd=ROOT, env=self.environment(), capture_output=True, text=True, check=False)
         return _printed(result, arguments)
 
     def process(self, name: str) -> psutil.Process | None:
-        """The process that we started under this name, if it still runs; a pid that was used again is not it."""
+        """Return the process started under this name, if it still runs; a reused pid is not it."""
         try:
             known = json.loads(self._pid_file(name).read_text())
             process = psutil.Process(known["pid"])
@@ -239,7 +241,7 @@ class Stack:
         return process if same else None
 
     def kill(self, name: str) -> None:
-        """SIGKILL, as the kernel does when memory runs out: the process and its children."""
+        """Kill the process and its children (SIGKILL), as the kernel does when memory runs out."""
         process = self.process(name)
         if process is not None:
             os.killpg(process.pid, signal.SIGKILL)
@@ -247,7 +249,7 @@ class Stack:
         self._reap(name)
 
     def stop(self) -> None:
-        """End all that was started."""
+        """Stop all started processes."""
         names = [path.name.removesuffix(".json") for path in (self.var / "run").glob("*.json")]
         running = {name: process for name in names if (process := self.process(name)) is not None}
         for process in running.values():
@@ -261,7 +263,7 @@ class Stack:
         services.stop(self.var)
 
     def _reap(self, name: str) -> None:
-        """What we started ourselves and has ended leaves no zombie."""
+        """Reap ended child processes, which would stay zombies."""
         if (child := self.children.pop(name, None)) is not None:
             child.wait(STOP_LIMIT_S)
 
@@ -270,13 +272,13 @@ class Stack:
 
 
 def _user(name: str) -> str | None:
-    """As whom the process is in the database, as the playbook has it; None: it has nothing to do there."""
+    """Return the database user of the process, as in the playbook; None: it does not use the database."""
     trust = TRUSTS.get(name, name)
     return database_roles.PREFIX + trust if trust in database_roles.ROLES else None
 
 
 def _own(name: str) -> dict[str, str]:
-    """What only one process has in its environment."""
+    """Return the environment of this process alone."""
     user = _user(name)
     own = {"ANDROMEDE_DB_USER": user} if user is not None else {}
     if name in WITHOUT_SECRET_KEY:

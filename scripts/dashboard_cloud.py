@@ -1,6 +1,7 @@
-"""A cloud to look at: pretended nodes in six zones, a project with something of each kind, and somebody of each kind
-who signs in. For the tests of the dashboard, its benchmark and its screenshots; `python -m scripts.dashboard_cloud`
-keeps one up until it is interrupted.
+"""A cloud for the dashboard: fake nodes in six zones, a project with resources of each kind, and users of each role.
+
+It serves the tests of the dashboard, its benchmark and its screenshots; `python -m scripts.dashboard_cloud` runs one
+until it is interrupted.
 """
 
 import argparse
@@ -57,7 +58,7 @@ SSH_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okW
 
 @dataclass
 class World:
-    """`token`: an owner's of the organization; `operator`: an operator's."""
+    """Tokens of the cloud. `token`: of an owner of the organization; `operator`: of an operator."""
 
     cloud: Cloud
     token: str
@@ -72,13 +73,13 @@ class World:
 
     @cached_property
     def project(self) -> str:
-        """Its id."""
+        """Return the id of the project."""
         with closing(self.api()) as api:
             return str(api.get(f"/v1/projects/{PROJECT}")["id"])
 
     @cached_property
     def ids(self) -> dict[str, str]:
-        """Of what there was in the project at first, by its names."""
+        """Return the ids of the project's first resources, by name."""
         with closing(self.api()) as api:
             things = [thing for kind in (*NAMED, ACCOUNTS) for thing in api.get(kind)["items"]]
             operations = api.get("operations")["items"]
@@ -91,8 +92,11 @@ class World:
         return {thing["name"]: thing["id"] for thing in things} | of_kinds | of_platform
 
     def address(self, page: str) -> str:
-        """`@` is the project, and a name in braces the id of what is called so, or of the first operation of that kind
-        (with - for the dot)."""
+        """Return the address of a page.
+
+        `@` is the project, and a name in braces the id of that resource, or of the first operation of that kind (with -
+        for the dot).
+        """
         path = page.replace("@", f"/projects/{self.project}", 1) if page.startswith("@") else page
         return re.sub(r"\{([a-z0-9-]+)\}", lambda match: self.ids[match[1]], path)
 
@@ -101,7 +105,7 @@ class World:
 def dashboard_world(
     var: Path, *, port: int, settings: Mapping[str, str] | None = None, agent_options: Sequence[str] = ()
 ) -> Iterator[World]:
-    """It ends with the block. Ports: `port` and those behind it. Nobody is asked for a second factor."""
+    """Start the cloud until the block ends. Ports: `port` and the next ones. No user needs a second factor."""
     passkeys = {"PASSKEY_ORIGINS": f"http://localhost:{port}"}  # no number of an address can have them
     settings = {**NO_RATES, "SECOND_FACTOR_DUTIES": "", "QUARANTINE_AFTER_S": "0", **passkeys, **(settings or {})}
     agent_options = ["--fake-stray", STRAY, *agent_options]
@@ -156,7 +160,7 @@ def _furnished(cloud: Cloud) -> World:
 
 
 def _furnish(api: Api) -> None:
-    """Something of each kind, in several states."""
+    """Create resources of each kind, in several states."""
     abroad = api.post("volumes", {"name": "ancien-registre", "size_gib": 5, "zones": ["de-rhein-1"]})
     api.wait(abroad["operation"])
     api.put("policy", FRENCH)  # so that the volume drifts

@@ -1,5 +1,7 @@
-"""A PostgreSQL cluster that has the schema, made once and copied for those who may lose theirs in a power cut: tests,
-and whatever is started without fsync. To make and to migrate one takes some ten seconds of a processor, a copy none.
+"""A PostgreSQL cluster with the schema, made once and copied for processes that do not need durability.
+
+Tests use it, and clouds without fsync. Making and migrating a cluster takes some ten seconds of processor time, a copy
+none.
 """
 
 import fcntl
@@ -18,7 +20,7 @@ VAR = ROOT / "var" / "prepared"
 
 
 def copy_cluster_into(var: Path) -> None:
-    """A cluster in DIR/pg that services.start() finds there, unless there is one. Others may do the same meanwhile."""
+    """Copy a cluster to DIR/pg for services.start(), unless there is one. Other processes may do the same at once."""
     if (var / "pg").exists():
         return
     var.mkdir(parents=True, exist_ok=True)
@@ -33,7 +35,7 @@ def copy_cluster_into(var: Path) -> None:
 
 
 def schema_digest(apps: Path = ROOT / "controlplane") -> str:
-    """A digest of all that the schema comes from, and of whose it is."""
+    """Return a digest of all sources of the schema, and of its owner."""
     digest = hashlib.sha256(f"{services.binary('postgres')} {os.getuid()}\n".encode())
     migrations = sorted(apps.glob("*/migrations/*.py"))
     for path in (

@@ -1,5 +1,4 @@
-"""`make demo`: a cloud of three nodes in two zones on this machine, and a first guest in it, through the public API
-alone."""
+"""`make demo`: a cloud of three nodes in two zones on this machine, and a first guest in it, through the API alone."""
 
 import json
 import secrets
@@ -75,7 +74,7 @@ def show(cloud: Cloud) -> None:
 
 
 def tokens(cloud: Cloud) -> tuple[str, str]:
-    """The project's token and an operator's, made once and kept in the demo's folder."""
+    """Return the project's token and an operator's, made once and stored in the demo's folder."""
     if not TOKENS.exists():
         TOKENS.touch(mode=0o600)
         TOKENS.write_text("\n".join(cloud.make_project("demo")))
@@ -114,7 +113,7 @@ def forget_profile(token: str) -> None:
 
 
 def password(cloud: Cloud) -> str:
-    """With which the two people of the demo sign in, made once."""
+    """Return the password of the two users of the demo, made once."""
     file = VAR / "password"
     if not file.exists():
         chosen = "-".join(secrets.token_hex(2) for _ in range(4))
@@ -132,7 +131,7 @@ def wait_for_nodes(api: Api) -> None:
 
 
 def create(cloud: Cloud, api: Api) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """A key, a network, a volume and an instance that has them; what an earlier demo left goes first."""
+    """Create a key, a network, a volume and an instance with them, after deleting those of an earlier demo."""
     for path in ("instances/web", "volumes/data", "networks/lan", "ssh-keys/demo"):
         api.delete_if_there(path)
     public_key = cloud.make_ssh_key(KEY)
@@ -164,7 +163,7 @@ def finish(api: Api, operation: dict[str, Any]) -> None:
 
 
 def print_boot(api: Api, instance: dict[str, Any]) -> None:
-    """The guest's serial console, from the API."""
+    """Print the guest's serial console, from the API."""
     with waiting("for the guest to boot"):
         deadline = time.monotonic() + SSH_LIMIT_S
         while "ssh ready" not in (text := api.text("instances/web/console-log")) and time.monotonic() < deadline:
@@ -175,7 +174,7 @@ def print_boot(api: Api, instance: dict[str, Any]) -> None:
 
 
 def node_of(cloud: Cloud, operator: str, instance: dict[str, Any]) -> str:
-    """Give the name of the node that an instance is on. `operator`: the token of an operator; others are not told."""
+    """Return the name of an instance's node. `operator`: the token of an operator; other tokens do not see it."""
     with closing(Api(cloud.stack.url, operator)) as api:
         for name in cloud.zones:
             if instance["id"] in [each["id"] for each in api.get(f"/v1/nodes/{name}/instances")["items"]]:
@@ -184,7 +183,7 @@ def node_of(cloud: Cloud, operator: str, instance: dict[str, Any]) -> str:
 
 
 def prove(cloud: Cloud, instance: dict[str, Any], network: dict[str, Any], volume: dict[str, Any], *, at: str) -> None:
-    """What the guest itself says, over ssh. `at`: the node that it is on."""
+    """Print facts from inside the guest, over ssh. `at`: the node that it is on."""
     address = instance["addresses"][0]["ip"]
     size = cloud.ssh(
         instance, network, KEY, "hostname; cat /sys/block/vdb/serial; echo; cat /sys/block/vdb/size", at=at
@@ -211,7 +210,7 @@ def show_refusal(api: Api) -> None:
 
 
 def command_line(cloud: Cloud, token: str) -> str:
-    """What the farewell says of the command line."""
+    """Return the hint on the command line for the final message."""
     try:
         call = keep_profile(cloud.stack.url, token)
     except Misuse as wrong:

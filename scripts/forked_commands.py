@@ -1,6 +1,6 @@
-"""Commands of manage.py, of which the watcher is one, workers of Celery and the stream process, in one environment:
-Django is loaded once, and each runs in a copy of the process that has it loaded. To load it anew costs more than most
-commands, and 80 to 100 MiB for each process that stays.
+"""Run commands of manage.py, workers of Celery and the stream process as copies of one preloaded process.
+
+Loading Django anew costs more than most commands, and 80 to 100 MiB for each lasting process.
 """
 
 import json
@@ -60,7 +60,10 @@ def limits_of(command: Sequence[str]) -> str:
 
 @dataclass
 class ForkedCommands:
-    """The process is started by the first command, and ends with `close()` or with ours. One command at a time."""
+    """Runs commands. The preloaded process starts with the first command, and ends with `close()` or with its parent.
+
+    One command runs at a time.
+    """
 
     environment: Mapping[str, str]
     _lock: Lock = field(default_factory=Lock)
@@ -72,7 +75,7 @@ class ForkedCommands:
         return self._process.pid if self._process is not None else None
 
     def run(self, arguments: tuple[str, ...], *, stdin: str | None) -> subprocess.CompletedProcess[str]:
-        """What came of a command; without `stdin` there is nothing to read.
+        """Run a command and return its result; without `stdin` there is nothing to read.
 
         Raises:
             SystemExit: the process has ended; why is on its stderr, which is ours.
@@ -83,8 +86,9 @@ class ForkedCommands:
     def begin(
         self, name: str, command: Sequence[str], log: Path, *, user: str | None = None, has_secret_key: bool = True
     ) -> int:
-        """Start a process that stays when ours ends, in a session of its own. `command`: one that has a
-        program_of(). `user`: as whom it is in the database, where it is not the user of the commands. Returns its pid.
+        """Start a process that survives this one, in a session of its own, and return its pid.
+
+        `command`: one of PROGRAMS with its arguments. `user`: its database user, if it differs from the commands'.
 
         Raises:
             SystemExit: as run().
@@ -107,7 +111,7 @@ class ForkedCommands:
             return json.loads(answer)
 
     def close(self) -> None:
-        """End the process, and a command that goes on since whoever asked for it was interrupted."""
+        """End the process, and the command of an interrupted caller."""
         with self._lock:
             if self._process is not None and self._line is not None:
                 self._line.close()
@@ -134,19 +138,19 @@ class ForkedCommands:
 
 @dataclass
 class Copies:
-    """The processes that this one has begun."""
+    """The processes that this one has started."""
 
     pids: set[int] = field(default_factory=set)
 
     def reap(self, *_: object) -> None:
-        """Those that have ended leave no zombies; of commands, the exit status is waited for."""
+        """Reap ended processes, which would stay zombies; the exit status of commands is waited for."""
         for pid in [*self.pids]:
             if os.waitpid(pid, os.WNOHANG)[0]:
                 self.pids.discard(pid)
 
 
 def main(number: int) -> int:
-    """Answer each line of that socket until the other side is closed. In a copy: the command's exit status."""
+    """Answer each line of that socket until the other side closes it. In a copy: return the command's exit status."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     django.setup()
     for module in (settings.ROOT_URLCONF, *OF_COMMANDS):
@@ -159,7 +163,7 @@ def main(number: int) -> int:
 
 
 def _answer(number: int, copies: Copies) -> Callable[[], int] | None:
-    """Until the other side is closed. In a copy: what it is to do, without the socket."""
+    """Answer until the other side closes the socket. In a copy: return its task, without the socket."""
     with socket.socket(fileno=number) as line, line.makefile("rwb") as lines:
         for request in lines:
             kind, *rest = json.loads(request)
@@ -172,7 +176,7 @@ def _answer(number: int, copies: Copies) -> Callable[[], int] | None:
 
 
 def _command(arguments: list[str], text: str) -> list[Any] | Callable[[], int]:
-    """Its exit status and what it said; in the copy, what it does."""
+    """Return the exit status and output of a command; in the copy, return its task."""
     with TemporaryFile() as stdin, TemporaryFile() as stdout, TemporaryFile() as stderr:
         stdin.write(text.encode())
         stdin.seek(0)
@@ -192,8 +196,10 @@ def _manage(arguments: list[str]) -> int:
 
 
 def _begin(copies: Copies, *process: Any) -> int | Callable[[], int]:
-    """The copy's pid, once it has a session and a group of its own, which it can be killed by; in the copy, what it
-    does."""
+    """Return the copy's pid, once it has a session and a group of its own, by which it can be killed.
+
+    In the copy: return its task.
+    """
     ours, its = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -226,7 +232,7 @@ def _process(name: str, command: list[str], log: str, user: str | None, has_secr
 
 
 def _take(files: Iterable[BinaryIO]) -> None:
-    """As stdin, stdout and stderr."""
+    """Use the descriptors as stdin, stdout and stderr."""
     for own, file in enumerate(files):
         os.dup2(file.fileno(), own)
 

@@ -1,7 +1,7 @@
-"""`make fuzz`: Schemathesis against a control plane of its own with nodes that only pretend, by the OpenAPI document.
+"""`make fuzz`: Schemathesis, by the OpenAPI document, against a control plane of its own with fake nodes.
 
-All phases to their end, as each kind of caller at once. What was sent and found is printed as JSON, by caller
-and phase; the exit status is 1 if anything was found, or if a phase did not come to its end.
+All phases run to their end, as each kind of caller at once. Requests and findings are printed as JSON, by caller and
+phase; the exit status is 1 if there is any finding, or if a phase did not end properly.
 """
 
 import argparse
@@ -45,7 +45,7 @@ def main() -> int:
 
 
 def fuzz(world: World, arguments: argparse.Namespace) -> dict[str, Any]:
-    """All callers at once, until each has done all phases or the time is over: the document that is printed."""
+    """Run all callers at once until each has done all phases or the time is over; returns the document to print."""
     begun = time.time()
     runs = [Run(world, caller, arguments, begun + arguments.seconds) for caller in world.callers]
     with ThreadPoolExecutor(len(runs)) as pool:
@@ -67,7 +67,7 @@ def fuzz(world: World, arguments: argparse.Namespace) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Run:
-    """All phases once, as one caller. `until`: it is broken off then, in seconds since the epoch."""
+    """Run all phases once, as one caller. `until`: the time limit, in seconds since the epoch."""
 
     world: World
     caller: str
@@ -80,12 +80,12 @@ class Run:
 
     @cached_property
     def tally(self) -> list[dict[str, Any]]:
-        """Requests by phase, operation and status (fuzz_hooks.py)."""
+        """Return the requests by phase, operation and status (fuzz_hooks.py)."""
         return list(_read(self.folder / "tally.json", []))
 
     @cached_property
     def report(self) -> dict[str, Any]:
-        """What Schemathesis says at its end; nothing if there was none."""
+        """Return the final report of Schemathesis; empty if there was none."""
         return dict(_read(self.folder / "report.json", {}))
 
     @property
@@ -101,13 +101,16 @@ class Run:
 
     @property
     def granted(self) -> set[str]:
-        """Operations that were answered with what was asked for at least once."""
+        """Return the operations that succeeded at least once."""
         return _granted(self.tally)
 
     @property
     def phases(self) -> dict[str, dict[str, Any]]:
-        """`operations`: that were asked; `answered`: of them, with what was asked for (2xx). `links`: in how many ways
-        a request took what another answered, of how many that there are."""
+        """Return figures of each phase.
+
+        `operations`: the requested ones; `answered`: those with a success (2xx). `links`: the number of used links from
+        answers to requests, and the number of all links.
+        """
         phases = {name: self._phase(name) for name in self.arguments.phases.split(",")}
         log = self.folder / "log.txt"
         links = LINKS.search(log.read_text()) if log.exists() else None
@@ -150,7 +153,7 @@ class Run:
         return command
 
     def _configuration(self) -> Path:
-        """The common one, and how much each phase is to do."""
+        """Return the common configuration, with the amount of work of each phase."""
         path = self.folder / "schemathesis.toml"
         much = {"fuzzing": self.arguments.examples, "stateful": self.arguments.chains}
         parts = [f"[phases.{phase}.generation]\nmax-examples = {count}\n" for phase, count in much.items()]
@@ -174,13 +177,13 @@ def _granted(tally: list[dict[str, Any]]) -> set[str]:
 
 
 def _read(path: Path, default: Any) -> Any:
-    """The default also where it was killed before it had written anything."""
+    """Read the result; the default if the process was killed before it wrote one."""
     text = path.read_text() if path.exists() else ""
     return json.loads(text) if text else default
 
 
 def _end_by(process: subprocess.Popen[bytes], until: float) -> None:
-    """Wait for it; from `until` on it is asked to say what it has found until then."""
+    """Wait for the process; at `until` it is asked to stop and report."""
     try:
         process.wait(max(until - time.time(), 0))
     except subprocess.TimeoutExpired:

@@ -1,4 +1,4 @@
-"""What Schemathesis calls around every request of `make fuzz` (scripts/fuzz.py)."""
+"""Hooks that Schemathesis calls around every request of `make fuzz` (scripts/fuzz.py)."""
 
 import atexit
 import json
@@ -38,9 +38,11 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # what starts in the b
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: dict[str, Any]) -> None:
-    """What is not meant to be wrong leads somewhere, and is not refused for what another request has done: paths name
-    what there is, rules are made where they bind nobody, a caller ends only what it has made itself or what is doomed,
-    and names are new. Nothing waits long."""
+    """Make valid requests effective, and independent of other requests.
+
+    Paths name existing resources, rules are made where they affect no other caller, a caller deletes only its own or
+    expendable resources, and names are new. No request waits long.
+    """
     if re.fullmatch("[0-9]+s?", str((case.query or {}).get("wait"))):
         case.query["wait"] = WAIT
     if case.path_parameters:
@@ -62,8 +64,10 @@ def _new(name: str) -> str:
 
 
 def _shorten(case: Any) -> None:
-    """A chain is about what comes of one request after another: what may be left out is left out, since it could be a
-    reason to refuse. The other phases try that."""
+    """Drop optional members of a chained request, since they could cause a refusal.
+
+    A chain tests the use of one answer in another request; the other phases test optional members.
+    """
     if not _is_wrong(case, ParameterLocation.QUERY):
         required = {each.name for each in case.operation.query if each.is_required}
         case.query = {name: value for name, value in (case.query or {}).items() if name in required}
@@ -94,7 +98,7 @@ def _part(case: Any, name: str, value: Any) -> Any:
 
 
 def _is_chained(case: Any, value: Any) -> bool:
-    """It may be what another request has answered."""
+    """Return whether the value may come from the answer of another request."""
     return _phase(case) == TestPhase.STATEFUL and UUID.fullmatch(str(value)) is not None
 
 
@@ -107,7 +111,7 @@ def after_call(context: Any, case: Any, response: Any) -> None:
 
 @schemathesis.hook
 def filter_failure(context: Any, failure: Any, case: Any, response: Any) -> bool:
-    """All are kept; here they are counted by phase, which the report does not do."""
+    """Keep all failures, counted by phase, which the report does not do."""
     findings[_kind(case, response)] += 1
     return True
 

@@ -1,5 +1,7 @@
-"""The cloud that `make fuzz` asks (scripts/fuzz.py): nodes that only pretend, of each thing that a path can name one
-that stays and one that may be deleted, and somebody of each kind who asks."""
+"""The cloud of `make fuzz` (scripts/fuzz.py), with fake nodes.
+
+For each resource in a path it has one that stays and one that may be deleted, and a caller of each role.
+"""
 
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -33,8 +35,10 @@ WEBHOOK = {"url": "https://hooks.example.org/andromede", "kinds": ["instance.cre
 
 @dataclass(frozen=True)
 class World:
-    """`callers`: who asks → by which secret. `places`: parameters of paths → the id of one that there is. `ruled`: the
-    same, for requests that make rules for others; `doomed`: for those that delete."""
+    """Data of the cloud. `callers`: the secret of each caller. `places`: an existing id for each path parameter.
+
+    `ruled`: the same, for requests that make rules for others; `doomed`: for those that delete.
+    """
 
     cloud: Cloud
     callers: Mapping[str, str]
@@ -45,7 +49,7 @@ class World:
 
 @contextmanager
 def fuzz_world() -> Iterator[World]:
-    """A cloud that ends with the block; the folder with all logs stays until the next one."""
+    """Start a cloud until the block ends; the folder with all logs stays until the next one."""
     stack = Stack(ROOT / "var" / "fuzz", port=PORT, is_durable=False, settings=UNLIMITED)
     cloud = Cloud(stack, ZONES, is_fake=True, fake_port=FAKE_PORT, say=print_progress)
     cloud.down()
@@ -98,7 +102,7 @@ def _above(api: Api, name: str) -> dict[str, str]:
 
 
 def _in_project(api: Api, end: str = "") -> dict[str, str]:
-    """One of each kind in the project. `end`: of their names."""
+    """Create a resource of each kind in the project. `end`: the suffix of their names."""
     lan, data, web, chat, app, apart = (f"{name}{end}" for name in ("lan", "data", "web", "chat", "app", "apart"))
     places = {
         "network": api.post("networks", {"name": lan, "cidr": "10.0.0.0/16"})["id"],
@@ -142,7 +146,7 @@ def _in_organization(api: Api, organization: str, end: str = "") -> dict[str, st
 
 
 def _member(cloud: Cloud, name: str, role: str) -> str:
-    """The e-mail address of one who has this role in both organizations."""
+    """Return the e-mail address of a member with this role in both organizations."""
     email = f"{name}@example.org"
     cloud.stack.manage("create_user", email)
     for organization in (PROJECT, RULED):
@@ -151,7 +155,7 @@ def _member(cloud: Cloud, name: str, role: str) -> str:
 
 
 def _signed_in(cloud: Cloud, email: str) -> str:
-    """The secret of a session, for what no token may do."""
+    """Return the secret of a session, for actions that no token may do."""
     cloud.stack.manage("set_password", email, stdin=PASSWORD)
     answer = httpx.post(f"{cloud.stack.url}/v1/sessions", json={"email": email, "password": PASSWORD})
     return str(answer.raise_for_status().json()["secret"])

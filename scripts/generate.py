@@ -1,4 +1,4 @@
-"""Write the documents that are made from the code, or with --check say which of them are old."""
+"""Write the documents that are generated from the code, or with --check list the outdated ones."""
 
 import argparse
 import io
@@ -45,7 +45,7 @@ def main() -> int:
 
 
 def strange(made: Documents) -> list[Path]:
-    """Pages in the folders of these documents that are none of them any more."""
+    """Return pages in the folders of these documents that are not generated any more."""
     folders = {(REFERENCE / name).parent for name in made} - {REFERENCE}
     known = {REFERENCE / name for name in made}
     return sorted(path for folder in folders for path in folder.glob("*.md") if path not in known)
@@ -58,7 +58,7 @@ def openapi() -> Documents:
 
 
 def reference() -> Documents:
-    """A page for each tag of the OpenAPI document, with examples."""
+    """Return a page for each tag of the OpenAPI document, with examples."""
     from controlplane.api import examples, problem_pages
     from controlplane.identity.authorization_rules import TABLE
 
@@ -69,7 +69,7 @@ def reference() -> Documents:
 
 
 def states() -> Documents:
-    """The tables of all state machines."""
+    """Return the tables of all state machines."""
     from controlplane.catalog.models import IMAGE
     from controlplane.compute.models import INSTANCE
     from controlplane.nodes.models import DRAIN, DRAIN_GUEST, DUTY, NODE, ORPHAN
@@ -89,7 +89,7 @@ def states() -> Documents:
 
 
 def errors() -> Documents:
-    """All codes, with their HTTP status and meaning, and a page for each."""
+    """Return all error codes, with their HTTP status and meaning, and a page for each."""
     import controlplane.api.v1.urls  # noqa: F401 - every app's errors are known once its routes are
     from controlplane.api import problem_pages
 
@@ -112,7 +112,7 @@ def errors() -> Documents:
 
 
 def authorization() -> Documents:
-    """Who may do what."""
+    """Return the authorization table."""
     from controlplane.identity.authorization_rules import TABLE
     from controlplane.identity.authorization_terms import OWN, PUBLIC, SIGNED_IN, VERBS
 

@@ -1,10 +1,10 @@
-"""What a `$ref` of an OpenAPI document refers to (RFC 6901)."""
+"""Resolve `$ref` in an OpenAPI document (RFC 6901)."""
 
 from typing import Any
 
 
 def resolved(node: Any, document: Any) -> Any:
-    """With what a reference says besides."""
+    """Return the referenced schema, with the members beside the reference."""
     while isinstance(node, dict) and "$ref" in node:
         found = document
         for part in node["$ref"].removeprefix("#/").split("/"):

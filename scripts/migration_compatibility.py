@@ -1,7 +1,7 @@
-"""Whether a release that still works bears the migrations of the next one: each of those that came after the ones in
-scripts/released_migrations.json, by the SQL that it runs. `--publish` writes that file anew, with every release.
+"""Check that a running release works with the migrations of the next one, by their SQL.
 
-docs/how-to/change-the-schema.md says how a change is made in steps that pass.
+Checked are the migrations after those in scripts/released_migrations.json; `--publish` writes that file anew, with
+every release. docs/how-to/change-the-schema.md explains how a change is made in steps that pass.
 """
 
 import argparse
@@ -42,7 +42,7 @@ Key = tuple[str, str]
 
 
 def _reads_whole_table(statements: Sequence[str], **_: object) -> bool:
-    """A constraint of a table that was there before, which is held against all of its rows under a lock."""
+    """Return whether the statement adds a constraint to an existing table, which checks all rows under a lock."""
     made = {match[1] for sql in statements if (match := re.match(r"CREATE TABLE (\S+)", sql))}
     added = (WHOLE_TABLE.match(sql) for sql in statements if "NOT VALID" not in sql)
     return any(match is not None and match[1] not in made for match in added)
@@ -73,12 +73,12 @@ def main() -> int:
 
 
 def last_of(loader: MigrationLoader) -> dict[str, str]:
-    """The last migration of each app of ours."""
+    """Return the last migration of each own app."""
     return dict(sorted(key for key in loader.graph.leaf_nodes() if _is_ours(loader, key)))
 
 
 def complaints(loader: MigrationLoader, released: Mapping[str, str]) -> Iterator[str]:
-    """A line each, about all migrations that came after those."""
+    """Return the complaints about all later migrations, a line each."""
     gone = [key for key in released.items() if key not in loader.graph.nodes]
     yield from (f"{app}.{name}: it was released, and is gone" for app, name in gone)
     known = {each for key in released.items() if key not in gone for each in loader.graph.forwards_plan(key)}
@@ -88,7 +88,7 @@ def complaints(loader: MigrationLoader, released: Mapping[str, str]) -> Iterator
 
 
 def complaints_of(loader: MigrationLoader, migration: Migration) -> Iterator[str]:
-    """What is in the way of one, by the code of each; and what is excused in it and is not so."""
+    """Return the faults of one migration, by code, and unneeded excuses."""
     excused: Mapping[str, str] = getattr(migration, BORNE, {})
     found = _found(loader, migration)
     for code, message in sorted(found.items()):

@@ -1,7 +1,7 @@
-"""`make mutate`: change the pure policy half in every small way there is, and see that a test notices.
+"""`make mutate`: change the pure policy code in every small way, and check that a test fails.
 
-mutmut works on a copy in a temporary folder, with the fast tests alone. A mutant that no test notices has to be listed
-in docs/explanation/mutation.md with the reason why it changes no verdict; one that is not listed there fails the check.
+mutmut works on a copy in a temporary folder, with the fast tests alone. A mutant that passes all tests has to be listed
+in docs/explanation/mutation.md with the reason why it changes no verdict; any other one fails the check.
 """
 
 import argparse
@@ -80,7 +80,7 @@ settings.load_profile("mutants")
 
 @dataclass(frozen=True)
 class Mutant:
-    """A function, and the lines that were changed in it: how a mutant is known while its number changes."""
+    """A function and its changed lines, which identify a mutant while its number changes."""
 
     name: str
     verdict: str

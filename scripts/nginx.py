@@ -1,4 +1,4 @@
-"""What stands before a control plane on one machine: nginx, so that the pages, the API and the stream are one site.
+"""nginx in front of a control plane on one machine, so that the pages, the API and the stream are one site.
 
 Limits and routes are those that the playbook installs (ansible/roles/front/templates).
 """

@@ -1,4 +1,4 @@
-"""Wait until something is so."""
+"""Wait for a condition."""
 
 import time
 from collections.abc import Callable
@@ -16,7 +16,7 @@ def wait_until(
     rarest_s: float = 0.5,
     or_else: Callable[[], str] = lambda: "it never became true",
 ) -> None:
-    """Ask every `every_s` seconds at first, then ever more rarely, down to every `rarest_s`.
+    """Check the condition every `every_s` seconds at first, then ever more rarely, down to every `rarest_s`.
 
     Raises:
         TimeoutError: it was not so within `limit_s` seconds; with what `or_else` says.

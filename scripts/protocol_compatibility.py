@@ -1,8 +1,7 @@
-"""Whether control planes and agents of the last release still understand the agent protocol of now: all that is in
-scripts/released_protocol.json is there, under its number, with its type. `--publish` writes that file anew, with every
-release.
+"""Check that control planes and agents of the last release understand the current agent protocol.
 
-docs/how-to/change-the-agent-protocol.md says how the protocol is changed.
+Every part of scripts/released_protocol.json must exist, under its number, with its type. `--publish` writes that file
+anew, with every release. docs/how-to/change-the-agent-protocol.md explains changes of the protocol.
 """
 
 import argparse
@@ -52,7 +51,7 @@ def present() -> FileDescriptorProto:
 
 
 def broken(old: FileDescriptorProto, new: FileDescriptorProto) -> Iterator[str]:
-    """What a program that speaks the old protocol does not find, or reads wrongly, in the new one: a line each."""
+    """Return what a program with the old protocol misses or misreads in the new one, a line each."""
     if old.package != new.package:
         yield f"the package {old.package} is {new.package}"
     yield from _messages(old.message_type, new.message_type)

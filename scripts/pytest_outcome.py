@@ -1,4 +1,4 @@
-"""A plugin of pytest: write what became of a run to the file that --outcome names, for scripts/run_tests.py."""
+"""Plugin of pytest: write the outcome of a run to the file that --outcome names, for scripts/run_tests.py."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ CRASHED = "crashed while running"  # xdist, of a process that died in a test
 
 
 class Outcome:
-    """Of one session, in the process that prints its summary."""
+    """Outcome of one session, in the process that prints its summary."""
 
     def __init__(self, file: Path, count: int) -> None:
         self.file, self.count = file, count

@@ -1,8 +1,8 @@
-"""`make release`: one file with all that a server needs besides Debian's packages, so that it can be installed where
-there is no network: the code of HEAD, the dashboard's files, the texts in French, and the wheels for Debian 13.
+"""`make release`: one file with everything that a server needs besides Debian's packages.
 
-Needs the package index; what is installed from it is held to the digests of requirements.txt. `--key FILE` signs
-it, with a private key of ssh-keygen, so that whoever installs it can see that nobody else has made it.
+It serves installations without a network: the code of HEAD, the dashboard's files, the French texts, and the wheels for
+Debian 13. The build needs the package index; downloads are checked against the digests of requirements.txt. `--key
+FILE` signs the file with a private key of ssh-keygen, which proves its origin.
 """
 
 import argparse
@@ -54,7 +54,7 @@ def sign(bundle: Path, key: Path) -> Path:
 
 
 def make() -> Path:
-    """The bundle, anew."""
+    """Build the bundle anew."""
     name = f"andromede-{version()}"
     shutil.rmtree(FOLDER, ignore_errors=True)
     wheels = FOLDER / "wheels"
@@ -80,7 +80,7 @@ def version_of(bundle: Path) -> str:
 
 
 def version() -> str:
-    """Of the project, and the commit: two releases are never called the same."""
+    """Return the version of the project with the commit: no two releases have the same name."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     head = ["git", "rev-parse", "--short=12", "HEAD"]
     commit = subprocess.run(head, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
@@ -88,7 +88,7 @@ def version() -> str:
 
 
 def pinned() -> str:
-    """What the control plane and agents need, at the versions and with the digests of requirements.txt."""
+    """Return the requirements of control plane and agents, with the versions and digests of requirements.txt."""
     options = [word for extra in EXTRAS for word in ("--extra", extra)]
     command = [str(BIN / "uv"), "pip", "compile", "--quiet", "--generate-hashes", "--no-header", *options]
     command += ["--python-version", PYTHON, "--constraint", "requirements.txt", "--no-emit-package", OF_DEBIAN]

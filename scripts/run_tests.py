@@ -22,7 +22,10 @@ OK, FAILED = 0, 1  # exit statuses of pytest
 
 @dataclass(frozen=True)
 class Run:
-    """`status`: pytest's. `failed`: what each test that failed said, by its id. `count`: of --count."""
+    """Outcome of a run.
+
+    `status`: pytest's. `failed`: the output of each failed test, by its id. `count`: of --count.
+    """
 
     status: int
     passed: int
@@ -54,7 +57,7 @@ def main(arguments: Sequence[str], *, flaky_file: Path = FLAKY) -> int:
 
 
 def run(arguments: Sequence[str]) -> Run:
-    """One run of pytest; what it prints is seen."""
+    """Run pytest once, with its output shown."""
     with tempfile.TemporaryDirectory(prefix="p") as folder:
         file = Path(folder) / "outcome.json"
         # Sockets have room for some hundred letters, of which pytest's own folder takes many.

@@ -1,6 +1,7 @@
-"""Whether one JSON Schema takes all that another took, or answers nothing that another did not.
+"""Compare JSON Schemas: does a request accept, and an answer contain, the same as before?
 
-Enumerations of answers may grow: clients are told so. Both ways, what is not understood here is not compared.
+Enumerations of answers may grow: clients are documented to expect that. In both directions, keywords that are not
+understood here are not compared.
 """
 
 from collections.abc import Iterator
@@ -15,8 +16,7 @@ ALIKE = ("pattern", "format", "multipleOf", "uniqueItems")
 
 
 class Schemas:
-    """The schemas of two documents. Pairs that are being compared are not begun again: schemas may contain
-    themselves."""
+    """Schemas of two documents. Pairs in comparison are not begun again: schemas may contain themselves."""
 
     def __init__(self, old: Any, new: Any) -> None:
         self.old, self.new = old, new
@@ -29,11 +29,11 @@ class Schemas:
         return resolved(node, self.new)
 
     def taken(self, old: Schema, new: Schema) -> Iterator[str]:
-        """What `old` allowed in a request and `new` does not: place and complaint."""
+        """Return what `old` allowed in a request and `new` does not: place and complaint."""
         yield from self._compared("taken", old, new)
 
     def answered(self, old: Schema, new: Schema) -> Iterator[str]:
-        """What `new` may answer and `old` does not tell of."""
+        """Return what `new` may answer and `old` does not describe."""
         yield from self._compared("answered", old, new)
 
     def _compared(self, way: str, old: Schema, new: Schema) -> Iterator[str]:
@@ -51,7 +51,7 @@ class Schemas:
         self._open -= {pair}
 
     def _each(self, way: str, olds: list[Schema], news: list[Schema]) -> Iterator[str]:
-        """Each alternative that may be sent, or that may come, needs one of the other side that goes with it."""
+        """Compare each alternative: it needs a matching alternative on the other side."""
         compare = self._taken if way == "taken" else self._answered
         for each in olds if way == "taken" else news:
             pairs = [(each, other) for other in news] if way == "taken" else [(other, each) for other in olds]
@@ -60,7 +60,7 @@ class Schemas:
                 yield from min(found, key=len)
 
     def _alternatives(self, schema: Schema, document: Any) -> list[Schema]:
-        """The same without references, alternatives (oneOf, anyOf, several types) and allOf."""
+        """Return the alternatives without references and allOf (oneOf, anyOf, several types)."""
         schema = resolved(schema, document)
         for part in schema.get("allOf", []):
             whole = {name: each for name, each in schema.items() if name != "allOf"}
@@ -108,7 +108,7 @@ class Schemas:
 
 
 def _both(one: Schema, other: Schema) -> Schema:
-    """What both say; members and what is required, together."""
+    """Merge two schemas, with the members and requirements of both."""
     properties = {**one.get("properties", {}), **other.get("properties", {})}
     required = sorted({*one.get("required", []), *other.get("required", [])})
     return (
@@ -119,7 +119,7 @@ def _both(one: Schema, other: Schema) -> Schema:
 
 
 def _has_type(part: Schema, whole: Schema) -> bool:
-    """Whether the type of `part` is among those of `whole`."""
+    """Return whether the type of `part` is among those of `whole`."""
     if "type" not in whole or part.get("type") == whole["type"]:
         return True
     return part.get("type") == "integer" and whole["type"] == "number"

@@ -1,4 +1,4 @@
-"""`make screenshots`: the pictures of the dashboard in docs/images/dashboard, taken of a cloud with pretended nodes."""
+"""`make screenshots`: pictures of the dashboard in docs/images/dashboard, taken of a cloud with fake nodes."""
 
 import sys
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ DESK, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
 
 @dataclass(frozen=True)
 class Picture:
-    """Who looks at which page (World.address), and how."""
+    """A picture: user, page (World.address) and settings."""
 
     person: str
     page: str

@@ -1,4 +1,4 @@
-"""The managers of the Python SDK, from the OpenAPI document."""
+"""Generate the managers of the Python SDK from the OpenAPI document."""
 
 import json
 import keyword
@@ -44,7 +44,10 @@ class Route:
 
     @cached_property
     def kind_and_manager(self) -> tuple[str, str]:
-        """The kind is what begins the operation's id: a collection of the path, in the singular, or the first word."""
+        """Return kind and manager: the kind begins the operation's id.
+
+        It is a collection of the path, in the singular, or the first word.
+        """
         for segment in reversed(self.path.split("/")):
             plural = segment.replace("-", "_")
             if segment and "{" not in segment and self.id.startswith(f"{singular(plural)}_"):
@@ -65,7 +68,7 @@ class Route:
 
     @property
     def names(self) -> list[str]:
-        """Of the path; the project is the client's, unless the call is about a project."""
+        """Return the path parameters; the project is the client's, unless the call is about a project."""
         parts = re.findall(r"{(\w+)}", self.path)
         return [part for part in parts if part != "project" or self.manager == "projects"]
 
@@ -79,7 +82,7 @@ class Route:
 
     @property
     def version(self) -> Schema | None:
-        """The parameter If-Match."""
+        """Return the parameter If-Match."""
         headers = [each for each in self.operation.get("parameters", []) if each["in"] == "header"]
         return next((each for each in headers if each["name"].lower() == "if-match"), None)
 
@@ -95,12 +98,12 @@ class Route:
 
     @property
     def is_possible(self) -> bool:
-        """Whether Python values can say what it takes: nothing, the members of an object, or a file."""
+        """Return whether Python values can express the body: none, the members of an object, or a file."""
         return "requestBody" not in self.operation or self.body is not None or self.is_upload
 
     @property
     def media(self) -> str:
-        """How what is answered reaches the caller: as models (or nothing), a JSON object, text, a stream or a file."""
+        """Return the form of the answer: models (or none), a JSON object, text, a stream or a file."""
         kinds = set(self.answers.values())
         if "object" in kinds:
             return "object"
@@ -113,7 +116,7 @@ class Route:
 
     @property
     def answers(self) -> dict[int, str | None]:
-        """Status → model, None for an empty answer; other media types as themselves."""
+        """Map each status to a model, None for an empty answer; other media types as themselves."""
         found: dict[int, str | None] = {}
         for status, response in self.operation["responses"].items():
             if status.startswith("2"):
@@ -158,7 +161,7 @@ def class_name(manager: str) -> str:
 
 
 def resources() -> dict[str, str]:
-    """The modules of the package `resources`, by name: one for each manager, and what finds them."""
+    """Return the modules of the package `resources`, by name: one for each manager, and the index."""
     found = managers()
     return {"__init__": finder(found), **{manager: module(manager, routes) for manager, routes in found.items()}}
 
@@ -232,7 +235,7 @@ def method_lines(route: Route) -> Iterator[str]:
 
 
 def words(route: Route) -> str:
-    """What the API says of the call: of the body, and of its parameters."""
+    """Return the API's texts about the call: its body and its parameters."""
     said = [f"{route.http_method} {route.path}"]
     if route.body is not None and route.body.get("description"):
         said.append(str(route.body["description"]))
@@ -242,7 +245,7 @@ def words(route: Route) -> str:
 
 
 def dry_answer(route: Route) -> str | None:
-    """The model of a dry run, where it is another."""
+    """Return the model of a dry run, if it differs."""
     names = {each["name"] for each in route.query}
     others = {model for status, model in route.answers.items() if status == 200}
     usual = {model for status, model in route.answers.items() if status != 200}

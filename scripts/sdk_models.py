@@ -1,4 +1,4 @@
-"""The models of the Python SDK, from the OpenAPI document."""
+"""Generate the models of the Python SDK from the OpenAPI document."""
 
 import json
 import re
@@ -13,15 +13,16 @@ WORD = re.compile(r"\w+")
 
 
 def models() -> dict[str, str]:
-    """The modules of the package `models`, by name: one for each manager that has models of its own, one for those
-    that several have in common, and what finds them."""
+    """Return the modules of the package `models`, by name: one for each manager with models, a common one, and the
+    index.
+    """
     schemas = document()["components"]["schemas"]
     places = homes(schemas)
     return {"__init__": finder(places), **{home: module(home, places, schemas) for home in set(places.values())}}
 
 
 def homes(schemas: Mapping[str, Schema]) -> dict[str, str]:
-    """Model → module: that of the manager that it is named after, else of the only one whose calls reach it."""
+    """Map each model to its module: that of the manager it is named after, else of the only one whose calls use it."""
     reached: dict[str, set[str]] = {}
     known = managers()
     for manager, routes in known.items():
@@ -42,7 +43,7 @@ def is_answer(name: str, schema: Schema) -> bool:
 
 
 def nested_inputs(schemas: Mapping[str, Schema]) -> set[str]:
-    """Inputs that stand within others."""
+    """Return the inputs that are nested in others."""
     return {
         found for name, schema in schemas.items() if name.endswith(("Input", "Patch")) for found in references(schema)
     }
@@ -79,7 +80,7 @@ def finder(places: Mapping[str, str]) -> str:
 
 
 def module(home: str, places: Mapping[str, str], schemas: Mapping[str, Schema]) -> str:
-    """What stands in other modules is imported for type checkers alone; `Model.read` finds it by its name."""
+    """Return a module. Names of other modules are imported for type checkers alone; `Model.read` finds them by name."""
     bodies: list[str] = []
     for name in (name for name, place in places.items() if place == home):
         bodies += input_lines(name, schemas[name]) if name.endswith("Input") else model_lines(name, schemas[name])
@@ -100,7 +101,7 @@ def module(home: str, places: Mapping[str, str], schemas: Mapping[str, Schema]) 
 
 
 def model_lines(name: str, schema: Schema) -> Iterator[str]:
-    """Members whose names no attribute can have are in `raw` alone."""
+    """Return the lines of a model. Members with names that no attribute can have are in `raw` alone."""
     base = WAITABLE.get(name, "Model")
     yield from ("", "", "@dataclass(frozen=True, kw_only=True, eq=False)", f"class {name}({base}):")
     yield from docstring(schema.get("description", ""), indent=4)
@@ -125,5 +126,5 @@ def input_lines(name: str, schema: Schema) -> Iterator[str]:
 
 
 def words_of(details: Schema) -> str:
-    """What an open set of words has today, as a remark."""
+    """Return the current values of an open enumeration, as a comment."""
     return f"  # {', '.join(details['enum'])}"[:100] if "enum" in details else ""

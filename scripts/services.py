@@ -57,7 +57,7 @@ def stop(var: Path) -> None:
 
 
 def is_up(var: Path) -> bool:
-    """Both run, whether or not they answer yet."""
+    """Return whether both run, answering or not."""
     redis = var / "run" / "redis.pid"
     return (
         redis.exists()
@@ -67,12 +67,12 @@ def is_up(var: Path) -> bool:
 
 
 def crash_postgresql(var: Path) -> None:
-    """End it without a checkpoint: at its next start it recovers from its log."""
+    """Stop PostgreSQL without a checkpoint: at its next start it recovers from its log."""
     _as_database_user(var, [binary("pg_ctl"), "-D", str(var / "pg"), "-m", "immediate", "-w", "stop"], check=False)
 
 
 def end_postgresql(var: Path) -> None:
-    """End it in good order: its folder can be copied."""
+    """Stop PostgreSQL properly: its folder can be copied."""
     _as_database_user(var, [binary("pg_ctl"), "-D", str(var / "pg"), "-m", "fast", "-w", "stop"])
 
 
@@ -107,7 +107,10 @@ def _make_cluster(var: Path) -> None:
 
 
 def _settings(var: Path, *, is_durable: bool) -> dict[str, str]:
-    """Who reaches the socket is let in (initdb -A trust), so only the socket's owner and root reach it."""
+    """Write the settings.
+
+    Every user who reaches the socket is trusted (initdb -A trust), so only its owner and root reach it.
+    """
     durable = "on" if is_durable else "off"
     return {
         "listen_addresses": "''",
@@ -143,7 +146,7 @@ def _start_redis(var: Path) -> None:
 
 
 def sql(var: Path, database: str, statement: str) -> str:
-    """What psql prints for a statement."""
+    """Return psql's output for a statement."""
     command = [binary("psql"), "-h", str(var / "run"), "-U", "andromede", "-d", database, "-Atqc", statement]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
 
@@ -164,7 +167,7 @@ def _as_database_user(var: Path, command: list[str], *, check: bool = True) -> i
 
 
 def binary(name: str) -> str:
-    """Debian keeps each version's programs in a folder of its own; the newest wins."""
+    """Return the program's path: Debian has a folder for each version; the newest is used."""
     found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[-3]))
     if not found:
         raise SystemExit("PostgreSQL is not installed: run `make setup` as root.")

@@ -1,4 +1,4 @@
-"""No file over 600 lines, no function over 50: the tail is what makes a code base hard to read."""
+"""Limit files to 600 lines and functions to 50: long ones make a code base hard to read."""
 
 import ast
 import subprocess

@@ -59,7 +59,7 @@ class Installation:
         return self
 
     def mirror(self, folder: Path) -> None:
-        """Providers come from there alone."""
+        """Write the mirror, the only source of providers."""
         self.configuration.write_text(f'provider_installation {{\n  filesystem_mirror {{ path = "{folder}" }}\n}}\n')
 
 
@@ -70,7 +70,7 @@ def _executable(path: Path, text: str) -> None:
 
 
 class Debugged:
-    """A provider that serves all of Terraform's commands, so that none has to start one (some three times)."""
+    """A provider that serves all of Terraform's commands, so that none has to start one (some start three)."""
 
     def __init__(self, program: Path, environment: dict[str, str]) -> None:
         self.environment = environment
@@ -95,8 +95,11 @@ class Debugged:
 
 @dataclass
 class Workspace:
-    """With `is_debugged`, one process of the provider serves all commands until `close`: quicker, but interrupts reach
-    Terraform alone."""
+    """A folder with a configuration.
+
+    With `is_debugged`, one process of the provider serves all commands until `close`: quicker, but interrupts reach
+    Terraform alone.
+    """
 
     folder: Path
     installation: Installation
@@ -105,7 +108,7 @@ class Workspace:
     _debugged: Debugged | None = None
 
     def write(self, text: str, *, name: str = "main.tf") -> "Workspace":
-        """The configuration; `terraform` and `provider` blocks are added."""
+        """Write the configuration; `terraform` and `provider` blocks are added."""
         source = f"andromede/{self.installation.name}"
         (self.folder / "versions.tf").write_text(
             f"terraform {{\n  required_providers {{\n    {self.installation.name} = "
@@ -128,7 +131,7 @@ class Workspace:
         return {**environment, **self._attached(environment).variable} if self.is_debugged else environment
 
     def _attached(self, environment: dict[str, str]) -> Debugged:
-        """The provider, which knows these variables."""
+        """Return the running provider, which has these variables."""
         if self._debugged is None or self._debugged.environment != environment:
             self.close()
             self._debugged = Debugged(self.installation.provider, environment)
@@ -140,7 +143,7 @@ class Workspace:
             self._debugged = None
 
     def run(self, *arguments: str, ok: tuple[int, ...] = (0,)) -> str:
-        """What it printed, on both."""
+        """Run a command and return its output on both streams."""
         process = subprocess.run(
             [str(self.installation.command), *arguments],
             cwd=self.folder,
@@ -171,26 +174,26 @@ class Workspace:
         return self.run("apply", "-auto-approve", *arguments, ok=ok)
 
     def refused(self, *arguments: str) -> str:
-        """Of an apply that fails."""
+        """Return the output of an apply that fails."""
         return " ".join(self.apply(*arguments, ok=(1,)).replace("│", " ").split())
 
     def destroy(self) -> str:
         return self.run("destroy", "-auto-approve")
 
     def plan(self, *arguments: str) -> str:
-        """Of a plan with changes."""
+        """Return the output of a plan with changes."""
         return self.run("plan", "-detailed-exitcode", *arguments, ok=(CHANGES,))
 
     def assert_no_changes(self) -> None:
         self.run("plan", "-detailed-exitcode")
 
     def forget(self) -> None:
-        """An empty state; what is there stays there."""
+        """Empty the state; the resources stay."""
         for path in self.folder.glob("terraform.tfstate*"):
             path.unlink()
 
     def state(self) -> dict[str, dict[str, Any]]:
-        """The values of all resources, by their addresses."""
+        """Return the values of all resources, by their addresses."""
         document = json.loads(self.run("show", "-json"))
         root = document.get("values", {}).get("root_module", {})
         return {item["address"]: item["values"] for item in root.get("resources", [])}
@@ -205,5 +208,5 @@ class Workspace:
 
 
 def interrupt(process: subprocess.Popen[str]) -> None:
-    """As Ctrl-C in a terminal does it: to Terraform and its providers."""
+    """Interrupt Terraform and its providers, as Ctrl-C in a terminal does."""
     os.killpg(process.pid, signal.SIGINT)

@@ -60,7 +60,7 @@ def main(command: list[str]) -> int:
 
 
 def _start(var: Path) -> None:
-    """With an empty database, and with the one that each process of the tests copies its own from."""
+    """Start both services, with an empty database and with the template of each test process."""
     services.stop(var)
     shutil.rmtree(var / "pg", ignore_errors=True)
     database_template.copy_cluster_into(var)
@@ -70,7 +70,10 @@ def _start(var: Path) -> None:
 
 @contextmanager
 def _temporary_folder() -> Iterator[Path | None]:
-    """In memory: an agent of a test writes its ledger with fsync, some twenty times. None: too little room."""
+    """Return a temporary folder in memory: an agent of a test writes its state store with fsync some twenty times.
+
+    None: too little room.
+    """
     if not MEMORY.is_dir() or shutil.disk_usage(MEMORY).free < TEMPORARY_MIN_BYTES:
         yield None
         return
@@ -83,7 +86,10 @@ def _temporary_folder() -> Iterator[Path | None]:
 
 
 def _run(command: list[str], temporary: Path | None) -> int:
-    """The command's exit status. An interruption is passed on, so that it can end in good order."""
+    """Run the command and return its exit status.
+
+    An interruption is passed on, so that the command can end properly.
+    """
     environment = _environment() | ({"TMPDIR": str(temporary)} if temporary else {})
     process = subprocess.Popen(command, env=environment, start_new_session=True)
     try:

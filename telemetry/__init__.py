@@ -1,1 +1,1 @@
-"""What every process, of the control plane and of a node, shows those who run it. Knows neither of both."""
+"""Logs, metrics, health and traces of every process; knows neither control plane nor agent."""

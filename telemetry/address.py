@@ -1,8 +1,8 @@
-"""Where a process is to be looked at, as it is written in settings and options."""
+"""Parse the address of an HTTP endpoint, as written in settings and options."""
 
 
 def parse_address(listen: str) -> tuple[str, int]:
-    """Raises ValueError: that is no address."""
+    """Parse ADDRESS:PORT; raises ValueError for any other text."""
     host, colon, port = listen.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if not (host and colon and port.isdecimal() and int(port) < 2**16):

@@ -1,7 +1,6 @@
-"""`GET /metrics`, `/healthz` and `/readyz` of one process, at an address of its own, for Prometheus and for whoever
-supervises the process.
+"""Serve `GET /metrics`, `/healthz` and `/readyz` of one process, for Prometheus and for supervisors.
 
-There is neither TLS nor a credential: the address is one that only they reach.
+There is neither TLS nor a credential: the address must be reachable for them alone.
 """
 
 import json
@@ -30,12 +29,12 @@ PLAIN, JSON = "text/plain; charset=utf-8", "application/json"
 
 
 class NotReady(Exception):
-    """Says why, which is logged: shown is only what is missing."""
+    """A need of the process is missing. The text is logged; the answer only names the need."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessHealth:
-    """What whoever looks may see. `after`: what is done in the thread of each answer when that is over."""
+    """Metrics and readiness of the process. `after` runs in the thread of each answer, after it."""
 
     needs: Mapping[str, Need]
     registry: CollectorRegistry = REGISTRY
@@ -54,7 +53,7 @@ class ProcessHealth:
 
 
 class HealthServer(ThreadingHTTPServer):
-    """`is_shared`: several processes listen on the address, and the kernel chooses who answers."""
+    """HTTP server. `is_shared`: several processes listen on the address, and the kernel chooses which one answers."""
 
     daemon_threads = True
 
@@ -70,7 +69,7 @@ class HealthServer(ThreadingHTTPServer):
             raise OSError(f"{listen} cannot be listened on: {why}. Each process needs an address of its own.") from exc
 
     def server_bind(self) -> None:
-        """Without the look into DNS that http.server adds."""
+        """Bind without the DNS lookup that http.server adds."""
         TCPServer.server_bind(self)
         self.server_name, self.server_port = self.server_address[:2]  # type: ignore[assignment]
 
@@ -95,7 +94,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Somebody asks every few seconds."""
+        """Log nothing: scrapes arrive every few seconds."""
 
 
 def serve_health(listen: str, look: ProcessHealth, *, is_shared: bool = False) -> HealthServer:

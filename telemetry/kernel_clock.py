@@ -1,4 +1,4 @@
-"""Whether somebody keeps this machine's clock right, by what its kernel says."""
+"""Reads from the kernel whether this machine's clock is synchronised."""
 
 import ctypes
 
@@ -7,7 +7,7 @@ STA_UNSYNC = 0x0040  # include/uapi/linux/timex.h
 
 
 class _Timex(ctypes.Structure):
-    """The head of struct timex, see adjtimex(2); the rest is room for what the kernel writes."""
+    """Head of struct timex, see adjtimex(2); the rest is room for the kernel's other fields."""
 
     _fields_ = [
         ("modes", ctypes.c_uint),
@@ -27,7 +27,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def is_synchronised() -> bool:
-    """Whether the kernel knows the time to two seconds, because a daemon such as chrony keeps telling it."""
+    """Return whether a daemon such as chrony keeps the kernel's time within two seconds."""
     timex = _Timex()  # modes 0: only read
     if _libc.adjtimex(ctypes.byref(timex)) < 0:
         return False

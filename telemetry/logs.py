@@ -1,7 +1,7 @@
-"""One JSON object a line: for programs that collect logs. What a line is about (a request, an operation, a resource) is
-said once, around the work, and stands in every line that is logged meanwhile in the same thread or task.
+"""One JSON object a line, for log collectors.
 
-What tenants wrote never goes in: no user data, no keys, no console, no credential.
+The subject of the work (a request, an operation, a resource) is set once around the work, and is in every line that the
+same thread or task logs within. Tenant data never goes in: no user data, no keys, no console, no credential.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ _always: dict[str, str] = {}
 
 
 class Lines(JsonFormatter):
-    """`facts`: what a line says besides its message, given as `extra`."""
+    """Formats lines. `facts`: further fields of a line, given as `extra`."""
 
     def __init__(self) -> None:
         names = {"levelname": "level", "name": "logger", "exc_info": "traceback"}
@@ -38,12 +38,12 @@ class Lines(JsonFormatter):
 
 
 def set_process_fields(**named: str) -> None:
-    """In every line of this process from now on."""
+    """Set fields of every further line of this process."""
     _always.update(named)
 
 
 class log_context:
-    """Stands in every line that is logged within. What is empty is not said."""
+    """Set fields of every line that is logged within the block; empty values are left out."""
 
     __slots__ = ("before", "named")
 
@@ -59,13 +59,13 @@ class log_context:
 
 
 def outgoing_metadata() -> tuple[tuple[str, str], ...]:
-    """What the other side is told of what this is about."""
+    """Return the fields to pass on to the called process."""
     known = _about.get()
     return tuple((_key(name), known[name]) for name in PASSED_ON if name in known)
 
 
 def received(metadata: Mapping[str, Any]) -> dict[str, str]:
-    """What the other side told; of what is no id, nothing."""
+    """Return the fields from the calling process; values that are too long for ids are dropped."""
     found = {name: str(metadata.get(_key(name), "")) for name in PASSED_ON}
     return {name: value for name, value in found.items() if len(value) <= ID_MAX}
 

@@ -1,8 +1,7 @@
-"""OpenTelemetry: one trace from a request over the operation that it begins and the steps of that into the agents.
-There is none until `begin` was called.
+"""OpenTelemetry: one trace from a request over its operation and the operation's steps into the agents.
 
-What is told is which route, operation, step or call it was, how it ended and how long it took; no text of an error,
-which may say what only the log is to know.
+Nothing is traced until `begin` was called. A span has the route, operation, step or call, its outcome and its duration;
+no text of an error, which may hold details for the log only.
 """
 
 from contextlib import AbstractContextManager, nullcontext
@@ -20,9 +19,12 @@ _tracers: list[Tracer] = []
 
 
 def begin(process: str, url: str) -> None:
-    """Send what `span` is told to a collector, by OTLP over HTTP, from a thread of its own: nobody waits for it, and
-    what it does not take is lost. The SDK reads variables of its own besides, such as OTEL_TRACES_SAMPLER."""
-    # Here, since those who trace nothing need not have it in memory.
+    """Send the spans to a collector, by OTLP over HTTP, from a thread of its own.
+
+    No caller waits for the collector, and spans that it does not accept are lost. The SDK also reads variables of its
+    own, such as OTEL_TRACES_SAMPLER.
+    """
+    # Imported here, so that a process without traces does not load it.
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
@@ -34,15 +36,18 @@ def begin(process: str, url: str) -> None:
 
 
 def use(tracer: Tracer | None) -> None:
-    """None: trace nothing."""
+    """Set the tracer; None: trace nothing."""
     _tracers[:] = [tracer] if tracer is not None else []
 
 
 def span(
     name: str, *, kind: SpanKind = SpanKind.INTERNAL, parent: str | None = None, **named: str
 ) -> AbstractContextManager[Span]:
-    """`parent`: the traceparent of another process, or of earlier; empty: a trace of its own begins. None: within what
-    this thread does already."""
+    """Start a span.
+
+    `parent`: the traceparent of another process, or of earlier work; empty: a new trace begins. None: the span belongs
+    to the current one of this thread.
+    """
     if not _tracers:
         return NO_SPAN
     context = None if parent is None else _propagator.extract({TRACEPARENT: parent}, Context())
@@ -53,7 +58,7 @@ def span(
 
 
 def traceparent() -> str:
-    """For those who go on; empty when nothing is traced."""
+    """Return the traceparent to pass on; empty when nothing is traced."""
     carrier: dict[str, str] = {}
     if _tracers:
         _propagator.inject(carrier)

@@ -1,2 +1,4 @@
-"""Where tests of a folder share something that costs while it is there (a cloud, a lab), the folder is a package: what
-has its scope ends with the last of its tests."""
+"""Tests. A folder whose tests share a costly fixture (a cloud, a lab) is a package.
+
+A fixture of the package's scope ends with the last of its tests.
+"""

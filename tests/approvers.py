@@ -1,4 +1,4 @@
-"""People who approve exemptions: accounts, keys, and the keyset that says whose each key is."""
+"""People who approve exemptions: accounts, keys, and the keyset with their keys."""
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -41,7 +41,7 @@ class Person:
 
 
 def person(name: str, *, user_id: UUID | None = None, **fields: object) -> Person:
-    """With a key that is registered and in no keyset yet. `fields`: of the actor."""
+    """Return a person with a key that is registered and in no keyset yet. `fields`: of the actor."""
     user_id = user_id or User.objects.create(email=f"{name}@example.org").pk
     key = Ed25519PrivateKey.generate()
     since = clock.now() - timedelta(days=1)
@@ -53,7 +53,7 @@ def person(name: str, *, user_id: UUID | None = None, **fields: object) -> Perso
 
 
 def agree(root: SigningKey, exemption: Exemption) -> Exemption:
-    """Two people of different duties, who are new each time, approve it."""
+    """Approve by two new people of different roles."""
     owner, name = exemption.project.organization_id, exemption.pk.hex
     officer = person(f"officer-{name}", role=OFFICER, organization_id=owner)
     operator = person(f"operator-{name}", role="operator", is_operator=True)
@@ -62,7 +62,7 @@ def agree(root: SigningKey, exemption: Exemption) -> Exemption:
 
 
 def appoint(root: SigningKey, people: dict[Person, str]) -> None:
-    """Publish a keyset in which each one's key is for approvals in this duty; officers', for their organization."""
+    """Publish a keyset with each person's key for approvals in this role; officers' keys are for their organization."""
     found = {
         each.key_id: Approver(str(each.actor.user_id), duty, str(each.actor.organization_id) if duty == OFFICER else "")
         for each, duty in people.items()

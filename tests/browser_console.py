@@ -1,4 +1,4 @@
-"""What pages in a browser complain about."""
+"""Collect console errors of pages in a browser."""
 
 from playwright.sync_api import BrowserContext
 
@@ -10,8 +10,10 @@ REFUSED = """document.addEventListener("securitypolicyviolation", (event) => {
 
 
 def collect_console_errors(context: BrowserContext) -> list[str]:
-    """All that its pages complain about from now on: in their consoles, by errors of scripts, and what their
-    Content-Security-Policy refuses."""
+    """Collect all further errors of its pages.
+
+    They are console errors, script errors, and violations of their Content-Security-Policy.
+    """
     complaints: list[str] = []
     context.on("console", lambda said: complaints.append(said.text) if said.type in COMPLAINTS else None)
     context.on("weberror", lambda error: complaints.append(str(error.error)))

@@ -1,4 +1,4 @@
-"""How much a call does, counted and not timed: the same on every machine."""
+"""Measure the work of a call by counting, not timing: the result is the same on every machine."""
 
 import sys
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def count_calls(work: Callable[[], object]) -> int:
-    """How many functions are called meanwhile, those of C included."""
+    """Count the function calls within the block, those of C included."""
     count = 0
 
     def seen(frame: FrameType, event: str, argument: Any) -> None:

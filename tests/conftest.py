@@ -1,5 +1,7 @@
-"""Which tests follow one another when several processes run them; and what the migrations put into the database, which
-is there in every test, also after one that has emptied all tables."""
+"""Order of the tests in several processes, and the content of the database.
+
+Rows from migrations are there in every test, also after one that has emptied all tables.
+"""
 
 import gc
 from collections.abc import Iterator
@@ -57,21 +59,25 @@ gc.set_threshold(10_000, 10, 10)  # as the web process has it
 
 
 class ByGroup(LoadScopeScheduling):
-    """Each group for one process, and what is TOGETHER. Any other test is one of its own. When a process dies, what it
-    died in has failed and is not tried again, and another does the rest."""
+    """Schedules each group in one process. A test without a group is a group of its own.
+
+    When a process dies, its current test has failed and is not tried again, and another process does the rest.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
         return group_of(nodeid) or next((place for place in TOGETHER if nodeid.startswith(place)), nodeid)
 
     def schedule(self) -> None:
-        """A process begins a test when it knows the next one. xdist gives one that takes another's place a single unit,
-        and waits for ever."""
+        """Schedule tests; a process begins a test when it knows the next one.
+
+        xdist gives a replacement process a single unit, and waits for ever.
+        """
         super().schedule()
         for node in self.nodes:
             self._reschedule(node)
 
     def remove_node(self, node: WorkerController) -> str | None:
-        """What it died in. xdist would try that again."""
+        """Remove the test in which a process died, which xdist would try again."""
         work = self.assigned_work[node]
         died_in = next((each for unit in work.values() for each, is_done in unit.items() if not is_done), None)
         if died_in is not None:
@@ -98,7 +104,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def repetition(request: pytest.FixtureRequest) -> int:
-    """With --count: which time this is."""
+    """Return the number of the repetition, with --count."""
     return int(request.param)
 
 
@@ -110,22 +116,25 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByGroup
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """For several processes: groups before the others, in their order."""
+    """Sort for several processes: groups before the others, in their order."""
     if hasattr(config, "workerinput"):
         rank = {group: place for place, group in enumerate(ORDER)}
         items.sort(key=lambda item: rank.get(group_of(item.nodeid) or "", len(rank)))
 
 
 def pytest_collection_finish() -> None:
-    """What thousands of collected tests are made of is no garbage: it is not looked through again and again."""
+    """Freeze the garbage collector: thousands of collected tests are not scanned again and again."""
     gc.collect()
     gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
 def static_files_are_found_once() -> Iterator[None]:
-    """Each test's client has its middleware made anew, and WhiteNoise's goes through all files of the dashboard: what
-    it finds is the same each time."""
+    """Cache the static files.
+
+    Each test's client makes its middleware anew, and WhiteNoise's scans all files of the dashboard: the result is the
+    same each time.
+    """
     look, found = WhiteNoiseMiddleware.update_files_dictionary, dict[tuple[str, str], dict[str, object]]()
 
     def recall(self: WhiteNoiseMiddleware, root: str, prefix: str) -> None:
@@ -140,7 +149,7 @@ def static_files_are_found_once() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def rules_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rules of maintenance are read once per test, and again when one is made: however long it takes."""
+    """Read maintenance rules once per test, and again when one is made, however long that takes."""
     monkeypatch.setattr(maintenance, "RULES_KEPT_S", float("inf"))
     maintenance.forget()
 
@@ -160,8 +169,10 @@ def fill() -> None:
 
 
 def emptying(word: str) -> None:
-    """ENABLE or DISABLE what keeps tables from being emptied: after a test with real transactions, all of them are. It
-    is done here, as the owner of the tables, so that the product has no way around it."""
+    """ENABLE or DISABLE the guards against emptying tables: a test with real transactions empties them all.
+
+    It is done here, as the owner of the tables, so that the product has no such function.
+    """
     with connection.cursor() as cursor:
         cursor.execute("SELECT tgrelid::regclass FROM pg_trigger WHERE tgname = %s", [NEVER_EMPTIED])
         for (table,) in cursor.fetchall():
@@ -170,7 +181,7 @@ def emptying(word: str) -> None:
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
-    """Nobody migrates an empty database: it is a copy of one that has the schema."""
+    """Skip migrations of an empty database: it is a copy of one that has the schema."""
     connection.settings_dict["TEST"]["TEMPLATE"] = TEMPLATE
 
 

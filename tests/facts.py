@@ -1,4 +1,4 @@
-"""An officer of the tests, whose word counts, and facts that he states."""
+"""An officer of the tests with a valid key, and the facts that they state."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -28,12 +28,12 @@ LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 @cache
 def private_key(name: str) -> Ed25519PrivateKey:
-    """The same one for the same officer, as long as the tests run."""
+    """Return the key of the officer, the same one for the whole run."""
     return Ed25519PrivateKey.generate()
 
 
 def officer(name: str = ADA) -> signing_keys.Officer:
-    """An officer whose key is registered and in force."""
+    """Return an officer whose key is registered and in force."""
     key = private_key(name)
     public = signing_keys.public_part(key)
     since = clock.now() - timedelta(days=1)
@@ -42,7 +42,7 @@ def officer(name: str = ADA) -> signing_keys.Officer:
 
 
 def statement(kind: str, subject: str, attribute: str, value: object, **more: Any) -> Statement:
-    """What `more` does not say: it holds since long ago, was attested now, and is to be reviewed in a year."""
+    """Return a statement. Defaults: it is valid since long ago, was attested now, and is to be reviewed in a year."""
     now = clock.now()
     usual: dict[str, Any] = {
         "valid_from": LONG_AGO,
@@ -57,14 +57,14 @@ def statement(kind: str, subject: str, attribute: str, value: object, **more: An
 
 
 def state(statements: Iterable[Statement], *, by: signing_keys.Officer | None = None) -> FactsStated:
-    """Together with what would get lost of others."""
+    """State facts, together with others that would otherwise be lost."""
     by = by or officer()
     known = map(statement_of, Fact.objects.filter(facts_in_force()))
     return facts_state(SYSTEM, [by.signed(each) for each in with_remainders(list(statements), known)])
 
 
 def state_of(kind: str, subject: str, values: Mapping[str, object], **more: Any) -> FactsStated:
-    """state_of("zone", "fr-idf-1", {"location.territory": "FR"})"""
+    """State facts: state_of("zone", "fr-idf-1", {"location.territory": "FR"})"""
     return state(statement(kind, subject, attribute, value, **more) for attribute, value in values.items())
 
 
@@ -73,6 +73,6 @@ def sample_catalogue() -> Any:
 
 
 def import_sample(document: object | None = None, **more: Any) -> CatalogueImport:
-    """The sample catalogue, or another one, attested today."""
+    """Import the sample catalogue, or another one, attested today."""
     signing = Signing(officer(), **{"attested_at": clock.now(), **more})
     return catalogue_import(SYSTEM, document if document is not None else sample_catalogue(), signing)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def hung_address() -> Iterator[str]:
-    """HOST:PORT of one, for as long as the block lasts."""
+    """Yield the HOST:PORT of one, for the duration of the block."""
     accepted: list[socket.socket] = []
 
     def accept() -> None:

@@ -1,4 +1,4 @@
-"""A page, by the keyboard alone."""
+"""Use a page by the keyboard alone."""
 
 from playwright.sync_api import Locator, Page, expect
 
@@ -22,7 +22,7 @@ TOO_WIDE = "document.documentElement.scrollWidth - innerWidth"
 
 
 def reach(page: Page, wanted: Locator) -> None:
-    """Press Tab until it has the focus; on a page in which nothing has it yet, past the menus.
+    """Press Tab until the element has the focus; on a page without focus yet, past the menus.
 
     Fails when the focus goes round without it, when what has the focus is hidden (WCAG 2.4.11), and when the page is
     wider than its window (1.4.10).
@@ -53,13 +53,13 @@ def press(page: Page, wanted: Locator, key: str = "Enter") -> None:
 
 
 def follow(page: Page, wanted: Locator) -> None:
-    """To the page that it leads to."""
+    """Follow a link to its page."""
     reach(page, wanted)
     go(page)
 
 
 def go(page: Page) -> None:
-    """By Enter to another page, and wait until that one is there."""
+    """Press Enter and wait until another page has loaded."""
     page.evaluate("document.documentElement.dataset.isLeft = ''")
     page.keyboard.press("Enter")
     expect(page.locator("html[data-is-left]")).to_have_count(0, timeout=LIMIT_MS)
@@ -67,13 +67,13 @@ def go(page: Page) -> None:
 
 
 def write(page: Page, field: Locator, text: str) -> None:
-    """In place of what stands in it: Tab into a field selects that."""
+    """Replace the text of a field: Tab into a field selects it."""
     reach(page, field)
     page.keyboard.press("Control+a")
     page.keyboard.type(text)
 
 
 def choose(page: Page, select: Locator, words: str) -> None:
-    """By its first letters."""
+    """Choose an option by its first letters."""
     reach(page, select)
     page.keyboard.type(words)

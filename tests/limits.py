@@ -1,4 +1,4 @@
-"""How long a test waits for what has to come: as long as the lab does."""
+"""Time limits of waits in tests: the same as the lab's."""
 
 from agents.lab.shell import PATIENCE_S
 

@@ -1,4 +1,4 @@
-"""All that is logged, as a process writes it."""
+"""Capture the log as a process writes it."""
 
 import io
 import json

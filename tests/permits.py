@@ -1,4 +1,4 @@
-"""A small authority for tests: an offline root, a signer of permits and an officer who states facts.
+"""An authority for tests: an offline root, a signer of permits and an officer who states facts.
 
 It makes the signed documents that a node trusts, and permits, as the control plane does; also bad ones.
 """
@@ -51,14 +51,14 @@ BEGAN = now()  # fixed, so that equal documents are made twice
 
 
 def new_jti() -> str:
-    """A UUIDv7."""
+    """Return a UUIDv7."""
     value = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
     return str(UUID(int=value & ~(0xF << 76) & ~(0x3 << 62) | (7 << 76) | (2 << 62)))
 
 
 @dataclass(frozen=True)
 class SigningKey:
-    """`public_key`: base64 of its SubjectPublicKeyInfo; `public_pem` is what enrolment gives a node of the root's."""
+    """A key. `public_key`: base64 of its SubjectPublicKeyInfo; `public_pem` is the form for a node's enrolment."""
 
     id: str
     private: Ed25519PrivateKey | ec.EllipticCurvePrivateKey
@@ -97,7 +97,7 @@ class SigningKey:
         return signed.sign(kind, payload, key_id=self.id, key=self.sign).envelope()
 
     def entry(self, use: trust_documents.Use, **changes: object) -> trust_documents.Key:
-        """The key in a keyset: for everything, and for long enough, unless `changes` say otherwise."""
+        """Return the key's entry in a keyset: for every use and long enough, unless `changes` differ."""
         fields: dict[str, object] = {
             "zones": ANY,
             "classifications": ANY,
@@ -115,7 +115,7 @@ class SigningKey:
 
 @dataclass
 class Authority:
-    """`epoch` and `zone_facts` (attribute → value) are what the next `trust` tells a node, and permits rest on.
+    """Signs documents. `epoch` and `zone_facts` (attribute → value) are those of the next `trust` and of permits.
 
     `attachments`: instance → attachment → volume, since a permit to start a guest lists what is plugged into it.
     """
@@ -192,7 +192,7 @@ class Authority:
         return (by or self.signer).document("segment", payload)
 
     def trust(self, node_id: UUID | str, zone: str) -> pb.EnsureTrustRequest:
-        """All that a new node needs."""
+        """Return all trust documents of a new node."""
         facts = self.facts(zone)
         return pb.EnsureTrustRequest(
             keyset=self.keyset(), charter=self.charter(node_id, zone), floor=self.floor(zone, facts), facts=facts
@@ -210,7 +210,7 @@ class Authority:
         by: SigningKey | None = None,
         **changes: object,
     ) -> pb.Permit:
-        """`changes`: any field of a Permit; by default it lists nothing and its limits are ROOMY."""
+        """Return a permit. `changes`: any field of a Permit; by default it lists nothing and its limits are ROOMY."""
         begins = now()
         fields: dict[str, object] = {
             "jti": new_jti(),
@@ -254,7 +254,9 @@ def address_of(request: pb.EnsurePortRequest) -> str:
 
 class PermittedStub:
     """The agent's calls, each under a permit of its own that allows just this call, unless the request has one.
-    `watcher`: the same agent's stub for whoever may watch it."""
+
+    `watcher`: the stub of the same agent with the watcher's certificate.
+    """
 
     def __init__(
         self, stub: AgentStub, authority: Authority, *, node: UUID | str, zone: str, watcher: AgentStub | None = None
@@ -314,14 +316,14 @@ class PermittedStub:
         return done
 
     def permitted(self, request: G) -> G:
-        """A copy with a permit for it."""
+        """Return a copy of the request with a permit for it."""
         copy = deepcopy(request)
         if not copy.HasField("permit"):
             copy.permit.CopyFrom(self.permit_for(copy))
         return copy
 
     def permit_for(self, request: Asking, op: str = "", **changes: object) -> pb.Permit:
-        """For just this call. `changes`: of the permit's fields, to make it a bad one."""
+        """Return a permit for just this call. `changes`: of the permit's fields, to make it a bad one."""
         usual, contents = self._contents(request)
         fields: dict[str, object] = {"contents": contents}
         if isinstance(request, pb.EnsureArrivalRequest):
@@ -338,7 +340,7 @@ class PermittedStub:
         return self.authority.permit(op or usual, **(at | fields | changes))  # type: ignore[arg-type]
 
     def _contents(self, request: Asking) -> tuple[str, Contents]:
-        """A usual operation, and all that the request names."""
+        """Return the contents of a usual permit: every id of the request."""
         if isinstance(request, pb.ImageHeader):
             return "instance.create", Contents(images=(request.sha256,))
         if isinstance(request, pb.EnsureArrivalRequest):

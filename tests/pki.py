@@ -1,4 +1,4 @@
-"""Certificates as the control plane's CA makes them, for tests that need a node or a caller of their own."""
+"""Certificates as the control plane's CA makes them, for tests with a node or a caller of their own."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ USAGE_OF_CA = x509.KeyUsage(
 
 @dataclass(frozen=True)
 class Issued:
-    """PEM texts, as a gRPC channel or server takes them."""
+    """PEM texts, in the form for a gRPC channel or server."""
 
     key: bytes
     certificate: bytes
@@ -47,7 +47,7 @@ class TestCA:
 
 
 def make_ca(folder: Path) -> TestCA:
-    """Writes `folder`/ca.key and `folder`/ca.crt."""
+    """Write `folder`/ca.key and `folder`/ca.crt."""
     folder.mkdir(parents=True, exist_ok=True)
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Andromède test CA")])
@@ -65,7 +65,7 @@ def make_ca(folder: Path) -> TestCA:
 
 
 def issue_node(ca: TestCA, state_dir: Path, *, node_id: UUID, zone: str, root: bytes) -> Issued:
-    """Enrol a node: writes `state_dir`/pki/{node.key,node.crt,ca.crt,root.pub}. `root`: the root's public key (PEM)."""
+    """Enrol a node: write `state_dir`/pki/{node.key,node.crt,ca.crt,root.pub}. `root`: the root's public key (PEM)."""
     names: list[x509.GeneralName] = [
         x509.UniformResourceIdentifier(f"andromede://zone/{zone}/node/{node_id}"),
         x509.DNSName(node_dns_name(node_id)),
@@ -81,7 +81,7 @@ def issue_node(ca: TestCA, state_dir: Path, *, node_id: UUID, zone: str, root: b
 
 
 def issue_controlplane(ca: TestCA, folder: Path, *, process: str = "worker") -> Issued:
-    """Writes `folder`/<process>.key and .crt."""
+    """Write `folder`/<process>.key and .crt."""
     names = [x509.UniformResourceIdentifier(f"andromede://controlplane/{process}")]
     issued = issue(ca, names, ExtendedKeyUsageOID.CLIENT_AUTH)
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,11 +1,11 @@
-"""A fake node whose power is gone, and back."""
+"""Cut and restore the power of a fake node."""
 
 from agents.node.adapters.fake import FakeNode
 from agents.node.adapters.interfaces import Power
 
 
 def lose_power(fake: FakeNode) -> None:
-    """Guests are still defined, and off for a reason that nobody knows; one that was still coming is gone."""
+    """Cut the power: guests stay defined, and off for an unknown reason; an arriving guest is gone."""
     for guest_id, guest in list(fake.guests.items()):
         if guest.is_between:
             del fake.guests[guest_id]

@@ -1,4 +1,4 @@
-"""Processes that a test starts."""
+"""Processes of tests."""
 
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -9,9 +9,10 @@ from typing import IO, Any
 
 @contextmanager
 def running(command: Sequence[str | Path], **options: Any) -> Iterator["subprocess.Popen[str]"]:
-    """Killed at the end, however the block ends: `Popen` alone would wait for ever for one that goes on.
+    """Run a process until the block ends, however it ends, then kill it: `Popen` alone would wait for ever.
 
-    `options` are those of `subprocess.Popen`."""
+    `options` are those of `subprocess.Popen`.
+    """
     with subprocess.Popen(command, text=True, **options) as process:
         try:
             yield process
@@ -20,7 +21,7 @@ def running(command: Sequence[str | Path], **options: Any) -> Iterator["subproce
 
 
 def line_with(words: str, said: IO[str] | None) -> str:
-    """The first that has the words. Libraries in C may say something before it."""
+    """Return the first line with the words. Libraries in C may print something before it."""
     assert said is not None
     lines: list[str] = []
     for line in said:

@@ -43,7 +43,7 @@ class Emulator:
 
     @property
     def access(self) -> dict[str, str]:
-        """As an operator would name it."""
+        """Return the access data, as an operator would enter them."""
         return {
             "address": self.address,
             "username": USERNAME,
@@ -55,7 +55,7 @@ class Emulator:
         return str(self._ask("GET", "").json()["PowerState"])
 
     def press(self, reset: str) -> None:
-        """What somebody else does with the machine; at once."""
+        """Change the machine's power, as another program does; at once."""
         self._ask("POST", "/Actions/ComputerSystem.Reset", {"ResetType": reset})
         wanted = "On" if reset == "On" else "Off"
         wait_until(lambda: self.power() == wanted, every_s=0.02, or_else=lambda: f"it is {self.power()}")
@@ -106,7 +106,7 @@ def _wait_for(emulator: Emulator, log: Path) -> None:
 
 
 def _certificate(folder: Path) -> tuple[Path, Path]:
-    """Signed by itself, as BMCs come."""
+    """Return a self-signed certificate, as BMCs have."""
     key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "bmc")])
     builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())

@@ -1,4 +1,4 @@
-"""What a process' role in the database allows, tried in the connection of a test."""
+"""Test the rights of a process' database role, in the connection of a test."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,10 @@ from controlplane.kernel.database_roles import PREFIX
 
 @contextmanager
 def as_role(name: str) -> Iterator[None]:
-    """All statements until the block ends are that role's. Those that change it are not counted as the test's."""
+    """Run all statements within the block in that role.
+
+    Statements that switch the role are not counted as the test's.
+    """
     connection.ensure_connection()
     session = connection.connection
     session.execute(f"SET ROLE {PREFIX}{name}")

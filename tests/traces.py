@@ -1,4 +1,4 @@
-"""What is traced, as a collector gets it."""
+"""Collect traces as a collector receives them."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,7 +20,7 @@ class Collected:
         return self._exporter.get_finished_spans()
 
     def named(self, name: str) -> ReadableSpan:
-        """The first of this name; an agent's may end a moment after its answer."""
+        """Return the first span of this name; an agent's may end a moment after its answer."""
         wait_until(lambda: any(each.name == name for each in self.spans()), limit_s=PATIENCE_S)
         return next(each for each in self.spans() if each.name == name)
 

@@ -1,4 +1,4 @@
-"""A small cloud in a test: zones, a project, an image, and nodes whose agents are real but for the adapter."""
+"""A small cloud in a test: zones, a project, an image, and nodes with real agents over fake adapters."""
 
 import hashlib
 import time
@@ -61,28 +61,30 @@ class FakeMachine:
 
     @property
     def held(self) -> TrustSnapshot:
-        """What the node trusts."""
+        """Return the trust documents of the node."""
         return self.server.node.permits.store.held
 
     def stop_agent(self) -> None:
         self.server.stop(0)
 
     def start_agent(self, **options: Any) -> None:
-        """Again, at the same address. The guests have run on meanwhile; callers need not wait to reconnect. `options`:
-        of its Config."""
+        """Start the agent again at the same address; guests have run on, and callers reconnect at once.
+
+        `options`: of its Config.
+        """
         config = replace(config_of(self.state_dir, port=self.server.port), **options)
         self.server = serve(config, self.fake.adapters())
         channels.close()
 
     def replace_disk(self) -> None:
-        """The node remembers nothing but its key, and nobody has heard so yet."""
+        """Replace the disk: the node has only its key left, and has sent no heartbeat since."""
         self.stop_agent()
         for file in self.state_dir.glob("ledger.sqlite*"):
             file.unlink()
         self.start_agent()
 
     def heartbeat(self) -> None:
-        """As the watcher does it."""
+        """Record a heartbeat, as the watcher does."""
         inventory = agent_client.describe(self.row).inventory
         trusted = agent_client.ensure_trust(self.row, pb.EnsureTrustRequest())
         hook = pb.HookState(is_active=True)
@@ -94,17 +96,17 @@ class FakeMachine:
         self.row.refresh_from_db()
 
     def report_power(self) -> None:
-        """What the node has to say of each of its guests reaches the control plane."""
+        """Report the power state of each guest to the control plane."""
         for state in agent_client.describe(self.row).instances:
             report_handlers.write(self.row.pk, pb.NodeEvent(instance=state))
 
     def use(self, at: datetime) -> None:
-        """What its guests have used by then reaches the control plane; each time they have worked 10 s more."""
+        """Report the guests' usage to the control plane; each time they have worked 10 s more."""
         meter = UsageSampler(self.server.node, now_ms=lambda: round(at.timestamp() * 1000))
         record(list(samples_of(self.row.pk, encoding.usage(meter.read(10_000)))))
 
     def account(self) -> None:
-        """What the node has signed reaches the control plane: the receipts that are not kept yet, and its inventory."""
+        """Send the node's pending receipts and its inventory to the control plane."""
         after = receipts.last_number(self.row.pk)
         for number, document in self.server.node.permits.receipts.after(after, limit=1000):
             report_handlers.write(self.row.pk, pb.NodeEvent(receipt=pb.Receipt(number=number, document=document)))
@@ -113,7 +115,7 @@ class FakeMachine:
         self.row.refresh_from_db()
 
     def become_unreachable(self) -> None:
-        """The agent is gone, and that was noticed; of the others, whatever time the test has taken, nothing was."""
+        """Stop the agent and mark the node unreachable; other nodes stay reachable, however long the test has taken."""
         self.stop_agent()
         Node.objects.filter(state="ready").exclude(pk=self.row.pk).update(last_heartbeat_at=clock.now())
         Node.objects.filter(pk=self.row.pk).update(last_heartbeat_at=clock.now() - timedelta(hours=1))
@@ -131,7 +133,7 @@ def config_of(state_dir: Path, *, port: int = 0) -> Config:
 
 @dataclass
 class World:
-    """`folder` is settings.VAR_DIR's stand-in: certificates, keys, images, agents' state."""
+    """The cloud. `folder` replaces settings.VAR_DIR: certificates, keys, images, agents' state."""
 
     folder: Path
     machines: list[FakeMachine] = field(default_factory=list)
@@ -167,13 +169,15 @@ class World:
         return signing_keys.load(self.folder / "pki" / "signer.key", signing_keys.SIGNER)
 
     def charter(self, node: Node, *classifications: str) -> None:
-        """It may hold everything, unless something is named; its node learns of it with its next heartbeat."""
+        """Sign a charter for all data unless classifications are given; the node receives it with its next
+        heartbeat.
+        """
         seen = CharterRequest(classifications or ("*",), "TEST-0001", timedelta(days=365), ("alice", "bruno"))
         trust_documents.charter_sign(SYSTEM, self.root, node, seen)
         fact_epochs.sign_missing_floors()
 
     def publish_keys(self, **options: Any) -> None:
-        """A keyset of the signers' keys that are there and the officers', as manage.py keyset_publish does it."""
+        """Publish a keyset with the keys of signers and officers, as manage.py keyset_publish does."""
         signing.publish(SYSTEM, self.root, keysets.NewKeys(), **options)
 
     def close(self) -> None:
@@ -184,7 +188,7 @@ class World:
 
 @contextmanager
 def world(folder: Path) -> Iterator[World]:
-    """settings.PKI_DIR and IMAGES_DIR must point into `folder`. There is a signer, which answers at once."""
+    """Make the cloud. settings.PKI_DIR and IMAGES_DIR must point into `folder`. Its signer answers at once."""
     pki.create_authority(folder / "pki")
     for process in ("worker", "watcher", "stream"):
         pki.issue_process(folder / "pki", process)
@@ -201,7 +205,7 @@ def world(folder: Path) -> Iterator[World]:
 
 
 class SilentSigner:
-    """Stands for the queues of a signer and a sentinel that are down."""
+    """Replaces the queues of a signer and a sentinel that are down."""
 
     def send_task(self, name: str, *, args: list[str], queue: str, retry: bool) -> None:
         assert (name, queue) in (permits.SIGN, permits.COSIGN)
@@ -209,8 +213,10 @@ class SilentSigner:
 
 
 class Signer:
-    """Stands for Celery's queues to the signer and the sentinel and for these processes: what is asked for is answered
-    before the call returns."""
+    """Replaces Celery's queues to the signer and the sentinel, and these processes.
+
+    Each request is answered before the call returns.
+    """
 
     def send_task(self, name: str, *, args: list[str], queue: str, retry: bool) -> None:
         assert not retry
@@ -229,7 +235,7 @@ def make_zone(name: str) -> Zone:
 
 
 def make_node(name: str, *, zone: str = "fr-idf-1", **inventory: int) -> Node:
-    """A node that is ready, and offers exactly what is said; nothing stands behind its address."""
+    """Make a ready node with exactly these capacities; no agent is at its address."""
     now = clock.now()
     node = Node.objects.create(
         name=name,
@@ -257,7 +263,7 @@ class Tenant:
 
 
 def make_tenant(name: str = "alpha") -> Tenant:
-    """A project with a member who has a token for it."""
+    """Make a project with a member who has a token for it."""
     organization = Organization.objects.create(name=f"{name}-org")
     project = Project.objects.create(organization=organization, name=name)
     user = User.objects.create(email=f"{name}@example.org")
@@ -275,7 +281,7 @@ def make_tenant(name: str = "alpha") -> Tenant:
 
 
 def make_image(images_dir: Path, *, name: str = "tiny", project: Project | None = None) -> Image:
-    """A public image whose bytes are in the store."""
+    """Make a public image whose bytes are in the store."""
     digest = hashlib.sha256(IMAGE_BYTES).hexdigest()
     images_dir.mkdir(parents=True, exist_ok=True)
     (images_dir / digest).write_bytes(IMAGE_BYTES)
@@ -299,7 +305,7 @@ def make_volume_type() -> VolumeType:
 
 
 def run(operation: Operation, workflow: Workflow | None = None) -> Operation:
-    """As a worker does it, until the operation ends or waits; by another recipe than its own, if one is given."""
+    """Run the operation as a worker does, until it ends or waits; by another workflow if one is given."""
     leased = leases.lease_operation(operation.pk)
     if leased is not None:
         engine.run(leased, workflow or WORKFLOWS[leased.kind])
@@ -309,13 +315,13 @@ def run(operation: Operation, workflow: Workflow | None = None) -> Operation:
 
 
 def again(operation: Operation, workflow: Workflow | None = None) -> Operation:
-    """The next try, without the delay before it."""
+    """Run the next attempt, without the delay before it."""
     Operation.objects.filter(pk=operation.pk).update(due_at=clock.now())
     return run(operation, workflow)
 
 
 def follow(operation: Operation) -> Operation:
-    """As workers do it, until it has ended. What it waits for takes real time."""
+    """Run the operation as workers do until it has ended. Waits take real time."""
     run(operation)
     for _ in range(PATIENCE):
         if operation.finished_at is not None:
@@ -326,13 +332,13 @@ def follow(operation: Operation) -> Operation:
 
 
 def agent_calls() -> float:
-    """How many calls to nodes this process has made, or tried to make."""
+    """Return the number of calls to nodes that this process has made or tried."""
     samples = (sample for metric in agent_call_metrics.CALLS.collect() for sample in metric.samples)
     return sum(sample.value for sample in samples if sample.name.endswith("_total"))
 
 
 class Broker:
-    """Stands for Celery's: keeps the hints that were sent, as (operation id, delay in seconds)."""
+    """Replaces Celery's: stores the wake-ups that were sent, as (operation id, delay in seconds)."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[UUID, float]] = []
@@ -344,7 +350,7 @@ class Broker:
 
 @dataclass(frozen=True)
 class Cloud:
-    """One node and one tenant with what an instance needs."""
+    """One node and one tenant with the resources for an instance."""
 
     world: World
     machine: FakeMachine
@@ -361,7 +367,7 @@ class Cloud:
 
 @contextmanager
 def cloud_in(folder: Path) -> Iterator[Cloud]:
-    """settings.PKI_DIR and IMAGES_DIR must point into `folder`."""
+    """Make a cloud. settings.PKI_DIR and IMAGES_DIR must point into `folder`."""
     with world(folder) as made:
         machine = made.add_machine("fr-idf-1")
         tenant = make_tenant()

@@ -1,4 +1,4 @@
-"""Several libvirt nodes on one machine, for the demo and the tests, and the guest images that run on them."""
+"""The lab: several libvirt nodes on one machine, for the demo and the tests, and their guest images."""
 
 from agents.lab.lab import Lab
 from agents.lab.node import LabNode

@@ -56,7 +56,7 @@ def power_off(arguments: argparse.Namespace) -> None:
 
 
 def _split_at_dashes(words: list[str]) -> tuple[list[str], list[str]]:
-    """What stands behind "--" is another program's and must not be taken for our options."""
+    """Split at "--": the arguments after it belong to another program."""
     end = words.index("--") if "--" in words else len(words)
     return words[:end], words[end + 1 :]
 

@@ -1,8 +1,8 @@
-"""The control groups of one node: a subtree of the machine's, in which the node sees itself at the root.
+"""Control groups of one node: a subtree of the machine's, in which the node sees itself at the root.
 
-Two layouts exist. With version 1 every controller has a hierarchy of its own and processes may sit anywhere.
-With version 2 there is one hierarchy, and a group whose children have controllers holds no processes itself:
-the node's processes then live in a leaf beside those of its guests.
+Two layouts exist. With version 1 every controller has a hierarchy of its own and processes may be anywhere. With
+version 2 there is one hierarchy, and a group whose children have controllers holds no processes itself: the node's
+processes are in a leaf next to those of its guests.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Hierarchy:
 
 
 def hierarchies(mounts: str | None = None) -> list[Hierarchy]:
-    """The hierarchies that libvirt uses on this machine: all of version 1, or the one of version 2."""
+    """Return the hierarchies that libvirt uses on this machine: all of version 1, or the one of version 2."""
     v1, v2 = [], []
     for line in (mounts or Path("/proc/mounts").read_text()).splitlines():
         _, where, kind, options, *_ = line.split()
@@ -51,7 +51,7 @@ class Cgroups:
         self.hierarchies = hierarchies()
 
     def create(self) -> None:
-        """Make the groups anew. The node must be off: what a former life of it left behind is removed."""
+        """Make the groups anew. The node must be off: the remains of an earlier run are removed."""
         self.remove()
         for hierarchy in self.hierarchies:
             for group in self._lineage(hierarchy):
@@ -73,16 +73,16 @@ class Cgroups:
                 _hand_down_controllers(group)
 
     def entrances(self) -> list[Path]:
-        """The files into which a process writes 0 to join the node."""
+        """Return the files into which a process writes 0 to join the node."""
         groups = [h.mount / self.path for h in self.hierarchies]
         return [(g / LEAF if (g / LEAF).is_dir() else g) / "cgroup.procs" for g in groups]
 
     def pids(self) -> set[int]:
-        """Every process of the subtree, as the reader's pid namespace numbers them."""
+        """Return every process of the subtree, as the reader's pid namespace numbers them."""
         return {pid for group in self._subtree() for pid in _read_pids(group)}
 
     def remove(self) -> bool:
-        """Remove the empty groups of the subtree, deepest first; say whether none is left."""
+        """Remove the empty groups of the subtree, deepest first; return whether none is left."""
         for group in self._subtree():
             try:
                 group.rmdir()
@@ -105,7 +105,7 @@ class Cgroups:
 
 
 def root_controllers() -> list[str]:
-    """The controllers that the root of version 2 hands down; empty with version 1."""
+    """Return the controllers that the root of version 2 delegates; empty with version 1."""
     return [
         name
         for hierarchy in hierarchies()
@@ -115,7 +115,7 @@ def root_controllers() -> list[str]:
 
 
 def withdraw_root_controllers(*, except_for: list[str]) -> None:
-    """Stop handing down the controllers that were not handed down before, unless others use them now."""
+    """Stop delegating the controllers that were not delegated before, unless others use them now."""
     for hierarchy in hierarchies():
         for name in set(root_controllers()) & set(V2_CONTROLLERS) - set(except_for):
             try:
@@ -144,7 +144,7 @@ def _move(pid: int, group: Path) -> None:
 
 
 def _inherit_cpuset(group: Path) -> None:
-    """A new cpuset of version 1 is empty, and no process can join an empty one."""
+    """Copy the parent's cpuset: a new cpuset of version 1 is empty, and no process can join an empty one."""
     for name in ("cpuset.cpus", "cpuset.mems"):
         (group / name).write_text((group.parent / name).read_text())
 

@@ -1,4 +1,4 @@
-"""The configuration of a node's libvirt: what differs from Debian's, and why."""
+"""Configuration of a node's libvirt: the differences from Debian's, with reasons."""
 
 from __future__ import annotations
 
@@ -61,5 +61,5 @@ def _qemu(address: str, shared: Path) -> dict[str, object]:
 
 
 def _write_settings(path: Path, settings: dict[str, object]) -> None:
-    """libvirt's strings, numbers and lists are written as JSON writes them."""
+    """Write the settings: libvirt's strings, numbers and lists are written as JSON writes them."""
     path.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items()))

@@ -33,10 +33,10 @@ class Lab:
     """The lab in `folder`. Making the object changes nothing; `up()` does."""
 
     def __init__(self, folder: Path | str, *, subnet: str | None = None, is_guarded: bool = True) -> None:
-        """Both options matter to the first `up` only.
+        """Create the lab.
 
-        `subnet` is a /24; by default it is a free one of 10.200.0.0/16. The nodes of a guarded lab run only guests
-        that their agent agrees to, those of another one any guest.
+        Both options matter to the first `up` only. `subnet` is a /24; by default it is a free one of 10.200.0.0/16. The
+        nodes of a guarded lab run only guests that their agent allows, those of another lab any guest.
         """
         self.folder = Path(folder).resolve()
         self.id = hashlib.sha256(str(self.folder).encode()).hexdigest()[:6]
@@ -46,32 +46,33 @@ class Lab:
 
     @property
     def nodes(self) -> list[LabNode]:
-        """The nodes that `up` has made, powered on or off."""
+        """Return the nodes that `up` has made, powered on or off."""
         plan = Plan.load(self.folder)
         return [self.node(name) for name in plan.hosts] if plan else []
 
     @property
     def shared_folder(self) -> Path:
-        """Storage that every node sees at this same path, and may use for guests that move."""
+        """Return the folder that every node sees at this same path; guests that migrate may use it."""
         return self.folder / "shared"
 
     @property
     def pool_folder(self) -> Path:
-        """A pool in it, whose locks the nodes' libvirt holds for every disk that a guest has open."""
+        """Return the pool in the shared folder; the nodes' libvirt holds locks for every disk that a guest has open."""
         return self.shared_folder / config.POOL
 
     @property
     def machine_address(self) -> str:
-        """The machine's own address on the underlay."""
+        """Return the machine's own address on the underlay."""
         return self._cabling(self._known_plan()).address(network.MACHINE_HOST)
 
     @property
     def switch_netns(self) -> str:
-        """The network namespace of the underlay's switch, for those who want to watch or disturb it."""
+        """Return the network namespace of the underlay's switch, for tests that watch or disturb it."""
         return network.switch_name(self.id)
 
     def node(self, name: str) -> LabNode:
-        """
+        """Return the node of this name.
+
         Raises:
             LabError: no `up` ever asked for a node of this name.
         """
@@ -87,7 +88,7 @@ class Lab:
         )
 
     def up(self, names: Iterable[str]) -> list[LabNode]:
-        """Make sure that the switch exists and that these nodes are on; other nodes stay as they are."""
+        """Start the switch and these nodes; other nodes stay as they are."""
         if os.geteuid() != 0:
             raise LabError("The lab makes namespaces and mounts: run it as root.")
         wanted = list(names)
@@ -104,10 +105,10 @@ class Lab:
         return nodes
 
     def down(self) -> None:
-        """Remove all that the lab made outside its folder: processes, namespaces, cables, control groups.
+        """Remove everything that the lab made outside its folder: processes, namespaces, cables, control groups.
 
-        The folder keeps disks and logs: a later `up` powers the same nodes on again. It may be repeated,
-        and it works when the folder has been deleted meanwhile.
+        The folder keeps disks and logs: a later `up` powers the same nodes on again. `down` may be repeated, and works
+        without the folder.
         """
         end_all(self._cgroups)
         wait_until(self._cgroups.remove, what="the lab's control groups to go")
@@ -117,12 +118,12 @@ class Lab:
             withdraw_root_controllers(except_for=plan.root_controllers)
 
     def remove(self) -> None:
-        """`down`, and the folder with it."""
+        """Run `down` and delete the folder."""
         self.down()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def traces(self) -> list[str]:
-        """What exists of the lab outside its folder; empty after `down`."""
+        """List the remains of the lab outside its folder; empty after `down`."""
         return self._cgroups.existing() + network.existing(self.id)
 
     def _planned(self, wanted: list[str]) -> Plan:

@@ -1,6 +1,6 @@
-"""The cables of a lab: a switch in its own network namespace, a cable to each node, and one to the machine.
+"""Cables of a lab: a switch in its own network namespace, a cable to each node, and one to the machine.
 
-Every function may be repeated; what exists is left as it is.
+Every function may be repeated; existing parts stay as they are.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ FIRST_NODE_HOST = 11
 
 @dataclass(frozen=True)
 class Cabling:
-    """The names and addresses of a lab's network; all derive from its id and its subnet."""
+    """Names and addresses of a lab's network; all derive from its id and its subnet."""
 
     lab_id: str
     subnet: ipaddress.IPv4Network
@@ -58,7 +58,7 @@ class Cabling:
         _ensure_namespace(namespace)
         run(["ip", "-n", namespace, "link", "set", "lo", "up"])
         if not _has_link(namespace, NODE_DEVICE):
-            # The same address after every power cut, or those who knew the node would not find it for a while.
+            # The same address after every power cut; otherwise peers would not find the node for a while.
             peer = [
                 "type",
                 "veth",
@@ -83,7 +83,7 @@ class Cabling:
         _remove_namespace(NETNS_FOLDER / self.namespace(node))
 
     def set_cable(self, node: str, *, state: str) -> None:
-        """Pull (`state` "down") or put back ("up") the node's cable; the node and its guests go on."""
+        """Unplug (`state` "down") or plug in ("up") the node's cable; the node and its guests go on."""
         run(["ip", "-n", self.switch, "link", "set", _port(node), state])
 
     def _connect(self, port: str) -> None:
@@ -92,24 +92,24 @@ class Cabling:
 
 
 def _mac(address: str) -> str:
-    """A locally administered address that goes with an IPv4 address."""
+    """Return a locally administered address that belongs to an IPv4 address."""
     return "02:00:" + ipaddress.IPv4Address(address).packed.hex(":")
 
 
 def switch_name(lab_id: str) -> str:
-    """The name of the switch's namespace, and of the machine's cable into it."""
+    """Return the name of the switch's namespace, and of the machine's cable into it."""
     return f"lab-{lab_id}"
 
 
 def existing(lab_id: str) -> list[str]:
-    """The namespaces and cables that exist of a lab."""
+    """Return the existing namespaces and cables of a lab."""
     switch = switch_name(lab_id)
     cable = [switch] if succeeds(["ip", "link", "show", switch]) else []
     return cable + [str(path) for path in _namespace_files(lab_id)]
 
 
 def remove(lab_id: str) -> None:
-    """Remove every namespace and cable of a lab, however many of them were made."""
+    """Remove every existing namespace and cable of a lab."""
     switch = switch_name(lab_id)
     if succeeds(["ip", "link", "show", switch]):
         run(["ip", "link", "delete", switch])
@@ -118,7 +118,9 @@ def remove(lab_id: str) -> None:
 
 
 def free_subnet(lab_id: str) -> ipaddress.IPv4Network:
-    """A /24 of 10.200.0.0/16 that no interface of the machine has; the id decides where the search begins."""
+    """Return a /24 of 10.200.0.0/16 that no interface of the machine has; the search begins at a position from the
+    id.
+    """
     used = [
         ipaddress.ip_interface(f"{a['local']}/{a['prefixlen']}").network
         for link in json.loads(run(["ip", "-json", "-4", "address", "show"]))
@@ -149,7 +151,7 @@ def _has_link(namespace: str, device: str) -> bool:
 
 
 def _is_namespace(path: Path) -> bool:
-    """A machine that stopped without warning may leave a plain file where a namespace was mounted."""
+    """Return whether the path is a namespace: a machine that stopped without warning may leave a plain file."""
     return path.exists() and path.stat().st_dev == Path("/proc/self/ns/net").stat().st_dev
 
 

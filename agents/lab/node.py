@@ -41,12 +41,12 @@ class LabNode:
 
     @property
     def address(self) -> str:
-        """IPv4 address on the underlay, reachable from the machine and from the other nodes."""
+        """Return the IPv4 address on the underlay, reachable from the machine and from the other nodes."""
         return self._cabling.address(self._host)
 
     @property
     def netns(self) -> str:
-        """Name of the network namespace, for `ip netns exec` and `ip -n` on the machine."""
+        """Return the name of the network namespace, for `ip netns exec` and `ip -n` on the machine."""
         return self._cabling.namespace(self.name)
 
     @property
@@ -55,22 +55,22 @@ class LabNode:
 
     @property
     def libvirt_uri(self) -> str:
-        """Good on the machine and inside every node of the lab."""
+        """Return libvirt's URI, valid on the machine and inside every node of the lab."""
         return f"qemu+unix:///system?socket={self.libvirt_socket}"
 
     @property
     def agent_folder(self) -> Path:
-        """Where the node's agent keeps its state, on the machine."""
+        """Return the state folder of the node's agent, on the machine."""
         return self.folder / node_init.OWN_STATE
 
     @property
     def state_dir(self) -> Path:
-        """The same folder, inside the node, where it has the same path as in every other node."""
+        """Return the same folder inside the node, where it has the same path as in every other node."""
         return Path(node_init.STATE_DIRECTORY)
 
     @property
     def hook(self) -> Path:
-        """libvirt's hook for guests, on the machine; inside the node it is /etc/libvirt/hooks/qemu."""
+        """Return libvirt's hook for guests, on the machine; inside the node it is /etc/libvirt/hooks/qemu."""
         return self.folder / "etc/hooks/qemu"
 
     @property
@@ -78,24 +78,27 @@ class LabNode:
         return self._init_pid() is not None
 
     def pids(self, command: str | None = None, *, saying: str = "") -> list[int]:
-        """The machine's pids of the node's processes, or of those named `command` (at most 15 characters), or whose
-        command line has `saying` in it."""
+        """Return the machine's pids of the node's processes.
+
+        The result can be limited to those named `command` (at most 15 characters), or with `saying` in the command
+        line.
+        """
         pids = sorted(p for p in self._cgroups.pids() if command in (None, command_of(p)))
         return [pid for pid in pids if command_line_contains(pid, saying)] if saying else pids
 
     def guest_pids(self) -> list[int]:
-        """Of QEMU processes that are guests of the control plane, and not questions about QEMU's abilities."""
+        """Return the pids of QEMU processes of guests, without those that only probe QEMU's capabilities."""
         return self.pids("qemu-system-x86", saying="guest=andromede-")
 
     def start(self) -> None:
-        """Power on: namespaces, pid 1 and libvirt. A node that is on only gets the daemons that it lacks."""
+        """Power on: namespaces, pid 1 and libvirt. A node that is on only gets its missing daemons."""
         if not self.is_on:
             with step(f"lab: power on {self.name}"):
                 self._boot()
         self.start_libvirtd()
 
     def power_off(self) -> None:
-        """Cut the power: every process, guests included, dies at once. Only what is on disk is left."""
+        """Cut the power: every process, guests included, dies at once. Only the disk is left."""
         init = self._init_pid()
         if init is not None:
             end_process(init)
@@ -103,7 +106,7 @@ class LabNode:
         self._cabling.unplug_node(self.name)
 
     def unplug(self) -> None:
-        """Pull the network cable: the node and its guests go on, unreachable."""
+        """Unplug the network cable: the node and its guests go on, unreachable."""
         self._cabling.set_cable(self.name, state="down")
 
     def plug(self) -> None:
@@ -169,7 +172,7 @@ class LabNode:
         return NodeProcess(outer)
 
     def entering(self, argv: Sequence[str]) -> list[str]:
-        """The command line which, run on the machine, runs `argv` in the node, in the same working directory.
+        """Return the command line which, run on the machine, runs `argv` in the node, in the same working directory.
 
         Raises:
             LabError: the node is off.
@@ -207,7 +210,7 @@ class LabNode:
             script.install(self.hook, self.state_dir / "hook.sock")
 
     def _launch_init(self, console: IO[bytes]) -> None:
-        """Start pid 1 without leaving us a child to wait for, and return when it reports."""
+        """Start pid 1 without a child to wait for, and return when it reports."""
         groups = [f"{h.mount}:{','.join(h.controllers)}" for h in self._cgroups.hierarchies]
         unshare = ["unshare", "--mount", "--uts", "--pid", "--cgroup", "--fork", "--kill-child"]
         program = [sys.executable, "-I", node_init.__file__, self.name, str(self.folder), *groups]
@@ -233,7 +236,7 @@ class LabNode:
         return ["sh", "-c", JOIN, "join", *entrances, "--", *argv]
 
     def _init_pid(self) -> int | None:
-        """Our pid of the process which is pid 1 in a namespace just below ours."""
+        """Return the machine's pid of the process which is pid 1 in a namespace just below."""
         return next((p for p in self._cgroups.pids() if pid_below(p) == 1), None)
 
     def _libvirt_answers(self) -> bool:
@@ -246,7 +249,7 @@ class LabNode:
 
 
 def end_all(cgroups: Cgroups) -> None:
-    """End every process of these groups, including those that are born meanwhile."""
+    """End every process of these groups, including new ones."""
 
     def none_left() -> bool:
         for pid in cgroups.pids():

@@ -33,7 +33,7 @@ def mount(*arguments: str) -> None:
 
 
 def leave_network_namespaces_of_others() -> None:
-    """Our copies of those mounts would keep namespaces alive that the machine has deleted."""
+    """Leave the network namespaces of others: copies of their mounts would keep deleted namespaces alive."""
     while points := [point for point in mount_points() if point.startswith("/run/netns")]:
         # The shortest is the folder, which hides further mounts of the same names where /run is shared.
         subprocess.run(["umount", "--lazy", min(points, key=len)], check=True)
@@ -44,7 +44,7 @@ def mount_points() -> list[str]:
 
 
 def mount_sysfs(hierarchies: list[str]) -> None:
-    """A sysfs of our own shows our network devices; the cgroup roots in it are the node's."""
+    """Mount a sysfs that shows this node's network devices; the cgroup roots in it are the node's."""
     subprocess.run(["umount", "--recursive", "--lazy", "/sys"], check=True)
     mount("-t", "sysfs", "sysfs", "/sys")
     pairs = [entry.split(":") for entry in hierarchies]
@@ -68,7 +68,7 @@ def hide_shared_directories(folder: Path) -> None:
 
 
 def begin_a_boot() -> None:
-    """The machine's own goes on over all power cuts of the node."""
+    """Give the node a new boot id: the machine's own stays the same over all power cuts of the node."""
     own = Path("/run/boot_id")
     own.write_text(f"{uuid.uuid4()}\n")
     mount("--bind", str(own), BOOT_ID)
@@ -85,7 +85,7 @@ def main() -> None:
     nowhere = os.open(os.devnull, os.O_RDWR)
     os.dup2(nowhere, 0)
     os.dup2(nowhere, 1)
-    # Daemons become children of pid 1; libvirtd waits 40 s for each of them that nobody reaps.
+    # Daemons become children of pid 1; libvirtd waits 40 s for each of them that is not reaped.
     os.execvp("tini", ["tini", "--", "sleep", "infinity"])
 
 

@@ -1,4 +1,4 @@
-"""A certificate authority for one lab: its libvirt daemons trust each other (migration) and nobody else."""
+"""Certificate authority of one lab: its libvirt daemons trust only each other (migration)."""
 
 from __future__ import annotations
 

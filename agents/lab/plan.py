@@ -1,4 +1,4 @@
-"""What a lab must remember between commands."""
+"""Stored plan of a lab, read by later commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Processes seen from the machine while they live in a node's pid namespace."""
+"""Processes of a node's pid namespace, seen from the machine."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ KILL_LIMIT_S = 10
 class NodeProcess:
     """A command that runs in a node.
 
-    Two processes belong to it: the command, and an `nsenter` outside which waits and ends with its code.
-    Call `stop()` or `wait()` at the end, also when the node was powered off meanwhile.
+    Two processes belong to it: the command, and an `nsenter` outside which waits and ends with its code. Call `stop()`
+    or `wait()` at the end, also after a power cut of the node.
     """
 
     def __init__(self, outer: subprocess.Popen[bytes]) -> None:
@@ -28,7 +28,7 @@ class NodeProcess:
 
     @property
     def pid(self) -> int | None:
-        """The command's pid on the machine; None if it had ended before we could look."""
+        """Return the command's pid on the machine; None if the command ended first."""
         return self._children[0] if self._children else None
 
     def signal(self, number: int) -> None:
@@ -44,7 +44,7 @@ class NodeProcess:
         return self._outer.wait(timeout_s)
 
     def stop(self, *, within_s: float = 10) -> int:
-        """SIGTERM, and SIGKILL to what has not ended `within_s` seconds later."""
+        """Send SIGTERM, and SIGKILL after `within_s` seconds."""
         self.signal(signal.SIGTERM)
         try:
             return self.wait(within_s)
@@ -57,7 +57,7 @@ class NodeProcess:
 
 
 def end_process(pid: int) -> None:
-    """SIGKILL a process and wait a while for its end; harmless when it has ended already."""
+    """Kill a process (SIGKILL) and wait for its end; harmless when it has ended already."""
     try:
         handle = os.pidfd_open(pid)
     except ProcessLookupError:
@@ -72,7 +72,7 @@ def end_process(pid: int) -> None:
 
 
 def pid_below(pid: int) -> int | None:
-    """A process's pid in the pid namespace just below ours; None if it lives in another one or has ended."""
+    """Return a process's pid in the pid namespace just below; None if it is in another one or has ended."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except (FileNotFoundError, ProcessLookupError):
@@ -83,7 +83,7 @@ def pid_below(pid: int) -> int | None:
 
 
 def command_line_contains(pid: int, text: str) -> bool:
-    """Whether `text` is in a process's command line; not, if it has ended."""
+    """Return whether `text` is in a process's command line; false if the process has ended."""
     try:
         return text.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
@@ -91,7 +91,7 @@ def command_line_contains(pid: int, text: str) -> bool:
 
 
 def command_of(pid: int) -> str | None:
-    """The name of a process's program, cut after 15 characters; None if it has ended."""
+    """Return the name of a process's program, cut after 15 characters; None if it has ended."""
     try:
         return Path(f"/proc/{pid}/comm").read_text().rstrip("\n")
     except (FileNotFoundError, ProcessLookupError):

@@ -1,4 +1,4 @@
-"""Run the system's tools, say what takes long, and wait for facts."""
+"""Run the system's tools, print progress, and wait for conditions."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.02, 0.5  # to ask takes the processors from what is waited for
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.02, 0.5  # polling takes processor time from the awaited work
 SLOWER_EACH_TIME = 1.2
-# For a condition that is asked for again and again: no measure of speed, only the end of a wait that is in vain. Guests
-# without KVM take most of a minute to boot on processors that others use too.
+# Limit for a condition that is polled: no measure of speed, only the end of a wait that is in vain. Guests
+# without KVM take most of a minute to boot on shared processors.
 PATIENCE_S = 300
 
 
 class LabError(Exception):
-    """The lab cannot do what was asked; `facts` holds what was seen."""
+    """The lab cannot do the requested action; `facts` holds the details."""
 
     def __init__(self, message: str, **facts: object) -> None:
         super().__init__(message)
@@ -37,18 +37,18 @@ def run(argv: Sequence[str], *, stdin: str | None = None, env: dict[str, str] | 
 
 
 def succeeds(argv: Sequence[str]) -> bool:
-    """Whether a tool that only looks ends with code 0."""
+    """Return whether a read-only tool ends with code 0."""
     return subprocess.run(argv, capture_output=True, check=False).returncode == 0
 
 
 def print_status(text: str) -> None:
-    """A status line, on standard error so that results can be piped."""
+    """Print a status line, on standard error so that results can be piped."""
     print(text, file=sys.stderr, flush=True)
 
 
 @contextmanager
 def step(text: str) -> Iterator[None]:
-    """Announce a piece of work before it begins and say how long it took."""
+    """Announce a piece of work before it begins, and print its duration."""
     print_status(f"{text} ...")
     started = time.monotonic()
     yield

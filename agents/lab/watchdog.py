@@ -1,7 +1,7 @@
-"""A watchdog for a node of a lab: what the kernel gives a real one.
+"""Emulates a watchdog for a node of a lab.
 
-In the node it is a FIFO, /run/watchdog. Who opens it arms it; then the node's power is cut when nothing comes for
-`timeout_s`. A "V" as the last byte before it is closed disarms it.
+In the node it is a FIFO, /run/watchdog. Opening it arms the watchdog; then the node's power is cut when no byte arrives
+for `timeout_s`. A "V" as the last byte before the close disarms it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LOOK_S = 0.1
 
 
 class LabWatchdog:
-    """Plays from its making until `stop`. `has_bitten`: it has cut the power."""
+    """Emulates a watchdog until `stop`. `has_bitten`: it has cut the power."""
 
     def __init__(self, node: LabNode, *, timeout_s: float) -> None:
         self.has_bitten = threading.Event()
@@ -33,7 +33,7 @@ class LabWatchdog:
         self._thread.start()
 
     def stop(self) -> None:
-        """May be repeated."""
+        """Stop the watchdog; may be repeated."""
         self._is_stopped.set()
         self._thread.join()
 
@@ -62,7 +62,7 @@ class LabWatchdog:
                 return
 
     def _read(self) -> bytes | None:
-        """What was written; nothing when nobody has it open, None when somebody has and does not write."""
+        """Return the written bytes; empty when no process has the FIFO open, None when one has and does not write."""
         select.select([self._fd], [], [], LOOK_S)
         try:
             return os.read(self._fd, 4096)

@@ -1,8 +1,8 @@
-"""The NoCloud files that tell a guest its name, its keys and its addresses; pure.
+"""NoCloud files that give a guest its name, keys and addresses. Pure.
 
-Every scalar in the two YAML files is written as JSON, which is YAML: no name or key can break out of its
-string. The lines around them are plain block style, which a guest without a YAML parser can read too. User
-data is the tenant's own and passed on byte for byte.
+Every scalar in the two YAML files is written as JSON, which is YAML: no name or key can break out of its string. The
+lines around them are plain block style, which a guest without a YAML parser can read too. User data is the tenant's own
+and passed on byte for byte.
 """
 
 import json
@@ -28,7 +28,10 @@ def files(instance_id: UUID, guest_data: GuestData, ports: Sequence[PortSpec]) -
 
 
 def network_config(ports: Sequence[PortSpec]) -> dict[str, object]:
-    """Version 2. Only the first card has the default route: with two, answers would leave by either."""
+    """Return the network configuration, version 2.
+
+    Only the first card has the default route: with two, answers would leave by either.
+    """
     return {
         "version": 2,
         "ethernets": {

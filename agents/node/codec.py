@@ -1,4 +1,4 @@
-"""Frozen dataclasses to JSON text and back, for the ledger: the same value always gives the same text."""
+"""Convert frozen dataclasses to JSON text and back, for the state store; equal values give equal texts."""
 
 import base64
 import json
@@ -20,7 +20,7 @@ def dumps(value: object) -> str:
 
 
 def loads(kind: type[T], text: str) -> T:
-    """The value that `dumps` turned into `text`; ValueError or TypeError when the text has another shape."""
+    """Return the value that `dumps` turned into `text`; ValueError or TypeError when the text has another shape."""
     return _typed(kind, json.loads(text))  # type: ignore[no-any-return]
 
 

@@ -1,4 +1,4 @@
-"""What every service needs: who this node is, what it was told, and the adapters that act on it."""
+"""The context of every service: identity of the node, state store, permits and adapters."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +15,7 @@ from agents.node.trust.permits import Permits
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """From the node's own certificate, so that nothing else can tell it who it is."""
+    """Identity of the node, read from its own certificate, so that no other source can set it."""
 
     node_id: UUID
     zone: str
@@ -23,7 +23,10 @@ class Identity:
 
 @dataclass(slots=True)
 class Verdict:
-    """Of the self-test. `problem`: why no guest can be carried here, for an operator; empty while it has not ended."""
+    """Result of the self-test.
+
+    `problem`: the reason why the node cannot run guests, for an operator; empty while the test runs.
+    """
 
     has_passed: bool
     problem: str = ""
@@ -38,11 +41,11 @@ class Node:
     permits: Permits
     lease: Lease
     hook: InstalledHook | None = None
-    """None on a node without libvirt, where nobody could start a guest behind the agent's back."""
+    """None on a node without libvirt, where no other program can start a guest."""
     inventory_interval_s: float = 300.0
-    """How often a watcher is told, with the node's signature, all that runs and lies here."""
+    """Interval at which a watcher receives the signed inventory."""
     needs_confinement: bool = False
-    """Whether it may carry guests only if libvirt confines them by a kernel module."""
+    """True if the node may run guests only when libvirt confines them by a kernel module."""
     self_test: Verdict = field(default_factory=lambda: Verdict(has_passed=True))
     guest_users: GuestUsers = field(default_factory=GuestUsers)
     locks: ResourceLocks = field(default_factory=ResourceLocks)
@@ -53,5 +56,5 @@ class Node:
 
 
 def boot_id() -> str:
-    """The kernel's: another one after each boot of the node."""
+    """Return the kernel's boot id, which changes with each boot of the node."""
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()

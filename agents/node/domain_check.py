@@ -1,12 +1,12 @@
-"""Whether a domain of libvirt is the one that the agent would define itself; pure.
+"""Check that a domain of libvirt is the one that the agent would define itself. Pure.
 
-A guest that arrives from another node brings its definition with it, and that node may have been taken over. So the
-definition is compared with the agent's own. libvirt completes a definition (addresses, aliases, implicit devices):
-`domainrules` lists each element and attribute that it may add, with the values that these may have. All the rest must
-be as in the agent's own definition, and what is not listed is refused.
+A guest that arrives from another node brings its definition, and that node may be compromised. So the definition is
+compared with the agent's own. libvirt completes a definition (addresses, aliases, implicit devices): `domainrules`
+lists each element and attribute that it may add, with their permitted values. Everything else must equal the agent's
+own definition; an element that is not listed is refused.
 
-Guests move between releases of the agent. Who changes what `domainxml.domain` gives to a guest lets guests with the
-definition of the release before pass here.
+Guests move between releases of the agent. A change of the output of `domainxml.domain` must let guests with the
+definition of the previous release pass here.
 """
 
 import xml.etree.ElementTree as ET
@@ -25,11 +25,11 @@ DOCTYPE = "<!DOCTYPE"
 
 
 class ForeignDomain(ValueError):
-    """The domain is not the one that the agent would define. The text says where it differs."""
+    """The domain is not the one that the agent would define. The text names the difference."""
 
 
 class _Form(NamedTuple):
-    """An element without what libvirt adds, and with its children in one order: equal forms mean the same."""
+    """An element without libvirt's additions, with its children in one order: equal forms mean the same."""
 
     tag: str
     attributes: tuple[tuple[str, str], ...]
@@ -38,7 +38,8 @@ class _Form(NamedTuple):
 
 
 def read(text: str) -> ET.Element:
-    """
+    """Parse the XML of a domain.
+
     Raises:
         ForeignDomain: it is no domain, or has a document type, whose entities could grow without end.
     """
@@ -53,7 +54,8 @@ def read(text: str) -> ET.Element:
 
 
 def guest_id(root: ET.Element) -> UUID:
-    """
+    """Return the guest's id.
+
     Raises:
         ForeignDomain: it has no UUID.
     """
@@ -66,14 +68,16 @@ def guest_id(root: ET.Element) -> UUID:
 
 
 def printed(root: ET.Element) -> str:
-    """The domain for libvirt to read again: what its XML does not show is not in it either."""
+    """Serialise the domain for libvirt: the result contains nothing that the parsed XML does not show."""
     return ET.tostring(root, encoding="unicode")
 
 
 def check(guest: GuestSpec, root: ET.Element, *, is_prepared: bool = False, may_share_user: bool = False) -> None:
-    """`is_prepared`: libvirt has prepared the start and added what it chooses itself (socket paths, labels). Such
-    values are refused in a definition that comes from elsewhere. A backing chain of the guest's own images is not.
-    `may_share_user`: it may have been started by an agent that gave guests no users of their own, and then names none.
+    """Check the domain against the agent's own definition.
+
+    `is_prepared`: libvirt has prepared the start and added its own choices (socket paths, labels), which are refused in
+    a definition from elsewhere. A backing chain of the guest's own images is accepted. `may_share_user`: an older agent
+    without users per guest may have started the guest, whose domain then names no user.
 
     Raises:
         ForeignDomain: the domain is not the one that the agent would define for this guest.
@@ -98,7 +102,7 @@ def _form(element: ET.Element, path: str, added: Rules) -> _Form:
 
 
 def _own_children(element: ET.Element, path: str, added: Rules) -> Iterator[ET.Element]:
-    """Those that no rule explains, each rule as often as it may."""
+    """Return the children that no rule explains; each rule applies as often as it may."""
     seen: Counter[Rule] = Counter()
     for child in element:
         rule = added.rule_for(child, _below(path, child))

@@ -1,5 +1,7 @@
-"""What libvirt adds to a definition, as a table: elements and attributes by their path below the domain, and the values
-that they may have. Seen with libvirt 11.3 at each stage of a start and of a migration."""
+"""Table of libvirt's additions to a definition: elements and attributes by path, with their permitted values.
+
+Observed with libvirt 11.3 at each stage of a start and of a migration.
+"""
 
 import re
 import xml.etree.ElementTree as ET
@@ -24,8 +26,11 @@ SHORT_NAME_CHARS = 20
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rule:
-    """An element that libvirt may add `times` times to one parent. An attribute that is missing counts as an empty one;
-    one that is not named is refused. Its children need rules of their own."""
+    """An element that libvirt may add `times` times to one parent.
+
+    A missing attribute counts as an empty one; an attribute that is not named is refused. Children need rules of their
+    own.
+    """
 
     path: str
     attributes: Patterns = field(default_factory=dict)
@@ -45,7 +50,7 @@ class Rules:
         return pattern is not None and re.fullmatch(pattern, value) is not None
 
     def rule_for(self, element: ET.Element, path: str) -> Rule | None:
-        """The rule that explains the element and all that is in it."""
+        """Return the rule that explains the element with all of its content."""
         return next((rule for rule in self._candidates(path) if self._fits(rule, element, path)), None)
 
     def _candidates(self, path: str) -> list[Rule]:
@@ -62,7 +67,7 @@ class Rules:
 
 
 def rules(guest: GuestSpec, *, is_prepared: bool) -> Rules:
-    """`is_prepared`: see `domain_check.check`."""
+    """Return the rules. `is_prepared`: see `domain_check.check`."""
     elements, attributes = [*_added(guest), *DEVICES], dict(ATTRIBUTES)
     if guest.firmware is Firmware.UEFI:
         elements += _firmware(guest)
@@ -109,8 +114,11 @@ DEVICES = (
 
 
 def _added(guest: GuestSpec) -> list[Rule]:
-    """The backing chain, and that labels are libvirt's to choose, stand in a definition too once libvirtd has been
-    restarted under the guest. The chain may name none but the guest's own images, and no label may be named."""
+    """Return rules for the backing chain and for labels.
+
+    A definition contains them too after a restart of libvirtd under the guest. The chain may name only the guest's own
+    images, and no label may be named.
+    """
     serial, log = re.escape(str(guest.serial_socket)), re.escape(str(guest.console_log))
     images = "|".join(re.escape(str(disk.image)) for disk in guest.disks if disk.image is not None)
     return [
@@ -133,8 +141,10 @@ def _added(guest: GuestSpec) -> list[Rule]:
 
 
 def _firmware(guest: GuestSpec) -> list[Rule]:
-    """Which of the node's firmware files libvirt has chosen, and the guest's own copy of the variables. Before a move
-    libvirt resolves what the agent asked for, and leaves the question out."""
+    """Return rules for the firmware file and for the guest's copy of the variables.
+
+    Before a migration libvirt replaces the requested firmware by its choice and drops the request.
+    """
     variables = {"template": f"({FIRMWARE_FILE})?", "templateFormat": "(raw)?", "format": "(raw)?"}
     return [
         Rule("os/firmware"),
@@ -165,7 +175,7 @@ def _labels(guest: GuestSpec) -> list[Rule]:
 
 
 def _prepared_attributes(guest: GuestSpec) -> dict[str, Patterns]:
-    """The path of VNC's socket is libvirt's; the name of a channel's state is the guest's."""
+    """Return rules for libvirt's socket path of VNC and for the guest's channel states."""
     vnc = rf"/var/lib/libvirt/qemu/domain-{NUMBER}-{_short_name(guest)}/vnc\.sock"
     return {
         "devices/graphics": {"socket": vnc},

@@ -1,4 +1,4 @@
-"""Guests as libvirt's XML; pure. Elements are built as values, so no text of a tenant can become markup."""
+"""Build guests as libvirt's XML. Pure. Elements are built as values, so no text of a tenant can become markup."""
 
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ ET.register_namespace("andromede", METADATA_NAMESPACE)
 SPARE_ROOT_PORTS = 12
 FIXED_ROOT_PORTS = 6  # root disk, SCSI, virtio-serial and USB controllers, balloon, random numbers
 
-# How often QEMU asks the guest's balloon driver what of its memory is in use.
+# Interval at which QEMU queries the guest's balloon driver for the used memory.
 BALLOON_PERIOD_S = 10
 
 # TCG keeps translated code in a cache which by default may outgrow the memory of a small guest. When it is full, all
@@ -62,8 +62,11 @@ def disk(plugged: GuestDisk, *, target: str, boot_order: int | None = None) -> E
 
 
 def _below(plugged: GuestDisk) -> ET.Element:
-    """What the disk is a layer over. libvirt would else believe the disk's own header, which QEMU writes; and it would
-    give the image, which many guests read, to the guest that started last."""
+    """Return the backing chain of the disk.
+
+    Without it libvirt would trust the disk's own header, which QEMU writes, and would relabel the image, which many
+    guests read, for the guest that started last.
+    """
     if plugged.image is None:
         return ET.Element("backingStore")
     below = ET.Element("backingStore", type="file")
@@ -79,13 +82,13 @@ def disk_text(plugged: GuestDisk, *, target: str) -> str:
 
 
 def free_target(taken: Iterable[str]) -> str:
-    """The first of vda, vdb … that is not taken."""
+    """Return the first of vda, vdb … that is not taken."""
     used = set(taken)
     return next(name for name in map(target_name, range(len(used) + 1)) if name not in used)
 
 
 def target_name(index: int) -> str:
-    """vda … vdz, vdaa …: the names that libvirt gives to virtio disks."""
+    """Return vda … vdz, vdaa …: the names that libvirt gives to virtio disks."""
     letters = ""
     number = index + 1
     while number:
@@ -95,7 +98,7 @@ def target_name(index: int) -> str:
 
 
 def plugged_disks(domain_text: str) -> dict[str, ET.Element]:
-    """The disks of a domain's XML by the path of their file."""
+    """Return the disks of a domain's XML by the path of their file."""
     root = ET.fromstring(domain_text)
     return {
         source.get("file", ""): element
@@ -105,24 +108,24 @@ def plugged_disks(domain_text: str) -> dict[str, ET.Element]:
 
 
 def disk_sources(domain_text: str) -> list[str]:
-    """Of all disks, whatever they are; a drive without a medium has none."""
+    """Return the sources of all disks of any kind; a drive without a medium has none."""
     sources = (element.find("source") for element in ET.fromstring(domain_text).iterfind("devices/disk"))
     return [_place(source) for source in sources if source is not None]
 
 
 def bridges(domain_text: str) -> list[str]:
-    """Which bridges the cards are plugged into."""
+    """Return the bridges that the cards are plugged into."""
     sources = ET.fromstring(domain_text).iterfind("devices/interface/source")
     return [bridge for source in sources if (bridge := source.get("bridge"))]
 
 
 def _place(source: ET.Element) -> str:
-    """The file, or whatever else it is, as text."""
+    """Return the source as text: a file, or another kind of source."""
     return source.get("file") or " ".join(f"{name}={source.get(name)}" for name in sorted(source.keys())) or "nothing"
 
 
 def firmware_variables(guest_id: UUID) -> Path:
-    """Where libvirt keeps what the firmware of a guest remembers; under the same path on each node."""
+    """Return the path of the guest's firmware variables, which is the same on each node."""
     return FIRMWARE_VARIABLES / f"{guest_name(guest_id)}_VARS.fd"
 
 
@@ -188,7 +191,7 @@ def _devices(guest: GuestSpec) -> ET.Element:
 
 
 def _own_user(user: int) -> ET.Element:
-    """libvirt makes the guest's files and sockets this user's when it starts."""
+    """Return the guest's own user, to which libvirt gives the guest's files and sockets at its start."""
     label = ET.Element("seclabel", type="static", model="dac", relabel="yes")
     _text(label, "label", f"+{user}:+{user}")
     return label
@@ -214,7 +217,7 @@ def _nic(nic: GuestNic) -> ET.Element:
 
 
 def _serial(guest: GuestSpec) -> ET.Element:
-    """QEMU goes on whether or not somebody is at the socket; the log has all of it either way."""
+    """Return the serial console. QEMU does not wait for a client of the socket; the log has all output."""
     element = ET.Element("serial", type="unix")
     ET.SubElement(element, "source", mode="bind", path=str(guest.serial_socket))
     ET.SubElement(element, "log", file=str(guest.console_log), append="on")
@@ -223,8 +226,10 @@ def _serial(guest: GuestSpec) -> ET.Element:
 
 
 def _display() -> list[ET.Element]:
-    """VNC at a socket whose place libvirt chooses, in a folder that only QEMU's user and root may enter; any number of
-    viewers at once, whatever one of them asks for. A tablet says where the pointer is, a mouse only how it has moved.
+    """Return the display: VNC at a socket in a folder that only QEMU's user and root may enter.
+
+    libvirt chooses the path. Any number of viewers may connect at once, whatever one of them requests. A tablet reports
+    absolute pointer positions, a mouse only movements.
     """
     graphics = ET.Element("graphics", type="vnc", sharePolicy="ignore")
     ET.SubElement(graphics, "listen", type="socket")
@@ -234,7 +239,7 @@ def _display() -> list[ET.Element]:
 
 
 def console_socket(domain_text: str, kind: ConsoleKind) -> Path | None:
-    """Where a console of a domain that runs listens, by its XML; None: it has none."""
+    """Return the path of a running domain's console socket, from its XML; None if it has none."""
     root = ET.fromstring(domain_text)
     if kind is ConsoleKind.SERIAL:
         source = root.find("devices/serial[@type='unix']/source[@mode='bind']")

@@ -1,4 +1,4 @@
-"""Enrol this node: `request` makes a key and prints a certificate request, `install` stores what comes back.
+"""Enrol this node: `request` makes a key and prints a certificate request, `install` stores the certificate.
 
 The key never leaves the node. The control plane chooses the node's id and zone and writes both into the certificate.
 """
@@ -20,7 +20,7 @@ from agents.node.trust.keys import root_verifier
 
 
 def request(state_dir: Path, name: str) -> str:
-    """A certificate request (PEM) for the node's key, which is made when there is none yet."""
+    """Return a certificate request (PEM) for the node's key, which is made if it does not exist."""
     key = _key(pki.folder(state_dir) / "node.key")
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     signed = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())

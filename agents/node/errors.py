@@ -19,7 +19,7 @@ from uuid import UUID
 
 
 class AgentError(Exception):
-    """`retryable` says whether the same call may succeed later without anybody repairing anything."""
+    """Base of all agent errors. `retryable`: the same call may succeed later without a repair."""
 
     code = "agent.internal"
     retryable = False
@@ -46,7 +46,10 @@ class UnknownPeer(Forbidden):
 
 
 class PermitRefused(Forbidden):
-    """`code` is agent.permit. and the reason's code in lower case; docs/reference/permits.md lists them."""
+    """A permit was refused.
+
+    `code` is agent.permit. and the reason's code in lower case; docs/reference/permits.md lists the codes.
+    """
 
     code = "agent.permit"
     REPAIRABLE = frozenset({"EXPIRED", "REVOKED_BY_EPOCH", "STALE_FACTS"})  # by a fresh permit, or newer facts
@@ -59,7 +62,7 @@ class PermitRefused(Forbidden):
 
 
 class TrustRefused(Forbidden):
-    """A document that the node was to trust is not genuine, or not for this node."""
+    """A trust document is not genuine, or not for this node."""
 
     code = "agent.trust_refused"
 
@@ -106,7 +109,7 @@ class ImageInUse(Conflict):
 
 
 class ImageRefused(Conflict):
-    """The image is not what was announced, or is of a kind that no tool but the inspector may open."""
+    """The image differs from its announced digest or size, or is of a kind that only the inspector may open."""
 
     code = "agent.image_refused"
 
@@ -121,7 +124,7 @@ class TrustOlder(Conflict):
 
 
 class DetachPending(Conflict):
-    """The guest has not let go of the disk yet; repeating the call later finishes the work."""
+    """The guest has not released the disk yet; repeating the call later finishes the work."""
 
     code = "agent.detach_pending"
     retryable = True
@@ -142,7 +145,7 @@ class NoConsole(Conflict):
 
 
 class NotQuarantined(Conflict):
-    """Only what is in quarantine is ever destroyed as a finding."""
+    """An orphan is only destroyed while it is in quarantine."""
 
     code = "agent.not_quarantined"
 
@@ -151,7 +154,7 @@ class NotQuarantined(Conflict):
 
 
 class GuestMigrating(Conflict):
-    """Nothing of a guest is changed while it is on its way to another node."""
+    """A guest in migration cannot be changed."""
 
     code = "agent.guest_moving"
     retryable = True
@@ -182,7 +185,7 @@ class GuestArrived(Conflict):
 
 
 class GuestForeign(Conflict):
-    """A guest that has come from another node is not as this node's agent would define it: it is not taken over."""
+    """A guest that arrived from another node is not as this node's agent would define it: it is not taken over."""
 
     code = "agent.guest_foreign"
 
@@ -191,7 +194,7 @@ class GuestForeign(Conflict):
 
 
 class NotMigratable(Conflict):
-    """Something of the guest cannot move while it runs."""
+    """The guest has a part that cannot move while the guest runs."""
 
     code = "agent.not_movable"
 
@@ -202,7 +205,7 @@ class Exhausted(AgentError):
 
 
 class AdapterError(AgentError):
-    """The node could not do what it was told. `retryable` tells a passing trouble from a lasting one."""
+    """The node failed to carry out the call. `retryable` separates a temporary failure from a lasting one."""
 
     code = "agent.adapter_failed"
 
@@ -212,7 +215,7 @@ class AdapterError(AgentError):
 
 
 class MigrationCancelled(AdapterError):
-    """A guest's move was broken off because somebody asked for it; the guest goes on where it was."""
+    """The migration was cancelled by a call; the guest goes on where it was."""
 
     code = "agent.move_cancelled"
 
@@ -221,8 +224,10 @@ class MigrationCancelled(AdapterError):
 
 
 class DiskLocked(AdapterError):
-    """A guest was not started, since a lock says that another one has a disk of it open. When the node that had it has
-    died, its locks end some time later."""
+    """A guest was not started, since a lock says that another guest has one of its disks open.
+
+    When a node dies, its locks end some time later.
+    """
 
     code = "agent.disk_held"
 
@@ -235,7 +240,7 @@ class DiskLocked(AdapterError):
 
 
 class LeaseExpired(AdapterError):
-    """Nobody was heard for so long that guests are stopped; nothing begins until somebody is."""
+    """The node lease has ended and guests are stopped; nothing starts until the lease is renewed."""
 
     code = "agent.lease_lapsed"
 
@@ -244,7 +249,7 @@ class LeaseExpired(AdapterError):
 
 
 class AgentStopping(AdapterError):
-    """The agent ends; guests go on, and so does what is asked of the next one."""
+    """The agent is stopping; guests go on, and the next agent answers calls again."""
 
     code = "agent.stopping"
 
@@ -253,7 +258,7 @@ class AgentStopping(AdapterError):
 
 
 class HypervisorUnavailable(AdapterError):
-    """libvirtd does not answer; the agent goes on trying to reach it."""
+    """libvirtd does not answer; the agent keeps trying to reconnect."""
 
     code = "agent.hypervisor_unavailable"
 

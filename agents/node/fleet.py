@@ -1,11 +1,11 @@
 """Many nodes in one process, over the fake adapter: python -m agents.node.fleet --folder DIR --first-port PORT.
 
-For fleets that are larger than one machine can run. Each folder in DIR is the state folder of a node that was enrolled;
-in the order of their names they listen on 127.0.0.1, at PORT and those that follow. Each has a server, a certificate
-and a ledger of its own, so that whoever calls them cannot tell them from agents in processes of their own. They ask for
-leases.
+Serves fleets that are larger than one machine can run. Each folder in DIR is the state folder of an enrolled node; in
+the order of their names the nodes listen on 127.0.0.1, at PORT and the ports that follow. Each has a server, a
+certificate and a state store of its own, so that callers cannot tell them from agents in processes of their own. They
+request leases.
 
-On SIGUSR1 all guests of all of them power themselves off.
+On SIGUSR1 all guests of all nodes power themselves off.
 """
 
 import argparse
@@ -56,7 +56,7 @@ def _config(folder: Path, port: int) -> Config:
 
 
 def _allow_files() -> None:
-    """A node has some fifteen files and sockets open."""
+    """Raise the limit of open files: a node has some fifteen files and sockets open."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 

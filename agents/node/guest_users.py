@@ -1,8 +1,8 @@
-"""Users of guests: each QEMU runs as a user of its own, a number that stands in no /etc/passwd.
+"""Users of guests: each QEMU runs as a user of its own, a number without an entry in /etc/passwd.
 
-A guest's number follows from its id, so that it is the same on each node: nodes that share a disk must agree whose it
-is. If another guest of the node has it, which is rare among millions of numbers, the guest gets the next one that
-follows from its id; to a node that has another number for it, it cannot move.
+A guest's number follows from its id, so that it is the same on each node: nodes that share a disk must agree on its
+owner. If another guest of the node has the number, which is rare among millions of numbers, the guest gets the next
+number that follows from its id; it cannot migrate to a node that has another number for it.
 """
 
 import hashlib
@@ -11,14 +11,16 @@ from dataclasses import dataclass
 from uuid import UUID
 
 ATTEMPTS = 64
-# Numbers below belong to packages, people and their containers; above the last one, to nobody (a signed 32-bit number).
+# Lower numbers belong to packages, people and their containers; higher numbers exceed a signed 32-bit integer.
 LOWEST, HIGHEST = 2**16, 2**31 - 2
 FEWEST = 2**16
 
 
 @dataclass(frozen=True, slots=True)
 class GuestUsers:
-    """Which numbers this node gives to guests; `last` is one of them. Those by default systemd leaves to nobody."""
+    """The range of numbers that this node gives to guests, including `last`. systemd leaves the default range
+    unused.
+    """
 
     first: int = 1_879_048_192
     last: int = 2_147_352_575
@@ -32,7 +34,8 @@ class GuestUsers:
 
     @classmethod
     def parse(cls, text: str) -> "GuestUsers":
-        """
+        """Parse FIRST-LAST.
+
         Raises:
             ValueError: it is not FIRST-LAST, or no range that guests can have.
         """
@@ -42,7 +45,7 @@ class GuestUsers:
         return cls(int(first), int(last))
 
     def candidates(self, guest_id: UUID) -> Iterator[int]:
-        """The numbers that the guest may have, the likely one first."""
+        """Return the numbers that the guest may have, the most likely one first."""
         for attempt in range(ATTEMPTS):
             digest = hashlib.sha256(guest_id.bytes + attempt.to_bytes()).digest()
             yield self.first + int.from_bytes(digest[:8]) % (self.last - self.first + 1)

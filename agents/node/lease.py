@@ -1,11 +1,10 @@
-"""The lease of a node: for how long it runs its guests without being heard by anybody.
+"""Node lease: the time for which the node may run its guests without a renewal.
 
-It is counted by the clock that goes on from boot to boot (CLOCK_BOOTTIME), which nobody sets, and from the heartbeat
-that was heard, so that a renewal that was long on its way gives no time that has passed already.
+The lease is counted by CLOCK_BOOTTIME, which nothing can set, and from the moment of the heartbeat that the renewal
+answers, so that a delayed renewal adds no time that has already passed.
 
-A node that has once said that others may rely on its stopping its guests is bound by that, and by the time that it
-said, whatever it is configured to later, until a renewal shows that somebody has heard it take that back or say a
-longer time.
+A node that has promised self-fencing within a time is bound by that promise, whatever its configuration is later, until
+a renewal shows that the watcher received its withdrawal or a longer time.
 """
 
 import json
@@ -36,7 +35,10 @@ def boot_clock_ms() -> int:
 
 @dataclass(frozen=True, slots=True)
 class LeasePolicy:
-    """`stops`: whether guests are stopped `limit_s` seconds after the lease has lapsed, or go on."""
+    """Configures self-fencing.
+
+    `stops`: whether guests are stopped `limit_s` seconds after the lease has ended, or go on.
+    """
 
     stops: bool = False
     limit_s: int = LAPSE_LIMIT_S
@@ -44,8 +46,11 @@ class LeasePolicy:
 
 @dataclass(frozen=True, slots=True)
 class LeaseStatus:
-    """`remaining_ms` is negative once it has lapsed. `fences_within_s`: 0 when nobody may rely on it; then `problem`
-    says why, where the guests are to be stopped."""
+    """State of the lease.
+
+    `remaining_ms` is negative once the lease has ended. `fences_within_s` is 0 when self-fencing is not guaranteed;
+    `problem` then names the reason, if guests are to be stopped.
+    """
 
     is_wanted: bool
     said_at_ms: int
@@ -55,7 +60,7 @@ class LeaseStatus:
 
 
 class Lease:
-    """Safe for use by many threads."""
+    """The lease of this node. Safe for use by many threads."""
 
     def __init__(
         self,
@@ -79,21 +84,21 @@ class Lease:
 
     @property
     def is_bound(self) -> bool:
-        """Guests are stopped when it has lapsed for too long."""
+        """Return whether guests are stopped after the end of the lease."""
         return self._policy.stops or self._promised_s is not None
 
     @property
     def is_relied_on(self) -> bool:
-        """It was said in this boot that others may rely on that, and nobody was heard to know better."""
+        """Return whether self-fencing was promised in this boot and the promise was not withdrawn."""
         return self._promised_s is not None
 
     @property
     def is_armed(self) -> bool:
-        """Others may rely on that."""
+        """Return whether self-fencing can be promised now."""
         return self._policy.stops and not self._problem()
 
     def status(self) -> LeaseStatus:
-        """What is said in a heartbeat. What it promises is on disk before it is said."""
+        """Return the status for a heartbeat. Its promise is on disk before this returns."""
         with self._lock:
             now_ms = self._clock_ms()
             fences_within_s = self._fences_within_s(self._policy.limit_s) if self.is_armed else 0
@@ -107,9 +112,10 @@ class Lease:
             )
 
     def renew(self, *, boot_id: str, heard_at_ms: int, duration_s: int) -> None:
-        """
+        """Extend the lease.
+
         Raises:
-            BadRequest: it is about another boot, a heartbeat that was not said yet, or lasts for too long.
+            BadRequest: it is about another boot, a heartbeat that was not sent yet, or lasts for too long.
         """
         if boot_id != self._boot_id:
             raise BadRequest("boot_id", "is of another boot of this node")
@@ -124,20 +130,22 @@ class Lease:
             self._remember()
 
     def over_for_s(self) -> float | None:
-        """How long the guests should have been stopped; None: they may go on."""
+        """Return for how many seconds the guests should have been stopped; None: they may go on."""
         if not self.is_bound or not self._until_ms:
             return None
         over_ms = self._clock_ms() - self._until_ms - self._limit_s() * 1000
         return over_ms / 1000 if over_ms > 0 else None
 
     def check(self) -> None:
-        """Raises LeaseExpired when nothing may begin to run here."""
+        """Check that guests may start here; raises LeaseExpired otherwise."""
         if self.over_for_s() is not None:
             raise LeaseExpired()
 
     def _promise(self, fences_within_s: int, now_ms: int) -> None:
-        """Bind the node by a time that is about to be said, where that is the shorter one; 0: others are not to rely
-        on it any more. A longer time binds once it was heard (renew())."""
+        """Bind the node by the time of the next heartbeat if it is the shorter one;
+
+        0 withdraws the promise. A longer time binds once the watcher has received it (renew()).
+        """
         promised_s = self._promised_s
         if fences_within_s and (promised_s is None or fences_within_s <= promised_s):
             self._loosened_at_ms = None
@@ -145,24 +153,24 @@ class Lease:
                 self._promised_s = fences_within_s
                 self._remember()
         elif promised_s is not None and (self._loosened_at_ms is None or fences_within_s != self._said_s):
-            # Not in the millisecond of what was said before: a renewal could then be about either.
+            # Never in the millisecond of the last status: a renewal could then answer either.
             self._loosened_at_ms = max(now_ms, self._said_at_ms + 1)
         self._said_s, self._said_at_ms = fences_within_s, now_ms
 
     def _limit_s(self) -> int:
-        """After the end of the lease, when guests are stopped: within the time that others rely on."""
+        """Return the seconds from the end of the lease to the stop of guests, within the promised time."""
         if self._promised_s is None:
             return self._policy.limit_s
         within_promise_s = max(0, self._promised_s - self._fences_within_s(0))
         return min(self._policy.limit_s, within_promise_s) if self._policy.stops else within_promise_s
 
     def _fences_within_s(self, limit_s: int) -> int:
-        """How long after the end of its lease the node needs at most until none of its guests runs."""
+        """Return the seconds after the end of the lease within which all guests are stopped, in the worst case."""
         timeout_s = self.watchdog.timeout_s if self.watchdog is not None else 0
         return math.ceil(limit_s + STOP_WITHIN_S + timeout_s + 2 * TICK_S)
 
     def _problem(self) -> str:
-        """Why nobody may rely on it."""
+        """Return the reason why self-fencing cannot be promised."""
         if self.watchdog is None:
             return NO_WATCHDOG
         if self.watchdog.problem:
@@ -170,7 +178,7 @@ class Lease:
         return "" if self._until_ms else NO_LEASE
 
     def _remembered(self) -> tuple[int, int | None]:
-        """When the lease ends, and what was promised. Agents before kept only that something was."""
+        """Return the end of the lease and the promise, as stored. Older agents stored only that a promise existed."""
         rows = self._state_store.execute("SELECT value FROM memory WHERE name = ?", MEMORY)
         kept = json.loads(str(rows[0][0])) if rows else {}
         if kept.get("boot_id") != self._boot_id:

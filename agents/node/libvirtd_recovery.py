@@ -1,9 +1,9 @@
 """Run before each start of libvirtd: python -m agents.node.libvirtd_recovery
 
-A libvirtd that is killed between noting a guest's start and forking its QEMU leaves a status file with pid 0. The next
-libvirtd takes that guest for a starting one, never looks for its process, and holds its lock for ever: the guest can be
-neither started nor destroyed. Without the file it is simply off. No QEMU is lost with it: the fork waits for libvirtd's
-word before it becomes QEMU, and ends when libvirtd is gone.
+A libvirtd that is killed between recording a guest's start and forking its QEMU leaves a status file with pid 0. The
+next libvirtd takes that guest for a starting one, never looks for its process, and holds its lock for ever: the guest
+can be neither started nor destroyed. Without the file the guest is off. No QEMU is lost: the forked process waits for
+libvirtd's confirmation before it becomes QEMU, and ends when libvirtd is gone.
 """
 
 import argparse
@@ -15,7 +15,7 @@ RUN_DIR = Path("/run/libvirt/qemu")
 
 
 def forget_unborn_guests(run_dir: Path = RUN_DIR) -> list[str]:
-    """Remove the status files of guests without a process and answer the guests' names. libvirtd must not run."""
+    """Remove the status files of guests without a process and return the guests' names. libvirtd must not run."""
     forgotten = [path for path in sorted(run_dir.glob("*.xml")) if _is_unborn(path)]
     for path in forgotten:
         path.unlink()
@@ -24,7 +24,9 @@ def forget_unborn_guests(run_dir: Path = RUN_DIR) -> list[str]:
 
 
 def _is_unborn(path: Path) -> bool:
-    """libvirtd replaces these files in one step, so one that cannot be read is none of its status files."""
+    """Return whether the status file has pid 0. libvirtd replaces these files in one step, so an unreadable file is no
+    status file of libvirtd.
+    """
     try:
         status = ET.parse(path).getroot()
     except ET.ParseError:

@@ -1,4 +1,4 @@
-"""One lock per resource. Who needs several takes them in the order of ORDER, so no two wait in a ring."""
+"""One lock per resource. Several locks are taken in the order of ORDER, so that no deadlock can occur."""
 
 import threading
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ class _Slot:
 
 
 class ResourceLocks:
-    """Slots live only while somebody holds or awaits them."""
+    """Lock slots exist only while a thread holds or awaits them."""
 
     def __init__(self) -> None:
         self._slots: dict[tuple[str, str], _Slot] = {}

@@ -1,4 +1,4 @@
-"""One JSON object a line on stderr. What tenants wrote never goes in: no user data, no keys, no console."""
+"""Logs one JSON object a line on stderr. Tenant data never goes in: no user data, no keys, no console."""
 
 import logging
 import sys

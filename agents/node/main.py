@@ -70,8 +70,11 @@ OPTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """`listen` is ADDRESS:PORT; port 0 takes a free one. `hook`: where libvirt asks before it starts a guest; None on a
-    node without libvirt, which needs no self-test either."""
+    """Configuration of the agent.
+
+    `listen` is ADDRESS:PORT; port 0 takes a free one. `hook`: the socket of libvirt's hook; None on a node without
+    libvirt, which needs no self-test either.
+    """
 
     state_dir: Path
     listen: str
@@ -90,8 +93,10 @@ class BackgroundTask(Protocol):
 
 
 class Server:
-    """A running agent, and what works `beside` its calls. `stop` lets those in progress end for some seconds, and may
-    be repeated."""
+    """A running agent and its background threads.
+
+    `stop` gives calls in progress some seconds to end, and may be repeated.
+    """
 
     def __init__(
         self,
@@ -122,7 +127,7 @@ class Server:
 
 
 def serve(config: Config, adapters: Adapters) -> Server:
-    """Start serving and return. What the ledger holds is made so again first.
+    """Start the agent and return. The content of the state store is restored first.
 
     Raises:
         RuntimeError: another agent uses the same state folder, or the address cannot be listened on.
@@ -195,7 +200,7 @@ def _node(config: Config, credentials: pki.Credentials, adapters: Adapters) -> N
 
 
 def _watchdog(config: Config) -> Watchdog | None:
-    """Without it the agent works, and nobody relies on its stopping guests."""
+    """Return the watchdog. Without it the agent works, and cannot promise self-fencing."""
     if config.watchdog is None:
         return None
     try:
@@ -233,8 +238,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def open_signal_pipe(*signals: signal.Signals) -> int:
-    """A file that gets a byte, its number, of each of these signals. An Event misses one that comes just before it
-    waits."""
+    """Return a file that receives one byte, the signal's number, for each signal.
+
+    An Event misses a signal just before the wait.
+    """
     hears, tell = os.pipe()
     os.set_blocking(tell, False)
     signal.set_wakeup_fd(tell)
@@ -258,7 +265,10 @@ def _listen(address: str, credentials: pki.Credentials) -> tuple[grpc.Server, in
 
 
 def _only_agent(state_dir: Path) -> TextIO:
-    """Two agents on one ledger would each believe to be alone. The lock goes with the process."""
+    """Lock the state folder: two agents on one state store would each assume to be alone.
+
+    The lock ends with the process.
+    """
     lock = (state_dir / "agent.lock").open("w")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -359,7 +369,7 @@ def _pool(text: str) -> tuple[str, Path]:
 
 
 def _port_of(address: str) -> int:
-    """0 where the kernel is to choose one."""
+    """Return the port; 0 where the kernel is to choose one."""
     return int(address.rpartition(":")[2])
 
 

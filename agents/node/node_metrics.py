@@ -1,4 +1,4 @@
-"""The agent shows itself to those who run it, where its option --observe says."""
+"""Metrics of the agent and its node, served where the option --observe says."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -15,13 +15,13 @@ from telemetry.http_endpoint import HealthServer, NotReady, ProcessHealth, serve
 
 
 class NodeCollector(Collector):
-    """Looked up whenever Prometheus asks; without its hypervisor a node does not know its guests."""
+    """Collects metrics at each scrape; without its hypervisor a node does not know its guests."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
 
     def describe(self) -> list[GaugeMetricFamily]:
-        """Nothing is asked when it is registered."""
+        """Return no descriptions, so that registration queries nothing."""
         return []
 
     def collect(self) -> Iterator[GaugeMetricFamily]:

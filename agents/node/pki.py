@@ -1,4 +1,4 @@
-"""The node's key and certificates on disk, and what its own certificate says of it."""
+"""The node's key and certificates on disk, and the identity in its certificate."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +12,7 @@ from agents.node.context import Identity
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """PEM. `root`: the public key of the offline root, whose word the node takes for what it trusts."""
+    """Credentials in PEM. `root` is the public key of the offline root, which signs the trust documents."""
 
     key: bytes
     certificate: bytes
@@ -35,7 +35,10 @@ def load(state_dir: Path) -> Credentials:
 
 
 def identity(certificate: bytes) -> Identity:
-    """From the URI andromede://zone/<zone>/node/<node-id>; ValueError when the certificate names no node."""
+    """Return the identity from the URI andromede://zone/<zone>/node/<node-id>;
+
+    ValueError when the certificate names no node.
+    """
     names = x509.load_pem_x509_certificate(certificate).extensions.get_extension_for_class(x509.SubjectAlternativeName)
     for uri in names.value.get_values_for_type(x509.UniformResourceIdentifier):
         parts = urlsplit(uri)

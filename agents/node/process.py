@@ -1,4 +1,4 @@
-"""The one place where the agent runs other programs: named ones, with a list of arguments, never a shell."""
+"""Runs other programs, as the only place of the agent: named ones, with a list of arguments, never a shell."""
 
 import subprocess
 from collections.abc import Sequence
@@ -25,14 +25,14 @@ CLEAN_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """For programs that read what a stranger wrote. One that exceeds them is killed or fails by itself."""
+    """Limits for programs that read untrusted input. A program that exceeds them is killed or fails."""
 
     cpu_s: int
     address_space_bytes: int
     file_size_bytes: int
 
     def prefix(self) -> list[str]:
-        """prlimit(1) rather than a function between fork and exec: this process has threads."""
+        """Return the prefix prlimit(1), rather than a function between fork and exec: this process has threads."""
         return [
             "prlimit",
             f"--cpu={self.cpu_s}",

@@ -1,4 +1,4 @@
-"""The tables of the ledger, as scripts that each make the next version of it."""
+"""Tables of the state store, as scripts that each make the next version."""
 
 MIGRATIONS = (
     """

@@ -1,4 +1,4 @@
-"""What the control plane wishes, as plain values: rpc/parse.py makes them, the ledger remembers them."""
+"""Specs from the control plane, as plain values: rpc/decoding.py makes them, the state store keeps them."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -44,7 +44,7 @@ class RestartKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Restart:
-    """ "Has been restarted `count` times"; `kind` says how the last one is to be done."""
+    """Requests that the guest has been restarted `count` times; `kind` states the manner of the last restart."""
 
     count: int
     kind: RestartKind
@@ -72,7 +72,7 @@ class AttachmentSpec:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """The other node of a move, by the certificate that it shows."""
+    """The other node of a migration, identified by its certificate."""
 
     node_id: UUID
     certificate_sha256: str
@@ -90,7 +90,7 @@ class IncomingAttachment:
 
 @dataclass(frozen=True, slots=True)
 class IncomingSpec:
-    """A guest that comes from `source`: running, or off, as the power that it is to have here."""
+    """A guest that arrives from `source`: running, or off, according to its requested power state."""
 
     instance: InstanceSpec
     source: Peer
@@ -99,8 +99,11 @@ class IncomingSpec:
 
 @dataclass(frozen=True, slots=True)
 class OutgoingSpec:
-    """`uri`: as the destination's agent said it; `max_pause_ms` 0: the hypervisor's default. `is_off`: the guest is
-    off, and stays so on its way."""
+    """A guest that is to leave for another node.
+
+    `uri` comes from the destination's agent; `max_pause_ms` 0: the hypervisor's default. `is_off`: the guest is off,
+    and stays off during the migration.
+    """
 
     destination: Peer
     uri: str
@@ -111,7 +114,7 @@ class OutgoingSpec:
 
 @dataclass(frozen=True, slots=True)
 class StoredSegment:
-    """The signed document by which a network reaches other nodes; it was checked when it came."""
+    """The signed document by which a network reaches other nodes; it was verified on arrival."""
 
     document: bytes
 
@@ -125,7 +128,10 @@ class UnmanagedKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class QuarantineSpec:
-    """`name`: of a domain, the path of a file in the node's folder, a device, or the id of an attachment."""
+    """A resource to quarantine.
+
+    `name`: the name of a domain, the path of a file in the node's folder, a device, or the id of an attachment.
+    """
 
     kind: UnmanagedKind
     name: str

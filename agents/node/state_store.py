@@ -1,12 +1,12 @@
-"""What the agent was told, in a SQLite file: it survives a kill of the agent and a power cut of the node.
+"""State store of the agent, in a SQLite file: it survives a kill of the agent and a power cut of the node.
 
-Each resource has one row with the highest generation seen. The wish is written before anybody acts on it,
-so that a killed agent finishes or undoes its work when the call is repeated. Phases:
+Each resource has one row with the highest generation seen. The spec is written before any action, so that a killed
+agent finishes or undoes its work when the call is repeated. Phases:
 
     making → present → removing → removed     (an Ensure of a higher generation begins at making again)
 
-The write-ahead log is flushed at every commit (synchronous=FULL): an agent that forgot a generation which it
-had answered could let a late duplicate revive a removed guest. That costs one fsync for each change.
+The write-ahead log is flushed at every commit (synchronous=FULL): an agent that forgot a generation which it had
+answered could let a late duplicate revive a removed guest. That costs one fsync for each change.
 """
 
 import sqlite3
@@ -51,7 +51,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CachedImage:
-    """What is remembered of an image in the cache; its wish has no generation."""
+    """Facts of an image in the cache; the spec of an image has no generation."""
 
     size_bytes: int
     format: ImageFormat
@@ -60,8 +60,11 @@ class CachedImage:
 
 @dataclass(frozen=True, slots=True)
 class GuestProgress:
-    """`has_started`: the agent started the guest and was not told to stop it since. `stop_reason`: why it stopped it by
-    itself since."""
+    """Progress of a guest.
+
+    `has_started`: the agent started the guest and received no request to stop it since. `stop_reason`: the reason why
+    the agent itself has stopped it since.
+    """
 
     restart_count: int = 0
     has_started: bool = False
@@ -70,7 +73,7 @@ class GuestProgress:
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """How far a guest's departure is, or how it ended. `ends_at`: its deadline, in seconds since 1970."""
+    """Progress or outcome of an outgoing migration. `ends_at`: its deadline, in seconds since 1970."""
 
     generation: int
     phase: MigrationPhase
@@ -83,7 +86,7 @@ class Migration:
 
 @dataclass(frozen=True)
 class Entry(Generic[Spec]):
-    """A row. `wish` is decoded when asked for; a removed resource has none."""
+    """A row. `spec` is decoded on access; a removed resource has none."""
 
     id: str
     generation: int
@@ -110,12 +113,12 @@ class Entry(Generic[Spec]):
 
 @lru_cache(maxsize=4096)
 def _read(kind: type[Any], text: str) -> Any:
-    """Wishes never change, and those of a node's ports are read again and again."""
+    """Decode a spec, cached: specs never change, and those of a node's ports are read again and again."""
     return codec.loads(kind, text)
 
 
 class StateStore:
-    """Safe for use by many threads: one connection, one writer at a time."""
+    """Stores specs and progress. Safe for use by many threads: one connection, one writer at a time."""
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.RLock()
@@ -146,7 +149,7 @@ class StateStore:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All or nothing; may be nested, and then belongs to the outermost one."""
+        """Run the block in one transaction; a nested transaction belongs to the outermost one."""
         with self._lock:
             if self._depth == 0:
                 self._db.execute("BEGIN IMMEDIATE")
@@ -163,7 +166,7 @@ class StateStore:
             return self._db.execute(statement, values).fetchall()
 
     def users_of(self, used_kind: str, used_id: UUID | str, user_kind: str) -> list[UUID]:
-        """Ids of the held resources of `user_kind` that use the named one."""
+        """Return the ids of the held resources of `user_kind` that use the named one."""
         rows = self.execute(
             "SELECT user_id FROM use WHERE used_kind = ? AND used_id = ? AND user_kind = ? ORDER BY user_id",
             used_kind,
@@ -173,7 +176,7 @@ class StateStore:
         return [UUID(str(user_id)) for (user_id,) in rows]
 
     def newest(self, resource_id: str) -> tuple[int, bool] | None:
-        """The highest generation seen of a resource of whatever kind, and whether it is still wanted here."""
+        """Return the highest generation seen of a resource of any kind, and whether it is still wanted here."""
         rows = self.execute(
             "SELECT generation, phase IN ('making', 'present') FROM resource WHERE kind <> 'image' AND id = ?",
             resource_id,
@@ -199,7 +202,7 @@ class StateStore:
             self.execute("DELETE FROM guest WHERE id = ?", str(instance_id))
 
     def guest_user(self, instance_id: UUID, candidates: Iterable[int]) -> int:
-        """The user that the guest runs as: kept until it is forgotten, and no other guest's meanwhile.
+        """Return the user that the guest runs as: reserved for the guest until it is forgotten.
 
         Raises:
             AdapterError: other guests have all the candidates.
@@ -218,12 +221,12 @@ class StateStore:
         self.execute("DELETE FROM guest_user WHERE id = ?", str(instance_id))
 
     def migration(self, instance_id: UUID) -> Migration | None:
-        """The last departure of the guest from this node."""
+        """Return the last outgoing migration of the guest."""
         rows = self.execute(f"SELECT {MOVE} FROM departure WHERE id = ?", str(instance_id))
         return _migration_from_row(rows[0]) if rows else None
 
     def migrations(self, phase: MigrationPhase) -> list[UUID]:
-        """The guests whose last departure is in that phase."""
+        """Return the guests whose last outgoing migration is in that phase."""
         rows = self.execute("SELECT id FROM departure WHERE phase = ? ORDER BY id", phase.value)
         return [UUID(str(instance_id)) for (instance_id,) in rows]
 
@@ -268,14 +271,14 @@ class Table(Generic[Spec]):
         return self._entry(rows[0]) if rows else None
 
     def require(self, resource_id: UUID | str) -> Entry[Spec]:
-        """The row of a resource that is here and not about to go; NotFound otherwise."""
+        """Return the row of a resource that exists here and is not being removed; NotFound otherwise."""
         entry = self.get(resource_id)
         if entry is None or not entry.is_wanted:
             raise NotFound(self.kind, resource_id)
         return entry
 
     def held(self) -> list[Entry[Spec]]:
-        """All that is here, also what is half made or half removed."""
+        """Return all resources that exist here, including those half made or half removed."""
         rows = self._state_store.execute(
             f"{SELECT} WHERE kind = ? AND phase <> 'removed' ORDER BY id",
             self.kind,
@@ -283,7 +286,7 @@ class Table(Generic[Spec]):
         return [self._entry(row) for row in rows]
 
     def using(self, used_kind: str, used_id: UUID | str) -> list[Entry[Spec]]:
-        """Those that use the named resource and are not about to go."""
+        """Return the resources that use the named one and are not being removed."""
         rows = self._state_store.execute(
             f"{SELECT} WHERE kind = ? AND phase IN ('making', 'present')"
             " AND id IN (SELECT user_id FROM use WHERE used_kind = ? AND used_id = ? AND user_kind = ?) ORDER BY id",
@@ -295,11 +298,11 @@ class Table(Generic[Spec]):
         return [self._entry(row) for row in rows]
 
     def accept(self, subject: Subject, spec: Spec, *, uses: Sequence[Use]) -> Entry[Spec] | None:
-        """Record a wish and what it uses; answers the row as it was before.
+        """Record a spec and the resources that it uses; returns the row as it was before.
 
         Raises:
             StaleGeneration: a higher generation was seen, or this one was removed.
-            GenerationReused: this generation was accepted with another wish.
+            GenerationReused: this generation was accepted with another spec.
         """
         text = codec.dumps(spec)
         with self._state_store.transaction():
@@ -312,7 +315,7 @@ class Table(Generic[Spec]):
         return before
 
     def check_new(self, subject: Subject) -> None:
-        """It can be accepted later: nothing of that generation or a higher one was seen.
+        """Check that the spec can be accepted later: no such generation or a higher one was seen.
 
         Raises:
             StaleGeneration
@@ -322,7 +325,7 @@ class Table(Generic[Spec]):
             raise StaleGeneration(self.kind, subject.id, given=subject.generation, seen=before.generation)
 
     def confirm(self, resource_id: UUID | str) -> None:
-        """The wish has been carried out."""
+        """Record that the spec has been carried out."""
         with self._state_store.transaction():
             self._state_store.execute(
                 "UPDATE resource SET phase = 'present' WHERE kind = ? AND id = ? AND phase = 'making'",
@@ -331,7 +334,7 @@ class Table(Generic[Spec]):
             )
 
     def begin_removal(self, subject: Subject) -> Entry[Spec] | None:
-        """Record that the resource must go; answers the row as it was before.
+        """Record that the resource is to be removed; returns the row as it was before.
 
         Raises:
             StaleGeneration: a higher generation was seen.
@@ -346,7 +349,7 @@ class Table(Generic[Spec]):
         return before
 
     def finish_removal(self, resource_id: UUID | str) -> None:
-        """Leave the tombstone: the generation stays known, the wish is forgotten."""
+        """Write the tombstone: the generation stays known, the spec is deleted."""
         with self._state_store.transaction():
             self._state_store.execute(
                 "UPDATE resource SET phase = 'removed', wish = NULL WHERE kind = ? AND id = ?",
@@ -356,12 +359,12 @@ class Table(Generic[Spec]):
             self._put_uses(str(resource_id), ())
 
     def forget(self, resource_id: UUID | str) -> None:
-        """For what has no generation: leave no row at all."""
+        """Delete the row of a resource without generation."""
         with self._state_store.transaction():
             self._state_store.execute("DELETE FROM resource WHERE kind = ? AND id = ?", self.kind, str(resource_id))
 
     def record(self, resource_id: str, spec: Spec) -> None:
-        """For what has no generation: it is here."""
+        """Record a resource without generation as present."""
         with self._state_store.transaction():
             self._put(resource_id, 0, Phase.PRESENT, codec.dumps(spec))
 

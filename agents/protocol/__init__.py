@@ -1,1 +1,1 @@
-"""The contract of control plane and agents: agent.proto and the stubs made from it by `make protocol`."""
+"""The protocol of control plane and agents: agent.proto and the stubs that `make protocol` builds."""

@@ -1,4 +1,4 @@
-"""Only for what pyproject.toml cannot say: the catalogues of translations are made when the package is built."""
+"""Build step that pyproject.toml cannot express: compile the translation catalogues."""
 
 import subprocess
 from pathlib import Path
@@ -8,7 +8,7 @@ from setuptools.command.build_py import build_py
 
 
 class BuildWithCatalogues(build_py):
-    """Needs msgfmt, of GNU gettext."""
+    """Compiles the catalogues with msgfmt, of GNU gettext."""
 
     def run(self) -> None:
         for source in Path("andromede_cli/locale").glob("*/LC_MESSAGES/*.po"):

@@ -1,4 +1,4 @@
-"""The Terraform provider. In a checkout it finds the SDK beside it; a package has both."""
+"""The Terraform provider. In a checkout it uses the SDK beside it; a package contains both."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The API as the provider uses it: the SDK's transport, with documents as they are and deadlines of Terraform's."""
+"""API client of the provider: the SDK's transport, with plain documents and Terraform's deadlines."""
 
 import ssl
 import sys
@@ -18,7 +18,7 @@ WAIT_S = 30
 GAP_S = 1.0
 READ_LIMIT_S = WAIT_S + 30
 PAGE = 200
-# For what nobody said how long it may take.
+# Limit of a call without a deadline.
 LIMIT_S = 60
 
 
@@ -29,8 +29,11 @@ class Answer:
 
 
 class Api:
-    """Paths are below /v1. Used by many threads at once. What may be repeated is, until the deadline, which is one of
-    time.monotonic(). All methods raise ApiError, Unreachable."""
+    """API client. Paths are below /v1. Used by many threads at once.
+
+    Repeatable requests are repeated until the deadline, which is one of time.monotonic(). All methods raise ApiError,
+    Unreachable.
+    """
 
     def __init__(self, url: str, token: str, *, project: str = "", ca_file: str = "", stopping: Event) -> None:
         self._stopping = stopping
@@ -50,7 +53,7 @@ class Api:
         self._transport.close()
 
     def project(self) -> str:
-        """The one that was configured, or the only one that the token is for.
+        """Return the configured project, or the only one that the token is for.
 
         Raises:
             OperationUnsuccessful: there is not just one.
@@ -60,7 +63,7 @@ class Api:
             return self._project
 
     def organization(self) -> str:
-        """The only one that the token sees.
+        """Return the only organization that the token sees.
 
         Raises:
             OperationUnsuccessful: there is not just one.
@@ -82,7 +85,7 @@ class Api:
         return self._call("GET", path, deadline, query=query)
 
     def items(self, path: str, **query: str) -> Iterator[Document]:
-        """Of all pages."""
+        """Yield the items of all pages."""
         token: str | None = ""
         while token is not None:
             more = {"page_token": token} if token else {}
@@ -93,14 +96,14 @@ class Api:
     def post(
         self, path: str, body: Document, *, deadline: float | None = None, key: str = "", **query: str
     ) -> Document:
-        """The same key makes the same thing once."""
+        """POST; the same key creates the same resource once."""
         return self._call("POST", path, deadline, query=query, body=body, key=key or new_key()).document
 
     def patch(self, path: str, body: Document, *, deadline: float | None = None) -> Document:
         return self._call("PATCH", path, deadline, body=body).document
 
     def put(self, path: str, body: Document, *, version: str, deadline: float | None = None, **query: str) -> Answer:
-        """`version`: the ETag of what it replaces, or *."""
+        """PUT. `version`: the ETag of the version to replace, or *."""
         return self._call("PUT", path, deadline, query=query, body=body, if_match=version)
 
     def upload(self, path: str, file: Path, *, deadline: float) -> Document:
@@ -111,7 +114,9 @@ class Api:
         return self._call("DELETE", path, deadline).document
 
     def ended(self, project: str, operation: Document, *, deadline: float) -> Document:
-        """The operation, when it has succeeded. Also after an interrupt: what was begun has to reach the state.
+        """Return the operation when it has succeeded.
+
+        The wait goes on after an interrupt: a started change must reach the state.
 
         Raises:
             OperationUnsuccessful: it failed, and why.
@@ -139,7 +144,7 @@ class Api:
         return Answer(json_of(answer) or {}, answer.headers.get("ETag", ""))
 
     def _pause(self, call: HttpRequest, pause_s: float) -> bool:
-        """After an interrupt nothing is begun any more; what was begun is still waited for."""
+        """Pause. After an interrupt no new work begins; started operations are still waited for."""
         if call.method == "GET":
             time.sleep(pause_s)
             return True

@@ -1,5 +1,4 @@
-"""What all resources share: the API as the provider was configured to reach it, and its problems in terms of their
-attributes."""
+"""Shared parts of all resources: the configured API client, and the mapping of its problems to attributes."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ Document = dict[str, Any]
 
 
 class OperationUnsuccessful(Exception):
-    """What did not succeed, said as the API says it (RFC 9457): why an operation failed."""
+    """An operation failed; the message is the API's problem (RFC 9457)."""
 
     def __init__(self, document: Document) -> None:
         super().__init__(document.get("title"))
@@ -26,18 +25,20 @@ class OperationUnsuccessful(Exception):
 
 
 class DeadlineExceeded(Exception):
-    """The deadline came, and the operation goes on."""
+    """The deadline has passed, and the operation goes on."""
 
 
 class Cloud:
-    """`stopping` is set when the user interrupts."""
+    """Connection of the provider. `stopping` is set when the user interrupts."""
 
     def __init__(self, stopping: Event) -> None:
         self.stopping = stopping
         self._api: Api | None = None
 
     def connect(self, url: str, token: str, *, project: str, ca_file: str) -> None:
-        """Of the times that Terraform starts the provider in a run, only some come here, and only they load HTTP.
+        """Connect.
+
+        Terraform starts the provider several times in a run; only some starts connect, and only they load HTTP.
 
         Raises:
             OSError: `ca_file` cannot be read, or has no certificates.
@@ -49,7 +50,9 @@ class Cloud:
 
     @property
     def is_connected(self) -> bool:
-        """Not in a plan in which the address or the token is known only later."""
+        """Return whether the provider is connected: not in a plan in which the address or the token is not known
+        yet.
+        """
         return self._api is not None
 
     @property
@@ -62,7 +65,7 @@ class Cloud:
         return self._api
 
     def ids(self, collection: str, references: list[str]) -> list[str | None]:
-        """What names and ids stand for; None: nothing, at present."""
+        """Resolve names and ids to ids; None: no such resource at present."""
         return [self._id(f"{collection}/{quoted(reference)}") for reference in references]
 
     def _id(self, path: str) -> str | None:
@@ -76,7 +79,7 @@ class Cloud:
 
 
 def project_path(project: str, *parts: str) -> str:
-    """A path, below /v1."""
+    """Return a path below /v1."""
     return quoted("projects", project, *parts)
 
 
@@ -85,13 +88,13 @@ def quoted(*parts: str) -> str:
 
 
 def is_gone(problem: ApiError) -> bool:
-    """A project that cannot be seen (any more) says nothing of what is in it."""
+    """Return whether the resource is gone. An invisible project does not show whether its resources exist."""
     return problem.status == 404 and problem.code != "identity.project.not_found"
 
 
 @contextmanager
 def translated_errors(attributes: Mapping[str, Attribute]) -> Iterator[None]:
-    """Problems of the API become remarks at the attributes that they are about."""
+    """Turn problems of the API into diagnostics at the attributes that they are about."""
     try:
         yield
     except ApiError as problem:
@@ -126,7 +129,10 @@ def _small_print(document: Mapping[str, Any]) -> str:
 
 
 def _path(pointer: str, attributes: Mapping[str, Attribute]) -> tuple[Step, ...]:
-    """Of a JSON pointer into a body: bodies and schemas have the same names. Members of sets have no path."""
+    """Convert a JSON pointer into a body to a path: bodies and schemas have the same names.
+
+    Members of sets have no path.
+    """
     name, *more = pointer.strip("/").split("/")
     attribute = attributes.get(name)
     if attribute is None:

@@ -1,5 +1,7 @@
-"""Write the pages of the provider from its schemas and examples, or with --check say which of them are old:
-`python -m clients.terraform.docs [--check]`."""
+"""Write the pages of the provider from its schemas and examples, or with --check list the outdated ones.
+
+`python -m clients.terraform.docs [--check]`.
+"""
 
 import argparse
 import sys

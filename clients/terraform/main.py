@@ -1,4 +1,4 @@
-"""The provider: its configuration, and its process."""
+"""The provider: its configuration and its process."""
 
 import os
 import sys

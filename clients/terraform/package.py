@@ -1,7 +1,7 @@
-"""Make the package of the provider: `python -m clients.terraform.package [--out FOLDER]`.
+"""Build the package of the provider: `python -m clients.terraform.package [--out FOLDER]`.
 
-In the folder are then, named as registries want them: the zip for this platform, with a Python of its own in it;
-SHA256SUMS; and the manifest. It runs wherever the C library is at least as new as here.
+The folder then has, named for registries: the zip for this platform, with a Python of its own in it; SHA256SUMS; and
+the manifest. It runs wherever the C library is at least as new as here.
 """
 
 import argparse
@@ -51,13 +51,13 @@ def main() -> int:
 
 
 def system() -> str:
-    """As Terraform calls this machine's."""
+    """Return Terraform's name of this machine's system."""
     machine = platform.machine()
     return f"{platform.system().lower()}_{MACHINES.get(machine, machine)}"
 
 
 def build(out: Path) -> Path:
-    """The folder with the program and what it needs."""
+    """Build the folder with the program and its dependencies."""
     work = out / "build"
     shutil.rmtree(work, ignore_errors=True)
     name = f"{NAME}_v{VERSION}"
@@ -76,7 +76,7 @@ def build(out: Path) -> Path:
 
 
 def pack(folder: Path, archive: Path) -> None:
-    """Always the same bytes from the same files: no times, one order."""
+    """Pack the folder: the same files always give the same bytes, with no times and one order."""
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
         for path in sorted(folder.rglob("*")):
             if path.is_file():

@@ -1,6 +1,6 @@
-"""`make chaos`: users at work while parts of the cloud are killed, paused and cut off; afterwards all is checked.
+"""`make chaos`: users work while parts of the cloud are killed, paused and cut off; afterwards everything is checked.
 
-schedule.py says what happens when, from a seed; users.py asks the API (acts.py: for what); monkey.py strikes
-(strikes.py: at what, and how) while keeper.py starts again what has died, as systemd does; checks.py compares rows,
+schedule.py plans the run from a seed; users.py sends requests to the API (acts.py lists them); monkey.py strikes
+(strikes.py lists the strikes) while supervisor.py restarts dead processes, as systemd does; checks.py compares rows,
 nodes, receipts and events afterwards.
 """

@@ -1,4 +1,4 @@
-"""`make chaos SEED=…`: one storm and what it left, as JSON. The exit status is 1 if anything was found."""
+"""`make chaos SEED=…`: one run and its findings, as JSON. The exit status is 1 if there is any finding."""
 
 import argparse
 import json

@@ -1,4 +1,4 @@
-"""What users do: one entry each in ACTS. An act that a new part of the API brings is one more entry."""
+"""Acts of users: one entry each in ACTS. A new part of the API adds one entry."""
 
 import random
 from collections.abc import Callable, Iterable, Mapping
@@ -26,15 +26,15 @@ class Reader(Protocol):
     def listed(self, path: str, *, by: str = OWNER) -> list[dict[str, Any]]: ...
 
     def get(self, path: str, *, by: str = OWNER) -> Any:
-        """The document, or None where there is none."""
+        """Return the document; None if it does not exist."""
 
     def asked(self, path: str, body: dict[str, Any], *, by: str = OWNER) -> dict[str, Any] | None:
-        """What is answered to a question that takes a body and changes nothing; None: it was refused."""
+        """Return the answer to a POST that changes nothing; None: it was refused."""
 
 
 @dataclass(frozen=True)
 class Scene:
-    """What there is, as the user sees it, and the number of the act, for new names."""
+    """Resources as the user sees them, and the number of the act, for new names."""
 
     instances: list[dict[str, Any]]
     volumes: list[dict[str, Any]]
@@ -44,8 +44,11 @@ class Scene:
 
 @dataclass(frozen=True)
 class PlannedRequest:
-    """A request. `kind`: of the operation that it begins. `resource`: what it is about, unless the answer says; `then`:
-    what is so when the operation has succeeded and nothing else was done."""
+    """A request. `kind`: of the operation that it begins.
+
+    `resource`: its subject, unless the answer names it; `then`: the state after the operation has succeeded, without
+    later changes.
+    """
 
     method: str
     path: str
@@ -59,7 +62,7 @@ class PlannedRequest:
 
 @dataclass(frozen=True)
 class ActKind:
-    """`weight`: how often, compared with the others. `wish`: None where nothing fits."""
+    """A kind of act. `weight`: its frequency, compared with the others. `wish`: returns None where no request fits."""
 
     weight: int
     wish: Callable[[Scene, random.Random], PlannedRequest | None]
@@ -94,7 +97,7 @@ def power(action: str, *, of: str, then: str) -> Callable[[Scene, random.Random]
 
 
 def resize(scene: Scene, dice: random.Random) -> PlannedRequest | None:
-    """To the larger size: a disk cannot shrink."""
+    """Resize to the larger flavor: a disk cannot shrink."""
     small = [each for each in _in_state(scene.instances, "stopped") if each["flavor"] == FLAVORS[0]]
     if (found := _any(small, dice)) is None:
         return None
@@ -114,7 +117,7 @@ def rebuild(scene: Scene, dice: random.Random) -> PlannedRequest | None:
 
 
 def attach(scene: Scene, dice: random.Random) -> PlannedRequest | None:
-    """To an instance of the same zone; it may be on another node there, and then that is refused."""
+    """Attach to an instance of the same zone; if it is on another node, the request is refused."""
     volumes = _in_state(scene.volumes, "available")
     if not volumes:
         return None
@@ -139,7 +142,7 @@ def detach(scene: Scene, dice: random.Random) -> PlannedRequest | None:
 
 
 def create_volume(scene: Scene, dice: random.Random) -> PlannedRequest | None:
-    """Most of those that one node alone has are near an instance, so that they can be attached there."""
+    """Create a volume; most of the local ones are near an instance, so that they can be attached there."""
     if len(scene.volumes) >= MOST_VOLUMES:
         return delete_volume(scene, dice)
     body: dict[str, Any] = {"name": f"v{scene.number}", "size_gib": 1, "volume_type": dice.choice(KEPT)}
@@ -183,7 +186,7 @@ def retry(scene: Scene, dice: random.Random) -> PlannedRequest | None:
 
 
 def cordon(scene: Scene, dice: random.Random) -> PlannedRequest | None:
-    """One node at a time; the others have to do meanwhile."""
+    """Cordon one node at a time."""
     nodes = scene.reader.listed("/v1/nodes", by=OPERATOR)
     if any(node["is_cordoned"] for node in nodes) or (found := _any(nodes, dice)) is None:
         return None
@@ -201,8 +204,10 @@ def uncordon(scene: Scene, dice: random.Random) -> PlannedRequest | None:
 
 
 def migrate(scene: Scene, dice: random.Random) -> PlannedRequest | None:
-    """An operator moves a guest, which runs or is off, after a look at where it could go; where to, placement says. It
-    may have been stopped or started since it was looked at, and stays so."""
+    """Migrate a running or stopped guest as an operator, after a preview; placement chooses the destination.
+
+    It may have been stopped or started since the preview, and keeps that state.
+    """
     settled = sorted(_in_state(scene.instances, "active", "stopped"), key=_id)
     for each in dice.sample(settled, min(len(settled), MOST_PLANS)):
         path = f"/v1/instances/{each['id']}"
@@ -214,7 +219,7 @@ def migrate(scene: Scene, dice: random.Random) -> PlannedRequest | None:
 
 
 def drain(scene: Scene, dice: random.Random) -> PlannedRequest | None:
-    """One node at a time, by the plan that is shown; it may have changed when it is begun, and then that is refused."""
+    """Drain one node at a time by its plan; if the plan has changed since, the request is refused."""
     nodes = scene.reader.listed("/v1/nodes", by=OPERATOR)
     if any(node["is_cordoned"] for node in nodes) or (found := _any(nodes, dice)) is None:
         return None

@@ -1,4 +1,4 @@
-"""An operator in person: only somebody who has just proved who they are can attest that a node is off."""
+"""An operator with a fresh sign-in: only such a person can attest that a node is off."""
 
 import base64
 import secrets
@@ -17,7 +17,7 @@ PROVE_EVERY_S = 240.0
 
 @dataclass
 class Attestor:
-    """`secret`: of the session. `key`: what the codes of the second factor are made of. `proved_at`: monotonic."""
+    """An attestor. `secret`: of the session. `key`: of the second factor's codes. `proved_at`: monotonic."""
 
     secret: str
     key: str
@@ -25,7 +25,7 @@ class Attestor:
 
     @classmethod
     def hired(cls, stack: Stack) -> "Attestor":
-        """With a password, a session and a second factor, in a cloud that is up."""
+        """Create an attestor with password, session and second factor, in a running cloud."""
         password = secrets.token_urlsafe(16)
         stack.manage("create_user", EMAIL, "--operator")
         stack.manage("set_password", EMAIL, stdin=password)
@@ -42,7 +42,7 @@ class Attestor:
         return time.monotonic() - self.proved_at > PROVE_EVERY_S
 
     def code(self) -> str:
-        """What an application for codes shows now."""
+        """Return the current code of the authenticator."""
         reader = TOTP(base64.b32decode(self.key))
         reader.time = time.time()
         return f"{reader.token():06}"

@@ -1,4 +1,4 @@
-"""What must be true of a cloud that has come to rest, whatever it went through. Each check answers with findings.
+"""Invariants of a cloud at rest, after any sequence of faults. Each check returns findings.
 
 Django must have been set up: judge.py does that for a cloud in processes of its own.
 """
@@ -50,7 +50,7 @@ THERE = Q(node__isnull=False) & ~Q(state="deleted")
 
 
 def operations() -> Findings:
-    """All have ended, hold nothing, and none met a bug."""
+    """Check that all operations have ended, hold no lock, and met no bug."""
     found = [
         f"operation {each.kind} {each.pk} has not ended: {each.state}, {each.attempts} tries, {each.steps[-1:]}"
         for each in Operation.objects.filter(state__in=LIVE)
@@ -66,7 +66,7 @@ def operations() -> Findings:
 
 
 def resources() -> Findings:
-    """Each is in a state of rest."""
+    """Check that each resource is in a state of rest."""
     found = [
         f"{name} {row.pk} rests in {row.state}{' and is being deleted' if row.is_deleting else ''}"
         for name, rows in (("instance", Instance.objects), ("volume", Volume.objects))
@@ -86,8 +86,10 @@ def resources() -> Findings:
 
 
 def allocations() -> Findings:
-    """Each of what is somewhere has one allocation, of its size and there, its disk's in the pool that has it; the sums
-    of nodes and pools are those of the rows."""
+    """Check that each placed resource has one allocation of its size, on its node, with its disk in its pool.
+
+    The sums of nodes and pools must be those of the rows.
+    """
     wanted = {
         row.pk: (row.node_id, row.vcpus, row.memory_mib, *_disk(row.disk_gib, row.root_pool_id))
         for row in Instance.objects.filter(THERE)
@@ -103,12 +105,12 @@ def allocations() -> Findings:
 
 
 def _disk(gib: int, pool: UUID | None) -> tuple[int, UUID | None, int]:
-    """What it takes of its node, and what of which pool."""
+    """Return the disk space of the resource on its node, and in which pool."""
     return (gib, None, 0) if pool is None else (0, pool, gib)
 
 
 def files() -> Findings:
-    """A pool has one file of each disk that is in it, and no other."""
+    """Check that a pool has one file of each disk that is in it, and no other."""
     found = list[str]()
     for pool in Pool.objects.all():
         roots = Instance.objects.filter(THERE, root_pool=pool).values_list("root_volume_id", flat=True)
@@ -120,7 +122,7 @@ def files() -> Findings:
 
 
 def addresses() -> Findings:
-    """Each port is an instance's that may have it, and each such instance has one."""
+    """Check that each port belongs to an instance that may have it, and each such instance has one."""
     owners = set(Instance.objects.filter(THERE).values_list("pk", flat=True))
     having = set(Port.objects.values_list("instance_id", flat=True))
     found = [f"the port of instance {key} has no owner" for key in having - owners]
@@ -128,7 +130,7 @@ def addresses() -> Findings:
 
 
 def nodes() -> Findings:
-    """What agents describe is what rows say, both ways."""
+    """Compare the descriptions of agents with the rows, in both directions."""
     wanted, found, there = _wanted(), list[str](), dict[Thing, Any]()
     for node in Node.objects.exclude(state="removed").order_by("name"):
         if node.state != "ready":
@@ -148,7 +150,7 @@ def nodes() -> Findings:
 
 
 def _forgettable() -> set[Thing]:
-    """A node that was lost may have forgotten a volume of a pool that nothing has attached; its file is there."""
+    """Return whether a lost node may have forgotten the volume: it is detached, in a pool, and its file exists."""
     rows = Volume.objects.filter(THERE, state="available", pool__isnull=False)
     return {(node_id, "volume", str(pk)) for pk, node_id in rows.values_list("pk", "node_id") if node_id}
 
@@ -193,7 +195,7 @@ def _described(node: UUID, described: pb.NodeDescription) -> dict[Thing, Any]:
 
 
 def sizes() -> Findings:
-    """No disk is smaller than its row says; one that an undone growth left larger is."""
+    """Check that no disk is smaller than its row states; an undone growth may have left it larger."""
     wanted = {str(row.pk): row.size_gib for row in Volume.objects.filter(THERE)}
     wanted |= {str(row.root_volume_id): row.disk_gib for row in Instance.objects.filter(THERE)}
     found = list[str]()
@@ -205,7 +207,10 @@ def sizes() -> Findings:
 
 
 def receipts() -> Findings:
-    """Numbered without gaps, signed, and of no guest two at a time; what is open runs, and what runs is open."""
+    """Check receipts: numbered without gaps, signed, and at most one running guest at a time.
+
+    An open guest runs, and a running guest is open.
+    """
     found = list[str]()
     opened: dict[str, dict[UUID, str]] = defaultdict(dict)
     spans: dict[str, list[tuple[str, str, UUID]]] = defaultdict(list)
@@ -228,7 +233,7 @@ def receipts() -> Findings:
 
 
 def _fences() -> Mapping[UUID, list[str]]:
-    """When each node was proved to do nothing any more."""
+    """Return the moments at which each node was fenced."""
     fenced: dict[UUID, list[str]] = defaultdict(list)
     for node, moment in FenceEvidence.objects.order_by("created_at").values_list("node_id", "created_at"):
         fenced[node].append(as_rfc3339(moment))
@@ -236,13 +241,15 @@ def _fences() -> Mapping[UUID, list[str]]:
 
 
 def ended(since: str, until: str, fenced: Sequence[str]) -> str:
-    """When what ran since then was over at the latest: a dead node signs only when it is back that a guest has ended,
-    and what fenced the node is the evidence of it until then."""
+    """Return the latest end of guests that ran since then.
+
+    A dead node signs the end of a guest only after its return; until then the fence evidence is the proof.
+    """
     return min([until, *(moment for moment in fenced if moment >= since)])
 
 
 def _follow(now: dict[UUID, str], ran: list[tuple[str, str, UUID]], node: UUID, said: Mapping[str, object]) -> None:
-    """A guest that is opened again under another permit has run on, or was dead meanwhile."""
+    """Follow a guest: one that is opened again under another permit ran on, or was dead in between."""
     at = str(said["at"])
     if said["event"] in ("opened", "closed") and node in now:
         ran.append((now.pop(node), at, node))
@@ -277,14 +284,16 @@ def _running() -> Iterable[tuple[UUID, str]]:
 
 
 def incidents() -> Findings:
-    """None is open."""
+    """Check that no incident is open."""
     rows = Incident.objects.filter(ended_at=None).select_related("node")
     return [f"incident on {row.node}: {row.kind} {row.name} {row.facts}" for row in rows]
 
 
 def drains() -> Findings:
-    """A node drains as long as its drain does, nothing is under way for one that is over, and what it has shut down
-    runs again where the node takes guests."""
+    """Check drains: a node drains as long as its drain does, and no operation of an ended drain is in progress.
+
+    Guests that the drain shut down run again where the node accepts guests.
+    """
     live = set(Drain.objects.filter(state__in=DRAIN_LIVE).values_list("node_id", flat=True))
     found = [
         f"node {node.name} is {node.duty}, and its drain {'is not' if node.duty == 'draining' else 'is'} under way"
@@ -299,8 +308,10 @@ def drains() -> Findings:
 
 
 def recoveries() -> Findings:
-    """What was fenced is back in service and was as dead as was said. Nobody is on the way from a node that died, and
-    who was not made again elsewhere says why."""
+    """Check recoveries: a fenced node is back in service and was as dead as the evidence states.
+
+    No guest is leaving a dead node, and a guest that was not evacuated has a reason.
+    """
     found = [
         f"node {node.name} is still {node.duty}" for node in Node.objects.filter(duty__in=("fenced", "maintenance"))
     ]
@@ -317,13 +328,13 @@ def recoveries() -> Findings:
 
 
 def orphans() -> Findings:
-    """Nothing waits in quarantine: what was in transit was never taken for something that nobody means."""
+    """Check that the quarantine is empty: no resource in transit was taken for an orphan."""
     rows = Orphan.objects.exclude(state__in=("gone", "discarded")).select_related("node")
     return [f"nobody means the {row.kind} {row.name} on {row.node}: {row.state} {row.problem}" for row in rows]
 
 
 def events() -> Findings:
-    """Each operation's beginning and its end were told once, in this order; all has its place."""
+    """Check that beginning and end of each operation were published once, in this order; every event has a position."""
     found = [f"event {each.number} ({each.kind}) has no place" for each in Event.objects.filter(position=None)]
     told: dict[UUID, list[str]] = defaultdict(list)
     mine = Event.objects.filter(kind__startswith="operation.", position__isnull=False)
@@ -337,7 +348,7 @@ def events() -> Findings:
 
 
 def answers(told: Sequence[Mapping[str, Any]]) -> Findings:
-    """What users were told is what is there; each request with a key made one thing."""
+    """Check that answers to users agree with the rows; each request with a key made one resource."""
     rows = {str(row.pk): row for row in Operation.objects.exclude(kind__startswith="image.")}
     by_drains = set(Drain.objects.values_list("request_id", flat=True))
     said = {each["operation"] for each in told if each["operation"]}
@@ -385,7 +396,7 @@ def _unlike_wish(each: Mapping[str, Any]) -> Findings:
 
 
 def _elsewhere(row: Operation) -> Findings:
-    """Of a move after which nothing was done to its instance."""
+    """Return whether the instance is elsewhere, after a migration without later requests for it."""
     moves = Migration.objects.filter(operation_id=row.pk).select_related("instance")
     return [
         f"{row.kind} of {move.instance_id} has succeeded, and it is not where it went: {move}"
@@ -395,7 +406,7 @@ def _elsewhere(row: Operation) -> Findings:
 
 
 def _has_crashed(row: object, value: object) -> bool:
-    """A guest whose node lost power was active, and is not."""
+    """Return whether the guest has crashed: its node lost power, so it was active, and is not."""
     return isinstance(row, Instance) and value == "active" and (row.state, row.power_state) == ("stopped", "crashed")
 
 
@@ -410,7 +421,7 @@ def _made_twice(told: Sequence[Mapping[str, Any]]) -> Findings:
 
 
 def emptiness() -> Findings:
-    """After all was deleted nothing is left but images."""
+    """Check that only images are left after everything was deleted."""
     kinds: Mapping[str, Callable[[], int]] = {
         "instances": Instance.objects.exclude(state="deleted").count,
         "volumes": Volume.objects.exclude(state="deleted").count,
@@ -427,7 +438,7 @@ def emptiness() -> Findings:
 
 
 def _unlike(one: Mapping[Any, Any], other: Mapping[Any, Any]) -> list[Any]:
-    """Keys under which the two differ."""
+    """Return the keys under which the two differ."""
     return [key for key in {**one, **other} if one.get(key) != other.get(key)]
 
 

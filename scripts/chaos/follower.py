@@ -1,4 +1,4 @@
-"""Follows the feed of events through the storm, as a dashboard does: nothing may be missed, or come twice."""
+"""Follows the event feed during the run, as a dashboard does: no event may be missing or repeated."""
 
 import json
 import threading
@@ -37,7 +37,7 @@ class Follower:
         self._is_over.set()
 
     def findings(self, world: World) -> list[str]:
-        """Against what is kept, once it had time to catch up."""
+        """Compare with the stored events, after some time to catch up."""
         kept = self._kept(world)
         deadline = time.monotonic() + CATCH_UP_S
         while len(self.heard) < len(kept) and time.monotonic() < deadline:
@@ -64,7 +64,7 @@ class Follower:
                     self.heard.append(json.loads(event.data)["id"])
 
     def _kept(self, world: World) -> list[str]:
-        """All that the token may see since the first that was heard, in order."""
+        """Return all events that the token may see since the first received one, in order."""
         headers = {"Authorization": f"Bearer {self.token}"}
         kept: list[str] = []
         query = {"limit": "200"}

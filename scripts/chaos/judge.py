@@ -1,5 +1,7 @@
-"""`python -m scripts.chaos.judge FOLDER`: look at a cloud until nothing is found or the time is over, in the
-environment of its processes. Prints figures and findings as JSON. FOLDER/told.json: what users were told (users.Told).
+"""`python -m scripts.chaos.judge FOLDER`: check a cloud until there is no finding or the time is over.
+
+It runs in the environment of the cloud's processes and prints figures and findings as JSON. FOLDER/told.json: the
+answers that users received (RequestOutcome).
 """
 
 import argparse
@@ -71,7 +73,7 @@ def _looked(check: Any) -> list[str]:
 
 
 def evidence(folder: Path) -> list[str]:
-    """Of the whole time, verified against the root key of this cloud."""
+    """Export the evidence of the whole time and verify it against the root key of this cloud."""
     organization = Organization.objects.get(name=PROJECT)
     now = clock.now()
     path = folder / "evidence.tar"

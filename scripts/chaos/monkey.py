@@ -17,8 +17,10 @@ AT_ONCE = 4
 
 @dataclass
 class Monkey:
-    """`struck`: how often what was done; `missed`: how often its target was under another strike already, or dead. One
-    node at a time is lost."""
+    """Carries out strikes. `struck`: the number of each; `missed`: the number without a free or living target.
+
+    At most one node at a time is lost.
+    """
 
     world: World
     keeper: Supervisor

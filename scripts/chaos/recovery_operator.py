@@ -1,6 +1,8 @@
-"""An operator's rounds: a node that is lost is fenced by the word of somebody who has seen that it is off, its guests
-are made again elsewhere, and it is repaired, switched on and returned. One that was drained is worked on, and
-returned."""
+"""An operator who recovers nodes.
+
+A lost node is fenced by an attestation that it is off, its guests are evacuated, and it is repaired, started and
+returned. A drained node is maintained and returned.
+"""
 
 import threading
 import time
@@ -25,7 +27,7 @@ ENDED = ("done", "cancelled")
 
 @dataclass
 class LostNode:
-    """A node that was lost. `since`: monotonic. `is_fenced`: it was, so that it comes back through maintenance."""
+    """A lost node. `since`: monotonic. `is_fenced`: it was fenced, so that it comes back through maintenance."""
 
     since: float
     is_fenced: bool = False
@@ -33,7 +35,7 @@ class LostNode:
 
 @dataclass
 class RecoveryOperator:
-    """`done`: how often what was done. `findings`: what was refused and should not be."""
+    """The operator. `done`: the number of each action. `findings`: refusals that should not occur."""
 
     attestor: Attestor
     keeper: Supervisor
@@ -73,7 +75,7 @@ class RecoveryOperator:
             self._do(node, "return", {})
 
     def _deal_with(self, node: dict[str, Any], case: LostNode) -> None:
-        """One step further, by what the node is now; what is refused is asked for again next time."""
+        """Take the next step for the current state of the node; a refused request is repeated next time."""
         case.is_fenced = case.is_fenced or node["duty"] == "fenced"
         if not case.is_fenced:
             if node["state"] == "unreachable":
@@ -98,7 +100,7 @@ class RecoveryOperator:
         return self._do(node, "fence", said, by=acts.ATTESTOR)
 
     def _recover(self, node: dict[str, Any], case: LostNode) -> None:
-        """By the plan that is shown; then it is waited for, as long as somebody would."""
+        """Recover by the shown plan, then wait for it."""
         recovery = self.door.get(f"/v1/nodes/{node['id']}/drain", by=acts.OPERATOR)
         if recovery is None or recovery["kind"] != "recover" or recovery["created_at"] < node["duty_since"]:
             plan = self.door.asked(f"/v1/nodes/{node['id']}/actions/plan-recover", {}, by=acts.OPERATOR)

@@ -1,4 +1,4 @@
-"""One storm: users and monkey at once, then calm, then the judge, then everything is deleted and judged again."""
+"""One run: users and monkey at once, then calm, then the judge, then everything is deleted and judged again."""
 
 import json
 import subprocess
@@ -28,7 +28,7 @@ UP_LIMIT_S, CALM_LIMIT_S, JUDGE_LIMIT_S = 150, 240, 150
 
 
 def storm(world: World, seed: int, length: Length) -> dict[str, Any]:
-    """The figures and the findings."""
+    """Run, and return the figures and the findings."""
     weights = {name: kind.weight for name, kind in acts.ACTS.items()}
     plan = schedule(seed, length, users=USERS, acts=weights, strikes=strikes.possible(world))
     tokens = {acts.OWNER: world.token, acts.OPERATOR: world.operator, acts.ATTESTOR: world.attestor.secret}
@@ -89,7 +89,7 @@ def _blow(users: Users, monkey: Monkey, plan: Any, length: Length) -> None:
 
 
 def _end_drains(door: ChaosClient) -> None:
-    """As an operator does whose day is over: what is under way is given up, and all nodes are in service."""
+    """End all drains: cancel those in progress, and return all nodes to service."""
     for node in door.listed("/v1/nodes", by=acts.OPERATOR):
         path = f"/v1/nodes/{node['id']}"
         if node["duty"] == "draining":

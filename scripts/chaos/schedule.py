@@ -1,4 +1,4 @@
-"""What happens when, from a seed alone: the same seed gives the same acts and the same strikes."""
+"""Plan a run from a seed alone: the same seed gives the same acts and the same strikes."""
 
 import random
 from collections.abc import Mapping, Sequence
@@ -13,8 +13,10 @@ SHORTEST_STRIKE_S, LONGEST_STRIKE_S = 0.5, 9.0
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """`at_s` seconds after the beginning user `user` does it, or as soon as it has done what came before. `dice`
-    decides whatever is left to decide: what it is done to, and with what."""
+    """An act of user `user`, `at_s` seconds after the beginning or after the former act.
+
+    `dice` decides the remaining choices: its subject and its parameters.
+    """
 
     number: int
     user: int
@@ -25,7 +27,7 @@ class Act:
 
 @dataclass(frozen=True, slots=True)
 class Strike:
-    """At `at_s` the `target` suffers what is called `name`, for `seconds` where that lasts."""
+    """The strike `name` on `target` at `at_s`, for `seconds` if it lasts."""
 
     number: int
     at_s: float
@@ -36,7 +38,7 @@ class Strike:
 
 @dataclass(frozen=True, slots=True)
 class Length:
-    """Of a run: how many of each, and in how many seconds."""
+    """Length of a run: the number of acts and strikes, and the seconds."""
 
     acts: int
     strikes: int
@@ -57,7 +59,7 @@ def schedule(
     acts: Mapping[str, int],
     strikes: Mapping[str, tuple[int, Sequence[str]]],
 ) -> Schedule:
-    """`acts`: the name of each → how often, compared with the others. `strikes`: of each besides what it can hit."""
+    """Make the schedule. `acts`: the frequency of each. `strikes`: the targets of each."""
     dice = random.Random(seed)
     blows = sorted(dice.uniform(QUIET * length.seconds, length.seconds) for _ in range(length.strikes))
     moments = sorted(_moment(dice, length, blows) for _ in range(length.acts))
@@ -75,7 +77,7 @@ def schedule(
 
 
 def _moment(dice: random.Random, length: Length, blows: Sequence[float]) -> float:
-    """Some acts come at any time, others just when something is struck, so that it hits them half done."""
+    """Return a moment: some acts come at any time, others just at a strike, so that it hits them half done."""
     if not blows or dice.random() >= HIT:
         return dice.uniform(0, length.seconds)
     return max(0.0, dice.choice(blows) + dice.uniform(-BEFORE_S, AFTER_S))

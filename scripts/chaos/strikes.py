@@ -1,4 +1,4 @@
-"""What can be done to a cloud: one entry each in STRIKES."""
+"""Strikes on a cloud: one entry each in STRIKES."""
 
 import os
 import random
@@ -34,7 +34,10 @@ Blow = Callable[[World, Supervisor, str, float], None]
 
 @dataclass(frozen=True)
 class StrikeKind:
-    """`targets`: names, or NODES for those of the nodes; `is_real`: only nodes of a lab can suffer it."""
+    """A kind of strike.
+
+    `targets`: names, or NODES for those of the nodes; `is_real`: only nodes of a lab can suffer it.
+    """
 
     weight: int
     targets: Sequence[str]
@@ -66,22 +69,26 @@ def kill_agent(world: World, keeper: Supervisor, target: str, seconds: float) ->
 
 
 def pause_agent(world: World, keeper: Supervisor, target: str, seconds: float) -> None:
-    """What the control plane sees when the network between it and the node is gone, but for the connections."""
+    """Pause the agent: as a network failure between control plane and node, except that connections stay open."""
     if (pid := _agent(world, target)) is not None:
         with _stopped(pid):
             time.sleep(seconds)
 
 
 def hang_agent(world: World, keeper: Supervisor, target: str, seconds: float) -> None:
-    """The agent takes calls and answers none, for longer than the control plane waits for an answer: each call that is
-    under way fails by its time limit, and not by a connection that breaks."""
+    """Make the agent accept calls and not answer, for longer than the control plane waits for an answer.
+
+    Each call in progress fails by its time limit, and not by a broken connection.
+    """
     pause_agent(world, keeper, target, AGENT_TIMEOUT_S + seconds)
 
 
 def hang_calls(world: World, keeper: Supervisor, target: str, seconds: float) -> None:
-    """What the node runs guests with, or what it has disks on, does not answer, for longer than the control plane waits
-    for a call; the agent lives. A node that pretends hangs in calls of one kind, which `seconds` chooses, and its
-    heartbeats go on. On a real one it is libvirtd that hangs, which heartbeats ask too."""
+    """Make the node's hypervisor or disks not answer, for longer than the control plane waits for a call.
+
+    The agent lives. A fake node hangs in calls of one kind, which `seconds` chooses, and its heartbeats go on. On a
+    real node libvirtd hangs, which heartbeats also call.
+    """
     if world.cloud.is_fake:
         kind = random.Random(seconds).choice(HUNG_CALLS)
         with _written(world.cloud.agent_folder(target) / HANGS, "\n".join(kind)):
@@ -110,7 +117,7 @@ def kill_redis(world: World, keeper: Supervisor, target: str, seconds: float) ->
 
 
 def restart_postgresql(world: World, keeper: Supervisor, target: str, seconds: float) -> None:
-    """As `pg_ctl restart -m immediate`: no session is ended in good order, and it recovers from its log."""
+    """Restart as `pg_ctl restart -m immediate`: no session is closed properly, and PostgreSQL recovers from its log."""
     with keeper.holding("services"):
         with keeper.lock:
             services.crash_postgresql(world.var)
@@ -139,7 +146,7 @@ def cut_power(world: World, keeper: Supervisor, target: str, seconds: float) -> 
 
 
 def lose(world: World, keeper: Supervisor, target: str, seconds: float) -> None:
-    """The node is dead with all that it runs, and stays so until an operator has dealt with that (rounds.py)."""
+    """Kill the node with all that it runs; it stays dead until an operator recovers it (recovery_operator.py)."""
     with keeper.lock:
         keeper.lost.add(target)
     if world.cloud.is_fake:
@@ -167,7 +174,7 @@ STRIKES: Mapping[str, StrikeKind] = {
 
 
 def possible(world: World) -> dict[str, tuple[int, Sequence[str]]]:
-    """For the schedule: those that this cloud can suffer, and where."""
+    """Return the strikes that this cloud can suffer, with their targets, for the schedule."""
     nodes = list(world.cloud.zones)
     kinds = {name: kind for name, kind in STRIKES.items() if not (kind.is_real and world.cloud.is_fake)}
     return {name: (kind.weight, kind.targets or nodes) for name, kind in kinds.items()}
@@ -182,8 +189,10 @@ def _agent(world: World, node: str) -> int | None:
 
 
 def _signal(pid: int, number: int, *, is_group: bool = True) -> None:
-    """To the process and those of its group: in the lab an nsenter waits for the agent, and would stay stopped, and
-    never see it end. Nothing when it has ended meanwhile."""
+    """Send a signal to the process and its group; does nothing if it has ended.
+
+    In the lab an nsenter waits for the agent, and would stay stopped, and never see its end.
+    """
     try:
         if is_group:
             os.killpg(os.getpgid(pid), number)
@@ -207,7 +216,7 @@ def _stopped(pid: int, *, is_group: bool = True) -> Iterator[None]:
 
 @contextmanager
 def _written(file: Path, text: str) -> Iterator[None]:
-    """The file is there for as long as the block lasts."""
+    """Write the file for the duration of the block."""
     file.write_text(text)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Starts again what has died, as systemd does with Restart=always and RestartSec=1."""
+"""Restarts dead processes, as systemd does with Restart=always and RestartSec=1."""
 
 import threading
 import time
@@ -16,8 +16,10 @@ AGENT = "agent-"
 
 @dataclass
 class Supervisor:
-    """`held`: what is to stay down for now, by its name; `lost`: nodes that are dead until an operator has dealt with
-    that (rounds.py). `findings`: what did not start again."""
+    """Restarts processes. `held`: names of those that stay down for now; `lost`: nodes that stay dead until recovery.
+
+    `findings`: processes that did not start again.
+    """
 
     world: World
     held: set[str] = field(default_factory=set)
@@ -66,7 +68,7 @@ class Supervisor:
             self.findings.append(f"{name} did not start again: {exc}")
 
     def _kept(self) -> dict[str, tuple[Callable[[], bool], Callable[[], None]]]:
-        """Name → whether it runs, and what starts it."""
+        """Map each name to whether it runs, and to its start function."""
         stack, cloud = self.world.stack, self.world.cloud
 
         def runs(name: str) -> Callable[[], bool]:

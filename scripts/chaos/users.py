@@ -1,5 +1,8 @@
-"""Users of the API who know that an answer may not come: every request has a key, is asked again with that key while
-the API is away, and what was answered is kept, to be compared with what is there in the end."""
+"""Users of the API who handle lost answers.
+
+Every request has a key and is repeated with that key while the API is away; its answer is stored, to be compared with
+the rows in the end.
+"""
 
 import random
 import threading
@@ -30,8 +33,10 @@ DOUBTS = 0.15
 
 @dataclass(slots=True)
 class RequestOutcome:
-    """What a user was told: by the answer (`status`, `code` where it is a refusal), and by the operation in its end.
-    `name`, `resource`: what the act made or changed; `wish`: what is so if the operation succeeds."""
+    """The result of a request: the answer (`status`, `code` of an error), and the operation's outcome.
+
+    `name`, `resource`: the subject of the act; `wish`: the state after a successful operation.
+    """
 
     act: int
     kind: str
@@ -52,7 +57,9 @@ class ApiUnavailable(Exception):
 
 class ChaosClient:
     """Requests to one project, with the tokens of its owner and of operators. Safe for use by several threads.
-    `findings`: what must never be."""
+
+    `findings`: violations.
+    """
 
     def __init__(self, url: str, tokens: Mapping[str, str], project: str) -> None:
         self.project = f"/v1/projects/{project}"
@@ -89,7 +96,7 @@ class ChaosClient:
         query: Any = None,
         by: str = acts.OWNER,
     ) -> httpx.Response:
-        """The first answer that stands.
+        """Return the first final answer.
 
         Raises:
             Away: there was none.
@@ -108,7 +115,7 @@ class ChaosClient:
             time.sleep(random.uniform(*PAUSE_S))
 
     def _try(self, method: str, url: str, more: dict[str, Any]) -> httpx.Response | str:
-        """An answer that stands, or in a word why there is none."""
+        """Return a final answer, or in a word why there is none."""
         if more["json"] is None:
             more = {name: value for name, value in more.items() if name != "json"}
         try:
@@ -126,7 +133,7 @@ class ChaosClient:
 
 @dataclass
 class Users:
-    """They work by the schedule until it is done, each in a thread of its own."""
+    """Work by the schedule until it is done, each user in a thread of its own."""
 
     door: ChaosClient
     told: list[RequestOutcome] = field(default_factory=list)
@@ -151,7 +158,7 @@ class Users:
                 continue  # it is among the findings
 
     def do(self, act: Act) -> None:
-        """What the act wishes, or where nothing is there to be changed, something new."""
+        """Send the request of the act, or create a resource where there is none to change."""
         dice = random.Random(act.dice)
         scene = acts.Scene(self.door.listed("instances"), self.door.listed("volumes"), self.door, act.number)
         wish = acts.ACTS[act.name].wish(scene, dice) or acts.create(scene, dice)
@@ -176,7 +183,7 @@ class Users:
             )
 
     def wait(self, limit_s: float) -> None:
-        """Until each operation that was told of has ended, and its end is told; what has not is left as it is."""
+        """Wait until each reported operation has ended, and record its outcome; the others are left."""
         deadline = time.monotonic() + limit_s
         for told in self.told:
             while told.operation and told.state not in acts.ENDED:
@@ -186,7 +193,7 @@ class Users:
                     break
 
     def note(self, operation: dict[str, Any], state: str) -> None:
-        """An operation that was asked for outside of the schedule, and how it ended."""
+        """Record an operation that was requested outside of the schedule, and its outcome."""
         told = RequestOutcome(-1, operation["kind"], 202, operation=operation["id"], resource=operation["resources"][0])
         told.state = state
         self.told.append(told)
@@ -208,7 +215,7 @@ def _request_outcome(act: Act, wish: acts.PlannedRequest, answer: httpx.Response
 
 
 def _operation(answer: httpx.Response) -> str:
-    """The id of the one that the request began; a retry answers with nothing else."""
+    """Return the id of the operation that the request began; a retry has nothing else in its answer."""
     document = answer.json() if answer.content else {}
     begun = document if "retry_of" in document else document.get("operation")
     return str((begun or {}).get("id", ""))

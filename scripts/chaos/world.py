@@ -1,5 +1,7 @@
-"""The cloud of a run: two workers, so that one takes over what the other had; nodes that pretend, or those of a lab,
-which have a pool in common with others of their zone."""
+"""The cloud of a run: two workers, so that one takes over from the other; fake nodes, or those of a lab.
+
+The nodes of a zone share a pool.
+"""
 
 import json
 import subprocess
@@ -45,7 +47,10 @@ class TwoWorkers(Stack):
 
 @dataclass(frozen=True)
 class World:
-    """`token`: of an owner of the project; `operator`: an operator's; `attestor`: an operator in person."""
+    """Tokens of a run.
+
+    `token`: of an owner of the project; `operator`: of an operator; `attestor`: an operator in person.
+    """
 
     cloud: Cloud
     token: str
@@ -67,8 +72,10 @@ class World:
 
 @contextmanager
 def chaos_world(var: Path, *, port: int = PORT, is_real: bool = False) -> Iterator[World]:
-    """It ends with the block, whatever happened in it; the folder with all logs stays until the next one. PostgreSQL is
-    as durable as in production, since it is going to be killed; it begins as a copy of one that has the schema."""
+    """Start the cloud until the block ends; its folder with all logs stays until the next run.
+
+    PostgreSQL is as durable as in production, since it will be killed.
+    """
     stack = TwoWorkers(var, port=port, settings=SETTINGS)
     options = ("--inventory-interval-s", str(INVENTORY_INTERVAL_S), *(() if is_real else SMALL))
     cloud = Cloud(
@@ -91,7 +98,7 @@ def chaos_world(var: Path, *, port: int = PORT, is_real: bool = False) -> Iterat
 
 
 def pools_of(stack: Stack, *, is_real: bool) -> dict[str, Path]:
-    """What the nodes of a lab share is one pool; of those that pretend, each zone has its own."""
+    """Return the pools: a lab has one shared pool; of fake nodes, each zone has its own."""
     if is_real:
         return dict.fromkeys(REAL_ZONES, Lab(stack.var / "lab").pool_folder)
     return {name: stack.var / "pools" / zone for name, zone in FAKE_ZONES.items()}

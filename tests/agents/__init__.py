@@ -1,1 +1,1 @@
-"""Of the agent."""
+"""Tests of the agent."""

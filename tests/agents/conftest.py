@@ -23,7 +23,9 @@ from tests.pki import Issued, TestCA, issue_controlplane, issue_node, make_ca, n
 
 @dataclass
 class AgentUnderTest:
-    """`stub` calls as the control plane's worker, under permits of `authority`, which the agent trusts from its first
+    """An agent under test.
+
+    `stub` calls as the control plane's worker, under permits of `authority`, which the agent trusts from its first
     start on. `restart` stops the agent and starts it again on the same files. `now` is its clock.
     """
 
@@ -64,7 +66,7 @@ class AgentUnderTest:
         )
 
     def learn(self) -> None:
-        """All that it is to trust, as it is now."""
+        """Send the current trust documents to the agent."""
         self.stub.EnsureTrust(self.authority.trust(self.node_id, ZONE))
 
     def connect(self, caller: Issued) -> AgentStub:
@@ -104,7 +106,7 @@ def watcher(ca: TestCA) -> Issued:
 
 @pytest.fixture
 def fresh(tmp_path: Path, ca: TestCA, worker: Issued) -> Iterator[AgentUnderTest]:
-    """It trusts nothing but its root yet."""
+    """Return an agent that trusts only its root."""
     under_test = AgentUnderTest(tmp_path, FakeNode(), ca, worker)
     under_test.enrol()
     under_test.start()
@@ -127,7 +129,7 @@ class Refusal:
 
 
 def refusal(call: Callable[[], object]) -> Refusal:
-    """What the failing call was answered with."""
+    """Return the error of the failing call."""
     with pytest.raises(grpc.RpcError) as caught:
         call()
     error: Any = caught.value  # a grpc.Call, too

@@ -1,4 +1,4 @@
-"""Two agents over fake nodes, between which a guest moves."""
+"""Two agents over fake nodes, between which a guest migrates."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ ENDED = (pb.MOVE_PHASE_COMPLETED, pb.MOVE_PHASE_FAILED, pb.MOVE_PHASE_CANCELLED)
 
 @dataclass
 class Pair:
-    """`source`, on which the guest of `wish` runs, with a second volume and a port, and `destination`."""
+    """Two agents: `source` runs the guest of `wish`, with a second volume and a port; `destination`."""
 
     source: AgentUnderTest
     destination: AgentUnderTest
@@ -60,7 +60,7 @@ class Pair:
         return stub.EnsureArrival(self.arrival(generation))
 
     def begin(self, **options: int) -> pb.EnsureDepartureRequest:
-        """Ready at the destination, and begun at the source."""
+        """Prepare the destination, and begin at the source."""
         request = self.departure(self.make_ready().uri, **options)
         self.source.stub.EnsureDeparture(request)
         return request
@@ -88,7 +88,7 @@ class Pair:
         return guest.power if guest is not None else None
 
     def is_where_it_was(self) -> bool:
-        """Running at its source, as if nothing had been."""
+        """Check that the guest runs at its source, unchanged."""
         assert self.destination.stub.RemoveArrival(specs.removal(self.arrival().instance.subject)).was_present
         (state,) = self.source.stub.Describe(pb.DescribeRequest()).instances
         return (
@@ -103,7 +103,7 @@ def peer(agent: AgentUnderTest) -> pb.Peer:
 
 
 def second_agent(folder: Path, ca: TestCA, worker: Issued, first: AgentUnderTest) -> Iterator[AgentUnderTest]:
-    """One that trusts whom the first one trusts."""
+    """Start an agent that trusts the same authority as the first one."""
     other = AgentUnderTest(folder, FakeNode(), ca, worker, first.authority, node_id=OTHER_ID)
     other.enrol()
     other.start()
@@ -126,7 +126,7 @@ def make_pair(agent: AgentUnderTest, other: AgentUnderTest, power: "pb.Power" = 
 
 
 def receipt_events(pair: Pair, agent: AgentUnderTest) -> list[tuple[object, object]]:
-    """Of the guest, by its receipts."""
+    """Return the events of the guest's receipts."""
     payloads = [signed.read(document).payload for _, document in agent.server.node.permits.receipts.after(0, limit=99)]
     return [(each["kind"], each["event"]) for each in payloads if each["resource"] == pair.wish.subject.id]
 

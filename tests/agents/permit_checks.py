@@ -1,4 +1,4 @@
-"""Volumes under permits that are changed, and what an agent says to them."""
+"""Create volumes under altered permits, and check the agent's answers."""
 
 from uuid import UUID
 
@@ -13,13 +13,13 @@ RETRYABLE = {"expired", "revoked_by_epoch", "stale_facts"}
 
 
 def permitted(agent: AgentUnderTest, request: pb.EnsureVolumeRequest, **changes: object) -> pb.EnsureVolumeRequest:
-    """With a permit that is changed so."""
+    """Create a volume with an altered permit."""
     request.permit.CopyFrom(agent.stub.permit_for(request, **changes))
     return request
 
 
 def refused(agent: AgentUnderTest, **changes: object) -> str:
-    """The code, without its head, of a volume that must not come to be."""
+    """Return the code, without its prefix, of the refusal of a volume."""
     return code_of(agent, permitted(agent, specs.volume(), **changes))
 
 

@@ -1,5 +1,8 @@
-"""An agent that speaks the protocol of the last release: one of now, behind a server that knows only what is in
-scripts/released_protocol.json. Fields that came later are lost on both ways; calls that came later are unknown."""
+"""An agent with the protocol of the last release.
+
+It is a current one, behind a server that knows only scripts/released_protocol.json: later fields are lost in both
+directions; later calls are unknown.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,8 +28,10 @@ Reduce = Callable[[bytes], bytes]
 
 @dataclass
 class ReleasedAgent(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generic in its stubs only
-    """In front of the agent at `address`. `unknown`: calls that it does not know either. `lost`: the names of messages
-    of which fields were lost."""
+    """Server in front of the agent at `address`.
+
+    `unknown`: further calls that it does not know. `lost`: the names of messages that lost fields.
+    """
 
     node_id: UUID
     address: str
@@ -72,7 +77,7 @@ class ReleasedAgent(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generi
             context.abort(call.code(), call.details())
 
     def _reduced(self, descriptor: Descriptor) -> Reduce:
-        """To what the last release knows of such a message."""
+        """Reduce a message to the fields of the last release."""
         kind = message_factory.GetMessageClass(descriptor)
 
         def reduced(data: bytes) -> bytes:
@@ -88,7 +93,7 @@ class ReleasedAgent(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # generi
 
 @contextmanager
 def released_agent(machine: FakeMachine, *, unknown: Sequence[str] = ()) -> Iterator[ReleasedAgent]:
-    """The control plane calls the node by it for as long as the block lasts."""
+    """Make the control plane call the node through this server for the duration of the block."""
     agent = ReleasedAgent(machine.row.pk, machine.row.address, unknown)
     identity = pki.load(machine.state_dir)
     server = grpc.server(ThreadPoolExecutor(16), handlers=[agent])

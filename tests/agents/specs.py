@@ -1,4 +1,4 @@
-"""Requests as the control plane would send them, with what a test does not care about filled in."""
+"""Build requests of the control plane, with defaults for fields that a test does not use."""
 
 import hashlib
 import secrets
@@ -15,7 +15,7 @@ PROJECT_ID = "01980000-0000-7000-8000-00000000c001"
 
 
 def new_id() -> str:
-    """A UUIDv7."""
+    """Return a UUIDv7."""
     value = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
     return str(UUID(int=value & ~(0xF << 76) & ~(0x3 << 62) | (7 << 76) | (2 << 62)))
 
@@ -86,7 +86,7 @@ def instance(
 
 
 def again(request: pb.EnsureInstanceRequest, **changes: object) -> pb.EnsureInstanceRequest:
-    """The next generation of an instance's wish."""
+    """Return the next generation of an instance's spec."""
     changed = pb.EnsureInstanceRequest()
     changed.CopyFrom(request)
     changed.subject.generation += 1

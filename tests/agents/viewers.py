@@ -1,4 +1,4 @@
-"""Somebody who looks at a console, through the agent or from afar, and the first words of RFB."""
+"""Viewers of a console, through the agent or from afar, and the handshake of RFB."""
 
 import queue
 import struct
@@ -29,7 +29,7 @@ class AgentViewer:
         self.seen = b""
 
     def opened(self) -> "AgentViewer":
-        """It has its scrollback."""
+        """Open the console and wait for its scrollback."""
         self.seen += next(self.call).data
         return self
 
@@ -44,7 +44,7 @@ class AgentViewer:
             self.seen += next(self.call).data
 
     def take(self, count: int) -> bytes:
-        """The next bytes, taken out of what was seen."""
+        """Take the next bytes out of the output."""
         while len(self.seen) < count:
             self.seen += next(self.call).data
         taken, self.seen = self.seen[:count], self.seen[count:]
@@ -59,7 +59,7 @@ class AgentViewer:
             yield message.data
 
     def end(self) -> "grpc.StatusCode":
-        """How the call ends."""
+        """Return the outcome of the call."""
         try:
             for _ in self.call:
                 pass
@@ -69,7 +69,7 @@ class AgentViewer:
 
 
 def shake_hands(viewer: Viewer) -> tuple[int, int, str]:
-    """Width, height and name of the screen."""
+    """Shake hands; returns width, height and name of the screen."""
     assert viewer.take(12) == b"RFB 003.008\n"
     viewer.type(b"RFB 003.008\n")
     assert viewer.take(2) == b"\x01\x01"
@@ -83,7 +83,7 @@ def shake_hands(viewer: Viewer) -> tuple[int, int, str]:
 
 
 def picture(viewer: Viewer, width: int, height: int) -> bytes:
-    """The whole screen as it is, in pixels of 32 bits."""
+    """Return the whole screen as it is, in pixels of 32 bits."""
     viewer.type(struct.pack(">BxHi", 2, 1, 0))  # raw
     viewer.type(struct.pack(">B3xBBBBHHHBBB3x", 0, 32, 24, 0, 1, 255, 255, 255, 16, 8, 0))
     viewer.type(struct.pack(">BBHHHH", 3, 0, 0, 0, width, height))

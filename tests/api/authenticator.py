@@ -1,4 +1,4 @@
-"""A passkey in software, and the browser around it: what a device does when navigator.credentials asks it."""
+"""A passkey in software, with its browser: the device's answers to navigator.credentials."""
 
 import base64
 import hashlib
@@ -25,7 +25,7 @@ def unb64(text: str) -> bytes:
 
 @dataclass
 class Authenticator:
-    """`is_verifying`: it asks for a finger. `counts`: its signatures. Change `key` for another device."""
+    """A passkey. `is_verifying`: it verifies its user. `counts`: its signatures. Change `key` for another device."""
 
     origin: str = "https://console.example"
     domain: str = "console.example"
@@ -80,6 +80,6 @@ class Authenticator:
         return hashlib.sha256(self.domain.encode()).digest() + struct.pack(">BI", flags, self.count)
 
     def _cose(self) -> dict[int, Any]:
-        """RFC 9053 §7.1.1: ES256 on P-256."""
+        """Return the key in COSE form (RFC 9053 §7.1.1: ES256 on P-256)."""
         public = self.key.public_key().public_numbers()
         return {1: 2, 3: -7, -1: 1, -2: public.x.to_bytes(32, "big"), -3: public.y.to_bytes(32, "big")}

@@ -1,4 +1,4 @@
-"""A caller of the API. Every answer is held against the OpenAPI document."""
+"""A client of the API. Every answer is checked against the OpenAPI document."""
 
 import io
 import json
@@ -32,14 +32,14 @@ class Answer:
 
     @property
     def problem(self) -> tuple[int, str, str | None]:
-        """Status, code, and the first place in the request that it names."""
+        """Return status, code, and the first place in the request that the problem names."""
         places = [each.get("pointer", each.get("parameter")) for each in self.body["errors"]]
         return self.status, self.body["code"], places[0] if places else None
 
 
 @dataclass
 class Caller:
-    """Paths without a leading slash are below the project."""
+    """A client. Paths without a leading slash are below the project."""
 
     token: str | None
     project: str = ""
@@ -53,7 +53,7 @@ class Caller:
         return self.call("POST", path, {} if body is None else body, **headers)
 
     def put(self, path: str, body: Any, **headers: str) -> Answer:
-        """In place of whatever is there, unless If_Match says more."""
+        """Replace the current version, unless If-Match names one."""
         return self.call("PUT", path, body, **{"If_Match": "*", **headers})
 
     def patch(self, path: str, body: Any, **headers: str) -> Answer:
@@ -63,7 +63,7 @@ class Caller:
         return self.call("DELETE", path, **headers)
 
     def upload(self, path: str, data: bytes, *, declared_bytes: int | None = None) -> Answer:
-        """`declared_bytes`: the Content-Length, when it is not that of the data."""
+        """Upload a file. `declared_bytes`: the Content-Length, if it differs from the data's."""
         length = len(data) if declared_bytes is None else declared_bytes
         environ = {"wsgi.input": io.BytesIO(data), "CONTENT_LENGTH": str(length)}
         return self.send("PUT", path, data, content_type="application/octet-stream", environ=environ)
@@ -75,7 +75,7 @@ class Caller:
     def send(
         self, method: str, path: str, data: bytes, *, content_type: str, environ: Any = None, **headers: str
     ) -> Answer:
-        """Just these bytes."""
+        """Send exactly these bytes."""
         path = path if path.startswith("/") else f"/v1/projects/{self.project}/{path}"
         headers = {"Accept-Language": self.language} | {name.replace("_", "-"): text for name, text in headers.items()}
         if self.token is not None:

@@ -23,7 +23,7 @@ FRENCH = Path(django_settings.LOCALE_PATHS[0]) / "fr" / "LC_MESSAGES"
 
 @pytest.fixture(scope="session", autouse=True)
 def french(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """The translations as the sources have them now."""
+    """Build the translations from the current sources."""
     made = FRENCH / f".django.mo.{tmp_path_factory.mktemp('mo').parent.name}"
     subprocess.run(["msgfmt", "-o", str(made), str(FRENCH / "django.po")], check=True)
     made.replace(FRENCH / "django.mo")
@@ -31,7 +31,7 @@ def french(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture
 def cloud(db: None, tmp_path: Path, settings: Settings) -> Iterator[Cloud]:
-    """One node with a fake adapter, and the project alpha with a network, an image and a flavor."""
+    """Return a cloud: one node with a fake adapter, and the project alpha with a network, an image and a flavor."""
     settings.PKI_DIR = tmp_path / "pki"
     settings.IMAGES_DIR = tmp_path / "images"
     with cloud_in(tmp_path) as made:
@@ -40,7 +40,7 @@ def cloud(db: None, tmp_path: Path, settings: Settings) -> Iterator[Cloud]:
 
 @pytest.fixture(autouse=True)
 def requests_are_of_web(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A request has the rights in the database that web has; what a test does itself, has all."""
+    """Give each request the database rights of the process web; the test itself has all rights."""
     answer = ClientHandler.__call__
 
     def answer_as_web(self: ClientHandler, environ: dict[str, Any]) -> Any:
@@ -59,7 +59,7 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
 
 @pytest.fixture
 def api(cloud: Cloud) -> Caller:
-    """A member of the project alpha."""
+    """Return a member of the project alpha."""
     return Caller(token="alpha", project="alpha")
 
 
@@ -75,19 +75,19 @@ def operator(db: None) -> Caller:
 
 @pytest.fixture
 def stranger(db: None) -> Caller:
-    """A member of another project, who asks for things of alpha."""
+    """Return a member of another project, who requests resources of alpha."""
     make_tenant("beta")
     return Caller(token="beta", project="alpha")
 
 
 @pytest.fixture
 def unbroken(api: Caller) -> Caller:
-    """The same member; what goes wrong inside is answered and not raised in the test."""
+    """Return the same member; internal errors are answered and not raised in the test."""
     return Caller(token=api.token, project=api.project, http=Client(raise_request_exception=False))
 
 
 def finish(answer: Answer) -> Any:
-    """The operation that the answer names, carried out as a worker does it."""
+    """Run the operation of the answer, as a worker does."""
     operation = run(Operation.objects.get(pk=answer.operation["id"]))
     assert operation.state == "succeeded", operation.error
     return answer.body

@@ -1,4 +1,4 @@
-"""What the OpenAPI document promises, and whether an answer keeps it: nothing missing, nothing besides."""
+"""Check that an answer matches the OpenAPI document: no member missing, none added."""
 
 import json
 import re
@@ -35,7 +35,7 @@ def _registry() -> Registry[Any]:
 
 
 def _closed(schema: dict[str, Any]) -> dict[str, Any]:
-    """An object whose members are listed has no others."""
+    """Close the schema: an object with listed members has no others."""
     if schema.get("type") == "object" and "properties" in schema:
         schema.setdefault("additionalProperties", False)
     return schema
@@ -51,12 +51,12 @@ def _escaped(part: str) -> str:
 
 
 def template_of(path: str) -> str:
-    """The path as the document writes it."""
+    """Return the path as the document writes it."""
     return "/" + re.sub(r"<str:(\w+)>", r"{\1}", resolve(path.split("?")[0]).route)
 
 
 def check(method: str, path: str, response: HttpResponse) -> None:
-    """The answer of a route is one that the document has."""
+    """Check the answer of a route against the document."""
     template, method = template_of(path), method.lower()
     if method not in contract()["paths"][template]:
         assert response.status_code == METHOD_NOT_ALLOWED or method == "head"
@@ -78,7 +78,7 @@ def check(method: str, path: str, response: HttpResponse) -> None:
 
 
 def _found(described: Any, place: str) -> tuple[Any, str]:
-    """What a reference refers to, and where it stands."""
+    """Return the target of a reference, and its place."""
     if "$ref" not in described:
         return described, place
     place = described["$ref"].removeprefix("#")
@@ -89,7 +89,7 @@ def _found(described: Any, place: str) -> tuple[Any, str]:
 
 
 def _check_headers(described: Any, response: HttpResponse) -> None:
-    """Those that it must have are there."""
+    """Check that required headers are present."""
     for name, each in described["headers"].items():
         header, _ = _found(each, "")
         assert name in response.headers or not header.get("required"), f"{name} is not there"

@@ -5,7 +5,7 @@ from controlplane.identity.services import membership_set, token_issue, user_cre
 
 
 def make_token(project: Project | None, *, role: str) -> str:
-    """The secret of a new user's token, who is a member in this role; without a project it is an operator's."""
+    """Return the token of a new user, a member in this role; without a project it is an operator's."""
     name = f"{role}-{project.name if project else 'operator'}".replace("_", "-")
     user = user_create(email=f"{name}@example.org", is_operator=project is None)
     if project is not None:

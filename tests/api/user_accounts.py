@@ -1,4 +1,4 @@
-"""People who sign in."""
+"""Users who sign in."""
 
 import base64
 import time
@@ -20,7 +20,7 @@ A_TEST_S = 8
 
 
 class QuickArgon2(Argon2PasswordHasher):
-    """For tests that are not about the cost of a guess."""
+    """A fast Argon2, for tests that do not measure the cost of a guess."""
 
     time_cost = 1
     memory_cost = 1024
@@ -50,14 +50,14 @@ def make_person(name: str, *, organization: Organization | None = None, role: st
 
 
 def code(secret: str, *, steps: int = 0) -> str:
-    """What an application for codes shows; `steps` of half a minute later."""
+    """Return the code of an authenticator; `steps` of half a minute later."""
     reader = TOTP(base64.b32decode(secret))
     reader.time = time.time() + STEP_S * steps
     return f"{reader.token():06}"
 
 
 def enrol_totp(caller: Caller) -> tuple[str, list[str]]:
-    """The secret, and the recovery codes. The code of the step before now was used up by it."""
+    """Enrol TOTP; returns the secret and the recovery codes. It uses up the code of the step before now."""
     if (left_s := STEP_S - time.time() % STEP_S) < A_TEST_S:
         time.sleep(left_s)  # so that no step ends within the test
     secret = caller.post("/v1/totp").body["secret"]

@@ -1,1 +1,1 @@
-"""Of the dashboard, in Chromium."""
+"""Tests of the dashboard, in Chromium."""

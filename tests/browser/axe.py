@@ -1,4 +1,4 @@
-"""What axe-core finds wrong with a page, by the rules of WCAG 2.2 AA and of the RGAA."""
+"""Run axe-core on a page, by the rules of WCAG 2.2 AA and of the RGAA."""
 
 from functools import cache
 from typing import Any
@@ -19,8 +19,7 @@ def source() -> str:
 
 
 def violations(page: Page, *, of_colours: bool = False) -> list[str]:
-    """One line for each: the rule, and the first element that breaks it. `of_colours`: of the rules that ask for
-    colours alone."""
+    """Return one line for each violation: the rule, and the first element. `of_colours`: only rules about colours."""
     page.evaluate(source())
     only = {"type": "rule", "values": COLOURS} if of_colours else {"type": "tag", "values": TAGS}
     found: Any = page.evaluate(RUN, {"runOnly": only, "resultTypes": ["violations"]})

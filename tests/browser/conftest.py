@@ -1,4 +1,4 @@
-"""Chromium, over a cloud with pretended nodes and something of each kind in it."""
+"""Chromium, over a cloud with fake nodes and resources of each kind."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ PORT = 8140
 
 @dataclass
 class Seen:
-    """A page, and all that was complained about in it."""
+    """A page, with all of its console errors."""
 
     page: Page
     world: World
     complaints: list[str]
 
     def go(self, path: str) -> Page:
-        """Written as World.address() reads it."""
+        """Open an address in the form of World.address()."""
         self.page.goto(self.world.address(path))
         return self.page
 
@@ -38,15 +38,14 @@ def world() -> Iterator[World]:
 
 @pytest.fixture(scope="package")
 def chrome() -> Iterator[Browser]:
-    """Gone with these tests: while Playwright runs, Django takes all of this process for asynchronous."""
+    """Return the browser until the module's end: while Playwright runs, Django takes this process for asynchronous."""
     with chromium() as browser:
         yield browser
 
 
 @pytest.fixture(scope="package")
 def sessions(world: World, chrome: Browser, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Somebody signs in once; later browsers begin with what that one kept. So nobody signs out but who has signed in
-    in a test."""
+    """Sign in each user once; later browsers start from the stored session."""
     kept: dict[str, Path] = {}
 
     def of(person: str) -> Path:
@@ -67,7 +66,7 @@ Opener = Callable[..., Seen]
 
 @pytest.fixture
 def opened(world: World, chrome: Browser, sessions: Callable[[str], Path]) -> Iterator[Opener]:
-    """A new browser of somebody who has signed in. At the end of the test nothing may have been complained about."""
+    """Open a new browser of a signed-in user. At the end of the test there must be no console error."""
     contexts: list[BrowserContext] = []
     all_seen: list[Seen] = []
 

@@ -1,4 +1,4 @@
-"""All pages that can be looked at, and by whom: what axe, the screenshots and the benchmark go through."""
+"""List of all pages and their users, for axe, the screenshots and the benchmark."""
 
 from collections.abc import Mapping
 

@@ -1,1 +1,1 @@
-"""Of the SDK and the command line."""
+"""Tests of the SDK and the command line."""

@@ -36,7 +36,7 @@ class Said:
 
 @dataclass
 class Cli:
-    """`home` has the configuration; nothing of the environment of the tests is passed on but the PATH."""
+    """The command. `home` has the configuration; of the environment of the tests only the PATH is passed on."""
 
     program: Path
     home: Path
@@ -72,7 +72,7 @@ def signed_in(program: Path, home: Path, live: Live, *, token: str | None = None
 
 @dataclass
 class Terminal:
-    """A command on a terminal of its own, whose screen and keyboard are here."""
+    """A command on a terminal of its own; this object has its screen and keyboard."""
 
     process: subprocess.Popen[bytes]
     end: int
@@ -97,7 +97,7 @@ class Terminal:
         os.close(self.end)
 
     def _read(self) -> bool:
-        """False at the end."""
+        """Read output; False at the end."""
         ready, _, _ = select.select([self.end], [], [], PATIENCE_S)
         assert ready, f"Nothing more came: {self.seen!r}"
         try:
@@ -124,7 +124,7 @@ def on_terminal(cli: Cli, *words: str, **more: str) -> Terminal:
 
 
 def _take_terminal() -> None:
-    """So that Ctrl-C reaches it."""
+    """Take the terminal, so that Ctrl-C reaches the command."""
     import fcntl
     import termios
 
@@ -133,7 +133,9 @@ def _take_terminal() -> None:
 
 @dataclass
 class Inside(Cli):
-    """The same in the process of the tests, which is quicker: for what does not depend on processes and terminals."""
+    """Runs the command in the process of the tests, for tests that do not depend on processes and terminals: it is
+    quicker.
+    """
 
     def __call__(self, *words: str, stdin: str = "", **more: str) -> Said:
         out, err = io.StringIO(), io.StringIO()

@@ -1,4 +1,4 @@
-"""A control plane in processes of its own, with two nodes over the fake adapter, for what speaks its API over HTTP."""
+"""A control plane in processes of its own, with two nodes over the fake adapter, for clients of its API over HTTP."""
 
 import secrets
 import subprocess
@@ -24,7 +24,7 @@ QUICK = Retry(first_pause_s=0.01, longest_pause_s=0.05)
 
 @dataclass(frozen=True)
 class Live:
-    """`token` is an owner's of the project demo, `operator` an operator's."""
+    """Tokens: `token` is an owner's of the project demo, `operator` an operator's."""
 
     cloud: Cloud
     token: str
@@ -36,14 +36,14 @@ class Live:
 
     @property
     def providers(self) -> Path:
-        """The file of OpenID providers, which is read at each sign-in."""
+        """Return the file of OpenID providers, which is read at each sign-in."""
         return self.cloud.stack.var / PROVIDERS
 
     def client(self, **options: object) -> Client:
         return Client(self.url, self.token, project="demo", retry=QUICK, **options)  # type: ignore[arg-type]
 
     def new_client(self) -> Client:
-        """An owner of a project of its own, whose policies are nobody else's."""
+        """Return an owner of a project of its own, with policies of its own."""
         name = f"project-{secrets.token_hex(4)}"
         token, _ = self.cloud.make_project(name)
         return Client(self.url, token, project=name, retry=QUICK)
@@ -82,19 +82,19 @@ def _ready(cloud: Cloud) -> Live:
 
 @pytest.fixture(scope="package")
 def token(live: Live) -> str:
-    """An owner's, for all of the organization demo."""
+    """Return an owner's token, for all of the organization demo."""
     return live.cloud.stack.manage("create_token", "demo@example.org", "--name", "everywhere", "--days", "1")
 
 
 @pytest.fixture(scope="package")
 def commands(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the commands of an environment that has the clients and what they ask for, and nothing else."""
+    """Return the commands' folder of an environment with only the clients and their requirements."""
     return installed.install(tmp_path_factory.mktemp("installed"))
 
 
 @pytest.fixture
 def client(live: Live) -> Iterator[Client]:
-    """An owner of the project demo; what a test leaves in it goes."""
+    """Return an owner of the project demo; resources of the test are deleted at its end."""
     with live.client() as client:
         yield client
         ended = [client.instances.delete(each.id) for each in client.instances.list()]

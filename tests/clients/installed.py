@@ -1,7 +1,7 @@
-"""The clients as a stranger has them: built as wheels, and installed with what they ask for and nothing else.
+"""Install the clients as users do: built as wheels, with their requirements and nothing else.
 
-There is no network in tests, so that what they ask for is copied from the environment that runs the tests: just the
-distributions that their metadata names, and what those name.
+Tests have no network, so the requirements are copied from the environment of the tests: just the distributions that
+their metadata names, with theirs.
 """
 
 import importlib.metadata
@@ -20,7 +20,7 @@ CLIENTS = ("sdk", "cli")
 
 
 def build(folder: Path) -> list[Path]:
-    """Wheels, from copies of the sources: building leaves traces."""
+    """Build wheels from copies of the sources: building leaves files behind."""
     wheels = folder / "wheels"
     for name in CLIENTS:
         source = folder / name
@@ -31,7 +31,7 @@ def build(folder: Path) -> list[Path]:
 
 
 def install(folder: Path) -> Path:
-    """The folder of the commands of a new environment that has the clients."""
+    """Return the commands' folder of a new environment that has the clients."""
     wheels = build(folder)
     environment = folder / "environment"
     venv.create(environment, with_pip=False)

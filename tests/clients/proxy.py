@@ -1,4 +1,4 @@
-"""A proxy between a client and the control plane that does what proxies and networks do at their worst."""
+"""A proxy between a client and the control plane that causes faults of proxies and networks."""
 
 import json
 import threading
@@ -25,7 +25,10 @@ def problem(status: int, code: str, *, retryable: bool, **headers: str) -> Fault
 
 @dataclass
 class Proxy:
-    """`faults` happen to the next requests, one each; the rest passes. `seen`: method, path and headers of all."""
+    """The proxy.
+
+    `faults` happen to the next requests, one each; the rest passes. `seen`: method, path and headers of all.
+    """
 
     upstream: str
     url: str = ""
@@ -48,7 +51,7 @@ def proxy_to(upstream: str) -> Iterator[Proxy]:
         protocol_version = "HTTP/1.1"
 
         def log_message(self, *args: Any) -> None:
-            """Not a word."""
+            """Log nothing."""
 
         def _serve(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", "0")))

@@ -1,1 +1,1 @@
-"""Of a whole cloud with real guests."""
+"""Tests of a whole cloud with real guests."""

@@ -26,7 +26,7 @@ INVENTORY_INTERVAL_S = 5
 
 
 class Tenant:
-    """A project's API, the nodes behind it, and the means to see what is left anywhere."""
+    """A project's API, its nodes, and checks for remains."""
 
     def __init__(self, cloud: Cloud, api: Api, operator: Api, key: Path) -> None:
         self.cloud = cloud
@@ -60,7 +60,7 @@ class Tenant:
                 self.api.delete_if_there(f"{kind}/{item['id']}")
 
     def leftovers(self) -> dict[str, object]:
-        """What is left in the database and on the nodes; all values are 0 or empty on a clean slate."""
+        """Return the remains in the database and on the nodes; all values are 0 or empty on a clean slate."""
         tables = {
             "allocations": "placement_allocation",
             "ports": "network_port",
@@ -112,7 +112,7 @@ def real_tenant(real_cloud: Cloud) -> Iterator[Tenant]:
 
 @pytest.fixture
 def tenant(real_tenant: Tenant) -> Iterator[Tenant]:
-    """Everything runs at the beginning; nothing is left at the end."""
+    """Return the tenant: everything runs at the beginning; nothing is left at the end."""
     real_tenant.cloud.repair()
     real_tenant.wait_for_nodes()
     yield real_tenant

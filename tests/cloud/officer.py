@@ -1,4 +1,4 @@
-"""The sovereignty officer of a test's cloud: what he states is signed with his own key, as on a machine of his own."""
+"""The sovereignty officer of a test's cloud, who signs facts with a key of their own."""
 
 import json
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from scripts.control_plane import OFFICER, Stack
 
 
 def state(stack: Stack, *statements: Mapping[str, object]) -> None:
-    """As of now, unless a statement says otherwise; what it supersedes stays known for the past."""
+    """State facts as of now, unless a statement has its own time; superseded facts stay known for the past."""
     known = stack.var / "known.jsonl"
     known.write_text(stack.manage("export_catalogue", "--signed"))
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -20,7 +20,7 @@ def state(stack: Stack, *statements: Mapping[str, object]) -> None:
 
 
 def certificates(stack: Stack, zone: str) -> list[dict[str, Any]]:
-    """Of a zone, as they are believed to be now."""
+    """Return the certificates of a zone, as they are currently known."""
     lines = [json.loads(line)["p"] for line in stack.manage("export_catalogue", "--signed").splitlines()]
     (value,) = [
         each["value"]

@@ -1,5 +1,7 @@
-"""Guests that must not notice that their node is emptied under them: each counts in a file, and each of a pair has an
-open TCP connection to the other."""
+"""Guests that detect interruptions while their node is drained.
+
+Each counts in a file, and each of a pair has an open TCP connection to the other.
+"""
 
 import re
 from dataclasses import dataclass
@@ -39,7 +41,7 @@ BOOT_S = 240
 
 @dataclass
 class UninterruptedGuests:
-    """Guests of a project, by name. `key`: of their root. `root_type`: of the volumes that their root disks are on."""
+    """Guests of a project, by name. `key`: of their root. `root_type`: the volume type of their root disks."""
 
     cloud: Cloud
     api: Api
@@ -48,12 +50,12 @@ class UninterruptedGuests:
     root_type: str = "local"
 
     def run(self, name: str, command: str, *, at: str) -> str:
-        """What the command prints in the guest, which has to be on this node."""
+        """Return the output of the command in the guest, which has to be on this node."""
         instance, network = self.api.get(f"instances/{name}"), self.api.get("networks/lan")
         return self.cloud.ssh(instance, network, self.key, command, at=at).strip()
 
     def board(self, names: list[str], *, zone: str, at: str) -> dict[str, str]:
-        """Make them, and have them count and talk, the first with the second and so on. Returns their boot ids."""
+        """Create them and start counters and connections, in pairs. Returns their boot ids."""
         self.make(names, zone=zone)
         for name in names:
             self.wait_for_boot(name)
@@ -65,7 +67,7 @@ class UninterruptedGuests:
         return {name: self.run(name, BOOT, at=at) for name in names}
 
     def make(self, names: list[str], *, zone: str) -> dict[str, str]:
-        """They are started when this returns. Returns their ids."""
+        """Create and start them. Returns their ids."""
         made = [self.api.post("instances", self._body(name, zone)) for name in names]
         for instance in made:
             ended = self.api.wait(instance["operation"])
@@ -77,7 +79,7 @@ class UninterruptedGuests:
         wait_until(lambda: self.api.text(log).count("ssh ready") >= times, limit_s=BOOT_S)
 
     def heard(self, name: str, *, at: str) -> dict[str, int]:
-        """How far it has counted in each of its files, in which no number is missing."""
+        """Return the last number in each of its files, in which no number is missing."""
         found = {}
         for file in FILES:
             last = self.run(name, f"[ ! -e {file} ] || ({LAST.format(file=file)})", at=at)
@@ -87,7 +89,7 @@ class UninterruptedGuests:
         return found
 
     def assert_undisturbed(self, boots: dict[str, str], *, at: str) -> None:
-        """They run there since they were started first, count on without a gap, and are still connected."""
+        """Check that they run there since their first start, count on without a gap, and are still connected."""
         for name, boot in boots.items():
             assert self.run(name, BOOT, at=at) == boot, f"{name} was started again"
         before = {name: self.heard(name, at=at) for name in boots}
@@ -100,7 +102,7 @@ class UninterruptedGuests:
         wait_until(have_gone_on, limit_s=PATIENCE_S)
 
     def drain(self, node: str, *, limit_s: float = 600, **more: Any) -> dict[str, Any]:
-        """Plan it, begin just that, and return it when it does not go on by itself any more."""
+        """Plan a drain, begin exactly that plan, and return it when it does not proceed by itself any more."""
         fallback = more.pop("fallback", "leave")
         plan = self.operator.post(f"/v1/nodes/{node}/actions/plan-drain", {"fallback": fallback})
         asked = {"plan": plan["digest"], "fallback": fallback, "reason": "its fan is to be replaced", **more}

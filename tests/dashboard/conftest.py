@@ -1,4 +1,4 @@
-"""Pages over the API's own test cloud: the whole of the product but its workers, in one process."""
+"""Dashboard over the API's own test cloud: the whole product without workers, in one process."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,7 +21,7 @@ DUTIES = ("operator", "auditor", "support")
 
 @pytest.fixture
 def cloud(db: None, tmp_path: Path, settings: Settings) -> Iterator[Cloud]:
-    """One node with a fake adapter, and the project alpha with a network, an image and a flavor."""
+    """Return a cloud: one node with a fake adapter, and the project alpha with a network, an image and a flavor."""
     settings.PKI_DIR = tmp_path / "pki"
     settings.IMAGES_DIR = tmp_path / "images"
     with cloud_in(tmp_path) as made:
@@ -42,8 +42,10 @@ def no_notices_of_other_tests() -> None:
 
 @pytest.fixture
 def signed_in(cloud: Cloud) -> SignIn:
-    """The browser of somebody new who has signed in with two factors: of a role in alpha's organization, or of a duty
-    for the platform."""
+    """Return the browser of a new user who has signed in with two factors.
+
+    The user has a role in alpha's organization, or a platform role.
+    """
 
     def sign_in(role: str) -> Client:
         email = f"{role.replace('_', '-')}@people.example"
@@ -63,7 +65,7 @@ def member(signed_in: SignIn) -> Client:
 
 @pytest.fixture
 def home(cloud: Cloud) -> str:
-    """The address of the project alpha, below which its pages are."""
+    """Return the address of the project alpha, below which its pages are."""
     return f"/projects/{cloud.tenant.project.pk}"
 
 

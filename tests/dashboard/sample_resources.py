@@ -1,4 +1,4 @@
-"""What is in a project before a page is looked at, made by its own forms."""
+"""Resources of a project, made by the dashboard's own forms."""
 
 import re
 from typing import Any
@@ -17,7 +17,7 @@ VOLUME = {"name": "data", "size_gib": "2", "volume_type": "local"}
 
 
 def finish_all() -> None:
-    """As workers do it."""
+    """Run all operations, as workers do."""
     for operation in Operation.objects.filter(state="pending"):
         done = run(operation)
         assert done.state == "succeeded", done.error
@@ -38,7 +38,7 @@ def make_volume(browser: Client, home: str, **changed: Any) -> Volume:
 
 
 def set_adrift(instance: Instance, state: str = "drifted") -> None:
-    """As a sweep finds it after the policy of its project has become tighter."""
+    """Mark as drifted, as a sweep does after the policy of its project has become stricter."""
     failing = [{"atom": "france", "code": "ATTR_MISMATCH", "level": "project", "detail": "IE", "policy": ""}]
     Compliance.objects.filter(resource_id=instance.pk).delete()
     Compliance.objects.create(
@@ -55,11 +55,11 @@ def set_adrift(instance: Instance, state: str = "drifted") -> None:
 
 
 def text_of(answer: Any) -> str:
-    """What is to be read on a page: without tags, each run of blanks as one."""
+    """Return the visible text of a page: without tags, each run of blanks as one."""
     inside = answer.content.decode().partition("<main")[2].partition("</main>")[0]
     return " ".join(re.sub(r"<[^>]*>", " ", inside).split())
 
 
 def errors_of(answer: Any, field: str) -> str:
-    """What stands beside a field."""
+    """Return the errors beside a field."""
     return " ".join(answer.context["form"].errors.get(field, []))

@@ -1,1 +1,1 @@
-"""Of the lab itself."""
+"""Tests of the lab itself."""

@@ -19,7 +19,7 @@ VAR = Path(__file__).parents[2] / "var"
 
 @pytest.fixture(scope="package")
 def lab_folder() -> Iterator[Path]:
-    """A folder of this process's own; labs that killed test processes left behind are removed."""
+    """Return a folder of this process's own; labs of killed test processes are removed."""
     if os.geteuid() != 0:
         pytest.skip("a lab needs root")
     for folder in (VAR / "test-labs").glob("*"):
@@ -33,7 +33,7 @@ def lab_folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="package")
 def lab(lab_folder: Path) -> Lab:
-    """Nodes hv1 and hv2, powered on, for guests that no agent knows. A test that breaks one starts it again."""
+    """Return nodes hv1 and hv2, powered on, for guests without an agent. A test that breaks one starts it again."""
     lab = Lab(lab_folder, is_guarded=False)
     lab.up(["hv1", "hv2"])
     return lab
@@ -55,13 +55,13 @@ def hv2(lab: Lab) -> LabNode:
 
 @pytest.fixture(scope="package")
 def image_folder() -> Path:
-    """Where images are kept between sessions; building one again returns at once unless its sources changed."""
+    """Return the images' folder, shared by sessions; an image is only rebuilt when its sources changed."""
     return VAR / "images"
 
 
 @pytest.fixture(scope="package")
 def tiny_image(image_folder: Path) -> Path:
-    """The qcow2 file of the image that boots in seconds."""
+    """Return the qcow2 file of the image that boots in seconds."""
     path = image_folder / "tiny.qcow2"
     build("tiny", path)
     return path
@@ -69,7 +69,7 @@ def tiny_image(image_folder: Path) -> Path:
 
 @pytest.fixture(scope="package")
 def ssh_key(lab_folder: Path) -> Path:
-    """A private key; the public one lies beside it as .pub."""
+    """Return a private key; the public one is beside it as .pub."""
     path = lab_folder / "key"
     run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)])
     return path
@@ -77,7 +77,7 @@ def ssh_key(lab_folder: Path) -> Path:
 
 @pytest.fixture
 def make_guest(lab: Lab, ssh_key: Path, request: pytest.FixtureRequest) -> Iterator[Callable[..., Guest]]:
-    """Makes guests that are removed after the test: make_guest(node, image, memory_mib=..., **create arguments)."""
+    """Make guests that are removed after the test: make_guest(node, image, memory_mib=..., **create arguments)."""
     made: list[Guest] = []
 
     def make(node: LabNode, image: Path, *, memory_mib: int = 128, **creation: Any) -> Guest:

@@ -1,4 +1,4 @@
-"""A guest defined by plain libvirt XML, to try nodes and images without any code of the agent."""
+"""A guest defined by plain libvirt XML, to test nodes and images without any code of the agent."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ ethernets:
 
 @dataclass
 class Guest:
-    """A guest at 10.1.0.`number` on a node's bridge; its files lie in a folder that every node of the lab sees."""
+    """A guest at 10.1.0.`number` on a node's bridge; its files are in a folder that every node of the lab sees."""
 
     name: str
     number: int
@@ -126,7 +126,7 @@ class Guest:
         wait_until(lambda: marker in self.serial, what=f"{marker!r} of {self.name}", within_s=within_s)
 
     def ssh(self, command: str) -> str:
-        """What a command prints in the guest, called from the client's network namespace of its node."""
+        """Return the output of a command in the guest, run from the client's network namespace of its node."""
         options = ["-i", str(self.key), "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
         options += ["-o", "ConnectTimeout=20", "-o", "LogLevel=ERROR", "-o", "BatchMode=yes"]
         remote = ["ip", "netns", "exec", CLIENT_NETNS, "ssh", *options, f"root@{self.address}", command]
@@ -153,7 +153,7 @@ class Guest:
 
 
 def ensure_bridge(node: LabNode) -> None:
-    """A bridge for guests in the node, and a network namespace with a cable into it, as a client of theirs."""
+    """Make a bridge for guests in the node, and a network namespace connected to it, as their client."""
     commands = f"""
         ip link add {BRIDGE} type bridge forward_delay 0
         ip link set {BRIDGE} up

@@ -28,7 +28,7 @@ CLAIMS = ("email", "email_verified", "groups")
 
 
 class Form(UserAuthnMethod):
-    """A page that asks for name and password."""
+    """A page with a form for name and password."""
 
     url_endpoint = "/verify"
 
@@ -49,7 +49,7 @@ class Form(UserAuthnMethod):
 
 
 class Users:
-    """As idpyoidc asks for what it knows of them."""
+    """The users, in the interface of idpyoidc."""
 
     def __init__(self, **_: Any) -> None:
         pass
@@ -144,7 +144,7 @@ class Provider:
             kept._bundles = kept._bundles[-1:]
 
     def answer(self, method: str, path: str, query: str, body: str, headers: dict[str, str]) -> tuple[int, Any, str]:
-        """Status, the answer, and where to go."""
+        """Return status, body and redirection."""
         if path == "/jwks.json":
             return 200, self.server.keyjar.export_jwks(), ""
         if path == "/rotate":

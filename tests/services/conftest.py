@@ -11,7 +11,7 @@ from tests.world import Broker, Cloud, cloud_in
 
 @pytest.fixture
 def cloud(db: None, tmp_path: Path, settings: Settings) -> Iterator[Cloud]:
-    """Inside one transaction, so that a test leaves nothing and is fast."""
+    """Return a cloud inside one transaction, so that a test leaves nothing and is fast."""
     settings.PKI_DIR = tmp_path / "pki"
     settings.IMAGES_DIR = tmp_path / "images"
     with cloud_in(tmp_path) as made:
@@ -20,7 +20,9 @@ def cloud(db: None, tmp_path: Path, settings: Settings) -> Iterator[Cloud]:
 
 @pytest.fixture
 def known(cloud: Cloud) -> Cloud:
-    """The same with the facts of the sample catalogue, which its node knows too, and the shipped classifications."""
+    """Return the same with the facts of the sample catalogue, which its node has too, and the shipped
+    classifications.
+    """
     import_all()
     cloud.world.publish_keys()
     learn(cloud)
@@ -29,7 +31,7 @@ def known(cloud: Cloud) -> Cloud:
 
 @pytest.fixture
 def shared_cloud(transactional_db: None, tmp_path: Path, settings: Settings) -> Iterator[Cloud]:
-    """Committed, so that threads see it and one another."""
+    """Return a committed cloud, so that threads see it and each other."""
     settings.PKI_DIR = tmp_path / "pki"
     settings.IMAGES_DIR = tmp_path / "images"
     with cloud_in(tmp_path) as made:
@@ -45,4 +47,4 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
 
 @pytest.fixture(autouse=True)
 def no_hint_leaves_the_test(broker: Broker) -> None:
-    """There is no worker here."""
+    """Drop wake-ups: tests here have no worker."""

@@ -1,4 +1,4 @@
-"""What the tests of policies are made of: people with duties, the shipped classifications, the facts of the sample."""
+"""Helpers of policy tests: people with roles, the shipped classifications, the facts of the sample."""
 
 import json
 from typing import Any
@@ -43,7 +43,7 @@ def in_zones(*zones: str, name: str = "home", **more: Any) -> list[dict[str, obj
 
 
 def officer(project: Project, name: str = "olga") -> Actor:
-    """A sovereignty officer of the project's organization."""
+    """Return a sovereignty officer of the project's organization."""
     user = user_create(email=f"{name}@{project.organization.name}.example")
     membership_set(project.organization, user=user, role="sovereignty_officer")
     return Actor(user.pk, None, project.pk, "sovereignty_officer", organization_id=project.organization_id)
@@ -59,25 +59,25 @@ def shipped() -> Any:
 
 
 def import_all() -> None:
-    """The facts of the sample catalogue, and the classifications."""
+    """Import the facts of the sample catalogue, and the classifications."""
     import_sample()
     classifications_import(SYSTEM, shipped())
 
 
 def classify(name: str, atoms: list[Any], project: Project) -> Classification:
-    """A classification of the project's organization."""
+    """Make a classification of the project's organization."""
     new = classifications.NewClassification(name=name, title=name, title_fr=name, atoms=atoms)
     return classifications.classification_create(officer(project, f"maker-of-{name}"), project.organization, new)
 
 
 def ruled(project: Project, *atoms: Any, at: str = "project") -> policies.Outcome:
-    """The project, or its organization, demands this."""
+    """Set a policy of the project, or of its organization."""
     owner = {"project": project} if at == "project" else {"organization": project.organization}
     return policies.policy_set(SYSTEM, atoms=list(atoms), **owner)  # type: ignore[arg-type]
 
 
 def learn(cloud: Cloud) -> None:
-    """The nodes hear of the facts."""
+    """Send the facts to the nodes."""
     fact_epochs.sign_missing_floors()
     for machine in cloud.world.machines:
         machine.heartbeat()
@@ -124,7 +124,7 @@ def latest(consumer_id: Any) -> Decision:
 
 
 def codes(error: pytest.ExceptionInfo[Any], zone: str) -> set[str]:
-    """Why the zone was refused, by the stored decision."""
+    """Return the reasons for the refusal of the zone, from the stored decision."""
     decision = Decision.objects.get(pk=error.value.facts["placement_decision"])
     return codes_of(decision, zone)
 

@@ -1,4 +1,4 @@
-"""Many at the same time, each with a database connection of its own."""
+"""Run calls concurrently, each with a database connection of its own."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 def at_once(calls: Sequence[Callable[[], T]]) -> list[T | BaseException]:
-    """What each call answered or raised, in their order; all begin together."""
+    """Start all calls together; returns their results or errors, in order."""
     gate = threading.Barrier(len(calls))
 
     def one(call: Callable[[], T]) -> T:
@@ -30,7 +30,7 @@ def at_once(calls: Sequence[Callable[[], T]]) -> list[T | BaseException]:
 
 
 def split(outcomes: Sequence[T | BaseException]) -> tuple[list[T], list[BaseException]]:
-    """Those that got it, and what the others were told."""
+    """Split the results into successes and errors."""
     won = [outcome for outcome in outcomes if not isinstance(outcome, BaseException)]
     lost = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
     return won, lost

@@ -1,4 +1,4 @@
-"""The real process on the test's database, and somebody who follows."""
+"""The real stream process on the test's database, and a follower."""
 
 import json
 import os
@@ -37,7 +37,7 @@ def loaded() -> Iterator[None]:
 
 
 class Process:
-    """`stream`. After `kill` it can be started again, at the same port."""
+    """The process `stream`. After `kill` it can be started again, at the same port."""
 
     def __init__(self, folder: Path, **settings: str) -> None:
         with socket.socket() as free:
@@ -90,7 +90,7 @@ def stream(transactional_db: None, tmp_path: Path) -> Iterator[Process]:
 
 
 class Follower:
-    """Reads a stream in a thread of its own, as a client does: it knows the last id, and its place."""
+    """Reads a stream in a thread of its own, as a client does: it stores the last id."""
 
     def __init__(self, response: httpx.Response) -> None:
         self.frames: queue.Queue[dict[str, str] | None] = queue.Queue()
@@ -114,13 +114,13 @@ class Follower:
         self.frames.put(None)
 
     def frame(self) -> dict[str, str] | None:
-        """The next one; None when the stream has ended."""
+        """Return the next frame; None when the stream has ended."""
         got = self.frames.get(timeout=LIMIT_S)
         self.last_id = (got or {}).get("id", self.last_id)
         return got
 
     def event(self) -> Any:
-        """The next event's document. Frames that say that nothing has come do not make it wait for ever."""
+        """Return the next event's document. Keep-alive frames do not prolong the wait."""
         deadline = time.monotonic() + LIMIT_S
         while (got := self.frame()) is not None and time.monotonic() < deadline:
             if "event" in got:
@@ -128,7 +128,7 @@ class Follower:
         raise AssertionError("the stream has ended" if got is None else f"no event in {LIMIT_S} s")
 
     def is_ready(self) -> str:
-        """Once the first piece is here, nothing that happens is missed. Returns the place."""
+        """Wait for the first frame, after which no event is missed. Returns the position."""
         while not self.last_id:
             assert self.frame() is not None
         return self.last_id
@@ -153,7 +153,7 @@ def following(stream: Process, token: str = "alpha", *, last_id: str = "", **que
 
 @pytest.fixture(scope="module")
 def console_process(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    """One for all tests of consoles, with the authority of their nodes in its folder."""
+    """Return one process for all tests of consoles, with the authority of their nodes in its folder."""
     folder = tmp_path_factory.mktemp("consoles")
     own = {"PKI_DIR": str(folder / "pki"), "CONSOLE_ORIGINS": PAGE}
     own |= {"CONSOLES_PER_CREDENTIAL": "2", "CONSOLES_PER_ORGANIZATION": "3"}
@@ -164,7 +164,7 @@ def console_process(django_db_setup: None, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture
 def cloud(transactional_db: None, console_process: Process, tmp_path: Path, settings: Settings) -> Iterator[Cloud]:
-    """One node with a fake adapter, and the project alpha."""
+    """Return a cloud: one node with a fake adapter, and the project alpha."""
     (console_process.folder / "pki").mkdir(exist_ok=True)
     (tmp_path / "pki").symlink_to(console_process.folder / "pki")
     settings.PKI_DIR, settings.IMAGES_DIR = tmp_path / "pki", tmp_path / "images"
@@ -174,7 +174,7 @@ def cloud(transactional_db: None, console_process: Process, tmp_path: Path, sett
 
 @pytest.fixture
 def consoles(console_process: Process, cloud: Cloud) -> Process:
-    """It runs, also after a test that ended it."""
+    """Return the running process, also after a test that stopped it."""
     if console_process.process is None:
         console_process.start()
     return console_process

@@ -1,1 +1,1 @@
-"""Of the Terraform provider."""
+"""Tests of the Terraform provider."""

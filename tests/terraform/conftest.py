@@ -1,7 +1,7 @@
-"""Real Terraform, with the toy provider or ours.
+"""Real Terraform, with the toy provider or the product's.
 
-One process of the provider serves a whole test: to start one for each of Terraform's walks is most of what a command
-costs. Tests of processes and signals say `is_debugged = False`, and so does who configures the provider twice.
+One process of the provider serves a whole test: starting one for each of Terraform's walks is most of the cost of a
+command. Tests of processes and signals set `is_debugged = False`, as do tests that configure the provider twice.
 """
 
 from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ def workspace(folder: Path, installation: Installation, variables: dict[str, str
 
 @pytest.fixture
 def toy(tmp_path: Path, toy_installation: Installation) -> Iterator[Workspace]:
-    """The toy's cloud is the folder `cloud`."""
+    """Return the toy, whose cloud is the folder `cloud`."""
     (tmp_path / "cloud").mkdir()
     with workspace(tmp_path / "tf", toy_installation, {"TOY_DIR": str(tmp_path / "cloud")}) as made:
         yield made
@@ -55,14 +55,14 @@ def stack() -> Iterator[tuple[Cloud, Api]]:
 
 @pytest.fixture
 def whole(stack: tuple[Cloud, Api]) -> Iterator[Cloud]:
-    """The processes, all of which run again when the test is over."""
+    """Return the processes, all of which run again when the test is over."""
     yield stack[0]
     stack[0].stack.start()
 
 
 @pytest.fixture
 def api(stack: tuple[Cloud, Api]) -> Iterator[Api]:
-    """The project `test`, in which nothing is left when the test is over."""
+    """Return the API of the project `test`, which is empty again when the test is over."""
     yield stack[1]
     for kind in ("instances", "volumes", "networks", "affinity-groups", "ssh-keys", "images", "webhooks"):
         for item in stack[1].get(kind, limit="200")["items"]:
@@ -72,7 +72,7 @@ def api(stack: tuple[Cloud, Api]) -> Iterator[Api]:
 
 @pytest.fixture
 def tf(tmp_path: Path, installation: Installation, stack: tuple[Cloud, Api], api: Api) -> Iterator[Workspace]:
-    """Terraform with the provider, for the project `test`."""
+    """Return Terraform with the provider, for the project `test`."""
     variables = {"ANDROMEDE_URL": stack[0].stack.url, "ANDROMEDE_TOKEN": api.token, "ANDROMEDE_PROJECT": "test"}
     with workspace(tmp_path / "tf", installation, variables) as made:
         yield made
@@ -80,14 +80,14 @@ def tf(tmp_path: Path, installation: Installation, stack: tuple[Cloud, Api], api
 
 @pytest.fixture(scope="package")
 def wide_token(stack: tuple[Cloud, Api]) -> str:
-    """An owner's, good in the whole organization `test`."""
+    """Return an owner's token, valid in the whole organization `test`."""
     options = ("--name", "terraform", "--role", "owner", "--days", "30", "--replace")
     return stack[0].stack.manage("create_token", "test@example.org", *options)
 
 
 @pytest.fixture
 def wide(tf: Workspace, wide_token: str) -> Workspace:
-    """Terraform for an organization; the project `test` is the one of resources that name none."""
+    """Return Terraform for an organization; the project `test` is the default project."""
     tf.variables["ANDROMEDE_TOKEN"] = wide_token
     return tf
 
@@ -98,7 +98,7 @@ InProject = Callable[[str], tuple[Workspace, Api]]
 
 @pytest.fixture
 def in_project(tmp_path: Path, installation: Installation, stack: tuple[Cloud, Api]) -> Iterator[InProject]:
-    """Where a policy of a project is in nobody's way."""
+    """Return a project of its own, whose policy affects no other test."""
     with ExitStack() as opened:
 
         def make(name: str) -> tuple[Workspace, Api]:

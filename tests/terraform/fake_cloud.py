@@ -19,7 +19,7 @@ SETTINGS = {"QUOTA_VOLUMES": "500", "OPERATION_LEASE_S": "5"}
 
 @contextmanager
 def fake_cloud() -> Iterator[tuple[Cloud, Api]]:
-    """With the project `test`, a token for it, and images in whose bytes nothing is."""
+    """Start a cloud with the project `test`, a token for it, and empty images."""
     stack = Stack(VAR, port=PORT, is_durable=False, settings=SETTINGS)
     cloud = Cloud(stack, ZONES, is_fake=True, fake_port=PORT + 2)  # behind the API and its streams
     cloud.down()
@@ -45,7 +45,7 @@ def add_images(cloud: Cloud) -> None:
 
 
 def make_image(path: Path) -> Path:
-    """Another one each time: qemu-img gives each a size of its own name."""
+    """Make an image, a different one each time: qemu-img gives each a size of its own name."""
     size_kib = 1024 + sum(path.name.encode())
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(path), f"{size_kib}K"], check=True)
     return path

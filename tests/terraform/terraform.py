@@ -1,4 +1,4 @@
-"""The real Terraform without our provider: scripts/terraform.py runs it with one."""
+"""Real Terraform without the product's provider: scripts/terraform.py runs it with one."""
 
 import os
 import subprocess
@@ -21,7 +21,7 @@ class Terraform:
         (self.folder / "main.tf").write_text(configuration)
 
     def run(self, *words: str, expected: int = 0) -> str:
-        """What it prints on both streams; its status must be as expected."""
+        """Return the output on both streams; the status must be the expected one."""
         shim = self.folder / "terraform"
         if not shim.exists():
             shim.write_text(TERRAFORM.format(python=sys.executable))

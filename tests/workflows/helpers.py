@@ -1,4 +1,4 @@
-"""What the workflow tests ask of a cloud, and how they see that nothing is left of it."""
+"""Helpers of workflow tests: requests to a cloud, and checks that nothing is left."""
 
 import dataclasses
 import time
@@ -40,7 +40,7 @@ class Broken(CloudError):
 
 
 class Killed(BaseException):
-    """The worker's process is gone: nobody catches this, so nothing more is written."""
+    """The worker's process is gone: no code catches this exception, so nothing more is written."""
 
 
 def fresh(row: Any) -> Any:
@@ -48,13 +48,13 @@ def fresh(row: Any) -> Any:
 
 
 def done(operation: Operation) -> Operation:
-    """Run it; it must succeed without waiting."""
+    """Run the operation; it must succeed without waiting."""
     assert run(operation).state == "succeeded", (operation.state, operation.error, operation.steps)
     return operation
 
 
 def ask_instance(cloud: Cloud, name: str = "web", **more: Any) -> tuple[Instance, Operation]:
-    """As a request does it: all or nothing, but for what a refusal leaves on record."""
+    """Request an instance in one transaction; a refusal leaves only its record."""
     fields = {"flavor": cloud.flavor, "image": cloud.image, "networks": (cloud.network,), **more}
     try:
         with transaction.atomic():
@@ -92,14 +92,14 @@ def attach(cloud: Cloud, instance: Instance, volume: Volume) -> tuple[Attachment
 
 
 def make_attached(cloud: Cloud) -> Attachment:
-    """A volume in a running instance that was there before."""
+    """Make a volume attached to a running instance."""
     attachment, operation = attach(cloud, make_instance(cloud), make_volume(cloud))
     done(operation)
     return fresh(attachment)
 
 
 def share(cloud: Cloud, *machines: FakeMachine) -> VolumeType:
-    """Let these nodes, and the first one, have a pool in common; its type of volumes."""
+    """Give these nodes and the first one a common pool; returns its volume type."""
     folder = cloud.world.folder / "pool"
     if not folder.exists():
         folder.mkdir()
@@ -112,17 +112,17 @@ def share(cloud: Cloud, *machines: FakeMachine) -> VolumeType:
 
 
 def files(cloud: Cloud) -> set[str]:
-    """The volumes that are in the pool."""
+    """Return the volumes in the pool."""
     return {path.stem for path in (cloud.world.folder / "pool" / pools.VOLUMES).iterdir()}
 
 
 def make_shared(cloud: Cloud, name: str = "web", **more: Any) -> Instance:
-    """An instance on the first node, whose disk is in the pool."""
+    """Make an instance on the first node, whose disk is in the pool."""
     return make_instance(cloud, name, root_volume_type=share(cloud), **more)
 
 
 def die_with_guests(machine: FakeMachine, **proof: object) -> Node:
-    """The node's power is gone, that was noticed, and it is proved: its duty is `fenced`."""
+    """Cut the node's power, notice it and fence the node: its admin state is `fenced`."""
     lose_power(machine.fake)
     machine.become_unreachable()
     mark_fenced(SYSTEM, machine.row, proof=proof or {"kind": "attestation"})
@@ -131,7 +131,7 @@ def die_with_guests(machine: FakeMachine, **proof: object) -> Node:
 
 
 def make_lost(cloud: Cloud) -> Attachment:
-    """A guest with a volume, both in a pool, on a node that is dead; another node has the pool."""
+    """Make a guest with a volume, both in a pool, on a dead node; another node has the pool."""
     instance, volume_type = make_shared(cloud), share(cloud)
     new = NewVolume(name="data", size_gib=2, volume_type=volume_type)
     volume, operation = volume_create(cloud.tenant.actor, cloud.tenant.project, new)
@@ -149,7 +149,7 @@ def delete_volume(cloud: Cloud, volume: Volume) -> Operation:
 
 
 def delete_everything(cloud: Cloud) -> None:
-    """As the tenant does it who has had enough."""
+    """Delete all resources of the tenant."""
     for instance in Instance.objects.exclude(state="deleted"):
         done(instance_delete(cloud.tenant.actor, instance))
     for volume in Volume.objects.exclude(state="deleted"):
@@ -157,7 +157,7 @@ def delete_everything(cloud: Cloud) -> None:
 
 
 def bring_back(cloud: Cloud) -> None:
-    """Nodes that were dead are heard again, and forget what is not theirs any more."""
+    """Bring dead nodes back; they forget resources that are not theirs any more."""
     for machine in cloud.world.machines:
         if Node.objects.filter(pk=machine.row.pk, state="unreachable", duty="fenced").exists():
             machine.come_back()
@@ -165,7 +165,7 @@ def bring_back(cloud: Cloud) -> None:
 
 
 def assert_clean_slate(cloud: Cloud, *, volumes: int = 0) -> None:
-    """Nothing is left anywhere but `volumes` volumes that were there before."""
+    """Check that only `volumes` existing volumes are left, in the database and on the nodes."""
     bring_back(cloud)
     for fake in (machine.fake for machine in cloud.world.machines):
         assert not fake.guests
@@ -188,8 +188,11 @@ def assert_clean_slate(cloud: Cloud, *, volumes: int = 0) -> None:
 
 
 def picture(cloud: Cloud) -> dict[str, object]:
-    """All that a change which failed must give back. What could not be made (in `error`) holds nothing, so it is not
-    in the picture; a file that has grown stays large, so the sizes on the node are not either."""
+    """Return everything that a failed change must restore.
+
+    A resource in `error` holds nothing, so it is left out; a grown file stays large, so sizes on the node are left out
+    too.
+    """
     live = ("building", "active", "stopped", "available", "in-use")
     return {
         "instances": _rows(Instance.objects.filter(state__in=live), "state", "vcpus", "memory_mib", "disk_gib", "node"),
@@ -216,7 +219,7 @@ def _on(fake: FakeNode) -> dict[str, object]:
 
 
 def run_on(operation: Operation, workflow: Workflow | None = None) -> Operation:
-    """Through what its steps wait for; until it has ended, has failed in one, or another worker has it."""
+    """Run through waiting steps, until the operation has ended, has failed in a step, or another worker has it."""
     run(operation, workflow)
     for _ in range(PATIENCE):
         is_ours = operation.lease_token is None and operation.finished_at is None
@@ -228,7 +231,7 @@ def run_on(operation: Operation, workflow: Workflow | None = None) -> Operation:
 
 
 def count_starts(cloud: Cloud) -> int:
-    """How often guests that are there were started or restarted."""
+    """Count the starts and restarts of existing guests."""
     guests = [guest for machine in cloud.world.machines for guest in machine.fake.guests.values()]
     return sum(guest.starts + guest.restarts for guest in guests)
 
@@ -241,7 +244,7 @@ Altered = Callable[[Step], Step]
 
 
 def altered(workflow: Workflow, name: str, alter: Altered) -> Workflow:
-    """The workflow with one of its steps changed."""
+    """Return the workflow with one step changed."""
 
     def steps(operation: Operation) -> list[Step]:
         return [alter(step) if step.name == name else step for step in workflow.steps(operation)]
@@ -250,7 +253,7 @@ def altered(workflow: Workflow, name: str, alter: Altered) -> Workflow:
 
 
 def then(act: Callable[[Operation], None]) -> Altered:
-    """The step does its work, and then something happens before that is recorded: the worst moment."""
+    """Run the step's work, then the given failure before its record: the worst moment."""
 
     def alter(step: Step) -> Step:
         def do(operation: Operation) -> Any:
@@ -276,7 +279,7 @@ def cancel(cloud: Cloud) -> Callable[[Operation], None]:
 
 
 def undone_twice(workflow: Workflow) -> Workflow:
-    """Each undo runs twice, as after a crash between the work and its record."""
+    """Run each undo twice, as after a crash between the work and its record."""
 
     def alter(step: Step) -> Step:
         def undo(operation: Operation) -> Any:
@@ -291,13 +294,13 @@ def undone_twice(workflow: Workflow) -> Workflow:
 
 
 def followed_by_another_worker(operation: Operation) -> Operation:
-    """The lease of the one that died runs out, and the sweep finds the operation."""
+    """Let the dead worker's lease end, so that the sweep finds the operation."""
     Operation.objects.filter(pk=operation.pk).update(lease_expires_at=operation.created_at)
     return again(operation)
 
 
 def pass_deadline(operation: Operation) -> None:
-    """As if a worker had begun with it as long ago as it may take."""
+    """Move the start of the operation back by its time limit."""
     operation.refresh_from_db()
     assert operation.started_at is not None, "what nobody has begun has all of its time"
     now = clock.now()

@@ -19,9 +19,9 @@ BUILDERS: dict[str, Callable[[Path, Path], None]] = {"tiny": tiny.build, "debian
 
 
 def build(name: str, out: Path) -> None:
-    """Make sure that `out` is the image `name`, of the present sources and the installed kernel package.
+    """Build the image `name` in `out` unless it is up to date with the sources and the installed kernel package.
 
-    Nothing is done if its stamp beside it says so. Others may call this for the same file at the same time.
+    The stamp beside the image shows its sources. Other processes may build the same file at the same time.
 
     Raises:
         LabError: there is no image of this name, or a tool failed; `out` is as it was.

@@ -1,4 +1,4 @@
-"""The sources of Debian packages that this machine is configured with; the project names no mirror of its own."""
+"""Sources of Debian packages of this machine's apt; the project names no mirror of its own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ PASSED_ON = ("Acquire::Check-", "Acquire::http::Proxy", "Acquire::https::Proxy")
 
 
 def of_release(codename: str) -> list[str]:
-    """One-line apt sources of Debian's `codename`, its updates and its security fixes, as this machine has them.
+    """Return the apt sources of Debian's `codename`, its updates and its security fixes, as this machine has them.
 
     Raises:
         LabError: apt has none (or "apt-get update" was never run).
@@ -27,5 +27,5 @@ def of_release(codename: str) -> list[str]:
 
 
 def settings() -> list[str]:
-    """Those of apt's settings on this machine that decide whether it reaches and accepts its sources."""
+    """Return apt's settings on this machine that decide whether it reaches and accepts its sources."""
     return [line for line in run(["apt-config", "dump"]).splitlines() if line.startswith(PASSED_ON)]

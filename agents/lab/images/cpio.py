@@ -1,4 +1,4 @@
-"""Archives in the format that the kernel unpacks as its first file system ("newc")."""
+"""Write archives in the format of the kernel's first file system ("newc")."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def pack(root: Path) -> bytes:
-    """All of `root` (folders, files, symbolic links), owned by root and undated: equal trees pack equally."""
+    """Pack `root` (folders, files, symbolic links), owned by root and undated: equal trees give equal archives."""
     paths = sorted(path.relative_to(root) for path in root.rglob("*"))
     members = [_member(str(path), root / path, number) for number, path in enumerate(paths, 1)]
     return b"".join([*members, _entry("TRAILER!!!", 0, 0, b"")])

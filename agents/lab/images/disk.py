@@ -1,4 +1,4 @@
-"""Raw disks made of files, with no loop device and no mount."""
+"""Build raw disks from files, with no loop device and no mount."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ SECTOR = 512
 
 
 def make_ext4(path: Path, *, tree: Path, label: str, size_mib: int) -> None:
-    """A file system image filled with `tree`, whose owners and modes it takes over."""
+    """Make an ext4 image filled with `tree`, with its owners and modes."""
     _truncate(path, size_mib * MIB)
     run(["mke2fs", "-q", "-F", "-t", "ext4", "-L", label, "-d", str(tree), str(path)])
 
 
 def make_fat(path: Path, *, files: dict[str, Path], size_mib: int, start_mib: int) -> None:
-    """A FAT16 image with `files` (name -> source), for the partition that begins at `start_mib`."""
+    """Make a FAT16 image with `files` (name -> source), for the partition that begins at `start_mib`."""
     _truncate(path, size_mib * MIB)
     hidden_sectors = str(start_mib * MIB // SECTOR)
     run(["mkfs.fat", "-F", "16", "-n", "BOOT", "-h", hidden_sectors, str(path)])
@@ -26,7 +26,7 @@ def make_fat(path: Path, *, files: dict[str, Path], size_mib: int, start_mib: in
 
 
 def partition(path: Path, *, size_mib: int, script: str) -> None:
-    """A raw disk with the partition table that the sfdisk script describes."""
+    """Make a raw disk with the partition table that the sfdisk script describes."""
     _truncate(path, size_mib * MIB)
     run(["sfdisk", "--quiet", str(path)], stdin=script)
 

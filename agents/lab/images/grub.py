@@ -1,4 +1,4 @@
-"""GRUB for BIOS on a GPT disk, installed without a device: what grub-install does, done to files."""
+"""GRUB for BIOS on a GPT disk, installed without a device: the work of grub-install, on files."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def install(raw: Path, *, tree: Path, scratch: Path, core_mib: int, root_partiti
 
 
 def _boot(image: bytes, first: int) -> bytes:
-    """The code of the master boot record; the partition table behind it stays."""
+    """Return the code of the master boot record; the partition table after it stays."""
     code = bytearray(image[:CODE_BYTES])
     struct.pack_into("<Q", code, CORE_SECTOR_AT, first)
     code[DRIVE_CHECK_AT : DRIVE_CHECK_AT + 2] = NOPS  # some BIOSes do not say from which disk they boot
@@ -46,7 +46,7 @@ def _boot(image: bytes, first: int) -> bytes:
 
 
 def _core(image: bytes, first: int) -> bytes:
-    """The first sector loads the others: it must know where they are."""
+    """Return the core image. Its first sector loads the others and contains their position."""
     core = bytearray(image)
     others = -(-len(core) // disk.SECTOR) - 1
     struct.pack_into("<QHH", core, BLOCK_LIST_AT, first + 1, others, LOADED_SEGMENT)

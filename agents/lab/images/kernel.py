@@ -1,4 +1,4 @@
-"""The kernel of the guests: the one of Debian's cloud kernel package that is installed on this machine."""
+"""Kernel of the guests: that of Debian's cloud kernel package that is installed on this machine."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ class Kernel:
 
 
 def installed() -> Kernel:
-    """
+    """Return the installed kernel.
+
     Raises:
         LabError: the package is not installed.
     """
@@ -44,11 +45,7 @@ def installed() -> Kernel:
 
 
 def copy_modules(kernel: Kernel, names: Iterable[str], *, to: Path) -> None:
-    """Copy modules and all they need into `to`, uncompressed, with a file `order` that insmod can follow.
-
-    They come without their signatures, which this kernel does not insist on: to check one takes a guest without KVM
-    longer than to load the module.
-    """
+    """Copy modules with all dependencies into `to`, uncompressed, with a file `order` that insmod can follow."""
     needs = _dependencies(kernel)
     order: list[str] = []
     for name in names:
@@ -75,7 +72,7 @@ def without_signature(module: bytes) -> bytes:
 
 
 def _dependencies(kernel: Kernel) -> dict[str, list[str]]:
-    """Module name -> its own path and the paths of all modules it needs."""
+    """Map each module name to its own path and the paths of all modules that it needs."""
     found = {}
     for line in (kernel.modules / "modules.dep").read_text().splitlines():
         own, _, others = line.partition(":")

@@ -1,4 +1,4 @@
-"""The line beside an image that tells what it was made from."""
+"""Stamp beside an image: the digest of its sources."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def sources() -> str:
-    """A digest of every file that the builders consist of."""
+    """Return a digest of every file of the builders."""
     digest = hashlib.sha256()
     folder = Path(__file__).parent
     for path in sorted(p for p in folder.rglob("*") if p.is_file() and p.suffix != ".pyc"):

@@ -1,8 +1,8 @@
 """The image `tiny`: Debian's cloud kernel, busybox and dropbear, in 128 MiB of memory and 96 MiB of disk.
 
-It boots from BIOS through syslinux: a FAT partition with the kernel, an ext4 root that grows with the disk.
-Root logs in over ssh with the seed's keys, and on the consoles without a password: who holds a guest's
-console holds the guest anyway.
+It boots from BIOS through syslinux: a FAT partition with the kernel, an ext4 root that grows with the disk. Root logs
+in over ssh with the seed's keys, and on the consoles without a password: console access is full control of the guest
+anyway.
 """
 
 from __future__ import annotations

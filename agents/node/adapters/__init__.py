@@ -1,1 +1,1 @@
-"""The edge of the agent: only this code talks to the hypervisor, to disk tools and to the network."""
+"""Adapters of the agent: only this code calls the hypervisor, disk tools and network tools."""

@@ -1,4 +1,4 @@
-"""KVM or TCG: decided by running a guest, since a host may offer /dev/kvm under which no guest survives."""
+"""Choose KVM or TCG by running a guest, since a host may offer /dev/kvm under which no guest survives."""
 
 import json
 import logging
@@ -21,7 +21,7 @@ DEVICE = Path("/dev/kvm")
 
 
 class Accelerator:
-    """What new guests run under. `wanted` is "kvm" or "qemu" when the operator has decided, else "auto"."""
+    """The accelerator of new guests. `wanted` is "kvm" or "qemu" when the operator has decided, else "auto"."""
 
     def __init__(self, state_dir: Path, *, wanted: str, boot_id: str) -> None:
         self._cache = state_dir / "accelerator.json"
@@ -39,15 +39,15 @@ class Accelerator:
         return "kvm" if self._verdict == "kvm" else "qemu"
 
     def probe(self) -> str:
-        """Empty when a guest ran to its end under it just now; else what went wrong."""
+        """Run a probe guest now; returns an empty text when it ran to its end, else the problem."""
         if self._verdict == "kvm":
             return _kvm_problem()
         return runs_guests("tcg", cpu="max", timeout_s=EMULATED_TIMEOUT_S)
 
     def give_up_kvm(self, reason: str) -> bool:
-        """A guest has died under KVM although the probe did not: use TCG until the next boot.
+        """Use TCG until the next boot: a guest has died under KVM although the probe did not.
 
-        False when the operator insists on KVM, or when it was given up before.
+        Returns False when the operator has set KVM, or when it was given up before.
         """
         with self._lock:
             if self._is_forced or self._verdict != "kvm":
@@ -57,7 +57,7 @@ class Accelerator:
         return True
 
     def _cached(self) -> str | None:
-        """The verdict holds until the node reboots or QEMU is upgraded."""
+        """Return the cached verdict, which is valid until the node reboots or QEMU is upgraded."""
         try:
             cached = json.loads(self._cache.read_text())
         except (FileNotFoundError, ValueError):
@@ -84,7 +84,7 @@ class Accelerator:
 
 
 def runs_guests(accelerator: str, *, cpu: str, timeout_s: float = PROBE_TIMEOUT_S) -> str:
-    """Empty when the probe guest ran to its end under "kvm" or "tcg"; else what went wrong."""
+    """Run a probe guest under "kvm" or "tcg"; returns an empty text when it ran to its end, else the problem."""
     with NamedTemporaryFile(suffix=".rom") as rom:
         rom.write(probe_rom.build())
         rom.flush()

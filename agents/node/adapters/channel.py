@@ -1,4 +1,4 @@
-"""Bytes both ways with a guest: a connected socket of its serial console or of its display."""
+"""Two-way byte channel to a guest: a connected socket of its serial console or of its display."""
 
 import select
 import socket
@@ -10,7 +10,7 @@ LOOK_AGAIN_S = 1.0  # whether it was closed, while the guest takes nothing
 
 
 class Channel:
-    """One thread reads, and releases it when it has read the end; any number write; any may close it."""
+    """One thread reads, and releases the channel at the end; any number of threads write; any thread may close it."""
 
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
@@ -20,7 +20,7 @@ class Channel:
         self._lock = threading.Lock()
 
     def read(self, timeout_s: float | None = None) -> bytes:
-        """What has come, as soon as there is some; nothing at the end.
+        """Return bytes as soon as there are some; empty at the end.
 
         Raises:
             TimeoutError: nothing came.
@@ -33,7 +33,7 @@ class Channel:
             return b""
 
     def write(self, data: bytes) -> None:
-        """Returns when the guest has taken all of it, however long that takes, or has gone."""
+        """Write; returns when the guest has taken all bytes, however long that takes, or has gone."""
         left = memoryview(data)
         while left:
             self._wait(select.POLLOUT, LOOK_AGAIN_S)
@@ -48,7 +48,7 @@ class Channel:
                     return
 
     def close(self) -> None:
-        """Whoever reads gets the end."""
+        """Close the channel; readers get the end."""
         with self._lock, suppress(OSError):  # the other side may have been faster
             self._socket.shutdown(socket.SHUT_RDWR)
 

@@ -1,6 +1,6 @@
-"""A node in memory: for fleets larger than one machine can run, and for tests that need a node to misbehave.
+"""A node in memory: for fleets larger than one machine can run, and for tests of a misbehaving node.
 
-It keeps the promises of the real adapters and no more: what is lost when its process ends is lost.
+It gives the guarantees of the real adapters and no more: what is lost when its process ends is lost.
 """
 
 import threading
@@ -56,8 +56,11 @@ class FakeCapacity:
 
 @dataclass(slots=True)
 class FakeGuest:
-    """`number`: of the guests that were ever defined here. `running` is the definition it was started with; `restarts`
-    counts reboots and resets of it, `readings` how often its usage was read since its start."""
+    """A guest.
+
+    `number` counts all guests ever defined here. `running` is the definition it was started with; `restarts` counts its
+    reboots and resets, `readings` the samples of its usage since its start.
+    """
 
     spec: GuestSpec
     number: int = 0
@@ -89,8 +92,11 @@ class FakeNode:
         definitions: Path | None = None,
         hangs: Path | None = None,
     ) -> None:
-        """`pools` are real folders, so that several fake nodes share them; so is `definitions`, where it is given.
-        `hangs`: see fake_hang.py."""
+        """Create the node.
+
+        `pools` are real folders, so that several fake nodes share them; so is `definitions`, if given. `hangs`: see
+        fake_hang.py.
+        """
         self.capacity = capacity or FakeCapacity()
         self.pools = pools or Pools()
         self.definitions = Definitions(definitions)
@@ -121,7 +127,7 @@ class FakeNode:
         return Adapters(FakeHypervisor(self), FakeDisks(self), FakeSwitch(self), FakeMigrations(self.tunnel, self.call))
 
     def fail_next(self, call: str, error: Exception) -> None:
-        """The next adapter call of that name fails; several failures for one name queue up."""
+        """Make the next adapter call of that name fail; several failures for one name queue up."""
         with self._lock:
             self._failures[call].append(error)
 
@@ -129,21 +135,21 @@ class FakeNode:
         self._stop(instance_id, Power.CRASHED, reason)
 
     def guest_powers_off(self, instance_id: UUID) -> None:
-        """As when somebody types `poweroff` in the guest."""
+        """Power the guest off from inside, as `poweroff` does."""
         self._stop(instance_id, Power.OFF, "The guest powered itself off.")
 
     def keep_disks(self, *, volumes: Mapping[UUID, int], images: Mapping[str, int]) -> None:
-        """What a power cut leaves on a node, besides definitions: the disks, but no running guest."""
+        """Cut the power: disks and definitions stay, no guest runs."""
         self.volumes.update(volumes)
         self.images.update(images)
 
     def print(self, instance_id: UUID, data: bytes) -> None:
-        """On the guest's serial console, as its log has it."""
+        """Print on the guest's serial console, and in its log."""
         with self._lock:
             self.consoles[instance_id] = self.consoles.get(instance_id, b"") + data
 
     def is_clean(self) -> bool:
-        """Nothing of any tenant is left; cached images may be."""
+        """Return whether no tenant resource is left; cached images may be."""
         return not (self.guests or self.volumes or self.ports or self.seeds)
 
     # ---- guests on the move
@@ -164,7 +170,7 @@ class FakeNode:
         self.announce(guest_id)
 
     def accept_guest(self, guest: GuestSpec) -> None:
-        """It was started elsewhere, so that its `starts` here are none."""
+        """Accept a guest that was started elsewhere, so that it has no `starts` here."""
         with self.call("take_in"):
             check_startable(self, guest)
             taken = FakeGuest(guest, next(self.numbers), running=guest, power=Power.PAUSED, is_reason_known=True)
@@ -307,7 +313,7 @@ class FakeHypervisor:
             return {guest_id: _state(guest) for guest_id, guest in self._node.guests.items()}
 
     def usage(self) -> Mapping[UUID, GuestUsage]:
-        """Each reading finds a guest as if it had worked 10 s since the one before."""
+        """Return the usage; each sample finds a guest as if it had worked 10 s since the one before."""
         with self._node.call("usage"):
             found: dict[UUID, GuestUsage] = {}
             for guest_id, guest in self._node.guests.items():
@@ -418,7 +424,7 @@ class FakeDisks:
         self._node = node
 
     def restore(self) -> None:
-        """Nothing is ever half made here."""
+        """Do nothing: the fake has no half-made files."""
 
     def capacity_gib(self) -> int:
         return self._node.capacity.disk_gib
@@ -529,7 +535,7 @@ def check_startable(node: FakeNode, spec: GuestSpec) -> None:
 
 
 def _size_in(file: Path) -> int | None:
-    """Of a volume in a pool."""
+    """Return the size of a volume in a pool."""
     try:
         return int(file.read_text())
     except FileNotFoundError:
@@ -541,7 +547,7 @@ def _state(guest: FakeGuest) -> GuestState:
 
 
 def _usage(spec: GuestSpec, number: int, readings: int) -> GuestUsage:
-    """A percentage of what it could, another for each guest of a node."""
+    """Return the usage: a percentage of the maximum, another one for each guest of a node."""
     percent = 25 + 37 * number % 70
     disks = tuple(
         DiskUsage(

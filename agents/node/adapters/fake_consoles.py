@@ -1,5 +1,4 @@
-"""Consoles of guests that are not there: a terminal that says what it is told, and a screen with one picture (RFB 3.8,
-RFC 6143)."""
+"""Consoles of fake guests: a terminal that echoes, and a screen with one picture (RFB 3.8, RFC 6143)."""
 
 import socket
 import struct
@@ -16,14 +15,14 @@ WIDTH, HEIGHT = 64, 48
 NAME = b"A fake guest"
 FORMAT = struct.pack(">BBBBHHHBBB3x", 32, 24, 0, 1, 255, 255, 255, 16, 8, 0)  # 32 bits, little-endian, red << 16
 BLUE = struct.pack("<I", 0x2050A0)
-# Lengths of what a client says after its type, where they are fixed.
+# Lengths of a client's messages after the type, where they are fixed.
 SET_PIXEL_FORMAT, SET_ENCODINGS, UPDATE_REQUEST, KEY, POINTER, CUT_TEXT = 0, 2, 3, 4, 5, 6
 LENGTHS = {SET_PIXEL_FORMAT: 19, UPDATE_REQUEST: 9, KEY: 7, POINTER: 5}
 Write = Callable[[bytes], None]
 
 
 class FakeConsoles:
-    """Of one guest while it runs. `log` gets what its terminal shows."""
+    """Consoles of one guest while it runs. `log` gets the output of its terminal."""
 
     def __init__(self, log: Write) -> None:
         self._log = log
@@ -37,14 +36,14 @@ class FakeConsoles:
         return Channel(ours)
 
     def stop(self) -> None:
-        """The guest has stopped."""
+        """Close the consoles: the guest has stopped."""
         for each in self._open:
-            with suppress(OSError):  # who looked has hung up
+            with suppress(OSError):  # the viewer has hung up
                 each.shutdown(socket.SHUT_RDWR)
         self._open.clear()
 
     def _terminal(self, line: socket.socket) -> None:
-        """Echoes, and says each line again when it is ended."""
+        """Echo the input, and repeat each completed line."""
         typed = b""
         while data := line.recv(65536):
             *lines, rest = data.replace(b"\n", b"\r").split(b"\r")
@@ -59,12 +58,12 @@ class FakeConsoles:
 
 
 def _serving(serve: Callable[[socket.socket], None], line: socket.socket) -> None:
-    with line, suppress(OSError):  # who looked has hung up, or the guest has stopped
+    with line, suppress(OSError):  # the viewer has hung up, or the guest has stopped
         serve(line)
 
 
 def _screen(line: socket.socket) -> None:
-    """Shares itself with whoever comes, and asks for no password."""
+    """Serve a shared screen without a password."""
     client = line.makefile("rb")
     line.sendall(b"RFB 003.008\n")
     client.read(12)
@@ -90,5 +89,5 @@ def _screen(line: socket.socket) -> None:
 
 
 def _picture() -> bytes:
-    """The whole screen, raw."""
+    """Return the whole screen, raw."""
     return struct.pack(">BxHHHHHi", 0, 1, 0, 0, WIDTH, HEIGHT, 0) + BLUE * (WIDTH * HEIGHT)

@@ -1,6 +1,6 @@
-"""Which guests a fake node's hypervisor knows, on the disk: a power cut ends guests, and leaves their definitions.
+"""Definitions of a fake node's guests, on disk: a power cut ends guests, and keeps their definitions.
 
-So a guest that is not defined any more where it was has left, on a fake node as on a real one.
+So a guest without definition has left, on a fake node as on a real one.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ from agents.node.adapters.interfaces import GuestSpec
 
 
 class Definitions:
-    """`folder`: a file for each; None: they end with the process."""
+    """Stores definitions. `folder`: one file for each; None: they end with the process."""
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder

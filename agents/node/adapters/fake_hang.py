@@ -7,8 +7,11 @@ LOOK_S = 0.05
 
 
 class Hang:
-    """`file` names the calls that hang, one a line, for as long as it is there: another process writes and removes it.
-    A call that hung goes on afterwards, whether or not its caller still waits."""
+    """Makes calls hang.
+
+    `file` names the calls that hang, one a line, for as long as the file exists: another process writes and removes it.
+    A call that hung goes on afterwards, whether or not its caller still waits.
+    """
 
     def __init__(self, file: Path | None = None) -> None:
         self._file = file

@@ -1,4 +1,4 @@
-"""Guests that go from one fake node to another on the same machine, also between processes: over a socket on loopback.
+"""Migrations between fake nodes on one machine, also between processes: over a socket on loopback.
 
 As between real nodes, the destination has the guest and does not run it until its source has let go of it.
 """
@@ -33,20 +33,20 @@ MAX_LINE_BYTES = 64 * 1024
 
 
 class Movable(Protocol):
-    """What a fake node does with its own guests."""
+    """Actions of a fake node on its own guests."""
 
     def size_bytes(self, guest_id: UUID) -> int: ...
 
     def release_guest(self, guest_id: UUID) -> None:
-        """It is gone here."""
+        """Remove the guest from here."""
 
     def accept_guest(self, guest: GuestSpec) -> None:
-        """It is here, and stands still."""
+        """Accept the guest, paused."""
 
     def throw_away(self, guest_id: UUID) -> None: ...
 
     def is_whole(self, guest_id: UUID) -> None:
-        """All of it has come."""
+        """Record that the guest has arrived completely."""
 
     def wake(self, guest_id: UUID, *, is_off: bool) -> None: ...
 
@@ -59,7 +59,7 @@ class Expected:
 
 @dataclass
 class FakeTransfer:
-    """A guest on its way: the fake hypervisor's own, which an agent's end does not touch."""
+    """A migration: the fake hypervisor's own, which goes on after the agent's end."""
 
     total_bytes: int
     manner: MigrationOptions
@@ -74,8 +74,11 @@ class FakeTransfer:
 
 
 class FakeTunnel:
-    """The moves of one fake node. `move_s`: how long each takes; `hang`: none ends before it is cancelled.
-    `before_the_end` is called when all is copied, by tests that want it to fail there."""
+    """Migrations of one fake node.
+
+    `move_s`: the duration of each; `hang`: none ends before it is cancelled. `before_the_end` is called when all is
+    copied, by tests of a failure at that point.
+    """
 
     def __init__(self, node: Movable) -> None:
         self.move_s = 0.0
@@ -96,7 +99,7 @@ class FakeTunnel:
         return f"{SCHEME}://{host!s}:{port}"
 
     def begin(self, guest_id: UUID, uri: str, manner: MigrationOptions) -> FakeTransfer:
-        """Or what has begun."""
+        """Start the migration, or return the one in progress."""
         with self._lock:
             journey = self.journeys.get(guest_id)
             if journey is None:
@@ -152,7 +155,7 @@ class FakeTunnel:
         journey.moved_bytes = journey.total_bytes
 
     def serve(self, line: Any) -> None:
-        """At the destination."""
+        """Serve arrivals at the destination."""
         guest_id = UUID(_receive_line(line)["guest"])
         expected = self.expected.get(guest_id)
         if expected is None:
@@ -239,7 +242,8 @@ class FakeMigrations:
 
 
 def _exchange(line: Any, question: dict[str, object]) -> None:
-    """
+    """Send a message and wait for its acknowledgement.
+
     Raises:
         AdapterError: the other node refuses, or is gone.
     """
@@ -253,7 +257,7 @@ def _exchange(line: Any, question: dict[str, object]) -> None:
 
 
 def _wake(line: Any) -> None:
-    """The guest is gone here, so the move has succeeded, whoever wakes it there."""
+    """Wake the guest at the destination; the migration has succeeded, since the guest is gone here."""
     try:
         _exchange(line, {"is_let_go": True})
     except (AdapterError, OSError) as exc:
@@ -270,7 +274,8 @@ def _send_line(line: Any, message: dict[str, object]) -> None:
 
 
 def _receive_line(line: Any) -> dict[str, Any]:
-    """
+    """Receive one line.
+
     Raises:
         EOFError: the other one has hung up.
     """

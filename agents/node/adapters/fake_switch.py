@@ -1,4 +1,4 @@
-"""The networks of a fake node: it remembers what it was told, and no packet is ever sent."""
+"""Networks of a fake node, in memory; no packet is ever sent."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class FakeGuard:
-    """Nobody can remove rules that are not there."""
+    """Guard of a fake switch, whose rules cannot be removed."""
 
     def stop(self) -> None:
         pass

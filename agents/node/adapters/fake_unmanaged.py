@@ -1,4 +1,4 @@
-"""What is on a node in memory and nobody meant, and its quarantine."""
+"""Unmanaged resources on a fake node, and its quarantine."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ class QuarantinedFile:
 
 
 class FakeUnmanaged:
-    """`facts`: of foreign domains that are more than a name; what is not in it runs, and has to do with nobody."""
+    """Unmanaged resources of the fake.
+
+    `facts`: of foreign domains that are more than a name; a domain without facts runs, and does not concern tenants.
+    """
 
     def __init__(self, node: FakeNode) -> None:
         self._node = node
@@ -129,7 +132,7 @@ class FakeUnmanaged:
     # ---- taps
 
     def taps(self) -> dict[str, str]:
-        """Guests of the fake have none of their own: a port's is there as long as the port."""
+        """Return the taps: fake guests have none of their own, a port's tap exists as long as the port."""
         own = {tap_name(port.id): port.mac for port in self._node.ports.values()}
         return own | dict.fromkeys(self._node.foreign_taps, "52:54:00:00:00:99")
 

@@ -1,4 +1,4 @@
-"""What the users of guests must reach, and Debian keeps for the one user that libvirt has for all."""
+"""Grant the users of guests access to folders and devices that Debian reserves for libvirt's one user."""
 
 import logging
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ ENTER, USE = 0o001, 0o006
 
 
 def open_access(*, needs_kvm: bool, folders: Iterable[Path] = FOLDERS, device: Path = KVM) -> None:
-    """Let everybody on this node enter the folders, though not list them, and use KVM, as systemd has it by default.
+    """Let every user of this node enter the folders, without listing them, and use KVM, as systemd's default does.
 
     Raises:
         OSError: the agent may not change it.

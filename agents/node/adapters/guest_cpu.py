@@ -1,7 +1,7 @@
-"""The CPU that guests of a node have, as one name: where it is the same, a guest that runs can go on.
+"""Name of the CPU model of a node's guests: a running guest can migrate between nodes with the same name.
 
-A guest gets all that its node's CPU can do and that can be moved. What that is, libvirt says for its own model of the
-host: the nearest model it knows, and how this CPU differs from it.
+A guest gets all features of its node's CPU that can be migrated. libvirt describes them by its model of the host: the
+nearest model it knows, and the differences of this CPU.
 """
 
 import hashlib
@@ -13,8 +13,10 @@ HOST_MODEL = "cpu/mode[@name='host-model']"
 
 
 def name(domain_capabilities: str) -> str:
-    """From the XML of libvirt's domain capabilities: the model and a digest of all that the guest sees of it, such as
-    "EPYC-Milan-1a2b3c4d"."""
+    """Return the name from the XML of libvirt's domain capabilities.
+
+    The name is the model and a digest of everything that the guest sees of it, such as "EPYC-Milan-1a2b3c4d".
+    """
     mode = ElementTree.fromstring(domain_capabilities).find(HOST_MODEL)
     elements = list(mode) if mode is not None else []
     said = sorted(f"{each.tag} {sorted(each.attrib.items())} {(each.text or '').strip()}" for each in elements)

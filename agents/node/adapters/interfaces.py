@@ -1,7 +1,7 @@
-"""What the agent's services ask of a hypervisor, of disks and of a network, and in which terms.
+"""Interfaces of hypervisor, disks and network, as the agent's services use them.
 
-Every method may be repeated and finds its effect already there; failures are AdapterError.
-Implementations are thread-safe: services serialise the calls on one resource, not those on different ones.
+Every method may be repeated and then finds its effect already there; failures are AdapterError. Implementations are
+thread-safe: services serialise the calls on one resource, not those on different ones.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,7 +21,7 @@ from agents.node.adapters.pools import PoolFacts
 
 @dataclass(frozen=True, slots=True)
 class NetworkSpec:
-    """A tenant network; its `gateway_ip` is answered by the node itself."""
+    """A tenant network; the node itself answers at its `gateway_ip`."""
 
     id: UUID
     cidr: IPv4Network
@@ -41,8 +41,10 @@ class PortSpec:
 
 @dataclass(frozen=True, slots=True)
 class SegmentSpec:
-    """How a network reaches the other nodes of the zone that carry it. `vni` is the same on all of them; `local` and
-    `peers` are underlay addresses."""
+    """The connection of a network to the other nodes of the zone that carry it.
+
+    `vni` is the same on all of them; `local` and `peers` are underlay addresses.
+    """
 
     vni: int
     local: IPv4Address
@@ -50,7 +52,7 @@ class SegmentSpec:
 
 
 def tap_name(port_id: UUID) -> str:
-    """Device names hold 15 characters. The head of a UUIDv7 is time and repeats; its tail is random."""
+    """Return the device name, at most 15 characters. The head of a UUIDv7 is time and repeats; its tail is random."""
     return f"tap{port_id.hex[-11:]}"
 
 
@@ -60,9 +62,10 @@ def bridge_name(network_id: UUID) -> str:
 
 @dataclass(frozen=True, slots=True)
 class NetworkProblems:
-    """What is wrong with the node's part of all networks, in words for an operator; empty: nothing.
+    """Problems of the node's part of all networks, in words for an operator; empty: none.
 
-    The words stay the same as long as the problem lasts."""
+    The words stay the same as long as the problem lasts.
+    """
 
     rules: str = ""
     connections: str = ""
@@ -79,28 +82,30 @@ class Switch(Protocol):
         """Make the network ready and admit the port to it; `others` are its other ports on this node."""
 
     def remove_port(self, port: PortSpec, others: Sequence[PortSpec]) -> None:
-        """Forget the port; when no `others` are left on its network, the network goes from this node."""
+        """Remove the port; when no `others` are left on its network, the network is removed from this node."""
 
     def ensure_segment(self, network: NetworkSpec, segment: SegmentSpec | None) -> str:
-        """Connect a network that has ports here with exactly these peers; None: with nobody.
+        """Connect a network that has ports here with exactly these peers; None: with no peer.
 
-        Says what is wrong with the underlay, in words for an operator; empty: nothing.
+        Returns the problem of the underlay, in words for an operator; empty: none.
         """
 
     def restore(self, ports: Sequence[PortSpec], segments: Mapping[UUID, SegmentSpec]) -> None:
-        """Make everything so again at the agent's start; networks without ports are removed. `segments`: by network."""
+        """Restore all networks at the agent's start; networks without ports are removed. `segments`: by network."""
 
     def guard(self) -> RuleGuard:
-        """From the end of `restore` until the guard is stopped, rules that somebody else removes are written again."""
+        """Start the guard after `restore`; until it is stopped, rules that another program removes are written
+        again.
+        """
 
     def problems(self) -> NetworkProblems:
-        """Answers at once."""
+        """Return the problems at once, without waiting."""
 
     def taps(self) -> Mapping[str, str]:
-        """The MAC addresses of all devices that are called as a guest's, whoever made them, by the device."""
+        """Return the MAC addresses of all devices named as a guest's tap, whoever made them, by device."""
 
     def silence_tap(self, device: str) -> bool:
-        """Nothing goes through it any more; False when there is no such device."""
+        """Block all traffic of the tap; False when the device does not exist."""
 
     def open_tap(self, device: str) -> bool: ...
 
@@ -116,15 +121,15 @@ class ImageFormat(StrEnum):
 
 
 class IncomingImage(Protocol):
-    """Bytes on their way into the image cache. Nothing of them is left unless `keep` was called."""
+    """Bytes on their way into the image cache; they are deleted unless `keep` was called."""
 
     def write(self, data: bytes) -> None: ...
 
     def inspect(self, image_format: ImageFormat) -> Mapping[str, object]:
-        """What `qemu-img info --output=json` says when it must read the bytes as `image_format`.
+        """Return the output of `qemu-img info --output=json` for `image_format`.
 
-        The extra key "probed-format" says what the same tool takes the bytes for when nobody tells it.
-        Raises AdapterError when the tool fails or exceeds its limits.
+        The extra key "probed-format" is the format that the same tool detects by itself. Raises AdapterError when the
+        tool fails or exceeds its limits.
         """
 
     def keep(self) -> None:
@@ -132,19 +137,18 @@ class IncomingImage(Protocol):
 
 
 class Disks(Protocol):
-    """Files of the node: cached images, volumes, and what belongs to one instance (seed and console log)."""
+    """Files of the node: cached images, volumes, and the seed and console log of each instance."""
 
     def restore(self) -> None:
-        """At the agent's start: remove what interrupted calls have left half made."""
+        """Remove the half-made files of interrupted calls, at the agent's start."""
 
     def capacity_gib(self) -> int: ...
 
     def files(self) -> Sequence[str]:
-        """volumes/<id>.qcow2 and images/<sha256> for all that is in the node's own folder, whoever made it; not what is
-        half made."""
+        """Return volumes/<id>.qcow2 and images/<sha256>: each complete file in the node's own folder."""
 
     def image_size_bytes(self, sha256: str) -> int | None:
-        """Size of the cached file; None when the image is not cached."""
+        """Return the size of the cached file; None when the image is not cached."""
 
     def image_path(self, sha256: str) -> Path: ...
 
@@ -155,53 +159,58 @@ class Disks(Protocol):
     # `pool`: name of the pool that has the volume's file; empty: the node's own folder.
 
     def pools(self) -> Sequence[PoolFacts]:
-        """Those that are there now. Answers at once."""
+        """Return the pools that are mounted now, without waiting."""
 
     def volume_path(self, volume_id: UUID, pool: str = "") -> Path:
-        """Raises AdapterError when the pool is not there."""
+        """Return the path of the volume. Raises AdapterError when its pool is not mounted."""
 
     def volume_size_bytes(self, volume_id: UUID, pool: str = "") -> int | None:
-        """Size that a guest sees; None when there is no such volume."""
+        """Return the size that a guest sees; None when the volume does not exist."""
 
     def create_volume(self, volume_id: UUID, *, size_bytes: int, base: "BaseImage | None", pool: str = "") -> None:
-        """A volume appears whole or not at all. With `base` it is a copy-on-write clone of that image; in a pool, where
-        other nodes open it too, a whole copy. One that is there meanwhile stays as it is."""
+        """Create a volume, whole or not at all.
+
+        With `base` it is a copy-on-write clone of that image; in a pool, where other nodes open it too, a whole copy. A
+        volume that exists by then stays as it is.
+        """
 
     def grow_volume(self, volume_id: UUID, size_bytes: int, pool: str = "") -> None:
-        """Only while no guest has the volume open; otherwise `Hypervisor.grow_disk` does it."""
+        """Grow a volume that no guest has open; otherwise `Hypervisor.grow_disk` does it."""
 
     def remove_volume(self, volume_id: UUID, pool: str = "") -> bool: ...
 
     def write_seed(self, instance_id: UUID, files: Mapping[str, bytes]) -> Path:
-        """The NoCloud medium with these files; an unchanged one is left alone, a guest keeps its old one."""
+        """Write the NoCloud medium with these files; an unchanged one stays, and a running guest keeps its old one."""
 
     def console_path(self, instance_id: UUID) -> Path: ...
 
     def serial_path(self, instance_id: UUID) -> Path:
-        """Where the guest's serial console listens while it runs, for the agent alone."""
+        """Return the socket path of the guest's serial console while it runs, for the agent alone."""
 
     def read_console(self, instance_id: UUID, *, offset: int, max_bytes: int) -> "ConsolePart":
-        """A negative `offset` counts from the end. An instance that never ran has an empty console."""
+        """Read the console log.
+
+        A negative `offset` counts from the end. An instance that never ran has an empty log.
+        """
 
     def remove_instance_files(self, instance_id: UUID) -> None: ...
 
     def file_size_bytes(self, name: str) -> int | None:
-        """`name`: as files() has it. A folder counts with all that is in it; a link by itself."""
+        """Return the size of a file named as in files(). A folder counts with all of its content; a link by itself."""
 
     def set_aside(self, name: str, finding_id: UUID) -> bool:
-        """Move the file of files() into the quarantine, in one step; whoever has it open keeps it. False: there is
-        none."""
+        """Move a file of files() into quarantine in one step; open descriptors stay valid. False: no such file."""
 
     def put_back(self, name: str, finding_id: UUID) -> bool:
-        """The reverse. Raises AdapterError when something else has taken its place."""
+        """Move a file back from quarantine. Raises AdapterError when another file has taken its place."""
 
     def aside_size_bytes(self, finding_id: UUID) -> int | None: ...
 
     def keep_definition(self, finding_id: UUID, definition: str) -> None:
-        """Beside what lies in quarantine, as a file of its own."""
+        """Store the definition beside the quarantined files, as a file of its own."""
 
     def remove_aside(self, finding_id: UUID) -> bool:
-        """Unlink what is in quarantine. The definition of a domain stays."""
+        """Delete the quarantined file. The definition of a domain stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +238,7 @@ GUEST_PREFIX = "andromede-"
 
 class Power(StrEnum):
     RUNNING = "running"
-    SHUTDOWN = "shutdown"  # wish only
+    SHUTDOWN = "shutdown"  # only in specs
     OFF = "off"
     PAUSED = "paused"  # observed only
     CRASHED = "crashed"  # observed only
@@ -242,7 +251,7 @@ class Firmware(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GuestDisk:
-    """`image`: the file that the volume is a layer over; None: it is whole."""
+    """A disk of a guest. `image`: the file that the volume is a layer over; None: the volume is whole."""
 
     volume_id: UUID
     path: Path
@@ -265,8 +274,11 @@ class GuestNic:
 
 @dataclass(frozen=True, slots=True)
 class GuestSpec:
-    """All that a hypervisor must know of a guest. `disks` starts with the root disk. `user`: the number of the user and
-    of the group that it runs as; None: those that the hypervisor has for all."""
+    """The definition of a guest for a hypervisor.
+
+    `disks` starts with the root disk. `user`: the number of the user and group that it runs as; None: the hypervisor's
+    default.
+    """
 
     id: UUID
     project_id: UUID
@@ -283,10 +295,10 @@ class GuestSpec:
 
 @dataclass(frozen=True, slots=True)
 class GuestState:
-    """`reason` is empty, or says why a guest is not running although nobody stopped it through the agent.
+    """State of a guest. `reason` is empty, or explains why the guest stopped without the agent.
 
-    `is_reason_known` is False for a guest that is off and has not run yet, or whose reason the hypervisor
-    has forgotten, as after a restart of the node. `is_between`: it is just being started, or its memory comes or goes.
+    `is_reason_known` is False for a guest that is off and has not run yet, or whose reason the hypervisor has
+    forgotten, as after a restart of the node. `is_between`: it is just starting, or its memory is being migrated.
     """
 
     power: Power
@@ -319,7 +331,7 @@ class DiskUsage:
 
 @dataclass(frozen=True, slots=True)
 class NicUsage:
-    """Seen from the guest: in is what it received."""
+    """Counters of a network card, seen from the guest: "in" is received traffic."""
 
     device: str
     in_bytes: int
@@ -330,7 +342,7 @@ class NicUsage:
 
 @dataclass(frozen=True, slots=True)
 class GuestUsage:
-    """Counters since the guest's start. `memory_used_mib`: None where the guest has no balloon driver that says it."""
+    """Counters since the guest's start. `memory_used_mib`: None where the guest has no balloon driver."""
 
     vcpus: int
     cpu_ns: int
@@ -342,7 +354,10 @@ class GuestUsage:
 
 @dataclass(frozen=True, slots=True)
 class DomainFacts:
-    """Of any domain, whoever made it. `disks`: where they come from, paths mostly; `bridges`: where its cards are."""
+    """Facts of any domain, whoever made it.
+
+    `disks`: the sources of its disks, mostly paths; `bridges`: those of its cards.
+    """
 
     power: Power
     memory_mib: int
@@ -355,26 +370,28 @@ class Hypervisor(Protocol):
     def host(self) -> HostFacts: ...
 
     def probe(self) -> str:
-        """Run a guest of no memory worth speaking of to its end, as new guests run. Empty when it did; else why not."""
+        """Run a minimal guest to its end, as new guests run. Returns an empty text on success, else the problem."""
 
     def define(self, guest: GuestSpec) -> None:
         """Store the definition. A running guest takes it up at its next start."""
 
     def check_domain(self, guest: GuestSpec) -> None:
-        """Of a guest that is on: it is as `define` would have it.
+        """Check that a running guest is as `define` would make it.
 
         Raises:
             GuestForeign: it is not. One that is off, or not there, is no concern: it starts from what `define` stores.
         """
 
     def undefine(self, guest_id: UUID) -> bool:
-        """Forget a guest that is off; False when it was not defined."""
+        """Undefine a guest that is off; False when it was not defined."""
 
     def start(self, guest_id: UUID) -> None: ...
 
     def bring_up(self, guest_id: UUID) -> None:
-        """Give a guest that is off its memory and its devices, so that it can be sent. It stands still, and has run no
-        instruction."""
+        """Create a guest that is off with memory and devices, paused, so that it can be sent.
+
+        It has run no instruction.
+        """
 
     def request_shutdown(self, guest_id: UUID) -> None:
         """Press the power button (ACPI) and return."""
@@ -382,48 +399,52 @@ class Hypervisor(Protocol):
     def power_off(self, guest_id: UUID) -> None: ...
 
     def reboot(self, guest_id: UUID) -> None:
-        """Ask the guest to reboot (ACPI) and return."""
+        """Request a reboot of the guest (ACPI) and return."""
 
     def reset(self, guest_id: UUID) -> None: ...
 
     def state(self, guest_id: UUID) -> GuestState | None: ...
 
     def states(self) -> Mapping[UUID, GuestState]:
-        """Of all domains that bear a guest's name."""
+        """Return the states of all domains with a guest's name."""
 
     def usage(self) -> Mapping[UUID, GuestUsage]:
-        """Of all guests that are on, by one call that waits for none of them: one that is busy is left out."""
+        """Return the usage of all running guests in one call that waits for none; a busy guest is left out."""
 
     def unknown_domains(self) -> Sequence[str]:
-        """Names of domains that bear no guest's name."""
+        """Return the names of domains without a guest's name."""
 
     def domain(self, name: str) -> DomainFacts | None:
-        """None: there is none of that name."""
+        """Return the domain; None: it does not exist."""
 
     def pause_domain(self, name: str) -> None:
-        """It stands still, its memory as it was, and does not start with the hypervisor. One that is off stays so."""
+        """Pause the domain, which keeps its memory and does not start with the hypervisor.
+
+        One that is off stays off.
+        """
 
     def resume_domain(self, name: str) -> None:
-        """It goes on if it stands still."""
+        """Resume the domain if it is paused."""
 
     def remove_domain(self, name: str) -> bool:
-        """End it and forget its definition; False when there was none. Its disks stay."""
+        """Stop the domain and delete its definition; False when it did not exist. Its disks stay."""
 
     def plugged(self, guest_id: UUID) -> Sequence[str]:
-        """Where the disks of a guest that runs come from, paths mostly; none of a guest that is off."""
+        """Return the sources of a running guest's disks, mostly paths; none of a guest that is off."""
 
     def plug_disk(self, guest_id: UUID, disk: GuestDisk) -> None:
-        """Hot-plug into the running guest; its stored definition is `define`'s business."""
+        """Hot-plug a disk into the running guest; `define` changes its stored definition."""
 
     def unplug_disk(self, guest_id: UUID, disk: GuestDisk) -> bool:
         """Hot-unplug from the running guest; False when it was not plugged in. Raises DetachPending."""
 
     def grow_disk(self, guest_id: UUID, disk: GuestDisk, size_bytes: int) -> None:
-        """Grow a disk of a running guest, which sees it at once."""
+        """Grow a disk of a running guest, which sees the new size at once."""
 
     def open_console(self, guest_id: UUID, kind: ConsoleKind) -> Channel:
-        """A connection to a console of the guest that runs. A serial console has one at a time: the agent's; a display
-        as many as are opened.
+        """Open a connection to a console of the running guest.
+
+        A serial console has one connection at a time, the agent's; a display any number.
 
         Raises:
             NoConsole: it was started without one.
@@ -447,14 +468,14 @@ class MigrationPhase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MigrationTarget:
-    """To another node: where its agent said that it is found, and the SHA-256 of the certificate that it must show."""
+    """Destination of a migration: the address from its agent, and the SHA-256 of the certificate that it must show."""
 
     uri: str
     certificate_sha256: str
 
 
 class Convergence(StrEnum):
-    """What is done about a guest that writes faster than it can be sent: it is slowed down, or nothing."""
+    """Action on a guest that writes faster than it can be sent: slow the guest down, or none."""
 
     AUTO_CONVERGE = "auto_converge"
     NONE = "none"
@@ -462,7 +483,7 @@ class Convergence(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MigrationOptions:
-    """How a guest is sent. `max_pause_ms`: how long it may stand still at the end; 0: the hypervisor's default."""
+    """Options of a migration. `max_pause_ms`: the longest pause at the end; 0: the hypervisor's default."""
 
     max_pause_ms: int = 0
     convergence: Convergence = Convergence.AUTO_CONVERGE
@@ -470,7 +491,7 @@ class MigrationOptions:
 
 @dataclass(frozen=True, slots=True)
 class MigrationProgress:
-    """Of memory and disks, as far as is known."""
+    """Progress of memory and disks, as far as known."""
 
     total_bytes: int = 0
     moved_bytes: int = 0
@@ -478,36 +499,38 @@ class MigrationProgress:
 
 @dataclass(frozen=True, slots=True)
 class MigrationResult:
-    """A guest that has left. `pause_ms`: how long it stood still."""
+    """A completed migration. `pause_ms`: the duration of the guest's pause."""
 
     progress: MigrationProgress
     pause_ms: int
 
 
 class Migrations(Protocol):
-    """Guests go from this node to another, and come from there, while they run; or while they are off.
+    """Migrations of running or stopped guests between this node and others.
 
-    Wherever a move ends, the guest runs at most once: it goes on at its destination only after its source has let go of
-    it, and at its source only if it was not let go of.
+    Wherever a migration ends, the guest runs at most once: it goes on at its destination only after its source has let
+    go of it, and at its source only if it was not let go of.
     """
 
     def accepts_incoming(self) -> bool:
-        """Whether guests of other nodes may come here at all."""
+        """Return whether this node accepts guests of other nodes."""
 
     def expect(self, guest: GuestSpec, certificate_sha256: str, *, is_off: bool) -> str:
-        """From now on the guest may come, from the node with that certificate. Answers where that node finds this one.
-        `is_off`: when it has come, it is off.
+        """Expect the guest from the node with that certificate. Returns the address of this node for that node.
+
+        `is_off`: the guest is off after its arrival.
 
         Raises:
             AdapterError: this node takes in no guests.
         """
 
     def refuse(self, guest_id: UUID) -> None:
-        """The guest may not come any more. What has come of it stays with the hypervisor."""
+        """Stop expecting the guest. Data that has arrived stays with the hypervisor."""
 
     def send(self, guest_id: UUID, route: MigrationTarget, manner: MigrationOptions) -> MigrationResult:
-        """Move the guest; returns when it runs at its destination, or stands still there, and is gone here. One that
-        stands still here, since `bring_up`, stands still wherever it ends.
+        """Move the guest; returns when it runs or is paused at its destination and is gone here.
+
+        A guest that is paused here since `bring_up` stays paused wherever it ends.
 
         Raises:
             MigrationCancelled: by `cancel`; the guest goes on here.
@@ -516,21 +539,21 @@ class Migrations(Protocol):
         """
 
     def cancel(self, guest_id: UUID) -> None:
-        """Break the guest's move off if it is on its way and not let go of yet; returns at once."""
+        """Cancel the guest's migration if it is in progress and the guest was not let go of; returns at once."""
 
     def progress(self, guest_id: UUID) -> MigrationProgress | None:
-        """None when the guest is not on its way from here, whoever began it."""
+        """Return the progress; None when the guest is not leaving this node."""
 
     def close(self) -> None: ...
 
 
 def guest_name(guest_id: UUID) -> str:
-    """What the hypervisor calls the guest; never anything that a tenant has chosen."""
+    """Return the hypervisor's name of the guest; no part of it is chosen by a tenant."""
     return f"{GUEST_PREFIX}{guest_id}"
 
 
 def disk_serial(volume_id: UUID) -> str:
-    """What a guest reads as the disk's serial number: virtio-blk carries at most 20 characters."""
+    """Return the serial number of the disk for the guest: virtio-blk carries at most 20 characters."""
     return volume_id.hex[:20]
 
 
@@ -541,10 +564,10 @@ def always(guest_id: UUID) -> Iterator[bool]:
 
 @dataclass(slots=True)
 class Restarts:
-    """Asked by a hypervisor that restarts a guest by itself, as after a failure of KVM.
+    """Guards restarts that a hypervisor makes by itself, as after a failure of KVM.
 
-    `guard(guest_id)` is a context: within it nobody else changes the guest, and its value says whether the guest is
-    still to run. It waits for calls in progress, so it is not for the threads of libvirt's events.
+    `guard(guest_id)` is a context: within it no other thread changes the guest, and its value states whether the guest
+    is still to run. It waits for calls in progress, so it is not for the threads of libvirt's events.
     """
 
     guard: Callable[[UUID], AbstractContextManager[bool]] = always

@@ -57,7 +57,10 @@ REMOVAL_EVENTS = (libvirt.VIR_DOMAIN_EVENT_ID_DEVICE_REMOVED, libvirt.VIR_DOMAIN
 
 
 class LibvirtHypervisor:
-    """Callbacks come in libvirt's event thread and only pass things on: they may not call libvirt themselves."""
+    """Hypervisor over libvirt.
+
+    Callbacks run in libvirt's event thread and only pass events on: they may not call libvirt.
+    """
 
     def __init__(self, uri: str, *, accelerator: Accelerator, restarts: Restarts | None = None) -> None:
         self._accelerator = accelerator
@@ -284,7 +287,7 @@ class LibvirtHypervisor:
         self.connection.close()
 
     def _create(self, domain: Any, guest_id: UUID) -> None:
-        """Start it. Under KVM it is on probation for some seconds: see _on_lifecycle."""
+        """Create and start the domain. Under KVM it is on probation for some seconds: see _on_lifecycle."""
         guest = self._defined.get(guest_id)
         self._virt_types.pop(guest_id, None)  # it may have run under the other one before
         if self._virt_type(domain, guest_id) != "kvm" or guest is None:
@@ -308,7 +311,7 @@ class LibvirtHypervisor:
         _await_take_over(connection)
 
     def _publish_all(self, connection: Any) -> None:
-        """What happened while nobody listened, libvirt does not tell again."""
+        """Publish the state of all guests: libvirt does not repeat events that occurred without a listener."""
         for guest_id in filter(None, map(_guest_id, connection.listAllDomains())):
             self._publish(guest_id)
 
@@ -330,7 +333,10 @@ class LibvirtHypervisor:
             self._removals.notify_all()
 
     def _restart_under_tcg(self, guest: GuestSpec) -> None:
-        """KVM passed its probe and still stopped the guest without a reason: this guest and later ones use TCG."""
+        """Restart under TCG, for this guest and later ones:
+
+        KVM passed its probe and still stopped the guest without a reason.
+        """
         self._on_probation.pop(guest.id, None)
         self._accelerator.give_up_kvm(f"Guest {guest.id} stopped under KVM without a reason.")
         if self._accelerator.virt_type == "kvm":
@@ -345,19 +351,21 @@ class LibvirtHypervisor:
             log.warning("restart under TCG failed", extra={"facts": {"id": guest.id, "problem": exc.message}})
 
     def _is_left_by_kvm(self, guest: GuestSpec) -> bool:
-        """It still is as it was when KVM stopped it: somebody may have started, changed or removed it meanwhile."""
+        """Return whether the guest still is as KVM left it: another caller may have started, changed or removed it."""
         state = self.state(guest.id)
         return state is not None and state.virt_type == "kvm" and self._defined.get(guest.id) == guest
 
     def _virt_type(self, domain: Any, guest_id: UUID) -> str:
-        """Remembered, since heartbeats would otherwise fetch every guest's XML every few seconds."""
+        """Return the domain's type, cached, since heartbeats would otherwise fetch every guest's XML every few
+        seconds.
+        """
         known = self._virt_types.get(guest_id)
         if known is None:
             known = self._virt_types[guest_id] = domainxml.virt_type_of(domain.XMLDesc())
         return known
 
     def _await_unplug(self, domain: Any, disk: GuestDisk) -> None:
-        """The guest lets go when it likes. Its XML tells the truth; the event only ends the wait early."""
+        """Wait until the guest releases the disk. Its XML is the truth; the event only shortens the wait."""
         deadline = time.monotonic() + UNPLUG_TIMEOUT_S
         with self._removals:
             while _plugged(domain, disk) is not None:
@@ -396,7 +404,7 @@ def _guest_id(domain: Any) -> UUID | None:
 
 
 def _await_start(domain: Any) -> None:
-    """A start that an agent began before it was killed goes on in libvirtd."""
+    """Wait for a start in progress: one that an agent began before it was killed goes on in libvirtd."""
     deadline = time.monotonic() + START_TIMEOUT_S
     while tuple(domain.state()) == STARTING:
         if time.monotonic() >= deadline:
@@ -406,8 +414,11 @@ def _await_start(domain: Any) -> None:
 
 
 def _await_take_over(connection: Any) -> None:
-    """A libvirtd that has just started calls its guests running until it has spoken with their QEMU, and ends without
-    an event those with which it cannot. One whose QEMU does not answer holds nobody up for longer than this."""
+    """Wait until libvirtd has connected to the guest's QEMU.
+
+    A libvirtd that has just started calls its guests running until it has spoken with their QEMU, and ends without an
+    event those with which it cannot. A QEMU that does not answer delays no call for longer than this.
+    """
     deadline = time.monotonic() + TAKE_OVER_TIMEOUT_S
     for domain in connection.listAllDomains(libvirt.VIR_CONNECT_LIST_DOMAINS_ACTIVE):
         while not _is_taken_over(domain) and time.monotonic() < deadline:
@@ -444,20 +455,20 @@ def _request_unplug(domain: Any, element: ElementTree.Element) -> None:
     try:
         domain.detachDeviceFlags(ElementTree.tostring(element, encoding="unicode"), libvirt.VIR_DOMAIN_AFFECT_LIVE)
     except libvirt.libvirtError as exc:
-        # A request that the guest has not answered yet makes a second one fail; it still stands.
+        # While the guest has not answered the first request, a second one fails; the first stays valid.
         if "unplug" not in str(exc) and exc.get_error_code() != libvirt.VIR_ERR_DEVICE_MISSING:
             raise
 
 
 def _is_image_locked(error: Any) -> bool:
-    """By QEMU's lock on the image, of which there is no more than its words."""
+    """Return whether QEMU's lock on the image caused the error, which only the text shows."""
     return any(words in str(error) for words in IMAGE_LOCKED)
 
 
 def _has_qemu_died(error: Exception) -> bool:
-    """QEMU ended while it was starting, as it does when KVM refuses what the CPU model needs.
+    """Return whether QEMU ended while it was starting, as it does when KVM refuses a need of the CPU model.
 
-    libvirt has no code of its own for it, and which words it finds depends on the moment of the end.
+    libvirt has no code of its own for it, and its text depends on the moment of the end.
     """
     return any(words in str(error) for words in QEMU_DIED)
 
@@ -468,7 +479,7 @@ def _is_sudden_stop(event: int, detail: int) -> bool:
 
 
 def _host_facts(connection: Any) -> HostFacts:
-    # Memory as the kernel says: libvirt adds up NUMA nodes, whose figures are wrong under some hypervisors.
+    # Memory as the kernel reports it: libvirt adds up NUMA nodes, whose figures are wrong under some hypervisors.
     memory_mib = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
     _arch, _memory, cores, *_ = connection.getInfo()
     host = ElementTree.fromstring(connection.getCapabilities())
@@ -480,6 +491,6 @@ def _host_facts(connection: Any) -> HostFacts:
 
 
 def _confinement(capabilities: ElementTree.Element) -> str:
-    """Which mandatory access control libvirt puts guests under."""
+    """Return the mandatory access control under which libvirt puts guests."""
     models = {model.text for model in capabilities.iterfind("host/secmodel/model")}
     return next((each for each in CONFINING if each in models), "none")

@@ -1,4 +1,4 @@
-"""One connection to libvirtd that is opened again whenever it is lost, and libvirt's event loop."""
+"""One connection to libvirtd that reconnects when it is lost, and libvirt's event loop."""
 
 import logging
 import threading
@@ -35,7 +35,7 @@ TRANSPORT = frozenset({libvirt.VIR_FROM_RPC, libvirt.VIR_FROM_REMOTE})
 
 
 class LibvirtConnection:
-    """`prepare` is called with each new connection before anybody else may use it, `tell` as soon as they may."""
+    """A connection. `prepare` is called with each new connection before any use, `tell` right after."""
 
     def __init__(self, uri: str, *, prepare: Callable[[Any], None], tell: Callable[[Any], None]) -> None:
         self._uri = uri
@@ -52,7 +52,7 @@ class LibvirtConnection:
 
     @contextmanager
     def use(self) -> Iterator[Any]:
-        """The virConnect; libvirt's errors leave as AdapterError.
+        """Yield the virConnect; libvirt's errors leave as AdapterError.
 
         Raises:
             HypervisorUnavailable: libvirtd does not answer, or went away in the middle of the work.
@@ -107,7 +107,9 @@ class LibvirtConnection:
         try:
             self._tell(connection)
         except libvirt.libvirtError as exc:
-            log.info("libvirt was lost at once", extra={"facts": {"problem": str(exc)}})  # the next connection tells
+            log.info(
+                "libvirt was lost at once", extra={"facts": {"problem": str(exc)}}
+            )  # the next connection shows the state
         return True
 
     def _drop(self) -> None:
@@ -123,7 +125,10 @@ class LibvirtConnection:
 
 @cache
 def _event_loop() -> threading.Thread:
-    """One per process, and before the first connection: connections bind to the loop that exists when they open."""
+    """Start the event loop, once per process and before the first connection.
+
+    A connection binds to the loop that exists when it opens.
+    """
     libvirt.registerErrorHandler(lambda *_: None, None)  # else each error is printed on stderr, besides being raised
     libvirt.virEventRegisterDefaultImpl()
 

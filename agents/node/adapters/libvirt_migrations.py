@@ -1,11 +1,12 @@
-"""Migrations of guests between nodes, under libvirt.
+"""Migrations of guests under libvirt, in both directions.
 
-The source's libvirt carries out the migration ("peer to peer"): it calls the destination's libvirt, and QEMU sends
-memory and disks to QEMU. All three connect to sockets on their own node, which the two agents join by TLS
-(migration_tunnel): libvirt listens on no network, and no byte of a guest crosses the network in clear.
+The source's libvirt does the whole migration ("peer to peer"): it calls the destination's libvirt, and QEMU sends
+memory and disks to QEMU. All three use sockets on their own node, which the two agents join by TLS (see
+migration_tunnel): libvirt listens on no network, and no data of a guest is on the wire in clear.
 
-The guest comes standing still, and is woken by its source's word that it is gone there. libvirt alone would start it
-while its source, which waits for the answer, may still decide to go on. One that is to be off is put down by that word.
+The guest arrives paused, and its source wakes it with the confirmation that it is gone there. libvirt alone would start
+it while its source, which waits for the answer, may still decide to go on. A guest that is to be off is shut down at
+that confirmation.
 """
 
 import hashlib
@@ -60,7 +61,7 @@ FLAGS = (
     | libvirt.VIR_MIGRATE_ABORT_ON_ERROR
 )
 CONVERGING = {Convergence.AUTO_CONVERGE: libvirt.VIR_MIGRATE_AUTO_CONVERGE, Convergence.NONE: 0}
-# What the volume holds beside its image: the destination has the image, under the same path.
+# Copies the volume without its image: the destination has the image, under the same path.
 COPYING = libvirt.VIR_MIGRATE_NON_SHARED_INC
 KEEPALIVE_INTERVAL_S, KEEPALIVE_MISSES = 5, 3
 STATS_WITHIN_S = 2.0
@@ -75,7 +76,7 @@ class _Expected:
 
 @dataclass
 class _Watch:
-    """What libvirt tells of one move."""
+    """Events of one migration from libvirt."""
 
     stood_still_at: float = 0.0
     went_on_at: float = 0.0
@@ -92,7 +93,7 @@ class _Watch:
 
 
 class LibvirtMigrations:
-    """`door`: where other nodes bring guests; None: this node takes none in."""
+    """Migrations over libvirt. `door`: the address for incoming guests; None: this node accepts none."""
 
     def __init__(
         self,
@@ -104,7 +105,7 @@ class LibvirtMigrations:
         door: Address | None,
         pools: Pools,
     ) -> None:
-        """`pools`: disks in them are not sent, since the destination has them too.
+        """Create the migrations. Disks in `pools` are not sent, since the destination has them too.
 
         Raises:
             OSError: the address of the door cannot be listened on.
@@ -131,7 +132,7 @@ class LibvirtMigrations:
             raise AdapterError("This node takes in no guests: its agent has no address for them.", retryable=False)
         token = self._token(guest.id, certificate_sha256)
         folder = self._sockets.make(guest.id, token)
-        folder.chmod(0o733)  # QEMU makes sockets in it, as an unprivileged user; nobody else knows the name
+        folder.chmod(0o733)  # QEMU makes sockets in it, as an unprivileged user; other users do not know the name
         with self._lock:
             self._expected[guest.id] = _Expected(token, certificate_sha256, is_off)
         return f"{SCHEME}://{self._address}/{token}"
@@ -223,7 +224,7 @@ class LibvirtMigrations:
         return parse_qs(urlsplit(self._uri).query).get("socket", [DEFAULT_SOCKET])[0]
 
     def _token(self, guest_id: UUID, fingerprint: str) -> str:
-        """The same after a restart, and not to be guessed."""
+        """Return the token of the guest's folder: the same after a restart, and unguessable."""
         text = f"{guest_id} {fingerprint}".encode()
         return hmac.new(self._node.credentials.key, text, hashlib.sha256).hexdigest()[:16]
 
@@ -242,7 +243,8 @@ class LibvirtMigrations:
             self._sockets.remove(guest_id, token)
 
     def _migrate(self, guest_id: UUID, proxy: TunnelProxy, folder: Path, manner: MigrationOptions) -> _Watch:
-        """
+        """Run the migration in libvirt.
+
         Raises:
             MigrationCancelled, Stopping
             AdapterError: the guest goes on here, or stands still as before.
@@ -268,13 +270,16 @@ class LibvirtMigrations:
         return watch
 
     def _send_variables(self, guest_id: UUID, proxy: TunnelProxy) -> None:
-        """Of a guest that stands still: QEMU has them in its memory, and writes them when the guest goes on."""
+        """Send the firmware variables of a paused guest:
+
+        QEMU has them in memory, and writes them only when the guest goes on.
+        """
         state, path = self._hypervisor.state(guest_id), firmware_variables(guest_id)
         if state is not None and state.power is Power.PAUSED and path.exists():
             proxy.send_variables(path.read_bytes())
 
     def _sent(self, domain: Any) -> list[str]:
-        """The guest's names of its disks that the destination does not have."""
+        """Return the guest's names of the disks that the destination does not have."""
         disks = ElementTree.fromstring(domain.XMLDesc()).findall("devices/disk[@device='disk']")
         files = [(disk.find("source"), disk.find("target")) for disk in disks]
         return [
@@ -285,7 +290,7 @@ class LibvirtMigrations:
 
     @contextmanager
     def _own_connection(self) -> Iterator[Any]:
-        """libvirtd does five calls of a connection at a time, and moves take long."""
+        """Open a connection for one migration: libvirtd runs five calls of a connection at a time."""
         try:
             connection = libvirt.open(self._uri)
             connection.setKeepAlive(KEEPALIVE_INTERVAL_S, KEEPALIVE_MISSES)
@@ -302,7 +307,7 @@ class LibvirtMigrations:
                 log.info("libvirt was lost", extra={"facts": {"problem": str(exc)}})
 
     def _go_on(self, domain: Any) -> None:
-        """libvirt lets the guest go on by itself, unless it was interrupted in the wrong moment."""
+        """Resume the guest if libvirt, interrupted at the wrong moment, left it paused."""
         try:
             if domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED and not _stats(domain):
                 domain.resume()
@@ -310,7 +315,7 @@ class LibvirtMigrations:
             log.warning("cannot see whether a guest goes on", extra={"facts": {"problem": str(exc)}})
 
     def _failure(self, error: Any, *, is_there: bool) -> AdapterError:
-        """`is_there`: this node's libvirtd; the error may speak of the other one's."""
+        """Map an error. `is_there`: whether this node's libvirtd answers; the error may be about the other one."""
         with self._lock:
             if self._is_closed:
                 return AgentStopping()
@@ -324,7 +329,7 @@ class LibvirtMigrations:
 def _wake(proxy: TunnelProxy, guest_id: UUID) -> None:
     try:
         proxy.wake()
-    except AdapterError as exc:  # it is there, and whoever takes it over wakes it
+    except AdapterError as exc:  # the guest has arrived, and its adoption wakes it
         log.warning("a guest was not woken", extra={"facts": {"id": guest_id, "problem": exc.message}})
 
 
@@ -346,8 +351,10 @@ def _watched(connection: Any, domain: Any, watch: _Watch) -> Iterator[None]:
 
 
 def _way(folder: Path, sent: list[str]) -> tuple[str, dict[str, object], int]:
-    """The destination's libvirt, and where memory and the disks that are sent go: the last two are names at both ends;
-    and how."""
+    """Return the URI of the destination's libvirt, the parameters and the flags of the migration.
+
+    The sockets for memory and sent disks have the same names at both ends.
+    """
     parameters: dict[str, object] = {
         libvirt.VIR_MIGRATE_PARAM_URI: f"unix://{folder / MEMORY}",
     }
@@ -371,7 +378,7 @@ def _parsed(uri: str) -> tuple[Address, str]:
 
 
 def _stats(domain: Any) -> Mapping[str, Any]:
-    """Of a move from here that is going on; else nothing."""
+    """Return the statistics of the domain's outgoing migration; empty without one."""
     try:
         stats: dict[str, Any] = domain.jobStats()
     except libvirt.libvirtError as exc:

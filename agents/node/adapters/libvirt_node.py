@@ -1,4 +1,4 @@
-"""The adapters of a node that runs guests."""
+"""Build the adapters of a node that runs guests."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +21,7 @@ LONGEST_STATE_DIR = 107 - len("/consoles/") - 36
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """As the agent's command line says them. `arrivals`: where other nodes bring guests; empty: nowhere."""
+    """Options of the agent's command line. `arrivals`: the address for incoming guests; empty: none."""
 
     libvirt_uri: str
     virt_type: str
@@ -31,7 +31,8 @@ class Options:
 
 
 def real_adapters(state_dir: Path, options: Options, *, boot_id: str) -> Adapters:
-    """
+    """Build the adapters.
+
     Raises:
         ValueError: no socket of a console would have a place, or `arrivals` is no address.
         OSError: `arrivals` cannot be listened on, the node has not been enrolled, or guests cannot be let at what

@@ -1,4 +1,4 @@
-"""libvirt's states and reasons in the agent's terms; pure."""
+"""Map libvirt's states and reasons to the agent's terms. Pure."""
 
 import libvirt
 

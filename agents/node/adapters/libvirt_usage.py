@@ -1,4 +1,4 @@
-"""libvirt's statistics of a domain as what a guest uses."""
+"""Convert libvirt's statistics of a domain to the usage of a guest."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import PurePath
@@ -19,14 +19,14 @@ GROUPS = (
 )
 # A guest that is being changed, or whose QEMU does not answer, is not waited for: its statistics are incomplete.
 WHICH = libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_ACTIVE | libvirt.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT
-# What the balloon driver said longer ago than this is not said of the guest as it is now.
+# An older report of the balloon driver is not used.
 BALLOON_STALE_S = 3 * BALLOON_PERIOD_S
 
 Stats = Mapping[str, Any]
 
 
 def guest_usage(stats: Stats, *, now_s: float) -> GuestUsage | None:
-    """None if something is missing that every guest has when libvirt could ask its QEMU."""
+    """Return the usage; None if a counter is missing that every guest has when libvirt could query its QEMU."""
     try:
         return GuestUsage(
             vcpus=stats["vcpu.current"],
@@ -41,7 +41,7 @@ def guest_usage(stats: Stats, *, now_s: float) -> GuestUsage | None:
 
 
 def _used_mib(stats: Stats, now_s: float) -> int | None:
-    """Of the memory that the guest's kernel manages, what it could not give to a new program."""
+    """Return the used memory: the memory of the guest's kernel without what it could give to a new program."""
     spare = stats.get("balloon.usable", stats.get("balloon.unused"))
     available = stats.get("balloon.available")
     if spare is None or available is None or now_s - stats.get("balloon.last-update", 0) > BALLOON_STALE_S:
@@ -50,7 +50,7 @@ def _used_mib(stats: Stats, now_s: float) -> int | None:
 
 
 def _disks(stats: Stats) -> Iterator[DiskUsage]:
-    """Its volumes; the medium that it is set up from is none."""
+    """Return the counters of its volumes, without the seed."""
     for number in range(stats["block.count"]):
         disk = f"block.{number}"
         volume_id = _volume_id(stats.get(f"{disk}.path", ""))
@@ -65,7 +65,7 @@ def _disks(stats: Stats) -> Iterator[DiskUsage]:
 
 
 def _nics(stats: Stats) -> Iterator[NicUsage]:
-    """libvirt turns the tap's directions round: rx is what the guest received."""
+    """Return the counters of the cards. libvirt reverses the tap's directions: rx is the guest's received traffic."""
     for number in range(stats["net.count"]):
         nic = f"net.{number}"
         yield NicUsage(

@@ -1,7 +1,7 @@
-"""Pools: storage that several nodes have mounted at once, and how a node knows that it is there.
+"""Pools: storage that several nodes have mounted at once, and the detection of their mounts.
 
-A pool has a marker with a UUID, so that neither an empty mount point nor another pool passes for it. Each is looked at
-in a thread of its own: a file server that is silent must not silence the agent too.
+A pool has a marker with a UUID, so that neither an empty mount point nor another pool passes for it. A thread of its
+own reads each one: a silent file server must not block the agent.
 """
 
 import json
@@ -39,7 +39,8 @@ class Pools:
     """The pools of this node, by name."""
 
     def __init__(self, paths: Mapping[str, Path] | None = None) -> None:
-        """
+        """Create the pools.
+
         Raises:
             ValueError: a name or a path that no pool can have.
         """
@@ -56,12 +57,12 @@ class Pools:
             log.warning("not every pool has answered yet")
 
     def current(self) -> tuple[PoolFacts, ...]:
-        """Those that were there a moment ago. Answers at once, whatever their servers do."""
+        """Return the pools found at the last check, without waiting for their servers."""
         oldest = time.monotonic() - FORGET_AFTER_S
         return tuple(facts for _, (at, facts) in sorted(self._seen.items()) if at >= oldest)
 
     def folder(self, name: str) -> Path:
-        """Of the pool's volumes, whether it is mounted now or not.
+        """Return the folder of the pool's volumes, whether it is mounted now or not.
 
         Raises:
             AdapterError: this node does not have the pool.
@@ -72,7 +73,7 @@ class Pools:
         return path / VOLUMES
 
     def mounted(self, name: str) -> Path:
-        """The same, where it is there now.
+        """Return the folder of the pool's volumes, if it is mounted now.
 
         Raises:
             AdapterError: this node does not have the pool, or not now.
@@ -85,7 +86,7 @@ class Pools:
         return folder
 
     def has(self, path: Path) -> bool:
-        """Whether this is the file of a volume in a pool."""
+        """Return whether the path is the file of a volume in a pool."""
         return any(path.parent == root / VOLUMES for root in self._paths.values())
 
     def _watch(self, name: str, looked: threading.Event) -> None:
@@ -109,7 +110,7 @@ class Pools:
 
 
 def read(path: Path) -> UUID:
-    """Of the pool on this path.
+    """Read the pool on this path.
 
     Raises:
         OSError, ValueError: there is none.
@@ -119,8 +120,9 @@ def read(path: Path) -> UUID:
 
 
 def make(path: Path) -> UUID:
-    """Make a pool of what is mounted on `path`, or find the one that it is. Only one of several nodes that do so at the
-    same time makes it.
+    """Make a pool of the file system on `path`, or return the existing one.
+
+    If several nodes do so at the same time, only one makes it.
 
     Raises:
         OSError: it cannot be written.

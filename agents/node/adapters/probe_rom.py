@@ -1,4 +1,4 @@
-"""A firmware image of 64 KiB that proves an accelerator: real, protected and long mode, SSE2, cpuid, a long loop.
+"""A firmware image of 64 KiB that tests an accelerator: real, protected and long mode, SSE2, cpuid, a long loop.
 
 It ends QEMU through the isa-debug-exit device. Where KVM exists but cannot run guests, QEMU aborts, the guest dies, or
 every instruction is emulated and the loop does not end in time.

@@ -19,7 +19,7 @@ from agents.node.adapters.pools import PoolFacts, Pools
 from agents.node.errors import AdapterError, ImageRefused
 
 GIB = 2**30
-UNFINISHED = ".unfinished-"  # prefix of files that are not yet, and perhaps never, what their name says
+UNFINISHED = ".unfinished-"  # prefix of incomplete files
 
 INSPECTION_TIMEOUT_S = 20
 COPY_TIMEOUT_S = 1700.0  # of an image into a pool; callers wait a little longer
@@ -30,13 +30,13 @@ QCOW2_MAGIC = b"QFI\xfb"
 
 
 class FileDisks:
-    """Every file appears under its final name complete and flushed, or not at all.
+    """Disks as files; each appears under its final name complete and flushed, or not at all.
 
-    The folders can be entered but not listed by others: QEMU may run as an unprivileged user.
+    Other users can enter the folders but not list them: QEMU may run as an unprivileged user.
     """
 
     def __init__(self, state_dir: Path, *, pools: Pools | None = None, owner: str = "") -> None:
-        """`owner`: who we are among the nodes of a pool, for the names of files that are not finished."""
+        """Create the disks. `owner`: the name of this node in the pools, for unfinished files."""
         self._pools = pools or Pools()
         self._owner = owner
         self._images = state_dir / "images"
@@ -45,11 +45,11 @@ class FileDisks:
         for folder in (state_dir, self._images, self._volumes, self._instances):
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(0o711)
-        # What nobody meant to be here, apart from all else, for nobody but root.
+        # Orphaned files, apart from all others, for root alone.
         self._quarantine = state_dir / "quarantine"
         self._quarantine.mkdir(exist_ok=True)
         self._quarantine.chmod(0o700)
-        # libvirt makes the sockets in it and hands them over to QEMU: nobody but root needs to get here.
+        # libvirt makes the sockets in it and hands them over to QEMU: only root needs access.
         self._consoles = state_dir / "consoles"
         self._consoles.mkdir(exist_ok=True)
         self._consoles.chmod(0o700)
@@ -102,13 +102,13 @@ class FileDisks:
         return folder / f"{volume_id}.qcow2"
 
     def _there(self, volume_id: UUID, pool: str) -> Path:
-        """Its path, where its pool is mounted."""
+        """Return the path of the volume, if its pool is mounted."""
         if pool:
             self._pools.mounted(pool)
         return self.volume_path(volume_id, pool)
 
     def volume_size_bytes(self, volume_id: UUID, pool: str = "") -> int | None:
-        """From the file's own header, which guests cannot write: asking qemu-img takes a process each time."""
+        """Return the size from the file's own header, which guests cannot write; qemu-img would take a process."""
         try:
             with self._there(volume_id, pool).open("rb") as file:
                 header = file.read(QCOW2_HEADER.size)
@@ -135,7 +135,7 @@ class FileDisks:
             unfinished.unlink(missing_ok=True)
 
     def _create_in_pool(self, volume_id: UUID, pool: str, size_bytes: int, base: BaseImage | None) -> None:
-        """Nothing of it is on this node: no backing file, and no name that another node's half-made file has."""
+        """Create the volume in a pool, without a backing file, under a temporary name of this node alone."""
         path = self._there(volume_id, pool)
         unfinished = path.with_name(f"{UNFINISHED}{self._owner}-{path.name}")
         try:
@@ -229,7 +229,7 @@ class FileDisks:
         return True
 
     def _listed(self, name: str) -> Path:
-        """Of what files() lists, and nothing else."""
+        """Return the path of an entry of files(), and of nothing else."""
         folder, _, file = name.partition("/")
         folders = {each.name: each for each in (self._images, self._volumes)}
         if folder not in folders or not file or "/" in file or file in (".", ".."):
@@ -257,7 +257,7 @@ class FileIncoming:
             self._file.write(data)
 
     def inspect(self, image_format: ImageFormat) -> Mapping[str, object]:
-        """Twice: read as announced, and as qemu-img itself would read it."""
+        """Inspect the file twice: as the announced format, and as the one that qemu-img detects."""
         with _disk_errors():
             self._file.flush()
         report = self._info("-f", image_format.value)
@@ -290,7 +290,7 @@ def _publish(unfinished: Path, final: Path) -> None:
 
 
 def _publish_once(unfinished: Path, final: Path) -> None:
-    """The same, unless another node was faster: what it made stays."""
+    """Publish the file, unless another node was faster: the other node's file stays."""
     with _disk_errors():
         _fsync(unfinished)
         with suppress(FileExistsError):
@@ -328,12 +328,12 @@ def _size(path: Path) -> int | None:
 
 
 def _shown(path: Path) -> str:
-    """Its name as text: not every name that a file can have is any."""
+    """Return the name as text: not every file name is valid text."""
     return os.fsencode(path.name).decode(errors="backslashreplace")
 
 
 def _size_of_all(path: Path) -> int | None:
-    """Without following any link."""
+    """Return the size of all files, without following any link."""
     try:
         found = path.lstat()
         if not stat.S_ISDIR(found.st_mode):
@@ -344,7 +344,7 @@ def _size_of_all(path: Path) -> int | None:
 
 
 def _move(source: Path, target: Path) -> bool:
-    """In one step, of one file system. Done before, it is done; False: there is nothing to move."""
+    """Move the file in one step, within one file system. A repetition succeeds; False: there is nothing to move."""
     if _size_of_all(source) is None:
         return False
     if _size_of_all(target) is not None:
@@ -365,7 +365,7 @@ def _digest(files: Mapping[str, bytes]) -> str:
 
 @contextmanager
 def _disk_errors() -> Iterator[None]:
-    """A full or failing disk is the node's trouble, and may pass."""
+    """Map errors: a full or failing disk is a fault of the node, and may pass."""
     try:
         yield
     except FileNotFoundError:

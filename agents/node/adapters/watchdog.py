@@ -1,7 +1,7 @@
-"""The node's watchdog: a device that resets the machine when nobody writes to it for some seconds.
+"""The node's watchdog: a device that resets the machine unless it is fed within some seconds.
 
-It speaks the kernel's watchdog API: any write feeds it, and a "V" just before it is closed disarms it ("magic close").
-A FIFO in its place is taken for a watchdog that another program plays, with the timeout that was asked for.
+It uses the kernel's watchdog API: any write feeds it, and a "V" just before closing disarms it ("magic close"). A FIFO
+in its place counts as a watchdog that another program emulates, with the requested timeout.
 """
 
 import errno
@@ -19,16 +19,17 @@ FIXED = (errno.EOPNOTSUPP, errno.ENOTTY, errno.EINVAL)
 
 
 class Watchdog:
-    """Armed from its opening on, and not fed by that: an agent that only ever begins must not keep it quiet.
+    """An armed watchdog. Opening does not feed it: an agent that only ever restarts must not feed it.
 
-    `timeout_s` is what the device makes of the one that was asked for; `problem`: why the last feeding failed, or
-    nothing.
+    `timeout_s` is the device's choice for the requested timeout; `problem`: the reason why the last feeding failed, or
+    empty.
     """
 
     def __init__(self, path: Path, timeout_s: int) -> None:
-        """
+        """Open and arm the watchdog.
+
         Raises:
-            OSError: it is not there, is fed by somebody else, or is no watchdog.
+            OSError: the device is missing, in use by another program, or no watchdog.
         """
         self._fd = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
@@ -40,7 +41,7 @@ class Watchdog:
         self.problem = ""
 
     def feed(self) -> None:
-        """Never raises: whoever relies on it reads `problem`."""
+        """Feed the watchdog; never raises: callers read `problem`."""
         try:
             os.write(self._fd, FEED)
         except OSError as exc:
@@ -49,7 +50,7 @@ class Watchdog:
             self.problem = ""
 
     def close(self, *, disarm: bool) -> None:
-        """Unless it is disarmed, the machine is reset when nobody opens it again in time."""
+        """Close the watchdog. Unless it is disarmed, the machine is reset if it is not opened again in time."""
         try:
             if disarm:
                 os.write(self._fd, MAGIC_CLOSE)
@@ -58,7 +59,7 @@ class Watchdog:
 
 
 def _timeout(fd: int, wanted_s: int) -> int:
-    """What it is from now on. Setting it feeds the device, so one that is about right stays."""
+    """Set the timeout and return the effective one. Setting it feeds the device, so a close value stays."""
     found_s = _ask(fd, GETTIMEOUT, 0)
     if abs(found_s - wanted_s) <= wanted_s * ABOUT:
         return found_s

@@ -1,7 +1,7 @@
-"""The second lock on a start: libvirt asks the agent, through its hook for QEMU guests, before any guest runs.
+"""The second check of a start: libvirt asks the agent, through its hook for QEMU guests, before any guest runs.
 
 qemu.sh, ask.py   what libvirt runs, a shell's head and a Python body in one installed file
-script            makes that file and installs it
-server            answers it inside the agent
-state             whether the hook that libvirtd honours is the one that was installed
+script            builds that file and installs it
+server            answers the hook inside the agent
+state             checks that libvirtd honours the installed hook
 """

@@ -1,4 +1,4 @@
-"""Install libvirt's hook on this node, or see whether it is honoured: python -m agents.node.hook --help"""
+"""Install libvirt's hook on this node, or check that libvirt honours it: python -m agents.node.hook --help"""
 
 import argparse
 import dataclasses

@@ -1,4 +1,4 @@
-"""The body of libvirt's hook: ask the agent about a guest, or tell it the news.
+"""Body of libvirt's hook: ask the agent about a guest, or report an event.
 
     ask.py GUEST OPERATION SUB-OPERATION EXTRA  <the guest's XML
 
@@ -23,7 +23,7 @@ YES = b'{"allowed": true}\n'
 
 
 class Refused(Exception):
-    """The guest may not go on; its text is for whoever tried to start it."""
+    """The guest may not go on; the text is for the caller that tried to start it."""
 
 
 def main(arguments: list[str]) -> None:
@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> None:
 
 
 def _call(xml: bytes, operation: str, sub_operation: str) -> bytes:
-    """A line of JSON, in which no value needs escaping, and the XML."""
+    """Send a line of JSON, in which no value needs escaping, and the XML; return the answer."""
     if len(xml) > MAX_XML_BYTES:
         raise Refused("the guest's XML is too long")
     if not (operation + sub_operation).replace("-", "").isalnum():
@@ -65,7 +65,7 @@ def _exchange(call: bytes, *, within_s: float, has_answer: bool) -> bytes:
 
 
 def _checked(answer: bytes) -> str:
-    """What libvirt is to define instead of what it has shown; empty: that is as it should be."""
+    """Return the definition for libvirt to use instead of the arriving one; empty if that one is correct."""
     if answer == YES:
         return ""
     import json  # only a refusal and an arrival are worth its time

@@ -1,4 +1,4 @@
-"""The hook as one file: made from the shell's head and the Python body beside this module, and installed."""
+"""Build the hook as one file, from the shell head and the Python body beside this module, and install it."""
 
 import os
 from pathlib import Path
@@ -14,7 +14,7 @@ LONGEST_SOCKET_PATH = 107
 
 
 def render(socket: Path) -> bytes:
-    """The hook that asks the agent which listens at `socket`.
+    """Return the hook that asks the agent at `socket`.
 
     Raises:
         ValueError: a hook cannot use that path.
@@ -27,7 +27,7 @@ def render(socket: Path) -> bytes:
 
 
 def install(path: Path, socket: Path) -> bool:
-    """Put the hook at `path` in one step; False when it was there already, and then nothing is touched.
+    """Install the hook at `path` in one step; False when it was there already, and then nothing is changed.
 
     libvirtd honours a hook that was there when it started, so restart it after a True.
 
@@ -48,7 +48,7 @@ def install(path: Path, socket: Path) -> bool:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """A start in the same moment runs the old file or the new one, and a power cut leaves one of them."""
+    """Replace the file atomically: a start in the same moment runs the old file or the new one."""
     draft = path.with_name(f".{path.name}.new")
     with draft.open("wb") as file:
         file.write(content)

@@ -4,8 +4,8 @@ The hook sends one JSON object as a line, and the guest's XML after it; the agen
     {"operation": "prepare", "sub_operation": "begin", "xml_bytes": N}
     {"allowed": true}  or  {"allowed": false, "reason": TEXT}
     {"allowed": true, "domain": XML}  to a guest that arrives: what libvirt is to define instead of what has come
-The four questions get an answer; anything else is news, and the caller does not wait. An answer never waits for a lock
-on a resource: the agent holds one while it starts a guest, and libvirt asks in the middle of that.
+The four questions get an answer; any other call is an event, and the caller does not wait. An answer never waits for a
+lock on a resource: the agent holds one while it starts a guest, and libvirt asks in the middle of that.
 """
 
 import json
@@ -36,19 +36,19 @@ CREDENTIALS = struct.Struct("3i")  # pid, uid, gid of the peer
 
 
 class Gate(Protocol):
-    """Who decides. Calls come from many threads, and may not take the lock of a resource."""
+    """Decides about starts. Calls come from many threads, and may not take the lock of a resource."""
 
     def may_start(self, instance_id: UUID, operation: str, domain: ET.Element) -> str | None:
-        """None if the guest may start now as it is (`domain`), else the reason against it.
+        """Return None if the guest may start now as it is (`domain`), else the reason for the refusal.
 
         `operation` is libvirt's: prepare and start come one after the other in every start; restore before them for a
         guest that was saved, migrate for one that arrives from another node.
         """
 
     def report(self, instance_id: UUID, operation: str, sub_operation: str) -> None:
-        """What happened to a guest: started, stopped, release, reconnect (libvirtd found it running), attach, ...
+        """Report an event of the guest: started, stopped, release, reconnect (libvirtd found it running), attach, ...
 
-        News may be lost, and may overtake each other.
+        Events may be lost, and may overtake each other.
         """
 
 
@@ -60,7 +60,8 @@ class Call:
 
     @classmethod
     def read(cls, stream: BufferedIOBase) -> "Call":
-        """
+        """Read a call of the hook.
+
         Raises:
             ValueError: the hook does not write such calls.
         """
@@ -82,14 +83,15 @@ class Call:
 
 
 class HookServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
-    """Answers from the moment it is made until `stop`. Only root and the agent's own user are heard."""
+    """Serves the hook from its creation until `stop`. Only root and the agent's own user may connect."""
 
     daemon_threads = True
     block_on_close = False
     request_queue_size = 64
 
     def __init__(self, path: Path, gate: Gate) -> None:
-        """
+        """Create the socket and start serving.
+
         Raises:
             OSError: the socket cannot be made there.
         """
@@ -101,7 +103,7 @@ class HookServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         self._thread.start()
 
     def server_bind(self) -> None:
-        """Nobody can connect before it listens, so nobody slips in before the mode is set."""
+        """Bind the socket; no client can connect before the socket listens, so none connects before the mode is set."""
         super().server_bind()
         self._path.chmod(0o600)
 
@@ -109,11 +111,11 @@ class HookServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         return _uid_of(request) in (0, os.geteuid())
 
     def handle_error(self, request: Any, client_address: object) -> None:
-        """A caller without an answer refuses, so a fault of ours lets nothing start."""
+        """Log the error. A caller without an answer refuses, so an internal error lets nothing start."""
         log.exception("a call of libvirt's hook failed")
 
     def stop(self) -> None:
-        """From now on every start is refused."""
+        """Stop serving; from now on every start is refused."""
         self.shutdown()
         self._thread.join()
         self.server_close()

@@ -1,4 +1,4 @@
-"""Whether libvirt asks this agent before it starts a guest: what the node attests of its hook."""
+"""State of the hook for the node attestation: does libvirt ask this agent before it starts a guest?"""
 
 import hashlib
 import os
@@ -15,10 +15,10 @@ MAX_BYTES = 2**20
 
 @dataclass(frozen=True, slots=True)
 class HookState:
-    """`sha256` of the file that libvirtd would run, empty when there is none.
+    """Digest and state of the hook. `sha256` is that of the file that libvirtd would run, empty when there is none.
 
-    `is_active`: no libvirtd runs that would start a guest without asking the agent. `problem` says why it is not so,
-    for an operator.
+    `is_active`: no libvirtd runs that would start a guest without asking the agent. `problem` is the reason if it is
+    not active, for an operator.
     """
 
     sha256: str
@@ -28,7 +28,7 @@ class HookState:
 
 @dataclass(frozen=True, slots=True)
 class InstalledHook:
-    """The hook as it should be at `path`: that of this version of the agent, as it was when the agent started.
+    """The expected hook at `path`: that of this version of the agent, as it was when the agent started.
 
     Raises:
         ValueError: a hook cannot use that socket.
@@ -43,7 +43,10 @@ class InstalledHook:
         object.__setattr__(self, "_wanted", script.render(self.socket))
 
     def state(self) -> HookState:
-        """Cheap enough for every heartbeat: it reads one small file. It cannot see what root hides on purpose."""
+        """Return the state; cheap enough for every heartbeat, since it reads one small file.
+
+        It cannot detect what root hides on purpose.
+        """
         try:
             status = self.path.lstat()
             content = _read(self.path)
@@ -64,7 +67,7 @@ class InstalledHook:
         return ""
 
     def _ignored_by(self, status: os.stat_result) -> str:
-        """libvirtd looks for hooks once, soon after it has written its pid file."""
+        """Return the problem if libvirtd ignores the hook: it looks for hooks once, after its start."""
         for name in DAEMONS:
             started_ns = self._started_ns(name)
             if started_ns is not None and started_ns < status.st_ctime_ns:
@@ -82,7 +85,7 @@ class InstalledHook:
 
 
 def _read(path: Path) -> bytes:
-    """Of a file that may have been put there to hurt: not a device, a pipe or something endless."""
+    """Read a file that an attacker may have put there: not a device, a pipe or an endless file."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with open(descriptor, "rb", buffering=0) as file:
         return file.read(MAX_BYTES)

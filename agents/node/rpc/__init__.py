@@ -1,1 +1,1 @@
-"""The gRPC side of the agent: wishes are parsed, authority is checked, errors become status codes."""
+"""The gRPC side of the agent: parse specs, check permits, map errors to status codes."""

@@ -1,4 +1,4 @@
-"""The calls that the agent was asked for."""
+"""Metrics of the calls to the agent."""
 
 from prometheus_client import Counter, Histogram
 

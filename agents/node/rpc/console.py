@@ -1,4 +1,4 @@
-"""Between a caller and a console: a thread carries what the caller sends, and its call what the guest sends."""
+"""Connects a caller and a console: one thread carries the caller's input, the call itself the guest's output."""
 
 import threading
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from agents.protocol import agent_pb2 as pb
 
 
 def conversation(viewer: Viewer, typed: Iterator[bytes]) -> Iterator[pb.ConsoleOutput]:
-    """Until one of the two hangs up."""
+    """Carry bytes both ways until one of the two ends hangs up."""
     threading.Thread(target=_carry, args=(viewer, typed), name="console-input", daemon=True).start()
     yield pb.ConsoleOutput(data=viewer.scrollback)
     while data := viewer.read():

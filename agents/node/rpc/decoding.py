@@ -1,4 +1,4 @@
-"""Messages to wishes. Whatever passes here may be used in file names, device names and definitions."""
+"""Convert messages to specs. Decoded values may be used in file names, device names and definitions."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -102,7 +102,7 @@ def image(message: pb.ImageHeader) -> ImageSpec:
 
 
 def image_parts(parts: Iterator[pb.ImagePart]) -> Iterator[bytes]:
-    """The bytes that follow the header."""
+    """Return the bytes that follow the header."""
     for part in parts:
         if part.WhichOneof("part") != "data":
             raise BadRequest("data", "each message after the first one carries bytes")
@@ -230,7 +230,7 @@ def console(first: pb.ConsoleInput | None) -> ConsoleSpec:
 
 
 def console_input(messages: Iterator[pb.ConsoleInput]) -> Iterator[bytes]:
-    """What is typed, after the header."""
+    """Return the input that follows the header."""
     for message in messages:
         if message.WhichOneof("part") != "data":
             raise BadRequest("data", "each message after the first one carries bytes")

@@ -1,4 +1,4 @@
-"""Statuses to messages."""
+"""Convert statuses to messages."""
 
 import math
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Before and around every call: who calls, how errors leave, one line in the log."""
+"""Wraps every call: checks the caller, maps errors to status codes, and logs one line."""
 
 import logging
 import threading
@@ -28,16 +28,17 @@ STATUS: Mapping[type[AgentError], grpc.StatusCode] = {
     Exhausted: grpc.StatusCode.RESOURCE_EXHAUSTED,
 }
 
-# They touch the ledger alone, and guests end when nobody can renew their node's lease.
+# These calls use the state store only, and guests are stopped when the node lease cannot be renewed.
 UNLIMITED = frozenset({"RenewLease", "EnsureTrust"})
 
 
 class AgentInterceptor(grpc.ServerInterceptor):  # type: ignore[type-arg]  # generic in its stubs only
-    """Refuses strangers, turns AgentError into a status with its code, and hides what nobody expected.
+    """Refuses unknown callers, turns an AgentError into a status with its code, and hides unexpected errors.
 
-    At most `calls_at_once` calls are under way, watches and consoles aside, which have limits of their own. A call that
-    hangs in libvirt or on a disk keeps its thread also when its caller has given up; one more is refused
-    (agent.exhausted), so that threads are left for watches and for renewals of the lease."""
+    At most `calls_at_once` calls run at once, besides watches and consoles, which have limits of their own. A call that
+    hangs in libvirt or on a disk keeps its thread after its caller has given up; above the limit a call is refused
+    (agent.exhausted), so that threads are left for watches and for renewals of the lease.
+    """
 
     def __init__(self, *, calls_at_once: int) -> None:
         self._slots = threading.BoundedSemaphore(calls_at_once)
@@ -105,7 +106,7 @@ def _guarded_stream(method: str, behaviour: Any) -> Any:
 
 
 def _request_facts(request: Any, context: grpc.ServicerContext) -> dict[str, str]:
-    """What the call is about; of a stream of requests, only what its metadata say."""
+    """Return the ids of the call's subject; for a stream of requests, only those in its metadata."""
     subject = getattr(request, "subject", None)
     resource = subject.id if subject is not None else getattr(request, "instance_id", "")
     return {**logs.received(dict(context.invocation_metadata())), "resource_id": resource}

@@ -1,4 +1,4 @@
-"""Who may call."""
+"""Roles of callers, from their certificates."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,9 +6,9 @@ from agents.node.errors import UnknownPeer
 
 CONTROLPLANE = b"andromede://controlplane/"
 
-# What each process of the control plane may call; the worker, which carries changes out, everything else. Watching says
-# which receipts are kept: whoever commands the node must not make it forget what it did. Whoever renews its lease has
-# to write down first until when, since others rest on that. And what is typed into a guest is no work of a worker's.
+# Calls of single processes of the control plane; a worker, which carries out changes, makes all others. Watching
+# acknowledges receipts: a caller that commands the node must not make it forget what it did. The process that renews
+# the lease must store its end first, since fencing relies on it. And input to a guest is not the task of a worker.
 WORKER, WATCH, RENEW_LEASE, OPEN_CONSOLE = "worker", "Watch", "RenewLease", "OpenConsole"
 NOT_FOR_WORKERS = frozenset({WATCH, RENEW_LEASE, OPEN_CONSOLE})
 READERS: Mapping[str, frozenset[str]] = {
@@ -19,7 +19,7 @@ READERS: Mapping[str, frozenset[str]] = {
 
 
 def check_peer(auth_context: Mapping[str, Sequence[bytes]], method: str) -> str:
-    """The name of the calling process. TLS has verified the chain; a URI in the certificate names the role.
+    """Return the name of the calling process. TLS has verified the chain; a URI in the certificate names the role.
 
     Raises:
         UnknownPeer: the certificate names no process of the control plane, or one that may not call this method.

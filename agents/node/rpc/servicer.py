@@ -64,7 +64,7 @@ class Servicer(agent_pb2_grpc.AgentServicer):
         self._departures = departures
 
     def close(self) -> None:
-        """End the calls that would last, and leave the moves."""
+        """End the lasting calls, and stop following migrations."""
         self._hub.close()
         self._consoles.close()
         self._departures.close()
@@ -233,11 +233,12 @@ class Servicer(agent_pb2_grpc.AgentServicer):
                 yield from conversation(viewer, decoding.console_input(request_iterator))
 
     def _bounded(self, message: pb.Subject) -> Subject:
-        """Of a call that needs no permit."""
+        """Limit the generation of a call that needs no permit."""
         return replay_guard.limit_generation(self._node.state_store, decoding.subject(message))
 
     def _admit(self, action: PermitAction, request: Giving) -> Permit:
-        """
+        """Admit the call by its permit.
+
         Raises:
             PermitRefused: nothing permits this here and now.
             LeaseExpired

@@ -1,5 +1,7 @@
-"""What a watcher of the node is told: heartbeats, guests that change, what they use, receipts, and a signed
-inventory now and then."""
+"""Events for a watcher of the node.
+
+They are heartbeats, changed guests, usage, receipts, and a signed inventory at an interval.
+"""
 
 import time
 from collections.abc import Iterator
@@ -12,7 +14,7 @@ from agents.node.services import events, inventory, signed_inventory
 from agents.protocol import agent_pb2 as pb
 
 RECEIPTS_AT_ONCE = 100
-# Receipts are forgotten when a caller that watches again says which it keeps: so it has to, from time to time.
+# Receipts are deleted when a new watch acknowledges them, so a caller has to watch again from time to time.
 MAX_RECEIPTS = 10_000
 
 
@@ -24,7 +26,7 @@ class Stream:
         self._receipts_left = MAX_RECEIPTS
 
     def events(self, watch: events.Watch) -> Iterator[pb.NodeEvent]:
-        """Until the watch is closed, or MAX_RECEIPTS were told."""
+        """Yield events until the watch is closed, or MAX_RECEIPTS receipts were sent."""
         next_heartbeat = next_inventory = time.monotonic()
         while not watch.is_closed:
             if time.monotonic() >= next_heartbeat:
@@ -66,7 +68,7 @@ class Stream:
                 return
 
     def _change(self, guest_id: UUID) -> Iterator[pb.NodeEvent]:
-        """Nothing while libvirtd does not answer: when it does again, all guests are told of."""
+        """Return the change; none while libvirtd does not answer: afterwards the state of all guests is sent."""
         try:
             status = inventory.instance_status(self._node, guest_id)
         except HypervisorUnavailable:

@@ -1,1 +1,1 @@
-"""What the agent does: idempotent ensure and remove per kind, over the ledger and the adapters."""
+"""Services of the agent: idempotent ensure and remove per kind, over the state store and the adapters."""

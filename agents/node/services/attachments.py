@@ -1,4 +1,4 @@
-"""Attachments: a volume plugged into an instance, at once when the guest runs, else at its next start."""
+"""Attachments: plug a volume into an instance, at once if the guest runs, else at its next start."""
 
 from dataclasses import dataclass
 from uuid import UUID

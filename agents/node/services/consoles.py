@@ -1,5 +1,6 @@
-"""Consoles: the agent has the one connection to a guest's serial console and shares it among those who look; of a
-display each of them has a connection of its own."""
+"""Consoles: the agent shares one connection to a guest's serial console among all viewers; each display viewer has its
+own.
+"""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ from agents.node.services import migration_state
 MAX_CONSOLES = 64  # each keeps a thread of the server busy
 MAX_VIEWERS = 8  # of one guest
 MAX_SCROLLBACK_BYTES = 256 * 1024
-MAX_PENDING_BYTES = 2**20  # who is behind by more is cut off, so that nobody waits for them
+MAX_PENDING_BYTES = 2**20  # a slower viewer is disconnected, so that no other waits for it
 MAX_OUTPUT_BYTES = 64 * 1024
 IDLE_LIMIT_S = 4 * 3600.0
 
@@ -26,7 +27,8 @@ class Viewer(Protocol):
     scrollback: bytes
 
     def read(self) -> bytes:
-        """What the guest has sent, as soon as there is some; nothing when it has stopped, or close() was called.
+        """Return the output of the guest as soon as there is some; empty when the guest has stopped or `close` was
+        called.
 
         Raises:
             Exhausted: the viewer was too slow, or the guest sent nothing for very long.
@@ -62,7 +64,7 @@ class SerialViewer:
         self._channel.write(data)
 
     def push(self, data: bytes) -> None:
-        """Never waits."""
+        """Queue output for the viewer; never waits."""
         with self._changed:
             if self._is_over:
                 return
@@ -106,10 +108,10 @@ class DisplayViewer:
 
 
 class SerialConnection:
-    """The connection to one guest's serial console: open while somebody looks, or until the guest stops."""
+    """The connection to one guest's serial console: open while it has viewers, or until the guest stops."""
 
     def __init__(self, channel: Channel, before: bytes, why_over: Callable[[], AgentError | None]) -> None:
-        """`why_over`: asked when the guest's end of it is gone."""
+        """Create the connection. `why_over` is called when the guest's end has closed."""
         self._channel = channel
         self._why_over = why_over
         self._recent = bytearray(before)
@@ -129,14 +131,14 @@ class SerialConnection:
         return viewer
 
     def leave(self, viewer: SerialViewer) -> None:
-        """The last one hangs up."""
+        """Remove the viewer; the last one closes the connection."""
         with self._lock:
             self._viewers.discard(viewer)
             if not self._viewers:
                 self._hang_up()
 
     def end(self) -> None:
-        """Hang up, and wait until nothing more is asked about the guest."""
+        """Hang up, and wait until no query about the guest is pending."""
         with self._lock:
             self._hang_up()
         self._thread.join()
@@ -162,7 +164,7 @@ class SerialConnection:
 
 
 class Consoles:
-    """All that are open on the node."""
+    """Holds all consoles that are open on the node."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
@@ -174,7 +176,8 @@ class Consoles:
 
     @contextmanager
     def open(self, instance_id: UUID, kind: ConsoleKind, *, scrollback_bytes: int) -> Iterator[Viewer]:
-        """
+        """Open a console for a viewer.
+
         Raises:
             NotFound, GuestNotRunning, NoConsole
             Exhausted: too many look at it, or at guests of this node.
@@ -190,7 +193,9 @@ class Consoles:
                     yield viewer
 
     def close(self) -> None:
-        """At the agent's end, which does not wait for those who look; the ledger may be closed after it."""
+        """Close all consoles at the agent's end, without waiting for viewers; the state store may be closed
+        afterwards.
+        """
         with self._lock:
             self._is_stopping = True
             for viewer in self._viewers:
@@ -221,7 +226,7 @@ class Consoles:
 
     @contextmanager
     def _known(self, viewer: Viewer) -> Iterator[None]:
-        """close() reaches it."""
+        """Register the viewer, so that `close` reaches it."""
         with self._lock:
             if self._is_stopping:
                 raise AgentStopping()
@@ -261,7 +266,7 @@ class Consoles:
                     del self._lines[instance_id]
 
     def _new_line(self, instance_id: UUID) -> SerialConnection:
-        """What the log has by now comes first. What is written in the very moment may be there twice."""
+        """Create the connection; the log so far comes first. Output of this very moment may appear twice."""
         adapters = self._node.adapters
         channel = adapters.hypervisor.open_console(instance_id, ConsoleKind.SERIAL)
         most = MAX_SCROLLBACK_BYTES
@@ -273,7 +278,7 @@ class Consoles:
         return SerialConnection(channel, before.data, partial(self._why_over, instance_id))
 
     def _why_over(self, instance_id: UUID) -> AgentError | None:
-        """Where a guest's console ends without anybody having closed it: nothing to say of one that has stopped."""
+        """Return the error for a console that ended without `close`; None if the guest has stopped."""
         if migration_state.is_moving(self._node, instance_id) or migration_state.has_left(self._node, instance_id):
             return GuestMigrating(instance_id)
         return None

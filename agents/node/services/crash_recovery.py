@@ -1,4 +1,4 @@
-"""Receipts for what the agent was doing when it was killed."""
+"""Crash recovery: receipts for actions that were in progress when the agent was killed."""
 
 import logging
 from uuid import UUID
@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 def write_missing_receipts(node: Node) -> None:
-    """At the agent's start, before it takes calls. What came to be without a receipt gets one."""
+    """Write the missing receipts at the agent's start, before it accepts calls."""
     for intent in node.permits.receipts.intents():
         is_there = _is_there(node, intent)
         log.warning("was interrupted", extra={"facts": {"kind": intent.kind, "id": intent.id, "is_there": is_there}})
@@ -21,7 +21,7 @@ def write_missing_receipts(node: Node) -> None:
 
 
 def _is_there(node: Node, intent: Opening) -> bool:
-    """A guest of which nobody can say now whether it runs counts as running: its end will be noticed."""
+    """Return whether the resource exists. A guest whose state is unknown counts as running: its end will be noticed."""
     if intent.kind == "image":
         return node.adapters.disks.image_size_bytes(intent.id) is not None
     if intent.kind == "volume":
@@ -42,7 +42,7 @@ def _is_there(node: Node, intent: Opening) -> bool:
 
 
 def _is_volume_there(node: Node, volume_id: UUID) -> bool:
-    """One in a pool that does not answer now counts as there."""
+    """Return whether the volume exists. A volume in a pool that does not answer counts as existing."""
     try:
         return node.adapters.disks.volume_size_bytes(volume_id, volumes.pool_of(node, volume_id)) is not None
     except AdapterError:

@@ -1,4 +1,4 @@
-"""Guest events on their way from the hypervisor to those who watch the node."""
+"""Guest events: deliver changes from the hypervisor to the watchers of the node."""
 
 import queue
 import threading
@@ -16,7 +16,7 @@ MAX_READINGS = 6
 
 
 class Watch:
-    """One watcher's queue. Who reads too slowly loses it, watches again and gets the whole state."""
+    """Queue of one watcher. A watcher that reads too slowly loses the queue, watches again and gets the whole state."""
 
     def __init__(self) -> None:
         self._queue: queue.Queue[UUID | None] = queue.Queue(maxsize=MAX_PENDING)
@@ -26,7 +26,9 @@ class Watch:
         self._readings: deque[UsageSample] = deque(maxlen=MAX_READINGS)
 
     def next(self, timeout_s: float) -> UUID | None:
-        """The next guest that has changed; None after `timeout_s` seconds without one, when nudged, or when closed.
+        """Return the next guest that has changed;
+
+        None after `timeout_s` seconds without one, when nudged, or when closed.
 
         Raises:
             Exhausted: events came faster than they were read.
@@ -46,20 +48,22 @@ class Watch:
         return self._is_closed.is_set()
 
     def nudge(self) -> None:
-        """Any number of nudges that have not been heard are one."""
+        """Wake the reader; several nudges before it reads count as one."""
         if not self._is_nudged.is_set():
             self._is_nudged.set()
             self.push(None)
 
     def offer(self, reading: UsageSample) -> bool:
-        """For the reader, when it has time; False when it left so many that the oldest goes for this one."""
+        """Offer a usage sample to the reader; returns False when the queue was full and the oldest sample was
+        dropped.
+        """
         has_room = len(self._readings) < MAX_READINGS
         self._readings.append(reading)
         self.nudge()
         return has_room
 
     def readings(self) -> Iterator[UsageSample]:
-        """Those that were offered since."""
+        """Return the usage samples offered since the last call."""
         while self._readings:
             yield self._readings.popleft()
 
@@ -78,7 +82,7 @@ class Watch:
 
 
 class Hub:
-    """Hands each event to every watch; `publish` is a listener of `Hypervisor.subscribe`, `nudge` of `Receipts`."""
+    """Publishes each event to every watch; `publish` is a listener of `Hypervisor.subscribe`, `nudge` of `Receipts`."""
 
     def __init__(self) -> None:
         self._watches: set[Watch] = set()
@@ -90,14 +94,14 @@ class Hub:
                 watch.push(guest_id)
 
     def nudge(self) -> None:
-        """There is something to tell that is not about a guest."""
+        """Wake all watches for news that is not about a guest."""
         with self._lock:
             for watch in self._watches:
                 watch.nudge()
 
     @contextmanager
     def watch(self) -> Iterator[Watch]:
-        """At most MAX_WATCHES at a time, since each keeps a thread of the server busy."""
+        """Open a watch; at most MAX_WATCHES at a time, since each occupies a thread of the server."""
         watch = Watch()
         with self._lock:
             if len(self._watches) >= MAX_WATCHES:

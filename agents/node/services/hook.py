@@ -1,4 +1,4 @@
-"""What the agent answers libvirt's hook, from what it was told and what it is doing."""
+"""Decide libvirt's hook calls from the agent's records and the starts in progress."""
 
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from agents.node.trust.start_authorizations import StartAuthorizations
 
 @dataclass(frozen=True, slots=True)
 class PermitGate:
-    """A guest may start while the agent is starting it, as the agent defined it, under a permit that has not ended; or
-    come from another node, from which it is expected. One that is off is brought up to be sent, under that permit.
+    """Allows a start that the agent itself makes, with the agent's definition, under a valid permit, or an expected
+    arrival.
 
-    Nothing here waits for the guest's lock: the agent holds it until the start has ended, and a gate that took it would
-    wait for itself.
+    A guest that is off is brought up for a cold migration under the permit of that migration. Nothing here waits for
+    the guest's lock: the agent holds it until the start has ended, and would wait for itself.
     """
 
     state_store: StateStore
@@ -38,4 +38,4 @@ class PermitGate:
         return departure is not None and departure.is_wanted and departure.spec.is_off
 
     def report(self, instance_id: UUID, operation: str, sub_operation: str) -> None:
-        """Nothing to do: guests' events come from libvirt itself, and the log has the call."""
+        """Do nothing: guest events come from libvirt itself, and the log has the call."""

@@ -1,7 +1,7 @@
-"""Which disk images a node accepts, decided from what the inspector reports; pure.
+"""Decide which disk images a node accepts, from the inspector's report. Pure.
 
-An image comes from a stranger. A backing file or an external data file would let a guest read files of the
-node, an unknown feature could change what the bytes mean to the next tool: what is not listed is refused.
+An image is untrusted. A backing file or an external data file would let a guest read files of the node, and an unknown
+feature could change what the bytes mean to the next tool: a feature that is not listed is refused.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ QCOW2_FEATURES: Mapping[str, tuple[object, ...]] = {
 
 
 def check(report: Mapping[str, object], *, declared: ImageFormat) -> int:
-    """The image's virtual size in bytes; ImageRefused when the node must not open it."""
+    """Return the image's virtual size in bytes; raises ImageRefused when the node must not open the image."""
     for key in ("format", "probed-format"):
         if report.get(key) != declared.value:
             raise ImageRefused(f"The image was announced as {declared.value}, but is {report.get(key)!r}.")

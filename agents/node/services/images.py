@@ -1,4 +1,4 @@
-"""The image cache: bytes come in once, are proved to be those announced, inspected, and never change."""
+"""Image cache: bytes arrive once, are verified against their digest and inspected, and never change."""
 
 import hashlib
 from collections.abc import Iterable
@@ -38,7 +38,7 @@ def ensure(node: Node, spec: ImageSpec, parts: Iterable[bytes]) -> ImageStatus:
 
 
 def remove(node: Node, sha256: str) -> bool:
-    """Drop it from the cache; False when it was not there. Refused while a volume stands on it."""
+    """Remove the image from the cache; False when it was not cached. Refused while a volume is based on it."""
     with node.locks.hold(("image", sha256)):
         with node.state_store.transaction():
             volumes = node.state_store.users_of("image", sha256, "volume")
@@ -54,7 +54,7 @@ def all_cached(node: Node) -> list[ImageStatus]:
 
 
 def _cached(node: Node, sha256: str) -> CachedImage | None:
-    """A row without its file is an image whose arrival was cut short."""
+    """Return the cached image. A row without its file is an image whose arrival was interrupted."""
     entry = node.state_store.images.get(sha256)
     if entry is None or node.adapters.disks.image_size_bytes(sha256) is None:
         return None

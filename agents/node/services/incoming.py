@@ -1,5 +1,7 @@
-"""Arrivals: a guest of another node, which runs or is off there, is expected here, with all that it needs. It becomes
-this node's when an EnsureInstance adopts it."""
+"""Incoming migrations: make ready for a guest of another node, running or off.
+
+The guest becomes this node's when an EnsureInstance adopts it.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +23,7 @@ class IncomingStatus:
 
 
 def ensure(node: Node, subject: Subject, spec: IncomingSpec, *, permitted_until: datetime) -> IncomingStatus:
-    """Make ready for the guest. `leave`: until when its arrival may begin.
+    """Make ready for the guest. Its arrival may begin until `permitted_until`.
 
     Raises:
         NotFound: one of its volumes or ports is not on this node.
@@ -50,7 +52,7 @@ def ensure(node: Node, subject: Subject, spec: IncomingSpec, *, permitted_until:
 
 
 def remove(node: Node, subject: Subject) -> bool:
-    """Take the guest in no more, and throw away what has come of it; False when it was not expected.
+    """Stop expecting the guest, and delete what has arrived of it; False when it was not expected.
 
     Raises:
         GuestArrived: it is here, and its source has it no more.
@@ -79,7 +81,7 @@ def remove(node: Node, subject: Subject) -> bool:
 
 
 def restore(node: Node) -> None:
-    """At the agent's start: who was expected still is, for as long as the permit for it holds."""
+    """Restore expected guests at the agent's start, for as long as their permits are valid."""
     for entry in node.state_store.arrivals.held():
         instance_id = UUID(entry.id)
         opening = node.permits.receipts.opening("arrival", instance_id)

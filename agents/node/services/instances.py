@@ -1,4 +1,4 @@
-"""Instances: a definition made from the ledger, and the power that was wished for."""
+"""Instances: the definition of a guest from the state store, and its requested power state."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -39,10 +39,10 @@ class InstanceStatus:
 def ensure(
     node: Node, subject: Subject, spec: InstanceSpec, *, permitted_until: datetime | None = None, has_left: bool = False
 ) -> InstanceStatus:
-    """Define the guest and give it the power wished for. A changed size waits for the guest's next start.
+    """Define the guest and bring it to the requested power state.
 
-    `leave`: until when libvirt may be told to start the guest; None: not at all. `has_left`: of one that comes from
-    another node, that this one has it no more.
+    A changed size takes effect at the guest's next start. libvirt may start the guest until `permitted_until`; None:
+    not at all. `has_left`: the source of an arriving guest has let go of it.
 
     Raises:
         NotFound: its root volume or one of its ports is not on this node.
@@ -68,7 +68,7 @@ def ensure(
 
 
 def remove(node: Node, subject: Subject) -> bool:
-    """Pull the plug and forget the guest, its seed and its console; False when there was nothing of it."""
+    """Stop the guest and delete its definition, seed and console; False when nothing existed."""
     hypervisor = node.adapters.hypervisor
     with node.locks.hold(("instance", subject.id)):
         before = node.state_store.instances.begin_removal(subject)
@@ -85,7 +85,7 @@ def remove(node: Node, subject: Subject) -> bool:
 
 
 def _check_own(node: Node, subject: Subject, spec: InstanceSpec) -> None:
-    """A guest that has come from another node is taken over only if it is as this node's agent would define it."""
+    """Check that an arrived guest is as this node's agent would define it, before it is taken over."""
     if migration_state.expected_guest(node, subject.id) is not None:
         node.state_store.instances.check_new(subject)
         node.adapters.hypervisor.check_domain(guest_spec(node, subject.id, spec, attached(node, subject.id)))
@@ -93,7 +93,7 @@ def _check_own(node: Node, subject: Subject, spec: InstanceSpec) -> None:
 
 @contextmanager
 def hold_if_expected(node: Node, instance_id: UUID) -> Iterator[bool]:
-    """Hold the guest's lock. The value: it is to run here, and stays here for now."""
+    """Hold the guest's lock. The value is true if the guest is to run here and stays here for now."""
     with node.locks.hold(("instance", instance_id)):
         entry = node.state_store.instances.get(instance_id)
         is_to_run = entry is not None and entry.is_wanted and entry.spec.power is Power.RUNNING
@@ -103,7 +103,7 @@ def hold_if_expected(node: Node, instance_id: UUID) -> Iterator[bool]:
 
 
 def define(node: Node, instance_id: UUID) -> GuestSpec:
-    """Store the definition that follows from the ledger: the instance's wish and its attachments."""
+    """Store the definition that follows from the state store: the instance's spec and its attachments."""
     spec = node.state_store.instances.require(instance_id).spec
     guest = guest_spec(node, instance_id, spec, attached(node, instance_id))
     node.adapters.hypervisor.define(guest)
@@ -111,7 +111,7 @@ def define(node: Node, instance_id: UUID) -> GuestSpec:
 
 
 def guest_spec(node: Node, instance_id: UUID, spec: InstanceSpec, plugged: Mapping[UUID, AttachmentSpec]) -> GuestSpec:
-    """The definition; the medium that it boots with is written. `plugged`: its attachments."""
+    """Return the definition, and write the seed. `plugged` are the guest's attachments."""
     port_specs = [node.state_store.ports.require(port_id).spec for port_id in spec.port_ids]
     disks = node.adapters.disks
     return GuestSpec(
@@ -130,8 +130,10 @@ def guest_spec(node: Node, instance_id: UUID, spec: InstanceSpec, plugged: Mappi
 
 
 def stopped(node: Node, instance_id: UUID, spec: InstanceSpec) -> InstanceSpec | None:
-    """The guest as it is, but for the power and the restarts of `wish`: what may be done to it without a permit. None
-    when the wish is not to stop a guest that is here."""
+    """Return the stored spec with the power and restarts of the new one: the change that needs no permit.
+
+    None if the new spec does not stop a guest that is here.
+    """
     entry = node.state_store.instances.get(instance_id)
     if entry is None or not entry.is_wanted or spec.power is Power.RUNNING:
         return None
@@ -139,7 +141,7 @@ def stopped(node: Node, instance_id: UUID, spec: InstanceSpec) -> InstanceSpec |
 
 
 def attached(node: Node, instance_id: UUID) -> Mapping[UUID, AttachmentSpec]:
-    """The attachments that the guest has, or will have at its next start; of one that is expected, what it brings."""
+    """Return the attachments of the guest, or of its next start; for an expected guest, those that it brings."""
     coming = migration_state.expected_guest(node, instance_id)
     if coming is not None:
         return migration_state.incoming_attachments(coming, instance_id)
@@ -156,7 +158,7 @@ def status(node: Node, entry: Entry[InstanceSpec]) -> InstanceStatus:
 
 
 def observed_status(node: Node, entry: Entry[InstanceSpec], state: GuestState | None) -> InstanceStatus:
-    """What the hypervisor says of the guest, read in the light of what the agent was told."""
+    """Combine the hypervisor's state with the agent's records into the status."""
     instance_id = UUID(entry.id)
     progress = node.state_store.guest_progress(instance_id)
     if state is None:
@@ -167,7 +169,7 @@ def observed_status(node: Node, entry: Entry[InstanceSpec], state: GuestState | 
     if progress.stop_reason and power in (Power.OFF, Power.CRASHED):
         power, reason = Power.CRASHED, STOPPED_BY_ITSELF
     elif not progress.has_started and power in (Power.OFF, Power.CRASHED):
-        power, reason = Power.OFF, ""  # it was told to stop, so how it stopped is no news
+        power, reason = Power.OFF, ""  # a stop was requested, so its reason is not reported
     elif power is Power.OFF and not state.is_reason_known:
         power, reason = Power.CRASHED, reason or "The node or its hypervisor was restarted."
     return InstanceStatus(instance_id, entry.generation, power, state.virt_type, progress.restart_count, reason)
@@ -200,9 +202,9 @@ def _give_power(node: Node, guest: GuestSpec, spec: InstanceSpec, permitted_unti
 
 
 def _run(node: Node, instance_id: UUID, spec: InstanceSpec) -> None:
-    """A guest that is off starts, and with that has been restarted as often as wished.
+    """Start a guest that is off, which also counts as the requested restart.
 
-    The count is recorded after the restart: an agent killed in between restarts it twice, never not at all.
+    The count is recorded after the restart: an agent killed in between restarts the guest twice, never zero times.
     """
     hypervisor = node.adapters.hypervisor
     state = hypervisor.state(instance_id)

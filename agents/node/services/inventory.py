@@ -1,4 +1,4 @@
-"""What the node is and what it holds, as it sees it now."""
+"""Inventory: describe the node and its resources as observed now."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from agents.node.services.instances import InstanceStatus
 from agents.node.services.quarantine import UnmanagedResource
 from agents.node.services.volumes import VolumeStatus
 
-SELF_FENCING = "self-fencing"  # whoever does not hear the node for long may rely on its having stopped its guests
+SELF_FENCING = "self-fencing"  # trait of a node that stops its guests after the end of its lease
 LIVE_MIGRATION = "live-migration"  # guests may move here from others of the same kind, and to them
 COLD_MIGRATION = "cold-migration"  # the same for guests that are off
 
@@ -63,7 +63,7 @@ def inventory(node: Node) -> Inventory:
 
 
 def instance_statuses(node: Node) -> list[InstanceStatus]:
-    """Of all that are this node's: one that has left is another's, whatever it left behind."""
+    """Return the status of all instances of this node, without those that have left."""
     states = node.adapters.hypervisor.states()
     entries = [
         entry for entry in node.state_store.instances.held() if not migration_state.has_left(node, UUID(entry.id))
@@ -73,7 +73,7 @@ def instance_statuses(node: Node) -> list[InstanceStatus]:
 
 
 def _arrived(node: Node, states: Mapping[UUID, GuestState]) -> list[InstanceStatus]:
-    """Guests that are here since their sources have let go of them, and that nobody has made this node's yet."""
+    """Return the guests that have arrived, were let go of by their sources, and are not adopted yet."""
     here = [
         (entry, state)
         for entry in node.state_store.arrivals.held()
@@ -93,7 +93,7 @@ def instance_status(node: Node, instance_id: UUID) -> InstanceStatus | None:
 
 
 def describe(node: Node, ids: Sequence[str]) -> Description:
-    """Everything, or only what `ids` name (UUIDs, or digests of images)."""
+    """Describe everything, or only the resources in `ids` (UUIDs, or digests of images)."""
     names = frozenset(ids)
 
     def is_named(resource_id: str) -> bool:

@@ -1,7 +1,7 @@
-"""What a guest's move means for what is done with it here.
+"""Restrict calls on a guest by the state of its migration.
 
-Nothing of it is changed on its way; nothing is started again where it has left; and where it is expected, it is taken
-over when it has come, and not started from disks that are half copied.
+A guest in migration is not changed, and one that has left is not started again. An expected guest is adopted on
+arrival, and never started from half-copied disks.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ OFF = (Power.OFF, Power.CRASHED)
 
 
 def check_settled(node: Node, instance_id: UUID) -> None:
-    """The guest is this node's, and stays here for now.
+    """Check that the guest is this node's and is not in migration.
 
     Raises:
         GuestMigrating: it is on its way to another node.
@@ -40,7 +40,10 @@ def is_moving(node: Node, instance_id: UUID) -> bool:
 
 
 def has_left(node: Node, instance_id: UUID) -> bool:
-    """Until it is removed here. A guest that was removed may come again, or be made again, as any other."""
+    """Return whether the guest has left; true until it is removed here.
+
+    A removed guest may return or be created again.
+    """
     move, entry = node.state_store.migration(instance_id), node.state_store.instances.get(instance_id)
     if move is None or move.phase is not MigrationPhase.COMPLETED or entry is None:
         return False
@@ -48,13 +51,13 @@ def has_left(node: Node, instance_id: UUID) -> bool:
 
 
 def is_stopped_and_migrating(node: Node, instance_id: UUID) -> bool:
-    """The guest is off, and on its way from here: what the hypervisor has of it stands still, and has never run."""
+    """Return whether the guest is off and in cold migration: its domain is paused and has never run."""
     entry = node.state_store.departures.get(instance_id)
     return entry is not None and entry.is_wanted and entry.spec.is_off and is_moving(node, instance_id)
 
 
 def stopped_and_migrating(node: Node) -> frozenset[UUID]:
-    """All guests that are off, and that the hypervisor has up only because they move, from here or to here."""
+    """Return all guests that are off and whose domain is up only for a migration, in either direction."""
     leaving = {
         guest_id
         for guest_id in node.state_store.migrations(MigrationPhase.RUNNING)
@@ -75,14 +78,16 @@ def expected_guest(node: Node, instance_id: UUID) -> IncomingSpec | None:
 
 
 def incoming_attachments(spec: IncomingSpec, instance_id: UUID) -> Mapping[UUID, AttachmentSpec]:
-    """The attachments that come with it."""
+    """Return the attachments that the guest brings."""
     return {each.id: AttachmentSpec(instance_id, each.volume_id, each.is_read_only) for each in spec.plugged}
 
 
 def check_arrived(node: Node, subject: Subject, *, has_left: bool) -> None:
-    """`has_left`: its source has said that it has it no more. So it was here, with all of its disks, and if it is not,
-    it was lost before anybody could make it this node's, as in a power cut. A later generation than that of its arrival
-    says the same: it is told to where it has arrived alone.
+    """Check that an expected guest has arrived.
+
+    `has_left`: the source has let go of it, so it arrived with all of its disks; if it is not here, it was lost before
+    its adoption, as in a power cut. A generation above that of the arrival proves the same, since only the destination
+    receives it.
 
     Raises:
         GuestNotArrived: it is expected, and not here yet, or not whole.
@@ -97,14 +102,16 @@ def check_arrived(node: Node, subject: Subject, *, has_left: bool) -> None:
 
 
 def _is_here(spec: IncomingSpec, state: GuestState | None) -> bool:
-    """As it came, whether or not its source has said so."""
+    """Return whether the domain is here as it arrived, confirmed by its source or not."""
     wanted = ON if spec.instance.power is Power.RUNNING else (Power.PAUSED, Power.OFF)
     return state is not None and state.power in wanted
 
 
 def is_handed_over(spec: IncomingSpec, state: GuestState | None) -> bool:
-    """It is here, and its source has said that it has it no more: so it runs, or was put down. One that is off for
-    another reason was not: it came in vain, or its node went down."""
+    """Return whether the guest is here and let go of by its source, so that it runs or was shut down.
+
+    A guest that is off for another reason was not handed over: the migration failed, or its node went down.
+    """
     if state is None or state.is_between:
         return False
     if spec.instance.power is Power.RUNNING:
@@ -113,7 +120,7 @@ def is_handed_over(spec: IncomingSpec, state: GuestState | None) -> bool:
 
 
 def forget(node: Node, subject: Subject) -> None:
-    """Within the transaction that removes the guest: nor is it expected any more, at this generation or before."""
+    """Forget the expected arrival up to this generation, within the transaction that removes the guest."""
     entry = node.state_store.arrivals.get(subject.id)
     if entry is not None and entry.is_held and entry.generation <= subject.generation:
         node.state_store.arrivals.finish_removal(subject.id)
@@ -122,7 +129,7 @@ def forget(node: Node, subject: Subject) -> None:
 
 
 def adopt(node: Node, instance_id: UUID) -> None:
-    """Within the transaction that makes the guest this node's: its attachments are this node's too."""
+    """Adopt the attachments of the guest, within the transaction that makes the guest this node's."""
     spec = expected_guest(node, instance_id)
     if spec is None:
         return

@@ -1,7 +1,7 @@
-"""Networks between nodes: which other nodes of the zone carry a network that has ports here.
+"""Networks between nodes: the segment states which other nodes of the zone carry a network.
 
-The segment is believed by its signature (trust/documents.py). The newest one that came is kept, also after the network
-has left the node, so that an older one never counts again.
+The segment's signature is verified (trust/documents.py). The newest segment is stored, also after the network has left
+the node, so that an older one is never accepted again.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from andromede_core.permits.segment import Segment
 
 @dataclass(frozen=True, slots=True)
 class NetworkStatus:
-    """`version` 0: nothing of the network is here. `problem`: with the underlay, for an operator."""
+    """Status of a network. `version` 0: nothing of the network is here. `problem`: of the underlay, for an operator."""
 
     id: UUID
     version: int
@@ -27,14 +27,15 @@ class NetworkStatus:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedSegment:
-    """A segment that is genuine, for this zone and for the network, with its document."""
+    """A verified segment for this zone and for the network, with its document."""
 
     segment: Segment
     document: bytes
 
 
 def verify_segment(node: Node, document: bytes, *, network_id: UUID | None = None) -> VerifiedSegment:
-    """
+    """Verify the document of a segment.
+
     Raises:
         TrustRefused: it is not genuine, or not for this zone.
         BadRequest: it is for another network than the call.
@@ -46,7 +47,7 @@ def verify_segment(node: Node, document: bytes, *, network_id: UUID | None = Non
 
 
 def ensure(node: Node, verified: VerifiedSegment) -> NetworkStatus:
-    """Of a network without ports here nothing is kept: whoever makes one brings the segment along."""
+    """Apply the segment. Nothing is stored for a network without ports here; the call that creates a port brings it."""
     network_id = UUID(verified.segment.network)
     with node.locks.hold(("network", network_id)):
         network = _carried(node, network_id)
@@ -57,7 +58,7 @@ def ensure(node: Node, verified: VerifiedSegment) -> NetworkStatus:
 
 
 def record_segment(node: Node, verified: VerifiedSegment) -> Segment:
-    """The one that counts from now on. The caller holds the network's lock."""
+    """Record the segment as the current one. The caller holds the network's lock."""
     known = _kept(node, verified.segment.network)
     is_good = known is not None and not node.permits.store.is_of_lost_key(segments.KIND, known.document)
     if known is not None and is_good and known.segment.version >= verified.segment.version:
@@ -67,7 +68,7 @@ def record_segment(node: Node, verified: VerifiedSegment) -> Segment:
 
 
 def connect(node: Node, network: NetworkSpec) -> str:
-    """Make it so in the switch, where the network is. Says what is wrong with the underlay."""
+    """Apply the current segment in the switch; returns the problem of the underlay, or an empty text."""
     known = _kept(node, str(network.id))
     if known is None:
         return ""
@@ -75,7 +76,7 @@ def connect(node: Node, network: NetworkSpec) -> str:
 
 
 def expected_segments(node: Node) -> dict[UUID, SegmentSpec]:
-    """By network, of those that have ports here."""
+    """Return the segments by network, of the networks that have ports here."""
     found = {}
     for network_id in {entry.spec.network.id for entry in node.state_store.ports.held() if entry.is_wanted}:
         known = _kept(node, str(network_id))
@@ -97,7 +98,7 @@ def _carried(node: Node, network_id: UUID) -> NetworkSpec | None:
 
 
 def _spec(node: Node, segment: Segment) -> SegmentSpec | None:
-    """None: this node is not among those that carry it."""
+    """Return the segment as the switch takes it; None if this node does not carry the network."""
     me = str(node.identity.node_id)
     if me not in segment.members:
         return None

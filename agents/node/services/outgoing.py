@@ -1,11 +1,10 @@
-"""Departures: a guest that is here moves to another node, in the background of the calls that ask about it.
+"""Outgoing migrations: move a guest to another node, in the background of the calls that ask for its status.
 
-What became of a move stands in the ledger, so that a question may be asked any number of times. An agent that was
-restarted finds the move again while the hypervisor goes on with it; else the guest itself says how it ended: it is
-here, or it is gone.
+The outcome of a migration is in the state store, so a status call may be repeated. A restarted agent finds the
+migration again while the hypervisor continues it; otherwise the guest shows how it ended: it is here, or it is gone.
 
-A guest that is off goes the same way: the hypervisor brings it up, so that its disks can be sent, and it stands still
-until it is put down again, at the destination or here. No instruction of it runs, and nobody is told that it does.
+A guest that is off moves the same way: the hypervisor brings it up paused, so that its disks can be sent, and it is
+shut down again at the destination or here. It runs no instruction, and is reported as off.
 """
 
 import logging
@@ -50,7 +49,7 @@ class OutgoingStatus:
 
 
 class OutgoingMigrations:
-    """All moves from this node, each in a thread of its own."""
+    """All migrations from this node, each in a thread of its own."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
@@ -61,11 +60,11 @@ class OutgoingMigrations:
         self._is_closed = threading.Event()
 
     def accept(self, subject: Subject, spec: OutgoingSpec, *, deadline_s: int) -> OutgoingStatus:
-        """Write down that the guest is to move; `begin` does it. A repetition says what became of it.
+        """Record that the guest is to move; `begin` starts the migration. A repeated call returns the status.
 
         Raises:
             NotFound, GuestNotRunning
-            NotMigratable: something of it cannot move, or it is not off as was said.
+            NotMigratable: a part of the guest cannot move, or the guest is not off as requested.
         """
         node = self._node
         with node.locks.hold(("instance", subject.id)):
@@ -83,12 +82,12 @@ class OutgoingMigrations:
         return self.status(subject.id)
 
     def is_known(self, subject: Subject) -> bool:
-        """It has been asked for, and permitted: what is left is to say how far it is."""
+        """Return whether the migration was requested and permitted: only its status is left to report."""
         move, entry = self._node.state_store.migration(subject.id), self._node.state_store.departures.get(subject.id)
         return move is not None and move.generation == subject.generation and entry is not None and entry.is_wanted
 
     def is_renewed(self, subject: Subject, document: bytes) -> bool:
-        """Another permit than before comes with the question how far the move is, while it goes on."""
+        """Return whether the call brings another permit than before while the migration goes on."""
         move = self._node.state_store.migration(subject.id)
         if not document or move is None or move.phase is not MigrationPhase.RUNNING:
             return False
@@ -97,7 +96,7 @@ class OutgoingMigrations:
         return before != document
 
     def begin(self, instance_id: UUID) -> None:
-        """Unless it has begun."""
+        """Start the migration unless it has started."""
         entry, move = self._node.state_store.departures.get(instance_id), self._node.state_store.migration(instance_id)
         if entry is None or not entry.is_wanted or move is None or move.phase is not MigrationPhase.RUNNING:
             return
@@ -105,9 +104,10 @@ class OutgoingMigrations:
         self._follow(instance_id, move, lambda: self._send(instance_id, move, spec))
 
     def status(self, instance_id: UUID) -> OutgoingStatus:
-        """
+        """Return the status of the migration.
+
         Raises:
-            NotFound: nobody asked for a departure of this guest.
+            NotFound: no migration of this guest was requested.
         """
         move = self._node.state_store.migration(instance_id)
         if move is None:
@@ -118,14 +118,14 @@ class OutgoingMigrations:
         return OutgoingStatus(instance_id, move)
 
     def _progress(self, instance_id: UUID) -> MigrationProgress:
-        """Whether it goes on does not depend on it."""
+        """Return the progress; a failure to read it does not affect the migration."""
         try:
             return self._node.adapters.migrations.progress(instance_id) or NOTHING
         except AdapterError:
             return NOTHING
 
     def remove(self, subject: Subject) -> bool:
-        """Break the move off and wait until it has ended; False when there was none.
+        """Cancel the migration and wait for its end; False when there was none.
 
         Raises:
             GuestMigrated: too late.
@@ -145,12 +145,12 @@ class OutgoingMigrations:
         return True
 
     def restore(self) -> None:
-        """At the agent's start: find out what became of the moves that an earlier one began."""
+        """Determine the outcome of migrations that an earlier agent began, at the agent's start."""
         for instance_id in self._node.state_store.migrations(MigrationPhase.RUNNING):
             self._restore(instance_id)
 
     def close(self) -> None:
-        """At the agent's end. Moves that the hypervisor can do without it go on."""
+        """Stop following the migrations at the agent's end. Those that the hypervisor continues by itself go on."""
         self._is_closed.set()
         self._node.adapters.migrations.close()
         with self._lock:
@@ -184,7 +184,7 @@ class OutgoingMigrations:
     # ---- while it goes on
 
     def _follow(self, instance_id: UUID, move: Migration, until_end: Callable[[], Migration | None]) -> None:
-        """In the background. `until_end` answers how the move ended; None: the next agent will see."""
+        """Follow a migration in the background. `until_end` returns its outcome; None leaves it to the next agent."""
         arguments = (instance_id, move, until_end)
         thread = threading.Thread(target=self._run, args=arguments, name="departure", daemon=True)
         deadline = threading.Thread(
@@ -244,8 +244,11 @@ class OutgoingMigrations:
                 node.adapters.hypervisor.bring_up(instance_id)
 
     def _determine_outcome(self, instance_id: UUID, move: Migration, reason: str) -> Migration | None:
-        """How a move ended whose end this agent has not seen, or that has left the guest up. A guest that stands still
-        here was not let go of, so it runs nowhere else, and goes on, or is off again. `reason`: why it stayed."""
+        """Determine the outcome of a migration whose end was not observed, or that left the guest up.
+
+        A guest that is paused here was not let go of: it runs nowhere else, and is resumed or shut down. `reason`: why
+        it stayed.
+        """
         hypervisor = self._node.adapters.hypervisor
         is_off = migration_state.is_stopped_and_migrating(self._node, instance_id)
         while not self._is_closed.is_set():
@@ -285,7 +288,9 @@ class OutgoingMigrations:
     # ---- breaking it off
 
     def _end_in_time(self, instance_id: UUID, thread: threading.Thread, move: Migration) -> None:
-        """It may not go on after its deadline, nor without a permit that holds: a guest is let go of under one."""
+        """Cancel the migration at its deadline or when its permit ends: a guest is let go of under a valid permit
+        only.
+        """
         while thread.is_alive() and not self._is_closed.is_set():
             if time.time() >= move.ends_at:
                 self._press(instance_id, thread, LATE)
@@ -314,7 +319,7 @@ class OutgoingMigrations:
         return move
 
     def _press(self, instance_id: UUID, thread: threading.Thread, reason: str) -> None:
-        """More than once: a move that has just begun, or is about to end, does not hear the first time."""
+        """Cancel repeatedly: a migration that has just begun, or is about to end, ignores the first call."""
         with self._lock:
             if self._threads.get(instance_id) is thread:
                 self._to_end.setdefault(instance_id, reason)

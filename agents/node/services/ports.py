@@ -1,4 +1,4 @@
-"""Ports: the node's half of a tenant network, made ready before the guest that uses it starts."""
+"""Ports: the node's part of a tenant network, ready before the guest that uses it starts."""
 
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from agents.node.specs import Subject
 
 
 def ensure(node: Node, subject: Subject, port: PortSpec, verified: VerifiedSegment | None = None) -> None:
-    """`told`: the segment of its network, where the caller has a new one."""
+    """Create or update the port. `verified`: the segment of its network, if the caller has a new one."""
     with node.locks.hold(("port", port.id), ("network", port.network.id)):
         with node.state_store.transaction():
             before = node.state_store.ports.accept(subject, port, uses=[("network", port.network.id)])
@@ -25,7 +25,7 @@ def ensure(node: Node, subject: Subject, port: PortSpec, verified: VerifiedSegme
 
 
 def remove(node: Node, subject: Subject) -> bool:
-    """False when it was not there. Refused while an instance has it as a network card."""
+    """Remove the port; False when it did not exist. Refused while an instance uses it as a network card."""
     with node.locks.hold(("port", subject.id)):
         with node.state_store.transaction():
             before = node.state_store.ports.begin_removal(subject)
@@ -42,13 +42,13 @@ def remove(node: Node, subject: Subject) -> bool:
 
 
 def restore(node: Node) -> None:
-    """After a start of the agent, and so perhaps of the node: make all networks and ports so again."""
+    """Restore all networks and ports after a start of the agent or of the node."""
     ports = [entry.spec for entry in node.state_store.ports.held() if entry.is_wanted]
     node.adapters.switch.restore(ports, networks.expected_segments(node))
 
 
 def check_free(node: Node, port_id: UUID, *, but_for: UUID) -> PortSpec:
-    """The port, which is here and used by no instance except `but_for`."""
+    """Return the port, which exists here and is used by no instance except `but_for`."""
     port = node.state_store.ports.require(port_id).spec
     for user in _users_of(node, port_id):
         if user != but_for:
@@ -57,7 +57,7 @@ def check_free(node: Node, port_id: UUID, *, but_for: UUID) -> PortSpec:
 
 
 def _users_of(node: Node, port_id: UUID) -> list[UUID]:
-    """Instances that have it, or will bring it along."""
+    """Return the instances that have the port, or will bring it."""
     return [user for kind in ("instance", "arrival") for user in node.state_store.users_of("port", port_id, kind)]
 
 

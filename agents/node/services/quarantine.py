@@ -1,8 +1,8 @@
-"""What is here and nobody meant: found, kept from doing harm, put back or destroyed, as the control plane says.
+"""Quarantine: find unmanaged resources, isolate them, and restore or destroy them on a call of the control plane.
 
-A file is moved apart, a tap is silenced, and a domain stands still, if it has to do with tenants: if it has a guest's
-name, a file of the node's folder, or a card in a tenant network. One that has not is the operator's own affair, and
-runs on. Nothing is destroyed but by `remove`.
+A file is moved apart, a tap is silenced, and a domain is paused if it concerns tenants: if it has a guest's name, a
+file of the node's folder, or a card in a tenant network. Any other domain is the operator's own and keeps running. Only
+`remove` destroys anything.
 """
 
 import re
@@ -46,19 +46,19 @@ class QuarantineStatus:
 
 
 def unmanaged_resources(node: Node) -> list[UnmanagedResource]:
-    """All that is here and that the ledger does not have."""
+    """Return everything on the node that the state store does not have."""
     return [*_domains(node), *_files(node), *_taps(node)]
 
 
 def unknown_domains(node: Node) -> list[str]:
-    """Also those that look like ours, but which this agent was never told of or was told to remove."""
+    """Return unknown domains, including those with a guest's name that the agent never received or was to remove."""
     known = {entry.id for shelf in (node.state_store.instances, node.state_store.arrivals) for entry in shelf.held()}
     ours = [guest_name(guest_id) for guest_id in node.adapters.hypervisor.states() if str(guest_id) not in known]
     return sorted([*ours, *node.adapters.hypervisor.unknown_domains()])
 
 
 def lost_domains(node: Node) -> list[UUID]:
-    """Instances that were made here, and that the hypervisor does not know any more."""
+    """Return instances that were created here and that the hypervisor does not know any more."""
     states = node.adapters.hypervisor.states()
     made = [UUID(entry.id) for entry in node.state_store.instances.held() if entry.phase is Phase.PRESENT]
     return [
@@ -112,10 +112,10 @@ def _touches_tenants(node: Node, name: str, facts: DomainFacts) -> bool:
 
 
 def ensure(node: Node, subject: Subject, spec: QuarantineSpec) -> QuarantineStatus:
-    """Kept from doing harm, or put back as it was. What is not there is no failure.
+    """Quarantine or release the resource. A resource that does not exist is no failure.
 
     Raises:
-        VolumeInUse, ImageInUse: something that was meant uses the file.
+        VolumeInUse, ImageInUse: a managed resource uses the file.
         GuestMigrating: the guest is on its way, or expected.
     """
     with node.locks.hold(("quarantine", spec.name), *_locks(spec)):
@@ -131,7 +131,7 @@ def ensure(node: Node, subject: Subject, spec: QuarantineSpec) -> QuarantineStat
 
 
 def remove(node: Node, subject: Subject) -> QuarantineStatus:
-    """Destroy it. Again, it is not there any more.
+    """Destroy the quarantined resource; a repetition finds nothing.
 
     Raises:
         NotQuarantined: it was never quarantined here, or has been released.
@@ -152,7 +152,7 @@ def remove(node: Node, subject: Subject) -> QuarantineStatus:
 
 
 def _locks(spec: QuarantineSpec) -> list[tuple[str, UUID | str]]:
-    """Of what it would be, if it were ours."""
+    """Return the locks that the resource would need if it were managed."""
     if spec.kind is UnmanagedKind.DOMAIN and (guest_id := _guest_id(spec.name)) is not None:
         return [("instance", guest_id)]
     folder, _, file = spec.name.partition("/")
@@ -250,7 +250,7 @@ def _destroy(node: Node, subject: Subject, spec: QuarantineSpec) -> QuarantineSt
 
 
 def _destroy_domain(node: Node, name: str) -> bool:
-    """One of ours goes as it does when it is deleted."""
+    """Destroy a domain; one with a guest's name goes as a deleted guest does."""
     guest_id = _guest_id(name)
     entry = node.state_store.instances.get(guest_id) if guest_id is not None else None
     if guest_id is None or entry is None or not entry.is_held:

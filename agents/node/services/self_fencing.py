@@ -1,4 +1,4 @@
-"""A node that is not heard for too long stops its guests, and has itself reset if it cannot."""
+"""Self-fencing: stop all guests when the node lease has ended, and let the watchdog reset a node that cannot."""
 
 import logging
 import threading
@@ -18,7 +18,9 @@ STOPPED = (Power.OFF, Power.CRASHED)
 
 
 class SelfFencing:
-    """Looks at the lease and feeds the watchdog, from one thread: where that hangs, whatever on, the watchdog acts."""
+    """Checks the lease and feeds the watchdog from one thread: if the thread hangs anywhere, the watchdog resets the
+    node.
+    """
 
     def __init__(self, node: Node, *, tick_s: float = TICK_S) -> None:
         self._node = node
@@ -29,8 +31,10 @@ class SelfFencing:
             self._thread.start()
 
     def stop(self) -> None:
-        """The watchdog goes on unless nothing runs that it has to see to: an agent that is started again has as long
-        as its timeout for that."""
+        """Stop.
+
+        The watchdog stays armed unless no guest runs; a restarted agent has the watchdog's timeout to feed it.
+        """
         self._is_stopped.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -57,7 +61,10 @@ class SelfFencing:
             watchdog.feed()
 
     def _stop_guests(self) -> bool:
-        """Whether none runs any more. What is being started is stopped at the next look."""
+        """Stop the guests and return whether none runs any more.
+
+        A guest in the middle of its start is stopped next time.
+        """
         self._node.permits.starts.end_all()
         running = self._running()
         for guest_id in running or ():
@@ -76,7 +83,7 @@ class SelfFencing:
             log.error("cannot stop a guest", extra={"facts": {"guest": str(guest_id), "problem": exc.message}})
 
     def _running(self) -> list[UUID] | None:
-        """None: nobody can tell."""
+        """Return the running guests; None if unknown."""
         try:
             states = self._node.adapters.hypervisor.states()
         except AgentError as exc:

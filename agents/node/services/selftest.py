@@ -1,6 +1,6 @@
-"""Whether this node can carry a guest: tried once after each boot, since a node that cannot must get none.
+"""Self-test: tries once after each boot whether the node can run a guest, since a broken node must get none.
 
-Each trial does what a guest needs, with the adapters that guests are made with, and leaves nothing behind.
+Each trial does what a guest needs, with the adapters of real guests, and cleans up.
 """
 
 import json
@@ -29,7 +29,7 @@ MAC = "02:00:00:00:00:02"
 
 
 class SelfTest:
-    """Runs beside the agent until it has passed. What has passed counts until the next boot, or another agent."""
+    """Runs beside the agent until it has passed. A pass is valid until the next boot, or another agent."""
 
     def __init__(self, node: Node, kept: Path) -> None:
         self._node = node
@@ -76,7 +76,7 @@ class SelfTest:
 
 
 def first_problem(node: Node) -> str:
-    """In words for an operator; empty: a guest can be carried here."""
+    """Return the first problem, for an operator; empty if the node can run a guest."""
     for name, trial in TRIALS:
         try:
             problem = trial(node)

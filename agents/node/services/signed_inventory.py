@@ -1,4 +1,6 @@
-"""All that the node runs and holds, signed with its key, so that what nobody permitted is found."""
+"""Signed inventory: everything that the node runs and stores, signed with its key, so that unpermitted resources are
+found.
+"""
 
 import re
 from collections.abc import Collection, Sequence
@@ -20,10 +22,10 @@ SEED = "seed.iso"
 
 
 def document(node: Node) -> bytes:
-    """The signed document of kind "inventory". It lists what is there, not what the agent was told.
+    """Return the signed document of kind "inventory". It lists what exists, not what the state store expects.
 
     Raises:
-        HypervisorUnavailable: nobody can say now what runs.
+        HypervisorUnavailable: it is unknown now which guests run.
     """
     files = node.adapters.disks.files()
     held = node.permits.store.held
@@ -54,8 +56,11 @@ def document(node: Node) -> bytes:
 
 
 def _domains(node: Node) -> list[dict[str, object]]:
-    """Those with the name of one of our guests. `permit` is empty where the agent started nothing under one: looked up
-    before and after, since guests start and stop meanwhile."""
+    """List the domains with a guest's name.
+
+    `permit` is empty where the agent started nothing under one: looked up before and after, since guests start and stop
+    in between.
+    """
     before = _permits(node)
     states = sorted(node.adapters.hypervisor.states().items())
     permits = before | _permits(node)
@@ -71,14 +76,14 @@ def _domains(node: Node) -> list[dict[str, object]]:
 
 
 def _permits(node: Node) -> dict[str, str]:
-    """Guest → the permit under which it was started, is being started, or has come."""
+    """Map each guest to the permit under which it was started, is being started, or has arrived."""
     receipts = node.permits.receipts
     begun = [intent for intent in receipts.intents() if intent.kind == "instance"]
     return {each.id: each.jti for each in [*receipts.openings("arrival"), *begun, *receipts.openings("instance")]}
 
 
 def _disks(node: Node, guest_id: UUID) -> list[str]:
-    """What is plugged into it now, but for its own seed: ids of volumes, and whatever else it is as it is."""
+    """List the disks plugged in now, without the seed: ids of volumes, and the path of anything else."""
     folders = {node.adapters.disks.volume_path(guest_id).parent, *(pool.path / VOLUMES for pool in _pools(node))}
     seed = str(node.adapters.disks.console_path(guest_id).with_name(SEED))
     plugged = (place for place in node.adapters.hypervisor.plugged(guest_id) if place != seed)
@@ -95,7 +100,7 @@ def _volume_or_place(place: str, folders: Collection[Path]) -> str:
 
 
 def _id_or_path(path: str, pattern: re.Pattern[str]) -> str:
-    """The id only where the file is called exactly so: another name must not pass for it."""
+    """Return the id if the file has exactly the managed name, else the path: no other name may pass for an id."""
     found = pattern.fullmatch(path)
     return found[1] if found else path
 

@@ -1,4 +1,4 @@
-"""Receipts for guests that stopped: by themselves, by a crash, or while the agent was away."""
+"""Receipts for guests that stopped by themselves, by a crash, or while the agent was not running."""
 
 import logging
 import queue
@@ -16,7 +16,7 @@ STOPPED = (Power.OFF, Power.CRASHED)
 
 
 class StopReceipts:
-    """Looks at a guest after each of its events, and at all that should run once a minute, until `stop`."""
+    """Checks a guest after each of its events, and every guest that should run once a minute, until `stop`."""
 
     def __init__(self, node: Node, *, poll_interval_s: float = POLL_INTERVAL_S) -> None:
         self._node = node
@@ -27,7 +27,7 @@ class StopReceipts:
         self._thread.start()
 
     def schedule_check(self, guest_id: UUID) -> None:
-        """Returns at once, as the hypervisor's listeners must."""
+        """Schedule a check and return at once, as the hypervisor's listeners must."""
         self._changed.put(guest_id)
 
     def stop(self) -> None:
@@ -59,7 +59,7 @@ class StopReceipts:
 
 
 def close_if_stopped(node: Node, instance_id: UUID) -> None:
-    """A receipt when the guest was opened under a permit and does not run (any more)."""
+    """Write a receipt if the guest was opened under a permit and does not run."""
     with node.locks.hold(("instance", instance_id)):
         if node.permits.receipts.opening("instance", instance_id) is None:
             return

@@ -1,4 +1,4 @@
-"""What guests use, read in turns: apart from heartbeats, so that a libvirt that takes its time delays none."""
+"""Usage of guests, sampled in turns: apart from heartbeats, so that a slow libvirt delays no heartbeat."""
 
 import logging
 import sqlite3
@@ -37,7 +37,7 @@ class SampleSink(Protocol):
 
 
 class UsageSampler:
-    """Reads once in each turn, however many ask: they get the same reading, with the same moment."""
+    """Reads once in each turn; concurrent callers get the same sample, with the same moment."""
 
     def __init__(self, node: Node, *, now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> None:
         self._node = node
@@ -46,7 +46,8 @@ class UsageSampler:
         self._last: tuple[tuple[int, int], UsageSample] | None = None
 
     def read(self, interval_ms: int) -> UsageSample:
-        """
+        """Return the sample of this turn.
+
         Raises:
             AdapterError: the hypervisor does not answer.
         """
@@ -73,7 +74,7 @@ class UsageSampler:
 
 @contextmanager
 def offer_samples(meter: UsageSampler, watcher: SampleSink, interval_ms: int) -> Iterator[None]:
-    """Meanwhile the watcher is offered a reading in each turn; with an interval of 0, none."""
+    """Offer the watcher a sample in each turn within the block; with an interval of 0, none."""
     if interval_ms == 0:
         yield
         return
@@ -95,7 +96,7 @@ def _offer_loop(meter: UsageSampler, watcher: SampleSink, interval_ms: int, stop
         except AdapterError as exc:
             log.info("usage not read", extra={"facts": {"problem": exc.message}})
             continue
-        except sqlite3.ProgrammingError as exc:  # the agent ends, and its ledger is closed already
+        except sqlite3.ProgrammingError as exc:  # the agent ends, and its state store is closed already
             log.info("usage is not read any more", extra={"facts": {"problem": str(exc)}})
             return
         if not watcher.offer(reading):

@@ -1,4 +1,4 @@
-"""Volumes: created empty or as a clone of a cached image, grown, removed."""
+"""Volumes: create them empty or as a clone of a cached image, grow them, remove them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +22,9 @@ class VolumeStatus:
 
 
 def ensure(node: Node, subject: Subject, spec: VolumeSpec) -> VolumeStatus:
-    """Make the volume exist and be as large as wished, also under a running guest. One that another node has made in a
-    pool is taken over as it is.
+    """Create the volume, or grow it to the requested size, also under a running guest.
+
+    A volume that another node made in a pool is taken over as it is.
 
     Raises:
         AdapterError: it is to be taken over, and is not there; or it was there, and has vanished.
@@ -48,8 +49,11 @@ def ensure(node: Node, subject: Subject, spec: VolumeSpec) -> VolumeStatus:
 
 
 def remove(node: Node, subject: Subject, pool: str = "") -> bool:
-    """Delete the volume's data; False when there was none. Refused while an instance uses it. `pool`: where its file
-    is, also of a volume that this node never had open."""
+    """Delete the volume's data;
+
+    False when there was none. Refused while an instance uses the volume. `pool`: the location of its file, also for a
+    volume that this node never opened.
+    """
     with node.locks.hold(("volume", subject.id)):
         before = _begin_removal(node, subject)
         if before is not None and before.is_held:
@@ -60,7 +64,9 @@ def remove(node: Node, subject: Subject, pool: str = "") -> bool:
 
 
 def forget(node: Node, subject: Subject) -> bool:
-    """The volume, whose file is in a pool, is this node's to open no more; False when it was not. The file stays.
+    """Forget the volume, whose file is in a pool, so that this node opens it no more;
+
+    False when it was unknown. The file stays.
 
     Raises:
         VolumeInUse: an instance of this node uses it.
@@ -92,7 +98,7 @@ def status(node: Node, entry: Entry[VolumeSpec]) -> VolumeStatus:
 
 
 def path(node: Node, volume_id: UUID) -> Path:
-    """Where a volume's file is that this node was told of.
+    """Return the path of a volume that this node knows.
 
     Raises:
         AdapterError: its pool is not there.
@@ -101,7 +107,7 @@ def path(node: Node, volume_id: UUID) -> Path:
 
 
 def disk(node: Node, volume_id: UUID, *, is_read_only: bool = False) -> GuestDisk:
-    """The volume as a guest has it. One without an image, and each in a pool, is no layer.
+    """Return the volume as a disk of a guest. A volume without an image, or in a pool, is no layer.
 
     Raises:
         AdapterError: its pool is not there.
@@ -115,13 +121,15 @@ def disk(node: Node, volume_id: UUID, *, is_read_only: bool = False) -> GuestDis
 
 
 def pool_of(node: Node, volume_id: UUID) -> str:
-    """Name of the pool that has it; empty: the node's own folder does."""
+    """Return the name of the pool of the volume; empty: the node's own folder."""
     entry = node.state_store.volumes.get(volume_id)
     return entry.spec.pool if entry is not None and entry.is_held else ""
 
 
 def user_of(node: Node, volume_id: UUID) -> UUID | None:
-    """The instance whose root disk the volume is, or into which it is plugged; also one that is expected to come."""
+    """Return the instance whose root disk the volume is, or which has it attached; also an instance that is
+    expected.
+    """
     for kind in ("instance", "arrival"):
         for instance_id in node.state_store.users_of("volume", volume_id, kind):
             return instance_id
@@ -133,7 +141,7 @@ def user_of(node: Node, volume_id: UUID) -> UUID | None:
 
 
 def check_free(node: Node, volume_id: UUID, *, but_for: UUID) -> None:
-    """The volume is here and used by nothing except the instance or attachment `but_for`."""
+    """Check that the volume exists here and is used by nothing except the instance or attachment `but_for`."""
     node.state_store.volumes.require(volume_id)
     users = [
         user
@@ -146,7 +154,7 @@ def check_free(node: Node, volume_id: UUID, *, but_for: UUID) -> None:
 
 
 def _uses(spec: VolumeSpec) -> list[tuple[str, UUID | str]]:
-    """In a pool it is a whole copy, which needs its image no more."""
+    """Return what the volume uses. In a pool a volume is a whole copy, which needs its image no more."""
     return [("image", spec.image_sha256)] if spec.image_sha256 and not spec.pool else []
 
 

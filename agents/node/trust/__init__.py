@@ -1,5 +1,5 @@
-"""What the node trusts, whether a call is permitted, and what was done under which permit.
+"""Trust documents, admission checks and receipts of the node.
 
-Nothing that gives the node data or work happens without a permit. The rules of permits are those of the placement core,
-the very code that decided; here are the node's memory of them and its own keys.
+Nothing that gives the node data or work happens without a permit. The rules of permits are those of the core package,
+the code that also decides; this package adds the node's record of them and its own keys.
 """

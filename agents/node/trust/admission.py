@@ -1,4 +1,4 @@
-"""The door: whether a call may be done, by its permit, on what the node trusts and remembers. It fails closed."""
+"""Admission check: compare a call with its permit and with the trust documents. Fails closed."""
 
 import logging
 import threading
@@ -32,7 +32,7 @@ MAX_JTI = 64
 
 @dataclass(slots=True)
 class Refusals:
-    """How many calls were refused since the agent's start, by code."""
+    """Counts the calls refused since the agent's start, by code."""
 
     counts: Counter[str] = field(default_factory=Counter)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -57,8 +57,9 @@ class Admission:
         self._receipts = receipts
 
     def admit(self, action: PermitAction, *, document: bytes, policies: bytes, cosignature: bytes = b"") -> Permit:
-        """The permit, which allows the deed now; that it is used for it is on the disk. `cosignature`: empty where no
-        sentinel signed.
+        """Return the permit that allows the call now; its use is on the disk before this returns.
+
+        `cosignature` is empty where no sentinel signed.
 
         Raises:
             PermitRefused: the first check that fails. It is counted, logged, and a receipt says so.
@@ -77,12 +78,12 @@ class Admission:
         return permit
 
     def expiry(self, jti: str) -> datetime | None:
-        """Until when a permit holds that was used here not long ago."""
+        """Return until when a permit that was used here recently holds."""
         rows = self._state_store.execute("SELECT max(expires_at) FROM permit_use WHERE jti = ?", jti)
         return datetime.fromtimestamp(int(str(rows[0][0])), UTC) if rows[0][0] is not None else None
 
     def permitted_until(self, action: str, resource_id: str, generation: int) -> datetime | None:
-        """Until when the last permit holds that was used here for this call about this."""
+        """Return until when the last permit holds that was used here for this call and resource."""
         asked = (action, resource_id, generation)
         rows = self._state_store.execute(
             "SELECT max(expires_at) FROM permit_use WHERE call = ? AND subject = ? AND generation = ?", *asked
@@ -90,13 +91,13 @@ class Admission:
         return datetime.fromtimestamp(int(str(rows[0][0])), UTC) if rows[0][0] is not None else None
 
     def without_permit(self, action: PermitAction) -> PermitRefused:
-        """The refusal of a call that needs a permit and has none."""
+        """Return the refusal of a call that needs a permit and has none."""
         refused = PermitRejected("MISSING", "the call carries none")
         self._record_refusal(refused, action, None)
         return PermitRefused(refused.code, refused.reason)
 
     def learned(self) -> None:
-        """The node has taken something that it is to trust: it remembers from when on it knows what it has done."""
+        """Record that the node accepted a trust document: from its time on, the node knows what it has done."""
         with self._state_store.transaction():
             if self._store.held.floor is not None and self._memory(BORN) is None:
                 self._remember(BORN, self.clock.now())
@@ -131,13 +132,13 @@ class Admission:
             self._raise_high_water()
 
     def _raise_high_water(self) -> None:
-        """Not by a clock that nobody keeps: one that ran ahead would lock the node up."""
+        """Raise the high-water mark, never by an unsynchronised clock: one that ran ahead would lock the node."""
         now = self.clock.now()
         if self.clock.is_kept() and now > (self._memory(HIGH_WATER) or BEGINNING):
             self._remember(HIGH_WATER, now)
 
     def _high_water(self, floor: Floor | None) -> datetime:
-        """The latest time that it has ever been here, by the node's own clock and by what it was told."""
+        """Return the latest time that the node has known, by its own clock and by the documents it accepted."""
         seen = self._memory(HIGH_WATER) or BEGINNING
         return max(seen, floor.issued_at) if floor is not None else seen
 
@@ -149,7 +150,7 @@ class Admission:
         self._state_store.execute("INSERT OR REPLACE INTO memory VALUES (?, ?)", name, as_rfc3339(moment))
 
     def _record_refusal(self, refused: PermitRejected, action: PermitAction, envelope: Signed | None) -> None:
-        """What a permit that was refused says of itself is not believed, only passed on."""
+        """Record a refusal. The contents of a refused permit are not trusted, only passed on."""
         claimed = envelope.payload.get("jti") if envelope is not None else None
         jti = claimed if isinstance(claimed, str) and len(claimed) <= MAX_JTI and claimed.isprintable() else ""
         count = self.refusals.add(refused.code)
@@ -175,7 +176,7 @@ def _policies(text: bytes) -> object:
 
 
 def _check_contents(permit: Permit, action: PermitAction) -> None:
-    """Nothing that the permit does not list, nothing larger than it says, and for nobody else."""
+    """Check the request's ids, sizes, peer and project against the permit."""
     for kind, names in action.names.items():
         permits.listed(permit, kind, names)
     limits = permit.limits

@@ -1,7 +1,7 @@
-"""The node's clock, and whether anybody keeps it right.
+"""Checks whether the node's clock is synchronised, and keeps its high-water mark.
 
-A clock that was set back would revive permits that have ended. So the node remembers the latest time that it has known
-it to be, and asks the kernel whether the clock is synchronised.
+A clock that was set back would revive expired permits. So the node stores the latest time that it has known, and asks
+the kernel whether the clock is synchronised.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,9 @@ from telemetry.kernel_clock import is_synchronised
 
 
 def kept_elsewhere() -> bool:
-    """The operator's word: whoever runs this machine keeps its clock, and its kernel does not know."""
+    """Return the operator's statement that the host of this machine synchronises its clock, which the kernel cannot
+    see.
+    """
     return True
 
 

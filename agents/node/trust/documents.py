@@ -1,8 +1,8 @@
-"""Is a document that the node is to trust genuine, and for this node? Pure.
+"""Verify that a trust document is genuine and for this node. Pure.
 
 The keyset and the charter are signed by the offline root, whose public key came with enrolment. Floors are signed by a
 permit key of the keyset whose scope is this node's zone, facts by keys for facts, the deny list by a permit key or the
-root. Anything that is not so is refused.
+root. Every other document is refused.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Authority:
-    """What the node was told at its enrolment. `root` checks the root's signatures."""
+    """Identity of the node and root key, as set at enrolment. `root` checks the root's signatures."""
 
     node: str
     zone: str
@@ -43,7 +43,7 @@ class Authority:
 
 @dataclass(frozen=True, slots=True)
 class KeyRing:
-    """The keys by which other documents are judged."""
+    """Holds the keys that verify other documents."""
 
     keyset: Keyset = NO_KEYS
     deny: DenyList = NOTHING_DENIED
@@ -53,7 +53,7 @@ class KeyRing:
         return None if key is None or key.use != use or key_id in self.deny.kids else key
 
     def checked(self, kind: str, document: Signed, use: Use) -> Key:
-        """The key of that use which signed the document.
+        """Return the key of that use which signed the document.
 
         Raises:
             TrustRefused: there is none.
@@ -66,7 +66,7 @@ class KeyRing:
 
 
 def keyset(document: bytes, authority: Authority) -> Keyset:
-    """Like all readers here.
+    """Verify and parse a keyset; the other readers of this module raise the same error.
 
     Raises:
         TrustRefused: not canonical, not signed by whom it must be, or not for this node.
@@ -95,8 +95,11 @@ def floor(document: bytes, authority: Authority, ring: KeyRing) -> Floor:
 
 
 def deny_list(document: bytes, authority: Authority, ring: KeyRing) -> tuple[DenyList, bool]:
-    """The list, and whether the root signed it. Its key need not be for this zone: there is one list for all nodes. Nor
-    need it be in use, since a list does not say when it was signed; a key that is over leaves the keyset."""
+    """Return the deny list, and whether the root signed it.
+
+    The signing key need not be for this zone, since one list serves all nodes. It need not be in use either: a list
+    does not state when it was signed, and an expired key leaves the keyset.
+    """
     envelope = _read("deny list", document)
     is_of_root = authority.root(signed.message("deny", envelope.payload), envelope.signature)
     if not is_of_root:
@@ -105,7 +108,7 @@ def deny_list(document: bytes, authority: Authority, ring: KeyRing) -> tuple[Den
 
 
 def segment(document: bytes, authority: Authority, ring: KeyRing) -> Segment:
-    """Like a deny list it does not say when it was signed; a key that is over leaves the keyset."""
+    """Verify and parse a segment. A segment does not state when it was signed; an expired key leaves the keyset."""
     envelope = _read("segment", document)
     key = ring.checked(segments.KIND, envelope, "permit")
     found = _parsed("segment", envelope, segments.parse)
@@ -117,20 +120,19 @@ def segment(document: bytes, authority: Authority, ring: KeyRing) -> Segment:
 
 
 def is_of_lost_key(kind: str, document: bytes, authority: Authority, keyset: Keyset) -> bool:
-    """Of a document of this kind that was checked when it came: whether the root has taken its signer's key out of the
-    keyset since."""
+    """Return whether the root has since removed the signer's key of a document that was verified on arrival."""
     envelope = _read(kind, document)
     is_of_root = authority.root(signed.message(kind, envelope.payload), envelope.signature)
     return not is_of_root and envelope.key_id not in keyset.keys
 
 
 def unchecked_deny_list(document: bytes) -> DenyList:
-    """Of a list that was checked when it came, by a key that is not trusted any more."""
+    """Parse a deny list that was verified on arrival, whose key is no longer trusted."""
     return _parsed("deny list", _read("deny list", document), trust_documents.read_deny_list)
 
 
 def unchecked_floor(document: bytes) -> Floor | None:
-    """The same of a floor; None if there is none that can be read."""
+    """Parse a floor that was verified on arrival, whose key is no longer trusted; None if it cannot be read."""
     try:
         return _parsed("floor", _read("floor", document), trust_documents.read_floor)
     except TrustRefused:
@@ -138,7 +140,7 @@ def unchecked_floor(document: bytes) -> Floor | None:
 
 
 def check_facts(document: bytes, floor: Floor, ring: KeyRing) -> None:
-    """They are those that the floor stands for, and each is signed by a key that may state it."""
+    """Check that the facts are those of the floor, and that each is signed by a key that may state it."""
     check_digest(document, floor)
     for each in _envelopes(document):
         _statement(each, ring)
@@ -154,7 +156,7 @@ def matches_floor(floor: Floor, facts: bytes) -> bool:
 
 
 def trusted_facts(document: bytes, ring: KeyRing) -> Iterator[Statement]:
-    """Of facts that were accepted once, those whose keys may still state them. What they said is unknown again."""
+    """Return the accepted facts whose keys may still state them. The statements of all others become unknown."""
     for each in _envelopes(document):
         try:
             yield _statement(each, ring)

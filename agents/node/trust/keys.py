@@ -1,4 +1,4 @@
-"""Signatures: those of others checked, the node's own made.
+"""Verify signatures of others, and sign with the node's key.
 
 The key decides the algorithm, never the document: Ed25519, or ECDSA over P-256 with SHA-256 (signatures in DER).
 """
@@ -25,7 +25,10 @@ ED25519, ECDSA_P256 = "Ed25519", "ECDSA-P256-SHA256"
 
 @lru_cache(maxsize=256)
 def verifier(key: Key) -> Verify:
-    """A key that cannot be read, or is not of the algorithm that the keyset states, verifies nothing."""
+    """Return a verifier for the key.
+
+    A key that cannot be read, or is not of the keyset's algorithm, verifies nothing.
+    """
     try:
         public = load_der_public_key(base64.b64decode(key.public_key, validate=True))
     except (ValueError, binascii.Error, UnsupportedAlgorithm):
@@ -34,7 +37,8 @@ def verifier(key: Key) -> Verify:
 
 
 def root_verifier(pem: bytes) -> Verify:
-    """
+    """Return a verifier for the root's public key.
+
     Raises:
         ValueError: this is no public key of an algorithm that is known here.
     """
@@ -77,14 +81,15 @@ def _nothing(message: bytes, signature: bytes) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class NodeKey:
-    """The key of the node's certificate; `id`, the node's, is the key id of what it signs."""
+    """Holds the key of the node's certificate; `id`, the node's, is the key id of its signatures."""
 
     id: str
     private: ec.EllipticCurvePrivateKey
 
     @classmethod
     def load(cls, node_id: str, pem: bytes) -> "NodeKey":
-        """
+        """Load the node's key.
+
         Raises:
             ValueError: enrolment makes no such keys.
         """

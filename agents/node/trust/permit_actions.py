@@ -1,6 +1,6 @@
-"""What a call asks for, in the terms of a permit. Pure.
+"""Translate a call into the terms of a permit. Pure.
 
-The table of what each call may rest on stands here: a call that is not in it cannot be permitted.
+The table states what each call may rest on: a call that is not in it cannot be permitted.
 """
 
 from collections.abc import Mapping
@@ -36,11 +36,11 @@ DEFINE_OPS = frozenset({"instance.create", "instance.resize", "instance.rebuild"
 
 @dataclass(frozen=True, slots=True)
 class PermitAction:
-    """`listed_in` and `id`: what is to be made so, as the permit lists it; `kind`: what receipts call it.
+    """Describes one call. `listed_in` and `id`: the resource, as the permit lists it; `kind`: its kind in receipts.
 
-    `names`: everything else that the permit has to list, by list. `content`: a digest of the wish, by which a
-    repetition is known. `generation` is 0 for images, which have none. `project` empty: the call names none.
-    `opens`: something is there afterwards, or runs. `peer`: the other node of a move.
+    `names`: everything else that the permit has to list, by list. `content`: a digest of the spec, by which a
+    repetition is recognised. `generation` is 0 for images, which have none. `project` empty: the call names none.
+    `opens`: the call creates or starts the resource. `peer`: the other node of a migration.
     """
 
     call: str
@@ -92,7 +92,7 @@ def port(subject: Subject, spec: PortSpec) -> PermitAction:
 
 
 def instance(subject: Subject, spec: InstanceSpec, *, attached: Mapping[UUID, AttachmentSpec]) -> PermitAction:
-    """`attached`: the attachments that the guest would run with."""
+    """Describe an EnsureInstance call; `attached` are the attachments that the guest would run with."""
     runs = spec.power is Power.RUNNING
     plugged = attached if runs else {}
     volumes = (spec.root_volume_id, *(each.volume_id for each in plugged.values()))

@@ -1,4 +1,4 @@
-"""All that the node needs to judge permits and to account for what was done under them, over one ledger."""
+"""Builds the parts that check permits and write receipts, over one state store."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ class Permits:
 
     @classmethod
     def open(cls, state_store: StateStore, *, key: NodeKey, zone: str, root: Verify, clock: Clock) -> "Permits":
-        """`zone`: of the node's certificate; `root` checks the offline root's signatures."""
+        """Open the parts. `zone` is that of the node's certificate; `root` checks the offline root's signatures."""
         store = TrustStore(state_store, Authority(key.id, zone, root))
         receipts = Receipts(state_store, key, zone=zone, clock=clock)
         admission = Admission(state_store, store, node=key.id, clock=clock, receipts=receipts)

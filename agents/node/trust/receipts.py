@@ -1,9 +1,8 @@
-"""What was done under which permit, signed with the node's key, and kept until the control plane has it.
+"""Receipts: what the node did under which permit, signed with the node's key and stored until acknowledged.
 
-A receipt is the signed document of kind "receipt":
-    {number, jti, node, zone, event, kind, resource, generation, at, measured}
-`event` is opened, closed or refused; of a finding, which no permit is about, quarantined, released or discarded.
-Numbers grow by one without a gap, and stand in what is signed: whoever loses one on its way is found out.
+A receipt is the signed document of kind "receipt": {number, jti, node, zone, event, kind, resource, generation, at,
+measured}. `event` is opened, closed or refused; for an orphan, which no permit covers, quarantined, released or
+discarded. Numbers grow by one without a gap and are part of the signed document, so a lost receipt is detected.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,7 +21,7 @@ from andromede_core.documents.parsing import as_rfc3339
 KIND = "receipt"
 # A flood of bad permits must not fill the disk: what is refused beyond this is only logged and counted.
 MAX_REFUSED = 10_000
-# A node that lost its ledger numbers on from what it is told, and must never come to the end of what JSON can count.
+# A node that lost its state store continues from the acknowledged number, which must stay within the integers of JSON.
 MAX_NUMBER = 2**48
 
 Measured = Mapping[str, object]
@@ -30,7 +29,7 @@ Measured = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What the node has opened under a permit and not closed, or is about to open."""
+    """A resource that the node has opened under a permit and not closed, or is about to open."""
 
     kind: str
     id: str
@@ -39,7 +38,10 @@ class Opening:
 
 
 class Receipts:
-    """Safe for use by many threads. `listener` is called after each receipt and must return at once."""
+    """Writes and stores receipts.
+
+    Safe for use by many threads. `listener` is called after each receipt and must return at once.
+    """
 
     def __init__(self, state_store: StateStore, key: NodeKey, *, zone: str, clock: Clock) -> None:
         self._state_store = state_store
@@ -49,20 +51,23 @@ class Receipts:
         self.listener: Callable[[], None] = lambda: None
 
     def intend(self, jti: str, action: PermitAction) -> None:
-        """Written down with the permit's use, before anything is done: a node that dies while it acts, or right after,
-        still owes the receipt."""
+        """Record an intent together with the permit's use, before any action: after a crash the node still owes the
+        receipt.
+        """
         if action.opens:
             self._state_store.execute(
                 "INSERT OR REPLACE INTO intent VALUES (?, ?, ?, ?)", action.kind, action.id, jti, action.generation
             )
 
     def intents(self) -> list[Opening]:
-        """What was begun under a permit, and whose receipt is not written."""
+        """Return the actions that began under a permit and have no receipt yet."""
         rows = self._state_store.execute("SELECT kind, id, jti, generation FROM intent ORDER BY kind, id")
         return [_opening(row) for row in rows]
 
     def opened(self, opening: Opening, measured: Measured) -> None:
-        """Once for each permit; an image that is there already is not opened again."""
+        """Write the receipt of an opened resource, once for each permit; an image that is present already is not opened
+        again.
+        """
         kind, resource_id = opening.kind, opening.id
         with self._state_store.transaction():
             self._state_store.execute("DELETE FROM intent WHERE kind = ? AND id = ?", kind, resource_id)
@@ -80,7 +85,7 @@ class Receipts:
         self.listener()
 
     def closed(self, kind: str, resource_id: UUID | str, measured: Measured = MappingProxyType({})) -> None:
-        """Nothing when it is not open."""
+        """Write the receipt of a closed resource; does nothing when the resource is not open."""
         with self._state_store.transaction():
             opening = self.opening(kind, resource_id)
             if opening is None:
@@ -90,7 +95,7 @@ class Receipts:
         self.listener()
 
     def resolve_intent(self, kind: str, resource_id: UUID | str, *, is_there: bool) -> None:
-        """What was begun and not accounted for: opened if it is there, else forgotten."""
+        """Resolve an intent without receipt: write `opened` if the resource exists, else forget the intent."""
         rows = self._state_store.execute(
             "SELECT kind, id, jti, generation FROM intent WHERE kind = ? AND id = ?", kind, str(resource_id)
         )
@@ -109,7 +114,7 @@ class Receipts:
         self.listener()
 
     def noted(self, event: str, about: Opening, measured: Measured) -> None:
-        """Of what is done under no permit, and is to be on record all the same."""
+        """Write a receipt for an action without a permit."""
         with self._state_store.transaction():
             self._spool(event, about, measured)
         self.listener()
@@ -133,7 +138,7 @@ class Receipts:
         return self._memory("last_receipt")
 
     def pending_count(self) -> int:
-        """How many are not acknowledged."""
+        """Return the number of receipts that are not acknowledged."""
         ((count,),) = self._state_store.execute("SELECT count(*) FROM receipt")
         return int(str(count))
 
@@ -144,10 +149,10 @@ class Receipts:
         return [(int(str(found)), _bytes(document)) for found, document in rows]
 
     def acknowledge(self, number: int) -> None:
-        """The control plane keeps all up to `number`.
+        """Delete the receipts up to `number`, which the control plane has stored.
 
-        Where it keeps more than this node remembers to have made, the ledger was lost: what waits here is numbered on
-        from there. That happens before anything was acknowledged, or not at all.
+        If the control plane has more than this node remembers to have written, the state store was lost: pending
+        receipts are then renumbered from there. That happens before anything was acknowledged, or never.
 
         Raises:
             BadRequest: receipts that were never made; nothing is forgotten.

@@ -1,10 +1,10 @@
-"""What each permit was used for, on the disk before anything is done: a permit serves one use of each thing once.
+"""Replay guard: records each use of a permit on disk before the action; a permit serves one use of each resource once.
 
 Calls may be repeated. The same content under the same permit is a repetition while nothing newer has happened to the
 resource; anything else is a replay.
 
-What is gone is remembered for as long as a permit could speak of it, and longer: then its tombstone goes too. A permit
-that was made before has ended by then, by a clock that never goes back (admission.py), and is refused for that.
+A tombstone is stored longer than a permit for its resource can last, and is then removed. Every permit that was issued
+before has expired by then, by a clock that never goes back (admission.py), and is refused for that reason.
 """
 
 from dataclasses import replace
@@ -36,7 +36,7 @@ FORGOTTEN = (
 
 
 def record_use(state_store: StateStore, permit: Permit, action: PermitAction, *, now: datetime) -> None:
-    """Write down that the permit is used for this, and flush it to the disk.
+    """Record that the permit is used for this action, and flush the record to disk.
 
     Raises:
         Refused: STALE_GENERATION when the permit's resource has moved on, REPLAYED when the permit was used for
@@ -61,8 +61,10 @@ def record_use(state_store: StateStore, permit: Permit, action: PermitAction, *,
 
 
 def _forget_gone(state_store: StateStore, *, now: datetime) -> None:
-    """Remove some tombstones that nothing has happened to for GONE_KEPT. The node is then as one that never had the
-    resource. Inside the caller's transaction."""
+    """Remove some tombstones that have not changed for GONE_KEPT; the node then is as one that never had the resource.
+
+    Runs inside the caller's transaction.
+    """
     state_store.execute(QUIET, int(now.timestamp()), PRUNED_AT_ONCE)
     for gone in state_store.execute(GONE, int((now - GONE_KEPT).timestamp()), PRUNED_AT_ONCE):
         for statement in FORGOTTEN:
@@ -70,7 +72,7 @@ def _forget_gone(state_store: StateStore, *, now: datetime) -> None:
 
 
 def record_generation(state_store: StateStore, resource_id: str, generation: int) -> None:
-    """Remember the highest generation of a resource that a permit covered; also of what came along with another."""
+    """Record the highest generation of a resource that a permit covered, also of resources that came with another."""
     state_store.execute(
         "INSERT INTO permitted VALUES (?, ?)"
         " ON CONFLICT DO UPDATE SET generation = max(generation, excluded.generation)",
@@ -80,8 +82,11 @@ def record_generation(state_store: StateStore, resource_id: str, generation: int
 
 
 def limit_generation(state_store: StateStore, subject: Subject) -> Subject:
-    """At which generation a call without a permit is remembered: of what it asks for, no more than FREE_STEP beyond the
-    last one that was permitted. Whoever may stop and remove must not be able to use up all generations."""
+    """Limit the generation that is recorded for a call without a permit.
+
+    It is at most FREE_STEP above the last permitted generation: a caller that may stop and remove must not use up all
+    generations.
+    """
     return replace(subject, generation=min(subject.generation, _permitted(state_store, str(subject.id)) + FREE_STEP))
 
 
@@ -91,7 +96,9 @@ def _permitted(state_store: StateStore, resource_id: str) -> int:
 
 
 def _check_generation(state_store: StateStore, permit: Permit, action: PermitAction) -> None:
-    """The permit is for one generation of its resource: what came later has not been decided, or overtook it."""
+    """Check that the permit is for the current generation: a later generation has not been decided, or overtook the
+    call.
+    """
     if action.id == permit.resource and action.generation > permit.gen:
         raise PermitRejected("STALE_GENERATION", f"the permit is for generation {permit.gen} of {permit.resource}")
     if action.generation > max(permit.gen, _permitted(state_store, action.id) + FREE_STEP):
@@ -102,7 +109,10 @@ def _check_generation(state_store: StateStore, permit: Permit, action: PermitAct
 
 
 def _check_replay(state_store: StateStore, permit: Permit, action: PermitAction) -> None:
-    """Generations that follow each other under one permit are one use, as long as nobody came between them."""
+    """Check for a replay.
+
+    Consecutive generations under one permit are one use, as long as no other call came between.
+    """
     rows = state_store.execute(
         "SELECT generation, content FROM permit_use WHERE jti = ? AND call = ? AND subject = ?"
         " ORDER BY generation DESC LIMIT 1",
@@ -120,6 +130,6 @@ def _check_replay(state_store: StateStore, permit: Permit, action: PermitAction)
 
 
 def _is_untouched(state_store: StateStore, resource_id: str, *, since: int) -> bool:
-    """A lower generation, or none: the agent was killed before it began."""
+    """Return whether only a lower generation is recorded, or none: the agent was killed before the action began."""
     newest = state_store.newest(resource_id)
     return newest is None or newest[0] < since or newest == (since, True)

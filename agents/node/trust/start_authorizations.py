@@ -1,5 +1,6 @@
-"""Which guests libvirt may start at this moment: those that the agent is starting or that are expected from
-another node, while the permit for it holds."""
+"""Start authorizations: guests that libvirt may start now, because the agent starts or expects them under a valid
+permit.
+"""
 
 import threading
 import xml.etree.ElementTree as ET
@@ -14,19 +15,22 @@ from agents.node.adapters.interfaces import GuestSpec
 from agents.node.domain_check import ForeignDomain
 from agents.node.trust.clock import Clock
 
-# A guest that KVM gives up in its first seconds is started once more by the agent, as an emulated one.
+# The agent restarts a guest that dies under KVM in its first seconds, under emulation.
 KVM_AFTERMATH = timedelta(seconds=15)
 NONE = timedelta(0)
-# What libvirt asks about one start, and about one guest that comes from another node.
+# The hook calls of libvirt for one start, and for one guest that arrives from another node.
 START = ("prepare", "start")
 ARRIVAL = ("migrate", "prepare", "start")
-PREPARED = "start"  # the one before which libvirt has made its own choices
+PREPARED = "start"  # libvirt has made its own choices before this call
 
 
 @dataclass(slots=True)
 class StartAuthorization:
-    """`attempts`: how many more starts may begin, each with all of `questions`, in their order; `due`: those that are
-    still to come in one that has begun."""
+    """Authorizes a start.
+
+    `attempts`: the number of further starts, each with all of `questions` in order; `due`: the questions still open in
+    a start that has begun.
+    """
 
     guest: GuestSpec
     until: datetime
@@ -36,7 +40,10 @@ class StartAuthorization:
 
 
 class StartAuthorizations:
-    """Kept in memory alone: an agent that was killed is not starting anything. Safe for use by many threads."""
+    """Holds the start authorizations, in memory only: after a crash the agent starts nothing.
+
+    Safe for use by many threads.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -45,8 +52,10 @@ class StartAuthorizations:
 
     @contextmanager
     def allow(self, guest: GuestSpec, until: datetime | None, *, aftermath: timedelta = NONE) -> Iterator[None]:
-        """Leave to start the guest with this definition, for who holds its lock: once within the block, and once more
-        there or for `aftermath` if it succeeds, but no longer than `until`. None: no leave at all.
+        """Allow the holder of the guest's lock to start the guest with this definition.
+
+        The start is allowed once within the block, and once more there or within `aftermath` of a success, but not
+        after `until`. None: not at all.
         """
         if until is not None:
             with self._lock:
@@ -62,7 +71,7 @@ class StartAuthorizations:
                 authorization.until = min(authorization.until, self._clock.now() + aftermath)
 
     def expect(self, guest: GuestSpec, until: datetime) -> None:
-        """Leave for the guest to come from another node, once, and to begin with that no later than `until`."""
+        """Allow the guest to arrive from another node once, beginning no later than `until`."""
         with self._lock:
             self._authorizations[guest.id] = StartAuthorization(guest, until, attempts=1, questions=ARRIVAL)
 
@@ -75,8 +84,10 @@ class StartAuthorizations:
             self._authorizations.clear()
 
     def use(self, instance_id: UUID, operation: str, domain: ET.Element) -> str | None:
-        """None if libvirt may go on with this start, and then that is used up; else the reason against it. `domain`:
-        what libvirt would start."""
+        """Use up the authorization for this start and return None, or return the reason for the refusal.
+
+        `domain` is the definition that libvirt would start.
+        """
         with self._lock:
             authorization = self._authorizations.get(instance_id)
             if authorization is None or self._clock.now() >= authorization.until:

@@ -1,8 +1,8 @@
-"""What this node trusts, kept in the ledger: keyset, charter, deny list, and the floor with its facts.
+"""Trust store: keyset, charter, deny list, and the floor with its facts, in the state store.
 
-Of each only a newer one is taken, also after one whose signer was denied: it stays here, and nothing older comes in its
-place. After one whose signer's key the root has taken out of the keyset, newer is what the keyset says: so a thief who
-signed the last number that there is locks nothing up. Changing who the root is takes a new enrolment.
+Only a newer document replaces an older one, also when the signer of the stored one was denied: the stored one stays,
+and nothing older replaces it. If the root has removed the signer's key from the keyset, the keyset decides what is
+newer; so the thief of a key who signed the highest number locks nothing. A change of root needs a new enrolment.
 """
 
 import logging
@@ -30,8 +30,10 @@ KEYSET, CHARTER, DENY, FLOOR, FACTS = "keyset", "charter", "deny", "floor", "fac
 
 @dataclass(frozen=True, slots=True)
 class TrustSnapshot:
-    """What is trusted at one moment. `floor` is None while its key is not trusted (any more); a deny list stays in
-    force whoever signed it."""
+    """The trusted documents at one moment.
+
+    `floor` is None while its key is not trusted; a deny list stays in force whoever signed it.
+    """
 
     keyset: Keyset = NO_KEYS
     charter: Charter | None = None
@@ -45,7 +47,7 @@ class TrustSnapshot:
 
 
 class TrustStore:
-    """Safe for use by many threads. `held` is replaced as a whole, never changed."""
+    """Stores the trust documents. Safe for use by many threads. `held` is replaced as a whole, never changed."""
 
     def __init__(self, state_store: StateStore, authority: Authority) -> None:
         self._state_store = state_store
@@ -56,10 +58,10 @@ class TrustStore:
         self.held = self._assemble()
 
     def ensure(self, given: Mapping[str, bytes]) -> TrustSnapshot:
-        """Take what is given, by the names of this module; facts come with their floor.
+        """Accept the given documents, by the names of this module; facts come with their floor.
 
-        Each document is on the disk before the next one is looked at, keys and denials first: bad facts keep no
-        revocation back.
+        Each document is on disk before the next one is checked, keys and denials first, so that bad facts delay no
+        revocation.
 
         Raises:
             TrustOlder: the node has a newer one.
@@ -81,14 +83,15 @@ class TrustStore:
             return self.held
 
     def segment(self, document: bytes) -> Segment:
-        """
+        """Verify and parse a segment.
+
         Raises:
             TrustRefused: it is not genuine, or not for this zone.
         """
         return documents.segment(document, self._authority, self.held.ring)
 
     def is_of_lost_key(self, kind: str, document: bytes) -> bool:
-        """Of a document that was checked when it came."""
+        """Return whether the root has removed the signer's key of a document that was verified on arrival."""
         return documents.is_of_lost_key(kind, document, self._authority, self.held.keyset)
 
     def _take_keyset(self, document: bytes) -> None:
@@ -100,7 +103,7 @@ class TrustStore:
         _check_version(CHARTER, new.version, self.held.charter.version if self.held.charter else 0)
 
     def _take_deny_list(self, document: bytes) -> None:
-        """Only the root takes anything off the list."""
+        """Accept a deny list. Only the root may remove entries."""
         held = self.held
         new, is_of_root = documents.deny_list(document, self._authority, held.ring)
         is_reset = is_of_root and self._stored_is_of_lost_key(DENY)
@@ -141,7 +144,7 @@ class TrustStore:
         log.info("trusts", extra={"facts": {"new": sorted(new)}})
 
     def _assemble(self) -> TrustSnapshot:
-        """From the disk, with everything checked again: what no longer holds is as if it were not there."""
+        """Load the snapshot from disk and verify everything again; documents that no longer hold are left out."""
         rows = self._state_store.execute("SELECT kind, document FROM trust")
         stored = {str(kind): _bytes(document) for kind, document in rows}
         authority = self._authority
@@ -159,7 +162,9 @@ class TrustStore:
         return TrustSnapshot(keyset, charter, deny, floor, world)
 
     def _world(self, facts: bytes, ring: KeyRing) -> World:
-        """Remembered, since floors are renewed far more often than facts, and each fact is a signature to check."""
+        """Return the facts of the floor, cached: floors are renewed far more often than facts, and each fact is a
+        signature to check.
+        """
         if self._facts != (facts, ring):
             known = documents.trusted_facts(facts, ring)
             self._last_world = statements.world(known, {self._authority.zone: "open"})
@@ -168,7 +173,7 @@ class TrustStore:
 
 
 def _load_valid(kind: str, stored: Mapping[str, bytes], read: Callable[[bytes], T]) -> T | None:
-    """What is stored, if it still holds."""
+    """Load a stored document if it is still valid."""
     if kind not in stored:
         return None
     try:

@@ -1,4 +1,4 @@
-"""All commands together, and the one way out of each."""
+"""The Typer application with all commands, and the error handling around each."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def make() -> typer.Typer:
 
 
 def program() -> Any:
-    """The command itself. Two of its options are of Typer's own making."""
+    """Return the command itself. Two of its options are Typer's own."""
     words = {
         "install_completion": _("Install completion for the shell in use."),
         "show_completion": _("Print the completion script of the shell in use."),
@@ -74,7 +74,7 @@ def root(
 
 
 def run(arguments: Sequence[str]) -> int:
-    """The exit code. Whatever goes wrong is told in words; where it came from only with --debug."""
+    """Run the command and return the exit code. Errors are printed as messages; a traceback only with --debug."""
     try:
         result = program().main(list(arguments), prog_name=PROGRAM, standalone_mode=False)
         sys.stdout.flush()
@@ -88,7 +88,7 @@ def run(arguments: Sequence[str]) -> int:
         print_error(str(exc), is_first=False)
         return Exit.INTERRUPTED
     except BrokenPipeError:
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - nobody reads, and the flush at the end would fail again
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - the reader is gone, and the flush at the end would fail again
         return Exit.OK
     except Exception as exc:  # noqa: BLE001 - the last resort: no traceback for people
         return _unexpected(exc, arguments)
@@ -102,7 +102,7 @@ def _report(error: BaseException, code: int) -> int:
 
 
 def _unexpected(error: Exception, arguments: Sequence[str]) -> int:
-    """A wrong command line, a file that is not there, or a mistake of ours."""
+    """Report a wrong command line, a missing file, or an internal error."""
     if isinstance(error, typer.TyperException):
         return _usage(error)
     if isinstance(error, OSError | ValueError):
@@ -131,7 +131,7 @@ def _usage(error: typer.TyperException) -> int:
 
 
 def _in_our_language(message: str) -> str:
-    """Typer's own sentences begin with one of these."""
+    """Translate Typer's own messages, which begin with one of these texts."""
     known = {
         "Missing argument": _("Missing argument"),
         "Missing option": _("Missing option"),

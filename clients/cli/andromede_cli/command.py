@@ -1,4 +1,4 @@
-"""How a function becomes a command: what all commands have in common."""
+"""Turn a function into a command, with the options that all commands have."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def register(
 
 
 def _by_keyword(run: Function, parameters: Sequence[inspect.Parameter]) -> Function:
-    """Typer passes everything by keyword, the context too."""
+    """Convert to keyword arguments: Typer passes everything by keyword, the context too."""
 
     def call(**given: Any) -> None:
         run(given.pop("ctx"), **given)
@@ -148,13 +148,13 @@ def _by_keyword(run: Function, parameters: Sequence[inspect.Parameter]) -> Funct
 
 
 def _maker(ctx: typer.Context) -> str:
-    """The command beside this one that makes such things, if there is one."""
+    """Return the command of the same group that creates such resources, if there is one."""
     beside = ctx.parent
     return f"{beside.command_path} create" if beside and "create" in getattr(beside.command, "commands", ()) else ""
 
 
 def labels_of(texts: Sequence[str] | None, *, is_patch: bool = False) -> dict[str, Any] | None:
-    """Raises BadParameter. In a patch, `name-` removes the label."""
+    """Parse labels; in a patch, `name-` removes the label. Raises BadParameter."""
     if not texts:
         return None
     found: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""Which module of `commands` has which commands: it is loaded when one of them is called."""
+"""Registry of commands: each module of `commands` is loaded when one of its commands is called."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PARTS = {
 
 
 class Commands(Mapping[str, Any]):
-    """What a group of Typer has as its commands, each made when it is asked for. Help asks for all of them."""
+    """Commands of a Typer group, each made on access. Help accesses all of them."""
 
     def __init__(self) -> None:
         self._parts = {name: part for part, names in PARTS.items() for name in names}
@@ -54,7 +54,7 @@ class Commands(Mapping[str, Any]):
 
 
 def load(part: str) -> dict[str, Any]:
-    """The commands of a module by name."""
+    """Return the commands of a module by name."""
     app = typer.Typer(rich_markup_mode=None)
     import_module(f"andromede_cli.commands.{part}").register(app)
     return dict(get_group(app).commands)

@@ -1,4 +1,4 @@
-"""The names that a shell offers at the Tab key, from the API. Whatever goes wrong there, nothing is offered."""
+"""Complete names at the Tab key, from the API. After any error, nothing is offered."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ AT_MOST = 200
 
 
 def method_of(managers: Any, call: str) -> Callable[..., Any]:
-    """Of `manager.method`: of a client, the call; of the class, what it takes."""
+    """Return the call `manager.method` of a client, or the function of the class."""
     manager, _dot, name = call.partition(".")
     found: Callable[..., Any] = getattr(getattr(managers, manager), name)
     return found
 
 
 def takes(call: str) -> dict[str, inspect.Parameter]:
-    """The parameters of a call of the SDK, by name."""
+    """Return the parameters of a call of the SDK, by name."""
     manager, _dot, name = call.partition(".")
     kind = getattr(resources, "".join(word.title() for word in manager.split("_")))
     found = dict(inspect.signature(getattr(kind, name)).parameters)
@@ -35,7 +35,7 @@ def takes(call: str) -> dict[str, inspect.Parameter]:
 
 
 def names(call: str) -> Callable[[typer.Context, str], list[str]]:
-    """What completes an argument with the names that a list has."""
+    """Complete an argument with the names of a list."""
 
     def complete(ctx: typer.Context, incomplete: str) -> list[str]:
         found: list[str] = []
@@ -53,7 +53,7 @@ def _is_owned(call: str) -> bool:
 
 
 def _session(ctx: typer.Context) -> Session:
-    """No command has run: what stands before it is read from the line."""
+    """Open a session from the command line so far, since no command has run."""
     from andromede_sdk import Retry
 
     before = ctx.find_root().params

@@ -1,4 +1,4 @@
-"""A websocket with a console of a guest, and bytes between it and a terminal, a pipe or a VNC viewer."""
+"""Carry bytes between the websocket of a guest's console and a terminal, a pipe or a VNC viewer."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ PLAIN_ENDS = (1000, 1001)
 
 
 def opened(me: Session, name: str, kind: str) -> ClientConnection:
-    """
+    """Open the websocket.
+
     Raises:
         ApiError: it cannot be opened.
         Misuse: what was typed would travel in the clear.
@@ -54,7 +55,7 @@ def opened(me: Session, name: str, kind: str) -> ClientConnection:
 
 
 def address(base: str, url: str) -> str:
-    """Of the websocket: where the API is, unless the API says where. Raises Misuse."""
+    """Return the websocket's address: the API's own, unless the answer names another. Raises Misuse."""
     whole = urlsplit(urljoin(f"{base}/", url))
     scheme = {"http": "ws", "https": "wss"}.get(whole.scheme, whole.scheme)
     if scheme not in ("ws", "wss") or (scheme == "ws" and urlsplit(base).scheme == "https"):
@@ -66,7 +67,7 @@ def address(base: str, url: str) -> str:
 
 
 def converse(guest: ClientConnection) -> None:
-    """Until the guest hangs up, somebody types Ctrl+], or what is piped in has ended and the guest says no more.
+    """Carry bytes until the guest hangs up, the user types Ctrl+], or piped input has ended and the guest is silent.
 
     Raises:
         ConsoleEnded
@@ -75,7 +76,7 @@ def converse(guest: ClientConnection) -> None:
     woken, wake = os.pipe()
     reader = threading.Thread(target=_show, args=(guest, shown, over, wake), daemon=True)
     with _raw():
-        reader.start()  # whoever sees what the guest wrote may type at once
+        reader.start()  # input is possible as soon as output is visible
         _type(guest, woken, is_terminal=sys.stdin.isatty())
     if not over.is_set() and not sys.stdin.isatty():
         shown.wait_for_silence(over)
@@ -87,13 +88,13 @@ def converse(guest: ClientConnection) -> None:
 
 
 def check_end(guest: ClientConnection) -> None:
-    """Raises ConsoleEnded: it was not we who hung up."""
+    """Check that this side hung up; raises ConsoleEnded otherwise."""
     if guest.close_code not in PLAIN_ENDS:
         raise ConsoleEnded(guest.close_reason or _("The connection broke."))
 
 
 class _Shown:
-    """When there was something to show."""
+    """Records the time of the last output."""
 
     def __init__(self) -> None:
         self._news = threading.Event()
@@ -125,7 +126,7 @@ def _show(guest: ClientConnection, shown: _Shown, over: threading.Event, wake: i
 
 
 def _type(guest: ClientConnection, woken: int, *, is_terminal: bool) -> None:
-    """Carry what is typed, until there is no more or the other side is over."""
+    """Send the input until it ends or the connection is closed."""
     from websockets import ConnectionClosed
 
     with suppress(ConnectionClosed):
@@ -143,7 +144,7 @@ def _type(guest: ClientConnection, woken: int, *, is_terminal: bool) -> None:
 
 @contextmanager
 def _raw() -> Iterator[None]:
-    """Every key goes to the guest, Ctrl-C too."""
+    """Set the terminal to raw mode: every key goes to the guest, Ctrl-C too."""
     if not sys.stdin.isatty():
         yield
         return
@@ -162,7 +163,7 @@ def _raw() -> Iterator[None]:
 
 
 def serve(open_one: Callable[[], ClientConnection], place: tuple[str, int], said: Callable[[str, int], None]) -> None:
-    """Each viewer that connects gets a console of its own, until Ctrl-C. `said` hears where they are to connect."""
+    """Give each viewer that connects a console of its own, until Ctrl-C. `said` receives the address to connect to."""
     with socket.create_server(place) as server:
         said(*server.getsockname()[:2])
         while True:
@@ -186,7 +187,7 @@ def _join(open_one: Callable[[], ClientConnection], viewer: socket.socket) -> No
 
 
 def _carry(guest: ClientConnection, viewer: socket.socket) -> None:
-    """Until one of both hangs up."""
+    """Carry bytes until one end hangs up."""
     from websockets import ConnectionClosed
 
     def to_guest() -> None:

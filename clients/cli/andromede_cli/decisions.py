@@ -1,4 +1,4 @@
-"""A decision of placement as a tree: what was asked for, what was left out and why, what would help."""
+"""Print a placement decision as a tree: the request, the rejected nodes with reasons, and relaxations."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _eliminated(document: Mapping[str, Any]) -> Iterator[Line]:
 
 
 def _zones(document: Mapping[str, Any]) -> Iterator[Line]:
-    """Those that have something to say."""
+    """Return the zones with reasons."""
     for each in document.get("zones") or []:
         is_admitted = each.get("is_admitted", bool(each.get("admitted")))
         failing = [result for result in each.get("results") or [] if _is_failing(result)]

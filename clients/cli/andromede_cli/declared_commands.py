@@ -1,8 +1,8 @@
-"""Commands that are one call of the SDK: declared, not written.
+"""Declared commands: each is one call of the SDK.
 
-A call is named as `manager.method`, and a parameter of the command as the call names it. The rest follows from what the
-call takes: an `organization` becomes --organization, what can be tried has --dry-run, what is listed --limit.
-Calls that differ only in their level (a project's, an organization's, the platform's) are one command.
+A call is named as `manager.method`, and a parameter of the command as in the call. The rest follows from the call's
+parameters: an `organization` becomes --organization, a dry run --dry-run, a list has --limit. Calls that differ only in
+their level (a project's, an organization's, the platform's) are one command.
 """
 
 from __future__ import annotations
@@ -116,13 +116,13 @@ def argument(metavar: str, help: str = "", *, several: bool = False, completes: 
 
 
 def given(name: str, metavar: str, help: str = "", *, completes: str = "") -> Parameter:
-    """An argument."""
+    """Declare an argument."""
     name = PROJECT_ARGUMENT if name == "project" else name
     return parameter(name, argument(metavar, help, completes=completes))
 
 
 def option(name: str, spelled: str, help: str, kind: Any = str, default: Any = Parameter.empty) -> Parameter:
-    """Without a default it is needed; None: it is not sent unless it is said."""
+    """Declare an option. Without a default it is required; None: it is sent only if given."""
     if default is None:
         kind = kind | None
     return parameter(name, Annotated[kind, typer.Option(spelled, help=help, show_default=default is not None)], default)
@@ -150,18 +150,18 @@ def one(me: Session, answer: Any) -> None:
 
 
 def rows(columns: Sequence[Column], member: str = "") -> Show:
-    """A table of what is listed, or of what stands in a member of the answer."""
+    """Show a table of the list, or of a member of the answer."""
     return lambda me, answer: me.list(getattr(answer, member) if member else answer, columns)
 
 
 def document(me: Session, answer: Any) -> None:
-    """As it is, for the program that it is made for."""
+    """Write the document unchanged, for the program that reads it."""
     whole = answer.raw if isinstance(answer, Model) else answer
     output.structured(whole, form=Format.YAML if me.form is Format.YAML else Format.JSON)
 
 
 def secret(member: str) -> Show:
-    """Of what is shown this once, -o name is the secret alone."""
+    """Show a secret, which the API shows once; with -o name the secret alone."""
 
     def show(me: Session, answer: Any) -> None:
         if me.is_dry_run or me.form is not Format.NAME:
@@ -173,7 +173,7 @@ def secret(member: str) -> Show:
 
 
 def show_answer(me: Session, answer: Model) -> None:
-    """A decision as a tree; anything else that a dry run answers as what it is."""
+    """Show a decision as a tree, and any other answer of a dry run by its kind."""
     is_decision = isinstance(answer, models.Decision | models.PlacementSimulation)
     if me.form in (Format.JSON, Format.YAML) or not is_decision:
         me.show(answer)
@@ -193,7 +193,7 @@ def show_answer(me: Session, answer: Model) -> None:
 def call_command(
     app: typer.Typer, name: str, help: str, call: str | Levels, *own: Parameter, show: Show = one, question: str = ""
 ) -> None:
-    """`question` may have the names of parameters; then it is asked before."""
+    """Declare a command of one call. `question` may contain names of parameters; it is asked before the call."""
     levels = {PROJECT: call} if isinstance(call, str) else call
     known = {parameter for each in levels.values() for parameter in takes(each)}
     is_list = "page_size" in known
@@ -216,7 +216,7 @@ def call_command(
 
 
 def _check(name: str, levels: Levels, parameters: Sequence[Parameter]) -> None:
-    """Raises TypeError: a call needs what the command does not take, or takes nothing of that name."""
+    """Check the parameters. Raises TypeError if the call needs another parameter, or lacks one of them."""
     have = {"project" if each.name == PROJECT_ARGUMENT else each.name for each in parameters}
     for call in levels.values():
         needed = {each.name for each in takes(call).values() if each.default is Parameter.empty}
@@ -233,7 +233,7 @@ def _check(name: str, levels: Levels, parameters: Sequence[Parameter]) -> None:
 
 
 def _follows(levels: Levels, known: set[str]) -> list[Parameter]:
-    """What the calls make of themselves."""
+    """Return the options that follow from the calls' parameters."""
     found = [parameter("to", FileArgument)] if "to" in known else []
     named = [level for level in levels if level != PROJECT]
     if "organization" in known and "organization" not in named:
@@ -245,7 +245,7 @@ def _follows(levels: Levels, known: set[str]) -> list[Parameter]:
 
 
 def _ready(me: Session, levels: Levels, words: dict[str, Any]) -> Callable[..., Any]:
-    """The call with what it takes of the words. Raises Misuse: one of them does not belong to it."""
+    """Return the call with its arguments. Raises Misuse: an argument is not one of the call's."""
     words = {"project" if name == PROJECT_ARGUMENT else name: value for name, value in words.items()}
     said = {name: value for name, value in words.items() if value not in (None, False, [])}
     level = next((each for each in reversed(list(levels)) if each in said), PROJECT)
@@ -265,7 +265,7 @@ def _ready(me: Session, levels: Levels, words: dict[str, Any]) -> Callable[..., 
 
 
 def download(call: Callable[[BinaryIO], int], path: Path) -> None:
-    """All of it, or nothing. Raises Misuse: the file cannot be made."""
+    """Write the whole file, or none. Raises Misuse: the file cannot be created."""
     try:
         out = path.open("xb")
     except FileExistsError as exc:
@@ -293,7 +293,7 @@ def show_command(app: typer.Typer, help: str, call: str, metavar: str) -> None:
 
 
 def delete_command(app: typer.Typer, help: str, call: str | Levels, metavar: str, question: str, *has: str) -> None:
-    """Of one or more, one after the other. `question` has {names}."""
+    """Declare a command that deletes one or more resources, one after the other. `question` has {names}."""
     levels = {PROJECT: call} if isinstance(call, str) else call
     first = levels[PROJECT]
     subject, known = _subject(first), {parameter for each in levels.values() for parameter in takes(each)}
@@ -315,7 +315,7 @@ def delete_command(app: typer.Typer, help: str, call: str | Levels, metavar: str
 
 
 def action_command(app: typer.Typer, name: str, help: str, call: str, metavar: str) -> None:
-    """An action that takes nothing, on one or more."""
+    """Declare an action without parameters, on one or more resources."""
     manager = call.partition(".")[0]
 
     def run(me: Session, *, names: list[str]) -> None:
@@ -328,13 +328,13 @@ def action_command(app: typer.Typer, name: str, help: str, call: str, metavar: s
 
 
 def _subject(call: str) -> str:
-    """What the call is about: the last part of its path."""
+    """Return the subject of the call: the last part of its path."""
     positional = [name for name, each in takes(call).items() if each.kind is Parameter.POSITIONAL_OR_KEYWORD]
     return positional[-1]
 
 
 def _listing_for(call: str) -> str:
-    """The list that has the names which the call takes, if there is one."""
+    """Return the list call with the names that the call takes, if there is one."""
     manager, _dot, method = call.partition(".")
     noun, _line, verb = method.rpartition("_")
     listing = f"{manager}.{noun}_list" if noun and verb else f"{manager}.list"

@@ -1,4 +1,4 @@
-"""What is wrong with the platform, as its API tells operators, and what to do about it."""
+"""Diagnose the platform from its operator API: problems and their remedies."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CHECKPOINT_WAITS = timedelta(minutes=10)
 
 @dataclass(frozen=True)
 class Finding:
-    """`level`: a problem needs somebody now, a notice before it becomes one."""
+    """One finding. `level`: a problem needs action now, a notice before it becomes a problem."""
 
     level: str
     subject: str
@@ -40,7 +40,7 @@ Check = Callable[["Client", datetime], Findings]
 
 
 def examine(client: Client, now: datetime) -> list[Finding]:
-    """Problems first, and each kind in the order in which they were found."""
+    """Return the findings: problems first, and each kind in the order in which they were found."""
     checks: tuple[Check, ...] = (nodes, incidents, orphans, operations, evidence, facts, drift, quotas)
     found = list(chain.from_iterable(check(client, now) for check in checks))
     return sorted(found, key=lambda finding: finding.level != PROBLEM)
@@ -101,7 +101,7 @@ def _of_ready(node: models.Node) -> Findings:
 
 
 def _outdated_findings(node: models.Node, ready: Iterable[models.Node]) -> Findings:
-    """Than others: what one node was told, all are told."""
+    """Find nodes with older documents than others: every document goes to all nodes."""
     for name in ("keyset_version", "deny_version", "facts_epoch"):
         own, newest = getattr(node.trust, name), max(getattr(each.trust, name) for each in ready)
         if own < newest:
@@ -136,7 +136,7 @@ def incidents(client: Client, now: datetime) -> Findings:
 
 
 def orphans(client: Client, now: datetime) -> Findings:
-    """What waits for somebody's decision."""
+    """Find orphans that await an operator's decision."""
     for each in client.orphans.list(open="true"):
         where = _node(each.node.name) if each.node is not None else _("database")
         facts = {"kind": each.kind, "name": each.name, "state": each.state, "time": worded(now - each.created_at)}
@@ -181,7 +181,7 @@ def _of_operation(each: models.PlatformOperation, now: datetime) -> Findings:
 
 
 def evidence(client: Client, now: datetime) -> Findings:
-    """Places are given in order, so that what waits is what is newest."""
+    """Check the evidence log. Numbers are given in order, so the newest records are the pending ones."""
     oldest: models.Record | None = None
     placed: models.Record | None = None
     for record in client.evidence.list(sort="-created_at"):
@@ -199,7 +199,7 @@ def evidence(client: Client, now: datetime) -> Findings:
 
 
 def _is_unsigned(client: Client, record: models.Record) -> bool:
-    """The second line of a checkpoint is how many records it covers."""
+    """Return whether the record is not signed yet: the second line of a checkpoint is its number of records."""
     try:
         size = int(client.evidence.checkpoint().splitlines()[1])
     except NotFound:
@@ -249,7 +249,7 @@ def quotas(client: Client, now: datetime) -> Findings:
 
 
 def worded(span: timedelta) -> str:
-    """The largest unit will do."""
+    """Format a duration in the largest unit."""
     seconds = max(int(span.total_seconds()), 0)
     for unit, length in ((_("d"), 86400), (_("h"), 3600), (_("min"), 60)):
         if seconds >= length:

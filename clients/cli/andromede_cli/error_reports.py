@@ -1,4 +1,4 @@
-"""How it is said that something went wrong, and with which exit code."""
+"""Print errors, and choose exit codes."""
 
 from __future__ import annotations
 
@@ -44,15 +44,15 @@ class Exit(IntEnum):
 
 
 class Misuse(Exception):
-    """The command line, or the configuration, is not right. The message says what to do."""
+    """The command line or the configuration is wrong. The message names the remedy."""
 
 
 class ConsoleEnded(AndromedeError):
-    """The other side has ended a console, and said why."""
+    """The other side has ended a console, with a reason."""
 
 
 class DrainStopped(AndromedeError):
-    """A drain that did not empty its node, or has not yet."""
+    """A drain did not empty its node, or has not yet."""
 
     def __init__(self, drain: Drain) -> None:
         self.drain = drain
@@ -71,7 +71,7 @@ class DrainStopped(AndromedeError):
 
 
 class Interrupted(Exception):
-    """Ctrl-C, with something to say."""
+    """Interrupted by Ctrl-C, with a message."""
 
 
 def exit_code(error: BaseException) -> Exit:
@@ -89,7 +89,7 @@ def exit_code(error: BaseException) -> Exit:
 
 
 def lines_of(error: BaseException) -> Iterator[str]:
-    """What to tell of it: what is wrong, where, what to do next, and what to quote to the operators."""
+    """Return the lines of an error: problem, place, next step, and the id to quote to the operators."""
     if isinstance(error, ApiError):
         yield from _api_error(error)
     elif isinstance(error, OperationFailed):

@@ -1,4 +1,4 @@
-"""Documents that people write, in files or on standard input."""
+"""Read documents of users, from files or standard input."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STDIN = Path("-")
 
 
 def read_document(file: Path, member: str) -> list[dict[str, Any]]:
-    """A list of objects in YAML or JSON: as it is, or under `member`. Raises Misuse."""
+    """Return a list of objects in YAML or JSON: the whole document, or its `member`. Raises Misuse."""
     text = read_text(file)
     try:
         document = yaml.safe_load(text)
@@ -28,7 +28,7 @@ def read_document(file: Path, member: str) -> list[dict[str, Any]]:
 
 
 def read_text(file: Path) -> str:
-    """Raises Misuse."""
+    """Return the text of a file or of standard input. Raises Misuse."""
     try:
         return sys.stdin.read() if file == STDIN else file.read_text()
     except UnicodeDecodeError as exc:

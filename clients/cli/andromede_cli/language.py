@@ -1,5 +1,7 @@
-"""The language of all that is said: by --language, else as gettext finds it in the environment. Chosen before any text
-is made, since the texts of help are made when the commands are imported."""
+"""Choose the language of all output: by --language, else from the environment as gettext does.
+
+The choice comes before any text is made, since help texts are made when the commands are imported.
+"""
 
 import gettext
 import os
@@ -14,7 +16,7 @@ OPTION = "--language"
 
 
 def choose(arguments: Sequence[str]) -> None:
-    """Typer takes its own words from the same catalogue."""
+    """Set the language; Typer takes its own texts from the same catalogue."""
     if (asked := _asked(arguments)) in KNOWN:
         os.environ["LANGUAGE"] = asked
     gettext.bindtextdomain(DOMAIN, FOLDER)
@@ -33,7 +35,7 @@ def _asked(arguments: Sequence[str]) -> str:
 
 
 def current() -> str:
-    """For the API: the first that is known of what the environment asks for."""
+    """Return the language for API requests: the first known one of the environment."""
     texts = next((os.environ[name] for name in VARIABLES if os.environ.get(name)), "")
     languages = [text[:2].lower() for text in texts.split(":")]
     return next((each for each in languages if each in KNOWN), "en")

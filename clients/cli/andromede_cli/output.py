@@ -1,4 +1,4 @@
-"""Results: tables for people, JSON and YAML for programs, names for pipes."""
+"""Print results: tables for people, JSON and YAML for programs, names for pipes."""
 
 from __future__ import annotations
 
@@ -32,8 +32,10 @@ class Format(StrEnum):
 
 @dataclass(frozen=True)
 class Column:
-    """`path`: members of the JSON object with dots between; * stands for each of a list. `is_wide`: only with -o
-    wide."""
+    """A column of a table.
+
+    `path`: members of the JSON object with dots between; * stands for each of a list. `is_wide`: only with -o wide.
+    """
 
     title: str
     path: str
@@ -54,7 +56,7 @@ def listed(documents: Sequence[Mapping[str, Any]], columns: Sequence[Column], *,
 
 
 def shown(item: Model | Mapping[str, Any], *, form: Format) -> None:
-    """One thing, with all that is known of it."""
+    """Print one resource with all of its fields."""
     document = item.raw if isinstance(item, Model) else item
     if form in (Format.JSON, Format.YAML):
         structured(document, form=form)
@@ -66,7 +68,7 @@ def shown(item: Model | Mapping[str, Any], *, form: Format) -> None:
 
 
 def line(document: Mapping[str, Any], columns: Sequence[Column], *, form: Format) -> None:
-    """One of those that come one after the other and without end: one line each, and JSON Lines for programs."""
+    """Print one item of an endless sequence: one line each, and JSON Lines for programs."""
     if form is Format.JSON:
         text = json.dumps(document, ensure_ascii=False)
         sys.stdout.write(STEERING.sub(_escaped, text) + "\n")
@@ -100,7 +102,7 @@ def plain(text: str) -> None:
 
 
 def table(titles: Sequence[str] | None, rows: Sequence[Sequence[str]]) -> None:
-    """Columns without lines; wider than the terminal they fold, and in a pipe they do not."""
+    """Return a table without borders; on a terminal it folds to the width, in a pipe it does not."""
     from rich.table import Table
     from rich.text import Text
 
@@ -117,13 +119,13 @@ def table(titles: Sequence[str] | None, rows: Sequence[Sequence[str]]) -> None:
 
 
 def name_of(document: Mapping[str, Any]) -> str:
-    """What the API takes for it."""
+    """Return the name that the API accepts for the resource."""
     known = (found(document, path) for path in NAMES)
     return next(filter(None, known), "")
 
 
 def found(document: Any, path: str) -> str:
-    """What stands at the end of the path, in words."""
+    """Return the value at the end of the path, as text."""
     values = [document]
     for part in path.split("."):
         if part == "*":
@@ -134,7 +136,7 @@ def found(document: Any, path: str) -> str:
 
 
 def worded(value: Any) -> str:
-    """A value as a person reads it, on one line if it can be."""
+    """Format a value for a person, on one line if possible."""
     if value is None or value in ([], {}):
         return ""
     if isinstance(value, bool):
@@ -152,7 +154,7 @@ def worded(value: Any) -> str:
 
 
 def _member(value: Any) -> str:
-    """So that it is seen where a list ends and the next member begins."""
+    """Format a member of a list so that the end of the list is visible."""
     text = worded(value)
     return f"[{text}]" if isinstance(value, list) and len(value) > 1 else text
 

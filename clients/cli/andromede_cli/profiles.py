@@ -1,5 +1,7 @@
-"""Where the control planes and tokens of a person are kept: profiles.yaml in the folder for configuration of the
-operating system, for its owner alone."""
+"""Profiles: control planes and tokens of a user.
+
+They are in profiles.yaml in the operating system's configuration folder, readable for its owner alone.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,7 @@ OWNER_ONLY = 0o600
 
 @dataclass(frozen=True)
 class Profile:
-    """`ca_file`: the certificate of the authority of one's own that has signed the control plane's."""
+    """A profile. `ca_file`: the private authority's certificate that signed the control plane's."""
 
     url: str = ""
     token: str = field(default="", repr=False)
@@ -29,7 +31,7 @@ class Profile:
     ca_file: str = ""
 
     def overlaid(self, **others: str | None) -> Profile:
-        """With what is given in place of what is kept."""
+        """Return the profile with the given values instead of the stored ones."""
         return replace(self, **{name: text for name, text in others.items() if text})
 
 
@@ -39,7 +41,7 @@ class Profiles:
     known: dict[str, Profile] = field(default_factory=dict)
 
     def get(self, name: str) -> Profile:
-        """Raises Misuse."""
+        """Return the profile. Raises Misuse."""
         if name not in self.known:
             known = ", ".join(sorted(self.known)) or "-"
             raise Misuse(_("There is no profile {name!r}. There are: {known}.").format(name=name, known=known))
@@ -53,7 +55,7 @@ def path() -> Path:
 
 
 def load() -> Profiles:
-    """Raises Misuse: the file is not what it should be, or others may read it."""
+    """Load the profiles. Raises Misuse: the file is invalid, or other users may read it."""
     file = path()
     try:
         mode, text = file.stat().st_mode, file.read_text()
@@ -82,7 +84,7 @@ def _texts(members: Mapping[str, Any]) -> dict[str, str]:
 
 
 def save(profiles: Profiles) -> None:
-    """In one step: a reader finds the old file or the new one, and nobody else can read either."""
+    """Save the profiles in one step, readable for the owner alone: a reader finds the old file or the new one."""
     import yaml
 
     document = {

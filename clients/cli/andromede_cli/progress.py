@@ -1,4 +1,4 @@
-"""How an operation goes on, live on a terminal; nothing of it in a pipe."""
+"""Show the progress of an operation, live on a terminal; a pipe gets nothing of it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MARKS: Mapping[str, tuple[str, str]] = {"done": ("âœ“", "green"), "running": ("â
 
 
 def wait(operation: Operation | PlatformOperation, *, timeout_s: float) -> Operation:
-    """The operation when it has succeeded. Raises OperationFailed, WaitTimeout, Interrupted."""
+    """Wait and return the operation when it has succeeded. Raises OperationFailed, WaitTimeout, Interrupted."""
     out = console(error=True)
     try:
         if not out.is_terminal:

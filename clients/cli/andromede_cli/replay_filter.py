@@ -1,7 +1,7 @@
-"""What a guest wrote to its serial console before somebody looked, without what makes a terminal answer.
+"""Filter the replayed output of a guest's serial console: remove sequences that a terminal answers.
 
-A terminal answers questions (where is the cursor, what are you) as if they were asked now, and the guest would take the
-answer for keys. So of the control sequences only those stay that are known to be answered by none.
+A terminal answers queries (cursor position, device attributes) at once, and the guest would read the answer as keys. So
+only those control sequences stay that are known to have no answer.
 """
 
 from __future__ import annotations

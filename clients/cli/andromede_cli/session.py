@@ -1,4 +1,4 @@
-"""What a command has to work with: the profile, the client, and how the result is wanted."""
+"""Session of a command: profile, client, and output options."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Root:
-    """What stands before the command."""
+    """Options before the command."""
 
     profile: str | None = None
     url: str | None = None
@@ -40,8 +40,11 @@ class Root:
         return self.profile or os.environ.get("ANDROMEDE_PROFILE") or profiles.current
 
     def resolve(self) -> Profile:
-        """Options stand above the environment, and that above what is kept. A profile that is asked for must be there.
-        A token is for one control plane: with another address the one that is kept is not used."""
+        """Resolve the profile: options override the environment, which overrides stored values.
+
+        A requested profile must exist. A token is for one control plane: with another address the stored token is not
+        used.
+        """
         profiles = load()
         name = self.profile_name(profiles)
         is_asked = bool(self.profile or os.environ.get("ANDROMEDE_PROFILE"))
@@ -98,8 +101,10 @@ class Session:
         output.shown(item, form=self.form)
 
     def finish(self, answer: Any, reload: Callable[[], Model] | None = None) -> None:
-        """Wait for the operation of the answer, unless that is not wanted, and show what has become of it; with
-        `reload` None: that it is done. Of a dry run, what would be."""
+        """Wait for the operation of the answer, unless waiting is off, and show its result.
+
+        With `reload` None: show that it is done. For a dry run: show the planned change.
+        """
         if self.is_dry_run:
             self.show(answer)
             return
@@ -122,7 +127,7 @@ class Session:
     # -- questions
 
     def confirm(self, question: str) -> None:
-        """Raises Misuse: there is nobody to ask, or the answer is no."""
+        """Ask for confirmation. Raises Misuse: there is no terminal, or the answer is no."""
         if self.is_sure or self.is_dry_run:
             return
         if not sys.stdin.isatty():
@@ -134,16 +139,16 @@ class Session:
         if sys.stdin.readline().strip().lower() not in (_("y"), _("yes")):
             raise Misuse(_("Nothing was done."))
 
-    # -- what is meant
+    # -- selection of project, organization and operation
 
     def needed_project(self) -> str:
-        """Raises ProjectNeeded."""
+        """Return the project. Raises ProjectNeeded."""
         if not self.client.project:
             raise ProjectNeeded()
         return self.client.project
 
     def organization(self, name: str | None = None) -> str:
-        """The one that is named, here or in the environment; else that of the project in use, or the only one.
+        """Return the organization: the named one, else that of the current project, or the only one.
 
         Raises:
             Misuse: it is not clear which.
@@ -159,7 +164,7 @@ class Session:
         return found[0]
 
     def operation(self, ref: str) -> Operation:
-        """By the id of the operation, or of what it changes: the last one."""
+        """Return the operation by its id, or the last one of the resource with that id."""
         with suppress(NotFound):
             return self.client.operations.get(ref)
         found = self.client.operations.list(resource=ref, sort="-created_at").first()
@@ -167,7 +172,7 @@ class Session:
 
 
 def open_client(profile: Profile, *, is_debug: bool = False, **options: Any) -> Client:
-    """Raises Misuse: the address or the certificate file is not right."""
+    """Open a client. Raises Misuse: the address or the certificate file is not valid."""
     import ssl
 
     from andromede_sdk import Client
@@ -190,6 +195,6 @@ def open_client(profile: Profile, *, is_debug: bool = False, **options: Any) -> 
 
 
 def _trace(answer: httpx.Response) -> None:
-    """No header and no body: they have secrets."""
+    """Log a request without headers and bodies, which contain secrets."""
     request = answer.headers.get("X-Request-ID", "-")
     print_note(f"{answer.request.method} {answer.request.url.raw_path.decode()} → {answer.status_code} ({request})")

@@ -1,4 +1,4 @@
-"""How people prove who they are: with a password and a second factor, or at an OpenID provider."""
+"""Sign in with a password and a second factor, or at an OpenID provider."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PAUSE_S = 1.0
 
 
 def with_password(client: Client, email: str) -> SessionWithSecret:
-    """Asks for the password, and for a code if the account has a second factor."""
+    """Sign in with a prompt for the password, and for a code if the account has a second factor."""
     password = ask_secret(_("Password:"))
     try:
         return client.sessions.create(email=email, password=password)
@@ -39,13 +39,13 @@ def with_password(client: Client, email: str) -> SessionWithSecret:
 
 
 def ask_code() -> dict[str, Any]:
-    """A code of the application has six digits; anything else is a recovery code."""
+    """Prompt for a code: six digits are a code of the application; other input is a recovery code."""
     code = ask_secret(_("Code of the application, or a recovery code:"))
     return {"totp": code} if code.isdecimal() else {"recovery_code": code}
 
 
 def with_provider(client: Client, provider: str, port: int) -> SessionWithSecret:
-    """In a browser, which comes back to this machine.
+    """Sign in with a browser, which returns to this machine.
 
     Raises:
         Misuse: it did not come back in time, the provider has refused, or the port is in use.
@@ -66,13 +66,13 @@ def with_provider(client: Client, provider: str, port: int) -> SessionWithSecret
 
 
 def _has_screen() -> bool:
-    """A browser for terminals would take this one."""
+    """Return whether a graphical browser can be opened: a browser for terminals would take over this terminal."""
     return sys.platform in ("win32", "darwin") or any(name in os.environ for name in ("DISPLAY", "WAYLAND_DISPLAY"))
 
 
 @dataclass
 class Loopback:
-    """Where the browser comes back to: a page on this machine, which takes the first visit that knows `state`."""
+    """Local page to which the browser returns; it accepts the first visit that knows `state`."""
 
     port: int
     state: str
@@ -90,7 +90,7 @@ class Loopback:
                 self.wfile.write(text.encode())
 
             def log_message(self, *args: Any) -> None:
-                """The path has the code."""
+                """Log nothing: the path contains the code."""
 
         try:
             self.server = HTTPServer((HOST, self.port), Page)
@@ -104,7 +104,7 @@ class Loopback:
         self.server.server_close()
 
     def take(self, path: str) -> str:
-        """What the browser is shown; empty: it is not the one that was sent."""
+        """Accept the visit and return the page; empty if its `state` is wrong."""
         parts = urlsplit(path)
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         if parts.path != PATH or query.get("state") != self.state:

@@ -1,5 +1,7 @@
-"""What is written to the terminal. Names, console logs and details are written by others: none of them may steer the
-terminal or look like something else."""
+"""Write to the terminal.
+
+Names, console logs and details are written by others: none of them may control the terminal or imitate other output.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,7 @@ def harmless(text: str) -> str:
 
 
 def console(*, error: bool = False) -> Console:
-    """In a pipe: no colours and no width."""
+    """Return the console; in a pipe it has no colours and no width."""
     from rich.console import Console
 
     stream = sys.stderr if error else sys.stdout
@@ -33,7 +35,7 @@ def console(*, error: bool = False) -> Console:
 
 
 def print_note(line: str) -> None:
-    """A remark, which is no part of the result."""
+    """Print a note, which is no part of the result."""
     from rich.text import Text
 
     console(error=True).print(Text(harmless(line)), soft_wrap=True)
@@ -49,8 +51,10 @@ def print_error(line: str, *, is_first: bool) -> None:
 
 
 def ask_secret(prompt: str) -> str:
-    """Typed unseen, or a line of standard input where that is no terminal. Never from the command line, which others
-    can see. Raises Misuse: there is none."""
+    """Read a secret, without echo on a terminal, else a line of standard input.
+
+    It never comes from the command line, which other users can see. Raises Misuse: there is none.
+    """
     given = (getpass.getpass(f"{prompt} ") if sys.stdin.isatty() else sys.stdin.readline()).strip()
     if not given:
         raise Misuse(_("{prompt} nothing was given; it is typed, or read from standard input.").format(prompt=prompt))
@@ -58,7 +62,7 @@ def ask_secret(prompt: str) -> str:
 
 
 def ask_new_password() -> str:
-    """Typed twice where it is typed. Raises Misuse: the two are not the same."""
+    """Read a new password, twice on a terminal. Raises Misuse: the two differ."""
     wanted = ask_secret(_("New password:"))
     if sys.stdin.isatty() and ask_secret(_("The same again:")) != wanted:
         raise Misuse(_("The two are not the same."))

@@ -74,7 +74,7 @@ __all__ = [
     "models",
 ]
 
-# httpx and the classes of all models take some tenths of a second to load: who needs them pays for them.
+# httpx and the classes of all models take some tenths of a second to load, so they are loaded on first use.
 PLACES = {
     "Ask": "andromede_sdk.resource",
     "Client": "andromede_sdk.client",

@@ -1,4 +1,4 @@
-"""The way in."""
+"""The client: entry point of the package."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from andromede_sdk.transport import Retry, Transport, checked_url
 
 
 class Client(Managers):
-    """A control plane, seen with one token. Each kind of things is an attribute: `client.instances.list()`.
+    """A control plane, used with one token. Each kind of resource is an attribute: `client.instances.list()`.
 
-    `project`: the one that calls within a project are for, by name or id; `within()` gives another. `timeout_s`: how
-    long one try may wait for data. `language`: of titles and details of errors, "en" or "fr". `verify`: an SSLContext
-    where the control plane's certificate is of an authority of one's own. One client may be used by several threads.
+    `project`: the name or id of the project for calls within a project; `within()` returns a client for another.
+    `timeout_s`: how long one attempt may wait for data. `language`: of titles and details of errors, "en" or "fr".
+    `verify`: an SSLContext for a control plane with a certificate of a private authority. One client may be used by
+    several threads.
     """
 
     def __init__(  # noqa: PLR0913 - each is an option, given by name
@@ -50,7 +51,7 @@ class Client(Managers):
         return self.scope.project
 
     def within(self, project: str) -> Managers:
-        """The same connection, for another project."""
+        """Return a client for another project over the same connection."""
         return Managers(Scope(self.scope.transport, project))
 
     def close(self) -> None:

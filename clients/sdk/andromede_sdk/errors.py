@@ -1,7 +1,7 @@
-"""What can go wrong. Everything that is raised on purpose derives from AndromedeError.
+"""Errors of the SDK. Every error that is raised on purpose derives from AndromedeError.
 
 An answer with a problem (RFC 9457) becomes an ApiError: of the class of its code where there is one, else of its
-status. Codes that this version does not know are no trouble.
+status. Codes that this version does not know are handled by their status.
 """
 
 from __future__ import annotations
@@ -15,25 +15,31 @@ if TYPE_CHECKING:
 
 
 class AndromedeError(Exception):
-    """Any failure that this package reports."""
+    """Base of all errors that this package raises."""
 
 
 class Unreachable(AndromedeError):
-    """No answer came, after as many tries as allowed. Whether a change was made is not known, unless it was a POST: the
-    same call with the same idempotency key tells."""
+    """No answer arrived after all attempts.
+
+    It is unknown whether a change was made, unless it was a POST: repeat the call with the same idempotency key to find
+    out.
+    """
 
 
 class MalformedAnswer(AndromedeError):
-    """What answered does not speak this API: a proxy, or another server."""
+    """The answer is not one of this API: a proxy or another server sent it."""
 
 
 class ProjectNeeded(AndromedeError, ValueError):
-    """The call is within a project, and the client is for none."""
+    """The call needs a project, and the client has none."""
 
 
 @dataclass(frozen=True)
 class FieldError:
-    """`place` is a JSON pointer into the body, or the name of a query parameter; empty when it is neither."""
+    """A wrong field.
+
+    `place` is a JSON pointer into the body, or the name of a query parameter; empty when it is neither.
+    """
 
     place: str
     code: str
@@ -41,8 +47,11 @@ class FieldError:
 
 
 class ApiError(AndromedeError):
-    """The API refused. `raw` is the whole problem; `status`, `code`, `title`, `detail`, `request_id`, `errors` (the
-    fields that are wrong), `retryable`, `facts`, `blocking_operation` and `placement_decision` are its members."""
+    """The API refused the request.
+
+    `raw` is the whole problem; `status`, `code`, `title`, `detail`, `request_id`, `errors` (the wrong fields),
+    `retryable`, `facts`, `blocking_operation` and `placement_decision` are its members.
+    """
 
     def __init__(self, status: int, problem: Mapping[str, Any], *, retry_after_s: float | None = None) -> None:
         self.status = status
@@ -75,63 +84,63 @@ class BadRequest(ApiError):
 
 
 class Unauthenticated(ApiError):
-    """401: there is no token, or it is unknown, expired or revoked."""
+    """401: the token is missing, unknown, expired or revoked."""
 
 
 class Forbidden(ApiError):
-    """403: the token's role may not do this."""
+    """403: the token's role does not allow this."""
 
 
 class NotFound(ApiError):
-    """404: there is no such thing, or none that the token may see."""
+    """404: the resource does not exist, or the token may not see it."""
 
 
 class Conflict(ApiError):
-    """409: not in the present state."""
+    """409: not possible in the current state."""
 
 
 class NameTaken(Conflict):
-    """409: another one of the project has this name."""
+    """409: another resource of the project has this name."""
 
 
 class QuotaExceeded(Conflict):
-    """409: `facts` has the dimension, what is used, what was asked for and the limit."""
+    """409: `facts` has the dimension, the usage, the requested amount and the limit."""
 
 
 class InsufficientCapacity(Conflict):
-    """409: no place has room; `placement_decision` is the decision that says so."""
+    """409: no zone has room; `placement_decision` is the decision with the reasons."""
 
 
 class ResourceBusy(Conflict):
-    """409: another operation, `blocking_operation`, is changing the resource; several tries have not helped."""
+    """409: another operation, `blocking_operation`, is changing the resource; several attempts have failed."""
 
 
 class PreconditionFailed(ApiError):
-    """412: somebody has changed it since the version that If-Match names. Read it again."""
+    """412: the resource has changed since the version that If-Match names. Read it again."""
 
 
 class Unprocessable(ApiError):
-    """422: well-formed, and still not possible."""
+    """422: well-formed, but not possible."""
 
 
 class PolicyUnsatisfiable(Unprocessable):
-    """422: policies admit no place; `placement_decision` is the decision that says so."""
+    """422: no zone satisfies the policies; `placement_decision` is the decision with the reasons."""
 
 
 class PreconditionRequired(ApiError):
-    """428: say with if_match which version this is to replace."""
+    """428: pass if_match with the version to replace."""
 
 
 class TooManyRequests(ApiError):
-    """429: too many requests for a while, and several tries have not helped."""
+    """429: too many requests, and several attempts have failed."""
 
 
 class ServerError(ApiError):
-    """5xx: a fault of the control plane; give `request_id` to its operators."""
+    """5xx: an internal error of the control plane; give `request_id` to its operators."""
 
 
 class Unavailable(ServerError):
-    """503: not now, and several tries have not helped."""
+    """503: temporarily unavailable, and several attempts have failed."""
 
 
 _BY_STATUS: Mapping[int, type[ApiError]] = {
@@ -155,7 +164,7 @@ _BY_CODE: Mapping[str, type[ApiError]] = {
 
 
 def error_of(status: int, problem: Mapping[str, Any], *, retry_after_s: float | None = None) -> ApiError:
-    """The error for an answer."""
+    """Return the error for an answer."""
     code = str(problem.get("code", ""))
     by_status = _BY_STATUS.get(status, ServerError if status >= 500 else ApiError)
     kind = NameTaken if code.endswith("name_taken") else _BY_CODE.get(code, by_status)
@@ -163,7 +172,7 @@ def error_of(status: int, problem: Mapping[str, Any], *, retry_after_s: float | 
 
 
 class OperationFailed(AndromedeError):
-    """The operation has ended without success; `error` says why, with the members of a problem."""
+    """The operation has ended without success; `error` is the reason, with the members of a problem."""
 
     def __init__(self, operation: Operation) -> None:
         self.operation = operation
@@ -179,11 +188,11 @@ class OperationFailed(AndromedeError):
 
 
 class OperationCancelled(OperationFailed):
-    """Somebody has cancelled it; what it had done is undone."""
+    """The operation was cancelled; its completed steps are undone."""
 
 
 class WaitTimeout(AndromedeError):
-    """The operation has not ended in the time given. It goes on."""
+    """The operation has not ended in the given time. It goes on."""
 
     def __init__(self, operation: Operation, timeout_s: float) -> None:
         self.operation = operation

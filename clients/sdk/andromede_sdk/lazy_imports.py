@@ -1,4 +1,4 @@
-"""Names of a package whose modules are loaded when they are first used (PEP 562): a program pays for what it needs."""
+"""Load modules of a package on first use (PEP 562), so that a program loads only what it needs."""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def loader(package: str, places: Mapping[str, str]) -> Callable[[str], Any]:
-    """What a package has as `__getattr__`. `places`: each name, and the module that has it."""
+    """Return the `__getattr__` of a package. `places`: each name, and the module that has it."""
 
     def load(name: str) -> Any:
         if name not in places:

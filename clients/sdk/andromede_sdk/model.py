@@ -1,7 +1,7 @@
-"""What all models are: the members of a JSON object as attributes, with the object itself in `raw`.
+"""Base of all models: the members of a JSON object as attributes, with the object itself in `raw`.
 
-Members that this version does not know are in `raw` alone; ones that an older control plane does not send are None.
-Words such as states are plain strings, since more of them may come.
+Members that this version does not know are in `raw` alone; members that an older control plane does not send are None.
+Enumerations such as states are plain strings, since new values may appear.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Model:
 
     @classmethod
     def read(cls, document: Any, scope: CallScope) -> Self:
-        """Raises MalformedAnswer."""
+        """Build a model from JSON. Raises MalformedAnswer."""
         if not isinstance(document, dict):
             raise MalformedAnswer(f"Instead of a {cls.__name__} there came a {type(document).__name__}.")
         readers = _readers(cls)
@@ -51,14 +51,14 @@ _READERS: dict[type[Model], Mapping[str, tuple[str, Reader]]] = {}
 
 
 def _readers(model: type[Model]) -> Mapping[str, tuple[str, Reader]]:
-    """Attribute → the name of the JSON member, and what makes its value."""
+    """Map each attribute to the name of the JSON member and the function that converts its value."""
     if model not in _READERS:
         _READERS[model] = _make_readers(model)
     return _READERS[model]
 
 
 def _make_readers(model: type[Model]) -> Mapping[str, tuple[str, Reader]]:
-    """Classes of other modules are known here, where they are needed, and not where the annotations stand."""
+    """Build the converters on first use: annotations may name classes of other modules."""
     words = {word for hint in model.__annotations__.values() for word in re.findall(r"\w+", hint)}
     known = {word: getattr(models, word) for word in words & models.PLACES.keys()}
     hints = typing.get_type_hints(model, None, {"CallScope": Any, **known})

@@ -1,4 +1,4 @@
-"""A request, ready to be sent."""
+"""An HTTP request, ready to be sent."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from typing import Any, BinaryIO
 
 @dataclass(frozen=True)
 class HttpRequest:
-    """A request. `path` is complete and quoted; `key`: the idempotency key of a POST; `if_match`: an ETag or *;
-    `last_event_id`: behind which a stream goes on. `timeout_s`: of one try; `limit_s`: of all of them, where it is not
-    the Retry's."""
+    """A request.
+
+    `path` is complete and quoted; `key`: the idempotency key of a POST; `if_match`: an ETag or *; `last_event_id`: the
+    event after which a stream goes on. `timeout_s`: of one attempt; `limit_s`: of all attempts, if it differs from the
+    Retry's.
+    """
 
     method: str
     path: str
@@ -27,8 +30,11 @@ class HttpRequest:
 
     @property
     def is_repeatable(self) -> bool:
-        """Also when nobody knows whether the first try arrived: not so when it replaces a version, since the second
-        would find another, and not when the file cannot be read again."""
+        """Return whether the request may be repeated when it is unknown whether the first attempt arrived.
+
+        It may not when it replaces a version, since the second attempt would find another one, nor when the file cannot
+        be read again.
+        """
         names_a_version = self.if_match not in (None, "*")
         return not names_a_version and (self.file is None or self.file.seekable())
 

@@ -1,4 +1,4 @@
-"""What all managers are made of: paths, queries and bodies from Python values, and models from answers."""
+"""Base of all managers: paths, queries and bodies from Python values, and models from answers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from andromede_sdk.transport import Transport
 
 M = TypeVar("M", bound=Model)
-FIRST_PAUSE_S = 3.0  # before a stream is read again, unless the API says another
+FIRST_PAUSE_S = 3.0  # before a stream is read again, unless the API sends another pause
 Moment = str | datetime
 Labels = str | Mapping[str, str]
 
@@ -41,20 +41,20 @@ class Ask:
 
 @dataclass(frozen=True)
 class Scope:
-    """Where calls go: to which control plane, and to which project where the path has one."""
+    """Target of calls: the control plane, and the project for a path that has one."""
 
     transport: Transport
     project: str | None = None
 
     def document(self, ask: Ask) -> Any:
-        """The JSON that is answered; None when the answer is empty."""
+        """Return the JSON of the answer; None when the answer is empty."""
         return json_of(self.send(ask))
 
     def one(self, model: type[M], ask: Ask) -> M:
         return model.read(self.document(ask), self)
 
     def either(self, models: Mapping[int, type[Model] | None], ask: Ask) -> Any:
-        """For calls whose status says what is answered; None stands for nothing."""
+        """Return a model for calls whose status selects it; None stands for an empty answer."""
         answer = self.send(ask)
         model = models.get(answer.status_code, next(iter(models.values())))
         return None if model is None or not answer.content else model.read(json_of(answer), self)
@@ -63,13 +63,14 @@ class Scope:
         return self.send(ask).text
 
     def download(self, ask: Ask, to: BinaryIO) -> int:
-        """Write the body into `to`. Returns how many bytes it has."""
+        """Write the body into `to` and return its number of bytes."""
         with self.transport.stream(self.call(ask)) as answer:
             return sum(to.write(piece) for piece in answer.iter_bytes())
 
     def events(self, ask: Ask) -> Iterator[dict[str, Any]]:
-        """The JSON of each server-sent event, as it comes, without end: where a connection breaks off it is made again
-        behind what came last, so that nothing is missed.
+        """Yield the JSON of each server-sent event as it arrives, without end.
+
+        A lost connection is made again after the last event, so that no event is missed.
 
         Raises:
             ApiError: the stream is over: the credential is no longer good, or what was missed is kept no more.
@@ -88,7 +89,7 @@ class Scope:
             time.sleep(pause_s)
 
     def _connected(self, call: HttpRequest) -> Iterator[Event]:
-        """Until the connection ends or breaks off. Raises Unreachable: it was not made."""
+        """Yield events until the connection ends or is lost. Raises Unreachable: it was not made."""
         is_open = False
         try:
             with self.transport.stream(call) as answer:
@@ -129,7 +130,7 @@ class Scope:
 
 
 class Listing(Generic[M]):
-    """What a collection has, page by page as one goes through it. Each new walk begins anew."""
+    """A collection, read page by page during iteration. Each new iteration begins anew."""
 
     def __init__(self, scope: Scope, model: type[M], ask: Ask) -> None:
         self._scope, self._model, self._ask = scope, model, ask
@@ -151,7 +152,7 @@ class Listing(Generic[M]):
         return next(iter(self), None)
 
     def count(self) -> int:
-        """How many there are in all, in one request."""
+        """Return the total number, in one request."""
         return int(self._scope.document(self._with(count=True, limit=1))["total_count"])
 
     def _with(self, **more: Any) -> Ask:
@@ -160,14 +161,14 @@ class Listing(Generic[M]):
 
 
 class Resource:
-    """A manager of one kind of things."""
+    """A manager of one kind of resource."""
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
 
 
 def json_of(answer: httpx.Response) -> Any:
-    """None of an empty body. Raises MalformedAnswer."""
+    """Return the JSON; None of an empty body. Raises MalformedAnswer."""
     if not answer.content:
         return None
     try:
@@ -177,7 +178,7 @@ def json_of(answer: httpx.Response) -> Any:
 
 
 def _segment(part: str, name: str) -> str:
-    """A name or id as one segment of a path: no name can lead elsewhere."""
+    """Quote a name or id as one segment of a path: no name can lead to another path."""
     if not isinstance(name, str) or name in ("", ".", ".."):
         raise ValueError(f"{name!r} is the name or id of no {part.replace('_', ' ')}.")
     return quote(name, safe="")

@@ -1,4 +1,4 @@
-"""Server-sent events, from the lines of an answer."""
+"""Parse server-sent events from the lines of an answer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ END = "end"  # the kind of the last event of a stream that is not to be read aga
 
 @dataclass(frozen=True)
 class Event:
-    """`data` empty: only the place, `id`, is told. `retry_s`: how long to wait before the stream is read again."""
+    """An event. `data` empty: only the position, `id`, is given. `retry_s`: the pause before a reconnection."""
 
     id: str = ""
     kind: str = ""
@@ -19,7 +19,7 @@ class Event:
 
 
 def events_of(lines: Iterable[str]) -> Iterator[Event]:
-    """Those that are complete. Comments are left out."""
+    """Yield the complete events, without comments."""
     block: dict[str, list[str]] = {}
     for line in lines:
         if not line:

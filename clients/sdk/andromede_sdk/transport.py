@@ -1,8 +1,8 @@
-"""One HTTP request after another until there is an answer that stands, or no try is left.
+"""Send an HTTP request, with further attempts until there is a final answer or no attempt is left.
 
-Every call is safe to repeat: a POST carries an idempotency key, and the API answers the same key with what it answered
-the first time. What is repeated: no connection or a lost answer, 429, 502, 503, 504, and a 409 that the API calls
-retryable (a busy resource).
+Every call is safe to repeat: a POST carries an idempotency key, and the API answers the same key with its first answer.
+Repeated are: no connection or a lost answer, 429, 502, 503, 504, and a 409 that the API calls retryable (a busy
+resource).
 """
 
 from __future__ import annotations
@@ -35,9 +35,12 @@ def _sleep(call: HttpRequest, pause_s: float) -> bool:
 
 @dataclass(frozen=True)
 class Retry:
-    """At most `tries` of one call, within `limit_s` seconds. Before each new one a pause, which doubles from
-    `first_pause_s` to `longest_pause_s`, less a random part; longer where the API says Retry-After. `pause` waits so
-    many seconds; when it answers False there is no further try."""
+    """Limits attempts: at most `tries` of one call, within `limit_s` seconds.
+
+    Before each new attempt comes a pause, which doubles from `first_pause_s` to `longest_pause_s`, less a random part;
+    longer if the API sends Retry-After. `pause` waits so many seconds; when it returns False there is no further
+    attempt.
+    """
 
     tries: int = 6
     first_pause_s: float = 0.5
@@ -46,7 +49,7 @@ class Retry:
     pause: Callable[[HttpRequest, float], bool] = _sleep
 
     def pause_s(self, number: int, asked_s: float | None) -> float:
-        """After try `number`, counted from 0."""
+        """Return the pause after attempt `number`, counted from 0."""
         longest = min(self.longest_pause_s, self.first_pause_s * 2.0 ** min(number, 16))
         own = longest * random.uniform(0.5, 1.0)
         return max(own, asked_s or 0.0)
@@ -82,14 +85,14 @@ class Transport:
         self.http.close()
 
     def send(self, call: HttpRequest) -> httpx.Response:
-        """The answer, read whole. Raises ApiError, Unreachable, MalformedAnswer."""
+        """Return the complete answer. Raises ApiError, Unreachable, MalformedAnswer."""
         with self.stream(call) as answer:
             answer.read()
         return answer
 
     @contextmanager
     def stream(self, call: HttpRequest) -> Iterator[httpx.Response]:
-        """The same, but the body is left to be read."""
+        """Return the answer with an unread body; raises the same errors as `send`."""
         answer = self._answer(call)
         try:
             yield answer
@@ -117,7 +120,11 @@ class Transport:
         raise AssertionError("tries is at least 1")
 
     def _try(self, call: HttpRequest) -> tuple[httpx.Response | ApiError | Unreachable, bool, float | None]:
-        """An answer, or a failure, whether another try may help, and after how many seconds the API wants it."""
+        """Make one attempt.
+
+        Returns an answer or a failure, whether another attempt may help, and the pause in seconds that the API
+        requests.
+        """
         try:
             answer = self.http.send(self._request(call), stream=True)
             if answer.is_success:
@@ -146,8 +153,10 @@ class Transport:
 
 
 def checked_url(url: str, *, allow_http: bool) -> str:
-    """Without a slash at its end. The token would go in the clear over http, so that is for this machine alone, unless
-    it is allowed."""
+    """Return the URL without a slash at its end.
+
+    Over http the token would be sent in clear, so http is for this machine alone, unless it is allowed.
+    """
     parsed = httpx.URL(url)
     if parsed.scheme not in ("http", "https") or not parsed.host or parsed.userinfo or parsed.query:
         raise ValueError(f"{url!r} is not the address of a control plane, such as https://cloud.example.org.")
@@ -171,7 +180,7 @@ def _checked_token(token: str) -> str:
 
 
 def _length(file: BinaryIO) -> int:
-    """Of what is left to read."""
+    """Return the length of the unread part."""
     if not file.seekable():
         raise ValueError("The file must be seekable: its length is announced before it is sent.")
     here = file.tell()
@@ -204,8 +213,11 @@ def _retry_after_s(answer: httpx.Response) -> float | None:
 
 
 def _is_worth_repeating(error: ApiError, call: HttpRequest) -> bool:
-    """A 502 or 504 of a proxy says nothing of whether the request arrived; a 429, 503 or 409 says that it was not
-    carried out. A problem that says of itself that another try is of no use is believed."""
+    """Return whether another attempt may help.
+
+    A 502 or 504 of a proxy does not show whether the request arrived; a 429, 503 or 409 shows that it was not carried
+    out. A problem that excludes another attempt is believed.
+    """
     if call.file is not None and not call.file.seekable():
         return False
     if error.status in (502, 504):
@@ -216,7 +228,7 @@ def _is_worth_repeating(error: ApiError, call: HttpRequest) -> bool:
 
 
 def _is_hopeless(exc: BaseException | None) -> bool:
-    """A certificate that is not trusted stays so, and a request that cannot be sent too."""
+    """Return whether the failure is permanent: an untrusted certificate, or a request that cannot be sent."""
     if isinstance(exc, httpx.LocalProtocolError | httpx.UnsupportedProtocol | ssl.SSLCertVerificationError):
         return True
     return exc is not None and _is_hopeless(exc.__cause__ or exc.__context__)

@@ -1,4 +1,4 @@
-"""How to wait for an operation."""
+"""Wait for an operation."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ GAP_S = 1.0  # between two looks, when the API answers before the operation has 
 
 
 class Waitable(Model):
-    """An operation: something that takes time."""
+    """An operation that can be waited for."""
 
     path: ClassVar[str] = "/v1/projects/{project}/operations/{operation}"
 
@@ -29,7 +29,7 @@ class Waitable(Model):
         return cast("Operation", self).finished_at is not None
 
     def wait(self, *, timeout_s: float = 600.0, on_progress: Callable[[Operation], Any] | None = None) -> Operation:
-        """The operation when it has succeeded. `on_progress` gets it now and whenever it has gone on.
+        """Return the operation when it has succeeded. `on_progress` receives it now and after each change.
 
         Raises:
             OperationFailed: it ended otherwise; OperationCancelled when somebody wanted that.
@@ -52,7 +52,7 @@ class Waitable(Model):
                 time.sleep(max(0.0, looked_at + GAP_S - time.monotonic()))
 
     def reload(self) -> Operation:
-        """As it is now."""
+        """Read the operation again."""
         return self._look(wait_s=0)
 
     def _look(self, *, wait_s: int) -> Operation:
@@ -63,7 +63,7 @@ class Waitable(Model):
 
 
 class PlatformWaitable(Waitable):
-    """One of any project, or of none."""
+    """An operation of any project, or of none."""
 
     path: ClassVar[str] = "/v1/operations/{operation}"
 

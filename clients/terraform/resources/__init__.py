@@ -1,4 +1,4 @@
-"""The resources, data sources and actions of the provider: what is in these lists is there."""
+"""Lists of the provider's resources, data sources and actions."""
 
 from clients.terraform.cloud import Cloud
 from clients.terraform.resources import data_sources

@@ -1,4 +1,4 @@
-"""Actions: what is done to an instance without changing what it is."""
+"""Actions on an instance that do not change its definition."""
 
 import time
 from collections.abc import Iterator

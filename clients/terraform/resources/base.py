@@ -1,4 +1,4 @@
-"""How an object of the API is planned, made, read, changed, deleted and found.
+"""Base of resources: plan, create, read, change, delete and find an object of the API.
 
 A new resource is a class with a schema, `kind` and `sent`; network.py is one to copy.
 """
@@ -31,7 +31,7 @@ IN_USE_INTERVAL_S = 2
 
 
 class CloudResource(Resource):
-    """`parent`: the attribute that names what it is below, the project or the organization."""
+    """A resource of the API. `parent`: the attribute that names its parent, the project or the organization."""
 
     parent = "project"
 
@@ -55,7 +55,7 @@ class CloudResource(Resource):
             plan.planned[self.parent] = self.default_parent()
 
     def keep_same(self, plan: Plan, attribute: str, collection: str) -> None:
-        """An id in place of a name of the same thing, or the other way round, is no change."""
+        """Keep the prior value when id and name of the same resource are exchanged: that is no change."""
         if plan.prior is None or attribute not in plan.differing():
             return
         was, to = plan.prior[attribute], plan.planned[attribute]
@@ -67,8 +67,11 @@ class CloudResource(Resource):
 
 
 class ApiResource(CloudResource):
-    """`kind` is the collection in the path; `noun` is for people. `sent`: the attributes that a create sends, `patched`
-    those that PATCH changes. `unreadable`: attributes that the API never answers."""
+    """A resource with a collection. `kind` is the collection in the path; `noun` is its name for people.
+
+    `sent`: the attributes of a create, `patched` those that PATCH changes. `unreadable`: attributes that the API never
+    returns.
+    """
 
     kind: str
     noun: str
@@ -83,7 +86,7 @@ class ApiResource(CloudResource):
         return quoted(f"{self.parent}s", self.parent_of(values), self.kind)
 
     def path(self, values: Values, *more: str) -> str:
-        """Of the object, or of what is below it."""
+        """Return the path of the object, or of a part of it."""
         return f"{self.collection(values)}/{quoted(values['id'], *more)}"
 
     # Planning.
@@ -98,10 +101,10 @@ class ApiResource(CloudResource):
             self.refine(plan)
 
     def refine(self, plan: Plan) -> None:
-        """What a resource knows beyond its schema."""
+        """Refine the plan with rules that the schema cannot express."""
 
     def _record_unreadable(self, plan: Plan) -> None:
-        """After an import nobody knows what these were."""
+        """Record unreadable attributes, which are unknown after an import."""
         assert plan.prior is not None
         for name in set(self.unreadable) & set(plan.differing()):
             if plan.prior[name] is None:
@@ -110,7 +113,7 @@ class ApiResource(CloudResource):
                 plan.report.warn(f"{name} cannot be read", text, path=(name,))
 
     def keep_in_zone(self, plan: Plan) -> None:
-        """Where it is remains allowed."""
+        """Keep the current zone in the allowed zones."""
         if plan.prior is not None and plan.replaces("zones"):
             zones = plan.planned["zones"]
             if is_known(zones) and plan.prior["zone"] in zones:
@@ -128,7 +131,7 @@ class ApiResource(CloudResource):
                 self.refresh(work)
 
     def body(self, work: Work) -> Document:
-        """Of the create."""
+        """Return the body of the create."""
         return {
             name: self.word(name, work.planned[name])
             for name in self.sent
@@ -136,15 +139,15 @@ class ApiResource(CloudResource):
         }
 
     def word(self, name: str, value: Value) -> Value:
-        """An attribute as the API takes it."""
+        """Return an attribute in the API's form."""
         return value
 
     def finish(self, answer: Document, work: Work) -> bool:
-        """What a create takes after its answer, and whether that made the answer old."""
+        """Finish a create after its answer; returns whether the answer is outdated."""
         return self.wait(answer, work)
 
     def wait(self, answer: Document, work: Work) -> bool:
-        """For the operation in the answer; False: there is none."""
+        """Wait for the operation in the answer; False: there is none."""
         operation = answer.get("operation")
         if operation is None:
             return False
@@ -152,15 +155,17 @@ class ApiResource(CloudResource):
         return True
 
     def refresh(self, work: Work) -> None:
-        """What it is now reaches the state."""
+        """Read the object into the state."""
         document = self.find(work.state, work.deadline)
         if document is None:
             raise OperationUnsuccessful({"title": f"The {self.noun} is gone", "detail": "It was deleted meanwhile."})
         work.save(self.values(document, {**work.state, **_known(work.planned)}))
 
     def values(self, document: Document, like: Values) -> Values:
-        """A state from an answer, but for the parent. `like`: the state before, or what was planned; where it says the
-        same in other words, its words are kept."""
+        """Return a state from an answer, without the parent.
+
+        `like`: the state before, or the plan; where it expresses the same value in another form, its form is kept.
+        """
         return {
             name: None if document[name] in ({}, [], "") and like.get(name) in (None, UNKNOWN) else document[name]
             for name in self.schema.attributes
@@ -186,7 +191,7 @@ class ApiResource(CloudResource):
         assert work.prior is not None
         if work.private.pop(IMPORTED, None):
             unknown = {name: work.planned[name] for name in self.unreadable if work.prior[name] is None}
-            work.prior = work.prior | unknown  # only put on record: nobody knows that they changed
+            work.prior = work.prior | unknown  # only recorded: it is unknown whether they changed
         with translated_errors(self.schema.attributes):
             patch = {name: self.word(name, work.planned[name]) for name in self.patched if work.changed(name)}
             if "labels" in patch:
@@ -198,11 +203,11 @@ class ApiResource(CloudResource):
                 self.refresh(work)
 
     def change(self, work: Work) -> bool:
-        """What PATCH does not do; False: there was nothing of it."""
+        """Make the changes that PATCH cannot; False: there was none."""
         return False
 
     def act(self, work: Work, *more: str, body: Document | None = None) -> Document:
-        """POST below the object, and wait. All its tries have one key."""
+        """POST below the object, and wait. All attempts have one key."""
         answer = self.cloud.api.post(self.path(work.state, *more), body or {}, deadline=work.deadline)
         self.wait(answer, work)
         return answer
@@ -238,11 +243,11 @@ class ApiResource(CloudResource):
             return {**self.defaults(), self.parent: self.parent_of(where), **self.values(document, where)}
 
     def sought(self, where: Values, reference: str) -> Document:
-        """The one of this id or name."""
+        """Return the object of this id or name."""
         return self.cloud.api.get(self.path({**where, "id": reference}))
 
     def defaults(self) -> Values:
-        """What an import begins with: the API has no word for some of these."""
+        """Return the defaults of an import: the API has no field for some of these."""
         return {name: each.default for name, each in self.schema.attributes.items() if each.has_default}
 
     def list(self, config: Values, *, limit: int, with_state: bool) -> Iterator[Found]:
@@ -263,11 +268,11 @@ def _known(values: Values) -> Values:
 
 
 def _key(work: Work, path: str) -> str:
-    """The same for every try of this create: its plan, and where it goes."""
+    """Return the idempotency key, the same for every attempt of this create: a digest of its plan and target."""
     planned = json.dumps([work.private.pop("key", ""), path, work.planned], sort_keys=True, default=repr)
     return hashlib.sha256(planned.encode()).hexdigest()
 
 
 def _label_patch(was: dict[str, str] | None, to: dict[str, str] | None) -> dict[str, str | None]:
-    """A JSON merge patch: what goes is null."""
+    """Return a JSON merge patch: removed labels are null."""
     return {**dict.fromkeys(was or {}), **(to or {})}

@@ -1,4 +1,4 @@
-"""The attributes that resources have in common, and how what they name is told in a state."""
+"""Attributes that resources have in common, and their form in a state."""
 
 import json
 import re
@@ -97,7 +97,7 @@ def _json_list_complaint(text: str) -> str | None:
 
 
 def zones_of(like: Values, document: Document) -> list[str] | None:
-    """Those that were asked for; of what was asked nobody knows, the one that it is in."""
+    """Return the requested zones; after an import, where the request is unknown, the current zone."""
     given = like.get("zones")
     if isinstance(given, list):
         return given
@@ -105,20 +105,20 @@ def zones_of(like: Values, document: Document) -> list[str] | None:
 
 
 def refer(like: Value, named: Document | None) -> str | None:
-    """How the configuration calls it, if it still is that one; else its id."""
+    """Return the name that the configuration uses, if it still is that resource; else the id."""
     if named is None:
         return None
     return like if like in (named["id"], named["name"]) else str(named["id"])
 
 
 def organization_of(like: Values, document: Document) -> str | None:
-    """By its name, where nobody has called it anything."""
+    """Return the organization by its name, if the configuration does not name it."""
     named = document["organization"]
     return refer(like.get("organization") or named["name"], named)
 
 
 def refer_all(like: Value, named: list[Document]) -> list[str] | None:
-    """The same for several, in the configuration's order."""
+    """Return the names of several resources as `refer` does, in the configuration's order."""
     given = like if isinstance(like, list) else []
     left, found = list(named), []
     for text in given:

@@ -84,7 +84,7 @@ class ImageResource(ApiResource):
             report.error("No source", "Give source_url, or source_file for a file on this machine.")
 
     def refine(self, plan: Plan) -> None:
-        """What a file has in it decides, not what it is called."""
+        """Refine the plan: a change of the file's content counts, not one of its name."""
         source = plan.planned["source_file"]
         if source is None or not is_known(source) or plan.config["sha256"] is not None:
             return
@@ -104,7 +104,7 @@ class ImageResource(ApiResource):
 
     def values(self, document: Document, like: Values) -> Values:
         found = super().values(document, like)
-        del found["classifications"]  # they are more than what was asked for
+        del found["classifications"]  # they include inherited ones, which were not requested
         return found
 
 

@@ -53,7 +53,7 @@ class InstanceResource(ApiResource):
             self._refine_flavor(plan)
 
     def _keep_same_image(self, plan: Plan) -> None:
-        """Against the very image that it was made from, whose name another one may have now."""
+        """Keep the image if it is the one that the instance was made from: its name may belong to another image now."""
         assert plan.prior is not None
         to = plan.planned["image"]
         if "image" not in plan.differing() or not is_known(to) or not self.cloud.is_connected:
@@ -93,7 +93,7 @@ class InstanceResource(ApiResource):
             plan.report.error("Another flavor stops the instance", text, path=("flavor",))
 
     def _weigh(self, plan: Plan) -> None:
-        """Ask whether there would be a place, as things stand; only a warning, since things may change until then."""
+        """Simulate the placement; a refusal is only a warning, since capacity may change until then."""
         planned = plan.planned
         body = {name: planned[name] for name in ("flavor", "image", "zones", "classifications") if planned[name]}
         if not self.cloud.is_connected or not is_known(body) or not is_known(planned["name"]):
@@ -117,7 +117,7 @@ class InstanceResource(ApiResource):
 
     def values(self, document: Document, like: Values) -> Values:
         found = super().values(document, like)
-        del found["classifications"]  # they are more than what was asked for
+        del found["classifications"]  # they include inherited ones, which were not requested
         named = [address["network"] for address in document["addresses"]]
         networks = refer_all(like.get("networks"), named)
         addresses = [
@@ -150,7 +150,7 @@ class InstanceResource(ApiResource):
         return work.changed("volumes", "flavor", *FIRST_BOOT)
 
     def _resize(self, work: Work) -> None:
-        """Shut down, resize, and start again if it was on, also when it keeps its size after all."""
+        """Shut down, resize, and start again if it was on, also after a failed resize."""
         was_on = self.cloud.api.get(self.path(work.state))["state"] == "active"
         if was_on:
             self.act(work, "actions", "shutdown")

@@ -64,7 +64,7 @@ CHOSEN = {
     ),
     "user_data_wo": Attribute(
         type=STRING,
-        description="The same, kept out of plans and states. Only `user_data_wo_version` says that it has changed.",
+        description="The same, never in plans and states. A new `user_data_wo_version` marks a change.",
         optional=True,
         sensitive=True,
         write_only=True,
@@ -104,12 +104,14 @@ CHOSEN = {
     "labels": LABELS,
 }
 COMPUTED = {
-    "state": Attribute(type=STRING, description="What is meant to be: `active`, `stopped` …", computed=True),
-    "power_state": Attribute(type=STRING, description="What its node said last.", computed=True, volatile=True),
+    "state": Attribute(type=STRING, description="The desired state: `active`, `stopped` …", computed=True),
+    "power_state": Attribute(
+        type=STRING, description="The power state that its node reported last.", computed=True, volatile=True
+    ),
     "zone": Attribute(type=STRING, description="The zone that it is in.", computed=True),
     "image_id": Attribute(type=STRING, description="The id of its image.", computed=True),
-    "vcpus": Attribute(type=NUMBER, description="Of its flavor.", computed=True),
-    "memory_mib": Attribute(type=NUMBER, description="Of its flavor.", computed=True),
+    "vcpus": Attribute(type=NUMBER, description="The vCPUs of its flavor.", computed=True),
+    "memory_mib": Attribute(type=NUMBER, description="The memory of its flavor, in MiB.", computed=True),
     "disk_gib": Attribute(type=NUMBER, description="The size of its disk.", computed=True),
     "addresses": Attribute(
         type=Nested("list", ADDRESS), description="Its addresses, in the order of `networks`.", computed=True

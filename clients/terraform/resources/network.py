@@ -32,7 +32,7 @@ class NetworkResource(ApiResource):
             ),
             "dns_servers": Attribute(
                 type=list_of(STRING),
-                description="Name servers that guests are told of. A change makes a new network.",
+                description="Name servers of the guests. A change makes a new network.",
                 optional=True,
                 replace=True,
             ),

@@ -1,4 +1,4 @@
-"""andromede_policy: what the places of a project's data have to satisfy."""
+"""andromede_policy: the requirements for the zones of a project's data."""
 
 import json
 from collections.abc import Iterator
@@ -82,7 +82,7 @@ class PolicyResource(ProjectSetting):
                 self._foresee(plan)
 
     def _foresee(self, plan: Plan) -> None:
-        """What the change would do, from the API itself."""
+        """Preview the effect of the change, computed by the API."""
         path, body = self.path(plan.planned), self.body(plan.planned)
         answer = self.cloud.api.put(path, body, version="*", dry_run="true").document
         if answer["change"] in ("looser", "incomparable"):
@@ -102,7 +102,7 @@ class PolicyResource(ProjectSetting):
             raise Failure("The change waits for a second person", text, path=("atoms",))
 
     def delete(self, work: Work) -> None:
-        """The project goes on, and so does the policy until it may demand less."""
+        """Forget the policy: the project goes on, and so does its policy until it may be relaxed."""
         text = "To demand less takes a second person. Until then the policy stays in force; Terraform forgets it."
         with translated_errors(self.schema.attributes):
             path, body = self.path(work.state), self.body({**work.state, "atoms": {}})
@@ -130,7 +130,7 @@ class PolicyResource(ProjectSetting):
 
 
 def _keep_same_values(atoms: Values, were: Values) -> None:
-    """Lists in another order mean the same."""
+    """Keep the prior values if only the order of lists differs."""
     for name, atom in atoms.items():
         was = (were.get(name) or {}).get("value")
         to = atom["value"] if isinstance(atom, dict) else None
@@ -143,7 +143,7 @@ def _parsed(key: str, value: Value) -> Value:
 
 
 def _members(atom: Document, like: Values) -> Iterator[tuple[str, Value]]:
-    """As the configuration has them, where that means the same: the API leaves out what says nothing, and sorts."""
+    """Return the members in the configuration's form if equivalent: the API omits empty values, and sorts."""
     for key in ATOM:
         found, given = atom.get(key), like.get(key)
         if key == "value" and found is not None:

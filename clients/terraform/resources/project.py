@@ -53,7 +53,7 @@ class ProjectResource(ApiResource):
         return super().values(document, like) | {"organization": organization_of(like, document)}
 
     def sought(self, where: Values, reference: str) -> Document:
-        """Names are unique in an organization: with its name, projects of the same name are told apart."""
+        """Find a project: names are unique in an organization, whose name tells equal names apart."""
         if where["organization"] is None:
             return self.cloud.api.get(self.path({"id": reference}))
         for project in self.every(where):

@@ -1,4 +1,4 @@
-"""What each project has one of, and always: to create it is to set it, to delete it is to set nothing."""
+"""Settings that each project always has: create sets the value, delete resets it."""
 
 from typing import TYPE_CHECKING
 
@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
 
 class ProjectSetting(CloudResource):
-    """`kind`: its path below the project, `setting` the attribute that is all of it; `noun` is for people. It is
-    replaced as a whole, and only if it is still what was read."""
+    """A setting of a project. `kind`: its path below the project; `noun` is its name for people.
+
+    `setting` is its only attribute, which is replaced as a whole, and only if it is unchanged since it was read.
+    """
 
     kind: str
     noun: str
@@ -46,7 +48,7 @@ class ProjectSetting(CloudResource):
     def put(self, work: Work, *, version: str) -> None:
         try:
             answer = self._put(work, version=version)
-        except Unreachable:  # nobody knows whether it arrived: what is there now tells
+        except Unreachable:  # it is unknown whether the request arrived: read the current value
             answer = self.cloud.api.read(self.path(work.planned), deadline=work.deadline)
             if not self._is_as_planned(answer, work):
                 answer = self._put(work, version=version)
@@ -54,7 +56,7 @@ class ProjectSetting(CloudResource):
         self._record(answer, work)
 
     def _is_as_planned(self, answer: "Answer", work: Work) -> bool:
-        """Whether the project already has what was planned: an earlier state that was destroyed may have left it."""
+        """Return whether the project already has the planned value: an earlier destroyed state may have left it."""
         found: Value = self.values(answer.document, work.planned)[self.setting]
         return bool(found == work.planned[self.setting])
 
@@ -70,7 +72,7 @@ class ProjectSetting(CloudResource):
         raise NotImplementedError
 
     def check(self, answer: Document) -> None:
-        """Whether it was set; raises Failure."""
+        """Check that the answer has the setting; raises Failure otherwise."""
 
     def values(self, document: Document, like: Values) -> Values:
         raise NotImplementedError

@@ -49,7 +49,7 @@ class ServiceAccountResource(ApiResource):
             "name": name_attribute(within="organization"),
             "grants": Attribute(
                 type=Nested("set", GRANT),
-                description="What it may do: a role in each of some projects, or one in all of them.",
+                description="Role grants: a role in each of some projects, or one role in all projects.",
                 optional=True,
             ),
             "is_disabled": Attribute(type=BOOL, description="Its tokens are dead as long as it is.", default=False),
@@ -68,7 +68,7 @@ class ServiceAccountResource(ApiResource):
         return [{key: word for key, word in grant.items() if word is not None} for grant in value or []]
 
     def finish(self, answer: Document, work: Work) -> bool:
-        """One is made without a word on whether it is disabled."""
+        """Disable the account after its creation if requested: the create has no field for it."""
         if work.planned["is_disabled"]:
             self.cloud.api.patch(self.path(work.state), {"is_disabled": True}, deadline=work.deadline)
         return bool(work.planned["is_disabled"])
@@ -84,7 +84,7 @@ class ServiceAccountResource(ApiResource):
 
 
 def _called(project: Document | None, named: set[str]) -> str | None:
-    """As the configuration calls it."""
+    """Return the name that the configuration uses."""
     if project is None:
         return None
     return next((word for word in (project["name"], project["id"]) if word in named), str(project["id"]))
@@ -148,7 +148,7 @@ class ServiceAccountTokenResource(TokenResource):
         return super().values(document, like) | {"service_account": account}
 
     def import_by_id(self, text: str) -> Values:
-        """`account/token`, after the organization if the token sees several."""
+        """Import `account/token`, after the organization if the token sees several."""
         *organization, account, reference = text.split("/") if "/" in text else ("", text)
         if len(organization) > 1 or not account:
             raise Failure("This names no token", "Write ACCOUNT/TOKEN or ORGANIZATION/ACCOUNT/TOKEN.")

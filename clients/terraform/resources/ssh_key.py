@@ -1,4 +1,4 @@
-"""The resource andromede_ssh_key."""
+"""andromede_ssh_key and andromede_affinity_group: only names and labels can change."""
 
 from clients.terraform.cloud import Document
 from clients.terraform.resources.base import ApiResource
@@ -40,5 +40,5 @@ class SshKeyResource(ApiResource):
 
 
 def _is_same(one: Value, other: Value) -> bool:
-    """White space and the comment say nothing; the API keeps neither."""
+    """Compare keys without white space and comment, which the API does not store."""
     return isinstance(one, str) and isinstance(other, str) and one.split()[:2] == other.split()[:2]

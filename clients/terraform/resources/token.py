@@ -66,13 +66,13 @@ class TokenResource(ApiResource):
     )
 
     def values(self, document: Document, like: Values) -> Values:
-        """One never outlives the token that made it: then it has fewer days than were asked for."""
+        """Return the state. A token never outlives the token that made it: then it has fewer days than requested."""
         begins, ends = (datetime.fromisoformat(document[name]) for name in ("created_at", "expires_at"))
         days = like.get("lifetime_days") or round((ends - begins) / timedelta(days=1))
         return super().values(document, like) | {"lifetime_days": days}
 
     def find(self, state: Values, deadline: float) -> Document | None:
-        """There is no GET of one."""
+        """Find the token in the list: the API has no GET of one."""
         tokens = self.cloud.api.items(self.collection(state))
         return next((token for token in tokens if token["id"] == state["id"]), None)
 

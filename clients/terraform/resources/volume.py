@@ -92,11 +92,11 @@ class VolumeResource(ApiResource):
 
     def values(self, document: Document, like: Values) -> Values:
         found = super().values(document, like)
-        del found["classifications"]  # they are more than what was asked for
+        del found["classifications"]  # they include inherited ones, which were not requested
         return found | {"image": refer(like.get("image"), document["image"]), "zones": zones_of(like, document)}
 
     def _imported(self, where: Values, reference: str) -> Values:
-        """Where it is attached, it was meant to be near."""
+        """Return the state of an imported volume: an attached volume counts as requested near its instance."""
         found = super()._imported(where, reference)
         with translated_errors({}):
             holder = self.cloud.api.get(self.path(found))["instance"]
@@ -186,7 +186,7 @@ class VolumeAttachmentResource(ApiResource):
         return super().values(document, like) | {"volume": refer(like.get("volume"), document["volume"])}
 
     def import_by_id(self, text: str) -> Values:
-        """`instance/attachment` or `instance/volume`, after the project if it is not the provider's."""
+        """Import `instance/attachment` or `instance/volume`, after the project if it is not the provider's."""
         *project, instance, reference = text.split("/")
         if len(project) > 1 or not instance:
             raise Failure("This names no attachment", "Write instance/volume or project/instance/volume.")

@@ -43,7 +43,7 @@ class WebhookResource(ApiResource):
             ),
             "secret": Attribute(
                 type=STRING,
-                description="What its receiver checks signatures with, as Standard Webhooks says.",
+                description="The secret for verifying signatures, in the form of Standard Webhooks.",
                 computed=True,
                 sensitive=True,
             ),

@@ -1,4 +1,4 @@
-"""The remote calls about data sources, lists, actions, ephemeral resources and functions."""
+"""Calls about data sources, lists, actions, ephemeral resources and functions."""
 
 import json
 from collections.abc import Iterator
@@ -97,7 +97,7 @@ class DataSourceRpc(RpcBase):
         return response
 
     def RenewEphemeralResource(self, request: pb.RenewEphemeralResource.Request) -> pb.RenewEphemeralResource.Response:
-        """Never asked for: no answer of open() says when."""
+        """Refuse: open() never requests a renewal."""
         return pb.RenewEphemeralResource.Response(private=request.private)
 
     def CloseEphemeralResource(self, request: pb.CloseEphemeralResource.Request) -> pb.CloseEphemeralResource.Response:

@@ -1,4 +1,4 @@
-"""Errors and warnings, and the attribute that each is about."""
+"""Errors and warnings, with the attribute of each."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ class Diagnostic:
 
 
 class Failure(Exception):
-    """What a provider raises: the user sees the remarks, and no traceback."""
+    """An error for the user, shown as diagnostics without a traceback."""
 
     def __init__(self, summary: str, detail: str = "", *, path: Path = (), more: Iterable[Diagnostic] = ()) -> None:
         super().__init__(summary)
@@ -38,7 +38,7 @@ class Failure(Exception):
 
 @dataclass
 class DiagnosticReport:
-    """Collects remarks during one call."""
+    """Collects diagnostics during one call."""
 
     diagnostics: list[Diagnostic] = field(default_factory=list)
 

@@ -1,4 +1,4 @@
-"""How long an operation may take: `20m`, `1h30m`, `45s`, in the attribute `timeouts` that every resource has."""
+"""Time limits of operations: `20m`, `1h30m`, `45s`, in the attribute `timeouts` of every resource."""
 
 import re
 from collections.abc import Mapping
@@ -34,7 +34,7 @@ class Timeouts:
         return Attribute(type=Nested("single", parts), description=description, optional=True)
 
     def of(self, verb: str, given: Mapping[str, Value] | None) -> int:
-        """Seconds, for an operation of a resource whose attribute `timeouts` is the given."""
+        """Return the seconds for an operation, from the attribute `timeouts` of its resource."""
         text = (given or {}).get(verb)
         return seconds(text) if text else int(getattr(self, verb))
 

@@ -1,4 +1,4 @@
-"""What a schema alone says of a change: the values after it, whether it is one, and whether it takes a new object."""
+"""Plan a change by the schema alone: the new values, the differences, and replacements."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,7 +11,11 @@ Attributes = Mapping[str, Attribute]
 
 
 def proposed(attributes: Attributes, config: Values, prior: Values | None) -> Values:
-    """The configuration, and for what it leaves out: the default, what was, or UNKNOWN in a new object."""
+    """Return the proposed values.
+
+    They are the configuration, and for attributes without one: the default, the prior value, or UNKNOWN in a new
+    object.
+    """
     was: Values = prior or {}
     return {
         name: _proposed(attribute, config.get(name), was.get(name), is_new=prior is None)
@@ -51,14 +55,14 @@ def _proposed_nested(nested: Nested, config: Value, prior: Value) -> Value:
 
 
 def _counterpart(nested: Nested, item: Value, were: list[Value]) -> Value:
-    """The member of a set that was configured like this one."""
+    """Return the member of a set that was configured like this one."""
     given = {name: attribute for name, attribute in nested.attributes.items() if not attribute.computed}
     like = canonical(item, Nested("single", given))
     return next((was for was in were if canonical(was, Nested("single", given)) == like), None)
 
 
 def differing(attributes: Attributes, prior: Values, planned: Values) -> list[str]:
-    """The attributes that would change, but for those that only follow others."""
+    """Return the attributes that would change, without those that only follow others."""
     return [
         name
         for name, attribute in attributes.items()
@@ -73,7 +77,7 @@ def forget_volatile(attributes: Attributes, config: Values, planned: Values) -> 
 
 
 def replacing(attributes: Attributes, prior: Values, planned: Values) -> list[str]:
-    """The attributes whose change takes a new object."""
+    """Return the attributes whose change needs a new object."""
     return [
         name
         for name in differing(attributes, prior, planned)
@@ -88,8 +92,10 @@ def _replaces(attribute: Attribute, prior: Value, planned: Value) -> bool:
 
 
 def settled(planned: Value, actual: Value) -> Value:
-    """What was planned, with what became known: Terraform takes nothing else for a consistent result. What the other
-    side made different shows with the next plan."""
+    """Return the plan with the values that became known: Terraform accepts no other result as consistent.
+
+    Differences on the API's side appear with the next plan.
+    """
     if planned is UNKNOWN:
         return actual
     if is_known(planned) or type(planned) is not type(actual):
@@ -102,7 +108,7 @@ def settled(planned: Value, actual: Value) -> Value:
 
 
 def validate(attributes: Attributes, config: Values, report: DiagnosticReport, *, at: Path = ()) -> None:
-    """The checks of all known values."""
+    """Run the checks of all known values."""
     for name, attribute in attributes.items():
         value, path = config.get(name), (*at, name)
         if value is None or value is UNKNOWN:
@@ -130,7 +136,7 @@ def _validate_nested(nested: Nested, value: Value, report: DiagnosticReport, pat
 
 
 def _validate_members(nested: Nested, items: list[Value], report: DiagnosticReport, path: Path) -> None:
-    """Of a set: what is wrong with one is said of the set."""
+    """Validate the members of a set: errors of a member are reported for the set."""
     for item in items:
         if isinstance(item, dict):
             inner = DiagnosticReport()

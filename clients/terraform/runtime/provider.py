@@ -1,4 +1,4 @@
-"""What a provider is made of. Each method raises Failure for what the user has to know."""
+"""Base classes of a provider. Each method raises Failure for errors that the user must see."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,9 +17,11 @@ Private = dict[str, Any]
 
 @dataclass
 class Plan:
-    """A change as the schema has it, for a resource to refine. `prior` None: a new object. `planned` may be changed
-    where Terraform lets a provider: what is computed, and back to `prior` where the configuration means the same.
-    `private` is kept for the provider beside the state."""
+    """A change by the schema, for a resource to refine. `prior` None: a new object.
+
+    `planned` may be changed where Terraform allows it: computed attributes, and back to `prior` where the configuration
+    is equivalent. `private` is stored for the provider beside the state.
+    """
 
     schema: Schema
     config: Values
@@ -36,20 +38,22 @@ class Plan:
         return (name,) in [tuple(path) for path in self.replace]
 
     def keep(self, name: str) -> None:
-        """The configuration means what was: neither a change nor a replacement."""
+        """Keep the prior value, since the configuration is equivalent: neither a change nor a replacement."""
         assert self.prior is not None
         self.planned[name] = self.prior[name]
         self.replace = [path for path in self.replace if tuple(path) != (name,)]
 
     def update_in_place(self, name: str) -> None:
-        """The change takes no new object after all."""
+        """Update the object in place instead of a replacement."""
         self.replace = [path for path in self.replace if tuple(path) != (name,)]
 
 
 @dataclass
 class Work:
-    """An operation on an object. `state` is the best that is known of it: what save() was told is never lost, also when
-    an exception ends the operation. `deadline` is of time.monotonic()."""
+    """An operation on an object. `state` is the best known state.
+
+    A state given to save() is never lost, also when an exception ends the operation. `deadline` is of time.monotonic().
+    """
 
     config: Values
     prior: Values | None
@@ -74,7 +78,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Found:
-    """An object that a list resource has found; `state` where it was asked for."""
+    """An object that a list resource has found; `state` if it was requested."""
 
     identity: Values
     name: str
@@ -82,9 +86,12 @@ class Found:
 
 
 class Resource:
-    """`name` is without the provider's. `identity` empty: objects have none, and are imported by id alone.
-    `upgrades[n]` makes a state of version n one of n + 1; `moved_from` does so with a state of another type, or answers
-    None when it cannot. `is_listed`: `terraform query` can find objects."""
+    """A managed resource. `name` is without the provider's.
+
+    `identity` empty: objects have none, and are imported by id alone. `upgrades[n]` converts a state of version n to n
+    + 1; `moved_from` converts a state of another type, or returns None when it cannot. `is_listed`: `terraform query`
+    can find objects.
+    """
 
     name: str
     schema: Schema
@@ -95,7 +102,7 @@ class Resource:
     list_schema = Schema({})
 
     def validate(self, config: Values, report: DiagnosticReport) -> None:
-        """What no check of a single attribute sees; values may be UNKNOWN."""
+        """Check rules across attributes; values may be UNKNOWN."""
 
     def plan(self, plan: Plan) -> None:
         """Refine a create or an update."""
@@ -104,7 +111,7 @@ class Resource:
         raise NotImplementedError
 
     def read(self, state: Values, private: Private, deadline: float) -> Values | None:
-        """The object as it is; None: it is gone."""
+        """Return the object as it is; None: it is gone."""
         raise NotImplementedError
 
     def update(self, work: Work) -> None:
@@ -114,7 +121,7 @@ class Resource:
         raise NotImplementedError
 
     def import_by_id(self, text: str) -> Values:
-        """As much of a state as read() needs."""
+        """Return as much of a state as read() needs."""
         raise Failure("This resource cannot be imported")
 
     def import_by_identity(self, identity: Values) -> Values:
@@ -135,7 +142,7 @@ class DataSource:
     schema: Schema
 
     def validate(self, config: Values, report: DiagnosticReport) -> None:
-        """As for resources."""
+        """Check rules across attributes, as for resources."""
 
     def read(self, config: Values, report: DiagnosticReport) -> Values:
         raise NotImplementedError
@@ -146,12 +153,12 @@ class Action:
     schema: Schema
 
     def invoke(self, config: Values, report: DiagnosticReport) -> Iterator[str]:
-        """Do it; what is yielded is shown as progress."""
+        """Run the action; yielded texts are shown as progress."""
         raise NotImplementedError
 
 
 class EphemeralResource:
-    """Lives as long as a run of Terraform. What it needs to end it, open() answers as private."""
+    """A resource that lives as long as a run of Terraform. open() returns the data for its end as private."""
 
     name: str
     schema: Schema
@@ -165,7 +172,7 @@ class EphemeralResource:
 
 @dataclass(frozen=True)
 class Function:
-    """`parameters` by name, in their order."""
+    """A function. `parameters` by name, in their order."""
 
     name: str
     summary: str
@@ -176,8 +183,10 @@ class Function:
 
 
 class Provider:
-    """`source` is its whole address, as in registry.terraform.io/hashicorp/aws. `stopping` is set when the user
-    interrupts: what waits to begin something ends, what has begun is finished."""
+    """A provider. `source` is its whole address, as in registry.terraform.io/hashicorp/aws.
+
+    `stopping` is set when the user interrupts: no new work begins, started work is finished.
+    """
 
     name: str
     source: str
@@ -192,16 +201,16 @@ class Provider:
         self.stopping = Event()
 
     def validate(self, config: Values, report: DiagnosticReport) -> None:
-        """As for resources."""
+        """Check rules across attributes, as for resources."""
 
     def configure(self, config: Values, report: DiagnosticReport) -> None:
-        """Values may be UNKNOWN, in a plan."""
+        """Configure the provider. Values may be UNKNOWN, in a plan."""
 
     def full_name(self, name: str) -> str:
         return f"{self.name}_{name}"
 
 
 def known(config: Values, name: str) -> Value:
-    """The value, or None when it is not known, through and through."""
+    """Return the value, or None when any part of it is not known."""
     value = config.get(name, UNKNOWN)
     return value if is_known(value) else None

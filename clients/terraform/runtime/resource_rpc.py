@@ -1,4 +1,4 @@
-"""The remote calls about resources."""
+"""Calls about resources."""
 
 import json
 import time
@@ -111,7 +111,7 @@ class ResourceRpc(RpcBase):
         return response
 
     def _outcome(self, resource: Resource, verb: str, work: Work) -> Values | None:
-        """The state after an operation, also one that failed: an object that is there is never forgotten."""
+        """Return the state after an operation, also a failed one: an existing object is never forgotten."""
         is_failed = work.report.has_errors
         if verb == "delete":
             return self._state(resource, work.state) if is_failed else None
@@ -158,7 +158,7 @@ class ResourceRpc(RpcBase):
 
 
 def _upgraded(resource: Resource, state: Values, version: int) -> Values:
-    """States of a newer provider are refused by Terraform itself."""
+    """Upgrade a state of an older provider. Terraform itself refuses states of a newer one."""
     for number in range(version, resource.schema.version):
         state = resource.upgrades[number](state)
     return state

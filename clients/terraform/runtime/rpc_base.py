@@ -1,4 +1,4 @@
-"""What all remote calls need: the parts of the provider by name, and exceptions that become remarks."""
+"""Shared parts of all calls: lookup by name, and conversion of exceptions to diagnostics."""
 
 import json
 import logging
@@ -14,7 +14,7 @@ log = logging.getLogger("terraform.provider")
 
 @contextmanager
 def reporting_failures(report: DiagnosticReport) -> Iterator[None]:
-    """Whatever goes wrong is said to the user; the process goes on."""
+    """Report every failure to the user; the process goes on."""
     try:
         yield
     except Failure as failure:
@@ -50,5 +50,5 @@ class RpcBase:
 
 
 def complete(resource: Resource) -> Schema:
-    """With the attribute that every resource has."""
+    """Return the schema with the attribute that every resource has."""
     return resource.schema.with_attribute("timeouts", resource.timeouts.attribute())

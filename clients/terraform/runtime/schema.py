@@ -22,7 +22,7 @@ ABSENT: Final = Absent()
 
 @dataclass(frozen=True)
 class Type:
-    """`kind` is string, number or bool; or list, set or map of `of`; or an object with `members`."""
+    """A type. `kind` is string, number or bool; or list, set or map of `of`; or an object with `members`."""
 
     kind: str
     of: "Type | None" = None
@@ -68,9 +68,12 @@ class Nested:
 
 @dataclass(frozen=True, kw_only=True)
 class Attribute:
-    """`default` and `computed` make what the configuration leaves out the provider's. `replace`: a change makes a new
-    object, always or where the function of (prior, planned) says so. `volatile`: computed, and unknown in each plan
-    that changes something else. `write_only`: in the configuration alone, never in a plan or a state."""
+    """An attribute. With `default` or `computed` the provider sets a value that the configuration omits.
+
+    `replace`: a change makes a new object, always or where the function of (prior, planned) returns True. `volatile`:
+    computed, and unknown in each plan with another change. `write_only`: in the configuration alone, never in a plan or
+    a state.
+    """
 
     type: Type | Nested
     description: str
@@ -147,7 +150,7 @@ def _nested_block_message(name: str, attribute: Attribute, nested: Nested) -> pb
 
 @dataclass(frozen=True)
 class IdentityAttribute:
-    """What finds an object for ever. What is not required for an import can be left out of it."""
+    """An attribute of the permanent identity. An attribute that an import does not require can be omitted from it."""
 
     description: str
     is_required: bool = True
@@ -164,7 +167,7 @@ class IdentityAttribute:
 
 
 def canonical(value: Value, of: Type | Nested) -> Value:
-    """Equal for equal values: the order in a set says nothing."""
+    """Return a form that is equal for equal values: the order in a set does not count."""
     if value is None or value is UNKNOWN:
         return value
     if isinstance(of, Nested):
@@ -202,7 +205,7 @@ def same(one: Value, other: Value, of: Type | Nested) -> bool:
 
 
 def conform(value: Any, attributes: Mapping[str, Attribute]) -> dict[str, Any]:
-    """A state with every attribute of the schema and no other, as Terraform demands."""
+    """Return a state with exactly the attributes of the schema, as Terraform demands."""
     return {name: _conformed(value.get(name), attribute.type) for name, attribute in attributes.items()}
 
 

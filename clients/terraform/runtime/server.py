@@ -1,4 +1,4 @@
-"""A provider as a process: Terraform starts it, reads one line from its standard output, and calls it over a socket.
+"""The process of a provider: Terraform starts it, reads one line from its standard output, and calls it by a socket.
 
 With -debug a person starts it, for any number of Terraform's commands.
 """
@@ -39,7 +39,7 @@ RpcMethod: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 
 def serve(provider: Provider) -> int:
-    """Until Terraform says that it is done, or is no more. Returns the exit status."""
+    """Serve until Terraform stops the provider or ends. Returns the exit status."""
     if DEBUG in sys.argv[1:]:
         return _debug(provider)
     if os.environ.get(COOKIE[0]) != COOKIE[1]:
@@ -63,15 +63,17 @@ def serve(provider: Provider) -> int:
 
 
 def _debug(provider: Provider) -> int:
-    """Until Ctrl-C or SIGTERM, or the end of who started it. Prints the variable that has Terraform call this process
-    instead of one of its own."""
+    """Serve until Ctrl-C or SIGTERM, or the end of the parent process.
+
+    Prints the variable that makes Terraform call this process instead of one of its own.
+    """
     done = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: done.set())
     with tempfile.TemporaryDirectory(prefix="tf-plugin-") as folder:
         socket = Path(folder) / "plugin.sock"
         server = _server(provider, done)
-        server.add_insecure_port(f"unix:{socket}")  # the folder lets nobody else in
+        server.add_insecure_port(f"unix:{socket}")  # the folder excludes other users
         server.start()
         sys.stdout.write(f"TF_REATTACH_PROVIDERS='{json.dumps(_reattachment(provider, socket))}'\n")
         sys.stdout.flush()
@@ -81,14 +83,14 @@ def _debug(provider: Provider) -> int:
 
 
 def _reattachment(provider: Provider, socket: Path) -> dict[str, object]:
-    """`Test`: Terraform does not end the process."""
+    """Return the reattachment data. `Test`: Terraform does not end the process."""
     address = {"Network": "unix", "String": str(socket)}
     found = {"Protocol": "grpc", "ProtocolVersion": 6, "Pid": os.getpid(), "Test": True, "Addr": address}
     return {provider.source: found}
 
 
 def _shake_hands(socket: Path, certificate: x509.Certificate) -> None:
-    """The line that Terraform waits for. Nothing else may ever stand on this standard output."""
+    """Print the line that Terraform waits for. Standard output must contain nothing else."""
     encoded = base64.b64encode(certificate.public_bytes(serialization.Encoding.DER)).decode().rstrip("=")
     sys.stdout.write(f"1|6|unix|{socket}|grpc|{encoded}\n")
     sys.stdout.flush()
@@ -103,8 +105,10 @@ def _wait(done: Event) -> None:
 
 
 def _credentials() -> tuple[bytes, x509.Certificate]:
-    """Only the server shows a certificate: Terraform's own has a curve that gRPC here does not know. The socket's
-    folder lets nobody else in."""
+    """Return the server's credentials; Terraform's own certificate has a curve that gRPC does not support.
+
+    The permissions of the socket's folder exclude other users.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.now(UTC)
@@ -141,7 +145,7 @@ def _server(provider: Provider, done: Event) -> grpc.Server:
 
 
 def _provider_methods(service: Service) -> dict[str, RpcMethod]:
-    """Those of the protocol that the service has a method for, by name."""
+    """Return the methods of the protocol that the service implements, by name."""
     methods = {}
     for method in pb.DESCRIPTOR.services_by_name["Provider"].methods:
         behaviour = getattr(service, method.name, None)
@@ -169,7 +173,7 @@ def _shutdown(done: Event) -> RpcMethod:
 
 
 def _silence(done: Event) -> RpcMethod:
-    """Terraform wants this stream open; the plugin has nothing to print there."""
+    """Stream nothing until the end: Terraform needs this stream open; the plugin has nothing to print there."""
 
     def answer(request: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
         while context.is_active() and not done.wait(PARENT_INTERVAL_S):

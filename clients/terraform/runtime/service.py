@@ -1,4 +1,4 @@
-"""The remote calls of the protocol, by their names in it: schemas, configuration, and the end."""
+"""Calls of the protocol, by their names in it: schemas, configuration, and the end."""
 
 from collections.abc import Iterable
 
@@ -15,7 +15,7 @@ CAPABILITIES = pb.ServerCapabilities(get_provider_schema_optional=True, move_res
 
 
 class Service(ResourceRpc, DataSourceRpc, RpcBase):
-    """Called from several threads at once."""
+    """The service. Called from several threads at once."""
 
     def GetMetadata(self, request: pb.GetMetadata.Request) -> pb.GetMetadata.Response:
         kinds = pb.GetMetadata
@@ -71,7 +71,7 @@ class Service(ResourceRpc, DataSourceRpc, RpcBase):
         return pb.ConfigureProvider.Response(diagnostics=report.messages())
 
     def StopProvider(self, request: pb.StopProvider.Request) -> pb.StopProvider.Response:
-        """Nothing is broken off: what was begun in the cloud has to reach the state."""
+        """Stop: running calls are not cancelled, since a started change must reach the state."""
         self.provider.stopping.set()
         return pb.StopProvider.Response()
 

@@ -1,4 +1,4 @@
-"""Values as Terraform sends them: str, int, float, bool, list, dict, None, and UNKNOWN."""
+"""Values from Terraform: str, int, float, bool, list, dict, None, and UNKNOWN."""
 
 import json
 from typing import Any, Final
@@ -12,7 +12,7 @@ Values = dict[str, Any]
 
 
 class Unknown:
-    """A value that is known only once something else was applied."""
+    """A value that is known only after another resource was applied."""
 
     def __repr__(self) -> str:
         return "UNKNOWN"
@@ -23,7 +23,7 @@ _ENCODED_UNKNOWN = msgpack.ExtType(0, b"\0")
 
 
 def decode(message: pb.DynamicValue) -> Value:
-    """Unknown values come as extension 0, or as 12 with what is known about them, which nothing here needs."""
+    """Decode a value. Unknown values are extension 0, or 12 with refinements, which are not used here."""
     if message.msgpack:
         return msgpack.unpackb(message.msgpack, ext_hook=lambda code, data: UNKNOWN, strict_map_key=False)
     return json.loads(message.json) if message.json else None
@@ -40,7 +40,7 @@ def _extension(value: object) -> msgpack.ExtType:
 
 
 def is_known(value: Value) -> bool:
-    """Through and through."""
+    """Return whether every part of the value is known."""
     if isinstance(value, dict):
         return all(map(is_known, value.values()))
     if isinstance(value, list):
@@ -49,7 +49,7 @@ def is_known(value: Value) -> bool:
 
 
 def without_unknown(value: Value) -> Value:
-    """States have none: null stands in their place."""
+    """Replace unknown values by null, since states have none."""
     if isinstance(value, dict):
         return {name: without_unknown(item) for name, item in value.items()}
     if isinstance(value, list):

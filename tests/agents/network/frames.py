@@ -20,20 +20,20 @@ def ethernet(source: str, destination: str, ethertype: int, payload: bytes) -> b
 
 
 def arp(mac: str, ip: IPv4Address, target: IPv4Address, *, sender_mac: str = "", hardware: int = 1) -> bytes:
-    """A question, by broadcast, from the Ethernet address `mac`."""
+    """Return a broadcast ARP request from the Ethernet address `mac`."""
     head = struct.pack("!HHBBH", hardware, IPV4, 6, 4, 1)
     question = head + _mac(sender_mac or mac) + ip.packed + bytes(6) + target.packed
     return ethernet(mac, BROADCAST, ARP, question)
 
 
 def udp(mac: str, ip: IPv4Address, *, ports: tuple[int, int], text: bytes = b"", to: str = BROADCAST) -> bytes:
-    """A datagram to everybody."""
+    """Return a broadcast datagram."""
     datagram = struct.pack("!HHHH", *ports, 8 + len(text), 0) + text
     return ethernet(mac, to, IPV4, _ipv4(ip, IPv4Address("255.255.255.255"), datagram))
 
 
 def dhcp(mac: str, ip: IPv4Address, *, client: str) -> bytes:
-    """A request of `client`, as far as firewalls look into it."""
+    """Return a DHCP request of `client`, with the fields that firewalls check."""
     request = struct.pack("!BBBB", 1, 1, 6, 0) + bytes(24) + _mac(client)
     return udp(mac, ip, ports=(68, 67), text=request.ljust(300, b"\0"))
 
@@ -60,7 +60,7 @@ def _mac(text: str) -> bytes:
 
 
 def vxlan(vni: int, frame: bytes) -> bytes:
-    """What a datagram of VXLAN holds."""
+    """Return the content of a VXLAN datagram."""
     return struct.pack("!II", 0x08000000, vni << 8) + frame
 
 

@@ -1,8 +1,4 @@
-"""Runs in the namespaces of a throw-away node: makes its outside world, then calls a LinuxSwitch as it is told.
-
-Requests and answers are pickles on stdin and stdout. A request is (fields of UplinkPolicy or None, method, arguments):
-options make a new switch, as a restart of the agent would. "guard" starts the switch's guard, which runs until then.
-"""
+"""Runs in the namespaces of a throw-away node: makes its outside world, then calls a LinuxSwitch on request."""
 
 import os
 import pickle

@@ -31,7 +31,7 @@ for name in ip mask router dns mtu hostname; do eval "echo $name=\\$$name"; done
 
 
 def a_network(number: int, **fields: Any) -> NetworkSpec:
-    """Networks with different numbers have the same addresses, unless told otherwise."""
+    """Return a network. Networks with different numbers have the same addresses by default."""
     values: dict[str, Any] = {
         "id": UUID(int=(0x0198 << 112) + (7 << 76) + (2 << 62) + number),
         "cidr": IPv4Network("10.0.0.0/24"),
@@ -43,7 +43,7 @@ def a_network(number: int, **fields: Any) -> NetworkSpec:
 
 
 def a_port(network: NetworkSpec, number: int, **fields: Any) -> PortSpec:
-    """The port with the address .(10 + number), whose MAC differs from that of any other network."""
+    """Return the port with the address .(10 + number), whose MAC differs from that of any other network."""
     values: dict[str, Any] = {
         "id": UUID(int=network.id.int + (number + 1) * 0x10000),
         "network": network,
@@ -81,7 +81,7 @@ class Node:
     # ---- the switch
 
     def start_agent(self, **options: Any) -> None:
-        """Forget the switch and make another, as a start of the agent does."""
+        """Replace the switch, as a start of the agent does."""
         self._call("restore", [], {}, options=options)
 
     def restart_agent(
@@ -96,11 +96,11 @@ class Node:
         self._call("remove_port", port, others)
 
     def guard(self) -> None:
-        """Let the switch watch over its rules, until the agent starts anew."""
+        """Start the switch's guard, until the next start of the agent."""
         self._call("guard")
 
     def keep_rules(self) -> None:
-        """What the guard does after each change of rules."""
+        """Repair the rules, as the guard does after each change."""
         self._call("keep_rules")
 
     def problems(self) -> NetworkProblems:
@@ -108,7 +108,7 @@ class Node:
         return found
 
     def connect(self, network: NetworkSpec, segment: SegmentSpec | None) -> str:
-        """What is wrong with the underlay."""
+        """Connect a segment; returns the problem of the underlay."""
         problem: str = self._call("ensure_segment", network, segment)
         return problem
 
@@ -141,8 +141,11 @@ class Node:
 
     @contextmanager
     def running(self, *command: str, namespace: str = "") -> Iterator["subprocess.Popen[str]"]:
-        """A Python program of this folder. It stays outside the node's pid namespace, since only so does
-        nsenter become the program, which can then be killed."""
+        """Run a Python program of this folder.
+
+        It stays outside the node's pid namespace, since only so does nsenter become the program, which can then be
+        killed.
+        """
         argv = self.argv([sys.executable, str(HERE / command[0]), *command[1:]], namespace)
         with processes.running(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
             yield process
@@ -165,7 +168,7 @@ class Node:
         return set(self.run("pgrep -x dnsmasq", check=False).split())
 
     def traces(self) -> dict[str, Any]:
-        """All that a switch could leave behind."""
+        """List the remains of a switch."""
         return {
             "links": self.links() - {"lo", "u0", "under"},
             "namespaces": set(self.run("ip netns list").split("\n")) - {""},
@@ -181,8 +184,10 @@ def underlay_address(number: int) -> IPv4Address:
 
 @contextmanager
 def joined(nodes: Sequence[Node]) -> Iterator[None]:
-    """One more cable for each node, to a switch between them: the nth gets underlay_address(n) on its device `under`,
-    from 1 on."""
+    """Join nodes by one more cable each, to a switch between them.
+
+    The nth gets underlay_address(n) on its device `under`, from 1 on.
+    """
     with processes.running(["unshare", "--net", "sleep", "infinity"]) as switch:
         _wait_for_another_netns(switch.pid)
         _ip(switch.pid, "link add br0 up type bridge forward_delay 0 mcast_snooping 0")
@@ -201,7 +206,7 @@ def _wait_for_another_netns(pid: int) -> None:
 
 
 def _ip(pid: int | str, command: str) -> None:
-    """In the network namespace of a process. It sees all processes, since it stays in our mount namespace."""
+    """Run ip in the network namespace of a process; it stays in our mount namespace, so it sees all processes."""
     done = subprocess.run(
         ["nsenter", "-t", str(pid), "--net", "ip", *command.split()],
         capture_output=True,
@@ -214,7 +219,7 @@ def _ip(pid: int | str, command: str) -> None:
 
 @dataclass(frozen=True)
 class Guest:
-    """A namespace with one network card `eth0`, whose other end stands where the hypervisor puts the tap."""
+    """A namespace with one network card `eth0`, whose other end is at the place of the hypervisor's tap."""
 
     node: Node
     name: str
@@ -234,7 +239,7 @@ class Guest:
         self.node.run(f"ip netns del {self.name}")
 
     def dhcp(self) -> dict[str, str]:
-        """Ask for an address and use it. Fails the test when nobody answers."""
+        """Request an address by DHCP and use it. Fails the test without an answer."""
         self.run("ip addr flush dev eth0")
         busybox = shutil.which("busybox") or "busybox"
         answer = self.run(f"{busybox} udhcpc -i eth0 -n -q -f -t 5 -T 1 -O mtu -O hostname -s {self.node._script}")
@@ -247,7 +252,7 @@ class Guest:
         return "1 received" in self.run(f"ping -c 1 -W 1 {address}", check=False)
 
     def call(self, host: object, port: int) -> str:
-        """How a TCP connection attempt ends: open, refused, unreachable or silent."""
+        """Return the outcome of a TCP connection attempt: open, refused, unreachable or silent."""
         return self.run(f"{sys.executable} {HERE / 'peers.py'} ask {host} {port}").strip()
 
     @contextmanager
@@ -258,7 +263,7 @@ class Guest:
 
     @contextmanager
     def holding(self, host: object, port: int, *, at_most: int) -> Iterator[int]:
-        """Opens connections until one is not answered, and keeps them. Gives how many are open."""
+        """Open connections until one is not answered, and keep them. Yields the number of open ones."""
         command = ("peers.py", "hold", str(host), str(port), str(at_most))
         with self.node.running(*command, namespace=self.name) as process:
             yield int(_line(process))
@@ -268,7 +273,7 @@ class Guest:
 
     @contextmanager
     def capturing(self, *, until: bytes) -> Iterator[list[str]]:
-        """Fills the list with the frames that arrive, as hex, once the block has caused the last one."""
+        """Fill the list with the frames that arrive, as hex, once the block has caused the last one."""
         seen: list[str] = []
         with self.node.running("frames.py", "capture", "eth0", until.hex(), namespace=self.name) as process:
             assert _line(process) == "ready"
@@ -278,7 +283,7 @@ class Guest:
 
 @dataclass(frozen=True)
 class Conversation:
-    """An open TCP connection to a server that answers with the address it sees."""
+    """An open TCP connection to a server that answers with the address of its client."""
 
     process: "subprocess.Popen[str]"
 

@@ -1,4 +1,4 @@
-"""Two ends of a conversation, each started in the namespace it is to speak from.
+"""Two ends of a conversation, each started in its namespace.
 
 peers.py serve PORT       prints "ready"; answers every line with the address that it comes from
 peers.py ask HOST PORT    prints "open", "refused", "unreachable" or "silent"; then sends each line of its

@@ -1,1 +1,1 @@
-"""Of the agent's adapters over real libvirt."""
+"""Tests of the agent's adapters over real libvirt."""

@@ -1,4 +1,4 @@
-"""A node of the lab with real libvirt, and what its guests start from."""
+"""A node of the lab with real libvirt, and images for its guests."""
 
 import os
 import xml.etree.ElementTree as ET
@@ -18,7 +18,7 @@ VAR = Path(__file__).parents[3] / "var"
 
 @pytest.fixture(scope="package")
 def lab_node() -> Iterator[LabNode]:
-    """A node with libvirtd, powered on, in a lab of this process's own."""
+    """Return a node with libvirtd, powered on, in a lab of this process's own."""
     if os.geteuid() != 0:
         pytest.skip("a lab needs root")
     for folder in (VAR / "agent-labs").glob("*"):
@@ -37,12 +37,12 @@ class _Agreement:
         return None
 
     def report(self, instance_id: UUID, operation: str, sub_operation: str) -> None:
-        """Nobody wants to know."""
+        """Ignore the event."""
 
 
 @pytest.fixture(scope="module")
 def agreeing_node(lab_node: LabNode) -> Iterator[LabNode]:
-    """The node for tests of an adapter alone: in place of an agent, somebody agrees to all that libvirt asks."""
+    """Return the node for tests of an adapter alone: a gate in place of an agent allows every start."""
     lab_node.agent_folder.mkdir(exist_ok=True)
     server = HookServer(lab_node.agent_folder / "hook.sock", _Agreement())
     yield lab_node
@@ -58,7 +58,7 @@ def tiny_image() -> Path:
 
 @pytest.fixture(scope="package")
 def ssh_key(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A private key; the public one lies beside it as .pub."""
+    """Return a private key; the public one is beside it as .pub."""
     path = tmp_path_factory.mktemp("ssh") / "key"
     run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(path)])
     return path

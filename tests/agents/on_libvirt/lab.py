@@ -28,8 +28,11 @@ ROOT = Path(__file__).parents[3]
 
 @dataclass
 class LabAgent:
-    """`stub` calls as the control plane's worker, under permits of `authority`, which `enrol` makes the agent trust;
-    `viewer_stub` as its process `stream`."""
+    """An agent in a lab.
+
+    `stub` calls as the control plane's worker, under permits of `authority`, which `enrol` makes the agent trust;
+    `viewer_stub` as its process `stream`.
+    """
 
     node: LabNode
     caller: Issued
@@ -46,7 +49,7 @@ class LabAgent:
         return self.node.agent_folder / "agent.log"
 
     def enrol(self, ca: TestCA) -> None:
-        """And start."""
+        """Enrol the node and start its agent."""
         self.node.agent_folder.mkdir(exist_ok=True)
         root = self.authority.root.public_pem
         issue_node(ca, self.node.agent_folder, node_id=self.node_id, zone=specs.ZONE, root=root)
@@ -68,7 +71,7 @@ class LabAgent:
         self.viewer_stub = self._stub(self.viewer)
 
     def kill(self) -> None:
-        """With SIGKILL, as the kernel or an operator would."""
+        """Kill the agent with SIGKILL, as the kernel or an operator would."""
         assert self.process is not None
         self.process.signal(signal.SIGKILL)
         self.process.wait()
@@ -77,13 +80,13 @@ class LabAgent:
         self._channels.clear()
 
     def restart_libvirtd(self) -> None:
-        """SIGKILL, and a start as on a real node, where the recovery stands before it."""
+        """Kill libvirtd and start it as on a real node, with the recovery before the start."""
         self.node.kill_libvirtd()
         self.node.exec([sys.executable, "-m", "agents.node.libvirtd_recovery"], env={"PYTHONPATH": str(ROOT)})
         self.node.start_libvirtd()
 
     def answers(self) -> bool:
-        """Also its libvirtd does."""
+        """Wait until the agent and its libvirtd answer."""
         try:
             self.stub.Describe(pb.DescribeRequest())
         except grpc.RpcError:
@@ -91,7 +94,7 @@ class LabAgent:
         return True
 
     def cut_power_and_return(self) -> None:
-        """Of the whole node: its guests die, and its network devices come back with other addresses."""
+        """Cut the power of the whole node and start it: its guests die, and its network devices get other addresses."""
         self.node.power_off()
         self.kill()
         self.node.start()
@@ -99,7 +102,7 @@ class LabAgent:
         self.start()
 
     def readings(self, usage_interval_ms: int) -> Iterator[pb.Usage]:
-        """What guests use, for as long as the caller wants to know."""
+        """Yield the usage of guests until the caller stops."""
         stream = self.stub.Watch(pb.WatchRequest(usage_interval_ms=usage_interval_ms), timeout=PATIENCE_S)
         return (event.usage for event in stream if event.WhichOneof("event") == "usage")
 
@@ -132,7 +135,7 @@ class LabAgent:
         wait_until(lambda: self.state(instance_id).power == power, what=f"power {power}", within_s=within_s)
 
     def ssh(self, key: Path, address: str, command: str) -> str:
-        """From the router of the tenant's network."""
+        """Run ssh from the router of the tenant's network."""
         options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
         options += ["-o", "BatchMode=yes", "-o", "ConnectTimeout=20", "-i", str(key)]
         router = ["ip", "netns", "exec", namespace_name(UUID(specs.NETWORK_ID))]

@@ -1,4 +1,4 @@
-"""Two nodes of a lab with agents, between which a guest moves."""
+"""Two nodes of a lab with agents, between which a guest migrates."""
 
 import os
 from dataclasses import dataclass, replace
@@ -25,7 +25,7 @@ ENDED = (pb.MOVE_PHASE_COMPLETED, pb.MOVE_PHASE_FAILED, pb.MOVE_PHASE_CANCELLED)
 
 @dataclass
 class Trip:
-    """A guest on `source`, at some generation, which may go to `destination` and come back."""
+    """A guest on `source`, at some generation, which may migrate to `destination` and back."""
 
     source: LabAgent
     destination: LabAgent
@@ -44,7 +44,7 @@ class Trip:
         return guest_name(UUID(self.id))
 
     def volumes(self, generation: int) -> list[pb.EnsureVolumeRequest]:
-        """Its root disk, and the one that is attached to it."""
+        """Return its root disk and its attached disk."""
         root, data = self.wish.root_volume_id, self.attachment.volume_id
         return [
             specs.volume(root, generation=generation, size_mib=ROOT_MIB, image=self.image),
@@ -60,7 +60,7 @@ class Trip:
         return request
 
     def make_ready(self) -> str:
-        """Answers where the destination is found."""
+        """Prepare the migration and return the destination's address."""
         self.prepare()
         return str(self.destination.stub.EnsureArrival(self.arrival()).uri)
 
@@ -94,19 +94,19 @@ class Trip:
         return wish
 
     def standing(self, generation: int) -> pb.EnsureInstanceRequest:
-        """The same, off."""
+        """Return the spec of the stopped guest."""
         wish = self.running(generation)
         wish.power = pb.POWER_OFF
         return wish
 
     def arrived(self) -> "Trip":
-        """Adopted at the destination and gone from the source: the trip back."""
+        """Adopt the guest at the destination and remove it at the source, for the way back."""
         assert self.destination.stub.EnsureInstance(self.running(self.generation + 1)).power == pb.POWER_RUNNING
         self.forget(self.source, self.generation)
         return replace(self, source=self.destination, destination=self.source, generation=self.generation + 1)
 
     def stayed(self) -> "Trip":
-        """What was made ready at the destination is gone: the next try."""
+        """Remove the preparation at the destination, for the next attempt."""
         subject = specs.subject(self.id, self.generation + 1)
         self.destination.stub.RemoveArrival(pb.RemoveRequest(subject=subject))
         self.forget(self.destination, self.generation + 1)
@@ -123,7 +123,7 @@ class Trip:
             remove(pb.RemoveRequest(subject=specs.subject(resource_id, generation)))
 
     def domains(self) -> dict[str, str]:
-        """Node → what libvirt says of the guest there."""
+        """Map each node to libvirt's state of the guest there."""
         found = {}
         for agent in (self.source, self.destination):
             done = agent.node.exec(["virsh", "domstate", self.name], check=False)
@@ -136,7 +136,7 @@ class Trip:
         return running == [agent] and self.domains().get(agent.node.name) == "running"
 
     def user_at(self, agent: LabAgent) -> int:
-        """Of the only QEMU there."""
+        """Return the user of the only QEMU there."""
         (pid,) = agent.node.guest_pids()
         return os.stat(f"/proc/{pid}").st_uid
 
@@ -175,7 +175,7 @@ def two_agents(lab: Lab, ca: object, worker: object, *options: str) -> tuple[Lab
 
 
 def shared_network(agents: tuple[LabAgent, LabAgent]) -> bytes:
-    """What both are told, so that guests on one reach those on the other."""
+    """Connect both nodes by one segment, so that their guests reach each other."""
     members: dict[UUID | str, str] = {agent.node_id: agent.node.address for agent in agents}
     return agents[0].authority.segment(specs.ZONE, specs.NETWORK_ID, members)
 
@@ -183,8 +183,10 @@ def shared_network(agents: tuple[LabAgent, LabAgent]) -> bytes:
 def start_guest(
     source: LabAgent, destination: LabAgent, image: Path, public_key: str, *, segment: bytes = b"", number: int = 11
 ) -> Trip:
-    """A tiny guest that has booted, with a second disk. `segment`: of a network that both nodes have; `number`: of its
-    address there."""
+    """Start a tiny guest with a second disk, and wait for its boot.
+
+    `segment`: of a network that both nodes have; `number`: of its address there.
+    """
     sha256 = source.cache(image)
     destination.cache(image)
     root, data, port = (

@@ -1,4 +1,4 @@
-"""Instances and what they need: images, keys, networks, volumes; operations; nodes."""
+"""Examples of instances and their resources: images, keys, networks, volumes; operations; nodes."""
 
 from datetime import timedelta
 from ipaddress import ip_network
@@ -28,7 +28,7 @@ CONSOLE = (
 
 
 def choice(story: SampleCloud) -> None:
-    """What there is to choose from."""
+    """Show the catalogue."""
     book, ada = story.book, story.ada
     for operation_id in ("flavor_list", "volume_type_list", "region_list"):
         book.show(ada, operation_id)
@@ -106,7 +106,7 @@ def instances(story: SampleCloud) -> None:
 
 
 def metrics(story: SampleCloud) -> None:
-    """Of half an hour before the story began, whatever the clock showed then."""
+    """Show metrics of the half hour before the examples began."""
     until = floor(story.book.plain.began - timedelta(seconds=1), timedelta(minutes=5))
     since = until - timedelta(minutes=30)
     for number in range(181):
@@ -125,7 +125,7 @@ def attachments(story: SampleCloud) -> None:
 
 
 def ends(story: SampleCloud) -> None:
-    """After everything that needs web-1."""
+    """Delete the resources, after all examples that need web-1."""
     book, ada = story.book, story.ada
     begun = book.do(ada, "instance_reboot").operation["id"]
     book.show(ada, "operation_cancel", operation=begun)
@@ -184,8 +184,11 @@ def orphan(story: SampleCloud) -> None:
 
 
 def moves(story: SampleCloud) -> None:
-    """Late: how many permits and receipts a move takes depends on how often it is asked how far it is; and with two
-    nodes in the zone each new thing may be on either."""
+    """Show migrations, late in the order.
+
+    The number of permits and receipts of a migration depends on the number of status calls; and with two nodes in the
+    zone each new resource may be on either.
+    """
     book, oscar = story.book, story.oscar
     story.world.add_machine("fr-idf-1", name="par-2")
     instance = book.do(story.ada, "instance_get").body["id"]
@@ -200,7 +203,7 @@ def moves(story: SampleCloud) -> None:
 
 
 def recover(story: SampleCloud, instance: str) -> None:
-    """Of the node to which it has moved, and which has died; it is given up again."""
+    """Show the recovery of the dead node to which it has migrated; the recovery is cancelled."""
     book, oscar, node = story.book, story.oscar, Node.objects.get(name="par-2")
     pool = Pool.objects.create(
         name="ssd", zone_id=node.zone_id, uuid=new_id(), path="/srv/pools/ssd", capacity_gib=4000
@@ -218,7 +221,7 @@ def recover(story: SampleCloud, instance: str) -> None:
 
 
 def drain(story: SampleCloud) -> None:
-    """Of the node, which is given up again; and the end of one that is empty."""
+    """Show a drain of the node, which is cancelled, and the end of an empty one."""
     book, oscar = story.book, story.oscar
     other = make_node("par-3")
     for node in Node.objects.all():
@@ -239,7 +242,7 @@ def drain(story: SampleCloud) -> None:
 
 
 def fence(story: SampleCloud) -> None:
-    """A node that has fallen silent, and whose lease is long over."""
+    """Show the fencing of a node without heartbeat, whose lease ended long ago."""
     book, oscar = story.book, story.oscar
     with override_settings(BMC_NETWORKS=[ip_network("10.99.0.0/24")]):
         book.show(oscar, "node_bmc_set")
@@ -267,7 +270,7 @@ def maintenance(story: SampleCloud) -> None:
 
 
 def stuck(story: SampleCloud) -> None:
-    """The deletion of a volume whose node has burnt."""
+    """Show the deletion of a volume whose node is destroyed."""
     book, ada = story.book, story.ada
     story.done(book.do(ada, "volume_create", {"name": "lost", "size_gib": 1}))
     begun = book.do(ada, "volume_delete", volume="lost").operation["id"]

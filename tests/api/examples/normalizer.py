@@ -1,4 +1,4 @@
-"""What is other each time (ids, times, secrets, signatures, ports) made the same each time, and short."""
+"""Replace values that differ in each run (ids, times, secrets, signatures, ports) by stable, short ones."""
 
 import hashlib
 import json
@@ -45,8 +45,11 @@ OBJECTS_MAX, WORDS_MAX = 2, 10  # of a list
 
 
 class Normalizer:
-    """`began`: before anything was made. `epoch`: of the facts, then. `fixed`: documents whose times and texts are the
-    same each time, and stay as they are."""
+    """Replaces values.
+
+    `began`: before any resource was made. `epoch`: of the facts, then. `fixed`: documents whose times and texts are the
+    same each time, and stay as they are.
+    """
 
     def __init__(self, began: datetime, epoch: int, fixed: Iterable[object]) -> None:
         self.began = began.replace(microsecond=0)  # some times are kept in whole seconds
@@ -57,7 +60,7 @@ class Normalizer:
         self.known: dict[str, str] = {}
 
     def __call__(self, value: Any, *, of: str) -> Any:
-        """`of`: what the new ids in it are named after, so that an example more leaves those of others."""
+        """Normalize a document. `of`: the prefix of its new ids, so that a new example changes no others."""
         return self._plain(value, "", (f"{of}:{number}" for number in count()))
 
     def _plain(self, value: Any, name: str, seeds: Iterator[str]) -> Any:
@@ -111,13 +114,13 @@ class Normalizer:
         return self.known[found]
 
     def _short(self, found: str, seeds: Iterator[str]) -> str:
-        """Keys, signatures and hashes in base64, short and still base64: who wants to see one asks the API."""
+        """Shorten keys, signatures and hashes in base64; they stay base64."""
         if found not in self.known:
             self.known[found] = hashlib.sha256(next(seeds).encode()).hexdigest()[:12].upper()
         return self.known[found]
 
     def _moment(self, text: str) -> str:
-        """As far from START as it is from when this began. That all of it takes a while, up to STEP, does not show."""
+        """Move a moment to its distance from START. Durations of up to STEP do not show."""
         moment = _read(text)
         if moment in self.moments:
             return text

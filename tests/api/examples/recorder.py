@@ -1,4 +1,4 @@
-"""The book of examples: of each route a request and its answer, as they were in a small cloud that is really there."""
+"""Records examples: for each route a request and its answer, as they were in a real small cloud."""
 
 import json
 import re
@@ -20,26 +20,29 @@ PARTS = {"text/plain": r"(?s).+", "application/jsonl": r".+\n?", "text/event-str
 
 
 def tag_of(operation_id: str) -> str:
-    """The page that the route is on."""
+    """Return the page of the route."""
     operations = (each for methods in contract()["paths"].values() for each in methods.values())
     return str(next(each["tags"][0] for each in operations if each["operationId"] == operation_id))
 
 
 @dataclass
 class ExampleRecorder:
-    """`names`: what paths name when nothing else is said."""
+    """Records examples. `names`: default values of path parameters."""
 
     plain: Normalizer
     names: dict[str, str] = field(default_factory=dict)
     shown: dict[str, Any] = field(default_factory=dict)
 
     def do(self, caller: Caller, operation_id: str, body: Any = None, **more: Any) -> Answer:
-        """What no example is needed of. Without a body it is the one that the route has as its example. `query`,
-        `headers`: of the request; `upload`: a file, its name and bytes; the rest is what the path names."""
+        """Send a request without recording it.
+
+        The default body is the route's example. `query`, `headers`: of the request; `upload`: a file, its name and
+        bytes; other arguments are path parameters.
+        """
         return self._ask(caller, ROUTES[operation_id], body, more)[1]
 
     def show(self, caller: Caller, operation_id: str, body: Any = None, **more: Any) -> Answer:
-        """The same, as the example of this route. `keep`: the members of a long answer that are shown."""
+        """Send a request and record it as the example of its route. `keep`: the shown members of a long answer."""
         assert operation_id not in self.shown, f"{operation_id} has an example"
         keep = more.pop("keep", None)
         request, answer = self._ask(caller, ROUTES[operation_id], body, more)
@@ -69,7 +72,7 @@ class ExampleRecorder:
         return answer
 
     def pages(self) -> dict[str, str]:
-        """The file for each tag, and its text."""
+        """Return the file for each tag, and its text."""
         found: dict[str, dict[str, Any]] = defaultdict(dict)
         for operation_id in sorted(self.shown):
             found[f"{tag_of(operation_id)}.json"][operation_id] = self.shown[operation_id]
@@ -77,7 +80,7 @@ class ExampleRecorder:
 
 
 def _told(answer: Answer) -> dict[str, Any]:
-    """Files and texts as they come; what is long is cut."""
+    """Return files and texts in their order; long ones are cut."""
     told: dict[str, Any] = {"status": answer.status}
     told |= {"location": answer.headers["Location"]} if "Location" in answer.headers else {}
     if not answer.data:

@@ -1,4 +1,4 @@
-"""What is kept of everything: events, audit, evidence."""
+"""Examples of records: events, audit, evidence."""
 
 from datetime import timedelta
 
@@ -21,7 +21,7 @@ def events(story: SampleCloud) -> None:
 
 
 def audits(story: SampleCloud) -> None:
-    """In the project, in the organization, and for the platform."""
+    """Show the audit of the project, of the organization, and of the platform."""
     book, ada, olga, oscar = story.book, story.ada, story.olga, story.oscar
     asked, done = {"verb": "instance_create"}, {"verb": "instance.create"}
     for caller, prefix in ((ada, ""), (olga, "organization_"), (oscar, "platform_")):

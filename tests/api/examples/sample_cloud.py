@@ -1,4 +1,4 @@
-"""The cloud that the examples are of: a node in a zone of the sample catalogue, and the people of acme."""
+"""The cloud of the examples: a node in a zone of the sample catalogue, and the users of acme."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,7 +23,7 @@ NAMES = {"organization": "acme", "project": "web", "zone": "fr-idf-1", "node": "
 
 @dataclass
 class SampleCloud:
-    """Who asks: `ada` owns acme; `olga` and `otto` are its sovereignty officers; `oscar` runs the platform."""
+    """Users: `ada` owns acme; `olga` and `otto` are its sovereignty officers; `oscar` is the platform's operator."""
 
     book: ExampleRecorder
     world: World
@@ -39,7 +39,7 @@ class SampleCloud:
         return self.world.machines[0]
 
     def done(self, answer: Answer) -> Any:
-        """What was asked for, when its operation has been carried out."""
+        """Return the resource of a request, after its operation."""
         self.done_operation(answer.operation["id"])
         return answer.body
 
@@ -49,7 +49,7 @@ class SampleCloud:
 
 
 def signed_in(user: User) -> Caller:
-    """With a token that is good wherever the user has a role."""
+    """Return a client with a token that is valid wherever the user has a role."""
     new = NewToken("console", "", timedelta(days=30), is_platform=bool(user.duty))
     caller = Caller(token=own_token_create(actor_for(user, credential_id=new_id()), new)[1])
     caller.http.defaults |= {"REMOTE_ADDR": "198.51.100.7"}
@@ -57,7 +57,7 @@ def signed_in(user: User) -> Caller:
 
 
 def make_sample_cloud(world: World, folder: Path, *, began: datetime, epoch: int) -> SampleCloud:
-    """Acme is made as every organization is; the node of the rest is there before anybody."""
+    """Make the cloud. Acme is made as every organization is; its node exists before all users."""
     import_all()
     world.publish_keys()
     world.add_machine("fr-idf-1", name="par-1")

@@ -1,4 +1,4 @@
-"""Signing in: passwords, codes, passkeys, OpenID providers, sessions."""
+"""Examples of sign-in: passwords, codes, passkeys, OpenID providers, sessions."""
 
 from datetime import timedelta
 
@@ -18,7 +18,7 @@ NEW_PASSWORD = "four large blue windows"
 
 
 def by_password(story: SampleCloud) -> Caller:
-    """Ada, in a session of a browser."""
+    """Sign Ada in with a password, in a browser session."""
     book = story.book
     passwords.put(User.objects.get(email="ada@acme.example"), PASSWORD)
     signed = book.show(story.nobody, "session_create").body
@@ -67,7 +67,7 @@ def by_openid(story: SampleCloud, staff: Staff, browser: Caller) -> None:
 
 
 def in_session(email: str) -> Caller:
-    """An operator who has just signed in with two factors."""
+    """Return an operator who has just signed in with two factors."""
     user = User.objects.filter(email=email).first() or user_create(email=email, is_operator=True)
     return Caller(token=create_session(user, ClientInfo(), ["password", "totp"], is_two_factor=True)[1])
 
@@ -90,7 +90,7 @@ def out(story: SampleCloud, browser: Caller) -> None:
 
 
 def leaving(story: SampleCloud) -> None:
-    """Lea, an operator, leaves."""
+    """Show Lea, an operator, leaving."""
     book, lea = story.book, user_create(email="lea@cloud.example", is_operator=True)
     named = {"user": str(lea.pk)}
     tokens = [token_issue(lea, project=None, name=name, role="", lifetime=MONTH)[0] for name in ("nodes", "racks")]

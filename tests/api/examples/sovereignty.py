@@ -1,4 +1,4 @@
-"""Where things may be: facts, policies, classifications, drift, exemptions."""
+"""Examples of placement rules: facts, policies, classifications, drift, exemptions."""
 
 import base64
 from typing import Any
@@ -107,7 +107,7 @@ def drifts(story: SampleCloud) -> None:
 
 
 def exemptions(story: SampleCloud) -> None:
-    """While the certificate is suspended, two people of different duties let one operation through."""
+    """Show an exemption: while the certificate is suspended, two people of different roles allow one operation."""
     book, ada = story.book, story.ada
     approvers = _approvers(story)
     ada.project = "web"

@@ -1,4 +1,4 @@
-"""Organizations, projects, members, service accounts, tokens, quotas."""
+"""Examples of organizations, projects, members, service accounts, tokens, quotas."""
 
 from tests.api.examples.sample_cloud import SampleCloud
 
@@ -77,6 +77,6 @@ def _more(dimension: str) -> dict[str, object]:
 
 
 def limits(story: SampleCloud) -> None:
-    """When something is used."""
+    """Show quotas with usage."""
     story.book.show(story.ada, "limits_get")
     story.book.show(story.ada, "organization_limits_get")

@@ -1,4 +1,4 @@
-"""Webhooks, Terraform, and what anybody may ask."""
+"""Examples of webhooks, Terraform, and public routes."""
 
 from pathlib import Path
 

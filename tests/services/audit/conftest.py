@@ -15,7 +15,7 @@ from tests.services.audit.exports import Export, opened
 
 @pytest.fixture
 def log(db: None, tmp_path: Path, settings: Settings) -> None:
-    """An empty log with a key."""
+    """Return an empty log with a key."""
     settings.PKI_DIR = tmp_path / "pki"
     settings.LOG_ORIGIN = "cloud.example/log"
     log_key.create_log_key(settings.PKI_DIR)
@@ -23,7 +23,7 @@ def log(db: None, tmp_path: Path, settings: Settings) -> None:
 
 @pytest.fixture
 def write(log: None) -> Callable[[int], list[EvidenceRecord]]:
-    """Append so many records of one organization and give them their places."""
+    """Append this number of records of one organization, with their positions."""
     organization = new_id()
 
     def append(count: int) -> list[EvidenceRecord]:
@@ -43,7 +43,7 @@ def organization(log: None) -> Organization:
 
 @pytest.fixture
 def exporter(organization: Organization, tmp_path: Path) -> Callable[..., Export]:
-    """Export what there is of the organization, of the last hour if nothing else is said, and take it apart."""
+    """Export the organization's records, by default of the last hour, and unpack the file."""
 
     def written(start: datetime | None = None, end: datetime | None = None) -> Export:
         window = export_archive.ExportWindow(

@@ -1,4 +1,4 @@
-"""The way from asking for an export to its file, without Celery."""
+"""Run an export from the request to its file, without Celery."""
 
 from dataclasses import dataclass, field
 
@@ -7,7 +7,7 @@ from controlplane.audit import exports
 
 @dataclass
 class ExportQueue:
-    """Stands for the queue of the signer: keeps the hints that were sent, and does nothing by itself."""
+    """Replaces the queue of the signer: stores the wake-ups that were sent, and does nothing by itself."""
 
     hints: list[str] = field(default_factory=list)
 

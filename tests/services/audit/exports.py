@@ -1,4 +1,4 @@
-"""Exports in tests: taken apart, changed, and put together again."""
+"""Unpack, change and repack exports in tests."""
 
 import hashlib
 import io
@@ -31,7 +31,7 @@ class Verdict:
 
 @dataclass
 class Export:
-    """`path`: the file as it was written."""
+    """An export. `path`: the file as it was written."""
 
     path: Path
     manifest: Manifest
@@ -41,11 +41,11 @@ class Export:
         return self.files[name].splitlines()
 
     def change(self, name: str, edit: Callable[[list[bytes]], list[bytes]]) -> None:
-        """Edit a file's lines, so that the manifest does not know of it."""
+        """Edit a file's lines without updating the manifest."""
         self.files[name] = b"".join(line + b"\n" for line in edit(self.lines(name)))
 
     def sign(self, **fields: object) -> None:
-        """Make a manifest for the files as they are, with the log's own key: what a dishonest operator can do."""
+        """Sign a manifest for the files as they are, with the log's own key, as a dishonest operator could."""
         listed = tuple(Listed(n, len(c), hashlib.sha256(c).hexdigest()) for n, c in self.files.items())
         self.manifest = replace(self.manifest, files=listed, **fields)  # type: ignore[arg-type]
 
@@ -57,7 +57,7 @@ class Export:
         return out.getvalue()
 
     def verdict(self, *options: str) -> Verdict:
-        """Of the files and the manifest as they are now."""
+        """Verify the files and the manifest as they are now."""
         fresh = self.path.with_suffix(".changed")
         fresh.write_bytes(self.pack())
         return verdict(fresh, *options)
@@ -83,7 +83,7 @@ def verdict(path: Path, *options: str) -> Verdict:
 
 
 def run_alone(path: Path, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    """With the verifier that is in the export, and nothing of ours to import."""
+    """Run the verifier of the export, with none of the project's packages."""
     with tarfile.open(path) as tar:
         tar.extractall(folder, filter="data")
     command = [sys.executable, "-I", "-S", str(folder / "verify.py"), str(path), *options]

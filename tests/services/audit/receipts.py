@@ -1,4 +1,4 @@
-"""What a node has signed of its deeds reaches the log."""
+"""Record signed receipts of a node in the log."""
 
 import grpc
 
@@ -11,7 +11,7 @@ from tests.world import FakeMachine
 
 
 def record_receipts(machine: FakeMachine) -> None:
-    """As the watcher does it: all that the node has done so far becomes evidence."""
+    """Record all receipts of the node as evidence, as the watcher does."""
     request = pb.WatchRequest(heartbeat_interval_ms=100, receipts_after=last_number(machine.row.pk))
     heartbeats = 0
     credentials, options = channels.channel_credentials("watcher"), channels.channel_options(machine.row.pk)

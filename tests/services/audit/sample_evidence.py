@@ -1,5 +1,7 @@
-"""A cloud's evidence, made with the very code that the verifier checks it with: keys, facts, nodes, policies, and
-what was decided, permitted and done."""
+"""Evidence of a cloud, made by the code that the verifier checks it with.
+
+It has keys, facts, nodes, policies, decisions, permits and receipts.
+"""
 
 import base64
 import json
@@ -63,7 +65,7 @@ class DocumentSigner:
         return base64.b64encode(raw).decode()
 
     def file(self, folder: Path) -> Path:
-        """The public key, as auditors have it."""
+        """Return the public key, in the form for auditors."""
         path = folder / f"{self.id}.pub"
         pem = self.private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
         path.write_bytes(pem)
@@ -104,7 +106,7 @@ class SampleEvidence:
     # ── the platform ──────────────────────────────────────────────────────────────────────────────
 
     def found(self) -> None:
-        """Keys, facts of some zones of the sample catalogue, and a node."""
+        """Make keys, facts of some zones of the sample catalogue, and a node."""
         now = clock.now()
         evidence_log.append("trust", {"trust": "root", "public_key": self.root.public})
         self.publish(1, self.signer)
@@ -115,7 +117,7 @@ class SampleEvidence:
         self.enrol(self.machine)
 
     def publish(self, version: int, *signers: DocumentSigner, sentinels: Sequence[DocumentSigner] = ()) -> None:
-        """A keyset with the officer, these signers, and sentinels for all data."""
+        """Publish a keyset with the officer, these signers, and sentinels for all data."""
         now = clock.now()
         keys = [self.officer.entry("facts", now), *(signer.entry("permit", now) for signer in signers)]
         keys += [sentinel.entry("sentinel", now) for sentinel in sentinels]
@@ -157,7 +159,7 @@ class SampleEvidence:
         )
 
     def state(self, stated: Sequence[statements.Statement], *, pen: DocumentSigner | None = None) -> None:
-        """A new epoch in which these hold, in place of what was stated of the same before."""
+        """State a new epoch with these facts, which supersede earlier ones about the same subject."""
         self.epoch += 1
         for each in stated:
             fact, about = str(new_id()), (each.subject_kind, each.subject_id, each.attribute)
@@ -178,7 +180,7 @@ class SampleEvidence:
     # ── the organization ──────────────────────────────────────────────────────────────────────────
 
     def demand(self, name: str, atoms: Sequence[Mapping[str, object]]) -> None:
-        """A new policy of the organization."""
+        """Publish a new policy of the organization."""
         self.version += 1
         policy = as_document(parse_policy({"id": name, "level": "organization", "atoms": list(atoms)}))
         self.layers = [each for each in self.layers if each["id"] != name] + [policy]  # type: ignore[index]
@@ -186,7 +188,7 @@ class SampleEvidence:
         evidence_log.append("policy_version", document, organization_id=self.organization)
 
     def decide(self, *, resource: UUID | None = None, change: Callable[[Document], None] | None = None) -> Document:
-        """`change` falsifies the decision before it is recorded."""
+        """Record a decision; `change` falsifies it first."""
         now, world, resource = clock.now(), self.world, resource or new_id()
         parsed = [parse_policy(layer) for layer in self.layers]
         found = {
@@ -219,7 +221,7 @@ class SampleEvidence:
         return document
 
     def permit(self, of: Mapping[str, object], /, *, pen: DocumentSigner | None = None, **other: object) -> Permit:
-        """For the story's node; `other` fields in place of the right ones."""
+        """Record a permit for the node; `other` fields replace the right ones."""
         now, resource = clock.now(), str(of["resource"])
         fields: Document = {
             "jti": str(new_id()),
@@ -269,7 +271,7 @@ class SampleEvidence:
         self._record("receipt", (pen or self.machine).write("receipt", body), as_uuid(str(body["resource"])))
 
     def create(self) -> Permit:
-        """An instance, from the decision to the node's receipt."""
+        """Create an instance: all records from the decision to the node's receipt."""
         permit = self.permit(self.decide())
         self.receipt(permit)
         return permit
@@ -280,7 +282,7 @@ class SampleEvidence:
 
 
 def make_sample_evidence(organization: UUID, *, instances: int = 3) -> SampleEvidence:
-    """A short story with all kinds of records in it."""
+    """Make evidence with records of each kind."""
     story = SampleEvidence(organization)
     story.found()
     story.demand("eu", EU)

@@ -1,4 +1,4 @@
-"""Disk images as qemu-img makes them, and as somebody with bad intentions does."""
+"""Disk images by qemu-img, and malicious ones."""
 
 import hashlib
 import subprocess
@@ -56,5 +56,5 @@ def sha256_of(path: Path) -> str:
 
 
 def files_in(folder: Path) -> set[str]:
-    """All files below the folder, by their paths from there."""
+    """Return all files below the folder, by their relative paths."""
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}

@@ -1,4 +1,4 @@
-"""Transactions of others, each in a thread and a connection of its own, which do what they are told one by one."""
+"""Concurrent transactions, each in a thread and a connection of its own, run step by step."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,14 +21,14 @@ class Writer:
         self.written: list[UUID] = []
 
     def emit(self, kind: str = "network.created") -> UUID:
-        """In its transaction, which begins here if none is open."""
+        """Write in its transaction, which begins here if none is open."""
         resource_id = new_id()
         self._do(lambda: self._emit(kind, resource_id))
         self.written.append(resource_id)
         return resource_id
 
     def commit(self) -> list[UUID]:
-        """What was written in it."""
+        """Commit its transaction."""
         return self._end(is_good=True)
 
     def roll_back(self) -> None:

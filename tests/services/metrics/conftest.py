@@ -1,4 +1,4 @@
-"""Guests that nobody runs, and what their nodes say of them."""
+"""Guests as rows only, and usage reports of their nodes."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -22,7 +22,7 @@ SECOND = timedelta(seconds=1)
 
 
 class Clock:
-    """What the control plane takes for now."""
+    """The control plane's clock."""
 
     def __init__(self) -> None:
         self.now = NOON
@@ -61,8 +61,11 @@ def guest(make_guest: Callable[[str], Instance]) -> Instance:
 
 
 def sample(guest: Instance, seconds: float, busy_s: float = 0, **other: Any) -> Sample:
-    """So many seconds after NOON. It has used a CPU for `busy_s` by then, has read 1 MiB in each of these and written
-    none, received 1000 bytes and sent 500."""
+    """Return a sample this number of seconds after NOON.
+
+    By then the guest has used a CPU for `busy_s`; in each second it read 1 MiB, wrote none, received 1000 bytes and
+    sent 500.
+    """
     assert guest.node_id is not None
     found = Sample(
         node_id=guest.node_id,
@@ -86,11 +89,11 @@ def sample(guest: Instance, seconds: float, busy_s: float = 0, **other: Any) -> 
 
 
 def steadily(guest: Instance, since_s: int, until_s: int, *, share: float, every_s: int = 10) -> list[Sample]:
-    """A guest that uses that share of one CPU all the time."""
+    """Return samples of a guest that uses that share of one CPU all the time."""
     return [sample(guest, at, share * (at - since_s)) for at in range(since_s, until_s, every_s)]
 
 
 def keep(time: Clock, samples: Sequence[Sample]) -> int:
-    """Record them, when the last of them is there."""
+    """Record the samples at the time of the last one."""
     time.now = max(time.now, samples[-1].at)
     return services.record(samples)

@@ -1,4 +1,4 @@
-"""An operation that waits for its permit: everything is there but the signer's answer."""
+"""An operation that waits for its permit: only the signer's answer is missing."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,20 +20,20 @@ STATE = "etat-sensible"
 
 @dataclass(frozen=True)
 class Waiting:
-    """`row` is the request of the operation's permit."""
+    """A waiting operation. `row` is the request of its permit."""
 
     cloud: Cloud
     operation: Operation
     row: Permit
 
     def signed(self) -> core.Permit:
-        """What the signer makes of it, which must not be a refusal."""
+        """Return the signer's permit; fails on a refusal."""
         row = self.answered()
         assert row.state == "signed", row.error
         return payload_of(row)
 
     def refused(self) -> str:
-        """The code of the error with which the signer refuses it; nothing is signed."""
+        """Return the code of the signer's refusal; nothing is signed."""
         row = self.answered()
         assert (row.state, row.document, row.expires_at) == ("refused", None, None)
         assert row.error is not None
@@ -54,7 +54,7 @@ def payload_of(row: Permit) -> core.Permit:
 
 @pytest.fixture
 def silent(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The signer does not answer by itself."""
+    """Keep the signer from answering by itself."""
     monkeypatch.setattr(permits, "PATIENCE_S", 0)
 
 
@@ -70,7 +70,7 @@ def wait_for(cloud: Cloud, silent: None, monkeypatch: pytest.MonkeyPatch) -> Cal
 
 @pytest.fixture
 def waiting(cloud: Cloud, wait_for: Callable[[Operation], Waiting]) -> Waiting:
-    """The creation of an instance, which has its place."""
+    """Return the creation of an instance, after its placement."""
     return wait_for(ask_instance(cloud)[1])
 
 

@@ -13,7 +13,7 @@ from tests.world import Tenant, make_tenant
 
 
 class Queue:
-    """Stands for Celery's: keeps the webhooks that were hinted at."""
+    """Replaces Celery's queue: stores the webhooks of the wake-ups."""
 
     def __init__(self) -> None:
         self.sent: list[UUID] = []
@@ -32,7 +32,7 @@ def queue(monkeypatch: pytest.MonkeyPatch) -> Queue:
 
 @pytest.fixture(autouse=True)
 def local(settings: Settings) -> None:
-    """Receivers of this machine are allowed, by name."""
+    """Allow receivers of this machine, by name."""
     settings.WEBHOOK_PRIVATE_HOSTS = ["localhost"]
     settings.IS_WEBHOOK_HTTP_ALLOWED = True
 

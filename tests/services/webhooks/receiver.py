@@ -1,4 +1,4 @@
-"""Somebody's web server, which takes webhooks and does with them what a test says."""
+"""A web server that receives webhooks and answers as a test sets."""
 
 import json
 import threading
@@ -24,7 +24,7 @@ class Got:
         return self.headers["webhook-id"]
 
     def verified(self, secret: str) -> Any:
-        """By the library, as its owner would; raises if it is not signed with this secret."""
+        """Verify with the library, as its owner would; raises if it is not signed with this secret."""
         return Verifier(secret).verify(self.body, self.headers)
 
     def name(self) -> str:
@@ -33,7 +33,7 @@ class Got:
 
 
 class Receiver(ThreadingHTTPServer):
-    """`answer` says the status for each request; None: no answer until the test ends."""
+    """A receiver. `answer` returns the status for each request; None: no answer until the test ends."""
 
     daemon_threads = True
     allow_reuse_address = True

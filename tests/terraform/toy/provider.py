@@ -1,4 +1,4 @@
-"""A provider whose cloud is a folder of JSON files: the runtime's every trait in one place."""
+"""A provider whose cloud is a folder of JSON files: it uses every feature of the runtime."""
 
 import json
 import os
@@ -47,7 +47,7 @@ def _shouting(text: str) -> str | None:
 
 
 class Store:
-    """What all processes see; `TOY_DIR` says where."""
+    """The store of all processes, in the folder `TOY_DIR`."""
 
     def __init__(self) -> None:
         self.folder = Path(os.environ["TOY_DIR"])

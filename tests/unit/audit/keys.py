@@ -1,4 +1,4 @@
-"""Keys of logs and witnesses in tests."""
+"""Keys of logs and witnesses for tests."""
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 

@@ -1,4 +1,4 @@
-"""Trees in tests."""
+"""Merkle trees for tests."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from andromede_core.evidence.merkle import Range, Subtree
 
 
 class Tree:
-    """As the database keeps it: the complete subtrees."""
+    """A tree in the database's form: the complete subtrees."""
 
     def __init__(self, leaves: Sequence[bytes] = ()) -> None:
         self.size = 0

@@ -21,7 +21,7 @@ NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 
 
 def in_country(zone: str, territory: str | None = None, **fields: Any) -> Zone:
-    """A zone of which its territory is known, or nothing."""
+    """Return a zone with a known territory, or without facts."""
     facts = {"location.territory": (Fact(territory, NOW),)} if territory else {}
     return Zone(zone, facts, **fields)
 

@@ -53,14 +53,14 @@ def sets_of(values: Sequence[Any], *, least: int = 0) -> st.SearchStrategy[list[
 
 
 def values_of(attribute: str) -> st.SearchStrategy[Any]:
-    """Values that a fact may have."""
+    """Return values that a fact may have."""
     if attribute in IS_SET:
         return sets_of(UNIVERSE[attribute], least=int(ASKABLE[attribute].is_never_empty))
     return st.sampled_from(UNIVERSE[attribute])
 
 
 def bounds_of(attribute: str, op: str) -> st.SearchStrategy[Any]:
-    """Values that a clause may compare with."""
+    """Return values that a clause may compare with."""
     if op == "within_days":
         return st.integers(1, 4)
     if op in ("is", "le", "ge"):
@@ -112,7 +112,7 @@ def atoms() -> st.SearchStrategy[Clause]:
 
 
 def like(atom: Clause) -> st.SearchStrategy[Clause]:
-    """Another clause about the same, with the same operator."""
+    """Return another clause with the same attribute and operator."""
     if atom.op == "holds":
         return certified()
     if atom.op == "min_distance_km":
@@ -121,7 +121,7 @@ def like(atom: Clause) -> st.SearchStrategy[Clause]:
 
 
 def numbered(found: Sequence[Clause]) -> tuple[Clause, ...]:
-    """With ids of their own."""
+    """Number the clauses with ids."""
     return tuple(renamed(atom, f"a{number}") for number, atom in enumerate(found))
 
 
@@ -143,7 +143,7 @@ def policies(draw: st.DrawFn, *, among: st.SearchStrategy[Clause] | None = None)
 
 @st.composite
 def timelines(draw: st.DrawFn, values: st.SearchStrategy[Any]) -> Timeline:
-    """Up to two facts, none overlapping the other."""
+    """Return up to two facts that do not overlap."""
     edges = sorted(draw(st.lists(moments, unique=True, min_size=2, max_size=4)))
     spans = list(zip(edges[::2], [*edges[1::2], None], strict=False))
     if draw(st.booleans()):
@@ -187,7 +187,7 @@ def certificates(draw: st.DrawFn) -> dict[str, Any]:
 
 @st.composite
 def parts(draw: st.DrawFn) -> list[dict[str, Any]]:
-    """Who has which part in a zone; nearly always with an operator."""
+    """Return the parties by role in a zone; nearly always with an operator."""
     chosen = draw(st.lists(st.tuples(st.sampled_from(PARTY_ROLES[:3]), st.sampled_from(PARTY_IDS)), unique=True))
     if draw(st.integers(0, 9)):
         chosen = list(dict.fromkeys([("operator", draw(st.sampled_from(PARTY_IDS))), *chosen]))
@@ -222,7 +222,7 @@ def worlds(draw: st.DrawFn) -> World:
 
 @dataclass(frozen=True)
 class Asked:
-    """The place, the reason and the moment of a question."""
+    """The zone, the reason and the moment of a query."""
 
     zone: str
     role: str

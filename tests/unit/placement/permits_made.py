@@ -1,4 +1,4 @@
-"""A permit, what a node trusts, and permits with one thing changed."""
+"""A permit, a node's trust documents, and permits with one change."""
 
 import hashlib
 import hmac
@@ -41,7 +41,7 @@ ABROAD = Zone("fr-idf-1", {"location.territory": (Fact("FR", EVER),), "keys.coun
 
 
 def mac(key: Key | str) -> Callable[[bytes], bytes]:
-    """Stands for a signature: whoever knows the key's id can make it."""
+    """Return a stand-in for a signature: the id of a key is enough to make it."""
     name = key if isinstance(key, str) else key.id
     return lambda text: hmac.digest(name.encode(), text, hashlib.sha256)
 
@@ -119,13 +119,13 @@ def code(document: Signed, trust: Trust = TRUST, **more: Any) -> str:
 
 
 def altered(**changes: Any) -> Signed:
-    """After it was signed."""
+    """Return the permit, altered after it was signed."""
     genuine = signed()
     return Signed({**genuine.payload, **changes}, genuine.key_id, genuine.signature)
 
 
 def resigned(**changes: Any) -> Signed:
-    """By the signer itself, with another payload."""
+    """Return the permit, signed by the signer itself with another payload."""
     payload = {name: value for name, value in {**PERMIT.payload(), **changes}.items() if value is not ...}
     return sign("permit", payload, key_id="k-1", key=mac("k-1"))
 
@@ -163,7 +163,7 @@ WITH_APPROVERS = replace(
 
 
 def with_approver(duty: str, **changes: Any) -> Trust:
-    """The same, but one approver's key in the keyset is changed."""
+    """Return the same with a change of one approver's key in the keyset."""
     changed = approver_key(duty, **changes)
     return replace(WITH_APPROVERS, keyset=Keyset(1, {**WITH_APPROVERS.keyset.keys, changed.id: changed}))
 

@@ -1,4 +1,4 @@
-"""The sample catalogue, and the policies that security officers would write for it."""
+"""The sample catalogue, with typical policies of security officers."""
 
 import json
 from copy import deepcopy
@@ -37,7 +37,7 @@ Atom = dict[str, Any]
 
 
 def catalogue() -> dict[str, Any]:
-    """A copy, to be changed at will."""
+    """Return a copy that a test may change."""
     document: dict[str, Any] = json.loads(CATALOGUE_FILE.read_text())
     return document
 
@@ -58,7 +58,7 @@ def certificate(document: dict[str, Any], zone: str, scheme: str) -> dict[str, A
 
 
 def copied(document: dict[str, Any], zone: str, name: str, territory: str) -> None:
-    """Another zone like this one, elsewhere."""
+    """Return a copy of the zone in another place."""
     another = deepcopy(entry(document, "zones", zone)) | {"id": name}
     another["location"] = another["location"] | {"territory": territory}
     document["zones"].append(another)
@@ -135,7 +135,7 @@ def ask(
 
 
 def against(found: Evaluation) -> dict[str, str]:
-    """The code of each clause that does not hold."""
+    """Return the code of each clause that does not hold."""
     return {each.ref.atom: each.code for each in found.results if each.result != "T"}
 
 

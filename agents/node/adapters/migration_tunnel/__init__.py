@@ -1,10 +1,10 @@
-"""How a guest gets from one node's libvirt and QEMU to another's: through the two agents, over one port and TLS.
+"""Migration tunnel: joins the libvirt and QEMU of two nodes through their agents, over one port and TLS.
 
-passage   at the source: local sockets that lead to the other node
-door      at the destination: lets in who is expected, and leads to the local libvirt and QEMU
-strangers  how many may be at the door that have not proved anything yet, and for how long
-proof     both ends prove who they are, with the certificates of their enrolment
-pipe      copies bytes both ways between TLS and a local socket
-sockets   where the sockets of a move are
-libvirt_calls  the few calls that the other node may make to this one's libvirt
+proxy                at the source: local sockets that lead to the other node
+listener             at the destination: accepts expected guests, and leads to the local libvirt and QEMU
+pending_connections  limits the connections that are not authenticated yet, in number and time
+peer_auth            both ends prove their identity with the certificates of their enrolment
+relay                copies bytes both ways between TLS and a local socket
+sockets              folders for the sockets of a migration
+libvirt_calls        filters the calls that the other node may make to this one's libvirt
 """

@@ -1,4 +1,4 @@
-"""What one node may ask of another's libvirt: to take in a guest, and nothing else.
+"""Filter of the calls that one node may make to another's libvirt: those that bring in a guest, and no others.
 
 libvirt's calls are packets of XDR: a length, and a header of six words (program, version, procedure, type, serial,
 status), each of four bytes, in network order; the length counts itself.
@@ -18,13 +18,13 @@ ALLOWED = frozenset({OPEN, CLOSE, SUPPORTS_FEATURE, AUTH_LIST, PREPARE, FINISH, 
 
 
 class MigrationOnly:
-    """Of one connection, in the direction of the libvirt that is called."""
+    """Filters one connection, in the direction of the libvirt that is called."""
 
     def __init__(self) -> None:
         self._waiting = bytearray()
 
     def passes(self, data: bytes) -> bytes:
-        """The whole packets among what has come by now.
+        """Return the whole packets among the bytes received so far.
 
         Raises:
             PeerRejected: one of them is another call.

@@ -1,4 +1,4 @@
-"""The destination's end: a port on which other nodes bring guests, and nobody is let in who is not expected."""
+"""Destination's end of the tunnel: a port on which only expected guests arrive."""
 
 import logging
 import secrets
@@ -30,18 +30,18 @@ class IncomingGuests(Protocol):
     def expects(self, guest_id: UUID, fingerprint: str) -> bool: ...
 
     def connect(self, guest_id: UUID, channel: str) -> socket.socket:
-        """To what the guest's `channel` leads to here.
+        """Connect to the local socket of the guest's `channel`.
 
         Raises:
             PeerRejected: there is no such channel.
-            OSError: nobody is there.
+            OSError: no process listens.
         """
 
     def wake(self, guest_id: UUID) -> None:
-        """The guest has wholly come, and its source has let go of it."""
+        """Wake the guest: it has arrived completely, and its source has let go of it."""
 
     def keep_variables(self, guest_id: UUID, variables: bytes) -> None:
-        """What the firmware of a guest remembers that comes as one that is off.
+        """Store the firmware variables of a guest that arrives off.
 
         Raises:
             PeerRejected: it comes otherwise.
@@ -56,7 +56,8 @@ class Address:
 
     @classmethod
     def parse(cls, text: str) -> "Address":
-        """
+        """Parse ADDRESS:PORT.
+
         Raises:
             ValueError: this is no ADDRESS:PORT.
         """
@@ -70,7 +71,7 @@ class Address:
 
 
 class TunnelListener(socketserver.ThreadingTCPServer):
-    """Answers from the moment it is made until `stop`."""
+    """Accepts connections from its creation until `stop`."""
 
     daemon_threads = True
     block_on_close = False
@@ -85,7 +86,7 @@ class TunnelListener(socketserver.ThreadingTCPServer):
         *,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`now`: see `Strangers`.
+        """Start listening. `now`: see `PendingConnections`.
 
         Raises:
             OSError: the address cannot be listened on.
@@ -109,7 +110,7 @@ class TunnelListener(socketserver.ThreadingTCPServer):
             self.throw_out(guest_id)
 
     def throw_out(self, guest_id: UUID) -> None:
-        """Whoever brings this guest."""
+        """Close the connections that bring this guest."""
         with self._lock:
             connections = list(self._open.get(guest_id, ()))
         for connection in connections:
@@ -119,7 +120,7 @@ class TunnelListener(socketserver.ThreadingTCPServer):
         return self.pending.admit(request, str(client_address[0]))
 
     def service_actions(self) -> None:
-        """Called by `serve_forever` at least twice a second."""
+        """End overdue connections. `serve_forever` calls this at least twice a second."""
         self.pending.end_late_ones()
 
     def shutdown_request(self, request: Any) -> None:
@@ -157,9 +158,10 @@ class _TunnelHandler(socketserver.BaseRequestHandler):
             log.warning("a visit was ended", extra={"facts": {"id": guest_id, "problem": str(exc)}})
 
     def _greet(self) -> "tuple[ssl.SSLSocket, UUID, Callable[[ssl.SSLSocket], None]]":
-        """
+        """Authenticate the peer.
+
         Raises:
-            OSError, AdapterError: it is nobody who is expected, and was told so if possible.
+            OSError, AdapterError: the peer is not expected; it receives the reason if possible.
         """
         pending, request = self.server.pending, self.request
         tls = self.server.context.wrap_socket(request, server_side=True, do_handshake_on_connect=False)

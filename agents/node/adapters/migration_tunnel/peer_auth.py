@@ -1,7 +1,7 @@
-"""Who is at the other end: nodes show each other the certificates of their enrolment, whose fingerprints permits name.
+"""Mutual authentication: nodes show each other their enrolment certificates, whose fingerprints are in permits.
 
-The destination proves itself by TLS. The source signs a number that the destination has just made up, since
-certificates of nodes are not good for clients of TLS: a node's key opens nothing but what it is expected for.
+The destination proves itself by TLS. The source signs a fresh random number of the destination, since certificates of
+nodes are not valid for clients of TLS: a node's key opens only an expected migration.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ TIMEOUT_S = 10.0
 
 
 class PeerRejected(AdapterError):
-    """The other node refuses, or is not the one that it should be."""
+    """The other node refuses, or is not the expected one."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason, retryable=False)
@@ -38,7 +38,7 @@ class PeerRejected(AdapterError):
 
 @dataclass(frozen=True, slots=True)
 class NodeCredentials:
-    """This node, by its certificate and the key of it."""
+    """Certificate and key of this node."""
 
     credentials: pki.Credentials
     key: NodeKey
@@ -64,7 +64,10 @@ class NodeCredentials:
         return context
 
     def client_context(self) -> ssl.SSLContext:
-        """The name in the certificate is not looked at: its fingerprint is, see `verify_certificate`."""
+        """Return the context of a client.
+
+        It ignores the name in the certificate: `verify_certificate` checks the fingerprint.
+        """
         context = ssl.create_default_context(cadata=self.credentials.ca.decode())
         context.minimum_version = ssl.TLSVersion.TLSv1_3
         context.check_hostname = False
@@ -82,7 +85,7 @@ class NodeCredentials:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Who has come, for which guest, and where to."""
+    """The peer's claim: its identity, the guest and the channel."""
 
     fingerprint: str
     guest_id: UUID
@@ -94,7 +97,8 @@ def fingerprint(certificate: x509.Certificate) -> str:
 
 
 def verify_certificate(connection: ssl.SSLSocket, wanted: str) -> None:
-    """
+    """Check the certificate of the other end.
+
     Raises:
         PeerRejected: the other end shows another certificate than the permit names.
     """
@@ -104,7 +108,8 @@ def verify_certificate(connection: ssl.SSLSocket, wanted: str) -> None:
 
 
 def read_claim(body: Mapping[str, Any], *, nonce: str, to: str) -> Claim:
-    """
+    """Read and verify the claim of the peer.
+
     Raises:
         PeerRejected: it is not signed by the key of the certificate that it shows, or made for another occasion.
     """
@@ -125,7 +130,7 @@ def send_message(connection: ssl.SSLSocket, message: Mapping[str, object]) -> No
 
 
 def receive_message(connection: ssl.SSLSocket) -> dict[str, Any]:
-    """One line and not a byte more.
+    """Receive one line and not a byte more.
 
     Raises:
         PeerRejected: the other end has hung up, or speaks otherwise.
@@ -143,7 +148,7 @@ def receive_message(connection: ssl.SSLSocket) -> dict[str, Any]:
 
 
 def send_block(connection: ssl.SSLSocket, block: bytes) -> None:
-    """Bytes that are no line.
+    """Send a block of bytes.
 
     Raises:
         PeerRejected: the other end does not say that it has kept them.
@@ -154,7 +159,7 @@ def send_block(connection: ssl.SSLSocket, block: bytes) -> None:
 
 
 def receive_block(connection: ssl.SSLSocket) -> bytes:
-    """What `send_block` sends; the caller answers when it has kept it.
+    """Receive the block of `send_block`; the caller acknowledges after storing it.
 
     Raises:
         PeerRejected: the other end has hung up, or sends too much.

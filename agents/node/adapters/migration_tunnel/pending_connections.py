@@ -1,8 +1,8 @@
-"""Connections of which nobody has proved yet where they come from: each keeps a thread of the door busy.
+"""Connections that are not authenticated yet; each occupies a thread of the listener.
 
-They have `PLACES` places, each for `proof.TIMEOUT_S` in all, however slowly they talk. An address has at most
-`PLACES_PER_ADDRESS`. When all places are taken, a newcomer gets that of the oldest connection from the address which
-has most: so one who comes from an address with fewer always finds a place.
+They have `PLACES` places, each for `peer_auth.TIMEOUT_S` in all, however slow they are. An address has at most
+`PLACES_PER_ADDRESS`. When all places are taken, a new connection gets the place of the oldest connection from the
+address which has most: so a connection from an address with fewer always finds a place.
 """
 
 import socket
@@ -27,7 +27,7 @@ class PendingConnection:
 
 
 class PendingConnections:
-    """Safe for use by many threads. `now`: a clock that never goes back, in seconds."""
+    """Holds the places. Safe for use by many threads. `now`: a clock that never goes back, in seconds."""
 
     def __init__(self, *, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
@@ -35,7 +35,7 @@ class PendingConnections:
         self._lock = threading.Lock()
 
     def admit(self, request: socket.socket, address: str) -> bool:
-        """False: its address has its places already."""
+        """Give the connection a place; False if its address has its maximum already."""
         victim = None
         with self._lock:
             taken = Counter(place.address for place in self._places.values())
@@ -49,7 +49,7 @@ class PendingConnections:
         return True
 
     def goes_on_as(self, request: socket.socket, tls: socket.socket) -> None:
-        """The connection is another object from now on.
+        """Replace the connection by its TLS connection.
 
         Raises:
             PeerRejected: it has lost its place.
@@ -61,7 +61,7 @@ class PendingConnections:
             place.connection = tls
 
     def remove(self, request: socket.socket) -> None:
-        """It has proved where it comes from, or is gone. May be repeated."""
+        """Remove a connection that is authenticated or gone. May be repeated."""
         with self._lock:
             self._places.pop(request, None)
 

@@ -1,4 +1,4 @@
-"""The source's end: sockets in a folder of this node, each of which leads to the other node."""
+"""Source's end of the tunnel: sockets in a folder of this node, each of which leads to the other node."""
 
 import logging
 import shutil
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 class TunnelProxy:
-    """For one guest, to one node. `certificate_sha256`: that this node must show."""
+    """Proxy for one guest, to one node. `certificate_sha256`: the certificate that this node must show."""
 
     def __init__(
         self, guest_id: UUID, node: peer_auth.NodeCredentials, to: Address, *, certificate_sha256: str
@@ -34,25 +34,26 @@ class TunnelProxy:
         self._lock = threading.Lock()
 
     def knock(self) -> None:
-        """
+        """Check that the destination expects the guest.
+
         Raises:
             AdapterError: the other node does not answer, is not the right one, or does not expect the guest.
         """
         self._ask(KNOCK)
 
     def wake(self) -> None:
-        """The guest is gone here.
+        """Confirm to the destination that the guest is gone here.
 
         Raises:
-            AdapterError: nobody knows whether it was woken.
+            AdapterError: it is unknown whether the guest was woken.
         """
         self._ask(WAKE)
 
     def send_variables(self, variables: bytes) -> None:
-        """What the firmware of a guest remembers that is off: no QEMU writes it there, as of one that runs.
+        """Send the firmware variables of a guest that is off: no QEMU writes them there, as for a running guest.
 
         Raises:
-            AdapterError: nobody knows whether the destination has it.
+            AdapterError: it is unknown whether the destination has the variables.
         """
         try:
             with self._connect(VARIABLES) as tls:
@@ -61,8 +62,10 @@ class TunnelProxy:
             raise AdapterError(f"The destination does not answer at {self._to}: {exc}", retryable=True) from exc
 
     def open(self, folder: Path, channels: tuple[str, ...]) -> None:
-        """From now on `folder`/CHANNEL leads to the other node. QEMU may run as an unprivileged user, so that anybody
-        on this node may connect who knows the folder's name."""
+        """Make `folder`/CHANNEL lead to the other node.
+
+        QEMU may run as an unprivileged user, so every user of this node who knows the folder's name may connect.
+        """
         folder.mkdir(exist_ok=True)
         folder.chmod(0o711)
         self._folder = folder

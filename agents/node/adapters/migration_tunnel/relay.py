@@ -1,4 +1,4 @@
-"""Bytes both ways between a TLS connection and a local socket."""
+"""Relay bytes both ways between a TLS connection and a local socket."""
 
 import contextlib
 import select
@@ -13,9 +13,9 @@ PART_WITHIN_S = 5.0
 
 
 def relay(tls: ssl.SSLSocket, local: socket.socket, *, passes: Callable[[bytes], bytes] | None = None) -> None:
-    """Until one end is closed and what it sent has been delivered. `passes`: what may go on of that which comes by TLS.
+    """Relay until one end is closed and its bytes are delivered. `passes` filters the bytes that arrive by TLS.
 
-    One thread does it all: OpenSSL knows no reading and writing at once.
+    One thread does it all: OpenSSL does not support reading and writing at once.
 
     Raises:
         OSError: a connection broke, or `passes` refused.
@@ -47,17 +47,17 @@ def relay(tls: ssl.SSLSocket, local: socket.socket, *, passes: Callable[[bytes],
 
 
 def _received(source: socket.socket) -> bytes | None:
-    """None: not yet; nothing: it is over."""
+    """Return the received bytes; None: none yet; empty: the end."""
     try:
         return source.recv(CHUNK_BYTES)
     except (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError):
         return None
     except ConnectionResetError:
-        return b""  # they hung up without having heard all of it
+        return b""  # the peer hung up before it received everything
 
 
 def _send(target: socket.socket, waiting: bytearray) -> None:
-    """Who has hung up does not hear the rest; what they said before is still to be read, and then that they have."""
+    """Send the bytes. A closed peer does not receive the rest; its earlier bytes are still read, and then its end."""
     try:
         sent = target.send(memoryview(waiting)[:RECORD_BYTES].tobytes())
     except (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError):
@@ -68,8 +68,10 @@ def _send(target: socket.socket, waiting: bytearray) -> None:
 
 
 def _close_gracefully(tls: ssl.SSLSocket) -> None:
-    """Say that nothing more comes, and wait until the other end has heard it: closing at once would make the kernel
-    throw away what is still on its way there."""
+    """Announce the end and wait until the peer has received it.
+
+    Closing at once would make the kernel discard bytes that are still on their way.
+    """
     with contextlib.suppress(OSError):
         tls.settimeout(PART_WITHIN_S)
         tls.shutdown(socket.SHUT_WR)
@@ -78,7 +80,7 @@ def _close_gracefully(tls: ssl.SSLSocket) -> None:
 
 
 def find_out_when_gone(connection: socket.socket) -> None:
-    """Within half a minute, where the other node vanishes without a word."""
+    """Enable keepalive, to detect within half a minute that the other node has vanished."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for option, value in ((socket.TCP_KEEPIDLE, 10), (socket.TCP_KEEPINTVL, 5), (socket.TCP_KEEPCNT, 3)):
         connection.setsockopt(socket.IPPROTO_TCP, option, value)
@@ -87,6 +89,6 @@ def find_out_when_gone(connection: socket.socket) -> None:
 
 
 def shut_down(each: socket.socket) -> None:
-    """For a connection that another thread may be waiting on: it finds it closed."""
+    """Shut down a connection that another thread may be waiting on: that thread finds it closed."""
     with contextlib.suppress(OSError):  # it is closed already
         each.shutdown(socket.SHUT_RDWR)

@@ -1,4 +1,4 @@
-"""Folders for the sockets of moves.
+"""Folders for the sockets of migrations.
 
     moves/TOKEN -> libvirt-GUEST/TOKEN     libvirt-GUEST/TOKEN/{libvirt,memory,disks}
 
@@ -13,7 +13,7 @@ from uuid import UUID
 
 
 class MigrationSockets:
-    """Below `root`, which is emptied: what is in it is of moves that ended with an earlier agent."""
+    """Folders below `root`, which is emptied first: its content is of migrations of an earlier agent."""
 
     def __init__(self, root: Path) -> None:
         shutil.rmtree(root, ignore_errors=True)
@@ -22,11 +22,11 @@ class MigrationSockets:
         self._root = root
 
     def path(self, token: str) -> Path:
-        """Of a folder, as both nodes call it, whether it is there or not."""
+        """Return the path of a folder, as both nodes know it, whether it exists or not."""
         return self._root / token
 
     def make(self, guest_id: UUID, token: str) -> Path:
-        """The folder may be entered by who knows its name. Repeating it changes nothing."""
+        """Make the folder, which every user who knows its name may enter. Repeating it changes nothing."""
         own = self._of(guest_id)
         for folder in (own, own / token):
             folder.mkdir(exist_ok=True)

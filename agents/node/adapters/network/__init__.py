@@ -1,4 +1,4 @@
-"""Tenant networks of a node with plain Linux means: bridges, router namespaces, dnsmasq and nftables."""
+"""Tenant networks of a node with plain Linux tools: bridges, router namespaces, dnsmasq and nftables."""
 
 from agents.node.adapters.network.layout import namespace_name
 from agents.node.adapters.network.node_rules import UplinkPolicy

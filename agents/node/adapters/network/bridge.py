@@ -1,4 +1,4 @@
-"""The bridge of a tenant network, and the two cables to its router, in the node's own namespace."""
+"""The bridge of a tenant network, and the two veth pairs to its router, in the node's own namespace."""
 
 from collections.abc import Sequence
 from ipaddress import IPv4Address
@@ -22,15 +22,15 @@ BRIDGE_OPTIONS = "stp_state 0 forward_delay 0 mcast_snooping 0 group_fwd_mask 0x
 
 
 def has_router(layout: Layout, links: NodeLinks) -> bool:
-    """A cable whose other end was deleted is gone too, so the ends on this side tell all."""
+    """Return whether the router is complete: a veth whose other end was deleted is gone too, so this side shows it."""
     return namespace_is_alive(layout.namespace) and layout.lan_leg in links and layout.wan_leg in links
 
 
 def ensure(network: NetworkSpec, ports: Sequence[PortSpec], links: NodeLinks, *, node_end: IPv4Address) -> None:
-    """Create what is missing, router namespace included, and bring everything on the node's side up.
+    """Create every missing part, router namespace included, and bring the node's side up.
 
-    A router that lost a part is replaced as a whole. Taps are the hypervisor's; those that exist already, and
-    may have been unplugged with a lost bridge, are plugged in again.
+    A router that lost a part is replaced as a whole. Taps are the hypervisor's; existing taps, which may have been
+    unplugged with a lost bridge, are plugged in again.
     """
     layout = Layout.for_network(network.id)
     if not has_router(layout, links):

@@ -1,6 +1,6 @@
-"""How full the connection tracking table is, which all networks of a node share.
+"""Usage of the connection tracking table, which all networks of a node share.
 
-A full table refuses new connections of everybody, so the alarm comes before: at ALARM_PERCENT, until less than
+A full table refuses new connections of every network, so the alarm comes before: at ALARM_PERCENT, until less than
 CALM_PERCENT are in use. The kernel counts the entries of the network namespace that reads.
 """
 
@@ -11,14 +11,17 @@ ALARM_PERCENT, CALM_PERCENT = 80, 70
 
 
 class ConnectionTable:
-    """`folder` holds `nf_conntrack_count` and `nf_conntrack_max`; they are missing while nothing is tracked."""
+    """Reads the table.
+
+    `folder` holds `nf_conntrack_count` and `nf_conntrack_max`; they are missing while nothing is tracked.
+    """
 
     def __init__(self, folder: Path = NETFILTER) -> None:
         self._folder = folder
         self._is_alarmed = False
 
     def problem(self) -> str:
-        """In words for an operator, the same as long as it lasts; empty: there is room."""
+        """Return the problem, for an operator, with the same text as long as it lasts; empty: none."""
         try:
             used, most = (int((self._folder / f"nf_conntrack_{name}").read_text()) for name in ("count", "max"))
         except FileNotFoundError:

@@ -1,9 +1,9 @@
 """DHCP on a tenant network: one dnsmasq in the router's namespace, which serves the known cards only.
 
-It outlives the agent and is found again by its pid file and its command line, which says all about its
-configuration but the hosts. It keeps no leases on disk: the hosts file says who has which address, for as
-long as the port exists, and a restarted dnsmasq confirms what guests renew. It answers no DNS queries;
-guests are given the network's own DNS servers.
+dnsmasq outlives the agent and is found again by its pid file and its command line, which states its whole configuration
+but the hosts. It stores no leases on disk: the hosts file has the address of each port for as long as the port exists,
+and a restarted dnsmasq confirms the guests' renewals. It answers no DNS queries; guests are given the network's own DNS
+servers.
 """
 
 import os
@@ -29,7 +29,7 @@ _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 
 @dataclass(frozen=True, slots=True)
 class Dhcp:
-    """dnsmasq reads the hosts file as an unprivileged user: `folder` must be reachable for everybody."""
+    """Runs dnsmasq, which reads the hosts file as an unprivileged user: `folder` must be reachable for every user."""
 
     layout: Layout
     folder: Path
@@ -45,9 +45,8 @@ class Dhcp:
     def ensure(self, network: NetworkSpec, ports: Sequence[PortSpec]) -> None:
         """Serve exactly these ports. New ones are announced to the running dnsmasq.
 
-        It is restarted when an entry went or changed, since it would remember the address as leased. It is
-        stopped before the file is written: an agent that dies in between finds a dnsmasq to start, not one
-        that remembers too much.
+        dnsmasq is restarted when an entry went or changed, since it would remember the address as leased. It is stopped
+        before the file is written: an agent that dies in between finds no dnsmasq with an outdated memory.
         """
         wanted = hosts(ports)
         command = self._command(network)
@@ -103,8 +102,11 @@ class Dhcp:
 
     @contextmanager
     def _process(self) -> Iterator["_Process | None"]:
-        """This network's dnsmasq. Its pid may be another program's by now: hence the look at the command
-        line, after opening the descriptor, which from then on means this process and no other."""
+        """Return this network's dnsmasq.
+
+        Its pid may be another program's by now: so the command line is checked after opening the descriptor, which from
+        then on stands for this process and no other.
+        """
         try:
             pid = int(self.pid_file.read_text())
             descriptor = os.pidfd_open(pid)
@@ -124,7 +126,7 @@ class _Process:
     command: list[str]
 
     def stop(self) -> None:
-        """At once: it keeps nothing that could be damaged."""
+        """Stop dnsmasq at once: it has no data that could be damaged."""
         with suppress(ProcessLookupError):
             signal.pidfd_send_signal(self.descriptor, signal.SIGKILL)
         if not select.select([self.descriptor], [], [], STOP_TIMEOUT_S)[0]:
@@ -132,7 +134,7 @@ class _Process:
 
 
 def _command_line(pid: int) -> list[str]:
-    """Empty when the process has ended."""
+    """Return the command line; empty when the process has ended."""
     with suppress(OSError):
         return Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")[:-1]
     return []
@@ -143,14 +145,16 @@ def _only_grows(present: str, wanted: str) -> bool:
 
 
 def hosts(ports: Sequence[PortSpec]) -> str:
-    """Lines of dnsmasq's hosts file: names without their domain. The dot at the end keeps a name such as
-    "ignore" or "42" from being taken for an instruction."""
+    """Return lines of dnsmasq's hosts file: names without their domain.
+
+    The dot at the end prevents dnsmasq from reading a name such as "ignore" or "42" as an instruction.
+    """
     ordered = sorted(ports, key=lambda port: port.ip)
     return "".join(f"{port.mac},{port.ip},{_first_label(port)}.\n" for port in ordered)
 
 
 def check(ports: Iterable[PortSpec]) -> None:
-    """Raises BadRequest for a hostname that would mean more than a name in the hosts file."""
+    """Check a hostname; raises BadRequest if it would be more than a name in the hosts file."""
     for port in ports:
         if not _LABEL.fullmatch(_first_label(port)):
             raise BadRequest("hostname", "has a first label with other than letters, digits and hyphens")

@@ -1,7 +1,7 @@
-"""What the parts of one tenant network are called on a node.
+"""Names of the parts of one tenant network on a node.
 
-Everything carries the tail of the network's id, so that the parts of a network are found again without a
-record of them, and those of a forgotten network are recognised.
+Every name has the tail of the network's id, so that the parts of a network are found again without a record of them,
+and those of a forgotten network are recognised.
 """
 
 import re
@@ -19,13 +19,13 @@ _TAIL = re.compile(r"[0-9a-f]{11}")
 
 
 def namespace_name(network_id: UUID) -> str:
-    """The network's router, as `ip netns` on its node names it: from there its guests can be reached."""
+    """Return the network namespace of the router, as `ip netns` names it; guests can be reached from there."""
     return Layout.for_network(network_id).namespace
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Layout:
-    """`tail` is 11 hexadecimal digits: device names hold 15 characters."""
+    """Names of one network. `tail` is 11 hexadecimal digits: device names hold 15 characters."""
 
     tail: str
 
@@ -35,7 +35,7 @@ class Layout:
 
     @classmethod
     def owning(cls, name: str, prefix: str) -> "Layout | None":
-        """Whose part `name` is, if it is the kind of part that `prefix` marks."""
+        """Return the layout that owns `name`, if it is the kind of part that `prefix` marks."""
         tail = name.removeprefix(prefix)
         return cls(tail) if name.startswith(prefix) and _TAIL.fullmatch(tail) else None
 
@@ -61,6 +61,6 @@ class Layout:
 
     @property
     def gateway_mac(self) -> str:
-        """The same on every node and after every repair, so that guests' ARP entries stay true."""
+        """Return the gateway's MAC, the same on every node and after repairs, so guests' ARP entries stay valid."""
         digits = self.tail[-10:]
         return ":".join(["02", *(digits[i : i + 2] for i in range(0, 10, 2))])

@@ -1,9 +1,8 @@
-"""Notices that somebody has changed the nftables rules of the node or of a router, over netlink
-(linux/netfilter/nf_tables.h).
+"""Detect changes of the nftables rules of the node or of a router, over netlink (linux/netfilter/nf_tables.h).
 
-Each commit of rules in a network namespace has a number, the generation, one higher than the last. Asking for it costs
-one message each way, whatever the number of rules. The kernel also sends each change to a multicast group, and those of
-the namespaces at the other end of a cable too to who may hear all (CAP_NET_BROADCAST).
+Each commit of rules in a network namespace has a number, the generation, one higher than the last. Reading it costs one
+message each way, whatever the number of rules. The kernel also sends each change to a multicast group, and those of the
+namespaces at the other end of a veth pair to processes with CAP_NET_BROADCAST.
 """
 
 import ctypes
@@ -34,7 +33,7 @@ MESSAGE_BYTES = 65536
 
 
 def generation() -> int:
-    """The number of the newest commit in the network namespace of this process.
+    """Return the number of the newest commit in the network namespace of this process.
 
     Raises:
         OSError: the kernel does not say.
@@ -54,8 +53,10 @@ def generation() -> int:
 
 
 def generations(namespaces: Iterable[str]) -> dict[str, int]:
-    """The same of these named namespaces; those that are gone are left out. A thread that then ends goes there, since
-    one that failed to come back would act in the wrong place."""
+    """Return the generations of these named namespaces; a namespace that is gone is left out.
+
+    The reading thread ends afterwards, since a thread that failed to come back would act in the wrong namespace.
+    """
     found: dict[str, int] = {}
 
     def ask() -> None:
@@ -75,7 +76,7 @@ def generations(namespaces: Iterable[str]) -> dict[str, int]:
 
 
 def _enter(descriptor: int) -> None:
-    """This thread alone. Before Python 3.12 os has no setns."""
+    """Enter the namespace with this thread alone. Before Python 3.12 os has no setns."""
     if LIBC.setns(descriptor, CLONE_NEWNET) != 0:
         raise OSError(ctypes.get_errno(), "setns")
 
@@ -96,13 +97,16 @@ class Changes:
         self._socket.close()
 
     def wait(self, timeout_s: float, *, or_for: int) -> bool:
-        """Until there was a change, the descriptor `or_for` is readable, or the time is over. Whether `or_for` is."""
+        """Wait for a change, for the descriptor `or_for`, or for the timeout; returns whether `or_for` is readable."""
         ready, _, _ = select.select([self._socket.fileno(), or_for], [], [], timeout_s)
         self._forget()
         return or_for in ready
 
     def _forget(self) -> None:
-        """What has come so far. Changes that did not fit into the buffer make no difference: all say the same."""
+        """Discard the received messages.
+
+        Changes that did not fit into the buffer make no difference: all mean the same.
+        """
         while True:
             try:
                 self._socket.recv(MESSAGE_BYTES)

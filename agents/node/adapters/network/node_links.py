@@ -1,4 +1,4 @@
-"""What the node's own network namespace holds at the moment. Never cached: anybody may have changed it."""
+"""Current links of the node's own network namespace. Never cached: any program may change them."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class NodeLinks:
         return name in self.addresses
 
     def connected(self) -> list[IPv4Network]:
-        """The networks that the node itself is plugged into."""
+        """Return the networks that the node itself is plugged into."""
         return [
             address.network
             for name, addresses in self.addresses.items()
@@ -44,7 +44,7 @@ class NodeLinks:
         ]
 
     def own(self) -> list[IPv4Network]:
-        """The node's own addresses, each as a network."""
+        """Return the node's own addresses, each as a network."""
         return [
             IPv4Network(address.ip)
             for name, addresses in self.addresses.items()
@@ -53,10 +53,10 @@ class NodeLinks:
         ]
 
     def transit(self, layout: Layout, pool: IPv4Network) -> IPv4Network:
-        """The /31 between the node (first address) and the network's router (second address).
+        """Return the /31 between the node (first address) and the network's router (second address).
 
-        It is read off the leg, or, for a new leg, the lowest one that overlaps nothing on this node: the
-        kernel is the record of what is in use. The caller holds a lock until the leg has the address.
+        It is read off the leg, or, for a new leg, the lowest one that overlaps nothing on this node: the kernel is the
+        record of used ranges. The caller holds a lock until the leg has the address.
         """
         for address in self.addresses.get(layout.wan_leg, ()):
             if address.network.subnet_of(pool):
@@ -72,7 +72,7 @@ class NodeLinks:
 
 
 def layouts_present(links: NodeLinks, dhcp_folder: Path) -> set[Layout]:
-    """Every network of which anything is left on this node, be it a bridge alone or a file of its dnsmasq."""
+    """Return every network of which any part is left on this node, be it a bridge alone or a file of its dnsmasq."""
     bridges = [
         link["ifname"] for link in ip_json(["link", "show", "type", "bridge"]) if link.get("ifalias") == BRIDGE_ALIAS
     ]

@@ -1,6 +1,6 @@
-"""What tenants' traffic may do in the node's own network namespace: nftables rules as text.
+"""Limits of tenants' traffic in the node's own network namespace: nftables rules as text.
 
-Whatever comes out of a router may go to the outside, and nothing but answers may go in. It never reaches
+Traffic of a router may go to the outside, and only answers may come in. It never reaches
 - the node itself, at any of its addresses, so neither its agent nor its ssh server;
 - another tenant's router;
 - link-local addresses, where clouds and management controllers offer their secrets;
@@ -10,7 +10,7 @@ Whatever comes out of a router may go to the outside, and nothing but answers ma
   node's address. The operator may deny more, and may allow some of these (a resolver, say). A router of the operator
   in such a network still carries traffic away, being no packet's destination.
 
-The verdict falls in `prerouting` at priority raw, on the address the guest wrote, before anybody's port
+The verdict falls in `prerouting` at priority raw, on the address the guest wrote, before any port
 forwarding replaces it.
 
 All networks share the node's connection tracking table, and a full table refuses new connections of everybody. So
@@ -66,13 +66,12 @@ REMOVAL = f"table {TABLE} {{\n}}\ndelete table {TABLE}\n"
 
 @dataclass(frozen=True, slots=True)
 class UplinkPolicy:
-    """What tenants' networks may use of the node and of the world behind it.
+    """Limits of tenants' networks on this node and towards the outside.
 
-    `uplink`: the device towards the outside; empty: whichever the node's routes say. `denied`: destinations that
-    tenants may not reach, beside PRIVATE and the networks that the node is plugged into. `allowed`: exceptions from
-    all these.
-    `transit_pool` must be free on this node. `connections`: how many a network may have open at once.
-    `own_tcp_ports`: where the node itself is reached, its agent and ssh.
+    `uplink`: the device towards the outside; empty: the one of the node's routes. `denied`: destinations that tenants
+    may not reach, besides PRIVATE and the networks that the node is plugged into. `allowed`: exceptions from all these.
+    `transit_pool` must be free on this node. `connections`: the maximum of open connections of a network.
+    `own_tcp_ports`: ports of the node itself, its agent and ssh.
     """
 
     uplink: str = ""
@@ -84,18 +83,19 @@ class UplinkPolicy:
 
 
 def connections_set(outside: UplinkPolicy) -> str:
-    """The name holds the limit, which the kernel copies into each element: another limit needs another set.
+    """Return the name of the set, which contains the limit.
 
-    The set is kept when the rules are written again, since a new one would count from zero.
+    The kernel copies the limit into each element: another limit needs another set. The set stays when the rules are
+    written again, since a new one would count from zero.
     """
     return f"connections_{outside.connections}"
 
 
 def refusals(device: str, outside: UplinkPolicy, links: NodeLinks) -> str:
-    """Rules for packets of tenants that come by `device`: which destinations they do not reach.
+    """Return the rules that refuse destinations to packets of tenants that arrive by `device`.
 
-    Also the router of each network has them, in a namespace of its own: they still hold when somebody has flushed the
-    rules of the node.
+    The router of each network has them too, in a namespace of its own: they still hold after a flush of the node's
+    rules.
     """
     came = f'iifname "{device}"'
     never = _addresses([LINK_LOCAL, outside.transit_pool, *links.own()])
@@ -114,9 +114,9 @@ def _addresses(networks: Iterable[IPv4Network]) -> str:
 
 
 def ruleset(outside: UplinkPolicy, links: NodeLinks, *, bridges: Iterable[str]) -> str:
-    """The whole table; applying it again keeps connections. Without an uplink any device leads outside.
+    """Return the whole table; applying it again keeps connections. Without an uplink any device leads outside.
 
-    `bridges` of tenant networks: the node takes no packet from them, whichever device of theirs it came from.
+    `bridges` of tenant networks: the node accepts no packet from them, whichever device it came from.
     """
     pool, counted = outside.transit_pool, connections_set(outside)
     leads_out = f'oifname "{outside.uplink}"' if outside.uplink else f'oifname != "{WAN_LEG}*"'

@@ -1,10 +1,10 @@
-"""The way of a tenant network to the other nodes: a VXLAN device on its bridge.
+"""Overlay of a tenant network: a VXLAN device on its bridge leads to the other nodes.
 
-Who is behind which node it learns from the frames that come; what goes to everybody, or to somebody unknown, is sent
-to each peer. So nothing is told when a guest comes or moves: its first frame, or the announcement that QEMU makes of a
-guest which has arrived, tells all nodes where it is.
+The device learns from frames which guest is behind which node; broadcast and unknown destinations are sent to each
+peer. So the arrival of a guest needs no message: its first frame, or QEMU's announcement after a migration, shows all
+nodes where it is.
 
-The kernel is the record of what is there; overlay_rules says whose packets count, before the device takes any.
+The kernel is the record of the segments; overlay_rules restricts the packets, before the device accepts any.
 """
 
 from collections.abc import Mapping
@@ -29,7 +29,7 @@ OVERHEAD_BYTES = 50  # outer IPv4 20, UDP 8, VXLAN 8, inner Ethernet 14
 
 
 def present() -> dict[Layout, SegmentSpec]:
-    """The segments of this node as they are."""
+    """Return the segments of this node as they are."""
     found = {}
     peers = _peers()
     for link in ip_json(["-d", "link", "show", "type", "vxlan"]):
@@ -41,8 +41,10 @@ def present() -> dict[Layout, SegmentSpec]:
 
 
 def ensure(network: NetworkSpec, segment: SegmentSpec) -> str:
-    """Rules first: whoever is no peer any more is kept out before anything else is done. Says what is wrong with the
-    underlay; without its own address on it, the node takes no part."""
+    """Connect the segment: rules first, so that a former peer is excluded before any other change.
+
+    Returns the problem of the underlay; without its own address on it, the node takes no part.
+    """
     layout, before = Layout.for_network(network.id), present()
     link = _underlay(segment.local)
     if link is None:
@@ -66,7 +68,7 @@ def ensure(network: NetworkSpec, segment: SegmentSpec) -> str:
 
 
 def remove(layout: Layout) -> None:
-    """The rules go last: until then they keep strangers out."""
+    """Remove the segment. The rules go last: until then they exclude other senders."""
     if any(link["ifname"] == layout.overlay for link in ip_json(["link", "show", "type", "vxlan"])):
         delete_link(layout.overlay)
     apply_rules(present())
@@ -85,7 +87,7 @@ def _make(layout: Layout, segment: SegmentSpec) -> None:
 
 
 def _lead_to(layout: Layout, peers: tuple[IPv4Address, ...], *, before: tuple[IPv4Address, ...]) -> None:
-    """Also forgets who was seen behind a node that is no peer any more."""
+    """Set the peers, and forget the guests behind a node that is no peer any more."""
     device, gone = layout.overlay, {str(peer) for peer in before} - {str(peer) for peer in peers}
     entries = bridge_json(["fdb", "show", "dev", device]) if gone else []
     behind_gone = [entry for entry in entries if entry.get("dst") in gone]
@@ -103,6 +105,6 @@ def _peers() -> dict[str, list[IPv4Address]]:
 
 
 def _underlay(address: IPv4Address) -> dict[str, Any] | None:
-    """The device that has the address."""
+    """Return the device that has the address."""
     found = [link for link in ip_json(["addr", "show", "to", f"{address}/32"]) if link.get("addr_info")]
     return found[0] if found else None

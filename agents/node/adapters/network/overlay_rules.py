@@ -1,8 +1,8 @@
-"""Which VXLAN packets the node takes and sends: nftables rules as text.
+"""VXLAN packets that the node accepts and sends: nftables rules as text.
 
-Whoever can send UDP to the node could otherwise put frames into tenants' networks. So packets with the number of a
-network that is here come from the nodes that carry this network and from no others, and go to no others. Packets with
-other numbers are none of ours: whoever runs the node may have VXLAN networks of his own.
+Any sender of UDP to the node could otherwise put frames into tenants' networks. So packets with the number of a network
+on this node are accepted only from the nodes that carry this network, and sent only to them. Packets with other numbers
+are not filtered: the operator may have VXLAN networks of their own.
 
 `input` and `output` see whole packets: fragments are put together before, and made after.
 """
@@ -18,7 +18,7 @@ REMOVAL = f"table {TABLE} {{\n}}\ndelete table {TABLE}\n"
 
 
 def ruleset(segments: Iterable[SegmentSpec]) -> str:
-    """Replaces the table in one step."""
+    """Return the table, which replaces the old one in one step."""
     known = sorted(segments, key=lambda segment: segment.vni)
     if not known:
         return REMOVAL

@@ -1,17 +1,17 @@
-"""What a guest's network card may send, and what passes between nodes: nftables rules on the bridges, as text.
+"""Limits of traffic from a guest's network card and between nodes: nftables rules on the bridges, as text.
 
 One table of the bridge family serves all networks of the node. A map finds the chain of the port by the name
 of its tap, so a frame's way is as long with one port as with many, and rules stand before the tap exists.
 
 - Source MAC, source IPv4 address and the sender of ARP must be the port's own. The check sits in `prerouting`,
   before the bridge learns: a forged frame cannot even divert the traffic of the card it pretends to be.
-- A guest may ask a DHCP server in its own name, and may not play one.
-- Beside that only RARP passes (QEMU's announcement after a migration). IPv6, and with it router
+- A guest may query a DHCP server in its own name, and may not act as one.
+- Besides that only RARP passes (QEMU's announcement after a migration). IPv6, and with it router
   advertisements, and VLAN tags are dropped until networks offer them.
 - Between a device that no rule knows and one of a tenant network no frame passes, in either direction. Bridges of
   others are left alone: there no device is known.
 - `input` and `output`: the node's own IP stack takes no part in tenants' networks, not even by ARP.
-- Each node has the gateway of a network, with the same addresses. What is from, for or about the gateway, and DHCP,
+- Each node has the gateway of a network, with the same addresses. Frames from, for or about the gateway, and DHCP,
   therefore neither leaves the node by the overlay nor comes in by it. Guests' frames were judged where they began;
   of other kinds than guests may send, none passes.
 
@@ -75,13 +75,13 @@ REMOVAL = f"table {TABLE} {{\n}}\ndelete table {TABLE}\n"
 
 
 def admit(ports: Sequence[PortSpec]) -> str:
-    """Rules for these ports and their networks; those of others stay as they are."""
+    """Return the rules for these ports and their networks; those of others stay as they are."""
     networks = {port.network.id: port.network for port in ports}
     return _CHAINS + "".join(map(_port, ports)) + "".join(map(_network, networks.values()))
 
 
 def expel(port: PortSpec) -> str:
-    """To follow `admit`: take the port's rules out, if they are there. Adding first makes deleting succeed."""
+    """Return the rules, after those of `admit`, that remove the port's. Adding first makes deleting succeed."""
     tap, chain = tap_name(port.id), _chain(port)
     return f"""\
 add chain {TABLE} {chain}
@@ -95,7 +95,7 @@ delete chain {TABLE} {chain}
 
 
 def forget_network(layout: Layout) -> str:
-    """To follow `admit`: the router's leg has no chain and is only a member."""
+    """Return the rules, after those of `admit`, that remove the network: the router's leg is only a member of a set."""
     overlay, chain = layout.overlay, _between_nodes(layout)
     return f"""\
 add chain {TABLE} {chain}
@@ -109,7 +109,7 @@ delete chain {TABLE} {chain}
 
 
 def check(ports: Iterable[PortSpec]) -> None:
-    """The other fields are of types that cannot hold anything but addresses.
+    """Check the MAC address; the other fields have types that cannot hold anything but addresses.
 
     Raises:
         BadRequest: a MAC address which is none would end up in the text of the rules.
@@ -120,7 +120,7 @@ def check(ports: Iterable[PortSpec]) -> None:
 
 
 def _network(network: NetworkSpec) -> str:
-    """The same in both directions: what must not leave must not come in."""
+    """Return the rules of the network, the same in both directions: a frame that must not leave must not come in."""
     layout = Layout.for_network(network.id)
     chain, gateway = _between_nodes(layout), network.gateway_ip
     rules = f"""\

@@ -1,8 +1,8 @@
-"""The router of a tenant network: a network namespace with the gateway's address and a way out.
+"""The router of a tenant network: a network namespace with the gateway's address and a route to the outside.
 
-Its device `lan` is plugged into the network's bridge, its device `wan` leads to the node by a /31 of its own.
-It hides the tenant's addresses behind its transit address, and the node hides that one behind its own: so
-two tenants may use the same addresses on one node.
+Its device `lan` is plugged into the network's bridge, its device `wan` leads to the node by a /31 of its own. It hides
+the tenant's addresses behind its transit address, and the node hides that one behind its own: so two tenants may use
+the same addresses on one node.
 """
 
 from ipaddress import IPv4Network
@@ -40,8 +40,10 @@ SWITCHES = (
 
 
 def ensure(network: NetworkSpec, outside: UplinkPolicy, links: NodeLinks, *, transit: IPv4Network) -> str:
-    """Configure the router, whose namespace has both devices. The rules come first: no packet passes without them.
-    Answers the rules."""
+    """Configure the router, whose namespace has both devices.
+
+    The rules come first: no packet passes without them. Returns the rules.
+    """
     layout = Layout.for_network(network.id)
     plen = network.cidr.prefixlen
     rules = ruleset(network.cidr, outside, links)
@@ -63,10 +65,10 @@ def ensure(network: NetworkSpec, outside: UplinkPolicy, links: NodeLinks, *, tra
 
 
 def ruleset(cidr: IPv4Network, outside: UplinkPolicy, links: NodeLinks) -> str:
-    """The whole table; applying it again keeps connections.
+    """Return the whole table; applying it again keeps connections.
 
-    The router's own connection tracking has no more entries than its network's share: what is over is dropped before
-    an entry is made. Destinations that tenants may not reach are refused here, too: see node_rules.
+    The router's own connection tracking has no more entries than its network's share: a connection above it is dropped
+    before an entry is made. Destinations that tenants may not reach are refused here, too: see node_rules.
     """
     counted = connections_set(outside)
     return f"""\

@@ -1,5 +1,7 @@
-"""Whether the routers have their rules, which stand in network namespaces of their own: what was written is remembered,
-and written again where it is gone or changed."""
+"""Rules of the routers, in network namespaces of their own.
+
+The expected rules are remembered, and written again where they are missing or changed.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +14,10 @@ from agents.node.adapters.network.tools import nft
 
 @dataclass(slots=True)
 class _Router:
-    """`text`: what it is to have. `seen`: the generation in which it had that. `good`: what the kernel tells then."""
+    """Rules of one router.
+
+    `text`: the expected rules. `seen`: the generation in which it had them. `good`: their listing by the kernel.
+    """
 
     text: str
     seen: int | None = None
@@ -20,7 +25,7 @@ class _Router:
 
 
 class RouterRules:
-    """Not thread-safe: the caller holds a lock."""
+    """Rules of all routers. Not thread-safe: the caller holds a lock."""
 
     def __init__(self) -> None:
         self._routers: dict[Layout, _Router] = {}
@@ -34,8 +39,7 @@ class RouterRules:
         self._routers.pop(layout, None)
 
     def keep(self) -> bool:
-        """Whether any router had lost its rules: they are there again. One that is gone itself is left to who makes it
-        again.
+        """Restore lost rules; returns whether any router had lost its rules. A missing router is not created here.
 
         Raises:
             AdapterError: they cannot be written.
@@ -55,5 +59,5 @@ def _is_lost(layout: Layout, router: _Router, now: int | None) -> bool:
         router.seen = now
         return False
     nft(router.text, namespace=layout.namespace)
-    router.good, router.seen = rules_present(namespace=layout.namespace), None  # looked at once more
+    router.good, router.seen = rules_present(namespace=layout.namespace), None  # read again by the next call
     return router.good != before

@@ -1,4 +1,4 @@
-"""Watches over the rules: somebody else may flush them, as a restart of a firewall's service does."""
+"""Watches the rules: other programs may flush them, as a restart of a firewall's service does."""
 
 import logging
 import os
@@ -14,8 +14,10 @@ INTERVAL_S = 5.0
 
 
 class RuleWatcher:
-    """Calls `look` after each change of the rules of the node or of a router, and every INTERVAL_S, in a thread, until
-    it is stopped."""
+    """Calls `check` in a thread until it is stopped.
+
+    The calls come after each change of the rules of the node or of a router, and every INTERVAL_S.
+    """
 
     def __init__(self, check: Callable[[], None]) -> None:
         self._check = check

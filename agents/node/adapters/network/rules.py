@@ -1,7 +1,7 @@
-"""Which rules the node's network namespace should have, and whether it has them.
+"""Expected rules of the node's network namespace, and their repair.
 
-The wish is remembered, so that rules which somebody else has flushed are written again without being asked for, and
-stands in a file, which a firewall's service loads in the same step in which it flushes everything: see the playbook.
+The rules are remembered, so that they are written again after another program has flushed them. They are also in a
+file, which a firewall's service loads in the same step in which it flushes everything: see the playbook.
 """
 
 import logging
@@ -25,47 +25,52 @@ from agents.node.errors import AdapterError
 log = logging.getLogger(__name__)
 
 ALL_GONE = node_rules.REMOVAL + port_rules.REMOVAL + overlay_rules.REMOVAL
-# A loss is repaired before a heartbeat can tell it. So it is told for some time, whoever may hear the node meanwhile.
+# A loss is repaired before the next heartbeat, so heartbeats report it for some time afterwards.
 LOSS_REPORT_S = 300.0
 LOST = "Rules of tenants' networks were gone or changed, and were written again (nftables)."
 
 
 class Rules:
-    """Not thread-safe: the caller holds a lock. `file` is where the wish stands for others to load."""
+    """Holds the expected rules.
+
+    Not thread-safe: the caller holds a lock. `file` is the copy that other services load.
+    """
 
     def __init__(self, outside: UplinkPolicy, file: Path) -> None:
         self._outside = outside
         self._file = file
         self._ports: dict[UUID, PortSpec] = {}
         self._node = ""
-        self._seen: int | None = None  # the generation in which the rules were as wished
-        self._good: tuple[str, dict[str, list[Any]]] | None = None  # what was written, and how the kernel tells it
+        self._seen: int | None = None  # the generation in which the rules were as expected
+        self._good: tuple[str, dict[str, list[Any]]] | None = None  # what was written, and its listing by the kernel
         self.routers = RouterRules()
         self._lost_until_s = 0.0
         self._failure = ""
 
     def admit(self, ports: Sequence[PortSpec], links: NodeLinks) -> str:
-        """What is to be written for these ports, beside what is there."""
+        """Return the rules to write for these ports, besides the present ones."""
         self._ports |= {port.id: port for port in ports}
         self._node = self._node_rules(links)
         return self._node + port_rules.admit(ports)
 
     def expel(self, port: PortSpec, others: Sequence[PortSpec], links: NodeLinks) -> str:
-        """What is to be written when this port goes and the others of its network stay; they may be none."""
+        """Return the rules to write when this port goes and the others of its network stay; they may be none."""
         self._ports.pop(port.id, None)
         gone = "" if others else port_rules.forget_network(Layout.for_network(port.network.id))
         return self.admit(others, links) + port_rules.expel(port) + gone
 
     def replace(self, ports: Sequence[PortSpec], links: NodeLinks) -> str:
-        """What is to be written when there are these ports and no others. Routers without rules have lost them: both go
-        with a reboot."""
+        """Return the rules to write when there are exactly these ports.
+
+        Routers without rules have lost them: a reboot removes both.
+        """
         if any(name.startswith(WAN_LEG) for name in links.addresses) and node_rules.TABLE not in rules_present():
             self._note_loss()
         self._ports.clear()
         return self.admit(ports, links) if ports else ""
 
     def save(self) -> None:
-        """Write the wish into the file, complete or not at all. Without ports there is none."""
+        """Write the rules into the file, completely or not at all. Without ports the file is removed."""
         if not self._ports:
             self._file.unlink(missing_ok=True)
             return
@@ -76,8 +81,9 @@ class Rules:
         draft.replace(self._file)
 
     def keep(self) -> None:
-        """Write all rules again if anybody has changed any since the last time, of the node or of a router. If ours are
-        others after that, they had been lost.
+        """Write all rules again if any have changed since the last call, of the node or of a router.
+
+        If the rules differ from the former ones afterwards, they had been lost.
 
         Raises:
             AdapterError: they cannot be written.
@@ -98,7 +104,7 @@ class Rules:
         text, before = self._all(), rules_present()
         if self._ports and (text, before) != self._good:
             nft(text)
-            now += 1  # by us: somebody who came in between has made it more
+            now += 1  # our own commit; a higher number shows another commit in between
             after = rules_present()
             self._good = (text, after) if generation() == now else None
             if after != before:
@@ -106,7 +112,7 @@ class Rules:
         self._seen = now
 
     def problem(self) -> str:
-        """In words for an operator; empty: none, and none lately."""
+        """Return the problem, for an operator; empty: none, and none lately."""
         return self._failure or (LOST if time.monotonic() < self._lost_until_s else "")
 
     def _note_loss(self) -> None:

@@ -1,4 +1,4 @@
-"""Our tables as the kernel has them."""
+"""Read the agent's tables from the kernel."""
 
 import json
 from typing import Any
@@ -10,9 +10,9 @@ TABLES = frozenset({node_rules.TABLE, port_rules.TABLE, overlay_rules.TABLE})
 
 
 def rules_present(*, namespace: str | None = None) -> dict[str, list[Any]]:
-    """In a form in which equal rules are equal, of the node or of a named namespace.
+    """Return the rules of the node or of a named namespace, in a form in which equal rules are equal.
 
-    Handles and counters are left out, and what packets put into sets.
+    Handles and counters are left out, and the set elements that packets add.
     """
     found: dict[str, list[Any]] = {}
     for each in nft_json(["ruleset"], namespace=namespace):

@@ -46,7 +46,7 @@ _TAP = re.compile(r"tap[0-9a-f]{11}")
 
 
 class LinuxSwitch:
-    """`runtime_dir` may vanish with a reboot, and is readable for dnsmasq's user."""
+    """The switch. `runtime_dir` may vanish with a reboot, and is readable for dnsmasq's user."""
 
     def __init__(self, outside: UplinkPolicy | None = None, *, runtime_dir: Path = RUNTIME_DIR) -> None:
         self._outside = outside or UplinkPolicy()
@@ -67,7 +67,7 @@ class LinuxSwitch:
             self._rules.save()
 
     def remove_port(self, port: PortSpec, others: Sequence[PortSpec]) -> None:
-        """A tap that still exists is unplugged before its rules go."""
+        """Remove the port. A tap that still exists is unplugged before its rules go."""
         _check([port, *others])
         layout = Layout.for_network(port.network.id)
         with self._alone():
@@ -83,7 +83,7 @@ class LinuxSwitch:
             self._rules.save()
 
     def ensure_segment(self, network: NetworkSpec, segment: SegmentSpec | None) -> str:
-        """In the bridge of a network that is here."""
+        """Connect a network that has a bridge here."""
         with self._alone():
             if segment is None:
                 overlay.remove(Layout.for_network(network.id))
@@ -94,7 +94,7 @@ class LinuxSwitch:
             return problem
 
     def restore(self, ports: Sequence[PortSpec], segments: Mapping[UUID, SegmentSpec]) -> None:
-        """Also replaces all rules, which an older agent may have made."""
+        """Restore all networks; also replaces all rules, which an older agent may have made."""
         _check(ports)
         networks = {port.network.id: port.network for port in ports}
         wanted = {Layout.for_network(network_id) for network_id in networks}
@@ -122,7 +122,7 @@ class LinuxSwitch:
         return RuleWatcher(self.keep_rules)
 
     def keep_rules(self) -> None:
-        """Write the rules again if they are not as they should be. Costs next to nothing while nobody changes any."""
+        """Write the rules again if they differ from the expected ones. The check is cheap while nothing changes."""
         with self._alone():
             self._rules.keep()
 

@@ -13,7 +13,7 @@ NAMESPACES = Path("/run/netns")
 
 
 def inside(namespace: str) -> list[str]:
-    """Prefix of a command. Unlike `ip netns exec` it makes no mount namespace, which a daemon would keep."""
+    """Return the prefix of a command. Unlike `ip netns exec` it makes no mount namespace, which a daemon would keep."""
     return ["nsenter", f"--net={NAMESPACES / namespace}"]
 
 
@@ -26,10 +26,10 @@ def ip_batch(lines: Iterable[str], *, namespace: str | None = None) -> None:
 
 
 def delete_link(name: str) -> None:
-    """Delete the link; one that is not there, or that goes by itself meanwhile, counts as deleted.
+    """Delete the link; a link that is missing, or that disappears by itself, counts as deleted.
 
-    The kernel clears a removed namespace in the background, and ip(8) has several texts for a link that is gone. So
-    after a failure the links are read again.
+    The kernel clears a removed namespace in the background, and ip(8) has several texts for a missing link. So after a
+    failure the links are read again.
 
     Raises:
         AdapterError: the link is still there.
@@ -45,7 +45,7 @@ def ip_json(arguments: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def bridge_batch(lines: Iterable[str], *, force: bool = False) -> None:
-    """With `force` each line is tried, whatever became of those before it: what is to be deleted may be gone."""
+    """Run the lines. With `force` each line is tried after failures before it: a link to delete may be gone."""
     text = "".join(f"{line}\n" for line in lines)
     if text:
         run(["bridge", *(["-force"] if force else []), "-batch", "-"], input_bytes=text.encode(), check=not force)
@@ -57,7 +57,7 @@ def bridge_json(arguments: Sequence[str]) -> list[dict[str, Any]]:
 
 
 def nft_json(arguments: Sequence[str], *, namespace: str | None = None) -> list[dict[str, Any]]:
-    """The objects that `nft list` names, without counters and without the head that tells nft's version."""
+    """Return the objects of `nft list`, without counters and without the head with nft's version."""
     where = [] if namespace is None else inside(namespace)
     found = json.loads(run([*where, "nft", "-j", "-s", "list", *arguments]).stdout or b"{}")
     return [each for each in found.get("nftables", []) if "metainfo" not in each]
@@ -70,7 +70,10 @@ def nft(ruleset: str, *, namespace: str | None = None) -> None:
 
 
 def namespace_is_alive(namespace: str) -> bool:
-    """False also for the empty file that a namespace leaves behind when its mount went, as after a reset."""
+    """Return whether the namespace exists;
+
+    False for the empty file that it leaves behind when its mount went, as after a reset.
+    """
     path = NAMESPACES / namespace
     return path.exists() and path.stat().st_dev != NAMESPACES.stat().st_dev
 

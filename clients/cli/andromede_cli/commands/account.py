@@ -1,4 +1,4 @@
-"""Who one is, and where: login, logout, profiles."""
+"""Account and connection: login, logout, profiles."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def login(
 
 
 def _with_project(profile: Profile) -> Profile:
-    """The token is tried; the project is the only one there is, if none is named."""
+    """Check the token and choose the project: the named one, else the only one."""
     with open_client(Profile(profile.url, profile.token, ca_file=profile.ca_file)) as client:
         visible = [project.name for project, _number in zip(client.projects.list(), range(2), strict=False)]
     return profile.overlaid(project=visible[0]) if not profile.project and len(visible) == 1 else profile

@@ -1,4 +1,4 @@
-"""The audit: who asked for what, and what was done."""
+"""Audit: request records and audit entries."""
 
 from __future__ import annotations
 

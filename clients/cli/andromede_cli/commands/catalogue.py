@@ -1,4 +1,4 @@
-"""What is known of zones and those who run them: facts, who stated them, and what follows."""
+"""Facts of zones and parties, their sources, and the conclusions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is not where it may be, exemptions, and evidence of all that."""
+"""Compliance: drift, exemptions, and evidence."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ def exemption_request(
 
 
 def exemption_terms(me: Session, exemption: ExemptionId, duty: Duty) -> None:
-    """To the byte, unless a person reads it on a terminal."""
+    """Print the terms to the byte, unless the output is a terminal."""
     to_sign = me.client.exemptions.get(exemption).to_sign
     if duty not in to_sign:
         raise typer.BadParameter(
@@ -195,7 +195,7 @@ def exemption_terms(me: Session, exemption: ExemptionId, duty: Duty) -> None:
 
 
 def _exemption(me: Session, found: Exemption) -> None:
-    """A person reads what is to be signed with `terms`, and not in base64."""
+    """Print the exemption; a person reads the signed terms with `terms`, not in base64."""
     for_people = {name: value for name, value in found.raw.items() if name != "to_sign"}
     me.show(for_people if me.form in (Format.TABLE, Format.WIDE) else found)
 
@@ -219,7 +219,7 @@ def export_create(me: Session, begin: Begin, end: End, organization: Organizatio
 
 
 def _moment(text: str) -> datetime:
-    """Of a day its beginning; in UTC unless the text says otherwise."""
+    """Parse a moment; a date means its beginning; in UTC unless the text has an offset."""
     try:
         found = datetime.fromisoformat(text)
     except ValueError as exc:

@@ -1,4 +1,4 @@
-"""Consoles to work at: the serial one in this terminal, the screen for a viewer of VNC."""
+"""Interactive consoles: the serial one in this terminal, the display for a VNC viewer."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def console(me: Session, name: Instance, kind: KindOption = Kind.SERIAL, listen:
 
 
 def place_of(text: str) -> tuple[str, int]:
-    """Raises Misuse: it is no place, or others would reach it: viewers need no password there."""
+    """Parse the address. Raises Misuse if it is invalid or not local: viewers need no password there."""
     host, _colon, port = text.rpartition(":")
     try:
         place = str(ip_address(host.strip("[]"))), int(port)
@@ -59,7 +59,7 @@ def place_of(text: str) -> tuple[str, int]:
 def _screen(me: Session, name: str, place: tuple[str, int]) -> None:
     from andromede_cli import consoles
 
-    me.client.instances.console_open(name, kind=Kind.VNC, dry_run=True)  # what is wrong is said now
+    me.client.instances.console_open(name, kind=Kind.VNC, dry_run=True)  # report errors before listening
 
     def announce_address(host: str, port: int) -> None:
         words = _("The screen of {name} is at {host}:{port}, for a viewer of VNC. Ctrl-C ends it.")

@@ -1,4 +1,4 @@
-"""What a guest has written to its serial console."""
+"""Console log: the output of a guest on its serial console."""
 
 from __future__ import annotations
 
@@ -39,8 +39,11 @@ def console_log(me: Session, name: Instance, follow: Follow = True, raw: Raw = F
 
 
 def added(before: str, now: str) -> str:
-    """What has come since. The log is its end only, so that its beginning moves; a guest that has booted anew may have
-    a log that has nothing of the former."""
+    """Return the new part of the log.
+
+    The log is only the end of the output, so its beginning moves; after a reboot the log may contain nothing of the
+    former one.
+    """
     anchor = before[-ANCHOR_CHARS:]
     place = now.rfind(anchor) if anchor else -1
     return now if place < 0 else now[place + len(anchor) :]

@@ -1,4 +1,4 @@
-"""What is wrong with the platform, for operators."""
+"""Diagnosis of the platform, for operators."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The life of a node: drains, maintenance, and its end."""
+"""Node lifecycle: drains, maintenance, and retirement."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def _show_plan(me: Session, plan: DrainPlan) -> None:
 
 
 def _print_outcome(plan: DrainPlan) -> None:
-    """How it comes out, and what is in the way."""
+    """Print the expected outcome and the obstacles."""
     said = {
         "migrate": _("{count} move away"),
         "stop": _("{count} are shut down, and started again when the node is returned"),
@@ -175,7 +175,7 @@ def _question(plan: DrainPlan) -> str:
 
 
 def watch(me: Session, found: Drain, *, timeout_s: float) -> Drain:
-    """It, when it does not go on by itself or the time is over. Raises Interrupted."""
+    """Watch the drain until it ends, needs an operator, or the time is over. Raises Interrupted."""
     out = console(error=True)
     try:
         if not out.is_terminal:
@@ -198,7 +198,7 @@ def _poll(me: Session, found: Drain, *, timeout_s: float, look_s: int, told: Any
 
 
 def ended(me: Session, found: Drain) -> None:
-    """Raises DrainStopped: it did not empty the node."""
+    """Print the ended drain. Raises DrainStopped if it did not empty the node."""
     if me.form in ("table", "wide"):
         me.list(found.guests, GUESTS)
     else:

@@ -1,4 +1,4 @@
-"""Events: what has happened, and what happens."""
+"""Events of the past and present."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def follow(
     kind: Kind = None,
     resource: ResourceOption = None,
 ) -> None:
-    """A connection that breaks off is made again, and nothing is missed."""
+    """Follow events; a lost connection is made again, without a gap in the events."""
     project = me.profile.project or None
     try:
         for event in me.client.events.stream(after=after, project=project, kind=kind, resource=resource):

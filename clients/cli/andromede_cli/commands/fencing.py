@@ -1,4 +1,4 @@
-"""Fencing: what proves that a node does nothing any more."""
+"""Fencing: prove that a node does nothing any more."""
 
 from __future__ import annotations
 

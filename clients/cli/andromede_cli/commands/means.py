@@ -1,4 +1,4 @@
-"""What instances are made of: images, networks, SSH keys, affinity groups; and what is on offer."""
+"""Resources for instances: images, networks, SSH keys, affinity groups, flavors."""
 
 from __future__ import annotations
 

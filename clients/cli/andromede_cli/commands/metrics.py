@@ -1,4 +1,4 @@
-"""What instances and nodes used: a line with a little picture for each series."""
+"""Usage of instances and nodes: a line with a sparkline for each series."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _row(series: models.Series) -> list[str]:
 
 
 def worded(value: float, unit: str) -> str:
-    """25 %, 512 MiB, 1.2 kB/s."""
+    """Format a value: 25 %, 512 MiB, 1.2 kB/s."""
     if unit == "ratio":
         return f"{value:.0%}".replace("%", " %")
     if unit == "MiB":
@@ -108,7 +108,7 @@ def worded(value: float, unit: str) -> str:
 
 
 def picture(values: Sequence[float | None]) -> str:
-    """From nothing to the highest; where nothing is known there is nothing."""
+    """Return the sparkline, from zero to the highest value; unknown values are blank."""
     cells = [_mean(part) for part in _parts(values)]
     highest = max((cell for cell in cells if cell is not None), default=0) or 1
     bars = (UNKNOWN if cell is None else BARS[min(int(cell / highest * len(BARS)), len(BARS) - 1)] for cell in cells)
@@ -116,7 +116,7 @@ def picture(values: Sequence[float | None]) -> str:
 
 
 def _parts(values: Sequence[float | None]) -> Iterable[Sequence[float | None]]:
-    """As many as there is room for."""
+    """Divide the values into at most WIDTH parts."""
     count = min(len(values), WIDTH)
     bounds = [len(values) * number // count for number in range(count + 1)] if count else [0]
     return (values[begin:end] for begin, end in zip(bounds, bounds[1:], strict=False))

@@ -1,4 +1,4 @@
-"""Operations: changes that take time."""
+"""Operations: changes that take longer than a request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Organizations, their projects, and who is in them: members, invitations, service accounts."""
+"""Organizations, their projects, members, invitations and service accounts."""
 
 from __future__ import annotations
 
@@ -176,7 +176,7 @@ def update_account(
 
 
 def _grants(texts: list[str] | None) -> list[GrantInput] | None:
-    """Of `role`, or `project=role`."""
+    """Parse the grants, each `role` or `project=role`."""
     if not texts:
         return None
     parts = [text.rpartition("=") for text in texts]

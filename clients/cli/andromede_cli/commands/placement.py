@@ -1,4 +1,4 @@
-"""Why something is where it is, or nowhere; and what would be."""
+"""Placement decisions and simulations."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def explain(me: Session, subject: Subject) -> None:
 
 
 def _decision(me: Session, subject: str) -> Decision:
-    """The id of an instance and that of a decision look alike."""
+    """Find the decision of an id, which may be an instance's or a decision's."""
     if not UUID.fullmatch(subject):
         return me.client.instances.placement(subject)
     try:

@@ -1,4 +1,4 @@
-"""Whether the control plane answers, and what its errors mean."""
+"""Availability of the control plane, and the meaning of its errors."""
 
 from __future__ import annotations
 

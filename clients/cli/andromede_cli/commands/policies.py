@@ -1,4 +1,4 @@
-"""Policies, who may change them, and what they demand."""
+"""Policies, their owners, and their clauses."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def _classifications() -> typer.Typer:
 def _level(
     me: Session, organization: str | None, classification: str | None, platform: bool
 ) -> tuple[Callable[[], Policy], Callable[..., PolicySet]]:
-    """How the policy of that level is read and written."""
+    """Return the calls that read and write the policy of that level."""
     client = me.client
     _check_one(organization, classification, platform)
     if organization:
@@ -206,7 +206,7 @@ def propose(
     classification: Classification = None,
     platform: Platform = False,
 ) -> None:
-    """For the project in use, unless something else is named; where the API hears of none, it is the platform's."""
+    """Propose a policy, for the current project unless an option names another owner; without any, the platform's."""
     _check_one(organization, classification, platform)
     project = None if organization or classification or platform else me.needed_project()
     made = me.client.policy_proposals.create(
@@ -237,7 +237,7 @@ def _lost(text: str) -> LostInput:
 
 
 def _change(text: str) -> ChangeInput:
-    """The value is YAML: a text, a number, true, null or a list."""
+    """Parse a change. The value is YAML: a text, a number, true, null or a list."""
     path, equals, value = text.partition("=")
     parts = path.split("/")
     if not equals or len(parts) != PARTS:

@@ -1,4 +1,4 @@
-"""What is on nodes and nobody means to be there: looked at, destroyed, or put back."""
+"""Orphans on nodes: list them, destroy them, or release them."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def discard(me: Session, orphan: Finding, reason: Why, name: Typed = None) -> No
 
 
 def _typed(name: str) -> str:
-    """Raises Misuse: there is nobody to ask."""
+    """Ask for a confirmation by typing. Raises Misuse without a terminal."""
     if not sys.stdin.isatty():
         raise Misuse(_("There is nobody to type the name; if you are sure, say --name {name}").format(name=name))
     question = _("Nothing brings it back. Type its name to destroy it: {name}")

@@ -1,4 +1,4 @@
-"""What is used, what may be used, and who asks for more."""
+"""Quotas, their usage, and requests for more."""
 
 from __future__ import annotations
 
@@ -47,7 +47,10 @@ def register(app: typer.Typer) -> None:
 
 
 def replace(me: Session, limits: Limits, organization: OrganizationOption = None) -> None:
-    """The API replaces all at once: what is in force is read before, and must still be so."""
+    """Replace the quota.
+
+    The API replaces all limits at once, so the current ones are read first and must be unchanged.
+    """
     client, dry = me.client, me.is_dry_run
     now = client.organizations.quotas(organization) if organization else client.quotas.get()
     wanted = cast("QuotaLimitsInput", changed(now.limits, limits))
@@ -58,7 +61,7 @@ def replace(me: Session, limits: Limits, organization: OrganizationOption = None
 
 
 def changed(limits: dict[str, Any], texts: list[str]) -> dict[str, Any]:
-    """Raises BadParameter."""
+    """Return the limits with the changes. Raises BadParameter."""
     found = dict(limits)
     for text in texts:
         dimension, _equals, number = text.partition("=")

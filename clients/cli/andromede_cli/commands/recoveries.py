@@ -1,4 +1,4 @@
-"""The recovery of a node that is dead. What goes on is shown and led by the commands of drains."""
+"""Recovery of a dead node. The commands of drains show and control a running recovery."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _show_plan(me: Session, plan: RecoveryPlan) -> None:
 
 
 def _print_outcome(plan: RecoveryPlan) -> None:
-    """How it comes out, and what is in the way."""
+    """Print the expected outcome and the obstacles."""
     blocked = sum(guest.action == "evacuate" and guest.target is None for guest in plan.guests)
     counts = {**plan.counts, "evacuate": plan.counts.get("evacuate", 0) - blocked, "blocked": blocked}
     said = {

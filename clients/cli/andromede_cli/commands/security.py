@@ -1,4 +1,4 @@
-"""What people sign in with, and the sessions that come of it."""
+"""Sign-in methods and sessions of a user."""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
-"""A shell in a guest, by the ssh of the machine. Address and user come from the API, where others write: they are
-checked before ssh sees them, and no shell of this machine sees them at all."""
+"""A shell in a guest, by the ssh of this machine.
+
+Address and user come from the API, where others write them: they are checked before ssh sees them, and no shell of this
+machine sees them.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +59,7 @@ def ssh(
     if program is None:
         raise Misuse(_("There is no ssh on this machine."))
     words = arguments(found, user=user or _user_by_label(me, found), network=network)
-    # By a jump host the limit would also hold for the time in which somebody signs in there.
+    # With a jump host the limit would also cover the time of signing in there.
     way = ["-J", jump] if jump else ["-o", f"ConnectTimeout={CONNECT_LIMIT_S}"]
     options = [*way, *(["-i", identity] if identity else [])]
     status = subprocess.call([program, *options, *words, *(line or [])])
@@ -71,7 +74,9 @@ def ssh(
 
 
 def arguments(instance: Found, *, user: str | None, network: str | None) -> list[str]:
-    """Addresses are used again by other instances, in one network as in another: the host key is kept by the id.
+    """Return the arguments of ssh.
+
+    Other instances use the same addresses, later or in another network: the host key is stored under the id.
 
     Raises:
         Misuse: there is no such address, or what the API says is none.

@@ -1,4 +1,4 @@
-"""Volumes and what they are attached to."""
+"""Volumes and their attachments."""
 
 from __future__ import annotations
 

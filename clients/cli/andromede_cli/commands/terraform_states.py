@@ -1,4 +1,4 @@
-"""Terraform states that the project keeps. Terraform itself writes them."""
+"""Terraform states of the project. Terraform itself writes them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tokens for programs: of the project, one's own, those of service accounts, and all that an organization sees."""
+"""Tokens of projects, users and service accounts, and the list of an organization's tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Webhooks, and what came of what they sent."""
+"""Webhooks and their deliveries."""
 
 from __future__ import annotations
 
