@@ -63,8 +63,8 @@ class ZoneCapacity(ActorView):
         CapacityOut,
         query={
             "flavor": Parameter(
-                "Count the instances of this flavor that fit, under the policies of the credential's project, or those of the "
-                "platform without one.",
+                "Count the instances of this flavor that fit, under the policies of the credential's project, or "
+                "without one under those of the platform.",
                 is_required=True,
             )
         },
