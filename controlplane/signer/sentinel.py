@@ -80,7 +80,7 @@ def _compare(said: Permit, own: Permit) -> None:
     ours, theirs = own.payload(), said.payload()
     other = [name for name in ours if name not in OF_THE_MOMENT and ours[name] != theirs[name]]
     if other:
-        raise PermitDisputed(reason=Reason("it would say something else of {fields}.", fields=", ".join(other)))
+        raise PermitDisputed(reason=Reason("its fields {fields} would differ.", fields=", ".join(other)))
     if said.exp > own.exp or said.nbf > clock.now():
         raise PermitDisputed(reason=Reason("it lasts longer than what it rests on."))
 

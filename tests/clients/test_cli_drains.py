@@ -61,7 +61,7 @@ def test_who_cannot_leave_is_named_before_and_after(operator: Inside, guest: str
     assert guest in planned.out
     assert "1 cannot be moved, and run on" in planned.err
     refused = operator("node", "drain", NODE)
-    assert "It will not end while these run there." in refused.err
+    assert "It does not end while these guests run there." in refused.err
     stopped = operator("node", "drain", NODE, "--yes", "--timeout", "30")
     assert stopped.code == 5
     assert "Guests remain" in stopped.err

@@ -89,12 +89,12 @@ def register(app: typer.Typer) -> None:
     app.add_typer(_facts(), name="fact")
     parties = group(_("Parties: who owns, operates and maintains zones."))
     list_command(parties, _("All parties."), "parties.list", PARTIES, "name")
-    show_command(parties, _("A party, with the facts that are known of it."), "parties.get", "PARTY")
+    show_command(parties, _("Show a party with its facts."), "parties.get", "PARTY")
     app.add_typer(parties, name="party")
     sets = group(_("Named sets of territories and the like, and classes of certification schemes."))
     list_command(sets, _("All sets."), "sets.list", SETS, "kind")
     app.add_typer(sets, name="set")
-    transparency = group(_("Under whose law zones are, and where what is known of guests goes."))
+    transparency = group(_("Reports on jurisdictions and data flows of zones."))
     list_command(
         transparency,
         _("By zone: whose law reaches it."),

@@ -80,7 +80,7 @@ def _moment(text: str, now: datetime) -> datetime:
     try:
         found = datetime.fromisoformat(text)
     except ValueError as exc:
-        said = _("{text!r} is neither a time such as 6h nor a moment such as 2026-05-01T12:00:00Z.")
+        said = _("{text!r} is not a duration or time. Write 6h or 2026-05-01T12:00:00Z.")
         raise typer.BadParameter(said.format(text=text)) from exc
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 

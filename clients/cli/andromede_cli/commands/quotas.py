@@ -37,7 +37,7 @@ Limits = Annotated[
 
 def register(app: typer.Typer) -> None:
     limits = {PROJECT: "limits.get", "organization": "organizations.limits"}
-    call_command(app, "limits", _("What the project uses, and may use."), limits, show=rows(LIMITS, "items"))
+    call_command(app, "limits", _("Usage and quotas of the project."), limits, show=rows(LIMITS, "items"))
     quotas = group(_("Quotas: limits that were set."))
     levels = {PROJECT: "quotas.get", "organization": "organizations.quotas"}
     call_command(quotas, "show", _("The limits that were set; what is not among them has the default."), levels)
@@ -67,7 +67,7 @@ def changed(limits: dict[str, Any], texts: list[str]) -> dict[str, Any]:
         elif number.isdecimal():
             found[dimension] = int(number)
         else:
-            raise typer.BadParameter(_("{text!r} is no limit; limits are like vcpus=40.").format(text=text))
+            raise typer.BadParameter(_("{text!r} is not a limit. Write vcpus=40.").format(text=text))
     return found
 
 

@@ -71,7 +71,7 @@ def register(app: typer.Typer) -> None:
     call_command(
         tokens,
         "create",
-        _("Make a token. Its secret is shown once."),
+        _("Create a token. The secret is shown once."),
         CREATE,
         given("name", "NAME"),
         option("role", "--role", ROLE, default=None),
@@ -88,6 +88,6 @@ def register(app: typer.Typer) -> None:
         option("is_platform", "--for-platform", _("For the platform; for operators."), bool, False),
         show=_made,
     )
-    question = _("Revoke {names}? Whatever uses it stops working.")
+    question = _("Revoke {names}? Programs that use it stop working.")
     delete_command(tokens, _("Revoke tokens, by id."), REVOKE, "TOKEN...", question)
     app.add_typer(tokens, name="token")

@@ -187,7 +187,7 @@ class Reauthenticate(ProofPage):
     """Before what a thief of a session must not do: once more, that it is you."""
 
     template = "dashboard/prove.html"
-    title = _("Prove that it is you")
+    title = _("Confirm your identity")
     form_class = ProveForm
 
     def choices(self) -> Context:
