@@ -49,7 +49,7 @@ def test_an_instance_from_its_creation_to_its_end(cli: Cli, client: Client) -> N
     assert cli.ok("instance", "resize", "web", "--flavor", "small", "-o", "json").json["flavor"] == "small"
     cli.ok("instance", "start", "web")
     cli.ok("instance", "rebuild", "web", "--image", "tiny", "--yes")
-    assert cli.ok("instance", "delete", "web", "--yes").err == "web: gone\n"
+    assert cli.ok("instance", "delete", "web", "--yes").err == "web: deleted\n"
     assert cli("instance", "show", "web").code == 3
 
 
