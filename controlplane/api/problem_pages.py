@@ -55,7 +55,7 @@ MEANING: Mapping[type[CloudError], tuple[Any, Any]] = {
         _("Send a valid API token in the header Authorization: Bearer. If it has expired, create another one."),
     ),
     Forbidden: (
-        _("The credential is good, and its role or scope does not include this."),
+        _("The credential is valid, but its role or scope does not include this."),
         _("Use a credential with the right that the detail names, or ask an owner of the organization for it."),
     ),
     NotFound: (
@@ -86,7 +86,7 @@ MEANING: Mapping[type[CloudError], tuple[Any, Any]] = {
     ),
     QuotaExceeded: (
         _("Quotas keep one project from using all capacity. Nothing was created."),
-        _("GET …/limits shows what is used. Delete what is not needed, or ask for more."),
+        _("GET …/limits shows the usage. Delete what is not needed, or request a higher quota."),
     ),
     InsufficientCapacity: (
         _("Some nodes are suitable, but none has enough free capacity now."),

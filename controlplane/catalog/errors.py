@@ -185,7 +185,7 @@ class ImageSourceUnavailable(Unavailable):
     """Another try may succeed; ImageSourceFailed is what it becomes after the last one."""
 
     code = "catalog.image.source_unavailable"
-    detail = "The image could not be fetched at the moment: {reason}"
+    detail = "The image could not be fetched now: {reason}"
 
 
 class ImageInspectionFailed(Unavailable):

@@ -61,7 +61,7 @@ class MigrationFailed(Conflict):
 
 class MigrationNotFound(NotFound):
     code = "compute.migration.not_found"
-    detail = "The instance {name!r} is not being moved."
+    detail = "The instance {name!r} is not being migrated."
 
 
 class MigrationSourceLost(Conflict):
@@ -195,7 +195,7 @@ class AttachmentNotFound(NotFound):
 class ConsoleNotRunning(Conflict):
     code = "compute.console.not_running"
     title = "The guest does not run"
-    detail = "The guest does not run. Start the instance; what it wrote before is in its console log."
+    detail = "The guest is not running. Start the instance; its earlier output is in its console log."
 
 
 class ConsoleMissing(Conflict):

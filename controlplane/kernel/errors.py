@@ -144,7 +144,7 @@ class Unprocessable(CloudError):
 class Unavailable(CloudError):
     code = "unavailable"
     title = "Temporarily unavailable"
-    detail = "A part of the cloud does not answer at the moment. Try again."
+    detail = "A part of the cloud does not answer. Try again later."
     retryable = True
 
 

@@ -51,7 +51,7 @@ class InvalidPath(InvalidRequest):
 class UnknownParameter(InvalidRequest):
     code = "unknown_parameter"
     title = "Unknown query parameter"
-    detail = "There is no query parameter {name!r} here. There are: {known}."
+    detail = "There is no query parameter {name!r} here. Known parameters: {known}."
 
 
 class NamedTwice(InvalidRequest):

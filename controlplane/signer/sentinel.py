@@ -68,7 +68,7 @@ def _said(envelope: Signed, trusted: NodeTrust) -> Permit:
     """What the signer signed, if it did."""
     key = trusted.keyset.keys.get(envelope.key_id)
     if key is None or key.use != "permit" or key.id in trusted.denied.kids:
-        raise PermitDisputed(reason=Reason("its key {key} is no signer's.", key=envelope.key_id))
+        raise PermitDisputed(reason=Reason("its key {key} is not a signer's key.", key=envelope.key_id))
     try:
         envelope.check(KIND, algorithms.verifier(key.public_key))
         return parse(envelope.payload)

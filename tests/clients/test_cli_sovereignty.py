@@ -257,7 +257,7 @@ def test_two_people_break_the_glass(case: Case, approvers: dict[str, Inside]) ->
         return ("exemption", "approve", exemption, *options)
 
     wrong = approval(case.olga, OFFICER, key=OPERATOR)
-    refused(case.olga(*wrong), 1, "is not good")
+    refused(case.olga(*wrong), 1, "is not valid")
     refused(case.olga(*wrong[:-1], "sixty-four bytes"), 1, "base64")
     refused(case.olga("exemption", "terms", exemption, "--duty", "captain"), 2, OFFICER, OPERATOR)
     right = approval(case.olga, OFFICER, key=OFFICER)

@@ -262,7 +262,7 @@ def test_a_guest_that_stops_ends_it(consoles: Process, cloud: Cloud, instance: I
         cloud.fake.guest_powers_off(instance.pk)
         assert end(socket) == (
             4409,
-            "The guest does not run. Start the instance; what it wrote before is in its console log.",
+            "The guest is not running. Start the instance; its earlier output is in its console log.",
         )
 
 

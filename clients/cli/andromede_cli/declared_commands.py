@@ -51,7 +51,7 @@ ResourceOption = Annotated[
 LEVELS: dict[str, Any] = {
     "organization": OrganizationOption,
     "platform": Annotated[bool, typer.Option("--platform", help=_("Of the whole platform; for operators."))],
-    "own": Annotated[bool, typer.Option("--own", help=_("Your own, which are good in all your projects."))],
+    "own": Annotated[bool, typer.Option("--own", help=_("Your tokens for all projects."))],
     "service_account": Annotated[
         str | None,
         typer.Option(

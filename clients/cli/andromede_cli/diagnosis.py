@@ -108,7 +108,7 @@ def _outdated_findings(node: models.Node, ready: Iterable[models.Node]) -> Findi
             what = _("trusts an older {name} than others: {own}, not {newest}").format(
                 name=name, own=own, newest=newest
             )
-            to_do = _("It is told with each heartbeat. If this stays, look into the watcher's log for the node.")
+            to_do = _("Each heartbeat sends the newer one. If this remains, check the watcher's log for the node.")
             yield Finding(NOTICE, _node(node.name), what, to_do)
 
 

@@ -59,7 +59,7 @@ class DrainStopped(AndromedeError):
         advice = {
             "running": _("The drain continues: andromede node drain-wait {node}"),
             "paused": _("The drain is paused: andromede node drain-resume {node}"),
-            "blocked": _("Guests remain. See to what they say, then: andromede node drain-retry {node}"),
+            "blocked": _("Guests remain. Remove their obstacles, then: andromede node drain-retry {node}"),
             "cancelled": _("The drain was cancelled; the node is cordoned."),
         }
         if drain.kind == "recover":
@@ -129,7 +129,7 @@ def _what_next(error: ApiError) -> Iterator[str]:
     elif isinstance(error, Unauthenticated):
         yield _("Sign in with: andromede login")
     elif isinstance(error, QuotaExceeded):
-        yield _("See what is used with: andromede limits. Ask for more with: andromede quota-request create")
+        yield _("See the usage with: andromede limits. Request more with: andromede quota-request create")
     elif isinstance(error, InsufficientCapacity | PolicyUnsatisfiable) and error.placement_decision:
         yield _("See why with: andromede placement explain {id}").format(id=error.placement_decision)
     elif isinstance(error, ResourceBusy) and error.blocking_operation:

@@ -148,7 +148,7 @@ def _officer_keys() -> typer.Typer:
     keys = group(_("Keys with which officers sign facts and approvals."))
     list_command(keys, _("All keys."), "officer_keys.list", KEYS, "officer")
     command(keys, "create", _("Register the public key of an officer; for operators."), DRY_RUN)(officer_key_create)
-    question = _("Revoke {names}? Facts that it has signed are to be stated anew.")
+    question = _("Revoke {names}? The facts that it signed have to be signed again.")
     delete_command(keys, _("Revoke keys."), "officer_keys.revoke", "KEY...", question)
     return keys
 

@@ -121,7 +121,7 @@ def register(app: typer.Typer) -> None:
         show=_exemption,
     )
     quarter = option("quarter", "--quarter", _("Such as 2026-Q4; else the one that is now."), default=None)
-    help = _("How often exemptions were asked for and used in a quarter.")
+    help = _("Exemptions requested and used in a quarter.")
     call_command(exemptions, "report", help, "exemptions.report", quarter)
     app.add_typer(exemptions, name="exemption")
     app.add_typer(_evidence(), name="evidence")
@@ -148,7 +148,7 @@ def _evidence() -> typer.Typer:
     call_command(evidence, "export-show", _("State of an export."), "evidence_exports.get", export)
     command(evidence, "export-download", _("Download an export that is ready."))(export_download)
     old = option("old", "--old", _("The size that the witness has seen."), int, None)
-    help = _("What a witness is asked to sign.")
+    help = _("Print the request for a witness signature.")
     call_command(evidence, "witness-request", help, "evidence.witness_request", old)
     call_command(
         evidence,
@@ -166,8 +166,8 @@ def exemption_request(
     decision: Annotated[str, typer.Argument(metavar="DECISION", show_default=False)],
     zone: Annotated[str, typer.Option(help=_("Where it is to be allowed."))],
     reason: Annotated[str, typer.Option(help=_("Why it must be."))],
-    hours: Annotated[int | None, typer.Option(help=_("For how many hours: 4 if not said, 72 at most."))] = None,
-    max_uses: Annotated[int | None, typer.Option(help=_("How often it may be used: once if not said."))] = None,
+    hours: Annotated[int | None, typer.Option(help=_("Duration in hours; default 4, maximum 72."))] = None,
+    max_uses: Annotated[int | None, typer.Option(help=_("Maximum number of uses; default 1."))] = None,
 ) -> None:
     asked = me.client.exemptions.request(
         decision=decision, zone=zone, reason=reason, hours=hours, max_uses=max_uses, dry_run=me.is_dry_run

@@ -57,7 +57,7 @@ LOOK_S = 30
 WATCHED_LOOK_S = 1
 Node = Annotated[str, typer.Argument(metavar="NODE", show_default=False, autocompletion=names("nodes.list"))]
 Fallback = Annotated[
-    str, typer.Option("--fallback", help=_("What becomes of running guests that cannot be moved: leave or stop."))
+    str, typer.Option("--fallback", help=_("For running guests that cannot be migrated: leave or stop."))
 ]
 AtOnce = Annotated[int | None, typer.Option("--at-once", help=_("Maximum guests at a time."), show_default=False)]
 Reason = Annotated[str | None, typer.Option("--reason", help=_("Why, for other operators."), show_default=False)]
@@ -73,7 +73,7 @@ def register(nodes: typer.Typer) -> None:
     command(nodes, "drain", help, WAIT, SURE, DRY_RUN)(drain)
     help = _("The drain or recovery of a node that is not over, or its last one, with its guests.")
     command(nodes, "drain-show", help)(show)
-    help = _("Wait until a drain or recovery does not go on by itself any more, and watch it.")
+    help = _("Wait until a drain or recovery ends or needs an operator, and follow it.")
     command(nodes, "drain-wait", help)(wait)
     help = _("The drains and recoveries of all nodes.")
     list_command(nodes, help, "drains.list", DRAINS, "kind", "state", "zone", name="drains")
@@ -93,7 +93,7 @@ def register(nodes: typer.Typer) -> None:
     call_command(nodes, "return", _("Return a node to service after maintenance."), "nodes.return_", node)
     why = option("reason", "--reason", _("Why; kept in the evidence."))
     help = _("Retire an empty node permanently.")
-    question = _("Retire {node}? It cannot come back: its certificate is void for good.")
+    question = _("Retire {node}? This cannot be undone: its certificate is revoked permanently.")
     call_command(nodes, "retire", help, "nodes.retire", node, why, question=question)
 
 
@@ -152,12 +152,12 @@ def _show_plan(me: Session, plan: DrainPlan) -> None:
 def _print_outcome(plan: DrainPlan) -> None:
     """How it comes out, and what is in the way."""
     said = {
-        "migrate": _("{count} move away"),
+        "migrate": _("{count} are migrated"),
         "stop": _("{count} are shut down, and started again when the node is returned"),
         STAYS_OFF: _("{count} are shut down, and stay off when the node is returned"),
         "stay": _("{count} are off, and stay on the node"),
         "wait": _("{count} are being changed, and planned when that has ended"),
-        "leave": _("{count} cannot be moved, and run on"),
+        "leave": _("{count} cannot be migrated, and keep running"),
     }
     counts = Counter(STAYS_OFF if guest.start_obstacles else guest.action for guest in plan.guests)
     parts = [said[action].format(count=counts[action]) for action in said if action in counts]
@@ -185,7 +185,7 @@ def watch(me: Session, found: Drain, *, timeout_s: float) -> Drain:
                 me, found, timeout_s=timeout_s, look_s=WATCHED_LOOK_S, told=lambda drain: live.update(_picture(drain))
             )
     except KeyboardInterrupt:
-        going_on = _("It goes on. Wait for it with: andromede node drain-wait {node}")
+        going_on = _("The recovery continues. Wait for it with: andromede node drain-wait {node}")
         raise Interrupted(going_on.format(node=found.node.name)) from None
 
 

@@ -42,7 +42,7 @@ Platform = Annotated[bool, typer.Option("--platform", help=_("Of any project, or
 Subject = Annotated[
     str,
     typer.Argument(
-        metavar="OPERATION|RESOURCE", help=_("The id of an operation, or of what it changes: its last one.")
+        metavar="OPERATION|RESOURCE", help=_("Id of an operation, or of a resource for its last operation.")
     ),
 ]
 

@@ -56,10 +56,10 @@ SERVICE_ACCOUNTS = [
 ROLES = _("owner, admin, member, viewer, billing or sovereignty_officer.")
 Grants = Annotated[
     list[str] | None,
-    typer.Option("--grant", help=_("A role in all projects, or project=role; may be said several times.")),
+    typer.Option("--grant", help=_("Role in all projects, or project=role; repeatable.")),
 ]
 Disabled = Annotated[
-    bool | None, typer.Option("--disable/--enable", help=_("Whether its tokens are good for nothing meanwhile."))
+    bool | None, typer.Option("--disable/--enable", help=_("Disable its tokens, or enable them again."))
 ]
 Account = Annotated[
     str,
@@ -133,7 +133,7 @@ def _invitations() -> typer.Typer:
     delete_command(
         invitations, _("Revoke invitations, by id."), "invitations.revoke", "INVITATION...", _("Revoke {names}?")
     )
-    help = _("Accept an invitation. Its token is asked for, or read from standard input.")
+    help = _("Accept an invitation. The token is typed, or read from standard input.")
     command(invitations, "accept", help, DRY_RUN)(accept)
     return invitations
 
@@ -158,7 +158,7 @@ def create_account(me: Session, name: Name, grant: Grants = None, organization: 
     owner = me.organization(organization)
     me.show(me.client.service_accounts.create(owner, name=name, grants=_grants(grant), dry_run=me.is_dry_run))
     if not grant:
-        print_note(_("It may do nothing yet: say --grant with create or update."))
+        print_note(_("The service account has no rights yet. Pass --grant with create or update."))
 
 
 def update_account(

@@ -57,13 +57,11 @@ Version = Annotated[
 
 Lost = Annotated[
     list[str] | None,
-    typer.Option("--lost", help=_("A certificate that is lost, as zone/number; may be said several times.")),
+    typer.Option("--lost", help=_("Certificate to treat as lost, as zone/number; repeatable.")),
 ]
 Changes = Annotated[
     list[str] | None,
-    typer.Option(
-        "--change", help=_("A fact that is another, as zone/fr-idf-1/network_class=1; may be said several times.")
-    ),
+    typer.Option("--change", help=_("Fact to change, as zone/fr-idf-1/network_class=1; repeatable.")),
 ]
 At = Annotated[str | None, typer.Option("--at", help=_("At this moment (RFC 3339), not now."))]
 PARTS = 3  # kind, subject and attribute
@@ -87,7 +85,7 @@ def register(app: typer.Typer) -> None:
     approve = _("Approve a proposal, as the second person.")
     call_command(proposals, "approve", approve, "policy_proposals.approve", subject)
     call_command(proposals, "withdraw", _("Withdraw a proposal."), "policy_proposals.withdraw", subject)
-    help = _("Propose that what a resource holds is classified less.")
+    help = _("Propose to remove classifications from the data of a resource.")
     call_command(
         proposals,
         "declassify",
@@ -97,14 +95,14 @@ def register(app: typer.Typer) -> None:
         option(
             "classifications",
             "--classification",
-            _("A classification that it loses; may be said several times."),
+            _("Classification to remove; repeatable."),
             list[str],
             None,
         ),
         option(
             "lineage",
             "--lineage",
-            _("An entry of its lineage that it loses, by id; may be said several times."),
+            _("Lineage entry to remove, by id; repeatable."),
             list[str],
             None,
         ),
@@ -257,7 +255,7 @@ def classification_create(
     file: PolicyFile,
     title: Annotated[str, typer.Option("--title", help=_("Its title in English."))],
     title_fr: Annotated[str, typer.Option("--title-fr", help=_("Its title in French."))],
-    description: Annotated[str | None, typer.Option("--description", help=_("What it means, in English."))] = None,
+    description: Annotated[str | None, typer.Option("--description", help=_("Its description in English."))] = None,
     description_fr: Annotated[str | None, typer.Option("--description-fr", help=_("The same in French."))] = None,
     on_drift: Annotated[str | None, typer.Option("--on-drift", help=_("flag, freeze, evacuate or stop."))] = None,
     organization: OrganizationOption = None,

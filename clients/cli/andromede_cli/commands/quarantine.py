@@ -29,9 +29,7 @@ ORPHANS = [
 ]
 OPEN = option("open", "--open", _("true: what waits for a decision; false: the rest."), default=None)
 Finding = Annotated[str, typer.Argument(metavar="FINDING", show_default=False)]
-Typed = Annotated[
-    str | None, typer.Option("--name", help=_("Its name, typed once more; asked for if it is not given."))
-]
+Typed = Annotated[str | None, typer.Option("--name", help=_("Its name, as confirmation; asked for if not given."))]
 Why = Annotated[str, typer.Option("--reason", help=_("Why; kept in the evidence."))]
 
 

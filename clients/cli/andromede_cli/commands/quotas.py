@@ -78,14 +78,14 @@ def _requests() -> typer.Typer:
     call_command(
         requests,
         "create",
-        _("Ask for more."),
+        _("Request a higher quota."),
         "quota_requests.create",
         given("dimension", "DIMENSION", _("Such as vcpus; see andromede limits.")),
-        option("limit", "--to", _("The limit that is asked for."), int),
+        option("limit", "--to", _("Requested limit."), int),
         option("reason", "--reason", _("Why it is needed.")),
     )
     subject = given("quota_request", "REQUEST", completes="quota_requests.list")
-    answer = option("reason", "--reason", _("What the organization is told."))
+    answer = option("reason", "--reason", _("Reason shown to the organization."))
     for name, call, help in (
         ("approve", "quota_requests.approve", _("Grant a request; for operators.")),
         ("refuse", "quota_requests.refuse", _("Refuse a request; for operators.")),

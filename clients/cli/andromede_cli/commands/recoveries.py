@@ -54,8 +54,8 @@ def _print_outcome(plan: RecoveryPlan) -> None:
     blocked = sum(guest.action == "evacuate" and guest.target is None for guest in plan.guests)
     counts = {**plan.counts, "evacuate": plan.counts.get("evacuate", 0) - blocked, "blocked": blocked}
     said = {
-        "evacuate": _("{count} are made again elsewhere"),
-        "blocked": _("{count} find no place now, and wait for one"),
+        "evacuate": _("{count} are evacuated"),
+        "blocked": _("{count} have no suitable node now, and wait for one"),
         "stay": _("{count} come back with the node"),
         "wait": _("{count} are being changed, and planned when that has ended"),
     }

@@ -47,9 +47,9 @@ IDENTITIES = [
 ]
 RESETS = [
     Column(_("user"), "user.email"),
-    Column(_("asked by"), "asked_by.email"),
+    Column(_("requested by"), "asked_by.email"),
     Column(_("confirmed by"), "confirmed_by.email"),
-    Column(_("good from"), "good_from"),
+    Column(_("valid from"), "good_from"),
     Column(_("expires"), "expires_at"),
     Column("id", "id"),
 ]
@@ -118,8 +118,8 @@ def _password_resets(user: Parameter) -> typer.Typer:
     resets = group(_("Resets of passwords of users who have one; they take two people."))
     list_command(resets, _("Those that are not over."), "password_resets.list", RESETS)
     show_command(resets, _("A reset, by id."), "password_resets.get", "RESET")
-    call_command(resets, "create", _("Ask for a reset; for operators."), "password_resets.create", user)
-    help = _("Confirm a reset that somebody else asked for. The secret of its link is shown once.")
+    call_command(resets, "create", _("Request a reset; for operators."), "password_resets.create", user)
+    help = _("Confirm the reset request of another person. The secret of the link is shown once.")
     reset, question = given("reset", "RESET"), _("Confirm {reset}? The person with its link can set the password.")
     call_command(resets, "confirm", help, "password_resets.confirm", reset, question=question)
     question = _("Withdraw {names}?")

@@ -25,7 +25,7 @@ NODES = [
     Column(_("GiB used"), "inventory.disk_gib.used", is_wide=True),
     Column(_("of"), "inventory.disk_gib.capacity", is_wide=True),
     Column(_("agent"), "agent_version", is_wide=True),
-    Column(_("heard of"), "last_heartbeat_at", is_wide=True),
+    Column(_("last heartbeat"), "last_heartbeat_at", is_wide=True),
     Column("id", "id", is_wide=True),
 ]
 INCIDENTS = [
@@ -92,9 +92,9 @@ def register(app: typer.Typer) -> None:
     list_command(pools, _("All pools."), "pools.list", POOLS, "name", "zone")
     show_command(pools, _("A pool, with the nodes that have it and those that should."), "pools.get", "POOL")
     pool = given("pool", "POOL")
-    help = _("The instances whose root disk is in a pool, whoever's they are.")
+    help = _("List the instances with their root disk in a pool, of all projects.")
     call_command(pools, "instances", help, "pools.instance_list", pool, show=rows(GUESTS))
-    help = _("The volumes in a pool, whoever's they are.")
+    help = _("List the volumes in a pool, of all projects.")
     call_command(pools, "volumes", help, "pools.volume_list", pool, show=rows(KEPT))
     app.add_typer(pools, name="pool")
 
@@ -114,6 +114,6 @@ def _nodes() -> typer.Typer:
     recoveries.register(nodes)
     quarantine.register(nodes)
     metrics.register_node(nodes)
-    help = _("The instances on a node, whoever's they are.")
+    help = _("List the instances on a node, of all projects.")
     call_command(nodes, "instances", help, "nodes.instance_list", node, show=rows(GUESTS))
     return nodes
