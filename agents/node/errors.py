@@ -71,7 +71,7 @@ class NotFound(AgentError):
     code = "agent.not_found"
 
     def __init__(self, kind: str, resource_id: UUID | str) -> None:
-        super().__init__(f"This node holds no {kind} {resource_id}.")
+        super().__init__(f"There is no {kind} {resource_id} on this node.")
 
 
 class Conflict(AgentError):
@@ -82,14 +82,16 @@ class StaleGeneration(Conflict):
     code = "agent.stale_generation"
 
     def __init__(self, kind: str, resource_id: UUID | str, *, given: int, seen: int) -> None:
-        super().__init__(f"Generation {given} of {kind} {resource_id} is stale: this node has seen {seen}.")
+        super().__init__(f"Generation {given} of {kind} {resource_id} is stale: this node has generation {seen}.")
 
 
 class GenerationReused(Conflict):
     code = "agent.generation_reused"
 
     def __init__(self, kind: str, resource_id: UUID | str, *, generation: int) -> None:
-        super().__init__(f"Generation {generation} of {kind} {resource_id} was accepted with another content.")
+        super().__init__(
+            f"Generation {generation} of {kind} {resource_id} was already accepted with different content."
+        )
 
 
 class VolumeWouldShrink(Conflict):
@@ -120,7 +122,7 @@ class TrustOlder(Conflict):
     code = "agent.trust_older"
 
     def __init__(self, kind: str) -> None:
-        super().__init__(f"This node trusts a newer {kind} already.")
+        super().__init__(f"This node already trusts a newer {kind}.")
 
 
 class DetachPending(Conflict):
@@ -134,14 +136,14 @@ class GuestNotRunning(Conflict):
     code = "agent.guest_not_running"
 
     def __init__(self, guest_id: UUID) -> None:
-        super().__init__(f"Guest {guest_id} does not run.")
+        super().__init__(f"Guest {guest_id} is not running.")
 
 
 class NoConsole(Conflict):
     code = "agent.no_console"
 
     def __init__(self, guest_id: UUID, kind: str) -> None:
-        super().__init__(f"Guest {guest_id} was started without a {kind} console; it gets one at its next start.")
+        super().__init__(f"Guest {guest_id} was started without a {kind} console. Stop and start it to add one.")
 
 
 class NotQuarantined(Conflict):
@@ -150,7 +152,7 @@ class NotQuarantined(Conflict):
     code = "agent.not_quarantined"
 
     def __init__(self, finding_id: UUID) -> None:
-        super().__init__(f"The finding {finding_id} is not in quarantine on this node.")
+        super().__init__(f"The orphan {finding_id} is not in quarantine on this node.")
 
 
 class GuestMigrating(Conflict):
@@ -160,28 +162,28 @@ class GuestMigrating(Conflict):
     retryable = True
 
     def __init__(self, guest_id: UUID) -> None:
-        super().__init__(f"Guest {guest_id} is on its way to another node.")
+        super().__init__(f"Guest {guest_id} is migrating to another node.")
 
 
 class GuestMigrated(Conflict):
     code = "agent.guest_moved"
 
     def __init__(self, guest_id: UUID) -> None:
-        super().__init__(f"Guest {guest_id} has moved to another node: here it can only be removed.")
+        super().__init__(f"Guest {guest_id} migrated to another node; on this node it can only be removed.")
 
 
 class GuestNotArrived(Conflict):
     code = "agent.guest_not_arrived"
 
     def __init__(self, guest_id: UUID) -> None:
-        super().__init__(f"Guest {guest_id} is expected from another node and has not arrived.")
+        super().__init__(f"The incoming migration of guest {guest_id} has not ended.")
 
 
 class GuestArrived(Conflict):
     code = "agent.guest_arrived"
 
     def __init__(self, guest_id: UUID) -> None:
-        super().__init__(f"Guest {guest_id} has arrived and is this node's.")
+        super().__init__(f"The incoming migration of guest {guest_id} has ended, and this node runs it.")
 
 
 class GuestForeign(Conflict):
@@ -190,7 +192,7 @@ class GuestForeign(Conflict):
     code = "agent.guest_foreign"
 
     def __init__(self, guest_id: UUID, difference: str) -> None:
-        super().__init__(f"Guest {guest_id} is not as the agent of this node would define it: {difference}.")
+        super().__init__(f"Guest {guest_id} differs from the definition of this node's agent: {difference}.")
 
 
 class NotMigratable(Conflict):
@@ -220,7 +222,7 @@ class MigrationCancelled(AdapterError):
     code = "agent.move_cancelled"
 
     def __init__(self) -> None:
-        super().__init__("The move was cancelled.", retryable=False)
+        super().__init__("The migration was cancelled.", retryable=False)
 
 
 class DiskLocked(AdapterError):
@@ -234,7 +236,7 @@ class DiskLocked(AdapterError):
     def __init__(self, guest_id: UUID, cause: object) -> None:
         super().__init__(
             f"A disk of guest {guest_id} is open already, most likely on another node where the guest runs; it was not "
-            f"started a second time. Find out where before you do anything else. ({cause})",
+            f"started a second time. Find where the guest runs before you act. ({cause})",
             retryable=True,
         )
 
@@ -245,7 +247,7 @@ class LeaseExpired(AdapterError):
     code = "agent.lease_lapsed"
 
     def __init__(self) -> None:
-        super().__init__("The node's lease has lapsed: nothing starts here until it is renewed.", retryable=True)
+        super().__init__("The node lease has expired: no guest starts here until it is renewed.", retryable=True)
 
 
 class AgentStopping(AdapterError):
@@ -254,7 +256,7 @@ class AgentStopping(AdapterError):
     code = "agent.stopping"
 
     def __init__(self) -> None:
-        super().__init__("The agent stops.", retryable=True)
+        super().__init__("The agent is stopping.", retryable=True)
 
 
 class HypervisorUnavailable(AdapterError):

@@ -118,12 +118,12 @@ class Lease:
             BadRequest: it is about another boot, a heartbeat that was not sent yet, or lasts for too long.
         """
         if boot_id != self._boot_id:
-            raise BadRequest("boot_id", "is of another boot of this node")
+            raise BadRequest("boot_id", "belongs to another boot of this node")
         if not 1 <= duration_s <= MAX_DURATION_S:
             raise BadRequest("duration_s", f"must be from 1 to {MAX_DURATION_S}")
         with self._lock:
             if heard_at_ms > self._clock_ms():
-                raise BadRequest("heard_at_ms", "is still to come")
+                raise BadRequest("heard_at_ms", "is in the future")
             if self._loosened_at_ms is not None and heard_at_ms >= self._loosened_at_ms:
                 self._promised_s, self._loosened_at_ms = self._said_s or None, None
             self._until_ms = max(self._until_ms, heard_at_ms + duration_s * 1000)

@@ -215,7 +215,9 @@ class StateStore:
                 if not self.execute("SELECT 1 FROM guest_user WHERE uid = ?", uid):
                     self.execute("INSERT INTO guest_user VALUES (?, ?)", str(instance_id), uid)
                     return uid
-        raise AdapterError(f"No user is left for guest {instance_id} in this node's range of them.", retryable=False)
+        raise AdapterError(
+            f"All user ids of this node's range are in use; none is free for guest {instance_id}.", retryable=False
+        )
 
     def forget_user(self, instance_id: UUID) -> None:
         self.execute("DELETE FROM guest_user WHERE id = ?", str(instance_id))

@@ -52,7 +52,7 @@ def _plain(value: object) -> object:
         return {key: _plain(value[key]) for key in sorted(value, key=lambda key: key.encode("utf-16-be"))}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    raise ValueError(Reason("{kind} is no JSON value", kind=type(value).__name__))
+    raise ValueError(Reason("{kind} is not a JSON value", kind=type(value).__name__))
 
 
 def _number(value: int | float) -> int | float:

@@ -56,7 +56,7 @@ class FactHistory:
         """End a superseded statement. Several statements of one moment may supersede the same one."""
         held = self._facts.get(fact)
         if held is None or held.until not in (None, epoch):
-            refuse("fact", Reason("{fact} did not hold any more, or never did", fact=fact))
+            refuse("fact", Reason("{fact} was not in force", fact=fact))
         held.until = epoch
 
     def of(self, epoch: Epoch) -> World:

@@ -168,7 +168,7 @@ def _entries(body: Mapping[str, object], key: str) -> list[tuple[dict[str, objec
         entry = as_object(value, at, required=("id",), optional=None)
         entry_id = as_slug(entry["id"], f"{at}.id")
         if entry_id in seen:
-            refuse(f"{at}.id", Reason("{entry_id!r} stands twice in the file", entry_id=entry_id))
+            refuse(f"{at}.id", Reason("{entry_id!r} is in the file twice", entry_id=entry_id))
         seen.add(entry_id)
         entries.append((entry, at))
     return entries
@@ -340,7 +340,7 @@ def read_parties(value: object, at: str) -> list[object]:
             )
         seen.add((part["party"], part["role"]))
     if not any(role == "operator" for _, role in seen):
-        refuse(at, Reason("somebody must be the operator"))
+        refuse(at, Reason("an operator is missing"))
     return [*sorted(parts, key=lambda part: (str(part["role"]), str(part["party"])))]
 
 
@@ -359,7 +359,9 @@ def read_certifications(value: object, at: str) -> list[object]:
     for n, item in enumerate(certificates):
         body = _certificate(item, f"{at}[{n}]")
         if (body["scheme"], body["number"]) in seen:
-            refuse(f"{at}[{n}]", Reason("{scheme} {number} stands twice", scheme=body["scheme"], number=body["number"]))
+            refuse(
+                f"{at}[{n}]", Reason("{scheme} {number} is listed twice", scheme=body["scheme"], number=body["number"])
+            )
         seen.add((body["scheme"], body["number"]))
     return certificates
 

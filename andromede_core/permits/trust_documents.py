@@ -215,7 +215,7 @@ def _key(item: object, at: str) -> Key:
     names = ("kid", "use", "alg", "public_key", "zones", "classifications", "not_before", "not_after", "approver")
     body = as_object(item, at, required=names)
     if (body["use"] == "approval") != (body["approver"] is not None):
-        refuse(f"{at}.approver", Reason("stands with keys for approvals and with no others"))
+        refuse(f"{at}.approver", Reason("is only for approval keys"))
     return Key(
         id=as_text(body["kid"], f"{at}.kid", limit=64),
         use=USES[USES.index(as_choice(body["use"], f"{at}.use", among=USES))],

@@ -123,7 +123,7 @@ def check(exemption: Exemption, occasion: Occasion, *, now: datetime, keyring: K
     if len(people) != len(approvals) or len({each.key_id for each in approvals}) != len(approvals):
         raise NotApproved("SAME_PERSON", Reason("exemption {id} was approved by one person twice", id=terms.id))
     if terms.requested_by in people:
-        raise NotApproved("SAME_PERSON", Reason("exemption {id} was approved by who asked for it", id=terms.id))
+        raise NotApproved("SAME_PERSON", Reason("exemption {id} was approved by its requester", id=terms.id))
     for approval in approvals:
         check_approval(terms, approval, organization=occasion.organization, keyring=keyring)
 
@@ -153,14 +153,14 @@ def check_approval(terms: Terms, approval: Approval, *, organization: str, keyri
     if not key.not_before <= terms.not_before < key.not_after:
         raise NotApproved(
             "NOT_APPROVED",
-            Reason("key {key} was not in use when exemption {id} was asked for", key=key.id, id=terms.id),
+            Reason("key {key} was not valid when exemption {id} was requested", key=key.id, id=terms.id),
         )
     signed = Signed(terms.approval_payload(approval.approver, approval.duty), approval.key_id, approval.signature)
     try:
         signed.check(KIND, keyring.verifier(key))
     except BadDocument as exc:
         raise NotApproved(
-            "NOT_APPROVED", Reason("the signature of {approver} is not good", approver=approval.approver)
+            "NOT_APPROVED", Reason("the signature of {approver} is not valid", approver=approval.approver)
         ) from exc
 
 

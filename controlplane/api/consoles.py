@@ -94,9 +94,9 @@ class ConsoleSession:
         """Check the time limits. Raises Ended."""
         now = time.monotonic()
         if now - self.last > settings.CONSOLE_IDLE_MINUTES * 60:
-            raise Ended(End(TIMED_OUT, _("Nothing was typed or shown for too long.")))
+            raise Ended(End(TIMED_OUT, _("The console was idle for too long.")))
         if now - self.began > settings.CONSOLE_HOURS * 3600:
-            raise Ended(End(TIMED_OUT, _("It was open for as long as one may be.")))
+            raise Ended(End(TIMED_OUT, _("The console reached its maximum duration.")))
 
 
 class Consoles:
@@ -205,7 +205,7 @@ async def _show(session: ConsoleSession, guest: NodeConsole, before: bytes, send
                 async with asyncio.timeout(SEND_LIMIT_S):
                     await send({"type": "websocket.send", "bytes": data})
             except TimeoutError:
-                return End(TIMED_OUT, _("Nobody reads what the guest shows."))
+                return End(TIMED_OUT, _("The client does not read the console output."))
             except OSError:
                 return End(NORMAL)
         data = await guest.read()
@@ -217,14 +217,16 @@ async def _type(session: ConsoleSession, guest: NodeConsole, receive: Receive) -
     while (message := await receive())["type"] != "websocket.disconnect":
         data = message.get("bytes") or (message.get("text") or "").encode()
         if len(data) > MESSAGE_MAX_BYTES:
-            return End(TOO_BIG, _("At most {limit_bytes} bytes in one message.").format(limit_bytes=MESSAGE_MAX_BYTES))
+            return End(
+                TOO_BIG, _("A message may have at most {limit_bytes} bytes.").format(limit_bytes=MESSAGE_MAX_BYTES)
+            )
         session.record_traffic(typed=len(data))
         if not session.console.is_read_only:
             try:
                 async with asyncio.timeout(SEND_LIMIT_S):
                     await guest.write(data)
             except TimeoutError:
-                return End(TIMED_OUT, _("The guest does not take what is typed."))
+                return End(TIMED_OUT, _("The guest does not read its console input."))
     return End(message.get("code") or NORMAL)
 
 
@@ -287,9 +289,9 @@ def end_of(error: CloudError) -> End:
     if isinstance(error, NodeRefused | NodeFailed):
         agent_code = error.facts.get("agent_code")  # absent when the status is gRPC's own
         if agent_code == "agent.stopping":
-            return End(RESTART, _("The agent of the node is restarted. Open the console again."))
+            return End(RESTART, _("The node's agent is restarting. Open the console again."))
         if agent_code == "agent.guest_moving":
-            return End(RESTART, _("The instance goes to another node. Open the console again."))
+            return End(RESTART, _("The instance is migrating to another node. Open the console again."))
         known = OF_AGENTS.get(str(agent_code))
         error = known() if known is not None else error
     status = status_of(type(error))

@@ -6,7 +6,7 @@ from controlplane.kernel.errors import CloudError, InvalidRequest, NotFound, Too
 class RouteNotFound(NotFound):
     code = "route_not_found"
     title = "No such route"
-    detail = "There is nothing at {path!r}. GET /v1/openapi.json lists all routes."
+    detail = "The API has no route {path!r}. GET /v1/openapi.json lists all routes."
 
 
 class ProblemNotFound(NotFound):
@@ -18,7 +18,7 @@ class ProblemNotFound(NotFound):
 class MethodNotAllowed(CloudError):
     code = "method_not_allowed"
     title = "Method not allowed"
-    detail = "{method} is not possible here; {allowed} are."
+    detail = "This path does not support {method}. Use one of: {allowed}."
 
 
 class MediaTypeNotSupported(CloudError):
@@ -30,17 +30,17 @@ class MediaTypeNotSupported(CloudError):
 class BodyMalformed(InvalidRequest):
     code = "body_malformed"
     title = "Malformed body"
-    detail = "The body is no acceptable JSON: {reason}"
+    detail = "The body is not valid JSON: {reason}"
 
 
 class RequestMalformed(InvalidRequest):
     code = "request_malformed"
     title = "Malformed request"
-    detail = "The request is malformed, or addressed to a host that is not this one."
+    detail = "The request is malformed, or its Host header does not name this server."
 
 
 class TooManyRequests(TooMany):
     code = "too_many_requests"
     title = "Too many requests"
-    detail = "There were more than {limit} requests of this kind in a minute. Go on in {retry_after_s} seconds."
+    detail = "There were more than {limit} requests of this kind in a minute. Try again in {retry_after_s} seconds."
     retryable = True

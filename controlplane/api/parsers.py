@@ -64,7 +64,9 @@ def _decoded(raw: bytes) -> Any:
         raise BodyMalformed(reason=Reason("it is not UTF-8.")) from exc
     except json.JSONDecodeError as exc:
         raise BodyMalformed(
-            reason=Reason("it is no JSON from line {line}, column {column} on.", line=exc.lineno, column=exc.colno)
+            reason=Reason(
+                "it is not valid JSON from line {line}, column {column} on.", line=exc.lineno, column=exc.colno
+            )
         ) from exc
     except RecursionError as exc:
         raise _too_deep() from exc
@@ -89,11 +91,11 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _twice(name: str) -> BodyMalformed:
-    return BodyMalformed(field=escaped(name), reason=Reason("the member {name!r} is there twice.", name=name))
+    return BodyMalformed(field=escaped(name), reason=Reason("the member {name!r} is repeated.", name=name))
 
 
 def _no_constant(text: str) -> Any:
-    raise BodyMalformed(reason=Reason("{text} is no JSON number.", text=text))
+    raise BodyMalformed(reason=Reason("{text} is not a JSON number.", text=text))
 
 
 def _finite(text: str) -> float:

@@ -43,11 +43,11 @@ ANY_ID = "019abc00-0000-7000-8000-000000000000"
 # Cause and remedy, inherited from the nearest ancestor class. The detail of a code says the rest.
 MEANING: Mapping[type[CloudError], tuple[Any, Any]] = {
     CloudError: (
-        _("It is a mistake or a gap of ours, not of the request."),
-        _("Try again once. If it stays, give support the request id, by which the log has the cause."),
+        _("The cause is a defect of the platform, not of the request."),
+        _("Try again once. If the error remains, give support the request id, under which the log has the cause."),
     ),
     InvalidRequest: (
-        _("The request cannot be meant as it stands: something in it is missing, unknown or not of the right form."),
+        _("The request is invalid: something in it is missing, unknown or malformed."),
         _("Correct what `errors` points at. The same request again has the same answer."),
     ),
     Unauthenticated: (
@@ -55,26 +55,26 @@ MEANING: Mapping[type[CloudError], tuple[Any, Any]] = {
         _("Send a valid API token in the header Authorization: Bearer. If it has expired, create another one."),
     ),
     Forbidden: (
-        _("The credential is good, and its role or scope does not include this."),
+        _("The credential is valid, but its role or scope does not include this."),
         _("Use a credential with the right that the detail names, or ask an owner of the organization for it."),
     ),
     NotFound: (
+        _("The resource does not exist, or this credential has no access to it; the API does not tell the two apart."),
         _(
-            "There is no such thing, or not for this credential: what others have is not told apart from what "
-            "is not there."
+            "Check the name or id, and that the credential is for the right project. List the resources to see which "
+            "exist."
         ),
-        _("Check the name or id, and that the credential is for the right project. Lists show what there is."),
     ),
     MethodNotAllowed: (
-        _("The path is there, and does not know this method."),
+        _("The path exists, but does not support this method."),
         _("Use one of the methods in the header Allow."),
     ),
     Conflict: (
-        _("The request is right, and does not go together with how things are now."),
-        _("Read the resource again and change what stands in the way, as the detail says."),
+        _("The request is valid, but conflicts with the current state."),
+        _("Read the resource again and remove the conflict that the detail names."),
     ),
     Busy: (
-        _("An operation holds the resource, so that two changes never mix."),
+        _("An operation has locked the resource, so that changes run one at a time."),
         _(
             "Wait for the operation in `blocking_operation` (GET it with ?wait=30s) or cancel it, then repeat "
             "the request."
@@ -85,31 +85,34 @@ MEANING: Mapping[type[CloudError], tuple[Any, Any]] = {
         _("Repeat the request with the same key after Retry-After: it gets the answer of the first one."),
     ),
     QuotaExceeded: (
-        _("Projects have limits, so that one cannot take everything. Nothing was created."),
-        _("GET …/limits shows what is used. Delete what is not needed, or ask for more."),
+        _("Quotas keep one project from using all capacity. Nothing was created."),
+        _("GET …/limits shows the usage. Delete what is not needed, or request a higher quota."),
     ),
     InsufficientCapacity: (
-        _("Some nodes may take it, and none of them has room now."),
-        _("Ask for less, leave the zone open, or try later; the decision in `placement_decision` says what would fit."),
+        _("Some nodes are suitable, but none has enough free capacity now."),
+        _("Request less, name no zone, or try later; the decision in `placement_decision` shows what would fit."),
     ),
-    LengthRequired: (_("A file is taken only when its size is known beforehand."), _("Send Content-Length.")),
+    LengthRequired: (_("A file is accepted only if its size is known in advance."), _("Send Content-Length.")),
     Outdated: (
-        _("Somebody else changed it after it was read; the change was not made over theirs."),
-        _("Read it again, see whether the change still makes sense, and repeat it with the new ETag in If-Match."),
+        _("Another request changed the resource after it was read. That change was not overwritten."),
+        _("Read the resource again. If the change is still wanted, repeat it with the new ETag in If-Match."),
     ),
-    BodyTooLarge: (_("The body is larger than this API reads."), _("Send less; files have a route of their own.")),
+    BodyTooLarge: (
+        _("The body is larger than this API reads."),
+        _("Send a smaller body. Files have a route of their own."),
+    ),
     MediaTypeNotSupported: (
-        _("The body is of a kind that is not read here."),
+        _("This route does not accept the media type of the body."),
         _("Set Content-Type to application/json, or to application/octet-stream for a file."),
     ),
     Unprocessable: (
-        _("The request is well-formed, and what it asks for cannot be done."),
-        _("Ask for something else, as the detail says. Waiting does not help."),
+        _("The request is well-formed, but cannot be carried out."),
+        _("Change the request as the detail says. Waiting does not help."),
     ),
     PolicyUnsatisfiable: (
         _(
-            "The policies that hold for the data admit no place for it. They are evaluated on signed facts, "
-            "and what is not known refuses."
+            "The policies of the data admit no suitable location. They are evaluated on signed facts, and an unknown "
+            "fact refuses."
         ),
         _(
             "Read `placement_decision`: it names the clauses that refused, and what would have to change. "
@@ -117,11 +120,11 @@ MEANING: Mapping[type[CloudError], tuple[Any, Any]] = {
         ),
     ),
     IdempotencyKeyReused: (
-        _("A key stands for one request. Under this one, something else was asked for within the last day."),
-        _("Take a new key for what is a new request; to repeat the old one, send just the same body."),
+        _("An idempotency key identifies one request. This key was used for a different request within the last day."),
+        _("Use a new key for a new request; to repeat the earlier request, send exactly the same body."),
     ),
     VersionRequired: (
-        _("A whole is replaced, so the change of somebody else could be lost unnoticed."),
+        _("The request replaces the whole resource, so the change of another user could be lost."),
         _("GET it, and send its ETag in If-Match; * replaces whatever is there."),
     ),
     TooManyRequests: (
@@ -129,16 +132,16 @@ MEANING: Mapping[type[CloudError], tuple[Any, Any]] = {
         _("Wait as Retry-After says. To wait for an operation, use ?wait=30s: that is one request."),
     ),
     Gone: (
-        _("It was there, and is kept for a limited time only."),
-        _("Begin again from what is there now: the detail says from where."),
+        _("It existed, but is stored for a limited time only."),
+        _("Start again from the current state: the detail says where."),
     ),
     TooMany: (
-        _("So much at once is not served to one caller, so that there is enough for all."),
-        _("End some of what is open, or wait, and try again after Retry-After."),
+        _("The platform limits concurrent use by one caller, to keep capacity for the others."),
+        _("Close some of what is open, or wait, and try again after Retry-After."),
     ),
     StateLocked: (
         _("Two runs that write one state at the same time would lose each other's work."),
-        _("Wait until the other run has ended. If it has died, end its lock as the detail says."),
+        _("Wait until the other run ends. If it was interrupted, remove its lock as the detail says."),
     ),
     Unavailable: (
         _("A part of the cloud does not answer at the moment. Nothing is lost."),
@@ -148,8 +151,8 @@ MEANING: Mapping[type[CloudError], tuple[Any, Any]] = {
         ),
     ),
     InsufficientStorage: (
-        _("A disk of the cloud is so full that what is written besides would soon fail too."),
-        _("Tell whoever runs this cloud. What is small, and what only reads, goes on."),
+        _("A disk of the cloud is nearly full, and more data would make other writes fail."),
+        _("Inform the operators of this cloud. Reads and small writes still work."),
     ),
 }
 LINKS: Mapping[type[CloudError], str] = {
@@ -192,7 +195,9 @@ def text(code: str, *, level: str = "#") -> str:
     """Return the page as Markdown. Raises ProblemNotFound."""
     said = page(code)
     again = (
-        gettext("It may be repeated as it is.") if said["retryable"] else gettext("Repeating it alone does not help.")
+        gettext("It may be repeated as it is.")
+        if said["retryable"]
+        else gettext("Repeating it unchanged does not help.")
     )
     example = json.dumps(said["example"], indent=2, ensure_ascii=False)
     parts = [

@@ -38,13 +38,13 @@ class WitnessKeyInvalid(InvalidRequest):
 class CosignatureInvalid(InvalidRequest):
     code = "evidence.cosignature_invalid"
     title = "Invalid cosignature"
-    detail = "The cosignature does not count: {reason}."
+    detail = "The cosignature is not valid: {reason}."
 
 
 class LogKeyMissing(Unprocessable):
     code = "evidence.log_key_missing"
     title = "No key of the log"
-    detail = "There is no key to sign checkpoints with: run manage.py init_pki."
+    detail = "The signing key of the evidence log is missing. Run manage.py init_pki."
 
 
 class ExportNotFound(NotFound):
@@ -55,14 +55,14 @@ class ExportNotFound(NotFound):
 class ExportNotReady(Conflict):
     code = "evidence.export_not_ready"
     title = "Not ready yet"
-    detail = "The file is not there: the export is {state}."
+    detail = "The export is {state}; its file is not ready."
     retryable = True
 
 
 class ExportWindowInvalid(InvalidRequest):
     code = "evidence.export_window_invalid"
-    title = "Invalid time"
-    detail = "This time cannot be exported: {reason}."
+    title = "Invalid period"
+    detail = "This period cannot be exported: {reason}."
 
 
 class ExportsMany(Conflict):
@@ -74,16 +74,21 @@ class ExportsMany(Conflict):
 class ExportInterrupted(Unprocessable):
     code = "evidence.export_interrupted"
     title = "Export interrupted"
-    detail = "The process that makes exports has ended {attempts} times in the middle of this one."
+    detail = (
+        "The export worker stopped {attempts} times during this export. Create a new export for a shorter period, or "
+        "ask an operator."
+    )
 
 
 class ExportStoreFull(Unavailable):
     code = "evidence.export_store_full"
-    title = "No room for exports"
-    detail = "There is no room for the file at the moment. Try again later."
+    title = "No space for exports"
+    detail = "There is not enough free space for the file. Try again later."
 
 
 class AuditTooLong(Unprocessable):
     code = "audit.too_long"
     title = "Too many records"
-    detail = "More than {limit} records are asked for at once. Narrow the time by completed_after and completed_before."
+    detail = (
+        "The request covers more than {limit} records. Narrow the period with completed_after and completed_before."
+    )

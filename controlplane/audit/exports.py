@@ -156,7 +156,7 @@ def _check_window(start: datetime, end: datetime) -> None:
     if start < EARLIEST:
         raise ExportWindowInvalid(field="from", reason=Reason("it begins before the year 2000"))
     if end > clock.now():
-        raise ExportWindowInvalid(field="to", reason=Reason("its end has not come yet"))
+        raise ExportWindowInvalid(field="to", reason=Reason("its end is in the future"))
 
 
 def _create(actor: Actor, organization: Organization, start: datetime, end: datetime) -> EvidenceExport:

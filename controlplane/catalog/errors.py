@@ -41,7 +41,7 @@ class FactRefused(Unprocessable):
 class FactNotSigned(Unprocessable):
     code = "catalog.fact.not_signed"
     title = "Signature refused"
-    detail = "The key {key_id!r} did not sign the statement about {attribute} of {subject} as it stands here."
+    detail = "The signature of the key {key_id!r} does not match the statement about {attribute} of {subject}."
 
 
 class FactAuthorMismatch(Unprocessable):
@@ -52,13 +52,13 @@ class FactAuthorMismatch(Unprocessable):
 
 class FactSubjectNotFound(NotFound):
     code = "catalog.fact.subject_not_found"
-    detail = "There is no {kind} {name!r} that something could be stated of."
+    detail = "There is no {kind} {name!r} to state facts about."
 
 
 class FactsOverlap(Unprocessable):
     code = "catalog.fact.overlap"
     title = "Statements overlap"
-    detail = "Two statements say what {attribute} of {subject} is from {begins} to {ends}."
+    detail = "Two statements about {attribute} of {subject} overlap from {begins} to {ends}."
 
 
 class FactsLeaveGap(Unprocessable):
@@ -67,8 +67,8 @@ class FactsLeaveGap(Unprocessable):
     code = "catalog.fact.leaves_gap"
     title = "Part of a statement would be lost"
     detail = (
-        "This supersedes what was stated of {attribute} of {subject}, which holds from {begins} to {ends} too. State "
-        "in the same request what holds then; null if it is not known."
+        "This statement replaces one about {attribute} of {subject} that also covers {begins} to {ends}. State the "
+        "value for that period in the same request; null if it is not known."
     )
 
 
@@ -76,8 +76,8 @@ class SetAgreementNeeded(Unprocessable):
     code = "catalog.set.agreement_needed"
     title = "A second officer is needed"
     detail = (
-        "This adds members to {name}, and so loosens every policy that names it. Send the same statement signed by a "
-        "second officer too: both keys must be registered for accounts, and for different ones."
+        "Adding members to {name} loosens each policy that names it. Send the statement with the signature of a "
+        "second officer too; the two keys must be registered for different accounts."
     )
 
 
@@ -85,8 +85,8 @@ class SetWidenedTooSoon(Unprocessable):
     code = "catalog.set.widened_too_soon"
     title = "Too soon"
     detail = (
-        "This adds members to {name} from {begins} on. What loosens policies may begin {hours} hours from now at the "
-        "earliest: state what holds until then as it is, and the new members for later."
+        "Adding members to {name} from {begins} on loosens policies, and may take effect {hours} hours from now at "
+        "the earliest. State the current members until then, and the new ones for later."
     )
 
 
@@ -98,7 +98,7 @@ class OfficerKeyNotFound(NotFound):
 class OfficerKeyNotInForce(Unprocessable):
     code = "catalog.officer_key.not_in_force"
     title = "Key not in force"
-    detail = "The officer key {name!r} does not count at this time: {reason}"
+    detail = "The officer key {name!r} is not valid now: {reason}"
 
 
 class OfficerKeyTaken(Conflict):
@@ -106,7 +106,7 @@ class OfficerKeyTaken(Conflict):
 
     code = "catalog.officer_key.taken"
     title = "Key id taken"
-    detail = "There is already an officer key {name!r}, and it is another one."
+    detail = "The id {name!r} already belongs to another officer key."
 
 
 class OfficerKeyInvalid(InvalidRequest):
@@ -143,7 +143,7 @@ class ImageNotReady(Conflict):
 
 class ImageHasContent(Conflict):
     code = "catalog.image.has_content"
-    detail = "The image {name!r} does not wait for its bytes: it is {state}. Create another image for other bytes."
+    detail = "The image {name!r} is {state} and accepts no upload. Create another image to upload another file."
 
 
 class ImageNotOwned(Forbidden):
@@ -154,13 +154,13 @@ class ImageNotOwned(Forbidden):
 class ImageTooLarge(Unprocessable):
     code = "catalog.image.too_large"
     title = "Image refused"
-    detail = "The image has more than {limit_bytes} bytes, which is the limit here."
+    detail = "The image is larger than the limit of {limit_bytes} bytes."
 
 
 class ImageDigestMismatch(Unprocessable):
     code = "catalog.image.digest_mismatch"
     title = "Image refused"
-    detail = "The bytes that arrived have the SHA-256 {found}, not {declared}. Send the file again."
+    detail = "The uploaded file has the SHA-256 {found}, not the declared {declared}. Upload the file again."
 
 
 class ImageRefused(Unprocessable):
@@ -172,7 +172,7 @@ class ImageRefused(Unprocessable):
 class ImageSourceRefused(Unprocessable):
     code = "catalog.image.source_refused"
     title = "Source refused"
-    detail = "An image cannot be fetched from there: {reason}"
+    detail = "The image source is not allowed: {reason}"
 
 
 class ImageSourceFailed(Unprocessable):
@@ -185,26 +185,27 @@ class ImageSourceUnavailable(Unavailable):
     """A retry may succeed; after the last one it becomes ImageSourceFailed."""
 
     code = "catalog.image.source_unavailable"
-    detail = "The image could not be fetched at the moment: {reason}"
+    detail = "The image could not be fetched now: {reason}"
 
 
 class ImageInspectionFailed(Unavailable):
     code = "catalog.image.inspection_failed"
-    detail = "The image could not be inspected at the moment."
+    detail = "The image could not be inspected. Try again later."
 
 
 class ImageStoreFull(InsufficientStorage):
     code = "catalog.image.store_full"
-    detail = "The image store has no room for the image at the moment."
+    detail = "The image store has no free space for the image. Try again later."
 
 
 class ImageFileMissing(Unprocessable):
     code = "catalog.image.file_missing"
-    detail = "The file of the image is not in the image store any more. Create the image again."
+    detail = "The image file is missing from the image store. Create the image again."
 
 
 class ImageSizeMismatch(Unprocessable):
     code = "catalog.image.does_not_fit"
     detail = (
-        "The image needs a disk of {needed_gib} GiB; {given_gib} GiB were asked for. Choose a larger size or flavor."
+        "The image needs a disk of {needed_gib} GiB, and the request has {given_gib} GiB. Choose a larger size or "
+        "flavor."
     )

@@ -52,14 +52,14 @@ from controlplane.kernel import clock
 CLOCK_SKEW = timedelta(minutes=5)  # maximum lead of an officer's clock
 SIZE_MAX_BYTES = 32 * 1024  # of one statement; the longest list of certificates seen has 4 KiB
 FACTS_MAX = 5000  # of one request; a whole catalogue has some hundreds
-REVIEW_PAST = Reason("its review date is past, so that it would count as unknown at once.")
-REVIEW_BEFORE_ATTESTED = Reason("its review date is not after the moment at which it was attested.")
-ATTESTED_LATER = Reason("it was attested at a moment that has not come yet.")
-TOO_LONG = Reason("it has more bytes than a statement may have.")
+REVIEW_PAST = Reason("its review date has passed, so its value would be unknown at once.")
+REVIEW_BEFORE_ATTESTED = Reason("its review date is not after its attestation date.")
+ATTESTED_LATER = Reason("its attestation date is in the future.")
+TOO_LONG = Reason("it is larger than a statement may be.")
 MEASURED, THIRD_PARTY = "measured", "third_party"
-NOBODY_MEASURES = Reason("it says that it was measured, and no key that measures is known here.")
+NOBODY_MEASURES = Reason("it claims to be measured, and no measuring key is known here.")
 ONE_OFFICER = Reason(
-    "a third party's word needs the digest of its paper (evidence_sha256) and the signatures of two officers."
+    "a third party's statement needs the digest of its document (evidence_sha256) and the signatures of two officers."
 )
 # Attributes of nodes and pools that no decision reads; a fact about them would mislead.
 NOT_READ = ("node.dedicated_to", "pool.replica_zones")

@@ -22,8 +22,8 @@ LIFETIME_MAX = timedelta(days=5 * 366)
 KNOWN_ALREADY = Reason("it is registered already, under another id.")
 NOBODY = Reason("there is no such user.")
 REVOKED = Reason("it was revoked.")
-TOO_EARLY = Reason("its time has not begun.")
-EXPIRED = Reason("its time is over.")
+TOO_EARLY = Reason("its validity has not begun.")
+EXPIRED = Reason("its validity has ended.")
 
 
 @dataclass(frozen=True)

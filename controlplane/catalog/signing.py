@@ -58,7 +58,7 @@ def _signed(entry: object, at: str) -> Signed:
     try:
         return signed.read(dumps(entry))
     except (BadDocument, ValueError) as exc:
-        refuse(at, Reason("is no signed statement: {error}", error=exc))
+        refuse(at, Reason("is not a signed statement: {error}", error=exc))
 
 
 def parse_statements(entries: Iterable[object]) -> list[Statement]:

@@ -8,5 +8,5 @@ class PlanNotFound(NotFound):
 
 class WhatIfInvalid(InvalidRequest):
     code = "compliance.what_if_invalid"
-    title = "This cannot be supposed"
-    detail = "The change that is to be supposed is not possible: {reason}"
+    title = "Cannot be simulated"
+    detail = "The change cannot be simulated: {reason}"

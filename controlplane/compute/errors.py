@@ -28,40 +28,40 @@ class InstanceWrongState(Conflict):
 
 class InstanceNotMovable(Conflict):
     code = "compute.instance.not_movable"
-    title = "Cannot be moved"
-    detail = "The instance cannot be moved to another node: {reason}"
+    title = "Cannot be migrated"
+    detail = "The instance cannot be migrated to another node: {reason}"
 
 
 class InstanceNotRestarted(Conflict):
     code = "compute.instance.not_started_again"
-    title = "Not started again"
-    detail = "The instance is not started again with its node: {reason}"
+    title = "Not restarted"
+    detail = "The instance was not restarted with its node: {reason}"
 
 
 class InstanceNotEvacuable(Conflict):
     code = "compute.instance.not_evacuable"
-    title = "Not started elsewhere"
-    detail = "The instance cannot be made again on another node: {reason}"
+    title = "Cannot be evacuated"
+    detail = "The instance cannot be evacuated to another node: {reason}"
 
 
 class EvacuationBlocked(Conflict):
     code = "compute.instance.evacuation_blocked"
-    title = "No other place for it"
+    title = "No other suitable node"
     detail = (
-        "The machine that carried the instance is lost, and no other one may take it now: it stays down, and is tried "
-        "again by itself when there is a place. {explanation}"
+        "The instance's node is lost, and no other node can take the instance now. It stays down, and is retried "
+        "automatically when capacity is free. {explanation}"
     )
 
 
 class MigrationFailed(Conflict):
     code = "compute.migration.failed"
-    title = "Not moved"
-    detail = "The instance could not be moved, and runs on where it was: {reason}"
+    title = "Migration failed"
+    detail = "The migration failed, and the instance still runs on its node: {reason}"
 
 
 class MigrationNotFound(NotFound):
     code = "compute.migration.not_found"
-    detail = "The instance {name!r} is not being moved."
+    detail = "The instance {name!r} is not being migrated."
 
 
 class MigrationSourceLost(Conflict):
@@ -70,16 +70,15 @@ class MigrationSourceLost(Conflict):
     code = "compute.migration.source_lost"
     title = "Source lost"
     detail = (
-        "The machine that the instance was to leave does not answer, so the move was called off after {limit_s} "
-        "seconds. The instance was not started anywhere else. Bring that machine back, or give it up, and move the "
-        "instance again."
+        "The source node does not answer, so the migration was cancelled after {limit_s} seconds. The instance was "
+        "not started anywhere else. Bring the node back, or abandon it, then migrate the instance again."
     )
 
 
 class GuestDidNotStop(Unavailable):
     code = "compute.instance.guest_did_not_stop"
     title = "The guest did not stop"
-    detail = "The guest was asked to shut down and still runs after {limit_s} seconds. Try again, or use power-off."
+    detail = "The guest still runs {limit_s} seconds after the shutdown request. Try again, or use power-off."
     retryable = False
 
 
@@ -87,8 +86,8 @@ class GuestKeepsFailing(Unprocessable):
     code = "compute.instance.guest_keeps_failing"
     title = "The guest keeps failing"
     detail = (
-        "The guest failed again each time, and was started {count} times in a row. Its serial log says what it did "
-        "last. Start the instance when the cause is mended."
+        "The guest failed after each of {count} starts in a row and is not restarted any more. Check its serial log "
+        "and correct the cause, then start the instance."
     )
 
 
@@ -101,14 +100,14 @@ class FirmwareMissing(Unprocessable):
     code = "compute.firmware_missing"
     title = "Firmware missing"
     detail = (
-        "The machine that carries the instance cannot boot images of the firmware {firmware}. "
-        "Choose another image, or create a new instance from this one."
+        "The instance's node cannot boot images with the firmware {firmware}. Choose another image, or create a new "
+        "instance from this one."
     )
 
 
 class UserDataTooLarge(InvalidRequest):
     code = "compute.user_data_too_large"
-    detail = "The user data has {size_bytes} bytes; at most {limit_bytes} are possible."
+    detail = "The user data has {size_bytes} bytes; the limit is {limit_bytes}."
 
 
 class UserDataUnreadable(CloudError):
@@ -133,7 +132,7 @@ class SshKeyNameTaken(Conflict):
 
 class SshKeyInvalid(InvalidRequest):
     code = "compute.ssh_key.invalid"
-    detail = "This is no OpenSSH public key: {reason}"
+    detail = "The public key is not a valid OpenSSH key: {reason}"
 
 
 class AffinityGroupNotFound(NotFound):
@@ -156,7 +155,9 @@ class AffinityGroupInUse(Conflict):
 class VolumeAlreadyAttached(Conflict):
     code = "compute.attachment.volume_taken"
     title = "Already attached"
-    detail = "The volume {volume} is attached already, or is being attached. A volume is in one instance at a time."
+    detail = (
+        "The volume {volume} is already attached or being attached. A volume can be attached to one instance at a time."
+    )
 
 
 class VolumeElsewhere(Conflict):
@@ -170,19 +171,19 @@ class VolumeElsewhere(Conflict):
 
 class PoolElsewhere(Conflict):
     code = "compute.attachment.pool_elsewhere"
-    title = "Not within reach"
+    title = "Pool not available"
     detail = (
-        "The volume is in the shared storage {pool}, which the instance's node does not have. "
-        "Create the instance anew with this volume in its list of volumes, or ask an operator to move it."
+        "The volume is in the pool {pool}, which the instance's node does not have. Recreate the instance with this "
+        "volume in its list of volumes, or ask an operator to migrate the instance."
     )
 
 
 class AttachmentNotGivenBack(Conflict):
     code = "compute.attachment.not_given_back"
-    title = "Not given back"
+    title = "Volume not reattached"
     detail = (
-        "The detachment was cancelled, but the instance may not be given the volume again: it is detached and "
-        "available. The volume's last_error says why."
+        "The detachment was cancelled, but the volume cannot be attached to the instance again: it is detached and "
+        "available. The volume's last_error has the reason."
     )
 
 
@@ -194,30 +195,30 @@ class AttachmentNotFound(NotFound):
 class ConsoleNotRunning(Conflict):
     code = "compute.console.not_running"
     title = "The guest does not run"
-    detail = "The guest does not run. Start the instance; what it wrote before is in its console log."
+    detail = "The guest is not running. Start the instance; its earlier output is in its console log."
 
 
 class ConsoleMissing(Conflict):
     code = "compute.console.missing"
-    title = "No such console"
-    detail = "The guest was started before there were such consoles. Stop the instance and start it again."
+    title = "Console not available"
+    detail = "The guest was started before this kind of console was supported. Stop the instance and start it again."
 
 
 class ConsolesExhausted(TooMany):
     code = "compute.console.exhausted"
     title = "Too many consoles"
-    detail = "As many consoles are open as are served at once. Close one, or try again later."
+    detail = "The maximum number of consoles is open. Close one, or try again later."
 
 
 class TicketUnknown(Unauthenticated):
     code = "compute.console.ticket_unknown"
-    title = "Ticket not good"
-    detail = "This ticket was used, or is older than {limit_s} seconds. Ask for a new one."
+    title = "Invalid ticket"
+    detail = "The console ticket was already used, or is older than {limit_s} seconds. Request a new one."
 
 
 class TicketsUnavailable(Unavailable):
     code = "compute.console.tickets_unavailable"
-    detail = "Tickets for consoles cannot be kept at the moment. Try again."
+    detail = "Console tickets cannot be stored now. Try again."
 
 
 class DrainNotFound(NotFound):
@@ -229,8 +230,8 @@ class DrainPlanChanged(Conflict):
     code = "node.drain.plan_changed"
     title = "The plan has changed"
     detail = (
-        "What a drain of {node} would do is not any more what the plan says: guests have come or gone, or something is "
-        "in their way. Ask for the plan again, look at it, and name its digest."
+        "The plan for the drain of {node} is outdated: guests have come or gone, or their obstacles have changed. "
+        "Request the plan again, check it, and send its digest."
     )
 
 
@@ -238,8 +239,8 @@ class RecoveryPlanChanged(Conflict):
     code = "node.recovery.plan_changed"
     title = "The plan has changed"
     detail = (
-        "What a recovery of {node} would do is not any more what the plan says: guests have gone, or what is in their "
-        "way has changed. Ask for the plan again, look at it, and name its digest."
+        "The plan for the recovery of {node} is outdated: guests have left, or their obstacles have changed. Request "
+        "the plan again, check it, and send its digest."
     )
 
 
@@ -250,10 +251,10 @@ class DrainWrongState(Conflict):
 
 class NodeBeingRecovered(Conflict):
     code = "node.being_recovered"
-    title = "Its guests are on their way"
+    title = "Evacuation in progress"
     detail = (
-        "{count} guests of the node {node} are just being made again on other nodes, which rests on this one being "
-        "fenced. Wait until its recovery has ended, or cancel it, and try again."
+        "{count} guests of the node {node} are being evacuated to other nodes, which requires this node to stay "
+        "fenced. Wait until its recovery ends, or cancel it, then try again."
     )
 
 
@@ -268,18 +269,18 @@ class GuestMissing(CloudError):
 
     code = "compute.instance.guest_missing"
     title = "The guest is missing"
-    detail = "The guest is not on its machine any more; its disk is. Start the instance: the guest is made again."
+    detail = (
+        "The guest disappeared from its node; its disk is still there. Start the instance to create the guest again."
+    )
 
 
 class DataMissing(CloudError):
     code = "storage.volume.data_missing"
     title = "The data is missing"
-    detail = (
-        "The file with the data is not on its machine any more. The operators were told; nothing is made in its place."
-    )
+    detail = "The data file disappeared from its node. The operators were notified, and no replacement is created."
 
 
 class PortMissing(CloudError):
     code = "compute.instance.port_missing"
     title = "A network card is missing"
-    detail = "A network card of the instance is not connected on its machine any more. The operators were told."
+    detail = "A network card of the instance is no longer connected on its node. The operators were notified."

@@ -64,7 +64,9 @@ def migration_obstacles(instance: Instance) -> list[Reason]:
     local = Attachment.objects.filter(instance=instance, is_read_only=True, volume__pool=None)
     still = local.select_related("volume").first()
     if still is not None:
-        found.append(Reason("its volume {volume} is attached read-only, and cannot be sent.", volume=still.volume.name))
+        found.append(
+            Reason("its volume {volume} is attached read-only and cannot be migrated.", volume=still.volume.name)
+        )
     hold = OperationHold.objects.filter(resource_id__in=affected_ids(instance)).select_related("operation").first()
     if hold is not None:
         found.append(Reason("another operation ({kind}) works on it.", kind=hold.operation.kind))
@@ -91,11 +93,11 @@ def _node_obstacle(instance: Instance) -> Reason | None:
     if node.state == "unreachable":
         return Reason("its node does not answer.")
     if LIVE_MIGRATION not in node.traits:
-        return Reason("its node cannot send guests to others.")
+        return Reason("its node does not support migrations.")
     if is_off(instance) and COLD_MIGRATION not in node.traits:
-        return Reason("its node cannot send guests that are off. Its agent is too old.")
+        return Reason("its node does not support cold migrations. Its agent is too old.")
     if not cpu_traits(node):
-        return Reason("its node does not say which CPU its guests have. Its agent is too old.")
+        return Reason("its node does not report the CPU of its guests. Its agent is too old.")
     return None
 
 
@@ -254,7 +256,7 @@ def _check_locked(instance: Instance, migration: Migration, state: str) -> None:
     """Check under the row lock that the instance is as placement saw it and has no other operation."""
     is_as_before = instance.state == state and not instance.is_deleting and instance.node_id == migration.source_id
     if not is_as_before:
-        raise InstanceNotMovable(reason=Reason("it has changed just now. Ask again."))
+        raise InstanceNotMovable(reason=Reason("it has just changed. Try again."))
 
 
 def next_generation(instance: Instance, attachments: list[Attachment]) -> int:

@@ -141,9 +141,9 @@ def _reachable(node: Node) -> dict[str, Any]:
 @cache
 def _reachable_message(is_silent: bool, language: str | None) -> Mapping[str, str]:
     if is_silent:
-        message = _("The machine that carries it does not answer.")
+        message = _("The node does not answer.")
         return {"type": "node-reachable", "status": "false", "reason": "no_heartbeat", "message": message}
-    message = _("The machine that carries it answers.")
+    message = _("The node answers.")
     return {"type": "node-reachable", "status": "true", "reason": "heartbeat", "message": message}
 
 

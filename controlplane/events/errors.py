@@ -5,8 +5,8 @@ class CursorExpired(Gone):
     code = "events.cursor_expired"
     title = "Cursor too old"
     detail = (
-        "What came after this cursor is no longer kept, or never was. Read what you need anew, and go on from "
-        "{oldest}, the oldest that is kept."
+        "The events after this cursor are no longer stored, or the cursor was never valid. Read the resources again, "
+        "and continue from {oldest}, the oldest cursor."
     )
 
 
@@ -26,4 +26,4 @@ class OrganizationStreamsMany(TooMany):
 
 class StreamsExhausted(Unavailable):
     code = "events.streams_exhausted"
-    detail = "There are as many streams as this cloud serves at once. Try again, or read the feed meanwhile."
+    detail = "The cloud serves the maximum number of streams. Try again later, or read the list of events."

@@ -10,50 +10,50 @@ from controlplane.kernel.errors import (
 
 class RoleNeeded(Forbidden):
     code = "identity.role_needed"
-    detail = "This credential may not do that: it needs the role {role}."
+    detail = "This credential lacks the role {role}, which this request needs."
 
 
 class ScopeNeeded(Forbidden):
     code = "identity.scope_needed"
     title = "Out of scope"
-    detail = "This token may not do that: it needs the scope {scope}. Use another one, or issue one that has it."
+    detail = "This token lacks the scope {scope}. Use another token, or create one with that scope."
 
 
 class NobodyMay(Forbidden):
     """The authorization table has no rule for the route."""
 
     code = "identity.nobody_may"
-    detail = "Nobody may do that: {operation} has no rule."
+    detail = "{operation} has no authorization rule and is refused to everyone."
 
 
 class MoreThanOwn(Forbidden):
     code = "identity.token.more_than_own"
-    title = "More than its own"
-    detail = "A token cannot issue one that may more than itself: leave {what} out, or use a token that has it."
+    title = "Exceeds the token's rights"
+    detail = "A token cannot create one with more rights than its own: leave {what} out, or use a token that has it."
 
 
 class TokenExpired(Unauthenticated):
     code = "identity.token.expired"
     title = "Token expired"
-    detail = "This token was good until {at}. Issue another one."
+    detail = "This token expired at {at}. Create another one."
 
 
 class TokenRevoked(Unauthenticated):
     code = "identity.token.revoked"
     title = "Token revoked"
-    detail = "This token was revoked at {at}. Issue another one."
+    detail = "This token was revoked at {at}. Create another one."
 
 
 class TokensMany(Conflict):
     code = "identity.token.too_many"
     title = "Too many tokens"
-    detail = "There are {limit} good tokens of this owner already, as many as may be. Revoke one that nobody uses."
+    detail = "This owner has the maximum of {limit} valid tokens. Revoke one that is not used."
 
 
 class ServiceAccountDisabled(Unauthenticated):
     code = "identity.service_account.disabled"
     title = "Service account disabled"
-    detail = "The service account {name!r} is disabled. Whoever administers its organization can enable it again."
+    detail = "The service account {name!r} is disabled. An administrator of its organization can enable it."
 
 
 class UserSuspended(Unauthenticated):
@@ -65,28 +65,31 @@ class UserSuspended(Unauthenticated):
 class UserEnded(Unauthenticated):
     code = "identity.user.ended"
     title = "Account ended"
-    detail = "This account ended at {at}. An operator of the platform can reinstate it, without what it had."
+    detail = (
+        "This account was ended at {at}. An operator of the platform can reinstate it, without its memberships and "
+        "tokens."
+    )
 
 
 class UserIsOver(Conflict):
     code = "identity.user.is_over"
     title = "The account has ended"
-    detail = "The account {email} has ended. An operator can reinstate it first."
+    detail = "The account {email} was ended. Ask an operator to reinstate it first."
 
 
 class LastOperator(Conflict):
     code = "identity.last_operator"
     title = "Last operator"
     detail = (
-        "{email} is the last operator who can sign in. Make another operator first (manage.py create_user --operator), "
-        "or do this with manage.py on a machine of the control plane."
+        "{email} is the last operator who can sign in. Create another operator first (manage.py create_user "
+        "--operator), or use manage.py on a machine of the control plane."
     )
 
 
 class DutiesMixed(Conflict):
     code = "identity.duties_mixed"
-    title = "Separate duties"
-    detail = "{email} has a duty for the platform and cannot be a sovereignty officer: that takes another person."
+    title = "Separation of duties"
+    detail = "{email} has a platform role and cannot be a sovereignty officer. Choose another person."
 
 
 class LastOwner(Conflict):
@@ -120,7 +123,7 @@ class ProjectNotFound(NotFound):
 class ProjectAmbiguous(Conflict):
     code = "identity.project.ambiguous"
     title = "Ambiguous name"
-    detail = "Several projects that you see are named {name!r}. Name it by its id."
+    detail = "Several of your projects are named {name!r}. Use the id of the project."
 
 
 class MemberNotFound(NotFound):
@@ -141,21 +144,19 @@ class InvitationNotFound(NotFound):
 class InvitationInvalid(Unprocessable):
     code = "identity.invitation.invalid"
     title = "Invitation not valid"
-    detail = (
-        "This invitation is not valid, or not any more: it was accepted, revoked or has expired. Ask for a new one."
-    )
+    detail = "This invitation is not valid: it was accepted, revoked or has expired. Ask for a new one."
 
 
 class InvitationForAnother(Unprocessable):
     code = "identity.invitation.for_another"
-    title = "Invitation for somebody else"
-    detail = "This invitation is for a user who is known here: sign in as that user, and accept it then."
+    title = "Invitation for another user"
+    detail = "This invitation is for an existing user. Sign in as that user, then accept it."
 
 
 class AlreadyMember(Conflict):
     code = "identity.member.already"
     title = "Already a member"
-    detail = "{email} is a member already. Change the member's role instead."
+    detail = "{email} is already a member. Change the member's role instead."
 
 
 class ServiceAccountNotFound(NotFound):
@@ -166,7 +167,7 @@ class ServiceAccountNotFound(NotFound):
 class PersonsRole(Unprocessable):
     code = "identity.persons_role"
     title = "A person's role"
-    detail = "A service account cannot be {role}: that takes a person."
+    detail = "A service account cannot have the role {role}; only a user can."
 
 
 class TokenNotFound(NotFound):
@@ -182,7 +183,7 @@ class NameTaken(Conflict):
 
 class TokenLifetimeInvalid(InvalidRequest):
     code = "identity.token.lifetime_invalid"
-    detail = "A token lives from 1 to {limit_days} days."
+    detail = "A token can be valid for 1 to {limit_days} days."
 
 
 class AddressInvalid(InvalidRequest):

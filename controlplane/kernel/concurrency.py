@@ -23,7 +23,7 @@ _own: dict[str, str] = {}  # by key: the secret of the slot's holder
 class SlotTaken(TooMany):
     code = "one_at_a_time"
     title = "One at a time"
-    detail = "One that you asked for before is not at its end. Wait for that, or end it."
+    detail = "Your earlier request of this kind is still running. Wait until it ends, or end it."
     retryable = True
 
 

@@ -16,11 +16,11 @@ from controlplane.kernel.errors import Conflict
 WHAT: Mapping[str, Reason] = {
     "projects": Reason("projects in an organization"),
     "service_accounts": Reason("service accounts in an organization"),
-    "invitations": Reason("invitations of an organization that wait"),
-    "newcomers": Reason("users whom invitations of an organization have made and who have never signed in"),
+    "invitations": Reason("pending invitations of an organization"),
+    "newcomers": Reason("invited users of an organization who have never signed in"),
     "classifications": Reason("classifications of an organization"),
-    "proposals": Reason("proposals in an organization that nobody has decided on"),
-    "exemptions": Reason("exemptions of a project that are not over"),
+    "proposals": Reason("pending proposals in an organization"),
+    "exemptions": Reason("current exemptions of a project"),
     "ssh_keys": Reason("SSH keys in a project"),
     "affinity_groups": Reason("affinity groups in a project"),
 }
@@ -28,8 +28,8 @@ WHAT: Mapping[str, Reason] = {
 
 class CountExhausted(Conflict):
     code = "count_exhausted"
-    title = "As many as may be"
-    detail = "There may be {limit} {what}. Remove those that nobody needs any more."
+    title = "Limit reached"
+    detail = "The limit of {limit} {what} is reached. Remove those that are no longer needed."
 
 
 def require_below_limit(kind: str, rows: QuerySet[Any]) -> None:

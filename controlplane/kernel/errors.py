@@ -99,7 +99,7 @@ class Unauthenticated(CloudError):
 class Forbidden(CloudError):
     code = "forbidden"
     title = "Not allowed"
-    detail = "This credential may not do that: it needs the role {role}."
+    detail = "This credential lacks the role {role}, which this request needs."
 
 
 class NotFound(CloudError):
@@ -117,21 +117,21 @@ class Conflict(CloudError):
 class Gone(CloudError):
     code = "gone"
     title = "Gone"
-    detail = "It is no longer kept."
+    detail = "The resource is no longer stored."
 
 
 class TooMany(CloudError):
     code = "too_many"
     title = "Too many"
-    detail = "That is more than is served at once."
+    detail = "The limit of concurrent requests is reached. Try again later."
 
 
 class Outdated(CloudError):
     code = "outdated"
     title = "Changed meanwhile"
     detail = (
-        "This was made for another version than the one that is there now, {current}. Read it again, and repeat the "
-        "request with its ETag in If-Match if it still makes sense."
+        "The resource changed; its version is now {current}. Read it again, and repeat the request with its ETag in "
+        "If-Match if the change is still wanted."
     )
 
 
@@ -144,14 +144,16 @@ class Unprocessable(CloudError):
 class Unavailable(CloudError):
     code = "unavailable"
     title = "Temporarily unavailable"
-    detail = "A part of the cloud does not answer at the moment. Try again."
+    detail = "A part of the cloud does not answer. Try again later."
     retryable = True
 
 
 class InsufficientStorage(CloudError):
     code = "insufficient_storage"
-    title = "No room left"
-    detail = "The disk is nearly full, so that nothing large is kept at the moment. The operators have to make room."
+    title = "No space left"
+    detail = (
+        "A disk of the cloud is nearly full, and large data is refused. Try again after the operators have freed space."
+    )
     retryable = True
 
 

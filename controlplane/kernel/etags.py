@@ -22,8 +22,8 @@ EDITED = ("name", "labels")
 
 class NotVersioned(Outdated):
     code = "not_versioned"
-    title = "No such version"
-    detail = "What this is about has no versions: GET answers no ETag. Leave If-Match out."
+    title = "No versions"
+    detail = "This resource has no versions, and its GET sends no ETag. Leave If-Match out."
 
 
 def etag_of(generation: int, edited: Mapping[str, Any]) -> str:

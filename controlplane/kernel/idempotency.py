@@ -38,13 +38,13 @@ PURGE_BATCH = 10_000
 class IdempotencyKeyInvalid(InvalidRequest):
     code = "idempotency_key_invalid"
     title = "Invalid idempotency key"
-    detail = "An Idempotency-Key has 1 to 255 visible ASCII characters; a UUID for each thing that you want is best."
+    detail = "An Idempotency-Key has 1 to 255 visible ASCII characters. Use a new UUID for each request."
 
 
 class IdempotencyKeyReused(Unprocessable):
     code = "idempotency_key_reused"
     title = "Idempotency key used before"
-    detail = "Something else was asked for under this Idempotency-Key. Take a new key for what is a new request."
+    detail = "This Idempotency-Key was used for a different request. Use a new key for a new request."
 
 
 class IdempotencyKeyInUse(Conflict):

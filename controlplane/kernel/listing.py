@@ -117,7 +117,7 @@ def parse_timestamp(text: str) -> datetime:
             return datetime.fromisoformat(text.upper()).astimezone(UTC)
     except (ValueError, OverflowError):
         pass
-    raise ValueError(Reason("it must be a moment with its offset, such as 2026-05-01T12:00:00Z."))
+    raise ValueError(Reason("it must be a date and time with its offset, such as 2026-05-01T12:00:00Z."))
 
 
 def contains_id(lookup: str, description: str) -> Filter:

@@ -18,7 +18,7 @@ SOCKET = "gunicorn.socket"
 
 class UploadsExhausted(Unavailable):
     code = "uploads_exhausted"
-    detail = "There are as many uploads as this cloud receives at once. Try again later."
+    detail = "The cloud receives the maximum number of uploads. Try again later."
 
 
 @contextmanager

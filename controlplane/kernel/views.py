@@ -45,19 +45,19 @@ M = TypeVar("M", bound=Model)
 class InvalidPath(InvalidRequest):
     code = "invalid_path"
     title = "Invalid path"
-    detail = "The {part} in the path has a control character: no name and no id has one."
+    detail = "The {part} in the path has a control character, which no name or id may contain."
 
 
 class UnknownParameter(InvalidRequest):
     code = "unknown_parameter"
     title = "Unknown query parameter"
-    detail = "There is no query parameter {name!r} here. There are: {known}."
+    detail = "There is no query parameter {name!r} here. Known parameters: {known}."
 
 
 class NamedTwice(InvalidRequest):
     code = "named_twice"
-    title = "Named twice"
-    detail = "{name!r} stands twice in the list."
+    title = "Listed twice"
+    detail = "{name!r} is in the list twice. Remove one of the two."
 
 
 @dataclass(frozen=True)
@@ -234,19 +234,19 @@ class JsonAlways(BaseContentNegotiation):
 class LengthRequired(CloudError):
     code = "length_required"
     title = "Length required"
-    detail = "Say with Content-Length how many bytes follow."
+    detail = "The Content-Length header is missing. Set it to the number of bytes in the body."
 
 
 class VersionRequired(CloudError):
     code = "version_required"
     title = "If-Match required"
-    detail = "This replaces the whole: say with If-Match which version, by the ETag that GET answers; * for any."
+    detail = "The request replaces the whole resource. Send the ETag from GET in If-Match, or * for any version."
 
 
 class UploadInterrupted(InvalidRequest):
     code = "upload_interrupted"
     title = "Upload interrupted"
-    detail = "Of {expected_bytes} bytes {received_bytes} arrived. Send the file again."
+    detail = "Only {received_bytes} of {expected_bytes} bytes were received. Send the file again."
 
 
 def etag(version: int) -> dict[str, str]:

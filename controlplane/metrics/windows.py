@@ -119,7 +119,7 @@ def _checked(window: Window, now: datetime) -> Window:
 def _too_fine(window: Window) -> InvalidParameter:
     coarser = tables.tiers()[len(window.tiers)]
     reason = Reason(
-        "what is so fine is kept for {hours} h; ask for a multiple of {step} s, or a later `since`.",
+        "points of this resolution are stored for {hours} h; request a multiple of {step} s, or a later `since`.",
         hours=int(window.tiers[-1].keep / timedelta(hours=1)),
         step=_seconds(coarser.step),
     )

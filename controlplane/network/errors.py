@@ -20,7 +20,7 @@ class NetworkInUse(Conflict):
 
 class SubnetInvalid(InvalidRequest):
     code = "network.subnet.invalid"
-    detail = "{cidr!r} is no usable range: {reason}"
+    detail = "{cidr!r} is not a valid address range: {reason}"
 
 
 class AddressesExhausted(Conflict):

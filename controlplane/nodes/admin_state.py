@@ -118,7 +118,7 @@ def mark_fenced(actor: Actor, node: Node, *, proof: Mapping[str, object]) -> Non
     if not proof:
         raise NodeNotFenceable(node=node.name, reason=Reason("nothing proves that it is off"))
     if Node.objects.select_for_update(no_key=True).get(pk=node.pk).state != "unreachable":
-        raise NodeNotFenceable(node=node.name, reason=Reason("it is heard"))
+        raise NodeNotFenceable(node=node.name, reason=Reason("it is reachable"))
     Node.objects.filter(pk=node.pk).update(fenced_by=dict(proof))
     admin_state_change(actor, node, "fenced", verb="node.fence", reason=str(proof.get("reason", "")), proof=dict(proof))
     said = {"incident": "node-fenced", "node": str(node.pk), "zone": node.zone_id, "proof": dict(proof)}

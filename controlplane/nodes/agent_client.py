@@ -185,7 +185,7 @@ def translate_error(exc: grpc.RpcError) -> NodeUnreachable | NodeFailed | NodeRe
     if status is grpc.StatusCode.RESOURCE_EXHAUSTED and TOO_LARGE in (exc.details() or ""):
         return NodeRefused(reason=Reason("the message to it or from it is too large."), **facts)
     if status in FAILED:
-        return NodeFailed(reason=Reason("its agent met an error."), **facts)
+        return NodeFailed(reason=Reason("its agent had an internal error."), **facts)
     return NodeRefused(reason=Reason("its agent does not accept the call."), **facts)
 
 

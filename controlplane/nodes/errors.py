@@ -25,7 +25,7 @@ class CertificateRequestInvalid(InvalidRequest):
 class NodeUnreachable(Unavailable):
     code = "node.unreachable"
     title = "Node unreachable"
-    detail = "The node that this needs does not answer at the moment."
+    detail = "The node needed for this does not answer. Try again later."
 
 
 class NodeBusy(NodeUnreachable):
@@ -33,23 +33,23 @@ class NodeBusy(NodeUnreachable):
 
     code = "node.busy"
     title = "Node busy"
-    detail = "The node that this needs is too busy to take more at the moment."
+    detail = "The node needed for this is too busy for more calls. Try again later."
 
 
 class NodeAbandoned(CloudError):
     """An operator decided that no operation waits for the node any more."""
 
     code = "node.given_up"
-    title = "Node given up"
-    detail = "The node that this needs has not answered for long, and was given up."
+    title = "Node abandoned"
+    detail = "The node needed for this did not answer for a long time and was abandoned."
 
 
 class NodeRefused(CloudError):
     """The agent answered with a refusal; the same call again would not help."""
 
     code = "node.refused"
-    title = "Refused by the node"
-    detail = "The node could not do it: {reason}"
+    title = "Rejected by the node"
+    detail = "The node rejected the call: {reason}"
 
 
 class NodeOutdated(NodeRefused):
@@ -57,7 +57,7 @@ class NodeOutdated(NodeRefused):
 
     code = "node.outdated"
     title = "Node's software too old"
-    detail = "The software of the node that this needs is too old for it."
+    detail = "The agent of the node needed for this is too old. Ask an operator to upgrade it."
 
 
 class ImageFileUnreadable(CloudError):
@@ -73,7 +73,7 @@ class NodeFailed(Unavailable):
 
     code = "node.failed"
     title = "Failed on the node"
-    detail = "The node could not do it at the moment: {reason}"
+    detail = "The call failed on the node: {reason}"
 
 
 class KeyMissing(Unavailable):
@@ -91,22 +91,22 @@ class NoUsableKey(Unavailable):
 class NoKeyset(Unavailable):
     code = "trust.no_keyset"
     title = "No keyset"
-    detail = "No keyset was published yet: nodes trust nobody. Run manage.py keyset_publish."
+    detail = "No keyset is published, so nodes accept no permits. Run manage.py keyset_publish."
 
 
 class ZoneWithoutKey(Conflict):
     code = "trust.zone_without_key"
     title = "Zone without a key"
     detail = (
-        "No key would be left that may sign for nodes in {zones}. Give the new key these zones too, "
-        "or make a key for them first."
+        "No remaining key could sign for nodes in {zones}. Give the new key these zones too, or create a key for them "
+        "first."
     )
 
 
 class WitnessesNeeded(InvalidRequest):
     code = "trust.witnesses_needed"
     title = "Two witnesses needed"
-    detail = "A charter says where two people saw the machine: name two different ones."
+    detail = "A charter needs two different witnesses. Name two people who saw the machine."
 
 
 class NodeNotTrusting(Unavailable):
@@ -114,12 +114,12 @@ class NodeNotTrusting(Unavailable):
 
     code = "node.not_trusting"
     title = "Node not up to date"
-    detail = "The node does not know yet what it needs to check the permit: {reason}"
+    detail = "The node does not have the documents to check the permit yet: {reason}"
 
 
 class NodeWrongAdminState(Conflict):
     code = "node.wrong_duty"
-    title = "Not in that duty"
+    title = "Wrong admin state"
     detail = "The node {node} is {duty}; this needs a node that is {wanted}."
 
 
@@ -127,50 +127,50 @@ class NodeOutOfService(Conflict):
     """The node is out of service. Tenants see the error, so it names no node."""
 
     code = "node.away"
-    title = "Its machine is being serviced"
+    title = "Node out of service"
     detail = (
-        "The machine that carries it is being serviced ({duty}), and nothing is begun there until that is over. "
-        "Try again then; what is off stays as it is."
+        "The node is out of service ({duty}), and no operation starts there until that ends. Try again then; stopped "
+        "instances stay as they are."
     )
 
 
 class HeartbeatMissing(Conflict):
     code = "node.not_heard"
-    title = "Not heard"
-    detail = "The node {node} is not heard, so nobody knows that it works. Start it and its agent, and try again."
+    title = "No heartbeat"
+    detail = "No heartbeat from the node {node}. Start the node and its agent, then try again."
 
 
 class NodeNotCleared(Conflict):
     code = "node.not_cleared"
-    title = "Not cleared yet"
+    title = "Cleanup in progress"
     detail = (
-        "The node {node} still has {count} things of guests that run elsewhere by now. They are removed from it by "
-        "themselves within seconds while it is heard; then it can be returned to service."
+        "The node {node} still has {count} resources of guests that now run elsewhere. They are removed automatically "
+        "within seconds while the node is reachable; return it to service after that."
     )
 
 
 class NodeNotRetirable(Conflict):
     code = "node.not_retirable"
     title = "Not empty"
-    detail = "The node {node} cannot be retired: {reason}. Move or delete what is there first."
+    detail = "The node {node} cannot be retired: {reason}. Migrate or delete what is on it first."
 
 
 class NodeNotFenceable(Conflict):
     code = "node.not_fenceable"
     title = "Cannot be fenced"
-    detail = "The node {node} cannot be called fenced: {reason}."
+    detail = "The node {node} cannot be fenced: {reason}."
 
 
 class BmcUnknown(NotFound):
     code = "node.bmc_unknown"
     title = "No BMC"
-    detail = "Nobody has said how the BMC of the node {node} is reached. Do it with PUT /v1/nodes/{node}/bmc."
+    detail = "The BMC of the node {node} is not configured. Configure it with PUT /v1/nodes/{node}/bmc."
 
 
 class BmcUnreachable(Unavailable):
     code = "node.bmc_unreachable"
     title = "BMC unreachable"
-    detail = "The BMC of the node cannot be asked at the moment: {reason}."
+    detail = "The BMC of the node cannot be queried: {reason}."
 
 
 class BmcRefused(CloudError):
@@ -184,23 +184,23 @@ class BmcRefused(CloudError):
 class PowerNotOff(CloudError):
     code = "node.power_not_off"
     title = "Not switched off"
-    detail = "The node's BMC was told to switch it off, but {reason}. Nothing proves that the node is off."
+    detail = "The node's BMC received the command to switch it off, but {reason}. Nothing proves that the node is off."
 
 
 class OrphanNotFound(NotFound):
     code = "orphan.not_found"
-    detail = "There is no finding {name!r}."
+    detail = "There is no orphan {name!r}."
 
 
 class OrphanWrongState(Conflict):
     code = "orphan.wrong_state"
     title = "Not in that state"
-    detail = "It is {state}; this needs something that is {wanted}."
+    detail = "The orphan is {state}; this needs an orphan that is {wanted}."
 
 
 class OrphanNameDiffers(InvalidRequest):
     """The typed name is another one than the orphan's; it guards against discarding the wrong one."""
 
     code = "orphan.name_differs"
-    title = "Another name"
-    detail = "What is to be destroyed is called {name}. Write exactly that."
+    title = "Name does not match"
+    detail = "The name does not match. Enter {name} to confirm that it is to be destroyed."

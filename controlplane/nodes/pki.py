@@ -159,9 +159,9 @@ def _authority(folder: Path, ca_key: bytes | None) -> _Authority:
         reason = Reason("{path} cannot be read: {error}", path=exc.filename, error=exc.strerror)
         raise KeyMissing(reason=reason) from exc
     except (ValueError, TypeError) as exc:
-        raise KeyMissing(reason=Reason("the authority's key is no private key in PEM without a password")) from exc
+        raise KeyMissing(reason=Reason("the authority's key is not an unencrypted private key in PEM")) from exc
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
-        raise KeyMissing(reason=Reason("the key is not the one of ca.crt"))
+        raise KeyMissing(reason=Reason("the key does not match ca.crt"))
     return _Authority(certificate, key)
 
 

@@ -4,7 +4,7 @@ from controlplane.kernel.errors import Conflict, InvalidRequest, NotFound, Unava
 class Busy(Conflict):
     code = "resource_busy"
     title = "Busy"
-    detail = "Another operation ({kind}) works on it. Wait until that operation has ended, or cancel it."
+    detail = "Another operation ({kind}) has locked this resource. Wait until that operation ends, or cancel it."
     retryable = True
 
 
@@ -20,8 +20,8 @@ class NotCancellable(Conflict):
 
 class NotRetryable(Conflict):
     code = "operation.not_retryable"
-    title = "Cannot be asked for again"
-    detail = "The operation cannot be asked for again: {reason}"
+    title = "Cannot be retried"
+    detail = "The operation cannot be retried: {reason}"
 
 
 class NotResolvable(Conflict):
@@ -33,29 +33,29 @@ class NotResolvable(Conflict):
 class UnderMaintenance(Unavailable):
     code = "maintenance"
     title = "Under maintenance"
-    detail = "This ({kind}) is not taken at the moment, because of maintenance: {reason}"
+    detail = "A maintenance rule rejects operations of the kind {kind}: {reason}"
 
 
 class MaintenanceNotFound(NotFound):
     code = "maintenance.not_found"
-    detail = "There is no maintenance {name!r}."
+    detail = "There is no maintenance rule {name!r}."
 
 
 class MaintenanceEndsFirst(InvalidRequest):
     code = "maintenance.ends_first"
-    detail = "It must end in the future, and after it begins."
+    detail = "The end must be in the future, and after the beginning."
 
 
 class Cancelled(Conflict):
     code = "operation.cancelled"
     title = "Cancelled"
-    detail = "The operation was cancelled before it ended; what it had begun was undone."
+    detail = "The operation was cancelled, and its completed steps were undone."
 
 
 class DeadlineExceeded(Unavailable):
     code = "operation.deadline_exceeded"
     title = "Took too long"
-    detail = "The operation did not succeed within {limit_s} seconds; the last obstacle was: {obstacle}"
+    detail = "The operation did not succeed within {limit_s} seconds. The last error of a step was: {obstacle}"
     retryable = False
 
 

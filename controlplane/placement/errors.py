@@ -3,8 +3,8 @@ from controlplane.kernel.errors import Conflict, Forbidden, InvalidRequest, NotF
 
 class InsufficientCapacity(Conflict):
     code = "insufficient_capacity"
-    title = "Not enough room"
-    detail = "No node can take it at the moment. {explanation}"
+    title = "Not enough capacity"
+    detail = "No suitable node has enough free capacity now. {explanation}"
 
 
 class NoPlace(Conflict):
@@ -14,19 +14,19 @@ class NoPlace(Conflict):
     """
 
     code = "placement.no_place"
-    title = "No place for it"
-    detail = "There is no place for it as things stand. {explanation}"
+    title = "No suitable node"
+    detail = "No node satisfies the request. {explanation}"
 
 
 class FleetChanged(Unavailable):
     code = "placement.fleet_changed"
-    detail = "The fleet changed faster than places on it could be taken. Try again."
+    detail = "Free capacity changed while the request was placed. Try again."
 
 
 class PolicyUnsatisfiable(Unprocessable):
     code = "policy_unsatisfiable"
     title = "Refused by policy"
-    detail = "No zone that the policy admits can take it. {explanation}"
+    detail = "No zone that the policy admits can take the request. {explanation}"
 
 
 class NotAdmittedHere(PolicyUnsatisfiable):
@@ -36,8 +36,8 @@ class NotAdmittedHere(PolicyUnsatisfiable):
     """
 
     detail = (
-        "It is in {zone}, which {clauses} does not admit, so this is refused. {explanation} Create it again in a zone "
-        "that is admitted, have the policy changed, or ask for an exemption."
+        "The resource is in {zone}, which {clauses} does not admit. {explanation} Create it again in an admitted "
+        "zone, have the policy changed, or request an exemption."
     )
 
 
@@ -56,13 +56,16 @@ class PolicyEmpty(Unprocessable):
 class PersonNeeded(Forbidden):
     code = "placement.person_needed"
     title = "A person is needed"
-    detail = "To demand less takes two people: this credential is nobody's."
+    detail = (
+        "A policy that demands less needs the approval of two people, and this credential belongs to no person. Sign "
+        "in as a user."
+    )
 
 
 class SecondPersonNeeded(Forbidden):
     code = "placement.second_person_needed"
     title = "Another person is needed"
-    detail = "Who has proposed it cannot approve it: that takes a second person."
+    detail = "The author of a proposal cannot approve it. Ask another person to approve it."
 
 
 class ProposalNotFound(NotFound):
@@ -72,25 +75,25 @@ class ProposalNotFound(NotFound):
 
 class ProposalOvertaken(Conflict):
     code = "placement.proposal.overtaken"
-    title = "Overtaken"
-    detail = "Another version of the policy has come into force since the proposal was made. Propose it anew."
+    title = "Proposal outdated"
+    detail = "The policy changed after the proposal was made. Make a new proposal."
 
 
 class DeclassifiedNotFound(NotFound):
     code = "placement.declassification.resource_not_found"
-    detail = "The organization has nothing {name!r} of whose data something is recorded."
+    detail = "No classification is recorded for {name!r} in this organization."
 
 
 class NothingToDeclassify(Unprocessable):
     code = "placement.declassification.nothing_to_lose"
     title = "Nothing to declassify"
-    detail = "The data has not this to lose: {names}. Read what it has, and name that."
+    detail = "The classifications or lineage entries cannot be removed: {names}. Name those that the data has."
 
 
 class NothingLoosened(Unprocessable):
     code = "placement.proposal.not_needed"
     title = "No proposal is needed"
-    detail = "This policy demands no less than the one in force: set it, and it holds at once."
+    detail = "This policy demands no less than the one in force. Set it directly, without a proposal."
 
 
 class PolicyNotUndoable(Conflict):
@@ -113,28 +116,28 @@ class ClassificationTaken(Conflict):
 class ClassificationIdTooLong(InvalidRequest):
     code = "placement.classification.id_too_long"
     title = "Name too long"
-    detail = "Classifications are named {prefix!r} and their own name: that has at most {limit} letters here."
+    detail = "The name of a classification is {prefix!r}, followed by at most {limit} characters."
 
 
 class TooManyAtoms(Unprocessable):
     code = "placement.too_many_atoms"
     title = "Too many clauses"
-    detail = "The policies that would hold together have {count} atoms; {limit} is the limit."
+    detail = "The combined policies would have {count} clauses; the limit is {limit}."
 
 
 class PolicyOverflows(Unprocessable):
     code = "placement.policy_overflows"
     title = "Too many clauses"
     detail = (
-        "With this policy, {count} resources would have more than {limit} clauses in all, among them {name}. Say the "
-        "same in fewer clauses."
+        "With this policy, {count} resources would exceed the limit of {limit} clauses, among them {name}. Use fewer "
+        "clauses."
     )
 
 
 class UnknownHost(InvalidRequest):
     code = "placement.unknown_host"
     title = "Unknown host"
-    detail = "There is no node {name!r}. A host that is asked for is never replaced by another one."
+    detail = "There is no node {name!r}. A requested node is never replaced by another one."
 
 
 class ZoneUnknown(InvalidRequest):
@@ -144,7 +147,7 @@ class ZoneUnknown(InvalidRequest):
 
 class NoAllocation(Conflict):
     code = "placement.no_allocation"
-    detail = "It has no place on a node (any more)."
+    detail = "The resource has no allocation on a node."
 
 
 class DecisionNotFound(NotFound):
@@ -165,25 +168,25 @@ class ExemptionNotPossible(Unprocessable):
 
 class ExemptionAsked(Conflict):
     code = "placement.exemption.asked"
-    title = "It was asked for already"
+    title = "Already requested"
     detail = "Exemption {name} is for the same resource, operation and zone. Have it approved, or wait until it ends."
 
 
 class ExemptionForOther(Unprocessable):
     code = "placement.exemption.for_other"
     title = "The exemption is for something else"
-    detail = "Exemption {name} is for {op}. Name one that was asked for with the refusal of this."
+    detail = "Exemption {name} is for {op}. Use one that was requested for this operation."
 
 
 class ExemptionUnsigned(Conflict):
     code = "placement.exemption.unsigned"
     title = "The exemption is not approved yet"
-    detail = "Exemption {name} has {count} of the two signatures that it takes. Have it approved, then ask again."
+    detail = "Exemption {name} has {count} of two required signatures. Have it approved, then repeat the request."
 
 
 class ExemptionSpent(Conflict):
     code = "placement.exemption.spent"
-    title = "It was created already"
+    title = "Already created"
     detail = "Exemption {name} is for creating {resource}, which was created already. Ask for another exemption."
 
 
@@ -196,16 +199,16 @@ class ExemptionOver(Conflict):
 class ExemptionSamePerson(Conflict):
     code = "placement.exemption.same_person"
     title = "Another person is needed"
-    detail = "Two people of different duties must approve, and neither may be the one who asked for it."
+    detail = "Two people with different duties must approve, and neither may be the requester."
 
 
 class ApprovalInvalid(InvalidRequest):
     code = "placement.exemption.approval_invalid"
     title = "Invalid approval"
-    detail = "The approval does not count: {reason}."
+    detail = "The approval is not valid: {reason}."
 
 
 class SignerSilent(Unavailable):
     code = "placement.signer_silent"
     title = "No permit yet"
-    detail = "The {process} of permits has not answered yet: nothing is done on a node without one."
+    detail = "The {process} has not answered the permit request yet. Nothing is done on a node without a permit."

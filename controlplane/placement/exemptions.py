@@ -86,7 +86,7 @@ def exemption_request(actor: Actor, project: Project, new: NewExemption) -> Exem
         raise PersonNeeded()
     now = clock.now()
     if now - new.decision.created_at > RECENT:
-        reason = Reason("the refusal is more than a day old; ask for it again")
+        reason = Reason("the refusal is more than a day old; repeat the request")
         raise ExemptionNotPossible(field="decision", reason=reason)
     waived = _waivable(new)
     _check_first(new, now)

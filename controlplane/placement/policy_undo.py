@@ -46,9 +46,9 @@ def find_undo(actor: Actor, owner: PolicyOwner, last: PolicyVersion | None) -> P
             minutes old, or a placement used it; or the actor is no person.
     """
     if actor.user_id is None:
-        raise PolicyNotUndoable(reason=Reason("only people undo changes, and this credential is nobody's."))
+        raise PolicyNotUndoable(reason=Reason("only a user can undo a change, and this credential belongs to no user."))
     if last is None or last.user_id != actor.user_id:
-        raise PolicyNotUndoable(reason=Reason("it is not yours."))
+        raise PolicyNotUndoable(reason=Reason("another user made it."))
     until = last.created_at + UNDO_WITHIN
     if clock.now() > until:
         raise PolicyNotUndoable(reason=Reason("more than ten minutes have passed."))
@@ -57,7 +57,7 @@ def find_undo(actor: Actor, owner: PolicyOwner, last: PolicyVersion | None) -> P
     if last.head is None or change(before, (effective_policies.policy_from_version(last),)) != "tighter":
         raise PolicyNotUndoable(reason=Reason("it demands no more than the one before."))
     if _placed_by(owner, last).exists():
-        raise PolicyNotUndoable(reason=Reason("placement has admitted something under it."))
+        raise PolicyNotUndoable(reason=Reason("a placement decision already rests on it."))
     return PolicyUndo(last, former.atoms if former is not None else [], until)
 
 

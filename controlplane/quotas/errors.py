@@ -7,17 +7,17 @@ class QuotaExceeded(Conflict):
     code = "quota_exceeded"
     title = "Quota exceeded"
     detail = (
-        "The {level} may use {limit} {dimension}; {used} are used and {requested} more were asked for. "
-        "Delete what is not needed, or have the limit raised."
+        "The quota of the {level} is {limit} {dimension}; {used} are used, and {requested} more were requested. "
+        "Delete what is not needed, or request a higher quota."
     )
 
 
 class QuotaAboveOrganization(Unprocessable):
     code = "quota_above_organization"
-    title = "More than the organization has"
+    title = "Exceeds the organization's quota"
     detail = (
-        "The organization may use {limit} {dimension}; a project cannot be given {requested}. "
-        "Give it less, or ask for more for the organization."
+        "The quota of the organization is {limit} {dimension}; a project cannot have {requested}. Set a lower quota, "
+        "or request a higher one for the organization."
     )
 
 
@@ -28,17 +28,17 @@ class QuotaRequestNotFound(NotFound):
 
 class QuotaRequestPending(Conflict):
     code = "quota_request.pending"
-    title = "Asked already"
+    title = "Already requested"
     detail = "There is already a request for more {dimension}. Withdraw it, or wait for its answer."
 
 
 class QuotaNotMore(Unprocessable):
     code = "quota_request.not_more"
-    title = "That is not more"
-    detail = "The organization may use {limit} {dimension} already; ask for more than that."
+    title = "Not above the current quota"
+    detail = "The quota of the organization is already {limit} {dimension}. Request a higher one."
 
 
 class QuotaRequestDecided(Conflict):
     code = "quota_request.decided"
-    title = "Decided already"
-    detail = "The request is {state} already."
+    title = "Already decided"
+    detail = "The request is already {state}."

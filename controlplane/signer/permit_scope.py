@@ -60,7 +60,7 @@ def for_operation(operation: Operation, op: str) -> PermitScope:
     try:
         return read(operation)
     except ObjectDoesNotExist as exc:
-        raise PermitOutdated(reason=Reason("what it is about is gone.")) from exc
+        raise PermitOutdated(reason=Reason("its resource no longer exists.")) from exc
 
 
 INSTANCES = Prepared(
@@ -128,7 +128,7 @@ def _of_evacuation(operation: Operation) -> PermitScope:
     migration = migration_of(operation)
     source = migration.source
     if migration.kind != EVACUATE or source.duty != "fenced" or not source.fenced_by:
-        raise PermitOutdated(reason=Reason("the node that it leaves is not fenced."))
+        raise PermitOutdated(reason=Reason("its source node is not fenced."))
     return replace(_incoming_scope(operation), peer=None)
 
 

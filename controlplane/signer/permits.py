@@ -144,7 +144,7 @@ def _operation(row: Row) -> Operation:
     if operation is None or (operation.kind, operation.resource_id) != (PART_OF.get(row.op, row.op), row.resource_id):
         raise PermitOutdated(reason=Reason("there is no such operation."))
     if operation.state not in UNDER_WAY:
-        raise PermitOutdated(reason=Reason("nobody works on the operation."))
+        raise PermitOutdated(reason=Reason("no worker is executing the operation."))
     return operation
 
 
@@ -184,7 +184,7 @@ def _check_node(node: Node, charter: Charter | None, demand: PolicySet) -> None:
     if not charter.covers(demand.classifications):
         raise NodeNotCleared(reason=Reason("its charter does not allow them."))
     if set(demand.classifications) - {PUBLIC} and not node.attests:
-        raise NodeNotCleared(reason=node.hook_problem or Reason("it has not attested itself for too long."))
+        raise NodeNotCleared(reason=node.hook_problem or Reason("its node attestation is too old."))
 
 
 def _decision(row: Row, reading: PermitInputs) -> Decision:

@@ -69,7 +69,7 @@ def _signed_permit(envelope: Signed, trusted: NodeTrust) -> Permit:
     """Return the signer's document, if its signature is valid."""
     key = trusted.keyset.keys.get(envelope.key_id)
     if key is None or key.use != "permit" or key.id in trusted.denied.kids:
-        raise PermitDisputed(reason=Reason("its key {key} is no signer's.", key=envelope.key_id))
+        raise PermitDisputed(reason=Reason("its key {key} is not a signer's key.", key=envelope.key_id))
     try:
         envelope.check(KIND, algorithms.verifier(key.public_key))
         return parse(envelope.payload)
@@ -81,7 +81,7 @@ def _compare(said: Permit, own: Permit) -> None:
     ours, theirs = own.payload(), said.payload()
     other = [name for name in ours if name not in OF_THE_MOMENT and ours[name] != theirs[name]]
     if other:
-        raise PermitDisputed(reason=Reason("it would say something else of {fields}.", fields=", ".join(other)))
+        raise PermitDisputed(reason=Reason("its fields {fields} would differ.", fields=", ".join(other)))
     if said.exp > own.exp or said.nbf > clock.now():
         raise PermitDisputed(reason=Reason("it lasts longer than what it rests on."))
 

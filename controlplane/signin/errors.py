@@ -5,7 +5,7 @@ class SignInRefused(Unauthenticated):
     code = "signin.refused"
     title = "Sign-in refused"
     detail = (
-        "This is not the right address, password and code. Whoever has no password yet needs a link for a first one."
+        "The address, password or code is wrong. If you have no password yet, ask an operator for a link to set one."
     )
 
 
@@ -17,39 +17,40 @@ class CodeNeeded(Unauthenticated):
 
 class WrongProof(Forbidden):
     code = "signin.wrong_proof"
-    title = "Not proved"
-    detail = "This does not prove that it is you: the password or the code is not right, or was used before."
+    title = "Identity not confirmed"
+    detail = "The password or code is wrong, or was already used."
 
 
 class SignInLocked(Forbidden):
     code = "signin.locked"
     title = "Sign-in is locked"
     detail = (
-        "After too many failures this account cannot be signed in to from here until {until}. Try again after that."
+        "Sign-in to this account from your address is locked until {until} after too many failures. Try again after "
+        "that."
     )
 
 
 class SessionNeeded(Forbidden):
     code = "signin.session_needed"
     title = "Session needed"
-    detail = "Only somebody who has signed in may do that, with a session and not with an API token."
+    detail = "This request needs a user session; API tokens are not accepted. Sign in first."
 
 
 class SecondFactorDemanded(Forbidden):
     code = "signin.second_factor_demanded"
     title = "Second factor demanded"
     detail = (
-        "This session has no second factor, and your account or your duties demand one. Prove one with POST "
+        "This session has no second factor, and your account or role requires one. Confirm one with POST "
         "/v1/sessions/actions/verify; if you have none, enrol one first."
     )
 
 
 class ProofTooOld(Forbidden):
     code = "signin.proof_too_old"
-    title = "Prove that it is you"
+    title = "Confirm your identity"
     detail = (
-        "It is over {minutes} minutes since you proved who you are. Do it again with POST /v1/sessions/actions/verify, "
-        "and then repeat this."
+        "You confirmed your identity more than {minutes} minutes ago. Confirm it again with POST "
+        "/v1/sessions/actions/verify, then repeat the request."
     )
 
 
@@ -61,34 +62,34 @@ class PasswordRefused(Unprocessable):
 
 class LinkRefused(Unauthenticated):
     code = "signin.link_refused"
-    title = "Link no longer good"
-    detail = "This link was used, has expired, or never was one. Ask for a new one."
+    title = "Invalid link"
+    detail = "The link was used, has expired or is not valid. Request a new one."
 
 
 class LinkTooEarly(Forbidden):
     code = "signin.link_too_early"
-    title = "Link not good yet"
-    detail = "This link is good from {at} on: until then, whoever has the account can object. Try again after that."
+    title = "Link not valid yet"
+    detail = "This link is valid from {at}. Until then, the user of the account can object. Try again after that."
 
 
 class ResetNeeded(Conflict):
     code = "signin.reset_needed"
-    title = "It takes two people"
+    title = "Two people are needed"
     detail = (
-        "The account {email} is in use, and nobody gets a link for it alone. Ask for a reset (password-resets); "
+        "The account {email} is in use, and a new link for it needs two people. Request a reset (password-resets); "
         "another operator, or an owner of an organization of the user, confirms it."
     )
 
 
 class SecondPersonNeeded(Forbidden):
     code = "signin.second_person_needed"
-    title = "It takes another person"
-    detail = "Neither who asked for this reset nor whose password it is can confirm it."
+    title = "Another person is needed"
+    detail = "The requester of a reset and the user of the account cannot confirm it. Ask another person."
 
 
 class PasswordResetNotFound(NotFound):
     code = "signin.password_reset.not_found"
-    detail = "There is no reset {name!r} here that waits."
+    detail = "There is no pending reset {name!r} here."
 
 
 class SessionNotFound(NotFound):
@@ -103,14 +104,14 @@ class UserNotFound(NotFound):
 
 class TotpThere(Conflict):
     code = "signin.totp_there"
-    title = "There are codes already"
+    title = "Codes already enrolled"
     detail = "An application for codes is enrolled already. Remove it first: DELETE /v1/totp."
 
 
 class LastFactor(Conflict):
     code = "signin.last_factor"
-    title = "It is the last factor"
-    detail = "Your duties demand a second factor, and this is your last one. Enrol another one first."
+    title = "Last second factor"
+    detail = "Your role requires a second factor, and this is your last one. Enrol another one first."
 
 
 class ProviderNotFound(NotFound):
@@ -121,40 +122,40 @@ class ProviderNotFound(NotFound):
 class ProviderUnavailable(Unavailable):
     code = "signin.provider.unavailable"
     title = "The provider does not answer"
-    detail = "The OpenID provider {name!r} does not answer as it should now. Try again, or tell your operator."
+    detail = "The OpenID provider {name!r} does not answer correctly. Try again, or inform an operator."
 
 
 class RedirectRefused(Unprocessable):
     code = "signin.redirect_refused"
     title = "Redirect not allowed"
-    detail = "The provider {name!r} is not configured to send anybody back to this URI. Your operator can list it."
+    detail = "The redirect URI is not allowed for the provider {name!r}. Ask an operator to add it."
 
 
 class OpenIdRefused(Unauthenticated):
     code = "signin.openid.refused"
     title = "Sign-in refused"
-    detail = "What the OpenID provider says is not accepted: {reason}"
+    detail = "The answer of the OpenID provider was rejected: {reason}"
 
 
 class OpenIdOver(Unauthenticated):
     code = "signin.openid.over"
-    title = "Begin again"
-    detail = "This sign-in was not begun here, took too long, or was completed before. Begin a new one."
+    title = "Start again"
+    detail = "This sign-in was started elsewhere, has expired or is already complete. Start a new one."
 
 
 class AddressTaken(Conflict):
     code = "signin.openid.address_taken"
-    title = "There is an account already"
+    title = "Account exists"
     detail = (
-        "There is an account with your address, and it is not known to be yours. Sign in to it as before, and link the "
-        "provider there."
+        "An account with your address exists and is not linked to this provider. Sign in to it as before, then link "
+        "the provider."
     )
 
 
 class IdentityTaken(Conflict):
     code = "signin.openid.identity_taken"
-    title = "Linked already"
-    detail = "Another account is linked to whom the provider says you are."
+    title = "Already linked"
+    detail = "This identity is already linked to another account."
 
 
 class IdentityNotFound(NotFound):
@@ -165,22 +166,21 @@ class IdentityNotFound(NotFound):
 class PasskeysOff(Unprocessable):
     code = "signin.passkeys_off"
     title = "No passkeys here"
-    detail = "This platform has no passkeys: its operator has not said for which pages they are."
+    detail = "Passkeys are not configured on this platform. Ask an operator to set the pages that may use them."
 
 
 class PasskeyRefused(Forbidden):
     code = "signin.passkey_refused"
     title = "Passkey refused"
     detail = (
-        "This is no good answer of a known passkey: begin again, on the page that it is for, and let the device verify "
-        "that it is you."
+        "The passkey was not accepted. Start again on the page that the passkey is for, and let the device verify you."
     )
 
 
 class PasskeyTaken(Conflict):
     code = "signin.passkey_taken"
-    title = "Passkey known already"
-    detail = "There is a passkey named {name!r} already, or this device is registered."
+    title = "Passkey already registered"
+    detail = "A passkey named {name!r} exists, or this device is already registered."
 
 
 class PasskeyNotFound(NotFound):

@@ -30,11 +30,11 @@ def check_new(password: str, *, user: User, field: str) -> None:
     if len(set(password)) < LENGTH_MIN // 3:
         raise PasswordRefused(field=field, reason=Reason("it repeats a few characters."))
     if len(words.replace(user.email.casefold(), "")) < LENGTH_MIN // 2:
-        raise PasswordRefused(field=field, reason=Reason("it is hardly more than your address."))
+        raise PasswordRefused(field=field, reason=Reason("it is too similar to your address."))
     try:
         _common_passwords().validate(password)
     except ValidationError as exc:
-        raise PasswordRefused(field=field, reason=Reason("it is one of those that are tried first.")) from exc
+        raise PasswordRefused(field=field, reason=Reason("it is a common password.")) from exc
 
 
 def put(user: User, password: str) -> None:

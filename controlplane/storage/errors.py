@@ -25,4 +25,4 @@ class VolumeInUse(Conflict):
 
 class VolumeCannotShrink(Unprocessable):
     code = "storage.volume.cannot_shrink"
-    detail = "The volume has {size_gib} GiB and can only grow; {asked_gib} GiB were asked for."
+    detail = "The volume has {size_gib} GiB and cannot shrink to {asked_gib} GiB. Request a larger size."

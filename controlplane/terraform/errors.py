@@ -11,7 +11,7 @@ class StateNotFound(NotFound):
 
 class StateVersionNotFound(NotFound):
     code = "terraform.state.version_not_found"
-    detail = "The Terraform state {name!r} has no version {number}: it is not there, or not kept any more."
+    detail = "The Terraform state {name!r} has no version {number}: it does not exist, or is no longer stored."
 
 
 class StateLocked(CloudError):
@@ -23,8 +23,8 @@ class StateLocked(CloudError):
     code = "terraform.state.locked"
     title = "Locked"
     detail = (
-        "The Terraform state {name!r} is locked by {who}, for {operation}, since {since}. Wait until that has ended; "
-        "if it has died, `terraform force-unlock {lock_id}` ends its lock."
+        "The Terraform state {name!r} is locked by {who}, for {operation}, since {since}. Wait until that run ends; "
+        "if it was interrupted, `terraform force-unlock {lock_id}` removes its lock."
     )
 
     def __init__(self, lock: Mapping[str, Any], **facts: Any) -> None:
@@ -35,19 +35,19 @@ class StateLocked(CloudError):
 class StateNotLocked(Conflict):
     code = "terraform.state.not_locked"
     title = "Not locked"
-    detail = "The Terraform state {name!r} is not locked. Lock it before it is written under a lock."
+    detail = "The Terraform state {name!r} is not locked. Lock it first, or write it without a lock ID."
 
 
 class StateMalformed(InvalidRequest):
     code = "terraform.state.malformed"
-    title = "No Terraform state"
-    detail = "The body is no Terraform state: {reason}"
+    title = "Not a Terraform state"
+    detail = "The body is not a Terraform state: {reason}"
 
 
 class StatesExhausted(Conflict):
     code = "terraform.state.too_many"
     title = "Too many states"
-    detail = "A project may have {limit} Terraform states. Delete those that describe nothing any more."
+    detail = "The project has the maximum of {limit} Terraform states. Delete those that are no longer needed."
 
 
 class StateUnreadable(CloudError):

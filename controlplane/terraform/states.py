@@ -206,7 +206,7 @@ def _serial(content: bytes) -> int:
     try:
         document = json.loads(content)
     except (ValueError, RecursionError) as exc:
-        raise StateMalformed(reason=Reason("it is no JSON.")) from exc
+        raise StateMalformed(reason=Reason("it is not JSON.")) from exc
     serial = document.get("serial") if isinstance(document, dict) else None
     if not isinstance(serial, int) or isinstance(serial, bool) or not 0 <= serial <= SERIAL_MAX:
         raise StateMalformed(reason=Reason("it has no serial number."))

@@ -20,12 +20,12 @@ class WebhookNameTaken(Conflict):
 class WebhookUrlRefused(InvalidRequest):
     code = "webhook.url_refused"
     title = "URL refused"
-    detail = "Nothing is sent there: {reason}"
+    detail = "Webhooks cannot be sent to this URL: {reason}"
 
 
 class UnknownKind(InvalidRequest):
     code = "webhook.unknown_kind"
-    detail = "There are no events of the kind {kind!r}. Name one that there is, all of a noun (instance.*), or all (*)."
+    detail = "There is no event kind {kind!r}. Use an existing kind, all kinds of a noun (instance.*), or all (*)."
 
 
 class WebhookDisabled(Conflict):

@@ -66,8 +66,8 @@ def _need_stuck(operation: Operation) -> None:
     if not Operation.objects.filter(stuck(), pk=operation.pk).exists():
         raise NotResolvable(
             reason=Reason(
-                "it may still end by itself. It is stuck when {needed} tries of a step have failed ({attempts} have) "
-                "and it is being undone, cannot be cancelled, or is past its deadline.",
+                "it may still end on its own. It counts as stuck after {needed} failed attempts of a step ({attempts} "
+                "so far) if it is also being undone, cannot be cancelled, or is past its deadline.",
                 needed=STUCK_ATTEMPTS,
                 attempts=operation.attempts,
             )
@@ -85,7 +85,7 @@ def _silent_node(operation: Operation) -> Node:
     if not nodes:
         raise NotResolvable(
             reason=Reason(
-                "nothing of it is on a node, so it does not wait for one: {obstacle} The workers' log says more.",
+                "it has nothing on a node, and so waits for none: {obstacle} The workers' log has the details.",
                 obstacle=current_step_error(operation),
             )
         )
@@ -93,7 +93,7 @@ def _silent_node(operation: Operation) -> Node:
     if len(silent) > 1:
         raise NotResolvable(
             reason=Reason(
-                "the nodes {node} are both silent, and nobody can tell on which of them its guest runs. Bring one of "
+                "the nodes {node} are both unreachable, so it is not known which of them runs the guest. Bring one of "
                 "them back.",
                 node=", ".join(each.name for each in silent),
             )
@@ -101,8 +101,8 @@ def _silent_node(operation: Operation) -> Node:
     if not silent:
         raise NotResolvable(
             reason=Reason(
-                "the node {node} is heard, and what is on it may be at work. Mend it; or switch it off, if it is to be "
-                "given up.",
+                "the node {node} is reachable, and its guests may still run. Repair it, or switch it off if it is to "
+                "be abandoned.",
                 node=", ".join(each.name for each in nodes),
             )
         )
@@ -110,7 +110,7 @@ def _silent_node(operation: Operation) -> Node:
     if node.last_heartbeat_at is not None and node.last_heartbeat_at > clock.now() - UNREACHABLE_FOR:
         raise NotResolvable(
             reason=Reason(
-                "the node {node} has not been silent for {minutes} minutes yet, and may come back.",
+                "the node {node} has been unreachable for less than {minutes} minutes, and may come back.",
                 node=node.name,
                 minutes=int(UNREACHABLE_FOR.total_seconds() // 60),
             )
@@ -122,7 +122,7 @@ def _lease(operation: Operation) -> Operation:
     Operation.objects.filter(pk=operation.pk).update(due_at=clock.now())
     leased = leases.lease_operation(operation.pk)
     if leased is None:
-        raise NotResolvable(reason=Reason("a worker tries it at this moment. Ask again in a minute."))
+        raise NotResolvable(reason=Reason("a worker is executing it. Try again in a minute."))
     return leased
 
 

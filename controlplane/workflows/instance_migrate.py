@@ -214,7 +214,7 @@ def _to_stop(operation: Operation) -> CloudError | None:
     if operation.is_cancellable and leases.is_cancel_requested(operation):
         return Cancelled()
     if clock.now() >= operation.deadline_at:
-        return DeadlineExceeded(limit_s=_limit_s(operation), obstacle=Reason("the guest was still on its way."))
+        return DeadlineExceeded(limit_s=_limit_s(operation), obstacle=Reason("the guest was still migrating."))
     return None
 
 

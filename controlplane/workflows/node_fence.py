@@ -38,7 +38,7 @@ def see_off(operation: Operation) -> None:
     if state == OFF:
         return
     if clock.now() > operation.deadline_at:
-        raise PowerNotOff(reason=Reason("it still says {state}", state=state))
+        raise PowerNotOff(reason=Reason("it still reports {state}", state=state))
     raise StepPending(f"Its BMC says {state}.", delay=LOOK_AGAIN)
 
 
@@ -49,7 +49,9 @@ def confirm_off(operation: Operation) -> None:
         raise StepPending("Its BMC says Off, and is asked again.", delay=wait)
     state = bmcs.power_state(node)
     if state != OFF:
-        raise PowerNotOff(reason=Reason("it said Off and then {state}: something switches it on again", state=state))
+        raise PowerNotOff(
+            reason=Reason("it reported Off, then {state}: something switches the node on again", state=state)
+        )
 
 
 def _seen_off_at(operation: Operation) -> datetime:

@@ -43,7 +43,7 @@ class RetryRequest:
     def argument(self, name: str) -> Any:
         """Return an argument. Raises NotRetryable: an older release did not store it."""
         if name not in self.operation.args:
-            raise NotRetryable(reason=Reason("it is too old: what it was asked with was not kept."))
+            raise NotRetryable(reason=Reason("it is too old, and its request is no longer stored."))
         return self.operation.args[name]
 
     @property
@@ -136,7 +136,7 @@ def _volume_attach(request: RetryRequest) -> Operation:
 def _volume_detach(request: RetryRequest) -> Operation:
     attachment = Attachment.objects.select_related("instance").filter(pk=request.argument("attachment")).first()
     if attachment is None:
-        raise NotRetryable(reason=Reason("the volume is out of the instance already."))
+        raise NotRetryable(reason=Reason("the volume is already detached from the instance."))
     return volume_detach(request.actor, attachment)
 
 
@@ -162,10 +162,10 @@ RETRY_HANDLERS: Mapping[str, RetryHandler] = {
 }
 # kind of operation → why it has no retry, and what to do instead
 NOT_RETRYABLE: Mapping[str, Reason] = {
-    "image.verify": Reason("the uploaded file was not kept. Create another image and upload the file to that."),
-    "instance.evacuate": Reason("it is tried again by itself, as part of the recovery of its node."),
-    "instance.migrate": Reason("operators move instances. Ask for the move again."),
-    "node.fence": Reason("ask for the fencing again."),
-    "instance.rebuild": Reason("what it was asked with was not kept. Ask for the rebuild again."),
+    "image.verify": Reason("the uploaded file is no longer stored. Create another image and upload the file to it."),
+    "instance.evacuate": Reason("the recovery of its node retries it automatically."),
+    "instance.migrate": Reason("only operators migrate instances. Request the migration again."),
+    "node.fence": Reason("request the fencing again."),
+    "instance.rebuild": Reason("its request is no longer stored. Request the rebuild again."),
 }
-OTHERWISE = Reason("ask for the change itself again.")
+OTHERWISE = Reason("request the change itself again.")

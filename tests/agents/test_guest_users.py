@@ -43,7 +43,7 @@ def test_two_guests_never_share_a_user_and_each_keeps_its_own(path: Path) -> Non
     ledger = StateStore(path)
     wanted = [100_000, 100_001]
     assert [ledger.guest_user(guest, wanted) for guest in (ONE, OTHER)] == wanted
-    with pytest.raises(AdapterError, match="No user is left"):
+    with pytest.raises(AdapterError, match="All user ids"):
         ledger.guest_user(THIRD, wanted)
     ledger.close()
     ledger = StateStore(path)

@@ -142,7 +142,7 @@ def test_its_image_is_not_asked_for_again(here: AgentUnderTest, there: AgentUnde
 def test_what_is_to_be_taken_over_and_is_not_there_is_not_made_anew(there: AgentUnderTest, folder: Path) -> None:
     """An empty disk in its place would look to the guest as if its data had been erased."""
     found = refusal(lambda: there.stub.EnsureVolume(wish(specs.new_id())))
-    assert "has vanished from pool 'shared'" in found.message
+    assert "is missing from pool 'shared'" in found.message
     assert (found.is_retryable, files(folder)) == (False, [])
     local = specs.volume()
     local.is_taken_over = True

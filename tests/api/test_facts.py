@@ -117,9 +117,7 @@ def test_refusals_in_french(operator: Caller, cloud: Cloud) -> None:
     late = custody(attested_at=now - timedelta(days=1), review_by=now)
     answer = operator.post("/v1/facts", body_of(late))
     assert answer.problem == (422, "catalog.fact.refused", "/facts/0/p/review_by")
-    assert answer.body["detail"].endswith(
-        "sa date de revue est passée, si bien qu’elle compterait aussitôt comme inconnue."
-    )
+    assert answer.body["detail"].endswith("sa date de revue est passée, sa valeur serait donc aussitôt inconnue.")
     assert operator.post("/v1/facts", body_of(custody(), custody())).body["title"] == "Déclarations qui se recouvrent"
     operator.post("/v1/facts", body_of(custody()))
     gap = operator.post("/v1/facts", body_of(custody("none", valid_from=MARCH)))

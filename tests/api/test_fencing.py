@@ -46,7 +46,7 @@ def test_nothing_is_at_hand_while_it_is_heard(operator: Caller, cloud: Cloud) ->
     assert [(each["kind"], each["counts"], each["error"]["code"]) for each in body["at_hand"]] == [
         (kind, False, "node.not_fenceable") for kind in ("power", "lease", "attestation")
     ]
-    assert body["at_hand"][0]["error"]["detail"] == "The node node-1 cannot be called fenced: it is heard."
+    assert body["at_hand"][0]["error"]["detail"] == "The node node-1 cannot be fenced: it is reachable."
     assert body["evidence"] is None
     french = operator.get("/v1/nodes/node-1/fencing", Accept_Language="fr").body
     assert "cannot" not in french["at_hand"][0]["error"]["detail"]
@@ -67,7 +67,7 @@ def test_whoever_attests_has_just_proved_who_they_are(operator: Caller, person: 
     assert body["evidence"]["reason"] == WHY
     told = person.get("/v1/nodes/node-1/fencing").body
     assert told["evidence"] == body["evidence"]
-    assert told["at_hand"][2]["error"]["detail"] == "The node node-1 cannot be called fenced: it is fenced."
+    assert told["at_hand"][2]["error"]["detail"] == "The node node-1 cannot be fenced: it is fenced."
 
 
 def test_power_takes_an_operation(operator: Caller, cloud: Cloud) -> None:

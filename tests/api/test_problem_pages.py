@@ -28,7 +28,7 @@ def test_it_can_be_read_as_text(db: None, language: str, word: str) -> None:
 def test_in_french(db: None) -> None:
     page = Caller(token=None, language="fr").get("/v1/problems/resource_busy").body
     assert page["title"] == "Occupé"
-    assert page["why"].startswith("Une opération tient la ressource")
+    assert page["why"].startswith("Une opération a verrouillé la ressource")
     assert page["example"]["title"] == page["title"]
     assert page["example"]["blocking_operation"] == problem_pages.ANY_ID
 

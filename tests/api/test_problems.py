@@ -96,10 +96,10 @@ def test_reasons_are_given_in_french_too(api: Caller, instance: Instance) -> Non
 def test_a_reason_that_was_kept_is_read_in_french() -> None:
     last = NodeUnreachable().reason
     kept = json.loads(json.dumps(DeadlineExceeded(limit_s=60, obstacle=last).as_document()))
-    assert kept["detail"].endswith(f"obstacle was: {NodeUnreachable.detail}")
+    assert kept["detail"].endswith(f"step was: {NodeUnreachable.detail}")
     with override("fr"):
         described = error_messages.describe_document(kept)
-    assert str(described["detail"]).endswith("était\u00a0: Le nœud dont cela dépend ne répond pas pour le moment.")
+    assert str(described["detail"]).endswith("étape\u00a0: Le nœud nécessaire ne répond pas. Réessayez plus tard.")
 
 
 def test_a_refusal_of_placement_is_explained_in_french(api: Caller, cloud: Cloud) -> None:
@@ -109,9 +109,9 @@ def test_a_refusal_of_placement_is_explained_in_french(api: Caller, cloud: Cloud
     english = api.post("instances", body).body
     api.language = "fr"
     french = api.post("instances", body).body
-    assert english["title"] == "Not enough room"
-    assert french["title"] == "Pas assez de place"
-    assert french["detail"].startswith("Aucun nœud ne peut l’accueillir")
+    assert english["title"] == "Not enough capacity"
+    assert french["title"] == "Capacité insuffisante"
+    assert french["detail"].startswith("Aucun nœud adapté n’a assez de capacité libre")
     assert french["detail"] != english["detail"]
     decision = api.get(f"decisions/{french['placement_decision']}").body
     assert decision["explanation"][0] in french["detail"]

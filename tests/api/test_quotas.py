@@ -46,7 +46,7 @@ def test_the_refusal_names_the_level_in_french_too(api: Caller, cloud: Cloud) ->
     Quota.objects.create(organization=cloud.tenant.project.organization, dimension="vcpus", limit=0)
     answer = Caller(token="alpha", project="alpha", language="fr").post("instances", WEB)
     assert (answer.status, answer.body["facts"]["level"]) == (409, "organization")
-    assert "Limite de niveau organisation" in answer.body["detail"]
+    assert "Quota de niveau organisation" in answer.body["detail"]
 
 
 def test_an_organization_sees_its_use_and_a_credential_its_own_part(

@@ -332,7 +332,7 @@ def test_a_stolen_session_guesses_no_passwords(ada: Person) -> None:
         ("short", "12 characters"),
         ("abababababababab", "repeats"),
         ("ada@people.example1", "your address"),
-        ("telechargement", "tried first"),
+        ("telechargement", "common password"),
     ],
 )
 def test_passwords_that_are_guessed(ada: Person, password: str, reason: str) -> None:

@@ -146,7 +146,7 @@ class Inside(Cli):
             redirect_stderr(err),
         ):
             code = app.run(words)
-        assert "This should not happen" not in err.getvalue(), err.getvalue()
+        assert "Internal error" not in err.getvalue(), err.getvalue()
         return Said(int(code), out.getvalue(), err.getvalue())
 
 

@@ -49,7 +49,7 @@ def test_an_instance_from_its_creation_to_its_end(cli: Cli, client: Client) -> N
     assert cli.ok("instance", "resize", "web", "--flavor", "small", "-o", "json").json["flavor"] == "small"
     cli.ok("instance", "start", "web")
     cli.ok("instance", "rebuild", "web", "--image", "tiny", "--yes")
-    assert cli.ok("instance", "delete", "web", "--yes").err == "web: gone\n"
+    assert cli.ok("instance", "delete", "web", "--yes").err == "web: deleted\n"
     assert cli("instance", "show", "web").code == 3
 
 
@@ -62,7 +62,7 @@ def test_a_volume_and_what_it_is_attached_to(cli: Cli, client: Client) -> None:
     assert cli.ok("volume", "list").out.splitlines()[1].split()[:2] == ["data", "in-use"]
     detached = cli.ok("volume", "detach", "data", "--yes", "-o", "json")
     assert (detached.json["state"], detached.json["size_gib"]) == ("available", 2)
-    assert "is attached to nothing" in cli("volume", "detach", "data", "--yes").err
+    assert "is not attached to an instance" in cli("volume", "detach", "data", "--yes").err
     cli.ok("volume", "delete", "data", "-y")
 
 
@@ -154,7 +154,7 @@ def test_a_dry_run_makes_nothing(cli: Cli) -> None:
 def test_without_waiting_the_operation_is_named_and_can_be_waited_for(cli: Cli) -> None:
     begun = cli.ok("instance", "create", "web", *CREATE, "--no-wait", "-o", "json")
     operation = begun.json["operation"]["id"]
-    assert begun.err == f"instance.create has begun: andromede operation wait {operation}\n"
+    assert begun.err == f"instance.create started. Wait for it with: andromede operation wait {operation}\n"
     assert cli.ok("operation", "wait", operation, "-o", "json").json["state"] == "succeeded"
     assert "it has succeeded" in cli("operation", "retry", operation).err
     by_resource = cli.ok("operation", "show", begun.json["id"], "-o", "json").json
@@ -165,7 +165,7 @@ def test_what_destroys_asks(cli: Cli, client: Client) -> None:
     cli.ok("volume", "create", "data", "--size", "1")
     asked = cli("volume", "delete", "data")
     assert asked.code == 2
-    assert "All data on it is lost" in asked.err and "--yes" in asked.err
+    assert "The data on it is lost" in asked.err and "--yes" in asked.err
     assert client.volumes.get("data").state == "available"
 
 
@@ -173,7 +173,7 @@ def test_a_refusal_leads_to_its_explanation(cli: Cli, client: Client) -> None:
     refused = cli("volume", "create", "huge", "--size", "9000")
     assert (refused.code, refused.out) == (1, "")
     first, *rest = refused.err.splitlines()
-    assert first.startswith("error: Not enough room: ")
+    assert first.startswith("error: Not enough capacity: ")
     assert "code insufficient_capacity, request " in rest[-1]
     hint = next(line for line in rest if line.startswith("See why with: andromede "))
     tree = cli.ok(*hint.removeprefix("See why with: andromede ").split()).out

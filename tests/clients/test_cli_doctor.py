@@ -83,8 +83,8 @@ def test_a_platform_that_is_well() -> None:
 @pytest.mark.parametrize(
     ("sick", "level", "what"),
     [
-        (node(state="unreachable", last_heartbeat_at=NOW - 3 * HOUR), PROBLEM, "has been silent for 3 h"),
-        (node(state="enrolled", last_heartbeat_at=None), NOTICE, "has never been heard"),
+        (node(state="unreachable", last_heartbeat_at=NOW - 3 * HOUR), PROBLEM, "has sent no heartbeat for 3 h"),
+        (node(state="enrolled", last_heartbeat_at=None), NOTICE, "never sent a heartbeat"),
         (node(duty="cordoned", duty_reason="fan"), NOTICE, "takes nothing new (cordoned): fan"),
         (node(duty="draining"), NOTICE, "takes nothing new (draining): -"),
         (node(duty="maintenance", state="unreachable"), NOTICE, "takes nothing new (maintenance): -"),
@@ -92,8 +92,8 @@ def test_a_platform_that_is_well() -> None:
         (node(certificate_expires_at=NOW - DAY), PROBLEM, "has a certificate that has ended"),
         (node(certificate_expires_at=NOW + 9 * DAY), NOTICE, "has a certificate that ends in 9 d"),
         (node(trust={"is_attested": False, "hook_problem": "gone"}), PROBLEM, "gets public data alone: gone"),
-        (node(trust={"is_clock_kept": False}), PROBLEM, "does not know that its clock is right"),
-        (node(trust={"charter_version": 0}), PROBLEM, "has no charter, and so takes nothing"),
+        (node(trust={"is_clock_kept": False}), PROBLEM, "has no synchronized clock"),
+        (node(trust={"charter_version": 0}), PROBLEM, "has no charter, and accepts no permits"),
         (node(trust={"facts_epoch": 7}), NOTICE, "trusts an older facts_epoch than others: 7, not 9"),
     ],
 )
@@ -112,8 +112,8 @@ def test_orphans_wait_for_a_decision() -> None:
     stuck = some(id="f-2", kind="volume", name="volumes/y", state="found", problem="It is used.", created_at=NOW - DAY)
     held.node, stuck.node = some(name="rack1-07"), None
     assert found(orphans=[held, stuck]) == [
-        (PROBLEM, "database", "nobody means the volume volumes/y: found for 1 d, and cannot go on: It is used."),
-        (NOTICE, "node rack1-07", "nobody means the file volumes/x: quarantined for 1 h"),
+        (PROBLEM, "database", "orphaned volume volumes/y: found for 1 d, blocked: It is used."),
+        (NOTICE, "node rack1-07", "orphaned file volumes/x: quarantined for 1 h"),
     ]
 
 
@@ -127,7 +127,7 @@ def test_operations_that_are_late_or_long() -> None:
             "operation o-1",
             "instance.create is undoing and has been beyond its deadline for 2 h: The node does not answer.",
         ),
-        (NOTICE, "operation o-2", "instance.create has been running for 3 h: it says nothing"),
+        (NOTICE, "operation o-2", "instance.create has been running for 3 h: it gave no error"),
     ]
 
 
@@ -151,7 +151,7 @@ def test_facts_drift_and_quotas() -> None:
     drifted = some(kind="volume", resource_id="v-1", zone="us-1", state="drifted", since=NOW - HOUR, project="p-1")
     over = some(dimension="vcpus", used=12, limit=8)
     assert found(facts=facts, drift=[drifted], limits=[over, some(dimension="volumes", used=8, limit=8)]) == [
-        (PROBLEM, "volume v-1", "may not be in us-1 any more, since 1 h"),
+        (PROBLEM, "volume v-1", "is no longer admitted in us-1, since 1 h"),
         (NOTICE, "zone fr-idf-1", "certified holds for another 5 d"),
         (NOTICE, "zone fr-idf-1", "certified should have been reviewed 2 d ago"),
         (NOTICE, "organization acme", "uses 12 of 8 vcpus"),

@@ -53,15 +53,15 @@ def test_a_guest_that_has_nowhere_to_go_stays(operator: Inside, guest: str, tmp_
     plan = operator.ok("instance", "migration-plan", instance, "-o", "json").json
     assert (plan["nodes"], plan["reasons"][0]["code"]) == ([], "placement.no_place")
     off = operator("instance", "cancel-migrate", instance)
-    assert "is not being moved" in off.err
+    assert "is not being migrated" in off.err
 
 
 def test_who_cannot_leave_is_named_before_and_after(operator: Inside, guest: str) -> None:
     planned = operator.ok("node", "drain", NODE, "--dry-run")
     assert guest in planned.out
-    assert "1 cannot be moved, and run on" in planned.err
+    assert "1 cannot be migrated, and keep running" in planned.err
     refused = operator("node", "drain", NODE)
-    assert "It will not end while these run there." in refused.err
+    assert "It does not end while these guests run there." in refused.err
     stopped = operator("node", "drain", NODE, "--yes", "--timeout", "30")
     assert stopped.code == 5
     assert "Guests remain" in stopped.err

@@ -22,9 +22,9 @@ def test_a_node_that_is_heard_is_not_fenced(operator: Inside) -> None:
         ("lease", False),
         ("attestation", False),
     ]
-    assert "it is heard" in operator.ok("node", "fencing", NODE).out
+    assert "it is reachable" in operator.ok("node", "fencing", NODE).out
     asked = operator("node", "fence", NODE, "--evidence", "lease", "--reason", "lost")
-    assert "runs twice" in asked.err
+    assert "run twice" in asked.err
     refused = operator("node", "fence", NODE, "--evidence", "lease", "--reason", "lost", "--yes")
     assert "node.not_fenceable" in refused.err
     assert operator("operation", "show", "01890000-0000-7000-8000-000000000000", "--platform").code == 3

@@ -68,7 +68,7 @@ def test_what_an_instance_and_its_node_used_is_seen(cli: Inside, live: Live, tmp
     assert [line.split()[0] for line in lines[1:]] == cli.ok(*asked, "-o", "name").out.split()
     assert lines[1].startswith("cpu_used_ratio ") and "█" in lines[1]
     refused = cli(*asked[:3], "--since", "lately")
-    assert (refused.code, "such as 6h" in refused.err) == (2, True)
+    assert (refused.code, "Write 6h" in refused.err) == (2, True)
     assert "resolution" in cli(*asked, "--resolution", "1500ms").err
     operator = inside(tmp_path, live, live.operator)
     used = [operator.ok("node", "metrics", node, "-o", "json").json for node in ("node-a", "node-b")]

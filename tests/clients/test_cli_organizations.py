@@ -43,15 +43,15 @@ def test_projects(owner: Inside, operator: Inside) -> None:
     made = owner.ok(*words).json
     assert (made["organization"]["name"], made["labels"]) == ("demo", {"env": "prod"})
     would = owner.ok("project", "update", "shop", "--name", "store", "--dry-run", "-o", "json")
-    assert would.json["name"] == "store" and "Nothing was changed" in would.err
+    assert would.json["name"] == "store" and "nothing was changed" in would.err
     assert (
         owner.ok("project", "update", "shop", "--name", "store", "--label", "env-", "-o", "json").json["labels"] == {}
     )
     asked = owner("project", "delete", "store")
     assert asked.code == 2 and "--yes" in asked.err
     would = owner.ok("project", "delete", "store", "--dry-run")
-    assert would.err == "store would go.\nNothing was changed: this is what would be.\n"
-    assert owner.ok("project", "delete", "store", "--yes").err == "store: gone\n"
+    assert would.err == "store would be deleted.\nDry run: this is the result; nothing was changed.\n"
+    assert owner.ok("project", "delete", "store", "--yes").err == "store: deleted\n"
     assert owner("project", "show", "store").code == 3
     assert owner("organization", "create", "mine").code == 7
     operator.ok("organization", "create", "other", "--owner", "demo@example.org")
@@ -169,7 +169,7 @@ def test_webhooks(owner: Inside) -> None:
     assert pinged["id"] in owner.ok("webhook", "deliveries", "ops", "-o", "name").out
     assert owner.ok("webhook", "delivery", "ops", pinged["id"], "-o", "json").json["event"]["kind"] == "webhook.pinged"
     again = owner.ok("webhook", "redeliver", "ops", pinged["id"], "--dry-run")
-    assert "Nothing was changed" in again.err
+    assert "nothing was changed" in again.err
     rotated = owner.ok("webhook", "rotate-secret", "ops", "--overlap-hours", "1", "-o", "name")
     assert rotated.out != made.out and rotated.out.startswith("whsec_")
     owner.ok("webhook", "end-rotation", "ops")

@@ -38,7 +38,7 @@ def test_a_node_that_is_not_fenced_is_not_recovered(operator: Inside) -> None:
 
 
 def test_the_plan_is_shown_before_anything_begins(operator: Inside, fenced: str) -> None:
-    assert "There was nothing on the node." in operator.ok("node", "recover", fenced, "--plan").err
+    assert "The node had no guests." in operator.ok("node", "recover", fenced, "--plan").err
     plan = operator.ok("node", "recover", fenced, "--plan", "-o", "json").json
     assert (plan["counts"], plan["guests"]) == ({}, [])
     asked = operator("node", "recover", fenced)

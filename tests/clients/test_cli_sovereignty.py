@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 HERE, THERE = "fr-idf-1", "de-rhein-1"
 NOWHERE = "us-va-1"  # a zone without nodes, whose facts are in nobody's way
 REASON = ("--reason", "A second site.")
-DRY = "Nothing was changed: this is what would be.\n"
+DRY = "Dry run: this is the result; nothing was changed.\n"
 OFFICER, OPERATOR = "sovereignty_officer", "duty_operator"
 
 
@@ -114,7 +114,7 @@ def test_demanding_less_takes_two_officers(case: Case) -> None:
     refused(case.operator("proposal", "create", wider, *REASON, ANDROMEDE_PROJECT=""), 2, "--project")
     refused(case.operator("proposal", "create", wider, *REASON, "--platform"), 1, "proposal.not_needed")
     both = ("--platform", "--organization", "bastion")
-    refused(case.operator("proposal", "create", wider, *REASON, *both), 2, "and no more")
+    refused(case.operator("proposal", "create", wider, *REASON, *both), 2, "Pass only one of")
 
 
 def test_whoever_changed_a_policy_undoes_it(case: Case) -> None:
@@ -201,7 +201,7 @@ def test_signed_facts_are_stated(case: Case) -> None:
     refused(case.operator("fact", "state", "missing.json"), 2, "missing.json")
     refused(case.operator("fact", "state", "-", stdin="[]"), 2, "Standard input has no signed facts.")
     altered = json.dumps(stated).replace("HSM", "software")
-    refused(case.operator("fact", "state", "-", stdin=altered), 1, "did not sign the statement")
+    refused(case.operator("fact", "state", "-", stdin=altered), 1, "does not match the statement")
     unsigned = case.owner.ok("fact", "list", "--of", "zone", "--subject", HERE, "-o", "json").out
     assert len(case.operator("fact", "state", "-", stdin=unsigned).err.splitlines()) == 13, (
         "and not one for each member"
@@ -257,7 +257,7 @@ def test_two_people_break_the_glass(case: Case, approvers: dict[str, Inside]) ->
         return ("exemption", "approve", exemption, *options)
 
     wrong = approval(case.olga, OFFICER, key=OPERATOR)
-    refused(case.olga(*wrong), 1, "is not good")
+    refused(case.olga(*wrong), 1, "is not valid")
     refused(case.olga(*wrong[:-1], "sixty-four bytes"), 1, "base64")
     refused(case.olga("exemption", "terms", exemption, "--duty", "captain"), 2, OFFICER, OPERATOR)
     right = approval(case.olga, OFFICER, key=OFFICER)
@@ -299,8 +299,8 @@ def test_evidence_is_exported(case: Case, export: Any) -> None:
     begin, end = until_now()
     assert case.olga.ok("evidence", "export", begin, end, "--dry-run").err == DRY
     refused(case.operator("evidence", "export", begin, end), 7, OFFICER)
-    refused(case.olga("evidence", "export", "yesterday", "today"), 2, "no day and no moment")
-    refused(case.olga("evidence", "export", begin, "2100-01-01"), 1, "its end has not come yet")
+    refused(case.olga("evidence", "export", "yesterday", "today"), 2, "not a date or time")
+    refused(case.olga("evidence", "export", begin, "2100-01-01"), 1, "its end is in the future")
     file = case.folder / "evidence.tar"
     refused(case.operator("evidence", "export-download", export["id"], str(file)), 7)
     assert not file.exists()
@@ -309,7 +309,7 @@ def test_evidence_is_exported(case: Case, export: Any) -> None:
     assert hashlib.sha256(file.read_bytes()).hexdigest() == export["sha256"]
     with tarfile.open(file) as archive:
         assert {"manifest.json", "verify.py"} <= set(archive.getnames())
-    refused(case.olga("evidence", "export-download", export["id"], str(file)), 2, "is there already")
+    refused(case.olga("evidence", "export-download", export["id"], str(file)), 2, "already exists")
     refused(case.olga("evidence", "export-download", export["id"], "/nowhere/file"), 2, "cannot be written")
 
 

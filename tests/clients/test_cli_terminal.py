@@ -70,7 +70,7 @@ def test_ctrl_c_leaves_the_operation_and_says_how_to_go_on(cli: Cli, live: Live,
         terminals.append(terminal)
         terminal.wait_for("instance.create")
         terminal.type(CTRL_C)
-        terminal.wait_for("goes on. Wait for it with")
+        terminal.wait_for("continues. Wait for it with")
         assert terminal.finish() == 130
     finally:
         live.cloud.start_agent("node-b")

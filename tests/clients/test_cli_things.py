@@ -48,11 +48,11 @@ def test_what_is_only_tried_changes_nothing(cli: Inside) -> None:
     cli.ok("volume", "create", "data", "--size", "1", "--near", "web")
     before = everything(cli)
     for line in TRIED:
-        assert "Nothing was changed" in cli.ok(*line.split(), "--dry-run").err, line
+        assert "nothing was changed" in cli.ok(*line.split(), "--dry-run").err, line
     assert everything(cli) == before
     cli.ok("volume", "attach", "data", "web")
     before = everything(cli)
-    assert "Nothing was changed" in cli.ok("volume", "detach", "data", "--dry-run").err
+    assert "nothing was changed" in cli.ok("volume", "detach", "data", "--dry-run").err
     assert everything(cli) == before
 
 
@@ -82,7 +82,7 @@ def test_keys_and_groups_are_named_anew(cli: Inside, tmp_path: Path) -> None:
         ("ssh-key update laptop", "ssh-key show other", "ssh-key"),
         ("affinity-group update apart", "affinity-group show other", "affinity-group"),
     ):
-        assert "Nothing was changed" in cli.ok(*update.split(), "--name", "other", "--dry-run").err
+        assert "nothing was changed" in cli.ok(*update.split(), "--name", "other", "--dry-run").err
         cli.ok(*update.split(), "--name", "other", "--label", "env=prod")
         assert cli.ok(*show.split(), "-o", "json").json["labels"] == {"env": "prod"}
         assert cli.ok(kind, "list", "-o", "name").out == "other\n"

@@ -64,7 +64,7 @@ def test_two_officers_take_it_away_after_a_while(officer: Client, cloud: Cloud, 
 def test_what_it_has_not_it_cannot_lose(officer: Client, instance: str) -> None:
     page = f"/residency/{instance}/declassify"
     assert errors_of(officer.post(page, {"reason": "Because."}), "classifications") == (
-        "The data has not this to lose: nothing is named. Read what it has, and name that."
+        "The classifications or lineage entries cannot be removed: nothing is named. Name those that the data has."
     )
     third = officer.post(page, {**ASKED, "classifications": ["alpha-org.third"]})
     assert "alpha-org.third is not one of" in errors_of(third, "classifications")

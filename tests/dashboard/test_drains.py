@@ -101,7 +101,7 @@ def test_a_drain_from_its_plan_to_the_return_of_the_node(operator: Client, other
 
 def test_a_plan_that_has_changed_is_shown_again_and_nothing_begins(operator: Client, other: FakeMachine) -> None:
     page = begin(operator, plan="0" * 64)
-    assert "Ask for the plan again" in page
+    assert "Request the plan again" in page
     assert 'name="plan" value="0000' not in page, "the new one can be agreed to"
     assert not Drain.objects.exists()
 

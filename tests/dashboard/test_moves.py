@@ -84,7 +84,7 @@ def test_a_move_that_is_under_way_shows_its_bytes_and_is_called_off(
     assert operator.post(f"{page}/cancel")["Location"] == page
     assert follow(operation).state == "cancelled"
     assert "cancelled" in text_of(operator.get(page))
-    assert "not being moved" in text_of(operator.post(f"{page}/cancel", follow=True))
+    assert "not being migrated" in text_of(operator.post(f"{page}/cancel", follow=True))
 
 
 def test_auditors_look_and_tenants_do_not(page: str, signed_in: SignIn) -> None:

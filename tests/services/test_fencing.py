@@ -40,9 +40,9 @@ def test_no_evidence_counts_against_a_node_that_is_heard(cloud: Cloud) -> None:
     node = cloud.machine.row
     assert node.state == "ready"
     assert [(each.kind, each.counts, each.reason) for each in available_evidence(node)] == [
-        ("power", False, "it is heard"),
-        ("lease", False, "it is heard"),
-        ("attestation", False, "it is heard"),
+        ("power", False, "it is reachable"),
+        ("lease", False, "it is reachable"),
+        ("attestation", False, "it is reachable"),
     ]
     with pytest.raises(NodeNotFenceable):
         node_fence(OPERATOR, node, kind="attestation", reason=WHY)
@@ -72,9 +72,9 @@ def test_a_person_attests_that_a_silent_node_is_off(silent: Node) -> None:
 
 def test_a_lease_that_has_lapsed_counts_only_on_a_node_that_said_it_would_stop_its_guests(silent: Node) -> None:
     now = timezone.now()
-    assert "did not stop guests by itself" in at_hand(silent, "lease").reason
+    assert "did not fence itself" in at_hand(silent, "lease").reason
     node = altered(silent, fences_within_s=100)
-    assert at_hand(node, "lease").reason == "it was never given a lease"
+    assert at_hand(node, "lease").reason == "it never had a node lease"
     needs = timedelta(seconds=100 + (100 + settings.NODE_LEASE_S) * 0.01 + settings.NODE_LEASE_MARGIN_S)
     node = altered(silent, leased_until=now - needs + timedelta(seconds=30))
     early = at_hand(node, "lease")
@@ -90,7 +90,7 @@ def test_a_lease_that_has_lapsed_counts_only_on_a_node_that_said_it_would_stop_i
 
 
 def test_power_needs_a_bmc(silent: Node) -> None:
-    assert at_hand(silent, "power").reason == "nobody has said how its BMC is reached"
+    assert at_hand(silent, "power").reason == "its BMC is not configured"
     with pytest.raises(NodeNotFenceable):
         node_fence(OPERATOR, silent, kind="power", reason=WHY)
 

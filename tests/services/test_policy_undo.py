@@ -88,7 +88,7 @@ def test_it_is_recorded_as_what_it_is(tenant: Tenant, olga: Actor) -> None:
 
 def test_only_whoever_made_the_change_undoes_it(tenant: Tenant, olga: Actor) -> None:
     change(olga, of(tenant), THERE)
-    assert "it is not yours" in refused(officer(tenant.project, "otto"), of(tenant))
+    assert "another user made it" in refused(officer(tenant.project, "otto"), of(tenant))
     assert "nobody's" in refused(SYSTEM, of(tenant))
     with pytest.raises(RoleNeeded):
         policy_undo.policy_undo(officer(make_tenant("beta").project, "bert"), of(tenant))
@@ -100,7 +100,7 @@ def test_only_the_last_change_is_undone_and_an_undo_is_not(tenant: Tenant, olga:
     policy_undo.policy_undo(olga, of(tenant))
     assert "no more than" in refused(olga, of(tenant))
     change(officer(tenant.project, "otto"), of(tenant), THERE)
-    assert "it is not yours" in refused(olga, of(tenant))
+    assert "another user made it" in refused(olga, of(tenant))
 
 
 def test_after_ten_minutes_it_takes_two_people(tenant: Tenant, olga: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,7 +115,7 @@ def test_what_was_placed_by_it_keeps_it(tenant: Tenant, olga: Actor) -> None:
     make_node("one")
     change(olga, of(tenant), THERE)
     placement.claim(placing(tenant))
-    assert "placement has admitted something" in refused(olga, of(tenant))
+    assert "a placement decision already rests on it" in refused(olga, of(tenant))
 
 
 def test_what_was_refused_under_it_does_not(tenant: Tenant, olga: Actor) -> None:
@@ -147,7 +147,7 @@ def test_at_every_level(tenant: Tenant, level: str) -> None:
     policy_undo.policy_undo(actor, owners[level])
     change(actor, owners[level], THERE)
     placement.claim(placing(tenant, classifications=marks))
-    assert "placement has admitted something" in refused(actor, owners[level])
+    assert "a placement decision already rests on it" in refused(actor, owners[level])
 
 
 @pytest.mark.django_db(transaction=True)

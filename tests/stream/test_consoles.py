@@ -149,7 +149,7 @@ def test_a_ticket_is_good_once(consoles: Process, instance: Instance) -> None:
         with opened(consoles, url) as again:
             assert end(again) == (
                 4401,
-                "This ticket was used, or is older than 30 seconds. Ask for a new one.",
+                "The console ticket was already used, or is older than 30 seconds. Request a new one.",
             )
         socket.send(b"x")
         read(socket, b"x")
@@ -236,7 +236,7 @@ def test_a_policy_that_forbids_it_ends_it(consoles: Process, cloud: Cloud, insta
     assert deeds(2)[-1][1]["code"] == 4422
 
 
-@pytest.mark.parametrize(("name", "words"), [("last", "Nothing was typed"), ("began", "as long as one may")])
+@pytest.mark.parametrize(("name", "words"), [("last", "idle for too long"), ("began", "maximum duration")])
 def test_a_console_has_its_time(name: str, words: str) -> None:
     console = Console(new_id(), Kind.SERIAL, new_id(), new_id(), None, new_id(), False, "")
     line = ConsoleSession(console, None, None)
@@ -262,7 +262,7 @@ def test_a_guest_that_stops_ends_it(consoles: Process, cloud: Cloud, instance: I
         cloud.fake.guest_powers_off(instance.pk)
         assert end(socket) == (
             4409,
-            "The guest does not run. Start the instance; what it wrote before is in its console log.",
+            "The guest is not running. Start the instance; its earlier output is in its console log.",
         )
 
 
@@ -333,4 +333,4 @@ def test_a_message_that_is_too_big(consoles: Process, instance: Instance) -> Non
 def test_sentences_are_in_the_language_of_the_viewer(consoles: Process, instance: Instance) -> None:
     french = {"Accept-Language": "fr"}
     with opened(consoles, "/v1/consoles/x", additional_headers=french) as socket:
-        assert end(socket)[1] == "Ce ticket a servi, ou a plus de 30 secondes. Demandez-en un nouveau."
+        assert end(socket)[1] == "Le ticket de console a déjà servi, ou a plus de 30 secondes. Demandez-en un nouveau."

@@ -50,20 +50,20 @@ WORST = {
 def test_work_has_a_maximum_whatever_the_body(raw: bytes) -> None:
     assert len(raw) <= BODY_MAX_BYTES
     assert count_calls(lambda: refusal(raw)) < 8 * VALUES_MAX
-    assert refusal(raw) == (None, f"The body is no acceptable JSON: it has more than {VALUES_MAX} values.")
+    assert refusal(raw) == (None, f"The body is not valid JSON: it has more than {VALUES_MAX} values.")
 
 
 @pytest.mark.parametrize("raw", [b"[" * 60_000, b'{"a":' * 18_000, b"[" * 17 + b"]" * 17, b"[" * 900 + b"]" * 900])
 def test_depth_has_a_maximum(raw: bytes) -> None:
     assert count_calls(lambda: refusal(raw)) < 8 * VALUES_MAX
-    assert refusal(raw) == (None, "The body is no acceptable JSON: it is nested more than 16 levels deep.")
+    assert refusal(raw) == (None, "The body is not valid JSON: it is nested more than 16 levels deep.")
 
 
 def test_members_of_one_object_have_a_maximum() -> None:
     assert len(parse(b"{" + members(MEMBERS_MAX) + b"}")) == MEMBERS_MAX
     assert refusal(b'{"labels":{' + members(MEMBERS_MAX + 1) + b',"0":1}}') == (
         "0",
-        f"The body is no acceptable JSON: the object with the member '0' has more than {MEMBERS_MAX} members.",
+        f"The body is not valid JSON: the object with the member '0' has more than {MEMBERS_MAX} members.",
     )
 
 
@@ -84,7 +84,7 @@ def test_a_member_that_is_twice_is_named_also_as_the_last() -> None:
     assert len(parse(raw)) == MEMBERS_MAX
     assert refusal(raw.replace(b'"0":0', b'"7/~":0')) == (
         "7~1~0",
-        "The body is no acceptable JSON: the member '7/~' is there twice.",
+        "The body is not valid JSON: the member '7/~' is repeated.",
     )
 
 

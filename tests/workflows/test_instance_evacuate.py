@@ -282,7 +282,7 @@ def test_a_node_that_was_not_as_dead_as_was_said_is_the_end_of_it(lost: Lost) ->
     assert (operation.state, operation.error["code"]) == ("failed", "compute.instance.not_evacuable")
     assert not lost.other.fake.guests
     assert len(files(lost.cloud)) == 2
-    with pytest.raises(InstanceNotEvacuable, match="not as dead"):
+    with pytest.raises(InstanceNotEvacuable, match="reachable again"):
         lost.ask()
 
 

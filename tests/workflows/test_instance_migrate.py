@@ -246,7 +246,7 @@ def test_what_stands_in_the_way_is_told(moving: Move) -> None:
     instance = fresh(moving.instance)
     assert migration_obstacles(instance) == []
     Node.objects.filter(pk=moving.source.row.pk).update(traits=["firmware:bios"])
-    assert "cannot send" in migration_obstacles(fresh(instance))[0]
+    assert "does not support migrations" in migration_obstacles(fresh(instance))[0]
     Node.objects.filter(pk=moving.source.row.pk).update(state="unreachable")
     assert "does not answer" in migration_obstacles(fresh(instance))[0]
     Instance.objects.filter(pk=instance.pk).update(power_state="crashed")

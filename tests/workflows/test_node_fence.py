@@ -126,8 +126,8 @@ def test_a_bmc_that_does_not_switch_off_proves_nothing(
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"password": "wrong"}, "does not take the user name and password"),
-        ({"certificate_sha256": "ab" * 32}, "another certificate"),
+        ({"password": "wrong"}, "rejects the user name or password"),
+        ({"certificate_sha256": "ab" * 32}, "certificate is not the configured one"),
         ({"system_id": "11111111-9e44-4fa7-8e91-f3527a1ef094"}, "no such system"),
     ],
 )

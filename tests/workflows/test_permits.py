@@ -264,7 +264,7 @@ def test_a_node_that_does_not_take_a_permit_gets_another_and_is_told_again(
     first = Permit.objects.get(operation_id=operation.pk)
     assert first.expires_at is not None
     assert first.expires_at <= clock.now()
-    assert operation.steps[-1]["message"].startswith("The node does not know yet what it needs")
+    assert operation.steps[-1]["message"].startswith("The node does not have the documents")
     assert again(operation).state == "succeeded"
 
 

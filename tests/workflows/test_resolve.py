@@ -154,9 +154,9 @@ def test_a_node_that_has_just_fallen_silent_may_come_back(cloud: Cloud) -> None:
 def test_what_may_still_end_by_itself_is_left_alone(cloud: Cloud) -> None:
     _, operation = lost_rebuild(cloud)
     Operation.objects.update(attempts=STUCK_ATTEMPTS - 1)
-    assert "may still end by itself" in refusal(operation)
+    assert "may still end on its own" in refusal(operation)
     Operation.objects.update(attempts=STUCK_ATTEMPTS, state="running")
-    assert "may still end by itself" in refusal(operation)
+    assert "may still end on its own" in refusal(operation)
     assert not Operation.objects.filter(stuck()).exists()
     Operation.objects.update(state="cancelled", finished_at=clock.now())
     assert "it has ended" in refusal(operation)
@@ -166,13 +166,13 @@ def test_what_a_worker_tries_at_the_moment_is_left_to_it(cloud: Cloud) -> None:
     _, operation = lost_rebuild(cloud)
     Operation.objects.update(due_at=clock.now())
     assert leases.lease_operation(operation.pk) is not None
-    assert "a worker tries it" in refusal(operation)
+    assert "a worker is executing it" in refusal(operation)
 
 
 def test_what_waits_for_no_node_is_no_case_for_it(cloud: Cloud) -> None:
     _, operation = ask_instance(cloud)
     Operation.objects.update(state="undoing")
-    assert "nothing of it is on a node" in refusal(tried_in_vain(operation))
+    assert "it has nothing on a node" in refusal(tried_in_vain(operation))
 
 
 def test_a_request_calls_no_node_and_a_dry_run_leaves_nothing(cloud: Cloud) -> None:

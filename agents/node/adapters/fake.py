@@ -163,7 +163,7 @@ class FakeNode:
         with self._lock:
             guest = self.guests.get(guest_id)
             if guest is None or guest.running is None:
-                raise AdapterError(f"Guest {guest_id} does not run.", retryable=False)
+                raise AdapterError(f"Guest {guest_id} is not running.", retryable=False)
             self.definitions.forget(guest_id)
             guest.stop(Power.OFF)
             del self.guests[guest_id]
@@ -360,7 +360,7 @@ class FakeHypervisor:
             if left == running.disks:
                 return False
             if self._node.ignore_detach:
-                raise DetachPending(f"Guest {guest_id} has not let go of volume {disk.volume_id}.")
+                raise DetachPending(f"Guest {guest_id} has not released volume {disk.volume_id} yet.")
             guest.running = replace(running, disks=left)
             return True
 
@@ -394,7 +394,7 @@ class FakeHypervisor:
     def _running(self, guest_id: UUID) -> tuple[FakeGuest, GuestSpec]:
         guest = self._guest(guest_id)
         if guest.running is None:
-            raise AdapterError(f"Guest {guest_id} does not run.", retryable=False)
+            raise AdapterError(f"Guest {guest_id} is not running.", retryable=False)
         return guest, guest.running
 
 

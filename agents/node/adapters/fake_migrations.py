@@ -251,7 +251,7 @@ def _exchange(line: Any, question: dict[str, object]) -> None:
     try:
         reason = _receive_line(line)["reason"]
     except EOFError:
-        raise AdapterError("The destination has hung up.", retryable=True) from None
+        raise AdapterError("The destination closed the connection.", retryable=True) from None
     if reason:
         raise AdapterError(str(reason), retryable=False)
 

@@ -106,7 +106,7 @@ class FakeUnmanaged:
         if found is None:
             return False
         if self.file_size_bytes(name) is not None:
-            raise AdapterError(f"Something else is called {name} by now.", retryable=False)
+            raise AdapterError(f"Another resource now has the name {name}.", retryable=False)
         del self.aside[finding_id]
         kind, _, file = name.partition("/")
         volume_id = _volume_id(file)

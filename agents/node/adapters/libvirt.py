@@ -370,7 +370,7 @@ class LibvirtHypervisor:
         with self._removals:
             while _plugged(domain, disk) is not None:
                 if time.monotonic() >= deadline:
-                    raise DetachPending(f"The guest has not let go of volume {disk.volume_id} yet.")
+                    raise DetachPending(f"The guest has not released volume {disk.volume_id} yet.")
                 self._removals.wait(timeout=0.5)
 
 
@@ -409,7 +409,7 @@ def _await_start(domain: Any) -> None:
     while tuple(domain.state()) == STARTING:
         if time.monotonic() >= deadline:
             # What a libvirtd looks like that was killed at the wrong moment and started without libvirtd_recovery.
-            raise AdapterError("libvirtd does not finish the guest's start; restart it.", retryable=True)
+            raise AdapterError("libvirtd does not finish starting the guest. Restart libvirtd.", retryable=True)
         time.sleep(0.05)
 
 

@@ -73,7 +73,7 @@ class LibvirtConnection:
 
     def _translated(self, error: Any) -> AdapterError:
         if error.get_error_domain() in TRANSPORT or self._connection is None:
-            return HypervisorUnavailable(f"libvirtd went away: {error}")
+            return HypervisorUnavailable(f"The connection to libvirtd was lost: {error}")
         return AdapterError(f"libvirt: {error}", retryable=error.get_error_code() not in LASTING)
 
     def _keep(self) -> None:

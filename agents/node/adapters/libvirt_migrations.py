@@ -129,7 +129,7 @@ class LibvirtMigrations:
 
     def expect(self, guest: GuestSpec, certificate_sha256: str, *, is_off: bool) -> str:
         if self._address is None:
-            raise AdapterError("This node takes in no guests: its agent has no address for them.", retryable=False)
+            raise AdapterError("This node accepts no migrations: its agent has no migration address.", retryable=False)
         token = self._token(guest.id, certificate_sha256)
         folder = self._sockets.make(guest.id, token)
         folder.chmod(0o733)  # QEMU makes sockets in it, as an unprivileged user; other users do not know the name
@@ -322,7 +322,7 @@ class LibvirtMigrations:
         if error.get_error_code() == libvirt.VIR_ERR_OPERATION_ABORTED:
             return MigrationCancelled()
         if not is_there:
-            return HypervisorUnavailable(f"libvirtd went away: {error}")
+            return HypervisorUnavailable(f"The connection to libvirtd was lost: {error}")
         return AdapterError(f"libvirt: {error}", retryable=True)
 
 

@@ -116,7 +116,7 @@ class FileDisks:
             return None
         magic, size = QCOW2_HEADER.unpack(header.ljust(QCOW2_HEADER.size, b"\0"))
         if magic != QCOW2_MAGIC:
-            raise AdapterError(f"The file of volume {volume_id} is no qcow2 file.", retryable=False)
+            raise AdapterError(f"The file of volume {volume_id} is not a qcow2 file.", retryable=False)
         return int(size)
 
     def create_volume(self, volume_id: UUID, *, size_bytes: int, base: BaseImage | None, pool: str = "") -> None:
@@ -233,7 +233,7 @@ class FileDisks:
         folder, _, file = name.partition("/")
         folders = {each.name: each for each in (self._images, self._volumes)}
         if folder not in folders or not file or "/" in file or file in (".", ".."):
-            raise AdapterError(f"{name!r} is no file of the node's folder.", retryable=False)
+            raise AdapterError(f"{name!r} is not a file in the node's folder.", retryable=False)
         path = folders[folder] / file
         if os.path.lexists(path):
             return path
@@ -277,7 +277,7 @@ class FileIncoming:
         except (AdapterError, ValueError) as exc:
             raise ImageRefused(f"The image cannot be inspected: {exc}") from exc
         if not isinstance(report, dict):
-            raise ImageRefused("The image cannot be inspected: the inspector's report is no object.")
+            raise ImageRefused("The image cannot be inspected: the inspector's report is not a JSON object.")
         return report
 
 
@@ -348,7 +348,7 @@ def _move(source: Path, target: Path) -> bool:
     if _size_of_all(source) is None:
         return False
     if _size_of_all(target) is not None:
-        raise AdapterError(f"Something else is called {target.name} by now.", retryable=False)
+        raise AdapterError(f"Another file now has the name {target.name}.", retryable=False)
     with _disk_errors():
         source.rename(target)
         for folder in (source.parent, target.parent):

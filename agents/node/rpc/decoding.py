@@ -89,7 +89,7 @@ def subject(message: pb.Subject) -> Subject:
     if message.generation < 1:
         raise BadRequest("subject.generation", "must be at least 1")
     if message.generation >= 2**63:
-        raise BadRequest("subject.generation", "is absurdly high")
+        raise BadRequest("subject.generation", "is too high")
     return Subject(identifier("subject.id", message.id), message.generation)
 
 
@@ -114,7 +114,7 @@ def image_parts(parts: Iterator[pb.ImagePart]) -> Iterator[bytes]:
 def volume(message: pb.EnsureVolumeRequest) -> VolumeSpec:
     sha256 = message.image_sha256
     if message.is_taken_over and (sha256 or not message.pool):
-        raise BadRequest("is_taken_over", "is said of a volume in a pool, without its image")
+        raise BadRequest("is_taken_over", "is only for a volume in a pool, without an image")
     return VolumeSpec(
         size_bytes=_multiple("size_bytes", _within("size_bytes", message.size_bytes, 512, MAX_SIZE_BYTES), 512),
         image_sha256=digest("image_sha256", sha256) if sha256 else "",
@@ -131,11 +131,11 @@ def port(message: pb.EnsurePortRequest) -> PortSpec:
     network = _network(message.network)
     address = _address("ip", message.ip)
     if address not in network.cidr or address == network.gateway_ip:
-        raise BadRequest("ip", f"is no guest's address in {network.cidr}")
+        raise BadRequest("ip", f"is not a guest address in {network.cidr}")
     return PortSpec(
         id=identifier("subject.id", message.subject.id),
         network=network,
-        mac=_matching("mac", message.mac, MAC, "is no unicast address in lower-case hex with colons"),
+        mac=_matching("mac", message.mac, MAC, "is not a unicast address in lower-case hex with colons"),
         ip=address,
         hostname=_hostname("hostname", message.hostname),
     )
@@ -172,7 +172,7 @@ def attachment(message: pb.EnsureAttachmentRequest) -> AttachmentSpec:
 def arrival(message: pb.EnsureArrivalRequest) -> IncomingSpec:
     spec = instance(message.instance)
     if spec.power is Power.SHUTDOWN:
-        raise BadRequest("instance.power", "a guest that arrives runs, or is off")
+        raise BadRequest("instance.power", "must be running or off for an incoming migration")
     plugged = tuple(_plugged(each) for each in message.plugged)
     volumes = {spec.root_volume_id, *(each.volume_id for each in plugged)}
     if (
@@ -243,9 +243,9 @@ def identifier(field: str, text: str) -> UUID:
     try:
         value = UUID(text)
     except ValueError:
-        raise BadRequest(field, "is no UUID") from None
+        raise BadRequest(field, "is not a UUID") from None
     if str(value) != text or value.int == 0:
-        raise BadRequest(field, "is no UUID in canonical form")
+        raise BadRequest(field, "is not a UUID in canonical form")
     return value
 
 
@@ -257,7 +257,7 @@ def _network(message: pb.Network) -> NetworkSpec:
     try:
         cidr = IPv4Network(message.cidr)
     except (AddressValueError, NetmaskValueError, ValueError):
-        raise BadRequest("network.cidr", "is no IPv4 network") from None
+        raise BadRequest("network.cidr", "is not an IPv4 network") from None
     gateway_ip = _address("network.gateway_ip", message.gateway_ip)
     if gateway_ip not in cidr:
         raise BadRequest("network.gateway_ip", f"is not in {cidr}")
@@ -289,7 +289,7 @@ def _address(field: str, text: str) -> IPv4Address:
     try:
         return IPv4Address(text)
     except AddressValueError:
-        raise BadRequest(field, "is no IPv4 address") from None
+        raise BadRequest(field, "is not an IPv4 address") from None
 
 
 def _hostname(field: str, text: str) -> str:
@@ -316,5 +316,5 @@ def _multiple(field: str, value: int, unit: int) -> int:
 
 def _choice(field: str, value: K, choices: Mapping[K, V]) -> V:
     if value not in choices:
-        raise BadRequest(field, "has no known value")
+        raise BadRequest(field, "has an unknown value")
     return choices[value]

@@ -90,7 +90,7 @@ class AgentInterceptor(grpc.ServerInterceptor):  # type: ignore[type-arg]  # gen
             yield
             return
         if not self._slots.acquire(blocking=False):
-            raise Exhausted("As many calls as this node serves at a time are under way; try again later.")
+            raise Exhausted("The limit of concurrent calls of this node is reached. Try again later.")
         try:
             yield
         finally:

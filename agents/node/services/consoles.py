@@ -73,7 +73,7 @@ class SerialViewer:
             if len(self._pending) <= MAX_PENDING_BYTES:
                 return
             self._pending.clear()
-        self.close(Exhausted("The viewer reads more slowly than the guest writes; open the console again."))
+        self.close(Exhausted("The viewer reads too slowly for the guest's output. Open the console again."))
 
     def close(self, reason: AgentError | None = None) -> None:
         with self._changed:
@@ -214,9 +214,9 @@ class Consoles:
     def _place(self, instance_id: UUID) -> Iterator[None]:
         with self._lock:
             if len(self._places) >= MAX_CONSOLES:
-                raise Exhausted(f"This node serves {MAX_CONSOLES} consoles at a time.")
+                raise Exhausted(f"The limit of {MAX_CONSOLES} open consoles on this node is reached.")
             if self._places.count(instance_id) >= MAX_VIEWERS:
-                raise Exhausted(f"At most {MAX_VIEWERS} consoles of a guest are open at a time.")
+                raise Exhausted(f"The limit of {MAX_VIEWERS} open consoles of a guest is reached.")
             self._places.append(instance_id)
         try:
             yield
@@ -285,4 +285,4 @@ class Consoles:
 
 
 def _idle() -> Exhausted:
-    return Exhausted(f"The guest has sent nothing for {IDLE_LIMIT_S / 3600:.0f} hours.")
+    return Exhausted(f"The guest wrote nothing for {IDLE_LIMIT_S / 3600:.0f} hours.")

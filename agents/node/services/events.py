@@ -34,7 +34,7 @@ class Watch:
             Exhausted: events came faster than they were read.
         """
         if self._has_overflowed.is_set():
-            raise Exhausted("The watcher reads more slowly than events come; watch again.")
+            raise Exhausted("The watcher reads too slowly for the events. Watch again.")
         try:
             guest_id = self._queue.get(timeout=max(timeout_s, 0))
         except queue.Empty:
@@ -105,7 +105,7 @@ class Hub:
         watch = Watch()
         with self._lock:
             if len(self._watches) >= MAX_WATCHES:
-                raise Exhausted(f"This node serves {MAX_WATCHES} watchers at a time.")
+                raise Exhausted(f"The limit of {MAX_WATCHES} watchers of this node is reached.")
             self._watches.add(watch)
         try:
             yield watch

@@ -28,7 +28,7 @@ def check(report: Mapping[str, object], *, declared: ImageFormat) -> int:
     """Return the image's virtual size in bytes; raises ImageRefused when the node must not open the image."""
     for key in ("format", "probed-format"):
         if report.get(key) != declared.value:
-            raise ImageRefused(f"The image was announced as {declared.value}, but is {report.get(key)!r}.")
+            raise ImageRefused(f"The image was declared as {declared.value}, but is {report.get(key)!r}.")
     for key in REFERENCES:
         if key in report:
             raise ImageRefused("The image refers to a backing file.")

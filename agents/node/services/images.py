@@ -43,7 +43,7 @@ def remove(node: Node, sha256: str) -> bool:
         with node.state_store.transaction():
             volumes = node.state_store.users_of("image", sha256, "volume")
             if volumes:
-                raise ImageInUse(f"{len(volumes)} volumes stand on image {sha256}, one of them {volumes[0]}.")
+                raise ImageInUse(f"{len(volumes)} volumes use image {sha256} as their base, among them {volumes[0]}.")
             node.state_store.images.forget(sha256)
         return node.adapters.disks.remove_image(sha256)
 
@@ -65,7 +65,7 @@ def _status_of_cached(spec: ImageSpec, cached: CachedImage) -> ImageStatus:
     if (spec.size_bytes, spec.format) != (cached.size_bytes, cached.format):
         raise ImageRefused(
             f"Image {spec.sha256} is cached as {cached.format} of {cached.size_bytes} bytes, "
-            f"but was announced as {spec.format} of {spec.size_bytes} bytes."
+            f"but was declared as {spec.format} of {spec.size_bytes} bytes."
         )
     return ImageStatus(spec.sha256, cached.size_bytes, was_cached=True)
 
@@ -76,10 +76,10 @@ def _receive(spec: ImageSpec, parts: Iterable[bytes], incoming: IncomingImage) -
     for part in parts:
         received += len(part)
         if received > spec.size_bytes:
-            raise ImageRefused(f"More bytes came than the {spec.size_bytes} announced.")
+            raise ImageRefused(f"The image has more than the declared {spec.size_bytes} bytes.")
         digest.update(part)
         incoming.write(part)
     if received != spec.size_bytes:
-        raise ImageRefused(f"{received} bytes came of the {spec.size_bytes} announced.")
+        raise ImageRefused(f"Only {received} of the declared {spec.size_bytes} bytes were received.")
     if digest.hexdigest() != spec.sha256:
-        raise ImageRefused(f"The bytes have the digest {digest.hexdigest()}, not the one announced.")
+        raise ImageRefused(f"The image has the SHA-256 {digest.hexdigest()}, not the declared one.")

@@ -109,7 +109,9 @@ def _uses(spec: IncomingSpec) -> list[tuple[str, UUID | str]]:
 def _check_copied(node: Node, spec: IncomingSpec) -> None:
     for each in spec.plugged:
         if each.is_read_only and not volumes.pool_of(node, each.volume_id):
-            raise NotMigratable(f"Volume {each.volume_id} is attached read-only, and such a disk is not copied.")
+            raise NotMigratable(
+                f"Volume {each.volume_id} is attached read-only and cannot be migrated. Detach it first."
+            )
 
 
 def _check_free(node: Node, instance_id: UUID, spec: IncomingSpec) -> None:

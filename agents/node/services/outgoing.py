@@ -37,7 +37,7 @@ POLL_INTERVAL_S = 0.5
 CANCEL_WITHIN_S = 15.0
 CLOSE_WITHIN_S = 10.0
 NOTHING = MigrationProgress()
-CANCELLED, LATE = "The move was cancelled.", "The deadline of the move has passed."
+CANCELLED, LATE = "The migration was cancelled.", "The deadline of the move has passed."
 LAPSED = "The permit of the move has ended, and nobody has renewed it."
 INTERRUPTED = "The agent or the hypervisor was restarted while the guest was on its way."
 
@@ -172,12 +172,14 @@ class OutgoingMigrations:
         state = node.adapters.hypervisor.state(subject.id)
         power = state.power if state is not None else Power.OFF
         if spec.is_off and power not in migration_state.OFF:
-            raise NotMigratable(f"Guest {subject.id} is not off.")
+            raise NotMigratable(f"Guest {subject.id} must be off for a cold migration.")
         if not spec.is_off and power is not Power.RUNNING:
             raise GuestNotRunning(subject.id)
         for each in instances.attached(node, subject.id).values():
             if each.is_read_only and not volumes.pool_of(node, each.volume_id):
-                raise NotMigratable(f"Volume {each.volume_id} is attached read-only, and such a disk is not copied.")
+                raise NotMigratable(
+                    f"Volume {each.volume_id} is attached read-only and cannot be migrated. Detach it first."
+                )
         if spec.is_off:
             instances.define(node, subject.id)  # from here on, one that the hypervisor does not know has left
 
@@ -313,7 +315,7 @@ class OutgoingMigrations:
         assert move is not None
         if move.phase is MigrationPhase.RUNNING:
             if thread is not None:
-                raise AdapterError(f"The move of guest {instance_id} does not end yet.", retryable=True)
+                raise AdapterError(f"The migration of guest {instance_id} has not ended yet.", retryable=True)
             move = replace(move, phase=MigrationPhase.CANCELLED, reason=CANCELLED)  # it had not begun
             self._record(instance_id, move)
         return move

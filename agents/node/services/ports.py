@@ -31,7 +31,7 @@ def remove(node: Node, subject: Subject) -> bool:
             before = node.state_store.ports.begin_removal(subject)
             users = _users_of(node, subject.id)
             if users:
-                raise PortInUse(f"Port {subject.id} is a network card of instance {users[0]}.")
+                raise PortInUse(f"Port {subject.id} is attached to instance {users[0]}.")
         if before is None or not before.is_held:
             return False
         port = before.spec
@@ -52,7 +52,7 @@ def check_free(node: Node, port_id: UUID, *, but_for: UUID) -> PortSpec:
     port = node.state_store.ports.require(port_id).spec
     for user in _users_of(node, port_id):
         if user != but_for:
-            raise PortInUse(f"Port {port_id} is a network card of instance {user} already.")
+            raise PortInUse(f"Port {port_id} is already attached to instance {user}.")
     return port
 
 

@@ -176,7 +176,7 @@ def _check_free(node: Node, spec: QuarantineSpec) -> None:
 def _check_file(node: Node, name: str) -> None:
     folder, _, file = name.partition("/")
     if folder == "images" and (users := node.state_store.users_of("image", file, "volume")):
-        raise ImageInUse(f"{len(users)} volumes stand on {name}, one of them {users[0]}.")
+        raise ImageInUse(f"{len(users)} volumes use {name} as their base, among them {users[0]}.")
     volume_id = _volume_id(file)
     if volume_id is not None and (user := volumes.user_of(node, volume_id)) is not None:
         raise VolumeInUse(f"{name} is used by instance {user}.")
@@ -185,7 +185,7 @@ def _check_file(node: Node, name: str) -> None:
     for domain in names:
         facts = hypervisor.domain(domain)
         if facts is not None and facts.power is Power.RUNNING and _is_among(name, facts.disks):
-            raise VolumeInUse(f"{name} is open in {domain}, which runs.")
+            raise VolumeInUse(f"{name} is open in the running domain {domain}.")
 
 
 def _is_among(name: str, disks: Sequence[str]) -> bool:

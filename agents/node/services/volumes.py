@@ -43,7 +43,9 @@ def ensure(node: Node, subject: Subject, spec: VolumeSpec) -> VolumeStatus:
         elif size < spec.size_bytes:
             _grow(node, subject.id, spec)
         elif size > spec.size_bytes:
-            raise VolumeWouldShrink(f"Volume {subject.id} has {size} bytes, more than {spec.size_bytes}.")
+            raise VolumeWouldShrink(
+                f"Volume {subject.id} has {size} bytes and cannot shrink to {spec.size_bytes} bytes."
+            )
         node.state_store.volumes.confirm(subject.id)
         return VolumeStatus(subject.id, subject.generation, spec.size_bytes, user_of(node, subject.id), spec.pool)
 
@@ -86,7 +88,7 @@ def _begin_removal(node: Node, subject: Subject) -> Entry[VolumeSpec] | None:
         before = node.state_store.volumes.begin_removal(subject)
         user = user_of(node, subject.id)
         if user is not None:
-            raise VolumeInUse(f"Volume {subject.id} is plugged into instance {user}.")
+            raise VolumeInUse(f"Volume {subject.id} is attached to instance {user}.")
     return before
 
 
@@ -150,7 +152,7 @@ def check_free(node: Node, volume_id: UUID, *, but_for: UUID) -> None:
     ]
     for user in users:
         if user != but_for:
-            raise VolumeInUse(f"Volume {volume_id} is used by {user} already.")
+            raise VolumeInUse(f"Volume {volume_id} is already used by {user}.")
 
 
 def _uses(spec: VolumeSpec) -> list[tuple[str, UUID | str]]:
@@ -169,7 +171,7 @@ def _check_change(spec: VolumeSpec, before: Entry[VolumeSpec] | None, base: Cach
         if before.spec.image_sha256 != spec.image_sha256 and not spec.pool:
             raise Conflict(f"Volume {before.id} keeps the image that it was made from.")
     if base is not None and base.virtual_size_bytes > spec.size_bytes:
-        raise VolumeWouldShrink(f"The image has {base.virtual_size_bytes} bytes, more than {spec.size_bytes}.")
+        raise VolumeWouldShrink(f"The image needs {base.virtual_size_bytes} bytes; the volume has {spec.size_bytes}.")
 
 
 def _create(
@@ -178,7 +180,7 @@ def _create(
     if spec.is_taken_over or (before is not None and before.phase is Phase.PRESENT):
         # An empty disk in its place would look to the guest as if its data had been erased.
         where = f"pool {spec.pool!r}" if spec.pool else "this node"
-        raise AdapterError(f"The data of volume {volume_id} has vanished from {where}.", retryable=False)
+        raise AdapterError(f"The data file of volume {volume_id} is missing from {where}.", retryable=False)
     image = BaseImage(spec.image_sha256, base.format) if base is not None else None
     node.adapters.disks.create_volume(volume_id, size_bytes=spec.size_bytes, base=image, pool=spec.pool)
 

@@ -60,7 +60,9 @@ class KeyRing:
         """
         key = self.key(document.key_id, use)
         if key is None:
-            raise TrustRefused(f"The {kind} is signed by {document.key_id!r}, which this node does not trust with it.")
+            raise TrustRefused(
+                f"The {kind} is signed by {document.key_id!r}, whose key this node does not trust for it."
+            )
         _check(kind, document, verifier(key))
         return key
 
@@ -79,7 +81,7 @@ def charter(document: bytes, authority: Authority) -> Charter:
     if found.node != authority.node:
         raise TrustRefused(f"The charter is for node {found.node}; this is {authority.node}.")
     if found.zone != authority.zone:
-        raise TrustRefused(f"The charter is for zone {found.zone}; this node's certificate says {authority.zone}.")
+        raise TrustRefused(f"The charter is for zone {found.zone}; this node's certificate is for {authority.zone}.")
     return found
 
 
@@ -90,7 +92,7 @@ def floor(document: bytes, authority: Authority, ring: KeyRing) -> Floor:
     if found.zone != authority.zone or not key.covers(zone=found.zone, classifications=()):
         raise TrustRefused(f"The floor is for zone {found.zone}, or its key is not; this node is in {authority.zone}.")
     if not key.not_before <= found.issued_at < key.not_after:
-        raise TrustRefused(f"Key {key.id} was not in use when the floor was signed.")
+        raise TrustRefused(f"Key {key.id} was not valid when the floor was signed.")
     return found
 
 
@@ -148,7 +150,7 @@ def check_facts(document: bytes, floor: Floor, ring: KeyRing) -> None:
 
 def check_digest(document: bytes, floor: Floor) -> None:
     if not matches_floor(floor, document):
-        raise TrustRefused("The facts are not those that the floor stands for.")
+        raise TrustRefused("The facts do not match the digest in the floor.")
 
 
 def matches_floor(floor: Floor, facts: bytes) -> bool:
@@ -175,7 +177,7 @@ def _statement(envelope: Signed, ring: KeyRing) -> Statement:
     key = ring.checked("fact", envelope, "facts")
     found = _parsed("fact", envelope, statements.parse)
     if not key.not_before <= found.attested_at < key.not_after:
-        raise TrustRefused(f"Key {key.id} was not in use when it stated {found.attribute} of {found.subject_id}.")
+        raise TrustRefused(f"Key {key.id} was not valid when it signed {found.attribute} of {found.subject_id}.")
     if found.subject_kind == "zone" and not key.covers(zone=found.subject_id, classifications=()):
         raise TrustRefused(f"Key {key.id} may not state facts about zone {found.subject_id}.")
     return found

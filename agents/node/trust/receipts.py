@@ -160,7 +160,9 @@ class Receipts:
         with self._state_store.transaction():
             if number > self.last_number:
                 if number > MAX_NUMBER or self._memory("acknowledged"):
-                    raise BadRequest("receipts_after", f"this node has made receipts up to {self.last_number}")
+                    raise BadRequest(
+                        "receipts_after", f"the last receipt of this node has the number {self.last_number}"
+                    )
                 self._renumber(number)
             else:
                 self._state_store.execute("DELETE FROM receipt WHERE number <= ?", number)

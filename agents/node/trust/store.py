@@ -68,7 +68,7 @@ class TrustStore:
             TrustRefused: one is not genuine or not for this node; those before it were taken.
         """
         if given.get(FACTS) and not given.get(FLOOR):
-            raise BadRequest("facts", "come with the floor that stands for them")
+            raise BadRequest("facts", "must be sent with their floor")
         with self._lock:
             for kind, take in (
                 (KEYSET, self._take_keyset),
@@ -109,7 +109,7 @@ class TrustStore:
         is_reset = is_of_root and self._stored_is_of_lost_key(DENY)
         _check_version(DENY, new.version, held.keyset.deny_version if is_reset else held.deny.version)
         if not is_of_root and not all(getattr(self.held.deny, name) <= getattr(new, name) for name in DENIED):
-            raise TrustRefused("The deny list lacks what was denied before.")
+            raise TrustRefused("The deny list must contain all earlier entries.")
 
     def _take_floor(self, document: bytes, facts: bytes) -> None:
         held, stored_facts = self.held, self._stored(FACTS)

@@ -22,14 +22,12 @@ from andromede_sdk import AndromedeError, __version__
 PROGRAM = "andromede"
 DEBUG = "--debug"
 
-ProfileOption = Annotated[
-    str | None, typer.Option("--profile", "-p", help=_("The profile to use."), show_default=False)
-]
-UrlOption = Annotated[str | None, typer.Option("--url", help=_("The control plane."), show_default=False)]
+ProfileOption = Annotated[str | None, typer.Option("--profile", "-p", help=_("Profile to use."), show_default=False)]
+UrlOption = Annotated[str | None, typer.Option("--url", help=_("URL of the control plane."), show_default=False)]
 LanguageOption = Annotated[
-    str | None, typer.Option(language.OPTION, help=_("en or fr; else by LANG."), show_default=False)
+    str | None, typer.Option(language.OPTION, help=_("Language: en or fr; default: from LANG."), show_default=False)
 ]
-DebugOption = Annotated[bool, typer.Option(DEBUG, help=_("Write each request, and where a fault came from."))]
+DebugOption = Annotated[bool, typer.Option(DEBUG, help=_("Show each request, and the traceback of an error."))]
 VersionOption = Annotated[bool, typer.Option("--version", help=_("The version."), is_eager=True)]
 
 
@@ -107,10 +105,8 @@ def _unexpected(error: Exception, arguments: Sequence[str]) -> int:
         return _usage(error)
     if isinstance(error, OSError | ValueError):
         return _report(error, Exit.USAGE)
-    print_error(
-        _("This should not happen: {kind}: {text}").format(kind=type(error).__name__, text=error), is_first=True
-    )
-    print_error(_("Say --debug to see where it came from, and tell the project."), is_first=False)
+    print_error(_("Internal error: {kind}: {text}").format(kind=type(error).__name__, text=error), is_first=True)
+    print_error(_("Run again with --debug for the traceback, and report it to the project."), is_first=False)
     if DEBUG in arguments:
         import traceback
 

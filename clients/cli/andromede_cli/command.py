@@ -18,11 +18,11 @@ from andromede_cli.terminal import print_note
 Function = Callable[..., None]
 WAIT, SURE, DRY_RUN = "wait", "sure", "dry_run"
 
-Output = Annotated[Format, typer.Option("--output", "-o", help=_("How the result is written."))]
+Output = Annotated[Format, typer.Option("--output", "-o", help=_("Output format."))]
 ProjectOption = Annotated[
     str | None,
     typer.Option(
-        "--project", help=_("The project, by name or id."), show_default=False, autocompletion=names("projects.list")
+        "--project", help=_("Project, by name or id."), show_default=False, autocompletion=names("projects.list")
     ),
 ]
 OrganizationOption = Annotated[
@@ -34,10 +34,10 @@ OrganizationOption = Annotated[
         autocompletion=names("organizations.list"),
     ),
 ]
-WaitOption = Annotated[bool, typer.Option("--wait/--no-wait", help=_("Wait until the change has been made."))]
-TimeoutOption = Annotated[float, typer.Option("--timeout", help=_("How many seconds to wait at most."), min=0)]
-SureOption = Annotated[bool, typer.Option("--yes", "-y", help=_("Do not ask."))]
-DryRunOption = Annotated[bool, typer.Option("--dry-run", help=_("Say only what would be; change nothing."))]
+WaitOption = Annotated[bool, typer.Option("--wait/--no-wait", help=_("Wait until the operation has ended."))]
+TimeoutOption = Annotated[float, typer.Option("--timeout", help=_("Maximum wait, in seconds."), min=0)]
+SureOption = Annotated[bool, typer.Option("--yes", "-y", help=_("Do not ask for confirmation."))]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help=_("Dry run: show the result and change nothing."))]
 
 Name = Annotated[str, typer.Argument(metavar="NAME", show_default=False)]
 Instance = Annotated[
@@ -53,29 +53,25 @@ Volume = Annotated[
     ),
 ]
 Id = Annotated[str, typer.Argument(metavar="ID", show_default=False)]
-LabelsOption = Annotated[
-    list[str] | None, typer.Option("--label", help=_("A label, as name=text; may be said several times."))
-]
+LabelsOption = Annotated[list[str] | None, typer.Option("--label", help=_("Label, as name=text; repeatable."))]
 Zones = Annotated[
     list[str] | None,
-    typer.Option(
-        "--zone", help=_("A zone that will do; may be said several times."), autocompletion=names("zones.list")
-    ),
+    typer.Option("--zone", help=_("Allowed zone; repeatable."), autocompletion=names("zones.list")),
 ]
 Classifications = Annotated[
     list[str] | None,
     typer.Option(
         "--classification",
-        help=_("What its data is, for good; may be said several times."),
+        help=_("Classification of its data, permanent; repeatable."),
         autocompletion=names("classifications.list"),
     ),
 ]
 Host = Annotated[
     str | None,
-    typer.Option("--host", help=_("This node and no other; for operators."), autocompletion=names("nodes.list")),
+    typer.Option("--host", help=_("Run on this node only; for operators."), autocompletion=names("nodes.list")),
 ]
 Exemption = Annotated[
-    str | None, typer.Option("--exemption", help=_("The exemption that allows it although a policy refuses."))
+    str | None, typer.Option("--exemption", help=_("Exemption to use against a policy that refuses."))
 ]
 
 
@@ -127,7 +123,7 @@ def register(
         with me:
             function(me, **given)
             if me.is_dry_run:
-                print_note(_("Nothing was changed: this is what would be."))
+                print_note(_("Dry run: this is the result; nothing was changed."))
 
     context = inspect.Parameter("ctx", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
     parameters = [context, *own, *COMMON]
@@ -165,5 +161,5 @@ def labels_of(texts: Sequence[str] | None, *, is_patch: bool = False) -> dict[st
         elif equals and name:
             found[name] = value
         else:
-            raise typer.BadParameter(_("{text!r} is no label; labels are name=text.").format(text=text))
+            raise typer.BadParameter(_("{text!r} is not a label. Write name=text.").format(text=text))
     return found

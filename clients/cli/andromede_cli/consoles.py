@@ -59,7 +59,7 @@ def address(base: str, url: str) -> str:
     whole = urlsplit(urljoin(f"{base}/", url))
     scheme = {"http": "ws", "https": "wss"}.get(whole.scheme, whole.scheme)
     if scheme not in ("ws", "wss") or (scheme == "ws" and urlsplit(base).scheme == "https"):
-        raise Misuse(_("The console is said to be at {url}: what you type would travel in the clear.").format(url=url))
+        raise Misuse(_("The console URL {url} is not encrypted. Use a control plane with https.").format(url=url))
     return whole._replace(scheme=scheme).geturl()
 
 
@@ -90,7 +90,7 @@ def converse(guest: ClientConnection) -> None:
 def check_end(guest: ClientConnection) -> None:
     """Check that this side hung up; raises ConsoleEnded otherwise."""
     if guest.close_code not in PLAIN_ENDS:
-        raise ConsoleEnded(guest.close_reason or _("The connection broke."))
+        raise ConsoleEnded(guest.close_reason or _("The connection was lost."))
 
 
 class _Shown:

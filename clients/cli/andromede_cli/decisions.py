@@ -27,7 +27,7 @@ def tree(decision: Decision | PlacementSimulation) -> Tree:
         root.add(Text(harmless(sentence)))
     document = decision.document
     for title, lines in (
-        (_("Asked for"), _request_lines(document, decision)),
+        (_("Requested"), _request_lines(document, decision)),
         (_("Nodes that were left out"), _eliminated(document)),
         (_("Zones"), _zones(document)),
         (_("Nearest"), _nearest(document)),

@@ -43,7 +43,7 @@ Show = Callable[[Session, Any], None]
 Levels = Mapping[str, str]
 PROJECT = ""
 PROJECT_ARGUMENT = "project_"  # all commands have the option --project
-LimitOption = Annotated[int | None, typer.Option("--limit", help=_("At most so many."), min=1)]
+LimitOption = Annotated[int | None, typer.Option("--limit", help=_("Maximum number of results."), min=1)]
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help=_("It must not be there yet."), show_default=False)]
 ResourceOption = Annotated[
     str | None, typer.Option("--resource", help=_("Those of the resource with this id."), show_default=False)
@@ -51,7 +51,7 @@ ResourceOption = Annotated[
 LEVELS: dict[str, Any] = {
     "organization": OrganizationOption,
     "platform": Annotated[bool, typer.Option("--platform", help=_("Of the whole platform; for operators."))],
-    "own": Annotated[bool, typer.Option("--own", help=_("Your own, which are good in all your projects."))],
+    "own": Annotated[bool, typer.Option("--own", help=_("Your tokens for all projects."))],
     "service_account": Annotated[
         str | None,
         typer.Option(
@@ -81,9 +81,7 @@ FILTERS: dict[str, Any] = {
     "dimension": Annotated[str | None, typer.Option("--dimension", help=_("Those of this dimension."))],
     "officer": Annotated[str | None, typer.Option("--officer", help=_("Those of this officer."))],
     "resource": ResourceOption,
-    "stuck": Annotated[
-        bool | None, typer.Option("--stuck", help=_("What is under way and cannot end by itself; with --platform."))
-    ],
+    "stuck": Annotated[bool | None, typer.Option("--stuck", help=_("Only stuck operations; with --platform."))],
     "actor": Annotated[str | None, typer.Option("--actor", help=_("What this user or service account did, by id."))],
     "credential": Annotated[
         str | None, typer.Option("--credential", help=_("What was done with this token or session, by id."))
@@ -102,7 +100,7 @@ FILTERS: dict[str, Any] = {
     "created_after": Annotated[
         str | None, typer.Option("--created-after", help=_("Those created after this moment (RFC 3339)."))
     ],
-    "sort": Annotated[str | None, typer.Option("--sort", help=_("By this member; with - before it, downwards."))],
+    "sort": Annotated[str | None, typer.Option("--sort", help=_("Sort by this member; descending with - before it."))],
 }
 
 
@@ -132,7 +130,7 @@ def filters(*wanted: str) -> list[Parameter]:
     return [parameter(each, FILTERS[each], None) for each in wanted]
 
 
-DAYS = option("lifetime_days", "--days", _("For how long it is valid."), int, None)
+DAYS = option("lifetime_days", "--days", _("Validity period."), int, None)
 NEW_NAME = option("name", "--name", _("The new name."), default=None)
 LABEL = parameter("labels", LabelsOption, None)
 
@@ -251,7 +249,7 @@ def _ready(me: Session, levels: Levels, words: dict[str, Any]) -> Callable[..., 
     level = next((each for each in reversed(list(levels)) if each in said), PROJECT)
     taken = takes(levels[level])
     if wrong := [name for name in said if name not in taken and name != level]:
-        text = _("--{option} does not go with the other options.")
+        text = _("--{option} cannot be combined with the other options.")
         raise Misuse(text.format(option=wrong[0].replace("_", "-")))
     ready = {name: value for name, value in words.items() if name in taken and value is not None and value != []}
     if isinstance(ready.get("labels"), list):
@@ -269,7 +267,7 @@ def download(call: Callable[[BinaryIO], int], path: Path) -> None:
     try:
         out = path.open("xb")
     except FileExistsError as exc:
-        raise Misuse(_("{file} is there already. Name another file.").format(file=path)) from exc
+        raise Misuse(_("{file} already exists. Choose another file.").format(file=path)) from exc
     except OSError as exc:
         raise Misuse(_("{file} cannot be written: {reason}").format(file=path, reason=exc.strerror)) from exc
     with out:
@@ -304,10 +302,14 @@ def delete_command(app: typer.Typer, help: str, call: str | Levels, metavar: str
         for name in names:
             answer = _ready(me, levels, {**words, subject: name})()
             if me.is_dry_run:
-                print_note(_("{name} would go.").format(name=name))
+                print_note(_("{name} would be deleted.").format(name=name))
                 continue
             me.finish(answer)
-            print_note(_("{name}: gone").format(name=name) if me.is_waiting else _("{name}: going").format(name=name))
+            print_note(
+                _("{name}: deleted").format(name=name)
+                if me.is_waiting
+                else _("{name}: being deleted").format(name=name)
+            )
 
     own = [parameter("names", argument(metavar, several=True, completes=_listing_for(first)))]
     own += [each for each in _follows(levels, known) if each.name != subject]

@@ -77,8 +77,8 @@ def _off_duty(node: models.Node) -> Findings:
 def _silent(node: models.Node, now: datetime) -> Finding:
     if node.last_heartbeat_at is None:
         to_do = _("Start its agent, and see whether the watcher reaches {address}.").format(address=node.address)
-        return Finding(NOTICE, _node(node.name), _("has never been heard"), to_do)
-    what = _("has been silent for {time}").format(time=worded(now - node.last_heartbeat_at))
+        return Finding(NOTICE, _node(node.name), _("never sent a heartbeat"), to_do)
+    what = _("has sent no heartbeat for {time}").format(time=worded(now - node.last_heartbeat_at))
     to_do = _(
         "See whether the node, its agent and the network to {address} are well. What is on it keeps its place; how the "
         "node could be fenced, andromede node fencing {node} says."
@@ -89,15 +89,15 @@ def _silent(node: models.Node, now: datetime) -> Finding:
 def _of_ready(node: models.Node) -> Findings:
     trust = node.trust
     if not trust.is_attested:
-        what = _("gets public data alone: {why}").format(why=trust.hook_problem or _("its signed word is too old"))
-        to_do = _('Mend its libvirt hook, as "Protect libvirt on a node" says.')
+        what = _("gets public data alone: {why}").format(why=trust.hook_problem or _("its node attestation is too old"))
+        to_do = _('Repair its libvirt hook, as "Protect libvirt on a node" says.')
         yield Finding(PROBLEM, _node(node.name), what, to_do)
     if not trust.is_clock_kept:
-        to_do = _("Let a time service keep its clock: until then it takes no permit.")
-        yield Finding(PROBLEM, _node(node.name), _("does not know that its clock is right"), to_do)
+        to_do = _("Run a time service on it; until then it accepts no permits.")
+        yield Finding(PROBLEM, _node(node.name), _("has no synchronized clock"), to_do)
     if not trust.charter_version:
         to_do = _("Sign one: manage.py charter_sign")
-        yield Finding(PROBLEM, _node(node.name), _("has no charter, and so takes nothing"), to_do)
+        yield Finding(PROBLEM, _node(node.name), _("has no charter, and accepts no permits"), to_do)
 
 
 def _outdated_findings(node: models.Node, ready: Iterable[models.Node]) -> Findings:
@@ -108,7 +108,7 @@ def _outdated_findings(node: models.Node, ready: Iterable[models.Node]) -> Findi
             what = _("trusts an older {name} than others: {own}, not {newest}").format(
                 name=name, own=own, newest=newest
             )
-            to_do = _("It is told with each heartbeat. If this stays, look into the watcher's log for the node.")
+            to_do = _("Each heartbeat sends the newer one. If this remains, check the watcher's log for the node.")
             yield Finding(NOTICE, _node(node.name), what, to_do)
 
 
@@ -141,11 +141,11 @@ def orphans(client: Client, now: datetime) -> Findings:
         where = _node(each.node.name) if each.node is not None else _("database")
         facts = {"kind": each.kind, "name": each.name, "state": each.state, "time": worded(now - each.created_at)}
         if each.problem:
-            what = _("nobody means the {kind} {name}: {state} for {time}, and cannot go on: {problem}")
-            to_do = _("Mend what is in the way: it is tried again by itself.")
+            what = _("orphaned {kind} {name}: {state} for {time}, blocked: {problem}")
+            to_do = _("Remove the obstacle; it is then retried automatically.")
             yield Finding(PROBLEM, where, what.format(problem=each.problem, **facts), to_do)
         else:
-            what = _("nobody means the {kind} {name}: {state} for {time}")
+            what = _("orphaned {kind} {name}: {state} for {time}")
             to_do = _("Decide: andromede node quarantine discard {id}, or release").format(id=each.id)
             yield Finding(NOTICE, where, what.format(**facts), to_do)
 
@@ -165,11 +165,11 @@ def _of_operation(each: models.PlatformOperation, now: datetime) -> Findings:
     if not is_late and age < LONG:
         return
     subject = _("operation {id}").format(id=each.id)
-    obstacle = next((step.message for step in reversed(each.steps) if step.message), None) or _("it says nothing")
+    obstacle = next((step.message for step in reversed(each.steps) if step.message), None) or _("it gave no error")
     facts = {"kind": each.kind, "state": each.state, "obstacle": obstacle}
     if is_late:
         what = _("{kind} is {state} and has been beyond its deadline for {time}: {obstacle}")
-        to_do = _("Mend what is in the way: it goes on by itself. If it is pending, see whether workers run.")
+        to_do = _("Remove the obstacle; it then continues on its own. If it is pending, check that workers run.")
         yield Finding(PROBLEM, subject, what.format(time=worded(now - each.deadline), **facts), to_do)
     else:
         what = _("{kind} has been {state} for {time}: {obstacle}")
@@ -226,8 +226,8 @@ def facts(client: Client, now: datetime) -> Findings:
 
 def drift(client: Client, now: datetime) -> Findings:
     levels = {
-        "drifted": (PROBLEM, _("may not be in {zone} any more, since {time}")),
-        "at-risk": (NOTICE, _("may soon not be in {zone} any more; known since {time}")),
+        "drifted": (PROBLEM, _("is no longer admitted in {zone}, since {time}")),
+        "at-risk": (NOTICE, _("will soon not be admitted in {zone}; known since {time}")),
     }
     for state, (level, words) in levels.items():
         for each in client.drift.list(state=state):

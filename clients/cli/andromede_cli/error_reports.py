@@ -57,15 +57,15 @@ class DrainStopped(AndromedeError):
     def __init__(self, drain: Drain) -> None:
         self.drain = drain
         advice = {
-            "running": _("It goes on: andromede node drain-wait {node}"),
-            "paused": _("It is paused: andromede node drain-resume {node}"),
-            "blocked": _("Guests remain. See to what they say, then: andromede node drain-retry {node}"),
-            "cancelled": _("It was cancelled; the node is cordoned."),
+            "running": _("The drain continues: andromede node drain-wait {node}"),
+            "paused": _("The drain is paused: andromede node drain-resume {node}"),
+            "blocked": _("Guests remain. Remove their obstacles, then: andromede node drain-retry {node}"),
+            "cancelled": _("The drain was cancelled; the node is cordoned."),
         }
         if drain.kind == "recover":
             advice |= {
-                "blocked": _("Guests stay down: make room for them, and they are tried again by themselves."),
-                "cancelled": _("It was cancelled; the node stays fenced."),
+                "blocked": _("Some guests stay down. Free capacity; they are retried automatically."),
+                "cancelled": _("The recovery was cancelled; the node stays fenced."),
             }
         super().__init__(advice.get(drain.state, drain.state).format(node=drain.node.name))
 
@@ -98,10 +98,10 @@ def lines_of(error: BaseException) -> Iterator[str]:
         yield str(error)
         yield _("Wait for it with: andromede operation wait {id}").format(id=error.operation.id)
     elif isinstance(error, Unreachable):
-        yield _("The control plane does not answer: {reason}").format(reason=error)
+        yield _("No answer from the control plane: {reason}").format(reason=error)
         yield _("Check the address: andromede profile show")
     elif isinstance(error, ProjectNeeded):
-        yield _("Which project? Say --project, or set ANDROMEDE_PROJECT.")
+        yield _("No project selected. Pass --project or set ANDROMEDE_PROJECT.")
     else:
         yield str(error) or type(error).__name__
 
@@ -121,7 +121,7 @@ def _api_error(error: ApiError) -> Iterator[str]:
 def _what_next(error: ApiError) -> Iterator[str]:
     by_code = {
         "signin.second_factor_demanded": _("Enrol one with: andromede totp enrol"),
-        "signin.proof_too_old": _("Prove again that it is you with: andromede session verify"),
+        "signin.proof_too_old": _("Confirm your identity with: andromede session verify"),
         "signin.session_needed": _("Sign in as yourself with: andromede login --email"),
     }
     if error.code in by_code:
@@ -129,19 +129,19 @@ def _what_next(error: ApiError) -> Iterator[str]:
     elif isinstance(error, Unauthenticated):
         yield _("Sign in with: andromede login")
     elif isinstance(error, QuotaExceeded):
-        yield _("See what is used with: andromede limits. Ask for more with: andromede quota-request create")
+        yield _("See the usage with: andromede limits. Request more with: andromede quota-request create")
     elif isinstance(error, InsufficientCapacity | PolicyUnsatisfiable) and error.placement_decision:
         yield _("See why with: andromede placement explain {id}").format(id=error.placement_decision)
     elif isinstance(error, ResourceBusy) and error.blocking_operation:
         yield _("Wait for it with: andromede operation wait {id}").format(id=error.blocking_operation)
     elif isinstance(error, ServerError):
-        yield _("This is a fault of the control plane. Tell its operators the request below.")
+        yield _("The control plane had an internal error. Report the request id below to its operators.")
 
 
 def _operation_failed(failed: OperationFailed) -> Iterator[str]:
     operation, error = failed.operation, failed.error
     if error is None:
-        yield _("{kind} has ended as {state}.").format(kind=operation.kind, state=operation.state)
+        yield _("{kind} ended in the state {state}.").format(kind=operation.kind, state=operation.state)
     else:
         yield f"{operation.kind}: {error.title}: {error.detail}"
         if error.placement_decision:

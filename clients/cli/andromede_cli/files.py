@@ -32,7 +32,7 @@ def read_text(file: Path) -> str:
     try:
         return sys.stdin.read() if file == STDIN else file.read_text()
     except UnicodeDecodeError as exc:
-        raise Misuse(_("{file} is no text in UTF-8.").format(file=named(file))) from exc
+        raise Misuse(_("{file} is not UTF-8 text.").format(file=named(file))) from exc
     except OSError as exc:
         raise Misuse(_("{file} cannot be read: {reason}").format(file=file, reason=exc.strerror)) from exc
 

@@ -44,7 +44,7 @@ class Profiles:
         """Return the profile. Raises Misuse."""
         if name not in self.known:
             known = ", ".join(sorted(self.known)) or "-"
-            raise Misuse(_("There is no profile {name!r}. There are: {known}.").format(name=name, known=known))
+            raise Misuse(_("There is no profile {name!r}. Known profiles: {known}.").format(name=name, known=known))
         return self.known[name]
 
 
@@ -64,7 +64,7 @@ def load() -> Profiles:
     except (OSError, ValueError) as exc:
         raise Misuse(_("{file} cannot be read: {reason}").format(file=file, reason=exc)) from exc
     if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
-        raise Misuse(_("Others may read the tokens in {file}. Say: chmod 600 {file}").format(file=file))
+        raise Misuse(_("Other users can read the tokens in {file}. Run: chmod 600 {file}").format(file=file))
     return _read(text, file)
 
 

@@ -29,7 +29,7 @@ def wait(operation: Operation | PlatformOperation, *, timeout_s: float) -> Opera
         with Live(_picture(operation), console=out, refresh_per_second=8, transient=True) as live:
             return operation.wait(timeout_s=timeout_s, on_progress=lambda current: live.update(_picture(current)))
     except KeyboardInterrupt:
-        going_on = _("{kind} goes on. Wait for it with: andromede operation wait {id}")
+        going_on = _("{kind} continues. Wait for it with: andromede operation wait {id}")
         raise Interrupted(going_on.format(kind=operation.kind, id=operation.id)) from None
 
 

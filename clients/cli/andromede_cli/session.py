@@ -78,7 +78,7 @@ class Session:
     @cached_property
     def client(self) -> Client:
         if not self.profile.url:
-            raise Misuse(_("Which control plane? Say: andromede login https://…"))
+            raise Misuse(_("No control plane selected. Sign in with: andromede login https://…"))
         return open_client(self.profile, is_debug=self.root.is_debug)
 
     def __enter__(self) -> Session:
@@ -94,7 +94,7 @@ class Session:
         found = [item.raw for item in items]
         output.listed(found, columns, form=self.form)
         if not found and sys.stdout.isatty():
-            said = _("There is nothing yet. Make the first with: {command}") if self.maker else _("There is nothing.")
+            said = _("No entries yet. Create the first with: {command}") if self.maker else _("No entries.")
             print_note(said.format(command=self.maker))
 
     def show(self, item: Model | dict[str, Any]) -> None:
@@ -115,7 +115,9 @@ class Session:
             progress.wait(operation, timeout_s=self.timeout_s)
         elif isinstance(operation, models.Operation):
             print_note(
-                _("{kind} has begun: andromede operation wait {id}").format(kind=operation.kind, id=operation.id)
+                _("{kind} started. Wait for it with: andromede operation wait {id}").format(
+                    kind=operation.kind, id=operation.id
+                )
             )
         if not isinstance(operation, models.Operation) or not self.is_waiting or reload is None:
             shown = None if reload is None else answer
@@ -132,12 +134,12 @@ class Session:
             return
         if not sys.stdin.isatty():
             raise Misuse(
-                _("{question} There is nobody to answer; if you are sure, say --yes.").format(question=question)
+                _("{question} Standard input is not a terminal. Pass --yes to confirm.").format(question=question)
             )
         sys.stderr.write(f"{question} {_('[y/N]')} ")
         sys.stderr.flush()
         if sys.stdin.readline().strip().lower() not in (_("y"), _("yes")):
-            raise Misuse(_("Nothing was done."))
+            raise Misuse(_("Cancelled; nothing was changed."))
 
     # -- selection of project, organization and operation
 
@@ -160,7 +162,7 @@ class Session:
                 return self.client.projects.get(self.profile.project).organization.id
         found = [each.id for each in islice(self.client.organizations.list(), 2)]
         if len(found) != 1:
-            raise Misuse(_("Which organization? Say --organization, or set ANDROMEDE_ORGANIZATION."))
+            raise Misuse(_("No organization selected. Pass --organization or set ANDROMEDE_ORGANIZATION."))
         return found[0]
 
     def operation(self, ref: str) -> Operation:

@@ -59,7 +59,7 @@ def with_provider(client: Client, provider: str, port: int) -> SessionWithSecret
             webbrowser.open(begun.authorization_url)
         answer = back.wait(until=begun.expires_at)
     if "code" not in answer:
-        raise Misuse(_("The provider has refused: {reason}.").format(reason=answer.get("error", "-")))
+        raise Misuse(_("The provider refused the sign-in: {reason}.").format(reason=answer.get("error", "-")))
     return client.openid.session_create(
         provider, state=state, code=answer["code"], binding=begun.binding, iss=answer.get("iss")
     )
@@ -115,6 +115,6 @@ class Loopback:
     def wait(self, *, until: datetime) -> dict[str, str]:
         while not self.answer:
             if datetime.now(UTC) > until:
-                raise Misuse(_("Nobody has signed in in time."))
+                raise Misuse(_("The sign-in timed out. Try again."))
             self.server.handle_request()
         return self.answer

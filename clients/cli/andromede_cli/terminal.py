@@ -57,13 +57,13 @@ def ask_secret(prompt: str) -> str:
     """
     given = (getpass.getpass(f"{prompt} ") if sys.stdin.isatty() else sys.stdin.readline()).strip()
     if not given:
-        raise Misuse(_("{prompt} nothing was given; it is typed, or read from standard input.").format(prompt=prompt))
+        raise Misuse(_("{prompt} no input. Type it, or pass it on standard input.").format(prompt=prompt))
     return given
 
 
 def ask_new_password() -> str:
     """Read a new password, twice on a terminal. Raises Misuse: the two differ."""
     wanted = ask_secret(_("New password:"))
-    if sys.stdin.isatty() and ask_secret(_("The same again:")) != wanted:
-        raise Misuse(_("The two are not the same."))
+    if sys.stdin.isatty() and ask_secret(_("Repeat the password:")) != wanted:
+        raise Misuse(_("The two passwords differ."))
     return wanted

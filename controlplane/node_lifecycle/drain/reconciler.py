@@ -208,7 +208,7 @@ def _why_still_there(guest: DrainGuest) -> dict[str, object]:
     """Return why the guest is still on the node although its operation has ended."""
     operation = Operation.objects.filter(pk__in=[guest.operation_id]).first()
     error = operation.error if operation is not None else None
-    return error or InstanceNotMovable(reason=Reason("its operation has ended, and it is still there.")).as_document()
+    return error or InstanceNotMovable(reason=Reason("its operation ended, but it is still on the node.")).as_document()
 
 
 def _replan_running(drain: Drain, guest: DrainGuest, instance: Instance) -> bool:

@@ -109,5 +109,5 @@ def _access(row: Bmc) -> Access:
     try:
         password = decrypt(bytes(row.sealed_password), purpose=PURPOSE, row_id=row.pk)
     except DecryptionFailed as exc:
-        raise BmcRefused(reason=Reason("its password cannot be read any more; set it again")) from exc
+        raise BmcRefused(reason=Reason("its stored password cannot be decrypted; set it again")) from exc
     return Access(row.address, row.username, password.decode(), row.certificate_sha256, row.system_id)

@@ -79,27 +79,25 @@ def _in_the_way(node: Node) -> Reason | None:
         return Reason("it is {duty}", duty=node.duty)
     if node.state == "ready":
         return HEARD
-    return None if node.state == "unreachable" else Reason("it was never heard")
+    return None if node.state == "unreachable" else Reason("it never sent a heartbeat")
 
 
 def _power(node: Node) -> AvailableEvidence:
     bmc = Bmc.objects.filter(node=node).first()
     if bmc is None:
-        return AvailableEvidence("power", counts=False, reason=Reason("nobody has said how its BMC is reached"))
+        return AvailableEvidence("power", counts=False, reason=Reason("its BMC is not configured"))
     return AvailableEvidence("power", counts=True, facts={"bmc": bmc.address})
 
 
 def _lease(node: Node) -> AvailableEvidence:
     if node.fences_within_s is None:
-        return AvailableEvidence(
-            "lease", counts=False, reason=Reason("when it was last heard, it did not stop guests by itself")
-        )
+        return AvailableEvidence("lease", counts=False, reason=Reason("it did not fence itself at its last heartbeat"))
     if node.leased_until is None:
-        return AvailableEvidence("lease", counts=False, reason=Reason("it was never given a lease"))
+        return AvailableEvidence("lease", counts=False, reason=Reason("it never had a node lease"))
     since, facts = guests_stopped_at(node.leased_until, node.fences_within_s), _lease_facts(node)
     if clock.now() > since:
         return AvailableEvidence("lease", counts=True, since=since, facts=facts)
-    waiting = Reason("its lease is not over for long enough; it is at {moment}", moment=since.isoformat("T", "seconds"))
+    waiting = Reason("its node lease ended too recently; wait until {moment}", moment=since.isoformat("T", "seconds"))
     return AvailableEvidence("lease", counts=False, reason=waiting, since=since, facts=facts)
 
 

@@ -111,9 +111,9 @@ def _system(access: Access) -> Iterator[System]:
     except exceptions.ServerSideError as exc:
         raise BmcUnreachable(reason=Reason("it failed with status {status}", status=exc.status_code)) from exc
     except exceptions.AccessError as exc:
-        raise BmcRefused(reason=Reason("it does not take the user name and password")) from exc
+        raise BmcRefused(reason=Reason("it rejects the user name or password")) from exc
     except exceptions.UnknownDefaultError as exc:
-        raise BmcRefused(reason=Reason("it has several systems; say which of them is the node")) from exc
+        raise BmcRefused(reason=Reason("it has several systems; set which of them is the node")) from exc
     except exceptions.ResourceNotFoundError as exc:
         raise BmcRefused(reason=Reason("it has no such system")) from exc
     except exceptions.SushyError as exc:
@@ -126,7 +126,7 @@ def _system(access: Access) -> Iterator[System]:
 def _unreachable(exc: exceptions.ConnectionError) -> BmcUnreachable | BmcRefused:
     log.warning("%s", exc)
     if "ingerprint" in str(exc):
-        return BmcRefused(reason=Reason("it shows another certificate than the one that was named"))
+        return BmcRefused(reason=Reason("its certificate is not the configured one"))
     return BmcUnreachable(reason=Reason("it does not answer"))
 
 

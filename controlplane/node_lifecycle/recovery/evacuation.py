@@ -70,7 +70,7 @@ def require_fenced(node: Node) -> None:
     """
     require_admin_state(node, "fenced")
     if Incident.objects.filter(node=node, kind=FENCE_BROKEN, ended_at=None).exists():
-        raise InstanceNotEvacuable(reason=Reason("its node is heard again, and was not as dead as was said."))
+        raise InstanceNotEvacuable(reason=Reason("its node is reachable again, so it is not known to be off."))
 
 
 def starts_elsewhere(instance: Instance) -> bool:
@@ -113,7 +113,7 @@ def _write(actor: Actor, migration: Migration) -> Operation:
     attachments, parts = lock_volumes(migration)
     operation = enqueue(actor, _operation_request(migration, parts), extra_rows=migration_audit_rows(actor, migration))
     if instance.node_id != migration.source_id:
-        raise InstanceNotEvacuable(reason=Reason("it has changed just now. Ask again."))
+        raise InstanceNotEvacuable(reason=Reason("it has just changed. Try again."))
     _check(instance)
     migration.operation_id = operation.pk
     migration.generation = next_generation(instance, attachments) + GENERATIONS - 1

@@ -37,18 +37,18 @@ def verified(
         )
         claims.validate(now=int(now.timestamp()), leeway=LEEWAY_S)
     except (JoseError, ValueError, KeyError, TypeError) as exc:
-        raise OpenIdRefused(reason=Reason("its ID token is not good ({problem}).", problem=_problem(exc))) from exc
+        raise OpenIdRefused(reason=Reason("its ID token is not valid ({problem}).", problem=_problem(exc))) from exc
     _check_audience(provider, claims)
     subject = claims["sub"]
     if not isinstance(subject, str) or not 0 < len(subject) <= SUBJECT_MAX or not subject.isprintable():
-        raise OpenIdRefused(reason=Reason("its ID token is not good ({problem}).", problem="sub"))
+        raise OpenIdRefused(reason=Reason("its ID token is not valid ({problem}).", problem="sub"))
     return dict(claims)
 
 
 def _check_audience(provider: Provider, claims: Mapping[str, Any]) -> None:
     audience = claims["aud"] if isinstance(claims["aud"], list) else [claims["aud"]]
     if provider.client_id not in audience:
-        raise OpenIdRefused(reason=Reason("its ID token is not good ({problem}).", problem="aud"))
+        raise OpenIdRefused(reason=Reason("its ID token is not valid ({problem}).", problem="aud"))
 
 
 def _key_set(keys: Mapping[str, Any]) -> KeySet:

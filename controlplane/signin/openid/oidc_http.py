@@ -151,7 +151,7 @@ def exchange(
     answer = _send(provider, "POST", endpoints.token, data=form, auth=credentials)
     if answer.status_code in (400, 401, 403):
         log.warning("OpenID provider %s refuses a code: %s", provider.name, _error_of(answer))
-        raise OpenIdRefused(reason=Reason("it does not know the code."))
+        raise OpenIdRefused(reason=Reason("it rejected the code."))
     return _json(provider, answer)
 
 

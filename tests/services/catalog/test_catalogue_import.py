@@ -192,7 +192,7 @@ def test_what_is_due_for_review_soon_is_stated_again(document: Any) -> None:
 
 def test_a_file_that_is_older_than_the_usual_review_says_how_to_go_on(document: Any) -> None:
     document["generated_for"] = "2020-01-01T00:00:00Z"
-    with pytest.raises(FactRefused, match="review date is past"):
+    with pytest.raises(FactRefused, match="review date has passed"):
         import_sample(document, attested_at=None)
     assert not Zone.objects.exists()
 

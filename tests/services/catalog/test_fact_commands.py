@@ -149,7 +149,7 @@ def test_what_would_get_lost_is_signed_too(run: Any, officer: str, key: Path, tm
     run("state_facts", tmp_path / "1")
     change = STATEMENT | {"value": "customer_hyok", "valid_from": "2026-06-01T00:00:00Z"}
     (tmp_path / "alone").write_text(run("sign_facts", write(tmp_path / "n", change), "--key", key, "--author", ADA))
-    with pytest.raises(CommandError, match="State in the same request what holds then"):
+    with pytest.raises(CommandError, match="State the value for that period in the same request"):
         run("state_facts", tmp_path / "alone")
     (tmp_path / "known").write_text(run("export_catalogue", "--signed"))
 
@@ -238,9 +238,9 @@ def test_the_commands_refuse_with_a_sentence(run: Any, officer: str, key: Path, 
     wrong["zones"][2]["id"] = "fr-idf-1"
     for file, arguments, sentence in (
         (tmp_path / "none.json", [], "No such file"),
-        (write(tmp_path / "wrong.json", wrong), [], r"zones\[2\].id: 'fr-idf-1' stands twice"),
+        (write(tmp_path / "wrong.json", wrong), [], r"zones\[2\].id: 'fr-idf-1' is in the file twice"),
         (FIXTURES / "catalogue.json", ["--key-id", "other"], "no officer key 'other'"),
-        (FIXTURES / "catalogue.json", ["--attested-at", "2020-01-01T00:00:00Z"], "review date is past"),
+        (FIXTURES / "catalogue.json", ["--attested-at", "2020-01-01T00:00:00Z"], "review date has passed"),
         (FIXTURES / "catalogue.json", ["--attested-at", "2020-01-01"], "is no moment"),
     ):
         with pytest.raises(CommandError, match=sentence):

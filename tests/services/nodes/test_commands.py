@@ -173,7 +173,8 @@ def test_the_key_comes_from_stdin_too(
 
 
 @pytest.mark.parametrize(
-    ("content", "sentence"), [(None, "cannot be read"), ("other", "not the one of ca.crt"), ("none", "no private key")]
+    ("content", "sentence"),
+    [(None, "cannot be read"), ("other", "does not match ca.crt"), ("none", "not an unencrypted private key")],
 )
 def test_without_the_key_of_the_authority_nothing_is_signed(
     elsewhere: Path, request_file: Path, tmp_path: Path, content: str | None, sentence: str

@@ -12,7 +12,7 @@ from controlplane.signer.errors import NodeNotCleared, PermitOutdated
 from tests.services.signer.conftest import Waiting
 from tests.world import again
 
-ENGLISH = "The machine that carries it may not hold data of these classifications: it has no charter that holds now."
+ENGLISH = "The node may not hold data with these classifications: it has no charter that holds now."
 
 
 def test_a_refusal_reads_as_a_sentence_wherever_it_is_shown(waiting: Waiting) -> None:

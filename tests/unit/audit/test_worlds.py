@@ -52,8 +52,8 @@ def test_what_still_holds_of_a_fact_is_stated_with_what_takes_its_place() -> Non
     [
         (stated("c", 1), "must be a whole number"),
         (stated("b", 3), "stated before"),
-        (stated("c", 3, "a"), "did not hold any more"),
-        (stated("c", 3, "nobody"), "did not hold any more"),
+        (stated("c", 3, "a"), "was not in force"),
+        (stated("c", 3, "nobody"), "was not in force"),
         (stated("c", "3"), "must be a whole number"),
         ({"event": "dreamt", "fact": "c", "epoch": 3}, "must be one of"),
     ],

@@ -494,7 +494,7 @@ def test_a_broken_request_names_the_place(body: dict[str, Any], reason: str) -> 
 
 
 CATALOGUES: list[tuple[str, Any, str]] = [
-    ("zones", lambda zones: zones.append(zones[0]), "zones[14].id: 'fr-idf-1' stands twice"),
+    ("zones", lambda zones: zones.append(zones[0]), "zones[14].id: 'fr-idf-1' is in the file twice"),
     ("zones", lambda zones: zones[2].update(status="shut"), "zones[2].status: "),
     ("zones", lambda zones: zones[1].update(region="xx"), "zones[1].region: "),
     ("zones", lambda zones: zones[1].update(altitude=35), "zones[1].altitude: there is no such attribute"),

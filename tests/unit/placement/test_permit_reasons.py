@@ -110,7 +110,7 @@ REASONS: list[tuple[Signed, Trust, str, str]] = [
         exempted(),
         with_approver("duty_operator", not_before=NOW + SECOND),
         "NOT_APPROVED",
-        "key a-3 was not in use when exemption ex-1 was asked for",
+        "key a-3 was not valid when exemption ex-1 was requested",
     ),
     (
         exempted(),

@@ -130,7 +130,7 @@ class _Process:
         with suppress(ProcessLookupError):
             signal.pidfd_send_signal(self.descriptor, signal.SIGKILL)
         if not select.select([self.descriptor], [], [], STOP_TIMEOUT_S)[0]:
-            raise AdapterError(f"dnsmasq does not end: {self.command}", retryable=True)
+            raise AdapterError(f"dnsmasq did not stop: {self.command}", retryable=True)
 
 
 def _command_line(pid: int) -> list[str]:

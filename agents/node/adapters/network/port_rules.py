@@ -116,7 +116,7 @@ def check(ports: Iterable[PortSpec]) -> None:
     """
     for port in ports:
         if not _MAC.fullmatch(port.mac):
-            raise BadRequest("mac", "is no unicast address in lower-case hex with colons")
+            raise BadRequest("mac", "is not a unicast address in lower-case hex with colons")
 
 
 def _network(network: NetworkSpec) -> str:

@@ -157,7 +157,7 @@ class LinuxSwitch:
             try:
                 yield
             except OSError as exc:
-                raise AdapterError(f"The network is not as it should be: {exc}", retryable=True) from exc
+                raise AdapterError(f"The network differs from its desired state: {exc}", retryable=True) from exc
 
     def _ensure_network(self, network: NetworkSpec, ports: Sequence[PortSpec], links: NodeLinks) -> None:
         layout = Layout.for_network(network.id)

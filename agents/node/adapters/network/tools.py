@@ -36,7 +36,7 @@ def delete_link(name: str) -> None:
     """
     done = run(["ip", "link", "del", name], check=False)
     if done.returncode != 0 and any(link["ifname"] == name for link in ip_json(["link", "show"])):
-        raise AdapterError(f"{name} is not deleted: {done.stderr}", retryable=True)
+        raise AdapterError(f"{name} could not be deleted: {done.stderr}", retryable=True)
 
 
 def ip_json(arguments: Sequence[str]) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ from andromede_cli.sign_in import SESSION, with_password, with_provider
 from andromede_cli.terminal import ask_secret, print_note
 from andromede_sdk import Unauthenticated
 
-Url = Annotated[str | None, typer.Argument(metavar="URL", help=_("The control plane."), show_default=False)]
+Url = Annotated[str | None, typer.Argument(metavar="URL", help=_("URL of the control plane."), show_default=False)]
 ReadToken = Annotated[
     bool, typer.Option("--token", help=_("Sign in with a token: it is typed, or read from standard input."))
 ]
@@ -28,24 +28,22 @@ Email = Annotated[
 OpenId = Annotated[
     str | None, typer.Option("--openid", help=_("Sign in at this OpenID provider, in a browser."), show_default=False)
 ]
-Port = Annotated[
-    int, typer.Option("--port", help=_("Where the browser comes back to: http://127.0.0.1:PORT/signed-in."))
-]
+Port = Annotated[int, typer.Option("--port", help=_("Redirect URI of the browser: http://127.0.0.1:PORT/signed-in."))]
 CaFile = Annotated[
-    str | None, typer.Option("--ca-file", help=_("The certificate of the authority to trust."), show_default=False)
+    str | None, typer.Option("--ca-file", help=_("Certificate file of the authority to trust."), show_default=False)
 ]
 
 
 def register(app: typer.Typer) -> None:
-    command(app, "login", _("Sign in, and keep the address of the control plane and what opens it."))(login)
-    command(app, "logout", _("End the session of the profile, or forget its token."))(logout)
-    profiles = group(_("Profiles: control planes and projects that are kept."))
+    command(app, "login", _("Sign in and save the control plane and credential in a profile."))(login)
+    command(app, "logout", _("Sign out: end the session of the profile, or delete its token."))(logout)
+    profiles = group(_("Saved control planes and projects."))
     command(profiles, "list", _("All profiles; * marks the one in use."))(profile_list)
     command(profiles, "show", _("What is used now, from options, environment and profile."))(profile_show)
     command(profiles, "use", _("Use this profile from now on."))(profile_use)
-    command(profiles, "delete", _("Forget a profile and its token."))(profile_delete)
+    command(profiles, "delete", _("Delete a profile and its token."))(profile_delete)
     app.add_typer(profiles, name="profile")
-    call_command(app, "whoami", _("Who you are here, and what you may do."), "me.get")
+    call_command(app, "whoami", _("Show your user and rights."), "me.get")
 
 
 def login(
@@ -62,9 +60,9 @@ def login(
     kept = profiles.known.get(name, Profile())
     wanted = kept.overlaid(url=url or me.root.url, ca_file=ca_file, project=me.project or me.root.project)
     if not wanted.url:
-        raise Misuse(_("Which control plane? Say: andromede login https://…"))
+        raise Misuse(_("No control plane selected. Sign in with: andromede login https://…"))
     if sum(map(bool, (token, email, openid))) > 1:
-        raise Misuse(_("One of --token, --email and --openid, and no more."))
+        raise Misuse(_("Pass only one of --token, --email and --openid."))
     is_limited = False
     if email or openid:
         with open_client(Profile(wanted.url, ca_file=wanted.ca_file), is_debug=me.root.is_debug) as client:
@@ -104,7 +102,8 @@ def logout(me: Session) -> None:
         said = _("The session of the profile {name} has ended.")
     else:
         said = _(
-            "The token of the profile {name} is forgotten here. It stays valid: revoke it with andromede token revoke."
+            "The token of the profile {name} was deleted from this machine. It stays valid; revoke it with: andromede "
+            "token revoke"
         )
     print_note(said.format(name=name))
 

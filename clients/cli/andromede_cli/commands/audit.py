@@ -57,6 +57,6 @@ def register(app: typer.Typer) -> None:
     help = _("What was done, also by the platform itself and by its operators' commands.")
     list_command(audit, help, DEED_LIST, DEEDS, *wanted, name="deeds")
     form = option("format", "--format", _("jsonl, which the verifier reads, or csv."), default="jsonl")
-    help = _("Put the requests into a file, the oldest first.")
+    help = _("Export the requests to a file, oldest first.")
     call_command(audit, "export", help, EXPORT, form, *filters(*FILTERS))
     app.add_typer(audit, name="audit")

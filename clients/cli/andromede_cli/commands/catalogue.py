@@ -89,12 +89,12 @@ def register(app: typer.Typer) -> None:
     app.add_typer(_facts(), name="fact")
     parties = group(_("Parties: who owns, operates and maintains zones."))
     list_command(parties, _("All parties."), "parties.list", PARTIES, "name")
-    show_command(parties, _("A party, with the facts that are known of it."), "parties.get", "PARTY")
+    show_command(parties, _("Show a party with its facts."), "parties.get", "PARTY")
     app.add_typer(parties, name="party")
     sets = group(_("Named sets of territories and the like, and classes of certification schemes."))
     list_command(sets, _("All sets."), "sets.list", SETS, "kind")
     app.add_typer(sets, name="set")
-    transparency = group(_("Under whose law zones are, and where what is known of guests goes."))
+    transparency = group(_("Reports on jurisdictions and data flows of zones."))
     list_command(
         transparency,
         _("By zone: whose law reaches it."),
@@ -148,7 +148,7 @@ def _officer_keys() -> typer.Typer:
     keys = group(_("Keys with which officers sign facts and approvals."))
     list_command(keys, _("All keys."), "officer_keys.list", KEYS, "officer")
     command(keys, "create", _("Register the public key of an officer; for operators."), DRY_RUN)(officer_key_create)
-    question = _("Revoke {names}? Facts that it has signed are to be stated anew.")
+    question = _("Revoke {names}? The facts that it signed have to be signed again.")
     delete_command(keys, _("Revoke keys."), "officer_keys.revoke", "KEY...", question)
     return keys
 

@@ -91,8 +91,8 @@ Duty = Annotated[str, typer.Option("--duty", help=_("sovereignty_officer or duty
 
 
 def register(app: typer.Typer) -> None:
-    drift = group(_("What may not be where it is, or soon may not."))
-    list_command(drift, _("All of it that you see."), "drift.list", DRIFT, "state", "zone", "kind")
+    drift = group(_("Compliance drift: data in zones that its policies no longer admit, or soon will not."))
+    list_command(drift, _("List the compliance drift that you may see."), "drift.list", DRIFT, "state", "zone", "kind")
     help = _("The same of images in the caches of nodes.")
     list_command(drift, help, "images.drift_list", DRIFT, "state", "zone", name="images")
     app.add_typer(drift, name="drift")
@@ -105,7 +105,7 @@ def register(app: typer.Typer) -> None:
     list_command(exemptions, _("All exemptions that you see."), "exemptions.list", EXEMPTIONS, "zone")
     subject = given("exemption", "EXEMPTION", completes="exemptions.list")
     call_command(exemptions, "show", _("An exemption."), "exemptions.get", subject, show=_exemption)
-    help = _("Ask for one, for a decision that has refused.")
+    help = _("Request an exemption for a refused decision.")
     command(exemptions, "request", help, DRY_RUN)(exemption_request)
     help = _("What you sign to approve an exemption: read it, and give it to what signs.")
     command(exemptions, "terms", help)(exemption_terms)
@@ -121,18 +121,18 @@ def register(app: typer.Typer) -> None:
         show=_exemption,
     )
     quarter = option("quarter", "--quarter", _("Such as 2026-Q4; else the one that is now."), default=None)
-    help = _("How often exemptions were asked for and used in a quarter.")
+    help = _("Exemptions requested and used in a quarter.")
     call_command(exemptions, "report", help, "exemptions.report", quarter)
     app.add_typer(exemptions, name="exemption")
     app.add_typer(_evidence(), name="evidence")
 
 
 def _evidence() -> typer.Typer:
-    evidence = group(_("Evidence of what was decided and done."))
+    evidence = group(_("Evidence log of decisions and actions."))
     list_command(evidence, _("The records of the log."), "evidence.list", RECORDS, "kind", "resource", "created_after")
     record = given("record", "RECORD", completes="evidence.list")
-    call_command(evidence, "proof", _("That a record is in the log."), "evidence.proof", record)
-    call_command(evidence, "checkpoint", _("The signed state of the log."), "evidence.checkpoint")
+    call_command(evidence, "proof", _("Proof that a record is in the log."), "evidence.proof", record)
+    call_command(evidence, "checkpoint", _("Latest log checkpoint."), "evidence.checkpoint")
     command(evidence, "residency", _("Where the data of a resource was, and when."))(residency)
     call_command(
         evidence,
@@ -142,13 +142,13 @@ def _evidence() -> typer.Typer:
         given("resource", "RESOURCE", _("By id.")),
         show=rows(LINEAGE),
     )
-    help = _("Have the evidence of an organization put into a file.")
+    help = _("Create an evidence export of an organization.")
     command(evidence, "export", help, DRY_RUN)(export_create)
     export = given("export", "EXPORT")
-    call_command(evidence, "export-show", _("How an export stands."), "evidence_exports.get", export)
-    command(evidence, "export-download", _("Fetch an export that is ready."))(export_download)
+    call_command(evidence, "export-show", _("State of an export."), "evidence_exports.get", export)
+    command(evidence, "export-download", _("Download an export that is ready."))(export_download)
     old = option("old", "--old", _("The size that the witness has seen."), int, None)
-    help = _("What a witness is asked to sign.")
+    help = _("Print the request for a witness signature.")
     call_command(evidence, "witness-request", help, "evidence.witness_request", old)
     call_command(
         evidence,
@@ -166,8 +166,8 @@ def exemption_request(
     decision: Annotated[str, typer.Argument(metavar="DECISION", show_default=False)],
     zone: Annotated[str, typer.Option(help=_("Where it is to be allowed."))],
     reason: Annotated[str, typer.Option(help=_("Why it must be."))],
-    hours: Annotated[int | None, typer.Option(help=_("For how many hours: 4 if not said, 72 at most."))] = None,
-    max_uses: Annotated[int | None, typer.Option(help=_("How often it may be used: once if not said."))] = None,
+    hours: Annotated[int | None, typer.Option(help=_("Duration in hours; default 4, maximum 72."))] = None,
+    max_uses: Annotated[int | None, typer.Option(help=_("Maximum number of uses; default 1."))] = None,
 ) -> None:
     asked = me.client.exemptions.request(
         decision=decision, zone=zone, reason=reason, hours=hours, max_uses=max_uses, dry_run=me.is_dry_run
@@ -185,7 +185,7 @@ def exemption_terms(me: Session, exemption: ExemptionId, duty: Duty) -> None:
     to_sign = me.client.exemptions.get(exemption).to_sign
     if duty not in to_sign:
         raise typer.BadParameter(
-            _("{text!r} is no duty; it is one of {known}.").format(text=duty, known=", ".join(to_sign))
+            _("{text!r} is not a duty. Use one of {known}.").format(text=duty, known=", ".join(to_sign))
         )
     text = b64decode(to_sign[duty]).decode()
     if sys.stdout.isatty():
@@ -223,7 +223,7 @@ def _moment(text: str) -> datetime:
     try:
         found = datetime.fromisoformat(text)
     except ValueError as exc:
-        said = _("{text!r} is no day and no moment; say 2026-12-31, or 2026-12-31T12:00:00Z.")
+        said = _("{text!r} is not a date or time. Write 2026-12-31 or 2026-12-31T12:00:00Z.")
         raise typer.BadParameter(said.format(text=text)) from exc
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 

@@ -28,7 +28,7 @@ Listen = Annotated[str, typer.Option("--listen", metavar="ADDRESS:PORT", help=PL
 
 
 def register(instances: typer.Typer) -> None:
-    command(instances, "console", _("Work at a console of the guest."))(console)
+    command(instances, "console", _("Open a console of the guest."))(console)
 
 
 def console(me: Session, name: Instance, kind: KindOption = Kind.SERIAL, listen: Listen = "127.0.0.1:5900") -> None:
@@ -52,7 +52,7 @@ def place_of(text: str) -> tuple[str, int]:
     except ValueError:
         is_own = False
     if not is_own:
-        raise Misuse(_("{text!r} is not a place on this machine alone, such as 127.0.0.1:5900.").format(text=text))
+        raise Misuse(_("{text!r} is not a loopback address such as 127.0.0.1:5900.").format(text=text))
     return place
 
 
@@ -70,5 +70,5 @@ def _screen(me: Session, name: str, place: tuple[str, int]) -> None:
     except KeyboardInterrupt:
         return
     except OSError as exc:
-        words = _("Nothing can be served at {host}:{port}: {reason}")
+        words = _("Cannot listen on {host}:{port}: {reason}")
         raise Misuse(words.format(host=place[0], port=place[1], reason=exc.strerror or exc)) from exc

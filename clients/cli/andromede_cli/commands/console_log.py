@@ -15,17 +15,19 @@ from andromede_cli.terminal import harmless, print_note
 
 PAUSE_S = 1.0
 ANCHOR_CHARS = 2000
-Follow = Annotated[bool, typer.Option("--follow/--no-follow", help=_("Go on with what comes, until Ctrl-C."))]
-Raw = Annotated[bool, typer.Option("--raw", help=_("Also what steers the terminal, for guests that you trust."))]
+Follow = Annotated[bool, typer.Option("--follow/--no-follow", help=_("Keep following until Ctrl-C."))]
+Raw = Annotated[
+    bool, typer.Option("--raw", help=_("Pass terminal control sequences through; only for guests that you trust."))
+]
 
 
 def register(instances: typer.Typer) -> None:
-    command(instances, "console-log", _("Follow what the guest writes to its serial console."))(console_log)
+    command(instances, "console-log", _("Follow the serial console log of the guest."))(console_log)
 
 
 def console_log(me: Session, name: Instance, follow: Follow = True, raw: Raw = False) -> None:
     if follow and sys.stderr.isatty():
-        print_note(_("What {name} writes to its serial console. Ctrl-C ends it.").format(name=name))
+        print_note(_("Serial console output of {name}. Ctrl-C ends it.").format(name=name))
     text = me.client.instances.console_log(name)
     _write(text, is_raw=raw)
     try:

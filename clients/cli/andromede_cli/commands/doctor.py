@@ -24,7 +24,7 @@ COLUMNS = [
 
 
 def register(app: typer.Typer) -> None:
-    help = _("What is wrong with the platform, and what to do; for operators. Ends with 1 when there is a problem.")
+    help = _("Problems of the platform and what to do; for operators. Exit status 1 if there is one.")
     command(app, "doctor", help)(doctor)
 
 
@@ -32,6 +32,6 @@ def doctor(me: Session) -> None:
     found = examine(me.client, datetime.now(UTC))
     output.listed([each.as_document() for each in found], COLUMNS, form=me.form)
     if not found:
-        print_note(_("Nothing is wrong that the control plane knows of."))
+        print_note(_("The control plane knows of no problem."))
     if any(each.level == PROBLEM for each in found):
         raise typer.Exit(Exit.REFUSED)

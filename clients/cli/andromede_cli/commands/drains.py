@@ -57,43 +57,43 @@ LOOK_S = 30
 WATCHED_LOOK_S = 1
 Node = Annotated[str, typer.Argument(metavar="NODE", show_default=False, autocompletion=names("nodes.list"))]
 Fallback = Annotated[
-    str, typer.Option("--fallback", help=_("What becomes of running guests that cannot be moved: leave or stop."))
+    str, typer.Option("--fallback", help=_("For running guests that cannot be migrated: leave or stop."))
 ]
-AtOnce = Annotated[int | None, typer.Option("--at-once", help=_("So many guests at a time."), show_default=False)]
+AtOnce = Annotated[int | None, typer.Option("--at-once", help=_("Maximum guests at a time."), show_default=False)]
 Reason = Annotated[str | None, typer.Option("--reason", help=_("Why, for other operators."), show_default=False)]
 
-DEADLINE_HELP = _("After so many seconds a move is called off.")
+DEADLINE_HELP = _("Timeout of a migration, in seconds.")
 Deadline = Annotated[int | None, typer.Option("--deadline", help=DEADLINE_HELP, show_default=False)]
 CONVERGENCE_HELP = _("Of guests that write faster than they can be sent: auto_converge (they are slowed down) or none.")
 Convergence = Annotated[str | None, typer.Option("--convergence", help=CONVERGENCE_HELP, show_default=False)]
 
 
 def register(nodes: typer.Typer) -> None:
-    help = _("Move the guests of a node away, so that it can be worked on. The plan is shown before anything begins.")
+    help = _("Migrate the guests of a node away for maintenance. The plan is shown first.")
     command(nodes, "drain", help, WAIT, SURE, DRY_RUN)(drain)
     help = _("The drain or recovery of a node that is not over, or its last one, with its guests.")
     command(nodes, "drain-show", help)(show)
-    help = _("Wait until a drain or recovery does not go on by itself any more, and watch it.")
+    help = _("Wait until a drain or recovery ends or needs an operator, and follow it.")
     command(nodes, "drain-wait", help)(wait)
     help = _("The drains and recoveries of all nodes.")
     list_command(nodes, help, "drains.list", DRAINS, "kind", "state", "zone", name="drains")
     node = given("node", "NODE", completes="nodes.list")
     for name, call, help in (
-        ("drain-pause", "nodes.drain_pause", _("Let nothing more begin; what is under way goes on.")),
-        ("drain-resume", "nodes.drain_resume", _("Let a paused drain go on.")),
-        ("drain-cancel", "nodes.drain_cancel", _("Give a drain or recovery up; a node that was drained is cordoned.")),
+        ("drain-pause", "nodes.drain_pause", _("Pause a drain; running migrations continue.")),
+        ("drain-resume", "nodes.drain_resume", _("Resume a paused drain.")),
+        ("drain-cancel", "nodes.drain_cancel", _("Cancel a drain or recovery; a drained node stays cordoned.")),
     ):
         call_command(nodes, name, help, call, node)
-    fallback = option("fallback", "--fallback", _("Another one from now on: leave or stop."), default=None)
-    help = _("Plan and try again the guests that did not leave.")
+    fallback = option("fallback", "--fallback", _("New fallback: leave or stop."), default=None)
+    help = _("Plan and retry the guests that were not migrated.")
     call_command(nodes, "drain-retry", help, "nodes.drain_retry", node, fallback)
     reason = option("reason", "--reason", _("Why, for other operators."), default=None)
-    help = _("Take a node on which nothing runs out of service, to work on it.")
+    help = _("Put an empty node into maintenance.")
     call_command(nodes, "maintenance", help, "nodes.maintain", node, reason)
     call_command(nodes, "return", _("Return a node to service after maintenance."), "nodes.return_", node)
     why = option("reason", "--reason", _("Why; kept in the evidence."))
-    help = _("Give an empty node up for good.")
-    question = _("Retire {node}? It cannot come back: its certificate is void for good.")
+    help = _("Retire an empty node permanently.")
+    question = _("Retire {node}? This cannot be undone: its certificate is revoked permanently.")
     call_command(nodes, "retire", help, "nodes.retire", node, why, question=question)
 
 
@@ -152,16 +152,16 @@ def _show_plan(me: Session, plan: DrainPlan) -> None:
 def _print_outcome(plan: DrainPlan) -> None:
     """Print the expected outcome and the obstacles."""
     said = {
-        "migrate": _("{count} move away"),
+        "migrate": _("{count} are migrated"),
         "stop": _("{count} are shut down, and started again when the node is returned"),
         STAYS_OFF: _("{count} are shut down, and stay off when the node is returned"),
         "stay": _("{count} are off, and stay on the node"),
         "wait": _("{count} are being changed, and planned when that has ended"),
-        "leave": _("{count} cannot be moved, and run on"),
+        "leave": _("{count} cannot be migrated, and keep running"),
     }
     counts = Counter(STAYS_OFF if guest.start_obstacles else guest.action for guest in plan.guests)
     parts = [said[action].format(count=counts[action]) for action in said if action in counts]
-    print_note("; ".join(parts) + "." if parts else _("There is nothing on the node."))
+    print_note("; ".join(parts) + "." if parts else _("The node has no guests."))
     for guest in plan.guests:
         for reason in (*guest.reasons, *guest.start_obstacles):
             line = f"  {guest.instance.name}: {reason.detail}"
@@ -170,7 +170,7 @@ def _print_outcome(plan: DrainPlan) -> None:
 
 def _question(plan: DrainPlan) -> str:
     if "leave" in plan.counts:
-        return _("Drain {node}? It will not end while these run there.").format(node=plan.node.name)
+        return _("Drain {node}? It does not end while these guests run there.").format(node=plan.node.name)
     return _("Drain {node}?").format(node=plan.node.name)
 
 
@@ -185,7 +185,7 @@ def watch(me: Session, found: Drain, *, timeout_s: float) -> Drain:
                 me, found, timeout_s=timeout_s, look_s=WATCHED_LOOK_S, told=lambda drain: live.update(_picture(drain))
             )
     except KeyboardInterrupt:
-        going_on = _("It goes on. Wait for it with: andromede node drain-wait {node}")
+        going_on = _("The recovery continues. Wait for it with: andromede node drain-wait {node}")
         raise Interrupted(going_on.format(node=found.node.name)) from None
 
 
@@ -209,7 +209,7 @@ def ended(me: Session, found: Drain) -> None:
 
 
 def _head(found: Drain) -> str:
-    waits = _(" The node is not heard: nothing is begun until it is.") if found.is_waiting_for_node else ""
+    waits = _(" The node is unreachable; nothing starts until it is reachable.") if found.is_waiting_for_node else ""
     line = _("The drain of {node} is {state}: {progress} % of its guests have left or are off.")
     if found.kind == "recover":
         line = _("The recovery of {node} is {state}: {progress} % of the guests that can be elsewhere are.")

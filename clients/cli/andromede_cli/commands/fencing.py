@@ -44,22 +44,22 @@ System = Annotated[
 
 
 def register(nodes: typer.Typer) -> None:
-    help = _("Fence a node that is not heard: from then on its guests may be started elsewhere.")
+    help = _("Fence an unreachable node: its guests may then be started elsewhere.")
     command(nodes, "fence", help, WAIT, SURE)(fence)
-    help = _("By what evidence a node could be fenced now, and why not by the rest.")
+    help = _("Show the fence evidence that is possible now, and why the rest is not.")
     command(nodes, "fencing", help)(fencing)
     node = given("node", "NODE", completes="nodes.list")
-    help = _("Say how the BMC of a node is reached. The password is asked for, or read from a pipe.")
+    help = _("Configure the BMC of a node. The password is typed, or read from a pipe.")
     command(nodes, "bmc-set", help)(bmc_set)
-    call_command(nodes, "bmc-show", _("How the BMC of a node is reached."), "nodes.bmc", node)
-    question = _("Forget how the BMC of {node} is reached?")
-    help = _("Forget how the BMC of a node is reached.")
+    call_command(nodes, "bmc-show", _("Show the BMC configuration of a node."), "nodes.bmc", node)
+    question = _("Delete the BMC configuration of {node}?")
+    help = _("Delete the BMC configuration of a node.")
     call_command(nodes, "bmc-forget", help, "nodes.bmc_delete", node, question=question)
 
 
 def fence(me: Session, node: Node, evidence: Evidence, reason: Reason) -> None:
     me.confirm(
-        _("Fence {node}? If its guests still run, what is started elsewhere runs twice, on the same data.").format(
+        _("Fence {node}? If its guests still run, guests started elsewhere run twice on the same data.").format(
             node=node
         )
     )
@@ -68,7 +68,7 @@ def fence(me: Session, node: Node, evidence: Evidence, reason: Reason) -> None:
         me.show(made)
         return
     if not me.is_waiting:
-        going_on = _("Its BMC is asked to switch it off: andromede operation wait --platform {id}")
+        going_on = _("Its BMC switches it off: andromede operation wait --platform {id}")
         print_note(going_on.format(id=made.operation.id))
         me.show(made)
         return

@@ -71,21 +71,19 @@ FlavorOption = Annotated[
 ]
 ImageOption = Annotated[
     str,
-    typer.Option("--image", help=_("What its disk begins with, by name or id."), autocompletion=names("images.list")),
+    typer.Option("--image", help=_("Image of its root disk, by name or id."), autocompletion=names("images.list")),
 ]
 Networks = Annotated[
     list[str] | None,
-    typer.Option("--network", help=_("A network; may be said several times."), autocompletion=names("networks.list")),
+    typer.Option("--network", help=_("Network; repeatable."), autocompletion=names("networks.list")),
 ]
 SshKeys = Annotated[
     list[str] | None,
-    typer.Option("--ssh-key", help=_("An SSH key; may be said several times."), autocompletion=names("ssh_keys.list")),
+    typer.Option("--ssh-key", help=_("SSH key; repeatable."), autocompletion=names("ssh_keys.list")),
 ]
 Volumes = Annotated[
     list[str] | None,
-    typer.Option(
-        "--volume", help=_("A volume to attach; may be said several times."), autocompletion=names("volumes.list")
-    ),
+    typer.Option("--volume", help=_("Volume to attach; repeatable."), autocompletion=names("volumes.list")),
 ]
 UserData = Annotated[
     Path | None,
@@ -108,24 +106,24 @@ def register(app: typer.Typer) -> None:
     filters = ("name", "state", "zone", "labels", "created_after")
     list_command(instances, _("The instances of the project."), "instances.list", COLUMNS, *filters)
     show_command(instances, _("An instance."), "instances.get", "INSTANCE")
-    command(instances, "create", _("Make an instance and start it."), WAIT, DRY_RUN)(create)
+    command(instances, "create", _("Create an instance and start it."), WAIT, DRY_RUN)(create)
     subject = given("instance", "INSTANCE", completes="instances.list")
     restart = option("restart_policy", "--restart-policy", RESTART_HELP, default=None)
     changes = (NEW_NAME, LABEL, restart)
-    help = _("Change its name, its labels or what happens when it fails.")
+    help = _("Change its name, labels or restart policy.")
     call_command(instances, "update", help, "instances.update", subject, *changes)
-    question = _("Delete {names}? The root disk is lost with all that is on it; volumes are kept.")
+    question = _("Delete {names}? The data on the root disk is lost; volumes are kept.")
     delete_command(instances, _("Delete instances."), "instances.delete", "INSTANCE...", question, WAIT)
     for name, call, help in (
         ("start", "instances.start", _("Start instances.")),
-        ("shutdown", "instances.shutdown", _("Ask the guests to shut down.")),
-        ("power-off", "instances.power_off", _("Switch instances off, as by pulling the plug.")),
-        ("reboot", "instances.reboot", _("Ask the guests to boot again.")),
-        ("reset", "instances.reset", _("Boot instances again, as by the button.")),
+        ("shutdown", "instances.shutdown", _("Shut the guests down cleanly.")),
+        ("power-off", "instances.power_off", _("Power instances off at once.")),
+        ("reboot", "instances.reboot", _("Reboot the guests cleanly.")),
+        ("reset", "instances.reset", _("Reset instances at once.")),
     ):
         action_command(instances, name, help, call, "INSTANCE...")
-    command(instances, "resize", _("Give it another flavor; it must be stopped."), WAIT, DRY_RUN)(resize)
-    command(instances, "rebuild", _("Make its root disk anew from an image."), WAIT, SURE, DRY_RUN)(rebuild)
+    command(instances, "resize", _("Change its flavor; it must be stopped."), WAIT, DRY_RUN)(resize)
+    command(instances, "rebuild", _("Rebuild its root disk from an image."), WAIT, SURE, DRY_RUN)(rebuild)
     _register_moves(instances)
     console.register(instances)
     console_log.register(instances)
@@ -136,18 +134,18 @@ def register(app: typer.Typer) -> None:
 
 def _register_moves(instances: typer.Typer) -> None:
     moved = given("instance", "INSTANCE")
-    node = option("node", "--node", _("To this one and no other."), default=None)
+    node = option("node", "--node", _("Destination node."), default=None)
     reason = option("reason", "--reason", _("Why, for the tenant."), default=None)
-    deadline = option("deadline_s", "--deadline", _("After so many seconds it is called off."), int, None)
+    deadline = option("deadline_s", "--deadline", _("Timeout of the migration, in seconds."), int, None)
     help = _("If it writes faster than it can be sent: auto_converge (it is slowed down) or none.")
     convergence = option("convergence", "--convergence", help, default=None)
-    help = _("Move it, by its id, to another node, while it runs or while it is off; for operators.")
+    help = _("Migrate an instance, by id, to another node, running or stopped; for operators.")
     call_command(instances, "migrate", help, "instances.migrate", moved, node, reason, deadline, convergence)
-    help = _("What is in the way of moving it, or which nodes would take it, by its id; for operators and auditors.")
+    help = _("Obstacles to a migration, or possible nodes, by instance id; for operators and auditors.")
     call_command(instances, "migration-plan", help, "instances.migration_plan", moved)
-    help = _("Call its move off, by its id, for as long as its guest has not left; for operators.")
+    help = _("Cancel its migration, by instance id, before the guest has left; for operators.")
     call_command(instances, "cancel-migrate", help, "instances.migrate_cancel", moved)
-    help = _("Its moves from node to node, by its id; for operators and auditors.")
+    help = _("List its migrations, by instance id; for operators and auditors.")
     call_command(instances, "migrations", help, "instances.migration_list", moved, show=rows(MIGRATIONS))
 
 
@@ -206,7 +204,7 @@ def resize(me: Session, name: Instance, flavor: FlavorOption) -> None:
 def rebuild(
     me: Session, name: Instance, image: ImageOption, ssh_key: SshKeys = None, user_data: UserData = None
 ) -> None:
-    me.confirm(_("Rebuild {name}? All that is on its root disk is lost; volumes are kept.").format(name=name))
+    me.confirm(_("Rebuild {name}? The data on its root disk is lost; volumes are kept.").format(name=name))
     body: dict[str, Any] = {"image": image, "ssh_keys": ssh_key, **_user_data(user_data)}
     answer = me.client.instances.rebuild(name, **body, dry_run=me.is_dry_run)
     me.finish(answer, lambda: me.client.instances.get(answer.id))

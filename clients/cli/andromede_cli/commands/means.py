@@ -53,7 +53,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _images() -> typer.Typer:
-    images = group(_("Images: what disks begin with."))
+    images = group(_("Images for root disks and volumes."))
     columns = [
         NAME,
         Column(_("state"), "state"),
@@ -69,11 +69,11 @@ def _images() -> typer.Typer:
         images, _("The images of the project, and public ones."), "images.list", columns, "name", "state", "labels"
     )
     show_command(images, _("An image."), "images.get", "IMAGE")
-    command(images, "create", _("Make an image from a file or an address."), WAIT, DRY_RUN)(image_create)
-    command(images, "upload", _("Send the bytes of an image that waits for them."), WAIT)(image_upload)
+    command(images, "create", _("Create an image from a file or a URL."), WAIT, DRY_RUN)(image_create)
+    command(images, "upload", _("Upload the file of an image."), WAIT)(image_upload)
     subject = given("image", "IMAGE", completes="images.list")
     call_command(images, "update", _("Change its name or labels."), "images.update", subject, NEW_NAME, LABEL)
-    question = _("Delete {names}? Instances that were made from it stay.")
+    question = _("Delete {names}? Instances created from it are kept.")
     delete_command(images, _("Delete images."), "images.delete", "IMAGE...", question)
     return images
 
@@ -83,10 +83,12 @@ def image_create(
     name: Name,
     format: ImageFormat = "qcow2",
     file: ImageFile = None,
-    url: Annotated[str | None, typer.Option("--source-url", help=_("Where the control plane fetches it."))] = None,
+    url: Annotated[
+        str | None, typer.Option("--source-url", help=_("URL from which the control plane downloads it."))
+    ] = None,
     firmware: Annotated[str | None, typer.Option(help=_("bios or uefi."))] = None,
-    sha256: Annotated[str | None, typer.Option(help=_("What the bytes must add up to."))] = None,
-    classification: Annotated[list[str] | None, typer.Option(help=_("What its data is, for good."))] = None,
+    sha256: Annotated[str | None, typer.Option(help=_("Expected SHA-256 of the file."))] = None,
+    classification: Annotated[list[str] | None, typer.Option(help=_("Classification of its data, permanent."))] = None,
     label: LabelsOption = None,
 ) -> None:
     made = me.client.images.create(
@@ -130,7 +132,7 @@ def _networks() -> typer.Typer:
         networks, _("The networks of the project."), "networks.list", columns, "name", "labels", "created_after"
     )
     show_command(networks, _("A network."), "networks.get", "NETWORK")
-    command(networks, "create", _("Make a network."), DRY_RUN)(network_create)
+    command(networks, "create", _("Create a network."), DRY_RUN)(network_create)
     subject = given("network", "NETWORK", completes="networks.list")
     call_command(networks, "update", _("Change its name or labels."), "networks.update", subject, NEW_NAME, LABEL)
     delete_command(networks, _("Delete networks."), "networks.delete", "NETWORK...", _("Delete {names}?"))
@@ -141,7 +143,7 @@ def network_create(
     me: Session,
     name: Name,
     cidr: Annotated[str, typer.Option("--cidr", help=_("Its addresses, such as 10.0.0.0/24."))],
-    dns: Annotated[list[str] | None, typer.Option("--dns", help=_("A name server; may be said several times."))] = None,
+    dns: Annotated[list[str] | None, typer.Option("--dns", help=_("Name server; repeatable."))] = None,
     label: LabelsOption = None,
 ) -> None:
     body: dict[str, Any] = {"cidr": cidr, "dns_servers": dns, "labels": labels_of(label)}
@@ -156,7 +158,7 @@ def _ssh_keys() -> typer.Typer:
     command(keys, "create", _("Add the public half of a key."), DRY_RUN)(ssh_key_create)
     subject = given("ssh_key", "KEY", completes="ssh_keys.list")
     call_command(keys, "update", _("Change its name or labels."), "ssh_keys.update", subject, NEW_NAME, LABEL)
-    question = _("Delete {names}? Instances that have it keep it.")
+    question = _("Delete {names}? Instances that use it keep it.")
     delete_command(keys, _("Delete SSH keys."), "ssh_keys.delete", "KEY...", question)
     return keys
 
@@ -166,11 +168,11 @@ def ssh_key_create(me: Session, name: Name, file: GivenFile) -> None:
 
 
 def _affinity_groups() -> typer.Typer:
-    groups = group(_("Affinity groups: instances that are to be together, or apart."))
+    groups = group(_("Affinity groups: place instances together, or apart."))
     columns = [NAME, Column(_("rule"), "rule"), Column(_("strict"), "is_strict"), CREATED, ID]
     list_command(groups, _("The affinity groups of the project."), "affinity_groups.list", columns, "name")
     show_command(groups, _("An affinity group."), "affinity_groups.get", "GROUP")
-    command(groups, "create", _("Make an affinity group."), DRY_RUN)(affinity_group_create)
+    command(groups, "create", _("Create an affinity group."), DRY_RUN)(affinity_group_create)
     subject = given("affinity_group", "GROUP", completes="affinity_groups.list")
     help = _("Change its name or labels.")
     call_command(groups, "update", help, "affinity_groups.update", subject, NEW_NAME, LABEL)
@@ -182,6 +184,6 @@ def affinity_group_create(
     me: Session,
     name: Name,
     rule: Annotated[str, typer.Option(help=_("affinity or anti-affinity."))] = "anti-affinity",
-    strict: Annotated[bool, typer.Option("--strict/--wish", help=_("A condition, or only a wish."))] = True,
+    strict: Annotated[bool, typer.Option("--strict/--wish", help=_("Required, or only preferred."))] = True,
 ) -> None:
     me.show(me.client.affinity_groups.create(name=name, rule=rule, is_strict=strict, dry_run=me.is_dry_run))

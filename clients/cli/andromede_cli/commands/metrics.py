@@ -23,10 +23,10 @@ UNKNOWN = " "
 UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 PREFIXES = ("", "k", "M", "G", "T")
 Since = Annotated[str, typer.Option("--since", help=_("How long ago, such as 30m, 6h or 7d; or a moment (RFC 3339)."))]
-Until = Annotated[str | None, typer.Option("--until", help=_("The same; now when it is not said."), show_default=False)]
+Until = Annotated[str | None, typer.Option("--until", help=_("The same; default: now."), show_default=False)]
 Resolution = Annotated[
     str | None,
-    typer.Option("--resolution", help=_("How much time a point stands for, such as 10s or 5m."), show_default=False),
+    typer.Option("--resolution", help=_("Interval between points, such as 10s or 5m."), show_default=False),
 ]
 Node = Annotated[
     str,
@@ -80,7 +80,7 @@ def _moment(text: str, now: datetime) -> datetime:
     try:
         found = datetime.fromisoformat(text)
     except ValueError as exc:
-        said = _("{text!r} is neither a time such as 6h nor a moment such as 2026-05-01T12:00:00Z.")
+        said = _("{text!r} is not a duration or time. Write 6h or 2026-05-01T12:00:00Z.")
         raise typer.BadParameter(said.format(text=text)) from exc
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 

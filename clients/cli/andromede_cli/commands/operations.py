@@ -42,7 +42,7 @@ Platform = Annotated[bool, typer.Option("--platform", help=_("Of any project, or
 Subject = Annotated[
     str,
     typer.Argument(
-        metavar="OPERATION|RESOURCE", help=_("The id of an operation, or of what it changes: its last one.")
+        metavar="OPERATION|RESOURCE", help=_("Id of an operation, or of a resource for its last operation.")
     ),
 ]
 
@@ -55,37 +55,37 @@ def register(app: typer.Typer) -> None:
     command(operations, "show", _("An operation, with its steps."))(show)
     command(operations, "wait", _("Wait until an operation has ended, and watch it."))(wait)
     subject = given("operation", "OPERATION", completes="operations.list")
-    call_command(operations, "cancel", _("Have an operation undone."), "operations.cancel", subject)
-    again = _("Ask again for what failed or was cancelled; try what waits for its next try now.")
+    call_command(operations, "cancel", _("Cancel an operation and undo its steps."), "operations.cancel", subject)
+    again = _("Retry a failed or cancelled operation, or run a waiting one now.")
     call_command(operations, "retry", again, "operations.retry", subject)
     stuck = given("operation", "OPERATION")
     reason = option("reason", "--reason", _("How it is known that the node does not come back; kept in the evidence."))
-    give_up = _("Have a stuck operation end without its node, which is gone for good; for operators.")
+    give_up = _("Force a stuck operation to end without its node, which is lost for good; for operators.")
     call_command(operations, "resolve", give_up, "operations.resolve", stuck, reason)
     app.add_typer(operations, name="operation")
     app.add_typer(_maintenance(), name="maintenance")
 
 
 def _maintenance() -> typer.Typer:
-    rules = group(_("Maintenance: what is not taken, or waits, for a while."))
-    list_command(rules, _("The rules there are."), "maintenance.list", RULES, "state", "created_after")
+    rules = group(_("Maintenance rules: classes of operations to reject, pause or accept."))
+    list_command(rules, _("List the maintenance rules."), "maintenance.list", RULES, "state", "created_after")
     show_command(rules, _("A rule."), "maintenance.get", "RULE")
     work = _("A kind such as instance.create, all of a noun (volume.*), or *.")
     call_command(
         rules,
         "create",
-        _("Have a class of work accepted, paused or rejected; for operators."),
+        _("Accept, pause or reject a class of operations; for operators."),
         "maintenance.create",
         option("kind", "--kind", work),
         option("action", "--action", _("accept, pause or reject.")),
-        option("reason", "--reason", _("What tenants are told.")),
+        option("reason", "--reason", _("Reason shown to tenants.")),
         option("zone", "--zone", _("Only what is in this zone."), default=None),
         option("node", "--node", _("Only what is on this node."), default=None),
         option("begins_at", "--from", _("From this moment on (RFC 3339)."), default=None),
         option("ends_at", "--until", _("Until this moment (RFC 3339)."), default=None),
     )
     ended = given("maintenance", "RULE", completes="maintenance.list")
-    call_command(rules, "end", _("End a rule: what it kept waiting begins."), "maintenance.end", ended)
+    call_command(rules, "end", _("End a rule: paused operations start."), "maintenance.end", ended)
     return rules
 
 

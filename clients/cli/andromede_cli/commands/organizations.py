@@ -56,10 +56,10 @@ SERVICE_ACCOUNTS = [
 ROLES = _("owner, admin, member, viewer, billing or sovereignty_officer.")
 Grants = Annotated[
     list[str] | None,
-    typer.Option("--grant", help=_("A role in all projects, or project=role; may be said several times.")),
+    typer.Option("--grant", help=_("Role in all projects, or project=role; repeatable.")),
 ]
 Disabled = Annotated[
-    bool | None, typer.Option("--disable/--enable", help=_("Whether its tokens are good for nothing meanwhile."))
+    bool | None, typer.Option("--disable/--enable", help=_("Disable its tokens, or enable them again."))
 ]
 Account = Annotated[
     str,
@@ -100,9 +100,9 @@ def _organizations() -> typer.Typer:
 def _projects() -> typer.Typer:
     projects = group(_("Projects."))
     wanted = ("name", "labels", "created_after")
-    list_command(projects, _("The projects that you see."), "projects.list", PROJECTS, *wanted)
+    list_command(projects, _("List your projects."), "projects.list", PROJECTS, *wanted)
     show_command(projects, _("A project."), "projects.get", "PROJECT")
-    call_command(projects, "create", _("Make a project."), "projects.create", given("name", "NAME"), LABEL)
+    call_command(projects, "create", _("Create a project."), "projects.create", given("name", "NAME"), LABEL)
     subject = given("project", "PROJECT", completes="projects.list")
     call_command(projects, "update", _("Change its name or labels."), "projects.update", subject, NEW_NAME, LABEL)
     question = _("Delete {names}?")
@@ -118,8 +118,8 @@ def _members() -> typer.Typer:
     call_command(
         members, "update", _("Give a member another role."), "members.update", subject, option("role", "--role", ROLES)
     )
-    question = _("Take {names} out of the organization?")
-    delete_command(members, _("Take members out of the organization."), "members.remove", "MEMBER...", question)
+    question = _("Remove {names} from the organization?")
+    delete_command(members, _("Remove members from the organization."), "members.remove", "MEMBER...", question)
     return members
 
 
@@ -128,12 +128,12 @@ def _invitations() -> typer.Typer:
     list_command(invitations, _("Those that wait for an answer."), "invitations.list", INVITATIONS, "email")
     email = given("email", "EMAIL")
     role = option("role", "--role", ROLES, default="member")
-    help = _("Invite somebody. No mail is sent: pass the token on; it is shown once.")
+    help = _("Create an invitation. No mail is sent: pass on the token, which is shown once.")
     call_command(invitations, "create", help, "invitations.create", email, role, DAYS, show=secret("token"))
     delete_command(
         invitations, _("Revoke invitations, by id."), "invitations.revoke", "INVITATION...", _("Revoke {names}?")
     )
-    help = _("Accept an invitation. Its token is asked for, or read from standard input.")
+    help = _("Accept an invitation. The token is typed, or read from standard input.")
     command(invitations, "accept", help, DRY_RUN)(accept)
     return invitations
 
@@ -158,7 +158,7 @@ def create_account(me: Session, name: Name, grant: Grants = None, organization: 
     owner = me.organization(organization)
     me.show(me.client.service_accounts.create(owner, name=name, grants=_grants(grant), dry_run=me.is_dry_run))
     if not grant:
-        print_note(_("It may do nothing yet: say --grant with create or update."))
+        print_note(_("The service account has no rights yet. Pass --grant with create or update."))
 
 
 def update_account(

@@ -22,7 +22,7 @@ Subject = Annotated[
     str,
     typer.Argument(metavar="INSTANCE|DECISION", help=_("An instance, or the id of a decision."), show_default=False),
 ]
-OperationOption = Annotated[str, typer.Option("--operation", help=_("What is to be done, such as volume.create."))]
+OperationOption = Annotated[str, typer.Option("--operation", help=_("Action, such as volume.create."))]
 Vcpus = Annotated[int | None, typer.Option(help=_("Virtual CPUs."), min=0)]
 Memory = Annotated[int | None, typer.Option(help=_("Memory in MiB."), min=0)]
 Disk = Annotated[int | None, typer.Option(help=_("Disk in GiB."), min=0)]
@@ -31,24 +31,22 @@ FlavorOption = Annotated[
 ]
 Zones = Annotated[
     list[str] | None,
-    typer.Option(
-        "--zone", help=_("A zone that will do; may be said several times."), autocompletion=names("zones.list")
-    ),
+    typer.Option("--zone", help=_("Allowed zone; repeatable."), autocompletion=names("zones.list")),
 ]
 Classifications = Annotated[
     list[str] | None,
     typer.Option(
         "--classification",
-        help=_("What the data is; may be said several times."),
+        help=_("Classification of the data; repeatable."),
         autocompletion=names("classifications.list"),
     ),
 ]
 
 
 def register(app: typer.Typer) -> None:
-    placement = group(_("Where things are placed, and why."))
-    command(placement, "explain", _("Why an instance is where it is, or why a request was refused."))(explain)
-    command(placement, "simulate", _("What would be decided now. Nothing is made."))(simulate)
+    placement = group(_("Placement decisions."))
+    command(placement, "explain", _("Explain the placement of an instance, or a refusal."))(explain)
+    command(placement, "simulate", _("Simulate a placement decision; nothing is created."))(simulate)
     app.add_typer(placement, name="placement")
 
 

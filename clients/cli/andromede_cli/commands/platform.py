@@ -11,8 +11,8 @@ from andromede_cli.declared_commands import call_command, given
 
 
 def register(app: typer.Typer) -> None:
-    call_command(app, "health", _("Whether the control plane answers."), "health.get")
+    call_command(app, "health", _("Check that the control plane answers."), "health.get")
     problems = group(_("What errors mean."))
-    help = _("What an error with this code means, and what to do.")
+    help = _("Explain an error code, its cause and what to do.")
     call_command(problems, "show", help, "problems.get", given("code", "CODE"))
     app.add_typer(problems, name="problem")

@@ -57,28 +57,26 @@ Version = Annotated[
 
 Lost = Annotated[
     list[str] | None,
-    typer.Option("--lost", help=_("A certificate that is lost, as zone/number; may be said several times.")),
+    typer.Option("--lost", help=_("Certificate to treat as lost, as zone/number; repeatable.")),
 ]
 Changes = Annotated[
     list[str] | None,
-    typer.Option(
-        "--change", help=_("A fact that is another, as zone/fr-idf-1/network_class=1; may be said several times.")
-    ),
+    typer.Option("--change", help=_("Fact to change, as zone/fr-idf-1/network_class=1; repeatable.")),
 ]
 At = Annotated[str | None, typer.Option("--at", help=_("At this moment (RFC 3339), not now."))]
 PARTS = 3  # kind, subject and attribute
 
 
 def register(app: typer.Typer) -> None:
-    policies = group(_("Policies: where data may be."))
+    policies = group(_("Policies: locations that data may be in."))
     command(policies, "show", _("The policy of the project, or of what is named."))(show)
-    command(policies, "set", _("Put another policy in its place."), DRY_RUN)(replace)
+    command(policies, "set", _("Replace the policy."), DRY_RUN)(replace)
     help = _("Undo your last change of it, within ten minutes and as long as nothing was placed by it.")
     command(policies, "undo", help, DRY_RUN)(undo)
     help = _("What would break if certificates were lost, or facts were others. Nothing is changed.")
     command(policies, "simulate", help)(simulate)
     app.add_typer(policies, name="policy")
-    proposals = group(_("Policies that demand less, and wait for a second person."))
+    proposals = group(_("Proposals of policies that demand less, for approval by a second person."))
     list_command(proposals, _("All proposals."), "policy_proposals.list", PROPOSALS, "state")
     show_command(proposals, _("A proposal."), "policy_proposals.get", "PROPOSAL")
     help = _("Propose a policy that demands less than the one in force, of the project or of what is named.")
@@ -86,8 +84,8 @@ def register(app: typer.Typer) -> None:
     subject = given("proposal", "PROPOSAL", completes="policy_proposals.list")
     approve = _("Approve a proposal, as the second person.")
     call_command(proposals, "approve", approve, "policy_proposals.approve", subject)
-    call_command(proposals, "withdraw", _("Take a proposal back."), "policy_proposals.withdraw", subject)
-    help = _("Propose that what a resource holds is classified less.")
+    call_command(proposals, "withdraw", _("Withdraw a proposal."), "policy_proposals.withdraw", subject)
+    help = _("Propose to remove classifications from the data of a resource.")
     call_command(
         proposals,
         "declassify",
@@ -97,14 +95,14 @@ def register(app: typer.Typer) -> None:
         option(
             "classifications",
             "--classification",
-            _("A classification that it loses; may be said several times."),
+            _("Classification to remove; repeatable."),
             list[str],
             None,
         ),
         option(
             "lineage",
             "--lineage",
-            _("An entry of its lineage that it loses, by id; may be said several times."),
+            _("Lineage entry to remove, by id; repeatable."),
             list[str],
             None,
         ),
@@ -157,7 +155,7 @@ def undo(
 
 def _check_one(organization: str | None, classification: str | None, platform: bool) -> None:
     if sum(map(bool, (organization, classification, platform))) > 1:
-        raise Misuse(_("One of --organization, --classification and --platform, and no more."))
+        raise Misuse(_("Pass only one of --organization, --classification and --platform."))
 
 
 def show(
@@ -189,7 +187,10 @@ def replace(
 
 def _announce_second_person(me: Session, proposal: str) -> None:
     if not me.is_dry_run:
-        waiting = _("It demands less than before, and waits for a second person: andromede proposal approve {id}")
+        waiting = _(
+            "The policy demands less than before and needs a second person. Approve it with: andromede proposal "
+            "approve {id}"
+        )
         print_note(waiting.format(id=proposal))
 
 
@@ -232,7 +233,7 @@ def simulate(me: Session, lost: Lost = None, change: Changes = None, at: At = No
 def _lost(text: str) -> LostInput:
     zone, slash, number = text.partition("/")
     if not slash:
-        raise typer.BadParameter(_("{text!r} names no certificate; say zone/number.").format(text=text))
+        raise typer.BadParameter(_("{text!r} is not a certificate. Write zone/number.").format(text=text))
     return {"zone": zone, "number": number}
 
 
@@ -241,7 +242,9 @@ def _change(text: str) -> ChangeInput:
     path, equals, value = text.partition("=")
     parts = path.split("/")
     if not equals or len(parts) != PARTS:
-        raise typer.BadParameter(_("{text!r} is no change; say zone/fr-idf-1/network_class=1.").format(text=text))
+        raise typer.BadParameter(
+            _("{text!r} is not a change of a fact. Write zone/fr-idf-1/network_class=1.").format(text=text)
+        )
     kind, subject, attribute = parts
     return {"subject_kind": kind, "subject_id": subject, "attribute": attribute, "value": yaml.safe_load(value)}
 
@@ -252,7 +255,7 @@ def classification_create(
     file: PolicyFile,
     title: Annotated[str, typer.Option("--title", help=_("Its title in English."))],
     title_fr: Annotated[str, typer.Option("--title-fr", help=_("Its title in French."))],
-    description: Annotated[str | None, typer.Option("--description", help=_("What it means, in English."))] = None,
+    description: Annotated[str | None, typer.Option("--description", help=_("Its description in English."))] = None,
     description_fr: Annotated[str | None, typer.Option("--description-fr", help=_("The same in French."))] = None,
     on_drift: Annotated[str | None, typer.Option("--on-drift", help=_("flag, freeze, evacuate or stop."))] = None,
     organization: OrganizationOption = None,

@@ -29,23 +29,21 @@ ORPHANS = [
 ]
 OPEN = option("open", "--open", _("true: what waits for a decision; false: the rest."), default=None)
 Finding = Annotated[str, typer.Argument(metavar="FINDING", show_default=False)]
-Typed = Annotated[
-    str | None, typer.Option("--name", help=_("Its name, typed once more; asked for if it is not given."))
-]
+Typed = Annotated[str | None, typer.Option("--name", help=_("Its name, as confirmation; asked for if not given."))]
 Why = Annotated[str, typer.Option("--reason", help=_("Why; kept in the evidence."))]
 
 
 def register(nodes: typer.Typer) -> None:
-    held = group(_("What is on nodes or in the database and nobody means to be there."))
-    help = _("What was found; nothing is destroyed until somebody discards it.")
+    held = group(_("Orphaned resources on nodes or in the database."))
+    help = _("List orphans; nothing is deleted before you discard it.")
     of_node = option("node", "--node", _("What is on the node of this name."), default=None)
     more = (*filters("state", "kind", "zone"), of_node, OPEN)
     call_command(held, "list", help, "orphans.list", *more, show=rows(ORPHANS))
-    show_command(held, _("A finding, with what was seen of it and what stands in the way."), "orphans.get", "FINDING")
-    help = _("Destroy what was found, for good. Its name is typed once more; done as soon as its node is there.")
+    show_command(held, _("Show an orphan, its observations and obstacles."), "orphans.get", "FINDING")
+    help = _("Delete an orphan permanently. Its name is typed again; deleted when its node is reachable.")
     command(held, "discard", help, DRY_RUN)(discard)
     reason = option("reason", "--reason", _("Why, for other operators."))
-    help = _("Put it back as it was. It stays, and nothing warns of it any more.")
+    help = _("Release an orphan from quarantine. It is kept, without further warnings.")
     call_command(held, "release", help, "orphans.release", given("orphan", "FINDING"), reason)
     nodes.add_typer(held, name="quarantine")
 
@@ -55,14 +53,14 @@ def discard(me: Session, orphan: Finding, reason: Why, name: Typed = None) -> No
     typed = found.name if me.is_dry_run else name or _typed(found.name)
     me.show(me.client.orphans.discard(orphan, name=typed, reason=reason, dry_run=me.is_dry_run))
     if not me.is_dry_run:
-        print_note(_("It is destroyed as soon as its node is there."))
+        print_note(_("It is deleted when its node is reachable."))
 
 
 def _typed(name: str) -> str:
     """Ask for a confirmation by typing. Raises Misuse without a terminal."""
     if not sys.stdin.isatty():
-        raise Misuse(_("There is nobody to type the name; if you are sure, say --name {name}").format(name=name))
-    question = _("Nothing brings it back. Type its name to destroy it: {name}")
+        raise Misuse(_("Standard input is not a terminal. Confirm with --name {name}").format(name=name))
+    question = _("This cannot be undone. Type the name to confirm: {name}")
     sys.stderr.write(f"{question.format(name=name)}\n> ")
     sys.stderr.flush()
     return sys.stdin.readline().rstrip("\n")

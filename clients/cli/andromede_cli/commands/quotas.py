@@ -37,7 +37,7 @@ Limits = Annotated[
 
 def register(app: typer.Typer) -> None:
     limits = {PROJECT: "limits.get", "organization": "organizations.limits"}
-    call_command(app, "limits", _("What the project uses, and may use."), limits, show=rows(LIMITS, "items"))
+    call_command(app, "limits", _("Usage and quotas of the project."), limits, show=rows(LIMITS, "items"))
     quotas = group(_("Quotas: limits that were set."))
     levels = {PROJECT: "quotas.get", "organization": "organizations.quotas"}
     call_command(quotas, "show", _("The limits that were set; what is not among them has the default."), levels)
@@ -70,7 +70,7 @@ def changed(limits: dict[str, Any], texts: list[str]) -> dict[str, Any]:
         elif number.isdecimal():
             found[dimension] = int(number)
         else:
-            raise typer.BadParameter(_("{text!r} is no limit; limits are like vcpus=40.").format(text=text))
+            raise typer.BadParameter(_("{text!r} is not a limit. Write vcpus=40.").format(text=text))
     return found
 
 
@@ -81,14 +81,14 @@ def _requests() -> typer.Typer:
     call_command(
         requests,
         "create",
-        _("Ask for more."),
+        _("Request a higher quota."),
         "quota_requests.create",
         given("dimension", "DIMENSION", _("Such as vcpus; see andromede limits.")),
-        option("limit", "--to", _("The limit that is asked for."), int),
+        option("limit", "--to", _("Requested limit."), int),
         option("reason", "--reason", _("Why it is needed.")),
     )
     subject = given("quota_request", "REQUEST", completes="quota_requests.list")
-    answer = option("reason", "--reason", _("What the organization is told."))
+    answer = option("reason", "--reason", _("Reason shown to the organization."))
     for name, call, help in (
         ("approve", "quota_requests.approve", _("Grant a request; for operators.")),
         ("refuse", "quota_requests.refuse", _("Refuse a request; for operators.")),

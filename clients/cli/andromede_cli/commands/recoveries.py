@@ -15,14 +15,14 @@ from andromede_cli.terminal import print_note
 if TYPE_CHECKING:
     from andromede_sdk.models import RecoveryPlan
 
-PlanOption = Annotated[bool, typer.Option("--plan", help=_("Show the plan, and begin nothing."))]
+PlanOption = Annotated[bool, typer.Option("--plan", help=_("Show the plan only."))]
 Reason = Annotated[
     str | None, typer.Option("--reason", help=_("Why, for other operators and the tenants."), show_default=False)
 ]
 
 
 def register(nodes: typer.Typer) -> None:
-    help = _("Make the guests of a fenced node again on others. The plan is shown before anything begins.")
+    help = _("Evacuate the guests of a fenced node to others. The plan is shown first.")
     command(nodes, "recover", help, WAIT, SURE, DRY_RUN)(recover)
 
 
@@ -54,13 +54,13 @@ def _print_outcome(plan: RecoveryPlan) -> None:
     blocked = sum(guest.action == "evacuate" and guest.target is None for guest in plan.guests)
     counts = {**plan.counts, "evacuate": plan.counts.get("evacuate", 0) - blocked, "blocked": blocked}
     said = {
-        "evacuate": _("{count} are made again elsewhere"),
-        "blocked": _("{count} find no place now, and wait for one"),
+        "evacuate": _("{count} are evacuated"),
+        "blocked": _("{count} have no suitable node now, and wait for one"),
         "stay": _("{count} come back with the node"),
         "wait": _("{count} are being changed, and planned when that has ended"),
     }
     parts = [said[action].format(count=counts[action]) for action in said if counts.get(action)]
-    print_note("; ".join(parts) + "." if parts else _("There was nothing on the node."))
+    print_note("; ".join(parts) + "." if parts else _("The node had no guests."))
     for guest in plan.guests:
         for reason in guest.reasons:
             line = f"  {guest.instance.name}: {reason.detail}"

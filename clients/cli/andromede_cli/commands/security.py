@@ -47,9 +47,9 @@ IDENTITIES = [
 ]
 RESETS = [
     Column(_("user"), "user.email"),
-    Column(_("asked by"), "asked_by.email"),
+    Column(_("requested by"), "asked_by.email"),
     Column(_("confirmed by"), "confirmed_by.email"),
-    Column(_("good from"), "good_from"),
+    Column(_("valid from"), "good_from"),
     Column(_("expires"), "expires_at"),
     Column("id", "id"),
 ]
@@ -92,19 +92,19 @@ def _users(user: Parameter) -> typer.Typer:
     show_command(users, _("A user, by id or email."), "users.get", "USER")
     reason = option("reason", "--reason", _("Why, for the audit of the platform."), default=None)
     revoke = option("revoke_tokens", "--revoke-tokens", REVOKE_TOKENS, bool, False)
-    question = _("Suspend {user}? Nobody gets in as this user until they are reinstated.")
+    question = _("Suspend {user}? The user cannot sign in until reinstated.")
     help = _("Suspend a user: sessions end, and tokens are refused.")
     call_command(users, "suspend", help, "users.suspend", user, reason, revoke, question=question)
     help = _("Reinstate a user who was suspended, or has ended.")
     call_command(users, "reinstate", help, "users.reinstate", user)
     question = _("End {user}? Memberships, duty, tokens and sessions end for good.")
-    help = _("End the account of somebody who leaves.")
+    help = _("End the account of a user.")
     call_command(users, "end", help, "users.end", user, question=question)
-    question = _("Take away the duty of {user} for the platform?")
-    help = _("Take away a user's duty for the platform.")
+    question = _("Remove the platform role of {user}?")
+    help = _("Remove the platform role of a user.")
     call_command(users, "take-duty", help, "users.duty_remove", user, question=question)
-    question = _("Lay down your duty for the platform? You cannot take it up again yourself.")
-    help = _("Lay down your own duty for the platform.")
+    question = _("Give up your platform role? You cannot take it back yourself.")
+    help = _("Give up your own platform role.")
     call_command(users, "lay-down-duty", help, "own.duty_remove", question=question)
     question = _("End all sessions of {user}?")
     help = _("End all sessions of a user.")
@@ -118,9 +118,9 @@ def _password_resets(user: Parameter) -> typer.Typer:
     resets = group(_("Resets of passwords of users who have one; they take two people."))
     list_command(resets, _("Those that are not over."), "password_resets.list", RESETS)
     show_command(resets, _("A reset, by id."), "password_resets.get", "RESET")
-    call_command(resets, "create", _("Ask for a reset; for operators."), "password_resets.create", user)
-    help = _("Confirm a reset that somebody else asked for. The secret of its link is shown once.")
-    reset, question = given("reset", "RESET"), _("Confirm {reset}? Whoever has its link sets the password.")
+    call_command(resets, "create", _("Request a reset; for operators."), "password_resets.create", user)
+    help = _("Confirm the reset request of another person. The secret of the link is shown once.")
+    reset, question = given("reset", "RESET"), _("Confirm {reset}? The person with its link can set the password.")
     call_command(resets, "confirm", help, "password_resets.confirm", reset, question=question)
     question = _("Withdraw {names}?")
     delete_command(resets, _("Withdraw resets and their links."), "password_resets.withdraw", "RESET...", question)
@@ -136,7 +136,7 @@ def _sessions() -> typer.Typer:
     help = _("End all but this one.")
     revoke = option("revoke_tokens", "--revoke-tokens", REVOKE_TOKENS, bool, False)
     call_command(sessions, "end-others", help, "sessions.end_others", revoke, question=question)
-    help = _("Prove again that it is you, before a sensitive change.")
+    help = _("Confirm your identity again, before a sensitive change.")
     command(sessions, "verify", help, DRY_RUN)(verify)
     call_command(sessions, "methods", _("What your account can be opened with."), "sign.in_methods")
     return sessions
@@ -176,8 +176,8 @@ def _totp() -> typer.Typer:
     help = _("Sign in without codes from now on.")
     question = _("Remove the second factor of your account?")
     call_command(totp, "remove", help, "totp.remove", question=question)
-    question = _("Make new recovery codes? The old ones end.")
-    help = _("Make new recovery codes.")
+    question = _("Create new recovery codes? The old ones become invalid.")
+    help = _("Create new recovery codes.")
     call_command(totp, "recovery-codes", help, "recovery.codes_replace", question=question)
     return totp
 

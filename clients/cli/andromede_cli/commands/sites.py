@@ -25,7 +25,7 @@ NODES = [
     Column(_("GiB used"), "inventory.disk_gib.used", is_wide=True),
     Column(_("of"), "inventory.disk_gib.capacity", is_wide=True),
     Column(_("agent"), "agent_version", is_wide=True),
-    Column(_("heard of"), "last_heartbeat_at", is_wide=True),
+    Column(_("last heartbeat"), "last_heartbeat_at", is_wide=True),
     Column("id", "id", is_wide=True),
 ]
 INCIDENTS = [
@@ -77,24 +77,24 @@ def register(app: typer.Typer) -> None:
         "admissible_for", "--admissible-for", _("Those that admit data of this classification."), default=None
     )
     call_command(zones, "list", _("All zones."), "zones.list", *filters("region"), admissible, show=rows(ZONES))
-    show_command(zones, _("A zone, with the facts that are known of it."), "zones.get", "ZONE")
+    show_command(zones, _("Show a zone with its facts."), "zones.get", "ZONE")
     zone = given("zone", "ZONE", completes="zones.list")
     flavor = option("flavor", "--flavor", _("The flavor to count with."))
-    help = _("How many more instances of a flavor fit in a zone now.")
+    help = _("Free capacity of a zone, in instances of a flavor.")
     call_command(zones, "capacity", help, "zones.capacity", zone, flavor)
     app.add_typer(zones, name="zone")
     app.add_typer(_nodes(), name="node")
-    incidents = group(_("What is on nodes and should not be, for operators."))
+    incidents = group(_("Unmanaged resources on nodes; for operators."))
     columns = [Column(_("node"), "node.name"), *INCIDENTS]
     list_command(incidents, _("The incidents of all nodes."), "incidents.list", columns, "kind", "state", "zone")
     app.add_typer(incidents, name="incident")
-    pools = group(_("Storage that nodes share, for operators."))
+    pools = group(_("Storage pools shared by nodes; for operators."))
     list_command(pools, _("All pools."), "pools.list", POOLS, "name", "zone")
     show_command(pools, _("A pool, with the nodes that have it and those that should."), "pools.get", "POOL")
     pool = given("pool", "POOL")
-    help = _("The instances whose root disk is in a pool, whoever's they are.")
+    help = _("List the instances with their root disk in a pool, of all projects.")
     call_command(pools, "instances", help, "pools.instance_list", pool, show=rows(GUESTS))
-    help = _("The volumes in a pool, whoever's they are.")
+    help = _("List the volumes in a pool, of all projects.")
     call_command(pools, "volumes", help, "pools.volume_list", pool, show=rows(KEPT))
     app.add_typer(pools, name="pool")
 
@@ -105,15 +105,15 @@ def _nodes() -> typer.Typer:
     show_command(nodes, _("A node."), "nodes.get", "NODE")
     node = given("node", "NODE", completes="nodes.list")
     reason = option("reason", "--reason", _("Why, for other operators."), default=None)
-    call_command(nodes, "cordon", _("Place nothing more on it."), "nodes.cordon", node, reason)
-    call_command(nodes, "uncordon", _("Place things on it again."), "nodes.uncordon", node)
-    help = _("What is on a node and should not be.")
+    call_command(nodes, "cordon", _("Cordon a node: no new allocations."), "nodes.cordon", node, reason)
+    call_command(nodes, "uncordon", _("Uncordon a node: allow new allocations."), "nodes.uncordon", node)
+    help = _("List the unmanaged resources of a node.")
     call_command(nodes, "incidents", help, "nodes.incident_list", node, show=rows(INCIDENTS))
     drains.register(nodes)
     fencing.register(nodes)
     recoveries.register(nodes)
     quarantine.register(nodes)
     metrics.register_node(nodes)
-    help = _("The instances on a node, whoever's they are.")
+    help = _("List the instances on a node, of all projects.")
     call_command(nodes, "instances", help, "nodes.instance_list", node, show=rows(GUESTS))
     return nodes

@@ -57,7 +57,7 @@ def ssh(
     found = me.client.instances.get(name)
     program = shutil.which("ssh")
     if program is None:
-        raise Misuse(_("There is no ssh on this machine."))
+        raise Misuse(_("ssh was not found. Install an OpenSSH client."))
     words = arguments(found, user=user or _user_by_label(me, found), network=network)
     # With a jump host the limit would also cover the time of signing in there.
     way = ["-J", jump] if jump else ["-o", f"ConnectTimeout={CONNECT_LIMIT_S}"]
@@ -83,13 +83,13 @@ def arguments(instance: Found, *, user: str | None, network: str | None) -> list
     """
     addresses = [each.ip for each in instance.addresses if network in (None, each.network.name, each.network.id)]
     if not addresses:
-        raise Misuse(_("{name} has no address there.").format(name=instance.name))
+        raise Misuse(_("{name} has no address in that network.").format(name=instance.name))
     try:
         address, alias = str(ip_address(addresses[0])), f"andromede-{UUID(instance.id)}"
     except ValueError as exc:
         raise Misuse(_("The address of {name} is not valid.").format(name=instance.name)) from exc
     if user is not None and not USER.fullmatch(user):
-        raise Misuse(_("{user!r} is not a user's name.").format(user=user))
+        raise Misuse(_("{user!r} is not a valid user name.").format(user=user))
     return ["-o", f"HostKeyAlias={alias}", *(["-l", user] if user else []), "--", address]
 
 

@@ -62,7 +62,7 @@ TypeOption = Annotated[
 ]
 From = Annotated[
     str | None,
-    typer.Option("--image", help=_("What it begins with, by name or id."), autocompletion=names("images.list")),
+    typer.Option("--image", help=_("Image to copy to it, by name or id."), autocompletion=names("images.list")),
 ]
 Near = Annotated[
     str | None, typer.Option("--near", help=_("On the node of this instance."), autocompletion=names("instances.list"))
@@ -75,14 +75,14 @@ def register(app: typer.Typer) -> None:
     filters = ("name", "state", "zone", "labels", "created_after")
     list_command(volumes, _("The volumes of the project."), "volumes.list", COLUMNS, *filters)
     show_command(volumes, _("A volume."), "volumes.get", "VOLUME")
-    command(volumes, "create", _("Make a volume."), WAIT, DRY_RUN)(create)
+    command(volumes, "create", _("Create a volume."), WAIT, DRY_RUN)(create)
     subject = given("volume", "VOLUME", completes="volumes.list")
     call_command(volumes, "update", _("Change its name or labels."), "volumes.update", subject, NEW_NAME, LABEL)
-    command(volumes, "grow", _("Make it larger."), WAIT, DRY_RUN)(grow)
-    command(volumes, "attach", _("Give a volume to an instance."), WAIT, DRY_RUN)(attach)
-    command(volumes, "detach", _("Take a volume from its instance."), WAIT, SURE, DRY_RUN)(detach)
-    command(volumes, "attachments", _("The volumes that an instance has."))(attachments)
-    question = _("Delete {names}? All data on it is lost.")
+    command(volumes, "grow", _("Grow a volume."), WAIT, DRY_RUN)(grow)
+    command(volumes, "attach", _("Attach a volume to an instance."), WAIT, DRY_RUN)(attach)
+    command(volumes, "detach", _("Detach a volume from its instance."), WAIT, SURE, DRY_RUN)(detach)
+    command(volumes, "attachments", _("List the volumes of an instance."))(attachments)
+    question = _("Delete {names}? The data on it is lost.")
     delete_command(volumes, _("Delete volumes."), "volumes.delete", "VOLUME...", question, WAIT)
     app.add_typer(volumes, name="volume")
 
@@ -131,7 +131,7 @@ def attach(me: Session, volume: Volume, instance: Instance, read_only: ReadOnly 
 def detach(me: Session, volume: Volume) -> None:
     found = me.client.volumes.get(volume)
     if found.instance is None:
-        raise Misuse(_("{name} is attached to nothing.").format(name=found.name))
+        raise Misuse(_("{name} is not attached to an instance.").format(name=found.name))
     me.confirm(_("Detach {name} from {instance}?").format(name=found.name, instance=found.instance.name))
     attached = me.client.attachments.list(found.instance.id)
     wanted = next(each for each in attached if each.volume.id == found.id)

@@ -40,7 +40,7 @@ State = Annotated[
     ),
 ]
 SUBJECT = parameter("terraform_state", State)
-Info = Annotated[str | None, typer.Option("--reason", help=_("What others are told who find it locked."))]
+Info = Annotated[str | None, typer.Option("--reason", help=_("Message for others who find it locked."))]
 LockId = Annotated[str | None, typer.Option("--lock", help=_("Only the lock with this ID."), show_default=False)]
 
 
@@ -61,7 +61,7 @@ def register(app: typer.Typer) -> None:
     )
     command(states, "lock", _("Keep Terraform from changing a state. Prints the ID of the lock."), DRY_RUN)(lock)
     command(states, "unlock", _("Take the lock from a state."), SURE, DRY_RUN)(unlock)
-    question = _("Delete {names}? Terraform then knows nothing of what it has made.")
+    question = _("Delete {names}? Terraform loses track of the resources it created.")
     delete_command(states, _("Delete states, with all versions."), "terraform_states.delete", "STATE...", question)
     app.add_typer(states, name="terraform-state")
 
@@ -78,6 +78,6 @@ def lock(me: Session, state: State, reason: Info = None) -> None:
 
 def unlock(me: Session, state: State, lock: LockId = None) -> None:
     if lock is None:
-        question = _("Unlock {name}? If the run that has the lock still lives, the state may be damaged.")
+        question = _("Unlock {name}? If the run with the lock is still active, the state may be corrupted.")
         me.confirm(question.format(name=state))
     me.show(me.client.terraform_states.unlock(state, ID=lock, dry_run=me.is_dry_run))

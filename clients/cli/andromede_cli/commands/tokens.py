@@ -53,16 +53,13 @@ REVOKE = {
 }
 
 
-ROLE = _(
-    "What it may do at most. Without it a token that is not for one project may what its owner may, also what the "
-    "owner is given later."
-)
+ROLE = _("Maximum role. Without it, a token for all projects has all roles of its owner, also later ones.")
 
 
 def _made(me: Session, token: Any) -> None:
     secret("secret")(me, token)
     if token.follows_owner:
-        print_note(_("It has no role of its own: it may also what its owner is given later. --role limits it."))
+        print_note(_("The token has all roles of its owner, also later ones. Limit it with --role."))
 
 
 def register(app: typer.Typer) -> None:
@@ -71,23 +68,23 @@ def register(app: typer.Typer) -> None:
     call_command(
         tokens,
         "create",
-        _("Make a token. Its secret is shown once."),
+        _("Create a token. The secret is shown once."),
         CREATE,
         given("name", "NAME"),
         option("role", "--role", ROLE, default=None),
         DAYS,
-        option("verbs", "--verb", _("Only this, such as read; may be said several times."), list[str], None),
+        option("verbs", "--verb", _("Allowed verb, such as read; repeatable."), list[str], None),
         option(
             "kinds",
             "--kind",
-            _("Only with these things, such as instances; may be said several times."),
+            _("Allowed resource kind, such as instances; repeatable."),
             list[str],
             None,
         ),
-        option("projects", "--in-project", _("Only in this project; may be said several times."), list[str], None),
+        option("projects", "--in-project", _("Only in this project; repeatable."), list[str], None),
         option("is_platform", "--for-platform", _("For the platform; for operators."), bool, False),
         show=_made,
     )
-    question = _("Revoke {names}? Whatever uses it stops working.")
+    question = _("Revoke {names}? Programs that use it stop working.")
     delete_command(tokens, _("Revoke tokens, by id."), REVOKE, "TOKEN...", question)
     app.add_typer(tokens, name="token")

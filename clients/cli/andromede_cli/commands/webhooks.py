@@ -38,14 +38,14 @@ DELIVERIES = [
     Column(_("created"), "created_at"),
     Column(_("next try"), "next_attempt_at", is_wide=True),
 ]
-KINDS = _("What it is told, such as instance.* or operation.failed; may be said several times.")
+KINDS = _("Event kind to deliver, such as instance.* or operation.failed; repeatable.")
 SUBJECT = given("webhook", "WEBHOOK", _("By name or id."), completes="webhooks.list")
 DELIVERY = given("delivery", "DELIVERY")
 LABEL = parameter("labels", LabelsOption, None)
 
 
 def register(app: typer.Typer) -> None:
-    webhooks = group(_("Webhooks: events that are sent to a server of yours."))
+    webhooks = group(_("Webhooks: send events to your server."))
     list_command(webhooks, _("The webhooks of the project."), "webhooks.list", WEBHOOKS, "name", "labels")
     show_command(webhooks, _("A webhook."), "webhooks.get", "WEBHOOK")
     call_command(
@@ -54,7 +54,7 @@ def register(app: typer.Typer) -> None:
         _("Make a webhook. Its secret is shown once."),
         "webhooks.create",
         given("name", "NAME"),
-        option("url", "--to", _("The https address that is called.")),
+        option("url", "--to", _("HTTPS URL of the receiver.")),
         option("kinds", "--kind", KINDS, list[str]),
         LABEL,
         show=secret("secret"),
@@ -66,14 +66,14 @@ def register(app: typer.Typer) -> None:
         "webhooks.update",
         SUBJECT,
         option("name", "--name", _("The new name."), default=None),
-        option("url", "--to", _("The https address that is called."), default=None),
+        option("url", "--to", _("HTTPS URL of the receiver."), default=None),
         option("kinds", "--kind", KINDS, list[str], None),
-        option("is_enabled", "--enable/--disable", _("Whether it is told anything."), bool, None),
+        option("is_enabled", "--enable/--disable", _("Whether events are delivered to it."), bool, None),
         LABEL,
     )
-    question = _("Delete {names}? What it was not told yet is lost to it.")
+    question = _("Delete {names}? Undelivered events are lost.")
     delete_command(webhooks, _("Delete webhooks."), "webhooks.delete", "WEBHOOK...", question)
-    call_command(webhooks, "ping", _("Send it a trial."), "webhooks.ping", SUBJECT)
+    call_command(webhooks, "ping", _("Send a test event."), "webhooks.ping", SUBJECT)
     _rotation(webhooks)
     _deliveries(webhooks)
     app.add_typer(webhooks, name="webhook")
@@ -88,7 +88,7 @@ def _rotation(webhooks: typer.Typer) -> None:
 
 def _deliveries(webhooks: typer.Typer) -> None:
     wanted = filters("state", "kind", "created_after")
-    help = _("What was sent, and what came of it; the newest first.")
+    help = _("List deliveries and their results, newest first.")
     call_command(webhooks, "deliveries", help, "webhooks.delivery_list", SUBJECT, *wanted, show=rows(DELIVERIES))
     call_command(webhooks, "delivery", _("A delivery, with its tries."), "webhooks.delivery", SUBJECT, DELIVERY)
     help = _("Send an event again.")

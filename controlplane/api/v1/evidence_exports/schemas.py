@@ -14,7 +14,7 @@ from controlplane.kernel.listing import parse_timestamp
 class Moment(serializers.DateTimeField):
     """An RFC 3339 timestamp with its offset."""
 
-    default_error_messages = {"invalid": _("Must be a moment with its offset, such as 2026-05-01T12:00:00Z.")}
+    default_error_messages = {"invalid": _("Must be a date and time with its offset, such as 2026-05-01T12:00:00Z.")}
 
     def to_internal_value(self, value: Any) -> datetime:
         try:

@@ -50,7 +50,7 @@ class MaintenanceList(ActorView):
 
     def _new(self, body: Body) -> maintenance.NewRule:
         if body["kind"] not in PATTERNS:
-            known = Reason("There are these: {known}.", known=", ".join(sorted(PATTERNS)))
+            known = Reason("Known values: {known}.", known=", ".join(sorted(PATTERNS)))
             raise InvalidRequest(field="kind", reason=known)
         node = (
             resolve_reference(lambda ref: node_get(self.actor, ref), body["node"], at="node") if body["node"] else None

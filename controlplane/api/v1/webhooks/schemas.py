@@ -15,11 +15,11 @@ KINDS_MAX = 50
 OVERLAP_MAX_HOURS = 7 * 24
 OVERLAP_HOURS = 24
 MESSAGES = {
-    "": _("It gets what happens."),
-    "disabled": _("Somebody has disabled it."),
-    Trouble.FAILING: _("Its receiver took nothing for a day."),
-    Trouble.GONE: _("Its receiver has answered that it is gone for good (410)."),
-    Trouble.UNREADABLE: _("Its secret cannot be read any more. Rotate it, and enable the webhook."),
+    "": _("Events are delivered to it."),
+    "disabled": _("A user disabled it."),
+    Trouble.FAILING: _("Its receiver accepted no delivery for a day."),
+    Trouble.GONE: _("Its receiver answered that it is gone (410)."),
+    Trouble.UNREADABLE: _("Its secret cannot be decrypted. Rotate it, then enable the webhook."),
 }
 
 
