@@ -233,7 +233,7 @@ class FormPage(Page):
         """Make the thing at `path` in the API what stands in its NamedForm now."""
         if body := changed_fields(thing, form.body()):
             self.api.patch(*path, body=body)
-        self.notify(_("It is saved."))
+        self.notify(_("Changes saved."))
 
     def get(self, request: HttpRequest, **path: str) -> HttpResponse:
         return self.render_form(self.form())

@@ -23,9 +23,9 @@ FREE = "free"
 Atoms = list[dict[str, Any]]
 YES_NO = (("true", _("yes")), ("false", _("no")))
 HINTS = {
-    ONE_OF: _("Several with commas between them, such as FR, DE; where territories are meant also a named set: @EU."),
-    LISTED: _("Several with commas between them, such as FR, DE; where territories are meant also a named set: @EU."),
-    clause_labels.SHARE: _("With two places, such as 24.00."),
+    ONE_OF: _("Separate values with commas, such as FR, DE. Territories also accept a named set: @EU."),
+    LISTED: _("Separate values with commas, such as FR, DE. Territories also accept a named set: @EU."),
+    clause_labels.SHARE: _("Two decimal places, such as 24.00."),
     PAST: _("Days."),
     DISTANCE: _("Kilometres."),
 }
@@ -60,7 +60,7 @@ class ClauseForm(ApiForm):
         if self.kind == SCALE:
             return forms.ChoiceField(label=label, choices=[(each, clause_labels.VALUES[each]) for each in scale])
         if self.kind == NOTICE:
-            return forms.ChoiceField(label=label, choices=[("none", _("none was announced"))])
+            return forms.ChoiceField(label=label, choices=[("none", _("none announced"))])
         if self.kind in (WHOLE, PAST, DISTANCE):
             return forms.IntegerField(label=label, help_text=hint, min_value=0)
         if self.kind == FREE:
@@ -68,20 +68,20 @@ class ClauseForm(ApiForm):
         return forms.CharField(label=label, help_text=hint, widget=_plain())
 
     def _besides(self) -> dict[str, forms.Field]:
-        parts = _several(clause_labels.PARTY_ROLES, _("Asked only of parties that are"))
-        reach = forms.BooleanField(label=_("Only those that can reach data technically"), required=False)
+        parts = _several(clause_labels.PARTY_ROLES, _("Only for parties with the role"))
+        reach = forms.BooleanField(label=_("Only parties with technical access to data"), required=False)
         roles = COPIES if self.kind == DISTANCE else tuple(clause_labels.ROLES)
-        label = _("Asked only of") if self.kind != DISTANCE else _("Of these copies")
+        label = _("Only for") if self.kind != DISTANCE else _("For these copies")
         return {
             "id": forms.CharField(label=_("Name of the clause"), max_length=64, widget=_plain()),
             "roles": _several({each: clause_labels.ROLES[each] for each in roles}, label),
             **({"party_roles": parts, "only_with_technical_access": reach} if self.subject[:6] == "party." else {}),
             "assertion_min": forms.ChoiceField(
-                label=_("Attested at least by"),
+                label=_("Minimum assurance"),
                 required=False,
-                choices=[("", _("whoever says so")), *clause_labels.ASSERTIONS.items()],
+                choices=[("", _("any source")), *clause_labels.ASSERTIONS.items()],
             ),
-            "waivable": forms.BooleanField(label=_("Two people may exempt from it for some hours"), required=False),
+            "waivable": forms.BooleanField(label=_("Two officers can exempt from it for some hours"), required=False),
         }
 
     def first(self) -> list[Any]:
@@ -122,7 +122,7 @@ def _certificate() -> dict[str, forms.Field]:
         "level": forms.CharField(label=_("Level"), required=False, widget=_plain()),
         "scope": forms.CharField(label=_("Covering"), required=False, help_text=_("Such as iaas."), widget=_plain()),
         "min_remaining_days": forms.IntegerField(
-            label=_("Valid for so many days more"), required=False, min_value=0, max_value=3660
+            label=_("Remaining validity (days)"), required=False, min_value=0, max_value=3660
         ),
     }
 
@@ -134,7 +134,11 @@ def _plain() -> forms.TextInput:
 def _several(words: Mapping[str, Any], label: Any) -> forms.Field:
     choices = list(words.items())
     return forms.MultipleChoiceField(
-        label=label, choices=choices, required=False, widget=forms.CheckboxSelectMultiple, help_text=_("None: of all.")
+        label=label,
+        choices=choices,
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_("None selected: applies to all."),
     )
 
 
@@ -206,11 +210,11 @@ def parse_clauses(text: str) -> Atoms:
         document = json.loads(text or "[]")
     except json.JSONDecodeError as exc:
         raise ValueError(
-            gettext("This is no JSON: line {line}, column {column}.").format(line=exc.lineno, column=exc.colno)
+            gettext("Invalid JSON at line {line}, column {column}.").format(line=exc.lineno, column=exc.colno)
         ) from exc
     atoms = document.get("atoms") if isinstance(document, dict) else document
     if not isinstance(atoms, list) or not all(isinstance(atom, dict) for atom in atoms):
-        raise ValueError(gettext("A list of clauses is wanted, or a document with “atoms”."))
+        raise ValueError(gettext("Enter a list of clauses, or an object with “atoms”."))
     return atoms
 
 

@@ -41,12 +41,12 @@ class NamedForm(ApiForm):
 
     name = forms.CharField(
         label=_("Name"),
-        help_text=_("Lower case letters, digits and dashes."),
+        help_text=_("Lowercase letters, digits and hyphens."),
         widget=forms.TextInput(attrs=NAME_FIELD),
     )
     labels = forms.CharField(
         label=_("Labels"),
-        help_text=_("One a line: env=prod. You find and filter by them."),
+        help_text=_("One per line, such as env=prod. Labels can be searched and filtered."),
         required=False,
         widget=forms.Textarea(attrs=TEXT),
     )

@@ -44,7 +44,7 @@ PROJECT: tuple[Group, ...] = (
         ),
     ),
     Group(
-        _("More of the project"),
+        _("More"),
         (
             Entry("webhooks", _("Webhooks"), "webhook"),
             Entry("terraform-states", _("Terraform states"), "layers"),
@@ -70,7 +70,7 @@ ORGANIZATION = Group(
     ),
 )
 YOURS = Group(
-    _("You"),
+    _("Your account"),
     (
         Entry("account", _("Account"), "user"),
         Entry("organizations", _("Organizations"), "building-2"),
@@ -78,13 +78,13 @@ YOURS = Group(
 )
 RULES: tuple[Group, ...] = (
     Group(
-        _("Rules and proof"),
+        _("Compliance"),
         (
             Entry("policies", _("Policies"), "scale"),
             Entry("proposals", _("Proposals"), "git-branch"),
             Entry("classifications", _("Classifications"), "tag"),
             Entry("zones", _("Zones"), "map-pin"),
-            Entry("residencies", _("Where data is"), "earth"),
+            Entry("residencies", _("Residency"), "earth"),
             Entry("drift", _("Drift"), "shield-alert"),
             Entry("exemptions", _("Exemptions"), "key-round"),
             Entry("evidence", _("Evidence"), "file-check"),
@@ -97,14 +97,14 @@ OPERATORS: tuple[Group, ...] = (
         _("Operation"),
         (
             Entry("fleet", _("Fleet"), "server"),
-            Entry("pools", _("Pools"), "database"),
+            Entry("pools", _("Storage pools"), "database"),
             Entry("all-operations", _("Operations"), "activity"),
             Entry("incidents", _("Incidents"), "triangle-alert"),
             Entry("quarantine", _("Quarantine"), "shield-alert"),
             Entry("maintenance", _("Maintenance"), "circle-pause"),
             Entry("customers", _("Organizations"), "building-2"),
-            Entry("users", _("People"), "users", frozenset({OPERATOR, AUDITOR})),
-            Entry("offers", _("Offers"), "layers"),
+            Entry("users", _("Users"), "users", frozenset({OPERATOR, AUDITOR})),
+            Entry("offers", _("Catalog"), "layers"),
             Entry("platform-audit", _("Audit"), "scroll-text"),
         ),
     ),

@@ -10,7 +10,7 @@ register = template.Library()
 
 @register.filter
 def role(name: str) -> str:
-    return str(labels.ROLES.get(name, name)) if name else _("whatever its owner has")
+    return str(labels.ROLES.get(name, name)) if name else _("role of the owner")
 
 
 @register.filter

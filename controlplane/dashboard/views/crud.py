@@ -91,7 +91,7 @@ class CrudDetail(CrudPage):
 class CrudCreate(FormPage, CrudPage):
     template = "dashboard/forms/page.html"
     verb = "create"
-    submit = _("Create it")
+    submit = _("Create")
 
     def context(self) -> Context:
         words = self.noun.words
@@ -99,7 +99,7 @@ class CrudCreate(FormPage, CrudPage):
 
     def send(self, form: ApiForm) -> str:
         made = self.api.post("projects", self.kwargs["project"], self.noun.collection, body=form.body(), key=self.key)
-        self.notify(_("{name} is there.").format(name=made["name"]))
+        self.notify(_("{name} created.").format(name=made["name"]))
         return self.url(self.noun.one, thing=made["id"])
 
 
@@ -136,5 +136,5 @@ class CrudDelete(FormPage, CrudPage):
     def send(self, form: ApiForm) -> str:
         name = self.thing["name"]
         self.api.delete(*self.path())
-        self.notify(_("{name} is deleted.").format(name=name))
+        self.notify(_("{name} deleted.").format(name=name))
         return self.url(self.noun.collection)

@@ -56,8 +56,8 @@ class LinkForm(NewPassword):
     """`secret`: of the link. It may be typed, should somebody have got it alone."""
 
     secret = forms.CharField(
-        label=_("The link's secret"),
-        help_text=_("It begins with andromede_link_. Whoever runs this cloud gave it to you."),
+        label=_("Link secret"),
+        help_text=_("Starts with andromede_link_. You received it from the cloud operator."),
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
     field_order = ("secret", "new_password", "repeated")
@@ -66,19 +66,19 @@ class LinkForm(NewPassword):
 class PasswordLink(LinkPage):
     title = _("Choose your password")
     form_class = LinkForm
-    submit = _("Set the password")
-    lead = _("The link is good once. Afterwards you sign in with your e-mail address and this password.")
+    submit = _("Set password")
+    lead = _("The link can be used once. Afterwards, sign in with your e-mail address and this password.")
 
     def send(self, form: ApiForm) -> HttpResponse:
         self.api.post("password", "actions", "set", body=form.body())
-        messages.success(self.request, str(_("Your password is set. Sign in with it.")))
+        messages.success(self.request, str(_("Password set. Sign in with it.")))
         return redirect("sign-in")
 
 
 class InvitationForm(ApiForm):
     token = forms.CharField(
-        label=_("The invitation"),
-        help_text=_("It begins with andromede_invitation_."),
+        label=_("Invitation"),
+        help_text=_("Starts with andromede_invitation_."),
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
 
@@ -88,7 +88,7 @@ class Invitation(LinkPage):
 
     title = _("You are invited")
     form_class = InvitationForm
-    submit = _("Accept the invitation")
+    submit = _("Accept invitation")
 
     def context(self) -> Context:
         try:
@@ -103,7 +103,7 @@ class Invitation(LinkPage):
         organization = member["organization"]
         if self.context()["as_whom"] is None:
             self.template = "dashboard/doors/accepted.html"
-            return self.page({"member": member, "title": _("You are in")})
+            return self.page({"member": member, "title": _("Invitation accepted")})
         messages.success(self.request, str(_("You are a member of {name}.")).format(name=organization["name"]))
         return redirect("organization", organization=organization["id"])
 
@@ -158,7 +158,7 @@ class SignedIn(PublicPage):
         known = dict(parse_qsl(request.COOKIES.get(BINDING, "")))
         if "binding" not in known or "state" not in request.GET:
             return redirect_with_error(
-                request, str(_("This sign-in was not begun in this browser, or is too old. Begin again."))
+                request, str(_("This sign-in was started in another browser or has expired. Start again."))
             )
         body: dict[str, Any] = {name: request.GET[name] for name in ("state", "code", "iss") if name in request.GET}
         body["binding"] = known["binding"]
@@ -175,7 +175,7 @@ class SignedIn(PublicPage):
     def completed(self, known: dict[str, str], body: dict[str, Any]) -> HttpResponse:
         if known.get("what") == "identities":
             self.api.post("openid-providers", known["provider"], "identities", body=body)
-            messages.success(self.request, str(_("The identity is linked: you can sign in with it.")))
+            messages.success(self.request, str(_("Identity linked. You can sign in with it.")))
             return redirect("account-sign-in")
         session = self.api.post("openid-providers", known["provider"], "sessions", body=body)
         return signed_in_response(session, safe_redirect_url(self.request, known.get("next", "")))

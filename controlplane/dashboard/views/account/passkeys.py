@@ -64,24 +64,24 @@ class PasskeyRegister(Page):
                 raise
             messages.error(request, str(exc.problem.get("detail", exc.code)))
             return redirect("account-sign-in")
-        messages.success(request, str(_("The passkey is registered. Register a second one for the day it is lost.")))
+        messages.success(request, str(_("Passkey registered. Register a second one as a backup.")))
         return redirect(safe_redirect_url(request, request.POST.get("next", "")) or reverse("account-sign-in"))
 
 
 class PasskeyRemove(FormPage):
     template = "dashboard/confirm.html"
-    title = _("Remove the passkey")
+    title = _("Remove passkey")
     section = "account"
     submit = _("Remove")
 
     def context(self) -> dict[str, Any]:
         return {
-            "lost": _("You cannot sign in with it any more. On the device it may stay listed: remove it there too."),
-            "kept": _("Your other passkeys, and the application for codes, stay."),
+            "lost": _("You can no longer sign in with this passkey. Also remove it from your device."),
+            "kept": _("Your other passkeys and the authenticator application are kept."),
             "back": reverse("account-sign-in"),
         }
 
     def send(self, form: Any) -> str:
         self.api.delete("passkeys", self.kwargs["passkey"])
-        self.notify(_("The passkey is removed."))
+        self.notify(_("Passkey removed."))
         return reverse("account-sign-in")

@@ -34,7 +34,7 @@ class ProofForm(ApiForm):
 
     code = forms.CharField(
         label=_("Code"),
-        help_text=_("The six digits that your application shows, or one of your recovery codes."),
+        help_text=_("Six-digit code of your application, or a recovery code."),
         max_length=CODE_LENGTH,
         widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "spellcheck": "false"}),
     )
@@ -52,7 +52,7 @@ class SignInForm(ApiForm):
     )
     code = forms.CharField(
         label=_("Code"),
-        help_text=_("If your account has a second factor: six digits, or a recovery code."),
+        help_text=_("If your account has a second factor: six-digit code or recovery code."),
         max_length=CODE_LENGTH,
         required=False,
         widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "spellcheck": "false"}),
@@ -187,7 +187,7 @@ class Reauthenticate(ProofPage):
     """Before what a thief of a session must not do: once more, that it is you."""
 
     template = "dashboard/prove.html"
-    title = _("Prove that it is you")
+    title = _("Confirm your identity")
     form_class = ProveForm
 
     def choices(self) -> Context:

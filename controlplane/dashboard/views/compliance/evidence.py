@@ -45,8 +45,8 @@ class EvidencePage(Page):
         if self.me["duty"] == EXPORTING_DUTY or self.exported():
             return ""
         return gettext(
-            "You may not export evidence. Ask an owner or a sovereignty officer of the organization, or an auditor of "
-            "the platform."
+            "You cannot export evidence. Contact an owner or a sovereignty officer of the organization, or "
+            "an auditor of the platform."
         )
 
 
@@ -104,8 +104,8 @@ class Record(Page):
 
 class GrowthForm(ApiForm):
     note = forms.CharField(
-        label=_("A checkpoint that you have kept"),
-        help_text=_("All of it, from the name of the log to the last signature."),
+        label=_("Saved checkpoint"),
+        help_text=_("The full text, from the name of the log to the last signature."),
         widget=forms.Textarea(attrs=TEXT | {"rows": 7}),
     )
 
@@ -113,7 +113,7 @@ class GrowthForm(ApiForm):
         try:
             return read_checkpoint("\n".join(self.cleaned_data["note"].split("\r\n")) + "\n")
         except NoteError as exc:
-            wrong = _("This is no checkpoint: a name, a number and a root, an empty line, and lines of signatures.")
+            wrong = _("Invalid checkpoint. Expected: a name, a number and a root, an empty line, and signature lines.")
             raise forms.ValidationError(wrong) from exc
 
 
@@ -121,7 +121,7 @@ class Growth(FormPage):
     """Whether the log begins with what it was at a checkpoint that somebody has kept."""
 
     template = "dashboard/evidence/growth.html"
-    title = _("Has the log only grown?")
+    title = _("Verify the log")
     section = "evidence"
     form_class = GrowthForm
     submit = _("Compare")
@@ -153,7 +153,7 @@ class ExportForm(ApiForm):
     organization = forms.ChoiceField(label=_("Organization"))
     first = forms.DateField(label=_("First day"), widget=DAY, help_text=_("Days begin at midnight UTC."))
     last = forms.DateField(
-        label=_("Last day"), widget=DAY, help_text=_("It is in the export; of today, what has passed of it.")
+        label=_("Last day"), widget=DAY, help_text=_("Included in the export. For today, the records until now.")
     )
 
     def __init__(self, *args: Any, organizations: list[tuple[str, str]], **kwargs: Any) -> None:
@@ -169,9 +169,9 @@ class ExportForm(ApiForm):
 
 class ExportCreate(FormPage, EvidencePage):
     template = "dashboard/forms/page.html"
-    title = _("Export evidence")
+    title = _("Create export")
     form_class = ExportForm
-    submit = _("Have it made")
+    submit = _("Create export")
 
     def crumbs(self) -> list[tuple[Text, str]]:
         return [(_("Evidence"), reverse("evidence"))]
@@ -185,8 +185,8 @@ class ExportCreate(FormPage, EvidencePage):
 
     def context(self) -> dict[str, Any]:
         lead = _(
-            "A file with every record of the organization’s projects in that time, with proofs, keys, and a program "
-            "that verifies it without a network."
+            "The export contains every record of the organization’s projects in this period, with proofs, "
+            "keys and a program that verifies it offline."
         )
         return {"lead": lead, "back": reverse("evidence"), "obstacle": self.why_no_export()}
 
@@ -200,7 +200,7 @@ class ExportCreate(FormPage, EvidencePage):
 
 class Export(Page):
     template = "dashboard/evidence/export.html"
-    title = _("Export of evidence")
+    title = _("Evidence export")
     section = "evidence"
 
     @cached_property

@@ -30,7 +30,7 @@ class Residencies(Page):
     """From here one goes to the residency of anything, by its id or from what is watched."""
 
     template = "dashboard/proof/residencies.html"
-    title = _("Where data is")
+    title = _("Residency")
     section = "residencies"
     live = "drift"
 
@@ -50,7 +50,7 @@ class ResourcePage(Page):
     section = "residencies"
 
     def crumbs(self) -> list[tuple[Text, str]]:
-        return [(_("Where data is"), reverse("residencies"))]
+        return [(_("Residency"), reverse("residencies"))]
 
     @property
     def url(self) -> str:
@@ -146,7 +146,7 @@ class Decision(ProjectPage):
         }
 
     def crumbs(self) -> list[tuple[Text, str]]:
-        return [(_("Where data is"), reverse("residencies"))]
+        return [(_("Residency"), reverse("residencies"))]
 
 
 class DriftList(Page):
@@ -185,7 +185,7 @@ class PlanList(ProjectPage):
 
 
 class PlanApprove(Action):
-    done = _("The plan is approved.")
+    done = _("Plan approved.")
     right = "remediation_plan_approve"
 
     def perform(self) -> None:

@@ -130,7 +130,7 @@ class PolicyPage(Page):
 
 
 class PolicyUndo(Action):
-    done = _("Your change is undone. What was demanded before is in force again.")
+    done = _("Change undone. The previous policy is in force again.")
     whose_class: type[PolicyOwnerView] = PolicyOwnerView
 
     def perform(self) -> None:
@@ -142,7 +142,7 @@ class PolicyEditor(PolicyPage):
     live = ""
 
     def layout_context(self) -> dict[str, Any]:
-        return super().layout_context() | {"title": _("Edit the policy")}
+        return super().layout_context() | {"title": _("Edit policy")}
 
     def crumbs(self) -> list[tuple[Text, str]]:
         return [*super().crumbs(), (self.whose.title(), self.whose.url(self.whose.shown))]
@@ -161,7 +161,9 @@ class PolicyEditor(PolicyPage):
         if deed == "read":
             return self.read(rows.without_validation(), request.POST.get(TEXT, ""))
         if not rows.are_valid():
-            return self.editor(rows, errors=[gettext("Some clauses are not complete: see beside their fields.")])
+            return self.editor(
+                rows, errors=[gettext("Some clauses are incomplete. Errors are shown next to their fields.")]
+            )
         return self.put(rows, is_trial=deed != "save")
 
     def lacks_reason(self, body: dict[str, Any]) -> bool:
@@ -187,12 +189,10 @@ class PolicyEditor(PolicyPage):
             if is_trial:
                 return self.render_preview(rows, body)
             if self.request.POST.get("shown") != self.digest(atoms):
-                return self.render_preview(
-                    rows, body, gettext("Nothing was saved yet. See what would change, then save it.")
-                )
+                return self.render_preview(rows, body, gettext("Not saved yet. Preview the changes, then save."))
             if self.lacks_reason(body):
                 return self.render_preview(
-                    rows, body, gettext("It demands less: say why, for whoever is to approve it.")
+                    rows, body, gettext("The policy becomes less strict: enter a reason for the approver.")
                 )
             outcome = self.api.send("PUT", self.whose.path(), ApiRequest(body, version=self.version)).data
         except ApiError as exc:
@@ -200,7 +200,9 @@ class PolicyEditor(PolicyPage):
                 raise
             if exc.status == OUTDATED:
                 return self.editor(rows, is_outdated=True)
-            errors = rows.show_problem(exc.problem) or [gettext("See what is said beside the clauses.")]
+            errors = rows.show_problem(exc.problem) or [
+                gettext("Some clauses have errors, shown next to their fields.")
+            ]
             return self.editor(rows, errors=errors, problem=exc.problem)
         return redirect(self.announce_outcome(outcome))
 
@@ -227,10 +229,12 @@ class PolicyEditor(PolicyPage):
     def announce_outcome(self, outcome: Mapping[str, Any]) -> str:
         """Say what has become of it; where that is shown."""
         if outcome["proposal"]:
-            text = gettext("It is proposed. It demands less, and so needs a second person, and then time.")
+            text = gettext(
+                "Proposal created. A less strict policy requires approval by a second person and applies after a delay."
+            )
             messages.success(self.request, text)
             return reverse("proposal", kwargs={"proposal": outcome["proposal"]["id"]})
-        messages.success(self.request, gettext("The policy is in force: version {n}.").format(n=outcome["version"]))
+        messages.success(self.request, gettext("Policy version {n} is in force.").format(n=outcome["version"]))
         return self.whose.url(self.whose.shown)
 
     @property
@@ -306,7 +310,7 @@ class ProjectPolicy(PolicyOwnerView):
         return _("Policy")
 
     def lead(self) -> Text:
-        return _("What places must satisfy to hold the project’s data. It can only add to what higher levels demand.")
+        return _("Requirements for zones that hold the project’s data, in addition to the policies of higher levels.")
 
     @cached_property
     def _project(self) -> dict[str, Any]:
@@ -346,7 +350,7 @@ class OrganizationPolicy(PolicyOwnerView):
         return gettext("Policy of {name}").format(name=self.organization["name"])
 
     def lead(self) -> Text:
-        return _("It holds for all projects of the organization, whatever they demand themselves.")
+        return _("Applies to all projects of the organization, in addition to their own policies.")
 
     def owns_proposal(self, proposal: Mapping[str, Any]) -> bool:
         owner = proposal["organization"]
@@ -365,10 +369,10 @@ class PlatformPolicy(PolicyOwnerView):
         return ("platform", "policy")
 
     def title(self) -> Text:
-        return _("Policy of the platform")
+        return _("Platform policy")
 
     def lead(self) -> Text:
-        return _("The floor for everybody: no customer can demand less.")
+        return _("Applies to all organizations. Their policies can only be stricter.")
 
     def owns_proposal(self, proposal: Mapping[str, Any]) -> bool:
         return True

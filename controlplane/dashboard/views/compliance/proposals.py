@@ -12,7 +12,7 @@ from controlplane.dashboard.base_views import Action, Page, Text
 
 STATES = ("proposed", "approved", "applied", "withdrawn")
 FILTERS = ("state", "level")
-DONE = {"approve": _("It is approved. It comes into force when its time has come."), "withdraw": _("It is withdrawn.")}
+DONE = {"approve": _("Proposal approved. It comes into force after the delay."), "withdraw": _("Proposal withdrawn.")}
 
 
 class ProposalList(Page):
@@ -63,9 +63,9 @@ class Proposal(Page):
 
     def why_not_approve(self) -> Text:
         if self.proposal["state"] == "approved":
-            return _("it is approved already")
+            return _("already approved")
         own = self.me["user"] is not None and self.me["user"]["id"] == self.proposal["proposed_by"]
-        return _("somebody else than who proposed it has to approve it") if own else ""
+        return _("the proposer cannot approve it") if own else ""
 
 
 class ProposalAction(Action):

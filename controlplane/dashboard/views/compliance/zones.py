@@ -64,7 +64,7 @@ class ImpactSimulation(Page):
 
     template = "dashboard/zones/what_if.html"
     section = "zones"
-    title = _("If a certificate were lost")
+    title = _("Loss of a certificate")
 
     def crumbs(self) -> list[tuple[Text, str]]:
         zone = self.kwargs["zone"]

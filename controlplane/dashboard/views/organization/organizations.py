@@ -66,7 +66,7 @@ class OrganizationOverview(OrganizationPage):
 
 class OrganizationEdit(FormPage, OrganizationPage):
     template = "dashboard/forms/page.html"
-    title = _("Edit the organization")
+    title = _("Edit organization")
     section = "organization"
     form_class = NamedForm
     submit = _("Save")
@@ -88,14 +88,14 @@ class ProjectCreate(FormPage, OrganizationPage):
     title = _("New project")
     section = "organization"
     form_class = NamedForm
-    submit = _("Create it")
+    submit = _("Create")
     right = "project_create"
 
     def context(self) -> Context:
-        lead = _("A project holds instances, volumes and networks, with a quota and a policy of its own.")
+        lead = _("A project contains instances, volumes and networks, and has its own quota and policy.")
         return {"lead": lead, "back": self.url("organization")}
 
     def send(self, form: ApiForm) -> str:
         made = self.api.post("organizations", self.kwargs["organization"], "projects", body=form.body(), key=self.key)
-        self.notify(_("The project is there."))
+        self.notify(_("Project created."))
         return reverse("overview", kwargs={"project": made["id"]})

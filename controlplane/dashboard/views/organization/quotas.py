@@ -39,25 +39,25 @@ class Quota(OrganizationPage):
 
 
 class RequestForm(ApiForm):
-    dimension = forms.ChoiceField(label=_("Of what"), choices=list(DIMENSIONS.items()))
-    limit = forms.IntegerField(label=_("New limit"), help_text=_("The whole of it, not what is added."), min_value=0)
+    dimension = forms.ChoiceField(label=_("Resource"), choices=list(DIMENSIONS.items()))
+    limit = forms.IntegerField(label=_("New limit"), help_text=_("Total limit, not the increase."), min_value=0)
     reason = forms.CharField(
         label=_("Reason"),
-        help_text=_("For whoever decides: what it is for, and for how long."),
+        help_text=_("Purpose and duration. The cloud operator reads it."),
         widget=forms.Textarea(attrs={"rows": 3}),
     )
 
 
 class QuotaRequest(FormPage, OrganizationPage):
     template = "dashboard/forms/page.html"
-    title = _("Ask for more")
+    title = _("Request increase")
     section = "quota"
     form_class = RequestForm
-    submit = _("Send the request")
+    submit = _("Send request")
     right = "quota_request_create"
 
     def context(self) -> Context:
-        return {"lead": _("Whoever runs this cloud decides; you find the answer here."), "back": self.url("quota")}
+        return {"lead": _("The cloud operator decides. The response is shown here."), "back": self.url("quota")}
 
     def crumbs(self) -> list[tuple[Text, str]]:
         return [*super().crumbs(), (_("Quota"), self.url("quota"))]
@@ -65,7 +65,7 @@ class QuotaRequest(FormPage, OrganizationPage):
     def send(self, form: ApiForm) -> str:
         path = ("organizations", self.kwargs["organization"], "quota-requests")
         self.api.post(*path, body=form.body(), key=self.key)
-        self.notify(_("Your request is sent."))
+        self.notify(_("Request sent."))
         return self.url("quota")
 
 
@@ -130,17 +130,17 @@ class QuotaEdit(FormPage):
 
     def send(self, form: ApiForm) -> str:
         self.api.send("PUT", self.path(), ApiRequest(form.body(), version=form.cleaned_data["version"]))
-        self.notify(_("The quota is set."))
+        self.notify(_("Quota set."))
         return self.back()
 
 
 class OrganizationQuota(QuotaEdit, OrganizationPage):
     """For operators."""
 
-    title = _("Quota of the organization")
+    title = _("Organization quota")
     section = "quota"
     right = "organization_quotas_set"
-    lead = _("What all its projects may use together. An empty field: what everybody has.")
+    lead = _("Limits for all projects of the organization together. Leave a field empty for the default.")
 
     def path(self) -> tuple[str, ...]:
         return ("organizations", self.kwargs["organization"], "quotas")
@@ -153,7 +153,7 @@ class OrganizationQuota(QuotaEdit, OrganizationPage):
 
 
 class QuotaWithdraw(Action, OrganizationPage):
-    done = _("The request is withdrawn.")
+    done = _("Request withdrawn.")
     right = "quota_request_withdraw"
 
     def perform(self) -> None:
@@ -166,7 +166,7 @@ class QuotaWithdraw(Action, OrganizationPage):
 
 class DecisionForm(ApiForm):
     reason = forms.CharField(
-        label=_("Answer"), help_text=_("Whoever asked reads it."), widget=forms.Textarea(attrs={"rows": 3})
+        label=_("Answer"), help_text=_("Visible to the requester."), widget=forms.Textarea(attrs={"rows": 3})
     )
 
 
@@ -180,7 +180,7 @@ class QuotaDecide(FormPage, OrganizationPage):
 
     def context(self) -> Context:
         asked = in_words(self.get_in_organization("quota-requests", self.kwargs["request_id"]))
-        lead = _("{name} asks for {limit} ({dimension}): {reason}").format(
+        lead = _("{name} requests {limit} ({dimension}): {reason}").format(
             name=self.organization["name"], limit=asked["limit"], dimension=asked["words"], reason=asked["reason"]
         )
         words = DECISIONS.get(self.kwargs["decision"], self.kwargs["decision"])
@@ -192,5 +192,5 @@ class QuotaDecide(FormPage, OrganizationPage):
     def send(self, form: ApiForm) -> str:
         path = ("organizations", self.kwargs["organization"], "quota-requests", self.kwargs["request_id"])
         self.api.post(*path, "actions", self.kwargs["decision"], body=form.body())
-        self.notify(_("Your answer is given."))
+        self.notify(_("Response sent."))
         return self.url("quota")

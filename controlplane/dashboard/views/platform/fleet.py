@@ -109,29 +109,31 @@ class Node(NodePage):
 
 
 class CordonForm(ApiForm):
-    reason = forms.CharField(label=_("Reason"), help_text=_("For other operators."), max_length=200, required=False)
+    reason = forms.CharField(
+        label=_("Reason"), help_text=_("Visible to other operators."), max_length=200, required=False
+    )
 
 
 class Cordon(FormPage, NodePage):
     template = "dashboard/forms/page.html"
     form_class = CordonForm
-    submit = _("Cordon it")
+    submit = _("Cordon node")
 
     def context(self) -> dict[str, Any]:
         return {
             "title": _("Cordon {name}").format(name=self.node["name"]),
-            "lead": _("Nothing new is placed on it. What runs there goes on running."),
+            "lead": _("New placements on the node stop. Its instances continue to run."),
             "back": self.url,
         }
 
     def send(self, form: ApiForm) -> str:
         self.api.post("nodes", self.node["name"], "actions", "cordon", body=form.body(), key=self.key)
-        self.notify(_("It is cordoned."))
+        self.notify(_("Node cordoned."))
         return self.url
 
 
 class Uncordon(Action):
-    done = _("New instances may be placed on it again.")
+    done = _("Node uncordoned. New instances can be placed on it.")
 
     def perform(self) -> None:
         self.api.post("nodes", self.kwargs["node"], "actions", "uncordon")
@@ -150,7 +152,7 @@ class Incidents(Page):
             "incidents": page["items"],
             "next_page_token": page["next_page_token"],
             "is_filtered": any(filters.values()),
-            "states": (("open", _("still seen")), ("ended", _("not seen any more"))),
+            "states": (("open", _("open")), ("ended", _("resolved"))),
             "zones": [each["id"] for each in self.api.get("zones", limit=MANY)["items"]],
         }
 
@@ -190,7 +192,7 @@ class Operations(Page):
 class ResolveForm(ApiForm):
     reason = forms.CharField(
         label=_("Reason"),
-        help_text=_("How it is known that the node does not come back. It is kept in the evidence log."),
+        help_text=_("Proof that the node does not return. Recorded in the evidence log."),
         max_length=200,
     )
 
@@ -199,10 +201,10 @@ class Resolve(FormPage):
     """Show which node would be given up, by a dry run, or why the operation cannot be resolved."""
 
     template = "dashboard/fleet/resolve.html"
-    title = _("Resolve a stuck operation")
+    title = _("Force finish a stuck operation")
     section = "all-operations"
     form_class = ResolveForm
-    submit = _("Resolve it")
+    submit = _("Force finish")
 
     def context(self) -> dict[str, Any]:
         path = ("operations", self.kwargs["operation"], "actions", "resolve")
@@ -220,7 +222,7 @@ class Resolve(FormPage):
     def send(self, form: ApiForm) -> str:
         path = ("operations", self.kwargs["operation"], "actions", "resolve")
         self.api.post(*path, body=form.body(), key=self.key)
-        self.notify(_("It goes on at once, and ends without its node."))
+        self.notify(_("Operation resumed. It ends without its node."))
         return reverse("all-operations")
 
 

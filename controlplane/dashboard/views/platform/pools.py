@@ -14,7 +14,7 @@ MANY = 200
 
 class Pools(Page):
     template = "dashboard/fleet/pools.html"
-    title = _("Pools")
+    title = _("Storage pools")
     section = "pools"
     live = "node incident instance volume"
 
@@ -42,7 +42,7 @@ class Pool(Page):
         return super().layout_context() | {"title": self.pool["name"]}
 
     def crumbs(self) -> list[tuple[Text, str]]:
-        return [(_("Pools"), reverse("pools"))]
+        return [(_("Storage pools"), reverse("pools"))]
 
     def context(self) -> Context:
         guests, volumes = (

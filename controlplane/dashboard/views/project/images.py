@@ -47,22 +47,22 @@ class ImageForm(NamedForm):
     format = forms.ChoiceField(label=_("Format"), choices=[("qcow2", "qcow2"), ("raw", "raw")])
     firmware = forms.ChoiceField(
         label=_("Firmware"),
-        help_text=_("With which the disk boots. Images of the last years mostly do with UEFI, and with BIOS too."),
+        help_text=_("Firmware that boots the disk. Most recent images support both UEFI and BIOS."),
         choices=[("bios", "BIOS"), ("uefi", "UEFI")],
     )
     source_url = forms.CharField(
-        label=_("Address to fetch it from"),
-        help_text=_("https://… Leave it empty to upload a file of yours on the next page."),
+        label=_("Source URL"),
+        help_text=_("https://… Leave empty to upload a file on the next page."),
         required=False,
         widget=forms.URLInput(attrs={"autocomplete": "off"}),
     )
     sha256 = forms.CharField(
         label=_("SHA-256"),
-        help_text=_("If its maker publishes one: a file with another sum is refused."),
+        help_text=_("Optional. A file with a different checksum is rejected."),
         required=False,
         widget=forms.TextInput(attrs={"class": "mono", "autocomplete": "off", "spellcheck": "false"}),
     )
-    min_memory_mib = forms.IntegerField(label=_("Memory that it needs (MiB)"), required=False, min_value=0, initial=0)
+    min_memory_mib = forms.IntegerField(label=_("Minimum memory (MiB)"), required=False, min_value=0, initial=0)
     field_order = ("name", "format", "firmware", "source_url", "sha256", "min_memory_mib", "labels")
 
 
@@ -75,7 +75,7 @@ class ImageCreate(FormPage, ProjectPage):
     right = "image_create"
 
     def context(self) -> Context:
-        lead = _("A disk from which instances are made. Its file is inspected before anybody can use it.")
+        lead = _("An image is a disk template for instances. The file is inspected before it can be used.")
         return {"lead": lead, "back": self.url("images")}
 
     def crumbs(self) -> list[tuple[Text, str]]:
@@ -83,7 +83,7 @@ class ImageCreate(FormPage, ProjectPage):
 
     def send(self, form: ApiForm) -> str:
         made = self.api.post("projects", self.kwargs["project"], "images", body=form.body(), key=self.key)
-        self.notify(_("It is being fetched.") if made["source_url"] else _("Now its file: choose it below."))
+        self.notify(_("Image import started.") if made["source_url"] else _("Image created. Upload its file below."))
         return self.url("image", image=made["id"])
 
 
@@ -182,12 +182,14 @@ class ImageDelete(FormPage, ImagePage):
     def context(self) -> Context:
         return {
             "title": _("Delete {name}").format(name=self.image["name"]),
-            "lost": _("Its file is erased for good, and no instance can be made or rebuilt from it any more."),
-            "kept": _("Instances that were made from it run on."),
+            "lost": _(
+                "The file is permanently deleted. Instances can no longer be created or rebuilt from this image."
+            ),
+            "kept": _("Existing instances are not affected."),
             "back": self.here(),
         }
 
     def send(self, form: ApiForm) -> str:
         self.api.delete(*self.path())
-        self.notify(_("The image is deleted."))
+        self.notify(_("Image deleted."))
         return self.url("images")

@@ -22,33 +22,37 @@ NOWHERE = ("", _("none"))
 
 class InstanceForm(DraftForm):
     name = forms.CharField(label=_("Name"), max_length=63, widget=forms.TextInput(attrs=NAME_FIELD))
-    image = forms.ChoiceField(label=_("Image"), help_text=_("What its root disk begins with."))
+    image = forms.ChoiceField(label=_("Image"), help_text=_("Content of the root disk."))
     flavor = forms.ChoiceField(label=_("Size"), widget=Cards)
     networks = multiple_choice(_("Networks"))
-    ssh_keys = multiple_choice(_("SSH keys"), _("Whoever has one of them can sign in to the guest."))
-    volumes = multiple_choice(_("Volumes"), _("Attached before the first boot. It is then placed where they are."))
+    ssh_keys = multiple_choice(_("SSH keys"), _("Holders of these keys can sign in to the instance."))
+    volumes = multiple_choice(_("Volumes"), _("Attached before the first boot. The instance is placed on their node."))
     root_volume_type = forms.ChoiceField(
         label=_("Root disk"),
         required=False,
-        help_text=_("In shared storage, another machine can run the instance when its own has died."),
+        help_text=_("With a storage pool, the instance can be evacuated when its node fails."),
     )
-    zones = multiple_choice(_("Zones"), _("None ticked: any that the policies admit."))
+    zones = multiple_choice(_("Zones"), _("None selected: any zone that the policies admit."))
     affinity_group = forms.ChoiceField(label=_("Affinity group"), required=False)
     restart_policy = forms.ChoiceField(
-        label=_("When its guest fails"),
+        label=_("On failure"),
         help_text=labels.WHEN_IT_FAILS,
         required=False,
         choices=[("", labels.RESTART_POLICIES["on-failure"]), ("never", labels.RESTART_POLICIES["never"])],
     )
     classifications = multiple_choice(
-        _("Classifications"), _("What they demand holds for the data of this instance as long as it exists.")
+        _("Classifications"),
+        _("The policies of these classifications apply to the data of this instance for its lifetime."),
     )
     labels = forms.CharField(
-        label=_("Labels"), help_text=_("One a line: env=prod"), required=False, widget=forms.Textarea(attrs=TEXT)
+        label=_("Labels"),
+        help_text=_("One per line, such as env=prod"),
+        required=False,
+        widget=forms.Textarea(attrs=TEXT),
     )
     user_data = forms.CharField(
         label=_("User data"),
-        help_text=_("For the first boot: what cloud-init reads, at most 64 KiB."),
+        help_text=_("cloud-init configuration for the first boot, at most 64 KiB."),
         required=False,
         strip=False,
         widget=forms.Textarea(attrs=TEXT | {"rows": 8}),
@@ -70,10 +74,10 @@ class InstanceForm(DraftForm):
         """Title, fields, and whether they are to be seen: something stands in them, or is wrong with it."""
         groups = (
             (_("Disks"), ("root_volume_type", "volumes")),
-            (_("Where it may be"), ("zones", "affinity_group")),
-            (_("What its data is"), ("classifications",)),
+            (_("Placement"), ("zones", "affinity_group")),
+            (_("Data classification"), ("classifications",)),
             (_("Labels and first boot"), ("labels", "user_data")),
-            (_("When it fails"), ("restart_policy",)),
+            (_("On failure"), ("restart_policy",)),
         )
         return [
             (title, [self[name] for name in names], any(self[name].errors or self[name].value() for name in names))
@@ -83,7 +87,7 @@ class InstanceForm(DraftForm):
 
 class InstanceCreate(CreatePage):
     template = "dashboard/instances/create.html"
-    title = _("Create an instance")
+    title = _("Create instance")
     section = "instances"
     form_class = InstanceForm
     submit = _("Create instance")
@@ -98,7 +102,7 @@ class InstanceCreate(CreatePage):
 
     def send(self, form: ApiForm) -> str:
         page = super().send(form)
-        self.notify(_("It is being made: you see here what becomes of it."))
+        self.notify(_("Instance creation started."))
         return page
 
     # What there is.

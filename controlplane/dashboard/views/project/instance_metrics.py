@@ -20,8 +20,8 @@ CHARTS = (
 )
 NAMES = {
     "cpu_used_ratio": _("used"),
-    "memory_resident_mib": _("held by the node for it"),
-    "memory_used_mib": _("used, as the guest says"),
+    "memory_resident_mib": _("allocated on the node"),
+    "memory_used_mib": _("used, reported by the guest"),
     "disk_read_bytes_per_s": _("read"),
     "disk_write_bytes_per_s": _("written"),
     "disk_read_requests_per_s": _("read"),

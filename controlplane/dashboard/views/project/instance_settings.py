@@ -19,7 +19,7 @@ from controlplane.dashboard.widgets import Cards, multiple_choice
 
 class SettingsForm(NamedForm):
     restart_policy = forms.ChoiceField(
-        label=_("When its guest fails"), help_text=labels.WHEN_IT_FAILS, choices=list(labels.RESTART_POLICIES.items())
+        label=_("On failure"), help_text=labels.WHEN_IT_FAILS, choices=list(labels.RESTART_POLICIES.items())
     )
 
 
@@ -86,13 +86,13 @@ class InstanceResize(FormPage, InstancePage):
     def send(self, form: ApiForm) -> str:
         path = ("projects", self.project["id"], "instances", self.instance["id"], "actions", "resize")
         self.api.post(*path, body=form.body(), key=self.key)
-        self.notify(_("It is being given its new size."))
+        self.notify(_("Resize started."))
         return self.page_of("instance")
 
 
 class RebuildForm(NameForm):
     image = forms.ChoiceField(label=_("Image"))
-    ssh_keys = multiple_choice(_("SSH keys"), _("None ticked: those that it has."))
+    ssh_keys = multiple_choice(_("SSH keys"), _("None selected: keep the current ones."))
     field_order = ("image", "ssh_keys", "name")
 
     def __init__(self, *args: Any, images: list[Any], keys: list[Any], **kwargs: Any) -> None:
@@ -126,5 +126,5 @@ class InstanceRebuild(FormPage, InstancePage):
     def send(self, form: ApiForm) -> str:
         path = ("projects", self.project["id"], "instances", self.instance["id"], "actions", "rebuild")
         self.api.post(*path, body=form.body(), key=self.key)
-        self.notify(_("Its root disk is being made anew."))
+        self.notify(_("Rebuild started."))
         return self.page_of("instance")

@@ -187,7 +187,7 @@ class InstanceActivity(InstancePage):
 
 
 class InstanceAction(Action):
-    done = _("It has begun.")
+    done = _("Operation started.")
     right = "instance_{action}"
 
     def perform(self) -> None:
@@ -199,7 +199,8 @@ class NameForm(ApiForm):
     """Whoever is to lose data types its name."""
 
     name = forms.CharField(
-        label=_("Type its name"), widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"})
+        label=_("Type the name to confirm"),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
 
     def __init__(self, *args: Any, wanted: str, **kwargs: Any) -> None:
@@ -208,7 +209,7 @@ class NameForm(ApiForm):
 
     def clean_name(self) -> str:
         if self.cleaned_data["name"] != self.wanted:
-            raise forms.ValidationError(_("This is not its name."))
+            raise forms.ValidationError(_("The name does not match."))
         return self.wanted
 
 
@@ -224,12 +225,12 @@ class InstanceDelete(FormPage, InstancePage):
     def context(self) -> dict[str, Any]:
         return {
             "title": _("Delete {name}").format(name=self.instance["name"]),
-            "lost": _("The instance and its root disk are erased for good, and its addresses are given back."),
-            "kept": _("Volumes that are attached to it stay, with all that is on them."),
+            "lost": _("The instance and its root disk are permanently deleted, and its addresses are released."),
+            "kept": _("Attached volumes and their data are kept."),
             "back": self.page_of("instance-settings"),
         }
 
     def send(self, form: ApiForm) -> str:
         self.api.delete("projects", self.project["id"], "instances", self.instance["id"])
-        self.notify(_("It is being deleted."))
+        self.notify(_("Deletion started."))
         return self.url("instances")

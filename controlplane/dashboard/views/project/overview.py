@@ -28,7 +28,7 @@ DIMENSIONS = {
     "networks": _("Networks"),
     "addresses": _("Addresses"),
     "images": _("Images"),
-    "image_gib": _("Files of images"),
+    "image_gib": _("Image files"),
     "state_mib": _("Terraform states"),
     "webhooks": _("Webhooks"),
 }
