@@ -1,7 +1,7 @@
-"""The clauses of a policy as rows of a form: one small form per clause, with the fields that its subject has.
+"""The clauses of a policy as rows of a form: one small form per clause, with the fields of its subject.
 
-What the rows are is in the request alone: `clause` has one entry per row, its number and its subject, so that a clause
-is added or taken out by a button that sends the form, with a script or without.
+The request alone holds the rows: `clause` has one entry per row, its number and its subject, so that a button that
+sends the form adds or removes a clause, with JavaScript or without.
 """
 
 import json
@@ -32,7 +32,7 @@ HINTS = {
 
 
 class ClauseForm(ApiForm):
-    """One clause about `subject`. A subject that is new here has its value as JSON."""
+    """The form of one clause about `subject`. An unknown subject has its value as JSON."""
 
     def __init__(self, subject: str, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -85,7 +85,7 @@ class ClauseForm(ApiForm):
         }
 
     def first(self) -> list[Any]:
-        """The fields that a clause is about; the others have what it has besides."""
+        """Return the main fields of the clause, without its options."""
         names = ("scheme", "min_version", "level", "scope", "min_remaining_days", "op", "value")
         more = ("roles",) if self.kind == DISTANCE else ()
         return [self[name] for name in (*names, *more) if name in self.fields]
@@ -99,7 +99,7 @@ class ClauseForm(ApiForm):
         return any(field.errors for field in self.besides())
 
     def atom(self) -> dict[str, Any]:
-        """The clause as the API has it, of what was accepted."""
+        """Return the clause in the API's form, from valid fields."""
         atom = {name: value for name, value in self.body().items() if value is not False}
         if self.kind == CERTIFICATE:
             return {"op": clause_labels.HOLDS, **atom}
@@ -143,8 +143,7 @@ def _several(words: Mapping[str, Any], label: Any) -> forms.Field:
 
 
 class ClauseRows:
-    """All clauses of a policy as they stand in the editor. `text`: those of them that are complete, as the API has
-    them."""
+    """All clauses of a policy in the editor. `text`: the complete ones, in the API's JSON."""
 
     def __init__(self, rows: Iterable[ClauseForm], atoms: Atoms | None = None) -> None:
         self.rows = list(rows)
@@ -164,7 +163,7 @@ class ClauseRows:
         return iter(self.rows)
 
     def without_validation(self) -> "ClauseRows":
-        """The same, before anybody looks for mistakes in it."""
+        """Return the clause from the raw fields, before validation."""
         written = ((row, {field.name: field.value() for field in row}) for row in self.rows)
         rows = [_row(int(str(row.prefix)[1:]), row.subject, initial=values) for row, values in written]
         return ClauseRows(rows, self.atoms())
@@ -190,7 +189,7 @@ class ClauseRows:
         return json.dumps(self.atoms(), indent=2, ensure_ascii=False)
 
     def show_problem(self, problem: Mapping[str, Any]) -> list[str]:
-        """Show what the API says beside the clause that it is about; what is about none comes back."""
+        """Show the API's errors next to their clauses; return those about none."""
         others = []
         for error in problem.get("errors") or []:
             at = str(error.get("pointer", "")).strip("/").split("/")
@@ -205,7 +204,7 @@ class ClauseRows:
 
 
 def parse_clauses(text: str) -> Atoms:
-    """Raises ValueError, with what is wrong for whoever wrote it."""
+    """Parse clauses from JSON. Raises ValueError with a text for the user."""
     try:
         document = json.loads(text or "[]")
     except json.JSONDecodeError as exc:

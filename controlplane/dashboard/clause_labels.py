@@ -1,6 +1,6 @@
-"""Clauses of policies, and facts, in words: docs/reference/policies.md and catalogue.md as people read them.
+"""Labels of policy clauses and facts: docs/reference/policies.md and catalogue.md in readable form.
 
-`SUBJECTS` says what a clause may be about and of which kind that is; a kind has the operators that may test it.
+`SUBJECTS` lists the subjects of clauses with their kinds; a kind has the operators that can test it.
 """
 
 import re
@@ -59,7 +59,7 @@ OPERATORS: Mapping[str, Text] = {
 
 @dataclass(frozen=True)
 class Subject:
-    """`group` heads it where one chooses; `scale`: the words of it, weakest first."""
+    """The subject of a clause. `group` is its heading in the list of subjects; `scale`: its values, weakest first."""
 
     words: Text
     kind: str
@@ -125,7 +125,7 @@ SUBJECTS: Mapping[str, Subject] = {
     "party.control_change_notice": Subject(_("Announced change of control"), NOTICE, _PARTY),
     "party.fictitious": Subject(_("Fictitious"), FLAG, _PARTY),
 }
-# Facts that no clause asks about.
+# Facts that no clause can test.
 ONLY_FACTS: Mapping[str, Text] = {
     "location.lat": _("Latitude"),
     "location.lon": _("Longitude"),
@@ -254,7 +254,7 @@ REASONS: Mapping[str, Text] = {
     "NODE_UNATTESTED": _("the node was not attested recently"),
     "NO_CAPACITY": _("no free capacity"),
 }
-# By what they are words of.
+# Labels by vocabulary.
 VOCABULARIES: Mapping[str, Mapping[str, Text]] = {
     "assertion": ASSERTIONS,
     "attribute": ATTRIBUTES,
@@ -270,19 +270,19 @@ VOCABULARIES: Mapping[str, Mapping[str, Text]] = {
 
 
 def vocabulary_label(of: str, name: str) -> Text:
-    """What a word of the API is called here; one that is new is shown as it is."""
+    """Return the label of a value of the API, or the value itself if it is unknown."""
     return VOCABULARIES[of].get(name, name)
 
 
 def subject_of(atom: Mapping[str, Any]) -> str:
-    """By which of SUBJECTS a clause is known: its attribute, or what it tests without one."""
+    """Return the key of a clause in SUBJECTS: its attribute, or its operator."""
     if atom.get("op") == HOLDS:
         return "certifications"
     return MIN_DISTANCE if atom.get("op") == MIN_DISTANCE else str(atom.get("attr", ""))
 
 
 def value_html(value: Any) -> SafeString:
-    """A value of a clause or a fact: codes and names as they are, the rest in the reader's language."""
+    """Render a value of a clause or a fact: codes and names unchanged, labels in the user's language."""
     if value is None:
         return format_html('<em class="faint">{}</em>', gettext("unknown"))
     if isinstance(value, bool):
@@ -298,7 +298,7 @@ def value_html(value: Any) -> SafeString:
 
 
 def clause_html(atom: Mapping[str, Any]) -> SafeString:
-    """A clause as a sentence: what it is about, and what must be so."""
+    """Render a clause as a sentence: its subject and its condition."""
     op = str(atom.get("op", ""))
     subject = subject_of(atom)
     name = gettext("{name}:").format(name=vocabulary_label("attribute", subject))

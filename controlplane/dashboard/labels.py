@@ -1,4 +1,4 @@
-"""What the API's words are called here, and how they look: a tone (a colour) and an icon for each state."""
+"""Labels of the API's values, with a tone (colour) and an icon for each state."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ def _idle(words: str | Promise, icon: str = "circle-dashed") -> StateBadge:
 
 RESTART_POLICIES = {"on-failure": _("restart"), "never": _("keep off")}
 WHEN_IT_FAILS = _("Action after a crash or a node failure. An instance that powers itself off stays off.")
-# By the machine and the state, where a word means different things, else by the state.
+# By type and state where a state is ambiguous, else by state.
 STATE_BADGES = {
     "building": _busy(_("building")),
     "active": _good(_("active")),
@@ -49,7 +49,7 @@ STATE_BADGES = {
     "deleted": _idle(_("deleted"), "trash-2"),
     "user.suspended": _warn(_("suspended")),
     "user.ended": _idle(_("ended"), "square"),
-    # what guests do
+    # power states
     "power.running": _good(_("running")),
     "power.off": _idle(_("off"), "square"),
     "power.paused": _warn(_("paused")),
@@ -95,7 +95,7 @@ STATE_BADGES = {
     "drain-guest.off": _idle(_("off"), "square"),
     "drain-guest.gone": _idle(_("deleted"), "trash-2"),
     "drain-guest.left": _bad(_("not moved")),
-    # moves
+    # migrations
     "migration.placing": _busy(_("placing")),
     "migration.preparing": _busy(_("preparing")),
     "migration.moving": _busy(_("migrating")),
@@ -107,18 +107,18 @@ STATE_BADGES = {
     "recovery-guest.gone": _idle(_("deleted"), "trash-2"),
     "recovery-guest.left": _idle(_("returns with the node"), "square"),
     "recovery-guest.failed": _bad(_("still down")),
-    # requests for quota
+    # quota requests
     "approved": _good(_("approved")),
     "refused": _bad(_("refused")),
     "withdrawn": _idle(_("withdrawn")),
     # webhooks and service accounts
     "disabled": _idle(_("disabled"), "circle-pause"),
-    # requests, in the audit
+    # requests of the audit log
     "outcome.succeeded": _good(_("done")),
     "outcome.refused": _warn(_("refused")),
     "outcome.failed": _bad(_("failed")),
     "outcome.unknown": _idle(_("unknown"), "circle-help"),
-    # places
+    # zones and compliance
     "open": _good(_("open")),
     "compliant": _good(_("compliant")),
     "drifted": _bad(_("drifted")),
@@ -127,7 +127,7 @@ STATE_BADGES = {
     "at-risk": _warn(_("at risk")),
     "remediating": _busy(_("remediating")),
     "exempted": _warn(_("exempted")),
-    # rules and proof
+    # proposals, certificates and evidence
     "proposal.proposed": _warn(_("waiting for approval")),
     "proposal.approved": _busy(_("approved, not yet in force")),
     "proposal.applied": _good(_("in force")),
@@ -156,7 +156,7 @@ STATE_BADGES = {
     "orphan.released": _good(_("released")),
     "orphan.discarded": _idle(_("discarded")),
     "orphan.gone": _idle(_("disappeared")),
-    # incidents, and what is said of nodes besides
+    # incidents and conditions of nodes
     "incident.open": _bad(_("open")),
     "incident.ended": _idle(_("resolved")),
     "pool.missing": _warn(_("not mounted")),
@@ -170,12 +170,12 @@ STATE_BADGES = {
 
 
 def state_badge(state: str, of: str = "") -> StateBadge:
-    """Of a state; a word that is new here is shown as it is."""
+    """Return the badge of a state; an unknown state is shown unchanged."""
     known = STATE_BADGES.get(f"{of}.{state}") or STATE_BADGES.get(state)
     return known or _idle(state.replace("-", " ").replace("_", " "))
 
 
-# What operations do, by their kinds.
+# Labels of operations by kind.
 OPERATION_LABELS = {
     "instance.create": _("Create instance"),
     "instance.delete": _("Delete instance"),
@@ -199,7 +199,7 @@ OPERATION_LABELS = {
     "image.delete": _("Delete image"),
 }
 
-# Classes of work, as rules of maintenance have them, and what they make of it.
+# Classes of operations and effects of maintenance rules.
 OPERATION_CLASS_LABELS = {
     "*": _("All operations"),
     "instance.*": _("Instance operations"),
@@ -213,13 +213,13 @@ MAINTENANCE = {
 }
 
 
-# What a drain does with a guest, and what operators want of a node.
-# By what it is known that a node does nothing any more.
+# Kinds of fence evidence.
 FENCE_EVIDENCE = {
     "power": _("Power: the BMC powers the node off"),
     "lease": _("Lease: the node has stopped its instances (self-fencing)"),
     "attestation": _("Attestation: I have checked that the node is off and unplugged"),
 }
+# Planned actions of a drain.
 PLANNED = {
     "migrate": _("migrates to another node"),
     "stop": _("shut down, restarted when the node returns to service"),
@@ -228,7 +228,7 @@ PLANNED = {
     "wait": _("busy, planned afterwards"),
     "leave": _("cannot be moved, continues to run"),
 }
-# What a recovery does with one.
+# Planned actions of a recovery.
 RECOVERED = {
     "evacuate": _("evacuated to another node"),
     "stay": _("returns with the node"),
@@ -253,16 +253,16 @@ def operation_label(kind: str) -> str | Promise:
 
 
 def operation_title(operation: Mapping[str, Any]) -> str:
-    """What an operation does, and with what."""
+    """Return an operation's label with its resource."""
     return gettext("{deed}: {name}").format(deed=operation_label(operation["kind"]), name=subject(operation))
 
 
 def subject(operation: Mapping[str, Any]) -> str:
-    """What an operation is about: the name that it had then, or the end of its id where that is not known."""
+    """Return the name of the operation's resource at the time, or the end of its id."""
     return operation["resource_name"] or f"…{operation['resources'][0][-12:]}"
 
 
-# What people may, by role in an organization and by duty for the platform.
+# Roles in an organization and on the platform.
 ROLES = {
     "owner": _("owner"),
     "admin": _("administrator"),
@@ -274,7 +274,7 @@ ROLES = {
     "support": _("support"),
     "auditor": _("auditor"),
 }
-# With what a session was proved.
+# Sign-in methods of a session.
 PROOFS = {
     "password": _("password"),
     "totp": _("code"),
@@ -282,7 +282,7 @@ PROOFS = {
     "passkey": _("passkey"),
     "openid": _("OpenID provider"),
 }
-# What nobody means to be on a node, or in the database.
+# Types of orphaned resources.
 ORPHANS = {
     "domain": _("guest"),
     "volume": _("volume"),
@@ -304,13 +304,13 @@ ORPHAN_STATE_TEXTS = {
     "discarded": _("Deleted by an operator."),
     "gone": _("No longer found, or now expected."),
 }
-# How it is known that a node should have a pool, and has it not.
+# Reasons why a node lacks a pool.
 POOL_ABSENCE_TEXTS = {
     "silent": _("had it mounted at its last heartbeat."),
     "mismatch": _("has another pool mounted under that name."),
     "unmounted": _("does not have it mounted, but its instances have disks there."),
 }
-# What nodes should not have on them.
+# Kinds of incidents.
 INCIDENTS = {
     "unknown-domain": _("Orphaned guest"),
     "unknown-volume": _("Orphaned volume"),

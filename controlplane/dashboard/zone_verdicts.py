@@ -1,4 +1,4 @@
-"""Decisions of placement as pages tell them: which zones will do, and why each other one will not."""
+"""Placement decisions as pages show them: admitted zones, and reasons for the others."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 Text = str | Promise
 Document = Mapping[str, Any]
 
-# What stands against a zone, by the code of the reason.
+# Labels of reasons against a zone, by code.
 REASON_TEXTS = {
     "ATTR_MISMATCH": gettext_lazy("refused by policy"),
     "ATTR_UNKNOWN": gettext_lazy("facts required by a policy are missing or overdue for review"),
@@ -50,8 +50,8 @@ NO_MACHINES = gettext_lazy("no suitable nodes")
 
 @dataclass(frozen=True)
 class Verdict:
-    """On a zone. `fits`: how many more of the flavor there is room for, where that was asked; `is_empty`: no policy is
-    against it, but it has no machines."""
+    """The verdict on a zone. `fits`: capacity for the flavor, if requested; `is_empty`: policies admit the zone,
+    but it has no nodes."""
 
     zone: str
     is_admitted: bool
@@ -61,12 +61,12 @@ class Verdict:
 
     @property
     def mark(self) -> str:
-        """On a map."""
+        """Return the marker's style on the map."""
         return "yes" if self.is_admitted else "none" if self.is_empty else "no"
 
 
 def verdicts(document: Document, fits: Mapping[str, int] | None = None) -> list[Verdict]:
-    """On every zone of a decision's document: those that will do first."""
+    """Return the verdict on every zone of a decision, admitted zones first."""
     found = [
         Verdict(
             zone=zone["zone"],
@@ -81,7 +81,7 @@ def verdicts(document: Document, fits: Mapping[str, int] | None = None) -> list[
 
 
 def is_admitted(zone: Document) -> bool:
-    """Whether something can be there. Whoever sees all nodes is told how many of them would do."""
+    """Return whether the zone is admitted. Users who see all nodes also get their number."""
     return bool(zone["is_admitted"] if "is_admitted" in zone else zone["admitted"])
 
 

@@ -39,7 +39,9 @@ def test_from_the_plan_to_the_return_to_service(opened: Opener, guest: str) -> N
     expect(page.get_by_text("The drain cannot complete while these instances run on the node")).to_be_visible()
     page.get_by_label("Running instances that cannot be moved").select_option("stop")
     pressed(page, "Refresh plan")
-    expect(page.get_by_text("These instances are shut down, and restarted when the node returns to service")).to_be_visible()
+    expect(
+        page.get_by_text("These instances are shut down, and restarted when the node returns to service")
+    ).to_be_visible()
     page.get_by_label("Reason").fill("memory")
     pressed(page, "Drain node")
     page.evaluate("window.isTheSamePage = true")

@@ -235,7 +235,9 @@ def tab(page: Page, words: str) -> Locator:
 
 def work_in_it(page: Page, say: Words) -> None:
     """The terminal has the focus, and keeps what it shows as text too, for screen readers."""
-    expect(page.locator("#console-status")).to_have_text(say("Connected. Press Ctrl+Alt+Q to leave the console."), timeout=SOON_MS)
+    expect(page.locator("#console-status")).to_have_text(
+        say("Connected. Press Ctrl+Alt+Q to leave the console."), timeout=SOON_MS
+    )
     text = page.locator("#console .xterm-accessibility")
     expect(text).to_contain_text("login:", timeout=BOOT_MS)
     page.keyboard.type("root\n")
@@ -246,7 +248,9 @@ def work_in_it(page: Page, say: Words) -> None:
 
 
 def look_at_it(page: Page, say: Words) -> None:
-    expect(page.locator("#console-status")).to_have_text(say("Connected. Press Ctrl+Alt+Q to leave the console."), timeout=SOON_MS)
+    expect(page.locator("#console-status")).to_have_text(
+        say("Connected. Press Ctrl+Alt+Q to leave the console."), timeout=SOON_MS
+    )
     expect(page.locator("#console canvas")).to_be_visible(timeout=SOON_MS)
     wait_until(lambda: page.evaluate(COLOURS) > 1)
     leave(page)

@@ -55,7 +55,10 @@ def test_the_plan_is_shown_with_what_is_in_the_way_before_anything_begins(operat
     assert "Blockers" not in text_of(page)
     node_cordon(SYSTEM, other.row, reason="")
     blocked = text_of(operator.get(PLAN))
-    assert "cannot be moved, continues to run 1" in blocked and "The drain cannot complete while these instances run on the node" in blocked
+    assert (
+        "cannot be moved, continues to run 1" in blocked
+        and "The drain cannot complete while these instances run on the node" in blocked
+    )
     assert "placement.no_place" in blocked
     stopped = text_of(operator.get(f"{PLAN}?fallback=stop"))
     assert "shut down, restarted when the node returns to service 1" in stopped

@@ -1,4 +1,4 @@
-"""What templates say of people and what they may."""
+"""Template tags for users and roles."""
 
 from django import template
 from django.utils.translation import gettext as _
@@ -15,6 +15,6 @@ def role(name: str) -> str:
 
 @register.filter
 def methods(names: list[str]) -> str:
-    """With what a session was proved; of a provider, its name stands after a colon."""
+    """Return the labels of a session's sign-in methods; a provider's name follows a colon."""
     kinds = (name.partition(":") for name in names)
     return ", ".join(f"{labels.PROOFS.get(kind, kind)} {which}".strip() for kind, _colon, which in kinds)

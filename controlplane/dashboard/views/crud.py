@@ -1,5 +1,5 @@
-"""What is in a project and is there at once: networks, SSH keys, affinity groups. Their pages are alike: a list, one of
-them, a form to make one, a form for its name and labels, and a page before its end."""
+"""CRUD pages of resources without operations: networks, SSH keys, affinity groups. Each has a list, a detail page,
+forms to create and edit, and a delete confirmation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ FILTERS = ("name", "labels")
 
 @dataclass(frozen=True)
 class ResourceKind:
-    """`collection` is its part of the API's path, and the name of the list's address; `one` begins the names of the
-    other addresses. `events`: those of which kind are about it."""
+    """A resource type. `collection` is its part of the API's path and the name of the list's URL; `one` is the
+    prefix of the other URL names. `events`: the kind of its events."""
 
     collection: str
     one: str
@@ -26,7 +26,7 @@ class ResourceKind:
 
 
 class CrudPage(ProjectPage):
-    """`verb`: what its button does, as the API calls it."""
+    """A page of a resource type. `verb`: the API's name of its button's action."""
 
     noun: ResourceKind
     verb = ""
@@ -54,7 +54,7 @@ class CrudPage(ProjectPage):
 
 
 class CrudList(CrudPage):
-    """`template` is filled for each of `items`, whose address is `url`."""
+    """A list; `template` renders each of `items`, whose URL is `url`."""
 
     def prepare(self) -> None:
         self.live = self.noun.events

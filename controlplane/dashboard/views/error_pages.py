@@ -1,4 +1,4 @@
-"""Pages about what went wrong before any page was reached."""
+"""Error pages for requests that reach no page."""
 
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
@@ -23,7 +23,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def csrf(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """Django's hook: a form without its token, as one has that was open for very long, or is not ours."""
+    """Render Django's CSRF failure: the form expired or came from another site."""
     detail = _("The form has expired, or your browser blocks cookies. Reload the page and submit it again.")
     return _page(request, 403, _("Form expired"), detail)
 

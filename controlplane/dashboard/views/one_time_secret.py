@@ -1,4 +1,4 @@
-"""The page of a secret that is shown this once."""
+"""The page of a one-time secret."""
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -10,13 +10,13 @@ from controlplane.dashboard.base_views import Page, Text
 def one_time_secret_page(
     page: Page, what: Text, secret: str, *, back: str, lead: Text = "", mail: str = ""
 ) -> HttpResponse:
-    """`mail`: a text that passes it on."""
+    """Render the page of a one-time secret. `mail`: a message to send with it."""
     page.template = "dashboard/secret.html"
     return page.page({"what": what, "secret": secret, "back": back, "lead": lead, "mail": mail})
 
 
 def absolute_url(request: HttpRequest, name: str, **query: str) -> str:
-    """The whole address of a page, for somebody else."""
+    """Return the absolute URL of a page, to send to another person."""
     return request.build_absolute_uri(reverse(name, query=query))
 
 

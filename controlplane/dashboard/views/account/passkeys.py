@@ -1,4 +1,4 @@
-"""Passkeys: what passkeys.js asks for, and what becomes of what the browser answers."""
+"""Passkeys: challenges for passkeys.js, and the browser's answers."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from controlplane.dashboard.views.account.sign_in import PasskeyForm
 
 
 class Challenge(PublicPage):
-    """To sign in with one, or to prove once more whose the session is."""
+    """Challenge for sign-in with a passkey, or for reauthentication."""
 
     def get(self, request: HttpRequest, **path: str) -> HttpResponse:
         return redirect("sign-in")
@@ -33,7 +33,7 @@ class RegisterChallenge(Page):
 
 
 def challenge(page: PublicPage, of: str) -> HttpResponse:
-    """As JSON, to a script: what the API answers, or where the browser is to go first."""
+    """Return the API's challenge as JSON, or the URL that the browser visits first."""
     try:
         return JsonResponse(page.api.post(of, "actions", "challenge"))
     except ApiError as exc:
@@ -48,7 +48,7 @@ class NewPasskeyForm(PasskeyForm):
 
 
 class PasskeyRegister(Page):
-    """Goes back to where its form stands, or on to where somebody wanted to go before they were asked for a factor."""
+    """Register a passkey and return to the form's page, or to the page that required the second factor."""
 
     def get(self, request: HttpRequest, **path: str) -> HttpResponse:
         return redirect("account-sign-in")

@@ -1,4 +1,4 @@
-"""Your account: who you are here, and what you prove it with."""
+"""The user's account: profile and sign-in methods."""
 
 import io
 
@@ -115,8 +115,8 @@ class CodeForm(ApiForm):
 
 
 class TotpEnrol(Page):
-    """Outside the frame: who enrols at the first sign-in may ask for nothing else yet. The secret stays on the page
-    until a code of it was right; then the recovery codes are shown, once."""
+    """Enrol an authenticator, outside the frame: at the first sign-in other pages are closed. The secret stays on the
+    page until a code is correct; then the recovery codes are shown, once."""
 
     template = "dashboard/account/totp.html"
     title = _("Authenticator application")
@@ -240,7 +240,7 @@ class SessionEndOthers(FormPage, AccountPage):
 
 
 def qr(text: str) -> SafeString:
-    """Its QR code, as SVG with black on white whatever the colours of the page: cameras want it so."""
+    """Return the QR code as SVG, black on white in every theme: cameras need it."""
     drawn = io.BytesIO()
     segno.make(text, error="m", micro=False).save(
         drawn, kind="svg", xmldecl=False, svgns=False, omitsize=True, light="#fff", svgclass="qr", lineclass=None

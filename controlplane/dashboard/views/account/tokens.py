@@ -1,4 +1,4 @@
-"""API tokens: your own, those of a project, and those of service accounts. The pages are the same."""
+"""API tokens of users, projects and service accounts, on the same pages."""
 
 from typing import Any, cast
 
@@ -53,7 +53,7 @@ class TokenForm(ApiForm):
     )
 
     def __init__(self, *args: Any, is_own: bool, **kwargs: Any) -> None:
-        """`is_own`: without a role it may what its owner may."""
+        """Initialize the form. `is_own`: a token without a role has its owner's permissions."""
         super().__init__(*args, **kwargs)
         any_role = [("", _("role of the owner"))] if is_own else []
         roles = cast(forms.ChoiceField, self.fields["role"])
@@ -73,18 +73,18 @@ class TokenForm(ApiForm):
 
 
 class TokenPages(Page):
-    """`noun`: the name of the list's address, and the beginning of those of the pages for a new one and for its end."""
+    """Token pages. `noun`: the URL name of the list, and the prefix of those that create and revoke."""
 
     noun = "tokens"
     title = _("API tokens")
     is_own = False
 
     def path(self) -> tuple[str, ...]:
-        """Of the collection in the API."""
+        """Return the path of the collection in the API."""
         raise NotImplementedError
 
     def at(self, page: str) -> str:
-        """The list (""), or another page of it, from any of them."""
+        """Return the URL of the list ("") or of another of its pages."""
         known = {name: value for name, value in self.kwargs.items() if name != "token"}
         return reverse(f"{self.noun}{page}", kwargs=known)
 

@@ -1,4 +1,4 @@
-"""How sensitive data is: what there is to mark it with. The policy of one is in policies.py."""
+"""Classifications of data. Their policies are in policies.py."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Data that is to count as less secret: what two officers agree on, after the time of a looser policy."""
+"""Declassification: two officers approve it, and it applies after the delay of a less strict policy."""
 
 from typing import Any, cast
 
@@ -55,5 +55,5 @@ class Declassify(FormPage, ResourcePage):
 
 
 def _origin(entry: dict[str, Any]) -> str:
-    """By its id, and what came with it."""
+    """Return the label of a lineage entry: its id and what was inherited."""
     return " · ".join((entry["source_id"], *entry["classifications"]))

@@ -1,5 +1,5 @@
-"""Exemptions that two people of different duties sign, and the keys of officers. The private keys stay with the
-people: a page shows what is to be signed, and takes the signature."""
+"""Exemptions, signed by two people with different roles, and officer keys. Private keys never reach the server: a page
+shows the bytes to sign and accepts the signature."""
 
 import base64
 import binascii
@@ -87,7 +87,7 @@ class ApprovalForm(ApiForm):
 
 
 class Exemption(FormPage):
-    """With its terms, and the field for a signature under them."""
+    """An exemption with its terms and a signature field."""
 
     template = "dashboard/exemptions/detail.html"
     title = _("Exemption")
@@ -191,7 +191,7 @@ class OfficerKeyRevoke(FormPage):
 
 
 def state_of(exemption: dict[str, Any]) -> str:
-    """Which of its conditions it meets: words.py knows what that looks like."""
+    """Return the state of an exemption for labels.py."""
     if exemption["use_count"] >= exemption["max_uses"]:
         return "used-up"
     if exemption["expires_at"] <= clock.now().isoformat():

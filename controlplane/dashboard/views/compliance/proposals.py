@@ -1,4 +1,4 @@
-"""What would demand less, and waits for a second person and for time."""
+"""Proposals of less strict policies, waiting for approval and delay."""
 
 from functools import cached_property
 from typing import Any
@@ -76,7 +76,7 @@ class ProposalAction(Action):
 
 
 def owner_of(proposal: dict[str, Any]) -> str:
-    """Whose policy it is about, by name."""
+    """Return the name of the policy's owner."""
     for name in ("project", "organization"):
         if proposal[name] and not proposal["classification"]:
             return str(proposal[name]["name"])
@@ -84,7 +84,7 @@ def owner_of(proposal: dict[str, Any]) -> str:
 
 
 def path_of(proposal: dict[str, Any]) -> tuple[str, ...]:
-    """Of the policy in the API."""
+    """Return the path of the policy in the API."""
     if proposal["classification"]:
         return ("classifications", proposal["classification"], "policy")
     for name in ("project", "organization"):

@@ -1,4 +1,4 @@
-"""Who is in an organization, as what, and who is invited."""
+"""Members of an organization, their roles and invitations."""
 
 from datetime import datetime
 from functools import cached_property
@@ -108,7 +108,7 @@ class MemberRemove(FormPage, MemberPage):
         return bool(self.member["user"] == self.me["user"])
 
     def own_right(self) -> str:
-        """Everybody may leave."""
+        """Return no operation for the member's own membership: all members may leave."""
         return "" if self.is_oneself else super().own_right()
 
     def send(self, form: ApiForm) -> str:
@@ -119,10 +119,10 @@ class MemberRemove(FormPage, MemberPage):
 
 
 class AccountPage(FormPage, MemberPage):
-    """Of what operators alone may do with the account of a member."""
+    """A page for operators about the account of a member."""
 
     def own_right(self) -> str:
-        """It is no organization's to give."""
+        """Return the platform's operation, not the organization's."""
         return "" if self.me["duty"] == navigation.OPERATOR else super().own_right()
 
 
@@ -148,7 +148,7 @@ class MemberSessionsEnd(AccountPage):
 
 
 class MemberPasswordLink(AccountPage):
-    """A link with which somebody chooses a first password. Of an account in use, a second person has to confirm it."""
+    """Create a password link. For an account in use, a second person has to confirm it."""
 
     template = "dashboard/forms/page.html"
     right = "password_link_create"
@@ -243,5 +243,5 @@ class InvitationRevoke(FormPage, OrganizationPage):
 
 
 def written(moment: str) -> str:
-    """For a letter: it is read later, and elsewhere."""
+    """Format a time for a message, with its time zone."""
     return f"{date_format(localtime(datetime.fromisoformat(moment)), 'DATETIME_FORMAT')} UTC"

@@ -1,4 +1,4 @@
-"""Organizations: which there are, one of them at a glance, and its projects."""
+"""Organizations: the list, the overview and its projects."""
 
 from functools import cached_property
 from typing import Any
@@ -26,7 +26,7 @@ class OrganizationList(Page):
 
 
 class OrganizationPage(Page):
-    """A page of an organization, whose address begins with it."""
+    """A page of an organization; its URL starts with the organization's."""
 
     @cached_property
     def organization(self) -> Context:
@@ -34,7 +34,7 @@ class OrganizationPage(Page):
         return organization
 
     def get_in_organization(self, *path: str, **query: Any) -> Any:
-        """What the API answers below the organization."""
+        """Return a document of the API below the organization."""
         return self.api.get("organizations", self.kwargs["organization"], *path, **query)
 
     def layout_context(self) -> Context:
@@ -48,7 +48,7 @@ class OrganizationPage(Page):
         return [(self.organization["name"], self.url("organization"))]
 
     def url(self, name: str, **path: str) -> str:
-        """Of another page of the organization."""
+        """Return the URL of another page of the organization."""
         return reverse(name, kwargs={"organization": self.kwargs["organization"], **path})
 
 

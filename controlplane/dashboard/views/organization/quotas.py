@@ -1,4 +1,4 @@
-"""How much an organization may use, what it has asked for, and what was answered."""
+"""Quotas of an organization, quota requests and their responses."""
 
 from functools import cached_property
 from typing import Any
@@ -70,8 +70,8 @@ class QuotaRequest(FormPage, OrganizationPage):
 
 
 class LimitsForm(ApiForm):
-    """A field for each dimension; an empty one sets nothing. `version`: of what the form was made from, so that nobody
-    undoes what another has set meanwhile."""
+    """A field for each dimension; an empty one sets no limit. `version`: the ETag of the limits shown, so that
+    concurrent changes are not overwritten."""
 
     version = forms.CharField(widget=forms.HiddenInput)
 
@@ -92,7 +92,7 @@ class LimitsForm(ApiForm):
         return {"limits": limits}
 
     def show_problem(self, problem: Any) -> None:
-        """Its fields stand below `limits` in the API's document."""
+        """Show the API's errors; its document has the fields below `limits`."""
         errors = [
             {**error, "pointer": str(error.get("pointer", "")).removeprefix("/limits")}
             for error in problem.get("errors") or []
@@ -101,7 +101,7 @@ class LimitsForm(ApiForm):
 
 
 class QuotaEdit(FormPage):
-    """The limits of a project, or of an organization."""
+    """Edit the limits of a project or an organization."""
 
     template = "dashboard/forms/page.html"
     form_class = LimitsForm
@@ -113,7 +113,7 @@ class QuotaEdit(FormPage):
         return self.api.send("GET", self.path(), ApiRequest())
 
     def path(self) -> tuple[str, ...]:
-        """Of the limits in the API."""
+        """Return the path of the limits in the API."""
         raise NotImplementedError
 
     def back(self) -> str:

@@ -1,4 +1,4 @@
-"""Service accounts: who acts for programs, with grants and tokens of their own."""
+"""Service accounts, their role grants and tokens."""
 
 from functools import cached_property
 from typing import Any, cast
@@ -98,7 +98,7 @@ class ServiceAccountPage(OrganizationPage):
 
 
 class ServiceAccountTokens(TokenList, ServiceAccountPage):
-    """The page of one: what it is, and its tokens. The API revokes those by the organization."""
+    """A service account and its tokens. The API revokes them below the organization."""
 
     noun = "service-account"
     template = "dashboard/organization/service_account.html"
@@ -141,14 +141,14 @@ class GrantForm(ApiForm):
 
 
 class RightsPage(ServiceAccountPage):
-    """Changes what the account may do. The API replaces all of its grants at once, if they are still what was read."""
+    """Change the account's grants. The API replaces all grants at once, if their ETag still matches."""
 
     @cached_property
     def answer(self) -> ApiResponse:
         return self.api.send("GET", self.account_path(), ApiRequest())
 
     def replace(self, project: str, *new: Context) -> None:
-        """What it may do in the project; or, without one, in all of them."""
+        """Replace the grant in the project, or without one the grant for all projects."""
         kept = [_grant(each["role"], (each["project"] or {}).get("id", "")) for each in self.answer.data["grants"]]
         grants = [*(each for each in kept if each.get("project", "") != project), *new]
         self.api.send("PATCH", self.account_path(), ApiRequest({"grants": grants}, version=self.answer.etag))
@@ -181,7 +181,7 @@ class ServiceAccountGrant(FormPage, RightsPage):
 
 
 class ServiceAccountWithdraw(Action, RightsPage):
-    """`project`: where it has no right of its own any more; empty: the one for all projects goes."""
+    """Withdraw a grant. `project`: the grant's project; empty: the grant for all projects."""
 
     done = _("Role withdrawn.")
     right = "service_account_update"
@@ -194,12 +194,12 @@ class ServiceAccountWithdraw(Action, RightsPage):
 
 
 def _grant(role: str, project: str) -> Context:
-    """As the API takes it."""
+    """Return a grant in the API's form."""
     return {"role": role, "project": project} if project else {"role": role}
 
 
 class ServiceAccountSwitch(Action, ServiceAccountPage):
-    """Disabled, all its tokens are refused; until it is enabled again."""
+    """Enable or disable the account; the tokens of a disabled account are refused."""
 
     right = "service_account_update"
 
@@ -230,7 +230,7 @@ class ServiceAccountDelete(FormPage, ServiceAccountPage):
 
 
 class OrganizationTokenPages(OrganizationPage):
-    """All that is good in the organization: whoever leaves it behind is found here, and what they made ended."""
+    """All valid tokens of the organization, including those of former members."""
 
     noun = "organization-tokens"
     section = "organization-tokens"
@@ -241,7 +241,7 @@ class OrganizationTokenPages(OrganizationPage):
 
 class OrganizationTokens(OrganizationTokenPages, TokenList):
     def where_to_create(self) -> str:
-        """Whoever needs one makes it where it is for."""
+        """Return no URL: tokens are created on the pages of their owners."""
         return ""
 
 

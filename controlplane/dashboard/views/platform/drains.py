@@ -1,4 +1,4 @@
-"""The life of a node, for operators: its drain with the plan before it, maintenance, and its end."""
+"""Node life cycle for operators: drain plan, drain, maintenance and retirement."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from controlplane.dashboard.views.platform.instance_migrations import MigrationO
 NOT_FOUND = 404
 FALLBACKS = ("leave", "stop")
 LIVE = ("running", "paused", "blocked")
-# What needs somebody's look comes first.
+# Instances that need attention come first.
 ORDER = ("failed", "left", "moving", "stopping", "waiting", "starting", "off", "started", "moved", "gone")
 
 
@@ -33,7 +33,7 @@ class DrainForm(MigrationOptionsForm):
 
 
 class DrainNew(FormPage, NodePage):
-    """The plan as it is now, and the button that begins just that."""
+    """Show the current plan and the button that starts it."""
 
     template = "dashboard/fleet/drain_plan.html"
     form_class = DrainForm
@@ -107,7 +107,7 @@ class Drain(NodePage):
 
 
 def counted(counts: Mapping[str, int], named: Mapping[str, Any]) -> list[tuple[str, Any, int]]:
-    """What there is any of, in the order of the names."""
+    """Return the non-zero counts in the order of the names."""
     return [(name, words_of, counts[name]) for name, words_of in named.items() if counts.get(name)]
 
 
@@ -137,7 +137,7 @@ class DrainCancel(DrainAction):
 
 
 class DrainRetry(DrainAction):
-    """With another fallback, if the button says one."""
+    """Retry the drain, with another fallback if the button has one."""
 
     done = _("Remaining instances are retried.")
 

@@ -1,4 +1,4 @@
-"""Fence a node, for operators: what evidence is at hand, why the rest is not, and how its BMC is reached."""
+"""Fencing for operators: available evidence, reasons for missing evidence, and the BMC."""
 
 from functools import cached_property
 from typing import Any

@@ -1,4 +1,4 @@
-"""For whoever runs the platform: nodes, what is on them, what should not be, and what is under way anywhere."""
+"""The fleet for operators: nodes, their resources, incidents and operations."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -56,7 +56,7 @@ class Fleet(Page):
         }
 
     def nodes(self, filters: dict[str, str]) -> tuple[list[dict[str, Any]], bool]:
-        """All of them, up to some thousands; whether these are all."""
+        """Return all nodes up to a limit, and whether the list is complete."""
         found: list[dict[str, Any]] = []
         token = ""
         for _page in range(PAGES):
@@ -158,7 +158,7 @@ class Incidents(Page):
 
 
 class Operations(Page):
-    """What failed and what takes long comes first; below it everything, by filters."""
+    """Stuck, failed and long-running operations first, then all of them with filters."""
 
     template = "dashboard/fleet/operations.html"
     title = _("Operations")
@@ -183,7 +183,7 @@ class Operations(Page):
         }
 
     def long(self) -> list[dict[str, Any]]:
-        """What is under way and began long ago, the oldest first."""
+        """Return long-running operations, oldest first."""
         found = [each for state in LIVE for each in self.api.get("operations", state=state, sort="created_at")["items"]]
         before = clock.now() - LONG
         return [each for each in found if datetime.fromisoformat(each["created_at"]) < before]
@@ -198,7 +198,7 @@ class ResolveForm(ApiForm):
 
 
 class Resolve(FormPage):
-    """Show which node would be given up, by a dry run, or why the operation cannot be resolved."""
+    """Preview by a dry run which node would be abandoned, or show why the operation cannot be force-finished."""
 
     template = "dashboard/fleet/resolve.html"
     title = _("Force finish a stuck operation")
@@ -227,7 +227,7 @@ class Resolve(FormPage):
 
 
 def sums_of(nodes: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Per zone: nodes, those that take new instances, and what of each resource there is and is used."""
+    """Return for each zone the nodes, the nodes that accept instances, and total and used capacity."""
     zones: dict[str, dict[str, Any]] = defaultdict(_nothing)
     for node in nodes:
         zone = zones[node["zone"]]

@@ -1,4 +1,4 @@
-"""The move of an instance to another node, for operators: what is in its way, where it could go, and how far it is."""
+"""Instance migration for operators: blockers, possible nodes and progress."""
 
 from functools import cached_property
 from typing import Any
@@ -15,7 +15,7 @@ UNDER_WAY = ("placing", "preparing", "moving", "arrived")
 
 
 class MigrationOptionsForm(ApiForm):
-    """Of one move, or of each of a drain."""
+    """Options of one migration, or of each migration of a drain."""
 
     deadline_s = forms.IntegerField(
         label=_("Timeout (seconds)"),

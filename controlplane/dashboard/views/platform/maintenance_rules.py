@@ -1,4 +1,4 @@
-"""For operators: which work is accepted, paused or rejected for a while."""
+"""Maintenance rules for operators: operations that are accepted, paused or rejected."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""Resets of passwords: an operator asks for one, a second person confirms it and gets the link."""
+"""Password resets: an operator requests one, a second person confirms it and gets the link."""
 
 from functools import cached_property
 
@@ -25,7 +25,7 @@ class ResetList(Page):
         return {"resets": resets, "next_page_token": page["next_page_token"]}
 
     def may_confirm(self, reset: Context) -> bool:
-        """Whoever sees it and is neither of the two is an operator or an owner over the user."""
+        """Return whether the user can confirm the reset: neither the requester nor the account's user."""
         return reset["confirmed_by"] is None and self.me["user"] not in (reset["user"], reset["asked_by"])
 
 

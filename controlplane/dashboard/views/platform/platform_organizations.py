@@ -1,4 +1,4 @@
-"""For whoever runs the platform: organizations and what they ask for, and what is offered to all of them."""
+"""Organizations for operators: quota requests and the catalog."""
 
 from functools import cached_property
 from typing import Any
@@ -114,7 +114,7 @@ class PlatformOrganizationDelete(FormPage, PlatformOrganization):
 
 
 class Offers(Page):
-    """What everybody can choose."""
+    """The catalog: flavors, public images and volume types."""
 
     template = "dashboard/fleet/offers.html"
     title = _("Catalog")
@@ -128,7 +128,7 @@ class Offers(Page):
         }
 
     def public_images(self) -> list[dict[str, Any]]:
-        """As any project sees them: the API lists them in projects alone."""
+        """Return public images; the API lists them only in projects."""
         if not self.projects:
             return []
         images = self.api.get("projects", self.projects[0]["id"], "images", limit=MANY)["items"]

@@ -1,4 +1,4 @@
-"""What is on nodes or in the database and nobody means to be there: looked at, destroyed, or put back."""
+"""Quarantine: list, discard and release orphaned resources."""
 
 from functools import cached_property
 from typing import Any
@@ -20,7 +20,7 @@ ANY = "any"
 
 
 class Quarantine(Page):
-    """At first what waits for a decision."""
+    """Orphaned resources; by default those waiting for a decision."""
 
     template = "dashboard/fleet/quarantine.html"
     title = _("Quarantine")

@@ -1,4 +1,4 @@
-"""The recovery of a dead node, for operators: the plan before it. How it goes on, the page of the drain shows."""
+"""Node recovery for operators: the plan. The drain page shows its progress."""
 
 from django import forms
 from django.urls import reverse
@@ -21,7 +21,7 @@ class RecoverForm(ApiForm):
 
 
 class RecoverNew(FormPage, NodePage):
-    """The plan as it is now, and the button that begins just that."""
+    """Show the current plan and the button that starts it."""
 
     template = "dashboard/fleet/recover_plan.html"
     form_class = RecoverForm

@@ -1,4 +1,4 @@
-"""For whoever runs the platform: who has an account, what is taken from them, and which tokens open the platform."""
+"""Users for operators: accounts, suspension, platform roles and platform tokens."""
 
 from functools import cached_property
 
@@ -73,8 +73,7 @@ class SuspendForm(ApiForm):
 
 
 class AccountRestriction(FormPage, User):
-    """Asks before something is taken from a user: `question` has their `{email}`; `lost` and `kept` say what goes and
-    what stays."""
+    """Confirm a restriction of an account: `question` contains `{email}`; `lost` and `kept` list the effects."""
 
     template = "dashboard/confirm.html"
     question: Text = ""
@@ -156,7 +155,7 @@ class PlatformTokenPages(TokenPages):
 
 class PlatformTokens(PlatformTokenPages, TokenList):
     def where_to_create(self) -> str:
-        """Everybody makes their own."""
+        """Return the URL of the user's own tokens: users create their own."""
         return ""
 
 

@@ -1,4 +1,4 @@
-"""Images: from a file of one's own, or from an address that the platform fetches."""
+"""Images: from an uploaded file, or imported from a URL."""
 
 from functools import cached_property
 from typing import Any
@@ -42,7 +42,7 @@ class ImageList(ProjectPage):
 
 
 class ImageForm(NamedForm):
-    """The image's own facts. Its bytes come after it, or from `source_url`."""
+    """The properties of an image. Its bytes are uploaded afterwards, or come from `source_url`."""
 
     format = forms.ChoiceField(label=_("Format"), choices=[("qcow2", "qcow2"), ("raw", "raw")])
     firmware = forms.ChoiceField(
@@ -115,10 +115,10 @@ class ImageDetail(ImagePage):
 
 @method_decorator(csrf_exempt, name="dispatch")
 class ImageFile(ImagePage):
-    """The image's bytes. upload.js puts them, and shows how far it is; without it a form does.
+    """Upload of the image's bytes, by upload.js with progress, or by a form.
 
     Exempt from the CSRF check of the middleware, which parses the form: both methods make the same check themselves,
-    `post` after it has looked who asks and before it accepts the file."""
+    `post` after authentication and before it accepts the file."""
 
     right = "image_upload"
 
@@ -127,7 +127,7 @@ class ImageFile(ImagePage):
 
     @method_decorator(csrf_protect)
     def put(self, request: HttpRequest, **path: str) -> HttpResponse:
-        """As they come, from the browser on to the API; the answer is for a script."""
+        """Stream the bytes from the browser to the API; the answer is for upload.js."""
         try:
             self.upload(request, int(request.headers.get("Content-Length") or 0))
         except ApiError as exc:

@@ -1,4 +1,4 @@
-"""An instance is made: one page, with everything that has a good default filled in and the rest folded away."""
+"""Create an instance: one page, with defaults filled in and optional fields folded."""
 
 from collections.abc import Mapping
 from functools import cached_property
@@ -59,7 +59,7 @@ class InstanceForm(DraftForm):
     )
 
     def body(self) -> dict[str, Any]:
-        """Browsers send lines that end as on Windows; a guest's shell does not know them."""
+        """Return the body with Unix line ends: browsers send CRLF, which a guest's shell does not accept."""
         body = super().body()
         if "user_data" in body:
             body["user_data"] = body["user_data"].replace("\r\n", "\n")
@@ -71,7 +71,7 @@ class InstanceForm(DraftForm):
 
     @property
     def folded(self) -> list[tuple[Text, list[BoundField], bool]]:
-        """Title, fields, and whether they are to be seen: something stands in them, or is wrong with it."""
+        """Return groups of optional fields: title, fields, and whether they are open because of values or errors."""
         groups = (
             (_("Disks"), ("root_volume_type", "volumes")),
             (_("Placement"), ("zones", "affinity_group")),
@@ -105,17 +105,17 @@ class InstanceCreate(CreatePage):
         self.notify(_("Instance creation started."))
         return page
 
-    # What there is.
+    # Choices.
 
     @cached_property
     def images(self) -> list[dict[str, Any]]:
-        """Those that can be used, the newest first."""
+        """Return the available images, latest first."""
         images = self.get_in_project("images", sort="-created_at", limit=CHOICES_MAX)["items"]
         return [image for image in images if image["state"] == "available"]
 
     @cached_property
     def flavors(self) -> list[dict[str, Any]]:
-        """The smallest first."""
+        """Return flavors, smallest first."""
         flavors = self.api.get("flavors", limit=CHOICES_MAX)["items"]
         return sorted(flavors, key=lambda flavor: (flavor["vcpus"], flavor["memory_mib"], flavor["disk_gib"]))
 
@@ -130,7 +130,7 @@ class InstanceCreate(CreatePage):
         return networks
 
     def root_types(self) -> list[tuple[str, str]]:
-        """The default one is sent as none."""
+        """Return the root volume types; the default is sent as none."""
         types = self.api.get("volume-types", limit=CHOICES_MAX)["items"]
         return [("" if each["id"] == LOCAL else each["id"], f"{each['id']}: {each['description']}") for each in types]
 
@@ -155,7 +155,7 @@ class InstanceCreate(CreatePage):
         }
 
     def initial(self) -> dict[str, Any]:
-        """What most would choose, unless the address says otherwise."""
+        """Return the defaults, unless the query has other values."""
         if self.request.method == "POST":
             return {}
         taken = {item["name"] for item in self.get_in_project("instances", limit=CHOICES_MAX)["items"]}
@@ -172,7 +172,7 @@ class InstanceCreate(CreatePage):
             **{name: self.request.GET[name] for name in ("name", "image", "flavor") if name in self.request.GET},
         }
 
-    # What it takes.
+    # Needs.
 
     def size(self, body: Mapping[str, Any]) -> dict[str, int] | None:
         flavor = next((each for each in self.flavors if each["id"] == body.get("flavor")), None)
@@ -194,7 +194,7 @@ def sized(flavor: Mapping[str, Any]) -> Any:
 
 
 def smallest(flavors: list[dict[str, Any]], image: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Of those in which the image has room."""
+    """Return the smallest flavor that fits the image."""
     disk, memory = (image["min_disk_gib"], image["min_memory_mib"]) if image else (0, 0)
     fitting = (each for each in flavors if each["disk_gib"] >= disk and each["memory_mib"] >= memory)
     return next(fitting, None)

@@ -1,4 +1,4 @@
-"""What can be changed of an instance: its name, its labels, its size, its disk."""
+"""Instance settings: name, labels, size and rebuild."""
 
 from collections.abc import Mapping
 from functools import cached_property
@@ -58,7 +58,7 @@ class InstanceResize(FormPage, InstancePage):
 
     @cached_property
     def flavors(self) -> list[dict[str, Any]]:
-        """Others than its own, the smallest first; `problem` is why the API refuses one."""
+        """Return the other flavors, smallest first; `problem` is the API's reason to refuse one."""
         found = self.api.get("flavors", limit=CHOICES_MAX)["items"]
         others = [each for each in found if each["id"] != self.instance["flavor"]]
         ordered = sorted(others, key=lambda each: (each["vcpus"], each["memory_mib"], each["disk_gib"]))

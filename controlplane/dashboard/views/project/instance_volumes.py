@@ -1,4 +1,4 @@
-"""The volumes of an instance: those that it has, one more, one less."""
+"""The volumes of an instance: list, attach, detach."""
 
 from functools import cached_property
 from typing import Any
@@ -30,7 +30,7 @@ class NewVolumeForm(ApiForm):
 
 
 class InstanceVolumes(FormPage, InstancePage):
-    """With the form that attaches a volume which is there."""
+    """The attached volumes, with a form that attaches an existing one."""
 
     template = "dashboard/instances/volumes.html"
     tab = "instance-volumes"
@@ -63,7 +63,7 @@ class InstanceVolumes(FormPage, InstancePage):
 
 
 class InstanceNewVolume(InstanceVolumes):
-    """A volume is made beside the instance, and attached when it is there."""
+    """Create a volume on the instance's node and attach it when it is available."""
 
     form_class = NewVolumeForm
     right = "volume_create"

@@ -1,4 +1,4 @@
-"""Instances: the list, one of them by tabs, what it can be made to do, and its end."""
+"""Instances: list, detail tabs, actions and deletion."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,7 +22,7 @@ CHOICES_MAX = 200
 
 
 class ListPage(ProjectPage):
-    """A list with filters and an order that stay in the address. `collection`: the API's; `states`: those to choose."""
+    """A list with filters and order in its URL. `collection`: the API's; `states`: the choices of the filter."""
 
     collection = ""
     states: tuple[str, ...] = ()
@@ -59,7 +59,7 @@ class InstanceList(ListPage):
 
 @dataclass(frozen=True)
 class Button:
-    """`name`: of the action, as the API calls it."""
+    """An action button. `name`: the API's name of the action."""
 
     name: str
     words: Text
@@ -121,7 +121,7 @@ class InstancePage(ProjectPage):
         ]
 
     def why_no(self, action: str) -> str:
-        """Why the API would refuse the action now; nothing where it would not."""
+        """Return why the API would refuse the action now; empty if it would not."""
         allowed = {each["name"]: each for each in self.instance["allowed_actions"]}
         problem = allowed[action]["problem"]
         return problem["detail"] if problem else ""
@@ -196,7 +196,7 @@ class InstanceAction(Action):
 
 
 class NameForm(ApiForm):
-    """Whoever is to lose data types its name."""
+    """Confirm a deletion by typing the resource's name."""
 
     name = forms.CharField(
         label=_("Type the name to confirm"),

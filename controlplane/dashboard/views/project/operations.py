@@ -1,4 +1,4 @@
-"""What is under way in a project, and what has been."""
+"""Operations of a project."""
 
 from typing import Any
 
@@ -50,7 +50,7 @@ class OperationCancel(Action):
 
 
 class OperationRetry(Action):
-    """What is to be seen then is the operation that asks again; or the same one, which is tried now."""
+    """Retry the operation and show the new one, or the same one if it runs now."""
 
     right = "operation_retry"
 

@@ -1,4 +1,4 @@
-"""What a project is called, how much it may use, and its end."""
+"""Project settings: name, labels, quota and deletion."""
 
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _

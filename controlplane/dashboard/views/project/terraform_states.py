@@ -1,4 +1,4 @@
-"""States of Terraform and OpenTofu that are kept here, and who has locked them."""
+"""Stored states of Terraform and OpenTofu, and their locks."""
 
 from functools import cached_property
 
@@ -29,7 +29,8 @@ class StatePage(ProjectPage):
 
     @cached_property
     def state(self) -> Context:
-        """Of the list: alone, the API answers what Terraform wrote, which is full of secrets."""
+        """Return the state's entry of the list: the API's single representation is the state itself, with its
+        secrets."""
         name = self.kwargs["state"]
         token = ""
         while True:

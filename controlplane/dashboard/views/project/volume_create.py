@@ -1,4 +1,4 @@
-"""A volume is made: where it may be is shown while one fills in the form."""
+"""Create a volume, with a preview of the possible zones."""
 
 from collections.abc import Mapping
 from functools import cached_property
@@ -47,7 +47,7 @@ class VolumeForm(DraftForm):
 
     @property
     def folded(self) -> list[tuple[Text, list[BoundField], bool]]:
-        """Title, fields, and whether they are to be seen: something stands in them, or is wrong with it."""
+        """Return groups of optional fields: title, fields, and whether they are open because of values or errors."""
         groups = (
             (_("Source"), ("image",)),
             (_("Placement"), ("zones",)),

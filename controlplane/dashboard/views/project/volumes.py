@@ -1,4 +1,4 @@
-"""Volumes: the list, one of them by tabs, its growth and its end."""
+"""Volumes: list, detail tabs, growth and deletion."""
 
 from functools import cached_property
 from typing import Any
@@ -78,7 +78,7 @@ class VolumePlacement(VolumePage):
         }
 
     def decision(self, intervals: list[dict[str, Any]]) -> Any:
-        """By which it came to where it is."""
+        """Return the placement decision of the volume."""
         of_disk = [each["decision"] for each in intervals if each["role"] == "storage" and each["decision"]]
         try:
             return self.get_in_project("decisions", of_disk[-1]) if of_disk else None

@@ -1,4 +1,4 @@
-"""Webhooks: to where events are told, and what became of each delivery."""
+"""Webhooks and their deliveries."""
 
 from collections.abc import Iterable
 from functools import cached_property
@@ -14,7 +14,7 @@ from controlplane.dashboard.forms import ApiForm, NamedForm, initial_values
 from controlplane.dashboard.views.one_time_secret import one_time_secret_page
 from controlplane.events.kinds import KINDS, PATTERN_ALL
 
-# Whole families of events; single kinds are for the API.
+# Families of events; single kinds can be set through the API.
 FAMILIES = [(f"{noun}.*", f"{noun}.*") for noun in sorted({kind.split(".")[0] for kind in KINDS})]
 DELIVERY_STATES = ("pending", "succeeded", "failed")
 OVERLAP_HOURS = 24
@@ -47,7 +47,7 @@ class WebhookForm(NamedForm):
     field_order = ("name", "url", "kinds", "is_enabled", "labels")
 
     def __init__(self, *args: Any, kinds: Iterable[str] = (), **kwargs: Any) -> None:
-        """`kinds`: what it is told of already, should these be no whole families."""
+        """Initialize the form. `kinds`: current event kinds, which may be no whole families."""
         super().__init__(*args, **kwargs)
         single = [(kind, kind) for kind in kinds if kind in KINDS]
         cast(forms.MultipleChoiceField, self.fields["kinds"]).choices = FAMILIES + single
