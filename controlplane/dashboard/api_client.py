@@ -1,8 +1,7 @@
-"""How a page asks the API: in the same process, through the same door as everybody, with the credential of whoever
-looks at the page.
+"""Call the API in the same process, through its routes and middlewares, with the credential of the page's user.
 
-So what the dashboard shows and does, anybody can by the API; rights, limits, idempotency, the record of each request
-and the errors are the API's, and there is no second place for any of them (docs/adr/0019).
+The dashboard therefore shows and does nothing that the API does not offer; rights, limits, idempotency, request records
+and errors are the API's (docs/adr/0019).
 """
 
 import io
@@ -22,9 +21,9 @@ from django.utils.translation import get_language
 from controlplane.kernel.request_transaction import PREVIEW
 
 ROOT = "v1"
-# Of the page's request, what the API is to know: from where it comes.
+# WSGI variables of the page's request that are passed to the API: the client's address.
 PASSED_ON = (
-    "gunicorn.socket",  # by which an upload that is too slow is ended
+    "gunicorn.socket",  # used to end uploads that are too slow
     "HTTP_HOST",
     "HTTP_USER_AGENT",
     "HTTP_X_FORWARDED_FOR",
@@ -39,7 +38,7 @@ Query = Mapping[str, Any]
 
 
 class ApiError(Exception):
-    """The API said no. `problem` is its document (RFC 9457), in the page's language."""
+    """The API refused a request. `problem` is its document (RFC 9457), in the page's language."""
 
     def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
         super().__init__(f"{status} {problem.get('code')}")
@@ -53,7 +52,7 @@ class ApiError(Exception):
 
 @dataclass(frozen=True)
 class ApiResponse:
-    """`data`: the document, or the text of what is none."""
+    """An answer of the API. `data`: the JSON document, or the text of another media type."""
 
     status: int
     data: Any
@@ -66,9 +65,9 @@ class ApiResponse:
 
 @dataclass(frozen=True)
 class ApiRequest:
-    """What goes with a request besides its path. `key`: under which it is done once (Idempotency-Key). `version`: the
-    ETag of what it replaces. `file`: a body that is no document, and its length in bytes. `is_preview`: a dry run that
-    nobody has asked for by a button (kernel/request_transaction.py)."""
+    """Options of an API request. `key`: its Idempotency-Key. `version`: the ETag of the replaced representation.
+    `file`: a body that is not JSON, and its length in bytes. `is_preview`: a dry run that the page sends by itself
+    (kernel/request_transaction.py)."""
 
     body: Any = None
     query: Query = field(default_factory=dict)
@@ -79,21 +78,22 @@ class ApiRequest:
 
 
 class Api:
-    """Asks for whoever has `secret`; without one, for nobody. Paths are given by their parts: `get("projects", id)`."""
+    """Send API requests with the credential `secret`, or anonymously. Paths are given as parts: `get("projects",
+    id)`."""
 
     def __init__(self, page: HttpRequest, secret: str) -> None:
         self._page = page
         self._secret = secret
 
     def get(self, *path: str, **query: Any) -> Any:
-        """The document. Raises Refused."""
+        """Return the document. Raises ApiError."""
         return self.send("GET", path, ApiRequest(query=query)).data
 
     def post(self, *path: str, body: Any = None, key: str = "", **query: Any) -> Any:
         return self.send("POST", path, ApiRequest(body if body is not None else {}, query, key)).data
 
     def preview(self, *path: str, body: Any) -> Any:
-        """Post with `dry_run`, as a read: nothing is locked, and no record is left. Raises Refused."""
+        """Post with `dry_run` as a read: no lock is taken and no record is written. Raises ApiError."""
         return self.send("POST", path, ApiRequest(body, {"dry_run": "true"}, is_preview=True)).data
 
     def patch(self, *path: str, body: Any) -> Any:
@@ -105,13 +105,13 @@ class Api:
     def send(self, method: str, path: tuple[str, ...], sent: ApiRequest) -> ApiResponse:
         """
         Raises:
-            Refused: with any status from 400 on.
+            ApiError: with any status from 400 on.
         """
         response = self.file(method, path, sent)
         return ApiResponse(response.status_code, _content(response), dict(response.items()))
 
     def file(self, method: str, path: tuple[str, ...], sent: ApiRequest) -> HttpResponseBase:
-        """The answer as it is, to be passed on: of what is large, or no document. Raises Refused, as `ask`."""
+        """Return the raw response, for large answers and other media types. Raises ApiError."""
         response = _handler().get_response(WSGIRequest(self._environ(method, path, sent)))
         if response.status_code >= 400:
             problem = _content(response)
@@ -145,14 +145,14 @@ def _handler() -> BaseHandler:
 
 
 def _path(parts: tuple[str, ...]) -> str:
-    """As WSGI wants it: bytes in the clothes of Latin-1. A part has no slash: it would be another path."""
+    """Return the WSGI path: its bytes decoded as Latin-1. Slashes inside a part are escaped."""
     if any("/" in part or not part for part in parts):
         raise ApiError(404, {"code": "route_not_found", "title": "", "detail": quote("/".join(parts))})
     return "/" + "/".join((ROOT, *parts)).encode().decode("latin-1")
 
 
 def _body(sent: ApiRequest) -> tuple[BinaryIO, str, str]:
-    """The bytes, their number and their media type."""
+    """Return the body's stream, length in bytes and media type."""
     if sent.file is not None:
         return sent.file[0], str(sent.file[1]), "application/octet-stream"
     if sent.body is None:

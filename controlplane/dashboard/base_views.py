@@ -1,7 +1,7 @@
-"""What all pages are made of: a class per page, which asks the API and fills a template.
+"""Base classes of all pages: one class per page, which calls the API and renders a template.
 
-`Open` is for anybody, `Page` for whoever has signed in, `ProjectPage` for what is in a project; `FormPage` and
-`Action` add what changes something.
+`PublicPage` needs no session, `Page` needs one, `ProjectPage` shows resources of a project; `FormPage` and `Action`
+add writes.
 """
 
 import time
@@ -29,31 +29,31 @@ from controlplane.events.kinds import KINDS
 from controlplane.kernel import clock
 
 UNFINISHED, PROOF_TOO_OLD = "signin.second_factor_demanded", "signin.proof_too_old"
-# What a form can mend, and so shows (is_correctable).
+# Statuses that a form shows because the user can correct them (is_correctable).
 CORRECTABLE_STATUSES = frozenset({400, 403, 409, 412, 413, 422, 429, 503})
-# A session that is not used ends so long after its last use, which is noted once a minute.
+# Idle timeout of a session; its last use is recorded once a minute.
 IDLE_S = (settings.SESSION_IDLE_MINUTES - 1) * 60
 Context = dict[str, Any]
 Text = str | Promise
 NOTICES_KEPT_S = 2.0
-# By whether whoever looks sees nodes: when it was asked, and the rules of maintenance in force then.
+# Cache of the active maintenance rules: time of the request and rules, by whether the user sees nodes.
 notices: dict[bool, tuple[float, list[Context]]] = {}
 
 
 class PublicPage(View):
-    """A page for anybody. `title` heads it, `template` shows it, `section` is where it is in the menu."""
+    """A page without sign-in. `title` is its heading, `template` its template, `section` its entry in the menu."""
 
     template = ""
     title: Text = ""
     section = ""
-    # The kinds of things whose events make parts of the page old.
+    # Kinds of resources whose events refresh parts of the page.
     live = ""
-    # The API's operation that its form or button asks for; what its address names may stand in it, in braces.
+    # API operation of the form or button; parameters of the URL can stand in it in braces.
     right = ""
 
     @classmethod
     def right_at(cls, path: Mapping[str, str]) -> str:
-        """The same for an address."""
+        """Return the operation of the page for the parameters of its URL."""
         return cls.right.format(**path).replace("-", "_")
 
     @cached_property
@@ -70,7 +70,7 @@ class PublicPage(View):
         return response
 
     def prepare(self) -> None:
-        """Before anything else is asked."""
+        """Run checks before the first API request."""
 
     def get(self, request: HttpRequest, **path: str) -> HttpResponse:
         return self.page(self.context())
@@ -79,19 +79,19 @@ class PublicPage(View):
         return {}
 
     def layout_context(self) -> Context:
-        """What stands around the page."""
+        """Return the template context of the frame around the page."""
         return {"theme": cookies.theme_of(self.request), "title": self.title, "section": self.section}
 
     def page(self, context: Context) -> HttpResponse:
-        # What the page has asked for by now, its frame need not ask for.
+        # The frame reuses the data that the page has already requested.
         return render(self.request, self.template, {**self.layout_context(), **context})
 
     def error_page(self, exc: ApiError) -> HttpResponse:
-        """What cannot be shown on the page itself."""
+        """Render an error that cannot be shown on the page itself."""
         return problem_page(self.request, exc.status, exc.problem)
 
     def error_json(self, exc: ApiError) -> JsonResponse:
-        """The problem; or, where something has to be proved first, where the browser is to go."""
+        """Return the problem, or the URL of the page where a proof of identity is due."""
         if exc.status == 401 or exc.code in (UNFINISHED, PROOF_TOO_OLD):
             return JsonResponse({"go": self.error_page(exc)["Location"]})
         return JsonResponse(dict(exc.problem), status=exc.status)
@@ -101,7 +101,7 @@ class PublicPage(View):
 
 
 class Page(PublicPage):
-    """A page for whoever has signed in; all others sign in first, and come back."""
+    """A page for signed-in users; others are redirected to sign-in and back."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not cookies.read_session_secret(request):
@@ -109,7 +109,7 @@ class Page(PublicPage):
         return super().dispatch(request, *args, **kwargs)
 
     def prepare(self) -> None:
-        """From where on a live page listens: what happens after it was read must not be missed."""
+        """Set the event position before the page is read, so that a live page misses no event."""
         self.stream = ""
         if self.live and self.request.method == "GET":
             project = self.project_of_page()
@@ -119,13 +119,13 @@ class Page(PublicPage):
 
     @cached_property
     def me(self) -> Context:
-        """Who looks at the page."""
+        """Return the user of the page."""
         me: Context = self.api.get("me")
         return me
 
     @cached_property
     def has_membership(self) -> bool:
-        """In an organization, or with a duty for all of them. Whoever is not has an account and nothing else."""
+        """Return whether the user is a member of an organization or has a platform role."""
         return bool(self.me["memberships"] or self.me["duty"])
 
     @cached_property
@@ -151,7 +151,7 @@ class Page(PublicPage):
         }
 
     def maintenance(self) -> list[Context]:
-        """What is refused or kept waiting at the moment. Pages ask for it once in NOTICES_KEPT_S, and not each."""
+        """Return the active maintenance rules, cached for NOTICES_KEPT_S."""
         sees_nodes = bool(self.me["duty"])
         asked_at, rules = notices.get(sees_nodes, (0.0, []))
         if time.monotonic() - asked_at > NOTICES_KEPT_S:
@@ -161,19 +161,19 @@ class Page(PublicPage):
         return rules
 
     def project_of_page(self) -> Context | None:
-        """The project that the page is about; None: it is about none."""
+        """Return the project of the page, or None."""
         return None
 
     def own_right(self) -> str:
-        """The API's operation that its own form asks for."""
+        """Return the API operation of the page's form."""
         return self.right_at(self.kwargs)
 
     def place(self) -> Context | None:
-        """The project or the organization that the page is in."""
+        """Return the project or the organization of the page."""
         return self.project_of_page()
 
     def crumbs(self) -> list[tuple[Text, str]]:
-        """The way to this page, from the top: names and addresses."""
+        """Return the breadcrumbs: names and URLs from the top."""
         return []
 
     def error_page(self, exc: ApiError) -> HttpResponse:
@@ -189,7 +189,7 @@ class Page(PublicPage):
 
 
 class ProjectPage(Page):
-    """A page of a project, whose address begins with it."""
+    """A page of a project; its URL starts with the project's."""
 
     @cached_property
     def project(self) -> Context:
@@ -200,16 +200,16 @@ class ProjectPage(Page):
         return self.project
 
     def get_in_project(self, *path: str, **query: Any) -> Any:
-        """What the API answers below the project."""
+        """Return a document of the API below the project."""
         return self.api.get("projects", self.kwargs["project"], *path, **query)
 
     def url(self, name: str, **path: str) -> str:
-        """Of another page of the project."""
+        """Return the URL of another page of the project."""
         return reverse(name, kwargs={"project": self.kwargs["project"], **path})
 
 
 class FormPage(Page):
-    """A page with a form. `form_class` has its fields; `send` does what it is for and says where to go then."""
+    """A page with a form. `form_class` has its fields; `send` performs the request and returns the next URL."""
 
     form_class: type[ApiForm] = ApiForm
     submit: Text = ""
@@ -218,22 +218,23 @@ class FormPage(Page):
         return self.form_class(data, self.request.FILES or None, initial=self.initial(), **self.choices())
 
     def initial(self) -> Context:
-        """What stands in the fields at first."""
+        """Return the initial values of the form."""
         return {name: self.request.GET[name] for name in self.form_class.base_fields if name in self.request.GET}
 
     def choices(self) -> Context:
-        """What the form needs to know from the API: arguments of its class."""
+        """Return the arguments of the form class that come from the API."""
         return {}
 
     def send(self, form: ApiForm) -> str | HttpResponse:
-        """Where to go then; or the page itself, of what is shown this once. Raises Refused: the form shows why."""
+        """Perform the request and return the next URL, or a page for a one-time secret. Raises ApiError, shown in
+        the form."""
         raise NotImplementedError
 
     def save(self, thing: Mapping[str, Any], form: ApiForm, *path: str) -> None:
-        """Make the thing at `path` in the API what stands in its NamedForm now."""
+        """Update the resource at `path` with the changed fields of its NamedForm."""
         if body := changed_fields(thing, form.body()):
             self.api.patch(*path, body=body)
-        self.notify(_("It is saved."))
+        self.notify(_("Changes saved."))
 
     def get(self, request: HttpRequest, **path: str) -> HttpResponse:
         return self.render_form(self.form())
@@ -256,21 +257,21 @@ class FormPage(Page):
 
     @property
     def key(self) -> str:
-        """Under which what the form asks for is done once, however often it is sent."""
+        """Return the Idempotency-Key of the form."""
         return self.request.POST.get("idempotency_key", "")
 
     def notify(self, text: Text) -> None:
-        """On the next page."""
+        """Show a message on the next page."""
         messages.success(self.request, str(text))
 
 
 class Action(Page):
-    """A button: a POST that does one thing and goes back to where it was pressed. A refusal is told there."""
+    """A button: a POST that performs one action and redirects back. An error is shown on that page."""
 
     done: Text = ""
 
     def perform(self) -> None:
-        """Raises Refused."""
+        """Perform the action. Raises ApiError."""
         raise NotImplementedError
 
     def get(self, request: HttpRequest, **path: str) -> HttpResponse:
@@ -294,19 +295,19 @@ class Action(Page):
 
 
 def session_left_s(me: Context) -> int:
-    """How long the session lasts at most."""
+    """Return the remaining lifetime of the session in seconds."""
     return int((datetime.fromisoformat(me["credential"]["expires_at"]) - clock.now()).total_seconds())
 
 
 def problem_page(request: HttpRequest, status: int, problem: Mapping[str, Any]) -> HttpResponse:
-    """The page of a problem, where there is no other."""
+    """Render a problem as a page of its own."""
     title = _("Not found") if status == 404 else problem.get("title") or status
     context = {"theme": cookies.theme_of(request), "title": title, "problem": problem, "status": status}
     return render(request, "dashboard/shared/problem.html", context, status=status)
 
 
 def is_correctable(exc: ApiError) -> bool:
-    """Whether whoever asked can do something about it where they are; else they have to prove something first."""
+    """Return whether the user can correct the request on the page; otherwise a proof of identity is due first."""
     return exc.status in CORRECTABLE_STATUSES and exc.code not in (UNFINISHED, PROOF_TOO_OLD)
 
 
@@ -315,13 +316,13 @@ def redirect_to_sign_in(request: HttpRequest) -> HttpResponse:
 
 
 def origin_url(request: HttpRequest) -> str:
-    """The page to come back to: of a form, the one that shows it."""
+    """Return the URL to return to; for a form, the page that shows it."""
     if request.method == "GET":
         return request.get_full_path()
     return safe_redirect_url(request, request.POST.get("next", "")) or request.path
 
 
 def safe_redirect_url(request: HttpRequest, url: str) -> str:
-    """The address if it is one of ours, else nothing: nobody is sent elsewhere by a link that begins here."""
+    """Return the URL if it is on this site, else an empty string, to prevent open redirects."""
     is_ours = url.startswith("/") and url_has_allowed_host_and_scheme(url, allowed_hosts=None)
     return url if is_ours else ""

@@ -1,4 +1,4 @@
-"""Bars over time, drawn beside the table that says the same."""
+"""Bars over time, drawn next to a table with the same data."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ SHORT = timedelta(days=3)  # the hours matter
 
 @dataclass(frozen=True)
 class Span:
-    """`end` None: still so. `tone` is one of words.py's; `is_code`: the name is no word."""
+    """A span of a bar. `end` None: not ended. `tone` is one of labels.py's; `is_code`: the name is not translated."""
 
     name: Any
     start: datetime
@@ -28,7 +28,7 @@ def moment(value: str | None) -> datetime | None:
 
 
 def bars(spans: Iterable[Span]) -> dict[str, Any] | None:
-    """Places on a line of WIDTH from the first start to the last end, or a little beyond now; None: nothing to draw."""
+    """Return bar positions on a line of WIDTH from the first start to the last end or now; None without spans."""
     found = list(spans)
     if not found:
         return None

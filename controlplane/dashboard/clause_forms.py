@@ -1,7 +1,7 @@
-"""The clauses of a policy as rows of a form: one small form per clause, with the fields that its subject has.
+"""The clauses of a policy as rows of a form: one small form per clause, with the fields of its subject.
 
-What the rows are is in the request alone: `clause` has one entry per row, its number and its subject, so that a clause
-is added or taken out by a button that sends the form, with a script or without.
+The request alone holds the rows: `clause` has one entry per row, its number and its subject, so that a button that
+sends the form adds or removes a clause, with JavaScript or without.
 """
 
 import json
@@ -23,16 +23,16 @@ FREE = "free"
 Atoms = list[dict[str, Any]]
 YES_NO = (("true", _("yes")), ("false", _("no")))
 HINTS = {
-    ONE_OF: _("Several with commas between them, such as FR, DE; where territories are meant also a named set: @EU."),
-    LISTED: _("Several with commas between them, such as FR, DE; where territories are meant also a named set: @EU."),
-    clause_labels.SHARE: _("With two places, such as 24.00."),
+    ONE_OF: _("Separate values with commas, such as FR, DE. Territories also accept a named set: @EU."),
+    LISTED: _("Separate values with commas, such as FR, DE. Territories also accept a named set: @EU."),
+    clause_labels.SHARE: _("Two decimal places, such as 24.00."),
     PAST: _("Days."),
     DISTANCE: _("Kilometres."),
 }
 
 
 class ClauseForm(ApiForm):
-    """One clause about `subject`. A subject that is new here has its value as JSON."""
+    """The form of one clause about `subject`. An unknown subject has its value as JSON."""
 
     def __init__(self, subject: str, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -60,7 +60,7 @@ class ClauseForm(ApiForm):
         if self.kind == SCALE:
             return forms.ChoiceField(label=label, choices=[(each, clause_labels.VALUES[each]) for each in scale])
         if self.kind == NOTICE:
-            return forms.ChoiceField(label=label, choices=[("none", _("none was announced"))])
+            return forms.ChoiceField(label=label, choices=[("none", _("none announced"))])
         if self.kind in (WHOLE, PAST, DISTANCE):
             return forms.IntegerField(label=label, help_text=hint, min_value=0)
         if self.kind == FREE:
@@ -68,24 +68,24 @@ class ClauseForm(ApiForm):
         return forms.CharField(label=label, help_text=hint, widget=_plain())
 
     def _besides(self) -> dict[str, forms.Field]:
-        parts = _several(clause_labels.PARTY_ROLES, _("Asked only of parties that are"))
-        reach = forms.BooleanField(label=_("Only those that can reach data technically"), required=False)
+        parts = _several(clause_labels.PARTY_ROLES, _("Only for parties with the role"))
+        reach = forms.BooleanField(label=_("Only parties with technical access to data"), required=False)
         roles = COPIES if self.kind == DISTANCE else tuple(clause_labels.ROLES)
-        label = _("Asked only of") if self.kind != DISTANCE else _("Of these copies")
+        label = _("Only for") if self.kind != DISTANCE else _("For these copies")
         return {
             "id": forms.CharField(label=_("Name of the clause"), max_length=64, widget=_plain()),
             "roles": _several({each: clause_labels.ROLES[each] for each in roles}, label),
             **({"party_roles": parts, "only_with_technical_access": reach} if self.subject[:6] == "party." else {}),
             "assertion_min": forms.ChoiceField(
-                label=_("Attested at least by"),
+                label=_("Minimum assurance"),
                 required=False,
-                choices=[("", _("whoever says so")), *clause_labels.ASSERTIONS.items()],
+                choices=[("", _("any source")), *clause_labels.ASSERTIONS.items()],
             ),
-            "waivable": forms.BooleanField(label=_("Two people may exempt from it for some hours"), required=False),
+            "waivable": forms.BooleanField(label=_("Two officers can exempt from it for some hours"), required=False),
         }
 
     def first(self) -> list[Any]:
-        """The fields that a clause is about; the others have what it has besides."""
+        """Return the main fields of the clause, without its options."""
         names = ("scheme", "min_version", "level", "scope", "min_remaining_days", "op", "value")
         more = ("roles",) if self.kind == DISTANCE else ()
         return [self[name] for name in (*names, *more) if name in self.fields]
@@ -99,7 +99,7 @@ class ClauseForm(ApiForm):
         return any(field.errors for field in self.besides())
 
     def atom(self) -> dict[str, Any]:
-        """The clause as the API has it, of what was accepted."""
+        """Return the clause in the API's form, from valid fields."""
         atom = {name: value for name, value in self.body().items() if value is not False}
         if self.kind == CERTIFICATE:
             return {"op": clause_labels.HOLDS, **atom}
@@ -122,7 +122,7 @@ def _certificate() -> dict[str, forms.Field]:
         "level": forms.CharField(label=_("Level"), required=False, widget=_plain()),
         "scope": forms.CharField(label=_("Covering"), required=False, help_text=_("Such as iaas."), widget=_plain()),
         "min_remaining_days": forms.IntegerField(
-            label=_("Valid for so many days more"), required=False, min_value=0, max_value=3660
+            label=_("Remaining validity (days)"), required=False, min_value=0, max_value=3660
         ),
     }
 
@@ -134,13 +134,16 @@ def _plain() -> forms.TextInput:
 def _several(words: Mapping[str, Any], label: Any) -> forms.Field:
     choices = list(words.items())
     return forms.MultipleChoiceField(
-        label=label, choices=choices, required=False, widget=forms.CheckboxSelectMultiple, help_text=_("None: of all.")
+        label=label,
+        choices=choices,
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_("None selected: applies to all."),
     )
 
 
 class ClauseRows:
-    """All clauses of a policy as they stand in the editor. `text`: those of them that are complete, as the API has
-    them."""
+    """All clauses of a policy in the editor. `text`: the complete ones, in the API's JSON."""
 
     def __init__(self, rows: Iterable[ClauseForm], atoms: Atoms | None = None) -> None:
         self.rows = list(rows)
@@ -160,7 +163,7 @@ class ClauseRows:
         return iter(self.rows)
 
     def without_validation(self) -> "ClauseRows":
-        """The same, before anybody looks for mistakes in it."""
+        """Return the clause from the raw fields, before validation."""
         written = ((row, {field.name: field.value() for field in row}) for row in self.rows)
         rows = [_row(int(str(row.prefix)[1:]), row.subject, initial=values) for row, values in written]
         return ClauseRows(rows, self.atoms())
@@ -186,7 +189,7 @@ class ClauseRows:
         return json.dumps(self.atoms(), indent=2, ensure_ascii=False)
 
     def show_problem(self, problem: Mapping[str, Any]) -> list[str]:
-        """Show what the API says beside the clause that it is about; what is about none comes back."""
+        """Show the API's errors next to their clauses; return those about none."""
         others = []
         for error in problem.get("errors") or []:
             at = str(error.get("pointer", "")).strip("/").split("/")
@@ -201,16 +204,16 @@ class ClauseRows:
 
 
 def parse_clauses(text: str) -> Atoms:
-    """Raises ValueError, with what is wrong for whoever wrote it."""
+    """Parse clauses from JSON. Raises ValueError with a text for the user."""
     try:
         document = json.loads(text or "[]")
     except json.JSONDecodeError as exc:
         raise ValueError(
-            gettext("This is no JSON: line {line}, column {column}.").format(line=exc.lineno, column=exc.colno)
+            gettext("Invalid JSON at line {line}, column {column}.").format(line=exc.lineno, column=exc.colno)
         ) from exc
     atoms = document.get("atoms") if isinstance(document, dict) else document
     if not isinstance(atoms, list) or not all(isinstance(atom, dict) for atom in atoms):
-        raise ValueError(gettext("A list of clauses is wanted, or a document with “atoms”."))
+        raise ValueError(gettext("Enter a list of clauses, or an object with “atoms”."))
     return atoms
 
 

@@ -1,6 +1,6 @@
-"""Clauses of policies, and facts, in words: docs/reference/policies.md and catalogue.md as people read them.
+"""Labels of policy clauses and facts: docs/reference/policies.md and catalogue.md in readable form.
 
-`SUBJECTS` says what a clause may be about and of which kind that is; a kind has the operators that may test it.
+`SUBJECTS` lists the subjects of clauses with their kinds; a kind has the operators that can test it.
 """
 
 import re
@@ -45,13 +45,13 @@ OPERATORS_OF: Mapping[str, tuple[str, ...]] = {
 }
 OPERATORS: Mapping[str, Text] = {
     "in": _("one of"),
-    "subset": _("nowhere but in"),
+    "subset": _("only in"),
     "contains": _("all of"),
     "disjoint": _("none of"),
     "is": _("exactly"),
     "le": _("at most"),
     "ge": _("at least"),
-    "within_days": _("no more days ago than"),
+    "within_days": _("at most, in days,"),
     HOLDS: _("is held"),
     MIN_DISTANCE: _("at least, in km"),
 }
@@ -59,7 +59,7 @@ OPERATORS: Mapping[str, Text] = {
 
 @dataclass(frozen=True)
 class Subject:
-    """`group` heads it where one chooses; `scale`: the words of it, weakest first."""
+    """The subject of a clause. `group` is its heading in the list of subjects; `scale`: its values, weakest first."""
 
     words: Text
     kind: str
@@ -68,9 +68,9 @@ class Subject:
 
 
 _PLACE, _KEYS, _ACCESS, _NET, _LEVELS, _PARTY, _PAPER = (
-    _("Place"),
+    _("Location"),
     _("Keys and encryption"),
-    _("Who reaches it, and its traces"),
+    _("Access and logs"),
     _("Network and media"),
     _("Levels"),
     _("Parties of the zone"),
@@ -87,15 +87,15 @@ SUBJECTS: Mapping[str, Subject] = {
     "tenancy": Subject(_("Tenancy"), LISTED, _PLACE),
     "certifications": Subject(_("Certificate"), CERTIFICATE, _PAPER),
     MIN_DISTANCE: Subject(_("Distance of copies"), DISTANCE, _PAPER),
-    "keys.countries": Subject(_("Countries where keys lie"), LISTED, _KEYS),
-    "keys.custody": Subject(_("Who holds the keys"), SCALE, _KEYS, CUSTODY),
-    "keys.module": Subject(_("What holds the keys"), ONE_OF, _KEYS),
+    "keys.countries": Subject(_("Countries of keys"), LISTED, _KEYS),
+    "keys.custody": Subject(_("Key custody"), SCALE, _KEYS, CUSTODY),
+    "keys.module": Subject(_("Key storage"), ONE_OF, _KEYS),
     "pki.ca_country": Subject(_("Country of the certificate authority"), ONE_OF, _KEYS),
     "encryption.at_rest": Subject(_("Encryption at rest"), FLAG, _KEYS),
-    "encryption.per_tenant_key": Subject(_("A key for each customer"), FLAG, _KEYS),
+    "encryption.per_tenant_key": Subject(_("One key per customer"), FLAG, _KEYS),
     "encryption.volume_format": Subject(_("Format of encrypted volumes"), ONE_OF, _KEYS),
     "admin.access_from": Subject(_("Countries of administration"), LISTED, _ACCESS),
-    "admin.personnel": Subject(_("Who administers"), SCALE, _ACCESS, PERSONNEL),
+    "admin.personnel": Subject(_("Administrators"), SCALE, _ACCESS, PERSONNEL),
     "support.access_from": Subject(_("Countries of support"), LISTED, _ACCESS),
     "support.gateway": Subject(_("Support through a gateway"), FLAG, _ACCESS),
     "logs.countries": Subject(_("Countries of logs"), LISTED, _ACCESS),
@@ -103,10 +103,10 @@ SUBJECTS: Mapping[str, Subject] = {
     "controlplane.countries": Subject(_("Countries of the control plane"), LISTED, _ACCESS),
     "console.gateway_countries": Subject(_("Countries of consoles"), LISTED, _ACCESS),
     "netedge.ip_countries": Subject(_("Countries of public addresses"), LISTED, _NET),
-    "netedge.foreign_tls_termination": Subject(_("TLS ended abroad"), FLAG, _NET),
-    "network_class": Subject(_("Class of the network (0 to 2)"), WHOLE, _NET),
-    "erasure.method": Subject(_("How media are erased"), SCALE, _NET, ERASURE),
-    "disconnect.tested_at": Subject(_("Running cut off from outside, tested"), PAST, _NET),
+    "netedge.foreign_tls_termination": Subject(_("TLS terminated abroad"), FLAG, _NET),
+    "network_class": Subject(_("Network class (0 to 2)"), WHOLE, _NET),
+    "erasure.method": Subject(_("Media erasure"), SCALE, _NET, ERASURE),
+    "disconnect.tested_at": Subject(_("Disconnected operation, tested"), PAST, _NET),
     **{f"seal.SOV-{number}": Subject(f"SEAL SOV-{number} (0–4)", WHOLE, _LEVELS) for number in range(1, 9)},
     "ual": Subject(_("Union assurance level (0 to 4)"), WHOLE, _LEVELS),
     "gaia_x_label": Subject(_("Gaia-X label (0 to 3)"), WHOLE, _LEVELS),
@@ -114,45 +114,45 @@ SUBJECTS: Mapping[str, Subject] = {
     "party.central_admin": Subject(_("Central administration"), ONE_OF, _PARTY),
     "party.principal_establishment": Subject(_("Principal establishment"), ONE_OF, _PARTY),
     "party.ultimate_parent_country": Subject(_("Country of the ultimate parent"), ONE_OF, _PARTY),
-    "party.non_eu_max_single_pct": Subject(_("Largest share from outside the EU (%)"), SHARE, _PARTY),
-    "party.non_eu_collective_pct": Subject(_("Shares from outside the EU together (%)"), SHARE, _PARTY),
-    "party.non_eu_veto": Subject(_("A veto from outside the EU"), FLAG, _PARTY),
-    "party.non_eu_board_majority": Subject(_("A majority of the board from outside the EU"), FLAG, _PARTY),
+    "party.non_eu_max_single_pct": Subject(_("Largest shareholding from outside the EU (%)"), SHARE, _PARTY),
+    "party.non_eu_collective_pct": Subject(_("Total shareholding from outside the EU (%)"), SHARE, _PARTY),
+    "party.non_eu_veto": Subject(_("Veto right from outside the EU"), FLAG, _PARTY),
+    "party.non_eu_board_majority": Subject(_("Board majority from outside the EU"), FLAG, _PARTY),
     "party.controlled_by_non_eu": Subject(_("Controlled from outside the EU"), FLAG, _PARTY),
     "party.non_eu_establishments": Subject(_("Establishments outside the EU"), LISTED, _PARTY),
-    "party.extraterritorial_exposure": Subject(_("Foreign statutes that reach it"), LISTED, _PARTY),
-    "party.operating_autonomy": Subject(_("Able to operate on its own"), FLAG, _PARTY),
+    "party.extraterritorial_exposure": Subject(_("Applicable foreign laws"), LISTED, _PARTY),
+    "party.operating_autonomy": Subject(_("Able to operate autonomously"), FLAG, _PARTY),
     "party.control_change_notice": Subject(_("Announced change of control"), NOTICE, _PARTY),
     "party.fictitious": Subject(_("Fictitious"), FLAG, _PARTY),
 }
-# Facts that no clause asks about.
+# Facts that no clause can test.
 ONLY_FACTS: Mapping[str, Text] = {
     "location.lat": _("Latitude"),
     "location.lon": _("Longitude"),
     "parties": _("Parties"),
     "region.kind": _("Kind of region"),
     "members": _("Members"),
-    "node.tpm_ek_sha256": _("Key of the TPM"),
+    "node.tpm_ek_sha256": _("TPM key"),
     "node.dedicated_to": _("Dedicated to"),
-    "pool.replica_zones": _("Zones of replicas"),
+    "pool.replica_zones": _("Replica zones"),
 }
 ATTRIBUTES: Mapping[str, Text] = {
     **{name: subject.words for name, subject in SUBJECTS.items()},
     **ONLY_FACTS,
 }
 VALUES: Mapping[str, Text] = {
-    "none": _("nobody, or nothing"),
-    "provider_software": _("the provider, in software"),
-    "provider_hsm": _("the provider, in a hardware module"),
-    "customer_byok": _("the customer brings them"),
-    "customer_hyok": _("the customer holds them"),
-    "any": _("anybody"),
+    "none": _("none"),
+    "provider_software": _("provider-held, in software"),
+    "provider_hsm": _("provider-held, in a hardware security module"),
+    "customer_byok": _("customer-supplied (BYOK)"),
+    "customer_hyok": _("customer-held (HYOK)"),
+    "any": _("anyone"),
     "eu_resident": _("residents of the EU"),
     "eu_citizen": _("citizens of the EU"),
-    "eu_citizen_resident": _("citizens who live in the EU"),
+    "eu_citizen_resident": _("citizens and residents of the EU"),
     "national_cleared": _("people with a national clearance"),
     "unlink": _("unlinked, not overwritten"),
-    "crypto_erase": _("their keys are destroyed"),
+    "crypto_erase": _("cryptographic erasure (keys destroyed)"),
     "overwrite": _("overwritten"),
     "overwrite_and_destroy": _("overwritten and destroyed"),
     "shared": _("shared hosts"),
@@ -177,15 +177,15 @@ ROLES: Mapping[str, Text] = {
 }
 PARTY_ROLES: Mapping[str, Text] = {
     "operator": _("operator"),
-    "dc_landlord": _("landlord of the data centre"),
+    "dc_landlord": _("data centre owner"),
     "remote_support": _("remote support"),
-    "software_licensing": _("licences of software"),
+    "software_licensing": _("software licensor"),
     "network_carrier": _("network carrier"),
-    "key_custodian": _("custodian of keys"),
-    "backup_operator": _("operator of backups"),
+    "key_custodian": _("key custodian"),
+    "backup_operator": _("backup operator"),
 }
 ASSERTIONS: Mapping[str, Text] = {
-    "self_declared": _("declared by itself"),
+    "self_declared": _("self-declared"),
     "third_party": _("a third party"),
     "certificate": _("a certificate"),
     "measured": _("measured"),
@@ -199,10 +199,10 @@ LEVELS: Mapping[str, Text] = {
     "lineage": _("Lineage"),
 }
 CHANGES: Mapping[str, Text] = {
-    "same": _("demands the same"),
-    "tighter": _("demands more"),
-    "looser": _("demands less"),
-    "incomparable": _("demands other things, and so counts as less"),
+    "same": _("same requirements"),
+    "tighter": _("stricter"),
+    "looser": _("less strict"),
+    "incomparable": _("not comparable, treated as less strict"),
 }
 RECORD_KINDS: Mapping[str, Text] = {
     "decision": _("decision"),
@@ -210,51 +210,51 @@ RECORD_KINDS: Mapping[str, Text] = {
     "cosignature": _("cosignature"),
     "receipt": _("receipt"),
     "fact": _("fact"),
-    "policy_version": _("version of a policy"),
+    "policy_version": _("policy version"),
     "policy_proposal": _("proposal"),
     "exemption": _("exemption"),
     "drift": _("drift"),
     "erasure": _("erasure"),
-    "admin_session": _("session of administration"),
-    "key_release": _("release of a key"),
+    "admin_session": _("administration session"),
+    "key_release": _("key release"),
     "node": _("node"),
     "trust": _("trust"),
     "incident": _("incident"),
-    "mark": _("mark"),
+    "mark": _("marker"),
     "audit": _("audit"),
 }
 RESOURCE_KINDS: Mapping[str, Text] = {"instance": _("Instance"), "volume": _("Volume"), "image": _("Image")}
 DRIFT_ACTIONS: Mapping[str, Text] = {
-    "flag": _("it is told"),
-    "freeze": _("it is told, and may not be started or grown"),
-    "evacuate": _("it is told, and is to be moved away"),
-    "stop": _("it is told and stopped"),
+    "flag": _("reported only"),
+    "freeze": _("reported; start and grow are blocked"),
+    "evacuate": _("reported; has to be moved"),
+    "stop": _("reported and stopped"),
 }
 REASONS: Mapping[str, Text] = {
-    "OK": _("holds"),
-    "WAIVED": _("set aside by an exemption"),
-    "ATTR_UNKNOWN": _("not known, overdue for review or too weakly attested"),
-    "ATTR_MISMATCH": _("not what the clause admits"),
-    "THRESHOLD_EXCEEDED": _("above what the clause allows"),
-    "LEVEL_TOO_LOW": _("below what the clause demands"),
-    "TOO_CLOSE": _("too close to the original"),
-    "EVIDENCE_STALE": _("tested too long ago, or not yet"),
-    "CERT_MISSING": _("no such certificate"),
-    "CERT_VERSION": _("certified for an older version"),
-    "CERT_LEVEL": _("certified at another level"),
+    "OK": _("satisfied"),
+    "WAIVED": _("waived by an exemption"),
+    "ATTR_UNKNOWN": _("unknown, overdue for review or insufficiently attested"),
+    "ATTR_MISMATCH": _("not admitted by the clause"),
+    "THRESHOLD_EXCEEDED": _("above the maximum of the clause"),
+    "LEVEL_TOO_LOW": _("below the minimum of the clause"),
+    "TOO_CLOSE": _("too close to the primary copy"),
+    "EVIDENCE_STALE": _("last test too old or missing"),
+    "CERT_MISSING": _("certificate missing"),
+    "CERT_VERSION": _("certified for an earlier version"),
+    "CERT_LEVEL": _("certified at a different level"),
     "CERT_SCOPE": _("the certificate does not cover this service"),
-    "CERT_NOT_YET_VALID": _("the certificate has not begun"),
-    "CERT_EXPIRED": _("the certificate has ended"),
+    "CERT_NOT_YET_VALID": _("the certificate is not valid yet"),
+    "CERT_EXPIRED": _("the certificate has expired"),
     "CERT_SUSPENDED": _("the certificate is suspended"),
-    "CERT_WITHDRAWN": _("the certificate was withdrawn"),
-    "CERT_EXPIRING": _("the certificate ends too soon"),
-    "NOT_SUPPORTED_CLASSIFIED": _("classified information cannot be held here"),
+    "CERT_WITHDRAWN": _("the certificate is withdrawn"),
+    "CERT_EXPIRING": _("the certificate expires too soon"),
+    "NOT_SUPPORTED_CLASSIFIED": _("classified information is not admitted here"),
     "ZONE_CLOSED": _("the zone is draining or closed"),
-    "NODE_NOT_CLEARED": _("the node may not hold such data"),
+    "NODE_NOT_CLEARED": _("the node is not cleared for this data"),
     "NODE_UNATTESTED": _("the node was not attested recently"),
-    "NO_CAPACITY": _("no room"),
+    "NO_CAPACITY": _("no free capacity"),
 }
-# By what they are words of.
+# Labels by vocabulary.
 VOCABULARIES: Mapping[str, Mapping[str, Text]] = {
     "assertion": ASSERTIONS,
     "attribute": ATTRIBUTES,
@@ -270,26 +270,26 @@ VOCABULARIES: Mapping[str, Mapping[str, Text]] = {
 
 
 def vocabulary_label(of: str, name: str) -> Text:
-    """What a word of the API is called here; one that is new is shown as it is."""
+    """Return the label of a value of the API, or the value itself if it is unknown."""
     return VOCABULARIES[of].get(name, name)
 
 
 def subject_of(atom: Mapping[str, Any]) -> str:
-    """By which of SUBJECTS a clause is known: its attribute, or what it tests without one."""
+    """Return the key of a clause in SUBJECTS: its attribute, or its operator."""
     if atom.get("op") == HOLDS:
         return "certifications"
     return MIN_DISTANCE if atom.get("op") == MIN_DISTANCE else str(atom.get("attr", ""))
 
 
 def value_html(value: Any) -> SafeString:
-    """A value of a clause or a fact: codes and names as they are, the rest in the reader's language."""
+    """Render a value of a clause or a fact: codes and names unchanged, labels in the user's language."""
     if value is None:
-        return format_html('<em class="faint">{}</em>', gettext("not known"))
+        return format_html('<em class="faint">{}</em>', gettext("unknown"))
     if isinstance(value, bool):
         return format_html("{}", gettext("yes") if value else gettext("no"))
     if isinstance(value, list | tuple):
         if not value:
-            return format_html('<span class="faint">{}</span>', gettext("none at all"))
+            return format_html('<span class="faint">{}</span>', gettext("none"))
         return format_html_join(", ", "{}", ((value_html(each),) for each in value))
     if MOMENT.fullmatch(str(value)):
         return format_html("{}", date_format(datetime.fromisoformat(value), "DATE_FORMAT"))
@@ -298,7 +298,7 @@ def value_html(value: Any) -> SafeString:
 
 
 def clause_html(atom: Mapping[str, Any]) -> SafeString:
-    """A clause as a sentence: what it is about, and what must be so."""
+    """Render a clause as a sentence: its subject and its condition."""
     op = str(atom.get("op", ""))
     subject = subject_of(atom)
     name = gettext("{name}:").format(name=vocabulary_label("attribute", subject))
@@ -317,23 +317,23 @@ def _holds(atom: Mapping[str, Any]) -> SafeString:
     if atom.get("scope"):
         wishes.append(gettext("covering {scope}").format(scope=atom["scope"]))
     if atom.get("min_remaining_days"):
-        wishes.append(gettext("valid for {days} days more").format(days=atom["min_remaining_days"]))
+        wishes.append(gettext("valid for another {days} days").format(days=atom["min_remaining_days"]))
     return format_html("{}{}", _joined(wishes), _besides(atom))
 
 
 def _besides(atom: Mapping[str, Any]) -> SafeString:
     wishes = []
     if atom.get("roles"):
-        wishes.append(gettext("asked only of: {roles}").format(roles=_listed("role", atom["roles"])))
+        wishes.append(gettext("only for: {roles}").format(roles=_listed("role", atom["roles"])))
     if atom.get("party_roles"):
-        wishes.append(gettext("asked only of: {roles}").format(roles=_listed("party_role", atom["party_roles"])))
+        wishes.append(gettext("only for: {roles}").format(roles=_listed("party_role", atom["party_roles"])))
     if atom.get("only_with_technical_access"):
-        wishes.append(gettext("asked only of who can reach data technically"))
+        wishes.append(gettext("only for parties with technical access to data"))
     if atom.get("assertion_min"):
         source = vocabulary_label("assertion", atom["assertion_min"])
-        wishes.append(gettext("attested at least by: {source}").format(source=source))
+        wishes.append(gettext("minimum assurance: {source}").format(source=source))
     if atom.get("waivable"):
-        wishes.append(gettext("two people may exempt from it for some hours"))
+        wishes.append(gettext("two officers can exempt from it for some hours"))
     return _joined(wishes)
 
 

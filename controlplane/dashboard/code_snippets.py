@@ -1,4 +1,4 @@
-"""What a form would do, as lines to copy: for curl, for the CLI, for Terraform. The token is never among them."""
+"""A form's request as lines to copy, for curl, the CLI and Terraform. The token is never included."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 USER_DATA_FILE = "user-data.txt"
-# By the kind of thing: the options of `andromede KIND create`, by the API's names of what they say.
+# By kind of resource: options of `andromede KIND create`, by the API's field names.
 OPTIONS = {
     "instance": {
         "flavor": "--flavor",
@@ -38,7 +38,7 @@ ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 @dataclass(frozen=True)
 class CreateSnippets:
-    """Something that is to be made: its kind (instance), where the API is, the project and the body."""
+    """A resource to create: its kind (instance), the API's URL, the project and the request's body."""
 
     kind: str
     url: str
@@ -46,7 +46,7 @@ class CreateSnippets:
     body: Mapping[str, Any]
 
     def lines(self) -> list[tuple[str, str, str]]:
-        """Per way: a name for its place on the page, what it is called, and the text."""
+        """Return for each tool its id on the page, its name and the text."""
         return [("curl", "curl", self.curl()), ("cli", "CLI", self.cli()), ("hcl", "Terraform", self.hcl())]
 
     def curl(self) -> str:
@@ -97,7 +97,7 @@ def _hcl(value: Any) -> str:
 
 
 def _literal(text: str) -> str:
-    """Without HCL's own signs for what is put in."""
+    """Return the text as an HCL literal, without interpolation."""
     return text.replace("${", "$${").replace("%{", "%%{")
 
 

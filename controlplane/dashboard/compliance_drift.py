@@ -1,4 +1,4 @@
-"""What is where it may not be, as the API's list of drift says it."""
+"""Drifted resources, from the API's drift list."""
 
 from collections.abc import Collection, Iterator
 from itertools import islice
@@ -7,24 +7,24 @@ from typing import Any
 from controlplane.dashboard.api_client import Api, ApiError
 
 MANY = 200
-# The states of what is where it may not be; an approved plan moves nothing by itself.
+# States of drift; an approved plan moves nothing by itself.
 NOT_ADMISSIBLE = ("drifted", "remediating")
 
 
 def list_drifted(api: Api, project: str, *, most: int | None = None, **filters: str) -> list[dict[str, Any]]:
-    """What of a project is where it may not be, at `most` so much; nothing for whoever may not ask that. Two requests,
+    """Return at most `most` drifted resources of a project; none without the right to list them. Sends two requests,
     and one more for each MANY resources."""
     found = (each for state in NOT_ADMISSIBLE for each in _list_drift(api, project=project, state=state, **filters))
     return list(islice(found, most))
 
 
 def find_drift(api: Api, resource: str) -> dict[str, Any] | None:
-    """The row of a resource that is where it may not be; None: it may be there, or whoever looks may not ask that."""
+    """Return the drift of a resource; None if it has none or the user may not list drift."""
     return next((each for each in _list_drift(api, resource=resource) if each["state"] in NOT_ADMISSIBLE), None)
 
 
 def read_resource_names(api: Api, resources: Collection[str]) -> dict[str, str]:
-    """What resources that have a place are called, by their ids; not those that whoever looks may not see."""
+    """Return the names of placed resources by id, without those that the user may not see."""
     names: dict[str, str] = {}
     for each in _list_drift(api) if resources else ():
         if each["resource_id"] in resources:

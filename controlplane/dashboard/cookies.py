@@ -1,10 +1,10 @@
-"""The cookies of the dashboard: the session, which no script can read, and what somebody prefers."""
+"""The cookies of the dashboard: the session, which no script can read, and the preferences."""
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 
-# With this prefix browsers take the cookie over TLS alone, and for this very host: no page of a sibling host, and none
-# without TLS, can put another one in its place.
+# With this prefix browsers accept the cookie only over TLS and only from this host: no page of a sibling host, and none
+# without TLS, can replace it.
 SESSION = "__Host-andromede_session" if settings.ARE_COOKIES_SECURE else "andromede_session"
 THEME = "andromede_theme"
 THEMES = ("light", "dark")
@@ -12,12 +12,12 @@ A_YEAR_S = 365 * 24 * 3600
 
 
 def read_session_secret(request: HttpRequest) -> str:
-    """The session's secret, or nothing."""
+    """Return the session's secret, or an empty string."""
     return request.COOKIES.get(SESSION, "")
 
 
 def set_session(response: HttpResponseBase, secret: str) -> None:
-    """Until the browser is closed, or the session ends."""
+    """Set the session cookie, until the browser is closed or the session ends."""
     response.set_cookie(SESSION, secret, httponly=True, samesite="Lax", secure=settings.ARE_COOKIES_SECURE)
 
 
@@ -26,7 +26,7 @@ def delete_session(response: HttpResponseBase) -> None:
 
 
 def theme_of(request: HttpRequest) -> str:
-    """Nothing: as the reader's system has it."""
+    """Return the theme; empty: the system's default."""
     theme = request.COOKIES.get(THEME, "")
     return theme if theme in THEMES else ""
 

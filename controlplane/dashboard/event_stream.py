@@ -1,4 +1,4 @@
-"""The stream of events for pages: a browser cannot send the header that the API asks for, but it sends its cookie."""
+"""The event stream for pages: a browser cannot send the API's header, but sends its cookie."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
 from http.cookies import CookieError, SimpleCookie
@@ -13,7 +13,7 @@ Application = Callable[[Scope, Any, Any], Awaitable[None]]
 
 
 def for_pages(streams: Application) -> Application:
-    """The ASGI application `streams`, which also serves the pages of the dashboard."""
+    """Wrap the ASGI application `streams` so that it also serves the pages of the dashboard."""
 
     async def serve(scope: Scope, receive: Any, send: Any) -> None:
         is_page = scope["type"] == "http" and scope["path"] == PATH
@@ -23,7 +23,7 @@ def for_pages(streams: Application) -> Application:
 
 
 def as_api_request(scope: Scope) -> Scope:
-    """The request of a page as one to the API."""
+    """Turn a page's request into one to the API."""
     headers = [(name, value) for name, value in scope["headers"] if name not in (b"authorization", b"cookie")]
     secret = _secret_in(b"; ".join(value for name, value in scope["headers"] if name == b"cookie"))
     if secret:

@@ -1,4 +1,4 @@
-"""Forms whose rules are the API's: they know which fields there are, and show what the API says about them."""
+"""Forms validated by the API: they have the fields, and show the API's errors next to them."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from django.forms.renderers import TemplatesSetting
 from django.utils.translation import gettext_lazy as _
 
 Choices = Iterable[tuple[str, Any]]
-# Of fields for names, and for what a machine reads.
+# Attributes of fields for names and machine-readable values.
 NAME_FIELD = {"autocomplete": "off", "spellcheck": "false", "translate": "no"}
 TEXT = {"rows": 4, "class": "mono", "spellcheck": "false", "translate": "no"}
 
@@ -23,11 +23,11 @@ class ApiForm(forms.Form):
     required_css_class = "is-required"
 
     def body(self) -> dict[str, Any]:
-        """What was filled in, by the names that the API has for it."""
+        """Return the filled-in fields by the API's names."""
         return {name: value for name, value in self.cleaned_data.items() if value not in (None, "", [])}
 
     def show_problem(self, problem: Mapping[str, Any]) -> None:
-        """Show what the API says beside the field that it is about, or above all of them."""
+        """Show the API's errors next to their fields, or above all fields."""
         errors = problem.get("errors") or []
         for error in errors:
             name = str(error.get("pointer", "")).strip("/").split("/")[0]
@@ -37,16 +37,16 @@ class ApiForm(forms.Form):
 
 
 class NamedForm(ApiForm):
-    """A name and labels, as nearly everything has them."""
+    """A name and labels, common to most resources."""
 
     name = forms.CharField(
         label=_("Name"),
-        help_text=_("Lower case letters, digits and dashes."),
+        help_text=_("Lowercase letters, digits and hyphens."),
         widget=forms.TextInput(attrs=NAME_FIELD),
     )
     labels = forms.CharField(
         label=_("Labels"),
-        help_text=_("One a line: env=prod. You find and filter by them."),
+        help_text=_("One per line, such as env=prod. Labels can be searched and filtered."),
         required=False,
         widget=forms.Textarea(attrs=TEXT),
     )
@@ -56,13 +56,13 @@ class NamedForm(ApiForm):
 
 
 def initial_values(thing: Mapping[str, Any]) -> dict[str, Any]:
-    """What stands in a NamedForm of a thing that is there already."""
+    """Return the initial values of a NamedForm for an existing resource."""
     return {"name": thing["name"], "labels": labels_as_text(thing["labels"])}
 
 
 def changed_fields(thing: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str, Any]:
-    """What of the body of a NamedForm makes the thing another: the API keeps what is not named, and takes away labels
-    that are null."""
+    """Return the changed part of a NamedForm's body: the API keeps fields that are absent and removes labels that are
+    null."""
     differs = {name: value for name, value in body.items() if name != "labels" and value != thing[name]}
     present, wanted = thing["labels"], body["labels"]
     gone = dict.fromkeys(present.keys() - wanted.keys())
@@ -71,12 +71,12 @@ def changed_fields(thing: Mapping[str, Any], body: Mapping[str, Any]) -> dict[st
 
 
 def split_lines(text: str) -> list[str]:
-    """What stands on the lines of a text, without the empty ones."""
+    """Return the lines of a text, without empty ones."""
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def parse_labels(text: str) -> dict[str, str]:
-    """`key=value`, one a line."""
+    """Parse labels: `key=value`, one per line."""
     pairs = (line.partition("=") for line in split_lines(text))
     return {key.strip(): value.strip() for key, _, value in pairs}
 
@@ -86,5 +86,5 @@ def labels_as_text(labels: Mapping[str, str]) -> str:
 
 
 def id_choices(items: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """Choices: things by their ids, shown by their names."""
+    """Return choices: ids with names as labels."""
     return [(str(item["id"]), str(item["name"])) for item in items]

@@ -1,4 +1,4 @@
-"""What the API's words are called here, and how they look: a tone (a colour) and an icon for each state."""
+"""Labels of the API's values, with a tone (colour) and an icon for each state."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -38,18 +38,18 @@ def _idle(words: str | Promise, icon: str = "circle-dashed") -> StateBadge:
     return StateBadge(words, IDLE, icon)
 
 
-RESTART_POLICIES = {"on-failure": _("start it again"), "never": _("leave it off")}
-WHEN_IT_FAILS = _("When it crashed or went down with its machine. One that powers itself off stays off.")
-# By the machine and the state, where a word means different things, else by the state.
+RESTART_POLICIES = {"on-failure": _("restart"), "never": _("keep off")}
+WHEN_IT_FAILS = _("Action after a crash or a node failure. An instance that powers itself off stays off.")
+# By type and state where a state is ambiguous, else by state.
 STATE_BADGES = {
-    "building": _busy(_("being built")),
+    "building": _busy(_("building")),
     "active": _good(_("active")),
     "stopped": _idle(_("stopped"), "square"),
     "error": _bad(_("error")),
     "deleted": _idle(_("deleted"), "trash-2"),
     "user.suspended": _warn(_("suspended")),
     "user.ended": _idle(_("ended"), "square"),
-    # what guests do
+    # power states
     "power.running": _good(_("running")),
     "power.off": _idle(_("off"), "square"),
     "power.paused": _warn(_("paused")),
@@ -59,21 +59,21 @@ STATE_BADGES = {
     "available": _good(_("available")),
     "in-use": _good(_("in use")),
     "attachment.plugged": _good(_("attached")),
-    "awaiting-upload": _warn(_("waiting for its file")),
-    "importing": _busy(_("being imported")),
-    "verifying": _busy(_("being inspected")),
+    "awaiting-upload": _warn(_("awaiting upload")),
+    "importing": _busy(_("importing")),
+    "verifying": _busy(_("inspecting")),
     # operations and their steps
     "pending": _busy(_("pending")),
     "running": _busy(_("running")),
     "changing": _busy(_("changing")),
-    "undoing": _busy(_("being undone")),
+    "undoing": _busy(_("undoing")),
     "succeeded": _good(_("succeeded")),
     "failed": _bad(_("failed")),
     "cancelled": _idle(_("cancelled"), "circle-x"),
     "done": _good(_("done")),
     "undone": _idle(_("undone")),
-    "step.retrying": _warn(_("to be tried again")),
-    "step.waiting": _idle(_("waits")),
+    "step.retrying": _warn(_("retrying")),
+    "step.waiting": _idle(_("waiting")),
     # nodes
     "enrolled": _idle(_("enrolled")),
     "ready": _good(_("ready")),
@@ -86,96 +86,96 @@ STATE_BADGES = {
     # drains and their guests
     "drain.paused": _warn(_("paused")),
     "drain.blocked": _bad(_("blocked")),
-    "drain-guest.waiting": _idle(_("waits")),
-    "drain-guest.moving": _busy(_("being moved")),
-    "drain-guest.stopping": _busy(_("being shut down")),
-    "drain-guest.starting": _busy(_("being started")),
-    "drain-guest.started": _good(_("started again")),
-    "drain-guest.moved": _good(_("moved")),
+    "drain-guest.waiting": _idle(_("waiting")),
+    "drain-guest.moving": _busy(_("migrating")),
+    "drain-guest.stopping": _busy(_("shutting down")),
+    "drain-guest.starting": _busy(_("starting")),
+    "drain-guest.started": _good(_("restarted")),
+    "drain-guest.moved": _good(_("migrated")),
     "drain-guest.off": _idle(_("off"), "square"),
     "drain-guest.gone": _idle(_("deleted"), "trash-2"),
-    "drain-guest.left": _bad(_("runs on there")),
-    # moves
-    "migration.placing": _busy(_("finds a place")),
-    "migration.preparing": _busy(_("is being made ready")),
-    "migration.moving": _busy(_("being moved")),
-    "migration.arrived": _busy(_("has arrived")),
-    "migration.done": _good(_("moved")),
-    "recovery-guest.waiting": _idle(_("waits")),
-    "recovery-guest.moving": _busy(_("being made again")),
-    "recovery-guest.moved": _good(_("elsewhere")),
+    "drain-guest.left": _bad(_("not moved")),
+    # migrations
+    "migration.placing": _busy(_("placing")),
+    "migration.preparing": _busy(_("preparing")),
+    "migration.moving": _busy(_("migrating")),
+    "migration.arrived": _busy(_("arrived")),
+    "migration.done": _good(_("migrated")),
+    "recovery-guest.waiting": _idle(_("waiting")),
+    "recovery-guest.moving": _busy(_("evacuating")),
+    "recovery-guest.moved": _good(_("evacuated")),
     "recovery-guest.gone": _idle(_("deleted"), "trash-2"),
-    "recovery-guest.left": _idle(_("comes back with the node"), "square"),
+    "recovery-guest.left": _idle(_("returns with the node"), "square"),
     "recovery-guest.failed": _bad(_("still down")),
-    # requests for quota
+    # quota requests
     "approved": _good(_("approved")),
     "refused": _bad(_("refused")),
     "withdrawn": _idle(_("withdrawn")),
     # webhooks and service accounts
     "disabled": _idle(_("disabled"), "circle-pause"),
-    # requests, in the audit
+    # requests of the audit log
     "outcome.succeeded": _good(_("done")),
     "outcome.refused": _warn(_("refused")),
     "outcome.failed": _bad(_("failed")),
     "outcome.unknown": _idle(_("unknown"), "circle-help"),
-    # places
+    # zones and compliance
     "open": _good(_("open")),
     "compliant": _good(_("compliant")),
     "drifted": _bad(_("drifted")),
     "zone.draining": _warn(_("draining")),
     "zone.closed": _bad(_("closed")),
     "at-risk": _warn(_("at risk")),
-    "remediating": _busy(_("being remedied")),
+    "remediating": _busy(_("remediating")),
     "exempted": _warn(_("exempted")),
-    # rules and proof
-    "proposal.proposed": _warn(_("waits for approval")),
-    "proposal.approved": _busy(_("approved, waits for its time")),
+    # proposals, certificates and evidence
+    "proposal.proposed": _warn(_("waiting for approval")),
+    "proposal.approved": _busy(_("approved, not yet in force")),
     "proposal.applied": _good(_("in force")),
-    "plan.proposed": _warn(_("waits for approval")),
+    "plan.proposed": _warn(_("waiting for approval")),
     "proven": _good(_("proven")),
-    "claimed": _warn(_("claimed")),
+    "claimed": _warn(_("declared")),
     "certificate.valid": _good(_("valid")),
     "key.valid": _good(_("valid")),
-    "certificate.not-begun": _idle(_("not begun")),
+    "certificate.not-begun": _idle(_("not yet valid")),
     "suspended": _warn(_("suspended")),
     "certificate.withdrawn": _bad(_("withdrawn")),
     "expired": _bad(_("ended")),
     "key.revoked": _bad(_("revoked")),
-    "overdue": _warn(_("review is late")),
-    "incomplete": _warn(_("not all is known")),
+    "overdue": _warn(_("overdue for review")),
+    "incomplete": _warn(_("facts missing")),
     "unsupported": _bad(_("not supported")),
-    "unsigned": _warn(_("waits for signatures")),
+    "unsigned": _warn(_("waiting for signatures")),
     "signed": _good(_("signed")),
-    "used-up": _idle(_("used up")),
+    "used-up": _idle(_("exhausted")),
     "over": _idle(_("ended")),
-    "export.waiting": _busy(_("waits")),
-    "export.running": _busy(_("being made")),
+    "export.waiting": _busy(_("waiting")),
+    "export.running": _busy(_("creating")),
     "export.ready": _good(_("ready")),
     "orphan.found": _warn(_("found")),
     "orphan.quarantined": _warn(_("quarantined")),
     "orphan.released": _good(_("released")),
     "orphan.discarded": _idle(_("discarded")),
-    "orphan.gone": _idle(_("gone")),
-    # incidents, and what is said of nodes besides
-    "incident.open": _bad(_("still seen")),
-    "incident.ended": _idle(_("not seen any more")),
+    "orphan.gone": _idle(_("disappeared")),
+    # incidents and conditions of nodes
+    "incident.open": _bad(_("open")),
+    "incident.ended": _idle(_("resolved")),
     "pool.missing": _warn(_("not mounted")),
     "cordoned": _warn(_("cordoned")),
     "unattested": _bad(_("not attested")),
     "maintenance.active": _warn(_("in force")),
-    "maintenance.coming": _idle(_("to come")),
+    "maintenance.coming": _idle(_("scheduled")),
     "maintenance.ended": _idle(_("ended")),
-    "quota.pending": _warn(_("waits for an answer")),
+    "quota.pending": _warn(_("waiting for a response")),
 }
 
 
 def state_badge(state: str, of: str = "") -> StateBadge:
-    """Of a state; a word that is new here is shown as it is."""
+    """Return the badge of a state; an unknown state is shown unchanged."""
     known = STATE_BADGES.get(f"{of}.{state}") or STATE_BADGES.get(state)
     return known or _idle(state.replace("-", " ").replace("_", " "))
 
 
-# What operations do, by their kinds.
+# Labels of operations by kind.
 OPERATION_LABELS = {
     "instance.create": _("Create instance"),
     "instance.delete": _("Delete instance"),
@@ -186,8 +186,8 @@ OPERATION_LABELS = {
     "instance.reset": _("Reset instance"),
     "instance.resize": _("Resize instance"),
     "instance.rebuild": _("Rebuild instance"),
-    "instance.migrate": _("Move instance"),
-    "instance.evacuate": _("Start instance on another machine"),
+    "instance.migrate": _("Migrate instance"),
+    "instance.evacuate": _("Evacuate instance"),
     "volume.create": _("Create volume"),
     "volume.delete": _("Delete volume"),
     "volume.attach": _("Attach volume"),
@@ -199,48 +199,48 @@ OPERATION_LABELS = {
     "image.delete": _("Delete image"),
 }
 
-# Classes of work, as rules of maintenance have them, and what they make of it.
+# Classes of operations and effects of maintenance rules.
 OPERATION_CLASS_LABELS = {
-    "*": _("All changes"),
-    "instance.*": _("Changes of instances"),
-    "volume.*": _("Changes of volumes"),
-    "image.*": _("Changes of images"),
+    "*": _("All operations"),
+    "instance.*": _("Instance operations"),
+    "volume.*": _("Volume operations"),
+    "image.*": _("Image operations"),
 }
 MAINTENANCE = {
-    "pause": _("accepted, and begins later"),
-    "reject": _("refused for now"),
-    "accept": _("accepted"),
+    "pause": _("pause (accepted, starts later)"),
+    "reject": _("reject"),
+    "accept": _("accept"),
 }
 
 
-# What a drain does with a guest, and what operators want of a node.
-# By what it is known that a node does nothing any more.
+# Kinds of fence evidence.
 FENCE_EVIDENCE = {
-    "power": _("Power: its BMC switches it off"),
-    "lease": _("Lease: it has stopped its guests by itself"),
-    "attestation": _("Attestation: I have seen that it is off and unplugged"),
+    "power": _("Power: the BMC powers the node off"),
+    "lease": _("Lease: the node has stopped its instances (self-fencing)"),
+    "attestation": _("Attestation: I have checked that the node is off and unplugged"),
 }
+# Planned actions of a drain.
 PLANNED = {
-    "migrate": _("moves to another node"),
-    "stop": _("is shut down, and started again when the node is returned"),
-    "stop-off": _("is shut down, and would stay off"),
-    "stay": _("is off, and stays"),
-    "wait": _("is being changed, and planned then"),
-    "leave": _("cannot be moved, and runs on"),
+    "migrate": _("migrates to another node"),
+    "stop": _("shut down, restarted when the node returns to service"),
+    "stop-off": _("shut down, would stay off"),
+    "stay": _("stays (off)"),
+    "wait": _("busy, planned afterwards"),
+    "leave": _("cannot be moved, continues to run"),
 }
-# What a recovery does with one.
+# Planned actions of a recovery.
 RECOVERED = {
-    "evacuate": _("is made again on another node"),
-    "stay": _("comes back with the node"),
-    "wait": _("is being changed, and planned then"),
+    "evacuate": _("evacuated to another node"),
+    "stay": _("returns with the node"),
+    "wait": _("busy, planned afterwards"),
 }
-FALLBACKS = {"leave": _("run on"), "stop": _("are shut down")}
+FALLBACKS = {"leave": _("keep running"), "stop": _("shut down")}
 ADMIN_STATE_TEXTS = {
-    "cordoned": _("Nothing new is placed on it."),
-    "draining": _("Its guests are moved away, and nothing new is placed on it."),
-    "maintenance": _("It is worked on: nothing runs on it, and nothing starts there."),
-    "fenced": _("It is proved that it does nothing any more."),
-    "retired": _("It was given up for good."),
+    "cordoned": _("Closed to new placements."),
+    "draining": _("Instances are being moved to other nodes. Closed to new placements."),
+    "maintenance": _("In maintenance: no instance runs or starts on this node."),
+    "fenced": _("Fenced: the node is proven to do nothing any more."),
+    "retired": _("Permanently retired."),
 }
 
 
@@ -253,16 +253,16 @@ def operation_label(kind: str) -> str | Promise:
 
 
 def operation_title(operation: Mapping[str, Any]) -> str:
-    """What an operation does, and with what."""
+    """Return an operation's label with its resource."""
     return gettext("{deed}: {name}").format(deed=operation_label(operation["kind"]), name=subject(operation))
 
 
 def subject(operation: Mapping[str, Any]) -> str:
-    """What an operation is about: the name that it had then, or the end of its id where that is not known."""
+    """Return the name of the operation's resource at the time, or the end of its id."""
     return operation["resource_name"] or f"…{operation['resources'][0][-12:]}"
 
 
-# What people may, by role in an organization and by duty for the platform.
+# Roles in an organization and on the platform.
 ROLES = {
     "owner": _("owner"),
     "admin": _("administrator"),
@@ -274,7 +274,7 @@ ROLES = {
     "support": _("support"),
     "auditor": _("auditor"),
 }
-# With what a session was proved.
+# Sign-in methods of a session.
 PROOFS = {
     "password": _("password"),
     "totp": _("code"),
@@ -282,53 +282,53 @@ PROOFS = {
     "passkey": _("passkey"),
     "openid": _("OpenID provider"),
 }
-# What nobody means to be on a node, or in the database.
+# Types of orphaned resources.
 ORPHANS = {
     "domain": _("guest"),
     "volume": _("volume"),
     "image": _("image file"),
     "file": _("file"),
-    "port": _("network card"),
+    "port": _("network interface"),
     "attachment": _("attachment"),
-    "allocation": _("place on a node"),
+    "allocation": _("allocation"),
     "address": _("address"),
 }
 ORPHAN_REQUEST_TEXTS = {
-    "discard": _("It is destroyed as soon as its node is there."),
-    "release": _("It is put back as soon as its node is there."),
+    "discard": _("Deletion is pending until the node is reachable."),
+    "release": _("Release is pending until the node is reachable."),
 }
 ORPHAN_STATE_TEXTS = {
-    "found": _("It is where it was found. It is quarantined after a while, unless something stands in the way."),
-    "quarantined": _("It is kept from doing harm. Nothing of it is destroyed."),
-    "released": _("Somebody said that it is to stay."),
-    "discarded": _("It was destroyed, because somebody said so."),
-    "gone": _("It is not there any more, or something means it by now."),
+    "found": _("Unchanged. Quarantine follows after a delay, unless it is blocked."),
+    "quarantined": _("Isolated. Nothing is deleted."),
+    "released": _("Released by an operator."),
+    "discarded": _("Deleted by an operator."),
+    "gone": _("No longer found, or now expected."),
 }
-# How it is known that a node should have a pool, and has it not.
+# Reasons why a node lacks a pool.
 POOL_ABSENCE_TEXTS = {
-    "silent": _("had it when it was last heard."),
-    "mismatch": _("has another one mounted under that name."),
-    "unmounted": _("does not have it mounted, and guests on it have disks there."),
+    "silent": _("had it mounted at its last heartbeat."),
+    "mismatch": _("has another pool mounted under that name."),
+    "unmounted": _("does not have it mounted, but its instances have disks there."),
 }
-# What nodes should not have on them.
+# Kinds of incidents.
 INCIDENTS = {
-    "unknown-domain": _("A guest that nobody asked for"),
-    "unknown-volume": _("A volume that nobody asked for"),
-    "hook": _("Its hook does not guard libvirt"),
-    "self-test": _("It has failed its self-test"),
-    "connections": _("Its connection tracking table is almost full"),
-    "network-rules": _("Rules that separate tenants' networks were lost"),
-    "fence-broken": _("It was fenced and was at work all the same"),
-    "clock": _("Its clock is not kept"),
-    "evacuation-blocked": _("A guest of it that no other node may take"),
-    "recovery-held": _("Too many are silent at once: it is not recovered by itself"),
-    "unknown-image": _("An image that nobody asked for"),
-    "missing-guest": _("A guest that should be there"),
-    "missing-volume": _("A volume that should be there"),
-    "missing-port": _("A network card that should be there"),
-    "pool-mismatch": _("It has another pool mounted under that name"),
-    "pool-shrunk": _("A pool has become smaller than what is promised of it"),
-    "orphans-many": _("Many of ours that nobody means: see whether the database is the right one"),
+    "unknown-domain": _("Orphaned guest"),
+    "unknown-volume": _("Orphaned volume"),
+    "hook": _("libvirt hook not active"),
+    "self-test": _("Self-test failed"),
+    "connections": _("Connection tracking table almost full"),
+    "network-rules": _("Network isolation rules were lost"),
+    "fence-broken": _("Fenced node was active"),
+    "clock": _("Clock not synchronized"),
+    "evacuation-blocked": _("Instance without a valid node for evacuation"),
+    "recovery-held": _("Too many nodes unreachable: automatic recovery is suspended"),
+    "unknown-image": _("Orphaned image"),
+    "missing-guest": _("Missing guest"),
+    "missing-volume": _("Missing volume"),
+    "missing-port": _("Missing network interface"),
+    "pool-mismatch": _("Another pool is mounted under that name"),
+    "pool-shrunk": _("Storage pool is smaller than its allocations"),
+    "orphans-many": _("Too many orphaned resources: check that the database is the right one"),
 }
 
 

@@ -1,4 +1,4 @@
-"""The menu at the side: what there is in the project, for operators, and for those who see to the rules."""
+"""The side menu: project, organization, compliance, operation and account."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,8 +13,8 @@ OPERATOR, AUDITOR, SUPPORT = "operator", "auditor", "support"
 
 @dataclass(frozen=True)
 class Entry:
-    """`name`: of its URL, and of the `section` of the pages that are below it. `roles`: to whom it is shown, by
-    role in the organization or duty for the platform; nothing: to everybody."""
+    """A menu entry. `name`: of its URL, and the `section` of the pages below it. `roles`: roles in the organization or
+    platform roles that see it; empty: all users."""
 
     name: str
     words: str | Promise
@@ -44,7 +44,7 @@ PROJECT: tuple[Group, ...] = (
         ),
     ),
     Group(
-        _("More of the project"),
+        _("More"),
         (
             Entry("webhooks", _("Webhooks"), "webhook"),
             Entry("terraform-states", _("Terraform states"), "layers"),
@@ -70,7 +70,7 @@ ORGANIZATION = Group(
     ),
 )
 YOURS = Group(
-    _("You"),
+    _("Your account"),
     (
         Entry("account", _("Account"), "user"),
         Entry("organizations", _("Organizations"), "building-2"),
@@ -78,13 +78,13 @@ YOURS = Group(
 )
 RULES: tuple[Group, ...] = (
     Group(
-        _("Rules and proof"),
+        _("Compliance"),
         (
             Entry("policies", _("Policies"), "scale"),
             Entry("proposals", _("Proposals"), "git-branch"),
             Entry("classifications", _("Classifications"), "tag"),
             Entry("zones", _("Zones"), "map-pin"),
-            Entry("residencies", _("Where data is"), "earth"),
+            Entry("residencies", _("Residency"), "earth"),
             Entry("drift", _("Drift"), "shield-alert"),
             Entry("exemptions", _("Exemptions"), "key-round"),
             Entry("evidence", _("Evidence"), "file-check"),
@@ -97,14 +97,14 @@ OPERATORS: tuple[Group, ...] = (
         _("Operation"),
         (
             Entry("fleet", _("Fleet"), "server"),
-            Entry("pools", _("Pools"), "database"),
+            Entry("pools", _("Storage pools"), "database"),
             Entry("all-operations", _("Operations"), "activity"),
             Entry("incidents", _("Incidents"), "triangle-alert"),
             Entry("quarantine", _("Quarantine"), "shield-alert"),
             Entry("maintenance", _("Maintenance"), "circle-pause"),
             Entry("customers", _("Organizations"), "building-2"),
-            Entry("users", _("People"), "users", frozenset({OPERATOR, AUDITOR})),
-            Entry("offers", _("Offers"), "layers"),
+            Entry("users", _("Users"), "users", frozenset({OPERATOR, AUDITOR})),
+            Entry("offers", _("Catalog"), "layers"),
             Entry("platform-audit", _("Audit"), "scroll-text"),
         ),
     ),
@@ -114,8 +114,7 @@ OPERATORS: tuple[Group, ...] = (
 def menu(
     me: Mapping[str, Any], project: Mapping[str, Any] | None, organization: Mapping[str, Any] | None = None
 ) -> list[dict[str, Any]]:
-    """Groups of entries with their addresses; what needs a project is there when the page has one, with that of its
-    organization."""
+    """Return the groups of entries with their URLs; those of a project and its organization if the page has one."""
     groups: list[dict[str, Any]] = []
     if project is not None:
         groups += [_with_urls(group, project=project["id"]) for group in PROJECT]
@@ -130,7 +129,7 @@ def menu(
 
 
 def _shown(group: Group, me: Mapping[str, Any], organization: Mapping[str, Any]) -> Group:
-    """What of it is there for somebody of the organization, or with a duty."""
+    """Return the entries for the user's role in the organization or on the platform."""
     roles = {item["role"] for item in me["memberships"] if item["organization"]["id"] == organization["id"]}
     roles.add(me["duty"])
     return replace(group, entries=tuple(entry for entry in group.entries if not entry.roles or entry.roles & roles))

@@ -1,4 +1,4 @@
-"""What whoever looks at a page may do there, as the API says it with the project or the organization."""
+"""The user's permissions on a page, from the API's `allowed_actions` of the project or organization."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from django.utils.translation import gettext, gettext_lazy
 from controlplane.dashboard import labels
 
 AN_OWNER = gettext_lazy("an owner")
-# Whom to ask for what owners may not do either.
+# Contacts for operations that owners may not perform either.
 WHOM = {
     "organization_policy_set": gettext_lazy("a sovereignty officer"),
     "organization_quotas_set": gettext_lazy("an operator"),
@@ -22,7 +22,7 @@ WHOM = {
 
 @dataclass(frozen=True)
 class Rights:
-    """`permissions`: ids of operations of the API. None: the page is in no place, and only asking tells."""
+    """A user's permissions. `permissions`: ids of API operations; None: the page has no project or organization."""
 
     permissions: frozenset[str] | None = None
     role: str = ""
@@ -30,7 +30,7 @@ class Rights:
 
     @classmethod
     def of(cls, me: Mapping[str, Any], place: Mapping[str, Any] | None) -> "Rights":
-        """In a project or an organization; `me` is who looks."""
+        """Return the rights of `me` in a project or an organization."""
         if place is None:
             return cls()
         organization = place.get("organization") or place
@@ -39,12 +39,12 @@ class Rights:
         return cls(frozenset(place["permissions"]), role, is_of_project="organization" in place)
 
     def denial_reason(self, operation: str) -> str:
-        """Nothing, where they may."""
+        """Return why the user may not perform the operation; empty if allowed."""
         if not operation or self.permissions is None or operation in self.permissions:
             return ""
         role = labels.ROLES.get(self.role, self.role)
         if self.is_of_project:
-            said = gettext("Your role in this project, {role}, may not do this. Ask {whom}.")
+            said = gettext("Your role in this project ({role}) does not allow this. Contact {whom}.")
         else:
-            said = gettext("Your role in this organization, {role}, may not do this. Ask {whom}.")
+            said = gettext("Your role in this organization ({role}) does not allow this. Contact {whom}.")
         return said.format(role=role, whom=WHOM.get(operation, AN_OWNER))

@@ -1,5 +1,5 @@
-"""Files in forms. Django parses a form before any view runs, to look for its CSRF token, and would write files in it to
-the disk for anybody. So no form may have files, but where a view says so after it has looked who asks."""
+"""Files in forms. Django parses a form before any view runs, to look for its CSRF token, and would write files to
+disk for unauthenticated users. Forms may therefore have no files, unless a view allows one after authentication."""
 
 from typing import Any
 
@@ -8,16 +8,16 @@ from django.core.files.uploadhandler import FileUploadHandler, TemporaryFileUplo
 from django.http import HttpRequest
 from django.http.multipartparser import MultiPartParserError
 
-FORM_MAX_BYTES = 64 * 1024  # what a form with a file has besides the file
+FORM_MAX_BYTES = 64 * 1024  # fields of a form besides its file
 
 
 class NoFiles(FileUploadHandler):
-    """Refuses files, and forms that are larger than forms without files may be: with a 400."""
+    """Reject files and oversized forms with 400."""
 
     def handle_raw_input(
         self, input_data: Any, META: Any, content_length: int, boundary: Any, encoding: Any = None
     ) -> None:
-        """Before anything is read."""
+        """Reject the form before its body is read."""
         if content_length > settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
             raise MultiPartParserError("The form is too large.")
 
@@ -26,7 +26,7 @@ class NoFiles(FileUploadHandler):
 
 
 class OneFile(TemporaryFileUploadHandler):
-    """Takes one file of at most IMAGE_MAX_BYTES."""
+    """Accept one file of at most IMAGE_MAX_BYTES."""
 
     has_one = False
 
@@ -44,5 +44,5 @@ class OneFile(TemporaryFileUploadHandler):
 
 
 def allow_one_file(request: HttpRequest) -> None:
-    """Let the form have a file, from now on. To be called before anybody has looked into the form."""
+    """Allow one file in the form. Call this before the form is parsed."""
     request.upload_handlers = [OneFile(request)]

@@ -1,4 +1,4 @@
-"""The pages, by where they are. The API has /v1; everything else is here."""
+"""URLs of the pages: everything outside of /v1."""
 
 from django.urls import path
 
@@ -108,7 +108,7 @@ urlpatterns = [
     path(f"{VOLUME}/settings", volumes.VolumeSettings.as_view(), name="volume-settings"),
     path(f"{VOLUME}/grow", volumes.VolumeGrow.as_view(), name="volume-grow"),
     path(f"{VOLUME}/delete", volumes.VolumeDelete.as_view(), name="volume-delete"),
-    # people: ways in, and one's own account
+    # sign-in and the user's account
     path("sign-in/passkey", sign_in.PasskeySignIn.as_view(), name="sign-in-passkey"),
     path("sign-in/passkey/challenge", passkeys.Challenge.as_view(), name="passkey-challenge"),
     path("sign-in/openid/<str:provider>", auth_links.OpenId.as_view(), name="openid"),
@@ -189,7 +189,7 @@ urlpatterns = [
     path(f"{ORGANIZATION}/audit", audit.OrganizationRequests.as_view(), name="organization-audit"),
     path(f"{ORGANIZATION}/audit/deeds", audit.OrganizationAuditEntries.as_view(), name="organization-deeds"),
     path(f"{ORGANIZATION}/audit/export", audit.OrganizationExport.as_view(), name="organization-audit-export"),
-    # the smaller things of a project
+    # smaller resources of a project
     path(f"{PROJECT}/networks", networks.NetworkList.as_view(), name="networks"),
     path(f"{PROJECT}/networks/new", networks.NetworkCreate.as_view(), name="network-new"),
     path(f"{PROJECT}/networks/<str:thing>", networks.NetworkDetail.as_view(), name="network"),
@@ -255,7 +255,7 @@ OF_PLATFORM = {"whose_class": policies.PlatformPolicy}
 OF_CLASSIFICATION = {"whose_class": policies.ClassificationPolicy}
 EDITOR, UNDO = policies.PolicyEditor, policies.PolicyUndo
 
-urlpatterns += [  # rules and proof
+urlpatterns += [  # compliance
     path(f"{PROJECT}/policy", policies.PolicyPage.as_view(**OF_PROJECT), name="policy"),
     path(f"{PROJECT}/policy/edit", EDITOR.as_view(**OF_PROJECT), name="policy-edit"),
     path(f"{PROJECT}/policy/undo", UNDO.as_view(**OF_PROJECT), name="policy-undo"),

@@ -1,4 +1,4 @@
-"""Choices as cards to tick: of several any, or of several one."""
+"""Choices as cards: several or one."""
 
 from typing import Any
 
@@ -15,5 +15,5 @@ class Cards(widgets.RadioSelect):
 
 
 def multiple_choice(label: Any, hint: Any = "") -> forms.MultipleChoiceField:
-    """Any of several, or none."""
+    """Return a field with several choices, all optional."""
     return forms.MultipleChoiceField(label=label, help_text=hint, required=False, widget=CheckboxCards)

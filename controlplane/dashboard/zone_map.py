@@ -1,24 +1,24 @@
-"""The map of Europe: where on it zones are. Its ground is frontend/src/europe.svg, in the same projection."""
+"""Zones on the map of Europe, frontend/src/europe.svg, in its projection."""
 
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-# As frontend/tools/europe.mjs has them.
+# Same values as in frontend/tools/europe.mjs.
 SIDE = 1000
 CENTRE_LON, CENTRE_LAT = math.radians(10), math.radians(53)
 SCALE = 1480
-# Marks that are nearer to each other than this are put round their common place instead.
+# Markers closer to each other than this are spread around their common location.
 MARK_DISTANCE = 44
-# Of the words beside marks: how wide a letter is, how high a line, and how far above or below the mark.
+# Labels of markers: width of a letter, height of a line, and distance above or below the marker.
 LETTER, LINE, BESIDE = 11, 26, 26
 PLACE = "location.urban_area"
 
 
 @dataclass(frozen=True)
 class ZoneMark:
-    """Where a zone's mark is. `place`: words for the first of several in one place, which stand at `words`."""
+    """The position of a zone's marker. `place`: the label of the first of several at one location, drawn at `words`."""
 
     zone: str
     x: float
@@ -28,7 +28,7 @@ class ZoneMark:
 
 
 def projected(lat: float, lon: float) -> tuple[float, float]:
-    """Lambert's azimuthal equal-area projection, in the map's pixels."""
+    """Project coordinates by Lambert's azimuthal equal-area projection, in pixels of the map."""
     phi, turn = math.radians(lat), math.radians(lon) - CENTRE_LON
     nearness = math.sin(CENTRE_LAT) * math.sin(phi) + math.cos(CENTRE_LAT) * math.cos(phi) * math.cos(turn)
     stretch = SCALE * math.sqrt(2 / (1 + nearness)) if nearness > -1 else math.inf
@@ -38,7 +38,7 @@ def projected(lat: float, lon: float) -> tuple[float, float]:
 
 
 def zone_marks(zones: Iterable[Mapping[str, Any]]) -> list[ZoneMark]:
-    """Of the zones that are on the map and say where they are."""
+    """Return the markers of zones with coordinates on the map."""
     groups: list[list[tuple[Mapping[str, Any], float, float]]] = []
     for zone in zones:
         lat, lon = zone["facts"].get("location.lat"), zone["facts"].get("location.lon")
@@ -55,7 +55,7 @@ def zone_marks(zones: Iterable[Mapping[str, Any]]) -> list[ZoneMark]:
 
 
 def _spread_marks(group: list[tuple[Mapping[str, Any], float, float]]) -> Iterable[ZoneMark]:
-    """Marks in a ring round where their zones are."""
+    """Spread markers in a ring around their common location."""
     number = len(group)
     middle_x, middle_y = sum(x for _, x, _ in group) / number, sum(y for _, _, y in group) / number
     away = MARK_DISTANCE / 2 / math.sin(math.pi / number) if number > 1 else 0
@@ -66,7 +66,7 @@ def _spread_marks(group: list[tuple[Mapping[str, Any], float, float]]) -> Iterab
 
 
 def _place_labels(groups: list[list[ZoneMark]]) -> list[list[ZoneMark]]:
-    """With words above the marks, or below them where above there is no room."""
+    """Place labels above the markers, or below if there is no space."""
     taken = [(spot.x, spot.y, MARK_DISTANCE / 2) for group in groups for spot in group]
     worded = []
     for first, *others in groups:

@@ -1,4 +1,4 @@
-"""Decisions of placement as pages tell them: which zones will do, and why each other one will not."""
+"""Placement decisions as pages show them: admitted zones, and reasons for the others."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,47 +11,47 @@ from django.utils.translation import gettext_lazy
 Text = str | Promise
 Document = Mapping[str, Any]
 
-# What stands against a zone, by the code of the reason.
+# Labels of reasons against a zone, by code.
 REASON_TEXTS = {
     "ATTR_MISMATCH": gettext_lazy("refused by policy"),
-    "ATTR_UNKNOWN": gettext_lazy("facts that a policy needs are missing or overdue"),
-    "THRESHOLD_EXCEEDED": gettext_lazy("above what a policy allows"),
-    "LEVEL_TOO_LOW": gettext_lazy("below what a policy demands"),
-    "TOO_CLOSE": gettext_lazy("too close to the original"),
-    "EVIDENCE_STALE": gettext_lazy("tested too long ago"),
+    "ATTR_UNKNOWN": gettext_lazy("facts required by a policy are missing or overdue for review"),
+    "THRESHOLD_EXCEEDED": gettext_lazy("above the maximum of a policy"),
+    "LEVEL_TOO_LOW": gettext_lazy("below the minimum of a policy"),
+    "TOO_CLOSE": gettext_lazy("too close to the primary copy"),
+    "EVIDENCE_STALE": gettext_lazy("last test too old"),
     "CERT_MISSING": gettext_lazy("not certified"),
-    "CERT_VERSION": gettext_lazy("certified for an older version"),
-    "CERT_LEVEL": gettext_lazy("certified at another level"),
+    "CERT_VERSION": gettext_lazy("certified for an earlier version"),
+    "CERT_LEVEL": gettext_lazy("certified at a different level"),
     "CERT_SCOPE": gettext_lazy("the certificate does not cover this service"),
     "CERT_NOT_YET_VALID": gettext_lazy("the certificate is not valid yet"),
     "CERT_EXPIRED": gettext_lazy("the certificate has expired"),
     "CERT_SUSPENDED": gettext_lazy("the certificate is suspended"),
-    "CERT_WITHDRAWN": gettext_lazy("the certificate was withdrawn"),
-    "CERT_EXPIRING": gettext_lazy("the certificate ends too soon"),
-    "NOT_SUPPORTED_CLASSIFIED": gettext_lazy("classified information cannot be held here"),
-    "ZONE_NOT_ASKED": gettext_lazy("not among the zones asked for"),
-    "ZONE_CLOSED": gettext_lazy("takes nothing new at the moment"),
-    "NODE_NOT_READY": gettext_lazy("its machines do not answer"),
-    "NODE_CORDONED": gettext_lazy("its machines are kept free for maintenance"),
-    "NODE_NOT_CLEARED": gettext_lazy("its machines are not cleared for such data"),
-    "NODE_UNATTESTED": gettext_lazy("its machines have not attested their state recently enough"),
-    "NODE_EXCLUDED": gettext_lazy("its machines are left out"),
-    "NOT_THE_HOST": gettext_lazy("it does not have the machine that was asked for"),
-    "TRAIT_MISSING": gettext_lazy("its machines cannot do what is asked"),
-    "POOL_MISSING": gettext_lazy("its machines do not have the shared storage that is needed"),
-    "POOL_FULL": gettext_lazy("the shared storage has too little room left"),
-    "NOT_NEAR": gettext_lazy("what it is to be near is elsewhere"),
-    "NOT_WITH_GROUP": gettext_lazy("the affinity group is elsewhere"),
-    "NOT_APART_FROM_GROUP": gettext_lazy("members of the group are on all of its machines"),
-    "NO_CAPACITY": gettext_lazy("no room at the moment"),
+    "CERT_WITHDRAWN": gettext_lazy("the certificate is withdrawn"),
+    "CERT_EXPIRING": gettext_lazy("the certificate expires too soon"),
+    "NOT_SUPPORTED_CLASSIFIED": gettext_lazy("classified information is not admitted here"),
+    "ZONE_NOT_ASKED": gettext_lazy("not among the requested zones"),
+    "ZONE_CLOSED": gettext_lazy("accepts no new resources at the moment"),
+    "NODE_NOT_READY": gettext_lazy("its nodes are unreachable"),
+    "NODE_CORDONED": gettext_lazy("its nodes are closed for maintenance"),
+    "NODE_NOT_CLEARED": gettext_lazy("its nodes are not cleared for this data"),
+    "NODE_UNATTESTED": gettext_lazy("its nodes have no recent attestation"),
+    "NODE_EXCLUDED": gettext_lazy("its nodes are excluded"),
+    "NOT_THE_HOST": gettext_lazy("the requested node is in another zone"),
+    "TRAIT_MISSING": gettext_lazy("its nodes lack a required feature"),
+    "POOL_MISSING": gettext_lazy("its nodes do not mount the required storage pool"),
+    "POOL_FULL": gettext_lazy("the storage pool has too little free space"),
+    "NOT_NEAR": gettext_lazy("the resource to stay close to is in another zone"),
+    "NOT_WITH_GROUP": gettext_lazy("the affinity group is in another zone"),
+    "NOT_APART_FROM_GROUP": gettext_lazy("all of its nodes already run members of the group"),
+    "NO_CAPACITY": gettext_lazy("no free capacity at the moment"),
 }
-NO_MACHINES = gettext_lazy("no machines there that could take it")
+NO_MACHINES = gettext_lazy("no suitable nodes")
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """On a zone. `fits`: how many more of the flavor there is room for, where that was asked; `is_empty`: no policy is
-    against it, but it has no machines."""
+    """The verdict on a zone. `fits`: capacity for the flavor, if requested; `is_empty`: policies admit the zone,
+    but it has no nodes."""
 
     zone: str
     is_admitted: bool
@@ -61,12 +61,12 @@ class Verdict:
 
     @property
     def mark(self) -> str:
-        """On a map."""
+        """Return the marker's style on the map."""
         return "yes" if self.is_admitted else "none" if self.is_empty else "no"
 
 
 def verdicts(document: Document, fits: Mapping[str, int] | None = None) -> list[Verdict]:
-    """On every zone of a decision's document: those that will do first."""
+    """Return the verdict on every zone of a decision, admitted zones first."""
     found = [
         Verdict(
             zone=zone["zone"],
@@ -81,7 +81,7 @@ def verdicts(document: Document, fits: Mapping[str, int] | None = None) -> list[
 
 
 def is_admitted(zone: Document) -> bool:
-    """Whether something can be there. Whoever sees all nodes is told how many of them would do."""
+    """Return whether the zone is admitted. Users who see all nodes also get their number."""
     return bool(zone["is_admitted"] if "is_admitted" in zone else zone["admitted"])
 
 

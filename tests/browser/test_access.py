@@ -61,7 +61,7 @@ def test_an_upload_shows_how_far_it_is_and_can_be_stopped(opened: Opener, tmp_pa
     page.get_by_role("button", name="Upload").click()
     expect(page.locator("[data-upload-state] [role=status]")).to_have_text(re.compile(r"^[1-9]0 %$"))
     page.get_by_role("button", name="Stop").click()
-    expect(page.get_by_text("The upload was stopped.")).to_be_visible()
+    expect(page.get_by_text("Upload cancelled.")).to_be_visible()
     devtools.send("Network.emulateNetworkConditions", {**slow, "uploadThroughput": -1})
     page.get_by_role("button", name="Upload").click()
     expect(page.locator("#state-of-image")).to_contain_text("available")

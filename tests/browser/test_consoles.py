@@ -32,7 +32,7 @@ def test_the_terminal_answers_what_the_guest_asks_now_and_nothing_that_it_asked_
         # The guest writes the line twice, so that it asks twice.
         page.get_by_role("button", name="Paste").click()
         page.locator("#paste-text").fill(f"{QUESTION}\n")
-        page.get_by_role("button", name="Type it").click()
+        page.get_by_role("button", name="Send text").click()
         wait_until(lambda: has_answers(api, 2))
         page.locator("#console textarea").focus()
         page.keyboard.press("Enter")

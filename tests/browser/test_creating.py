@@ -22,7 +22,7 @@ def test_what_would_become_of_it_follows_what_is_filled_in(opened: Opener) -> No
     page.locator("#id_name").fill("web-1")
     page.locator("#id_name").press("Tab")
     expect(outlook).to_contain_text("The project already has an instance named 'web-1'.", timeout=SOON_MS)
-    page.locator("summary", has_text="What its data is").click()
+    page.locator("summary", has_text="Data classification").click()
     page.get_by_label("Health data").check()
     expect(outlook).to_contain_text("not certified: HDS (classification/hds)", timeout=SOON_MS)
 
@@ -38,7 +38,7 @@ def test_without_scripts_a_button_says_the_same(opened: Opener) -> None:
 
 def test_what_is_ticked_in_a_list_stays_ticked_while_it_follows_the_cloud(opened: Opener) -> None:
     page = opened("ada").go("@/instances")
-    box = page.get_by_label("Choose batch")
+    box = page.get_by_label("Select batch")
     box.check()
     page.evaluate("document.activeElement.blur()")
     with page.expect_response(lambda answer: answer.request.headers.get("x-live") == "true"):

@@ -82,7 +82,7 @@ def test_a_button_that_cannot_be_pressed_says_why_and_does_nothing(opened: Opene
 def test_a_button_does_what_it_says(opened: Opener) -> None:
     page = opened("ada").go("@/instances/{web-2}")
     page.get_by_role("button", name="Power off").click()
-    expect(page.get_by_text("It has begun.")).to_be_visible()
+    expect(page.get_by_text("Operation started.")).to_be_visible()
     state = page.locator("#state-of-instance .state").first
     expect(state).to_have_text("stopped", timeout=SOON_MS)
     page.get_by_role("button", name="Start", exact=True).click()

@@ -73,7 +73,7 @@ def test_what_was_typed_is_sent_after_signing_in_again(opened: Opener) -> None:
     sign_in(opening.value, "owner@example.org")
     expect(page.get_by_role("alertdialog")).to_be_hidden()
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_text("It is saved.")).to_be_visible()
+    expect(page.get_by_text("Changes saved.")).to_be_visible()
 
 
 def test_an_end_that_cannot_be_put_off_is_told_as_one(opened: Opener) -> None:

@@ -30,7 +30,7 @@ OFFICER = "sovereignty_officer"
 REASON = "The site in Paris is ours."
 # Which rule, which facts, and what can be done.
 REFUSAL = (
-    "has no place",
+    "no valid node",
     "Refused by policy (project/territory): de-rhein-1 (DE), fr-idf-1 (FR).",
     "Only the policy clause project/territory stands in the way of: de-rhein-1, fr-idf-1. Its owner can widen it.",
 )
@@ -159,10 +159,10 @@ def enter_with_a_code(page: Page, email: str) -> None:
     """The first time: their duty asks for a second factor."""
     page.goto("/sign-in")
     enter(page, email)
-    follow(page, page.get_by_role("button", name="Set up an application"))
+    follow(page, page.get_by_role("button", name="Set up authenticator"))
     write(page, page.locator("[name=code]"), code(page.locator("[name=secret]").input_value()))
     follow(page, page.get_by_role("button", name="Confirm"))
-    follow(page, page.get_by_role("link", name="I have them: go on"))
+    follow(page, page.get_by_role("link", name="I saved them: continue"))
 
 
 def menu(page: Page, words: str) -> None:
@@ -190,9 +190,9 @@ def test_from_an_invitation_to_a_guest_and_back(opened: Opener, people: People, 
     follow(page, page.get_by_role("button", name=say("Power off"), exact=True))
     expect(state_of(page)).to_have_text(say("stopped"), timeout=SOON_MS)
     follow(page, page.get_by_role("link", name=say("Delete"), exact=True))
-    write(page, page.get_by_label(say("Type its name")), name)
+    write(page, page.get_by_label(say("Type the name to confirm")), name)
     follow(page, page.get_by_role("button", name=say("Delete"), exact=True))
-    expect(page.get_by_text(say("It is being deleted."))).to_be_visible()
+    expect(page.get_by_text(say("Deletion started."))).to_be_visible()
     expect(page.get_by_role("link", name=name, exact=True)).to_have_count(0, timeout=SOON_MS)
     assert people.tenant.api.get("instances", name=name)["items"] == []
 
@@ -200,13 +200,13 @@ def test_from_an_invitation_to_a_guest_and_back(opened: Opener, people: People, 
 def sign_up(page: Page, say: Words, people: People, email: str) -> None:
     """By the link of an invitation; then by one that an operator makes, for the first password."""
     page.goto(f"/invitation?token={people.invited(email, 'member')}")
-    follow(page, page.get_by_role("button", name=say("Accept the invitation")))
-    expect(page.get_by_role("heading", level=1)).to_have_text(say("You are in"))
-    follow(page, page.get_by_role("link", name=say("To the sign-in")))
+    follow(page, page.get_by_role("button", name=say("Accept invitation")))
+    expect(page.get_by_role("heading", level=1)).to_have_text(say("Invitation accepted"))
+    follow(page, page.get_by_role("link", name=say("Go to sign-in")))
     page.goto(f"/password?secret={people.password_link(email)}")
     write(page, page.locator("[name=new_password]"), PASSWORD)
     write(page, page.locator("[name=repeated]"), PASSWORD)
-    follow(page, page.get_by_role("button", name=say("Set the password")))
+    follow(page, page.get_by_role("button", name=say("Set password")))
     enter(page, email)
     expect(page.get_by_role("heading", level=1)).to_have_text(say("Projects"))
 
@@ -235,7 +235,9 @@ def tab(page: Page, words: str) -> Locator:
 
 def work_in_it(page: Page, say: Words) -> None:
     """The terminal has the focus, and keeps what it shows as text too, for screen readers."""
-    expect(page.locator("#console-status")).to_have_text(say("Connected. Ctrl+Alt+Q leads out."), timeout=SOON_MS)
+    expect(page.locator("#console-status")).to_have_text(
+        say("Connected. Press Ctrl+Alt+Q to leave the console."), timeout=SOON_MS
+    )
     text = page.locator("#console .xterm-accessibility")
     expect(text).to_contain_text("login:", timeout=BOOT_MS)
     page.keyboard.type("root\n")
@@ -246,7 +248,9 @@ def work_in_it(page: Page, say: Words) -> None:
 
 
 def look_at_it(page: Page, say: Words) -> None:
-    expect(page.locator("#console-status")).to_have_text(say("Connected. Ctrl+Alt+Q leads out."), timeout=SOON_MS)
+    expect(page.locator("#console-status")).to_have_text(
+        say("Connected. Press Ctrl+Alt+Q to leave the console."), timeout=SOON_MS
+    )
     expect(page.locator("#console canvas")).to_be_visible(timeout=SOON_MS)
     wait_until(lambda: page.evaluate(COLOURS) > 1)
     leave(page)
@@ -262,9 +266,9 @@ def leave(page: Page) -> None:
 
 
 def attach_a_volume(page: Page, say: Words, name: str) -> None:
-    form = page.locator("section", has=page.get_by_role("heading", name=say("Make a volume and attach it")))
+    form = page.locator("section", has=page.get_by_role("heading", name=say("Create and attach volume")))
     write(page, form.locator("[name=name]"), name)
-    follow(page, form.get_by_role("button", name=say("Make and attach")))
+    follow(page, form.get_by_role("button", name=say("Create and attach")))
     row = page.get_by_role("row", name=re.compile(name))
     expect(row.locator(".state")).to_have_text(say("attached"), timeout=SOON_MS)
 
@@ -320,12 +324,12 @@ def tighten(page: Page) -> None:
     menu(page, "Policy")
     follow(page, page.locator("main").get_by_role("link", name="Edit", exact=True))
     choose(page, page.locator("#subject"), "Territory")
-    press(page, page.get_by_role("button", name="Add a clause"))
+    press(page, page.get_by_role("button", name="Add clause"))
     write(page, page.locator("[name=c0-value]"), "ES")
-    press(page, page.get_by_role("button", name="Show what would change"))
-    expect(page.locator("#outcome")).to_contain_text("It demands more. Saved, it counts at once.")
+    press(page, page.get_by_role("button", name="Preview changes"))
+    expect(page.locator("#outcome")).to_contain_text("The new policy is stricter. It applies as soon as you save it.")
     follow(page, page.get_by_role("button", name="Save", exact=True))
-    expect(page.get_by_text("The policy is in force: version 1.")).to_be_visible()
+    expect(page.get_by_text("Policy version 1 is in force.")).to_be_visible()
 
 
 def loosen(page: Page) -> None:
@@ -333,10 +337,10 @@ def loosen(page: Page) -> None:
     menu(page, "Policy")
     follow(page, page.locator("main").get_by_role("link", name="Edit", exact=True))
     write(page, page.locator("[name=c0-value]"), "ES, FR")
-    press(page, page.get_by_role("button", name="Show what would change"))
-    expect(page.locator("#outcome")).to_contain_text("It demands less. Saving makes a proposal")
+    press(page, page.get_by_role("button", name="Preview changes"))
+    expect(page.locator("#outcome")).to_contain_text("The new policy is less strict. Saving creates a proposal")
     write(page, page.locator("#reason"), REASON)
-    follow(page, page.get_by_role("button", name="Propose it"))
+    follow(page, page.get_by_role("button", name="Propose"))
     expect(page.get_by_text("You cannot approve it")).to_contain_text("somebody else")
 
 
@@ -358,20 +362,20 @@ def test_an_operator_cordons_a_node_and_a_tenant_reads_why_there_is_no_place(
     follow(page, page.locator("#fleet").get_by_role("link", name=cordoned, exact=True))
     follow(page, page.get_by_role("link", name="Cordon", exact=True))
     write(page, page.locator("[name=reason]"), "its fan is to be replaced")
-    follow(page, page.get_by_role("button", name="Cordon it"))
+    follow(page, page.get_by_role("button", name="Cordon node"))
     expect(page.locator("#state-of-node")).to_contain_text("cordoned")
     expect(page.locator("#node")).to_contain_text("its fan is to be replaced")
     builder.goto("/sign-in")
     enter(builder, member)
     outlook = form_of(builder, "test")
-    press(builder, builder.locator("summary", has_text="Where it may be"))
+    press(builder, builder.locator("summary", has_text="Placement"))
     press(builder, builder.locator("[name=zones][value=fr-idf-1]"), "Space")
-    expect(outlook).to_contain_text("has no place", timeout=SOON_MS)
+    expect(outlook).to_contain_text("no valid node", timeout=SOON_MS)
     follow(builder, builder.get_by_role("button", name="Create instance", exact=True))
     for sentence in NO_PLACE:
         expect(builder.get_by_role("alert")).to_contain_text(sentence)
     follow(page, page.get_by_role("button", name="Uncordon"))
-    expect(page.get_by_text("New instances may be placed on it again.")).to_be_visible()
+    expect(page.get_by_text("Node uncordoned. New instances can be placed on it.")).to_be_visible()
     follow(builder, builder.get_by_role("button", name="Check", exact=True))
     expect(outlook).to_contain_text("can be made")
 
@@ -385,9 +389,9 @@ def test_an_auditor_exports_the_evidence_and_a_changed_byte_is_found(
     page = opened()
     enter_with_a_code(page, auditor)
     menu(page, "Evidence")
-    follow(page, page.get_by_role("link", name="Export evidence"))
+    follow(page, page.get_by_role("link", name="Create export"))
     choose(page, page.locator("#id_organization"), "test")
-    follow(page, page.get_by_role("button", name="Have it made"))
+    follow(page, page.get_by_role("button", name="Create export"))
     with page.expect_download() as download:
         press(page, page.get_by_role("link", name="Download"))
     export = tmp_path / download.value.suggested_filename

@@ -51,7 +51,7 @@ def enrol(browser: Client, **form: str) -> bytes:
 
 def test_a_first_user_enrols_where_the_sign_in_asks_for_it(newcomer: Client) -> None:
     page = newcomer.get("/").headers["Location"]
-    assert b"Set up an application" in newcomer.get(page).content
+    assert b"Set up authenticator" in newcomer.get(page).content
     shown = enrol(newcomer, next="/account/tokens")
     assert len(re.findall(rb"\w{4}-\w{4}-\w{4}-\w{4}", shown)) == 10
     assert b'href="/account/tokens"' in shown
@@ -80,7 +80,7 @@ def test_who_one_is(member: Client) -> None:
 def test_sessions_are_listed_and_ended(member: Client, cloud: Cloud) -> None:
     user = Session.objects.get().user
     other = browser_of(user)
-    assert member.get("/account/sessions").content.count(b"this one") == 1
+    assert member.get("/account/sessions").content.count(b"current session") == 1
     ended = Session.objects.exclude(user_agent="").order_by("-created_at").first()
     assert ended is not None
     answer = member.post(f"/account/sessions/{ended.pk}/end")
@@ -96,7 +96,7 @@ def test_a_password_is_changed(member: Client) -> None:
     user = Session.objects.get().user
     passwords.put(user, PASSWORD)
     form = {"old_password": PASSWORD, "new_password": "four large blue windows", "repeated": "four"}
-    assert b"This is not the same." in member.post("/account/password", form).content
+    assert b"The passwords do not match." in member.post("/account/password", form).content
     form["repeated"] = form["new_password"] = "short"
     assert b'id="id_new_password_error"' in member.post("/account/password", form).content
     form["repeated"] = form["new_password"] = "four large blue windows"
@@ -175,7 +175,7 @@ def test_a_passkey_is_registered_signs_in_and_is_removed(newcomer: Client, setti
     assert b"no good answer of a known passkey" in again
     passkey = Passkey.objects.get()
     refused = browser.post(f"/account/passkeys/{passkey.pk}/remove").content  # an operator's last factor
-    assert b"This was not accepted." in refused
+    assert b"The form has errors." in refused
 
 
 def test_where_there_are_no_passkeys_nobody_is_offered_one(cloud: Cloud, member: Client) -> None:

@@ -58,7 +58,7 @@ def test_two_officers_take_it_away_after_a_while(officer: Client, cloud: Cloud, 
     assert policy_proposals.reconcile() == 1
     assert Binding.objects.get(pk=instance).classifications == ["alpha-org.other"]
     assert not Lineage.objects.filter(resource_id=instance).exists()
-    assert text_of(officer.get(page)).count("There is nothing to choose from.") == 1
+    assert text_of(officer.get(page)).count("No options available.") == 1
 
 
 def test_what_it_has_not_it_cannot_lose(officer: Client, instance: str) -> None:

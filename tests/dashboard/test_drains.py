@@ -51,15 +51,18 @@ def begin(operator: Client, *, fallback: str = "leave", plan: str = "") -> str:
 
 def test_the_plan_is_shown_with_what_is_in_the_way_before_anything_begins(operator: Client, other: FakeMachine) -> None:
     page = operator.get(PLAN)
-    assert "moves to another node 1" in text_of(page) and "node-2" in text_of(page)
-    assert "What is in the way" not in text_of(page)
+    assert "migrates to another node 1" in text_of(page) and "node-2" in text_of(page)
+    assert "Blockers" not in text_of(page)
     node_cordon(SYSTEM, other.row, reason="")
     blocked = text_of(operator.get(PLAN))
-    assert "cannot be moved, and runs on 1" in blocked and "The drain will not end while these run there" in blocked
+    assert (
+        "cannot be moved, continues to run 1" in blocked
+        and "The drain cannot complete while these instances run on the node" in blocked
+    )
     assert "placement.no_place" in blocked
     stopped = text_of(operator.get(f"{PLAN}?fallback=stop"))
-    assert "is shut down, and started again when the node is returned 1" in stopped
-    assert "started again when the node is returned to service" in stopped
+    assert "shut down, restarted when the node returns to service 1" in stopped
+    assert "restarted when the node returns to service" in stopped
     assert not Drain.objects.exists()
 
 
@@ -68,8 +71,8 @@ def test_who_is_not_started_again_is_named_before_and_after(operator: Client, ot
     assert "Some would stay off" not in text_of(operator.get(f"{PLAN}?fallback=stop"))
     Instance.objects.update(restart_policy="never")
     plan = text_of(operator.get(f"{PLAN}?fallback=stop"))
-    assert "Some would stay off" in plan and "is shut down, and would stay off 1" in plan
-    assert "started again when the node is returned" not in plan
+    assert "Some would stay off" in plan and "shut down, would stay off 1" in plan
+    assert "restarted when the node returns to service" not in plan
     assert "Start it by hand" in plan and "compute.instance.not_started_again" in plan
     assert begin(operator, fallback="stop") == DRAIN
     executor.reconcile()
@@ -77,19 +80,19 @@ def test_who_is_not_started_again_is_named_before_and_after(operator: Client, ot
     executor.reconcile()
     page = text_of(operator.get(DRAIN))
     assert "stays off until somebody starts it" in page and "Start it by hand" in page
-    assert "started again when the node is returned" not in page
+    assert "restarted when the node returns to service" not in page
 
 
 def test_a_drain_from_its_plan_to_the_return_of_the_node(operator: Client, other: FakeMachine) -> None:
-    assert "It has never been drained" in text_of(operator.get(DRAIN))
+    assert "No drain yet" in text_of(operator.get(DRAIN))
     assert begin(operator) == DRAIN
     drain = Drain.objects.get()
     assert (drain.at_once, drain.deadline_s, drain.convergence) == (1, 900, "none")
     page = text_of(operator.get(DRAIN))
-    assert "waits" in page and "its fan" in page and "0 %" in page
+    assert "waiting" in page and "its fan" in page and "0 %" in page
     assert "Its guests are moved away" in text_of(operator.get(NODE))
     executor.reconcile()
-    assert "being moved" in text_of(operator.get(DRAIN))
+    assert "migrating" in text_of(operator.get(DRAIN))
     move(Operation.objects.get(kind="instance.migrate"))
     executor.reconcile()
     page = text_of(operator.get(DRAIN))
@@ -119,7 +122,7 @@ def test_who_is_left_says_why_and_is_tried_again_or_shut_down(operator: Client, 
     begin(operator)
     executor.reconcile()
     page = text_of(operator.get(DRAIN))
-    assert "blocked" in page and "runs on there" in page and "placement.no_place" in page
+    assert "blocked" in page and "not moved" in page and "placement.no_place" in page
     operator.post(f"{DRAIN}/retry")
     executor.reconcile()
     assert Drain.objects.get().state == "blocked"
@@ -144,7 +147,7 @@ def test_a_node_that_cannot_be_drained_or_retired_says_why(operator: Client, gue
     assert "Drain it first" in text_of(operator.post(f"{NODE}/maintenance", {"reason": ""}))
     cloud.machine.become_unreachable()
     page = text_of(operator.get(PLAN))
-    assert "is not heard" in page and "Drain it" not in page
+    assert "is not heard" in page and "Drain node" not in page
 
 
 def test_others_with_a_duty_see_it_and_change_nothing(signed_in: SignIn, operator: Client, other: FakeMachine) -> None:

@@ -43,8 +43,8 @@ def test_a_silent_node_is_fenced_by_ones_own_word_after_a_proof(operator: Client
     cloud.machine.become_unreachable()
     assert FENCE in operator.get(NODE).content.decode()
     page = text_of(operator.get(FENCE))
-    assert "its BMC is not configured" in page
-    assert "can be given by somebody who has seen it" in page
+    assert "nobody has said how its BMC is reached" in page
+    assert "available: an operator attests that the node is off" in page
     Session.objects.update(proved_at=clock.now() - timedelta(hours=1))
     body = {"evidence": "attestation", "reason": "unplugged in rack 7"}
     assert operator.post(FENCE, body)["Location"].startswith("/sign-in/prove?")

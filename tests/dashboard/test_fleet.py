@@ -59,7 +59,7 @@ def test_the_audit_of_all_is_for_whoever_has_a_duty(duty: str, signed_in: SignIn
     page = reader.get("/platform/audit?verb=network_create").content.decode()
     assert "owner@people.example" in page
     assert f"/platform/organizations/{cloud.tenant.project.organization_id}" in page and f"{home}/audit" in page
-    assert b"Nothing here is like that." in reader.get("/platform/audit?outcome=failed").content
+    assert b"No entry matches the filters." in reader.get("/platform/audit?outcome=failed").content
     assert b"network.create" in reader.get("/platform/audit/deeds").content
     file = reader.get("/platform/audit/export?format=csv&verb=network_create")
     assert b"".join(file).count(b"network_create") == 1  # type: ignore[arg-type]
@@ -71,8 +71,8 @@ def test_the_audit_of_all_is_for_whoever_has_a_duty(duty: str, signed_in: SignIn
 def test_the_fleet_with_what_is_used_and_what_fits(operator: Client, api: Caller, cloud: Cloud) -> None:
     finish(api.post("instances", WEB))
     page = operator.get("/platform/nodes?flavor=tiny").content.decode()
-    assert "1 of 1 take new ones" in page and "<meter" in page and "the largest:" in page
-    assert b"No node is like that" in operator.get("/platform/nodes?state=unreachable").content
+    assert "1 of 1 accept instances" in page and "<meter" in page and "largest:" in page
+    assert b"No node matches the filters" in operator.get("/platform/nodes?state=unreachable").content
     guests = operator.get("/platform/nodes/node-1").content
     assert b">web</a>" in guests and b"alpha" in guests
 
@@ -106,11 +106,11 @@ def test_a_node_is_cordoned_with_a_reason_and_opened_again(operator: Client, sig
 
 
 def test_incidents_of_all_nodes(operator: Client, cloud: Cloud) -> None:
-    assert b"No incident" in operator.get("/platform/incidents").content
+    assert b"No incidents" in operator.get("/platform/incidents").content
     cloud.fake.foreign_domains.append("a-vm-by-hand")
     cloud.machine.account()
     page = operator.get("/platform/incidents?state=open").content
-    assert b"A guest that nobody asked for" in page and b"a-vm-by-hand" in page
+    assert b"Orphaned guest" in page and b"a-vm-by-hand" in page
     assert b"a-vm-by-hand" in operator.get("/platform/nodes/node-1").content
 
 
@@ -139,7 +139,7 @@ def test_what_is_stuck_is_resolved_once_its_node_is_silent(
     assert b"the node node-1 is heard" in operator.get(url).content
     cloud.machine.become_unreachable()
     page = operator.get(url).content.decode()
-    assert "What would be" in page and ">node-1</a>" in page
+    assert "Preview" in page and ">node-1</a>" in page
     assert Operation.objects.get(pk=operation_id).state == "running"
     assert operator.post(url, {"reason": "it burnt"})["Location"] == "/platform/operations"
     assert run(Operation.objects.get(pk=operation_id)).state == "succeeded"
@@ -156,7 +156,7 @@ def test_a_request_for_quota_is_shown_with_where_it_is_answered(operator: Client
         requested_by=cloud.tenant.actor.user_id,
     )
     page = operator.get(f"/platform/organizations/{organization.pk}").content.decode()
-    assert "waits for an answer" in page
+    assert "waiting for a response" in page
     assert b"alpha-org" in operator.get("/platform/organizations").content
     url = f"/organizations/{organization.pk}/quota/{asked.pk}/decide/approve"
     assert f'href="{url}"' in page
@@ -177,7 +177,7 @@ def test_an_operator_makes_an_organization_and_deletes_it(operator: Client, sign
     assert Membership.objects.get(organization=organization).role == "owner"
     page = f"{made.url}/delete"  # type: ignore[attr-defined]
     assert page.encode() in operator.get(made.url).content  # type: ignore[attr-defined]
-    assert b"This is not its name." in operator.post(page, {"name": "hospitals"}).content
+    assert b"The name does not match." in operator.post(page, {"name": "hospitals"}).content
     operator.post(page, {"name": "hospital"})
     organization.refresh_from_db()
     assert organization.deleted_at is not None

@@ -82,7 +82,7 @@ def test_forms_without_their_token_are_refused(signed_in: SignIn, home: str) -> 
     browser.handler.enforce_csrf_checks = True
     answer = browser.post(f"{home}/instances/web/actions/start")
     assert answer.status_code == 403
-    assert b"Send it again" in answer.content
+    assert b"Form expired" in answer.content
 
 
 def test_pages_may_load_nothing_from_elsewhere_and_are_not_kept(member: Client) -> None:
@@ -112,7 +112,7 @@ def test_nobody_is_sent_elsewhere(url: str, cloud: Cloud) -> None:
 
 def test_everything_is_found_by_its_name_or_address(cloud: Cloud, member: Client, home: str) -> None:
     assert b"alpha" in member.get("/search?q=ALPHA").content
-    assert b"Nothing is called that." in member.get("/search?q=zzz").content
+    assert b"No results." in member.get("/search?q=zzz").content
     options = member.get("/search?q=inst&palette=1").content
     assert f'data-href="{home}/instances"'.encode() in options
     assert b"<html" not in options

@@ -18,14 +18,14 @@ def operator(signed_in: SignIn) -> Client:
 
 
 def test_a_rule_is_made_told_to_tenants_and_ended(operator: Client, member: Client, home: str, cloud: Cloud) -> None:
-    assert "No maintenance" in text_of(operator.get(URL))
+    assert "No maintenance rules" in text_of(operator.get(URL))
     assert operator.post(f"{URL}/new", RULE)["Location"] == URL
     made = MaintenanceRule.objects.get()
     assert (made.ends_at - made.begins_at).total_seconds() == 7200
     page = text_of(operator.get(URL))
-    assert "All changes refused for now" in page and "new switches" in page
+    assert "All operations reject" in page and "new switches" in page
     banner = text_of(member.get(f"{home}/instances"))
-    assert "Maintenance – All changes – refused for now – new switches" in banner
+    assert "Maintenance – All operations – reject – new switches" in banner
     refused = member.post(f"{home}/instances/create", INSTANCE)
     assert refused.status_code == 200 and "because of maintenance: new switches" in text_of(refused)
     operator.post(f"{URL}/{made.pk}/end", {"next": URL})
@@ -43,6 +43,6 @@ def test_others_see_them_and_change_nothing(signed_in: SignIn, operator: Client,
     operator.post(f"{URL}/new", RULE)
     support = signed_in("support")
     page = support.get(URL).content
-    assert b"new switches" in page and b"End it" not in page and b"New rule" not in page
+    assert b"new switches" in page and b"End rule" not in page and b"New rule" not in page
     support.post(f"{URL}/{MaintenanceRule.objects.get().pk}/end")
-    assert operator.get(URL).content.count(b"End it") == 2
+    assert operator.get(URL).content.count(b"End rule") == 2

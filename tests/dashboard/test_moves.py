@@ -34,11 +34,11 @@ def page(other: FakeMachine) -> str:
 
 def test_it_is_moved_to_the_node_that_is_chosen(operator: Client, page: str) -> None:
     shown = operator.get(page)
-    assert "where placement decides" in text_of(shown) and "node-2" in text_of(shown)
-    assert "It was never moved." in text_of(shown)
+    assert "automatic placement" in text_of(shown) and "node-2" in text_of(shown)
+    assert "No migrations yet." in text_of(shown)
     assert operator.post(page, {"node": "node-2", "reason": "repairs"})["Location"] == page
     shown = text_of(operator.get(page))
-    assert "finds a place" in shown and "being chosen" in shown and "repairs" in shown
+    assert "placing" in shown and "selecting" in shown and "repairs" in shown
     assert follow(Operation.objects.get(kind="instance.migrate")).state == "succeeded"
     shown = text_of(operator.get(page))
     assert "1 ms" in shown and "moved" in shown
@@ -48,8 +48,8 @@ def test_it_is_moved_to_the_node_that_is_chosen(operator: Client, page: str) -> 
 def test_what_is_in_the_way_is_said_and_nothing_can_be_pressed(operator: Client, page: str, other: FakeMachine) -> None:
     node_cordon(SYSTEM, other.row, reason="full")
     shown = operator.get(page)
-    assert "It cannot be moved now" in text_of(shown) and "placement.no_place" in text_of(shown)
-    assert b"Move it" not in shown.content
+    assert "The instance cannot be migrated now" in text_of(shown) and "placement.no_place" in text_of(shown)
+    assert b"Migrate" not in shown.content
     Instance.objects.update(power_state="off")
     assert "does not run" in text_of(operator.get(page))
 
@@ -89,7 +89,7 @@ def test_a_move_that_is_under_way_shows_its_bytes_and_is_called_off(
 
 def test_auditors_look_and_tenants_do_not(page: str, signed_in: SignIn) -> None:
     shown = signed_in("auditor").get(page)
-    assert shown.status_code == 200 and b"Move it" not in shown.content
+    assert shown.status_code == 200 and b"Migrate" not in shown.content
     assert signed_in("member").get(page).status_code in (403, 404)
 
 

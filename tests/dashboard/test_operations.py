@@ -22,20 +22,20 @@ def test_what_was_cancelled_is_asked_for_again(member: Client, home: str, cloud:
     operation_cancel(cloud.tenant.actor, asked)
     run(asked)
     url = f"{home}/activity/{asked.pk}"
-    assert "Ask for it again" in text_of(member.get(url))
+    assert "Retry" in text_of(member.get(url))
     answer = member.post(f"{url}/retry")
     again = Operation.objects.get(retry_of=asked.pk)
     assert answer["Location"] == f"{home}/activity/{again.pk}"
     page = member.get(answer["Location"]).content.decode()
-    assert "It is asked for again." in page and f'href="{url}"' in page
+    assert "Retry started." in page and f'href="{url}"' in page
     page = member.get(url).content.decode()
-    assert f'href="{home}/activity/{again.pk}"' in page and "Ask for it again" not in page
+    assert f'href="{home}/activity/{again.pk}"' in page and "Retry" not in page
 
 
 def test_what_cannot_be_asked_for_again_says_why(member: Client, home: str, asked: Operation) -> None:
     run(asked)
     url = f"{home}/activity/{asked.pk}"
-    assert "Ask for it again" not in text_of(member.get(url))
+    assert "Retry" not in text_of(member.get(url))
     assert member.post(f"{url}/retry")["Location"] == url
     assert "cannot be asked for again: it has succeeded" in text_of(member.get(url))
 
@@ -44,9 +44,9 @@ def test_what_waits_is_tried_now(member: Client, home: str, asked: Operation) ->
     waiting = [{"name": "place", "state": "retrying", "attempts": 3, "message": "No node answers."}]
     Operation.objects.update(due_at=clock.now() + timedelta(hours=1), state="running", steps=waiting)
     url = f"{home}/activity/{asked.pk}"
-    assert "Try now" in text_of(member.get(url))
+    assert "Run now" in text_of(member.get(url))
     assert member.post(f"{url}/retry")["Location"] == url
-    assert "It is tried now." in text_of(member.get(url))
+    assert "Operation scheduled to run now." in text_of(member.get(url))
     assert Operation.objects.get().due_at <= clock.now()
 
 
@@ -84,4 +84,4 @@ def test_what_was_in_a_steps_way_is_shown(member: Client, home: str, asked: Oper
     ]
     Operation.objects.update(steps=[{"name": "image", "state": "done", "attempts": 4, "tries": tries}])
     page = text_of(member.get(f"{home}/activity/{asked.pk}"))
-    assert "What was in its way The signer is silent. 3 times" in page
+    assert "Last error The signer is silent. 3 times" in page

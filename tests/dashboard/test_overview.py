@@ -65,8 +65,8 @@ def test_an_approved_plan_does_not_make_all_well(cloud: Cloud, member: Client, h
     answer = member.get(home)
     told = text_of(answer)
     assert "Nothing is in error" not in told
-    assert "being remedied adrift" in told
-    assert "To be remedied by:" in told and f'datetime="{plan.items[0]["deadline_at"]}"' in answer.content.decode()
+    assert "remediating adrift" in told
+    assert "Remediation deadline:" in told and f'datetime="{plan.items[0]["deadline_at"]}"' in answer.content.decode()
     assert "nothing moves it by itself: a member of the project makes it anew" in told
     assert f'href="{home}/remediation"' in answer.content.decode()
 

@@ -125,7 +125,7 @@ def test_what_is_replaced_refuses_nothing_any_more() -> None:
 
 def test_what_the_operator_claims_is_marked(officer: Client, home: str, cloud: Cloud) -> None:
     state_of("zone", "fr-idf-1", {"encryption.at_rest": True, "location.territory": "FR"})
-    words = "claimed by the operator, not enforced by the platform"
+    words = "declared by the operator, not enforced by the platform"
     assert officer.get("/zones/fr-idf-1").content.decode().count(words) == 2, "among the facts and the statements"
     url = f"{home}/policy/edit"
     words = "rest on what the operator of a zone claims"
@@ -136,12 +136,12 @@ def test_what_the_operator_claims_is_marked(officer: Client, home: str, cloud: C
 
 def test_it_is_written_by_rows_and_says_what_would_change(officer: Client, home: str, cloud: Cloud) -> None:
     url = f"{home}/policy"
-    assert b"Nothing is demanded yet" in officer.get(url).content
+    assert b"No clauses yet" in officer.get(url).content
     added = officer.post(f"{url}/edit", {"do": "add", "subject": "location.territory"})
     assert b'value="0:location.territory"' in added.content
     assert not PolicyVersion.objects.filter(project=cloud.tenant.project).exists()
     tried = officer.post(f"{url}/edit", {**FRENCH, "do": "try", "version": version_in(added.content)}).content.decode()
-    assert "It demands more." in tried
+    assert "The new policy is stricter." in tried
     row = tried[tried.index('<a href="/zones/fr-idf-1"') :].partition("</tr>")[0]
     assert "admitted" in row and "refused" in row and "not known, overdue for review" in row
     assert not PolicyVersion.objects.filter(project=cloud.tenant.project).exists()
@@ -159,11 +159,11 @@ def test_nothing_is_saved_that_was_not_shown(officer: Client, home: str, cloud: 
     assert SAVE not in officer.get(url).content
     at_once = officer.post(url, {**FRENCH, "do": "save"})
     assert at_once.status_code == 200
-    assert b"Nothing was saved yet." in at_once.content and b"It demands more." in at_once.content
+    assert b"Not saved yet." in at_once.content and b"The new policy is stricter." in at_once.content
     assert SAVE in at_once.content
     seen = {**FRENCH, "do": "save", "version": version_in(at_once.content), "shown": shown_in(at_once.content)}
     changed = officer.post(url, {**seen, "c0-value": "DE"})
-    assert b"Nothing was saved yet." in changed.content and shown_in(changed.content) != seen["shown"]
+    assert b"Not saved yet." in changed.content and shown_in(changed.content) != seen["shown"]
     assert not PolicyVersion.objects.filter(project=cloud.tenant.project).exists()
     assert officer.post(url, seen).status_code == 302
     assert PolicyVersion.objects.filter(project=cloud.tenant.project).count() == 1
@@ -194,7 +194,7 @@ def test_as_text_it_says_the_same(officer: Client, home: str) -> None:
     assert b"This is no JSON: line 1, column 3." in wrong
     assert b'name="c0-value" value="FR"' in wrong
     gone = officer.post(f"{home}/policy/edit", {**FRENCH, "do": "remove:c0"}).content
-    assert b"No clause: nothing would be demanded at this level." in gone
+    assert b"No clauses: this level has no restrictions." in gone
 
 
 def test_who_was_overtaken_is_told_and_loses_nothing(officer: Client, home: str, cloud: Cloud) -> None:
@@ -222,12 +222,12 @@ def test_what_demands_less_waits_for_somebody_else(officer: Client, home: str, c
     saved(officer, url, FRENCH)
     looser = previewed(officer, url, LOOSER)
     without = officer.post(f"{url}/edit", looser).content
-    assert b"say why" in without and b"Propose it" in without
+    assert b"enter a reason" in without and b"Propose" in without
     answer = officer.post(f"{url}/edit", {**looser, "reason": "A site on the Rhine."})
     proposal = PolicyProposal.objects.get()
     assert answer["Location"] == f"/proposals/{proposal.pk}"
     page = officer.get(answer["Location"]).content.decode()
-    assert "somebody else than who proposed it has to approve it" in page and 'aria-disabled="true"' in page
+    assert "the proposer cannot approve it" in page and 'aria-disabled="true"' in page
     assert "A site on the Rhine." in officer.get(url).content.decode()
     assert "A site on the Rhine." in officer.get("/proposals").content.decode()
     act = f"/proposals/{proposal.pk}/approve"
@@ -237,7 +237,7 @@ def test_what_demands_less_waits_for_somebody_else(officer: Client, home: str, c
     second = user_create(email="second-officer@people.example")
     membership_set(cloud.tenant.project.organization, user=second, role="sovereignty_officer")
     approved = browser_of(second).post(act, {"next": f"/proposals/{proposal.pk}"}, follow=True).content.decode()
-    assert "It is approved." in approved and "approved, waits for its time" in approved
+    assert "Proposal approved." in approved and "approved, not yet in force" in approved
     assert "approved; in force from:" in officer.get(url).content.decode()
     officer.post(f"/proposals/{proposal.pk}/withdraw", {"next": "/proposals"})
     proposal.refresh_from_db()
@@ -270,7 +270,7 @@ def test_every_level_has_its_page(officer: Client, signed_in: SignIn, cloud: Clo
     assert b"Secrets" in officer.get("/classifications").content
     operator = signed_in("operator")
     tried = operator.post("/platform/policy/edit", {**FRENCH, "do": "try"}).content
-    assert b"It demands more." in tried
+    assert b"The new policy is stricter." in tried
 
 
 def test_whoever_changed_a_policy_undoes_it_by_a_button(
@@ -278,13 +278,13 @@ def test_whoever_changed_a_policy_undoes_it_by_a_button(
 ) -> None:
     saved(officer, f"{home}/policy", FRENCH)
     page = officer.get(f"{home}/policy")
-    assert "Undo my change" in text_of(page)
-    assert "Undo my change" not in text_of(signed_in("owner").get(f"{home}/policy"))
+    assert "Undo change" in text_of(page)
+    assert "Undo change" not in text_of(signed_in("owner").get(f"{home}/policy"))
     url = re.search(r'action="([^"]+/policy/undo)"', page.content.decode())
     assert url is not None
     answer = officer.post(url[1], {"next": f"{home}/policy"}, follow=True)
     assert "Your change is undone." in text_of(answer)
-    assert "Undo my change" not in text_of(answer)
+    assert "Undo change" not in text_of(answer)
     assert PolicyVersion.objects.latest("version").atoms == []
     again = officer.post(url[1], {"next": f"{home}/policy"}, follow=True)
     assert "cannot be undone by you" in text_of(again)

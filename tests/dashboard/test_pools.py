@@ -30,8 +30,8 @@ def pool(cloud: Cloud, tmp_path: Path) -> Pool:
 def test_without_a_pool_it_says_how_one_is_made(signed_in: SignIn, cloud: Cloud) -> None:
     operator = signed_in("operator")
     page = operator.get("/platform/pools")
-    assert "No pool yet" in text_of(page) and b"agents.node.make_pool" in page.content
-    assert "No pool is like that" in text_of(operator.get("/platform/pools?zone=fr-idf-1"))
+    assert "No storage pools yet" in text_of(page) and b"agents.node.make_pool" in page.content
+    assert "No storage pool matches the filters" in text_of(operator.get("/platform/pools?zone=fr-idf-1"))
     assert operator.get("/platform/pools/nothing").status_code == 404
 
 
@@ -65,4 +65,4 @@ def test_a_node_without_its_pool_is_named_everywhere(signed_in: SignIn, pool: Po
     assert "0 nodes have it" in text_of(everywhere) and "not mounted" in text_of(everywhere)
     assert b'href="/platform/nodes/node-1"' in everywhere.content
     for url in (f"/platform/pools/{pool.pk}", "/platform/nodes/node-1"):
-        assert "had it when it was last heard." in text_of(operator.get(url)), url
+        assert "had it mounted at its last heartbeat." in text_of(operator.get(url)), url

@@ -26,7 +26,7 @@ def page(cloud: Cloud) -> str:
 
 
 def test_nothing_waits_until_something_is_found(operator: Client, cloud: Cloud) -> None:
-    assert "Nothing waits for a decision" in text_of(operator.get(LIST))
+    assert "No orphaned resources" in text_of(operator.get(LIST))
     assert "that nobody means" not in text_of(operator.get("/platform/nodes/node-1"))
     cloud.fake.foreign_files.append(STRAY)
     orphans.reconcile()
@@ -48,15 +48,15 @@ def test_filters(operator: Client, page: str, query: str, is_there: bool) -> Non
 
 def test_it_is_discarded_when_its_name_was_typed(operator: Client, page: str) -> None:
     wrong = operator.post(f"{page}/discard", {"name": "volumes/another", "reason": "left behind"})
-    assert "This is not its name." in text_of(wrong)
+    assert "The name does not match." in text_of(wrong)
     assert Orphan.objects.get().wished == ""
     done = operator.post(f"{page}/discard", {"name": STRAY, "reason": "left behind"})
     assert done["Location"] == page
     shown = text_of(operator.get(page))
-    assert "It is destroyed as soon as its node is there." in shown and "left behind" in shown
+    assert "Deletion is pending until the node is reachable." in shown and "left behind" in shown
     orphans.reconcile()
     shown = operator.get(page)
-    assert "It was destroyed, because somebody said so." in text_of(shown)
+    assert "Deleted by an operator." in text_of(shown)
     assert b"/discard" not in shown.content
 
 
@@ -64,14 +64,14 @@ def test_it_is_released_with_a_reason(operator: Client, page: str) -> None:
     assert operator.post(f"{page}/release", {"reason": "it is ours"})["Location"] == page
     orphans.reconcile()
     shown = operator.get(page)
-    assert "Somebody said that it is to stay." in text_of(shown)
+    assert "Released by an operator." in text_of(shown)
     assert b"/release" not in shown.content
     assert b"/discard" in shown.content
 
 
 def test_what_is_in_the_way_is_shown(operator: Client, page: str) -> None:
     Orphan.objects.update(problem="It is open in a guest.")
-    assert "In the way: It is open in a guest." in text_of(operator.get(page))
+    assert "Blocked by: It is open in a guest." in text_of(operator.get(page))
     assert "It is open in a guest." in text_of(operator.get(LIST))
 
 

@@ -41,26 +41,26 @@ def begin(operator: Client) -> str:
 def test_a_recovery_from_its_plan_to_its_end(operator: Client, other: FakeMachine) -> None:
     assert f'href="{PLAN}"' in operator.get(NODE).content.decode()
     page = text_of(operator.get(PLAN))
-    assert "is made again on another node 1" in page and "node-2" in page
-    assert "comes back with the node 1" in page and "its disk is on that node alone" in page
-    assert "Who finds no place now" not in page
+    assert "evacuated to another node 1" in page and "node-2" in page
+    assert "returns with the node 1" in page and "its disk is on that node alone" in page
+    assert "Instances without a valid node" not in page
     assert not Drain.objects.exists()
     assert begin(operator) == DRAIN
     page = text_of(operator.get(DRAIN))
-    assert "Recovery of node-1" in page and "its mainboard" in page and "Shut down who cannot leave" not in page
+    assert "Recovery of node-1" in page and "its mainboard" in page and "Shut down remaining instances" not in page
     executor.reconcile()
-    assert "being made again" in text_of(operator.get(DRAIN))
+    assert "evacuating" in text_of(operator.get(DRAIN))
     done(Operation.objects.get(kind="instance.evacuate"))
     executor.reconcile()
     page = text_of(operator.get(DRAIN))
-    assert "100 %" in page and "All guests that can be elsewhere are." in page and "elsewhere" in page
-    assert "Its recovery" in text_of(operator.get(NODE))
+    assert "100 %" in page and "All instances that can run elsewhere are evacuated." in page and "evacuated" in page
+    assert "Show recovery" in text_of(operator.get(NODE))
 
 
 def test_who_finds_no_place_is_in_the_plan_and_stays_down(operator: Client, other: FakeMachine) -> None:
     Node.objects.filter(pk=other.row.pk).update(duty="cordoned")
     page = text_of(operator.get(PLAN))
-    assert "Who finds no place now" in page and "compute.instance.evacuation_blocked" in page
+    assert "Instances without a valid node" in page and "compute.instance.evacuation_blocked" in page
     begin(operator)
     executor.reconcile()
     page = text_of(operator.get(DRAIN))
@@ -71,12 +71,12 @@ def test_who_finds_no_place_is_in_the_plan_and_stays_down(operator: Client, othe
 
 def test_a_node_that_is_not_fenced_says_why_it_is_not_recovered(operator: Client, cloud: Cloud) -> None:
     page = text_of(operator.get(PLAN))
-    assert "this needs a node that is fenced" in page and "Recover it" not in page
+    assert "this needs a node that is fenced" in page and "Recover node" not in page
 
 
 def test_others_with_a_duty_see_the_plan_and_begin_nothing(signed_in: SignIn, other: FakeMachine) -> None:
     support = signed_in("support")
     answer = support.get(PLAN)
-    assert "Recover it" not in text_of(answer)
+    assert "Recover node" not in text_of(answer)
     support.post(PLAN, {"plan": "0" * 64, "at_once": "4"})
     assert not Drain.objects.exists()

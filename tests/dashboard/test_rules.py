@@ -55,9 +55,9 @@ def test_a_zone_says_what_is_known_of_it_and_until_when(member: Client, cloud: C
     facts.state_of("zone", "fr-idf-1", {"keys.custody": "customer_byok", "location.territory": "FR"})
     certified("suspended")
     assert b"fr-idf-1" in member.get("/zones").content
-    assert b"No zone is like that." in member.get("/zones?region=nowhere").content
+    assert b"No zone matches the filters." in member.get("/zones?region=nowhere").content
     page = member.get("/zones/fr-idf-1").content.decode()
-    for words in ("the customer brings them", "suspended", "SNC-1", "To be reviewed by", '<rect class="warn"'):
+    for words in ("customer-supplied (BYOK)", "suspended", "SNC-1", "Review due", '<rect class="warn"'):
         assert words in page, words
     assert member.get("/zones/nowhere").status_code == 404
 
@@ -65,10 +65,10 @@ def test_a_zone_says_what_is_known_of_it_and_until_when(member: Client, cloud: C
 def test_what_would_drift_if_a_certificate_were_lost(officer: Client, api: Caller, cloud: Cloud) -> None:
     instance = finish(api.post("instances", WEB))["id"]
     certified("valid")
-    assert b"Nothing would drift" in officer.get("/zones/fr-idf-1/what-if?number=SNC-1").content
+    assert b"No drift" in officer.get("/zones/fr-idf-1/what-if?number=SNC-1").content
     policy_set(cloud.tenant.actor, atoms=[HELD], project=cloud.tenant.project)
     page = officer.get("/zones/fr-idf-1/what-if?number=SNC-1").content.decode()
-    assert f"/residency/{instance}" in page and "the certificate was withdrawn" in page and ">alpha</a>" in page
+    assert f"/residency/{instance}" in page and "the certificate is withdrawn" in page and ">alpha</a>" in page
     assert officer.get("/zones/fr-idf-1/what-if?number=none").status_code == 400
 
 
@@ -96,10 +96,10 @@ def test_empty_pages_are_pages(url: str, signed_in: SignIn) -> None:
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("/parties", "No party is known yet"),
-        ("/sets", "No set is known yet"),
+        ("/parties", "No parties yet"),
+        ("/sets", "No named sets yet"),
         ("/classifications", "An organization makes its own"),
-        ("/platform/organizations?name=nobody", "No organization is like that."),
+        ("/platform/organizations?name=nobody", "No organization matches the filters."),
         ("/evidence", "One is signed within a minute of the first record."),
     ],
 )
@@ -141,13 +141,13 @@ def test_drift_with_its_clauses_and_a_plan_to_approve(
     for url in ("/drift", "/residency"):
         named = f'href="/residency/{instance}" title="{instance}" translate="no">web</a>'
         assert named in officer.get(url).content.decode(), url
-    assert b"Nothing is like that" in officer.get("/drift?state=drifted").content
+    assert b"No drift matches the filters" in officer.get("/drift?state=drifted").content
     certified("suspended")
     compliance_drift.reconcile()
     page = officer.get("/drift?state=drifted").content
     assert b"the certificate is suspended" in page and b"drifted" in page
     plan = RemediationPlan.objects.get()
-    assert b"waits for approval" in member.get(f"{home}/remediation").content
+    assert b"waiting for approval" in member.get(f"{home}/remediation").content
     member.post(f"{home}/remediation/{plan.pk}/approve", {"next": f"{home}/remediation"})
     plan.refresh_from_db()
     assert plan.state == "approved"
@@ -182,7 +182,7 @@ def test_a_refusal_leads_to_an_exemption_with_terms_to_sign(
     unsigned = {"duty": "sovereignty_officer", "key_id": "none", "signature": "AAAA"}
     refused = officer.post(made["Location"], unsigned).content
     assert b"There is no officer key" in refused and b"AAAA" in refused
-    assert b"waits for signatures" in member.get("/exemptions").content
+    assert b"waiting for signatures" in member.get("/exemptions").content
 
 
 def test_two_people_sign_what_the_page_shows_them(signed_in: SignIn, member: Client, api: Caller, cloud: Cloud) -> None:
@@ -208,10 +208,10 @@ def test_two_people_sign_what_the_page_shows_them(signed_in: SignIn, member: Cli
         signature = b64encode(signer.key.sign(html.unescape(shown[1]).encode())).decode()
         approval = {"duty": duty, "key_id": signer.key_id, "signature": f"{signature[:40]}\r\n{signature[40:]}"}
         assert browser.post(page, approval)["Location"] == page, duty
-        assert b"Your signature counts." in browser.get(page).content
+        assert b"Signature accepted." in browser.get(page).content
     signed = text_of(member.get(page))
     assert "Sovereignty officer –" in signed and "Duty operator –" in signed
-    assert b"waits for signatures" not in member.get("/exemptions").content
+    assert b"waiting for signatures" not in member.get("/exemptions").content
     finish(api.post("instances", WEB | {"exemption": str(Exemption.objects.get().pk)}))
 
 
@@ -328,6 +328,6 @@ def test_a_kept_checkpoint_tells_whether_the_log_has_only_grown(
         (origin, str(int(size) - 1), root),
         ("another.example/log", size, root),
     ):
-        assert "The log does not go on from your checkpoint" in said(*forged, *rest), forged
+        assert "The log does not extend your checkpoint" in said(*forged, *rest), forged
     assert "This is no checkpoint" in said(origin, size, root)
     assert "has only grown" in said(origin, str(newest["size"]), newest["root"], *rest)

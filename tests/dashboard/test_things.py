@@ -21,7 +21,7 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh
 THINGS = {
     "networks": ({"cidr": "10.1.0.0/24", "dns_servers": "9.9.9.9, 1.1.1.1"}, {"cidr": "10.1.0.0/33"}, b"10.1.0.1"),
     "ssh-keys": ({"public_key": KEY}, {"public_key": "ssh-rsa nothing"}, b"SHA256:"),
-    "affinity-groups": ({"rule": "anti-affinity", "is_strict": "on"}, {"rule": "far"}, b"apart"),
+    "affinity-groups": ({"rule": "anti-affinity", "is_strict": "on"}, {"rule": "far"}, b"separate"),
 }
 LISTS = (
     "networks",
@@ -61,7 +61,7 @@ def test_made_found_renamed_and_deleted(home: str, member: Client, collection: s
     page = answer["Location"]
     assert shown in member.get(page).content
     assert page.encode() in member.get(f"{here}?labels=env%3Dprod").content
-    assert b"Nothing here is like that." in member.get(f"{here}?name=nobody").content
+    assert b"No entry matches the filters." in member.get(f"{here}?name=nobody").content
     assert b"env=prod" in member.get(f"{page}/edit").content
     member.post(f"{page}/edit", {"name": "yours", "labels": ""})
     renamed = member.get(page).content
@@ -90,16 +90,16 @@ def test_a_network_is_said_to_end_at_its_zone(home: str, cloud: Cloud, member: C
 def test_a_network_without_name_servers_says_what_its_guests_lack(home: str, member: Client) -> None:
     assert "Left empty: the guests have no name resolution (DNS)." in text_of(member.get(f"{home}/networks/new"))
     page = member.post(f"{home}/networks/new", {"name": "mute", "cidr": "10.1.0.0/24"})["Location"]
-    assert "Name servers none: the guests have no name resolution (DNS)" in text_of(member.get(page))
+    assert "DNS servers none: instances have no DNS" in text_of(member.get(page))
 
 
 def test_the_name_servers_of_the_platform_are_named_where_there_are_some(
     home: str, member: Client, settings: Settings
 ) -> None:
     settings.DEFAULT_DNS_SERVERS = ["9.9.9.9"]
-    assert "Left empty: those of the platform, 9.9.9.9." in text_of(member.get(f"{home}/networks/new"))
+    assert "Left empty: those public, 9.9.9.9." in text_of(member.get(f"{home}/networks/new"))
     page = member.post(f"{home}/networks/new", {"name": "named", "cidr": "10.1.0.0/24"})["Location"]
-    assert "Name servers 9.9.9.9" in text_of(member.get(page))
+    assert "DNS servers 9.9.9.9" in text_of(member.get(page))
 
 
 def test_who_may_only_look_is_told_so(home: str, signed_in: SignIn) -> None:
@@ -153,14 +153,14 @@ def test_an_upload_of_nobody_is_led_to_the_sign_in(home: str, member: Client, di
 
 def test_an_image_is_deleted_by_its_name(home: str, member: Client) -> None:
     page = new_image(member, home)
-    assert b"This is not its name." in member.post(f"{page}/delete", {"name": "other"}).content
+    assert b"The name does not match." in member.post(f"{page}/delete", {"name": "other"}).content
     assert member.post(f"{page}/delete", {"name": "mine"})["Location"] == f"{home}/images"
     assert member.get(page).status_code == 404
 
 
 def test_an_image_of_the_platform_is_shown_and_not_offered_for_change(home: str, cloud: Cloud, member: Client) -> None:
     page = member.get(f"{home}/images/{cloud.image.pk}").content
-    assert b"of the platform" in page
+    assert b"public" in page
     assert b"/delete" not in page
 
 
@@ -177,7 +177,7 @@ def test_a_webhook_shows_its_secret_once(home: str, member: Client) -> None:
     webhook = Webhook.objects.get()
     assert (webhook.kinds, webhook.is_enabled) == (["*"], False)
     member.post(f"{page}/delete")
-    assert b"No webhook yet" in member.get(f"{home}/webhooks").content
+    assert b"No webhooks yet" in member.get(f"{home}/webhooks").content
 
 
 def test_the_old_secret_of_a_webhook_is_ended(home: str, member: Client, signed_in: SignIn) -> None:
@@ -187,7 +187,7 @@ def test_the_old_secret_of_a_webhook_is_ended(home: str, member: Client, signed_
     assert end.encode() not in member.get(page).content
     member.post(f"{page}/rotate", {"overlap_hours": "24"})
     assert end.encode() in member.get(page).content
-    assert b"The new secret goes on signing." in member.get(end).content
+    assert b"The new secret stays active." in member.get(end).content
     assert b"it needs the role member" in signed_in("viewer").post(end).content
     assert Webhook.objects.get().previous_ends_at is not None
     assert member.post(end)["Location"] == page
@@ -207,9 +207,9 @@ def test_a_state_of_terraform_is_shown_unlocked_and_deleted(home: str, cloud: Cl
     assert b"OperationTypeApply" in page and b'<td data-label="Serial">7</td>' in page
     assert b"hush" not in page
     member.post(f"{home}/terraform-states/prod/unlock")
-    assert b"It is locked" not in member.get(f"{home}/terraform-states/prod").content
+    assert b"Locked" not in member.get(f"{home}/terraform-states/prod").content
     member.post(f"{home}/terraform-states/prod/delete", {"name": "prod"})
-    assert b"No Terraform state yet" in member.get(f"{home}/terraform-states").content
+    assert b"No Terraform states yet" in member.get(f"{home}/terraform-states").content
 
 
 def test_a_token_of_the_project(home: str, member: Client) -> None:
@@ -233,9 +233,9 @@ def test_a_project_is_renamed_limited_and_stays_while_something_is_in_it(
     assert owner.post(f"{home}/settings/quota", {"version": version, "instances": "5"}).status_code == 302
     assert b"0 / 5" in owner.get(f"{home}/settings").content
     stale = owner.post(f"{home}/settings/quota", {"version": version, "instances": "6"})
-    assert b"This was not accepted." in stale.content
+    assert b"The form has errors." in stale.content
     page = owner.post(f"{home}/settings/delete", {"name": "omega"}).content
-    assert b"This was not accepted." in page
+    assert b"The form has errors." in page
     assert Organization.objects.filter(project__deleted_at=None).exists()
 
 

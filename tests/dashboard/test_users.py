@@ -58,8 +58,8 @@ def test_the_last_operator_is_told_why_not(operator: Client, cloud: Cloud) -> No
 def test_an_auditor_lays_down_the_own_duty(signed_in: SignIn, otto: User) -> None:
     auditor = signed_in("auditor")
     own = User.objects.get(is_auditor=True)
-    assert b"Take the duty away" not in auditor.get(f"{PAGES}/{otto.pk}").content
-    assert b"Take the duty away" in auditor.get(f"{PAGES}/{own.pk}").content
+    assert b"Remove platform role" not in auditor.get(f"{PAGES}/{otto.pk}").content
+    assert b"Remove platform role" in auditor.get(f"{PAGES}/{own.pk}").content
     assert auditor.post(f"{PAGES}/{own.pk}/duty")["Location"] == "/"
     assert User.objects.get(pk=own.pk).duty == ""
 

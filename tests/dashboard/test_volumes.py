@@ -33,7 +33,7 @@ def test_the_list_says_where_each_is_and_who_has_it(member: Client, home: str, v
     make_instance(member, home, volumes=["data"])
     told = text_of(member.get(f"{home}/volumes?state=in-use&zone=fr-idf-1&labels=env%3Dprod"))
     assert "data env=prod in use 2 GiB fr-idf-1 web" in told
-    assert "No volume is like that." in text_of(member.get(f"{home}/volumes?state=available"))
+    assert "No volume matches the filters." in text_of(member.get(f"{home}/volumes?state=available"))
 
 
 @pytest.mark.parametrize("tab", TABS)
@@ -91,7 +91,7 @@ def test_what_is_saved_as_it_was_is_no_change(page: str, member: Client, volume:
 
 def test_it_is_deleted_only_by_its_name(page: str, home: str, member: Client, volume: Volume) -> None:
     answer = member.post(f"{page}/delete", {"name": "wrong"})
-    assert errors_of(answer, "name") == "This is not its name."
+    assert errors_of(answer, "name") == "The name does not match."
     assert Operation.objects.filter(kind="volume.delete").count() == 0
     assert member.post(f"{page}/delete", {"name": "data"})["Location"] == f"{home}/volumes"
     finish_all()
@@ -104,7 +104,7 @@ def test_one_that_is_attached_cannot_be_deleted_and_says_why(
 ) -> None:
     make_instance(member, home, volumes=["data"])
     told = member.get(page)
-    assert "it is attached; detach it first" in text_of(told)
+    assert "attached; detach it first" in text_of(told)
     assert "Detach it first." in text_of(member.post(f"{page}/delete", {"name": "data"}))
 
 

@@ -27,9 +27,12 @@ def test_each_other_one_says_why() -> None:
     reasons = [verdicts({"zones": [each]})[0].reasons for each in (refused, bare, new, zone("us"))]
     assert reasons == [
         ["refused by policy: US (project/france)"],
-        ["facts that a policy needs are missing or overdue (project/france)", "takes nothing new at the moment"],
+        [
+            "facts required by a policy are missing or overdue for review (project/france)",
+            "accepts no new resources at the moment",
+        ],
         ["something new"],
-        ["no machines there that could take it"],
+        ["no suitable nodes"],
     ]
 
 

@@ -19,7 +19,7 @@ DOCUMENTS: list[Any] = [
     {},
     {"id": UUID(int=7), "at": MOMENT, "whole": MOMENT.replace(microsecond=0), "none": None},
     {"there": MOMENT.astimezone(timezone(timedelta(hours=2)))},
-    {"text": 'é "quoted" \\ / \n\t\x1f\x7f \U0001f600', "lazy": gettext_lazy("It is being deleted.")},
+    {"text": 'é "quoted" \\ / \n\t\x1f\x7f \U0001f600', "lazy": gettext_lazy("Deletion started.")},
     [1, -1, 2**63, 0.1, 1.5, True, False, Decimal("1.50"), ("a", "b")],
     ReturnDict({"reason": Reason("it must be one of {known}.", known="a")}, serializer=None),
 ]

@@ -1,4 +1,4 @@
-"""What pages of instances and volumes say often."""
+"""Template tags for instances and volumes."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def restart_policy_label(policy: str) -> str:
 
 @register.filter
 def amount(value: int, dimension: str) -> str:
-    """Of a quota, in its unit and with the language's own signs."""
+    """Format a quota amount in its unit and the user's language."""
     if dimension.endswith("_mib") and value < 1024:
         return mib(value)
     if dimension.endswith("_mib"):
@@ -36,7 +36,7 @@ def amount(value: int, dimension: str) -> str:
 
 @register.simple_tag(takes_context=True)
 def sorted_head(context: dict[str, Any], name: str, words: str, default: str = "name") -> SafeString:
-    """The head of a column by which a list can be sorted: a link that sorts by it, or the other way round."""
+    """Render a column head as a link that sorts by it, or reverses the order."""
     request = context["request"]
     present = request.GET.get("sort") or default
     order = {name: "ascending", f"-{name}": "descending"}.get(present, "none")
@@ -63,11 +63,11 @@ ROLES = {
 
 @register.filter
 def role(word: str) -> str:
-    """Why somewhere holds data."""
+    """Return the label of a data role."""
     return str(ROLES.get(word, word))
 
 
 @register.filter
 def reason_text(code: str) -> str:
-    """A reason of placement."""
+    """Return the label of a placement reason."""
     return str(zone_verdicts.reason_text(code))

@@ -1,4 +1,4 @@
-"""What templates say often: icons, states, moments, sizes, things to copy."""
+"""Template tags: icons, states, times, sizes, copy buttons."""
 
 import json
 from datetime import datetime
@@ -23,7 +23,7 @@ register = template.Library()
 
 @register.simple_tag
 def icon(name: str) -> SafeString:
-    """An ornament: what it means stands beside it in words."""
+    """Render a decorative icon; text next to it has the meaning."""
     return format_html(
         '<svg class="icon" aria-hidden="true"><use href="{}#{}"></use></svg>', static("dashboard/icons.svg"), name
     )
@@ -31,8 +31,8 @@ def icon(name: str) -> SafeString:
 
 @register.simple_tag
 def state(word: str, of: str = "", whose: str = "") -> SafeString:
-    """A state by word, icon and colour. `of`: the kind of thing, where a word means different things; `whose`: its
-    name, so that a change is said aloud."""
+    """Render a state with label, icon and colour. `of`: the resource type, for ambiguous states; `whose`: its name,
+    so that screen readers announce changes."""
     seen = labels.state_badge(word, of)
     spoken = format_html(' data-announce="{}"', whose) if whose else ""
     return format_html('<span class="state {}"{}>{}{}</span>', seen.tone, spoken, icon(seen.icon), seen.words)
@@ -50,7 +50,7 @@ def operation_title(operation: dict[str, Any]) -> str:
 
 @register.filter
 def operation_title_html(operation: dict[str, Any]) -> SafeString:
-    """The same with the name as a name."""
+    """Return the operation's title with its name marked as untranslated."""
     of_id = "" if operation["resource_name"] else mark_safe(' class="mono"')
     subject = format_html(
         '<span{} translate="no" title="{}">{}</span>', of_id, operation["resources"][0], labels.subject(operation)
@@ -70,7 +70,7 @@ def maintenance(action: str) -> str:
 
 @register.filter
 def plan_action_text(action: str, kind: str = "drain") -> str:
-    """What becomes of a guest by a plan of that kind."""
+    """Return the label of a planned action by kind of plan."""
     of_kind = labels.RECOVERED if kind == "recover" else labels.PLANNED
     return str(of_kind.get(action, action))
 
@@ -97,7 +97,7 @@ def incident(kind: str) -> str:
 
 @register.filter
 def pool_absence_text(why: str) -> str:
-    """Of a node that should have a pool."""
+    """Return the label for a node that lacks an expected pool."""
     return str(labels.POOL_ABSENCE_TEXTS[why])
 
 
@@ -118,7 +118,7 @@ def orphan_state_text(state: str) -> str:
 
 @register.filter
 def moment(value: str | None) -> SafeString:
-    """A moment of the API: how long ago, with the whole of it at hand."""
+    """Render a time relative to now, with the full time as its title."""
     if not value:
         return mark_safe("&ndash;")
     at = datetime.fromisoformat(value)
@@ -128,7 +128,7 @@ def moment(value: str | None) -> SafeString:
 
 @register.filter
 def exact(value: str) -> SafeString:
-    """A moment to the second."""
+    """Render a time to the second."""
     at = localtime(datetime.fromisoformat(value))
     return format_html(
         '<time datetime="{}">{} UTC</time>', value, f"{date_format(at, 'SHORT_DATE_FORMAT')} {at:%H:%M:%S}"
@@ -137,7 +137,7 @@ def exact(value: str) -> SafeString:
 
 @register.filter
 def day(value: str | None) -> SafeString:
-    """A moment whose day matters."""
+    """Render a time as a date."""
     if not value:
         return mark_safe("&ndash;")
     at = datetime.fromisoformat(value)
@@ -146,7 +146,7 @@ def day(value: str | None) -> SafeString:
 
 @register.filter
 def mib(value: int) -> str:
-    """A size in MiB, in the larger unit where it is a whole number of them."""
+    """Format a size in MiB, in GiB where it is a whole number."""
     if value >= 1024 and value % 1024 == 0:
         return gib(value // 1024)
     return _("{count} MiB").format(count=value)
@@ -166,9 +166,9 @@ def vcpus(value: int) -> str:
 def button(
     context: dict[str, Any], content: str, to: str = "", *, right: str = "", look: str = "", why: str = "", **more: str
 ) -> SafeString:
-    """A button that sends its form, with `more` as its attributes; or, with `to`, a link that looks like one: to an
-    address, or to the page of a name, with `more` in its address. `look`: its classes. It cannot be pressed and says
-    why where whoever looks has not the `right`, by itself that of the page that it leads to or is on; or for `why`."""
+    """Render a button that sends its form, with `more` as attributes; or, with `to`, a link to a URL or a named page,
+    with `more` in its URL. `look`: its classes. It is disabled with a reason if the user lacks the `right`, by default
+    that of its target page or of the current one, or if `why` is given."""
     address = to if to.startswith("/") else to and reverse(to, kwargs=more)
     wanted = right or (_right_at(address) if to else context.get("right", ""))
     refusal = context["rights"].denial_reason(wanted) or why
@@ -184,7 +184,7 @@ def button(
 
 @register.simple_tag(takes_context=True)
 def denial_reason(context: dict[str, Any]) -> str:
-    """Why whoever looks may not send the page's own form."""
+    """Return why the user may not send the page's form."""
     refusal: str = context["rights"].denial_reason(context["right"])
     return refusal
 
@@ -196,13 +196,13 @@ def _right_at(address: str) -> str:
 
 @register.filter
 def recorded(value: Any) -> str:
-    """What is recorded, as it is: a text bare, all else as JSON."""
+    """Render a recorded value unchanged: a text as it is, others as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 @register.simple_tag
 def copy(text: str) -> SafeString:
-    """A text, and a button that copies it."""
+    """Render a text with a copy button."""
     return format_html(
         '<span class="copied"><code translate="no">{0}</code><button class="plain small" type="button" data-copy="{0}"'
         ' data-copied="{1}" title="{2}" aria-label="{2}: {0}">{3}</button></span>',
@@ -215,19 +215,19 @@ def copy(text: str) -> SafeString:
 
 @register.simple_tag
 def idempotency_key() -> SafeString:
-    """In each form that makes something: sent twice, it is done once."""
+    """Render the idempotency key of a form that creates a resource."""
     return format_html('<input type="hidden" name="idempotency_key" value="{}">', new_id())
 
 
 @register.simple_tag(takes_context=True)
 def current(context: dict[str, Any], name: str) -> SafeString:
-    """For the link to where the page is."""
+    """Return `aria-current` for the link to the current page."""
     return mark_safe(' aria-current="page"') if context.get("section") == name else mark_safe("")
 
 
 @register.simple_tag(takes_context=True)
 def same_page(context: dict[str, Any], **changed: Any) -> str:
-    """This page's query with some parameters changed; None takes one away."""
+    """Return this page's query with changed parameters; None removes one."""
     query = context["request"].GET.copy()
     for name, value in changed.items():
         query.pop(name, None)

@@ -1,4 +1,4 @@
-"""Rules and facts in templates: clauses, values, verdicts."""
+"""Template tags for clauses, facts and verdicts."""
 
 import json
 from typing import Any
@@ -21,13 +21,13 @@ def clause(atom: dict[str, Any]) -> SafeString:
 
 @register.filter
 def vocabulary_label(name: str, of: str) -> str:
-    """{{ each.level|word:"level" }}: what it is called, by what it is a word of (clauses.WORDS)."""
+    """Return the label of a value in a vocabulary (clause_labels): {{ each.level|word:"level" }}."""
     return str(clause_labels.vocabulary_label(of, name))
 
 
 @register.filter
 def fact(value: Any) -> SafeString:
-    """The value of a fact, or of a clause."""
+    """Render the value of a fact or a clause."""
     return clause_labels.value_html(value)
 
 
@@ -38,14 +38,14 @@ def as_json(value: Any) -> str:
 
 @register.simple_tag
 def verdict(is_admitted: bool) -> SafeString:
-    """Of a zone, by word, icon and colour."""
+    """Render a zone's verdict with label, icon and colour."""
     tone, name, words = ("good", "circle-check", _("admitted")) if is_admitted else ("bad", "circle-x", _("refused"))
     return format_html('<span class="state {}">{}{}</span>', tone, icon(name), words)
 
 
 @register.simple_tag
 def fact_of(subject: dict[str, Any], name: str) -> SafeString:
-    """The value of a fact of a zone or party."""
+    """Render the value of a fact of a zone or party."""
     return clause_labels.value_html(subject["facts"].get(name))
 
 

@@ -1,7 +1,7 @@
-"""Pages that make something whose place is decided: a form, and beside it what the API says would become of it.
+"""Pages that create placed resources: a form with a preview from the API.
 
-The page says so before anything is made: by itself when it is opened and, with scripts, whenever a field was changed;
-that is a preview, which only reads. The button "Check" asks for a dry run.
+The preview is a read: it runs when the page opens and, with JavaScript, after each change of a field. The button
+"Check" requests a dry run.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ CHOICES_MAX = 200
 
 @dataclass(frozen=True)
 class QuotaNeed:
-    """What of a quota is used, and would be; `limit` is for both."""
+    """Used quota before and after; `limit` is for both."""
 
     dimension: str
     words: Text
@@ -37,7 +37,7 @@ class QuotaNeed:
 
 @dataclass(frozen=True)
 class CreatePreview:
-    """What would become of it. `problem`: for which the API refuses; `explanation`: what placement says."""
+    """The preview. `problem`: the API's refusal; `explanation`: of placement."""
 
     problem: Mapping[str, Any] | None = None
     is_admitted: bool = False
@@ -52,7 +52,7 @@ class CreatePreview:
 
 
 class DraftForm(ApiForm):
-    """A form that is worth something before it is complete."""
+    """A form that can be previewed before it is complete."""
 
     def __init__(self, *args: Any, offers: Mapping[str, list[tuple[str, Any]]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -60,7 +60,7 @@ class DraftForm(ApiForm):
             self.fields[name].choices = choices  # type: ignore[attr-defined]
 
     def body(self) -> dict[str, Any]:
-        """Of what is right so far; at first, of what stands in the fields."""
+        """Return the body from the valid fields, initially from the defaults."""
         values = self.cleaned_data if self.is_bound else self.initial
         given = {name: values[name] for name in self.fields if values.get(name) not in (None, "", [])}
         if "labels" in given:
@@ -69,7 +69,7 @@ class DraftForm(ApiForm):
 
 
 class CreatePage(FormPage, ProjectPage):
-    """`kind`: of what is made (instance); its collection has an s more."""
+    """A page that creates a resource of `kind`, such as instance."""
 
     form_class: type[DraftForm]
     kind = ""
@@ -100,7 +100,7 @@ class CreatePage(FormPage, ProjectPage):
         is_clear = names.count(self.project["name"]) == 1
         return CreateSnippets(self.kind, url, self.project["name" if is_clear else "id"], body)
 
-    # What would become of it.
+    # Preview.
 
     def preview(self, body: Mapping[str, Any]) -> CreatePreview:
         problem = None
@@ -120,7 +120,7 @@ class CreatePage(FormPage, ProjectPage):
         return CreatePreview(problem, is_admitted, answer["explanation"], zones, self.needs(body))
 
     def simulation(self, body: Mapping[str, Any]) -> Any:
-        """Of the place alone: what else is wrong does not matter to it. None: nothing can be said yet."""
+        """Simulate placement only, ignoring other errors; None if the form is too incomplete."""
         size = self.size(body)
         if size is None:
             return None
@@ -132,11 +132,11 @@ class CreatePage(FormPage, ProjectPage):
             return None
 
     def size(self, body: Mapping[str, Any]) -> dict[str, int] | None:
-        """What it takes of a node; None: that is not known yet."""
+        """Return the size on a node, or None if unknown."""
         raise NotImplementedError
 
     def claims(self, body: Mapping[str, Any]) -> dict[str, int]:
-        """What it takes of the quota, by dimension."""
+        """Return the quota needs by dimension."""
         raise NotImplementedError
 
     def needs(self, body: Mapping[str, Any]) -> list[QuotaNeed]:
@@ -153,10 +153,10 @@ class CreatePage(FormPage, ProjectPage):
             if dimension in limits and amount
         ]
 
-    # What there is to choose from.
+    # Choices.
 
     def zones(self) -> list[tuple[str, str]]:
-        """By where they are."""
+        """Return zones by location."""
         zones = self.api.get("zones", limit=CHOICES_MAX)["items"]
         return [(zone["id"], _placed(zone)) for zone in zones]
 
@@ -176,7 +176,7 @@ def _placed(zone: Mapping[str, Any]) -> str:
 
 
 def unused_name(wanted: str, taken: set[str]) -> str:
-    """The first of wanted-1, wanted-2 … that nothing has."""
+    """Return the first unused name of wanted-1, wanted-2 …"""
     number = 1
     while f"{wanted}-{number}" in taken:
         number += 1
@@ -184,6 +184,6 @@ def unused_name(wanted: str, taken: set[str]) -> str:
 
 
 def by_name(items: list[dict[str, Any]]) -> list[tuple[str, str]]:
-    """Choices: things by their names, or by their ids where several have one name."""
+    """Return choices by name, or by id where several share a name."""
     names = [item["name"] for item in items]
     return [(item["name"] if names.count(item["name"]) == 1 else item["id"], item["name"]) for item in items]

@@ -1,5 +1,5 @@
-"""What is in a project and is there at once: networks, SSH keys, affinity groups. Their pages are alike: a list, one of
-them, a form to make one, a form for its name and labels, and a page before its end."""
+"""CRUD pages of resources without operations: networks, SSH keys, affinity groups. Each has a list, a detail page,
+forms to create and edit, and a delete confirmation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ FILTERS = ("name", "labels")
 
 @dataclass(frozen=True)
 class ResourceKind:
-    """`collection` is its part of the API's path, and the name of the list's address; `one` begins the names of the
-    other addresses. `events`: those of which kind are about it."""
+    """A resource type. `collection` is its part of the API's path and the name of the list's URL; `one` is the
+    prefix of the other URL names. `events`: the kind of its events."""
 
     collection: str
     one: str
@@ -26,7 +26,7 @@ class ResourceKind:
 
 
 class CrudPage(ProjectPage):
-    """`verb`: what its button does, as the API calls it."""
+    """A page of a resource type. `verb`: the API's name of its button's action."""
 
     noun: ResourceKind
     verb = ""
@@ -54,7 +54,7 @@ class CrudPage(ProjectPage):
 
 
 class CrudList(CrudPage):
-    """`template` is filled for each of `items`, whose address is `url`."""
+    """A list; `template` renders each of `items`, whose URL is `url`."""
 
     def prepare(self) -> None:
         self.live = self.noun.events
@@ -91,7 +91,7 @@ class CrudDetail(CrudPage):
 class CrudCreate(FormPage, CrudPage):
     template = "dashboard/forms/page.html"
     verb = "create"
-    submit = _("Create it")
+    submit = _("Create")
 
     def context(self) -> Context:
         words = self.noun.words
@@ -99,7 +99,7 @@ class CrudCreate(FormPage, CrudPage):
 
     def send(self, form: ApiForm) -> str:
         made = self.api.post("projects", self.kwargs["project"], self.noun.collection, body=form.body(), key=self.key)
-        self.notify(_("{name} is there.").format(name=made["name"]))
+        self.notify(_("{name} created.").format(name=made["name"]))
         return self.url(self.noun.one, thing=made["id"])
 
 
@@ -136,5 +136,5 @@ class CrudDelete(FormPage, CrudPage):
     def send(self, form: ApiForm) -> str:
         name = self.thing["name"]
         self.api.delete(*self.path())
-        self.notify(_("{name} is deleted.").format(name=name))
+        self.notify(_("{name} deleted.").format(name=name))
         return self.url(self.noun.collection)

@@ -1,4 +1,4 @@
-"""Pages about what went wrong before any page was reached."""
+"""Error pages for requests that reach no page."""
 
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
@@ -7,7 +7,7 @@ from controlplane.dashboard.base_views import problem_page
 
 
 def bad_request(request: HttpRequest) -> HttpResponse:
-    detail = _("The server does not understand this request. Go to the start and try again from there.")
+    detail = _("The request is not valid. Return to the home page and try again.")
     return _page(request, 400, _("Bad request"), detail)
 
 
@@ -17,15 +17,15 @@ def not_found(request: HttpRequest) -> HttpResponse:
 
 def server_error(request: HttpRequest) -> HttpResponse:
     detail = _(
-        "It is our fault and was noted. Try again; if it stays, tell whoever runs this cloud, with the number below."
+        "The error was logged. Try again. If the problem persists, contact the cloud operator with the number below."
     )
-    return _page(request, 500, _("Something broke"), detail)
+    return _page(request, 500, _("Internal error"), detail)
 
 
 def csrf(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """Django's hook: a form without its token, as one has that was open for very long, or is not ours."""
-    detail = _("This form is too old, or your browser keeps no cookies. Load the page anew and send it again.")
-    return _page(request, 403, _("Send it again"), detail)
+    """Render Django's CSRF failure: the form expired or came from another site."""
+    detail = _("The form has expired, or your browser blocks cookies. Reload the page and submit it again.")
+    return _page(request, 403, _("Form expired"), detail)
 
 
 def _page(request: HttpRequest, status: int, title: str, detail: str) -> HttpResponse:

@@ -1,5 +1,5 @@
-"""The stream of events where no process `stream` stands before this one: what is there, and then it ends. Browsers ask
-again after some seconds, so pages are only a little less lively."""
+"""The event stream without a process `stream`: it sends the pending events and ends. Browsers reconnect after some
+seconds, so pages update a little later."""
 
 from django.http import HttpRequest, HttpResponse
 

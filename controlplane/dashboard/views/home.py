@@ -1,4 +1,4 @@
-"""Where everybody begins, and where everything can be looked for."""
+"""The home page and the search."""
 
 from collections.abc import Iterator
 from itertools import chain, islice
@@ -15,11 +15,11 @@ from controlplane.dashboard.api_client import ApiError
 from controlplane.dashboard.base_views import Page
 
 FOUND_MAX = 20
-# In so many projects things are looked for: each costs as many calls as SOUGHT is long, while a thread is held.
+# Number of projects that a search covers: each costs len(SOUGHT) calls, during which a thread is busy.
 SEARCHED_MAX = 12
-# Of so many projects the first page says what is in them.
+# Number of projects whose resources the home page counts.
 COUNTED_MAX = 24
-# What can be looked for in a project: its collection, the page of one, the word for it and the icon.
+# Searched resources of a project: collection, detail page, label and icon.
 SOUGHT = (
     ("instances", "instance", gettext_lazy("Instance"), "server"),
     ("volumes", "volume", gettext_lazy("Volume"), "hard-drive"),
@@ -40,7 +40,7 @@ class Home(Page):
         return {"tiles": [*counted, *self.projects[COUNTED_MAX:]]}
 
     def counts(self, project: str) -> dict[str, int]:
-        """What there is in it, as far as the reader may know."""
+        """Return the resource counts of a project that the user may see."""
         try:
             limits = self.api.get("projects", project, "limits")["items"]
         except ApiError as exc:
@@ -51,7 +51,7 @@ class Home(Page):
 
 
 class Search(Page):
-    """Pages by what they are called, and things by name, address or id, in the reader's first projects."""
+    """Search pages by title, and resources by name, address or id in the user's first projects."""
 
     template = "dashboard/search.html"
     title = gettext_lazy("Go to…")

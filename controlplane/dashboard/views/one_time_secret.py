@@ -1,4 +1,4 @@
-"""The page of a secret that is shown this once."""
+"""The page of a one-time secret."""
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -16,7 +16,7 @@ def one_time_secret_page(
 
 
 def absolute_url(request: HttpRequest, name: str, **query: str) -> str:
-    """The whole address of a page, for somebody else."""
+    """Return the absolute URL of a page, to send to another person."""
     return request.build_absolute_uri(reverse(name, query=query))
 
 

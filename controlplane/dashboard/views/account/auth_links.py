@@ -1,4 +1,4 @@
-"""Ways in besides the password: a link for a first one, an invitation, a provider of OpenID."""
+"""Sign-in by link: password links, invitations and OpenID providers."""
 
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -17,13 +17,13 @@ from controlplane.dashboard.forms import ApiForm
 from controlplane.dashboard.views.account.profile import NewPassword
 from controlplane.dashboard.views.account.sign_in import signed_in_response
 
-# Which sign-in at a provider the browser is in the middle of: the provider, the binding, and where to go then.
+# The browser's pending sign-in at a provider: the provider, the binding, and the next URL.
 BINDING = "andromede_openid"
 BINDING_S = 600
 
 
 class LinkPage(PublicPage):
-    """A page in the middle, with one form that is worth nothing without the secret of its link."""
+    """A page with one form that needs the secret of its link."""
 
     template = "dashboard/account/auth_link.html"
     form_class: type[ApiForm]
@@ -40,7 +40,7 @@ class LinkPage(PublicPage):
             try:
                 return self.send(form)
             except ApiError as exc:
-                if exc.status not in CORRECTABLE_STATUSES | {401}:  # 401: by the link, not by a session
+                if exc.status not in CORRECTABLE_STATUSES | {401}:  # 401: from the link's secret, not from a session
                     raise
                 form.show_problem(exc.problem)
         return self.shown(form)
@@ -53,11 +53,11 @@ class LinkPage(PublicPage):
 
 
 class LinkForm(NewPassword):
-    """`secret`: of the link. It may be typed, should somebody have got it alone."""
+    """A form with the link's `secret`, which can also be typed."""
 
     secret = forms.CharField(
-        label=_("The link's secret"),
-        help_text=_("It begins with andromede_link_. Whoever runs this cloud gave it to you."),
+        label=_("Link secret"),
+        help_text=_("Starts with andromede_link_. You received it from the cloud operator."),
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
     field_order = ("secret", "new_password", "repeated")
@@ -66,29 +66,29 @@ class LinkForm(NewPassword):
 class PasswordLink(LinkPage):
     title = _("Choose your password")
     form_class = LinkForm
-    submit = _("Set the password")
-    lead = _("The link is good once. Afterwards you sign in with your e-mail address and this password.")
+    submit = _("Set password")
+    lead = _("The link can be used once. Afterwards, sign in with your e-mail address and this password.")
 
     def send(self, form: ApiForm) -> HttpResponse:
         self.api.post("password", "actions", "set", body=form.body())
-        messages.success(self.request, str(_("Your password is set. Sign in with it.")))
+        messages.success(self.request, str(_("Password set. Sign in with it.")))
         return redirect("sign-in")
 
 
 class InvitationForm(ApiForm):
     token = forms.CharField(
-        label=_("The invitation"),
-        help_text=_("It begins with andromede_invitation_."),
+        label=_("Invitation"),
+        help_text=_("Starts with andromede_invitation_."),
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
 
 
 class Invitation(LinkPage):
-    """Whoever has signed in accepts it as who they are; others have a user made for them."""
+    """Accept an invitation: a signed-in user accepts it as themselves, for others a user is created."""
 
     title = _("You are invited")
     form_class = InvitationForm
-    submit = _("Accept the invitation")
+    submit = _("Accept invitation")
 
     def context(self) -> Context:
         try:
@@ -109,7 +109,7 @@ class Invitation(LinkPage):
 
 
 class OpenId(PublicPage):
-    """To the provider's page; /signed-in is where it sends people back."""
+    """Redirect to the provider's page; it redirects back to /signed-in."""
 
     def get(self, request: HttpRequest, **path: str) -> HttpResponse:
         provider = self.kwargs["provider"]
@@ -124,8 +124,8 @@ class OpenId(PublicPage):
 
 
 class IdentityLink(Page):
-    """Links who somebody is at a provider to their account. Begun by a form alone, so that no page of others begins it;
-    and since a form may lead to pages of ours alone, the way to the provider is a link on the next one."""
+    """Link a provider's identity to the user's account. Only a form starts it, so that no other site can; forms may
+    only lead to pages of this site, so the next page has the link to the provider."""
 
     template = "dashboard/account/identity_link.html"
     title = _("Link an identity")
@@ -146,7 +146,7 @@ class IdentityLink(Page):
 def set_binding_cookie(
     response: HttpResponse, provider: str, binding: str, *, what: str = "sessions", after: str = ""
 ) -> None:
-    """`what` comes of it when they are back."""
+    """Set the binding cookie; `what` happens on return."""
     known = urlencode({"provider": provider, "binding": binding, "what": what, "next": after})
     response.set_cookie(
         BINDING, known, max_age=BINDING_S, httponly=True, samesite="Lax", secure=settings.ARE_COOKIES_SECURE
@@ -158,7 +158,7 @@ class SignedIn(PublicPage):
         known = dict(parse_qsl(request.COOKIES.get(BINDING, "")))
         if "binding" not in known or "state" not in request.GET:
             return redirect_with_error(
-                request, str(_("This sign-in was not begun in this browser, or is too old. Begin again."))
+                request, str(_("This sign-in was started in another browser or has expired. Start again."))
             )
         body: dict[str, Any] = {name: request.GET[name] for name in ("state", "code", "iss") if name in request.GET}
         body["binding"] = known["binding"]
@@ -175,7 +175,7 @@ class SignedIn(PublicPage):
     def completed(self, known: dict[str, str], body: dict[str, Any]) -> HttpResponse:
         if known.get("what") == "identities":
             self.api.post("openid-providers", known["provider"], "identities", body=body)
-            messages.success(self.request, str(_("The identity is linked: you can sign in with it.")))
+            messages.success(self.request, str(_("Identity linked. You can sign in with it.")))
             return redirect("account-sign-in")
         session = self.api.post("openid-providers", known["provider"], "sessions", body=body)
         return signed_in_response(session, safe_redirect_url(self.request, known.get("next", "")))

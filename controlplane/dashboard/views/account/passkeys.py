@@ -1,4 +1,4 @@
-"""Passkeys: what passkeys.js asks for, and what becomes of what the browser answers."""
+"""Passkeys: challenges for passkeys.js, and the browser's answers."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from controlplane.dashboard.views.account.sign_in import PasskeyForm
 
 
 class Challenge(PublicPage):
-    """To sign in with one, or to prove once more whose the session is."""
+    """Challenge for sign-in with a passkey, or for reauthentication."""
 
     def get(self, request: HttpRequest, **path: str) -> HttpResponse:
         return redirect("sign-in")
@@ -33,7 +33,7 @@ class RegisterChallenge(Page):
 
 
 def challenge(page: PublicPage, of: str) -> HttpResponse:
-    """As JSON, to a script: what the API answers, or where the browser is to go first."""
+    """Return the API's challenge as JSON, or the URL that the browser visits first."""
     try:
         return JsonResponse(page.api.post(of, "actions", "challenge"))
     except ApiError as exc:
@@ -48,7 +48,7 @@ class NewPasskeyForm(PasskeyForm):
 
 
 class PasskeyRegister(Page):
-    """Goes back to where its form stands, or on to where somebody wanted to go before they were asked for a factor."""
+    """Register a passkey and return to the form's page, or to the page that required the second factor."""
 
     def get(self, request: HttpRequest, **path: str) -> HttpResponse:
         return redirect("account-sign-in")
@@ -64,7 +64,7 @@ class PasskeyRegister(Page):
                 raise
             messages.error(request, str(exc.problem.get("detail", exc.code)))
             return redirect("account-sign-in")
-        messages.success(request, str(_("The passkey is registered. Register a second one for the day it is lost.")))
+        messages.success(request, str(_("Passkey registered. Register a second one as a backup.")))
         return redirect(safe_redirect_url(request, request.POST.get("next", "")) or reverse("account-sign-in"))
 
 
@@ -76,12 +76,12 @@ class PasskeyRemove(FormPage):
 
     def context(self) -> dict[str, Any]:
         return {
-            "lost": _("You cannot sign in with it any more. On the device it may stay listed: remove it there too."),
-            "kept": _("Your other passkeys, and the application for codes, stay."),
+            "lost": _("You can no longer sign in with this passkey. Also remove it from your device."),
+            "kept": _("Your other passkeys and the authenticator application are kept."),
             "back": reverse("account-sign-in"),
         }
 
     def send(self, form: Any) -> str:
         self.api.delete("passkeys", self.kwargs["passkey"])
-        self.notify(_("The passkey is removed."))
+        self.notify(_("Passkey removed."))
         return reverse("account-sign-in")

@@ -1,4 +1,4 @@
-"""Your account: who you are here, and what you prove it with."""
+"""The user's account: profile and sign-in methods."""
 
 import io
 
@@ -16,7 +16,7 @@ from controlplane.dashboard.forms import ApiForm
 
 TABS = (
     ("account", _("Profile")),
-    ("account-sign-in", _("Signing in")),
+    ("account-sign-in", _("Sign-in")),
     ("sessions", _("Sessions")),
     ("tokens", _("API tokens")),
 )
@@ -55,8 +55,8 @@ class SignInMethods(AccountPage):
 
 def revoke_tokens_field() -> forms.BooleanField:
     return forms.BooleanField(
-        label=_("Also revoke the API tokens that were made in your sessions"),
-        help_text=_("If somebody else was signed in as you, they may have made one."),
+        label=_("Also revoke API tokens created in your sessions"),
+        help_text=_("Select this if another person may have used your account."),
         required=False,
     )
 
@@ -64,22 +64,22 @@ def revoke_tokens_field() -> forms.BooleanField:
 class NewPassword(ApiForm):
     new_password = forms.CharField(
         label=_("New password"),
-        help_text=_("12 characters or more. Length is what counts: several words are good."),
+        help_text=_("At least 12 characters. Use several words."),
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
     repeated = forms.CharField(
-        label=_("The same once more"), widget=forms.PasswordInput(attrs={"autocomplete": "new-password"})
+        label=_("Repeat password"), widget=forms.PasswordInput(attrs={"autocomplete": "new-password"})
     )
 
     def clean_repeated(self) -> str:
         if self.cleaned_data["repeated"] != self.cleaned_data.get("new_password"):
-            raise forms.ValidationError(_("This is not the same."))
+            raise forms.ValidationError(_("The passwords do not match."))
         return ""
 
 
 class PasswordForm(NewPassword):
     old_password = forms.CharField(
-        label=_("Present password"), widget=forms.PasswordInput(attrs={"autocomplete": "current-password"})
+        label=_("Current password"), widget=forms.PasswordInput(attrs={"autocomplete": "current-password"})
     )
     revoke_tokens = revoke_tokens_field()
     field_order = ("old_password", "new_password", "repeated", "revoke_tokens")
@@ -87,26 +87,26 @@ class PasswordForm(NewPassword):
 
 class PasswordChange(FormPage, AccountPage):
     template = "dashboard/forms/page.html"
-    title = _("Change the password")
+    title = _("Change password")
     form_class = PasswordForm
-    submit = _("Change it")
+    submit = _("Change password")
 
     def context(self) -> Context:
-        return {"lead": _("All your other sessions end with it."), "back": reverse("account-sign-in")}
+        return {"lead": _("All your other sessions end."), "back": reverse("account-sign-in")}
 
     def crumbs(self) -> list[tuple[Text, str]]:
-        return [(_("Signing in"), reverse("account-sign-in"))]
+        return [(_("Sign-in"), reverse("account-sign-in"))]
 
     def send(self, form: ApiForm) -> str:
         self.api.post("password", "actions", "change", body=form.body())
-        self.notify(_("Your password is changed, and your other sessions have ended."))
+        self.notify(_("Password changed. Your other sessions have ended."))
         return reverse("account-sign-in")
 
 
 class CodeForm(ApiForm):
     code = forms.CharField(
         label=_("Code"),
-        help_text=_("The six digits that the application shows now."),
+        help_text=_("Current six-digit code of the application."),
         widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "autofocus": True}),
     )
 
@@ -115,11 +115,11 @@ class CodeForm(ApiForm):
 
 
 class TotpEnrol(Page):
-    """Outside the frame: who enrols at the first sign-in may ask for nothing else yet. The secret stays on the page
-    until a code of it was right; then the recovery codes are shown, once."""
+    """Enrol an authenticator, outside the frame: at the first sign-in other pages are closed. The secret stays on the
+    page until a code is correct; then the recovery codes are shown, once."""
 
     template = "dashboard/account/totp.html"
-    title = _("An application for codes")
+    title = _("Authenticator application")
 
     def layout_context(self) -> Context:
         return PublicPage.layout_context(self)
@@ -158,24 +158,24 @@ class TotpRemove(FormPage, AccountPage):
 
     def context(self) -> Context:
         return {
-            "lost": _("The codes that it shows are worth nothing any more, and your recovery codes neither."),
-            "kept": _("Your passkeys stay."),
+            "lost": _("Codes of the application and your recovery codes stop working."),
+            "kept": _("Your passkeys are kept."),
             "back": reverse("account-sign-in"),
         }
 
     def send(self, form: ApiForm) -> str:
         self.api.delete("totp")
-        self.notify(_("The application for codes is removed."))
+        self.notify(_("Authenticator application removed."))
         return reverse("account-sign-in")
 
 
 class RecoveryCodes(FormPage, AccountPage):
     template = "dashboard/forms/page.html"
     title = _("New recovery codes")
-    submit = _("Make new ones")
+    submit = _("Create codes")
 
     def context(self) -> Context:
-        return {"lead": _("Those that you have are worth nothing then."), "back": reverse("account-sign-in")}
+        return {"lead": _("Your existing recovery codes stop working."), "back": reverse("account-sign-in")}
 
     def send(self, form: ApiForm) -> HttpResponse:
         codes = self.api.post("recovery-codes")["recovery_codes"]
@@ -188,7 +188,7 @@ def recovery_codes(page: PublicPage, codes: list[str], after: str) -> HttpRespon
 
 
 class IdentityUnlink(Action):
-    done = _("It is not linked any more.")
+    done = _("Identity unlinked.")
 
     def perform(self) -> None:
         self.api.delete("identities", self.kwargs["identity"])
@@ -208,7 +208,7 @@ class SessionList(AccountPage):
 
 
 class SessionEnd(Action):
-    done = _("The session has ended.")
+    done = _("Session ended.")
 
     def perform(self) -> None:
         self.api.delete("sessions", self.kwargs["session"])
@@ -223,12 +223,12 @@ class EndOthersForm(ApiForm):
 
 class SessionEndOthers(FormPage, AccountPage):
     template = "dashboard/forms/page.html"
-    title = _("End all the others")
+    title = _("End all other sessions")
     form_class = EndOthersForm
-    submit = _("End them")
+    submit = _("End sessions")
 
     def context(self) -> Context:
-        return {"lead": _("Wherever else you are signed in, you have to sign in again."), "back": reverse("sessions")}
+        return {"lead": _("You have to sign in again on all other devices."), "back": reverse("sessions")}
 
     def crumbs(self) -> list[tuple[Text, str]]:
         return [(_("Sessions"), reverse("sessions"))]
@@ -240,7 +240,7 @@ class SessionEndOthers(FormPage, AccountPage):
 
 
 def qr(text: str) -> SafeString:
-    """Its QR code, as SVG with black on white whatever the colours of the page: cameras want it so."""
+    """Return the QR code as SVG, black on white in every theme: cameras need it."""
     drawn = io.BytesIO()
     segno.make(text, error="m", micro=False).save(
         drawn, kind="svg", xmldecl=False, svgns=False, omitsize=True, light="#fff", svgclass="qr", lineclass=None

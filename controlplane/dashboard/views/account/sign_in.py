@@ -1,4 +1,4 @@
-"""In and out."""
+"""Sign-in and sign-out."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -34,7 +34,7 @@ class ProofForm(ApiForm):
 
     code = forms.CharField(
         label=_("Code"),
-        help_text=_("The six digits that your application shows, or one of your recovery codes."),
+        help_text=_("Six-digit code of your application, or a recovery code."),
         max_length=CODE_LENGTH,
         widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "spellcheck": "false"}),
     )
@@ -52,7 +52,7 @@ class SignInForm(ApiForm):
     )
     code = forms.CharField(
         label=_("Code"),
-        help_text=_("If your account has a second factor: six digits, or a recovery code."),
+        help_text=_("If your account has a second factor: six-digit code or recovery code."),
         max_length=CODE_LENGTH,
         required=False,
         widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "spellcheck": "false"}),
@@ -64,7 +64,7 @@ class SignInForm(ApiForm):
 
 
 class PasskeyForm(ApiForm):
-    """What the browser has answered to a challenge: passkeys.js fills it in."""
+    """The browser's answer to a challenge; passkeys.js fills it in."""
 
     ceremony = forms.CharField(widget=forms.HiddenInput)
     credential = forms.JSONField(widget=forms.HiddenInput)
@@ -101,7 +101,7 @@ class SignIn(PublicPage):
 
 
 class PasskeySignIn(SignIn):
-    """Without a password: the button of the page, which passkeys.js makes work."""
+    """Sign-in with a passkey, through passkeys.js."""
 
     def get(self, request: HttpRequest, **path: str) -> HttpResponse:
         return redirect("sign-in")
@@ -117,7 +117,7 @@ class PasskeySignIn(SignIn):
 
 
 def signed_in_response(session: Context, after: str) -> HttpResponse:
-    """Into the dashboard with a new session, by way of its second factor if it lacks one."""
+    """Redirect to the dashboard with a new session, through the second factor if it is missing."""
     query = f"?{urlencode({'next': after})}" if after else ""
     response = redirect(f"{reverse('second-factor')}{query}" if session["needs_second_factor"] else after or "home")
     cookies.set_session(response, session["secret"])
@@ -125,12 +125,12 @@ def signed_in_response(session: Context, after: str) -> HttpResponse:
 
 
 class ProofPage(FormPage):
-    """A page on which a session proves once more whose it is: by what is typed, or by a passkey."""
+    """A page that verifies the session's user by a code, a password or a passkey."""
 
     submit = _("Continue")
 
     def layout_context(self) -> Context:
-        """Nothing else may be asked for yet."""
+        """Return the context without the frame: no other request is allowed yet."""
         return PublicPage.layout_context(self)
 
     def context(self) -> Context:
@@ -159,7 +159,7 @@ class ProofPage(FormPage):
 
 
 class SecondFactor(ProofPage):
-    """For a session that lacks one: a code, or, for who has none yet, the way to get one."""
+    """Verify a session's second factor, or enrol one."""
 
     template = "dashboard/account/second_factor.html"
     title = _("Second factor")
@@ -173,7 +173,7 @@ class ProveForm(ApiForm):
     code = ProofForm.base_fields["code"]
 
     def __init__(self, *args: Any, methods: Context, **kwargs: Any) -> None:
-        """What does not count for somebody is not asked of them."""
+        """Keep only the fields of methods that the user has."""
         super().__init__(*args, **kwargs)
         has_factor = methods["has_totp"] or methods["passkeys"]
         del self.fields["password" if has_factor else "code"]
@@ -184,7 +184,7 @@ class ProveForm(ApiForm):
 
 
 class Reauthenticate(ProofPage):
-    """Before what a thief of a session must not do: once more, that it is you."""
+    """Reauthenticate before sensitive actions."""
 
     template = "dashboard/account/reauthenticate.html"
     title = _("Prove that it is you")
@@ -195,7 +195,7 @@ class Reauthenticate(ProofPage):
 
 
 class SessionTimeLeft(Page):
-    """For the script that warns before a session ends: to ask is to use it."""
+    """Return the session's remaining time to the warning script; the request counts as use."""
 
     def get(self, request: HttpRequest, **path: str) -> HttpResponse:
         return JsonResponse({"left_s": session_left_s(self.me)})
@@ -203,7 +203,7 @@ class SessionTimeLeft(Page):
 
 class SignOut(PublicPage):
     def post(self, request: HttpRequest, **path: str) -> HttpResponse:
-        """Also of a session that has ended already."""
+        """Sign out, also of a session that has ended."""
         try:
             current = next(item for item in self.api.get("sessions")["items"] if item["is_current"])
             self.api.delete("sessions", current["id"])
@@ -219,7 +219,7 @@ class SignOut(PublicPage):
 
 
 class Preferences(View):
-    """Which language and which theme; for whoever has not signed in too."""
+    """Set language and theme, also without sign-in."""
 
     def post(self, request: HttpRequest) -> HttpResponseBase:
         response = redirect(origin_url(request))
@@ -232,7 +232,7 @@ class Preferences(View):
 
 
 def proof(code: str) -> dict[str, Any]:
-    """The code as the API takes it: six digits are an application's, all others are for recovery."""
+    """Return the code in the API's form: six digits are TOTP, others are recovery codes."""
     code = code.replace(" ", "")
     if not code:
         return {}

@@ -1,4 +1,4 @@
-"""API tokens: your own, those of a project, and those of service accounts. The pages are the same."""
+"""API tokens of users, projects and service accounts, on the same pages."""
 
 from typing import Any, cast
 
@@ -16,53 +16,53 @@ from controlplane.dashboard.views.one_time_secret import one_time_secret_page
 
 ROLES = ("viewer", "member", "admin", "owner", "billing", "sovereignty_officer")
 VERBS = (
-    ("read", _("read: list it and look at it")),
-    ("create", _("create: make one")),
-    ("update", _("update: edit it")),
-    ("delete", _("delete: remove it")),
-    ("act", _("act: have it do something, such as start or grow")),
-    ("rule", _("rule: decide what is demanded of places")),
-    ("operate", _("operate: run the platform")),
+    ("read", _("read: list and view")),
+    ("create", _("create: create resources")),
+    ("update", _("update: edit resources")),
+    ("delete", _("delete: delete resources")),
+    ("act", _("act: run actions, such as start or grow")),
+    ("rule", _("rule: manage policies")),
+    ("operate", _("operate: operate the platform")),
 )
-FOLLOWS_OWNER = _("It has no role of its own: it may also what its owner is given later.")
+FOLLOWS_OWNER = _("No own role: the token also gains roles that its owner receives later.")
 LIFETIME_DAYS, LIFETIME_MAX_DAYS = 90, 366
 
 
 class TokenForm(ApiForm):
     name = forms.CharField(
         label=_("Name"),
-        help_text=_("What it is for: lower case letters, digits and dashes."),
+        help_text=_("Lowercase letters, digits and hyphens."),
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
-    role = forms.ChoiceField(label=_("Role"), help_text=_("The most that it may do."), required=False)
+    role = forms.ChoiceField(label=_("Role"), help_text=_("Maximum permissions of the token."), required=False)
     lifetime_days = forms.IntegerField(
-        label=_("Days that it lasts"), initial=LIFETIME_DAYS, min_value=1, max_value=LIFETIME_MAX_DAYS
+        label=_("Validity (days)"), initial=LIFETIME_DAYS, min_value=1, max_value=LIFETIME_MAX_DAYS
     )
     verbs = forms.MultipleChoiceField(
-        label=_("Only to"),
-        help_text=_("Without a tick: all that the role may."),
+        label=_("Restrict to actions"),
+        help_text=_("None selected: all actions of the role."),
         choices=VERBS,
         required=False,
         widget=forms.CheckboxSelectMultiple,
     )
     kinds = forms.CharField(
-        label=_("Only of these kinds"),
-        help_text=_("As the API calls them, with commas: instances, volumes. Nothing: all kinds."),
+        label=_("Restrict to resource types"),
+        help_text=_("Comma-separated API names, such as instances, volumes. Leave empty for all types."),
         required=False,
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
 
     def __init__(self, *args: Any, is_own: bool, **kwargs: Any) -> None:
-        """`is_own`: without a role it may what its owner may."""
+        """Initialize the form. `is_own`: a token without a role has its owner's permissions."""
         super().__init__(*args, **kwargs)
-        any_role = [("", _("whatever its owner has"))] if is_own else []
+        any_role = [("", _("role of the owner"))] if is_own else []
         roles = cast(forms.ChoiceField, self.fields["role"])
         roles.choices = any_role + [(role, labels.ROLES[role]) for role in ROLES]
         if not is_own:
             self.fields["role"].initial = "member"
         else:
             self.fields["role"].help_text = _(
-                "The most that it may do. Without one it may also what its owner is given later."
+                "Maximum permissions. Without a role, the token also gains roles that its owner receives later."
             )
 
     def body(self) -> Context:
@@ -73,18 +73,18 @@ class TokenForm(ApiForm):
 
 
 class TokenPages(Page):
-    """`noun`: the name of the list's address, and the beginning of those of the pages for a new one and for its end."""
+    """Token pages. `noun`: the URL name of the list, and the prefix of those that create and revoke."""
 
     noun = "tokens"
     title = _("API tokens")
     is_own = False
 
     def path(self) -> tuple[str, ...]:
-        """Of the collection in the API."""
+        """Return the path of the collection in the API."""
         raise NotImplementedError
 
     def at(self, page: str) -> str:
-        """The list (""), or another page of it, from any of them."""
+        """Return the URL of the list ("") or of another of its pages."""
         known = {name: value for name, value in self.kwargs.items() if name != "token"}
         return reverse(f"{self.noun}{page}", kwargs=known)
 
@@ -108,13 +108,13 @@ class TokenCreate(FormPage, TokenPages):
     template = "dashboard/forms/page.html"
     title = _("New API token")
     form_class = TokenForm
-    submit = _("Create it")
+    submit = _("Create")
 
     def choices(self) -> Context:
         return {"is_own": self.is_own}
 
     def context(self) -> Context:
-        lead = _("A program sends it as a bearer token, and may what you allow it here: give it no more than it needs.")
+        lead = _("A program sends the token as a bearer token. Grant only the permissions that it needs.")
         return {"lead": lead, "back": self.at("")}
 
     def crumbs(self) -> list[tuple[Text, str]]:
@@ -126,7 +126,7 @@ class TokenCreate(FormPage, TokenPages):
         lead = _("Send it as “Authorization: Bearer …”. The command line takes it from ANDROMEDE_TOKEN.")
         if made["follows_owner"]:
             lead = format_lazy("{} {}", lead, FOLLOWS_OWNER)
-        return one_time_secret_page(self, _("The token"), made["secret"], back=self.at(""), lead=lead)
+        return one_time_secret_page(self, _("Token"), made["secret"], back=self.at(""), lead=lead)
 
 
 class TokenRevoke(FormPage, TokenPages):
@@ -135,15 +135,15 @@ class TokenRevoke(FormPage, TokenPages):
     submit = _("Revoke")
 
     def context(self) -> Context:
-        lost = _("Whatever uses it is refused from now on. It cannot be made good again.")
-        return {"lost": lost, "kept": _("What was made with it stays."), "back": self.at("")}
+        lost = _("Programs that use this token lose access. This cannot be undone.")
+        return {"lost": lost, "kept": _("Resources that it created are kept."), "back": self.at("")}
 
     def crumbs(self) -> list[tuple[Text, str]]:
         return [(_("API tokens"), self.at(""))]
 
     def send(self, form: ApiForm) -> str:
         self.api.delete(*self.path(), self.kwargs["token"])
-        self.notify(_("The token is revoked."))
+        self.notify(_("Token revoked."))
         return self.at("")
 
 

@@ -1,4 +1,4 @@
-"""The audit: what was asked for, by whom, from where, and what came of it; of a project, an organization, or all."""
+"""The audit log of a project, an organization or the platform: actions and requests."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ FORMATS = ("csv", "jsonl")
 
 
 class Audit(Page):
-    """`level`: the first part of the paths, here and in the API."""
+    """An audit page. `level`: the first part of the paths, here and in the API."""
 
     section = "project-audit"
     level = ""
@@ -27,7 +27,7 @@ class Audit(Page):
         return (f"{self.level}s", self.kwargs[self.level], "audit")
 
     def filters(self) -> Context:
-        """As the API wants them: a day begins at midnight, UTC."""
+        """Return the filters in the API's form: a day starts at midnight UTC."""
         chosen = {name: self.query(name).strip() for name in FILTERS}
         return {name: f"{text}T00:00:00Z" if text and name in DAYS else text for name, text in chosen.items()}
 
@@ -73,7 +73,7 @@ class AuditEntries(Audit):
 
 
 class Export(Audit):
-    """All of what is filtered for, as a file, as fast as it is read."""
+    """Stream all entries of the filter as a file."""
 
     def get(self, request: HttpRequest, **path: str) -> HttpResponseBase:  # type: ignore[override]
         query: dict[str, Any] = {**self.filters(), "format": self.query("format")}
@@ -105,7 +105,7 @@ class OrganizationExport(OrganizationPage, Export):
 
 
 class PlatformAudit(Audit):
-    """For operators and auditors."""
+    """The platform's audit log, for operators and auditors."""
 
     level, section = "platform", "platform-audit"
 

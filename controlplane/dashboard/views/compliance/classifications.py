@@ -1,4 +1,4 @@
-"""How sensitive data is: what there is to mark it with. The policy of one is in policies.py."""
+"""Classifications of data. Their policies are in policies.py."""
 
 from typing import Any
 
@@ -31,16 +31,14 @@ class ClassificationForm(ApiForm):
     organization = forms.ChoiceField(label=_("Organization"))
     name = forms.CharField(
         label=_("Name"),
-        help_text=_("Lower-case letters, digits and hyphens; its id is the organization’s name, a dot and this."),
+        help_text=_("Lowercase letters, digits and hyphens. The ID is the organization’s name, a dot and this name."),
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
     title = forms.CharField(label=_("Title in English"), max_length=200)
     title_fr = forms.CharField(label=_("Title in French"), max_length=200)
-    description = forms.CharField(label=_("What is marked so, in English"), required=False, widget=_lines())
-    description_fr = forms.CharField(label=_("What is marked so, in French"), required=False, widget=_lines())
-    drift_action = forms.ChoiceField(
-        label=_("When its data may not be where it is any more"), choices=list(clause_labels.DRIFT_ACTIONS.items())
-    )
+    description = forms.CharField(label=_("Description in English"), required=False, widget=_lines())
+    description_fr = forms.CharField(label=_("Description in French"), required=False, widget=_lines())
+    drift_action = forms.ChoiceField(label=_("Reaction to drift"), choices=list(clause_labels.DRIFT_ACTIONS.items()))
 
     def __init__(self, *args: Any, organizations: list[tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -52,7 +50,7 @@ class ClassificationCreate(FormPage):
     title = _("New classification")
     section = "classifications"
     form_class = ClassificationForm
-    submit = _("Create it")
+    submit = _("Create")
 
     def crumbs(self) -> list[tuple[Text, str]]:
         return [(_("Classifications"), reverse("classifications"))]
@@ -61,11 +59,14 @@ class ClassificationCreate(FormPage):
         return {"organizations": id_choices(self.api.get("organizations", limit=MANY)["items"])}
 
     def context(self) -> dict[str, Any]:
-        return {"lead": _("It demands nothing until you edit its policy."), "back": reverse("classifications")}
+        return {
+            "lead": _("The classification has no restrictions until you edit its policy."),
+            "back": reverse("classifications"),
+        }
 
     def send(self, form: ApiForm) -> str:
         body: dict[str, Any] = {"atoms": [], **form.body()}
         organization = body.pop("organization")
         made = self.api.post("organizations", organization, "classifications", body=body, key=self.key)
-        self.notify(_("It is there. Say now what it demands."))
+        self.notify(_("Classification created. Edit its policy."))
         return reverse("classification-policy-edit", kwargs={"classification": made["id"]})

@@ -1,4 +1,4 @@
-"""Data that is to count as less secret: what two officers agree on, after the time of a looser policy."""
+"""Declassification: two officers approve it, and it applies after the delay of a less strict policy."""
 
 from typing import Any, cast
 
@@ -13,11 +13,11 @@ from controlplane.dashboard.widgets import multiple_choice
 
 
 class DeclassifyForm(ApiForm):
-    classifications = multiple_choice(_("Classifications that it loses"))
-    lineage = multiple_choice(_("Origins that it loses"), _("With an origin goes all that came with it."))
-    reason = forms.CharField(
-        label=_("Reason"), help_text=_("Whoever is to approve it reads it, and so will auditors."), max_length=500
+    classifications = multiple_choice(_("Classifications to remove"))
+    lineage = multiple_choice(
+        _("Lineage entries to remove"), _("The policies inherited through an entry are removed with it.")
     )
+    reason = forms.CharField(label=_("Reason"), help_text=_("The approver and auditors read it."), max_length=500)
 
     def __init__(self, *args: Any, classifications: Choices, lineage: Choices, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -29,7 +29,7 @@ class Declassify(FormPage, ResourcePage):
     template = "dashboard/forms/page.html"
     title = _("Declassify")
     form_class = DeclassifyForm
-    submit = _("Propose it")
+    submit = _("Propose")
 
     def crumbs(self) -> list[tuple[Text, str]]:
         return [*super().crumbs(), (self.thing.get("name") or self.kwargs["resource"], self.url)]
@@ -42,19 +42,18 @@ class Declassify(FormPage, ResourcePage):
 
     def context(self) -> dict[str, Any]:
         lead = _(
-            "What is ticked is taken from the data of this resource alone: copies of it keep what they have, and the "
-            "policies in force hold as before. Another officer has to approve it; then it waits, as everything does "
-            "that demands less."
+            "The selection is removed from this resource only: its copies keep their classifications, and "
+            "policies do not change. Another officer has to approve the proposal; it applies after a delay."
         )
         return {"lead": lead, "back": self.url}
 
     def send(self, form: ApiForm) -> str:
         body = form.body() | {"resource": self.kwargs["resource"]}
         made = self.api.post("organizations", self.owners["organization"], "declassifications", body=body, key=self.key)
-        self.notify(_("It is proposed. Another officer has to approve it."))
+        self.notify(_("Proposal created. Another officer has to approve it."))
         return reverse("proposal", kwargs={"proposal": made["id"]})
 
 
 def _origin(entry: dict[str, Any]) -> str:
-    """By its id, and what came with it."""
+    """Return the label of a lineage entry: its id and what was inherited."""
     return " · ".join((entry["source_id"], *entry["classifications"]))

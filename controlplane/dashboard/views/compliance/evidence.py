@@ -1,4 +1,4 @@
-"""The evidence log: its newest checkpoint, its records with their proofs, and exports for whoever verifies them."""
+"""The evidence log: latest checkpoint, records with proofs, and exports."""
 
 import json
 from datetime import UTC, date, datetime, time, timedelta
@@ -22,31 +22,31 @@ from controlplane.dashboard.forms import TEXT, ApiForm, id_choices
 from controlplane.kernel import clock
 
 MANY = 200
-# Who may export, as the API has it for `evidence_export_create`: by a membership, or by a duty for the platform.
+# Roles that may export (`evidence_export_create`): in the organization, or on the platform.
 EXPORTERS, EXPORTING_DUTY = ("owner", "sovereignty_officer"), "auditor"
 MONTH = timedelta(days=30)
-DAY = forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})  # as browsers want it, in any language
+DAY = forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})  # the format of browsers, in every language
 
 
 class EvidencePage(Page):
-    """A page on which exports begin."""
+    """A page that links to evidence exports."""
 
     section = "evidence"
 
     def exported(self) -> list[dict[str, Any]]:
-        """The organizations whose evidence the reader may export."""
+        """Return the organizations whose evidence the user may export."""
         if self.me["duty"] == EXPORTING_DUTY:
             organizations: list[dict[str, Any]] = self.api.get("organizations", limit=MANY)["items"]
             return organizations
         return [each["organization"] for each in self.me["memberships"] if each["role"] in EXPORTERS]
 
     def why_no_export(self) -> str:
-        """Why the reader may export nothing; nothing where they may."""
+        """Return why the user may not export; empty if allowed."""
         if self.me["duty"] == EXPORTING_DUTY or self.exported():
             return ""
         return gettext(
-            "You may not export evidence. Ask an owner or a sovereignty officer of the organization, or an auditor of "
-            "the platform."
+            "You cannot export evidence. Contact an owner or a sovereignty officer of the organization, or "
+            "an auditor of the platform."
         )
 
 
@@ -76,7 +76,7 @@ class EvidenceHome(EvidencePage):
 
 
 class Record(Page):
-    """With the proof that it is in the log, worked out anew."""
+    """An evidence record with its verified inclusion proof."""
 
     template = "dashboard/compliance/evidence/record.html"
     title = _("Record")
@@ -104,8 +104,8 @@ class Record(Page):
 
 class GrowthForm(ApiForm):
     note = forms.CharField(
-        label=_("A checkpoint that you have kept"),
-        help_text=_("All of it, from the name of the log to the last signature."),
+        label=_("Saved checkpoint"),
+        help_text=_("The full text, from the name of the log to the last signature."),
         widget=forms.Textarea(attrs=TEXT | {"rows": 7}),
     )
 
@@ -113,12 +113,12 @@ class GrowthForm(ApiForm):
         try:
             return read_checkpoint("\n".join(self.cleaned_data["note"].split("\r\n")) + "\n")
         except NoteError as exc:
-            wrong = _("This is no checkpoint: a name, a number and a root, an empty line, and lines of signatures.")
+            wrong = _("Invalid checkpoint. Expected: a name, a number and a root, an empty line, and signature lines.")
             raise forms.ValidationError(wrong) from exc
 
 
 class Growth(FormPage):
-    """Whether the log begins with what it was at a checkpoint that somebody has kept."""
+    """Verify that the log extends a saved checkpoint."""
 
     template = "dashboard/compliance/evidence/consistency.html"
     title = _("Has the log only grown?")
@@ -139,7 +139,7 @@ class Growth(FormPage):
         return self.render_form(form)
 
     def compared(self, old: dict[str, Any]) -> dict[str, Any]:
-        """With the newest one. A log that is smaller now has lost something: there is no proof to ask for."""
+        """Compare with the latest checkpoint. A smaller log has lost records, and has no proof."""
         new = read_checkpoint(str(self.api.get("evidence", "checkpoint")))
         if old["origin"] != new["origin"] or old["size"] > new["size"]:
             return {"new": new, "has_grown": False}
@@ -153,7 +153,7 @@ class ExportForm(ApiForm):
     organization = forms.ChoiceField(label=_("Organization"))
     first = forms.DateField(label=_("First day"), widget=DAY, help_text=_("Days begin at midnight UTC."))
     last = forms.DateField(
-        label=_("Last day"), widget=DAY, help_text=_("It is in the export; of today, what has passed of it.")
+        label=_("Last day"), widget=DAY, help_text=_("Included in the export. For today, the records until now.")
     )
 
     def __init__(self, *args: Any, organizations: list[tuple[str, str]], **kwargs: Any) -> None:
@@ -161,7 +161,7 @@ class ExportForm(ApiForm):
         self.fields["organization"].choices = organizations  # type: ignore[attr-defined]
 
     def show_problem(self, problem: Any) -> None:
-        """The API has other names for the two moments: `from` is no name in Python."""
+        """Show the API's errors: its names of the two times differ, since `from` is a keyword of Python."""
         names = {"/from": "/first", "/to": "/last"}
         errors = [each | {"pointer": names.get(each["pointer"], each["pointer"])} for each in problem.get("errors", [])]
         super().show_problem({**problem, "errors": errors})
@@ -169,9 +169,9 @@ class ExportForm(ApiForm):
 
 class ExportCreate(FormPage, EvidencePage):
     template = "dashboard/forms/page.html"
-    title = _("Export evidence")
+    title = _("Create export")
     form_class = ExportForm
-    submit = _("Have it made")
+    submit = _("Create export")
 
     def crumbs(self) -> list[tuple[Text, str]]:
         return [(_("Evidence"), reverse("evidence"))]
@@ -185,13 +185,13 @@ class ExportCreate(FormPage, EvidencePage):
 
     def context(self) -> dict[str, Any]:
         lead = _(
-            "A file with every record of the organization’s projects in that time, with proofs, keys, and a program "
-            "that verifies it without a network."
+            "The export contains every record of the organization’s projects in this period, with proofs, "
+            "keys and a program that verifies it offline."
         )
         return {"lead": lead, "back": reverse("evidence"), "obstacle": self.why_no_export()}
 
     def send(self, form: ApiForm) -> str:
-        """Without a key: of today, the same form asks for a second more when it is sent again."""
+        """Create the export without an Idempotency-Key: for today, a repeated form covers more seconds."""
         data = form.cleaned_data
         body = {"from": _written(_midnight(data["first"])), "to": _written(_end_of(data["last"]))}
         made = self.api.post("organizations", data["organization"], "evidence-exports", body=body)
@@ -224,14 +224,14 @@ class Export(Page):
 
 
 class ExportFile(Page):
-    """The file itself."""
+    """Download of an export's file."""
 
     def get(self, request: HttpRequest, **path: str) -> HttpResponseBase:  # type: ignore[override]
         return self.api.file("GET", ("evidence-exports", self.kwargs["export"], "file"), ApiRequest())
 
 
 def read_checkpoint(note: str) -> dict[str, Any]:
-    """A signed note of C2SP's tlog-checkpoint: origin, size and root, and who signed. Raises NoteError."""
+    """Parse a signed note (C2SP tlog-checkpoint): origin, size, root and signers. Raises NoteError."""
     read = parse_note(note)
     head = parse_head(read.text)
     signers = [signature.name for signature in read.signatures]
@@ -239,7 +239,7 @@ def read_checkpoint(note: str) -> dict[str, Any]:
 
 
 def leads_to_root(proof: dict[str, Any], checkpoint: dict[str, Any]) -> bool:
-    """Whether the leaf and the hashes of its proof give the root of the checkpoint."""
+    """Return whether the leaf and the proof's hashes yield the root of the checkpoint."""
     leaf, root = decode(proof["leaf_hash"]), decode(checkpoint["root"])
     path = [decode(each) for each in proof["hashes"]]
     return is_included(leaf, index=proof["leaf_index"], size=checkpoint["size"], proof=path, root=root)
@@ -250,7 +250,7 @@ def _midnight(day: date) -> datetime:
 
 
 def _end_of(day: date) -> datetime:
-    """Of today: now, to the second."""
+    """Return the end of a day; for today, the current second."""
     now = clock.now().replace(microsecond=0)
     return now if day == now.date() else _midnight(day + timedelta(days=1))
 

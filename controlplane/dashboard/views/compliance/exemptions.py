@@ -1,5 +1,5 @@
-"""Exemptions that two people of different duties sign, and the keys of officers. The private keys stay with the
-people: a page shows what is to be signed, and takes the signature."""
+"""Exemptions, signed by two people with different roles, and officer keys. Private keys never reach the server: a page
+shows the bytes to sign and accepts the signature."""
 
 import base64
 import binascii
@@ -36,23 +36,21 @@ class ExemptionList(Page):
 class RequestForm(ApiForm):
     decision = forms.CharField(
         label=_("Decision"),
-        help_text=_("The id of the refusal that it is to get around; the page of the decision leads here."),
+        help_text=_("ID of the refused placement decision. The page of the decision links here."),
         widget=forms.TextInput(attrs=PLAIN),
     )
     zone = forms.CharField(label=_("Zone"), widget=forms.TextInput(attrs=PLAIN))
-    reason = forms.CharField(
-        label=_("Reason"), help_text=_("Whoever signs reads it, and so will auditors."), max_length=500
-    )
+    reason = forms.CharField(label=_("Reason"), help_text=_("The signers and auditors read it."), max_length=500)
     hours = forms.IntegerField(label=_("Hours"), initial=4, min_value=1, max_value=72)
-    max_uses = forms.IntegerField(label=_("How often it may be used"), initial=1, min_value=1, max_value=100)
+    max_uses = forms.IntegerField(label=_("Maximum uses"), initial=1, min_value=1, max_value=100)
 
 
 class ExemptionCreate(FormPage):
     template = "dashboard/forms/page.html"
-    title = _("Ask for an exemption")
+    title = _("Request exemption")
     section = "exemptions"
     form_class = RequestForm
-    submit = _("Ask for it")
+    submit = _("Send request")
 
     def initial(self) -> dict[str, Any]:
         return {"hours": 4, "max_uses": 1} | super().initial()
@@ -62,33 +60,34 @@ class ExemptionCreate(FormPage):
 
     def context(self) -> dict[str, Any]:
         lead = _(
-            "Two people of different duties, neither of whom asked for it, have to sign it. It holds for some hours, "
-            "for this operation on this resource in this zone, and only for clauses that may be waived."
+            "Two people with different roles, neither of them the requester, have to sign the exemption. It "
+            "is valid for some hours, for this operation on this resource in this zone, and waives only "
+            "clauses that allow it."
         )
         return {"lead": lead, "back": reverse("exemptions")}
 
     def send(self, form: ApiForm) -> str:
         made = self.api.post("exemptions", body=form.body(), key=self.key)
-        self.notify(_("It is asked for. Two people have to sign it now."))
+        self.notify(_("Exemption requested. Two people have to sign it."))
         return reverse("exemption", kwargs={"exemption": made["id"]})
 
 
 class ApprovalForm(ApiForm):
-    duty = forms.ChoiceField(label=_("Duty"), choices=list(DUTIES.items()))
+    duty = forms.ChoiceField(label=_("Role"), choices=list(DUTIES.items()))
     key_id = forms.CharField(
-        label=_("Id of the key"),
-        help_text=_("The one in the keyset that has signed."),
+        label=_("Key ID"),
+        help_text=_("ID of the signing key in the keyset."),
         widget=forms.TextInput(attrs=PLAIN),
     )
     signature = forms.CharField(
         label=_("Signature"),
-        help_text=_("Of the terms above, byte for byte, in base64."),
+        help_text=_("Signature of the exact bytes above, in base64."),
         widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "class": "mono"}),
     )
 
 
 class Exemption(FormPage):
-    """With its terms, and the field for a signature under them."""
+    """An exemption with its terms and a signature field."""
 
     template = "dashboard/compliance/exemptions/detail.html"
     title = _("Exemption")
@@ -121,7 +120,7 @@ class Exemption(FormPage):
     def send(self, form: ApiForm) -> str:
         body = form.body() | {"signature": "".join(form.cleaned_data["signature"].split())}
         self.api.post("exemptions", self.exemption["id"], "actions", "approve", body=body)
-        self.notify(_("Your signature counts."))
+        self.notify(_("Signature accepted."))
         return reverse("exemption", kwargs={"exemption": self.exemption["id"]})
 
 
@@ -146,31 +145,29 @@ class KeyForm(ApiForm):
     officer = forms.CharField(label=_("Officer"), max_length=200)
     public_key = forms.CharField(
         label=_("Public key"),
-        help_text=_("PEM, or base64; Ed25519, or ECDSA on P-256."),
+        help_text=_("PEM or base64; Ed25519 or ECDSA P-256."),
         widget=forms.Textarea(attrs={"rows": 5, "spellcheck": "false", "class": "mono"}),
     )
-    user_id = forms.CharField(
-        label=_("Id of the person’s account"), required=False, widget=forms.TextInput(attrs=PLAIN)
-    )
+    user_id = forms.CharField(label=_("Account ID"), required=False, widget=forms.TextInput(attrs=PLAIN))
 
 
 class OfficerKeyCreate(FormPage):
     template = "dashboard/forms/page.html"
-    title = _("Add an officer’s key")
+    title = _("Add officer key")
     section = "exemptions"
     form_class = KeyForm
-    submit = _("Add it")
+    submit = _("Add key")
 
     def crumbs(self) -> list[tuple[Text, str]]:
-        return [(_("Keys of officers"), reverse("officer-keys"))]
+        return [(_("Officer keys"), reverse("officer-keys"))]
 
     def context(self) -> dict[str, Any]:
-        lead = _("Statements that it signs count from now on. The private key stays with the officer.")
+        lead = _("Facts signed with this key are valid from now on. The private key stays with the officer.")
         return {"lead": lead, "back": reverse("officer-keys")}
 
     def send(self, form: ApiForm) -> str:
         self.api.post("officer-keys", body=form.body(), key=self.key)
-        self.notify(_("The key is added."))
+        self.notify(_("Key added."))
         return reverse("officer-keys")
 
 
@@ -178,23 +175,23 @@ class OfficerKeyRevoke(FormPage):
     template = "dashboard/shared/confirm.html"
     title = _("Revoke the key")
     section = "exemptions"
-    submit = _("Revoke it")
+    submit = _("Revoke")
 
     def context(self) -> dict[str, Any]:
         return {
-            "lost": _("Nothing that it signs from now on counts. This cannot be taken back."),
-            "kept": _("What it has signed until now keeps counting."),
+            "lost": _("Signatures of this key made from now on are invalid. This cannot be undone."),
+            "kept": _("Earlier signatures stay valid."),
             "back": reverse("officer-keys"),
         }
 
     def send(self, form: ApiForm) -> str:
         self.api.delete("officer-keys", self.kwargs["key"])
-        self.notify(_("The key is revoked."))
+        self.notify(_("Key revoked."))
         return reverse("officer-keys")
 
 
 def state_of(exemption: dict[str, Any]) -> str:
-    """Which of its conditions it meets: words.py knows what that looks like."""
+    """Return the state of an exemption for labels.py."""
     if exemption["use_count"] >= exemption["max_uses"]:
         return "used-up"
     if exemption["expires_at"] <= clock.now().isoformat():

@@ -1,4 +1,4 @@
-"""Where data was, by which decision, and what may not be where it is any more."""
+"""Residency, placement decisions and drift."""
 
 import json
 from functools import cached_property
@@ -19,15 +19,15 @@ MANY, RECORDS = 200, 50
 STATES = ("compliant", "at-risk", "drifted", "remediating", "exempted")
 KINDS = {"instance": _("Instances"), "volume": _("Volumes")}
 FILTERS = ("state", "zone")
-# Of instances and volumes alone.
+# Only for instances and volumes.
 MORE_FILTERS = ("kind", "resource")
-# What data is in, by its part of the paths of a project.
+# Resources that hold data, by their part of a project's paths.
 THINGS = ("instances", "volumes", "images")
 OFFICER = "sovereignty_officer"
 
 
 class Residencies(Page):
-    """From here one goes to the residency of anything, by its id or from what is watched."""
+    """Monitored resources, and a form to open the residency of any id."""
 
     template = "dashboard/compliance/placement_evidence/residency_list.html"
     title = _("Where data is")
@@ -45,12 +45,12 @@ class Residencies(Page):
 
 
 class ResourcePage(Page):
-    """A page about the data of one resource, which the evidence log knows."""
+    """A page about a resource of the evidence log."""
 
     section = "residencies"
 
     def crumbs(self) -> list[tuple[Text, str]]:
-        return [(_("Where data is"), reverse("residencies"))]
+        return [(_("Residency"), reverse("residencies"))]
 
     @property
     def url(self) -> str:
@@ -63,13 +63,13 @@ class ResourcePage(Page):
 
     @cached_property
     def owners(self) -> dict[str, str]:
-        """Whose it is, by its records: organization and project, which are empty where no record says so."""
+        """Return organization and project from the resource's records; empty if unknown."""
         names = ("organization", "project")
         return {name: next(filter(None, (each["about"].get(name) for each in self.records)), "") for name in names}
 
     @cached_property
     def thing(self) -> dict[str, Any]:
-        """What the API knows of it, whatever kind of thing it is; of what is gone, or may not be seen, nothing."""
+        """Return the resource from the API; None if it is deleted or not visible."""
         for kind in THINGS if self.owners["project"] else ():
             try:
                 thing: dict[str, Any] = self.api.get("projects", self.owners["project"], kind, self.kwargs["resource"])
@@ -81,7 +81,7 @@ class ResourcePage(Page):
         return {}
 
     def lineage(self) -> list[dict[str, Any]]:
-        """What its data was made from."""
+        """Return the lineage of the resource's data."""
         if not self.owners["organization"]:
             return []
         try:
@@ -117,7 +117,7 @@ class Residency(ResourcePage):
         }
 
     def is_officer(self) -> bool:
-        """Of the organization whose data it is."""
+        """Return whether the user is a sovereignty officer of the resource's organization."""
         places = [item["organization"]["id"] for item in self.me["memberships"] if item["role"] == OFFICER]
         return self.owners["organization"] in places
 
@@ -146,11 +146,11 @@ class Decision(ProjectPage):
         }
 
     def crumbs(self) -> list[tuple[Text, str]]:
-        return [(_("Where data is"), reverse("residencies"))]
+        return [(_("Residency"), reverse("residencies"))]
 
 
 class DriftList(Page):
-    """`of_images`: the copies of images in the caches of nodes."""
+    """Drifted resources. `of_images`: image copies in the caches of nodes."""
 
     template = "dashboard/compliance/placement_evidence/drift.html"
     title = _("Drift")
@@ -185,7 +185,7 @@ class PlanList(ProjectPage):
 
 
 class PlanApprove(Action):
-    done = _("The plan is approved.")
+    done = _("Plan approved.")
     right = "remediation_plan_approve"
 
     def perform(self) -> None:
@@ -194,7 +194,7 @@ class PlanApprove(Action):
 
 
 def _about(document: str | None) -> dict[str, Any]:
-    """What a record says of itself; nothing once it was erased."""
+    """Return a record's own fields; empty after erasure."""
     known = json.loads(document) if document else {}
     return known if isinstance(known, dict) else {}
 

@@ -1,5 +1,4 @@
-"""What is demanded of places: the policy of a project, an organization, the platform or a classification, and the
-editor, which says what a change would do before it is made."""
+"""Policies of projects, organizations, the platform and classifications, and the editor with its preview."""
 
 import hashlib
 import json
@@ -28,8 +27,8 @@ MANY = 200
 
 
 class PolicyOwnerView:
-    """Whose policy a page is about. `shown`, `edited` and `undone` are the pages of it; `sets`: the API's operation by
-    which it is changed, where `place` says who may."""
+    """A policy's owner. `shown`, `edited` and `undone` are its pages; `sets`: the API operation that changes it,
+    with the permissions of `place`."""
 
     level, section = "", "policies"
     shown, edited, undone = "", "", ""
@@ -41,7 +40,7 @@ class PolicyOwnerView:
         self.kwargs = page.kwargs
 
     def path(self) -> tuple[str, ...]:
-        """Of the policy in the API."""
+        """Return the path of the policy in the API."""
         raise NotImplementedError
 
     def url(self, page: str) -> str:
@@ -54,25 +53,25 @@ class PolicyOwnerView:
         raise NotImplementedError
 
     def project(self) -> dict[str, Any] | None:
-        """The project that the page is about, if it is about one."""
+        """Return the project of the page, if any."""
         return None
 
     def place(self) -> dict[str, Any] | None:
-        """The project or the organization."""
+        """Return the project or the organization of the policy."""
         return self.project()
 
     def owns_proposal(self, proposal: Mapping[str, Any]) -> bool:
         raise NotImplementedError
 
     def simulation_subject(self) -> dict[str, Any] | None:
-        """For whom a simulation can be asked: a project that the policy holds for, with classifications."""
+        """Return a project under the policy, with classifications, for simulations."""
         return {"project": self.page.projects[0]["id"]} if self.page.projects else None
 
     def crumbs(self) -> list[tuple[Text, str]]:
         return [(_("Policies"), reverse("policies"))]
 
     def about(self) -> dict[str, Any]:
-        """What its page shows besides."""
+        """Return additional template context of the policy's page."""
         return {}
 
 
@@ -121,7 +120,7 @@ class PolicyPage(Page):
         }
 
     def proposals(self) -> list[dict[str, Any]]:
-        """That wait for a second person, or for their time."""
+        """Return proposals that wait for approval or for their delay."""
         found = []
         for state in ("proposed", "approved"):
             page = self.api.get("policy-proposals", state=state, level=self.whose.level, limit=MANY)
@@ -130,7 +129,7 @@ class PolicyPage(Page):
 
 
 class PolicyUndo(Action):
-    done = _("Your change is undone. What was demanded before is in force again.")
+    done = _("Change undone. The previous policy is in force again.")
     whose_class: type[PolicyOwnerView] = PolicyOwnerView
 
     def perform(self) -> None:
@@ -142,7 +141,7 @@ class PolicyEditor(PolicyPage):
     live = ""
 
     def layout_context(self) -> dict[str, Any]:
-        return super().layout_context() | {"title": _("Edit the policy")}
+        return super().layout_context() | {"title": _("Edit policy")}
 
     def crumbs(self) -> list[tuple[Text, str]]:
         return [*super().crumbs(), (self.whose.title(), self.whose.url(self.whose.shown))]
@@ -151,7 +150,7 @@ class PolicyEditor(PolicyPage):
         return self.editor(ClauseRows.from_clauses(self.policy["atoms"]))
 
     def post(self, request: HttpRequest, **path: str) -> HttpResponse:
-        """What is in the form stays there, whichever of its buttons was pressed."""
+        """Process a button of the form; the entered clauses are kept."""
         deed, _sep, what = request.POST.get("do", "try").partition(":")
         rows = ClauseRows.from_request(request.POST)
         if deed in ("add", "remove"):
@@ -161,11 +160,13 @@ class PolicyEditor(PolicyPage):
         if deed == "read":
             return self.read(rows.without_validation(), request.POST.get(TEXT, ""))
         if not rows.are_valid():
-            return self.editor(rows, errors=[gettext("Some clauses are not complete: see beside their fields.")])
+            return self.editor(
+                rows, errors=[gettext("Some clauses are incomplete. Errors are shown next to their fields.")]
+            )
         return self.put(rows, is_trial=deed != "save")
 
     def lacks_reason(self, body: dict[str, Any]) -> bool:
-        """Whoever is to approve that less is demanded should know why; what demands more needs no reason."""
+        """Return whether the reason is missing: a less strict policy needs one, a stricter one does not."""
         if body["reason"]:
             return False
         change = self.api.send(
@@ -180,19 +181,17 @@ class PolicyEditor(PolicyPage):
             return self.editor(rows, errors=[str(exc)], text=text)
 
     def put(self, rows: ClauseRows, *, is_trial: bool) -> HttpResponse:
-        """Only what was shown is saved: the same clauses, over the same version. Else what would change is shown."""
+        """Save only previewed clauses over the same version; otherwise show the preview."""
         atoms = rows.atoms()
         body = {"atoms": atoms, "reason": self.request.POST.get("reason", "").strip()}
         try:
             if is_trial:
                 return self.render_preview(rows, body)
             if self.request.POST.get("shown") != self.digest(atoms):
-                return self.render_preview(
-                    rows, body, gettext("Nothing was saved yet. See what would change, then save it.")
-                )
+                return self.render_preview(rows, body, gettext("Not saved yet. Preview the changes, then save."))
             if self.lacks_reason(body):
                 return self.render_preview(
-                    rows, body, gettext("It demands less: say why, for whoever is to approve it.")
+                    rows, body, gettext("The policy becomes less strict: enter a reason for the approver.")
                 )
             outcome = self.api.send("PUT", self.whose.path(), ApiRequest(body, version=self.version)).data
         except ApiError as exc:
@@ -200,12 +199,14 @@ class PolicyEditor(PolicyPage):
                 raise
             if exc.status == OUTDATED:
                 return self.editor(rows, is_outdated=True)
-            errors = rows.show_problem(exc.problem) or [gettext("See what is said beside the clauses.")]
+            errors = rows.show_problem(exc.problem) or [
+                gettext("Some clauses have errors, shown next to their fields.")
+            ]
             return self.editor(rows, errors=errors, problem=exc.problem)
         return redirect(self.announce_outcome(outcome))
 
     def render_preview(self, rows: ClauseRows, body: dict[str, Any], *errors: str) -> HttpResponse:
-        """The editor with what would change. Raises Refused."""
+        """Render the editor with the preview. Raises ApiError."""
         atoms = body["atoms"]
         outcome = self.api.send(
             "PUT", self.whose.path(), ApiRequest(body, {"dry_run": "true"}, version=self.version)
@@ -221,25 +222,27 @@ class PolicyEditor(PolicyPage):
         )
 
     def digest(self, atoms: Atoms) -> str:
-        """Of the clauses and of the version that they replace: what a preview is about."""
+        """Return the digest of the clauses and the version that they replace."""
         return hashlib.sha256(json.dumps([self.version, atoms], sort_keys=True).encode()).hexdigest()
 
     def announce_outcome(self, outcome: Mapping[str, Any]) -> str:
-        """Say what has become of it; where that is shown."""
+        """Show the outcome as a message; return the URL of its page."""
         if outcome["proposal"]:
-            text = gettext("It is proposed. It demands less, and so needs a second person, and then time.")
+            text = gettext(
+                "Proposal created. A less strict policy requires approval by a second person and applies after a delay."
+            )
             messages.success(self.request, text)
             return reverse("proposal", kwargs={"proposal": outcome["proposal"]["id"]})
-        messages.success(self.request, gettext("The policy is in force: version {n}.").format(n=outcome["version"]))
+        messages.success(self.request, gettext("Policy version {n} is in force.").format(n=outcome["version"]))
         return self.whose.url(self.whose.shown)
 
     @property
     def version(self) -> str:
-        """The ETag of what was in force when the editing began."""
+        """Return the ETag of the policy when editing started."""
         return self.request.POST.get("version") or self.answer.etag
 
     def verdicts(self, atoms: Atoms) -> list[dict[str, Any]]:
-        """Of each zone: whether it is admitted now and would be then, and which clauses refuse it."""
+        """Return for each zone the admission before and after, and the refusing clauses."""
         asked = self.whose.simulation_subject()
         if asked is None:
             return []
@@ -250,7 +253,7 @@ class PolicyEditor(PolicyPage):
     def editor(
         self, rows: ClauseRows, *, is_outdated: bool = False, text: str | None = None, **more: Any
     ) -> HttpResponse:
-        """`is_outdated`: what is written goes on from what is in force now."""
+        """Render the editor. `is_outdated`: the clauses are rebased on the version in force."""
         context = {
             "rows": rows,
             "version": self.answer.etag if is_outdated else self.version,
@@ -266,19 +269,19 @@ class PolicyEditor(PolicyPage):
 
 
 def levels_of(policy: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What holds, from the top: the policies of the levels above, then this one."""
+    """Return the policies in force, from the top level down to this one."""
     above = [{**each, "words": clause_labels.vocabulary_label("level", each["level"])} for each in policy["inherited"]]
     own = {"level": policy["level"], "words": clause_labels.vocabulary_label("level", policy["level"]), "is_own": True}
     return [*above, {**own, "atoms": policy["atoms"]}] if policy["atoms"] else above
 
 
 def undo_until(policy: Mapping[str, Any]) -> str | None:
-    """Until when the reader may undo the last change; None: not at all."""
+    """Return until when the user may undo the last change, or None."""
     return next((each["until"] for each in policy["allowed_actions"] if each["name"] == "undo"), None)
 
 
 def verdict_of(zone: Mapping[str, Any], level: str) -> dict[str, Any]:
-    """Clauses of `level` are what is in force; those of the request stand at the level of a resource."""
+    """Return the verdict on a zone. Clauses of `level` are in force; those of the request have the level `resource`."""
     refusing = [each for each in zone["results"] if each["result"] != "T"]
     now = [each for each in refusing if each["level"] != "resource"]
     then = [each for each in refusing if each["level"] != level]
@@ -306,7 +309,7 @@ class ProjectPolicy(PolicyOwnerView):
         return _("Policy")
 
     def lead(self) -> Text:
-        return _("What places must satisfy to hold the project’s data. It can only add to what higher levels demand.")
+        return _("Requirements for zones that hold the project’s data, in addition to the policies of higher levels.")
 
     @cached_property
     def _project(self) -> dict[str, Any]:
@@ -346,7 +349,7 @@ class OrganizationPolicy(PolicyOwnerView):
         return gettext("Policy of {name}").format(name=self.organization["name"])
 
     def lead(self) -> Text:
-        return _("It holds for all projects of the organization, whatever they demand themselves.")
+        return _("Applies to all projects of the organization, in addition to their own policies.")
 
     def owns_proposal(self, proposal: Mapping[str, Any]) -> bool:
         owner = proposal["organization"]
@@ -365,10 +368,10 @@ class PlatformPolicy(PolicyOwnerView):
         return ("platform", "policy")
 
     def title(self) -> Text:
-        return _("Policy of the platform")
+        return _("Platform policy")
 
     def lead(self) -> Text:
-        return _("The floor for everybody: no customer can demand less.")
+        return _("Applies to all organizations. Their policies can only be stricter.")
 
     def owns_proposal(self, proposal: Mapping[str, Any]) -> bool:
         return True
@@ -407,7 +410,7 @@ class ClassificationPolicy(PolicyOwnerView):
 
 
 class PolicyList(Page):
-    """The policies that the reader can look at, by their levels."""
+    """The policies that the user can read, by level."""
 
     template = "dashboard/compliance/policies/list.html"
     title = _("Policies")
@@ -419,6 +422,6 @@ class PolicyList(Page):
 
 
 def lint_by_kind(outcome: Mapping[str, Any]) -> dict[str, list[str]]:
-    """The clauses that the API remarks on, by what it remarks."""
+    """Return the clauses with lint findings, by finding."""
     names = {"NO_EFFECT": "without_effect", "NOT_ASKED": "not_asked", "CLAIMED": "claimed"}
     return {name: [each["atom"] for each in outcome["lint"] if each["code"] == code] for code, name in names.items()}

@@ -1,4 +1,4 @@
-"""What would demand less, and waits for a second person and for time."""
+"""Proposals of less strict policies, waiting for approval and delay."""
 
 from functools import cached_property
 from typing import Any
@@ -12,7 +12,7 @@ from controlplane.dashboard.base_views import Action, Page, Text
 
 STATES = ("proposed", "approved", "applied", "withdrawn")
 FILTERS = ("state", "level")
-DONE = {"approve": _("It is approved. It comes into force when its time has come."), "withdraw": _("It is withdrawn.")}
+DONE = {"approve": _("Proposal approved. It comes into force after the delay."), "withdraw": _("Proposal withdrawn.")}
 
 
 class ProposalList(Page):
@@ -63,9 +63,9 @@ class Proposal(Page):
 
     def why_not_approve(self) -> Text:
         if self.proposal["state"] == "approved":
-            return _("it is approved already")
+            return _("already approved")
         own = self.me["user"] is not None and self.me["user"]["id"] == self.proposal["proposed_by"]
-        return _("somebody else than who proposed it has to approve it") if own else ""
+        return _("the proposer cannot approve it") if own else ""
 
 
 class ProposalAction(Action):
@@ -76,7 +76,7 @@ class ProposalAction(Action):
 
 
 def owner_of(proposal: dict[str, Any]) -> str:
-    """Whose policy it is about, by name."""
+    """Return the name of the policy's owner."""
     for name in ("project", "organization"):
         if proposal[name] and not proposal["classification"]:
             return str(proposal[name]["name"])
@@ -84,7 +84,7 @@ def owner_of(proposal: dict[str, Any]) -> str:
 
 
 def path_of(proposal: dict[str, Any]) -> tuple[str, ...]:
-    """Of the policy in the API."""
+    """Return the path of the policy in the API."""
     if proposal["classification"]:
         return ("classifications", proposal["classification"], "policy")
     for name in ("project", "organization"):

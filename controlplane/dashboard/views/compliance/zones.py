@@ -1,4 +1,4 @@
-"""What is known of places: zones and their facts, the parties behind them, named sets, and the law on both."""
+"""Zones and their facts, parties, named sets and jurisdictions."""
 
 from collections import defaultdict
 from functools import cached_property
@@ -60,11 +60,11 @@ class Zone(Page):
 
 
 class ImpactSimulation(Page):
-    """What would not be admitted where it is any more if the zone lost a certificate. Nothing is written."""
+    """Simulate which resources would drift if the zone lost a certificate. Nothing is written."""
 
     template = "dashboard/compliance/zones/impact_simulation.html"
     section = "zones"
-    title = _("If a certificate were lost")
+    title = _("Loss of a certificate")
 
     def crumbs(self) -> list[tuple[Text, str]]:
         zone = self.kwargs["zone"]
@@ -135,7 +135,7 @@ class SetList(Page):
 
 
 class Jurisdictions(Page):
-    """Data Act, article 28: under whose law each zone and its parties stand."""
+    """The jurisdiction of each zone and its parties (Data Act, article 28)."""
 
     template = "dashboard/compliance/zones/jurisdictions.html"
     title = _("Jurisdictions")
@@ -147,7 +147,7 @@ class Jurisdictions(Page):
 
 
 class Transfers(Page):
-    """HDS, EXI 31: what reaches out of the territory of each zone."""
+    """Transfers out of the territory of each zone (HDS, EXI 31)."""
 
     template = "dashboard/compliance/zones/transfers.html"
     title = _("Transfers")
@@ -162,7 +162,7 @@ class Transfers(Page):
 
 
 def statements_about(page: Page, kind: str, subject: str) -> list[dict[str, Any]]:
-    """What is believed of it now, for whatever time, the first of each attribute first."""
+    """Return the current statements for all periods, by attribute and start."""
     found = page.api.get("facts", subject_kind=kind, subject_id=subject, limit=MANY)["items"]
     now = clock.now().isoformat()
     marked = [
@@ -174,7 +174,7 @@ def statements_about(page: Page, kind: str, subject: str) -> list[dict[str, Any]
 
 
 def bounded(statements: list[dict[str, Any]]) -> list[Span]:
-    """Bars of the statements that do not hold for ever."""
+    """Return bars of the statements with a limited validity."""
     spans = []
     for each in statements:
         start, end = moment(each["valid_from"]), moment(each["valid_to"])
@@ -185,7 +185,7 @@ def bounded(statements: list[dict[str, Any]]) -> list[Span]:
 
 
 def grouped(subject_of: dict[str, Any]) -> list[tuple[Text, list[tuple[Text, Any, bool]]]]:
-    """Attributes of a zone or party by what they are about: each with its value, and whether it is only claimed."""
+    """Return attributes of a zone or party by group, each with its value and whether it is only declared."""
     groups: dict[Text, list[tuple[Text, Any, bool]]] = defaultdict(list)
     for name, value in subject_of["facts"].items():
         if name in ("certifications", "parties"):
@@ -205,7 +205,7 @@ def _certificate_bar(certificate: dict[str, Any]) -> Span:
 
 
 def _with_validity(certificate: dict[str, Any]) -> dict[str, Any]:
-    """`validity` is a state: what its status and its time say together."""
+    """Return certificates with `validity`, the state from status and period."""
     now, end, start = clock.now(), moment(certificate["valid_to"]), moment(certificate["valid_from"])
     validity = certificate["status"]
     if validity == "valid":

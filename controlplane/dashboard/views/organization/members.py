@@ -1,4 +1,4 @@
-"""Who is in an organization, as what, and who is invited."""
+"""Members of an organization, their roles and invitations."""
 
 from datetime import datetime
 from functools import cached_property
@@ -24,12 +24,12 @@ from controlplane.dashboard.views.one_time_secret import (
 from controlplane.dashboard.views.organization.organizations import OrganizationPage
 
 ROLES = (
-    ("viewer", _("viewer: looks at everything, changes nothing")),
-    ("member", _("member: makes, changes and deletes what is in projects")),
-    ("admin", _("administrator: also projects, people and their roles")),
-    ("owner", _("owner: also makes owners and sovereignty officers")),
-    ("billing", _("billing: sees what is used")),
-    ("sovereignty_officer", _("sovereignty officer: decides what is demanded of places, and makes nothing")),
+    ("viewer", _("viewer: read-only access")),
+    ("member", _("member: manages resources of projects")),
+    ("admin", _("administrator: also manages projects, members and roles")),
+    ("owner", _("owner: also appoints owners and sovereignty officers")),
+    ("billing", _("billing: views usage")),
+    ("sovereignty_officer", _("sovereignty officer: manages policies, cannot manage resources")),
 )
 RESET_NEEDED = "signin.reset_needed"
 LIFETIME_DAYS, LIFETIME_MAX_DAYS = 7, 30
@@ -86,7 +86,7 @@ class MemberEdit(FormPage, MemberPage):
 
     def send(self, form: ApiForm) -> str:
         self.api.patch(*self.path(), body=form.body())
-        self.notify(_("The role is changed."))
+        self.notify(_("Role changed."))
         return self.url("members")
 
 
@@ -98,10 +98,8 @@ class MemberRemove(FormPage, MemberPage):
     def context(self) -> Context:
         return {
             "title": _("Remove {email}").format(email=self.member["user"]["email"]),
-            "lost": _(
-                "They may nothing in this organization any more, nor may the tokens that they made for themselves."
-            ),
-            "kept": _("What they have made stays, and so does their account."),
+            "lost": _("The person loses access to this organization, and so do their own tokens."),
+            "kept": _("Their resources and account are kept."),
             "back": self.url("members"),
         }
 
@@ -110,59 +108,58 @@ class MemberRemove(FormPage, MemberPage):
         return bool(self.member["user"] == self.me["user"])
 
     def own_right(self) -> str:
-        """Everybody may leave."""
+        """Return no operation for the member's own membership: all members may leave."""
         return "" if self.is_oneself else super().own_right()
 
     def send(self, form: ApiForm) -> str:
         then = reverse("organizations") if self.is_oneself else self.url("members")
         self.api.delete(*self.path())
-        self.notify(_("They are not a member any more."))
+        self.notify(_("Member removed."))
         return then
 
 
 class AccountPage(FormPage, MemberPage):
-    """Of what operators alone may do with the account of a member."""
+    """A page for operators about the account of a member."""
 
     def own_right(self) -> str:
-        """It is no organization's to give."""
+        """Return the platform's operation, not the organization's."""
         return "" if self.me["duty"] == navigation.OPERATOR else super().own_right()
 
 
 class MemberSessionsEnd(AccountPage):
     template = "dashboard/shared/confirm.html"
     right = "user_sessions_end"
-    submit = _("End them")
+    submit = _("End sessions")
 
     def context(self) -> Context:
         return {
             "title": _("End the sessions of {email}").format(email=self.member["user"]["email"]),
             "lost": _(
-                "Wherever they are signed in, they have to sign in again. "
-                "The API tokens that they made there are revoked."
+                "The person has to sign in again on all devices. API tokens created in these sessions are revoked."
             ),
-            "kept": _("Their password and second factors stay."),
+            "kept": _("Password and second factors are kept."),
             "back": self.url("members"),
         }
 
     def send(self, form: ApiForm) -> str:
         self.api.delete("users", self.member["user"]["id"], "sessions")
-        self.notify(_("Their sessions are ended."))
+        self.notify(_("Sessions ended."))
         return self.url("members")
 
 
 class MemberPasswordLink(AccountPage):
-    """A link with which somebody chooses a first password. Of an account in use, a second person has to confirm it."""
+    """Create a password link. For an account in use, a second person has to confirm it."""
 
     template = "dashboard/forms/page.html"
     right = "password_link_create"
-    submit = _("Make the link")
+    submit = _("Create link")
 
     def context(self) -> Context:
         return {
             "title": _("Password link for {email}").format(email=self.member["user"]["email"]),
             "lead": _(
-                "Whoever has it chooses a password for this account, once. You get it for a new account only: if this "
-                "one is in use already, another operator, or an owner of an organization of theirs, has to confirm it."
+                "The link sets a password for this account, once. For an account already in use, another "
+                "operator or an owner of one of their organizations has to confirm the reset first."
             ),
             "back": self.url("members"),
         }
@@ -178,11 +175,11 @@ class MemberPasswordLink(AccountPage):
         self.title = _("Password link for {email}").format(email=self.member["user"]["email"])
         link = absolute_url(self.request, "password", secret=made["secret"])
         mail = password_mail(link, written(made["expires_at"]))
-        return one_time_secret_page(self, _("The link"), link, back=self.url("members"), mail=mail)
+        return one_time_secret_page(self, _("Link"), link, back=self.url("members"), mail=mail)
 
     def reset(self, user: str) -> HttpResponse:
         self.api.post("users", user, "password-resets")
-        self.notify(_("The reset waits for a second person to confirm it."))
+        self.notify(_("The reset is waiting for confirmation by a second person."))
         return redirect("password-resets")
 
 
@@ -199,21 +196,21 @@ class InvitationList(OrganizationPage):
 class InvitationForm(RoleForm):
     email = forms.CharField(label=_("E-mail address"), widget=forms.EmailInput(attrs={"autocomplete": "off"}))
     lifetime_days = forms.IntegerField(
-        label=_("Days that it is good"), initial=LIFETIME_DAYS, min_value=1, max_value=LIFETIME_MAX_DAYS
+        label=_("Validity (days)"), initial=LIFETIME_DAYS, min_value=1, max_value=LIFETIME_MAX_DAYS
     )
     field_order = ("email", "role", "lifetime_days")
 
 
 class InvitationCreate(FormPage, OrganizationPage):
     template = "dashboard/forms/page.html"
-    title: Text = _("Invite somebody")
+    title: Text = _("Invite member")
     section = "invitations"
     form_class = InvitationForm
-    submit = _("Make the invitation")
+    submit = _("Create invitation")
     right = "invitation_create"
 
     def context(self) -> Context:
-        lead = _("You get a link to pass on. One that waits for the same address is replaced.")
+        lead = _("You get a link to send. A pending invitation for the same address is replaced.")
         return {"lead": lead, "back": self.url("invitations")}
 
     def crumbs(self) -> list[tuple[Text, str]]:
@@ -226,7 +223,7 @@ class InvitationCreate(FormPage, OrganizationPage):
         link = absolute_url(self.request, "invitation", token=made["token"])
         role = labels.ROLES[made["role"]]
         mail = invitation_mail(link, made["organization"]["name"], role, written(made["expires_at"]))
-        return one_time_secret_page(self, _("The link"), link, back=self.url("invitations"), mail=mail)
+        return one_time_secret_page(self, _("Link"), link, back=self.url("invitations"), mail=mail)
 
 
 class InvitationRevoke(FormPage, OrganizationPage):
@@ -237,14 +234,14 @@ class InvitationRevoke(FormPage, OrganizationPage):
     right = "invitation_revoke"
 
     def context(self) -> Context:
-        return {"lost": _("Its link is worth nothing any more."), "back": self.url("invitations")}
+        return {"lost": _("The link becomes invalid."), "back": self.url("invitations")}
 
     def send(self, form: ApiForm) -> str:
         self.api.delete("organizations", self.kwargs["organization"], "invitations", self.kwargs["invitation"])
-        self.notify(_("The invitation is revoked."))
+        self.notify(_("Invitation revoked."))
         return self.url("invitations")
 
 
 def written(moment: str) -> str:
-    """For a letter: it is read later, and elsewhere."""
+    """Format a time for a message, with its time zone."""
     return f"{date_format(localtime(datetime.fromisoformat(moment)), 'DATETIME_FORMAT')} UTC"

@@ -1,4 +1,4 @@
-"""Organizations: which there are, one of them at a glance, and its projects."""
+"""Organizations: the list, the overview and its projects."""
 
 from functools import cached_property
 from typing import Any
@@ -26,7 +26,7 @@ class OrganizationList(Page):
 
 
 class OrganizationPage(Page):
-    """A page of an organization, whose address begins with it."""
+    """A page of an organization; its URL starts with the organization's."""
 
     @cached_property
     def organization(self) -> Context:
@@ -34,7 +34,7 @@ class OrganizationPage(Page):
         return organization
 
     def get_in_organization(self, *path: str, **query: Any) -> Any:
-        """What the API answers below the organization."""
+        """Return a document of the API below the organization."""
         return self.api.get("organizations", self.kwargs["organization"], *path, **query)
 
     def layout_context(self) -> Context:
@@ -48,7 +48,7 @@ class OrganizationPage(Page):
         return [(self.organization["name"], self.url("organization"))]
 
     def url(self, name: str, **path: str) -> str:
-        """Of another page of the organization."""
+        """Return the URL of another page of the organization."""
         return reverse(name, kwargs={"organization": self.kwargs["organization"], **path})
 
 
@@ -66,7 +66,7 @@ class OrganizationOverview(OrganizationPage):
 
 class OrganizationEdit(FormPage, OrganizationPage):
     template = "dashboard/forms/page.html"
-    title = _("Edit the organization")
+    title = _("Edit organization")
     section = "organization"
     form_class = NamedForm
     submit = _("Save")
@@ -88,14 +88,14 @@ class ProjectCreate(FormPage, OrganizationPage):
     title = _("New project")
     section = "organization"
     form_class = NamedForm
-    submit = _("Create it")
+    submit = _("Create")
     right = "project_create"
 
     def context(self) -> Context:
-        lead = _("A project holds instances, volumes and networks, with a quota and a policy of its own.")
+        lead = _("A project contains instances, volumes and networks, and has its own quota and policy.")
         return {"lead": lead, "back": self.url("organization")}
 
     def send(self, form: ApiForm) -> str:
         made = self.api.post("organizations", self.kwargs["organization"], "projects", body=form.body(), key=self.key)
-        self.notify(_("The project is there."))
+        self.notify(_("Project created."))
         return reverse("overview", kwargs={"project": made["id"]})

@@ -1,4 +1,4 @@
-"""How much an organization may use, what it has asked for, and what was answered."""
+"""Quotas of an organization, quota requests and their responses."""
 
 from functools import cached_property
 from typing import Any
@@ -39,25 +39,25 @@ class Quota(OrganizationPage):
 
 
 class RequestForm(ApiForm):
-    dimension = forms.ChoiceField(label=_("Of what"), choices=list(DIMENSIONS.items()))
-    limit = forms.IntegerField(label=_("New limit"), help_text=_("The whole of it, not what is added."), min_value=0)
+    dimension = forms.ChoiceField(label=_("Resource"), choices=list(DIMENSIONS.items()))
+    limit = forms.IntegerField(label=_("New limit"), help_text=_("Total limit, not the increase."), min_value=0)
     reason = forms.CharField(
         label=_("Reason"),
-        help_text=_("For whoever decides: what it is for, and for how long."),
+        help_text=_("Purpose and duration. The cloud operator reads it."),
         widget=forms.Textarea(attrs={"rows": 3}),
     )
 
 
 class QuotaRequest(FormPage, OrganizationPage):
     template = "dashboard/forms/page.html"
-    title = _("Ask for more")
+    title = _("Request increase")
     section = "quota"
     form_class = RequestForm
-    submit = _("Send the request")
+    submit = _("Send request")
     right = "quota_request_create"
 
     def context(self) -> Context:
-        return {"lead": _("Whoever runs this cloud decides; you find the answer here."), "back": self.url("quota")}
+        return {"lead": _("The cloud operator decides. The response is shown here."), "back": self.url("quota")}
 
     def crumbs(self) -> list[tuple[Text, str]]:
         return [*super().crumbs(), (_("Quota"), self.url("quota"))]
@@ -65,13 +65,13 @@ class QuotaRequest(FormPage, OrganizationPage):
     def send(self, form: ApiForm) -> str:
         path = ("organizations", self.kwargs["organization"], "quota-requests")
         self.api.post(*path, body=form.body(), key=self.key)
-        self.notify(_("Your request is sent."))
+        self.notify(_("Request sent."))
         return self.url("quota")
 
 
 class LimitsForm(ApiForm):
-    """A field for each dimension; an empty one sets nothing. `version`: of what the form was made from, so that nobody
-    undoes what another has set meanwhile."""
+    """A field for each dimension; an empty one sets no limit. `version`: the ETag of the limits shown, so that
+    concurrent changes are not overwritten."""
 
     version = forms.CharField(widget=forms.HiddenInput)
 
@@ -92,7 +92,7 @@ class LimitsForm(ApiForm):
         return {"limits": limits}
 
     def show_problem(self, problem: Any) -> None:
-        """Its fields stand below `limits` in the API's document."""
+        """Show the API's errors; its document has the fields below `limits`."""
         errors = [
             {**error, "pointer": str(error.get("pointer", "")).removeprefix("/limits")}
             for error in problem.get("errors") or []
@@ -101,7 +101,7 @@ class LimitsForm(ApiForm):
 
 
 class QuotaEdit(FormPage):
-    """The limits of a project, or of an organization."""
+    """Edit the limits of a project or an organization."""
 
     template = "dashboard/forms/page.html"
     form_class = LimitsForm
@@ -113,7 +113,7 @@ class QuotaEdit(FormPage):
         return self.api.send("GET", self.path(), ApiRequest())
 
     def path(self) -> tuple[str, ...]:
-        """Of the limits in the API."""
+        """Return the path of the limits in the API."""
         raise NotImplementedError
 
     def back(self) -> str:
@@ -130,17 +130,17 @@ class QuotaEdit(FormPage):
 
     def send(self, form: ApiForm) -> str:
         self.api.send("PUT", self.path(), ApiRequest(form.body(), version=form.cleaned_data["version"]))
-        self.notify(_("The quota is set."))
+        self.notify(_("Quota set."))
         return self.back()
 
 
 class OrganizationQuota(QuotaEdit, OrganizationPage):
     """For operators."""
 
-    title = _("Quota of the organization")
+    title = _("Organization quota")
     section = "quota"
     right = "organization_quotas_set"
-    lead = _("What all its projects may use together. An empty field: what everybody has.")
+    lead = _("Limits for all projects of the organization together. Leave a field empty for the default.")
 
     def path(self) -> tuple[str, ...]:
         return ("organizations", self.kwargs["organization"], "quotas")
@@ -153,7 +153,7 @@ class OrganizationQuota(QuotaEdit, OrganizationPage):
 
 
 class QuotaWithdraw(Action, OrganizationPage):
-    done = _("The request is withdrawn.")
+    done = _("Request withdrawn.")
     right = "quota_request_withdraw"
 
     def perform(self) -> None:
@@ -166,7 +166,7 @@ class QuotaWithdraw(Action, OrganizationPage):
 
 class DecisionForm(ApiForm):
     reason = forms.CharField(
-        label=_("Answer"), help_text=_("Whoever asked reads it."), widget=forms.Textarea(attrs={"rows": 3})
+        label=_("Answer"), help_text=_("Visible to the requester."), widget=forms.Textarea(attrs={"rows": 3})
     )
 
 
@@ -180,7 +180,7 @@ class QuotaDecide(FormPage, OrganizationPage):
 
     def context(self) -> Context:
         asked = in_words(self.get_in_organization("quota-requests", self.kwargs["request_id"]))
-        lead = _("{name} asks for {limit} ({dimension}): {reason}").format(
+        lead = _("{name} requests {limit} ({dimension}): {reason}").format(
             name=self.organization["name"], limit=asked["limit"], dimension=asked["words"], reason=asked["reason"]
         )
         words = DECISIONS.get(self.kwargs["decision"], self.kwargs["decision"])
@@ -192,5 +192,5 @@ class QuotaDecide(FormPage, OrganizationPage):
     def send(self, form: ApiForm) -> str:
         path = ("organizations", self.kwargs["organization"], "quota-requests", self.kwargs["request_id"])
         self.api.post(*path, "actions", self.kwargs["decision"], body=form.body())
-        self.notify(_("Your answer is given."))
+        self.notify(_("Response sent."))
         return self.url("quota")

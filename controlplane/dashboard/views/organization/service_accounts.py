@@ -1,4 +1,4 @@
-"""Service accounts: who acts for programs, with grants and tokens of their own."""
+"""Service accounts, their role grants and tokens."""
 
 from functools import cached_property
 from typing import Any, cast
@@ -19,13 +19,13 @@ ROLES = [(role, labels.ROLES[role]) for role in ("viewer", "member", "admin")]
 class AccountForm(ApiForm):
     name = forms.CharField(
         label=_("Name"),
-        help_text=_("Lower case letters, digits and dashes."),
+        help_text=_("Lowercase letters, digits and hyphens."),
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
     role = forms.ChoiceField(label=_("Role"), choices=ROLES, initial="member")
     projects = forms.MultipleChoiceField(
-        label=_("In these projects"),
-        help_text=_("Without a tick: in all projects of the organization."),
+        label=_("Projects"),
+        help_text=_("None selected: all projects of the organization."),
         required=False,
         widget=forms.CheckboxSelectMultiple,
     )
@@ -62,14 +62,14 @@ class ServiceAccountCreate(FormPage, OrganizationPage):
     title = _("New service account")
     section = "service-accounts"
     form_class = AccountForm
-    submit = _("Create it")
+    submit = _("Create")
     right = "service_account_create"
 
     def choices(self) -> Context:
         return {"projects": projects_of(self)}
 
     def context(self) -> Context:
-        lead = _("It is nobody's: what uses it goes on when somebody leaves. It acts with tokens that you make for it.")
+        lead = _("A service account stays valid when members leave the organization. It authenticates with its tokens.")
         return {"lead": lead, "back": self.url("service-accounts")}
 
     def crumbs(self) -> list[tuple[Text, str]]:
@@ -78,7 +78,7 @@ class ServiceAccountCreate(FormPage, OrganizationPage):
     def send(self, form: ApiForm) -> str:
         path = ("organizations", self.kwargs["organization"], "service-accounts")
         made = self.api.post(*path, body=form.body(), key=self.key)
-        self.notify(_("The service account is there. Make a token for it."))
+        self.notify(_("Service account created. Create a token for it."))
         return self.url("service-account", account=made["id"])
 
 
@@ -98,7 +98,7 @@ class ServiceAccountPage(OrganizationPage):
 
 
 class ServiceAccountTokens(TokenList, ServiceAccountPage):
-    """The page of one: what it is, and its tokens. The API revokes those by the organization."""
+    """A service account and its tokens. The API revokes them below the organization."""
 
     noun = "service-account"
     template = "dashboard/organization/service_account.html"
@@ -131,24 +131,24 @@ class ServiceAccountTokenCreate(TokenCreate, ServiceAccountPage):
 class GrantForm(ApiForm):
     role = forms.ChoiceField(label=_("Role"), choices=ROLES, initial="member")
     project = forms.ChoiceField(
-        label=_("Where"), help_text=_("A right that it has there already is replaced."), required=False
+        label=_("Project"), help_text=_("An existing role in the same project is replaced."), required=False
     )
 
     def __init__(self, *args: Any, projects: list[Context], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        everywhere = ("", _("all projects of the organization"))
+        everywhere = ("", _("all projects"))
         cast(forms.ChoiceField, self.fields["project"]).choices = [everywhere, *id_choices(projects)]
 
 
 class RightsPage(ServiceAccountPage):
-    """Changes what the account may do. The API replaces all of its grants at once, if they are still what was read."""
+    """Change the account's grants. The API replaces all grants at once, if their ETag still matches."""
 
     @cached_property
     def answer(self) -> ApiResponse:
         return self.api.send("GET", self.account_path(), ApiRequest())
 
     def replace(self, project: str, *new: Context) -> None:
-        """What it may do in the project; or, without one, in all of them."""
+        """Replace the grant in the project, or without one the grant for all projects."""
         kept = [_grant(each["role"], (each["project"] or {}).get("id", "")) for each in self.answer.data["grants"]]
         grants = [*(each for each in kept if each.get("project", "") != project), *new]
         self.api.send("PATCH", self.account_path(), ApiRequest({"grants": grants}, version=self.answer.etag))
@@ -159,16 +159,16 @@ class RightsPage(ServiceAccountPage):
 
 class ServiceAccountGrant(FormPage, RightsPage):
     template = "dashboard/forms/page.html"
-    title = _("Grant a right")
+    title = _("Grant role")
     form_class = GrantForm
-    submit = _("Grant it")
+    submit = _("Grant role")
     right = "service_account_update"
 
     def choices(self) -> Context:
         return {"projects": projects_of(self)}
 
     def context(self) -> Context:
-        return {"lead": _("Its tokens may do more from now on, as far as each allows it."), "back": self.here()}
+        return {"lead": _("Its tokens gain this role, within their own restrictions."), "back": self.here()}
 
     def crumbs(self) -> list[tuple[Text, str]]:
         return [*super().crumbs(), (self.answer.data["name"], self.here())]
@@ -176,14 +176,14 @@ class ServiceAccountGrant(FormPage, RightsPage):
     def send(self, form: ApiForm) -> str:
         project = form.cleaned_data["project"]
         self.replace(project, _grant(form.cleaned_data["role"], project))
-        self.notify(_("The right is granted."))
+        self.notify(_("Role granted."))
         return self.here()
 
 
 class ServiceAccountWithdraw(Action, RightsPage):
-    """`project`: where it has no right of its own any more; empty: the one for all projects goes."""
+    """Withdraw a grant. `project`: the grant's project; empty: the grant for all projects."""
 
-    done = _("The right is withdrawn.")
+    done = _("Role withdrawn.")
     right = "service_account_update"
 
     def perform(self) -> None:
@@ -194,12 +194,12 @@ class ServiceAccountWithdraw(Action, RightsPage):
 
 
 def _grant(role: str, project: str) -> Context:
-    """As the API takes it."""
+    """Return a grant in the API's form."""
     return {"role": role, "project": project} if project else {"role": role}
 
 
 class ServiceAccountSwitch(Action, ServiceAccountPage):
-    """Disabled, all its tokens are refused; until it is enabled again."""
+    """Enable or disable the account; the tokens of a disabled account are refused."""
 
     right = "service_account_update"
 
@@ -218,19 +218,19 @@ class ServiceAccountDelete(FormPage, ServiceAccountPage):
     def context(self) -> Context:
         return {
             "title": _("Delete {name}").format(name=self.account["name"]),
-            "lost": _("Its tokens are refused from now on."),
-            "kept": _("What was made with it stays."),
+            "lost": _("Its tokens stop working."),
+            "kept": _("Resources that it created are kept."),
             "back": self.url("service-account", account=self.kwargs["account"]),
         }
 
     def send(self, form: ApiForm) -> str:
         self.api.delete(*self.account_path())
-        self.notify(_("The service account is deleted."))
+        self.notify(_("Service account deleted."))
         return self.url("service-accounts")
 
 
 class OrganizationTokenPages(OrganizationPage):
-    """All that is good in the organization: whoever leaves it behind is found here, and what they made ended."""
+    """All valid tokens of the organization, including those of former members."""
 
     noun = "organization-tokens"
     section = "organization-tokens"
@@ -241,7 +241,7 @@ class OrganizationTokenPages(OrganizationPage):
 
 class OrganizationTokens(OrganizationTokenPages, TokenList):
     def where_to_create(self) -> str:
-        """Whoever needs one makes it where it is for."""
+        """Return no URL: tokens are created on the pages of their owners."""
         return ""
 
 

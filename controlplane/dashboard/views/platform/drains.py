@@ -1,4 +1,4 @@
-"""The life of a node, for operators: its drain with the plan before it, maintenance, and its end."""
+"""Node life cycle for operators: drain plan, drain, maintenance and retirement."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from controlplane.dashboard.views.platform.instance_migrations import MigrationO
 NOT_FOUND = 404
 FALLBACKS = ("leave", "stop")
 LIVE = ("running", "paused", "blocked")
-# What needs somebody's look comes first.
+# Instances that need attention come first.
 ORDER = ("failed", "left", "moving", "stopping", "waiting", "starting", "off", "started", "moved", "gone")
 
 
@@ -26,16 +26,18 @@ class DrainForm(MigrationOptionsForm):
     field_order = ("plan", "fallback", "at_once", "reason")
     plan = forms.CharField(widget=forms.HiddenInput)
     fallback = forms.CharField(widget=forms.HiddenInput)
-    at_once = forms.IntegerField(label=_("Guests at a time"), min_value=1, max_value=32, initial=2)
-    reason = forms.CharField(label=_("Reason"), help_text=_("For other operators."), max_length=200, required=False)
+    at_once = forms.IntegerField(label=_("Concurrent moves"), min_value=1, max_value=32, initial=2)
+    reason = forms.CharField(
+        label=_("Reason"), help_text=_("Visible to other operators."), max_length=200, required=False
+    )
 
 
 class DrainNew(FormPage, NodePage):
-    """The plan as it is now, and the button that begins just that."""
+    """Show the current plan and the button that starts it."""
 
     template = "dashboard/platform/nodes/drain_plan.html"
     form_class = DrainForm
-    submit = _("Drain it")
+    submit = _("Drain node")
 
     def fallback(self) -> str:
         asked = self.request.POST.get("fallback") or self.query("fallback")
@@ -67,7 +69,7 @@ class DrainNew(FormPage, NodePage):
 
     def send(self, form: ApiForm) -> str:
         self.api.post("nodes", self.node["name"], "actions", "drain", body=form.body(), key=self.key)
-        self.notify(_("The drain has begun."))
+        self.notify(_("Drain started."))
         return reverse("node-drain", kwargs={"node": self.node["name"]})
 
 
@@ -105,7 +107,7 @@ class Drain(NodePage):
 
 
 def counted(counts: Mapping[str, int], named: Mapping[str, Any]) -> list[tuple[str, Any, int]]:
-    """What there is any of, in the order of the names."""
+    """Return the non-zero counts in the order of the names."""
     return [(name, words_of, counts[name]) for name, words_of in named.items() if counts.get(name)]
 
 
@@ -121,23 +123,23 @@ class DrainAction(Action):
 
 class DrainPause(DrainAction):
     verb = "pause"
-    done = _("Nothing more begins. What is under way goes on.")
+    done = _("Paused. Moves in progress continue.")
 
 
 class DrainResume(DrainAction):
     verb = "resume"
-    done = _("It goes on.")
+    done = _("Resumed.")
 
 
 class DrainCancel(DrainAction):
     verb = "cancel"
-    done = _("It is given up. A node that was drained is cordoned.")
+    done = _("Cancelled. A node that was draining is now cordoned.")
 
 
 class DrainRetry(DrainAction):
-    """With another fallback, if the button says one."""
+    """Retry the drain, with another fallback if the button has one."""
 
-    done = _("The guests that did not leave are tried again.")
+    done = _("Remaining instances are retried.")
 
     def perform(self) -> None:
         fallback = self.request.POST.get("fallback")
@@ -146,19 +148,21 @@ class DrainRetry(DrainAction):
 
 
 class ReasonForm(ApiForm):
-    reason = forms.CharField(label=_("Reason"), help_text=_("For other operators."), max_length=200, required=False)
+    reason = forms.CharField(
+        label=_("Reason"), help_text=_("Visible to other operators."), max_length=200, required=False
+    )
 
 
 class Maintain(FormPage, NodePage):
     template = "dashboard/forms/page.html"
     form_class = ReasonForm
-    submit = _("Begin maintenance")
+    submit = _("Start maintenance")
 
     def context(self) -> Context:
         return {
             "title": _("Maintenance of {name}").format(name=self.node["name"]),
             "lead": _(
-                "Nothing starts on it until it is returned to service. Guests that run there have to leave first."
+                "No instance starts on the node until it returns to service. Running instances have to be moved first."
             ),
             "back": self.url,
         }
@@ -168,32 +172,32 @@ class Maintain(FormPage, NodePage):
 
     def send(self, form: ApiForm) -> str:
         self.api.post("nodes", self.node["name"], "actions", "maintain", body=form.body(), key=self.key)
-        self.notify(_("It is in maintenance."))
+        self.notify(_("Node in maintenance."))
         return self.url
 
 
 class Return(Action):
-    done = _("It is in service again.")
+    done = _("Node returned to service.")
 
     def perform(self) -> None:
         self.api.post("nodes", self.kwargs["node"], "actions", "return")
 
 
 class RetireForm(ApiForm):
-    reason = forms.CharField(label=_("Reason"), help_text=_("It is kept in the evidence log."), max_length=200)
+    reason = forms.CharField(label=_("Reason"), help_text=_("Recorded in the evidence log."), max_length=200)
 
 
 class Retire(FormPage, NodePage):
     template = "dashboard/forms/page.html"
     form_class = RetireForm
-    submit = _("Retire it")
+    submit = _("Retire node")
 
     def context(self) -> Context:
         return {
             "title": _("Retire {name}").format(name=self.node["name"]),
             "lead": _(
-                "It is given up for good: it is in no list, and permits for it are void on whatever machine its "
-                "certificate is. It has to be empty. Its name is free again."
+                "The node is permanently removed from all lists, its permits and certificate are void, and its "
+                "name can be reused. It has to be empty."
             ),
             "back": self.url,
         }

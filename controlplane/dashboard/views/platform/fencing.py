@@ -1,4 +1,4 @@
-"""Fence a node, for operators: what evidence is at hand, why the rest is not, and how its BMC is reached."""
+"""Fencing for operators: available evidence, reasons for missing evidence, and the BMC."""
 
 from functools import cached_property
 from typing import Any
@@ -19,7 +19,7 @@ class FenceForm(ApiForm):
     evidence = forms.ChoiceField(
         label=_("Evidence"), choices=list(labels.FENCE_EVIDENCE.items()), widget=forms.RadioSelect
     )
-    reason = forms.CharField(label=_("Reason"), help_text=_("It is kept in the evidence log."), max_length=200)
+    reason = forms.CharField(label=_("Reason"), help_text=_("Recorded in the evidence log."), max_length=200)
 
 
 class NodeFormPage(FormPage, NodePage):
@@ -30,7 +30,7 @@ class NodeFormPage(FormPage, NodePage):
 class Fence(NodeFormPage):
     template = "dashboard/platform/nodes/fence.html"
     form_class = FenceForm
-    submit = _("Fence it")
+    submit = _("Fence node")
 
     def context(self) -> Context:
         found = self.api.get("nodes", self.node["name"], "fencing")
@@ -45,36 +45,38 @@ class Fence(NodeFormPage):
     def send(self, form: ApiForm) -> str:
         made = self.api.post("nodes", self.node["name"], "actions", "fence", body=form.body(), key=self.key)
         if made["operation"]:
-            self.notify(_("Its BMC is told to switch it off. It is fenced once that has said twice that it is off."))
+            self.notify(
+                _("The BMC powers the node off. The node is fenced when the BMC has confirmed twice that it is off.")
+            )
         else:
-            self.notify(_("It is fenced."))
+            self.notify(_("Node fenced."))
         return self.url
 
 
 class BmcForm(ApiForm):
     address = forms.CharField(
         label=_("Address"),
-        help_text=_("An IP address, with a port after a colon if it is not 443."),
+        help_text=_("IP address, with a port after a colon if it is not 443."),
         max_length=64,
         widget=forms.TextInput(attrs=NAME_FIELD),
     )
     username = forms.CharField(label=_("User name"), max_length=63, widget=forms.TextInput(attrs=NAME_FIELD))
     password = forms.CharField(
         label=_("Password"),
-        help_text=_("It is kept encrypted, and never shown again."),
+        help_text=_("Stored encrypted and never shown again."),
         max_length=128,
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
     certificate_sha256 = forms.CharField(
-        label=_("SHA-256 of its certificate"),
-        help_text=_("No other certificate is trusted, whoever has signed it."),
+        label=_("Certificate SHA-256"),
+        help_text=_("Only this certificate is trusted, regardless of its issuer."),
         max_length=95,
         widget=forms.TextInput(attrs=NAME_FIELD),
     )
     system_id = forms.CharField(
         label=_("System"),
-        help_text=_("Which of its systems the node is, if it has several."),
+        help_text=_("System ID of the node, if the BMC has several systems."),
         max_length=64,
         required=False,
         widget=forms.TextInput(attrs=NAME_FIELD),
@@ -109,12 +111,12 @@ class Bmc(NodeFormPage):
 
     def send(self, form: ApiForm) -> str:
         self.api.send("PUT", ("nodes", self.node["name"], "bmc"), ApiRequest(form.body()))
-        self.notify(_("It is kept how its BMC is reached."))
+        self.notify(_("BMC saved."))
         return self.url
 
 
 class BmcForget(Action):
-    done = _("It is forgotten how its BMC is reached.")
+    done = _("BMC removed.")
 
     def perform(self) -> None:
         self.api.delete("nodes", self.kwargs["node"], "bmc")

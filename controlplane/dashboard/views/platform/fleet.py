@@ -1,4 +1,4 @@
-"""For whoever runs the platform: nodes, what is on them, what should not be, and what is under way anywhere."""
+"""The fleet for operators: nodes, their resources, incidents and operations."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -56,7 +56,7 @@ class Fleet(Page):
         }
 
     def nodes(self, filters: dict[str, str]) -> tuple[list[dict[str, Any]], bool]:
-        """All of them, up to some thousands; whether these are all."""
+        """Return all nodes up to a limit, and whether the list is complete."""
         found: list[dict[str, Any]] = []
         token = ""
         for _page in range(PAGES):
@@ -109,29 +109,31 @@ class Node(NodePage):
 
 
 class CordonForm(ApiForm):
-    reason = forms.CharField(label=_("Reason"), help_text=_("For other operators."), max_length=200, required=False)
+    reason = forms.CharField(
+        label=_("Reason"), help_text=_("Visible to other operators."), max_length=200, required=False
+    )
 
 
 class Cordon(FormPage, NodePage):
     template = "dashboard/forms/page.html"
     form_class = CordonForm
-    submit = _("Cordon it")
+    submit = _("Cordon node")
 
     def context(self) -> dict[str, Any]:
         return {
             "title": _("Cordon {name}").format(name=self.node["name"]),
-            "lead": _("Nothing new is placed on it. What runs there goes on running."),
+            "lead": _("New placements on the node stop. Its instances continue to run."),
             "back": self.url,
         }
 
     def send(self, form: ApiForm) -> str:
         self.api.post("nodes", self.node["name"], "actions", "cordon", body=form.body(), key=self.key)
-        self.notify(_("It is cordoned."))
+        self.notify(_("Node cordoned."))
         return self.url
 
 
 class Uncordon(Action):
-    done = _("New instances may be placed on it again.")
+    done = _("Node uncordoned. New instances can be placed on it.")
 
     def perform(self) -> None:
         self.api.post("nodes", self.kwargs["node"], "actions", "uncordon")
@@ -150,13 +152,13 @@ class Incidents(Page):
             "incidents": page["items"],
             "next_page_token": page["next_page_token"],
             "is_filtered": any(filters.values()),
-            "states": (("open", _("still seen")), ("ended", _("not seen any more"))),
+            "states": (("open", _("open")), ("ended", _("resolved"))),
             "zones": [each["id"] for each in self.api.get("zones", limit=MANY)["items"]],
         }
 
 
 class Operations(Page):
-    """What failed and what takes long comes first; below it everything, by filters."""
+    """Stuck, failed and long-running operations first, then all of them with filters."""
 
     template = "dashboard/platform/operations/list.html"
     title = _("Operations")
@@ -181,7 +183,7 @@ class Operations(Page):
         }
 
     def long(self) -> list[dict[str, Any]]:
-        """What is under way and began long ago, the oldest first."""
+        """Return long-running operations, oldest first."""
         found = [each for state in LIVE for each in self.api.get("operations", state=state, sort="created_at")["items"]]
         before = clock.now() - LONG
         return [each for each in found if datetime.fromisoformat(each["created_at"]) < before]
@@ -190,19 +192,19 @@ class Operations(Page):
 class ResolveForm(ApiForm):
     reason = forms.CharField(
         label=_("Reason"),
-        help_text=_("How it is known that the node does not come back. It is kept in the evidence log."),
+        help_text=_("Proof that the node does not return. Recorded in the evidence log."),
         max_length=200,
     )
 
 
 class Resolve(FormPage):
-    """Show which node would be given up, by a dry run, or why the operation cannot be resolved."""
+    """Preview by a dry run which node would be abandoned, or show why the operation cannot be force-finished."""
 
     template = "dashboard/platform/operations/force_finish.html"
     title = _("Resolve a stuck operation")
     section = "all-operations"
     form_class = ResolveForm
-    submit = _("Resolve it")
+    submit = _("Force finish")
 
     def context(self) -> dict[str, Any]:
         path = ("operations", self.kwargs["operation"], "actions", "resolve")
@@ -220,12 +222,12 @@ class Resolve(FormPage):
     def send(self, form: ApiForm) -> str:
         path = ("operations", self.kwargs["operation"], "actions", "resolve")
         self.api.post(*path, body=form.body(), key=self.key)
-        self.notify(_("It goes on at once, and ends without its node."))
+        self.notify(_("Operation resumed. It ends without its node."))
         return reverse("all-operations")
 
 
 def sums_of(nodes: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Per zone: nodes, those that take new instances, and what of each resource there is and is used."""
+    """Return for each zone the nodes, the nodes that accept instances, and total and used capacity."""
     zones: dict[str, dict[str, Any]] = defaultdict(_nothing)
     for node in nodes:
         zone = zones[node["zone"]]

@@ -1,4 +1,4 @@
-"""The move of an instance to another node, for operators: what is in its way, where it could go, and how far it is."""
+"""Instance migration for operators: blockers, possible nodes and progress."""
 
 from functools import cached_property
 from typing import Any
@@ -15,18 +15,18 @@ UNDER_WAY = ("placing", "preparing", "moving", "arrived")
 
 
 class MigrationOptionsForm(ApiForm):
-    """Of one move, or of each of a drain."""
+    """Options of one migration, or of each migration of a drain."""
 
     deadline_s = forms.IntegerField(
-        label=_("Called off after (seconds)"),
-        help_text=_("Without it, half an hour and half a minute for each GiB. It stays where it is then."),
+        label=_("Timeout (seconds)"),
+        help_text=_("Default: 30 minutes plus 30 seconds per GiB. After the timeout the instance stays on its node."),
         min_value=60,
         max_value=7 * 24 * 3600,
         required=False,
     )
     convergence = forms.ChoiceField(
-        label=_("If it writes faster than it can be sent"),
-        choices=[("auto_converge", _("it is slowed down")), ("none", _("it is not slowed down"))],
+        label=_("If memory changes faster than it is copied"),
+        choices=[("auto_converge", _("slow the instance down")), ("none", _("do not slow the instance down"))],
         required=False,
     )
 
@@ -35,14 +35,14 @@ class MigrationForm(MigrationOptionsForm):
     field_order = ("node", "reason")
     node = forms.ChoiceField(label=_("To"), required=False)
     reason = forms.CharField(
-        label=_("Reason"), help_text=_("It is told to whose instance it is."), max_length=200, required=False
+        label=_("Reason"), help_text=_("Visible to the owner of the instance."), max_length=200, required=False
     )
 
     def __init__(self, *args: Any, nodes: list[str], is_off: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if is_off:
             del self.fields["convergence"]
-        best = ("", _("where placement decides"))
+        best = ("", _("automatic placement"))
         self.fields["node"].choices = [best, *((node, node) for node in nodes)]  # type: ignore[attr-defined]
 
 
@@ -51,7 +51,7 @@ class InstanceMigration(FormPage):
     section = "fleet"
     live = "instance operation"
     form_class = MigrationForm
-    submit = _("Move it")
+    submit = _("Migrate")
 
     @cached_property
     def plan(self) -> dict[str, Any]:
@@ -67,7 +67,7 @@ class InstanceMigration(FormPage):
         for each in moves:
             each["percent"] = 100 * each["moved_bytes"] // (each["total_bytes"] or 1)
         return {
-            "title": _("Move {name}").format(name=self.plan["instance"]["name"]),
+            "title": _("Migrate {name}").format(name=self.plan["instance"]["name"]),
             "plan": self.plan,
             "moves": moves,
             "current": next((each for each in moves if each["state"] in UNDER_WAY), None),
@@ -82,12 +82,12 @@ class InstanceMigration(FormPage):
     def send(self, form: ApiForm) -> str:
         body = {name: value for name, value in form.body().items() if value}
         self.api.post("instances", self.kwargs["instance"], "actions", "migrate", body=body, key=self.key)
-        self.notify(_("The move has begun."))
+        self.notify(_("Migration started."))
         return reverse("instance-move", kwargs={"instance": self.kwargs["instance"]})
 
 
 class InstanceMigrationCancel(Action):
-    done = _("It is called off, unless the guest has left by now.")
+    done = _("Migration cancelled, unless the instance has already moved.")
 
     def perform(self) -> None:
         self.api.post("instances", self.kwargs["instance"], "actions", "cancel-migrate")

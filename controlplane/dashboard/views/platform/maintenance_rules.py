@@ -1,4 +1,4 @@
-"""For operators: which work is accepted, paused or rejected for a while."""
+"""Maintenance rules for operators: operations that are accepted, paused or rejected."""
 
 from datetime import timedelta
 from typing import Any
@@ -33,21 +33,21 @@ class MaintenanceList(Page):
 
 class MaintenanceForm(ApiForm):
     kind = forms.ChoiceField(
-        label=_("Work"),
+        label=_("Operations"),
         choices=[*labels.OPERATION_CLASS_LABELS.items(), *labels.OPERATION_LABELS.items()],
-        help_text=_("Deletions, shutdowns and power-offs are meant only where they are named."),
+        help_text=_("Deletions, shutdowns and power-offs are affected only if selected explicitly."),
     )
-    action = forms.ChoiceField(label=_("What becomes of it"), choices=list(labels.MAINTENANCE.items()))
-    reason = forms.CharField(label=_("Reason"), help_text=_("Tenants read it."), max_length=200)
+    action = forms.ChoiceField(label=_("Action"), choices=list(labels.MAINTENANCE.items()))
+    reason = forms.CharField(label=_("Reason"), help_text=_("Visible to tenants."), max_length=200)
     zone = forms.ChoiceField(label=_("Zone"), required=False)
-    node = forms.CharField(label=_("Node"), required=False, help_text=_("Only what is on this node."))
-    begins_in = forms.IntegerField(label=_("Begins in (hours)"), min_value=0, max_value=HOURS_MAX, initial=0)
+    node = forms.CharField(label=_("Node"), required=False, help_text=_("Only operations on this node."))
+    begins_in = forms.IntegerField(label=_("Starts in (hours)"), min_value=0, max_value=HOURS_MAX, initial=0)
     lasts = forms.IntegerField(
-        label=_("Lasts (hours)"),
+        label=_("Duration (hours)"),
         min_value=1,
         max_value=HOURS_MAX,
         required=False,
-        help_text=_("Until somebody ends it, if nothing is said."),
+        help_text=_("Leave empty for no end."),
     )
 
     def __init__(self, *args: Any, zones: list[str], **kwargs: Any) -> None:
@@ -64,16 +64,16 @@ class MaintenanceForm(ApiForm):
 
 class MaintenanceCreate(FormPage):
     template = "dashboard/forms/page.html"
-    title = _("New rule of maintenance")
+    title = _("New maintenance rule")
     section = "maintenance"
     form_class = MaintenanceForm
-    submit = _("Begin it")
+    submit = _("Create rule")
 
     def choices(self) -> dict[str, Any]:
         return {"zones": [zone["id"] for zone in self.api.get("zones", limit=MANY)["items"]]}
 
     def context(self) -> dict[str, Any]:
-        lead = _("What is paused waits, and begins when the rule has ended. What is under way goes on.")
+        lead = _("Paused operations start when the rule ends. Running operations continue.")
         return {"lead": lead, "back": reverse("maintenance")}
 
     def crumbs(self) -> list[tuple[Text, str]]:
@@ -82,12 +82,12 @@ class MaintenanceCreate(FormPage):
     def send(self, form: ApiForm) -> str:
         self.api.post("maintenance", body=form.body(), key=self.key)
         notices.clear()
-        self.notify(_("The rule is there."))
+        self.notify(_("Rule created."))
         return reverse("maintenance")
 
 
 class MaintenanceEnd(Action):
-    done = _("It has ended. What waited for it begins.")
+    done = _("Rule ended. Paused operations start.")
 
     def perform(self) -> None:
         self.api.post("maintenance", self.kwargs["rule"], "actions", "end")

@@ -1,4 +1,4 @@
-"""Resets of passwords: an operator asks for one, a second person confirms it and gets the link."""
+"""Password resets: an operator requests one, a second person confirms it and gets the link."""
 
 from functools import cached_property
 
@@ -25,7 +25,7 @@ class ResetList(Page):
         return {"resets": resets, "next_page_token": page["next_page_token"]}
 
     def may_confirm(self, reset: Context) -> bool:
-        """Whoever sees it and is neither of the two is an operator or an owner over the user."""
+        """Return whether the user can confirm the reset: neither the requester nor the account's user."""
         return reset["confirmed_by"] is None and self.me["user"] not in (reset["user"], reset["asked_by"])
 
 
@@ -46,19 +46,19 @@ class ResetConfirm(ResetPage):
 
     def context(self) -> Context:
         lost = _(
-            "Whoever has the link becomes {email} here, but for the second factor. Make sure first, by another way, "
-            "that they want it: {asked_by} has asked for it."
+            "The link gives access to the account {email}, except for the second factor. Verify by another "
+            "channel that the person wants the reset; {asked_by} requested it."
         ).format(email=self.reset["user"]["email"], asked_by=self.reset["asked_by"]["email"])
-        kept = _("Second factors stay as they are. The link is good after a while, so that they can object.")
+        kept = _("Second factors are kept. The link becomes valid after a delay, so that the person can object.")
         return {"lost": lost, "kept": kept, "back": reverse("password-resets")}
 
     def send(self, form: ApiForm) -> HttpResponse:
         made = self.api.post("password-resets", self.kwargs["reset"], "actions", "confirm")
         self.title = _("Password link for {email}").format(email=made["user"]["email"])
         link = absolute_url(self.request, "password", secret=made["secret"])
-        lead = _("It is good from {moment} on.").format(moment=written(made["good_from"]))
+        lead = _("The link is valid from {moment}.").format(moment=written(made["good_from"]))
         mail = password_mail(link, written(made["expires_at"]))
-        return one_time_secret_page(self, _("The link"), link, back=reverse("password-resets"), lead=lead, mail=mail)
+        return one_time_secret_page(self, _("Link"), link, back=reverse("password-resets"), lead=lead, mail=mail)
 
 
 class ResetWithdraw(ResetPage):
@@ -68,12 +68,12 @@ class ResetWithdraw(ResetPage):
 
     def context(self) -> Context:
         return {
-            "lost": _("The reset and its link are worth nothing any more."),
-            "kept": _("The password stays as it is."),
+            "lost": _("The reset and its link become invalid."),
+            "kept": _("The password does not change."),
             "back": reverse("password-resets"),
         }
 
     def send(self, form: ApiForm) -> str:
         self.api.delete("password-resets", self.kwargs["reset"])
-        self.notify(_("The reset is withdrawn."))
+        self.notify(_("Reset withdrawn."))
         return reverse("password-resets")

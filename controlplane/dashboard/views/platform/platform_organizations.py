@@ -1,4 +1,4 @@
-"""For whoever runs the platform: organizations and what they ask for, and what is offered to all of them."""
+"""Organizations for operators: quota requests and the catalog."""
 
 from functools import cached_property
 from typing import Any
@@ -33,8 +33,8 @@ class PlatformOrganizationList(Page):
 
 class PlatformOrganizationForm(NamedForm):
     owner = forms.EmailField(
-        label=_("E-mail address of its first owner"),
-        help_text=_("Somebody who has an account here; may be left empty."),
+        label=_("E-mail address of the first owner"),
+        help_text=_("Optional. The person needs an account."),
         required=False,
     )
 
@@ -44,11 +44,11 @@ class PlatformOrganizationCreate(FormPage):
     title = _("New organization")
     section = "customers"
     form_class = PlatformOrganizationForm
-    submit = _("Create it")
+    submit = _("Create")
     right = "organization_create"
 
     def context(self) -> Context:
-        lead = _("An organization holds people and projects. Its quota is everybody's until you set another.")
+        lead = _("An organization contains members and projects. The default quota applies until you set another.")
         return {"lead": lead, "back": reverse("customers")}
 
     def crumbs(self) -> list[tuple[Text, str]]:
@@ -56,7 +56,7 @@ class PlatformOrganizationCreate(FormPage):
 
     def send(self, form: ApiForm) -> str:
         made = self.api.post("organizations", body=form.body(), key=self.key)
-        self.notify(_("The organization is there."))
+        self.notify(_("Organization created."))
         return reverse("customer", kwargs={"organization": made["id"]})
 
 
@@ -102,19 +102,19 @@ class PlatformOrganizationDelete(FormPage, PlatformOrganization):
 
     def context(self) -> Context:
         return {
-            "lost": _("The organization, its members, tokens and policy are gone for good."),
-            "kept": _("It can be deleted when it has no project any more. What was done in it stays in the audit."),
+            "lost": _("The organization, its memberships, tokens and policy are permanently deleted."),
+            "kept": _("Only an organization without projects can be deleted. Its audit log is kept."),
             "back": reverse("customer", kwargs=self.kwargs),
         }
 
     def send(self, form: ApiForm) -> str:
         self.api.delete("organizations", self.kwargs["organization"])
-        self.notify(_("The organization is deleted."))
+        self.notify(_("Organization deleted."))
         return reverse("customers")
 
 
 class Offers(Page):
-    """What everybody can choose."""
+    """The catalog: flavors, public images and volume types."""
 
     template = "dashboard/platform/offers.html"
     title = _("Offers")
@@ -128,7 +128,7 @@ class Offers(Page):
         }
 
     def public_images(self) -> list[dict[str, Any]]:
-        """As any project sees them: the API lists them in projects alone."""
+        """Return public images; the API lists them only in projects."""
         if not self.projects:
             return []
         images = self.api.get("projects", self.projects[0]["id"], "images", limit=MANY)["items"]

@@ -1,4 +1,4 @@
-"""Storage that nodes share: how full it is, which nodes have it and which should, and what is in it."""
+"""Storage pools: usage, nodes that mount them or should, and content."""
 
 from functools import cached_property
 from typing import Any
@@ -42,7 +42,7 @@ class Pool(Page):
         return super().layout_context() | {"title": self.pool["name"]}
 
     def crumbs(self) -> list[tuple[Text, str]]:
-        return [(_("Pools"), reverse("pools"))]
+        return [(_("Storage pools"), reverse("pools"))]
 
     def context(self) -> Context:
         guests, volumes = (
@@ -58,12 +58,12 @@ class Pool(Page):
 
 
 def measured(pool: dict[str, Any]) -> dict[str, Any]:
-    """With what there is and is used of it as a node's page has it of its own disk."""
+    """Return the pool with its total and used space, as a node's page shows its disk."""
     return pool | {"disk_gib": {"capacity": pool["capacity_gib"], "used": pool["used_gib"], "reserved": 0}}
 
 
 def pools_of(api: Api, node: dict[str, Any]) -> list[dict[str, Any]]:
-    """Those that the node has, or should have: then `why` says how it is known that it has not."""
+    """Return the pools that the node has or lacks; `why` is the reason for a missing one."""
     found = []
     for pool in api.get("pools", zone=node["zone"], sort="name", limit=MANY)["items"]:
         missing = {each["name"]: each["why"] for each in pool["missing"]}

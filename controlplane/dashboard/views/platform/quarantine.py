@@ -1,4 +1,4 @@
-"""What is on nodes or in the database and nobody means to be there: looked at, destroyed, or put back."""
+"""Quarantine: list, discard and release orphaned resources."""
 
 from functools import cached_property
 from typing import Any
@@ -20,7 +20,7 @@ ANY = "any"
 
 
 class Quarantine(Page):
-    """At first what waits for a decision."""
+    """Orphaned resources; by default those waiting for a decision."""
 
     template = "dashboard/platform/quarantine/list.html"
     title = _("Quarantine")
@@ -38,7 +38,7 @@ class Quarantine(Page):
             "next_page_token": page["next_page_token"],
             "is_filtered": any(filters.values()),
             "states": [
-                ("", _("waits for a decision")),
+                ("", _("waiting for a decision")),
                 (ANY, _("any")),
                 *((state, labels.state_badge(state, "orphan").words) for state in STATES),
             ],
@@ -79,7 +79,7 @@ class Orphan(OrphanPage):
 
 
 class DiscardForm(NameForm):
-    reason = forms.CharField(label=_("Reason"), help_text=_("It is kept in the evidence log."), max_length=200)
+    reason = forms.CharField(label=_("Reason"), help_text=_("Recorded in the evidence log."), max_length=200)
 
 
 class OrphanForm(FormPage, OrphanPage):
@@ -101,19 +101,19 @@ class OrphanDiscard(OrphanForm):
 
     def context(self) -> Context:
         return {
-            "lost": _("It is destroyed for good, as soon as its node is there. Nothing brings it back."),
-            "kept": _("That it was there, who discarded it and why stays in the evidence log."),
+            "lost": _("The resource is permanently deleted as soon as its node is reachable. This cannot be undone."),
+            "kept": _("The evidence log keeps the resource, the operator and the reason."),
             "back": self.url,
         }
 
     def send(self, form: ApiForm) -> str:
         self.api.post("orphans", self.kwargs["orphan"], "actions", "discard", body=form.body(), key=self.key)
-        self.notify(_("It is destroyed as soon as its node is there."))
+        self.notify(_("Deletion is pending until the node is reachable."))
         return self.url
 
 
 class ReleaseForm(ApiForm):
-    reason = forms.CharField(label=_("Reason"), help_text=_("For other operators."), max_length=200)
+    reason = forms.CharField(label=_("Reason"), help_text=_("Visible to other operators."), max_length=200)
 
 
 class OrphanRelease(OrphanForm):
@@ -127,11 +127,11 @@ class OrphanRelease(OrphanForm):
 
     def context(self) -> Context:
         return {
-            "lead": _("It is put back as it was, and stays. Nothing warns of it any more."),
+            "lead": _("The resource is restored and kept. Alerts about it end."),
             "back": self.url,
         }
 
     def send(self, form: ApiForm) -> str:
         self.api.post("orphans", self.kwargs["orphan"], "actions", "release", body=form.body(), key=self.key)
-        self.notify(_("It is put back as soon as its node is there."))
+        self.notify(_("Release is pending until the node is reachable."))
         return self.url

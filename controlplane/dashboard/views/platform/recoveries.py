@@ -1,4 +1,4 @@
-"""The recovery of a dead node, for operators: the plan before it. How it goes on, the page of the drain shows."""
+"""Node recovery for operators: the plan. The drain page shows its progress."""
 
 from django import forms
 from django.urls import reverse
@@ -14,18 +14,18 @@ from controlplane.dashboard.views.platform.fleet import NodePage
 
 class RecoverForm(ApiForm):
     plan = forms.CharField(widget=forms.HiddenInput)
-    at_once = forms.IntegerField(label=_("Guests at a time"), min_value=1, max_value=32, initial=8)
+    at_once = forms.IntegerField(label=_("Concurrent moves"), min_value=1, max_value=32, initial=8)
     reason = forms.CharField(
-        label=_("Reason"), help_text=_("For other operators, and for the tenants."), max_length=200, required=False
+        label=_("Reason"), help_text=_("Visible to other operators and to tenants."), max_length=200, required=False
     )
 
 
 class RecoverNew(FormPage, NodePage):
-    """The plan as it is now, and the button that begins just that."""
+    """Show the current plan and the button that starts it."""
 
     template = "dashboard/platform/nodes/recovery_plan.html"
     form_class = RecoverForm
-    submit = _("Recover it")
+    submit = _("Recover node")
 
     def context(self) -> Context:
         frame: Context = {
@@ -52,5 +52,5 @@ class RecoverNew(FormPage, NodePage):
 
     def send(self, form: ApiForm) -> str:
         self.api.post("nodes", self.node["name"], "actions", "recover", body=form.body(), key=self.key)
-        self.notify(_("The recovery has begun."))
+        self.notify(_("Recovery started."))
         return reverse("node-drain", kwargs={"node": self.node["name"]})

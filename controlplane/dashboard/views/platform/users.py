@@ -1,4 +1,4 @@
-"""For whoever runs the platform: who has an account, what is taken from them, and which tokens open the platform."""
+"""Users for operators: accounts, suspension, platform roles and platform tokens."""
 
 from functools import cached_property
 
@@ -48,7 +48,7 @@ class User(Page):
         return reverse("user", kwargs={"user": self.kwargs["user"]})
 
     def crumbs(self) -> list[tuple[Text, str]]:
-        return [(_("People"), reverse("users"))]
+        return [(_("Users"), reverse("users"))]
 
     def layout_context(self) -> Context:
         return super().layout_context() | {"title": self.user["email"]}
@@ -64,17 +64,16 @@ class User(Page):
 
 
 class SuspendForm(ApiForm):
-    reason = forms.CharField(label=_("Reason"), help_text=_("For the audit of the platform."), required=False)
+    reason = forms.CharField(label=_("Reason"), help_text=_("Recorded in the platform audit log."), required=False)
     revoke_tokens = forms.BooleanField(
-        label=_("Also revoke the API tokens that were made in their sessions"),
-        help_text=_("Such as those of service accounts, which go on without them."),
+        label=_("Also revoke API tokens created in these sessions"),
+        help_text=_("Such as tokens of service accounts, which otherwise stay valid."),
         required=False,
     )
 
 
 class AccountRestriction(FormPage, User):
-    """Asks before something is taken from a user: `question` has their `{email}`; `lost` and `kept` say what goes and
-    what stays."""
+    """Confirm a restriction of an account: `question` contains `{email}`; `lost` and `kept` list the effects."""
 
     template = "dashboard/shared/confirm.html"
     question: Text = ""
@@ -91,19 +90,19 @@ class AccountRestriction(FormPage, User):
 class UserSuspend(AccountRestriction):
     form_class = SuspendForm
     question = _("Suspend {email}")
-    lost = _("Nobody gets in as this person any more: their sessions end, and their tokens are refused.")
-    kept = _("They keep their memberships, tokens and duty. You can reinstate them.")
+    lost = _("The person cannot sign in: their sessions end, and their tokens stop working.")
+    kept = _("Memberships, tokens and platform role are kept. You can reinstate the account.")
     submit = _("Suspend")
     right = "user_suspend"
 
     def send(self, form: ApiForm) -> str:
         self.api.post("users", self.kwargs["user"], "actions", "suspend", body=form.body())
-        self.notify(_("They are suspended."))
+        self.notify(_("Account suspended."))
         return self.url()
 
 
 class UserReinstate(Action):
-    done = _("They can sign in again.")
+    done = _("Account reinstated.")
 
     def perform(self) -> None:
         self.api.post("users", self.kwargs["user"], "actions", "reinstate")
@@ -113,32 +112,32 @@ class UserReinstate(Action):
 
 
 class UserEnd(AccountRestriction):
-    question = _("End the account of {email}")
+    question = _("End account of {email}")
     lost = _(
-        "Their memberships, duty, sessions and invitations end, and so do their API tokens, also those that they made "
-        "for service accounts. An organization that they alone own has no owner then."
+        "Memberships, platform role, sessions, invitations and API tokens end, including tokens that the"
+        " person created for service accounts. An organization with no other owner is left without one."
     )
-    kept = _("What they have made stays, and the audit goes on naming them.")
-    submit = _("End the account")
+    kept = _("Their resources are kept, and the audit log still names the person.")
+    submit = _("End account")
     right = "user_end"
 
     def send(self, form: ApiForm) -> str:
         self.api.delete("users", self.kwargs["user"])
-        self.notify(_("The account has ended."))
+        self.notify(_("Account ended."))
         return self.url()
 
 
 class UserDutyRemove(AccountRestriction):
-    question = _("Take away the duty of {email}")
-    lost = _("They have no duty for the platform any more, and their tokens for it are revoked.")
-    kept = _("Their memberships stay. Only manage.py gives a duty again.")
-    submit = _("Take it away")
+    question = _("Remove platform role of {email}")
+    lost = _("The person loses the platform role, and their platform tokens are revoked.")
+    kept = _("Memberships are kept. Only manage.py can grant a platform role again.")
+    submit = _("Remove role")
     right = "user_duty_remove"
 
     def send(self, form: ApiForm) -> str:
         is_own = self.user["id"] == self.me["user"]["id"]
         self.api.delete(*(("me", "duty") if is_own else ("users", self.kwargs["user"], "duty")))
-        self.notify(_("The duty is taken away."))
+        self.notify(_("Platform role removed."))
         return reverse("home") if is_own else self.url()
 
 
@@ -151,12 +150,12 @@ class PlatformTokenPages(TokenPages):
         return ("platform", "tokens")
 
     def crumbs(self) -> list[tuple[Text, str]]:
-        return [(_("People"), reverse("users"))]
+        return [(_("Users"), reverse("users"))]
 
 
 class PlatformTokens(PlatformTokenPages, TokenList):
     def where_to_create(self) -> str:
-        """Everybody makes their own."""
+        """Return the URL of the user's own tokens: users create their own."""
         return ""
 
 

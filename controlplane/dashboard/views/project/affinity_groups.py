@@ -8,8 +8,8 @@ from controlplane.dashboard.forms import NamedForm
 from controlplane.dashboard.views.crud import CrudCreate, CrudDelete, CrudDetail, CrudEdit, CrudList, ResourceKind
 
 RULES = (
-    ("anti-affinity", _("apart: on different nodes, so that one failure does not take them all")),
-    ("affinity", _("together: on the same node, so that they are close to one another")),
+    ("anti-affinity", _("separate: on different nodes, to survive the failure of one")),
+    ("affinity", _("together: on the same node, for low latency")),
 )
 AFFINITY_GROUP = ResourceKind(
     "affinity-groups",
@@ -18,10 +18,13 @@ AFFINITY_GROUP = ResourceKind(
     {
         "many": _("Affinity groups"),
         "new": _("New affinity group"),
-        "none": _("No affinity group yet"),
-        "what": _("Instances of a group are kept apart, or together. They are put into it when they are made."),
-        "lost": _("New instances cannot be put into it any more."),
-        "kept": _("Instances that are in it stay where they are."),
+        "none": _("No affinity groups yet"),
+        "what": _(
+            "An affinity group places its instances on the same node or on different nodes. An instance "
+            "joins a group when it is created."
+        ),
+        "lost": _("New instances can no longer join the group."),
+        "kept": _("Instances of the group stay on their nodes."),
         "icon": "boxes",
     },
 )
@@ -30,8 +33,8 @@ AFFINITY_GROUP = ResourceKind(
 class AffinityGroupForm(NamedForm):
     rule = forms.ChoiceField(label=_("Rule"), choices=RULES, initial="anti-affinity", widget=forms.RadioSelect)
     is_strict = forms.BooleanField(
-        label=_("Strictly"),
-        help_text=_("An instance for which the rule cannot be kept is then not made at all."),
+        label=_("Strict"),
+        help_text=_("If the rule cannot be satisfied, the instance is not created."),
         required=False,
         initial=True,
     )

@@ -1,4 +1,4 @@
-"""Images: from a file of one's own, or from an address that the platform fetches."""
+"""Images: from an uploaded file, or imported from a URL."""
 
 from functools import cached_property
 from typing import Any
@@ -42,27 +42,27 @@ class ImageList(ProjectPage):
 
 
 class ImageForm(NamedForm):
-    """The image's own facts. Its bytes come after it, or from `source_url`."""
+    """The properties of an image. Its bytes are uploaded afterwards, or come from `source_url`."""
 
     format = forms.ChoiceField(label=_("Format"), choices=[("qcow2", "qcow2"), ("raw", "raw")])
     firmware = forms.ChoiceField(
         label=_("Firmware"),
-        help_text=_("With which the disk boots. Images of the last years mostly do with UEFI, and with BIOS too."),
+        help_text=_("Firmware that boots the disk. Most recent images support both UEFI and BIOS."),
         choices=[("bios", "BIOS"), ("uefi", "UEFI")],
     )
     source_url = forms.CharField(
-        label=_("Address to fetch it from"),
-        help_text=_("https://… Leave it empty to upload a file of yours on the next page."),
+        label=_("Source URL"),
+        help_text=_("https://… Leave empty to upload a file on the next page."),
         required=False,
         widget=forms.URLInput(attrs={"autocomplete": "off"}),
     )
     sha256 = forms.CharField(
         label=_("SHA-256"),
-        help_text=_("If its maker publishes one: a file with another sum is refused."),
+        help_text=_("Optional. A file with a different checksum is rejected."),
         required=False,
         widget=forms.TextInput(attrs={"class": "mono", "autocomplete": "off", "spellcheck": "false"}),
     )
-    min_memory_mib = forms.IntegerField(label=_("Memory that it needs (MiB)"), required=False, min_value=0, initial=0)
+    min_memory_mib = forms.IntegerField(label=_("Minimum memory (MiB)"), required=False, min_value=0, initial=0)
     field_order = ("name", "format", "firmware", "source_url", "sha256", "min_memory_mib", "labels")
 
 
@@ -75,7 +75,7 @@ class ImageCreate(FormPage, ProjectPage):
     right = "image_create"
 
     def context(self) -> Context:
-        lead = _("A disk from which instances are made. Its file is inspected before anybody can use it.")
+        lead = _("An image is a disk template for instances. The file is inspected before it can be used.")
         return {"lead": lead, "back": self.url("images")}
 
     def crumbs(self) -> list[tuple[Text, str]]:
@@ -83,7 +83,7 @@ class ImageCreate(FormPage, ProjectPage):
 
     def send(self, form: ApiForm) -> str:
         made = self.api.post("projects", self.kwargs["project"], "images", body=form.body(), key=self.key)
-        self.notify(_("It is being fetched.") if made["source_url"] else _("Now its file: choose it below."))
+        self.notify(_("Image import started.") if made["source_url"] else _("Image created. Upload its file below."))
         return self.url("image", image=made["id"])
 
 
@@ -115,10 +115,10 @@ class ImageDetail(ImagePage):
 
 @method_decorator(csrf_exempt, name="dispatch")
 class ImageFile(ImagePage):
-    """The image's bytes. upload.js puts them, and shows how far it is; without it a form does.
+    """Upload of the image's bytes, by upload.js with progress, or by a form.
 
     Exempt from the CSRF check of the middleware, which parses the form: both methods make the same check themselves,
-    `post` after it has looked who asks and before it accepts the file."""
+    `post` after authentication and before it accepts the file."""
 
     right = "image_upload"
 
@@ -127,7 +127,7 @@ class ImageFile(ImagePage):
 
     @method_decorator(csrf_protect)
     def put(self, request: HttpRequest, **path: str) -> HttpResponse:
-        """As they come, from the browser on to the API; the answer is for a script."""
+        """Stream the bytes from the browser to the API; the answer is for upload.js."""
         try:
             self.upload(request, int(request.headers.get("Content-Length") or 0))
         except ApiError as exc:
@@ -182,12 +182,14 @@ class ImageDelete(FormPage, ImagePage):
     def context(self) -> Context:
         return {
             "title": _("Delete {name}").format(name=self.image["name"]),
-            "lost": _("Its file is erased for good, and no instance can be made or rebuilt from it any more."),
-            "kept": _("Instances that were made from it run on."),
+            "lost": _(
+                "The file is permanently deleted. Instances can no longer be created or rebuilt from this image."
+            ),
+            "kept": _("Existing instances are not affected."),
             "back": self.here(),
         }
 
     def send(self, form: ApiForm) -> str:
         self.api.delete(*self.path())
-        self.notify(_("The image is deleted."))
+        self.notify(_("Image deleted."))
         return self.url("images")

@@ -1,4 +1,4 @@
-"""Several instances at once: what is to be done is shown first, and then what became of it for each."""
+"""Bulk actions on instances: a confirmation, then the result for each."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,7 +17,7 @@ MAX = 100
 
 
 class InstanceBulk(FormPage, ProjectPage):
-    """`instance` and `action` say what; `sure`: that it was shown and is wanted."""
+    """Perform `action` on each `instance`; `sure`: the user has confirmed."""
 
     template = "dashboard/project/instances/bulk.html"
     title = _("Several instances")
@@ -57,7 +57,7 @@ class InstanceBulk(FormPage, ProjectPage):
         return self.page(context | {"results": [self.result(instance, action) for instance in instances]})
 
     def result(self, instance: Mapping[str, Any], action: str) -> dict[str, Any]:
-        """What the API says to it."""
+        """Perform the action and return the API's result."""
         path = ("projects", self.project["id"], "instances", instance["id"])
         try:
             answer = self.api.delete(*path) if action == DELETE else self.api.post(*path, "actions", action)

@@ -1,4 +1,4 @@
-"""A guest's console, in a tab of its own."""
+"""An instance's console, in a tab of its own."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from controlplane.dashboard.base_views import ProjectPage, PublicPage
 SERIAL, VNC = "serial", "vnc"
 
 
-# The terminal writes its colours as styles of its own; no other page allows that.
+# The terminal writes colours as inline styles; no other page allows them.
 @method_decorator(csp_update({"style-src": [SELF, UNSAFE_INLINE]}), name="dispatch")
 class Console(ProjectPage):
     template = "dashboard/project/instances/console.html"
@@ -28,7 +28,7 @@ class Console(ProjectPage):
 
 
 class ConsoleTicket(ProjectPage):
-    """For the script of the page: where to connect to, once. What the API says against it is passed on."""
+    """Return a single-use console URL to the page's script, or the API's problem."""
 
     http_method_names = ["post"]
     right = "instance_console_open"

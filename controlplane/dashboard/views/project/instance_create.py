@@ -1,4 +1,4 @@
-"""An instance is made: one page, with everything that has a good default filled in and the rest folded away."""
+"""Create an instance: one page, with defaults filled in and optional fields folded."""
 
 from collections.abc import Mapping
 from functools import cached_property
@@ -22,40 +22,44 @@ NOWHERE = ("", _("none"))
 
 class InstanceForm(DraftForm):
     name = forms.CharField(label=_("Name"), max_length=63, widget=forms.TextInput(attrs=NAME_FIELD))
-    image = forms.ChoiceField(label=_("Image"), help_text=_("What its root disk begins with."))
+    image = forms.ChoiceField(label=_("Image"), help_text=_("Content of the root disk."))
     flavor = forms.ChoiceField(label=_("Size"), widget=Cards)
     networks = multiple_choice(_("Networks"))
-    ssh_keys = multiple_choice(_("SSH keys"), _("Whoever has one of them can sign in to the guest."))
-    volumes = multiple_choice(_("Volumes"), _("Attached before the first boot. It is then placed where they are."))
+    ssh_keys = multiple_choice(_("SSH keys"), _("Holders of these keys can sign in to the instance."))
+    volumes = multiple_choice(_("Volumes"), _("Attached before the first boot. The instance is placed on their node."))
     root_volume_type = forms.ChoiceField(
         label=_("Root disk"),
         required=False,
-        help_text=_("In shared storage, another machine can run the instance when its own has died."),
+        help_text=_("With a storage pool, the instance can be evacuated when its node fails."),
     )
-    zones = multiple_choice(_("Zones"), _("None ticked: any that the policies admit."))
+    zones = multiple_choice(_("Zones"), _("None selected: any zone that the policies admit."))
     affinity_group = forms.ChoiceField(label=_("Affinity group"), required=False)
     restart_policy = forms.ChoiceField(
-        label=_("When its guest fails"),
+        label=_("On failure"),
         help_text=labels.WHEN_IT_FAILS,
         required=False,
         choices=[("", labels.RESTART_POLICIES["on-failure"]), ("never", labels.RESTART_POLICIES["never"])],
     )
     classifications = multiple_choice(
-        _("Classifications"), _("What they demand holds for the data of this instance as long as it exists.")
+        _("Classifications"),
+        _("The policies of these classifications apply to the data of this instance for its lifetime."),
     )
     labels = forms.CharField(
-        label=_("Labels"), help_text=_("One a line: env=prod"), required=False, widget=forms.Textarea(attrs=TEXT)
+        label=_("Labels"),
+        help_text=_("One per line, such as env=prod"),
+        required=False,
+        widget=forms.Textarea(attrs=TEXT),
     )
     user_data = forms.CharField(
         label=_("User data"),
-        help_text=_("For the first boot: what cloud-init reads, at most 64 KiB."),
+        help_text=_("cloud-init configuration for the first boot, at most 64 KiB."),
         required=False,
         strip=False,
         widget=forms.Textarea(attrs=TEXT | {"rows": 8}),
     )
 
     def body(self) -> dict[str, Any]:
-        """Browsers send lines that end as on Windows; a guest's shell does not know them."""
+        """Return the body with Unix line ends: browsers send CRLF, which a guest's shell does not accept."""
         body = super().body()
         if "user_data" in body:
             body["user_data"] = body["user_data"].replace("\r\n", "\n")
@@ -67,13 +71,13 @@ class InstanceForm(DraftForm):
 
     @property
     def folded(self) -> list[tuple[Text, list[BoundField], bool]]:
-        """Title, fields, and whether they are to be seen: something stands in them, or is wrong with it."""
+        """Return groups of optional fields: title, fields, and whether they are open because of values or errors."""
         groups = (
             (_("Disks"), ("root_volume_type", "volumes")),
-            (_("Where it may be"), ("zones", "affinity_group")),
-            (_("What its data is"), ("classifications",)),
+            (_("Placement"), ("zones", "affinity_group")),
+            (_("Data classification"), ("classifications",)),
             (_("Labels and first boot"), ("labels", "user_data")),
-            (_("When it fails"), ("restart_policy",)),
+            (_("On failure"), ("restart_policy",)),
         )
         return [
             (title, [self[name] for name in names], any(self[name].errors or self[name].value() for name in names))
@@ -98,20 +102,20 @@ class InstanceCreate(CreatePage):
 
     def send(self, form: ApiForm) -> str:
         page = super().send(form)
-        self.notify(_("It is being made: you see here what becomes of it."))
+        self.notify(_("Instance creation started."))
         return page
 
-    # What there is.
+    # Choices.
 
     @cached_property
     def images(self) -> list[dict[str, Any]]:
-        """Those that can be used, the newest first."""
+        """Return the available images, latest first."""
         images = self.get_in_project("images", sort="-created_at", limit=CHOICES_MAX)["items"]
         return [image for image in images if image["state"] == "available"]
 
     @cached_property
     def flavors(self) -> list[dict[str, Any]]:
-        """The smallest first."""
+        """Return flavors, smallest first."""
         flavors = self.api.get("flavors", limit=CHOICES_MAX)["items"]
         return sorted(flavors, key=lambda flavor: (flavor["vcpus"], flavor["memory_mib"], flavor["disk_gib"]))
 
@@ -126,7 +130,7 @@ class InstanceCreate(CreatePage):
         return networks
 
     def root_types(self) -> list[tuple[str, str]]:
-        """The default one is sent as none."""
+        """Return the root volume types; the default is sent as none."""
         types = self.api.get("volume-types", limit=CHOICES_MAX)["items"]
         return [("" if each["id"] == LOCAL else each["id"], f"{each['id']}: {each['description']}") for each in types]
 
@@ -151,7 +155,7 @@ class InstanceCreate(CreatePage):
         }
 
     def initial(self) -> dict[str, Any]:
-        """What most would choose, unless the address says otherwise."""
+        """Return the defaults, unless the query has other values."""
         if self.request.method == "POST":
             return {}
         taken = {item["name"] for item in self.get_in_project("instances", limit=CHOICES_MAX)["items"]}
@@ -168,7 +172,7 @@ class InstanceCreate(CreatePage):
             **{name: self.request.GET[name] for name in ("name", "image", "flavor") if name in self.request.GET},
         }
 
-    # What it takes.
+    # Needs.
 
     def size(self, body: Mapping[str, Any]) -> dict[str, int] | None:
         flavor = next((each for each in self.flavors if each["id"] == body.get("flavor")), None)
@@ -190,7 +194,7 @@ def sized(flavor: Mapping[str, Any]) -> Any:
 
 
 def smallest(flavors: list[dict[str, Any]], image: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Of those in which the image has room."""
+    """Return the smallest flavor that fits the image."""
     disk, memory = (image["min_disk_gib"], image["min_memory_mib"]) if image else (0, 0)
     fitting = (each for each in flavors if each["disk_gib"] >= disk and each["memory_mib"] >= memory)
     return next(fitting, None)

@@ -1,4 +1,4 @@
-"""What an instance uses, drawn and in figures."""
+"""Instance metrics as charts and tables."""
 
 from datetime import timedelta
 from typing import Any
@@ -9,7 +9,7 @@ from controlplane.dashboard.views.project.instances import InstancePage
 from controlplane.kernel import clock
 
 HOUR = 1
-# How far back, in hours, and the words for it.
+# Periods in hours, with labels.
 RANGES = ((HOUR, _("1 hour")), (6, _("6 hours")), (24, _("1 day")), (24 * 7, _("7 days")), (24 * 30, _("30 days")))
 CHARTS = (
     (_("Processor"), ("cpu_used_ratio",)),
@@ -20,8 +20,8 @@ CHARTS = (
 )
 NAMES = {
     "cpu_used_ratio": _("used"),
-    "memory_resident_mib": _("held by the node for it"),
-    "memory_used_mib": _("used, as the guest says"),
+    "memory_resident_mib": _("allocated on the node"),
+    "memory_used_mib": _("used, reported by the guest"),
     "disk_read_bytes_per_s": _("read"),
     "disk_write_bytes_per_s": _("written"),
     "disk_read_requests_per_s": _("read"),
@@ -29,7 +29,7 @@ NAMES = {
     "network_in_bytes_per_s": _("received"),
     "network_out_bytes_per_s": _("sent"),
 }
-# Units as readers write them.
+# Labels of units.
 UNITS = {"ratio": _("ratio"), "MiB": _("MiB"), "bytes/s": _("B/s"), "requests/s": _("requests/s")}
 TABLE_ROWS = 30
 
@@ -51,7 +51,7 @@ def spoken(name: str, unit: str) -> dict[str, str]:
 
 
 def charts(series: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Each chart with its series, and the same figures as rows of a table: the moment, then one value a series."""
+    """Return each chart with its series, and the same values as table rows: time, then one value per series."""
     known = {each["name"]: each for each in series}
     drawn = []
     for words, names in CHARTS:

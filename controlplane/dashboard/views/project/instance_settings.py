@@ -1,4 +1,4 @@
-"""What can be changed of an instance: its name, its labels, its size, its disk."""
+"""Instance settings: name, labels, size and rebuild."""
 
 from collections.abc import Mapping
 from functools import cached_property
@@ -19,7 +19,7 @@ from controlplane.dashboard.widgets import Cards, multiple_choice
 
 class SettingsForm(NamedForm):
     restart_policy = forms.ChoiceField(
-        label=_("When its guest fails"), help_text=labels.WHEN_IT_FAILS, choices=list(labels.RESTART_POLICIES.items())
+        label=_("On failure"), help_text=labels.WHEN_IT_FAILS, choices=list(labels.RESTART_POLICIES.items())
     )
 
 
@@ -58,7 +58,7 @@ class InstanceResize(FormPage, InstancePage):
 
     @cached_property
     def flavors(self) -> list[dict[str, Any]]:
-        """Others than its own, the smallest first; `problem` is why the API refuses one."""
+        """Return the other flavors, smallest first; `problem` is the API's reason to refuse one."""
         found = self.api.get("flavors", limit=CHOICES_MAX)["items"]
         others = [each for each in found if each["id"] != self.instance["flavor"]]
         ordered = sorted(others, key=lambda each: (each["vcpus"], each["memory_mib"], each["disk_gib"]))
@@ -86,13 +86,13 @@ class InstanceResize(FormPage, InstancePage):
     def send(self, form: ApiForm) -> str:
         path = ("projects", self.project["id"], "instances", self.instance["id"], "actions", "resize")
         self.api.post(*path, body=form.body(), key=self.key)
-        self.notify(_("It is being given its new size."))
+        self.notify(_("Resize started."))
         return self.page_of("instance")
 
 
 class RebuildForm(NameForm):
     image = forms.ChoiceField(label=_("Image"))
-    ssh_keys = multiple_choice(_("SSH keys"), _("None ticked: those that it has."))
+    ssh_keys = multiple_choice(_("SSH keys"), _("None selected: keep the current ones."))
     field_order = ("image", "ssh_keys", "name")
 
     def __init__(self, *args: Any, images: list[Any], keys: list[Any], **kwargs: Any) -> None:
@@ -126,5 +126,5 @@ class InstanceRebuild(FormPage, InstancePage):
     def send(self, form: ApiForm) -> str:
         path = ("projects", self.project["id"], "instances", self.instance["id"], "actions", "rebuild")
         self.api.post(*path, body=form.body(), key=self.key)
-        self.notify(_("Its root disk is being made anew."))
+        self.notify(_("Rebuild started."))
         return self.page_of("instance")

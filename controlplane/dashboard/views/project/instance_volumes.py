@@ -1,4 +1,4 @@
-"""The volumes of an instance: those that it has, one more, one less."""
+"""The volumes of an instance: list, attach, detach."""
 
 from functools import cached_property
 from typing import Any
@@ -16,7 +16,7 @@ MADE_WITHIN = "20s"
 
 
 class AttachForm(ApiForm):
-    volume = forms.ChoiceField(label=_("Volume"), help_text=_("Those in the zone of the instance that nothing has."))
+    volume = forms.ChoiceField(label=_("Volume"), help_text=_("Detached volumes in the zone of the instance."))
     is_read_only = forms.BooleanField(label=_("Read-only"), required=False)
 
     def __init__(self, *args: Any, volumes: list[tuple[str, str]], **kwargs: Any) -> None:
@@ -30,7 +30,7 @@ class NewVolumeForm(ApiForm):
 
 
 class InstanceVolumes(FormPage, InstancePage):
-    """With the form that attaches a volume which is there."""
+    """The attached volumes, with a form that attaches an existing one."""
 
     template = "dashboard/project/instances/volumes.html"
     tab = "instance-volumes"
@@ -58,12 +58,12 @@ class InstanceVolumes(FormPage, InstancePage):
     def send(self, form: ApiForm) -> str:
         path = ("projects", self.project["id"], "instances", self.instance["id"], "attachments")
         self.api.post(*path, body=form.body(), key=self.key)
-        self.notify(_("It is being attached."))
+        self.notify(_("Attaching the volume."))
         return self.page_of("instance-volumes")
 
 
 class InstanceNewVolume(InstanceVolumes):
-    """A volume is made beside the instance, and attached when it is there."""
+    """Create a volume on the instance's node and attach it when it is available."""
 
     form_class = NewVolumeForm
     right = "volume_create"
@@ -84,16 +84,16 @@ class InstanceNewVolume(InstanceVolumes):
         made = self.api.post(*project, "volumes", body=body, key=self.key)
         operation = self.api.get(*project, "operations", made["operation"]["id"], wait=MADE_WITHIN)
         if operation["state"] != "succeeded":
-            self.notify(_("The volume is being made. Attach it here when it is there."))
+            self.notify(_("Creating the volume. Attach it here when it is available."))
             return self.page_of("instance-volumes")
         attachments = (*project, "instances", self.instance["id"], "attachments")
         self.api.post(*attachments, body={"volume": made["id"]}, key=f"{self.key}-attach" if self.key else "")
-        self.notify(_("The volume is there, and is being attached."))
+        self.notify(_("Volume created. Attaching it."))
         return self.page_of("instance-volumes")
 
 
 class InstanceDetach(Action):
-    done = _("It is being detached.")
+    done = _("Detaching the volume.")
     right = "attachment_delete"
 
     def perform(self) -> None:

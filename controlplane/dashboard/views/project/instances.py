@@ -1,4 +1,4 @@
-"""Instances: the list, one of them by tabs, what it can be made to do, and its end."""
+"""Instances: list, detail tabs, actions and deletion."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,7 +22,7 @@ CHOICES_MAX = 200
 
 
 class ListPage(ProjectPage):
-    """A list with filters and an order that stay in the address. `collection`: the API's; `states`: those to choose."""
+    """A list with filters and order in its URL. `collection`: the API's; `states`: the choices of the filter."""
 
     collection = ""
     states: tuple[str, ...] = ()
@@ -59,7 +59,7 @@ class InstanceList(ListPage):
 
 @dataclass(frozen=True)
 class Button:
-    """`name`: of the action, as the API calls it."""
+    """An action button. `name`: the API's name of the action."""
 
     name: str
     words: Text
@@ -121,7 +121,7 @@ class InstancePage(ProjectPage):
         ]
 
     def why_no(self, action: str) -> str:
-        """Why the API would refuse the action now; nothing where it would not."""
+        """Return why the API would refuse the action now; empty if it would not."""
         allowed = {each["name"]: each for each in self.instance["allowed_actions"]}
         problem = allowed[action]["problem"]
         return problem["detail"] if problem else ""
@@ -187,7 +187,7 @@ class InstanceActivity(InstancePage):
 
 
 class InstanceAction(Action):
-    done = _("It has begun.")
+    done = _("Operation started.")
     right = "instance_{action}"
 
     def perform(self) -> None:
@@ -196,10 +196,11 @@ class InstanceAction(Action):
 
 
 class NameForm(ApiForm):
-    """Whoever is to lose data types its name."""
+    """Confirm a deletion by typing the resource's name."""
 
     name = forms.CharField(
-        label=_("Type its name"), widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"})
+        label=_("Type the name to confirm"),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
 
     def __init__(self, *args: Any, wanted: str, **kwargs: Any) -> None:
@@ -208,7 +209,7 @@ class NameForm(ApiForm):
 
     def clean_name(self) -> str:
         if self.cleaned_data["name"] != self.wanted:
-            raise forms.ValidationError(_("This is not its name."))
+            raise forms.ValidationError(_("The name does not match."))
         return self.wanted
 
 
@@ -224,12 +225,12 @@ class InstanceDelete(FormPage, InstancePage):
     def context(self) -> dict[str, Any]:
         return {
             "title": _("Delete {name}").format(name=self.instance["name"]),
-            "lost": _("The instance and its root disk are erased for good, and its addresses are given back."),
-            "kept": _("Volumes that are attached to it stay, with all that is on them."),
+            "lost": _("The instance and its root disk are permanently deleted, and its addresses are released."),
+            "kept": _("Attached volumes and their data are kept."),
             "back": self.page_of("instance-settings"),
         }
 
     def send(self, form: ApiForm) -> str:
         self.api.delete("projects", self.project["id"], "instances", self.instance["id"])
-        self.notify(_("It is being deleted."))
+        self.notify(_("Deletion started."))
         return self.url("instances")

@@ -18,13 +18,13 @@ NETWORK = ResourceKind(
     {
         "many": _("Networks"),
         "new": _("New network"),
-        "none": _("No network yet"),
+        "none": _("No networks yet"),
         "what": _(
-            "A network is private to the project. Instances on it reach one another within a zone; there is no traffic "
+            "A network is private to the project. It connects instances within a zone; there is no traffic "
             "between zones."
         ),
-        "lost": _("The network is gone for good, and its range of addresses is free again."),
-        "kept": _("It can be deleted when no instance is in it any more."),
+        "lost": _("The network is permanently deleted, and its CIDR range can be reused."),
+        "kept": _("Only a network without instances can be deleted."),
         "icon": "network",
     },
 )
@@ -32,13 +32,13 @@ NETWORK = ResourceKind(
 
 class NetworkForm(NamedForm):
     cidr = forms.CharField(
-        label=_("Range of addresses"),
-        help_text=_("For example 10.10.0.0/24. It cannot be changed later, and the first address is the gateway's."),
+        label=_("CIDR range"),
+        help_text=_("Such as 10.10.0.0/24. The range cannot be changed later. The first address is the gateway."),
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
     dns_servers = forms.CharField(
-        label=_("Name servers"),
-        help_text=_("Their IPv4 addresses, with commas. Left empty: the guests have no name resolution (DNS)."),
+        label=_("DNS servers"),
+        help_text=_("IPv4 addresses, separated by commas. Leave empty for no DNS in the instances."),
         required=False,
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
@@ -47,7 +47,7 @@ class NetworkForm(NamedForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if settings.DEFAULT_DNS_SERVERS:
-            said = gettext("Their IPv4 addresses, with commas. Left empty: those of the platform, {servers}.")
+            said = gettext("IPv4 addresses, separated by commas. Leave empty for those of the platform: {servers}.")
             self.fields["dns_servers"].help_text = said.format(servers=", ".join(settings.DEFAULT_DNS_SERVERS))
 
     def body(self) -> Context:

@@ -1,4 +1,4 @@
-"""What is under way in a project, and what has been."""
+"""Operations of a project."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ class Operation(ProjectPage):
 
 
 class OperationCancel(Action):
-    done = _("It will be cancelled, and what it did be undone.")
+    done = _("Cancellation requested. Completed steps are undone.")
     right = "operation_cancel"
 
     def perform(self) -> None:
@@ -50,7 +50,7 @@ class OperationCancel(Action):
 
 
 class OperationRetry(Action):
-    """What is to be seen then is the operation that asks again; or the same one, which is tried now."""
+    """Retry the operation and show the new one, or the same one if it runs now."""
 
     right = "operation_retry"
 
@@ -58,7 +58,7 @@ class OperationRetry(Action):
         operation = self.kwargs["operation"]
         answer = self.api.post("projects", self.kwargs["project"], "operations", operation, "actions", "retry")
         self.then = answer["id"]
-        self.done = _("It is tried now.") if self.then == operation else _("It is asked for again.")
+        self.done = _("Operation scheduled to run now.") if self.then == operation else _("Retry started.")
 
     def back(self) -> str:
         operation = getattr(self, "then", self.kwargs["operation"])

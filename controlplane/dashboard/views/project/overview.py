@@ -1,4 +1,4 @@
-"""What there is in a project, at a glance: what runs, what is left, what needs somebody, and where it may be."""
+"""Project overview: resources, needs attention, quota, activity and zones."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -28,11 +28,11 @@ DIMENSIONS = {
     "networks": _("Networks"),
     "addresses": _("Addresses"),
     "images": _("Images"),
-    "image_gib": _("Files of images"),
+    "image_gib": _("Image files"),
     "state_mib": _("Terraform states"),
     "webhooks": _("Webhooks"),
 }
-# The states of what is counted, those first that most are in.
+# States of counted resources, most common first.
 COUNTED = {
     "instances": ("active", "stopped", "building"),
     "volumes": ("in-use", "available", "building"),
@@ -58,12 +58,12 @@ class Overview(ProjectPage):
             "limits": [in_words(limit) for limit in limits],
             "operations": self.get_in_project("operations", limit=LATEST, sort="-created_at")["items"],
             **self.attention({collection: page["items"] for collection, page in broken.items()}),
-            # What follows events has nothing of the map.
+            # The part that follows events does not contain the map.
             **({} if "X-Live" in self.request.headers else self.map()),
         }
 
     def counted(self, collection: str, used: int, in_error: int) -> dict[str, Any]:
-        """How many there are in each state; asked no further than until all `used` of them have been found."""
+        """Return the counts by state; stops once all `used` resources are counted."""
         numbers = {"error": in_error}
         for state in COUNTED[collection]:
             if sum(numbers.values()) < used:
@@ -76,7 +76,7 @@ class Overview(ProjectPage):
             "states": seen,
         }
 
-    # What needs somebody.
+    # Needs attention.
 
     def attention(self, broken: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
         since: datetime = clock.now() - A_DAY
@@ -88,8 +88,8 @@ class Overview(ProjectPage):
         return {"failed": failed, "broken": broken, "drifted": drifted, "is_calm": is_calm}
 
     def drifted(self) -> list[dict[str, Any]]:
-        """The first of what is where it may not be any more. A plan that was approved has moved nothing yet: until when
-        it is to be remedied stands beside it, as `deadline_at`."""
+        """Return the first drifted resources. An approved plan moves nothing by itself: `deadline_at` is its
+        deadline."""
         found = list_drifted(self.api, self.project["id"], most=WORST)
         has_plan = any(each["state"] == "remediating" for each in found)
         plans = self.get_in_project("remediation-plans", state="approved", limit=1)["items"] if has_plan else []
@@ -97,7 +97,7 @@ class Overview(ProjectPage):
                      for plan in plans for item in plan["items"]}  # fmt: skip
         return [each | {"deadline_at": deadlines.get(each["resource_id"])} for each in found]
 
-    # Where things may be.
+    # Zones.
 
     @cached_property
     def zones(self) -> list[dict[str, Any]]:
@@ -112,7 +112,7 @@ class Overview(ProjectPage):
         return {"zones": told, "spots": shown, "beyond": list(by_id.values())}
 
     def verdicts(self) -> list[Verdict]:
-        """On each zone, for the smallest instance that there is: what it may be in is a matter of policies."""
+        """Return the verdict on each zone for the smallest flavor: only policies matter."""
         flavors = self.api.get("flavors", limit=ZONES_MAX)["items"]
         size = min(([each["vcpus"], each["memory_mib"], each["disk_gib"]] for each in flavors), default=[1, 1, 1])
         question = dict(zip(("vcpus", "memory_mib", "disk_gib"), size, strict=True))
@@ -126,7 +126,7 @@ class Overview(ProjectPage):
 
 
 def in_words(item: dict[str, Any]) -> dict[str, Any]:
-    """A limit, or what is asked of one, with what its dimension is called."""
+    """Return a limit or a need with the label of its dimension."""
     return item | {"words": DIMENSIONS.get(item["dimension"], item["dimension"])}
 
 

@@ -1,4 +1,4 @@
-"""What a project is called, how much it may use, and its end."""
+"""Project settings: name, labels, quota and deletion."""
 
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
@@ -48,9 +48,9 @@ class ProjectEdit(FormPage, SettingsPage):
 
 
 class ProjectQuota(QuotaEdit, SettingsPage):
-    title = _("Quota of the project")
+    title = _("Project quota")
     right = "quotas_set"
-    lead = _("At most so much of what the organization has. An empty field: no limit of its own.")
+    lead = _("Limits within the quota of the organization. Leave a field empty for no project limit.")
 
     def path(self) -> tuple[str, ...]:
         return ("projects", self.kwargs["project"], "quotas")
@@ -71,12 +71,12 @@ class ProjectDelete(FormPage, SettingsPage):
     def context(self) -> Context:
         return {
             "title": _("Delete {name}").format(name=self.project["name"]),
-            "lost": _("The project, its tokens and its policy are gone for good."),
-            "kept": _("It can be deleted when nothing is in it any more. What was done in it stays in the audit."),
+            "lost": _("The project, its tokens and its policy are permanently deleted."),
+            "kept": _("Only an empty project can be deleted. Its audit log is kept."),
             "back": self.url("settings"),
         }
 
     def send(self, form: ApiForm) -> str:
         self.api.delete("projects", self.kwargs["project"])
-        self.notify(_("The project is deleted."))
+        self.notify(_("Project deleted."))
         return reverse("home")

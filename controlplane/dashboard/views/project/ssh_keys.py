@@ -13,10 +13,10 @@ SSH_KEY = ResourceKind(
     {
         "many": _("SSH keys"),
         "new": _("New SSH key"),
-        "none": _("No SSH key yet"),
-        "what": _("The public half of a key with which you get into instances. They take it when they are made."),
-        "lost": _("New instances cannot be given it any more."),
-        "kept": _("Instances that have it keep it."),
+        "none": _("No SSH keys yet"),
+        "what": _("An SSH public key gives access to instances. Keys are installed when an instance is created."),
+        "lost": _("The key can no longer be used for new instances."),
+        "kept": _("Existing instances keep it."),
         "icon": "key-round",
     },
 )
@@ -25,7 +25,7 @@ SSH_KEY = ResourceKind(
 class SshKeyForm(NamedForm):
     public_key = forms.CharField(
         label=_("Public key"),
-        help_text=_("The one line of the file that ends in .pub: ssh-ed25519 AAAA…"),
+        help_text=_("Content of the .pub file: ssh-ed25519 AAAA…"),
         widget=forms.Textarea(attrs={"rows": 4, "class": "mono", "spellcheck": "false", "autocomplete": "off"}),
     )
     field_order = ("name", "public_key", "labels")

@@ -1,4 +1,4 @@
-"""States of Terraform and OpenTofu that are kept here, and who has locked them."""
+"""Stored states of Terraform and OpenTofu, and their locks."""
 
 from functools import cached_property
 
@@ -29,7 +29,8 @@ class StatePage(ProjectPage):
 
     @cached_property
     def state(self) -> Context:
-        """Of the list: alone, the API answers what Terraform wrote, which is full of secrets."""
+        """Return the state's entry of the list: the API's single representation is the state itself, with its
+        secrets."""
         name = self.kwargs["state"]
         token = ""
         while True:
@@ -67,17 +68,19 @@ class StateDetail(StatePage):
 
 class StateUnlock(FormPage, StatePage):
     template = "dashboard/forms/page.html"
-    title = _("Unlock by force")
+    title = _("Force unlock")
     submit = _("Unlock")
     right = "terraform_state_unlock"
 
     def context(self) -> Context:
-        lead = _("Do it only if whoever locked it has stopped: two who write at once make a state that fits nothing.")
+        lead = _(
+            "Unlock only if the process that holds the lock has stopped: two concurrent writers corrupt the state."
+        )
         return {"lead": lead, "back": self.here()}
 
     def send(self, form: object) -> str:
         self.api.post(*self.path(), "actions", "unlock")
-        self.notify(_("It is unlocked."))
+        self.notify(_("State unlocked."))
         return self.here()
 
 
@@ -93,12 +96,12 @@ class StateDelete(FormPage, StatePage):
     def context(self) -> Context:
         return {
             "title": _("Delete {name}").format(name=self.state["name"]),
-            "lost": _("All its versions are erased, and Terraform knows nothing any more of what it made."),
-            "kept": _("What it made stays."),
+            "lost": _("All versions are permanently deleted, and Terraform no longer manages its resources."),
+            "kept": _("The resources themselves are kept."),
             "back": self.here(),
         }
 
     def send(self, form: object) -> str:
         self.api.delete(*self.path())
-        self.notify(_("The state is deleted."))
+        self.notify(_("State deleted."))
         return self.url("terraform-states")

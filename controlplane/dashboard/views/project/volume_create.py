@@ -1,4 +1,4 @@
-"""A volume is made: where it may be is shown while one fills in the form."""
+"""Create a volume, with a preview of the possible zones."""
 
 from collections.abc import Mapping
 from functools import cached_property
@@ -19,20 +19,26 @@ SIZE_GIB = 10
 
 class VolumeForm(DraftForm):
     name = forms.CharField(label=_("Name"), max_length=63, widget=forms.TextInput(attrs=NAME_FIELD))
-    size_gib = forms.IntegerField(label=_("Size in GiB"), min_value=1, help_text=_("It can grow later, never shrink."))
+    size_gib = forms.IntegerField(
+        label=_("Size in GiB"), min_value=1, help_text=_("The volume can grow later but cannot shrink.")
+    )
     volume_type = forms.ChoiceField(label=_("Type"))
     near_instance = forms.ChoiceField(
-        label=_("Beside an instance"),
+        label=_("On the node of an instance"),
         required=False,
-        help_text=_("A local volume can be attached only to instances on its own machine: choose the one it is for."),
+        help_text=_("A local volume can only be attached to instances on its own node: select the instance."),
     )
-    image = forms.ChoiceField(label=_("Image"), required=False, help_text=_("What it begins with; none: empty."))
-    zones = multiple_choice(_("Zones"), _("None ticked: any that the policies admit."))
+    image = forms.ChoiceField(label=_("Image"), required=False, help_text=_("Initial content. None: empty volume."))
+    zones = multiple_choice(_("Zones"), _("None selected: any zone that the policies admit."))
     classifications = multiple_choice(
-        _("Classifications"), _("What they demand holds for the data of this volume as long as it exists.")
+        _("Classifications"),
+        _("The policies of these classifications apply to the data of this volume for its lifetime."),
     )
     labels = forms.CharField(
-        label=_("Labels"), help_text=_("One a line: env=prod"), required=False, widget=forms.Textarea(attrs=TEXT)
+        label=_("Labels"),
+        help_text=_("One per line, such as env=prod"),
+        required=False,
+        widget=forms.Textarea(attrs=TEXT),
     )
 
     @property
@@ -41,11 +47,11 @@ class VolumeForm(DraftForm):
 
     @property
     def folded(self) -> list[tuple[Text, list[BoundField], bool]]:
-        """Title, fields, and whether they are to be seen: something stands in them, or is wrong with it."""
+        """Return groups of optional fields: title, fields, and whether they are open because of values or errors."""
         groups = (
-            (_("What it begins with"), ("image",)),
-            (_("Where it may be"), ("zones",)),
-            (_("What its data is"), ("classifications",)),
+            (_("Source"), ("image",)),
+            (_("Placement"), ("zones",)),
+            (_("Data classification"), ("classifications",)),
             (_("Labels"), ("labels",)),
         )
         return [
@@ -71,7 +77,7 @@ class VolumeCreate(CreatePage):
 
     def send(self, form: ApiForm) -> str:
         page = super().send(form)
-        self.notify(_("It is being made: you see here what becomes of it."))
+        self.notify(_("Instance creation started."))
         return page
 
     @cached_property

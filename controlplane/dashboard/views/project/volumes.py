@@ -1,4 +1,4 @@
-"""Volumes: the list, one of them by tabs, its growth and its end."""
+"""Volumes: list, detail tabs, growth and deletion."""
 
 from functools import cached_property
 from typing import Any
@@ -13,7 +13,7 @@ from controlplane.dashboard.views.project.instances import ListPage, NameForm
 from controlplane.dashboard.zone_verdicts import verdicts
 
 STATES = ("building", "available", "in-use", "error")
-BUSY = _("something is under way; wait until it has ended")
+BUSY = _("an operation is in progress; wait until it has ended")
 TABS = (
     ("volume", _("Overview")),
     ("volume-placement", _("Placement and residency")),
@@ -51,7 +51,7 @@ class VolumePage(ProjectPage):
 
     def why_no_delete(self) -> Text:
         if self.volume["instance"]:
-            return _("it is attached; detach it first")
+            return _("attached; detach it first")
         return BUSY if self.volume["current_operation"] else ""
 
     def crumbs(self) -> list[tuple[Text, str]]:
@@ -78,7 +78,7 @@ class VolumePlacement(VolumePage):
         }
 
     def decision(self, intervals: list[dict[str, Any]]) -> Any:
-        """By which it came to where it is."""
+        """Return the placement decision of the volume."""
         of_disk = [each["decision"] for each in intervals if each["role"] == "storage" and each["decision"]]
         try:
             return self.get_in_project("decisions", of_disk[-1]) if of_disk else None
@@ -136,7 +136,7 @@ class VolumeGrow(FormPage, VolumePage):
     def send(self, form: ApiForm) -> str:
         path = ("projects", self.project["id"], "volumes", self.volume["id"], "actions", "grow")
         self.api.post(*path, body=form.body(), key=self.key)
-        self.notify(_("It is growing."))
+        self.notify(_("Growing the volume."))
         return self.page_of("volume")
 
 
@@ -152,11 +152,11 @@ class VolumeDelete(FormPage, VolumePage):
     def context(self) -> dict[str, Any]:
         return {
             "title": _("Delete {name}").format(name=self.volume["name"]),
-            "lost": _("All that is on the volume is erased for good: its key is destroyed first."),
+            "lost": _("All data on the volume is permanently erased; its encryption key is destroyed first."),
             "back": self.page_of("volume"),
         }
 
     def send(self, form: ApiForm) -> str:
         self.api.delete("projects", self.project["id"], "volumes", self.volume["id"])
-        self.notify(_("It is being deleted."))
+        self.notify(_("Deletion started."))
         return self.url("volumes")

@@ -1,4 +1,4 @@
-"""Webhooks: to where events are told, and what became of each delivery."""
+"""Webhooks and their deliveries."""
 
 from collections.abc import Iterable
 from functools import cached_property
@@ -14,7 +14,7 @@ from controlplane.dashboard.forms import ApiForm, NamedForm, initial_values
 from controlplane.dashboard.views.one_time_secret import one_time_secret_page
 from controlplane.events.kinds import KINDS, PATTERN_ALL
 
-# Whole families of events; single kinds are for the API.
+# Families of events; single kinds can be set through the API.
 FAMILIES = [(f"{noun}.*", f"{noun}.*") for noun in sorted({kind.split(".")[0] for kind in KINDS})]
 DELIVERY_STATES = ("pending", "succeeded", "failed")
 OVERLAP_HOURS = 24
@@ -33,21 +33,21 @@ class WebhookList(ProjectPage):
 class WebhookForm(NamedForm):
     url = forms.CharField(
         label=_("Address"),
-        help_text=_("https://… of a server of yours. Each event is a POST to it, with a signature."),
+        help_text=_("https://… URL of your server. Each event is sent as a signed POST request."),
         widget=forms.URLInput(attrs={"autocomplete": "off"}),
     )
     kinds = forms.MultipleChoiceField(
-        label=_("Which events"),
-        help_text=_("Without a tick: all."),
+        label=_("Events"),
+        help_text=_("None selected: all events."),
         choices=FAMILIES,
         required=False,
         widget=forms.CheckboxSelectMultiple,
     )
-    is_enabled = forms.BooleanField(label=_("It is told of events"), required=False, initial=True)
+    is_enabled = forms.BooleanField(label=_("Enabled"), required=False, initial=True)
     field_order = ("name", "url", "kinds", "is_enabled", "labels")
 
     def __init__(self, *args: Any, kinds: Iterable[str] = (), **kwargs: Any) -> None:
-        """`kinds`: what it is told of already, should these be no whole families."""
+        """Initialize the form. `kinds`: current event kinds, which may be no whole families."""
         super().__init__(*args, **kwargs)
         single = [(kind, kind) for kind in kinds if kind in KINDS]
         cast(forms.MultipleChoiceField, self.fields["kinds"]).choices = FAMILIES + single
@@ -62,11 +62,11 @@ class WebhookCreate(FormPage, ProjectPage):
     title = _("New webhook")
     section = "webhooks"
     form_class = WebhookForm
-    submit = _("Create it")
+    submit = _("Create")
     right = "webhook_create"
 
     def context(self) -> Context:
-        return {"lead": _("Your server is told what happens in the project."), "back": self.url("webhooks")}
+        return {"lead": _("A webhook sends events of the project to your server."), "back": self.url("webhooks")}
 
     def crumbs(self) -> list[tuple[Text, str]]:
         return [(_("Webhooks"), self.url("webhooks"))]
@@ -78,8 +78,8 @@ class WebhookCreate(FormPage, ProjectPage):
 
 
 def webhook_secret_page(page: ProjectPage, secret: str, back: str) -> HttpResponse:
-    lead = _("Your server checks with it that an event is from here: see Standard Webhooks.")
-    return one_time_secret_page(page, _("The secret for signatures"), secret, back=back, lead=lead)
+    lead = _("Your server uses it to verify the signature of events: see Standard Webhooks.")
+    return one_time_secret_page(page, _("Signing secret"), secret, back=back, lead=lead)
 
 
 class WebhookPage(ProjectPage):
@@ -144,7 +144,7 @@ class WebhookEdit(FormPage, WebhookPage):
 
 
 class WebhookPing(Action, WebhookPage):
-    done = _("A test event is on its way. What becomes of it stands below.")
+    done = _("Test event sent. The result appears below.")
     right = "webhook_ping"
 
     def perform(self) -> None:
@@ -155,7 +155,7 @@ class WebhookPing(Action, WebhookPage):
 
 
 class WebhookRedeliver(Action, WebhookPage):
-    done = _("It is sent once more.")
+    done = _("Redelivery started.")
     right = "webhook_delivery_redeliver"
 
     def perform(self) -> None:
@@ -167,9 +167,10 @@ class WebhookRedeliver(Action, WebhookPage):
 
 class RotateForm(ApiForm):
     overlap_hours = forms.IntegerField(
-        label=_("Hours that both are good"),
+        label=_("Overlap (hours)"),
         help_text=_(
-            "Until then events are signed with the old secret too, so that you can exchange it in your server."
+            "During the overlap, events are signed with both secrets, so that you can replace the secret on "
+            "your server."
         ),
         initial=OVERLAP_HOURS,
         min_value=0,
@@ -178,9 +179,9 @@ class RotateForm(ApiForm):
 
 class WebhookRotate(FormPage, WebhookPage):
     template = "dashboard/forms/page.html"
-    title = _("New secret")
+    title = _("Rotate secret")
     form_class = RotateForm
-    submit = _("Make a new one")
+    submit = _("Create secret")
     right = "webhook_rotate_secret"
 
     def context(self) -> Context:
@@ -200,15 +201,15 @@ class WebhookEndRotation(FormPage, WebhookPage):
     def context(self) -> Context:
         return {
             "lost": _(
-                "The old secret signs no more, from now on: a server that knows no other takes events for forged."
+                "Events are no longer signed with the old secret. A server that only has the old secret rejects them."
             ),
-            "kept": _("The new secret goes on signing."),
+            "kept": _("The new secret stays active."),
             "back": self.here(),
         }
 
     def send(self, form: ApiForm) -> str:
         self.api.post(*self.path(), "actions", "end-rotation")
-        self.notify(_("The old secret has ended."))
+        self.notify(_("Old secret revoked."))
         return self.here()
 
 
@@ -220,11 +221,11 @@ class WebhookDelete(FormPage, WebhookPage):
     def context(self) -> Context:
         return {
             "title": _("Delete {name}").format(name=self.webhook["name"]),
-            "lost": _("Your server is told nothing any more, and the record of deliveries is gone."),
+            "lost": _("Events are no longer sent to your server, and the delivery history is deleted."),
             "back": self.here(),
         }
 
     def send(self, form: ApiForm) -> str:
         self.api.delete(*self.path())
-        self.notify(_("The webhook is deleted."))
+        self.notify(_("Webhook deleted."))
         return self.url("webhooks")
