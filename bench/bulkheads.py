@@ -1,4 +1,4 @@
-"""What a tenant notices of another one who takes what there is, over the fake adapter.
+"""The effect of a greedy tenant on another one, over the fake adapter.
 
 `drips`: eight servers of images send a byte every two seconds to imports of two projects of one organization; what
 another organization's instances and imports take meanwhile, beside what they take without, in turns. `queue`: 2 000

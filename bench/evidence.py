@@ -89,7 +89,7 @@ def export(organization: Any, path: Path) -> None:
 
 
 def verified(path: Path) -> dict[str, Any]:
-    """By the verifier that is in the export, in a Python without anything of ours or of others."""
+    """Verify with the verifier of the export, in a Python without other packages."""
     print_progress(f"verify {path.name}")
     alone = path.with_suffix(".py")
     with tarfile.open(path) as tar:

@@ -24,13 +24,13 @@ class Images:
     _servers: "list[_Server]"
 
     def dripping(self) -> int:
-        """How many of the slow servers send an image now."""
+        """Return how many slow servers send an image now."""
         return sum(server.connections > 0 for server in self._servers)
 
 
 @contextmanager
 def serving(slow: int) -> Iterator[Images]:
-    """So many slow servers and an honest one, until the block ends."""
+    """Serve from slow servers and a fast one until the block ends."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as opened:
         servers = [opened.enter_context(_running(_Server(_Slow))) for _ in range(slow)]
         honest = opened.enter_context(_running(_Server(_Honest)))

@@ -54,7 +54,7 @@ def main() -> None:
 
 
 async def measure(cloud: Cloud, api: Api, count: int) -> dict[str, object]:
-    """Of a project that has the network `lan`."""
+    """Measure streams of a project that has the network `lan`."""
     print_progress(f"{count} streams")
     listeners = [Listener("network.updated") for _ in range(count)]
     gate = asyncio.Semaphore(OPEN_AT_A_TIME)

@@ -241,7 +241,7 @@ def booted(machine: Machine) -> Iterator[None]:
 
 
 def give_host_key(machine: Machine) -> None:
-    """Of its own: those of the tree are every machine's. The other machine's is known where backups come from."""
+    """Give the machine an SSH host key of its own: that of the tree is on every machine. Backups go by it."""
     for left in (machine.folder / "etc" / "ssh").glob("ssh_host_*"):
         left.unlink()
     key = machine.folder / "etc" / "ssh" / "ssh_host_ed25519_key"
@@ -413,7 +413,7 @@ def sent(run: Machine, keeper: Machine) -> dict[str, bool]:
 
 
 def _contents(run: Machine, file: str) -> str:
-    """What a backup lists, where its key comes for this moment."""
+    """List a backup on a machine that gets the private key for this moment."""
     key = run.folder / "root" / "backup.key"
     shutil.copy(KEY, key)
     read = f"age --decrypt --identity /root/backup.key {file} | /usr/lib/postgresql/17/bin/pg_restore --list"
@@ -442,7 +442,7 @@ def _log_of_send(run: Machine) -> str:
 
 
 def _is_alert(run: Machine) -> bool:
-    """Whether the rule AndromedeBackupOld holds, of what the watcher says."""
+    """Return True if the alert AndromedeBackupOld fires on the watcher's metrics."""
     metric = "andromede_backup_last_success_timestamp_seconds"
     (hours,) = re.findall(rf"time\(\) - {metric} > (\d+) \* 3600", ALERTS.read_text())
     said = run.run("curl --silent --fail http://127.0.0.1:9107/metrics").stdout
@@ -474,7 +474,7 @@ def restored(run: Machine) -> dict[str, bool]:
 
 
 def readers(run: Machine, ours: Iterable[str]) -> dict[str, list[str]]:
-    """Which keys each of our users could open, wherever on the machine they are: each user tries each."""
+    """Return the keys that each of our users can open: each user tries every key of the machine."""
     files = f"find {' '.join(KEY_FOLDERS)} -type f -name '*key*' 2>/dev/null"
     users = [*ours, *OTHER_USERS]
     read = "setpriv --reuid $user --regid $user --init-groups head -c 1 $file >/dev/null 2>&1"

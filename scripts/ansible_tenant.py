@@ -133,7 +133,7 @@ def ask(project: str) -> dict[str, object]:
 
 
 def reach(address: str) -> dict[str, object]:
-    """How many connections there were, how many were not, and the longest time without one."""
+    """Return the number of connections, of failures, and the longest time without a connection."""
     told = StopSignal()
     reached, missed, longest_s, last = 0, 0, 0.0, time.monotonic()
     while not told.to_end:

@@ -43,7 +43,7 @@ OF_COMMANDS = ("controlplane.watcher.management.commands.watch_nodes",)
 
 
 def program_of(command: Sequence[str]) -> tuple[Program, list[str]] | None:
-    """What a copy does for a command, and with which arguments; None: it has to be started by itself."""
+    """Return the program of a copy for a command, and its arguments; None: the command needs a process of its own."""
     name, *arguments = command
     if arguments[:1] == ["manage.py"]:
         return _manage, arguments[1:]
@@ -52,8 +52,10 @@ def program_of(command: Sequence[str]) -> tuple[Program, list[str]] | None:
 
 
 def limits_of(command: Sequence[str]) -> str:
-    """What manage.py limits for a command that stays, as options of its connections to the database; the last one of a
-    name counts."""
+    """Return manage.py's limits for a command that stays, as options of its connections to the database.
+
+    The last option of a name counts.
+    """
     limits = manage.LIMITS.get(command[2], {}) if command[1:2] == ["manage.py"] else {}
     return "".join(f" -c {SETTINGS_OF_LIMITS[name]}={seconds}s" for name, seconds in limits.items())
 

@@ -62,8 +62,10 @@ REFUSALS = {
 
 
 def refusal_of(node: Node, decision: Decision, *, stays: bool = False) -> Mapping[str, object]:
-    """As an operator is told, who sees nodes. `stays`: what was asked for is a place on the node itself; else one in
-    its zone and away from it."""
+    """Return the refusal as a document for operators, who see nodes.
+
+    `stays`: the request was for the node itself; otherwise for another node of its zone.
+    """
     document = restrict_to_zones(as_document(decision), [node.zone_id], away_from=[] if stays else [str(node.pk)])
     lines = {language: " ".join(operator(document, language)) for language in ("en", "fr")}
     error = REFUSALS[decision.verdict](explanation=lines["en"], explanation_fr=lines["fr"])

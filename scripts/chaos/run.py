@@ -116,7 +116,7 @@ def _judge(world: World, users: Users, *options: str) -> dict[str, Any]:
 
 
 def _delete_everything(world: World, users: Users) -> None:
-    """As a tenant does it who has had enough; deletions are told like all else."""
+    """Delete everything as a tenant does; deletions are recorded like other requests."""
     print_progress("deleting everything")
     with closing(Api(world.stack.url, world.token, project=PROJECT)) as api:
         for kind in ("instances", "volumes"):

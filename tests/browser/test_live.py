@@ -7,6 +7,7 @@ from playwright.sync_api import Route, expect
 
 from scripts.dashboard_cloud import SSH_KEY, World
 from tests.browser.conftest import Opener
+from tests.limits import PATIENCE_S
 
 SOON_MS = 20_000
 
@@ -66,7 +67,9 @@ def test_without_a_stream_the_page_asks_now_and_then(opened: Opener, world: Worl
     seen.page.route("**/live?*", refuse)
     page = seen.go("@/instances")
     power(world, "web-2", "power-off")
-    expect(page.locator("tr", has_text="web-2").locator(".state").first).to_have_text("stopped", timeout=60_000)
+    expect(page.locator("tr", has_text="web-2").locator(".state").first).to_have_text(
+        "stopped", timeout=1000 * PATIENCE_S
+    )
     assert refused
     power(world, "web-2", "start")
 

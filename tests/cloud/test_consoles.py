@@ -9,7 +9,6 @@ from tests.cloud.conftest import Tenant
 from tests.limits import PATIENCE_S
 
 pytestmark = pytest.mark.lab
-LIMIT_S = 60
 
 
 class WebViewer:
@@ -31,14 +30,14 @@ class WebViewer:
             self.read()
 
     def read(self) -> None:
-        data = self.socket.recv(LIMIT_S)
+        data = self.socket.recv(PATIENCE_S)
         assert isinstance(data, bytes)
         self.seen += data
 
 
 def open_console(tenant: Tenant, kind: str) -> ClientConnection:
     url = tenant.api.post("instances/web/consoles", {"kind": kind})["url"]
-    return connect(url, subprotocols=["binary"], open_timeout=LIMIT_S, proxy=None)  # type: ignore[list-item]
+    return connect(url, subprotocols=["binary"], open_timeout=PATIENCE_S, proxy=None)  # type: ignore[list-item]
 
 
 def test_a_guest_is_worked_in_and_looked_at(tenant: Tenant) -> None:

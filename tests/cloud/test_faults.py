@@ -26,7 +26,7 @@ def begin(tenant: Tenant, *, until_step: int = 2, **more: object) -> list[dict[s
         found = [tenant.api.get(f"operations/{operation['id']}") for operation in operations]
         return any(len(operation["steps"]) >= until_step for operation in found)
 
-    wait_until(is_in_the_middle, limit_s=30, every_s=0.01, rarest_s=0.01)
+    wait_until(is_in_the_middle, limit_s=PATIENCE_S, every_s=0.01, rarest_s=0.01)
     return operations  # type: ignore[return-value]
 
 

@@ -12,6 +12,7 @@ from scripts import demo
 from scripts.api import Api
 from scripts.control_plane import ROOT
 from tests.cloud.conftest import Tenant
+from tests.limits import PATIENCE_S
 
 pytestmark = pytest.mark.lab
 
@@ -19,7 +20,6 @@ PAGE = ROOT / "docs" / "tutorial" / "sovereignty.md"
 SECTION = re.compile(r"^## \d+\. (.+)$", re.MULTILINE)
 BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 MARK = "=== "
-LIMIT_S = 400
 
 # What each section's reader has to see.
 SEEN = {
@@ -78,7 +78,7 @@ def test_a_security_officer_sees_what_the_tutorial_says(demo_project: Path, tena
         env={name: value for name, value in os.environ.items() if not name.startswith("ANDROMEDE_")},
         capture_output=True,
         text=True,
-        timeout=LIMIT_S,
+        timeout=2 * PATIENCE_S,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr

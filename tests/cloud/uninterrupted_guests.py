@@ -36,7 +36,6 @@ REMEMBER = (
 SYNCED = "n=$(tail -n 1 /count); sync; echo $n"
 BOOT = "cat /proc/sys/kernel/random/boot_id"
 FILES = ("/count", "/talk")
-BOOT_S = 240
 
 
 @dataclass
@@ -76,7 +75,7 @@ class UninterruptedGuests:
 
     def wait_for_boot(self, name: str, *, times: int = 1) -> None:
         log = f"instances/{name}/console-log"
-        wait_until(lambda: self.api.text(log).count("ssh ready") >= times, limit_s=BOOT_S)
+        wait_until(lambda: self.api.text(log).count("ssh ready") >= times, limit_s=PATIENCE_S)
 
     def heard(self, name: str, *, at: str) -> dict[str, int]:
         """Return the last number in each of its files, in which no number is missing."""
