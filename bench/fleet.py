@@ -23,7 +23,7 @@ IN_A_PROCESS = 250
 READY_LIMIT_S = 600
 HEARD_LIMIT_S = 120
 LOOK_EVERY_S = 1.0
-MEASURED = ("watcher", "worker", "signer", "beat", "postgresql")
+MEASURED = ("watcher", "worker", "periodic", "signer", "postgresql")
 STATES = "SELECT count(*) FILTER (WHERE state = 'ready' AND is_attested), count(*) FROM nodes_node"
 OLDEST = "SELECT extract(epoch FROM clock_timestamp() - min(last_heartbeat_at)) FROM nodes_node"
 UNREACHABLE = "SELECT count(*) FROM events_event WHERE kind = 'node.unreachable' AND created_at >= %s"
