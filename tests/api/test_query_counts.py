@@ -1,5 +1,6 @@
-"""How many statements a route sends to the database: asserted for every GET and for the usual writes, so that whoever
-adds one notices; and as many for a page of one row as for a full page."""
+"""Number of SQL statements of each route: for every GET, for the usual writes, and the same for a page of one row as
+for a full page.
+"""
 
 from typing import Any
 
