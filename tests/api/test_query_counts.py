@@ -1,5 +1,6 @@
-"""Number of SQL statements of each route: for every GET, for the usual writes, and the same for a page of one row as
-for a full page.
+"""Number of SQL statements of each GET and of the usual writes.
+
+A page of one row takes as many as a full page.
 """
 
 from typing import Any

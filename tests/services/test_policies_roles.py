@@ -1,5 +1,7 @@
-"""Roles of data in operations, one at a time: a clause about one role refuses exactly the operations that give a place
-such data, at the request and at the worker.
+"""Roles of data in operations, one at a time.
+
+A clause about one role alone refuses the operations that give a place such data, at the request and at the worker, and
+no others.
 """
 
 from collections.abc import Callable

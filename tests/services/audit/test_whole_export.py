@@ -1,5 +1,6 @@
-"""Records of the product itself pass the verifier: facts, policies, decisions, permits of the real signer, and receipts
-of a real agent.
+"""Records of the product itself pass the verifier.
+
+They are facts, policies, decisions, permits of the real signer, and receipts of a real agent.
 """
 
 from datetime import timedelta
