@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def is_cordoned_without_hook(platform: Api, name: str) -> bool:
-    """Wait until the node has its hook again.
+    """Return whether the node is ready and has its hook; uncordon it then.
 
     A heartbeat during a floor reports no hook; the node is then cordoned, and gets no permits until the next heartbeat.
     """

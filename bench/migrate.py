@@ -166,7 +166,7 @@ def move(trip: Trip, neighbour: Neighbour, count: int) -> tuple[Trip, Moves]:
 
 
 def is_connected(trip: Trip, key: Path) -> bool:
-    """Check the connection: the guest's bytes come back to it, and none is lost."""
+    """Return whether the guest's bytes come back to it, with none lost."""
     before = trip.ssh(key, trip.source, HEARD)
     if not before.isdecimal():
         return False

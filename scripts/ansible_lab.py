@@ -344,7 +344,7 @@ def ended(machine: Machine, process: tuple[str, str]) -> dict[str, Any]:
 
 
 def is_smooth(found: dict[str, Any]) -> bool:
-    """Check that no request was refused, no operation lost, no guest disturbed, and all processes are of the
+    """Return whether no request was refused, no operation lost, no guest disturbed, and all processes are of the
     release.
     """
     asked, reached = found["asked"], found["reached"]

@@ -29,7 +29,7 @@ from controlplane.config.workers import WORKERS
 
 ROOT = Path(__file__).resolve().parent.parent
 END_LIMIT_S = 60
-# What the other side is told, or what a copy is to do.
+# The answer to the other side, or the task of a copy.
 Answer = int | list[Any] | Callable[[], int]
 Program = Callable[[list[str]], int]
 PROGRAMS: Mapping[str, Program] = {"celery": run_workers.celery, "uvicorn": uvicorn.main}

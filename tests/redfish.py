@@ -23,7 +23,7 @@ from tests.limits import PATIENCE_S
 
 USERNAME, PASSWORD = "fencer", "correct horse battery staple"
 SYSTEM_ID = "27946b59-9e44-4fa7-8e91-f3527a1ef094"
-# Its machine takes up to eleven seconds for what it is told; here it takes none.
+# The emulator's machine takes up to eleven seconds for a command; here it takes none.
 CONFIG = """
 import random
 random.randint = lambda low, high: 0

@@ -12,7 +12,7 @@ AgentError
 └── AdapterError          the node's hypervisor, disks or network failed
     ├── MigrationCancelled
     ├── DiskLocked           (retryable)
-    └── HypervisorUnavailable, Stopping (retryable)
+    └── LeaseExpired, HypervisorUnavailable, AgentStopping (retryable)
 """
 
 from uuid import UUID

@@ -120,7 +120,7 @@ class Api:
 
         Raises:
             OperationUnsuccessful: it failed, and why.
-            Late: the deadline came first.
+            DeadlineExceeded: the deadline came first.
         """
         path = project_path(project, "operations", operation["id"])
         while operation["finished_at"] is None:

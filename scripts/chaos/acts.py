@@ -8,7 +8,7 @@ from typing import Any, Protocol
 ENDED = ("succeeded", "failed", "cancelled")
 # Enough that they meet, few enough that each has its turn.
 MOST_INSTANCES, MOST_VOLUMES = 24, 20
-# So many instances are looked at for one that could move.
+# Number of instances that are checked for one that can migrate.
 MOST_PLANS = 4
 IMAGE = "tiny"
 FLAVORS = ("tiny", "small")

@@ -12,7 +12,7 @@ from andromede_sdk.stream import events_of
 from scripts.chaos.world import World
 
 PAUSE_S = 0.5
-# The stream says something every few seconds; a longer silence is a dead connection.
+# The stream sends a frame every few seconds; a longer silence is a dead connection.
 SILENCE_S = 30.0
 CATCH_UP_S = 30.0
 

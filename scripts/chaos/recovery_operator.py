@@ -17,7 +17,7 @@ from scripts.chaos.supervisor import Supervisor
 from scripts.chaos.users import ApiUnavailable, ChaosClient
 
 LOOK_EVERY_S = 1.0
-# So long somebody works on a node that was drained.
+# Duration of the maintenance of a drained node.
 MAINTAINED_S = 15.0
 # A node is dead for longer than its lease. A recovery that finds no place is waited for, and then the node is repaired.
 DEAD_S, RECOVERED_WITHIN_S = 12.0, 30.0

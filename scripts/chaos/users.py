@@ -27,7 +27,7 @@ NO_ROUTE = '"route_not_found"'
 AWAY = frozenset({429, 502, 503, 504})
 # The first try with this key is still being answered.
 CONFLICT, IN_USE = 409, "idempotency_key_in_use"
-# Of the requests that were granted, so many are asked again with the same key, as if the answer had been lost.
+# Share of the accepted requests that are repeated with the same key, as if the answer had been lost.
 DOUBTS = 0.15
 
 
@@ -99,7 +99,7 @@ class ChaosClient:
         """Return the first final answer.
 
         Raises:
-            Away: there was none.
+            ApiUnavailable: there was none.
         """
         headers = self.authorization[by] | ({"Idempotency-Key": key} if key else {})
         url = path if path.startswith("/v1/") else f"{self.project}/{path}"

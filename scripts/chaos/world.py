@@ -28,7 +28,7 @@ REAL_ZONES = {"real-a": "fr-idf-1", "real-b": "fr-idf-1", "real-c": "fr-idf-1"}
 AGENT_TIMEOUT_S = 10
 # A lease that a paused worker loses, and calls that give up before their node's strike is over.
 SETTINGS = {"OPERATION_LEASE_S": "5", "AGENT_TIMEOUT_S": str(AGENT_TIMEOUT_S), "NODE_LEASE_S": "10", **NO_RATES}
-# Room for some of what is asked for, not for all.
+# Capacity for some of the requests, not for all.
 SMALL = ("--fake-cores", "8", "--fake-memory-mib", "6144")
 INVENTORY_INTERVAL_S = 5
 OFFERS = {

@@ -88,7 +88,7 @@ class Pair:
         return guest.power if guest is not None else None
 
     def is_where_it_was(self) -> bool:
-        """Check that the guest runs at its source, unchanged."""
+        """Return whether the guest runs at its source, unchanged."""
         assert self.destination.stub.RemoveArrival(specs.removal(self.arrival().instance.subject)).was_present
         (state,) = self.source.stub.Describe(pb.DescribeRequest()).instances
         return (

@@ -13,7 +13,7 @@ RETRYABLE = {"expired", "revoked_by_epoch", "stale_facts"}
 
 
 def permitted(agent: AgentUnderTest, request: pb.EnsureVolumeRequest, **changes: object) -> pb.EnsureVolumeRequest:
-    """Create a volume with an altered permit."""
+    """Return the request with an altered permit."""
     request.permit.CopyFrom(agent.stub.permit_for(request, **changes))
     return request
 

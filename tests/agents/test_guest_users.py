@@ -1,4 +1,4 @@
-"""Which user a guest runs as: the same on each node, another one for each guest of a node."""
+"""Users of guests: the same on each node, a different one for each guest of a node."""
 
 from itertools import islice
 from pathlib import Path

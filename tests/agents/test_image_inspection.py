@@ -1,4 +1,4 @@
-"""Which images a node opens, decided from the inspector's report alone."""
+"""Images that a node accepts, decided from the inspector's report alone."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the agent remembers, and the locks that keep two callers apart."""
+"""State store of the agent, and the locks that separate two callers."""
 
 import sqlite3
 import threading

@@ -1,4 +1,4 @@
-"""What libvirt says when QEMU ends during its start: which words come depends on the moment."""
+"""Error texts of libvirt when QEMU ends during its start, which depend on the moment."""
 
 import libvirt
 import pytest

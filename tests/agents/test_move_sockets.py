@@ -1,4 +1,4 @@
-"""Where QEMU's sockets of a move are, and which of them AppArmor's rule lets a guest reach."""
+"""Sockets of QEMU for a migration, and those that AppArmor's rule lets a guest reach."""
 
 import socket
 from fnmatch import fnmatchcase

@@ -1,4 +1,4 @@
-"""What an agent shows to whoever watches over its node."""
+"""Metrics and health of an agent."""
 
 import gzip
 import signal

@@ -1,4 +1,4 @@
-"""What is on a node and nobody meant: found, kept from doing harm, put back, and destroyed only when that is asked."""
+"""Quarantine: orphans are found, isolated, released, and destroyed only by a call."""
 
 import os
 from pathlib import Path

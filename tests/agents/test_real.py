@@ -1,4 +1,4 @@
-"""What the adapters of a real node need before they begin."""
+"""Requirements of a real node's adapters at the start."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a node did under which permit, in its own signature, until the control plane has it."""
+"""Receipts: signed by the node and stored until the control plane has them."""
 
 import json
 from collections.abc import Iterator

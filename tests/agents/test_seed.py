@@ -1,4 +1,4 @@
-"""What a guest learns at boot, read back by a real YAML parser."""
+"""Seed of a guest, read back by a real YAML parser."""
 
 from ipaddress import IPv4Address, IPv4Network
 from uuid import UUID

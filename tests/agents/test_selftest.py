@@ -1,4 +1,4 @@
-"""What a node tries before it is given guests."""
+"""Self-test of a node before it gets guests."""
 
 from dataclasses import replace
 from pathlib import Path

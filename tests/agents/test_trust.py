@@ -1,4 +1,4 @@
-"""What a running agent takes for true, from whom, and that it never goes back."""
+"""Trust documents of a running agent: their signers, and no step back to an older one."""
 
 from collections.abc import Callable
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What guests use, as a watcher is told it: over the fake adapter."""
+"""Usage of guests on a watcher's stream, over the fake adapter."""
 
 import threading
 from collections.abc import Iterator

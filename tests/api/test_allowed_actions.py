@@ -1,4 +1,4 @@
-"""What an instance says that it allows is what is refused, and the words are the refusal's."""
+"""Allowed actions of an instance agree with its refusals, in the same words."""
 
 from typing import Any
 

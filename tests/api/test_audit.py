@@ -1,4 +1,4 @@
-"""What the audit keeps of requests: one record of each write, true, without secrets, and for the right eyes."""
+"""Request log: one true record of each write, without secrets, for readers with the right role."""
 
 import csv
 import io

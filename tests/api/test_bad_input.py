@@ -1,4 +1,4 @@
-"""What cannot be meant: refused with the field named, and nothing written."""
+"""Bad input is refused with the name of the field, and nothing is written."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""What there is to choose from, who runs it, and what is known of it."""
+"""Catalogue: offers, parties, and facts."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""What holds for every list, every resource and every GET, found in the URL table itself."""
+"""Rules for every list, every resource and every GET, from the URL table itself."""
 
 import re
 from typing import Any

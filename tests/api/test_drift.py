@@ -1,4 +1,4 @@
-"""What has drifted, what would, and exemptions, over HTTP."""
+"""Compliance drift, its forecast, and exemptions, over HTTP."""
 
 import base64
 from datetime import datetime, timedelta

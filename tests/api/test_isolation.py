@@ -1,4 +1,4 @@
-"""Who may not, cannot: on every route there is, found in the URL table itself."""
+"""Tenant isolation and authorization on every route, from the URL table itself."""
 
 import dataclasses
 import json

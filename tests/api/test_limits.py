@@ -1,4 +1,4 @@
-"""How many requests a caller may make."""
+"""Rate limits of a caller."""
 
 import logging
 import re

@@ -1,4 +1,4 @@
-"""What requests leave in the log: their id, and no secret."""
+"""Log lines of requests: their id, and no secret."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Which routes are long polls, and what a web process does with one that reaches it."""
+"""Long polls: their routes, and the answer of a web process that receives one."""
 
 import json
 import re

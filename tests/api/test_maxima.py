@@ -1,4 +1,4 @@
-"""Of how many things there may be."""
+"""Maximum numbers of resources."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What nobody means to be there, over the API: operators decide, others that see nodes look, and nobody else."""
+"""Orphans over the API: operators decide, other readers of nodes see them, no other caller does."""
 
 import pytest
 

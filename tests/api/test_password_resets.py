@@ -1,4 +1,4 @@
-"""Nobody becomes another user by a password link alone: of an account in use, it takes two people and a wait."""
+"""Password links alone take over no account: for one in use, it takes two people and a wait."""
 
 from dataclasses import dataclass
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What a caller may do in a place is told with the place, and is what is let through."""
+"""Permissions in an organization or project agree with the requests that are let through."""
 
 from collections.abc import Iterator
 

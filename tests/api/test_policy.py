@@ -1,4 +1,4 @@
-"""What is demanded of places, through the API: who may, what the answer says, and the two people who demand less."""
+"""Policies through the API: rights, answers, and the two people who relax one."""
 
 from datetime import datetime, timedelta
 from typing import Any

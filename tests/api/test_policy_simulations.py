@@ -1,4 +1,4 @@
-"""What placement would say: simulations, dry runs, zones by what is demanded of them, and how much fits."""
+"""Placement simulations, dry runs, zones by policy, and capacity."""
 
 from typing import Any
 

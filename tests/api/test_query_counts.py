@@ -1,5 +1,7 @@
-"""How many statements a route sends to the database: asserted for every GET and for the usual writes, so that whoever
-adds one notices; and as many for a page of one row as for a full page."""
+"""Number of SQL statements of each GET and of the usual writes.
+
+A page of one row takes as many as a full page.
+"""
 
 from typing import Any
 

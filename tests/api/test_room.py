@@ -1,4 +1,4 @@
-"""What is large is refused while a disk is nearly full, and nothing of it is kept."""
+"""Large uploads are refused while a disk is nearly full, and nothing of them is stored."""
 
 import json
 from pathlib import Path

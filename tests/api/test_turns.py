@@ -1,4 +1,4 @@
-"""What takes long is done one at a time, by each who asks."""
+"""Slow requests of one caller run one at a time."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What takes a browser: a passkey, a secret that is copied, and a file on its way."""
+"""Features that need a browser: a passkey, a copied secret, and a file upload."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a form says beside itself while one fills it in, and what it says without scripts."""
+"""Forms: their live previews, and their behaviour without scripts."""
 
 from playwright.sync_api import expect
 

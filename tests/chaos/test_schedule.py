@@ -1,4 +1,4 @@
-"""What happens when in a run is decided by its seed."""
+"""Schedule of a run: decided by its seed."""
 
 from scripts.chaos import acts, strikes
 from scripts.chaos.schedule import Length, Schedule, schedule

@@ -133,9 +133,7 @@ def _take_terminal() -> None:
 
 @dataclass
 class Inside(Cli):
-    """Runs the command in the process of the tests, for tests that do not depend on processes and terminals: it is
-    quicker.
-    """
+    """Runs the command in the process of the tests, which is quicker."""
 
     def __call__(self, *words: str, stdin: str = "", **more: str) -> Said:
         out, err = io.StringIO(), io.StringIO()

@@ -1,4 +1,4 @@
-"""What the demo, the benchmarks and the tests of faults call."""
+"""API client of the demo, the benchmarks and the chaos tests."""
 
 import pytest
 

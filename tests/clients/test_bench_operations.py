@@ -1,4 +1,4 @@
-"""What measures operations, in small, over a control plane that is there anyway: it counts right."""
+"""Benchmark of operations, in small, over a running control plane: its counts are right."""
 
 import argparse
 

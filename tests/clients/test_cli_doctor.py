@@ -1,4 +1,4 @@
-"""What the doctor finds, and what it says is to be done."""
+"""Findings of the doctor, and their remedies."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta

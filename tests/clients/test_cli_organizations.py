@@ -1,4 +1,4 @@
-"""What owners, auditors and operators do from the command line: who may what, how much, and what was done."""
+"""Command line for owners, auditors and operators: roles, quotas, and the audit."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What nobody means, on the command line: listed, destroyed after its name was typed, put back."""
+"""Orphans on the command line: listed, destroyed after their name was typed, released."""
 
 from collections.abc import Iterator
 from pathlib import Path

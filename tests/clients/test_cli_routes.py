@@ -1,4 +1,4 @@
-"""Whatever the API can do, a command does, and a test runs it."""
+"""Every route of the API has a command, and a test runs it."""
 
 import ast
 import re

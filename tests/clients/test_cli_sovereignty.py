@@ -1,5 +1,4 @@
-"""What officers, operators and auditors do from the command line: signed facts, keys, looser policies, exemptions and
-evidence."""
+"""Command line for officers, operators and auditors: signed facts, keys, relaxed policies, exemptions and evidence."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""What of the SDK needs no control plane."""
+"""SDK without a control plane."""
 
 from typing import Any
 

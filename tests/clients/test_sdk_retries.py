@@ -1,4 +1,4 @@
-"""What the SDK does when answers do not come, or are none: over a proxy that fails, with the real API behind it."""
+"""Retries of the SDK after lost or broken answers: over a faulty proxy, with the real API behind it."""
 
 import io
 from collections.abc import Iterator

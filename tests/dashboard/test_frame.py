@@ -1,4 +1,4 @@
-"""What every page has in common: who is let in, what stands around it, and what is said when something is not there."""
+"""Common parts of every page: access, frame, and the page for a missing resource."""
 
 import pytest
 from django.test import Client

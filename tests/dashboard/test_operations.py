@@ -1,4 +1,4 @@
-"""What is under way and what has been, in a project; what failed is asked for again, what waits is tried now."""
+"""Operations of a project: running, ended, retried, and tried now."""
 
 from datetime import timedelta
 

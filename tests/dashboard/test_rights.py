@@ -1,4 +1,4 @@
-"""What whoever looks may not do is there and cannot be pressed; what they may, can."""
+"""Buttons without permission are shown disabled; those with permission are enabled."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What a node of the lab is: processes, network, power, and a libvirt of its own."""
+"""Node of the lab: processes, network, power, and a libvirt of its own."""
 
 import signal
 import socket

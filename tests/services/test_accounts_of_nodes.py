@@ -1,4 +1,4 @@
-"""What nodes sign: receipts, which become evidence, and inventories, in which strangers are found."""
+"""Signed documents of nodes: receipts, which become evidence, and inventories, which show unmanaged resources."""
 
 import dataclasses
 import logging

@@ -1,4 +1,4 @@
-"""What is remembered of policies and facts is what would be worked out anew, whatever changed and how."""
+"""Cache of policies and facts equals a fresh evaluation, after any change."""
 
 from collections.abc import Callable
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Which heartbeats are written as a whole, and which as a moment."""
+"""Heartbeats that are written in full, and those of which only the time is written."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""What the watcher counts in the database for Prometheus."""
+"""Counts of the watcher in the database, for Prometheus."""
 
 from datetime import timedelta
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What becomes of a connection that the database has ended."""
+"""Connections that the database has ended."""
 
 import psycopg
 import pytest

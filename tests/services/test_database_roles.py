@@ -1,4 +1,4 @@
-"""What the role of each process may do in the database, whatever its code is made to ask for."""
+"""Database rights of each process's role, whatever its code requests."""
 
 import pytest
 from django.core.management import call_command

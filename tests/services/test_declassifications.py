@@ -1,4 +1,4 @@
-"""What one thing's data is classified as, and where it comes from, two officers can take back, and nobody else."""
+"""Declassification of one resource's data: by two officers, and by no others."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What the demo says of drains, in its own topology: fake nodes in its zones."""
+"""Drains in the demo's own topology: fake nodes in its zones."""
 
 from controlplane.identity.actor import SYSTEM
 from controlplane.node_lifecycle.drain.drains import drain_plan

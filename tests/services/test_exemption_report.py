@@ -1,4 +1,4 @@
-"""What a quarter's exemptions come to."""
+"""Report of a quarter's exemptions."""
 
 from datetime import UTC, datetime, timedelta
 

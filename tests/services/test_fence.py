@@ -1,4 +1,4 @@
-"""Whoever works on an operation asks whether the lease is still its own; what was just read counts once."""
+"""Lease guard: a worker checks its lease before each write; a fresh check counts once."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Which migrations the release before bears, and that the present ones have nothing more to do."""
+"""Migrations that the previous release tolerates; the current ones have nothing left to do."""
 
 import io
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What is written about metrics is about metrics that there are."""
+"""Documents and dashboards about metrics name existing metrics."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What nobody means on nodes and in rows: found, quarantined, destroyed only by a person, and what is missing."""
+"""Orphans on nodes and in rows: found, quarantined, destroyed only by a person; and missing resources."""
 
 import logging
 from collections.abc import Callable

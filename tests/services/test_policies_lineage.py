@@ -1,4 +1,4 @@
-"""What sticks to data: classifications and policies go with it to every copy, and into whatever memory it was in."""
+"""Lineage of data: classifications and policies follow it to every copy, and into every memory."""
 
 from dataclasses import replace
 from typing import Any

@@ -1,5 +1,8 @@
-"""Which operation is asked about which reason of holding data, one reason at a time: a clause about it alone refuses
-those that give a place such data, at the request and at the worker, and no others."""
+"""Roles of data in operations, one at a time.
+
+A clause about one role alone refuses the operations that give a place such data, at the request and at the worker, and
+no others.
+"""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Whoever has just tightened a policy takes it back alone, as long as nothing was placed by it."""
+"""Undo of a tightened policy by its author alone, as long as nothing was placed by it."""
 
 import json
 import threading

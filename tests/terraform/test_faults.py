@@ -1,4 +1,4 @@
-"""What goes wrong while Terraform works, and what is in the state and in the cloud afterwards."""
+"""Faults during Terraform runs, and the state and cloud afterwards."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What is in a file decides, and where an image comes from."""
+"""Images from files, identified by content, and from other sources."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What changes an instance in place, what makes a new one, and what the plan says of it."""
+"""Changes of an instance: in place or as a new one, and their plans."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the runtime does with objects and their state, through real Terraform."""
+"""Objects and their state in the runtime, through real Terraform."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""What the runtime plans, through real Terraform."""
+"""Plans of the runtime, through real Terraform."""
 
 import json
 from pathlib import Path

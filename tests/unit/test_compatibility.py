@@ -1,4 +1,4 @@
-"""What users of a published version of the API would trip over, rule by rule; and what they do not notice."""
+"""Breaking and compatible changes for users of a published version of the API, rule by rule."""
 
 import copy
 import json

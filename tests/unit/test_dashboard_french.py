@@ -1,4 +1,4 @@
-"""All words of the dashboard are there in French, as French is written."""
+"""French catalogue of the dashboard: complete, with French typography."""
 
 import os
 import re

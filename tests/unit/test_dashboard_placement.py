@@ -1,4 +1,4 @@
-"""What pages make of a decision's document."""
+"""Pages of a placement decision."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What the demo writes for the command line, and where its nodes are."""
+"""Profile of the demo for the command line, and its nodes."""
 
 import stat
 from collections import Counter

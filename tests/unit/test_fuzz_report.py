@@ -1,4 +1,4 @@
-"""What `make fuzz` says of phases that did not come to their end."""
+"""Report of `make fuzz` on phases that did not end."""
 
 import argparse
 import json

@@ -1,4 +1,4 @@
-"""How tests are given to processes."""
+"""Distribution of tests to processes."""
 
 import subprocess
 import sys

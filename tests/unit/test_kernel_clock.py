@@ -1,4 +1,4 @@
-"""Whether somebody keeps this machine's clock, by what its kernel says."""
+"""Synchronisation of this machine's clock, from its kernel."""
 
 import ctypes
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What the lab asks of processes, which may end between two questions."""
+"""Processes of the lab, which may end between two queries."""
 
 import subprocess
 

@@ -1,4 +1,4 @@
-"""What stands in a line of the log."""
+"""Fields of a log line."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""What a process shows to whoever watches over it."""
+"""Metrics and health of a process."""
 
 import logging
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What a program of the last release trips over in the agent protocol, rule by rule; and what it does not notice."""
+"""Breaking and compatible changes of the agent protocol for the last release, rule by rule."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""What failed or was cancelled is asked for again: a new operation with the same wish, decided anew."""
+"""Operation retry: a new operation with the same request, decided anew."""
 
 from collections.abc import Callable
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What is written for each thing that comes and goes does not grow for ever; what is still needed stays."""
+"""Rows of short-lived resources do not grow for ever; needed ones stay."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

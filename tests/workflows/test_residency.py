@@ -1,4 +1,4 @@
-"""What the evidence says of where an instance is, against what its nodes have, along the ways that a life can take."""
+"""Residency in the evidence against the nodes' contents, along the possible lives of an instance."""
 
 from collections.abc import Callable
 

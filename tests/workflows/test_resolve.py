@@ -1,4 +1,4 @@
-"""What cannot end because its node is gone is ended by an operator, by its own workflow, and nothing of it is left."""
+"""Resolution by an operator: operations of a lost node end by their own workflow, and nothing is left."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""What a guest's first boot is told is sealed in the database, reaches the guest as it was sent, and goes with it."""
+"""User data: sealed in the database, delivered to the guest as sent, and deleted with it."""
 
 from importlib import import_module
 from unittest.mock import patch

@@ -1,4 +1,4 @@
-"""Which nodes take a guest that moves, and what is told when none does."""
+"""Destinations of a migration, and the reasons when there is none."""
 
 import pytest
 

@@ -534,7 +534,7 @@ class Migrations(Protocol):
 
         Raises:
             MigrationCancelled: by `cancel`; the guest goes on here.
-            Stopping: `close` was called; the move may go on, or has been broken off.
+            AgentStopping: `close` was called; the migration may go on, or was cancelled.
             AdapterError: it failed; the guest goes on here.
         """
 

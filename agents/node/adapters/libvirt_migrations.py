@@ -246,7 +246,7 @@ class LibvirtMigrations:
         """Run the migration in libvirt.
 
         Raises:
-            MigrationCancelled, Stopping
+            MigrationCancelled, AgentStopping
             AdapterError: the guest goes on here, or stands still as before.
         """
         watch = _Watch()

@@ -32,7 +32,7 @@ class Viewer(Protocol):
 
         Raises:
             Exhausted: the viewer was too slow, or the guest sent nothing for very long.
-            Stopping: the agent ends.
+            AgentStopping: the agent ends.
             GuestMigrating: the guest goes on at another node.
         """
 
@@ -180,8 +180,8 @@ class Consoles:
 
         Raises:
             NotFound, GuestNotRunning, NoConsole
-            Exhausted: too many look at it, or at guests of this node.
-            Stopping: the agent ends.
+            Exhausted: the console or the node has too many viewers.
+            AgentStopping: the agent ends.
         """
         with self._place(instance_id):
             self._check_running(instance_id)

@@ -39,7 +39,7 @@ def record_use(state_store: StateStore, permit: Permit, action: PermitAction, *,
     """Record that the permit is used for this action, and flush the record to disk.
 
     Raises:
-        Refused: STALE_GENERATION when the permit's resource has moved on, REPLAYED when the permit was used for
+        PermitRejected: STALE_GENERATION when the permit's resource has moved on, REPLAYED when the permit was used for
             something else, or something has happened since.
     """
     with state_store.transaction():

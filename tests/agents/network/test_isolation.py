@@ -1,4 +1,4 @@
-"""What a hostile guest cannot do: on real namespaces, with root.
+"""Isolation of a hostile guest: on real namespaces, with root.
 
 Absence is shown without waiting: behind the forged frame goes an honest one, and when that has arrived the
 forged one would have arrived before it.

@@ -1,4 +1,4 @@
-"""Whatever was damaged, the next call or the next start of the agent repairs: on real namespaces, with root."""
+"""Repair of a damaged network by the next call or the next start of the agent: on real namespaces, with root."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""What guests get from their network, and what is left when they are gone: on real namespaces, with root."""
+"""Networks of guests, and their complete removal: on real namespaces, with root."""
 
 from collections.abc import Callable
 from ipaddress import IPv4Network

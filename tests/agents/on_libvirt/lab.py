@@ -86,7 +86,7 @@ class LabAgent:
         self.node.start_libvirtd()
 
     def answers(self) -> bool:
-        """Wait until the agent and its libvirtd answer."""
+        """Return whether the agent and its libvirtd answer."""
         try:
             self.stub.Describe(pb.DescribeRequest())
         except grpc.RpcError:

@@ -1,4 +1,4 @@
-"""What only a real node can show: guests that boot, disks that they see, and what survives when programs die."""
+"""Agent on a real node: guests boot, see their disks, and survive the end of programs."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""What an operator's shell can no longer do behind the agent's back, with real libvirtd and QEMU."""
+"""Starts behind the agent's back are refused by the hook, with real libvirtd and QEMU."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""What no hook sees is refused by polkit to everybody but the agent: real polkitd, bus, libvirtd and QEMU."""
+"""Calls that no hook sees are refused by polkit to all but the agent: real polkitd, bus, libvirtd and QEMU."""
 
 import subprocess
 from collections.abc import Iterator

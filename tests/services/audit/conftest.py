@@ -15,7 +15,7 @@ from tests.services.audit.exports import Export, opened
 
 @pytest.fixture
 def log(db: None, tmp_path: Path, settings: Settings) -> None:
-    """Return an empty log with a key."""
+    """Set up an empty log with a key."""
     settings.PKI_DIR = tmp_path / "pki"
     settings.LOG_ORIGIN = "cloud.example/log"
     log_key.create_log_key(settings.PKI_DIR)

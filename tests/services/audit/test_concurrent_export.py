@@ -1,4 +1,4 @@
-"""What is decided while policies and facts change passes the verifier, in whatever order it comes into the log."""
+"""Decisions during changes of policies and facts pass the verifier, in any order of the log."""
 
 from collections.abc import Callable
 from contextlib import suppress

@@ -1,4 +1,4 @@
-"""What is in the log is false, as a dishonest control plane would have it: the verifier names the record."""
+"""False records, as a dishonest control plane would write them: the verifier names each."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager

@@ -1,4 +1,4 @@
-"""What records said is forgotten in time: never early, whole resources at once, and nothing that others rest on."""
+"""Retention of records: never deleted early, whole resources at once, and none that others depend on."""
 
 import json
 from collections.abc import Iterator

@@ -1,5 +1,7 @@
-"""What the product itself records passes the verifier: facts, policies, decisions, permits of the real signer, and
-receipts of a real agent."""
+"""Records of the product itself pass the verifier.
+
+They are facts, policies, decisions, permits of the real signer, and receipts of a real agent.
+"""
 
 from datetime import timedelta
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What officers state: what counts, what is refused, and what is believed when."""
+"""Facts: validity, refusals, and the facts of each moment."""
 
 import base64
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Who adds members to a named set loosens the policies that name it: two officers, and time."""
+"""Adding members to a named set relaxes its policies, which takes two officers and time."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What is somewhere where it may not be any more: flagged, told, planned for; nothing is stopped."""
+"""Compliance drift: flagged, published and planned for; nothing is stopped."""
 
 import json
 from collections.abc import Sequence

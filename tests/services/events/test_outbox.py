@@ -1,4 +1,4 @@
-"""What is told, and that it is told in the transaction of the change."""
+"""Outbox: events are published in the transaction of the change."""
 
 from datetime import timedelta
 

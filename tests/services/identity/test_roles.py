@@ -1,4 +1,4 @@
-"""Which roles somebody who has none of those that would do is told to ask for."""
+"""Roles that a refusal suggests."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What is kept, once and for so long, and whose word counts."""
+"""Storage of metrics: once, for a limited time, from the right node only."""
 
 from collections.abc import Callable
 from datetime import timedelta

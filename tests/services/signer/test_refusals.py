@@ -1,4 +1,4 @@
-"""What a worker makes of the signer's refusal: a sentence, in English and in French."""
+"""Refusals of the signer as a sentence of the worker, in English and in French."""
 
 import pytest
 from django.utils import translation

@@ -1,4 +1,4 @@
-"""What is good once is good once also when many try it at the same moment, on committed rows."""
+"""Single-use credentials under concurrent use, on committed rows."""
 
 import base64
 import time

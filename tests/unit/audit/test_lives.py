@@ -1,5 +1,6 @@
-"""Whatever a guest goes through: its disks are each in one place from their creation to their erasure, and its memory
-is where it runs, while it runs."""
+"""Lives of a guest: each disk is in one place from creation to erasure, and its memory is where it runs, while it
+runs.
+"""
 
 from dataclasses import dataclass, field
 

@@ -1,4 +1,4 @@
-"""Where data was, from decisions, permits, receipts and drift."""
+"""Residency of data, from decisions, permits, receipts and drift."""
 
 from datetime import UTC, datetime, timedelta
 

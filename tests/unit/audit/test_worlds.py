@@ -1,4 +1,4 @@
-"""What was believed in which epoch."""
+"""Facts of each epoch."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -58,7 +58,7 @@ def certificate(document: dict[str, Any], zone: str, scheme: str) -> dict[str, A
 
 
 def copied(document: dict[str, Any], zone: str, name: str, territory: str) -> None:
-    """Return a copy of the zone in another place."""
+    """Add a copy of the zone in another place."""
     another = deepcopy(entry(document, "zones", zone)) | {"id": name}
     another["location"] = another["location"] | {"territory": territory}
     document["zones"].append(another)

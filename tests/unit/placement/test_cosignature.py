@@ -1,4 +1,4 @@
-"""Which data needs a sentinel's signature, and when one counts."""
+"""Data that needs a sentinel signature, and the validity of one."""
 
 import hashlib
 from collections.abc import Iterable

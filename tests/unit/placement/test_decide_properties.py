@@ -1,4 +1,4 @@
-"""What holds for every decision, whatever the fleet and the request."""
+"""Properties of every decision, for any fleet and request."""
 
 import json
 from collections import Counter

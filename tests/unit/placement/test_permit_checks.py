@@ -1,4 +1,4 @@
-"""What a node checks of a permit, in its order: each check by what passes just within it and what fails just beyond."""
+"""Permit checks of a node, in order: each with the last value that passes and the first that fails."""
 
 from collections.abc import Callable
 from dataclasses import replace

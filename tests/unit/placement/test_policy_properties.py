@@ -1,4 +1,4 @@
-"""What holds for all policies in all worlds."""
+"""Properties of all policies in all worlds."""
 
 from datetime import datetime, timedelta
 from itertools import combinations

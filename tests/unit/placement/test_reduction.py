@@ -1,4 +1,4 @@
-"""What data has from its lineage is told in fewer clauses, and admits the same."""
+"""Reduction of inherited policies to fewer clauses that admit the same."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What well-known policies make of the sample catalogue: residency, health data, state data, backups, ownership."""
+"""Scenarios on the sample catalogue: residency, health data, state data, backups, ownership."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""What a schema alone says of a change."""
+"""Plans from a schema alone."""
 
 import pytest
 
