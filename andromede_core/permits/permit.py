@@ -391,7 +391,7 @@ def with_peer(permit: Permit, peer: Peer) -> None:
     """Check the peer.
 
     Raises:
-        Refused: the permit is not for a move from or to this node, under this certificate.
+        PermitRejected: the permit is not for a move from or to this node, under this certificate.
     """
     if permit.peer != peer:
         named = f"{permit.peer.node} with certificate {permit.peer.certificate_sha256}" if permit.peer else "no node"

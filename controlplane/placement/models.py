@@ -355,7 +355,8 @@ class ExemptionUse(BaseModel):
     """A use of an exemption, which admitted `decision_id`.
 
     There is one row for each operation, however often it decides again, and one for each other action. Rows are never
-    changed or removed (a trigger refuses)."""
+    changed or removed (a trigger refuses).
+    """
 
     exemption = models.ForeignKey(Exemption, models.PROTECT)
     operation_id = models.UUIDField(null=True)

@@ -34,7 +34,7 @@ class StreamRegistry:
         STREAMS.set(len(self.connected))
 
     def require_streams(self) -> None:
-        """Check readiness: unreachable nodes are no fault of the watcher, unless all are. Raises Missing."""
+        """Check readiness: unreachable nodes are no fault of the watcher, unless all are. Raises NotReady."""
         if time.monotonic() - self.looked_at > REFRESH_TIMEOUT_S:
             raise NotReady("the watcher has stopped looking for nodes")
         if self.known and not self.connected:
