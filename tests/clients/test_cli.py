@@ -212,7 +212,7 @@ def test_policies_from_a_file(commands: Path, tmp_path: Path, live: Live) -> Non
         decision = refused.err.partition("placement explain ")[2].split()[0]
         assert "✗ de-rhein-1" in cli.ok("placement", "explain", decision).out
         looser = cli("policy", "set", "-", "--reason", "a test", stdin="[]")
-        assert looser.code == 0 and "waits for a second person" in looser.err
+        assert looser.code == 0 and "needs a second person" in looser.err
         proposal = cli.ok("proposal", "list", "-o", "json").json[0]
         assert cli("proposal", "approve", proposal["id"]).code in (1, 7)
         cli.ok("proposal", "withdraw", proposal["id"])
@@ -253,7 +253,7 @@ def test_more_failures(cli: Cli, tmp_path: Path, live: Live) -> None:
     debugged = cli("--debug", "flavor", "list")
     assert "GET /v1/flavors?limit=200 → 200" in debugged.err and live.token not in debugged.err
     silent = cli("instance", "list", ANDROMEDE_URL="https://127.0.0.1:9", ANDROMEDE_TOKEN="andromede_x")
-    assert (silent.code, silent.out) == (6, "") and "does not answer" in silent.err
+    assert (silent.code, silent.out) == (6, "") and "No answer from the control plane" in silent.err
 
 
 def test_without_a_project_the_option_is_named(cli: Cli) -> None:

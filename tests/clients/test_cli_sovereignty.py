@@ -150,7 +150,7 @@ def test_data_is_classified_and_two_officers_declassify_it(case: Case) -> None:
     assert case.olga.ok(*named, "--dry-run").err == DRY
     proposed = case.olga.ok(*named, "-o", "json")
     assert (proposed.json["level"], proposed.json["classifications"]) == ("resource", ["bastion.secret"])
-    assert "waits for a second person" in proposed.err
+    assert "needs a second person" in proposed.err
     assert case.otto.ok("proposal", "approve", proposed.json["id"], "-o", "json").json["state"] == "approved"
 
 

@@ -287,7 +287,7 @@ def test_a_guest_that_stops_ends_the_console_and_says_so(cli: Cli, terminals: li
     assert terminal.finish() == 1
     assert "L’invité ne tourne pas.".encode() in terminal.seen
     refused = cli("instance", "console", "web")
-    assert refused.code == 1 and "The guest does not run" in refused.err
+    assert refused.code == 1 and "The guest is not running" in refused.err
 
 
 def test_viewers_of_vnc_find_the_screen_here(cli: Cli, terminals: list[Terminal]) -> None:

@@ -188,8 +188,8 @@ def test_an_operator_sets_the_limits(here: str, owner: Client, signed_in: SignIn
     assert "Instances 0 / 7" in text_of(owner.get(f"{here}/quota"))
     assert operator.get(page).context["form"]["instances"].value() == 7
     outdated = operator.post(page, limits | {"instances": "9"})
-    assert "if it still makes sense" in text_of(outdated)
-    assert "it needs" in text_of(owner.post(page, limits))
+    assert "if the change is still wanted" in text_of(outdated)
+    assert "lacks the role" in text_of(owner.post(page, limits))
     assert "Instances 0 / 7" in text_of(owner.get(f"{here}/quota"))
 
 

@@ -68,7 +68,7 @@ def test_its_place_is_told(page: str, member: Client) -> None:
 
 def test_it_grows_and_never_shrinks(page: str, member: Client, volume: Volume) -> None:
     answer = member.post(f"{page}/grow", {"size_gib": "1"})
-    assert "can only grow" in text_of(answer)
+    assert "cannot shrink" in text_of(answer)
     assert member.post(f"{page}/grow", {"size_gib": "5"})["Location"] == page
     finish_all()
     volume.refresh_from_db()

@@ -297,7 +297,7 @@ def test_an_instance_that_goes_to_another_node(consoles: Process, cloud: Cloud, 
         cloud.machine.fake.guest_powers_off(instance.pk)
         code, words = end(socket)
     assert code == 1012
-    assert "goes to another node" in words
+    assert "is migrating to another node" in words
 
 
 def test_a_process_that_stops_says_so(consoles: Process, instance: Instance) -> None:
