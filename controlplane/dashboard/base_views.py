@@ -290,7 +290,7 @@ class Action(Page):
         return redirect(self.back())
 
     def back(self) -> str:
-        """Where to go then."""
+        """Return the next URL."""
         return safe_redirect_url(self.request, self.request.POST.get("next", "")) or reverse("home")
 
 

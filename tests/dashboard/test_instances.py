@@ -65,9 +65,9 @@ def test_what_drifted_is_marked_wherever_it_is_shown(
         assert badge in member.get(url).content.decode(), url
         assert words in text_of(member.get(url)), url
     assert f"/drift?resource={other.pk}" not in member.get(f"{home}/instances").content.decode()
-    assert "may not be there any more" not in text_of(member.get(f"{home}/instances/{other.pk}/placement"))
+    assert "is no longer admitted" not in text_of(member.get(f"{home}/instances/{other.pk}/placement"))
     told = text_of(member.get(f"{page}/placement"))
-    assert "It is in fr-idf-1, and may not be there any more." in told and "france" in told
+    assert "Drifted: fr-idf-1 is no longer admitted." in told and "france" in told
     why = text_of(member.get(f"/drift?resource={instance.pk}"))
     assert "web" in why and "other" not in why
 

@@ -66,7 +66,7 @@ def test_a_move_has_the_options_that_were_filled_in(operator: Client, page: str)
 def test_one_that_is_off_moves_as_it_is(operator: Client, page: str) -> None:
     Instance.objects.update(state="stopped", power_state="off")
     shown = operator.get(page)
-    assert "It is off and stays so" in text_of(shown) and b"convergence" not in shown.content
+    assert "Cold migration" in text_of(shown) and b"convergence" not in shown.content
     assert operator.post(page, {})["Location"] == page
     assert Migration.objects.get().state == "placing"
 

@@ -64,7 +64,7 @@ def test_who_finds_no_place_is_in_the_plan_and_stays_down(operator: Client, othe
     begin(operator)
     executor.reconcile()
     page = text_of(operator.get(DRAIN))
-    assert "blocked" in page and "still down" in page and "They are tried again by themselves" in page
+    assert "blocked" in page and "still down" in page and "They are retried automatically" in page
     assert operator.post(f"{DRAIN}/cancel")["Location"] == DRAIN
     assert (Drain.objects.get().state, Node.objects.get(name="node-1").duty) == ("cancelled", "fenced")
 

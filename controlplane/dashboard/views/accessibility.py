@@ -1,4 +1,4 @@
-"""What is said about the dashboard itself."""
+"""The accessibility statement of the dashboard."""
 
 from typing import Any
 
