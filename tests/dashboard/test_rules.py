@@ -320,7 +320,8 @@ def test_a_kept_checkpoint_tells_whether_the_log_has_only_grown(
     assert newest["size"] > int(size)
     grown = said(origin, size, root, *rest)
     assert (
-        f"Its {newest['size']} records begin with the {size} of your checkpoint." in grown and newest["root"] in grown
+        f"Its {newest['size']} records begin with the {size} records of your checkpoint." in grown
+        and newest["root"] in grown
     )
     for forged in (
         (origin, size, newest["root"]),
