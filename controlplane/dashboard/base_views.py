@@ -290,7 +290,7 @@ class Action(Page):
         return redirect(self.back())
 
     def back(self) -> str:
-        """Return the URL after success."""
+        """Return the next URL."""
         return safe_redirect_url(self.request, self.request.POST.get("next", "")) or reverse("home")
 
 

@@ -143,7 +143,7 @@ def _several(words: Mapping[str, Any], label: Any) -> forms.Field:
 
 
 class ClauseRows:
-    """All clauses of a policy in the editor. `text`: the complete ones, in the API's JSON."""
+    """The clauses of a policy in the editor. `text`: the complete ones, in the API's JSON."""
 
     def __init__(self, rows: Iterable[ClauseForm], atoms: Atoms | None = None) -> None:
         self.rows = list(rows)

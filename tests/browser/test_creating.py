@@ -10,7 +10,7 @@ SOON_MS = 20_000
 def test_what_would_become_of_it_follows_what_is_filled_in(opened: Opener) -> None:
     page = opened("ada").go("@/instances/create")
     outlook = page.locator("#outlook")
-    expect(outlook).to_contain_text("can be made")
+    expect(outlook).to_contain_text("can be created")
     page.locator("summary", has_text="CLI").click()
     line = page.locator("#line-cli")
     page.locator("#id_name").fill("typed")

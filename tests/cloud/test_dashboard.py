@@ -220,7 +220,7 @@ def create(page: Page, say: Words, name: str) -> None:
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowUp")
     expect(page.locator("[name=flavor][value=tiny]")).to_be_checked()
-    expect(page.locator("#outlook")).to_contain_text(say("can be made"), timeout=SOON_MS)
+    expect(page.locator("#outlook")).to_contain_text(say("can be created"), timeout=SOON_MS)
     follow(page, page.get_by_role("button", name=say("Create instance"), exact=True))
     expect(page.get_by_role("heading", level=1)).to_have_text(name, timeout=SOON_MS)
 
@@ -300,7 +300,7 @@ def test_a_policy_refuses_says_why_and_is_loosened_by_two(opened: Opener, people
     page.goto("/sign-in")
     enter(page, planner)
     outlook = form_of(page, rules)
-    expect(outlook).to_contain_text("can be made", timeout=SOON_MS)
+    expect(outlook).to_contain_text("can be created", timeout=SOON_MS)
     tighten(page)
     form_of(page, rules)
     for sentence in REFUSAL:
@@ -315,7 +315,7 @@ def test_a_policy_refuses_says_why_and_is_loosened_by_two(opened: Opener, people
     follow(other, other.get_by_role("button", name="Approve"))
     expect(other.locator("#proposal .state").first).to_have_text("in force", timeout=SOON_MS)
     form_of(page, rules)
-    expect(outlook).to_contain_text("can be made", timeout=SOON_MS)
+    expect(outlook).to_contain_text("can be created", timeout=SOON_MS)
     expect(outlook).to_contain_text("de-rhein-1refused by policy: DE (project/territory)")
 
 
@@ -377,7 +377,7 @@ def test_an_operator_cordons_a_node_and_a_tenant_reads_why_there_is_no_place(
     follow(page, page.get_by_role("button", name="Uncordon"))
     expect(page.get_by_text("Node uncordoned. New instances can be placed on it.")).to_be_visible()
     follow(builder, builder.get_by_role("button", name="Check", exact=True))
-    expect(outlook).to_contain_text("can be made")
+    expect(outlook).to_contain_text("can be created")
 
 
 def test_an_auditor_exports_the_evidence_and_a_changed_byte_is_found(

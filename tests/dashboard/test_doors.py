@@ -39,7 +39,7 @@ def test_a_first_password_by_a_link(cloud: Cloud) -> None:
     assert secret.encode() in browser.get(f"/password?secret={secret}").content
     form = {"secret": secret, "new_password": NEW, "repeated": NEW}
     assert browser.post("/password", form)["Location"] == "/sign-in"
-    assert b"Your password is set." in browser.get("/sign-in").content
+    assert b"Password set." in browser.get("/sign-in").content
     answer = browser.post("/sign-in", {"email": user.email, "password": NEW, "next": "/account"})
     assert answer["Location"] == "/account"
     assert b"The form has errors." in browser.post("/password", form).content  # it was good once
@@ -58,7 +58,7 @@ def test_somebody_known_accepts_as_who_they_are(invitation: str) -> None:
     bob = user_create(email="bob@people.example")
     assert b"sign in as that user" in Client().post("/invitation", {"token": invitation}).content
     browser = browser_of(bob)
-    assert b"You accept it as" in browser.get(f"/invitation?token={invitation}").content
+    assert b"You accept the invitation as" in browser.get(f"/invitation?token={invitation}").content
     answer = browser.post("/invitation", {"token": invitation})
     assert answer["Location"].startswith("/organizations/")
     assert b"alpha-org" in browser.get(answer["Location"]).content

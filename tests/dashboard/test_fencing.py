@@ -54,7 +54,7 @@ def test_a_silent_node_is_fenced_by_ones_own_word_after_a_proof(operator: Client
     assert operator.post(FENCE, body)["Location"] == NODE
     assert Node.objects.get(name="node-1").duty == "fenced"
     page = text_of(operator.get(NODE))
-    assert "I have seen that it is off" in page and "unplugged in rack 7" in page
+    assert "I have checked that the node is off" in page and "unplugged in rack 7" in page
 
 
 def test_it_is_said_how_a_bmc_is_reached_and_the_password_is_not_shown(operator: Client, cloud: Cloud) -> None:
@@ -64,7 +64,7 @@ def test_it_is_said_how_a_bmc_is_reached_and_the_password_is_not_shown(operator:
     page = operator.get(BMC).content.decode()
     assert HOW["address"] in page and HOW["password"] not in page
     cloud.machine.become_unreachable()
-    assert "its BMC is asked to switch it off" in text_of(operator.get(FENCE))
+    assert "available: the BMC powers the node off" in text_of(operator.get(FENCE))
     assert operator.post(FENCE, {"evidence": "power", "reason": "lost"})["Location"] == NODE
     assert Operation.objects.get().kind == "node.fence"
     assert operator.post(f"{BMC}/forget", {"next": NODE})["Location"] == NODE

@@ -131,11 +131,11 @@ def test_a_search_asks_about_a_bounded_number_of_projects(
     asked.clear()
     page = member.get("/search?q=zzz").content
     assert asked.count("instances") == 1
-    assert b"things in the first 1 were looked through" in page
+    assert b"Only the first 1 of your projects were searched" in page
     monkeypatch.setattr(home_views, "FOUND_MAX", 1)
     asked.clear()
     page = member.get("/search?q=").content
-    assert "instances" not in asked and b"were looked through" not in page
+    assert "instances" not in asked and b"of your projects were searched" not in page
 
 
 def test_the_language_does_not_leak_from_one_reader_to_the_next(cloud: Cloud, signed_in: SignIn) -> None:

@@ -70,13 +70,13 @@ def test_before_anything_is_made_the_page_says_what_would_be(cloud: Cloud, membe
     assert answer.status_code == 200
     assert Instance.objects.count() == 0
     told = text_of(answer)
-    assert "can be made" in told
+    assert "can be created" in told
     assert "Instances 0 → 1 / " in told
     zones = {verdict.zone: verdict for verdict in answer.context["outlook"].zones}
     assert zones["fr-idf-1"].is_admitted
     assert (zones["fr-idf-1"].fits or 0) > 0
     assert zones["de-rhein-1"].is_empty
-    assert "no machines there" in told
+    assert "no suitable nodes" in told
 
 
 def test_a_zone_that_was_not_asked_for_says_so(cloud: Cloud, member: Client, page: str) -> None:
@@ -94,7 +94,7 @@ def test_too_much_for_the_quota_is_seen(cloud: Cloud, member: Client, page: str)
     needs = {need.dimension: need for need in answer.context["outlook"].needs}
     assert needs["vcpus"].is_too_much
     assert not needs["instances"].is_too_much
-    assert "too much" in text_of(answer)
+    assert "over the limit" in text_of(answer)
     assert "would be refused" in text_of(answer)
 
 
@@ -213,7 +213,7 @@ def test_a_preview_says_what_reads_can_tell(cloud: Cloud, member: Client, home: 
     answer, _ = previewed(member, page, name="taken")
     assert "The project already has an instance named &#x27;taken&#x27;." in answer.content.decode()
     answer, _ = previewed(member, page, name="other")
-    assert "can be made" in text_of(answer)
+    assert "can be created" in text_of(answer)
 
 
 def test_what_is_asked_for_by_a_button_is_recorded(cloud: Cloud, member: Client, page: str) -> None:

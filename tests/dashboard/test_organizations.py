@@ -210,7 +210,7 @@ def test_a_service_account_is_granted_rights_which_are_withdrawn(here: str, clou
     owner.post(f"{page}/rights/withdraw", {"project": str(beta.pk)})
     assert rights() == {"alpha": "member"}
     owner.post(f"{page}/rights/withdraw", {"project": str(alpha.pk)})
-    assert "It may do nothing" in text_of(owner.get(page))
+    assert "No roles: all its requests are refused." in text_of(owner.get(page))
 
 
 def test_who_may_not_grant_is_told(here: str, cloud: Cloud, owner: Client, member: Client) -> None:

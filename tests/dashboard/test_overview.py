@@ -22,7 +22,7 @@ from tests.world import Cloud, make_tenant, make_zone
 def test_an_empty_project_says_so(cloud: Cloud, member: Client, home: str) -> None:
     told = text_of(member.get(home))
     assert "Instances 0 none yet" in told
-    assert "Nothing is in error" in told
+    assert "No errors, no failed operations" in told
 
 
 def test_what_runs_is_counted_by_state(cloud: Cloud, member: Client, home: str) -> None:
@@ -43,7 +43,7 @@ def test_what_needs_somebody_is_named(cloud: Cloud, member: Client, home: str) -
     told = text_of(member.get(home))
     assert "error broken" in told
     assert "failed Create instance: broken" in told
-    assert "Nothing is in error" not in told
+    assert "No errors, no failed operations" not in told
 
 
 def test_what_drifted_is_named(cloud: Cloud, member: Client, home: str) -> None:
@@ -51,7 +51,7 @@ def test_what_drifted_is_named(cloud: Cloud, member: Client, home: str) -> None:
     answer = member.get(home)
     assert "drifted adrift" in text_of(answer)
     assert "refused by policy (project/france)" in text_of(answer)
-    assert "Nothing is in error" not in text_of(answer)
+    assert "No errors, no failed operations" not in text_of(answer)
 
 
 def test_an_approved_plan_does_not_make_all_well(cloud: Cloud, member: Client, home: str) -> None:
@@ -64,10 +64,10 @@ def test_an_approved_plan_does_not_make_all_well(cloud: Cloud, member: Client, h
     assert plan.state == "approved"
     answer = member.get(home)
     told = text_of(answer)
-    assert "Nothing is in error" not in told
+    assert "No errors, no failed operations" not in told
     assert "remediating adrift" in told
     assert "Remediation deadline:" in told and f'datetime="{plan.items[0]["deadline_at"]}"' in answer.content.decode()
-    assert "nothing moves it by itself: a member of the project makes it anew" in told
+    assert "The resource is not moved automatically: a project member recreates it" in told
     assert f'href="{home}/remediation"' in answer.content.decode()
 
 
@@ -77,7 +77,7 @@ def test_drift_of_other_projects_does_not_hide_ones_own(cloud: Cloud, signed_in:
     member = signed_in("member")
     set_adrift(make_instance(member, home, name="adrift"))
     assert "drifted adrift" in text_of(operator.get(home))
-    assert "Nothing is in error" in text_of(operator.get(f"/projects/{beta.project.pk}"))
+    assert "No errors, no failed operations" in text_of(operator.get(f"/projects/{beta.project.pk}"))
 
 
 @pytest.mark.parametrize("role", ["owner", "viewer", "billing", "sovereignty_officer"])

@@ -143,7 +143,7 @@ def test_it_is_written_by_rows_and_says_what_would_change(officer: Client, home:
     tried = officer.post(f"{url}/edit", {**FRENCH, "do": "try", "version": version_in(added.content)}).content.decode()
     assert "The new policy is stricter." in tried
     row = tried[tried.index('<a href="/zones/fr-idf-1"') :].partition("</tr>")[0]
-    assert "admitted" in row and "refused" in row and "not known, overdue for review" in row
+    assert "admitted" in row and "refused" in row and "unknown, overdue for review" in row
     assert not PolicyVersion.objects.filter(project=cloud.tenant.project).exists()
     saved(officer, url, FRENCH)
     page = officer.get(url).content.decode()
@@ -174,8 +174,8 @@ def test_what_would_drift_is_named_before_it_is_saved(officer: Client, member: C
     compliance_drift.reconcile()
     tried = officer.post(f"{home}/policy/edit", {**FRENCH, "do": "try"})
     told = text_of(tried)
-    assert "Once this is in force, these drift" in told and "at-risk (fr-idf-1)" in told
-    assert tried.content.index(b"these drift") < tried.content.index(SAVE)
+    assert "Once in force, these resources drift" in told and "at-risk (fr-idf-1)" in told
+    assert tried.content.index(b"these resources drift") < tried.content.index(SAVE)
 
 
 def test_a_mistake_is_told_beside_its_field(officer: Client, home: str) -> None:
@@ -183,7 +183,7 @@ def test_a_mistake_is_told_beside_its_field(officer: Client, home: str) -> None:
     assert "the code of UK is GB" in answer[answer.index('id="id_c0-value"') :].partition("</fieldset>")[0]
     assert 'value="UK"' in answer
     empty = officer.post(f"{home}/policy/edit", {**FRENCH, "c0-value": "", "do": "save"}).content
-    assert b"Some clauses are not complete" in empty
+    assert b"Some clauses are incomplete" in empty
 
 
 def test_as_text_it_says_the_same(officer: Client, home: str) -> None:
@@ -191,7 +191,7 @@ def test_as_text_it_says_the_same(officer: Client, home: str) -> None:
     taken = officer.post(f"{home}/policy/edit", {"do": "read", "document": text}).content
     assert b'name="c0-value" value="DE"' in taken
     wrong = officer.post(f"{home}/policy/edit", {**FRENCH, "do": "read", "document": "[{"}).content
-    assert b"This is no JSON: line 1, column 3." in wrong
+    assert b"Invalid JSON at line 1, column 3." in wrong
     assert b'name="c0-value" value="FR"' in wrong
     gone = officer.post(f"{home}/policy/edit", {**FRENCH, "do": "remove:c0"}).content
     assert b"No clauses: this level has no restrictions." in gone
@@ -211,7 +211,7 @@ def test_who_was_overtaken_is_told_and_loses_nothing(officer: Client, home: str,
         "do": "save",
     }
     answer = officer.post(f"{url}/edit", mine)
-    assert b"Version 1 has come into force meanwhile." in answer.content
+    assert b"Version 1 has come into force since you opened this page." in answer.content
     assert b'name="c0-value" value="2"' in answer.content
     assert version_in(answer.content) == '"1"'
     assert PolicyVersion.objects.filter(project=cloud.tenant.project).count() == 1
@@ -283,7 +283,7 @@ def test_whoever_changed_a_policy_undoes_it_by_a_button(
     url = re.search(r'action="([^"]+/policy/undo)"', page.content.decode())
     assert url is not None
     answer = officer.post(url[1], {"next": f"{home}/policy"}, follow=True)
-    assert "Your change is undone." in text_of(answer)
+    assert "Change undone." in text_of(answer)
     assert "Undo change" not in text_of(answer)
     assert PolicyVersion.objects.latest("version").atoms == []
     again = officer.post(url[1], {"next": f"{home}/policy"}, follow=True)

@@ -27,12 +27,12 @@ def page(cloud: Cloud) -> str:
 
 def test_nothing_waits_until_something_is_found(operator: Client, cloud: Cloud) -> None:
     assert "No orphaned resources" in text_of(operator.get(LIST))
-    assert "that nobody means" not in text_of(operator.get("/platform/nodes/node-1"))
+    assert "orphaned resource" not in text_of(operator.get("/platform/nodes/node-1"))
     cloud.fake.foreign_files.append(STRAY)
     orphans.reconcile()
     found = text_of(operator.get(LIST))
     assert STRAY in found and "4.0 KB" in found
-    assert "1 thing is there that nobody means." in text_of(operator.get("/platform/nodes/node-1"))
+    assert "1 orphaned resource found." in text_of(operator.get("/platform/nodes/node-1"))
     assert f'href="{LIST}?node=node-1"' in operator.get("/platform/nodes/node-1").content.decode()
     assert f'href="{LIST}"' in operator.get("/platform/incidents").content.decode()
 
@@ -43,7 +43,7 @@ def test_nothing_waits_until_something_is_found(operator: Client, cloud: Cloud) 
 )
 def test_filters(operator: Client, page: str, query: str, is_there: bool) -> None:
     assert (STRAY in text_of(operator.get(f"{LIST}?{query}"))) is is_there
-    assert ("Nothing that was found fits" in text_of(operator.get(f"{LIST}?{query}"))) is not is_there
+    assert ("No orphaned resource matches the filters" in text_of(operator.get(f"{LIST}?{query}"))) is not is_there
 
 
 def test_it_is_discarded_when_its_name_was_typed(operator: Client, page: str) -> None:

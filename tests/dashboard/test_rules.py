@@ -98,9 +98,9 @@ def test_empty_pages_are_pages(url: str, signed_in: SignIn) -> None:
     [
         ("/parties", "No parties yet"),
         ("/sets", "No named sets yet"),
-        ("/classifications", "An organization makes its own"),
+        ("/classifications", "An organization creates its own"),
         ("/platform/organizations?name=nobody", "No organization matches the filters."),
-        ("/evidence", "One is signed within a minute of the first record."),
+        ("/evidence", "The first one is signed within a minute of the first record."),
     ],
 )
 def test_empty_pages_say_what_would_be_there(url: str, words: str, signed_in: SignIn, cloud: Cloud) -> None:
@@ -226,7 +226,7 @@ def test_an_operator_adds_an_officers_key_and_revokes_it(signed_in: SignIn, memb
     page = operator.get("/officer-keys?officer=Ada+Martin").content.decode()
     revoke = next(part.split('"')[0] for part in page.split('href="') if "/revoke" in part)
     assert "/revoke" not in member.get("/officer-keys").content.decode()
-    assert b"This cannot be taken back." in operator.get(revoke).content
+    assert b"This cannot be undone." in operator.get(revoke).content
     operator.post(revoke)
     assert b"revoked" in operator.get("/officer-keys?officer=Ada+Martin").content
 
@@ -269,7 +269,7 @@ def test_whoever_may_export_evidence_can_ask_for_it(signed_in: SignIn, cloud: Cl
 @pytest.mark.parametrize("role", ["operator", "admin", "member", "viewer"])
 def test_whoever_may_not_export_evidence_is_told_whom_to_ask(signed_in: SignIn, cloud: Cloud, role: str) -> None:
     browser = signed_in(role)
-    said = "You may not export evidence. Ask an owner or a sovereignty officer of the organization"
+    said = "You cannot export evidence. Contact an owner or a sovereignty officer of the organization"
     for url in ("/evidence", "/evidence/new-export"):
         html = browser.get(url).content.decode()
         assert f'type="button" aria-disabled="true" title="{said}' in html, url
@@ -298,7 +298,7 @@ def test_a_proof_leads_to_the_root_or_it_does_not(officer: Client, log: Callable
     log("web")
     record = EvidenceRecord.objects.filter(kind="decision").latest("created_at")
     page = officer.get(f"/evidence/records/{record.pk}")
-    assert "give the root of the checkpoint" in text_of(page)
+    assert "yield the root of the checkpoint" in text_of(page)
     proof, checkpoint = page.context["proof"], page.context["checkpoint"]
     assert leads_to_root(proof, checkpoint)
     assert not leads_to_root({**proof, "hashes": proof["hashes"][:-1]}, checkpoint)
@@ -320,7 +320,8 @@ def test_a_kept_checkpoint_tells_whether_the_log_has_only_grown(
     assert newest["size"] > int(size)
     grown = said(origin, size, root, *rest)
     assert (
-        f"Its {newest['size']} records begin with the {size} of your checkpoint." in grown and newest["root"] in grown
+        f"Its {newest['size']} records begin with the {size} records of your checkpoint." in grown
+        and newest["root"] in grown
     )
     for forged in (
         (origin, size, newest["root"]),
@@ -329,5 +330,5 @@ def test_a_kept_checkpoint_tells_whether_the_log_has_only_grown(
         ("another.example/log", size, root),
     ):
         assert "The log does not extend your checkpoint" in said(*forged, *rest), forged
-    assert "This is no checkpoint" in said(origin, size, root)
-    assert "has only grown" in said(origin, str(newest["size"]), newest["root"], *rest)
+    assert "Invalid checkpoint" in said(origin, size, root)
+    assert "The log is consistent" in said(origin, str(newest["size"]), newest["root"], *rest)

@@ -80,7 +80,7 @@ def test_sent_twice_it_is_made_once(home: str, member: Client) -> None:
 
 def test_a_network_is_said_to_end_at_its_zone(home: str, cloud: Cloud, member: Client) -> None:
     """Before it is made, where there is none, and on its page: guests in two zones do not reach each other."""
-    said = "reach one another within a zone; there is no traffic between zones"
+    said = "instances within a zone"
     assert said in text_of(member.get(f"{home}/networks/new"))
     assert said in text_of(member.get(f"{home}/networks/{cloud.network.pk}"))
     Network.objects.all().delete()
@@ -88,7 +88,7 @@ def test_a_network_is_said_to_end_at_its_zone(home: str, cloud: Cloud, member: C
 
 
 def test_a_network_without_name_servers_says_what_its_guests_lack(home: str, member: Client) -> None:
-    assert "Left empty: the guests have no name resolution (DNS)." in text_of(member.get(f"{home}/networks/new"))
+    assert "Leave empty for no DNS in the instances." in text_of(member.get(f"{home}/networks/new"))
     page = member.post(f"{home}/networks/new", {"name": "mute", "cidr": "10.1.0.0/24"})["Location"]
     assert "DNS servers none: instances have no DNS" in text_of(member.get(page))
 

@@ -117,7 +117,7 @@ def test_who_may_not_upload_writes_no_file(page: str, signed_in: SignIn, folder:
     viewer = signed_in("viewer")
     answer, body = send(viewer, f"{page}/file", form(("file.img", b"x" * FILE_BYTES)), folder=folder)
     assert (answer.status_code, answer["Location"], body.tell(), body.written) == (302, page, 0, set())
-    assert "may not do this" in viewer.get(page).content.decode()
+    assert "does not allow this" in viewer.get(page).content.decode()
 
 
 def test_a_form_of_another_site_writes_no_file(page: str, member: Client, folder: Path) -> None:

@@ -25,7 +25,7 @@ def page(volume: Volume, home: str) -> str:
 
 def test_an_empty_list_says_what_a_volume_is(cloud: Cloud, member: Client, home: str) -> None:
     answer = member.get(f"{home}/volumes")
-    assert "A volume is a disk that outlives instances" in text_of(answer)
+    assert "A volume is a disk that is independent of instances" in text_of(answer)
     assert f'href="{home}/volumes/create"' in answer.content.decode()
 
 

@@ -1,4 +1,4 @@
-"""The accessibility statement."""
+"""The accessibility statement of the dashboard."""
 
 from typing import Any
 

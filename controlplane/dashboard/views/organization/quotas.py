@@ -135,7 +135,7 @@ class QuotaEdit(FormPage):
 
 
 class OrganizationQuota(QuotaEdit, OrganizationPage):
-    """The quota of an organization, for operators."""
+    """Set the quota of an organization, for operators."""
 
     title = _("Organization quota")
     section = "quota"
@@ -171,7 +171,7 @@ class DecisionForm(ApiForm):
 
 
 class QuotaDecide(FormPage, OrganizationPage):
-    """The decision on a quota request, for operators."""
+    """Approve or refuse a quota request, for operators."""
 
     template = "dashboard/forms/page.html"
     section = "quota"

@@ -230,7 +230,7 @@ class ServiceAccountDelete(FormPage, ServiceAccountPage):
 
 
 class OrganizationTokenPages(OrganizationPage):
-    """All valid tokens of the organization, including those of former members."""
+    """Valid tokens of the organization, including those of former members."""
 
     noun = "organization-tokens"
     section = "organization-tokens"
