@@ -63,8 +63,8 @@ class ZoneCapacity(ActorView):
         CapacityOut,
         query={
             "flavor": Parameter(
-                "Count the instances of this flavor that fit, under the policies of the credential's project, or without "
-                "one the platform's.",
+                "Count the instances of this flavor that fit, under the policies of the credential's project, or "
+                "without one the platform's.",
                 is_required=True,
             )
         },
