@@ -100,7 +100,7 @@ class ConsoleSession:
 
 
 class Consoles:
-    """All open sessions of this process. `in_thread` calls a function in a thread with a connection to the database."""
+    """Open sessions of this process. `in_thread` calls a function in a thread with a connection to the database."""
 
     def __init__(self, in_thread: InThread) -> None:
         self._in_thread = in_thread

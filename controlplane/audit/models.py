@@ -149,7 +149,7 @@ class Kind(models.TextChoices):
 
 
 class EvidenceRecord(BaseModel):
-    """A record of the evidence log; core/evidence_records.py defines its hashes.
+    """A record of the evidence log; andromede_core/evidence/records.py defines its hashes.
 
     `subject_id`: the id of a decision, the jti of a permit, or for a receipt the jti of its permit. `document`
     (canonical JSON, with everything in the columns) and `salt` exist until the record is erased. Before the sequencer

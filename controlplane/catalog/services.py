@@ -36,7 +36,7 @@ MEMORY_MAX_MIB = 2**24
 CHUNK_BYTES = 2**20
 IMPORT_LIMIT = timedelta(hours=6)
 VERIFY_LIMIT = timedelta(hours=1)
-# How long the file of a deleted image stays for operations that began before; longer than any of them takes.
+# Retention of the file of a deleted image for operations that began before; longer than any of them takes.
 LINGERS = timedelta(days=1)
 
 

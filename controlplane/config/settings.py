@@ -259,7 +259,7 @@ LOG_ORIGIN = env.text("LOG_ORIGIN", "andromede.local/log")
 
 # Folder of evidence exports, which are deleted after a day: the signer writes them, web serves them.
 EXPORTS_DIR = env.path("EXPORTS_DIR", VAR_DIR / "exports")
-# How long the log keeps the contents of its records; at least 180 days. It keeps their existence for ever.
+# Retention of the contents of evidence records; at least 180 days. Their existence stays on record for ever.
 EVIDENCE_RETENTION_DAYS = env.integer("EVIDENCE_RETENTION_DAYS", 3650)
 
 # Request records: how long they are kept (six months at least, as SecNumCloud 3.2, 12.6.c demands), and after which
@@ -269,7 +269,7 @@ AUDIT_ABANDONED_AFTER_S = env.integer("AUDIT_ABANDONED_AFTER_S", 3600, minimum=6
 # Trusted proxies, whose X-Forwarded-For names the client: addresses or networks; `unix` for a socket.
 TRUSTED_PROXIES = env.words("TRUSTED_PROXIES", "")
 
-# How long ended operations, placement decisions, permits and receipts of nodes are kept. Rows that are still needed
+# Retention of ended operations, placement decisions, permits and receipts of nodes. Rows that are still needed
 # stay in any case (reconcilers/operation_retention.py, placement_retention.py).
 OPERATION_RETENTION_DAYS = env.integer("OPERATION_RETENTION_DAYS", 400, minimum=184)
 PLACEMENT_RETENTION_DAYS = env.integer("PLACEMENT_RETENTION_DAYS", 400, minimum=184)
@@ -435,7 +435,7 @@ SESSION_IDLE_MINUTES = env.integer("SESSION_IDLE_MINUTES", 60, minimum=5)
 PASSWORD_LINK_HOURS = env.integer("PASSWORD_LINK_HOURS", 24, minimum=1)
 # Delay before the link of a confirmed reset is valid, so that the account's user can object.
 PASSWORD_RESET_HOLD_MINUTES = env.integer("PASSWORD_RESET_HOLD_MINUTES", 60, minimum=0)
-# Who runs commands of manage.py: the e-mail address of a user, and the account that has called sudo.
+# Invoker of commands of manage.py: the e-mail address of a user, and the account that has called sudo.
 ACTOR = env.text("ACTOR", "")
 SUDO_USER = env.sudo_user()
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]

@@ -184,7 +184,7 @@ class LabelsPatch(serializers.DictField):
 
 
 class Labels(serializers.DictField):
-    """All labels. The service checks keys and values."""
+    """Labels, complete. The service checks keys and values."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(child=LabelValue(), **kwargs)

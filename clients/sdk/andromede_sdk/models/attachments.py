@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Attachment(Model):
-    """`is_plugged`: the guest has it."""
+    """An attachment. `is_plugged`: the guest has the volume."""
 
     id: str
     volume: Named
@@ -28,7 +28,7 @@ class Attachment(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class AttachmentWithOperation(Model):
-    """`is_plugged`: the guest has it."""
+    """An attachment. `is_plugged`: the guest has the volume."""
 
     id: str
     volume: Named

@@ -9,7 +9,7 @@ from andromede_sdk.model import Model
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Catalogue(Model):
-    """What is believed now of all times, in the form that import_catalogue takes (docs/reference/catalogue.md)."""
+    """All present statements with their history, in the format of import_catalogue (docs/reference/catalogue.md)."""
 
     schema: str
     generated_for: str

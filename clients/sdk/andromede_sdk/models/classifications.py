@@ -12,8 +12,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Classification(Model):
-    """`title` and `description` in the caller's language. `organization` null: the platform's. One that is not
-    supported admits no place at all. `drift_action`: what happens when a place does not satisfy it any more."""
+    """A classification.
+
+    `title` and `description` are in the caller's language. `organization` null: the platform's. A classification that
+    is not supported admits no zone. `drift_action`: the reaction when a location no longer satisfies it."""
 
     id: str
     organization: Named | None

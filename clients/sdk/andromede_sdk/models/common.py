@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Atom(Model):
-    """One clause; which members it has depends on `op`."""
+    """A clause of a policy; its members depend on `op`."""
 
     id: str
     op: str
@@ -34,8 +34,10 @@ class Atom(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Challenge(Model):
-    """`options` go to the browser's navigator.credentials.create() or .get(); bytes in them are base64url. What it
-    answers is sent with `ceremony`."""
+    """A challenge.
+
+    `options` are for the browser's navigator.credentials.create() or .get(); bytes in them are base64url. Send the
+    result together with `ceremony`."""
 
     ceremony: str
     options: dict[str, Any]
@@ -44,7 +46,7 @@ class Challenge(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Clause(Model):
-    """A clause that does not hold, and why (`code` and what was found)."""
+    """A clause that is not satisfied, and why (`code` and the observed value)."""
 
     level: str
     policy: str
@@ -55,10 +57,12 @@ class Clause(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Compliance(Model):
-    """`since`: when the state began, as when a fact ended or a policy changed. `noticed_at`: when the platform saw it;
-    null: before this was recorded. `fails_at`: from when it is not admissible any more. `failing`: the clauses, as of
-    then. `warned_days`: the shortest of 180, 90, 30 and 7 days before that has begun. `name`: what the resource is
-    called; null: it is gone."""
+    """Compliance of a resource.
+
+    `since`: when the state began, as when a fact ended or a policy changed. `noticed_at`: when the platform detected
+    it; null: before this was recorded. `fails_at`: from when the location is no longer admissible. `failing`: the
+    clauses that fail then. `warned_days`: the latest warning before that, 180, 90, 30 or 7 days. `name`: of the
+    resource; null: it is deleted."""
 
     resource_id: str
     name: str | None
@@ -107,9 +111,10 @@ class CreatedBy(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Deed(Model):
-    """Something that was done. `actor` null: by the platform itself, or by whoever runs its machines; then `by` in
-    `facts` says which Unix account ran which command. `organization`: the one that it is about, if it is about no
-    project."""
+    """An audit entry.
+
+    `actor` null: the platform itself, or a user of its machines; then `by` in `facts` names the Unix account and the
+    command. `organization`: set if the entry is about no project."""
 
     verb: str
     resource: str
@@ -124,7 +129,7 @@ class Deed(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Drifted(Model):
-    """A resource that may be where it is by what was in force, and may not by this policy."""
+    """A resource whose location satisfies the present policy, but not this one."""
 
     resource_id: str
     kind: str
@@ -135,7 +140,7 @@ class Drifted(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Error(Model):
-    """The failure that an operation ended with, in the caller's language."""
+    """The error that an operation ended with, in the caller's language."""
 
     code: str
     title: str
@@ -154,7 +159,7 @@ class Grant(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Guest(Model):
-    """An instance as its node has it: whose it is and how large. What else there is to know of it is the project's."""
+    """An instance on a node: its owner and size. Other fields are visible to its project only."""
 
     id: str
     name: str
@@ -172,7 +177,7 @@ class Guest(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Layer(Model):
-    """The clauses of one policy, among those that hold together."""
+    """The clauses of one policy, among those that apply together."""
 
     id: str
     level: str
@@ -188,7 +193,9 @@ class Lint(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Metrics(Model):
-    """The same moments in all series: from `since` on, one for each `resolution_s` seconds before `until`."""
+    """Series of metrics.
+
+    All series have the same timestamps: from `since` on, one for each `resolution_s` seconds before `until`."""
 
     resolution_s: int
     since: datetime
@@ -198,7 +205,7 @@ class Metrics(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Named(Model):
-    """Which one: its id and its present name."""
+    """A resource: its id and its present name."""
 
     id: str
     name: str
@@ -206,14 +213,14 @@ class Named(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Part(Model):
-    """Who or with what: `name` is the email or the token's name, if it is still there."""
+    """An actor or credential: `name` is the e-mail address or the token's name, if it still exists."""
 
     id: str
     name: str | None
 
 
 class PasskeyAnswerInput(TypedDict):
-    """`credential` is what navigator.credentials has answered, as its toJSON() writes it."""
+    """A response of a passkey. `credential` is the result of navigator.credentials, as its toJSON() writes it."""
 
     ceremony: str
     credential: dict[str, Any]
@@ -221,9 +228,11 @@ class PasskeyAnswerInput(TypedDict):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PlacementSimulation(Model):
-    """A decision that nothing rests on. `admitted_zones` have room as well; `policies` are all that was asked. `fits`:
-    so many more of the same could be placed in each of these zones now, one after the other, if no other zone were
-    asked for; empty where no room is asked for."""
+    """Result of a simulated placement, which reserves nothing.
+
+    `admitted_zones` also have free capacity; `policies` are all that were evaluated. `fits`: how many more of the same
+    could be placed in each of these zones now, one after the other, if no other zone were requested; empty where no
+    capacity is requested."""
 
     operation: str
     roles: list[str]
@@ -240,8 +249,9 @@ class PlacementSimulation(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PlatformOperation(PlatformWaitable):
-    """Whose it is besides; null: nobody's but the platform's. `obstacle`: what its last try found in the way, while it
-    waits for the next one."""
+    """An operation with its project and organization; null: the platform's own.
+
+    `obstacle`: the error of its last try, while it waits for the next one."""
 
     id: str
     kind: str
@@ -268,7 +278,9 @@ class PlatformOperation(PlatformWaitable):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PolicyAction(Model):
-    """`problem`: with which it would be refused now. `until`: the last moment of what is allowed."""
+    """An action.
+
+    `problem`: the error that the action would give now. `until`: the end of the time in which it is possible."""
 
     name: str  # undo
     is_allowed: bool
@@ -278,12 +290,11 @@ class PolicyAction(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PolicySet(Model):
-    """The policy that is in force now, and what the request does to it: `change`; `atoms_added`, `atoms_removed`;
-    `lint`, clauses without effect (`NO_EFFECT`), about copies that no operation makes yet (`NOT_ASKED`) or about
-    measures that the operator claims to take and the platform does not enforce (`CLAIMED`);
-    `newly_refused_zones`, in which an instance or a volume could be made until now; `contradicted`, policies that
-    nothing can satisfy any more; `drifted`, resources that may not be where they are any more; `proposal`, when it
-    needs a second person."""
+    """The present policy, and the effect of the request on it: `change`; `atoms_added`, `atoms_removed`; `lint`,
+    clauses without effect (`NO_EFFECT`), about copies that no operation makes yet (`NOT_ASKED`) or about measures that
+    the operator declares and the platform does not enforce (`CLAIMED`); `newly_refused_zones`, where an instance or a
+    volume could be created until now; `contradicted`, policies that can no longer be satisfied; `drifted`, resources
+    whose location is no longer admissible; `proposal`, when it needs a second person."""
 
     level: str
     version: int
@@ -303,9 +314,11 @@ class PolicySet(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Proposal(Model):
-    """`base_version`: the one that was in force when it was made; when another one comes into force, the proposal is
-    overtaken. `not_before`: when it comes into force, once it is approved. With a `resource_id` it is about no policy,
-    but about what the resource's data loses: `classifications` and entries of its `lineage`."""
+    """A proposal.
+
+    `base_version`: the version in force when it was created; when another one comes into force, the proposal is
+    superseded. `not_before`: the earliest time at which it comes into force after its approval. With a `resource_id` it
+    does not change a policy, but removes from the resource's data `classifications` and entries of its `lineage`."""
 
     id: str
     level: str
@@ -345,15 +358,17 @@ class QuotaLimitsInput(TypedDict):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RecoveryCodes(Model):
-    """In this answer alone. Each is good once, in place of a code. Keep them where the phone is not."""
+    """Recovery codes, in this response only. Each is valid once, in place of a code. Keep them apart from the phone."""
 
     recovery_codes: list[str] = field(repr=False)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RequestRecord(Model):
-    """`verb` is the operationId of the route; `outcome` unknown: whoever worked on it died. `deeds`: what was done, in
-    the words of those who did it. `is_in_evidence`: the evidence log covers it."""
+    """A request record.
+
+    `verb` is the operationId of the route; `outcome` unknown: the process ended during the request. `deeds`: the audit
+    entries of the request. `is_in_evidence`: the evidence log covers the record."""
 
     id: str
     opened_at: datetime
@@ -380,8 +395,7 @@ class RequestRecord(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Series(Model):
-    """`points`: pairs of the moment with which the time begins that the point stands for, and of the value; null where
-    nothing is known."""
+    """A series. `points`: pairs of the beginning of an interval and its value; null: no value."""
 
     name: str
     unit: str
@@ -390,8 +404,10 @@ class Series(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SessionWithSecret(Model):
-    """`secret` is in this answer alone: it is not kept. `needs_second_factor`: the session is good for nothing but to
-    enrol or prove one."""
+    """A new session.
+
+    `secret` is in this response only: it is not stored. `needs_second_factor`: the session can only add or prove a
+    second factor."""
 
     id: str
     is_current: bool
@@ -409,8 +425,10 @@ class SessionWithSecret(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Step(Model):
-    """`message`: of its last try. `tries`: what the last of them found, if they did not succeed. `progress`: of the
-    step itself, in percent, where that is known while it waits."""
+    """A step.
+
+    `message`: of its last try. `tries`: the errors of the last tries, if they failed. `progress`: of the step itself,
+    in percent, if known while it waits."""
 
     name: str
     state: str
@@ -424,7 +442,7 @@ class Step(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TokenWithSecret(Model):
-    """`secret` is in this answer alone: it is not kept."""
+    """A new token. `secret` is in this response only: it is not stored."""
 
     id: str
     name: str
@@ -447,7 +465,7 @@ class TokenWithSecret(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Try(Model):
-    """What a step found in its way, so many times in a row."""
+    """An error of a step, with its number of consecutive occurrences."""
 
     state: str
     message: str

@@ -10,8 +10,10 @@ from andromede_sdk.model import Model
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Decision(Model):
-    """`explanation`: sentences in the caller's language. `document` is the decision itself, and names nodes to
-    operators alone."""
+    """A placement decision.
+
+    `explanation`: text in the caller's language. `document` is the decision itself; only operators see names of nodes
+    in it."""
 
     id: str
     operation: str

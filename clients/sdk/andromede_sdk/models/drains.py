@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Drain(Model):
-    """The same with its guests, in the order of the plan."""
+    """A drain with its guests, in the order of the plan."""
 
     id: str
     node: Named
@@ -38,10 +38,11 @@ class Drain(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DrainSummary(Model):
-    """`kind`: drain, of a node that is alive, or recover, of one that is dead. `counts`: guests by state; `progress`:
-    how many of them have left or are off, in percent. `deadline_s` (null: by the sizes of each guest), `convergence`:
-    of each move. `is_waiting_for_node`: the node is not heard, and nothing is
-    begun."""
+    """A drain.
+
+    `kind`: drain, of a working node, or recover, of a fenced one. `counts`: guests by state; `progress`: percentage of
+    guests that have left or are off. `deadline_s` (null: by the size of each guest), `convergence`: of each migration.
+    `is_waiting_for_node`: the node is unreachable, and no further guest is moved."""
 
     id: str
     node: Named

@@ -10,8 +10,10 @@ from andromede_sdk.model import Model
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Event(Model):
-    """Something that has happened. `id` is the same wherever the event is told, so that it can be known again. `cursor`
-    is the place behind it. What `data` has, docs/reference/events.md says for each kind."""
+    """An event.
+
+    `id` is the same in the feed and in webhooks, so that consumers can recognise duplicates. `cursor` is the position
+    after the event. docs/reference/events.md lists the members of `data` for each kind."""
 
     id: str
     kind: str
@@ -41,7 +43,9 @@ class EventResource(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Events(Model):
-    """`cursor`: where to go on, also when there are no items. `has_more`: there is more already."""
+    """A page of events.
+
+    `cursor`: where to continue, also when there are no items. `has_more`: more events are available now."""
 
     items: list[Event]
     cursor: str

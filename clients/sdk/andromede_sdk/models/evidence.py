@@ -9,7 +9,9 @@ from andromede_sdk.model import Model
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Entry(Model):
-    """Hashes in hex. `prev` is the leaf of the record before in its stream, and empty for the first."""
+    """Entry of the tree, with hashes in hex.
+
+    `prev` is the leaf of the previous record of its stream, and empty for the first."""
 
     content: str
     prev: str
@@ -19,8 +21,10 @@ class Entry(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Proof(Model):
-    """RFC 6962 §2.1.1: hashes in base64, from the leaf up, to the root of the checkpoint. The leaf is SHA-256(0x00 ‖
-    canonical JSON of `entry`); `entry.content` is SHA-256("andromede/record/v1" line feed ‖ salt ‖ document)."""
+    """Inclusion proof (RFC 6962 §2.1.1): hashes in base64, from the leaf up to the root of the log checkpoint.
+
+    The leaf is SHA-256(0x00 ‖ canonical JSON of `entry`); `entry.content` is SHA-256("andromede/record/v1" line feed ‖
+    salt ‖ document)."""
 
     leaf_index: int
     leaf_hash: str
@@ -31,7 +35,9 @@ class Proof(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Record(Model):
-    """`document` and `salt` (base64) are null once it was erased; `leaf_index` is null until it has its place."""
+    """A record of the evidence log.
+
+    `document` and `salt` (base64) are null after erasure; `leaf_index` is null until the record is in the tree."""
 
     id: str
     kind: str  # decision, permit, cosignature, receipt, fact, policy_version, policy_proposal, exemption, drift,

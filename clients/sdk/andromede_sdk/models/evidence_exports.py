@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Export(Model):
-    """`file` is there once the state is ready, and until `expires_at`; `sha256` (hex) and `size_bytes` are the
-    file's."""
+    """An evidence export.
+
+    `file` is available once the state is ready, until `expires_at`; `sha256` (hex) and `size_bytes` are the file's."""
 
     id: str
     organization: Named

@@ -9,7 +9,7 @@ from andromede_sdk.model import Model
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ExemptedClause(Model):
-    """`clause`: policy/atom, which would have refused."""
+    """An exempted clause. `clause`: policy/atom, which would have refused."""
 
     clause: str
     approved: int
@@ -18,7 +18,7 @@ class ExemptedClause(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Exemption(Model):
-    """`to_sign`: per duty the bytes that you would sign (base64), if you may approve it."""
+    """An exemption. `to_sign`: per role the bytes to sign (base64), for callers who may approve it."""
 
     id: str
     project: str
@@ -45,8 +45,10 @@ class ExemptionApproval(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ExemptionReport(Model):
-    """Of the exemptions that you see. `approved`: that two people signed and that held at some time of the quarter;
-    `duration_s`: for how long, within it, all together. `used`: how many of them were, `uses`: how often."""
+    """Figures of the exemptions that the caller sees.
+
+    `approved`: those that two people signed and that were valid at some time of the quarter; `duration_s`: their total
+    duration within the quarter. `used`: how many of them were used, `uses`: how often."""
 
     quarter: str
     begins_at: datetime

@@ -10,9 +10,10 @@ from andromede_sdk.model import Model
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Fact(Model):
-    """A statement as it was signed, and when it was believed: from `stated_at` until `superseded_at`. `delivered_by`
-    operator: it is of a measure that the operator claims to take, and the platform does not enforce it; platform: the
-    platform does; null: it is about a place, a party or a paper, and not about a measure."""
+    """A statement as it was signed, and when it counted: from `stated_at` until `superseded_at`.
+
+    `delivered_by` operator: a measure that the operator declares and the platform does not enforce; platform: a measure
+    that the platform enforces; null: the fact is about a place, a party or a document, and not about a measure."""
 
     id: str
     subject_kind: str  # zone, party, set, scheme_class, region, node, pool
@@ -35,7 +36,9 @@ class Fact(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FactsStated(Model):
-    """`epoch`: in which they count. `unchanged`: how many were believed already."""
+    """Result of recorded facts.
+
+    `epoch`: the facts epoch from which they count. `unchanged`: the number that were recorded already."""
 
     epoch: int
     stated: list[Fact]
@@ -44,8 +47,10 @@ class FactsStated(Model):
 
 
 class SignedFactInput(TypedDict):
-    """`p`: the statement; `kid`: the id of the officer's key; `sig`: its signature over `andromede/fact/v1`, a line
-    feed and the canonical JSON (RFC 8785) of `p`."""
+    """A signed fact.
+
+    `p`: the statement; `kid`: the id of the officer's key; `sig`: its signature over `andromede/fact/v1`, a line feed
+    and the canonical JSON (RFC 8785) of `p`."""
 
     p: dict[str, Any]
     kid: str

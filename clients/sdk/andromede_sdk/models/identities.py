@@ -9,7 +9,7 @@ from andromede_sdk.model import Model
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Identity(Model):
-    """Whom the provider `issuer` calls `subject` is you."""
+    """A linked identity: the caller is `subject` at the provider `issuer`."""
 
     id: str
     issuer: str

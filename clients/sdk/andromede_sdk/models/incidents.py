@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Incident(Model):
-    """Something on the node that should not be. It is left as it is; `ended_at`: since when it is not seen any more."""
+    """An incident on the node, without automatic repair; `ended_at`: since when it is no longer observed."""
 
     id: str
     kind: str
@@ -26,7 +26,7 @@ class Incident(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class IncidentOfNode(Model):
-    """The same, with the node."""
+    """An incident with its node."""
 
     id: str
     kind: str

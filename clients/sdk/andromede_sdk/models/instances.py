@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Action(Model):
-    """`problem`: with which it would be refused now."""
+    """An action. `problem`: the error that the action would give now."""
 
     name: str  # start, shutdown, power-off, reboot, reset, resize, rebuild, attach, detach
     is_allowed: bool
@@ -31,7 +31,9 @@ class Address(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Console(Model):
-    """`url`: where a websocket opens it, once and before `expires_at`; a path of this server, or whole."""
+    """A console ticket.
+
+    `url`: the address of the websocket, valid once and before `expires_at`; a path of this server, or a full URL."""
 
     id: str
     kind: str  # serial, vnc
@@ -42,7 +44,9 @@ class Console(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Instance(Model):
-    """`state` is what is meant to be, `power_state` what its node last said, at `power_state_at`."""
+    """An instance.
+
+    `state` is the desired state, `power_state` the observed one, reported by the node at `power_state_at`."""
 
     id: str
     name: str
@@ -72,8 +76,10 @@ class Instance(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class InstanceWithActions(Model):
-    """`state` is what is meant to be, `power_state` what its node last said, at `power_state_at`. `allowed_actions`:
-    what it can be made to do in the state that it is in; who may is another matter."""
+    """An instance.
+
+    `state` is the desired state, `power_state` the observed one, reported by the node at `power_state_at`.
+    `allowed_actions`: the actions possible in its state; the caller also needs permission."""
 
     id: str
     name: str
@@ -104,7 +110,9 @@ class InstanceWithActions(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class InstanceWithOperation(Model):
-    """`state` is what is meant to be, `power_state` what its node last said, at `power_state_at`."""
+    """An instance.
+
+    `state` is the desired state, `power_state` the observed one, reported by the node at `power_state_at`."""
 
     id: str
     name: str
@@ -135,8 +143,10 @@ class InstanceWithOperation(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Migration(Model):
-    """`destination`: null until one is chosen. `wished`: the only node that was to do. `total_bytes`, `moved_bytes`: of
-    memory and disks. `pause_ms`: how long the guest stood still; null until it has arrived."""
+    """A migration.
+
+    `destination`: null until one is chosen. `wished`: the requested destination. `total_bytes`, `moved_bytes`: of
+    memory and disks. `pause_ms`: how long the guest was paused; null until it has arrived."""
 
     id: str
     state: str  # placing, preparing, moving, arrived, done, failed, cancelled
@@ -156,9 +166,10 @@ class Migration(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MigrationPlan(Model):
-    """`node`: where it is; null while it is nowhere. `is_off`: it would move as one that is off, and stay so. `nodes`:
-    those that would take it now, the best first, at most fifty. `reasons`: why it cannot be moved; then there are no
-    nodes."""
+    """Preview of a migration.
+
+    `node`: the present node; null: none. `is_off`: a cold migration, after which the guest stays off. `nodes`: possible
+    destinations, the best first, at most fifty. `reasons`: why it cannot be moved; then `nodes` is empty."""
 
     instance: Named
     project: Named

@@ -25,7 +25,7 @@ class Invitation(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class InvitationWithToken(Model):
-    """`token` is in this answer alone. No mail is sent: pass it on to whom you invite."""
+    """An invitation with its token. `token` is in this response only. No mail is sent: give it to the invited user."""
 
     id: str
     organization: Named

@@ -8,7 +8,7 @@ from andromede_sdk.model import Model
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Jurisdiction(Model):
-    """Under which law a zone stands. `statutes`: all foreign ones that reach a party of it."""
+    """The law that applies to a zone. `statutes`: all foreign statutes that reach a party of the zone."""
 
     zone: str
     territory: str | None
@@ -19,7 +19,7 @@ class Jurisdiction(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Reach(Model):
-    """A party of the zone: by which law it lives, and which foreign statutes reach it. null: not known."""
+    """A party of the zone: the law that applies to it, and the foreign statutes that reach it. null: not known."""
 
     party: str
     name: str

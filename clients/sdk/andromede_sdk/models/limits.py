@@ -8,8 +8,10 @@ from andromede_sdk.model import Model
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Limit(Model):
-    """`available`: how much more the project can have, with what its organization has left; `bound_by`: whose limit
-    that is."""
+    """A limit.
+
+    `available`: the amount left to the project, within what its organization has left; `bound_by`: the owner of the
+    limit that restricts it."""
 
     dimension: str
     used: int

@@ -9,8 +9,10 @@ from andromede_sdk.model import Model
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Maintenance(Model):
-    """Of an operation, the most particular rule counts that is about it (a kind before a noun before *, a node before a
-    zone), and of such the strictest."""
+    """A maintenance rule.
+
+    The most specific matching rule applies to an operation (a kind before a noun before *, a node before a zone), and
+    among equals the strictest."""
 
     id: str
     kind: str

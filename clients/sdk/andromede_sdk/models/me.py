@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Credential(Model):
-    """`kind`: token or session."""
+    """A credential. `kind`: token or session."""
 
     id: str
     kind: str
@@ -24,8 +24,9 @@ class Credential(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Me(Model):
-    """What this credential is: a user's or a service account's. `duty`: for the platform. `project`: the one that it is
-    for; null: it is for all of `memberships` and `grants`."""
+    """The caller: a user or a service account.
+
+    `duty`: the platform role. `project`: the only project of the credential; null: all in `memberships` and `grants`."""
 
     user: User | None
     service_account: Named | None
@@ -45,7 +46,7 @@ class Membership(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Scope(Model):
-    """null: not limited in that."""
+    """Limits of the credential; null: no limit."""
 
     verbs: list[str] | None
     kinds: list[str] | None

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Network(Model):
-    """It is there at once, and nodes learn of it with the first instance on it."""
+    """A network. It exists at once; a node gets it with its first instance in the network."""
 
     id: str
     name: str

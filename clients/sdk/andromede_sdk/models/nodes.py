@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Amounts(Model):
-    """capacity = (total - reserved) · ratio, rounded down."""
+    """Amounts; capacity = (total - reserved) · ratio, rounded down."""
 
     total: int
     reserved: int
@@ -24,7 +24,7 @@ class Amounts(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Bmc(Model):
-    """`checked_at`: when it was last asked; `problem`: what was wrong then."""
+    """A BMC. `checked_at`: time of the last check; `problem`: its error."""
 
     address: str
     username: str
@@ -38,9 +38,11 @@ class Bmc(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DrainGuest(Model):
-    """`operation`: what moves, stops or starts it. `reasons`: why it did not leave, or was not or would not be started
-    again, or what it waits for. `starts_again`: it is off because of the drain, and is started when the node takes
-    guests again, unless one of the `reasons` still holds."""
+    """A guest of a drain.
+
+    `operation`: the operation that moves, stops or starts it. `reasons`: why it did not leave, was not or would not be
+    started again, or what it waits for. `starts_again`: it is off because of the drain, and is started when the node is
+    back in service, unless one of the `reasons` still applies."""
 
     instance: Named
     project: Named
@@ -56,8 +58,10 @@ class DrainGuest(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DrainPlan(Model):
-    """`digest` names the plan when the drain is asked for. `counts`: guests by action. `volumes`: so many are plugged
-    into nothing; they stay, and cannot be used during maintenance."""
+    """A plan of a drain.
+
+    `digest` identifies the plan in the request for the drain. `counts`: guests by action. `volumes`: number of
+    unattached volumes; they stay, and cannot be used during node maintenance."""
 
     node: Named
     digest: str
@@ -69,8 +73,8 @@ class DrainPlan(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class EvidenceAtHand(Model):
-    """A kind of evidence, and whether the node could be fenced by it now; `error` says why not, and `since` from when
-    on, where only time is missing."""
+    """A kind of evidence, and whether it can fence the node now; `error` has the reason why not, and `since` the time
+    from which it can, if only time is missing."""
 
     kind: str  # power, lease, attestation
     counts: bool
@@ -81,7 +85,7 @@ class EvidenceAtHand(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Fence(Model):
-    """`evidence` is there at once, or is what `operation` is to get."""
+    """Result of fencing. `evidence` exists already, or `operation` will produce it."""
 
     node: Node
     evidence: FenceEvidence | None
@@ -90,8 +94,9 @@ class Fence(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FenceEvidence(Model):
-    """How it is known that the node does nothing any more. `detail`: what was seen; `by`: who said so, or asked for it;
-    `boot`: the boot of the node that is over with it."""
+    """Proof that the node is inactive.
+
+    `detail`: the observation; `by`: the actor who attested or requested it; `boot`: the boot of the node that it ends."""
 
     id: str
     kind: str  # power, lease, attestation
@@ -105,9 +110,11 @@ class FenceEvidence(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Fencing(Model):
-    """`evidence`: by which it was fenced last; null: it never was. `fences_within_s`: so long after the end of its
-    lease the node has stopped its guests, as it last said; null: it does not see to that by itself. `leased_until`: no
-    lease that it was given lasts longer."""
+    """Fencing state.
+
+    `evidence`: of the last fencing; null: never fenced. `fences_within_s`: the time after the end of its node lease in
+    which the node stops its guests, as last reported; null: no self-fencing. `leased_until`: the end of the last node
+    lease."""
 
     at_hand: list[EvidenceAtHand]
     evidence: FenceEvidence | None
@@ -124,8 +131,10 @@ class Inventory(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Node(Model):
-    """`state`: whether it is heard. `duty`: what operators want of it. `life`: the one word that matters most of the
-    two. `is_cordoned`: it takes nothing new, whatever the duty."""
+    """A node.
+
+    `state`: by its heartbeat. `duty`: the admin state, set by operators. `life`: the display state, which combines
+    both. `is_cordoned`: it takes no new allocations, whatever the admin state."""
 
     id: str
     name: str
@@ -152,8 +161,10 @@ class Node(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PlannedGuest(Model):
-    """The same with `start_obstacles`: why one that is stopped would not be started again, if the node were returned
-    now; empty: it is started again."""
+    """A guest in a plan of a drain.
+
+    `start_obstacles`: why a stopped guest would not be started again if the node were returned now; empty: it is
+    started again."""
 
     instance: Named
     project: Named
@@ -165,9 +176,11 @@ class PlannedGuest(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RecoveryPlan(Model):
-    """`digest` names the plan when the recovery is asked for. `counts`: guests by action: evacuate (it is made again on
-    another node; without a target no node may take it now, and it waits for one), stay (its disk is on the dead node
-    alone, and comes back with it) or wait (for what works on it). `volumes`: so many are plugged into nothing."""
+    """A plan of a node recovery.
+
+    `digest` identifies the plan in the request for the recovery. `counts`: guests by action: evacuate (to another node;
+    without a target no node is possible now, and the guest waits), stay (its disk is on the fenced node only, and
+    returns with it) or wait (for its running operation). `volumes`: number of unattached volumes."""
 
     node: Named
     digest: str
@@ -178,7 +191,7 @@ class RecoveryPlan(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Trust(Model):
-    """What the node said last that it trusts, and whether libvirt asks its agent before a guest starts."""
+    """Trust documents that the node reported last, and whether libvirt asks its agent before a guest starts."""
 
     keyset_version: int
     charter_version: int

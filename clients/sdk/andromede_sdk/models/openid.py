@@ -9,8 +9,10 @@ from andromede_sdk.model import Model
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Begun(Model):
-    """Send the browser to `authorization_url`. Keep `binding` where only this sign-in reaches it: it is in this answer
-    alone, and completes it."""
+    """A sign-in that has begun.
+
+    Send the browser to `authorization_url`. Keep `binding` private to this sign-in: it is in this response only, and
+    completes the sign-in."""
 
     authorization_url: str
     binding: str

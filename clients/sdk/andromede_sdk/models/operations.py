@@ -14,9 +14,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Operation(Waitable):
-    """`progress` is in percent. `resources` are ids, and the first is what the operation is about; `resource_name` is
-    the name which that had when the operation was asked for. `retry_of`: the operation that is asked for again with
-    this one; `retried_by`: the last one that asks for this one again."""
+    """An operation.
+
+    `progress` is in percent. `resources` are ids, and the first is the subject; `resource_name` is the subject's name
+    at the time of the request. `retry_of`: the failed operation that this one retries; `retried_by`: the last operation
+    that retries this one."""
 
     id: str
     kind: str
@@ -47,8 +49,9 @@ class Removal(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Resolution(Model):
-    """The operation, which goes on at once and ends without the node. `removals`: what is recorded so far to be removed
-    from the node if it ever comes back; the steps that are still to run add to it."""
+    """The operation, which continues at once and ends without the node.
+
+    `removals`: the pending removals recorded so far, in case the node comes back; the remaining steps add to them."""
 
     operation: PlatformOperation
     node: Named

@@ -23,7 +23,9 @@ class Organization(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class OrganizationLimit(Model):
-    """`used` is what all projects of the organization use, `projects` has those that the caller sees."""
+    """A limit of the organization.
+
+    `used` is the usage of all its projects, `projects` has those that the caller sees."""
 
     dimension: str
     used: int
@@ -39,8 +41,10 @@ class OrganizationLimits(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class OrganizationWithPermissions(Model):
-    """`permissions`: the ids of the operations that you may do here, by your role and the limits of your credential.
-    What is not there is refused with 403; what is there may be refused for what it is about, such as its state."""
+    """Permissions of the caller.
+
+    `permissions`: the ids of the operations that the caller may do here, by role and by the limits of the credential.
+    Other operations give 403; listed ones may still fail, for example because of a resource's state."""
 
     id: str
     name: str

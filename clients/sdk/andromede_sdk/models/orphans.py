@@ -13,9 +13,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Orphan(Model):
-    """`name`: what its node calls it; of what is in the database alone, its id. `resource`: the id that it would have,
-    if it were meant. `wished`: what was decided and is not done yet, since the node is away or `problem` is in the way.
-    `evidence`: of what was discarded, by whom, why, and what the node said."""
+    """An orphan.
+
+    `name`: its name on the node, or for a row without a resource, its id. `resource`: the id that it would have as a
+    resource. `wished`: a decision that is not carried out yet, since the node does not answer or because of `problem`.
+    `evidence`: of the deletion: by whom, why, and the node's report."""
 
     id: str
     kind: str  # domain, volume, image, file, port, attachment, allocation, address

@@ -9,9 +9,10 @@ from andromede_sdk.model import Model
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Party(Model):
-    """`facts` are those that hold now; one that is null is known to be unknown. `overdue`: attributes whose review is
-    late, so that they count as unknown. `claimed`: attributes of measures that the operator claims to take, and that
-    the platform does not enforce."""
+    """Subject with its facts.
+
+    `facts` are the ones valid now; null: declared as unknown. `overdue`: attributes whose review is late, so that they
+    count as unknown. `claimed`: attributes of measures that the operator declares and the platform does not enforce."""
 
     facts: dict[str, Any]
     overdue: list[str]

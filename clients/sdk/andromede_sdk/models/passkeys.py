@@ -9,7 +9,7 @@ from andromede_sdk.model import Model
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Passkey(Model):
-    """`is_backed_up`: its maker keeps a copy, so that other devices of yours have it."""
+    """A passkey. `is_backed_up`: its maker keeps a copy, so that the user's other devices have it."""
 
     id: str
     name: str

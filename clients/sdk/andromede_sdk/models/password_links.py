@@ -9,7 +9,9 @@ from andromede_sdk.model import Model
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PasswordLink(Model):
-    """`secret` is in this answer alone: it is not kept. Give it to the user, and to nobody else."""
+    """A password link.
+
+    `secret` is in this response only: it is not stored. Give it to the user, and to no other person."""
 
     secret: str = field(repr=False)
     expires_at: datetime

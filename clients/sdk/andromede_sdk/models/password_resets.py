@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PasswordReset(Model):
-    """`confirmed_by` null: it waits for a second person. The link is good from `good_from` on, until `expires_at`."""
+    """A password reset.
+
+    `confirmed_by` null: it waits for a second person. The link is valid from `good_from` until `expires_at`."""
 
     id: str
     user: User
@@ -27,7 +29,9 @@ class PasswordReset(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PasswordResetLink(Model):
-    """`secret` is in this answer alone: it is not kept. Give it to the user, and to nobody else."""
+    """The link of a reset.
+
+    `secret` is in this response only: it is not stored. Give it to the user, and to no other person."""
 
     id: str
     user: User

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Broken(Model):
-    """`targets`: the zones that would still be admissible to it."""
+    """An affected resource. `targets`: the zones that would still be admissible for it."""
 
     resource_id: str
     kind: str
@@ -24,7 +24,7 @@ class Broken(Model):
 
 
 class ChangeInput(TypedDict):
-    """`value` null: it is not known."""
+    """A changed fact. `value` null: unknown."""
 
     subject_kind: str
     subject_id: str
@@ -45,7 +45,9 @@ class LostZones(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Policy(Model):
-    """`version` 0: nothing was ever demanded. `inherited` are the policies of higher levels, which hold as well.
+    """A policy.
+
+    `version` 0: no policy was ever set. `inherited` are the policies of higher levels, which apply as well.
     `allowed_actions`: whether the caller may undo the last change, and until when."""
 
     level: str
@@ -58,8 +60,10 @@ class Policy(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Simulation(Model):
-    """`broken`: resources whose place is admissible now and would not be. `lost_zones`: zones that a project's policies
-    would not admit any more."""
+    """Result of a simulation.
+
+    `broken`: resources whose location is admissible now and would not be. `lost_zones`: zones that a project's policies
+    would no longer admit."""
 
     broken: list[Broken]
     lost_zones: list[LostZones]

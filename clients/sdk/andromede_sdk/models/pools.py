@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MissingNode(Model):
-    """A node that should have the pool and has it not. `silent`: it had it when it was last heard. `mismatch`: it has
-    another one under that name. `unmounted`: guests on it have disks there."""
+    """A node that should have the pool and does not.
+
+    `silent`: it had the pool at its last heartbeat. `mismatch`: it has another pool with that name. `unmounted`: guests
+    on it have disks in the pool."""
 
     id: str
     name: str
@@ -23,8 +25,10 @@ class MissingNode(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Pool(Model):
-    """Storage that nodes of a zone share. `nodes`: those that are heard and have it now; `missing`: those that should,
-    and have not. `instance_count`: the instances whose root disk is in it."""
+    """A pool: storage that nodes of a zone share.
+
+    `nodes`: reachable nodes that have it now; `missing`: nodes that should have it and do not. `instance_count`: the
+    instances whose root disk is in it."""
 
     id: str
     name: str
@@ -43,7 +47,7 @@ class Pool(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PooledVolume(Model):
-    """A volume as its pool has it: whose it is, how large, and the node that has it open, or had it last."""
+    """A volume in a pool: its owner and size, and the node that has it open, or had it open last."""
 
     id: str
     name: str

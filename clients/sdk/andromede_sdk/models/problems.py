@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Problem(Model):
-    """What went wrong (RFC 9457), in the caller's language. `code` is for programs: it never changes. `facts` are the
-    data that the detail speaks of."""
+    """A problem (RFC 9457), in the caller's language.
+
+    `code` is for programs and never changes. `facts` are the data in the detail."""
 
     type: str
     title: str
@@ -30,7 +31,7 @@ class Problem(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ProblemPage(Model):
-    """About an error code. `detail` is the sentence, with its facts in braces; `facts` are those that come as data."""
+    """Page about an error code. `detail` is the text, with its facts in braces; `facts` are the additional data."""
 
     type: str
     code: str

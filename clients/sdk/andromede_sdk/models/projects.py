@@ -24,8 +24,10 @@ class Project(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ProjectWithPermissions(Model):
-    """`permissions`: the ids of the operations that you may do here, by your role and the limits of your credential.
-    What is not there is refused with 403; what is there may be refused for what it is about, such as its state."""
+    """Permissions of the caller.
+
+    `permissions`: the ids of the operations that the caller may do here, by role and by the limits of the credential.
+    Other operations give 403; listed ones may still fail, for example because of a resource's state."""
 
     id: str
     name: str

@@ -9,7 +9,7 @@ from andromede_sdk.model import Model
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class QuotaRequest(Model):
-    """`answer` says why it was approved or refused."""
+    """A quota request. `answer` is the reason of the approval or refusal."""
 
     id: str
     dimension: str

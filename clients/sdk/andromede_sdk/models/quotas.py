@@ -8,7 +8,7 @@ from andromede_sdk.model import Model
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Quotas(Model):
-    """The limits that were set. What is not among them has the default; the limits that apply are in `limits_get`."""
+    """Quotas that were set. Other dimensions have the default; `limits_get` shows the limits that apply."""
 
     version: int
     limits: dict[str, int]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Owner(Model):
-    """`officers`: the users who are sovereignty officers of the organization."""
+    """Owner of the data. `officers`: the users who are sovereignty officers of the organization."""
 
     project: str
     organization: str
@@ -22,8 +22,10 @@ class Owner(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Plan(Model):
-    """`owner`: who has to see to it, now. `notify_by`: when whose data it is must have been told. `deadline_at`: when
-    all of it should be remedied."""
+    """A remediation plan.
+
+    `owner`: responsible for its execution now. `notify_by`: until when the owners of the data must be notified.
+    `deadline_at`: until when all items should be remedied."""
 
     id: str
     project: str
@@ -37,8 +39,10 @@ class Plan(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PlanItem(Model):
-    """`targets`: where it could go when the plan was made; none: nowhere, or it is a cached image, which goes with the
-    last disk that was cloned from it. `deadline_at`: unknown of an old plan."""
+    """An item of the plan.
+
+    `targets`: possible zones when the plan was created; none: there are none, or the item is a cached image, which is
+    deleted with the last disk that was cloned from it. `deadline_at`: null for an old plan."""
 
     order: int
     resource_id: str

@@ -13,10 +13,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Interval(Model):
-    """`role` compute: its memory and processors, while it runs; storage: a disk, from its creation to its erasure,
-    whether its instance runs or not. `disk`: which root disk or volume that is. `state` proven: receipts of the node
-    say so; claimed: a permit allows it and no receipt speaks of it. `end` null: still so. Empty ids: there is nothing
-    to name."""
+    """An interval of residency.
+
+    `role` compute: memory and processors of a running instance; storage: a disk, from its creation to its erasure,
+    whether its instance runs or not. `disk`: the root disk or volume. `state` proven: receipts of the node prove it;
+    claimed: a permit allows it and no receipt confirms it. `end` null: it still lasts. Empty ids: not applicable."""
 
     role: str
     disk: str
@@ -34,7 +35,7 @@ class Interval(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Lineage(Model):
-    """Data of `source_id`, since when, and the policies that came with it."""
+    """Lineage of a resource: the data of `source_id`, since when, and the policies inherited with it."""
 
     id: str
     source_id: str
@@ -51,7 +52,7 @@ class Residency(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ResidencyProblem(Model):
-    """overlap: in two places at once; gap: data at rest was nowhere."""
+    """A contradiction. overlap: data was in two zones at once; gap: data at rest was in no zone."""
 
     code: str  # overlap, gap
     role: str

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class GrantInput(TypedDict):
-    """`project`: its id or name; without one, everywhere in the organization."""
+    """A role grant. `project`: its id or name; without it, in the whole organization."""
 
     project: NotRequired[str]
     role: str

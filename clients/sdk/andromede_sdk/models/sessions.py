@@ -9,8 +9,10 @@ from andromede_sdk.model import Model
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Session(Model):
-    """`methods`: what it was proved with. `address` and `user_agent`: from where it began. `is_current`: the one that
-    asks. It ends at `expires_at`, and earlier when it is not used."""
+    """A session.
+
+    `methods`: how it was authenticated. `address` and `user_agent`: of its beginning. `is_current`: the session of this
+    request. It ends at `expires_at`, and earlier when it is not used."""
 
     id: str
     is_current: bool

@@ -9,7 +9,7 @@ from andromede_sdk.model import Model
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class NamedSet(Model):
-    """The version of a named set that holds now. `kind`: what it is a set of, territories or certification schemes."""
+    """The present version of a named set. `kind`: the kind of its members, territories or certification schemes."""
 
     name: str
     kind: str  # set, scheme_class

@@ -8,7 +8,7 @@ from andromede_sdk.model import Model
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Methods(Model):
-    """What one can prove oneself with. `is_second_factor_demanded`: by one's duties."""
+    """Sign-in methods of the user. `is_second_factor_demanded`: by a role of the user."""
 
     has_password: bool = field(repr=False)
     has_totp: bool

@@ -46,7 +46,7 @@ class LockProblem(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ProblemError(Model):
-    """One of `pointer` (into the body, RFC 6901) and `parameter` (of the query) says where."""
+    """One invalid value. Either `pointer` (into the body, RFC 6901) or `parameter` (of the query) locates it."""
 
     pointer: str | None
     parameter: str | None
@@ -56,7 +56,7 @@ class ProblemError(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class State(Model):
-    """`version`: the number of the newest; null: it was locked and never written."""
+    """A Terraform state. `version`: the newest; null: locked and never written."""
 
     id: str
     name: str
@@ -69,7 +69,7 @@ class State(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class StateVersion(Model):
-    """`serial` is Terraform's own count. `user_id` and `credential_id`: who wrote it."""
+    """A version of a state. `serial` is Terraform's own count. `user_id` and `credential_id`: of the writer."""
 
     number: int
     serial: int

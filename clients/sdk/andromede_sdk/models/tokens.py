@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Token(Model):
-    """`prefix` is the visible head of the secret. `role` empty: whatever its owner has. `verbs`, `kinds`, `projects`
-    null: not limited in that. `project`: the one that it is good in; null: wherever its owner has a role.
-    `follows_owner`: it has no role of its own, and so may also what its owner is given later; whoever has the secret by
-    then has that too."""
+    """A token.
+
+    `prefix` is the visible beginning of the secret. `role` empty: the roles of its owner. `verbs`, `kinds`, `projects`
+    null: no limit. `project`: the only project; null: all projects where its owner has a role. `follows_owner`: it has
+    no role of its own, and so also gets roles that its owner is given later."""
 
     id: str
     name: str

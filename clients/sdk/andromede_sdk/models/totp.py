@@ -8,7 +8,9 @@ from andromede_sdk.model import Model
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Totp(Model):
-    """Both are in this answer alone. `secret` is in base32; `otpauth_uri` is what applications read from a QR code."""
+    """A new TOTP secret; both members are in this response only.
+
+    `secret` is in base32; `otpauth_uri` is for the QR code."""
 
     secret: str = field(repr=False)
     otpauth_uri: str

@@ -8,7 +8,7 @@ from andromede_sdk.model import Model
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Transfer(Model):
-    """What leaves the zone's territory. `attribute` is the fact that says so."""
+    """A transfer out of the zone's territory. `attribute` is the fact that shows it."""
 
     locus: str
     attribute: str
@@ -17,8 +17,9 @@ class Transfer(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Transfers(Model):
-    """What of the data of a zone lies, or can be reached, outside its territory. `unknown`: attributes that nothing is
-    known of, so that nobody can say there is no transfer."""
+    """Transfers: data of a zone that is stored, or can be accessed, outside its territory.
+
+    `unknown`: attributes without facts, so that a transfer cannot be excluded."""
 
     zone: str
     territory: str | None

@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Account(Model):
-    """`duty`: for the platform; empty: none. `state`: nobody gets in as a user who is suspended or has ended.
-    `has_second_factor`: an application for codes or a passkey. `tokens`: how many that are good the user has."""
+    """A user account.
+
+    `duty`: the platform role; empty: none. `state`: suspended and ended users cannot sign in. `has_second_factor`: TOTP
+    or a passkey. `tokens`: number of valid tokens."""
 
     id: str
     email: str
@@ -32,7 +34,7 @@ class Account(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class AccountAction(Model):
-    """`problem`: with which it would be refused now."""
+    """An action. `problem`: the error that the action would give now."""
 
     name: str  # suspend, reinstate, end, duty-remove
     is_allowed: bool
@@ -41,7 +43,7 @@ class AccountAction(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class AccountWithActions(Model):
-    """`allowed_actions`: what can be done to the user in the state that they are in; who may is another matter."""
+    """A user account. `allowed_actions`: the actions possible in its state; the caller also needs permission."""
 
     id: str
     email: str

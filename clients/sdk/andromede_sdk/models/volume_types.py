@@ -8,7 +8,7 @@ from andromede_sdk.model import Model
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class VolumeType(Model):
-    """`pool`: the shared storage that such volumes are kept in; empty: on the disk of one node."""
+    """A volume type. `pool`: the pool of such volumes; empty: the disk of one node."""
 
     id: str
     description: str

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Volume(Model):
-    """`instance` is the one that has it, or is getting it."""
+    """A volume. `instance` has it attached, or is getting it."""
 
     id: str
     name: str
@@ -36,7 +36,7 @@ class Volume(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class VolumeWithOperation(Model):
-    """`instance` is the one that has it, or is getting it."""
+    """A volume. `instance` has it attached, or is getting it."""
 
     id: str
     name: str

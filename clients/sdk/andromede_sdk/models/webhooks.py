@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Attempt(Model):
-    """`error`: empty; `status`: no 2xx; `timeout`; `unreachable`: no connection, or none that is safe; `refused`: it
-    leads where nothing is sent; `unsigned`: the secret cannot be read. The answer's body is not kept."""
+    """An attempt.
+
+    `error`: empty; `status`: no 2xx; `timeout`; `unreachable`: no connection, or no secure one; `refused`: an address
+    to which nothing is sent; `unsigned`: the secret cannot be decrypted. The response's body is not stored."""
 
     at: datetime
     status_code: int | None
@@ -31,7 +33,7 @@ class DeliveredEvent(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Delivery(Model):
-    """`attempts`: the last ones, the newest at the end."""
+    """A delivery. `attempts`: the last ones, the newest at the end."""
 
     id: str
     event: DeliveredEvent
@@ -44,8 +46,10 @@ class Delivery(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Webhook(Model):
-    """`previous_secret_ends_at`: until then the secret before the last rotation signs too. The condition `delivering`
-    says why it gets nothing."""
+    """A webhook.
+
+    `previous_secret_ends_at`: until then the secret before the last rotation also signs. The condition `delivering` has
+    the reason when it gets no events."""
 
     id: str
     name: str
@@ -62,7 +66,7 @@ class Webhook(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class WebhookWithSecret(Model):
-    """`secret` is in this answer alone. It is what libraries of Standard Webhooks take."""
+    """A webhook with its secret, which is in this response only, in the format of Standard Webhooks."""
 
     id: str
     name: str

@@ -9,8 +9,10 @@ from andromede_sdk.model import Model
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Capacity(Model):
-    """`fits`: so many more of this flavor could be placed in the zone now, one after the other. `largest`: the most
-    that one instance could get there; null: nothing."""
+    """Capacity of a zone.
+
+    `fits`: how many more of this flavor could be placed in the zone now, one after the other. `largest`: the largest
+    possible instance; null: none."""
 
     zone: str
     flavor: str
@@ -20,7 +22,7 @@ class Capacity(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Zone(Model):
-    """`parties`: who has a part in it, as far as that is known."""
+    """A zone. `parties`: the known parties with a role in it."""
 
     facts: dict[str, Any]
     overdue: list[str]
@@ -33,7 +35,7 @@ class Zone(Model):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ZoneParty(Model):
-    """A legal entity and its part in the zone."""
+    """A legal entity and its role in the zone."""
 
     id: str
     name: str

@@ -21,8 +21,8 @@ class AffinityGroups(Resource):
         """GET /v1/projects/{project}/affinity-groups
 
         `name`: The group of this name.
-        `created_after`: Only what was created after this moment (RFC 3339).
-        `labels`: A selector: `env=prod,tier!=web,app in (a,b)`; all must hold.
+        `created_after`: Created after this time (RFC 3339).
+        `labels`: A selector: `env=prod,tier!=web,app in (a,b)`; all terms must match.
         `sort`: One of created_at, -created_at, name, -name.
         """
         return Listing(
@@ -53,8 +53,8 @@ class AffinityGroups(Resource):
     ) -> models.AffinityGroup:
         """POST /v1/projects/{project}/affinity-groups
 
-        `is_strict` false: a wish, not a condition.
-        `dry_run`: true: say only what would be; nothing is written.
+        A new affinity group. `is_strict` false: a preference, not a condition.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.AffinityGroup,
@@ -89,7 +89,7 @@ class AffinityGroups(Resource):
     ) -> models.AffinityGroup:
         """PATCH /v1/projects/{project}/affinity-groups/{affinity_group}
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.AffinityGroup,
@@ -106,7 +106,7 @@ class AffinityGroups(Resource):
     def delete(self, affinity_group: str, *, dry_run: bool = False, if_match: str | int | None = None) -> None:
         """DELETE /v1/projects/{project}/affinity-groups/{affinity_group}
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return cast(
             "None",

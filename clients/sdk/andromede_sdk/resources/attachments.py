@@ -18,7 +18,7 @@ class Attachments(Resource):
     ) -> Listing[models.Attachment]:
         """GET /v1/projects/{project}/instances/{instance}/attachments
 
-        `created_after`: Only what was created after this moment (RFC 3339).
+        `created_after`: Created after this time (RFC 3339).
         `sort`: One of created_at, -created_at.
         """
         return Listing(
@@ -44,7 +44,7 @@ class Attachments(Resource):
     ) -> models.AttachmentWithOperation:
         """POST /v1/projects/{project}/instances/{instance}/attachments
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.AttachmentWithOperation,
@@ -75,7 +75,7 @@ class Attachments(Resource):
     ) -> models.AttachmentWithOperation | None:
         """DELETE /v1/projects/{project}/instances/{instance}/attachments/{attachment}
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return cast(
             "models.AttachmentWithOperation | None",

@@ -25,15 +25,15 @@ class Audit(Resource):
     ) -> Listing[models.RequestRecord]:
         """GET /v1/projects/{project}/audit
 
-        `actor`: What this user asked for.
-        `credential`: What was asked for with this credential.
+        `actor`: Requests of this user.
+        `credential`: Requests with this credential.
         `verb`: The operationId of the route, such as instance_create.
-        `resource`: What was about this resource.
-        `operation`: What began this operation.
+        `resource`: Requests about this resource.
+        `operation`: The request that began this operation.
         `request_id`: The request with this X-Request-Id.
         `outcome`: One of succeeded, refused, failed, unknown.
-        `completed_after`: Completed after this moment (RFC 3339).
-        `completed_before`: Completed before this moment (RFC 3339).
+        `completed_after`: Completed after this time (RFC 3339).
+        `completed_before`: Completed before this time (RFC 3339).
         `sort`: One of -completed_at, completed_at.
         """
         return Listing(
@@ -70,10 +70,10 @@ class Audit(Resource):
     ) -> Listing[models.Deed]:
         """GET /v1/projects/{project}/audit/deeds
 
-        `actor`: What this user did.
-        `verb`: What was done, such as instance.create.
-        `resource`: What was done with this resource.
-        `created_after`: Only what was created after this moment (RFC 3339).
+        `actor`: Actions of this user.
+        `verb`: The action, such as instance.create.
+        `resource`: Actions on this resource.
+        `created_after`: Created after this time (RFC 3339).
         `sort`: One of -created_at, created_at.
         """
         return Listing(
@@ -110,16 +110,16 @@ class Audit(Resource):
     ) -> int:
         """GET /v1/projects/{project}/audit/export
 
-        `actor`: What this user asked for.
-        `credential`: What was asked for with this credential.
+        `actor`: Requests of this user.
+        `credential`: Requests with this credential.
         `verb`: The operationId of the route, such as instance_create.
-        `resource`: What was about this resource.
-        `operation`: What began this operation.
+        `resource`: Requests about this resource.
+        `operation`: The request that began this operation.
         `request_id`: The request with this X-Request-Id.
         `outcome`: One of succeeded, refused, failed, unknown.
-        `completed_after`: Completed after this moment (RFC 3339).
-        `completed_before`: Completed before this moment (RFC 3339).
-        `format`: jsonl: JSON Lines, with all that is needed to check them against the evidence log; csv: a table.
+        `completed_after`: Completed after this time (RFC 3339).
+        `completed_before`: Completed before this time (RFC 3339).
+        `format`: jsonl: JSON Lines, with everything needed to verify them against the evidence log; csv: a table.
         """
         return self._scope.download(
             Ask(

@@ -45,8 +45,10 @@ class Classifications(Resource):
     ) -> models.PolicySet:
         """PUT /v1/classifications/{classification}/policy
 
-        All atoms of the policy, in place of those before. What demands less becomes a proposal, for the given reason.
-        `dry_run`: true: say only what would be; nothing is written.
+        A new version of the policy.
+
+        `atoms` replace all former ones. A change that demands less becomes a proposal, with the given reason.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.PolicySet,
@@ -65,7 +67,7 @@ class Classifications(Resource):
     ) -> models.PolicySet:
         """POST /v1/classifications/{classification}/policy/actions/undo
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.PolicySet,

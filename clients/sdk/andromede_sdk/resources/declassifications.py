@@ -21,8 +21,8 @@ class Declassifications(Resource):
     ) -> models.Proposal:
         """POST /v1/organizations/{organization}/declassifications
 
-        What the data of one resource is to lose.
-        `dry_run`: true: say only what would be; nothing is written.
+        A request to remove classifications from the data of one resource.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.Proposal,

@@ -21,7 +21,7 @@ class Drains(Resource):
         `kind`: One of drain, recover.
         `state`: One of running, paused, blocked, done, cancelled.
         `zone`: The drains of nodes of this zone.
-        `created_after`: Only what was created after this moment (RFC 3339).
+        `created_after`: Created after this time (RFC 3339).
         `sort`: One of -created_at, created_at.
         """
         return Listing(

@@ -20,9 +20,9 @@ class Drift(Resource):
         """GET /v1/drift
 
         `state`: One of compliant, at-risk, drifted, remediating, exempted.
-        `zone`: What is in this zone.
+        `zone`: Resources in this zone.
         `kind`: One of instance, volume.
-        `project`: What is of the project with this id.
+        `project`: Resources of the project with this id.
         `resource`: The resource with this id.
         `sort`: One of resource_id, -resource_id.
         """

@@ -20,11 +20,11 @@ class Events(Resource):
     ) -> models.Events:
         """GET /v1/events
 
-        `after`: The cursor behind which to read; `now`: none of what was. Without it: the oldest that is kept.
-        `project`: Only what concerns this project (id or name).
-        `kind`: Only these kinds, separated by commas: `instance.active`, or `instance.*` for all of a noun.
-        `resource`: Only what happened to the resource with this id; its operations too.
-        `wait`: When there is nothing yet, answer once there is, or after so many seconds (0s to 60s).
+        `after`: Cursor of the last event read; `now`: no past events. Default: the oldest stored event.
+        `project`: Only events of this project (id or name).
+        `kind`: Only these kinds, separated by commas: `instance.active`, or `instance.*` for all kinds of a noun.
+        `resource`: Only events of the resource with this id, including its operations.
+        `wait`: Wait for events if there are none yet, at most for this time (0s to 60s).
         """
         return self._scope.one(
             models.Events,
@@ -45,10 +45,10 @@ class Events(Resource):
     ) -> Iterator[dict[str, Any]]:
         """GET /v1/events/stream
 
-        `after`: As for the list, but without it: `now`. The header Last-Event-ID goes before it.
-        `project`: Only what concerns this project (id or name).
-        `kind`: Only these kinds, separated by commas: `instance.active`, or `instance.*` for all of a noun.
-        `resource`: Only what happened to the resource with this id; its operations too.
+        `after`: The same as for the list, but `now` by default. The header Last-Event-ID takes precedence.
+        `project`: Only events of this project (id or name).
+        `kind`: Only these kinds, separated by commas: `instance.active`, or `instance.*` for all kinds of a noun.
+        `resource`: Only events of the resource with this id, including its operations.
         """
         return self._scope.events(
             Ask(

@@ -15,8 +15,8 @@ class Evidence(Resource):
     def cosign(self, *, tree_size: int, line: str, dry_run: bool = False, idempotency_key: str | None = None) -> None:
         """POST /v1/evidence/cosignatures
 
-        A line of a signed note, by a witness whose key the operators have added.
-        `dry_run`: true: say only what would be; nothing is written.
+        A cosignature: a line of a signed note, by a witness whose key the operators have added.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return cast(
             "None",
@@ -44,7 +44,7 @@ class Evidence(Resource):
 
         `kind`: One of decision, permit, cosignature, receipt, fact, policy_version, policy_proposal, exemption, drift, erasure, admin_session, key_release, node, trust, incident, mark, audit.
         `resource`: The records of the resource with this id.
-        `created_after`: Only what was created after this moment (RFC 3339).
+        `created_after`: Created after this time (RFC 3339).
         `sort`: One of -created_at, created_at.
         """
         return Listing(
@@ -72,6 +72,6 @@ class Evidence(Resource):
     def witness_request(self, *, old: int | None = None) -> str:
         """GET /v1/evidence/witness-request
 
-        `old`: The size of the checkpoint that the witness has signed last; 0, if it has signed none.
+        `old`: The size of the log checkpoint that the witness signed last; 0 if there is none.
         """
         return self._scope.text(Ask("GET", "/v1/evidence/witness-request", query={"old": old}))

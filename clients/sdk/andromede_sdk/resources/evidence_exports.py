@@ -21,8 +21,8 @@ class EvidenceExports(Resource):
     ) -> models.Export:
         """POST /v1/organizations/{organization}/evidence-exports
 
-        `to` is not within, and has passed.
-        `dry_run`: true: say only what would be; nothing is written.
+        A request for an evidence export. `to` is exclusive and must be in the past.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.Export,

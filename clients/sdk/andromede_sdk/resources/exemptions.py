@@ -17,7 +17,7 @@ class Exemptions(Resource):
         """GET /v1/exemptions
 
         `zone`: Exemptions for this zone.
-        `created_after`: Only what was created after this moment (RFC 3339).
+        `created_after`: Created after this time (RFC 3339).
         `sort`: One of -created_at, created_at.
         """
         return Listing(
@@ -43,8 +43,8 @@ class Exemptions(Resource):
     ) -> models.Exemption:
         """POST /v1/exemptions
 
-        `decision`: the refusal that it is to get around.
-        `dry_run`: true: say only what would be; nothing is written.
+        A request for an exemption. `decision`: the refused placement decision to override.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.Exemption,
@@ -75,8 +75,10 @@ class Exemptions(Resource):
     ) -> models.Exemption:
         """POST /v1/exemptions/{exemption}/actions/approve
 
-        `signature`: of the bytes of the exemption's `to_sign` for the duty, by your own key, in base64.
-        `dry_run`: true: say only what would be; nothing is written.
+        An approval.
+
+        `signature`: of the bytes in the exemption's `to_sign` for the role, by the approver's own key, in base64.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.Exemption,
@@ -93,6 +95,6 @@ class Exemptions(Resource):
     def report(self, *, quarter: str | None = None) -> models.ExemptionReport:
         """GET /v1/exemptions/report
 
-        `quarter`: Such as 2026-Q4; the present one if not given.
+        `quarter`: A quarter such as 2026-Q4; the present one by default.
         """
         return self._scope.one(models.ExemptionReport, Ask("GET", "/v1/exemptions/report", query={"quarter": quarter}))

@@ -24,12 +24,12 @@ class Facts(Resource):
         """GET /v1/facts
 
         `subject_kind`: One of zone, party, set, scheme_class, region, node, pool.
-        `subject_id`: What is stated of this zone, party, set and so on.
-        `attribute`: What is stated of this attribute.
-        `key_id`: What was signed with this key.
-        `created_after`: Only what was created after this moment (RFC 3339).
-        `at`: What holds in the world at this moment (RFC 3339).
-        `believed_at`: What was believed at this moment (RFC 3339); now when not given.
+        `subject_id`: Facts about this zone, party, set and so on.
+        `attribute`: Facts about this attribute.
+        `key_id`: Facts signed with this key.
+        `created_after`: Created after this time (RFC 3339).
+        `at`: Facts valid at this time (RFC 3339).
+        `believed_at`: Facts that counted at this time (RFC 3339); now by default.
         `sort`: One of created_at, -created_at.
         """
         return Listing(
@@ -57,8 +57,8 @@ class Facts(Resource):
     ) -> models.FactsStated:
         """POST /v1/facts
 
-        All are stated, or none.
-        `dry_run`: true: say only what would be; nothing is written.
+        Signed facts. All are recorded, or none.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.FactsStated,

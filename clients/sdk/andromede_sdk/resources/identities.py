@@ -13,7 +13,7 @@ class Identities(Resource):
     ) -> Listing[models.Identity]:
         """GET /v1/identities
 
-        `created_after`: Only what was created after this moment (RFC 3339).
+        `created_after`: Created after this time (RFC 3339).
         `sort`: One of -created_at, created_at.
         """
         return Listing(
@@ -25,7 +25,7 @@ class Identities(Resource):
     def unlink(self, identity: str, *, dry_run: bool = False) -> None:
         """DELETE /v1/identities/{identity}
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return cast(
             "None",
@@ -51,8 +51,10 @@ class Identities(Resource):
     ) -> models.Identity:
         """POST /v1/openid-providers/{provider}/identities
 
-        `state`, `code` and `iss` (if there is one, RFC 9207) are what the browser came back with, `binding` is that of
-        the beginning.
+        Completion of a sign-in.
+
+        `state`, `code` and `iss` (if present, RFC 9207) are the parameters that the browser returned with, `binding` is
+        from the beginning.
         """
         return self._scope.one(
             models.Identity,

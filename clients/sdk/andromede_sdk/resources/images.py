@@ -20,7 +20,7 @@ class Images(Resource):
         """GET /v1/drift/images
 
         `state`: One of compliant, at-risk, drifted, remediating, exempted.
-        `zone`: What is in this zone.
+        `zone`: Resources in this zone.
         `sort`: One of id, -id.
         """
         return Listing(
@@ -43,8 +43,8 @@ class Images(Resource):
 
         `name`: The image of this name.
         `state`: One of awaiting-upload, importing, verifying, available, error.
-        `created_after`: Only what was created after this moment (RFC 3339).
-        `labels`: A selector: `env=prod,tier!=web,app in (a,b)`; all must hold.
+        `created_after`: Created after this time (RFC 3339).
+        `labels`: A selector: `env=prod,tier!=web,app in (a,b)`; all terms must match.
         `sort`: One of created_at, -created_at, name, -name.
         """
         return Listing(
@@ -80,8 +80,8 @@ class Images(Resource):
     ) -> models.ImageWithOperation:
         """POST /v1/projects/{project}/images
 
-        Without `source_url` the image waits for its bytes: PUT them to its `file`.
-        `dry_run`: true: say only what would be; nothing is written.
+        A new image. Without `source_url` the image waits for its bytes: PUT them to its `file`.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.ImageWithOperation,
@@ -120,7 +120,7 @@ class Images(Resource):
     ) -> models.Image:
         """PATCH /v1/projects/{project}/images/{image}
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.Image,
@@ -137,7 +137,7 @@ class Images(Resource):
     def delete(self, image: str, *, dry_run: bool = False, if_match: str | int | None = None) -> None:
         """DELETE /v1/projects/{project}/images/{image}
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return cast(
             "None",
@@ -157,7 +157,7 @@ class Images(Resource):
     ) -> models.ImageWithOperation:
         """PUT /v1/projects/{project}/images/{image}/file
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.upload(
             models.ImageWithOperation,

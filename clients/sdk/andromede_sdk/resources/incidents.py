@@ -19,7 +19,7 @@ class Incidents(Resource):
         """GET /v1/incidents
 
         `kind`: The incidents of this kind.
-        `created_after`: Only what was created after this moment (RFC 3339).
+        `created_after`: Created after this time (RFC 3339).
         `zone`: The incidents on nodes of this zone.
         `state`: One of open, ended.
         `sort`: One of -created_at, created_at.

@@ -14,7 +14,7 @@ class Instances(Resource):
     ) -> models.PlatformOperation:
         """POST /v1/instances/{instance}/actions/cancel-migrate
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.PlatformOperation,
@@ -40,12 +40,14 @@ class Instances(Resource):
     ) -> models.PlatformOperation:
         """POST /v1/instances/{instance}/actions/migrate
 
-        `node`: on this one and no other; policies are asked all the same. Without it, on the best that they admit in the
-        instance's zone. `reason` is told to the tenant. `deadline_s`: so long after its beginning it is called off if the
-        guest has not left, which then goes on where it is; without it, 30 minutes and 30 s for each GiB of its memory and
-        of the disks that are sent. `convergence`: what is done if the guest writes faster than it can be sent:
-        `auto_converge` slows it down, `none` waits for the deadline. Of a guest that is off it means nothing.
-        `dry_run`: true: say only what would be; nothing is written.
+        A request for a migration.
+
+        `node`: the only allowed destination, subject to the policies. Without it, the best node that they admit in the
+        instance's zone. `reason` is shown to the tenant. `deadline_s`: a live migration that has not completed after this
+        time is cancelled, and the guest continues on its node; by default 30 minutes plus 30 s for each GiB of its memory
+        and of the disks that are sent. `convergence`: the reaction if the guest writes faster than it can be sent:
+        `auto_converge` slows it down, `none` waits for the deadline. Neither applies to a guest that is off.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.PlatformOperation,
@@ -77,7 +79,7 @@ class Instances(Resource):
         """GET /v1/instances/{instance}/migrations
 
         `state`: One of placing, preparing, moving, arrived, done, failed, cancelled.
-        `created_after`: Only what was created after this moment (RFC 3339).
+        `created_after`: Created after this time (RFC 3339).
         `sort`: One of -created_at, created_at.
         """
         return Listing(
@@ -107,8 +109,8 @@ class Instances(Resource):
         `name`: The instance of this name.
         `state`: One of building, active, stopped, error.
         `zone`: The instances in this zone.
-        `created_after`: Only what was created after this moment (RFC 3339).
-        `labels`: A selector: `env=prod,tier!=web,app in (a,b)`; all must hold.
+        `created_after`: Created after this time (RFC 3339).
+        `labels`: A selector: `env=prod,tier!=web,app in (a,b)`; all terms must match.
         `sort`: One of created_at, -created_at, name, -name.
         """
         return Listing(
@@ -226,12 +228,14 @@ class Instances(Resource):
     ) -> models.InstanceWithOperation | models.PlacementSimulation:
         """POST /v1/projects/{project}/instances
 
-        `user_data` goes to the guest's first boot, at most 64 KiB, as text or in base64; no answer shows it. What
-        `classifications` and `policy_atoms` demand holds for the instance's data as long as it exists. `host`: on this node
-        and no other, for operators. `exemption`: by which it may be created though a policy refuses it, once.
-        `restart_policy`: whether its guest is started again when it crashed or went down with its node. `root_volume_type`:
-        how its root disk is kept; one in shared storage lets another node run the instance when its own has died.
-        `dry_run`: true: say only what would be; nothing is written.
+        A new instance.
+
+        `user_data` is for the guest's first boot, at most 64 KiB, as text or in base64; no response contains it. The
+        clauses of `classifications` and `policy_atoms` apply to the instance's data as long as it exists. `host`: the only
+        allowed node, for operators. `exemption`: allows the creation once, although a policy refuses it. `restart_policy`:
+        whether the guest is started again after it crashed or its node restarted. `root_volume_type`: the storage of the
+        root disk; a root disk in a pool lets another node run the instance after its own has failed.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return cast(
             "models.InstanceWithOperation | models.PlacementSimulation",
@@ -284,7 +288,7 @@ class Instances(Resource):
     ) -> models.Instance:
         """PATCH /v1/projects/{project}/instances/{instance}
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.Instance,
@@ -303,7 +307,7 @@ class Instances(Resource):
     ) -> models.InstanceWithOperation | None:
         """DELETE /v1/projects/{project}/instances/{instance}
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return cast(
             "models.InstanceWithOperation | None",
@@ -329,7 +333,7 @@ class Instances(Resource):
     ) -> models.InstanceWithOperation:
         """POST /v1/projects/{project}/instances/{instance}/actions/power-off
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.InstanceWithOperation,
@@ -353,7 +357,7 @@ class Instances(Resource):
     ) -> models.InstanceWithOperation:
         """POST /v1/projects/{project}/instances/{instance}/actions/reboot
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.InstanceWithOperation,
@@ -381,10 +385,12 @@ class Instances(Resource):
     ) -> models.InstanceWithOperation:
         """POST /v1/projects/{project}/instances/{instance}/actions/rebuild
 
-        The root disk is made anew from `image`, and all that was on it is erased. Name, addresses, attachments and size
-        stay, and the `ssh_keys` and the user data too where none are given. It boots as for the first time: at once if the
-        instance is active, else when it is started.
-        `dry_run`: true: say only what would be; nothing is written.
+        A request for a rebuild.
+
+        The root disk is created again from `image`, and all data on it is erased. Name, addresses, attachments and size
+        stay, and also `ssh_keys` and user data if none are given. The first boot follows: at once if the instance is
+        active, else at its next start.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.InstanceWithOperation,
@@ -414,7 +420,7 @@ class Instances(Resource):
     ) -> models.InstanceWithOperation:
         """POST /v1/projects/{project}/instances/{instance}/actions/reset
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.InstanceWithOperation,
@@ -439,7 +445,7 @@ class Instances(Resource):
     ) -> models.InstanceWithOperation:
         """POST /v1/projects/{project}/instances/{instance}/actions/resize
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.InstanceWithOperation,
@@ -464,7 +470,7 @@ class Instances(Resource):
     ) -> models.InstanceWithOperation:
         """POST /v1/projects/{project}/instances/{instance}/actions/shutdown
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.InstanceWithOperation,
@@ -488,7 +494,7 @@ class Instances(Resource):
     ) -> models.InstanceWithOperation:
         """POST /v1/projects/{project}/instances/{instance}/actions/start
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.InstanceWithOperation,
@@ -505,7 +511,7 @@ class Instances(Resource):
     def console_log(self, instance: str, *, max_bytes: int | None = None) -> str:
         """GET /v1/projects/{project}/instances/{instance}/console-log
 
-        `max_bytes`: The last so many bytes; 1048576 at most, and when not given.
+        `max_bytes`: Number of bytes from the end; 1048576 at most and by default.
         """
         return self._scope.text(
             Ask(
@@ -527,7 +533,7 @@ class Instances(Resource):
     ) -> models.Console:
         """POST /v1/projects/{project}/instances/{instance}/consoles
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.Console,

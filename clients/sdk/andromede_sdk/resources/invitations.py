@@ -11,7 +11,7 @@ class Invitations(Resource):
     def accept(self, *, token: str, dry_run: bool = False, idempotency_key: str | None = None) -> models.Member:
         """POST /v1/invitations/actions/accept
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.Member,
@@ -35,7 +35,7 @@ class Invitations(Resource):
     ) -> Listing[models.Invitation]:
         """GET /v1/organizations/{organization}/invitations
 
-        `created_after`: Only what was created after this moment (RFC 3339).
+        `created_after`: Created after this time (RFC 3339).
         `email`: Those for this e-mail address.
         `sort`: One of created_at, -created_at.
         """
@@ -62,7 +62,7 @@ class Invitations(Resource):
     ) -> models.InvitationWithToken:
         """POST /v1/organizations/{organization}/invitations
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.InvitationWithToken,
@@ -79,7 +79,7 @@ class Invitations(Resource):
     def revoke(self, organization: str, invitation: str, *, dry_run: bool = False) -> None:
         """DELETE /v1/organizations/{organization}/invitations/{invitation}
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return cast(
             "None",

@@ -17,7 +17,7 @@ class Maintenance(Resource):
         """GET /v1/maintenance
 
         `state`: One of active, coming, ended.
-        `created_after`: Only what was created after this moment (RFC 3339).
+        `created_after`: Created after this time (RFC 3339).
         `sort`: One of -created_at, created_at.
         """
         return Listing(
@@ -45,10 +45,12 @@ class Maintenance(Resource):
     ) -> models.Maintenance:
         """POST /v1/maintenance
 
-        `kind`: a kind of operation such as instance.create, all of a noun (volume.*), or *. Deletions, shutdowns and
-        power-offs are meant only where they are named. `zone`, `node`: only what is there. `begins_at`: now, if it is not
-        given; `ends_at`: until somebody ends it.
-        `dry_run`: true: say only what would be; nothing is written.
+        A new maintenance rule.
+
+        `kind`: a kind of operation such as instance.create, all kinds of a noun (volume.*), or *. Deletions, shutdowns and
+        power-offs must be named to be included. `zone`, `node`: limits the rule to resources there. `begins_at`: now by
+        default; `ends_at`: by default, until an operator ends the rule.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.Maintenance,
@@ -78,7 +80,7 @@ class Maintenance(Resource):
     def end(self, maintenance: str, *, dry_run: bool = False, idempotency_key: str | None = None) -> models.Maintenance:
         """POST /v1/maintenance/{maintenance}/actions/end
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.Maintenance,

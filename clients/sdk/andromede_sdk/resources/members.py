@@ -20,7 +20,7 @@ class Members(Resource):
     ) -> Listing[models.Member]:
         """GET /v1/organizations/{organization}/members
 
-        `created_after`: Only what was created after this moment (RFC 3339).
+        `created_after`: Created after this time (RFC 3339).
         `role`: One of owner, admin, member, viewer, billing, sovereignty_officer.
         `email`: The member with this e-mail address.
         `sort`: One of created_at, -created_at.
@@ -52,7 +52,7 @@ class Members(Resource):
     ) -> models.Member:
         """PATCH /v1/organizations/{organization}/members/{member}
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.Member,
@@ -71,7 +71,7 @@ class Members(Resource):
     ) -> None:
         """DELETE /v1/organizations/{organization}/members/{member}
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return cast(
             "None",

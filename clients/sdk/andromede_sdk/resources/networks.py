@@ -21,8 +21,8 @@ class Networks(Resource):
         """GET /v1/projects/{project}/networks
 
         `name`: The network of this name.
-        `created_after`: Only what was created after this moment (RFC 3339).
-        `labels`: A selector: `env=prod,tier!=web,app in (a,b)`; all must hold.
+        `created_after`: Created after this time (RFC 3339).
+        `labels`: A selector: `env=prod,tier!=web,app in (a,b)`; all terms must match.
         `sort`: One of created_at, -created_at, name, -name.
         """
         return Listing(
@@ -53,7 +53,7 @@ class Networks(Resource):
     ) -> models.Network:
         """POST /v1/projects/{project}/networks
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.Network,
@@ -83,7 +83,7 @@ class Networks(Resource):
     ) -> models.Network:
         """PATCH /v1/projects/{project}/networks/{network}
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.Network,
@@ -100,7 +100,7 @@ class Networks(Resource):
     def delete(self, network: str, *, dry_run: bool = False, if_match: str | int | None = None) -> None:
         """DELETE /v1/projects/{project}/networks/{network}
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return cast(
             "None",

@@ -25,7 +25,7 @@ class Nodes(Resource):
         `state`: One of enrolled, ready, unreachable.
         `duty`: One of in-service, cordoned, draining, maintenance, fenced, retired.
         `zone`: The nodes of this zone.
-        `created_after`: Only what was created after this moment (RFC 3339).
+        `created_after`: Created after this time (RFC 3339).
         `sort`: One of name, -name, created_at, -created_at.
         """
         return Listing(
@@ -55,7 +55,7 @@ class Nodes(Resource):
     ) -> models.Node:
         """POST /v1/nodes/{node}/actions/cordon
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.Node,
@@ -84,9 +84,11 @@ class Nodes(Resource):
     ) -> models.Drain:
         """POST /v1/nodes/{node}/actions/drain
 
-        `plan`: the digest of the plan that you have seen and agree to. `at_once`: so many guests leave at a time.
-        `deadline_s`, `convergence`: of each move, as of one that is asked for by itself.
-        `dry_run`: true: say only what would be; nothing is written.
+        A request for a drain.
+
+        `plan`: the digest of the plan to confirm. `at_once`: maximum number of guests that move at a time. `deadline_s`,
+        `convergence`: of each migration.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.Drain,
@@ -112,9 +114,11 @@ class Nodes(Resource):
     ) -> models.Fence:
         """POST /v1/nodes/{node}/actions/fence
 
-        `evidence`: power has its BMC switch it off; lease rests on its having stopped its guests by itself; attestation
-        is your own word that it is off and unplugged, and takes a session with a fresh proof of who you are.
-        `dry_run`: true: say only what would be; nothing is written.
+        A request to fence a node.
+
+        `evidence`: power lets its BMC switch it off; lease relies on its self-fencing; attestation is the operator's own
+        statement that it is off and unplugged, and needs a session with a fresh proof of identity.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.Fence,
@@ -133,7 +137,7 @@ class Nodes(Resource):
     ) -> models.Node:
         """POST /v1/nodes/{node}/actions/maintain
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.Node,
@@ -152,7 +156,7 @@ class Nodes(Resource):
     ) -> models.DrainPlan:
         """POST /v1/nodes/{node}/actions/plan-drain
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.DrainPlan,
@@ -171,7 +175,7 @@ class Nodes(Resource):
     ) -> models.RecoveryPlan:
         """POST /v1/nodes/{node}/actions/plan-recover
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.RecoveryPlan,
@@ -196,9 +200,10 @@ class Nodes(Resource):
     ) -> models.Drain:
         """POST /v1/nodes/{node}/actions/recover
 
-        `plan`: the digest of the plan that you have seen and agree to. `at_once`: so many guests are made again at a
-        time.
-        `dry_run`: true: say only what would be; nothing is written.
+        A request for a node recovery.
+
+        `plan`: the digest of the plan to confirm. `at_once`: maximum number of evacuations at a time.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.Drain,
@@ -217,7 +222,7 @@ class Nodes(Resource):
     ) -> models.Node:
         """POST /v1/nodes/{node}/actions/retire
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.Node,
@@ -234,7 +239,7 @@ class Nodes(Resource):
     def return_(self, node: str, *, dry_run: bool = False, idempotency_key: str | None = None) -> models.Node:
         """POST /v1/nodes/{node}/actions/return
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.Node,
@@ -250,7 +255,7 @@ class Nodes(Resource):
     def uncordon(self, node: str, *, dry_run: bool = False, idempotency_key: str | None = None) -> models.Node:
         """POST /v1/nodes/{node}/actions/uncordon
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.Node,
@@ -280,10 +285,12 @@ class Nodes(Resource):
     ) -> models.Bmc:
         """PUT /v1/nodes/{node}/bmc
 
-        `address`: an IP address in one of the platform's management networks, with a port if that is not 443.
-        `certificate_sha256`: of the certificate that it shows; no other one is trusted. `system_id`: which of its systems
-        the node is, if it has several. `password` is never given back.
-        `dry_run`: true: say only what would be; nothing is written.
+        A BMC.
+
+        `address`: an IP address in a management network of the platform, with a port if that is not 443.
+        `certificate_sha256`: of its certificate; no other one is trusted. `system_id`: the node's system, if the BMC has
+        several. `password` is never returned.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.Bmc,
@@ -305,7 +312,7 @@ class Nodes(Resource):
     def bmc_delete(self, node: str, *, dry_run: bool = False) -> None:
         """DELETE /v1/nodes/{node}/bmc
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return cast(
             "None",
@@ -317,7 +324,7 @@ class Nodes(Resource):
     def drain(self, node: str, *, wait: str | None = None) -> models.Drain:
         """GET /v1/nodes/{node}/drain
 
-        `wait`: Answer when it does not go on by itself, or after so many seconds (0s to 60s).
+        `wait`: Respond when the drain has ended or needs an operator, at the latest after this time (0s to 60s).
         """
         return self._scope.one(
             models.Drain, Ask("GET", "/v1/nodes/{node}/drain", names={"node": node}, query={"wait": wait})
@@ -326,7 +333,7 @@ class Nodes(Resource):
     def drain_cancel(self, node: str, *, dry_run: bool = False, idempotency_key: str | None = None) -> models.Drain:
         """POST /v1/nodes/{node}/drain/actions/cancel
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.Drain,
@@ -342,7 +349,7 @@ class Nodes(Resource):
     def drain_pause(self, node: str, *, dry_run: bool = False, idempotency_key: str | None = None) -> models.Drain:
         """POST /v1/nodes/{node}/drain/actions/pause
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.Drain,
@@ -358,7 +365,7 @@ class Nodes(Resource):
     def drain_resume(self, node: str, *, dry_run: bool = False, idempotency_key: str | None = None) -> models.Drain:
         """POST /v1/nodes/{node}/drain/actions/resume
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.Drain,
@@ -376,8 +383,8 @@ class Nodes(Resource):
     ) -> models.Drain:
         """POST /v1/nodes/{node}/drain/actions/retry
 
-        `fallback`: another one from now on.
-        `dry_run`: true: say only what would be; nothing is written.
+        A request to retry a drain. `fallback`: a new value from now on.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.Drain,
@@ -407,7 +414,7 @@ class Nodes(Resource):
         """GET /v1/nodes/{node}/incidents
 
         `kind`: The incidents of this kind.
-        `created_after`: Only what was created after this moment (RFC 3339).
+        `created_after`: Created after this time (RFC 3339).
         `sort`: One of -created_at, created_at.
         """
         return Listing(
@@ -435,7 +442,7 @@ class Nodes(Resource):
 
         `state`: One of building, active, stopped, error.
         `project`: The instances of projects of this name.
-        `created_after`: Only what was created after this moment (RFC 3339).
+        `created_after`: Created after this time (RFC 3339).
         `sort`: One of created_at, -created_at, name, -name.
         """
         return Listing(

@@ -19,7 +19,7 @@ class OfficerKeys(Resource):
         """GET /v1/officer-keys
 
         `officer`: The keys of this officer.
-        `created_after`: Only what was created after this moment (RFC 3339).
+        `created_after`: Created after this time (RFC 3339).
         `sort`: One of created_at, -created_at.
         """
         return Listing(
@@ -46,8 +46,8 @@ class OfficerKeys(Resource):
     ) -> models.OfficerKey:
         """POST /v1/officer-keys
 
-        `public_key`: PEM, or the base64 of its SubjectPublicKeyInfo; Ed25519, or ECDSA on P-256.
-        `dry_run`: true: say only what would be; nothing is written.
+        An officer's key. `public_key`: PEM, or the base64 of its SubjectPublicKeyInfo; Ed25519, or ECDSA on P-256.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.OfficerKey,
@@ -70,7 +70,7 @@ class OfficerKeys(Resource):
     def revoke(self, officer_key: str, *, dry_run: bool = False) -> None:
         """DELETE /v1/officer-keys/{officer_key}
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return cast(
             "None",

@@ -9,6 +9,8 @@ class Openid(Resource):
     def link_begin(self, provider: str, *, redirect_uri: str, idempotency_key: str | None = None) -> models.Begun:
         """POST /v1/openid-providers/{provider}/links
 
+        Begin of a sign-in.
+
         `redirect_uri`: where the provider sends the browser afterwards; one of those that the operator has listed.
         """
         return self._scope.one(
@@ -34,8 +36,10 @@ class Openid(Resource):
     ) -> models.SessionWithSecret:
         """POST /v1/openid-providers/{provider}/sessions
 
-        `state`, `code` and `iss` (if there is one, RFC 9207) are what the browser came back with, `binding` is that of
-        the beginning.
+        Completion of a sign-in.
+
+        `state`, `code` and `iss` (if present, RFC 9207) are the parameters that the browser returned with, `binding` is
+        from the beginning.
         """
         return self._scope.one(
             models.SessionWithSecret,
@@ -50,6 +54,8 @@ class Openid(Resource):
 
     def sign_in_begin(self, provider: str, *, redirect_uri: str, idempotency_key: str | None = None) -> models.Begun:
         """POST /v1/openid-providers/{provider}/sign-ins
+
+        Begin of a sign-in.
 
         `redirect_uri`: where the provider sends the browser afterwards; one of those that the operator has listed.
         """

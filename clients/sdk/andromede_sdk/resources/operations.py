@@ -11,8 +11,10 @@ class Operations(Resource):
     ) -> models.Resolution:
         """POST /v1/operations/{operation}/actions/resolve
 
-        `reason`: how it is known that the node does not come back. It is kept in the evidence log.
-        `dry_run`: true: say only what would be; nothing is written.
+        A request to end an operation without its node.
+
+        `reason`: how it is known that the node does not come back. The evidence log keeps it.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.Resolution,
@@ -41,7 +43,7 @@ class Operations(Resource):
         `resource`: The operations on the resource with this id.
         `state`: One of pending, running, undoing, succeeded, failed, cancelled.
         `kind`: The operations of this kind, such as instance.create.
-        `created_after`: Only what was created after this moment (RFC 3339).
+        `created_after`: Created after this time (RFC 3339).
         `sort`: One of -created_at, created_at.
         """
         return Listing(
@@ -64,7 +66,7 @@ class Operations(Resource):
     def get(self, operation: str, *, wait: str | None = None) -> models.Operation:
         """GET /v1/projects/{project}/operations/{operation}
 
-        `wait`: Answer when the operation has ended, or after so many seconds (0s to 60s).
+        `wait`: Respond when the operation has ended, at the latest after this time (0s to 60s).
         """
         return self._scope.one(
             models.Operation,
@@ -79,7 +81,7 @@ class Operations(Resource):
     def cancel(self, operation: str, *, dry_run: bool = False, idempotency_key: str | None = None) -> models.Operation:
         """POST /v1/projects/{project}/operations/{operation}/actions/cancel
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.Operation,
@@ -95,7 +97,7 @@ class Operations(Resource):
     def retry(self, operation: str, *, dry_run: bool = False, idempotency_key: str | None = None) -> models.Operation:
         """POST /v1/projects/{project}/operations/{operation}/actions/retry
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.Operation,

@@ -20,9 +20,9 @@ class Organizations(Resource):
     ) -> Listing[models.Organization]:
         """GET /v1/organizations
 
-        `created_after`: Only what was created after this moment (RFC 3339).
+        `created_after`: Created after this time (RFC 3339).
         `name`: The organization of this name.
-        `labels`: A selector: `env=prod,tier!=web,app in (a,b)`; all must hold.
+        `labels`: A selector: `env=prod,tier!=web,app in (a,b)`; all terms must match.
         `sort`: One of created_at, -created_at, name, -name.
         """
         return Listing(
@@ -52,8 +52,8 @@ class Organizations(Resource):
     ) -> models.Organization:
         """POST /v1/organizations
 
-        `owner`: the e-mail address of a user, who becomes its first member.
-        `dry_run`: true: say only what would be; nothing is written.
+        A new organization. `owner`: the e-mail address of a user, who becomes its first member.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.Organization,
@@ -84,7 +84,7 @@ class Organizations(Resource):
     ) -> models.Organization:
         """PATCH /v1/organizations/{organization}
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.Organization,
@@ -101,7 +101,7 @@ class Organizations(Resource):
     def delete(self, organization: str, *, dry_run: bool = False, if_match: str | int | None = None) -> None:
         """DELETE /v1/organizations/{organization}
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return cast(
             "None",
@@ -134,15 +134,15 @@ class Organizations(Resource):
     ) -> Listing[models.RequestRecord]:
         """GET /v1/organizations/{organization}/audit
 
-        `actor`: What this user asked for.
-        `credential`: What was asked for with this credential.
+        `actor`: Requests of this user.
+        `credential`: Requests with this credential.
         `verb`: The operationId of the route, such as instance_create.
-        `resource`: What was about this resource.
-        `operation`: What began this operation.
+        `resource`: Requests about this resource.
+        `operation`: The request that began this operation.
         `request_id`: The request with this X-Request-Id.
         `outcome`: One of succeeded, refused, failed, unknown.
-        `completed_after`: Completed after this moment (RFC 3339).
-        `completed_before`: Completed before this moment (RFC 3339).
+        `completed_after`: Completed after this time (RFC 3339).
+        `completed_before`: Completed before this time (RFC 3339).
         `sort`: One of -completed_at, completed_at.
         """
         return Listing(
@@ -181,10 +181,10 @@ class Organizations(Resource):
     ) -> Listing[models.Deed]:
         """GET /v1/organizations/{organization}/audit/deeds
 
-        `actor`: What this user did.
-        `verb`: What was done, such as instance.create.
-        `resource`: What was done with this resource.
-        `created_after`: Only what was created after this moment (RFC 3339).
+        `actor`: Actions of this user.
+        `verb`: The action, such as instance.create.
+        `resource`: Actions on this resource.
+        `created_after`: Created after this time (RFC 3339).
         `sort`: One of -created_at, created_at.
         """
         return Listing(
@@ -223,16 +223,16 @@ class Organizations(Resource):
     ) -> int:
         """GET /v1/organizations/{organization}/audit/export
 
-        `actor`: What this user asked for.
-        `credential`: What was asked for with this credential.
+        `actor`: Requests of this user.
+        `credential`: Requests with this credential.
         `verb`: The operationId of the route, such as instance_create.
-        `resource`: What was about this resource.
-        `operation`: What began this operation.
+        `resource`: Requests about this resource.
+        `operation`: The request that began this operation.
         `request_id`: The request with this X-Request-Id.
         `outcome`: One of succeeded, refused, failed, unknown.
-        `completed_after`: Completed after this moment (RFC 3339).
-        `completed_before`: Completed before this moment (RFC 3339).
-        `format`: jsonl: JSON Lines, with all that is needed to check them against the evidence log; csv: a table.
+        `completed_after`: Completed after this time (RFC 3339).
+        `completed_before`: Completed before this time (RFC 3339).
+        `format`: jsonl: JSON Lines, with everything needed to verify them against the evidence log; csv: a table.
         """
         return self._scope.download(
             Ask(
@@ -289,8 +289,8 @@ class Organizations(Resource):
     ) -> models.Classification:
         """POST /v1/organizations/{organization}/classifications
 
-        The id will be the organization's name, a dot, and `name`.
-        `dry_run`: true: say only what would be; nothing is written.
+        A new classification. Its id will be the organization's name, a dot, and `name`.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.Classification,
@@ -336,8 +336,10 @@ class Organizations(Resource):
     ) -> models.PolicySet:
         """PUT /v1/organizations/{organization}/policy
 
-        All atoms of the policy, in place of those before. What demands less becomes a proposal, for the given reason.
-        `dry_run`: true: say only what would be; nothing is written.
+        A new version of the policy.
+
+        `atoms` replace all former ones. A change that demands less becomes a proposal, with the given reason.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.PolicySet,
@@ -356,7 +358,7 @@ class Organizations(Resource):
     ) -> models.PolicySet:
         """POST /v1/organizations/{organization}/policy/actions/undo
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.PolicySet,
@@ -380,8 +382,8 @@ class Organizations(Resource):
     ) -> models.Quotas:
         """PUT /v1/organizations/{organization}/quotas
 
-        What is not named has the default.
-        `dry_run`: true: say only what would be; nothing is written.
+        Quotas to set. Dimensions that are not named get the default.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.Quotas,
@@ -406,7 +408,7 @@ class Organizations(Resource):
     ) -> Listing[models.Token]:
         """GET /v1/organizations/{organization}/tokens
 
-        `created_after`: Only what was created after this moment (RFC 3339).
+        `created_after`: Created after this time (RFC 3339).
         `name`: The token of this name.
         `sort`: One of created_at, -created_at, name, -name.
         """
@@ -424,7 +426,7 @@ class Organizations(Resource):
     def token_revoke(self, organization: str, token: str, *, dry_run: bool = False) -> None:
         """DELETE /v1/organizations/{organization}/tokens/{token}
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return cast(
             "None",

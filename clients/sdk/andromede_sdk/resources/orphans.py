@@ -22,10 +22,10 @@ class Orphans(Resource):
 
         `state`: One of found, quarantined, released, discarded, gone.
         `kind`: One of domain, volume, image, file, port, attachment, allocation, address.
-        `node`: What is on the node of this name.
-        `zone`: What is on nodes of this zone.
+        `node`: Orphans on the node of this name.
+        `zone`: Orphans on nodes of this zone.
         `open`: One of true, false.
-        `created_after`: Only what was created after this moment (RFC 3339).
+        `created_after`: Created after this time (RFC 3339).
         `sort`: One of -created_at, created_at.
         """
         return Listing(
@@ -56,8 +56,8 @@ class Orphans(Resource):
     ) -> models.Orphan:
         """POST /v1/orphans/{orphan}/actions/discard
 
-        `name`: what is destroyed, once more. `reason`: kept in the evidence.
-        `dry_run`: true: say only what would be; nothing is written.
+        A request to discard an orphan. `name`: repeats the name, as confirmation. `reason`: kept in the evidence.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.Orphan,
@@ -76,7 +76,7 @@ class Orphans(Resource):
     ) -> models.Orphan:
         """POST /v1/orphans/{orphan}/actions/release
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.Orphan,

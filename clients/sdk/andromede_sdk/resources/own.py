@@ -12,7 +12,7 @@ class Own(Resource):
     def duty_remove(self, *, dry_run: bool = False) -> None:
         """DELETE /v1/me/duty
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return cast("None", self._scope.document(Ask("DELETE", "/v1/me/duty", query={"dry_run": dry_run or None})))
 
@@ -26,7 +26,7 @@ class Own(Resource):
     ) -> Listing[models.Token]:
         """GET /v1/tokens
 
-        `created_after`: Only what was created after this moment (RFC 3339).
+        `created_after`: Created after this time (RFC 3339).
         `name`: The token of this name.
         `sort`: One of created_at, -created_at, name, -name.
         """
@@ -55,8 +55,8 @@ class Own(Resource):
     ) -> models.TokenWithSecret:
         """POST /v1/tokens
 
-        `is_platform`: also for your duty for the platform, if you have one.
-        `dry_run`: true: say only what would be; nothing is written.
+        The caller's own token. `is_platform`: also for the caller's platform role.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.TokenWithSecret,
@@ -80,7 +80,7 @@ class Own(Resource):
     def token_revoke(self, token: str, *, dry_run: bool = False) -> None:
         """DELETE /v1/tokens/{token}
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return cast(
             "None",

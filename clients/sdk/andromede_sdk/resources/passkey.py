@@ -9,7 +9,7 @@ class Passkey(Resource):
     def sign_in_challenge(self, *, dry_run: bool = False, idempotency_key: str | None = None) -> models.Challenge:
         """POST /v1/passkey-sessions/actions/challenge
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.Challenge,

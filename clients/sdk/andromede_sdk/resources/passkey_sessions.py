@@ -14,8 +14,8 @@ class PasskeySessions(Resource):
     ) -> models.SessionWithSecret:
         """POST /v1/passkey-sessions
 
-        `credential` is what navigator.credentials has answered, as its toJSON() writes it.
-        `dry_run`: true: say only what would be; nothing is written.
+        A response of a passkey. `credential` is the result of navigator.credentials, as its toJSON() writes it.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.SessionWithSecret,

@@ -14,7 +14,7 @@ class Passkeys(Resource):
     ) -> Listing[models.Passkey]:
         """GET /v1/passkeys
 
-        `created_after`: Only what was created after this moment (RFC 3339).
+        `created_after`: Created after this time (RFC 3339).
         `sort`: One of -created_at, created_at.
         """
         return Listing(
@@ -34,8 +34,8 @@ class Passkeys(Resource):
     ) -> models.Passkey:
         """POST /v1/passkeys
 
-        `name`: by which you recognise it.
-        `dry_run`: true: say only what would be; nothing is written.
+        A new passkey. `name`: chosen by the user.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.Passkey,
@@ -51,7 +51,7 @@ class Passkeys(Resource):
     def remove(self, passkey: str, *, dry_run: bool = False) -> None:
         """DELETE /v1/passkeys/{passkey}
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return cast(
             "None",
@@ -63,7 +63,7 @@ class Passkeys(Resource):
     def challenge(self, *, dry_run: bool = False, idempotency_key: str | None = None) -> models.Challenge:
         """POST /v1/passkeys/actions/challenge
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.Challenge,

@@ -18,9 +18,11 @@ class Password(Resource):
     ) -> None:
         """POST /v1/password/actions/change
 
-        `old_password` may be left out by somebody who has none. `revoke_tokens`: also revoke the API tokens that were
-        issued in your sessions.
-        `dry_run`: true: say only what would be; nothing is written.
+        A change of password.
+
+        `old_password` may be omitted by a user without a password. `revoke_tokens`: also revoke the API tokens that were
+        issued in the user's sessions.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return cast(
             "None",
@@ -38,8 +40,8 @@ class Password(Resource):
     def set(self, *, secret: str, new_password: str, dry_run: bool = False, idempotency_key: str | None = None) -> None:
         """POST /v1/password/actions/set
 
-        `secret` is that of a link for a first or a forgotten password.
-        `dry_run`: true: say only what would be; nothing is written.
+        A new password. `secret` is from the link for a first or a forgotten password.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return cast(
             "None",

@@ -9,7 +9,7 @@ class PasswordLinks(Resource):
     def create(self, user: str, *, dry_run: bool = False, idempotency_key: str | None = None) -> models.PasswordLink:
         """POST /v1/users/{user}/password-links
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.PasswordLink,

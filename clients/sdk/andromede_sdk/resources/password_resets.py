@@ -13,7 +13,7 @@ class PasswordResets(Resource):
     ) -> Listing[models.PasswordReset]:
         """GET /v1/password-resets
 
-        `created_after`: Only what was created after this moment (RFC 3339).
+        `created_after`: Created after this time (RFC 3339).
         `sort`: One of -created_at, created_at.
         """
         return Listing(
@@ -29,7 +29,7 @@ class PasswordResets(Resource):
     def withdraw(self, reset: str, *, dry_run: bool = False) -> None:
         """DELETE /v1/password-resets/{reset}
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return cast(
             "None",
@@ -43,7 +43,7 @@ class PasswordResets(Resource):
     ) -> models.PasswordResetLink:
         """POST /v1/password-resets/{reset}/actions/confirm
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.PasswordResetLink,
@@ -59,7 +59,7 @@ class PasswordResets(Resource):
     def create(self, user: str, *, dry_run: bool = False, idempotency_key: str | None = None) -> models.PasswordReset:
         """POST /v1/users/{user}/password-resets
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.PasswordReset,

@@ -26,9 +26,11 @@ class Placement(Resource):
     ) -> models.PlacementSimulation:
         """POST /v1/placement/simulations
 
-        What would be decided now. `roles`: others than the operation's; `policy_atoms`: clauses on top of those in
-        force. `project` is needed when the credential is for none.
-        `dry_run`: true: say only what would be; nothing is written.
+        A placement request to simulate.
+
+        `roles`: other than the operation's; `policy_atoms`: additional clauses. `project` is required when the credential
+        is for none.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.PlacementSimulation,

@@ -26,15 +26,15 @@ class Platform(Resource):
     ) -> Listing[models.RequestRecord]:
         """GET /v1/audit
 
-        `actor`: What this user asked for.
-        `credential`: What was asked for with this credential.
+        `actor`: Requests of this user.
+        `credential`: Requests with this credential.
         `verb`: The operationId of the route, such as instance_create.
-        `resource`: What was about this resource.
-        `operation`: What began this operation.
+        `resource`: Requests about this resource.
+        `operation`: The request that began this operation.
         `request_id`: The request with this X-Request-Id.
         `outcome`: One of succeeded, refused, failed, unknown.
-        `completed_after`: Completed after this moment (RFC 3339).
-        `completed_before`: Completed before this moment (RFC 3339).
+        `completed_after`: Completed after this time (RFC 3339).
+        `completed_before`: Completed before this time (RFC 3339).
         `sort`: One of -completed_at, completed_at.
         """
         return Listing(
@@ -71,10 +71,10 @@ class Platform(Resource):
     ) -> Listing[models.Deed]:
         """GET /v1/audit/deeds
 
-        `actor`: What this user did.
-        `verb`: What was done, such as instance.create.
-        `resource`: What was done with this resource.
-        `created_after`: Only what was created after this moment (RFC 3339).
+        `actor`: Actions of this user.
+        `verb`: The action, such as instance.create.
+        `resource`: Actions on this resource.
+        `created_after`: Created after this time (RFC 3339).
         `sort`: One of -created_at, created_at.
         """
         return Listing(
@@ -111,16 +111,16 @@ class Platform(Resource):
     ) -> int:
         """GET /v1/audit/export
 
-        `actor`: What this user asked for.
-        `credential`: What was asked for with this credential.
+        `actor`: Requests of this user.
+        `credential`: Requests with this credential.
         `verb`: The operationId of the route, such as instance_create.
-        `resource`: What was about this resource.
-        `operation`: What began this operation.
+        `resource`: Requests about this resource.
+        `operation`: The request that began this operation.
         `request_id`: The request with this X-Request-Id.
         `outcome`: One of succeeded, refused, failed, unknown.
-        `completed_after`: Completed after this moment (RFC 3339).
-        `completed_before`: Completed before this moment (RFC 3339).
-        `format`: jsonl: JSON Lines, with all that is needed to check them against the evidence log; csv: a table.
+        `completed_after`: Completed after this time (RFC 3339).
+        `completed_before`: Completed before this time (RFC 3339).
+        `format`: jsonl: JSON Lines, with everything needed to verify them against the evidence log; csv: a table.
         """
         return self._scope.download(
             Ask(
@@ -160,9 +160,9 @@ class Platform(Resource):
         `resource`: The operations on the resource with this id.
         `state`: One of pending, running, undoing, succeeded, failed, cancelled.
         `kind`: The operations of this kind, such as instance.create.
-        `created_after`: Only what was created after this moment (RFC 3339).
+        `created_after`: Created after this time (RFC 3339).
         `project`: The operations of the project with this id.
-        `stuck`: true: those that are under way and cannot end by themselves; false: all others.
+        `stuck`: true: running operations that cannot end by themselves; false: all others.
         `organization`: The operations of the organization with this id.
         `sort`: One of -created_at, created_at.
         """
@@ -189,7 +189,7 @@ class Platform(Resource):
     def operation(self, operation: str, *, wait: str | None = None) -> models.PlatformOperation:
         """GET /v1/operations/{operation}
 
-        `wait`: Answer when the operation has ended, or after so many seconds (0s to 60s).
+        `wait`: Respond when the operation has ended, at the latest after this time (0s to 60s).
         """
         return self._scope.one(
             models.PlatformOperation,
@@ -210,8 +210,10 @@ class Platform(Resource):
     ) -> models.PolicySet:
         """PUT /v1/platform/policy
 
-        All atoms of the policy, in place of those before. What demands less becomes a proposal, for the given reason.
-        `dry_run`: true: say only what would be; nothing is written.
+        A new version of the policy.
+
+        `atoms` replace all former ones. A change that demands less becomes a proposal, with the given reason.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.PolicySet,
@@ -227,7 +229,7 @@ class Platform(Resource):
     def policy_undo(self, *, dry_run: bool = False, idempotency_key: str | None = None) -> models.PolicySet:
         """POST /v1/platform/policy/actions/undo
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.PolicySet,
@@ -244,7 +246,7 @@ class Platform(Resource):
     ) -> Listing[models.Token]:
         """GET /v1/platform/tokens
 
-        `created_after`: Only what was created after this moment (RFC 3339).
+        `created_after`: Created after this time (RFC 3339).
         `name`: The token of this name.
         `sort`: One of created_at, -created_at, name, -name.
         """
@@ -261,7 +263,7 @@ class Platform(Resource):
     def token_revoke(self, token: str, *, dry_run: bool = False) -> None:
         """DELETE /v1/platform/tokens/{token}
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return cast(
             "None",

@@ -20,8 +20,8 @@ class Policy(Resource):
     ) -> models.Simulation:
         """POST /v1/policy/simulate
 
-        Suppose that certificates are withdrawn, that facts are others, or that it is another time (`at`).
-        `dry_run`: true: say only what would be; nothing is written.
+        Assumptions of a simulation: withdrawn certificates, other facts, or another time (`at`).
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.Simulation,
@@ -48,8 +48,10 @@ class Policy(Resource):
     ) -> models.PolicySet:
         """PUT /v1/projects/{project}/policy
 
-        All atoms of the policy, in place of those before. What demands less becomes a proposal, for the given reason.
-        `dry_run`: true: say only what would be; nothing is written.
+        A new version of the policy.
+
+        `atoms` replace all former ones. A change that demands less becomes a proposal, with the given reason.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.PolicySet,
@@ -65,7 +67,7 @@ class Policy(Resource):
     def undo(self, *, dry_run: bool = False, idempotency_key: str | None = None) -> models.PolicySet:
         """POST /v1/projects/{project}/policy/actions/undo
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.PolicySet,

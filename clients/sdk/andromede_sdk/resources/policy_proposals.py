@@ -22,7 +22,7 @@ class PolicyProposals(Resource):
 
         `state`: One of proposed, approved, applied, withdrawn.
         `level`: platform, organization, project or classification.
-        `created_after`: Only what was created after this moment (RFC 3339).
+        `created_after`: Created after this time (RFC 3339).
         `sort`: One of -created_at, created_at.
         """
         return Listing(
@@ -54,8 +54,8 @@ class PolicyProposals(Resource):
     ) -> models.Proposal:
         """POST /v1/policy-proposals
 
-        Whose policy: one of these; none: the platform's.
-        `dry_run`: true: say only what would be; nothing is written.
+        A new proposal. At most one policy owner; without an owner, the platform's policy.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.Proposal,
@@ -83,7 +83,7 @@ class PolicyProposals(Resource):
     def approve(self, proposal: str, *, dry_run: bool = False, idempotency_key: str | None = None) -> models.Proposal:
         """POST /v1/policy-proposals/{proposal}/actions/approve
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.Proposal,
@@ -99,7 +99,7 @@ class PolicyProposals(Resource):
     def withdraw(self, proposal: str, *, dry_run: bool = False, idempotency_key: str | None = None) -> models.Proposal:
         """POST /v1/policy-proposals/{proposal}/actions/withdraw
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.Proposal,

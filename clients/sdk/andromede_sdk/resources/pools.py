@@ -19,7 +19,7 @@ class Pools(Resource):
 
         `name`: The pools of this name.
         `zone`: The pools of this zone.
-        `created_after`: Only what was created after this moment (RFC 3339).
+        `created_after`: Created after this time (RFC 3339).
         `sort`: One of name, -name, created_at, -created_at.
         """
         return Listing(
@@ -50,7 +50,7 @@ class Pools(Resource):
 
         `state`: One of building, active, stopped, error.
         `project`: The instances of projects of this name.
-        `created_after`: Only what was created after this moment (RFC 3339).
+        `created_after`: Created after this time (RFC 3339).
         `sort`: One of created_at, -created_at, name, -name.
         """
         return Listing(
@@ -84,7 +84,7 @@ class Pools(Resource):
 
         `state`: One of building, available, in-use, error.
         `project`: The volumes of projects of this name.
-        `created_after`: Only what was created after this moment (RFC 3339).
+        `created_after`: Created after this time (RFC 3339).
         `sort`: One of created_at, -created_at, name, -name.
         """
         return Listing(

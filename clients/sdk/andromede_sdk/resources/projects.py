@@ -20,7 +20,7 @@ class Projects(Resource):
     ) -> models.Project:
         """POST /v1/organizations/{organization}/projects
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.Project,
@@ -46,10 +46,10 @@ class Projects(Resource):
     ) -> Listing[models.Project]:
         """GET /v1/projects
 
-        `created_after`: Only what was created after this moment (RFC 3339).
+        `created_after`: Created after this time (RFC 3339).
         `name`: The project of this name.
         `organization`: The projects of the organization of this name.
-        `labels`: A selector: `env=prod,tier!=web,app in (a,b)`; all must hold.
+        `labels`: A selector: `env=prod,tier!=web,app in (a,b)`; all terms must match.
         `sort`: One of created_at, -created_at, name, -name.
         """
         return Listing(
@@ -86,7 +86,7 @@ class Projects(Resource):
     ) -> models.Project:
         """PATCH /v1/projects/{project}
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.Project,
@@ -103,7 +103,7 @@ class Projects(Resource):
     def delete(self, project: str, *, dry_run: bool = False, if_match: str | int | None = None) -> None:
         """DELETE /v1/projects/{project}
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return cast(
             "None",

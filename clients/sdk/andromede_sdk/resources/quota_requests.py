@@ -18,7 +18,7 @@ class QuotaRequests(Resource):
     ) -> Listing[models.QuotaRequest]:
         """GET /v1/organizations/{organization}/quota-requests
 
-        `created_after`: Only what was created after this moment (RFC 3339).
+        `created_after`: Created after this time (RFC 3339).
         `state`: One of pending, approved, refused, withdrawn.
         `dimension`: One of instances, vcpus, memory_mib, volumes, storage_gib, networks, addresses, images, image_gib, state_mib, webhooks.
         `sort`: One of -created_at, created_at.
@@ -52,7 +52,7 @@ class QuotaRequests(Resource):
     ) -> models.QuotaRequest:
         """POST /v1/organizations/{organization}/quota-requests
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.QuotaRequest,
@@ -88,7 +88,7 @@ class QuotaRequests(Resource):
     ) -> models.QuotaRequest:
         """POST /v1/organizations/{organization}/quota-requests/{quota_request}/actions/approve
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.QuotaRequest,
@@ -113,7 +113,7 @@ class QuotaRequests(Resource):
     ) -> models.QuotaRequest:
         """POST /v1/organizations/{organization}/quota-requests/{quota_request}/actions/refuse
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.QuotaRequest,
@@ -132,7 +132,7 @@ class QuotaRequests(Resource):
     ) -> models.QuotaRequest:
         """POST /v1/organizations/{organization}/quota-requests/{quota_request}/actions/withdraw
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.QuotaRequest,

@@ -13,8 +13,8 @@ class Quotas(Resource):
     def set(self, *, limits: models.QuotaLimitsInput, if_match: str | int, dry_run: bool = False) -> models.Quotas:
         """PUT /v1/projects/{project}/quotas
 
-        What is not named has the default.
-        `dry_run`: true: say only what would be; nothing is written.
+        Quotas to set. Dimensions that are not named get the default.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.Quotas,

@@ -9,7 +9,7 @@ class Recovery(Resource):
     def codes_replace(self, *, dry_run: bool = False, idempotency_key: str | None = None) -> models.RecoveryCodes:
         """POST /v1/recovery-codes
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.RecoveryCodes,

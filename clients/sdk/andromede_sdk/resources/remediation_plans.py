@@ -17,7 +17,7 @@ class RemediationPlans(Resource):
         """GET /v1/projects/{project}/remediation-plans
 
         `state`: One of proposed, approved, done, withdrawn.
-        `created_after`: Only what was created after this moment (RFC 3339).
+        `created_after`: Created after this time (RFC 3339).
         `sort`: One of -created_at, created_at.
         """
         return Listing(
@@ -33,7 +33,7 @@ class RemediationPlans(Resource):
     def approve(self, plan: str, *, dry_run: bool = False, idempotency_key: str | None = None) -> models.Plan:
         """POST /v1/projects/{project}/remediation-plans/{plan}/actions/approve
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.Plan,

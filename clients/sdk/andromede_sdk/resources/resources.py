@@ -17,7 +17,7 @@ class Resources(Resource):
     ) -> Listing[models.Lineage]:
         """GET /v1/organizations/{organization}/resources/{resource}/lineage
 
-        `created_after`: Only what was created after this moment (RFC 3339).
+        `created_after`: Created after this time (RFC 3339).
         `sort`: One of created_at, -created_at.
         """
         return Listing(
@@ -36,9 +36,9 @@ class Resources(Resource):
     ) -> models.Residency:
         """GET /v1/resources/{resource}/residency
 
-        `from_`: From this moment on (RFC 3339).
-        `to`: Up to this moment (RFC 3339).
-        `role`: Only this reason of holding data: one of compute, storage, image, netedge.
+        `from_`: Beginning of the period (RFC 3339).
+        `to`: End of the period (RFC 3339).
+        `role`: Only intervals of this role: one of compute, storage, image, netedge.
         """
         return self._scope.one(
             models.Residency,

@@ -20,7 +20,7 @@ class ServiceAccounts(Resource):
     ) -> Listing[models.ServiceAccount]:
         """GET /v1/organizations/{organization}/service-accounts
 
-        `created_after`: Only what was created after this moment (RFC 3339).
+        `created_after`: Created after this time (RFC 3339).
         `name`: The service account of this name.
         `sort`: One of created_at, -created_at, name, -name.
         """
@@ -46,8 +46,8 @@ class ServiceAccounts(Resource):
     ) -> models.ServiceAccount:
         """POST /v1/organizations/{organization}/service-accounts
 
-        `grants`: its roles, one for each project, or one for all of them.
-        `dry_run`: true: say only what would be; nothing is written.
+        A new service account. `grants`: its roles, one for each project, or one for all projects.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.ServiceAccount,
@@ -85,7 +85,7 @@ class ServiceAccounts(Resource):
     ) -> models.ServiceAccount:
         """PATCH /v1/organizations/{organization}/service-accounts/{service_account}
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.ServiceAccount,
@@ -104,7 +104,7 @@ class ServiceAccounts(Resource):
     ) -> None:
         """DELETE /v1/organizations/{organization}/service-accounts/{service_account}
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return cast(
             "None",
@@ -131,7 +131,7 @@ class ServiceAccounts(Resource):
     ) -> Listing[models.Token]:
         """GET /v1/organizations/{organization}/service-accounts/{service_account}/tokens
 
-        `created_after`: Only what was created after this moment (RFC 3339).
+        `created_after`: Created after this time (RFC 3339).
         `name`: The token of this name.
         `sort`: One of created_at, -created_at, name, -name.
         """
@@ -162,9 +162,11 @@ class ServiceAccounts(Resource):
     ) -> models.TokenWithSecret:
         """POST /v1/organizations/{organization}/service-accounts/{service_account}/tokens
 
-        One that is good in several projects. `projects`: in these alone. `role`: no more than this one anywhere; without
-        it the token may what its owner may, also what the owner is given later.
-        `dry_run`: true: say only what would be; nothing is written.
+        A token for several projects.
+
+        `projects`: only these. `role`: the highest role in any project; without it, the token has all roles of its owner,
+        also later ones.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.TokenWithSecret,

@@ -13,7 +13,7 @@ class Sessions(Resource):
     ) -> Listing[models.Session]:
         """GET /v1/sessions
 
-        `created_after`: Only what was created after this moment (RFC 3339).
+        `created_after`: Created after this time (RFC 3339).
         `sort`: One of -created_at, created_at.
         """
         return Listing(
@@ -35,8 +35,8 @@ class Sessions(Resource):
     ) -> models.SessionWithSecret:
         """POST /v1/sessions
 
-        With a second factor, if the account has one.
-        `dry_run`: true: say only what would be; nothing is written.
+        A sign-in, with a second factor if the account has one.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.SessionWithSecret,
@@ -62,7 +62,7 @@ class Sessions(Resource):
     def end(self, session: str, *, dry_run: bool = False) -> None:
         """DELETE /v1/sessions/{session}
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return cast(
             "None",
@@ -76,8 +76,8 @@ class Sessions(Resource):
     ) -> None:
         """POST /v1/sessions/actions/end-others
 
-        `revoke_tokens`: also revoke the API tokens that were issued in your sessions.
-        `dry_run`: true: say only what would be; nothing is written.
+        End the other sessions. `revoke_tokens`: also revoke the API tokens that were issued in the user's sessions.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return cast(
             "None",
@@ -104,8 +104,8 @@ class Sessions(Resource):
     ) -> models.Session:
         """POST /v1/sessions/actions/verify
 
-        A second factor; of somebody who has none, the password.
-        `dry_run`: true: say only what would be; nothing is written.
+        A proof of identity: a second factor; for a user without one, the password.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.Session,

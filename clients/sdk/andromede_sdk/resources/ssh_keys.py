@@ -21,8 +21,8 @@ class SshKeys(Resource):
         """GET /v1/projects/{project}/ssh-keys
 
         `name`: The key of this name.
-        `created_after`: Only what was created after this moment (RFC 3339).
-        `labels`: A selector: `env=prod,tier!=web,app in (a,b)`; all must hold.
+        `created_after`: Created after this time (RFC 3339).
+        `labels`: A selector: `env=prod,tier!=web,app in (a,b)`; all terms must match.
         `sort`: One of created_at, -created_at, name, -name.
         """
         return Listing(
@@ -52,7 +52,7 @@ class SshKeys(Resource):
     ) -> models.SshKey:
         """POST /v1/projects/{project}/ssh-keys
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.SshKey,
@@ -82,7 +82,7 @@ class SshKeys(Resource):
     ) -> models.SshKey:
         """PATCH /v1/projects/{project}/ssh-keys/{ssh_key}
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.SshKey,
@@ -99,7 +99,7 @@ class SshKeys(Resource):
     def delete(self, ssh_key: str, *, dry_run: bool = False, if_match: str | int | None = None) -> None:
         """DELETE /v1/projects/{project}/ssh-keys/{ssh_key}
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return cast(
             "None",

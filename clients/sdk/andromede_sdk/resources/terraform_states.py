@@ -35,7 +35,7 @@ class TerraformStates(Resource):
     def delete(self, terraform_state: str, *, dry_run: bool = False) -> None:
         """DELETE /v1/projects/{project}/terraform-states/{terraform_state}
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return cast(
             "None",
@@ -65,8 +65,8 @@ class TerraformStates(Resource):
     ) -> models.State:
         """POST /v1/projects/{project}/terraform-states/{terraform_state}/actions/lock
 
-        What Terraform says of whoever holds a lock. The names are Terraform's.
-        `dry_run`: true: say only what would be; nothing is written.
+        A state lock with Terraform's description of its holder. The names are Terraform's.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.State,
@@ -104,8 +104,8 @@ class TerraformStates(Resource):
     ) -> models.State:
         """POST /v1/projects/{project}/terraform-states/{terraform_state}/actions/unlock
 
-        The lock to end. Without an ID it ends whoever's it is, as `terraform force-unlock` wants.
-        `dry_run`: true: say only what would be; nothing is written.
+        The state lock to end. Without an ID, any lock is ended, as `terraform force-unlock` requires.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.State,
@@ -137,7 +137,7 @@ class TerraformStates(Resource):
     ) -> Listing[models.StateVersion]:
         """GET /v1/projects/{project}/terraform-states/{terraform_state}/versions
 
-        `created_after`: Only what was created after this moment (RFC 3339).
+        `created_after`: Created after this time (RFC 3339).
         `sort`: One of -created_at, created_at.
         """
         return Listing(

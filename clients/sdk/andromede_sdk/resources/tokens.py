@@ -19,7 +19,7 @@ class Tokens(Resource):
     ) -> Listing[models.Token]:
         """GET /v1/projects/{project}/tokens
 
-        `created_after`: Only what was created after this moment (RFC 3339).
+        `created_after`: Created after this time (RFC 3339).
         `name`: The token of this name.
         `sort`: One of created_at, -created_at, name, -name.
         """
@@ -46,8 +46,8 @@ class Tokens(Resource):
     ) -> models.TokenWithSecret:
         """POST /v1/projects/{project}/tokens
 
-        `verbs` and `kinds` limit what it may do to which kinds of resources; without them its role alone does.
-        `dry_run`: true: say only what would be; nothing is written.
+        A new token. `verbs` and `kinds` limit its actions and kinds of resources; without them only its role does.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.TokenWithSecret,
@@ -63,7 +63,7 @@ class Tokens(Resource):
     def revoke(self, token: str, *, dry_run: bool = False) -> None:
         """DELETE /v1/projects/{project}/tokens/{token}
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return cast(
             "None",

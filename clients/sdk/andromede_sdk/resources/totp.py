@@ -11,7 +11,7 @@ class Totp(Resource):
     def enrol(self, *, dry_run: bool = False, idempotency_key: str | None = None) -> models.Totp:
         """POST /v1/totp
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.Totp, Ask("POST", "/v1/totp", query={"dry_run": dry_run or None}, key=idempotency_key)
@@ -20,14 +20,14 @@ class Totp(Resource):
     def remove(self, *, dry_run: bool = False) -> None:
         """DELETE /v1/totp
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return cast("None", self._scope.document(Ask("DELETE", "/v1/totp", query={"dry_run": dry_run or None})))
 
     def confirm(self, *, code: str, dry_run: bool = False, idempotency_key: str | None = None) -> models.RecoveryCodes:
         """POST /v1/totp/actions/confirm
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.RecoveryCodes,

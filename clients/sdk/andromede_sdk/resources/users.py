@@ -20,7 +20,7 @@ class Users(Resource):
     ) -> Listing[models.Account]:
         """GET /v1/users
 
-        `created_after`: Only what was created after this moment (RFC 3339).
+        `created_after`: Created after this time (RFC 3339).
         `email`: The user with this e-mail address.
         `duty`: One of operator, support, auditor, none.
         `state`: One of active, suspended, ended.
@@ -50,7 +50,7 @@ class Users(Resource):
     def end(self, user: str, *, dry_run: bool = False, if_match: str | int | None = None) -> None:
         """DELETE /v1/users/{user}
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return cast(
             "None",
@@ -70,7 +70,7 @@ class Users(Resource):
     ) -> models.AccountWithActions:
         """POST /v1/users/{user}/actions/reinstate
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.AccountWithActions,
@@ -96,9 +96,11 @@ class Users(Resource):
     ) -> models.AccountWithActions:
         """POST /v1/users/{user}/actions/suspend
 
-        `reason`: for the audit of the platform. `revoke_tokens`: also revoke the API tokens that were issued in the
+        A suspension.
+
+        `reason`: for the audit log of the platform. `revoke_tokens`: also revoke the API tokens that were issued in the
         user's sessions, such as those of service accounts.
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.AccountWithActions,
@@ -116,7 +118,7 @@ class Users(Resource):
     def duty_remove(self, user: str, *, dry_run: bool = False, if_match: str | int | None = None) -> None:
         """DELETE /v1/users/{user}/duty
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return cast(
             "None",
@@ -134,7 +136,7 @@ class Users(Resource):
     def sessions_end(self, user: str, *, dry_run: bool = False) -> None:
         """DELETE /v1/users/{user}/sessions
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return cast(
             "None",

@@ -25,8 +25,8 @@ class Volumes(Resource):
         `name`: The volume of this name.
         `state`: One of building, available, in-use, error.
         `zone`: The volumes in this zone.
-        `created_after`: Only what was created after this moment (RFC 3339).
-        `labels`: A selector: `env=prod,tier!=web,app in (a,b)`; all must hold.
+        `created_after`: Created after this time (RFC 3339).
+        `labels`: A selector: `env=prod,tier!=web,app in (a,b)`; all terms must match.
         `sort`: One of created_at, -created_at, name, -name.
         """
         return Listing(
@@ -120,11 +120,12 @@ class Volumes(Resource):
     ) -> models.VolumeWithOperation | models.PlacementSimulation:
         """POST /v1/projects/{project}/volumes
 
-        `near_instance`: on the node of that instance, so that it can be attached there; a volume whose type is kept in
-        shared storage needs no such thing. What `classifications` and
-        `policy_atoms` demand holds for the volume's data as long as it exists. `host`: on this node and no other, for
-        operators. `exemption`: by which it may be created though a policy refuses it, once.
-        `dry_run`: true: say only what would be; nothing is written.
+        A new volume.
+
+        `near_instance`: on the node of that instance, so that it can be attached there; not needed for a type in a pool.
+        The clauses of `classifications` and `policy_atoms` apply to the volume's data as long as it exists. `host`: the
+        only allowed node, for operators. `exemption`: allows the creation once, although a policy refuses it.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return cast(
             "models.VolumeWithOperation | models.PlacementSimulation",
@@ -169,7 +170,7 @@ class Volumes(Resource):
     ) -> models.Volume:
         """PATCH /v1/projects/{project}/volumes/{volume}
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.Volume,
@@ -188,7 +189,7 @@ class Volumes(Resource):
     ) -> models.VolumeWithOperation | None:
         """DELETE /v1/projects/{project}/volumes/{volume}
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return cast(
             "models.VolumeWithOperation | None",
@@ -215,7 +216,7 @@ class Volumes(Resource):
     ) -> models.VolumeWithOperation:
         """POST /v1/projects/{project}/volumes/{volume}/actions/grow
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.VolumeWithOperation,

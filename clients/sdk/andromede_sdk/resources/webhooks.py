@@ -21,8 +21,8 @@ class Webhooks(Resource):
         """GET /v1/projects/{project}/webhooks
 
         `name`: The webhook of this name.
-        `created_after`: Only what was created after this moment (RFC 3339).
-        `labels`: A selector: `env=prod,tier!=web,app in (a,b)`; all must hold.
+        `created_after`: Created after this time (RFC 3339).
+        `labels`: A selector: `env=prod,tier!=web,app in (a,b)`; all terms must match.
         `sort`: One of created_at, -created_at, name, -name.
         """
         return Listing(
@@ -54,7 +54,7 @@ class Webhooks(Resource):
     ) -> models.WebhookWithSecret:
         """POST /v1/projects/{project}/webhooks
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.WebhookWithSecret,
@@ -87,7 +87,7 @@ class Webhooks(Resource):
     ) -> models.Webhook:
         """PATCH /v1/projects/{project}/webhooks/{webhook}
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.Webhook,
@@ -104,7 +104,7 @@ class Webhooks(Resource):
     def delete(self, webhook: str, *, dry_run: bool = False, if_match: str | int | None = None) -> None:
         """DELETE /v1/projects/{project}/webhooks/{webhook}
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return cast(
             "None",
@@ -124,7 +124,7 @@ class Webhooks(Resource):
     ) -> models.Webhook:
         """POST /v1/projects/{project}/webhooks/{webhook}/actions/end-rotation
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.Webhook,
@@ -140,7 +140,7 @@ class Webhooks(Resource):
     def ping(self, webhook: str, *, dry_run: bool = False, idempotency_key: str | None = None) -> models.Delivery:
         """POST /v1/projects/{project}/webhooks/{webhook}/actions/ping
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.Delivery,
@@ -163,7 +163,7 @@ class Webhooks(Resource):
     ) -> models.WebhookWithSecret:
         """POST /v1/projects/{project}/webhooks/{webhook}/actions/rotate-secret
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.WebhookWithSecret,
@@ -191,7 +191,7 @@ class Webhooks(Resource):
 
         `state`: One of pending, succeeded, failed.
         `kind`: The deliveries of events of this kind.
-        `created_after`: Only what was created after this moment (RFC 3339).
+        `created_after`: Created after this time (RFC 3339).
         `sort`: One of -created_at, created_at.
         """
         return Listing(
@@ -221,7 +221,7 @@ class Webhooks(Resource):
     ) -> models.Delivery:
         """POST /v1/projects/{project}/webhooks/{webhook}/deliveries/{delivery}/actions/redeliver
 
-        `dry_run`: true: say only what would be; nothing is written.
+        `dry_run`: true: only return what would happen; nothing is written.
         """
         return self._scope.one(
             models.Delivery,

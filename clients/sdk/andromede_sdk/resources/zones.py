@@ -18,7 +18,7 @@ class Zones(Resource):
 
         `region`: The zones of this region.
         `sort`: One of id, -id.
-        `admissible_for`: The open zones in which an instance and a volume can be made under all that is demanded for this classification or project. Clauses about other roles (backup, console) are not asked.
+        `admissible_for`: Only open zones that admit an instance and a volume under all policies of this classification or project. Clauses about other roles (backup, console) are not evaluated.
         """
         return Listing(
             self._scope,
@@ -37,7 +37,7 @@ class Zones(Resource):
     def capacity(self, zone: str, *, flavor: str) -> models.Capacity:
         """GET /v1/zones/{zone}/capacity
 
-        `flavor`: How many instances of this flavor fit, under the policies of the credential's project, or without one the platform's.
+        `flavor`: Count the instances of this flavor that fit, under the policies of the credential's project, or without one the platform's.
         """
         return self._scope.one(
             models.Capacity, Ask("GET", "/v1/zones/{zone}/capacity", names={"zone": zone}, query={"flavor": flavor})

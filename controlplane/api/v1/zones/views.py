@@ -64,7 +64,7 @@ class ZoneCapacity(ActorView):
         query={
             "flavor": Parameter(
                 "Count the instances of this flavor that fit, under the policies of the credential's project, or "
-                "without one under those of the platform.",
+                "without one the platform's.",
                 is_required=True,
             )
         },
