@@ -97,7 +97,7 @@ def test_the_name_servers_of_the_platform_are_named_where_there_are_some(
     home: str, member: Client, settings: Settings
 ) -> None:
     settings.DEFAULT_DNS_SERVERS = ["9.9.9.9"]
-    assert "Left empty: those public, 9.9.9.9." in text_of(member.get(f"{home}/networks/new"))
+    assert "Leave empty for those of the platform: 9.9.9.9." in text_of(member.get(f"{home}/networks/new"))
     page = member.post(f"{home}/networks/new", {"name": "named", "cidr": "10.1.0.0/24"})["Location"]
     assert "DNS servers 9.9.9.9" in text_of(member.get(page))
 
