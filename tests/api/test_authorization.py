@@ -279,7 +279,7 @@ def test_a_route_without_a_rule_keeps_the_api_from_starting(monkeypatch: pytest.
     rule_coverage.check(urls.api_patterns)
     without = {name: rule for name, rule in TABLE.items() if name != "instance_list"}
     monkeypatch.setattr(rule_coverage, "TABLE", without)
-    with pytest.raises(ImproperlyConfigured, match="instance_list has no rule"):
+    with pytest.raises(ImproperlyConfigured, match="instance_list has no authorization rule"):
         rule_coverage.check(urls.api_patterns)
     monkeypatch.setattr(rule_coverage, "TABLE", TABLE | {"instance_sell": Rule("instances", "act", PUBLIC)})
     with pytest.raises(ImproperlyConfigured, match="instance_sell is no route"):

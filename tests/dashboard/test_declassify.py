@@ -78,5 +78,5 @@ def test_nobody_else_proposes_it(signed_in: SignIn, instance: str) -> None:
         assert page.encode() not in browser.get(f"/residency/{instance}").content
         refused = browser.post(page, ASKED)
         assert refused.status_code in (200, 403, 404)
-    assert "it needs the role sovereignty_officer" in text_of(signed_in("member").post(page, ASKED))
+    assert "lacks the role sovereignty_officer" in text_of(signed_in("member").post(page, ASKED))
     assert PolicyProposal.objects.count() == 0

@@ -56,7 +56,7 @@ def test_a_newcomer_accepts_an_invitation(invitation: str) -> None:
 
 def test_somebody_known_accepts_as_who_they_are(invitation: str) -> None:
     bob = user_create(email="bob@people.example")
-    assert b"sign in as that user" in Client().post("/invitation", {"token": invitation}).content
+    assert b"Sign in as that user" in Client().post("/invitation", {"token": invitation}).content
     browser = browser_of(bob)
     assert b"You accept the invitation as" in browser.get(f"/invitation?token={invitation}").content
     answer = browser.post("/invitation", {"token": invitation})

@@ -121,8 +121,8 @@ def test_a_refusal_of_placement_is_told_in_full(cloud: Cloud, member: Client, pa
 
 def test_whoever_may_only_read_is_told_so(cloud: Cloud, signed_in: SignIn, page: str) -> None:
     viewer = signed_in("viewer")
-    assert "it needs the role member" in text_of(viewer.get(page))
-    assert "it needs the role member" in text_of(viewer.post(page, INSTANCE))
+    assert "lacks the role member" in text_of(viewer.get(page))
+    assert "lacks the role member" in text_of(viewer.post(page, INSTANCE))
     assert Operation.objects.count() == 0
 
 

@@ -27,7 +27,7 @@ def test_a_rule_is_made_told_to_tenants_and_ended(operator: Client, member: Clie
     banner = text_of(member.get(f"{home}/instances"))
     assert "Maintenance – All operations – reject – new switches" in banner
     refused = member.post(f"{home}/instances/create", INSTANCE)
-    assert refused.status_code == 200 and "because of maintenance: new switches" in text_of(refused)
+    assert refused.status_code == 200 and "instance.create: new switches" in text_of(refused)
     operator.post(f"{URL}/{made.pk}/end", {"next": URL})
     assert "ended" in text_of(operator.get(URL))
     assert member.post(f"{home}/instances/create", INSTANCE).status_code == 302

@@ -104,7 +104,7 @@ def test_what_an_invitation_may_not_be_is_said_beside_its_field(here: str, owner
 
 def test_who_may_not_invite_is_told(here: str, member: Client) -> None:
     form = {"email": "bob@people.example", "role": "viewer", "lifetime_days": "3"}
-    assert b"it needs the role admin" in member.post(f"{here}/invitations/new", form).content
+    assert b"lacks the role admin" in member.post(f"{here}/invitations/new", form).content
     assert Invitation.objects.count() == 0
 
 
@@ -120,7 +120,7 @@ def test_an_operator_makes_a_password_link(here: str, cloud: Cloud, signed_in: S
     assert b"alpha@example.org" in owner.get("/password-resets").content
     confirm = f"/password-resets/{reset.pk}/confirm"
     assert confirm.encode() not in operator.get("/password-resets").content
-    assert b"Neither who asked for this reset" in operator.post(confirm).content
+    assert b"The requester of a reset" in operator.post(confirm).content
     assert b"operator@people.example" in owner.get(confirm).content
     assert b"/password?secret=andromede_link_" in owner.post(confirm).content
     mine = browser_of(reset.user)
@@ -216,9 +216,9 @@ def test_a_service_account_is_granted_rights_which_are_withdrawn(here: str, clou
 def test_who_may_not_grant_is_told(here: str, cloud: Cloud, owner: Client, member: Client) -> None:
     owner.post(f"{here}/service-accounts/new", {"name": "ci", "role": "viewer"})
     page = f"{here}/service-accounts/{ServiceAccount.objects.get().pk}"
-    assert "it needs the role admin" in text_of(member.post(f"{page}/rights/new", {"role": "admin", "project": ""}))
+    assert "lacks the role admin" in text_of(member.post(f"{page}/rights/new", {"role": "admin", "project": ""}))
     told = member.post(f"{page}/rights/withdraw", {"project": ""}, follow=True)
-    assert "it needs the role admin" in text_of(told)
+    assert "lacks the role admin" in text_of(told)
     assert Grant.objects.get().role == "viewer"
 
 

@@ -104,7 +104,7 @@ def test_the_name_servers_of_the_platform_are_named_where_there_are_some(
 
 def test_who_may_only_look_is_told_so(home: str, signed_in: SignIn) -> None:
     page = signed_in("viewer").post(f"{home}/networks/new", {"name": "mine", "cidr": "10.1.0.0/24"}).content
-    assert b"it needs the role member" in page
+    assert b"lacks the role member" in page
     assert not Network.objects.filter(name="mine").exists()
 
 

@@ -117,6 +117,6 @@ def test_whoever_may_only_read_changes_nothing(page: str, home: str, signed_in: 
         (f"{page}/settings", {"name": "mine", "labels": ""}),
         (f"{page}/delete", {"name": "data"}),
     ):
-        assert "it needs the role member" in text_of(viewer.post(address, sent)), address
+        assert "lacks the role member" in text_of(viewer.post(address, sent)), address
     volume.refresh_from_db()
     assert (Operation.objects.count(), volume.name) == (before, "data")

@@ -142,13 +142,13 @@ def refusal(operation: Operation) -> str:
 def test_a_node_that_is_heard_is_not_given_up(cloud: Cloud) -> None:
     _, operation = lost_rebuild(cloud)
     Node.objects.update(state="ready")
-    assert "the node node-1 is heard" in refusal(operation)
+    assert "the node node-1 is reachable" in refusal(operation)
 
 
 def test_a_node_that_has_just_fallen_silent_may_come_back(cloud: Cloud) -> None:
     _, operation = lost_rebuild(cloud)
     Node.objects.update(last_heartbeat_at=clock.now() - timedelta(minutes=9))
-    assert "not been silent for 10 minutes" in refusal(operation)
+    assert "unreachable for less than 10 minutes" in refusal(operation)
 
 
 def test_what_may_still_end_by_itself_is_left_alone(cloud: Cloud) -> None:
