@@ -43,7 +43,7 @@ def test_a_silent_node_is_fenced_by_ones_own_word_after_a_proof(operator: Client
     cloud.machine.become_unreachable()
     assert FENCE in operator.get(NODE).content.decode()
     page = text_of(operator.get(FENCE))
-    assert "nobody has said how its BMC is reached" in page
+    assert "its BMC is not configured" in page
     assert "available: an operator attests that the node is off" in page
     Session.objects.update(proved_at=clock.now() - timedelta(hours=1))
     body = {"evidence": "attestation", "reason": "unplugged in rack 7"}
@@ -73,4 +73,4 @@ def test_it_is_said_how_a_bmc_is_reached_and_the_password_is_not_shown(operator:
 
 def test_in_french(operator: Client, cloud: Cloud) -> None:
     page = text_of(operator.get(FENCE, headers={"Accept-Language": "fr"}))
-    assert "Mettre node-1 à l’écart" in page and "il est joignable" in page
+    assert "Isoler node-1 (fencing)" in page and "il est joignable" in page

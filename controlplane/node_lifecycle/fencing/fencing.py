@@ -28,7 +28,7 @@ from controlplane.operations.models import Operation
 from controlplane.operations.services import OperationRequest, enqueue
 
 FENCEABLE = (IN_SERVICE, "cordoned", "draining", "maintenance")
-HEARD = Reason("it is heard")
+HEARD = Reason("it is reachable")
 # Clocks of machines drift by far less; this share is added to a time that a node measures.
 DRIFT = 0.01
 # Switching off takes seconds; a BMC that needs longer than this has failed.

@@ -103,7 +103,7 @@ class Invitation(LinkPage):
         organization = member["organization"]
         if self.context()["as_whom"] is None:
             self.template = "dashboard/account/invitation_accepted.html"
-            return self.page({"member": member, "title": _("You are in")})
+            return self.page({"member": member, "title": _("Invitation accepted")})
         messages.success(self.request, str(_("You are a member of {name}.")).format(name=organization["name"]))
         return redirect("organization", organization=organization["id"])
 

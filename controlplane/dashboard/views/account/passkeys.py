@@ -70,7 +70,7 @@ class PasskeyRegister(Page):
 
 class PasskeyRemove(FormPage):
     template = "dashboard/shared/confirm.html"
-    title = _("Remove the passkey")
+    title = _("Remove passkey")
     section = "account"
     submit = _("Remove")
 

@@ -39,7 +39,7 @@ class Profile(AccountPage):
 
 class SignInMethods(AccountPage):
     template = "dashboard/account/sign_in_methods.html"
-    title = _("Signing in")
+    title = _("Sign-in")
     tab = "account-sign-in"
 
     def context(self) -> Context:
@@ -153,7 +153,7 @@ class TotpConfirm(TotpEnrol, FormPage):
 
 class TotpRemove(FormPage, AccountPage):
     template = "dashboard/shared/confirm.html"
-    title = _("Remove the application for codes")
+    title = _("Remove authenticator application")
     submit = _("Remove")
 
     def context(self) -> Context:

@@ -187,7 +187,7 @@ class Reauthenticate(ProofPage):
     """Reauthenticate before sensitive actions."""
 
     template = "dashboard/account/reauthenticate.html"
-    title = _("Prove that it is you")
+    title = _("Confirm your identity")
     form_class = ProveForm
 
     def choices(self) -> Context:

@@ -131,7 +131,7 @@ class TokenCreate(FormPage, TokenPages):
 
 class TokenRevoke(FormPage, TokenPages):
     template = "dashboard/shared/confirm.html"
-    title = _("Revoke the API token")
+    title = _("Revoke API token")
     submit = _("Revoke")
 
     def context(self) -> Context:

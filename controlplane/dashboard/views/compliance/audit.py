@@ -56,7 +56,7 @@ class Requests(Audit):
 
 class AuditEntries(Audit):
     template = "dashboard/compliance/audit/entries.html"
-    title = _("Deeds")
+    title = _("Actions")
 
     def context(self) -> Context:
         filters = {name: self.query(name).strip() for name in ("actor", "verb", "resource")}

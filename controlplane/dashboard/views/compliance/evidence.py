@@ -121,7 +121,7 @@ class Growth(FormPage):
     """Verify that the log extends a saved checkpoint."""
 
     template = "dashboard/compliance/evidence/consistency.html"
-    title = _("Has the log only grown?")
+    title = _("Verify the log")
     section = "evidence"
     form_class = GrowthForm
     submit = _("Compare")
@@ -200,7 +200,7 @@ class ExportCreate(FormPage, EvidencePage):
 
 class Export(Page):
     template = "dashboard/compliance/evidence/export.html"
-    title = _("Export of evidence")
+    title = _("Evidence export")
     section = "evidence"
 
     @cached_property

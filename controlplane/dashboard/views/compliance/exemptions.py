@@ -126,7 +126,7 @@ class Exemption(FormPage):
 
 class OfficerKeyList(Page):
     template = "dashboard/compliance/exemptions/keys.html"
-    title = _("Keys of officers")
+    title = _("Officer keys")
     section = "exemptions"
 
     def crumbs(self) -> list[tuple[Text, str]]:
@@ -173,7 +173,7 @@ class OfficerKeyCreate(FormPage):
 
 class OfficerKeyRevoke(FormPage):
     template = "dashboard/shared/confirm.html"
-    title = _("Revoke the key")
+    title = _("Revoke key")
     section = "exemptions"
     submit = _("Revoke")
 

@@ -30,7 +30,7 @@ class Residencies(Page):
     """Monitored resources, and a form to open the residency of any id."""
 
     template = "dashboard/compliance/placement_evidence/residency_list.html"
-    title = _("Where data is")
+    title = _("Residency")
     section = "residencies"
     live = "drift"
 

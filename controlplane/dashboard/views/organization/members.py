@@ -228,7 +228,7 @@ class InvitationCreate(FormPage, OrganizationPage):
 
 class InvitationRevoke(FormPage, OrganizationPage):
     template = "dashboard/shared/confirm.html"
-    title = _("Revoke the invitation")
+    title = _("Revoke invitation")
     section = "invitations"
     submit = _("Revoke")
     right = "invitation_revoke"

@@ -201,7 +201,7 @@ class Resolve(FormPage):
     """Preview by a dry run which node would be abandoned, or show why the operation cannot be force-finished."""
 
     template = "dashboard/platform/operations/force_finish.html"
-    title = _("Resolve a stuck operation")
+    title = _("Force finish a stuck operation")
     section = "all-operations"
     form_class = ResolveForm
     submit = _("Force finish")

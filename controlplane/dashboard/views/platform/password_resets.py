@@ -41,8 +41,8 @@ class ResetPage(FormPage):
 
 class ResetConfirm(ResetPage):
     template = "dashboard/shared/confirm.html"
-    title: Text = _("Confirm the reset of a password")
-    submit = _("Confirm and show the link")
+    title: Text = _("Confirm password reset")
+    submit = _("Confirm and show link")
 
     def context(self) -> Context:
         lost = _(
@@ -63,7 +63,7 @@ class ResetConfirm(ResetPage):
 
 class ResetWithdraw(ResetPage):
     template = "dashboard/shared/confirm.html"
-    title = _("Withdraw the reset of a password")
+    title = _("Withdraw password reset")
     submit = _("Withdraw")
 
     def context(self) -> Context:

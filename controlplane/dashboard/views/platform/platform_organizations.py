@@ -117,7 +117,7 @@ class Offers(Page):
     """The catalog: flavors, public images and volume types."""
 
     template = "dashboard/platform/offers.html"
-    title = _("Offers")
+    title = _("Catalog")
     section = "offers"
 
     def context(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ MANY = 200
 
 class Pools(Page):
     template = "dashboard/platform/pools/list.html"
-    title = _("Pools")
+    title = _("Storage pools")
     section = "pools"
     live = "node incident instance volume"
 

@@ -20,7 +20,7 @@ STATES = ("active", "suspended", "ended")
 
 class UserList(Page):
     template = "dashboard/platform/users/list.html"
-    title = _("People")
+    title = _("Users")
     section = "users"
 
     def context(self) -> Context:

@@ -87,7 +87,7 @@ class InstanceForm(DraftForm):
 
 class InstanceCreate(CreatePage):
     template = "dashboard/project/instances/create.html"
-    title = _("Create an instance")
+    title = _("Create instance")
     section = "instances"
     form_class = InstanceForm
     submit = _("Create instance")

@@ -62,7 +62,7 @@ class VolumeForm(DraftForm):
 
 class VolumeCreate(CreatePage):
     template = "dashboard/project/create/form_page.html"
-    title = _("Create a volume")
+    title = _("Create volume")
     section = "volumes"
     form_class = VolumeForm
     submit = _("Create volume")

@@ -194,8 +194,8 @@ class WebhookRotate(FormPage, WebhookPage):
 
 class WebhookEndRotation(FormPage, WebhookPage):
     template = "dashboard/shared/confirm.html"
-    title = _("End the old secret")
-    submit = _("End it")
+    title = _("Revoke old secret")
+    submit = _("End rule")
     right = "webhook_end_rotation"
 
     def context(self) -> Context:
