@@ -44,7 +44,7 @@ def test_drift_is_told_with_what_failed_and_a_plan(api: Caller, cloud: Cloud, in
     refused = api.post("instances/web/actions/reboot")
     assert refused.problem[:2] == (422, "policy_unsatisfiable")
     assert refused.body["detail"].startswith(
-        "It is in fr-idf-1, which project/snc does not admit, so this is refused. The certificate "
+        "The resource is in fr-idf-1, which project/snc does not admit. The certificate "
     )
     assert refused.body["facts"] == {"clauses": "project/snc", "zone": "fr-idf-1"}
     assert refused.body["placement_decision"]

@@ -138,7 +138,7 @@ def test_members_and_operators_see_that_it_is_there_and_not_what_is_in_it(
         assert caller.get(place).body["state"] == "ready"
         for answer in (caller.get(f"{place}/file"), caller.post(ASK, window.body), simple(caller, window)):
             assert answer.problem[:2] == (403, "identity.role_needed")
-            assert answer.body["detail"].endswith("it needs the role sovereignty_officer or owner.")
+            assert answer.body["detail"].startswith("This credential lacks the role sovereignty_officer or owner")
 
 
 def test_to_other_organizations_it_is_not_there(

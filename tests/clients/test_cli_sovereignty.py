@@ -104,7 +104,7 @@ def test_demanding_less_takes_two_officers(case: Case) -> None:
     assert made.err.endswith(f"andromede proposal approve {proposal}\n")
     assert case.olga.ok("proposal", "show", proposal, "-o", "json").json["state"] == "proposed"
     refused(case.owner("proposal", "approve", proposal), 7, OFFICER)
-    refused(case.olga("proposal", "approve", proposal), 7, "a second person")
+    refused(case.olga("proposal", "approve", proposal), 7, "Ask another person to approve it")
     assert case.otto.ok("proposal", "approve", proposal, "--dry-run").err == DRY
     assert case.otto.ok("proposal", "approve", proposal, "-o", "json").json["state"] == "approved"
     case.olga.ok("proposal", "withdraw", proposal)
@@ -264,7 +264,7 @@ def test_two_people_break_the_glass(case: Case, approvers: dict[str, Inside]) ->
     refused(case.owner(*right), 7, OFFICER)
     assert case.olga.ok(*right, "--dry-run").err == DRY
     assert len(case.olga.ok(*right, "-o", "json").json["approvals"]) == 1
-    refused(case.olga(*right), 1, "Two people of different duties")
+    refused(case.olga(*right), 1, "Two people with different duties")
     assert "to_sign" not in case.operator.ok(*approval(case.operator, OPERATOR, key=OPERATOR)).out
     assert case.owner.ok(*create, "-o", "json").json["zone"] == HERE
     shown = case.owner.ok("exemption", "show", exemption, "-o", "json").json

@@ -83,7 +83,7 @@ def test_a_person_is_asked(cli: Cli, client: Client, terminals: list[Terminal], 
     cli.ok("volume", "create", "data", "--size", "1")
     terminal = on_terminal(cli, "volume", "delete", "data")
     terminals.append(terminal)
-    terminal.wait_for("All data on it is lost. [y/N] ")
+    terminal.wait_for("The data on it is lost. [y/N] ")
     terminal.type(f"{answer}\n")
     assert terminal.finish() == (0 if is_gone else 2)
     assert (client.volumes.list().first() is None) == is_gone

@@ -136,7 +136,7 @@ def test_a_token_is_shown_once_and_revoked(member: Client) -> None:
 def test_a_token_without_a_role_says_that_it_follows_its_owner(member: Client, role: str, follows_owner: bool) -> None:
     page = member.post("/account/tokens/new", {"name": "ci", "lifetime_days": "9", "role": role}).content
     assert ApiToken.objects.get(name="ci").role == role
-    assert (b"it may also what its owner is given later" in page) is follows_owner
+    assert (b"the token also gains roles that its owner receives later" in page) is follows_owner
 
 
 def test_what_a_token_may_not_be_is_said_beside_its_field(member: Client) -> None:

@@ -147,7 +147,7 @@ def test_a_node_that_cannot_be_drained_or_retired_says_why(operator: Client, gue
     assert "Drain it first" in text_of(operator.post(f"{NODE}/maintenance", {"reason": ""}))
     cloud.machine.become_unreachable()
     answer = operator.get(PLAN)
-    assert "is not heard" in text_of(answer) and b"Drain node</button>" not in answer.content
+    assert "No heartbeat from the node" in text_of(answer) and b"Drain node</button>" not in answer.content
 
 
 def test_others_with_a_duty_see_it_and_change_nothing(signed_in: SignIn, operator: Client, other: FakeMachine) -> None:

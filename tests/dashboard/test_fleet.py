@@ -136,7 +136,7 @@ def test_what_is_stuck_is_resolved_once_its_node_is_silent(
     page = operator.get("/platform/operations").content.decode()
     assert "<h2>Stuck</h2>" in page and f'href="{url}"' in page
     assert f'href="{url}"' not in signed_in("support").get("/platform/operations").content.decode()
-    assert b"the node node-1 is heard" in operator.get(url).content
+    assert b"the node node-1 is reachable" in operator.get(url).content
     cloud.machine.become_unreachable()
     page = operator.get(url).content.decode()
     assert "Preview" in page and ">node-1</a>" in page

@@ -231,4 +231,4 @@ def test_it_is_rebuilt_only_by_its_name(page: str, member: Client, instance: Ins
     assert member.post(f"{page}/rebuild", {"image": "tiny", "name": "web"})["Location"] == page
     assert Operation.objects.filter(kind="instance.rebuild").count() == 1
     busy = text_of(member.get(f"{page}/rebuild"))
-    assert "Another operation (instance.rebuild) works on it" in busy
+    assert "Another operation (instance.rebuild) has locked this resource" in busy

@@ -37,7 +37,7 @@ def test_what_cannot_be_asked_for_again_says_why(member: Client, home: str, aske
     url = f"{home}/activity/{asked.pk}"
     assert "Retry" not in text_of(member.get(url))
     assert member.post(f"{url}/retry")["Location"] == url
-    assert "cannot be asked for again: it has succeeded" in text_of(member.get(url))
+    assert "cannot be retried: " in text_of(member.get(url))
 
 
 def test_what_waits_is_tried_now(member: Client, home: str, asked: Operation) -> None:

@@ -128,7 +128,7 @@ def test_what_the_operator_claims_is_marked(officer: Client, home: str, cloud: C
     words = "declared by the operator, not enforced by the platform"
     assert officer.get("/zones/fr-idf-1").content.decode().count(words) == 2, "among the facts and the statements"
     url = f"{home}/policy/edit"
-    words = "rest on what the operator of a zone claims"
+    words = "rely on declarations of the zone operator that the platform does not enforce"
     encrypted = {"clause": ["0:encryption.at_rest"], "c0-op": "is", "c0-value": "true", "c0-id": "crypt"}
     assert words in officer.post(url, {**encrypted, "do": "try"}).content.decode()
     assert words not in officer.post(url, {**FRENCH, "do": "try"}).content.decode()

@@ -211,10 +211,10 @@ def test_what_a_viewer_cannot_press_says_why(named: dict[str, str], signed_in: S
     for url, each in off:
         place = "project" if url.startswith("/projects") else "organization"
         why = str(each.attributes["title"])
-        assert why.startswith(f"Your role in this {place}, viewer, may not do this. Ask a"), url
+        assert why.startswith(f"Your role in this {place} (viewer) does not allow this. Contact a"), url
         assert why in each.text, url
     why_not_make = [each.attributes["title"] for url, each in off if url.endswith("/instances/create")]
-    assert set(why_not_make) == {"Your role in this project, viewer, may not do this. Ask an owner."}
+    assert set(why_not_make) == {"Your role in this project (viewer) does not allow this. Contact an owner."}
 
 
 def test_an_owner_can_press_all_that_a_viewer_cannot(named: dict[str, str], owner: Client) -> None:
@@ -243,4 +243,4 @@ def test_each_page_that_sends_something_says_what_it_needs() -> None:
 
 def test_an_operator_is_told_that_a_duty_is_no_role(named: dict[str, str], signed_in: SignIn) -> None:
     page = signed_in("operator").get(f"/projects/{named['project']}").content.decode()
-    assert "Your role in this project, operator, may not do this. Ask an owner." in page
+    assert "Your role in this project (operator) does not allow this. Contact an owner." in page

@@ -188,7 +188,7 @@ def test_the_old_secret_of_a_webhook_is_ended(home: str, member: Client, signed_
     member.post(f"{page}/rotate", {"overlap_hours": "24"})
     assert end.encode() in member.get(page).content
     assert b"The new secret stays active." in member.get(end).content
-    assert b"it needs the role member" in signed_in("viewer").post(end).content
+    assert b"lacks the role member" in signed_in("viewer").post(end).content
     assert Webhook.objects.get().previous_ends_at is not None
     assert member.post(end)["Location"] == page
     assert end.encode() not in member.get(page).content

@@ -214,7 +214,7 @@ def test_what_cannot_be_signed(run: Any, key: Path, tmp_path: Path, text: bytes,
 )
 def test_what_is_no_signed_statement(run: Any, tmp_path: Path, text: str) -> None:
     (tmp_path / "signed").write_text(text)
-    with pytest.raises(CommandError, match=r"facts\[0\]: is no signed statement"):
+    with pytest.raises(CommandError, match=r"facts\[0\]: is not a signed statement"):
         run("state_facts", tmp_path / "signed")
 
 

@@ -410,7 +410,7 @@ def test_a_revoked_key_signs_no_more_and_what_it_has_signed_stays() -> None:
     assert sorted(verbs) == ["officer_key.register", "officer_key.revoke"]
 
 
-@pytest.mark.parametrize(("begins", "ends", "reason"), [(1, 2, "not begun"), (-2, -1, "is over")])
+@pytest.mark.parametrize(("begins", "ends", "reason"), [(1, 2, "not begun"), (-2, -1, "validity has ended")])
 def test_a_key_counts_in_its_time(begins: int, ends: int, reason: str) -> None:
     now = clock.now()
     key = private_key("early")
