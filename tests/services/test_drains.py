@@ -96,9 +96,6 @@ def move(operation: Operation) -> None:
     assert follow(operation).state == "succeeded", (operation.error, operation.steps)
 
 
-# ---- the plan
-
-
 def test_a_plan_says_what_becomes_of_each_and_writes_nothing(cloud: Cloud, other: FakeMachine) -> None:
     make_instance(cloud, "web")
     make_stopped_instance(cloud, "old")
@@ -152,9 +149,6 @@ def test_a_node_that_is_silent_or_away_is_not_drained(cloud: Cloud) -> None:
         drain_plan(cloud.tenant.actor, node, fallback="leave")
     with pytest.raises(DrainNotFound):
         drains.drain_of(SYSTEM, node)
-
-
-# ---- it is carried out
 
 
 def test_guests_leave_a_few_at_a_time_and_the_node_is_in_maintenance(cloud: Cloud, other: FakeMachine) -> None:
@@ -437,9 +431,6 @@ def test_an_empty_node_is_in_maintenance_at_once(cloud: Cloud) -> None:
     drain = begin(cloud)
     executor.reconcile()
     assert (fresh(drain).state, fresh(cloud.machine.row).duty) == ("done", "maintenance")
-
-
-# ---- what it shut down is started again
 
 
 def stopped_by_drain(cloud: Cloud, **more: str) -> tuple[Instance, Drain]:
