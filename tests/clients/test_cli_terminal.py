@@ -366,7 +366,7 @@ def test_a_password_that_is_typed_is_not_seen(stranger: Cli, live: Live, termina
 def test_who_has_nothing_yet_is_told_how_to_begin(cli: Cli, terminals: list[Terminal]) -> None:
     terminal = on_terminal(cli, "volume", "list")
     terminals.append(terminal)
-    terminal.wait_for("Make the first with: andromede volume create")
+    terminal.wait_for("Create the first with: andromede volume create")
     assert terminal.finish() == 0
 
 
