@@ -169,7 +169,7 @@ def test_somebody_who_leaves_leaves_nothing_that_opens(place: Place) -> None:
 
 def test_who_comes_back_has_the_address_and_nothing_else(place: Place) -> None:
     place.put_out(place.ada, "end")
-    with pytest.raises(Exception, match="has ended"):
+    with pytest.raises(Exception, match="was ended"):
         membership_set(place.acme, user=User.objects.get(pk=place.ada.user.pk), role=Role.VIEWER)
     assert place.as_otto.post(place.url(place.ada, "/actions/suspend")).problem[:2] == (409, "identity.user.is_over")
     assert place.as_otto.post(place.url(place.ada, "/actions/reinstate")).body["state"] == "active"
