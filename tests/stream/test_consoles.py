@@ -211,7 +211,7 @@ def forbid() -> None:
         (leave, 4401, ""),
         (demote, 4403, "member"),
         (delete, 4404, "no instance"),
-        (forbid, 4409, "does not run"),
+        (forbid, 4409, "is not running"),
     ],
 )
 def test_whoever_may_not_any_more_is_let_out(
