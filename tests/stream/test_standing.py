@@ -127,7 +127,7 @@ def test_what_came_while_more_was_seen_for_the_first_time_is_looked_for_once_mor
     reader, beta = Reader(lines()), new_id()
     for answer, is_looking in ((lines(), False), (lines(beta), True), (lines(beta), False)):
         reader.wake.clear()
-        reader.take(answer)
+        reader.apply(answer)
         assert reader.wake.is_set() == is_looking
 
 
