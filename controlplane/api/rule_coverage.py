@@ -15,7 +15,7 @@ from controlplane.kernel.views import View
 def check(patterns: Sequence[Any]) -> None:
     """Raise ImproperlyConfigured naming all differences."""
     operations = dict(_operations(patterns))
-    wrong = [f"{name} has no rule" for name in operations.keys() - TABLE.keys()]
+    wrong = [f"{name} has no authorization rule" for name in operations.keys() - TABLE.keys()]
     wrong += [f"{name} is no route" for name in TABLE.keys() - operations.keys()]
     for name in operations.keys() & TABLE.keys():
         view, method = operations[name]

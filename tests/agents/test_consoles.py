@@ -147,9 +147,9 @@ def test_viewers_of_a_guest_and_of_a_node_are_counted(
 ) -> None:
     monkeypatch.setattr(consoles, "MAX_VIEWERS", 2)
     first, second = AgentViewer(stub, guest).opened(), AgentViewer(stub, guest, pb.CONSOLE_KIND_VNC).opened()
-    assert "At most 2" in refusal(AgentViewer(stub, guest).opened).message
+    assert "The limit of 2" in refusal(AgentViewer(stub, guest).opened).message
     monkeypatch.setattr(consoles, "MAX_CONSOLES", 2)
-    assert "serves 2" in refusal(AgentViewer(stub, guest).opened).message
+    assert "on this node is reached" in refusal(AgentViewer(stub, guest).opened).message
     first.hang_up()
     second.hang_up()
 
@@ -193,7 +193,7 @@ def test_a_guest_that_was_started_before_there_were_consoles_says_so(
     agent.fake.guests[UUID(guest)].consoles = None
     refused = refusal(AgentViewer(stub, guest, kind).opened)
     assert refused.code == "agent.no_console"
-    assert "at its next start" in refused.message
+    assert "Stop and start it" in refused.message
 
 
 def test_what_the_node_does_not_hold_has_no_console(stub: AgentStub) -> None:

@@ -89,7 +89,7 @@ def test_one_that_runs_is_not_sent_as_one_that_is_off(still: Pair) -> None:
     still.wish.power, still.wish.subject.generation = pb.POWER_RUNNING, 2
     still.source.stub.EnsureInstance(still.wish)
     found = conflict(lambda: still.source.stub.EnsureDeparture(off(still, uri, generation=2)))
-    assert (found.code, "is not off" in found.message) == ("agent.not_movable", True)
+    assert (found.code, "must be off" in found.message) == ("agent.not_movable", True)
     assert still.power(still.source) is Power.RUNNING
 
 

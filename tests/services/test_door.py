@@ -53,7 +53,7 @@ def test_only_placement_makes_grants_and_only_the_client_makes_permits_of_them()
 
 
 def test_only_leave_and_the_signer_have_to_do_with_permits() -> None:
-    assert callers("need") == {"workflows.step_permits"}
+    assert callers("obtain_permit") == {"workflows.step_permits"}
     assert callers("signing_key") == {"signer.permits", "signer.fact_epochs", "signer.segments"}
     assert callers("cosigning_key") == {"signer.sentinel"}
     assert callers("denying_key") == {"nodes.management.commands.permit_deny", "signer.revoke_retired"}

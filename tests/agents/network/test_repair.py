@@ -142,5 +142,5 @@ def test_a_link_that_is_gone_counts_as_deleted_whatever_the_tool_says(name: str)
 
 
 def test_a_link_that_stays_is_an_error() -> None:
-    with pytest.raises(AdapterError, match="lo is not deleted"):
+    with pytest.raises(AdapterError, match="lo could not be deleted"):
         delete_link("lo")
