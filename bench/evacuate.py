@@ -43,7 +43,6 @@ SETTINGS = UNLIMITED | {
 READY = "ssh ready"
 BOOT_S = 900
 LOOK_S = 0.2
-SETTLE_S = 20
 
 
 def main() -> None:

@@ -162,7 +162,6 @@ MOVING = ("placing", "preparing", "moving", "arrived")
 
 
 MIGRATE, EVACUATE = "migrate", "evacuate"
-MIGRATION_KINDS = (MIGRATE, EVACUATE)
 
 
 class Migration(BaseModel):

@@ -1,6 +1,5 @@
 """Units. The name of a quantity ends with its unit: _bytes, _mib, _gib, _s, _ms."""
 
-KIB = 2**10
 MIB = 2**20
 GIB = 2**30
 

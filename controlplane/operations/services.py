@@ -105,11 +105,6 @@ def cause_of(operation: Operation) -> events.Cause:
     return events.Cause(operation.pk, operation.user_id, operation.credential_id, operation.request_id)
 
 
-def publish_operation(operation: Operation) -> None:
-    """Publish the operation's present state."""
-    insert(operation_event(operation))
-
-
 def operation_event(operation: Operation) -> Event:
     """Return the event of the operation's present state. The resource is the operation's subject."""
     error = operation.error or {}

@@ -18,7 +18,6 @@ from andromede_cli.error_reports import Misuse
 
 FILE = "profiles.yaml"
 DEFAULT = "default"
-OWNER_ONLY = 0o600
 
 
 @dataclass(frozen=True)

@@ -53,10 +53,6 @@ def map_of(of: Type) -> Type:
     return Type("map", of)
 
 
-def object_of(**members: Type) -> Type:
-    return Type("object", members=members)
-
-
 @dataclass(frozen=True)
 class Nested:
     """Attributes within an attribute; as a block, written without an equals sign."""
