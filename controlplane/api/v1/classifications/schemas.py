@@ -8,6 +8,7 @@ from controlplane.kernel.fields import Choice, In, Name, NamedOut, Out, Text
 from controlplane.placement.models import DRIFT_ACTIONS, Classification
 
 TITLE_MAX = 120
+CLASSIFICATIONS_MAX = 16  # of one resource
 
 
 class ClassificationIn(In):

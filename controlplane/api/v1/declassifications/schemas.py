@@ -2,9 +2,11 @@
 
 from rest_framework import serializers
 
+from controlplane.api.v1.classifications.schemas import CLASSIFICATIONS_MAX
 from controlplane.api.v1.policies.schemas import REASON_MAX, LayerOut
-from controlplane.api.v1.zones.schemas import CLASSIFICATIONS_MAX, LIST_MAX
 from controlplane.kernel.fields import In, Out, Reference, Text, references
+
+LINEAGE_MAX = 64
 
 
 class DeclassificationIn(In):
@@ -19,7 +21,7 @@ class DeclassificationIn(In):
 
     resource = Reference()
     classifications = references(max_length=CLASSIFICATIONS_MAX, default=list)
-    lineage = serializers.ListField(child=serializers.UUIDField(), max_length=LIST_MAX, default=list)
+    lineage = serializers.ListField(child=serializers.UUIDField(), max_length=LINEAGE_MAX, default=list)
     reason = Text(max_length=REASON_MAX)
 
 

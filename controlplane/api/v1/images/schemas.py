@@ -2,6 +2,7 @@
 
 from rest_framework import serializers
 
+from controlplane.api.v1.classifications.schemas import CLASSIFICATIONS_MAX
 from controlplane.catalog.models import IMAGE, Image
 from controlplane.catalog.services import FIRMWARES, FORMATS, MEMORY_MAX_MIB
 from controlplane.kernel.fields import (
@@ -17,8 +18,6 @@ from controlplane.kernel.fields import (
     classified,
     references,
 )
-
-CLASSIFICATIONS_MAX = 16
 
 
 class ImageIn(In):

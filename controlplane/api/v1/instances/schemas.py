@@ -6,9 +6,9 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from controlplane.api.v1.classifications.schemas import CLASSIFICATIONS_MAX
 from controlplane.api.v1.policies.schemas import atoms_field
-from controlplane.api.v1.volumes.schemas import ZONES_MAX
-from controlplane.api.v1.zones.schemas import CLASSIFICATIONS_MAX
+from controlplane.api.v1.zones.schemas import ZONES_MAX
 from controlplane.catalog.models import LOCAL
 from controlplane.compute import representations
 from controlplane.compute.actions import STATES

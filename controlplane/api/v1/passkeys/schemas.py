@@ -3,8 +3,7 @@
 from rest_framework import serializers
 
 from controlplane.kernel.fields import In, Out, Text
-
-NAME_MAX = 63
+from controlplane.kernel.names import NAME_MAX
 
 
 class PasskeyAnswerIn(In):

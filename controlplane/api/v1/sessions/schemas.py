@@ -2,12 +2,11 @@
 
 from rest_framework import serializers
 
+from controlplane.api.v1.organizations.schemas import EMAIL_MAX
 from controlplane.api.v1.passkeys.schemas import PasskeyAnswerIn
 from controlplane.kernel.fields import Flag, In, Out, Text
 from controlplane.signin.passwords import LENGTH_MAX
 from controlplane.signin.totp import DIGITS
-
-EMAIL_MAX = 254
 
 
 def code_field() -> Text:

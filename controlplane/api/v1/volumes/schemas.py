@@ -5,8 +5,9 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from controlplane.api.v1.classifications.schemas import CLASSIFICATIONS_MAX
 from controlplane.api.v1.policies.schemas import atoms_field
-from controlplane.api.v1.zones.schemas import CLASSIFICATIONS_MAX
+from controlplane.api.v1.zones.schemas import ZONES_MAX
 from controlplane.catalog.models import LOCAL
 from controlplane.compute import representations
 from controlplane.compute.models import Attachment
@@ -26,7 +27,6 @@ from controlplane.kernel.fields import (
 from controlplane.storage.models import VOLUME, Volume
 
 SIZE_MAX_GIB = 64 * 1024
-ZONES_MAX = 64
 
 
 class VolumeIn(In):

@@ -8,6 +8,7 @@ from andromede_core.placement import decision as core
 from andromede_core.placement import explanation
 from andromede_core.policy.clauses import ROLES
 from andromede_core.policy.roles import ASKED_WHEN_UNDONE, ROLES_OF
+from controlplane.api.v1.classifications.schemas import CLASSIFICATIONS_MAX
 from controlplane.api.v1.decisions.schemas import explanation_lines, shown
 from controlplane.api.v1.policies.schemas import LayerOut, atoms_field
 from controlplane.kernel.error_messages import language
@@ -15,13 +16,8 @@ from controlplane.kernel.fields import Choice, In, Out, Reference, Whole, refere
 from controlplane.placement import effective_policies
 from controlplane.placement.decisions import PlacementResult
 
-LIST_MAX = 64
-
-
+ZONES_MAX = 64
 AMOUNT_MAX = 2**31 - 1
-
-
-CLASSIFICATIONS_MAX = 16
 
 
 class PlacementSimulationIn(In):
@@ -45,7 +41,7 @@ class PlacementSimulationIn(In):
     vcpus = Whole(min_value=0, max_value=AMOUNT_MAX, default=0)
     memory_mib = Whole(min_value=0, max_value=AMOUNT_MAX, default=0)
     disk_gib = Whole(min_value=0, max_value=AMOUNT_MAX, default=0)
-    zones = references(max_length=LIST_MAX, default=list)
+    zones = references(max_length=ZONES_MAX, default=list)
     classifications = references(max_length=CLASSIFICATIONS_MAX, default=list)
     policy_atoms = atoms_field(default=list)
 
