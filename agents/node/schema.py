@@ -107,8 +107,8 @@ MIGRATIONS = (
     ALTER TABLE guest ADD COLUMN stop_reason TEXT NOT NULL DEFAULT '';
     """,
     """
-    -- When a tombstone was first seen by trust/uses.py, which removes it later: in seconds since 1970. Whoever writes
-    -- the row anew clears it.
+    -- When trust/replay_guard.py, which removes tombstones, first saw this one: in seconds since 1970. A new write of
+    -- the row clears it.
     ALTER TABLE resource ADD COLUMN quiet_since INTEGER;
     CREATE INDEX resource_removed ON resource (quiet_since) WHERE phase = 'removed';
     """,

@@ -1,8 +1,8 @@
 """Recovery requests: the guests of a fenced node, as drains handle those of a working one.
 
-reconcilers/recoveries.py carries them out, and begins them by itself where automatic recovery is on. A recovery is a
-drain of the kind `recover`, of the same rows: one operation for each guest, by a plan that was shown. The node stays
-fenced; it comes back through maintenance, after it has removed the guests that run elsewhere.
+node_lifecycle/recovery/reconciler.py carries them out; auto_recovery.py begins them where automatic recovery is on. A
+recovery is a drain of the kind `recover`, of the same rows: one operation for each guest, by a plan that was shown. The
+node stays fenced; it comes back through maintenance, after it has removed the guests that run elsewhere.
 """
 
 from dataclasses import dataclass
