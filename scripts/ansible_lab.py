@@ -52,7 +52,7 @@ STAMP, BELIEVED = "/var/lib/andromede-backup/last", "/etc/andromede/backup-known
 ORGANIZATIONS = "SELECT name FROM identity_organization"
 # As the role `release` has it.
 RELEASES = "/opt/andromede"
-BOOT_LIMIT_S, PLAY_LIMIT_S = 90, 1200
+BOOT_LIMIT_S, PLAY_LIMIT_S = 90, 3600
 # Where keys are, and which of them each user of ours may read; nobody else may read any.
 KEY_FOLDERS = ("/etc/andromede", "/var/lib/andromede", "/run/credentials", "/var/backups")
 READABLE = {
@@ -360,13 +360,14 @@ def play(bundle: Path, *options: str, folder: Path = PLAYBOOK) -> dict[str, floa
     command = [*inside(CONTROL), str(BIN / "ansible-playbook"), "--inventory", "inventories/lab", "site.yml", *options]
     command += ["--private-key", str(KEY), "--extra-vars", f"andromede_version={release.version_of(bundle)}"]
     environment = {**os.environ, "ANSIBLE_HOST_KEY_CHECKING": "false", "ANSIBLE_NOCOLOR": "1"}
-    ran = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=PLAY_LIMIT_S, check=False
-    )
-    (VAR / "play.log").write_text(ran.stdout + ran.stderr)
-    recap = re.findall(r"^lab\S* .*ok=(\d+) +changed=(\d+)", ran.stdout, re.MULTILINE)
+    log = VAR / "play.log"
+    with log.open("w") as out:
+        ran = subprocess.run(
+            command, cwd=folder, env=environment, stdout=out, stderr=out, timeout=PLAY_LIMIT_S, check=False
+        )
+    recap = re.findall(r"^lab\S* .*ok=(\d+) +changed=(\d+)", log.read_text(), re.MULTILINE)
     if ran.returncode != 0 or len(recap) != len(MACHINES):
-        raise SystemExit(f"The play failed; see {VAR / 'play.log'}.")
+        raise SystemExit(f"The play failed; see {log}.")
     ok, changed = (sum(int(each[place]) for each in recap) for place in (0, 1))
     return {"ok": ok, "changed": changed, "seconds": round(time.monotonic() - begun)}
 

@@ -14,6 +14,7 @@ from agents.protocol import agent_pb2 as pb
 from andromede_core.documents import signed
 from tests.agents import specs
 from tests.agents.conftest import AgentUnderTest, Refusal, refusal
+from tests.limits import PATIENCE_S
 from tests.pki import Issued, TestCA
 from tests.power import lose_power
 
@@ -44,7 +45,7 @@ class Pair:
         plugged.subject.CopyFrom(specs.subject(self.attachment.subject.id, generation))
         return request
 
-    def departure(self, uri: str, generation: int = 1, *, deadline_s: int = 60) -> pb.EnsureDepartureRequest:
+    def departure(self, uri: str, generation: int = 1, *, deadline_s: int = PATIENCE_S) -> pb.EnsureDepartureRequest:
         return pb.EnsureDepartureRequest(
             subject=specs.subject(self.wish.subject.id, generation),
             destination=peer(self.destination),

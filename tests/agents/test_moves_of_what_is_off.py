@@ -13,6 +13,7 @@ from agents.protocol import agent_pb2 as pb
 from tests.agents import specs
 from tests.agents.conftest import AgentUnderTest
 from tests.agents.pairs import Pair, conflict, make_pair, receipt_events, second_agent
+from tests.limits import PATIENCE_S
 from tests.pki import Issued, TestCA
 
 
@@ -26,7 +27,7 @@ def still(agent: AgentUnderTest, other: AgentUnderTest) -> Pair:
     return make_pair(agent, other, pb.POWER_OFF)
 
 
-def off(pair: Pair, uri: str, *, generation: int = 1, deadline_s: int = 60) -> pb.EnsureDepartureRequest:
+def off(pair: Pair, uri: str, *, generation: int = 1, deadline_s: int = PATIENCE_S) -> pb.EnsureDepartureRequest:
     request = pair.departure(uri, generation, deadline_s=deadline_s)
     request.is_off = True
     return request

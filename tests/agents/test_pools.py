@@ -24,6 +24,7 @@ from agents.protocol import agent_pb2 as pb
 from tests.agents import specs
 from tests.agents.conftest import AgentUnderTest, image_stream, refusal
 from tests.agents.specs import MIB
+from tests.limits import PATIENCE_S
 from tests.pki import Issued, TestCA
 
 OTHER_ID = UUID("01980000-0000-7000-8000-00000000a002")
@@ -215,7 +216,7 @@ def test_a_guest_moves_without_its_disk(here: AgentUnderTest, there: AgentUnderT
     arrival = pb.EnsureArrivalRequest(instance=guest, source=_peer(here))
     arrival.instance.subject.generation = 2
     uri = there.stub.EnsureArrival(arrival).uri
-    going = pb.EnsureDepartureRequest(subject=guest.subject, destination=_peer(there), uri=uri, deadline_s=60)
+    going = pb.EnsureDepartureRequest(subject=guest.subject, destination=_peer(there), uri=uri, deadline_s=PATIENCE_S)
     here.stub.EnsureDeparture(going)
     _until_completed(here, going)
     arrived = specs.again(guest)

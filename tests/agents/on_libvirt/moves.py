@@ -73,7 +73,7 @@ class Trip:
         port.subject.generation = generation
         stub.EnsurePort(port)
 
-    def departure(self, uri: str, *, deadline_s: int = 120) -> pb.EnsureDepartureRequest:
+    def departure(self, uri: str, *, deadline_s: int = PATIENCE_S) -> pb.EnsureDepartureRequest:
         return pb.EnsureDepartureRequest(
             subject=specs.subject(self.id, self.generation),
             destination=peer(self.destination),

@@ -101,7 +101,7 @@ def traveller(agents: tuple[LabAgent, LabAgent], tiny_image: Path, ssh_key: Path
 
 
 @contextmanager
-def on_its_way(traveller: Traveller, *, deadline_s: int = 120) -> Iterator[pb.EnsureDepartureRequest]:
+def on_its_way(traveller: Traveller, *, deadline_s: int = PATIENCE_S) -> Iterator[pb.EnsureDepartureRequest]:
     """A move that takes more than a minute, in the middle of it."""
     trip = traveller.trip
     request = trip.departure(trip.make_ready(), deadline_s=deadline_s)
@@ -420,7 +420,7 @@ class Firmware:
             subject=specs.subject(self.wish.subject.id, generation),
             destination=peer(destination),
             uri=destination.stub.EnsureArrival(arrival).uri,
-            deadline_s=60,
+            deadline_s=PATIENCE_S,
             is_off=power == pb.POWER_OFF,
         )
         ended = end_of(source, request, within_s=PATIENCE_S)

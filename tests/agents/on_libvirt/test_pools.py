@@ -88,7 +88,7 @@ def _moved(
     arrival = pb.EnsureArrivalRequest(instance=guest, source=peer(here))
     arrival.instance.subject.generation = 4
     uri = there.stub.EnsureArrival(arrival).uri
-    going = pb.EnsureDepartureRequest(subject=guest.subject, destination=peer(there), uri=uri, deadline_s=120)
+    going = pb.EnsureDepartureRequest(subject=guest.subject, destination=peer(there), uri=uri, deadline_s=PATIENCE_S)
     here.stub.EnsureDeparture(going)
     ended = end_of(here, going)
     assert ended.phase == pb.MOVE_PHASE_COMPLETED, ended.reason
