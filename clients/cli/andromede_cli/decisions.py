@@ -31,7 +31,7 @@ def tree(decision: Decision | PlacementSimulation) -> Tree:
         (_("Nodes that were left out"), _eliminated(document)),
         (_("Zones"), _zones(document)),
         (_("Nearest"), _nearest(document)),
-        (_("What would help"), _relaxations(document)),
+        (_("Relaxations"), _relaxations(document)),
         (_("Clauses that contradict each other"), _conflict(document)),
     ):
         _branch(root, title, lines)

@@ -45,18 +45,16 @@ PROJECT = ""
 PROJECT_ARGUMENT = "project_"  # all commands have the option --project
 LimitOption = Annotated[int | None, typer.Option("--limit", help=_("Maximum number of results."), min=1)]
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help=_("It must not be there yet."), show_default=False)]
-ResourceOption = Annotated[
-    str | None, typer.Option("--resource", help=_("Those of the resource with this id."), show_default=False)
-]
+ResourceOption = Annotated[str | None, typer.Option("--resource", help=_("Filter by resource id."), show_default=False)]
 LEVELS: dict[str, Any] = {
     "organization": OrganizationOption,
-    "platform": Annotated[bool, typer.Option("--platform", help=_("Of the whole platform; for operators."))],
+    "platform": Annotated[bool, typer.Option("--platform", help=_("Include the whole platform; for operators."))],
     "own": Annotated[bool, typer.Option("--own", help=_("Your tokens for all projects."))],
     "service_account": Annotated[
         str | None,
         typer.Option(
             "--service-account",
-            help=_("Of this service account."),
+            help=_("Filter by service account."),
             show_default=False,
             autocompletion=names("service_accounts.list"),
         ),
@@ -64,41 +62,45 @@ LEVELS: dict[str, Any] = {
 }
 FILTERS: dict[str, Any] = {
     "name": Annotated[str | None, typer.Option("--name", help=_("The one of this name."))],
-    "state": Annotated[str | None, typer.Option("--state", help=_("Those in this state."))],
+    "state": Annotated[str | None, typer.Option("--state", help=_("Filter by state."))],
     "duty": Annotated[
-        str | None, typer.Option("--duty", help=_("Those with this duty, such as maintenance or retired."))
+        str | None, typer.Option("--duty", help=_("Filter by administrative state, such as maintenance or retired."))
     ],
     "zone": Annotated[
-        str | None, typer.Option("--zone", help=_("Those in this zone."), autocompletion=names("zones.list"))
+        str | None, typer.Option("--zone", help=_("Filter by zone."), autocompletion=names("zones.list"))
     ],
     "region": Annotated[
-        str | None, typer.Option("--region", help=_("Those in this region."), autocompletion=names("regions.list"))
+        str | None, typer.Option("--region", help=_("Filter by region."), autocompletion=names("regions.list"))
     ],
-    "kind": Annotated[str | None, typer.Option("--kind", help=_("Those of this kind."))],
-    "role": Annotated[str | None, typer.Option("--role", help=_("Those with this role."))],
+    "kind": Annotated[str | None, typer.Option("--kind", help=_("Filter by kind."))],
+    "role": Annotated[str | None, typer.Option("--role", help=_("Filter by role."))],
     "email": Annotated[str | None, typer.Option("--email", help=_("The one of this address."))],
-    "level": Annotated[str | None, typer.Option("--level", help=_("Those of this level."))],
-    "dimension": Annotated[str | None, typer.Option("--dimension", help=_("Those of this dimension."))],
-    "officer": Annotated[str | None, typer.Option("--officer", help=_("Those of this officer."))],
+    "level": Annotated[str | None, typer.Option("--level", help=_("Filter by level."))],
+    "dimension": Annotated[str | None, typer.Option("--dimension", help=_("Filter by dimension."))],
+    "officer": Annotated[str | None, typer.Option("--officer", help=_("Filter by officer."))],
     "resource": ResourceOption,
     "stuck": Annotated[bool | None, typer.Option("--stuck", help=_("Only stuck operations; with --platform."))],
-    "actor": Annotated[str | None, typer.Option("--actor", help=_("What this user or service account did, by id."))],
-    "credential": Annotated[
-        str | None, typer.Option("--credential", help=_("What was done with this token or session, by id."))
+    "actor": Annotated[
+        str | None, typer.Option("--actor", help=_("Filter by actor: id of a user or service account."))
     ],
-    "verb": Annotated[str | None, typer.Option("--verb", help=_("What was done, such as instance_delete."))],
-    "operation": Annotated[str | None, typer.Option("--operation", help=_("What began this operation."))],
+    "credential": Annotated[
+        str | None, typer.Option("--credential", help=_("Filter by credential: id of a token or session."))
+    ],
+    "verb": Annotated[str | None, typer.Option("--verb", help=_("Filter by action, such as instance_delete."))],
+    "operation": Annotated[
+        str | None, typer.Option("--operation", help=_("Filter by the operation that the request began."))
+    ],
     "request_id": Annotated[str | None, typer.Option("--request", help=_("The request with this id."))],
     "outcome": Annotated[
-        str | None, typer.Option("--outcome", help=_("What ended so: succeeded, refused, failed or unknown."))
+        str | None, typer.Option("--outcome", help=_("Filter by outcome: succeeded, refused, failed or unknown."))
     ],
     "completed_after": Annotated[str | None, typer.Option("--after", help=_("From this moment on (RFC 3339)."))],
     "completed_before": Annotated[str | None, typer.Option("--before", help=_("Before this moment (RFC 3339)."))],
     "labels": Annotated[
-        str | None, typer.Option("--selector", "-l", help=_("By labels: 'env=prod,tier!=web,app in (a,b)'."))
+        str | None, typer.Option("--selector", "-l", help=_("Filter by labels: 'env=prod,tier!=web,app in (a,b)'."))
     ],
     "created_after": Annotated[
-        str | None, typer.Option("--created-after", help=_("Those created after this moment (RFC 3339)."))
+        str | None, typer.Option("--created-after", help=_("Filter by creation: after this moment (RFC 3339)."))
     ],
     "sort": Annotated[str | None, typer.Option("--sort", help=_("Sort by this member; descending with - before it."))],
 }

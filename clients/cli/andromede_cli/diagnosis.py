@@ -64,10 +64,10 @@ def nodes(client: Client, now: datetime) -> Findings:
 
 def _off_duty(node: models.Node) -> Findings:
     over = {
-        "cordoned": _("When that is over: andromede node uncordon {node}"),
-        "draining": _("See how far it is: andromede node drain-show {node}"),
-        "maintenance": _("When that is over: andromede node return {node}"),
-        "fenced": _("See to it, then: andromede node maintenance {node}"),
+        "cordoned": _("Afterwards: andromede node uncordon {node}"),
+        "draining": _("Progress: andromede node drain-show {node}"),
+        "maintenance": _("Afterwards: andromede node return {node}"),
+        "fenced": _("Resolve the obstacle, then: andromede node maintenance {node}"),
     }
     if node.duty in over:
         what = _("takes nothing new ({duty}): {reason}").format(duty=node.duty, reason=node.duty_reason or "-")
@@ -189,7 +189,7 @@ def evidence(client: Client, now: datetime) -> Findings:
             placed = record
             break
         oldest = record
-    to_do = _("See whether the signer runs, and look into its log.")
+    to_do = _("Check that the signer runs, and read its log.")
     if oldest is not None and now - oldest.created_at > EVIDENCE_WAITS:
         what = _("has waited {time} for its place in the log").format(time=worded(now - oldest.created_at))
         yield Finding(PROBLEM, _("evidence"), what, to_do)

@@ -54,7 +54,7 @@ def register(app: typer.Typer) -> None:
     audit = group(_("The audit of the project, of an organization or of the platform."))
     list_command(audit, _("Requests that changed something or tried to, the newest first."), LIST, REQUESTS, *FILTERS)
     wanted = ("actor", "verb", "resource", "created_after")
-    help = _("What was done, also by the platform itself and by its operators' commands.")
+    help = _("Show the audit trail, including the platform's own actions and its operators' commands.")
     list_command(audit, help, DEED_LIST, DEEDS, *wanted, name="deeds")
     form = option("format", "--format", _("jsonl, which the verifier reads, or csv."), default="jsonl")
     help = _("Export the requests to a file, oldest first.")

@@ -67,7 +67,8 @@ TRANSFERS = [
     Column(_("unknown"), "unknown"),
 ]
 Officer = Annotated[
-    str, typer.Argument(metavar="OFFICER", help=_("As facts are to name the author."), show_default=False)
+    str,
+    typer.Argument(metavar="OFFICER", help=_("Name of the officer, as facts show it as author."), show_default=False),
 ]
 KeyFile = Annotated[
     Path,
@@ -88,24 +89,31 @@ FactsFile = Annotated[
 def register(app: typer.Typer) -> None:
     app.add_typer(_facts(), name="fact")
     parties = group(_("Parties: who owns, operates and maintains zones."))
-    list_command(parties, _("All parties."), "parties.list", PARTIES, "name")
+    list_command(parties, _("List parties."), "parties.list", PARTIES, "name")
     show_command(parties, _("Show a party with its facts."), "parties.get", "PARTY")
     app.add_typer(parties, name="party")
     sets = group(_("Named sets of territories and the like, and classes of certification schemes."))
-    list_command(sets, _("All sets."), "sets.list", SETS, "kind")
+    list_command(sets, _("List sets."), "sets.list", SETS, "kind")
     app.add_typer(sets, name="set")
     transparency = group(_("Reports on jurisdictions and data flows of zones."))
     list_command(
         transparency,
-        _("By zone: whose law reaches it."),
+        _("List by zone the jurisdictions that reach it."),
         "jurisdictions.list",
         JURISDICTIONS,
         "region",
         name="jurisdictions",
     )
-    list_command(transparency, _("By zone: what leaves it."), "transfers.list", TRANSFERS, "region", name="transfers")
+    list_command(
+        transparency,
+        _("List by zone the transfers out of it."),
+        "transfers.list",
+        TRANSFERS,
+        "region",
+        name="transfers",
+    )
     call_command(
-        transparency, "catalogue", _("All facts that are in force, as one document."), "catalogue.get", show=document
+        transparency, "catalogue", _("Export all facts in force as one document."), "catalogue.get", show=document
     )
     app.add_typer(transparency, name="transparency")
     app.add_typer(_officer_keys(), name="officer-key")
@@ -116,14 +124,24 @@ def _facts() -> typer.Typer:
     call_command(
         facts,
         "list",
-        _("All facts, or those of one subject."),
+        _("List facts, all or of one subject."),
         "facts.list",
-        option("subject_kind", "--of", _("Of a zone, party, set, scheme_class, region, node or pool."), default=None),
-        option("subject_id", "--subject", _("Of the one with this id."), default=None),
+        option(
+            "subject_kind",
+            "--of",
+            _("Filter by kind of subject: zone, party, set, scheme_class, region, node or pool."),
+            default=None,
+        ),
+        option("subject_id", "--subject", _("Filter by subject id."), default=None),
         option("attribute", "--attribute", _("Only this attribute."), default=None),
         option("key_id", "--key", _("Signed with this key."), default=None),
-        option("at", "--at", _("What held at this moment (RFC 3339)."), default=None),
-        option("believed_at", "--believed-at", _("What was believed at this moment (RFC 3339)."), default=None),
+        option("at", "--at", _("Valid time: facts in force at this moment (RFC 3339)."), default=None),
+        option(
+            "believed_at",
+            "--believed-at",
+            _("Transaction time: facts as recorded at this moment (RFC 3339)."),
+            default=None,
+        ),
         show=rows(FACTS),
     )
     command(facts, "state", _("State facts that officers have signed."), DRY_RUN)(state)
@@ -146,7 +164,7 @@ def state(me: Session, file: FactsFile) -> None:
 
 def _officer_keys() -> typer.Typer:
     keys = group(_("Keys with which officers sign facts and approvals."))
-    list_command(keys, _("All keys."), "officer_keys.list", KEYS, "officer")
+    list_command(keys, _("List keys."), "officer_keys.list", KEYS, "officer")
     command(keys, "create", _("Register the public key of an officer; for operators."), DRY_RUN)(officer_key_create)
     question = _("Revoke {names}? The facts that it signed have to be signed again.")
     delete_command(keys, _("Revoke keys."), "officer_keys.revoke", "KEY...", question)
@@ -158,17 +176,18 @@ def officer_key_create(
     officer: Officer,
     file: KeyFile,
     key_id: Annotated[
-        str | None, typer.Option("--key-id", help=_("How it is named; else it follows from the key."))
+        str | None, typer.Option("--key-id", help=_("Name of the key; by default derived from the key."))
     ] = None,
     user: Annotated[
         str | None,
         typer.Option(
-            "--user", help=_("Whose account it is, by the id that `andromede whoami` shows: to approve exemptions.")
+            "--user",
+            help=_("Id of the officer's account, as `andromede whoami` shows it: needed to approve exemptions."),
         ),
     ] = None,
     since: Annotated[str | None, typer.Option("--from", help=_("From this moment on (RFC 3339)."))] = None,
     until: Annotated[
-        str | None, typer.Option("--until", help=_("Until this moment (RFC 3339); else for two years."))
+        str | None, typer.Option("--until", help=_("End of validity (RFC 3339); two years by default."))
     ] = None,
 ) -> None:
     made = me.client.officer_keys.create(

@@ -83,7 +83,7 @@ Begin = Annotated[
 End = Annotated[
     str, typer.Argument(metavar="TO", help=_("The same; it is not within, and has passed."), show_default=False)
 ]
-ResourceId = Annotated[str, typer.Argument(metavar="RESOURCE", help=_("By id."), show_default=False)]
+ResourceId = Annotated[str, typer.Argument(metavar="RESOURCE", help=_("Id of the resource."), show_default=False)]
 ExemptionId = Annotated[
     str, typer.Argument(metavar="EXEMPTION", show_default=False, autocompletion=names("exemptions.list"))
 ]
@@ -102,12 +102,12 @@ def register(app: typer.Typer) -> None:
     call_command(plans, "approve", help, "remediation_plans.approve", given("plan", "PLAN"))
     app.add_typer(plans, name="plan")
     exemptions = group(_("Exemptions from policies, for emergencies."))
-    list_command(exemptions, _("All exemptions that you see."), "exemptions.list", EXEMPTIONS, "zone")
+    list_command(exemptions, _("List exemptions."), "exemptions.list", EXEMPTIONS, "zone")
     subject = given("exemption", "EXEMPTION", completes="exemptions.list")
     call_command(exemptions, "show", _("An exemption."), "exemptions.get", subject, show=_exemption)
     help = _("Request an exemption for a refused decision.")
     command(exemptions, "request", help, DRY_RUN)(exemption_request)
-    help = _("What you sign to approve an exemption: read it, and give it to what signs.")
+    help = _("Print the document to sign to approve an exemption: read it, then pass it to your signing tool.")
     command(exemptions, "terms", help)(exemption_terms)
     call_command(
         exemptions,
@@ -120,7 +120,7 @@ def register(app: typer.Typer) -> None:
         option("signature", "--signature", _("The signature under what `exemption terms` prints, in base64.")),
         show=_exemption,
     )
-    quarter = option("quarter", "--quarter", _("Such as 2026-Q4; else the one that is now."), default=None)
+    quarter = option("quarter", "--quarter", _("Quarter, such as 2026-Q4; the current one by default."), default=None)
     help = _("Exemptions requested and used in a quarter.")
     call_command(exemptions, "report", help, "exemptions.report", quarter)
     app.add_typer(exemptions, name="exemption")
@@ -133,13 +133,13 @@ def _evidence() -> typer.Typer:
     record = given("record", "RECORD", completes="evidence.list")
     call_command(evidence, "proof", _("Proof that a record is in the log."), "evidence.proof", record)
     call_command(evidence, "checkpoint", _("Latest log checkpoint."), "evidence.checkpoint")
-    command(evidence, "residency", _("Where the data of a resource was, and when."))(residency)
+    command(evidence, "residency", _("Show the residency of a resource: the zones of its data over time."))(residency)
     call_command(
         evidence,
         "lineage",
-        _("What a resource was made from, with its classifications."),
+        _("Show the lineage of a resource: its sources and their classifications."),
         "resources.lineage_list",
-        given("resource", "RESOURCE", _("By id.")),
+        given("resource", "RESOURCE", _("Id of the resource.")),
         show=rows(LINEAGE),
     )
     help = _("Create an evidence export of an organization.")
@@ -153,7 +153,7 @@ def _evidence() -> typer.Typer:
     call_command(
         evidence,
         "cosign",
-        _("Bring the signature of a witness."),
+        _("Submit the signature of a witness."),
         "evidence.cosign",
         option("tree_size", "--size", _("The size of the log that is signed."), int),
         option("line", "--line", _("The line of the signature.")),
@@ -164,8 +164,8 @@ def _evidence() -> typer.Typer:
 def exemption_request(
     me: Session,
     decision: Annotated[str, typer.Argument(metavar="DECISION", show_default=False)],
-    zone: Annotated[str, typer.Option(help=_("Where it is to be allowed."))],
-    reason: Annotated[str, typer.Option(help=_("Why it must be."))],
+    zone: Annotated[str, typer.Option(help=_("Zone where the exemption allows the resource."))],
+    reason: Annotated[str, typer.Option(help=_("Reason for the exemption."))],
     hours: Annotated[int | None, typer.Option(help=_("Duration in hours; default 4, maximum 72."))] = None,
     max_uses: Annotated[int | None, typer.Option(help=_("Maximum number of uses; default 1."))] = None,
 ) -> None:

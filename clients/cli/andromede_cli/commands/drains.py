@@ -60,11 +60,11 @@ Fallback = Annotated[
     str, typer.Option("--fallback", help=_("For running guests that cannot be migrated: leave or stop."))
 ]
 AtOnce = Annotated[int | None, typer.Option("--at-once", help=_("Maximum guests at a time."), show_default=False)]
-Reason = Annotated[str | None, typer.Option("--reason", help=_("Why, for other operators."), show_default=False)]
+Reason = Annotated[str | None, typer.Option("--reason", help=_("Reason, for other operators."), show_default=False)]
 
 DEADLINE_HELP = _("Timeout of a migration, in seconds.")
 Deadline = Annotated[int | None, typer.Option("--deadline", help=DEADLINE_HELP, show_default=False)]
-CONVERGENCE_HELP = _("Of guests that write faster than they can be sent: auto_converge (they are slowed down) or none.")
+CONVERGENCE_HELP = _("For guests that dirty memory faster than it is sent: auto_converge (throttles them) or none.")
 Convergence = Annotated[str | None, typer.Option("--convergence", help=CONVERGENCE_HELP, show_default=False)]
 
 
@@ -87,11 +87,11 @@ def register(nodes: typer.Typer) -> None:
     fallback = option("fallback", "--fallback", _("New fallback: leave or stop."), default=None)
     help = _("Plan and retry the guests that were not migrated.")
     call_command(nodes, "drain-retry", help, "nodes.drain_retry", node, fallback)
-    reason = option("reason", "--reason", _("Why, for other operators."), default=None)
+    reason = option("reason", "--reason", _("Reason, for other operators."), default=None)
     help = _("Put an empty node into maintenance.")
     call_command(nodes, "maintenance", help, "nodes.maintain", node, reason)
     call_command(nodes, "return", _("Return a node to service after maintenance."), "nodes.return_", node)
-    why = option("reason", "--reason", _("Why; kept in the evidence."))
+    why = option("reason", "--reason", _("Reason; recorded in the evidence."))
     help = _("Retire an empty node permanently.")
     question = _("Retire {node}? This cannot be undone: its certificate is revoked permanently.")
     call_command(nodes, "retire", help, "nodes.retire", node, why, question=question)

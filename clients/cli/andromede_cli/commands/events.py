@@ -28,18 +28,18 @@ EVENTS = [
 ]
 After = Annotated[
     str | None,
-    typer.Option("--after", help=_("Behind this cursor (see -o wide); for list also: now."), show_default=False),
+    typer.Option("--after", help=_("Start after this cursor (see -o wide); for list also: now."), show_default=False),
 ]
 Kind = Annotated[
     str | None,
-    typer.Option("--kind", help=_("Of these kinds, such as instance.*,operation.failed."), show_default=False),
+    typer.Option("--kind", help=_("Filter by kinds, such as instance.*,operation.failed."), show_default=False),
 ]
 
 
 def register(app: typer.Typer) -> None:
     events = group(_("Events: what has happened."))
-    command(events, "list", _("What has happened, the oldest first."))(event_list)
-    command(events, "follow", _("What happens, as it happens, until Ctrl-C."))(follow)
+    command(events, "list", _("List events, the oldest first."))(event_list)
+    command(events, "follow", _("Follow events live until Ctrl-C."))(follow)
     app.add_typer(events, name="event")
 
 

@@ -32,14 +32,18 @@ Evidence = Annotated[
         ),
     ),
 ]
-Reason = Annotated[str, typer.Option("--reason", help=_("Why; kept in the evidence."))]
-Address = Annotated[str, typer.Option("--address", help=_("Its IP address, with a port if that is not 443."))]
-Username = Annotated[str, typer.Option("--username", help=_("Who asks it."))]
+Reason = Annotated[str, typer.Option("--reason", help=_("Reason; recorded in the evidence."))]
+Address = Annotated[str, typer.Option("--address", help=_("IP address of the BMC, with the port unless it is 443."))]
+Username = Annotated[str, typer.Option("--username", help=_("User name at the BMC."))]
 Certificate = Annotated[
-    str, typer.Option("--certificate-sha256", help=_("Of the certificate that it shows; no other one is trusted."))
+    str,
+    typer.Option(
+        "--certificate-sha256", help=_("SHA-256 fingerprint of the BMC's certificate; no other certificate is trusted.")
+    ),
 ]
 System = Annotated[
-    str, typer.Option("--system", help=_("Which of its systems the node is, if it has several."), show_default=False)
+    str,
+    typer.Option("--system", help=_("Redfish system that is the node, if the BMC has several."), show_default=False),
 ]
 
 
@@ -68,7 +72,7 @@ def fence(me: Session, node: Node, evidence: Evidence, reason: Reason) -> None:
         me.show(made)
         return
     if not me.is_waiting:
-        going_on = _("Its BMC switches it off: andromede operation wait --platform {id}")
+        going_on = _("The BMC powers the node off. Wait with: andromede operation wait --platform {id}")
         print_note(going_on.format(id=made.operation.id))
         me.show(made)
         return

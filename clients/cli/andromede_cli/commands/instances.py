@@ -67,7 +67,8 @@ COLUMNS = [
     Column("id", "id", is_wide=True),
 ]
 FlavorOption = Annotated[
-    str, typer.Option("--flavor", help=_("Its size; see flavor list."), autocompletion=names("flavors.list"))
+    str,
+    typer.Option("--flavor", help=_("Size of the instance; see flavor list."), autocompletion=names("flavors.list")),
 ]
 ImageOption = Annotated[
     str,
@@ -97,7 +98,7 @@ RootType = Annotated[
     str | None,
     typer.Option("--root-type", help=_("The volume type of its root disk."), autocompletion=names("volume_types.list")),
 ]
-RESTART_HELP = _("Whether its guest is started again when it failed: on-failure or never.")
+RESTART_HELP = _("Restart policy of the guest: on-failure or never.")
 Restart = Annotated[str | None, typer.Option("--restart-policy", help=RESTART_HELP)]
 
 
@@ -135,7 +136,7 @@ def register(app: typer.Typer) -> None:
 def _register_moves(instances: typer.Typer) -> None:
     moved = given("instance", "INSTANCE")
     node = option("node", "--node", _("Destination node."), default=None)
-    reason = option("reason", "--reason", _("Why, for the tenant."), default=None)
+    reason = option("reason", "--reason", _("Reason, for the tenant."), default=None)
     deadline = option("deadline_s", "--deadline", _("Timeout of the migration, in seconds."), int, None)
     help = _("If it writes faster than it can be sent: auto_converge (it is slowed down) or none.")
     convergence = option("convergence", "--convergence", help, default=None)

@@ -40,12 +40,12 @@ def register(app: typer.Typer) -> None:
     app.add_typer(_affinity_groups(), name="affinity-group")
     flavors = group(_("Sizes of instances."))
     sizes = [Column("id", "id"), Column("vCPU", "vcpus"), Column("MiB", "memory_mib"), Column("GiB", "disk_gib")]
-    list_command(flavors, _("All flavors."), "flavors.list", sizes)
+    list_command(flavors, _("List flavors."), "flavors.list", sizes)
     app.add_typer(flavors, name="flavor")
     types = group(_("Kinds of volumes."))
     list_command(
         types,
-        _("All volume types."),
+        _("List volume types."),
         "volume_types.list",
         [Column("id", "id"), Column(_("description"), "description")],
     )
@@ -142,7 +142,7 @@ def _networks() -> typer.Typer:
 def network_create(
     me: Session,
     name: Name,
-    cidr: Annotated[str, typer.Option("--cidr", help=_("Its addresses, such as 10.0.0.0/24."))],
+    cidr: Annotated[str, typer.Option("--cidr", help=_("Address range (CIDR), such as 10.0.0.0/24."))],
     dns: Annotated[list[str] | None, typer.Option("--dns", help=_("Name server; repeatable."))] = None,
     label: LabelsOption = None,
 ) -> None:

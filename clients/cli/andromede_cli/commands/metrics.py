@@ -22,7 +22,7 @@ BARS = "▁▂▃▄▅▆▇█"
 UNKNOWN = " "
 UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 PREFIXES = ("", "k", "M", "G", "T")
-Since = Annotated[str, typer.Option("--since", help=_("How long ago, such as 30m, 6h or 7d; or a moment (RFC 3339)."))]
+Since = Annotated[str, typer.Option("--since", help=_("Start: an age such as 30m, 6h or 7d, or a moment (RFC 3339)."))]
 Until = Annotated[str | None, typer.Option("--until", help=_("The same; default: now."), show_default=False)]
 Resolution = Annotated[
     str | None,
@@ -35,11 +35,11 @@ Node = Annotated[
 
 
 def register_instance(instances: typer.Typer) -> None:
-    command(instances, "metrics", _("What an instance used, and when."))(of_instance)
+    command(instances, "metrics", _("Show the usage of an instance over time."))(of_instance)
 
 
 def register_node(nodes: typer.Typer) -> None:
-    command(nodes, "metrics", _("What the guests of a node used together, and when."))(of_node)
+    command(nodes, "metrics", _("Show the total usage of a node's guests over time."))(of_node)
 
 
 def of_instance(

@@ -38,7 +38,9 @@ RULES = [
     Column(_("ends"), "ends_at"),
     Column(_("reason"), "reason"),
 ]
-Platform = Annotated[bool, typer.Option("--platform", help=_("Of any project, or of none, by its id; for operators."))]
+Platform = Annotated[
+    bool, typer.Option("--platform", help=_("Address the operation by id in any project or in none; for operators."))
+]
 Subject = Annotated[
     str,
     typer.Argument(
@@ -59,7 +61,9 @@ def register(app: typer.Typer) -> None:
     again = _("Retry a failed or cancelled operation, or run a waiting one now.")
     call_command(operations, "retry", again, "operations.retry", subject)
     stuck = given("operation", "OPERATION")
-    reason = option("reason", "--reason", _("How it is known that the node does not come back; kept in the evidence."))
+    reason = option(
+        "reason", "--reason", _("Proof that the node does not come back, in your words; recorded in the evidence.")
+    )
     give_up = _("Force a stuck operation to end without its node, which is lost for good; for operators.")
     call_command(operations, "resolve", give_up, "operations.resolve", stuck, reason)
     app.add_typer(operations, name="operation")

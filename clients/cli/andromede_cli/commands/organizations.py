@@ -80,11 +80,11 @@ def register(app: typer.Typer) -> None:
 def _organizations() -> typer.Typer:
     organizations = group(_("Organizations."))
     wanted = ("name", "labels", "created_after")
-    list_command(organizations, _("The organizations that you see."), "organizations.list", ORGANIZATIONS, *wanted)
+    list_command(organizations, _("List organizations."), "organizations.list", ORGANIZATIONS, *wanted)
     show_command(organizations, _("An organization."), "organizations.get", "ORGANIZATION")
-    owner = option("owner", "--owner", _("Its first owner, by email or id."), default=None)
+    owner = option("owner", "--owner", _("First owner, by email address or id."), default=None)
     name = given("name", "NAME")
-    help = _("Make an organization; for operators.")
+    help = _("Create an organization; for operators.")
     call_command(organizations, "create", help, "organizations.create", name, owner, LABEL)
     subject = given("organization", "ORGANIZATION", completes="organizations.list")
     call_command(
@@ -112,11 +112,11 @@ def _projects() -> typer.Typer:
 
 def _members() -> typer.Typer:
     members = group(_("Members of an organization."))
-    list_command(members, _("All members."), "members.list", MEMBERS, "role", "email")
+    list_command(members, _("List members."), "members.list", MEMBERS, "role", "email")
     show_command(members, _("A member, by email or id."), "members.get", "MEMBER")
-    subject = given("member", "MEMBER", _("By email or id."), completes="members.list")
+    subject = given("member", "MEMBER", _("Email address or id of the member."), completes="members.list")
     call_command(
-        members, "update", _("Give a member another role."), "members.update", subject, option("role", "--role", ROLES)
+        members, "update", _("Change the role of a member."), "members.update", subject, option("role", "--role", ROLES)
     )
     question = _("Remove {names} from the organization?")
     delete_command(members, _("Remove members from the organization."), "members.remove", "MEMBER...", question)
@@ -125,7 +125,7 @@ def _members() -> typer.Typer:
 
 def _invitations() -> typer.Typer:
     invitations = group(_("Invitations to an organization."))
-    list_command(invitations, _("Those that wait for an answer."), "invitations.list", INVITATIONS, "email")
+    list_command(invitations, _("List pending invitations."), "invitations.list", INVITATIONS, "email")
     email = given("email", "EMAIL")
     role = option("role", "--role", ROLES, default="member")
     help = _("Create an invitation. No mail is sent: pass on the token, which is shown once.")
@@ -144,9 +144,9 @@ def accept(me: Session) -> None:
 
 def _service_accounts() -> typer.Typer:
     accounts = group(_("Service accounts: programs that belong to an organization."))
-    list_command(accounts, _("All service accounts."), "service_accounts.list", SERVICE_ACCOUNTS, "name")
+    list_command(accounts, _("List service accounts."), "service_accounts.list", SERVICE_ACCOUNTS, "name")
     show_command(accounts, _("A service account."), "service_accounts.get", "ACCOUNT")
-    help = _("Make a service account. Tokens for it: andromede token create --service-account.")
+    help = _("Create a service account. Tokens for it: andromede token create --service-account.")
     command(accounts, "create", help, DRY_RUN)(create_account)
     command(accounts, "update", _("Change its name or grants, disable or enable it."), DRY_RUN)(update_account)
     question = _("Delete {names}? All tokens of it end.")

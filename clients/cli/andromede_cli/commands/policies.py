@@ -49,7 +49,7 @@ PolicyFile = Annotated[
         metavar="FILE", help=_("YAML or JSON: a list of clauses, or one under `atoms`. - is standard input.")
     ),
 ]
-Reason = Annotated[str | None, typer.Option("--reason", help=_("Why, when it demands less than before."))]
+Reason = Annotated[str | None, typer.Option("--reason", help=_("Reason, required when the policy is relaxed."))]
 Version = Annotated[
     str | None,
     typer.Option("--if-version", help=_("Only if this version is in force; * for any. Else: the one that is now.")),
@@ -73,11 +73,11 @@ def register(app: typer.Typer) -> None:
     command(policies, "set", _("Replace the policy."), DRY_RUN)(replace)
     help = _("Undo your last change of it, within ten minutes and as long as nothing was placed by it.")
     command(policies, "undo", help, DRY_RUN)(undo)
-    help = _("What would break if certificates were lost, or facts were others. Nothing is changed.")
+    help = _("Simulate lost certificates or changed facts and list the placements that would break. Changes nothing.")
     command(policies, "simulate", help)(simulate)
     app.add_typer(policies, name="policy")
     proposals = group(_("Proposals of policies that demand less, for approval by a second person."))
-    list_command(proposals, _("All proposals."), "policy_proposals.list", PROPOSALS, "state")
+    list_command(proposals, _("List proposals."), "policy_proposals.list", PROPOSALS, "state")
     show_command(proposals, _("A proposal."), "policy_proposals.get", "PROPOSAL")
     help = _("Propose a policy that demands less than the one in force, of the project or of what is named.")
     command(proposals, "create", help, DRY_RUN)(propose)
@@ -91,7 +91,7 @@ def register(app: typer.Typer) -> None:
         "declassify",
         help,
         "declassifications.propose",
-        given("resource", "RESOURCE", _("By id.")),
+        given("resource", "RESOURCE", _("Id of the resource.")),
         option(
             "classifications",
             "--classification",
@@ -106,7 +106,7 @@ def register(app: typer.Typer) -> None:
             list[str],
             None,
         ),
-        option("reason", "--reason", _("Why it may be.")),
+        option("reason", "--reason", _("Reason for the declassification.")),
         show=_proposed,
     )
     app.add_typer(proposals, name="proposal")
@@ -116,9 +116,9 @@ def register(app: typer.Typer) -> None:
 def _classifications() -> typer.Typer:
     classifications = group(_("Classifications of data."))
     levels = {PROJECT: "classifications.list", "organization": "organizations.classification_list"}
-    list_command(classifications, _("All classifications."), levels, CLASSIFICATIONS)
+    list_command(classifications, _("List classifications."), levels, CLASSIFICATIONS)
     show_command(classifications, _("A classification."), "classifications.get", "CLASSIFICATION")
-    help = _("Make a classification of an organization.")
+    help = _("Create a classification of an organization.")
     command(classifications, "create", help, DRY_RUN)(classification_create)
     return classifications
 
@@ -202,7 +202,7 @@ def _proposed(me: Session, made: Proposal) -> None:
 def propose(
     me: Session,
     file: PolicyFile,
-    reason: Annotated[str, typer.Option("--reason", help=_("Why it may demand less."))],
+    reason: Annotated[str, typer.Option("--reason", help=_("Reason for the relaxation."))],
     organization: Organization = None,
     classification: Classification = None,
     platform: Platform = False,
@@ -253,9 +253,9 @@ def classification_create(
     me: Session,
     name: Name,
     file: PolicyFile,
-    title: Annotated[str, typer.Option("--title", help=_("Its title in English."))],
-    title_fr: Annotated[str, typer.Option("--title-fr", help=_("Its title in French."))],
-    description: Annotated[str | None, typer.Option("--description", help=_("Its description in English."))] = None,
+    title: Annotated[str, typer.Option("--title", help=_("Title in English."))],
+    title_fr: Annotated[str, typer.Option("--title-fr", help=_("Title in French."))],
+    description: Annotated[str | None, typer.Option("--description", help=_("Description in English."))] = None,
     description_fr: Annotated[str | None, typer.Option("--description-fr", help=_("The same in French."))] = None,
     on_drift: Annotated[str | None, typer.Option("--on-drift", help=_("flag, freeze, evacuate or stop."))] = None,
     organization: OrganizationOption = None,

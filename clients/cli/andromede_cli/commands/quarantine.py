@@ -29,20 +29,22 @@ ORPHANS = [
 ]
 OPEN = option("open", "--open", _("true: what waits for a decision; false: the rest."), default=None)
 Finding = Annotated[str, typer.Argument(metavar="FINDING", show_default=False)]
-Typed = Annotated[str | None, typer.Option("--name", help=_("Its name, as confirmation; asked for if not given."))]
-Why = Annotated[str, typer.Option("--reason", help=_("Why; kept in the evidence."))]
+Typed = Annotated[
+    str | None, typer.Option("--name", help=_("Name of the resource, as confirmation; prompted for if absent."))
+]
+Why = Annotated[str, typer.Option("--reason", help=_("Reason; recorded in the evidence."))]
 
 
 def register(nodes: typer.Typer) -> None:
     held = group(_("Orphaned resources on nodes or in the database."))
     help = _("List orphans; nothing is deleted before you discard it.")
-    of_node = option("node", "--node", _("What is on the node of this name."), default=None)
+    of_node = option("node", "--node", _("Filter by node name."), default=None)
     more = (*filters("state", "kind", "zone"), of_node, OPEN)
     call_command(held, "list", help, "orphans.list", *more, show=rows(ORPHANS))
     show_command(held, _("Show an orphan, its observations and obstacles."), "orphans.get", "FINDING")
     help = _("Delete an orphan permanently. Its name is typed again; deleted when its node is reachable.")
     command(held, "discard", help, DRY_RUN)(discard)
-    reason = option("reason", "--reason", _("Why, for other operators."))
+    reason = option("reason", "--reason", _("Reason, for other operators."))
     help = _("Release an orphan from quarantine. It is kept, without further warnings.")
     call_command(held, "release", help, "orphans.release", given("orphan", "FINDING"), reason)
     nodes.add_typer(held, name="quarantine")

@@ -76,16 +76,16 @@ def changed(limits: dict[str, Any], texts: list[str]) -> dict[str, Any]:
 
 def _requests() -> typer.Typer:
     requests = group(_("Requests for more than the quota of an organization."))
-    list_command(requests, _("All requests."), "quota_requests.list", REQUESTS, "state", "dimension")
+    list_command(requests, _("List requests."), "quota_requests.list", REQUESTS, "state", "dimension")
     show_command(requests, _("A request."), "quota_requests.get", "REQUEST")
     call_command(
         requests,
         "create",
         _("Request a higher quota."),
         "quota_requests.create",
-        given("dimension", "DIMENSION", _("Such as vcpus; see andromede limits.")),
+        given("dimension", "DIMENSION", _("Dimension, such as vcpus; see andromede limits.")),
         option("limit", "--to", _("Requested limit."), int),
-        option("reason", "--reason", _("Why it is needed.")),
+        option("reason", "--reason", _("Reason for the request.")),
     )
     subject = given("quota_request", "REQUEST", completes="quota_requests.list")
     answer = option("reason", "--reason", _("Reason shown to the organization."))
@@ -94,5 +94,5 @@ def _requests() -> typer.Typer:
         ("refuse", "quota_requests.refuse", _("Refuse a request; for operators.")),
     ):
         call_command(requests, name, help, call, subject, answer)
-    call_command(requests, "withdraw", _("Take a request back."), "quota_requests.withdraw", subject)
+    call_command(requests, "withdraw", _("Withdraw a request."), "quota_requests.withdraw", subject)
     return requests

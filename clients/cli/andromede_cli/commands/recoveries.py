@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 PlanOption = Annotated[bool, typer.Option("--plan", help=_("Show the plan only."))]
 Reason = Annotated[
-    str | None, typer.Option("--reason", help=_("Why, for other operators and the tenants."), show_default=False)
+    str | None, typer.Option("--reason", help=_("Reason, for other operators and the tenants."), show_default=False)
 ]
 
 

@@ -73,24 +73,24 @@ def register(app: typer.Typer) -> None:
     app.add_typer(_totp(), name="totp")
     app.add_typer(_passkeys(), name="passkey")
     identities = group(_("OpenID identities that open your account."))
-    list_command(identities, _("All of them."), "identities.list", IDENTITIES)
+    list_command(identities, _("List your OpenID identities."), "identities.list", IDENTITIES)
     question = _("Unlink {names}?")
     delete_command(identities, _("Unlink them from your account."), "identities.unlink", "IDENTITY...", question)
     help = _("The OpenID providers of this control plane; see login --openid.")
     call_command(identities, "providers", help, "openid_providers.list", show=rows(PROVIDERS, "items"))
     app.add_typer(identities, name="identity")
-    user = given("user", "USER", _("By id or email."))
+    user = given("user", "USER", _("Id or email address of the user."))
     app.add_typer(_users(user), name="user")
     app.add_typer(_password_resets(user), name="password-reset")
 
 
 def _users(user: Parameter) -> typer.Typer:
     users = group(_("Users; for operators, and for auditors to look at."))
-    duty = option("duty", "--duty", _("Those with this duty: operator, support, auditor or none."), default=None)
+    duty = option("duty", "--duty", _("Filter by duty: operator, support, auditor or none."), default=None)
     narrowed = [*filters("email", "state"), duty]
-    call_command(users, "list", _("All of them."), "users.list", *narrowed, show=rows(USERS))
+    call_command(users, "list", _("List users."), "users.list", *narrowed, show=rows(USERS))
     show_command(users, _("A user, by id or email."), "users.get", "USER")
-    reason = option("reason", "--reason", _("Why, for the audit of the platform."), default=None)
+    reason = option("reason", "--reason", _("Reason, for the audit of the platform."), default=None)
     revoke = option("revoke_tokens", "--revoke-tokens", REVOKE_TOKENS, bool, False)
     question = _("Suspend {user}? The user cannot sign in until reinstated.")
     help = _("Suspend a user: sessions end, and tokens are refused.")
@@ -109,14 +109,14 @@ def _users(user: Parameter) -> typer.Typer:
     question = _("End all sessions of {user}?")
     help = _("End all sessions of a user.")
     call_command(users, "end-sessions", help, "users.sessions_end", user, question=question)
-    help = _("Make the secret of a link with which a new user sets a first password. It is shown once.")
+    help = _("Create the secret of a link with which a new user sets a first password. It is shown once.")
     call_command(users, "password-link", help, "password_links.create", user)
     return users
 
 
 def _password_resets(user: Parameter) -> typer.Typer:
     resets = group(_("Resets of passwords of users who have one; they take two people."))
-    list_command(resets, _("Those that are not over."), "password_resets.list", RESETS)
+    list_command(resets, _("List pending password resets."), "password_resets.list", RESETS)
     show_command(resets, _("A reset, by id."), "password_resets.get", "RESET")
     call_command(resets, "create", _("Request a reset; for operators."), "password_resets.create", user)
     help = _("Confirm the reset request of another person. The secret of the link is shown once.")
@@ -129,7 +129,7 @@ def _password_resets(user: Parameter) -> typer.Typer:
 
 def _sessions() -> typer.Typer:
     sessions = group(_("Your sessions."))
-    list_command(sessions, _("All of them, and from where they began."), "sessions.list", SESSIONS)
+    list_command(sessions, _("List sessions with the address that each began from."), "sessions.list", SESSIONS)
     show_command(sessions, _("A session, by id; current is this one."), "sessions.get", "SESSION")
     delete_command(sessions, _("End sessions."), "sessions.end", "SESSION...", _("End {names}?"))
     question = _("End all sessions but this one?")
@@ -138,7 +138,7 @@ def _sessions() -> typer.Typer:
     call_command(sessions, "end-others", help, "sessions.end_others", revoke, question=question)
     help = _("Confirm your identity again, before a sensitive change.")
     command(sessions, "verify", help, DRY_RUN)(verify)
-    call_command(sessions, "methods", _("What your account can be opened with."), "sign.in_methods")
+    call_command(sessions, "methods", _("List the sign-in methods of your account."), "sign.in_methods")
     return sessions
 
 
@@ -188,7 +188,7 @@ def confirm(me: Session) -> None:
 
 def _passkeys() -> typer.Typer:
     passkeys = group(_("Passkeys. They are made and used in a browser."))
-    list_command(passkeys, _("All of them."), "passkeys.list", PASSKEYS)
+    list_command(passkeys, _("List your passkeys."), "passkeys.list", PASSKEYS)
     question = _("Remove {names}?")
     delete_command(passkeys, _("Remove passkeys."), "passkeys.remove", "PASSKEY...", question)
     return passkeys

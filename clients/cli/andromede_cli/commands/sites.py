@@ -70,13 +70,13 @@ ZONES = [Column("id", "id"), Column(_("region"), "region"), Column(_("status"), 
 def register(app: typer.Typer) -> None:
     regions = group(_("Regions."))
     columns = [Column("id", "id"), Column(_("name"), "name"), Column(_("kind"), "kind")]
-    list_command(regions, _("All regions."), "regions.list", columns)
+    list_command(regions, _("List regions."), "regions.list", columns)
     app.add_typer(regions, name="region")
     zones = group(_("Zones: places where nodes fail together."))
     admissible = option(
-        "admissible_for", "--admissible-for", _("Those that admit data of this classification."), default=None
+        "admissible_for", "--admissible-for", _("Filter by zones that admit this classification."), default=None
     )
-    call_command(zones, "list", _("All zones."), "zones.list", *filters("region"), admissible, show=rows(ZONES))
+    call_command(zones, "list", _("List zones."), "zones.list", *filters("region"), admissible, show=rows(ZONES))
     show_command(zones, _("Show a zone with its facts."), "zones.get", "ZONE")
     zone = given("zone", "ZONE", completes="zones.list")
     flavor = option("flavor", "--flavor", _("The flavor to count with."))
@@ -89,7 +89,7 @@ def register(app: typer.Typer) -> None:
     list_command(incidents, _("The incidents of all nodes."), "incidents.list", columns, "kind", "state", "zone")
     app.add_typer(incidents, name="incident")
     pools = group(_("Storage pools shared by nodes; for operators."))
-    list_command(pools, _("All pools."), "pools.list", POOLS, "name", "zone")
+    list_command(pools, _("List pools."), "pools.list", POOLS, "name", "zone")
     show_command(pools, _("A pool, with the nodes that have it and those that should."), "pools.get", "POOL")
     pool = given("pool", "POOL")
     help = _("List the instances with their root disk in a pool, of all projects.")
@@ -101,10 +101,10 @@ def register(app: typer.Typer) -> None:
 
 def _nodes() -> typer.Typer:
     nodes = group(_("Nodes, for operators."))
-    list_command(nodes, _("All nodes."), "nodes.list", NODES, "name", "state", "duty", "zone")
+    list_command(nodes, _("List nodes."), "nodes.list", NODES, "name", "state", "duty", "zone")
     show_command(nodes, _("A node."), "nodes.get", "NODE")
     node = given("node", "NODE", completes="nodes.list")
-    reason = option("reason", "--reason", _("Why, for other operators."), default=None)
+    reason = option("reason", "--reason", _("Reason, for other operators."), default=None)
     call_command(nodes, "cordon", _("Cordon a node: no new allocations."), "nodes.cordon", node, reason)
     call_command(nodes, "uncordon", _("Uncordon a node: allow new allocations."), "nodes.uncordon", node)
     help = _("List the unmanaged resources of a node.")

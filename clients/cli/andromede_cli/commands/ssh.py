@@ -35,10 +35,10 @@ User = Annotated[
     str | None,
     typer.Option("--user", "-u", help=_("The user there; else the label ssh-user of the instance or its image.")),
 ]
-Network = Annotated[str | None, typer.Option("--network", help=_("By the address in this network."))]
-Jump = Annotated[str | None, typer.Option("--jump", "-J", help=_("By way of this machine."))]
+Network = Annotated[str | None, typer.Option("--network", help=_("Network whose address to use."))]
+Jump = Annotated[str | None, typer.Option("--jump", "-J", help=_("Jump host."))]
 Identity = Annotated[str | None, typer.Option("--identity", "-i", help=_("The file of the private key."))]
-Command = Annotated[list[str] | None, typer.Argument(metavar="[-- COMMAND...]", help=_("What to run there."))]
+Command = Annotated[list[str] | None, typer.Argument(metavar="[-- COMMAND...]", help=_("Command to run in the guest."))]
 
 
 def register(instances: typer.Typer) -> None:

@@ -46,7 +46,7 @@ LockId = Annotated[str | None, typer.Option("--lock", help=_("Only the lock with
 
 def register(app: typer.Typer) -> None:
     states = group(_("Terraform states that the project keeps."))
-    list_command(states, _("All states, and who works on them."), "terraform_states.list", STATES)
+    list_command(states, _("List states and who holds their locks."), "terraform_states.list", STATES)
     call_command(states, "show", _("The state that is in force."), "terraform_states.read", SUBJECT, show=document)
     versions = "terraform_states.version_list"
     call_command(states, "versions", _("The versions that are kept."), versions, SUBJECT, show=rows(VERSIONS))
@@ -60,7 +60,7 @@ def register(app: typer.Typer) -> None:
         show=document,
     )
     command(states, "lock", _("Keep Terraform from changing a state. Prints the ID of the lock."), DRY_RUN)(lock)
-    command(states, "unlock", _("Take the lock from a state."), SURE, DRY_RUN)(unlock)
+    command(states, "unlock", _("Force-unlock a state."), SURE, DRY_RUN)(unlock)
     question = _("Delete {names}? Terraform loses track of the resources it created.")
     delete_command(states, _("Delete states, with all versions."), "terraform_states.delete", "STATE...", question)
     app.add_typer(states, name="terraform-state")

@@ -51,7 +51,7 @@ def register(app: typer.Typer) -> None:
     call_command(
         webhooks,
         "create",
-        _("Make a webhook. Its secret is shown once."),
+        _("Create a webhook. Its secret is shown once."),
         "webhooks.create",
         given("name", "NAME"),
         option("url", "--to", _("HTTPS URL of the receiver.")),
@@ -68,7 +68,7 @@ def register(app: typer.Typer) -> None:
         option("name", "--name", _("The new name."), default=None),
         option("url", "--to", _("HTTPS URL of the receiver."), default=None),
         option("kinds", "--kind", KINDS, list[str], None),
-        option("is_enabled", "--enable/--disable", _("Whether events are delivered to it."), bool, None),
+        option("is_enabled", "--enable/--disable", _("Deliver events to the webhook."), bool, None),
         LABEL,
     )
     question = _("Delete {names}? Undelivered events are lost.")
@@ -81,7 +81,7 @@ def register(app: typer.Typer) -> None:
 
 def _rotation(webhooks: typer.Typer) -> None:
     hours = option("overlap_hours", "--overlap-hours", _("For how long the old secret signs too."), int, None)
-    help = _("Make a new secret, which is shown once.")
+    help = _("Create a new secret. It is shown once.")
     call_command(webhooks, "rotate-secret", help, "webhooks.rotate_secret", SUBJECT, hours, show=secret("secret"))
     call_command(webhooks, "end-rotation", _("End the old secret now."), "webhooks.end_rotation", SUBJECT)
 
