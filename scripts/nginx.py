@@ -1,6 +1,6 @@
 """nginx in front of a control plane on one machine, so that the pages, the API and the stream are one site.
 
-Limits and routes are those that the playbook installs (ansible/roles/front/templates).
+Limits and routes are those that the playbook installs (ansible/roles/nginx/templates).
 """
 
 from pathlib import Path
@@ -8,15 +8,15 @@ from pathlib import Path
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-ROLE = Path(__file__).resolve().parent.parent / "ansible" / "roles" / "front"
+ROLE = Path(__file__).resolve().parent.parent / "ansible" / "roles" / "nginx"
 CONFIGURATION = """\
 daemon off;
 user root;
 worker_processes 1;
-worker_rlimit_nofile {{ front_worker_connections * 2 + 512 }};
+worker_rlimit_nofile {{ nginx_worker_connections * 2 + 512 }};
 pid {{ run }}/nginx.pid;
 error_log stderr warn;
-events { worker_connections {{ front_worker_connections }}; }
+events { worker_connections {{ nginx_worker_connections }}; }
 http {
     access_log off;
     server_tokens off;

@@ -15,7 +15,7 @@ from tests.api.client import Caller
 from tests.world import Cloud
 
 WEB = {"name": "web", "flavor": "tiny", "image": "tiny"}
-ROLE = django_settings.BASE_DIR / "ansible" / "roles" / "front" / "templates"
+ROLE = django_settings.BASE_DIR / "ansible" / "roles" / "nginx" / "templates"
 
 
 def test_the_long_polls_are_the_routes_with_the_parameter_wait() -> None:

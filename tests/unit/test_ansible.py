@@ -21,7 +21,7 @@ from tests.limits import PATIENCE_S
 
 PLAYBOOK = ROOT / "ansible"
 ROLES = {path.name for path in (PLAYBOOK / "roles").iterdir()}
-SHARED = {"clock", "release", "database", "redis", "authority", "earlier", "front", "process", "node"}
+SHARED = {"clock", "release", "database", "redis", "authority", "legacy_cleanup", "nginx", "systemd_unit", "node"}
 BACKUP_UNITS = ("andromede-backup.service", "andromede-backup.timer", "andromede-backup-send.service")
 
 
@@ -31,7 +31,7 @@ def roles_of(play: int) -> list[str]:
 
 
 def processes_of(role: str) -> list[str]:
-    found: list[str] = of_process(role).get("process_copies", [role])
+    found: list[str] = of_process(role).get("systemd_unit_copies", [role])
     return found
 
 
@@ -41,7 +41,7 @@ def test_there_is_a_role_for_each_process_and_no_other() -> None:
 
 
 def test_the_control_plane_has_every_role_but_the_nodes() -> None:
-    assert set(roles_of(0)) == ROLES - {"process", "node"}
+    assert set(roles_of(0)) == ROLES - {"systemd_unit", "node"}
     assert roles_of(1) == ["clock", "release", "sentinel"]
     assert roles_of(2) == ["clock", "release", "node"]
 
@@ -76,10 +76,11 @@ def written(folder: Path) -> Path:
     bin_folder.mkdir(parents=True)
     common = {"release_folder": str(release)}
     for role in sorted(ROLES - SHARED):
-        given = common | defaults("process") | defaults(role) | of_process(role)
-        for kind in ("service", "socket") if given["process_socket"] else ("service",):
-            write(folder / f"andromede-{role}.{kind}", PLAYBOOK / f"roles/process/templates/process.{kind}.j2", given)
-        command = bin_folder / given["process_command"].split()[0]
+        given = common | defaults("systemd_unit") | defaults(role) | of_process(role)
+        for kind in ("service", "socket") if given["systemd_unit_socket"] else ("service",):
+            template = PLAYBOOK / f"roles/systemd_unit/templates/process.{kind}.j2"
+            write(folder / f"andromede-{role}.{kind}", template, given)
+        command = bin_folder / given["systemd_unit_command"].split()[0]
         command.touch(mode=0o755)
     sent = defaults("database") | {"database_backup_target": "backup@far.example.org:andromede/"}
     for name in BACKUP_UNITS:
@@ -101,7 +102,7 @@ def defaults(role: str) -> dict[str, Any]:
 
 
 def of_process(role: str, tasks_in: str = "main") -> dict[str, Any]:
-    """What a role of a process says to the role `process`."""
+    """Return the variables that a role of a process passes to the role `systemd_unit`."""
     tasks = yaml.safe_load((PLAYBOOK / "roles" / role / "tasks" / f"{tasks_in}.yml").read_text())
     (found,) = (task["vars"] for task in tasks if "ansible.builtin.include_role" in task)
     given: dict[str, Any] = found
@@ -197,7 +198,7 @@ def test_users_and_roles_are_those_of_the_table() -> None:
     assert defaults("database")["database_roles"] == ["andromede", *(f"{PREFIX}{name}" for name in ROLES_OF_DATABASE)]
     assert set(defaults("authority")["authority_users"]) == set(ROLES_OF_DATABASE)
     trusts = {
-        name: of_process(role).get("process_trust", role) for role in ROLES - SHARED for name in processes_of(role)
+        name: of_process(role).get("systemd_unit_trust", role) for role in ROLES - SHARED for name in processes_of(role)
     }
     assert trusts == {name: TRUSTS.get(name, name) for name in Stack(Path("nowhere")).commands()}
 
@@ -209,7 +210,7 @@ def test_one_unit_runs_the_workers_of_one_user_and_each_answers_at_a_port_of_its
     assert set(copies) == {name for name in WORKERS if TRUSTS.get(name, name) == "worker"}
     (listen,) = (each for each in said(unit, "Environment=(.*)") if "OBSERVE_LISTEN" in each)
     addresses = dict(each.split("=") for each in listen.partition("=")[2].split(","))
-    ports = defaults("process")["process_observe_ports"]
+    ports = defaults("systemd_unit")["systemd_unit_observe_ports"]
     assert addresses == {name: f"127.0.0.1:{ports[name]}" for name in copies}
     assert len(set(ports.values())) == len(ports)
 
@@ -218,7 +219,7 @@ def test_units_that_were_one_of_its_workers_end_before_it_starts() -> None:
     """They would read the same queues, and listen at the same ports."""
     tasks = yaml.safe_load((PLAYBOOK / "roles/workers/tasks/main.yml").read_text())
     found, stop, gone, process = tasks
-    earlier = {f"andromede-{name}.service" for name in [*of_process("workers")["process_copies"], "beat"]}
+    earlier = {f"andromede-{name}.service" for name in [*of_process("workers")["systemd_unit_copies"], "beat"]}
     assert set(found["ansible.builtin.find"]["patterns"]) == earlier
     assert stop["ansible.builtin.command"]["cmd"].startswith("systemctl disable --now ")
     assert gone["ansible.builtin.file"]["state"] == "absent"
@@ -235,9 +236,9 @@ def test_a_dump_is_on_disk_encrypted_alone(units: Path) -> None:
 
 def test_a_sentinel_elsewhere_has_its_keys_alone_and_reaches_postgresql_over_tls(tmp_path: Path) -> None:
     """The group of Redis' socket is not there, and beside the control plane its unit is another."""
-    given = {"release_folder": "/r"} | defaults("process") | of_process("sentinel", "elsewhere")
+    given = {"release_folder": "/r"} | defaults("systemd_unit") | of_process("sentinel", "elsewhere")
     unit = tmp_path / "andromede-sentinel.service"
-    write(unit, PLAYBOOK / "roles/process/templates/process.service.j2", given)
+    write(unit, PLAYBOOK / "roles/systemd_unit/templates/process.service.j2", given)
     text = unit.read_text()
     assert said(text, "LoadCredential=(.*):.*") == ["sentinel", "ca.crt", "database.crt", "database.key"]
     assert said(text, "SupplementaryGroups=(.*)") == [""]

@@ -177,7 +177,7 @@ def test_the_file_of_an_image_passes_as_it_arrives_a_few_at_once(site: Site) -> 
 def test_tls_alone_is_demanded_of_hosts_below_only_where_that_is_said(is_for_all: bool) -> None:
     templates = Environment(loader=FileSystemLoader(nginx.ROLE / "templates"), autoescape=False)
     defaults = yaml.safe_load((nginx.ROLE / "defaults" / "main.yml").read_text())
-    assert defaults["front_hsts_subdomains"] is False
-    page = templates.get_template("andromede.conf.j2").render(defaults | {"front_hsts_subdomains": is_for_all})
+    assert defaults["nginx_hsts_subdomains"] is False
+    page = templates.get_template("andromede.conf.j2").render(defaults | {"nginx_hsts_subdomains": is_for_all})
     demanded = "max-age=31536000; includeSubDomains" if is_for_all else "max-age=31536000"
     assert f'add_header Strict-Transport-Security "{demanded}" always;' in page
