@@ -109,6 +109,8 @@ def start_baseline(stack: Stack, rows: int) -> Side:
     made = subprocess.run(fill, cwd=ROOT, env=stack.environment(), stdout=subprocess.PIPE, text=True, check=True)
     *options, _ = stack.commands()["web"]
     options[options.index("--bind") + 1] = f"127.0.0.1:{FLOOR_PORT}"
+    config = options.index("--config")  # the hooks of our own process
+    del options[config : config + 2]
     stack.spawn("floor", [*options, "bench.baseline"])
     machine = Call("GET", f"/machines/{made.stdout.strip()}", 200)
     calls = {
@@ -117,7 +119,7 @@ def start_baseline(stack: Stack, rows: int) -> Side:
         "list": Call("GET", "/machines", 200),
     }
     side = Side(running(stack, "floor"), FLOOR_PORT, calls, count(1))
-    wait_until(lambda: bool(side.process.net_connections()))
+    wait_until(lambda: bool(running(stack, "floor").net_connections()))
     return side
 
 

@@ -82,6 +82,7 @@ def bench_database(stack: Stack) -> Iterator[None]:
         os.environ.clear()
         os.environ.update(environment)
         stack.manage("migrate", "--verbosity", "0")
+        stack.manage("grant_database_roles")
         import django
 
         django.setup()
