@@ -18,9 +18,9 @@ COMMON = {
     "limit": "lists",
     "page_token": "lists",
     "count": "lists",
-    "dry_run": "try-first-dry_runtrue",
-    "Idempotency-Key": "repeat-safely-idempotency-key",
-    "If-Match": "change-what-you-have-read-etag-if-match",
+    "dry_run": "dry-run-dry_runtrue",
+    "Idempotency-Key": "retry-safely-idempotency-key",
+    "If-Match": "avoid-lost-updates-etag-if-match",
 }
 Document = dict[str, Any]
 Errors = Mapping[str, Mapping[str, Any]]  # code → its page

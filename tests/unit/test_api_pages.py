@@ -90,7 +90,7 @@ def test_a_page_has_what_one_looks_for() -> None:
         "[Replace a box](#replace-a-box)",
         "`PUT /v1/projects/{project}/boxes/{box}` · `box_set` · [who may](../authorization.md#boxes)",
         "| **`box`** | path | string |",
-        "Besides: [`dry_run`](../api.md#try-first-dry_runtrue).",
+        "Besides: [`dry_run`](../api.md#dry-run-dry_runtrue).",
         "| 200 | [Box](#box) |",
         "| 404 | [`storage.box.not_found`](../errors/storage.box.not_found.md) |",
         "| [`storage.box.not_found`](../errors/storage.box.not_found.md) | 404 | There is no box. |",
