@@ -335,7 +335,7 @@ def _parser() -> argparse.ArgumentParser:
         "--arrivals",
         default="",
         metavar="ADDRESS:PORT",
-        help="where agents of other nodes bring guests that move here, as they reach it (default: no guest moves here)",
+        help="address and port at which agents of other nodes reach this node for incoming migrations (default: none are accepted)",
     )
     parser.add_argument(
         "--pool",

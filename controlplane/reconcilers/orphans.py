@@ -62,7 +62,7 @@ def reconcile() -> int:
         try:
             changed += _reconcile_node(node)
         except CloudError as exc:
-            log.warning("node %s: what nobody means there is looked for again later: %s", node.name, exc)
+            log.warning("node %s: orphan detection failed and is retried: %s", node.name, exc)
     left = Orphan.objects.filter(node__duty="retired", state__in=ORPHAN_LIVE).select_related("node")
     return changed + sum(_ends(row, "gone") for row in left)
 
@@ -133,7 +133,7 @@ def _is_noted(node: Node | None, found: Finding) -> bool:
             record_change(SYSTEM, row, "find")
     except IntegrityError:
         return False  # a concurrent run was faster
-    log.warning("node %s: nobody means the %s %s", node.name if node else "–", found.kind, found.name)
+    log.warning("node %s: orphaned %s %s", node.name if node else "–", found.kind, found.name)
     return True
 
 

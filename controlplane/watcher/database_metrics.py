@@ -204,7 +204,7 @@ def _capacity() -> Families:
 def _orphans() -> Families:
     """Count orphans, except released ones."""
     family = GaugeMetricFamily(
-        "andromede_orphans", "What nobody means to be on nodes or in the database.", labels=["kind", "state"]
+        "andromede_orphans", "Orphaned resources on nodes or in the database.", labels=["kind", "state"]
     )
     live = Orphan.objects.filter(state__in=("found", "quarantined")).order_by().values_list("kind", "state")
     for kind, state, count in live.annotate(Count("pk")):

@@ -165,7 +165,7 @@ async def _send_trust(node_id: UUID, stub: AgentStub, request: pb.EnsureTrustReq
     try:
         await stub.EnsureTrust(request, timeout=settings.AGENT_TIMEOUT_S)
     except grpc.aio.AioRpcError as exc:
-        log.error("node %s does not take what it is to trust: %s", node_id, _describe(exc))
+        log.error("node %s refused the trust document: %s", node_id, _describe(exc))
 
 
 async def _renew(node_id: UUID, stub: AgentStub, request: pb.RenewLeaseRequest) -> None:
@@ -173,7 +173,7 @@ async def _renew(node_id: UUID, stub: AgentStub, request: pb.RenewLeaseRequest) 
     try:
         await stub.RenewLease(request, timeout=settings.AGENT_TIMEOUT_S)
     except grpc.aio.AioRpcError as exc:
-        log.error("node %s does not take its lease: %s", node_id, _describe(exc))
+        log.error("node %s refused the renewal of its lease: %s", node_id, _describe(exc))
 
 
 async def _in_database(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
