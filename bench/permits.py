@@ -34,7 +34,7 @@ from scripts.polling import wait_until
 
 PORT = 8011
 ZONE, PORT_OF_AGENT, NODE = "fr-idf-1", 17543, "bench-a"
-PROCESSES = ("signer", "beat", "watcher")
+PROCESSES = ("signer", "periodic", "watcher")
 WARM_UP, SAMPLES = 5, 60
 CLASSIFICATION = "eu-immune"  # the longest list of clauses that has zones
 ROOMY = FakeCapacity(cores=512, memory_mib=2**20, disk_gib=2**14)

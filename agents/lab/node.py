@@ -113,13 +113,14 @@ class LabNode:
         self._cabling.set_cable(self.name, state="up")
 
     def start_libvirtd(self) -> None:
-        """Start virtlogd and libvirtd unless they run, and return when libvirt accepts connections."""
+        """Start virtlogd and libvirtd unless they run, and return when libvirt's drivers are ready."""
         if not self.pids("libvirtd"):
             self.exec([sys.executable, "-m", "agents.node.libvirtd_recovery"])
         for daemon, arguments in (("virtlogd", []), ("libvirtd", ["--listen"])):
             if not self.pids(daemon):
                 self.exec([daemon, "--daemon", *arguments])
         wait_until(self._libvirt_answers, what=f"libvirtd of {self.name}")
+        self.exec(["virsh", "version"])  # libvirtd listens before its drivers are ready, and answers afterwards
 
     def kill_libvirtd(self) -> None:
         """End libvirtd with SIGKILL; guests and virtlogd go on."""

@@ -341,7 +341,7 @@ def loosen(page: Page) -> None:
     expect(page.locator("#outcome")).to_contain_text("The new policy is less strict. Saving creates a proposal")
     write(page, page.locator("#reason"), REASON)
     follow(page, page.get_by_role("button", name="Propose"))
-    expect(page.get_by_text("You cannot approve it")).to_contain_text("somebody else")
+    expect(page.get_by_text("You cannot approve it")).to_contain_text("the proposer cannot approve it")
 
 
 @pytest.fixture
