@@ -335,7 +335,7 @@ def _parser() -> argparse.ArgumentParser:
         "--arrivals",
         default="",
         metavar="ADDRESS:PORT",
-        help="address and port at which agents of other nodes reach this node for incoming migrations (default: none are accepted)",
+        help="address and port for incoming migrations, as agents of other nodes reach it (default: none)",
     )
     parser.add_argument(
         "--pool",
