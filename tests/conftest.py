@@ -41,7 +41,7 @@ ORDER = list(dict.fromkeys(GROUPS.values()))
 TOGETHER = (
     "tests/api/test_openid.py",
     "tests/dashboard/test_doors.py",
-    "tests/services/test_shipped_classifications.py",
+    "tests/services/placement/test_shipped_classifications.py",
     "tests/stream/",
     "tests/unit/test_commands_of_stacks.py",
     "tests/unit/test_dashboard_french.py",

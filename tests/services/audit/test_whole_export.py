@@ -23,8 +23,8 @@ from controlplane.placement.policies import policy_set
 from tests.facts import import_sample, state_of
 from tests.services.audit.exports import verdict
 from tests.services.audit.receipts import record_receipts
+from tests.services.placement.test_policies import wait
 from tests.services.policies import classify, in_zones, latest, made_volume, officer
-from tests.services.test_policies import wait
 from tests.workflows.helpers import ask_instance, attach, done, make_instance, make_volume
 from tests.world import Cloud
 

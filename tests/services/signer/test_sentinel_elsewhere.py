@@ -24,7 +24,7 @@ from scripts.polling import wait_until
 from tests.limits import PATIENCE_S
 from tests.processes import running
 from tests.services.signer.conftest import Waiting, fresh
-from tests.services.test_observed import free_port
+from tests.services.telemetry.test_process_endpoints import free_port
 from tests.world import Cloud, cloud_in
 
 # Nobody else's on the loopback, so that the port may be PostgreSQL's own.

@@ -20,8 +20,8 @@ from controlplane.placement.errors import DeclassifiedNotFound, NothingToDeclass
 from controlplane.placement.lineage import NewData
 from controlplane.placement.models import Binding, Lineage, PolicyHead, PolicyProposal
 from controlplane.reconcilers import policy_proposals
+from tests.services.placement.test_policies import wait
 from tests.services.policies import classify, in_zones, officer, operator
-from tests.services.test_policies import wait
 from tests.world import Tenant, make_tenant
 
 pytestmark = pytest.mark.django_db

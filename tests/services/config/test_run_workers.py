@@ -22,7 +22,7 @@ from controlplane.config.run_workers import EARLY_S, RESTART_MOST_S, WorkerSuper
 from scripts.polling import wait_until
 from tests.limits import PATIENCE_S
 from tests.processes import running
-from tests.services.test_observed import free_port
+from tests.services.telemetry.test_process_endpoints import free_port
 
 COMMAND = [sys.executable, "-m", "controlplane.config.run_workers"]
 

@@ -15,7 +15,7 @@ from controlplane.operations.models import Operation
 from controlplane.placement import services as placement
 from controlplane.placement.decisions import PlacementRequest
 from controlplane.placement.models import Allocation, Decision
-from tests.services.test_fence import leased
+from tests.services.operations.test_lease_guard import leased
 from tests.world import Tenant, make_node, make_tenant
 
 pytestmark = pytest.mark.django_db

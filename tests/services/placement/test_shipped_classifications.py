@@ -18,8 +18,8 @@ from controlplane.placement.models import Classification
 from controlplane.placement.simulations import admissible_zones
 from tests.conftest import fill
 from tests.facts import state_of
+from tests.services.placement.test_placement import ask
 from tests.services.policies import import_all, officer, ruled, shipped
-from tests.services.test_placement import ask
 from tests.world import Tenant, make_node, make_tenant
 
 pytestmark = pytest.mark.django_db

@@ -21,7 +21,7 @@ from controlplane.webhooks import meters as webhooks
 from controlplane.workflows import step_metrics as workflows
 from tests.world import Cloud
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 FOLDER = ROOT / "observability"
 NAME = re.compile(r"\bandromede_[a-z_]+[a-z]\b")
 LOADED = (request_metrics, stream, celery_metrics, periodic, webhooks, workflows)

@@ -40,8 +40,8 @@ from controlplane.placement.models import (
 )
 from controlplane.placement.simulations import admissible_zones
 from controlplane.reconcilers import policy_proposals
+from tests.services.placement.test_placement import ask
 from tests.services.policies import EU, SNC, classify, import_all, in_zones, officer, operator, shipped
-from tests.services.test_placement import ask
 from tests.world import Tenant, make_node, make_tenant
 
 pytestmark = pytest.mark.django_db
