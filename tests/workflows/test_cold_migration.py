@@ -77,7 +77,9 @@ def begin(operation: Operation, *machines: FakeMachine) -> Operation:
     return operation
 
 
-def test_it_moves_and_is_started_where_it_is(cloud: Cloud, stopped: Instance, other: FakeMachine) -> None:
+def test_stopped_instance_migrates_and_starts_on_its_new_node(
+    cloud: Cloud, stopped: Instance, other: FakeMachine
+) -> None:
     plan = migration_plan(SYSTEM, stopped)
     assert ([node.pk for node in plan.nodes], plan.reasons) == ([other.row.pk], ())
     for machine in cloud.world.machines:
@@ -99,7 +101,7 @@ def test_it_moves_and_is_started_where_it_is(cloud: Cloud, stopped: Instance, ot
     assert_clean_slate(cloud)
 
 
-def test_on_its_way_its_node_says_that_it_is_off(cloud: Cloud, stopped: Instance, other: FakeMachine) -> None:
+def test_instance_in_cold_migration_is_reported_off(cloud: Cloud, stopped: Instance, other: FakeMachine) -> None:
     operation = begin(instance_migrate(SYSTEM, stopped), cloud.machine, other)
     while other.fake.guests.get(stopped.pk) is None:
         time.sleep(0.02)
@@ -115,7 +117,9 @@ def test_on_its_way_its_node_says_that_it_is_off(cloud: Cloud, stopped: Instance
 
 
 @pytest.mark.parametrize("call", ["bring_up", "send"])
-def test_when_it_fails_it_is_off_where_it_was(cloud: Cloud, stopped: Instance, other: FakeMachine, call: str) -> None:
+def test_failed_cold_migration_leaves_the_instance_off_at_its_source(
+    cloud: Cloud, stopped: Instance, other: FakeMachine, call: str
+) -> None:
     before = picture(cloud)
     cloud.fake.fail_next(call, AdapterError("The road is closed.", retryable=False))
     assert ended(instance_migrate(SYSTEM, stopped), "failed").error["code"] == "compute.migration.failed"
@@ -136,9 +140,7 @@ def test_a_worker_that_dies_is_followed_by_another(
     assert_is_off_at(cloud, stopped, other)
 
 
-def test_a_source_that_is_lost_after_it_has_left_is_not_waited_for(
-    cloud: Cloud, stopped: Instance, other: FakeMachine
-) -> None:
+def test_source_lost_after_the_transfer_does_not_block(cloud: Cloud, stopped: Instance, other: FakeMachine) -> None:
     operation = begin(instance_migrate(SYSTEM, stopped), cloud.machine, other)
     for machine in cloud.world.machines:
         machine.fake.tunnel.hang = False
@@ -152,7 +154,7 @@ def test_a_source_that_is_lost_after_it_has_left_is_not_waited_for(
     assert_is_off_at(cloud, stopped, other)
 
 
-def test_what_stands_in_its_way_is_told(cloud: Cloud, stopped: Instance, other: FakeMachine) -> None:
+def test_obstacles_of_a_cold_migration_are_listed(cloud: Cloud, stopped: Instance, other: FakeMachine) -> None:
     assert migration_obstacles(stopped) == []
     Instance.objects.filter(pk=stopped.pk).update(power_state="running")
     assert [str(each) for each in migration_obstacles(fresh(stopped))] == [
@@ -175,7 +177,7 @@ def forget_trait(machine: FakeMachine) -> None:
 # ---- what may be chosen
 
 
-def test_a_move_has_the_deadline_and_the_manner_that_were_asked_for(cloud: Cloud) -> None:
+def test_migration_has_the_requested_deadline_and_method(cloud: Cloud) -> None:
     instance = fresh(make_attached(cloud).instance)
     other = cloud.world.add_machine("fr-idf-1")
     operation = instance_migrate(SYSTEM, instance, options=MigrationOptions(90, "none"))

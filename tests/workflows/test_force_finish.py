@@ -77,7 +77,7 @@ def resolve(operation: Operation) -> tuple[Operation, list[NodeRemoval]]:
     return ended, [each for each in NodeRemoval.objects.order_by("kind", "pk") if each.pk not in before]
 
 
-def test_a_rebuild_whose_node_burnt_ends_and_the_instance_is_stopped(cloud: Cloud) -> None:
+def test_forced_finish_of_a_rebuild_stops_the_instance(cloud: Cloud) -> None:
     instance, operation = lost_rebuild(cloud)
     ended, removals = resolve(operation)
     assert (ended.state, ended.given_up_node_id) == ("cancelled", cloud.machine.row.pk)
@@ -89,7 +89,7 @@ def test_a_rebuild_whose_node_burnt_ends_and_the_instance_is_stopped(cloud: Clou
     assert [each["message"] for each in ended.steps if each["name"] == "resolve"] == ["it burnt"]
 
 
-def test_a_node_that_comes_back_is_cleaned_and_the_instance_starts_there(cloud: Cloud) -> None:
+def test_returned_node_is_cleaned_and_the_instance_starts(cloud: Cloud) -> None:
     instance, operation = lost_rebuild(cloud)
     resolve(operation)
     cloud.machine.come_back()
@@ -102,7 +102,7 @@ def test_a_node_that_comes_back_is_cleaned_and_the_instance_starts_there(cloud: 
     assert_clean_slate(cloud)
 
 
-def test_a_detachment_that_was_cancelled_ends_with_the_volume_out(cloud: Cloud) -> None:
+def test_cancelled_detachment_finishes_with_the_volume_detached(cloud: Cloud) -> None:
     attachment = make_attached(cloud)
     cloud.fake.ignore_detach = True
     operation = run(volume_detach(cloud.tenant.actor, attachment))
@@ -115,7 +115,7 @@ def test_a_detachment_that_was_cancelled_ends_with_the_volume_out(cloud: Cloud) 
     assert [(each.kind, each.resource_id) for each in removals] == [("attachment", attachment.pk)]
 
 
-def test_it_is_on_record_who_did_it_and_why(cloud: Cloud) -> None:
+def test_forced_finish_is_audited_with_its_reason(cloud: Cloud) -> None:
     _, operation = lost_rebuild(cloud)
     resolve(operation)
     deed = AuditRecord.objects.get(verb="operation.resolve")
@@ -139,19 +139,19 @@ def refusal(operation: Operation) -> str:
     return str(refused.value)
 
 
-def test_a_node_that_is_heard_is_not_given_up(cloud: Cloud) -> None:
+def test_reachable_node_is_not_abandoned(cloud: Cloud) -> None:
     _, operation = lost_rebuild(cloud)
     Node.objects.update(state="ready")
     assert "the node node-1 is reachable" in refusal(operation)
 
 
-def test_a_node_that_has_just_fallen_silent_may_come_back(cloud: Cloud) -> None:
+def test_node_unreachable_for_a_short_time_is_not_abandoned(cloud: Cloud) -> None:
     _, operation = lost_rebuild(cloud)
     Node.objects.update(last_heartbeat_at=clock.now() - timedelta(minutes=9))
     assert "unreachable for less than 10 minutes" in refusal(operation)
 
 
-def test_what_may_still_end_by_itself_is_left_alone(cloud: Cloud) -> None:
+def test_operation_that_may_end_by_itself_is_not_forced(cloud: Cloud) -> None:
     _, operation = lost_rebuild(cloud)
     Operation.objects.update(attempts=STUCK_ATTEMPTS - 1)
     assert "may still end on its own" in refusal(operation)
@@ -162,20 +162,20 @@ def test_what_may_still_end_by_itself_is_left_alone(cloud: Cloud) -> None:
     assert "it has ended" in refusal(operation)
 
 
-def test_what_a_worker_tries_at_the_moment_is_left_to_it(cloud: Cloud) -> None:
+def test_operation_leased_by_a_worker_is_not_forced(cloud: Cloud) -> None:
     _, operation = lost_rebuild(cloud)
     Operation.objects.update(due_at=clock.now())
     assert leases.lease_operation(operation.pk) is not None
     assert "a worker is executing it" in refusal(operation)
 
 
-def test_what_waits_for_no_node_is_no_case_for_it(cloud: Cloud) -> None:
+def test_operation_without_a_node_is_not_forced(cloud: Cloud) -> None:
     _, operation = ask_instance(cloud)
     Operation.objects.update(state="undoing")
     assert "it has nothing on a node" in refusal(tried_in_vain(operation))
 
 
-def test_a_request_calls_no_node_and_a_dry_run_leaves_nothing(cloud: Cloud) -> None:
+def test_forced_finish_request_calls_no_node_and_dry_run_writes_nothing(cloud: Cloud) -> None:
     _, operation = lost_rebuild(cloud)
     rows, before = list(Operation.objects.values()), agent_calls()
     with rolled_back():
@@ -186,7 +186,7 @@ def test_a_request_calls_no_node_and_a_dry_run_leaves_nothing(cloud: Cloud) -> N
     assert agent_calls() == before
 
 
-def test_the_other_node_is_called_outside_any_transaction_and_waited_for(cloud: Cloud) -> None:
+def test_reachable_peer_is_called_outside_a_transaction(cloud: Cloud) -> None:
     """A guest whose disk is in a pool moves to a second node, and its first one is lost."""
     instance = make_shared(cloud)
     other = cloud.world.add_machine(cloud.machine.row.zone_id)

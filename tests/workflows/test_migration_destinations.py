@@ -26,9 +26,7 @@ def other(cloud: Cloud, instance: Instance) -> FakeMachine:
     return cloud.world.add_machine("fr-idf-1")
 
 
-def test_a_node_that_does_not_say_which_cpu_its_guests_have_sends_none(
-    cloud: Cloud, instance: Instance, other: FakeMachine
-) -> None:
+def test_node_without_a_cpu_trait_migrates_no_guest(cloud: Cloud, instance: Instance, other: FakeMachine) -> None:
     traits = [trait for trait in fresh(cloud.machine.row).traits if not trait.startswith("cpu:")]
     Node.objects.filter(pk=cloud.machine.row.pk).update(traits=traits)
     assert "the CPU of its guests" in migration_obstacles(fresh(instance))[0]
@@ -36,7 +34,7 @@ def test_a_node_that_does_not_say_which_cpu_its_guests_have_sends_none(
         instance_migrate(SYSTEM, fresh(instance))
 
 
-def test_a_node_with_another_cpu_is_no_destination(cloud: Cloud, instance: Instance) -> None:
+def test_node_with_another_cpu_is_no_destination(cloud: Cloud, instance: Instance) -> None:
     cloud.world.add_machine("fr-idf-1", capacity=FakeCapacity(cpu="older"))
     with pytest.raises(NoPlace) as refused:
         instance_migrate(SYSTEM, fresh(instance))
@@ -46,7 +44,7 @@ def test_a_node_with_another_cpu_is_no_destination(cloud: Cloud, instance: Insta
     assert not Migration.objects.exists()
 
 
-def test_what_would_help_in_another_zone_is_not_told(cloud: Cloud, instance: Instance, other: FakeMachine) -> None:
+def test_refusal_suggests_no_other_zone(cloud: Cloud, instance: Instance, other: FakeMachine) -> None:
     """A guest that moves stays in its zone."""
     cloud.world.add_machine("us-va-1")
     node_cordon(SYSTEM, other.row, reason="full")
@@ -60,7 +58,7 @@ def test_what_would_help_in_another_zone_is_not_told(cloud: Cloud, instance: Ins
     assert "us-va-1" not in str(full.value.facts["explanation"])
 
 
-def test_a_plan_names_the_nodes_that_would_take_it(cloud: Cloud, instance: Instance, other: FakeMachine) -> None:
+def test_migration_plan_names_the_possible_nodes(cloud: Cloud, instance: Instance, other: FakeMachine) -> None:
     plan = migration_plan(SYSTEM, instance)
     assert ([node.pk for node in plan.nodes], plan.reasons) == ([other.row.pk], ())
     Instance.objects.filter(pk=instance.pk).update(power_state="off")

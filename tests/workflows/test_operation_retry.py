@@ -62,7 +62,7 @@ def retry(cloud: Cloud, operation: Operation, **more: object) -> Operation:
     return operation_retry(actor, fresh(operation))
 
 
-def test_an_instance_that_could_not_be_made_is_made_under_its_id_and_name(cloud: Cloud) -> None:
+def test_retried_creation_keeps_the_id_and_name(cloud: Cloud) -> None:
     volume = make_volume(cloud)
     instance, failed = failed_create(cloud, volumes=(volume,), labels={"env": "prod"}, user_data=b"#!")
     again = retry(cloud, failed)
@@ -79,7 +79,7 @@ def test_an_instance_that_could_not_be_made_is_made_under_its_id_and_name(cloud:
     assert QuotaUse.objects.get(dimension="instances").amount == 1
 
 
-def test_one_that_fails_again_leaves_nothing_and_can_be_tried_once_more(cloud: Cloud) -> None:
+def test_second_failure_leaves_nothing_and_can_be_retried(cloud: Cloud) -> None:
     instance, failed = failed_create(cloud)
     cloud.fake.fail_next("start", FULL)
     second = run(retry(cloud, failed))
@@ -90,7 +90,7 @@ def test_one_that_fails_again_leaves_nothing_and_can_be_tried_once_more(cloud: C
     assert_clean_slate(cloud)
 
 
-def test_a_node_that_was_silent_keeps_the_instance_of_the_second_try(cloud: Cloud) -> None:
+def test_cleanup_of_the_first_attempt_keeps_the_retried_instance(cloud: Cloud) -> None:
     """What was to be removed of the first one is of an older generation."""
     instance, failed = failed_create(cloud)
     record_removal(cloud.machine.row, kind="instance", resource_id=instance.pk, generation=instance.generation)
@@ -100,7 +100,7 @@ def test_a_node_that_was_silent_keeps_the_instance_of_the_second_try(cloud: Clou
     assert not NodeRemoval.objects.exists()
 
 
-def test_policy_and_quota_are_asked_anew(cloud: Cloud) -> None:
+def test_retry_is_checked_against_policy_and_quota(cloud: Cloud) -> None:
     _, failed = failed_create(cloud)
     Quota.objects.create(project=cloud.tenant.project, dimension="instances", limit=0)
     with pytest.raises(QuotaExceeded):
@@ -113,7 +113,7 @@ def test_policy_and_quota_are_asked_anew(cloud: Cloud) -> None:
     assert fresh(failed).retried_by is None
 
 
-def test_what_is_made_already_is_not_made_twice(cloud: Cloud) -> None:
+def test_retried_operation_is_not_retried_twice(cloud: Cloud) -> None:
     instance, failed = failed_create(cloud)
     again = retry(cloud, failed)
     with pytest.raises(Busy) as busy:
@@ -142,7 +142,7 @@ ASKED: dict[str, Callable[[Cloud], Operation]] = {
 
 
 @pytest.mark.parametrize("kind", ASKED)
-def test_what_was_cancelled_is_asked_for_again(cloud: Cloud, kind: str) -> None:
+def test_cancelled_operation_can_be_retried(cloud: Cloud, kind: str) -> None:
     """And leaves what it would have left at the first time."""
     cancelled = ASKED[kind](cloud)
     operation_cancel(cloud.tenant.actor, cancelled)
@@ -154,19 +154,19 @@ def test_what_was_cancelled_is_asked_for_again(cloud: Cloud, kind: str) -> None:
     assert changed["drift"] == [] and (changed != before or kind in ("instance.reboot",))
 
 
-def test_every_kind_that_can_fail_has_a_way(cloud: Cloud) -> None:
+def test_every_kind_that_can_fail_has_a_retry_handler(cloud: Cloud) -> None:
     never_fail = {"instance.delete", "volume.delete"}
     assert RETRY_HANDLERS.keys() | NOT_RETRYABLE.keys() == WORKFLOWS.keys() - never_fail
     assert not RETRY_HANDLERS.keys() & NOT_RETRYABLE.keys()
 
 
-def test_what_succeeded_is_not_asked_for_again(cloud: Cloud) -> None:
+def test_successful_operation_is_not_retryable(cloud: Cloud) -> None:
     make_instance(cloud)
     with pytest.raises(NotRetryable, match="it has succeeded"):
         retry(cloud, Operation.objects.get())
 
 
-def test_a_wish_for_something_that_is_gone_says_what(cloud: Cloud) -> None:
+def test_retry_names_the_deleted_resource(cloud: Cloud) -> None:
     _, failed = failed_create(cloud)
     network_delete(cloud.tenant.actor, cloud.network)
     with pytest.raises(NotRetryable, match="no network"):
@@ -176,7 +176,7 @@ def test_a_wish_for_something_that_is_gone_says_what(cloud: Cloud) -> None:
         retry(cloud, failed)
 
 
-def test_what_waits_for_its_next_try_is_tried_now(cloud: Cloud, broker: Broker) -> None:
+def test_retry_of_a_waiting_operation_runs_it_now(cloud: Cloud, broker: Broker) -> None:
     _, operation = ask_instance(cloud)
     Operation.objects.filter(pk=operation.pk).update(due_at=clock.now() + timedelta(hours=1))
     assert run(operation).state == "pending"
@@ -184,7 +184,7 @@ def test_what_waits_for_its_next_try_is_tried_now(cloud: Cloud, broker: Broker) 
     assert run(operation).state == "succeeded"
 
 
-def test_it_takes_the_rights_of_the_door(cloud: Cloud) -> None:
+def test_retry_needs_the_scope_of_the_original_route(cloud: Cloud) -> None:
     _, failed = failed_create(cloud)
     for_operations_alone = Scope.of(["read", "act"], ["operations"], None)
     with pytest.raises(ScopeNeeded) as refused:

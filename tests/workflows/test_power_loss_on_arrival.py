@@ -118,20 +118,20 @@ def delete(trip: Trip, operation: Operation) -> None:
     instance_delete(trip.cloud.tenant.actor, fresh(trip.instance))
 
 
-def test_it_is_there_all_the_same(trip: Trip) -> None:
+def test_migration_succeeds_despite_power_loss_at_the_destination(trip: Trip) -> None:
     operation = run_on(trip.ask(), altered(WORKFLOW, "move", then(trip.lose)))
     trip.assert_ends_there(operation)
     delete_everything(trip.cloud)
     assert_clean_slate(trip.cloud)
 
 
-def test_a_worker_that_dies_then_too_is_followed_by_another(trip: Trip) -> None:
+def test_migration_continues_after_power_loss_and_a_worker_death(trip: Trip) -> None:
     operation = until_it_has_left(trip, trip.lose)
     run_on(followed_by_another_worker(operation))
     trip.assert_ends_there(operation)
 
 
-def test_a_worker_that_dies_when_it_has_told_the_node_is_followed_by_another(trip: Trip) -> None:
+def test_migration_continues_after_a_worker_death_in_settle(trip: Trip) -> None:
     operation = trip.ask()
     with pytest.raises(Killed):
         run_on(operation, altered(altered(WORKFLOW, "move", then(trip.lose)), "settle", then(die)))
@@ -139,7 +139,7 @@ def test_a_worker_that_dies_when_it_has_told_the_node_is_followed_by_another(tri
     trip.assert_ends_there(operation)
 
 
-def test_power_that_is_lost_once_more_does_not_keep_it_from_ending(trip: Trip) -> None:
+def test_second_power_loss_does_not_block_the_migration(trip: Trip) -> None:
     """After it was told, and before that was written down."""
     operation = run_on(trip.ask(), altered(WORKFLOW, "settle", then(trip.lose)))
     assert follow(operation).state == "succeeded"
@@ -148,14 +148,14 @@ def test_power_that_is_lost_once_more_does_not_keep_it_from_ending(trip: Trip) -
     assert_clean_slate(trip.cloud)
 
 
-def test_it_cannot_be_called_off_any_more(trip: Trip) -> None:
+def test_migration_cannot_be_cancelled_after_arrival(trip: Trip) -> None:
     operation = until_it_has_left(trip, trip.lose)
     operation_cancel(trip.cloud.tenant.actor, operation)
     run_on(followed_by_another_worker(operation))
     trip.assert_ends_there(operation)
 
 
-def test_its_deletion_waits_for_nobody(trip: Trip) -> None:
+def test_deletion_after_arrival_succeeds(trip: Trip) -> None:
     operation = until_it_has_left(trip, trip.lose)
     deletion = instance_delete(trip.cloud.tenant.actor, fresh(trip.instance))
     run_on(followed_by_another_worker(operation))
@@ -175,7 +175,7 @@ def silent(trip: Trip) -> Operation:
     return run_on(trip.ask(), altered(WORKFLOW, "move", then(fall_silent)))
 
 
-def test_a_destination_that_is_silent_is_told_when_it_is_back(trip: Trip) -> None:
+def test_unreachable_destination_gets_the_guest_when_it_returns(trip: Trip) -> None:
     operation = silent(trip)
     assert (operation.state, operation.steps[-1]["name"]) == ("running", "settle")
     trip.destination.come_back()
@@ -183,14 +183,16 @@ def test_a_destination_that_is_silent_is_told_when_it_is_back(trip: Trip) -> Non
 
 
 @pytest.mark.parametrize("end", [pass_deadline, fence_destination, delete])
-def test_it_is_not_waited_for_in_vain(trip: Trip, end: Callable[[Trip, Operation], object]) -> None:
+def test_migration_ends_though_the_destination_stays_unreachable(
+    trip: Trip, end: Callable[[Trip, Operation], object]
+) -> None:
     operation = silent(trip)
     end(trip, operation)
     assert follow(operation).state == "succeeded", operation.steps
     assert Migration.objects.get().state == "done"
 
 
-def test_the_evidence_has_no_gap(trip: Trip) -> None:
+def test_evidence_of_the_migration_has_no_gap(trip: Trip) -> None:
     for machine in (trip.source, trip.destination):
         machine.account()
     trip.assert_ends_there(run_on(trip.ask(), altered(WORKFLOW, "move", then(trip.lose))))

@@ -56,7 +56,7 @@ def workers(lane: str, count: int) -> Iterator[list[threading.Thread]]:
 
 
 @pytest.mark.django_db
-def test_projects_take_turns_however_long_their_queues_are(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_projects_take_turns_regardless_of_queue_length(monkeypatch: pytest.MonkeyPatch) -> None:
     begun: list[UUID | None] = []
     does(monkeypatch, lambda operation: begun.append(operation.project_id))
     many, one = make_tenant("many").project, make_tenant("one").project
@@ -76,7 +76,9 @@ def test_projects_take_turns_however_long_their_queues_are(monkeypatch: pytest.M
 
 
 @pytest.mark.django_db(transaction=True)
-def test_one_among_many_of_another_project_begins_at_once(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+def test_single_operation_begins_before_a_long_queue_of_another_project(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings
+) -> None:
     settings.OPERATIONS_PER_PROJECT = THREADS
     begun: list[UUID | None] = []
     does(monkeypatch, lambda operation: begun.append(operation.project_id))
@@ -92,7 +94,7 @@ def test_one_among_many_of_another_project_begins_at_once(monkeypatch: pytest.Mo
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_project_whose_operations_hang_leaves_threads_to_the_others(
+def test_hung_operations_of_one_project_leave_threads_to_others(
     monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
     many, one = make_tenant("many").project, make_tenant("one").project
@@ -153,9 +155,7 @@ def test_imports_over_a_limit_wait_and_hold_no_thread(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("has_pool", [False, True])
-def test_what_sends_an_image_goes_to_another_worker_and_comes_back(
-    cloud: Cloud, broker: Broker, has_pool: bool
-) -> None:
+def test_image_transfer_step_runs_in_the_transfers_queue(cloud: Cloud, broker: Broker, has_pool: bool) -> None:
     more = {"root_volume_type": share(cloud)} if has_pool else {}
     _, first = ask_instance(cloud, "first", **more)
     tasks.run(str(first.pk))
@@ -179,7 +179,7 @@ def test_what_sends_an_image_goes_to_another_worker_and_comes_back(
         assert fresh(second).state == "succeeded", "its node has the image"
 
 
-def test_what_failed_in_transfers_is_undone_where_it_began(cloud: Cloud) -> None:
+def test_operation_failed_in_transfers_is_undone_in_its_queue(cloud: Cloud) -> None:
     _, operation = ask_instance(cloud)
     tasks.run(str(operation.pk))
     operation_cancel(cloud.tenant.actor, fresh(operation))
@@ -191,14 +191,14 @@ def test_what_failed_in_transfers_is_undone_where_it_began(cloud: Cloud) -> None
     assert_clean_slate(cloud)
 
 
-def test_each_kind_has_its_lane() -> None:
+def test_each_kind_has_its_queue() -> None:
     assert set(queues.KINDS) <= set(WORKFLOWS)
     urgent = {kind for kind in WORKFLOWS if queues.queue_of(kind) == queues.URGENT}
     assert urgent == {"node.fence", "instance.evacuate"}
 
 
 @pytest.mark.django_db
-def test_an_operation_from_before_there_were_lanes_finds_its_own(broker: Broker) -> None:
+def test_operation_without_a_queue_gets_one(broker: Broker) -> None:
     operation = ask(None, "node.fence")
     Operation.objects.update(lane=queues.OPERATIONS)
     tasks.run(str(operation.pk))
@@ -206,7 +206,7 @@ def test_an_operation_from_before_there_were_lanes_finds_its_own(broker: Broker)
 
 
 @pytest.mark.django_db
-def test_who_is_told_to_end_takes_nothing_new(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_worker_under_shutdown_takes_no_operation(monkeypatch: pytest.MonkeyPatch) -> None:
     does(monkeypatch, lambda _: shutdown.requested.set())
     ask(None)
     ask(None)

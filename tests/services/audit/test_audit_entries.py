@@ -18,7 +18,7 @@ from tests.world import Cloud, make_tenant
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("statement", ["UPDATE audit_auditrecord SET verb = 'x'", "DELETE FROM audit_auditrecord"])
-def test_a_record_is_neither_changed_nor_deleted(statement: str) -> None:
+def test_audit_entry_is_neither_changed_nor_deleted(statement: str) -> None:
     record(SYSTEM, "node.cordon", new_id())
     with pytest.raises(IntegrityError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(statement)
@@ -31,14 +31,14 @@ def test_a_record_is_neither_changed_nor_deleted(statement: str) -> None:
 @pytest.mark.parametrize(
     "table", ["auditrecord", "evidencerecord", "merklenode", "checkpoint", "cosignature", "requestrecord"]
 )
-def test_what_is_append_only_is_not_emptied(table: str) -> None:
+def test_append_only_table_is_not_truncated(table: str) -> None:
     emptying("ENABLE")
     with pytest.raises(IntegrityError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(f"TRUNCATE audit_{table} CASCADE")
 
 
 @pytest.mark.django_db
-def test_it_says_who_with_which_credential_and_in_which_request() -> None:
+def test_audit_entry_names_user_credential_and_request() -> None:
     tenant = make_tenant()
     resource = new_id()
     record(tenant.actor, "volume.grow", resource, size_gib=5)
@@ -49,7 +49,7 @@ def test_it_says_who_with_which_credential_and_in_which_request() -> None:
 
 
 @pytest.mark.django_db
-def test_a_deed_that_failed_is_not_recorded() -> None:
+def test_failed_action_is_not_recorded() -> None:
     tenant = make_tenant()
     for expected in (None, NetworkNameTaken):
         try:

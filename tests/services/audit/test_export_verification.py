@@ -52,9 +52,7 @@ def positions(export: Export, kind: str, name: str = OWN_RECORDS) -> list[int]:
 # ── clean ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_clean_export_passes_alone_on_another_machine(
-    organization: Organization, write: Write, tmp_path: Path
-) -> None:
+def test_clean_export_verifies_on_another_machine(organization: Organization, write: Write, tmp_path: Path) -> None:
     story = make_sample_evidence(organization.pk)
     made = write()
     alone = run_alone(made.path, tmp_path / "auditor", "--log-key", str(log_key.load().public))
@@ -66,7 +64,9 @@ def test_a_clean_export_passes_alone_on_another_machine(
     assert verdict(made.path, "--root-key", str(story.root.file(tmp_path))).status == 0
 
 
-def test_the_command_writes_it(organization: Organization, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_export_command_writes_a_valid_file(
+    organization: Organization, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     make_sample_evidence(organization.pk)
     end = clock.now()
     window = ["--from", "2025-11-01T00:00:00Z", "--to", end.isoformat(), "--out", str(tmp_path)]
@@ -86,12 +86,14 @@ def test_the_command_writes_it(organization: Organization, tmp_path: Path, capsy
         (["--organization", "ministry", "--from", "2026-11-01T00:00:00Z", "--to", "2100-12-01T00:00:00Z"], "not come"),
     ],
 )
-def test_what_cannot_be_exported(organization: Organization, arguments: list[str], reason: str) -> None:
+def test_export_command_refuses_invalid_arguments(
+    organization: Organization, arguments: list[str], reason: str
+) -> None:
     with pytest.raises(CommandError, match=reason):
         call_command("export_evidence", *arguments)
 
 
-def test_other_organizations_are_not_in_it(organization: Organization, write: Write) -> None:
+def test_export_has_no_records_of_other_organizations(organization: Organization, write: Write) -> None:
     make_sample_evidence(organization.pk)
     other = new_id()
     SampleEvidence(other, epoch=1).demand("secret", EU)
@@ -101,9 +103,7 @@ def test_other_organizations_are_not_in_it(organization: Organization, write: Wr
     assert b"of nobody" not in b"".join(made.files.values())
 
 
-def test_a_window_has_its_records_their_neighbours_and_what_they_rest_on(
-    organization: Organization, write: Write
-) -> None:
+def test_export_has_records_of_its_period_and_their_dependencies(organization: Organization, write: Write) -> None:
     story = make_sample_evidence(organization.pk)
     before = story.permit(story.decide())
     evidence_log.sequence()
@@ -124,7 +124,7 @@ def test_a_window_has_its_records_their_neighbours_and_what_they_rest_on(
     ]
 
 
-def test_a_window_without_records_shows_that_there_are_none(organization: Organization, write: Write) -> None:
+def test_export_of_a_period_without_records_proves_their_absence(organization: Organization, write: Write) -> None:
     story = make_sample_evidence(organization.pk)
     start = clock.now()
     end = clock.now()
@@ -136,14 +136,16 @@ def test_a_window_without_records_shows_that_there_are_none(organization: Organi
 
 
 @pytest.mark.parametrize("is_early", [True, False])
-def test_a_window_outside_all_records(organization: Organization, write: Write, is_early: bool) -> None:
+def test_export_of_a_period_outside_all_records_verifies(
+    organization: Organization, write: Write, is_early: bool
+) -> None:
     make_sample_evidence(organization.pk)
     start = clock.now() - 10 * HOUR if is_early else clock.now()
     made = write(start, start + HOUR if is_early else clock.now())
     assert verdict(made.path).status == 0, verdict(made.path).out
 
 
-def test_an_erased_record_is_counted_and_nothing_else_suffers(organization: Organization, write: Write) -> None:
+def test_erased_record_is_counted_and_is_no_fault(organization: Organization, write: Write) -> None:
     make_sample_evidence(organization.pk)
     evidence_log.erase_record(
         EvidenceRecord.objects.get(kind="incident", organization_id=organization.pk).pk, reason="law"
@@ -154,7 +156,7 @@ def test_an_erased_record_is_counted_and_nothing_else_suffers(organization: Orga
     assert "1 of them erased" in found.out
 
 
-def test_a_time_that_has_not_passed_is_not_exported(organization: Organization, write: Write) -> None:
+def test_future_period_is_not_exported(organization: Organization, write: Write) -> None:
     make_sample_evidence(organization.pk)
     with pytest.raises(NotSequenced):
         write(end=clock.now() + HOUR)
@@ -182,7 +184,7 @@ def cosign(auditor: Witness, size: int, at: datetime) -> None:
 
 
 @pytest.mark.parametrize(("is_early", "is_small"), [(True, False), (False, True)])
-def test_a_witness_who_has_not_seen_all_of_the_time_does_not_count(
+def test_witness_that_did_not_cover_the_period_is_not_counted(
     organization: Organization, write: Write, tmp_path: Path, is_early: bool, is_small: bool
 ) -> None:
     auditor = witness.create(tmp_path / "witness", "auditor.example/w")
@@ -201,7 +203,7 @@ def test_a_witness_who_has_not_seen_all_of_the_time_does_not_count(
     assert ["0 witnesses have signed a tree with the last" in fault for fault in found.faults] == [True]
 
 
-def test_only_witnesses_that_the_auditor_knows_are_counted(
+def test_unknown_witnesses_are_not_counted(
     organization: Organization, write: Write, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make_sample_evidence(organization.pk)
@@ -214,7 +216,7 @@ def test_only_witnesses_that_the_auditor_knows_are_counted(
         assert "give each one's key with --witness" in capsys.readouterr().err
 
 
-def test_after_a_new_key_of_the_log_only_what_it_signed_is_shown(
+def test_export_has_only_checkpoints_of_the_current_log_key(
     organization: Organization, write: Write, tmp_path: Path, settings: Settings
 ) -> None:
     auditor = witness.create(tmp_path / "witness", "auditor.example/w")
@@ -239,7 +241,7 @@ def flipped(raw: bytes, position: int, bit: int = 0) -> bytes:
     return raw[:position] + bytes([raw[position] ^ 1 << bit]) + raw[position + 1 :]
 
 
-def test_one_changed_byte_anywhere_is_found(organization: Organization, write: Write, tmp_path: Path) -> None:
+def test_any_changed_byte_is_found(organization: Organization, write: Write, tmp_path: Path) -> None:
     make_sample_evidence(organization.pk, instances=1)
     made = write()
     whole = made.path.read_bytes()
@@ -261,7 +263,7 @@ def test_one_changed_byte_anywhere_is_found(organization: Organization, write: W
 
 
 @pytest.mark.parametrize("name", [OWN_RECORDS, PLATFORM_RECORDS])
-def test_a_changed_byte_in_a_record_is_reported_with_the_record(
+def test_changed_byte_in_a_record_is_reported_with_the_record(
     organization: Organization, write: Write, name: str
 ) -> None:
     make_sample_evidence(organization.pk, instances=1)
@@ -291,7 +293,7 @@ def faults_of(made: Export, **fields: object) -> list[str]:
     return found.faults
 
 
-def test_a_record_that_is_left_out_is_missed(organization: Organization, write: Write) -> None:
+def test_omitted_record_is_found(organization: Organization, write: Write) -> None:
     make_sample_evidence(organization.pk)
     for name in (OWN_RECORDS, PLATFORM_RECORDS):
         made = write()
@@ -300,14 +302,14 @@ def test_a_record_that_is_left_out_is_missed(organization: Organization, write: 
         assert any(f"{name}:{middle + 1}" in fault and "should stand here" in fault for fault in faults_of(made))
 
 
-def test_the_last_records_are_missed(organization: Organization, write: Write) -> None:
+def test_omitted_last_records_are_found(organization: Organization, write: Write) -> None:
     make_sample_evidence(organization.pk)
     made = write()
     made.change(OWN_RECORDS, lambda lines: lines[:-2])
     assert any("missing" in fault for fault in faults_of(made))
 
 
-def test_an_end_that_is_moved_is_seen(organization: Organization, write: Write) -> None:
+def test_changed_bounds_of_the_own_records_are_found(organization: Organization, write: Write) -> None:
     """Records of the time in question are declared to be outside of it."""
     make_sample_evidence(organization.pk)
     made = write()
@@ -319,7 +321,7 @@ def test_an_end_that_is_moved_is_seen(organization: Organization, write: Write) 
     assert any("does not begin where it says" in fault for fault in faults_of(made, own=own._replace(first=3)))
 
 
-def test_a_log_that_is_cut_off_before_the_end_is_seen(organization: Organization, write: Write) -> None:
+def test_log_truncated_before_the_end_of_the_period_is_found(organization: Organization, write: Write) -> None:
     """With the checkpoint and the records of an earlier moment, which go well together."""
     story = make_sample_evidence(organization.pk)
     made = write()
@@ -330,7 +332,7 @@ def test_a_log_that_is_cut_off_before_the_end_is_seen(organization: Organization
 
 
 @pytest.mark.parametrize(("name", "kind"), [(OWN_RECORDS, "decision"), (PLATFORM_RECORDS, "fact")])
-def test_a_record_that_is_blank_without_an_erasure_is_seen(
+def test_blank_record_without_an_erasure_is_found(
     organization: Organization, write: Write, name: str, kind: str
 ) -> None:
     make_sample_evidence(organization.pk)
@@ -348,7 +350,7 @@ def test_a_record_that_is_blank_without_an_erasure_is_seen(
     assert f"FAULT {name}:{number + 1}: it is blank, and no erasure names it" in faults_of(made)
 
 
-def test_an_erasure_from_after_the_time_comes_with_it(organization: Organization, write: Write) -> None:
+def test_later_erasure_is_exported_with_the_period(organization: Organization, write: Write) -> None:
     story = make_sample_evidence(organization.pk)
     end = clock.now()
     story.create()
@@ -366,7 +368,7 @@ def test_an_erasure_from_after_the_time_comes_with_it(organization: Organization
     assert any("it is blank" in fault for fault in faults_of(made))
 
 
-def test_a_record_that_was_never_in_the_log_is_not_believed(organization: Organization, write: Write) -> None:
+def test_record_that_was_never_in_the_log_is_found(organization: Organization, write: Write) -> None:
     story = make_sample_evidence(organization.pk)
     made = write()
     story.create()
@@ -379,7 +381,7 @@ def test_a_record_that_was_never_in_the_log_is_not_believed(organization: Organi
     assert any("not in the log" in fault for fault in faults_of(made, own=Span(1, own.last + 1, own.total + 1)))
 
 
-def test_a_record_that_is_written_anew_is_not_believed(organization: Organization, write: Write) -> None:
+def test_rewritten_record_is_found(organization: Organization, write: Write) -> None:
     """With the right hashes all the way up to the leaf, but no other tree."""
     make_sample_evidence(organization.pk)
     made = write()
@@ -400,7 +402,7 @@ def test_a_record_that_is_written_anew_is_not_believed(organization: Organizatio
     assert any(f"{OWN_RECORDS}:{number + 1}" in fault and "not in the log" in fault for fault in faults_of(made))
 
 
-def test_a_log_that_does_not_go_on_is_seen(organization: Organization, write: Write, tmp_path: Path) -> None:
+def test_inconsistent_earlier_checkpoint_is_found(organization: Organization, write: Write, tmp_path: Path) -> None:
     make_sample_evidence(organization.pk)
     made = write()
     key = log_key.load()
@@ -410,7 +412,7 @@ def test_a_log_that_does_not_go_on_is_seen(organization: Organization, write: Wr
     assert any("does not go on" in fault for fault in faults_of(made))
 
 
-def test_the_log_of_somebody_else_is_not_believed(organization: Organization, write: Write) -> None:
+def test_log_of_another_key_is_refused(organization: Organization, write: Write) -> None:
     make_sample_evidence(organization.pk)
     made = write()
     other = Signer("cloud.example/log")
@@ -422,7 +424,7 @@ def test_the_log_of_somebody_else_is_not_believed(organization: Organization, wr
 # ── not an export ───────────────────────────────────────────────────────────────────────────────
 
 
-def test_what_is_not_an_export_ends_with_status_2(organization: Organization, write: Write, tmp_path: Path) -> None:
+def test_unreadable_input_ends_with_status_2(organization: Organization, write: Write, tmp_path: Path) -> None:
     make_sample_evidence(organization.pk, instances=0)
     whole = write().path.read_bytes()
     path = tmp_path / "x.tar"
@@ -437,7 +439,7 @@ def test_what_is_not_an_export_ends_with_status_2(organization: Organization, wr
     assert verdict(path, "--root-key", str(tmp_path / "root.pub")).status == 2
 
 
-def test_what_is_added_to_an_export_is_seen(organization: Organization, write: Write, tmp_path: Path) -> None:
+def test_bytes_appended_to_an_export_are_found(organization: Organization, write: Write, tmp_path: Path) -> None:
     make_sample_evidence(organization.pk, instances=0)
     path = tmp_path / "longer.tar"
     path.write_bytes(write().path.read_bytes() + bytes(BLOCK))

@@ -51,7 +51,7 @@ def checked(made: Export, lines: list[Any], path: Path) -> Verdict:
     return verdict(made.path, "--audit", str(path))
 
 
-def test_an_export_of_requests_holds_alone_on_another_machine(
+def test_request_export_verifies_on_another_machine(
     organization: Organization, exporter: Write, tmp_path: Path
 ) -> None:
     for count in (3, 1, 6):
@@ -107,7 +107,7 @@ def test_a_changed_line_is_found(
     assert [fault.split(" ")[1] for fault in found.faults] == ["audit:1:"]
 
 
-def test_what_is_left_out_is_counted_and_what_is_doubled_is_a_fault(
+def test_omitted_requests_are_counted_and_duplicates_are_faults(
     organization: Organization, exporter: Write, tmp_path: Path
 ) -> None:
     ask(organization, 5)
@@ -122,9 +122,7 @@ def test_what_is_left_out_is_counted_and_what_is_doubled_is_a_fault(
 @pytest.mark.parametrize(
     "change", [{"root": "00"}, {"root": "zz" * 32}, {"count": 0}, {"count": 1001}, {"last": "2126-01-01T00:00:00Z"}]
 )
-def test_a_batch_that_does_not_hold_together_is_a_fault(
-    organization: Organization, exporter: Write, change: dict[str, object]
-) -> None:
+def test_inconsistent_batch_is_a_fault(organization: Organization, exporter: Write, change: dict[str, object]) -> None:
     moment = "2026-01-01T00:00:00Z"
     said = {"count": 1, "first": moment, "last": moment, "root": "00" * 32}
     evidence_log.append("audit", {**said, **change}, organization_id=organization.pk)
@@ -132,7 +130,7 @@ def test_a_batch_that_does_not_hold_together_is_a_fault(
     assert len(verdict(exporter().path).faults) == 1
 
 
-def test_each_request_is_covered_once_and_none_before_it_is_over(organization: Organization) -> None:
+def test_each_completed_request_is_in_one_batch(organization: Organization) -> None:
     who = RequestActor(None, None, None, organization.pk)
     open_one = request_records.open_record(ORIGIN, who)
     ask(organization, 3)
@@ -151,7 +149,7 @@ def test_each_request_is_covered_once_and_none_before_it_is_over(organization: O
     assert (open_one.outcome, open_one.position, open_one.evidence_id != record.pk) == ("failed", 0, True)
 
 
-def test_what_belongs_to_no_organization_is_in_the_operators_stream(log: None) -> None:
+def test_request_without_organization_is_in_the_operator_stream(log: None) -> None:
     ask(None, 1)
     covered()
     assert EvidenceRecord.objects.get(kind="audit").stream == "operator"

@@ -65,7 +65,7 @@ def count(kind: str) -> int:
     return EvidenceRecord.objects.filter(kind=kind).count()
 
 
-def test_all_that_was_decided_permitted_and_done_holds(told: Cloud, tmp_path: Path) -> None:
+def test_decisions_permits_and_receipts_verify(told: Cloud, tmp_path: Path) -> None:
     found = verdict(exported(told, tmp_path), "--root-key", str(told.world.folder / "pki" / "root.pub"))
     assert found.status == 0, found.out
     assert count("decision") >= 3
@@ -73,7 +73,7 @@ def test_all_that_was_decided_permitted_and_done_holds(told: Cloud, tmp_path: Pa
     assert count("receipt") >= 4
 
 
-def test_what_two_officers_declassified_holds(told: Cloud, tmp_path: Path) -> None:
+def test_declassification_verifies(told: Cloud, tmp_path: Path) -> None:
     """Decisions name what the data was classified as at the time of each."""
     project = told.tenant.project
     secret = classify("secret", in_zones("fr-idf-1"), project).pk
@@ -92,7 +92,7 @@ def test_what_two_officers_declassified_holds(told: Cloud, tmp_path: Path) -> No
     assert count("policy_proposal") == 3
 
 
-def test_what_was_refused_holds_too(told: Cloud, tmp_path: Path) -> None:
+def test_refused_placement_verifies(told: Cloud, tmp_path: Path) -> None:
     state_of("zone", "fr-idf-1", {"admin.access_from": ["FR", "MA"]})
     with pytest.raises(CloudError, match="Refused by policy"):
         ask_instance(told, "late")
@@ -100,7 +100,7 @@ def test_what_was_refused_holds_too(told: Cloud, tmp_path: Path) -> None:
     assert EvidenceRecord.objects.filter(kind="decision", document__contains="inadmissible").exists()
 
 
-def test_a_guest_can_be_followed_from_its_permit_to_its_end(told: Cloud) -> None:
+def test_guest_is_traceable_from_permit_to_deletion(told: Cloud) -> None:
     instance = make_instance(told, "followed")
     record_receipts(told.machine)
     (running,) = residency_of(instance.pk, role="compute").intervals
@@ -113,7 +113,7 @@ def test_a_guest_can_be_followed_from_its_permit_to_its_end(told: Cloud) -> None
     assert ended.close_receipt
 
 
-def test_a_fact_that_sql_has_changed_is_found(told: Cloud, tmp_path: Path) -> None:
+def test_fact_changed_by_sql_is_found(told: Cloud, tmp_path: Path) -> None:
     """Who rules the database can make it decide otherwise; the log does not follow."""
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE catalog_fact DISABLE TRIGGER USER")

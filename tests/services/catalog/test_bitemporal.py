@@ -17,14 +17,14 @@ def moment(day: int) -> datetime:
 
 
 @st.composite
-def timelines(draw: st.DrawFn) -> list[Period]:
+def statement_series(draw: st.DrawFn) -> list[Period]:
     """Periods none of which overlaps another; some touch."""
     cuts = sorted(draw(st.sets(st.integers(0, len(DAYS)), min_size=2)))
     pieces = [(moment(start), moment(end)) for start, end in zip(cuts, cuts[1:], strict=False)]
     return [piece for piece in pieces if draw(st.booleans())]
 
 
-def said(when: Period, value: object) -> Statement:
+def stated_over(when: Period, value: object) -> Statement:
     end = None if when[1] == FOR_EVER else when[1]
     return Statement("zone", "z", "a", value, when[0], end, EPOCH, FOR_EVER, "self_declared", "", "Ada")
 
@@ -35,10 +35,10 @@ def value_at(statements: list[Statement], when: datetime) -> object:
     return found[0] if found else None
 
 
-@given(timelines(), timelines())
-def test_a_moment_has_the_new_value_or_the_old_one(new: list[Period], old: list[Period]) -> None:
-    stated = [said(each, "new") for each in new]
-    before = [said(each, n) for n, each in enumerate(old)]
+@given(statement_series(), statement_series())
+def test_each_moment_has_the_new_value_or_the_old_one(new: list[Period], old: list[Period]) -> None:
+    stated = [stated_over(each, "new") for each in new]
+    before = [stated_over(each, n) for n, each in enumerate(old)]
 
     whole = with_remainders(stated, before)
 
@@ -49,25 +49,26 @@ def test_a_moment_has_the_new_value_or_the_old_one(new: list[Period], old: list[
     assert first_overlap(map(period, [*whole, *untouched])) is None
 
 
-@given(timelines(), timelines())
-def test_what_is_completed_leaves_no_gap(new: list[Period], old: list[Period]) -> None:
+@given(statement_series(), statement_series())
+def test_completed_statements_leave_no_gap(new: list[Period], old: list[Period]) -> None:
     whole = [
-        period(each) for each in with_remainders([said(each, "new") for each in new], [said(each, 0) for each in old])
+        period(each)
+        for each in with_remainders([stated_over(each, "new") for each in new], [stated_over(each, 0) for each in old])
     ]
     for each in old:
         if any(overlap(each, other) for other in whole):
             assert uncovered(each, whole) == []
 
 
-@given(timelines(), timelines())
-def test_what_is_complete_needs_nothing_more(new: list[Period], old: list[Period]) -> None:
-    before = [said(each, 0) for each in old]
-    whole = with_remainders([said(each, "new") for each in new], before)
+@given(statement_series(), statement_series())
+def test_complete_statements_need_no_remainder(new: list[Period], old: list[Period]) -> None:
+    before = [stated_over(each, 0) for each in old]
+    whole = with_remainders([stated_over(each, "new") for each in new], before)
     assert with_remainders(whole, before) == whole
 
 
-@given(st.tuples(st.integers(0, 11), st.integers(1, 12)).filter(lambda pair: pair[0] < pair[1]), timelines())
-def test_a_period_is_what_is_covered_and_what_is_not(whole: tuple[int, int], by: list[Period]) -> None:
+@given(st.tuples(st.integers(0, 11), st.integers(1, 12)).filter(lambda pair: pair[0] < pair[1]), statement_series())
+def test_uncovered_is_the_complement_of_the_covered_periods(whole: tuple[int, int], by: list[Period]) -> None:
     asked = moment(whole[0]), moment(whole[1])
     rest = uncovered(asked, by)
     for day in DAYS:
@@ -77,7 +78,7 @@ def test_a_period_is_what_is_covered_and_what_is_not(whole: tuple[int, int], by:
     assert all(start < end for start, end in rest)
 
 
-def test_periods_that_touch_do_not_overlap() -> None:
+def test_adjacent_periods_do_not_overlap() -> None:
     one, two = (DAYS[0], DAYS[1]), (DAYS[1], DAYS[2])
     assert not overlap(one, two)
     assert first_overlap([two, one]) is None

@@ -58,72 +58,72 @@ def members(about: tuple[str, str], value: object, *, hours: float | None = None
     return statement(*about, "members", value, **when)
 
 
-def say(new: Statement, by: signing_keys.Officer, *agreeing: signing_keys.Officer) -> FactsStated:
+def state_signed(new: Statement, by: signing_keys.Officer, *agreeing: signing_keys.Officer) -> FactsStated:
     known = [statement_of(fact) for fact in Fact.objects.filter(facts_in_force())]
     signed = [by.signed(each) for each in with_remainders([new], known)]
     return facts_state(SYSTEM, [*signed, *(each.agreed(document) for each in agreeing for document in signed)])
 
 
 @pytest.mark.parametrize("about", SETS)
-def test_the_first_statement_and_a_narrower_one_take_one_officer_and_no_time(
+def test_first_and_narrower_statements_need_one_officer_and_no_delay(
     about: tuple[str, str], ada: signing_keys.Officer
 ) -> None:
-    assert len(say(members(about, WIDER), ada).stated) == 1
-    assert len(say(members(about, UNION, hours=0), ada).stated) == 2
-    assert len(say(members(about, None, hours=1), ada).stated) == 2
+    assert len(state_signed(members(about, WIDER), ada).stated) == 1
+    assert len(state_signed(members(about, UNION, hours=0), ada).stated) == 2
+    assert len(state_signed(members(about, None, hours=1), ada).stated) == 2
 
 
 @pytest.mark.parametrize("about", SETS)
-def test_a_member_more_takes_two_officers_and_a_day(
+def test_added_member_needs_two_officers_and_a_day(
     about: tuple[str, str], ada: signing_keys.Officer, bob: signing_keys.Officer
 ) -> None:
-    say(members(about, UNION), ada)
+    state_signed(members(about, UNION), ada)
     with pytest.raises(SetAgreementNeeded):
-        say(members(about, WIDER, hours=25), ada)
+        state_signed(members(about, WIDER, hours=25), ada)
     with pytest.raises(SetWidenedTooSoon):
-        say(members(about, WIDER, hours=23), ada, bob)
+        state_signed(members(about, WIDER, hours=23), ada, bob)
     with pytest.raises(SetWidenedTooSoon):
-        say(members(about, WIDER), ada, bob)
-    done = say(members(about, WIDER, hours=25), ada, bob)
+        state_signed(members(about, WIDER), ada, bob)
+    done = state_signed(members(about, WIDER, hours=25), ada, bob)
     assert sorted(fact.value for fact in done.stated) == [UNION, WIDER]
     record = str(EvidenceRecord.objects.filter(kind="fact").latest("created_at").document)
     assert '"agreed":[{"kid":"' + bob.key_id in record
 
 
-def test_another_member_in_its_place_is_a_member_more(ada: signing_keys.Officer) -> None:
-    say(members(SETS[0], UNION), ada)
+def test_replaced_member_counts_as_an_added_one(ada: signing_keys.Officer) -> None:
+    state_signed(members(SETS[0], UNION), ada)
     with pytest.raises(SetAgreementNeeded):
-        say(members(SETS[0], ["FR", "US"], hours=25), ada)
+        state_signed(members(SETS[0], ["FR", "US"], hours=25), ada)
 
 
-def test_members_that_were_unknown_and_a_set_that_had_ended_are_members_more(ada: signing_keys.Officer) -> None:
-    say(members(SETS[0], None), ada)
+def test_unknown_or_ended_set_counts_as_empty(ada: signing_keys.Officer) -> None:
+    state_signed(members(SETS[0], None), ada)
     with pytest.raises(SetAgreementNeeded):
-        say(members(SETS[0], UNION, hours=25), ada)
+        state_signed(members(SETS[0], UNION, hours=25), ada)
     ends = replace(members(SETS[1], UNION), valid_to=clock.now() + timedelta(hours=1))
-    say(ends, ada)
+    state_signed(ends, ada)
     with pytest.raises(SetAgreementNeeded):
-        say(members(SETS[1], UNION, hours=2), ada)
+        state_signed(members(SETS[1], UNION, hours=2), ada)
 
 
-def test_what_is_over_may_be_corrected_by_one(ada: signing_keys.Officer) -> None:
+def test_ended_period_is_corrected_by_one_officer(ada: signing_keys.Officer) -> None:
     since = clock.now() - timedelta(days=9)
-    say(replace(members(SETS[0], UNION), valid_from=since), ada)
-    assert say(replace(members(SETS[0], WIDER), valid_to=since), ada).stated
+    state_signed(replace(members(SETS[0], UNION), valid_from=since), ada)
+    assert state_signed(replace(members(SETS[0], WIDER), valid_to=since), ada).stated
 
 
-def test_two_keys_of_one_account_or_of_none_are_no_second_officer(ada: signing_keys.Officer) -> None:
-    say(members(SETS[0], UNION), ada)
+def test_second_key_of_one_account_is_no_second_officer(ada: signing_keys.Officer) -> None:
+    state_signed(members(SETS[0], UNION), ada)
     again = with_account("again", user=User.objects.get(email="ada@platform.example"))
     key = private_key("of nobody")
     nobody = officer_key_register(SYSTEM, NewOfficerKey("Nobody", signing_keys.public_part(key)))
     for other in (again, signing_keys.Officer(nobody.key_id, "Nobody", signing_keys.signer(key))):
         with pytest.raises(SetAgreementNeeded):
-            say(members(SETS[0], WIDER, hours=25), ada, other)
+            state_signed(members(SETS[0], WIDER, hours=25), ada, other)
 
 
-def test_an_agreement_is_checked_as_a_statement_is(ada: signing_keys.Officer, bob: signing_keys.Officer) -> None:
-    say(members(SETS[0], UNION), ada)
+def test_agreement_signature_is_verified(ada: signing_keys.Officer, bob: signing_keys.Officer) -> None:
+    state_signed(members(SETS[0], UNION), ada)
     signed = ada.signed(members(SETS[0], WIDER, hours=25))
     forged = replace(ada.agreed(signed), key_id=bob.key_id)
     with pytest.raises(FactNotSigned):
@@ -132,10 +132,10 @@ def test_an_agreement_is_checked_as_a_statement_is(ada: signing_keys.Officer, bo
         facts_state(SYSTEM, [signed, signed])
     officer_key_revoke(SYSTEM, bob.key_id)
     with pytest.raises(OfficerKeyNotInForce):
-        say(members(SETS[0], WIDER, hours=25), ada, bob)
+        state_signed(members(SETS[0], WIDER, hours=25), ada, bob)
 
 
-def test_an_import_widens_nothing() -> None:
+def test_import_adds_no_set_members() -> None:
     document = sample_catalogue()
     import_sample(document)
     document["sets"]["@EU"]["values"].append("US")

@@ -34,7 +34,7 @@ def reconcile() -> int:
     return guest_restart.reconcile()
 
 
-def test_a_guest_that_crashed_is_started_again(cloud: Cloud) -> None:
+def test_crashed_guest_is_restarted(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     failed(cloud, instance)
     assert reconcile() == 1
@@ -47,7 +47,7 @@ def test_a_guest_that_crashed_is_started_again(cloud: Cloud) -> None:
     assert reconcile() == 0
 
 
-def test_not_before_it_is_sure_and_not_twice(cloud: Cloud) -> None:
+def test_restart_waits_for_a_settled_crash_and_happens_once(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     failed(cloud, instance, ago=timedelta(0))
     assert reconcile() == 0
@@ -56,7 +56,7 @@ def test_not_before_it_is_sure_and_not_twice(cloud: Cloud) -> None:
     assert len(restarts()) == 1
 
 
-def test_one_that_is_never_restarted_is_stopped(cloud: Cloud) -> None:
+def test_crashed_guest_with_policy_never_is_stopped(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     Instance.objects.filter(pk=instance.pk).update(restart_policy="never")
     failed(cloud, instance)
@@ -64,7 +64,7 @@ def test_one_that_is_never_restarted_is_stopped(cloud: Cloud) -> None:
     assert (fresh(instance).state, restarts()) == ("stopped", [])
 
 
-def test_one_that_powers_itself_off_stays_off(cloud: Cloud) -> None:
+def test_guest_that_powers_itself_off_stays_off(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     cloud.fake.guest_powers_off(instance.pk)
     cloud.machine.report_power()
@@ -73,7 +73,7 @@ def test_one_that_powers_itself_off_stays_off(cloud: Cloud) -> None:
     assert fresh(instance).state == "stopped"
 
 
-def test_what_somebody_stopped_or_deletes_is_left_alone(cloud: Cloud) -> None:
+def test_stopped_or_deleted_instance_is_not_restarted(cloud: Cloud) -> None:
     stopped, dying = make_instance(cloud, name="stopped"), make_instance(cloud, name="dying")
     for instance in (stopped, dying):
         failed(cloud, instance)
@@ -83,7 +83,7 @@ def test_what_somebody_stopped_or_deletes_is_left_alone(cloud: Cloud) -> None:
     assert restarts() == []
 
 
-def test_nothing_is_started_on_a_node_that_does_not_answer(cloud: Cloud) -> None:
+def test_no_guest_is_restarted_on_an_unreachable_node(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     failed(cloud, instance)
     Node.objects.filter(pk=instance.node_id).update(state="unreachable")
@@ -93,7 +93,7 @@ def test_nothing_is_started_on_a_node_that_does_not_answer(cloud: Cloud) -> None
     assert reconcile() == 1
 
 
-def test_pauses_grow_and_in_the_end_it_is_given_up(cloud: Cloud) -> None:
+def test_restart_pauses_grow_up_to_a_last_attempt(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     for number, pause_s in enumerate(PAUSES_S):
         failed(cloud, instance)
@@ -116,7 +116,7 @@ def test_pauses_grow_and_in_the_end_it_is_given_up(cloud: Cloud) -> None:
     assert reconcile() == 1, "it begins anew"
 
 
-def test_a_guest_that_ran_well_meanwhile_begins_anew(cloud: Cloud) -> None:
+def test_restart_count_is_reset_after_a_stable_run(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     failed(cloud, instance)
     Instance.objects.filter(pk=instance.pk).update(
@@ -126,7 +126,7 @@ def test_a_guest_that_ran_well_meanwhile_begins_anew(cloud: Cloud) -> None:
     assert fresh(instance).restarts == 1
 
 
-def test_a_few_at_once_on_each_node(cloud: Cloud) -> None:
+def test_restarts_per_node_are_limited(cloud: Cloud) -> None:
     instances = [make_instance(cloud, name=f"web-{number}") for number in range(RESTARTS_PER_NODE_MAX + 2)]
     for instance in instances:
         failed(cloud, instance)
@@ -135,7 +135,7 @@ def test_a_few_at_once_on_each_node(cloud: Cloud) -> None:
     assert reconcile() == 1
 
 
-def test_one_that_may_not_be_where_it_is_any_more_is_stopped_and_says_why(cloud: Cloud) -> None:
+def test_guest_no_longer_admitted_is_stopped_with_the_reason(cloud: Cloud) -> None:
     """A weaker policy is no way to run."""
     instance = make_instance(cloud)
     failed(cloud, instance)
@@ -147,7 +147,7 @@ def test_one_that_may_not_be_where_it_is_any_more_is_stopped_and_says_why(cloud:
 
 
 @pytest.mark.parametrize("policy", ["on-failure", "never"])
-def test_the_policy_is_chosen_and_changed(cloud: Cloud, policy: str) -> None:
+def test_restart_policy_is_set_and_changed(cloud: Cloud, policy: str) -> None:
     instance = make_instance(cloud)
     compute.instance_update(cloud.tenant.actor, instance, name="web", labels={}, restart_policy=policy)
     assert fresh(instance).restart_policy == policy

@@ -53,18 +53,18 @@ def test_a_key_keeps_its_type_and_bytes_and_loses_its_comment() -> None:
         KNOWN.replace("ssh-ed25519", "ssh-rsa"),
     ],
 )
-def test_what_is_no_public_key_is_refused(text: str) -> None:
+def test_invalid_public_key_is_refused(text: str) -> None:
     with pytest.raises(SshKeyInvalid) as caught:
         parse_ssh_key(text)
     assert caught.value.field == "public_key"
 
 
-def test_a_type_that_is_too_weak_is_refused() -> None:
+def test_weak_key_type_is_refused() -> None:
     with pytest.raises(SshKeyInvalid, match="its type must be one of"):
         parse_ssh_key("ssh-dss AAAAB3NzaC1kc3M")
 
 
-def test_keys_are_the_projects_own(cloud: Cloud) -> None:
+def test_ssh_keys_belong_to_one_project(cloud: Cloud) -> None:
     tenant, other = cloud.tenant, make_tenant("beta")
     key = ssh_key_create(tenant.actor, tenant.project, name="mine", public_key=public_key())
     with pytest.raises(SshKeyNameTaken):
@@ -75,7 +75,7 @@ def test_keys_are_the_projects_own(cloud: Cloud) -> None:
         ssh_key_get(other.actor, other.project, str(key.pk))
 
 
-def test_a_guest_keeps_the_key_it_was_made_with(cloud: Cloud) -> None:
+def test_guest_keeps_its_ssh_key_after_deletion_of_the_key(cloud: Cloud) -> None:
     tenant = cloud.tenant
     key = ssh_key_create(tenant.actor, tenant.project, name="mine", public_key=public_key())
     instance = make_instance(cloud, ssh_keys=(key,))
@@ -85,7 +85,7 @@ def test_a_guest_keeps_the_key_it_was_made_with(cloud: Cloud) -> None:
     assert key.public_key.encode() in seed
 
 
-def test_a_group_keeps_its_members_apart_until_they_are_gone(cloud: Cloud) -> None:
+def test_strict_group_keeps_members_apart_until_deletion(cloud: Cloud) -> None:
     tenant = cloud.tenant
     cloud.world.add_machine("fr-idf-1", capacity=FakeCapacity())
     group = affinity_group_create(tenant.actor, tenant.project, name="apart", rule="anti-affinity", is_strict=True)
@@ -100,7 +100,7 @@ def test_a_group_keeps_its_members_apart_until_they_are_gone(cloud: Cloud) -> No
     make_instance(cloud, "three", affinity_group=group)
 
 
-def test_a_group_without_members_goes_and_what_was_in_it_stays_in_history(cloud: Cloud) -> None:
+def test_empty_group_is_deleted_and_old_members_keep_their_history(cloud: Cloud) -> None:
     tenant = cloud.tenant
     group = affinity_group_create(tenant.actor, tenant.project, name="apart", rule="affinity", is_strict=False)
     with pytest.raises(AffinityGroupNameTaken):

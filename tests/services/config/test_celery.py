@@ -9,7 +9,7 @@ from controlplane.config.celery import app, keep_good_connections
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_a_task_goes_on_with_the_connection_of_the_one_before() -> None:
+def test_task_reuses_the_connection_of_the_previous_task() -> None:
     connection.ensure_connection()
     before = connection.connection
     DjangoWorkerFixup(app).close_database()
@@ -17,7 +17,7 @@ def test_a_task_goes_on_with_the_connection_of_the_one_before() -> None:
     assert connection.connection is before
 
 
-def test_a_connection_that_broke_is_not_used_again() -> None:
+def test_broken_connection_is_replaced() -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_backend_pid()")
         (before,) = cursor.fetchone()

@@ -80,7 +80,7 @@ def end_all_of(group: int) -> None:
         return
 
 
-def test_each_answers_one_that_dies_starts_again_and_all_end_together(transactional_db: None, tmp_path: Path) -> None:
+def test_workers_answer_restart_after_death_and_end_together(transactional_db: None, tmp_path: Path) -> None:
     with run(tmp_path, "webhooks", "transfer") as found:
         assert found.process.num_threads() == 1
         sockets = [each for each in found.process.net_connections("all") if each.fd > 2]
@@ -97,7 +97,7 @@ def test_each_answers_one_that_dies_starts_again_and_all_end_together(transactio
     assert "the process webhooks has ended (-9), and starts again in 1 s" in (tmp_path / "log").read_text()
 
 
-def test_what_is_no_worker_is_said() -> None:
+def test_unknown_worker_name_is_refused() -> None:
     for word, reason in {
         "web": "there is no worker 'web', but worker, transfer, periodic",
         "signer=0": "signer: a number of threads is 1 or more, not '0'",
@@ -109,13 +109,13 @@ def test_what_is_no_worker_is_said() -> None:
 
 
 @pytest.mark.django_db
-def test_what_has_connections_makes_no_copies() -> None:
+def test_process_with_connections_refuses_to_fork() -> None:
     connection.ensure_connection()
     with pytest.raises(RuntimeError, match=r"connections to \['default'\]"):
         run_workers._check_alone()
 
 
-def test_one_that_ends_at_once_is_started_later_each_time() -> None:
+def test_restart_delay_of_a_short_lived_worker_grows() -> None:
     family = WorkerSupervisor({"signer": 0})
 
     def next_delay_s(ran_s: float) -> float:
@@ -140,7 +140,7 @@ print("controlplane.config.urls" in sys.modules)
 """
 
 
-def test_a_worker_knows_the_tasks_of_its_queues_alone_and_no_routes() -> None:
+def test_worker_loads_only_tasks_of_its_queues() -> None:
     environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "controlplane.config.settings"}
     said = subprocess.run(
         [sys.executable, "-c", KNOWN],

@@ -60,7 +60,7 @@ def all_at_once(requests: list[Request]) -> list[object]:
     return won
 
 
-def test_networks_in_any_order(shared_cloud: Cloud) -> None:
+def test_concurrent_requests_with_networks_in_any_order_do_not_deadlock(shared_cloud: Cloud) -> None:
     tenant = shared_cloud.tenant
     other = network_create(tenant.actor, tenant.project, name="other", cidr="10.20.0.0/24", dns_servers=[], labels={})
     orders = [(shared_cloud.network, other), (other, shared_cloud.network)]
@@ -108,7 +108,7 @@ IN_ORGANIZATION: dict[str, Callable[[Actor, Organization], object]] = {
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("kind", IN_PROJECT)
-def test_nothing_is_made_in_a_project_that_is_being_deleted(kind: str) -> None:
+def test_no_resource_is_created_in_a_project_under_deletion(kind: str) -> None:
     tenant = make_tenant()
     lost = while_it_is_deleted(lambda: project_delete(SYSTEM, tenant.project), lambda: IN_PROJECT[kind](tenant))
     assert type(lost) is ProjectNotFound
@@ -116,14 +116,14 @@ def test_nothing_is_made_in_a_project_that_is_being_deleted(kind: str) -> None:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("kind", IN_ORGANIZATION)
-def test_nothing_is_made_in_an_organization_that_is_being_deleted(kind: str) -> None:
+def test_no_resource_is_created_in_an_organization_under_deletion(kind: str) -> None:
     acme, owner = make_empty_organization()
     lost = while_it_is_deleted(lambda: organization_delete(SYSTEM, acme), lambda: IN_ORGANIZATION[kind](owner, acme))
     assert type(lost) is OrganizationNotFound
 
 
 @pytest.mark.django_db(transaction=True)
-def test_nobody_joins_an_organization_that_is_being_deleted() -> None:
+def test_no_invitation_is_accepted_to_an_organization_under_deletion() -> None:
     acme, owner = make_empty_organization()
     _, secret = invitation_create(owner, acme, email="late@acme.example", role="viewer", lifetime_days=1)
     lost = while_it_is_deleted(lambda: organization_delete(SYSTEM, acme), lambda: invitation_accept(None, secret))
@@ -171,7 +171,7 @@ def rush_for(cloud: Cloud, volume: Volume, instance: Instance) -> list[Request]:
     ]
 
 
-def test_a_volume_that_everybody_wants(shared_cloud: Cloud) -> None:
+def test_concurrent_attachments_of_one_volume_give_one_attachment(shared_cloud: Cloud) -> None:
     instance = make_instance(shared_cloud)
     for number in range(4):
         volume = make_volume(shared_cloud, f"v{number}")
@@ -179,7 +179,7 @@ def test_a_volume_that_everybody_wants(shared_cloud: Cloud) -> None:
         assert Attachment.objects.filter(volume=volume).count() <= 1
 
 
-def test_changes_of_one_instance(shared_cloud: Cloud) -> None:
+def test_concurrent_changes_of_one_instance_do_not_deadlock(shared_cloud: Cloud) -> None:
     actor = shared_cloud.tenant.actor
     instance = make_stopped_instance(shared_cloud)
     volume = make_volume(shared_cloud)
@@ -198,7 +198,7 @@ def test_changes_of_one_instance(shared_cloud: Cloud) -> None:
     assert fresh(instance).is_deleting
 
 
-def test_a_group_is_not_deleted_under_a_new_member(shared_cloud: Cloud) -> None:
+def test_group_with_a_concurrent_new_member_is_not_deleted(shared_cloud: Cloud) -> None:
     tenant = shared_cloud.tenant
     for number in range(5):
         group = affinity_group_create(tenant.actor, tenant.project, name=f"g{number}", rule="affinity", is_strict=False)

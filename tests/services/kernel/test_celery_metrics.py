@@ -42,7 +42,7 @@ def test_a_task_is_counted_and_timed(shared_cloud: Cloud, watched: None) -> None
     assert [now - then for now, then in zip(numbers(), before, strict=True)] == [1, 1]
 
 
-def test_what_a_reconciler_finds_is_counted(shared_cloud: Cloud) -> None:
+def test_findings_of_a_reconciler_are_counted(shared_cloud: Cloud) -> None:
     Node.objects.update(state="ready", last_heartbeat_at=clock.now() - timedelta(hours=1))
     liveness = next(job for job in JOBS if job.name == "node_liveness")
     before = value("reconciler_findings_total", reconciler="node_liveness")
@@ -51,7 +51,7 @@ def test_what_a_reconciler_finds_is_counted(shared_cloud: Cloud) -> None:
     assert value("reconciler_findings_total", reconciler="node_liveness") - before == 1
 
 
-def test_tries_of_webhooks_are_counted_by_their_outcome() -> None:
+def test_webhook_attempts_are_counted_by_outcome() -> None:
     outcomes = {
         "succeeded": Outcome(204, 12, ""),
         "timeout": Outcome(None, 10_000, "timeout"),

@@ -17,7 +17,7 @@ def end_all() -> None:
         )
 
 
-def test_one_that_lives_is_usable_and_one_that_was_ended_is_not() -> None:
+def test_terminated_connection_is_not_usable() -> None:
     connection.ensure_connection()
     assert connection.is_usable()
     end_all()
@@ -26,7 +26,7 @@ def test_one_that_lives_is_usable_and_one_that_was_ended_is_not() -> None:
     assert not connection.is_usable()
 
 
-def test_who_begins_after_a_restart_has_another_one() -> None:
+def test_request_after_a_database_restart_gets_a_new_connection() -> None:
     connection.ensure_connection()
     end_all()
     close_old_connections()  # what every request begins with

@@ -57,12 +57,12 @@ def test_each_connection_has_the_limits_of_its_process() -> None:
     assert shown("plan_cache_mode") == "force_generic_plan"
 
 
-def test_a_person_s_session_has_a_limit_too() -> None:
+def test_interactive_session_has_a_limit() -> None:
     with session() as other:
         assert shown("idle_in_transaction_session_timeout", other) == "1min"
 
 
-def test_a_forgotten_transaction_is_ended() -> None:
+def test_idle_transaction_is_terminated() -> None:
     node = make_node("locked")
     with forgotten(node, idle_limit="200ms") as other:
         wait_until(lambda: _is_free(node), limit_s=PATIENCE_S)
@@ -77,7 +77,7 @@ def _is_free(node: Node) -> bool:
     return len(found) == 1
 
 
-def test_a_locked_node_keeps_the_watcher_from_hearing_no_other() -> None:
+def test_locked_node_row_does_not_block_other_heartbeats() -> None:
     locked, other = make_node("locked"), make_node("other")
     before = dict(Node.objects.values_list("pk", "last_heartbeat_at"))
     connection.cursor().execute("SET lock_timeout = '200ms'")
@@ -92,7 +92,7 @@ def test_a_locked_node_keeps_the_watcher_from_hearing_no_other() -> None:
     assert record_alive([locked.pk, other.pk], {}, lease_s=60) == {locked.pk, other.pk}
 
 
-def test_a_request_that_waits_for_a_lock_too_long_is_answered_503() -> None:
+def test_request_over_the_lock_timeout_is_answered_503() -> None:
     operator = Caller(token=make_token(None, role="owner"))
     node = make_node("locked")
     connection.cursor().execute("SET lock_timeout = '200ms'")

@@ -33,7 +33,7 @@ def refusal(role: str, statement: str) -> str:
 
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("statement", NOBODY)
-def test_no_process_changes_the_schema_or_empties_a_table(role: str, statement: str) -> None:
+def test_no_role_changes_the_schema_or_truncates_a_table(role: str, statement: str) -> None:
     said = refusal(role, statement)
     assert "permission denied" in said or "must be owner" in said
 
@@ -62,7 +62,7 @@ def test_no_process_changes_the_schema_or_empties_a_table(role: str, statement: 
         ("webhooks", "compute_instance"),
     ],
 )
-def test_a_process_does_not_write_what_is_another_s(role: str, table: str) -> None:
+def test_role_cannot_write_tables_of_other_processes(role: str, table: str) -> None:
     statements = [f"INSERT INTO {table} DEFAULT VALUES", f"UPDATE {table} SET id = id", f"DELETE FROM {table}"]
     for statement in statements[: 2 if table in ROLES[role].removes else 3]:
         assert f"permission denied for table {table}" in refusal(role, statement)
@@ -70,11 +70,11 @@ def test_a_process_does_not_write_what_is_another_s(role: str, table: str) -> No
 
 @pytest.mark.parametrize("role", ["signer", "sentinel", "watcher", "webhooks"])
 @pytest.mark.parametrize("table", ["signin_password", "signin_totp", "signin_session", "identity_apitoken"])
-def test_who_signs_nobody_in_reads_no_credentials(role: str, table: str) -> None:
+def test_role_without_sign_in_cannot_read_credentials(role: str, table: str) -> None:
     assert f"permission denied for table {table}" in refusal(role, f"SELECT * FROM {table}")
 
 
-def test_partitions_are_made_for_who_may_not_make_tables() -> None:
+def test_metrics_roles_create_and_drop_partitions_through_functions() -> None:
     make = "SELECT metrics_make_partition('{}', '2026-01-01', '2026-01-02')"
     for role in ("watcher", "worker"):
         assert refusal(role, make.format("metrics_minute")) == ""
@@ -84,21 +84,21 @@ def test_partitions_are_made_for_who_may_not_make_tables() -> None:
 
 
 @pytest.mark.parametrize("table", ["identity_user", "metrics_rollup"])
-def test_nothing_else_is_made_or_dropped_by_them(table: str) -> None:
+def test_partition_functions_touch_no_other_tables(table: str) -> None:
     assert refusal("worker", f"SELECT metrics_drop_partition('{table}')") == ""
     assert table in connection.introspection.table_names()
     made = f"SELECT metrics_make_partition('{table}', '2026-01-01', '2026-01-02')"
     assert "has no partitions" in refusal("worker", made)
 
 
-def test_each_pattern_means_a_table() -> None:
+def test_each_pattern_of_the_roles_matches_a_table() -> None:
     tables = connection.introspection.table_names()
     for name, rights in ROLES.items():
         for pattern in (*rights.writes, *rights.kept, *rights.removes, *rights.hidden):
             assert any(rights.names(pattern, table) for table in tables), (name, pattern)
 
 
-def test_the_rights_are_given_once(capsys: pytest.CaptureFixture[str]) -> None:
+def test_rights_are_granted_idempotently(capsys: pytest.CaptureFixture[str]) -> None:
     call_command("grant_database_roles")
     with connection.cursor() as cursor:
         cursor.execute("REVOKE SELECT ON identity_user FROM andromede_web")

@@ -26,7 +26,7 @@ def queue(connection: Connection) -> Iterator[Queue]:
         another.default_channel._purge(queue.name)
 
 
-def test_a_channel_has_one_client_as_long_as_its_connections(connection: Connection) -> None:
+def test_channel_reuses_one_client_until_disconnected(connection: Connection) -> None:
     channel = connection.channel()
     assert isinstance(channel, Channel)
     client = channel._create_client()
@@ -36,7 +36,7 @@ def test_a_channel_has_one_client_as_long_as_its_connections(connection: Connect
     assert channel._create_client().ping()
 
 
-def test_what_was_taken_and_not_done_is_put_back_at_a_peaceful_end(connection: Connection, queue: Queue) -> None:
+def test_unacknowledged_message_is_requeued_at_close(connection: Connection, queue: Queue) -> None:
     with connection.SimpleQueue(queue.name) as simple:
         simple.put({"hint": 1})
         simple.put({"hint": 2})
@@ -48,7 +48,7 @@ def test_what_was_taken_and_not_done_is_put_back_at_a_peaceful_end(connection: C
     assert redis.length(queue.name) == 1
 
 
-def test_a_taken_message_is_nowhere_else(connection: Connection, queue: Queue) -> None:
+def test_taken_message_is_in_no_other_structure(connection: Connection, queue: Queue) -> None:
     with connection.SimpleQueue(queue.name) as simple:
         simple.put({"hint": 1})
         simple.get(timeout=PATIENCE_S)

@@ -69,21 +69,19 @@ def after_the_last(loader: MigrationLoader, operations: list[Operation], **more:
 
 
 @pytest.mark.parametrize(("code", "operations"), REFUSED)
-def test_what_the_release_before_trips_over_is_refused(
-    loader: MigrationLoader, code: str, operations: list[Operation]
-) -> None:
+def test_incompatible_operation_is_refused(loader: MigrationLoader, code: str, operations: list[Operation]) -> None:
     found = list(complaints_of(loader, after_the_last(loader, operations)))
     assert any(line.startswith(f"nodes.9999_of_the_next_release: {code}: ") for line in found), found
     assert all(" Instead: " in line for line in found)
 
 
 @pytest.mark.parametrize("operations", BORNE)
-def test_what_it_bears_passes(loader: MigrationLoader, operations: list[Operation]) -> None:
+def test_compatible_operation_passes(loader: MigrationLoader, operations: list[Operation]) -> None:
     assert list(complaints_of(loader, after_the_last(loader, operations))) == []
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_index_comes_and_goes_without_a_lock(loader: MigrationLoader) -> None:
+def test_index_is_added_and_removed_without_a_lock(loader: MigrationLoader) -> None:
     made = after_the_last(loader, [AddIndexConcurrently("pool", INDEX)], atomic=False)
     assert list(complaints_of(loader, made)) == []
     name = "compute_instance_by_age"
@@ -97,7 +95,7 @@ def test_an_index_comes_and_goes_without_a_lock(loader: MigrationLoader) -> None
     assert list(complaints_of(loader, migration)) == []
 
 
-def test_an_excuse_is_for_what_is_done_and_for_nothing_else(loader: MigrationLoader) -> None:
+def test_exception_covers_only_the_operations_that_it_names(loader: MigrationLoader) -> None:
     gone: list[Operation] = [RemoveField("pool", "path")]
     excused = after_the_last(loader, gone, borne_because={"DROP_COLUMN": "0.4 does not read it"})
     assert list(complaints_of(loader, excused)) == []
@@ -106,7 +104,7 @@ def test_an_excuse_is_for_what_is_done_and_for_nothing_else(loader: MigrationLoa
     assert "DROP_TABLE: borne_because excuses what it does not do." in line
 
 
-def test_only_what_came_after_the_release_is_looked_at(loader: MigrationLoader) -> None:
+def test_only_migrations_after_the_release_are_checked(loader: MigrationLoader) -> None:
     released = last_of(loader)
     assert list(complaints(loader, released)) == []
     found = list(complaints(loader, released | {"nodes": "0001_initial"}))
@@ -114,7 +112,7 @@ def test_only_what_came_after_the_release_is_looked_at(loader: MigrationLoader) 
     assert "nodes.0000_nothing: it was released, and is gone" in complaints(loader, {"nodes": "0000_nothing"})
 
 
-def test_migrating_twice_does_nothing_the_second_time() -> None:
+def test_second_migrate_does_nothing() -> None:
     said = io.StringIO()
     call_command("migrate", stdout=said)
     assert "No migrations to apply." in said.getvalue()

@@ -43,7 +43,7 @@ def loop(*jobs: Job) -> Iterator[Loop]:
         made.join()
 
 
-def test_what_is_begun_twice_at_once_runs_once() -> None:
+def test_job_started_twice_concurrently_runs_once() -> None:
     begun, go_on = [], threading.Event()
 
     def work() -> None:
@@ -52,20 +52,20 @@ def test_what_is_begun_twice_at_once_runs_once() -> None:
 
     same = job("twice", work)
 
-    def try_beside() -> bool:
+    def run_concurrently() -> bool:
         wait_until(lambda: bool(begun), limit_s=PATIENCE_S)
         try:
             return periodic.run(same)
         finally:
             go_on.set()
 
-    assert at_once([lambda: periodic.run(same), try_beside]) == [True, False]
+    assert at_once([lambda: periodic.run(same), run_concurrently]) == [True, False]
     assert begun == [1]
     assert value("runs_total", "twice", outcome="held") == 1
     assert periodic.run(same), "the lock is free again"
 
 
-def test_a_run_longer_than_its_interval_is_not_begun_again_nor_made_up_for() -> None:
+def test_job_longer_than_its_interval_skips_runs() -> None:
     begun, other, go_on = threading.Semaphore(0), threading.Semaphore(0), threading.Event()
     count = []
 
@@ -84,7 +84,7 @@ def test_a_run_longer_than_its_interval_is_not_begun_again_nor_made_up_for() -> 
         assert begun.acquire(timeout=PATIENCE_S), "it is begun again once it has ended"
 
 
-def test_of_two_processes_one_leads_and_the_other_takes_over() -> None:
+def test_second_process_takes_over_the_leadership() -> None:
     runs: dict[str, threading.Semaphore] = {"a": threading.Semaphore(0), "b": threading.Semaphore(0)}
     with loop(job("led", runs["a"].release)) as first:
         assert runs["a"].acquire(timeout=PATIENCE_S)
@@ -98,7 +98,7 @@ def test_of_two_processes_one_leads_and_the_other_takes_over() -> None:
             assert runs["b"].acquire(timeout=PATIENCE_S)
 
 
-def test_a_leader_whose_connection_is_ended_leads_again() -> None:
+def test_leader_recovers_after_its_connection_ended() -> None:
     ran = threading.Semaphore(0)
     with loop(job("again", ran.release)):
         assert ran.acquire(timeout=PATIENCE_S)
@@ -115,7 +115,7 @@ def test_a_leader_whose_connection_is_ended_leads_again() -> None:
             assert ran.acquire(timeout=PATIENCE_S)
 
 
-def test_what_is_hastened_runs_before_its_time() -> None:
+def test_job_runs_now_on_request() -> None:
     ran = threading.Semaphore(0)
     with loop(job("hastened", ran.release, every_s=3600)) as made:
         assert ran.acquire(timeout=PATIENCE_S)
@@ -124,7 +124,7 @@ def test_what_is_hastened_runs_before_its_time() -> None:
         assert not made.run_now("unknown")
 
 
-def test_failure_and_success_are_told() -> None:
+def test_failure_and_success_are_counted() -> None:
     def fail() -> None:
         raise ValueError("a bug")
 
@@ -136,7 +136,7 @@ def test_failure_and_success_are_told() -> None:
     assert value("duration_seconds_count", "works") == 1
 
 
-def test_what_runs_longer_than_its_limit_makes_the_process_unready() -> None:
+def test_job_over_its_limit_makes_the_process_unready() -> None:
     begun, go_on = threading.Event(), threading.Event()
 
     def hang() -> None:
@@ -152,7 +152,7 @@ def test_what_runs_longer_than_its_limit_makes_the_process_unready() -> None:
         go_on.set()
 
 
-def test_every_job_can_be_run_and_has_a_process() -> None:
+def test_every_job_is_runnable_and_has_a_process() -> None:
     assert len({each.name for each in JOBS}) == len(JOBS)
     for each in JOBS:
         assert callable(each.work), each.path
@@ -165,7 +165,7 @@ def test_jobs_run_on_an_empty_cloud(name: str) -> None:
     assert periodic.run(next(each for each in JOBS if each.name == name))
 
 
-def test_the_table_of_the_documentation_is_that_of_the_code() -> None:
+def test_documented_table_of_jobs_equals_the_code() -> None:
     text = (settings.BASE_DIR / "docs" / "explanation" / "architecture.md").read_text()
     told = {
         (row[1], row[2], float(row[3]), float(row[4]))

@@ -27,7 +27,7 @@ def names(table: str) -> list[str]:
     return [name for tier in tables.tiers() if tier.table == table for name, _ in tables.partitions(tier)]
 
 
-def test_the_same_again_or_from_another_watcher_counts_once(guest: Instance, time: Clock) -> None:
+def test_repeated_sample_is_stored_once(guest: Instance, time: Clock) -> None:
     batch = steadily(guest, 0, 60, share=1)
     assert services.record(batch) == 6
     assert services.record(batch) == 0
@@ -35,7 +35,7 @@ def test_the_same_again_or_from_another_watcher_counts_once(guest: Instance, tim
     assert len(rows("metrics_sample")) == 7
 
 
-def test_a_node_speaks_for_its_own_guests_and_for_no_other(guest: Instance, time: Clock) -> None:
+def test_node_reports_only_its_own_guests(guest: Instance, time: Clock) -> None:
     stranger = make_node("node-2")
     from_elsewhere = sample(guest, 0, node_id=stranger.pk)
     of_nobody = sample(guest, 0, instance_id=stranger.pk)
@@ -43,14 +43,14 @@ def test_a_node_speaks_for_its_own_guests_and_for_no_other(guest: Instance, time
     assert rows("metrics_sample") == []
 
 
-def test_what_a_clock_that_is_wrong_says_is_passed_over(guest: Instance, time: Clock) -> None:
+def test_samples_with_a_wrong_clock_are_dropped(guest: Instance, time: Clock) -> None:
     kept_s = 24 * 3600
     moments = [-kept_s - 1, -kept_s + 1, 0, 299, 301]
     assert services.record([sample(guest, at) for at in moments]) == 3
     assert names("metrics_sample") == ["metrics_sample_2026050312", "metrics_sample_2026050412"]
 
 
-def test_each_table_is_filled_from_the_finer_one_once(guest: Instance, time: Clock) -> None:
+def test_each_rollup_table_is_filled_once(guest: Instance, time: Clock) -> None:
     keep(time, steadily(guest, 0, 3 * 3600, share=1))
     time.now = NOON + timedelta(hours=3)
     services.roll_up()
@@ -65,7 +65,7 @@ def test_each_table_is_filled_from_the_finer_one_once(guest: Instance, time: Clo
     assert {table: len(rows(table)) for table in TABLES} == counts
 
 
-def test_two_who_sum_up_at_once_or_one_who_begins_anew_do_it_once(guest: Instance, time: Clock) -> None:
+def test_repeated_rollup_gives_the_same_rows(guest: Instance, time: Clock) -> None:
     keep(time, steadily(guest, 0, 600, share=1))
     time.now = NOON + timedelta(minutes=11)
     services.roll_up()
@@ -76,14 +76,14 @@ def test_two_who_sum_up_at_once_or_one_who_begins_anew_do_it_once(guest: Instanc
     assert len(before) == 10
 
 
-def test_what_nobody_reported_leaves_no_row(guest: Instance, time: Clock) -> None:
+def test_missing_samples_leave_no_rows(guest: Instance, time: Clock) -> None:
     keep(time, [sample(guest, 0), sample(guest, 3000)])
     time.now = NOON + timedelta(hours=1)
     services.roll_up()
     assert len(rows("metrics_minute")) == 2
 
 
-def test_what_is_old_goes_with_its_partition(guest: Instance, time: Clock, settings: Settings) -> None:
+def test_old_samples_are_dropped_with_their_partition(guest: Instance, time: Clock, settings: Settings) -> None:
     settings.METRICS_SAMPLE_HOURS = 2
     for hour in range(6):
         time.now = NOON + timedelta(hours=hour)
@@ -93,7 +93,7 @@ def test_what_is_old_goes_with_its_partition(guest: Instance, time: Clock, setti
     assert services.forget_old() == 0
 
 
-def test_of_an_instance_that_was_deleted_nothing_is_kept(make_guest: Callable[..., Instance], time: Clock) -> None:
+def test_metrics_of_a_deleted_instance_are_deleted(make_guest: Callable[..., Instance], time: Clock) -> None:
     gone, other = make_guest("web-1"), make_guest("web-2")
     keep(time, [*steadily(gone, 0, 7200, share=1), *steadily(other, 0, 7200, share=1)])
     time.now = NOON + timedelta(hours=2, minutes=2)
@@ -105,7 +105,7 @@ def test_of_an_instance_that_was_deleted_nothing_is_kept(make_guest: Callable[..
     assert services.forget_deleted() == 0
 
 
-def test_sums_are_kept_longer_and_go_too(guest: Instance, time: Clock) -> None:
+def test_rollups_are_kept_longer_and_expire(guest: Instance, time: Clock) -> None:
     keep(time, steadily(guest, 0, 7200, share=1))
     time.now = NOON + timedelta(hours=2, minutes=2)
     services.roll_up()
@@ -117,7 +117,7 @@ def test_sums_are_kept_longer_and_go_too(guest: Instance, time: Clock) -> None:
     assert left == [TABLES[1:], TABLES[2:], TABLES[3:], []]
 
 
-def test_summing_up_goes_on_after_a_time_in_which_nobody_did_it(guest: Instance, time: Clock) -> None:
+def test_rollup_continues_after_a_gap(guest: Instance, time: Clock) -> None:
     services.record(steadily(guest, 0, 120, share=1))
     time.now = NOON + timedelta(minutes=4)
     services.roll_up()
@@ -135,9 +135,7 @@ def test_summing_up_goes_on_after_a_time_in_which_nobody_did_it(guest: Instance,
 
 
 @pytest.mark.parametrize("table", TABLES)
-def test_the_question_that_is_asked_is_answered_from_the_index(
-    make_guest: Callable[..., Instance], time: Clock, table: str
-) -> None:
+def test_metrics_query_uses_the_index(make_guest: Callable[..., Instance], time: Clock, table: str) -> None:
     """Not one of others' rows is read."""
     tier = next(tier for tier in tables.tiers() if tier.table == table)
     tables.ensure_partitions(tier, [NOON])

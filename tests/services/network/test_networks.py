@@ -41,13 +41,13 @@ def plug(network: Network) -> str:
     return port_create(network, port_id=new_id(), instance_id=new_id()).ip
 
 
-def test_the_gateway_is_first_and_guests_follow(tenant: Tenant) -> None:
+def test_gateway_has_the_first_address(tenant: Tenant) -> None:
     network = make(tenant)
     assert (network.subnet.gateway_ip, network.subnet.dns_servers) == ("10.0.0.1", ["9.9.9.9"])
     assert [plug(network) for _ in range(3)] == ["10.0.0.2", "10.0.0.3", "10.0.0.4"]
 
 
-def test_what_was_given_back_is_given_again_when_the_range_has_ended(tenant: Tenant) -> None:
+def test_released_addresses_are_reused_at_the_end_of_the_range(tenant: Tenant) -> None:
     network = make(tenant, "10.0.0.0/28")
     for _ in range(5):
         plug(network)
@@ -69,12 +69,12 @@ def test_a_small_network_is_used_to_its_last_address(tenant: Tenant) -> None:
     assert plug(network) == "192.168.7.14"
 
 
-def test_networks_do_not_see_one_anothers_addresses(tenant: Tenant) -> None:
+def test_networks_have_independent_addresses(tenant: Tenant) -> None:
     one, other = make(tenant, name="one"), make(tenant, name="other")
     assert plug(one) == plug(other) == "10.0.0.2"
 
 
-def test_an_address_crosses_the_byte(tenant: Tenant) -> None:
+def test_addresses_continue_across_a_byte_boundary(tenant: Tenant) -> None:
     network = make(tenant, "10.0.0.0/23")
     Port.objects.bulk_create(
         Port(network=network, instance_id=new_id(), ip=f"10.0.0.{n}", mac=f"52:54:00:00:00:{n:02x}")
@@ -111,7 +111,7 @@ def test_ports_of_the_release_before_stay_and_may_be_alike_in_two_networks(tenan
     assert Port.objects.count() == 2
 
 
-def test_ports_of_an_instance_go_together(tenant: Tenant) -> None:
+def test_ports_of_an_instance_are_deleted_together(tenant: Tenant) -> None:
     network, instance_id = make(tenant), new_id()
     mine = [port_create(network, port_id=new_id(), instance_id=instance_id) for _ in range(2)]
     plug(network)
@@ -165,7 +165,7 @@ def test_another_projects_network_is_not_found(tenant: Tenant) -> None:
     assert not networks(other.actor, other.project).exists()
 
 
-def test_a_network_in_use_is_kept_and_says_by_whom(tenant: Tenant) -> None:
+def test_deletion_of_a_network_in_use_names_its_instances(tenant: Tenant) -> None:
     network = make(tenant)
     port = port_create(network, port_id=new_id(), instance_id=new_id())
     with pytest.raises(NetworkInUse) as caught:
@@ -176,7 +176,7 @@ def test_a_network_in_use_is_kept_and_says_by_whom(tenant: Tenant) -> None:
     assert not QuotaUse.objects.exists()
 
 
-def test_a_network_that_is_gone_says_so(tenant: Tenant) -> None:
+def test_change_of_a_deleted_network_is_refused(tenant: Tenant) -> None:
     network, same = make(tenant), Network.objects.get()
     network_delete(tenant.actor, network)
     for change in (lambda: network_delete(tenant.actor, same), lambda: plug(same)):
@@ -184,7 +184,7 @@ def test_a_network_that_is_gone_says_so(tenant: Tenant) -> None:
             change()
 
 
-def test_quota_and_role(tenant: Tenant) -> None:
+def test_network_creation_needs_quota_and_role(tenant: Tenant) -> None:
     Quota.objects.create(project=tenant.project, dimension="networks", limit=1)
     make(tenant)
     with pytest.raises(QuotaExceeded):

@@ -9,7 +9,7 @@ from tests.workflows.helpers import make_instance, make_volume
 from tests.world import Cloud
 
 
-def test_the_guest_of_the_demo_has_somewhere_to_go(cloud: Cloud) -> None:
+def test_drain_of_the_demo_node_has_a_target(cloud: Cloud) -> None:
     """With its volume, between the two nodes of its zone, under the demo's policy."""
     left = list(demo.ZONES.values())
     left.remove(demo.HOME)  # where the cloud's own node is

@@ -96,7 +96,7 @@ def move(operation: Operation) -> None:
     assert follow(operation).state == "succeeded", (operation.error, operation.steps)
 
 
-def test_a_plan_says_what_becomes_of_each_and_writes_nothing(cloud: Cloud, other: FakeMachine) -> None:
+def test_drain_plan_lists_an_action_per_guest_and_writes_nothing(cloud: Cloud, other: FakeMachine) -> None:
     make_instance(cloud, "web")
     make_stopped_instance(cloud, "old")
     opened(other)
@@ -107,7 +107,7 @@ def test_a_plan_says_what_becomes_of_each_and_writes_nothing(cloud: Cloud, other
     assert not Drain.objects.exists()
 
 
-def test_a_plan_gives_the_reason_of_whoever_cannot_leave(cloud: Cloud, other: FakeMachine) -> None:
+def test_drain_plan_gives_the_reason_of_an_unmovable_guest(cloud: Cloud, other: FakeMachine) -> None:
     make_instance(cloud)
     (entry,) = drain_plan(SYSTEM, cloud.machine.row, fallback="leave").entries
     assert (entry.action, entry.reasons[0]["code"]) == ("leave", "placement.no_place")
@@ -117,7 +117,7 @@ def test_a_plan_gives_the_reason_of_whoever_cannot_leave(cloud: Cloud, other: Fa
     assert (entry.action, entry.reasons[0]["code"]) == ("stop", "compute.instance.not_movable")
 
 
-def test_only_what_was_shown_is_begun(cloud: Cloud, other: FakeMachine) -> None:
+def test_drain_begins_only_with_the_digest_of_the_plan(cloud: Cloud, other: FakeMachine) -> None:
     make_instance(cloud)
     node = cloud.machine.row
     digest = drain_plan(SYSTEM, node, fallback="leave").digest
@@ -127,7 +127,7 @@ def test_only_what_was_shown_is_begun(cloud: Cloud, other: FakeMachine) -> None:
     assert (fresh(node).duty, Drain.objects.count()) == ("in-service", 0)
 
 
-def test_asked_again_it_is_the_same_drain(cloud: Cloud, other: FakeMachine) -> None:
+def test_repeated_drain_request_returns_the_same_drain(cloud: Cloud, other: FakeMachine) -> None:
     make_instance(cloud)
     opened(other)
     drain = begin(cloud)
@@ -136,7 +136,7 @@ def test_asked_again_it_is_the_same_drain(cloud: Cloud, other: FakeMachine) -> N
     assert (again.pk, again.fallback, again.at_once) == (drain.pk, "leave", 2)
 
 
-def test_a_node_that_is_silent_or_away_is_not_drained(cloud: Cloud) -> None:
+def test_unreachable_or_out_of_service_node_is_not_drained(cloud: Cloud) -> None:
     node = cloud.machine.row
     cloud.machine.become_unreachable()
     with pytest.raises(HeartbeatMissing):
@@ -151,7 +151,7 @@ def test_a_node_that_is_silent_or_away_is_not_drained(cloud: Cloud) -> None:
         drains.drain_of(SYSTEM, node)
 
 
-def test_guests_leave_a_few_at_a_time_and_the_node_is_in_maintenance(cloud: Cloud, other: FakeMachine) -> None:
+def test_drain_moves_a_few_guests_at_a_time_then_sets_maintenance(cloud: Cloud, other: FakeMachine) -> None:
     for number in range(5):
         make_instance(cloud, f"web-{number}")
     make_stopped_instance(cloud, "old")
@@ -172,7 +172,7 @@ def test_guests_leave_a_few_at_a_time_and_the_node_is_in_maintenance(cloud: Clou
     assert executor.reconcile() == 0
 
 
-def test_from_the_first_moment_nothing_new_is_placed_there(cloud: Cloud, other: FakeMachine) -> None:
+def test_draining_node_takes_no_new_guests(cloud: Cloud, other: FakeMachine) -> None:
     stopped = make_stopped_instance(cloud)
     begin(cloud)
     with pytest.raises(NoPlace):
@@ -181,7 +181,7 @@ def test_from_the_first_moment_nothing_new_is_placed_there(cloud: Cloud, other: 
         instance_start(cloud.tenant.actor, stopped)
 
 
-def test_what_was_being_made_is_waited_for_and_then_leaves(cloud: Cloud, other: FakeMachine) -> None:
+def test_drain_waits_for_a_guest_under_creation(cloud: Cloud, other: FakeMachine) -> None:
     instance, creation = ask_instance(cloud, "new")
     with pytest.raises(Killed):
         run(creation, altered(WORKFLOWS["instance.create"], "place", then(die)))
@@ -194,7 +194,7 @@ def test_what_was_being_made_is_waited_for_and_then_leaves(cloud: Cloud, other: 
     assert fresh(instance).node_id == other.row.pk
 
 
-def test_a_failed_move_leaves_the_guest_running_and_is_tried_again_on_request(cloud: Cloud, other: FakeMachine) -> None:
+def test_failed_move_leaves_the_guest_running_until_a_drain_retry(cloud: Cloud, other: FakeMachine) -> None:
     instance = make_instance(cloud)
     opened(other)
     drain = begin(cloud)
@@ -213,7 +213,7 @@ def test_a_failed_move_leaves_the_guest_running_and_is_tried_again_on_request(cl
     assert drain.guests.get().tries == 2
 
 
-def test_one_that_is_off_and_does_not_leave_is_in_nobodys_way_and_says_why(cloud: Cloud, other: FakeMachine) -> None:
+def test_stopped_guest_that_fails_to_move_does_not_block_the_drain(cloud: Cloud, other: FakeMachine) -> None:
     stopped = make_stopped_instance(cloud)
     opened(other)
     drain = begin(cloud)
@@ -227,7 +227,7 @@ def test_one_that_is_off_and_does_not_leave_is_in_nobodys_way_and_says_why(cloud
     assert (fresh(stopped).state, fresh(stopped).node_id) == ("stopped", cloud.machine.row.pk)
 
 
-def test_one_that_is_off_and_finds_no_place_stays_and_says_why(cloud: Cloud, other: FakeMachine) -> None:
+def test_stopped_guest_without_a_target_stays_with_the_reason(cloud: Cloud, other: FakeMachine) -> None:
     make_stopped_instance(cloud)
     drain = begin(cloud)
     assert carry_on(drain).state == "done"
@@ -235,7 +235,7 @@ def test_one_that_is_off_and_finds_no_place_stays_and_says_why(cloud: Cloud, oth
     assert (guest.action, guest.state, guest.reasons[0]["code"]) == ("stay", "off", "placement.no_place")
 
 
-def test_the_fallback_stops_who_cannot_leave(cloud: Cloud, other: FakeMachine) -> None:
+def test_fallback_stop_shuts_down_unmovable_guests(cloud: Cloud, other: FakeMachine) -> None:
     instance = make_instance(cloud)
     drain = begin(cloud, fallback="stop")
     assert carry_on(drain).state == "done"
@@ -244,7 +244,7 @@ def test_the_fallback_stops_who_cannot_leave(cloud: Cloud, other: FakeMachine) -
     done(instance_start(cloud.tenant.actor, fresh(instance)))
 
 
-def test_each_move_of_a_drain_has_the_options_that_the_drain_was_begun_with(cloud: Cloud, other: FakeMachine) -> None:
+def test_each_move_has_the_options_of_its_drain(cloud: Cloud, other: FakeMachine) -> None:
     make_instance(cloud)
     opened(other)
     node = cloud.machine.row
@@ -257,7 +257,7 @@ def test_each_move_of_a_drain_has_the_options_that_the_drain_was_begun_with(clou
     assert begun.args["convergence"] == "none"
 
 
-def test_who_is_left_blocks_the_drain_until_a_retry_or_other_hands_help(cloud: Cloud, other: FakeMachine) -> None:
+def test_guest_left_behind_blocks_the_drain_until_a_retry(cloud: Cloud, other: FakeMachine) -> None:
     instance, second = make_instance(cloud), make_instance(cloud, "second")
     drain = begin(cloud)
     executor.reconcile()
@@ -274,7 +274,7 @@ def test_who_is_left_blocks_the_drain_until_a_retry_or_other_hands_help(cloud: C
     assert fresh(second).state == "stopped"
 
 
-def test_a_guest_that_is_deleted_meanwhile_is_gone(cloud: Cloud, other: FakeMachine) -> None:
+def test_guest_deleted_during_the_drain_is_gone(cloud: Cloud, other: FakeMachine) -> None:
     instance = make_instance(cloud)
     drain = begin(cloud)
     executor.reconcile()
@@ -283,7 +283,7 @@ def test_a_guest_that_is_deleted_meanwhile_is_gone(cloud: Cloud, other: FakeMach
     assert (fresh(drain).state, states(drain)) == ("done", {"web": "gone"})
 
 
-def test_what_works_on_a_guest_is_waited_for(cloud: Cloud, other: FakeMachine) -> None:
+def test_drain_waits_for_another_operation_of_a_guest(cloud: Cloud, other: FakeMachine) -> None:
     instance = make_instance(cloud)
     opened(other)
     reboot = instance_reboot(cloud.tenant.actor, instance)
@@ -298,7 +298,7 @@ def test_what_works_on_a_guest_is_waited_for(cloud: Cloud, other: FakeMachine) -
     assert (guest.action, guest.state, guest.reasons) == ("migrate", "moving", [])
 
 
-def test_maintenance_that_holds_moves_back_is_waited_for(cloud: Cloud, other: FakeMachine) -> None:
+def test_drain_waits_for_a_maintenance_rule_on_moves(cloud: Cloud, other: FakeMachine) -> None:
     make_instance(cloud)
     opened(other)
     rule = rule_create(SYSTEM, NewRule("instance.migrate", "reject", "the network is replaced"))
@@ -310,7 +310,7 @@ def test_maintenance_that_holds_moves_back_is_waited_for(cloud: Cloud, other: Fa
     assert carry_on(drain).state == "done"
 
 
-def test_paused_nothing_more_begins_and_what_is_under_way_goes_on(cloud: Cloud, other: FakeMachine) -> None:
+def test_paused_drain_finishes_moves_and_begins_none(cloud: Cloud, other: FakeMachine) -> None:
     for name in ("a", "b"):
         make_instance(cloud, name)
     opened(other)
@@ -328,7 +328,7 @@ def test_paused_nothing_more_begins_and_what_is_under_way_goes_on(cloud: Cloud, 
         drain_pause(SYSTEM, fresh(drain))
 
 
-def test_cancelled_the_node_is_cordoned_and_what_is_under_way_ends(cloud: Cloud, other: FakeMachine) -> None:
+def test_cancelled_drain_finishes_moves_and_cordons_the_node(cloud: Cloud, other: FakeMachine) -> None:
     for name in ("a", "b"):
         make_instance(cloud, name)
     opened(other)
@@ -343,7 +343,7 @@ def test_cancelled_the_node_is_cordoned_and_what_is_under_way_ends(cloud: Cloud,
     assert begin(cloud).pk != drain.pk
 
 
-def test_all_guests_are_looked_at_together(cloud: Cloud, other: FakeMachine) -> None:
+def test_drain_reads_all_guests_with_constant_queries(cloud: Cloud, other: FakeMachine) -> None:
     """Every two seconds, for as long as a drain lasts."""
 
     def look() -> int:
@@ -369,7 +369,7 @@ def looked_at(reconcile: Callable[[], int]) -> int:
     return len(queries)
 
 
-def test_guests_that_cannot_begin_are_passed_over_together(cloud: Cloud, other: FakeMachine) -> None:
+def test_drain_skips_blocked_guests_with_constant_queries(cloud: Cloud, other: FakeMachine) -> None:
     for name in ("one", "two", "three", "four", "five"):
         make_instance(cloud, name)
     opened(other)
@@ -383,7 +383,7 @@ def test_guests_that_cannot_begin_are_passed_over_together(cloud: Cloud, other: 
     assert looked_at(executor.reconcile) == of_many
 
 
-def test_a_silent_node_sends_nobody_and_goes_on_when_it_is_heard(cloud: Cloud, other: FakeMachine) -> None:
+def test_drain_of_an_unreachable_node_waits_for_a_heartbeat(cloud: Cloud, other: FakeMachine) -> None:
     make_instance(cloud)
     opened(other)
     drain = begin(cloud)
@@ -394,7 +394,7 @@ def test_a_silent_node_sends_nobody_and_goes_on_when_it_is_heard(cloud: Cloud, o
     assert carry_on(drain).state == "done"
 
 
-def test_a_node_that_is_fenced_is_drained_no_more(cloud: Cloud, other: FakeMachine) -> None:
+def test_fencing_ends_the_drain(cloud: Cloud, other: FakeMachine) -> None:
     instance = make_instance(cloud)
     opened(other)
     drain = begin(cloud)
@@ -405,7 +405,7 @@ def test_a_node_that_is_fenced_is_drained_no_more(cloud: Cloud, other: FakeMachi
     assert fresh(instance).node_id == cloud.machine.row.pk, "nobody starts it elsewhere"
 
 
-def test_a_planned_place_that_somebody_took_is_replaced_by_another(cloud: Cloud, other: FakeMachine) -> None:
+def test_unavailable_planned_target_is_replaced(cloud: Cloud, other: FakeMachine) -> None:
     instance = make_instance(cloud)
     third = cloud.world.add_machine("fr-idf-1", capacity=FakeCapacity())
     drain = begin(cloud)
@@ -416,7 +416,7 @@ def test_a_planned_place_that_somebody_took_is_replaced_by_another(cloud: Cloud,
     assert fresh(instance).node_id == other.row.pk
 
 
-def test_a_move_that_was_begun_and_not_noted_is_ours(cloud: Cloud, other: FakeMachine) -> None:
+def test_unrecorded_move_of_a_drain_is_adopted(cloud: Cloud, other: FakeMachine) -> None:
     make_instance(cloud)
     opened(other)
     drain = begin(cloud)
@@ -427,7 +427,7 @@ def test_a_move_that_was_begun_and_not_noted_is_ours(cloud: Cloud, other: FakeMa
     assert (drain.guests.get().operation_id, moves()) == (operation.pk, [operation])
 
 
-def test_an_empty_node_is_in_maintenance_at_once(cloud: Cloud) -> None:
+def test_drain_of_an_empty_node_sets_maintenance_at_once(cloud: Cloud) -> None:
     drain = begin(cloud)
     executor.reconcile()
     assert (fresh(drain).state, fresh(cloud.machine.row).duty) == ("done", "maintenance")
@@ -450,7 +450,9 @@ def drift(cloud: Cloud) -> None:
 
 
 @pytest.mark.parametrize("restart_policy", ["on-failure", "never"])
-def test_a_plan_says_who_would_not_be_started_again(cloud: Cloud, other: FakeMachine, restart_policy: str) -> None:
+def test_drain_plan_names_guests_that_will_not_be_restarted(
+    cloud: Cloud, other: FakeMachine, restart_policy: str
+) -> None:
     instance = make_instance(cloud)
     (entry,) = drain_plan(SYSTEM, fresh(cloud.machine.row), fallback="stop").entries
     assert (entry.action, entry.start_obstacles) == ("stop", ())
@@ -465,7 +467,7 @@ def test_a_plan_says_who_would_not_be_started_again(cloud: Cloud, other: FakeMac
     assert plan.digest != before, "it is another thing to agree to"
 
 
-def test_who_has_drifted_is_said_to_stay_off_before_and_after(cloud: Cloud, other: FakeMachine) -> None:
+def test_drifted_guest_is_reported_to_stay_off(cloud: Cloud, other: FakeMachine) -> None:
     instance = make_instance(cloud)
     drift(cloud)
     drain = begin(cloud, fallback="stop")
@@ -485,7 +487,7 @@ def starts() -> list[Operation]:
     return list(Operation.objects.filter(kind="instance.start", state="pending").order_by("created_at"))
 
 
-def test_what_the_drain_shut_down_is_started_when_the_node_is_returned(cloud: Cloud, other: FakeMachine) -> None:
+def test_guests_stopped_by_a_drain_start_when_the_node_returns(cloud: Cloud, other: FakeMachine) -> None:
     instance, drain = stopped_by_drain(cloud)
     cloud.machine.become_unreachable()
     assert (returns.reconcile(), starts()) == (0, []), "not during maintenance"
@@ -501,9 +503,7 @@ def test_what_the_drain_shut_down_is_started_when_the_node_is_returned(cloud: Cl
     assert not drain.guests.get().starts_again
 
 
-def test_a_drain_that_is_given_up_starts_what_it_has_shut_down_a_few_at_a_time(
-    cloud: Cloud, other: FakeMachine
-) -> None:
+def test_cancelled_drain_restarts_stopped_guests_a_few_at_a_time(cloud: Cloud, other: FakeMachine) -> None:
     for name in ("a", "b", "c"):
         make_instance(cloud, name)
     drain = begin(cloud, fallback="stop", at_once=2)
@@ -525,7 +525,7 @@ def test_a_drain_that_is_given_up_starts_what_it_has_shut_down_a_few_at_a_time(
     assert set(Instance.objects.values_list("state", flat=True)) == {"active"}
 
 
-def test_guests_that_are_started_are_looked_at_together(cloud: Cloud, other: FakeMachine) -> None:
+def test_restarts_after_a_drain_use_constant_queries(cloud: Cloud, other: FakeMachine) -> None:
     names = ("a", "b", "c", "d", "e")
     for name in names:
         make_instance(cloud, name)
@@ -540,7 +540,7 @@ def test_guests_that_are_started_are_looked_at_together(cloud: Cloud, other: Fak
     assert looked_at(returns.reconcile) == of_many
 
 
-def test_who_is_never_started_again_by_itself_stays_off(cloud: Cloud, other: FakeMachine) -> None:
+def test_guest_with_policy_never_is_not_restarted_after_a_drain(cloud: Cloud, other: FakeMachine) -> None:
     instance, drain = stopped_by_drain(cloud, restart_policy="never")
     assert [reason["code"] for reason in drain.guests.get().reasons] == ["compute.instance.not_started_again"]
     node_return(SYSTEM, fresh(cloud.machine.row))
@@ -549,7 +549,7 @@ def test_who_is_never_started_again_by_itself_stays_off(cloud: Cloud, other: Fak
     assert returns.reconcile() == 0
 
 
-def test_what_its_people_did_since_is_left_as_they_left_it(cloud: Cloud, other: FakeMachine) -> None:
+def test_guest_changed_by_its_users_is_not_restarted_after_a_drain(cloud: Cloud, other: FakeMachine) -> None:
     instance, drain = stopped_by_drain(cloud)
     node_return(SYSTEM, fresh(cloud.machine.row))
     done(instance_start(cloud.tenant.actor, fresh(instance)))
@@ -559,7 +559,7 @@ def test_what_its_people_did_since_is_left_as_they_left_it(cloud: Cloud, other: 
     assert not drain.guests.get().starts_again
 
 
-def test_what_was_deleted_or_started_by_hand_is_not_started(cloud: Cloud, other: FakeMachine) -> None:
+def test_deleted_or_running_guest_is_not_restarted_after_a_drain(cloud: Cloud, other: FakeMachine) -> None:
     web, second = make_instance(cloud), make_instance(cloud, "second")
     drain = begin(cloud, fallback="stop")
     assert carry_on(drain).state == "done"
@@ -570,7 +570,7 @@ def test_what_was_deleted_or_started_by_hand_is_not_started(cloud: Cloud, other:
     assert (starts(), states(drain)) == ([], {"web": "gone", "second": "started"})
 
 
-def test_where_it_is_not_admitted_any_more_it_stays_off_and_says_why(cloud: Cloud, other: FakeMachine) -> None:
+def test_guest_no_longer_admitted_stays_off_with_the_reason(cloud: Cloud, other: FakeMachine) -> None:
     instance, drain = stopped_by_drain(cloud)
     with patch.object(returns, "instance_start", side_effect=NoPlace(explanation="Not there.")):
         node_return(SYSTEM, fresh(cloud.machine.row))
@@ -580,7 +580,7 @@ def test_where_it_is_not_admitted_any_more_it_stays_off_and_says_why(cloud: Clou
     assert fresh(instance).state == "stopped"
 
 
-def test_a_start_that_fails_says_why(cloud: Cloud, other: FakeMachine) -> None:
+def test_failed_restart_after_a_drain_records_the_reason(cloud: Cloud, other: FakeMachine) -> None:
     instance, drain = stopped_by_drain(cloud)
     node_return(SYSTEM, fresh(cloud.machine.row))
     returns.reconcile()

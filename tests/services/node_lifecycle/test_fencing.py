@@ -36,7 +36,7 @@ def at_hand(node: Node, kind: str) -> fencing.AvailableEvidence:
     return next(each for each in available_evidence(node) if each.kind == kind)
 
 
-def test_no_evidence_counts_against_a_node_that_is_heard(cloud: Cloud) -> None:
+def test_reachable_node_cannot_be_fenced(cloud: Cloud) -> None:
     node = cloud.machine.row
     assert node.state == "ready"
     assert [(each.kind, each.counts, each.reason) for each in available_evidence(node)] == [
@@ -49,7 +49,7 @@ def test_no_evidence_counts_against_a_node_that_is_heard(cloud: Cloud) -> None:
     assert Node.objects.get(pk=node.pk).duty == "in-service"
 
 
-def test_a_person_attests_that_a_silent_node_is_off(silent: Node) -> None:
+def test_operator_attests_that_an_unreachable_node_is_off(silent: Node) -> None:
     with pytest.raises(NodeNotFenceable, match="only a person"):
         node_fence(SYSTEM, silent, kind="attestation", reason=WHY)
     found = node_fence(OPERATOR, silent, kind="attestation", reason=WHY).evidence
@@ -70,7 +70,7 @@ def test_a_person_attests_that_a_silent_node_is_off(silent: Node) -> None:
         node_fence(OPERATOR, node, kind="attestation", reason=WHY)
 
 
-def test_a_lease_that_has_lapsed_counts_only_on_a_node_that_said_it_would_stop_its_guests(silent: Node) -> None:
+def test_expired_lease_is_evidence_only_for_a_self_fencing_node(silent: Node) -> None:
     now = timezone.now()
     assert "did not fence itself" in at_hand(silent, "lease").reason
     node = altered(silent, fences_within_s=100)
@@ -89,7 +89,7 @@ def test_a_lease_that_has_lapsed_counts_only_on_a_node_that_said_it_would_stop_i
     assert Node.objects.get(pk=node.pk).duty == "fenced"
 
 
-def test_power_needs_a_bmc(silent: Node) -> None:
+def test_power_evidence_needs_a_bmc(silent: Node) -> None:
     assert at_hand(silent, "power").reason == "its BMC is not configured"
     with pytest.raises(NodeNotFenceable):
         node_fence(OPERATOR, silent, kind="power", reason=WHY)
@@ -98,7 +98,9 @@ def test_power_needs_a_bmc(silent: Node) -> None:
 # ---- what a node says of itself
 
 
-def heard(node: Node, *, boot_id: str = "boot-1", running: tuple[str, ...] = (), **lease: int) -> pb.Heartbeat:
+def heartbeat_received(
+    node: Node, *, boot_id: str = "boot-1", running: tuple[str, ...] = (), **lease: int
+) -> pb.Heartbeat:
     """As the watcher takes it."""
     said = pb.LeaseState(is_wanted=bool(lease), said_at_ms=1000, **lease)  # type: ignore[arg-type]
     inventory = pb.Inventory(boot_id=boot_id, cores=8, memory_mib=16384, disk_gib=100)
@@ -108,9 +110,9 @@ def heard(node: Node, *, boot_id: str = "boot-1", running: tuple[str, ...] = (),
     return heartbeat
 
 
-def test_a_lease_is_on_record_before_it_is_given(cloud: Cloud) -> None:
+def test_node_lease_is_recorded_before_it_is_sent(cloud: Cloud) -> None:
     node, before = cloud.machine.row, timezone.now()
-    renewal = report_handlers.lease_renewal(heard(node, fences_within_s=99))
+    renewal = report_handlers.lease_renewal(heartbeat_received(node, fences_within_s=99))
     assert renewal is not None
     assert (renewal.boot_id, renewal.heard_at_ms, renewal.duration_s) == ("boot-1", 1000, settings.NODE_LEASE_S)
     node.refresh_from_db()
@@ -119,37 +121,40 @@ def test_a_lease_is_on_record_before_it_is_given(cloud: Cloud) -> None:
     assert node.leased_until >= before + timedelta(seconds=settings.NODE_LEASE_S)
     until = node.leased_until
     assert (
-        report_handlers.lease_renewal(heard(node, fences_within_s=99, remaining_ms=settings.NODE_LEASE_S * 900)) is None
+        report_handlers.lease_renewal(
+            heartbeat_received(node, fences_within_s=99, remaining_ms=settings.NODE_LEASE_S * 900)
+        )
+        is None
     )
     node.refresh_from_db()
     assert node.leased_until == until, "it has enough of it"
-    assert report_handlers.lease_renewal(heard(node)) is None
+    assert report_handlers.lease_renewal(heartbeat_received(node)) is None
     node.refresh_from_db()
     assert (node.fences_within_s, node.leased_until) == (None, until)
 
 
-def test_a_node_that_was_said_to_be_off_and_is_heard_with_its_guests_is_an_incident(silent: Node) -> None:
+def test_fenced_node_that_reports_guests_is_an_incident(silent: Node) -> None:
     altered(silent, boot_id="boot-1")
     node_fence(OPERATOR, silent, kind="attestation", reason=WHY)
     guest = str(uuid4())
-    heard(silent, running=(guest,))
+    heartbeat_received(silent, running=(guest,))
     found = Incident.objects.filter(node=silent, kind="fence-broken", ended_at=None)
     assert {each.name for each in found} == {guest, "it was never off"}
     node_maintain(OPERATOR, Node.objects.get(pk=silent.pk), reason="looked at")
     assert not found.all().exists()
 
 
-def test_a_node_that_was_off_is_none(silent: Node) -> None:
+def test_fenced_node_that_was_off_is_no_incident(silent: Node) -> None:
     altered(silent, boot_id="boot-1")
     node_fence(OPERATOR, silent, kind="attestation", reason=WHY)
-    heard(silent, boot_id="boot-2")
+    heartbeat_received(silent, boot_id="boot-2")
     assert not Incident.objects.filter(kind="fence-broken").exists()
 
 
-def test_a_node_that_has_stopped_its_guests_may_be_heard_again(silent: Node) -> None:
+def test_fenced_node_may_reconnect_without_guests(silent: Node) -> None:
     altered(silent, boot_id="boot-1", fences_within_s=1, leased_until=timezone.now() - timedelta(hours=1))
     node_fence(SYSTEM, silent, kind="lease", reason=WHY)
-    heard(silent)
+    heartbeat_received(silent)
     assert not Incident.objects.filter(kind="fence-broken").exists()
-    heard(silent, running=(str(uuid4()),))
+    heartbeat_received(silent, running=(str(uuid4()),))
     assert Incident.objects.filter(kind="fence-broken").count() == 1

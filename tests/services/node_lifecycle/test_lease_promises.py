@@ -269,7 +269,7 @@ ORDERS = hypothesis(deadline=None, suppress_health_check=[HealthCheck.function_s
 @pytest.mark.nightly
 @hypothesis(ORDERS, max_examples=400)
 @given(steps=st.lists(STEPS, min_size=5, max_size=30))
-def test_no_node_is_fenced_by_its_lease_that_may_run_its_guests(
+def test_random_orders_never_fence_a_node_that_may_run_guests(
     steps: list[Step], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     play(steps, monkeypatch)
@@ -278,7 +278,7 @@ def test_no_node_is_fenced_by_its_lease_that_may_run_its_guests(
 @pytest.mark.parametrize(
     "steps", [DEFERRED, UNHEARD, LATE, OVERTAKEN], ids=["deferred", "unheard", "late", "overtaken"]
 )
-def test_what_once_let_a_node_be_fenced_that_may_run_its_guests(
+def test_known_bad_orders_never_fence_a_node_that_may_run_guests(
     steps: list[Step], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     play(steps, monkeypatch)
@@ -286,7 +286,7 @@ def test_what_once_let_a_node_be_fenced_that_may_run_its_guests(
 
 @hypothesis(ORDERS, max_examples=15)
 @given(steps=st.lists(STEPS, min_size=5, max_size=30))
-def test_in_a_few_orders_no_node_is_fenced_by_its_lease_that_may_run_its_guests(
+def test_few_random_orders_never_fence_a_node_that_may_run_guests(
     steps: list[Step], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     play(steps, monkeypatch)
@@ -302,7 +302,7 @@ def play(steps: list[Step], monkeypatch: pytest.MonkeyPatch) -> None:
         fleet.do("wait", 400)
 
 
-def test_a_promise_that_many_nodes_take_back_at_once_is_off_the_record_before_it_is_off_the_nodes(
+def test_promises_withdrawn_by_many_nodes_are_unrecorded_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """More of them than are written as a whole in a batch."""
@@ -318,7 +318,7 @@ def test_a_promise_that_many_nodes_take_back_at_once_is_off_the_record_before_it
 
 
 @pytest.mark.parametrize("is_whole", [False, True], ids=["the moment alone", "as a whole"])
-def test_an_older_promise_is_not_written_over_a_newer_one(monkeypatch: pytest.MonkeyPatch, is_whole: bool) -> None:
+def test_older_promise_does_not_overwrite_a_newer_one(monkeypatch: pytest.MonkeyPatch, is_whole: bool) -> None:
     """As by a watcher that was stopped, and writes the last it has heard while the next one writes already."""
     with played(monkeypatch, 1) as fleet:
         (node,) = fleet.nodes
@@ -337,7 +337,7 @@ def test_an_older_promise_is_not_written_over_a_newer_one(monkeypatch: pytest.Mo
         fleet.do("wait", 400)
 
 
-def test_what_a_node_says_after_another_boot_counts_though_its_clock_begins_anew(
+def test_report_after_a_reboot_counts_despite_a_lower_clock(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with played(monkeypatch, 1) as fleet:
@@ -352,7 +352,7 @@ def test_what_a_node_says_after_another_boot_counts_though_its_clock_begins_anew
         assert (row.fences_within_s, row.lease_boot_id, row.lease_said_at_ms) == (None, "boot-2", 5)
 
 
-def test_a_node_of_which_not_all_is_written_yet_keeps_its_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_partially_written_heartbeat_keeps_the_lease(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else a watcher that has just begun, to which a whole fleet is news, would let their leases lapse."""
     at_once = module.FULL_HEARTBEATS_MAX
     with played(monkeypatch, at_once + 4, at_once=at_once) as fleet:

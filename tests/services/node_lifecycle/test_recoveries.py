@@ -86,7 +86,7 @@ def later() -> None:
 # ---- the plan
 
 
-def test_a_plan_says_what_becomes_of_each_and_writes_nothing(cloud: Cloud, other: FakeMachine) -> None:
+def test_recovery_plan_lists_each_guest_and_writes_nothing(cloud: Cloud, other: FakeMachine) -> None:
     make_shared(cloud, "web")
     done(instance_power_off(cloud.tenant.actor, make_shared(cloud, "off")))
     make_instance(cloud, "local")
@@ -104,7 +104,7 @@ def test_a_plan_says_what_becomes_of_each_and_writes_nothing(cloud: Cloud, other
     assert not Drain.objects.exists()
 
 
-def test_only_a_fenced_node_is_recovered_and_only_by_operators(cloud: Cloud) -> None:
+def test_recovery_needs_a_fenced_node_and_an_operator(cloud: Cloud) -> None:
     node = cloud.machine.row
     with pytest.raises(NodeWrongAdminState):
         recover_plan(SYSTEM, node)
@@ -115,7 +115,7 @@ def test_only_a_fenced_node_is_recovered_and_only_by_operators(cloud: Cloud) -> 
         recover_plan(cloud.tenant.actor, node)
 
 
-def test_a_dead_node_is_not_drained_but_recovered(cloud: Cloud, other: FakeMachine) -> None:
+def test_fenced_node_is_recovered_and_not_drained(cloud: Cloud, other: FakeMachine) -> None:
     """Two verbs: who asks for the wrong one is told why."""
     make_shared(cloud)
     node = cloud.machine.row
@@ -128,7 +128,7 @@ def test_a_dead_node_is_not_drained_but_recovered(cloud: Cloud, other: FakeMachi
     assert [entry.action for entry in recover_plan(SYSTEM, fresh(node)).entries] == ["evacuate"]
 
 
-def test_only_what_was_shown_is_begun_and_asked_again_it_is_the_same(cloud: Cloud, other: FakeMachine) -> None:
+def test_recovery_begins_with_the_plan_digest_and_is_idempotent(cloud: Cloud, other: FakeMachine) -> None:
     make_shared(cloud)
     node = die_with_guests(cloud.machine)
     digest = recover_plan(SYSTEM, node).digest
@@ -144,7 +144,7 @@ def test_only_what_was_shown_is_begun_and_asked_again_it_is_the_same(cloud: Clou
 # ---- it is carried out
 
 
-def test_the_guests_are_elsewhere_and_the_node_comes_back_empty(cloud: Cloud, other: FakeMachine) -> None:
+def test_recovered_guests_run_elsewhere_and_the_node_returns_empty(cloud: Cloud, other: FakeMachine) -> None:
     """Dead, fenced, recovered and back: one guest of each everywhere, and the files of the pool are there."""
     guests = [make_shared(cloud, f"web-{number}") for number in range(3)]
     local = make_instance(cloud, "local")
@@ -174,7 +174,7 @@ def test_the_guests_are_elsewhere_and_the_node_comes_back_empty(cloud: Cloud, ot
     assert_clean_slate(cloud)
 
 
-def test_no_more_than_wished_are_made_again_at_once(cloud: Cloud, other: FakeMachine) -> None:
+def test_recovery_limits_concurrent_evacuations(cloud: Cloud, other: FakeMachine) -> None:
     for number in range(3):
         make_shared(cloud, f"web-{number}")
     opened(other)
@@ -190,9 +190,7 @@ def test_no_more_than_wished_are_made_again_at_once(cloud: Cloud, other: FakeMac
     assert carry_on(recovery).state == "done"
 
 
-def test_who_finds_no_place_stays_down_says_so_and_is_tried_again_when_there_is_one(
-    cloud: Cloud, other: FakeMachine
-) -> None:
+def test_guest_without_a_target_is_evacuated_when_capacity_appears(cloud: Cloud, other: FakeMachine) -> None:
     instance = make_shared(cloud)
     node = die_with_guests(cloud.machine)
     recovery = carry_on(begin(cloud))
@@ -217,9 +215,7 @@ def test_who_finds_no_place_stays_down_says_so_and_is_tried_again_when_there_is_
     assert not Incident.objects.filter(kind="evacuation-blocked", ended_at=None).exists()
 
 
-def test_who_found_no_place_comes_back_with_its_node_and_does_not_say_so_any_more(
-    cloud: Cloud, other: FakeMachine
-) -> None:
+def test_blocked_guest_loses_its_error_when_its_node_returns(cloud: Cloud, other: FakeMachine) -> None:
     instance = make_shared(cloud)
     done(instance_power_off(cloud.tenant.actor, instance))
     die_with_guests(cloud.machine)
@@ -230,7 +226,7 @@ def test_who_found_no_place_comes_back_with_its_node_and_does_not_say_so_any_mor
     assert (fresh(recovery).state, fresh(instance).last_error) == ("cancelled", None)
 
 
-def test_what_fails_on_its_way_is_tried_again(cloud: Cloud, other: FakeMachine) -> None:
+def test_failed_evacuation_is_retried(cloud: Cloud, other: FakeMachine) -> None:
     make_shared(cloud)
     opened(other)
     die_with_guests(cloud.machine)
@@ -245,9 +241,7 @@ def test_what_fails_on_its_way_is_tried_again(cloud: Cloud, other: FakeMachine) 
     assert recovery.guests.get().tries == 2
 
 
-def test_a_guest_of_a_dead_node_is_off_when_its_tenant_says_so_and_keeps_nobody_waiting(
-    cloud: Cloud, other: FakeMachine
-) -> None:
+def test_stopped_guest_of_a_fenced_node_is_evacuated_off(cloud: Cloud, other: FakeMachine) -> None:
     instance = make_shared(cloud)
     opened(other)
     die_with_guests(cloud.machine)
@@ -257,7 +251,7 @@ def test_a_guest_of_a_dead_node_is_off_when_its_tenant_says_so_and_keeps_nobody_
     assert other.fake.guests[instance.pk].starts == 0
 
 
-def test_a_guest_that_is_deleted_meanwhile_is_gone(cloud: Cloud, other: FakeMachine) -> None:
+def test_guest_deleted_during_the_recovery_is_gone(cloud: Cloud, other: FakeMachine) -> None:
     instance = make_shared(cloud)
     die_with_guests(cloud.machine)
     recovery = carry_on(begin(cloud))
@@ -266,7 +260,7 @@ def test_a_guest_that_is_deleted_meanwhile_is_gone(cloud: Cloud, other: FakeMach
     assert (fresh(recovery).state, states(recovery)) == ("done", {"web": "gone"})
 
 
-def test_an_operation_that_was_begun_and_not_noted_is_ours(cloud: Cloud, other: FakeMachine) -> None:
+def test_unrecorded_evacuation_of_a_recovery_is_adopted(cloud: Cloud, other: FakeMachine) -> None:
     make_shared(cloud)
     opened(other)
     die_with_guests(cloud.machine)
@@ -278,7 +272,7 @@ def test_an_operation_that_was_begun_and_not_noted_is_ours(cloud: Cloud, other: 
     assert (recovery.guests.get().operation_id, under_way()) == (operation.pk, [operation])
 
 
-def test_cancelled_the_node_stays_fenced_and_what_is_under_way_ends(cloud: Cloud, other: FakeMachine) -> None:
+def test_cancelled_recovery_finishes_evacuations_and_stays_fenced(cloud: Cloud, other: FakeMachine) -> None:
     for name in ("a", "b"):
         make_shared(cloud, name)
     opened(other)
@@ -293,7 +287,7 @@ def test_cancelled_the_node_stays_fenced_and_what_is_under_way_ends(cloud: Cloud
     assert carry_on(begin(cloud)).state == "done"
 
 
-def test_a_drain_of_a_node_that_died_gives_way_to_its_recovery(cloud: Cloud, other: FakeMachine) -> None:
+def test_recovery_replaces_the_drain_of_a_fenced_node(cloud: Cloud, other: FakeMachine) -> None:
     make_shared(cloud)
     node = cloud.machine.row
     plan = drains.drain_plan(SYSTEM, node, fallback="leave")
@@ -322,9 +316,7 @@ def leased(cloud: Cloud, other: FakeMachine) -> Instance:
     return instance
 
 
-def test_a_dead_node_is_fenced_and_recovered_without_anybody(
-    cloud: Cloud, other: FakeMachine, leased: Instance
-) -> None:
+def test_lost_node_is_fenced_and_recovered_automatically(cloud: Cloud, other: FakeMachine, leased: Instance) -> None:
     assert auto_recovery.reconcile() == 2
     node = fresh(cloud.machine.row)
     assert (node.duty, node.fenced_by["kind"]) == ("fenced", "lease")
@@ -334,36 +326,36 @@ def test_a_dead_node_is_fenced_and_recovered_without_anybody(
     assert auto_recovery.reconcile() == 0, "it is recovered once"
 
 
-def test_silence_alone_proves_nothing(cloud: Cloud, leased: Instance) -> None:
+def test_unreachable_node_without_evidence_is_not_fenced(cloud: Cloud, leased: Instance) -> None:
     Node.objects.filter(pk=cloud.machine.row.pk).update(fences_within_s=None)
     assert auto_recovery.reconcile() == 0
     assert fresh(cloud.machine.row).duty == "in-service"
 
 
-def test_not_before_its_lease_is_over(cloud: Cloud, leased: Instance) -> None:
+def test_node_is_not_fenced_before_its_lease_expires(cloud: Cloud, leased: Instance) -> None:
     Node.objects.filter(pk=cloud.machine.row.pk).update(last_heartbeat_at=clock.now() - timedelta(seconds=20))
     assert auto_recovery.reconcile() == 0
 
 
-def test_it_is_left_to_people_where_that_is_wished(cloud: Cloud, leased: Instance, settings: Settings) -> None:
+def test_automatic_recovery_can_be_switched_off(cloud: Cloud, leased: Instance, settings: Settings) -> None:
     settings.RECOVER_BY_ITSELF = False
     assert auto_recovery.reconcile() == 0
     assert fresh(cloud.machine.row).duty == "in-service"
 
 
-def test_a_node_in_maintenance_may_be_switched_off(cloud: Cloud, leased: Instance) -> None:
+def test_node_in_maintenance_is_not_fenced_when_off(cloud: Cloud, leased: Instance) -> None:
     Node.objects.filter(pk=cloud.machine.row.pk).update(duty="maintenance")
     assert auto_recovery.reconcile() == 0
 
 
-def test_what_a_person_has_fenced_a_person_recovers(cloud: Cloud, leased: Instance) -> None:
+def test_manually_fenced_node_is_not_recovered_automatically(cloud: Cloud, leased: Instance) -> None:
     proof = {"kind": "attestation", "by": str(leased.pk)}
     Node.objects.filter(pk=cloud.machine.row.pk).update(duty="fenced", fenced_by=proof, duty_since=clock.now())
     assert auto_recovery.reconcile() == 0
     assert not Drain.objects.exists()
 
 
-def test_when_many_are_silent_at_once_nobody_is_fenced_and_that_is_loud(cloud: Cloud, leased: Instance) -> None:
+def test_many_unreachable_nodes_stop_automatic_fencing_with_an_incident(cloud: Cloud, leased: Instance) -> None:
     """It is rather our own network that is broken."""
     for number in range(3):
         make_node(f"quiet-{number}")
@@ -381,7 +373,7 @@ def test_when_many_are_silent_at_once_nobody_is_fenced_and_that_is_loud(cloud: C
     assert not held.exists()
 
 
-def test_many_silent_nodes_are_looked_at_together(cloud: Cloud, leased: Instance) -> None:
+def test_automatic_recovery_uses_constant_queries(cloud: Cloud, leased: Instance) -> None:
     """Also when each of them is left as it is for another time."""
 
     def silence(first: int, last: int) -> int:
@@ -398,9 +390,7 @@ def test_many_silent_nodes_are_looked_at_together(cloud: Cloud, leased: Instance
     assert silence(0, 4) == silence(4, 16)
 
 
-def test_those_that_were_just_fenced_count_too_so_that_they_do_not_go_one_by_one(
-    cloud: Cloud, leased: Instance
-) -> None:
+def test_recently_fenced_nodes_count_toward_the_storm_limit(cloud: Cloud, leased: Instance) -> None:
     for number in range(2):
         make_node(f"quiet-{number}")
     Node.objects.filter(name__startswith="quiet-").update(
@@ -414,7 +404,7 @@ def test_those_that_were_just_fenced_count_too_so_that_they_do_not_go_one_by_one
     assert fresh(cloud.machine.row).duty == "fenced"
 
 
-def test_where_the_lease_will_be_evidence_the_bmc_is_not_asked(cloud: Cloud, leased: Instance) -> None:
+def test_bmc_is_not_called_while_the_lease_will_give_evidence(cloud: Cloud, leased: Instance) -> None:
     """A BMC often dies with its node: whoever rests on it alone asks it for ever."""
     Bmc.objects.create(node=cloud.machine.row, address="192.0.2.1:443", username="x", sealed_password=b"")
     Node.objects.filter(pk=cloud.machine.row.pk).update(leased_until=clock.now() + timedelta(minutes=5))

@@ -39,7 +39,7 @@ def in_duty(node: Node, duty: str) -> Node:
     return node
 
 
-def test_one_word_says_what_matters_most() -> None:
+def test_display_state_combines_state_and_admin_state() -> None:
     assert [display_state(state, "in-service") for state in NODE.moves] == list(NODE.moves)
     assert [display_state("ready", duty) for duty in DUTY.moves] == ["ready", *list(DUTY.moves)[1:]]
     assert display_state("unreachable", "draining") == "unreachable"
@@ -49,7 +49,7 @@ def test_one_word_says_what_matters_most() -> None:
     assert {display_state(state, duty) for state in NODE.moves for duty in DUTY.moves} == set(DISPLAY_STATES)
 
 
-def test_cordon_is_a_duty_and_says_so_to_placement(cloud: Cloud) -> None:
+def test_cordon_sets_the_admin_state_and_stops_placement(cloud: Cloud) -> None:
     node = cloud.machine.row
     node_cordon(SYSTEM, node, reason="fan")
     assert (fresh(node).duty, fresh(node).is_cordoned, fresh(node).duty_reason) == ("cordoned", True, "fan")
@@ -64,7 +64,7 @@ def test_cordon_is_a_duty_and_says_so_to_placement(cloud: Cloud) -> None:
 
 
 @pytest.mark.parametrize("duty", ["draining", "maintenance"])
-def test_what_is_more_than_a_cordon_is_not_taken_off_like_one(cloud: Cloud, duty: str) -> None:
+def test_uncordon_refuses_stronger_admin_states(cloud: Cloud, duty: str) -> None:
     node = in_duty(cloud.machine.row, duty)
     for change in (lambda: node_cordon(SYSTEM, node, reason=""), lambda: node_uncordon(SYSTEM, node)):
         with pytest.raises(NodeWrongAdminState) as caught:
@@ -73,7 +73,7 @@ def test_what_is_more_than_a_cordon_is_not_taken_off_like_one(cloud: Cloud, duty
     assert fresh(node).is_cordoned
 
 
-def test_a_duty_moves_only_as_its_table_allows(cloud: Cloud) -> None:
+def test_admin_state_changes_only_along_its_table(cloud: Cloud) -> None:
     node = in_duty(cloud.machine.row, "draining")
     with pytest.raises(IllegalTransition):
         admin_state_change(SYSTEM, node, "in-service", verb="node.return")
@@ -90,7 +90,7 @@ def test_maintenance_needs_a_node_on_which_nothing_runs(cloud: Cloud) -> None:
     assert (fresh(node).duty, fresh(node).duty_reason) == ("maintenance", "memory")
 
 
-def test_nothing_begins_on_a_node_in_maintenance_and_all_ends_can(cloud: Cloud) -> None:
+def test_node_in_maintenance_refuses_starts_and_allows_deletions(cloud: Cloud) -> None:
     instance = make_stopped_instance(cloud)
     accepted = instance_start(cloud.tenant.actor, instance)
     node_maintain(SYSTEM, cloud.machine.row, reason="")
@@ -104,7 +104,7 @@ def test_nothing_begins_on_a_node_in_maintenance_and_all_ends_can(cloud: Cloud) 
     done(instance_start(cloud.tenant.actor, fresh(instance)))
 
 
-def test_a_node_returns_only_when_somebody_says_so_and_it_is_heard(cloud: Cloud) -> None:
+def test_node_returns_on_request_and_with_a_heartbeat_only(cloud: Cloud) -> None:
     node = cloud.machine.row
     node_maintain(SYSTEM, node, reason="memory")
     cloud.machine.become_unreachable()
@@ -120,7 +120,7 @@ def test_a_node_returns_only_when_somebody_says_so_and_it_is_heard(cloud: Cloud)
         node_return(SYSTEM, node)
 
 
-def test_a_hook_that_is_lost_and_mended_does_not_end_a_drain(cloud: Cloud) -> None:
+def test_lost_and_restored_hook_does_not_end_a_drain(cloud: Cloud) -> None:
     node = in_duty(cloud.machine.row, "draining")
     Node.objects.filter(pk=node.pk).update(duty_reason="libvirt would start guests on it without asking its agent")
     cloud.machine.heartbeat()
@@ -137,7 +137,7 @@ def test_only_an_empty_node_is_retired(cloud: Cloud) -> None:
     assert fresh(cloud.machine.row).duty == "in-service"
 
 
-def test_a_retired_node_is_gone_but_for_its_past(cloud: Cloud) -> None:
+def test_retired_node_leaves_the_fleet_and_keeps_its_history(cloud: Cloud) -> None:
     node = cloud.world.add_machine("fr-idf-1").row
     record_removal(node, kind="volume", resource_id=node.pk, generation=1)
     assert str(node.pk) in FLEET.current().positions
@@ -166,7 +166,7 @@ def test_the_name_of_a_retired_node_is_free(cloud: Cloud) -> None:
 # ---- fenced
 
 
-def test_a_node_is_fenced_by_proof_and_only_while_it_is_silent(cloud: Cloud) -> None:
+def test_node_is_fenced_with_evidence_and_while_unreachable_only(cloud: Cloud) -> None:
     node = cloud.machine.row
     with pytest.raises(NodeNotFenceable):
         mark_fenced(SYSTEM, node, proof={"power": "off"})
@@ -183,7 +183,7 @@ def test_a_node_is_fenced_by_proof_and_only_while_it_is_silent(cloud: Cloud) -> 
     node_return(SYSTEM, node)
 
 
-def test_duties_are_an_operators_and_on_record(cloud: Cloud) -> None:
+def test_admin_states_need_an_operator_and_are_audited(cloud: Cloud) -> None:
     node, tenant = cloud.machine.row, cloud.tenant.actor
     for change in (
         lambda actor: node_maintain(actor, node, reason="memory"),
@@ -205,6 +205,6 @@ def test_duties_are_an_operators_and_on_record(cloud: Cloud) -> None:
     assert {"node.maintenance", "node.returned", "node.retired"} <= told
 
 
-def test_a_node_that_is_not_there_is_not_found(cloud: Cloud) -> None:
+def test_unknown_node_is_not_found(cloud: Cloud) -> None:
     with pytest.raises(NodeNotFound):
         selectors.node_get(SYSTEM, "nowhere")

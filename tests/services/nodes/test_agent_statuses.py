@@ -76,7 +76,7 @@ def test_every_class_of_error_is_in_the_table() -> None:
     assert {type(error) for error, _, _ in SENT} == own
 
 
-def test_each_code_is_of_one_class() -> None:
+def test_each_error_code_belongs_to_one_class() -> None:
     codes = [kind.code for kind in {type(error) for error, _, _ in SENT}]
     assert len(codes) == len(set(codes))
 

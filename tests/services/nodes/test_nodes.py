@@ -33,7 +33,7 @@ def silent_for(node: Node, duration: timedelta) -> None:
 # ---- liveness
 
 
-def test_a_node_is_unreachable_when_it_was_silent_for_too_long_and_not_before(cloud: Cloud, settings: Settings) -> None:
+def test_node_is_unreachable_after_the_heartbeat_timeout(cloud: Cloud, settings: Settings) -> None:
     node, other = cloud.machine.row, cloud.world.add_machine("fr-idf-1").row
     limit = timedelta(seconds=settings.NODE_UNREACHABLE_AFTER_S)
     silent_for(node, limit - timedelta(seconds=2))
@@ -48,7 +48,7 @@ def test_a_node_is_unreachable_when_it_was_silent_for_too_long_and_not_before(cl
     assert selectors.is_reachable(node.pk)
 
 
-def test_a_node_that_was_never_heard_is_not_lost(cloud: Cloud) -> None:
+def test_enrolled_node_without_a_heartbeat_is_not_unreachable(cloud: Cloud) -> None:
     Node.objects.update(state="enrolled", last_heartbeat_at=None)
     node_liveness.reconcile()
     assert fresh(cloud.machine.row).state == "enrolled"
@@ -69,7 +69,7 @@ def test_a_heartbeat_brings_facts_and_inventory(cloud: Cloud) -> None:
     assert (inventory.vcpus_total, inventory.generation) == (96, generation + 1)
 
 
-def test_a_node_that_reports_less_than_is_used_is_cordoned_and_keeps_what_it_has(cloud: Cloud) -> None:
+def test_node_reporting_less_than_used_is_cordoned(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     cloud.fake.capacity = FakeCapacity(memory_mib=64)
     cloud.machine.heartbeat()
@@ -82,7 +82,7 @@ def test_a_node_that_reports_less_than_is_used_is_cordoned_and_keeps_what_it_has
     assert AuditRecord.objects.filter(verb="node.cordon", resource_id=node.pk).exists()
 
 
-def test_only_operators_see_and_cordon_nodes(cloud: Cloud) -> None:
+def test_nodes_are_visible_to_operators_only(cloud: Cloud) -> None:
     assert selectors.node_get(SYSTEM, cloud.machine.row.name) == cloud.machine.row
     with pytest.raises(NodeNotFound):
         selectors.node_get(SYSTEM, "nowhere")
@@ -121,14 +121,14 @@ def test_a_guest_that_crashed_is_stopped_and_the_reason_is_kept(cloud: Cloud) ->
     assert (settled.state, settled.power_state, settled.power_reason) == ("stopped", "crashed", "Kernel panic.")
 
 
-def test_a_guest_that_was_started_behind_our_back_is_active(cloud: Cloud) -> None:
+def test_guest_started_outside_the_control_plane_is_active(cloud: Cloud) -> None:
     instance = make_stopped_instance(cloud)
     cloud.fake.guests[instance.pk].power = Power.RUNNING
     cloud.machine.report_power()
     assert settle(instance).state == "active"
 
 
-def test_a_guest_that_only_blinked_is_left_alone(cloud: Cloud) -> None:
+def test_paused_guest_keeps_the_active_state(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     seen_at = fresh(instance).power_state_at
     cloud.machine.report_power()
@@ -138,7 +138,7 @@ def test_a_guest_that_only_blinked_is_left_alone(cloud: Cloud) -> None:
     assert (settle(instance).state, fresh(instance).power_state) == ("active", "paused")
 
 
-def test_nothing_is_settled_while_an_operation_works_on_it(cloud: Cloud) -> None:
+def test_power_is_not_reconciled_during_an_operation(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     operation = instance_reboot(cloud.tenant.actor, instance)
     cloud.fake.guest_powers_off(instance.pk)
@@ -148,7 +148,7 @@ def test_nothing_is_settled_while_an_operation_works_on_it(cloud: Cloud) -> None
     assert (fresh(instance).state, fresh(instance).power_state) == ("active", "running")
 
 
-def test_a_late_message_does_not_undo_what_an_operation_did(cloud: Cloud) -> None:
+def test_late_power_report_does_not_override_an_operation(cloud: Cloud) -> None:
     """The node's last word before the operation arrives after it. After a while it counts: then the node has forgotten
     what it was told."""
     instance = make_instance(cloud)
@@ -164,14 +164,14 @@ def test_a_late_message_does_not_undo_what_an_operation_did(cloud: Cloud) -> Non
     assert fresh(instance).power_state == "running"
 
 
-def test_a_guest_that_powers_off_just_after_it_was_started_is_seen_at_once(cloud: Cloud) -> None:
+def test_power_off_right_after_a_start_is_recorded(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     off = pb.InstanceState(subject=pb.Subject(id=str(instance.pk), generation=2), power=pb.POWER_OFF)
     report_handlers.write(cloud.machine.row.pk, pb.NodeEvent(instance=off))
     assert fresh(instance).power_state == "off"
 
 
-def test_a_node_has_no_say_about_the_guests_of_another(cloud: Cloud) -> None:
+def test_node_cannot_report_guests_of_another_node(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     liar = cloud.world.add_machine("us-va-1").row
     for power in (pb.POWER_OFF, pb.POWER_CRASHED):
@@ -181,7 +181,7 @@ def test_a_node_has_no_say_about_the_guests_of_another(cloud: Cloud) -> None:
     assert (settle(instance).state, fresh(instance).power_state) == ("active", "running")
 
 
-def test_power_that_is_not_known_is_not_written(cloud: Cloud) -> None:
+def test_unknown_power_is_not_recorded(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     state = pb.InstanceState(subject=pb.Subject(id=str(instance.pk), generation=2))
     report_handlers.write(cloud.machine.row.pk, pb.NodeEvent(instance=state))
@@ -191,7 +191,7 @@ def test_power_that_is_not_known_is_not_written(cloud: Cloud) -> None:
 # ---- removals
 
 
-def test_removals_go_in_an_order_in_which_nothing_is_in_the_way(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_removals_follow_the_order_of_dependencies(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     node = cloud.machine.row
     for kind in ("volume", "port", "attachment", "instance"):
         record_removal(node, kind=kind, resource_id=new_id(), generation=1)
@@ -203,7 +203,7 @@ def test_removals_go_in_an_order_in_which_nothing_is_in_the_way(cloud: Cloud, mo
     assert not NodeRemoval.objects.exists()
 
 
-def test_a_removal_is_remembered_once_with_its_latest_generation(cloud: Cloud) -> None:
+def test_removal_is_recorded_once_with_the_latest_generation(cloud: Cloud) -> None:
     resource = new_id()
     for generation in (1, 3):
         record_removal(cloud.machine.row, kind="volume", resource_id=resource, generation=generation)

@@ -84,7 +84,7 @@ def discard(row: Orphan) -> Orphan:
 # ---- found
 
 
-def test_what_is_meant_is_no_orphan(cloud: Cloud) -> None:
+def test_expected_resources_are_no_orphans(cloud: Cloud) -> None:
     make_instance(cloud, volumes=(make_volume(cloud),))
     long_ago(*Instance.objects.all(), *Volume.objects.all())
     assert orphans.reconcile() == 0
@@ -92,7 +92,7 @@ def test_what_is_meant_is_no_orphan(cloud: Cloud) -> None:
     assert not Incident.objects.exists()
 
 
-def test_strangers_are_found_once_and_told(cloud: Cloud, caplog: pytest.LogCaptureFixture) -> None:
+def test_unmanaged_resources_are_found_and_recorded_once(cloud: Cloud, caplog: pytest.LogCaptureFixture) -> None:
     cloud.fake.foreign_domains.append("by-hand")
     cloud.fake.foreign_files += [STRAY, "images/" + "0" * 64]
     cloud.fake.foreign_taps.append("tap0123456789a")
@@ -109,7 +109,7 @@ def test_strangers_are_found_once_and_told(cloud: Cloud, caplog: pytest.LogCaptu
     assert Orphan.objects.get(kind="file").size_bytes == 4096
 
 
-def test_what_the_agent_was_told_of_and_the_database_forgot_is_found(cloud: Cloud) -> None:
+def test_resources_deleted_from_the_database_are_found(cloud: Cloud) -> None:
     instance, volume = make_instance(cloud, volumes=(make_volume(cloud),)), Volume.objects.get()
     attachment, port = Attachment.objects.get(), Port.objects.get()
     forget(instance, volume)
@@ -125,7 +125,7 @@ def test_what_the_agent_was_told_of_and_the_database_forgot_is_found(cloud: Clou
     assert Orphan.objects.get(kind="port").facts["ip"] == port.ip
 
 
-def test_what_is_elsewhere_is_an_orphan_here(cloud: Cloud) -> None:
+def test_resource_placed_on_another_node_is_an_orphan(cloud: Cloud) -> None:
     volume, other = make_volume(cloud), cloud.world.add_machine("de-rhein-1")
     Volume.objects.update(node=other.row)
     Allocation.objects.all().delete()
@@ -155,7 +155,7 @@ def hold(cloud: Cloud, instance: Instance) -> None:
 
 
 @pytest.mark.parametrize("on_its_way", [delete_while_silent, rebuild_half, hold])
-def test_what_is_in_transit_is_no_orphan(cloud: Cloud, on_its_way: Callable[[Cloud, Instance], None]) -> None:
+def test_resource_in_transit_is_no_orphan(cloud: Cloud, on_its_way: Callable[[Cloud, Instance], None]) -> None:
     instance = make_instance(cloud)
     on_its_way(cloud, instance)
     long_ago(instance)
@@ -163,7 +163,7 @@ def test_what_is_in_transit_is_no_orphan(cloud: Cloud, on_its_way: Callable[[Clo
     assert not Orphan.objects.exists()
 
 
-def test_what_is_being_made_is_no_orphan(cloud: Cloud) -> None:
+def test_resource_under_creation_is_no_orphan(cloud: Cloud) -> None:
     _, operation = ask_instance(cloud)
     with pytest.raises(Killed):
         run(operation, altered(WORKFLOWS["instance.create"], "start", then(die)))
@@ -175,7 +175,7 @@ def test_what_is_being_made_is_no_orphan(cloud: Cloud) -> None:
 # ---- quarantined
 
 
-def test_a_file_is_set_aside_after_a_while(cloud: Cloud, settings: Settings) -> None:
+def test_orphan_file_is_quarantined_after_a_delay(cloud: Cloud, settings: Settings) -> None:
     settings.QUARANTINE_AFTER_S = 300
     cloud.fake.foreign_files.append(STRAY)
     orphans.reconcile()
@@ -190,7 +190,7 @@ def test_a_file_is_set_aside_after_a_while(cloud: Cloud, settings: Settings) -> 
     assert orphans.reconcile() == 0, "it is where it should be"
 
 
-def test_a_stranger_in_a_tenants_network_stands_still_and_another_runs_on(cloud: Cloud) -> None:
+def test_unmanaged_guest_in_a_tenant_network_is_paused(cloud: Cloud) -> None:
     cloud.fake.foreign_domains += ["by-hand", "in-a-tenants-network"]
     facts = DomainFacts(Power.RUNNING, 256, "<domain/>", bridges=("br0123456789a",))
     cloud.fake.unmanaged.facts["in-a-tenants-network"] = facts
@@ -203,7 +203,7 @@ def test_a_stranger_in_a_tenants_network_stands_still_and_another_runs_on(cloud:
     assert cloud.fake.unmanaged.paused == {"in-a-tenants-network"}, "nobody sets it free behind our back"
 
 
-def test_a_guest_that_nobody_means_stands_still_and_its_disk_waits_for_it(cloud: Cloud) -> None:
+def test_orphan_guest_is_paused_and_its_disk_is_kept(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     forget(instance)
     orphans.reconcile()
@@ -231,7 +231,7 @@ def test_an_attachment_is_not_touched(cloud: Cloud) -> None:
     assert len(running.disks) == 1
 
 
-def test_many_of_ours_at_once_are_the_databases_fault_and_are_left_alone(cloud: Cloud, settings: Settings) -> None:
+def test_many_orphans_at_once_stop_the_quarantine(cloud: Cloud, settings: Settings) -> None:
     settings.QUARANTINE_AT_MOST = 1
     volumes = [make_volume(cloud, name) for name in ("one", "two")]
     forget(*volumes)
@@ -242,7 +242,7 @@ def test_many_of_ours_at_once_are_the_databases_fault_and_are_left_alone(cloud: 
     assert set(cloud.fake.volumes) == {each.pk for each in volumes}
 
 
-def test_what_is_meant_again_is_put_back(cloud: Cloud) -> None:
+def test_quarantined_resource_is_restored_when_expected(cloud: Cloud) -> None:
     volume = make_volume(cloud)
     forget(volume)
     orphans.reconcile()
@@ -254,7 +254,7 @@ def test_what_is_meant_again_is_put_back(cloud: Cloud) -> None:
     assert volume.pk in cloud.fake.volumes
 
 
-def test_what_goes_by_other_hands_is_gone(cloud: Cloud) -> None:
+def test_orphan_removed_outside_the_control_plane_is_gone(cloud: Cloud) -> None:
     cloud.fake.foreign_domains.append("by-hand")
     cloud.fake.foreign_files.append(STRAY)
     orphans.reconcile()
@@ -267,7 +267,7 @@ def test_what_goes_by_other_hands_is_gone(cloud: Cloud) -> None:
     assert Orphan.objects.filter(name="by-hand").count() == 2, "a new one has a row of its own"
 
 
-def test_what_stands_in_the_way_is_said(cloud: Cloud) -> None:
+def test_quarantine_error_is_recorded(cloud: Cloud) -> None:
     cloud.fake.foreign_files.append(STRAY)
     cloud.fake.fail_next("set_aside", AdapterError("The disk is read-only.", retryable=True))
     orphans.reconcile()
@@ -280,7 +280,7 @@ def test_what_stands_in_the_way_is_said(cloud: Cloud) -> None:
 # ---- destroyed, or put back, by a person alone
 
 
-def test_nothing_is_destroyed_until_a_person_says_so(cloud: Cloud) -> None:
+def test_orphan_is_destroyed_only_on_an_operator_decision(cloud: Cloud) -> None:
     cloud.fake.foreign_files.append(STRAY)
     for _ in range(3):
         orphans.reconcile()
@@ -300,7 +300,7 @@ def test_nothing_is_destroyed_until_a_person_says_so(cloud: Cloud) -> None:
     }
 
 
-def test_a_discard_is_evidence_and_the_node_signs_for_it(cloud: Cloud) -> None:
+def test_discard_is_in_evidence_with_a_signed_receipt(cloud: Cloud) -> None:
     cloud.fake.foreign_files.append(STRAY)
     orphans.reconcile()
     row = discard(Orphan.objects.get())
@@ -315,7 +315,7 @@ def test_a_discard_is_evidence_and_the_node_signs_for_it(cloud: Cloud) -> None:
     assert (asked.user_id, carried_out.user_id) == (OPERATOR.user_id, None)
 
 
-def test_a_node_that_is_away_does_not_lose_the_decision(cloud: Cloud) -> None:
+def test_decision_waits_for_an_unreachable_node(cloud: Cloud) -> None:
     cloud.fake.foreign_files.append(STRAY)
     orphans.reconcile()
     cloud.machine.become_unreachable()
@@ -329,9 +329,7 @@ def test_a_node_that_is_away_does_not_lose_the_decision(cloud: Cloud) -> None:
     assert row.state == "discarded"
 
 
-def test_a_worker_that_dies_after_the_node_has_done_it_leaves_nothing_undone(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_discard_completes_after_a_worker_died(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     cloud.fake.foreign_files.append(STRAY)
     orphans.reconcile()
     row = discard(Orphan.objects.get())
@@ -344,7 +342,7 @@ def test_a_worker_that_dies_after_the_node_has_done_it_leaves_nothing_undone(
     assert row.state == "discarded"
 
 
-def test_what_was_only_found_can_be_discarded(cloud: Cloud, settings: Settings) -> None:
+def test_orphan_is_discarded_before_its_quarantine(cloud: Cloud, settings: Settings) -> None:
     settings.QUARANTINE_AFTER_S = 3600
     cloud.fake.foreign_domains.append("by-hand")
     orphans.reconcile()
@@ -354,7 +352,7 @@ def test_what_was_only_found_can_be_discarded(cloud: Cloud, settings: Settings) 
     assert not cloud.fake.foreign_domains
 
 
-def test_what_is_meant_by_now_is_not_destroyed(cloud: Cloud) -> None:
+def test_orphan_that_became_expected_is_not_destroyed(cloud: Cloud) -> None:
     volume = make_volume(cloud)
     forget(volume)
     orphans.reconcile()
@@ -367,14 +365,14 @@ def test_what_is_meant_by_now_is_not_destroyed(cloud: Cloud) -> None:
     assert volume.pk in cloud.fake.volumes
 
 
-def test_another_name_destroys_nothing(cloud: Cloud) -> None:
+def test_discard_with_a_wrong_name_is_refused(cloud: Cloud) -> None:
     cloud.fake.foreign_files.append(STRAY)
     orphans.reconcile()
     with pytest.raises(OrphanNameDiffers):
         services.orphan_discard(OPERATOR, Orphan.objects.get(), name="volumes/another.raw", reason="")
 
 
-def test_only_people_who_operate_decide(cloud: Cloud) -> None:
+def test_orphan_decisions_need_a_human_operator(cloud: Cloud) -> None:
     cloud.fake.foreign_files.append(STRAY)
     orphans.reconcile()
     row = Orphan.objects.get()
@@ -385,7 +383,7 @@ def test_only_people_who_operate_decide(cloud: Cloud) -> None:
             services.orphan_release(actor, row, reason="")
 
 
-def test_what_is_released_is_as_it_was_and_no_alarm(cloud: Cloud) -> None:
+def test_released_orphan_is_restored_and_raises_no_incident(cloud: Cloud) -> None:
     facts = DomainFacts(Power.RUNNING, 256, "<domain/>", bridges=("br0123456789a",))
     cloud.fake.unmanaged.facts["router"] = facts
     cloud.fake.foreign_domains.append("router")
@@ -408,7 +406,7 @@ def test_what_is_released_is_as_it_was_and_no_alarm(cloud: Cloud) -> None:
     assert row.state == "discarded"
 
 
-def test_a_decision_can_be_taken_back_until_it_is_carried_out(cloud: Cloud) -> None:
+def test_pending_discard_can_be_revoked(cloud: Cloud) -> None:
     cloud.fake.foreign_files.append(STRAY)
     orphans.reconcile()
     row = discard(Orphan.objects.get())
@@ -420,7 +418,7 @@ def test_a_decision_can_be_taken_back_until_it_is_carried_out(cloud: Cloud) -> N
         services.orphan_release(OPERATOR, row, reason="again")
 
 
-def test_what_a_retired_node_has_is_gone(cloud: Cloud) -> None:
+def test_orphans_of_a_retired_node_are_gone(cloud: Cloud) -> None:
     cloud.fake.foreign_files.append(STRAY)
     orphans.reconcile()
     Node.objects.update(duty="retired")
@@ -431,7 +429,7 @@ def test_what_a_retired_node_has_is_gone(cloud: Cloud) -> None:
 # ---- rows
 
 
-def test_a_place_without_an_owner_is_found_and_freed_by_a_person(cloud: Cloud) -> None:
+def test_allocation_without_a_consumer_is_found_and_released(cloud: Cloud) -> None:
     volume = make_volume(cloud)
     Volume.objects.update(state="deleted", node=None)
     allocation = Allocation.objects.get()
@@ -447,14 +445,14 @@ def test_a_place_without_an_owner_is_found_and_freed_by_a_person(cloud: Cloud) -
     assert Inventory.objects.get().disk_gib_used == used - volume.size_gib
 
 
-def test_places_that_somebody_has_are_none(cloud: Cloud) -> None:
+def test_allocation_of_a_live_consumer_is_no_orphan(cloud: Cloud) -> None:
     make_instance(cloud, volumes=(make_volume(cloud),))
     long_ago(*Allocation.objects.all(), *Port.objects.all())
     orphans.reconcile()
     assert not Orphan.objects.exists()
 
 
-def test_an_address_without_an_instance_is_found_and_freed_on_its_node_too(cloud: Cloud) -> None:
+def test_port_without_an_instance_is_found_and_removed_from_its_node(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     Instance.objects.update(state="deleted", node=None)
     port = Port.objects.get()
@@ -470,7 +468,7 @@ def test_an_address_without_an_instance_is_found_and_freed_on_its_node_too(cloud
     assert NodeRemoval.objects.filter(kind="port", resource_id=port.pk).exists()
 
 
-def test_an_address_of_a_moment_ago_is_none(cloud: Cloud) -> None:
+def test_recent_port_is_no_orphan(cloud: Cloud) -> None:
     port_create(cloud.network, port_id=new_id(), instance_id=new_id())
     orphans.reconcile()
     assert not Orphan.objects.exists()
@@ -488,7 +486,7 @@ def last_error(instance: Instance | Volume) -> object:
     return instance.last_error["code"] if instance.last_error else None
 
 
-def test_a_guest_that_is_missing_is_an_incident_and_said_on_the_instance(cloud: Cloud) -> None:
+def test_missing_guest_is_an_incident_and_an_instance_error(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     lost = cloud.fake.guests.pop(instance.pk)
     orphans.reconcile()
@@ -503,7 +501,7 @@ def test_a_guest_that_is_missing_is_an_incident_and_said_on_the_instance(cloud: 
     assert last_error(instance) is None
 
 
-def test_data_that_is_missing_is_said_on_the_volume_and_on_the_instance(cloud: Cloud) -> None:
+def test_missing_data_is_an_error_of_the_volume_and_the_instance(cloud: Cloud) -> None:
     instance, volume = make_instance(cloud), make_volume(cloud)
     cloud.fake.volumes.clear()
     long_ago(instance, volume)
@@ -516,7 +514,7 @@ def test_data_that_is_missing_is_said_on_the_volume_and_on_the_instance(cloud: C
     assert last_error(instance) == DataMissing.code
 
 
-def test_a_port_that_is_missing_is_said_on_the_instance(cloud: Cloud) -> None:
+def test_missing_port_is_an_error_of_the_instance(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     ledger = cloud.machine.server.node.state_store
     ledger.execute("DELETE FROM resource WHERE kind = 'port'")
@@ -527,7 +525,7 @@ def test_a_port_that_is_missing_is_said_on_the_instance(cloud: Cloud) -> None:
     assert last_error(instance) == PortMissing.code
 
 
-def test_another_last_error_stays(cloud: Cloud) -> None:
+def test_unrelated_last_error_is_kept(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     Instance.objects.update(last_error={"code": "other"})
     del cloud.fake.guests[instance.pk]
@@ -537,7 +535,7 @@ def test_another_last_error_stays(cloud: Cloud) -> None:
     assert open_incidents() == {("missing-guest", str(instance.pk))}
 
 
-def test_a_node_that_lost_its_ledger_has_no_orphans_of_what_is_meant(cloud: Cloud) -> None:
+def test_node_with_a_lost_state_store_has_no_orphan_guests(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     cloud.machine.replace_disk()
     cloud.machine.heartbeat()
@@ -549,7 +547,7 @@ def test_a_node_that_lost_its_ledger_has_no_orphans_of_what_is_meant(cloud: Clou
     assert UUID(str(instance.root_volume_id)) in cloud.fake.volumes
 
 
-def test_a_finding_does_not_hide_behind_a_guests_name(cloud: Cloud) -> None:
+def test_unmanaged_guest_with_the_name_of_a_guest_is_found(cloud: Cloud) -> None:
     cloud.fake.foreign_domains.append(guest_name(new_id()))
     orphans.reconcile()
     row = Orphan.objects.get()
@@ -557,7 +555,7 @@ def test_a_finding_does_not_hide_behind_a_guests_name(cloud: Cloud) -> None:
     assert row.resource_id is not None
 
 
-def test_removals_that_are_due_come_first(cloud: Cloud) -> None:
+def test_due_removals_precede_orphan_detection(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     delete_while_silent(cloud, instance)
     long_ago(instance)

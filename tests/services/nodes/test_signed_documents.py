@@ -41,7 +41,7 @@ def open_incidents() -> set[tuple[str, str]]:
 # ---- receipts
 
 
-def test_what_a_node_did_is_kept_and_becomes_evidence(cloud: Cloud) -> None:
+def test_receipts_are_stored_and_become_evidence(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     cloud.machine.account()
     kept = Receipt.objects.order_by("number")
@@ -60,7 +60,7 @@ def test_what_a_node_did_is_kept_and_becomes_evidence(cloud: Cloud) -> None:
     assert not open_incidents()
 
 
-def test_the_same_again_changes_nothing(cloud: Cloud) -> None:
+def test_repeated_receipt_changes_nothing(cloud: Cloud) -> None:
     make_volume(cloud)
     cloud.machine.account()
     before = EvidenceRecord.objects.count()
@@ -70,38 +70,38 @@ def test_the_same_again_changes_nothing(cloud: Cloud) -> None:
     assert receipts.last_number(cloud.machine.row.pk) == Receipt.objects.count()
 
 
-def told(cloud: Cloud, *, number: int, document: bytes) -> None:
+def send_receipt(cloud: Cloud, *, number: int, document: bytes) -> None:
     report_handlers.write(cloud.machine.row.pk, pb.NodeEvent(receipt=pb.Receipt(number=number, document=document)))
 
 
-def test_a_receipt_that_the_node_did_not_sign_is_an_incident(cloud: Cloud) -> None:
+def test_receipt_not_signed_by_the_node_is_an_incident(cloud: Cloud) -> None:
     make_volume(cloud)
     number, document = cloud.machine.server.node.permits.receipts.after(0, limit=1)[0]
     envelope: Any = loads(document)
     envelope["p"]["zone"] = "us-va-1"
-    told(cloud, number=number, document=dumps(envelope))
+    send_receipt(cloud, number=number, document=dumps(envelope))
     assert open_incidents() == {(receipts.FORGED, "1")}
     assert not Receipt.objects.get().is_genuine
     assert not EvidenceRecord.objects.filter(kind="receipt").exists()
 
 
-def test_another_nodes_receipt_is_not_this_nodes(cloud: Cloud) -> None:
+def test_receipt_of_another_node_is_an_incident(cloud: Cloud) -> None:
     other = cloud.world.add_machine("de-rhein-1")
     done(ask_instance(cloud, "there", zones=("de-rhein-1",))[1])
     number, document = other.server.node.permits.receipts.after(0, limit=1)[0]
-    told(cloud, number=number, document=document)
+    send_receipt(cloud, number=number, document=document)
     assert open_incidents() == {(receipts.FORGED, "1")}
 
 
-def test_a_receipt_that_is_missing_is_an_incident(cloud: Cloud) -> None:
+def test_missing_receipt_is_an_incident(cloud: Cloud) -> None:
     make_instance(cloud)
     first, _, third, *_ = cloud.machine.server.node.permits.receipts.after(0, limit=10)
     for number, document in (first, third):
-        told(cloud, number=number, document=document)
+        send_receipt(cloud, number=number, document=document)
     assert open_incidents() == {(receipts.GAP, "3")}
 
 
-def test_a_receipt_without_a_permit_of_ours_is_an_incident(cloud: Cloud) -> None:
+def test_receipt_without_a_permit_is_an_incident(cloud: Cloud) -> None:
     """Somebody else has the signer's key."""
     make_volume(cloud)
     Permit.objects.all().delete()
@@ -110,7 +110,7 @@ def test_a_receipt_without_a_permit_of_ours_is_an_incident(cloud: Cloud) -> None
     assert EvidenceRecord.objects.filter(kind="receipt", organization_id=None).exists()
 
 
-def test_where_data_has_been_is_proven_by_them(cloud: Cloud) -> None:
+def test_receipts_prove_the_data_location(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     done(instance_delete(cloud.tenant.actor, instance))
     cloud.machine.account()
@@ -119,36 +119,36 @@ def test_where_data_has_been_is_proven_by_them(cloud: Cloud) -> None:
     assert [each["document"]["p"]["event"] for each in events] == ["opened", "closed"]  # type: ignore[index,call-overload]
 
 
-def test_a_receipt_under_another_number_is_an_incident(cloud: Cloud) -> None:
+def test_receipt_with_another_number_is_an_incident(cloud: Cloud) -> None:
     """Where one is held back, an earlier one cannot fill the gap."""
     make_instance(cloud)
     (first, one), *_ = cloud.machine.server.node.permits.receipts.after(0, limit=1)
-    told(cloud, number=first, document=one)
-    told(cloud, number=first + 1, document=one)
+    send_receipt(cloud, number=first, document=one)
+    send_receipt(cloud, number=first + 1, document=one)
     assert open_incidents() == {(receipts.FORGED, str(first + 1))}
     assert EvidenceRecord.objects.filter(kind="receipt").count() == 1
 
 
-def test_a_number_has_one_receipt(cloud: Cloud) -> None:
+def test_second_receipt_of_one_number_is_an_incident(cloud: Cloud) -> None:
     make_volume(cloud)
     node = cloud.machine.server.node
     number, document = node.permits.receipts.after(0, limit=1)[0]
-    told(cloud, number=number, document=document)
+    send_receipt(cloud, number=number, document=document)
     other = dict(signed.read(document).payload) | {"event": "closed"}
-    told(cloud, number=number, document=node.permits.key.document("receipt", other))
+    send_receipt(cloud, number=number, document=node.permits.key.document("receipt", other))
     assert open_incidents() == {(receipts.REPLACED, str(number))}
 
 
 # ---- inventories
 
 
-def test_what_is_meant_to_be_there_is_no_incident(cloud: Cloud) -> None:
+def test_expected_inventory_is_no_incident(cloud: Cloud) -> None:
     make_instance(cloud, volumes=(make_volume(cloud),))
     cloud.machine.account()
     assert not open_incidents()
 
 
-def test_strangers_are_incidents_and_stay_where_they_are(cloud: Cloud, caplog: pytest.LogCaptureFixture) -> None:
+def test_unmanaged_resources_are_incidents_and_stay(cloud: Cloud, caplog: pytest.LogCaptureFixture) -> None:
     cloud.fake.foreign_domains.append("a-vm-by-hand")
     cloud.fake.foreign_files.append("volumes/disk-by-hand.qcow2")
     with caplog.at_level(logging.CRITICAL):
@@ -167,7 +167,7 @@ def test_strangers_are_incidents_and_stay_where_they_are(cloud: Cloud, caplog: p
     assert Incident.objects.count() == 2
 
 
-def test_a_guest_that_the_database_has_elsewhere_or_nowhere_is_a_stranger(cloud: Cloud) -> None:
+def test_guest_placed_elsewhere_or_unknown_is_unmanaged(cloud: Cloud) -> None:
     instance, volume = make_instance(cloud), make_volume(cloud)
     other = cloud.world.add_machine("de-rhein-1")
     long_ago = clock.now() - timedelta(hours=1)
@@ -185,7 +185,7 @@ def test_a_guest_that_the_database_has_elsewhere_or_nowhere_is_a_stranger(cloud:
     assert instance.pk in cloud.fake.guests, "nothing is destroyed"
 
 
-def test_images_that_nobody_placed_here_and_disguises_are_strangers(cloud: Cloud) -> None:
+def test_unplaced_images_and_disguised_files_are_unmanaged(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     files = [f"volumes/{instance.root_volume_id}", f"images/{instance.image.sha256}.qcow2", "images/" + "0" * 64]
     cloud.fake.foreign_files += files
@@ -197,14 +197,14 @@ def test_images_that_nobody_placed_here_and_disguises_are_strangers(cloud: Cloud
     }
 
 
-def test_an_image_that_was_placed_here_once_is_known(cloud: Cloud) -> None:
+def test_image_placed_earlier_is_managed(cloud: Cloud) -> None:
     done(instance_delete(cloud.tenant.actor, make_instance(cloud)))
     cloud.machine.account()
     assert cloud.fake.images
     assert not open_incidents()
 
 
-def test_what_is_plugged_in_behind_the_agents_back_is_a_stranger(cloud: Cloud) -> None:
+def test_disk_attached_outside_the_agent_is_unmanaged(cloud: Cloud) -> None:
     instance, volume = make_instance(cloud), make_volume(cloud)
     type(volume).objects.update(updated_at=clock.now() - timedelta(hours=1))
     hypervisor, path = cloud.fake.adapters().hypervisor, cloud.fake.adapters().disks.volume_path
@@ -217,7 +217,7 @@ def test_what_is_plugged_in_behind_the_agents_back_is_a_stranger(cloud: Cloud) -
     }
 
 
-def test_a_guest_on_its_way_to_another_root_disk_is_no_stranger_to_it(cloud: Cloud) -> None:
+def test_root_disk_of_a_rebuild_in_progress_is_managed(cloud: Cloud) -> None:
     """Once it runs from the new one, and its row still names the old one."""
     instance = make_instance(cloud)
     operation = instance_rebuild(cloud.tenant.actor, instance, NewDisk(cloud.image))
@@ -227,7 +227,7 @@ def test_a_guest_on_its_way_to_another_root_disk_is_no_stranger_to_it(cloud: Clo
     assert not Incident.objects.exists()
 
 
-def test_an_image_from_which_its_last_guest_was_made_before_is_no_stranger(cloud: Cloud, settings: Settings) -> None:
+def test_image_of_a_rebuilt_guest_is_managed(cloud: Cloud, settings: Settings) -> None:
     instance, before, content = make_instance(cloud), cloud.image, b"another image"
     after = Image.objects.create(
         name="other",
@@ -245,7 +245,7 @@ def test_an_image_from_which_its_last_guest_was_made_before_is_no_stranger(cloud
     assert not open_incidents()
 
 
-def test_an_image_of_a_project_that_has_nothing_on_the_node_is_a_stranger(cloud: Cloud) -> None:
+def test_private_image_of_a_project_without_guests_is_unmanaged(cloud: Cloud) -> None:
     make_instance(cloud)
     owner = make_tenant("beta").project
     private = Image.objects.create(name="own", project=owner, format="qcow2", sha256="1" * 64)
@@ -263,7 +263,7 @@ def test_a_guest_that_runs_without_a_permit_is_an_incident(cloud: Cloud) -> None
     assert open_incidents() == {("guest-unpermitted", str(instance.pk))}
 
 
-def test_what_is_still_to_be_removed_is_known(cloud: Cloud) -> None:
+def test_resource_awaiting_removal_is_managed(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     cloud.machine.become_unreachable()
     done(instance_delete(cloud.tenant.actor, instance))
@@ -273,7 +273,7 @@ def test_what_is_still_to_be_removed_is_known(cloud: Cloud) -> None:
     assert not open_incidents()
 
 
-def test_an_inventory_that_the_node_did_not_sign_counts_for_nothing(cloud: Cloud) -> None:
+def test_inventory_not_signed_by_the_node_is_ignored(cloud: Cloud) -> None:
     cloud.fake.foreign_domains.append("a-vm-by-hand")
     envelope: Any = loads(signed_inventory.document(cloud.machine.server.node))
     envelope["p"]["unknown_domains"] = []
@@ -283,14 +283,14 @@ def test_an_inventory_that_the_node_did_not_sign_counts_for_nothing(cloud: Cloud
     assert open_incidents() == {("unknown-domain", "a-vm-by-hand")}
 
 
-def test_an_old_inventory_counts_for_nothing(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
-    def told(document: bytes) -> None:
+def test_old_inventory_is_ignored(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    def send_receipt(document: bytes) -> None:
         report_handlers.write(cloud.machine.row.pk, pb.NodeEvent(signed_inventory=document))
 
     old = signed_inventory.document(cloud.machine.server.node)
     cloud.fake.foreign_domains.append("a-vm-by-hand")
     cloud.machine.account()
-    told(old)
+    send_receipt(old)
     assert open_incidents() == {("unknown-domain", "a-vm-by-hand"), ("inventory-stale", "inventory")}
     cloud.machine.account()
     assert open_incidents() == {("unknown-domain", "a-vm-by-hand")}
@@ -299,12 +299,12 @@ def test_an_old_inventory_counts_for_nothing(cloud: Cloud, monkeypatch: pytest.M
     attested_at = Node.objects.get().attested_at
     now = clock.now()
     monkeypatch.setattr(clock, "now", lambda: now + timedelta(minutes=6))
-    told(late)
+    send_receipt(late)
     assert ("inventory-stale", "inventory") in open_incidents()
     assert Node.objects.get().attested_at == attested_at
 
 
-def test_an_inventory_of_another_boot_counts_for_nothing(cloud: Cloud) -> None:
+def test_inventory_of_another_boot_is_ignored(cloud: Cloud) -> None:
     Node.objects.update(boot_id="a later one")
     cloud.machine.account()
     assert open_incidents() == {("inventory-stale", "inventory")}
@@ -349,7 +349,7 @@ def test_a_genuine_inventory_with_an_active_hook_attests_the_node(
     assert cloud.machine.row.is_attested
 
 
-def test_a_charter_says_what_placement_may_put_there_until_it_ends(cloud: Cloud) -> None:
+def test_charter_sets_the_clearance_until_it_expires(cloud: Cloud) -> None:
     assert cloud.machine.row.cleared_for == ["*"]
     Node.objects.update(chartered_until=clock.now())
     cloud.machine.heartbeat()
@@ -378,7 +378,7 @@ def heartbeat(
 @pytest.mark.parametrize(
     "hook", [None, pb.HookState(is_active=False, problem="It is gone."), pb.HookState(sha256="ab" * 32)]
 )
-def test_within_one_heartbeat_a_node_without_its_hook_is_not_attested(cloud: Cloud, hook: pb.HookState | None) -> None:
+def test_node_without_its_hook_loses_attestation_at_the_next_heartbeat(cloud: Cloud, hook: pb.HookState | None) -> None:
     assert cloud.machine.row.is_attested
     heartbeat(cloud, hook)
     assert not cloud.machine.row.is_attested
@@ -390,7 +390,7 @@ def test_within_one_heartbeat_a_node_without_its_hook_is_not_attested(cloud: Clo
     assert not open_incidents()
 
 
-def test_a_node_whose_self_test_fails_is_an_incident_and_takes_no_guest(cloud: Cloud) -> None:
+def test_failed_self_test_is_an_incident_and_cordons_the_node(cloud: Cloud) -> None:
     said = "A disk: No space left on device."
     heartbeat(cloud, WORKING, pb.SelfTest(problem=said))
     assert cloud.machine.row.is_cordoned
@@ -400,7 +400,7 @@ def test_a_node_whose_self_test_fails_is_an_incident_and_takes_no_guest(cloud: C
     assert not open_incidents()
 
 
-def test_a_problem_of_its_networks_is_an_incident_and_the_node_goes_on(cloud: Cloud) -> None:
+def test_network_problem_is_an_incident_without_a_cordon(cloud: Cloud) -> None:
     full, lost = "At least 80 % of it are in use.", "They were gone."
     heartbeat(cloud, WORKING, networks=pb.NetworksState(connections_problem=full, rules_problem=lost))
     assert open_incidents() == {(CONNECTIONS, full), (RULES, lost)}
@@ -409,7 +409,7 @@ def test_a_problem_of_its_networks_is_an_incident_and_the_node_goes_on(cloud: Cl
     assert not open_incidents()
 
 
-def test_a_new_node_is_ready_once_it_has_passed_its_self_test(cloud: Cloud) -> None:
+def test_new_node_is_ready_after_its_self_test(cloud: Cloud) -> None:
     Node.objects.update(state="enrolled")
     heartbeat(cloud, WORKING, pb.SelfTest())
     assert (cloud.machine.row.state, cloud.machine.row.is_cordoned) == ("enrolled", False)
@@ -418,14 +418,14 @@ def test_a_new_node_is_ready_once_it_has_passed_its_self_test(cloud: Cloud) -> N
     assert cloud.machine.row.state == "ready"
 
 
-def test_a_hook_that_is_back_ends_no_cordon_of_an_operator(cloud: Cloud) -> None:
+def test_restored_hook_keeps_the_cordon_of_an_operator(cloud: Cloud) -> None:
     node_cordon(SYSTEM, cloud.machine.row, reason="its fan is to be replaced")
     heartbeat(cloud, None)
     heartbeat(cloud, WORKING)
     assert cloud.machine.row.is_cordoned
 
 
-def test_a_stranger_is_looked_at_at_once_and_then_by_the_timer(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unmanaged_resource_wakes_the_reconciler_once(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     hints: list[None] = []
     monkeypatch.setattr(signed_inventories, "wake_reconciler", lambda: hints.append(None))
     cloud.machine.account()

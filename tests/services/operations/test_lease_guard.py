@@ -28,14 +28,14 @@ def stolen() -> Operation:
     return operation
 
 
-def test_a_lease_that_another_worker_has_is_lost() -> None:
+def test_lease_taken_by_another_worker_is_lost() -> None:
     with lease_guard.working_on(leased()):
         lease_guard.require_lease()
     with lease_guard.working_on(stolen()), pytest.raises(LeaseLost):
         lease_guard.require_lease()
 
 
-def test_what_was_just_read_counts_for_one_call() -> None:
+def test_recent_lease_read_counts_for_one_call() -> None:
     with lease_guard.working_on(stolen()):
         lease_guard.record_lease_read(time.monotonic())
         lease_guard.require_lease()
@@ -43,13 +43,13 @@ def test_what_was_just_read_counts_for_one_call() -> None:
             lease_guard.require_lease()
 
 
-def test_a_worker_that_stood_still_meanwhile_asks_again() -> None:
+def test_lease_read_expires_during_a_pause() -> None:
     with lease_guard.working_on(stolen()), pytest.raises(LeaseLost):
         lease_guard.record_lease_read(time.monotonic() - lease_guard.LEASE_READ_VALID_S)
         lease_guard.require_lease()
 
 
-def test_what_was_seen_of_one_operation_says_nothing_of_the_next() -> None:
+def test_lease_read_of_one_operation_does_not_count_for_another() -> None:
     with lease_guard.working_on(leased()):
         lease_guard.record_lease_read(time.monotonic())
     with lease_guard.working_on(stolen()), pytest.raises(LeaseLost):

@@ -69,7 +69,7 @@ def test_a_lease_is_renewed_after_the_database_has_ended_the_connection(leased: 
     wait_for(lambda: keepers() == 0)
 
 
-def test_a_keeper_whose_lease_another_worker_has_renews_nothing_and_ends(leased: Operation) -> None:
+def test_lease_keeper_ends_when_another_worker_has_the_lease(leased: Operation) -> None:
     with leases.renewed_lease(leased):
         wait_for(lambda: keepers() == 1)
         Operation.objects.filter(pk=leased.pk).update(lease_token=new_id(), lease_expires_at=leased.created_at)

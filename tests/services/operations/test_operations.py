@@ -38,7 +38,7 @@ def take(operation: Operation) -> Operation:
 
 
 @pytest.mark.django_db
-def test_a_resource_has_one_operation_at_a_time() -> None:
+def test_locked_resource_refuses_a_second_operation() -> None:
     one, other, third = new_id(), new_id(), new_id()
     first = ask(one, other)
     with pytest.raises(Busy) as caught:
@@ -55,7 +55,7 @@ def test_a_resource_has_one_operation_at_a_time() -> None:
 
 
 @pytest.mark.django_db
-def test_who_lets_go_while_others_look_is_in_nobodys_way(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lock_released_during_the_request_does_not_block(monkeypatch: pytest.MonkeyPatch) -> None:
     """After the others have tried to hold the resource, and before they look who has it."""
     resource, look = new_id(), services._blocking_operation
     ask(resource)
@@ -70,7 +70,7 @@ def test_who_lets_go_while_others_look_is_in_nobodys_way(monkeypatch: pytest.Mon
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_many_that_want_overlapping_resources_no_two_get_the_same() -> None:
+def test_concurrent_requests_never_share_a_resource() -> None:
     a, b, c = new_id(), new_id(), new_id()
     wanted = [(a, b), (b, a), (b, c), (c, b), (a, c), (c, a), (a, b, c), (c, b, a)]
     won, lost = split(at_once([lambda ids=ids: ask(*ids) for ids in wanted]))
@@ -80,7 +80,7 @@ def test_of_many_that_want_overlapping_resources_no_two_get_the_same() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_lease_is_given_to_one_worker() -> None:
+def test_operation_lease_goes_to_one_worker() -> None:
     operation = ask(new_id())
     won, lost = split(at_once([lambda: leases.lease_operation(operation.pk)] * 8))
     assert lost == []
@@ -88,7 +88,7 @@ def test_a_lease_is_given_to_one_worker() -> None:
 
 
 @pytest.mark.django_db
-def test_a_lease_is_free_again_when_it_has_run_out() -> None:
+def test_expired_lease_can_be_taken() -> None:
     first = take(ask(new_id()))
     assert leases.lease_operation(first.pk) is None
     Operation.objects.filter(pk=first.pk).update(lease_expires_at=clock.now() - timedelta(seconds=1))
@@ -100,7 +100,7 @@ def test_a_lease_is_free_again_when_it_has_run_out() -> None:
 
 
 @pytest.mark.django_db
-def test_what_preempts_waits_until_the_others_have_ended(broker: Broker) -> None:
+def test_preempting_operation_waits_for_the_others_to_end(broker: Broker) -> None:
     resource = new_id()
     holder = take(ask(resource))
     urgent = ask(resource, preempts=True)
@@ -114,7 +114,7 @@ def test_what_preempts_waits_until_the_others_have_ended(broker: Broker) -> None
 
 
 @pytest.mark.django_db
-def test_what_preempts_cancels_also_what_slipped_in_between() -> None:
+def test_preempting_operation_cancels_a_late_competitor() -> None:
     """The other one's request was committed after the deletion had looked at what is in the way."""
     resource = new_id()
     urgent = ask(resource, preempts=True)
@@ -125,7 +125,7 @@ def test_what_preempts_cancels_also_what_slipped_in_between() -> None:
 
 
 @pytest.mark.django_db
-def test_who_wakes_up_when_another_has_ended_what_preempts_holds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stale_worker_of_a_preempting_operation_takes_no_locks(monkeypatch: pytest.MonkeyPatch) -> None:
     resource, look = new_id(), maintenance.blocking_rule
     urgent = ask(resource, preempts=True)
 
@@ -142,7 +142,7 @@ def test_who_wakes_up_when_another_has_ended_what_preempts_holds_nothing(monkeyp
 
 
 @pytest.mark.django_db
-def test_what_cannot_be_cancelled_is_waited_for() -> None:
+def test_preempting_operation_waits_for_an_uncancellable_one() -> None:
     resource = new_id()
     holder = take(ask(resource, is_cancellable=False))
     urgent = ask(resource, preempts=True)
@@ -153,7 +153,7 @@ def test_what_cannot_be_cancelled_is_waited_for() -> None:
 
 
 @pytest.mark.django_db
-def test_a_cancellation_is_remembered_once_and_makes_the_operation_due(broker: Broker) -> None:
+def test_cancellation_is_recorded_once_and_makes_the_operation_due(broker: Broker) -> None:
     operation = take(ask(new_id()))
     leases.postpone(operation, delay=timedelta(hours=1))
     assert leases.lease_operation(operation.pk) is None
@@ -183,7 +183,7 @@ def test_an_operation_of_another_project_is_not_found() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_hint_leaves_after_the_commit_and_a_lost_one_is_sent_again(broker: Broker) -> None:
+def test_wakeup_follows_the_commit_and_a_lost_one_is_resent(broker: Broker) -> None:
     with transaction.atomic():
         operation = ask(new_id())
         assert broker.sent == []
@@ -194,7 +194,7 @@ def test_the_hint_leaves_after_the_commit_and_a_lost_one_is_sent_again(broker: B
 
 
 @pytest.mark.django_db
-def test_the_sweep_wakes_as_many_as_there_is_use_for(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_requeue_sends_a_limited_number_of_wakeups(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leases, "SWEEP_LIMIT", 3)
     waiting = {queues.OPERATIONS: 0, queues.URGENT: 3}
     monkeypatch.setattr(wakeups, "waiting", lambda lane: waiting[lane])
@@ -243,7 +243,7 @@ def test_a_lease_is_renewed_while_a_long_step_lasts(settings: Settings, monkeypa
 
 
 @pytest.mark.django_db
-def test_a_task_that_is_delivered_twice_or_too_late_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_duplicate_or_late_task_is_noop(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(WORKFLOWS, "test", Workflow("test", lambda _: [], lambda _: None, lambda _, error: None))
     operation = ask(new_id())
     leases.end(take(operation), "succeeded")

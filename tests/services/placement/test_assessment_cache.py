@@ -86,7 +86,7 @@ CHANGES: dict[str, Callable[[Tenant, PlacementRequest], object]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_every_change_counts_with_the_next_decision(tenant: Tenant, change: str) -> None:
+def test_every_change_affects_the_next_decision(tenant: Tenant, change: str) -> None:
     ask = asked(tenant)
     before = remembered(ask)
     assert remembered(ask) is before, "nothing changed, nothing is worked out again"
@@ -97,16 +97,14 @@ def test_every_change_counts_with_the_next_decision(tenant: Tenant, change: str)
     assert now.zones != before.zones
 
 
-def test_a_classification_that_is_not_supported_any_more_admits_nothing(tenant: Tenant) -> None:
+def test_unsupported_classification_admits_nothing(tenant: Tenant) -> None:
     ask = asked(tenant, classifications=(classify("home", in_zones(HOME), tenant.project).pk,))
     assert decisions.decide_placement(ask).decision.admitted_zones == (HOME,)
     Classification.objects.update(is_supported=False)
     assert decisions.decide_placement(ask).decision.admitted_zones == ()
 
 
-def test_a_fact_that_ends_ends_what_rests_on_it_without_anybody_doing_anything(
-    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_expired_fact_expires_the_cached_assessment(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     soon = clock.now() + timedelta(hours=1)
     state_of("zone", HOME, {"location.territory": "FR"}, review_by=soon)
     ask = asked(tenant)
@@ -118,7 +116,7 @@ def test_a_fact_that_ends_ends_what_rests_on_it_without_anybody_doing_anything(
     assert decisions.decide_placement(ask).decision.admitted_zones == (RHINE,)
 
 
-def test_a_clock_that_was_set_back_is_asked_for_that_time(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clock_set_back_reassesses_for_the_earlier_time(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     now = clock.now()
     state_of("zone", HOME, {"location.territory": "US"}, valid_from=now - timedelta(hours=1))
     ask = asked(tenant)
@@ -127,7 +125,7 @@ def test_a_clock_that_was_set_back_is_asked_for_that_time(tenant: Tenant, monkey
     assert remembered(ask).at == now - timedelta(hours=2)
 
 
-def test_what_a_transaction_has_written_and_undone_is_not_remembered(tenant: Tenant) -> None:
+def test_rolled_back_changes_are_not_cached(tenant: Tenant) -> None:
     ask = asked(tenant)
     with pytest.raises(ZeroDivisionError), transaction.atomic():
         Zone.objects.filter(pk=HOME).update(status="open")  # so that this transaction has written
@@ -137,7 +135,7 @@ def test_what_a_transaction_has_written_and_undone_is_not_remembered(tenant: Ten
     assert decisions.decide_placement(ask).decision.admitted_zones == (RHINE, HOME)
 
 
-def test_what_changed_while_it_was_read_is_not_remembered(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_facts_changed_during_the_read_are_not_cached(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     world, calls = catalog.world, []
 
     def world_that_moves() -> Any:

@@ -49,7 +49,7 @@ def assert_not_oversold() -> None:
 
 
 @pytest.mark.parametrize("nodes", [{"one": 8}, {"one": 3, "two": 3, "three": 2}])
-def test_eight_places_for_twelve(tenant: Tenant, nodes: dict[str, int]) -> None:
+def test_twelve_concurrent_claims_get_eight_allocations(tenant: Tenant, nodes: dict[str, int]) -> None:
     for name, vcpus in nodes.items():
         make_node(name, vcpus_total=vcpus)
     won, lost = split(at_once([claiming(tenant) for _ in range(THREADS)]))
@@ -59,7 +59,7 @@ def test_eight_places_for_twelve(tenant: Tenant, nodes: dict[str, int]) -> None:
     assert_not_oversold()
 
 
-def test_a_place_that_many_workers_claim_for_the_same_consumer_is_one(tenant: Tenant) -> None:
+def test_concurrent_claims_of_one_consumer_give_one_allocation(tenant: Tenant) -> None:
     make_node("one"), make_node("two")
     won, lost = split(at_once([claiming(tenant)] * 8))
     assert lost == []
@@ -67,7 +67,7 @@ def test_a_place_that_many_workers_claim_for_the_same_consumer_is_one(tenant: Te
     assert_not_oversold()
 
 
-def test_claims_and_releases_leave_the_counters_right(tenant: Tenant) -> None:
+def test_concurrent_claims_and_releases_keep_the_counters(tenant: Tenant) -> None:
     make_node("one", vcpus_total=4), make_node("two", vcpus_total=4)
 
     def come_and_go() -> int:
@@ -83,7 +83,7 @@ def test_claims_and_releases_leave_the_counters_right(tenant: Tenant) -> None:
     assert_not_oversold()
 
 
-def test_strict_anti_affinity_holds_for_members_that_come_together(tenant: Tenant) -> None:
+def test_strict_anti_affinity_holds_for_concurrent_members(tenant: Tenant) -> None:
     for number in range(5):
         make_node(f"node-{number}")
     group = GroupRule(new_id(), "anti-affinity", is_strict=True)
@@ -94,7 +94,7 @@ def test_strict_anti_affinity_holds_for_members_that_come_together(tenant: Tenan
     assert_not_oversold()
 
 
-def test_strict_affinity_holds_for_members_that_come_together(tenant: Tenant) -> None:
+def test_strict_affinity_holds_for_concurrent_members(tenant: Tenant) -> None:
     for number in range(3):
         make_node(f"node-{number}", vcpus_total=4)
     group = GroupRule(new_id(), "affinity", is_strict=True)
@@ -104,7 +104,7 @@ def test_strict_affinity_holds_for_members_that_come_together(tenant: Tenant) ->
     assert Counter(type(exc) for exc in lost) == {InsufficientCapacity: 2}
 
 
-def test_nothing_is_claimed_on_a_node_once_its_cordon_is_committed(tenant: Tenant) -> None:
+def test_no_claim_succeeds_after_a_committed_cordon(tenant: Tenant) -> None:
     nodes = [make_node(f"node-{number}", vcpus_total=100) for number in range(2)]
 
     def cordon() -> int:
@@ -121,7 +121,7 @@ def test_nothing_is_claimed_on_a_node_once_its_cordon_is_committed(tenant: Tenan
     assert_not_oversold()
 
 
-def test_growth_takes_the_last_room_once(tenant: Tenant) -> None:
+def test_concurrent_growth_takes_the_last_capacity_once(tenant: Tenant) -> None:
     make_node("one", vcpus_total=6)
     asks = [PlacementRequest("instance.create", tenant.project, new_id(), "instance", vcpus=1) for _ in range(4)]
     for ask in asks:
@@ -143,7 +143,7 @@ def test_growth_takes_the_last_room_once(tenant: Tenant) -> None:
     assert_not_oversold()
 
 
-def test_the_last_unit_of_a_quota_is_taken_once(tenant: Tenant) -> None:
+def test_concurrent_claims_take_the_last_quota_unit_once(tenant: Tenant) -> None:
     Quota.objects.create(project=tenant.project, dimension="vcpus", limit=7)
 
     def claim(project: Project = tenant.project) -> None:
@@ -166,14 +166,14 @@ def plugging(network: Network) -> Callable[[], Port]:
     return plug
 
 
-def test_addresses_are_given_once(tenant: Tenant) -> None:
+def test_concurrent_ports_get_distinct_addresses(tenant: Tenant) -> None:
     network = make_network(tenant, "10.0.0.0/28")
     won, lost = split(at_once([plugging(network)] * 14))
     assert len({port.ip for port in won}) == len({port.mac for port in won}) == len(won) == 13
     assert [type(exc) for exc in lost] == [AddressesExhausted]
 
 
-def test_a_network_is_not_deleted_under_a_port_nor_a_port_made_on_a_deleted_network(tenant: Tenant) -> None:
+def test_concurrent_port_creation_and_network_deletion_exclude_each_other(tenant: Tenant) -> None:
     for _ in range(5):
         network = make_network(tenant, "10.0.0.0/28")
         same = Network.objects.get(pk=network.pk)  # a deleted object loses its id, also for who shares it

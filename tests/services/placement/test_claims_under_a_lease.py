@@ -48,7 +48,7 @@ def rows() -> list[object]:
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_worker_that_lost_its_lease_after_reading_changes_no_place(change: Change) -> None:
+def test_worker_that_lost_its_lease_changes_no_allocation(change: Change) -> None:
     ask = placed(make_tenant())
     before, operation = rows(), leased()
 
@@ -66,7 +66,7 @@ def test_a_worker_that_lost_its_lease_after_reading_changes_no_place(change: Cha
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_who_holds_the_lease_changes_it_at_the_last_attempt_too(change: Change, settings: Settings) -> None:
+def test_lease_holder_changes_the_allocation_at_the_last_attempt(change: Change, settings: Settings) -> None:
     settings.PLACEMENT_CLAIM_ATTEMPTS = 1
     ask = placed(make_tenant())
     before = rows()

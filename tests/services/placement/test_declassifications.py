@@ -57,7 +57,7 @@ def everything(copy: Binding, secret: str) -> dict[str, Any]:
     return {"classifications": [secret], "lineage_ids": entries}
 
 
-def test_two_officers_take_away_what_they_named_after_a_day(tenant: Tenant, copy: Binding, secret: str) -> None:
+def test_two_officers_declassify_the_named_data_after_a_day(tenant: Tenant, copy: Binding, secret: str) -> None:
     proposal = propose(tenant, copy, **everything(copy, secret))
     head, epoch = PolicyHead.objects.get(organization=tenant.project.organization).version, epochs.current()
     proposals.proposal_approve(officer(tenant.project, "bob"), proposal)
@@ -77,7 +77,7 @@ def test_two_officers_take_away_what_they_named_after_a_day(tenant: Tenant, copy
     assert {"policy.propose", "policy.approve", "policy.apply", "declassify"} <= set(verbs)
 
 
-def test_nobody_else_can(tenant: Tenant, copy: Binding, secret: str) -> None:
+def test_declassification_needs_an_officer_of_the_organization(tenant: Tenant, copy: Binding, secret: str) -> None:
     stranger = officer(make_tenant("beta").project)
     for actor in (tenant.actor, replace(tenant.actor, role="owner"), operator(), SYSTEM, stranger):
         with pytest.raises(RoleNeeded):
@@ -94,7 +94,9 @@ def test_nobody_else_can(tenant: Tenant, copy: Binding, secret: str) -> None:
 
 
 @pytest.mark.parametrize("person", ["proposed_by", "approved_by"])
-def test_both_are_officers_until_it_happens(tenant: Tenant, copy: Binding, secret: str, person: str) -> None:
+def test_both_approvers_must_be_officers_at_the_application(
+    tenant: Tenant, copy: Binding, secret: str, person: str
+) -> None:
     proposal = propose(tenant, copy, classifications=[secret])
     proposals.proposal_approve(officer(tenant.project, "bob"), proposal)
     Membership.objects.filter(user_id=getattr(proposal, person)).update(role="owner")
@@ -103,7 +105,7 @@ def test_both_are_officers_until_it_happens(tenant: Tenant, copy: Binding, secre
     assert secret in Binding.objects.get(pk=copy.pk).classifications
 
 
-def test_the_database_lets_nothing_go_without_such_a_proposal(tenant: Tenant, copy: Binding, secret: str) -> None:
+def test_database_refuses_declassification_without_a_proposal(tenant: Tenant, copy: Binding, secret: str) -> None:
     """Neither before it is due, nor more than it names, nor of another thing, nor when it is done."""
 
     def must_stay() -> None:
@@ -129,7 +131,7 @@ def test_the_database_lets_nothing_go_without_such_a_proposal(tenant: Tenant, co
     must_stay()
 
 
-def test_what_is_not_there_cannot_be_lost(tenant: Tenant, copy: Binding, secret: str) -> None:
+def test_declassification_of_nothing_is_refused(tenant: Tenant, copy: Binding, secret: str) -> None:
     for number, more in enumerate(({}, {"classifications": ["hds"]}, {"lineage_ids": [new_id()]})):
         with pytest.raises(NothingToDeclassify):
             propose(tenant, copy, officer(tenant.project, f"o{number}"), **more)

@@ -25,7 +25,7 @@ def client_functions() -> dict[str, Callable[..., object]]:
     return {name: function for name, function in functions if hasattr(function, "__wrapped__")}
 
 
-def test_our_own_functions_for_those_calls_take_a_grant_and_no_node() -> None:
+def test_guarded_client_functions_take_a_call_authorization() -> None:
     takes_grant = {
         name for name, function in client_functions().items() if CallAuthorization in get_type_hints(function).values()
     }
@@ -46,31 +46,31 @@ def callers(*names: str) -> set[str]:
     return found
 
 
-def test_only_placement_makes_grants_and_only_the_client_makes_permits_of_them() -> None:
+def test_only_placement_makes_call_authorizations() -> None:
     of_roles = {"identity.service_accounts", "signin.openid.providers"}  # these grants are of another kind
     assert callers("CallAuthorization") - of_roles == {"placement.services"}
     assert callers("as_message") == {"nodes.agent_client"}
 
 
-def test_only_leave_and_the_signer_have_to_do_with_permits() -> None:
+def test_only_step_permits_and_the_signer_handle_permits() -> None:
     assert callers("obtain_permit") == {"workflows.step_permits"}
     assert callers("signing_key") == {"signer.permits", "signer.fact_epochs", "signer.segments"}
     assert callers("cosigning_key") == {"signer.sentinel"}
     assert callers("denying_key") == {"nodes.management.commands.permit_deny", "signer.revoke_retired"}
 
 
-def test_only_the_clients_and_the_watcher_open_channels_to_agents() -> None:
+def test_only_clients_and_the_watcher_open_agent_channels() -> None:
     known = {"nodes.channels", "nodes.console_client", "watcher.streams"}
     assert callers("secure_channel", "insecure_channel", "AgentStub") == known
 
 
-def test_the_stream_process_only_opens_consoles() -> None:
+def test_stream_process_only_opens_consoles() -> None:
     tree = ast.parse((ROOT / "nodes" / "console_client.py").read_text())
     calls = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     assert calls & METHODS == {"OpenConsole"}
 
 
-def test_the_watcher_only_listens_renews_leases_and_hands_over_what_others_have_signed() -> None:
+def test_watcher_makes_only_unguarded_calls() -> None:
     tree = ast.parse((ROOT / "watcher" / "streams.py").read_text())
     calls = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     assert calls & METHODS == {"Watch", "EnsureTrust", "RenewLease"}

@@ -26,7 +26,7 @@ def test_a_quarter_has_three_months(name: str, begins: tuple[int, int], ends: tu
 
 
 @pytest.mark.parametrize("name", ["", "2026", "2026-Q0", "2026-Q5", "Q4-2026", "2026-Q44", "2026-q1"])
-def test_what_is_no_quarter(name: str) -> None:
+def test_invalid_quarter_name_is_refused(name: str) -> None:
     assert quarter_named(name) is None
 
 
@@ -50,7 +50,7 @@ def exempt(project: Project, begins_at: datetime, *used_at: datetime, approvals:
 
 
 @pytest.mark.django_db
-def test_a_quarter_counts_what_was_in_it() -> None:
+def test_report_counts_the_exemptions_of_the_quarter() -> None:
     project = make_tenant().project
     exempt(project, ENDS - HOUR, ENDS - HOUR / 2, ENDS + HOUR / 2)
     exempt(project, ENDS - 100 * HOUR)

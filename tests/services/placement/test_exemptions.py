@@ -97,7 +97,7 @@ def requested(tenant: Tenant, ask: PlacementRequest, **more: object) -> Exemptio
     return exemption_request(tenant.actor, tenant.project, new)
 
 
-def test_what_two_people_allow_happens_once_and_is_told(tenant: Tenant, officer: Person, operator: Person) -> None:
+def test_approved_exemption_is_used_once_and_recorded(tenant: Tenant, officer: Person, operator: Person) -> None:
     ask = wanted(tenant)
     exemption = requested(tenant, ask)
     officer.approve(exemption, OFFICER)
@@ -130,7 +130,7 @@ def test_one_approval_is_not_enough(tenant: Tenant, officer: Person) -> None:
     assert not Allocation.objects.exists()
 
 
-def test_the_same_person_cannot_approve_twice(tenant: Tenant, root: SigningKey) -> None:
+def test_one_user_cannot_approve_twice(tenant: Tenant, root: SigningKey) -> None:
     both = person("both", role=OFFICER, organization_id=tenant.project.organization_id, is_operator=True)
     appoint(root, {both: OFFICER})
     exemption = both.approve(requested(tenant, wanted(tenant)), OFFICER)
@@ -138,7 +138,7 @@ def test_the_same_person_cannot_approve_twice(tenant: Tenant, root: SigningKey) 
         both.approve(exemption, OPERATOR)
 
 
-def test_two_operators_are_not_two_duties(tenant: Tenant, operator: Person) -> None:
+def test_two_operators_do_not_satisfy_both_roles(tenant: Tenant, operator: Person) -> None:
     exemption = operator.approve(requested(tenant, wanted(tenant)), OPERATOR)
     other = person("oscar", role="operator", is_operator=True)
     with pytest.raises(ExemptionSamePerson):
@@ -147,7 +147,7 @@ def test_two_operators_are_not_two_duties(tenant: Tenant, operator: Person) -> N
         other.approve(exemption, OFFICER)
 
 
-def test_who_asked_cannot_approve(tenant: Tenant, officer: Person) -> None:
+def test_requester_cannot_approve(tenant: Tenant, officer: Person) -> None:
     ask = wanted(tenant)
     new = NewExemption(decision=refusal(ask), zone="de-rhein-1", reason="the flood")
     asking = replace(officer.actor, role="member")
@@ -162,7 +162,7 @@ def test_an_officer_of_another_organization_cannot_approve(tenant: Tenant) -> No
         stranger.approve(requested(tenant, wanted(tenant)), OFFICER)
 
 
-def test_after_its_end_it_is_over(tenant: Tenant, officer: Person, operator: Person) -> None:
+def test_exemption_ends_at_its_expiry(tenant: Tenant, officer: Person, operator: Person) -> None:
     ask = wanted(tenant)
     exemption = requested(tenant, ask, lifetime=timedelta(minutes=5))
     officer.approve(exemption, OFFICER)
@@ -172,7 +172,7 @@ def test_after_its_end_it_is_over(tenant: Tenant, officer: Person, operator: Per
     assert exemptions.in_force(deed, clock.now() + timedelta(minutes=6)) == []
 
 
-def test_what_is_over_cannot_be_approved(tenant: Tenant, officer: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_expired_exemption_cannot_be_approved(tenant: Tenant, officer: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     exemption = requested(tenant, wanted(tenant))
     later = clock.now() + timedelta(hours=5)
     monkeypatch.setattr("controlplane.placement.exemptions.clock.now", lambda: later)
@@ -180,21 +180,19 @@ def test_what_is_over_cannot_be_approved(tenant: Tenant, officer: Person, monkey
         officer.approve(exemption, OFFICER)
 
 
-def test_a_clause_that_is_not_waivable_stays(tenant: Tenant) -> None:
+def test_unwaivable_clause_still_refuses(tenant: Tenant) -> None:
     facts.state_of("zone", "de-rhein-1", {"keys.countries": ["DE"]})
     with pytest.raises(ExemptionNotPossible, match="fixed"):
         requested(tenant, wanted(tenant))
 
 
 @pytest.mark.parametrize("lifetime", [timedelta(minutes=1), timedelta(hours=73)])
-def test_it_lasts_hours(tenant: Tenant, lifetime: timedelta) -> None:
+def test_exemption_lifetime_is_bounded(tenant: Tenant, lifetime: timedelta) -> None:
     with pytest.raises(ExemptionNotPossible):
         requested(tenant, wanted(tenant), lifetime=lifetime)
 
 
-def test_a_key_that_the_root_has_not_appointed_does_not_count(
-    tenant: Tenant, root: SigningKey, operator: Person
-) -> None:
+def test_approval_by_an_unappointed_key_is_refused(tenant: Tenant, root: SigningKey, operator: Person) -> None:
     """Whoever runs the control plane can register keys and make members; whose a key is, the keyset says."""
     exemption = requested(tenant, wanted(tenant))
     own = tenant.project.organization_id
@@ -211,14 +209,14 @@ def test_a_key_that_the_root_has_not_appointed_does_not_count(
         moved.approve(exemption, OFFICER)
 
 
-def test_a_revoked_key_does_not_count_from_that_moment(tenant: Tenant, officer: Person) -> None:
+def test_approval_by_a_revoked_key_is_refused(tenant: Tenant, officer: Person) -> None:
     exemption = requested(tenant, wanted(tenant))
     officer_key_revoke(SYSTEM, officer.key_id)
     with pytest.raises(OfficerKeyNotInForce):
         officer.approve(exemption, OFFICER)
 
 
-def test_a_signature_of_other_terms_does_not_count(tenant: Tenant, officer: Person) -> None:
+def test_approval_of_other_terms_is_refused(tenant: Tenant, officer: Person) -> None:
     exemption, other = requested(tenant, wanted(tenant)), requested(tenant, wanted(tenant))
     with pytest.raises(ApprovalInvalid):
         exemption_approve(
@@ -226,7 +224,7 @@ def test_a_signature_of_other_terms_does_not_count(tenant: Tenant, officer: Pers
         )
 
 
-def test_somebody_elses_key_does_not_count(tenant: Tenant, officer: Person, operator: Person) -> None:
+def test_approval_with_the_key_of_another_user_is_refused(tenant: Tenant, officer: Person, operator: Person) -> None:
     exemption = requested(tenant, wanted(tenant))
     signature = operator.key.sign(
         message(KIND, exemptions.terms_of(exemption).approval_payload(str(officer.actor.user_id), OFFICER))
@@ -242,7 +240,7 @@ INVENTED = [
 
 
 @pytest.mark.parametrize("approvals", [INVENTED, [{}, {}], ["x", "y"]])
-def test_approvals_that_were_written_into_the_table_admit_nothing(
+def test_approvals_inserted_by_sql_admit_nothing(
     tenant: Tenant, root: SigningKey, officer: Person, approvals: list[object]
 ) -> None:
     ask = wanted(tenant)
@@ -251,7 +249,7 @@ def test_approvals_that_were_written_into_the_table_admit_nothing(
     assert not Allocation.objects.exists()
 
 
-def test_a_key_that_is_denied_later_takes_its_approval_along(tenant: Tenant, root: SigningKey, tmp_path: Path) -> None:
+def test_denied_key_invalidates_its_approval(tenant: Tenant, root: SigningKey, tmp_path: Path) -> None:
     ask = wanted(tenant)
     exemption = agree(root, requested(tenant, ask))
     kid = exemption.approvals[0]["key_id"]
@@ -259,14 +257,14 @@ def test_a_key_that_is_denied_later_takes_its_approval_along(tenant: Tenant, roo
     refusal(ask)
 
 
-def test_data_that_has_become_secret_since_has_none(tenant: Tenant, root: SigningKey) -> None:
+def test_exemption_does_not_cover_later_classifications(tenant: Tenant, root: SigningKey) -> None:
     ask = wanted(tenant)
     agree(root, requested(tenant, ask))
     Binding.objects.create(resource_id=ask.consumer_id, kind="instance", project=tenant.project, classifications=["dr"])
     refusal(ask)
 
 
-def test_an_operation_uses_it_once_however_often_it_decides(tenant: Tenant, root: SigningKey) -> None:
+def test_operation_uses_an_exemption_once(tenant: Tenant, root: SigningKey) -> None:
     ask = replace(wanted(tenant), operation_id=new_id())
     exemption = agree(root, requested(tenant, ask))
     placement.claim(ask)
@@ -280,7 +278,7 @@ def test_an_operation_uses_it_once_however_often_it_decides(tenant: Tenant, root
 
 
 @pytest.mark.usefixtures("tenant")
-def test_what_an_exemption_alone_admits_is_kept_and_counted_each_time(root: SigningKey) -> None:
+def test_placement_without_an_operation_counts_each_use(root: SigningKey) -> None:
     """Also where no operation decides again."""
     tenant = make_tenant("beta")
     placed = wanted(tenant)
@@ -336,7 +334,7 @@ def test_a_console_is_read_once_under_an_exemption(refused: Cloud) -> None:
         look()
 
 
-def test_a_console_that_is_open_is_one_use_of_an_exemption(refused: Cloud) -> None:
+def test_open_console_is_one_use_of_an_exemption(refused: Cloud) -> None:
     project, instance = refused.tenant.project, Instance.objects.get()
     actor = replace(refused.tenant.actor, organization_id=project.organization_id)
     opening = partial(console_open, actor, project, instance, kind=Kind.SERIAL)
@@ -350,7 +348,7 @@ def test_a_console_that_is_open_is_one_use_of_an_exemption(refused: Cloud) -> No
         opening()
 
 
-def test_an_attachment_uses_one_for_each_side_and_once(refused: Cloud) -> None:
+def test_attachment_uses_one_exemption_per_side_once(refused: Cloud) -> None:
     """The volume's decides in the operation, the instance's decides nowhere else."""
     plug = partial(attach, refused, Instance.objects.get(), Volume.objects.get())
     both = [exempt(refused, plug), exempt(refused, plug)]
@@ -362,7 +360,7 @@ def test_an_attachment_uses_one_for_each_side_and_once(refused: Cloud) -> None:
     assert set(ExemptionUse.objects.values_list("operation_id", flat=True)) == {operation.pk}
 
 
-def test_one_for_another_zone_does_not_hide_it(tenant: Tenant, root: SigningKey) -> None:
+def test_exemption_of_another_zone_does_not_hide_the_right_one(tenant: Tenant, root: SigningKey) -> None:
     """That one ends first, and its zone has no node."""
     make_zone("de-rhein-2")
     facts.state_of("zone", "de-rhein-2", {"location.territory": "DE", "keys.countries": ["FR"]})
@@ -378,7 +376,7 @@ def test_one_for_another_zone_does_not_hide_it(tenant: Tenant, root: SigningKey)
     ]
 
 
-def test_an_old_refusal_is_no_ground(tenant: Tenant) -> None:
+def test_old_refusal_cannot_be_exempted(tenant: Tenant) -> None:
     decision = refusal(wanted(tenant))
     Decision.objects.filter(pk=decision.pk).update(created_at=clock.now() - timedelta(hours=25))
     decision.refresh_from_db()
@@ -387,7 +385,7 @@ def test_an_old_refusal_is_no_ground(tenant: Tenant) -> None:
         exemption_request(tenant.actor, tenant.project, new)
 
 
-def test_only_one_at_a_time_for_the_same(tenant: Tenant) -> None:
+def test_second_exemption_request_for_one_action_is_refused(tenant: Tenant) -> None:
     ask = wanted(tenant)
     first = requested(tenant, ask)
     with pytest.raises(ExemptionAsked, match=str(first.pk)):
@@ -397,7 +395,7 @@ def test_only_one_at_a_time_for_the_same(tenant: Tenant) -> None:
 @pytest.mark.parametrize(
     "statement", ["DELETE FROM placement_exemptionuse", "UPDATE placement_exemptionuse SET operation_id = NULL"]
 )
-def test_a_use_cannot_be_taken_back(tenant: Tenant, root: SigningKey, statement: str) -> None:
+def test_recorded_use_cannot_be_deleted(tenant: Tenant, root: SigningKey, statement: str) -> None:
     ask = wanted(tenant)
     agree(root, requested(tenant, ask))
     placement.claim(ask)
@@ -414,7 +412,7 @@ def test_a_use_cannot_be_taken_back(tenant: Tenant, root: SigningKey, statement:
         "UPDATE placement_exemption SET max_uses = 100",
     ],
 )
-def test_its_terms_are_fixed_also_for_sql(tenant: Tenant, statement: str) -> None:
+def test_database_refuses_changes_of_the_terms(tenant: Tenant, statement: str) -> None:
     requested(tenant, wanted(tenant))
     with pytest.raises(IntegrityError, match="fixed"), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(statement)

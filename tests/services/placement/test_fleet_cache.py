@@ -22,7 +22,7 @@ from tests.world import Tenant, make_node, make_tenant, make_zone
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def told(fleet: Fleet) -> dict[str, tuple[object, ...]]:
+def cache_content(fleet: Fleet) -> dict[str, tuple[object, ...]]:
     """What a fleet says of each node, whatever its columns look like."""
     return {
         node: (
@@ -41,7 +41,7 @@ def told(fleet: Fleet) -> dict[str, tuple[object, ...]]:
 
 
 def anew() -> dict[str, tuple[object, ...]]:
-    return told(FleetCache().current())
+    return cache_content(FleetCache().current())
 
 
 def claim(tenant: Tenant) -> None:
@@ -66,21 +66,21 @@ CHANGES: dict[str, Callable[[Node], object]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_every_change_is_taken_up(change: str) -> None:
+def test_every_change_updates_the_cache(change: str) -> None:
     node = make_node("one")
     make_node("two", zone="de-rhein-1")
     cache = FleetCache()
     before = cache.current()
-    was = told(before)
+    was = cache_content(before)
     assert was == anew()
     CHANGES[change](node)
-    now = told(cache.current())
+    now = cache_content(cache.current())
     assert now == anew() != was
-    assert told(before) == was, "who still reads the older fleet sees no change"
+    assert cache_content(before) == was, "who still reads the older fleet sees no change"
     assert cache.current() is cache.current(), "nothing changed, nothing is copied"
 
 
-def test_a_heartbeat_with_nothing_new_changes_nothing() -> None:
+def test_unchanged_heartbeat_keeps_the_cache() -> None:
     node = make_node("one")
     report = NodeReport(
         boot_id="boot",
@@ -105,42 +105,42 @@ def test_a_heartbeat_with_nothing_new_changes_nothing() -> None:
     assert cache.current() is known
 
 
-def test_rows_that_were_restored_from_another_server_are_not_read_again_and_again() -> None:
+def test_rows_with_future_transaction_ids_are_not_reread() -> None:
     node, other = make_node("one"), make_node("two")
     with connection.cursor() as cursor:
         cursor.execute("UPDATE nodes_inventory SET changed_xid = '9000000000000000000'")
     cache = FleetCache()
     known = cache.current()
     node_cordon(SYSTEM, other, reason="repair")
-    assert told(cache.current()) == anew() != told(known)
+    assert cache_content(cache.current()) == anew() != cache_content(known)
     assert cache.current() is cache.current()
     with transaction.atomic():
         node_cordon(SYSTEM, node, reason="repair")
         assert cache.current().is_cordoned.all()
 
 
-def test_what_a_transaction_has_written_is_seen_inside_it_alone_and_forgotten_when_it_fails() -> None:
+def test_uncommitted_changes_are_visible_in_their_transaction_only() -> None:
     node = make_node("one")
     cache = FleetCache()
-    was = told(cache.current())
+    was = cache_content(cache.current())
     with pytest.raises(ZeroDivisionError), transaction.atomic():
         Node.objects.filter(pk=node.pk).update(duty="cordoned")
         make_node("two")
-        inside = told(cache.current())
+        inside = cache_content(cache.current())
         assert len(inside) == 2 and inside == anew()
-        (elsewhere,) = at_once([lambda: told(cache.current())])
+        (elsewhere,) = at_once([lambda: cache_content(cache.current())])
         assert elsewhere == was
         Inventory.objects.all().delete()
-        assert told(cache.current()) == {}
+        assert cache_content(cache.current()) == {}
         _ = 1 / 0
-    assert told(cache.current()) == was == anew()
+    assert cache_content(cache.current()) == was == anew()
     with transaction.atomic():
         Node.objects.filter(pk=node.pk).update(duty="cordoned")
         cache.current()
-    assert told(cache.current()) == anew() != was
+    assert cache_content(cache.current()) == anew() != was
 
 
-def test_a_change_that_is_committed_after_later_ones_is_not_missed() -> None:
+def test_change_committed_after_later_ones_is_not_missed() -> None:
     slow, quick = make_node("slow"), make_node("quick")
     cache = FleetCache()
     cache.current()
@@ -165,11 +165,11 @@ def test_a_change_that_is_committed_after_later_ones_is_not_missed() -> None:
         assert not fleet.is_cordoned[fleet.positions[str(slow.pk)]]
     may_commit.set()
     thread.join()
-    assert told(cache.current()) == anew()
+    assert cache_content(cache.current()) == anew()
     assert cache.current().is_cordoned.all()
 
 
-def test_threads_that_change_and_read_leave_a_cache_that_is_right() -> None:
+def test_concurrent_changes_and_reads_keep_the_cache_correct() -> None:
     nodes = [make_node(f"node-{number}") for number in range(6)]
     cache = FleetCache()
 
@@ -189,4 +189,4 @@ def test_threads_that_change_and_read_leave_a_cache_that_is_right() -> None:
 
     outcomes = at_once([change(seed) for seed in range(6)])
     assert outcomes == [None] * 6
-    assert told(cache.current()) == anew()
+    assert cache_content(cache.current()) == anew()

@@ -69,7 +69,7 @@ def attach(cloud: Cloud, instance: Instance, volume: Volume, **more: Any) -> tup
     return volume_attach(cloud.tenant.actor, instance, volume=volume, **{"is_read_only": False, **more})
 
 
-def test_an_unclassified_instance_gets_no_volume_that_may_not_be_there(known: Cloud) -> None:
+def test_instance_cannot_attach_a_volume_inadmissible_in_its_zone(known: Cloud) -> None:
     """B08: what the volume is classified as demands a qualification that the place has not."""
     machine = add_machine(known, LAX)
     node_cordon(SYSTEM, known.machine.row, reason="so that all is made there")
@@ -85,7 +85,7 @@ def test_an_unclassified_instance_gets_no_volume_that_may_not_be_there(known: Cl
         new_instance(known, name="around", volumes=(volume,))
 
 
-def test_a_volume_gets_no_instance_that_may_not_be_there(cloud: Cloud) -> None:
+def test_volume_cannot_attach_to_an_instance_inadmissible_in_its_zone(cloud: Cloud) -> None:
     """The other side: the guest could write its data there."""
     secret = classify("snc", [], cloud.tenant.project)
     instance, volume = made_instance(cloud, classifications=(secret.pk,)), made_volume(cloud)
@@ -94,7 +94,7 @@ def test_a_volume_gets_no_instance_that_may_not_be_there(cloud: Cloud) -> None:
         attach(cloud, instance, volume)
 
 
-def test_an_instance_keeps_what_its_memory_may_hold(cloud: Cloud) -> None:
+def test_instance_keeps_the_classifications_of_a_detached_volume(cloud: Cloud) -> None:
     secret = classify("secret", in_zones(HOME), cloud.tenant.project).pk
     instance, volume = made_instance(cloud), made_volume(cloud, classifications=(secret,))
     attachment, operation = attach(cloud, instance, volume)
@@ -107,7 +107,7 @@ def test_an_instance_keeps_what_its_memory_may_hold(cloud: Cloud) -> None:
     assert latest(instance.pk).classifications == [secret]
 
 
-def test_a_volume_carries_on_what_was_written_to_it(cloud: Cloud) -> None:
+def test_volume_takes_the_classifications_of_its_instance(cloud: Cloud) -> None:
     """An empty volume is no way to carry classified data to an instance that is not."""
     secret = classify("secret", in_zones(HOME), cloud.tenant.project).pk
     first, second = made_instance(cloud, classifications=(secret,)), made_instance(cloud, name="other")
@@ -120,7 +120,7 @@ def test_a_volume_carries_on_what_was_written_to_it(cloud: Cloud) -> None:
     assert Binding.objects.get(pk=second.pk).classifications == [secret]
 
 
-def test_a_volume_that_is_only_read_stays_what_it_is(cloud: Cloud) -> None:
+def test_read_only_volume_keeps_its_classifications(cloud: Cloud) -> None:
     secret = classify("secret", in_zones(HOME), cloud.tenant.project).pk
     instance, volume = made_instance(cloud, classifications=(secret,)), made_volume(cloud)
     done(attach(cloud, instance, volume, is_read_only=True)[1])
@@ -128,7 +128,7 @@ def test_a_volume_that_is_only_read_stays_what_it_is(cloud: Cloud) -> None:
     assert Lineage.objects.filter(resource_id=instance.pk, source_id=volume.pk).exists()
 
 
-def test_volumes_of_the_first_boot_join_too(cloud: Cloud) -> None:
+def test_volumes_of_the_first_boot_are_in_the_lineage(cloud: Cloud) -> None:
     secret = classify("secret", in_zones(HOME), cloud.tenant.project).pk
     other = classify("other", in_zones(HOME), cloud.tenant.project).pk
     volume = made_volume(cloud, classifications=(secret,))
@@ -149,7 +149,7 @@ def test_a_repeated_attachment_writes_nothing_twice(cloud: Cloud) -> None:
 # ---- derived data: images
 
 
-def test_the_laxity_of_a_copys_project_is_irrelevant(known: Cloud) -> None:
+def test_copy_keeps_the_policy_of_its_source_project(known: Cloud) -> None:
     """B05 with what there is: an image of a strict project, a volume or an instance in a lax one."""
     make_node("n-sud", zone=LAX)
     strict, lax = known.tenant, make_tenant("lax")
@@ -165,7 +165,7 @@ def test_the_laxity_of_a_copys_project_is_irrelevant(known: Cloud) -> None:
     assert [(policy.level, [atom.id for atom in policy.atoms]) for policy in demand.policies] == [("lineage", ["snc"])]
 
 
-def test_a_copy_takes_the_images_classifications(cloud: Cloud) -> None:
+def test_copy_takes_the_classifications_of_its_image(cloud: Cloud) -> None:
     secret = classify("secret", in_zones(HOME), cloud.tenant.project).pk
     image = private_image(cloud, cloud.tenant, secret)
     instance = made_instance(cloud, image=image)
@@ -181,7 +181,7 @@ def test_a_public_image_has_no_lineage(cloud: Cloud) -> None:
     assert not Lineage.objects.filter(resource_id=volume.pk).exists()
 
 
-def test_the_past_is_not_loosened(known: Cloud, settings: Settings) -> None:
+def test_later_looser_policy_does_not_loosen_old_lineage(known: Cloud, settings: Settings) -> None:
     """What was derived under stricter clauses keeps them when its project demands less."""
     settings.POLICY_COOLING_HOURS = 0
     make_node("n-sud", zone=LAX)
@@ -203,7 +203,7 @@ def test_the_past_is_not_loosened(known: Cloud, settings: Settings) -> None:
     new_volume(known, name="new", image=image, zones=(LAX,))
 
 
-def test_layers_that_are_there_anyway_are_not_said_twice(known: Cloud) -> None:
+def test_policy_layers_are_not_duplicated(known: Cloud) -> None:
     ruled(known.tenant.project, SNC)
     ruled(known.tenant.project, *EU, at="organization")
     instance = made_instance(known, image=private_image(known, known.tenant))
@@ -214,7 +214,7 @@ def test_layers_that_are_there_anyway_are_not_said_twice(known: Cloud) -> None:
     assert levels == ["organization", "project"]
 
 
-def test_an_image_is_classified_when_it_is_made(cloud: Cloud) -> None:
+def test_image_is_classified_at_creation(cloud: Cloud) -> None:
     secret = classify("secret", in_zones(HOME), cloud.tenant.project).pk
     image, _ = images.image_create(
         cloud.tenant.actor, cloud.tenant.project, NewImage(name="mine", format="qcow2"), classifications=[secret]
@@ -234,7 +234,7 @@ def test_a_cache_of_a_private_image_is_a_copy(known: Cloud) -> None:
 # ---- what the database refuses, whoever asks
 
 
-def test_what_data_is_classified_as_never_shrinks(cloud: Cloud) -> None:
+def test_classifications_of_data_never_shrink(cloud: Cloud) -> None:
     name = classify("secret", in_zones(HOME), cloud.tenant.project).pk
     volume, _ = new_volume(cloud, classifications=(name,))
     other = make_tenant("beta").project
@@ -258,7 +258,7 @@ def test_lineage_is_never_changed(cloud: Cloud) -> None:
     assert Lineage.objects.filter(resource_id=volume.pk).count() == 1
 
 
-def test_a_decision_for_less_than_the_data_is_admits_nothing(cloud: Cloud) -> None:
+def test_decision_with_fewer_classifications_admits_nothing(cloud: Cloud) -> None:
     """The data was classified after the decision was taken."""
     instance = made_instance(cloud)
     secret = classify("secret", in_zones(HOME), cloud.tenant.project).pk
@@ -280,13 +280,13 @@ def test_a_decision_about_another_resource_admits_nothing(cloud: Cloud) -> None:
         Allocation.objects.filter(consumer_id=first.pk).update(decision=other)
 
 
-def test_classifications_of_others_cannot_be_used(cloud: Cloud) -> None:
+def test_classification_of_another_organization_cannot_be_used(cloud: Cloud) -> None:
     theirs = classify("secret", in_zones(HOME), make_tenant("beta").project)
     with pytest.raises(ClassificationNotFound):
         classifications.usable_classification(cloud.tenant.actor, cloud.tenant.project, theirs.pk)
 
 
-def test_a_source_of_another_project_brings_its_projects_policy(cloud: Cloud) -> None:
+def test_source_of_another_project_adds_its_policy(cloud: Cloud) -> None:
     other: Project = make_tenant("beta").project
     ruled(other, SNC)
     demand = effective_policies.for_subject(
@@ -301,7 +301,7 @@ def elsewhere(roles: list[str] | None) -> list[dict[str, object]]:
 
 
 @pytest.mark.parametrize("roles", [None, ["compute", "storage"], ["netedge"]], ids=str)
-def test_a_detachment_that_is_cancelled_is_asked_what_an_attachment_is(cloud: Cloud, roles: list[str] | None) -> None:
+def test_cancelled_detachment_is_checked_like_an_attachment(cloud: Cloud, roles: list[str] | None) -> None:
     """Where the volume is not admitted any more, the guest that has let go of it does not get it back."""
     attachment, operation = attach(cloud, made_instance(cloud), made_volume(cloud))
     done(operation)
@@ -319,7 +319,7 @@ def test_a_detachment_that_is_cancelled_is_asked_what_an_attachment_is(cloud: Cl
     assert (volume.state, volume.last_error["code"]) == ("available", "policy_unsatisfiable")
 
 
-def test_it_waits_for_a_guest_that_does_not_let_go(cloud: Cloud) -> None:
+def test_refused_undo_waits_for_the_guest_to_release_the_volume(cloud: Cloud) -> None:
     attachment, operation = attach(cloud, made_instance(cloud), made_volume(cloud))
     done(operation)
     ruled(cloud.tenant.project, *in_zones("de-rhein-1"), at="organization")
@@ -333,7 +333,7 @@ def test_it_waits_for_a_guest_that_does_not_let_go(cloud: Cloud) -> None:
 
 
 @pytest.mark.parametrize("roles", [None, ["compute", "storage"]], ids=str)
-def test_a_detachment_needs_no_leave(cloud: Cloud, roles: list[str] | None) -> None:
+def test_detachment_needs_no_permit(cloud: Cloud, roles: list[str] | None) -> None:
     attachment, operation = attach(cloud, made_instance(cloud), made_volume(cloud))
     done(operation)
     ruled(cloud.tenant.project, *elsewhere(roles), at="organization")
@@ -346,7 +346,7 @@ def test_a_detachment_needs_no_leave(cloud: Cloud, roles: list[str] | None) -> N
 # ---- how much lineage there can be
 
 
-def test_many_versions_of_a_policy_do_not_pile_up(cloud: Cloud) -> None:
+def test_policy_versions_do_not_accumulate_in_lineage(cloud: Cloud) -> None:
     project = cloud.tenant.project
     instance, volume = made_instance(cloud), made_volume(cloud)
     for n in range(6):
@@ -371,7 +371,7 @@ def burdened(resource: Any, project: Project, *, clauses: int = 250) -> None:
     Lineage.objects.create(resource_id=resource.pk, source_id=new_id(), policies=document)
 
 
-def test_an_attachment_that_would_be_too_much_is_refused_and_leaves_nothing(cloud: Cloud) -> None:
+def test_attachment_over_the_clause_limit_is_refused(cloud: Cloud) -> None:
     instance, volume = made_instance(cloud), made_volume(cloud)
     burdened(volume, cloud.tenant.project)
     own = [clause for n in range(10) for clause in in_zones(HOME, f"own{n}", name=f"o{n}")]
@@ -382,7 +382,7 @@ def test_an_attachment_that_would_be_too_much_is_refused_and_leaves_nothing(clou
     assert not Lineage.objects.filter(resource_id=instance.pk).exists()
 
 
-def test_a_policy_under_which_something_would_have_too_much_is_refused(cloud: Cloud) -> None:
+def test_policy_over_the_clause_limit_of_a_resource_is_refused(cloud: Cloud) -> None:
     volume, project = made_volume(cloud), cloud.tenant.project
     burdened(volume, project)
     more = [clause for n in range(10) for clause in in_zones(HOME, f"own{n}", name=f"o{n}")]
@@ -393,7 +393,7 @@ def test_a_policy_under_which_something_would_have_too_much_is_refused(cloud: Cl
     ruled(make_tenant("beta").project, *more)
 
 
-def test_what_cannot_be_evaluated_is_drifted_and_keeps_nobody_from_being_looked_at(cloud: Cloud) -> None:
+def test_resource_over_the_clause_limit_is_drifted(cloud: Cloud) -> None:
     broken, well = made_volume(cloud), made_volume(cloud, name="well")
     burdened(broken, cloud.tenant.project, clauses=300)
     compliance_drift.reconcile()

@@ -46,7 +46,7 @@ def used(node: Node) -> tuple[int, int, int]:
     return inventory.vcpus_used, inventory.memory_mib_used, inventory.disk_gib_used
 
 
-def test_a_place_is_counted_and_given_back(tenant: Tenant) -> None:
+def test_allocation_is_counted_and_released(tenant: Tenant) -> None:
     node = make_node("one")
     request = ask(tenant, vcpus=2, memory_mib=512, disk_gib=3)
     allocation = placement.claim(request)
@@ -62,14 +62,14 @@ def test_a_place_is_counted_and_given_back(tenant: Tenant) -> None:
         placement.call_authorization(request.consumer_id)
 
 
-def test_a_check_takes_nothing(tenant: Tenant) -> None:
+def test_placement_check_allocates_nothing(tenant: Tenant) -> None:
     node = make_node("one")
     placement.check_placement(ask(tenant))
     assert used(node) == (0, 0, 0)
     assert not Decision.objects.exists()
 
 
-def test_a_refusal_is_kept_and_says_why(tenant: Tenant) -> None:
+def test_refused_decision_is_stored_with_the_reason(tenant: Tenant) -> None:
     make_node("one", vcpus_total=2)
     for refused in (placement.check_placement, placement.claim):
         with pytest.raises(InsufficientCapacity) as caught:
@@ -82,7 +82,7 @@ def test_a_refusal_is_kept_and_says_why(tenant: Tenant) -> None:
         placement.check_placement(ask(tenant, zones=("mars-1",)))
 
 
-def test_what_is_near_shares_the_node(tenant: Tenant) -> None:
+def test_near_constraint_selects_the_same_node(tenant: Tenant) -> None:
     nodes = [make_node(name) for name in ("one", "two", "three")]
     first = placement.claim(ask(tenant))
     for _ in range(4):
@@ -101,7 +101,7 @@ def test_what_is_near_shares_the_node(tenant: Tenant) -> None:
 
 
 @pytest.mark.parametrize("how", ["cordon", "unreachable", "enrolled"])
-def test_a_node_that_takes_nothing_new_is_not_chosen(tenant: Tenant, how: str) -> None:
+def test_closed_node_is_not_chosen(tenant: Tenant, how: str) -> None:
     node, other = make_node("big", vcpus_total=64), make_node("small")
     kept = placement.claim(ask(tenant, zones=("fr-idf-1",), near=()))
     if how == "cordon":
@@ -119,7 +119,7 @@ def test_a_node_that_takes_nothing_new_is_not_chosen(tenant: Tenant, how: str) -
 
 
 @pytest.mark.parametrize("why", ["cordon", "silence", "drained zone", "no such feature", "cordoned host"])
-def test_what_is_no_lack_of_room_is_not_called_one(tenant: Tenant, why: str) -> None:
+def test_refusal_without_a_capacity_shortage_is_no_place(tenant: Tenant, why: str) -> None:
     node, asked = make_node("one"), ask(tenant)
     if why in ("cordon", "cordoned host"):
         node_cordon(SYSTEM, node, reason="repair")
@@ -140,9 +140,7 @@ def test_what_is_no_lack_of_room_is_not_called_one(tenant: Tenant, why: str) -> 
         assert decision.document["request"]["host"] == (str(node.pk) if asked.host else None)
 
 
-def test_a_node_that_was_cordoned_since_the_decision_is_not_written(
-    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_node_cordoned_after_the_decision_is_not_claimed(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     node = make_node("one")
     decide = decisions.decide
 
@@ -158,7 +156,7 @@ def test_a_node_that_was_cordoned_since_the_decision_is_not_written(
 
 
 @pytest.mark.parametrize("is_strict", [True, False])
-def test_anti_affinity(tenant: Tenant, is_strict: bool) -> None:
+def test_anti_affinity_separates_members(tenant: Tenant, is_strict: bool) -> None:
     make_node("one"), make_node("two")
     group = GroupRule(new_id(), "anti-affinity", is_strict)
     nodes = {placement.claim(ask(tenant, group=group)).node_id for _ in range(2)}
@@ -173,7 +171,7 @@ def test_anti_affinity(tenant: Tenant, is_strict: bool) -> None:
 
 
 @pytest.mark.parametrize("is_strict", [True, False])
-def test_affinity(tenant: Tenant, is_strict: bool) -> None:
+def test_affinity_joins_members(tenant: Tenant, is_strict: bool) -> None:
     make_node("one", vcpus_total=2), make_node("two", vcpus_total=2)
     group = GroupRule(new_id(), "affinity", is_strict)
     nodes = {placement.claim(ask(tenant, group=group)).node_id for _ in range(2)}
@@ -189,7 +187,7 @@ def in_zones(*zones: str, name: str = "home") -> list[dict[str, object]]:
     return [{"id": name, "attr": "zone.id", "op": "in", "value": list(zones)}]
 
 
-def test_a_policy_of_both_levels_admits_what_both_admit(tenant: Tenant) -> None:
+def test_organization_and_project_policies_both_apply(tenant: Tenant) -> None:
     for zone in ("fr-idf-1", "fr-nord-1", "de-rhein-1", "us-va-1"):
         make_node(f"node-{zone}", zone=zone)
     organization = tenant.project.organization
@@ -204,7 +202,7 @@ def test_a_policy_of_both_levels_admits_what_both_admit(tenant: Tenant) -> None:
     assert placement.claim(ask(other, zones=("us-va-1",))).node.zone_id == "us-va-1"
 
 
-def test_full_zones_within_the_policy_are_a_lack_of_room_not_a_matter_of_policy(tenant: Tenant) -> None:
+def test_full_admitted_zones_are_a_capacity_shortage(tenant: Tenant) -> None:
     make_node("home", zone="fr-idf-1", vcpus_total=1)
     make_node("away", zone="us-va-1", vcpus_total=64)
     policies.policy_set(tenant.actor, atoms=in_zones("fr-idf-1"), project=tenant.project)
@@ -212,7 +210,7 @@ def test_full_zones_within_the_policy_are_a_lack_of_room_not_a_matter_of_policy(
         placement.claim(ask(tenant, vcpus=2))
 
 
-def test_a_policy_is_set_and_what_runs_stays(tenant: Tenant) -> None:
+def test_new_policy_leaves_running_resources(tenant: Tenant) -> None:
     make_node("away", zone="us-va-1")
     old = placement.claim(ask(tenant))
     make_node("home", zone="fr-idf-1")
@@ -225,7 +223,7 @@ def test_a_policy_is_set_and_what_runs_stays(tenant: Tenant) -> None:
         placement.claim(ask(tenant, near=(old.consumer_id,)))
 
 
-def test_a_policy_that_cannot_be_is_refused_when_it_is_set(tenant: Tenant) -> None:
+def test_impossible_policy_is_refused(tenant: Tenant) -> None:
     organization = tenant.project.organization
     policies.policy_set(SYSTEM, atoms=in_zones("fr-idf-1"), organization=organization)
     with pytest.raises(PolicyEmpty):
@@ -234,7 +232,7 @@ def test_a_policy_that_cannot_be_is_refused_when_it_is_set(tenant: Tenant) -> No
         policies.policy_set(tenant.actor, atoms=[{"id": "x", "attr": "no.such", "op": "in"}], project=tenant.project)
 
 
-def test_grow_asks_its_own_node_for_the_difference_only(tenant: Tenant) -> None:
+def test_grow_claims_only_the_difference_on_its_node(tenant: Tenant) -> None:
     node = make_node("one", vcpus_total=4)
     make_node("two", vcpus_total=64)
     node_cordon(SYSTEM, Node.objects.get(name="two"), reason="so that the first one is chosen")
@@ -251,7 +249,7 @@ def test_grow_asks_its_own_node_for_the_difference_only(tenant: Tenant) -> None:
     assert used(node) == (4, 128, 1)
 
 
-def test_shrink_needs_nothing_and_never_grows(tenant: Tenant) -> None:
+def test_shrink_needs_no_capacity(tenant: Tenant) -> None:
     node = make_node("one", vcpus_total=4)
     request = ask(tenant, vcpus=4, memory_mib=512)
     placement.claim(request)
@@ -315,7 +313,7 @@ def test_raw_sql_cannot_raise_a_claim_over_the_capacity(tenant: Tenant) -> None:
     assert used(node) == (8, 0, 0)
 
 
-def test_counters_follow_whatever_is_done_to_the_rows(tenant: Tenant) -> None:
+def test_counters_follow_changes_of_the_rows(tenant: Tenant) -> None:
     node, other = make_node("one"), make_node("two")
     insert(tenant, node.pk, 2, 256, 5)
     insert(tenant, node.pk, 1, 128, 1)
@@ -328,7 +326,7 @@ def test_counters_follow_whatever_is_done_to_the_rows(tenant: Tenant) -> None:
     assert capacity_drift.reconcile() == []
 
 
-def test_a_counter_that_was_tampered_with_is_an_alarm(tenant: Tenant) -> None:
+def test_tampered_counter_is_reported(tenant: Tenant) -> None:
     node = make_node("one")
     Inventory.objects.filter(pk=node.pk).update(vcpus_used=1)
     assert capacity_drift.reconcile() == [str(node.pk)]

@@ -78,7 +78,7 @@ def head_of(tenant: Tenant) -> int:
         ("eu", "atoms/0", "-"),
     ],
 )
-def test_what_does_not_type_check_is_refused_by_name(tenant: Tenant, atom: Any, field: str, named: str) -> None:
+def test_ill_typed_clause_is_refused_with_its_field(tenant: Tenant, atom: Any, field: str, named: str) -> None:
     import_all()
     with pytest.raises(PolicyInvalid) as caught:
         set_for(tenant, [atom])
@@ -87,7 +87,7 @@ def test_what_does_not_type_check_is_refused_by_name(tenant: Tenant, atom: Any, 
     assert not PolicyVersion.objects.filter(level="organization").exists()
 
 
-def test_a_contradiction_names_the_clauses_and_their_levels(tenant: Tenant) -> None:
+def test_contradiction_names_the_clauses_and_levels(tenant: Tenant) -> None:
     policies.policy_set(SYSTEM, atoms=in_zones("fr-idf-1", name="floor"))
     with pytest.raises(PolicyEmpty) as caught:
         set_for(tenant, in_zones("us-va-1", name="abroad"))
@@ -98,7 +98,7 @@ def test_a_contradiction_names_the_clauses_and_their_levels(tenant: Tenant) -> N
         policies.policy_set(tenant.actor, atoms=atoms, project=make_tenant("beta").project)
 
 
-def test_a_clause_without_effect_is_told_and_kept(tenant: Tenant) -> None:
+def test_redundant_clause_is_reported_and_kept(tenant: Tenant) -> None:
     set_for(tenant, in_zones("fr-idf-1"))
     wider = in_zones("fr-idf-1", "de-rhein-1", name="wider")
     outcome = policies.policy_set(tenant.actor, atoms=wider, project=tenant.project)
@@ -107,7 +107,7 @@ def test_a_clause_without_effect_is_told_and_kept(tenant: Tenant) -> None:
     assert outcome.version.atoms == [wider[0] | {"value": ["de-rhein-1", "fr-idf-1"]}]
 
 
-def test_a_policy_says_which_zones_it_newly_refuses(tenant: Tenant) -> None:
+def test_review_lists_newly_refused_zones(tenant: Tenant) -> None:
     import_all()
     first = set_for(tenant, EU)
     assert "us-va-1" in first.review.newly_refused
@@ -116,7 +116,7 @@ def test_a_policy_says_which_zones_it_newly_refuses(tenant: Tenant) -> None:
     assert "de-rhein-1" in second.review.newly_refused
 
 
-def test_a_clause_that_is_asked_of_backups_alone_refuses_no_zone_to_what_is_made(tenant: Tenant) -> None:
+def test_clause_about_backups_refuses_no_zone_for_new_resources(tenant: Tenant) -> None:
     import_all()
     far = {"id": "far", "op": "min_distance_km", "value": 100, "roles": ["backup"]}
     assert set_for(tenant, [far]).review.newly_refused == ()
@@ -131,7 +131,7 @@ def test_a_clause_that_is_asked_of_backups_alone_refuses_no_zone_to_what_is_made
 # ---- who may, and what counts at once
 
 
-def test_what_demands_more_counts_at_once_and_is_evidence(tenant: Tenant) -> None:
+def test_tightened_policy_applies_at_once_and_is_in_evidence(tenant: Tenant) -> None:
     before = head_of(tenant)
     outcome = set_for(tenant, in_zones("fr-idf-1", "de-rhein-1"))
     assert (outcome.review.change, outcome.proposal) == ("tighter", None)
@@ -145,13 +145,13 @@ def test_what_demands_more_counts_at_once_and_is_evidence(tenant: Tenant) -> Non
     assert AuditRecord.objects.filter(verb="policy.set", resource_id=outcome.version.pk).exists()
 
 
-def test_the_same_again_is_a_version_that_changes_nothing(tenant: Tenant) -> None:
+def test_repeated_policy_is_a_version_without_a_change(tenant: Tenant) -> None:
     set_for(tenant, in_zones("fr-idf-1"))
     outcome = set_for(tenant, in_zones("fr-idf-1"), officer(tenant.project, "otto"))
     assert (outcome.review.change, outcome.proposal) == ("same", None)
 
 
-def test_an_allocation_under_a_decision_of_before_is_refused_by_the_database(tenant: Tenant) -> None:
+def test_database_refuses_an_allocation_under_a_stale_decision(tenant: Tenant) -> None:
     """B10: the organization tightens between the decision and the commit."""
     make_node("one", zone="de-rhein-1")
     kept = placement.claim(ask(tenant))
@@ -159,14 +159,14 @@ def test_an_allocation_under_a_decision_of_before_is_refused_by_the_database(ten
     with pytest.raises(DatabaseError, match="STALE_POLICY"), transaction.atomic():
         Allocation.objects.filter(pk=kept.pk).update(vcpus=2)
     with pytest.raises(PolicyUnsatisfiable):
-        placement.renew_decision(ask_again(tenant, kept))
+        placement.renew_decision(retry_exemption(tenant, kept))
 
 
-def ask_again(tenant: Tenant, kept: Allocation) -> Any:
+def retry_exemption(tenant: Tenant, kept: Allocation) -> Any:
     return replace(ask(tenant), consumer_id=kept.consumer_id, operation="instance.start")
 
 
-def test_the_platforms_policy_holds_for_everybody(tenant: Tenant) -> None:
+def test_platform_policy_applies_to_every_organization(tenant: Tenant) -> None:
     make_node("home", zone="fr-idf-1")
     make_node("away", zone="us-va-1")
     policies.policy_set(operator(), atoms=in_zones("fr-idf-1"))
@@ -175,7 +175,7 @@ def test_the_platforms_policy_holds_for_everybody(tenant: Tenant) -> None:
 
 
 @pytest.mark.parametrize("role", ["member", "viewer", "admin", "owner"])
-def test_only_officers_and_operators_set_what_an_organization_demands(tenant: Tenant, role: str) -> None:
+def test_organization_policy_needs_an_officer(tenant: Tenant, role: str) -> None:
     actor = Actor(tenant.actor.user_id, None, tenant.project.pk, role, organization_id=tenant.project.organization_id)
     with pytest.raises(RoleNeeded):
         set_for(tenant, in_zones("fr-idf-1"), actor)
@@ -183,7 +183,7 @@ def test_only_officers_and_operators_set_what_an_organization_demands(tenant: Te
         policies.policy_set(actor, atoms=in_zones("fr-idf-1"))
 
 
-def test_an_officer_rules_over_one_organization_alone(tenant: Tenant) -> None:
+def test_officer_sets_policies_of_one_organization_only(tenant: Tenant) -> None:
     stranger = officer(make_tenant("beta").project)
     with pytest.raises(RoleNeeded):
         set_for(tenant, in_zones("fr-idf-1"), stranger)
@@ -191,12 +191,12 @@ def test_an_officer_rules_over_one_organization_alone(tenant: Tenant) -> None:
         policies.policy_set(stranger, atoms=in_zones("fr-idf-1"), project=tenant.project)
 
 
-def test_an_officer_has_no_hand_in_what_runs(tenant: Tenant) -> None:
+def test_officer_cannot_change_resources(tenant: Tenant) -> None:
     with pytest.raises(RoleNeeded):
         officer(tenant.project).may_write()
 
 
-def test_nobody_has_a_duty_on_both_sides(tenant: Tenant) -> None:
+def test_platform_role_and_officer_role_exclude_each_other(tenant: Tenant) -> None:
     for duty in ("is_operator", "is_auditor"):
         user = user_create(email=f"{duty}@platform.example", **{duty: True})
         with pytest.raises(DutiesMixed):
@@ -229,7 +229,7 @@ def atoms_in_force(tenant: Tenant) -> Any:
     return version.atoms if version else None
 
 
-def test_less_needs_a_second_person_and_a_day(tenant: Tenant, loosened: PolicyProposal) -> None:
+def test_looser_policy_needs_a_second_officer_and_a_day(tenant: Tenant, loosened: PolicyProposal) -> None:
     before, head = atoms_in_force(tenant), head_of(tenant)
     assert (loosened.state, loosened.change, loosened.base_version) == ("proposed", "looser", 1)
     wait(48)
@@ -251,7 +251,7 @@ def test_less_needs_a_second_person_and_a_day(tenant: Tenant, loosened: PolicyPr
     assert str(loosened.approved_by) in record
 
 
-def test_the_same_person_twice_is_one_person(tenant: Tenant, loosened: PolicyProposal) -> None:
+def test_proposer_cannot_approve(tenant: Tenant, loosened: PolicyProposal) -> None:
     proposer = replace(officer(tenant.project, "x"), user_id=loosened.proposed_by)
     with pytest.raises(SecondPersonNeeded):
         proposals.proposal_approve(proposer, loosened)
@@ -261,7 +261,7 @@ def test_the_same_person_twice_is_one_person(tenant: Tenant, loosened: PolicyPro
         PolicyProposal.objects.filter(pk=loosened.pk).update(state="approved")
 
 
-def test_who_else_cannot_approve(tenant: Tenant, loosened: PolicyProposal) -> None:
+def test_approval_needs_an_officer_of_the_organization(tenant: Tenant, loosened: PolicyProposal) -> None:
     for actor in (tenant.actor, operator(), SYSTEM, officer(make_tenant("beta").project)):
         with pytest.raises(RoleNeeded):
             proposals.proposal_approve(actor, loosened)
@@ -270,7 +270,7 @@ def test_who_else_cannot_approve(tenant: Tenant, loosened: PolicyProposal) -> No
         proposals.proposal_approve(nobody, loosened)
 
 
-def test_the_operator_cannot_loosen_what_an_organization_demands(tenant: Tenant) -> None:
+def test_operator_cannot_loosen_an_organization_policy(tenant: Tenant) -> None:
     set_for(tenant, in_zones("fr-idf-1"), operator())
     with pytest.raises(RoleNeeded):
         set_for(tenant, [], operator("otis"))
@@ -279,13 +279,13 @@ def test_the_operator_cannot_loosen_what_an_organization_demands(tenant: Tenant)
     assert not PolicyProposal.objects.exists()
 
 
-def test_a_program_proposes_nothing(tenant: Tenant) -> None:
+def test_service_account_cannot_propose(tenant: Tenant) -> None:
     policies.policy_set(SYSTEM, atoms=in_zones("fr-idf-1"))
     with pytest.raises(PersonNeeded):
         policies.policy_set(SYSTEM, atoms=[])
 
 
-def test_the_platforms_floor_takes_two_operators(tenant: Tenant) -> None:
+def test_looser_platform_policy_needs_two_operators(tenant: Tenant) -> None:
     ada, bob = operator("ada"), operator("bob")
     policies.policy_set(ada, atoms=in_zones("fr-idf-1"))
     proposal = policies.policy_set(ada, atoms=[]).proposal
@@ -300,7 +300,7 @@ def test_the_platforms_floor_takes_two_operators(tenant: Tenant) -> None:
     assert effective_policies.for_project(tenant.project)[0].atoms == ()
 
 
-def test_a_proposal_is_overtaken_by_another_version(tenant: Tenant, loosened: PolicyProposal) -> None:
+def test_proposal_is_superseded_by_another_version(tenant: Tenant, loosened: PolicyProposal) -> None:
     """Else it would undo what its approver has not seen."""
     stricter = [*in_zones("fr-idf-1"), *in_zones("fr-idf-1", "fr-idf-2", name="more")]
     proposals.proposal_approve(officer(tenant.project, "petra"), loosened)
@@ -317,7 +317,7 @@ def test_a_proposal_is_overtaken_by_another_version(tenant: Tenant, loosened: Po
         proposals.proposal_approve(officer(tenant.project, "theo"), other)
 
 
-def test_a_proposal_can_be_given_up_until_it_counts(tenant: Tenant, loosened: PolicyProposal) -> None:
+def test_proposal_can_be_withdrawn_until_applied(tenant: Tenant, loosened: PolicyProposal) -> None:
     with pytest.raises(RoleNeeded):
         proposals.proposal_withdraw(operator(), loosened)
     proposals.proposal_approve(officer(tenant.project, "petra"), loosened)
@@ -333,9 +333,7 @@ def steps(proposal: PolicyProposal, project: Project) -> list[str]:
     return list(rows.order_by("created_at").values_list("verb", flat=True))
 
 
-def test_each_step_is_told_in_all_projects_that_it_concerns_and_is_evidence(
-    tenant: Tenant, loosened: PolicyProposal
-) -> None:
+def test_each_proposal_step_is_recorded_per_project_and_in_evidence(tenant: Tenant, loosened: PolicyProposal) -> None:
     other = project_create(tenant.project.organization, name="other")
     stranger = make_tenant("beta").project
     proposals.proposal_approve(officer(tenant.project, "petra"), loosened)
@@ -365,7 +363,7 @@ def test_the_delay_is_a_setting(tenant: Tenant, loosened: PolicyProposal, settin
 
 
 @pytest.mark.parametrize("person", ["proposed_by", "approved_by"])
-def test_what_two_people_agreed_counts_only_while_both_have_the_duty(
+def test_proposal_is_withdrawn_when_an_approver_loses_the_role(
     tenant: Tenant, loosened: PolicyProposal, person: str
 ) -> None:
     proposals.proposal_approve(officer(tenant.project, "petra"), loosened)
@@ -394,7 +392,7 @@ def test_what_two_people_agreed_counts_only_while_both_have_the_duty(
         (EU, list(reversed(EU)), "same"),
     ],
 )
-def test_what_a_change_is(tenant: Tenant, before: list[Any], after: list[Any], change: str) -> None:
+def test_review_classifies_the_change(tenant: Tenant, before: list[Any], after: list[Any], change: str) -> None:
     import_all()
     set_for(tenant, before)
     review = policies.policy_review(policies.PolicyOwner(organization=tenant.project.organization), after)
@@ -424,7 +422,7 @@ def test_the_shipped_classifications_are_imported_once() -> None:
         assert row.description != row.description_fr
 
 
-def test_control_from_abroad_keys_and_restricted_distribution_can_never_be_waived() -> None:
+def test_foreign_control_keys_and_restricted_data_are_unwaivable() -> None:
     for item in shipped()["classifications"]:
         for atom in item["atoms"]:
             about = str(atom.get("attr", ""))
@@ -442,14 +440,14 @@ def test_control_from_abroad_keys_and_restricted_distribution_can_never_be_waive
         ("classified", ""),
     ],
 )
-def test_where_the_shipped_classifications_admit_data(name: str, zones: str) -> None:
+def test_shipped_classifications_admit_the_documented_zones(name: str, zones: str) -> None:
     """The scenarios S1, S2, S5 and S3."""
     import_all()
     found = admissible_zones(effective_policies.of_classification(Classification.objects.get(pk=name)))
     assert " ".join(sorted(found)) == zones
 
 
-def test_an_import_never_loosens_what_is_stricter_here() -> None:
+def test_import_keeps_stricter_local_classifications() -> None:
     import_all()
     hds = Classification.objects.get(pk="hds")
     stricter = policies.version_in_force(policies.PolicyOwner(classification=hds))
@@ -470,7 +468,7 @@ def changed(name: str, **fields: Any) -> Any:
     return document
 
 
-def test_an_import_opens_no_classification_and_makes_none_milder() -> None:
+def test_import_relaxes_no_classification() -> None:
     import_all()
     for name, field, milder in (("classified", "is_supported", True), ("dr", "drift_action", "flag")):
         before = Classification.objects.get(pk=name)
@@ -481,7 +479,7 @@ def test_an_import_opens_no_classification_and_makes_none_milder() -> None:
         assert after.title == "Other"
 
 
-def test_a_classification_that_becomes_stricter_begins_a_new_version(tenant: Tenant) -> None:
+def test_stricter_classification_begins_a_new_version(tenant: Tenant) -> None:
     """Also when the rest of the file demands less than what is in force."""
     import_all()
     make_node("one")
@@ -501,7 +499,7 @@ def test_a_classification_that_becomes_stricter_begins_a_new_version(tenant: Ten
         Allocation.objects.filter(pk=kept.pk).update(vcpus=2)
 
 
-def test_an_organizations_classification_is_its_own(tenant: Tenant) -> None:
+def test_organization_classification_is_private(tenant: Tenant) -> None:
     other = make_tenant("beta")
     mine = classify("secret", in_zones("fr-idf-1"), tenant.project)
     theirs = classify("secret", in_zones("us-va-1"), other.project)
@@ -513,7 +511,7 @@ def test_an_organizations_classification_is_its_own(tenant: Tenant) -> None:
         policies.policy_set(operator(), atoms=[], classification=mine)
 
 
-def test_what_is_classified_is_refused_everywhere(tenant: Tenant) -> None:
+def test_data_classified_as_classified_is_refused_everywhere(tenant: Tenant) -> None:
     import_all()
     make_node("one")
     with pytest.raises(PolicyUnsatisfiable) as caught:
@@ -524,7 +522,7 @@ def test_what_is_classified_is_refused_everywhere(tenant: Tenant) -> None:
     assert decision.classifications == ["classified"]
 
 
-def test_too_many_clauses_are_told_and_not_cut(tenant: Tenant) -> None:
+def test_policy_over_the_clause_limit_is_refused(tenant: Tenant) -> None:
     many = [clause for n in range(64) for clause in in_zones("fr-idf-1", name=f"a{n}")]
     policies.policy_set(SYSTEM, atoms=many)
     set_for(tenant, many)

@@ -102,7 +102,7 @@ def elsewhere(*roles: str) -> list[dict[str, object]]:
 
 
 @pytest.mark.parametrize(("way", "role"), ASKED)
-def test_a_clause_about_one_reason_refuses_what_gives_it(cloud: Cloud, way: Way, role: str) -> None:
+def test_clause_about_one_role_refuses_its_operations(cloud: Cloud, way: Way, role: str) -> None:
     ask = way(cloud)
     asked_before = ask()
     ruled(cloud.tenant.project, *elsewhere(role), at="organization")
@@ -113,14 +113,14 @@ def test_a_clause_about_one_reason_refuses_what_gives_it(cloud: Cloud, way: Way,
 
 
 @pytest.mark.parametrize(("way", "row"), ROWS, ids=lambda value: getattr(value, "__name__", ""))
-def test_clauses_about_all_others_refuse_nothing(cloud: Cloud, way: Way, row: frozenset[str]) -> None:
+def test_clauses_about_other_roles_refuse_nothing(cloud: Cloud, way: Way, row: frozenset[str]) -> None:
     ask = way(cloud)
     ruled(cloud.tenant.project, *elsewhere(*(role for role in ROLES if role not in row)), at="organization")
     done(ask())
 
 
 @pytest.mark.parametrize("role", [None, "compute", "key", "admin"])
-def test_stopping_detaching_deleting_and_reading_are_asked_nothing(cloud: Cloud, role: str | None) -> None:
+def test_stop_detach_delete_and_read_need_no_policy_check(cloud: Cloud, role: str | None) -> None:
     attachment = make_attached(cloud)
     instance, actor = attachment.instance, cloud.tenant.actor
     other = made_instance(cloud, name="other")
@@ -160,7 +160,7 @@ def imported(cloud: Cloud, tmp_path: Path, *names: str) -> Image:
 
 
 @pytest.mark.parametrize("take", [uploaded, imported])
-def test_a_classified_image_is_taken_anywhere_and_goes_where_it_may(
+def test_classified_image_is_uploaded_anywhere_and_cached_where_admitted(
     cloud: Cloud, tmp_path: Path, settings: Settings, take: Callable[..., Image]
 ) -> None:
     """A clause about images alone keeps its bytes from a node's cache, and with that what would be made of it."""

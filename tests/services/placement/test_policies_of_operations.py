@@ -74,7 +74,7 @@ from tests.world import Cloud, Tenant, make_flavor, make_node, make_tenant, run
         ([SNC], "fr-est-2", {"CERT_SUSPENDED"}),
     ],
 )
-def test_a_new_instance_is_where_its_classification_admits_it(
+def test_instance_is_created_only_in_admitted_zones(
     known: Cloud, atoms: list[Any], zone: str, refused: set[str] | None
 ) -> None:
     """T01, T02, T03, T12, T05, T06, T07 through the service."""
@@ -90,7 +90,7 @@ def test_a_new_instance_is_where_its_classification_admits_it(
     assert not Instance.objects.exists()
 
 
-def test_all_clauses_that_fail_are_told(known: Cloud) -> None:
+def test_refusal_lists_all_failing_clauses(known: Cloud) -> None:
     """T02: loc, keyloc, logs, meta and adm, not the first of them alone."""
     make_node("n-va", zone=ABROAD)
     with pytest.raises(PolicyUnsatisfiable) as caught:
@@ -100,12 +100,12 @@ def test_all_clauses_that_fail_are_told(known: Cloud) -> None:
     assert {each["atom"] for each in results if each["result"] != "T"} == {"loc", "keyloc", "logs", "meta", "adm"}
 
 
-def test_without_a_zone_it_goes_where_it_may(known: Cloud) -> None:
+def test_instance_without_a_zone_goes_to_an_admitted_one(known: Cloud) -> None:
     make_node("big", zone=ABROAD, vcpus_total=512, memory_mib_total=2**20)
     assert made_instance(known, classifications=("eu-resident",)).node_id == known.machine.row.pk
 
 
-def test_sovereignty_is_no_lack_of_room(known: Cloud) -> None:
+def test_refusal_by_policy_is_no_capacity_shortage(known: Cloud) -> None:
     make_node("big", zone=ABROAD, vcpus_total=512)
     big = replace_flavor(known, vcpus=10_000)
     with pytest.raises(InsufficientCapacity):
@@ -118,7 +118,7 @@ def replace_flavor(cloud: Cloud, **sizes: int) -> Any:
     return make_flavor("big", **sizes)
 
 
-def test_an_instances_own_clauses_hold_as_long_as_it_exists(cloud: Cloud) -> None:
+def test_own_clauses_of_an_instance_apply_for_its_lifetime(cloud: Cloud) -> None:
     make_node("big", zone="de-rhein-1", vcpus_total=512, memory_mib_total=2**20)
     own = own_policy(in_zones(HOME), at="policy_atoms")
     instance = stopped_instance(cloud, policy=own)
@@ -129,7 +129,7 @@ def test_an_instances_own_clauses_hold_as_long_as_it_exists(cloud: Cloud) -> Non
     assert [layer["level"] for layer in latest(instance.pk).policies.document] == ["resource"]
 
 
-def test_tightened_between_request_and_work(cloud: Cloud) -> None:
+def test_policy_tightened_after_the_request_fails_the_operation(cloud: Cloud) -> None:
     """A task message is a request, never an authority: the worker decides again."""
     _, operation = new_instance(cloud, zones=(HOME,))
     ruled(cloud.tenant.project, *in_zones("de-rhein-1"), at="organization")
@@ -139,7 +139,7 @@ def test_tightened_between_request_and_work(cloud: Cloud) -> None:
     assert not cloud.fake.guests
 
 
-def test_tightened_between_two_steps(cloud: Cloud) -> None:
+def test_policy_tightened_between_steps_fails_the_operation(cloud: Cloud) -> None:
     """B10: what has its place already is not started under the policy of before."""
     _, waiting = new_instance(cloud)
     operation = leases.lease_operation(waiting.pk)
@@ -154,7 +154,7 @@ def test_tightened_between_two_steps(cloud: Cloud) -> None:
 # ---- a host that is asked for is one more condition
 
 
-def test_a_forced_host_narrows_and_never_skips(known: Cloud) -> None:
+def test_requested_host_restricts_and_never_bypasses_policy(known: Cloud) -> None:
     """B01 and B14 for a create."""
     make_node("n-va", zone=ABROAD)
     boss = replace(operator(), project_id=None)
@@ -168,7 +168,7 @@ def test_a_forced_host_narrows_and_never_skips(known: Cloud) -> None:
     assert instance.node_id == known.machine.row.pk
 
 
-def test_an_unknown_host_is_an_error_and_no_fallback(cloud: Cloud) -> None:
+def test_unknown_host_is_an_error(cloud: Cloud) -> None:
     boss = Tenant(cloud.tenant.project, operator())
     for make in (new_instance, new_volume):
         with pytest.raises(UnknownHost):
@@ -176,21 +176,21 @@ def test_an_unknown_host_is_an_error_and_no_fallback(cloud: Cloud) -> None:
     assert not Allocation.objects.exists()
 
 
-def test_the_host_still_counts_for_the_worker(cloud: Cloud) -> None:
+def test_worker_respects_the_requested_host(cloud: Cloud) -> None:
     other = add_machine(cloud, "fr-idf-2")
     boss = Tenant(cloud.tenant.project, operator())
     for number in range(3):
         assert made_volume(cloud, boss, name=f"v{number}", host=other.row.name).node_id == other.row.pk
 
 
-def test_a_host_and_a_volume_elsewhere_admit_nothing(cloud: Cloud) -> None:
+def test_host_and_volume_on_different_nodes_admit_nothing(cloud: Cloud) -> None:
     volume = made_volume(cloud)
     other = make_node("other", zone="fr-idf-2")
     with pytest.raises(CloudError):
         new_instance(cloud, Tenant(cloud.tenant.project, operator()), volumes=(volume,), host=other.name)
 
 
-def test_tenants_name_no_hosts(cloud: Cloud) -> None:
+def test_tenants_cannot_request_a_host(cloud: Cloud) -> None:
     for make in (new_instance, new_volume):
         with pytest.raises(RoleNeeded):
             make(cloud, host=cloud.machine.row.name)
@@ -208,7 +208,7 @@ STARTS: dict[str, Change] = {
 
 
 @pytest.mark.parametrize("kind", STARTS)
-def test_what_is_not_admitted_any_more_is_not_started_again(cloud: Cloud, kind: str) -> None:
+def test_instance_no_longer_admitted_is_not_started(cloud: Cloud, kind: str) -> None:
     instance = stopped_instance(cloud) if kind == "instance.start" else made_instance(cloud)
     starts = cloud.fake.guests[instance.pk].starts
     ruled(cloud.tenant.project, *in_zones("de-rhein-1"), at="organization")
@@ -220,7 +220,7 @@ def test_what_is_not_admitted_any_more_is_not_started_again(cloud: Cloud, kind: 
 
 
 @pytest.mark.parametrize("kind", STARTS)
-def test_nor_when_it_ceased_to_be_after_the_request(cloud: Cloud, kind: str) -> None:
+def test_instance_no_longer_admitted_after_the_request_is_not_started(cloud: Cloud, kind: str) -> None:
     instance = stopped_instance(cloud) if kind == "instance.start" else made_instance(cloud)
     starts = cloud.fake.guests[instance.pk].starts
     operation = STARTS[kind](cloud, instance)
@@ -249,7 +249,7 @@ def test_a_stopped_instance_is_refused_when_its_certificate_is_withdrawn(known: 
 
 
 @pytest.mark.parametrize("how", ["cordon", "draining", "closed"])
-def test_what_is_kept_for_maintenance_still_starts_what_it_has(cloud: Cloud, how: str) -> None:
+def test_closed_node_still_starts_its_instances(cloud: Cloud, how: str) -> None:
     instance = stopped_instance(cloud)
     if how == "cordon":
         node_cordon(SYSTEM, cloud.machine.row, reason="repair")
@@ -269,7 +269,7 @@ def test_stopping_and_deleting_are_always_allowed(cloud: Cloud) -> None:
     assert not Allocation.objects.exists()
 
 
-def test_a_resize_is_asked_the_policy_of_now(cloud: Cloud) -> None:
+def test_resize_is_checked_against_the_current_policy(cloud: Cloud) -> None:
     instance = stopped_instance(cloud)
     bigger = replace_flavor(cloud, vcpus=2, memory_mib=256, disk_gib=2)
     ruled(cloud.tenant.project, *in_zones("de-rhein-1"), at="organization")
@@ -277,7 +277,7 @@ def test_a_resize_is_asked_the_policy_of_now(cloud: Cloud) -> None:
         compute.instance_resize(cloud.tenant.actor, instance, flavor=bigger)
 
 
-def test_a_resize_that_shrinks_is_no_way_around(cloud: Cloud) -> None:
+def test_shrinking_resize_is_checked_against_the_policy(cloud: Cloud) -> None:
     """It needs no room, and yet it defines the guest anew."""
     big = replace_flavor(cloud, vcpus=2, memory_mib=256, disk_gib=1)
     instance = stopped_instance(cloud, flavor=big)
@@ -286,7 +286,7 @@ def test_a_resize_that_shrinks_is_no_way_around(cloud: Cloud) -> None:
         compute.instance_resize(cloud.tenant.actor, instance, flavor=cloud.flavor)
 
 
-def test_growing_a_volume_is_asked_the_policy_of_now(cloud: Cloud) -> None:
+def test_volume_growth_is_checked_against_the_current_policy(cloud: Cloud) -> None:
     volume = made_volume(cloud)
     operation = storage.volume_grow(cloud.tenant.actor, volume, size_gib=2)
     ruled(cloud.tenant.project, *in_zones("de-rhein-1"), at="organization")
@@ -338,7 +338,7 @@ def moving(monkeypatch: pytest.MonkeyPatch, cloud: Cloud, *, times: int) -> list
     return left
 
 
-def test_a_renewal_rests_on_what_holds_when_it_is_written(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_renewed_decision_uses_the_versions_at_its_write(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     instance = made_instance(cloud)
     left = moving(monkeypatch, cloud, times=2)
     decision = placement.renew_decision(compute.instance_placement_request(instance, operation="instance.start"))
@@ -347,9 +347,7 @@ def test_a_renewal_rests_on_what_holds_when_it_is_written(cloud: Cloud, monkeypa
     assert decision.organization_version == PolicyHead.objects.get(organization__isnull=False).version
 
 
-def test_a_claim_is_decided_again_when_what_it_rests_on_has_changed(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_claim_is_decided_anew_after_a_change_of_policy(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     instance, operation = new_instance(cloud)
     left = moving(monkeypatch, cloud, times=2)
     done(operation)
@@ -358,7 +356,7 @@ def test_a_claim_is_decided_again_when_what_it_rests_on_has_changed(
     assert decision.organization_version == PolicyHead.objects.get(organization__isnull=False).version
 
 
-def test_a_renewal_gives_up_for_now_when_nothing_stands_still(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_renewal_gives_up_after_repeated_changes(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     instance = made_instance(cloud)
     kept = Allocation.objects.get(consumer_id=instance.pk).decision
     moving(monkeypatch, cloud, times=1000)
@@ -382,7 +380,7 @@ FREE = {
 }
 
 
-def test_every_operation_is_in_the_table_or_free() -> None:
+def test_every_operation_is_in_the_table_of_roles_or_exempt() -> None:
     asked = {operation for operation, roles in ROLES_OF.items() if roles}
     assert asked | FREE == set(WORKFLOWS) | {"console.read"}
     assert not asked & FREE
@@ -411,7 +409,7 @@ def claimed(cloud: Cloud, tenant: Tenant, kind: str) -> Any:
     return ask
 
 
-def test_what_has_no_place_is_asked_nothing(cloud: Cloud) -> None:
+def test_check_of_a_consumer_without_an_allocation_is_refused(cloud: Cloud) -> None:
     with pytest.raises(NoAllocation):
         placement.check_current_node(
             replace(claimed(cloud, make_tenant("beta"), "instance.start"), consumer_id=new_id())

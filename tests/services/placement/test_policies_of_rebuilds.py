@@ -37,7 +37,7 @@ def rebuild(cloud: Cloud, instance: Instance, image: Image) -> Operation:
     return instance_rebuild(cloud.tenant.actor, fresh(instance), NewDisk(image))
 
 
-def test_a_rebuild_from_an_image_whose_policies_refuse_the_zone(known: Cloud) -> None:
+def test_rebuild_from_an_image_inadmissible_in_the_zone_is_refused(known: Cloud) -> None:
     """B04: the instance may be here, the image may not."""
     secret = classify("secret", in_zones("de-rhein-1"), known.tenant.project).pk
     instance, image = made_instance(known), private_image(known, known.tenant, secret)
@@ -50,7 +50,7 @@ def test_a_rebuild_from_an_image_whose_policies_refuse_the_zone(known: Cloud) ->
 
 
 @pytest.mark.parametrize("which", ["the same", "another"])
-def test_a_rebuild_when_the_zone_has_lost_its_certificate(known: Cloud, which: str) -> None:
+def test_rebuild_in_a_zone_without_its_certificate_is_refused(known: Cloud, which: str) -> None:
     name = classify("mine", [SNC], known.tenant.project).pk
     instance = made_instance(known, classifications=(name,))
     image = known.image if which == "the same" else make_image(known.world.folder / "images", name="other")
@@ -60,7 +60,7 @@ def test_a_rebuild_when_the_zone_has_lost_its_certificate(known: Cloud, which: s
     assert codes(caught, HOME) == {"CERT_MISSING"}
 
 
-def test_a_rebuild_from_a_classified_image_on_a_node_that_may_not_hold_it(cloud: Cloud) -> None:
+def test_rebuild_from_a_classified_image_needs_a_cleared_node(cloud: Cloud) -> None:
     """Neither on one that its charter does not clear, nor on one that has not attested itself."""
     secret = classify("secret", [], cloud.tenant.project).pk
     instance, image = made_instance(cloud), private_image(cloud, cloud.tenant, secret)
@@ -77,7 +77,7 @@ def test_a_rebuild_from_a_classified_image_on_a_node_that_may_not_hold_it(cloud:
     assert len(cloud.fake.volumes) == 1
 
 
-def test_the_signer_finds_out_by_itself_what_the_image_demands(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_signer_derives_the_classifications_of_the_image(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that leaves the image out of its question gets no permit for a node that is not cleared."""
     secret = classify("secret", [], cloud.tenant.project).pk
     instance, image = made_instance(cloud), private_image(cloud, cloud.tenant, secret)
@@ -90,7 +90,7 @@ def test_the_signer_finds_out_by_itself_what_the_image_demands(cloud: Cloud, mon
     assert len(cloud.fake.volumes) == 1
 
 
-def test_a_rebuild_is_asked_again_by_the_worker(cloud: Cloud) -> None:
+def test_rebuild_is_checked_by_the_worker_too(cloud: Cloud) -> None:
     instance = made_instance(cloud)
     starts = cloud.fake.guests[instance.pk].starts
     operation = rebuild(cloud, instance, cloud.image)
@@ -101,7 +101,7 @@ def test_a_rebuild_is_asked_again_by_the_worker(cloud: Cloud) -> None:
     assert fresh(instance).state == "active"
 
 
-def test_a_rebuild_takes_no_room_and_needs_no_open_node(cloud: Cloud) -> None:
+def test_rebuild_claims_no_capacity_and_needs_no_open_node(cloud: Cloud) -> None:
     instance = made_instance(cloud)
     Inventory.objects.update(
         disk_gib_reserved=F("disk_gib_total") - F("disk_gib_used"),
@@ -112,7 +112,7 @@ def test_a_rebuild_takes_no_room_and_needs_no_open_node(cloud: Cloud) -> None:
     assert Allocation.objects.get(consumer_id=instance.pk).disk_gib == instance.disk_gib
 
 
-def test_a_rebuild_brings_the_images_marks_and_takes_none_away(cloud: Cloud) -> None:
+def test_rebuild_adds_the_classifications_of_the_image(cloud: Cloud) -> None:
     """Nor is a volume that is in the instance a way out for the image's data."""
     first, second = (classify(name, in_zones(HOME), cloud.tenant.project).pk for name in ("first", "second"))
     instance = made_instance(cloud, image=private_image(cloud, cloud.tenant, first))

@@ -61,7 +61,7 @@ def placing(tenant: Tenant, **more: Any) -> PlacementRequest:
 
 
 @pytest.mark.parametrize("before", [[], HERE])
-def test_the_text_of_before_is_in_force_again(tenant: Tenant, olga: Actor, before: list[Any]) -> None:
+def test_undo_restores_the_previous_policy(tenant: Tenant, olga: Actor, before: list[Any]) -> None:
     owner, head = of(tenant), PolicyHead.objects.get(organization=tenant.project.organization).version
     former = change(olga, owner, before).atoms if before else []
     slip = change(olga, owner, THERE)
@@ -76,7 +76,7 @@ def test_the_text_of_before_is_in_force_again(tenant: Tenant, olga: Actor, befor
     assert PolicyHead.objects.get(organization=tenant.project.organization).version == head + 2 + bool(before)
 
 
-def test_it_is_recorded_as_what_it_is(tenant: Tenant, olga: Actor) -> None:
+def test_undo_is_recorded_as_a_looser_change(tenant: Tenant, olga: Actor) -> None:
     slip = change(olga, of(tenant), THERE)
     saved = policy_undo.policy_undo(olga, of(tenant)).version
     assert saved is not None
@@ -86,7 +86,7 @@ def test_it_is_recorded_as_what_it_is(tenant: Tenant, olga: Actor) -> None:
     assert (body["undoes"], body["change"], body["by"]) == (slip.version, "looser", [str(olga.user_id)])
 
 
-def test_only_whoever_made_the_change_undoes_it(tenant: Tenant, olga: Actor) -> None:
+def test_only_the_author_undoes_a_change(tenant: Tenant, olga: Actor) -> None:
     change(olga, of(tenant), THERE)
     assert "another user made it" in refused(officer(tenant.project, "otto"), of(tenant))
     assert "belongs to no user" in refused(SYSTEM, of(tenant))
@@ -95,7 +95,7 @@ def test_only_whoever_made_the_change_undoes_it(tenant: Tenant, olga: Actor) -> 
     policy_undo.policy_undo(olga, of(tenant))
 
 
-def test_only_the_last_change_is_undone_and_an_undo_is_not(tenant: Tenant, olga: Actor) -> None:
+def test_only_the_last_change_is_undone(tenant: Tenant, olga: Actor) -> None:
     change(olga, of(tenant), THERE)
     policy_undo.policy_undo(olga, of(tenant))
     assert "no more than" in refused(olga, of(tenant))
@@ -103,7 +103,7 @@ def test_only_the_last_change_is_undone_and_an_undo_is_not(tenant: Tenant, olga:
     assert "another user made it" in refused(olga, of(tenant))
 
 
-def test_after_ten_minutes_it_takes_two_people(tenant: Tenant, olga: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_undo_is_refused_after_ten_minutes(tenant: Tenant, olga: Actor, monkeypatch: pytest.MonkeyPatch) -> None:
     until = change(olga, of(tenant), THERE).created_at + policy_undo.UNDO_WITHIN
     monkeypatch.setattr(clock, "now", lambda: until + timedelta(milliseconds=1))
     assert "ten minutes" in refused(olga, of(tenant))
@@ -111,14 +111,14 @@ def test_after_ten_minutes_it_takes_two_people(tenant: Tenant, olga: Actor, monk
     policy_undo.policy_undo(olga, of(tenant))
 
 
-def test_what_was_placed_by_it_keeps_it(tenant: Tenant, olga: Actor) -> None:
+def test_undo_is_refused_after_a_placement(tenant: Tenant, olga: Actor) -> None:
     make_node("one")
     change(olga, of(tenant), THERE)
     placement.claim(placing(tenant))
     assert "a placement decision already rests on it" in refused(olga, of(tenant))
 
 
-def test_what_was_refused_under_it_does_not(tenant: Tenant, olga: Actor) -> None:
+def test_undo_is_possible_after_a_refused_placement(tenant: Tenant, olga: Actor) -> None:
     make_node("one")
     change(olga, of(tenant), in_zones("de-rhein-1"))
     with pytest.raises(PolicyUnsatisfiable):
@@ -127,7 +127,7 @@ def test_what_was_refused_under_it_does_not(tenant: Tenant, olga: Actor) -> None
     assert placement.claim(placing(tenant)).node.name == "one"
 
 
-def test_what_others_placed_does_not(tenant: Tenant, olga: Actor) -> None:
+def test_undo_is_possible_after_a_placement_of_another_organization(tenant: Tenant, olga: Actor) -> None:
     make_node("one")
     change(olga, of(tenant), THERE)
     placement.claim(placing(make_tenant("beta")))
@@ -135,7 +135,7 @@ def test_what_others_placed_does_not(tenant: Tenant, olga: Actor) -> None:
 
 
 @pytest.mark.parametrize("level", ["platform", "organization", "classification"])
-def test_at_every_level(tenant: Tenant, level: str) -> None:
+def test_undo_works_at_every_level(tenant: Tenant, level: str) -> None:
     make_node("one")
     owners = {"platform": PolicyOwner(), "organization": PolicyOwner(organization=tenant.project.organization)}
     actor, marks = operator(), tuple[str, ...]()
@@ -151,7 +151,7 @@ def test_at_every_level(tenant: Tenant, level: str) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_is_placed_meanwhile_waits_and_decides_again(tenant: Tenant, olga: Actor) -> None:
+def test_concurrent_placement_waits_for_the_undo_and_decides_anew(tenant: Tenant, olga: Actor) -> None:
     make_node("one")
     change(olga, of(tenant), THERE)
     placed: list[object] = []

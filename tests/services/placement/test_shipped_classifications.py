@@ -60,7 +60,7 @@ def facts(imported: None, db: None) -> None:
 
 @pytest.mark.parametrize("name", ["eu-immune", "etat-sensible"])
 @pytest.mark.parametrize(("about", "value"), [pytest.param(*each[1:], id=each[0]) for each in EXCLUDED])
-def test_a_zone_that_the_text_excludes_is_not_admitted(name: str, about: str, value: object) -> None:
+def test_zone_excluded_by_the_cited_text_is_not_admitted(name: str, about: str, value: object) -> None:
     assert "fr-idf-1" in zones_for(name)
     state_of("zone", "fr-idf-1", {about: value})
     assert "fr-idf-1" not in zones_for(name)
@@ -79,7 +79,9 @@ def test_a_zone_that_the_text_excludes_is_not_admitted(name: str, about: str, va
     ],
     ids=lambda about: next(iter(about)),
 )
-def test_nobody_from_outside_the_union_has_technical_access(name: str, role: str, about: dict[str, object]) -> None:
+def test_party_outside_the_union_with_technical_access_is_refused(
+    name: str, role: str, about: dict[str, object]
+) -> None:
     """SecNumCloud 3.2, 19.6.c: whoever is seated or controlled outside, whatever its part in the service."""
     before = zones_for(name)
     parts = [
@@ -115,9 +117,7 @@ def tenant() -> Tenant:
         {"op": "in", "attr": "location.territory", "value": ["DE"], "roles": ["backup", "snapshot"]},
     ],
 )
-def test_a_clause_about_copies_that_nothing_makes_refuses_nothing_and_says_so(
-    tenant: Tenant, atom: dict[str, object]
-) -> None:
+def test_clause_about_copies_never_made_is_reported_as_unused(tenant: Tenant, atom: dict[str, object]) -> None:
     make_node("a")
     outcome = policies.policy_set(
         officer(tenant.project), atoms=[{"id": "far", **atom}], organization=tenant.project.organization
@@ -126,13 +126,13 @@ def test_a_clause_about_copies_that_nothing_makes_refuses_nothing_and_says_so(
     assert placement.claim(ask(tenant)).node_id
 
 
-def test_a_clause_about_the_copies_of_a_pool_is_asked(tenant: Tenant) -> None:
+def test_clause_about_pool_copies_is_checked(tenant: Tenant) -> None:
     atom = {"id": "here", "op": "in", "attr": "location.territory", "value": ["FR"], "roles": ["replica"]}
     outcome = policies.policy_set(officer(tenant.project), atoms=[atom], organization=tenant.project.organization)
     assert outcome.review.not_asked == ()
 
 
-def test_no_exposure_at_all_can_be_demanded(tenant: Tenant) -> None:
+def test_policy_can_require_no_extraterritorial_exposure(tenant: Tenant) -> None:
     atom = {"id": "laws", "op": "subset", "attr": "party.extraterritorial_exposure", "value": []}
     ruled(tenant.project, atom, at="organization")
     found = admissible_zones(effective_policies.for_organization(tenant.project.organization))

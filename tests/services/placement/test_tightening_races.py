@@ -101,14 +101,14 @@ def interleaved(tenant: Tenant, change: Callable[[Tenant], int], *, rounds: int)
 
 
 @pytest.mark.parametrize(("change", "reason"), [(tighten, "STALE_POLICY"), (correct, "STALE_FACTS")])
-def test_nothing_is_written_under_what_was_in_force_before(
+def test_no_allocation_is_written_under_a_superseded_version(
     tenant: Tenant, change: Callable[[Tenant], int], reason: str
 ) -> None:
     outcomes = interleaved(tenant, change, rounds=INTERLEAVINGS)
     assert set(outcomes) == {"written", reason}, "both orders happened, and nothing else"
 
 
-def test_a_decision_of_somebody_else_is_no_reason_for_a_place(tenant: Tenant) -> None:
+def test_decision_of_another_project_admits_no_allocation(tenant: Tenant) -> None:
     node, other = Node.objects.get(), make_tenant("beta")
     decision = decision_for(tenant, new_id())
     refused = decision_for(tenant, new_id())

@@ -77,7 +77,7 @@ def test_projects_of_one_organization_share_its_limit(tenant: Tenant) -> None:
 
 
 @pytest.mark.django_db
-def test_what_is_left_is_what_both_levels_leave(tenant: Tenant) -> None:
+def test_available_quota_is_the_lower_of_both_levels(tenant: Tenant) -> None:
     second = sister(tenant)
     services.claim(second.pk, new_id(), vcpus=8)
     services.claim(tenant.project.pk, new_id(), vcpus=1)
@@ -92,7 +92,7 @@ def test_what_is_left_is_what_both_levels_leave(tenant: Tenant) -> None:
 
 
 @pytest.mark.django_db
-def test_nothing_of_a_dimension_is_no_use_of_it(tenant: Tenant) -> None:
+def test_zero_amount_is_no_use(tenant: Tenant) -> None:
     resource = new_id()
     services.claim(tenant.project.pk, resource, instances=1, vcpus=2)
     services.claim(tenant.project.pk, resource, vcpus=0)
@@ -100,7 +100,7 @@ def test_nothing_of_a_dimension_is_no_use_of_it(tenant: Tenant) -> None:
 
 
 @pytest.mark.django_db
-def test_who_sets_which_limits(tenant: Tenant) -> None:
+def test_limits_need_the_role_of_their_level(tenant: Tenant) -> None:
     for actor, owner in (
         (tenant.actor, of_project(tenant)),
         (tenant.actor, of_organization(tenant)),
@@ -118,7 +118,7 @@ def test_who_sets_which_limits(tenant: Tenant) -> None:
 
 
 @pytest.mark.django_db
-def test_a_set_is_replaced_whole_and_for_the_version_that_was_read(tenant: Tenant) -> None:
+def test_limits_are_replaced_as_a_set_with_a_version(tenant: Tenant) -> None:
     owner = of_project(tenant)
     services.quotas_set(admin(tenant), owner, {"vcpus": 3, "instances": 5}, version=0)
     with pytest.raises(Outdated) as caught:
@@ -129,7 +129,7 @@ def test_a_set_is_replaced_whole_and_for_the_version_that_was_read(tenant: Tenan
 
 
 @pytest.mark.django_db
-def test_a_project_gets_no_more_than_its_organization_has(tenant: Tenant) -> None:
+def test_project_limit_cannot_exceed_the_organization_limit(tenant: Tenant) -> None:
     owner = of_project(tenant)
     services.quotas_set(admin(tenant), owner, {"vcpus": 16}, version=None)
     with pytest.raises(QuotaAboveOrganization) as caught:
@@ -140,7 +140,7 @@ def test_a_project_gets_no_more_than_its_organization_has(tenant: Tenant) -> Non
 
 
 @pytest.mark.django_db
-def test_more_is_asked_for_once_and_given_with_the_approval(tenant: Tenant) -> None:
+def test_quota_request_is_unique_and_applied_on_approval(tenant: Tenant) -> None:
     owner = of_organization(tenant)
     ask = {"dimension": "vcpus", "limit": 40, "reason": "load test"}
     with pytest.raises(RoleNeeded):
@@ -163,7 +163,7 @@ def test_more_is_asked_for_once_and_given_with_the_approval(tenant: Tenant) -> N
 
 
 @pytest.mark.django_db
-def test_a_request_is_refused_or_withdrawn_and_nothing_changes(tenant: Tenant) -> None:
+def test_refused_or_withdrawn_request_changes_nothing(tenant: Tenant) -> None:
     owner = of_organization(tenant)
 
     def ask() -> QuotaRequest:
@@ -208,7 +208,7 @@ Step = tuple[int, int, bool]  # project, vcpus, and whether the transaction goes
         max_size=6,
     )
 )
-def test_neither_limit_is_ever_exceeded_and_nothing_stays_behind(settings: Settings, plans: list[list[Step]]) -> None:
+def test_concurrent_claims_exceed_no_limit_and_leave_nothing(settings: Settings, plans: list[list[Step]]) -> None:
     """Threads claim, grow, give back and fail as they like; after each commit both limits hold."""
     settings.QUOTA_DEFAULTS = {"instances": 100, "vcpus": 8}
     settings.QUOTA_ORGANIZATION_TIMES = 2
@@ -247,7 +247,7 @@ def test_neither_limit_is_ever_exceeded_and_nothing_stays_behind(settings: Setti
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_last_unit_of_an_organization_is_taken_once(tenant: Tenant) -> None:
+def test_concurrent_claims_take_the_last_organization_unit_once(tenant: Tenant) -> None:
     projects = [tenant.project, *(sister(tenant, f"sister-{number}") for number in range(3))]
     services.quotas_set(SYSTEM, of_organization(tenant), {"vcpus": 7}, version=0)
 
@@ -263,7 +263,7 @@ def test_the_last_unit_of_an_organization_is_taken_once(tenant: Tenant) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_limit_that_is_lowered_meanwhile_is_seen_or_waited_for(tenant: Tenant) -> None:
+def test_concurrent_lowering_of_a_limit_is_serialized(tenant: Tenant) -> None:
     """Whoever claims has the old limit before, or the new one after the change; never both."""
 
     def lower() -> int:
@@ -296,7 +296,7 @@ def test_a_limit_that_is_lowered_meanwhile_is_seen_or_waited_for(tenant: Tenant)
         ),
     ],
 )
-def test_use_that_no_resource_has_is_found(damage: str, dimension: str) -> None:
+def test_quota_use_without_a_resource_is_found(damage: str, dimension: str) -> None:
     tenant = make_tenant()
     network_create(tenant.actor, tenant.project, name="lan", cidr="10.0.0.0/24", dns_servers=[], labels={})
     assert quota_drift.reconcile() == []

@@ -45,14 +45,14 @@ def test_claims_add_up_until_the_limit(tenant: Tenant) -> None:
     assert used(tenant) == {"instances": 1, "vcpus": 1}
 
 
-def test_a_claim_takes_the_place_of_the_one_before(tenant: Tenant) -> None:
+def test_second_claim_replaces_the_first(tenant: Tenant) -> None:
     resource = new_id()
     for vcpus in (4, 1, 3):
         claim(tenant.project.pk, resource, vcpus=vcpus)
         assert used(tenant)["vcpus"] == vcpus
 
 
-def test_projects_do_not_count_for_one_another(tenant: Tenant) -> None:
+def test_projects_have_independent_use(tenant: Tenant) -> None:
     other = make_tenant("beta")
     claim(tenant.project.pk, new_id(), vcpus=4)
     assert used(other) == {"instances": 0, "vcpus": 0}
@@ -60,14 +60,14 @@ def test_projects_do_not_count_for_one_another(tenant: Tenant) -> None:
     assert used(tenant)["vcpus"] == used(other)["vcpus"] == 4
 
 
-def test_a_limit_of_its_own_counts_instead_of_the_default(tenant: Tenant) -> None:
+def test_project_limit_overrides_the_default(tenant: Tenant) -> None:
     Quota.objects.create(project=tenant.project, dimension="vcpus", limit=9)
     claim(tenant.project.pk, new_id(), vcpus=9)
     line = usage(tenant.project)[1]
     assert (line["dimension"], line["used"], line["limit"], line["available"]) == ("vcpus", 9, 9, 0)
 
 
-def test_less_than_before_is_always_allowed(tenant: Tenant) -> None:
+def test_smaller_claim_is_always_allowed(tenant: Tenant) -> None:
     """An operator lowers the limit below what is used; an undo that gives back must not fail for that."""
     resource = new_id()
     claim(tenant.project.pk, resource, vcpus=4)
@@ -81,7 +81,7 @@ def test_less_than_before_is_always_allowed(tenant: Tenant) -> None:
     assert used(tenant)["vcpus"] == 3
 
 
-def test_the_database_knows_no_negative_or_double_use(tenant: Tenant) -> None:
+def test_database_refuses_negative_or_duplicate_use(tenant: Tenant) -> None:
     resource = new_id()
     claim(tenant.project.pk, resource, vcpus=1)
     for amount in (0, -1):
@@ -91,7 +91,7 @@ def test_the_database_knows_no_negative_or_double_use(tenant: Tenant) -> None:
         QuotaUse.objects.create(project=tenant.project, resource_id=resource, dimension="vcpus", amount=1)
 
 
-def test_parts_add_up_to_what_is_used(tenant: Tenant, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_quota_parts_sum_to_the_use(tenant: Tenant, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     """However the rows came, changed and went, and when claims have put the parts together."""
     settings.QUOTA_DEFAULTS = {"instances": 50, "vcpus": 50}
     monkeypatch.setattr(services, "PARTS_MAX", 3)

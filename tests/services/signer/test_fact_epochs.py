@@ -34,7 +34,7 @@ def subjects_of(zone: str) -> set[tuple[str, str]]:
     return {(str(each["subject_kind"]), str(each["subject_id"])) for each in said}
 
 
-def test_a_floor_says_which_facts_hold_in_its_epoch(cloud: Cloud) -> None:
+def test_floor_names_the_facts_of_its_epoch(cloud: Cloud) -> None:
     officer()
     cloud.world.publish_keys()
     state_of("zone", "fr-idf-1", {"location.territory": "FR"})
@@ -47,7 +47,7 @@ def test_a_floor_says_which_facts_hold_in_its_epoch(cloud: Cloud) -> None:
     assert '"trust":"floor"' in (record.document or "")
 
 
-def test_a_zone_gets_what_policies_may_ask_of_it_and_no_more(cloud: Cloud) -> None:
+def test_zone_gets_only_the_facts_that_policies_read(cloud: Cloud) -> None:
     officer()
     cloud.world.publish_keys()
     import_sample()
@@ -62,14 +62,14 @@ def test_a_zone_gets_what_policies_may_ask_of_it_and_no_more(cloud: Cloud) -> No
     assert not [kind for kind, _ in subjects if kind in ("region", "node", "pool")]
 
 
-def test_zones_without_nodes_need_none(cloud: Cloud) -> None:
+def test_zones_without_nodes_get_no_floor(cloud: Cloud) -> None:
     make_zone("us-va-1")
     epochs.advance()
     assert fact_epochs.sign_missing_floors() == 1
     assert trust_documents.newest("floor", "us-va-1") is None
 
 
-def test_older_facts_are_not_kept_twice(cloud: Cloud) -> None:
+def test_unchanged_facts_are_not_stored_twice(cloud: Cloud) -> None:
     for _ in range(3):
         epochs.advance()
         fact_epochs.sign_missing_floors()
@@ -77,7 +77,7 @@ def test_older_facts_are_not_kept_twice(cloud: Cloud) -> None:
     assert TrustDocument.objects.filter(kind="floor").count() > 3
 
 
-def test_a_floor_is_signed_again_to_tell_the_time(cloud: Cloud) -> None:
+def test_floor_is_re_signed_after_an_hour(cloud: Cloud) -> None:
     before = floor_of("fr-idf-1")
     hour_ago = clock.now() - timedelta(hours=2)
     TrustDocument.objects.filter(kind="floor").update(updated_at=hour_ago)
@@ -87,7 +87,7 @@ def test_a_floor_is_signed_again_to_tell_the_time(cloud: Cloud) -> None:
     assert TrustDocument.objects.filter(kind="floor", version=after.epoch).count() == 1
 
 
-def test_the_node_takes_them_with_its_heartbeat(cloud: Cloud) -> None:
+def test_node_receives_facts_with_its_heartbeat(cloud: Cloud) -> None:
     officer()
     cloud.world.publish_keys()
     state_of("zone", "fr-idf-1", {"location.territory": "FR"})
@@ -112,7 +112,7 @@ def test_doubtful_facts_are_left_out_and_are_an_incident(cloud: Cloud) -> None:
 
 
 @pytest.mark.parametrize("kind", ["keyset", "charter", "floor", "deny"])
-def test_nobody_can_hand_a_node_what_was_not_signed(cloud: Cloud, kind: str) -> None:
+def test_node_refuses_unsigned_trust_documents(cloud: Cloud, kind: str) -> None:
     row = cloud.machine.row
     held = cloud.machine.held
     made = b'{"kid":"root-0","p":{},"sig":""}'

@@ -115,7 +115,9 @@ def cloud(far: Far, tmp_path: Path, settings: Settings) -> Iterator[Cloud]:
         yield made
 
 
-def test_it_signs_over_tls_as_its_role_and_without_redis(cosigning: Waiting, far: Far, settings: Settings) -> None:
+def test_remote_sentinel_signs_over_tls_as_its_role_without_redis(
+    cosigning: Waiting, far: Far, settings: Settings
+) -> None:
     for key in settings.PKI_DIR.glob("sentinel*.key"):
         shutil.copy(key, far.folder)
     port = free_port()
@@ -136,7 +138,7 @@ def test_it_signs_over_tls_as_its_role_and_without_redis(cosigning: Waiting, far
             assert process.wait(PATIENCE_S) == 0, log.read_text()
 
 
-def test_nobody_else_comes_from_elsewhere_and_no_other_database_is_believed(far: Far) -> None:
+def test_remote_sentinel_connection_is_authenticated_on_both_sides(far: Far) -> None:
     far.connect()
     pki.issue_process(far.folder.parent / "pki", "worker")
     for name in ("worker.crt", "worker.key"):

@@ -44,7 +44,7 @@ def families(cloud: Cloud) -> set[str]:
     }
 
 
-def test_the_reference_lists_them_all_and_no_other(families: set[str]) -> None:
+def test_reference_lists_exactly_the_existing_metrics(families: set[str]) -> None:
     assert set(NAME.findall((ROOT / "docs" / "reference" / "process-metrics.md").read_text())) == families
 
 
@@ -63,7 +63,7 @@ def expressions(part: Any) -> Iterator[str]:
             yield from expressions(each)
 
 
-def test_dashboard_and_rules_name_metrics_that_there_are(families: set[str]) -> None:
+def test_dashboard_and_rules_name_existing_metrics(families: set[str]) -> None:
     dashboard = json.loads((FOLDER / "dashboard.json").read_text())
     rules = yaml.safe_load((FOLDER / "alerts.yaml").read_text())
     for document in (dashboard, rules):
@@ -72,12 +72,12 @@ def test_dashboard_and_rules_name_metrics_that_there_are(families: set[str]) -> 
         assert named <= families
 
 
-def test_each_panel_has_an_id_of_its_own() -> None:
+def test_panel_ids_are_unique() -> None:
     ids = [panel["id"] for panel in json.loads((FOLDER / "dashboard.json").read_text())["panels"]]
     assert len(ids) == len(set(ids))
 
 
-def test_each_alert_says_what_it_is_and_what_to_do() -> None:
+def test_each_alert_has_a_description_and_an_action() -> None:
     rules = [
         rule for group in yaml.safe_load((FOLDER / "alerts.yaml").read_text())["groups"] for rule in group["rules"]
     ]

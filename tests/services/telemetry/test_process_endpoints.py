@@ -85,7 +85,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("name", PROCESSES)
-def test_each_process_says_how_it_is(transactional_db: None, folder: Path, name: str) -> None:
+def test_each_process_reports_readiness_and_metrics(transactional_db: None, folder: Path, name: str) -> None:
     with Process(name, folder).running() as process:
         assert process.ready() == (200, [])
         status, text = process.get("/metrics")
@@ -95,7 +95,7 @@ def test_each_process_says_how_it_is(transactional_db: None, folder: Path, name:
 
 
 @pytest.mark.parametrize("name", ["web", "stream", "worker", "periodic", "watcher"])
-def test_what_a_process_logs_is_json_lines(transactional_db: None, folder: Path, name: str) -> None:
+def test_each_process_logs_json_lines(transactional_db: None, folder: Path, name: str) -> None:
     nowhere = {"DB_HOST": str(folder), "REDIS_URL": f"redis+socket://{folder}/no.sock"}
     nowhere |= {"TRACES_URL": "http://127.0.0.1:9/v1/traces"}
     with Process(name, folder).running(LOG_FORMAT="json", **nowhere) as process:
@@ -105,14 +105,14 @@ def test_what_a_process_logs_is_json_lines(transactional_db: None, folder: Path,
 
 
 @pytest.mark.parametrize("name", ["web", "worker"])
-def test_without_redis_the_api_answers_and_workers_do_not_work(transactional_db: None, folder: Path, name: str) -> None:
+def test_api_answers_and_workers_are_unready_without_redis(transactional_db: None, folder: Path, name: str) -> None:
     nowhere = f"redis+socket://{folder}/no.sock"
     with Process(name, folder).running(REDIS_URL=nowhere) as process:
         assert process.ready() == ((503, ["redis"]) if name in NEEDS_REDIS else (200, []))
 
 
 @pytest.mark.parametrize("name", ["web", "worker"])
-def test_a_database_may_be_ahead_of_the_code_and_not_behind_it(transactional_db: None, folder: Path, name: str) -> None:
+def test_process_is_ready_with_a_newer_database_only(transactional_db: None, folder: Path, name: str) -> None:
     recorder = MigrationRecorder(connection)
     newest = max(key for key in recorder.applied_migrations() if key[0] == "nodes")
     with Process(name, folder).running() as process:
@@ -128,12 +128,12 @@ def test_a_database_may_be_ahead_of_the_code_and_not_behind_it(transactional_db:
     assert f"not applied: {'.'.join(newest)}" in (folder / "log").read_text()
 
 
-def test_without_the_database_nothing_is_answered(transactional_db: None, folder: Path) -> None:
+def test_process_is_unready_without_the_database(transactional_db: None, folder: Path) -> None:
     with Process("web", folder).running(DB_HOST=str(folder)) as process:
         assert process.ready() == (503, ["database"])
 
 
-def test_the_workers_of_the_web_process_are_counted_as_one(transactional_db: None, folder: Path) -> None:
+def test_web_workers_share_one_count(transactional_db: None, folder: Path) -> None:
     earlier = folder / "run" / "web-metrics" / "counter_1.db"
     earlier.parent.mkdir()
     earlier.write_bytes(b"of a run that is over")

@@ -51,7 +51,7 @@ def hear(batches: BatchWriter, cloud: Cloud, heartbeat: pb.Heartbeat) -> None:
         raise outcome
 
 
-def test_one_that_says_nothing_new_is_a_moment(cloud: Cloud, written: list[pb.Heartbeat]) -> None:
+def test_unchanged_heartbeat_updates_only_its_time(cloud: Cloud, written: list[pb.Heartbeat]) -> None:
     batches, first = BatchWriter(), beat(cloud)
     hear(batches, cloud, first)
     Node.objects.update(last_heartbeat_at=clock.now() - LONG_AGO)
@@ -68,7 +68,7 @@ def test_one_that_says_nothing_new_is_a_moment(cloud: Cloud, written: list[pb.He
         {"lease": pb.LeaseState(fences_within_s=60)},
     ],
 )
-def test_one_that_says_something_new_is_written(
+def test_changed_heartbeat_is_written_in_full(
     cloud: Cloud, written: list[pb.Heartbeat], said: dict[str, object]
 ) -> None:
     batches = BatchWriter()
@@ -77,7 +77,7 @@ def test_one_that_says_something_new_is_written(
     assert len(written) == 2
 
 
-def test_a_lease_is_on_record_before_it_is_sent_and_is_no_news(
+def test_lease_is_recorded_before_it_is_sent_and_is_no_change(
     cloud: Cloud, written: list[pb.Heartbeat], settings: Settings
 ) -> None:
     batches, lasting_ms = BatchWriter(), settings.NODE_LEASE_S * 1000
@@ -96,7 +96,7 @@ def test_a_lease_is_on_record_before_it_is_sent_and_is_no_news(
     assert len(written) == 1
 
 
-def test_a_node_that_says_a_number_that_no_column_takes_costs_no_other_node_anything(cloud: Cloud) -> None:
+def test_out_of_range_value_of_one_node_affects_no_other(cloud: Cloud) -> None:
     batches, other = BatchWriter(), make_node("other")
     absurd = beat(cloud, lease=pb.LeaseState(is_wanted=True, fences_within_s=2**32 - 1))
     said = [(cloud.machine.row.pk, [pb.NodeEvent(heartbeat=absurd)]), (other.pk, [pb.NodeEvent(heartbeat=beat(cloud))])]
@@ -105,7 +105,7 @@ def test_a_node_that_says_a_number_that_no_column_takes_costs_no_other_node_anyt
         assert not [outcome for outcome in outcomes.values() if isinstance(outcome, Exception)]
 
 
-def test_only_the_newest_heartbeat_is_answered_with_a_lease(cloud: Cloud) -> None:
+def test_only_the_newest_heartbeat_renews_the_lease(cloud: Cloud) -> None:
     """The row of a node that was silent tells of that one alone."""
     Node.objects.update(state="unreachable")
     wants = beat(cloud, lease=pb.LeaseState(is_wanted=True, fences_within_s=60, said_at_ms=1000))
@@ -117,7 +117,7 @@ def test_only_the_newest_heartbeat_is_answered_with_a_lease(cloud: Cloud) -> Non
     assert Node.objects.get(pk=node_id).leased_until is None
 
 
-def test_a_lease_on_record_never_gets_shorter(cloud: Cloud, settings: Settings) -> None:
+def test_recorded_lease_is_never_shortened(cloud: Cloud, settings: Settings) -> None:
     batches = BatchWriter()
     wanted = beat(cloud, lease=pb.LeaseState(is_wanted=True, fences_within_s=60))
     hear(batches, cloud, wanted)
@@ -127,9 +127,7 @@ def test_a_lease_on_record_never_gets_shorter(cloud: Cloud, settings: Settings) 
     assert Node.objects.get().leased_until == longer
 
 
-def test_of_those_that_have_waited_the_newest_of_each_word_is_written(
-    cloud: Cloud, written: list[pb.Heartbeat]
-) -> None:
+def test_newest_of_each_distinct_waiting_heartbeat_is_written(cloud: Cloud, written: list[pb.Heartbeat]) -> None:
     failed = pb.SelfTest(problem="A disk: It is full.")
     said = [beat(cloud), beat(cloud), beat(cloud, self_test=failed), beat(cloud), beat(cloud)]
     node_id = cloud.machine.row.pk
@@ -137,14 +135,14 @@ def test_of_those_that_have_waited_the_newest_of_each_word_is_written(
     assert [each.self_test.problem for each in written] == ["", failed.problem, ""]
 
 
-def test_a_problem_of_its_networks_is_news(cloud: Cloud, written: list[pb.Heartbeat]) -> None:
+def test_network_problem_is_a_change(cloud: Cloud, written: list[pb.Heartbeat]) -> None:
     batches, problem = BatchWriter(), pb.NetworksState(connections_problem="It is almost full.")
     for networks in (None, problem, problem, None):
         hear(batches, cloud, beat(cloud, networks=networks))
     assert [each.networks.connections_problem for each in written] == ["", "It is almost full.", ""]
 
 
-def test_each_word_of_a_fenced_node_counts(cloud: Cloud, written: list[pb.Heartbeat]) -> None:
+def test_every_heartbeat_of_a_fenced_node_is_written(cloud: Cloud, written: list[pb.Heartbeat]) -> None:
     batches, first = BatchWriter(), beat(cloud)
     hear(batches, cloud, first)
     Node.objects.update(duty="fenced", fenced_by={"kind": "attestation"})
@@ -153,7 +151,7 @@ def test_each_word_of_a_fenced_node_counts(cloud: Cloud, written: list[pb.Heartb
     assert len(written) == 3
 
 
-def test_of_a_fleet_that_has_news_at_once_the_few_that_waited_longest_are_written(
+def test_longest_waiting_changes_are_written_first_in_limited_numbers(
     cloud: Cloud, written: list[pb.Heartbeat], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "FULL_HEARTBEATS_MAX", 2)
@@ -167,9 +165,7 @@ def test_of_a_fleet_that_has_news_at_once_the_few_that_waited_longest_are_writte
         assert not Node.objects.filter(last_heartbeat_at__lt=clock.now() - LONG_AGO / 2).exists()
 
 
-def test_what_a_guest_does_waits_for_no_heartbeat_that_is_written_as_a_whole(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_guest_event_precedes_full_heartbeats(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     instance, known = make_instance(cloud), []
     off = pb.InstanceState(subject=pb.Subject(id=str(instance.pk), generation=2), power=pb.POWER_OFF)
     said = [(make_node("new").pk, [pb.NodeEvent(heartbeat=beat(cloud))])]

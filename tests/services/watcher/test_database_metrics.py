@@ -31,7 +31,7 @@ def counted() -> CollectorRegistry:
     return registry
 
 
-def test_operations(cloud: Cloud) -> None:
+def test_operations_are_counted(cloud: Cloud) -> None:
     assert counted().get_sample_value("andromede_operations_oldest_due_seconds") == 0
     wishes = [OperationRequest("instance.create", None, [new_id()], resource_name="web") for _ in range(3)]
     made = [enqueue(SYSTEM, wish) for wish in wishes]
@@ -50,7 +50,7 @@ def test_operations(cloud: Cloud) -> None:
     assert 120 <= (found.get_sample_value("andromede_operations_oldest_due_seconds") or 0) < 3600
 
 
-def test_nodes_and_capacity(cloud: Cloud) -> None:
+def test_nodes_and_capacity_are_counted(cloud: Cloud) -> None:
     node = Node.objects.get()
     now = clock.now()
     Node.objects.update(
@@ -88,7 +88,7 @@ def test_nodes_and_capacity(cloud: Cloud) -> None:
     assert found.get_sample_value("andromede_zone_capacity_vcpus", zone) == 0
 
 
-def test_evidence(cloud: Cloud) -> None:
+def test_evidence_is_counted(cloud: Cloud) -> None:
     evidence_log.sequence()
     assert counted().get_sample_value("andromede_evidence_records_waiting") == 0
     evidence_log.append("decision", {"decision": str(new_id())})
@@ -97,7 +97,7 @@ def test_evidence(cloud: Cloud) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize(("kept", "is_told"), [("synchronised", True), ("kept-elsewhere", False)])
-def test_the_clock_by_which_all_is_dated(settings: Settings, kept: str, is_told: bool) -> None:
+def test_clock_synchronisation_is_exported(settings: Settings, kept: str, is_told: bool) -> None:
     """What the kernel of this machine says, also when the database says nothing."""
     settings.CLOCK = kept
     told = float(is_synchronised()) if is_told else None
@@ -106,7 +106,7 @@ def test_the_clock_by_which_all_is_dated(settings: Settings, kept: str, is_told:
 
 
 @pytest.mark.django_db
-def test_a_database_that_does_not_answer_is_what_is_told() -> None:
+def test_unreachable_database_is_reported() -> None:
     assert counted().get_sample_value("andromede_database_up") == 1
     with patch.object(database_metrics, "_incidents", side_effect=OperationalError):
         found = counted()
@@ -115,7 +115,7 @@ def test_a_database_that_does_not_answer_is_what_is_told() -> None:
 
 
 @pytest.mark.django_db
-def test_backups(settings: Settings, tmp_path: Path) -> None:
+def test_backup_age_is_exported(settings: Settings, tmp_path: Path) -> None:
     """Nothing where nobody said what tells of them, 0 for none, else when the last was safe."""
     name, stamp = "andromede_backup_last_success_timestamp_seconds", tmp_path / "last"
     assert counted().get_sample_value(name) is None

@@ -82,7 +82,7 @@ def run_watched(scenario: Callable[[], Awaitable[None]]) -> None:
     asyncio.run(main())
 
 
-def test_it_hears_of_nodes_and_guests_and_of_silence(shared_cloud: Cloud) -> None:
+def test_watcher_records_nodes_guests_and_lost_heartbeats(shared_cloud: Cloud) -> None:
     one, other = shared_cloud.machine, shared_cloud.world.add_machine("de-rhein-1")
     instance = make_instance(shared_cloud)
     host = one if instance.node_id == one.row.pk else other
@@ -111,14 +111,14 @@ def test_it_hears_of_nodes_and_guests_and_of_silence(shared_cloud: Cloud) -> Non
 
 
 @pytest.mark.parametrize(("hung", "fenced"), [(1, 1), (3, 0)])
-def test_nodes_that_are_hung_keep_nobody_from_hearing_and_judging(
+def test_hung_nodes_do_not_block_heartbeats_or_fencing(
     shared_cloud: Cloud, settings: Settings, hung: int, fenced: int
 ) -> None:
     """They accept connections and never answer. One of them is fenced by its lease; several are left to people."""
     settings.RECOVER_BY_ITSELF = True
     long_ago = clock.now() - timedelta(hours=1)
 
-    def heard_after(moment: datetime) -> bool:
+    def heartbeat_received_after(moment: datetime) -> bool:
         return Node.objects.filter(pk=shared_cloud.machine.row.pk, last_heartbeat_at__gt=moment).exists()
 
     def judged() -> bool:
@@ -132,7 +132,7 @@ def test_nodes_that_are_hung_keep_nobody_from_hearing_and_judging(
     async def scenario() -> None:
         await until(judged)
         moment = clock.now()
-        await until(lambda: heard_after(moment))
+        await until(lambda: heartbeat_received_after(moment))
         assert await sync_to_async(state_of)(shared_cloud.machine.row) == "ready"
 
     with ExitStack() as stack:
@@ -143,7 +143,7 @@ def test_nodes_that_are_hung_keep_nobody_from_hearing_and_judging(
         run_watched(scenario)
 
 
-def test_a_node_that_is_enrolled_later_is_heard_too(shared_cloud: Cloud) -> None:
+def test_node_enrolled_later_is_watched(shared_cloud: Cloud) -> None:
     late: list[Node] = []
 
     def enrol() -> None:
@@ -158,7 +158,7 @@ def test_a_node_that_is_enrolled_later_is_heard_too(shared_cloud: Cloud) -> None
     run_watched(scenario)
 
 
-def test_a_database_that_fails_and_a_message_that_makes_no_sense_cost_one_stream_and_no_more(
+def test_database_error_or_bad_message_ends_one_stream_only(
     shared_cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     troubles: list[Exception] = [OperationalError("the database is restarting"), ValueError("badly formed UUID")]
@@ -180,7 +180,7 @@ def test_a_database_that_fails_and_a_message_that_makes_no_sense_cost_one_stream
 
 
 @pytest.mark.parametrize(("part", "pause"), [(writer, "GATHER_S"), (usage, "WRITE_EVERY_S")])
-def test_a_task_on_which_all_streams_rely_takes_the_watcher_with_it_when_it_fails(
+def test_failure_of_a_shared_task_ends_the_watcher(
     shared_cloud: Cloud, monkeypatch: pytest.MonkeyPatch, part: object, pause: str
 ) -> None:
     """The process ends, and is started anew; else all streams would wait for it and nobody know."""
@@ -195,9 +195,7 @@ def test_a_task_on_which_all_streams_rely_takes_the_watcher_with_it_when_it_fail
     asyncio.run(scenario())
 
 
-def test_a_database_that_does_not_list_the_nodes_does_not_end_it(
-    shared_cloud: Cloud, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_watcher_survives_a_failed_listing_of_nodes(shared_cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     troubles = [OperationalError("the database is restarting")] * 2
     nodes = streams._nodes
 
@@ -215,7 +213,7 @@ def test_a_database_that_does_not_list_the_nodes_does_not_end_it(
     run_watched(scenario)
 
 
-def test_another_agent_at_a_nodes_address_is_not_believed(shared_cloud: Cloud) -> None:
+def test_another_agent_at_a_node_address_is_refused(shared_cloud: Cloud) -> None:
     """Its certificate names another node, so its heartbeats never count for this one."""
     one, other = shared_cloud.machine, shared_cloud.world.add_machine("de-rhein-1")
     one.stop_agent()
@@ -229,7 +227,7 @@ def test_another_agent_at_a_nodes_address_is_not_believed(shared_cloud: Cloud) -
     assert state_of(one.row) == "enrolled"
 
 
-def test_it_tells_a_node_what_to_trust_and_keeps_what_the_node_signs(shared_cloud: Cloud) -> None:
+def test_watcher_sends_trust_documents_and_stores_receipts(shared_cloud: Cloud) -> None:
     row = shared_cloud.machine.row
     shared_cloud.machine.replace_disk()
     Node.objects.filter(pk=row.pk).update(keyset_version=0, charter_version=0, facts_epoch=0, attested_at=None)
@@ -247,7 +245,7 @@ def test_it_tells_a_node_what_to_trust_and_keeps_what_the_node_signs(shared_clou
     run_watched(scenario)
 
 
-def test_a_node_that_takes_nothing_is_heard_all_the_same(shared_cloud: Cloud) -> None:
+def test_node_that_refuses_trust_documents_is_still_watched(shared_cloud: Cloud) -> None:
     """What it is told is not signed by the root that it knows."""
     TrustDocument.objects.create(kind="keyset", version=2, document=b'{"kid":"x","p":{},"sig":""}')
     Node.objects.update(state="enrolled")
@@ -278,7 +276,7 @@ def sampled(*instances: Instance) -> int:
     return count
 
 
-def test_what_guests_use_is_kept_for_each(shared_cloud: Cloud, measuring: None) -> None:
+def test_usage_is_stored_per_guest(shared_cloud: Cloud, measuring: None) -> None:
     instances = [make_instance(shared_cloud, name) for name in ("web", "db")]
 
     async def scenario() -> None:
@@ -287,7 +285,7 @@ def test_what_guests_use_is_kept_for_each(shared_cloud: Cloud, measuring: None) 
     run_watched(scenario)
 
 
-def test_two_watchers_hear_the_same_and_it_is_kept_once(shared_cloud: Cloud, measuring: None) -> None:
+def test_two_watchers_store_each_sample_once(shared_cloud: Cloud, measuring: None) -> None:
     instance = make_instance(shared_cloud)
 
     async def scenario() -> None:
@@ -299,7 +297,7 @@ def test_two_watchers_hear_the_same_and_it_is_kept_once(shared_cloud: Cloud, mea
     assert sampled(instance) <= (clock.now() - began).total_seconds() + 1
 
 
-def test_no_heartbeat_waits_for_metrics_and_what_does_not_fit_is_dropped(
+def test_heartbeats_do_not_wait_for_metrics(
     shared_cloud: Cloud, measuring: None, settings: Settings, monkeypatch: pytest.MonkeyPatch, caplog: Any
 ) -> None:
     make_instance(shared_cloud)
@@ -307,14 +305,14 @@ def test_no_heartbeat_waits_for_metrics_and_what_does_not_fit_is_dropped(
     is_let_go = threading.Event()
     monkeypatch.setattr(usage, "record", lambda samples: is_let_go.wait())
 
-    def heard_since(at: Any) -> bool:
+    def heartbeat_received_since(at: Any) -> bool:
         return Node.objects.filter(last_heartbeat_at__gt=at).exists()
 
     async def scenario() -> None:
         try:
             await until(lambda: "samples of metrics dropped, 1 so far" in caplog.text)
             now = clock.now()
-            await until(lambda: heard_since(now))
+            await until(lambda: heartbeat_received_since(now))
         finally:
             is_let_go.set()
 
@@ -344,7 +342,7 @@ def test_metrics_wait_for_a_database_that_does_not_answer(
     assert first[0] == first[1], "it was tried again; what makes no sense is not"
 
 
-def test_what_a_node_says_fits_whatever_it_says(shared_cloud: Cloud, measuring: None) -> None:
+def test_extreme_usage_values_fit_the_columns(shared_cloud: Cloud, measuring: None) -> None:
     most = 2**64 - 1
     disks = [pb.DiskUsage(volume_id="x", read_bytes=most, written_bytes=most, reads=most, writes=most)] * 2
     guest = pb.GuestUsage(id=str(new_id()), vcpus=2**32 - 1, cpu_ns=most, memory_resident_mib=most, disks=disks)
@@ -363,7 +361,7 @@ def record_now(sample: usage.Sample) -> int:
     return usage.record([sample, replace(sample, at=clock.now())])
 
 
-def test_a_node_that_wants_a_lease_is_given_it_again_and_again(shared_cloud: Cloud, tmp_path: Path) -> None:
+def test_node_lease_is_renewed_repeatedly(shared_cloud: Cloud, tmp_path: Path) -> None:
     """And what was sent is on record, with nothing in between that the node could have and we not know of."""
     machine = shared_cloud.machine
     os.mkfifo(tmp_path / "watchdog")

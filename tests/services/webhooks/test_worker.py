@@ -80,7 +80,7 @@ def _purge(app: Celery) -> None:
 
 
 @pytest.mark.parametrize("moment", [0, 3])
-def test_a_killed_worker_loses_no_event_and_no_order(worker: Worker, receiver: Receiver, moment: int) -> None:
+def test_killed_worker_loses_neither_events_nor_order(worker: Worker, receiver: Receiver, moment: int) -> None:
     tenant = make_tenant()
     webhook, secret = make_webhook(tenant, receiver.url, kinds=["network.created"])
     for name in NAMES:
