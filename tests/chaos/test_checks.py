@@ -1,4 +1,4 @@
-"""Each kind of damage is planted in a cloud that has nothing wrong, and must be found."""
+"""The checks find each kind of damage that is planted in an undamaged cloud."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -376,7 +376,7 @@ def test_evidence_of_fencing_ends_the_guests_run() -> None:
     assert checks.ended(before, at, [after]) == at
 
 
-def told(operation: Operation, /, **more: Any) -> dict[str, Any]:
+def reported(operation: Operation, /, **more: Any) -> dict[str, Any]:
     return {
         "kind": operation.kind,
         "status": 202,
@@ -391,31 +391,31 @@ def told(operation: Operation, /, **more: Any) -> dict[str, Any]:
 
 
 def test_answers_to_users_are_compared_with_the_rows(settled: Cloud) -> None:
-    said = [told(each) for each in Operation.objects.all()]
+    said = [reported(each) for each in Operation.objects.all()]
     assert checks.answers(said) == []
     volume = Volume.objects.get()
     assert checks.answers(said[1:]), "an operation that nobody was told of"
-    assert checks.answers([*said, told(an_operation(), operation=str(new_id()))]), "one that there is not"
-    assert checks.answers([*said, told(an_operation(), state="failed")]), "another end"
+    assert checks.answers([*said, reported(an_operation(), operation=str(new_id()))]), "one that there is not"
+    assert checks.answers([*said, reported(an_operation(), state="failed")]), "another end"
     last = Operation.objects.get(kind="volume.attach")
-    as_asked = told(last, resource=str(volume.pk), wish={"instance": str(guest(settled).pk)})
+    as_asked = reported(last, resource=str(volume.pk), wish={"instance": str(guest(settled).pk)})
     assert checks.answers([*said, as_asked]) == []
     assert checks.answers([*said, {**as_asked, "wish": {"size_gib": 77}}]), "not what was wished for"
-    twice = told(an_operation(), key="k", name="web")
+    twice = reported(an_operation(), key="k", name="web")
     assert checks.answers([*said, twice, twice]), "a key that was used twice"
 
 
 def test_deletion_with_lost_answer_may_be_answered_204(settled: Cloud) -> None:
     operation = an_operation()
-    others = [told(each) for each in Operation.objects.exclude(pk=operation.pk)]
-    gone = told(operation, operation="", state="", status=204)
+    others = [reported(each) for each in Operation.objects.exclude(pk=operation.pk)]
+    gone = reported(operation, operation="", state="", status=204)
     assert checks.answers([*others, gone]) == []
 
 
 def test_one_of_two_concurrent_deletions_is_reported(settled: Cloud) -> None:
     untold, one = Operation.objects.order_by("created_at")[:2]
     Operation.objects.filter(pk__in=[untold.pk, one.pk]).update(resource_id=new_id(), kind="instance.delete")
-    said = [told(each) for each in Operation.objects.exclude(pk=untold.pk)]
+    said = [reported(each) for each in Operation.objects.exclude(pk=untold.pk)]
     about_both = "operation instance.delete {} was told to nobody"
     assert about_both.format(untold.pk) not in checks.answers(said)
     Operation.objects.filter(pk=one.pk).update(resource_id=new_id())
@@ -425,7 +425,7 @@ def test_one_of_two_concurrent_deletions_is_reported(settled: Cloud) -> None:
 def test_migration_to_a_wrong_node_is_found(settled: Cloud) -> None:
     other = settled.world.add_machine("fr-idf-1")
     moved = follow(instance_migrate(SYSTEM, guest(settled)))
-    said = [told(each, resource=str(each.resource_id)) for each in Operation.objects.all()]
+    said = [reported(each, resource=str(each.resource_id)) for each in Operation.objects.all()]
     assert checks.answers(said) == []
     Migration.objects.filter(operation_id=moved.pk).update(source=other.row, destination=settled.machine.row)
     assert [line.split()[0] for line in checks.answers(said)] == ["instance.migrate"]

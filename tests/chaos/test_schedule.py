@@ -1,4 +1,4 @@
-"""Schedule of a run: decided by its seed."""
+"""The seed decides the schedule of a run."""
 
 from scripts.chaos import acts, strikes
 from scripts.chaos.schedule import Length, Schedule, schedule

@@ -1,4 +1,4 @@
-"""Attach and detach: while the guest runs or not, whether it obeys or not, and in races with deletions."""
+"""Attach and detach of volumes: running and stopped guests, unresponsive guests, and concurrent deletions."""
 
 import pytest
 
@@ -44,7 +44,7 @@ from tests.world import Cloud, again, run
 
 
 def disks(cloud: Cloud, attachment: Attachment) -> set[object]:
-    """What the running guest has besides its root disk."""
+    """Return the disks of the running guest except its root disk."""
     guest = cloud.fake.guests[attachment.instance_id]
     assert guest.running is not None
     return {disk.volume_id for disk in guest.running.disks} - {attachment.instance.root_volume_id}
@@ -242,7 +242,7 @@ def test_volume_deletion_during_its_attachment_succeeds(cloud: Cloud) -> None:
 
 
 def test_volume_deletion_during_the_last_attach_step_detaches_it(cloud: Cloud) -> None:
-    """It is plugged in already, and comes out again: what is to be deleted is not attached."""
+    """The attached volume is detached again, because it is under deletion."""
     instance, volume = make_instance(cloud), make_volume(cloud)
     _, operation = attach(cloud, instance, volume)
     deletions = []

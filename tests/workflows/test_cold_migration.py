@@ -1,5 +1,6 @@
-"""An instance that is stopped moves as one that is off: no node says meanwhile that it runs, and if it fails it is off
-where it was. And what may be chosen for a move."""
+"""Cold migration: no node reports the stopped instance running, and after a failure it is off at its source.
+
+Also the options of a migration."""
 
 import time
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""The engine by itself, with a recipe that only keeps a diary: order, retries, deadlines, cancellation, leases."""
+"""The engine with a workflow that only records its calls: order, retries, deadlines, cancellation, leases."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -262,7 +262,7 @@ def test_cancellation_takes_effect_at_the_next_step(operation: Operation, diary:
 
 
 def test_cancellation_wakes_a_waiting_operation(operation: Operation, diary: Diary, broker: Broker) -> None:
-    """It came after the last look at it and before the step asked for a pause."""
+    """The cancellation comes after the last check and before the step's pause."""
 
     def cancelled_meanwhile(running: Operation) -> None:
         operation_cancel(SYSTEM, fresh(running))

@@ -1,5 +1,6 @@
-"""Every workflow × every step: its node's answer is lost, its message comes twice, or its worker sleeps while another
-one takes over, and wakes when all is over: what it does then changes nothing any more."""
+"""Every workflow × every step: a lost answer, a duplicate task, or a stale worker.
+
+A stale worker sleeps while another one takes over, and wakes after the end; it changes nothing then."""
 
 import dataclasses
 from collections.abc import Callable, Iterator
@@ -119,7 +120,7 @@ def slept_inside(operation: Operation, case: Case, step: str, act: Act, *, sleep
 
 
 def taken_over(operation: Operation) -> Operation:
-    """By another worker, to the end."""
+    """Run the operation to its end with another worker."""
     followed_by_another_worker(operation)
     return run_on(operation)
 

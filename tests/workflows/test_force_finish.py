@@ -1,4 +1,4 @@
-"""Resolution by an operator: operations of a lost node end by their own workflow, and nothing is left."""
+"""Forced finish by an operator: operations of a lost node end by their own workflow and leave nothing."""
 
 from datetime import timedelta
 
@@ -45,14 +45,14 @@ from tests.world import Cloud, again, agent_calls, run
 
 
 def tried_in_vain(operation: Operation) -> Operation:
-    """As often as it takes to be called stuck, and so long that what was permitted has run out."""
+    """Set the attempts of a stuck operation, and expire its permits."""
     Permit.objects.update(expires_at=clock.now())
     Operation.objects.filter(pk=operation.pk).update(attempts=STUCK_ATTEMPTS)
     return fresh(operation)
 
 
 def lost_rebuild(cloud: Cloud) -> tuple[Instance, Operation]:
-    """It was turned back when its guest had its new disk already, and then its node was gone."""
+    """Return a rebuild that was undone after the change of disks and whose node is lost."""
     instance = make_instance(cloud)
     operation = instance_rebuild(cloud.tenant.actor, instance, NewDisk(cloud.image))
     with pytest.raises(Killed):
@@ -65,7 +65,7 @@ def lost_rebuild(cloud: Cloud) -> tuple[Instance, Operation]:
 
 
 def ask(operation: Operation) -> Resolution:
-    """As a request does it."""
+    """Force the finish as a request does."""
     with transaction.atomic():
         return operation_force_finish(SYSTEM, fresh(operation), reason="it burnt")
 

@@ -1,5 +1,4 @@
-"""Images in nodes' caches while old ones are removed from there: what was just sent stays, and what is gone is sent
-again."""
+"""Removal of old images from node caches keeps images just sent; lost ones are sent anew."""
 
 from collections.abc import Callable
 
@@ -35,7 +34,7 @@ def test_image_sent_during_cache_cleaning_stays(cloud: Cloud) -> None:
     sending: list[Operation] = []
 
     def meanwhile(execute: Callable[..., object], sql: str, *rest: object) -> object:
-        """When the reconciler looks for its nodes; it comes to the last of them minutes later."""
+        """Send the image when the reconciler lists its nodes, minutes before it comes to the last one."""
         if not marks and 'FROM "nodes_node"' in sql:
             marks.append(sql)
             sending.append(sent(cloud))

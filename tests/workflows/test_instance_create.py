@@ -1,4 +1,4 @@
-"""Create an instance: done, failed at every step, done twice, undone twice; then nothing is left."""
+"""Instance creation: success, failure at every step, repeated steps and undos, and no leftovers."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Delete in every state, and while something else goes on; on nodes that do not answer; twice."""
+"""Instance deletion in every state, during other operations, on unreachable nodes, and repeated."""
 
 from collections.abc import Callable
 

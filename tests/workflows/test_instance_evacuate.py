@@ -1,5 +1,6 @@
-"""A guest of a dead node that is made again on another one, over real gRPC: with its disks, addresses and ids, once and
-nowhere else, and only when the dead node is proved to do nothing."""
+"""Evacuation over real gRPC: a guest of a fenced node is recreated on one other node with its disks, addresses and ids.
+
+It needs evidence that the fenced node has stopped."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -81,7 +82,7 @@ class Lost:
         return instance_evacuate(SYSTEM, self.instance, **more)
 
     def assert_is_elsewhere(self, *, power: Power = Power.RUNNING) -> None:
-        """It and all that belongs to it, by the rows; one guest runs, one file is there of each disk."""
+        """Check the rows of the instance and its resources, its one running guest and one file per disk."""
         instance, volume, other = self.instance, self.volume, self.other.row
         assert self.other.fake.guests[instance.pk].power is power
         assert runs(self.dead, instance) is False
@@ -216,7 +217,7 @@ def test_residency_shows_both_nodes_in_succession(lost: Lost) -> None:
 
 
 def test_guest_still_running_on_a_returned_node_is_removed(lost: Lost) -> None:
-    """Whoever attested that it is off was wrong, or somebody started it there behind everybody's back."""
+    """The attestation was wrong, or somebody started the guest outside the control plane."""
     done(lost.ask())
     guest = lost.dead.fake.guests[lost.instance.pk]
     guest.power, guest.running = Power.RUNNING, guest.spec
@@ -273,7 +274,7 @@ def test_signer_refuses_an_evacuation_permit_unless_fenced(lost: Lost) -> None:
 
 
 def test_heartbeat_of_the_fenced_node_ends_the_evacuation(lost: Lost) -> None:
-    """It is heard while the guest is on its way, and its guests run: nothing is started elsewhere."""
+    """The fenced node reports running guests during the evacuation: nothing is started elsewhere."""
     operation = lost.ask()
     with pytest.raises(Killed):
         run(operation, altered(WORKFLOWS["instance.evacuate"], "plug-0", then(die)))

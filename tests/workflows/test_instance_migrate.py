@@ -1,5 +1,6 @@
-"""A guest that moves to another node while it runs, over real gRPC. What fails, is repeated, cancelled or lost on its
-way ends in one running guest, one place and one set of files."""
+"""Live migration over real gRPC.
+
+After a failure, repetition, cancellation or loss there is one running guest, one allocation and one set of files."""
 
 import time
 from collections.abc import Iterator
@@ -80,7 +81,7 @@ class Move:
         return {*machine.fake.guests, *machine.fake.volumes, *machine.fake.ports, *machine.fake.tunnel.expected}
 
     def assert_is_at(self, here: FakeMachine) -> None:
-        """It and all that belongs to it, and nothing of it elsewhere."""
+        """Check that the instance and its resources are on this node only."""
         there = self.other if here is self.source else self.source
         instance, volume = fresh(self.instance), fresh(self.attachment.volume)
         assert self.runs_on() == [here.row]
@@ -558,7 +559,7 @@ def account(moving: Move) -> None:
 
 
 def places_of(resource_id: UUID, role: str) -> list[tuple[str, bool]]:
-    """Where it was, one after the other, and whether it is still there."""
+    """Return the nodes of the residency in order, and whether each interval is open."""
     found = residency_of(resource_id, role=role)
     assert not found.problems
     assert all(each.state == "proven" and each.is_compliant for each in found.intervals)

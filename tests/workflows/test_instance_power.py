@@ -1,4 +1,4 @@
-"""Start, shutdown, power-off, reboot, reset: what the guest does, and what is said when it does not."""
+"""Start, shutdown, power-off, reboot and reset: effects on the guest, and errors."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Rebuild: a new root disk in an instance that stays what it is."""
+"""Rebuild gives an instance a new root disk and keeps its identity."""
 
 from collections.abc import Callable
 from datetime import timedelta

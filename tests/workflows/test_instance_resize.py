@@ -1,4 +1,4 @@
-"""Resize a stopped instance on its own node: what fits, what does not, and what is given back."""
+"""Resize of a stopped instance on its node: capacity, refusals and releases."""
 
 import pytest
 

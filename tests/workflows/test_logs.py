@@ -1,4 +1,4 @@
-"""A request can be followed through the log, over its operation and into the agent; and no secret stands in it."""
+"""Log lines link a request to its operation and the agent's calls, and contain no secrets."""
 
 from collections.abc import Iterator
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Rules of maintenance: what is rejected is refused, what is paused waits, and goes on when the rule has ended."""
+"""Maintenance rules reject operations or pause them until the rule ends."""
 
 from datetime import timedelta
 
@@ -61,7 +61,7 @@ def test_paused_time_does_not_count_toward_the_deadline(cloud: Cloud) -> None:
 
 
 def test_rule_begun_after_the_request_pauses_the_operation(cloud: Cloud) -> None:
-    """Of either kind: what was accepted is not refused any more, but waits."""
+    """Under either kind of rule an accepted operation waits and is not refused."""
     for action in ("pause", "reject"):
         _, operation = ask_instance(cloud, name=action)
         made = rule(action)

@@ -1,4 +1,4 @@
-"""Operations, their steps and the calls to agents are counted."""
+"""Metrics of operations, their steps and calls to agents."""
 
 from prometheus_client import REGISTRY
 from pytest_django import DjangoCaptureOnCommitCallbacks

@@ -1,4 +1,4 @@
-"""A silent node is switched off by its BMC, and is fenced once that has said twice that it is off."""
+"""A lost node is powered off through its BMC, and fenced after two power observations of off."""
 
 import logging
 import socket

@@ -57,7 +57,7 @@ def failed_create(cloud: Cloud, **more: object) -> tuple[Instance, Operation]:
 
 
 def retry(cloud: Cloud, operation: Operation, **more: object) -> Operation:
-    """As a request does it, whose actor is of the project's organization."""
+    """Retry as a request of an actor of the project's organization."""
     actor = replace(cloud.tenant.actor, organization_id=cloud.tenant.project.organization_id, **more)
     return operation_retry(actor, fresh(operation))
 
@@ -91,7 +91,7 @@ def test_second_failure_leaves_nothing_and_can_be_retried(cloud: Cloud) -> None:
 
 
 def test_cleanup_of_the_first_attempt_keeps_the_retried_instance(cloud: Cloud) -> None:
-    """What was to be removed of the first one is of an older generation."""
+    """The removal of the first attempt has an older generation."""
     instance, failed = failed_create(cloud)
     record_removal(cloud.machine.row, kind="instance", resource_id=instance.pk, generation=instance.generation)
     done(retry(cloud, failed))
@@ -143,7 +143,7 @@ ASKED: dict[str, Callable[[Cloud], Operation]] = {
 
 @pytest.mark.parametrize("kind", ASKED)
 def test_cancelled_operation_can_be_retried(cloud: Cloud, kind: str) -> None:
-    """And leaves what it would have left at the first time."""
+    """The retried operation has the effect of the cancelled one."""
     cancelled = ASKED[kind](cloud)
     operation_cancel(cloud.tenant.actor, cancelled)
     assert run(cancelled).state == "cancelled"

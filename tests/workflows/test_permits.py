@@ -1,5 +1,6 @@
-"""Every workflow against a real agent: whatever gives the node data or work carries a permit that the signer made after
-a decision of its own, and without one the agent does nothing."""
+"""Every workflow against a real agent: each call that gives the node data or work needs a permit.
+
+The signer makes permits after a decision of its own; the agent refuses calls without one."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -70,7 +71,7 @@ def guarded_methods() -> set[str]:
 
 
 def permitted(message: Any) -> Any:
-    """What has the permit in it."""
+    """Return the message that has the permit."""
     return message.instance if isinstance(message, pb.EnsureArrivalRequest) else message
 
 
@@ -79,7 +80,7 @@ def is_stop(message: Any) -> bool:
 
 
 def is_taken_for_a_stop(message: Any) -> bool:
-    """Of a guest that is there, a wish to be off does no more than stop it when no permit comes with it."""
+    """Without a permit, a spec with the power off only stops an existing guest."""
     return isinstance(message, pb.EnsureInstanceRequest) and message.power in STOPS and message.subject.generation > 1
 
 
@@ -256,7 +257,7 @@ def test_operation_gets_a_new_permit_after_expiry(cloud: Cloud) -> None:
 def test_node_that_refuses_a_permit_gets_trust_documents_and_a_new_permit(
     cloud: Cloud,
 ) -> None:
-    """As after its disk was replaced: it trusts nothing, and the database does not know."""
+    """The node's disk was replaced: it has no trust documents, and the database does not know."""
     case = next(case for case in CASES if case.kind == "volume.create")
     operation = case.prepare(cloud)()
     cloud.machine.replace_disk()

@@ -1,4 +1,4 @@
-"""Disks in a pool that two nodes share, over real gRPC: made once, opened where they are needed, deleted once."""
+"""Disks in a pool that two nodes share, over real gRPC: created once, opened where needed, deleted once."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

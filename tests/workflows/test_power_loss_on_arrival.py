@@ -1,4 +1,4 @@
-"""A node loses its power when a guest has just moved there, before anybody has made the guest its own.
+"""The destination of a migration loses its power after the transfer, before the guest is settled there.
 
 Its source has it no more: it is started from its disks where it has come to, or is off there, and runs nowhere else.
 """
@@ -166,7 +166,7 @@ def test_deletion_after_arrival_succeeds(trip: Trip) -> None:
 
 
 def silent(trip: Trip) -> Operation:
-    """It has left, and its destination is silent, and has no power."""
+    """Return a migration after the transfer whose destination is unreachable and without power."""
 
     def fall_silent(operation: Operation) -> None:
         trip.destination.become_unreachable()

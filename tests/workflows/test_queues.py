@@ -1,4 +1,4 @@
-"""Whose turn it is among projects, what waits for others without a thread, and which worker does what."""
+"""Queues: fair turns of projects, waits without a thread, and the tasks of each worker."""
 
 import threading
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""A control plane of now and an agent of the last release: work goes on while nodes are upgraded one by one."""
+"""The present control plane works with agents of the last release during rolling upgrades."""
 
 from contextlib import ExitStack
 from typing import Any

@@ -37,7 +37,7 @@ Where = set[tuple[str, str]]
 
 
 def actual_residency(cloud: Cloud, instance: Instance, volume: object) -> dict[str, Where]:
-    """By the nodes: where the guest runs, and where each disk of it lies."""
+    """Return where the nodes run the guest and store each of its disks."""
     runs: Where = set()
     disks: Where = set()
     for machine in cloud.world.machines:
@@ -48,7 +48,7 @@ def actual_residency(cloud: Cloud, instance: Instance, volume: object) -> dict[s
 
 
 def evidence_residency(instance: Instance) -> dict[str, Where]:
-    """By the evidence: what goes on of its history."""
+    """Return the open intervals of the residency in the evidence."""
     found = residency_of(instance.pk)
     assert not found.problems
     said: dict[str, Where] = {"compute": set(), "storage": set()}

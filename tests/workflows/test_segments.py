@@ -1,4 +1,4 @@
-"""Networks between nodes: who is told of whom, and when."""
+"""Networks between nodes: which nodes get which peers, and when."""
 
 from datetime import timedelta
 from ipaddress import IPv4Address

@@ -1,4 +1,4 @@
-"""User data: sealed in the database, delivered to the guest as sent, and deleted with it."""
+"""User data is encrypted in the database, delivered to the guest as sent, and deleted with it."""
 
 from importlib import import_module
 from unittest.mock import patch
@@ -29,7 +29,7 @@ def columns(instance: Instance) -> tuple[bytes, bytes | None]:
 
 
 def write_plain(*instances: Instance) -> None:
-    """As the release before did."""
+    """Write plain user data, as the previous release did."""
     Instance.objects.filter(pk__in=[each.pk for each in instances]).update(user_data=SECRET, sealed_user_data=None)
 
 

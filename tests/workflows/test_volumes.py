@@ -1,4 +1,4 @@
-"""Volumes by themselves: create, grow, delete."""
+"""Creation, growth and deletion of volumes."""
 
 import pytest
 

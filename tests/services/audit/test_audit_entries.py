@@ -1,4 +1,4 @@
-"""The audit trail: written with the deed, never changed."""
+"""Audit entries are written in the transaction of the action and never changed."""
 
 import pytest
 from django.db import IntegrityError, connection, transaction

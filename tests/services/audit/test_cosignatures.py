@@ -1,4 +1,4 @@
-"""Second signatures in the log: where one is demanded, nothing was done without it."""
+"""The verifier finds actions without the cosignature of a sentinel where one is required."""
 
 from collections.abc import Callable
 

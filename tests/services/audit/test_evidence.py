@@ -1,4 +1,4 @@
-"""The evidence log in PostgreSQL: what is appended stays, gets one place, and can be proved."""
+"""Records of the evidence log in PostgreSQL are immutable, get one log position, and have proofs."""
 
 import json
 import os

@@ -1,5 +1,4 @@
-"""The auditor's export and its verifier: a clean one passes; altered, incomplete or invented it does not, whoever did
-it."""
+"""The verifier passes a clean evidence export and finds altered, incomplete and invented ones."""
 
 import json
 import math
@@ -39,7 +38,7 @@ def write(exporter: Write) -> Write:
 
 
 def of(text: bytes) -> Document:
-    """What a line's record says; nothing, if it was erased."""
+    """Return the document of a line's record; empty if the record was erased."""
     document: Document = json.loads(json.loads(text)["document"] or "{}")
     return document
 
@@ -178,7 +177,7 @@ def test_witnesses_are_counted(organization: Organization, write: Write, tmp_pat
 
 
 def cosign(auditor: Witness, size: int, at: datetime) -> None:
-    """As if it were so late: signatures have no fractions of seconds."""
+    """Cosign with this time; signatures have no fractions of seconds."""
     request = witness_request(witness_add(str(auditor.key)))
     cosign_accept(size, str(auditor.sign(request, log_key.load().public, now=math.ceil(at.timestamp()))))
 

@@ -1,4 +1,4 @@
-"""Exports that were asked for: made one at a time, whole or not at all, again after a crash, and gone after a day."""
+"""Requested exports: created one at a time, complete or not at all, retried after a crash, deleted after a day."""
 
 import errno
 import hashlib

@@ -1,4 +1,4 @@
-"""False records, as a dishonest control plane would write them: the verifier names each."""
+"""The verifier names each false record that a dishonest control plane could write."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -47,7 +47,7 @@ def admits_everywhere(document: Document) -> None:
 
 
 def asks_nothing(document: Document) -> None:
-    """With policies of its own, which admit everything."""
+    """Use own policies, which admit everything."""
     admits_everywhere(document)
     document["policies"] = []
     document["policy_digest"] = digest([])
@@ -61,7 +61,7 @@ def admits_one_more(document: Document) -> None:
 
 
 def exempts_itself(document: Document) -> None:
-    """By an exemption that nobody has signed."""
+    """Exempt the decision without a signature."""
     now = clock.now()
     terms = Terms(
         id="ex-1",
@@ -131,7 +131,7 @@ def test_decision_is_recomputed_with_the_facts_of_its_time(organization: Organiz
 
 
 def past() -> AbstractContextManager[object]:
-    """What is told here was known to everybody by now."""
+    """Set the clock back by five minutes, so that all processes know the facts stated here."""
     then = clock.now() - timedelta(minutes=5)
     return patch.object(clock, "now", lambda: then)
 

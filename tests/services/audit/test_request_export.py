@@ -1,4 +1,4 @@
-"""Requests in the evidence log: an export of them holds against an export of evidence, and a changed one does not."""
+"""The verifier compares a request export with the evidence export and finds changes."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Retention of records: never deleted early, whole resources at once, and none that others depend on."""
+"""Retention erases records of whole resources, never early, and never records that others need."""
 
 import json
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ def later(by: timedelta) -> Iterator[None]:
 
 
 def erase(days: int) -> int:
-    """What is forgotten so many days from now."""
+    """Erase as if this number of days had passed, and return the number of erased records."""
     evidence_log.sequence()
     with later(days * DAY):
         count = retention.erase_old()
@@ -45,8 +45,8 @@ def erase(days: int) -> int:
     return count
 
 
-def said(**which: object) -> set[bool]:
-    """Whether such records still say something."""
+def have_content(**which: object) -> set[bool]:
+    """Return whether the matching records have their content, as a set."""
     documents = EvidenceRecord.objects.filter(**which).values_list("document", flat=True)
     return {document is not None for document in documents}
 
@@ -75,7 +75,7 @@ def test_old_records_are_erased_and_counted_in_the_export(organization: Organiza
     running = guest(story, is_closed=False)
     assert erase(199) == 0
     count = erase(201)
-    assert (said(resource_id__in=guests), said(resource_id=running)) == ({False}, {True})
+    assert (have_content(resource_id__in=guests), have_content(resource_id=running)) == ({False}, {True})
     assert erase(201) == 0
     found = exported(organization, tmp_path)
     assert found.status == 0, found.out
@@ -128,7 +128,7 @@ def test_recently_ended_resource_keeps_all_records(organization: Organization) -
     assert interval.is_compliant
     assert interval.end is not None
     erase(351)
-    assert said(resource_id=permit.resource) == {False}
+    assert have_content(resource_id=permit.resource) == {False}
 
 
 def test_permit_is_kept_while_a_receipt_of_a_volume_needs_it(organization: Organization) -> None:
@@ -145,9 +145,9 @@ def test_permit_is_kept_while_a_receipt_of_a_volume_needs_it(organization: Organ
     with later(5000 * DAY):
         story.receipt(permit, "closed", kind="volume", resource=str(volume))
     erase(5201)
-    assert said(resource_id=volume) == {False}
+    assert have_content(resource_id=volume) == {False}
     erase(5202)
-    assert said(resource_id=permit.resource) == {False}
+    assert have_content(resource_id=permit.resource) == {False}
 
 
 def test_unrelated_records_are_erased_by_age(organization: Organization) -> None:
@@ -156,14 +156,14 @@ def test_unrelated_records_are_erased_by_age(organization: Organization) -> None
     with later(100 * DAY):
         young = evidence_log.append("incident", {"what": "another"}, organization_id=organization.pk)
     assert erase(250) == 1
-    assert (said(pk=old.pk), said(pk=young.pk)) == ({False}, {True})
+    assert (have_content(pk=old.pk), have_content(pk=young.pk)) == ({False}, {True})
 
 
 def test_unsequenced_record_is_not_erased(organization: Organization) -> None:
     row = evidence_log.append("incident", {"what": "late"}, organization_id=organization.pk)
     with later(5000 * DAY):
         assert retention.erase_old() == 0
-    assert said(pk=row.pk) == {True}
+    assert have_content(pk=row.pk) == {True}
 
 
 def test_each_stream_has_an_erasure_record(organization: Organization) -> None:
@@ -176,14 +176,14 @@ def test_each_stream_has_an_erasure_record(organization: Organization) -> None:
     evidence_log.append("incident", {})
     assert erase(250) == 6
     erasures = EvidenceRecord.objects.filter(kind="erasure")
-    said = [json.loads(row.document or "")["document"] for row in erasures]
-    assert {each["stream"]: each["records"] for each in said} == {
+    erasure_documents = [json.loads(row.document or "")["document"] for row in erasures]
+    assert {each["stream"]: each["records"] for each in erasure_documents} == {
         str(organization.pk): [[1, 2], [4, 5]],
         str(other): [[1, 1]],
         "operator": [[1, 1]],
     }
     assert {row.stream for row in erasures} == {str(organization.pk), str(other), "platform"}
-    assert {each["reason"] for each in said} == {"retention"}
+    assert {each["reason"] for each in erasure_documents} == {"retention"}
     assert erase(5000) == 0, "that something was forgotten is not"
 
 
@@ -192,4 +192,4 @@ def test_retention_task_erases_old_records(organization: Organization) -> None:
     evidence_log.sequence()
     with later(250 * DAY):
         retention.erase_old()
-    assert said(kind="incident") == {False}
+    assert have_content(kind="incident") == {False}

@@ -1,4 +1,4 @@
-"""Witnesses and the log: the commands of both sides, hand in hand."""
+"""Commands of the log and of a witness work together."""
 
 import io
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Periods, and what has to be stated again so that nothing gets lost: for any periods, not for examples alone."""
+"""Periods, and the statements that complete a change, checked with generated periods."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""The sample catalogue and the offers: imported twice, corrected, exported, and refused with the place named."""
+"""Import, correction and export of the sample catalogue and the offers; errors name the field."""
 
 import copy
 import json

@@ -1,4 +1,4 @@
-"""The reference of the catalogue names all there is, and its example is a catalogue."""
+"""The reference page of the catalogue is complete, and its example is a valid catalogue."""
 
 import json
 import re

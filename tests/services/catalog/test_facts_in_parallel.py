@@ -1,4 +1,4 @@
-"""Officers who contradict one another at the same moment: one after the other, and nothing is believed twice."""
+"""Concurrent statements of officers are serialized, and no fact is current twice."""
 
 import pytest
 

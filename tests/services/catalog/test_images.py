@@ -1,4 +1,4 @@
-"""Images: made, uploaded, verified, imported from a file, deleted, collected."""
+"""Images: creation, upload, verification, import from a file, deletion and garbage collection."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""Real qemu-img on images as they should be, and on those that lie."""
+"""Inspection of valid and malicious images with the real qemu-img."""
 
 import os
 import struct

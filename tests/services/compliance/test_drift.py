@@ -76,7 +76,7 @@ def ask(tenant: Tenant, **more: object) -> PlacementRequest:
 
 @pytest.fixture
 def placed(tenant: Tenant) -> Allocation:
-    """Something whose policy wants a certificate that its zone holds for long."""
+    """Return an allocation whose policy requires a certificate that its zone has."""
     certify("fr-idf-1", days=1000)
     policy_set(tenant.actor, atoms=[HELD], project=tenant.project)
     return placement.claim(ask(tenant))
@@ -255,7 +255,7 @@ def root(tmp_path: Path, settings: Settings) -> SigningKey:
 
 @pytest.fixture
 def exemption(placed: Allocation, tenant: Tenant, root: SigningKey) -> Exemption:
-    """For a console, so that no start or create could be meant; it is used up at once."""
+    """Return an approved exemption for a console, which fits no start or creation and is used at once."""
     compliance_drift.reconcile()
     certify("fr-idf-1", days=1000, status="suspended")
     look = replace(ask(tenant), operation="console.read", consumer_id=placed.consumer_id)
@@ -331,7 +331,7 @@ def test_drift_begins_at_the_expiry_however_late_the_sweep(
 
 
 def assert_drifted_since(placed: Allocation, moment: datetime) -> None:
-    """By the row and by the evidence, with the moment of notice beside it."""
+    """Check the drift onset in the row and in the evidence, and the time of detection."""
     row = state_of(placed)
     assert (row.state, row.since, row.fails_at) == ("drifted", moment, moment)
     assert row.noticed_at == row.checked_at > moment

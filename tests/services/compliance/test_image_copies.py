@@ -1,4 +1,4 @@
-"""A private image's bytes in a node's cache are watched like what has a place."""
+"""Copies of private images in node caches are checked for drift like allocated resources."""
 
 import json
 

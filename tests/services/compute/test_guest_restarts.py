@@ -1,4 +1,4 @@
-"""Guests that have failed are started again: who is, when, how often, and what becomes of the others."""
+"""Failed guests are restarted: which, when, how often, and the state of the others."""
 
 from datetime import timedelta
 

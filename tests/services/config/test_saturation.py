@@ -1,4 +1,4 @@
-"""Real processes: a worker whose threads all hang in calls to a node, and what must go on meanwhile."""
+"""Real processes: other work continues while all threads of a worker hang in calls to a node."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""The feed: nobody who goes on from a cursor misses anything, or is told anything twice, however transactions end."""
+"""A reader of the feed that continues from a cursor gets each event once, however transactions end."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -23,7 +23,7 @@ from tests.world import make_tenant
 
 
 class Reader:
-    """Somebody who follows the feed."""
+    """A reader that follows the feed."""
 
     def __init__(self, actor: Actor = SYSTEM, wanted: EventFilter | None = None, *, limit: int = 200) -> None:
         self.actor, self.wanted, self.limit = actor, wanted or EventFilter(), limit
@@ -31,7 +31,7 @@ class Reader:
         self.read: list[UUID] = []
 
     def go_on(self) -> list[UUID]:
-        """By one page."""
+        """Read one page."""
         chapter = selectors.read(self.actor, self.wanted, after=self.position, limit=self.limit)
         self.position = chapter.position
         self.read += [event.resource_id for event in chapter.events]

@@ -206,7 +206,7 @@ def test_every_published_action_and_state_is_a_kind() -> None:
 
 
 def _others() -> set[str]:
-    """Those that do not come from a move: from a deed, or where it is said in the code."""
+    """Return kinds without a state change: of audit actions, or published by the code."""
     return {*kinds.DEEDS.values(), "drift.found", "drift.ended", "incident.reported", kinds.PING} | {
         "node.ready",
         "node.unreachable",

@@ -1,4 +1,4 @@
-"""The commands with which an operator lets people in."""
+"""Commands that create organizations, users, members and tokens."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -21,7 +21,7 @@ class Console:
         self.capsys = capsys
 
     def __call__(self, *arguments: str) -> str:
-        """What a command prints on stdout, without the line's end."""
+        """Return the standard output of a command without the line's end."""
         self.capsys.readouterr()
         call_command(*arguments)
         return self.capsys.readouterr().out.removesuffix("\n")

@@ -1,4 +1,4 @@
-"""Deeds that commands of manage.py do: who ran the command, and which organization sees it."""
+"""Audit entries of manage.py commands: the invoker, and the organization that can read them."""
 
 import pwd
 from pathlib import Path
@@ -27,7 +27,7 @@ def logged_in_as_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def audit_entries(organization: str) -> list[tuple[str, object]]:
-    """As an owner of the organization sees them: the verb and the invoker of each."""
+    """Return verb and invoker of each entry that an owner of the organization can read."""
     found = Organization.objects.get(name=organization)
     owner = Actor(user_id=None, credential_id=None, project_id=None, role="owner", organization_id=found.pk)
     rows = entries_of_organization(owner, found).order_by("pk")

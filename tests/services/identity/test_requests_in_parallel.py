@@ -1,4 +1,4 @@
-"""Requests that want the same things at the same time: one gets them, the others are told, and no circle waits."""
+"""Concurrent requests for the same resources: one succeeds, the others are refused, and none deadlock."""
 
 import threading
 import time
@@ -53,7 +53,7 @@ Request = Callable[[], object]
 
 
 def all_at_once(requests: list[Request]) -> list[object]:
-    """What was granted. Whatever was refused was refused in our own words."""
+    """Return the successful results; each refusal must be a CloudError."""
     won, lost = split(at_once(requests))
     strange = [exc for exc in lost if not isinstance(exc, CloudError)]
     assert strange == []
@@ -131,14 +131,14 @@ def test_no_invitation_is_accepted_to_an_organization_under_deletion() -> None:
 
 
 def make_empty_organization() -> tuple[Organization, Actor]:
-    """And its owner."""
+    """Return an empty organization and its owner."""
     ada = user_create(email="ada@acme.example")
     acme = organization_create(name="acme", owner=ada)
     return acme, acting(ada.pk, organization=acme)
 
 
 def while_it_is_deleted(delete: Request, make: Request) -> BaseException:
-    """What whoever makes something is told."""
+    """Return the error of a creation that runs during a deletion."""
     is_deleted, has_begun = threading.Event(), threading.Event()
 
     def deleting() -> object:
@@ -160,7 +160,7 @@ def while_it_is_deleted(delete: Request, make: Request) -> BaseException:
 
 
 def rush_for(cloud: Cloud, volume: Volume, instance: Instance) -> list[Request]:
-    """It is attached, given to new instances, grown and deleted."""
+    """Return requests that attach, create with, grow and delete the volume."""
     return [
         lambda: attach(cloud, fresh(instance), fresh(volume)),
         lambda: attach(cloud, fresh(instance), fresh(volume)),

@@ -1,4 +1,4 @@
-"""Actors whose credential is for no project: what they are in each project and organization."""
+"""Roles, in each project and organization, of an actor whose credential has no project."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Tasks are counted and timed, what reconcilers find is counted, and so are tries of webhooks."""
+"""Metrics of tasks, of findings of reconcilers and of webhook attempts."""
 
 from collections.abc import Iterator
 from datetime import timedelta

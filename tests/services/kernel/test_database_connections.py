@@ -1,4 +1,4 @@
-"""Connections that the database has ended."""
+"""Connections that the database has terminated."""
 
 import psycopg
 import pytest
@@ -8,7 +8,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def end_all() -> None:
-    """As a server does that is restarted."""
+    """Terminate all connections, as a restarted server does."""
     own = connection.settings_dict
     with psycopg.connect(host=own["HOST"], dbname=own["NAME"], user=own["USER"], autocommit=True) as other:
         other.execute(

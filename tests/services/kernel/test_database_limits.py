@@ -1,4 +1,4 @@
-"""A transaction that somebody has forgotten on a node's row, and statements that take too long."""
+"""Limits on idle transactions, locks and statements of the database."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def session() -> "psycopg.Connection[tuple[object, ...]]":
-    """As a person's with psql: it sets nothing."""
+    """Connect as psql does, without session settings."""
     own = connection.settings_dict
     return psycopg.connect(dbname=own["NAME"], user=own["USER"], host=own["HOST"], port=own["PORT"])
 

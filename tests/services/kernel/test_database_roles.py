@@ -22,7 +22,7 @@ NOBODY = (
 
 
 def refusal(role: str, statement: str) -> str:
-    """What PostgreSQL says to that role, or nothing."""
+    """Return PostgreSQL's error for the role, or an empty string."""
     try:
         with as_role(role), transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(statement)

@@ -1,4 +1,4 @@
-"""Celery's way to Redis: one client for each channel, and messages that only the process knows that took them."""
+"""Celery's transport to Redis: one client per channel, and unacknowledged messages in memory only."""
 
 from collections.abc import Iterator
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""Migrations that the previous release tolerates; the current ones have nothing left to do."""
+"""Migrations are compatible with the previous release; the current ones are all applied."""
 
 import io
 from collections.abc import Sequence

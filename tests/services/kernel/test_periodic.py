@@ -1,4 +1,4 @@
-"""Periodic work: once at a time, never made up for, led by one process, and told of."""
+"""Periodic jobs: one run at a time, no catching up, one leader, and metrics."""
 
 import re
 import threading

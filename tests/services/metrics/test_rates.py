@@ -1,4 +1,4 @@
-"""From counters to rates: what is known, what is not, and that no coarser step changes it."""
+"""Rates from counters, with gaps, equal at every resolution."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -15,7 +15,7 @@ from tests.services.metrics.conftest import MIB, NOON, SECOND, Clock, keep, samp
 
 
 def values(guest: Instance, time: Clock, name: str, seconds: int, resolution: str = "10s") -> list[float | None]:
-    """Of a series, from NOON on."""
+    """Return the values of a series from NOON on."""
     until = NOON + seconds * SECOND
     time.now = max(time.now, until)
     query = {"since": NOON.isoformat(), "until": until.isoformat(), "resolution": resolution}

@@ -1,4 +1,4 @@
-"""Drains: the plan that is agreed to, guests that leave a few at a time, and every end with its reason."""
+"""Drains: the confirmed plan, limited concurrent moves, and each outcome with its reason."""
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -363,7 +363,7 @@ def test_drain_reads_all_guests_with_constant_queries(cloud: Cloud, other: FakeM
 
 
 def looked_at(reconcile: Callable[[], int]) -> int:
-    """The statements of one look that finds nothing new."""
+    """Return the number of queries of a run that finds nothing new."""
     with CaptureQueriesContext(connection) as queries:
         assert reconcile() == 0
     return len(queries)

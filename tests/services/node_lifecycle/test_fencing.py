@@ -1,4 +1,4 @@
-"""Fencing: what counts as evidence that a node does nothing any more, and what does not."""
+"""Fencing: the evidence that a node has stopped, and what is no evidence."""
 
 from datetime import timedelta
 from uuid import uuid4
@@ -101,7 +101,7 @@ def test_power_evidence_needs_a_bmc(silent: Node) -> None:
 def heartbeat_received(
     node: Node, *, boot_id: str = "boot-1", running: tuple[str, ...] = (), **lease: int
 ) -> pb.Heartbeat:
-    """As the watcher takes it."""
+    """Process a heartbeat as the watcher does."""
     said = pb.LeaseState(is_wanted=bool(lease), said_at_ms=1000, **lease)  # type: ignore[arg-type]
     inventory = pb.Inventory(boot_id=boot_id, cores=8, memory_mib=16384, disk_gib=100)
     guests = [pb.InstanceState(subject=pb.Subject(id=each, generation=1), power=pb.POWER_RUNNING) for each in running]

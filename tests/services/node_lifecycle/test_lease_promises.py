@@ -85,7 +85,7 @@ class PlayedNode:
         os.close(self._reader)
         self._ledger.close()
 
-    def say(self) -> None:
+    def send_heartbeat(self) -> None:
         heartbeat = pb.Heartbeat(
             inventory=pb.Inventory(boot_id=BOOT, agent_version=str(self.version), cores=8, memory_mib=8192),
             hook=pb.HookState(is_active=True),
@@ -94,7 +94,7 @@ class PlayedNode:
         )
         self.said.append(pb.NodeEvent(heartbeat=heartbeat))
 
-    def hear(self, renewal: pb.RenewLeaseRequest) -> None:
+    def receive_renewal(self, renewal: pb.RenewLeaseRequest) -> None:
         self.lease.renew(boot_id=renewal.boot_id, heard_at_ms=renewal.heard_at_ms, duration_s=renewal.duration_s)
 
     def may_run_guests(self) -> bool:
@@ -105,7 +105,7 @@ class PlayedNode:
 
 
 class Fleet:
-    """What can happen to it is in `do`; each step names its nodes by the bits of a number."""
+    """A fleet whose events are the steps of `do`; the bits of a number select the nodes of a step."""
 
     def __init__(self, folder: Path, count: int = FLEET) -> None:
         self.now_s, self.offset_s = 0.0, 0
@@ -117,7 +117,7 @@ class Fleet:
             self.nodes.append(PlayedNode(make_node(f"n{number}"), place, rate, lambda: self.now_s))
 
     def now(self) -> datetime:
-        """As the control plane has it."""
+        """Return the control plane's time."""
         return EPOCH + timedelta(seconds=self.now_s + self.offset_s)
 
     def do(self, what: str, *rest: int) -> None:
@@ -146,7 +146,7 @@ class Fleet:
         self.offset_s = offset_s
 
     def _watcher(self) -> None:
-        """It is started again: what it has not written is lost."""
+        """Restart the watcher; heartbeats that it has not written are lost."""
         self.batches = BatchWriter(clock_s=lambda: self.now_s)
         for node in self.nodes:
             node.said.clear()
@@ -165,7 +165,7 @@ class Fleet:
     # ---- to one node
 
     def _beat(self, node: PlayedNode) -> None:
-        node.say()
+        node.send_heartbeat()
 
     def _news(self, node: PlayedNode) -> None:
         node.version += 1
@@ -180,11 +180,11 @@ class Fleet:
 
     def _deliver(self, node: PlayedNode) -> None:
         while node.renewals:
-            node.hear(node.renewals.pop(0))
+            node.receive_renewal(node.renewals.pop(0))
 
     def _first(self, node: PlayedNode) -> None:
         if node.renewals:
-            node.hear(node.renewals.pop(0))
+            node.receive_renewal(node.renewals.pop(0))
 
     def _lose(self, node: PlayedNode) -> None:
         node.renewals.clear()
@@ -319,7 +319,7 @@ def test_promises_withdrawn_by_many_nodes_are_unrecorded_first(
 
 @pytest.mark.parametrize("is_whole", [False, True], ids=["the moment alone", "as a whole"])
 def test_older_promise_does_not_overwrite_a_newer_one(monkeypatch: pytest.MonkeyPatch, is_whole: bool) -> None:
-    """As by a watcher that was stopped, and writes the last it has heard while the next one writes already."""
+    """A stopped watcher writes its last heartbeats while its successor already writes."""
     with played(monkeypatch, 1) as fleet:
         (node,) = fleet.nodes
         fleet.do("wait", 6)
@@ -342,7 +342,7 @@ def test_report_after_a_reboot_counts_despite_a_lower_clock(
 ) -> None:
     with played(monkeypatch, 1) as fleet:
         (node,) = fleet.nodes
-        node.say()
+        node.send_heartbeat()
         (event,) = node.said
         event.heartbeat.inventory.boot_id = "boot-2"
         event.heartbeat.lease.said_at_ms = 5

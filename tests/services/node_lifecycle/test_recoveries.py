@@ -1,4 +1,4 @@
-"""Recoveries: the guests of a node that is dead, by a plan that was shown; and those that begin by themselves."""
+"""Recoveries of the guests of a fenced node: by a confirmed plan, and automatic."""
 
 from datetime import timedelta
 
@@ -356,7 +356,7 @@ def test_manually_fenced_node_is_not_recovered_automatically(cloud: Cloud, lease
 
 
 def test_many_unreachable_nodes_stop_automatic_fencing_with_an_incident(cloud: Cloud, leased: Instance) -> None:
-    """It is rather our own network that is broken."""
+    """Many lost nodes at once point to a fault of our own network."""
     for number in range(3):
         make_node(f"quiet-{number}")
     Node.objects.filter(name__startswith="quiet-").update(

@@ -1,4 +1,4 @@
-"""The duties of a node: who may give it which, what keeps it from that, and what they mean for its guests."""
+"""Admin states of a node: required roles, preconditions, and effects on guests."""
 
 import pytest
 
@@ -33,7 +33,7 @@ from tests.world import Cloud
 
 
 def in_duty(node: Node, duty: str) -> Node:
-    """By the moves that are allowed."""
+    """Move the node to the admin state along the allowed transitions."""
     for step in {"maintenance": ["maintenance"], "draining": ["draining"]}.get(duty, [duty]):
         admin_state_change(SYSTEM, node, step, verb="node.maintain", reason="test")
     return node

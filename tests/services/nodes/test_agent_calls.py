@@ -1,4 +1,4 @@
-"""Calls to agents: what each failure means, how long channels live, and what a node that hangs costs."""
+"""Calls to agents: the meaning of each failure, lifetime of channels, and the cost of a hung node."""
 
 import threading
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""Make the authority, enrol a node, change what it offers, list the nodes."""
+"""Commands that make the authority, enrol a node, change its inventory and list nodes."""
 
 import io
 import os
@@ -197,7 +197,7 @@ def test_role_keys_go_to_the_folder_of_the_role(tmp_path: Path, settings: Settin
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to others")
 def test_systemd_credential_with_an_acl_is_a_private_key_file(tmp_path: Path) -> None:
-    """It is root's, and the process is in its access list, whose mask stands where the group's rights do."""
+    """The file is root's and has an ACL for the process; the ACL's mask is shown in place of the group's rights."""
     made = signing_keys.create(tmp_path, signing_keys.SIGNER, name="signer")
     path = tmp_path / "signer.key"
     path.chmod(0o440)

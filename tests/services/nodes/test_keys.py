@@ -60,7 +60,7 @@ def signers() -> dict[str, Key]:
 
 
 def signer_of(operation: Any) -> str:
-    """Which key signed the operation's permit."""
+    """Return the id of the key that signed the operation's permit."""
     permit = Permit.objects.filter(operation_id=operation.pk, state="signed").latest("created_at")
     return signed.read(bytes(permit.document or b"")).key_id
 

@@ -1,4 +1,4 @@
-"""Nodes as the control plane sees them: alive, silent, cordoned; and what guests do by themselves."""
+"""Nodes in the control plane: ready, unreachable, cordoned; and power changes of guests by themselves."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Orphans on nodes and in rows: found, quarantined, destroyed only by a person; and missing resources."""
+"""Orphans on nodes and in rows are found, quarantined, and destroyed only by an operator; and missing resources."""
 
 import logging
 from collections.abc import Callable
@@ -67,7 +67,7 @@ def long_ago(*rows: Instance | Volume | Allocation | Port) -> None:
 
 
 def forget(*rows: Instance | Volume) -> None:
-    """As when the database was restored to a moment before they were made."""
+    """Delete the rows, as a restored older backup would."""
     ids = [row.pk for row in rows]
     Allocation.objects.filter(consumer_id__in=ids).delete()
     Attachment.objects.filter(instance_id__in=ids).delete()

@@ -102,7 +102,7 @@ def test_missing_receipt_is_an_incident(cloud: Cloud) -> None:
 
 
 def test_receipt_without_a_permit_is_an_incident(cloud: Cloud) -> None:
-    """Somebody else has the signer's key."""
+    """A thief has the signer's key."""
     make_volume(cloud)
     Permit.objects.all().delete()
     cloud.machine.account()
@@ -120,7 +120,7 @@ def test_receipts_prove_the_data_location(cloud: Cloud) -> None:
 
 
 def test_receipt_with_another_number_is_an_incident(cloud: Cloud) -> None:
-    """Where one is held back, an earlier one cannot fill the gap."""
+    """An earlier receipt cannot fill the gap of a withheld one."""
     make_instance(cloud)
     (first, one), *_ = cloud.machine.server.node.permits.receipts.after(0, limit=1)
     send_receipt(cloud, number=first, document=one)

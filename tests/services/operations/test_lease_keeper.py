@@ -38,7 +38,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 
 
 def keepers() -> int:
-    """Of the threads that have renewed a lease: how many connections there are."""
+    """Return the number of connections of threads that renew leases."""
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT count(*) FROM pg_stat_activity WHERE {OTHERS}")
         return int(cursor.fetchone()[0])

@@ -1,4 +1,4 @@
-"""Asking for operations, holding resources, preempting, cancelling, and the hints that go with it."""
+"""Operation requests, resource locks, preemption, cancellation and their wake-ups."""
 
 import threading
 from datetime import timedelta

@@ -46,7 +46,7 @@ def tenant() -> Tenant:
     return tenant
 
 
-def asked(tenant: Tenant, **more: Any) -> PlacementRequest:
+def placement_request(tenant: Tenant, **more: Any) -> PlacementRequest:
     fields = {"vcpus": 1, "memory_mib": 128, "disk_gib": 1, **more}
     return PlacementRequest(
         "instance.create", tenant.project, fields.pop("consumer_id", new_id()), "instance", **fields
@@ -87,10 +87,10 @@ CHANGES: dict[str, Callable[[Tenant, PlacementRequest], object]] = {
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_every_change_affects_the_next_decision(tenant: Tenant, change: str) -> None:
-    ask = asked(tenant)
+    ask = placement_request(tenant)
     before = remembered(ask)
     assert remembered(ask) is before, "nothing changed, nothing is worked out again"
-    assert remembered(asked(tenant)) is before, "another resource of which nothing special is recorded"
+    assert remembered(placement_request(tenant)) is before, "another resource of which nothing special is recorded"
     CHANGES[change](tenant, ask)
     now = remembered(ask)
     assert now == anew(ask)
@@ -98,7 +98,7 @@ def test_every_change_affects_the_next_decision(tenant: Tenant, change: str) -> 
 
 
 def test_unsupported_classification_admits_nothing(tenant: Tenant) -> None:
-    ask = asked(tenant, classifications=(classify("home", in_zones(HOME), tenant.project).pk,))
+    ask = placement_request(tenant, classifications=(classify("home", in_zones(HOME), tenant.project).pk,))
     assert decisions.decide_placement(ask).decision.admitted_zones == (HOME,)
     Classification.objects.update(is_supported=False)
     assert decisions.decide_placement(ask).decision.admitted_zones == ()
@@ -107,7 +107,7 @@ def test_unsupported_classification_admits_nothing(tenant: Tenant) -> None:
 def test_expired_fact_expires_the_cached_assessment(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     soon = clock.now() + timedelta(hours=1)
     state_of("zone", HOME, {"location.territory": "FR"}, review_by=soon)
-    ask = asked(tenant)
+    ask = placement_request(tenant)
     decision = decisions.decide_placement(ask).decision
     assert HOME in decision.admitted_zones and decision.valid_until == soon
     monkeypatch.setattr(clock, "now", lambda: soon - timedelta(microseconds=1))
@@ -119,14 +119,14 @@ def test_expired_fact_expires_the_cached_assessment(tenant: Tenant, monkeypatch:
 def test_clock_set_back_reassesses_for_the_earlier_time(tenant: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     now = clock.now()
     state_of("zone", HOME, {"location.territory": "US"}, valid_from=now - timedelta(hours=1))
-    ask = asked(tenant)
+    ask = placement_request(tenant)
     assert decisions.decide_placement(ask).decision.admitted_zones == (RHINE,)
     monkeypatch.setattr(clock, "now", lambda: now - timedelta(hours=2))
     assert remembered(ask).at == now - timedelta(hours=2)
 
 
 def test_rolled_back_changes_are_not_cached(tenant: Tenant) -> None:
-    ask = asked(tenant)
+    ask = placement_request(tenant)
     with pytest.raises(ZeroDivisionError), transaction.atomic():
         Zone.objects.filter(pk=HOME).update(status="open")  # so that this transaction has written
         PolicyVersion.objects.create(level="project", project=tenant.project, version=9, atoms=in_zones(RHINE))
@@ -146,7 +146,7 @@ def test_facts_changed_during_the_read_are_not_cached(tenant: Tenant, monkeypatc
         return old
 
     monkeypatch.setattr(catalog, "world", world_that_moves)
-    ask = asked(tenant)
+    ask = placement_request(tenant)
     assert HOME in decisions.decide_placement(ask).decision.admitted_zones, "as it was when the decision began"
     assert decisions.decide_placement(ask).decision.admitted_zones == (RHINE,)
     assert len(calls) == 2

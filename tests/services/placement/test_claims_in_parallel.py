@@ -1,4 +1,4 @@
-"""Places, quotas and addresses under threads, on committed rows: never one too many, never one too few."""
+"""Concurrent claims of capacity, quota and addresses on committed rows give exactly what there is."""
 
 from collections import Counter
 from collections.abc import Callable

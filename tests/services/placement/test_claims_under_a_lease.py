@@ -1,5 +1,4 @@
-"""Places that move, are split or rest on a new decision: only while the operation's lease is held, and at the last
-attempt as well as at the first."""
+"""Changes of allocations need the operation's lease, at the last attempt as well as at the first."""
 
 from collections.abc import Callable
 from dataclasses import replace

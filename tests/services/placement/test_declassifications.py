@@ -39,7 +39,7 @@ def secret(tenant: Tenant) -> str:
 
 @pytest.fixture
 def copy(tenant: Tenant, secret: str) -> Binding:
-    """Of something secret, with a classification more."""
+    """Return the copy of secret data, which has one classification more."""
     other = classify("other", in_zones("fr-idf-1", "fr-idf-2"), tenant.project).pk
     source, copy = new_id(), new_id()
     lineage.record_data(NewData(source, "image", tenant.project, [secret]))

@@ -1,6 +1,6 @@
-"""The one door: whatever gives a node data or work carries a permit, and only the signer makes permits.
+"""Policy enforcement point: each call that gives a node data or work has a permit, and only the signer makes permits.
 
-That the workflows go through it, and that the agent refuses what comes without: tests/workflows/test_permits.py.
+tests/workflows/test_permits.py tests the workflows' calls, and that the agent refuses calls without a permit.
 """
 
 import ast

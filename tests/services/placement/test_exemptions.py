@@ -1,4 +1,4 @@
-"""Break-glass: two people of different duties, for stated clauses, for hours, and everything is told."""
+"""Exemptions: two approvers of different roles, stated clauses, hours of lifetime, and an audit entry for each step."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -80,7 +80,7 @@ def operator(root: SigningKey) -> Person:
     return found
 
 
-def wanted(tenant: Tenant) -> PlacementRequest:
+def placement_request(tenant: Tenant) -> PlacementRequest:
     return PlacementRequest(
         "instance.create", tenant.project, new_id(), "instance", vcpus=1, memory_mib=128, disk_gib=1
     )
@@ -98,7 +98,7 @@ def requested(tenant: Tenant, ask: PlacementRequest, **more: object) -> Exemptio
 
 
 def test_approved_exemption_is_used_once_and_recorded(tenant: Tenant, officer: Person, operator: Person) -> None:
-    ask = wanted(tenant)
+    ask = placement_request(tenant)
     exemption = requested(tenant, ask)
     officer.approve(exemption, OFFICER)
     operator.approve(exemption, OPERATOR)
@@ -118,13 +118,13 @@ def test_approved_exemption_is_used_once_and_recorded(tenant: Tenant, officer: P
     (use,) = told.filter(project_id=None)
     assert (use.verb, use.facts["project"]) == ("exemption.use", str(tenant.project.pk)), "the operator is told too"
     assert EvidenceRecord.objects.filter(kind="exemption", resource_id=ask.consumer_id).count() == 4
-    refusal(wanted(tenant))
+    refusal(placement_request(tenant))
     placement.release_allocation(ask.consumer_id)
     refusal(ask)
 
 
 def test_one_approval_is_not_enough(tenant: Tenant, officer: Person) -> None:
-    ask = wanted(tenant)
+    ask = placement_request(tenant)
     officer.approve(requested(tenant, ask), OFFICER)
     refusal(ask)
     assert not Allocation.objects.exists()
@@ -133,13 +133,13 @@ def test_one_approval_is_not_enough(tenant: Tenant, officer: Person) -> None:
 def test_one_user_cannot_approve_twice(tenant: Tenant, root: SigningKey) -> None:
     both = person("both", role=OFFICER, organization_id=tenant.project.organization_id, is_operator=True)
     appoint(root, {both: OFFICER})
-    exemption = both.approve(requested(tenant, wanted(tenant)), OFFICER)
+    exemption = both.approve(requested(tenant, placement_request(tenant)), OFFICER)
     with pytest.raises(ExemptionSamePerson):
         both.approve(exemption, OPERATOR)
 
 
 def test_two_operators_do_not_satisfy_both_roles(tenant: Tenant, operator: Person) -> None:
-    exemption = operator.approve(requested(tenant, wanted(tenant)), OPERATOR)
+    exemption = operator.approve(requested(tenant, placement_request(tenant)), OPERATOR)
     other = person("oscar", role="operator", is_operator=True)
     with pytest.raises(ExemptionSamePerson):
         other.approve(exemption, OPERATOR)
@@ -148,7 +148,7 @@ def test_two_operators_do_not_satisfy_both_roles(tenant: Tenant, operator: Perso
 
 
 def test_requester_cannot_approve(tenant: Tenant, officer: Person) -> None:
-    ask = wanted(tenant)
+    ask = placement_request(tenant)
     new = NewExemption(decision=refusal(ask), zone="de-rhein-1", reason="the flood")
     asking = replace(officer.actor, role="member")
     exemption = exemption_request(asking, tenant.project, new)
@@ -159,11 +159,11 @@ def test_requester_cannot_approve(tenant: Tenant, officer: Person) -> None:
 def test_an_officer_of_another_organization_cannot_approve(tenant: Tenant) -> None:
     stranger = person("sven", role=OFFICER, organization_id=make_tenant("beta").project.organization_id)
     with pytest.raises(RoleNeeded):
-        stranger.approve(requested(tenant, wanted(tenant)), OFFICER)
+        stranger.approve(requested(tenant, placement_request(tenant)), OFFICER)
 
 
 def test_exemption_ends_at_its_expiry(tenant: Tenant, officer: Person, operator: Person) -> None:
-    ask = wanted(tenant)
+    ask = placement_request(tenant)
     exemption = requested(tenant, ask, lifetime=timedelta(minutes=5))
     officer.approve(exemption, OFFICER)
     operator.approve(exemption, OPERATOR)
@@ -173,7 +173,7 @@ def test_exemption_ends_at_its_expiry(tenant: Tenant, officer: Person, operator:
 
 
 def test_expired_exemption_cannot_be_approved(tenant: Tenant, officer: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    exemption = requested(tenant, wanted(tenant))
+    exemption = requested(tenant, placement_request(tenant))
     later = clock.now() + timedelta(hours=5)
     monkeypatch.setattr("controlplane.placement.exemptions.clock.now", lambda: later)
     with pytest.raises(ExemptionOver):
@@ -183,18 +183,18 @@ def test_expired_exemption_cannot_be_approved(tenant: Tenant, officer: Person, m
 def test_unwaivable_clause_still_refuses(tenant: Tenant) -> None:
     facts.state_of("zone", "de-rhein-1", {"keys.countries": ["DE"]})
     with pytest.raises(ExemptionNotPossible, match="fixed"):
-        requested(tenant, wanted(tenant))
+        requested(tenant, placement_request(tenant))
 
 
 @pytest.mark.parametrize("lifetime", [timedelta(minutes=1), timedelta(hours=73)])
 def test_exemption_lifetime_is_bounded(tenant: Tenant, lifetime: timedelta) -> None:
     with pytest.raises(ExemptionNotPossible):
-        requested(tenant, wanted(tenant), lifetime=lifetime)
+        requested(tenant, placement_request(tenant), lifetime=lifetime)
 
 
 def test_approval_by_an_unappointed_key_is_refused(tenant: Tenant, root: SigningKey, operator: Person) -> None:
-    """Whoever runs the control plane can register keys and make members; whose a key is, the keyset says."""
-    exemption = requested(tenant, wanted(tenant))
+    """An operator can register keys and make members; only the keyset says whose a key is."""
+    exemption = requested(tenant, placement_request(tenant))
     own = tenant.project.organization_id
     minted = person("mallory", role=OFFICER, organization_id=own)
     with pytest.raises(ApprovalInvalid, match="duty"):
@@ -210,14 +210,14 @@ def test_approval_by_an_unappointed_key_is_refused(tenant: Tenant, root: Signing
 
 
 def test_approval_by_a_revoked_key_is_refused(tenant: Tenant, officer: Person) -> None:
-    exemption = requested(tenant, wanted(tenant))
+    exemption = requested(tenant, placement_request(tenant))
     officer_key_revoke(SYSTEM, officer.key_id)
     with pytest.raises(OfficerKeyNotInForce):
         officer.approve(exemption, OFFICER)
 
 
 def test_approval_of_other_terms_is_refused(tenant: Tenant, officer: Person) -> None:
-    exemption, other = requested(tenant, wanted(tenant)), requested(tenant, wanted(tenant))
+    exemption, other = requested(tenant, placement_request(tenant)), requested(tenant, placement_request(tenant))
     with pytest.raises(ApprovalInvalid):
         exemption_approve(
             officer.actor, exemption, duty=OFFICER, key_id=officer.key_id, signature=officer.sign(other, OFFICER)
@@ -225,7 +225,7 @@ def test_approval_of_other_terms_is_refused(tenant: Tenant, officer: Person) -> 
 
 
 def test_approval_with_the_key_of_another_user_is_refused(tenant: Tenant, officer: Person, operator: Person) -> None:
-    exemption = requested(tenant, wanted(tenant))
+    exemption = requested(tenant, placement_request(tenant))
     signature = operator.key.sign(
         message(KIND, exemptions.terms_of(exemption).approval_payload(str(officer.actor.user_id), OFFICER))
     )
@@ -243,14 +243,14 @@ INVENTED = [
 def test_approvals_inserted_by_sql_admit_nothing(
     tenant: Tenant, root: SigningKey, officer: Person, approvals: list[object]
 ) -> None:
-    ask = wanted(tenant)
+    ask = placement_request(tenant)
     Exemption.objects.filter(pk=requested(tenant, ask).pk).update(approvals=approvals)
     refusal(ask)
     assert not Allocation.objects.exists()
 
 
 def test_denied_key_invalidates_its_approval(tenant: Tenant, root: SigningKey, tmp_path: Path) -> None:
-    ask = wanted(tenant)
+    ask = placement_request(tenant)
     exemption = agree(root, requested(tenant, ask))
     kid = exemption.approvals[0]["key_id"]
     trust_documents.deny(SYSTEM, signing_keys.create(tmp_path, signing_keys.SIGNER, name="signer"), kids=[kid])
@@ -258,14 +258,14 @@ def test_denied_key_invalidates_its_approval(tenant: Tenant, root: SigningKey, t
 
 
 def test_exemption_does_not_cover_later_classifications(tenant: Tenant, root: SigningKey) -> None:
-    ask = wanted(tenant)
+    ask = placement_request(tenant)
     agree(root, requested(tenant, ask))
     Binding.objects.create(resource_id=ask.consumer_id, kind="instance", project=tenant.project, classifications=["dr"])
     refusal(ask)
 
 
 def test_operation_uses_an_exemption_once(tenant: Tenant, root: SigningKey) -> None:
-    ask = replace(wanted(tenant), operation_id=new_id())
+    ask = replace(placement_request(tenant), operation_id=new_id())
     exemption = agree(root, requested(tenant, ask))
     placement.claim(ask)
     facts.state_of("zone", "de-rhein-1", {"keys.countries": ["FR"]})
@@ -281,7 +281,7 @@ def test_operation_uses_an_exemption_once(tenant: Tenant, root: SigningKey) -> N
 def test_placement_without_an_operation_counts_each_use(root: SigningKey) -> None:
     """Also where no operation decides again."""
     tenant = make_tenant("beta")
-    placed = wanted(tenant)
+    placed = placement_request(tenant)
     placement.claim(placed)
     policy_set(tenant.actor, atoms=[HERE, FIXED], project=tenant.project)
     look = replace(placed, operation="console.read")
@@ -304,7 +304,7 @@ def test_placement_without_an_operation_counts_each_use(root: SigningKey) -> Non
 
 
 def exempt(cloud: Cloud, deed: Callable[[], object]) -> Exemption:
-    """What refuses the deed is exempted by two people."""
+    """Exempt the refused action with two approvals."""
     with pytest.raises(PolicyUnsatisfiable) as caught:
         deed()
     refused = Decision.objects.get(pk=caught.value.facts["placement_decision"])
@@ -314,7 +314,7 @@ def exempt(cloud: Cloud, deed: Callable[[], object]) -> Exemption:
 
 @pytest.fixture
 def refused(cloud: Cloud) -> Cloud:
-    """What has been made in its zone may do nothing there any more, but for exemptions."""
+    """Return a cloud whose resources are admitted in their zone by exemptions only."""
     make_instance(cloud)
     make_volume(cloud)
     facts.officer()
@@ -361,10 +361,10 @@ def test_attachment_uses_one_exemption_per_side_once(refused: Cloud) -> None:
 
 
 def test_exemption_of_another_zone_does_not_hide_the_right_one(tenant: Tenant, root: SigningKey) -> None:
-    """That one ends first, and its zone has no node."""
+    """The exemption of the other zone ends first, and its zone has no node."""
     make_zone("de-rhein-2")
     facts.state_of("zone", "de-rhein-2", {"location.territory": "DE", "keys.countries": ["FR"]})
-    ask = wanted(tenant)
+    ask = placement_request(tenant)
     decision = refusal(ask)
     for zone, hours in (("de-rhein-2", 1), ("de-rhein-1", 2)):
         new = NewExemption(decision=decision, zone=zone, reason="the flood", lifetime=timedelta(hours=hours))
@@ -377,7 +377,7 @@ def test_exemption_of_another_zone_does_not_hide_the_right_one(tenant: Tenant, r
 
 
 def test_old_refusal_cannot_be_exempted(tenant: Tenant) -> None:
-    decision = refusal(wanted(tenant))
+    decision = refusal(placement_request(tenant))
     Decision.objects.filter(pk=decision.pk).update(created_at=clock.now() - timedelta(hours=25))
     decision.refresh_from_db()
     new = NewExemption(decision=decision, zone="de-rhein-1", reason="the flood")
@@ -386,7 +386,7 @@ def test_old_refusal_cannot_be_exempted(tenant: Tenant) -> None:
 
 
 def test_second_exemption_request_for_one_action_is_refused(tenant: Tenant) -> None:
-    ask = wanted(tenant)
+    ask = placement_request(tenant)
     first = requested(tenant, ask)
     with pytest.raises(ExemptionAsked, match=str(first.pk)):
         requested(tenant, ask)
@@ -396,7 +396,7 @@ def test_second_exemption_request_for_one_action_is_refused(tenant: Tenant) -> N
     "statement", ["DELETE FROM placement_exemptionuse", "UPDATE placement_exemptionuse SET operation_id = NULL"]
 )
 def test_recorded_use_cannot_be_deleted(tenant: Tenant, root: SigningKey, statement: str) -> None:
-    ask = wanted(tenant)
+    ask = placement_request(tenant)
     agree(root, requested(tenant, ask))
     placement.claim(ask)
     with pytest.raises(IntegrityError, match="fixed"), transaction.atomic(), connection.cursor() as cursor:
@@ -413,6 +413,6 @@ def test_recorded_use_cannot_be_deleted(tenant: Tenant, root: SigningKey, statem
     ],
 )
 def test_database_refuses_changes_of_the_terms(tenant: Tenant, statement: str) -> None:
-    requested(tenant, wanted(tenant))
+    requested(tenant, placement_request(tenant))
     with pytest.raises(IntegrityError, match="fixed"), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(statement)

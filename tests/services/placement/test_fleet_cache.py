@@ -1,4 +1,4 @@
-"""The fleet that a process keeps is the one that the database has, whatever changed and in whichever order."""
+"""The fleet cache of a process equals the database after any changes in any order."""
 
 import random
 from collections.abc import Callable
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def cache_content(fleet: Fleet) -> dict[str, tuple[object, ...]]:
-    """What a fleet says of each node, whatever its columns look like."""
+    """Return the content of the fleet per node, independent of its columns."""
     return {
         node: (
             fleet.names[at],

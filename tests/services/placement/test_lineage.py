@@ -182,7 +182,7 @@ def test_a_public_image_has_no_lineage(cloud: Cloud) -> None:
 
 
 def test_later_looser_policy_does_not_loosen_old_lineage(known: Cloud, settings: Settings) -> None:
-    """What was derived under stricter clauses keeps them when its project demands less."""
+    """Data derived under stricter clauses keeps them when its project demands less."""
     settings.POLICY_COOLING_HOURS = 0
     make_node("n-sud", zone=LAX)
     project = known.tenant.project
@@ -302,7 +302,7 @@ def elsewhere(roles: list[str] | None) -> list[dict[str, object]]:
 
 @pytest.mark.parametrize("roles", [None, ["compute", "storage"], ["netedge"]], ids=str)
 def test_cancelled_detachment_is_checked_like_an_attachment(cloud: Cloud, roles: list[str] | None) -> None:
-    """Where the volume is not admitted any more, the guest that has let go of it does not get it back."""
+    """A guest that has released the volume does not get it back where the volume is no longer admitted."""
     attachment, operation = attach(cloud, made_instance(cloud), made_volume(cloud))
     done(operation)
     ruled(cloud.tenant.project, *elsewhere(roles), at="organization")
@@ -361,7 +361,7 @@ def test_policy_versions_do_not_accumulate_in_lineage(cloud: Cloud) -> None:
 
 
 def burdened(resource: Any, project: Project, *, clauses: int = 250) -> None:
-    """As if its data came from so many different policies."""
+    """Give the resource lineage of this number of clauses."""
     atoms = [clause for n in range(clauses) for clause in in_zones(HOME, f"z{n}", name=f"a{n}")]
     layers = [
         {"id": f"old-{resource.pk}-{n}"[:63], "level": "project", "atoms": atoms[n * 50 : n * 50 + 50]}

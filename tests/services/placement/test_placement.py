@@ -1,4 +1,4 @@
-"""Places: which node is chosen, which are not, what is said, and what the database refuses to anybody."""
+"""Placement: the chosen node, the refused ones, the explanation, and the checks of the database."""
 
 from dataclasses import replace
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Policies as stored things: who may change them, what a change does, and what takes two people and time."""
+"""Stored policies: required roles, effect of a change, and changes that need two people and a delay."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -53,7 +53,7 @@ def tenant() -> Tenant:
 
 
 def set_for(tenant: Tenant, atoms: list[Any], actor: Actor | None = None, **more: Any) -> policies.Outcome:
-    """For the tenant's organization, by one of its officers."""
+    """Set the policy of the tenant's organization as one of its officers."""
     by = actor or officer(tenant.project)
     return policies.policy_set(by, atoms=atoms, organization=tenant.project.organization, **more)
 
@@ -218,7 +218,7 @@ def loosened(tenant: Tenant) -> PolicyProposal:
 
 
 def wait(hours: float) -> None:
-    """As if the time had passed."""
+    """Move the proposals as if these hours had passed."""
     moved = timedelta(hours=hours)
     for proposal in PolicyProposal.objects.filter(not_before__isnull=False):
         PolicyProposal.objects.filter(pk=proposal.pk).update(not_before=proposal.not_before - moved)  # type: ignore[operator]

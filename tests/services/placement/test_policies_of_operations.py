@@ -1,5 +1,6 @@
-"""One door: every operation that gives a place data or work is asked for what it gives, with all that is recorded of
-the data. Each test that refuses is a way around that was tried; agents are real but for their adapters."""
+"""Each operation that gives a node data or work is checked against the policies of that data.
+
+Each refusing test is an attempt to bypass the check. Agents are real except for their adapters."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -278,7 +279,7 @@ def test_resize_is_checked_against_the_current_policy(cloud: Cloud) -> None:
 
 
 def test_shrinking_resize_is_checked_against_the_policy(cloud: Cloud) -> None:
-    """It needs no room, and yet it defines the guest anew."""
+    """A smaller size needs no capacity, but defines the guest anew."""
     big = replace_flavor(cloud, vcpus=2, memory_mib=256, disk_gib=1)
     instance = stopped_instance(cloud, flavor=big)
     ruled(cloud.tenant.project, *in_zones("de-rhein-1"), at="organization")
@@ -324,7 +325,7 @@ def test_administration_from_abroad_closes_the_console_too(known: Cloud) -> None
 
 
 def moving(monkeypatch: pytest.MonkeyPatch, cloud: Cloud, *, times: int) -> list[int]:
-    """Somebody changes the organization's policy after each of the next decisions, and what it demands stays."""
+    """Change the version of the organization's policy, not its clauses, after each of the next decisions."""
     decide, left = decisions.decide, [times]
 
     def decide_and_move(*args: Any, **kwargs: Any) -> Any:
@@ -388,7 +389,7 @@ def test_every_operation_is_in_the_table_of_roles_or_exempt() -> None:
 
 @pytest.mark.parametrize("kind", sorted(operation for operation, roles in ROLES_OF.items() if roles))
 def test_every_operation_is_refused_by_a_clause_about_any_of_its_roles(cloud: Cloud, kind: str) -> None:
-    """What the table says is asked: each role alone is enough to refuse."""
+    """Each role of the table alone is enough to refuse the operation."""
     tenant = make_tenant("beta")
     consumer = claimed(cloud, tenant, kind)
     for number, role in enumerate(ROLES_OF[kind]):

@@ -1,4 +1,4 @@
-"""A rebuild skips nothing (CVE-2017-16239) and takes no room (CVE-2017-17051)."""
+"""A rebuild skips no check (CVE-2017-16239) and claims no capacity (CVE-2017-17051)."""
 
 import pytest
 from django.db.models import F

@@ -1,4 +1,4 @@
-"""The classifications that are shipped admit no zone that the texts which they cite exclude.
+"""The shipped classifications admit no zone that their cited texts exclude.
 
 They and the facts are imported once: each test is a savepoint in the transaction that they were imported in.
 """

@@ -1,5 +1,6 @@
-"""A policy or a fact that changes while a place is taken: nothing is written under what was in force before, once the
-change is committed. Two real transactions, in as many interleavings as two connections make."""
+"""No allocation is written under a policy or fact after a change of it is committed.
+
+Two real transactions run in random interleavings."""
 
 import os
 import random

@@ -1,4 +1,4 @@
-"""Limits of two levels, requests for more, and use that is never anything but the sum of what is there."""
+"""Limits of two levels, quota requests, and use that equals the sum of the resources."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -188,7 +188,7 @@ def test_an_approval_never_lowers(tenant: Tenant) -> None:
 
 
 def totals(tenant: Tenant) -> Counter[str]:
-    """By project, and of all."""
+    """Return the use per project and in total."""
     found: Counter[str] = Counter()
     for project, amount in QuotaUse.objects.filter(dimension="vcpus").values_list("project__name", "amount"):
         found[project] += amount
@@ -264,7 +264,7 @@ def test_concurrent_claims_take_the_last_organization_unit_once(tenant: Tenant) 
 
 @pytest.mark.django_db(transaction=True)
 def test_concurrent_lowering_of_a_limit_is_serialized(tenant: Tenant) -> None:
-    """Whoever claims has the old limit before, or the new one after the change; never both."""
+    """A claim sees the old limit before the change or the new one after it."""
 
     def lower() -> int:
         services.quotas_set(SYSTEM, of_organization(tenant), {"vcpus": 4}, version=0)

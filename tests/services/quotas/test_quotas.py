@@ -1,4 +1,4 @@
-"""Quotas: limits, what is used, and what may always be given back."""
+"""Quotas: limits, use, and releases that always succeed."""
 
 import pytest
 from django.db import IntegrityError, transaction

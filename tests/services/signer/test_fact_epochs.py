@@ -1,4 +1,4 @@
-"""Floors: each epoch reaches the zones that have nodes, with the facts that count there and no others."""
+"""Floors: each epoch reaches the zones that have nodes, with the facts of those zones only."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""The second signature: given when the sentinel comes to the same by itself, and demanded by every node."""
+"""The sentinel signs only what it has decided itself, and every node requires its signature."""
 
 from dataclasses import replace
 from typing import Any

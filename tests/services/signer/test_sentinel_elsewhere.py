@@ -45,7 +45,7 @@ class Far:
     folder: Path
 
     def sessions(self) -> str:
-        """Who has come from elsewhere, and whether over TLS."""
+        """Return the roles of remote sessions, and whether they use TLS."""
         query = "SELECT DISTINCT usename, ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)"
         return services.sql(self.var, "andromede", f"{query} WHERE client_addr IS NOT NULL")
 

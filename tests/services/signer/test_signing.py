@@ -1,4 +1,4 @@
-"""The signer decides again and signs; who writes to its queue or into the database gains nothing."""
+"""The signer decides anew before it signs; forged queue messages and rows gain nothing."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -252,7 +252,7 @@ def test_node_without_a_charter_is_refused(waiting: Waiting) -> None:
 
 
 def test_fenced_node_is_refused(waiting: Waiting) -> None:
-    """Whoever has asked for it in time, or does not look."""
+    """The permit was requested before the fencing, or the worker did not check."""
     Node.objects.update(duty="fenced", fenced_by={"kind": "power"})
     assert waiting.refused() == "node.away"
 

@@ -1,4 +1,4 @@
-"""The commands with which an operator helps people in."""
+"""Commands that help users to sign in."""
 
 import io
 

@@ -40,7 +40,7 @@ def ada(transactional_db: None, settings: Settings) -> User:
 
 
 def wins(call: Callable[[], object]) -> int:
-    """How many of many got it; the others were told so in our own words."""
+    """Return the number of successes of many; each other call must raise a CloudError."""
     won, lost = split(at_once([call] * MANY))
     assert [exc for exc in lost if not isinstance(exc, CloudError)] == []
     return len(won)

@@ -1,4 +1,4 @@
-"""manage.py takes away what the API does not: also of the last operator."""
+"""Commands of manage.py apply to the last operator too, which the API refuses."""
 
 import io
 

@@ -54,7 +54,7 @@ def named_in(text: str) -> set[str]:
 
 
 def expressions(part: Any) -> Iterator[str]:
-    """Of a dashboard or of rules, wherever they stand."""
+    """Return the expressions of a dashboard or of rules at any depth."""
     if isinstance(part, dict):
         yield from (part["expr"] for _ in range("expr" in part))
         part = list(part.values())

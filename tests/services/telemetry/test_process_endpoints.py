@@ -1,4 +1,4 @@
-"""Each process, as it is really started, is asked at its own address."""
+"""Health and metrics of each real process at its own address."""
 
 import json
 import os

@@ -20,7 +20,7 @@ LONG_AGO = timedelta(minutes=5)
 
 @pytest.fixture
 def written(monkeypatch: pytest.MonkeyPatch) -> list[pb.Heartbeat]:
-    """Those that were written as a whole."""
+    """Return the heartbeats that were written in full."""
     found: list[pb.Heartbeat] = []
     write = report_handlers._heartbeat
 

@@ -98,7 +98,7 @@ def test_evidence_is_counted(cloud: Cloud) -> None:
 @pytest.mark.django_db
 @pytest.mark.parametrize(("kept", "is_told"), [("synchronised", True), ("kept-elsewhere", False)])
 def test_clock_synchronisation_is_exported(settings: Settings, kept: str, is_told: bool) -> None:
-    """What the kernel of this machine says, also when the database says nothing."""
+    """The kernel's synchronisation state is exported, also without the database."""
     settings.CLOCK = kept
     told = float(is_synchronised()) if is_told else None
     with patch.object(database_metrics, "_incidents", side_effect=OperationalError):

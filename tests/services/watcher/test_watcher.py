@@ -1,4 +1,4 @@
-"""The real watcher over real streams to two agents: heartbeats, events, silence, and coming back."""
+"""The real watcher over real streams to two agents: heartbeats, events, loss and return."""
 
 import asyncio
 import os
@@ -114,7 +114,7 @@ def test_watcher_records_nodes_guests_and_lost_heartbeats(shared_cloud: Cloud) -
 def test_hung_nodes_do_not_block_heartbeats_or_fencing(
     shared_cloud: Cloud, settings: Settings, hung: int, fenced: int
 ) -> None:
-    """They accept connections and never answer. One of them is fenced by its lease; several are left to people."""
+    """Hung nodes accept connections and never answer. One is fenced by its lease; several are left to operators."""
     settings.RECOVER_BY_ITSELF = True
     long_ago = clock.now() - timedelta(hours=1)
 
@@ -246,7 +246,7 @@ def test_watcher_sends_trust_documents_and_stores_receipts(shared_cloud: Cloud) 
 
 
 def test_node_that_refuses_trust_documents_is_still_watched(shared_cloud: Cloud) -> None:
-    """What it is told is not signed by the root that it knows."""
+    """The trust document is not signed by the root that the node knows."""
     TrustDocument.objects.create(kind="keyset", version=2, document=b'{"kid":"x","p":{},"sig":""}')
     Node.objects.update(state="enrolled")
 
@@ -357,12 +357,12 @@ def test_extreme_usage_values_fit_the_columns(shared_cloud: Cloud, measuring: No
 
 
 def record_now(sample: usage.Sample) -> int:
-    """It is of no instance here."""
+    """Record the sample at the present time; it belongs to no instance here."""
     return usage.record([sample, replace(sample, at=clock.now())])
 
 
 def test_node_lease_is_renewed_repeatedly(shared_cloud: Cloud, tmp_path: Path) -> None:
-    """And what was sent is on record, with nothing in between that the node could have and we not know of."""
+    """Each lease is recorded before it is sent."""
     machine = shared_cloud.machine
     os.mkfifo(tmp_path / "watchdog")
     dog = os.open(tmp_path / "watchdog", os.O_RDONLY | os.O_NONBLOCK)

@@ -1,4 +1,4 @@
-"""Sending to real receivers: signed, in order, at least once, tried again, given up."""
+"""Deliveries to real receivers: signed, ordered, at least once, retried, abandoned."""
 
 import json
 import logging
@@ -39,7 +39,7 @@ def happen(tenant: Tenant, *names: str, kind: str = "network.created") -> None:
 
 
 def send_all() -> int:
-    """As the worker does it, until nothing is due."""
+    """Deliver as the worker does, until nothing is due."""
     dispatch()
     return sum(deliveries.deliver(webhook_id) for webhook_id in due_webhooks())
 
@@ -365,7 +365,7 @@ def test_one_of_many_workers_delivers(receiver: Receiver) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_worker_without_the_delivery_lease_writes_nothing(receiver: Receiver) -> None:
-    """It was paused while it sent, and another took over."""
+    """The worker was paused while it sent, and another took over."""
     tenant = make_tenant()
     webhook, _ = make_webhook(tenant, receiver.url, kinds=KINDS)
     happen(tenant, "one")

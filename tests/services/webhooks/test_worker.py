@@ -109,7 +109,7 @@ def test_killed_worker_loses_neither_events_nor_order(worker: Worker, receiver: 
 
 
 def dispatch_until(is_so: Callable[[], bool]) -> None:
-    """As the periodic job does it: a hint does not outlive a slow start, and a dead worker's lease must run out."""
+    """Dispatch as the periodic job does: a wake-up can precede a slow start, and a dead worker's lease must expire."""
 
     def is_so_now() -> bool:
         dispatch()
