@@ -131,7 +131,7 @@ def test_failed_cold_migration_leaves_the_instance_off_at_its_source(
 
 
 @pytest.mark.parametrize("step", ["expect", "move", "settle"])
-def test_a_worker_that_dies_is_followed_by_another(
+def test_cold_migration_continues_after_a_worker_died(
     cloud: Cloud, stopped: Instance, other: FakeMachine, step: str
 ) -> None:
     operation = instance_migrate(SYSTEM, stopped)

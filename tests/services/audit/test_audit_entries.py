@@ -59,7 +59,7 @@ def test_failed_action_is_not_recorded() -> None:
     assert AuditRecord.objects.filter(verb="network.create").count() == 1
 
 
-def test_the_life_of_an_instance_is_recorded(cloud: Cloud) -> None:
+def test_lifecycle_of_an_instance_is_recorded(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     done(instance_power_off(cloud.tenant.actor, instance))
     done(instance_delete(cloud.tenant.actor, instance))

@@ -403,7 +403,7 @@ def test_the_offers_command_prints_counts(capsys: pytest.CaptureFixture[str]) ->
     assert "5 flavors, 1 volume types; 6 changed" in capsys.readouterr().out
 
 
-def test_the_offers_command_refuses_with_a_sentence(tmp_path: Path) -> None:
+def test_offers_command_refuses_with_a_message(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.json"
     wrong.write_text('{"schema": "x"}')
     no_json = tmp_path / "no.json"

@@ -233,7 +233,7 @@ def test_catalogue_export_command_output_is_importable(run: Any, officer: str, k
     assert " 0 stated, 0 superseded, " in run("import_catalogue", tmp_path / "catalogue.json", "--key", key)
 
 
-def test_the_commands_refuse_with_a_sentence(run: Any, officer: str, key: Path, tmp_path: Path) -> None:
+def test_commands_refuse_with_a_message(run: Any, officer: str, key: Path, tmp_path: Path) -> None:
     wrong = sample_catalogue()
     wrong["zones"][2]["id"] = "fr-idf-1"
     for file, arguments, sentence in (

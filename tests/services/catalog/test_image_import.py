@@ -307,7 +307,7 @@ def test_public_addresses_are_recognized(text: str, expected: bool) -> None:
     assert is_public(ipaddress.ip_address(text)) is expected
 
 
-def test_a_wrong_digest_is_an_error_and_leaves_nothing(
+def test_wrong_digest_fails_the_import_and_leaves_no_files(
     asking: Asking, site: Site, disk: Path, images_dir: Path
 ) -> None:
     site.answers["/disk"] = Answer(body=disk.read_bytes())
@@ -318,7 +318,7 @@ def test_a_wrong_digest_is_an_error_and_leaves_nothing(
 
 
 @pytest.mark.parametrize("announced", [None, 10 * MIB])
-def test_too_many_bytes_are_refused(
+def test_oversized_transfer_is_refused(
     asking: Asking, site: Site, disk: Path, images_dir: Path, settings: Settings, announced: int | None
 ) -> None:
     settings.IMAGE_MAX_BYTES = 4096

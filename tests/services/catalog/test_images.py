@@ -115,7 +115,7 @@ def test_wrong_digest_is_refused_and_the_image_awaits_upload(
     assert not Operation.objects.exists()
 
 
-def test_too_many_bytes_are_refused_before_they_fill_the_disk(
+def test_oversized_upload_is_refused_before_it_fills_the_disk(
     member: Actor, project: Project, images_dir: Path, settings: Settings
 ) -> None:
     settings.IMAGE_MAX_BYTES = MIB

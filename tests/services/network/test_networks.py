@@ -104,7 +104,7 @@ def test_two_ports_never_have_the_same_mac(tenant: Tenant) -> None:
     assert Port.objects.count() == 1
 
 
-def test_ports_of_the_release_before_stay_and_may_be_alike_in_two_networks(tenant: Tenant) -> None:
+def test_old_ports_may_have_equal_macs_in_two_networks(tenant: Tenant) -> None:
     for name in ("one", "other"):
         network = make(tenant, name=name)
         Port.objects.create(network=network, instance_id=new_id(), ip="10.0.0.9", mac="52:54:00:00:00:09")

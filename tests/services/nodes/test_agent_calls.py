@@ -98,7 +98,7 @@ def node_at(name: str, address: str) -> Node:
 # ---- what failures mean
 
 
-def test_every_status_of_grpc_has_its_meaning() -> None:
+def test_every_grpc_status_has_an_error() -> None:
     assert set(MEANINGS) == set(Code) - {Code.OK}
 
 

@@ -125,7 +125,7 @@ def test_a_node_never_offers_less_than_is_allocated(pki: Path, request_file: Pat
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "101", "NaN", "many"])
-def test_a_ratio_is_a_sane_number(pki: Path, request_file: Path, value: str) -> None:
+def test_ratio_out_of_range_is_refused(pki: Path, request_file: Path, value: str) -> None:
     enrol_node(request_file)
     with pytest.raises(CommandError, match="invalid ratio value"):
         call_command("set_inventory", "n1", f"--vcpus-ratio={value}")

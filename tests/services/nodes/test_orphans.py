@@ -214,7 +214,7 @@ def test_orphan_guest_is_paused_and_its_disk_is_kept(cloud: Cloud) -> None:
     assert str(instance.pk) in disk.problem
 
 
-def test_an_attachment_is_not_touched(cloud: Cloud) -> None:
+def test_orphan_attachment_is_found_and_not_quarantined(cloud: Cloud) -> None:
     instance = make_instance(cloud, volumes=(make_volume(cloud),))
     Attachment.objects.all().delete()
     long_ago(instance, *Volume.objects.all())
