@@ -1,4 +1,4 @@
-"""Each kind of damage is planted in a cloud that has nothing wrong, and must be found."""
+"""The checks find each kind of damage that is planted in an undamaged cloud."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -329,11 +329,11 @@ LOSSES: list[tuple[Damage, str]] = [
 ]
 
 
-def test_of_a_cloud_with_nothing_wrong_nothing_is_found(settled: Cloud) -> None:
+def test_undamaged_cloud_has_no_findings(settled: Cloud) -> None:
     assert found(settled) == {}
 
 
-def test_a_node_may_have_forgotten_a_volume_of_a_pool_and_no_other(settled: Cloud) -> None:
+def test_node_may_have_forgotten_a_pool_volume_only(settled: Cloud) -> None:
     new = NewVolume(name="shared", size_gib=2, volume_type=share(settled))
     shared, operation = volume_create(settled.tenant.actor, settled.tenant.project, new)
     done(operation)
@@ -345,7 +345,7 @@ def test_a_node_may_have_forgotten_a_volume_of_a_pool_and_no_other(settled: Clou
     assert checks.nodes() != []
 
 
-def test_damage_is_found_in_a_cloud_that_has_lost_a_node_and_has_it_back(recovered: Cloud) -> None:
+def test_damage_is_found_after_node_recovery(recovered: Cloud) -> None:
     assert found(recovered) == {}
     for damage, check in LOSSES:
         before = transaction.savepoint()  # of the test's own transaction: checks call nodes
@@ -368,7 +368,7 @@ def test_a_guest_that_ran_on_two_nodes_at_once_is_found() -> None:
     assert len(checks.overlaps("web", both)) == 1
 
 
-def test_what_fenced_a_node_ends_what_ran_there() -> None:
+def test_evidence_of_fencing_ends_the_guests_run() -> None:
     before, at, after = "2026-01-01T10:00:00Z", "2026-01-01T10:05:00Z", "2026-01-01T10:09:00Z"
     assert checks.ended(before, after, [at]) == at, "it was said when the node was back"
     assert checks.ended(before, "now", [at]) == at
@@ -376,7 +376,7 @@ def test_what_fenced_a_node_ends_what_ran_there() -> None:
     assert checks.ended(before, at, [after]) == at
 
 
-def told(operation: Operation, /, **more: Any) -> dict[str, Any]:
+def reported(operation: Operation, /, **more: Any) -> dict[str, Any]:
     return {
         "kind": operation.kind,
         "status": 202,
@@ -390,47 +390,47 @@ def told(operation: Operation, /, **more: Any) -> dict[str, Any]:
     }
 
 
-def test_what_users_were_told_is_compared_with_what_is_there(settled: Cloud) -> None:
-    said = [told(each) for each in Operation.objects.all()]
+def test_answers_to_users_are_compared_with_the_rows(settled: Cloud) -> None:
+    said = [reported(each) for each in Operation.objects.all()]
     assert checks.answers(said) == []
     volume = Volume.objects.get()
     assert checks.answers(said[1:]), "an operation that nobody was told of"
-    assert checks.answers([*said, told(an_operation(), operation=str(new_id()))]), "one that there is not"
-    assert checks.answers([*said, told(an_operation(), state="failed")]), "another end"
+    assert checks.answers([*said, reported(an_operation(), operation=str(new_id()))]), "one that there is not"
+    assert checks.answers([*said, reported(an_operation(), state="failed")]), "another end"
     last = Operation.objects.get(kind="volume.attach")
-    as_asked = told(last, resource=str(volume.pk), wish={"instance": str(guest(settled).pk)})
+    as_asked = reported(last, resource=str(volume.pk), wish={"instance": str(guest(settled).pk)})
     assert checks.answers([*said, as_asked]) == []
     assert checks.answers([*said, {**as_asked, "wish": {"size_gib": 77}}]), "not what was wished for"
-    twice = told(an_operation(), key="k", name="web")
+    twice = reported(an_operation(), key="k", name="web")
     assert checks.answers([*said, twice, twice]), "a key that was used twice"
 
 
-def test_a_deletion_whose_answer_was_lost_may_be_answered_with_it_is_gone(settled: Cloud) -> None:
+def test_deletion_with_lost_answer_may_be_answered_204(settled: Cloud) -> None:
     operation = an_operation()
-    others = [told(each) for each in Operation.objects.exclude(pk=operation.pk)]
-    gone = told(operation, operation="", state="", status=204)
+    others = [reported(each) for each in Operation.objects.exclude(pk=operation.pk)]
+    gone = reported(operation, operation="", state="", status=204)
     assert checks.answers([*others, gone]) == []
 
 
-def test_of_two_deletions_of_the_same_moment_one_is_told(settled: Cloud) -> None:
+def test_one_of_two_concurrent_deletions_is_reported(settled: Cloud) -> None:
     untold, one = Operation.objects.order_by("created_at")[:2]
     Operation.objects.filter(pk__in=[untold.pk, one.pk]).update(resource_id=new_id(), kind="instance.delete")
-    said = [told(each) for each in Operation.objects.exclude(pk=untold.pk)]
+    said = [reported(each) for each in Operation.objects.exclude(pk=untold.pk)]
     about_both = "operation instance.delete {} was told to nobody"
     assert about_both.format(untold.pk) not in checks.answers(said)
     Operation.objects.filter(pk=one.pk).update(resource_id=new_id())
     assert about_both.format(untold.pk) in checks.answers(said)
 
 
-def test_a_move_that_succeeded_and_whose_instance_is_elsewhere_is_found(settled: Cloud) -> None:
+def test_migration_to_a_wrong_node_is_found(settled: Cloud) -> None:
     other = settled.world.add_machine("fr-idf-1")
     moved = follow(instance_migrate(SYSTEM, guest(settled)))
-    said = [told(each, resource=str(each.resource_id)) for each in Operation.objects.all()]
+    said = [reported(each, resource=str(each.resource_id)) for each in Operation.objects.all()]
     assert checks.answers(said) == []
     Migration.objects.filter(operation_id=moved.pk).update(source=other.row, destination=settled.machine.row)
     assert [line.split()[0] for line in checks.answers(said)] == ["instance.migrate"]
 
 
-def test_what_is_left_after_everything_was_deleted_is_found(settled: Cloud) -> None:
+def test_leftovers_after_deletion_of_everything_are_found(settled: Cloud) -> None:
     kinds = {line.split()[1] for line in checks.emptiness()}
     assert {"instances", "volumes", "allocations", "ports", "attachments", "quotas"} <= kinds

@@ -1,4 +1,4 @@
-"""A short storm: what `make chaos` does, with fewer acts and strikes; among them a node that is lost."""
+"""A short run of `make chaos`, with fewer acts and strikes, and with the loss of a node."""
 
 import pytest
 

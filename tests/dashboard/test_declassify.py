@@ -12,8 +12,8 @@ from tests.api.client import Caller
 from tests.api.conftest import finish
 from tests.dashboard.conftest import SignIn, browser_of
 from tests.dashboard.sample_resources import errors_of, text_of
+from tests.services.placement.test_policies import wait
 from tests.services.policies import classify, in_zones
-from tests.services.test_policies import wait
 from tests.world import Cloud
 
 ASKED = {"classifications": ["alpha-org.secret"], "reason": "The patent is published."}

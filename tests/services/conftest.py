@@ -47,4 +47,4 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
 
 @pytest.fixture(autouse=True)
 def no_hint_leaves_the_test(broker: Broker) -> None:
-    """Drop wake-ups: tests here have no worker."""
+    """Drop wake-ups; tests here have no worker."""

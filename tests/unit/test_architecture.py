@@ -1,4 +1,4 @@
-"""docs/explanation/architecture.md agrees with the code. Its table of jobs: tests/services/test_periodic.py."""
+"""docs/explanation/architecture.md agrees with the code. Its table of jobs: tests/services/kernel/test_periodic.py."""
 
 import re
 import shutil

@@ -1,4 +1,4 @@
-"""Attach and detach: while the guest runs or not, whether it obeys or not, and in races with deletions."""
+"""Attach and detach of volumes: running and stopped guests, unresponsive guests, and concurrent deletions."""
 
 import pytest
 
@@ -44,13 +44,13 @@ from tests.world import Cloud, again, run
 
 
 def disks(cloud: Cloud, attachment: Attachment) -> set[object]:
-    """What the running guest has besides its root disk."""
+    """Return the disks of the running guest except its root disk."""
     guest = cloud.fake.guests[attachment.instance_id]
     assert guest.running is not None
     return {disk.volume_id for disk in guest.running.disks} - {attachment.instance.root_volume_id}
 
 
-def test_a_running_guest_gets_the_disk_and_gives_it_back(cloud: Cloud) -> None:
+def test_volume_is_attached_to_and_detached_from_a_running_guest(cloud: Cloud) -> None:
     attachment = make_attached(cloud)
     assert (fresh(attachment.volume).state, attachment.is_plugged) == ("in-use", True)
     assert attachment.updated_at > attachment.created_at
@@ -62,7 +62,7 @@ def test_a_running_guest_gets_the_disk_and_gives_it_back(cloud: Cloud) -> None:
     done(attach(cloud, attachment.instance, fresh(attachment.volume))[1])
 
 
-def test_a_stopped_guest_has_it_at_its_next_start(cloud: Cloud) -> None:
+def test_volume_attached_to_a_stopped_guest_is_there_at_its_start(cloud: Cloud) -> None:
     instance, volume = make_stopped_instance(cloud), make_volume(cloud)
     attachment, operation = attach(cloud, instance, volume)
     done(operation)
@@ -71,7 +71,7 @@ def test_a_stopped_guest_has_it_at_its_next_start(cloud: Cloud) -> None:
     assert disks(cloud, attachment) == {volume.pk}
 
 
-def test_read_only(cloud: Cloud) -> None:
+def test_volume_is_attached_read_only(cloud: Cloud) -> None:
     instance, volume = make_instance(cloud), make_volume(cloud)
     done(volume_attach(cloud.tenant.actor, instance, volume=volume, is_read_only=True)[1])
     running = cloud.fake.guests[instance.pk].running
@@ -79,7 +79,7 @@ def test_read_only(cloud: Cloud) -> None:
     assert [disk.is_read_only for disk in running.disks] == [False, True]
 
 
-def test_a_volume_is_in_one_instance_at_a_time(cloud: Cloud) -> None:
+def test_volume_is_attached_to_one_instance_at_a_time(cloud: Cloud) -> None:
     attachment = make_attached(cloud)
     other = make_instance(cloud, "other")
     for instance in (other, attachment.instance):
@@ -92,7 +92,7 @@ def test_a_volume_is_in_one_instance_at_a_time(cloud: Cloud) -> None:
         attach(cloud, attachment.instance, volume)
 
 
-def test_a_volume_on_another_node_cannot_come(cloud: Cloud) -> None:
+def test_local_volume_of_another_node_is_refused(cloud: Cloud) -> None:
     volume = make_volume(cloud)
     node_cordon(SYSTEM, cloud.machine.row, reason="it is full")
     cloud.world.add_machine("fr-idf-1", capacity=FakeCapacity())
@@ -104,7 +104,7 @@ def test_a_volume_on_another_node_cannot_come(cloud: Cloud) -> None:
     assert not OperationHold.objects.exists()
 
 
-def test_an_instance_that_is_being_made_or_failed_takes_no_volume(cloud: Cloud) -> None:
+def test_instance_under_creation_or_in_error_takes_no_volume(cloud: Cloud) -> None:
     volume = make_volume(cloud)
     instance, creation = ask_instance(cloud)
     with pytest.raises(InstanceWrongState):
@@ -115,7 +115,7 @@ def test_an_instance_that_is_being_made_or_failed_takes_no_volume(cloud: Cloud) 
         attach(cloud, fresh(instance), volume)
 
 
-def test_two_requests_that_read_the_volume_at_the_same_time(cloud: Cloud) -> None:
+def test_attachment_of_a_stale_deleted_volume_is_refused(cloud: Cloud) -> None:
     instance, stale = make_instance(cloud), make_volume(cloud)
     done(delete_volume(cloud, fresh(stale)))
     with pytest.raises(VolumeWrongState):
@@ -123,7 +123,7 @@ def test_two_requests_that_read_the_volume_at_the_same_time(cloud: Cloud) -> Non
     assert not Attachment.objects.exists()
 
 
-def test_an_attachment_that_the_node_refuses_leaves_the_volume_free(cloud: Cloud) -> None:
+def test_attachment_refused_by_the_node_frees_the_volume(cloud: Cloud) -> None:
     instance, volume = make_instance(cloud), make_volume(cloud)
     before = picture(cloud)
     cloud.fake.fail_next("plug_disk", AdapterError("no PCI slot left", retryable=False))
@@ -135,7 +135,7 @@ def test_an_attachment_that_the_node_refuses_leaves_the_volume_free(cloud: Cloud
     assert fresh(volume).last_error is None
 
 
-def test_a_guest_that_does_not_let_go_is_asked_again_for_ever(cloud: Cloud) -> None:
+def test_detachment_is_retried_until_the_guest_releases_the_disk(cloud: Cloud) -> None:
     attachment = make_attached(cloud)
     cloud.fake.ignore_detach = True
     operation = run(volume_detach(cloud.tenant.actor, attachment))
@@ -148,7 +148,7 @@ def test_a_guest_that_does_not_let_go_is_asked_again_for_ever(cloud: Cloud) -> N
     assert fresh(attachment.volume).state == "available"
 
 
-def test_a_detachment_that_is_cancelled_leaves_the_volume_where_it_is(cloud: Cloud) -> None:
+def test_cancelled_detachment_leaves_the_volume_attached(cloud: Cloud) -> None:
     attachment = make_attached(cloud)
     before = picture(cloud)
     cloud.fake.ignore_detach = True
@@ -163,7 +163,7 @@ def test_a_detachment_that_is_cancelled_leaves_the_volume_where_it_is(cloud: Clo
     assert_clean_slate(cloud)
 
 
-def test_a_detachment_that_is_cancelled_after_the_guest_had_let_go_is_plugged_in_again(cloud: Cloud) -> None:
+def test_late_cancelled_detachment_reattaches_the_volume(cloud: Cloud) -> None:
     attachment = make_attached(cloud)
     cloud.fake.fail_next("unplug_disk", HypervisorUnavailable("the answer was lost"))
     operation = run(volume_detach(cloud.tenant.actor, attachment))
@@ -175,7 +175,7 @@ def test_a_detachment_that_is_cancelled_after_the_guest_had_let_go_is_plugged_in
     assert disks(cloud, attachment) == {attachment.volume_id}
 
 
-def test_detach_twice(cloud: Cloud) -> None:
+def test_second_detachment_is_refused(cloud: Cloud) -> None:
     """The second request read the attachment while the first was under way."""
     attachment = make_attached(cloud)
     first = volume_detach(cloud.tenant.actor, attachment)
@@ -187,7 +187,7 @@ def test_detach_twice(cloud: Cloud) -> None:
     assert not Operation.objects.filter(state="pending").exists()
 
 
-def test_a_late_duplicate_of_a_detachment_does_not_pull_out_a_newer_attachment(cloud: Cloud) -> None:
+def test_late_duplicate_detachment_keeps_a_newer_attachment(cloud: Cloud) -> None:
     """The paused worker's call names the attachment of then, not the volume."""
     old = make_attached(cloud)
     paused = volume_detach(cloud.tenant.actor, old)
@@ -198,7 +198,7 @@ def test_a_late_duplicate_of_a_detachment_does_not_pull_out_a_newer_attachment(c
     assert disks(cloud, new) == {new.volume_id}
 
 
-def test_detach_from_a_silent_node(cloud: Cloud) -> None:
+def test_detachment_from_an_unreachable_node_is_completed_later(cloud: Cloud) -> None:
     attachment = make_attached(cloud)
     cloud.machine.become_unreachable()
     done(volume_detach(cloud.tenant.actor, attachment))
@@ -210,7 +210,7 @@ def test_detach_from_a_silent_node(cloud: Cloud) -> None:
     assert not NodeRemoval.objects.exists()
 
 
-def test_what_is_left_of_an_attachment_until_its_instance_is_deleted_is_taken_for_nothing_else(cloud: Cloud) -> None:
+def test_failed_attachment_reserves_its_device_until_deletion(cloud: Cloud) -> None:
     """The guest keeps the disk that it should have given back; the instance's deletion will take both."""
     instance, volume = make_instance(cloud), make_volume(cloud)
     attachment, operation = attach(cloud, instance, volume)
@@ -228,7 +228,7 @@ def test_what_is_left_of_an_attachment_until_its_instance_is_deleted_is_taken_fo
     make_instance(cloud, "other", volumes=(fresh(volume),))
 
 
-def test_the_volume_is_deleted_while_it_is_attached(cloud: Cloud) -> None:
+def test_volume_deletion_during_its_attachment_succeeds(cloud: Cloud) -> None:
     """The deletion was accepted before there was an attachment to be seen."""
     instance, volume = make_instance(cloud), make_volume(cloud)
     _, operation = attach(cloud, instance, volume)
@@ -241,8 +241,8 @@ def test_the_volume_is_deleted_while_it_is_attached(cloud: Cloud) -> None:
     assert_clean_slate(cloud)
 
 
-def test_the_volumes_deletion_comes_while_the_last_step_is_under_way(cloud: Cloud) -> None:
-    """It is plugged in already, and comes out again: what is to be deleted is not attached."""
+def test_volume_deletion_during_the_last_attach_step_detaches_it(cloud: Cloud) -> None:
+    """The attached volume is detached again, because it is under deletion."""
     instance, volume = make_instance(cloud), make_volume(cloud)
     _, operation = attach(cloud, instance, volume)
     deletions = []
@@ -257,7 +257,7 @@ def test_the_volumes_deletion_comes_while_the_last_step_is_under_way(cloud: Clou
     assert_clean_slate(cloud)
 
 
-def test_the_volumes_deletion_comes_while_an_instance_with_it_is_made(cloud: Cloud) -> None:
+def test_volume_deletion_during_instance_creation_fails_the_creation(cloud: Cloud) -> None:
     volume = make_volume(cloud)
     instance, operation = ask_instance(cloud, volumes=(volume,))
     deletions = []

@@ -1,4 +1,4 @@
-"""The engine by itself, with a recipe that only keeps a diary: order, retries, deadlines, cancellation, leases."""
+"""The engine with a workflow that only records its calls: order, retries, deadlines, cancellation, leases."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -80,7 +80,7 @@ def test_steps_run_in_order_and_each_is_recorded(operation: Operation, diary: Di
     assert not OperationHold.objects.exists()
 
 
-def test_a_held_row_is_read_once_until_a_step_has_an_effect(operation: Operation) -> None:
+def test_cached_row_is_read_once_until_a_step_has_an_effect(operation: Operation) -> None:
     read: list[object] = []
     held = CachedRow(Prepared(lambda resource: Operation.objects.filter(resource_id=resource)))
 
@@ -98,13 +98,13 @@ def test_a_held_row_is_read_once_until_a_step_has_an_effect(operation: Operation
     assert read[3] is read[4]
 
 
-def test_an_operation_that_has_ended_is_not_run_again(operation: Operation, diary: Diary) -> None:
+def test_ended_operation_is_not_leased(operation: Operation, diary: Diary) -> None:
     run(operation, diary.workflow())
     assert leases.lease_operation(operation.pk) is None
     assert leases.requeue_due() == 0
 
 
-def test_what_can_pass_is_tried_again_ever_more_slowly(operation: Operation, diary: Diary, broker: Broker) -> None:
+def test_transient_error_is_retried_with_growing_delays(operation: Operation, diary: Diary, broker: Broker) -> None:
     diary.troubles["two"] = [Unavailable() for _ in range(8)]
     delays = []
     for attempt in range(1, 9):
@@ -125,7 +125,7 @@ def test_what_can_pass_is_tried_again_ever_more_slowly(operation: Operation, dia
     assert operation.steps[1]["attempts"] == 9
 
 
-def test_what_does_not_pass_until_the_deadline_is_undone(operation: Operation, diary: Diary) -> None:
+def test_operation_past_its_deadline_is_undone(operation: Operation, diary: Diary) -> None:
     diary.troubles["two"] = [Unavailable(), Unavailable()]
     run(operation, diary.workflow())
     pass_deadline(operation)
@@ -135,7 +135,7 @@ def test_what_does_not_pass_until_the_deadline_is_undone(operation: Operation, d
     assert diary.entries == ["one", "two", "two", "undo two", "undo one", "give up"]
 
 
-def test_how_long_it_waited_for_a_worker_is_no_part_of_its_time(operation: Operation, diary: Diary) -> None:
+def test_queue_time_does_not_count_toward_the_deadline(operation: Operation, diary: Diary) -> None:
     hours_ago = clock.now() - timedelta(hours=3)
     Operation.objects.update(created_at=hours_ago, deadline_at=hours_ago + timedelta(seconds=60))
     diary.troubles["two"] = [Unavailable()]
@@ -145,7 +145,7 @@ def test_how_long_it_waited_for_a_worker_is_no_part_of_its_time(operation: Opera
     assert operation.state == "succeeded"
 
 
-def test_a_refusal_is_undone_at_once_its_own_step_first(operation: Operation, diary: Diary) -> None:
+def test_permanent_error_is_undone_beginning_with_its_step(operation: Operation, diary: Diary) -> None:
     diary.troubles["three"] = [Broken()]
     run(operation, diary.workflow())
     assert (operation.state, operation.error["code"], operation.position) == ("failed", "test.broken", 0)
@@ -153,7 +153,7 @@ def test_a_refusal_is_undone_at_once_its_own_step_first(operation: Operation, di
     assert [entry["state"] for entry in operation.steps] == ["undone", "undone", "undone"]
 
 
-def test_an_undo_is_tried_until_it_succeeds_whatever_the_deadline(operation: Operation, diary: Diary) -> None:
+def test_undo_is_retried_past_the_deadline(operation: Operation, diary: Diary) -> None:
     diary.troubles = {"two": [Broken()], "undo one": [Broken(), Unavailable(), KeyError("a bug")]}
     run(operation, diary.workflow())
     pass_deadline(operation)
@@ -164,7 +164,7 @@ def test_an_undo_is_tried_until_it_succeeds_whatever_the_deadline(operation: Ope
     assert diary.entries == ["one", "two", "undo two", *["undo one"] * 4, "give up"]
 
 
-def test_what_never_gives_up_outlives_refusals_bugs_and_its_deadline(operation: Operation, diary: Diary) -> None:
+def test_workflow_that_retries_forever_survives_every_error(operation: Operation, diary: Diary) -> None:
     workflow = diary.workflow(retries_forever=True)
     diary.troubles["two"] = [Broken(), Unavailable(), ValueError("a bug")]
     run(operation, workflow)
@@ -176,7 +176,7 @@ def test_what_never_gives_up_outlives_refusals_bugs_and_its_deadline(operation: 
     assert operation.state == "succeeded"
 
 
-def test_a_step_may_wait_and_that_is_no_failed_attempt(operation: Operation, diary: Diary, broker: Broker) -> None:
+def test_pending_step_is_no_failed_attempt(operation: Operation, diary: Diary, broker: Broker) -> None:
     diary.troubles["two"] = [StepPending("the guest still runs", delay=timedelta(seconds=7))]
     run(operation, diary.workflow())
     assert (operation.state, operation.attempts, operation.lease_token) == ("running", 0, None)
@@ -186,21 +186,21 @@ def test_a_step_may_wait_and_that_is_no_failed_attempt(operation: Operation, dia
     assert again(operation, diary.workflow()).state == "succeeded"
 
 
-def test_a_bug_is_undone_and_tells_nobody_its_inside(operation: Operation, diary: Diary) -> None:
+def test_unexpected_error_is_undone_and_hides_its_details(operation: Operation, diary: Diary) -> None:
     diary.troubles["two"] = [KeyError("secret detail")]
     run(operation, diary.workflow())
     assert (operation.state, operation.error["code"]) == ("failed", "internal")
     assert "secret" not in str(operation.error)
 
 
-def test_a_database_that_was_away_is_no_bug(operation: Operation, diary: Diary) -> None:
+def test_database_outage_is_retried(operation: Operation, diary: Diary) -> None:
     diary.troubles["two"] = [OperationalError("terminating connection due to administrator command")]
     run(operation, diary.workflow())
     assert (operation.state, operation.attempts) == ("running", 1)
     assert again(operation, diary.workflow()).state == "succeeded"
 
 
-def test_a_step_and_its_effect_on_our_rows_are_recorded_together_or_not_at_all(operation: Operation) -> None:
+def test_step_and_its_effect_are_committed_together(operation: Operation) -> None:
     def effect() -> None:
         record(SYSTEM, "test", operation.pk)
         raise Broken()
@@ -211,7 +211,7 @@ def test_a_step_and_its_effect_on_our_rows_are_recorded_together_or_not_at_all(o
     assert not AuditRecord.objects.filter(verb="test").exists()
 
 
-def test_an_end_that_fails_is_a_failure_like_any_other(operation: Operation, diary: Diary) -> None:
+def test_failed_finish_is_undone(operation: Operation, diary: Diary) -> None:
     """The deletion of what it works on, say, was accepted while its last step was under way."""
     diary.troubles["finish"] = [Broken()]
     run(operation, diary.workflow())
@@ -219,7 +219,7 @@ def test_an_end_that_fails_is_a_failure_like_any_other(operation: Operation, dia
     assert diary.entries == ["one", "two", "three", "finish", "undo three", "undo two", "undo one", "give up"]
 
 
-def test_an_end_that_fails_for_a_moment_is_tried_again(operation: Operation, diary: Diary) -> None:
+def test_transient_error_of_the_finish_is_retried(operation: Operation, diary: Diary) -> None:
     diary.troubles = {"finish": [Unavailable()]}
     run(operation, diary.workflow())
     assert (operation.state, operation.position, operation.attempts) == ("running", 3, 1)
@@ -227,7 +227,7 @@ def test_an_end_that_fails_for_a_moment_is_tried_again(operation: Operation, dia
     assert diary.entries == ["one", "two", "three", "finish", "finish"]
 
 
-def test_a_failed_end_of_the_undoing_is_tried_again(operation: Operation, diary: Diary) -> None:
+def test_failed_end_of_the_undo_is_retried(operation: Operation, diary: Diary) -> None:
     diary.troubles = {"one": [Broken()], "give up": [KeyError("a bug"), Broken()]}
     run(operation, diary.workflow())
     again(operation, diary.workflow())
@@ -238,7 +238,7 @@ def test_a_failed_end_of_the_undoing_is_tried_again(operation: Operation, diary:
 
 
 @pytest.mark.parametrize("steps_done", [0, 1, 2, 3])
-def test_a_cancellation_is_seen_at_the_next_step(operation: Operation, diary: Diary, steps_done: int) -> None:
+def test_cancellation_takes_effect_at_the_next_step(operation: Operation, diary: Diary, steps_done: int) -> None:
     names = ["one", "two", "three"]
 
     def cancelling(step: Step) -> Step:
@@ -261,8 +261,8 @@ def test_a_cancellation_is_seen_at_the_next_step(operation: Operation, diary: Di
         assert diary.entries == [*names[:steps_done], *(f"undo {name}" for name in reversed(begun)), "give up"]
 
 
-def test_a_cancellation_is_not_slept_over(operation: Operation, diary: Diary, broker: Broker) -> None:
-    """It came after the last look at it and before the step asked for a pause."""
+def test_cancellation_wakes_a_waiting_operation(operation: Operation, diary: Diary, broker: Broker) -> None:
+    """The cancellation comes after the last check and before the step's pause."""
 
     def cancelled_meanwhile(running: Operation) -> None:
         operation_cancel(SYSTEM, fresh(running))
@@ -294,9 +294,7 @@ def test_a_worker_that_lost_its_lease_writes_nothing(operation: Operation, diary
 
 
 @pytest.mark.parametrize("moment", ["one", "three", "finish", "undo two", "give up"])
-def test_a_worker_that_dies_at_any_moment_is_followed_by_another(
-    operation: Operation, diary: Diary, moment: str
-) -> None:
+def test_operation_continues_after_a_worker_died_at_any_step(operation: Operation, diary: Diary, moment: str) -> None:
     if moment in ("undo two", "give up"):
         diary.troubles["three"] = [Broken()]
     diary.troubles[moment] = [Killed()]
@@ -312,13 +310,13 @@ def test_a_worker_that_dies_at_any_moment_is_followed_by_another(
     assert not OperationHold.objects.exists()
 
 
-def test_every_error_of_ours_can_be_kept_with_an_operation(operation: Operation, diary: Diary) -> None:
+def test_every_error_class_is_storable_with_an_operation(operation: Operation, diary: Diary) -> None:
     diary.troubles["one"] = [CloudError(field="name", facts=["a", {"b": operation.pk}])]
     run(operation, diary.workflow())
     assert operation.error["facts"] == {"facts": ["a", {"b": str(operation.pk)}]}
 
 
-def test_what_was_in_a_steps_way_is_kept_when_it_succeeds(operation: Operation, diary: Diary) -> None:
+def test_step_errors_are_kept_after_its_success(operation: Operation, diary: Diary) -> None:
     """The same obstacle once, with how often; of many the last ones."""
     busy, away = [Unavailable(), Unavailable()], [StepPending("the node is away", delay=timedelta(0))]
     diary.troubles["two"] = [*busy, *away, Unavailable()]
@@ -337,7 +335,7 @@ def test_what_was_in_a_steps_way_is_kept_when_it_succeeds(operation: Operation, 
     assert [each for each in operation.steps if "tries" in each] == [step]
 
 
-def test_of_many_obstacles_the_last_ones_are_kept(operation: Operation, diary: Diary) -> None:
+def test_only_the_last_step_errors_are_kept(operation: Operation, diary: Diary) -> None:
     diary.troubles["one"] = [StepPending(f"obstacle {n}", delay=timedelta(0)) for n in range(engine.TRIES_KEPT + 2)]
     run(operation, diary.workflow())
     for _ in range(engine.TRIES_KEPT + 1):

@@ -1,5 +1,6 @@
-"""Every workflow × every step: its node's answer is lost, its message comes twice, or its worker sleeps while another
-one takes over, and wakes when all is over: what it does then changes nothing any more."""
+"""Every workflow × every step: a lost answer, a duplicate task, or a stale worker.
+
+A stale worker sleeps while another one takes over, and wakes after the end; it changes nothing then."""
 
 import dataclasses
 from collections.abc import Callable, Iterator
@@ -119,7 +120,7 @@ def slept_inside(operation: Operation, case: Case, step: str, act: Act, *, sleep
 
 
 def taken_over(operation: Operation) -> Operation:
-    """By another worker, to the end."""
+    """Run the operation to its end with another worker."""
     followed_by_another_worker(operation)
     return run_on(operation)
 
@@ -131,7 +132,7 @@ def slept(operation: Operation, case: Case, step: str, act: Act) -> None:
 
 
 @pytest.mark.parametrize(("case", "step"), thinned(STEPS, keep_every=3, beginning=0))
-def test_an_answer_that_is_lost_is_asked_for_again(cloud: Cloud, case: Case, step: str) -> None:
+def test_step_with_a_lost_answer_is_retried(cloud: Cloud, case: Case, step: str) -> None:
     operation = case.prepare(cloud)()
     starts = count_starts(cloud)
     run_on(operation, altered(WORKFLOWS[case.kind], step, then(lose_the_answer)))
@@ -144,7 +145,7 @@ def test_an_answer_that_is_lost_is_asked_for_again(cloud: Cloud, case: Case, ste
 
 
 @pytest.mark.parametrize(("case", "step"), thinned(STEPS, keep_every=3, beginning=1))
-def test_a_message_that_comes_twice_does_nothing_twice(cloud: Cloud, case: Case, step: str) -> None:
+def test_duplicate_task_is_noop(cloud: Cloud, case: Case, step: str) -> None:
     """In the middle of the step, and when all is over."""
     operation = case.prepare(cloud)()
     starts = count_starts(cloud)
@@ -159,7 +160,7 @@ def test_a_message_that_comes_twice_does_nothing_twice(cloud: Cloud, case: Case,
 
 
 @pytest.mark.parametrize(("case", "step"), thinned(STEPS, keep_every=3, beginning=2))
-def test_who_slept_until_another_had_ended_it_changes_nothing(cloud: Cloud, case: Case, step: str) -> None:
+def test_stale_worker_after_success_is_noop(cloud: Cloud, case: Case, step: str) -> None:
     operation = case.prepare(cloud)()
     starts, ended = count_starts(cloud), dict[str, object]()
 
@@ -175,7 +176,7 @@ def test_who_slept_until_another_had_ended_it_changes_nothing(cloud: Cloud, case
 
 
 @pytest.mark.parametrize(("case", "step"), thinned(CANCELLABLE, keep_every=3, beginning=0))
-def test_who_slept_until_it_was_cancelled_changes_nothing(cloud: Cloud, case: Case, step: str) -> None:
+def test_stale_worker_after_cancel_is_noop(cloud: Cloud, case: Case, step: str) -> None:
     ask = case.prepare(cloud)
     before = picture(cloud)
     operation = ask()
@@ -191,7 +192,7 @@ def test_who_slept_until_it_was_cancelled_changes_nothing(cloud: Cloud, case: Ca
 
 
 @pytest.mark.parametrize(("case", "step"), thinned(UNDOABLE, keep_every=3, beginning=1))
-def test_who_slept_on_the_way_back_changes_nothing(cloud: Cloud, case: Case, step: str) -> None:
+def test_stale_worker_before_an_undo_is_noop(cloud: Cloud, case: Case, step: str) -> None:
     """The step failed, and before its undo the worker sleeps until another one has undone all."""
     ask = case.prepare(cloud)
     before = picture(cloud)
@@ -216,7 +217,7 @@ def test_who_slept_on_the_way_back_changes_nothing(cloud: Cloud, case: Case, ste
 
 
 @pytest.mark.parametrize(("case", "step"), thinned(STEPS, keep_every=3, beginning=2))
-def test_who_slept_until_all_was_deleted_leaves_nothing(cloud: Cloud, case: Case, step: str) -> None:
+def test_stale_worker_after_deletion_leaves_nothing(cloud: Cloud, case: Case, step: str) -> None:
     operation = case.prepare(cloud)()
 
     def take_over(operation: Operation) -> None:
@@ -228,7 +229,7 @@ def test_who_slept_until_all_was_deleted_leaves_nothing(cloud: Cloud, case: Case
 
 
 @pytest.mark.parametrize(("case", "step"), thinned(STEPS, keep_every=2, beginning=0))
-def test_who_slept_inside_a_step_until_all_was_deleted_leaves_nothing(
+def test_stale_worker_inside_a_step_after_deletion_leaves_nothing(
     cloud: Cloud, case: Case, step: str, sleeper: Sleeper
 ) -> None:
     operation = case.prepare(cloud)()
@@ -242,9 +243,7 @@ def test_who_slept_inside_a_step_until_all_was_deleted_leaves_nothing(
 
 
 @pytest.mark.parametrize(("case", "step"), thinned(CANCELLABLE, keep_every=2, beginning=1))
-def test_who_slept_inside_a_step_until_it_was_cancelled_changes_nothing(
-    cloud: Cloud, case: Case, step: str, sleeper: Sleeper
-) -> None:
+def test_stale_worker_inside_a_step_after_cancel_is_noop(cloud: Cloud, case: Case, step: str, sleeper: Sleeper) -> None:
     ask = case.prepare(cloud)
     before = picture(cloud)
     operation = ask()

@@ -178,7 +178,7 @@ def test_the_table_has_every_workflow_of_instances_and_volumes() -> None:
 
 
 @pytest.mark.parametrize(("case", "step"), UNDOABLE)
-def test_failed_for_good_and_undone_twice_everything_is_as_before(cloud: Cloud, case: Case, step: str) -> None:
+def test_failed_operation_undone_twice_restores_everything(cloud: Cloud, case: Case, step: str) -> None:
     ask = case.prepare(cloud)
     before = picture(cloud)
     operation = run_on(ask(), altered(undone_twice(WORKFLOWS[case.kind]), step, then(explode)))
@@ -189,7 +189,7 @@ def test_failed_for_good_and_undone_twice_everything_is_as_before(cloud: Cloud, 
 
 
 @pytest.mark.parametrize(("case", "step"), [param for param in STEPS if param not in UNDOABLE])
-def test_what_never_gives_up_is_tried_again(cloud: Cloud, case: Case, step: str) -> None:
+def test_workflow_that_retries_forever_succeeds_after_an_error(cloud: Cloud, case: Case, step: str) -> None:
     operation = run_on(case.prepare(cloud)(), altered(WORKFLOWS[case.kind], step, then(explode)))
     assert (operation.state, operation.attempts) == ("running", 1)
     assert again(operation).state == "succeeded"
@@ -198,7 +198,7 @@ def test_what_never_gives_up_is_tried_again(cloud: Cloud, case: Case, step: str)
 
 
 @pytest.mark.parametrize(("case", "step"), thinned(CANCELLABLE, keep_every=2))
-def test_cancelled_everything_is_as_before(cloud: Cloud, case: Case, step: str) -> None:
+def test_cancelled_operation_restores_everything(cloud: Cloud, case: Case, step: str) -> None:
     """The request comes while the step is under way; after the last step it comes too late."""
     ask = case.prepare(cloud)
     before = picture(cloud)
@@ -213,7 +213,7 @@ def test_cancelled_everything_is_as_before(cloud: Cloud, case: Case, step: str) 
 
 
 @pytest.mark.parametrize(("case", "step"), thinned(STEPS, keep_every=2, beginning=1))
-def test_a_worker_that_dies_is_followed_by_another(cloud: Cloud, case: Case, step: str) -> None:
+def test_operation_continues_after_a_worker_died(cloud: Cloud, case: Case, step: str) -> None:
     """The step was done and is done a second time, which changes nothing."""
     operation = case.prepare(cloud)()
     starts = count_starts(cloud)

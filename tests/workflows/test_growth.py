@@ -52,7 +52,7 @@ def small_portions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "PORTION", 3)
 
 
-def test_what_comes_and_goes_leaves_a_bounded_number_of_rows(cloud: Cloud, small_portions: None) -> None:
+def test_deleted_resources_leave_a_bounded_number_of_rows(cloud: Cloud, small_portions: None) -> None:
     stays = make_volume(cloud, "stays")
     left = []
     for generation in range(GENERATIONS):
@@ -68,7 +68,7 @@ def test_what_comes_and_goes_leaves_a_bounded_number_of_rows(cloud: Cloud, small
     assert Decision.objects.filter(pk=allocation.decision_id).exists()
 
 
-def test_the_settings_say_how_long(cloud: Cloud, settings: Settings) -> None:
+def test_retention_settings_are_respected(cloud: Cloud, settings: Settings) -> None:
     settings.OPERATION_RETENTION_DAYS, settings.PLACEMENT_RETENTION_DAYS = 200, 300
     for name in ("data", "more"):
         comes_and_goes(cloud, name)
@@ -78,7 +78,7 @@ def test_the_settings_say_how_long(cloud: Cloud, settings: Settings) -> None:
     assert sizes()["Decision"] == 1
 
 
-def test_what_is_open_keeps_its_permit_and_is_closed_for_whom_it_belongs_to(cloud: Cloud) -> None:
+def test_open_location_keeps_its_permit_until_closed(cloud: Cloud) -> None:
     """The guest was restarted twice: its disk needs the first permit, itself the last, and nothing the second."""
     instance = make_instance(cloud)
     for _ in range(2):
@@ -101,7 +101,7 @@ def test_what_is_open_keeps_its_permit_and_is_closed_for_whom_it_belongs_to(clou
     assert interval.end is not None
 
 
-def test_a_node_numbers_its_receipts_on(cloud: Cloud) -> None:
+def test_receipt_numbers_continue_after_deletion(cloud: Cloud) -> None:
     comes_and_goes(cloud, "data")
     before = last_number(cloud.machine.row.pk)
     forget(401)
@@ -110,7 +110,7 @@ def test_a_node_numbers_its_receipts_on(cloud: Cloud) -> None:
     assert last_number(cloud.machine.row.pk) > before and not Incident.objects.exists()
 
 
-def test_what_is_not_over_stays(cloud: Cloud) -> None:
+def test_unfinished_operation_is_kept(cloud: Cloud) -> None:
     _, operation = ask_volume(cloud)
     forget(4000)
     assert Operation.objects.filter(pk=operation.pk).exists()

@@ -1,5 +1,4 @@
-"""Images in nodes' caches while old ones are removed from there: what was just sent stays, and what is gone is sent
-again."""
+"""Removal of old images from node caches keeps images just sent; lost ones are sent anew."""
 
 from collections.abc import Callable
 
@@ -29,13 +28,13 @@ def sent(cloud: Cloud) -> Operation:
     return operation
 
 
-def test_an_image_that_comes_while_caches_are_cleaned_stays(cloud: Cloud) -> None:
+def test_image_sent_during_cache_cleaning_stays(cloud: Cloud) -> None:
     Image.objects.update(state="deleted")
     marks: list[str] = []
     sending: list[Operation] = []
 
     def meanwhile(execute: Callable[..., object], sql: str, *rest: object) -> object:
-        """When the reconciler looks for its nodes; it comes to the last of them minutes later."""
+        """Send the image when the reconciler lists its nodes, minutes before it comes to the last one."""
         if not marks and 'FROM "nodes_node"' in sql:
             marks.append(sql)
             sending.append(sent(cloud))
@@ -47,7 +46,7 @@ def test_an_image_that_comes_while_caches_are_cleaned_stays(cloud: Cloud) -> Non
     assert followed_by_another_worker(sending[0]).state == "succeeded"
 
 
-def test_an_image_that_no_row_needs_goes(cloud: Cloud) -> None:
+def test_unused_cached_image_is_removed(cloud: Cloud) -> None:
     sent(cloud)
     assert cached(cloud) == {cloud.image.sha256}
     Image.objects.update(state="deleted")
@@ -59,14 +58,14 @@ def lose_image(cloud: Cloud) -> Callable[[Operation], None]:
     return lambda operation: agent_client.remove_image(cloud.machine.row, sha256=cloud.image.sha256)
 
 
-def test_an_instance_whose_image_is_lost_before_its_disk_is_made_gets_it_again(cloud: Cloud) -> None:
+def test_instance_creation_resends_a_lost_image(cloud: Cloud) -> None:
     _, operation = ask_instance(cloud)
     workflow = altered(instance_create.WORKFLOW, "root-disk", first(lose_image(cloud)))
     assert run(operation, workflow).state == "succeeded", operation.steps
     assert cached(cloud) == {cloud.image.sha256}
 
 
-def test_a_volume_whose_image_is_lost_before_it_is_made_gets_it_again(cloud: Cloud) -> None:
+def test_volume_creation_resends_a_lost_image(cloud: Cloud) -> None:
     _, operation = ask_volume(cloud, image=cloud.image)
     names = [step.name for step in volume_create.WORKFLOW.steps(operation)]
     workflow = altered(volume_create.WORKFLOW, names[names.index("image") + 1], first(lose_image(cloud)))

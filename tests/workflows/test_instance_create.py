@@ -1,4 +1,4 @@
-"""Create an instance: done, failed at every step, done twice, undone twice; then nothing is left."""
+"""Instance creation: success, failure at every step, repeated steps and undos, and no leftovers."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ from tests.workflows.helpers import (
 from tests.world import Cloud, again, run
 
 
-def test_the_guest_runs_and_is_what_was_asked_for(cloud: Cloud) -> None:
+def test_created_guest_runs_as_requested(cloud: Cloud) -> None:
     instance = make_instance(cloud, user_data=b"#!/bin/sh\n")
     guest = cloud.fake.guests[instance.pk]
     port = Port.objects.get(instance_id=instance.pk)
@@ -55,7 +55,7 @@ def test_volumes_are_plugged_before_the_first_boot(cloud: Cloud) -> None:
     assert cloud.fake.guests[instance.pk].starts == 1
 
 
-def test_a_bug_in_a_step_is_undone_too_and_tells_nobody_its_inside(cloud: Cloud) -> None:
+def test_unexpected_error_in_a_step_is_undone_and_hides_its_details(cloud: Cloud) -> None:
     def bug(operation: Operation) -> None:
         raise KeyError("secret detail")
 
@@ -67,7 +67,7 @@ def test_a_bug_in_a_step_is_undone_too_and_tells_nobody_its_inside(cloud: Cloud)
     assert_clean_slate(cloud)
 
 
-def test_the_slow_twin_of_a_worker_writes_nothing(cloud: Cloud) -> None:
+def test_stale_worker_writes_nothing(cloud: Cloud) -> None:
     _, operation = ask_instance(cloud)
     slow = leases.lease_operation(operation.pk)
     assert slow is not None
@@ -78,14 +78,14 @@ def test_the_slow_twin_of_a_worker_writes_nothing(cloud: Cloud) -> None:
     assert fresh(operation).state == "succeeded"
 
 
-def test_the_same_name_twice_is_refused(cloud: Cloud) -> None:
+def test_duplicate_instance_name_is_refused(cloud: Cloud) -> None:
     make_instance(cloud)
     with pytest.raises(InstanceNameTaken):
         ask_instance(cloud)
     assert Instance.objects.count() == 1
 
 
-def test_no_node_fits_is_said_at_once_with_the_decision(cloud: Cloud) -> None:
+def test_request_without_a_fitting_node_is_refused_with_the_decision(cloud: Cloud) -> None:
     cloud.flavor.memory_mib = 10**9
     with pytest.raises(InsufficientCapacity) as caught:
         ask_instance(cloud)
@@ -94,7 +94,7 @@ def test_no_node_fits_is_said_at_once_with_the_decision(cloud: Cloud) -> None:
     assert not Instance.objects.exists()
 
 
-def test_the_last_place_taken_between_asking_and_placing_fails_with_reasons(cloud: Cloud) -> None:
+def test_capacity_lost_after_the_request_fails_with_the_decision(cloud: Cloud) -> None:
     instance, operation = ask_instance(cloud)
     node_cordon(SYSTEM, cloud.machine.row, reason="it is full")
     assert run(operation).state == "failed"
@@ -104,7 +104,7 @@ def test_the_last_place_taken_between_asking_and_placing_fails_with_reasons(clou
     assert_clean_slate(cloud)
 
 
-def test_a_zone_that_does_not_exist_is_named(cloud: Cloud) -> None:
+def test_unknown_zone_is_refused_by_name(cloud: Cloud) -> None:
     with pytest.raises(ZoneUnknown) as caught:
         ask_instance(cloud, zones=("mars-1",))
     assert (caught.value.field, caught.value.facts["name"]) == ("zones", "mars-1")
@@ -119,7 +119,7 @@ def test_a_zone_outside_the_policy_is_refused_as_policy(cloud: Cloud) -> None:
     assert make_instance(cloud).node.zone_id == "fr-idf-1"
 
 
-def test_quota_is_refused_before_anything_is_made(cloud: Cloud) -> None:
+def test_exceeded_quota_is_refused_before_any_row(cloud: Cloud) -> None:
     Quota.objects.create(project=cloud.tenant.project, dimension="vcpus", limit=0)
     with pytest.raises(QuotaExceeded) as caught:
         ask_instance(cloud)
@@ -127,7 +127,7 @@ def test_quota_is_refused_before_anything_is_made(cloud: Cloud) -> None:
     assert not Instance.objects.exists()
 
 
-def test_a_volume_that_is_being_taken_is_busy(cloud: Cloud) -> None:
+def test_volume_under_attachment_is_busy(cloud: Cloud) -> None:
     volume = make_volume(cloud)
     _, first = ask_instance(cloud, volumes=(volume,))
     with pytest.raises(Busy) as caught:
@@ -160,7 +160,7 @@ def test_user_data_of_just_the_limit_reaches_the_guest(cloud: Cloud) -> None:
 
 
 @pytest.mark.parametrize(("dimension", "needed"), [("disk_gib", 2), ("memory_mib", 256)])
-def test_a_flavor_that_is_too_small_for_the_image(cloud: Cloud, dimension: str, needed: int) -> None:
+def test_flavor_smaller_than_the_image_is_refused(cloud: Cloud, dimension: str, needed: int) -> None:
     cloud.image.virtual_size_bytes = 2 * 2**30 if dimension == "disk_gib" else 2**20
     cloud.image.min_memory_mib = 256 if dimension == "memory_mib" else 0
     with pytest.raises(FlavorTooSmall) as caught:
@@ -168,7 +168,7 @@ def test_a_flavor_that_is_too_small_for_the_image(cloud: Cloud, dimension: str, 
     assert (caught.value.facts["dimension"], caught.value.facts["needed"]) == (dimension, needed)
 
 
-def test_a_network_without_an_address_left(cloud: Cloud) -> None:
+def test_exhausted_network_is_refused(cloud: Cloud) -> None:
     tenant = cloud.tenant
     small = network_create(tenant.actor, tenant.project, name="small", cidr="10.11.0.0/29", dns_servers=[], labels={})
     make_instance(cloud, networks=(small,) * 5)
@@ -185,7 +185,7 @@ def test_a_network_without_an_address_left(cloud: Cloud) -> None:
         for is_retryable in (False, True)
     ],
 )
-def test_whatever_the_node_cannot_do(cloud: Cloud, call: str, is_retryable: bool) -> None:
+def test_any_node_error_fails_the_creation_cleanly(cloud: Cloud, call: str, is_retryable: bool) -> None:
     """A passing trouble only delays; a lasting one is undone, with the node's own words for the operator."""
     volume = make_volume(cloud)
     cloud.fake.fail_next(call, AdapterError("smoke", retryable=is_retryable))

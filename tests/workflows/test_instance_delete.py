@@ -1,4 +1,4 @@
-"""Delete in every state, and while something else goes on; on nodes that do not answer; twice."""
+"""Instance deletion in every state, during other operations, on unreachable nodes, and repeated."""
 
 from collections.abc import Callable
 
@@ -48,7 +48,7 @@ def ask_delete(cloud: Cloud, instance: Instance) -> Operation:
     return instance_delete(cloud.tenant.actor, instance)
 
 
-def test_active_with_volumes_the_volumes_stay(cloud: Cloud) -> None:
+def test_deletion_of_an_active_instance_keeps_its_volumes(cloud: Cloud) -> None:
     volume, other = make_volume(cloud), make_volume(cloud, "other")
     instance = make_instance(cloud, volumes=(volume,))
     done(attach(cloud, instance, other)[1])
@@ -59,12 +59,12 @@ def test_active_with_volumes_the_volumes_stay(cloud: Cloud) -> None:
     make_instance(cloud, volumes=(fresh(volume),))
 
 
-def test_stopped(cloud: Cloud) -> None:
+def test_stopped_instance_is_deleted(cloud: Cloud) -> None:
     done(ask_delete(cloud, make_stopped_instance(cloud)))
     assert_clean_slate(cloud)
 
 
-def test_in_error(cloud: Cloud) -> None:
+def test_instance_in_error_is_deleted(cloud: Cloud) -> None:
     cloud.fake.fail_next("start", AdapterError("no", retryable=False))
     instance, operation = ask_instance(cloud)
     assert run(operation).state == "failed"
@@ -73,14 +73,14 @@ def test_in_error(cloud: Cloud) -> None:
     assert_clean_slate(cloud)
 
 
-def test_crashed(cloud: Cloud) -> None:
+def test_crashed_instance_is_deleted(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     cloud.fake.crash(instance.pk)
     done(ask_delete(cloud, instance))
     assert_clean_slate(cloud)
 
 
-def test_asked_for_but_not_begun(cloud: Cloud) -> None:
+def test_deletion_cancels_a_pending_creation(cloud: Cloud) -> None:
     volume = make_volume(cloud)
     instance, creation = ask_instance(cloud, volumes=(volume,))
     deletion = ask_delete(cloud, instance)
@@ -90,7 +90,7 @@ def test_asked_for_but_not_begun(cloud: Cloud) -> None:
     assert_clean_slate(cloud, volumes=1)
 
 
-def test_while_it_is_made_what_was_begun_is_undone_first(cloud: Cloud) -> None:
+def test_deletion_waits_for_the_undo_of_the_creation(cloud: Cloud) -> None:
     instance, creation = ask_instance(cloud)
     cloud.fake.fail_next("start", HypervisorUnavailable("libvirtd is gone"))
     assert run(creation).state == "running"
@@ -104,7 +104,7 @@ def test_while_it_is_made_what_was_begun_is_undone_first(cloud: Cloud) -> None:
     assert_clean_slate(cloud)
 
 
-def test_the_end_of_what_was_in_the_way_wakes_the_deletion(
+def test_end_of_the_blocking_operation_wakes_the_deletion(
     cloud: Cloud, broker: Broker, django_capture_on_commit_callbacks: object
 ) -> None:
     instance, creation = ask_instance(cloud)
@@ -119,7 +119,7 @@ def test_the_end_of_what_was_in_the_way_wakes_the_deletion(
     done(deletion)
 
 
-def test_a_deletion_that_waits_is_found_by_the_sweep_too(cloud: Cloud, broker: Broker) -> None:
+def test_waiting_deletion_is_requeued(cloud: Cloud, broker: Broker) -> None:
     instance, creation = ask_instance(cloud)
     deletion = ask_delete(cloud, instance)
     run(deletion)
@@ -181,7 +181,7 @@ def detaching_from_a_guest_that_will_not_let_go(cloud: Cloud) -> Operation:
         (detaching_from_a_guest_that_will_not_let_go, "cancelled"),
     ],
 )
-def test_while_something_else_goes_on(cloud: Cloud, begin: Callable[[Cloud], Operation], end: str) -> None:
+def test_deletion_waits_for_any_other_operation(cloud: Cloud, begin: Callable[[Cloud], Operation], end: str) -> None:
     operation = run(begin(cloud))
     assert operation.state in ("running", "undoing")
     deletion = run(ask_delete(cloud, Instance.objects.get()))
@@ -193,7 +193,7 @@ def test_while_something_else_goes_on(cloud: Cloud, begin: Callable[[Cloud], Ope
     assert_clean_slate(cloud, volumes=len(volumes))
 
 
-def test_twice(cloud: Cloud) -> None:
+def test_repeated_deletion_requests_succeed(cloud: Cloud) -> None:
     """Asked again meanwhile it is the same operation; two that were asked for at the same moment both end."""
     instance = make_instance(cloud)
     stale = fresh(instance)
@@ -218,13 +218,13 @@ def test_the_second_deletion_waits_for_the_first(cloud: Cloud) -> None:
     assert_clean_slate(cloud)
 
 
-def test_it_cannot_be_cancelled(cloud: Cloud) -> None:
+def test_deletion_cannot_be_cancelled(cloud: Cloud) -> None:
     deletion = ask_delete(cloud, make_instance(cloud))
     with pytest.raises(NotCancellable):
         operation_cancel(cloud.tenant.actor, deletion)
 
 
-def test_nothing_else_is_accepted_from_then_on(cloud: Cloud) -> None:
+def test_instance_under_deletion_refuses_changes(cloud: Cloud) -> None:
     instance, volume = make_instance(cloud), make_volume(cloud)
     stale = fresh(instance)
     ask_delete(cloud, instance)
@@ -237,7 +237,7 @@ def test_nothing_else_is_accepted_from_then_on(cloud: Cloud) -> None:
     assert Operation.objects.filter(state="pending").count() == 1
 
 
-def test_trouble_on_the_node_only_delays_it(cloud: Cloud) -> None:
+def test_node_errors_only_delay_the_deletion(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     deletion = ask_delete(cloud, instance)
     for call in ("power_off", "undefine", "remove_port", "remove_volume"):
@@ -251,7 +251,7 @@ def test_trouble_on_the_node_only_delays_it(cloud: Cloud) -> None:
     assert_clean_slate(cloud)
 
 
-def test_a_node_that_is_not_yet_known_to_be_silent_is_tried_again(cloud: Cloud) -> None:
+def test_deletion_retries_a_node_just_lost(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     cloud.machine.stop_agent()
     deletion = run(ask_delete(cloud, instance))
@@ -261,7 +261,7 @@ def test_a_node_that_is_not_yet_known_to_be_silent_is_tried_again(cloud: Cloud) 
     assert_clean_slate(cloud)
 
 
-def test_a_silent_node_is_cleaned_when_it_is_back(cloud: Cloud) -> None:
+def test_unreachable_node_is_cleaned_when_it_returns(cloud: Cloud) -> None:
     attachment = make_attached(cloud)
     instance, volume = attachment.instance, attachment.volume
     cloud.machine.become_unreachable()
@@ -279,7 +279,7 @@ def test_a_silent_node_is_cleaned_when_it_is_back(cloud: Cloud) -> None:
     assert_clean_slate(cloud)
 
 
-def test_a_node_that_is_lost_during_the_deletion(cloud: Cloud) -> None:
+def test_node_lost_during_the_deletion_is_cleaned_later(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     cloud.fake.fail_next("remove_port", HypervisorUnavailable("the power supply smells"))
     deletion = run(ask_delete(cloud, instance))
@@ -292,7 +292,7 @@ def test_a_node_that_is_lost_during_the_deletion(cloud: Cloud) -> None:
 
 
 @pytest.mark.parametrize("step", ["place", "image", "root-disk", "port-0", "start"])
-def test_a_node_that_vanishes_while_an_instance_is_made_on_it(cloud: Cloud, step: str) -> None:
+def test_node_lost_during_a_creation_is_cleaned_later(cloud: Cloud, step: str) -> None:
     instance, creation = ask_instance(cloud)
 
     def vanish(operation: Operation) -> None:
@@ -313,7 +313,7 @@ def test_a_node_that_vanishes_while_an_instance_is_made_on_it(cloud: Cloud, step
     assert_clean_slate(cloud)
 
 
-def test_a_removal_that_fails_is_repeated_and_a_silent_node_is_not_asked_again(cloud: Cloud) -> None:
+def test_failed_removal_is_retried_and_unreachable_nodes_are_skipped(cloud: Cloud) -> None:
     make_instance(cloud)
     cloud.machine.become_unreachable()
     done(ask_delete(cloud, Instance.objects.get()))

@@ -1,5 +1,6 @@
-"""A guest of a dead node that is made again on another one, over real gRPC: with its disks, addresses and ids, once and
-nowhere else, and only when the dead node is proved to do nothing."""
+"""Evacuation over real gRPC: a guest of a fenced node is recreated on one other node with its disks, addresses and ids.
+
+It needs evidence that the fenced node has stopped."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -81,7 +82,7 @@ class Lost:
         return instance_evacuate(SYSTEM, self.instance, **more)
 
     def assert_is_elsewhere(self, *, power: Power = Power.RUNNING) -> None:
-        """It and all that belongs to it, by the rows; one guest runs, one file is there of each disk."""
+        """Check the rows of the instance and its resources, its one running guest and one file per disk."""
         instance, volume, other = self.instance, self.volume, self.other.row
         assert self.other.fake.guests[instance.pk].power is power
         assert runs(self.dead, instance) is False
@@ -111,7 +112,7 @@ def lost(cloud: Cloud) -> Lost:
 # ---- it is made again
 
 
-def test_it_is_made_again_with_all_that_it_has(lost: Lost) -> None:
+def test_evacuated_instance_keeps_its_disks_and_addresses(lost: Lost) -> None:
     before, port, volume = lost.instance, Port.objects.get(), lost.volume
     Instance.objects.filter(pk=before.pk).update(last_error={"code": "x"}, restarts=3)
     operation = done(lost.ask(reason="its mainboard is dead"))
@@ -131,7 +132,7 @@ def test_it_is_made_again_with_all_that_it_has(lost: Lost) -> None:
     assert AuditRecord.objects.filter(verb="instance.evacuate", resource_id=after.pk).count() == 1
 
 
-def test_what_was_made_again_can_be_worked_with(lost: Lost) -> None:
+def test_evacuated_instance_accepts_operations(lost: Lost) -> None:
     done(lost.ask())
     tenant = lost.cloud.tenant.actor
     done(volume_detach(tenant, lost.attachment))
@@ -142,7 +143,7 @@ def test_what_was_made_again_can_be_worked_with(lost: Lost) -> None:
 
 
 @pytest.mark.parametrize("policy", ["on-failure", "never"])
-def test_what_was_off_is_moved_and_stays_off(cloud: Cloud, policy: str) -> None:
+def test_stopped_instance_is_evacuated_and_stays_off(cloud: Cloud, policy: str) -> None:
     instance = make_shared(cloud, restart_policy=policy)
     done(instance_power_off(cloud.tenant.actor, instance))
     other = cloud.world.add_machine("fr-idf-1")
@@ -155,7 +156,7 @@ def test_what_was_off_is_moved_and_stays_off(cloud: Cloud, policy: str) -> None:
     assert runs(other, instance)
 
 
-def test_one_that_is_never_restarted_is_moved_and_can_be_started(lost: Lost) -> None:
+def test_instance_with_policy_never_is_evacuated_off(lost: Lost) -> None:
     Instance.objects.update(restart_policy="never")
     done(lost.ask())
     lost.assert_is_elsewhere(power=Power.OFF)
@@ -165,7 +166,7 @@ def test_one_that_is_never_restarted_is_moved_and_can_be_started(lost: Lost) -> 
     lost.assert_is_elsewhere()
 
 
-def test_members_that_must_be_together_are_not_held_by_the_dead(cloud: Cloud) -> None:
+def test_strict_affinity_ignores_members_on_the_fenced_node(cloud: Cloud) -> None:
     actor, project = cloud.tenant.actor, cloud.tenant.project
     group = affinity_group_create(actor, project, name="pair", rule="affinity", is_strict=True, labels={})
     pair = [make_shared(cloud, name, affinity_group=group) for name in ("a", "b")]
@@ -180,7 +181,7 @@ def test_members_that_must_be_together_are_not_held_by_the_dead(cloud: Cloud) ->
 # ---- the dead node comes back
 
 
-def test_back_again_the_dead_node_forgets_it_before_it_serves(lost: Lost) -> None:
+def test_returned_node_removes_the_guest_before_service(lost: Lost) -> None:
     done(lost.ask())
     instance = lost.instance
     assert instance.pk in lost.dead.fake.guests, "its definition is still there"
@@ -201,7 +202,7 @@ def test_back_again_the_dead_node_forgets_it_before_it_serves(lost: Lost) -> Non
     assert lost.instance.power_state == "running"
 
 
-def test_it_was_in_one_place_and_then_in_the_other(lost: Lost) -> None:
+def test_residency_shows_both_nodes_in_succession(lost: Lost) -> None:
     """The dead node closes what it had open only when it is back."""
     done(lost.ask())
     lost.dead.come_back()
@@ -215,8 +216,8 @@ def test_it_was_in_one_place_and_then_in_the_other(lost: Lost) -> None:
         assert ([interval.node for interval in found.intervals], found.problems) == (places, ())
 
 
-def test_a_guest_that_runs_on_where_it_was_is_ended_when_the_node_is_back(lost: Lost) -> None:
-    """Whoever attested that it is off was wrong, or somebody started it there behind everybody's back."""
+def test_guest_still_running_on_a_returned_node_is_removed(lost: Lost) -> None:
+    """The attestation was wrong, or somebody started the guest outside the control plane."""
     done(lost.ask())
     guest = lost.dead.fake.guests[lost.instance.pk]
     guest.power, guest.running = Power.RUNNING, guest.spec
@@ -229,7 +230,7 @@ def test_a_guest_that_runs_on_where_it_was_is_ended_when_the_node_is_back(lost: 
 # ---- only from the dead
 
 
-def test_nothing_is_evacuated_from_a_node_that_is_not_fenced(cloud: Cloud) -> None:
+def test_evacuation_needs_a_fenced_node(cloud: Cloud) -> None:
     instance, other = make_shared(cloud), cloud.world.add_machine("fr-idf-1")
     share(cloud, other)
     with pytest.raises(NodeWrongAdminState):
@@ -240,7 +241,7 @@ def test_nothing_is_evacuated_from_a_node_that_is_not_fenced(cloud: Cloud) -> No
     assert not Operation.objects.filter(kind="instance.evacuate").exists()
 
 
-def test_the_database_refuses_it_too(lost: Lost) -> None:
+def test_database_refuses_evacuation_from_an_unfenced_node(lost: Lost) -> None:
     row = Migration(kind="evacuate", instance=lost.instance, source=lost.dead.row, generation=9)
     row.operation_id = lost.attachment.pk
     Node.objects.filter(pk=lost.dead.row.pk).update(duty="in-service")
@@ -250,7 +251,7 @@ def test_the_database_refuses_it_too(lost: Lost) -> None:
         Instance.objects.filter(pk=lost.instance.pk).update(node=lost.other.row)
 
 
-def test_while_guests_are_on_their_way_the_node_stays_fenced(lost: Lost) -> None:
+def test_node_stays_fenced_during_evacuations(lost: Lost) -> None:
     operation = lost.ask()
     node = fresh(lost.dead.row)
     with pytest.raises(NodeBeingRecovered):
@@ -261,7 +262,7 @@ def test_while_guests_are_on_their_way_the_node_stays_fenced(lost: Lost) -> None
     node_maintain(SYSTEM, fresh(node), reason="")
 
 
-def test_the_signer_gives_no_permit_for_it_unless_the_node_is_fenced(lost: Lost) -> None:
+def test_signer_refuses_an_evacuation_permit_unless_fenced(lost: Lost) -> None:
     with pytest.raises(Killed):
         run(lost.ask(), altered(WORKFLOWS["instance.evacuate"], "place", then(die)))
     permit = Permit.objects.get(op="instance.evacuate")
@@ -272,8 +273,8 @@ def test_the_signer_gives_no_permit_for_it_unless_the_node_is_fenced(lost: Lost)
     assert (fresh(permit).state, fresh(permit).error["code"]) == ("refused", "permit.outdated")
 
 
-def test_a_node_that_was_not_as_dead_as_was_said_is_the_end_of_it(lost: Lost) -> None:
-    """It is heard while the guest is on its way, and its guests run: nothing is started elsewhere."""
+def test_heartbeat_of_the_fenced_node_ends_the_evacuation(lost: Lost) -> None:
+    """The fenced node reports running guests during the evacuation: nothing is started elsewhere."""
     operation = lost.ask()
     with pytest.raises(Killed):
         run(operation, altered(WORKFLOWS["instance.evacuate"], "plug-0", then(die)))
@@ -286,12 +287,12 @@ def test_a_node_that_was_not_as_dead_as_was_said_is_the_end_of_it(lost: Lost) ->
         lost.ask()
 
 
-def test_only_operators_ask_for_it(lost: Lost) -> None:
+def test_evacuation_needs_an_operator(lost: Lost) -> None:
     with pytest.raises(RoleNeeded):
         instance_evacuate(lost.cloud.tenant.actor, lost.instance)
 
 
-def test_a_disk_on_the_dead_node_alone_stays_with_it(cloud: Cloud) -> None:
+def test_instance_with_a_local_disk_is_not_evacuated(cloud: Cloud) -> None:
     local, pooled = make_instance(cloud, "local"), make_shared(cloud, "pooled")
     volume = make_volume(cloud, near=pooled.pk)
     done(attach(cloud, pooled, volume)[1])
@@ -307,14 +308,14 @@ def test_a_disk_on_the_dead_node_alone_stays_with_it(cloud: Cloud) -> None:
 # ---- no place, and files that are gone
 
 
-def test_there_is_no_room_and_it_stays_down(lost: Lost) -> None:
+def test_evacuation_without_capacity_is_refused(lost: Lost) -> None:
     Inventory.objects.filter(pk=lost.other.row.pk).update(memory_mib_total=1)
     with pytest.raises(InsufficientCapacity):
         lost.ask()
     assert lost.instance.node == lost.dead.row
 
 
-def test_a_place_that_is_taken_meanwhile_blocks_it_and_its_tenant_is_told(lost: Lost) -> None:
+def test_capacity_lost_after_the_request_blocks_the_evacuation(lost: Lost) -> None:
     operation = lost.ask()
     Inventory.objects.filter(pk=lost.other.row.pk).update(memory_mib_total=1)
     run(operation)
@@ -323,7 +324,7 @@ def test_a_place_that_is_taken_meanwhile_blocks_it_and_its_tenant_is_told(lost: 
     assert lost.instance.node == lost.dead.row
 
 
-def test_no_policy_is_weaker_because_a_machine_broke(lost: Lost) -> None:
+def test_evacuation_respects_policies(lost: Lost) -> None:
     """Another zone is another place, whoever is in need."""
     abroad = lost.cloud.world.add_machine("us-va-1")
     share(lost.cloud, abroad)
@@ -332,7 +333,7 @@ def test_no_policy_is_weaker_because_a_machine_broke(lost: Lost) -> None:
         lost.ask()
 
 
-def test_a_file_that_is_gone_is_not_made_anew(lost: Lost) -> None:
+def test_missing_disk_file_is_not_recreated(lost: Lost) -> None:
     for path in (lost.cloud.world.folder / "pool" / "volumes").iterdir():
         path.unlink()
     operation = run(lost.ask())
@@ -341,7 +342,7 @@ def test_a_file_that_is_gone_is_not_made_anew(lost: Lost) -> None:
     assert lost.instance.node == lost.dead.row
 
 
-def test_what_fails_on_the_new_node_leaves_nothing_there_and_can_be_asked_for_again(lost: Lost) -> None:
+def test_failed_evacuation_leaves_nothing_and_can_be_repeated(lost: Lost) -> None:
     lost.other.fake.fail_next("start", AdapterError("The guest does not start.", retryable=False))
     operation = run(lost.ask())
     assert (operation.state, lost.instance.node) == ("failed", lost.dead.row)

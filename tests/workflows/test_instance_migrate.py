@@ -1,5 +1,6 @@
-"""A guest that moves to another node while it runs, over real gRPC. What fails, is repeated, cancelled or lost on its
-way ends in one running guest, one place and one set of files."""
+"""Live migration over real gRPC.
+
+After a failure, repetition, cancellation or loss there is one running guest, one allocation and one set of files."""
 
 import time
 from collections.abc import Iterator
@@ -76,15 +77,15 @@ class Move:
     def runs_on(self) -> list[Node]:
         return [machine.row for machine in (self.source, self.other) if runs(machine, self.instance.pk)]
 
-    def things_on(self, machine: FakeMachine) -> set[UUID]:
+    def resources_on(self, machine: FakeMachine) -> set[UUID]:
         return {*machine.fake.guests, *machine.fake.volumes, *machine.fake.ports, *machine.fake.tunnel.expected}
 
     def assert_is_at(self, here: FakeMachine) -> None:
-        """It and all that belongs to it, and nothing of it elsewhere."""
+        """Check that the instance and its resources are on this node only."""
         there = self.other if here is self.source else self.source
         instance, volume = fresh(self.instance), fresh(self.attachment.volume)
         assert self.runs_on() == [here.row]
-        assert not self.things_on(there)
+        assert not self.resources_on(there)
         assert {instance.root_volume_id, volume.pk} == set(here.fake.volumes)
         assert (instance.node, volume.node) == (here.row, here.row)
         assert (instance.state, instance.power_state, volume.state) == ("active", "running", "in-use")
@@ -156,7 +157,7 @@ def losing(name: str) -> Iterator[None]:
 # ---- it moves
 
 
-def test_it_moves_with_all_that_it_has(moving: Move) -> None:
+def test_migrated_instance_keeps_its_disks_and_addresses(moving: Move) -> None:
     before, port = fresh(moving.instance), Port.objects.get()
     ended(moving.ask(reason="the machine is repaired"))
     moving.assert_is_at(moving.other)
@@ -175,13 +176,13 @@ def test_it_moves_with_all_that_it_has(moving: Move) -> None:
     assert_clean_slate(moving.cloud)
 
 
-def test_it_goes_there_and_back_and_there_again(moving: Move) -> None:
+def test_instance_migrates_back_and_forth(moving: Move) -> None:
     for machine in (moving.other, moving.source, moving.other):
         ended(moving.ask())
         moving.assert_is_at(machine)
 
 
-def test_what_has_moved_can_be_worked_with(moving: Move) -> None:
+def test_migrated_instance_accepts_operations(moving: Move) -> None:
     ended(moving.ask())
     tenant = moving.cloud.tenant.actor
     done(volume_detach(tenant, fresh(moving.attachment)))
@@ -191,7 +192,7 @@ def test_what_has_moved_can_be_worked_with(moving: Move) -> None:
     assert_clean_slate(moving.cloud)
 
 
-def test_it_tells_how_far_it_is(moving: Move) -> None:
+def test_migration_reports_progress(moving: Move) -> None:
     moving.source.fake.tunnel.move_s = 0.6
     operation = run(moving.ask())
     seen = []
@@ -204,7 +205,7 @@ def test_it_tells_how_far_it_is(moving: Move) -> None:
     assert any(0 < each < 100 for each in seen)
 
 
-def test_nobody_else_touches_it_on_its_way(moving: Move) -> None:
+def test_instance_in_migration_is_busy(moving: Move) -> None:
     tenant = moving.cloud.tenant.actor
     spare = make_volume(moving.cloud, "spare", near=moving.instance.pk)
     moving.begin(moving.ask())
@@ -218,7 +219,7 @@ def test_nobody_else_touches_it_on_its_way(moving: Move) -> None:
             change()
 
 
-def test_there_is_one_move_of_an_instance_at_a_time(moving: Move) -> None:
+def test_database_refuses_a_second_migration_of_an_instance(moving: Move) -> None:
     moving.begin(moving.ask())
     before = moving.migration
     twin = Migration(
@@ -231,18 +232,18 @@ def test_there_is_one_move_of_an_instance_at_a_time(moving: Move) -> None:
 # ---- who may ask, and what for
 
 
-def test_only_operators_move_instances(moving: Move) -> None:
+def test_migration_needs_an_operator(moving: Move) -> None:
     with pytest.raises(RoleNeeded):
         instance_migrate(moving.cloud.tenant.actor, moving.instance)
 
 
-def test_what_is_to_run_and_does_not_is_not_moved(moving: Move) -> None:
+def test_active_instance_with_its_guest_off_is_not_migrated(moving: Move) -> None:
     Instance.objects.filter(pk=moving.instance.pk).update(power_state="off")
     with pytest.raises(InstanceNotMovable, match="its guest is off"):
         moving.ask()
 
 
-def test_what_stands_in_the_way_is_told(moving: Move) -> None:
+def test_obstacles_of_a_migration_are_listed(moving: Move) -> None:
     instance = fresh(moving.instance)
     assert migration_obstacles(instance) == []
     Node.objects.filter(pk=moving.source.row.pk).update(traits=["firmware:bios"])
@@ -256,7 +257,7 @@ def test_what_stands_in_the_way_is_told(moving: Move) -> None:
     ]
 
 
-def test_a_volume_that_is_attached_read_only_does_not_travel(cloud: Cloud) -> None:
+def test_instance_with_a_read_only_volume_is_not_migrated(cloud: Cloud) -> None:
     attachment = make_attached(cloud)
     cloud.world.add_machine("fr-idf-1")
     assert migration_obstacles(fresh(attachment.instance)) == []
@@ -265,21 +266,21 @@ def test_a_volume_that_is_attached_read_only_does_not_travel(cloud: Cloud) -> No
         instance_migrate(SYSTEM, fresh(attachment.instance))
 
 
-def test_there_is_no_room_elsewhere(moving: Move) -> None:
+def test_migration_without_a_destination_is_refused(moving: Move) -> None:
     Inventory.objects.filter(pk=moving.other.row.pk).update(disk_gib_total=2)
     with pytest.raises(InsufficientCapacity):
         moving.ask()
     assert not Migration.objects.exists()
 
 
-def test_room_is_asked_for_the_volumes_too(moving: Move) -> None:
+def test_migration_claims_capacity_for_volumes(moving: Move) -> None:
     """An instance of 1 GiB with a volume of 2."""
     Inventory.objects.filter(pk=moving.other.row.pk).update(disk_gib_total=3)
     ended(moving.ask())
     moving.assert_is_at(moving.other)
 
 
-def test_its_own_node_is_no_destination(moving: Move) -> None:
+def test_source_node_is_no_destination(moving: Move) -> None:
     node_cordon(SYSTEM, moving.other.row, reason="full")
     with pytest.raises(NoPlace):
         moving.ask()
@@ -287,7 +288,7 @@ def test_its_own_node_is_no_destination(moving: Move) -> None:
         moving.ask(node=moving.source.row)
 
 
-def test_a_wished_node_skips_no_policy(moving: Move) -> None:
+def test_requested_node_bypasses_no_policy(moving: Move) -> None:
     """Another zone is another place, whoever wishes it."""
     abroad = moving.cloud.world.add_machine("us-va-1")
     with pytest.raises((NoPlace, PolicyUnsatisfiable)):
@@ -297,14 +298,14 @@ def test_a_wished_node_skips_no_policy(moving: Move) -> None:
         moving.ask(node=moving.other.row)
 
 
-def test_it_goes_to_the_wished_node(moving: Move) -> None:
+def test_instance_migrates_to_the_requested_node(moving: Move) -> None:
     for _ in range(2):
         moving.cloud.world.add_machine("fr-idf-1")
     ended(moving.ask(node=moving.other.row))
     moving.assert_is_at(moving.other)
 
 
-def test_another_of_its_group_is_placed_at_neither_end(cloud: Cloud) -> None:
+def test_group_member_is_placed_at_neither_end_of_a_migration(cloud: Cloud) -> None:
     group = affinity_group_create(
         cloud.tenant.actor, cloud.tenant.project, name="apart", rule="anti-affinity", is_strict=True, labels={}
     )
@@ -326,7 +327,7 @@ def test_another_of_its_group_is_placed_at_neither_end(cloud: Cloud) -> None:
 # ---- places and permits
 
 
-def test_on_its_way_it_has_a_place_at_each_end(moving: Move) -> None:
+def test_migration_has_an_allocation_at_each_end(moving: Move) -> None:
     moving.begin(moving.ask())
     migration, instance = moving.migration, moving.instance
     part = migration.volumes.get()
@@ -342,7 +343,7 @@ def test_on_its_way_it_has_a_place_at_each_end(moving: Move) -> None:
     assert_books_are_right()
 
 
-def test_two_permits_name_each_other(moving: Move) -> None:
+def test_permits_of_both_ends_name_each_other(moving: Move) -> None:
     operation = ended(moving.ask())
     permits = {permit.op: permit for permit in Permit.objects.filter(operation_id=operation.pk)}
     assert permits.keys() == {"instance.migrate", "instance.migrate-out"}
@@ -355,7 +356,7 @@ def test_two_permits_name_each_other(moving: Move) -> None:
 # ---- what fails
 
 
-def test_when_it_fails_it_runs_on_where_it_was(moving: Move) -> None:
+def test_failed_migration_leaves_the_guest_running_at_its_source(moving: Move) -> None:
     before = picture(moving.cloud)
     moving.source.fake.fail_next("send", AdapterError("The guest has a device that cannot move.", retryable=False))
     operation = ended(moving.ask(), "failed")
@@ -368,7 +369,7 @@ def test_when_it_fails_it_runs_on_where_it_was(moving: Move) -> None:
     moving.assert_is_at(moving.other)
 
 
-def test_a_destination_that_fails_while_it_gets_ready_is_cleared(moving: Move) -> None:
+def test_destination_that_fails_to_prepare_is_cleaned(moving: Move) -> None:
     for call in ("create_volume", "ensure_port", "expect"):
         moving.other.fake.fail_next(call, AdapterError("The disk is broken.", retryable=False))
         operation = ended(moving.ask(), "failed")
@@ -379,19 +380,19 @@ def test_a_destination_that_fails_while_it_gets_ready_is_cleared(moving: Move) -
 @pytest.mark.parametrize(
     "call", ["ensure_image", "ensure_volume", "ensure_port", "ensure_arrival", "ensure_departure", "ensure_instance"]
 )
-def test_an_answer_that_is_lost_is_asked_for_again(moving: Move, call: str) -> None:
+def test_call_with_a_lost_answer_is_retried(moving: Move, call: str) -> None:
     with losing(call):
         ended(moving.ask())
     moving.assert_is_at(moving.other)
 
 
-def test_a_removal_whose_answer_is_lost_is_done_again(moving: Move) -> None:
+def test_removal_with_a_lost_answer_is_retried(moving: Move) -> None:
     with losing("remove"):
         ended(moving.ask())
     moving.assert_is_at(moving.other)
 
 
-def test_the_source_learns_of_its_end_though_nobody_asked(moving: Move) -> None:
+def test_source_detects_the_end_without_a_call(moving: Move) -> None:
     """The worker sleeps while the guest moves, and its agent is restarted."""
     operation = moving.begin(moving.ask())
     moving.let_it_go_on()
@@ -405,7 +406,7 @@ def test_the_source_learns_of_its_end_though_nobody_asked(moving: Move) -> None:
 # ---- what is called off
 
 
-def test_cancelled_on_its_way_it_stays(moving: Move) -> None:
+def test_cancelled_migration_leaves_the_guest_at_its_source(moving: Move) -> None:
     before = picture(moving.cloud)
     operation = moving.begin(moving.ask())
     operation_cancel(moving.cloud.tenant.actor, operation)
@@ -415,7 +416,7 @@ def test_cancelled_on_its_way_it_stays(moving: Move) -> None:
     assert moving.migration.state == "cancelled"
 
 
-def test_cancelled_too_late_it_has_moved(moving: Move) -> None:
+def test_late_cancellation_does_not_undo_the_migration(moving: Move) -> None:
     operation = moving.begin(moving.ask())
     moving.let_it_go_on()
     while not runs(moving.other, moving.instance.pk):
@@ -425,7 +426,7 @@ def test_cancelled_too_late_it_has_moved(moving: Move) -> None:
     moving.assert_is_at(moving.other)
 
 
-def test_one_that_does_not_end_is_called_off_at_its_deadline(moving: Move) -> None:
+def test_migration_is_aborted_at_its_deadline(moving: Move) -> None:
     operation = moving.begin(moving.ask())
     pass_deadline(operation)
     ended(operation, "failed")
@@ -433,7 +434,7 @@ def test_one_that_does_not_end_is_called_off_at_its_deadline(moving: Move) -> No
     moving.assert_is_at(moving.source)
 
 
-def test_its_deletion_calls_it_off(moving: Move) -> None:
+def test_deletion_aborts_the_migration(moving: Move) -> None:
     operation = moving.begin(moving.ask())
     deletion = instance_delete(moving.cloud.tenant.actor, fresh(moving.instance))
     ended(operation, "cancelled")
@@ -442,7 +443,7 @@ def test_its_deletion_calls_it_off(moving: Move) -> None:
     assert_clean_slate(moving.cloud)
 
 
-def test_where_it_may_not_go_any_more_it_does_not_go(moving: Move) -> None:
+def test_policy_changed_during_the_migration_aborts_it(moving: Move) -> None:
     """The policies have changed since it was sent for, and the source asks for leave anew."""
     operation = moving.ask()
     with refusing_from_now_on("ensure_departure"):
@@ -465,7 +466,7 @@ def refusing_from_now_on(name: str) -> Iterator[None]:
 # ---- what is lost
 
 
-def test_a_source_that_is_lost_while_it_sends_is_waited_for_and_then_called_off(moving: Move) -> None:
+def test_source_lost_during_the_transfer_is_awaited_then_aborted(moving: Move) -> None:
     operation = moving.begin(moving.ask())
     moving.source.become_unreachable()
     for _ in range(3):
@@ -475,7 +476,7 @@ def test_a_source_that_is_lost_while_it_sends_is_waited_for_and_then_called_off(
     ended(operation, "failed")
     assert operation.error["code"] == "compute.migration.source_lost"
     assert moving.runs_on() == [moving.source.row], "there never was a second one"
-    assert not moving.things_on(moving.other)
+    assert not moving.resources_on(moving.other)
     assert Allocation.objects.filter(node=moving.other.row).count() == 0
     assert fresh(moving.instance).node == moving.source.row
     moving.let_it_go_on()
@@ -484,7 +485,7 @@ def test_a_source_that_is_lost_while_it_sends_is_waited_for_and_then_called_off(
     moving.assert_is_at(moving.source)
 
 
-def test_a_source_that_is_lost_after_the_guest_has_left_is_cleared_when_it_is_back(moving: Move) -> None:
+def test_source_lost_after_the_transfer_is_cleaned_on_return(moving: Move) -> None:
     operation = moving.begin(moving.ask())
     moving.let_it_go_on()
     while not runs(moving.other, moving.instance.pk):
@@ -498,7 +499,7 @@ def test_a_source_that_is_lost_after_the_guest_has_left_is_cleared_when_it_is_ba
     moving.assert_is_at(moving.other)
 
 
-def test_nobody_is_believed_about_a_guest_that_neither_end_tells_of(moving: Move) -> None:
+def test_migration_waits_while_both_ends_are_unreachable(moving: Move) -> None:
     """Both nodes are silent, and the deadline has passed: it goes on waiting."""
     operation = moving.begin(moving.ask())
     for machine in (moving.source, moving.other):
@@ -513,7 +514,7 @@ def test_nobody_is_believed_about_a_guest_that_neither_end_tells_of(moving: Move
     moving.assert_is_at(moving.source)
 
 
-def test_a_destination_that_is_lost_is_cleared_when_it_is_back(moving: Move) -> None:
+def test_lost_destination_is_cleaned_on_return(moving: Move) -> None:
     operation = moving.begin(moving.ask())
     operation_cancel(moving.cloud.tenant.actor, operation)
     moving.other.become_unreachable()
@@ -529,7 +530,7 @@ def test_a_destination_that_is_lost_is_cleared_when_it_is_back(moving: Move) -> 
     moving.assert_is_at(moving.source)
 
 
-def test_what_waits_for_a_lost_source_can_be_resolved(moving: Move) -> None:
+def test_migration_waiting_for_a_lost_source_can_be_forced_to_finish(moving: Move) -> None:
     operation = moving.begin(moving.ask())
     moving.source.become_unreachable()
     pass_deadline(operation)
@@ -539,7 +540,7 @@ def test_what_waits_for_a_lost_source_can_be_resolved(moving: Move) -> None:
     assert Allocation.objects.filter(node=moving.other.row).count() == 0
 
 
-def test_the_sweep_gives_a_stolen_move_to_another_worker(moving: Move) -> None:
+def test_requeue_gives_an_expired_migration_to_another_worker(moving: Move) -> None:
     operation = moving.begin(moving.ask())
     Operation.objects.filter(pk=operation.pk).update(
         lease_token=UUID(int=7), lease_expires_at=clock.now() - timedelta(seconds=1)
@@ -558,14 +559,14 @@ def account(moving: Move) -> None:
 
 
 def places_of(resource_id: UUID, role: str) -> list[tuple[str, bool]]:
-    """Where it was, one after the other, and whether it is still there."""
+    """Return the nodes of the residency in order, and whether each interval is open."""
     found = residency_of(resource_id, role=role)
     assert not found.problems
     assert all(each.state == "proven" and each.is_compliant for each in found.intervals)
     return [(each.node, each.end is None) for each in found.intervals]
 
 
-def test_the_evidence_says_where_it_was(moving: Move) -> None:
+def test_evidence_shows_both_data_locations(moving: Move) -> None:
     account(moving)
     ended(moving.ask())
     account(moving)
@@ -578,7 +579,7 @@ def test_the_evidence_says_where_it_was(moving: Move) -> None:
     assert not Incident.objects.exists()
 
 
-def test_what_was_called_off_was_at_its_destination_and_is_not_any_more(moving: Move) -> None:
+def test_evidence_of_an_aborted_migration_closes_the_destination(moving: Move) -> None:
     account(moving)
     operation = moving.begin(moving.ask())
     account(moving)

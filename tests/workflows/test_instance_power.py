@@ -1,4 +1,4 @@
-"""Start, shutdown, power-off, reboot, reset: what the guest does, and what is said when it does not."""
+"""Start, shutdown, power-off, reboot and reset: effects on the guest, and errors."""
 
 import pytest
 
@@ -28,7 +28,7 @@ from tests.workflows.helpers import (
 from tests.world import Cloud, again, run
 
 
-def test_stop_and_start_keep_everything_but_the_power(cloud: Cloud) -> None:
+def test_stop_and_start_change_only_the_power(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     before = cloud.fake.guests[instance.pk].spec
     done(compute.instance_power_off(cloud.tenant.actor, instance))
@@ -40,13 +40,13 @@ def test_stop_and_start_keep_everything_but_the_power(cloud: Cloud) -> None:
     assert (fresh(instance).state, guest.power, guest.starts, guest.spec) == ("active", Power.RUNNING, 2, before)
 
 
-def test_a_guest_that_obeys_is_stopped(cloud: Cloud) -> None:
+def test_guest_that_obeys_shutdown_is_stopped(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     done(compute.instance_shutdown(cloud.tenant.actor, instance))
     assert (fresh(instance).state, cloud.fake.guests[instance.pk].power) == ("stopped", Power.OFF)
 
 
-def test_a_guest_that_takes_its_time_is_waited_for(cloud: Cloud) -> None:
+def test_slow_shutdown_is_awaited(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     cloud.fake.ignore_shutdown = True
     operation = run(compute.instance_shutdown(cloud.tenant.actor, instance))
@@ -57,7 +57,7 @@ def test_a_guest_that_takes_its_time_is_waited_for(cloud: Cloud) -> None:
     assert fresh(instance).state == "stopped"
 
 
-def test_a_guest_that_ignores_it_until_the_deadline_stays_active_and_alive(cloud: Cloud) -> None:
+def test_guest_that_ignores_shutdown_stays_active(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     cloud.fake.ignore_shutdown = True
     operation = run(compute.instance_shutdown(cloud.tenant.actor, instance))
@@ -73,7 +73,7 @@ def test_a_guest_that_ignores_it_until_the_deadline_stays_active_and_alive(cloud
     assert (fresh(instance).state, fresh(instance).last_error) == ("stopped", None)
 
 
-def test_a_shutdown_can_be_cancelled_while_the_guest_thinks_about_it(cloud: Cloud) -> None:
+def test_waiting_shutdown_can_be_cancelled(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     cloud.fake.ignore_shutdown = True
     operation = run(compute.instance_shutdown(cloud.tenant.actor, instance))
@@ -82,7 +82,7 @@ def test_a_shutdown_can_be_cancelled_while_the_guest_thinks_about_it(cloud: Clou
     assert fresh(instance).state == "active"
 
 
-def test_a_guest_that_had_crashed_is_stopped_already(cloud: Cloud) -> None:
+def test_shutdown_of_a_crashed_guest_succeeds(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     cloud.fake.crash(instance.pk)
     done(compute.instance_shutdown(cloud.tenant.actor, instance))
@@ -90,7 +90,7 @@ def test_a_guest_that_had_crashed_is_stopped_already(cloud: Cloud) -> None:
 
 
 @pytest.mark.parametrize("restart", [compute.instance_reboot, compute.instance_reset])
-def test_a_restart_happens_once_each_time_it_is_asked_for(cloud: Cloud, restart: object) -> None:
+def test_each_restart_request_restarts_once(cloud: Cloud, restart: object) -> None:
     instance = make_instance(cloud)
     for count in (1, 2):
         done(restart(cloud.tenant.actor, instance))
@@ -100,7 +100,7 @@ def test_a_restart_happens_once_each_time_it_is_asked_for(cloud: Cloud, restart:
 
 
 @pytest.mark.parametrize(("kind", "call"), [("reboot", compute.instance_reboot), ("reset", compute.instance_reset)])
-def test_reboot_and_reset_are_two_things(cloud: Cloud, kind: str, call: object) -> None:
+def test_reboot_and_reset_differ(cloud: Cloud, kind: str, call: object) -> None:
     instance = make_instance(cloud)
     done(call(cloud.tenant.actor, instance))
     other = "reset" if kind == "reboot" else "reboot"
@@ -116,7 +116,7 @@ def test_a_restart_that_is_repeated_after_its_answer_was_lost_happens_once(cloud
     assert cloud.fake.guests[instance.pk].restarts == 1
 
 
-def test_a_start_of_a_guest_that_crashed_and_one_of_a_running_guest(cloud: Cloud) -> None:
+def test_reboot_starts_a_crashed_guest(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     cloud.fake.crash(instance.pk)
     cloud.machine.report_power()
@@ -126,7 +126,7 @@ def test_a_start_of_a_guest_that_crashed_and_one_of_a_running_guest(cloud: Cloud
     assert (guest.power, guest.starts, guest.restarts) == (Power.RUNNING, 2, 0)
 
 
-def test_a_start_that_the_node_refuses_leaves_it_stopped_with_the_reason(cloud: Cloud) -> None:
+def test_start_refused_by_the_node_leaves_the_instance_stopped(cloud: Cloud) -> None:
     instance = make_stopped_instance(cloud)
     cloud.fake.fail_next("start", AdapterError("no such CPU", retryable=False))
     operation = run(compute.instance_start(cloud.tenant.actor, instance))
@@ -136,7 +136,7 @@ def test_a_start_that_the_node_refuses_leaves_it_stopped_with_the_reason(cloud: 
     assert (fresh(instance).state, fresh(instance).last_error) == ("active", None)
 
 
-def test_a_start_that_failed_after_the_guest_had_started_is_found_out(cloud: Cloud) -> None:
+def test_failed_start_of_a_running_guest_is_detected(cloud: Cloud) -> None:
     """The operation failed, the guest runs: what is true wins."""
     instance = make_stopped_instance(cloud)
     operation = compute.instance_start(cloud.tenant.actor, instance)
@@ -148,7 +148,7 @@ def test_a_start_that_failed_after_the_guest_had_started_is_found_out(cloud: Clo
     assert (fresh(instance).state, fresh(instance).power_state) == ("active", "running")
 
 
-def test_a_change_in_the_wrong_state_names_the_right_one(cloud: Cloud) -> None:
+def test_action_in_a_wrong_state_names_the_expected_states(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     with pytest.raises(InstanceWrongState) as caught:
         compute.instance_start(cloud.tenant.actor, instance)
@@ -160,7 +160,7 @@ def test_a_change_in_the_wrong_state_names_the_right_one(cloud: Cloud) -> None:
     assert not Operation.objects.filter(state="pending").exists()
 
 
-def test_an_instance_that_could_not_be_made_cannot_be_started(cloud: Cloud) -> None:
+def test_instance_with_a_failed_creation_cannot_be_started(cloud: Cloud) -> None:
     cloud.fake.fail_next("start", AdapterError("no", retryable=False))
     instance, operation = ask_instance(cloud)
     assert run(operation).state == "failed"
@@ -168,7 +168,7 @@ def test_an_instance_that_could_not_be_made_cannot_be_started(cloud: Cloud) -> N
         compute.instance_start(cloud.tenant.actor, instance)
 
 
-def test_one_change_at_a_time(cloud: Cloud) -> None:
+def test_second_power_action_is_busy(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     first = compute.instance_reboot(cloud.tenant.actor, instance)
     with pytest.raises(Busy) as caught:
@@ -178,7 +178,7 @@ def test_one_change_at_a_time(cloud: Cloud) -> None:
     done(compute.instance_power_off(cloud.tenant.actor, instance))
 
 
-def test_a_rename_waits_for_the_operation_that_tells_the_node_the_name(cloud: Cloud) -> None:
+def test_rename_is_busy_during_an_operation(cloud: Cloud) -> None:
     """Were it allowed, the repeated wish would differ from the first one of its generation, and be refused."""
     instance = make_instance(cloud)
     operation = compute.instance_reboot(cloud.tenant.actor, instance)

@@ -1,4 +1,4 @@
-"""Rebuild: a new root disk in an instance that stays what it is."""
+"""Rebuild gives an instance a new root disk and keeps its identity."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -64,7 +64,7 @@ def root_of(cloud: Cloud, instance: Instance) -> UUID:
     return (guest.running or guest.spec).disks[0].volume_id
 
 
-def test_a_running_instance_runs_from_a_new_disk_and_stays_what_it_is(cloud: Cloud, image: Image) -> None:
+def test_running_instance_is_rebuilt_and_keeps_its_identity(cloud: Cloud, image: Image) -> None:
     attachment = make_attached(cloud)
     before, ports = attachment.instance, list(Port.objects.values())
     used = set(QuotaUse.objects.values_list("resource_id", "dimension", "amount"))
@@ -107,7 +107,7 @@ def instance_resize_after_stop(cloud: Cloud, instance: Instance) -> Operation:
     return instance_resize(cloud.tenant.actor, fresh(instance), flavor=flavor)
 
 
-def test_what_its_first_boot_is_told(cloud: Cloud, image: Image) -> None:
+def test_rebuild_keeps_or_replaces_user_data_and_keys(cloud: Cloud, image: Image) -> None:
     instance = make_instance(cloud, user_data=b"#cloud-config\n{a: 1}\n")
     done(rebuild(cloud, instance, image))
     assert cloud.fake.seeds[instance.pk]["user-data"] == b"#cloud-config\n{a: 1}\n"
@@ -132,7 +132,7 @@ def test_the_permit_lists_the_new_disk_and_its_image_alone(cloud: Cloud, image: 
     assert said.contents.images == (image.sha256,)
 
 
-def test_receipts_tell_when_each_disk_was_there(cloud: Cloud, image: Image) -> None:
+def test_receipts_record_each_disk_of_a_rebuild(cloud: Cloud, image: Image) -> None:
     instance = make_instance(cloud)
     ledger = cloud.machine.server.node.permits.receipts
     before = ledger.last_number
@@ -171,7 +171,7 @@ def test_an_image_that_does_not_fit_is_refused(
     assert not Rebuild.objects.exists()
 
 
-def test_what_is_too_much_busy_or_has_no_disk_is_refused(cloud: Cloud, image: Image) -> None:
+def test_invalid_or_busy_rebuild_is_refused(cloud: Cloud, image: Image) -> None:
     instance = make_instance(cloud)
     with pytest.raises(UserDataTooLarge):
         rebuild(cloud, instance, image, user_data=b"x" * 65537)
@@ -187,7 +187,7 @@ def test_what_is_too_much_busy_or_has_no_disk_is_refused(cloud: Cloud, image: Im
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_failure_before_the_old_disk_goes_leaves_the_old_guest_running(cloud: Cloud, image: Image, step: str) -> None:
+def test_failure_before_the_disk_removal_keeps_the_old_guest_running(cloud: Cloud, image: Image, step: str) -> None:
     instance = make_instance(cloud)
     before = picture(cloud)
     operation = run(rebuild(cloud, instance, image), altered(WORKFLOWS["instance.rebuild"], step, then(explode)))
@@ -202,7 +202,7 @@ def test_a_failure_before_the_old_disk_goes_leaves_the_old_guest_running(cloud: 
     assert fresh(instance).last_error is None
 
 
-def test_a_refusal_stops_no_guest(cloud: Cloud, image: Image) -> None:
+def test_refused_rebuild_stops_no_guest(cloud: Cloud, image: Image) -> None:
     """The policy is tightened while the disk is made: what runs runs on."""
     instance = make_instance(cloud)
     before, guest = picture(cloud), cloud.fake.guests[instance.pk].running
@@ -226,7 +226,7 @@ def tighten(cloud: Cloud) -> None:
 
 
 @pytest.mark.parametrize("refuse", [refuse_definition, refuse_start, tighten])
-def test_where_the_old_guest_may_not_run_again_it_is_stopped(
+def test_old_guest_no_longer_admitted_is_stopped_after_a_failure(
     cloud: Cloud, image: Image, refuse: Callable[[Cloud], None]
 ) -> None:
     """Its disk is there; a start makes the guest anew, and is asked whether it may."""
@@ -252,7 +252,7 @@ def test_where_the_old_guest_may_not_run_again_it_is_stopped(
 
 
 @pytest.mark.parametrize("step", [*STEPS, "old-root-disk"])
-def test_a_deletion_that_comes_in_the_middle(cloud: Cloud, image: Image, step: str) -> None:
+def test_deletion_during_a_rebuild_leaves_nothing(cloud: Cloud, image: Image, step: str) -> None:
     instance = make_instance(cloud)
     deletions = []
 
@@ -265,7 +265,7 @@ def test_a_deletion_that_comes_in_the_middle(cloud: Cloud, image: Image, step: s
     assert_clean_slate(cloud)
 
 
-def test_once_the_old_disk_goes_there_is_no_way_back(cloud: Cloud, image: Image) -> None:
+def test_rebuild_cannot_be_cancelled_after_the_disk_removal(cloud: Cloud, image: Image) -> None:
     instance = make_instance(cloud)
     cloud.fake.fail_next("remove_volume", AdapterError("no", retryable=False))
     operation = run(rebuild(cloud, instance, image))
@@ -276,7 +276,7 @@ def test_once_the_old_disk_goes_there_is_no_way_back(cloud: Cloud, image: Image)
     assert set(cloud.fake.volumes) == {fresh(instance).root_volume_id}
 
 
-def test_the_old_disk_of_a_node_that_has_fallen_silent_goes_when_it_is_back(cloud: Cloud, image: Image) -> None:
+def test_old_disk_on_an_unreachable_node_is_removed_on_return(cloud: Cloud, image: Image) -> None:
     instance = make_instance(cloud)
     operation = rebuild(cloud, instance, image)
     run(operation, altered(WORKFLOWS["instance.rebuild"], "start", then(lambda _: cloud.machine.become_unreachable())))
@@ -287,7 +287,7 @@ def test_the_old_disk_of_a_node_that_has_fallen_silent_goes_when_it_is_back(clou
     assert set(cloud.fake.volumes) == {fresh(instance).root_volume_id}
 
 
-def test_a_disk_that_is_being_made_is_no_strangers(cloud: Cloud, image: Image) -> None:
+def test_disk_under_creation_is_managed(cloud: Cloud, image: Image) -> None:
     operation = rebuild(cloud, make_instance(cloud), image)
     with pytest.raises(Killed):
         run(operation, altered(WORKFLOWS["instance.rebuild"], "root-disk", then(die)))

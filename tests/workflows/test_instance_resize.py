@@ -1,4 +1,4 @@
-"""Resize a stopped instance on its own node: what fits, what does not, and what is given back."""
+"""Resize of a stopped instance on its node: capacity, refusals and releases."""
 
 import pytest
 
@@ -49,7 +49,7 @@ def test_the_guest_has_the_new_size_at_its_next_start(cloud: Cloud) -> None:
     assert (running.vcpus, running.memory_mib) == (4, 512)
 
 
-def test_smaller_is_possible_but_for_the_disk(cloud: Cloud) -> None:
+def test_smaller_flavor_is_accepted_except_for_the_disk(cloud: Cloud) -> None:
     big = make_flavor("big", vcpus=4, memory_mib=512, disk_gib=3)
     instance = make_stopped_instance(cloud, flavor=big)
     with pytest.raises(FlavorTooSmall) as caught:
@@ -65,7 +65,7 @@ def test_a_running_instance_is_refused(cloud: Cloud) -> None:
         ask(cloud, make_instance(cloud), make_flavor("big", vcpus=4))
 
 
-def test_no_room_on_its_node_is_said_at_once_with_the_decision(cloud: Cloud) -> None:
+def test_resize_without_capacity_on_its_node_is_refused_with_the_decision(cloud: Cloud) -> None:
     """Also where another node has room: a local disk cannot move."""
     instance = make_stopped_instance(cloud)
     Inventory.objects.filter(pk=instance.node_id).update(vcpus_total=4)
@@ -79,7 +79,7 @@ def test_no_room_on_its_node_is_said_at_once_with_the_decision(cloud: Cloud) -> 
     done(ask(cloud, instance, make_flavor("fits", vcpus=4)))
 
 
-def test_room_that_is_taken_between_asking_and_placing(cloud: Cloud) -> None:
+def test_capacity_lost_after_the_request_fails_the_resize(cloud: Cloud) -> None:
     instance = make_stopped_instance(cloud)
     before = picture(cloud)
     operation = ask(cloud, instance, make_flavor("big", vcpus=5))
@@ -90,7 +90,7 @@ def test_room_that_is_taken_between_asking_and_placing(cloud: Cloud) -> None:
     assert picture(cloud) == before
 
 
-def test_the_quota_is_for_the_larger_of_both_until_the_end(cloud: Cloud) -> None:
+def test_quota_counts_the_larger_size_until_the_end(cloud: Cloud) -> None:
     instance = make_stopped_instance(cloud)
     Quota.objects.create(project=cloud.tenant.project, dimension="vcpus", limit=3)
     with pytest.raises(QuotaExceeded):
@@ -101,7 +101,7 @@ def test_the_quota_is_for_the_larger_of_both_until_the_end(cloud: Cloud) -> None
     assert use_of(instance) == {"instances": 1, "addresses": 1, "vcpus": 3, "memory_mib": 64}
 
 
-def test_giving_back_needs_no_room_no_quota_and_no_open_node(cloud: Cloud) -> None:
+def test_shrinking_needs_no_capacity_quota_or_open_node(cloud: Cloud) -> None:
     """The limit was lowered, the node filled up and cordoned while the resize was under way: it still ends."""
     instance = make_stopped_instance(cloud)
     before = picture(cloud)
@@ -127,7 +127,7 @@ def test_a_failed_resize_leaves_an_instance_that_starts_with_its_old_size(cloud:
     assert running.vcpus == 1
 
 
-def test_a_node_that_does_not_come_back_in_time(cloud: Cloud) -> None:
+def test_node_lost_past_the_deadline_fails_the_resize(cloud: Cloud) -> None:
     instance = make_stopped_instance(cloud)
     before = picture(cloud)
     operation = ask(cloud, instance, make_flavor("big", vcpus=4))
@@ -140,7 +140,7 @@ def test_a_node_that_does_not_come_back_in_time(cloud: Cloud) -> None:
     assert picture(cloud) == before
 
 
-def test_sizes_are_those_of_the_row_not_of_who_asks(cloud: Cloud) -> None:
+def test_resize_compares_with_the_current_row(cloud: Cloud) -> None:
     """Two requests read the instance at the same time; the second one must not forget what the first one did."""
     stale = make_stopped_instance(cloud)
     done(ask(cloud, fresh(stale), make_flavor("big", vcpus=4, disk_gib=3)))
@@ -149,7 +149,7 @@ def test_sizes_are_those_of_the_row_not_of_who_asks(cloud: Cloud) -> None:
     assert not Operation.objects.filter(state="pending").exists()
 
 
-def test_what_is_given_back_is_what_the_row_had_not_who_asked(cloud: Cloud) -> None:
+def test_failed_resize_restores_the_size_of_the_current_row(cloud: Cloud) -> None:
     stale = make_stopped_instance(cloud)
     done(ask(cloud, fresh(stale), make_flavor("big", vcpus=4, disk_gib=3)))
     before = picture(cloud)

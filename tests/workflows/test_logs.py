@@ -1,4 +1,4 @@
-"""A request can be followed through the log, over its operation and into the agent; and no secret stands in it."""
+"""Log lines link a request to its operation and the agent's calls, and contain no secrets."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -22,7 +22,7 @@ def log(cloud: Cloud) -> Iterator[Log]:
         yield log
 
 
-def test_the_agent_says_for_which_request_and_operation_it_works(cloud: Cloud, log: Log) -> None:
+def test_agent_log_names_the_request_and_operation(cloud: Cloud, log: Log) -> None:
     asked = replace(cloud.tenant, actor=replace(cloud.tenant.actor, request_id=REQUEST))
     cloud = replace(cloud, tenant=asked)
     instance, operation = ask_instance(cloud)
@@ -43,7 +43,7 @@ def test_a_step_that_fails_names_its_operation(cloud: Cloud, log: Log) -> None:
     assert known.items() <= line.items()
 
 
-def test_what_tenants_wrote_is_in_no_line(cloud: Cloud, log: Log) -> None:
+def test_tenant_data_is_never_logged(cloud: Cloud, log: Log) -> None:
     _, operation = ask_instance(cloud, user_data=b"#!/bin/sh\necho hunter2\n")
     cloud.fake.fail_next("start", RuntimeError("a bug"))
     run(str(operation.pk))

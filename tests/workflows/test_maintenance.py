@@ -1,4 +1,4 @@
-"""Rules of maintenance: what is rejected is refused, what is paused waits, and goes on when the rule has ended."""
+"""Maintenance rules reject operations or pause them until the rule ends."""
 
 from datetime import timedelta
 
@@ -22,7 +22,7 @@ def rule(action: str, pattern: str = "*", **more: object) -> MaintenanceRule:
     return rule_create(SYSTEM, NewRule(pattern, action, "new switches", **more))
 
 
-def test_what_is_rejected_is_refused_with_the_reason(cloud: Cloud) -> None:
+def test_rejected_operation_is_refused_with_the_reason(cloud: Cloud) -> None:
     rule("reject", ends_at=clock.now() + timedelta(seconds=30))
     with pytest.raises(UnderMaintenance, match="new switches") as refused:
         ask_instance(cloud)
@@ -30,7 +30,7 @@ def test_what_is_rejected_is_refused_with_the_reason(cloud: Cloud) -> None:
     assert not Operation.objects.exists()
 
 
-def test_what_is_paused_waits_and_says_so(cloud: Cloud, broker: Broker) -> None:
+def test_paused_operation_waits_with_a_message(cloud: Cloud, broker: Broker) -> None:
     pause = rule("pause")
     _, operation = ask_instance(cloud)
     assert run(operation).state == "pending"
@@ -46,7 +46,7 @@ def test_what_is_paused_waits_and_says_so(cloud: Cloud, broker: Broker) -> None:
     assert [each["state"] for each in operation.steps if each["name"] == "maintenance"] == ["done"]
 
 
-def test_how_long_it_was_paused_is_no_part_of_its_time(cloud: Cloud) -> None:
+def test_paused_time_does_not_count_toward_the_deadline(cloud: Cloud) -> None:
     pause = rule("pause")
     _, operation = ask_instance(cloud)
     deadline_at = operation.deadline_at
@@ -60,8 +60,8 @@ def test_how_long_it_was_paused_is_no_part_of_its_time(cloud: Cloud) -> None:
     assert operation.paused_at is None and operation.deadline_at >= deadline_at
 
 
-def test_a_rule_that_begins_between_the_request_and_the_worker_counts(cloud: Cloud) -> None:
-    """Of either kind: what was accepted is not refused any more, but waits."""
+def test_rule_begun_after_the_request_pauses_the_operation(cloud: Cloud) -> None:
+    """Under either kind of rule an accepted operation waits and is not refused."""
     for action in ("pause", "reject"):
         _, operation = ask_instance(cloud, name=action)
         made = rule(action)
@@ -70,14 +70,14 @@ def test_a_rule_that_begins_between_the_request_and_the_worker_counts(cloud: Clo
         done(operation)
 
 
-def test_what_has_begun_goes_on(cloud: Cloud) -> None:
+def test_running_operation_continues_under_a_rule(cloud: Cloud) -> None:
     _, operation = ask_instance(cloud)
     Operation.objects.update(state="running")
     rule("pause")
     done(operation)
 
 
-def test_what_is_paused_can_be_cancelled(cloud: Cloud) -> None:
+def test_paused_operation_can_be_cancelled(cloud: Cloud) -> None:
     rule("pause")
     _, operation = ask_instance(cloud)
     run(operation)
@@ -85,7 +85,7 @@ def test_what_is_paused_can_be_cancelled(cloud: Cloud) -> None:
     assert run(operation).state == "cancelled"
 
 
-def test_deletions_and_stops_are_meant_only_where_they_are_named(cloud: Cloud) -> None:
+def test_rule_covers_deletions_and_stops_only_by_name(cloud: Cloud) -> None:
     first, second = make_instance(cloud), make_instance(cloud, name="second")
     rule("reject")
     rule("reject", "instance.*")
@@ -96,7 +96,7 @@ def test_deletions_and_stops_are_meant_only_where_they_are_named(cloud: Cloud) -
         instance_power_off(cloud.tenant.actor, second)
 
 
-def test_the_most_particular_rule_counts_and_of_such_the_strictest(cloud: Cloud) -> None:
+def test_most_specific_then_strictest_rule_applies(cloud: Cloud) -> None:
     rule("reject")
     rule("accept", "volume.*")
     rule("accept", "volume.create")
@@ -109,7 +109,7 @@ def test_the_most_particular_rule_counts_and_of_such_the_strictest(cloud: Cloud)
         ask_instance(cloud)
 
 
-def test_a_zone_or_a_node_is_meant_alone(cloud: Cloud) -> None:
+def test_rule_applies_to_its_zone_or_node_only(cloud: Cloud) -> None:
     other = cloud.world.add_machine("fr-sud-1")
     here, there = make_instance(cloud, zones=("fr-idf-1",)), make_instance(cloud, name="there", zones=("fr-sud-1",))
     rule("reject", zone="fr-sud-1")
@@ -126,7 +126,7 @@ def test_a_zone_or_a_node_is_meant_alone(cloud: Cloud) -> None:
     done(instance_reboot(cloud.tenant.actor, here))
 
 
-def test_a_rule_holds_for_its_time_alone(cloud: Cloud) -> None:
+def test_rule_applies_in_its_period_only(cloud: Cloud) -> None:
     now = clock.now()
     rule("reject", begins_at=now + timedelta(hours=1))
     over = rule("reject")
@@ -138,7 +138,7 @@ def test_a_rule_holds_for_its_time_alone(cloud: Cloud) -> None:
             rule("reject", ends_at=ends_at)
 
 
-def test_a_request_costs_no_query_for_the_rules_of_a_moment_ago(
+def test_recently_read_rules_cost_no_query(
     cloud: Cloud, django_assert_num_queries: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(maintenance, "RULES_KEPT_S", 3600)

@@ -1,4 +1,4 @@
-"""Operations, their steps and the calls to agents are counted."""
+"""Metrics of operations, their steps and calls to agents."""
 
 from prometheus_client import REGISTRY
 from pytest_django import DjangoCaptureOnCommitCallbacks
@@ -32,7 +32,7 @@ def grown(before: dict[str, float]) -> dict[str, float]:
     return {name: number - before[name] for name, number in numbers().items() if number != before[name]}
 
 
-def test_an_operation_that_succeeds(
+def test_successful_operation_is_counted(
     cloud: Cloud, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
 ) -> None:
     before = numbers()
@@ -44,7 +44,7 @@ def test_an_operation_that_succeeds(
     assert grown(before) == {"begun": 1, "ended": 1, "timed": 1, "steps": 1, "calls": 1, "timed calls": 1}
 
 
-def test_a_step_that_is_tried_again(cloud: Cloud) -> None:
+def test_retried_step_is_counted(cloud: Cloud) -> None:
     _, operation = ask_instance(cloud)
     before = numbers()
     cloud.fake.fail_next("start", HypervisorUnavailable("it starts"))
@@ -52,7 +52,7 @@ def test_a_step_that_is_tried_again(cloud: Cloud) -> None:
     assert grown(before) == {"steps": 1, "retries": 1, "failed calls": 1, "timed calls": 1}
 
 
-def test_steps_are_told_apart_by_what_they_do_and_not_by_how_many_there_are(cloud: Cloud) -> None:
+def test_step_label_has_no_index(cloud: Cloud) -> None:
     step = {"kind": KIND, "step": "port"}
     before = value("step_duration_seconds_count", **step)
     _, operation = ask_instance(cloud)

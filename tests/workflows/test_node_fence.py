@@ -1,4 +1,4 @@
-"""A silent node is switched off by its BMC, and is fenced once that has said twice that it is off."""
+"""A lost node is powered off through its BMC, and fenced after two power observations of off."""
 
 import logging
 import socket
@@ -59,7 +59,7 @@ def fence(node: Node) -> Operation:
     return operation
 
 
-def test_a_node_is_switched_off_and_fenced(silent: Node, bmc: Emulator, caplog: pytest.LogCaptureFixture) -> None:
+def test_node_is_powered_off_and_fenced(silent: Node, bmc: Emulator, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     operation = fence(silent)
     with pytest.raises(Busy):
@@ -76,12 +76,12 @@ def test_a_node_is_switched_off_and_fenced(silent: Node, bmc: Emulator, caplog: 
     assert PASSWORD not in caplog.text
 
 
-def test_one_that_is_off_already_is_fenced_too(silent: Node, bmc: Emulator) -> None:
+def test_node_already_off_is_fenced(silent: Node, bmc: Emulator) -> None:
     bmc.press("ForceOff")
     assert run(fence(silent)).state == "succeeded"
 
 
-def test_a_node_that_is_heard_again_is_not_switched_off(silent: Node, bmc: Emulator, cloud: Cloud) -> None:
+def test_reconnected_node_is_not_powered_off(silent: Node, bmc: Emulator, cloud: Cloud) -> None:
     operation = fence(silent)
     cloud.machine.come_back()
     assert run(operation).state == "failed"
@@ -90,7 +90,7 @@ def test_a_node_that_is_heard_again_is_not_switched_off(silent: Node, bmc: Emula
     assert fresh(silent).duty == "in-service"
 
 
-def test_a_machine_that_comes_on_again_is_not_fenced(
+def test_node_powered_on_between_readings_is_not_fenced(
     silent: Node, bmc: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     power_state = bmcs.power_state
@@ -110,7 +110,7 @@ def test_a_machine_that_comes_on_again_is_not_fenced(
     assert not FenceEvidence.objects.exists()
 
 
-def test_a_bmc_that_does_not_switch_off_proves_nothing(
+def test_bmc_that_does_not_power_off_gives_no_evidence(
     silent: Node, bmc: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(redfish, "power_off", redfish.power_state)
@@ -131,7 +131,9 @@ def test_a_bmc_that_does_not_switch_off_proves_nothing(
         ({"system_id": "11111111-9e44-4fa7-8e91-f3527a1ef094"}, "no such system"),
     ],
 )
-def test_a_bmc_that_says_no_ends_it_at_once(silent: Node, bmc: Emulator, changes: dict[str, str], reason: str) -> None:
+def test_refusing_bmc_fails_the_fencing_at_once(
+    silent: Node, bmc: Emulator, changes: dict[str, str], reason: str
+) -> None:
     bmcs.bmc_set(SYSTEM, silent, NewBmc(**(bmc.access | changes)))
     operation = run(fence(silent))
     assert operation.state == "failed"
@@ -140,7 +142,7 @@ def test_a_bmc_that_says_no_ends_it_at_once(silent: Node, bmc: Emulator, changes
     assert bmc.power() == "On"
 
 
-def test_a_bmc_that_does_not_answer_is_asked_until_the_deadline(silent: Node, bmc: Emulator) -> None:
+def test_unresponsive_bmc_is_retried_until_the_deadline(silent: Node, bmc: Emulator) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
     bmcs.bmc_set(SYSTEM, silent, NewBmc(**(bmc.access | {"address": f"127.0.0.1:{port}"})))
@@ -152,7 +154,7 @@ def test_a_bmc_that_does_not_answer_is_asked_until_the_deadline(silent: Node, bm
     assert (operation.error or {})["code"] == "operation.deadline_exceeded"
 
 
-def test_a_system_may_be_named(silent: Node, bmc: Emulator) -> None:
+def test_redfish_system_can_be_named(silent: Node, bmc: Emulator) -> None:
     bmcs.bmc_set(SYSTEM, silent, NewBmc(**(bmc.access | {"system_id": SYSTEM_ID})))
     assert bmcs.power_state(silent) == "On"
 
@@ -161,18 +163,18 @@ def test_a_system_may_be_named(silent: Node, bmc: Emulator) -> None:
 
 
 @pytest.mark.parametrize("address", ["10.0.0.5", "bmc.example", "127.0.0.1:0", "127.0.0.1:99999", "169.254.169.254"])
-def test_only_addresses_of_management_networks_are_taken(cloud: Cloud, bmc: Emulator, address: str) -> None:
+def test_bmc_address_must_be_in_a_management_network(cloud: Cloud, bmc: Emulator, address: str) -> None:
     with pytest.raises(InvalidRequest):
         bmcs.bmc_set(SYSTEM, cloud.machine.row, NewBmc(**(bmc.access | {"address": address})))
 
 
-def test_a_network_that_is_taken_off_the_list_is_asked_no_more(silent: Node, settings: Settings) -> None:
+def test_bmc_in_a_removed_network_is_not_called(silent: Node, settings: Settings) -> None:
     settings.BMC_NETWORKS = [ip_network("10.0.0.0/8")]
     with pytest.raises(BmcRefused, match="none of the management networks"):
         bmcs.power_state(silent)
 
 
-def test_addresses_are_read_as_people_write_them(settings: Settings) -> None:
+def test_bmc_address_forms_are_parsed(settings: Settings) -> None:
     settings.BMC_NETWORKS = [ip_network("10.0.0.0/8"), ip_network("fd00::/8")]
     read = [redfish.parse_address(text) for text in ("10.0.0.5", "10.0.0.5:8443", "fd00::5", "[fd00::5]:8443")]
     assert [(str(address), port) for address, port in read] == [
@@ -183,11 +185,11 @@ def test_addresses_are_read_as_people_write_them(settings: Settings) -> None:
     ]
 
 
-def test_the_password_is_sealed(silent: Node) -> None:
+def test_bmc_password_is_encrypted(silent: Node) -> None:
     assert PASSWORD.encode() not in bytes(Bmc.objects.get().sealed_password)
 
 
-def test_no_link_of_a_bmc_leads_elsewhere(silent: Node, bmc: Emulator) -> None:
+def test_bmc_link_to_another_address_is_refused(silent: Node, bmc: Emulator) -> None:
     connector = redfish._connector(redfish.Access(bmc.address, "", "", bmc.certificate_sha256, ""))
     with pytest.raises(redfish.exceptions.ConnectionError):
         connector.get("http://127.0.0.1:1/redfish/v1/")

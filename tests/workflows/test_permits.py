@@ -1,5 +1,6 @@
-"""Every workflow against a real agent: whatever gives the node data or work carries a permit that the signer made after
-a decision of its own, and without one the agent does nothing."""
+"""Every workflow against a real agent: each call that gives the node data or work needs a permit.
+
+The signer makes permits after a decision of its own; the agent refuses calls without one."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -70,7 +71,7 @@ def guarded_methods() -> set[str]:
 
 
 def permitted(message: Any) -> Any:
-    """What has the permit in it."""
+    """Return the message that has the permit."""
     return message.instance if isinstance(message, pb.EnsureArrivalRequest) else message
 
 
@@ -79,7 +80,7 @@ def is_stop(message: Any) -> bool:
 
 
 def is_taken_for_a_stop(message: Any) -> bool:
-    """Of a guest that is there, a wish to be off does no more than stop it when no permit comes with it."""
+    """Without a permit, a spec with the power off only stops an existing guest."""
     return isinstance(message, pb.EnsureInstanceRequest) and message.power in STOPS and message.subject.generation > 1
 
 
@@ -161,17 +162,17 @@ def assert_permitted(operation: Operation, message: Any) -> None:
     assert row.decision.created_at >= operation.created_at, "of its own"
 
 
-def test_every_call_is_guarded_or_gives_nothing() -> None:
+def test_every_call_is_guarded_or_transfers_nothing() -> None:
     assert guarded_methods() == {method.name for method in METHODS} - FREE
 
 
-def test_every_operation_that_is_asked_for_roles_is_driven_here() -> None:
+def test_every_operation_with_data_roles_has_a_case() -> None:
     on_nodes = {kind for kind in WORKFLOWS if not kind.startswith(("image.", "node."))}
     assert {case.kind for case in CASES} == on_nodes
     assert set(ROLES_OF) - {"console.read"} <= on_nodes | set(PART_OF)
 
 
-def test_the_evaluate_command_knows_every_operation() -> None:
+def test_evaluate_command_has_every_operation() -> None:
     of_data = {kind for kind in WORKFLOWS if not kind.startswith("node.")}
     assert of_data <= {*OPERATIONS, *TAKING_NOTHING}
     assert {kind for kind in TAKING_NOTHING if ROLES_OF.get(kind)} == ASKED_WHEN_UNDONE
@@ -179,7 +180,7 @@ def test_the_evaluate_command_knows_every_operation() -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.kind}-{case.prepare.__name__}")
-def test_no_workflow_gives_a_node_anything_without_a_permit(cloud: Cloud, case: Case, doubted: list[Call]) -> None:
+def test_every_guarded_call_of_a_workflow_has_a_permit(cloud: Cloud, case: Case, doubted: list[Call]) -> None:
     ask = case.prepare(cloud)
     doubted.clear()
     operation = follow(ask())
@@ -193,7 +194,7 @@ def test_no_workflow_gives_a_node_anything_without_a_permit(cloud: Cloud, case: 
     assert ops == sorted(wanted), "one for all its calls on a node"
 
 
-def test_the_undo_that_gives_a_disk_back_carries_one_too(cloud: Cloud, doubted: list[Call]) -> None:
+def test_undo_that_reattaches_a_disk_has_a_permit(cloud: Cloud, doubted: list[Call]) -> None:
     attachment = make_attached(cloud)
     cloud.fake.ignore_detach = True
     operation = run(volume_detach(cloud.tenant.actor, attachment))
@@ -217,7 +218,7 @@ def stub(cloud: Cloud, given: dict[str, Any]) -> AgentStub:
     return stub_of(cloud.machine.row)
 
 
-def test_a_permit_is_for_what_it_lists(cloud: Cloud, given: dict[str, Any], stub: AgentStub) -> None:
+def test_permit_is_valid_only_for_its_resources(cloud: Cloud, given: dict[str, Any], stub: AgentStub) -> None:
     """A volume's permit lets nobody make another volume, or anything else than volumes."""
     _, other = ask_volume(cloud, "other")
     assert run(other).state == "succeeded"
@@ -228,21 +229,21 @@ def test_a_permit_is_for_what_it_lists(cloud: Cloud, given: dict[str, Any], stub
         assert refusal(stub, name, message) == f"agent.permit.wrong_{'resource' if is_allowed else 'operation'}"
 
 
-def test_a_letter_that_is_changed_breaks_it(given: dict[str, Any], stub: AgentStub) -> None:
+def test_altered_permit_is_refused(given: dict[str, Any], stub: AgentStub) -> None:
     for name, message in given.items():
         document = signed.read(message.permit.document)
         message.permit.document = dumps(document.envelope() | {"p": {**document.payload, "aud": "another"}})
         assert refusal(stub, name, message) == "agent.permit.bad_signature"
 
 
-def test_one_for_another_node_is_refused(cloud: Cloud, given: dict[str, Any]) -> None:
+def test_permit_of_another_node_is_refused(cloud: Cloud, given: dict[str, Any]) -> None:
     other = cloud.world.add_machine("de-rhein-1")
     there = stub_of(other.row)
     for name, message in given.items():
         assert refusal(there, name, message) == "agent.permit.wrong_node"
 
 
-def test_an_operation_gets_another_one_when_the_first_ends(cloud: Cloud) -> None:
+def test_operation_gets_a_new_permit_after_expiry(cloud: Cloud) -> None:
     case = next(case for case in CASES if case.kind == "instance.create")
 
     def end(operation: Operation) -> None:
@@ -253,10 +254,10 @@ def test_an_operation_gets_another_one_when_the_first_ends(cloud: Cloud) -> None
     assert Permit.objects.filter(operation_id=operation.pk, state="signed").count() == 2
 
 
-def test_a_node_that_does_not_take_a_permit_gets_another_and_is_told_again(
+def test_node_that_refuses_a_permit_gets_trust_documents_and_a_new_permit(
     cloud: Cloud,
 ) -> None:
-    """As after its disk was replaced: it trusts nothing, and the database does not know."""
+    """The node's disk was replaced: it has no trust documents, and the database does not know."""
     case = next(case for case in CASES if case.kind == "volume.create")
     operation = case.prepare(cloud)()
     cloud.machine.replace_disk()
@@ -268,7 +269,7 @@ def test_a_node_that_does_not_take_a_permit_gets_another_and_is_told_again(
     assert again(operation).state == "succeeded"
 
 
-def test_hints_that_get_lost_are_only_late(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lost_wakeups_only_delay_the_permit(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(permits, "current_app", SilentSigner())
     monkeypatch.setattr(permits, "PATIENCE_S", 0)
     operation = next(case for case in CASES if case.kind == "volume.create").prepare(cloud)()

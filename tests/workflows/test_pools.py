@@ -1,4 +1,4 @@
-"""Disks in a pool that two nodes share, over real gRPC: made once, opened where they are needed, deleted once."""
+"""Disks in a pool that two nodes share, over real gRPC: created once, opened where needed, deleted once."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -127,7 +127,7 @@ def used_gib() -> int:
 # ---- which nodes have it
 
 
-def test_the_first_node_makes_a_pool_known_and_others_have_it_too(shared: Shared) -> None:
+def test_first_node_registers_the_pool_and_others_join(shared: Shared) -> None:
     assert shared.pool.uuid == pools.read(shared.folder)
     assert (shared.pool.path, shared.pool.zone_id) == (str(shared.folder), "fr-idf-1")
     assert shared.pool.capacity_gib > 0
@@ -135,7 +135,7 @@ def test_the_first_node_makes_a_pool_known_and_others_have_it_too(shared: Shared
     assert set(with_it) == {shared.here.row, shared.other.row}
 
 
-def test_another_pool_under_the_name_is_an_incident_and_does_not_count(shared: Shared, tmp_path: Path) -> None:
+def test_different_pool_of_the_same_name_is_an_incident(shared: Shared, tmp_path: Path) -> None:
     folder = tmp_path / "impostor"
     folder.mkdir()
     pools.make(folder)
@@ -167,13 +167,13 @@ def test_an_instance_has_its_root_disk_in_the_pool(shared: Shared) -> None:
     assert not shared.held_by(shared.here) | shared.held_by(shared.other)
 
 
-def test_without_the_pool_there_is_no_place_and_it_says_so(shared: Shared) -> None:
+def test_instance_is_not_placed_without_the_pool(shared: Shared) -> None:
     with pytest.raises(NoPlace) as refused:
         shared.ask(host="alone")
     assert "do not have the shared storage that it needs: shared" in str(refused.value.facts["explanation"])
 
 
-def test_a_full_pool_is_a_lack_of_room(shared: Shared) -> None:
+def test_full_pool_is_a_capacity_shortage(shared: Shared) -> None:
     Pool.objects.update(capacity_gib=3)
     shared.volume(size_gib=2)
     with pytest.raises(InsufficientCapacity) as refused:
@@ -181,7 +181,7 @@ def test_a_full_pool_is_a_lack_of_room(shared: Shared) -> None:
     assert "too little room left" in str(refused.value.facts["explanation"])
 
 
-def test_a_volume_goes_where_its_instance_is(shared: Shared) -> None:
+def test_attached_pool_volume_opens_on_the_node_of_its_instance(shared: Shared) -> None:
     instance = shared.instance(host="other")
     volume = shared.volume(host=shared.here.row.name)
     shared.attach(instance, volume)
@@ -194,7 +194,7 @@ def test_a_volume_goes_where_its_instance_is(shared: Shared) -> None:
     assert [disk.volume_id for disk in guest.running.disks] == [instance.root_volume_id, volume.pk]  # type: ignore[union-attr]
 
 
-def test_a_volume_comes_back_to_a_node_that_it_has_left(shared: Shared) -> None:
+def test_pool_volume_returns_to_a_former_node(shared: Shared) -> None:
     volume = shared.volume(host="other")
     there, here = shared.instance("there", host="other"), shared.instance("here", host=shared.here.row.name)
     for instance in (here, there, here):
@@ -207,7 +207,7 @@ def test_a_volume_comes_back_to_a_node_that_it_has_left(shared: Shared) -> None:
     assert str(volume.pk) not in shared.files
 
 
-def test_an_instance_is_made_with_volumes_that_are_open_elsewhere(shared: Shared) -> None:
+def test_instance_is_created_with_volumes_open_on_another_node(shared: Shared) -> None:
     volumes = tuple(shared.volume(name, host=shared.here.row.name) for name in ("a", "b"))
     Volume.objects.filter(pk=volumes[0].pk).update(generation=40)  # of much coming and going
     instance = shared.instance(host="other", volumes=tuple(fresh(volume) for volume in volumes))
@@ -217,7 +217,7 @@ def test_an_instance_is_made_with_volumes_that_are_open_elsewhere(shared: Shared
     assert instance.state == "active"
 
 
-def test_a_local_volume_stays_the_nodes(shared: Shared) -> None:
+def test_local_volume_stays_on_its_node(shared: Shared) -> None:
     instance = shared.instance(host="other")
     new = NewVolume(name="local", size_gib=2, volume_type=shared.cloud.volume_type, host=shared.here.row.name)
     volume, operation = volume_create(SYSTEM, shared.cloud.tenant.project, new)
@@ -226,13 +226,13 @@ def test_a_local_volume_stays_the_nodes(shared: Shared) -> None:
         shared.attach(instance, fresh(volume))
 
 
-def test_a_node_without_the_pool_cannot_have_the_volume(shared: Shared) -> None:
+def test_node_without_the_pool_cannot_open_the_volume(shared: Shared) -> None:
     instance = shared.instance(host="alone", root_volume_type=None)
     with pytest.raises(PoolElsewhere):
         shared.attach(instance, shared.volume())
 
 
-def test_it_grows_where_it_is(shared: Shared) -> None:
+def test_pool_volume_grows_on_its_node(shared: Shared) -> None:
     volume = shared.volume(host=shared.here.row.name)
     shared.attach(shared.instance(host="other"), volume)
     done(volume_grow(shared.cloud.tenant.actor, fresh(volume), size_gib=5))
@@ -245,7 +245,7 @@ def test_it_grows_where_it_is(shared: Shared) -> None:
         volume_grow(shared.cloud.tenant.actor, fresh(volume), size_gib=10**6)
 
 
-def test_a_growth_that_fails_gives_the_room_back(shared: Shared) -> None:
+def test_failed_growth_releases_the_capacity(shared: Shared) -> None:
     volume = shared.volume()
     shared.machine_of(volume).fake.fail_next("grow_volume", AdapterError("disk full", retryable=False))
     assert run(volume_grow(shared.cloud.tenant.actor, volume, size_gib=5)).state == "failed"
@@ -264,7 +264,7 @@ def test_an_instance_is_rebuilt_and_resized_in_the_pool(shared: Shared) -> None:
     assert used_gib() == larger.disk_gib
 
 
-def test_what_could_not_be_made_leaves_nothing(shared: Shared) -> None:
+def test_failed_creation_leaves_no_pool_files(shared: Shared) -> None:
     volume = shared.volume(host="other")
     shared.here.fake.fail_next("start", AdapterError("no", retryable=False))
     instance, operation = shared.ask(host=shared.here.row.name, volumes=(volume,))
@@ -282,7 +282,7 @@ def moved(shared: Shared, instance: Instance) -> Operation:
     return follow(instance_migrate(SYSTEM, fresh(instance)))
 
 
-def test_a_move_copies_and_deletes_no_disk(shared: Shared) -> None:
+def test_migration_in_a_pool_copies_no_disk(shared: Shared) -> None:
     instance = shared.instance(host=shared.here.row.name)
     volume = shared.volume(host=shared.here.row.name, size_gib=7)
     shared.attach(instance, volume)
@@ -308,7 +308,7 @@ def test_a_move_copies_and_deletes_no_disk(shared: Shared) -> None:
     assert (shared.files, used_gib()) == (set(), 0)
 
 
-def test_a_move_that_fails_leaves_the_disk(shared: Shared) -> None:
+def test_failed_migration_keeps_the_pool_disk(shared: Shared) -> None:
     instance = shared.instance(host=shared.here.row.name)
     shared.other.fake.fail_next("take_in", AdapterError("no", retryable=False))
     assert moved(shared, instance).state == "failed"
@@ -319,7 +319,7 @@ def test_a_move_that_fails_leaves_the_disk(shared: Shared) -> None:
     assert shared.here.fake.guests[instance.pk].power == "running"
 
 
-def test_a_volume_that_is_only_read_moves_with_its_guest(shared: Shared) -> None:
+def test_read_only_pool_volume_migrates_with_its_guest(shared: Shared) -> None:
     instance = shared.instance(host=shared.here.row.name)
     volume = shared.volume(host=shared.here.row.name)
     done(volume_attach(shared.cloud.tenant.actor, instance, volume=volume, is_read_only=True)[1])
@@ -330,7 +330,7 @@ def test_a_volume_that_is_only_read_moves_with_its_guest(shared: Shared) -> None
 # ---- nodes that are silent
 
 
-def test_another_node_deletes_what_a_silent_one_had(shared: Shared) -> None:
+def test_pool_volume_of_an_unreachable_node_is_deleted_by_another(shared: Shared) -> None:
     volume = shared.volume(host="other")
     shared.other.become_unreachable()
     done(volume_delete(shared.cloud.tenant.actor, volume, attached_to=None))
@@ -341,7 +341,7 @@ def test_another_node_deletes_what_a_silent_one_had(shared: Shared) -> None:
     assert not shared.held_by(shared.other)
 
 
-def test_the_last_node_of_a_pool_deletes_it_when_it_is_back(shared: Shared) -> None:
+def test_pool_volume_is_deleted_when_the_last_node_returns(shared: Shared) -> None:
     volume = shared.volume(host="other")
     shared.here.become_unreachable()
     shared.other.become_unreachable()
@@ -352,7 +352,7 @@ def test_the_last_node_of_a_pool_deletes_it_when_it_is_back(shared: Shared) -> N
     assert shared.files == set()
 
 
-def test_a_volume_leaves_a_silent_node(shared: Shared) -> None:
+def test_pool_volume_moves_from_an_unreachable_node(shared: Shared) -> None:
     volume = shared.volume(host="other")
     shared.other.become_unreachable()
     instance = shared.instance(host=shared.here.row.name)
@@ -372,7 +372,7 @@ MOVE_STEPS = ("place", "root-disk", "volume-0", "expect", "move", "settle", "cle
 
 
 @pytest.mark.parametrize("step", MOVE_STEPS)
-def test_a_move_goes_on_with_another_worker(shared: Shared, step: str) -> None:
+def test_pool_migration_continues_with_another_worker(shared: Shared, step: str) -> None:
     instance = shared.instance(host=shared.here.row.name)
     shared.attach(instance, shared.volume(host=shared.here.row.name))
     used, files = used_gib(), shared.files
@@ -384,7 +384,7 @@ def test_a_move_goes_on_with_another_worker(shared: Shared, step: str) -> None:
 
 
 @pytest.mark.parametrize("step", ["place", "images", "root-disk", "volume-0", "port-0", "expect"])
-def test_a_move_that_is_undone_leaves_all_as_it_was(shared: Shared, step: str) -> None:
+def test_undone_pool_migration_restores_everything(shared: Shared, step: str) -> None:
     instance = shared.instance(host=shared.here.row.name)
     shared.attach(instance, shared.volume(host=shared.here.row.name))
     before, files = picture(shared.cloud), shared.files
@@ -395,7 +395,7 @@ def test_a_move_that_is_undone_leaves_all_as_it_was(shared: Shared, step: str) -
 
 
 @pytest.mark.parametrize("step", ["bring", "plug"])
-def test_a_volume_is_brought_by_another_worker(shared: Shared, step: str) -> None:
+def test_volume_opening_continues_with_another_worker(shared: Shared, step: str) -> None:
     instance, volume = shared.instance(host="other"), shared.volume(host=shared.here.row.name)
     _, operation = volume_attach(shared.cloud.tenant.actor, instance, volume=volume, is_read_only=False)
     _die_and_follow(operation, step)
@@ -404,7 +404,7 @@ def test_a_volume_is_brought_by_another_worker(shared: Shared, step: str) -> Non
 
 
 @pytest.mark.parametrize("step", ["bring", "plug"])
-def test_an_attachment_that_fails_leaves_a_volume_that_can_be_attached(shared: Shared, step: str) -> None:
+def test_failed_attachment_leaves_an_attachable_pool_volume(shared: Shared, step: str) -> None:
     """Wherever it is by then: to the same instance, or to one where it was."""
     there, here = shared.instance("there", host="other"), shared.instance("here", host=shared.here.row.name)
     volume, actor = shared.volume(host=shared.here.row.name), shared.cloud.tenant.actor

@@ -1,4 +1,4 @@
-"""A control plane of now and an agent of the last release: work goes on while nodes are upgraded one by one."""
+"""The present control plane works with agents of the last release during rolling upgrades."""
 
 from contextlib import ExitStack
 from typing import Any
@@ -41,7 +41,7 @@ MIXED = [
 
 
 @pytest.mark.parametrize("released", [("source", "destination"), *MIXED], ids="-".join)
-def test_a_guest_lives_and_moves_with_agents_of_the_last_release(cloud: Cloud, released: tuple[str, ...]) -> None:
+def test_guest_runs_and_migrates_with_released_agents(cloud: Cloud, released: tuple[str, ...]) -> None:
     tenant = cloud.tenant.actor
     with ExitStack() as agents:
         if "source" in released:
@@ -66,7 +66,7 @@ def test_a_guest_lives_and_moves_with_agents_of_the_last_release(cloud: Cloud, r
         assert_clean_slate(cloud)
 
 
-def test_what_a_heartbeat_of_the_last_release_does_not_say_is_nothing_bad(cloud: Cloud) -> None:
+def test_field_missing_in_a_released_heartbeat_is_no_problem(cloud: Cloud) -> None:
     cloud.fake.network_problems = NetworkProblems(rules="The rules were gone.")
     with released_agent(cloud.machine) as agent:
         heartbeat = hear(cloud.machine)
@@ -75,7 +75,7 @@ def test_what_a_heartbeat_of_the_last_release_does_not_say_is_nothing_bad(cloud:
     assert fresh(cloud.machine.row).state == "ready"
 
 
-def test_a_call_that_an_older_agent_does_not_know_fails_for_good_and_leaves_nothing(cloud: Cloud) -> None:
+def test_call_unknown_to_a_released_agent_fails_cleanly(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     other = cloud.world.add_machine("fr-idf-1")
     with released_agent(cloud.machine, unknown=["ReadConsole"]), pytest.raises(NodeOutdated):

@@ -36,8 +36,8 @@ LIVES = [
 Where = set[tuple[str, str]]
 
 
-def is_so(cloud: Cloud, instance: Instance, volume: object) -> dict[str, Where]:
-    """By the nodes: where the guest runs, and where each disk of it lies."""
+def actual_residency(cloud: Cloud, instance: Instance, volume: object) -> dict[str, Where]:
+    """Return where the nodes run the guest and store each of its disks."""
     runs: Where = set()
     disks: Where = set()
     for machine in cloud.world.machines:
@@ -47,8 +47,8 @@ def is_so(cloud: Cloud, instance: Instance, volume: object) -> dict[str, Where]:
     return {"compute": runs, "storage": disks}
 
 
-def is_said(instance: Instance) -> dict[str, Where]:
-    """By the evidence: what goes on of its history."""
+def evidence_residency(instance: Instance) -> dict[str, Where]:
+    """Return the open intervals of the residency in the evidence."""
     found = residency_of(instance.pk)
     assert not found.problems
     said: dict[str, Where] = {"compute": set(), "storage": set()}
@@ -61,7 +61,7 @@ def is_said(instance: Instance) -> dict[str, Where]:
 
 
 @pytest.mark.parametrize("life", LIVES, ids=" ".join)
-def test_after_each_change_the_evidence_says_what_is_so(cloud: Cloud, life: tuple[str, ...]) -> None:
+def test_evidence_equals_the_nodes_content_after_each_change(cloud: Cloud, life: tuple[str, ...]) -> None:
     attachment = make_attached(cloud)
     instance, other = attachment.instance, cloud.world.add_machine("fr-idf-1")
     for verb in ("create", *life):
@@ -70,4 +70,4 @@ def test_after_each_change_the_evidence_says_what_is_so(cloud: Cloud, life: tupl
             assert follow(operation).state == "succeeded", (verb, operation.error, operation.steps)
         for machine in (cloud.machine, other):
             machine.account()
-        assert is_said(instance) == is_so(cloud, instance, attachment.volume_id), verb
+        assert evidence_residency(instance) == actual_residency(cloud, instance, attachment.volume_id), verb

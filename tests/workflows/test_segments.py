@@ -1,4 +1,4 @@
-"""Networks between nodes: who is told of whom, and when."""
+"""Networks between nodes: which nodes get which peers, and when."""
 
 from datetime import timedelta
 from ipaddress import IPv4Address
@@ -53,7 +53,7 @@ def delete(cloud: Cloud, port: Port) -> Operation:
     return instance_delete(cloud.tenant.actor, Instance.objects.get(pk=port.instance_id))
 
 
-def test_each_network_has_a_number_of_its_own(cloud: Cloud) -> None:
+def test_each_network_has_its_own_vni(cloud: Cloud) -> None:
     other = make_tenant("beta")
     networks = [network_create(other.actor, other.project, name=f"n{n}", cidr="10.10.0.0/24", dns_servers=[], labels={})
                 for n in range(3)]  # fmt: skip
@@ -62,7 +62,7 @@ def test_each_network_has_a_number_of_its_own(cloud: Cloud) -> None:
     assert Network.objects.get(pk=networks[0].pk).vni == networks[0].vni
 
 
-def test_what_is_in_use_is_passed_over_when_the_numbers_begin_anew(cloud: Cloud) -> None:
+def test_used_vni_is_skipped_when_the_sequence_wraps(cloud: Cloud) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT setval('network_vni', %s, false)", [cloud.network.vni])
     tenant = make_tenant("beta")
@@ -70,9 +70,7 @@ def test_what_is_in_use_is_passed_over_when_the_numbers_begin_anew(cloud: Cloud)
     assert network.vni == cloud.network.vni + 1
 
 
-def test_the_second_node_knows_the_first_at_once_and_the_first_is_told(
-    cloud: Cloud, machines: list[FakeMachine]
-) -> None:
+def test_second_node_gets_peers_at_once_and_the_first_is_updated(cloud: Cloud, machines: list[FakeMachine]) -> None:
     on(cloud, machines[0], "one")
     assert peers(machines[0], cloud.network) == set()
     on(cloud, machines[1], "two")
@@ -84,7 +82,7 @@ def test_the_second_node_knows_the_first_at_once_and_the_first_is_told(
     assert network_peers.reconcile() == 0
 
 
-def test_nothing_goes_from_zone_to_zone(cloud: Cloud, machines: list[FakeMachine]) -> None:
+def test_peers_are_limited_to_the_zone(cloud: Cloud, machines: list[FakeMachine]) -> None:
     for number, machine in enumerate(machines):
         on(cloud, machine, f"i{number}")
     network_peers.reconcile()
@@ -95,7 +93,7 @@ def test_nothing_goes_from_zone_to_zone(cloud: Cloud, machines: list[FakeMachine
     }
 
 
-def test_networks_are_told_of_one_by_one(cloud: Cloud, machines: list[FakeMachine]) -> None:
+def test_networks_have_separate_peers(cloud: Cloud, machines: list[FakeMachine]) -> None:
     actor, project = cloud.tenant.actor, cloud.tenant.project
     other = network_create(actor, project, name="other", cidr="10.10.0.0/24", dns_servers=[], labels={})
     on(cloud, machines[0], "one")
@@ -113,7 +111,7 @@ def test_a_second_port_on_a_node_changes_nothing(cloud: Cloud, machines: list[Fa
     assert Segment.objects.get().version == first
 
 
-def test_with_its_last_port_a_node_leaves_the_segment(cloud: Cloud, machines: list[FakeMachine]) -> None:
+def test_node_leaves_the_segment_with_its_last_port(cloud: Cloud, machines: list[FakeMachine]) -> None:
     port = on(cloud, machines[0], "one")
     on(cloud, machines[1], "two")
     done(delete(cloud, port))
@@ -124,7 +122,7 @@ def test_with_its_last_port_a_node_leaves_the_segment(cloud: Cloud, machines: li
     assert peers(machines[0], cloud.network) is None
 
 
-def test_a_network_that_is_nowhere_keeps_counting(cloud: Cloud, machines: list[FakeMachine]) -> None:
+def test_segment_version_continues_after_the_last_port(cloud: Cloud, machines: list[FakeMachine]) -> None:
     done(delete(cloud, on(cloud, machines[0], "one")))
     first = Segment.objects.get().version
     signer.sign_all()
@@ -133,7 +131,7 @@ def test_a_network_that_is_nowhere_keeps_counting(cloud: Cloud, machines: list[F
     assert peers(machines[0], cloud.network) == set()
 
 
-def test_a_third_node_that_is_silent_keeps_nobody_waiting(cloud: Cloud, machines: list[FakeMachine]) -> None:
+def test_unreachable_peer_delays_no_other_node(cloud: Cloud, machines: list[FakeMachine]) -> None:
     on(cloud, machines[0], "one")
     machines[0].stop_agent()
     on(cloud, machines[1], "two")
@@ -144,7 +142,7 @@ def test_a_third_node_that_is_silent_keeps_nobody_waiting(cloud: Cloud, machines
     assert peers(machines[0], cloud.network) == {2}
 
 
-def test_what_was_deleted_on_a_silent_node_is_no_peer(cloud: Cloud, machines: list[FakeMachine]) -> None:
+def test_port_deleted_on_an_unreachable_node_is_no_peer(cloud: Cloud, machines: list[FakeMachine]) -> None:
     port = on(cloud, machines[0], "one")
     on(cloud, machines[1], "two")
     machines[0].become_unreachable()
@@ -158,7 +156,7 @@ def test_what_was_deleted_on_a_silent_node_is_no_peer(cloud: Cloud, machines: li
     assert peers(machines[0], cloud.network) is None
 
 
-def test_a_port_that_could_not_be_made_leaves_no_trace(cloud: Cloud, machines: list[FakeMachine]) -> None:
+def test_failed_port_leaves_no_binding(cloud: Cloud, machines: list[FakeMachine]) -> None:
     _, operation = ask_instance(cloud)
     Node.objects.exclude(pk=machines[0].row.pk).update(duty="cordoned")
     machines[0].fake.fail_next("ensure_port", AdapterError("broken", retryable=False))
@@ -167,7 +165,7 @@ def test_a_port_that_could_not_be_made_leaves_no_trace(cloud: Cloud, machines: l
     assert peers(machines[0], cloud.network) is None
 
 
-def test_while_the_signer_is_silent_the_port_waits(
+def test_port_waits_for_an_unresponsive_signer(
     cloud: Cloud, machines: list[FakeMachine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, operation = ask_instance(cloud)
@@ -178,7 +176,7 @@ def test_while_the_signer_is_silent_the_port_waits(
     assert again(operation).state == "succeeded"
 
 
-def test_who_is_in_the_segment_waits_for_nobody(
+def test_member_of_the_segment_does_not_wait_for_the_signer(
     cloud: Cloud, machines: list[FakeMachine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     port = on(cloud, machines[0], "one")
@@ -190,7 +188,7 @@ def test_who_is_in_the_segment_waits_for_nobody(
         segments.segment_document(port, machines[1].row)
 
 
-def test_without_an_underlay_address_a_node_stays_alone(cloud: Cloud, machines: list[FakeMachine]) -> None:
+def test_node_without_an_underlay_address_has_no_peers(cloud: Cloud, machines: list[FakeMachine]) -> None:
     port = on(cloud, machines[0], "one")
     node = machines[1].row
     node.underlay_ip, node.address = None, node.address.replace("127.0.0.1", "localhost")
@@ -201,7 +199,7 @@ def test_without_an_underlay_address_a_node_stays_alone(cloud: Cloud, machines: 
     assert PortBinding.objects.filter(port=port).count() == 1
 
 
-def test_a_new_address_of_a_node_reaches_the_others(cloud: Cloud, machines: list[FakeMachine]) -> None:
+def test_new_underlay_address_reaches_the_peers(cloud: Cloud, machines: list[FakeMachine]) -> None:
     on(cloud, machines[0], "one")
     on(cloud, machines[1], "two")
     call_command("set_underlay", machines[0].row.name, "10.0.8.1")
@@ -215,7 +213,7 @@ def test_a_new_address_of_a_node_reaches_the_others(cloud: Cloud, machines: list
         call_command("set_underlay", machines[0].row.name, "10.0.8.0.1")
 
 
-def test_a_key_that_is_not_trusted_any_more_is_replaced(cloud: Cloud, machines: list[FakeMachine]) -> None:
+def test_segment_signed_by_an_untrusted_key_is_re_signed(cloud: Cloud, machines: list[FakeMachine]) -> None:
     on(cloud, machines[0], "one")
     Segment.objects.update(key_id="signer-of-before")
     assert signer.sign_all() == 1
@@ -223,9 +221,7 @@ def test_a_key_that_is_not_trusted_any_more_is_replaced(cloud: Cloud, machines: 
     assert Segment.objects.get().key_id == cloud.world.signer.id
 
 
-def test_what_is_wrong_with_an_underlay_is_an_incident_until_it_is_mended(
-    cloud: Cloud, machines: list[FakeMachine]
-) -> None:
+def test_underlay_problem_is_an_incident_until_repaired(cloud: Cloud, machines: list[FakeMachine]) -> None:
     machines[0].fake.underlay_problem = "eth1 of the underlay has an MTU of 1500, and needs 1550."
     on(cloud, machines[0], "one")
     network_peers.reconcile()
@@ -252,7 +248,7 @@ def test_a_port_may_be_on_two_nodes_while_its_guest_moves(cloud: Cloud, machines
     assert set(Segment.objects.get().members.values()) == {"10.0.7.2"}
 
 
-def test_copies_go_with_their_network(cloud: Cloud, machines: list[FakeMachine]) -> None:
+def test_signed_segments_are_deleted_with_their_network(cloud: Cloud, machines: list[FakeMachine]) -> None:
     port = on(cloud, machines[0], "one")
     network_peers.reconcile()
     assert SegmentCopy.objects.count() == 1
@@ -262,7 +258,7 @@ def test_copies_go_with_their_network(cloud: Cloud, machines: list[FakeMachine])
     assert signer.sign_all() == 0
 
 
-def test_after_a_backup_was_restored_nodes_and_database_agree_again(
+def test_nodes_and_database_agree_after_a_restored_backup(
     cloud: Cloud, machines: list[FakeMachine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     on(cloud, machines[0], "one")

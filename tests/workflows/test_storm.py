@@ -1,5 +1,6 @@
-"""Many tenants' hands and several workers at the same time, on committed rows: whatever is refused is refused in our
-own words, every operation ends, and when all is deleted nothing is left."""
+"""Concurrent requests of many tenants and several workers, on committed rows.
+
+Each refusal is a CloudError, every operation ends, and after deletion nothing is left."""
 
 import random
 import threading

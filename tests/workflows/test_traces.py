@@ -9,7 +9,7 @@ from tests.workflows.helpers import ask_instance, fresh, make_instance
 from tests.world import Cloud
 
 
-def test_the_way_of_a_request_is_one_trace(cloud: Cloud) -> None:
+def test_request_gives_one_trace(cloud: Cloud) -> None:
     make_instance(cloud, "first")  # the node has the image: no operation goes to another lane
     with collected() as found:
         with span("request"):
@@ -30,7 +30,7 @@ def test_the_way_of_a_request_is_one_trace(cloud: Cloud) -> None:
     assert (answered.attributes or {})["andromede.resource_id"] == str(operation.resource_id)
 
 
-def test_a_worker_that_goes_on_later_adds_to_the_same_trace(cloud: Cloud) -> None:
+def test_later_worker_extends_the_same_trace(cloud: Cloud) -> None:
     make_instance(cloud, "first")  # the node has the image: no operation goes to another lane
     with collected() as found:
         with span("request"):

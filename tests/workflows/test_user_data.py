@@ -1,4 +1,4 @@
-"""User data: sealed in the database, delivered to the guest as sent, and deleted with it."""
+"""User data is encrypted in the database, delivered to the guest as sent, and deleted with it."""
 
 from importlib import import_module
 from unittest.mock import patch
@@ -29,11 +29,11 @@ def columns(instance: Instance) -> tuple[bytes, bytes | None]:
 
 
 def write_plain(*instances: Instance) -> None:
-    """As the release before did."""
+    """Write plain user data, as the previous release did."""
     Instance.objects.filter(pk__in=[each.pk for each in instances]).update(user_data=SECRET, sealed_user_data=None)
 
 
-def test_the_database_has_it_sealed_and_the_guest_as_it_is(cloud: Cloud) -> None:
+def test_user_data_is_encrypted_in_the_database_and_plain_in_the_guest(cloud: Cloud) -> None:
     instance = make_instance(cloud, user_data=SECRET)
     plain, sealed = columns(instance)
     assert plain == b"" and sealed is not None and b"hunter2" not in sealed
@@ -45,7 +45,7 @@ def test_the_database_has_it_sealed_and_the_guest_as_it_is(cloud: Cloud) -> None
         user_data.read(other)
 
 
-def test_what_the_release_before_wrote_is_read_and_then_sealed(cloud: Cloud) -> None:
+def test_plain_user_data_of_an_older_release_is_read_and_encrypted(cloud: Cloud) -> None:
     ours = [ask_instance(cloud, f"web-{number}")[0] for number in range(3)]
     busy, gone = ours[0], make_instance(cloud, "gone")
     write_plain(*ours, gone)
@@ -62,19 +62,19 @@ def test_what_the_release_before_wrote_is_read_and_then_sealed(cloud: Cloud) -> 
     assert (user_data.seal_plain(), user_data.seal_plain()) == (1, 0)
 
 
-def test_whoever_goes_back_has_it_in_clear_again(cloud: Cloud) -> None:
+def test_reverse_migration_decrypts_user_data(cloud: Cloud) -> None:
     instance = make_instance(cloud, user_data=SECRET)
     migration.open_all(apps, None)
     assert columns(instance) == (SECRET, None)
 
 
-def test_nothing_of_it_is_left_when_the_instance_is_gone(cloud: Cloud) -> None:
+def test_user_data_is_deleted_with_the_instance(cloud: Cloud) -> None:
     instance = make_instance(cloud, user_data=SECRET)
     done(instance_delete(cloud.tenant.actor, instance))
     assert columns(instance) == (b"", None)
 
 
-def test_under_a_new_secret_key(cloud: Cloud, settings: Settings) -> None:
+def test_user_data_is_readable_under_a_new_secret_key(cloud: Cloud, settings: Settings) -> None:
     instance = make_instance(cloud, user_data=SECRET)
     before, settings.SECRET_KEY = settings.SECRET_KEY, "another"
     with pytest.raises(UserDataUnreadable):

@@ -1,4 +1,4 @@
-"""Volumes by themselves: create, grow, delete."""
+"""Creation, growth and deletion of volumes."""
 
 import pytest
 
@@ -40,7 +40,7 @@ def storage_used(volume: Volume) -> int:
     return QuotaUse.objects.get(resource_id=volume.pk, dimension="storage_gib").amount
 
 
-def test_an_empty_volume_and_one_from_an_image(cloud: Cloud) -> None:
+def test_empty_volume_and_volume_from_an_image_are_created(cloud: Cloud) -> None:
     empty, clone = make_volume(cloud), make_volume(cloud, "clone", size_gib=3, image=cloud.image)
     assert (empty.state, empty.node_id) == ("available", cloud.machine.row.pk)
     assert cloud.fake.volumes == {empty.pk: 2 * 2**30, clone.pk: 3 * 2**30}
@@ -48,7 +48,7 @@ def test_an_empty_volume_and_one_from_an_image(cloud: Cloud) -> None:
     assert Allocation.objects.get(consumer_id=clone.pk).disk_gib == storage_used(clone) == 3
 
 
-def test_an_image_needs_its_room(cloud: Cloud) -> None:
+def test_volume_smaller_than_its_image_is_refused(cloud: Cloud) -> None:
     cloud.image.virtual_size_bytes = 3 * 2**30 + 1
     cloud.image.save(update_fields=["virtual_size_bytes"])
     with pytest.raises(ImageSizeMismatch) as caught:
@@ -56,7 +56,7 @@ def test_an_image_needs_its_room(cloud: Cloud) -> None:
     assert (caught.value.field, caught.value.facts) == ("size_gib", {"needed_gib": 4, "given_gib": 2})
 
 
-def test_what_cannot_be_is_refused_at_once_and_leaves_nothing(cloud: Cloud) -> None:
+def test_invalid_volume_request_is_refused_and_leaves_nothing(cloud: Cloud) -> None:
     make_volume(cloud)
     before = picture(cloud)
     with pytest.raises(VolumeNameTaken):
@@ -72,7 +72,7 @@ def test_what_cannot_be_is_refused_at_once_and_leaves_nothing(cloud: Cloud) -> N
     assert picture(cloud) == before
 
 
-def test_a_node_that_has_no_room_after_all_leaves_an_error_that_can_be_deleted(cloud: Cloud) -> None:
+def test_volume_refused_by_the_node_is_in_error_and_deletable(cloud: Cloud) -> None:
     cloud.fake.fail_next("create_volume", AdapterError("disk full", retryable=False))
     volume, operation = ask_volume(cloud)
     assert (run(operation).state, operation.error["code"]) == ("failed", "node.refused")
@@ -83,21 +83,21 @@ def test_a_node_that_has_no_room_after_all_leaves_an_error_that_can_be_deleted(c
     make_volume(cloud)
 
 
-def test_near_an_instance_means_on_its_node(cloud: Cloud) -> None:
+def test_near_constraint_places_the_volume_on_the_node(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     for n in range(3):
         cloud.world.add_machine("fr-idf-1", capacity=FakeCapacity(disk_gib=10**6))
         assert make_volume(cloud, f"near-{n}", near=instance.pk).node_id == instance.node_id
 
 
-def test_near_an_instance_without_a_place_is_refused(cloud: Cloud) -> None:
+def test_near_an_unplaced_instance_is_refused(cloud: Cloud) -> None:
     """Else it would be put anywhere, and could never be attached."""
     instance, _ = ask_instance(cloud)
     with pytest.raises(NoAllocation):
         ask_volume(cloud, near=instance.pk)
 
 
-def test_grow_twice(cloud: Cloud) -> None:
+def test_volume_grows_twice(cloud: Cloud) -> None:
     volume = make_volume(cloud)
     for size_gib in (5, 9):
         done(grow(cloud, fresh(volume), size_gib))
@@ -107,7 +107,7 @@ def test_grow_twice(cloud: Cloud) -> None:
         assert cloud.fake.volumes[volume.pk] == size_gib * 2**30
 
 
-def test_grow_under_a_running_guest(cloud: Cloud) -> None:
+def test_volume_grows_under_a_running_guest(cloud: Cloud) -> None:
     volume = make_attached(cloud).volume
     done(grow(cloud, volume, 5))
     assert (fresh(volume).state, fresh(volume).size_gib) == ("in-use", 5)
@@ -115,7 +115,7 @@ def test_grow_under_a_running_guest(cloud: Cloud) -> None:
     assert cloud.fake.call_counts["grow_volume"] == 0, "the hypervisor has the file open, so it grows it"
 
 
-def test_a_volume_never_shrinks_whoever_read_what(cloud: Cloud) -> None:
+def test_volume_never_shrinks(cloud: Cloud) -> None:
     stale = make_volume(cloud)
     done(grow(cloud, fresh(stale), 10))
     for size_gib in (10, 5):
@@ -125,7 +125,7 @@ def test_a_volume_never_shrinks_whoever_read_what(cloud: Cloud) -> None:
     assert not Operation.objects.filter(state="pending").exists()
 
 
-def test_grow_where_there_is_no_room(cloud: Cloud) -> None:
+def test_growth_without_capacity_is_refused(cloud: Cloud) -> None:
     volume = make_volume(cloud)
     before = picture(cloud)
     with pytest.raises(InsufficientCapacity):
@@ -141,7 +141,7 @@ def test_grow_where_there_is_no_room(cloud: Cloud) -> None:
     assert picture(cloud) == before
 
 
-def test_a_growth_that_the_node_refuses_gives_quota_and_place_back_on_a_full_node(cloud: Cloud) -> None:
+def test_refused_growth_releases_quota_and_capacity(cloud: Cloud) -> None:
     volume = make_volume(cloud)
     before = picture(cloud)
     operation = grow(cloud, volume, 5)
@@ -154,7 +154,7 @@ def test_a_growth_that_the_node_refuses_gives_quota_and_place_back_on_a_full_nod
     assert picture(cloud) == before
 
 
-def test_delete_while_it_is_made(cloud: Cloud) -> None:
+def test_volume_is_deleted_during_its_creation(cloud: Cloud) -> None:
     volume, creation = ask_volume(cloud)
     cloud.fake.fail_next("create_volume", HypervisorUnavailable("libvirtd is gone"))
     assert run(creation).state == "running"
@@ -166,7 +166,7 @@ def test_delete_while_it_is_made(cloud: Cloud) -> None:
     assert_clean_slate(cloud)
 
 
-def test_delete_while_it_grows(cloud: Cloud) -> None:
+def test_volume_is_deleted_during_its_growth(cloud: Cloud) -> None:
     volume = make_volume(cloud)
     growth = grow(cloud, volume, 5)
     deletion = delete_volume(cloud, fresh(volume))
@@ -175,7 +175,7 @@ def test_delete_while_it_grows(cloud: Cloud) -> None:
     assert_clean_slate(cloud)
 
 
-def test_delete_twice(cloud: Cloud) -> None:
+def test_repeated_volume_deletion_requests_succeed(cloud: Cloud) -> None:
     """Asked again meanwhile it is the same operation; two that were asked for at the same moment both end."""
     volume = make_volume(cloud)
     stale = fresh(volume)
@@ -196,7 +196,7 @@ def test_an_attached_volume_is_not_deleted(cloud: Cloud) -> None:
     assert not fresh(attachment.volume).is_deleting
 
 
-def test_nothing_else_is_accepted_once_its_deletion_was(cloud: Cloud) -> None:
+def test_volume_under_deletion_refuses_changes(cloud: Cloud) -> None:
     volume, instance = make_volume(cloud), make_instance(cloud)
     stale = fresh(volume)
     delete_volume(cloud, volume)
@@ -208,7 +208,7 @@ def test_nothing_else_is_accepted_once_its_deletion_was(cloud: Cloud) -> None:
     assert instance.state == "active"
 
 
-def test_one_change_at_a_time(cloud: Cloud) -> None:
+def test_second_change_of_a_volume_is_busy(cloud: Cloud) -> None:
     volume = make_volume(cloud)
     growth = grow(cloud, volume, 5)
     with pytest.raises(Busy) as caught:
@@ -216,7 +216,7 @@ def test_one_change_at_a_time(cloud: Cloud) -> None:
     assert caught.value.facts["blocking_operation"] == str(growth.pk)
 
 
-def test_on_a_silent_node_it_is_gone_at_once_and_removed_later(cloud: Cloud) -> None:
+def test_volume_on_an_unreachable_node_is_deleted_at_once(cloud: Cloud) -> None:
     volume = make_volume(cloud)
     cloud.machine.become_unreachable()
     done(delete_volume(cloud, volume))
@@ -226,7 +226,7 @@ def test_on_a_silent_node_it_is_gone_at_once_and_removed_later(cloud: Cloud) -> 
     assert_clean_slate(cloud)
 
 
-def test_a_creation_whose_node_was_lost_is_over_at_its_deadline(cloud: Cloud) -> None:
+def test_creation_on_a_lost_node_ends_at_its_deadline(cloud: Cloud) -> None:
     volume, creation = ask_volume(cloud)
     cloud.fake.fail_next("create_volume", HypervisorUnavailable("libvirtd is gone"))
     run(creation)

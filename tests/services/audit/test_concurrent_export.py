@@ -26,7 +26,7 @@ CHANGES = 8
 TERRITORY = {"id": "loc", "attr": "location.territory", "op": "in", "value": ["@EU"]}
 
 
-def test_decisions_while_policies_and_facts_change(
+def test_decisions_during_changes_of_policies_and_facts_verify(
     shared_cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All are admitted, and so have held what they rest on: not even clocks need an allowance."""

@@ -1,4 +1,4 @@
-"""Second signatures in the log: where one is demanded, nothing was done without it."""
+"""The verifier finds actions without the cosignature of a sentinel where one is required."""
 
 from collections.abc import Callable
 
@@ -31,7 +31,7 @@ def fault(write: Write) -> str:
     return found.faults[0]
 
 
-def test_what_both_have_signed_and_what_was_never_used_are_no_faults(story: SampleEvidence, write: Write) -> None:
+def test_cosigned_and_unused_permits_are_no_faults(story: SampleEvidence, write: Write) -> None:
     permit = story.permit(story.decide())
     story.cosign(permit, SENTINEL)
     story.receipt(permit)
@@ -41,18 +41,18 @@ def test_what_both_have_signed_and_what_was_never_used_are_no_faults(story: Samp
     assert "1 cosignature" in found.out
 
 
-def test_what_was_done_without_a_second_signature_is_found(story: SampleEvidence, write: Write) -> None:
+def test_receipt_under_an_uncosigned_permit_is_found(story: SampleEvidence, write: Write) -> None:
     story.create()
     assert "its permit lacks the signature of a sentinel for *" in fault(write)
 
 
-def test_a_second_signature_by_another_is_none(story: SampleEvidence, write: Write) -> None:
+def test_cosignature_by_another_key_does_not_count(story: SampleEvidence, write: Write) -> None:
     permit = story.permit(story.decide())
     story.cosign(permit, story.signer)
     assert "is no sentinel's for fr-idf-1" in fault(write)
 
 
-def test_a_second_signature_is_under_a_permit_of_the_log(story: SampleEvidence, write: Write) -> None:
+def test_cosignature_without_its_permit_in_the_log_is_found(story: SampleEvidence, write: Write) -> None:
     permit = story.permit(story.decide())
     story.signer = DocumentSigner("signer-1")
     story.cosign(permit, SENTINEL)

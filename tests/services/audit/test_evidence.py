@@ -1,4 +1,4 @@
-"""The evidence log in PostgreSQL: what is appended stays, gets one place, and can be proved."""
+"""Records of the evidence log in PostgreSQL are immutable, get one log position, and have proofs."""
 
 import json
 import os
@@ -57,7 +57,7 @@ def assert_whole() -> None:
 
 
 @pytest.mark.django_db
-def test_a_record_says_in_its_document_all_that_its_columns_say() -> None:
+def test_record_document_has_the_values_of_its_columns() -> None:
     organization, project, resource = new_id(), new_id(), new_id()
     ids = {"organization_id": organization, "project_id": project, "resource_id": resource}
     row = evidence_log.append("decision", {"zone": "fr-1", "é": [1, None]}, **ids)
@@ -85,7 +85,7 @@ def test_equal_documents_have_different_hashes() -> None:
 
 
 @pytest.mark.django_db
-def test_a_deed_that_is_rolled_back_leaves_no_record() -> None:
+def test_rolled_back_transaction_leaves_no_record() -> None:
     with pytest.raises(ZeroDivisionError), transaction.atomic():
         evidence_log.append("decision", {})
         raise ZeroDivisionError
@@ -94,7 +94,7 @@ def test_a_deed_that_is_rolled_back_leaves_no_record() -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("document", [{"x": float("nan")}, {"x": object()}, {"x": 2**60}])
-def test_what_has_no_canonical_form_is_not_appended(document: dict[str, object]) -> None:
+def test_document_without_canonical_form_is_not_appended(document: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"."):
         evidence_log.append("decision", document)
 
@@ -106,7 +106,7 @@ def test_an_unknown_kind_is_refused() -> None:
 
 
 @pytest.mark.django_db
-def test_streams() -> None:
+def test_records_go_to_their_streams() -> None:
     organization = new_id()
     assert evidence_log.append("fact", {}).stream == "platform"
     assert evidence_log.append("fact", {}, organization_id=organization).stream == str(organization)
@@ -145,7 +145,7 @@ def test_evidence_is_neither_changed_nor_deleted(write: Write, statement: str) -
         cursor.execute(statement)
 
 
-def test_a_content_hash_that_is_not_of_the_content_is_refused(write: Write) -> None:
+def test_wrong_content_hash_is_refused(write: Write) -> None:
     row = evidence_log.append("receipt", {})
     forged = EvidenceRecord(kind="receipt", stream="operator", document=row.document, salt=row.salt, content_hash=b"x")
     with pytest.raises(IntegrityError, match="audit_evidence_content"), transaction.atomic():
@@ -155,7 +155,7 @@ def test_a_content_hash_that_is_not_of_the_content_is_refused(write: Write) -> N
 # ── erasure ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_an_erased_record_is_forgotten_and_the_tree_stays(write: Write) -> None:
+def test_erased_record_loses_its_content_and_the_tree_stays(write: Write) -> None:
     row = write(3)[1]
     before = proofs.root(3)
     evidence_log.erase_record(row.pk, reason="right to be forgotten")
@@ -186,7 +186,7 @@ def erasure_of(row: EvidenceRecord, first: int, last: int) -> EvidenceRecord:
     return evidence_log.append("erasure", document, organization_id=row.organization_id)
 
 
-def test_the_database_blanks_nothing_without_a_new_erasure_that_names_it(write: Write) -> None:
+def test_database_blanks_only_records_that_a_new_erasure_names(write: Write) -> None:
     row = write(3)[1]
     for first, last in ((1, 1), (3, 9)):
         erasure_of(row, first, last)
@@ -203,7 +203,7 @@ def test_the_database_blanks_nothing_without_a_new_erasure_that_names_it(write: 
         blanked(erasure)
 
 
-def test_a_record_is_erased_before_it_has_its_place(log: None) -> None:
+def test_record_is_erased_before_it_is_sequenced(log: None) -> None:
     row = evidence_log.append("receipt", {}, organization_id=new_id())
     evidence_log.erase_record(row.pk, reason="law")
     assert evidence_log.sequence() == 1
@@ -211,7 +211,7 @@ def test_a_record_is_erased_before_it_has_its_place(log: None) -> None:
 
 
 @pytest.mark.django_db
-def test_what_is_not_there_is_not_erased() -> None:
+def test_erasure_of_a_missing_record_is_refused() -> None:
     with pytest.raises(RecordNotFound):
         evidence_log.erase_record(new_id(), reason="law")
 
@@ -219,7 +219,7 @@ def test_what_is_not_there_is_not_erased() -> None:
 # ── places ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_places_are_given_in_the_order_of_ids_and_once(write: Write) -> None:
+def test_log_positions_are_assigned_once_in_order_of_ids(write: Write) -> None:
     rows = write(5)
     assert [row.leaf_index for row in rows] == [0, 1, 2, 3, 4]
     assert [row.pk for row in rows] == sorted(row.pk for row in rows)
@@ -227,7 +227,7 @@ def test_places_are_given_in_the_order_of_ids_and_once(write: Write) -> None:
     assert_whole()
 
 
-def test_more_than_one_batch(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sequencer_assigns_several_batches(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evidence_log, "BATCH", 3)
     write(8)
     assert len(leaves()) == 8
@@ -241,7 +241,7 @@ def test_more_than_one_batch(write: Write, monkeypatch: pytest.MonkeyPatch) -> N
 
 @examples(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(portions=st.lists(st.lists(st.sampled_from(["a", "b", None]), max_size=9), max_size=6))
-def test_streams_have_no_gap_however_records_mix(log: None, portions: list[list[str | None]]) -> None:
+def test_streams_have_no_gap(log: None, portions: list[list[str | None]]) -> None:
     owners = {name: new_id() for name in ("a", "b")}
     for portion in portions:
         for name in portion:
@@ -267,14 +267,14 @@ def test_a_checkpoint_is_a_signed_note_of_the_tree(write: Write) -> None:
     assert Checkpoint.objects.count() == 2
 
 
-def test_without_a_key_nothing_is_signed(write: Write, settings: Settings) -> None:
+def test_no_checkpoint_is_signed_without_a_key(write: Write, settings: Settings) -> None:
     write(1)
     (settings.PKI_DIR / "log.key").unlink()
     with pytest.raises(LogKeyMissing):
         evidence_log.checkpoint()
 
 
-def test_the_key_is_made_once_and_for_its_owner_alone(write: Write, settings: Settings) -> None:
+def test_log_key_is_made_once_and_readable_by_its_owner_alone(write: Write, settings: Settings) -> None:
     folder = settings.PKI_DIR
     key = log_key.load().public
     log_key.create_log_key(folder)
@@ -282,7 +282,7 @@ def test_the_key_is_made_once_and_for_its_owner_alone(write: Write, settings: Se
     assert (folder / "log.key").stat().st_mode & 0o777 == 0o600
 
 
-def test_every_record_is_proved_to_be_in_every_checkpoint_that_covers_it(write: Write) -> None:
+def test_each_record_has_an_inclusion_proof_for_each_later_checkpoint(write: Write) -> None:
     signed = []
     for count in (1, 2, 5, 1, 8):
         write(count)
@@ -299,7 +299,7 @@ def test_every_record_is_proved_to_be_in_every_checkpoint_that_covers_it(write: 
             assert merkle.is_included(bytes(row.leaf_hash or b""), proof=proof, **place)
 
 
-def test_checkpoints_are_proved_to_follow_each_other(write: Write) -> None:
+def test_checkpoints_have_consistency_proofs(write: Write) -> None:
     made = []
     for count in (1, 2, 5, 1, 8):
         write(count)
@@ -312,7 +312,7 @@ def test_checkpoints_are_proved_to_follow_each_other(write: Write) -> None:
                 assert merkle.is_consistent(old.tree_size, new.tree_size, proof=proof, **roots)
 
 
-def test_a_record_without_a_place_is_not_proved_yet(write: Write) -> None:
+def test_unsequenced_record_has_no_inclusion_proof(write: Write) -> None:
     write(1)
     made = evidence_log.checkpoint()
     assert made is not None
@@ -324,7 +324,7 @@ def test_a_record_without_a_place_is_not_proved_yet(write: Write) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_writers_sequencers_and_signers_at_once(log: None) -> None:
+def test_concurrent_writers_sequencers_and_signers_keep_the_log_whole(log: None) -> None:
     owners = [new_id() for _ in range(3)]
 
     def append() -> int:
@@ -359,7 +359,7 @@ while True:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_sequencer_that_is_killed_leaves_nothing_half_done(log: None) -> None:
+def test_killed_sequencer_leaves_a_whole_log(log: None) -> None:
     environment = os.environ | {"ANDROMEDE_DB_NAME": str(connection.settings_dict["NAME"])}
     for _ in range(4):
         with running([sys.executable, "-c", SEQUENCE_FOR_EVER], env=environment):

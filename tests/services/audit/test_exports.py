@@ -1,4 +1,4 @@
-"""Exports that were asked for: made one at a time, whole or not at all, again after a crash, and gone after a day."""
+"""Requested exports: created one at a time, complete or not at all, retried after a crash, deleted after a day."""
 
 import errno
 import hashlib
@@ -77,7 +77,7 @@ def later(by: timedelta) -> Iterator[None]:
         yield
 
 
-def test_what_was_asked_for_is_made(
+def test_requested_export_is_created(
     officer: Actor,
     organization: Organization,
     window: tuple[datetime, datetime],
@@ -108,7 +108,7 @@ def test_what_was_asked_for_is_made(
     assert exports.make_all() == 0
 
 
-def test_while_it_is_waited_for_it_is_asked_for_once(
+def test_waiting_export_is_not_requested_twice(
     officer: Actor, organization: Organization, window: tuple[datetime, datetime], folder: Path
 ) -> None:
     first = ask(officer, organization, window)
@@ -122,7 +122,7 @@ def test_while_it_is_waited_for_it_is_asked_for_once(
     assert exports.find_ready_export(officer, organization, *window) == again
 
 
-def test_an_organization_has_so_many_and_no_more(
+def test_organization_has_a_limit_of_exports(
     officer: Actor, organization: Organization, window: tuple[datetime, datetime], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(exports, "EXPORTS_MAX", 2)
@@ -135,7 +135,7 @@ def test_an_organization_has_so_many_and_no_more(
         ask(officer, other, window)
 
 
-def test_a_broker_that_does_not_answer_delays_and_loses_nothing(
+def test_unreachable_broker_delays_the_export(
     officer: Actor, organization: Organization, window: tuple[datetime, datetime], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Dead:
@@ -158,7 +158,7 @@ def test_a_broker_that_does_not_answer_delays_and_loses_nothing(
         (-timedelta(days=365 * 50), timedelta(), "from"),
     ],
 )
-def test_times_that_cannot_be_exported(
+def test_invalid_period_is_refused(
     officer: Actor, organization: Organization, start: timedelta, end: timedelta, field: str
 ) -> None:
     now = clock.now()
@@ -171,7 +171,7 @@ def test_times_that_cannot_be_exported(
 # ── the end ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_it_is_there_for_a_day(
+def test_export_is_deleted_after_a_day(
     officer: Actor, organization: Organization, window: tuple[datetime, datetime], folder: Path
 ) -> None:
     asked = ask(officer, organization, window)
@@ -187,7 +187,7 @@ def test_it_is_there_for_a_day(
     assert list(folder.iterdir()) == []
 
 
-def test_other_files_are_left_alone(
+def test_foreign_files_are_not_deleted(
     officer: Actor, organization: Organization, window: tuple[datetime, datetime], folder: Path
 ) -> None:
     folder.mkdir()
@@ -198,7 +198,7 @@ def test_other_files_are_left_alone(
     assert sorted(path.name for path in folder.iterdir()) == ["backup.tar", "notes.txt"]
 
 
-def test_a_file_that_is_lost_is_made_again(
+def test_lost_export_file_is_recreated(
     officer: Actor, organization: Organization, window: tuple[datetime, datetime], folder: Path
 ) -> None:
     asked = ask(officer, organization, window)
@@ -216,7 +216,7 @@ def test_a_file_that_is_lost_is_made_again(
 # ── what goes wrong ─────────────────────────────────────────────────────────────────────────────
 
 
-def test_without_the_logs_key_it_fails_and_says_so(
+def test_missing_log_key_fails_the_export_with_an_error(
     officer: Actor, organization: Organization, window: tuple[datetime, datetime], folder: Path
 ) -> None:
     asked = ask(officer, organization, window)
@@ -233,7 +233,7 @@ def test_without_the_logs_key_it_fails_and_says_so(
     assert not EvidenceExport.objects.filter(pk=asked.pk).exists()
 
 
-def test_a_full_disk_is_tried_again_but_not_for_ever(
+def test_full_disk_is_retried_up_to_a_limit(
     officer: Actor, organization: Organization, window: tuple[datetime, datetime]
 ) -> None:
     asked = ask(officer, organization, window)
@@ -249,7 +249,7 @@ def test_a_full_disk_is_tried_again_but_not_for_ever(
     assert asked.error["code"] == "evidence.export_store_full"
 
 
-def test_a_defect_stops_neither_the_others_nor_itself_for_ever(
+def test_defect_fails_one_export_after_the_last_attempt(
     officer: Actor, organization: Organization, window: tuple[datetime, datetime]
 ) -> None:
     bad = ask(officer, organization, window)
@@ -289,7 +289,7 @@ exports.make_all()
 
 
 @pytest.mark.django_db(transaction=True)
-def test_kill_9_leaves_no_half_file_and_it_is_made_again(
+def test_killed_export_leaves_no_partial_file_and_is_retried(
     officer: Actor, organization: Organization, window: tuple[datetime, datetime], folder: Path
 ) -> None:
     asked = ask(officer, organization, window)

@@ -1,4 +1,4 @@
-"""False records, as a dishonest control plane would write them: the verifier names each."""
+"""The verifier names each false record that a dishonest control plane could write."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -47,7 +47,7 @@ def admits_everywhere(document: Document) -> None:
 
 
 def asks_nothing(document: Document) -> None:
-    """With policies of its own, which admit everything."""
+    """Use own policies, which admit everything."""
     admits_everywhere(document)
     document["policies"] = []
     document["policy_digest"] = digest([])
@@ -61,7 +61,7 @@ def admits_one_more(document: Document) -> None:
 
 
 def exempts_itself(document: Document) -> None:
-    """By an exemption that nobody has signed."""
+    """Exempt the decision without a signature."""
     now = clock.now()
     terms = Terms(
         id="ex-1",
@@ -91,7 +91,7 @@ def exempts_itself(document: Document) -> None:
         (lambda document: document.update(zones=None), ""),
     ],
 )
-def test_a_false_decision_is_found_among_the_others(
+def test_false_decision_is_found(
     organization: Organization, write: Write, change: Callable[[Document], None], reason: str
 ) -> None:
     story = make_sample_evidence(organization.pk)
@@ -105,7 +105,7 @@ def test_a_false_decision_is_found_among_the_others(
     assert str(record.pk) in faults[0]
 
 
-def test_one_false_decision_among_a_hundred_is_found(organization: Organization, write: Write) -> None:
+def test_one_false_decision_among_a_hundred_true_ones_is_found(organization: Organization, write: Write) -> None:
     story = make_sample_evidence(organization.pk, instances=50)
     story.decide(change=admits_everywhere)
     for _ in range(50):
@@ -116,7 +116,7 @@ def test_one_false_decision_among_a_hundred_is_found(organization: Organization,
     assert len(found.faults) == 1
 
 
-def test_a_decision_is_computed_with_the_facts_of_its_own_time(organization: Organization, write: Write) -> None:
+def test_decision_is_recomputed_with_the_facts_of_its_time(organization: Organization, write: Write) -> None:
     story = make_sample_evidence(organization.pk, instances=1)
     before = story.decide()
     now = clock.now()
@@ -131,7 +131,7 @@ def test_a_decision_is_computed_with_the_facts_of_its_own_time(organization: Org
 
 
 def past() -> AbstractContextManager[object]:
-    """What is told here was known to everybody by now."""
+    """Set the clock back by five minutes, so that all processes know the facts stated here."""
     then = clock.now() - timedelta(minutes=5)
     return patch.object(clock, "now", lambda: then)
 
@@ -142,7 +142,7 @@ def neutral(story: SampleEvidence) -> None:
 
 
 @pytest.mark.parametrize("number", ["facts_epoch", "organization_version", "platform_version"])
-def test_a_decision_on_what_was_in_force_before_is_found(organization: Organization, write: Write, number: str) -> None:
+def test_decision_on_a_superseded_policy_is_found(organization: Organization, write: Write, number: str) -> None:
     with past():
         story = make_sample_evidence(organization.pk)
         neutral(story)
@@ -159,7 +159,7 @@ def test_a_decision_on_what_was_in_force_before_is_found(organization: Organizat
     assert "it rests on " in fault
 
 
-def test_what_changes_while_something_is_decided_is_no_fault(organization: Organization, write: Write) -> None:
+def test_change_during_a_decision_is_no_fault(organization: Organization, write: Write) -> None:
     with past():
         story = make_sample_evidence(organization.pk)
     decision = story.decide()
@@ -170,7 +170,7 @@ def test_what_changes_while_something_is_decided_is_no_fault(organization: Organ
 
 
 @pytest.mark.parametrize("is_old", [True, False])
-def test_a_permit_on_facts_that_have_changed_is_found(organization: Organization, write: Write, is_old: bool) -> None:
+def test_permit_on_superseded_facts_is_found(organization: Organization, write: Write, is_old: bool) -> None:
     with past():
         story = make_sample_evidence(organization.pk)
         before = story.decide()
@@ -199,7 +199,7 @@ def test_a_permit_on_facts_that_have_changed_is_found(organization: Organization
         ({}, {"nbf": clock.now() - HOUR, "exp": clock.now() - HOUR + LIFETIME}, "not recorded when it was made"),
     ],
 )
-def test_what_does_not_go_with_its_decision_is_found(
+def test_record_inconsistent_with_its_decision_is_found(
     organization: Organization, write: Write, change: Document, other: Document, reason: str
 ) -> None:
     story = make_sample_evidence(organization.pk)
@@ -210,7 +210,7 @@ def test_what_does_not_go_with_its_decision_is_found(
     assert reason in fault
 
 
-def test_a_decision_may_serve_another_operation_that_asks_for_as_much(organization: Organization, write: Write) -> None:
+def test_decision_may_serve_another_operation_of_equal_demand(organization: Organization, write: Write) -> None:
     story = make_sample_evidence(organization.pk)
     story.permit(story.decide(), op="instance.start")
     assert verdict(write().path).status == 0
@@ -225,7 +225,7 @@ def test_a_permit_that_outlives_its_decision_is_found(organization: Organization
     assert "outlives its decision" in fault
 
 
-def test_policies_that_are_left_out_are_missed(organization: Organization, write: Write) -> None:
+def test_omitted_policies_are_found(organization: Organization, write: Write) -> None:
     story = make_sample_evidence(organization.pk)
     start = clock.now()
     story.create()
@@ -235,7 +235,7 @@ def test_policies_that_are_left_out_are_missed(organization: Organization, write
     assert any("whose version 2 is not here" in fault for fault in made.verdict().faults)
 
 
-def test_a_fact_that_is_slipped_into_the_past_is_seen(organization: Organization, write: Write) -> None:
+def test_backdated_fact_is_found(organization: Organization, write: Write) -> None:
     story = make_sample_evidence(organization.pk)
     now = clock.now()
     story.epoch = 0
@@ -244,7 +244,7 @@ def test_a_fact_that_is_slipped_into_the_past_is_seen(organization: Organization
 
 
 @pytest.mark.parametrize("is_everybodys", [True, False])
-def test_a_record_that_is_dated_back_is_seen(organization: Organization, write: Write, is_everybodys: bool) -> None:
+def test_backdated_record_is_found(organization: Organization, write: Write, is_everybodys: bool) -> None:
     make_sample_evidence(organization.pk)
     then = clock.now() - 2 * OUT_OF_ORDER
     with patch.object(clock, "now", lambda: then):
@@ -255,7 +255,7 @@ def test_a_record_that_is_dated_back_is_seen(organization: Organization, write: 
     assert "older than what stood in the log before it" in fault
 
 
-def test_a_fact_that_no_officer_signed_is_not_believed(organization: Organization, write: Write) -> None:
+def test_fact_without_an_officer_signature_is_found(organization: Organization, write: Write) -> None:
     story = make_sample_evidence(organization.pk)
     now = clock.now()
     zone = story.statement("zone", "us-va-1", "location.territory", "FR", now=now)
@@ -281,7 +281,7 @@ def test_a_fact_that_no_officer_signed_is_not_believed(organization: Organizatio
         ({"contents": Contents()}, "names nothing"),
     ],
 )
-def test_a_permit_that_does_not_follow_is_found(
+def test_permit_inconsistent_with_its_decision_is_found(
     organization: Organization, write: Write, other: Document, reason: str
 ) -> None:
     story = make_sample_evidence(organization.pk)
@@ -291,7 +291,7 @@ def test_a_permit_that_does_not_follow_is_found(
     assert reason in fault
 
 
-def test_a_permit_for_a_place_that_the_facts_no_longer_admit_is_found(organization: Organization, write: Write) -> None:
+def test_permit_for_a_zone_no_longer_admitted_is_found(organization: Organization, write: Write) -> None:
     story = make_sample_evidence(organization.pk)
     decision, now = story.decide(), clock.now()
     story.state([story.statement("zone", story.zone, "admin.access_from", ["US"], now=now)])
@@ -300,7 +300,7 @@ def test_a_permit_for_a_place_that_the_facts_no_longer_admit_is_found(organizati
     assert "POLICY_REFUSES" in fault
 
 
-def test_a_permit_that_no_signer_signed_is_found(organization: Organization, write: Write) -> None:
+def test_permit_without_a_signer_signature_is_found(organization: Organization, write: Write) -> None:
     story = make_sample_evidence(organization.pk)
     for pen in (DocumentSigner("signer-1"), DocumentSigner("signer-9"), story.officer):
         story.permit(story.decide(), pen=pen)
@@ -317,7 +317,7 @@ def test_a_permit_that_no_signer_signed_is_found(organization: Organization, wri
         ({"at": "2020-01-01T00:00:00Z"}, "older"),
     ],
 )
-def test_a_receipt_that_does_not_follow_is_found(
+def test_receipt_inconsistent_with_its_permit_is_found(
     organization: Organization, write: Write, other: Document, reason: str
 ) -> None:
     story = make_sample_evidence(organization.pk)
@@ -328,13 +328,13 @@ def test_a_receipt_that_does_not_follow_is_found(
     assert reason in faults[0]
 
 
-def test_a_receipt_that_the_node_did_not_sign_is_found(organization: Organization, write: Write) -> None:
+def test_receipt_without_the_node_signature_is_found(organization: Organization, write: Write) -> None:
     story = make_sample_evidence(organization.pk)
     story.receipt(story.permit(story.decide()), pen=DocumentSigner("node-1"))
     assert ["did not sign" in fault for fault in faults_of_story(write)] == [True]
 
 
-def test_a_receipt_that_comes_late_or_from_nowhere_is_found(organization: Organization, write: Write) -> None:
+def test_late_or_unpermitted_receipt_is_found(organization: Organization, write: Write) -> None:
     story = make_sample_evidence(organization.pk)
     late = story.permit(story.decide())
     story.receipt(late, at=as_rfc3339(late.exp + HOUR))
@@ -344,7 +344,7 @@ def test_a_receipt_that_comes_late_or_from_nowhere_is_found(organization: Organi
     assert "closed what no receipt says it had opened" in faults[1]
 
 
-def test_what_was_opened_before_the_time_may_be_closed_in_it(organization: Organization, write: Write) -> None:
+def test_receipt_may_close_what_was_opened_before_the_period(organization: Organization, write: Write) -> None:
     story = make_sample_evidence(organization.pk)
     permit = story.create()
     evidence_log.append("incident", {"what": "between"}, organization_id=organization.pk)
@@ -353,7 +353,7 @@ def test_what_was_opened_before_the_time_may_be_closed_in_it(organization: Organ
     assert verdict(write(start).path).status == 0, verdict(write(start).path).out
 
 
-def test_a_number_of_a_receipt_that_comes_twice_or_too_late_is_found(organization: Organization, write: Write) -> None:
+def test_repeated_or_late_receipt_number_is_found(organization: Organization, write: Write) -> None:
     with past():
         story = make_sample_evidence(organization.pk)
         story.receipts += 1
@@ -370,7 +370,9 @@ def test_a_number_of_a_receipt_that_comes_twice_or_too_late_is_found(organizatio
 # ── keys that changed ───────────────────────────────────────────────────────────────────────────
 
 
-def test_after_an_emergency_rotation_everything_holds(organization: Organization, write: Write, tmp_path: Path) -> None:
+def test_export_verifies_after_an_emergency_key_rotation(
+    organization: Organization, write: Write, tmp_path: Path
+) -> None:
     """The root denies the signer's key and publishes another: docs/how-to/rotate-keys.md."""
     with past():
         story = make_sample_evidence(organization.pk)
@@ -383,7 +385,7 @@ def test_after_an_emergency_rotation_everything_holds(organization: Organization
 
 
 @pytest.mark.parametrize("is_denied", [True, False])
-def test_a_key_that_was_taken_away_permits_nothing(organization: Organization, write: Write, is_denied: bool) -> None:
+def test_permit_by_a_denied_key_is_found(organization: Organization, write: Write, is_denied: bool) -> None:
     with past():
         story = make_sample_evidence(organization.pk)
         if is_denied:
@@ -395,7 +397,7 @@ def test_a_key_that_was_taken_away_permits_nothing(organization: Organization, w
     assert ("REVOKED_KEY" if is_denied else "UNKNOWN_KEY") in faults[0]
 
 
-def test_what_was_permitted_while_the_key_was_taken_away_is_no_fault(organization: Organization, write: Write) -> None:
+def test_permit_issued_during_a_key_denial_is_no_fault(organization: Organization, write: Write) -> None:
     story = make_sample_evidence(organization.pk)
     story.publish(2, DocumentSigner("signer-2"))
     story.deny(1, "signer-1")
@@ -403,7 +405,7 @@ def test_what_was_permitted_while_the_key_was_taken_away_is_no_fault(organizatio
     assert verdict(write().path).status == 0, verdict(write().path).out
 
 
-def test_trust_of_which_there_are_two_versions_is_found(organization: Organization, write: Write) -> None:
+def test_two_trust_documents_of_one_version_are_found(organization: Organization, write: Write) -> None:
     story = make_sample_evidence(organization.pk)
     story.publish(1, story.signer, DocumentSigner("signer-2"))
     story.deny(2, "signer-9")
@@ -418,9 +420,7 @@ def test_trust_of_which_there_are_two_versions_is_found(organization: Organizati
     ]
 
 
-def test_a_root_that_the_auditor_does_not_know_is_not_believed(
-    organization: Organization, write: Write, tmp_path: Path
-) -> None:
+def test_unknown_root_key_is_refused(organization: Organization, write: Write, tmp_path: Path) -> None:
     make_sample_evidence(organization.pk)
     found = verdict(write().path, "--root-key", str(DocumentSigner("root-1").file(tmp_path)))
     assert found.status == 1

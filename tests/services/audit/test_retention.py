@@ -1,4 +1,4 @@
-"""Retention of records: never deleted early, whole resources at once, and none that others depend on."""
+"""Retention erases records of whole resources, never early, and never records that others need."""
 
 import json
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ def later(by: timedelta) -> Iterator[None]:
 
 
 def erase(days: int) -> int:
-    """What is forgotten so many days from now."""
+    """Erase as if this number of days had passed, and return the number of erased records."""
     evidence_log.sequence()
     with later(days * DAY):
         count = retention.erase_old()
@@ -45,8 +45,8 @@ def erase(days: int) -> int:
     return count
 
 
-def said(**which: object) -> set[bool]:
-    """Whether such records still say something."""
+def have_content(**which: object) -> set[bool]:
+    """Return whether the matching records have their content, as a set."""
     documents = EvidenceRecord.objects.filter(**which).values_list("document", flat=True)
     return {document is not None for document in documents}
 
@@ -69,13 +69,13 @@ def exported(organization: Organization, folder: Path) -> Verdict:
     return verdict(folder / "export.tar")
 
 
-def test_what_is_old_is_forgotten_and_the_export_says_so(organization: Organization, tmp_path: Path) -> None:
+def test_old_records_are_erased_and_counted_in_the_export(organization: Organization, tmp_path: Path) -> None:
     story = make_sample_evidence(organization.pk, instances=0)
     guests = [guest(story) for _ in range(3)]
     running = guest(story, is_closed=False)
     assert erase(199) == 0
     count = erase(201)
-    assert (said(resource_id__in=guests), said(resource_id=running)) == ({False}, {True})
+    assert (have_content(resource_id__in=guests), have_content(resource_id=running)) == ({False}, {True})
     assert erase(201) == 0
     found = exported(organization, tmp_path)
     assert found.status == 0, found.out
@@ -83,7 +83,7 @@ def test_what_is_old_is_forgotten_and_the_export_says_so(organization: Organizat
     assert "checked: 1 decision, " in found.out
 
 
-def test_keys_facts_and_policies_are_never_forgotten(organization: Organization, tmp_path: Path) -> None:
+def test_keys_facts_and_policies_are_never_erased(organization: Organization, tmp_path: Path) -> None:
     make_sample_evidence(organization.pk)
     before = EvidenceRecord.objects.filter(kind__in=["fact", "trust", "node", "policy_version"]).count()
     assert before > 5
@@ -95,21 +95,21 @@ def test_keys_facts_and_policies_are_never_forgotten(organization: Organization,
     assert "decision" in found.out, "of what is still somewhere"
 
 
-def test_never_within_180_days_whatever_the_setting(organization: Organization, settings: Settings) -> None:
+def test_nothing_is_erased_within_180_days(organization: Organization, settings: Settings) -> None:
     settings.EVIDENCE_RETENTION_DAYS = 1
     guest(make_sample_evidence(organization.pk, instances=0))
     assert erase(179) == 0
     assert erase(181) > 0
 
 
-def test_what_the_setting_says_counts_when_it_is_longer(organization: Organization, settings: Settings) -> None:
+def test_longer_retention_setting_is_respected(organization: Organization, settings: Settings) -> None:
     settings.EVIDENCE_RETENTION_DAYS = 3650
     guest(make_sample_evidence(organization.pk, instances=0))
     assert erase(3649) == 0
     assert erase(3651) > 0
 
 
-def test_where_something_still_is_stays_provable(organization: Organization) -> None:
+def test_open_location_stays_provable(organization: Organization) -> None:
     story = make_sample_evidence(organization.pk, instances=0)
     resource = guest(story, is_closed=False)
     erase(5000)
@@ -117,7 +117,7 @@ def test_where_something_still_is_stays_provable(organization: Organization) -> 
     assert (interval.state, interval.is_compliant, interval.end) == ("proven", True, None)
 
 
-def test_what_has_ended_lately_is_kept_whole(organization: Organization) -> None:
+def test_recently_ended_resource_keeps_all_records(organization: Organization) -> None:
     story = make_sample_evidence(organization.pk, instances=0)
     permit = story.create()
     evidence_log.sequence()
@@ -128,10 +128,10 @@ def test_what_has_ended_lately_is_kept_whole(organization: Organization) -> None
     assert interval.is_compliant
     assert interval.end is not None
     erase(351)
-    assert said(resource_id=permit.resource) == {False}
+    assert have_content(resource_id=permit.resource) == {False}
 
 
-def test_a_permit_is_kept_while_a_receipt_of_something_else_rests_on_it(organization: Organization) -> None:
+def test_permit_is_kept_while_a_receipt_of_a_volume_needs_it(organization: Organization) -> None:
     """The guest is gone; the volume that was made with it is not."""
     story = make_sample_evidence(organization.pk, instances=0)
     volume = new_id()
@@ -145,28 +145,28 @@ def test_a_permit_is_kept_while_a_receipt_of_something_else_rests_on_it(organiza
     with later(5000 * DAY):
         story.receipt(permit, "closed", kind="volume", resource=str(volume))
     erase(5201)
-    assert said(resource_id=volume) == {False}
+    assert have_content(resource_id=volume) == {False}
     erase(5202)
-    assert said(resource_id=permit.resource) == {False}
+    assert have_content(resource_id=permit.resource) == {False}
 
 
-def test_others_are_forgotten_by_their_own_age(organization: Organization) -> None:
+def test_unrelated_records_are_erased_by_age(organization: Organization) -> None:
     old = evidence_log.append("incident", {"what": "a stray disk"}, organization_id=organization.pk)
     evidence_log.sequence()
     with later(100 * DAY):
         young = evidence_log.append("incident", {"what": "another"}, organization_id=organization.pk)
     assert erase(250) == 1
-    assert (said(pk=old.pk), said(pk=young.pk)) == ({False}, {True})
+    assert (have_content(pk=old.pk), have_content(pk=young.pk)) == ({False}, {True})
 
 
-def test_what_has_no_place_yet_is_not_forgotten(organization: Organization) -> None:
+def test_unsequenced_record_is_not_erased(organization: Organization) -> None:
     row = evidence_log.append("incident", {"what": "late"}, organization_id=organization.pk)
     with later(5000 * DAY):
         assert retention.erase_old() == 0
-    assert said(pk=row.pk) == {True}
+    assert have_content(pk=row.pk) == {True}
 
 
-def test_each_stream_has_a_record_of_what_was_forgotten(organization: Organization) -> None:
+def test_each_stream_has_an_erasure_record(organization: Organization) -> None:
     other = new_id()
     for number in range(4):
         evidence_log.append("incident", {"number": number}, organization_id=organization.pk)
@@ -176,20 +176,20 @@ def test_each_stream_has_a_record_of_what_was_forgotten(organization: Organizati
     evidence_log.append("incident", {})
     assert erase(250) == 6
     erasures = EvidenceRecord.objects.filter(kind="erasure")
-    said = [json.loads(row.document or "")["document"] for row in erasures]
-    assert {each["stream"]: each["records"] for each in said} == {
+    erasure_documents = [json.loads(row.document or "")["document"] for row in erasures]
+    assert {each["stream"]: each["records"] for each in erasure_documents} == {
         str(organization.pk): [[1, 2], [4, 5]],
         str(other): [[1, 1]],
         "operator": [[1, 1]],
     }
     assert {row.stream for row in erasures} == {str(organization.pk), str(other), "platform"}
-    assert {each["reason"] for each in said} == {"retention"}
+    assert {each["reason"] for each in erasure_documents} == {"retention"}
     assert erase(5000) == 0, "that something was forgotten is not"
 
 
-def test_the_task_does_it(organization: Organization) -> None:
+def test_retention_task_erases_old_records(organization: Organization) -> None:
     evidence_log.append("incident", {}, organization_id=organization.pk)
     evidence_log.sequence()
     with later(250 * DAY):
         retention.erase_old()
-    assert said(kind="incident") == {False}
+    assert have_content(kind="incident") == {False}

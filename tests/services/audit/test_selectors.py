@@ -8,7 +8,7 @@ from controlplane.kernel.ids import new_id
 
 
 @pytest.mark.django_db
-def test_residency_finds_what_receipts_answer() -> None:
+def test_residency_joins_receipts_permits_and_decisions() -> None:
     guest, root, volume, decision, jti = (new_id() for _ in range(5))
     node, hours = str(new_id()), [f"2026-11-24T{hour:02}:00:00Z" for hour in range(5)]
     evidence_log.append(
@@ -30,7 +30,7 @@ def test_residency_finds_what_receipts_answer() -> None:
 
 
 @pytest.mark.django_db
-def test_what_a_node_refused_is_nowhere_though_it_refused_what_came_before() -> None:
+def test_refused_permit_gives_no_residency() -> None:
     guest, volume, jti = (new_id() for _ in range(3))
     node = str(new_id())
     body = {"jti": str(jti), "resource": str(guest), "aud": node, "zone": "fr-1", "decision": str(new_id())}

@@ -23,8 +23,8 @@ from controlplane.placement.policies import policy_set
 from tests.facts import import_sample, state_of
 from tests.services.audit.exports import verdict
 from tests.services.audit.receipts import record_receipts
+from tests.services.placement.test_policies import wait
 from tests.services.policies import classify, in_zones, latest, made_volume, officer
-from tests.services.test_policies import wait
 from tests.workflows.helpers import ask_instance, attach, done, make_instance, make_volume
 from tests.world import Cloud
 
@@ -37,8 +37,8 @@ EU = [
 
 
 @pytest.fixture
-def told(cloud: Cloud) -> Cloud:
-    """Facts, a policy, and instances and volumes that came, worked and went."""
+def recorded_cloud(cloud: Cloud) -> Cloud:
+    """Return a cloud with facts, a policy, and records of deleted instances and volumes."""
     log_key.create_log_key(cloud.world.folder / "pki")
     import_sample()
     cloud.world.publish_keys()
@@ -65,56 +65,60 @@ def count(kind: str) -> int:
     return EvidenceRecord.objects.filter(kind=kind).count()
 
 
-def test_all_that_was_decided_permitted_and_done_holds(told: Cloud, tmp_path: Path) -> None:
-    found = verdict(exported(told, tmp_path), "--root-key", str(told.world.folder / "pki" / "root.pub"))
+def test_decisions_permits_and_receipts_verify(recorded_cloud: Cloud, tmp_path: Path) -> None:
+    found = verdict(
+        exported(recorded_cloud, tmp_path), "--root-key", str(recorded_cloud.world.folder / "pki" / "root.pub")
+    )
     assert found.status == 0, found.out
     assert count("decision") >= 3
     assert count("permit") >= 3
     assert count("receipt") >= 4
 
 
-def test_what_two_officers_declassified_holds(told: Cloud, tmp_path: Path) -> None:
+def test_declassification_verifies(recorded_cloud: Cloud, tmp_path: Path) -> None:
     """Decisions name what the data was classified as at the time of each."""
-    project = told.tenant.project
+    project = recorded_cloud.tenant.project
     secret = classify("secret", in_zones("fr-idf-1"), project).pk
-    volume = made_volume(told, name="secret", classifications=(secret,))
+    volume = made_volume(recorded_cloud, name="secret", classifications=(secret,))
     new = NewDeclassification(str(volume.pk), "it is published", [secret])
     proposal = declassification_propose(officer(project, "ada"), project.organization, new)
     proposals.proposal_approve(officer(project, "bob"), proposal)
     wait(24)
     assert proposals.apply_due() == 1
-    instance = make_instance(told, "other")
-    done(volume_attach(told.tenant.actor, instance, volume=volume, is_read_only=False)[1])
-    record_receipts(told.machine)
+    instance = make_instance(recorded_cloud, "other")
+    done(volume_attach(recorded_cloud.tenant.actor, instance, volume=volume, is_read_only=False)[1])
+    record_receipts(recorded_cloud.machine)
     assert latest(volume.pk).classifications == latest(instance.pk).classifications == []
-    found = verdict(exported(told, tmp_path), "--root-key", str(told.world.folder / "pki" / "root.pub"))
+    found = verdict(
+        exported(recorded_cloud, tmp_path), "--root-key", str(recorded_cloud.world.folder / "pki" / "root.pub")
+    )
     assert found.status == 0, found.out
     assert count("policy_proposal") == 3
 
 
-def test_what_was_refused_holds_too(told: Cloud, tmp_path: Path) -> None:
+def test_refused_placement_verifies(recorded_cloud: Cloud, tmp_path: Path) -> None:
     state_of("zone", "fr-idf-1", {"admin.access_from": ["FR", "MA"]})
     with pytest.raises(CloudError, match="Refused by policy"):
-        ask_instance(told, "late")
-    assert verdict(exported(told, tmp_path)).status == 0
+        ask_instance(recorded_cloud, "late")
+    assert verdict(exported(recorded_cloud, tmp_path)).status == 0
     assert EvidenceRecord.objects.filter(kind="decision", document__contains="inadmissible").exists()
 
 
-def test_a_guest_can_be_followed_from_its_permit_to_its_end(told: Cloud) -> None:
-    instance = make_instance(told, "followed")
-    record_receipts(told.machine)
+def test_guest_is_traceable_from_permit_to_deletion(recorded_cloud: Cloud) -> None:
+    instance = make_instance(recorded_cloud, "followed")
+    record_receipts(recorded_cloud.machine)
     (running,) = residency_of(instance.pk, role="compute").intervals
-    assert (running.zone, running.node) == ("fr-idf-1", str(told.machine.row.pk))
+    assert (running.zone, running.node) == ("fr-idf-1", str(recorded_cloud.machine.row.pk))
     assert (running.state, running.is_compliant, running.end) == ("proven", True, None)
-    done(instance_delete(told.tenant.actor, instance))
-    record_receipts(told.machine)
+    done(instance_delete(recorded_cloud.tenant.actor, instance))
+    record_receipts(recorded_cloud.machine)
     (ended,) = residency_of(instance.pk, role="compute").intervals
     assert ended.end is not None
     assert ended.close_receipt
 
 
-def test_a_fact_that_sql_has_changed_is_found(told: Cloud, tmp_path: Path) -> None:
-    """Who rules the database can make it decide otherwise; the log does not follow."""
+def test_fact_changed_by_sql_is_found(recorded_cloud: Cloud, tmp_path: Path) -> None:
+    """A database administrator can change a decision, but not the log."""
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE catalog_fact DISABLE TRIGGER USER")
         cursor.execute(
@@ -122,11 +126,11 @@ def test_a_fact_that_sql_has_changed_is_found(told: Cloud, tmp_path: Path) -> No
             "WHERE subject_id = 'fr-idf-2' AND attribute = 'admin.access_from'"
         )
         cursor.execute("ALTER TABLE catalog_fact ENABLE TRIGGER USER")
-    make_instance(told, "after")
+    make_instance(recorded_cloud, "after")
     decisions = EvidenceRecord.objects.filter(kind="decision")
     false = decisions.order_by("pk").last()
     assert false is not None
-    faults = verdict(exported(told, tmp_path)).faults
+    faults = verdict(exported(recorded_cloud, tmp_path)).faults
     assert len(faults) == 1
     assert str(false.pk) in faults[0]
     assert "zone fr-idf-2" in faults[0]

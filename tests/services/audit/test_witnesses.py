@@ -1,4 +1,4 @@
-"""Witnesses and the log: the commands of both sides, hand in hand."""
+"""Commands of the log and of a witness work together."""
 
 import io
 from collections.abc import Callable
@@ -45,7 +45,7 @@ def output_of(*command: str) -> str:
     return out.getvalue()
 
 
-def test_the_way_of_a_cosignature(
+def test_witness_cosigns_successive_checkpoints(
     write: Write, auditor: witness.Witness, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     log = signed_notes.parse_key(output_of("witness_add", str(auditor.key)).strip())
@@ -61,7 +61,7 @@ def test_the_way_of_a_cosignature(
     assert Cosignature.objects.count() == 3
 
 
-def test_a_request_goes_on_from_what_the_witness_signed_last_or_says(write: Write, auditor: witness.Witness) -> None:
+def test_witness_request_starts_at_the_last_or_stated_size(write: Write, auditor: witness.Witness) -> None:
     row = witness_add(str(auditor.key))
     signed(write, 3)
     request = witness_request(row)
@@ -75,7 +75,7 @@ def test_a_request_goes_on_from_what_the_witness_signed_last_or_says(write: Writ
         witness_request(row, old=9)
 
 
-def test_a_second_line_of_a_witness_changes_nothing(write: Write, auditor: witness.Witness) -> None:
+def test_repeated_cosignature_changes_nothing(write: Write, auditor: witness.Witness) -> None:
     made = signed(write, 3)
     row = witness_add(str(auditor.key))
     first, second = (auditor.sign(witness_request(row, old=old), log_key.load().public, now=old) for old in (0, 3))
@@ -86,7 +86,7 @@ def test_a_second_line_of_a_witness_changes_nothing(write: Write, auditor: witne
         kept.delete()
 
 
-def test_lines_that_do_not_count(write: Write, auditor: witness.Witness) -> None:
+def test_invalid_cosignatures_are_refused(write: Write, auditor: witness.Witness) -> None:
     signed(write, 3)
     witness_add(str(auditor.key))
     line = auditor.sign(witness_request(witness_get(NAME)), log_key.load().public, now=1)
@@ -108,7 +108,7 @@ def test_lines_that_do_not_count(write: Write, auditor: witness.Witness) -> None
     assert not Cosignature.objects.exists()
 
 
-def test_a_witness_is_known_once(log: None, auditor: witness.Witness) -> None:
+def test_witness_is_added_once(log: None, auditor: witness.Witness) -> None:
     assert witness_add(str(auditor.key)) == witness_add(str(auditor.key))
     with pytest.raises(WitnessNameTaken):
         witness_add(str(Signer(NAME, COSIGNATURE).key))
@@ -123,19 +123,19 @@ def test_a_witness_is_known_once(log: None, auditor: witness.Witness) -> None:
     ["", "name+00000000+AA==", str(Signer("log.example", ED25519).key)],
     ids=["empty", "no key", "of a log"],  # the same in every process of the tests
 )
-def test_what_is_no_key_of_a_witness(key: str) -> None:
+def test_invalid_witness_key_is_refused(key: str) -> None:
     with pytest.raises(WitnessKeyInvalid):
         witness_add(key)
 
 
 @pytest.mark.django_db
-def test_a_witness_that_nobody_knows() -> None:
+def test_unknown_witness_is_not_found() -> None:
     with pytest.raises(WitnessNotFound):
         witness_get("nobody")
     with pytest.raises(CommandError, match="evidence.witness_not_found"):
         call_command("witness_request", "nobody")
 
 
-def test_before_the_first_checkpoint_there_is_nothing_to_ask(log: None, auditor: witness.Witness) -> None:
+def test_request_without_a_checkpoint_is_refused(log: None, auditor: witness.Witness) -> None:
     with pytest.raises(CheckpointNotFound):
         witness_request(witness_add(str(auditor.key)))

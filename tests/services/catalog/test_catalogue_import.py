@@ -1,4 +1,4 @@
-"""The sample catalogue and the offers: imported twice, corrected, exported, and refused with the place named."""
+"""Import, correction and export of the sample catalogue and the offers; errors name the field."""
 
 import copy
 import json
@@ -72,7 +72,7 @@ def test_the_sample_catalogue_becomes_rows_and_facts(document: Any) -> None:
     assert "NO" not in values("set", "@EU")["members"]
 
 
-def test_the_world_is_that_of_the_file(document: Any) -> None:
+def test_imported_facts_equal_those_of_the_file(document: Any) -> None:
     import_sample(document)
     ours, files = world(), core.parse(document).world()
     assert {name: zone.facts.keys() for name, zone in ours.zones.items()} == {
@@ -86,7 +86,7 @@ def test_the_world_is_that_of_the_file(document: Any) -> None:
     assert ours.parties.keys() == files.parties.keys()
 
 
-def test_nothing_is_known_before_a_fact_begins(document: Any) -> None:
+def test_fact_is_unknown_before_its_validity(document: Any) -> None:
     import_sample(document)
     assert value("fr-idf-1", "location.territory", at=datetime(2025, 12, 31, tzinfo=UTC)) == "nothing said"
 
@@ -102,7 +102,7 @@ def test_a_second_import_changes_nothing(document: Any) -> None:
     assert list(Fact.objects.order_by("pk").values()) == before
 
 
-def test_a_correction_supersedes_and_keeps_what_was_believed(document: Any) -> None:
+def test_correction_supersedes_and_keeps_the_old_statement(document: Any) -> None:
     import_sample(document)
     zone_of(document, "fr-idf-1")["keys"]["custody"] = "provider_hsm"
 
@@ -116,7 +116,7 @@ def test_a_correction_supersedes_and_keeps_what_was_believed(document: Any) -> N
     assert value("fr-idf-1", "keys.custody") == "provider_hsm"
 
 
-def test_a_change_in_the_world_leaves_the_time_before_it_as_it_was(document: Any) -> None:
+def test_later_validity_keeps_the_value_before_it(document: Any) -> None:
     import_sample(document)
     zone = zone_of(document, "fr-idf-1")
     zone["valid_from"], zone["keys"]["custody"] = "2026-06-01T00:00:00Z", "provider_hsm"
@@ -130,7 +130,7 @@ def test_a_change_in_the_world_leaves_the_time_before_it_as_it_was(document: Any
     assert (again.stated, again.superseded) == (0, 0)
 
 
-def test_a_fact_that_the_file_leaves_out_is_unknown_from_then_on(document: Any) -> None:
+def test_attribute_removed_from_the_file_becomes_unknown(document: Any) -> None:
     import_sample(document)
     del zone_of(document, "fr-idf-1")["pki"]
 
@@ -142,7 +142,7 @@ def test_a_fact_that_the_file_leaves_out_is_unknown_from_then_on(document: Any) 
     assert (again.stated, again.superseded) == (0, 0)
 
 
-def test_what_the_file_does_not_name_stays(document: Any) -> None:
+def test_subject_absent_from_the_file_keeps_its_facts(document: Any) -> None:
     import_sample(document)
     less = copy.deepcopy(document)
     less["zones"] = [zone_of(document, "fr-idf-1")]
@@ -153,7 +153,7 @@ def test_what_the_file_does_not_name_stays(document: Any) -> None:
     assert value("us-va-1", "location.territory") == "US"
 
 
-def test_a_zone_that_ends_is_unknown_after_its_end(document: Any) -> None:
+def test_zone_is_unknown_after_its_end(document: Any) -> None:
     import_sample(document)
     zone_of(document, "fr-idf-1")["valid_to"] = "2026-09-01T00:00:00Z"
 
@@ -165,7 +165,7 @@ def test_a_zone_that_ends_is_unknown_after_its_end(document: Any) -> None:
     assert (again.stated, again.superseded) == (0, 0)
 
 
-def test_a_set_whose_version_ends_goes_on_with_the_next(document: Any) -> None:
+def test_set_versions_follow_one_another(document: Any) -> None:
     import_sample(document)
     members = document["sets"]["@EU"]["values"]
     document["sets"]["@EU"] = [
@@ -180,7 +180,7 @@ def test_a_set_whose_version_ends_goes_on_with_the_next(document: Any) -> None:
     assert "GB" not in values("set", "@EU")["members"]
 
 
-def test_what_is_due_for_review_soon_is_stated_again(document: Any) -> None:
+def test_facts_due_for_review_soon_are_restated(document: Any) -> None:
     year_ago = clock.now() - timedelta(days=350)
     first = import_sample(document, attested_at=year_ago)
 
@@ -190,14 +190,14 @@ def test_what_is_due_for_review_soon_is_stated_again(document: Any) -> None:
     assert Fact.objects.filter(superseded_at=None, review_by__lt=clock.now() + timedelta(days=300)).count() == 0
 
 
-def test_a_file_that_is_older_than_the_usual_review_says_how_to_go_on(document: Any) -> None:
+def test_file_past_its_review_date_is_refused(document: Any) -> None:
     document["generated_for"] = "2020-01-01T00:00:00Z"
     with pytest.raises(FactRefused, match="review date has passed"):
         import_sample(document, attested_at=None)
     assert not Zone.objects.exists()
 
 
-def test_the_files_own_review_dates_count(document: Any) -> None:
+def test_review_dates_of_the_file_are_used(document: Any) -> None:
     document["parties"][0]["review_by"] = "2031-01-01T00:00:00Z"
     import_sample(document)
     facts = facts_of("party", ["op-alpha"], at=DECEMBER)["op-alpha"]
@@ -208,7 +208,7 @@ def test_the_files_own_review_dates_count(document: Any) -> None:
     assert import_sample(document).stated == len(facts)
 
 
-def test_after_a_key_was_revoked_an_import_signs_anew_what_it_had_signed(document: Any) -> None:
+def test_import_re_signs_facts_of_a_revoked_key(document: Any) -> None:
     first = import_sample(document)
     officer_key_revoke(SYSTEM, officer().key_id)
 
@@ -218,12 +218,12 @@ def test_after_a_key_was_revoked_an_import_signs_anew_what_it_had_signed(documen
     assert set(Fact.objects.filter(superseded_at=None).values_list("author", flat=True)) == {"Grace"}
 
 
-def test_all_of_it_can_be_stated_anew(document: Any) -> None:
+def test_import_restates_everything_on_request(document: Any) -> None:
     first = import_sample(document)
     assert import_sample(document, restate=True).stated == first.stated
 
 
-def test_a_zone_that_closes_begins_an_epoch(document: Any) -> None:
+def test_closing_a_zone_advances_the_epoch(document: Any) -> None:
     first = import_sample(document)
     zone_of(document, "fr-idf-1")["status"] = "closed"
 
@@ -233,7 +233,7 @@ def test_a_zone_that_closes_begins_an_epoch(document: Any) -> None:
     assert world().zones["fr-idf-1"].status == "closed"
 
 
-def test_importing_what_was_exported_changes_nothing(document: Any) -> None:
+def test_import_of_an_export_changes_nothing(document: Any) -> None:
     document["scheme_classes"] = {"@HEALTH": {"valid_from": "2026-01-01T00:00:00Z", "values": ["HDS", "C5"]}}
     import_sample(document)
     soon = clock.now() + timedelta(days=90)
@@ -254,7 +254,7 @@ def test_importing_what_was_exported_changes_nothing(document: Any) -> None:
     assert catalogue_export(now=clock.now()) | {"generated_for": ""} == exported | {"generated_for": ""}
 
 
-def test_an_export_says_the_same_as_what_is_believed(document: Any) -> None:
+def test_export_equals_the_current_facts(document: Any) -> None:
     import_sample(document)
     state_of("zone", "fr-idf-1", {"keys.custody": "provider_hsm"}, valid_from=JULY)
 
@@ -266,7 +266,7 @@ def test_an_export_says_the_same_as_what_is_believed(document: Any) -> None:
     assert exported.sets == ours.sets
 
 
-def test_the_database_refuses_two_beliefs_about_one_moment(document: Any) -> None:
+def test_database_refuses_two_current_facts_for_one_moment(document: Any) -> None:
     import_sample(document)
     fact = Fact.objects.get(subject_id="fr-idf-1", attribute="location.territory")
     with pytest.raises(IntegrityError, match="catalog_fact_one_belief"), transaction.atomic():
@@ -331,7 +331,7 @@ STATEMENT = {
         (["statements"], [STATEMENT, STATEMENT], "statements[1]: two versions"),
     ],
 )
-def test_a_mistake_is_named_with_its_place_and_imports_nothing(
+def test_invalid_field_is_named_and_nothing_is_imported(
     document: Any, path: list[Any], new: object, place: str
 ) -> None:
     set_in(document, path, new)
@@ -345,9 +345,7 @@ def test_a_mistake_is_named_with_its_place_and_imports_nothing(
 
 
 @pytest.mark.parametrize("moment", ["9999-12-31T00:00:00Z", "2100-01-01T00:00:00Z"])
-def test_a_file_that_was_made_in_the_future_is_refused_unless_somebody_says_when_it_was_checked(
-    document: Any, moment: str
-) -> None:
+def test_file_dated_in_the_future_needs_an_attestation_date(document: Any, moment: str) -> None:
     document["generated_for"] = moment
     with pytest.raises(CatalogueInvalid, match="generated_for: lies in the future") as refusal:
         catalogue_import(SYSTEM, document, Signing(officer()))
@@ -355,25 +353,25 @@ def test_a_file_that_was_made_in_the_future_is_refused_unless_somebody_says_when
     assert catalogue_import(SYSTEM, document, Signing(officer(), attested_at=clock.now())).stated
 
 
-def test_what_begins_at_the_end_of_time_can_be_imported(document: Any) -> None:
+def test_fact_valid_from_year_9999_is_imported(document: Any) -> None:
     document["parties"][0]["as_of"] = "9999-12-31T00:00:00Z"
     import_sample(document)
     assert Fact.objects.filter(valid_from__year=9999).exists()
 
 
 @pytest.mark.parametrize("document", [[], "text", 5, {}])
-def test_a_file_that_is_something_else_is_refused(document: object) -> None:
+def test_file_of_another_format_is_refused(document: object) -> None:
     with pytest.raises(CatalogueInvalid):
         import_sample(document)
 
 
-def test_only_operators_import(document: Any) -> None:
+def test_import_needs_the_operator_role(document: Any) -> None:
     signing = Signing(officer())
     with pytest.raises(RoleNeeded):
         catalogue_import(Actor(None, None, None, "owner"), document, signing)
 
 
-def test_offers_twice_then_changed(offers: Any) -> None:
+def test_offers_are_imported_twice_and_updated(offers: Any) -> None:
     assert offers_import(SYSTEM, offers).changed == len(offers["flavors"]) + len(offers["volume_types"])
     assert offers_import(SYSTEM, offers).changed == 0
     offers["flavors"][0]["memory_mib"] = 256
@@ -393,7 +391,7 @@ def test_offers_twice_then_changed(offers: Any) -> None:
         (["volume_types", 0, "pool"], "shared", "volume_types[0].pool"),
     ],
 )
-def test_a_mistake_in_the_offers_is_named(offers: Any, path: list[Any], new: object, place: str) -> None:
+def test_invalid_field_of_the_offers_is_named(offers: Any, path: list[Any], new: object, place: str) -> None:
     set_in(offers, path, new)
     with pytest.raises(CatalogueInvalid, match=place.replace("[", r"\[")):
         offers_import(SYSTEM, offers)
@@ -405,7 +403,7 @@ def test_the_offers_command_prints_counts(capsys: pytest.CaptureFixture[str]) ->
     assert "5 flavors, 1 volume types; 6 changed" in capsys.readouterr().out
 
 
-def test_the_offers_command_refuses_with_a_sentence(tmp_path: Path) -> None:
+def test_offers_command_refuses_with_a_message(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.json"
     wrong.write_text('{"schema": "x"}')
     no_json = tmp_path / "no.json"

@@ -1,4 +1,4 @@
-"""The reference of the catalogue names all there is, and its example is a catalogue."""
+"""The reference page of the catalogue is complete, and its example is a valid catalogue."""
 
 import json
 import re
@@ -19,7 +19,7 @@ def example() -> Any:
     return json.loads(PAGE.read_text().partition("```json\n")[2].partition("```")[0])
 
 
-def test_every_attribute_and_field_is_named() -> None:
+def test_reference_names_every_attribute_and_field() -> None:
     words = set(re.findall(r"`([^`\n]+)`", PAGE.read_text()))
     attributes = {name for about in ABOUT.values() for name in about}
     assert {name for name in attributes if not re.fullmatch(r"seal\.SOV-[2-7]", name)} <= words
@@ -27,6 +27,6 @@ def test_every_attribute_and_field_is_named() -> None:
 
 
 @pytest.mark.django_db
-def test_the_example_can_be_imported() -> None:
+def test_example_of_the_reference_is_importable() -> None:
     assert import_sample(example()).stated == Fact.objects.count() == 10
     assert import_sample(example()).stated == 0

@@ -52,7 +52,7 @@ def officer(db: None, key: Path, run: Any, tmp_path: Path) -> str:
     return str(run("officer_key", "register", public, "--officer", ADA)).strip()
 
 
-def test_a_second_officer_signs_the_same(run: Any, key: Path, tmp_path: Path) -> None:
+def test_second_officer_signs_the_same_statement(run: Any, key: Path, tmp_path: Path) -> None:
     """Without a database."""
     new = write(tmp_path / "new.json", [STATEMENT])
     signed = tmp_path / "signed.json"
@@ -69,7 +69,7 @@ def write(path: Path, document: object) -> Path:
     return path
 
 
-def test_a_key_is_made_once(run: Any, tmp_path: Path) -> None:
+def test_officer_key_is_created_once(run: Any, tmp_path: Path) -> None:
     path = tmp_path / "officer.key"
     public = run("officer_key", "create", "--out", path)
     assert path.stat().st_mode & 0o777 == 0o600
@@ -80,7 +80,7 @@ def test_a_key_is_made_once(run: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.django_db
-def test_a_key_is_registered_and_revoked(run: Any, key: Path, tmp_path: Path) -> None:
+def test_officer_key_is_registered_and_revoked(run: Any, key: Path, tmp_path: Path) -> None:
     user = User.objects.create(email="ada@example.org")
     (tmp_path / "pub").write_text(signing_keys.public_part(signing_keys.read_private_key(key)))
     arguments = ["officer_key", "register", tmp_path / "pub", "--officer", ADA, "--key-id", "ada-1"]
@@ -107,13 +107,13 @@ def test_a_key_is_registered_and_revoked(run: Any, key: Path, tmp_path: Path) ->
         (lambda path: path.unlink(), "No such file"),
     ],
 )
-def test_a_key_file_of_no_use(run: Any, key: Path, tmp_path: Path, spoil: Any, reason: str) -> None:
+def test_unusable_key_file_is_refused(run: Any, key: Path, tmp_path: Path, spoil: Any, reason: str) -> None:
     spoil(key)
     with pytest.raises(CommandError, match=reason):
         run("sign_facts", write(tmp_path / "new.json", STATEMENT), "--key", key, "--author", ADA)
 
 
-def test_an_officers_machine_has_no_database(key: Path, tmp_path: Path) -> None:
+def test_signing_commands_need_no_database(key: Path, tmp_path: Path) -> None:
     """In a process of its own whose database is nowhere."""
     done = subprocess.run(
         [sys.executable, "manage.py", "sign_facts", "-", "--key", str(key), "--author", ADA],
@@ -128,7 +128,7 @@ def test_an_officers_machine_has_no_database(key: Path, tmp_path: Path) -> None:
     assert fact["p"]["assertion"] == "self_declared"
 
 
-def test_signed_here_and_stated_there(run: Any, officer: str, key: Path, tmp_path: Path) -> None:
+def test_facts_signed_on_one_machine_are_stated_on_another(run: Any, officer: str, key: Path, tmp_path: Path) -> None:
     make_zone("fr-idf-1")
     other = STATEMENT | {"attribute": "keys.module", "value": None, "review_by": "2031-01-01T00:00:00Z"}
     signed = run("sign_facts", write(tmp_path / "new.json", [STATEMENT, other]), "--key", key, "--author", ADA)
@@ -143,7 +143,7 @@ def test_signed_here_and_stated_there(run: Any, officer: str, key: Path, tmp_pat
     assert facts["keys.module"].review_by.year == 2031
 
 
-def test_what_would_get_lost_is_signed_too(run: Any, officer: str, key: Path, tmp_path: Path) -> None:
+def test_signing_with_known_facts_adds_the_remainders(run: Any, officer: str, key: Path, tmp_path: Path) -> None:
     make_zone("fr-idf-1")
     (tmp_path / "1").write_text(run("sign_facts", write(tmp_path / "n", STATEMENT), "--key", key, "--author", ADA))
     run("state_facts", tmp_path / "1")
@@ -159,7 +159,7 @@ def test_what_would_get_lost_is_signed_too(run: Any, officer: str, key: Path, tm
     assert "2 stated, 1 superseded" in run("state_facts", tmp_path / "whole")
 
 
-def test_an_export_of_signatures_states_the_same_elsewhere(run: Any, officer: str, key: Path, tmp_path: Path) -> None:
+def test_signature_export_states_the_same_facts_elsewhere(run: Any, officer: str, key: Path, tmp_path: Path) -> None:
     run("import_catalogue", FIXTURES / "catalogue.json", "--key", key, "--attested-at", "now")
     lines = run("export_catalogue", "--signed")
     assert {read(line.encode()).key_id for line in lines.splitlines()} == {officer}
@@ -167,7 +167,7 @@ def test_an_export_of_signatures_states_the_same_elsewhere(run: Any, officer: st
     assert f" 0 superseded, {Fact.objects.count()} unchanged" in run("state_facts", tmp_path / "signed")
 
 
-def test_a_new_key_signs_what_an_old_one_had_signed(run: Any, officer: str, key: Path, tmp_path: Path) -> None:
+def test_new_key_re_signs_facts_of_an_old_key(run: Any, officer: str, key: Path, tmp_path: Path) -> None:
     make_zone("fr-idf-1")
     (tmp_path / "1").write_text(run("sign_facts", write(tmp_path / "n", STATEMENT), "--key", key, "--author", ADA))
     run("state_facts", tmp_path / "1")
@@ -202,7 +202,7 @@ def test_a_new_key_signs_what_an_old_one_had_signed(run: Any, officer: str, key:
         (json.dumps(STATEMENT | {"value": "good"}).encode(), r"facts\[0\].value: must be one of"),
     ],
 )
-def test_what_cannot_be_signed(run: Any, key: Path, tmp_path: Path, text: bytes, reason: str) -> None:
+def test_unsignable_statement_is_refused(run: Any, key: Path, tmp_path: Path, text: bytes, reason: str) -> None:
     (tmp_path / "new").write_bytes(text)
     with pytest.raises(CommandError, match=reason):
         run("sign_facts", tmp_path / "new", "--key", key, "--author", ADA)
@@ -212,13 +212,13 @@ def test_what_cannot_be_signed(run: Any, key: Path, tmp_path: Path, text: bytes,
 @pytest.mark.parametrize(
     "text", ['{"facts": [{"p": {}, "kid": "x"}]}', '{"facts": [5]}', '{"p": {}, "kid": 1, "sig": ""}']
 )
-def test_what_is_no_signed_statement(run: Any, tmp_path: Path, text: str) -> None:
+def test_unsigned_statement_is_refused(run: Any, tmp_path: Path, text: str) -> None:
     (tmp_path / "signed").write_text(text)
     with pytest.raises(CommandError, match=r"facts\[0\]: is not a signed statement"):
         run("state_facts", tmp_path / "signed")
 
 
-def test_the_catalogue_imported_twice(run: Any, officer: str, key: Path) -> None:
+def test_catalogue_import_command_is_repeatable(run: Any, officer: str, key: Path) -> None:
     command = ["import_catalogue", FIXTURES / "catalogue.json", "--key", key, "--attested-at", "now"]
     first = run(*command)
     epoch = epochs.current()
@@ -227,13 +227,13 @@ def test_the_catalogue_imported_twice(run: Any, officer: str, key: Path) -> None
     assert epochs.current() == epoch
 
 
-def test_the_catalogue_exported_and_imported(run: Any, officer: str, key: Path, tmp_path: Path) -> None:
+def test_catalogue_export_command_output_is_importable(run: Any, officer: str, key: Path, tmp_path: Path) -> None:
     run("import_catalogue", FIXTURES / "catalogue.json", "--key", key, "--attested-at", "now")
     (tmp_path / "catalogue.json").write_text(run("export_catalogue"))
     assert " 0 stated, 0 superseded, " in run("import_catalogue", tmp_path / "catalogue.json", "--key", key)
 
 
-def test_the_commands_refuse_with_a_sentence(run: Any, officer: str, key: Path, tmp_path: Path) -> None:
+def test_commands_refuse_with_a_message(run: Any, officer: str, key: Path, tmp_path: Path) -> None:
     wrong = sample_catalogue()
     wrong["zones"][2]["id"] = "fr-idf-1"
     for file, arguments, sentence in (

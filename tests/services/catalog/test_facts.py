@@ -72,7 +72,7 @@ def misread(field: str, value: object) -> Signed:
     return sign_document("fact", {**custody().payload(), field: value}, key_id=by.key_id, key=by.sign)
 
 
-def believed(when: datetime, *, believed_at: datetime | None = None) -> object:
+def value_at(when: datetime, *, believed_at: datetime | None = None) -> object:
     fact = selectors.facts_of("zone", ["fr-idf-1"], at=when, believed_at=believed_at)["fr-idf-1"].get("keys.custody")
     return fact.value if fact else "nothing said"
 
@@ -83,7 +83,7 @@ def evidence_of(fact: Fact) -> Any:
     return next(document for document in documents if document["fact"] == str(fact.pk))
 
 
-def test_what_is_stated_is_believed_recorded_and_evident() -> None:
+def test_stated_fact_is_current_audited_and_in_evidence() -> None:
     before = epochs.current()
     said = custody(assertion="certificate", evidence_sha256="ab" * 32)
 
@@ -104,13 +104,13 @@ def test_what_is_stated_is_believed_recorded_and_evident() -> None:
     }
 
 
-def test_the_signature_can_be_checked_ever_after() -> None:
+def test_fact_signature_stays_verifiable() -> None:
     state([custody()])
     (document,) = selectors.signed_facts()
     document.check("fact", signing_keys.verifier(OfficerKey.objects.get().public_key))
 
 
-def test_the_same_statement_again_changes_nothing() -> None:
+def test_repeated_statement_changes_nothing() -> None:
     documents = signed(custody())
     first = facts_state(SYSTEM, documents)
 
@@ -120,16 +120,16 @@ def test_the_same_statement_again_changes_nothing() -> None:
     assert Fact.objects.count() == EvidenceRecord.objects.filter(kind="fact").count() == 1
 
 
-def test_a_correction_supersedes() -> None:
+def test_correction_supersedes_the_old_fact() -> None:
     first = facts_state(SYSTEM, signed(custody()))
     between = clock.now()
 
     second = facts_state(SYSTEM, signed(custody("customer_byok")))
 
     assert (second.superseded, second.epoch) == (1, first.epoch + 1)
-    assert believed(MARCH) == "customer_byok"
-    assert believed(MARCH, believed_at=between) == "provider_hsm"
-    assert believed(MARCH, believed_at=between - timedelta(days=1)) == "nothing said"
+    assert value_at(MARCH) == "customer_byok"
+    assert value_at(MARCH, believed_at=between) == "provider_hsm"
+    assert value_at(MARCH, believed_at=between - timedelta(days=1)) == "nothing said"
     (old, new) = Fact.objects.order_by("created_at")
     assert old.superseded_at == new.created_at
     assert evidence_of(new)["supersedes"] == [str(old.pk)]
@@ -138,30 +138,30 @@ def test_a_correction_supersedes() -> None:
     assert [each.value for each in then.zones["fr-idf-1"].timeline("keys.custody")] == ["provider_hsm"]
 
 
-def test_what_was_true_and_what_was_believed_are_two_questions() -> None:
+def test_valid_time_and_transaction_time_are_independent() -> None:
     """Until March it was software; that was stated late, and at first wrongly."""
     state([custody("none", valid_from=LONG_AGO)])
     before = clock.now()
     state(
         [custody("provider_software", valid_from=LONG_AGO, valid_to=MARCH), custody("provider_hsm", valid_from=MARCH)]
     )
-    assert (believed(MARCH - timedelta(days=1)), believed(MARCH)) == ("provider_software", "provider_hsm")
-    assert believed(MARCH, believed_at=before) == believed(LONG_AGO, believed_at=before) == "none"
+    assert (value_at(MARCH - timedelta(days=1)), value_at(MARCH)) == ("provider_software", "provider_hsm")
+    assert value_at(MARCH, believed_at=before) == value_at(LONG_AGO, believed_at=before) == "none"
 
 
-def test_a_change_from_a_moment_on_keeps_the_time_before() -> None:
+def test_change_from_a_date_keeps_the_earlier_value() -> None:
     facts_state(SYSTEM, signed(custody()))
     state([custody("customer_byok", valid_from=JUNE)])
-    assert (believed(MARCH), believed(JUNE), believed(SEPTEMBER)) == ("provider_hsm", "customer_byok", "customer_byok")
+    assert (value_at(MARCH), value_at(JUNE), value_at(SEPTEMBER)) == ("provider_hsm", "customer_byok", "customer_byok")
     remainder = Fact.objects.get(superseded_at=None, valid_to=JUNE)
     assert (remainder.value, remainder.valid_from, remainder.author) == ("provider_hsm", LONG_AGO, ADA)
 
 
-def test_a_change_for_a_while_keeps_the_time_before_and_after() -> None:
+def test_change_for_a_period_keeps_the_values_around_it() -> None:
     facts_state(SYSTEM, signed(custody()))
     done = state([custody("none", valid_from=MARCH, valid_to=JUNE)], by=officer("Grace"))
     assert (len(done.stated), done.superseded) == (3, 1)
-    assert [believed(when) for when in (LONG_AGO, MARCH, JUNE)] == ["provider_hsm", "none", "provider_hsm"]
+    assert [value_at(when) for when in (LONG_AGO, MARCH, JUNE)] == ["provider_hsm", "none", "provider_hsm"]
     assert set(Fact.objects.filter(superseded_at=None).values_list("author", flat=True)) == {"Grace"}
 
 
@@ -173,7 +173,7 @@ def test_a_change_for_a_while_keeps_the_time_before_and_after() -> None:
         ({"valid_from": MARCH, "valid_to": JUNE}, ("2020-01-01T00:00:00Z", "2026-03-01T00:00:00Z")),
     ],
 )
-def test_nothing_is_unsaid_without_a_signature(new: Any, gap: tuple[str, str]) -> None:
+def test_statement_that_leaves_a_gap_is_refused(new: Any, gap: tuple[str, str]) -> None:
     first = facts_state(SYSTEM, signed(custody()))
     with pytest.raises(FactsLeaveGap) as refusal:
         facts_state(SYSTEM, signed(custody("none", **new)))
@@ -182,19 +182,19 @@ def test_nothing_is_unsaid_without_a_signature(new: Any, gap: tuple[str, str]) -
     assert (Fact.objects.count(), epochs.current()) == (1, first.epoch)
 
 
-def test_what_touches_does_not_overlap() -> None:
+def test_adjacent_statements_do_not_supersede() -> None:
     facts_state(SYSTEM, signed(custody("none", valid_to=MARCH)))
     done = facts_state(SYSTEM, signed(custody("provider_hsm", valid_from=MARCH)))
     assert done.superseded == 0
 
 
-def test_what_is_known_to_be_unknown_is_stated_as_null() -> None:
+def test_unknown_value_is_stated_as_null() -> None:
     state([custody(None)])
     (fact,) = selectors.world().zones["fr-idf-1"].timeline("keys.custody")
     assert fact.value is None
 
 
-def test_a_fact_that_is_due_for_review_counts_as_unknown_and_can_be_stated_again() -> None:
+def test_fact_past_its_review_date_is_unknown() -> None:
     soon = clock.now() + timedelta(days=10)
     state([custody(review_by=soon)])
     timeline = selectors.world().zones["fr-idf-1"].timeline("keys.custody")
@@ -203,7 +203,7 @@ def test_a_fact_that_is_due_for_review_counts_as_unknown_and_can_be_stated_again
     assert Fact.objects.get().is_due(soon)
 
 
-def test_what_is_over_may_be_stated_though_its_review_is_past() -> None:
+def test_ended_fact_with_a_past_review_date_is_accepted() -> None:
     past = clock.now() - timedelta(days=1)
     ended = custody(valid_to=past, attested_at=past - timedelta(days=400), review_by=past)
     assert len(facts_state(SYSTEM, signed(ended)).stated) == 1
@@ -261,7 +261,7 @@ PART = {"role": "operator", "party": "acme", "technical_access": True}
         ("zone", "Fr Idf 1", "keys.custody", None, "subject_id"),
     ],
 )
-def test_what_cannot_be_meant_is_refused_at_its_place(
+def test_invalid_value_is_refused_with_its_field(
     kind: str, subject: str, attribute: str, value: object, field: str
 ) -> None:
     by = officer()
@@ -293,34 +293,34 @@ def test_what_cannot_be_meant_is_refused_at_its_place(
         ("author", ["Ada"]),
     ],
 )
-def test_a_statement_has_one_form(field: str, value: object) -> None:
+def test_non_canonical_statement_is_refused(field: str, value: object) -> None:
     by = officer()
     _refused(FactMalformed, f"facts/0/p/{field}", Signed({**custody().payload(), field: value}, by.key_id, b"\0" * 64))
 
 
-def test_a_statement_has_its_fields_and_no_others() -> None:
+def test_statement_with_missing_or_extra_fields_is_refused() -> None:
     (document,) = signed(custody())
     _refused(FactMalformed, "facts/0/p", altered(document, colour="blue"))
     less = {name: value for name, value in document.payload.items() if name != "review_by"}
     _refused(FactMalformed, "facts/0/p", Signed(less, document.key_id, document.signature))
 
 
-def test_lists_have_one_order() -> None:
+def test_unsorted_list_is_refused() -> None:
     landlord = PART | {"role": "dc_landlord"}
     document = altered(signed(statement("zone", "fr-idf-1", "parties", [PART]))[0], value=[PART, landlord])
     _refused(FactMalformed, "facts/0/p/value", document)
 
 
-def test_an_endless_statement_is_refused() -> None:
+def test_oversized_statement_is_refused() -> None:
     many = [CERTIFICATE | {"valid_to": "2028-01-01T00:00:00Z", "number": str(n)} for n in range(400)]
     _refused(FactRefused, "facts/0/p/value", *signed(statement("zone", "fr-idf-1", "certifications", many)))
 
 
-def test_an_endless_request_is_refused() -> None:
+def test_oversized_request_is_refused() -> None:
     _refused(FactMalformed, "facts", *[*signed(custody()) * (FACTS_MAX + 1)])
 
 
-def test_subjects_are_there() -> None:
+def test_statement_about_an_unknown_subject_is_refused() -> None:
     _refused(FactSubjectNotFound, "facts/0/p/subject_id", *signed(statement("zone", "mars", "keys.custody", "none")))
     _refused(FactSubjectNotFound, "facts/0/p/subject_id", *signed(statement("party", "x", "party.non_eu_veto", True)))
     parts = [PART, PART | {"party": "nobody", "role": "dc_landlord"}]
@@ -328,7 +328,7 @@ def test_subjects_are_there() -> None:
     _refused(FactSubjectNotFound, "facts/0/p/value", *signed(statement("zone", "fr-idf-1", "parties", parts)))
 
 
-def test_nodes_may_be_spoken_of_before_they_are_there() -> None:
+def test_statement_about_a_future_node_is_accepted() -> None:
     assert len(state_of("node", "node-1", {"node.tpm_ek_sha256": "ab" * 32}).stated) == 1
 
 
@@ -336,11 +336,11 @@ def test_nodes_may_be_spoken_of_before_they_are_there() -> None:
     ("kind", "about", "value"),
     [("pool", "pool.replica_zones", ["fr-idf-1"]), ("node", "node.dedicated_to", "an-organization")],
 )
-def test_what_no_decision_reads_cannot_be_stated(kind: str, about: str, value: object) -> None:
+def test_unused_attribute_is_refused(kind: str, about: str, value: object) -> None:
     _refused(FactRefused, "facts/0/p/attribute", *signed(statement(kind, "gold", about, value)))
 
 
-def test_one_officer_neither_measures_nor_is_a_third_party() -> None:
+def test_third_party_assertion_needs_a_second_officer() -> None:
     paper = {"evidence_sha256": "ab" * 32}
     _refused(FactRefused, "facts/0/p/assertion", *signed(custody(assertion="measured", **paper)))
     _refused(FactRefused, "facts/0/p/assertion", *signed(custody(assertion="third_party", **paper)))
@@ -349,7 +349,7 @@ def test_one_officer_neither_measures_nor_is_a_third_party() -> None:
     assert facts_state(SYSTEM, [document, officer("Bob").agreed(document)]).stated[0].assertion == "third_party"
 
 
-def test_dates_that_cannot_be() -> None:
+def test_impossible_dates_are_refused() -> None:
     now = clock.now()
     later, before = now + timedelta(hours=1), now - timedelta(hours=1)
     _refused(FactRefused, "facts/0/p/review_by", *signed(custody(attested_at=before, review_by=now)))
@@ -357,47 +357,47 @@ def test_dates_that_cannot_be() -> None:
     _refused(FactRefused, "facts/0/p/attested_at", *signed(custody(attested_at=later)))
 
 
-def test_two_statements_about_one_moment() -> None:
+def test_overlapping_statements_are_refused() -> None:
     _refused(FactsOverlap, "facts/0", *signed(custody(), custody()))
     _refused(FactsOverlap, "facts/1", *signed(custody(valid_to=JUNE), custody("none", valid_from=MARCH)))
 
 
-def test_one_bad_statement_is_none_stated() -> None:
+def test_one_invalid_statement_refuses_the_whole_request() -> None:
     documents = signed(custody(), statement("zone", "mars", "keys.custody", "none"))
     _refused(FactSubjectNotFound, "facts/1/p/subject_id", *documents)
 
 
-def test_what_was_altered_after_it_was_signed() -> None:
+def test_altered_statement_is_refused() -> None:
     (document,) = signed(custody())
     _refused(FactNotSigned, "facts/0/sig", altered(document, value="customer_hyok"))
     _refused(FactNotSigned, "facts/0/sig", altered(document, valid_from="2020-01-02T00:00:00Z"))
 
 
 @pytest.mark.parametrize("signature", [b"", b"\0" * 64, b"\0" * 63, b"x" * 1000])
-def test_what_nobody_signed(signature: bytes) -> None:
+def test_invalid_signature_is_refused(signature: bytes) -> None:
     _refused(FactNotSigned, "facts/0/sig", Signed(custody().payload(), officer().key_id, signature))
 
 
-def test_a_signature_under_something_else() -> None:
+def test_signature_of_another_document_is_refused() -> None:
     payload, by = custody().payload(), officer()
     _refused(FactNotSigned, "facts/0/sig", sign_document("permit", payload, key_id=by.key_id, key=by.sign))
     _refused(FactNotSigned, "facts/0/sig", Signed(payload, by.key_id, by.sign(dumps(payload))))
 
 
-def test_a_key_that_nobody_registered() -> None:
+def test_unregistered_key_is_refused() -> None:
     stranger = private_key("stranger")
     payload = custody(author="stranger").payload()
     _refused(OfficerKeyNotFound, "facts/0/kid", sign_document("fact", payload, key_id="x", key=stranger.sign))
     _refused(FactNotSigned, "facts/0/sig", sign_document("fact", payload, key_id=officer().key_id, key=stranger.sign))
 
 
-def test_an_officer_signs_in_his_own_name() -> None:
+def test_author_must_be_the_owner_of_the_key() -> None:
     ada = officer()
     document = sign_document("fact", custody(author="Grace").payload(), key_id=ada.key_id, key=ada.sign)
     _refused(FactAuthorMismatch, "facts/0/p/author", document)
 
 
-def test_a_revoked_key_signs_no_more_and_what_it_has_signed_stays() -> None:
+def test_revoked_key_states_nothing_new_and_its_facts_stay() -> None:
     documents = signed(custody())
     facts_state(SYSTEM, documents)
     officer_key_revoke(SYSTEM, officer().key_id)
@@ -405,13 +405,13 @@ def test_a_revoked_key_signs_no_more_and_what_it_has_signed_stays() -> None:
     for refused in (documents, signed(custody("none"))):
         with pytest.raises(OfficerKeyNotInForce, match="it was revoked"):
             facts_state(SYSTEM, refused)
-    assert believed(MARCH) == "provider_hsm"
+    assert value_at(MARCH) == "provider_hsm"
     verbs = AuditRecord.objects.filter(verb__startswith="officer_key").values_list("verb", flat=True)
     assert sorted(verbs) == ["officer_key.register", "officer_key.revoke"]
 
 
 @pytest.mark.parametrize(("begins", "ends", "reason"), [(1, 2, "not begun"), (-2, -1, "validity has ended")])
-def test_a_key_counts_in_its_time(begins: int, ends: int, reason: str) -> None:
+def test_key_is_valid_in_its_period_only(begins: int, ends: int, reason: str) -> None:
     now = clock.now()
     key = private_key("early")
     new = NewOfficerKey(
@@ -422,14 +422,14 @@ def test_a_key_counts_in_its_time(begins: int, ends: int, reason: str) -> None:
         facts_state(SYSTEM, signed(custody(), by=signing_keys.Officer("eve", "Eve", key.sign)))
 
 
-def test_the_same_statement_by_another_key_replaces_the_first() -> None:
+def test_same_statement_by_another_key_supersedes_the_first() -> None:
     said = custody()
     facts_state(SYSTEM, signed(said))
     done = facts_state(SYSTEM, signed(said, by=officer("Grace")))
     assert (len(done.stated), done.superseded) == (1, 1)
 
 
-def test_a_key_in_hardware_may_be_ecdsa() -> None:
+def test_hardware_key_may_be_ecdsa() -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     row = officer_key_register(SYSTEM, NewOfficerKey("Grace", signing_keys.public_part(key)))
     assert signing_keys.algorithm_of(row.public_key) == "ECDSA-P256-SHA256"
@@ -462,14 +462,14 @@ def _pem(key: Any) -> str:
         (lambda: {"not_after": clock.now() + timedelta(days=10 * 365)}, "not_after"),
     ],
 )
-def test_a_key_that_cannot_be(make: Callable[[], dict[str, Any]], field: str) -> None:
+def test_invalid_key_is_refused(make: Callable[[], dict[str, Any]], field: str) -> None:
     new = NewOfficerKey("Ada", signing_keys.public_part(private_key("Ada")))
     with pytest.raises(OfficerKeyInvalid) as refusal:
         officer_key_register(SYSTEM, replace(new, **make()))
     assert refusal.value.field == field
 
 
-def test_the_id_of_a_key_is_never_given_again() -> None:
+def test_key_id_is_never_reused() -> None:
     new = NewOfficerKey("Ada", signing_keys.public_part(private_key("Ada")), "first")
     assert officer_key_register(SYSTEM, new) == officer_key_register(SYSTEM, new)
     officer_key_revoke(SYSTEM, "first")
@@ -482,7 +482,7 @@ def test_the_id_of_a_key_is_never_given_again() -> None:
     assert officer_key_register(SYSTEM, new).revoked_at is not None
 
 
-def test_only_operators_state_and_register() -> None:
+def test_stating_and_registering_need_the_operator_role() -> None:
     for deed in (
         lambda: facts_state(TENANT, signed(custody())),
         lambda: officer_key_register(TENANT, NewOfficerKey("x", signing_keys.public_part(private_key("x")))),
@@ -506,13 +506,13 @@ def test_only_operators_state_and_register() -> None:
         "DELETE FROM catalog_officerkey",
     ],
 )
-def test_the_database_changes_nothing_that_was_said(sql: str) -> None:
+def test_database_refuses_changes_of_facts(sql: str) -> None:
     state([custody()])
     with pytest.raises(IntegrityError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(sql)
 
 
-def test_what_is_superseded_or_revoked_stays_so() -> None:
+def test_database_refuses_to_undo_supersession_or_revocation() -> None:
     state([custody()])
     state([custody("none")])
     officer_key_revoke(SYSTEM, officer().key_id)
@@ -525,7 +525,7 @@ def test_what_is_superseded_or_revoked_stays_so() -> None:
             cursor.execute(sql)
 
 
-def test_a_clock_that_was_set_back_ends_no_belief_before_it_began(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_clock_set_back_supersedes_after_the_old_fact_was_created(monkeypatch: pytest.MonkeyPatch) -> None:
     state([custody()])
     earlier = clock.now() - timedelta(seconds=30)
     said = custody("none", attested_at=earlier)

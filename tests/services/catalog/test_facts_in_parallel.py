@@ -1,4 +1,4 @@
-"""Officers who contradict one another at the same moment: one after the other, and nothing is believed twice."""
+"""Concurrent statements of officers are serialized, and no fact is current twice."""
 
 import pytest
 
@@ -13,7 +13,7 @@ from tests.world import make_zone
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_all_who_contradict_one_another_are_heard_in_some_order() -> None:
+def test_concurrent_contradicting_statements_are_serialized() -> None:
     make_zone("fr-idf-1")
     by, before = officer(), epochs.current()
     words = ["none", "provider_software", "provider_hsm", "customer_byok", "customer_hyok"]
@@ -30,7 +30,7 @@ def test_all_who_contradict_one_another_are_heard_in_some_order() -> None:
     assert [fact.superseded_at for fact in history[:-1]] == [fact.created_at for fact in history[1:]]
 
 
-def test_the_same_statement_at_once_is_stated_once() -> None:
+def test_concurrent_equal_statements_are_stated_once() -> None:
     make_zone("fr-idf-1")
     document = officer().signed(statement("zone", "fr-idf-1", "keys.custody", "none"))
 
@@ -42,7 +42,7 @@ def test_the_same_statement_at_once_is_stated_once() -> None:
     assert len({each.epoch for each in done}) == 1
 
 
-def test_imports_at_once_are_one_import() -> None:
+def test_concurrent_imports_state_each_fact_once() -> None:
     officer()
     document = sample_catalogue()
     done, failed = split(at_once([lambda: import_sample(document)] * 2))

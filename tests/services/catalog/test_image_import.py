@@ -190,7 +190,7 @@ def test_redirects_are_followed_up_to_three(asking: Asking, site: Site, disk: Pa
 
 
 @pytest.mark.parametrize("settings_hosts", [[], ["images.example"]])
-def test_what_is_not_public_is_refused_without_a_connection(
+def test_private_address_is_refused_without_a_connection(
     asking: Asking, site: Site, settings: Settings, settings_hosts: list[str], images_dir: Path
 ) -> None:
     settings.IMAGE_IMPORT_PRIVATE_HOSTS = settings_hosts
@@ -214,7 +214,9 @@ def test_what_is_not_public_is_refused_without_a_connection(
         f"http://{'a' * 64}.example/",
     ],
 )
-def test_a_redirect_is_checked_like_the_first_address(asking: Asking, site: Site, disk: Path, location: str) -> None:
+def test_redirect_target_is_checked_like_the_first_address(
+    asking: Asking, site: Site, disk: Path, location: str
+) -> None:
     port = site.server_address[1]
     site.answers["/disk"] = Answer(302, {"Location": location.format(port=port)})
     assert asking.refused(site.url("/disk"))[0] == "catalog.image.source_refused"
@@ -301,11 +303,11 @@ def self_signed(folder: Path, name: str) -> Path:
         ("2001:db8::1", False),
     ],
 )
-def test_which_addresses_are_public(text: str, expected: bool) -> None:
+def test_public_addresses_are_recognized(text: str, expected: bool) -> None:
     assert is_public(ipaddress.ip_address(text)) is expected
 
 
-def test_a_wrong_digest_is_an_error_and_leaves_nothing(
+def test_wrong_digest_fails_the_import_and_leaves_no_files(
     asking: Asking, site: Site, disk: Path, images_dir: Path
 ) -> None:
     site.answers["/disk"] = Answer(body=disk.read_bytes())
@@ -316,7 +318,7 @@ def test_a_wrong_digest_is_an_error_and_leaves_nothing(
 
 
 @pytest.mark.parametrize("announced", [None, 10 * MIB])
-def test_too_many_bytes_are_refused(
+def test_oversized_transfer_is_refused(
     asking: Asking, site: Site, disk: Path, images_dir: Path, settings: Settings, announced: int | None
 ) -> None:
     settings.IMAGE_MAX_BYTES = 4096
@@ -325,7 +327,7 @@ def test_too_many_bytes_are_refused(
     assert files_in(images_dir) == set()
 
 
-def test_an_image_that_lies_is_refused(asking: Asking, site: Site, disk: Path, images_dir: Path) -> None:
+def test_image_with_a_false_format_is_refused(asking: Asking, site: Site, disk: Path, images_dir: Path) -> None:
     site.answers["/disk"] = Answer(body=disk.read_bytes())
     code, sentence = asking.refused(site.url("/disk"), format="raw")
     assert code == "catalog.image.refused"
@@ -333,14 +335,14 @@ def test_an_image_that_lies_is_refused(asking: Asking, site: Site, disk: Path, i
     assert files_in(images_dir) == set()
 
 
-def test_a_missing_file_is_an_error_at_once(asking: Asking, site: Site) -> None:
+def test_missing_file_fails_the_import_without_retry(asking: Asking, site: Site) -> None:
     code, sentence = asking.refused(site.url("/nothing"))
     assert code == "catalog.image.source_failed"
     assert "answered 404" in sentence
     assert len(site.asked) == 1
 
 
-def test_a_transfer_that_breaks_off_is_tried_again(asking: Asking, site: Site, disk: Path, images_dir: Path) -> None:
+def test_interrupted_transfer_is_retried(asking: Asking, site: Site, disk: Path, images_dir: Path) -> None:
     whole = disk.read_bytes()
     site.answers["/disk"] = [
         Answer(body=whole[:5000], announced=len(whole)),
@@ -356,7 +358,7 @@ def test_a_transfer_that_breaks_off_is_tried_again(asking: Asking, site: Site, d
     assert again(operation).state == "succeeded"
 
 
-def test_a_server_that_never_answers_is_given_up(asking: Asking, settings: Settings) -> None:
+def test_unresponsive_server_fails_the_import(asking: Asking, settings: Settings) -> None:
     settings.IMAGE_IMPORT_PRIVATE_HOSTS = ["localhost"]
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
@@ -371,7 +373,7 @@ def test_a_server_that_never_answers_is_given_up(asking: Asking, settings: Setti
 
 
 @pytest.mark.parametrize("step", ["fetch", "inspect", "publish"])
-def test_the_import_goes_on_where_a_worker_died(
+def test_import_continues_after_a_worker_died(
     asking: Asking, site: Site, disk: Path, images_dir: Path, step: str
 ) -> None:
     site.answers["/disk"] = Answer(body=disk.read_bytes())
@@ -384,7 +386,7 @@ def test_the_import_goes_on_where_a_worker_died(
 
 
 @pytest.mark.parametrize("step", ["fetch", "inspect"])
-def test_after_a_failure_nothing_is_left(asking: Asking, site: Site, disk: Path, images_dir: Path, step: str) -> None:
+def test_failed_import_leaves_no_files(asking: Asking, site: Site, disk: Path, images_dir: Path, step: str) -> None:
     site.answers["/disk"] = Answer(body=disk.read_bytes())
     image, operation = asking(site.url("/disk"))
     run(operation, altered(image_import.WORKFLOW, step, then(explode)))
@@ -406,7 +408,7 @@ def test_a_cancelled_import_stops_and_leaves_nothing(asking: Asking, site: Site,
     assert files_in(images_dir) == set()
 
 
-def test_what_failed_is_fetched_again_whatever_came_the_first_time(asking: Asking, site: Site, disk: Path) -> None:
+def test_retried_import_fetches_the_image_anew(asking: Asking, site: Site, disk: Path) -> None:
     """The bytes that were refused are not what the image was declared to have."""
     site.answers["/disk"] = Answer(body=b"no image at all")
     image, failed = asking(site.url("/disk"))
@@ -420,7 +422,7 @@ def test_what_failed_is_fetched_again_whatever_came_the_first_time(asking: Askin
     assert usable_image(asking.member, asking.project, "disk").sha256 == sha256_of(disk)
 
 
-def test_a_deleted_image_is_not_fetched_to_the_end(asking: Asking, site: Site, disk: Path, images_dir: Path) -> None:
+def test_deletion_stops_the_import(asking: Asking, site: Site, disk: Path, images_dir: Path) -> None:
     site.answers["/disk"] = Answer(body=disk.read_bytes())
     image, operation = asking(site.url("/disk"))
     image_delete(asking.member, image)
@@ -451,7 +453,7 @@ def too_late(asking: Asking, operation: Operation) -> None:
     [(cancelled, "cancelled"), (deleted, "cancelled"), (too_late, "failed")],
     ids=["cancel", "delete", "deadline"],
 )
-def test_a_server_that_drips_holds_nobody(
+def test_slow_server_delays_neither_cancellation_nor_deadline(
     asking: Asking, site: Site, images_dir: Path, part: str, end: Callable[[Asking, Operation], None], state: str
 ) -> None:
     site.answers["/disk"] = Answer(announced=MIB, drips=part)
@@ -481,7 +483,7 @@ def test_a_server_that_drips_holds_nobody(
         assert operation.error["detail"].endswith("the server is too slow.")
 
 
-def test_what_does_not_fit_the_quota_ends_while_it_comes(
+def test_transfer_over_the_quota_is_stopped(
     asking: Asking, site: Site, tmp_path: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(image_quota, "GIB", MIB)

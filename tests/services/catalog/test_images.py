@@ -1,4 +1,4 @@
-"""Images: made, uploaded, verified, imported from a file, deleted, collected."""
+"""Images: creation, upload, verification, import from a file, deletion and garbage collection."""
 
 import errno
 import os
@@ -83,7 +83,7 @@ def test_an_uploaded_image_becomes_available(member: Actor, project: Project, tm
     assert usable_image(member, project, "disk") == image
 
 
-def test_an_image_that_lies_ends_in_error_with_the_reason(
+def test_image_with_a_false_format_ends_in_error_with_the_reason(
     member: Actor, project: Project, tmp_path: Path, images_dir: Path
 ) -> None:
     image, _ = image_create(member, project, replace(NEW, format="raw"))
@@ -100,7 +100,7 @@ def test_an_image_that_lies_ends_in_error_with_the_reason(
     assert images_used(project) == 0
 
 
-def test_a_wrong_digest_leaves_nothing_and_the_image_still_waits(
+def test_wrong_digest_is_refused_and_the_image_awaits_upload(
     member: Actor, project: Project, tmp_path: Path, images_dir: Path
 ) -> None:
     path = qcow2(tmp_path)
@@ -115,7 +115,7 @@ def test_a_wrong_digest_leaves_nothing_and_the_image_still_waits(
     assert not Operation.objects.exists()
 
 
-def test_too_many_bytes_are_refused_before_they_fill_the_disk(
+def test_oversized_upload_is_refused_before_it_fills_the_disk(
     member: Actor, project: Project, images_dir: Path, settings: Settings
 ) -> None:
     settings.IMAGE_MAX_BYTES = MIB
@@ -134,7 +134,7 @@ def test_too_many_bytes_are_refused_before_they_fill_the_disk(
     assert files_in(images_dir) == set()
 
 
-def test_a_sender_that_breaks_off_leaves_nothing_and_may_send_again(
+def test_interrupted_upload_leaves_no_file_and_can_be_repeated(
     member: Actor, project: Project, tmp_path: Path, images_dir: Path
 ) -> None:
     path = qcow2(tmp_path)
@@ -151,7 +151,7 @@ def test_a_sender_that_breaks_off_leaves_nothing_and_may_send_again(
     assert run(image_upload(member, image, chunks_of(path))).state == "succeeded"
 
 
-def test_a_full_disk_is_said_and_leaves_nothing(
+def test_upload_to_a_full_disk_is_refused_and_leaves_no_file(
     member: Actor, project: Project, tmp_path: Path, images_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(descriptor: int) -> None:
@@ -164,7 +164,7 @@ def test_a_full_disk_is_said_and_leaves_nothing(
     assert files_in(images_dir) == set()
 
 
-def test_of_two_uploads_at_once_the_first_to_end_wins(
+def test_first_finished_of_two_concurrent_uploads_is_kept(
     member: Actor, project: Project, tmp_path: Path, images_dir: Path
 ) -> None:
     path = qcow2(tmp_path)
@@ -182,14 +182,14 @@ def test_of_two_uploads_at_once_the_first_to_end_wins(
     assert files_in(images_dir) == {sha256_of(path)}
 
 
-def test_an_available_image_takes_no_other_bytes(member: Actor, project: Project, tmp_path: Path) -> None:
+def test_upload_to_an_available_image_is_refused(member: Actor, project: Project, tmp_path: Path) -> None:
     image = uploaded(member, project, qcow2(tmp_path))
     with pytest.raises(ImageHasContent, match="available"):
         image_upload(member, image, [b"other"])
 
 
 @pytest.mark.parametrize("step", ["inspect", "publish"])
-def test_the_verification_goes_on_where_a_worker_died(
+def test_verification_continues_after_a_worker_died(
     member: Actor, project: Project, tmp_path: Path, images_dir: Path, step: str
 ) -> None:
     path = qcow2(tmp_path)
@@ -202,7 +202,7 @@ def test_the_verification_goes_on_where_a_worker_died(
     assert files_in(images_dir) == {sha256_of(path)}
 
 
-def test_a_file_that_is_lost_is_named_as_the_reason(member: Actor, project: Project, tmp_path: Path) -> None:
+def test_lost_image_file_is_the_reported_reason(member: Actor, project: Project, tmp_path: Path) -> None:
     image, _ = image_create(member, project, NEW)
     operation = image_upload(member, image, chunks_of(qcow2(tmp_path)))
     image_store.discard(operation.args["file"])
@@ -231,7 +231,7 @@ def test_a_file_that_is_lost_is_named_as_the_reason(member: Actor, project: Proj
         ({"source_url": "https://images.example/" + "a" * 2000}, ImageSourceRefused),
     ],
 )
-def test_what_cannot_be_meant_is_refused(
+def test_invalid_image_field_is_refused(
     member: Actor, project: Project, change: dict[str, object], error: type[Exception]
 ) -> None:
     with pytest.raises(error):
@@ -239,7 +239,7 @@ def test_what_cannot_be_meant_is_refused(
     assert not Image.objects.exists()
 
 
-def test_names_and_quota(member: Actor, project: Project, settings: Settings) -> None:
+def test_image_name_and_quota_are_enforced(member: Actor, project: Project, settings: Settings) -> None:
     settings.QUOTA_DEFAULTS = settings.QUOTA_DEFAULTS | {"images": 1}
     image, _ = image_create(member, project, NEW)
     with pytest.raises(ImageNameTaken):
@@ -252,7 +252,7 @@ def test_names_and_quota(member: Actor, project: Project, settings: Settings) ->
     image_create(member, project, NEW)
 
 
-def test_a_project_sees_its_own_images_and_the_public_ones(member: Actor, project: Project, tmp_path: Path) -> None:
+def test_project_sees_its_images_and_public_images(member: Actor, project: Project, tmp_path: Path) -> None:
     other = Project.objects.create(name="beta", organization=Organization.objects.create(name="beta-org"))
     public, _ = image_create(SYSTEM, None, NEW)
     foreign, _ = image_create(SYSTEM, other, replace(NEW, name="foreign"))
@@ -271,7 +271,7 @@ def test_a_project_sees_its_own_images_and_the_public_ones(member: Actor, projec
     assert refusal.value.field == "image"
 
 
-def test_public_images_are_changed_by_operators_alone(member: Actor, tmp_path: Path) -> None:
+def test_public_image_is_changed_by_operators_only(member: Actor, tmp_path: Path) -> None:
     with pytest.raises(ImageNotOwned):
         image_create(member, None, NEW)
     image, _ = image_create(SYSTEM, None, NEW)
@@ -290,7 +290,7 @@ def test_viewers_change_nothing(project: Project) -> None:
         image_create(viewer, project, NEW)
 
 
-def test_renaming(member: Actor, project: Project) -> None:
+def test_image_is_renamed(member: Actor, project: Project) -> None:
     image, _ = image_create(member, project, NEW)
     image_create(member, project, replace(NEW, name="taken"))
     image_update(member, image, name="renamed", labels={"os": "linux"})
@@ -299,7 +299,7 @@ def test_renaming(member: Actor, project: Project) -> None:
         image_update(member, image, name="taken", labels={})
 
 
-def test_an_image_deleted_while_it_is_verified_stays_deleted(member: Actor, project: Project, tmp_path: Path) -> None:
+def test_image_deleted_during_verification_stays_deleted(member: Actor, project: Project, tmp_path: Path) -> None:
     image, _ = image_create(member, project, NEW)
     operation = image_upload(member, image, chunks_of(qcow2(tmp_path)))
     image_delete(member, image)
@@ -317,7 +317,9 @@ def age(folder: Path) -> None:
         os.utime(path, (time.time() - 7200, time.time() - 7200))
 
 
-def test_a_file_goes_when_no_image_needs_it(member: Actor, project: Project, tmp_path: Path, images_dir: Path) -> None:
+def test_image_file_is_deleted_with_its_last_image(
+    member: Actor, project: Project, tmp_path: Path, images_dir: Path
+) -> None:
     path = qcow2(tmp_path)
     first = uploaded(member, project, path)
     second = uploaded(member, project, path, replace(NEW, name="again"))
@@ -340,7 +342,7 @@ def test_a_file_goes_when_no_image_needs_it(member: Actor, project: Project, tmp
     assert files_in(images_dir) == needed - {first.sha256}
 
 
-def test_a_file_published_anew_is_young_again(tmp_path: Path, images_dir: Path) -> None:
+def test_republished_file_is_protected_from_collection(tmp_path: Path, images_dir: Path) -> None:
     path = qcow2(tmp_path)
     for name in ("one", "two"):
         received = image_store.receive(chunks_of(path), name)
@@ -361,7 +363,7 @@ def test_an_operator_imports_a_file_once(tmp_path: Path, images_dir: Path) -> No
     assert files_in(images_dir) == {first.sha256}
 
 
-def test_other_bytes_under_the_same_name_need_a_word(tmp_path: Path) -> None:
+def test_import_of_other_bytes_needs_a_replace_option(tmp_path: Path) -> None:
     first = image_import_file(SYSTEM, None, NEW, path=qcow2(tmp_path))
     other = qcow2(tmp_path, content=b"other", name="other")
     with pytest.raises(ImageNameTaken):
@@ -373,14 +375,14 @@ def test_other_bytes_under_the_same_name_need_a_word(tmp_path: Path) -> None:
     assert (first.state, second.state, second.sha256) == ("deleted", "available", sha256_of(other))
 
 
-def test_an_operators_file_is_inspected_as_any_other(tmp_path: Path, images_dir: Path) -> None:
+def test_file_of_an_operator_is_inspected(tmp_path: Path, images_dir: Path) -> None:
     with pytest.raises(ImageRefused):
         image_import_file(SYSTEM, None, NEW, path=raw(tmp_path))
     assert files_in(images_dir) == set()
     assert not Image.objects.exists()
 
 
-def test_the_command(tmp_path: Path, project: Project, capsys: pytest.CaptureFixture[str]) -> None:
+def test_import_image_command_works(tmp_path: Path, project: Project, capsys: pytest.CaptureFixture[str]) -> None:
     path = raw(tmp_path)
     arguments = ("disk", str(path), "--format", "raw", "--firmware", "uefi", "--project", "alpha")
     call_command("import_image", *arguments)

@@ -1,4 +1,4 @@
-"""Real qemu-img on images as they should be, and on those that lie."""
+"""Inspection of valid and malicious images with the real qemu-img."""
 
 import os
 import struct
@@ -133,7 +133,7 @@ def cut(size: int) -> Callable[[Path], Path]:
         (cut(2 * MIB), "qcow2", "truncated"),
     ],
 )
-def test_what_may_not_be_used_is_refused_with_a_sentence(
+def test_unsafe_image_is_refused_with_a_reason(
     tmp_path: Path, make: Callable[[Path], Path], declared: str, sentence: str
 ) -> None:
     path = make(tmp_path)
@@ -141,7 +141,7 @@ def test_what_may_not_be_used_is_refused_with_a_sentence(
         inspect(path, declared)
 
 
-def test_a_refused_image_was_not_shown_to_qemu_img(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refused_image_is_never_opened_by_qemu_img(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = with_data_file(tmp_path)
     called: list[object] = []
     monkeypatch.setattr(subprocess, "run", lambda *args, **_: called.append(args))
@@ -150,20 +150,20 @@ def test_a_refused_image_was_not_shown_to_qemu_img(tmp_path: Path, monkeypatch: 
     assert not called
 
 
-def test_the_limit_is_the_operators(tmp_path: Path, settings: Settings) -> None:
+def test_size_limit_is_a_setting(tmp_path: Path, settings: Settings) -> None:
     settings.IMAGE_MAX_VIRTUAL_GIB = 1
     assert inspect(qcow2(tmp_path, size="1G"), "qcow2")
     with pytest.raises(ImageRefused, match="larger than 1 GiB"):
         inspect(qcow2(tmp_path, size="1025M", name="larger"), "qcow2")
 
 
-def test_an_image_that_takes_too_long_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_inspection_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inspection, "TIME_LIMIT_S", 0)
     with pytest.raises(ImageRefused, match="takes too long"):
         inspect(qcow2(tmp_path), "qcow2")
 
 
-def test_without_qemu_img_nothing_is_said_of_the_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_qemu_img_fails_the_inspection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = qcow2(tmp_path)
     (tmp_path / "prlimit").symlink_to("/usr/bin/prlimit")
     monkeypatch.setattr(inspection, "ENVIRONMENT", {"PATH": str(tmp_path)})

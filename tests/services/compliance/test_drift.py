@@ -76,7 +76,7 @@ def ask(tenant: Tenant, **more: object) -> PlacementRequest:
 
 @pytest.fixture
 def placed(tenant: Tenant) -> Allocation:
-    """Something whose policy wants a certificate that its zone holds for long."""
+    """Return an allocation whose policy requires a certificate that its zone has."""
     certify("fr-idf-1", days=1000)
     policy_set(tenant.actor, atoms=[HELD], project=tenant.project)
     return placement.claim(ask(tenant))
@@ -86,13 +86,13 @@ def state_of(allocation: Allocation) -> Compliance:
     return Compliance.objects.get(pk=allocation.consumer_id)
 
 
-def test_what_may_be_where_it_is_is_compliant(placed: Allocation) -> None:
+def test_admitted_resource_is_compliant(placed: Allocation) -> None:
     compliance_drift.reconcile()
     assert state_of(placed).state == "compliant"
     assert not EvidenceRecord.objects.filter(kind="drift").exists(), "nothing is told where nothing happened"
 
 
-def test_a_sweep_is_due_only_when_something_may_have_changed(placed: Allocation, tenant: Tenant) -> None:
+def test_sweep_is_due_only_after_a_change(placed: Allocation, tenant: Tenant) -> None:
     assert sweep_if_due() is not None
     assert sweep_if_due() is None
     certify("fr-idf-2", days=10)
@@ -103,7 +103,7 @@ def test_a_sweep_is_due_only_when_something_may_have_changed(placed: Allocation,
     assert sweep_if_due() is not None, "time has come"
 
 
-def test_it_looks_at_everything_part_by_part(
+def test_sweep_checks_everything_in_batches(
     placed: Allocation, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However much there is, a sweep holds one part of it at a time."""
@@ -125,7 +125,7 @@ def test_it_looks_at_everything_part_by_part(
 
 
 @pytest.mark.parametrize(("days", "warned"), [(181, None), (179, 180), (89, 90), (29, 30), (6, 7)])
-def test_the_end_of_a_certificate_is_warned_of(placed: Allocation, days: int, warned: int | None) -> None:
+def test_expiry_of_a_certificate_is_announced(placed: Allocation, days: int, warned: int | None) -> None:
     certify("fr-idf-1", days=days)
     compliance_drift.reconcile()
     row = state_of(placed)
@@ -136,7 +136,7 @@ def test_the_end_of_a_certificate_is_warned_of(placed: Allocation, days: int, wa
         assert AuditRecord.objects.filter(verb="drift", resource_id=placed.consumer_id).exists()
 
 
-def test_each_warning_is_given_once(placed: Allocation) -> None:
+def test_each_warning_is_published_once(placed: Allocation) -> None:
     certify("fr-idf-1", days=100)
     compliance_drift.reconcile()
     Sweep.objects.update(due_at=clock.now())
@@ -144,7 +144,7 @@ def test_each_warning_is_given_once(placed: Allocation) -> None:
     assert AuditRecord.objects.filter(verb="drift").count() == 1
 
 
-def test_a_suspended_certificate_flags_what_rests_on_it_and_stops_nothing(placed: Allocation, tenant: Tenant) -> None:
+def test_suspended_certificate_flags_resources_and_stops_nothing(placed: Allocation, tenant: Tenant) -> None:
     certify("fr-idf-2", days=1000)
     compliance_drift.reconcile()
     certify("fr-idf-1", days=1000, status="suspended")
@@ -164,7 +164,7 @@ def test_a_suspended_certificate_flags_what_rests_on_it_and_stops_nothing(placed
         )
 
 
-def test_a_plan_says_where_everything_could_go(placed: Allocation, tenant: Tenant) -> None:
+def test_remediation_plan_names_target_zones(placed: Allocation, tenant: Tenant) -> None:
     certify("fr-idf-2", days=1000)
     certify("fr-idf-1", days=1000, status="withdrawn")
     compliance_drift.reconcile()
@@ -184,7 +184,7 @@ def test_a_plan_says_where_everything_could_go(placed: Allocation, tenant: Tenan
         plan_approve(tenant.actor, RemediationPlan.objects.get())
 
 
-def test_what_recovers_is_compliant_again_and_its_plan_is_done(placed: Allocation) -> None:
+def test_restored_certificate_ends_the_drift_and_the_plan(placed: Allocation) -> None:
     certify("fr-idf-1", days=1000, status="suspended")
     compliance_drift.reconcile()
     certify("fr-idf-1", days=1000)
@@ -194,7 +194,7 @@ def test_what_recovers_is_compliant_again_and_its_plan_is_done(placed: Allocatio
     assert EvidenceRecord.objects.filter(kind="drift").count() == 2, "history keeps both"
 
 
-def test_what_is_gone_is_forgotten(placed: Allocation) -> None:
+def test_released_resource_is_forgotten(placed: Allocation) -> None:
     compliance_drift.reconcile()
     placement.release_allocation(placed.consumer_id)
     Sweep.objects.update(due_at=clock.now())
@@ -202,7 +202,7 @@ def test_what_is_gone_is_forgotten(placed: Allocation) -> None:
     assert not Compliance.objects.exists()
 
 
-def test_a_tightened_policy_flags_what_it_does_not_admit(placed: Allocation, tenant: Tenant) -> None:
+def test_tightened_policy_flags_resources(placed: Allocation, tenant: Tenant) -> None:
     compliance_drift.reconcile()
     elsewhere = {"id": "there", "attr": "zone.id", "op": "in", "value": ["fr-idf-2"]}
     policy_set(tenant.actor, atoms=[HELD, elsewhere], project=tenant.project)
@@ -211,7 +211,7 @@ def test_a_tightened_policy_flags_what_it_does_not_admit(placed: Allocation, ten
     assert (row.state, [clause["atom"] for clause in row.failing]) == ("drifted", ["there"])
 
 
-def test_what_would_break_without_a_certificate(placed: Allocation, tenant: Tenant) -> None:
+def test_impact_simulation_lists_resources_of_a_certificate(placed: Allocation, tenant: Tenant) -> None:
     certify("fr-idf-2", days=1000, number="SNC-2")
     now, before = clock.now(), catalog.world()
     after = impact_simulation.with_changes(
@@ -230,7 +230,7 @@ def test_what_would_break_without_a_certificate(placed: Allocation, tenant: Tena
     ] == [placed]
 
 
-def test_what_cannot_be_supposed_is_refused(placed: Allocation) -> None:
+def test_invalid_simulation_is_refused(placed: Allocation) -> None:
     now, world = clock.now(), catalog.world()
     with pytest.raises(WhatIfInvalid):
         impact_simulation.without_certificate(world, "fr-idf-1", "SNC-9", now=now)
@@ -255,7 +255,7 @@ def root(tmp_path: Path, settings: Settings) -> SigningKey:
 
 @pytest.fixture
 def exemption(placed: Allocation, tenant: Tenant, root: SigningKey) -> Exemption:
-    """For a console, so that no start or create could be meant; it is used up at once."""
+    """Return an approved exemption for a console, which fits no start or creation and is used at once."""
     compliance_drift.reconcile()
     certify("fr-idf-1", days=1000, status="suspended")
     look = replace(ask(tenant), operation="console.read", consumer_id=placed.consumer_id)
@@ -274,7 +274,7 @@ def at(monkeypatch: pytest.MonkeyPatch, moment: datetime) -> None:
     monkeypatch.setattr("controlplane.kernel.clock.now", lambda: moment)
 
 
-def test_what_two_people_allow_is_exempted_until_they_do_not(
+def test_approved_exemption_exempts_until_it_ends(
     placed: Allocation, exemption: Exemption, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compliance_drift.reconcile()
@@ -306,7 +306,7 @@ def test_two_approvals_make_a_sweep_due(placed: Allocation, tenant: Tenant, exem
     assert state_of(placed).fails_at == exemption.expires_at, "what was written into the table counts for nothing"
 
 
-def test_what_the_exemption_does_not_waive_is_drift(placed: Allocation, tenant: Tenant, exemption: Exemption) -> None:
+def test_clause_outside_the_exemption_is_drift(placed: Allocation, tenant: Tenant, exemption: Exemption) -> None:
     elsewhere = {"id": "there", "attr": "zone.id", "op": "in", "value": ["fr-idf-2"]}
     policy_set(tenant.actor, atoms=[HELD, elsewhere], project=tenant.project)
     compliance_drift.reconcile()
@@ -316,7 +316,7 @@ def test_what_the_exemption_does_not_waive_is_drift(placed: Allocation, tenant: 
 # ---- since when, and until the end
 
 
-def test_what_ends_by_itself_has_drifted_since_its_end(
+def test_drift_begins_at_the_expiry_however_late_the_sweep(
     placed: Allocation, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However late the sweep is."""
@@ -331,7 +331,7 @@ def test_what_ends_by_itself_has_drifted_since_its_end(
 
 
 def assert_drifted_since(placed: Allocation, moment: datetime) -> None:
-    """By the row and by the evidence, with the moment of notice beside it."""
+    """Check the drift onset in the row and in the evidence, and the time of detection."""
     row = state_of(placed)
     assert (row.state, row.since, row.fails_at) == ("drifted", moment, moment)
     assert row.noticed_at == row.checked_at > moment
@@ -340,7 +340,7 @@ def assert_drifted_since(placed: Allocation, moment: datetime) -> None:
     assert (document["since"], document["noticed_at"]) == (as_rfc3339(moment), as_rfc3339(row.noticed_at))
 
 
-def test_what_was_suspended_has_drifted_since_that_was_stated(placed: Allocation) -> None:
+def test_drift_begins_when_the_suspension_was_stated(placed: Allocation) -> None:
     """Whatever else was stated since, before the sweep saw it."""
     certify("fr-idf-1", days=10)
     compliance_drift.reconcile()
@@ -359,7 +359,7 @@ def test_what_was_suspended_has_drifted_since_that_was_stated(placed: Allocation
     assert row.noticed_at < row.checked_at, "it was noticed once"
 
 
-def test_what_a_policy_does_not_admit_has_drifted_since_the_policy_changed(placed: Allocation, tenant: Tenant) -> None:
+def test_drift_begins_at_the_change_of_the_policy(placed: Allocation, tenant: Tenant) -> None:
     compliance_drift.reconcile()
     elsewhere = {"id": "there", "attr": "zone.id", "op": "in", "value": ["fr-idf-2"]}
     policy_set(tenant.actor, atoms=[HELD, elsewhere], project=tenant.project)
@@ -368,9 +368,7 @@ def test_what_a_policy_does_not_admit_has_drifted_since_the_policy_changed(place
     assert_drifted_since(placed, PolicyVersion.objects.latest("created_at").created_at)
 
 
-def test_what_was_stated_to_end_and_has_before_a_sweep_has_drifted_since_its_end(
-    placed: Allocation, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_drift_begins_at_a_stated_expiry_before_the_sweep(placed: Allocation, monkeypatch: pytest.MonkeyPatch) -> None:
     compliance_drift.reconcile()
     certify("fr-idf-1", days=1)
     ends = datetime.fromisoformat(Fact.objects.latest("created_at").value[0]["valid_to"])  # type: ignore[index]
@@ -379,7 +377,7 @@ def test_what_was_stated_to_end_and_has_before_a_sweep_has_drifted_since_its_end
     assert_drifted_since(placed, ends)
 
 
-def test_the_residency_is_cut_when_it_began_to_drift(placed: Allocation) -> None:
+def test_residency_interval_is_split_at_the_drift_onset(placed: Allocation) -> None:
     compliance_drift.reconcile()
     certify("fr-idf-1", days=1000, status="suspended")
     compliance_drift.reconcile()
@@ -396,7 +394,7 @@ def test_the_residency_is_cut_when_it_began_to_drift(placed: Allocation) -> None
     assert before.end == after.start == state_of(placed).since
 
 
-def test_a_sweep_is_due_when_something_has_gone_or_was_committed_late(placed: Allocation, tenant: Tenant) -> None:
+def test_sweep_is_due_after_a_deletion_or_a_late_commit(placed: Allocation, tenant: Tenant) -> None:
     other = placement.claim(ask(tenant))
     assert sweep_if_due() is not None
     placement.release_allocation(other.consumer_id)
@@ -405,13 +403,13 @@ def test_a_sweep_is_due_when_something_has_gone_or_was_committed_late(placed: Al
     assert not Compliance.objects.filter(pk=other.consumer_id).exists()
 
 
-def drift_told() -> list[tuple[str, str]]:
+def drift_records() -> list[tuple[str, str]]:
     documents = EvidenceRecord.objects.filter(kind="drift").order_by("created_at", "pk")
     told = [json.loads(text or "")["document"] for text in documents.values_list("document", flat=True)]
     return [(each["was"], each["state"]) for each in told]
 
 
-def test_every_change_is_evidence_to_the_end(placed: Allocation, tenant: Tenant) -> None:
+def test_every_change_of_drift_is_evidence(placed: Allocation, tenant: Tenant) -> None:
     compliance_drift.reconcile()
     certify("fr-idf-1", days=1000, status="suspended")
     compliance_drift.reconcile()
@@ -419,5 +417,5 @@ def test_every_change_is_evidence_to_the_end(placed: Allocation, tenant: Tenant)
     placement.release_allocation(placed.consumer_id)
     compliance_drift.reconcile()
     assert not Compliance.objects.exists()
-    assert drift_told() == [("compliant", "drifted"), ("drifted", "remediating"), ("remediating", "evicted")]
+    assert drift_records() == [("compliant", "drifted"), ("drifted", "remediating"), ("remediating", "evicted")]
     assert RemediationPlan.objects.get().state == "done"

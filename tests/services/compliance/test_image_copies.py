@@ -1,4 +1,4 @@
-"""A private image's bytes in a node's cache are watched like what has a place."""
+"""Copies of private images in node caches are checked for drift like allocated resources."""
 
 import json
 
@@ -35,7 +35,7 @@ def tighten(cloud: Cloud) -> None:
     policy_set(cloud.tenant.actor, atoms=elsewhere, project=cloud.tenant.project)
 
 
-def test_a_copy_is_flagged_where_its_policies_do_not_admit_it_and_planned_for(cloud: Cloud, image: Image) -> None:
+def test_inadmissible_image_copy_is_flagged_and_planned_for(cloud: Cloud, image: Image) -> None:
     copy = ImageCopy.objects.get()
     assert (copy.resource_id, copy.node_id, copy.zone, copy.state) == (
         image.pk,
@@ -54,7 +54,7 @@ def test_a_copy_is_flagged_where_its_policies_do_not_admit_it_and_planned_for(cl
     assert ImageCopy.objects.get().state == "remediating"
 
 
-def test_a_copy_that_goes_is_told_and_forgotten(cloud: Cloud, image: Image) -> None:
+def test_removed_image_copy_is_recorded_and_forgotten(cloud: Cloud, image: Image) -> None:
     tighten(cloud)
     compliance_drift.reconcile()
     Image.objects.update(state="deleted")
@@ -76,7 +76,7 @@ def test_a_new_copy_makes_a_sweep_due(cloud: Cloud, image: Image) -> None:
     assert sweep_if_due() is None, "it is no news"
 
 
-def test_bytes_that_are_public_too_are_nobodys(cloud: Cloud, image: Image) -> None:
+def test_bytes_shared_with_a_public_image_are_not_tracked(cloud: Cloud, image: Image) -> None:
     make_image(cloud.world.folder / "images", name="same")
     image_files.reconcile()
     assert not ImageCopy.objects.exists()

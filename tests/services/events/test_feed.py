@@ -1,4 +1,4 @@
-"""The feed: nobody who goes on from a cursor misses anything, or is told anything twice, however transactions end."""
+"""A reader of the feed that continues from a cursor gets each event once, however transactions end."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -23,7 +23,7 @@ from tests.world import make_tenant
 
 
 class Reader:
-    """Somebody who follows the feed."""
+    """A reader that follows the feed."""
 
     def __init__(self, actor: Actor = SYSTEM, wanted: EventFilter | None = None, *, limit: int = 200) -> None:
         self.actor, self.wanted, self.limit = actor, wanted or EventFilter(), limit
@@ -31,7 +31,7 @@ class Reader:
         self.read: list[UUID] = []
 
     def go_on(self) -> list[UUID]:
-        """By one page."""
+        """Read one page."""
         chapter = selectors.read(self.actor, self.wanted, after=self.position, limit=self.limit)
         self.position = chapter.position
         self.read += [event.resource_id for event in chapter.events]
@@ -44,7 +44,7 @@ class Reader:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_is_committed_late_comes_late_and_not_never() -> None:
+def test_event_committed_late_is_delivered_late() -> None:
     """The first to write commits last: by number it lies behind a place that was read already."""
     reader = Reader()
     with writers(2) as (early, late):
@@ -60,7 +60,7 @@ def test_what_is_committed_late_comes_late_and_not_never() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_was_rolled_back_never_comes() -> None:
+def test_rolled_back_event_is_never_delivered() -> None:
     reader = Reader()
     with writers(1) as (writer,):
         writer.emit()
@@ -71,7 +71,7 @@ def test_what_was_rolled_back_never_comes() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_nobody_sees_a_place_before_all_the_places_before_it() -> None:
+def test_position_is_visible_only_after_all_earlier_ones() -> None:
     """A reader and somebody who gives places meet: who has read the head has all that is below it."""
     with writers(2) as (first, second):
         for writer in (first, second):
@@ -101,7 +101,7 @@ STEPS = st.lists(
 @pytest.mark.django_db(transaction=True)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=STEPS)
-def test_readers_miss_nothing_and_are_told_nothing_twice(steps: list[tuple[str, int]]) -> None:
+def test_readers_get_each_event_exactly_once(steps: list[tuple[str, int]]) -> None:
     """Any order of writes, commits, rollbacks and reads, by three transactions and two readers."""
     Event.objects.all().delete()
     Head.objects.all().delete()
@@ -126,7 +126,7 @@ def test_readers_miss_nothing_and_are_told_nothing_twice(steps: list[tuple[str, 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_several_may_give_places_at_once() -> None:
+def test_concurrent_writers_assign_distinct_positions() -> None:
     for _ in range(50):
         publish_event(None, "network.created", new_id(), project_id=None)
     _, failed = split(at_once([services.assign_positions] * 6))
@@ -136,7 +136,7 @@ def test_several_may_give_places_at_once() -> None:
 
 
 @pytest.mark.django_db
-def test_a_cause_stands_before_its_effect() -> None:
+def test_cause_precedes_its_effect() -> None:
     told = [new_id() for _ in range(5)]
     for resource_id in told:
         publish_event(None, "network.created", resource_id, project_id=None)
@@ -144,7 +144,7 @@ def test_a_cause_stands_before_its_effect() -> None:
 
 
 @pytest.mark.django_db
-def test_each_sees_what_is_theirs() -> None:
+def test_reader_sees_only_its_own_events() -> None:
     alpha, beta = make_tenant("alpha"), make_tenant("beta")
     mine, of_others, of_platform, of_organization = (new_id() for _ in range(4))
     publish_event(None, "network.created", mine, project_id=alpha.project.pk)
@@ -167,7 +167,7 @@ def test_each_sees_what_is_theirs() -> None:
 
 
 @pytest.mark.django_db
-def test_a_cursor_goes_on_where_others_are_told_things() -> None:
+def test_cursor_advances_over_events_of_others() -> None:
     """Otherwise the cursor of a quiet project would one day be older than all that is kept."""
     tenant = make_tenant()
     reader = Reader(tenant.actor)
@@ -177,7 +177,7 @@ def test_a_cursor_goes_on_where_others_are_told_things() -> None:
 
 
 @pytest.mark.django_db
-def test_what_is_old_is_forgotten_and_that_is_said() -> None:
+def test_expired_cursor_is_refused_with_the_oldest_one() -> None:
     for _ in range(3):
         publish_event(None, "network.created", new_id(), project_id=None)
     services.assign_positions()
@@ -194,7 +194,7 @@ def test_what_is_old_is_forgotten_and_that_is_said() -> None:
 
 
 @pytest.mark.django_db
-def test_places_go_on_when_everything_was_forgotten() -> None:
+def test_positions_continue_after_all_events_expired() -> None:
     publish_event(None, "network.created", new_id(), project_id=None)
     services.assign_positions()
     Event.objects.update(created_at=clock.now() - timedelta(days=31))
@@ -206,7 +206,7 @@ def test_places_go_on_when_everything_was_forgotten() -> None:
 
 
 @pytest.mark.django_db
-def test_what_has_no_place_yet_is_not_forgotten() -> None:
+def test_event_without_a_position_does_not_expire() -> None:
     publish_event(None, "network.created", new_id(), project_id=None)
     Event.objects.update(created_at=clock.now() - timedelta(days=31))
     assert services.delete_expired() == 0
@@ -214,19 +214,19 @@ def test_what_has_no_place_yet_is_not_forgotten() -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("cursor", ["", "x", "a" * 22, "é" * 22, cursors.encode(1)[:-1], cursors.encode(99)])
-def test_a_cursor_that_is_none_of_ours_is_refused(cursor: str) -> None:
+def test_invalid_cursor_is_refused(cursor: str) -> None:
     with pytest.raises(CursorExpired):
         selectors.start(cursor)
 
 
-def test_cursors_do_not_tell_how_much_others_do() -> None:
+def test_cursors_reveal_no_counts() -> None:
     texts = [cursors.encode(position) for position in range(200)]
     assert [cursors.decode(text) for text in texts] == list(range(200))
     assert len({text[:4] for text in texts}) > 190, "neighbours do not look alike"
 
 
 @pytest.mark.django_db
-def test_a_read_costs_three_queries_however_much_there_is(
+def test_read_costs_three_queries(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
     for _ in range(20):

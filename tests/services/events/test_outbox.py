@@ -27,15 +27,15 @@ from tests.workflows.helpers import done, make_instance, make_volume
 from tests.world import Cloud, make_tenant
 
 
-def told(**wanted: object) -> list[str]:
+def event_kinds(**wanted: object) -> list[str]:
     return list(Event.objects.filter(**wanted).order_by("number").values_list("kind", flat=True))
 
 
-def test_the_life_of_an_instance_is_told(cloud: Cloud) -> None:
+def test_lifecycle_of_an_instance_is_published(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     done(instance_power_off(cloud.tenant.actor, instance))
     done(instance_delete(cloud.tenant.actor, instance))
-    assert told(resource_id=instance.pk) == [
+    assert event_kinds(resource_id=instance.pk) == [
         "operation.pending",
         "instance.created",
         "instance.active",
@@ -54,7 +54,7 @@ def test_the_life_of_an_instance_is_told(cloud: Cloud) -> None:
     assert {event.credential_id for event in events} == {cloud.tenant.actor.credential_id}
 
 
-def test_what_a_workflow_does_is_told_with_its_operation(cloud: Cloud) -> None:
+def test_events_of_a_workflow_name_its_operation(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     active = Event.objects.get(kind="instance.active")
     ended = Event.objects.get(kind="operation.succeeded", resource_id=instance.pk)
@@ -63,10 +63,10 @@ def test_what_a_workflow_does_is_told_with_its_operation(cloud: Cloud) -> None:
     assert ended.data == {"operation": "instance.create"}
 
 
-def test_the_life_of_a_volume_is_told(cloud: Cloud) -> None:
+def test_lifecycle_of_a_volume_is_published(cloud: Cloud) -> None:
     volume = make_volume(cloud, name="data")
     done(volume_delete(cloud.tenant.actor, volume, attached_to=None))
-    assert told(resource_id=volume.pk, kind__startswith="volume.") == [
+    assert event_kinds(resource_id=volume.pk, kind__startswith="volume.") == [
         "volume.created",
         "volume.available",
         "volume.deleted",
@@ -74,7 +74,7 @@ def test_the_life_of_a_volume_is_told(cloud: Cloud) -> None:
 
 
 @pytest.mark.django_db
-def test_deeds_are_told_and_others_of_the_trail_are_not() -> None:
+def test_only_listed_audit_actions_are_published() -> None:
     tenant = make_tenant()
     network = network_create(tenant.actor, tenant.project, name="lan", cidr="10.0.0.0/24", dns_servers=[], labels={})
     record(tenant.actor, "instance.power-off", new_id())
@@ -82,11 +82,11 @@ def test_deeds_are_told_and_others_of_the_trail_are_not() -> None:
     event = Event.objects.get()
     assert (event.kind, event.resource_name, event.data) == ("network.created", "lan", {"cidr": "10.0.0.0/24"})
     network_delete(tenant.actor, network)
-    assert told() == ["network.created", "network.deleted"]
+    assert event_kinds() == ["network.created", "network.deleted"]
 
 
 @pytest.mark.django_db
-def test_what_an_organization_demands_is_told_to_all_its_projects_and_a_projects_to_itself() -> None:
+def test_policy_events_reach_the_projects_they_concern() -> None:
     tenant, other = make_tenant(), make_tenant("beta")
     organization = tenant.project.organization
     for level, owner in (("organization", organization), ("project", tenant.project)):
@@ -108,13 +108,13 @@ def test_what_an_organization_demands_is_told_to_all_its_projects_and_a_projects
         ("evicted", "drift.ended"),
     ],
 )
-def test_drift(state: str, kind: str) -> None:
+def test_drift_is_published(state: str, kind: str) -> None:
     record(SYSTEM, "drift", new_id(), was="compliant", state=state, zone="z", failing=[], warned_days=None)
-    assert told() == [kind]
+    assert event_kinds() == [kind]
 
 
 @pytest.mark.django_db
-def test_a_transaction_gives_one_hint_however_much_it_tells(
+def test_transaction_sends_one_wakeup(
     django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
 ) -> None:
     with django_capture_on_commit_callbacks() as after_commit:
@@ -124,7 +124,7 @@ def test_a_transaction_gives_one_hint_however_much_it_tells(
 
 
 @pytest.mark.django_db
-def test_the_hint_is_given_also_when_the_first_to_ask_for_it_was_rolled_back(
+def test_wakeup_is_sent_after_a_rolled_back_savepoint(
     django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
 ) -> None:
     with django_capture_on_commit_callbacks() as after_commit:
@@ -136,44 +136,44 @@ def test_the_hint_is_given_also_when_the_first_to_ask_for_it_was_rolled_back(
 
 
 @pytest.mark.django_db
-def test_a_change_that_is_rolled_back_is_not_told() -> None:
+def test_rolled_back_change_is_not_published() -> None:
     tenant = make_tenant()
     with transaction.atomic():
         record(tenant.actor, "network.create", new_id())
-        assert told() == ["network.created"]
+        assert event_kinds() == ["network.created"]
         transaction.set_rollback(True)
-    assert told() == []
+    assert event_kinds() == []
 
 
-def test_a_move_that_fails_is_not_told_and_breaks_no_transaction(cloud: Cloud) -> None:
+def test_failed_state_change_is_not_published(cloud: Cloud) -> None:
     volume = make_volume(cloud, name="data")
     stale = type(volume).objects.get(pk=volume.pk)
     move(volume, VOLUME, "in-use")
-    before = told()
+    before = event_kinds()
     with transaction.atomic():
         with pytest.raises(StateConflict):
             move(stale, VOLUME, "deleted")
         with pytest.raises(IllegalTransition):
             move(volume, VOLUME, "nowhere")
-        assert told() == before, "and one can go on"
+        assert event_kinds() == before, "and one can go on"
 
 
-def test_a_guest_that_goes_by_itself_is_told(cloud: Cloud) -> None:
+def test_guest_that_powers_off_by_itself_is_published(cloud: Cloud) -> None:
     instance = make_instance(cloud)
     long_ago = clock.now() - timedelta(minutes=1)
     Instance.objects.filter(pk=instance.pk).update(power_state="off", power_state_at=long_ago)
     assert reconcile_power() == 1
     assert reconcile_power() == 0
-    assert told(resource_id=instance.pk)[-1] == "instance.stopped"
-    assert told(kind="instance.stopped") == ["instance.stopped"]
+    assert event_kinds(resource_id=instance.pk)[-1] == "instance.stopped"
+    assert event_kinds(kind="instance.stopped") == ["instance.stopped"]
 
 
-def test_a_node_that_is_lost_and_found_is_told_to_operators_alone(cloud: Cloud) -> None:
+def test_node_events_are_published_to_operators_only(cloud: Cloud) -> None:
     cloud.machine.become_unreachable()
     cloud.machine.come_back()
     cloud.machine.heartbeat()
     node_cordon(SYSTEM, cloud.machine.row, reason="repair")
-    assert told(resource_id=cloud.machine.row.pk, kind__startswith="node.")[-3:] == [
+    assert event_kinds(resource_id=cloud.machine.row.pk, kind__startswith="node.")[-3:] == [
         "node.unreachable",
         "node.ready",
         "node.cordoned",
@@ -182,7 +182,7 @@ def test_a_node_that_is_lost_and_found_is_told_to_operators_alone(cloud: Cloud) 
 
 
 @pytest.mark.django_db
-def test_only_what_a_kind_has_is_told() -> None:
+def test_event_data_has_only_the_fields_of_its_kind() -> None:
     publish_event(None, "network.created", new_id(), project_id=None, cidr="10.0.0.0/24", name="lan", password="x")
     assert Event.objects.get().data == {"cidr": "10.0.0.0/24"}
     with pytest.raises(ValueError, match=r"network\.painted"):
@@ -190,7 +190,7 @@ def test_only_what_a_kind_has_is_told() -> None:
 
 
 @pytest.mark.django_db
-def test_a_cause_holds_as_long_as_its_block() -> None:
+def test_cause_applies_within_its_block() -> None:
     cause = services.Cause(operation_id=new_id(), user_id=new_id(), request_id="r")
     with services.caused_by(cause):
         publish_event(None, "instance.active", new_id(), project_id=None)
@@ -200,13 +200,13 @@ def test_a_cause_holds_as_long_as_its_block() -> None:
     assert (second.operation_id, second.user_id, second.request_id) == (None, None, "")
 
 
-def test_every_deed_and_state_that_is_told_is_a_kind() -> None:
+def test_every_published_action_and_state_is_a_kind() -> None:
     assert set(kinds.DEEDS.values()) <= set(kinds.KINDS)
     assert all(kind.partition(".")[0] in {*kinds.MOVES, "operation"} or kind in _others() for kind in kinds.KINDS)
 
 
 def _others() -> set[str]:
-    """Those that do not come from a move: from a deed, or where it is said in the code."""
+    """Return kinds without a state change: of audit actions, or published by the code."""
     return {*kinds.DEEDS.values(), "drift.found", "drift.ended", "incident.reported", kinds.PING} | {
         "node.ready",
         "node.unreachable",
@@ -229,5 +229,5 @@ def _others() -> set[str]:
         ("inst*", "instance.active", False),
     ],
 )
-def test_patterns(pattern: str, kind: str, is_match: bool) -> None:
+def test_filter_patterns_match_kinds(pattern: str, kind: str, is_match: bool) -> None:
     assert kinds.matches(pattern, kind) == is_match

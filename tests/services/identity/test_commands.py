@@ -1,4 +1,4 @@
-"""The commands with which an operator lets people in."""
+"""Commands that create organizations, users, members and tokens."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -21,7 +21,7 @@ class Console:
         self.capsys = capsys
 
     def __call__(self, *arguments: str) -> str:
-        """What a command prints on stdout, without the line's end."""
+        """Return the standard output of a command without the line's end."""
         self.capsys.readouterr()
         call_command(*arguments)
         return self.capsys.readouterr().out.removesuffix("\n")
@@ -42,7 +42,7 @@ def acme(console: Console) -> Console:
     return console
 
 
-def test_each_thing_is_made_once_and_its_id_printed(console: Console) -> None:
+def test_each_create_command_is_idempotent_and_prints_the_id(console: Console) -> None:
     for arguments in (
         ("create_organization", "acme"),
         ("create_project", "acme", "web"),
@@ -58,7 +58,7 @@ def test_a_membership_is_replaced(acme: Console) -> None:
     assert Membership.objects.get().role == "admin"
 
 
-def test_what_was_deleted_is_made_anew(acme: Console) -> None:
+def test_deleted_resource_is_created_anew(acme: Console) -> None:
     project, organization = Project.objects.get(), Organization.objects.get()
     project_delete(SYSTEM, project)
     assert acme("create_project", "acme", "web") != str(project.pk)
@@ -70,7 +70,7 @@ def test_what_was_deleted_is_made_anew(acme: Console) -> None:
 
 
 @pytest.mark.parametrize("project", ["web", "acme/web"])
-def test_the_secret_alone_is_on_stdout_and_it_works(acme: Console, project: str) -> None:
+def test_create_token_prints_only_a_working_secret(acme: Console, project: str) -> None:
     secret = acme("create_token", "ada@acme.example", "--project", project, "--name", "laptop", "--days", "7")
 
     actor = actor_of(secret)
@@ -81,7 +81,7 @@ def test_the_secret_alone_is_on_stdout_and_it_works(acme: Console, project: str)
     assert secret.encode() not in bytes(token.sha256)
 
 
-def test_a_members_token_without_a_project_is_good_for_all_of_them(acme: Console) -> None:
+def test_token_without_a_project_is_valid_for_all_projects_of_a_member(acme: Console) -> None:
     acme("create_project", "acme", "shop")
     actor = actor_of(acme("create_token", "ada@acme.example", "--name", "laptop"))
     assert actor is not None
@@ -99,7 +99,7 @@ def test_an_operators_token_needs_no_project(console: Console) -> None:
     assert (actor.project_id, actor.is_operator) == (None, True)
 
 
-def test_a_token_is_replaced_when_asked(acme: Console) -> None:
+def test_token_is_replaced_on_request(acme: Console) -> None:
     arguments = ("create_token", "ada@acme.example", "--project", "web", "--name", "laptop")
     first = acme(*arguments)
     with pytest.raises(CommandError, match="--replace"):
@@ -124,7 +124,7 @@ def test_a_token_is_replaced_when_asked(acme: Console) -> None:
         ("viewer", "sovereignty_officer", "viewer"),
     ],
 )
-def test_a_token_gives_no_more_than_the_present_membership(acme: Console, role: str, later: str, good_for: str) -> None:
+def test_token_role_is_limited_by_the_current_membership(acme: Console, role: str, later: str, good_for: str) -> None:
     acme("create_user", "olga@acme.example")
     acme("add_member", "acme", "olga@acme.example", "owner")
     acme("add_member", "acme", "ada@acme.example", role)
@@ -137,7 +137,7 @@ def test_a_token_gives_no_more_than_the_present_membership(acme: Console, role: 
     assert actor_of(secret) is None
 
 
-def test_an_operator_is_in_a_project_only_as_a_member(acme: Console) -> None:
+def test_operator_needs_a_membership_for_a_project(acme: Console) -> None:
     acme("create_user", "op@example.org", "--operator")
     arguments = ("create_token", "op@example.org", "--project", "web", "--name", "x", "--role", "viewer")
     with pytest.raises(CommandError, match="is no member of acme"):
@@ -149,7 +149,7 @@ def test_an_operator_is_in_a_project_only_as_a_member(acme: Console) -> None:
 
 
 @pytest.mark.parametrize("duty", ["operator", "auditor", "support"])
-def test_a_duty_for_the_platform_is_one(console: Console, duty: str) -> None:
+def test_user_has_one_platform_role(console: Console, duty: str) -> None:
     first = console("create_user", "op@example.org", f"--{duty}")
     assert console("create_user", "op@example.org", f"--{duty}") == first
     with pytest.raises(CommandError, match=f"with {duty} duty"):
@@ -176,14 +176,14 @@ def test_a_duty_for_the_platform_is_one(console: Console, duty: str) -> None:
         (("create_token", "bob@other.example", "--project", "web", "--name", "x"), "is no member of acme"),
     ],
 )
-def test_what_cannot_be_is_refused_with_a_sentence(acme: Console, arguments: tuple[str, ...], sentence: str) -> None:
+def test_invalid_arguments_are_refused_with_a_message(acme: Console, arguments: tuple[str, ...], sentence: str) -> None:
     acme("create_user", "bob@other.example")
     with pytest.raises(CommandError, match=sentence):
         acme(*arguments)
     assert not ApiToken.objects.exists()
 
 
-def test_a_project_name_of_two_organizations_must_be_told_apart(acme: Console) -> None:
+def test_ambiguous_project_name_needs_its_organization(acme: Console) -> None:
     acme("create_organization", "other")
     acme("create_project", "other", "web")
     with pytest.raises(CommandError, match="write ORGANIZATION/web"):

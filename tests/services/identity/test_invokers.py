@@ -1,4 +1,4 @@
-"""Deeds that commands of manage.py do: who ran the command, and which organization sees it."""
+"""Audit entries of manage.py commands: the invoker, and the organization that can read them."""
 
 import pwd
 from pathlib import Path
@@ -26,22 +26,22 @@ def logged_in_as_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return file
 
 
-def deeds(organization: str) -> list[tuple[str, object]]:
-    """As an owner of the organization sees them: the verb and the invoker of each."""
+def audit_entries(organization: str) -> list[tuple[str, object]]:
+    """Return verb and invoker of each entry that an owner of the organization can read."""
     found = Organization.objects.get(name=organization)
     owner = Actor(user_id=None, credential_id=None, project_id=None, role="owner", organization_id=found.pk)
     rows = entries_of_organization(owner, found).order_by("pk")
     return [(row.verb, row.facts.get("by", "")) for row in rows]
 
 
-def test_each_deed_names_the_command_and_the_account() -> None:
+def test_each_audit_entry_names_the_command_and_the_account() -> None:
     call_command("create_organization", "acme")
     call_command("create_project", "acme", "web")
     call_command("create_user", "ada@acme.example")
     call_command("add_member", "acme", "ada@acme.example", "member")
     call_command("create_token", "ada@acme.example", "--project", "acme/web", "--name", "ci")
     call_command("create_token", "ada@acme.example", "--name", "everywhere")
-    assert deeds("acme") == [
+    assert audit_entries("acme") == [
         ("organization.create", f"manage.py create_organization: {ROOT}"),
         ("project.create", f"manage.py create_project: {ROOT}"),
         ("member.create", f"manage.py add_member: {ROOT}"),
@@ -52,7 +52,7 @@ def test_each_deed_names_the_command_and_the_account() -> None:
     assert (made.user_id, made.facts["by"]) == (None, f"manage.py create_user: {ROOT}")
 
 
-def test_a_user_is_named_by_option_or_by_the_environment(settings: Settings) -> None:
+def test_invoker_is_named_by_option_or_environment(settings: Settings) -> None:
     otto = user_create(email="otto@example.org", is_operator=True)
     call_command("create_organization", "acme", acts_as="otto@example.org")
     settings.ACTOR = "OTTO@example.org"
@@ -64,24 +64,24 @@ def test_a_user_is_named_by_option_or_by_the_environment(settings: Settings) -> 
     assert not Organization.objects.filter(name="initech").exists()
 
 
-def test_without_a_login_the_account_that_called_sudo(logged_in_as_root: Path, settings: Settings) -> None:
+def test_invoker_without_a_login_is_the_sudo_account(logged_in_as_root: Path, settings: Settings) -> None:
     logged_in_as_root.write_text("4294967295")
     settings.SUDO_USER = "alice"
     call_command("create_organization", "acme")
-    assert deeds("acme") == [("organization.create", "manage.py create_organization: alice")]
+    assert audit_entries("acme") == [("organization.create", "manage.py create_organization: alice")]
     logged_in_as_root.unlink()
     settings.SUDO_USER = ""
     call_command("create_organization", "globex")
-    assert deeds("globex")[0][1] != "manage.py create_organization: alice"
+    assert audit_entries("globex")[0][1] != "manage.py create_organization: alice"
 
 
-def test_what_runs_after_a_command_is_not_the_commands() -> None:
+def test_action_after_a_command_has_no_invoker() -> None:
     call_command("create_organization", "acme")
     organization_create(name="globex")
-    assert deeds("globex") == [("organization.create", "")]
+    assert audit_entries("globex") == [("organization.create", "")]
 
 
-def test_an_organization_sees_the_deeds_about_itself_and_no_others() -> None:
+def test_organization_sees_only_its_own_audit_entries() -> None:
     acme, globex = organization_create(name="acme"), organization_create(name="globex")
     project_create(acme, name="web")
     ada, bob, both = (user_create(email=f"{name}@example.org") for name in ("ada", "bob", "both"))

@@ -27,5 +27,5 @@ from controlplane.identity.roles import least
         (NODES, ["operator", "support", "auditor"]),
     ],
 )
-def test_the_least_of_each_line_of_roles_is_named(roles: Roles, expected: list[str]) -> None:
+def test_refusal_names_the_least_role_of_each_kind(roles: Roles, expected: list[str]) -> None:
     assert least(roles) == expected

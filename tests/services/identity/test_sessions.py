@@ -1,4 +1,4 @@
-"""Actors whose credential is for no project: what they are in each project and organization."""
+"""Roles, in each project and organization, of an actor whose credential has no project."""
 
 import pytest
 
@@ -30,7 +30,7 @@ def signed_in(user: User) -> Actor:
     return selectors.actor_for(user, credential_id=new_id(), request_id="r-1")
 
 
-def test_one_sees_all_of_ones_organizations_and_nothing_else(ada: User) -> None:
+def test_user_sees_all_of_its_organizations_only(ada: User) -> None:
     actor = signed_in(ada)
     assert set(selectors.projects(actor).values_list("name", flat=True)) == {"web", "shop", "lab"}
     assert set(selectors.organizations(actor).values_list("name", flat=True)) == {"acme", "other"}
@@ -40,7 +40,7 @@ def test_one_sees_all_of_ones_organizations_and_nothing_else(ada: User) -> None:
         selectors.organization_get(actor, "hidden")
 
 
-def test_in_a_project_one_has_the_role_of_its_organization(ada: User) -> None:
+def test_role_in_a_project_is_the_role_in_its_organization(ada: User) -> None:
     actor, web, lab = signed_in(ada), Project.objects.get(name="web"), Project.objects.get(name="lab")
     with pytest.raises(RoleNeeded):
         actor.may_write()
@@ -57,7 +57,7 @@ def test_in_a_project_one_has_the_role_of_its_organization(ada: User) -> None:
     )
 
 
-def test_in_an_organization_one_has_ones_role_in_it(ada: User) -> None:
+def test_role_in_an_organization_is_that_of_the_membership(ada: User) -> None:
     acme, other = Organization.objects.get(name="acme"), Organization.objects.get(name="other")
     membership_set(other, user=ada, role="sovereignty_officer")
     actor = signed_in(ada)

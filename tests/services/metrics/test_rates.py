@@ -1,4 +1,4 @@
-"""From counters to rates: what is known, what is not, and that no coarser step changes it."""
+"""Rates from counters, with gaps, equal at every resolution."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -15,7 +15,7 @@ from tests.services.metrics.conftest import MIB, NOON, SECOND, Clock, keep, samp
 
 
 def values(guest: Instance, time: Clock, name: str, seconds: int, resolution: str = "10s") -> list[float | None]:
-    """Of a series, from NOON on."""
+    """Return the values of a series from NOON on."""
     until = NOON + seconds * SECOND
     time.now = max(time.now, until)
     query = {"since": NOON.isoformat(), "until": until.isoformat(), "resolution": resolution}
@@ -23,7 +23,7 @@ def values(guest: Instance, time: Clock, name: str, seconds: int, resolution: st
     return [value for _, value in found[name].points]
 
 
-def test_a_rate_is_what_the_counter_grew_by_in_the_time_between(guest: Instance, time: Clock) -> None:
+def test_rate_is_counter_growth_over_time(guest: Instance, time: Clock) -> None:
     services.record([sample(guest, 1, 0), sample(guest, 11, 10), sample(guest, 21, 15)])
     assert values(guest, time, "cpu_used_ratio", 30) == [None, 0.5, 0.25], "of two vCPUs"
     assert values(guest, time, "disk_read_bytes_per_s", 30) == [None, MIB, MIB / 2]
@@ -32,14 +32,14 @@ def test_a_rate_is_what_the_counter_grew_by_in_the_time_between(guest: Instance,
     assert values(guest, time, "network_out_packets_per_s", 30) == [None, 1, 0.5]
 
 
-def test_memory_is_what_was_seen(guest: Instance, time: Clock) -> None:
+def test_memory_is_the_reported_gauge(guest: Instance, time: Clock) -> None:
     services.record([sample(guest, 1), sample(guest, 11, memory_used_mib=None), sample(guest, 21, memory_used_mib=500)])
     assert values(guest, time, "memory_used_mib", 30) == [300, None, 500]
     assert values(guest, time, "memory_resident_mib", 30) == [900, 900, 900]
     assert values(guest, time, "memory_used_mib", 30, "30s") == [400], "the mean of those that said it"
 
 
-def test_an_interval_that_is_not_whole_is_no_higher_rate(guest: Instance, time: Clock) -> None:
+def test_partial_interval_gives_no_higher_rate(guest: Instance, time: Clock) -> None:
     services.record([sample(guest, 1, 0), sample(guest, 13, 12), sample(guest, 21, 20)])
     assert values(guest, time, "cpu_used_ratio", 30) == [None, 0.5, 0.5]
 
@@ -52,9 +52,7 @@ def test_an_interval_that_is_not_whole_is_no_higher_rate(guest: Instance, time: 
         {"busy_s": 30, "devices": 8},
     ],
 )
-def test_a_restart_or_another_device_is_a_gap_and_no_negative_rate(
-    guest: Instance, time: Clock, restarted: dict[str, float]
-) -> None:
+def test_restart_or_new_device_is_a_gap(guest: Instance, time: Clock, restarted: dict[str, float]) -> None:
     started = sample(guest, 21, **restarted)
     services.record(
         [sample(guest, 1, 0), sample(guest, 11, 10), started, sample(guest, 31, 40, devices=started.devices)]
@@ -65,12 +63,12 @@ def test_a_restart_or_another_device_is_a_gap_and_no_negative_rate(
     assert values(guest, time, "memory_used_mib", 40) == [300] * 4
 
 
-def test_where_samples_are_missing_nobody_knows_and_a_single_one_is_bridged(guest: Instance, time: Clock) -> None:
+def test_missing_samples_are_unknown_and_a_single_one_is_bridged(guest: Instance, time: Clock) -> None:
     services.record([sample(guest, 1, 0), sample(guest, 21, 20), sample(guest, 61, 60), sample(guest, 71, 70)])
     assert values(guest, time, "cpu_used_ratio", 80) == [None, None, 0.5, None, None, None, None, 0.5]
 
 
-def test_a_coarser_step_is_the_mean_over_what_is_known(guest: Instance, time: Clock) -> None:
+def test_coarser_step_is_the_mean_of_known_values(guest: Instance, time: Clock) -> None:
     services.record([sample(guest, 1, 0), sample(guest, 11, 10), sample(guest, 21, 10), sample(guest, 81, 10)])
     assert values(guest, time, "cpu_used_ratio", 120, "1m") == [0.25, None]
 
@@ -86,7 +84,7 @@ def everything(guest: Instance, since_s: int, until_s: int) -> list[Sample]:
 
 
 @pytest.mark.parametrize("resolution", ["1m", "5m", "15m", "1h"])
-def test_what_is_summed_up_is_the_same_as_before(guest: Instance, time: Clock, resolution: str) -> None:
+def test_rolled_up_values_equal_those_of_the_samples(guest: Instance, time: Clock, resolution: str) -> None:
     keep(time, everything(guest, 0, 2 * 3600))
     names = ("cpu_used_ratio", "memory_used_mib", "disk_read_bytes_per_s", "network_in_packets_per_s")
     before = {name: values(guest, time, name, 2 * 3600, resolution) for name in names}
@@ -97,7 +95,7 @@ def test_what_is_summed_up_is_the_same_as_before(guest: Instance, time: Clock, r
     assert [value for value in before["cpu_used_ratio"] if value]
 
 
-def test_what_is_not_summed_up_yet_is_read_from_the_samples(guest: Instance, time: Clock) -> None:
+def test_values_not_yet_rolled_up_are_read_from_samples(guest: Instance, time: Clock) -> None:
     keep(time, steadily(guest, 0, 3600, share=1))
     time.now = NOON + timedelta(minutes=30)
     services.roll_up()
@@ -108,7 +106,7 @@ def test_what_is_not_summed_up_yet_is_read_from_the_samples(guest: Instance, tim
     assert values(guest, time, "cpu_used_ratio", 3600, "1h") == [0.5]
 
 
-def test_of_a_node_all_guests_count_together(make_guest: Callable[..., Instance], time: Clock) -> None:
+def test_node_values_are_the_sum_of_its_guests(make_guest: Callable[..., Instance], time: Clock) -> None:
     one, other = make_guest("web-1"), make_guest("web-2")
     elsewhere = make_guest("db-1", node=None, state="building")
     services.record([*steadily(one, 0, 60, share=1), *steadily(other, 0, 30, share=2)])

@@ -1,4 +1,4 @@
-"""Calls to agents: what each failure means, how long channels live, and what a node that hangs costs."""
+"""Calls to agents: the meaning of each failure, lifetime of channels, and the cost of a hung node."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -98,13 +98,13 @@ def node_at(name: str, address: str) -> Node:
 # ---- what failures mean
 
 
-def test_every_status_of_grpc_has_its_meaning() -> None:
+def test_every_grpc_status_has_an_error() -> None:
     assert set(MEANINGS) == set(Code) - {Code.OK}
 
 
 @pytest.mark.parametrize("code", MEANINGS, ids=lambda code: code.name)
 @pytest.mark.usefixtures("without_tls")
-def test_a_status_without_the_agents_word_means(code: grpc.StatusCode) -> None:
+def test_grpc_status_without_an_agent_code_has_a_default_error(code: grpc.StatusCode) -> None:
     def abort(request: Any, context: grpc.ServicerContext) -> Any:
         context.abort(code, "inner words")
 
@@ -122,7 +122,7 @@ def test_a_status_without_the_agents_word_means(code: grpc.StatusCode) -> None:
 
 
 @pytest.mark.usefixtures("without_tls")
-def test_the_agents_own_word_counts_whatever_the_status() -> None:
+def test_agent_error_code_overrides_the_grpc_status() -> None:
     def refuse(request: Any, context: grpc.ServicerContext) -> Any:
         context.set_trailing_metadata((("andromede-code", "agent.conflict"), ("andromede-retryable", "false")))
         context.abort(Code.UNAVAILABLE, "It is in use.")
@@ -132,7 +132,7 @@ def test_the_agents_own_word_counts_whatever_the_status() -> None:
     assert caught.value.facts["agent_code"] == "agent.conflict"
 
 
-def test_a_call_that_an_older_agent_does_not_know_is_refused_for_good(cloud: Cloud) -> None:
+def test_call_unknown_to_an_older_agent_is_not_retried(cloud: Cloud) -> None:
     node = cloud.machine.row
     credentials, options = channels.channel_credentials("worker"), channels.channel_options(node.pk)
     channel = grpc.secure_channel(node.address, credentials, options=options)
@@ -141,14 +141,14 @@ def test_a_call_that_an_older_agent_does_not_know_is_refused_for_good(cloud: Clo
     assert isinstance(agent_client.translate_error(caught.value), NodeOutdated)
 
 
-def test_a_message_that_is_too_large_is_refused_for_good(cloud: Cloud) -> None:
+def test_oversized_message_is_not_retried(cloud: Cloud) -> None:
     ids = [new_id() for _ in range(200_000)]
     with pytest.raises(NodeRefused, match="too large") as caught:
         agent_client.describe(cloud.machine.row, *ids)
     assert caught.value.facts["status"] == "RESOURCE_EXHAUSTED"
 
 
-def test_an_image_whose_file_is_gone_is_no_fault_of_its_node(cloud: Cloud) -> None:
+def test_missing_image_file_is_not_reported_as_a_node_error(cloud: Cloud) -> None:
     instance, operation = ask_instance(cloud)
     image_store.path_of(cloud.image.sha256).unlink()
     run(operation)
@@ -166,7 +166,7 @@ def answer(request: Any, context: grpc.ServicerContext) -> bytes:
 
 
 @pytest.mark.usefixtures("without_tls")
-def test_a_node_with_another_address_gets_another_channel_and_the_old_one_is_closed() -> None:
+def test_changed_node_address_replaces_the_channel() -> None:
     with served(answer) as here, served(answer) as there:
         node = node_at("one", here)
         agent_client.describe(node)
@@ -181,7 +181,7 @@ def test_a_node_with_another_address_gets_another_channel_and_the_old_one_is_clo
 
 
 @pytest.mark.usefixtures("without_tls")
-def test_the_channel_of_a_node_that_nobody_calls_any_more_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_idle_channel_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(channels, "IDLE_S", 0)
     monkeypatch.setattr(channels, "SWEEP_EVERY_S", 0)
     with served(answer) as address:
@@ -212,7 +212,7 @@ class Hung:
 
 
 @pytest.mark.usefixtures("without_tls")
-def test_a_node_that_hangs_costs_no_call_to_another_one(settings: Settings) -> None:
+def test_hung_node_does_not_delay_calls_to_others(settings: Settings) -> None:
     settings.AGENT_CALLS_PER_NODE, settings.AGENT_SLOT_WAIT_S = 2, 0
     hung = Hung()
     with served(hung) as here, served(answer) as there, ThreadPoolExecutor(2) as threads:
@@ -237,7 +237,7 @@ def test_a_node_that_hangs_costs_no_call_to_another_one(settings: Settings) -> N
 
 
 @pytest.mark.usefixtures("without_tls")
-def test_a_call_waits_a_moment_for_another_one_to_end(settings: Settings) -> None:
+def test_call_over_the_node_limit_waits_for_a_slot(settings: Settings) -> None:
     settings.AGENT_CALLS_PER_NODE, settings.AGENT_SLOT_WAIT_S = 1, 60
     hung = Hung()
     with served(hung) as address, ThreadPoolExecutor(2) as threads:

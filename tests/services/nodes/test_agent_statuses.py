@@ -1,4 +1,4 @@
-"""The contract of errors: each one that an agent can send means to the control plane what its class says."""
+"""Each error that an agent can send becomes the control plane's error of its class."""
 
 import re
 from collections.abc import Iterator
@@ -71,12 +71,12 @@ def classes(of: type[AgentError] = AgentError) -> Iterator[type[AgentError]]:
 
 
 def test_every_class_of_error_is_in_the_table() -> None:
-    """Those that have a code of their own; others are sent as what they are a kind of."""
+    """Classes with their own code; others are sent as their base class."""
     own = {kind for kind in classes() if kind.__module__.startswith("agents.") and "code" in vars(kind)}
     assert {type(error) for error, _, _ in SENT} == own
 
 
-def test_each_code_is_of_one_class() -> None:
+def test_each_error_code_belongs_to_one_class() -> None:
     codes = [kind.code for kind in {type(error) for error, _, _ in SENT}]
     assert len(codes) == len(set(codes))
 

@@ -1,4 +1,4 @@
-"""Make the authority, enrol a node, change what it offers, list the nodes."""
+"""Commands that make the authority, enrol a node, change its inventory and list nodes."""
 
 import io
 import os
@@ -40,7 +40,7 @@ def enrol_node(csr: Path, *more: str, zone: str = "fr-idf-1", address: str = "19
     call_command("enrol_node", "--name", "n1", "--zone", zone, "--address", address, "--csr", str(csr), *more)
 
 
-def test_a_second_init_keeps_what_the_first_made(pki: Path) -> None:
+def test_second_init_pki_keeps_existing_keys(pki: Path) -> None:
     before = {path.name: path.read_bytes() for path in pki.iterdir()}
     call_command("init_pki")
     assert {path.name: path.read_bytes() for path in pki.iterdir()} == before
@@ -49,7 +49,7 @@ def test_a_second_init_keeps_what_the_first_made(pki: Path) -> None:
     assert {path.stat().st_mode & 0o777 for path in pki.glob("*.key")} == {0o600}
 
 
-def test_the_node_can_install_what_is_printed(
+def test_printed_certificate_is_installable_on_the_node(
     pki: Path, request_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     enrol_node(request_file, "--vcpus-ratio", "2.5", "--memory-reserved-mib", "512")
@@ -63,12 +63,12 @@ def test_the_node_can_install_what_is_printed(
     assert (float(node.inventory.vcpus_ratio), node.inventory.memory_mib_reserved) == (2.5, 512)
 
 
-def test_the_certificate_goes_to_a_file(pki: Path, request_file: Path, tmp_path: Path) -> None:
+def test_certificate_is_written_to_a_file(pki: Path, request_file: Path, tmp_path: Path) -> None:
     enrol_node(request_file, "--out", str(tmp_path / "node.crt"))
     assert x509.load_pem_x509_certificate((tmp_path / "node.crt").read_bytes())
 
 
-def test_a_node_whose_certificate_cannot_be_written_is_not_enrolled(
+def test_node_is_not_enrolled_when_its_certificate_cannot_be_written(
     pki: Path, request_file: Path, tmp_path: Path
 ) -> None:
     with pytest.raises(CommandError, match="was not enrolled"):
@@ -86,7 +86,7 @@ def test_a_node_whose_certificate_cannot_be_written_is_not_enrolled(
         ({"csr": Path(__file__)}, "not a PEM certificate request"),
     ],
 )
-def test_what_cannot_be_is_refused_with_a_sentence(
+def test_invalid_enrolment_is_refused_with_a_message(
     pki: Path, request_file: Path, change: dict[str, object], sentence: str
 ) -> None:
     arguments: dict[str, object] = {"csr": request_file} | change
@@ -95,15 +95,13 @@ def test_what_cannot_be_is_refused_with_a_sentence(
     assert not Node.objects.exists()
 
 
-def test_a_name_is_enrolled_once(pki: Path, request_file: Path) -> None:
+def test_node_name_is_enrolled_once(pki: Path, request_file: Path) -> None:
     enrol_node(request_file)
     with pytest.raises(CommandError, match="already a node named 'n1'"):
         enrol_node(request_file)
 
 
-def test_what_a_node_offers_changes_and_is_listed(
-    pki: Path, request_file: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_inventory_is_changed_and_listed(pki: Path, request_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     enrol_node(request_file)
     Inventory.objects.update(vcpus_total=4, memory_mib_total=8192, disk_gib_total=100)
     capsys.readouterr()
@@ -127,7 +125,7 @@ def test_a_node_never_offers_less_than_is_allocated(pki: Path, request_file: Pat
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "101", "NaN", "many"])
-def test_a_ratio_is_a_sane_number(pki: Path, request_file: Path, value: str) -> None:
+def test_ratio_out_of_range_is_refused(pki: Path, request_file: Path, value: str) -> None:
     enrol_node(request_file)
     with pytest.raises(CommandError, match="invalid ratio value"):
         call_command("set_inventory", "n1", f"--vcpus-ratio={value}")
@@ -146,11 +144,11 @@ def elsewhere(tmp_path: Path, settings: Settings) -> Path:
     return away / "ca.key"
 
 
-def test_the_authority_is_made_alone(elsewhere: Path) -> None:
+def test_init_pki_can_create_the_authority_alone(elsewhere: Path) -> None:
     assert sorted(path.name for path in elsewhere.parent.iterdir()) == ["ca.crt", "ca.key"]
 
 
-def test_the_key_of_the_authority_comes_from_elsewhere_and_does_not_stay(
+def test_authority_key_is_read_from_elsewhere_and_not_stored(
     elsewhere: Path, request_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     call_command("init_pki", "--ca-key", str(elsewhere), "--no-root-key")
@@ -164,7 +162,7 @@ def test_the_key_of_the_authority_comes_from_elsewhere_and_does_not_stay(
     made.verify_directly_issued_by(x509.load_pem_x509_certificate((tmp_path / "here" / "ca.crt").read_bytes()))
 
 
-def test_the_key_comes_from_stdin_too(
+def test_authority_key_is_read_from_stdin(
     elsewhere: Path, request_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(elsewhere.read_bytes())))
@@ -176,7 +174,7 @@ def test_the_key_comes_from_stdin_too(
     ("content", "sentence"),
     [(None, "cannot be read"), ("other", "does not match ca.crt"), ("none", "not an unencrypted private key")],
 )
-def test_without_the_key_of_the_authority_nothing_is_signed(
+def test_missing_authority_key_refuses_signing(
     elsewhere: Path, request_file: Path, tmp_path: Path, content: str | None, sentence: str
 ) -> None:
     other = tmp_path / "other.key"
@@ -189,7 +187,7 @@ def test_without_the_key_of_the_authority_nothing_is_signed(
     assert not Node.objects.exists()
 
 
-def test_keys_of_a_role_have_a_folder_where_there_is_one(tmp_path: Path, settings: Settings) -> None:
+def test_role_keys_go_to_the_folder_of_the_role(tmp_path: Path, settings: Settings) -> None:
     settings.PKI_DIR = tmp_path
     (tmp_path / "signer").mkdir()
     call_command("init_pki")
@@ -198,8 +196,8 @@ def test_keys_of_a_role_have_a_folder_where_there_is_one(tmp_path: Path, setting
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to others")
-def test_what_systemd_gives_a_process_is_not_for_others(tmp_path: Path) -> None:
-    """It is root's, and the process is in its access list, whose mask stands where the group's rights do."""
+def test_systemd_credential_with_an_acl_is_a_private_key_file(tmp_path: Path) -> None:
+    """The file is root's and has an ACL for the process; the ACL's mask is shown in place of the group's rights."""
     made = signing_keys.create(tmp_path, signing_keys.SIGNER, name="signer")
     path = tmp_path / "signer.key"
     path.chmod(0o440)

@@ -60,7 +60,7 @@ def signers() -> dict[str, Key]:
 
 
 def signer_of(operation: Any) -> str:
-    """Which key signed the operation's permit."""
+    """Return the id of the key that signed the operation's permit."""
     permit = Permit.objects.filter(operation_id=operation.pk, state="signed").latest("created_at")
     return signed.read(bytes(permit.document or b"")).key_id
 
@@ -68,7 +68,7 @@ def signer_of(operation: Any) -> str:
 # ---- keysets
 
 
-def test_the_same_keys_again_are_no_new_keyset(cloud: Cloud, command: Run) -> None:
+def test_unchanged_keys_publish_no_new_keyset(cloud: Cloud, command: Run) -> None:
     before, epoch = trust_documents.keyset(), epochs.current()
     command("keyset_publish")
     assert (trust_documents.keyset(), epochs.current()) == (before, epoch)
@@ -99,7 +99,7 @@ def test_an_approver_has_a_key_a_duty_and_as_an_officer_an_organization(cloud: C
     assert trust_documents.keyset() == before
 
 
-def test_a_revoked_officers_key_stays_for_what_it_has_signed(cloud: Cloud, command: Run) -> None:
+def test_revoked_officer_key_stays_for_its_facts(cloud: Cloud, command: Run) -> None:
     ada, bea = officer("ada"), officer("bea")
     state([statement("zone", "fr-idf-1", "location.territory", "FR", author="ada")], by=ada)
     for each in (ada, bea):
@@ -112,14 +112,14 @@ def test_a_revoked_officers_key_stays_for_what_it_has_signed(cloud: Cloud, comma
     assert not EvidenceRecord.objects.filter(kind="incident").exists()
 
 
-def test_without_the_root_key_nothing_is_published(cloud: Cloud, pki: Path) -> None:
+def test_keyset_publish_needs_the_root_key(cloud: Cloud, pki: Path) -> None:
     (pki / "root.key").unlink()
     with pytest.raises(CommandError, match=r"trust\.key_missing"):
         call_command("keyset_publish", "--root-key", str(pki / "root.key"))
     assert trust_documents.keyset().version == 1
 
 
-def test_another_root_is_published_and_believed_by_nobody(cloud: Cloud, pki: Path) -> None:
+def test_keyset_of_another_root_is_refused_by_nodes(cloud: Cloud, pki: Path) -> None:
     other = signing_keys.create(pki / "other", signing_keys.ROOT, name="root")
     officer()
     call_command("keyset_publish", "--root-key", str(pki / "other" / "root.key"), stderr=io.StringIO())
@@ -134,7 +134,7 @@ def test_another_root_is_published_and_believed_by_nobody(cloud: Cloud, pki: Pat
 # ---- rotation
 
 
-def test_a_new_key_waits_then_signs_and_the_old_one_ends_after_an_overlap(
+def test_rotated_key_is_delayed_and_the_old_one_ends_after_an_overlap(
     cloud: Cloud, command: Run, later: Callable[[timedelta], None]
 ) -> None:
     (old,) = signers()
@@ -154,7 +154,7 @@ def test_a_new_key_waits_then_signs_and_the_old_one_ends_after_an_overlap(
     assert set(signers()) == {new}
 
 
-def test_permits_of_both_keys_are_taken_during_the_overlap(cloud: Cloud, command: Run) -> None:
+def test_nodes_accept_permits_of_both_keys_during_the_overlap(cloud: Cloud, command: Run) -> None:
     (old,) = signers()
     first, operation = ask_instance(cloud, "one")
     new = command("key_rotate", "--delay-minutes", "0")
@@ -165,7 +165,7 @@ def test_permits_of_both_keys_are_taken_during_the_overlap(cloud: Cloud, command
     assert first.pk
 
 
-def test_in_an_emergency_the_old_key_is_void_at_once(cloud: Cloud, command: Run) -> None:
+def test_emergency_rotation_voids_the_old_key_at_once(cloud: Cloud, command: Run) -> None:
     (old,) = signers()
     make_volume(cloud)
     stolen = signing_keys.load(cloud.world.folder / "pki" / "signer.key", signing_keys.SIGNER)
@@ -181,7 +181,7 @@ def test_in_an_emergency_the_old_key_is_void_at_once(cloud: Cloud, command: Run)
     assert set(signers()) == {new}, "its file is still there and counts for nothing"
 
 
-def test_an_emergency_undoes_a_thiefs_last_word(cloud: Cloud, command: Run) -> None:
+def test_emergency_rotation_overrides_documents_of_the_stolen_key(cloud: Cloud, command: Run) -> None:
     stolen = signing_keys.load(cloud.world.folder / "pki" / "signer.key", signing_keys.SIGNER)
     last = stolen.sign(
         trust_documents.DENY, DenyList(MAX_VERSION, nodes=frozenset({str(cloud.machine.row.pk)})).payload()
@@ -193,7 +193,7 @@ def test_an_emergency_undoes_a_thiefs_last_word(cloud: Cloud, command: Run) -> N
     assert cloud.machine.held.deny.kids == {stolen.id}
 
 
-def test_a_new_key_of_another_scope_ends_no_other(cloud: Cloud, command: Run) -> None:
+def test_rotation_in_another_scope_ends_no_key(cloud: Cloud, command: Run) -> None:
     (old,) = signers()
     before = signers()[old]
     new = command("key_rotate", "--zones", "de-rhein-1", "--classifications", "public,eu-resident")
@@ -202,7 +202,7 @@ def test_a_new_key_of_another_scope_ends_no_other(cloud: Cloud, command: Run) ->
     assert (known[new].zones, known[new].classifications) == ({"de-rhein-1"}, {"public", "eu-resident"})
 
 
-def test_an_emergency_in_one_zone_is_none_in_another(cloud: Cloud, command: Run) -> None:
+def test_emergency_rotation_affects_its_zones_only(cloud: Cloud, command: Run) -> None:
     cloud.world.add_machine("de-rhein-1")
     (for_all,) = signers()
     german = command("key_rotate", "--zones", "de-rhein-1", "--delay-minutes", "0")
@@ -213,7 +213,7 @@ def test_an_emergency_in_one_zone_is_none_in_another(cloud: Cloud, command: Run)
     assert set(signers()) == {german, again}
 
 
-def test_an_emergency_leaves_no_zone_with_nodes_without_a_key(cloud: Cloud, command: Run, pki: Path) -> None:
+def test_emergency_rotation_refuses_to_leave_a_zone_without_a_key(cloud: Cloud, command: Run, pki: Path) -> None:
     cloud.world.add_machine("de-rhein-1")
     before = signers(), sorted(path.name for path in pki.iterdir())
     with pytest.raises(CommandError, match=r"nodes in de-rhein-1.*trust\.zone_without_key"):
@@ -257,7 +257,7 @@ def test_a_charter_reaches_its_node(cloud: Cloud, command: Run) -> None:
 
 
 @pytest.mark.parametrize("witnesses", [("alice",), ("alice", "alice"), ("alice", "bruno", "chloe")])
-def test_a_charter_takes_two_people(cloud: Cloud, command: Run, witnesses: tuple[str, ...]) -> None:
+def test_charter_needs_two_approvers(cloud: Cloud, command: Run, witnesses: tuple[str, ...]) -> None:
     with pytest.raises(CommandError, match=r"trust\.witnesses_needed"):
         charter(command, "--classifications", "*", witnesses=witnesses)
     assert TrustDocument.objects.filter(kind="charter").count() == 1
@@ -266,7 +266,7 @@ def test_a_charter_takes_two_people(cloud: Cloud, command: Run, witnesses: tuple
 # ---- revocation
 
 
-def test_what_is_denied_is_refused_by_the_node_and_stays_denied(cloud: Cloud, command: Run) -> None:
+def test_denied_resource_is_refused_by_the_node_and_stays_denied(cloud: Cloud, command: Run) -> None:
     instance = make_instance(cloud)
     command("permit_deny", "--resource", str(instance.pk))
     command("permit_deny", "--node", "node-1")
@@ -280,7 +280,7 @@ def test_what_is_denied_is_refused_by_the_node_and_stays_denied(cloud: Cloud, co
     assert operation.error["facts"]["agent_code"] == "agent.permit.revoked"
 
 
-def test_a_key_of_one_zone_denies_for_all_nodes(cloud: Cloud, command: Run) -> None:
+def test_zone_key_denies_for_all_nodes(cloud: Cloud, command: Run) -> None:
     (for_all,) = signers()
     french = command("key_rotate", "--zones", "fr-idf-1", "--delay-minutes", "0")
     command("permit_deny", "--kid", for_all)
@@ -297,7 +297,7 @@ def test_the_root_denies_without_any_other_key(cloud: Cloud, command: Run, pki: 
     assert cloud.machine.held.deny.kids == {only}
 
 
-def test_something_has_to_be_named(cloud: Cloud, command: Run) -> None:
+def test_deny_command_needs_a_target(cloud: Cloud, command: Run) -> None:
     with pytest.raises(CommandError, match="Name what is to be denied"):
         command("permit_deny")
 

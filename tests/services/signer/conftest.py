@@ -76,7 +76,7 @@ def waiting(cloud: Cloud, wait_for: Callable[[Operation], Waiting]) -> Waiting:
 
 @pytest.fixture
 def cosigning(waiting: Waiting) -> Waiting:
-    """What is created is sensitive, and the signer has signed."""
+    """Return a signed permit for sensitive data, which needs the sentinel."""
     Binding.objects.update_or_create(
         resource_id=waiting.operation.resource_id,
         defaults={"kind": "instance", "project": waiting.cloud.tenant.project, "classifications": [STATE]},

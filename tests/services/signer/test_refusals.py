@@ -15,7 +15,7 @@ from tests.world import again
 ENGLISH = "The node may not hold data with these classifications: it has no charter that holds now."
 
 
-def test_a_refusal_reads_as_a_sentence_wherever_it_is_shown(waiting: Waiting) -> None:
+def test_refusal_has_a_readable_text_everywhere(waiting: Waiting) -> None:
     trust_documents.TrustDocument.objects.filter(kind="charter").delete()
     assert waiting.refused() == NodeNotCleared.code
     operation = again(waiting.operation)
@@ -36,7 +36,7 @@ def refusal(error: CloudError) -> CloudError:
     return error_messages.error_from_document(document)
 
 
-def test_reasons_in_reasons_come_back_too() -> None:
+def test_nested_reasons_are_restored() -> None:
     inner = Reason("its charter is for the zone {zone}.", zone="de-rhein-1")
     error = refusal(PermitOutdated(reason=Reason("{error}.", error=inner)))
     assert type(error) is PermitOutdated
@@ -50,6 +50,6 @@ def test_reasons_in_reasons_come_back_too() -> None:
 @pytest.mark.parametrize(
     "document", [{}, {"code": "permit.of_tomorrow", "facts": {"a": 1}}, {"code": "permit.outdated"}]
 )
-def test_what_is_not_known_here_is_an_error_all_the_same(document: dict[str, object]) -> None:
+def test_unknown_error_code_is_a_generic_error(document: dict[str, object]) -> None:
     error = error_messages.error_from_document(document)
     assert type(error) is CloudError and str(error) == CloudError.detail

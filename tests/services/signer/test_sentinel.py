@@ -1,4 +1,4 @@
-"""The second signature: given when the sentinel comes to the same by itself, and demanded by every node."""
+"""The sentinel signs only what it has decided itself, and every node requires its signature."""
 
 from dataclasses import replace
 from typing import Any
@@ -38,7 +38,7 @@ def refused(waiting: Waiting) -> str:
     return str(row.error["code"])
 
 
-def test_what_both_have_signed_is_done_and_recorded(cosigning: Waiting) -> None:
+def test_cosigned_permit_is_executed_and_recorded(cosigning: Waiting) -> None:
     row = cosigned(cosigning)
     assert row.state == "signed", row.error
     key_id = signed.read(bytes(row.cosignature or b"")).key_id
@@ -48,12 +48,12 @@ def test_what_both_have_signed_is_done_and_recorded(cosigning: Waiting) -> None:
     assert {"permit", "cosignature"} <= set(kinds)
 
 
-def test_other_data_needs_no_sentinel(waiting: Waiting) -> None:
+def test_other_classifications_need_no_sentinel(waiting: Waiting) -> None:
     assert waiting.signed().classifications == ()
     assert fresh(waiting.row.pk).cosignature is None
 
 
-def test_without_a_sentinel_the_operation_waits_and_says_for_what(cosigning: Waiting) -> None:
+def test_operation_waits_for_the_sentinel_with_a_message(cosigning: Waiting) -> None:
     operation = again(cosigning.operation)
     assert operation.state == "running"
     assert "waits for the sentinel" in str(operation.steps)
@@ -62,7 +62,7 @@ def test_without_a_sentinel_the_operation_waits_and_says_for_what(cosigning: Wai
     assert again(cosigning.operation).state == "succeeded"
 
 
-def test_without_its_key_the_permit_waits(cosigning: Waiting) -> None:
+def test_permit_waits_for_the_sentinel_key(cosigning: Waiting) -> None:
     folder = cosigning.cloud.world.folder / "pki"
     (folder / "sentinel.key").rename(folder / "kept")
     assert cosigned(cosigning).state == "cosigning"
@@ -80,7 +80,7 @@ def test_without_its_key_the_permit_waits(cosigning: Waiting) -> None:
         {"gen": 7},
     ],
 )
-def test_what_the_signer_alone_would_do_is_disputed_and_told(cosigning: Waiting, changes: dict[str, Any]) -> None:
+def test_permit_that_the_sentinel_refuses_is_an_incident(cosigning: Waiting, changes: dict[str, Any]) -> None:
     forged(cosigning, **changes)
     assert refused(cosigning) == "permit.disputed"
     incident = EvidenceRecord.objects.get(kind="incident", document__contains="permit-disputed")
@@ -97,7 +97,7 @@ def test_a_permit_that_no_signer_signed_is_disputed(cosigning: Waiting) -> None:
     assert refused(cosigning) == "permit.disputed"
 
 
-def test_a_permit_that_a_change_overtakes_is_void_and_another_one_is_asked_for(cosigning: Waiting) -> None:
+def test_outdated_permit_is_void_and_requested_anew(cosigning: Waiting) -> None:
     before = payload_of(fresh(cosigning.row.pk)).epoch
     epochs.advance()
     assert cosigned(cosigning).state == "void"
@@ -116,7 +116,7 @@ def test_a_permit_is_cosigned_once(cosigning: Waiting) -> None:
     assert EvidenceRecord.objects.filter(kind="cosignature").count() == 1
 
 
-def test_a_worker_that_passes_the_sentinel_over_is_refused_by_the_node(
+def test_node_refuses_a_permit_without_the_sentinel_signature(
     cosigning: Waiting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Permit.objects.filter(pk=cosigning.row.pk).update(state="signed")

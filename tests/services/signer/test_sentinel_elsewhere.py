@@ -24,7 +24,7 @@ from scripts.polling import wait_until
 from tests.limits import PATIENCE_S
 from tests.processes import running
 from tests.services.signer.conftest import Waiting, fresh
-from tests.services.test_observed import free_port
+from tests.services.telemetry.test_process_endpoints import free_port
 from tests.world import Cloud, cloud_in
 
 # Nobody else's on the loopback, so that the port may be PostgreSQL's own.
@@ -45,7 +45,7 @@ class Far:
     folder: Path
 
     def sessions(self) -> str:
-        """Who has come from elsewhere, and whether over TLS."""
+        """Return the roles of remote sessions, and whether they use TLS."""
         query = "SELECT DISTINCT usename, ssl FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)"
         return services.sql(self.var, "andromede", f"{query} WHERE client_addr IS NOT NULL")
 
@@ -115,7 +115,9 @@ def cloud(far: Far, tmp_path: Path, settings: Settings) -> Iterator[Cloud]:
         yield made
 
 
-def test_it_signs_over_tls_as_its_role_and_without_redis(cosigning: Waiting, far: Far, settings: Settings) -> None:
+def test_remote_sentinel_signs_over_tls_as_its_role_without_redis(
+    cosigning: Waiting, far: Far, settings: Settings
+) -> None:
     for key in settings.PKI_DIR.glob("sentinel*.key"):
         shutil.copy(key, far.folder)
     port = free_port()
@@ -136,7 +138,7 @@ def test_it_signs_over_tls_as_its_role_and_without_redis(cosigning: Waiting, far
             assert process.wait(PATIENCE_S) == 0, log.read_text()
 
 
-def test_nobody_else_comes_from_elsewhere_and_no_other_database_is_believed(far: Far) -> None:
+def test_remote_sentinel_connection_is_authenticated_on_both_sides(far: Far) -> None:
     far.connect()
     pki.issue_process(far.folder.parent / "pki", "worker")
     for name in ("worker.crt", "worker.key"):

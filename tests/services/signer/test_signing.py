@@ -1,4 +1,4 @@
-"""The signer decides again and signs; who writes to its queue or into the database gains nothing."""
+"""The signer decides anew before it signs; forged queue messages and rows gain nothing."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -50,7 +50,7 @@ def france(cloud: Cloud) -> None:
     assert by.key_id in trust_documents.keyset().keys
 
 
-def test_it_names_all_that_the_node_may_get_and_no_more(cloud: Cloud, wait_for: Wait) -> None:
+def test_permit_lists_exactly_the_resources_of_the_operation(cloud: Cloud, wait_for: Wait) -> None:
     volume = make_volume(cloud)
     instance, operation = ask_instance(cloud, volumes=(volume,))
     waiting = wait_for(operation)
@@ -81,7 +81,7 @@ def test_the_permit_of_an_attachment_names_both_sides(cloud: Cloud, wait_for: Wa
     assert not permit.contents.images
 
 
-def test_it_is_evidence_and_the_signature_of_a_published_key(waiting: Waiting) -> None:
+def test_permit_is_evidence_signed_by_a_published_key(waiting: Waiting) -> None:
     permit = waiting.signed()
     record = EvidenceRecord.objects.get(kind="permit")
     assert (record.subject_id, record.resource_id) == (waiting.row.pk, waiting.operation.resource_id)
@@ -92,7 +92,7 @@ def test_it_is_evidence_and_the_signature_of_a_published_key(waiting: Waiting) -
     assert permit.jti == str(waiting.row.pk)
 
 
-def test_what_is_asked_twice_is_signed_once(waiting: Waiting) -> None:
+def test_repeated_permit_request_is_signed_once(waiting: Waiting) -> None:
     first = waiting.answered()
     second = waiting.answered()
     assert (first.document, first.updated_at) == (second.document, second.updated_at)
@@ -113,36 +113,36 @@ def test_what_is_asked_twice_is_signed_once(waiting: Waiting) -> None:
         ({"generation": 7}, "permit.outdated"),
     ],
 )
-def test_a_request_that_is_not_what_the_rows_say(waiting: Waiting, change: dict[str, Any], code: str) -> None:
+def test_request_inconsistent_with_the_rows_is_refused(waiting: Waiting, change: dict[str, Any], code: str) -> None:
     Permit.objects.filter(pk=waiting.row.pk).update(**change)
     assert waiting.refused() == code
     assert not EvidenceRecord.objects.filter(kind="permit").exists()
 
 
-def test_a_request_for_another_node(waiting: Waiting) -> None:
+def test_request_for_another_node_is_refused(waiting: Waiting) -> None:
     other = waiting.cloud.world.add_machine("fr-idf-1")
     Permit.objects.filter(pk=waiting.row.pk).update(node=other.row)
     assert waiting.refused() == "placement.no_allocation"
 
 
-def test_a_request_without_a_place(waiting: Waiting) -> None:
+def test_request_without_an_allocation_is_refused(waiting: Waiting) -> None:
     Allocation.objects.all().delete()
     assert waiting.refused() == "placement.no_allocation"
 
 
 @pytest.mark.parametrize("state", ["succeeded", "failed", "cancelled", "pending"])
-def test_a_request_of_an_operation_that_nobody_works_on(waiting: Waiting, state: str) -> None:
+def test_request_of_an_inactive_operation_is_refused(waiting: Waiting, state: str) -> None:
     Operation.objects.filter(pk=waiting.operation.pk).update(state=state, finished_at=clock.now())
     assert waiting.refused() == "permit.outdated"
 
 
-def test_a_request_for_what_needs_no_permit(waiting: Waiting) -> None:
+def test_request_of_an_operation_without_permits_is_refused(waiting: Waiting) -> None:
     Operation.objects.filter(pk=waiting.operation.pk).update(kind="instance.delete")
     Permit.objects.filter(pk=waiting.row.pk).update(op="instance.delete")
     assert waiting.refused() == "permit.outdated"
 
 
-def test_a_resource_that_is_gone(waiting: Waiting) -> None:
+def test_request_for_a_deleted_resource_is_refused(waiting: Waiting) -> None:
     Port.objects.all().delete()
     Attachment.objects.all().delete()
     Instance.objects.all().delete()
@@ -172,7 +172,7 @@ def forged_decision(waiting: Waiting) -> Decision:
 
 
 @pytest.mark.parametrize("roles", [[], ["compute", "storage", "replica", "image", "key", "log", "metadata", "admin"]])
-def test_a_forged_decision_is_worth_nothing(cloud: Cloud, waiting: Waiting, roles: list[str]) -> None:
+def test_forged_decision_is_ignored(cloud: Cloud, waiting: Waiting, roles: list[str]) -> None:
     ruled(cloud.tenant.project, {"id": "home", "attr": "zone.id", "op": "in", "value": ["de-rhein-1"]})
     decision = forged_decision(waiting)
     Decision.objects.filter(pk=decision.pk).update(roles=[*roles, "netedge"] if roles else [])
@@ -181,7 +181,7 @@ def test_a_forged_decision_is_worth_nothing(cloud: Cloud, waiting: Waiting, role
 
 
 @pytest.mark.parametrize("is_named", [False, True])
-def test_without_a_decision_or_with_anothers_a_new_one_is_taken(waiting: Waiting, is_named: bool) -> None:
+def test_missing_or_foreign_decision_is_replaced(waiting: Waiting, is_named: bool) -> None:
     other = make_volume_decision(waiting) if is_named else None
     Permit.objects.filter(pk=waiting.row.pk).update(decision=other)
     permit = waiting.signed()
@@ -197,14 +197,14 @@ def make_volume_decision(waiting: Waiting) -> Decision:
     return decision
 
 
-def test_a_policy_that_was_tightened_meanwhile_refuses(waiting: Waiting) -> None:
+def test_policy_tightened_after_the_request_refuses(waiting: Waiting) -> None:
     ruled(waiting.cloud.tenant.project, {"id": "home", "attr": "zone.id", "op": "in", "value": ["de-rhein-1"]})
     assert waiting.refused() == "policy_unsatisfiable"
     assert again(waiting.operation).state == "failed"
     assert not waiting.cloud.fake.images
 
 
-def test_facts_that_changed_meanwhile_give_a_permit_on_the_new_ones(cloud: Cloud, waiting: Waiting) -> None:
+def test_changed_facts_give_a_permit_on_the_new_epoch(cloud: Cloud, waiting: Waiting) -> None:
     asked_with = waiting.row.decision
     france(cloud)
     permit = waiting.signed()
@@ -212,7 +212,7 @@ def test_facts_that_changed_meanwhile_give_a_permit_on_the_new_ones(cloud: Cloud
     assert permit.decision != str(waiting.row.decision_id)
 
 
-def test_a_fact_that_was_changed_behind_the_officers_back_is_not_believed(cloud: Cloud, wait_for: Wait) -> None:
+def test_fact_changed_without_a_signature_is_not_trusted(cloud: Cloud, wait_for: Wait) -> None:
     """The database says that the zone is in France; the officer has signed something else, or nothing."""
     france(cloud)
     state_of("zone", "fr-idf-1", {"location.territory": "US"})
@@ -227,14 +227,14 @@ def test_a_fact_that_was_changed_behind_the_officers_back_is_not_believed(cloud:
     assert not cloud.fake.images
 
 
-def test_a_fact_by_a_key_that_is_in_no_keyset_is_not_believed(cloud: Cloud, wait_for: Wait) -> None:
+def test_fact_signed_by_an_unpublished_key_is_not_trusted(cloud: Cloud, wait_for: Wait) -> None:
     france(cloud)
     ruled(cloud.tenant.project, IN_FRANCE)
     trust_documents.deny(SYSTEM, cloud.world.signer, kids=[officer().key_id])
     assert wait_for(ask_instance(cloud)[1]).refused() == "permit.facts_not_vouched_for"
 
 
-def test_it_does_not_outlive_what_it_rests_on(cloud: Cloud, wait_for: Wait) -> None:
+def test_permit_expires_with_its_facts(cloud: Cloud, wait_for: Wait) -> None:
     officer()
     cloud.world.publish_keys()
     ends = clock.now() + timedelta(seconds=60)
@@ -246,24 +246,24 @@ def test_it_does_not_outlive_what_it_rests_on(cloud: Cloud, wait_for: Wait) -> N
 # ---- the node
 
 
-def test_a_node_without_a_charter(waiting: Waiting) -> None:
+def test_node_without_a_charter_is_refused(waiting: Waiting) -> None:
     trust_documents.TrustDocument.objects.filter(kind="charter").delete()
     assert waiting.refused() == "permit.node_not_cleared"
 
 
-def test_a_node_that_is_fenced(waiting: Waiting) -> None:
-    """Whoever has asked for it in time, or does not look."""
+def test_fenced_node_is_refused(waiting: Waiting) -> None:
+    """The permit was requested before the fencing, or the worker did not check."""
     Node.objects.update(duty="fenced", fenced_by={"kind": "power"})
     assert waiting.refused() == "node.away"
 
 
-def test_a_charter_that_is_over(waiting: Waiting, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_expired_charter_is_refused(waiting: Waiting, monkeypatch: pytest.MonkeyPatch) -> None:
     later = clock.now() + timedelta(days=366)
     monkeypatch.setattr(signer.clock, "now", lambda: later)
     assert waiting.refused() in ("permit.node_not_cleared", "policy_unsatisfiable")
 
 
-def test_a_charter_that_does_not_allow_the_classification(cloud: Cloud, wait_for: Wait) -> None:
+def test_charter_without_the_classification_is_refused(cloud: Cloud, wait_for: Wait) -> None:
     waiting = wait_for(ask_instance(cloud)[1])
     classified(waiting, "dr")
     cloud.world.charter(cloud.machine.row, "eu-resident")
@@ -281,9 +281,7 @@ def classified(waiting: Waiting, name: str) -> None:
 
 @pytest.mark.parametrize("fault", ["hook", "age", "never"])
 @pytest.mark.parametrize("name", ["eu-resident", "public"])
-def test_a_node_that_does_not_attest_gets_public_data_alone(
-    waiting: Waiting, settings: Settings, fault: str, name: str
-) -> None:
+def test_unattested_node_gets_public_data_only(waiting: Waiting, settings: Settings, fault: str, name: str) -> None:
     classified(waiting, name)
     old = clock.now() - timedelta(hours=settings.NODE_ATTESTATION_HOURS)
     faults = {
@@ -301,7 +299,7 @@ def test_a_node_that_does_not_attest_gets_public_data_alone(
 # ---- keys
 
 
-def test_without_a_key_the_request_waits(waiting: Waiting) -> None:
+def test_request_waits_for_the_signer_key(waiting: Waiting) -> None:
     folder = waiting.cloud.world.folder / "pki"
     (folder / "signer.key").rename(folder / "kept")
     assert waiting.answered().state == "requested"
@@ -311,12 +309,12 @@ def test_without_a_key_the_request_waits(waiting: Waiting) -> None:
     assert again(waiting.operation).state == "succeeded"
 
 
-def test_a_key_that_others_can_read_is_not_used(waiting: Waiting) -> None:
+def test_readable_key_file_is_not_used(waiting: Waiting) -> None:
     (waiting.cloud.world.folder / "pki" / "signer.key").chmod(0o644)
     assert waiting.answered().state == "requested"
 
 
-def test_a_key_for_other_zones_does_not_sign(cloud: Cloud, waiting: Waiting) -> None:
+def test_key_of_other_zones_does_not_sign(cloud: Cloud, waiting: Waiting) -> None:
     signing.publish(SYSTEM, cloud.world.root, NewKeys(), without=[cloud.world.signer.id])
     (cloud.world.folder / "pki" / "signer.pub").unlink()
     other = signing_keys.create(cloud.world.folder / "pki", signing_keys.SIGNER, name="signer-de")
@@ -325,7 +323,9 @@ def test_a_key_for_other_zones_does_not_sign(cloud: Cloud, waiting: Waiting) -> 
     assert waiting.answered().state == "requested"
 
 
-def test_a_bug_holds_nobody_else_up(cloud: Cloud, waiting: Waiting, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failure_of_one_request_does_not_block_others(
+    cloud: Cloud, waiting: Waiting, monkeypatch: pytest.MonkeyPatch
+) -> None:
     other = run(ask_instance(cloud, "other")[1])
     answer = signer._answer
 
@@ -340,7 +340,7 @@ def test_a_bug_holds_nobody_else_up(cloud: Cloud, waiting: Waiting, monkeypatch:
     assert Permit.objects.get(operation_id=other.pk).state == "signed"
 
 
-def test_the_volume_of_an_attachment_has_to_be_there_too(cloud: Cloud, wait_for: Wait) -> None:
+def test_attachment_permit_needs_the_volume(cloud: Cloud, wait_for: Wait) -> None:
     instance, volume = make_instance(cloud), make_volume(cloud)
     waiting = wait_for(attach(cloud, instance, volume)[1])
     Allocation.objects.filter(consumer_id=volume.pk).delete()
@@ -348,7 +348,7 @@ def test_the_volume_of_an_attachment_has_to_be_there_too(cloud: Cloud, wait_for:
     assert Volume.objects.get(pk=volume.pk).node_id == instance.node_id
 
 
-def test_what_two_people_allow_is_signed_with_their_signatures_and_used_once(cloud: Cloud, wait_for: Wait) -> None:
+def test_exempted_permit_has_the_approvals_and_is_used_once(cloud: Cloud, wait_for: Wait) -> None:
     instance = make_stopped_instance(cloud)
     france(cloud)
     elsewhere = {"id": "loc", "attr": "location.territory", "op": "in", "value": ["DE"], "waivable": True}

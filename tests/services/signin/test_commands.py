@@ -1,4 +1,4 @@
-"""The commands with which an operator helps people in."""
+"""Commands that help users to sign in."""
 
 import io
 
@@ -21,7 +21,7 @@ def ada(db: None) -> User:
     return user_create(email="ada@acme.example")
 
 
-def test_a_password_comes_from_stdin(
+def test_set_password_reads_stdin(
     ada: User, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{GOOD}\nand more\n"))
@@ -30,7 +30,7 @@ def test_a_password_comes_from_stdin(
     assert GOOD not in "".join(capsys.readouterr())
 
 
-def test_a_bad_one_is_refused(ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_weak_password_or_unknown_user_is_refused(ada: User, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("short\n"))
     with pytest.raises(CommandError, match="12 characters"):
         call_command("set_password", ada.email)
@@ -39,14 +39,14 @@ def test_a_bad_one_is_refused(ada: User, monkeypatch: pytest.MonkeyPatch) -> Non
     assert not Password.objects.exists()
 
 
-def test_a_link_is_printed_alone(ada: User, capsys: pytest.CaptureFixture[str]) -> None:
+def test_password_link_is_printed_alone(ada: User, capsys: pytest.CaptureFixture[str]) -> None:
     call_command("create_password_link", ada.email)
     printed = capsys.readouterr().out.removesuffix("\n")
     assert password_set(ClientInfo(), link_secret=printed, new_password=GOOD) == ada
     assert passwords.is_right(ada, GOOD)
 
 
-def test_lost_factors_are_taken_away(ada: User) -> None:
+def test_second_factors_are_removed(ada: User) -> None:
     totp.begin(ada)
     call_command("reset_second_factors", ada.email)
     assert not Totp.objects.exists()

@@ -40,7 +40,7 @@ def ada(transactional_db: None, settings: Settings) -> User:
 
 
 def wins(call: Callable[[], object]) -> int:
-    """How many of many got it; the others were told so in our own words."""
+    """Return the number of successes of many; each other call must raise a CloudError."""
     won, lost = split(at_once([call] * MANY))
     assert [exc for exc in lost if not isinstance(exc, CloudError)] == []
     return len(won)
@@ -50,7 +50,7 @@ def sign_in(proof: Proof) -> object:
     return session_create(ClientInfo(), email="ada@acme.example", password=PASSWORD, proof=proof)
 
 
-def test_a_code_signs_in_once(ada: User) -> None:
+def test_concurrent_use_of_a_code_signs_in_once(ada: User) -> None:
     shown, _ = totp.begin(ada)
     Totp.objects.update(confirmed_at=clock.now())
     reader = TOTP(base64.b32decode(shown))
@@ -59,7 +59,7 @@ def test_a_code_signs_in_once(ada: User) -> None:
     assert Session.objects.count() == 1
 
 
-def test_a_recovery_code_signs_in_once(ada: User) -> None:
+def test_concurrent_use_of_a_recovery_code_signs_in_once(ada: User) -> None:
     totp.begin(ada)
     Totp.objects.update(confirmed_at=clock.now())
     codes = totp.new_recovery_codes(ada)
@@ -67,13 +67,13 @@ def test_a_recovery_code_signs_in_once(ada: User) -> None:
     assert RecoveryCode.objects.count() == len(codes) - 1
 
 
-def test_a_link_sets_one_password(ada: User) -> None:
+def test_concurrent_use_of_a_link_sets_one_password(ada: User) -> None:
     link, digest = secret_tokens.new(secret_tokens.LINK)
     PasswordLink.objects.create(user=ada, sha256=digest, expires_at=clock.now() + openid.LASTS)
     assert wins(lambda: password_set(ClientInfo(), link_secret=link, new_password="four large blue windows")) == 1
 
 
-def test_a_state_and_a_challenge_are_taken_once(ada: User) -> None:
+def test_concurrent_use_of_a_state_or_challenge_succeeds_once(ada: User) -> None:
     state, digest = secret_tokens.new("")
     openid.OpenIdSignIn.objects.create(
         provider="staff",

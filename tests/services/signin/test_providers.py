@@ -25,12 +25,12 @@ def listed(settings: Settings, folder: Path, *providers: dict[str, Any]) -> None
     settings.OPENID_PROVIDERS_FILE = str(file)
 
 
-def test_without_a_file_there_are_none(settings: Settings) -> None:
+def test_missing_setting_means_no_providers(settings: Settings) -> None:
     settings.OPENID_PROVIDERS_FILE = ""
     assert all_providers() == []
 
 
-def test_what_is_not_said_is_usual(settings: Settings, tmp_path: Path) -> None:
+def test_omitted_fields_have_defaults(settings: Settings, tmp_path: Path) -> None:
     listed(settings, tmp_path, GOOD)
     provider = all_providers()[0]
     assert (provider.title, provider.scopes, provider.groups) == ("staff", ("openid", "email", "profile"), ())
@@ -52,19 +52,19 @@ def test_what_is_not_said_is_usual(settings: Settings, tmp_path: Path) -> None:
         {"colour": "red"},
     ],
 )
-def test_what_is_refused(settings: Settings, tmp_path: Path, wrong: dict[str, Any]) -> None:
+def test_invalid_provider_is_refused(settings: Settings, tmp_path: Path, wrong: dict[str, Any]) -> None:
     listed(settings, tmp_path, GOOD | wrong)
     with pytest.raises(ImproperlyConfigured):
         all_providers()
 
 
-def test_names_are_told_apart(settings: Settings, tmp_path: Path) -> None:
+def test_duplicate_provider_names_are_refused(settings: Settings, tmp_path: Path) -> None:
     listed(settings, tmp_path, GOOD, GOOD)
     with pytest.raises(ImproperlyConfigured, match="same name"):
         all_providers()
 
 
-def test_a_file_that_is_not_there(settings: Settings, tmp_path: Path) -> None:
+def test_missing_provider_file_is_refused(settings: Settings, tmp_path: Path) -> None:
     settings.OPENID_PROVIDERS_FILE = str(tmp_path / "none")
     with pytest.raises(ImproperlyConfigured):
         all_providers()

@@ -1,4 +1,4 @@
-"""manage.py takes away what the API does not: also of the last operator."""
+"""Commands of manage.py apply to the last operator too, which the API refuses."""
 
 import io
 
@@ -19,7 +19,7 @@ def manage(*arguments: str) -> str:
     return out.getvalue()
 
 
-def test_the_last_operator_too() -> None:
+def test_commands_apply_to_the_last_operator_too() -> None:
     user_create(email=EMAIL, is_operator=True)
     manage("suspend_user", EMAIL, "--reason", "theft")
     assert "otto@cloud.example\toperator\tsuspended\tno-second-factor\tnever\t0" in manage("list_users")

@@ -1,4 +1,4 @@
-"""Sending to real receivers: signed, in order, at least once, tried again, given up."""
+"""Deliveries to real receivers: signed, ordered, at least once, retried, abandoned."""
 
 import json
 import logging
@@ -39,7 +39,7 @@ def happen(tenant: Tenant, *names: str, kind: str = "network.created") -> None:
 
 
 def send_all() -> int:
-    """As the worker does it, until nothing is due."""
+    """Deliver as the worker does, until nothing is due."""
     dispatch()
     return sum(deliveries.deliver(webhook_id) for webhook_id in due_webhooks())
 
@@ -54,7 +54,7 @@ def log_of(webhook: Webhook) -> list[tuple[str, list[tuple[int | None, str]]]]:
     return [(row.state, [(each["status_code"], each["error"]) for each in row.attempts]) for row in rows]
 
 
-def test_an_event_arrives_as_the_feed_has_it_and_its_signature_holds(tenant: Tenant, receiver: Receiver) -> None:
+def test_delivery_equals_the_feed_event_and_its_signature_verifies(tenant: Tenant, receiver: Receiver) -> None:
     webhook, secret = make_webhook(tenant, receiver.url + "?team=ops", kinds=KINDS)
     happen(tenant, "lan")
     assert send_all() == 1
@@ -74,7 +74,7 @@ def test_an_event_arrives_as_the_feed_has_it_and_its_signature_holds(tenant: Ten
 
 
 @pytest.mark.parametrize("part", ["body", "webhook-id", "webhook-timestamp", "webhook-signature"])
-def test_what_was_altered_does_not_verify(tenant: Tenant, receiver: Receiver, part: str) -> None:
+def test_altered_delivery_does_not_verify(tenant: Tenant, receiver: Receiver, part: str) -> None:
     _, secret = make_webhook(tenant, receiver.url, kinds=KINDS)
     happen(tenant, "lan")
     send_all()
@@ -88,7 +88,7 @@ def test_what_was_altered_does_not_verify(tenant: Tenant, receiver: Receiver, pa
         got.verified(secret)
 
 
-def test_only_the_kinds_that_are_wanted_and_only_from_now_on(tenant: Tenant, receiver: Receiver) -> None:
+def test_webhook_gets_only_later_events_of_its_kinds(tenant: Tenant, receiver: Receiver) -> None:
     happen(tenant, "before")
     dispatch()
     make_webhook(tenant, receiver.url, kinds=["network.deleted", "volume.*"])
@@ -99,7 +99,7 @@ def test_only_the_kinds_that_are_wanted_and_only_from_now_on(tenant: Tenant, rec
     assert receiver.names() == ["one", "three"]
 
 
-def test_nothing_of_others_is_sent(tenant: Tenant, receiver: Receiver) -> None:
+def test_webhook_gets_only_events_of_its_project(tenant: Tenant, receiver: Receiver) -> None:
     make_webhook(tenant, receiver.url)
     other = make_tenant("beta")
     happen(other, "of-beta")
@@ -111,7 +111,7 @@ def test_nothing_of_others_is_sent(tenant: Tenant, receiver: Receiver) -> None:
     assert receiver.names() == ["ops", "ours"], "its own creation, and its own organization's policy"
 
 
-def test_they_come_in_order(tenant: Tenant, receiver: Receiver, queue: Queue) -> None:
+def test_deliveries_are_in_order(tenant: Tenant, receiver: Receiver, queue: Queue) -> None:
     webhook, _ = make_webhook(tenant, receiver.url, kinds=KINDS)
     names = [f"lan-{number}" for number in range(deliveries.RUN_MAX + 5)]
     happen(tenant, *names)
@@ -121,9 +121,7 @@ def test_they_come_in_order(tenant: Tenant, receiver: Receiver, queue: Queue) ->
     assert receiver.names() == names
 
 
-def test_a_receiver_in_trouble_gets_it_again_and_the_others_wait_in_their_order(
-    tenant: Tenant, receiver: Receiver
-) -> None:
+def test_failed_delivery_is_retried_before_later_ones(tenant: Tenant, receiver: Receiver) -> None:
     webhook, secret = make_webhook(tenant, receiver.url, kinds=KINDS)
     receiver.answer = lambda got: 500
     happen(tenant, "one", "two")
@@ -141,7 +139,7 @@ def test_a_receiver_in_trouble_gets_it_again_and_the_others_wait_in_their_order(
     assert log_of(webhook) == [("succeeded", [(500, "status"), (200, "")]), ("succeeded", [(200, "")])]
 
 
-def test_an_event_that_is_refused_does_not_hold_up_the_others(tenant: Tenant, receiver: Receiver) -> None:
+def test_refused_event_does_not_block_later_ones(tenant: Tenant, receiver: Receiver) -> None:
     webhook, _ = make_webhook(tenant, receiver.url, kinds=KINDS)
     receiver.answer = lambda got: 400 if got.name() == "one" else 200
     happen(tenant, "one", "two")
@@ -150,7 +148,7 @@ def test_an_event_that_is_refused_does_not_hold_up_the_others(tenant: Tenant, re
     assert log_of(webhook) == [("pending", [(400, "status")]), ("succeeded", [(200, "")])]
 
 
-def test_a_receiver_that_does_not_answer_is_left(tenant: Tenant, receiver: Receiver, settings: Settings) -> None:
+def test_unresponsive_receiver_times_out(tenant: Tenant, receiver: Receiver, settings: Settings) -> None:
     settings.WEBHOOK_TIMEOUT_S = 1
     webhook, _ = make_webhook(tenant, receiver.url, kinds=KINDS)
     receiver.answer = lambda got: None
@@ -159,7 +157,7 @@ def test_a_receiver_that_does_not_answer_is_left(tenant: Tenant, receiver: Recei
     assert log_of(webhook) == [("pending", [(None, "timeout")])]
 
 
-def test_a_receiver_that_answers_without_end_is_left(tenant: Tenant, settings: Settings) -> None:
+def test_endless_response_times_out(tenant: Tenant, settings: Settings) -> None:
     """Byte after byte of a header, each in time."""
     settings.WEBHOOK_TIMEOUT_S = 1
     with _dripping() as port:
@@ -190,7 +188,7 @@ def _dripping() -> Iterator[int]:
             thread.join()
 
 
-def test_a_receiver_that_is_gone_and_comes_back_gets_everything(tenant: Tenant) -> None:
+def test_restarted_receiver_gets_all_events(tenant: Tenant) -> None:
     with receiving() as receiver:
         webhook, _ = make_webhook(tenant, receiver.url, kinds=KINDS)
         port = receiver.server_address[1]
@@ -203,7 +201,7 @@ def test_a_receiver_that_is_gone_and_comes_back_gets_everything(tenant: Tenant) 
         assert receiver.names() == ["one", "two"]
 
 
-def test_after_a_day_it_is_disabled_and_that_is_told(tenant: Tenant, receiver: Receiver) -> None:
+def test_webhook_is_disabled_after_a_day_of_failures(tenant: Tenant, receiver: Receiver) -> None:
     webhook, _ = make_webhook(tenant, receiver.url, kinds=KINDS)
     receiver.answer = lambda got: 503
     happen(tenant, "one", "two")
@@ -228,11 +226,11 @@ def test_after_a_day_it_is_disabled_and_that_is_told(tenant: Tenant, receiver: R
         redeliver(tenant.actor, Delivery.objects.select_related("webhook")[0])
 
 
-def test_the_tries_last_about_a_day() -> None:
+def test_retry_pauses_sum_to_about_a_day() -> None:
     assert 23 * 3600 < sum(deliveries.PAUSES_S) < 25 * 3600
 
 
-def test_one_that_says_gone_is_believed_at_once(tenant: Tenant, receiver: Receiver) -> None:
+def test_response_410_disables_the_webhook_at_once(tenant: Tenant, receiver: Receiver) -> None:
     webhook, _ = make_webhook(tenant, receiver.url, kinds=KINDS)
     receiver.answer = lambda got: 410
     happen(tenant, "one")
@@ -241,7 +239,7 @@ def test_one_that_says_gone_is_believed_at_once(tenant: Tenant, receiver: Receiv
     assert (webhook.is_enabled, webhook.trouble) == (False, "gone")
 
 
-def test_one_that_is_enabled_again_gets_what_happens_from_then_on(tenant: Tenant, receiver: Receiver) -> None:
+def test_reenabled_webhook_gets_only_later_events(tenant: Tenant, receiver: Receiver) -> None:
     webhook, _ = make_webhook(tenant, receiver.url, kinds=KINDS)
     webhook = webhook_update(tenant.actor, webhook, patched(webhook, {"is_enabled": False}))
     happen(tenant, "meanwhile")
@@ -252,7 +250,7 @@ def test_one_that_is_enabled_again_gets_what_happens_from_then_on(tenant: Tenant
     assert receiver.names() == ["afterwards"]
 
 
-def test_while_a_secret_is_rotated_both_sign(tenant: Tenant, receiver: Receiver) -> None:
+def test_both_secrets_sign_during_a_rotation(tenant: Tenant, receiver: Receiver) -> None:
     webhook, old = make_webhook(tenant, receiver.url, kinds=KINDS)
     webhook, new = secret_rotate(tenant.actor, webhook, overlap_hours=1)
     happen(tenant, "one")
@@ -268,7 +266,7 @@ def test_while_a_secret_is_rotated_both_sign(tenant: Tenant, receiver: Receiver)
 
 
 @pytest.mark.parametrize("how", ["action", "no overlap"])
-def test_the_old_secret_can_be_ended_at_once(tenant: Tenant, receiver: Receiver, how: str) -> None:
+def test_old_secret_can_be_ended_at_once(tenant: Tenant, receiver: Receiver, how: str) -> None:
     webhook, old = make_webhook(tenant, receiver.url, kinds=KINDS)
     webhook, new = secret_rotate(tenant.actor, webhook, overlap_hours=1 if how == "action" else 0)
     if how == "action":
@@ -280,7 +278,7 @@ def test_the_old_secret_can_be_ended_at_once(tenant: Tenant, receiver: Receiver,
         receiver.got[0].verified(old)
 
 
-def test_a_ping_goes_to_its_webhook_alone(tenant: Tenant, receiver: Receiver) -> None:
+def test_ping_goes_to_its_webhook_only(tenant: Tenant, receiver: Receiver) -> None:
     webhook, secret = make_webhook(tenant, receiver.url, kinds=KINDS)
     with receiving() as other:
         make_webhook(tenant, other.url, name="all")
@@ -292,7 +290,7 @@ def test_a_ping_goes_to_its_webhook_alone(tenant: Tenant, receiver: Receiver) ->
     assert got.verified(secret)["kind"] == "webhook.pinged"
 
 
-def test_what_arrived_can_be_sent_again(tenant: Tenant, receiver: Receiver) -> None:
+def test_delivered_event_can_be_redelivered(tenant: Tenant, receiver: Receiver) -> None:
     webhook, secret = make_webhook(tenant, receiver.url, kinds=KINDS)
     happen(tenant, "one")
     send_all()
@@ -304,7 +302,7 @@ def test_what_arrived_can_be_sent_again(tenant: Tenant, receiver: Receiver) -> N
     assert log_of(webhook) == [("succeeded", [(204, ""), (204, "")])]
 
 
-def test_the_log_is_kept_as_long_as_the_events(tenant: Tenant, receiver: Receiver) -> None:
+def test_delivery_log_expires_with_the_events(tenant: Tenant, receiver: Receiver) -> None:
     make_webhook(tenant, receiver.url, kinds=KINDS)
     happen(tenant, "old")
     send_all()
@@ -319,7 +317,7 @@ class Killed(BaseException):
     """The worker's process is gone."""
 
 
-def test_a_worker_that_dies_after_sending_is_followed_by_one_that_sends_again(
+def test_delivery_is_repeated_after_a_worker_died(
     tenant: Tenant, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     webhook, _ = make_webhook(tenant, receiver.url, kinds=KINDS)
@@ -342,7 +340,7 @@ def test_a_worker_that_dies_after_sending_is_followed_by_one_that_sends_again(
     assert ids[1] == ids[2], "so a receiver knows it again"
 
 
-def test_a_lease_keeps_others_away_until_it_runs_out(tenant: Tenant, receiver: Receiver) -> None:
+def test_delivery_lease_excludes_others_until_it_expires(tenant: Tenant, receiver: Receiver) -> None:
     webhook, _ = make_webhook(tenant, receiver.url, kinds=KINDS)
     happen(tenant, "one")
     dispatch()
@@ -355,7 +353,7 @@ def test_a_lease_keeps_others_away_until_it_runs_out(tenant: Tenant, receiver: R
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_many_workers_one_sends(receiver: Receiver) -> None:
+def test_one_of_many_workers_delivers(receiver: Receiver) -> None:
     tenant = make_tenant()
     webhook, _ = make_webhook(tenant, receiver.url, kinds=KINDS)
     happen(tenant, "one", "two", "three")
@@ -366,8 +364,8 @@ def test_of_many_workers_one_sends(receiver: Receiver) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_whoever_lost_the_lease_writes_nothing(receiver: Receiver) -> None:
-    """It was paused while it sent, and another took over."""
+def test_worker_without_the_delivery_lease_writes_nothing(receiver: Receiver) -> None:
+    """The worker was paused while it sent, and another took over."""
     tenant = make_tenant()
     webhook, _ = make_webhook(tenant, receiver.url, kinds=KINDS)
     happen(tenant, "one")
@@ -383,7 +381,7 @@ def test_whoever_lost_the_lease_writes_nothing(receiver: Receiver) -> None:
     assert log_of(webhook) == [("pending", [])]
 
 
-def test_without_the_key_nothing_is_sent_unsigned(tenant: Tenant, receiver: Receiver, settings: Settings) -> None:
+def test_missing_key_sends_nothing(tenant: Tenant, receiver: Receiver, settings: Settings) -> None:
     webhook, _ = make_webhook(tenant, receiver.url, kinds=KINDS)
     happen(tenant, "one")
     settings.SECRET_KEY = "another"
@@ -398,7 +396,7 @@ def test_without_the_key_nothing_is_sent_unsigned(tenant: Tenant, receiver: Rece
     assert receiver.got[0].verified(secret)
 
 
-def test_secrets_are_sealed_in_the_database_and_in_no_log(
+def test_secrets_are_encrypted_in_the_database_and_never_logged(
     tenant: Tenant, receiver: Receiver, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG):
@@ -423,7 +421,7 @@ def test_secrets_are_sealed_in_the_database_and_in_no_log(
 @pytest.mark.parametrize(
     "host", ["127.0.0.2", "[::1]", "169.254.169.254", "10.0.0.1", "[::ffff:127.0.0.1]", "ip6-localhost", "0.0.0.0"]
 )
-def test_a_private_address_is_refused_when_it_is_sent_to(receiver: Receiver, host: str) -> None:
+def test_private_address_is_refused_at_delivery(receiver: Receiver, host: str) -> None:
     """Whatever was checked when the webhook was made."""
     url = receiver.url.replace("localhost", host)
     outcome = sender.post(url, headers={}, body=b"{}")
@@ -432,7 +430,7 @@ def test_a_private_address_is_refused_when_it_is_sent_to(receiver: Receiver, hos
     assert receiver.got == []
 
 
-def test_a_name_is_looked_up_once(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_host_name_is_resolved_once(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
     """The address that was checked is the one that is connected to: a second answer would come too late."""
     resolve = socket.getaddrinfo
     answers = [[(socket.AF_INET, socket.SOCK_STREAM, 6, "", receiver.server_address)]]
@@ -449,7 +447,7 @@ def test_a_name_is_looked_up_once(receiver: Receiver, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
-def test_no_redirect_is_followed(tenant: Tenant, receiver: Receiver, status: int) -> None:
+def test_redirect_is_not_followed(tenant: Tenant, receiver: Receiver, status: int) -> None:
     with receiving() as inner:
         receiver.headers = {"Location": inner.url}
         receiver.answer = lambda got: status
@@ -460,7 +458,7 @@ def test_no_redirect_is_followed(tenant: Tenant, receiver: Receiver, status: int
     assert log_of(webhook) == [("pending", [(status, "status")])]
 
 
-def test_without_leave_there_is_no_http(tenant: Tenant, receiver: Receiver, settings: Settings) -> None:
+def test_http_is_refused_unless_allowed(tenant: Tenant, receiver: Receiver, settings: Settings) -> None:
     webhook, _ = make_webhook(tenant, receiver.url, kinds=KINDS)
     settings.IS_WEBHOOK_HTTP_ALLOWED = False
     happen(tenant, "one")
@@ -469,12 +467,12 @@ def test_without_leave_there_is_no_http(tenant: Tenant, receiver: Receiver, sett
     assert log_of(webhook) == [("pending", [(None, "refused")])]
 
 
-def test_a_certificate_that_nobody_vouches_for_is_no_connection(receiver: Receiver) -> None:
+def test_untrusted_certificate_is_refused(receiver: Receiver) -> None:
     outcome = sender.post(receiver.url.replace("http:", "https:"), headers={}, body=b"{}")
     assert (outcome.status_code, outcome.error) == (None, "unreachable")
 
 
-def test_an_actor_who_only_reads_changes_nothing(tenant: Tenant, receiver: Receiver) -> None:
+def test_viewer_cannot_change_a_webhook(tenant: Tenant, receiver: Receiver) -> None:
     webhook, _ = make_webhook(tenant, receiver.url)
     reader = Actor(tenant.actor.user_id, None, tenant.project.pk, "viewer")
     for deed in (

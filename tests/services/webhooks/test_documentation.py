@@ -21,7 +21,7 @@ from tests.world import Tenant
 PAGE = Path(settings.BASE_DIR) / "docs/how-to/receive-webhooks.md"
 
 
-def test_the_receiver_believes_us_and_nobody_else(tenant: Tenant, tmp_path: Path) -> None:
+def test_documented_receiver_accepts_only_signed_deliveries(tenant: Tenant, tmp_path: Path) -> None:
     (program,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
     (tmp_path / "receiver.py").write_text(program)
     with socket.socket() as free:

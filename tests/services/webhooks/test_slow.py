@@ -45,7 +45,7 @@ def dead(monkeypatch: pytest.MonkeyPatch) -> Iterator[NameServer]:
     server.may_answer.set()
 
 
-def test_a_name_server_that_never_answers_is_not_waited_for(dead: NameServer, settings: Settings) -> None:
+def test_unresponsive_name_server_times_out(dead: NameServer, settings: Settings) -> None:
     settings.WEBHOOK_TIMEOUT_S = 1
     with ThreadPoolExecutor(1) as thread:
         sending = thread.submit(sender.post, "https://receiver.example.org/", **HOOK)
@@ -56,7 +56,7 @@ def test_a_name_server_that_never_answers_is_not_waited_for(dead: NameServer, se
             dead.may_answer.set()
 
 
-def test_names_that_hang_are_few_and_others_fail_at_once(
+def test_hanging_lookups_are_limited_and_others_fail_at_once(
     dead: NameServer, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.WEBHOOK_TIMEOUT_S = 1

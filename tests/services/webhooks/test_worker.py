@@ -80,7 +80,7 @@ def _purge(app: Celery) -> None:
 
 
 @pytest.mark.parametrize("moment", [0, 3])
-def test_a_killed_worker_loses_no_event_and_no_order(worker: Worker, receiver: Receiver, moment: int) -> None:
+def test_killed_worker_loses_neither_events_nor_order(worker: Worker, receiver: Receiver, moment: int) -> None:
     tenant = make_tenant()
     webhook, secret = make_webhook(tenant, receiver.url, kinds=["network.created"])
     for name in NAMES:
@@ -109,7 +109,7 @@ def test_a_killed_worker_loses_no_event_and_no_order(worker: Worker, receiver: R
 
 
 def dispatch_until(is_so: Callable[[], bool]) -> None:
-    """As the periodic job does it: a hint does not outlive a slow start, and a dead worker's lease must run out."""
+    """Dispatch as the periodic job does: a wake-up can precede a slow start, and a dead worker's lease must expire."""
 
     def is_so_now() -> bool:
         dispatch()
