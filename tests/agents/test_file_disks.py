@@ -110,7 +110,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("make", "announced"), REFUSED)
-def test_a_hostile_image_is_refused_and_nothing_of_it_stays(
+def test_hostile_image_is_refused_and_removed(
     node: Node, tmp_path: Path, make: Callable[[Path], None], announced: ImageFormat
 ) -> None:
     make(tmp_path / "image")
@@ -156,7 +156,7 @@ def test_left_overs_of_a_killed_agent_are_removed_at_its_start(tmp_path: Path) -
     assert not left_over.exists()
 
 
-def test_an_image_that_was_cut_short_is_sent_again(node: Node, tmp_path: Path) -> None:
+def test_truncated_image_is_sent_again(node: Node, tmp_path: Path) -> None:
     """Killed between the ledger's row and the file's name: the row alone is no image."""
     raw(tmp_path / "image")
     sha256 = send(node, tmp_path / "image", ImageFormat.RAW)
@@ -181,7 +181,7 @@ def test_the_seed_is_a_medium_that_guests_find(node: Node) -> None:
     assert not seed.exists()
 
 
-def test_qemu_reaches_the_seed_as_an_unprivileged_user_whatever_the_umask_is(node: Node) -> None:
+def test_seed_is_readable_by_qemu_with_any_umask(node: Node) -> None:
     before = os.umask(0o077)
     try:
         seed = node.adapters.disks.write_seed(UUID(specs.new_id()), {"meta-data": b"instance-id: x\n"})

@@ -22,7 +22,7 @@ class Answering:
         return 0
 
 
-def test_what_is_told_with_a_new_connection_can_be_asked_about_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reported_event_can_be_queried_at_once_on_a_new_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who is told of a guest asks how it is: told earlier, they would hear that libvirtd does not answer."""
     libvirtd = Answering()
     monkeypatch.setattr(libvirt_connection.libvirt, "open", lambda _uri: libvirtd)

@@ -44,7 +44,7 @@ def spec(*peers: int, vni: int = 0x12345) -> SegmentSpec:
     return SegmentSpec(vni, IPv4Address("10.0.7.1"), tuple(IPv4Address(f"10.0.7.{peer}") for peer in peers))
 
 
-def test_a_port_brings_the_segment_along_and_news_come_by_themselves(agent: AgentUnderTest) -> None:
+def test_port_brings_its_segment_and_updates_arrive_alone(agent: AgentUnderTest) -> None:
     ensure_port(agent, segment(agent, TWO))
     assert connected(agent) == spec(2)
     state = tell(agent, segment(agent, THREE, 2))
@@ -52,7 +52,7 @@ def test_a_port_brings_the_segment_along_and_news_come_by_themselves(agent: Agen
     assert connected(agent) == spec(2, 3)
 
 
-def test_without_a_segment_a_network_is_on_this_node_alone(agent: AgentUnderTest) -> None:
+def test_network_without_a_segment_is_local(agent: AgentUnderTest) -> None:
     ensure_port(agent)
     assert connected(agent) is None
     ensure_port(agent, segment(agent, {OTHER: "10.0.7.2"}), number=12)  # one of others
@@ -74,14 +74,14 @@ def test_a_port_may_be_repeated_with_a_newer_segment(agent: AgentUnderTest) -> N
     assert connected(agent) == spec(2, 3)
 
 
-def test_a_restart_forgets_nothing(agent: AgentUnderTest) -> None:
+def test_restart_keeps_segments(agent: AgentUnderTest) -> None:
     ensure_port(agent, segment(agent, TWO, 3))
     agent.restart()
     assert connected(agent) == spec(2)
     assert tell(agent, segment(agent, THREE, 2)).version == 3
 
 
-def test_of_a_network_without_ports_nothing_is_kept(agent: AgentUnderTest) -> None:
+def test_network_without_ports_is_forgotten(agent: AgentUnderTest) -> None:
     assert tell(agent, segment(agent, TWO, 5)).version == 0
     request = ensure_port(agent, segment(agent, THREE, 4))
     assert connected(agent) == spec(2, 3)
@@ -90,14 +90,14 @@ def test_of_a_network_without_ports_nothing_is_kept(agent: AgentUnderTest) -> No
     assert tell(agent, segment(agent, TWO, 5)).version == 0
 
 
-def test_what_counted_once_counts_when_the_network_comes_back(agent: AgentUnderTest) -> None:
+def test_segment_version_is_remembered_without_ports(agent: AgentUnderTest) -> None:
     request = ensure_port(agent, segment(agent, TWO, 5))
     agent.stub.RemovePort(specs.removal(request.subject))
     ensure_port(agent, segment(agent, THREE, 4), number=12)
     assert connected(agent) == spec(2)
 
 
-def test_the_underlays_problem_is_told_and_stops_nobody(agent: AgentUnderTest) -> None:
+def test_underlay_problem_is_reported_and_ports_are_still_created(agent: AgentUnderTest) -> None:
     agent.fake.underlay_problem = "The underlay address 10.0.7.1 is on no device of this node."
     ensure_port(agent, segment(agent, TWO))
     assert tell(agent, segment(agent, TWO)).problem == agent.fake.underlay_problem
@@ -107,7 +107,7 @@ def test_the_underlays_problem_is_told_and_stops_nobody(agent: AgentUnderTest) -
 
 
 @pytest.mark.parametrize("by", ["stranger", "officer"])
-def test_nobody_but_a_signer_says_where_frames_go(agent: AgentUnderTest, by: str) -> None:
+def test_only_a_signer_defines_a_segment(agent: AgentUnderTest, by: str) -> None:
     key = agent.authority.officer if by == "officer" else SigningKey.ed25519("stranger")
     ensure_port(agent, segment(agent, TWO))
     forged = segment(agent, THREE, 2, by=key)
@@ -118,20 +118,20 @@ def test_nobody_but_a_signer_says_where_frames_go(agent: AgentUnderTest, by: str
     assert len(agent.fake.ports) == 1
 
 
-def test_what_was_changed_on_its_way_is_refused(agent: AgentUnderTest) -> None:
+def test_tampered_segment_is_refused(agent: AgentUnderTest) -> None:
     ensure_port(agent, segment(agent, TWO))
     changed = segment(agent, THREE, 2).replace(b"10.0.7.3", b"10.0.9.9")
     assert refusal(lambda: tell(agent, changed)).code == "agent.trust_refused"
     assert refusal(lambda: tell(agent, b"[]")).code == "agent.trust_refused"
 
 
-def test_nothing_goes_to_another_zone(agent: AgentUnderTest) -> None:
+def test_segment_of_another_zone_is_refused(agent: AgentUnderTest) -> None:
     elsewhere = agent.authority.segment("de-fra-1", NETWORK, TWO)
     assert refusal(lambda: tell(agent, elsewhere)).code == "agent.trust_refused"
     assert refusal(lambda: ensure_port(agent, elsewhere)).code == "agent.trust_refused"
 
 
-def test_a_key_of_another_zone_says_nothing_here(agent: AgentUnderTest) -> None:
+def test_key_of_another_zone_is_refused(agent: AgentUnderTest) -> None:
     foreign = SigningKey.ed25519("signer-2")
     authority = agent.authority
     keys = [authority.signer.entry("permit"), authority.officer.entry("facts")]
@@ -146,7 +146,7 @@ def test_a_segment_is_for_the_network_of_the_port(agent: AgentUnderTest) -> None
     assert not agent.fake.ports
 
 
-def test_a_thief_who_signed_the_last_version_locks_nothing_up(agent: AgentUnderTest) -> None:
+def test_stolen_key_with_the_last_version_does_not_lock_the_network(agent: AgentUnderTest) -> None:
     thief, authority = SigningKey.ed25519("signer-0"), agent.authority
     keys = [authority.signer.entry("permit"), authority.officer.entry("facts")]
     agent.stub.EnsureTrust(pb.EnsureTrustRequest(keyset=authority.keyset(2, [*keys, thief.entry("permit")])))
@@ -158,7 +158,7 @@ def test_a_thief_who_signed_the_last_version_locks_nothing_up(agent: AgentUnderT
 
 
 @pytest.mark.parametrize("process", ["web", "watcher", "stream"])
-def test_none_but_the_worker_tells(agent: AgentUnderTest, process: str) -> None:
+def test_only_the_worker_sends_segments(agent: AgentUnderTest, process: str) -> None:
     stub = agent.connect(issue_controlplane(agent.ca, agent.ca.folder / process, process=process))
     request = pb.EnsureNetworkRequest(segment=segment(agent, TWO))
     assert refusal(lambda: stub.EnsureNetwork(request)).code == "agent.unknown_peer"

@@ -31,7 +31,7 @@ def test_a_permit_holds_until_its_end_and_not_for_a_moment_longer(agent: AgentUn
     assert refused(agent, **last) == "expired"
 
 
-def test_only_a_little_earliness_is_tolerated(agent: AgentUnderTest) -> None:
+def test_permit_is_accepted_one_minute_early_at_most(agent: AgentUnderTest) -> None:
     begins = now() + timedelta(minutes=30)
     agent.now = lambda: begins - timedelta(seconds=61)
     assert refused(agent, nbf=begins, exp=begins + LIFETIME) == "not_yet_valid"
@@ -39,14 +39,14 @@ def test_only_a_little_earliness_is_tolerated(agent: AgentUnderTest) -> None:
     accepted(agent, nbf=begins, exp=begins + LIFETIME)
 
 
-def test_no_permit_lives_longer_than_permits_do(agent: AgentUnderTest) -> None:
+def test_permit_with_too_long_a_lifetime_is_refused(agent: AgentUnderTest) -> None:
     begins = now()
     assert refused(agent, nbf=begins, exp=begins + LIFETIME + timedelta(seconds=1)) == "expired"
 
 
 @pytest.mark.parametrize("restarts", [False, True])
 @pytest.mark.parametrize("witness", ["a permit", "a refusal", "a floor"])
-def test_a_clock_that_was_set_back_is_not_believed(agent: AgentUnderTest, witness: str, restarts: bool) -> None:
+def test_clock_that_was_set_back_is_not_trusted(agent: AgentUnderTest, witness: str, restarts: bool) -> None:
     began = now()
     old = permitted(agent, specs.volume())
     agent.now = lambda: began + timedelta(hours=1)
@@ -67,14 +67,14 @@ def test_a_clock_that_was_set_back_is_not_believed(agent: AgentUnderTest, witnes
     accepted(agent, **fresh)
 
 
-def test_a_small_step_back_is_what_clocks_do(agent: AgentUnderTest) -> None:
+def test_small_step_back_of_the_clock_is_accepted(agent: AgentUnderTest) -> None:
     began = now()
     accepted(agent)
     agent.now = lambda: began - timedelta(seconds=1)
     accepted(agent)
 
 
-def test_a_clock_that_nobody_keeps_is_not_believed_and_does_not_poison_the_node(agent: AgentUnderTest) -> None:
+def test_unsynchronised_clock_is_refused_and_leaves_no_trace(agent: AgentUnderTest) -> None:
     agent.is_clock_kept = False
     agent.now = lambda: datetime(2099, 1, 1, tzinfo=UTC)
     assert refused(agent) == "clock_untrusted"
@@ -130,7 +130,7 @@ def test_a_permit_serves_the_repetition_of_a_call_that_failed(agent: AgentUnderT
     assert UUID(request.subject.id) in agent.fake.volumes
 
 
-def test_of_two_contents_at_once_one_is_a_replay(agent: AgentUnderTest) -> None:
+def test_concurrent_calls_with_different_content_use_a_permit_once(agent: AgentUnderTest) -> None:
     request = permitted(agent, specs.volume())
     sizes = [(n + 1) * 64 * specs.MIB for n in range(8)]
     together = threading.Barrier(len(sizes))
@@ -156,7 +156,7 @@ def test_of_two_contents_at_once_one_is_a_replay(agent: AgentUnderTest) -> None:
 
 
 @pytest.mark.parametrize("restarts", [False, True])
-def test_a_permit_does_not_bring_back_what_was_removed(agent: AgentUnderTest, restarts: bool) -> None:
+def test_permit_does_not_revive_a_removed_resource(agent: AgentUnderTest, restarts: bool) -> None:
     request = permitted(agent, specs.volume(generation=2))
     agent.stub.bare.EnsureVolume(request)
     agent.stub.RemoveVolume(specs.removal(request.subject))
@@ -176,7 +176,7 @@ def test_a_permit_for_an_older_generation_is_refused(agent: AgentUnderTest) -> N
     assert permit_code(refusal(lambda: agent.stub.bare.EnsureVolume(later))) == "stale_generation"
 
 
-def test_what_was_unplugged_is_not_plugged_in_again_by_the_old_permit(agent: AgentUnderTest) -> None:
+def test_old_permit_does_not_plug_an_unplugged_volume(agent: AgentUnderTest) -> None:
     """The permit is about the volume, and the attachment has generations of its own."""
     root, data = specs.volume(), specs.volume()
     wish = specs.instance(root)
@@ -227,7 +227,7 @@ def test_a_start_is_not_replayed_after_a_stop(agent: AgentUnderTest) -> None:
     assert agent.fake.guests[UUID(start.subject.id)].starts == 1
 
 
-def test_a_node_that_has_lost_its_memory_takes_no_older_permit(agent: AgentUnderTest) -> None:
+def test_node_that_lost_its_state_refuses_older_permits(agent: AgentUnderTest) -> None:
     request = permitted(agent, specs.volume())
     agent.stub.bare.EnsureVolume(request)
     agent.stop()
@@ -243,7 +243,7 @@ def test_a_node_that_has_lost_its_memory_takes_no_older_permit(agent: AgentUnder
 # ---- stopping
 
 
-def test_a_guest_is_stopped_without_a_permit_and_nothing_else_of_it_changes(agent: AgentUnderTest) -> None:
+def test_guest_is_stopped_without_a_permit_and_not_changed(agent: AgentUnderTest) -> None:
     root, port, other = specs.volume(), specs.port(), specs.port(12)
     for request in (port, other):
         agent.stub.EnsurePort(request)
@@ -262,7 +262,7 @@ def test_a_guest_is_stopped_without_a_permit_and_nothing_else_of_it_changes(agen
 
 
 @pytest.mark.parametrize("removed", [False, True])
-def test_a_stop_of_a_guest_that_is_not_here_makes_none(agent: AgentUnderTest, removed: bool) -> None:
+def test_stop_of_a_missing_guest_creates_none(agent: AgentUnderTest, removed: bool) -> None:
     root = specs.volume()
     agent.stub.EnsureVolume(root)
     wish = specs.instance(root, power=pb.POWER_OFF)
@@ -332,7 +332,7 @@ def test_a_removal_does_not_use_up_the_generations(agent: AgentUnderTest) -> Non
     agent.stub.EnsureVolume(volume)
 
 
-def test_a_permit_gives_no_generation_far_ahead_to_what_it_lists(agent: AgentUnderTest) -> None:
+def test_permit_does_not_allow_a_far_generation_to_listed_resources(agent: AgentUnderTest) -> None:
     port = specs.port(generation=FAR)
     port.permit.CopyFrom(agent.stub.permit_for(port, resource=specs.new_id(), gen=3))
     assert permit_code(refusal(lambda: agent.stub.bare.EnsurePort(port))) == "stale_generation"

@@ -76,7 +76,7 @@ def running(agent: AgentUnderTest) -> pb.EnsureInstanceRequest:
 # ---- what is told
 
 
-def test_each_thing_is_opened_and_closed_under_its_permit(agent: AgentUnderTest) -> None:
+def test_each_resource_gets_open_and_close_receipts_under_its_permit(agent: AgentUnderTest) -> None:
     content = b"x" * 512
     header = specs.image_header(content)
     agent.stub.EnsureImage(image_stream(header, content))
@@ -131,7 +131,7 @@ def test_a_repetition_is_no_second_receipt_and_another_permit_is_one(agent: Agen
     assert agent.server.node.permits.receipts.last_number == 2
 
 
-def test_an_image_that_is_there_is_not_opened_again(agent: AgentUnderTest) -> None:
+def test_image_that_exists_gets_no_second_receipt(agent: AgentUnderTest) -> None:
     content = b"x" * 512
     for _ in range(2):
         agent.stub.EnsureImage(image_stream(specs.image_header(content), content))
@@ -151,7 +151,7 @@ def test_a_refusal_leaves_a_receipt(agent: AgentUnderTest) -> None:
 
 
 @pytest.mark.parametrize("jti", [7, "x" * 65, "\u0000", None])
-def test_what_a_bad_permit_says_of_itself_breaks_nothing(agent: AgentUnderTest, jti: object) -> None:
+def test_malformed_permit_id_is_not_recorded(agent: AgentUnderTest, jti: object) -> None:
     request = specs.volume()
     request.permit.document = dumps({"p": {"jti": jti}, "kid": "signer-1", "sig": ""})
     assert refusal(lambda: agent.stub.bare.EnsureVolume(request)).code == "agent.permit.malformed"
@@ -192,7 +192,7 @@ def test_a_guest_that_is_stopped_is_closed_before_the_call_ends(agent: AgentUnde
     assert told(all_receipts(agent, 3)[2]) == ("closed", "instance", wish.subject.id, 1)
 
 
-def test_a_guest_that_goes_on_is_not_closed_when_it_was_asked_to_stop(agent: AgentUnderTest) -> None:
+def test_guest_that_ignores_shutdown_gets_no_close_receipt(agent: AgentUnderTest) -> None:
     agent.fake.ignore_shutdown = True
     wish = running(agent)
     agent.stub.bare.EnsureInstance(without_permit(specs.again(wish, power=pb.POWER_SHUTDOWN)))
@@ -235,14 +235,14 @@ def test_receipts_wait_for_the_control_plane_also_over_a_restart(agent: AgentUnd
     assert [each["number"] for each in all_receipts(agent, 2, after=2)] == [3, 4]
 
 
-def test_what_is_kept_elsewhere_is_forgotten_here(agent: AgentUnderTest) -> None:
+def test_receipts_stored_by_the_control_plane_are_deleted(agent: AgentUnderTest) -> None:
     for _ in range(3):
         agent.stub.EnsureVolume(specs.volume())
     all_receipts(agent, 1, after=2)
     assert [number for number, _ in agent.server.node.permits.receipts.after(0, limit=10)] == [3]
 
 
-def test_a_watcher_hears_of_a_receipt_at_once(agent: AgentUnderTest) -> None:
+def test_watcher_receives_a_receipt_at_once(agent: AgentUnderTest) -> None:
     stream = watch(agent)
     for number in range(1, 4):
         agent.stub.EnsureVolume(specs.volume())
@@ -259,7 +259,7 @@ def test_a_stream_ends_so_that_receipts_can_be_forgotten(
     assert sum(event.WhichOneof("event") == "receipt" for event in events) >= 2
 
 
-def test_a_node_that_lost_its_ledger_numbers_on_from_what_is_kept(agent: AgentUnderTest) -> None:
+def test_node_that_lost_its_state_continues_the_numbering(agent: AgentUnderTest) -> None:
     """No number stands for two receipts, and what was done meanwhile is told."""
     for _ in range(2):
         agent.stub.EnsureVolume(specs.volume())
@@ -270,7 +270,7 @@ def test_a_node_that_lost_its_ledger_numbers_on_from_what_is_kept(agent: AgentUn
 
 
 @pytest.mark.parametrize("number", [4, 2**48 + 1, 2**53 - 1, 2**64 - 1])
-def test_receipts_that_were_never_made_are_not_kept_by_anybody(agent: AgentUnderTest, number: int) -> None:
+def test_acknowledgement_of_unissued_receipts_is_refused(agent: AgentUnderTest, number: int) -> None:
     for _ in range(3):
         agent.stub.EnsureVolume(specs.volume())
     before = all_receipts(agent, 2, after=1)
@@ -279,7 +279,7 @@ def test_receipts_that_were_never_made_are_not_kept_by_anybody(agent: AgentUnder
     assert all_receipts(agent, 3, after=1)[:2] == before
 
 
-def test_only_the_watcher_says_what_is_kept(agent: AgentUnderTest) -> None:
+def test_only_the_watcher_acknowledges_receipts(agent: AgentUnderTest) -> None:
     agent.stub.EnsureVolume(specs.volume())
     request = pb.WatchRequest(receipts_after=1)
     assert refusal(lambda: next(agent.stub.bare.Watch(request))).code == "agent.unknown_peer"
@@ -294,7 +294,7 @@ def killed(*_: object) -> None:
     raise RuntimeError("killed")
 
 
-def test_what_was_done_when_the_agent_died_before_its_receipt_gets_one(
+def test_action_before_a_crash_gets_its_receipt_at_the_restart(
     agent: AgentUnderTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     request = agent.stub.permitted(specs.volume())
@@ -310,7 +310,7 @@ def test_what_was_done_when_the_agent_died_before_its_receipt_gets_one(
     assert agent.server.node.permits.receipts.last_number == 1
 
 
-def test_what_was_not_done_when_the_agent_died_gets_none(agent: AgentUnderTest) -> None:
+def test_failed_action_before_a_restart_gets_no_receipt(agent: AgentUnderTest) -> None:
     agent.fake.fail_next("create_volume", AdapterError("The disk is full.", retryable=False))
     request = agent.stub.permitted(specs.volume())
     refusal(lambda: agent.stub.EnsureVolume(request))
@@ -320,9 +320,7 @@ def test_what_was_not_done_when_the_agent_died_gets_none(agent: AgentUnderTest) 
     assert "is_interrupted" not in found["measured"]  # type: ignore[operator]
 
 
-def test_what_is_removed_without_a_receipt_was_there_all_the_same(
-    agent: AgentUnderTest, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_removal_without_an_open_receipt_records_both(agent: AgentUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
     request = agent.stub.permitted(specs.volume())
     with monkeypatch.context() as patch:
         patch.setattr(receipts.Receipts, "opened", killed)
@@ -341,7 +339,7 @@ def inventory(agent: AgentUnderTest) -> Payload:
     return genuine(agent, "inventory", document)
 
 
-def test_the_inventory_shows_what_is_there_and_not_what_was_told(agent: AgentUnderTest) -> None:
+def test_inventory_shows_actual_resources(agent: AgentUnderTest) -> None:
     wish = running(agent)
     data = specs.volume()
     agent.stub.EnsureVolume(data)
@@ -369,7 +367,7 @@ def test_the_inventory_counts_refusals(agent: AgentUnderTest) -> None:
     assert inventory(agent)["refusals"] == {"MISSING": 2}
 
 
-def test_inventories_come_again_and_again(tmp_path, ca: TestCA, worker: Issued) -> None:  # type: ignore[no-untyped-def]
+def test_inventories_are_repeated(tmp_path, ca: TestCA, worker: Issued) -> None:  # type: ignore[no-untyped-def]
     agent = AgentUnderTest(tmp_path, FakeNode(), ca, worker, inventory_interval_s=0.05)
     agent.enrol()
     agent.start()

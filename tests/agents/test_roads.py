@@ -105,21 +105,21 @@ def street(ca: TestCA, tmp_path: Path) -> Iterator[Street]:
 # ---- who is let in
 
 
-def test_who_is_expected_is_let_in_and_may_wake_the_guest(street: Street) -> None:
+def test_expected_guest_is_admitted_and_may_be_resumed(street: Street) -> None:
     street.passage().knock()
     assert street.house.woken == []
     street.passage().wake()
     assert street.house.woken == [street.guest_id]
 
 
-def test_nobody_else_is(street: Street) -> None:
+def test_unexpected_peer_is_refused(street: Street) -> None:
     for passage in (street.passage(guest_id=uuid4()), street.passage(node=street.stranger)):
         with pytest.raises(PeerRejected, match="is not expected here"):
             passage.wake()
     assert street.house.woken == []
 
 
-def test_a_certificate_of_somebody_else_is_of_no_use_without_its_key(street: Street) -> None:
+def test_certificate_without_its_key_is_refused(street: Street) -> None:
     thief = peer_auth.NodeCredentials(street.node.credentials, street.stranger.key)
     with pytest.raises(PeerRejected, match="did not sign this"):
         street.passage(node=thief).knock()
@@ -136,12 +136,12 @@ def test_a_proof_is_good_for_one_occasion(street: Street) -> None:
         peer_auth.read_claim(altered, nonce="1" * 64, to=street.other.fingerprint)
 
 
-def test_another_node_than_the_permit_names_is_told_nothing(street: Street) -> None:
+def test_node_other_than_the_permit_names_is_refused(street: Street) -> None:
     with pytest.raises(PeerRejected, match="shows the certificate"):
         street.passage(shown=street.stranger.fingerprint).knock()
 
 
-def test_a_node_of_another_authority_is_told_nothing(street: Street, tmp_path: Path) -> None:
+def test_node_of_another_authority_is_refused(street: Street, tmp_path: Path) -> None:
     from tests.pki import make_ca
 
     foreign = enrolled(make_ca(tmp_path / "their-ca"), tmp_path / "foreign")
@@ -174,7 +174,7 @@ def places(street: Street) -> int:
     return len(street.door.pending._places)
 
 
-def test_strangers_keep_nobody_out_who_comes_from_elsewhere(street: Street) -> None:
+def test_unauthenticated_peers_do_not_exclude_other_addresses(street: Street) -> None:
     with slow_clients(street.address, pending_connections.PLACES, per_address=8) as clients:
         wait_until(lambda: places(street) == pending_connections.PLACES, what="the strangers to have all places")
         for _ in range(3):
@@ -190,7 +190,7 @@ def test_an_address_has_some_places_and_not_all(street: Street) -> None:
         wait_until(lambda: places(street) == few, what="the others to have theirs")
 
 
-def test_a_stranger_has_so_long_in_all_however_it_talks(street: Street) -> None:
+def test_unauthenticated_peer_is_limited_in_time(street: Street) -> None:
     context = street.node.client_context()
     with socket.create_connection((street.address.host, street.address.port)) as raw:
         tls = context.wrap_socket(raw)
@@ -215,7 +215,7 @@ def test_a_stranger_has_so_long_in_all_however_it_talks(street: Street) -> None:
     wait_until(lambda: places(street) == 0, what="the place to be free")
 
 
-def test_who_has_been_let_in_has_all_the_time(street: Street, tmp_path: Path) -> None:
+def test_admitted_peer_is_not_limited_in_time(street: Street, tmp_path: Path) -> None:
     passage = street.passage()
     passage.open(tmp_path / "moves", (LIBVIRT, "memory"))
     with socket.socket(socket.AF_UNIX) as local:
@@ -229,7 +229,7 @@ def test_who_has_been_let_in_has_all_the_time(street: Street, tmp_path: Path) ->
     passage.close()
 
 
-def test_who_speaks_no_tls_hears_nothing_and_is_told_nothing(street: Street) -> None:
+def test_plain_text_peer_receives_nothing(street: Street) -> None:
     with socket.create_connection((street.address.host, street.address.port)) as client:
         client.sendall(b"GET / HTTP/1.1\r\n\r\n")
         with contextlib.suppress(ConnectionResetError):
@@ -254,7 +254,7 @@ def test_who_speaks_no_tls_hears_nothing_and_is_told_nothing(street: Street) -> 
     assert str(street.guest_id).encode() not in heard[0]
 
 
-def test_only_the_newest_tls_is_spoken(street: Street) -> None:
+def test_only_tls_1_3_is_accepted(street: Street) -> None:
     context = ssl.create_default_context(cadata=street.node.credentials.ca.decode())
     context.check_hostname = False
     context.maximum_version = ssl.TLSVersion.TLSv1_2
@@ -279,7 +279,7 @@ def through(street: Street, tmp_path: Path, channel: str) -> tuple[TunnelProxy, 
     return passage, local
 
 
-def test_much_goes_both_ways_and_arrives_whole(street: Street, tmp_path: Path) -> None:
+def test_large_data_passes_unchanged_in_both_directions(street: Street, tmp_path: Path) -> None:
     passage, local = through(street, tmp_path, "memory")
     sent = os.urandom(16 * MIB)
     threading.Thread(target=local.sendall, args=(sent,), daemon=True).start()
@@ -292,7 +292,7 @@ def test_much_goes_both_ways_and_arrives_whole(street: Street, tmp_path: Path) -
     assert not (tmp_path / "road").exists()
 
 
-def test_what_was_sent_before_the_end_arrives(street: Street, tmp_path: Path) -> None:
+def test_data_sent_before_the_end_arrives(street: Street, tmp_path: Path) -> None:
     passage, local = through(street, tmp_path, "memory")
     sent = os.urandom(4 * MIB)
     local.sendall(sent)
@@ -302,7 +302,7 @@ def test_what_was_sent_before_the_end_arrives(street: Street, tmp_path: Path) ->
     passage.close()
 
 
-def test_who_is_thrown_out_hears_the_end(street: Street, tmp_path: Path) -> None:
+def test_rejected_peer_sees_the_connection_end(street: Street, tmp_path: Path) -> None:
     passage, local = through(street, tmp_path, "memory")
     local.sendall(b"hello")
     assert local.recv(5) == b"hello"
@@ -312,7 +312,7 @@ def test_who_is_thrown_out_hears_the_end(street: Street, tmp_path: Path) -> None
     passage.close()
 
 
-def test_where_nobody_is_the_road_ends(street: Street, tmp_path: Path) -> None:
+def test_tunnel_to_a_missing_socket_ends(street: Street, tmp_path: Path) -> None:
     passage, local = through(street, tmp_path, "nowhere")
     assert local.recv(5) == b""
     local.close()
@@ -326,7 +326,7 @@ def packet(procedure: int, *, program: int = REMOTE, body: bytes = b"") -> bytes
     return struct.pack(">IIIIIII", 28 + len(body), program, 1, procedure, 0, 7, 0) + body
 
 
-def test_calls_of_a_migration_pass_whole_however_they_come() -> None:
+def test_migration_calls_pass_unchanged_in_any_portions() -> None:
     calls = packet(OPEN) + packet(PREPARE, body=b"x" * 1000) + packet(OPEN)
     gate, passed = MigrationOnly(), bytearray()
     for start in range(0, len(calls), 7):
@@ -343,7 +343,7 @@ def test_calls_of_a_migration_pass_whole_however_they_come() -> None:
         struct.pack(">IIIIIII", 4, REMOTE, 1, OPEN, 0, 0, 0),
     ],
 )
-def test_no_other_call_passes_nor_what_comes_after_it(other: bytes) -> None:
+def test_other_call_and_all_after_it_are_refused(other: bytes) -> None:
     gate = MigrationOnly()
     with pytest.raises(PeerRejected):
         gate.passes(packet(OPEN) + other)

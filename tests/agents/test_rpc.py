@@ -55,7 +55,7 @@ def test_every_call_may_be_repeated(agent: AgentUnderTest) -> None:
     assert not agent.stub.RemoveInstance(specs.removal(wish.subject)).was_present
 
 
-def test_a_hypervisor_restarts_a_guest_by_itself_only_while_it_is_meant_and_nobody_changes_it(
+def test_guest_is_restarted_only_while_expected_and_unchanged(
     agent: AgentUnderTest,
 ) -> None:
     wish = build(agent)
@@ -75,7 +75,7 @@ def test_a_hypervisor_restarts_a_guest_by_itself_only_while_it_is_meant_and_nobo
         assert not is_meant
 
 
-def test_removing_what_never_was_is_success_and_stays_known(agent: AgentUnderTest) -> None:
+def test_removal_of_an_unknown_resource_is_recorded(agent: AgentUnderTest) -> None:
     request = specs.volume(generation=3)
     assert not agent.stub.RemoveVolume(specs.removal(request.subject)).was_present
     assert refusal(lambda: agent.stub.EnsureVolume(request)).code == "agent.permit.stale_generation"
@@ -103,7 +103,7 @@ def test_a_removed_generation_stays_removed_also_after_a_restart(agent: AgentUnd
     assert agent.stub.EnsureInstance(specs.again(wish)).power == pb.POWER_RUNNING
 
 
-def test_one_generation_has_one_content(agent: AgentUnderTest) -> None:
+def test_changed_content_of_one_generation_is_refused(agent: AgentUnderTest) -> None:
     wish = build(agent)
     wish.memory_mib += 64
     assert refusal(lambda: agent.stub.EnsureInstance(wish)).code == "agent.generation_reused"
@@ -130,7 +130,7 @@ def test_a_peer_that_is_no_control_plane_is_refused(agent: AgentUnderTest) -> No
         ("somebody", []),
     ],
 )
-def test_a_process_may_call_what_its_work_needs(agent: AgentUnderTest, process: str, may: list[str]) -> None:
+def test_process_may_make_only_the_calls_of_its_role(agent: AgentUnderTest, process: str, may: list[str]) -> None:
     caller = agent.connect(issue_controlplane(agent.ca, agent.ca.folder / process, process=process))
     nobody = str(specs.NODE_ID)
     opening = pb.ConsoleInput(header=pb.ConsoleHeader(instance_id=nobody, kind=pb.CONSOLE_KIND_SERIAL))
@@ -155,7 +155,7 @@ def test_a_process_may_call_what_its_work_needs(agent: AgentUnderTest, process: 
             calls[name]()
 
 
-def test_a_dns_name_that_looks_like_the_role_is_no_role(agent: AgentUnderTest) -> None:
+def test_dns_name_that_looks_like_a_role_is_refused(agent: AgentUnderTest) -> None:
     stranger = agent.connect(
         issue(agent.ca, [x509.DNSName("andromede://controlplane/worker")], ExtendedKeyUsageOID.CLIENT_AUTH)
     )
@@ -243,7 +243,7 @@ def test_an_image_that_is_not_the_one_announced_leaves_nothing(
     assert not agent.stub.Describe(pb.DescribeRequest()).images
 
 
-def test_an_image_stays_while_a_volume_stands_on_it(agent: AgentUnderTest) -> None:
+def test_image_in_use_by_a_volume_is_kept(agent: AgentUnderTest) -> None:
     content = b"\0" * 4096
     header = specs.image_header(content)
     agent.stub.EnsureImage(image_stream(header, content))
@@ -259,7 +259,7 @@ def test_an_image_stays_while_a_volume_stands_on_it(agent: AgentUnderTest) -> No
 # ---- volumes
 
 
-def test_a_clone_needs_its_image_and_room_for_it(agent: AgentUnderTest) -> None:
+def test_clone_needs_its_image_and_enough_space(agent: AgentUnderTest) -> None:
     content = b"\0" * (2 * specs.MIB)
     header = specs.image_header(content)
     missing = refusal(lambda: agent.stub.EnsureVolume(specs.volume(image=header.sha256)))
@@ -285,7 +285,7 @@ def test_the_volume_of_a_running_guest_grows_through_the_hypervisor(agent: Agent
     assert (agent.fake.call_counts["grow_disk"], agent.fake.call_counts["grow_volume"]) == (1, 0)
 
 
-def test_a_volume_whose_data_vanished_is_not_replaced_by_an_empty_one(agent: AgentUnderTest) -> None:
+def test_lost_volume_is_not_replaced_by_an_empty_one(agent: AgentUnderTest) -> None:
     request = specs.volume()
     agent.stub.EnsureVolume(request)
     agent.fake.volumes.clear()
@@ -306,7 +306,7 @@ def test_a_used_volume_and_a_used_port_stay(agent: AgentUnderTest) -> None:
 # ---- power
 
 
-def test_shutdown_asks_and_off_pulls_the_plug(agent: AgentUnderTest) -> None:
+def test_shutdown_waits_for_the_guest_and_off_does_not(agent: AgentUnderTest) -> None:
     wish = build(agent)
     agent.fake.ignore_shutdown = True
     asked = specs.again(wish, power=pb.POWER_SHUTDOWN)
@@ -328,7 +328,7 @@ def test_a_restart_happens_once(agent: AgentUnderTest) -> None:
     assert guest(agent, wish).restarts == 1
 
 
-def test_a_restart_that_failed_is_tried_again(agent: AgentUnderTest) -> None:
+def test_failed_restart_is_retried(agent: AgentUnderTest) -> None:
     wish = build(agent)
     restarted = specs.again(wish, restart=pb.Restart(count=1, kind=pb.RESTART_KIND_REBOOT))
     agent.fake.fail_next("reboot", AdapterError("no", retryable=True))
@@ -368,7 +368,7 @@ def test_a_guest_that_vanished_with_the_node_counts_as_crashed(agent: AgentUnder
 # ---- attachments
 
 
-def test_a_volume_is_plugged_into_a_running_guest_and_out_again(agent: AgentUnderTest) -> None:
+def test_volume_is_plugged_into_and_unplugged_from_a_running_guest(agent: AgentUnderTest) -> None:
     wish, data = build(agent), specs.volume()
     agent.stub.EnsureVolume(data)
     request = specs.attachment(wish, data)
@@ -432,14 +432,14 @@ def test_a_silent_hypervisor_is_a_passing_trouble(agent: AgentUnderTest) -> None
     assert agent.stub.EnsureInstance(wish).power == pb.POWER_RUNNING
 
 
-def test_an_unexpected_failure_tells_the_caller_nothing_of_the_inside(agent: AgentUnderTest) -> None:
+def test_unexpected_error_hides_its_details(agent: AgentUnderTest) -> None:
     agent.fake.fail_next("create_volume", ZeroDivisionError("secret"))
     refused = refusal(lambda: agent.stub.EnsureVolume(specs.volume()))
     assert (refused.status, refused.code) == (grpc.StatusCode.INTERNAL, "agent.internal")
     assert "secret" not in refused.message
 
 
-def test_ports_are_made_again_when_the_agent_starts(agent: AgentUnderTest) -> None:
+def test_ports_are_restored_when_the_agent_starts(agent: AgentUnderTest) -> None:
     wish = build(agent)
     agent.fake.ports.clear()
     agent.restart()
@@ -462,7 +462,7 @@ def heartbeats(stream: Iterator[pb.NodeEvent], count: int) -> list[pb.NodeEvent]
     return list(islice((event for event in stream if event.WhichOneof("event") == "heartbeat"), count))
 
 
-def test_a_heartbeat_tells_what_is_wrong_with_the_networks(agent: AgentUnderTest) -> None:
+def test_heartbeat_reports_network_problems(agent: AgentUnderTest) -> None:
     agent.fake.network_problems = NetworkProblems(connections="It is almost full.", rules="They were gone.")
     stream = events(agent)
     (event,) = heartbeats(stream, 1)
@@ -481,7 +481,7 @@ def test_a_watch_begins_with_a_heartbeat_and_goes_on(agent: AgentUnderTest) -> N
     stream.cancel()
 
 
-def test_a_crash_is_told_at_once(agent: AgentUnderTest) -> None:
+def test_crash_is_reported_at_once(agent: AgentUnderTest) -> None:
     wish = build(agent)
     stream = events(agent, heartbeat_interval_ms=3_600_000)
     heartbeats(stream, 1)
@@ -515,7 +515,7 @@ def test_the_console_is_read_from_both_ends(agent: AgentUnderTest) -> None:
     assert refusal(lambda: agent.stub.ReadConsole(unknown)).status is grpc.StatusCode.NOT_FOUND
 
 
-def test_describe_tells_of_strangers_and_can_be_narrowed(agent: AgentUnderTest) -> None:
+def test_describe_reports_unmanaged_domains_and_accepts_a_filter(agent: AgentUnderTest) -> None:
     wish = build(agent)
     agent.fake.foreign_domains.append("somebody-elses")
     everything = agent.stub.Describe(pb.DescribeRequest())

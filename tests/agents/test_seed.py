@@ -29,7 +29,7 @@ def files(data: GuestData, *ports: PortSpec) -> dict[str, object]:
     return {name: yaml.safe_load(content) for name, content in cloud_init.files(INSTANCE, data, ports).items()}
 
 
-def test_metadata_says_name_and_keys() -> None:
+def test_metadata_has_name_and_keys() -> None:
     hostile = "ssh-ed25519 AAAA me: \"you\" # {no} 'comment' \\n"
     read = files(GuestData("web-1", (hostile, "ssh-rsa BBBB"), b""), port(11))
     assert read["meta-data"] == {
@@ -61,6 +61,6 @@ def test_a_guest_without_cards_or_keys_gets_valid_files_too() -> None:
     assert read["user-data"] == {}
 
 
-def test_user_data_is_passed_on_as_it_is() -> None:
+def test_user_data_is_passed_unchanged() -> None:
     script = b"#!/bin/sh\nprintf '\xff\x00'\n"
     assert cloud_init.files(INSTANCE, GuestData("web-1", (), script), [])["user-data"] == script

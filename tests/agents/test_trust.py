@@ -55,7 +55,7 @@ def floor_of(authority: Authority, **options: object) -> dict[str, bytes]:
 # ---- once told, it knows
 
 
-def test_what_it_is_told_it_knows_also_after_a_restart(fresh: AgentUnderTest) -> None:
+def test_trust_documents_survive_a_restart(fresh: AgentUnderTest) -> None:
     issued_at = now().replace(microsecond=1)
     authority = fresh.authority
     state = tell(fresh, keyset=authority.keyset(4), charter=authority.charter(NODE, ZONE, version=3))
@@ -68,13 +68,13 @@ def test_what_it_is_told_it_knows_also_after_a_restart(fresh: AgentUnderTest) ->
     assert works(fresh)
 
 
-def test_heartbeats_say_what_it_knows(agent: AgentUnderTest) -> None:
+def test_heartbeat_reports_the_trust_state(agent: AgentUnderTest) -> None:
     stream = agent.stub.Watch(pb.WatchRequest(), timeout=PATIENCE_S)
     assert next(stream).heartbeat.trust == known(agent)
     stream.cancel()
 
 
-def test_the_same_again_is_success(agent: AgentUnderTest) -> None:
+def test_repeated_trust_documents_are_accepted(agent: AgentUnderTest) -> None:
     authority = agent.authority
     trust = authority.trust(NODE, ZONE)
     trust.deny = authority.deny(1, jtis=["x"])
@@ -90,7 +90,7 @@ def test_a_process_that_may_not_is_refused(agent: AgentUnderTest) -> None:
 # ---- versions
 
 
-def test_nothing_older_is_taken(agent: AgentUnderTest) -> None:
+def test_older_documents_are_refused(agent: AgentUnderTest) -> None:
     authority = agent.authority
     older = floor_of(authority)
     authority.epoch = 7
@@ -104,7 +104,7 @@ def test_nothing_older_is_taken(agent: AgentUnderTest) -> None:
     assert not_taken(agent, **older) == "agent.trust_older"
 
 
-def test_one_version_has_one_content(agent: AgentUnderTest) -> None:
+def test_changed_content_of_one_version_is_refused(agent: AgentUnderTest) -> None:
     authority = agent.authority
     tell(agent, deny=authority.deny(1))
     assert not_taken(agent, keyset=authority.keyset(1, [authority.signer.entry("permit")])) == "agent.trust_refused"
@@ -123,7 +123,7 @@ def test_a_floor_is_renewed_within_its_epoch(agent: AgentUnderTest) -> None:
 # ---- who may say what
 
 
-def test_only_the_root_makes_keysets_and_charters(agent: AgentUnderTest) -> None:
+def test_only_the_root_signs_keysets_and_charters(agent: AgentUnderTest) -> None:
     usurper = Authority()
     usurper.root = agent.authority.signer
     for authority in (Authority(), usurper):
@@ -137,7 +137,7 @@ def test_a_charter_of_another_zone_or_node_is_refused(agent: AgentUnderTest) -> 
         assert not_taken(agent, charter=charter) == "agent.trust_refused"
 
 
-def test_a_floor_is_of_this_zone_and_by_a_signer_for_it(agent: AgentUnderTest) -> None:
+def test_floor_is_accepted_only_for_the_zone_by_its_signer(agent: AgentUnderTest) -> None:
     authority = agent.authority
     facts = authority.facts(ZONE)
     elsewhere, retired, coming = (SigningKey.ed25519(f"signer-{name}") for name in ("de", "old", "new"))
@@ -156,7 +156,7 @@ def test_a_floor_is_of_this_zone_and_by_a_signer_for_it(agent: AgentUnderTest) -
     assert tell(agent, **floor_of(authority)).epoch == 2
 
 
-def test_facts_are_those_of_the_floor_and_signed_by_officers(agent: AgentUnderTest) -> None:
+def test_facts_must_match_the_floor_and_be_signed_by_officers(agent: AgentUnderTest) -> None:
     authority = agent.authority
     authority.epoch = 2
     regional = SigningKey.ed25519("officer-de")
@@ -184,12 +184,12 @@ def test_facts_are_those_of_the_floor_and_signed_by_officers(agent: AgentUnderTe
     [b"{}", b"[1]", b'[{"kid":"officer-1","p":{},"sig":""}]', b"[ ]", b"[" * 10_000],
     ids=["object", "number", "empty", "spaced", "deep"],
 )
-def test_facts_that_are_none_are_refused(agent: AgentUnderTest, facts: bytes) -> None:
+def test_malformed_facts_are_refused(agent: AgentUnderTest, facts: bytes) -> None:
     agent.authority.epoch = 2
     assert not_taken(agent, floor=agent.authority.floor(ZONE, facts), facts=facts) == "agent.trust_refused"
 
 
-def test_a_genuine_signature_does_not_excuse_strange_fields(agent: AgentUnderTest) -> None:
+def test_signed_document_with_unknown_fields_is_refused(agent: AgentUnderTest) -> None:
     root = agent.authority.root
     for kind in ("keyset", "charter", "deny"):
         assert not_taken(agent, **{kind: root.document(kind, {"version": 9})}) == "agent.trust_refused"
@@ -210,7 +210,7 @@ def test_the_deny_list_only_grows_but_for_the_root(agent: AgentUnderTest) -> Non
     assert tell(agent, deny=authority.deny(4, by=authority.root)).deny_version == 4
 
 
-def test_a_denied_key_denies_and_raises_nothing_any_more(agent: AgentUnderTest) -> None:
+def test_denied_key_can_neither_deny_nor_raise_the_floor(agent: AgentUnderTest) -> None:
     authority = agent.authority
     state = tell(agent, deny=authority.deny(1, by=authority.root, kids=[authority.signer.id]))
     assert state.epoch == 0  # the floor was the denied key's word
@@ -227,7 +227,7 @@ def test_a_denied_key_denies_and_raises_nothing_any_more(agent: AgentUnderTest) 
     assert works(agent)
 
 
-def test_what_a_thief_of_the_key_denied_is_undone_by_the_root(agent: AgentUnderTest) -> None:
+def test_root_undoes_denials_by_a_stolen_key(agent: AgentUnderTest) -> None:
     authority, thief = agent.authority, agent.authority.signer
     tell(agent, deny=authority.deny(8, nodes=[str(NODE)]))
     assert not works(agent)
@@ -244,7 +244,7 @@ def test_what_a_thief_of_the_key_denied_is_undone_by_the_root(agent: AgentUnderT
     assert works(agent)
 
 
-def test_a_deny_list_is_never_older_than_one_whose_signer_is_gone(agent: AgentUnderTest) -> None:
+def test_older_deny_list_is_refused_after_its_signer_is_gone(agent: AgentUnderTest) -> None:
     authority = agent.authority
     tell(agent, deny=authority.deny(8, jtis=["a"]))
     successor = SigningKey.ed25519("signer-2")
@@ -257,7 +257,7 @@ def test_a_deny_list_is_never_older_than_one_whose_signer_is_gone(agent: AgentUn
     assert tell(agent, deny=authority.deny(9, by=authority.root)).deny_version == 9
 
 
-def test_what_a_thief_signed_is_over_with_the_keyset_that_lacks_his_key(agent: AgentUnderTest) -> None:
+def test_keyset_without_a_stolen_key_voids_what_it_signed(agent: AgentUnderTest) -> None:
     """He has signed the last epoch and the last list that there can be."""
     authority = agent.authority
     honest, authority.epoch = authority.epoch, MAX_VERSION
@@ -276,7 +276,7 @@ def test_what_a_thief_signed_is_over_with_the_keyset_that_lacks_his_key(agent: A
     assert works(agent)
 
 
-def test_a_floor_is_never_lower_than_one_whose_signer_was_denied(agent: AgentUnderTest) -> None:
+def test_older_floor_is_refused_after_its_signer_was_denied(agent: AgentUnderTest) -> None:
     authority = agent.authority
     other = SigningKey.ed25519("signer-2")
     keys = [authority.signer.entry("permit"), other.entry("permit"), authority.officer.entry("facts")]
@@ -305,7 +305,7 @@ def test_a_fact_is_stated_while_its_key_is_in_use(agent: AgentUnderTest) -> None
         assert not_taken(agent, floor=authority.floor(ZONE, facts), facts=facts) == "agent.trust_refused"
 
 
-def test_facts_of_an_officer_whose_key_was_denied_are_unknown_again(agent: AgentUnderTest) -> None:
+def test_facts_by_a_denied_officer_key_become_unknown(agent: AgentUnderTest) -> None:
     assert works(agent)
     tell(agent, deny=agent.authority.deny(1, kids=[agent.authority.officer.id]))
     found = refusal(lambda: agent.stub.EnsureVolume(specs.volume()))
@@ -315,7 +315,7 @@ def test_facts_of_an_officer_whose_key_was_denied_are_unknown_again(agent: Agent
     assert not works(agent)
 
 
-def test_bad_facts_keep_no_revocation_back(agent: AgentUnderTest) -> None:
+def test_bad_facts_do_not_delay_a_revocation(agent: AgentUnderTest) -> None:
     authority = agent.authority
     authority.epoch = 2
     documents = floor_of(authority) | {"facts": b"[]", "deny": authority.deny(1, kids=[authority.signer.id])}
@@ -335,7 +335,7 @@ def test_bad_facts_keep_no_revocation_back(agent: AgentUnderTest) -> None:
         ("facts", lambda other: dumps([other.fact(ZONE, "location.territory", "FR")])),
     ],
 )
-def test_what_somebody_wrote_into_the_ledger_is_not_believed(
+def test_forged_database_row_is_not_trusted(
     agent: AgentUnderTest, kind: str, forge: Callable[[Authority], bytes]
 ) -> None:
     agent.server.node.state_store.execute("UPDATE trust SET document = ? WHERE kind = ?", forge(Authority()), kind)

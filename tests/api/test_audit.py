@@ -70,7 +70,7 @@ def still(monkeypatch: pytest.MonkeyPatch) -> None:
 # ── each write leaves one record ──────────────────────────────────────────────────────────────────
 
 
-def test_it_says_who_did_what_from_where_with_which_credential_and_what_came_of_it(api: Caller, cloud: Cloud) -> None:
+def test_record_has_actor_credential_address_and_outcome(api: Caller, cloud: Cloud) -> None:
     answer = api.post("instances", WEB, X_Request_Id="my-own-request")
     record = the_record()
     assert said(record) == ("instance_create", "succeeded", 201, "")
@@ -111,7 +111,7 @@ def test_every_write_leaves_exactly_one_completed_record(
             assert record.user_id is not None, route
 
 
-def test_reads_leave_none_but_those_of_what_is_delicate(api: Caller, cloud: Cloud, instance: Instance) -> None:
+def test_only_sensitive_reads_are_recorded(api: Caller, cloud: Cloud, instance: Instance) -> None:
     cloud.fake.consoles[instance.pk] = b"password: hunter2\r\n"
     before = RequestRecord.objects.count()
     for path in ("instances", "instances/web", "instances/nothing", "limits", "audit"):
@@ -195,9 +195,7 @@ def test_nothing_is_done_that_cannot_be_recorded(
 # ── refusals, and noise ───────────────────────────────────────────────────────────────────────────
 
 
-def test_a_credential_that_has_ended_is_known_and_one_that_never_was_is_noise(
-    api: Caller, cloud: Cloud, still: None
-) -> None:
+def test_ended_credential_is_recorded_and_an_unknown_one_is_not(api: Caller, cloud: Cloud, still: None) -> None:
     ApiToken.objects.update(revoked_at=clock.now())
     for path in ("instances", "networks"):
         api.get(path)
@@ -212,9 +210,7 @@ def test_a_credential_that_has_ended_is_known_and_one_that_never_was_is_noise(
     assert {record.credential_id for record in records()} == {cloud.tenant.actor.credential_id}
 
 
-def test_prying_is_recorded_for_those_who_pry_once_a_minute(
-    api: Caller, stranger: Caller, cloud: Cloud, still: None
-) -> None:
+def test_refused_reads_are_recorded_once_a_minute(api: Caller, stranger: Caller, cloud: Cloud, still: None) -> None:
     for _ in range(3):
         stranger.get("instances")
         stranger.post("networks", {"name": "lan", "cidr": "10.0.0.0/24"})
@@ -245,7 +241,7 @@ def test_attempts_to_sign_in_are_about_an_account(rf: RequestFactory, db: None, 
     assert found == [(about.user_id, 403), (about.user_id, 200), (about.user_id, 200)]
 
 
-def test_a_viewer_who_would_write_is_recorded(viewer: Caller, cloud: Cloud) -> None:
+def test_refused_write_of_a_viewer_is_recorded(viewer: Caller, cloud: Cloud) -> None:
     viewer.post("networks", {"name": "second", "cidr": "10.0.0.0/24"})
     assert said(the_record()) == ("network_create", "refused", 403, "identity.role_needed")
     assert the_record().project_id == cloud.tenant.project.pk
@@ -262,7 +258,7 @@ def test_no_secret_is_in_any_row(api: Caller, cloud: Cloud) -> None:
         assert hidden not in rows
 
 
-def test_what_a_path_may_not_have_does_not_stop_the_record(api: Caller, cloud: Cloud) -> None:
+def test_invalid_path_characters_do_not_prevent_the_record(api: Caller, cloud: Cloud) -> None:
     assert api.delete("networks/%00%0a").problem[0] == 400
     assert api.delete(f"networks/{'a' * 2000}").problem[0] == 404
     assert [len(record.path) for record in records()] == [len("/v1/projects/alpha/networks/xx"), 500]
@@ -287,7 +283,7 @@ def test_what_a_path_may_not_have_does_not_stop_the_record(api: Caller, cloud: C
         (["2001:db8::/32"], "2001:db8::1", "2001:db9::7", "2001:db9::7"),
     ],
 )
-def test_the_address_is_believed_as_far_as_proxies_are_trusted(
+def test_client_address_is_trusted_as_far_as_the_proxies(
     api: Caller, cloud: Cloud, settings: Settings, trusted: list[str], remote: str, forwarded: str, address: str | None
 ) -> None:
     settings.TRUSTED_PROXIES = trusted
@@ -311,7 +307,7 @@ def opened(cloud: Cloud, **origin: Any) -> RequestRecord:
     return request_records.open_record(request_records.Origin(**wanted), who)
 
 
-def test_what_nobody_completes_is_closed_as_unknown_and_stays_so(api: Caller, cloud: Cloud, settings: Settings) -> None:
+def test_abandoned_record_is_closed_as_unknown_for_good(api: Caller, cloud: Cloud, settings: Settings) -> None:
     settings.AUDIT_ABANDONED_AFTER_S = 60
     record = opened(cloud)
     assert (request_records.close_abandoned(), api.get("audit").body["items"]) == (0, [])
@@ -332,7 +328,7 @@ def test_what_nobody_completes_is_closed_as_unknown_and_stays_so(api: Caller, cl
         "DELETE FROM audit_requestrecord",
     ],
 )
-def test_what_was_recorded_is_neither_changed_nor_deleted(api: Caller, cloud: Cloud, statement: str) -> None:
+def test_records_cannot_be_changed_or_deleted(api: Caller, cloud: Cloud, statement: str) -> None:
     api.post("networks", {})
     with pytest.raises(Exception, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(statement)
@@ -341,7 +337,7 @@ def test_what_was_recorded_is_neither_changed_nor_deleted(api: Caller, cloud: Cl
 # ── who sees what, filters, exports ───────────────────────────────────────────────────────────────
 
 
-def test_each_level_sees_its_own(
+def test_each_level_reads_its_own_records(
     api: Caller, owner: Caller, operator: Caller, auditor: Caller, stranger: Caller, cloud: Cloud
 ) -> None:
     api.post("networks", {"name": "second", "cidr": "10.0.0.0/24"})
@@ -367,7 +363,7 @@ def test_each_level_sees_its_own(
     assert len(operator.get("/v1/audit/deeds?verb=node.cordon").body["items"]) == 1
 
 
-def test_a_request_id_of_others_shows_nothing_of_theirs(api: Caller, stranger: Caller, cloud: Cloud) -> None:
+def test_shared_request_id_shows_no_entries_of_others(api: Caller, stranger: Caller, cloud: Cloud) -> None:
     api.post("networks", {"name": "second", "cidr": "10.0.0.0/24"}, X_Request_Id="the-same-id")
     mine = Caller(token="beta", project="beta")
     mine.delete("networks/nothing", X_Request_Id="the-same-id")
@@ -376,7 +372,7 @@ def test_a_request_id_of_others_shows_nothing_of_theirs(api: Caller, stranger: C
     assert [len(each["deeds"]) for each in api.get("audit").body["items"]] == [0, 1]
 
 
-def test_what_a_deed_told_in_other_projects_stays_there(api: Caller, cloud: Cloud) -> None:
+def test_audit_entries_of_other_projects_are_hidden(api: Caller, cloud: Cloud) -> None:
     api.post("networks", {"name": "second", "cidr": "10.0.0.0/24"}, X_Request_Id="the-same-id")
     record, mine = the_record(), cloud.tenant.project.pk
     for project_id in (mine, new_id()):
@@ -395,7 +391,7 @@ def test_what_a_deed_told_in_other_projects_stays_there(api: Caller, cloud: Clou
     ]
 
 
-def test_filters_order_and_pages(api: Caller, cloud: Cloud) -> None:
+def test_records_are_filtered_sorted_and_paged(api: Caller, cloud: Cloud) -> None:
     made = api.post("networks", {"name": "second", "cidr": "10.0.0.0/24"}).body
     api.delete("networks/second")
     api.delete("networks/second")
@@ -467,7 +463,7 @@ def test_an_export_has_an_end(api: Caller, cloud: Cloud, monkeypatch: pytest.Mon
     assert len(api.get("audit/export?verb=audit_export").text.splitlines()) == 1
 
 
-def test_old_records_go_and_the_log_keeps_that_they_were(
+def test_expired_records_are_deleted_and_their_batches_stay_in_the_log(
     api: Caller, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(request_log_batches, "SETTLED", timedelta())
@@ -482,6 +478,6 @@ def test_old_records_go_and_the_log_keeps_that_they_were(
     assert EvidenceRecord.objects.filter(kind="audit").count() == 1
 
 
-def test_the_table_of_writes_is_read_whole() -> None:
+def test_list_of_writes_is_complete() -> None:
     assert len(WRITES) > 50
     assert not OPEN & {route.key for route in WRITES}

@@ -42,7 +42,7 @@ def described(route: Route) -> Any:
 LISTS = {each.operation_id: described(each).listing for each in ALL if described(each).listing is not None}
 
 
-def test_what_has_an_age_can_be_listed_by_it() -> None:
+def test_lists_with_a_creation_time_filter_by_it() -> None:
     assert len(LISTS) > 25
     aged: dict[str, Listing] = {name: each for name, each in LISTS.items() if "created_at" in each.sorts}
     assert {name for name, each in aged.items() if "created_after" not in each.filters} == NOT_BY_AGE
@@ -50,7 +50,7 @@ def test_what_has_an_age_can_be_listed_by_it() -> None:
         assert {"sort", "limit", "page_token", "count"} <= each.parameters.keys()
 
 
-def test_every_resource_of_a_project_says_the_same(api: Caller, names: dict[str, str]) -> None:  # noqa: F811
+def test_every_resource_of_a_project_has_the_common_fields(api: Caller, names: dict[str, str]) -> None:  # noqa: F811
     for kind in RESOURCES:
         listed = api.get(kind).body["items"]
         assert listed, kind

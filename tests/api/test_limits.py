@@ -62,7 +62,7 @@ def test_reads_and_writes_are_counted_apart(caller: Caller, name: str) -> None:
     assert caller.post("networks", LAN).status == 429
 
 
-def test_it_is_said_in_french(caller: Caller, name: str) -> None:
+def test_rate_limit_error_is_in_french(caller: Caller, name: str) -> None:
     caller.language = "fr"
     for _ in range(5):
         assert caller.get("networks").status == 200
@@ -90,7 +90,7 @@ def test_another_user_name_is_no_other_credential(caller: Caller, name: str) -> 
     assert caller.get("networks", Authorization=f"bearer {token}").status == 429
 
 
-def test_another_user_name_is_no_other_guess(caller: Caller) -> None:
+def test_guesses_with_other_user_names_are_counted_together(caller: Caller) -> None:
     caller.token = None
     answers = [caller.get("networks", Authorization=basic("wrong", f"user-{number}")) for number in range(4)]
     assert [answer.status for answer in answers] == [401, 401, 401, 429]
@@ -122,7 +122,7 @@ def test_an_organization_has_a_share(caller: Caller, name: str, settings: Settin
     assert Caller(token=f"{name}-b", project=f"{name}-b", http=caller.http).get("networks").status == 200
 
 
-def test_whoever_guesses_is_soon_not_heard_and_others_there_are(caller: Caller, name: str) -> None:
+def test_address_with_wrong_credentials_is_limited_alone(caller: Caller, name: str) -> None:
     assert caller.get("networks").status == 200
     for guess in ("a", "b", "c"):
         assert Caller(token=f"{name}-{guess}", http=caller.http).get("/v1/projects").status == 401
@@ -140,7 +140,7 @@ def test_a_credential_that_was_good_is_not_for_ever(caller: Caller, name: str) -
     assert [caller.get("networks").status for _ in range(6)] == [401, 401, 401, 401, 429, 429]
 
 
-def test_an_address_is_that_which_the_proxy_says(caller: Caller, settings: Settings) -> None:
+def test_address_is_the_one_that_the_proxy_reports(caller: Caller, settings: Settings) -> None:
     settings.TRUSTED_PROXIES = [caller.http.defaults["REMOTE_ADDR"]]
     callers = [(address(), 2), (address(), 2)]
     for theirs, left in callers:
@@ -151,7 +151,7 @@ def test_an_address_is_that_which_the_proxy_says(caller: Caller, settings: Setti
     assert told(Caller(token=None, http=caller.http).get("/v1/healthz"))[2] == 1
 
 
-def test_without_redis_each_process_counts(
+def test_process_counts_for_itself_without_redis(
     caller: Caller, settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     settings.REDIS_URL = f"redis+socket://{tmp_path}/nobody.sock"
@@ -176,7 +176,7 @@ def test_a_window_slides(store: Shared | Own, name: str) -> None:
     assert store.count([two, many], Moment(10, 1.0), is_taken=False) == (True, [0, 0, 0, 0])
 
 
-def test_what_a_process_counts_has_a_maximum(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_counters_of_a_process_have_a_maximum(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sliding_windows, "OWN_MAX", 3)
     own, now = Own(), Moment(7, 1.0)
     for owner in ("a", "b", "c", "a", "d"):
@@ -185,6 +185,6 @@ def test_what_a_process_counts_has_a_maximum(monkeypatch: pytest.MonkeyPatch) ->
     assert own.count([Bucket("reads", "b", 9)], now, is_taken=False)[1] == [0, 0]
 
 
-def test_zero_is_any_number(caller: Caller, settings: Settings) -> None:
+def test_zero_disables_the_limit(caller: Caller, settings: Settings) -> None:
     settings.RATE_READS_PER_MIN = 0
     assert {caller.get("networks").status for _ in range(8)} == {200}

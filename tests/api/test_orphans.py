@@ -17,7 +17,7 @@ def url(cloud: Cloud) -> str:
     return f"/v1/orphans/{Orphan.objects.get().pk}"
 
 
-def test_they_are_listed_and_filtered(operator: Caller, url: str) -> None:
+def test_orphans_are_listed_and_filtered(operator: Caller, url: str) -> None:
     (found,) = operator.get("/v1/orphans?open=true&kind=file&node=node-1&zone=fr-idf-1&state=found").body["items"]
     assert (found["name"], found["node"]["name"], found["zone"]) == (STRAY, "node-1", "fr-idf-1")
     assert (found["size_bytes"], found["wished"], found["resource"]) == (4096, "", None)

@@ -119,7 +119,7 @@ def test_a_second_person_confirms_and_the_link_waits(place: Place, who: str) -> 
     assert secret not in str(list(AuditRecord.objects.values()))
 
 
-def test_neither_who_asked_nor_strangers_confirm(place: Place) -> None:
+def test_requester_and_other_organizations_cannot_confirm(place: Place) -> None:
     confirm = f"/v1/password-resets/{place.asked()}/actions/confirm"
     assert place.otto.post(confirm).problem == (403, "signin.second_person_needed", None)
     globex = organization_create(name="globex")
@@ -136,14 +136,14 @@ def test_neither_who_asked_nor_strangers_confirm(place: Place) -> None:
     assert not PasswordLink.objects.exists()
 
 
-def test_an_owner_who_is_an_operator_no_more_or_asked_as_one(place: Place) -> None:
+def test_former_or_requesting_operator_cannot_confirm_as_owner(place: Place) -> None:
     reset = place.asked()
     User.objects.filter(email="otto@cloud.example").update(is_operator=False)
     answer = place.olga.post(f"/v1/password-resets/{reset}/actions/confirm")
     assert answer.problem == (404, "signin.password_reset.not_found", None)
 
 
-def test_ones_own_reset_is_seen_and_withdrawn_with_its_link(place: Place) -> None:
+def test_user_sees_and_withdraws_an_own_reset_with_its_link(place: Place) -> None:
     mine = browser(place.ada.user)
     reset = place.asked()
     secret = place.olga.post(f"/v1/password-resets/{reset}/actions/confirm").body["secret"]
@@ -163,7 +163,7 @@ def test_the_second_factor_stays(place: Place) -> None:
     assert place.ada.sign_in(password=OTHER).problem == (401, "signin.code_needed", None)
 
 
-def test_a_reset_that_nobody_confirms_is_over(place: Place) -> None:
+def test_unconfirmed_reset_expires(place: Place) -> None:
     reset = place.asked()
     PasswordReset.objects.update(expires_at=clock.now())
     assert place.olga.post(f"/v1/password-resets/{reset}/actions/confirm").status == 404
@@ -172,7 +172,7 @@ def test_a_reset_that_nobody_confirms_is_over(place: Place) -> None:
 
 
 @pytest.mark.parametrize(("duty", "role"), [("auditor", ""), ("support", ""), ("", "admin")])
-def test_who_sees_much_needs_a_second_factor(place: Place, duty: str, role: str) -> None:
+def test_privileged_user_needs_a_second_factor(place: Place, duty: str, role: str) -> None:
     marks = {f"is_{duty}": True} if duty else {}
     person = make_person("paul", organization=place.acme if role else None, role=role or "member", **marks)
     assert person.signed_in().get("/v1/projects").problem == (403, "signin.second_factor_demanded", None)

@@ -25,7 +25,7 @@ def state(serial: int = 1, **more: object) -> dict[str, Any]:
     return {"version": 4, "serial": serial, "lineage": "one", "outputs": {}, "resources": [], **more}
 
 
-def test_what_was_written_is_read_and_sealed_in_the_database(api: Caller, cloud: Cloud) -> None:
+def test_state_is_written_read_and_encrypted_in_the_database(api: Caller, cloud: Cloud) -> None:
     assert api.get(PATH).problem == (404, "terraform.state.not_found", None)
     written = state(outputs={"password": {"value": "hunter2-secret"}})
     answer = api.post(PATH, written)
@@ -54,7 +54,7 @@ def test_a_version_does_not_open_in_the_place_of_another(api: Caller, cloud: Clo
     assert api.get(PATH).problem == (500, "terraform.state.unreadable", None)
 
 
-def test_a_lock_keeps_others_out_and_says_whose_it_is(api: Caller, cloud: Cloud) -> None:
+def test_lock_excludes_others_and_names_its_holder(api: Caller, cloud: Cloud) -> None:
     assert api.post(f"{PATH}/actions/lock", LOCK).status == 200
     assert api.post(f"{PATH}/actions/lock", LOCK).status == 200
     refused = api.post(f"{PATH}/actions/lock", OTHER)
@@ -101,7 +101,7 @@ def test_a_state_is_deleted_with_all_versions(api: Caller, cloud: Cloud) -> None
 
 
 @pytest.mark.parametrize("body", ["no json", "[]", '{"version": 4}', '{"serial": -1}', '{"serial": true}', "[" * 9999])
-def test_what_is_no_state_is_refused(api: Caller, cloud: Cloud, body: str) -> None:
+def test_malformed_state_is_refused(api: Caller, cloud: Cloud, body: str) -> None:
     answer = api.send("POST", PATH, body.encode(), content_type="application/json")
     assert answer.problem[:2] == (400, "terraform.state.malformed")
 
@@ -117,7 +117,7 @@ def test_a_state_has_a_name_and_a_size_and_there_are_not_too_many(
     assert api.post("terraform-states/second", state()).problem[:2] == (409, "terraform.state.too_many")
 
 
-def test_who_may_not_write_may_not_read_what_is_in_a_state(api: Caller, viewer: Caller) -> None:
+def test_role_that_cannot_write_cannot_read_a_state(api: Caller, viewer: Caller) -> None:
     api.post(PATH, state())
     assert viewer.get(PATH).problem[:2] == (403, "identity.role_needed")
     assert viewer.get(f"{PATH}/versions/1").problem[:2] == (403, "identity.role_needed")
@@ -141,7 +141,7 @@ def test_terraform_finds_the_registry(db: None) -> None:
     }
 
 
-def test_states_count_by_their_bytes_and_what_does_not_fit_is_not_kept(api: Caller, cloud: Cloud) -> None:
+def test_state_quota_counts_bytes_and_refuses_a_larger_state(api: Caller, cloud: Cloud) -> None:
     Quota.objects.create(project=cloud.tenant.project, dimension="state_mib", limit=2)
     large = state(outputs={"text": {"value": "x" * 2**20}})
     assert api.post(PATH, state()).status == 200

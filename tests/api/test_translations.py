@@ -80,7 +80,7 @@ def test_nothing_lacks_its_translation(french: dict[str, str]) -> None:
     assert sorted(text for text in texts if is_said(text) and french[text] == text) == []
 
 
-def test_what_an_error_gives_as_its_reason_is_one() -> None:
+def test_error_reasons_are_translatable() -> None:
     """A text put together on the spot would be looked up with its facts in it, and found in no catalogue."""
     wrong = []
     for path, call in calls(*(error.__name__ for error in REGISTRY.values())):

@@ -26,7 +26,7 @@ def owner(request: pytest.FixtureRequest, settings: Settings, tmp_path: Path) ->
     assert concurrency._own == {}
 
 
-def test_a_turn_is_one_owners_until_it_is_released(owner: str) -> None:
+def test_slot_belongs_to_one_owner_until_its_release(owner: str) -> None:
     mine = acquire_slot("export", owner, expires_after_s=60)
     others = acquire_slot("export", f"{owner}-b", expires_after_s=60), acquire_slot("search", owner, expires_after_s=60)
     with pytest.raises(SlotTaken):

@@ -68,7 +68,7 @@ def test_nothing_is_wider_than_a_phone(opened: Opener, person: str) -> None:
     assert wide == {}
 
 
-def test_what_the_policy_of_a_page_refuses_is_heard(chrome: Browser, world: World) -> None:
+def test_refusal_by_the_content_security_policy_is_collected(chrome: Browser, world: World) -> None:
     context = chrome.new_context(base_url=world.url)
     complaints = collect_console_errors(context)
     page = context.new_page()

@@ -97,11 +97,11 @@ def test_a_platform_that_is_well() -> None:
         (node(trust={"facts_epoch": 7}), NOTICE, "trusts an older facts_epoch than others: 7, not 9"),
     ],
 )
-def test_nodes(sick: SimpleNamespace, level: str, what: str) -> None:
+def test_unhealthy_nodes_are_findings(sick: SimpleNamespace, level: str, what: str) -> None:
     assert found(nodes=[node("healthy"), sick]) == [(level, "node rack1-07", what)]
 
 
-def test_incidents() -> None:
+def test_open_incidents_are_findings() -> None:
     incident = some(kind="receipt-gap", name="7", seen_at=NOW - HOUR, node=some(name="rack1-07"), state="open")
     ended = some(kind="receipt-gap", name="6", seen_at=NOW - DAY, node=some(name="rack1-07"), state="ended")
     assert found(incidents=[ended, incident]) == [(PROBLEM, "node rack1-07", "receipt-gap: 7, seen 1 h ago")]
@@ -158,7 +158,7 @@ def test_facts_drift_and_quotas() -> None:
     ]
 
 
-def test_a_span_is_told_by_its_largest_unit() -> None:
+def test_duration_is_shown_in_its_largest_unit() -> None:
     assert [worded(each) for each in (40 * DAY, 90 * MINUTE, MINUTE, timedelta(seconds=59), -DAY)] == [
         "40 d",
         "1 h",
@@ -196,7 +196,7 @@ def test_a_node_that_falls_silent_is_found_and_its_return_too(operator: Inside, 
 
 
 @pytest.mark.slow
-def test_it_is_for_operators(tmp_path: Path, live: Live) -> None:
+def test_doctor_is_for_operators_only(tmp_path: Path, live: Live) -> None:
     said = inside(tmp_path, live, live.token)("doctor")
     assert said.code == 7
     assert said.out == ""

@@ -56,7 +56,7 @@ def test_a_guest_that_has_nowhere_to_go_stays(operator: Inside, guest: str, tmp_
     assert "is not being migrated" in off.err
 
 
-def test_who_cannot_leave_is_named_before_and_after(operator: Inside, guest: str) -> None:
+def test_blocked_guest_is_named_before_and_during_the_drain(operator: Inside, guest: str) -> None:
     planned = operator.ok("node", "drain", NODE, "--dry-run")
     assert guest in planned.out
     assert "1 cannot be migrated, and keep running" in planned.err
@@ -77,7 +77,7 @@ def test_who_cannot_leave_is_named_before_and_after(operator: Inside, guest: str
     operator.ok("node", "uncordon", NODE)
 
 
-def test_the_plan_counts_apart_what_stays_off(operator: Inside, guest: str, tmp_path: Path, live: Live) -> None:
+def test_plan_counts_guests_that_stay_off(operator: Inside, guest: str, tmp_path: Path, live: Live) -> None:
     tenant = inside(tmp_path, live, live.token, ANDROMEDE_PROJECT="demo")
     plan = ("node", "drain", NODE, "--fallback", "stop", "--dry-run")
     assert "1 are shut down, and started again when the node is returned." in operator.ok(*plan).err

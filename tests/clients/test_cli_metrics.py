@@ -54,7 +54,7 @@ def cli(tmp_path: Path, live: Live, client: Client) -> Inside:
 
 
 @pytest.mark.slow
-def test_what_an_instance_and_its_node_used_is_seen(cli: Inside, live: Live, tmp_path: Path) -> None:
+def test_metrics_of_an_instance_and_its_node_are_shown(cli: Inside, live: Live, tmp_path: Path) -> None:
     cli.ok("instance", "create", "web", "--flavor", "tiny", "--image", "tiny", "--network", "lan")
 
     def rates(*words: str) -> list[float]:

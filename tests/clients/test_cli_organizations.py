@@ -28,7 +28,7 @@ def client(live: Live, token: str) -> Iterator[Client]:
         yield made
 
 
-def test_who_one_is(owner: Inside, operator: Inside) -> None:
+def test_whoami_shows_the_signed_in_user(owner: Inside, operator: Inside) -> None:
     assert owner.ok("whoami", "-o", "json").json["user"]["email"] == "demo@example.org"
     assert operator.ok("whoami", "-o", "json").json["duty"] == "operator"
     assert owner.ok("health").out.split() == ["status", "ok"]
@@ -37,7 +37,7 @@ def test_who_one_is(owner: Inside, operator: Inside) -> None:
     assert owner.ok("organization", "show", "demo", "-o", "json").json["name"] == "demo"
 
 
-def test_projects(owner: Inside, operator: Inside) -> None:
+def test_project_is_created_updated_and_deleted(owner: Inside, operator: Inside) -> None:
     words = ("project", "create", "shop", "--label", "env=prod", "-o", "json")
     assert owner.ok(*words, "--dry-run", ANDROMEDE_PROJECT="shop").json["organization"]["name"] == "demo"
     made = owner.ok(*words).json
@@ -157,7 +157,7 @@ def test_events_are_listed_and_followed(owner: Inside, live: Live, client: Clien
     )
 
 
-def test_webhooks(owner: Inside) -> None:
+def test_webhook_is_created_updated_and_deleted(owner: Inside) -> None:
     made = owner.ok(
         "webhook", "create", "ops", "--to", "https://ops.example.org/x", "--kind", "instance.*", "-o", "name"
     )
@@ -178,7 +178,7 @@ def test_webhooks(owner: Inside) -> None:
     assert owner.ok("webhook", "list", "-o", "json").json == []
 
 
-def test_terraform_states(owner: Inside, client: Client) -> None:
+def test_terraform_states_are_listed_and_deleted(owner: Inside, client: Client) -> None:
     document = {"version": 4, "serial": 1, "lineage": "01890000", "outputs": {}, "resources": []}
     path = f"{client.url}/v1/projects/demo/terraform-states/prod"
     client.scope.transport.http.post(path, json=document).raise_for_status()
@@ -212,6 +212,6 @@ def test_terraform_states(owner: Inside, client: Client) -> None:
         "policy simulate --change zone/fr-idf-1/network_class=0",
     ],
 )
-def test_what_there_is_to_look_at(owner: Inside, operator: Inside, words: str) -> None:
+def test_read_commands_succeed(owner: Inside, operator: Inside, words: str) -> None:
     answers = [who(*words.split()) for who in (owner, operator)]
     assert any(said.code == 0 and said.out for said in answers), answers

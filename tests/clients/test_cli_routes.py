@@ -86,7 +86,7 @@ def commands(group: object = None, path: str = "") -> Iterator[tuple[str, object
             yield f"{path}{name}", command
 
 
-def test_each_command_has_words_and_no_two_options_are_spelled_alike() -> None:
+def test_each_command_has_help_and_unique_options() -> None:
     for name, command in commands():
         assert str(command.help).strip().endswith("."), name  # type: ignore[attr-defined]
         spelled = [word for each in command.params for word in (*each.opts, *each.secondary_opts)]  # type: ignore[attr-defined]

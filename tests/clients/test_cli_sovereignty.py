@@ -116,7 +116,7 @@ def test_demanding_less_takes_two_officers(case: Case) -> None:
     refused(case.operator("proposal", "create", wider, *REASON, *both), 2, "Pass only one of")
 
 
-def test_whoever_changed_a_policy_undoes_it(case: Case) -> None:
+def test_author_of_a_policy_undoes_it(case: Case) -> None:
     tighter = {"atoms": [{"id": "slip", "attr": "zone.id", "op": "in", "value": [HERE, THERE]}]}
     case.olga.ok("policy", "set", case.file("slip.json", tighter), "--organization", "bastion")
     would = case.olga.ok("policy", "undo", "--organization", "bastion", "--dry-run", "-o", "json")
@@ -128,7 +128,7 @@ def test_whoever_changed_a_policy_undoes_it(case: Case) -> None:
     refused(case.operator("policy", "undo", "--classification", "hds"), 1, "cannot be undone by you")
 
 
-def test_data_is_classified_and_two_officers_declassify_it(case: Case) -> None:
+def test_data_is_classified_and_declassified_by_two_officers(case: Case) -> None:
     words = ("classification", "create", "secret", case.file("policy.json", atoms(THERE)))
     titles = ("--title", "Secrets", "--title-fr", "Secrets")
     assert case.olga.ok(*words, *titles, "--dry-run").err == DRY
@@ -233,7 +233,7 @@ def refusal(case: Case) -> str:
     return said.err.partition("placement explain ")[2].split()[0]
 
 
-def test_not_everybody_asks_for_everything_to_be_exempted(case: Case) -> None:
+def test_invalid_exemption_request_is_refused(case: Case) -> None:
     ask = ("exemption", "request", refusal(case), "--reason", "The imaging has to run.", "--zone")
     assert case.owner.ok(*ask, HERE, "--dry-run").err == DRY
     refused(case.owner(*ask, THERE), 1, "no clause refuses zone")
@@ -342,7 +342,7 @@ def said_by(main: Any, *words: str, stdin: str = "") -> str:
     return out.getvalue().strip()
 
 
-def test_what_may_not_stay_gets_a_plan(case: Case) -> None:
+def test_drifted_resource_gets_a_plan(case: Case) -> None:
     """Made by the platform, some seconds after the policy of the project was set."""
     wait_until(lambda: case.owner.ok("plan", "list", "-o", "json").json != [], limit_s=PATIENCE_S)
     assert "drifted" in case.owner.ok("drift", "list", "--zone", HERE, "--state", "drifted").out

@@ -101,7 +101,7 @@ def test_members_tokens_audit_and_webhooks(commands: Path, folder: Path, live: L
     assert said.count("whsec_") == 2 and "webhook.pinged" in said
 
 
-def test_the_sdk(folder: Path, live: Live, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sdk_guide_runs(folder: Path, live: Live, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     monkeypatch.setenv("ANDROMEDE_TOKEN", live.token)
     blocks = PYTHON.findall((GUIDES / "use-the-sdk.md").read_text())
@@ -114,7 +114,9 @@ def test_the_sdk(folder: Path, live: Live, client: Client, monkeypatch: pytest.M
     assert getattr(names["change"], "change") == "tighter"  # noqa: B009
 
 
-def test_metrics(commands: Path, folder: Path, live: Live, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_metrics_guide_runs(
+    commands: Path, folder: Path, live: Live, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = client.instances.create(name="web", flavor="tiny", image="tiny")
     made.operation.wait(timeout_s=60)
     wait_until(lambda: rates(client, "web") != [], limit_s=PATIENCE_S)
@@ -140,7 +142,7 @@ def rates(client: Client, name: str) -> list[float]:
 
 
 @pytest.mark.parametrize("readme", ["clients/sdk/README.md", "clients/cli/README.md"])
-def test_what_a_readme_names_is_there(readme: str, commands: Path) -> None:
+def test_commands_of_the_readme_exist(readme: str, commands: Path) -> None:
     """Their examples are those of the guides in short; they are not run, but what they call exists."""
     text = (ROOT / readme).read_text()
     for line in re.findall(r"^andromede (\w+) (\w+)?", text, re.MULTILINE):
@@ -155,7 +157,7 @@ def test_what_a_readme_names_is_there(readme: str, commands: Path) -> None:
 
 
 @pytest.mark.parametrize("page", ["use-the-cli.md", "use-the-sdk.md"])
-def test_what_is_to_be_installed_is_there(page: str) -> None:
+def test_packages_to_install_exist(page: str) -> None:
     lines = INSTALL.findall((GUIDES / page).read_text())
     assert lines
     for path in re.findall(r"\./(\S+)", "".join(lines)):

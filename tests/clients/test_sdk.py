@@ -117,7 +117,7 @@ def test_policies_are_replaced_by_version(live: Live) -> None:
         assert would.change == "looser" and client.policy.get().version == tighter.version
 
 
-def test_a_dry_run_answers_what_would_be_and_makes_nothing(client: Client) -> None:
+def test_dry_run_answers_and_creates_nothing(client: Client) -> None:
     would = client.instances.create(name="maybe", flavor="tiny", image="tiny", dry_run=True)
     assert isinstance(would, models.PlacementSimulation | models.InstanceWithOperation)
     assert client.instances.list().first() is None

@@ -173,7 +173,7 @@ def menu(page: Page, words: str) -> None:
 
 
 @pytest.mark.parametrize("language", ["fr", pytest.param("en", marks=pytest.mark.nightly)])
-def test_from_an_invitation_to_a_guest_and_back(opened: Opener, people: People, language: str) -> None:
+def test_user_works_from_an_invitation_to_a_guest_and_back(opened: Opener, people: People, language: str) -> None:
     page, say, name = opened(language, WINDOWS[language]), words_in(language), f"by-keys-{language}"
     sign_up(page, say, people, f"newcomer-{language}@example.org")
     assert page.locator("html").get_attribute("lang") == language
@@ -294,7 +294,7 @@ def rules(owner: Api) -> Iterator[str]:
 
 
 @pytest.mark.nightly
-def test_a_policy_refuses_says_why_and_is_loosened_by_two(opened: Opener, people: People, rules: str) -> None:
+def test_policy_refusal_is_explained_and_relaxed_by_two(opened: Opener, people: People, rules: str) -> None:
     planner, officer = people.member("planner@example.org", "member"), people.member("officer@example.org", OFFICER)
     page, other = opened(), opened()
     page.goto("/sign-in")

@@ -23,7 +23,7 @@ LOGIN = "trixie login:"
 
 
 @pytest.mark.parametrize("boots_again", [False, pytest.param(True, marks=pytest.mark.nightly)])
-def test_a_debian_guest_is_what_its_cloud_init_was_told_and_boots_again(tenant: Tenant, boots_again: bool) -> None:
+def test_debian_guest_follows_its_cloud_init_and_reboots(tenant: Tenant, boots_again: bool) -> None:
     """A boot takes over a minute of a processor: the gate has one."""
     tenant.cloud.add_image("debian-13")
     made = tenant.create("trixie", flavor="small", image="debian-13", user_data=USER_DATA)

@@ -90,7 +90,7 @@ def test_the_cli_takes_the_line(kind: str, tmp_path: Path, monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize("kind", BODIES)
-def test_a_shell_hands_curl_what_was_meant(kind: str) -> None:
+def test_shell_passes_the_body_to_curl_unchanged(kind: str) -> None:
     line = making(kind).curl().removeprefix("curl ")
     script = f"printf '%s\\0' {line}"
     command = ["bash", "-c", script]
@@ -101,7 +101,7 @@ def test_a_shell_hands_curl_what_was_meant(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", BODIES)
-def test_the_provider_knows_what_the_hcl_says(kind: str) -> None:
+def test_provider_knows_the_attributes_of_the_hcl(kind: str) -> None:
     text = making(kind).hcl()
     names = re.findall(r"^  (\w+) += ", text, re.MULTILINE)
     assert set(names) <= SCHEMAS[kind].attributes.keys()
@@ -111,7 +111,7 @@ def test_the_provider_knows_what_the_hcl_says(kind: str) -> None:
     assert re.fullmatch(rf'resource "andromede_{kind}" "[A-Za-z_][A-Za-z0-9_-]*" {{', address)
 
 
-def test_hcl_takes_texts_as_they_are() -> None:
+def test_hcl_escapes_special_characters() -> None:
     text = making("instance").hcl()
     assert r'''"it's \"so\" $HOME `id` $${x} %%{y} \\ \n\té"''' in text
     assert "user_data_wo_version" in text

@@ -28,12 +28,12 @@ def test_its_terminal_may_write_styles_and_no_other_page_may(member: Client, ins
     assert "unsafe" not in member.get(instance)["Content-Security-Policy"]
 
 
-def test_the_script_is_told_why_there_is_no_console(member: Client, instance: str) -> None:
+def test_script_receives_the_reason_without_a_console(member: Client, instance: str) -> None:
     answer = member.post(f"{instance}/console/ticket", {"kind": "serial"})
     assert (answer.status_code, answer.json()["code"]) == (409, "placement.no_allocation")
 
 
-def test_the_script_is_told_to_sign_in_when_the_session_has_ended(member: Client, instance: str) -> None:
+def test_script_is_sent_to_the_sign_in_after_the_session(member: Client, instance: str) -> None:
     Session.objects.all().delete()
     answer = member.post(f"{instance}/console/ticket", {"kind": "serial"})
     assert answer.status_code == 200

@@ -27,7 +27,7 @@ def pool(cloud: Cloud, tmp_path: Path) -> Pool:
     return Pool.objects.get()
 
 
-def test_without_a_pool_it_says_how_one_is_made(signed_in: SignIn, cloud: Cloud) -> None:
+def test_empty_list_of_pools_explains_creation(signed_in: SignIn, cloud: Cloud) -> None:
     operator = signed_in("operator")
     page = operator.get("/platform/pools")
     assert "No storage pools yet" in text_of(page) and b"agents.node.make_pool" in page.content
@@ -44,7 +44,7 @@ def test_pools_are_for_the_platforms_people(signed_in: SignIn, member: Client, p
     assert b'href="/platform/pools"' not in member.get("/").content
 
 
-def test_a_pool_with_its_room_and_what_is_in_it(signed_in: SignIn, cloud: Cloud, pool: Pool) -> None:
+def test_pool_shows_its_space_and_resources(signed_in: SignIn, cloud: Cloud, pool: Pool) -> None:
     api, operator = Caller(token="alpha", project="alpha"), signed_in("operator")
     finish(api.post("instances", {"name": "web", "flavor": "tiny", "image": "tiny"}))
     finish(api.post("volumes", {"name": "data", "size_gib": 1}))

@@ -57,7 +57,7 @@ def test_a_recovery_from_its_plan_to_its_end(operator: Client, other: FakeMachin
     assert "Show recovery" in text_of(operator.get(NODE))
 
 
-def test_who_finds_no_place_is_in_the_plan_and_stays_down(operator: Client, other: FakeMachine) -> None:
+def test_guest_without_a_valid_node_is_in_the_plan_and_stays_down(operator: Client, other: FakeMachine) -> None:
     Node.objects.filter(pk=other.row.pk).update(duty="cordoned")
     page = text_of(operator.get(PLAN))
     assert "Instances without a valid node" in page and "compute.instance.evacuation_blocked" in page
@@ -69,12 +69,12 @@ def test_who_finds_no_place_is_in_the_plan_and_stays_down(operator: Client, othe
     assert (Drain.objects.get().state, Node.objects.get(name="node-1").duty) == ("cancelled", "fenced")
 
 
-def test_a_node_that_is_not_fenced_says_why_it_is_not_recovered(operator: Client, cloud: Cloud) -> None:
+def test_node_that_is_not_fenced_is_not_recovered(operator: Client, cloud: Cloud) -> None:
     answer = operator.get(PLAN)
     assert "this needs a node that is fenced" in text_of(answer) and b"Recover node</button>" not in answer.content
 
 
-def test_others_with_a_duty_see_the_plan_and_begin_nothing(signed_in: SignIn, other: FakeMachine) -> None:
+def test_support_reads_the_plan_and_starts_nothing(signed_in: SignIn, other: FakeMachine) -> None:
     support = signed_in("support")
     answer = support.get(PLAN)
     assert b"Recover node</button>" not in answer.content

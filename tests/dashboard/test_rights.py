@@ -205,7 +205,7 @@ def test_a_viewer_can_press_nothing_that_is_refused(named: dict[str, str], signe
     assert [(url, each.target, each.text) for url, each in enabled if own not in each.target] == []
 
 
-def test_what_a_viewer_cannot_press_says_why(named: dict[str, str], signed_in: SignIn) -> None:
+def test_disabled_button_has_a_reason(named: dict[str, str], signed_in: SignIn) -> None:
     off = [(url, each) for url, each in pressed(signed_in("viewer"), named) if each.is_off]
     assert len(off) > 50
     for url, each in off:
@@ -224,7 +224,7 @@ def test_an_owner_can_press_all_that_a_viewer_cannot(named: dict[str, str], owne
     assert not [why for _name, why in by_role if why.endswith("Ask an owner.")]
 
 
-def test_each_page_that_sends_something_says_what_it_needs() -> None:
+def test_each_form_names_its_permission() -> None:
     """Of the API, in a place: else its buttons would be offered to everybody."""
     known = ProjectView.operation_ids | OrganizationView.operation_ids
     more = {"action": "power-off", "decision": "approve"}
@@ -241,6 +241,6 @@ def test_each_page_that_sends_something_says_what_it_needs() -> None:
             assert needs == "", name
 
 
-def test_an_operator_is_told_that_a_duty_is_no_role(named: dict[str, str], signed_in: SignIn) -> None:
+def test_operator_without_a_project_role_sees_the_reason(named: dict[str, str], signed_in: SignIn) -> None:
     page = signed_in("operator").get(f"/projects/{named['project']}").content.decode()
     assert "Your role in this project (operator) does not allow this. Contact an owner." in page

@@ -87,7 +87,7 @@ def stranger() -> Client:
 
 
 @pytest.mark.parametrize("size", [FILE_BYTES, 6 * FILE_BYTES])
-def test_a_stranger_writes_no_file_anywhere(db: None, folder: Path, settings: Settings, size: int) -> None:
+def test_unauthenticated_upload_writes_no_file(db: None, folder: Path, settings: Settings, size: int) -> None:
     settings.RATE_ANONYMOUS_PER_MIN = 0
     data, wrong, count = form(("a", b"b"), ("file.img", b"x" * size)), [], 0
     for path in paths(get_resolver().url_patterns):
@@ -113,7 +113,7 @@ def page(member: Client, home: str) -> str:
     return str(answer["Location"])
 
 
-def test_who_may_not_upload_writes_no_file(page: str, signed_in: SignIn, folder: Path) -> None:
+def test_upload_without_permission_writes_no_file(page: str, signed_in: SignIn, folder: Path) -> None:
     viewer = signed_in("viewer")
     answer, body = send(viewer, f"{page}/file", form(("file.img", b"x" * FILE_BYTES)), folder=folder)
     assert (answer.status_code, answer["Location"], body.tell(), body.written) == (302, page, 0, set())

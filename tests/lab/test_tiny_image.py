@@ -63,7 +63,7 @@ def test_sees_disks_that_come_grow_and_go(hv1: LabNode, tiny_image: Path, make_g
     wait_until(lambda: "vdb" not in guest.ssh("cat /proc/partitions"), what="the disk to go")
 
 
-def test_asks_dhcp_when_the_seed_has_no_addresses(
+def test_guest_uses_dhcp_when_the_seed_has_no_addresses(
     hv1: LabNode, tiny_image: Path, make_guest: Callable[..., Guest]
 ) -> None:
     ensure_bridge(hv1)

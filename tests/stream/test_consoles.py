@@ -94,9 +94,7 @@ def deeds(count: int) -> list[tuple[str, dict[str, Any]]]:
     return [(row.verb, row.facts) for row in rows]
 
 
-def test_bytes_go_both_ways_and_that_it_was_open_is_on_record(
-    consoles: Process, cloud: Cloud, instance: Instance
-) -> None:
+def test_console_passes_bytes_both_ways_and_is_audited(consoles: Process, cloud: Cloud, instance: Instance) -> None:
     with opened(consoles, ticket(), subprotocols=["binary"]) as socket:
         assert socket.subprotocol == "binary"
         assert socket.recv(LIMIT_S) == BOOTED
@@ -119,7 +117,7 @@ def test_two_viewers_see_the_same(consoles: Process, instance: Instance) -> None
         assert read(ada, b"hello\r\nhello\r\n") and read(bob, b"hello\r\nhello\r\n")
 
 
-def test_a_screen(consoles: Process, instance: Instance) -> None:
+def test_screen_console_speaks_rfb(consoles: Process, instance: Instance) -> None:
     with opened(consoles, ticket(kind="vnc")) as socket:
         assert read(socket, b"\n") == b"RFB 003.008\n"
         socket.send(b"RFB 003.008\n")
@@ -130,7 +128,7 @@ def test_a_screen(consoles: Process, instance: Instance) -> None:
         assert struct.unpack(">HH", read(socket, b"A fake guest")[:4]) == (64, 48)
 
 
-def test_what_a_viewer_of_the_project_types_goes_nowhere(consoles: Process, cloud: Cloud, instance: Instance) -> None:
+def test_input_of_a_read_only_viewer_is_dropped(consoles: Process, cloud: Cloud, instance: Instance) -> None:
     viewer = make_token(cloud.tenant.project, role="viewer")
     assert ask(viewer, "/web/consoles", {"kind": "serial"})["is_read_only"] is True
     with opened(consoles, ticket(viewer)) as reader, opened(consoles, ticket()) as writer:
@@ -163,12 +161,12 @@ def expired(url: str) -> str:
 
 
 @pytest.mark.parametrize("spoilt", [expired, lambda url: url[:-1] + "!", lambda url: "/v1/consoles/"])
-def test_what_is_no_ticket_opens_nothing(consoles: Process, instance: Instance, spoilt: Callable[[str], str]) -> None:
+def test_invalid_ticket_opens_no_console(consoles: Process, instance: Instance, spoilt: Callable[[str], str]) -> None:
     with opened(consoles, spoilt(ticket())) as socket:
         assert end(socket)[0] == 4401
 
 
-def test_pages_of_others_open_nothing(consoles: Process, instance: Instance) -> None:
+def test_foreign_origin_is_refused(consoles: Process, instance: Instance) -> None:
     url = ticket()
     for page in ("https://evil.example", "null", "http://[", f"{PAGE}.evil.example"):
         with pytest.raises(InvalidStatus) as refused, opened(consoles, url, origin=page):
@@ -179,7 +177,7 @@ def test_pages_of_others_open_nothing(consoles: Process, instance: Instance) -> 
             assert socket.recv(LIMIT_S) == BOOTED
 
 
-def test_elsewhere_there_is_no_websocket(consoles: Process) -> None:
+def test_other_paths_serve_no_websocket(consoles: Process) -> None:
     with pytest.raises(InvalidStatus), opened(consoles, "/v1/events/stream"):
         pass
 
@@ -214,7 +212,7 @@ def forbid() -> None:
         (forbid, 4409, "is not running"),
     ],
 )
-def test_whoever_may_not_any_more_is_let_out(
+def test_viewer_who_loses_permission_is_disconnected(
     consoles: Process, instance: Instance, lose: Callable[[], None], code: int, words: str
 ) -> None:
     with opened(consoles, ticket()) as socket:
@@ -226,7 +224,7 @@ def test_whoever_may_not_any_more_is_let_out(
     assert deeds(2)[-1][1]["code"] == code
 
 
-def test_a_policy_that_forbids_it_ends_it(consoles: Process, cloud: Cloud, instance: Instance) -> None:
+def test_policy_that_forbids_the_console_ends_it(consoles: Process, cloud: Cloud, instance: Instance) -> None:
     """Of consoles alone: the guest runs on."""
     elsewhere = {"id": "con", "attr": "zone.id", "op": "in", "value": ["us-va-1"], "roles": ["console"]}
     with opened(consoles, ticket()) as socket:
@@ -248,7 +246,7 @@ def test_a_console_has_its_time(name: str, words: str) -> None:
     assert words in ended.value.end.reason
 
 
-def test_a_ticket_is_worth_no_more_than_whoever_asked_for_it(consoles: Process, instance: Instance) -> None:
+def test_ticket_ends_with_the_token_of_its_owner(consoles: Process, instance: Instance) -> None:
     url = ticket()
     revoke()
     with opened(consoles, url) as socket:
@@ -256,7 +254,7 @@ def test_a_ticket_is_worth_no_more_than_whoever_asked_for_it(consoles: Process, 
     assert deeds(0) == []
 
 
-def test_a_guest_that_stops_ends_it(consoles: Process, cloud: Cloud, instance: Instance) -> None:
+def test_stopped_guest_ends_the_console(consoles: Process, cloud: Cloud, instance: Instance) -> None:
     with opened(consoles, ticket()) as socket:
         assert socket.recv(LIMIT_S) == BOOTED
         cloud.fake.guest_powers_off(instance.pk)
@@ -300,7 +298,7 @@ def test_an_instance_that_goes_to_another_node(consoles: Process, cloud: Cloud, 
     assert "is migrating to another node" in words
 
 
-def test_a_process_that_stops_says_so(consoles: Process, instance: Instance) -> None:
+def test_stopping_process_ends_the_console(consoles: Process, instance: Instance) -> None:
     with opened(consoles, ticket()) as socket:
         assert socket.recv(LIMIT_S) == BOOTED
         consoles.kill(signal.SIGTERM)
@@ -308,7 +306,7 @@ def test_a_process_that_stops_says_so(consoles: Process, instance: Instance) -> 
     assert [verb for verb, _ in deeds(2)] == ["console.open", "console.close"]
 
 
-def test_so_many_at_once(consoles: Process, instance: Instance) -> None:
+def test_consoles_of_one_user_are_limited(consoles: Process, instance: Instance) -> None:
     with opened(consoles, ticket()) as first, opened(consoles, ticket()) as second:
         assert first.recv(LIMIT_S) == second.recv(LIMIT_S) == BOOTED
         with opened(consoles, ticket()) as third:

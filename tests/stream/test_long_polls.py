@@ -106,11 +106,11 @@ def test_the_end_is_found_without_an_event(site: Site, operation: Operation) -> 
     assert waiting.result(LIMIT_S).json()["state"] == "succeeded"
 
 
-def test_a_wait_that_is_over_answers_what_is(site: Site, operation: Operation) -> None:
+def test_wait_answers_the_current_state_at_its_deadline(site: Site, operation: Operation) -> None:
     assert site.get(f"projects/alpha/operations/{operation.pk}", wait="1s").json()["state"] == "pending"
 
 
-def test_events_behind_now_are_those_that_came_while_it_waited(site: Site, tenant: Tenant) -> None:
+def test_wait_after_now_returns_only_new_events(site: Site, tenant: Tenant) -> None:
     tell(tenant)
     waiting = site.begin("events", after="now", wait="60s")
     site.until_waiting(1)
@@ -136,7 +136,7 @@ def test_a_client_that_hangs_up_is_forgotten(site: Site, tenant: Tenant) -> None
     site.until_waiting(0)
 
 
-def test_what_is_refused_is_refused_at_once(site: Site, tenant: Tenant) -> None:
+def test_invalid_wait_is_refused_at_once(site: Site, tenant: Tenant) -> None:
     assert site.get("events", wait="61s").json()["code"] == "invalid_parameter"
     assert site.get("operations/x", wait="60s").status_code == 403
     assert site.get("projects/alpha/operations/x", wait="60s").status_code == 404

@@ -52,6 +52,6 @@ def test_the_application_and_its_end(in_project: InProject) -> None:
     tf.destroy()
 
 
-def test_the_pages_are_as_the_code_says() -> None:
+def test_generated_pages_are_current() -> None:
     for path, text in documents():
         assert (PAGES / path).read_text() == text, "run make terraform-docs"

@@ -70,7 +70,7 @@ def test_a_name_that_is_taken_stops_one_and_loses_none(tf: Workspace, api: Api) 
 
 
 @pytest.mark.nightly
-def test_what_is_busy_is_waited_for(tf: Workspace, api: Api, whole: Cloud) -> None:
+def test_busy_resource_is_awaited(tf: Workspace, api: Api, whole: Cloud) -> None:
     tf.write(DATA % "").apply()
     volume = tf.state()["andromede_volume.data"]["id"]
     whole.stack.kill("worker")
@@ -112,7 +112,7 @@ def test_drift_is_shown_and_mended(tf: Workspace, api: Api) -> None:
     tf.destroy()
 
 
-def test_what_was_deleted_outside_is_made_again(tf: Workspace, api: Api) -> None:
+def test_resource_deleted_outside_is_recreated(tf: Workspace, api: Api) -> None:
     tf.write(WEB % "" + LAN).apply()
     for kind in ("instances", "networks"):
         for item in ids(api, kind):
@@ -133,7 +133,7 @@ def test_destroying_works_in_any_order(tf: Workspace, api: Api) -> None:
         assert ids(api, kind) == set()
 
 
-def test_without_a_token_the_provider_says_what_to_set(tf: Workspace) -> None:
+def test_missing_token_names_the_setting(tf: Workspace) -> None:
     del tf.variables["ANDROMEDE_TOKEN"]
     refused = tf.write(LAN).refused()
     assert "The provider has no token" in refused

@@ -43,7 +43,7 @@ def test_a_policy_from_the_first_atom_to_the_end(in_project: InProject) -> None:
     assert len(api.get("policy")["atoms"]) == 2
 
 
-def test_a_policy_that_a_destroy_left_is_adopted_when_it_is_the_same(in_project: InProject) -> None:
+def test_policy_left_by_a_destroy_is_adopted_when_equal(in_project: InProject) -> None:
     tf, api = in_project("again")
     tf.write(policy(HOME)).apply()
     assert "The policy stays in force" in tf.destroy()

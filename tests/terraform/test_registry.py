@@ -117,7 +117,7 @@ def test_terraform_installs_the_provider(release: Path, keyring: dict[str, str],
     assert f"Installed localhost:{port}/andromede/andromede v{VERSION} (self-signed" in said
 
 
-def test_terraform_refuses_sums_that_were_changed_after_they_were_signed(
+def test_terraform_refuses_checksums_changed_after_signing(
     release: Path, keyring: dict[str, str], port: int, tmp_path: Path
 ) -> None:
     publish(release, keyring)
@@ -127,7 +127,7 @@ def test_terraform_refuses_sums_that_were_changed_after_they_were_signed(
 
 
 @pytest.mark.parametrize("spoilt", ["zip", "sums", "missing"])
-def test_a_release_whose_files_do_not_go_together_is_not_published(
+def test_inconsistent_release_is_not_published(
     release: Path, keyring: dict[str, str], settings: Settings, tmp_path: Path, spoilt: str
 ) -> None:
     settings.TERRAFORM_PROVIDERS_DIR = tmp_path / "providers"

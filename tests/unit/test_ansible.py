@@ -125,7 +125,7 @@ def test_systemd_finds_nothing_wrong_with_a_unit(units: Path) -> None:
     assert (ran.returncode, ran.stderr) == (0, "")
 
 
-def test_no_unit_is_more_exposed_than_it_must_be(units: Path) -> None:
+def test_exposure_of_each_unit_is_within_its_limit(units: Path) -> None:
     for file in units.glob("andromede-*.service"):
         limit = EXPOSURE_MAX.get(file.name, EXPOSURE_MAX_OF_OTHERS)
         ran = analyze("security", "--offline=true", "--no-pager", f"--threshold={round(limit * 10)}", str(file))
@@ -147,7 +147,7 @@ def test_the_agent_demands_confinement_where_libvirt_does(tmp_path: Path, confin
     assert f"--guest-users {defaults('node')['node_guest_users']}" in unit.read_text()
 
 
-def test_the_agent_shares_the_mounts_of_its_node_and_may_ask_for_the_clock(units: Path) -> None:
+def test_agent_unit_shares_mounts_and_may_read_the_clock(units: Path) -> None:
     """Routers' namespaces are mounts, and outlive it only where it has no mount namespace of its own."""
     unit = (units / "andromede-node.service").read_text()
     apart = "|".join(
@@ -159,7 +159,7 @@ def test_the_agent_shares_the_mounts_of_its_node_and_may_ask_for_the_clock(units
     assert not any("@clock" in each or not each.startswith("~") for each in filters)
 
 
-def test_the_watcher_alone_may_ask_for_the_clock_and_nobody_sets_it(units: Path) -> None:
+def test_only_the_watcher_unit_may_read_the_clock_and_none_sets_it(units: Path) -> None:
     for unit in units.glob("andromede-*.service"):
         if unit.name != "andromede-node.service":
             may_ask = unit.name == "andromede-watcher.service"
@@ -193,7 +193,7 @@ def said(unit: str, pattern: str) -> list[str]:
     return re.findall(f"^{pattern}$", unit, re.MULTILINE)
 
 
-def test_users_and_roles_are_those_of_the_table() -> None:
+def test_users_and_roles_agree_with_the_database_table() -> None:
     assert defaults("database")["database_roles"] == ["andromede", *(f"{PREFIX}{name}" for name in ROLES_OF_DATABASE)]
     assert set(defaults("authority")["authority_users"]) == set(ROLES_OF_DATABASE)
     trusts = {
@@ -202,7 +202,7 @@ def test_users_and_roles_are_those_of_the_table() -> None:
     assert trusts == {name: TRUSTS.get(name, name) for name in Stack(Path("nowhere")).commands()}
 
 
-def test_one_unit_runs_the_workers_of_one_user_and_each_answers_at_a_port_of_its_own(units: Path) -> None:
+def test_worker_unit_runs_all_workers_with_separate_ports(units: Path) -> None:
     unit = (units / "andromede-workers.service").read_text()
     (words,) = said(unit, r"ExecStart=.*/bin/python -m controlplane\.config\.run_workers (.*)")
     copies = dict(map(run_workers._named, words.split()))
@@ -214,7 +214,7 @@ def test_one_unit_runs_the_workers_of_one_user_and_each_answers_at_a_port_of_its
     assert len(set(ports.values())) == len(ports)
 
 
-def test_units_that_were_one_of_its_workers_end_before_it_starts() -> None:
+def test_earlier_worker_units_stop_before_the_new_one_starts() -> None:
     """They would read the same queues, and listen at the same ports."""
     tasks = yaml.safe_load((PLAYBOOK / "roles/workers/tasks/main.yml").read_text())
     found, stop, gone, process = tasks
@@ -233,7 +233,7 @@ def test_a_dump_is_on_disk_encrypted_alone(units: Path) -> None:
     assert "pipefail" in command, "half a dump is none"
 
 
-def test_a_sentinel_elsewhere_has_its_keys_alone_and_reaches_postgresql_over_tls(tmp_path: Path) -> None:
+def test_remote_sentinel_has_only_its_keys_and_uses_tls(tmp_path: Path) -> None:
     """The group of Redis' socket is not there, and beside the control plane its unit is another."""
     given = {"release_folder": "/r"} | defaults("process") | of_process("sentinel", "elsewhere")
     unit = tmp_path / "andromede-sentinel.service"
@@ -261,7 +261,7 @@ def test_a_sentinel_elsewhere_has_its_keys_alone_and_reaches_postgresql_over_tls
     ]
 
 
-def test_postgresql_lets_a_sentinel_elsewhere_in_by_certificate_and_nobody_when_there_is_none() -> None:
+def test_postgresql_admits_a_remote_sentinel_by_certificate_only() -> None:
     tasks = yaml.safe_load((PLAYBOOK / "roles/sentinel/tasks/database.yml").read_text())
     lines = [task["ansible.builtin.lineinfile"] for task in tasks if "ansible.builtin.lineinfile" in task]
     assert {each["state"] for each in lines} == {"{{ 'present' if sentinel_is_elsewhere else 'absent' }}"}
@@ -270,7 +270,7 @@ def test_postgresql_lets_a_sentinel_elsewhere_in_by_certificate_and_nobody_when_
     assert re.fullmatch(r"hostssl andromede andromede_sentinel \{\{.*\}\} cert map=andromede-tls", rule)
 
 
-def test_without_a_key_to_encrypt_for_nothing_is_installed() -> None:
+def test_installation_needs_a_backup_recipient() -> None:
     first = yaml.safe_load((PLAYBOOK / "roles/database/tasks/main.yml").read_text())[0]
     assert first["ansible.builtin.assert"]["that"] == "database_backup_recipients | length > 0"
     assert defaults("database")["database_backup_recipients"] == []

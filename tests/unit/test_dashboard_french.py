@@ -42,13 +42,13 @@ def test_nothing_is_guessed(po: Path) -> None:
     assert picked(po, "--only-fuzzy") == ""
 
 
-def test_nothing_is_kept_that_nobody_says(po: Path) -> None:
+def test_catalogue_has_no_unused_translation(po: Path) -> None:
     """What the code no longer says is gone from the file too."""
     now, kept = (set(re.findall(r'^msgid ("(?:.|\n")*")$', picked(each), re.M)) for each in (po, DASHBOARD / PO))
     assert kept - now == set()
 
 
-def test_no_name_of_a_month_or_day_means_anything_else_here(po: Path) -> None:
+def test_month_and_day_names_are_not_retranslated(po: Path) -> None:
     """Django looks for them in all catalogues, ours first: May is a month."""
     ours = set(re.findall(r'^msgid "(.+)"$', picked(po), re.M))
     assert ours & {str(name) for name in (*dates.MONTHS.values(), *dates.WEEKDAYS.values())} == set()

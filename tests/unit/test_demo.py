@@ -34,7 +34,7 @@ def test_the_first_profile_is_the_current_one_and_goes_with_the_demo() -> None:
     assert (profiles.load().current, profiles.load().known) == (profiles.DEFAULT, {})
 
 
-def test_other_profiles_stay_and_remain_the_current_ones() -> None:
+def test_other_profiles_are_kept() -> None:
     mine = profiles.Profile("https://cloud.example.org", "secret", "shop")
     profiles.save(profiles.Profiles("work", {"work": mine}))
     assert demo.keep_profile(URL, TOKEN) == f"{demo.CLI} --profile demo"

@@ -74,7 +74,7 @@ def test_make_targets_exist(page: Path) -> None:
 
 
 @on_each_written_page
-def test_no_page_names_a_path_of_somebodys_own_machine(page: Path) -> None:
+def test_page_has_no_private_path(page: Path) -> None:
     assert set(ABSOLUTE.findall(page.read_text())) <= PUBLIC_ROOTS
 
 

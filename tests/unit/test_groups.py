@@ -17,7 +17,7 @@ def test_one_more(): pass
 """
 
 
-def test_when_a_process_dies_another_does_the_rest(tmp_path: Path) -> None:
+def test_dead_test_process_is_replaced(tmp_path: Path) -> None:
     """And what it died in has failed, and is not tried again."""
     (tmp_path / "conftest.py").write_text("from tests.conftest import pytest_xdist_make_scheduler\n")
     (tmp_path / "test_dying.py").write_text(DIES)

@@ -39,7 +39,7 @@ def test_a_clock_is_kept_while_the_kernel_knows_the_time(
     assert kernel_clock.is_synchronised() is is_kept
 
 
-def test_a_kernel_that_does_not_say_keeps_no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_kernel_error_means_unsynchronised(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kernel_clock, "_libc", Kernel(lambda timex: -1))
     assert not kernel_clock.is_synchronised()
 

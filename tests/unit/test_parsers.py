@@ -47,7 +47,7 @@ WORST = {
 
 
 @pytest.mark.parametrize("raw", WORST.values(), ids=WORST)
-def test_work_has_a_maximum_whatever_the_body(raw: bytes) -> None:
+def test_parsing_work_has_a_maximum(raw: bytes) -> None:
     assert len(raw) <= BODY_MAX_BYTES
     assert count_calls(lambda: refusal(raw)) < 8 * VALUES_MAX
     assert refusal(raw) == (None, f"The body is not valid JSON: it has more than {VALUES_MAX} values.")
@@ -75,7 +75,7 @@ def test_as_many_values_as_may_be_are_taken() -> None:
 
 
 @pytest.mark.parametrize("text", [",[{" * 150_000, '\\"' * 100_000, "\\", "\\\\\n" * 50_000])
-def test_what_stands_in_a_text_is_no_value(text: str) -> None:
+def test_brackets_in_a_text_are_not_counted(text: str) -> None:
     assert parse(json.dumps({"user_data": text}).encode()) == {"user_data": text}
 
 

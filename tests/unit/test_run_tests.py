@@ -40,7 +40,7 @@ def test_a_green_run_is_green(tmp_path: Path, capfd: pytest.CaptureFixture[str])
     assert (status, "1 passed" in printed, "FLAKY" in printed) == (0, True, False)
 
 
-def test_what_passes_alone_is_flaky(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_test_that_passes_alone_is_flaky(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     status, printed = outcome(tmp_path, PASSES + "".join(AT_FIRST.format(n=n) for n in range(3)), capfd)
     assert status == 0
     assert printed.splitlines()[-1] == "4 passed, 0 failed"
@@ -50,13 +50,13 @@ def test_what_passes_alone_is_flaky(tmp_path: Path, capfd: pytest.CaptureFixture
     assert all("only at first" in text for text in kept.values())
 
 
-def test_what_fails_again_is_red(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_test_that_fails_twice_is_red(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     status, printed = outcome(tmp_path, FAILS.format(n=1) + AT_FIRST.format(n=1), capfd)
     assert (status, "FLAKY" in printed) == (1, False)
     assert not (tmp_path / "var" / "flaky.json").exists()
 
 
-def test_more_than_three_are_not_tried_again(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_more_than_three_failures_are_not_retried(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     status, printed = outcome(tmp_path, "".join(AT_FIRST.format(n=n) for n in range(4)), capfd)
     assert (status, "once more" in printed) == (1, False)
 

@@ -118,7 +118,7 @@ def test_the_next_start_removes_networks_without_ports(node: Node, plug: Plug) -
     assert_nothing_left(node)
 
 
-def test_the_next_start_removes_what_is_left_of_a_network_that_was_deleted_by_hand(node: Node) -> None:
+def test_next_start_removes_the_rest_of_a_network_deleted_by_hand(node: Node) -> None:
     node.ensure(PORT)
     node.run(f"ip netns del {ROUTER}")
     node.run(f"ip link del {bridge_name(NETWORK.id)}")
@@ -126,7 +126,7 @@ def test_the_next_start_removes_what_is_left_of_a_network_that_was_deleted_by_ha
     assert_nothing_left(node)
 
 
-def test_the_next_start_leaves_alone_what_is_not_ours(node: Node) -> None:
+def test_next_start_keeps_links_and_rules_of_the_operator(node: Node) -> None:
     node.run("ip link add br0123456789a type bridge")
     node.run("nft add table ip operators")
     node.restart_agent([])
@@ -135,7 +135,7 @@ def test_the_next_start_leaves_alone_what_is_not_ours(node: Node) -> None:
 
 
 @pytest.mark.parametrize("name", ["never-there", "if2147483647"])
-def test_a_link_that_is_gone_counts_as_deleted_whatever_the_tool_says(name: str) -> None:
+def test_missing_link_counts_as_deleted_whatever_ip_reports(name: str) -> None:
     """ip(8) finds no device of the first name. It takes the second one for an index, and the kernel finds none: the
     same text as for a device that goes between the two steps."""
     delete_link(name)

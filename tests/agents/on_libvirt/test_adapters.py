@@ -110,7 +110,7 @@ def disks(adapters: Adapters) -> Disks:
 # ---- hypervisor
 
 
-def test_the_host_says_what_it_is(hypervisor: Hypervisor) -> None:
+def test_host_reports_its_capacity_and_traits(hypervisor: Hypervisor) -> None:
     host = hypervisor.host()
     assert host.cores >= 1
     assert host.memory_mib >= 256
@@ -138,7 +138,7 @@ def test_power_verbs_may_be_repeated(rig: Rig, hypervisor: Hypervisor) -> None:
         assert rig.power is Power.OFF
 
 
-def test_a_running_guest_may_be_defined_anew_but_not_forgotten_half(rig: Rig, hypervisor: Hypervisor) -> None:
+def test_running_guest_can_be_redefined_and_is_undefined_completely(rig: Rig, hypervisor: Hypervisor) -> None:
     hypervisor.start(rig.guest.id)
     hypervisor.define(replace(rig.guest, vcpus=2))
     assert rig.power is Power.RUNNING
@@ -149,7 +149,7 @@ def test_a_running_guest_may_be_defined_anew_but_not_forgotten_half(rig: Rig, hy
     assert rig.guest.id not in hypervisor.states()
 
 
-def test_a_guest_that_is_on_is_as_it_was_defined_or_is_foreign(rig: Rig, hypervisor: Hypervisor) -> None:
+def test_running_guest_that_differs_from_its_definition_is_foreign(rig: Rig, hypervisor: Hypervisor) -> None:
     other = replace(rig.guest, vcpus=2)
     hypervisor.check_domain(other)
     hypervisor.start(rig.guest.id)
@@ -160,7 +160,7 @@ def test_a_guest_that_is_on_is_as_it_was_defined_or_is_foreign(rig: Rig, hypervi
     hypervisor.check_domain(other)
 
 
-def test_stopping_what_is_not_there_is_no_error(hypervisor: Hypervisor) -> None:
+def test_stopping_a_missing_guest_succeeds(hypervisor: Hypervisor) -> None:
     unknown = UUID(specs.new_id())
     hypervisor.power_off(unknown)
     hypervisor.request_shutdown(unknown)
@@ -196,7 +196,7 @@ def test_disks_are_plugged_once_and_grow(rig: Rig, hypervisor: Hypervisor, disks
     assert disks.volume_size_bytes(data.volume_id) == 16 * MIB
 
 
-def test_unplugging_ends_or_says_that_it_has_not(rig: Rig, hypervisor: Hypervisor) -> None:
+def test_unplug_ends_or_reports_detach_pending(rig: Rig, hypervisor: Hypervisor) -> None:
     hypervisor.start(rig.guest.id)
     data = rig.volume()
     assert not hypervisor.unplug_disk(rig.guest.id, data)
@@ -262,7 +262,7 @@ def test_an_instance_that_never_ran_has_an_empty_console(disks: Disks) -> None:
     disks.remove_instance_files(UUID(specs.new_id()))
 
 
-def test_what_a_guest_uses_is_counted_from_its_start_and_only_while_it_is_on(rig: Rig) -> None:
+def test_usage_counts_from_the_start_and_only_while_the_guest_runs(rig: Rig) -> None:
     hypervisor = rig.adapters.hypervisor
     assert rig.guest.id not in hypervisor.usage()
     hypervisor.start(rig.guest.id)

@@ -86,7 +86,7 @@ def qemu_pid(agent: LabAgent) -> int:
     return pid
 
 
-def test_what_a_busy_guest_uses_is_told_as_it_is_seen_from_the_guest(
+def test_usage_of_a_busy_guest_agrees_with_the_guest(
     agent: LabAgent, guest: pb.EnsureInstanceRequest, ssh_key: Path
 ) -> None:
     def ssh(command: str) -> str:
@@ -132,7 +132,7 @@ def test_a_guest_boots_and_sees_its_disks_come_grow_and_go(
     assert ssh("ls /sys/block | grep -c vd") == "1"
 
 
-def test_power_follows_the_wish(agent: LabAgent, guest: pb.EnsureInstanceRequest) -> None:
+def test_power_follows_the_spec(agent: LabAgent, guest: pb.EnsureInstanceRequest) -> None:
     instance_id = guest.subject.id
     restarted = specs.again(guest, restart=pb.Restart(count=1, kind=pb.RESTART_KIND_RESET))
     assert agent.stub.EnsureInstance(restarted).restart_count == 1
@@ -195,7 +195,7 @@ def test_events_come_also_after_libvirtd_was_restarted(agent: LabAgent, guest: p
     assert agent.stub.EnsureInstance(guest).power == pb.POWER_RUNNING
 
 
-def test_a_guest_that_ends_while_libvirtd_takes_it_over_is_told_of(
+def test_guest_that_ends_during_a_libvirtd_restart_is_reported(
     agent: LabAgent, guest: pb.EnsureInstanceRequest
 ) -> None:
     """libvirt has no event for it."""
@@ -214,7 +214,7 @@ def test_a_guest_that_ends_while_libvirtd_takes_it_over_is_told_of(
 
 
 @pytest.mark.nightly
-def test_a_power_cut_of_the_node_is_a_crash_and_the_guest_starts_again(
+def test_power_cut_is_reported_as_a_crash_and_the_guest_restarts(
     agent: LabAgent, guest: pb.EnsureInstanceRequest
 ) -> None:
     agent.cut_power_and_return()
@@ -239,7 +239,7 @@ def test_a_guest_with_uefi_firmware_starts_and_leaves_no_variables_behind(agent:
     assert not list(variables.iterdir())
 
 
-def test_a_disk_that_the_guest_keeps_is_pending_until_it_lets_go(agent: LabAgent, clean: None) -> None:
+def test_disk_that_the_guest_holds_stays_pending_until_its_release(agent: LabAgent, clean: None) -> None:
     """A guest without an operating system answers no unplug request; a reset completes it."""
     root, data = specs.volume(size_mib=64), specs.volume(size_mib=64)
     agent.stub.EnsureVolume(root)
@@ -280,7 +280,7 @@ def test_a_creation_that_a_kill_interrupts_ends_well_when_repeated(
     assert len(agent.node.guest_pids()) == 1
 
 
-def test_a_guest_is_typed_into_and_looked_at(agent: LabAgent, guest: pb.EnsureInstanceRequest) -> None:
+def test_guest_serves_serial_and_screen_consoles(agent: LabAgent, guest: pb.EnsureInstanceRequest) -> None:
     guest_id = guest.subject.id
     ada, bob = (AgentViewer(agent.viewer_stub, guest_id, scrollback=2**16).opened() for _ in range(2))
     for viewer in (ada, bob):

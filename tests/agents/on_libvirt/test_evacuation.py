@@ -32,7 +32,7 @@ def agents(lab: Lab, ca: TestCA, worker: Issued) -> Iterator[tuple[LabAgent, Lab
         agent.kill()
 
 
-def test_what_was_written_is_there_on_the_other_node(
+def test_data_of_the_guest_is_on_the_other_node_after_evacuation(
     agents: tuple[LabAgent, LabAgent], lab: Lab, tiny_image: Path, ssh_key: Path
 ) -> None:
     dead, other = agents

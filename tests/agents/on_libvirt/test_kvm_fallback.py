@@ -77,7 +77,7 @@ def not_meant(guest_id: UUID) -> Iterator[bool]:
     yield False
 
 
-def test_only_a_guest_that_is_still_meant_is_started_again(
+def test_kvm_fallback_restarts_only_an_expected_guest(
     deceived: tuple[LibvirtHypervisor, FileDisks], tiny_image: Path
 ) -> None:
     """Its removal may come between KVM's failure and the restart."""

@@ -121,7 +121,7 @@ def on_its_way(traveller: Traveller, *, deadline_s: int = 120) -> Iterator[pb.En
 # ---- the whole way
 
 
-def test_a_guest_moves_and_comes_back_with_all_that_it_wrote(traveller: Traveller) -> None:
+def test_guest_moves_and_returns_with_all_its_data(traveller: Traveller) -> None:
     for _ in range(2):
         trip = traveller.trip
         boot = traveller.ssh("cat /proc/sys/kernel/random/boot_id")
@@ -150,7 +150,7 @@ def check_disk(trip: Trip) -> None:
     assert facts["actual-size"] < 300 * specs.MIB
 
 
-def test_what_the_guest_shows_and_uses_goes_on_at_its_destination(traveller: Traveller) -> None:
+def test_consoles_and_usage_continue_at_the_destination(traveller: Traveller) -> None:
     trip = traveller.trip
     looking = [
         AgentViewer(trip.source.viewer_stub, trip.id, kind).opened()
@@ -215,7 +215,7 @@ def test_a_node_that_does_not_speak_tls_gets_nothing(traveller: Traveller, tmp_p
     traveller.stays(pb.MOVE_PHASE_FAILED, ended)
 
 
-def test_a_node_that_does_not_expect_it_gets_nothing(traveller: Traveller) -> None:
+def test_node_that_does_not_expect_the_guest_refuses_it(traveller: Traveller) -> None:
     trip = traveller.trip
     uri = trip.make_ready()
     trip.destination.stub.RemoveArrival(specs.removal(trip.arrival().instance.subject))
@@ -224,7 +224,7 @@ def test_a_node_that_does_not_expect_it_gets_nothing(traveller: Traveller) -> No
     traveller.stays(pb.MOVE_PHASE_FAILED, ended)
 
 
-def test_nobody_brings_a_guest_past_the_agents(traveller: Traveller) -> None:
+def test_migration_that_bypasses_the_agents_is_refused(traveller: Traveller) -> None:
     """As root of the source, to the destination's libvirt itself: its hook asks its agent."""
     trip = traveller.trip
     trip.prepare()
@@ -243,7 +243,7 @@ HOSTILE = {
 }
 
 
-def test_a_source_that_was_taken_over_brings_the_guest_as_it_is_to_be_and_not_otherwise(traveller: Traveller) -> None:
+def test_compromised_source_can_only_send_the_guest_as_defined(traveller: Traveller) -> None:
     """Also while the guest is expected, and past the source's agent."""
     trip = traveller.trip
     trip.make_ready()
@@ -280,7 +280,7 @@ def test_a_move_past_its_deadline_is_cancelled(traveller: Traveller) -> None:
 
 
 @pytest.mark.parametrize("end", ["source", as_nightly("destination")])
-def test_an_agent_dies_in_the_middle(traveller: Traveller, end: str) -> None:
+def test_agent_death_during_migration_keeps_the_guest_at_its_source(traveller: Traveller, end: str) -> None:
     with on_its_way(traveller) as request:
         getattr(traveller.trip, end).restart()
         ended = traveller.trip.end_of(request)
@@ -305,7 +305,7 @@ def test_the_destination_loses_its_power_in_the_middle(traveller: Traveller) -> 
 
 
 @pytest.mark.nightly
-def test_the_destination_loses_its_power_when_the_guest_has_come(traveller: Traveller) -> None:
+def test_destination_power_loss_after_the_arrival_loses_no_data(traveller: Traveller) -> None:
     """Before anybody has made it the destination's. All that it had written is there."""
     traveller.ssh("sync")
     trip = traveller.trip
@@ -337,7 +337,7 @@ def test_the_cable_is_pulled_in_the_middle(traveller: Traveller) -> None:
     traveller.stays(pb.MOVE_PHASE_FAILED, ended)
 
 
-def test_a_guest_that_dies_on_its_way_runs_nowhere_until_it_is_started_again(traveller: Traveller) -> None:
+def test_guest_that_dies_during_migration_stays_off_until_started(traveller: Traveller) -> None:
     trip = traveller.trip
     with on_its_way(traveller) as request:
         (pid,) = trip.source.node.guest_pids()
@@ -356,7 +356,7 @@ def test_a_guest_that_dies_on_its_way_runs_nowhere_until_it_is_started_again(tra
     traveller.settle()
 
 
-def test_a_guest_that_is_off_moves_and_has_run_on_neither_node_meanwhile(traveller: Traveller) -> None:
+def test_stopped_guest_moves_without_running(traveller: Traveller) -> None:
     trip = replace(traveller.trip, generation=traveller.trip.generation + 1)
     traveller.ssh("sync")
     trip.source.stub.EnsureInstance(trip.standing(trip.generation))
@@ -385,7 +385,7 @@ def test_a_guest_that_is_off_moves_and_has_run_on_neither_node_meanwhile(travell
     traveller.check(trip.destination)
 
 
-def test_it_moves_once_more_after_all_that(traveller: Traveller) -> None:
+def test_guest_moves_after_all_failures(traveller: Traveller) -> None:
     trip = traveller.trip
     ended = trip.go()
     assert ended.phase == pb.MOVE_PHASE_COMPLETED, ended.reason
@@ -439,7 +439,7 @@ def variables(agent: LabAgent) -> list[Path]:
     return list((agent.node.folder / "lib/qemu/nvram").iterdir())
 
 
-def test_what_the_firmware_remembers_of_a_guest_that_is_off_moves_too(agents: tuple[LabAgent, LabAgent]) -> None:
+def test_firmware_variables_of_a_stopped_guest_move(agents: tuple[LabAgent, LabAgent]) -> None:
     """No QEMU writes it at the destination, as when a guest goes on there; and it is there when power was lost."""
     guest, (source, destination) = Firmware.begun(agents), agents
     source.stub.EnsureInstance(specs.again(guest.wish, power=pb.POWER_OFF))

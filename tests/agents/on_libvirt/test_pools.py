@@ -43,7 +43,7 @@ def in_pool(request: pb.EnsureVolumeRequest, *, generation: int = 1) -> pb.Ensur
     return changed
 
 
-def test_it_is_not_started_twice_and_moves_without_its_disk(
+def test_guest_starts_on_one_node_only_and_moves_without_its_disk(
     agents: tuple[LabAgent, LabAgent], lab: Lab, tiny_image: Path
 ) -> None:
     here, there = agents

@@ -101,7 +101,7 @@ def test_a_node_that_is_cut_off_stops_its_guests(
     assert "not heard for too long" in state.reason
 
 
-def test_a_node_whose_agent_is_killed_is_reset(
+def test_node_with_a_killed_agent_is_reset_by_the_watchdog(
     agent: LabAgent, guest: pb.EnsureInstanceRequest, watchdog: LabWatchdog
 ) -> None:
     agent.kill()

@@ -76,11 +76,11 @@ def test_the_known_proofs() -> None:
     ]
 
 
-def test_roots_are_those_of_the_definition() -> None:
+def test_roots_agree_with_the_definition() -> None:
     assert all(TREE.root(size) == by_the_book(leaves(size)) for size in range(LARGEST + 1))
 
 
-def test_it_does_not_matter_in_which_portions_leaves_come() -> None:
+def test_tree_does_not_depend_on_the_portions() -> None:
     tree = Tree()
     cuts = [0, 1, 1, 4, 9, 10, 33, 64, LARGEST]
     for start, end in pairwise(cuts):

@@ -50,7 +50,7 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     return Desk(tmp_path / "witness", monkeypatch, capsys)
 
 
-def test_it_signs_a_log_that_grows(desk: Desk) -> None:
+def test_witness_signs_a_growing_log(desk: Desk) -> None:
     for old, new in ((0, 1), (1, 5), (5, 5), (5, 8), (8, 40)):
         assert desk.cosign(request(old, new)) == 0, desk.err
         text = str(TreeHead(LOG.key.name, new, TREE.root(new)))
@@ -75,7 +75,7 @@ def test_it_signs_a_log_that_grows(desk: Desk) -> None:
         (str(WitnessRequest(5, (), LOG.note(str(TreeHead("x", 9, bytes(32)))))), "is not cloud.example/log"),
     ],
 )
-def test_it_refuses_and_remembers_what_it_has_signed(desk: Desk, text: str, reason: str) -> None:
+def test_witness_refuses_a_fork_and_keeps_its_state(desk: Desk, text: str, reason: str) -> None:
     assert desk.cosign(request(0, 5)) == 0
     assert desk.cosign(text) == 1
     assert reason in desk.err
@@ -92,7 +92,7 @@ def test_logs_are_kept_apart(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "old 0\n\n", "hello"])
-def test_what_is_no_request_ends_with_status_2(desk: Desk, text: str) -> None:
+def test_malformed_request_exits_with_status_2(desk: Desk, text: str) -> None:
     assert desk.cosign(text) == 2
     assert desk.err
 
@@ -105,7 +105,7 @@ def test_its_key_is_made_once_and_for_its_owner_alone(desk: Desk, tmp_path: Path
     assert desk.run("cosign", str(desk.folder), "no key", stdin=request(0, 1)) == 2
 
 
-def test_it_needs_no_django() -> None:
+def test_witness_needs_no_django() -> None:
     """It runs on somebody else's machine."""
     code = "import andromede_core.evidence.witness, sys; sys.exit('django' in sys.modules)"
     assert os.spawnl(os.P_WAIT, sys.executable, sys.executable, "-c", code) == 0

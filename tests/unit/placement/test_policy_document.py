@@ -73,19 +73,19 @@ def test_a_policy_is_read_as_written() -> None:
     )
 
 
-def test_nothing_can_be_waived_unless_it_says_so() -> None:
+def test_clauses_are_not_waivable_by_default() -> None:
     assert not any(atom.is_waivable for atom in parse(document(*EU, *OWNERSHIP, secnumcloud())).atoms)
 
 
-def test_repeated_and_reordered_values_say_the_same() -> None:
+def test_order_and_repetition_of_values_do_not_matter() -> None:
     assert parse(document(clause(value=["FR", "DE", "FR"]))) == parse(document(clause(value=["DE", "FR"])))
 
 
-def test_its_version_is_no_part_of_what_a_policy_says() -> None:
+def test_version_is_no_part_of_the_parsed_policy() -> None:
     assert parse(document(version=7)) == parse(document())
 
 
-def test_a_single_value_may_stand_for_a_list_where_it_must_be_contained() -> None:
+def test_contains_accepts_a_single_value() -> None:
     one = clause(attr="tenancy", op="contains", value="dedicated_host")
     assert parse(document(one)) == parse(document(one | {"value": ["dedicated_host"]}))
 
@@ -273,11 +273,11 @@ LIMITS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("body", LIMITS)
-def test_what_is_just_within_the_limits_is_read(body: dict[str, Any]) -> None:
+def test_largest_allowed_policy_is_read(body: dict[str, Any]) -> None:
     assert as_document(parse(body)) == without(body, "version")
 
 
-def test_a_certificates_absent_wishes_may_be_written_as_null_or_zero() -> None:
+def test_optional_certificate_demands_may_be_null_or_zero() -> None:
     wishes = {"min_version": None, "level": None, "scope": None, "min_remaining_days": 0}
     assert parse(document(certified(**wishes))) == parse(document(certified()))
 
@@ -296,7 +296,7 @@ NAMES = {"sets": {"@EU"}, "scheme_classes": {"@QUALIFIED"}}
         (certified(scheme="SecNumCloud"), None),
     ],
 )
-def test_only_sets_and_classes_that_exist_can_be_named(atom: dict[str, Any], field: str | None) -> None:
+def test_unknown_set_or_class_is_refused(atom: dict[str, Any], field: str | None) -> None:
     if field is None:
         parse(document(atom), **NAMES)
     else:
@@ -511,7 +511,7 @@ MESSAGES: list[tuple[Any, str]] = [
 
 
 @pytest.mark.parametrize(("broken", "message"), MESSAGES)
-def test_what_is_wrong_is_said_in_words(broken: Any, message: str) -> None:
+def test_policy_error_has_a_message(broken: Any, message: str) -> None:
     with pytest.raises(PolicyError) as caught:
         parse(broken)
     assert str(caught.value) == message

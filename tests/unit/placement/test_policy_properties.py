@@ -73,7 +73,7 @@ def test_the_order_of_policies_and_clauses_changes_nothing(
 
 
 @given(layers, worlds(), questions)
-def test_nothing_changes_until_the_moment_that_is_told(layers: list[Policy], world: World, asked: Asked) -> None:
+def test_result_holds_until_valid_until(layers: list[Policy], world: World, asked: Asked) -> None:
     evaluation = found(layers, world, asked)
     until = evaluation.valid_until
     assert until is None or until > asked.now
@@ -87,7 +87,7 @@ def test_nothing_changes_until_the_moment_that_is_told(layers: list[Policy], wor
 
 
 @given(layers, worlds(), questions)
-def test_a_result_tells_its_clause_and_only_t_is_ok(layers: list[Policy], world: World, asked: Asked) -> None:
+def test_result_names_its_clause_and_only_true_is_ok(layers: list[Policy], world: World, asked: Asked) -> None:
     evaluation = found(layers, world, asked)
     unsupported = [ClauseRef(each.id, each.level, each.id) for each in layers if not each.is_supported]
     applying = [ref for ref, atom in effective(layers) if not atom.roles or asked.role in atom.roles]
@@ -101,7 +101,7 @@ pairs = atoms().flatmap(lambda atom: st.tuples(st.just(atom), like(atom)))
 
 
 @given(pairs, worlds())
-def test_what_is_implied_holds_wherever_the_stricter_clause_does(pair: tuple[Clause, Clause], world: World) -> None:
+def test_implied_clause_holds_where_the_stricter_one_does(pair: tuple[Clause, Clause], world: World) -> None:
     strict, loose = pair
     assert implies(strict, strict, Sets.of(world, NOW))
     if not implies(strict, loose, Sets.of(world, NOW)):
@@ -132,7 +132,7 @@ unrelated = st.tuples(st.lists(policies(), max_size=2), st.lists(policies(), max
 
 
 @given(changes() | unrelated, worlds(), questions)
-def test_what_is_called_tighter_never_admits_more_whatever_becomes_of_the_sets(
+def test_tighter_change_never_admits_more_for_any_set_members(
     change_of: tuple[list[Policy], list[Policy]], world: World, asked: Asked
 ) -> None:
     """The verdict knows nothing of the world: any moment of any world may be the future of the one it is given in."""
@@ -256,7 +256,7 @@ def plain(atom: Clause) -> Clause:
         lambda name: st.lists(atoms_about(name), min_size=1, max_size=4)
     )
 )
-def test_clauses_about_one_attribute_are_contradictory_exactly_when_no_value_satisfies_them(
+def test_clauses_contradict_exactly_when_no_value_satisfies_them(
     found: list[Clause],
 ) -> None:
     assert set(SETS_BY_NAME) == set(SET_NAMES) and set(TERRITORIES) >= {"DE", "FR", "NO", "US"}

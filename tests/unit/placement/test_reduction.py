@@ -33,7 +33,7 @@ def test_reduced_layers_admit_the_same(
 
 
 @given(present, lineage, lineage, worlds(), questions)
-def test_what_was_reduced_in_two_places_admits_the_same_together(
+def test_separate_reductions_together_admit_the_same(
     present: tuple[Policy, ...], one: tuple[Policy, ...], other: tuple[Policy, ...], world: World, asked: Asked
 ) -> None:
     """Also when each has lost what only the other one has."""
@@ -56,7 +56,7 @@ def test_equal_clauses_of_many_versions_count_once_and_the_stricter_stays() -> N
     assert reduced((now,), (*versions, stricter)) == (stricter,)
 
 
-def test_what_can_be_waived_replaces_nothing_that_cannot() -> None:
+def test_waivable_clause_replaces_no_unwaivable_one() -> None:
     waivable = Policy("now", "organization", (zones("home", "a", is_waivable=True),))
     old = Policy("v1", "lineage", (zones("home", "a", "b"),))
     assert reduced((waivable,), (old,)) == (old,)

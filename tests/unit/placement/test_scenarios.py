@@ -76,13 +76,13 @@ SCENARIOS: list[tuple[str, list[Atom], str, str | None, list[str]]] = [
 @pytest.mark.parametrize(
     ("atoms", "role", "reference", "expected"), [each[1:] for each in SCENARIOS], ids=[each[0] for each in SCENARIOS]
 )
-def test_a_scenario_admits_these_zones(
+def test_scenario_admits_its_zones(
     atoms: list[Atom], role: str, reference: str | None, expected: list[str], known: World
 ) -> None:
     assert admitted(atoms, known, role, reference) == expected
 
 
-def test_the_catalogue_has_these_zones(known: World) -> None:
+def test_sample_catalogue_has_its_zones(known: World) -> None:
     assert tuple(known.zones) == ZONES
 
 
@@ -186,12 +186,12 @@ def test_a_certificate_is_over_at_the_very_instant(now: datetime, expected: dict
     assert found.valid_until == (LAST_DAY if not expected else None)
 
 
-def test_what_decides_today_is_looked_at_again_when_the_certificate_ends(known: World) -> None:
+def test_result_is_valid_until_the_certificate_ends(known: World) -> None:
     assert ask(policy(*QUALIFIED), "fr-est-1", known).valid_until == LAST_DAY
     assert ask(policy(*EU), "fr-est-1", known).valid_until is None
 
 
-def test_a_recovered_certificate_admits_again() -> None:
+def test_restored_certificate_admits() -> None:
     document = catalogue()
     certificate(document, "fr-est-2", "SecNumCloud").update(status="valid", status_since="2026-11-24T12:00:00Z")
     known = world(document)
@@ -199,7 +199,7 @@ def test_a_recovered_certificate_admits_again() -> None:
     assert not ask(policy(*STATE), "fr-est-2", known, now=NOW - timedelta(seconds=1)).admits
 
 
-def test_a_tenants_project_cannot_do_without_what_its_organization_demands(known: World) -> None:
+def test_project_policy_cannot_relax_the_organization(known: World) -> None:
     layers = [policy(*QUALIFIED), policy(within("anywhere", "location.territory", "in", "@EEA"), level="project")]
     assert against(ask(layers, "fr-sud-1", known)) == {"snc": "CERT_MISSING"}
 
@@ -231,7 +231,7 @@ def test_no_change_of_control_is_announced(notice: str | None, result: str, code
     assert (found.result, found.code, found.detail) == (result, code, detail)
 
 
-def test_a_distance_is_asked_of_copies_alone() -> None:
+def test_distance_clause_applies_only_to_copies() -> None:
     far = policy({"id": "far", "op": "min_distance_km", "value": 100, "roles": ["backup", "replica"]})
     known = world()
     found = evaluate([far], known.zones["fr-idf-1"], known, now=NOW, roles=("replica",))

@@ -12,7 +12,7 @@ def test_there_are_as_many_as_the_standard_has() -> None:
     assert set(MEANT.values()) <= TERRITORY_CODES
 
 
-def test_facts_about_territories_have_no_others() -> None:
+def test_facts_about_territories_accept_only_iso_codes() -> None:
     for attribute in (*PARTY.values(), *ZONE.values()):
         if attribute.is_territory:
             is_list = "subset" in attribute.operators
