@@ -48,7 +48,7 @@ def test_unusable_kvm_device_selects_tcg(broken_kvm: list[str], tmp_path: Path) 
     assert auto(tmp_path).virt_type == "qemu"
 
 
-def test_the_verdict_holds_until_the_next_boot(broken_kvm: list[str], tmp_path: Path) -> None:
+def test_probe_result_holds_until_the_next_boot(broken_kvm: list[str], tmp_path: Path) -> None:
     for boot_id in ("boot-1", "boot-1", "boot-2"):
         auto(tmp_path, boot_id)
     assert len(broken_kvm) == 2

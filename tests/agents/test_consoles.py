@@ -88,7 +88,7 @@ def test_next_viewer_gets_a_session_after_the_last_one_left(stub: AgentStub, gue
         wait_until(lambda: not lines(), what="the line to end")
 
 
-def test_every_viewer_has_the_screen(stub: AgentStub, guest: str) -> None:
+def test_every_viewer_receives_the_screen(stub: AgentStub, guest: str) -> None:
     viewers = [AgentViewer(stub, guest, pb.CONSOLE_KIND_VNC).opened() for _ in range(2)]
     for viewer in viewers:
         width, height, name = shake_hands(viewer)
@@ -154,7 +154,7 @@ def test_viewers_of_a_guest_and_of_a_node_are_counted(
     second.hang_up()
 
 
-def test_a_guest_that_is_silent_for_very_long_has_no_viewers(
+def test_viewers_of_an_idle_guest_are_disconnected(
     stub: AgentStub, guest: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(consoles, "IDLE_LIMIT_S", 0.1)
@@ -171,7 +171,7 @@ def test_a_guest_that_is_silent_for_very_long_has_no_viewers(
         (pb.ConsoleInput(header=pb.ConsoleHeader(instance_id=str(specs.NODE_ID))), "header.kind"),
     ],
 )
-def test_a_bad_beginning_is_refused(stub: AgentStub, first: pb.ConsoleInput, problem: str) -> None:
+def test_malformed_header_is_refused(stub: AgentStub, first: pb.ConsoleInput, problem: str) -> None:
     refused = refusal(lambda: list(stub.OpenConsole(iter([first]))))
     assert refused.code == "agent.bad_request"
     assert refused.message.startswith(problem)
@@ -180,7 +180,7 @@ def test_a_bad_beginning_is_refused(stub: AgentStub, first: pb.ConsoleInput, pro
 @pytest.mark.parametrize(
     "message", [pb.ConsoleInput(data=bytes(64 * 1024 + 1)), pb.ConsoleInput(header=pb.ConsoleHeader())]
 )
-def test_a_bad_message_ends_the_call(stub: AgentStub, guest: str, message: pb.ConsoleInput) -> None:
+def test_malformed_message_ends_the_call(stub: AgentStub, guest: str, message: pb.ConsoleInput) -> None:
     viewer = AgentViewer(stub, guest).opened()
     viewer.message(message)
     assert refusal(lambda: list(viewer.rest())).code == "agent.bad_request"

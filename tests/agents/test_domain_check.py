@@ -130,7 +130,7 @@ def check_user(name: str, text: str, *, may_share_user: bool = False) -> None:
 
 @pytest.mark.parametrize("may_share_user", [False, True])
 @pytest.mark.parametrize("name", SHOWN)
-def test_a_guest_has_exactly_its_own_user(name: str, may_share_user: bool) -> None:
+def test_guest_must_have_its_own_user(name: str, may_share_user: bool) -> None:
     _, is_prepared = SHOWN[name]
     for label in (MINE, PREPARED) if is_prepared else (MINE,):
         check_user(name, with_user(name, label), may_share_user=may_share_user)
@@ -151,13 +151,13 @@ def test_a_guest_has_exactly_its_own_user(name: str, may_share_user: bool) -> No
 
 
 @pytest.mark.parametrize("name", SHOWN)
-def test_a_guest_from_before_there_were_users_may_arrive_and_not_start(name: str) -> None:
+def test_guest_without_a_user_may_arrive_and_not_start(name: str) -> None:
     check_user(name, text_of(name), may_share_user=True)
     with pytest.raises(ForeignDomain):
         check_user(name, text_of(name))
 
 
-def test_the_order_of_disks_and_their_names_in_the_guest_are_libvirt_s() -> None:
+def test_disk_order_is_checked_and_target_names_are_not() -> None:
     swapped = replace(MOVED, disks=MOVED.disks[::-1])
     with pytest.raises(ForeignDomain):  # the root disk is the one that the guest boots from
         domain_check.check(swapped, domain_check.read(text_of("migrate")))
@@ -336,7 +336,7 @@ def test_start_and_arrival_checks_compare_the_definition(questions: tuple[str, .
         assert starts.use(NEW.id, questions[number], domain_check.read(texts[number])) is None, "it is not used up"
 
 
-def test_a_saved_guest_is_not_brought_back() -> None:
+def test_saved_guest_is_not_restored() -> None:
     with leave(START) as starts:
         for text in (text_of("prepare"), HOSTILE["a PCI device of the node"](text_of("prepare"))):
             assert starts.use(NEW.id, "restore", domain_check.read(text)) is not None

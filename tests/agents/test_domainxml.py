@@ -46,7 +46,7 @@ CASES = {"small-tcg": (SMALL, "qemu"), "small-kvm": (SMALL, "kvm"), "large-tcg":
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_definition_is_the_golden_one(name: str) -> None:
+def test_definition_equals_the_golden_file(name: str) -> None:
     guest, virt_type = CASES[name]
     text = domainxml.domain(guest, virt_type=virt_type)
     golden = GOLDEN / f"{name}.xml"
@@ -92,6 +92,6 @@ def test_console_sockets_are_read_from_the_running_definition() -> None:
     assert domainxml.console_socket(running, ConsoleKind.VNC) == Path("/q/vnc.sock")
 
 
-def test_a_guest_that_was_started_with_a_pty_and_without_a_screen_has_no_consoles() -> None:
+def test_guest_started_with_a_pty_has_no_consoles() -> None:
     text = '<domain><devices><serial type="pty"><source path="/dev/pts/3"/></serial></devices></domain>'
     assert {domainxml.console_socket(text, kind) for kind in ConsoleKind} == {None}

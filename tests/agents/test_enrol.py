@@ -67,7 +67,7 @@ def test_mismatched_certificate_is_not_installed(tmp_path: Path, ca: TestCA) -> 
     assert not (tmp_path / "a" / "pki" / "node.crt").exists()
 
 
-def test_a_certificate_without_a_node_is_no_identity(ca: TestCA) -> None:
+def test_certificate_without_a_node_is_refused(ca: TestCA) -> None:
     key = ec.generate_private_key(ec.SECP256R1()).public_key()
     for uri in ("andromede://zone/x", f"https://zone/x/node/{NODE_ID}", f"andromede://zone/x/host/{NODE_ID}"):
         certificate = sign(ca, key, [x509.UniformResourceIdentifier(uri)], ExtendedKeyUsageOID.SERVER_AUTH)

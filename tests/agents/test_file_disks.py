@@ -148,7 +148,7 @@ def test_a_clone_keeps_the_content_of_its_image(node: Node, tmp_path: Path) -> N
     assert copy.read_bytes() == (b"content!" * (MIB // 8)).ljust(4 * MIB, b"\0")
 
 
-def test_left_overs_of_a_killed_agent_are_removed_at_its_start(tmp_path: Path) -> None:
+def test_unfinished_files_of_a_killed_agent_are_removed_at_start(tmp_path: Path) -> None:
     FileDisks(tmp_path)
     left_over = tmp_path / "images" / ".unfinished-x"
     left_over.write_bytes(b"half")
@@ -166,7 +166,7 @@ def test_truncated_image_is_sent_again(node: Node, tmp_path: Path) -> None:
     assert len(images.all_cached(node)) == 1
 
 
-def test_the_seed_is_a_medium_that_guests_find(node: Node) -> None:
+def test_seed_has_the_label_of_cloud_init(node: Node) -> None:
     instance_id = UUID(specs.new_id())
     files = {"meta-data": b"instance-id: x\n", "user-data": b"#!/bin/sh\n", "network-config": b"version: 2\n"}
     disks = node.adapters.disks

@@ -22,7 +22,7 @@ def test_name_has_the_model_and_a_digest_of_its_features() -> None:
     assert len(others) == 4
 
 
-def test_a_feature_that_is_on_is_not_one_that_is_off() -> None:
+def test_disabled_feature_changes_the_name() -> None:
     assert name(MILAN, FEATURES[0]) != name(MILAN, FEATURES[0].replace("require", "disable"))
 
 

@@ -24,7 +24,7 @@ def test_a_guest_has_the_same_user_on_each_node() -> None:
     assert here == there != next(GuestUsers().candidates(OTHER))
 
 
-def test_users_are_of_the_range() -> None:
+def test_candidates_are_within_the_range() -> None:
     users = GuestUsers(LOWEST, LOWEST + FEWEST - 1)
     found = set(users.candidates(ONE))
     assert len(found) > ATTEMPTS / 2
@@ -53,7 +53,7 @@ def test_two_guests_never_share_a_user_and_each_keeps_its_own(path: Path) -> Non
     ledger.close()
 
 
-def test_the_next_number_of_a_guest_is_its_own_too() -> None:
+def test_second_candidate_differs_from_the_first() -> None:
     first, second = islice(GuestUsers().candidates(ONE), 2)
     assert first != second
 

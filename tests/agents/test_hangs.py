@@ -29,7 +29,7 @@ def hanging(agent: AgentUnderTest, tmp_path: Path) -> Iterator[Path]:
     file.unlink(missing_ok=True)
 
 
-def test_calls_of_one_kind_hang_while_heartbeats_go_on(agent: AgentUnderTest, hanging: Path) -> None:
+def test_heartbeats_continue_while_calls_of_one_kind_hang(agent: AgentUnderTest, hanging: Path) -> None:
     hanging.write_text("create_volume\ngrow_volume\n")
     request = agent.stub.permitted(specs.volume())
     call = agent.stub.bare.EnsureVolume.future(request)

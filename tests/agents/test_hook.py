@@ -83,9 +83,7 @@ def call(hook: InstalledHook, operation: str, xml: str = XML) -> subprocess.Comp
 
 
 @pytest.mark.parametrize("operation", QUESTIONS)
-def test_a_guest_goes_on_if_the_agent_agrees(
-    hook: InstalledHook, server: HookServer, gate: RecordingGate, operation: str
-) -> None:
+def test_admitted_guest_continues(hook: InstalledHook, server: HookServer, gate: RecordingGate, operation: str) -> None:
     done = call(hook, operation)
     assert (done.returncode, done.stderr) == (0, "")
     assert (done.stdout == "") == (operation != "migrate")
@@ -119,14 +117,14 @@ def test_no_answer_is_a_refusal(hook: InstalledHook, operation: str) -> None:
     assert done.stderr == f"andromede: the agent does not answer at {hook.socket}: No such file or directory\n"
 
 
-def test_a_fault_of_the_agent_is_a_refusal(hook: InstalledHook, server: HookServer, gate: RecordingGate) -> None:
+def test_agent_error_is_a_refusal(hook: InstalledHook, server: HookServer, gate: RecordingGate) -> None:
     gate.reason = "a fault"
     done = call(hook, "prepare")
     assert (done.returncode, done.stderr) == (1, "andromede: the agent gave no answer that can be understood\n")
 
 
 @pytest.mark.parametrize(("operation", "code"), [("prepare", 1), ("reconnect", 0), ("started", 0)])
-def test_an_agent_that_hangs_holds_nothing_for_long(hook: InstalledHook, operation: str, code: int) -> None:
+def test_hanging_agent_blocks_the_hook_for_a_limited_time(hook: InstalledHook, operation: str, code: int) -> None:
     with socket.socket(socket.AF_UNIX) as silent:
         silent.bind(str(hook.socket))
         silent.listen(1)
@@ -171,7 +169,7 @@ def test_notification_succeeds_without_input(hook: InstalledHook) -> None:
         (f"<domain><uuid>{GUEST}</uuid>{' ' * 2**22}</domain>", "too long"),
     ],
 )
-def test_xml_that_is_no_guest_s_starts_nothing(
+def test_malformed_guest_xml_is_refused(
     hook: InstalledHook, server: HookServer, gate: RecordingGate, xml: str, problem: str
 ) -> None:
     done = call(hook, "start", xml)
@@ -205,7 +203,7 @@ def test_malformed_request_gets_no_answer_and_blocks_no_other(
             assert client.recv(100) == b""
 
 
-def test_the_socket_is_its_owner_s_alone_and_outlives_a_killed_agent(hook: InstalledHook, gate: RecordingGate) -> None:
+def test_socket_is_private_and_replaced_after_a_killed_agent(hook: InstalledHook, gate: RecordingGate) -> None:
     with socket.socket(socket.AF_UNIX) as left:
         left.bind(str(hook.socket))
     server = HookServer(hook.socket, gate)
@@ -312,7 +310,7 @@ def test_a_changed_hook_is_reported(hook: InstalledHook, change: object, problem
 
 
 @needs_root
-def test_a_hook_that_came_after_the_daemon_is_reported(hook: InstalledHook) -> None:
+def test_hook_installed_after_the_daemon_start_is_reported(hook: InstalledHook) -> None:
     """A process with libvirtd's name stands for it: what counts is which of the two was there first."""
     fake = hook.run_dir / "libvirtd"
     shutil.copy("/usr/bin/sleep", fake)

@@ -104,7 +104,7 @@ def test_lease_runs_from_the_heartbeat_received(machine: Machine) -> None:
     assert lease.over_for_s() == 1, "a renewal that comes late shortens nothing, and brings nothing back"
 
 
-def test_a_renewal_is_about_a_heartbeat_of_this_boot(machine: Machine) -> None:
+def test_invalid_renewal_is_refused(machine: Machine) -> None:
     lease = machine.agent()
     for changes in (
         {"boot_id": "another"},
@@ -259,7 +259,7 @@ def fake_fails(cut: Cut, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cut.node.adapters.hypervisor, "power_off", power_off)
 
 
-def test_an_agent_that_ends_leaves_the_watchdog_to_its_guests(cut: Cut, dog: Dog) -> None:
+def test_stopping_agent_keeps_the_watchdog_armed_for_its_guests(cut: Cut, dog: Dog) -> None:
     renew(cut.node.lease, heard_at_ms=cut.machine.now_ms)
     assert cut.node.lease.status().fences_within_s
     cut.fencing().stop()

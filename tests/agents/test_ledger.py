@@ -77,7 +77,7 @@ def test_resource_is_accepted_updated_and_removed(ledger: StateStore) -> None:
     assert (before.phase, before.generation) == (Phase.REMOVED, 2)
 
 
-def test_generations_only_rise(ledger: StateStore) -> None:
+def test_generations_only_increase(ledger: StateStore) -> None:
     shelf = ledger.volumes
     shelf.accept(Subject(ID, 5), SMALL, uses=[])
     shelf.accept(Subject(ID, 5), SMALL, uses=[])
@@ -130,7 +130,7 @@ def test_lock_excludes_callers_of_one_resource_only() -> None:
     assert entered.is_set()
 
 
-def test_many_callers_in_all_orders_come_through() -> None:
+def test_concurrent_callers_in_any_order_do_not_deadlock() -> None:
     locks, count = ResourceLocks(), 0
     names = [("volume", "a"), ("instance", "b"), ("attachment", "c"), ("network", "d")]
 

@@ -81,7 +81,7 @@ def test_log_is_json_lines_without_tenant_data(state_dir: Path, worker: Issued) 
     assert not [line for line in log if "hunter2" in line or "ssh-ed25519" in line]
 
 
-def test_a_killed_fake_node_comes_back_as_after_a_power_cut(state_dir: Path, worker: Issued) -> None:
+def test_killed_fake_node_returns_as_after_a_power_cut(state_dir: Path, worker: Issued) -> None:
     root = specs.volume()
     wish = specs.instance(root)
     with fake_agent(state_dir, worker, signal.SIGKILL) as (stub, _log):
@@ -134,7 +134,7 @@ def test_closing_wakes_a_waiting_watcher() -> None:
         assert watch.is_closed
 
 
-def test_guests_that_were_never_born_are_forgotten_before_libvirtd_starts(tmp_path: Path) -> None:
+def test_status_files_of_unstarted_guests_are_deleted(tmp_path: Path) -> None:
     for name, pid in (("unborn", 0), ("alive", 4711)):
         (tmp_path / f"{name}.xml").write_text(
             f"<!-- note --><domstatus state='paused' pid='{pid}'><domain/></domstatus>"

@@ -32,7 +32,7 @@ def test_apparmor_rule_covers_only_the_sockets_of_its_guest(tmp_path: Path) -> N
     assert not fnmatchcase(path, rule_of(OTHER, tmp_path))
 
 
-def test_a_folder_goes_with_its_move_and_leaves_another_of_the_same_guest(tmp_path: Path) -> None:
+def test_folder_is_removed_with_its_migration_only(tmp_path: Path) -> None:
     root = tmp_path / "moves"
     sockets = MigrationSockets(root)
     first = sockets.make(ONE, TOKEN)

@@ -93,7 +93,7 @@ def test_guest_moves_back_to_its_first_node(pair: Pair) -> None:
     assert (pair.power(pair.source), pair.power(pair.destination)) == (Power.RUNNING, None)
 
 
-def test_every_call_may_be_repeated(pair: Pair) -> None:
+def test_repeated_migration_calls_migrate_once(pair: Pair) -> None:
     first = pair.make_ready()
     assert pair.destination.stub.EnsureArrival(pair.arrival()) == first
     request = pair.departure(first.uri)
@@ -126,7 +126,7 @@ def test_migration_progress_is_reported(pair: Pair) -> None:
         (pb.CONVERGENCE_NONE, Convergence.NONE),
     ],
 )
-def test_a_guest_that_writes_much_is_slowed_down_or_not(pair: Pair, asked: "pb.Convergence", done: Convergence) -> None:
+def test_convergence_is_applied_on_request(pair: Pair, asked: "pb.Convergence", done: Convergence) -> None:
     pair.source.fake.tunnel.hang = True
     request = pair.departure(pair.make_ready().uri)
     request.convergence = asked
@@ -215,14 +215,14 @@ def test_cancelled_migration_keeps_the_guest_at_its_source(pair: Pair) -> None:
     assert "stale" in refusal(lambda: pair.source.stub.EnsureDeparture(request)).code, "a late call begins nothing"
 
 
-def test_a_move_past_its_deadline_is_cancelled(pair: Pair) -> None:
+def test_migration_past_its_deadline_is_cancelled(pair: Pair) -> None:
     pair.source.fake.tunnel.hang = True
     ended = pair.end_of(pair.begin(deadline_s=1))
     assert (ended.phase, ended.reason) == (pb.MOVE_PHASE_CANCELLED, "The deadline of the move has passed.")
     assert pair.is_where_it_was()
 
 
-def test_a_move_that_is_over_cannot_be_cancelled(pair: Pair) -> None:
+def test_ended_migration_cannot_be_cancelled(pair: Pair) -> None:
     request = pair.begin()
     pair.end_of(request)
     assert conflict(lambda: pair.source.stub.RemoveDeparture(specs.removal(request.subject))).code == (
@@ -321,7 +321,7 @@ def test_resources_of_an_expected_guest_cannot_be_removed(pair: Pair) -> None:
     assert stub.RemovePort(port).was_present
 
 
-def test_a_guest_with_a_read_only_volume_stays(pair: Pair) -> None:
+def test_guest_with_a_read_only_volume_is_not_migrated(pair: Pair) -> None:
     pair.source.stub.RemoveAttachment(specs.removal(pair.attachment.subject))
     read_only = specs.attachment(pair.wish, pair.data, is_read_only=True)
     pair.source.stub.EnsureAttachment(read_only)
@@ -330,7 +330,7 @@ def test_a_guest_with_a_read_only_volume_stays(pair: Pair) -> None:
     )
 
 
-def test_a_guest_that_is_off_does_not_move(pair: Pair) -> None:
+def test_stopped_guest_is_not_migrated_live(pair: Pair) -> None:
     pair.source.stub.EnsureInstance(specs.again(pair.wish, power=pb.POWER_OFF))
     request = pair.departure("fake://nowhere:1", 2)
     assert conflict(lambda: pair.source.stub.EnsureDeparture(request)).code == "agent.guest_not_running"
@@ -359,7 +359,7 @@ def test_expired_permit_aborts_the_migration(pair: Pair) -> None:
     assert pair.is_where_it_was()
 
 
-def test_a_permit_that_is_renewed_lets_the_move_go_on(pair: Pair) -> None:
+def test_renewed_permit_lets_the_migration_continue(pair: Pair) -> None:
     pair.source.fake.tunnel.hang = True
     request = pair.departure(pair.make_ready().uri)
     ask = pair.source.stub.bare.EnsureDeparture
@@ -376,7 +376,7 @@ def test_a_permit_that_is_renewed_lets_the_move_go_on(pair: Pair) -> None:
     wait_until(lambda: ask(request).phase == pb.MOVE_PHASE_COMPLETED, what="the move to end")
 
 
-def test_a_permit_of_another_destination_renews_nothing(pair: Pair) -> None:
+def test_permit_for_another_destination_renews_no_migration(pair: Pair) -> None:
     pair.source.fake.tunnel.hang = True
     request = pair.departure(pair.make_ready().uri)
     ask = pair.source.stub.bare.EnsureDeparture
@@ -491,7 +491,7 @@ def test_guest_lost_on_arrival_can_be_removed_with_its_resources(pair: Pair) -> 
     assert stub.RemoveVolume(pb.RemoveRequest(subject=specs.subject(pair.wish.root_volume_id, 3))).was_present
 
 
-def test_an_arrival_is_expected_also_after_a_restart(pair: Pair) -> None:
+def test_arrival_is_expected_after_a_restart(pair: Pair) -> None:
     pair.make_ready()
     pair.destination.fake.tunnel.expected.clear()
     pair.destination.restart()
@@ -504,7 +504,7 @@ def test_an_arrival_is_expected_also_after_a_restart(pair: Pair) -> None:
 # ---- consoles
 
 
-def test_a_console_ends_with_the_reason(pair: Pair, ca: TestCA) -> None:
+def test_consoles_end_with_the_reason_of_the_migration(pair: Pair, ca: TestCA) -> None:
     stub = pair.source.connect(issue_controlplane(ca, ca.folder, process="stream"))
     viewers = [
         AgentViewer(stub, pair.wish.subject.id, kind).opened() for kind in (pb.CONSOLE_KIND_SERIAL, pb.CONSOLE_KIND_VNC)

@@ -59,7 +59,7 @@ def test_network_without_a_segment_is_local(agent: AgentUnderTest) -> None:
     assert connected(agent) is None
 
 
-def test_an_older_segment_changes_nothing(agent: AgentUnderTest) -> None:
+def test_older_segment_is_ignored(agent: AgentUnderTest) -> None:
     ensure_port(agent, segment(agent, THREE, 7))
     assert tell(agent, segment(agent, TWO, 6)).version == 7
     ensure_port(agent, segment(agent, TWO, 6), number=12)
@@ -140,7 +140,7 @@ def test_key_of_another_zone_is_refused(agent: AgentUnderTest) -> None:
     assert refusal(lambda: tell(agent, segment(agent, TWO, by=foreign))).code == "agent.trust_refused"
 
 
-def test_a_segment_is_for_the_network_of_the_port(agent: AgentUnderTest) -> None:
+def test_segment_of_another_network_is_refused_with_a_port(agent: AgentUnderTest) -> None:
     other = agent.authority.segment(ZONE, specs.new_id(), TWO)
     assert refusal(lambda: ensure_port(agent, other)).code == "agent.bad_request"
     assert not agent.fake.ports
@@ -165,5 +165,5 @@ def test_only_the_worker_sends_segments(agent: AgentUnderTest, process: str) -> 
 
 
 @pytest.mark.parametrize("address", ["224.0.0.1", "0.0.0.0"])
-def test_an_address_is_one_of_a_node(agent: AgentUnderTest, address: str) -> None:
+def test_invalid_node_address_is_refused(agent: AgentUnderTest, address: str) -> None:
     assert refusal(lambda: tell(agent, segment(agent, {ME: address}))).code == "agent.trust_refused"

@@ -21,7 +21,7 @@ from tests.permits import address_of, now
 # ---- time
 
 
-def test_a_permit_holds_until_its_end_and_not_for_a_moment_longer(agent: AgentUnderTest) -> None:
+def test_permit_is_valid_until_its_end(agent: AgentUnderTest) -> None:
     """B12: issued in the last seconds of a qualification, used before and after its end."""
     end = now().replace(microsecond=0) + timedelta(hours=1)
     last = {"nbf": end - timedelta(seconds=2), "exp": end}
@@ -85,7 +85,7 @@ def test_unsynchronised_clock_is_refused_and_leaves_no_trace(agent: AgentUnderTe
 # ---- epochs
 
 
-def test_a_permit_rests_on_the_facts_that_the_node_holds(agent: AgentUnderTest) -> None:
+def test_permit_needs_the_facts_epoch_of_the_node(agent: AgentUnderTest) -> None:
     """B10: a permit that was made before the facts or policies changed."""
     before = permitted(agent, specs.volume())
     agent.authority.epoch += 1
@@ -101,7 +101,7 @@ def test_a_permit_rests_on_the_facts_that_the_node_holds(agent: AgentUnderTest) 
 # ---- repetition and replay
 
 
-def test_a_call_may_be_repeated_under_its_permit_also_after_a_restart(agent: AgentUnderTest) -> None:
+def test_call_may_be_repeated_under_its_permit_after_a_restart(agent: AgentUnderTest) -> None:
     request = permitted(agent, specs.volume())
     first = agent.stub.bare.EnsureVolume(request)
     assert agent.stub.bare.EnsureVolume(request) == first
@@ -121,7 +121,7 @@ def test_a_permit_is_not_used_for_another_content(agent: AgentUnderTest, restart
     assert agent.fake.volumes[UUID(request.subject.id)] == 64 * specs.MIB
 
 
-def test_a_permit_serves_the_repetition_of_a_call_that_failed(agent: AgentUnderTest) -> None:
+def test_failed_call_may_be_repeated_under_its_permit(agent: AgentUnderTest) -> None:
     request = permitted(agent, specs.volume())
     agent.fake.fail_next("create_volume", AdapterError("The disk is full.", retryable=True))
     assert refusal(lambda: agent.stub.bare.EnsureVolume(request)).code == "agent.adapter_failed"

@@ -109,7 +109,7 @@ def test_malformed_document_is_refused(agent: AgentUnderTest, document: bytes) -
     assert code_of(agent, request) == "malformed"
 
 
-def test_another_form_of_the_same_json_is_refused(agent: AgentUnderTest) -> None:
+def test_noncanonical_json_is_refused(agent: AgentUnderTest) -> None:
     request = permitted(agent, specs.volume())
     body = json.loads(request.permit.document)
     for text in (
@@ -295,7 +295,7 @@ def test_policies_that_do_not_type_check_are_refused(agent: AgentUnderTest) -> N
     assert refused(agent, policies={"id": "x"}) == "malformed"
 
 
-def test_a_permit_that_names_fewer_roles_than_its_operation_has_escapes_no_clause(agent: AgentUnderTest) -> None:
+def test_permit_with_too_few_roles_does_not_skip_clauses(agent: AgentUnderTest) -> None:
     for_storage = [IN_GERMANY[0] | {"atoms": [IN_GERMANY[0]["atoms"][0] | {"roles": ["storage"]}]}]
     assert refused(agent, policies=for_storage, roles=()) == "policy_refuses"
 
@@ -382,7 +382,7 @@ def test_key_is_valid_only_during_its_interval(agent: AgentUnderTest) -> None:
     assert refused(agent, by=future) == "unknown_key"
 
 
-def test_permits_by_ecdsa_are_as_good_and_no_key_does_two_algorithms(agent: AgentUnderTest) -> None:
+def test_ecdsa_permit_is_accepted_and_a_key_has_one_algorithm(agent: AgentUnderTest) -> None:
     p256, confused = SigningKey.p256("signer-p256"), SigningKey.p256("signer-confused")
     lying = confused.entry("permit")
     keys = [

@@ -149,7 +149,7 @@ def test_missing_volume_is_not_taken_over_as_an_empty_one(there: AgentUnderTest,
     assert refusal(lambda: there.stub.EnsureVolume(local)).code == "agent.bad_request"
 
 
-def test_a_node_forgets_a_volume_and_the_file_stays(here: AgentUnderTest, there: AgentUnderTest, folder: Path) -> None:
+def test_forgotten_volume_keeps_its_file(here: AgentUnderTest, there: AgentUnderTest, folder: Path) -> None:
     made = wish()
     here.stub.EnsureVolume(made)
     there.stub.EnsureVolume(wish(made.subject.id, generation=2))
@@ -161,14 +161,14 @@ def test_a_node_forgets_a_volume_and_the_file_stays(here: AgentUnderTest, there:
     assert here.stub.EnsureVolume(wish(made.subject.id, generation=3)).size_bytes == 64 * MIB, "it may come back"
 
 
-def test_a_volume_of_the_node_alone_is_not_forgotten(here: AgentUnderTest) -> None:
+def test_local_volume_is_not_forgotten(here: AgentUnderTest) -> None:
     local = specs.volume()
     here.stub.EnsureVolume(local)
     assert "it would be lost" in refusal(lambda: here.stub.ForgetVolume(specs.removal(local.subject))).message
     assert here.stub.RemoveVolume(specs.removal(local.subject)).was_present
 
 
-def test_a_volume_that_a_guest_has_is_not_forgotten(here: AgentUnderTest, folder: Path) -> None:
+def test_volume_in_use_by_a_guest_is_not_forgotten(here: AgentUnderTest, folder: Path) -> None:
     root = wish()
     here.stub.EnsureVolume(root)
     guest = specs.instance(root)
@@ -244,7 +244,7 @@ def disks(tmp_path: Path, folder: Path) -> FileDisks:
     return FileDisks(tmp_path / "state", pools=Pools({NAME: folder}), owner="one")
 
 
-def test_a_clone_in_a_pool_needs_no_file_of_the_node(disks: FileDisks, tmp_path: Path, folder: Path) -> None:
+def test_clone_in_a_pool_needs_no_local_file(disks: FileDisks, tmp_path: Path, folder: Path) -> None:
     image = tmp_path / "state/images/tiny"
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", image, "4M"], check=True)
     volume_id = UUID(specs.new_id())

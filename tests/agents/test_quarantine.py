@@ -155,7 +155,7 @@ def test_file_open_in_a_running_unmanaged_domain_is_kept(agent: AgentUnderTest) 
     assert agent.stub.EnsureQuarantine(found).is_present
 
 
-def test_an_image_that_volumes_stand_on_stays(agent: AgentUnderTest) -> None:
+def test_image_in_use_by_volumes_is_kept(agent: AgentUnderTest) -> None:
     sha256 = "ab" * 32
     agent.fake.images[sha256] = 512
     data = specs.volume()

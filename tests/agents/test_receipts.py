@@ -120,7 +120,7 @@ def test_each_resource_gets_open_and_close_receipts_under_its_permit(agent: Agen
     }
 
 
-def test_a_repetition_is_no_second_receipt_and_another_permit_is_one(agent: AgentUnderTest) -> None:
+def test_repetition_gets_no_receipt_and_another_permit_gets_one(agent: AgentUnderTest) -> None:
     request = agent.stub.permitted(specs.volume())
     for _ in range(2):
         agent.stub.EnsureVolume(request)
@@ -174,7 +174,7 @@ def test_a_flood_of_bad_permits_does_not_fill_the_disk(agent: AgentUnderTest, mo
 
 
 @pytest.mark.parametrize("how", ["crash", "guest_powers_off"])
-def test_a_guest_that_stops_by_itself_is_closed(agent: AgentUnderTest, how: str) -> None:
+def test_guest_that_stops_by_itself_gets_a_close_receipt(agent: AgentUnderTest, how: str) -> None:
     stream = watch(agent)
     wish = running(agent)
     assert [next_receipt(agent, stream)["event"] for _ in range(2)] == ["opened", "opened"]
@@ -186,7 +186,7 @@ def test_a_guest_that_stops_by_itself_is_closed(agent: AgentUnderTest, how: str)
     assert told(next_receipt(agent, stream)) == ("opened", "instance", wish.subject.id, 1)
 
 
-def test_a_guest_that_is_stopped_is_closed_before_the_call_ends(agent: AgentUnderTest) -> None:
+def test_stopped_guest_gets_its_close_receipt_before_the_answer(agent: AgentUnderTest) -> None:
     wish = running(agent)
     agent.stub.bare.EnsureInstance(without_permit(specs.again(wish, power=pb.POWER_OFF)))
     assert told(all_receipts(agent, 3)[2]) == ("closed", "instance", wish.subject.id, 1)
@@ -201,7 +201,7 @@ def test_guest_that_ignores_shutdown_gets_no_close_receipt(agent: AgentUnderTest
     assert told(all_receipts(agent, 3)[2]) == ("closed", "instance", wish.subject.id, 1)
 
 
-def test_a_guest_that_stopped_while_the_agent_was_away_is_closed(agent: AgentUnderTest) -> None:
+def test_guest_stopped_without_the_agent_gets_a_close_receipt(agent: AgentUnderTest) -> None:
     wish = running(agent)
     agent.stop()
     guest = agent.fake.guests[UUID(wish.subject.id)]
@@ -210,7 +210,7 @@ def test_a_guest_that_stopped_while_the_agent_was_away_is_closed(agent: AgentUnd
     assert told(all_receipts(agent, 3)[2]) == ("closed", "instance", wish.subject.id, 1)
 
 
-def test_guests_that_run_on_stay_open_over_a_restart(agent: AgentUnderTest) -> None:
+def test_running_guest_gets_no_close_receipt_at_a_restart(agent: AgentUnderTest) -> None:
     wish = running(agent)
     agent.restart()
     agent.stub.EnsureInstance(wish)
@@ -225,7 +225,7 @@ def without_permit(wish: pb.EnsureInstanceRequest) -> pb.EnsureInstanceRequest:
 # ---- on their way
 
 
-def test_receipts_wait_for_the_control_plane_also_over_a_restart(agent: AgentUnderTest) -> None:
+def test_receipts_are_kept_over_a_restart_until_acknowledged(agent: AgentUnderTest) -> None:
     for _ in range(3):
         agent.stub.EnsureVolume(specs.volume())
     before = all_receipts(agent, 3)
@@ -249,9 +249,7 @@ def test_watcher_receives_a_receipt_at_once(agent: AgentUnderTest) -> None:
         assert next_receipt(agent, stream)["number"] == number
 
 
-def test_a_stream_ends_so_that_receipts_can_be_forgotten(
-    agent: AgentUnderTest, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stream_ends_after_its_maximum_of_receipts(agent: AgentUnderTest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "MAX_RECEIPTS", 2)
     for _ in range(3):
         agent.stub.EnsureVolume(specs.volume())

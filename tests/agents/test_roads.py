@@ -125,7 +125,7 @@ def test_certificate_without_its_key_is_refused(street: Street) -> None:
         street.passage(node=thief).knock()
 
 
-def test_a_proof_is_good_for_one_occasion(street: Street) -> None:
+def test_claim_is_valid_for_one_nonce_and_peer(street: Street) -> None:
     claim = street.node.claim("1" * 64, street.guest_id, "wake", to=street.other.fingerprint)
     assert peer_auth.read_claim(claim, nonce="1" * 64, to=street.other.fingerprint).channel == "wake"
     for nonce, to in (("2" * 64, street.other.fingerprint), ("1" * 64, street.stranger.fingerprint)):
@@ -183,7 +183,7 @@ def test_unauthenticated_peers_do_not_exclude_other_addresses(street: Street) ->
         assert places(street) < pending_connections.PLACES
 
 
-def test_an_address_has_some_places_and_not_all(street: Street) -> None:
+def test_pending_connections_of_one_address_are_limited(street: Street) -> None:
     few = pending_connections.PLACES_PER_ADDRESS
     with slow_clients(street.address, few + 1, per_address=few + 1) as clients:
         assert is_hung_up(clients[-1])
@@ -262,7 +262,7 @@ def test_only_tls_1_3_is_accepted(street: Street) -> None:
         context.wrap_socket(raw)
 
 
-def test_certificates_without_key_identifiers_are_good_enough(street: Street) -> None:
+def test_certificate_without_key_identifiers_is_accepted(street: Street) -> None:
     """As the authority made them before it knew of these."""
     assert not street.node.client_context().verify_flags & ssl.VERIFY_X509_STRICT
 
@@ -349,7 +349,7 @@ def test_other_call_and_all_after_it_are_refused(other: bytes) -> None:
         gate.passes(packet(OPEN) + other)
 
 
-def test_another_call_ends_the_connection(street: Street, tmp_path: Path) -> None:
+def test_unlisted_libvirt_call_ends_the_connection(street: Street, tmp_path: Path) -> None:
     passage, local = through(street, tmp_path, LIBVIRT)
     local.sendall(packet(OPEN))
     assert local.recv(100) == packet(OPEN)
@@ -360,7 +360,7 @@ def test_another_call_ends_the_connection(street: Street, tmp_path: Path) -> Non
     passage.close()
 
 
-def test_addresses_are_read_and_written() -> None:
+def test_addresses_are_parsed_and_printed() -> None:
     assert str(Address.parse("10.0.0.1:7441")) == "10.0.0.1:7441"
     assert str(Address.parse("[fd00::1]:7441")) == "[fd00::1]:7441"
     for bad in ("", "10.0.0.1", ":7441", "host:", "host:x", "host:70000"):
@@ -368,6 +368,6 @@ def test_addresses_are_read_and_written() -> None:
             Address.parse(bad)
 
 
-def test_the_certificate_is_the_one_that_the_control_plane_has_signed(street: Street) -> None:
+def test_fingerprint_is_that_of_the_signed_certificate(street: Street) -> None:
     certificate = x509.load_pem_x509_certificate(street.node.credentials.certificate)
     assert peer_auth.fingerprint(certificate) == street.node.fingerprint

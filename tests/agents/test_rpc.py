@@ -36,7 +36,7 @@ def guest(agent: AgentUnderTest, wish: pb.EnsureInstanceRequest):
 # ---- the whole life
 
 
-def test_a_guest_is_made_and_leaves_nothing_behind(agent: AgentUnderTest) -> None:
+def test_guest_is_created_and_removed_completely(agent: AgentUnderTest) -> None:
     wish = build(agent)
     assert guest(agent, wish).running.vcpus == 1
     assert agent.stub.RemoveInstance(specs.removal(wish.subject)).was_present
@@ -46,7 +46,7 @@ def test_a_guest_is_made_and_leaves_nothing_behind(agent: AgentUnderTest) -> Non
     assert not agent.stub.Describe(pb.DescribeRequest()).instances
 
 
-def test_every_call_may_be_repeated(agent: AgentUnderTest) -> None:
+def test_repeated_calls_have_one_effect(agent: AgentUnderTest) -> None:
     wish = build(agent)
     first = agent.stub.EnsureInstance(wish)
     assert agent.stub.EnsureInstance(wish) == first
@@ -95,7 +95,7 @@ def test_an_older_generation_is_refused(agent: AgentUnderTest) -> None:
     )
 
 
-def test_a_removed_generation_stays_removed_also_after_a_restart(agent: AgentUnderTest) -> None:
+def test_removed_generation_stays_removed_after_a_restart(agent: AgentUnderTest) -> None:
     wish = build(agent)
     agent.stub.RemoveInstance(specs.removal(wish.subject))
     agent.restart()
@@ -222,7 +222,7 @@ def test_user_data_has_a_limit(agent: AgentUnderTest) -> None:
 # ---- images
 
 
-def test_an_image_is_taken_once(agent: AgentUnderTest) -> None:
+def test_image_is_stored_once(agent: AgentUnderTest) -> None:
     content = b"\0" * 200_000
     header = specs.image_header(content)
     assert not agent.stub.EnsureImage(image_stream(header, content)).was_cached
@@ -234,9 +234,7 @@ def test_an_image_is_taken_once(agent: AgentUnderTest) -> None:
 @pytest.mark.parametrize(
     ("announced", "sent"), [(b"a" * 1000, b"a" * 999), (b"a" * 1000, b"a" * 1001), (b"a" * 9, b"b" * 9)]
 )
-def test_an_image_that_is_not_the_one_announced_leaves_nothing(
-    agent: AgentUnderTest, announced: bytes, sent: bytes
-) -> None:
+def test_image_with_another_digest_is_not_stored(agent: AgentUnderTest, announced: bytes, sent: bytes) -> None:
     refused = refusal(lambda: agent.stub.EnsureImage(image_stream(specs.image_header(announced), sent)))
     assert refused.code == "agent.image_refused"
     assert not agent.fake.images
@@ -293,7 +291,7 @@ def test_lost_volume_is_not_replaced_by_an_empty_one(agent: AgentUnderTest) -> N
     assert (refused.status, refused.is_retryable) == (grpc.StatusCode.INTERNAL, False)
 
 
-def test_a_used_volume_and_a_used_port_stay(agent: AgentUnderTest) -> None:
+def test_volume_and_port_in_use_are_kept(agent: AgentUnderTest) -> None:
     wish = build(agent)
     volume = pb.RemoveRequest(subject=specs.subject(wish.root_volume_id))
     port = pb.RemoveRequest(subject=specs.subject(wish.port_ids[0]))
@@ -337,7 +335,7 @@ def test_failed_restart_is_retried(agent: AgentUnderTest) -> None:
     assert guest(agent, wish).restarts == 1
 
 
-def test_a_restart_of_a_stopped_guest_is_its_start(agent: AgentUnderTest) -> None:
+def test_restart_of_a_stopped_guest_starts_it(agent: AgentUnderTest) -> None:
     wish = build(agent)
     stopped = specs.again(wish, power=pb.POWER_OFF)
     agent.stub.EnsureInstance(stopped)
@@ -422,7 +420,7 @@ def test_attachments_survive_a_stop_and_outlive_their_instance(agent: AgentUnder
 # ---- faults
 
 
-def test_a_silent_hypervisor_is_a_passing_trouble(agent: AgentUnderTest) -> None:
+def test_unavailable_hypervisor_is_a_retryable_error(agent: AgentUnderTest) -> None:
     root = specs.volume()
     agent.stub.EnsureVolume(root)
     wish = specs.instance(root)
@@ -471,7 +469,7 @@ def test_heartbeat_reports_network_problems(agent: AgentUnderTest) -> None:
     assert (told.connections_problem, told.rules_problem) == ("It is almost full.", "They were gone.")
 
 
-def test_a_watch_begins_with_a_heartbeat_and_goes_on(agent: AgentUnderTest) -> None:
+def test_watch_starts_with_a_heartbeat_and_repeats_it(agent: AgentUnderTest) -> None:
     wish = build(agent)
     stream = events(agent)
     first, second = heartbeats(stream, 2)

@@ -39,7 +39,7 @@ def test_metadata_has_name_and_keys() -> None:
     }
 
 
-def test_each_card_is_found_by_its_mac_and_the_first_one_leads_outside() -> None:
+def test_each_card_is_matched_by_mac_and_the_first_has_the_gateway() -> None:
     config = files(GuestData("web-1", (), b""), port(11), port(12))["network-config"]
     first, second = config["ethernets"]["net0"], config["ethernets"]["net1"]
     assert config["version"] == 2
@@ -54,7 +54,7 @@ def test_each_card_is_found_by_its_mac_and_the_first_one_leads_outside() -> None
     assert (second["set-name"], "routes" in second) == ("eth1", False)
 
 
-def test_a_guest_without_cards_or_keys_gets_valid_files_too() -> None:
+def test_guest_without_cards_or_keys_gets_valid_files() -> None:
     read = files(GuestData("web-1", (), b""))
     assert read["network-config"] == {"version": 2, "ethernets": {}}
     assert read["meta-data"]["public-keys"] == []

@@ -82,7 +82,7 @@ def test_repeated_trust_documents_are_accepted(agent: AgentUnderTest) -> None:
     assert agent.stub.EnsureTrust(trust) == first
 
 
-def test_a_process_that_may_not_is_refused(agent: AgentUnderTest) -> None:
+def test_process_without_the_role_is_refused(agent: AgentUnderTest) -> None:
     web = agent.connect(issue_controlplane(agent.ca, agent.ca.folder / "web", process="web"))
     assert refusal(lambda: web.EnsureTrust(pb.EnsureTrustRequest())).code == "agent.unknown_peer"
 
@@ -201,7 +201,7 @@ def test_signed_document_with_unknown_fields_is_refused(agent: AgentUnderTest) -
 # ---- what is denied
 
 
-def test_the_deny_list_only_grows_but_for_the_root(agent: AgentUnderTest) -> None:
+def test_only_the_root_shortens_the_deny_list(agent: AgentUnderTest) -> None:
     authority = agent.authority
     tell(agent, deny=authority.deny(1, jtis=["a"], resources=["r"]))
     assert not_taken(agent, deny=authority.deny(2, jtis=["a", "b"])) == "agent.trust_refused"

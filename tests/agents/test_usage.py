@@ -84,7 +84,7 @@ def test_slow_hypervisor_delays_no_heartbeat(agent: AgentUnderTest, monkeypatch:
         stream.cancel()
 
 
-def test_a_hypervisor_that_does_not_answer_leaves_a_gap(agent: AgentUnderTest) -> None:
+def test_unavailable_hypervisor_leaves_a_gap_in_the_samples(agent: AgentUnderTest) -> None:
     build(agent)
     agent.fake.fail_next("usage", HypervisorUnavailable("It is being restarted."))
     stream = watch(agent, usage_interval_ms=TURN_MS)
@@ -103,7 +103,7 @@ def test_all_watchers_get_the_same_sample_of_a_turn(agent: AgentUnderTest) -> No
     assert agent.fake.call_counts["usage"] == 2
 
 
-def test_nodes_read_at_different_moments_of_a_turn(agent: AgentUnderTest) -> None:
+def test_nodes_sample_at_different_offsets_of_an_interval(agent: AgentUnderTest) -> None:
     meter = UsageSampler(agent.server.node, now_ms=lambda: 50_000)
     assert meter.until_next_s(10_000) == pytest.approx((specs.NODE_ID.int % 8000 or 10_000) / 1000)
 

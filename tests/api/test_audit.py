@@ -132,7 +132,7 @@ def test_a_crash_is_recorded(unbroken: Caller, cloud: Cloud, monkeypatch: pytest
     assert said(the_record()) == ("network_create", "failed", 500, "internal")
 
 
-def test_a_body_that_is_wrong_and_a_quota_that_does_not_suffice_are_recorded(api: Caller, cloud: Cloud) -> None:
+def test_malformed_body_and_exceeded_quota_are_recorded(api: Caller, cloud: Cloud) -> None:
     api.post("networks", {"name": "lan", "cidr": "10.0.0.0/24", "pets": 1})
     api.post("networks", {"name": "lan", "cidr": "10.0.0.0/24"})
     api.delete("networks/nothing")
@@ -143,7 +143,7 @@ def test_a_body_that_is_wrong_and_a_quota_that_does_not_suffice_are_recorded(api
     ]
 
 
-def test_a_dry_run_is_recorded_as_one(api: Caller, cloud: Cloud) -> None:
+def test_dry_run_is_recorded_and_marked(api: Caller, cloud: Cloud) -> None:
     assert api.post("instances?dry_run=true", WEB).status < 300
     record = the_record()
     assert (record.is_dry_run, record.outcome, record.operation_id, record.resource_ids) == (
@@ -155,7 +155,7 @@ def test_a_dry_run_is_recorded_as_one(api: Caller, cloud: Cloud) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_record_is_there_while_the_work_goes_on_and_survives_its_rollback(
+def test_record_exists_during_the_request_and_survives_its_rollback(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Seen from another connection: it was committed before the work."""
@@ -180,7 +180,7 @@ def test_a_record_is_there_while_the_work_goes_on_and_survives_its_rollback(
     assert said(the_record()) == ("network_create", "failed", 500, "internal")
 
 
-def test_nothing_is_done_that_cannot_be_recorded(
+def test_request_that_cannot_be_recorded_is_refused(
     unbroken: Caller, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*args: object) -> None:
@@ -222,7 +222,7 @@ def test_refused_reads_are_recorded_once_a_minute(api: Caller, stranger: Caller,
     assert len(mine.get("audit").body["items"]) == len(records())
 
 
-def test_attempts_to_sign_in_are_about_an_account(rf: RequestFactory, db: None, still: None) -> None:
+def test_sign_in_attempts_record_their_account(rf: RequestFactory, db: None, still: None) -> None:
     """As a view does it that knows nobody yet: it names the account, and whether it was let in is in the answer."""
     about = request_records.RequestActor(user_id=new_id())
 
@@ -416,7 +416,7 @@ def test_records_are_filtered_sorted_and_paged(api: Caller, cloud: Cloud) -> Non
     assert api.get("audit?outcome=fine").problem == (400, "invalid_parameter", "outcome")
 
 
-def test_an_export_is_the_list_with_its_place_in_the_log(
+def test_export_has_all_records_with_their_log_positions(
     api: Caller, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(request_log_batches, "SETTLED", timedelta())
@@ -455,7 +455,7 @@ def test_an_export_is_the_list_with_its_place_in_the_log(
     assert api.get("audit/export?format=xml").problem == (400, "invalid_parameter", "format")
 
 
-def test_an_export_has_an_end(api: Caller, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_export_over_the_maximum_is_refused(api: Caller, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(request_log, "EXPORT_MAX", 2)
     for _ in range(3):
         api.delete("networks/nothing")

@@ -275,7 +275,7 @@ def test_every_rule_of_the_table_is_tested(capsys: pytest.CaptureFixture[str]) -
         print(f"\n{len(ALL)} routes × {len(EVERYBODY)} credentials = {COMBINATIONS} combinations")
 
 
-def test_a_route_without_a_rule_keeps_the_api_from_starting(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_api_does_not_start_with_a_route_without_a_rule(monkeypatch: pytest.MonkeyPatch) -> None:
     rule_coverage.check(urls.api_patterns)
     without = {name: rule for name, rule in TABLE.items() if name != "instance_list"}
     monkeypatch.setattr(rule_coverage, "TABLE", without)

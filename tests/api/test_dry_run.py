@@ -163,7 +163,7 @@ def uses_noted_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("uses_noted_once")
-def test_nothing_is_written(
+def test_dry_run_writes_nothing(
     api: Caller,
     operator: Caller,
     cloud: Cloud,
@@ -201,7 +201,7 @@ def test_nothing_is_written(
     assert without_effect == EFFECTLESS
 
 
-def test_no_header_makes_a_dry_run_one_that_is_not_recorded(api: Caller, cloud: Cloud) -> None:
+def test_header_cannot_make_a_dry_run_unrecorded(api: Caller, cloud: Cloud) -> None:
     """As previews of the dashboard are: the mark is in the environment of its requests to itself."""
     before = RequestRecord.objects.count()
     for name in ("Andromede_Preview", "andromede.preview", "X_Andromede_Preview"):

@@ -30,7 +30,7 @@ def frames(text: str) -> list[dict[str, str]]:
     return found
 
 
-def test_a_change_can_be_followed_to_its_end(api: Caller) -> None:
+def test_events_follow_an_operation_to_its_end(api: Caller) -> None:
     cursor = now(api)
     network = api.post("networks", NETWORK).body
     answer = api.get(f"/v1/events?after={cursor}").body
@@ -125,7 +125,7 @@ def test_a_viewer_reads_events(viewer: Caller, api: Caller) -> None:
     assert viewer.get("/v1/events?kind=network.created").body["items"]
 
 
-def test_the_same_comes_as_server_sent_events(api: Caller) -> None:
+def test_server_sent_events_equal_the_list(api: Caller) -> None:
     begin = frames(api.get("/v1/events/stream").text)
     assert begin[0] == {"retry": "3000"}
     cursor = begin[-1]["id"]

@@ -120,7 +120,9 @@ def test_export_by_one_address_starts_waits_and_redirects(officer: Caller, windo
     assert (other.status, other.body["id"] != first.body["id"]) == (202, True)
 
 
-def test_owners_officers_and_auditors_may(owner: Caller, officer: Caller, auditor: Caller, window: Window) -> None:
+def test_owners_officers_and_auditors_may_export(
+    owner: Caller, officer: Caller, auditor: Caller, window: Window
+) -> None:
     place = owner.post(ASK, window.body).headers["Location"]
     exports.make_all()
     for caller in (owner, officer, auditor):

@@ -127,7 +127,7 @@ def test_report_covers_only_visible_organizations(api: Caller, suspended: Cloud,
     assert api.get("/v1/exemptions/report?quarter=soon").problem == (400, "invalid_parameter", "quarter")
 
 
-def test_an_exemption_is_for_one_operation_of_one_project(
+def test_exemption_is_valid_for_one_operation_of_one_project(
     api: Caller,
     suspended: Cloud,
     approvers: dict[str, tuple[Person, Caller]],

@@ -95,7 +95,7 @@ def test_tenants_state_nothing(api: Caller, viewer: Caller, cloud: Cloud) -> Non
         (["alg"], "none", (400, "invalid_request", "/facts/0/alg")),
     ],
 )
-def test_a_mistake_is_named_with_its_place(
+def test_invalid_fact_is_named_with_its_pointer(
     operator: Caller, cloud: Cloud, path: list[str], new: object, problem: tuple[int, str, str]
 ) -> None:
     body = body_of(custody())

@@ -70,7 +70,7 @@ def test_attestation_needs_a_fresh_proof_of_identity(operator: Caller, person: C
     assert told["at_hand"][2]["error"]["detail"] == "The node node-1 cannot be fenced: it is fenced."
 
 
-def test_power_takes_an_operation(operator: Caller, cloud: Cloud) -> None:
+def test_fencing_by_power_starts_an_operation(operator: Caller, cloud: Cloud) -> None:
     operator.put("/v1/nodes/node-1/bmc", BMC)
     cloud.machine.become_unreachable()
     answer = operator.post("/v1/nodes/node-1/actions/fence", {"evidence": "power", "reason": WHY})

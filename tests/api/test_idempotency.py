@@ -63,7 +63,7 @@ def test_another_request_under_the_key_is_refused(alpha: Caller) -> None:
     assert Network.objects.count() == 1
 
 
-def test_a_key_is_of_one_credential_method_and_path(alpha: Caller) -> None:
+def test_key_is_scoped_to_credential_method_and_path(alpha: Caller) -> None:
     make_tenant("beta")
     beta = Caller(token="beta", project="beta")
     assert post(alpha, "networks", LAN).status == 201
@@ -81,14 +81,14 @@ def test_failed_request_is_executed_again(alpha: Caller) -> None:
     assert (anew.status, is_replay(anew)) == (201, False)
 
 
-def test_a_dry_run_uses_no_key_up(alpha: Caller) -> None:
+def test_dry_run_does_not_use_a_key(alpha: Caller) -> None:
     assert post(alpha, "networks?dry_run=true", LAN).status == 200
     real = post(alpha, "networks", LAN)
     assert (real.status, is_replay(real)) == (201, False)
 
 
 @pytest.mark.parametrize("key", ["", "a b", "é", "x" * 256])
-def test_a_key_is_visible_ascii(alpha: Caller, key: str) -> None:
+def test_key_with_other_characters_is_refused(alpha: Caller, key: str) -> None:
     for path in ("networks", "networks?dry_run=true"):
         assert post(alpha, path, LAN, key).problem[:2] == (400, "idempotency_key_invalid")
 

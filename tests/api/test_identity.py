@@ -34,7 +34,7 @@ def test_token_cannot_exceed_the_role_of_its_issuer(api: Caller, cloud: Cloud) -
     assert ApiToken.objects.count() == 1
 
 
-def test_a_token_is_named_once(api: Caller, cloud: Cloud) -> None:
+def test_taken_token_name_is_refused(api: Caller, cloud: Cloud) -> None:
     assert api.post("tokens", {"name": "test"}).problem == (409, "identity.name_taken", "/name")
 
 

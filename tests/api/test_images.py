@@ -74,7 +74,7 @@ def test_interrupted_upload_is_refused(api: Caller, cloud: Cloud) -> None:
     assert api.get("images/mine").body["state"] == "awaiting-upload"
 
 
-def test_a_public_image_is_an_operators(api: Caller, cloud: Cloud) -> None:
+def test_only_an_operator_creates_a_public_image(api: Caller, cloud: Cloud) -> None:
     assert api.delete("images/tiny").problem == (403, "catalog.image.not_owned", None)
 
 

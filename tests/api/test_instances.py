@@ -32,7 +32,7 @@ from tests.world import Cloud, make_image, run
 WEB: dict[str, Any] = {"name": "web", "flavor": "tiny", "image": "tiny"}
 
 
-def test_a_create_answers_with_the_resource_its_place_and_its_operation(api: Caller, cloud: Cloud) -> None:
+def test_create_answers_with_resource_location_and_operation(api: Caller, cloud: Cloud) -> None:
     answer = api.post("instances", WEB | {"networks": ["lan"], "labels": {"env": "prod"}})
     body = answer.body
     assert answer.status == 201
@@ -46,7 +46,7 @@ def test_a_create_answers_with_the_resource_its_place_and_its_operation(api: Cal
     assert body["labels"] == {"env": "prod"}
 
 
-def test_its_root_disk_may_be_of_another_type(api: Caller, cloud: Cloud) -> None:
+def test_root_disk_may_have_another_volume_type(api: Caller, cloud: Cloud) -> None:
     assert api.post("instances", WEB).body["root_volume_type"] == "local"
     answer = api.post("instances", WEB | {"name": "other", "root_volume_type": "none-such"})
     assert answer.problem == (422, "catalog.volume_type.not_found", "/root_volume_type")
@@ -183,7 +183,7 @@ def test_a_flavor_with_a_smaller_disk_is_refused(api: Caller, instance: Instance
     assert answer.problem == (422, "compute.flavor_too_small", "/flavor")
 
 
-def test_a_delete_ends_with_nothing_and_may_be_repeated(api: Caller, instance: Instance) -> None:
+def test_deleted_instance_is_not_found_and_delete_may_be_repeated(api: Caller, instance: Instance) -> None:
     answer = api.delete("instances/web")
     assert (answer.status, answer.operation["kind"]) == (202, "instance.delete")
     assert "deleting" in [each["type"] for each in answer.body["conditions"]]

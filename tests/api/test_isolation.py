@@ -356,7 +356,7 @@ def test_route_without_a_valid_credential_is_refused(names: dict[str, str], toke
         assert ask(Caller(token=token), route, names) == (401, "unauthenticated"), route
 
 
-def test_another_projects_credential_finds_nothing(stranger: Caller, names: dict[str, str]) -> None:
+def test_foreign_credential_finds_no_resource(stranger: Caller, names: dict[str, str]) -> None:
     for route in OF_PROJECTS:
         assert ask(stranger, route, names) == (404, "identity.project.not_found"), route
         assert ask(stranger, route, names | {"project": "alpha"}) == (404, "identity.project.not_found"), route
@@ -371,7 +371,7 @@ def test_foreign_resource_is_not_found_under_an_own_project(stranger: Caller, na
             assert status == 404, route
 
 
-def test_another_organization_is_not_there(stranger: Caller, names: dict[str, str]) -> None:
+def test_foreign_organization_is_not_found(stranger: Caller, names: dict[str, str]) -> None:
     """Where the role alone forbids it, that is all that is said, whether it is there or not."""
     nothing = {name: "0190a000-0000-7000-8000-000000000000" for name in names}
     for route in OF_ORGANIZATIONS:
@@ -435,6 +435,6 @@ def test_own_account_routes_need_a_session(api: Caller, operator: Caller, names:
             assert ask(caller, route, names) == (403, "signin.session_needed"), route
 
 
-def test_tenants_are_no_operators(api: Caller, names: dict[str, str]) -> None:
+def test_operator_routes_are_refused_to_tenants(api: Caller, names: dict[str, str]) -> None:
     for route in OF_OPERATORS:
         assert ask(api, route, names) == (403, "identity.role_needed"), route

@@ -3,7 +3,7 @@ from tests.api.test_instances import KEY
 from tests.world import Cloud
 
 
-def test_an_ssh_key_loses_its_comment(api: Caller, cloud: Cloud) -> None:
+def test_ssh_key_is_stored_without_its_comment(api: Caller, cloud: Cloud) -> None:
     answer = api.post("ssh-keys", {"name": "laptop", "public_key": f"{KEY} ada@home\n"})
     assert answer.status == 201
     assert answer.body["public_key"] == KEY

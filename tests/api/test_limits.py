@@ -69,7 +69,7 @@ def test_rate_limit_error_is_in_french(caller: Caller, name: str) -> None:
     assert caller.get("networks").body["title"] == "Trop de requêtes"
 
 
-def test_each_owner_has_its_own(caller: Caller, name: str) -> None:
+def test_each_owner_has_its_own_limit(caller: Caller, name: str) -> None:
     for _ in range(5):
         assert caller.get("networks").status == 200
     make_tenant(f"{name}-b")
@@ -81,7 +81,7 @@ def basic(token: str, user: str) -> str:
     return f"Basic {b64encode(f'{user}:{token}'.encode()).decode()}"
 
 
-def test_another_user_name_is_no_other_credential(caller: Caller, name: str) -> None:
+def test_basic_user_name_does_not_separate_a_token(caller: Caller, name: str) -> None:
     """Of Basic, by which the token comes as a password."""
     token, caller.token = name, None
     answers = [caller.get("networks", Authorization=basic(token, f"user-{number}")) for number in range(6)]
@@ -100,7 +100,7 @@ def test_guesses_with_other_user_names_are_counted_together(caller: Caller) -> N
     }
 
 
-def test_two_tokens_of_one_user_share(caller: Caller, name: str) -> None:
+def test_tokens_of_one_user_share_a_limit(caller: Caller, name: str) -> None:
     user, project = User.objects.get(), Project.objects.get()
     _, secret = token_issue(user, project=project, name="second", role="member", lifetime=timedelta(days=1))
     other = Caller(token=secret, project=name, http=caller.http)
@@ -108,7 +108,7 @@ def test_two_tokens_of_one_user_share(caller: Caller, name: str) -> None:
     assert (caller.get("networks").status, other.get("networks").status) == (429, 429)
 
 
-def test_an_organization_has_a_share(caller: Caller, name: str, settings: Settings) -> None:
+def test_organization_has_a_limit(caller: Caller, name: str, settings: Settings) -> None:
     settings.RATE_ORGANIZATION_TIMES = 1
     project = Project.objects.get()
     other = user_create(email=f"{name}@second.example")
@@ -134,7 +134,7 @@ def test_address_with_wrong_credentials_is_limited_alone(caller: Caller, name: s
     assert elsewhere.get("/v1/projects").status == 401
 
 
-def test_a_credential_that_was_good_is_not_for_ever(caller: Caller, name: str) -> None:
+def test_revoked_credential_is_limited_like_a_guess(caller: Caller, name: str) -> None:
     assert caller.get("networks").status == 200
     ApiToken.objects.all().delete()
     assert [caller.get("networks").status for _ in range(6)] == [401, 401, 401, 401, 429, 429]
@@ -163,7 +163,7 @@ def test_process_counts_for_itself_without_redis(
 
 
 @pytest.mark.parametrize("store", [Shared(), Own()])
-def test_a_window_slides(store: Shared | Own, name: str) -> None:
+def test_window_slides_over_the_previous_minute(store: Shared | Own, name: str) -> None:
     """A request of the minute before counts as much as of that minute is in the window; and in no other."""
     two, many = Bucket("reads", name, 2), Bucket("organization_reads", name, 100)
     assert store.count([two, many], Moment(7, 1.0), is_taken=True) == (True, [1, 0, 1, 0])

@@ -20,7 +20,7 @@ def test_created_resource_links_to_its_operations() -> None:
     assert not {"instance_list", "attachment_get", "volume_get"} & set(found)
 
 
-def test_a_project_is_found_outside_of_its_organization() -> None:
+def test_project_link_needs_no_organization() -> None:
     found = links("post", "/v1/organizations/{organization}/projects", "201")
     assert found["project_get"]["parameters"] == {"project": "$response.body#/id"}
 
@@ -36,11 +36,11 @@ def test_answer_without_an_operation_links_to_none() -> None:
     assert "operation_get" not in links("post", "/v1/projects/{project}/images", "201")
 
 
-def test_a_dry_run_leads_nowhere() -> None:
+def test_dry_run_answer_has_no_links() -> None:
     assert links("post", "/v1/projects/{project}/volumes", "200") == {}
 
 
-def test_all_links_name_parameters_and_members_that_there_are() -> None:
+def test_links_name_existing_parameters_and_members() -> None:
     paths = contract()["paths"].items()
     targets = {each["operationId"]: path for path, operations in paths for each in operations.values()}
     for path, operations in paths:

@@ -78,7 +78,7 @@ def test_deletion_between_two_pages_skips_no_row(api: Caller) -> None:
 
 
 @pytest.mark.usefixtures("many")
-def test_a_full_last_page_is_the_last(api: Caller) -> None:
+def test_full_last_page_has_no_next_token(api: Caller) -> None:
     assert [len(page) for page in pages(api, "limit=5")] == [5]
 
 
@@ -147,15 +147,15 @@ def test_contradictory_query_is_refused(api: Caller, query: str, code: str, para
 
 
 @pytest.mark.usefixtures("many")
-def test_a_page_token_belongs_to_its_order(api: Caller) -> None:
+def test_page_token_of_another_order_is_refused(api: Caller) -> None:
     token = api.get("networks?limit=1&sort=name").body["next_page_token"]
     assert api.get(f"networks?sort=-name&page_token={token}").problem == (400, "invalid_parameter", "page_token")
 
 
-def test_a_state_that_does_not_exist(api: Caller, cloud: Cloud) -> None:
+def test_unknown_state_is_refused(api: Caller, cloud: Cloud) -> None:
     assert api.get("instances?state=sleeping").problem == (400, "invalid_parameter", "state")
     assert api.get("instances?state=building&zone=fr-idf-1").body["items"] == []
 
 
-def test_a_resource_that_is_no_id(api: Caller, cloud: Cloud) -> None:
+def test_invalid_resource_id_is_refused(api: Caller, cloud: Cloud) -> None:
     assert api.get("operations?resource=web").problem == (400, "invalid_parameter", "resource")

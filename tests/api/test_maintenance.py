@@ -29,7 +29,7 @@ def test_rejected_request_has_retry_after(
     assert api.get("instances").body["items"] == []
 
 
-def test_a_rule_is_made_seen_and_ended(api: Caller, operator: Caller, cloud: Cloud) -> None:
+def test_rule_is_created_listed_and_ended(api: Caller, operator: Caller, cloud: Cloud) -> None:
     made = operator.post(URL, {**RULE, "zone": "fr-idf-1"})
     assert (made.status, made.body["state"], made.body["ends_at"]) == (201, "active", None)
     (seen,) = api.get(f"{URL}?state=active").body["items"]

@@ -92,7 +92,7 @@ def test_project_with_resources_is_not_deleted(api: Caller, cloud: Cloud) -> Non
     assert owner.get("/v1/projects/alpha").status == 404
 
 
-def test_a_name_that_several_organizations_have_is_not_guessed(owner: Caller) -> None:
+def test_ambiguous_project_name_is_refused(owner: Caller) -> None:
     other = organization_create(name="other")
     project_create(other, name="web")
     membership_set(other, user=User.objects.get(), role="viewer")
@@ -114,7 +114,7 @@ def test_only_an_owner_changes_owners_and_officers(owner: Caller, admin: Caller)
     assert {each["role"] for each in admin.get(path).body["items"]} == {"owner", "admin"}
 
 
-def test_the_last_owner_stays(owner: Caller, admin: Caller) -> None:
+def test_last_owner_is_not_removed(owner: Caller, admin: Caller) -> None:
     path = f"{ACME}/members/owner@acme.example"
     for answer in (owner.delete(path), owner.patch(path, {"role": "admin"})):
         assert answer.problem == (409, "identity.last_owner", None)
@@ -196,7 +196,7 @@ def test_token_reports_whether_it_follows_later_roles(owner: Caller) -> None:
     assert statuses == [403, 201]
 
 
-def test_a_credential_counts_when_an_invitation_is_accepted(owner: Caller, settings: Settings) -> None:
+def test_acceptance_of_an_invitation_checks_the_credential(owner: Caller, settings: Settings) -> None:
     """As on other routes: a session owes its second factor, a token needs the scope; and a program is nobody."""
     settings.SECOND_FACTOR_DUTIES = ["operator"]
     bob = user_create(email="bob@other.example", is_operator=True)
@@ -220,7 +220,7 @@ def test_a_credential_counts_when_an_invitation_is_accepted(owner: Caller, setti
     assert finished.post(accept, {"token": token}).status == 200
 
 
-def test_an_invitation_for_a_known_user_takes_that_user(owner: Caller) -> None:
+def test_invitation_is_accepted_only_by_its_known_user(owner: Caller) -> None:
     bob = user_create(email="bob@other.example")
     other = organization_create(name="other")
     membership_set(other, user=bob, role="viewer")
@@ -281,7 +281,7 @@ def test_a_service_account_has_its_grants_and_no_more(owner: Caller, acme: Organ
     assert (me["user"], me["service_account"]["name"], me["memberships"][0]["role"]) == (None, "ci", "viewer")
 
 
-def test_a_disabled_accounts_tokens_are_dead_at_once(owner: Caller) -> None:
+def test_tokens_of_a_disabled_account_are_refused(owner: Caller) -> None:
     _, ci = robot(owner, {"role": "viewer"})
     assert ci.get("instances").status == 200
     assert owner.patch(f"{ACME}/service-accounts/ci", {"is_disabled": True}).body["is_disabled"]
@@ -293,7 +293,7 @@ def test_a_disabled_accounts_tokens_are_dead_at_once(owner: Caller) -> None:
     assert not ServiceAccount.objects.exists()
 
 
-def test_a_program_has_no_persons_duty(owner: Caller, admin: Caller) -> None:
+def test_service_account_cannot_have_roles_of_persons(owner: Caller, admin: Caller) -> None:
     for role in ("owner", "sovereignty_officer"):
         answer = owner.post(f"{ACME}/service-accounts", {"name": "ci", "grants": [{"role": role}]})
         assert answer.problem == (422, "identity.persons_role", "/grants")
@@ -336,7 +336,7 @@ def test_valid_tokens_of_one_owner_have_a_maximum(owner: Caller, settings: Setti
     assert owner.post(path, {"name": "e", "lifetime_days": 1}).status == 201
 
 
-def test_a_token_issues_none_that_may_more(owner: Caller, acme: Organization) -> None:
+def test_token_cannot_issue_one_with_more_rights(owner: Caller, acme: Organization) -> None:
     shop = project_create(acme, name="shop")
     limits = {"verbs": ["read", "create"], "kinds": ["tokens", "networks"], "projects": ["web"], "role": "member"}
     limited = Caller(token=owner.post("/v1/tokens", {"name": "a", **limits}).body["secret"], project="web")
@@ -373,7 +373,7 @@ def test_revoked_token_revokes_those_it_issued(owner: Caller) -> None:
     assert {str(each) for each in told} == {each["id"] for each in (first, second, third)}
 
 
-def test_issuing_and_revoking_are_on_record(owner: Caller) -> None:
+def test_issue_and_revocation_are_recorded(owner: Caller) -> None:
     made = owner.post("/v1/tokens", {"name": "ci"}).body
     owner.delete(f"/v1/tokens/{made['id']}")
     verbs = list(AuditRecord.objects.filter(resource_id=made["id"]).order_by("pk").values_list("verb", "credential_id"))
@@ -382,7 +382,7 @@ def test_issuing_and_revoking_are_on_record(owner: Caller) -> None:
     assert made["secret"] not in str(list(AuditRecord.objects.values_list("facts", flat=True)))
 
 
-def test_the_last_use_is_noted(owner: Caller) -> None:
+def test_last_use_of_a_token_is_recorded(owner: Caller) -> None:
     made = owner.post("/v1/tokens", {"name": "ci"}).body
     assert (made["last_used_at"], made["last_used_from"]) == (None, None)
     Caller(token=made["secret"]).get("/v1/me")
@@ -391,7 +391,7 @@ def test_the_last_use_is_noted(owner: Caller) -> None:
     assert seen["last_used_from"] == "127.0.0.1"
 
 
-def test_an_organization_sees_and_ends_all_its_tokens(owner: Caller, admin: Caller, acme: Organization) -> None:
+def test_organization_lists_and_revokes_all_its_tokens(owner: Caller, admin: Caller, acme: Organization) -> None:
     _, ci = robot(owner, {"role": "viewer"})
     issued = member("member", name="bob").post("tokens", {"name": "bobs"}).body
     stranger = organization_create(name="other")

@@ -43,7 +43,7 @@ def series(body: Any, name: str) -> list[float | None]:
     return [value for each in body["series"] if each["name"] == name for _, value in each["points"]]
 
 
-def test_all_series_have_the_same_moments(api: Caller, instance: Instance, cloud: Cloud) -> None:
+def test_all_series_have_the_same_times(api: Caller, instance: Instance, cloud: Cloud) -> None:
     since = some_minutes(cloud)
     body = api.get(f"instances/web/metrics?since={since:%Y-%m-%dT%H:%M:%SZ}").body
     assert body["resolution_s"] == 10

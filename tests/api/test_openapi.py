@@ -58,7 +58,7 @@ def test_every_route_has_a_unique_operation_id() -> None:
         ),
     ],
 )
-def test_the_statuses_of_a_route(method: str, path: str, statuses: str) -> None:
+def test_route_has_its_statuses(method: str, path: str, statuses: str) -> None:
     assert sorted(contract()["paths"][path][method]["responses"]) == statuses.split()
 
 
@@ -85,7 +85,7 @@ def test_deprecated_route_has_its_dates(monkeypatch: pytest.MonkeyPatch) -> None
         assert (operation["deprecated"], operation.get("x-sunset")) == (True, said)
 
 
-def test_every_body_has_an_example_that_is_right() -> None:
+def test_every_body_has_a_valid_example() -> None:
     bodies = [each for each in In.__subclasses__() if each.__module__.startswith("controlplane.")]
     assert len(bodies) > 10
     for body in bodies:

@@ -194,7 +194,7 @@ def test_sign_in_stores_no_secret_and_is_deleted(staff: Staff) -> None:
     assert not OpenIdSignIn.objects.exists()
 
 
-def test_the_request_has_pkce_state_and_nonce_of_its_own_each_time(staff: Staff) -> None:
+def test_each_request_has_its_own_pkce_state_and_nonce(staff: Staff) -> None:
     first, second = (httpx.URL(staff.begin()["authorization_url"]).params for _ in range(2))
     assert (first["code_challenge_method"], first["response_type"], first["redirect_uri"]) == ("S256", "code", BACK)
     for name in ("state", "nonce", "code_challenge"):
@@ -228,7 +228,7 @@ def test_mismatched_completion_is_refused(staff: Staff, wrong: dict[str, str]) -
     assert staff.complete(body).status == (201 if "state" in wrong else 401), "it was used up by the try"
 
 
-def test_a_provider_that_names_itself_always_does(staff: Staff, file: Path) -> None:
+def test_answer_without_an_announced_issuer_is_refused(staff: Staff, file: Path) -> None:
     """RFC 9207: where discovery announces it, an answer without `iss` is not the provider's."""
     issuer = all_providers()[0].issuer
     document = httpx.get(f"{issuer}{oidc_http.DISCOVERY}").json()
@@ -484,7 +484,7 @@ def test_groups_do_not_change_roles_granted_by_hand(staff: Staff) -> None:
     assert roles() == {"other": "admin"}
 
 
-def test_a_group_gives_nothing_in_an_organization_that_was_deleted(staff: Staff) -> None:
+def test_group_of_a_deleted_organization_gives_no_role(staff: Staff) -> None:
     Project.objects.filter(organization__name="other").update(deleted_at=clock.now())
     organization_delete(SYSTEM, Organization.objects.get(name="other"))
     staff.groups("ada", "cloud", "lab")

@@ -55,7 +55,7 @@ def test_an_operation_keeps_the_name_that_its_resource_had(api: Caller, cloud: C
     ]
 
 
-def test_operations_of_all_projects_are_an_operators_to_see(api: Caller, operator: Caller, cloud: Cloud) -> None:
+def test_operations_of_all_projects_are_visible_to_operators_only(api: Caller, operator: Caller, cloud: Cloud) -> None:
     own = api.post("instances", WEB).body["operation"]["id"]
     beta = make_tenant("beta").project
     now, volume = clock.now(), new_id()

@@ -121,7 +121,7 @@ def test_several_passkeys_are_named_and_removed(ada: Person) -> None:
     assert caller.delete(f"/v1/passkeys/{listed[1]['id']}").problem == (404, "signin.passkey.not_found", None)
 
 
-def test_the_last_factor_of_an_owner_stays(acme: Organization) -> None:
+def test_last_factor_of_an_owner_is_not_removed(acme: Organization) -> None:
     caller = make_person("olga", organization=acme, role="owner").signed_in()
     assert caller.get("/v1/projects").problem == DEMANDED
     registered(caller)
@@ -132,7 +132,7 @@ def test_the_last_factor_of_an_owner_stays(acme: Organization) -> None:
     assert caller.delete(f"/v1/passkeys/{passkey}").status == 204
 
 
-def test_changes_take_a_fresh_proof(ada: Person) -> None:
+def test_passkey_changes_need_a_fresh_proof(ada: Person) -> None:
     caller = ada.signed_in()
     device = registered(caller)
     Session.objects.update(proved_at=F("proved_at") - timedelta(minutes=6))
@@ -183,7 +183,7 @@ def test_wrong_key_or_user_is_refused(ada: Person, acme: Organization) -> None:
     assert Session.objects.filter(methods__contains=["passkey"]).count() == 2, "those that registered"
 
 
-def test_a_copy_of_a_key_shows_by_its_count(ada: Person) -> None:
+def test_cloned_passkey_is_detected_by_its_counter(ada: Person) -> None:
     device = registered(ada.signed_in())
     clone = replace(device)
     assert sign_in(device).status == 201
@@ -198,7 +198,7 @@ def test_passkey_without_a_counter_signs_in(ada: Person) -> None:
     assert [sign_in(device).status for _ in range(2)] == [201, 201]
 
 
-def test_an_answer_is_good_once_and_for_its_challenge(ada: Person) -> None:
+def test_answer_is_valid_once_and_for_its_challenge(ada: Person) -> None:
     device = registered(ada.signed_in())
     first = answer_of(device)
     assert ANYBODY.post("/v1/passkey-sessions", first).status == 201
@@ -212,7 +212,7 @@ def test_an_answer_is_good_once_and_for_its_challenge(ada: Person) -> None:
     assert not Ceremony.objects.exists()
 
 
-def test_a_challenge_to_register_is_its_users(ada: Person, acme: Organization) -> None:
+def test_registration_challenge_is_bound_to_its_user(ada: Person, acme: Organization) -> None:
     hers, his = ada.signed_in(), make_person("bob", organization=acme).signed_in()
     challenge, device = hers.post("/v1/passkeys/actions/challenge").body, Authenticator()
     body = {"ceremony": challenge["ceremony"], "credential": device.create(challenge["options"]), "name": "x"}

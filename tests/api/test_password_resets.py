@@ -84,7 +84,7 @@ def test_an_account_in_use_gets_no_link_from_one_operator(place: Place, what: st
     assert place.set_password(link).problem == (401, "signin.link_refused", None), "nor with an earlier one"
 
 
-def test_a_link_for_a_password_takes_a_session_with_a_fresh_second_factor(place: Place) -> None:
+def test_password_link_needs_a_session_with_a_fresh_second_factor(place: Place) -> None:
     user = user_create(email="new@people.example")
     otto = User.objects.get(email="otto@cloud.example")
     token = Caller(token=token_issue(otto, project=None, name="ci", role="", lifetime=timedelta(days=1))[1])
@@ -155,7 +155,7 @@ def test_user_sees_and_withdraws_an_own_reset_with_its_link(place: Place) -> Non
     assert place.ada.sign_in(password=PASSWORD).status == 201
 
 
-def test_the_second_factor_stays(place: Place) -> None:
+def test_password_reset_keeps_the_second_factor(place: Place) -> None:
     enrol_totp(place.ada.signed_in())
     secret = place.olga.post(f"/v1/password-resets/{place.asked()}/actions/confirm").body["secret"]
     PasswordLink.objects.update(good_from=clock.now())

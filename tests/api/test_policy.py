@@ -144,7 +144,7 @@ def test_dry_run_changes_no_policy(api: Caller, olga: Caller, cloud: Cloud) -> N
     assert not PolicyProposal.objects.exists()
 
 
-def test_a_policy_replaces_the_version_that_its_author_has_read(api: Caller, cloud: Cloud) -> None:
+def test_policy_change_needs_the_version_that_was_read(api: Caller, cloud: Cloud) -> None:
     assert api.get("policy").headers["ETag"] == '"0"'
     assert api.put("policy", {"atoms": [HOME]}, If_Match="").problem == (428, "version_required", None)
     for wrong in ('"1"', 'W/"0"', "0", '"x"', '"-1"'):
@@ -234,7 +234,7 @@ def test_looser_policy_is_proposed_and_approved_by_another_officer(
     assert otto.post(f"{path}/actions/approve").problem[:2] == (409, "illegal_transition")
 
 
-def test_a_proposal_is_made_on_its_own(api: Caller, olga: Caller, cloud: Cloud) -> None:
+def test_proposal_is_created_by_its_own_route(api: Caller, olga: Caller, cloud: Cloud) -> None:
     api.put("policy", {"atoms": [HOME]})
     body = {"project": "alpha", "atoms": [WIDER], "reason": "a second site"}
     made = olga.post("/v1/policy-proposals", body)
@@ -309,7 +309,7 @@ def test_classifications_are_listed_in_the_readers_language(api: Caller, cloud: 
     assert api.get("/v1/classifications/nothing").problem[:2] == (404, "placement.classification.not_found")
 
 
-def test_an_organization_makes_its_own(api: Caller, olga: Caller, stranger: Caller, cloud: Cloud) -> None:
+def test_organization_creates_its_classifications(api: Caller, olga: Caller, stranger: Caller, cloud: Cloud) -> None:
     path = "/v1/organizations/alpha-org/classifications"
     body = {"name": "secret", "title": "Secret", "title_fr": "Secret", "atoms": [HOME]}
     assert api.post(path, body).problem[:2] == (403, "identity.role_needed")
@@ -371,7 +371,7 @@ def test_unknown_decision_is_not_found(api: Caller, cloud: Cloud) -> None:
         assert api.get(f"decisions/{ref}").problem == (404, "placement.decision.not_found", None)
 
 
-def test_tokens_of_officers_are_not_given_away(api: Caller, cloud: Cloud) -> None:
+def test_owner_cannot_issue_an_officer_token(api: Caller, cloud: Cloud) -> None:
     owner = Caller(token=make_token(cloud.tenant.project, role="owner"), project="alpha")
     answer = owner.post("tokens", {"name": "x", "role": "sovereignty_officer"})
     assert answer.problem[:2] == (403, "identity.role_needed")

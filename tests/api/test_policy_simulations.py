@@ -118,7 +118,7 @@ def test_dry_run_explains_a_refusal(api: Caller, cloud: Cloud, kind: str) -> Non
 
 
 @pytest.mark.parametrize("kind", BODIES)
-def test_a_dry_run_checks_the_rest_too(api: Caller, viewer: Caller, cloud: Cloud, kind: str) -> None:
+def test_dry_run_checks_name_body_and_role(api: Caller, viewer: Caller, cloud: Cloud, kind: str) -> None:
     api.post(kind, BODIES[kind])
     assert api.post(f"{kind}?dry_run=true", BODIES[kind]).problem[0] == 409
     assert api.post(f"{kind}?dry_run=true", BODIES[kind] | {"name": "No Name"}).problem[0] == 400

@@ -39,7 +39,7 @@ def test_unknown_code_is_not_found(db: None) -> None:
         assert answer.problem[:2] == (404, "problem_not_found")
 
 
-def test_there_is_a_page_for_every_code() -> None:
+def test_every_code_has_a_page() -> None:
     assert len(problem_pages.codes()) > 150
     for code in problem_pages.codes():
         page = problem_pages.page(code)

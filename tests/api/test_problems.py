@@ -52,14 +52,16 @@ def test_invalid_request_id_is_replaced(api: Caller, cloud: Cloud, given: str) -
         ("", "Not found", "There is no instance 'x' here."),
     ],
 )
-def test_the_language_is_the_callers(api: Caller, cloud: Cloud, language: str, title: str, detail: str) -> None:
+def test_problem_is_in_the_language_of_the_caller(
+    api: Caller, cloud: Cloud, language: str, title: str, detail: str
+) -> None:
     api.language = language
     answer = api.get("instances/x")
     assert (answer.body["title"], answer.body["detail"]) == (title, detail)
     assert answer.body["code"] == "compute.instance.not_found"
 
 
-def test_fields_are_spoken_of_in_french_too(api: Caller, cloud: Cloud) -> None:
+def test_field_errors_are_in_french(api: Caller, cloud: Cloud) -> None:
     api.language = "fr"
     body = api.post("volumes", {"name": "x", "size_gib": "5", "colour": 1}).body
     assert [each["detail"] for each in body["errors"]] == [
@@ -85,7 +87,7 @@ REASONS: list[tuple[str, str, Any, str]] = [
 ]
 
 
-def test_reasons_are_given_in_french_too(api: Caller, instance: Instance) -> None:
+def test_reasons_are_in_french(api: Caller, instance: Instance) -> None:
     api.language = "fr"
     for method, path, body, wanted in REASONS:
         path = path if path != "policy" else f"/v1/projects/{api.project}/policy"
@@ -93,7 +95,7 @@ def test_reasons_are_given_in_french_too(api: Caller, instance: Instance) -> Non
         assert wanted in detail.replace("\u00a0", " ")
 
 
-def test_a_reason_that_was_kept_is_read_in_french() -> None:
+def test_stored_reason_is_translated_to_french() -> None:
     last = NodeUnreachable().reason
     kept = json.loads(json.dumps(DeadlineExceeded(limit_s=60, obstacle=last).as_document()))
     assert kept["detail"].endswith(f"step was: {NodeUnreachable.detail}")
@@ -156,7 +158,9 @@ def test_internal_error_hides_its_details(
     assert "1234" in caplog.text
 
 
-def test_a_database_that_does_not_answer(api: Caller, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unavailable_database_is_reported_without_details(
+    api: Caller, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def explode(*args: Any) -> None:
         raise OperationalError("connection to 10.1.2.3 refused")
 

@@ -24,12 +24,12 @@ def line(answer: Answer, dimension: str) -> dict[str, object]:
     return next(each for each in answer.body["items"] if each["dimension"] == dimension)
 
 
-def test_addresses_of_instances_count(api: Caller, cloud: Cloud, instance: Instance) -> None:
+def test_addresses_of_instances_count_against_the_quota(api: Caller, cloud: Cloud, instance: Instance) -> None:
     assert QuotaUse.objects.get(dimension="addresses").resource_id == instance.pk
     assert line(api.get("limits"), "addresses")["used"] == 1
 
 
-def test_the_organization_may_be_the_tighter_one(api: Caller, operator: Caller, cloud: Cloud) -> None:
+def test_organization_quota_may_be_the_tighter_one(api: Caller, operator: Caller, cloud: Cloud) -> None:
     assert operator.put(f"{ORGANIZATION}/quotas", {"limits": {"networks": 2}}).status == 200
     networks = line(api.get("limits"), "networks")
     assert networks == {"dimension": "networks", "used": 1, "limit": 20, "available": 1, "bound_by": "organization"}
@@ -42,7 +42,7 @@ def test_the_organization_may_be_the_tighter_one(api: Caller, operator: Caller, 
     assert french.status == 201
 
 
-def test_the_refusal_names_the_level_in_french_too(api: Caller, cloud: Cloud) -> None:
+def test_refusal_names_the_level_in_french(api: Caller, cloud: Cloud) -> None:
     Quota.objects.create(organization=cloud.tenant.project.organization, dimension="vcpus", limit=0)
     answer = Caller(token="alpha", project="alpha", language="fr").post("instances", WEB)
     assert (answer.status, answer.body["facts"]["level"]) == (409, "organization")

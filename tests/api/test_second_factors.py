@@ -75,7 +75,7 @@ def test_the_secret_is_not_in_the_database(ada: Person) -> None:
     assert secret not in str(list(AuditRecord.objects.values()))
 
 
-def test_a_new_secret_key_makes_codes_wrong_and_nothing_worse(ada: Person, settings: Settings) -> None:
+def test_changed_secret_key_invalidates_codes_until_it_is_restored(ada: Person, settings: Settings) -> None:
     secret, recovery = enrol_totp(ada.signed_in())
     old, settings.SECRET_KEY = settings.SECRET_KEY, "another one"
     assert ada.sign_in(totp=code(secret)).problem == WRONG
@@ -85,7 +85,7 @@ def test_a_new_secret_key_makes_codes_wrong_and_nothing_worse(ada: Person, setti
     assert ada.sign_in(totp=code(secret)).status == 201
 
 
-def test_a_code_is_good_once(ada: Person) -> None:
+def test_code_is_valid_once(ada: Person) -> None:
     secret, _ = enrol_totp(ada.signed_in())
     used = code(secret)
     assert ada.sign_in(totp=used).status == 201
@@ -139,7 +139,7 @@ def test_wrong_password_uses_no_code(ada: Person) -> None:
     assert (Totp.objects.get().last_step, Totp.objects.get().failures) == (last_step, 0)
 
 
-def test_recovery_codes_are_good_once_each(ada: Person) -> None:
+def test_recovery_code_is_valid_once(ada: Person) -> None:
     caller = ada.signed_in()
     _, recovery = enrol_totp(caller)
     assert len(set(recovery)) == 10
@@ -151,7 +151,7 @@ def test_recovery_codes_are_good_once_each(ada: Person) -> None:
     assert not any(each in kept for each in recovery)
 
 
-def test_new_recovery_codes_end_the_old(ada: Person) -> None:
+def test_new_recovery_codes_replace_the_old(ada: Person) -> None:
     caller = ada.signed_in()
     _, old = enrol_totp(caller)
     new = caller.post("/v1/recovery-codes").body["recovery_codes"]
@@ -192,7 +192,7 @@ def test_user_without_a_factor_proves_the_password(ada: Person) -> None:
     assert not Session.objects.get().is_two_factor
 
 
-def test_sessions_from_before_must_prove_the_new_factor(ada: Person) -> None:
+def test_older_session_must_prove_the_new_factor(ada: Person) -> None:
     here, elsewhere = ada.signed_in(), ada.signed_in()
     secret, _ = enrol_totp(here)
     assert elsewhere.get("/v1/projects").problem == DEMANDED
@@ -220,7 +220,7 @@ def test_privileged_roles_demand_a_second_factor(acme: Organization, role: str, 
     assert caller.delete("/v1/totp").status == (409 if is_demanded else 204)
 
 
-def test_operators_need_one_too(db: None) -> None:
+def test_operator_needs_a_second_factor(db: None) -> None:
     caller = make_person("otto", is_operator=True).signed_in()
     assert caller.get("/v1/nodes").problem == DEMANDED
     assert caller.delete("/v1/sessions/current").status == 204

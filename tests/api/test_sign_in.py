@@ -159,7 +159,7 @@ def test_failures_lock_an_account_for_the_address(ada: Person, email: str) -> No
     assert ada.anybody.post("/v1/sessions", {"email": email, "password": PASSWORD}).status == expected
 
 
-def test_a_lock_is_not_prolonged_by_more_tries(ada: Person) -> None:
+def test_further_attempts_do_not_extend_a_lock(ada: Person) -> None:
     fail(ada, 5)
     before = AccessAttempt.objects.values_list("attempt_time", "failures_since_start").get()
     fail(ada, 3)
@@ -184,7 +184,7 @@ def test_an_address_that_tries_many_accounts_is_locked(ada: Person) -> None:
     assert ada.sign_in().status == 201
 
 
-def test_an_ipv6_network_is_one_place(ada: Person) -> None:
+def test_ipv6_network_counts_as_one_address(ada: Person) -> None:
     for last in range(5):
         assert fail(ada, 1, address=f"2001:db8::{last}") == [401]
     assert fail(ada, 1, address="2001:db8::99") == [403]
@@ -250,7 +250,7 @@ def test_ended_session_is_refused(ada: Person, change: dict[str, Any]) -> None:
     assert not Session.objects.exists()
 
 
-def test_use_keeps_a_session_alive(ada: Person) -> None:
+def test_use_extends_a_session(ada: Person) -> None:
     caller = ada.signed_in()
     Session.objects.update(last_used_at=clock.now() - timedelta(minutes=50))
     assert caller.get("/v1/sessions/current").status == 200
@@ -371,7 +371,7 @@ def test_password_links_expire(ada: Person) -> None:
     assert before.get("/v1/sessions").status == 401, "a new password ends what was begun with the old one"
 
 
-def test_members_make_no_links(ada: Person) -> None:
+def test_member_cannot_create_a_password_link(ada: Person) -> None:
     caller = ada.signed_in()
     assert caller.post(f"/v1/users/{ada.user.pk}/password-links").problem == (403, "identity.role_needed", None)
     assert not PasswordLink.objects.exists()

@@ -47,7 +47,7 @@ def issue(caller: Caller, path: str = "/v1/tokens", name: str = "ci") -> Caller:
     return Caller(token=answer.body["secret"])
 
 
-def test_a_token_takes_a_fresh_proof_and_is_on_record(ada: Person, acme: Organization) -> None:
+def test_token_issue_needs_a_fresh_proof_and_is_recorded(ada: Person, acme: Organization) -> None:
     caller = ada.signed_in()
     actor = signed_in(str(caller.token)).actor.within_organization(acme)  # type: ignore[union-attr]
     service_account_create(actor, acme, name="robot", grants={None: "member"})

@@ -36,9 +36,7 @@ def test_state_is_written_read_and_encrypted_in_the_database(api: Caller, cloud:
     assert [each["name"] for each in api.get("terraform-states").body["items"]] == ["prod"]
 
 
-def test_a_sealed_state_opens_under_an_earlier_key_and_under_no_other(
-    api: Caller, cloud: Cloud, settings: Settings
-) -> None:
+def test_state_is_decrypted_by_an_earlier_key_and_no_other(api: Caller, cloud: Cloud, settings: Settings) -> None:
     api.post(PATH, state())
     earlier, settings.SECRET_KEY = settings.SECRET_KEY, "another-key-of-a-good-length-that-nobody-guesses"
     assert api.get(PATH).problem == (500, "terraform.state.unreadable", None)
@@ -46,7 +44,7 @@ def test_a_sealed_state_opens_under_an_earlier_key_and_under_no_other(
     assert api.get(PATH).body == state()
 
 
-def test_a_version_does_not_open_in_the_place_of_another(api: Caller, cloud: Cloud) -> None:
+def test_version_cannot_replace_another_one(api: Caller, cloud: Cloud) -> None:
     api.post(PATH, state(1))
     api.post(PATH, state(2))
     first, second = TerraformStateVersion.objects.order_by("number")
@@ -106,9 +104,7 @@ def test_malformed_state_is_refused(api: Caller, cloud: Cloud, body: str) -> Non
     assert answer.problem[:2] == (400, "terraform.state.malformed")
 
 
-def test_a_state_has_a_name_and_a_size_and_there_are_not_too_many(
-    api: Caller, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_state_name_size_and_number_are_limited(api: Caller, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
     assert api.post("terraform-states/No", state()).problem[:2] == (400, "invalid_name")
     large = b" " * (states.STATE_MAX_BYTES + 1)
     assert api.send("POST", PATH, large, content_type="application/json").problem[:2] == (413, "body_too_large")

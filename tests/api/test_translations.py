@@ -73,7 +73,7 @@ def is_said(text: str) -> bool:
     return any(literal.strip(" :.;,") for literal, _, _, _ in string.Formatter().parse(text))
 
 
-def test_nothing_lacks_its_translation(french: dict[str, str]) -> None:
+def test_every_text_is_translated(french: dict[str, str]) -> None:
     texts = errors() | marked() | reasons()
     assert len(reasons()) > 150
     assert sorted(texts - french.keys()) == []
@@ -90,7 +90,7 @@ def test_error_reasons_are_translatable() -> None:
     assert wrong == []
 
 
-def test_a_translation_speaks_of_no_other_facts(french: dict[str, str]) -> None:
+def test_translation_has_the_same_placeholders(french: dict[str, str]) -> None:
     for english, translated in french.items():
         if english:
             assert placeholders(translated) == placeholders(english), english

@@ -45,7 +45,7 @@ def begun(token: str) -> Any:
     return Client().get(EXPORT, headers={"Authorization": f"Bearer {token}"})
 
 
-def test_an_export_is_read_one_at_a_time(api: Caller, cloud: Cloud) -> None:
+def test_exports_of_one_owner_run_one_at_a_time(api: Caller, cloud: Cloud) -> None:
     first = begun("alpha")
     assert first.status_code == 200
     refused = api.get(EXPORT)

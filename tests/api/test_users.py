@@ -121,7 +121,7 @@ def test_operators_and_auditors_list_accounts(place: Place) -> None:
         ("email=ADA@people.example", ["ada"]),
     ],
 )
-def test_the_list_is_narrowed(place: Place, query: str, found: list[str]) -> None:
+def test_users_are_filtered(place: Place, query: str, found: list[str]) -> None:
     assert place.put_out(place.oscar, "suspend") == 200
     items = place.as_otto.get(f"/v1/users?{query}&sort=email").body["items"]
     assert [each["email"].partition("@")[0] for each in items] == found
@@ -177,7 +177,7 @@ def test_reinstated_user_has_only_the_address(place: Place) -> None:
     assert place.as_ada.get("/v1/me").problem[:2] == (401, "identity.token.revoked")
 
 
-def test_a_duty_is_taken_away_with_its_tokens(place: Place) -> None:
+def test_removed_platform_role_revokes_its_tokens(place: Place) -> None:
     as_oscar = caller_of(place.oscar.user)
     browser = place.oscar.signed_in()
     assert as_oscar.get("/v1/nodes").status == 200
@@ -196,7 +196,7 @@ def test_user_gives_up_only_the_own_platform_role(place: Place) -> None:
 
 
 @pytest.mark.parametrize("how", ["suspend", "end", "duty"])
-def test_the_last_operator_is_not_taken_away_by_the_api(place: Place, how: str) -> None:
+def test_last_operator_is_not_removed_by_the_api(place: Place, how: str) -> None:
     assert place.put_out(place.oscar, how) in (200, 204)
     answer = place.as_otto.get(place.url(place.otto)).body["allowed_actions"]
     assert {each["name"] for each in answer if not each["is_allowed"]} == {"suspend", "end", "duty-remove"}
@@ -219,7 +219,7 @@ def test_repeated_check_ends_streams_of_an_ended_user(place: Place, how: str) ->
         refresh_actor(token.pk)
 
 
-def test_a_token_for_the_platform_is_revoked_by_another_operator(place: Place) -> None:
+def test_platform_token_is_revoked_by_another_operator(place: Place) -> None:
     as_oscar = caller_of(place.oscar.user)
     as_oscar.get("/v1/me")
     listed = {each["user"]["email"]: each for each in place.as_otto.get("/v1/platform/tokens").body["items"]}

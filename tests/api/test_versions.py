@@ -39,7 +39,7 @@ def etag(answer: Answer) -> str:
 
 
 @pytest.mark.parametrize("kind", MADE)
-def test_an_edit_is_made_for_the_version_that_was_read(api: Caller, cloud: Cloud, kind: str) -> None:
+def test_edit_needs_the_version_that_was_read(api: Caller, cloud: Cloud, kind: str) -> None:
     made = api.post(kind, MADE[kind])
     first = etag(made)
     if kind in ("instances", "volumes"):
@@ -63,7 +63,7 @@ def test_an_edit_is_made_for_the_version_that_was_read(api: Caller, cloud: Cloud
     assert api.delete(f"{kind}/other", If_Match=last).status in (202, 204)
 
 
-def test_an_action_is_made_for_the_version_that_was_read(api: Caller, cloud: Cloud) -> None:
+def test_action_needs_the_version_that_was_read(api: Caller, cloud: Cloud) -> None:
     read = etag(api.post("instances", WEB))
     for path in ("actions/power-off", "actions/start"):
         assert api.post(f"instances/web/{path}", If_Match=OTHER).problem[:2] == (412, "outdated")
@@ -84,7 +84,7 @@ def test_unversioned_resource_is_not_matched(api: Caller, cloud: Cloud) -> None:
     assert "ETag" not in api.get("networks").headers
 
 
-def test_a_repetition_under_a_key_is_answered_though_the_version_is_another_by_now(api: Caller, cloud: Cloud) -> None:
+def test_repetition_under_a_key_ignores_a_changed_version(api: Caller, cloud: Cloud) -> None:
     read = etag(finish_and_get(api))
     first = api.post("instances/web/actions/power-off", If_Match=read, Idempotency_Key="off")
     again = api.post("instances/web/actions/power-off", If_Match=read, Idempotency_Key="off")

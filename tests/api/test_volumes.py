@@ -74,7 +74,7 @@ def test_volume_is_attached_and_detached(api: Caller, instance: Instance, volume
     assert api.delete(f"instances/web/attachments/{volume.pk}").status == 202, "it is in again"
 
 
-def test_a_volume_is_attached_once(api: Caller, instance: Instance, volume: Volume) -> None:
+def test_attached_volume_is_not_attached_again(api: Caller, instance: Instance, volume: Volume) -> None:
     finish(api.post("instances/web/attachments", {"volume": "data"}))
     answer = api.post("instances/web/attachments", {"volume": "data"})
     assert answer.problem == (409, "compute.attachment.volume_taken", "/volume")
@@ -101,6 +101,6 @@ def test_a_delete_may_be_repeated(api: Caller, volume: Volume) -> None:
     assert api.get("volumes").body["items"] == []
 
 
-def test_a_silent_node_shows_on_its_volumes(api: Caller, volume: Volume) -> None:
+def test_volume_has_the_condition_of_its_unreachable_node(api: Caller, volume: Volume) -> None:
     Node.objects.update(state="unreachable")
     assert [each["status"] for each in api.get("volumes/data").body["conditions"]] == ["false"]

@@ -106,7 +106,7 @@ def test_names_are_unique(api: Caller, hook: Any) -> None:
     assert api.patch("webhooks/siem", {"name": "ops"}).problem == (409, "webhook.name_taken", "/name")
 
 
-def test_a_project_has_a_bounded_number(api: Caller, hook: Any, settings: Settings) -> None:
+def test_number_of_webhooks_is_limited(api: Caller, hook: Any, settings: Settings) -> None:
     settings.QUOTA_DEFAULTS = django_settings.QUOTA_DEFAULTS | {"webhooks": 1}
     answer = api.post("webhooks", HOOK | {"name": "siem"})
     assert answer.problem[:2] == (409, "quota_exceeded")
@@ -124,7 +124,7 @@ def test_secret_is_rotated(api: Caller, hook: Any) -> None:
     assert answer.problem == (400, "invalid_request", "/overlap_hours")
 
 
-def test_a_ping_and_its_log(api: Caller, queue: Queue, settings: Settings) -> None:
+def test_ping_is_delivered_and_logged(api: Caller, queue: Queue, settings: Settings) -> None:
     settings.WEBHOOK_PRIVATE_HOSTS, settings.IS_WEBHOOK_HTTP_ALLOWED = ["localhost"], True
     with receiving() as receiver:
         made = api.post("webhooks", HOOK | {"url": receiver.url}).body

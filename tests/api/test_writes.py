@@ -126,7 +126,7 @@ def test_failed_write_leaves_no_rows(method: str, end: Any) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_answer_is_rendered_inside() -> None:
+def test_answer_is_rendered_inside_the_transaction() -> None:
     late = Lately()
     response = ask("post", end=lambda made: Response(late))
     assert (response.content, late.was_inside) == (b'["made"]', True)
@@ -139,7 +139,7 @@ def test_all_writes_are_one_transaction() -> None:
     assert all(len(reason) > 20 for reason in apart.values())
 
 
-def test_a_refusal_in_a_dry_run_refers_to_nothing(api: Caller, volume: Volume) -> None:
+def test_refused_dry_run_keeps_no_decision(api: Caller, volume: Volume) -> None:
     for query, is_kept in (("?dry_run=true", False), ("", True)):
         answer = api.post(f"volumes/data/actions/grow{query}", {"size_gib": 5000})
         assert answer.problem[:2] == (409, "insufficient_capacity")

@@ -34,7 +34,7 @@ def test_skip_link_keeps_the_focus_on_form_errors(opened: Opener) -> None:
     expect(page.get_by_role("alert")).to_be_focused()
 
 
-def test_menus_open_close_and_give_the_focus_back(opened: Opener) -> None:
+def test_menus_open_close_and_return_the_focus(opened: Opener) -> None:
     page = opened("ada").go("@/instances")
     press(page, page.get_by_role("button", name="ada@example.org"))
     expect(page.get_by_role("button", name="Sign out")).to_be_visible()
@@ -54,7 +54,7 @@ def test_palette_opens_a_resource_by_its_name(opened: Opener) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text("web-2")
 
 
-def test_the_palette_goes_by_arrows_and_leaves_by_escape(opened: Opener) -> None:
+def test_palette_moves_by_arrows_and_closes_by_escape(opened: Opener) -> None:
     page = opened("ada").go("@")
     page.keyboard.press("Control+k")
     options = page.get_by_role("option")

@@ -33,7 +33,7 @@ def node_b_is_down(live: Live) -> Iterator[None]:
     live.cloud.start_agent("node-b")
 
 
-def test_an_instance_from_its_creation_to_its_end(cli: Cli, client: Client) -> None:
+def test_instance_is_created_used_and_deleted(cli: Cli, client: Client) -> None:
     made = cli.ok("instance", "create", "web", *CREATE, "--network", "lan", "--label", "env=prod", "-o", "json")
     assert (made.json["state"], made.json["labels"], made.err) == ("active", {"env": "prod"}, "")
     assert cli.ok("instance", "list", "-o", "name").out == "web\n"
@@ -145,7 +145,7 @@ def test_operators_see_and_cordon_nodes(operator: Cli, cli: Cli) -> None:
     assert cli("node", "list").code == 7
 
 
-def test_a_dry_run_makes_nothing(cli: Cli) -> None:
+def test_dry_run_creates_nothing(cli: Cli) -> None:
     said = cli.ok("instance", "create", "maybe", *CREATE, "--dry-run")
     assert said.out
     assert cli.ok("instance", "list", "-o", "name").out == ""
@@ -169,7 +169,7 @@ def test_destructive_command_needs_confirmation(cli: Cli, client: Client) -> Non
     assert client.volumes.get("data").state == "available"
 
 
-def test_a_refusal_leads_to_its_explanation(cli: Cli, client: Client) -> None:
+def test_refusal_names_the_explain_command(cli: Cli, client: Client) -> None:
     refused = cli("volume", "create", "huge", "--size", "9000")
     assert (refused.code, refused.out) == (1, "")
     first, *rest = refused.err.splitlines()
@@ -181,7 +181,7 @@ def test_a_refusal_leads_to_its_explanation(cli: Cli, client: Client) -> None:
     assert "Nodes that were left out" in tree and "capacity.disk_gib" in tree
 
 
-def test_a_placement_is_a_tree(cli: Cli) -> None:
+def test_placement_is_printed_as_a_tree(cli: Cli) -> None:
     cli.ok("instance", "create", "web", *CREATE)
     tree = cli.ok("placement", "explain", "web").out
     assert tree.startswith("admitted  instance.create\n") and "✓ fr-idf-1" in tree
@@ -190,7 +190,7 @@ def test_a_placement_is_a_tree(cli: Cli) -> None:
     assert cli.ok("placement", "explain", "web", "-o", "json").json["is_admitted"] is True
 
 
-def test_policies_from_a_file(commands: Path, tmp_path: Path, live: Live) -> None:
+def test_policy_is_set_from_a_file(commands: Path, tmp_path: Path, live: Live) -> None:
     with live.new_client() as client:
         cli = Cli(
             commands / "andromede",
@@ -281,7 +281,7 @@ def test_output_is_in_french(cli: Cli) -> None:
     assert "NAME" in cli.ok("--language", "en", "network", "list", LANG="fr_FR.UTF-8").out
 
 
-def test_a_reader_that_goes_away_is_no_failure(cli: Cli) -> None:
+def test_closed_pipe_is_no_error(cli: Cli) -> None:
     line = f"'{cli.program}' zone list -o json | head -n 1"
     result = subprocess.run(["sh", "-c", line], env=cli.environment(), capture_output=True, text=True, check=True)
     assert (result.stdout, result.stderr) == ("[\n", "")

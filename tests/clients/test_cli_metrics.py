@@ -25,7 +25,7 @@ from tests.limits import PATIENCE_S
         ([0, 8] * WIDTH, "█" * WIDTH),
     ],
 )
-def test_a_picture_goes_from_nothing_to_the_highest(values: list[float | None], bars: str) -> None:
+def test_bars_scale_from_zero_to_the_maximum(values: list[float | None], bars: str) -> None:
     assert picture(values) == bars
 
 
@@ -44,7 +44,7 @@ def test_a_picture_goes_from_nothing_to_the_highest(values: list[float | None], 
         (5e16, "bytes/s", "5e+04 TB/s"),
     ],
 )
-def test_figures_are_short_and_have_their_unit(value: float, unit: str, words: str) -> None:
+def test_values_are_short_and_have_a_unit(value: float, unit: str, words: str) -> None:
     assert worded(value, unit) == words
 
 

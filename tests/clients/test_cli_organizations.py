@@ -61,7 +61,7 @@ def test_project_is_created_updated_and_deleted(owner: Inside, operator: Inside)
     operator.ok("organization", "delete", "another", "-y")
 
 
-def test_members_and_invitations(owner: Inside) -> None:
+def test_members_and_invitations_are_managed(owner: Inside) -> None:
     invited = owner.ok("invitation", "create", "bob@example.org", "--role", "viewer", "--days", "1", "-o", "name")
     assert owner.ok("invitation", "list").out.splitlines()[1].split()[:2] == ["bob@example.org", "viewer"]
     accepted = owner.ok("invitation", "accept", "-o", "json", stdin=invited.out, ANDROMEDE_TOKEN="")
@@ -75,7 +75,7 @@ def test_members_and_invitations(owner: Inside) -> None:
     assert owner.ok("invitation", "list", "-o", "json").json == []
 
 
-def test_service_accounts_and_tokens(owner: Inside) -> None:
+def test_service_accounts_and_tokens_are_managed(owner: Inside) -> None:
     made = owner.ok("service-account", "create", "ci", "--grant", "demo=member", "--grant", "viewer", "-o", "json").json
     assert [each["role"] for each in made["grants"]] == ["member", "viewer"]
     limits = ("--verb", "read", "--kind", "networks", "--days", "1")
@@ -102,7 +102,7 @@ def test_service_accounts_and_tokens(owner: Inside) -> None:
     assert wrong.code == 2 and "--projects" in wrong.err
 
 
-def test_quotas_and_requests_for_more(owner: Inside, operator: Inside) -> None:
+def test_quotas_are_shown_requested_and_set(owner: Inside, operator: Inside) -> None:
     rows = owner.ok("limits").out.splitlines()
     assert rows[0].split() == ["DIMENSION", "USED", "LIMIT"] and any("vcpus" in row for row in rows)
     assert owner.ok("limits", "--organization", "demo", "-o", "json").json
@@ -125,7 +125,7 @@ def test_quotas_and_requests_for_more(owner: Inside, operator: Inside) -> None:
     assert operator.ok("quota", "show", "--organization", "demo", "-o", "json").json["limits"]["vcpus"] == most * 2
 
 
-def test_the_audit_is_searched_and_taken_along(owner: Inside, operator: Inside, tmp_path: Path) -> None:
+def test_audit_is_searched_and_exported(owner: Inside, operator: Inside, tmp_path: Path) -> None:
     owner.ok("network", "create", "traced", "--cidr", "10.70.0.0/24")
     assert owner("network", "create", "traced", "--cidr", "10.70.0.0/24").code == 1
     owner.ok("network", "delete", "traced", "-y")

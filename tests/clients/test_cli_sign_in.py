@@ -44,7 +44,7 @@ def kept(home: Path) -> str:
     return str(yaml.safe_load(file.read_text())["profiles"]["default"].get("token", ""))
 
 
-def test_with_password_and_second_factor(ada: Inside, live: Live, known: None) -> None:
+def test_user_signs_in_with_password_and_second_factor(ada: Inside, live: Live, known: None) -> None:
     assert ada("login", live.url, "--email", EMAIL, stdin="three small green doors\n").code == 7
     first = ada.ok("login", live.url, "--email", EMAIL, stdin=f"{PASSWORD}\n")
     assert "andromede totp enrol" in first.err and PASSWORD not in first.err  # an owner cannot do without

@@ -93,7 +93,7 @@ def refused(said: Said, code: int, *words: str) -> None:
     assert all(word in said.err for word in words), said.err
 
 
-def test_demanding_less_takes_two_officers(case: Case) -> None:
+def test_looser_policy_needs_two_officers(case: Case) -> None:
     wider = case.file("wider.json", atoms(HERE, THERE))
     would = case.olga.ok("proposal", "create", wider, *REASON, "--dry-run", "-o", "json")
     assert (would.json["change"], would.err) == ("looser", DRY)
@@ -173,7 +173,7 @@ def signed(case: Case, officer: str, key_id: str, value: str) -> dict[str, Any]:
     return {"p": payload, "kid": key_id, "sig": case.sign(officer, f"andromede/fact/v1\n{text}")}
 
 
-def test_an_officer_gets_a_key(case: Case) -> None:
+def test_officer_key_is_added_and_revoked(case: Case) -> None:
     register, ada = ("officer-key", "create", "Ada"), str(case.key("ada"))
     refused(case.owner(*register, ada), 7, "operator")
     refused(case.operator(*register, "missing.pub"), 2, "missing.pub cannot be read: No such file")
@@ -241,7 +241,7 @@ def test_invalid_exemption_request_is_refused(case: Case) -> None:
     refused(case.operator(*ask, HERE), 7)
 
 
-def test_two_people_break_the_glass(case: Case, approvers: dict[str, Inside]) -> None:
+def test_exemption_is_approved_by_two_people(case: Case, approvers: dict[str, Inside]) -> None:
     ask = ("exemption", "request", refusal(case), "--zone", HERE, "--reason", "The imaging has to run.")
     asked = case.owner.ok(*ask, "--hours", "1", "-o", "json")
     exemption = asked.json["id"]
@@ -312,7 +312,7 @@ def test_evidence_is_exported(case: Case, export: Any) -> None:
     refused(case.olga("evidence", "export-download", export["id"], "/nowhere/file"), 2, "cannot be written")
 
 
-def test_the_log_and_its_witness(case: Case, live: Live, export: Any) -> None:
+def test_checkpoint_is_shown_and_cosigned_by_a_witness(case: Case, live: Live, export: Any) -> None:
     volume = case.owner.ok("volume", "show", "kept", "-o", "json").json["id"]
     rows = case.owner.ok("evidence", "residency", volume).out.splitlines()
     assert rows[1].split()[:2] == ["storage", HERE]

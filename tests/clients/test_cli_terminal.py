@@ -48,7 +48,7 @@ def terminals() -> Iterator[list[Terminal]]:
         each.close()
 
 
-def test_progress_is_seen_on_a_terminal(cli: Cli, terminals: list[Terminal]) -> None:
+def test_progress_is_shown_on_a_terminal(cli: Cli, terminals: list[Terminal]) -> None:
     terminal = on_terminal(cli, "instance", "create", "web", *CREATE)
     terminals.append(terminal)
     terminal.wait_for("instance.create")
@@ -93,7 +93,7 @@ def test_confirmation_is_prompted(
     assert (client.volumes.list().first() is None) == is_gone
 
 
-def test_a_token_that_is_typed_is_not_seen(stranger: Cli, live: Live, terminals: list[Terminal]) -> None:
+def test_typed_token_is_not_echoed(stranger: Cli, live: Live, terminals: list[Terminal]) -> None:
     terminal = on_terminal(stranger, "login", live.url)
     terminals.append(terminal)
     terminal.wait_for("Token: ")
@@ -125,7 +125,7 @@ def test_sign_in_is_stored_readable_by_its_owner_only(stranger: Cli, live: Live)
     assert live.operator not in file.read_text()
 
 
-def test_a_token_is_sent_to_its_control_plane_alone(stranger: Cli, live: Live) -> None:
+def test_token_is_sent_only_to_its_control_plane(stranger: Cli, live: Live) -> None:
     stranger.ok("login", live.url, "--token", stdin=live.token)
     with proxy_to(live.url) as proxy:
         assert stranger("--url", proxy.url, "--project", "demo", "network", "list").code == 7
@@ -260,7 +260,7 @@ QUESTIONS = (
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
-def test_no_question_is_left(question: str) -> None:
+def test_terminal_queries_are_removed(question: str) -> None:
     left = without_questions(f"before{question}after".encode()).decode()
     assert "before" in left and "after" in left
     assert not re.search(r"\x1b\[[^@A-Zb-~]*[a-z]|\x1b[Z\]P_]|\x05|[\x80-\x9f]", left)
@@ -311,7 +311,7 @@ def test_vnc_viewers_connect_to_the_local_port(cli: Cli, terminals: list[Termina
     assert terminal.finish() == 0
 
 
-def test_a_screen_is_for_this_machine_alone() -> None:
+def test_screen_listens_on_loopback_only() -> None:
     assert place_of("127.0.0.1:5901") == ("127.0.0.1", 5901)
     assert place_of("[::1]:0") == ("::1", 0)
     for text in ("0.0.0.0:5900", "192.0.2.1:5900", "5900", "localhost", "127.0.0.1:x", "127.0.0.1:70000"):
@@ -358,7 +358,7 @@ def test_events_are_followed_until_ctrl_c(cli: Cli, client: Client, live: Live, 
     assert terminal.finish() == 0
 
 
-def test_a_password_that_is_typed_is_not_seen(stranger: Cli, live: Live, terminals: list[Terminal]) -> None:
+def test_typed_password_is_not_echoed(stranger: Cli, live: Live, terminals: list[Terminal]) -> None:
     terminal = on_terminal(stranger, "login", live.url, "--email", "nobody@example.org")
     terminals.append(terminal)
     terminal.wait_for("Password: ")
@@ -382,5 +382,5 @@ def test_followed_log_prints_only_new_text() -> None:
     assert added("of the boot before", "a new boot") == "a new boot"
 
 
-def test_nothing_steers_the_terminal() -> None:
+def test_control_characters_are_replaced() -> None:
     assert harmless("a\x1b[2Jb\x9b31mc\u202ed\te\nf") == "a\ufffd[2Jb\ufffd31mc\ufffdd\te\nf"

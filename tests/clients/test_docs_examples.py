@@ -72,7 +72,7 @@ def run(page: str, folder: Path, commands: Path, live: Live) -> str:
     return result.stdout
 
 
-def test_the_command_line(commands: Path, folder: Path, live: Live, client: Client) -> None:
+def test_cli_guide_runs(commands: Path, folder: Path, live: Live, client: Client) -> None:
     said = run("use-the-cli.md", folder, commands, live)
     for expected in ("exit code 3", "there is web", "admitted  instance.create", "The fake guest has booted."):
         assert expected in said
@@ -89,7 +89,7 @@ def ada(live: Live) -> str:
     return [live.cloud.stack.manage(*line) for line in lines][-1]
 
 
-def test_members_tokens_audit_and_webhooks(commands: Path, folder: Path, live: Live, ada: str) -> None:
+def test_organization_guide_runs(commands: Path, folder: Path, live: Live, ada: str) -> None:
     """Three pages, in this order: the second looks at what the first has done."""
     (folder / "token-file").write_text(f"{ada}\n")
     said = run("manage-members-and-tokens.md", folder, commands, live)

@@ -71,7 +71,7 @@ def test_all_models_and_managers_are_found_by_name() -> None:
     assert all(getattr(resources, name).__name__ == name for name in resources.PLACES)
 
 
-def test_models_of_other_modules_are_read() -> None:
+def test_models_reference_other_modules() -> None:
     """One of them has the name of a class of the SDK's own, and null there is not an empty list."""
     with Client("http://127.0.0.1:1") as client:
         document = {"scope": {"verbs": ["read"], "kinds": None}, "memberships": [], "user": {"email": "a@b.example"}}

@@ -25,7 +25,7 @@ def test_unknown_members_and_values_are_accepted() -> None:
     assert (operation.state, operation.steps, operation.has_ended) == ("levitating", [], False)
 
 
-def test_members_that_an_older_control_plane_does_not_send_are_none() -> None:
+def test_members_missing_from_an_older_control_plane_are_none() -> None:
     assert models.SshKey.read(KEY, SCOPE).updated_at is None
 
 
@@ -65,7 +65,7 @@ def test_a_name_is_one_segment_of_the_path(name: str) -> None:
 @pytest.mark.parametrize(
     "url", ["http://cloud.example.org", "ftp://127.0.0.1", "cloud.example.org", "https://user:word@cloud.example.org"]
 )
-def test_a_token_goes_nowhere_in_the_clear(url: str) -> None:
+def test_token_is_not_sent_without_tls(url: str) -> None:
     with pytest.raises(ValueError, match="cloud.example.org|127"):
         Client(url, "secret")
 
@@ -77,7 +77,7 @@ def test_token_with_invalid_characters_is_refused_and_not_printed() -> None:
         assert token not in str(refused.value)
 
 
-def test_every_route_is_a_call_of_its_own() -> None:
+def test_every_route_has_its_own_method() -> None:
     with Client("http://127.0.0.1:1", project="demo") as client:
         for manager, routes in sdk.managers().items():
             names = [route.name for route in routes]
@@ -96,7 +96,7 @@ def test_unsupported_schemas_are_left_to_the_raw_json() -> None:
     assert [line.strip() for line in lines[4:]] == ["from_: str | None", "secret: Any = field(repr=False)"]
 
 
-def test_bodies_are_in_no_repr() -> None:
+def test_repr_hides_request_bodies() -> None:
     ask = Ask("POST", "/v1/sessions", body={"password": "three small green doors"})
     with Client("http://127.0.0.1:1") as client:
         assert "doors" not in repr(ask) + repr(client.scope.call(ask))
@@ -107,7 +107,7 @@ def test_missing_project_names_the_next_step() -> None:
         client.instances.list().first()
 
 
-def test_pauses_grow_to_a_limit_and_heed_the_api() -> None:
+def test_pauses_grow_to_a_limit_and_follow_retry_after() -> None:
     retry = Retry(first_pause_s=1, longest_pause_s=8)
     for number, most in ((0, 1), (1, 2), (3, 8), (9, 8)):
         assert most / 2 <= retry.pause_s(number, None) <= most
@@ -126,7 +126,7 @@ def test_pause_function_may_end_the_retries() -> None:
     assert len(asked) == 3
 
 
-def test_a_call_may_have_a_limit_of_its_own() -> None:
+def test_call_may_have_its_own_timeout() -> None:
     def never(call: HttpRequest, pause_s: float) -> bool:
         raise AssertionError("there was no time for it")
 

@@ -352,9 +352,7 @@ def cordoned(tenant: Tenant) -> Iterator[str]:
 
 
 @pytest.mark.nightly
-def test_an_operator_cordons_a_node_and_a_tenant_reads_why_there_is_no_place(
-    opened: Opener, people: People, cordoned: str
-) -> None:
+def test_tenant_sees_that_a_cordon_leaves_no_node(opened: Opener, people: People, cordoned: str) -> None:
     operator, member = people.official("keeper@example.org", "operator"), people.member("builder@example.org", "member")
     page, builder = opened(), opened(viewport=PHONE)
     enter_with_a_code(page, operator)
@@ -380,7 +378,7 @@ def test_an_operator_cordons_a_node_and_a_tenant_reads_why_there_is_no_place(
     expect(outlook).to_contain_text("can be created")
 
 
-def test_an_auditor_exports_the_evidence_and_a_changed_byte_is_found(
+def test_exported_evidence_is_verified_and_a_changed_byte_found(
     opened: Opener, people: People, tenant: Tenant, tmp_path: Path
 ) -> None:
     auditor = people.official("auditor@example.org", "auditor")

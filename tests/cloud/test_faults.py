@@ -94,7 +94,7 @@ def test_vanished_node_is_abandoned_and_cleaned_on_its_return(tenant: Tenant) ->
     tenant.assert_clean_slate()
 
 
-def test_guests_run_on_while_agent_and_libvirtd_restart(tenant: Tenant) -> None:
+def test_guests_keep_running_while_agent_and_libvirtd_restart(tenant: Tenant) -> None:
     made = tenant.create("survivor")
     assert tenant.api.wait(made["operation"])["state"] == "succeeded"
     name = next(

@@ -60,7 +60,7 @@ REBOOT = 'action "andromede_instance_reboot" "web" {\n  config {\n    instance =
 
 
 @pytest.mark.nightly
-def test_the_application_with_real_guests(tenant: Tenant, tmp_path: Path) -> None:
+def test_example_application_runs_with_real_guests(tenant: Tenant, tmp_path: Path) -> None:
     token, _ = tenant.cloud.make_project("terraform")
     api = Api(tenant.cloud.stack.url, token, project="terraform")
     tf = workspace(tmp_path, token, tenant)

@@ -59,7 +59,7 @@ def test_first_user_enrols_when_the_sign_in_demands_it(newcomer: Client) -> None
     assert Totp.objects.filter(confirmed_at__isnull=False).count() == 1
 
 
-def test_the_secret_is_drawn_and_written(newcomer: Client) -> None:
+def test_enrolment_shows_the_secret_as_qr_code_and_text(newcomer: Client) -> None:
     page = newcomer.post("/account/totp").content
     secret = secret_on(page)
     assert b"<svg" in page and b"</svg>" in page
@@ -103,7 +103,7 @@ def test_a_password_is_changed(member: Client) -> None:
     assert member.post("/account/password", form)["Location"] == "/account/sign-in"
 
 
-def test_tokens_that_sessions_made_are_revoked_where_that_is_ticked(member: Client) -> None:
+def test_tokens_of_sessions_are_revoked_when_ticked(member: Client) -> None:
     user = Session.objects.get().user
     passwords.put(user, PASSWORD)
     new = "four large blue windows"
@@ -201,7 +201,7 @@ def test_user_without_an_organization_has_an_account(cloud: Cloud) -> None:
     assert {page: browser.get(page).status_code for page in pages} == dict.fromkeys(pages, 200)
 
 
-def test_pages_know_how_long_the_session_lasts(member: Client, settings: Settings) -> None:
+def test_pages_have_the_end_of_the_session(member: Client, settings: Settings) -> None:
     """What the script that warns before its end goes by."""
     Session.objects.update(expires_at=clock.now() + timedelta(days=1000))
     page = member.get("/account").content.decode()

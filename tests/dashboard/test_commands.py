@@ -62,7 +62,7 @@ def parsed(words: list[str]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("kind", BODIES)
-def test_the_cli_takes_the_line(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cli_accepts_the_shown_command(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "user-data.txt").touch()
     found = parsed(shlex.split(making(kind).cli().replace("\\\n", " ")))

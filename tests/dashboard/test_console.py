@@ -20,7 +20,7 @@ def bearer(browser: Client) -> dict[str, str]:
     return {"Authorization": f"Bearer {browser.cookies[cookies.SESSION].value}"}
 
 
-def test_its_terminal_may_write_styles_and_no_other_page_may(member: Client, instance: str) -> None:
+def test_only_the_console_page_allows_inline_styles(member: Client, instance: str) -> None:
     console = member.get(f"{instance}/console")
     assert "style-src 'self' 'unsafe-inline'" in console["Content-Security-Policy"]
     assert b'data-kind="serial"' in console.content
@@ -40,6 +40,6 @@ def test_script_is_sent_to_the_sign_in_after_the_session(member: Client, instanc
     assert answer.json()["go"].startswith("/sign-in?next=")
 
 
-def test_a_viewer_gets_no_screen(signed_in: SignIn, instance: str) -> None:
+def test_viewer_cannot_open_the_screen(signed_in: SignIn, instance: str) -> None:
     answer = signed_in("viewer").post(f"{instance}/console/ticket", {"kind": "vnc"})
     assert (answer.status_code, answer.json()["code"]) == (403, "identity.role_needed")

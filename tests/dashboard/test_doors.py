@@ -32,7 +32,7 @@ def invitation(cloud: Cloud) -> str:
     return secret
 
 
-def test_a_first_password_by_a_link(cloud: Cloud) -> None:
+def test_first_password_is_set_by_a_link(cloud: Cloud) -> None:
     user = user_create(email="bob@people.example")
     secret, _ = password_link_create(SYSTEM, user)
     browser = Client()
@@ -45,7 +45,7 @@ def test_a_first_password_by_a_link(cloud: Cloud) -> None:
     assert b"The form has errors." in browser.post("/password", form).content  # it was good once
 
 
-def test_a_newcomer_accepts_an_invitation(invitation: str) -> None:
+def test_new_user_accepts_an_invitation(invitation: str) -> None:
     browser = Client()
     assert b"sign in first" in browser.get(f"/invitation?token={invitation}").content
     page = browser.post("/invitation", {"token": invitation}).content
@@ -103,7 +103,7 @@ def at_the_console(browser: Client) -> Client:
     return browser
 
 
-def test_a_provider_signs_in_once(staff: Staff) -> None:
+def test_provider_sign_in_is_completed_once(staff: Staff) -> None:
     browser = at_the_console(Client())
     sign_in = browser.get("/sign-in?next=/account")
     assert sign_in.cookies[configured.CSRF_COOKIE_NAME]["secure"], "as its prefix demands"

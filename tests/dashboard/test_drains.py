@@ -83,7 +83,7 @@ def test_guests_that_stay_off_are_named_before_and_during_the_drain(operator: Cl
     assert "restarted when the node returns to service" not in page
 
 
-def test_a_drain_from_its_plan_to_the_return_of_the_node(operator: Client, other: FakeMachine) -> None:
+def test_drain_runs_from_its_plan_to_the_return_of_the_node(operator: Client, other: FakeMachine) -> None:
     assert "No drain yet" in text_of(operator.get(DRAIN))
     assert begin(operator) == DRAIN
     drain = Drain.objects.get()
@@ -130,7 +130,7 @@ def test_blocked_guest_has_a_reason_and_is_retried_or_shut_down(operator: Client
     assert (Drain.objects.get().state, Drain.objects.get().fallback) == ("running", "stop")
 
 
-def test_an_empty_node_is_worked_on_returns_and_is_retired(operator: Client, cloud: Cloud) -> None:
+def test_empty_node_enters_maintenance_returns_and_is_retired(operator: Client, cloud: Cloud) -> None:
     node_cordon(SYSTEM, cloud.machine.row, reason="")
     assert operator.post(f"{NODE}/maintenance", {"reason": "disks"})["Location"] == NODE
     page = text_of(operator.get(NODE))

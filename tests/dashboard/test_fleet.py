@@ -105,7 +105,7 @@ def test_node_is_cordoned_with_a_reason_and_uncordoned(operator: Client, signed_
     assert not Node.objects.get().is_cordoned
 
 
-def test_incidents_of_all_nodes(operator: Client, cloud: Cloud) -> None:
+def test_incidents_of_all_nodes_are_listed(operator: Client, cloud: Cloud) -> None:
     assert b"No incidents" in operator.get("/platform/incidents").content
     cloud.fake.foreign_domains.append("a-vm-by-hand")
     cloud.machine.account()

@@ -52,7 +52,7 @@ def test_foreign_project_is_not_found(pattern: URLPattern, member: Client) -> No
 
 
 @pytest.mark.django_db
-def test_a_session_that_has_ended_is_forgotten(cloud: Cloud) -> None:
+def test_cookie_of_an_ended_session_is_deleted(cloud: Cloud) -> None:
     browser = Client()
     browser.cookies[cookies.SESSION] = "andromede_session_nobodys"
     answer = browser.get("/")
@@ -77,7 +77,7 @@ def test_missing_page_is_reported_in_html(member: Client, home: str) -> None:
     assert member.get("/v1/nowhere")["Content-Type"] == "application/problem+json"
 
 
-def test_forms_without_their_token_are_refused(signed_in: SignIn, home: str) -> None:
+def test_forms_without_a_csrf_token_are_refused(signed_in: SignIn, home: str) -> None:
     browser = signed_in("member")
     browser.handler.enforce_csrf_checks = True
     answer = browser.post(f"{home}/instances/web/actions/start")
@@ -138,7 +138,7 @@ def test_search_queries_a_bounded_number_of_projects(
     assert "instances" not in asked and b"of your projects were searched" not in page
 
 
-def test_the_language_does_not_leak_from_one_reader_to_the_next(cloud: Cloud, signed_in: SignIn) -> None:
+def test_language_does_not_leak_to_the_next_request(cloud: Cloud, signed_in: SignIn) -> None:
     french, english = signed_in("member"), signed_in("viewer")
     french.post("/preferences", {"language": "fr"})
     french.get("/")

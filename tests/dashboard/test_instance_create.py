@@ -35,14 +35,14 @@ def test_form_has_usual_defaults(cloud: Cloud, member: Client, page: str) -> Non
     assert [value for value, _ in form.fields["flavor"].choices] == ["tiny", "large"]
 
 
-def test_the_smallest_flavor_is_one_in_which_the_image_has_room(cloud: Cloud, member: Client, page: str) -> None:
+def test_default_flavor_fits_the_image(cloud: Cloud, member: Client, page: str) -> None:
     make_flavor("large", vcpus=4, memory_mib=4096, disk_gib=40)
     cloud.image.virtual_size_bytes = 20 * 2**30
     cloud.image.save()
     assert member.get(page).context["form"]["flavor"].value() == "large"
 
 
-def test_the_name_is_one_that_nothing_has(cloud: Cloud, member: Client, home: str, page: str) -> None:
+def test_default_name_is_free(cloud: Cloud, member: Client, home: str, page: str) -> None:
     make_instance(member, home, name="instance-1")
     assert member.get(page).context["form"]["name"].value() == "instance-2"
 
@@ -126,7 +126,7 @@ def test_viewer_is_refused_with_the_missing_role(cloud: Cloud, signed_in: SignIn
     assert Operation.objects.count() == 0
 
 
-def test_the_same_as_commands_never_has_a_token(cloud: Cloud, member: Client, page: str) -> None:
+def test_shown_commands_never_have_a_token(cloud: Cloud, member: Client, page: str) -> None:
     answer = member.post(page, {**INSTANCE, "check": "1"})
     lines = {name: text for name, _, text in answer.context["lines"]}
     assert 'Authorization: Bearer $TOKEN"' in lines["curl"]
@@ -160,7 +160,7 @@ def rows() -> list[int]:
 
 
 @pytest.mark.parametrize("sent", [{}, {"flavor": "huge"}, {"zones": ["de-rhein-1"]}, {"name": "taken"}])
-def test_a_preview_locks_nothing_and_leaves_nothing(
+def test_preview_locks_and_writes_nothing(
     sent: dict[str, object], cloud: Cloud, member: Client, home: str, page: str
 ) -> None:
     make_zone("de-rhein-1")
@@ -173,7 +173,7 @@ def test_a_preview_locks_nothing_and_leaves_nothing(
     assert [text for text in statements if CHANGING.search(text)] == []
 
 
-def test_a_preview_of_a_volume_locks_nothing_and_leaves_nothing(cloud: Cloud, member: Client, home: str) -> None:
+def test_volume_preview_locks_and_writes_nothing(cloud: Cloud, member: Client, home: str) -> None:
     before = rows()
     answer, statements = previewed(member, f"{home}/volumes/create", **VOLUME)
     assert answer.context["outlook"].is_admitted
@@ -189,7 +189,7 @@ def test_previews_count_as_reads(cloud: Cloud, member: Client, page: str, settin
     assert asked[0] is None and asked[1]["code"] == "too_many_requests"
 
 
-def test_opening_the_page_leaves_nothing(cloud: Cloud, member: Client, page: str) -> None:
+def test_opening_the_page_writes_nothing(cloud: Cloud, member: Client, page: str) -> None:
     before = rows()
     assert member.get(page).status_code == 200
     assert rows() == before

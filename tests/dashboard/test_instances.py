@@ -35,7 +35,7 @@ def test_empty_list_explains_instances(cloud: Cloud, member: Client, home: str) 
     assert f'href="{home}/instances/create"' in answer.content.decode()
 
 
-def test_the_list_is_sorted_by_its_heads(member: Client, home: str, cloud: Cloud) -> None:
+def test_list_is_sorted_by_its_column_headers(member: Client, home: str, cloud: Cloud) -> None:
     for name in ("b", "a", "c"):
         make_instance(member, home, name=name)
 
@@ -110,7 +110,9 @@ def test_bulk_deletion_needs_the_name_of_the_project(member: Client, home: str, 
     assert not Instance.objects.exclude(state="deleted").exists()
 
 
-def test_nothing_ticked_or_nothing_to_do_leads_back(member: Client, home: str, instance: Instance) -> None:
+def test_bulk_action_without_selection_or_action_returns_to_the_list(
+    member: Client, home: str, instance: Instance
+) -> None:
     for sent in ({"action": "start"}, {"action": "explode", "instance": str(instance.pk)}):
         assert member.post(f"{home}/instances/several", sent)["Location"] == f"{home}/instances"
 
@@ -132,7 +134,7 @@ def test_each_tab_is_visible_to_its_roles(tab: str, page: str, member: Client, s
         assert "web" in text_of(answer)
 
 
-def test_headings_go_down_one_by_one(page: str, member: Client) -> None:
+def test_heading_levels_increase_by_one(page: str, member: Client) -> None:
     import re
 
     for tab in TABS:

@@ -54,7 +54,7 @@ def test_blocked_migration_is_explained_and_disabled(operator: Client, page: str
     assert "does not run" in text_of(operator.get(page))
 
 
-def test_a_move_has_the_options_that_were_filled_in(operator: Client, page: str) -> None:
+def test_migration_has_the_options_of_the_form(operator: Client, page: str) -> None:
     refused = text_of(operator.post(page, {"deadline_s": "5"}))
     assert "greater than or equal to 60" in refused and not Migration.objects.exists()
     operator.post(page, {"deadline_s": "90", "convergence": "none"})

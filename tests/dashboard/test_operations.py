@@ -61,7 +61,7 @@ def test_activity_keeps_the_names_of_deleted_resources(cloud: Cloud, member: Cli
     assert "Delete instance: web" in text_of(member.get(f"{home}/activity/{operation.pk}"))
 
 
-def test_an_operation_of_before_names_were_kept_shows_the_id(cloud: Cloud, member: Client, home: str) -> None:
+def test_operation_without_a_stored_name_shows_the_id(cloud: Cloud, member: Client, home: str) -> None:
     instance = make_instance(member, home)
     Operation.objects.update(resource_name="")
     end = str(instance.pk)[-12:]

@@ -108,7 +108,7 @@ def test_member_cannot_invite(here: str, member: Client) -> None:
     assert Invitation.objects.count() == 0
 
 
-def test_an_operator_makes_a_password_link(here: str, cloud: Cloud, signed_in: SignIn, owner: Client) -> None:
+def test_operator_creates_a_password_link(here: str, cloud: Cloud, signed_in: SignIn, owner: Client) -> None:
     page = f"{here}/members/{cloud.tenant.actor.user_id}/password-link"
     operator = signed_in("operator")
     assert page.encode() in operator.get(f"{here}/members").content
@@ -193,7 +193,7 @@ def test_an_operator_sets_the_limits(here: str, owner: Client, signed_in: SignIn
     assert "Instances 0 / 7" in text_of(owner.get(f"{here}/quota"))
 
 
-def test_a_service_account_is_granted_rights_which_are_withdrawn(here: str, cloud: Cloud, owner: Client) -> None:
+def test_role_of_a_service_account_is_granted_and_withdrawn(here: str, cloud: Cloud, owner: Client) -> None:
     alpha, beta = cloud.tenant.project, project_create(cloud.tenant.project.organization, name="beta")
     owner.post(f"{here}/service-accounts/new", {"name": "ci", "role": "viewer", "projects": [str(alpha.pk)]})
     page = f"{here}/service-accounts/{ServiceAccount.objects.get().pk}"
@@ -222,7 +222,7 @@ def test_member_cannot_grant_roles(here: str, cloud: Cloud, owner: Client, membe
     assert Grant.objects.get().role == "viewer"
 
 
-def test_its_name_and_labels_are_changed(here: str, cloud: Cloud, owner: Client) -> None:
+def test_organization_name_and_labels_are_changed(here: str, cloud: Cloud, owner: Client) -> None:
     organization = cloud.tenant.project.organization
     for labels in ("env=prod\r\nteam=a", "team=b"):
         assert owner.post(f"{here}/edit", {"name": "gamma", "labels": labels})["Location"] == here
@@ -230,7 +230,7 @@ def test_its_name_and_labels_are_changed(here: str, cloud: Cloud, owner: Client)
     assert (organization.name, organization.labels) == ("gamma", {"team": "b"})
 
 
-def test_a_project_is_made(here: str, owner: Client) -> None:
+def test_project_is_created(here: str, owner: Client) -> None:
     answer = owner.post(f"{here}/projects/new", {"name": "web", "labels": "env=prod\nteam = a"})
     made = Project.objects.get(name="web")
     assert answer["Location"] == f"/projects/{made.pk}"
@@ -239,7 +239,7 @@ def test_a_project_is_made(here: str, owner: Client) -> None:
     assert b'id="id_name_error"' in owner.post(f"{here}/projects/new", {"name": "web"}).content
 
 
-def test_the_audit_is_filtered_and_taken_along(here: str, cloud: Cloud, owner: Client) -> None:
+def test_audit_is_filtered_and_exported(here: str, cloud: Cloud, owner: Client) -> None:
     home = f"/projects/{cloud.tenant.project.pk}"
     owner.post(f"{home}/networks/new", {"name": "mine", "cidr": "10.1.0.0/24"})
     owner.post(f"{home}/networks/new", {"name": "mine", "cidr": "10.1.0.0/24"})
@@ -254,6 +254,6 @@ def test_the_audit_is_filtered_and_taken_along(here: str, cloud: Cloud, owner: C
         assert b"".join(file).count(b"network_create") == 2  # type: ignore[arg-type]
 
 
-def test_any_id_is_none(owner: Client, here: str) -> None:
+def test_placeholder_id_is_not_found(owner: Client, here: str) -> None:
     assert owner.get(f"/organizations/{ANY_ID}").status_code == 404
     assert owner.get(f"{here}/members/{ANY_ID}/edit").status_code == 404

@@ -54,7 +54,7 @@ def test_drifted_resources_are_listed(cloud: Cloud, member: Client, home: str) -
     assert "No errors, no failed operations" not in text_of(answer)
 
 
-def test_an_approved_plan_does_not_make_all_well(cloud: Cloud, member: Client, home: str) -> None:
+def test_drift_is_listed_until_an_approved_plan_is_done(cloud: Cloud, member: Client, home: str) -> None:
     """Until what drifted is elsewhere, the page says that it is not, until when it has to be, and who moves it."""
     set_adrift(make_instance(member, home, name="adrift"))
     assert plans_update() == 1
@@ -120,11 +120,11 @@ def zone(name: str, lat: float | None, lon: float | None, place: str = "Somewher
     return {"id": name, "facts": {"location.lat": lat, "location.lon": lon, "location.urban_area": place}}
 
 
-def test_the_middle_of_the_projection_is_the_middle_of_the_map() -> None:
+def test_projection_is_centred_on_the_map() -> None:
     assert projected(53, 10) == pytest.approx((SIDE / 2, SIDE / 2))
 
 
-def test_areas_stay_equal() -> None:
+def test_projection_keeps_areas() -> None:
     """A degree by a degree in the north covers what it does on the ground: less than in the south, by the cosine."""
 
     def area(lat: float, lon: float) -> float:
@@ -134,7 +134,7 @@ def test_areas_stay_equal() -> None:
     assert area(65, 25) / area(40, -5) == pytest.approx(0.42262 / 0.76604, rel=1e-2)
 
 
-def test_zones_in_one_place_are_put_apart() -> None:
+def test_marks_of_near_zones_are_separated() -> None:
     found = zone_marks([zone("a", 48.8, 2.3), zone("b", 48.8, 2.3), zone("c", 48.9, 2.3), zone("d", 60, 25)])
     for one in found:
         for other in found:
@@ -146,7 +146,7 @@ def test_zone_outside_the_map_has_no_mark() -> None:
     assert zone_marks([zone("us", 39, -77), zone("nowhere", None, None), zone("antipode", -53, -170)]) == []
 
 
-def test_the_ground_of_the_map_is_in_the_same_projection() -> None:
+def test_background_of_the_map_has_the_same_projection() -> None:
     tool = (Path(__file__).parents[2] / "frontend" / "tools" / "europe.mjs").read_text()
     centre = f"{math.degrees(CENTRE_LON):.0f}, {math.degrees(CENTRE_LAT):.0f}"
     for said in (f"WIDTH = {SIDE};", f"HEIGHT = {SIDE};", f"CENTRE = [{centre}];", f"SCALE = {SCALE};"):

@@ -153,7 +153,7 @@ def test_policy_is_edited_by_rows_and_previewed(officer: Client, home: str, clou
 SAVE = b'name="do" value="save"'
 
 
-def test_nothing_is_saved_that_was_not_shown(officer: Client, home: str, cloud: Cloud) -> None:
+def test_policy_without_a_preview_is_not_saved(officer: Client, home: str, cloud: Cloud) -> None:
     """Without a script too: the button is there once the outcome of the same clauses has been shown."""
     url = f"{home}/policy/edit"
     assert SAVE not in officer.get(url).content

@@ -35,7 +35,7 @@ def test_empty_list_of_pools_explains_creation(signed_in: SignIn, cloud: Cloud) 
     assert operator.get("/platform/pools/nothing").status_code == 404
 
 
-def test_pools_are_for_the_platforms_people(signed_in: SignIn, member: Client, pool: Pool) -> None:
+def test_pools_are_for_platform_roles(signed_in: SignIn, member: Client, pool: Pool) -> None:
     support = signed_in("support")
     for url in ("/platform/pools", f"/platform/pools/{pool.pk}"):
         assert support.get(url).status_code == 200
@@ -58,7 +58,7 @@ def test_pool_shows_its_space_and_resources(signed_in: SignIn, cloud: Cloud, poo
     assert f'href="/platform/pools/{pool.pk}"'.encode() in operator.get("/platform/nodes/node-1").content
 
 
-def test_a_node_without_its_pool_is_named_everywhere(signed_in: SignIn, pool: Pool) -> None:
+def test_node_without_its_pool_is_shown_on_all_pages(signed_in: SignIn, pool: Pool) -> None:
     operator = signed_in("operator")
     Node.objects.update(state="unreachable")
     everywhere = operator.get("/platform/pools")

@@ -25,7 +25,7 @@ def page(cloud: Cloud) -> str:
     return f"{LIST}/{Orphan.objects.get().pk}"
 
 
-def test_nothing_waits_until_something_is_found(operator: Client, cloud: Cloud) -> None:
+def test_empty_quarantine_is_explained(operator: Client, cloud: Cloud) -> None:
     assert "No orphaned resources" in text_of(operator.get(LIST))
     assert "orphaned resource" not in text_of(operator.get("/platform/nodes/node-1"))
     cloud.fake.foreign_files.append(STRAY)

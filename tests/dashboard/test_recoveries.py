@@ -38,7 +38,7 @@ def begin(operator: Client) -> str:
     return answer["Location"] if answer.status_code == 302 else answer.content.decode()
 
 
-def test_a_recovery_from_its_plan_to_its_end(operator: Client, other: FakeMachine) -> None:
+def test_recovery_runs_from_its_plan_to_its_end(operator: Client, other: FakeMachine) -> None:
     assert f'href="{PLAN}"' in operator.get(NODE).content.decode()
     page = text_of(operator.get(PLAN))
     assert "evacuated to another node 1" in page and "node-2" in page

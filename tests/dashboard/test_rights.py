@@ -198,7 +198,7 @@ def changes(button: Button) -> bool:
     return name not in FREE and not is_local(button)
 
 
-def test_a_viewer_can_press_nothing_that_is_refused(named: dict[str, str], signed_in: SignIn) -> None:
+def test_viewer_has_no_enabled_button_that_is_refused(named: dict[str, str], signed_in: SignIn) -> None:
     viewer = signed_in("viewer")
     own = f"/members/{viewer.get('/account').context['me']['user']['id']}/"
     enabled = [(url, each) for url, each in pressed(viewer, named) if changes(each) and not each.is_off]
@@ -217,7 +217,7 @@ def test_disabled_button_has_a_reason(named: dict[str, str], signed_in: SignIn) 
     assert set(why_not_make) == {"Your role in this project (viewer) does not allow this. Contact an owner."}
 
 
-def test_an_owner_can_press_all_that_a_viewer_cannot(named: dict[str, str], owner: Client) -> None:
+def test_owner_has_all_buttons_enabled(named: dict[str, str], owner: Client) -> None:
     told = {(url, str(each.attributes.get("title"))) for url, each in pressed(owner, named) if each.is_off}
     by_role = [(resolve(url).url_name, why) for url, why in told if why.startswith("Your role in this")]
     assert {name for name, _why in by_role} == BEYOND_OWNERS

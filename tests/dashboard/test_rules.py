@@ -89,7 +89,7 @@ def test_lost_certificate_preview_lists_drift(officer: Client, api: Caller, clou
         "/evidence",
     ],
 )
-def test_empty_pages_are_pages(url: str, signed_in: SignIn) -> None:
+def test_empty_pages_are_rendered(url: str, signed_in: SignIn) -> None:
     assert signed_in("viewer").get(url).status_code == 200
 
 
@@ -121,7 +121,7 @@ def test_residency_shows_zones_and_decisions(officer: Client, api: Caller, cloud
     assert b"It can be placed in: fr-idf-1." in officer.get(url).content
 
 
-def test_nothing_of_another_tenant_shows(signed_in: SignIn, api: Caller, cloud: Cloud) -> None:
+def test_data_of_other_tenants_is_hidden(signed_in: SignIn, api: Caller, cloud: Cloud) -> None:
 
     instance = finish(api.post("instances", WEB))["id"]
     stranger = browser_of(user_create(email="stranger@people.example"))
@@ -131,7 +131,7 @@ def test_nothing_of_another_tenant_shows(signed_in: SignIn, api: Caller, cloud: 
         assert b"fr-idf-1" not in answer.content, url
 
 
-def test_drift_with_its_clauses_and_a_plan_to_approve(
+def test_drift_shows_clauses_and_a_plan_to_approve(
     officer: Client, member: Client, api: Caller, cloud: Cloud, home: str
 ) -> None:
     instance = finish(api.post("instances", WEB))["id"]
@@ -162,7 +162,7 @@ def test_deleted_resource_is_shown_by_id(officer: Client, api: Caller, cloud: Cl
     assert f'<code translate="no">{instance}</code>' in officer.get(f"/residency/{instance}").content.decode()
 
 
-def test_a_refusal_leads_to_an_exemption_with_terms_to_sign(
+def test_refused_decision_links_to_an_exemption_request(
     signed_in: SignIn, member: Client, api: Caller, cloud: Cloud, home: str
 ) -> None:
     officer = signed_in("sovereignty_officer")

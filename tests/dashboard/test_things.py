@@ -50,7 +50,7 @@ def test_lists_are_visible_to_all_roles(home: str, signed_in: SignIn, role: str)
 
 
 @pytest.mark.parametrize("collection", THINGS)
-def test_made_found_renamed_and_deleted(home: str, member: Client, collection: str) -> None:
+def test_resource_is_created_found_renamed_and_deleted(home: str, member: Client, collection: str) -> None:
     good, bad, shown = THINGS[collection]
     here = f"{home}/{collection}"
     new = {"name": "mine", "labels": "env=prod"}
@@ -93,9 +93,7 @@ def test_network_without_name_servers_has_a_warning(home: str, member: Client) -
     assert "DNS servers none: instances have no DNS" in text_of(member.get(page))
 
 
-def test_the_name_servers_of_the_platform_are_named_where_there_are_some(
-    home: str, member: Client, settings: Settings
-) -> None:
+def test_default_name_servers_are_shown_when_configured(home: str, member: Client, settings: Settings) -> None:
     settings.DEFAULT_DNS_SERVERS = ["9.9.9.9"]
     assert "Leave empty for those of the platform: 9.9.9.9." in text_of(member.get(f"{home}/networks/new"))
     page = member.post(f"{home}/networks/new", {"name": "named", "cidr": "10.1.0.0/24"})["Location"]
@@ -138,7 +136,7 @@ def test_an_image_is_uploaded_by_its_form(home: str, member: Client, disk: bytes
     assert Image.objects.get(name="mine").state == "verifying"
 
 
-def test_an_upload_needs_the_token_of_its_page(home: str, member: Client, disk: bytes) -> None:
+def test_upload_needs_the_csrf_token(home: str, member: Client, disk: bytes) -> None:
     page = new_image(member, home)
     member.handler.enforce_csrf_checks = True
     assert member.put(f"{page}/file", disk).status_code == 403
@@ -158,7 +156,7 @@ def test_an_image_is_deleted_by_its_name(home: str, member: Client) -> None:
     assert member.get(page).status_code == 404
 
 
-def test_an_image_of_the_platform_is_shown_and_not_offered_for_change(home: str, cloud: Cloud, member: Client) -> None:
+def test_public_image_is_shown_read_only(home: str, cloud: Cloud, member: Client) -> None:
     page = member.get(f"{home}/images/{cloud.image.pk}").content
     assert b"public" in page
     assert b"/delete" not in page
@@ -180,7 +178,7 @@ def test_a_webhook_shows_its_secret_once(home: str, member: Client) -> None:
     assert b"No webhooks yet" in member.get(f"{home}/webhooks").content
 
 
-def test_the_old_secret_of_a_webhook_is_ended(home: str, member: Client, signed_in: SignIn) -> None:
+def test_previous_secret_of_a_webhook_is_ended(home: str, member: Client, signed_in: SignIn) -> None:
     member.post(f"{home}/webhooks/new", {"name": "ops", "url": "https://ops.example.org/in"})
     page = f"{home}/webhooks/{Webhook.objects.get().pk}"
     end = f"{page}/rotate/end"
@@ -194,7 +192,7 @@ def test_the_old_secret_of_a_webhook_is_ended(home: str, member: Client, signed_
     assert end.encode() not in member.get(page).content
 
 
-def test_a_state_of_terraform_is_shown_unlocked_and_deleted(home: str, cloud: Cloud, member: Client) -> None:
+def test_terraform_state_is_shown_unlocked_and_deleted(home: str, cloud: Cloud, member: Client) -> None:
     session = member.cookies[cookies.SESSION].value
     states = f"/v1{home}/terraform-states"
     api = {"content_type": "application/json", "headers": {"Authorization": f"Bearer {session}"}}
@@ -212,7 +210,7 @@ def test_a_state_of_terraform_is_shown_unlocked_and_deleted(home: str, cloud: Cl
     assert b"No Terraform states yet" in member.get(f"{home}/terraform-states").content
 
 
-def test_a_token_of_the_project(home: str, member: Client) -> None:
+def test_project_token_is_created_and_revoked(home: str, member: Client) -> None:
     shown = member.post(f"{home}/tokens/new", {"name": "ci", "role": "viewer", "lifetime_days": "9"}).content
     assert b"andromede_" in shown
     token = ApiToken.objects.get(name="ci")

@@ -100,7 +100,7 @@ def test_unauthenticated_upload_writes_no_file(db: None, folder: Path, settings:
     assert wrong == []
 
 
-def test_a_form_that_is_too_large_is_not_read(db: None, folder: Path, settings: Settings) -> None:
+def test_oversized_form_is_not_read(db: None, folder: Path, settings: Settings) -> None:
     data = form(("a", b"x" * settings.DATA_UPLOAD_MAX_MEMORY_SIZE))
     answer, body = send(stranger(), "/sign-in", data, folder=folder)
     assert (answer.status_code, body.tell()) == (400, 0)
@@ -120,7 +120,7 @@ def test_upload_without_permission_writes_no_file(page: str, signed_in: SignIn, 
     assert "does not allow this" in viewer.get(page).content.decode()
 
 
-def test_a_form_of_another_site_writes_no_file(page: str, member: Client, folder: Path) -> None:
+def test_form_without_a_csrf_token_writes_no_file(page: str, member: Client, folder: Path) -> None:
     strict = Client(enforce_csrf_checks=True)
     strict.cookies = member.cookies
     data = form(("file.img", b"x" * FILE_BYTES))
@@ -130,7 +130,7 @@ def test_a_form_of_another_site_writes_no_file(page: str, member: Client, folder
     assert send(strict, f"{page}/file", form(("file.img", b"x")), folder=folder)[0].status_code == 403
 
 
-def test_a_form_has_one_file_that_is_not_too_large(
+def test_form_with_several_or_oversized_files_is_refused(
     page: str, member: Client, folder: Path, settings: Settings, cloud: Cloud
 ) -> None:
     two = form(("file.img", b"x" * 10), ("file.qcow2", b"x" * FILE_BYTES))

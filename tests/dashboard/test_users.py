@@ -55,7 +55,7 @@ def test_last_operator_cannot_give_up_the_role(operator: Client, cloud: Cloud) -
     assert User.objects.get(pk=own.pk).duty == "operator"
 
 
-def test_an_auditor_lays_down_the_own_duty(signed_in: SignIn, otto: User) -> None:
+def test_auditor_gives_up_the_own_role(signed_in: SignIn, otto: User) -> None:
     auditor = signed_in("auditor")
     own = User.objects.get(is_auditor=True)
     assert b"Remove platform role" not in auditor.get(f"{PAGES}/{otto.pk}").content
@@ -64,7 +64,7 @@ def test_an_auditor_lays_down_the_own_duty(signed_in: SignIn, otto: User) -> Non
     assert User.objects.get(pk=own.pk).duty == ""
 
 
-def test_a_token_for_the_platform_is_revoked(operator: Client, otto: User) -> None:
+def test_platform_token_is_revoked(operator: Client, otto: User) -> None:
     token, _ = token_issue(otto, project=None, name="racks", role="", lifetime=timedelta(days=1))
     assert b"racks" in operator.get("/platform/tokens").content
     assert operator.post(f"/platform/tokens/{token.pk}/revoke")["Location"] == "/platform/tokens"

@@ -88,7 +88,7 @@ def test_tiny_reads_meta_data(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"a": [', '"', "a:\n  - b: c\n d", "[[[[", '{"a": "b'])
-def test_tiny_survives_seeds_that_make_no_sense(text: str) -> None:
+def test_tiny_survives_malformed_seeds(text: str) -> None:
     awk("yaml.awk", "network.awk", text=text)
 
 

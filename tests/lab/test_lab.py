@@ -65,7 +65,7 @@ def test_down_keeps_the_disks_of_the_nodes(other_lab: Lab) -> None:
     assert node.exec(["ls", "/run/lost"], check=False).returncode != 0
 
 
-def test_two_labs_do_not_meet(lab: Lab, other_lab: Lab) -> None:
+def test_two_labs_are_separate(lab: Lab, other_lab: Lab) -> None:
     [node] = other_lab.up(["hv1"])
 
     assert node.address != lab.node("hv1").address
@@ -84,7 +84,7 @@ def test_down_removes_a_lab_whose_folder_was_moved(other_lab: Lab) -> None:
     assert other_lab.traces() == []
 
 
-def test_a_half_made_lab_can_be_finished_or_removed(other_lab: Lab) -> None:
+def test_incomplete_lab_can_be_finished_or_removed(other_lab: Lab) -> None:
     other_lab.up(["hv1"])
     other_lab.node("hv1").power_off()
     run(["ip", "link", "delete", other_lab.switch_netns])
@@ -107,7 +107,7 @@ def test_used_subnet_is_not_chosen_again(other_lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "HV", "1hv", "a/b", "../x", "shared", "pki", "name-too-long-1"])
-def test_refuses_names_that_the_kernel_or_the_folder_would_not_carry(other_lab: Lab, name: str) -> None:
+def test_invalid_names_are_refused(other_lab: Lab, name: str) -> None:
     with pytest.raises(LabError):
         other_lab.up([name])
     assert other_lab.traces() == []

@@ -110,7 +110,7 @@ def test_console_passes_bytes_both_ways_and_is_audited(consoles: Process, cloud:
     assert "secret" not in json.dumps([first, last])
 
 
-def test_two_viewers_see_the_same(consoles: Process, instance: Instance) -> None:
+def test_two_viewers_receive_the_same_output(consoles: Process, instance: Instance) -> None:
     with opened(consoles, ticket()) as ada, opened(consoles, ticket()) as bob:
         assert ada.recv(LIMIT_S) == bob.recv(LIMIT_S) == BOOTED
         ada.send(b"hello\r")
@@ -140,7 +140,7 @@ def test_input_of_a_read_only_viewer_is_dropped(consoles: Process, cloud: Cloud,
     assert b"unheard" not in cloud.fake.consoles[instance.pk]
 
 
-def test_a_ticket_is_good_once(consoles: Process, instance: Instance) -> None:
+def test_ticket_is_valid_once(consoles: Process, instance: Instance) -> None:
     url = ticket()
     with opened(consoles, url) as socket:
         assert socket.recv(LIMIT_S) == BOOTED
@@ -235,7 +235,7 @@ def test_policy_that_forbids_the_console_ends_it(consoles: Process, cloud: Cloud
 
 
 @pytest.mark.parametrize(("name", "words"), [("last", "idle for too long"), ("began", "maximum duration")])
-def test_a_console_has_its_time(name: str, words: str) -> None:
+def test_console_ends_after_its_time_limits(name: str, words: str) -> None:
     console = Console(new_id(), Kind.SERIAL, new_id(), new_id(), None, new_id(), False, "")
     line = ConsoleSession(console, None, None)
     line.check_time()
@@ -264,7 +264,7 @@ def test_stopped_guest_ends_the_console(consoles: Process, cloud: Cloud, instanc
         )
 
 
-def test_a_guest_of_before_has_none(consoles: Process, cloud: Cloud, instance: Instance) -> None:
+def test_guest_started_without_consoles_is_reported(consoles: Process, cloud: Cloud, instance: Instance) -> None:
     cloud.fake.guests[instance.pk].consoles = None
     with opened(consoles, ticket()) as socket:
         code, words = end(socket)
@@ -272,20 +272,20 @@ def test_a_guest_of_before_has_none(consoles: Process, cloud: Cloud, instance: I
     assert "Stop the instance and start it again" in words
 
 
-def test_a_node_that_is_away(consoles: Process, cloud: Cloud, instance: Instance) -> None:
+def test_unreachable_node_ends_the_console(consoles: Process, cloud: Cloud, instance: Instance) -> None:
     cloud.machine.stop_agent()
     with opened(consoles, ticket()) as socket:
         assert end(socket)[0] == 1013
 
 
-def test_an_agent_that_is_restarted(consoles: Process, cloud: Cloud, instance: Instance) -> None:
+def test_agent_restart_ends_the_console(consoles: Process, cloud: Cloud, instance: Instance) -> None:
     with opened(consoles, ticket()) as socket:
         assert socket.recv(LIMIT_S) == BOOTED
         cloud.machine.server.stop(grace_s=5)
         assert end(socket)[0] == 1012
 
 
-def test_an_instance_that_goes_to_another_node(consoles: Process, cloud: Cloud, instance: Instance) -> None:
+def test_migration_ends_the_console(consoles: Process, cloud: Cloud, instance: Instance) -> None:
     """Its guest ends here while the node knows that it is on its way."""
     with opened(consoles, ticket()) as socket:
         assert socket.recv(LIMIT_S) == BOOTED
@@ -313,7 +313,7 @@ def test_consoles_of_one_user_are_limited(consoles: Process, instance: Instance)
             assert end(third)[0] == 4429
 
 
-def test_an_organization_has_a_share_of_all_consoles(consoles: Process, cloud: Cloud, instance: Instance) -> None:
+def test_consoles_of_one_organization_are_limited(consoles: Process, cloud: Cloud, instance: Instance) -> None:
     second = make_token(cloud.tenant.project, role="member")
     with ExitStack() as open_consoles:
         for token in ("alpha", "alpha", second):
@@ -321,14 +321,14 @@ def test_an_organization_has_a_share_of_all_consoles(consoles: Process, cloud: C
         assert end(open_consoles.enter_context(opened(consoles, ticket(second))))[0] == 4429
 
 
-def test_a_message_that_is_too_big(consoles: Process, instance: Instance) -> None:
+def test_oversized_message_ends_the_console(consoles: Process, instance: Instance) -> None:
     with opened(consoles, ticket()) as socket:
         assert socket.recv(LIMIT_S) == BOOTED
         socket.send(bytes(2**20 + 1))
         assert end(socket)[0] == 1009
 
 
-def test_sentences_are_in_the_language_of_the_viewer(consoles: Process, instance: Instance) -> None:
+def test_close_reasons_are_in_the_language_of_the_viewer(consoles: Process, instance: Instance) -> None:
     french = {"Accept-Language": "fr"}
     with opened(consoles, "/v1/consoles/x", additional_headers=french) as socket:
         assert end(socket)[1] == "Le ticket de console a déjà servi, ou a plus de 30 secondes. Demandez-en un nouveau."

@@ -88,7 +88,7 @@ def tell(tenant: Tenant) -> None:
     publish_event(tenant.actor, "network.created", new_id(), project_id=tenant.project.pk, name="one")
 
 
-def test_many_wait_and_none_holds_a_thread(site: Site, tenant: Tenant, operation: Operation) -> None:
+def test_waiting_requests_hold_no_threads(site: Site, tenant: Tenant, operation: Operation) -> None:
     path = f"projects/alpha/operations/{operation.pk}"
     waiting = [site.begin(path, wait="60s") for _ in range(MANY)]
     site.until_waiting(MANY)
@@ -99,7 +99,7 @@ def test_many_wait_and_none_holds_a_thread(site: Site, tenant: Tenant, operation
     assert site.waiting() == 0
 
 
-def test_the_end_is_found_without_an_event(site: Site, operation: Operation) -> None:
+def test_operation_end_is_found_without_an_event(site: Site, operation: Operation) -> None:
     waiting = site.begin(f"projects/alpha/operations/{operation.pk}", wait="60s")
     site.until_waiting(1)
     Operation.objects.filter(pk=operation.pk).update(state="succeeded", finished_at=clock.now())
@@ -121,7 +121,7 @@ def test_wait_after_now_returns_only_new_events(site: Site, tenant: Tenant) -> N
     assert again["items"] == []
 
 
-def test_a_credential_that_ends_meanwhile_learns_nothing(site: Site, tenant: Tenant, operation: Operation) -> None:
+def test_credential_revoked_while_waiting_is_refused(site: Site, tenant: Tenant, operation: Operation) -> None:
     waiting = site.begin(f"projects/alpha/operations/{operation.pk}", wait="60s")
     site.until_waiting(1)
     ApiToken.objects.update(expires_at=clock.now())

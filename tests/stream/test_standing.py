@@ -69,7 +69,7 @@ def test_validity_check_takes_few_statements(
     assert not is_still_valid(subscription, scope_of(token, query))
 
 
-def test_another_role_is_not_as_before(db: None) -> None:
+def test_changed_role_invalidates_the_subscription(db: None) -> None:
     token = everywhere(make_tenant())
     subscription = Client().get("/v1/events/stream", headers={"Authorization": f"Bearer {token}"}).subscription  # type: ignore[attr-defined]
     Membership.objects.update(role="viewer")

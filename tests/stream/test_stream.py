@@ -59,7 +59,7 @@ def test_reconnected_reader_loses_no_event(stream: Process, tenant: Tenant) -> N
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
-def test_a_process_that_ends_and_comes_back_loses_nothing(stream: Process, tenant: Tenant, how: int) -> None:
+def test_restarted_process_loses_no_event(stream: Process, tenant: Tenant, how: int) -> None:
     with following(stream) as follower:
         last_id = follower.is_ready()
         create("one")
@@ -216,7 +216,7 @@ def test_a_credential_has_a_bounded_number_of_streams(stream: Process, tenant: T
         assert answer_status == 200, "one that was closed makes room"
 
 
-def test_an_organization_has_a_share_of_all_streams(stream: Process, tenant: Tenant) -> None:
+def test_streams_of_one_organization_are_limited(stream: Process, tenant: Tenant) -> None:
     make_tenant("beta")
     lifetime, headers = timedelta(days=1), {"Authorization": "Bearer alpha"}
     _, second = token_issue(

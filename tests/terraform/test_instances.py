@@ -157,6 +157,6 @@ def test_invalid_field_is_named_with_its_line(tf: Workspace) -> None:
     assert "main.tf line 6" in refused
 
 
-def test_no_place_is_foreseen_in_the_plan(tf: Workspace) -> None:
+def test_plan_warns_when_no_node_is_available(tf: Workspace) -> None:
     planned = tf.write(WEB % 'zones = ["de-rhein-1"]').plan()
     assert "As things stand, there is no place for it" in planned

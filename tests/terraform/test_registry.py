@@ -145,7 +145,7 @@ def test_inconsistent_release_is_not_published(
 @pytest.mark.parametrize(
     "path", ["..%2f..%2fpki/x/versions", "andromede/andromede/1.2.3/files/..%2f..%2fsecret", "a/b/0.0.0/download/x/y"]
 )
-def test_nothing_but_releases_is_served(
+def test_registry_serves_only_releases(
     release: Path, keyring: dict[str, str], settings: Settings, tmp_path: Path, path: str
 ) -> None:
     settings.TERRAFORM_PROVIDERS_DIR = tmp_path / "providers"

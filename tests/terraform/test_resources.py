@@ -145,7 +145,7 @@ LIVES = [
 
 
 @pytest.mark.parametrize("life", thinned(LIVES, keep_every=2), ids=lambda life: life.id)
-def test_a_whole_life(wide: Workspace, api: Api, life: Life) -> None:
+def test_resource_is_created_updated_replaced_imported_and_destroyed(wide: Workspace, api: Api, life: Life) -> None:
     tf = wide
     tf.write(life.before + life.first).apply()
     tf.assert_no_changes()
@@ -187,7 +187,7 @@ def import_into_nothing(tf: Workspace) -> None:
     tf.write("", name="import.tf").assert_no_changes()
 
 
-def test_import_by_name_and_by_identity(tf: Workspace) -> None:
+def test_resource_is_imported_by_name_and_by_identity(tf: Workspace) -> None:
     tf.write(LAN + DATA % "").apply()
     known = tf.state()
     tf.forget()

@@ -32,14 +32,14 @@ def test_an_interrupt_loses_no_object(toy: Workspace, cloud: Path) -> None:
 
 
 @pytest.mark.nightly
-def test_a_create_that_fails_before_leaves_nothing(toy: Workspace) -> None:
+def test_create_that_fails_before_the_object_leaves_no_state(toy: Workspace) -> None:
     toy.write('resource "toy_thing" "a" {\n  name = "refused"\n}\n')
     assert "The cloud refuses" in (refused := toy.refused())
     assert "main.tf line 2" in refused
     assert toy.state() == {}
 
 
-def test_a_create_that_fails_after_keeps_the_id_and_is_tainted(toy: Workspace) -> None:
+def test_create_that_fails_after_the_object_taints_it(toy: Workspace) -> None:
     toy.write('resource "toy_thing" "a" {\n  name = "half"\n}\n')
     assert "RuntimeError: in the middle" in toy.refused()
     assert toy.state()["toy_thing.a"]["id"] == "id-half"
@@ -57,14 +57,14 @@ def test_failed_update_keeps_its_partial_result(toy: Workspace) -> None:
 
 
 @pytest.mark.nightly
-def test_import_by_id_into_an_empty_state(toy: Workspace) -> None:
+def test_object_is_imported_by_id_into_an_empty_state(toy: Workspace) -> None:
     toy.write(thing("size = 4")).apply()
     toy.forget()
     toy.run("import", "toy_thing.a", "a")
     toy.assert_no_changes()
 
 
-def test_import_by_identity(toy: Workspace) -> None:
+def test_object_is_imported_by_identity(toy: Workspace) -> None:
     toy.write(thing("size = 4")).apply()
     toy.forget()
     toy.write('import {\n  to       = toy_thing.a\n  identity = { name = "a" }\n}\n', name="import.tf")
@@ -104,7 +104,7 @@ def test_destroy_accepts_a_missing_object(toy: Workspace, cloud: Path) -> None:
 
 
 @pytest.mark.nightly
-def test_a_data_source_reads(toy: Workspace) -> None:
+def test_data_source_reads_an_object(toy: Workspace) -> None:
     toy.write(
         thing("") + 'data "toy_count" "all" {\n  depends_on = [toy_thing.a]\n}\n'
         'output "things" {\n  value = data.toy_count.all.things\n}\n'

@@ -130,7 +130,7 @@ def test_timeouts_are_checked_and_change_nothing(toy: Workspace) -> None:
     assert toy.state()["toy_thing.a"]["timeouts"]["create"] == "5s"
 
 
-def test_drift_is_seen_and_mended(toy: Workspace, cloud: Path) -> None:
+def test_drift_is_shown_and_repaired(toy: Workspace, cloud: Path) -> None:
     toy.write(thing("size = 5")).apply()
     changed = json.loads((cloud / "a.json").read_text())
     (cloud / "a.json").write_text(json.dumps({**changed, "size": 3}))

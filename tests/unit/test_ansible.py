@@ -35,7 +35,7 @@ def processes_of(role: str) -> list[str]:
     return found
 
 
-def test_there_is_a_role_for_each_process_and_no_other() -> None:
+def test_roles_and_processes_agree() -> None:
     found = [process for role in ROLES - SHARED for process in processes_of(role)]
     assert sorted(found) == sorted(Stack(Path("nowhere")).commands())
 
@@ -179,7 +179,7 @@ def test_only_the_watcher_unit_may_read_the_clock_and_none_sets_it(units: Path) 
         ("webhooks", "webhooks", {"secret-key", "secret-key-fallbacks"}),
     ],
 )
-def test_a_process_is_given_its_own_keys_alone(units: Path, process: str, user: str, keys: set[str]) -> None:
+def test_process_gets_only_its_own_keys(units: Path, process: str, user: str, keys: set[str]) -> None:
     """`make ansible` tries it: each user there tries to read each key."""
     unit = (units / f"andromede-{process}.service").read_text()
     given = {name for name in said(unit, "LoadCredential=(.*):.*") if not name.endswith(".crt")}
@@ -225,7 +225,7 @@ def test_earlier_worker_units_stop_before_the_new_one_starts() -> None:
     assert "ansible.builtin.include_role" in process
 
 
-def test_a_dump_is_on_disk_encrypted_alone(units: Path) -> None:
+def test_dump_is_stored_encrypted_only(units: Path) -> None:
     """`make ansible` restores one."""
     unit = (units / "andromede-backup.service").read_text()
     (command,) = [each for each in said(unit, "ExecStart=(.*)") if "pg_dump" in each]
@@ -276,7 +276,7 @@ def test_installation_needs_a_backup_recipient() -> None:
     assert defaults("database")["database_backup_recipients"] == []
 
 
-def test_the_key_of_the_authority_is_written_nowhere_on_a_machine() -> None:
+def test_key_of_the_authority_is_never_written_to_a_machine() -> None:
     """It passes on stdin; what an earlier release left goes."""
     for file in PLAYBOOK.glob("roles/*/tasks/*.yml"):
         for task in yaml.safe_load(file.read_text()):

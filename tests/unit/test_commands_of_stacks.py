@@ -29,7 +29,7 @@ def shell(commands: ForkedCommands, code: str, *, stdin: str | None = None) -> l
     return result.stdout.split()
 
 
-def test_each_runs_in_a_copy_that_nothing_was_left_in(commands: ForkedCommands) -> None:
+def test_each_command_runs_in_a_clean_copy(commands: ForkedCommands) -> None:
     pid, parent, text = shell(commands, LEAVE, stdin="été")
     assert text == "été"
     other, same, left, nothing = shell(commands, LOOK)
@@ -63,9 +63,7 @@ def test_a_process_is_a_copy_with_a_session_and_a_log_of_its_own(commands: Forke
     assert version("celery") in (tmp_path / "log").read_text()
 
 
-def test_a_command_that_stays_is_a_copy_with_its_limits_in_the_database(
-    commands: ForkedCommands, tmp_path: Path
-) -> None:
+def test_long_running_command_has_its_database_limits(commands: ForkedCommands, tmp_path: Path) -> None:
     command = ["/somewhere/python", "manage.py", "watch_nodes"]
     pid = commands.begin("watcher", [*command, "--help"], tmp_path / "log")
     wait_until(lambda: not psutil.pid_exists(pid), limit_s=PATIENCE_S)

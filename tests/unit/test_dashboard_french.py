@@ -34,11 +34,11 @@ def picked(po: Path, *which: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def test_nothing_is_missing(po: Path) -> None:
+def test_every_text_is_translated(po: Path) -> None:
     assert picked(po, "--untranslated") == ""
 
 
-def test_nothing_is_guessed(po: Path) -> None:
+def test_no_translation_is_fuzzy(po: Path) -> None:
     assert picked(po, "--only-fuzzy") == ""
 
 

@@ -36,7 +36,7 @@ def test_each_refused_zone_has_reasons() -> None:
     ]
 
 
-def test_a_zone_without_machines_is_none_that_was_refused() -> None:
+def test_zone_without_nodes_is_not_marked_as_refused() -> None:
     marks = [
         verdicts({"zones": [each]})[0].mark
         for each in (zone("a", is_admitted=True), zone("b"), zone("c", codes=["NO_CAPACITY"]))

@@ -43,7 +43,7 @@ def test_other_profiles_are_kept() -> None:
     assert profiles.load().known == {"work": mine}
 
 
-def test_a_profile_of_that_name_is_left_alone() -> None:
+def test_existing_profile_of_the_name_is_kept() -> None:
     mine = profiles.Profiles("demo", {"demo": profiles.Profile("https://cloud.example.org", "secret", "shop")})
     profiles.save(mine)
     assert demo.keep_profile(URL, TOKEN) == ""

@@ -55,7 +55,7 @@ def make_targets_named(text: str) -> Iterator[str]:
 
 
 @on_each_page
-def test_links_lead_somewhere(page: Path) -> None:
+def test_links_have_existing_targets(page: Path) -> None:
     broken = []
     for link in LINK.findall(FENCE.sub("", page.read_text())):
         path, _, anchor = link.partition("#")

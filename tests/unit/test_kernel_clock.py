@@ -44,7 +44,7 @@ def test_kernel_error_means_unsynchronised(monkeypatch: pytest.MonkeyPatch) -> N
     assert not kernel_clock.is_synchronised()
 
 
-def test_the_structure_is_the_kernels() -> None:
+def test_timex_structure_has_the_layout_of_the_kernel() -> None:
     """Read at another place, the tolerance would not be what Linux allows everywhere: 500 ppm, in units of 2**-16."""
     timex = kernel_clock._Timex()
     assert kernel_clock._libc.adjtimex(ctypes.byref(timex)) >= 0

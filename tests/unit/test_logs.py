@@ -36,7 +36,7 @@ def test_context_fields_are_logged_inside_their_block_only() -> None:
     assert "request_id" not in line("x")
 
 
-def test_facts_are_members_of_their_own_and_replace_none() -> None:
+def test_facts_are_added_and_replace_no_field() -> None:
     with log_context(request_id="r-1"):
         found = line("x", extra={"facts": {"ms": 3, "message": "forged", "request_id": "forged"}})
     assert (found["ms"], found["message"], found["request_id"]) == (3, "x", "r-1")

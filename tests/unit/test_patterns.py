@@ -44,7 +44,7 @@ def test_backtracking_is_counted(pattern: str, count: int) -> None:
     assert backtracking(_parser.parse(pattern)) == count
 
 
-def test_no_text_is_tried_in_two_divisions() -> None:
+def test_patterns_do_not_backtrack() -> None:
     found = dict(patterns())
     assert TERM in found.values()
     many = {name: each.pattern for name, each in found.items() if backtracking(_parser.parse(each.pattern)) > 1}
@@ -60,12 +60,12 @@ def test_a_selector_has_a_maximum(selector: str) -> None:
 @pytest.mark.parametrize(
     "selector", ["a=" + " " * 900 + "!", " " * 1000, "a" * 1000, "a in" + " " * 900, "app in (a,b"]
 )
-def test_a_selector_that_leads_nowhere(selector: str) -> None:
+def test_malformed_selector_is_refused(selector: str) -> None:
     with pytest.raises(ValueError, match="must look like"):
         labelled().condition(selector)
 
 
-def test_blanks_do_not_count() -> None:
+def test_blanks_in_a_selector_are_ignored() -> None:
     condition = labelled().condition
     assert condition(" env = prod , app in ( a , b ) ") == condition("env=prod,app in (a,b)")
     assert condition("env=prod," + " " * 900 + "tier != web") == condition("env=prod,tier!=web")

@@ -8,7 +8,7 @@ from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto
 from scripts.protocol_compatibility import broken, present, released
 
 
-def test_the_protocol_is_understood_by_the_last_release() -> None:
+def test_protocol_is_compatible_with_the_last_release() -> None:
     assert list(broken(released(), present())) == []
 
 

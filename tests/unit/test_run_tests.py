@@ -66,13 +66,11 @@ def test_more_than_three_failures_are_not_retried(tmp_path: Path, capfd: pytest.
     [("import nothing_of_the_kind\n", 2), ("", 5), (PASSES + "import os\ndef test_dies(): os._exit(3)\n", 3)],
     ids=["does not load", "no tests", "its process dies"],
 )
-def test_a_run_that_comes_to_no_good_end_is_red(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], text: str, status: int
-) -> None:
+def test_aborted_run_is_red(tmp_path: Path, capfd: pytest.CaptureFixture[str], text: str, status: int) -> None:
     found, printed = outcome(tmp_path, text, capfd)
     assert (found, "once more" in printed) == (status, False)
 
 
-def test_a_process_of_several_that_dies_is_red(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_run_with_a_dead_process_is_red(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     status, printed = outcome(tmp_path, PASSES + "import os\ndef test_dies(): os._exit(3)\n", capfd, "-n", "1")
     assert (status != 0, "once more" in printed) == (True, False)

@@ -44,7 +44,7 @@ def test_guest_is_limited_to_its_connection_share(node: Node, start: Start, with
         assert node.run(f"{sys.executable} {HERE / 'peers.py'} ask {BEYOND_IP} {WEB}").strip() == "open"
 
 
-def test_guests_of_a_network_share(node: Node, start: Start) -> None:
+def test_guests_of_a_network_share_one_limit(node: Node, start: Start) -> None:
     greedy, beside = start(GREEDY), start(BESIDE, GREEDY)
     with node.server(WEB, namespace="outside"), greedy.holding(BEYOND_IP, WEB, at_most=SHARE - 5) as opened:
         assert opened == SHARE - 5
@@ -72,7 +72,7 @@ def test_connections_to_the_agent_are_not_tracked(node: Node, start: Start) -> N
     assert "src=" not in node.run(f"conntrack -L -p tcp --sport {AGENT}")
 
 
-def test_silent_connections_are_forgotten_after_an_hour(node: Node, start: Start) -> None:
+def test_idle_connections_expire_after_an_hour(node: Node, start: Start) -> None:
     start(GREEDY)
     switch = "sysctl -n net.netfilter.nf_conntrack_tcp_timeout_established"
     assert [node.run(switch).strip(), node.run(switch, namespace=ROUTER).strip()] == ["3600", "3600"]

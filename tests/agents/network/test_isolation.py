@@ -69,7 +69,7 @@ def test_honest_frames_reach_the_neighbour(attacker: Guest, victim: Guest) -> No
     assert [name for name, frame in HONEST_ONES.items() if frame.hex() not in seen] == []
 
 
-def test_a_forged_sender_does_not_divert_traffic(node: Node, attacker: Guest, victim: Guest) -> None:
+def test_forged_sender_does_not_divert_traffic(node: Node, attacker: Guest, victim: Guest) -> None:
     """The bridge takes some of the addresses that standards reserve out of the normal way."""
     reserved = [f"01:80:c2:00:00:{last:02x}" for last in range(16)]
     forged = [frames.udp(VICTIM.mac, VICTIM.ip, ports=(1, 2), to=to) for to in (frames.BROADCAST, *reserved)]
@@ -102,7 +102,7 @@ def test_node_receives_no_frames_sent_to_its_bridge(node: Node, attacker: Guest,
 
 
 @pytest.mark.parametrize("address", [NODE_IP, NEIGHBOUR_IP, "100.64.0.0", "100.64.0.1", "169.254.169.254"])
-def test_neither_the_node_nor_its_neighbourhood_is_reached(node: Node, attacker: Guest, address: str) -> None:
+def test_guest_reaches_neither_the_node_nor_its_neighbours(node: Node, attacker: Guest, address: str) -> None:
     attacker.dhcp()
     with node.server(AGENT), node.server(AGENT, namespace="outside"):
         assert attacker.call(BEYOND_IP, AGENT) == "open"

@@ -182,7 +182,7 @@ def test_removed_peer_cannot_inject_frames_into_the_network(attacker: Guest, vic
     assert forged.hex() not in seen
 
 
-def test_a_peer_of_one_network_is_none_of_another(attacker: Guest, victim: Guest, start: Start) -> None:
+def test_peer_of_one_network_is_no_peer_of_another(attacker: Guest, victim: Guest, start: Start) -> None:
     other = a_network(2)
     start(2, a_port(other, 5), vni=OTHER_VNI, peers=(2, 3))
     third = start(3, a_port(other, 6), vni=OTHER_VNI, peers=(2, 3))
@@ -195,7 +195,7 @@ def test_a_peer_of_one_network_is_none_of_another(attacker: Guest, victim: Guest
     assert forged.hex() not in seen
 
 
-def test_a_guest_cannot_speak_as_its_node(attacker: Guest, victim: Guest) -> None:
+def test_guest_cannot_forge_overlay_packets_of_its_node(attacker: Guest, victim: Guest) -> None:
     """What leaves by the router has the node's address, which is a peer's."""
     attacker.node.restart_agent([ATTACKER], {NETWORK.id: segment(1, 2)}, allowed=(IPv4Network("192.0.2.0/24"),))
     forged = frames.udp("52:54:00:00:07:07", IPv4Address("10.0.0.77"), ports=(1, 2))
@@ -233,7 +233,7 @@ def test_removed_peer_receives_no_frames(attacker: Guest, victim: Guest, nodes: 
     assert "andromede-overlay" not in nodes[0].run("nft list tables")
 
 
-def test_another_number_or_address_takes_the_place_of_the_old(attacker: Guest, victim: Guest) -> None:
+def test_changed_vni_or_address_replaces_the_old_one(attacker: Guest, victim: Guest) -> None:
     for number, guest in enumerate((attacker, victim), start=1):
         guest.node.connect(NETWORK, segment(number, 3 - number, vni=77))
     assert "vxlan id 77 local 192.0.2.1" in attacker.node.run(f"ip -d link show {DEVICE}")
@@ -259,7 +259,7 @@ def test_damaged_overlay_is_repaired(attacker: Guest, victim: Guest, damage: str
     assert "192.0.2.2 . 0x1234" in attacker.node.run("nft list table ip andromede-overlay")
 
 
-def test_with_its_last_port_the_network_leaves_the_node(attacker: Guest, victim: Guest) -> None:
+def test_removal_of_the_last_port_removes_the_overlay(attacker: Guest, victim: Guest) -> None:
     attacker.stop()
     attacker.node.remove(ATTACKER)
     assert attacker.node.traces()["links"] == set()

@@ -25,7 +25,7 @@ def test_dhcp_gives_a_guest_the_values_of_its_port(plug: Plug) -> None:
 
 
 @pytest.mark.parametrize("hostname", ["ignore", "infinite", "42", "10d", "0a", "db.example.org"])
-def test_a_hostname_is_never_an_instruction(plug: Plug, hostname: str) -> None:
+def test_hostname_is_never_a_dnsmasq_instruction(plug: Plug, hostname: str) -> None:
     answer = plug(a_port(a_network(1, dns_servers=()), 0, hostname=hostname)).dhcp()
     assert (answer["ip"], answer["hostname"], answer["dns"]) == ("10.0.0.10", hostname.split(".")[0], "")
 
@@ -92,7 +92,7 @@ def test_an_address_is_free_for_the_next_card_at_once(node: Node, plug: Plug) ->
     assert new.dhcp()["ip"] == str(old.port.ip)
 
 
-def test_a_removed_port_is_cut_off_although_its_tap_is_still_there(node: Node, plug: Plug) -> None:
+def test_removed_port_is_cut_off_while_its_tap_exists(node: Node, plug: Plug) -> None:
     network = a_network(1)
     stays, goes = plug(a_port(network, 0)), plug(a_port(network, 1), a_port(network, 0))
     stays.dhcp()

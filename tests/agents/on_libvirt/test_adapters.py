@@ -120,13 +120,13 @@ def test_host_reports_its_capacity_and_traits(hypervisor: Hypervisor) -> None:
     assert not cpu.startswith("cpu:unknown"), "libvirt knows the CPU of this machine's guests"
 
 
-def test_a_defined_guest_is_off_for_no_known_reason(rig: Rig, hypervisor: Hypervisor) -> None:
+def test_defined_guest_is_off_without_a_known_reason(rig: Rig, hypervisor: Hypervisor) -> None:
     state = hypervisor.state(rig.guest.id)
     assert state is not None
     assert (state.power, state.is_reason_known, state.virt_type) == (Power.OFF, False, "qemu")
 
 
-def test_power_verbs_may_be_repeated(rig: Rig, hypervisor: Hypervisor) -> None:
+def test_repeated_power_actions_succeed(rig: Rig, hypervisor: Hypervisor) -> None:
     for _ in range(2):
         hypervisor.start(rig.guest.id)
         assert rig.power is Power.RUNNING
@@ -176,7 +176,7 @@ def test_a_guest_without_its_disk_does_not_start(rig: Rig, hypervisor: Hyperviso
     assert rig.power in (Power.OFF, Power.CRASHED)
 
 
-def test_changes_are_announced(rig: Rig, hypervisor: Hypervisor) -> None:
+def test_power_changes_are_reported_to_subscribers(rig: Rig, hypervisor: Hypervisor) -> None:
     seen: queue.Queue[UUID] = queue.Queue()
     hypervisor.subscribe(seen.put)
     hypervisor.start(rig.guest.id)
@@ -209,7 +209,7 @@ def test_unplug_ends_or_reports_detach_pending(rig: Rig, hypervisor: Hypervisor)
     assert not hypervisor.unplug_disk(rig.guest.id, data)
 
 
-def test_twelve_disks_fit(rig: Rig, hypervisor: Hypervisor) -> None:
+def test_guest_takes_twelve_disks(rig: Rig, hypervisor: Hypervisor) -> None:
     hypervisor.start(rig.guest.id)
     for _ in range(12):
         hypervisor.plug_disk(rig.guest.id, rig.volume())
@@ -219,7 +219,7 @@ def test_twelve_disks_fit(rig: Rig, hypervisor: Hypervisor) -> None:
 # ---- disks
 
 
-def test_a_volume_appears_grows_and_goes(disks: Disks) -> None:
+def test_volume_is_created_grown_and_deleted(disks: Disks) -> None:
     volume_id = UUID(specs.new_id())
     assert disks.volume_size_bytes(volume_id) is None
     disks.create_volume(volume_id, size_bytes=8 * MIB, base=None)
@@ -249,7 +249,7 @@ def test_an_image_is_cached_only_when_kept(disks: Disks) -> None:
     assert not disks.remove_image(sha256)
 
 
-def test_a_clone_of_no_image_leaves_nothing(disks: Disks) -> None:
+def test_failed_clone_leaves_no_file(disks: Disks) -> None:
     clone = UUID(specs.new_id())
     with pytest.raises(AdapterError):
         disks.create_volume(clone, size_bytes=4 * MIB, base=BaseImage("0" * 64, ImageFormat.RAW))

@@ -69,7 +69,7 @@ def guest(agent: LabAgent, clean: None, tiny_image: Path, ssh_key: Path) -> pb.E
     return wish
 
 
-def test_the_self_test_passes_on_a_node_that_works_and_leaves_nothing(agent: LabAgent, clean: None) -> None:
+def test_self_test_passes_on_a_working_node_and_leaves_nothing(agent: LabAgent, clean: None) -> None:
     def told() -> pb.SelfTest:
         stream = agent.stub.Watch(pb.WatchRequest(heartbeat_interval_ms=60_000))
         beat = next(event.heartbeat for event in stream if event.HasField("heartbeat"))
@@ -111,7 +111,7 @@ def test_usage_of_a_busy_guest_agrees_with_the_guest(
     assert [port.port_id for port in now.ports] == list(guest.port_ids)
 
 
-def test_a_guest_boots_and_sees_its_disks_come_grow_and_go(
+def test_guest_boots_and_sees_disks_plugged_grown_and_unplugged(
     agent: LabAgent, guest: pb.EnsureInstanceRequest, ssh_key: Path
 ) -> None:
     def ssh(command: str) -> str:
@@ -180,7 +180,7 @@ def succeeds(call: Callable[[], object]) -> bool:
 
 
 @pytest.mark.nightly
-def test_events_come_also_after_libvirtd_was_restarted(agent: LabAgent, guest: pb.EnsureInstanceRequest) -> None:
+def test_events_are_received_after_a_libvirtd_restart(agent: LabAgent, guest: pb.EnsureInstanceRequest) -> None:
     agent.restart_libvirtd()
     wait_until(
         lambda: succeeds(lambda: agent.stub.Describe(pb.DescribeRequest())),
@@ -260,7 +260,7 @@ def test_disk_that_the_guest_holds_stays_pending_until_its_release(agent: LabAge
 @pytest.mark.parametrize(
     ("victim", "after_s"), thinned(product(["agent", "libvirtd"], [0.02, 0.03, 0.15, 0.4]), keep_every=3)
 )
-def test_a_creation_that_a_kill_interrupts_ends_well_when_repeated(
+def test_creation_interrupted_by_a_kill_succeeds_when_repeated(
     agent: LabAgent, clean: None, tiny_image: Path, victim: str, after_s: float
 ) -> None:
     sha256 = agent.cache(tiny_image)

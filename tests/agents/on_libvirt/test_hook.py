@@ -122,7 +122,7 @@ def test_unmanaged_guest_does_not_start(agent: LabAgent, stranger: str) -> None:
     assert agent.node.guest_pids() == []
 
 
-def test_a_guest_that_is_to_be_off_stays_off(agent: LabAgent, guest: pb.EnsureInstanceRequest) -> None:
+def test_stopped_guest_is_not_started_by_hand(agent: LabAgent, guest: pb.EnsureInstanceRequest) -> None:
     agent.stub.EnsureInstance(specs.again(guest, power=pb.POWER_OFF))
     assert "is not wanted running on this node" in refusal_of(agent.node, "start", name_of(guest))
     on_again = specs.again(specs.again(guest))
@@ -136,7 +136,7 @@ def test_guest_of_the_agent_is_not_started_by_hand(agent: LabAgent, guest: pb.En
     assert agent.stub.EnsureInstance(guest).power == pb.POWER_RUNNING
 
 
-def test_a_permit_that_the_agent_refuses_starts_nothing(agent: LabAgent, guest: pb.EnsureInstanceRequest) -> None:
+def test_refused_permit_starts_no_guest(agent: LabAgent, guest: pb.EnsureInstanceRequest) -> None:
     agent.node.exec(["virsh", "destroy", name_of(guest)])
     again = specs.again(guest)
     for changes in ({"zone": "us-va-1"}, {"node": specs.new_id()}, {"op": "instance.resize"}):
@@ -177,7 +177,7 @@ def test_guest_does_not_move_to_a_node_whose_agent_is_silent(agent: LabAgent, gu
 
 
 @pytest.mark.parametrize("agent_is", ["up", "away"])
-def test_a_restart_of_libvirtd_costs_no_guest(agent: LabAgent, guest: pb.EnsureInstanceRequest, agent_is: str) -> None:
+def test_libvirtd_restart_keeps_the_guest(agent: LabAgent, guest: pb.EnsureInstanceRequest, agent_is: str) -> None:
     pid = qemu_pid(agent)
     if agent_is == "away":
         agent.kill()
@@ -200,7 +200,7 @@ def test_restart_loses_no_guest_when_only_the_reconnection_passes(
     assert qemu_pid(agent) == pid
 
 
-def test_a_hook_that_fails_a_reconnection_would_cost_the_guest(
+def test_hook_that_fails_a_reconnection_ends_the_guest(
     agent: LabAgent, guest: pb.EnsureInstanceRequest, changed_hook: Path
 ) -> None:
     """The trap that the hook avoids. If libvirt ever changes this, the tests above prove less than they seem to."""

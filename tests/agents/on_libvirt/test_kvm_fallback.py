@@ -126,7 +126,7 @@ def test_a_guest_that_qemu_refuses_to_start_starts_under_tcg(
     assert hypervisor.host().virt_type == "qemu"
 
 
-def test_a_guest_that_kvm_stops_in_its_first_seconds_goes_on_under_tcg(
+def test_guest_that_kvm_stops_at_once_restarts_under_tcg(
     deceived: tuple[LibvirtHypervisor, FileDisks], tiny_image: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a modest CPU model QEMU starts, and KVM gives up in the guest's boot loader."""

@@ -172,7 +172,7 @@ def test_consoles_and_usage_continue_at_the_destination(traveller: Traveller) ->
     )
 
 
-def test_every_call_may_be_repeated(traveller: Traveller) -> None:
+def test_repeated_migration_calls_migrate_once(traveller: Traveller) -> None:
     trip = traveller.trip
     request = trip.departure(trip.make_ready())
     assert trip.destination.stub.EnsureArrival(trip.arrival()).uri == request.uri
@@ -192,7 +192,7 @@ def test_every_call_may_be_repeated(traveller: Traveller) -> None:
 # ---- who may take it in
 
 
-def test_another_node_than_the_permit_names_gets_nothing(traveller: Traveller) -> None:
+def test_node_other_than_the_permit_names_gets_no_guest(traveller: Traveller) -> None:
     request = traveller.trip.departure(traveller.trip.make_ready())
     request.destination.certificate_sha256 = "ab" * 32
     ended = traveller.trip.end_of(request)
@@ -200,7 +200,7 @@ def test_another_node_than_the_permit_names_gets_nothing(traveller: Traveller) -
     traveller.stays(pb.MOVE_PHASE_FAILED, ended)
 
 
-def test_a_node_that_does_not_speak_tls_gets_nothing(traveller: Traveller, tmp_path: Path) -> None:
+def test_node_without_tls_gets_no_guest(traveller: Traveller, tmp_path: Path) -> None:
     trip = traveller.trip
     uri = trip.make_ready()
     heard = tmp_path / "heard"
@@ -265,14 +265,14 @@ def test_compromised_source_can_only_send_the_guest_as_defined(traveller: Travel
 # ---- whatever fails
 
 
-def test_a_move_is_cancelled(traveller: Traveller) -> None:
+def test_cancelled_migration_keeps_the_guest_at_its_source(traveller: Traveller) -> None:
     with on_its_way(traveller) as request:
         assert traveller.trip.source.stub.RemoveDeparture(specs.removal(request.subject)).was_present
         traveller.check(traveller.trip.source)
     traveller.trip = traveller.trip.stayed()
 
 
-def test_a_move_past_its_deadline_is_cancelled(traveller: Traveller) -> None:
+def test_migration_past_its_deadline_is_cancelled(traveller: Traveller) -> None:
     with on_its_way(traveller, deadline_s=5) as request:
         ended = traveller.trip.end_of(request)
     assert ended.reason == "The deadline of the move has passed."
@@ -288,7 +288,7 @@ def test_agent_death_during_migration_keeps_the_guest_at_its_source(traveller: T
 
 
 @pytest.mark.parametrize("end", [as_nightly("source"), "destination"])
-def test_a_libvirtd_dies_in_the_middle(traveller: Traveller, end: str) -> None:
+def test_libvirtd_death_keeps_the_guest_at_its_source(traveller: Traveller, end: str) -> None:
     with on_its_way(traveller) as request:
         agent = getattr(traveller.trip, end)
         agent.restart_libvirtd()
@@ -297,7 +297,7 @@ def test_a_libvirtd_dies_in_the_middle(traveller: Traveller, end: str) -> None:
     traveller.stays(pb.MOVE_PHASE_FAILED, ended)
 
 
-def test_the_destination_loses_its_power_in_the_middle(traveller: Traveller) -> None:
+def test_destination_power_loss_keeps_the_guest_at_its_source(traveller: Traveller) -> None:
     with on_its_way(traveller) as request:
         traveller.trip.destination.cut_power_and_return()
         ended = traveller.trip.end_of(request)
@@ -326,7 +326,7 @@ def test_destination_power_loss_after_the_arrival_loses_no_data(traveller: Trave
 
 
 @pytest.mark.nightly
-def test_the_cable_is_pulled_in_the_middle(traveller: Traveller) -> None:
+def test_lost_network_keeps_the_guest_at_its_source(traveller: Traveller) -> None:
     with on_its_way(traveller) as request:
         traveller.trip.destination.node.unplug()
         try:

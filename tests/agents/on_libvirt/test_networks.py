@@ -57,7 +57,7 @@ def start(agent: LabAgent, number: int, segment: bytes, image: Path, key: Path) 
     return wish.subject.id
 
 
-def test_guests_on_two_nodes_are_neighbours(agents: list[LabAgent], tiny_image: Path, ssh_key: Path) -> None:
+def test_guests_on_two_nodes_reach_each_other(agents: list[LabAgent], tiny_image: Path, ssh_key: Path) -> None:
     first, second = agents
     members = {agent.node_id: agent.node.address for agent in agents}
     segment = first.authority.segment(specs.ZONE, specs.NETWORK_ID, members)

@@ -82,7 +82,7 @@ def renew(agent: LabAgent) -> None:
     )
 
 
-def test_a_node_that_is_cut_off_stops_its_guests(
+def test_disconnected_node_stops_its_guests(
     agent: LabAgent, guest: pb.EnsureInstanceRequest, watchdog: LabWatchdog
 ) -> None:
     assert "self-fencing" not in heartbeat(agent).inventory.traits

@@ -52,7 +52,7 @@ def test_archive_is_read_as_written(files: list[bytes]) -> None:
 
 
 @given(contents, st.data())
-def test_every_byte_counts(files: list[bytes], data: st.DataObject) -> None:
+def test_changed_byte_is_detected(files: list[bytes], data: st.DataObject) -> None:
     raw = packed(files)
     position = data.draw(st.integers(0, len(raw) - 1))
     changed = bytearray(raw)

@@ -29,7 +29,7 @@ KEYS = [Ed25519PrivateKey.from_private_bytes(bytes([number]) * 32) for number in
 
 
 @pytest.mark.parametrize(("public", "message", "signature"), VECTORS)
-def test_the_vectors_of_the_rfc(public: str, message: str, signature: str) -> None:
+def test_vectors_of_rfc_8032_are_accepted(public: str, message: str, signature: str) -> None:
     raw = bytes.fromhex(public), bytes.fromhex(signature), bytes.fromhex(message)
     assert verify(*raw)
     assert not verify(raw[0], raw[1], raw[2] + b"\0")

@@ -37,7 +37,7 @@ def test_the_published_checkpoint_is_read_and_written_alike() -> None:
     assert int.from_bytes(note.signatures[1].blob[:8], "big") == 1679315147
 
 
-def test_the_key_of_the_go_sum_database() -> None:
+def test_key_of_the_go_checksum_database_is_parsed() -> None:
     """Known to every Go tool-chain, which takes its id from the same rule."""
     text = "sum.golang.org+033de0ae+Ac4zctda0e5eza+HJyk9SxEdh+s3Ux18htTTAD8OuAn8"
     key = signed_notes.parse_key(text)
@@ -137,7 +137,7 @@ def test_malformed_checkpoint_is_refused(text: str) -> None:
         checkpoints.parse_head(text)
 
 
-def test_further_lines_of_a_checkpoint_are_let_pass() -> None:
+def test_extension_lines_of_a_checkpoint_are_accepted() -> None:
     assert checkpoints.parse_head(f"{HEAD}more\n") == HEAD
 
 

@@ -54,7 +54,7 @@ def test_a_signature_has_one_form_in_der() -> None:
         assert not verify(spki(KEYS[0]), other, b"x")
 
 
-def test_keys_that_are_none() -> None:
+def test_malformed_key_is_refused() -> None:
     good = spki(KEYS[0])
     signature = sign(KEYS[0], b"x")
     for other in (

@@ -82,14 +82,14 @@ def test_reopening_at_the_same_place_continues_the_interval() -> None:
     assert spans(history(records, RESOURCE)) == [("n1", at(1), None, "proven", True)]
 
 
-def test_a_permit_without_receipt_is_a_claim() -> None:
+def test_permit_without_a_receipt_is_declared() -> None:
     found = history([decision(), permit("p1", 0)], RESOURCE)
     assert spans(found) == [("n1", at(0), None, "claimed", True)]
     assert spans(found, "storage") == [("n1", at(0), None, "claimed", True)]
 
 
 @pytest.mark.parametrize("about", [RESOURCE, "vol-1"])
-def test_a_permit_that_the_node_refused_is_no_claim(about: str) -> None:
+def test_refused_permit_is_not_declared(about: str) -> None:
     refused = receipt("refused", 1, resource=about)
     again = [permit("p2", 2), receipt("opened", 3, jti="p2")]
     found = history([decision(), permit("p1", 0), refused, *again], RESOURCE)
@@ -97,7 +97,7 @@ def test_a_permit_that_the_node_refused_is_no_claim(about: str) -> None:
 
 
 @pytest.mark.parametrize("op", ["instance.resize", "volume.attach"])
-def test_a_permit_under_which_no_guest_runs_claims_no_memory(op: str) -> None:
+def test_permit_that_runs_no_guest_declares_no_memory(op: str) -> None:
     found = history([decision(), permit("p1", 0, op=op)], RESOURCE)
     assert [(each.role, each.state) for each in found.intervals] == [("storage", "claimed")]
 
@@ -115,7 +115,7 @@ def test_disk_of_a_stopped_guest_stays_in_its_zone() -> None:
     assert not found.problems
 
 
-def test_a_rebuilt_guest_has_two_disks_for_a_while_and_that_is_no_problem() -> None:
+def test_rebuilt_guest_may_have_two_disks_for_a_time() -> None:
     records = [decision(), permit("p1", 0), of_disk("opened", 1)]
     again = permit("p2", 2, op="instance.rebuild", volumes=["disk-2", "vol-1"])
     records += [again, of_disk("opened", 3, disk="disk-2", jti="p2"), of_disk("closed", 4)]
@@ -240,7 +240,7 @@ def test_lost_node_that_reopens_a_resource_overlaps() -> None:
     assert history(records, RESOURCE, role="compute").problems == (Problem("overlap", "compute", at(5), None),)
 
 
-def test_data_at_rest_that_is_nowhere_is_a_problem_and_a_guest_that_is_off_is_none() -> None:
+def test_missing_disk_is_a_problem_and_a_stopped_guest_is_none() -> None:
     for kind, role, expected in (
         ("volume", "storage", [Problem("gap", "storage", at(2), at(4))]),
         ("instance", "compute", []),
@@ -262,7 +262,7 @@ def test_images_are_in_several_places_by_right() -> None:
     assert not found.problems
 
 
-def test_the_window_cuts_and_the_role_chooses() -> None:
+def test_intervals_are_limited_to_period_and_role() -> None:
     records = [decision(), permit("p1", 0), receipt("opened", 1), receipt("closed", 5)]
     cut = history(records, RESOURCE, start=at(2), end=at(3), role="compute")
     assert spans(cut) == [("n1", at(2), at(3), "proven", True)]

@@ -84,7 +84,7 @@ def test_witness_refuses_a_fork_and_keeps_its_state(desk: Desk, text: str, reaso
     assert desk.cosign(request(5, 9)) == 0
 
 
-def test_logs_are_kept_apart(desk: Desk) -> None:
+def test_each_log_has_its_own_state(desk: Desk) -> None:
     other = Signer("other.example/log")
     assert desk.cosign(request(0, 9)) == 0
     assert desk.cosign(request(0, 3, log=other), log=other.key) == 0
@@ -97,7 +97,7 @@ def test_malformed_request_exits_with_status_2(desk: Desk, text: str) -> None:
     assert desk.err
 
 
-def test_its_key_is_made_once_and_for_its_owner_alone(desk: Desk, tmp_path: Path) -> None:
+def test_key_is_created_once_and_private(desk: Desk, tmp_path: Path) -> None:
     assert desk.run("init", str(desk.folder), "auditor.example/w") == 2
     assert (desk.folder / witness.KEY_FILE).stat().st_mode & 0o777 == 0o600
     assert desk.run("init", str(tmp_path / "other"), "a name with spaces") == 2

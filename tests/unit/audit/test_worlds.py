@@ -58,7 +58,7 @@ def test_remaining_part_of_a_superseded_fact_is_stated_anew() -> None:
         ({"event": "dreamt", "fact": "c", "epoch": 3}, "must be one of"),
     ],
 )
-def test_the_past_is_not_changed(body: dict[str, object], reason: str) -> None:
+def test_contradictory_statement_is_refused(body: dict[str, object], reason: str) -> None:
     worlds = FactHistory()
     worlds.record(stated("a", 1), signed("FR"))
     worlds.record(stated("b", 2, "a"), signed("RE"))

@@ -52,7 +52,7 @@ def test_stopped_guest_without_a_node_stays_with_any_fallback() -> None:
         assert (entry.action, entry.reasons) == ("stay", (REFUSED | {"detail": "no_capacity"},))
 
 
-def test_the_same_room_is_not_given_twice() -> None:
+def test_capacity_is_not_allocated_twice() -> None:
     nodes = fleet(node(HERE), node("n01", used=Resources(12, 0, 0)))
     made = planned([guest("a"), guest("b"), guest("c")], nodes)
     found = sorted(action for action, _ in actions(made).values())
@@ -61,7 +61,7 @@ def test_the_same_room_is_not_given_twice() -> None:
     assert left.reasons == (REFUSED | {"detail": "no_capacity"},)
 
 
-def test_the_largest_is_placed_first_so_that_all_find_room() -> None:
+def test_largest_guest_is_placed_first() -> None:
     nodes = fleet(
         node(HERE),
         node("n01", capacity=Resources(16, 8192, 1000)),
@@ -102,7 +102,7 @@ def test_policies_apply_to_drains() -> None:
     assert (entry.action, entry.reasons[0]["detail"]) == ("leave", "inadmissible")
 
 
-def test_members_that_must_be_apart_are_not_sent_to_one_node() -> None:
+def test_anti_affinity_members_get_different_nodes() -> None:
     group = UUID(int=1)
     request = ask(groups=(Group("anti-affinity", True, frozenset({HERE})),))
     members = [guest(name, request, question=GuestRequest(request, assessed(request), group)) for name in ("a", "b")]
@@ -162,7 +162,7 @@ def test_plan_covers_every_guest_with_a_reason_and_oversells_nothing(
             assert row.id != HERE or not sent
 
 
-def test_a_node_that_carries_more_has_less_left() -> None:
+def test_allocation_reduces_the_free_capacity_of_a_copy() -> None:
     before = fleet(node("n01"))
     after = before.with_allocated("n01", Resources(2, 1024, 10))
     assert after.free[:, 0].tolist() == [ROOMY.vcpus - 2, ROOMY.memory_mib - 1024, ROOMY.disk_gib - 10]

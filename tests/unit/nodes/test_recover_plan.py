@@ -43,13 +43,13 @@ def test_guest_with_a_running_operation_waits() -> None:
     assert actions(made) == {"new": ("wait", None)}
 
 
-def test_no_policy_is_weaker_because_a_machine_broke() -> None:
+def test_policies_apply_to_recoveries() -> None:
     request = ask(zones=("fr-idf-1",))
     (entry,) = planned([guest("web", request)], fleet(DEAD, node("n01", VIRGINIA))).entries
     assert (entry.action, entry.target) == ("evacuate", None)
 
 
-def test_members_of_a_group_that_must_be_together_find_a_new_node_together() -> None:
+def test_affinity_group_moves_to_one_new_node() -> None:
     """Where nobody of them lives any more, the first says where."""
     request = ask(groups=(Group("affinity", True, frozenset()),))
     members = [
@@ -69,7 +69,7 @@ def test_digest_does_not_depend_on_order_and_targets() -> None:
 
 
 @given(guest_lists, row_lists)
-def test_everybody_is_planned_and_no_room_is_given_twice(lost: list[Guest], rows: list[NodeRow]) -> None:
+def test_every_guest_is_planned_and_capacity_allocated_once(lost: list[Guest], rows: list[NodeRow]) -> None:
     nodes = fleet(DEAD, *(row for row in rows if row.id != HERE))
     made = planned(lost, nodes)
     assert made == planned(list(reversed(lost)), nodes)

@@ -134,7 +134,7 @@ def test_result_names_the_certificate_that_passes_most_steps(lesser: str, greate
     assert asked(papers, **DEMAND).code == max(lesser, greater, key=PROGRESS.index)
 
 
-def test_the_order_of_the_steps() -> None:
+def test_steps_are_checked_in_order() -> None:
     assert tuple(STEPS) == PROGRESS
     for step, changes in STEPS.items():
         assert code(changes, DEMAND) == step
@@ -171,13 +171,13 @@ def test_malformed_certificate_list_is_unknown(value: object) -> None:
     assert (result.result, result.detail) == ("U", "certifications")
 
 
-def test_a_zone_without_certificates_has_none_and_one_of_which_nothing_is_stated_may_have_some() -> None:
+def test_empty_certificate_list_fails_and_a_missing_one_is_unknown() -> None:
     assert (asked([]).result, asked([]).code) == ("F", "CERT_MISSING")
     nothing = asked(None)
     assert (nothing.result, nothing.code, nothing.detail) == ("U", "ATTR_UNKNOWN", "certifications")
 
 
-def test_certificates_stated_by_the_operator_alone_may_not_do() -> None:
+def test_self_declared_certificates_may_not_suffice() -> None:
     zone = Zone("z-1", {"certifications": (Fact([paper()], EVER, assertion="self_declared"),)})
     clause = {"id": "snc", "op": "holds", "scheme": "SecNumCloud"}
     for floor, result in (("self_declared", "T"), ("third_party", "U"), ("certificate", "U")):
@@ -222,7 +222,7 @@ def test_result_is_valid_until_the_next_change(
         (datetime(2025, 3, 1, tzinfo=UTC), "OK"),
     ],
 )
-def test_the_margin_and_the_interval_to_the_microsecond(now: datetime, expected: str) -> None:
+def test_remaining_days_are_exact_to_the_microsecond(now: datetime, expected: str) -> None:
     assert code({}, {"min_remaining_days": 90}, now) == expected
 
 

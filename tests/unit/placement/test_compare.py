@@ -173,7 +173,7 @@ def test_sets_are_compared_as_of_now() -> None:
     ("demand", "expected"),
     [(SHARE_24, 2400), (SHARE_5, 500), (CLASS_2, 2), (BYOK, 3), (HYOK, 4), (KM_100, 100), (DAYS_30, 30)],
 )
-def test_bounds_are_numbers(demand: Clause, expected: int) -> None:
+def test_clauses_have_their_rank(demand: Clause, expected: int) -> None:
     assert rank(policy(clause(demand)).atoms[0]) == expected
 
 
@@ -268,7 +268,7 @@ def idle(*layers: Policy, sets: Sets = SETS) -> list[str]:
     return [ref.atom for ref in without_effect(layers, sets)]
 
 
-def test_france_and_germany_under_an_organization_that_allows_france_alone() -> None:
+def test_wider_project_clause_has_no_effect() -> None:
     assert idle(layer("organization", IN_FR), layer("project", IN_FR_DE)) == ["p0"]
 
 
@@ -292,7 +292,7 @@ def test_france_and_germany_under_an_organization_that_allows_france_alone() -> 
         ([layer("organization", KEYS_FR, NO_US, SNC, KM_100), layer("project", IN_FR)], []),
     ],
 )
-def test_clauses_that_change_nothing(layers: list[Policy], expected: list[str]) -> None:
+def test_clauses_without_effect_are_found(layers: list[Policy], expected: list[str]) -> None:
     assert idle(*layers) == expected
 
 
@@ -347,7 +347,7 @@ def test_clause_without_effect_is_named_with_its_policy() -> None:
         ([SNC, {"op": "holds", "scheme": "HDS"}, KM_100, KM_300, DAYS_30, DAYS_365], []),
     ],
 )
-def test_clauses_that_can_never_hold_together(clauses: list[Clause], named: list[int]) -> None:
+def test_contradictory_clauses_are_found(clauses: list[Clause], named: list[int]) -> None:
     found = unsatisfiable([layer("organization", *clauses)], SETS)
     assert [ref.atom for ref in found] == [f"o{number}" for number in named]
 
@@ -398,7 +398,7 @@ def test_unsupported_policy_is_unsatisfiable() -> None:
     assert found == (ClauseRef("classified", "classification", "classified"),)
 
 
-def test_scenarios_do_not_contradict_themselves() -> None:
+def test_sample_policies_have_no_contradiction() -> None:
     for atoms in (EU, HEALTH, STATE, [*EU, *OWNERSHIP]):
         assert unsatisfiable([policy(*atoms)], SETS) == ()
         assert without_effect([policy(*atoms)], SETS) == ()

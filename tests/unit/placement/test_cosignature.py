@@ -64,12 +64,12 @@ def test_wildcard_sentinel_covers_unclassified_data() -> None:
 
 
 @pytest.mark.parametrize("names", [("eu",), ("eu", "dr"), ("*",)])
-def test_a_permit_that_a_sentinel_signed_too_is_taken(names: tuple[str, ...]) -> None:
+def test_permit_with_a_sentinel_signature_is_accepted(names: tuple[str, ...]) -> None:
     permit = permit_signed()
     assert checked(permit, trusting(sentinel(names=names)), cosignature=cosigned(permit)) == PERMIT
 
 
-def test_a_sentinel_of_the_zone_will_do() -> None:
+def test_sentinel_of_the_zone_suffices() -> None:
     permit = permit_signed()
     assert checked(permit, trusting(sentinel(zones=("fr-idf-1",))), cosignature=cosigned(permit)) == PERMIT
 
@@ -109,14 +109,14 @@ def test_key_without_the_sentinel_purpose_is_refused(trust: Trust) -> None:
     assert reason == f"key s-1 is no sentinel's for fr-idf-1 and {', '.join(sorted(wanted))} at that time"
 
 
-def test_the_key_was_in_use_when_the_permit_was_made() -> None:
+def test_sentinel_key_must_be_valid_when_the_permit_was_issued() -> None:
     permit = permit_signed()
     trust = trusting(sentinel(not_before=NOW, not_after=NOW + SECOND))
     later = replace(trust, now=NOW + timedelta(minutes=1), high_water=NOW)
     assert checked(permit, later, cosignature=cosigned(permit)) == PERMIT
 
 
-def test_a_forged_one_does_not_count() -> None:
+def test_forged_sentinel_signature_is_refused() -> None:
     genuine = cosigned(permit_signed())
     assert refused(trusting(sentinel()), replace(genuine, signature=b"x")) == "key s-1 did not sign this cosignature"
 
@@ -130,6 +130,6 @@ def test_sentinel_signature_of_another_permit_is_refused() -> None:
     )
 
 
-def test_a_permit_by_a_sentinels_key_alone_is_none() -> None:
+def test_permit_signed_only_by_a_sentinel_is_refused() -> None:
     code, _ = refusal(permit_signed(key_id="s-1"), trusting(sentinel(not_after=LATER)), cosignature=None)
     assert code == "UNKNOWN_KEY"

@@ -183,7 +183,7 @@ def test_claims_one_after_the_other_never_oversell(
 
 
 @given(requests, row_lists, zone_lists, seeds)
-def test_the_largest_that_fits_does_fit_and_there_is_none_only_when_nothing_does(
+def test_largest_size_fits_and_is_missing_only_when_none_fits(
     request: ResolvedRequest, rows: Rows, zones: Zones, seed: int
 ) -> None:
     assume(any(request.resources))

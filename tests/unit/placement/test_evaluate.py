@@ -85,7 +85,7 @@ OPERATORS: list[tuple[str, str, Any, Any, tuple[str, str, str]]] = [
 
 
 @pytest.mark.parametrize(("attr", "op", "wanted", "value", "expected"), OPERATORS)
-def test_an_operator_on_a_value(attr: str, op: str, wanted: Any, value: Any, expected: tuple[str, str, str]) -> None:
+def test_operator_compares_a_value(attr: str, op: str, wanted: Any, value: Any, expected: tuple[str, str, str]) -> None:
     place = zone() if attr == "zone.id" else Zone("z-1", {attr: since_ever(value)})
     assert told(judged({"attr": attr, "op": op, "value": wanted}, place)) == expected
 
@@ -151,7 +151,7 @@ def test_unread_fact_is_ignored() -> None:
 
 
 @pytest.mark.parametrize("floor", ["self_declared", "third_party", "certificate", "measured"])
-def test_a_weaker_assertion_than_demanded_is_no_knowledge(floor: str) -> None:
+def test_weaker_assertion_than_demanded_is_unknown(floor: str) -> None:
     order = ("self_declared", "third_party", "certificate", "measured")
     for assertion in order:
         place = zone(location__territory=(Fact("FR", EVER, assertion=assertion),))  # type: ignore[arg-type]
@@ -196,7 +196,7 @@ def test_every_clause_is_judged_even_after_one_failed_and_names_its_policy() -> 
     assert not found.admits
 
 
-def test_no_policy_admits() -> None:
+def test_empty_policy_admits() -> None:
     assert evaluate([], zone(), World(), now=NOW, roles=ROLES) == Evaluation((), None)
 
 
@@ -228,7 +228,7 @@ def test_named_set_is_evaluated_as_of_the_time(now: datetime, result: str) -> No
     assert judged(within("a", "location.territory", "in"), place, UNION, now).result == result
 
 
-def test_the_united_kingdom_left_the_union_in_the_catalogue_too() -> None:
+def test_set_of_the_catalogue_changes_at_its_date() -> None:
     document = catalogue()
     document["sets"]["@EU"] = [
         {"valid_from": "2013-07-01T00:00:00Z", "valid_to": "2020-02-01T00:00:00Z", "values": ["FR", "GB"]},
@@ -350,7 +350,7 @@ PARTIES: list[tuple[list[Part], dict[str, object], dict[str, Any], tuple[str, st
 
 
 @pytest.mark.parametrize(("parts", "vetoes", "selector", "expected"), PARTIES)
-def test_a_clause_about_parties(
+def test_party_clause_is_evaluated_for_the_selected_parties(
     parts: list[tuple[str, str, bool]],
     vetoes: dict[str, object],
     selector: dict[str, Any],
@@ -420,7 +420,7 @@ def test_distances_are_great_circles() -> None:
     assert great_circle_km((90, 0), (-90, 0)) == pytest.approx(20_015.1, abs=0.1)
 
 
-def test_antipodes_are_no_error_of_rounding() -> None:
+def test_antipodes_have_a_finite_distance() -> None:
     for tenth in range(-900, 901, 7):
         assert great_circle_km((tenth / 10, 0.1), (-tenth / 10, -179.9)) <= 20_015.2
 
@@ -428,11 +428,11 @@ def test_antipodes_are_no_error_of_rounding() -> None:
 @pytest.mark.parametrize(
     ("km", "expected"), [(280, ("T", "OK", "280 km")), (281, ("F", "TOO_CLOSE", "280 km")), (1, ("T", "OK", "280 km"))]
 )
-def test_a_backup_is_far_enough(km: int, expected: tuple[str, str, str]) -> None:
+def test_distance_clause_compares_two_zones(km: int, expected: tuple[str, str, str]) -> None:
     assert told(distant(placed("z-1", *METZ), placed("z-2", *PARIS), km)) == expected
 
 
-def test_the_very_distance_is_far_enough() -> None:
+def test_exact_distance_suffices() -> None:
     longitude = degrees(100 / EARTH_RADIUS_KM)
     for _ in range(100):  # rounding may keep the first from being 100 km sharp
         if great_circle_km((0, 0), (0, longitude)) == 100:
@@ -443,7 +443,7 @@ def test_the_very_distance_is_far_enough() -> None:
     assert (distant(here, there, 100).result, distant(here, there, 101).result) == ("T", "F")
 
 
-def test_a_distance_from_nowhere_is_unknown() -> None:
+def test_distance_without_a_location_is_unknown() -> None:
     for here, there, what in (
         (placed("z-1", *PARIS), None, "reference"),
         (placed("z-1", None, 2), placed("z-2", *PARIS), "location.lat"),

@@ -218,7 +218,7 @@ def test_operation_that_takes_nothing_is_never_refused(operation: str) -> None:
         ({"review_by": "2026-11-24T12:00:00Z"}, True, None),  # due for review: unknown, but not gone
     ],
 )
-def test_a_zone_of_which_nothing_is_stated_for_this_time(
+def test_zone_outside_its_stated_period_is_closed(
     interval: dict[str, str], is_there: bool, valid_until: str | None
 ) -> None:
     body = request()
@@ -336,7 +336,7 @@ def test_assertion_of_certificates_comes_from_file_and_papers() -> None:
     assert within_process(body)["admissible"] == ["fr-idf-2"]
 
 
-def test_a_party_of_the_last_year_that_there_is_needs_no_review() -> None:
+def test_party_of_the_last_possible_year_needs_no_review() -> None:
     body = request(layer(*EU, *OWNERSHIP))
     entry(body["catalogue"], "parties", "op-alpha")["as_of"] = "9999-12-31T00:00:00Z"
     found = within_process(body)["zones"]["fr-idf-1"]["reasons"]
@@ -360,7 +360,7 @@ def stated(start: str, end: str | None, value: str = "FR") -> dict[str, Any]:
     }
 
 
-def test_single_statements_follow_each_other_in_any_order_and_none_overlaps() -> None:
+def test_statements_may_have_any_order_and_must_not_overlap() -> None:
     years = [stated(f"{year}-01-01T00:00:00Z", f"{year + 1}-01-01T00:00:00Z", str(year)) for year in range(2020, 2040)]
     body = request(layer({"id": "site", "attr": "location.site_id", "op": "in", "value": ["2026"]}))
     body["catalogue"]["statements"] = [*years[10:], *reversed(years[:10])]
@@ -396,14 +396,14 @@ def test_malformed_request_is_refused_in_one_line(text: bytes, reason: str) -> N
     assert refused(text).startswith(reason)
 
 
-def test_a_file_that_is_not_there_or_no_file_is_refused_in_one_line(tmp_path: Path) -> None:
+def test_missing_file_is_refused_in_one_line(tmp_path: Path) -> None:
     for name in (str(tmp_path / "missing.json"), str(tmp_path)):
         done = run("evaluate", name)
         assert (done.returncode, done.stdout, done.stderr.count(b"\n")) == (2, b"", 1)
         assert done.stderr.startswith(b"request: cannot be read: ")
 
 
-def test_a_request_without_end_is_not_read_to_its_end() -> None:
+def test_endless_request_is_refused() -> None:
     text = b'"' + b"x" * evaluation_request.MAX_BYTES + b'"'
     assert "more than 67108864 bytes" in refused(text)
 
@@ -426,7 +426,7 @@ def test_write_error_is_reported_in_one_line(redirection: str, reason: str, tmp_
     assert (line.startswith(reason), status, done.stdout) == (True, "2", b""), line
 
 
-def test_the_command_line_itself_is_checked() -> None:
+def test_invalid_command_line_is_refused() -> None:
     for arguments in ([], ["evaluate"], ["explain", "-"], ["evaluate", "-", "-"]):
         assert run(*arguments).returncode == 2
     assert b"evaluate" in run("--help").stdout
@@ -489,7 +489,7 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("body", "reason"), BROKEN)
-def test_a_broken_request_names_the_place(body: dict[str, Any], reason: str) -> None:
+def test_malformed_request_is_named_with_its_path(body: dict[str, Any], reason: str) -> None:
     assert refusal(body).startswith(reason)
 
 
@@ -548,7 +548,7 @@ CATALOGUES: list[tuple[str, Any, str]] = [
 
 
 @pytest.mark.parametrize(("key", "damage", "reason"), CATALOGUES)
-def test_a_broken_catalogue_names_the_place(key: str, damage: Any, reason: str) -> None:
+def test_malformed_catalogue_is_named_with_its_path(key: str, damage: Any, reason: str) -> None:
     body = request()
     damage(body["catalogue"][key])
     assert refusal(body).startswith(reason)

@@ -39,7 +39,7 @@ def stored(request: ResolvedRequest, nodes: Fleet) -> dict[str, Any]:
     return document
 
 
-def test_a_policy_refusal_in_english() -> None:
+def test_policy_refusal_is_explained_in_english() -> None:
     document = stored(ask(policies=(only_in("fr-est-1"),)), three_zones())
     assert tenant(document) == [
         "No node may take it, whatever its size.",
@@ -238,7 +238,7 @@ def test_refusal_has_the_finding_and_the_remedy(
         ({"status": "withdrawn"}, "CERT_WITHDRAWN", "fr-idf-1 (SecNumCloud FICTIF-SNC-1)"),
     ],
 )
-def test_a_certificate_that_was_good_until_yesterday(changes: dict[str, str], code: str, found: str) -> None:
+def test_ended_certificate_is_explained_with_its_date(changes: dict[str, str], code: str, found: str) -> None:
     document = catalogue()
     certificate(document, "fr-idf-1", "SecNumCloud").update(changes)
     stored_ = told("fr-idf-1", policy(secnumcloud()), known=world(document))
@@ -280,7 +280,7 @@ def test_unknown_zone_is_explained() -> None:
     assert "On ne sait rien de xx-new-1." in operator(document, "fr")
 
 
-def test_classified_information_has_no_place_and_no_remedy_but_another_system() -> None:
+def test_unsupported_classification_has_no_remedy_here() -> None:
     classified = parse({"id": "classified", "level": "classification", "atoms": [], "unsupported": True})
     document = stored(ask(policies=(classified,)), fleet(node("n1")))
     assert tenant(document) == [
@@ -291,7 +291,7 @@ def test_classified_information_has_no_place_and_no_remedy_but_another_system() 
     assert operator(document, "fr")[0] == "Aucun lieu ne pourra jamais l'héberger ici : classification/classified."
 
 
-def test_a_distance_from_nowhere_is_no_missing_fact() -> None:
+def test_distance_without_a_reference_is_no_missing_fact() -> None:
     """Of a decision that was kept, or made elsewhere: no operation here is asked for a distance."""
     far = policy({"id": "far", "attr": "ual", "op": "ge", "value": 1}, level="project")
     document = json.loads(

@@ -109,7 +109,7 @@ def test_invalid_field_is_malformed_even_when_signed(changes: dict[str, Any]) ->
 @pytest.mark.parametrize(
     "changes", [{"gen": 2**53}, {"epoch": 2**53}, {"limits": {"vcpus": 1, "memory_mib": 1, "disk_gib": 2**53}}]
 )
-def test_numbers_that_not_every_reader_knows_are_malformed(changes: dict[str, Any]) -> None:
+def test_number_beyond_53_bits_is_malformed(changes: dict[str, Any]) -> None:
     with pytest.raises(Malformed, match=f"^permit.{next(iter(changes))}"):
         parse({**PERMIT.payload(), **changes})
 
@@ -152,7 +152,7 @@ def test_a_revoked_key_signs_nothing() -> None:
         ({"classifications": frozenset({"hds"})}, False),
     ],
 )
-def test_a_key_speaks_for_its_zones_and_classifications(scope: dict[str, Any], is_good: bool) -> None:
+def test_key_is_valid_for_its_zones_and_classifications(scope: dict[str, Any], is_good: bool) -> None:
     trust = replace(TRUST, keyset=Keyset(1, {"k-1": key("k-1", **scope)}))
     assert (checked(signed(), trust) == PERMIT) if is_good else (code(signed(), trust) == "OUT_OF_SCOPE")
 
@@ -174,7 +174,7 @@ def test_key_signs_only_during_its_interval(interval: dict[str, Any], is_good: b
 # --- clock
 
 
-def test_a_clock_that_nothing_keeps_or_that_went_back_is_not_trusted() -> None:
+def test_unsynchronised_or_set_back_clock_is_not_trusted() -> None:
     assert code(signed(), replace(TRUST, is_clock_kept=False)) == "CLOCK_UNTRUSTED"
     assert checked(signed(), replace(TRUST, high_water=NOW + CLOCK_STEP)) == PERMIT
     assert code(signed(), replace(TRUST, high_water=NOW + CLOCK_STEP + SECOND)) == "CLOCK_UNTRUSTED"
@@ -202,7 +202,7 @@ def test_permit_expires_with_its_inputs() -> None:
 END = datetime(2027, 1, 31, tzinfo=UTC)
 
 
-def test_midnight_utc_between_two_uses() -> None:
+def test_permit_ends_at_midnight_with_its_certificate() -> None:
     """The certificate behind a permit ends at midnight: used a second before it is good, at midnight it is not."""
     issued = END - 2 * SECOND
     permit = replace(PERMIT, nbf=issued, exp=expiry(issued, END))
@@ -244,7 +244,7 @@ def test_charter_limits_node_zone_and_time(charter: Charter | None, expected: st
         replace(CHARTER, classifications=frozenset({"*"})),
     ],
 )
-def test_a_charter_that_just_suffices(charter: Charter) -> None:
+def test_charter_that_just_suffices_is_accepted(charter: Charter) -> None:
     assert checked(signed(), replace(TRUST, charter=charter)) == PERMIT
 
 
@@ -306,7 +306,7 @@ def test_node_evaluates_its_own_facts() -> None:
     assert code(signed(), replace(TRUST, world=World())) == "POLICY_REFUSES"
 
 
-def test_a_permit_that_names_fewer_roles_than_its_operation_has_escapes_no_clause() -> None:
+def test_permit_with_too_few_roles_does_not_skip_clauses() -> None:
     abroad = replace(TRUST, world=World({"fr-idf-1": ABROAD}))
     assert code(signed(replace(PERMIT, roles=("compute",))), abroad) == "POLICY_REFUSES"
     console = replace(PERMIT, op="console.read", roles=("console",))

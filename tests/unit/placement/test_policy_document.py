@@ -240,7 +240,7 @@ BROKEN: list[tuple[Any, str, str | None]] = [
 
 
 @pytest.mark.parametrize(("broken", "field", "atom"), BROKEN)
-def test_a_broken_policy_names_the_atom_and_the_place(broken: Any, field: str, atom: str | None) -> None:
+def test_malformed_policy_names_the_clause_and_the_path(broken: Any, field: str, atom: str | None) -> None:
     with pytest.raises(PolicyError) as caught:
         parse(broken)
     assert (caught.value.field, caught.value.atom) == (field, atom)
@@ -320,7 +320,7 @@ EXAMPLES: dict[str, Any] = {
 
 @pytest.mark.parametrize("attribute", sorted(ASKABLE))
 @pytest.mark.parametrize("op", sorted(EXAMPLES))
-def test_an_operator_that_an_attribute_does_not_take_is_named_as_the_fault(attribute: str, op: str) -> None:
+def test_operator_that_the_attribute_does_not_take_is_refused(attribute: str, op: str) -> None:
     body = document({"id": "x", "attr": attribute, "op": op, "value": EXAMPLES[op]})
     try:
         parse(body)
@@ -334,7 +334,7 @@ def test_the_operators_are_a_closed_list() -> None:
     assert set(VALUES) == {*EXAMPLES, "holds", "min_distance_km"}
 
 
-def test_together_policies_have_a_limit() -> None:
+def test_number_of_all_clauses_is_limited() -> None:
     layer = parse(document(*[clause(id=f"a{n}") for n in range(MAX_ATOMS_PER_LAYER)]))
     layers = [layer] * (MAX_ATOMS_EFFECTIVE // MAX_ATOMS_PER_LAYER)
     assert len(effective(layers)) == MAX_ATOMS_EFFECTIVE
@@ -365,7 +365,7 @@ def test_any_json_parses_or_is_a_policy_error(body: object) -> None:
 
 
 @given(json_values)
-def test_any_json_in_place_of_an_atoms_value_parses_or_is_a_policy_error(value: object) -> None:
+def test_any_json_as_a_value_parses_or_is_a_policy_error(value: object) -> None:
     for atom in (*EU, *HEALTH, *OWNERSHIP, *STATE, distant()):
         for name in ("value", "roles", "scheme", "min_version", "waivable", "party_roles", "assertion_min"):
             try:
@@ -527,6 +527,6 @@ def test_names_that_do_not_exist_are_named() -> None:
         assert str(caught.value) == message
 
 
-def test_an_error_without_a_place_is_about_the_whole() -> None:
+def test_error_without_a_field_is_about_the_document() -> None:
     error = PolicyError("it is too much", field="")
     assert (str(error), error.reason, error.field, error.atom) == ("/: it is too much", "it is too much", "", None)

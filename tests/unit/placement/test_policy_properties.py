@@ -150,7 +150,7 @@ lists_of_words = st.lists(st.sampled_from(WORDS), unique=True, min_size=1).map(l
 
 
 @given(st.sampled_from(["subset", "disjoint"]), lists_of_words, lists_of_words)
-def test_a_change_of_lists_is_called_tighter_exactly_when_no_future_of_the_sets_admits_more(
+def test_list_change_is_tighter_exactly_when_no_sets_admit_more(
     op: str, old: tuple[str, ...], new: tuple[str, ...]
 ) -> None:
     before, after = (Policy("p", "project", (Clause("a", op, words, "admin.access_from"),)) for words in (old, new))
@@ -176,7 +176,7 @@ FUTURES = [
 
 
 @given(layers, policies())
-def test_a_policy_more_is_tighter_or_the_same(before: list[Policy], more: Policy) -> None:
+def test_additional_policy_is_tighter_or_the_same(before: list[Policy], more: Policy) -> None:
     assert refines([*before, more], before)
     assert change(before, [*before, more]) in ("tighter", "same")
 
@@ -195,9 +195,7 @@ def _without(policy: Policy, refs: set[ClauseRef]) -> Policy:
 
 
 @given(named_apart, worlds(), worlds())
-def test_clauses_that_are_called_contradictory_never_hold_together(
-    layers: list[Policy], world: World, other: World
-) -> None:
+def test_contradictory_clauses_never_hold_together(layers: list[Policy], world: World, other: World) -> None:
     """Not in that world nor in another one with the same named sets."""
     named = set(unsatisfiable(layers, Sets.of(world, NOW)))
     guilty = [

@@ -62,6 +62,6 @@ def test_waivable_clause_replaces_no_unwaivable_one() -> None:
     assert reduced((waivable,), (old,)) == (old,)
 
 
-def test_a_layer_that_is_not_supported_stays() -> None:
+def test_unsupported_layer_is_kept() -> None:
     never = Policy("classified", "lineage", (zones("home", "a"),), is_supported=False)
     assert reduced((Policy("now", "project", (zones("home", "a"),)),), (never,)) == (replace(never, atoms=()),)

@@ -132,7 +132,7 @@ def test_a_refusal_lists_every_clause_that_does_not_hold(
         ("fr-est-2", {"snc": "CERT_SCOPE"}),
     ],
 )
-def test_a_backup_of_paris_data(zone: str, expected: dict[str, str], known: World) -> None:
+def test_backup_of_paris_data_needs_a_distant_zone(zone: str, expected: dict[str, str], known: World) -> None:
     assert against(ask(policy(*FAR_BACKUP), zone, known, role="backup", reference="fr-idf-1")) == expected
 
 
@@ -148,18 +148,18 @@ def test_a_backup_of_paris_data(zone: str, expected: dict[str, str], known: Worl
         (EU, "fi-hel-2", {}),
     ],
 )
-def test_a_worked_case(atoms: list[Atom], zone: str, expected: dict[str, str], known: World) -> None:
+def test_worked_case_has_its_reasons(atoms: list[Atom], zone: str, expected: dict[str, str], known: World) -> None:
     assert against(ask(policy(*atoms), zone, known)) == expected
 
 
 @pytest.mark.parametrize(("share", "expected"), [("24.00", {}), ("24.01", {"single": "THRESHOLD_EXCEEDED"})])
-def test_a_hundredth_of_a_per_cent_decides(share: str, expected: dict[str, str]) -> None:
+def test_ownership_share_is_exact_to_a_hundredth_of_a_per_cent(share: str, expected: dict[str, str]) -> None:
     document = catalogue()
     entry(document, "parties", "op-gamma")["non_eu_max_single_pct"] = share
     assert against(ask(policy(*OWNERSHIP), "de-rhein-1", world(document))) == expected
 
 
-def test_french_is_not_always_in_the_union() -> None:
+def test_french_territory_outside_the_union_is_refused() -> None:
     document = catalogue()
     copied(document, "fr-idf-1", "nc-nou-1", "NC")
     copied(document, "fr-idf-1", "re-rou-1", "RE")
@@ -180,7 +180,7 @@ LAST_DAY = datetime(2027, 1, 31, tzinfo=UTC)
         (LAST_DAY, {"snc": "CERT_EXPIRED"}),
     ],
 )
-def test_a_certificate_is_over_at_the_very_instant(now: datetime, expected: dict[str, str], known: World) -> None:
+def test_certificate_ends_at_its_exact_time(now: datetime, expected: dict[str, str], known: World) -> None:
     found = ask(policy(*QUALIFIED), "fr-est-1", known, now=now)
     assert against(found) == expected
     assert found.valid_until == (LAST_DAY if not expected else None)
@@ -217,7 +217,7 @@ def test_evidence_keeps_the_clauses_that_do_not_hold(known: World) -> None:
         (None, "U", "ATTR_UNKNOWN", "op-alpha: party.control_change_notice"),
     ],
 )
-def test_no_change_of_control_is_announced(notice: str | None, result: str, code: str, detail: str) -> None:
+def test_announced_change_of_control_fails_the_clause(notice: str | None, result: str, code: str, detail: str) -> None:
     document = catalogue()
     entry(document, "parties", "op-alpha")["control_change_notice"] = notice
     clause = {

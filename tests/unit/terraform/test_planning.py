@@ -57,7 +57,7 @@ def test_result_fills_the_unknown_values_of_the_plan(planned: object, actual: ob
     assert settled(planned, actual) == expected
 
 
-def test_complaints_about_members_of_a_set_are_about_the_set() -> None:
+def test_error_about_a_set_member_names_the_set() -> None:
     part = {"net": Attribute(type=STRING, description="", checks=(lambda net: "no" if net == "bad" else None,))}
     attributes = {"parts": Attribute(type=Nested("set", part), description="")}
     report = DiagnosticReport()
