@@ -40,7 +40,7 @@ ORDER = list(dict.fromkeys(GROUPS.values()))
 # In these, what is dear is made once for all tests of a file or a folder: by one process, and not by each.
 TOGETHER = (
     "tests/api/test_openid.py",
-    "tests/dashboard/test_doors.py",
+    "tests/dashboard/test_sign_in_pages.py",
     "tests/services/test_shipped_classifications.py",
     "tests/stream/",
     "tests/unit/test_commands_of_stacks.py",

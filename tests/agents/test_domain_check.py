@@ -117,7 +117,7 @@ PREPARED = MINE.replace("</seclabel>", f"<imagelabel>+{USER}:+{USER}</imagelabel
 
 
 def with_user(name: str, label: str) -> str:
-    """As libvirt shows a guest with a user of its own. The other guests here are of an agent that gave them none."""
+    """Change the text to what libvirt shows of a guest with its own user. The other guests here have none."""
     text = re.sub(r"<seclabel type='dynamic' model='dac'.*?</seclabel>", "", text_of(name), flags=re.DOTALL)
     return element(label)(text)
 

@@ -156,7 +156,7 @@ def test_unfinished_files_of_a_killed_agent_are_removed_at_start(tmp_path: Path)
     assert not left_over.exists()
 
 
-def test_truncated_image_is_sent_again(node: Node, tmp_path: Path) -> None:
+def test_truncated_image_is_resent(node: Node, tmp_path: Path) -> None:
     """Killed between the ledger's row and the file's name: the row alone is no image."""
     raw(tmp_path / "image")
     sha256 = send(node, tmp_path / "image", ImageFormat.RAW)

@@ -93,7 +93,7 @@ def test_admitted_guest_continues(hook: InstalledHook, server: HookServer, gate:
 def test_libvirt_receives_the_definition_of_an_arriving_guest(
     hook: InstalledHook, server: HookServer, gate: RecordingGate
 ) -> None:
-    """What the agent has read and no more: a comment, as anything that is not looked at, is not in it."""
+    """The answer has what the agent has read and no more: comments and other unread parts are left out."""
     answer = call(hook, "migrate", XML.replace("<name>", "<!-- hidden --><name>é")).stdout
     assert "hidden" not in answer
     root = ET.fromstring(answer)
@@ -145,7 +145,7 @@ def test_notifications_reach_the_agent_and_never_fail(
 
 
 def test_notification_succeeds_without_python(hook: InstalledHook) -> None:
-    """As in the middle of an upgrade of the node: a failing "reconnect" would cost a running guest."""
+    """During an upgrade of the node, Python may be missing: a failing "reconnect" would end a running guest."""
     hook.path.write_bytes(hook.path.read_bytes().replace(b"/usr/bin/python3", b"/usr/bin/no-python3"))
     assert call(hook, "reconnect").returncode == 0
     assert call(hook, "prepare").returncode == 1

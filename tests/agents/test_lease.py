@@ -235,7 +235,7 @@ def test_guests_are_stopped_and_their_receipts_have_the_reason(cut: Cut, dog: Do
     assert FEED in dog.eaten(within_s=PATIENCE_S), "it has done what it had to"
     fencing.stop()
     assert dog.eaten(within_s=PATIENCE_S).endswith(MAGIC_CLOSE), "nothing runs, so nothing has to be watched"
-    anew = specs.again(cut.guest)
+    anew = specs.next_generation(cut.guest)
     anew.ClearField("permit")
     cut.agent.stub.EnsureInstance(anew)
     (told,) = cut.agent.stub.Describe(pb.DescribeRequest()).instances

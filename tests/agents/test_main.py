@@ -105,7 +105,7 @@ def test_killed_agent_remembers_permit_uses(state_dir: Path, worker: Issued) -> 
 
 
 def test_unsynchronised_clock_is_trusted_only_by_operator_setting(state_dir: Path, worker: Issued) -> None:
-    """This machine's clock may be kept or not; the agent says what its kernel says, and acts by it."""
+    """The clock of the test machine may be synchronised or not; the agent acts by what its kernel reports."""
     with fake_agent(state_dir, worker, signal.SIGTERM, clock="synchronised") as (stub, _log):
         is_kept = stub.EnsureTrust(pb.EnsureTrustRequest()).is_clock_kept
         assert is_kept == is_synchronised()

@@ -286,14 +286,14 @@ def test_guest_cannot_be_changed_during_migration(pair: Pair) -> None:
     request = pair.begin()
     stub = pair.source.stub
     for call in (
-        lambda: stub.EnsureInstance(specs.again(pair.wish)),
+        lambda: stub.EnsureInstance(specs.next_generation(pair.wish)),
         lambda: stub.EnsureVolume(specs.volume(pair.wish.root_volume_id, generation=2, size_mib=128)),
         lambda: stub.RemoveAttachment(specs.removal(pair.attachment.subject)),
     ):
         found = conflict(call)
         assert (found.code, found.is_retryable) == ("agent.guest_moving", True)
     stub.RemoveDeparture(specs.removal(request.subject))
-    assert stub.EnsureInstance(specs.again(pair.wish)).power == pb.POWER_RUNNING
+    assert stub.EnsureInstance(specs.next_generation(pair.wish)).power == pb.POWER_RUNNING
 
 
 def test_departed_guest_is_not_started_at_its_source(pair: Pair) -> None:
@@ -331,7 +331,7 @@ def test_guest_with_a_read_only_volume_is_not_migrated(pair: Pair) -> None:
 
 
 def test_stopped_guest_is_not_migrated_live(pair: Pair) -> None:
-    pair.source.stub.EnsureInstance(specs.again(pair.wish, power=pb.POWER_OFF))
+    pair.source.stub.EnsureInstance(specs.next_generation(pair.wish, power=pb.POWER_OFF))
     request = pair.departure("fake://nowhere:1", 2)
     assert conflict(lambda: pair.source.stub.EnsureDeparture(request)).code == "agent.guest_not_running"
 

@@ -31,7 +31,7 @@ def ensure_port(agent: AgentUnderTest, document: bytes = b"", number: int = 11) 
     return request
 
 
-def tell(agent: AgentUnderTest, document: bytes) -> pb.NetworkState:
+def send_segment(agent: AgentUnderTest, document: bytes) -> pb.NetworkState:
     state: pb.NetworkState = agent.stub.EnsureNetwork(pb.EnsureNetworkRequest(segment=document))
     return state
 
@@ -47,7 +47,7 @@ def spec(*peers: int, vni: int = 0x12345) -> SegmentSpec:
 def test_port_brings_its_segment_and_updates_arrive_alone(agent: AgentUnderTest) -> None:
     ensure_port(agent, segment(agent, TWO))
     assert connected(agent) == spec(2)
-    state = tell(agent, segment(agent, THREE, 2))
+    state = send_segment(agent, segment(agent, THREE, 2))
     assert (state.id, state.version, state.problem) == (NETWORK, 2, "")
     assert connected(agent) == spec(2, 3)
 
@@ -61,7 +61,7 @@ def test_network_without_a_segment_is_local(agent: AgentUnderTest) -> None:
 
 def test_older_segment_is_ignored(agent: AgentUnderTest) -> None:
     ensure_port(agent, segment(agent, THREE, 7))
-    assert tell(agent, segment(agent, TWO, 6)).version == 7
+    assert send_segment(agent, segment(agent, TWO, 6)).version == 7
     ensure_port(agent, segment(agent, TWO, 6), number=12)
     assert connected(agent) == spec(2, 3)
 
@@ -78,16 +78,16 @@ def test_restart_keeps_segments(agent: AgentUnderTest) -> None:
     ensure_port(agent, segment(agent, TWO, 3))
     agent.restart()
     assert connected(agent) == spec(2)
-    assert tell(agent, segment(agent, THREE, 2)).version == 3
+    assert send_segment(agent, segment(agent, THREE, 2)).version == 3
 
 
 def test_network_without_ports_is_forgotten(agent: AgentUnderTest) -> None:
-    assert tell(agent, segment(agent, TWO, 5)).version == 0
+    assert send_segment(agent, segment(agent, TWO, 5)).version == 0
     request = ensure_port(agent, segment(agent, THREE, 4))
     assert connected(agent) == spec(2, 3)
     agent.stub.RemovePort(specs.removal(request.subject))
     assert connected(agent) is None
-    assert tell(agent, segment(agent, TWO, 5)).version == 0
+    assert send_segment(agent, segment(agent, TWO, 5)).version == 0
 
 
 def test_segment_version_is_remembered_without_ports(agent: AgentUnderTest) -> None:
@@ -100,7 +100,7 @@ def test_segment_version_is_remembered_without_ports(agent: AgentUnderTest) -> N
 def test_underlay_problem_is_reported_and_ports_are_still_created(agent: AgentUnderTest) -> None:
     agent.fake.underlay_problem = "The underlay address 10.0.7.1 is on no device of this node."
     ensure_port(agent, segment(agent, TWO))
-    assert tell(agent, segment(agent, TWO)).problem == agent.fake.underlay_problem
+    assert send_segment(agent, segment(agent, TWO)).problem == agent.fake.underlay_problem
 
 
 # ---- whom it believes
@@ -111,7 +111,7 @@ def test_only_a_signer_defines_a_segment(agent: AgentUnderTest, by: str) -> None
     key = agent.authority.officer if by == "officer" else SigningKey.ed25519("stranger")
     ensure_port(agent, segment(agent, TWO))
     forged = segment(agent, THREE, 2, by=key)
-    found = refusal(lambda: tell(agent, forged))
+    found = refusal(lambda: send_segment(agent, forged))
     assert (found.status, found.code) == (grpc.StatusCode.PERMISSION_DENIED, "agent.trust_refused")
     assert refusal(lambda: ensure_port(agent, forged, number=12)).code == "agent.trust_refused"
     assert connected(agent) == spec(2)
@@ -121,13 +121,13 @@ def test_only_a_signer_defines_a_segment(agent: AgentUnderTest, by: str) -> None
 def test_tampered_segment_is_refused(agent: AgentUnderTest) -> None:
     ensure_port(agent, segment(agent, TWO))
     changed = segment(agent, THREE, 2).replace(b"10.0.7.3", b"10.0.9.9")
-    assert refusal(lambda: tell(agent, changed)).code == "agent.trust_refused"
-    assert refusal(lambda: tell(agent, b"[]")).code == "agent.trust_refused"
+    assert refusal(lambda: send_segment(agent, changed)).code == "agent.trust_refused"
+    assert refusal(lambda: send_segment(agent, b"[]")).code == "agent.trust_refused"
 
 
 def test_segment_of_another_zone_is_refused(agent: AgentUnderTest) -> None:
     elsewhere = agent.authority.segment("de-fra-1", NETWORK, TWO)
-    assert refusal(lambda: tell(agent, elsewhere)).code == "agent.trust_refused"
+    assert refusal(lambda: send_segment(agent, elsewhere)).code == "agent.trust_refused"
     assert refusal(lambda: ensure_port(agent, elsewhere)).code == "agent.trust_refused"
 
 
@@ -137,7 +137,7 @@ def test_key_of_another_zone_is_refused(agent: AgentUnderTest) -> None:
     keys = [authority.signer.entry("permit"), authority.officer.entry("facts")]
     keys.append(foreign.entry("permit", zones=frozenset({"de-fra-1"})))
     agent.stub.EnsureTrust(pb.EnsureTrustRequest(keyset=authority.keyset(2, keys)))
-    assert refusal(lambda: tell(agent, segment(agent, TWO, by=foreign))).code == "agent.trust_refused"
+    assert refusal(lambda: send_segment(agent, segment(agent, TWO, by=foreign))).code == "agent.trust_refused"
 
 
 def test_segment_of_another_network_is_refused_with_a_port(agent: AgentUnderTest) -> None:
@@ -151,9 +151,9 @@ def test_stolen_key_with_the_last_version_does_not_lock_the_network(agent: Agent
     keys = [authority.signer.entry("permit"), authority.officer.entry("facts")]
     agent.stub.EnsureTrust(pb.EnsureTrustRequest(keyset=authority.keyset(2, [*keys, thief.entry("permit")])))
     ensure_port(agent, segment(agent, THREE, MAX_VERSION, by=thief))
-    assert tell(agent, segment(agent, TWO, 2)).version == MAX_VERSION
+    assert send_segment(agent, segment(agent, TWO, 2)).version == MAX_VERSION
     agent.stub.EnsureTrust(pb.EnsureTrustRequest(keyset=authority.keyset(3, keys)))
-    assert tell(agent, segment(agent, TWO, 2)).version == 2
+    assert send_segment(agent, segment(agent, TWO, 2)).version == 2
     assert connected(agent) == spec(2)
 
 
@@ -166,4 +166,4 @@ def test_only_the_worker_sends_segments(agent: AgentUnderTest, process: str) -> 
 
 @pytest.mark.parametrize("address", ["224.0.0.1", "0.0.0.0"])
 def test_invalid_node_address_is_refused(agent: AgentUnderTest, address: str) -> None:
-    assert refusal(lambda: tell(agent, segment(agent, {ME: address}))).code == "agent.trust_refused"
+    assert refusal(lambda: send_segment(agent, segment(agent, {ME: address}))).code == "agent.trust_refused"

@@ -1,4 +1,4 @@
-"""When a permit holds, what it was used for, and what happens to a clock, a ledger or a guest meanwhile."""
+"""Validity and uses of a permit while clock, state store or guest change."""
 
 import threading
 from dataclasses import dataclass
@@ -198,7 +198,7 @@ def test_steps_of_one_operation_may_share_a_permit(agent: AgentUnderTest) -> Non
     """A create defines its guest at one generation and starts it at the next."""
     root, port = specs.volume(), specs.port()
     define = specs.instance(root, port, power=pb.POWER_OFF)
-    start = specs.again(define, power=pb.POWER_RUNNING)
+    start = specs.next_generation(define, power=pb.POWER_RUNNING)
     own = (root.subject.id,), (port.subject.id,), (define.subject.id,), (address_of(port),)
     contents = Contents(volumes=own[0], nics=own[1], instances=own[2], addresses=own[3])
     shared = agent.stub.permit_for(start, "instance.create", contents=contents)
@@ -218,7 +218,7 @@ def test_a_start_is_not_replayed_after_a_stop(agent: AgentUnderTest) -> None:
     start = specs.instance(root)
     start.permit.CopyFrom(agent.stub.permit_for(start))
     agent.stub.bare.EnsureInstance(start)
-    stop = specs.again(start, power=pb.POWER_OFF)
+    stop = specs.next_generation(start, power=pb.POWER_OFF)
     stop.ClearField("permit")
     agent.stub.bare.EnsureInstance(stop)
     assert permit_code(refusal(lambda: agent.stub.bare.EnsureInstance(start))) == "stale_generation"
@@ -251,13 +251,13 @@ def test_guest_is_stopped_without_a_permit_and_not_changed(agent: AgentUnderTest
     wish = specs.instance(root, port)
     agent.stub.EnsureInstance(wish)
     before = agent.fake.guests[UUID(wish.subject.id)].spec
-    stop = specs.again(wish, power=pb.POWER_OFF, vcpus=64)
+    stop = specs.next_generation(wish, power=pb.POWER_OFF, vcpus=64)
     stop.port_ids[:] = [other.subject.id]
     stop.guest_data.user_data = b"#!/bin/sh\n"
     for _ in range(2):
         assert agent.stub.bare.EnsureInstance(stop).power == pb.POWER_OFF
     assert agent.fake.guests[UUID(wish.subject.id)].spec == before
-    back_on = specs.again(stop, power=pb.POWER_RUNNING)
+    back_on = specs.next_generation(stop, power=pb.POWER_RUNNING)
     assert permit_code(refusal(lambda: agent.stub.bare.EnsureInstance(back_on))) == "missing"
 
 
@@ -269,7 +269,7 @@ def test_stop_of_a_missing_guest_creates_none(agent: AgentUnderTest, removed: bo
     if removed:
         agent.stub.EnsureInstance(wish)
         agent.stub.RemoveInstance(specs.removal(wish.subject))
-        wish = specs.again(wish)
+        wish = specs.next_generation(wish)
     assert permit_code(refusal(lambda: agent.stub.bare.EnsureInstance(wish))) == "missing"
     assert not agent.fake.guests
 
@@ -312,10 +312,10 @@ def test_a_stop_without_a_permit_does_not_use_up_the_generations(agent: AgentUnd
     start = specs.instance(root)
     agent.stub.EnsureInstance(start)
     for generation in (FAR, FAR, 2**63 - 1):
-        stop = specs.again(start, power=pb.POWER_OFF)
+        stop = specs.next_generation(start, power=pb.POWER_OFF)
         stop.subject.generation = generation
         assert agent.stub.bare.EnsureInstance(stop).power == pb.POWER_OFF
-    behind = specs.again(start, power=pb.POWER_RUNNING)
+    behind = specs.next_generation(start, power=pb.POWER_RUNNING)
     behind.subject.generation = replay_guard.FREE_STEP
     assert refusal(lambda: agent.stub.EnsureInstance(behind)).code == "agent.permit.stale_generation"
     behind.subject.generation += 2

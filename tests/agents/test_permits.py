@@ -237,7 +237,7 @@ def test_a_guest_does_not_start_with_a_volume_that_its_permit_does_not_list(agen
     plug = specs.attachment(wish, data)
     agent.stub.EnsureAttachment(plug)
 
-    start = specs.again(wish, power=pb.POWER_RUNNING)
+    start = specs.next_generation(wish, power=pb.POWER_RUNNING)
     own = {"instances": (start.subject.id,), "volumes": (root.subject.id,)}
     start.permit.CopyFrom(agent.stub.permit_for(start, contents=Contents(**own)))
     assert permit_code(refusal(lambda: agent.stub.bare.EnsureInstance(start))) == "not_listed"

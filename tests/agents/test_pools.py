@@ -125,7 +125,7 @@ def test_a_volume_that_one_node_has_made_is_taken_over_by_another(
     assert refusal(lambda: here.stub.EnsureVolume(smaller)).code == "agent.volume_would_shrink"
 
 
-def test_image_of_an_existing_volume_is_not_requested_again(here: AgentUnderTest, there: AgentUnderTest) -> None:
+def test_image_of_an_existing_volume_is_not_requested(here: AgentUnderTest, there: AgentUnderTest) -> None:
     content = b"x" * 1024
     header = specs.image_header(content)
     here.fake.images[header.sha256] = 1024
@@ -218,7 +218,7 @@ def test_a_guest_moves_without_its_disk(here: AgentUnderTest, there: AgentUnderT
     going = pb.EnsureDepartureRequest(subject=guest.subject, destination=_peer(there), uri=uri, deadline_s=60)
     here.stub.EnsureDeparture(going)
     _until_completed(here, going)
-    arrived = specs.again(guest)
+    arrived = specs.next_generation(guest)
     there.stub.EnsureInstance(arrived)
     here.stub.RemoveInstance(specs.removal(guest.subject))
     assert here.stub.ForgetVolume(specs.removal(root.subject)).was_present

@@ -26,7 +26,7 @@ Payload = dict[str, object]
 
 
 def genuine(agent: AgentUnderTest, kind: str, document: bytes) -> Payload:
-    """What is stated, after a check with the key of the node's certificate."""
+    """Return the statement of a signed document, after a check with the key of the node's certificate."""
     certificate = x509.load_pem_x509_certificate((agent.state_dir / "pki" / "node.crt").read_bytes())
     key = certificate.public_key()
     assert isinstance(key, ec.EllipticCurvePublicKey)
@@ -56,7 +56,7 @@ def all_receipts(agent: AgentUnderTest, count: int, *, after: int = 0) -> list[P
     return found
 
 
-def told(payload: Payload) -> tuple[object, ...]:
+def summary_of(payload: Payload) -> tuple[object, ...]:
     return payload["event"], payload["kind"], payload["resource"], payload["generation"]
 
 
@@ -104,9 +104,9 @@ def test_each_resource_gets_open_and_close_receipts_under_its_permit(agent: Agen
         ("instance", wish.subject.id, 1),
         ("attachment", plug.subject.id, 1),
     ]
-    assert [told(each) for each in found[:6]] == [("opened", *each) for each in expected]
+    assert [summary_of(each) for each in found[:6]] == [("opened", *each) for each in expected]
     closed = [expected[5], expected[4], expected[3], expected[1], expected[0]]
-    assert [told(each) for each in found[6:]] == [("closed", *each) for each in closed]
+    assert [summary_of(each) for each in found[6:]] == [("closed", *each) for each in closed]
     assert [each["number"] for each in found] == list(range(1, 12))
     assert found[1]["jti"] == jti_of(root) == found[9]["jti"]
     assert found[1]["measured"] == {"size_bytes": 64 * specs.MIB, "image": header.sha256}
@@ -144,7 +144,7 @@ def test_a_refusal_leaves_a_receipt(agent: AgentUnderTest) -> None:
     refusal(lambda: agent.stub.bare.EnsureVolume(request))
     refusal(lambda: agent.stub.bare.EnsureVolume(specs.volume()))
     strange, missing = all_receipts(agent, 2)
-    assert told(strange) == ("refused", "volume", request.subject.id, 1)
+    assert summary_of(strange) == ("refused", "volume", request.subject.id, 1)
     assert strange["jti"] == jti_of(request)
     assert strange["measured"] == {"call": "EnsureVolume", "code": "WRONG_ZONE"}
     assert (missing["jti"], missing["measured"]) == ("", {"call": "EnsureVolume", "code": "MISSING"})
@@ -180,25 +180,25 @@ def test_guest_that_stops_by_itself_gets_a_close_receipt(agent: AgentUnderTest, 
     assert [next_receipt(agent, stream)["event"] for _ in range(2)] == ["opened", "opened"]
     getattr(agent.fake, how)(UUID(wish.subject.id))
     closed = next_receipt(agent, stream)
-    assert told(closed) == ("closed", "instance", wish.subject.id, 1)
+    assert summary_of(closed) == ("closed", "instance", wish.subject.id, 1)
     assert closed["jti"] == jti_of(wish)  # type: ignore[arg-type]
     agent.stub.EnsureInstance(wish)
-    assert told(next_receipt(agent, stream)) == ("opened", "instance", wish.subject.id, 1)
+    assert summary_of(next_receipt(agent, stream)) == ("opened", "instance", wish.subject.id, 1)
 
 
 def test_stopped_guest_gets_its_close_receipt_before_the_answer(agent: AgentUnderTest) -> None:
     wish = running(agent)
-    agent.stub.bare.EnsureInstance(without_permit(specs.again(wish, power=pb.POWER_OFF)))
-    assert told(all_receipts(agent, 3)[2]) == ("closed", "instance", wish.subject.id, 1)
+    agent.stub.bare.EnsureInstance(without_permit(specs.next_generation(wish, power=pb.POWER_OFF)))
+    assert summary_of(all_receipts(agent, 3)[2]) == ("closed", "instance", wish.subject.id, 1)
 
 
 def test_guest_that_ignores_shutdown_gets_no_close_receipt(agent: AgentUnderTest) -> None:
     agent.fake.ignore_shutdown = True
     wish = running(agent)
-    agent.stub.bare.EnsureInstance(without_permit(specs.again(wish, power=pb.POWER_SHUTDOWN)))
+    agent.stub.bare.EnsureInstance(without_permit(specs.next_generation(wish, power=pb.POWER_SHUTDOWN)))
     assert agent.server.node.permits.receipts.last_number == 2
     agent.fake.guest_powers_off(UUID(wish.subject.id))
-    assert told(all_receipts(agent, 3)[2]) == ("closed", "instance", wish.subject.id, 1)
+    assert summary_of(all_receipts(agent, 3)[2]) == ("closed", "instance", wish.subject.id, 1)
 
 
 def test_guest_stopped_without_the_agent_gets_a_close_receipt(agent: AgentUnderTest) -> None:
@@ -207,7 +207,7 @@ def test_guest_stopped_without_the_agent_gets_a_close_receipt(agent: AgentUnderT
     guest = agent.fake.guests[UUID(wish.subject.id)]
     guest.power, guest.running = Power.OFF, None  # nobody heard of it
     agent.start()
-    assert told(all_receipts(agent, 3)[2]) == ("closed", "instance", wish.subject.id, 1)
+    assert summary_of(all_receipts(agent, 3)[2]) == ("closed", "instance", wish.subject.id, 1)
 
 
 def test_running_guest_gets_no_close_receipt_at_a_restart(agent: AgentUnderTest) -> None:
@@ -288,7 +288,7 @@ def test_only_the_watcher_acknowledges_receipts(agent: AgentUnderTest) -> None:
 
 
 def killed(*_: object) -> None:
-    """As far as the disk is concerned: nothing else is done."""
+    """Raise instead of the write, like a crash does as far as the disk is concerned."""
     raise RuntimeError("killed")
 
 
@@ -302,7 +302,7 @@ def test_action_before_a_crash_gets_its_receipt_at_the_restart(
     assert UUID(request.subject.id) in agent.fake.volumes
     agent.restart()
     (found,) = all_receipts(agent, 1)
-    assert (told(found), found["jti"]) == (("opened", "volume", request.subject.id, 1), jti_of(request))
+    assert (summary_of(found), found["jti"]) == (("opened", "volume", request.subject.id, 1), jti_of(request))
     assert found["measured"] == {"is_interrupted": True}
     agent.stub.EnsureVolume(request)
     assert agent.server.node.permits.receipts.last_number == 1

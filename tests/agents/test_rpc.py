@@ -69,7 +69,7 @@ def test_guest_is_restarted_only_while_expected_and_unchanged(
     removal.join()
     with guard(guest_id) as is_meant:
         assert not is_meant
-    stopped = specs.again(build(agent), power=pb.POWER_OFF)
+    stopped = specs.next_generation(build(agent), power=pb.POWER_OFF)
     agent.stub.EnsureInstance(stopped)
     with guard(UUID(stopped.subject.id)) as is_meant:
         assert not is_meant
@@ -86,7 +86,7 @@ def test_removal_of_an_unknown_resource_is_recorded(agent: AgentUnderTest) -> No
 
 def test_an_older_generation_is_refused(agent: AgentUnderTest) -> None:
     wish = build(agent)
-    agent.stub.EnsureInstance(specs.again(wish, vcpus=2))
+    agent.stub.EnsureInstance(specs.next_generation(wish, vcpus=2))
     late = refusal(lambda: agent.stub.EnsureInstance(wish))
     assert (late.status, late.code, late.is_retryable) == (
         grpc.StatusCode.PERMISSION_DENIED,
@@ -100,7 +100,7 @@ def test_removed_generation_stays_removed_after_a_restart(agent: AgentUnderTest)
     agent.stub.RemoveInstance(specs.removal(wish.subject))
     agent.restart()
     assert refusal(lambda: agent.stub.EnsureInstance(wish)).code == "agent.permit.stale_generation"
-    assert agent.stub.EnsureInstance(specs.again(wish)).power == pb.POWER_RUNNING
+    assert agent.stub.EnsureInstance(specs.next_generation(wish)).power == pb.POWER_RUNNING
 
 
 def test_changed_content_of_one_generation_is_refused(agent: AgentUnderTest) -> None:
@@ -207,14 +207,14 @@ def test_an_id_must_be_a_canonical_uuid(agent: AgentUnderTest, resource_id: str)
 def test_sizes_of_zero_or_absurd_are_refused(agent: AgentUnderTest) -> None:
     wish = build(agent)
     for changes in ({"vcpus": 100_000}, {"memory_mib": 2**50}):
-        changed = specs.again(wish, **changes)
+        changed = specs.next_generation(wish, **changes)
         assert refusal(lambda changed=changed: agent.stub.EnsureInstance(changed)).code == "agent.bad_request"
     empty = specs.volume(size_mib=0)
     assert refusal(lambda: agent.stub.EnsureVolume(empty)).code == "agent.bad_request"
 
 
 def test_user_data_has_a_limit(agent: AgentUnderTest) -> None:
-    wish = specs.again(build(agent))
+    wish = specs.next_generation(build(agent))
     wish.guest_data.user_data = b"#" * (64 * 1024 + 1)
     assert refusal(lambda: agent.stub.EnsureInstance(wish)).code == "agent.bad_request"
 
@@ -307,18 +307,18 @@ def test_volume_and_port_in_use_are_kept(agent: AgentUnderTest) -> None:
 def test_shutdown_waits_for_the_guest_and_off_does_not(agent: AgentUnderTest) -> None:
     wish = build(agent)
     agent.fake.ignore_shutdown = True
-    asked = specs.again(wish, power=pb.POWER_SHUTDOWN)
+    asked = specs.next_generation(wish, power=pb.POWER_SHUTDOWN)
     assert agent.stub.EnsureInstance(asked).power == pb.POWER_RUNNING
     agent.fake.ignore_shutdown = False
     assert agent.stub.EnsureInstance(asked).power == pb.POWER_OFF
-    started = specs.again(asked, power=pb.POWER_RUNNING)
+    started = specs.next_generation(asked, power=pb.POWER_RUNNING)
     assert agent.stub.EnsureInstance(started).power == pb.POWER_RUNNING
-    assert agent.stub.EnsureInstance(specs.again(started, power=pb.POWER_OFF)).power == pb.POWER_OFF
+    assert agent.stub.EnsureInstance(specs.next_generation(started, power=pb.POWER_OFF)).power == pb.POWER_OFF
 
 
 def test_a_restart_happens_once(agent: AgentUnderTest) -> None:
     wish = build(agent)
-    restarted = specs.again(wish, restart=pb.Restart(count=1, kind=pb.RESTART_KIND_RESET))
+    restarted = specs.next_generation(wish, restart=pb.Restart(count=1, kind=pb.RESTART_KIND_RESET))
     assert agent.stub.EnsureInstance(restarted).restart_count == 1
     agent.stub.EnsureInstance(restarted)
     agent.restart()
@@ -328,7 +328,7 @@ def test_a_restart_happens_once(agent: AgentUnderTest) -> None:
 
 def test_failed_restart_is_retried(agent: AgentUnderTest) -> None:
     wish = build(agent)
-    restarted = specs.again(wish, restart=pb.Restart(count=1, kind=pb.RESTART_KIND_REBOOT))
+    restarted = specs.next_generation(wish, restart=pb.Restart(count=1, kind=pb.RESTART_KIND_REBOOT))
     agent.fake.fail_next("reboot", AdapterError("no", retryable=True))
     assert refusal(lambda: agent.stub.EnsureInstance(restarted)).is_retryable
     agent.stub.EnsureInstance(restarted)
@@ -337,21 +337,21 @@ def test_failed_restart_is_retried(agent: AgentUnderTest) -> None:
 
 def test_restart_of_a_stopped_guest_starts_it(agent: AgentUnderTest) -> None:
     wish = build(agent)
-    stopped = specs.again(wish, power=pb.POWER_OFF)
+    stopped = specs.next_generation(wish, power=pb.POWER_OFF)
     agent.stub.EnsureInstance(stopped)
-    both = specs.again(stopped, power=pb.POWER_RUNNING, restart=pb.Restart(count=4))
+    both = specs.next_generation(stopped, power=pb.POWER_RUNNING, restart=pb.Restart(count=4))
     assert agent.stub.EnsureInstance(both).restart_count == 4
     assert (guest(agent, wish).starts, guest(agent, wish).restarts) == (2, 0)
 
 
 def test_a_new_size_waits_for_the_next_start(agent: AgentUnderTest) -> None:
     wish = build(agent)
-    resized = specs.again(wish, vcpus=4)
+    resized = specs.next_generation(wish, vcpus=4)
     agent.stub.EnsureInstance(resized)
     assert (guest(agent, wish).spec.vcpus, guest(agent, wish).running.vcpus) == (4, 1)
-    stopped = specs.again(resized, power=pb.POWER_OFF)
+    stopped = specs.next_generation(resized, power=pb.POWER_OFF)
     agent.stub.EnsureInstance(stopped)
-    agent.stub.EnsureInstance(specs.again(stopped, power=pb.POWER_RUNNING))
+    agent.stub.EnsureInstance(specs.next_generation(stopped, power=pb.POWER_RUNNING))
     assert guest(agent, wish).running.vcpus == 4
 
 
@@ -408,9 +408,9 @@ def test_attachments_survive_a_stop_and_outlive_their_instance(agent: AgentUnder
     agent.stub.EnsureVolume(data)
     request = specs.attachment(wish, data)
     agent.stub.EnsureAttachment(request)
-    stopped = specs.again(wish, power=pb.POWER_OFF)
+    stopped = specs.next_generation(wish, power=pb.POWER_OFF)
     agent.stub.EnsureInstance(stopped)
-    agent.stub.EnsureInstance(specs.again(stopped, power=pb.POWER_RUNNING))
+    agent.stub.EnsureInstance(specs.next_generation(stopped, power=pb.POWER_RUNNING))
     assert len(guest(agent, wish).running.disks) == 2
     agent.stub.RemoveInstance(pb.RemoveRequest(subject=specs.subject(wish.subject.id, 9)))
     assert agent.stub.RemoveAttachment(specs.removal(request.subject)).was_present

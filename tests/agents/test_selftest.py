@@ -75,13 +75,13 @@ def test_self_test_repeats_until_it_passes_and_holds_for_the_boot(
 
 
 def test_heartbeat_reports_the_self_test(agent: AgentUnderTest) -> None:
-    def told() -> pb.SelfTest:
+    def reported() -> pb.SelfTest:
         stream = agent.stub.Watch(pb.WatchRequest(heartbeat_interval_ms=60_000))
         beat = next(event.heartbeat for event in stream if event.HasField("heartbeat"))
         stream.cancel()
         return beat.self_test
 
-    assert told() == pb.SelfTest(has_passed=True)
+    assert reported() == pb.SelfTest(has_passed=True)
     agent.server.node.self_test.has_passed = False
     agent.server.node.self_test.problem = "A disk: It is full."
-    assert told() == pb.SelfTest(has_passed=False, problem="A disk: It is full.")
+    assert reported() == pb.SelfTest(has_passed=False, problem="A disk: It is full.")

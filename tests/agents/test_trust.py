@@ -19,18 +19,18 @@ from tests.pki import issue_controlplane
 NODE, ZONE = specs.NODE_ID, specs.ZONE
 
 
-def tell(agent: AgentUnderTest, **documents: bytes) -> pb.TrustState:
+def send_documents(agent: AgentUnderTest, **documents: bytes) -> pb.TrustState:
     state: pb.TrustState = agent.stub.EnsureTrust(pb.EnsureTrustRequest(**documents))
     return state
 
 
 def known(agent: AgentUnderTest) -> pb.TrustState:
-    return tell(agent)
+    return send_documents(agent)
 
 
 def not_taken(agent: AgentUnderTest, **documents: bytes) -> str:
     before = known(agent)
-    found = refusal(lambda: tell(agent, **documents))
+    found = refusal(lambda: send_documents(agent, **documents))
     assert known(agent) == before
     assert not found.is_retryable
     statuses = {"agent.trust_older": grpc.StatusCode.FAILED_PRECONDITION}
@@ -58,9 +58,9 @@ def floor_of(authority: Authority, **options: object) -> dict[str, bytes]:
 def test_trust_documents_survive_a_restart(fresh: AgentUnderTest) -> None:
     issued_at = now().replace(microsecond=1)
     authority = fresh.authority
-    state = tell(fresh, keyset=authority.keyset(4), charter=authority.charter(NODE, ZONE, version=3))
+    state = send_documents(fresh, keyset=authority.keyset(4), charter=authority.charter(NODE, ZONE, version=3))
     assert (state.keyset_version, state.charter_version, state.epoch) == (4, 3, 0)
-    state = tell(fresh, **floor_of(authority, issued_at=issued_at), deny=authority.deny(2, jtis=["x"]))
+    state = send_documents(fresh, **floor_of(authority, issued_at=issued_at), deny=authority.deny(2, jtis=["x"]))
     assert (state.epoch, state.deny_version, state.is_clock_kept) == (1, 2, True)
     assert state.floor_issued_at_unix_ms >= issued_at.timestamp() * 1000
     fresh.restart()
@@ -96,7 +96,9 @@ def test_older_documents_are_refused(agent: AgentUnderTest) -> None:
     authority.epoch = 7
     newer = floor_of(authority)
     deny = authority.deny(2, jtis=["x"])
-    tell(agent, keyset=authority.keyset(2), charter=authority.charter(NODE, ZONE, version=2), deny=deny, **newer)
+    send_documents(
+        agent, keyset=authority.keyset(2), charter=authority.charter(NODE, ZONE, version=2), deny=deny, **newer
+    )
     agent.restart()
     assert not_taken(agent, keyset=authority.keyset(1)) == "agent.trust_older"
     assert not_taken(agent, charter=authority.charter(NODE, ZONE, version=1)) == "agent.trust_older"
@@ -106,7 +108,7 @@ def test_older_documents_are_refused(agent: AgentUnderTest) -> None:
 
 def test_changed_content_of_one_version_is_refused(agent: AgentUnderTest) -> None:
     authority = agent.authority
-    tell(agent, deny=authority.deny(1))
+    send_documents(agent, deny=authority.deny(1))
     assert not_taken(agent, keyset=authority.keyset(1, [authority.signer.entry("permit")])) == "agent.trust_refused"
     assert not_taken(agent, charter=authority.charter(NODE, ZONE, serial="OTHER")) == "agent.trust_refused"
     assert not_taken(agent, deny=authority.deny(1, jtis=["x"])) == "agent.trust_refused"
@@ -114,7 +116,7 @@ def test_changed_content_of_one_version_is_refused(agent: AgentUnderTest) -> Non
 
 def test_a_floor_is_renewed_within_its_epoch(agent: AgentUnderTest) -> None:
     authority, later = agent.authority, now() + timedelta(minutes=1)
-    renewed = tell(agent, **floor_of(authority, issued_at=later))
+    renewed = send_documents(agent, **floor_of(authority, issued_at=later))
     assert renewed.epoch == 1
     assert renewed.floor_issued_at_unix_ms >= later.timestamp() * 1000
     assert not_taken(agent, **floor_of(authority)) == "agent.trust_older"
@@ -148,12 +150,12 @@ def test_floor_is_accepted_only_for_the_zone_by_its_signer(agent: AgentUnderTest
         retired.entry("permit", not_after=now() - timedelta(minutes=1)),
         coming.entry("permit", not_before=now() + timedelta(minutes=1)),
     ]
-    tell(agent, keyset=authority.keyset(2, keys))
+    send_documents(agent, keyset=authority.keyset(2, keys))
     authority.epoch = 2
     assert not_taken(agent, floor=authority.floor("us-va-1", facts), facts=facts) == "agent.trust_refused"
     for key in (elsewhere, retired, coming, authority.officer, SigningKey.ed25519("signer-1")):
         assert not_taken(agent, **floor_of(authority, by=key)) == "agent.trust_refused"
-    assert tell(agent, **floor_of(authority)).epoch == 2
+    assert send_documents(agent, **floor_of(authority)).epoch == 2
 
 
 def test_facts_must_match_the_floor_and_be_signed_by_officers(agent: AgentUnderTest) -> None:
@@ -165,18 +167,18 @@ def test_facts_must_match_the_floor_and_be_signed_by_officers(agent: AgentUnderT
         authority.officer.entry("facts"),
         regional.entry("facts", zones=frozenset({"de-rhein-1"})),
     ]
-    tell(agent, keyset=authority.keyset(2, keys))
+    send_documents(agent, keyset=authority.keyset(2, keys))
 
     facts = authority.facts(ZONE)
     others = dumps([authority.fact(ZONE, "location.territory", "US")])
     assert not_taken(agent, floor=authority.floor(ZONE, facts), facts=others) == "agent.trust_refused"
     assert not_taken(agent, floor=authority.floor(ZONE, others)) == "agent.trust_refused"
-    assert refusal(lambda: tell(agent, facts=facts)).code == "agent.bad_request"
+    assert refusal(lambda: send_documents(agent, facts=facts)).code == "agent.bad_request"
     for key in (authority.signer, SigningKey.ed25519("officer-1"), regional):
         forged = dumps([authority.fact(ZONE, "location.territory", "FR", by=key)])
         assert not_taken(agent, floor=authority.floor(ZONE, forged), facts=forged) == "agent.trust_refused"
     elsewhere = dumps([authority.fact("de-rhein-1", "location.territory", "DE", by=regional)])
-    assert tell(agent, floor=authority.floor(ZONE, elsewhere), facts=elsewhere).epoch == 2
+    assert send_documents(agent, floor=authority.floor(ZONE, elsewhere), facts=elsewhere).epoch == 2
 
 
 @pytest.mark.parametrize(
@@ -203,16 +205,16 @@ def test_signed_document_with_unknown_fields_is_refused(agent: AgentUnderTest) -
 
 def test_only_the_root_shortens_the_deny_list(agent: AgentUnderTest) -> None:
     authority = agent.authority
-    tell(agent, deny=authority.deny(1, jtis=["a"], resources=["r"]))
+    send_documents(agent, deny=authority.deny(1, jtis=["a"], resources=["r"]))
     assert not_taken(agent, deny=authority.deny(2, jtis=["a", "b"])) == "agent.trust_refused"
-    tell(agent, deny=authority.deny(3, jtis=["a", "b"], resources=["r"]))
+    send_documents(agent, deny=authority.deny(3, jtis=["a", "b"], resources=["r"]))
     assert not_taken(agent, deny=authority.deny(4, by=authority.officer, jtis=["a", "b"])) == "agent.trust_refused"
-    assert tell(agent, deny=authority.deny(4, by=authority.root)).deny_version == 4
+    assert send_documents(agent, deny=authority.deny(4, by=authority.root)).deny_version == 4
 
 
 def test_denied_key_can_neither_deny_nor_raise_the_floor(agent: AgentUnderTest) -> None:
     authority = agent.authority
-    state = tell(agent, deny=authority.deny(1, by=authority.root, kids=[authority.signer.id]))
+    state = send_documents(agent, deny=authority.deny(1, by=authority.root, kids=[authority.signer.id]))
     assert state.epoch == 0  # the floor was the denied key's word
     assert not works(agent)
     both = [authority.signer.entry("permit"), authority.officer.entry("facts")]
@@ -221,23 +223,23 @@ def test_denied_key_can_neither_deny_nor_raise_the_floor(agent: AgentUnderTest) 
     assert not_taken(agent, deny=authority.deny(2, kids=[authority.signer.id])) == "agent.trust_refused"
 
     successor = SigningKey.ed25519("signer-2")
-    tell(agent, keyset=authority.keyset(2, [*both, successor.entry("permit")]))
+    send_documents(agent, keyset=authority.keyset(2, [*both, successor.entry("permit")]))
     authority.signer = successor
-    tell(agent, **floor_of(authority))
+    send_documents(agent, **floor_of(authority))
     assert works(agent)
 
 
 def test_root_undoes_denials_by_a_stolen_key(agent: AgentUnderTest) -> None:
     authority, thief = agent.authority, agent.authority.signer
-    tell(agent, deny=authority.deny(8, nodes=[str(NODE)]))
+    send_documents(agent, deny=authority.deny(8, nodes=[str(NODE)]))
     assert not works(agent)
 
     authority.signer, authority.epoch = SigningKey.ed25519("signer-2"), 5
     keyset = authority.keyset(2, [authority.signer.entry("permit"), authority.officer.entry("facts")])
-    tell(agent, keyset=keyset)
+    send_documents(agent, keyset=keyset)
     assert not works(agent)  # what was denied stays so until the root says otherwise
     deny = authority.deny(9, by=authority.root, kids=[thief.id])
-    state = tell(agent, deny=deny, **floor_of(authority))
+    state = send_documents(agent, deny=deny, **floor_of(authority))
     assert (state.deny_version, state.epoch) == (9, 5)
     assert works(agent)
     agent.restart()
@@ -246,32 +248,32 @@ def test_root_undoes_denials_by_a_stolen_key(agent: AgentUnderTest) -> None:
 
 def test_older_deny_list_is_refused_after_its_signer_is_gone(agent: AgentUnderTest) -> None:
     authority = agent.authority
-    tell(agent, deny=authority.deny(8, jtis=["a"]))
+    send_documents(agent, deny=authority.deny(8, jtis=["a"]))
     successor = SigningKey.ed25519("signer-2")
     keys = [successor.entry("permit"), authority.officer.entry("facts")]
-    tell(agent, keyset=authority.keyset(2, keys, deny_version=8))
+    send_documents(agent, keyset=authority.keyset(2, keys, deny_version=8))
     agent.restart()
     assert not_taken(agent, deny=authority.deny(7, by=authority.root)) == "agent.trust_older"
     assert not_taken(agent, deny=authority.deny(8, by=authority.root)) == "agent.trust_refused"
     assert not_taken(agent, deny=authority.deny(8, by=successor, jtis=["a"])) == "agent.trust_refused"
-    assert tell(agent, deny=authority.deny(9, by=authority.root)).deny_version == 9
+    assert send_documents(agent, deny=authority.deny(9, by=authority.root)).deny_version == 9
 
 
 def test_keyset_without_a_stolen_key_voids_what_it_signed(agent: AgentUnderTest) -> None:
     """He has signed the last epoch and the last list that there can be."""
     authority = agent.authority
     honest, authority.epoch = authority.epoch, MAX_VERSION
-    tell(agent, deny=authority.deny(MAX_VERSION, jtis=["a"]), **floor_of(authority))
+    send_documents(agent, deny=authority.deny(MAX_VERSION, jtis=["a"]), **floor_of(authority))
     successor = SigningKey.ed25519("signer-2")
     keys = [successor.entry("permit"), authority.officer.entry("facts")]
     stolen, authority.signer, authority.epoch = authority.signer, successor, honest + 2
     older = floor_of(authority)
     authority.epoch = honest + 3
-    tell(agent, keyset=authority.keyset(2, keys, epoch=honest + 3, deny_version=1))
+    send_documents(agent, keyset=authority.keyset(2, keys, epoch=honest + 3, deny_version=1))
     assert not works(agent)
     agent.restart()
     assert not_taken(agent, **older) == "agent.trust_older"
-    tell(agent, deny=authority.deny(2, by=authority.root, kids=[stolen.id]), **floor_of(authority))
+    send_documents(agent, deny=authority.deny(2, by=authority.root, kids=[stolen.id]), **floor_of(authority))
     assert (known(agent).deny_version, known(agent).epoch) == (2, honest + 3)
     assert works(agent)
 
@@ -282,13 +284,13 @@ def test_older_floor_is_refused_after_its_signer_was_denied(agent: AgentUnderTes
     keys = [authority.signer.entry("permit"), other.entry("permit"), authority.officer.entry("facts")]
     earlier = floor_of(authority, by=other)
     authority.epoch = 7
-    tell(agent, keyset=authority.keyset(2, keys), **floor_of(authority))
-    assert tell(agent, deny=authority.deny(1, by=authority.root, kids=[authority.signer.id])).epoch == 0
+    send_documents(agent, keyset=authority.keyset(2, keys), **floor_of(authority))
+    assert send_documents(agent, deny=authority.deny(1, by=authority.root, kids=[authority.signer.id])).epoch == 0
     agent.restart()
     assert not_taken(agent, **earlier) == "agent.trust_older"
     assert not works(agent)
     authority.signer = other
-    assert tell(agent, **floor_of(authority)).epoch == 7
+    assert send_documents(agent, **floor_of(authority)).epoch == 7
     assert works(agent)
 
 
@@ -299,7 +301,7 @@ def test_a_fact_is_stated_while_its_key_is_in_use(agent: AgentUnderTest) -> None
     for change in ({"not_before": now()}, {"not_after": now() - timedelta(days=2)}):
         version = known(agent).keyset_version + 1
         keys = [authority.signer.entry("permit"), authority.officer.entry("facts", **change)]
-        tell(agent, keyset=authority.keyset(version, keys))
+        send_documents(agent, keyset=authority.keyset(version, keys))
         assert not works(agent)  # what it was told before does not hold any more
         facts = dumps([authority.fact(ZONE, "location.territory", "US")])
         assert not_taken(agent, floor=authority.floor(ZONE, facts), facts=facts) == "agent.trust_refused"
@@ -307,7 +309,7 @@ def test_a_fact_is_stated_while_its_key_is_in_use(agent: AgentUnderTest) -> None
 
 def test_facts_by_a_denied_officer_key_become_unknown(agent: AgentUnderTest) -> None:
     assert works(agent)
-    tell(agent, deny=agent.authority.deny(1, kids=[agent.authority.officer.id]))
+    send_documents(agent, deny=agent.authority.deny(1, kids=[agent.authority.officer.id]))
     found = refusal(lambda: agent.stub.EnsureVolume(specs.volume()))
     assert found.code == "agent.permit.policy_refuses"
     assert "ATTR_UNKNOWN" in found.message
@@ -319,7 +321,7 @@ def test_bad_facts_do_not_delay_a_revocation(agent: AgentUnderTest) -> None:
     authority = agent.authority
     authority.epoch = 2
     documents = floor_of(authority) | {"facts": b"[]", "deny": authority.deny(1, kids=[authority.signer.id])}
-    assert refusal(lambda: tell(agent, **documents)).code == "agent.trust_refused"
+    assert refusal(lambda: send_documents(agent, **documents)).code == "agent.trust_refused"
     assert known(agent).deny_version == 1
 
 

@@ -44,7 +44,7 @@ def the_record() -> RequestRecord:
     return RequestRecord.objects.get()
 
 
-def said(record: RequestRecord) -> tuple[str, str, int | None, str]:
+def outcome_of(record: RequestRecord) -> tuple[str, str, int | None, str]:
     return record.verb, record.outcome, record.status, record.error_code
 
 
@@ -73,7 +73,7 @@ def still(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_record_has_actor_credential_address_and_outcome(api: Caller, cloud: Cloud) -> None:
     answer = api.post("instances", WEB, X_Request_Id="my-own-request")
     record = the_record()
-    assert said(record) == ("instance_create", "succeeded", 201, "")
+    assert outcome_of(record) == ("instance_create", "succeeded", 201, "")
     actor = cloud.tenant.actor
     assert (record.user_id, record.credential_id, record.project_id) == (
         actor.user_id,
@@ -98,7 +98,7 @@ def test_every_write_leaves_exactly_one_completed_record(
     names: dict[str, str],  # noqa: F811
     request: pytest.FixtureRequest,
 ) -> None:
-    """Whoever asks, and whatever comes of it, which is undone each time."""
+    """Each caller sends each write; the outcome does not matter, and is rolled back."""
     caller: Caller = request.getfixturevalue(who)
     before = set(RequestRecord.objects.values_list("pk", flat=True))
     for route in WRITES:
@@ -129,14 +129,14 @@ def test_a_crash_is_recorded(unbroken: Caller, cloud: Cloud, monkeypatch: pytest
 
     monkeypatch.setattr(networks, "network_create", crash)
     assert unbroken.post("networks", {"name": "second", "cidr": "10.0.0.0/24"}).status == 500
-    assert said(the_record()) == ("network_create", "failed", 500, "internal")
+    assert outcome_of(the_record()) == ("network_create", "failed", 500, "internal")
 
 
 def test_malformed_body_and_exceeded_quota_are_recorded(api: Caller, cloud: Cloud) -> None:
     api.post("networks", {"name": "lan", "cidr": "10.0.0.0/24", "pets": 1})
     api.post("networks", {"name": "lan", "cidr": "10.0.0.0/24"})
     api.delete("networks/nothing")
-    assert [said(record) for record in records()] == [
+    assert [outcome_of(record) for record in records()] == [
         ("network_create", "refused", 400, "invalid_request"),
         ("network_create", "refused", 409, "network.name_taken"),
         ("network_delete", "refused", 404, "network.not_found"),
@@ -177,7 +177,7 @@ def test_record_exists_during_the_request_and_survives_its_rollback(
     caller = Caller(token="alpha", project="alpha", http=Client(raise_request_exception=False))
     caller.post("networks", {"name": "lan", "cidr": "10.0.0.0/24"})
     assert seen == [("network_create", "")]
-    assert said(the_record()) == ("network_create", "failed", 500, "internal")
+    assert outcome_of(the_record()) == ("network_create", "failed", 500, "internal")
 
 
 def test_request_that_cannot_be_recorded_is_refused(
@@ -202,7 +202,7 @@ def test_ended_credential_is_recorded_and_an_unknown_one_is_not(api: Caller, clo
         api.get(path)
     for token in ("nobody", "", "a" * 300, None):
         Caller(token=token, project="alpha").post("networks", {})
-    assert {said(record) for record in records()} == {
+    assert {outcome_of(record) for record in records()} == {
         ("instance_list", "refused", 401, "identity.token.revoked"),
         ("network_list", "refused", 401, "identity.token.revoked"),
     }
@@ -214,7 +214,7 @@ def test_refused_reads_are_recorded_once_a_minute(api: Caller, stranger: Caller,
     for _ in range(3):
         stranger.get("instances")
         stranger.post("networks", {"name": "lan", "cidr": "10.0.0.0/24"})
-    reads = [said(record) for record in records() if record.method == "GET"]
+    reads = [outcome_of(record) for record in records() if record.method == "GET"]
     assert reads == [("instance_list", "refused", 404, "identity.project.not_found")]
     assert len(records()) - len(reads) == 3
     assert api.get("audit").body["items"] == []
@@ -223,7 +223,7 @@ def test_refused_reads_are_recorded_once_a_minute(api: Caller, stranger: Caller,
 
 
 def test_sign_in_attempts_record_their_account(rf: RequestFactory, db: None, still: None) -> None:
-    """As a view does it that knows nobody yet: it names the account, and whether it was let in is in the answer."""
+    """A sign-in view knows no actor: it names the account, and the answer has the outcome."""
     about = request_records.RequestActor(user_id=new_id())
 
     def answering(status: int, account: request_records.RequestActor | None) -> Callable[[HttpRequest], HttpResponse]:
@@ -243,7 +243,7 @@ def test_sign_in_attempts_record_their_account(rf: RequestFactory, db: None, sti
 
 def test_refused_write_of_a_viewer_is_recorded(viewer: Caller, cloud: Cloud) -> None:
     viewer.post("networks", {"name": "second", "cidr": "10.0.0.0/24"})
-    assert said(the_record()) == ("network_create", "refused", 403, "identity.role_needed")
+    assert outcome_of(the_record()) == ("network_create", "refused", 403, "identity.role_needed")
     assert the_record().project_id == cloud.tenant.project.pk
 
 
@@ -316,7 +316,9 @@ def test_abandoned_record_is_closed_as_unknown_for_good(api: Caller, cloud: Clou
     (item,) = api.get("audit").body["items"]
     assert (item["outcome"], item["status"]) == ("unknown", None)
     request_records.complete_record(record, request_records.End(201))
-    assert [said(each)[1:3] for each in records()] == [("unknown", None), ("succeeded", 201)], "told, not rewritten"
+    assert [outcome_of(each)[1:3] for each in records()] == [("unknown", None), ("succeeded", 201)], (
+        "told, not rewritten"
+    )
 
 
 @pytest.mark.parametrize(

@@ -166,7 +166,7 @@ COMBINATIONS = len(ALL) * len(EVERYBODY)
 
 @contextmanager
 def undone() -> Iterator[None]:
-    """What happens inside did not."""
+    """Roll back all that happens inside."""
     block = transaction.atomic()
     block._from_testcase = True  # type: ignore[attr-defined]
     with block:

@@ -22,7 +22,7 @@ from tests.world import Cloud
 
 @pytest.fixture
 def log(cloud: Cloud) -> signed_notes.Key:
-    """It has a key, and nothing is in it yet but how the cloud came to be."""
+    """Create the key of a log that has only the records of the setup."""
     log_key.create_log_key(settings.PKI_DIR)
     return log_key.load().public
 

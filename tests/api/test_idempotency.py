@@ -73,7 +73,7 @@ def test_key_is_scoped_to_credential_method_and_path(alpha: Caller) -> None:
     assert (group.status, is_replay(group)) == (201, False)
 
 
-def test_failed_request_is_executed_again(alpha: Caller) -> None:
+def test_failed_request_is_retried(alpha: Caller) -> None:
     assert alpha.post("networks", LAN).status == 201
     assert post(alpha, "networks", LAN).problem[:2] == (409, "network.name_taken")
     assert alpha.delete("networks/web").status == 204
@@ -186,7 +186,7 @@ def test_concurrent_repetition_must_wait(alpha: Caller) -> None:
 
 
 def _is_waiting() -> bool:
-    """Whether somebody waits for the table."""
+    """Tell if a transaction waits for the table."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database"

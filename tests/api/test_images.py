@@ -106,7 +106,7 @@ def test_contradictory_image_is_refused(
 
 
 def test_slow_upload_is_ended(api: Caller, cloud: Cloud, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As gunicorn hands over the connection: nobody sends the rest, and nobody hangs up."""
+    """The client neither sends the rest nor hangs up; the connection is passed like gunicorn passes it."""
     settings.UPLOAD_MIN_BYTES_PER_S = 2**40
     monkeypatch.setattr(uploads, "GRACE_S", 0)
     api.post("images", NEW)

@@ -246,7 +246,7 @@ def quota_request_of(organization: Organization) -> str:
 
 
 def orphan_on(node: Node) -> str:
-    """As the example of a discard calls it."""
+    """Create the orphan with the name that the example of a discard has."""
     made = Orphan.objects.create(node=node, kind="file", name="volumes/left-behind.raw", seen_at=clock.now())
     return str(made.pk)
 
@@ -344,7 +344,7 @@ def test_route_lists_of_the_table_are_complete() -> None:
 
 
 def test_the_owner_reaches_every_resource(api: Caller, names: dict[str, str]) -> None:
-    """So that a 404 for somebody else is about them and not about the path."""
+    """A 404 for another caller is then about the caller and not about the path."""
     for route in OF_PROJECTS:
         if route.method == "GET":
             assert ask(api, route, names) == (200, ""), route
@@ -363,7 +363,7 @@ def test_foreign_credential_finds_no_resource(stranger: Caller, names: dict[str,
 
 
 def test_foreign_resource_is_not_found_under_an_own_project(stranger: Caller, names: dict[str, str]) -> None:
-    """By its id, which somebody may have learnt."""
+    """The other caller knows the id."""
     for route in OF_PROJECTS:
         named = re.findall(r"<str:(\w+)>", route.path)
         if named != ["project"] and route.key not in MADE_BY_NAME:
@@ -372,7 +372,7 @@ def test_foreign_resource_is_not_found_under_an_own_project(stranger: Caller, na
 
 
 def test_foreign_organization_is_not_found(stranger: Caller, names: dict[str, str]) -> None:
-    """Where the role alone forbids it, that is all that is said, whether it is there or not."""
+    """A route that the role alone forbids gets that answer, whether the organization exists or not."""
     nothing = {name: "0190a000-0000-7000-8000-000000000000" for name in names}
     for route in OF_ORGANIZATIONS:
         status, code = ask(stranger, route, names)

@@ -25,7 +25,7 @@ LAN = {"name": "lan", "cidr": "10.20.0.0/24"}
 
 @pytest.fixture
 def name() -> str:
-    """Of a tenant, and so of a token, whose counts are new."""
+    """Return the name of a tenant, and so of a token, without counts."""
     return f"t{uuid4().hex[:12]}"
 
 
@@ -41,7 +41,7 @@ def address() -> str:
     return ":".join(["2001", "db8", *re.findall("....", uuid4().hex[:8]), "0", "0", "0", "1"])
 
 
-def told(answer: Answer) -> tuple[str, int, int]:
+def rate_limit_of(answer: Answer) -> tuple[str, int, int]:
     policy = re.fullmatch(r'"(\w+)";q=(\d+);w=60', answer.headers["RateLimit-Policy"])
     assert policy is not None
     assert policy[2] == answer.headers["RateLimit-Limit"]
@@ -51,14 +51,14 @@ def told(answer: Answer) -> tuple[str, int, int]:
 
 def test_reads_and_writes_are_counted_apart(caller: Caller, name: str) -> None:
     for left in (4, 3, 2, 1, 0):
-        assert told(caller.get("networks")) == ("reads", 5, left)
+        assert rate_limit_of(caller.get("networks")) == ("reads", 5, left)
     refused = caller.get("networks")
     assert refused.problem[:2] == (429, "too_many_requests")
     assert refused.body["retryable"]
     assert 1 <= int(refused.headers["Retry-After"]) <= 60
-    assert told(refused) == ("reads", 5, 0)
+    assert rate_limit_of(refused) == ("reads", 5, 0)
     for left in (1, 0):
-        assert told(caller.post("networks", LAN)) == ("writes", 2, left)
+        assert rate_limit_of(caller.post("networks", LAN)) == ("writes", 2, left)
     assert caller.post("networks", LAN).status == 429
 
 
@@ -74,7 +74,7 @@ def test_each_owner_has_its_own_limit(caller: Caller, name: str) -> None:
         assert caller.get("networks").status == 200
     make_tenant(f"{name}-b")
     other = Caller(token=f"{name}-b", project=f"{name}-b", http=caller.http)
-    assert told(other.get("networks")) == ("reads", 5, 4)
+    assert rate_limit_of(other.get("networks")) == ("reads", 5, 4)
 
 
 def basic(token: str, user: str) -> str:
@@ -82,7 +82,7 @@ def basic(token: str, user: str) -> str:
 
 
 def test_basic_user_name_does_not_separate_a_token(caller: Caller, name: str) -> None:
-    """Of Basic, by which the token comes as a password."""
+    """HTTP Basic carries the token as its password."""
     token, caller.token = name, None
     answers = [caller.get("networks", Authorization=basic(token, f"user-{number}")) for number in range(6)]
     assert [answer.status for answer in answers] == [200] * 5 + [429]
@@ -117,7 +117,7 @@ def test_organization_has_a_limit(caller: Caller, name: str, settings: Settings)
     second = Caller(token=secret, project=name, http=caller.http)
     assert [each.get("networks").status for each in (caller, second, caller, second, caller)] == [200] * 5
     refused = second.get("networks")
-    assert (refused.status, told(refused)) == (429, ("organization_reads", 5, 0))
+    assert (refused.status, rate_limit_of(refused)) == (429, ("organization_reads", 5, 0))
     make_tenant(f"{name}-b")
     assert Caller(token=f"{name}-b", project=f"{name}-b", http=caller.http).get("networks").status == 200
 
@@ -128,7 +128,7 @@ def test_address_with_wrong_credentials_is_limited_alone(caller: Caller, name: s
         assert Caller(token=f"{name}-{guess}", http=caller.http).get("/v1/projects").status == 401
     for token in (f"{name}-d", None):
         refused = Caller(token=token, http=caller.http).get("/v1/projects")
-        assert (refused.status, told(refused)) == (429, ("address", 3, 0))
+        assert (refused.status, rate_limit_of(refused)) == (429, ("address", 3, 0))
     assert caller.get("networks").status == 200
     elsewhere = Caller(token=f"{name}-d", http=Client(REMOTE_ADDR=address()))
     assert elsewhere.get("/v1/projects").status == 401
@@ -145,10 +145,10 @@ def test_address_is_the_one_that_the_proxy_reports(caller: Caller, settings: Set
     callers = [(address(), 2), (address(), 2)]
     for theirs, left in callers:
         headers: dict[str, Any] = {"X_Forwarded_For": f"198.51.100.1, {theirs}"}
-        assert told(Caller(token=None, http=caller.http).get("/v1/healthz", **headers)) == ("address", 3, left)
+        assert rate_limit_of(Caller(token=None, http=caller.http).get("/v1/healthz", **headers)) == ("address", 3, left)
     settings.TRUSTED_PROXIES = []
-    assert told(Caller(token=None, http=caller.http).get("/v1/healthz", **headers))[2] == 2
-    assert told(Caller(token=None, http=caller.http).get("/v1/healthz"))[2] == 1
+    assert rate_limit_of(Caller(token=None, http=caller.http).get("/v1/healthz", **headers))[2] == 2
+    assert rate_limit_of(Caller(token=None, http=caller.http).get("/v1/healthz"))[2] == 1
 
 
 def test_process_counts_for_itself_without_redis(
@@ -157,7 +157,7 @@ def test_process_counts_for_itself_without_redis(
     settings.REDIS_URL = f"redis+socket://{tmp_path}/nobody.sock"
     with caplog.at_level(logging.WARNING, logger="controlplane.api.sliding_windows"):
         answers = [caller.get("networks") for _ in range(6)]
-    assert [told(answer) for answer in answers] == [("reads", 5, left) for left in (4, 3, 2, 1, 0, 0)]
+    assert [rate_limit_of(answer) for answer in answers] == [("reads", 5, left) for left in (4, 3, 2, 1, 0, 0)]
     assert [answer.status for answer in answers] == [200] * 5 + [429]
     assert len([record for record in caplog.records if record.name == "controlplane.api.sliding_windows"]) == 1
 

@@ -197,7 +197,7 @@ def test_token_reports_whether_it_follows_later_roles(owner: Caller) -> None:
 
 
 def test_acceptance_of_an_invitation_checks_the_credential(owner: Caller, settings: Settings) -> None:
-    """As on other routes: a session owes its second factor, a token needs the scope; and a program is nobody."""
+    """A session needs its second factor, a token needs the scope, and a service account cannot accept."""
     settings.SECOND_FACTOR_DUTIES = ["operator"]
     bob = user_create(email="bob@other.example", is_operator=True)
     token = owner.post(f"{ACME}/invitations", {"email": bob.email}).body["token"]

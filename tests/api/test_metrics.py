@@ -32,7 +32,7 @@ NAMES = {
 
 
 def some_minutes(cloud: Cloud, minutes: int = 5) -> datetime:
-    """What its guests have used until now. Returns the beginning."""
+    """Store the usage of some minutes until now. Returns the beginning."""
     began = floor(clock.now(), TURN) - timedelta(minutes=minutes)
     for number in range(minutes * 6 + 1):
         cloud.machine.use(began + number * TURN)

@@ -69,7 +69,7 @@ class Staff:
         return answer.body
 
     def browse(self, url: str, name: str, *, password: str = "pw") -> dict[str, str]:
-        """What the browser comes back with, after the provider's form."""
+        """Return the parameters of the redirect after the provider's form."""
         page = httpx.get(url)
         token = re.search(r'name="token" value="([^"]+)"', page.text)
         assert token is not None, page.text
@@ -87,11 +87,11 @@ class Staff:
         begun = self.begin()
         return self.complete({**self.browse(begun["authorization_url"], name), "binding": begun["binding"]})
 
-    def tell(self, path: str, **change: Any) -> None:
+    def send_to_provider(self, path: str, **change: Any) -> None:
         httpx.post(f"{self.issuer}/{path}", json=change).raise_for_status()
 
     def groups(self, name: str, *groups: str) -> None:
-        self.tell("claims", user=name, claims={"groups": groups})
+        self.send_to_provider("claims", user=name, claims={"groups": groups})
 
 
 @contextmanager
@@ -157,7 +157,7 @@ def staff(issuer: str, file: Path) -> Staff:
         project_create(organization_create(name=name), name=f"{name}-web")
     made = Staff(issuer, Caller(token=None))
     for name, said in PEOPLE.items():
-        made.tell("claims", user=name, claims=said)
+        made.send_to_provider("claims", user=name, claims=said)
     return made
 
 
@@ -349,7 +349,7 @@ def rsa(token: Token) -> dict[str, Any]:
 
 def test_rotated_provider_keys_are_fetched(staff: Staff, token: Token) -> None:
     assert staff.sign_in("ada").status == 201
-    staff.tell("rotate")
+    staff.send_to_provider("rotate")
     provider = all_providers()[0]
     token.keys = oidc_http.jwks(provider, oidc_http.discover(provider))
     assert problem(token) != "", "what the old ones signed is over"
@@ -557,7 +557,7 @@ def test_provider_with_another_issuer_is_refused(staff: Staff, file: Path) -> No
     assert answer.problem == (503, "signin.provider.unavailable", None)
 
 
-def test_unavailable_provider_is_not_asked_again_at_once(staff: Staff, settings: Settings) -> None:
+def test_unavailable_provider_is_not_retried_at_once(staff: Staff, settings: Settings) -> None:
     provider = all_providers()[0]
     endpoints = oidc_http.discover(provider)
     settings.OPENID_PRIVATE_HOSTS = []  # so that it cannot be asked

@@ -145,7 +145,7 @@ def test_passkey_changes_need_a_fresh_proof(ada: Person) -> None:
 
 
 def test_passkey_cannot_be_added_without_the_existing_factor(ada: Person) -> None:
-    """Somebody who has the password alone, in a session from before."""
+    """An attacker has the password alone, in an older session."""
     here, elsewhere = ada.signed_in(), ada.signed_in()
     secret, _ = enrol_totp(here)
     assert elsewhere.post("/v1/passkeys/actions/challenge").problem == DEMANDED

@@ -17,7 +17,7 @@ SMALL = {"operation": "instance.create", "vcpus": 1, "memory_mib": 128, "disk_gi
 
 
 def rows() -> dict[str, int]:
-    """How many each table has, but for the record of requests."""
+    """Return the number of rows of each table but the request log."""
     with connection.cursor() as cursor:
         counts = {}
         for table in set(connection.introspection.table_names(cursor)) - {"audit_requestrecord"}:

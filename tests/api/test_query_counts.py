@@ -185,7 +185,7 @@ FULL = {"instance_list", "volume_list", "network_list", "ssh_key_list", "affinit
 
 @pytest.fixture
 def callers(api: Caller, operator: Caller, cloud: Cloud) -> list[Caller]:
-    """Of whom the first that a route answers asks it."""
+    """Return the callers; the first that a route admits calls it."""
     organization = cloud.tenant.project.organization
     people = [make_person(role, organization=organization, role=role) for role in ("sovereignty_officer", "member")]
     return [api, operator, *(each.signed_in() for each in people)]

@@ -45,7 +45,7 @@ def all_calls() -> list[tuple[Path, str, ast.Call]]:
 
 
 def calls(*names: str) -> list[tuple[Path, ast.Call]]:
-    """Where the code calls one of these."""
+    """Yield the calls of the named functions in the code."""
     return [(path, node) for path, called, node in all_calls() if called in names]
 
 
@@ -68,8 +68,8 @@ def reasons() -> set[str]:
     return {str(each.value) for templates in written.values() for each in templates if isinstance(each, ast.Constant)}
 
 
-def is_said(text: str) -> bool:
-    """It has words besides its facts."""
+def has_words(text: str) -> bool:
+    """Tell if the text has words besides its placeholders."""
     return any(literal.strip(" :.;,") for literal, _, _, _ in string.Formatter().parse(text))
 
 
@@ -77,7 +77,7 @@ def test_every_text_is_translated(french: dict[str, str]) -> None:
     texts = errors() | marked() | reasons()
     assert len(reasons()) > 150
     assert sorted(texts - french.keys()) == []
-    assert sorted(text for text in texts if is_said(text) and french[text] == text) == []
+    assert sorted(text for text in texts if has_words(text) and french[text] == text) == []
 
 
 def test_error_reasons_are_translatable() -> None:

@@ -208,7 +208,7 @@ def test_last_operator_is_not_removed_by_the_api(place: Place, how: str) -> None
 
 @pytest.mark.parametrize("how", ["suspend", "end"])
 def test_repeated_check_ends_streams_of_an_ended_user(place: Place, how: str) -> None:
-    """As streams and consoles ask, every STREAM_CHECK_S."""
+    """Streams and consoles call these every STREAM_CHECK_S."""
     session, _ = create_session(place.ada.user, ClientInfo(), ["password"], is_two_factor=False)
     token = ApiToken.objects.get(user=place.ada.user)
     assert refresh_signed_in(session.pk) is not None
@@ -254,7 +254,7 @@ def test_tokens_of_sessions_are_revoked_on_request(place: Place) -> None:
     assert ApiToken.objects.get(pk=made.pk).revoked_at is not None
 
 
-def test_ended_user_is_not_created_again(place: Place) -> None:
+def test_ended_user_is_not_recreated(place: Place) -> None:
     place.put_out(place.ada, "end")
     with pytest.raises(Exception, match="already"):
         user_create(email=place.ada.user.email)

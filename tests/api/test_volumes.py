@@ -74,7 +74,7 @@ def test_volume_is_attached_and_detached(api: Caller, instance: Instance, volume
     assert api.delete(f"instances/web/attachments/{volume.pk}").status == 202, "it is in again"
 
 
-def test_attached_volume_is_not_attached_again(api: Caller, instance: Instance, volume: Volume) -> None:
+def test_attached_volume_cannot_be_attached_twice(api: Caller, instance: Instance, volume: Volume) -> None:
     finish(api.post("instances/web/attachments", {"volume": "data"}))
     answer = api.post("instances/web/attachments", {"volume": "data"})
     assert answer.problem == (409, "compute.attachment.volume_taken", "/volume")

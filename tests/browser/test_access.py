@@ -21,7 +21,7 @@ SIZE_BYTES, SLOW_BYTES_PER_S = 20 * 2**20, 2 * 2**20
 
 
 def with_a_key(page: Page) -> None:
-    """As a laptop that knows its owner's finger."""
+    """Add a virtual authenticator that verifies its user."""
     devtools = page.context.new_cdp_session(page)
     devtools.send("WebAuthn.enable")
     devtools.send("WebAuthn.addVirtualAuthenticator", {"options": KEY})

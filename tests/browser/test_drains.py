@@ -17,7 +17,7 @@ SOON_MS = 30_000
 
 @pytest.fixture
 def guest(world: World) -> Iterator[str]:
-    """It runs on the only node of its zone."""
+    """Create an instance on the only node of its zone."""
     project = f"drains-{secrets.token_hex(3)}"
     token, _ = world.cloud.make_project(project)
     with closing(Api(world.url, token, project=project)) as api:

@@ -14,7 +14,7 @@ STAY = {"en": "Stay signed in", "fr": "Rester connecté"}
 
 
 def typing(page: Page) -> Page:
-    """As somebody who has begun to type, on a page that does not follow the cloud."""
+    """Begin to fill in the form of a page without live updates."""
     page.get_by_label(re.compile("^(Labels|Étiquettes)")).fill("half=typed")
     return page
 
@@ -58,7 +58,7 @@ def test_activity_in_another_tab_extends_the_session(opened: Opener) -> None:
     expect(dialog).to_be_hidden()
 
 
-def test_form_is_sent_after_signing_in_again(opened: Opener) -> None:
+def test_form_is_sent_after_a_new_sign_in(opened: Opener) -> None:
     seen = opened("")
     sign_in(seen.page, "owner@example.org")
     seen.page.clock.install()

@@ -13,7 +13,7 @@ def asker(live: Live) -> OperationLoad:
     return OperationLoad(live.cloud, Api(live.url, live.token, project="demo"), project="demo")
 
 
-def test_operations_are_measured_beside_their_baseline(live: Live, client: Client) -> None:
+def test_operations_are_measured_with_their_baseline(live: Live, client: Client) -> None:
     options = argparse.Namespace(workers=[2], operations=3, rounds=1)
     found = throughput.by_workers(live.cloud, asker(live), options)["workers_2"]
     assert set(found) == {"instances", "volumes"}

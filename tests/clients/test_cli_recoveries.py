@@ -20,7 +20,7 @@ def operator(tmp_path: Path, live: Live) -> Inside:
 
 @pytest.fixture
 def fenced(live: Live, operator: Inside) -> Iterator[str]:
-    """By a word that nobody gave: the node is heard, so that no evidence would count."""
+    """Store fence evidence directly: the node is reachable, so that no evidence would be accepted."""
     proof = json.dumps({"kind": "attestation"})
     with psycopg.connect(
         host=str(live.cloud.stack.var / "run"), user="andromede", dbname="andromede", autocommit=True

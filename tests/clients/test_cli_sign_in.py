@@ -27,7 +27,7 @@ CLIENT_SECRET = "a-secret-of-thirty-two-bytes-or-more"
 
 @pytest.fixture
 def ada(tmp_path: Path) -> Inside:
-    """Who has no configuration yet."""
+    """Return a user's command line without a configuration."""
     return Inside(Path("andromede"), tmp_path)
 
 

@@ -18,7 +18,7 @@ import pytest
 
 from andromede_core.evidence import witness
 from scripts.polling import wait_until
-from tests.clients.cli import Inside, Said, inside
+from tests.clients.cli import CliResult, Inside, inside
 from tests.clients.conftest import Live
 from tests.limits import PATIENCE_S
 
@@ -87,8 +87,8 @@ def case(tmp_path_factory: pytest.TempPathFactory, live: Live) -> Case:
     return made
 
 
-def refused(said: Said, code: int, *words: str) -> None:
-    """It was, and says so."""
+def refused(said: CliResult, code: int, *words: str) -> None:
+    """Check that the command failed with this code and these words."""
     assert (said.code, said.out) == (code, ""), said.err
     assert all(word in said.err for word in words), said.err
 
@@ -155,7 +155,7 @@ def test_data_is_classified_and_declassified_by_two_officers(case: Case) -> None
 
 
 def signed(case: Case, officer: str, key_id: str, value: str) -> dict[str, Any]:
-    """As manage.py sign_facts does on the machine of the officer, who has the key."""
+    """Sign like manage.py sign_facts on the machine of the officer, who has the key."""
     payload: Mapping[str, Any] = {
         "subject_kind": "zone",
         "subject_id": NOWHERE,
@@ -216,7 +216,7 @@ def test_signed_facts_are_stated(case: Case) -> None:
 
 @pytest.fixture(scope="module")
 def approvers(case: Case, live: Live) -> dict[str, Inside]:
-    """Who approves exemptions, by duty, each with a key of the same name that the keyset has for it."""
+    """Return the approvers of exemptions by role, each with a key of the same name in the keyset."""
     people = {OFFICER: case.olga, OPERATOR: case.operator}
     for duty, who in people.items():
         account = who.ok("whoami", "-o", "json").json["user"]["id"]
@@ -282,7 +282,7 @@ def until_now() -> tuple[str, str]:
 
 @pytest.fixture(scope="module")
 def export(case: Case) -> Any:
-    """Of all that there is so far: it has its place in the log then, under a checkpoint."""
+    """Export all records so far, after they are in the log under a checkpoint."""
     asked = case.olga.ok("evidence", "export", *until_now(), "-o", "json")
     name = asked.json["id"]
     assert f"andromede evidence export-download {name} FILE" in asked.err
@@ -323,9 +323,9 @@ def test_checkpoint_is_shown_and_cosigned_by_a_witness(case: Case, live: Live, e
     assert int(case.owner.ok("evidence", "checkpoint").out.splitlines()[1]) > 0
 
     folder = str(case.folder / "witness")
-    log = live.cloud.stack.manage("witness_add", said_by(witness.main, "init", folder, "auditor.example/w"))
+    log = live.cloud.stack.manage("witness_add", output_of(witness.main, "init", folder, "auditor.example/w"))
     request = case.operator.ok("evidence", "witness-request").out
-    line = said_by(witness.main, "cosign", folder, log, stdin=request)
+    line = output_of(witness.main, "cosign", folder, log, stdin=request)
     size = request.splitlines()[3]
     cosign = ("evidence", "cosign", "--line", line, "--size")
     refused(case.operator(*cosign, "3"), 1, "checkpoint")
@@ -335,7 +335,7 @@ def test_checkpoint_is_shown_and_cosigned_by_a_witness(case: Case, live: Live, e
     assert case.operator.ok("evidence", "witness-request", "--old", size).out.startswith(f"old {size}\n")
 
 
-def said_by(main: Any, *words: str, stdin: str = "") -> str:
+def output_of(main: Any, *words: str, stdin: str = "") -> str:
     out = io.StringIO()
     with redirect_stdout(out), mock.patch("sys.stdin", io.StringIO(stdin)):
         assert main(words) == 0

@@ -36,7 +36,7 @@ def cli(commands: Path, tmp_path: Path, live: Live, client: Client) -> Cli:
 
 @pytest.fixture
 def stranger(commands: Path, tmp_path: Path) -> Cli:
-    """Who has no configuration yet."""
+    """Return a user's command line without a configuration."""
     return Cli(commands / "andromede", tmp_path)
 
 
@@ -230,7 +230,7 @@ def test_serial_console_is_interactive(cli: Cli, terminals: list[Terminal]) -> N
 
 
 def test_queries_in_the_scrollback_do_not_reach_the_terminal(cli: Cli, terminals: list[Terminal]) -> None:
-    """It would answer them, and the guest take the answers for keys."""
+    """The terminal would answer them, and the guest read the answers as keys."""
     cli.ok("instance", "create", "web", *CREATE)
     first = on_terminal(cli, "instance", "console", "web")
     terminals.append(first)
@@ -345,7 +345,7 @@ def test_the_console_log_is_followed_until_ctrl_c(cli: Cli, live: Live, terminal
 
 
 def test_events_are_followed_until_ctrl_c(cli: Cli, client: Client, live: Live, terminals: list[Terminal]) -> None:
-    """By the process that streams them."""
+    """The process `stream` serves them."""
     start = client.events.list(after="now").cursor
     words = ("--url", live.cloud.stack.stream_url, "event", "follow", "--after", start, "--kind", "network.*")
     terminal = on_terminal(cli, *words)

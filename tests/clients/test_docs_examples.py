@@ -30,7 +30,7 @@ POLICY = "atoms:\n- {id: fr, attr: zone.id, op: in, value: [fr-idf-1, fr-idf-2]}
 
 @pytest.fixture
 def folder(tmp_path: Path, live: Live) -> Path:
-    """What a reader has before they begin."""
+    """Create the files that a reader has before the guide."""
     token = tmp_path / "token-file"
     token.touch(mode=0o600)
     token.write_text(f"{live.token}\n")
@@ -49,7 +49,7 @@ def folder(tmp_path: Path, live: Live) -> Path:
 
 
 def run(page: str, folder: Path, commands: Path, live: Live) -> str:
-    """What the lines of a page say. Those of bob$ are typed by somebody else, who has no configuration."""
+    """Run the lines of a page. Lines of bob$ are of another user, who has no configuration."""
     lines = [line for block in CONSOLE.findall((GUIDES / page).read_text()) for line in block.splitlines()]
     assert lines and all(PROMPT.match(line) for line in lines)
     typed = [line.replace("bob$ ", "HOME=$PWD/bob ", 1).removeprefix("$ ") for line in lines]

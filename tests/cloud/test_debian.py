@@ -46,12 +46,12 @@ def test_debian_guest_follows_its_cloud_init_and_reboots(tenant: Tenant, boots_a
     assert json.loads(node.exec(ping).stdout) == {"return": {}}
 
     if boots_again:
-        boot_again(tenant, in_guest)
+        reboot(tenant, in_guest)
     stopped = tenant.api.wait(tenant.api.post("instances/trixie/actions/shutdown")["operation"])
     assert stopped["state"] == "succeeded"
 
 
-def boot_again(tenant: Tenant, in_guest: Callable[[str], str]) -> None:
+def reboot(tenant: Tenant, in_guest: Callable[[str], str]) -> None:
     in_guest("sudo update-grub")  # as a new kernel's package does; the next boot is by its menu
     rebooted = tenant.api.wait(tenant.api.post("instances/trixie/actions/reboot")["operation"])
     assert rebooted["state"] == "succeeded"

@@ -76,7 +76,7 @@ def test_restarted_process_loses_no_operation(tenant: Tenant, break_it: Callable
 
 
 def powers(tenant: Tenant) -> list[str]:
-    """As the nodes have said: in an answer that was long on its way a guest is off that runs by now."""
+    """Return the power states of the last answers of the nodes; a delayed answer may be out of date."""
     return [instance["power_state"] for instance in tenant.api.get("instances")["items"]]
 
 

@@ -184,7 +184,7 @@ def test_unused_permit_ends_with_its_facts(tenant: Tenant) -> None:
 
 
 def refusal_of_node(tenant: Tenant, document: bytes) -> str:
-    """What the node answers a caller with the worker's certificate and this permit."""
+    """Return the node's refusal of a call with the worker's certificate and this permit."""
     permit = json.loads(document)["p"]
     ((policies,),) = tenant.query(
         "SELECT document FROM placement_policydocument WHERE digest = %s", permit["policy_digest"]
@@ -318,6 +318,6 @@ def exported(tenant: Tenant, folder: Path) -> str:
 
 
 def verify(verifier: Path, export: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    """As an auditor does, with nothing of ours on the path."""
+    """Run the verifier like an auditor, without the project's packages on the path."""
     command = [sys.executable, "-I", "-S", str(verifier), str(export), *options]
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=verifier.parent)

@@ -202,7 +202,7 @@ def test_user_without_an_organization_has_an_account(cloud: Cloud) -> None:
 
 
 def test_pages_have_the_end_of_the_session(member: Client, settings: Settings) -> None:
-    """What the script that warns before its end goes by."""
+    """The script that warns before the end reads these attributes."""
     Session.objects.update(expires_at=clock.now() + timedelta(days=1000))
     page = member.get("/account").content.decode()
     found = re.search(r'data-left-s="(\d+)" data-idle-s="(\d+)" data-extend="([^"]*)"', page)

@@ -48,7 +48,7 @@ def making(kind: str) -> CreateSnippets:
 
 
 def parsed(words: list[str]) -> dict[str, Any]:
-    """What the CLI's own parser makes of a line."""
+    """Parse a line with the CLI's own parser."""
     command = program()
     found: dict[str, Any] = {}
     context = command.make_context(words[0], words[1:])

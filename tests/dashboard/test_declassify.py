@@ -26,7 +26,7 @@ def officer(signed_in: SignIn) -> Client:
 
 @pytest.fixture
 def instance(cloud: Cloud) -> str:
-    """Which is secret itself, and has become something else too by what was in a volume."""
+    """Create an instance that is classified itself, and by the content of a volume."""
     for name in ("secret", "other", "third"):
         classify(name, in_zones("fr-idf-1"), cloud.tenant.project)
     api = Caller(token="alpha", project="alpha")

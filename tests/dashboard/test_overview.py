@@ -72,7 +72,7 @@ def test_drift_is_listed_until_an_approved_plan_is_done(cloud: Cloud, member: Cl
 
 
 def test_drift_of_other_projects_does_not_hide_the_own(cloud: Cloud, signed_in: SignIn, home: str) -> None:
-    """Whoever sees all projects sees what drifted in this one, and nothing of the others."""
+    """A reader of all projects sees the drift of this one, and none of the others."""
     operator, beta = signed_in("operator"), make_tenant("beta")
     member = signed_in("member")
     set_adrift(make_instance(member, home, name="adrift"))

@@ -42,7 +42,7 @@ def shown_in(page: bytes) -> str:
 
 
 def previewed(browser: Client, url: str, fields: dict[str, object]) -> dict[str, object]:
-    """What the editor sends to save what it has just shown."""
+    """Return the form of the editor that saves the previewed policy."""
     begun = {**fields, "version": version_in(browser.get(f"{url}/edit").content)}
     tried = browser.post(f"{url}/edit", {**begun, "do": "try"})
     return {**begun, "shown": shown_in(tried.content), "do": "save"}

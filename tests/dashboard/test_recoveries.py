@@ -22,7 +22,7 @@ def operator(signed_in: SignIn) -> Client:
 
 @pytest.fixture
 def other(cloud: Cloud) -> FakeMachine:
-    """Of the dead node's two guests, it may take one."""
+    """Add a node with capacity for one of the two guests of the dead node."""
     make_shared(cloud, "web")
     make_instance(cloud, "local")
     machine = cloud.world.add_machine("fr-idf-1")

@@ -191,7 +191,7 @@ def is_local(button: Button) -> bool:
 
 
 def changes(button: Button) -> bool:
-    """Whether something is sent, or a form is opened for that."""
+    """Tell if the element sends a form, or opens one."""
     name, operation = needed(button)
     if "href" in button.attributes:
         return bool(operation) and name not in ELSEWHERE | SHOWING
@@ -225,7 +225,7 @@ def test_owner_has_all_buttons_enabled(named: dict[str, str], owner: Client) -> 
 
 
 def test_each_form_names_its_permission() -> None:
-    """Of the API, in a place: else its buttons would be offered to everybody."""
+    """A page without an operation of the API and its place would enable its buttons for everybody."""
     known = ProjectView.operation_ids | OrganizationView.operation_ids
     more = {"action": "power-off", "decision": "approve"}
     # By the button that is pressed; of no place, for operators.

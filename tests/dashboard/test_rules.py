@@ -311,12 +311,12 @@ def test_kept_checkpoint_is_compared_with_the_log(officer: Client, log: Callable
     log("more")
     origin, size, root, *rest = kept.split("\n")
 
-    def said(*lines: str) -> str:
+    def growth_of(*lines: str) -> str:
         return text_of(officer.post("/evidence/growth", {"note": "\r\n".join(lines)}))
 
     newest = officer.get("/evidence").context["checkpoint"]
     assert newest["size"] > int(size)
-    grown = said(origin, size, root, *rest)
+    grown = growth_of(origin, size, root, *rest)
     assert (
         f"Its {newest['size']} records begin with the {size} records of your checkpoint." in grown
         and newest["root"] in grown
@@ -327,6 +327,6 @@ def test_kept_checkpoint_is_compared_with_the_log(officer: Client, log: Callable
         (origin, str(int(size) - 1), root),
         ("another.example/log", size, root),
     ):
-        assert "The log does not extend your checkpoint" in said(*forged, *rest), forged
-    assert "Invalid checkpoint" in said(origin, size, root)
-    assert "The log is consistent" in said(origin, str(newest["size"]), newest["root"], *rest)
+        assert "The log does not extend your checkpoint" in growth_of(*forged, *rest), forged
+    assert "Invalid checkpoint" in growth_of(origin, size, root)
+    assert "The log is consistent" in growth_of(origin, str(newest["size"]), newest["root"], *rest)

@@ -52,7 +52,7 @@ def form(*parts: tuple[str, bytes]) -> bytes:
 
 @pytest.fixture
 def folder(tmp_path: Path, settings: Settings) -> Path:
-    """Where Django would write files of forms."""
+    """Return the folder in which Django would write files of forms."""
     made = tmp_path / "temporary"
     made.mkdir()
     settings.FILE_UPLOAD_TEMP_DIR = str(made)
@@ -60,7 +60,7 @@ def folder(tmp_path: Path, settings: Settings) -> Path:
 
 
 def send(browser: Client, path: str, data: bytes, *, folder: Path, **more: str) -> tuple[Any, Watched]:
-    """By POST, unless `method` says otherwise."""
+    """Send the form by POST, or by `method`."""
     body = Watched(data, folder)
     environ = {"CONTENT_TYPE": MULTIPART, "CONTENT_LENGTH": str(len(data)), "wsgi.input": body, **more}
     answer = browser.generic(environ.pop("method", "POST"), path, **environ)

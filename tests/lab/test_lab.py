@@ -28,7 +28,7 @@ def other_lab(lab: Lab) -> Iterator[Lab]:
 
 
 def mounts_and_links(own: Lab) -> list[str]:
-    """But for those of other labs: tests that run beside these switch nodes off and on."""
+    """Return mounts and links but those of other labs: tests that run beside these switch nodes off and on."""
     lines = [*Path("/proc/mounts").read_text().splitlines(), *run(["ip", "-brief", "link"]).splitlines()]
     return sorted(line for line in lines if own.id in line or A_LAB.search(line) is None)
 
@@ -99,7 +99,7 @@ def test_incomplete_lab_can_be_finished_or_removed(other_lab: Lab) -> None:
     assert other_lab.traces() == []
 
 
-def test_used_subnet_is_not_chosen_again(other_lab: Lab) -> None:
+def test_used_subnet_is_not_reused(other_lab: Lab) -> None:
     wanted = network.free_subnet(other_lab.id)
     other_lab.up([])
 

@@ -56,7 +56,7 @@ def ask(token: str, path: str, body: dict[str, Any]) -> Any:
 
 
 def ticket(token: str = "alpha", kind: str = "serial") -> str:
-    """Where it opens."""
+    """Return the URL that opens a console."""
     url: str = ask(token, "/web/consoles", {"kind": kind})["url"]
     return url
 
@@ -154,7 +154,7 @@ def test_ticket_is_valid_once(consoles: Process, instance: Instance) -> None:
 
 
 def expired(url: str) -> str:
-    """As it is after its time."""
+    """Move the ticket past its expiry."""
     with redis.Redis.from_url(wakeups.redis_url()) as broker:
         broker.flushall()
     return url
@@ -225,7 +225,7 @@ def test_viewer_who_loses_permission_is_disconnected(
 
 
 def test_policy_that_forbids_the_console_ends_it(consoles: Process, cloud: Cloud, instance: Instance) -> None:
-    """Of consoles alone: the guest runs on."""
+    """The policy is about consoles alone: the guest keeps running."""
     elsewhere = {"id": "con", "attr": "zone.id", "op": "in", "value": ["us-va-1"], "roles": ["console"]}
     with opened(consoles, ticket()) as socket:
         assert socket.recv(LIMIT_S) == BOOTED

@@ -79,12 +79,12 @@ def operation(tenant: Tenant) -> Operation:
 
 
 def end(operation: Operation, tenant: Tenant) -> None:
-    """As a worker does: with an event of the project."""
+    """End the operation like a worker, with an event of the project."""
     Operation.objects.filter(pk=operation.pk).update(state="succeeded", finished_at=clock.now())
-    tell(tenant)
+    publish_one(tenant)
 
 
-def tell(tenant: Tenant) -> None:
+def publish_one(tenant: Tenant) -> None:
     publish_event(tenant.actor, "network.created", new_id(), project_id=tenant.project.pk, name="one")
 
 
@@ -111,10 +111,10 @@ def test_wait_answers_the_current_state_at_its_deadline(site: Site, operation: O
 
 
 def test_wait_after_now_returns_only_new_events(site: Site, tenant: Tenant) -> None:
-    tell(tenant)
+    publish_one(tenant)
     waiting = site.begin("events", after="now", wait="60s")
     site.until_waiting(1)
-    tell(tenant)
+    publish_one(tenant)
     answer: dict[str, Any] = waiting.result(LIMIT_S).json()
     assert [event["kind"] for event in answer["items"]] == ["network.created"]
     again = site.get("events", after=answer["cursor"], wait="0s").json()

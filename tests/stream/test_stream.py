@@ -113,7 +113,7 @@ def test_unreadable_event_is_streamed_later(stream: Process, tenant: Tenant) -> 
 
 @contextmanager
 def nobody_signs_in() -> Iterator[None]:
-    """Who asks is told that the database has failed; that there is news is found all the same."""
+    """Make authentication fail like with a lost database; wake-ups still arrive."""
     table = ApiToken._meta.db_table
     with connection.cursor() as cursor:
         cursor.execute(f"ALTER TABLE {table} RENAME TO elsewhere")
@@ -261,7 +261,7 @@ def test_streams_that_wait_hold_no_connections(
 
 
 def _connections() -> int:
-    """As PostgreSQL counts them: all but this test's own."""
+    """Count the connections of PostgreSQL but this test's own."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"

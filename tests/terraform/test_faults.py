@@ -40,7 +40,7 @@ def test_interrupt_during_creates_loses_no_resource(tf: Workspace, api: Api, who
 
 
 def test_apply_continues_over_an_api_restart(tf: Workspace, api: Api, whole: Cloud) -> None:
-    """It is gone while operations run, and when the plan begins."""
+    """The API is down while operations run, and when the plan begins."""
     tf.write(MANY)
     whole.stack.kill("worker")
     process = tf.start("apply", "-auto-approve")
@@ -86,7 +86,7 @@ def test_busy_resource_is_awaited(tf: Workspace, api: Api, whole: Cloud) -> None
 
 @pytest.mark.nightly
 def test_timeout_keeps_the_id_of_a_created_resource(tf: Workspace, api: Api, whole: Cloud) -> None:
-    """What was created is tainted: the next run makes it anew."""
+    """The created resource is tainted: the next run replaces it."""
     whole.stack.kill("worker")
     refused = tf.write(DATA % 'timeouts = { create = "1s" }').refused()
     assert "The time is over" in refused

@@ -49,7 +49,7 @@ def certificate(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def port(certificate: Path, settings: Settings, tmp_path: Path) -> Iterator[int]:
-    """Where the API answers over TLS."""
+    """Return the port on which the API answers over TLS."""
     settings.TERRAFORM_PROVIDERS_DIR = tmp_path / "providers"
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)

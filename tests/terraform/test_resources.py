@@ -169,7 +169,7 @@ def test_resource_is_created_updated_replaced_imported_and_destroyed(wide: Works
 
 
 def id_of(values: dict[str, Any]) -> Any:
-    """What each project has one of goes by the project."""
+    """Return the id; a resource that each project has once goes by the project."""
     return values.get("id") or values["project"]
 
 

@@ -101,7 +101,7 @@ def defaults(role: str) -> dict[str, Any]:
 
 
 def of_process(role: str, tasks_in: str = "main") -> dict[str, Any]:
-    """What a role of a process says to the role `process`."""
+    """Return the variables that a role of a process passes to the role `process`."""
     tasks = yaml.safe_load((PLAYBOOK / "roles" / role / "tasks" / f"{tasks_in}.yml").read_text())
     (found,) = (task["vars"] for task in tasks if "ansible.builtin.include_role" in task)
     given: dict[str, Any] = found
@@ -109,7 +109,7 @@ def of_process(role: str, tasks_in: str = "main") -> dict[str, Any]:
 
 
 def write(file: Path, template: Path, given: dict[str, Any]) -> None:
-    """As Ansible does it: variables may name others."""
+    """Render like Ansible: variables may name others."""
     jinja = Environment(trim_blocks=True, keep_trailing_newline=True, undefined=StrictUndefined, autoescape=False)
     jinja.filters["regex_replace"] = lambda text, old, new: re.sub(old, new, text)
     used = template.read_text()
@@ -134,8 +134,8 @@ def test_exposure_of_each_unit_is_within_its_limit(units: Path) -> None:
 
 def test_the_agent_may_try_kvm_and_feed_the_watchdog(units: Path) -> None:
     unit = (units / "andromede-node.service").read_text()
-    assert said(unit, "DevicePolicy=(.*)") == ["closed"]
-    assert said(unit, "DeviceAllow=(.*)") == ["/dev/kvm rw", "/dev/watchdog rw"]
+    assert values_of(unit, "DevicePolicy=(.*)") == ["closed"]
+    assert values_of(unit, "DeviceAllow=(.*)") == ["/dev/kvm rw", "/dev/watchdog rw"]
 
 
 @pytest.mark.parametrize(("confinement", "is_optional"), [("apparmor", False), ("none", True)])
@@ -163,8 +163,8 @@ def test_only_the_watcher_unit_may_read_the_clock_and_none_sets_it(units: Path) 
     for unit in units.glob("andromede-*.service"):
         if unit.name != "andromede-node.service":
             may_ask = unit.name == "andromede-watcher.service"
-            assert ("adjtimex" in said(unit.read_text(), "SystemCallFilter=(.*)")) == may_ask, unit.name
-            assert said(unit.read_text(), "CapabilityBoundingSet=(.*)") == [""], unit.name
+            assert ("adjtimex" in values_of(unit.read_text(), "SystemCallFilter=(.*)")) == may_ask, unit.name
+            assert values_of(unit.read_text(), "CapabilityBoundingSet=(.*)") == [""], unit.name
 
 
 @pytest.mark.parametrize(
@@ -182,14 +182,14 @@ def test_only_the_watcher_unit_may_read_the_clock_and_none_sets_it(units: Path) 
 def test_process_gets_only_its_own_keys(units: Path, process: str, user: str, keys: set[str]) -> None:
     """`make ansible` tries it: each user there tries to read each key."""
     unit = (units / f"andromede-{process}.service").read_text()
-    given = {name for name in said(unit, "LoadCredential=(.*):.*") if not name.endswith(".crt")}
+    given = {name for name in values_of(unit, "LoadCredential=(.*):.*") if not name.endswith(".crt")}
     assert given == keys
-    assert said(unit, "(?:User|Group)=(.*)") == [f"andromede-{user}"] * 2
-    assert f"ANDROMEDE_DB_USER=andromede_{user}" in said(unit, "Environment=(.*)")
-    assert ("ANDROMEDE_SECRET_KEY=" in said(unit, "Environment=(.*)")) == (process in WITHOUT_SECRET_KEY)
+    assert values_of(unit, "(?:User|Group)=(.*)") == [f"andromede-{user}"] * 2
+    assert f"ANDROMEDE_DB_USER=andromede_{user}" in values_of(unit, "Environment=(.*)")
+    assert ("ANDROMEDE_SECRET_KEY=" in values_of(unit, "Environment=(.*)")) == (process in WITHOUT_SECRET_KEY)
 
 
-def said(unit: str, pattern: str) -> list[str]:
+def values_of(unit: str, pattern: str) -> list[str]:
     return re.findall(f"^{pattern}$", unit, re.MULTILINE)
 
 
@@ -204,10 +204,10 @@ def test_users_and_roles_agree_with_the_database_table() -> None:
 
 def test_worker_unit_runs_all_workers_with_separate_ports(units: Path) -> None:
     unit = (units / "andromede-workers.service").read_text()
-    (words,) = said(unit, r"ExecStart=.*/bin/python -m controlplane\.config\.run_workers (.*)")
+    (words,) = values_of(unit, r"ExecStart=.*/bin/python -m controlplane\.config\.run_workers (.*)")
     copies = dict(map(run_workers._named, words.split()))
     assert set(copies) == {name for name in WORKERS if TRUSTS.get(name, name) == "worker"}
-    (listen,) = (each for each in said(unit, "Environment=(.*)") if "OBSERVE_LISTEN" in each)
+    (listen,) = (each for each in values_of(unit, "Environment=(.*)") if "OBSERVE_LISTEN" in each)
     addresses = dict(each.split("=") for each in listen.partition("=")[2].split(","))
     ports = defaults("process")["process_observe_ports"]
     assert addresses == {name: f"127.0.0.1:{ports[name]}" for name in copies}
@@ -215,7 +215,7 @@ def test_worker_unit_runs_all_workers_with_separate_ports(units: Path) -> None:
 
 
 def test_earlier_worker_units_stop_before_the_new_one_starts() -> None:
-    """They would read the same queues, and listen at the same ports."""
+    """Both would read the same queues, and listen at the same ports."""
     tasks = yaml.safe_load((PLAYBOOK / "roles/workers/tasks/main.yml").read_text())
     found, stop, gone, process = tasks
     earlier = {f"andromede-{name}.service" for name in [*of_process("workers")["process_copies"], "beat"]}
@@ -228,7 +228,7 @@ def test_earlier_worker_units_stop_before_the_new_one_starts() -> None:
 def test_dump_is_stored_encrypted_only(units: Path) -> None:
     """`make ansible` restores one."""
     unit = (units / "andromede-backup.service").read_text()
-    (command,) = [each for each in said(unit, "ExecStart=(.*)") if "pg_dump" in each]
+    (command,) = [each for each in values_of(unit, "ExecStart=(.*)") if "pg_dump" in each]
     assert "pg_dump --format custom andromede | age --encrypt" in command
     assert "pipefail" in command, "half a dump is none"
 
@@ -239,10 +239,10 @@ def test_remote_sentinel_has_only_its_keys_and_uses_tls(tmp_path: Path) -> None:
     unit = tmp_path / "andromede-sentinel.service"
     write(unit, PLAYBOOK / "roles/process/templates/process.service.j2", given)
     text = unit.read_text()
-    assert said(text, "LoadCredential=(.*):.*") == ["sentinel", "ca.crt", "database.crt", "database.key"]
-    assert said(text, "SupplementaryGroups=(.*)") == [""]
-    assert said(text, "(?:User|Group)=(.*)") == ["andromede-sentinel"] * 2
-    assert said(text, "ExecStart=(.*)") == ["/r/current/.venv/bin/python -m controlplane.config.run_sentinel"]
+    assert values_of(text, "LoadCredential=(.*):.*") == ["sentinel", "ca.crt", "database.crt", "database.key"]
+    assert values_of(text, "SupplementaryGroups=(.*)") == [""]
+    assert values_of(text, "(?:User|Group)=(.*)") == ["andromede-sentinel"] * 2
+    assert values_of(text, "ExecStart=(.*)") == ["/r/current/.venv/bin/python -m controlplane.config.run_sentinel"]
     ran = analyze(
         "security", "--offline=true", "--no-pager", f"--threshold={EXPOSURE_MAX_OF_OTHERS * 10:.0f}", str(unit)
     )
@@ -253,7 +253,7 @@ def test_remote_sentinel_has_only_its_keys_and_uses_tls(tmp_path: Path) -> None:
         PLAYBOOK / "roles/sentinel/templates/sentinel.env.j2",
         {"sentinel_database": "10.0.0.1", "andromede_settings": {"CLOCK": "kept-elsewhere"}},
     )
-    assert said(settings.read_text(), "ANDROMEDE_(.*)") == [
+    assert values_of(settings.read_text(), "ANDROMEDE_(.*)") == [
         "VAR_DIR=/var/lib/andromede",
         "DB_HOST=10.0.0.1",
         "DB_HAS_TLS=true",
@@ -277,7 +277,7 @@ def test_installation_needs_a_backup_recipient() -> None:
 
 
 def test_key_of_the_authority_is_never_written_to_a_machine() -> None:
-    """It passes on stdin; what an earlier release left goes."""
+    """The key passes on stdin; a file of an earlier release is deleted."""
     for file in PLAYBOOK.glob("roles/*/tasks/*.yml"):
         for task in yaml.safe_load(file.read_text()):
             copied = str(task.get("ansible.builtin.copy", "")) + str(task.get("ansible.builtin.template", ""))

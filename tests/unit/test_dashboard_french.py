@@ -43,7 +43,7 @@ def test_no_translation_is_fuzzy(po: Path) -> None:
 
 
 def test_catalogue_has_no_unused_translation(po: Path) -> None:
-    """What the code no longer says is gone from the file too."""
+    """Texts that the code no longer has are deleted from the file."""
     now, kept = (set(re.findall(r'^msgid ("(?:.|\n")*")$', picked(each), re.M)) for each in (po, DASHBOARD / PO))
     assert kept - now == set()
 

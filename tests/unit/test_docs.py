@@ -43,7 +43,7 @@ on_each_written_page = on_each(
 
 
 def anchors(page: Path) -> set[str]:
-    """As the usual renderers make them of headings."""
+    """Return the anchors that usual renderers make of headings."""
     headings = HEADING.findall(FENCE.sub("", page.read_text()))
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 

@@ -42,7 +42,7 @@ class Upstream(ThreadingHTTPServer):
             self.heard.append(line)
             self.news.notify_all()
 
-    def until_heard(self, count: int) -> None:
+    def wait_for_requests(self, count: int) -> None:
         with self.news:
             assert self.news.wait_for(lambda: len(self.heard) >= count, PATIENCE_S), self.heard
 
@@ -167,7 +167,7 @@ def test_a_state_is_buffered_up_to_its_size(site: Site) -> None:
 def test_image_uploads_are_streamed_and_limited(site: Site) -> None:
     before = len(site.web.heard)
     uploads = [site.begin("PUT", IMAGE, length=2**33) for _ in range(4)]
-    site.web.until_heard(before + 4)
+    site.web.wait_for_requests(before + 4)
     assert b"429" in answer_of(site.begin("PUT", IMAGE, length=2**33)).split(b"\r\n")[0]
     for connection in uploads:
         connection.close()

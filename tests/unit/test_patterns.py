@@ -16,7 +16,7 @@ PACKAGES = ("api", "kernel", "events", "metrics", "terraform", "placement")
 
 
 def patterns() -> Iterator[tuple[str, "re.Pattern[Any]"]]:
-    """Those of modules, with their names."""
+    """Return the patterns of all modules, with their names."""
     for package in PACKAGES:
         path = [f"{controlplane.__path__[0]}/{package}"]
         for found in pkgutil.iter_modules(path, f"controlplane.{package}."):
@@ -26,7 +26,7 @@ def patterns() -> Iterator[tuple[str, "re.Pattern[Any]"]]:
 
 
 def backtracking(tree: Any) -> int:
-    """How many repeats without a maximum give back what they took, one by one. Two that take the same make O(n²)."""
+    """Count the unbounded repeats that give back what they took, one by one. Two that take the same make O(n²)."""
     count = 0
     for kind, inside in tree:
         if kind in (_constants.MAX_REPEAT, _constants.MIN_REPEAT):

@@ -16,7 +16,7 @@ def key(tmp_path: Path) -> Path:
 
 
 def is_good(bundle: Path, signature: Path, key: Path) -> bool:
-    """As docs/how-to/install.md says it."""
+    """Verify a release with the command of docs/how-to/install.md."""
     signers = key.with_name("signers")
     signers.write_text(f"release {key.with_suffix('.pub').read_text()}")
     words = ["ssh-keygen", "-Y", "verify", "-f", signers, "-I", "release", "-n", "andromede-release", "-s", signature]

@@ -1,4 +1,4 @@
-"""When an operator hears that the connection tracking table is almost full."""
+"""Alarm of an almost full connection tracking table."""
 
 from pathlib import Path
 

@@ -161,7 +161,7 @@ def test_rules_that_cannot_be_written_are_reported(node: Node, attacker: Guest) 
 
 
 def test_firewall_service_reloads_rules_in_the_same_transaction(node: Node, attacker: Guest, tmp_path: Path) -> None:
-    """As Debian's nftables.service does, with what the playbook adds to its configuration."""
+    """nftables.service of Debian loads its configuration like this, with the line that the playbook adds."""
     before = rules(node)
     configuration = tmp_path / "nftables.conf"
     configuration.write_text('flush ruleset\ninclude "/run/andromede/rules.nft*"\n')

@@ -196,7 +196,7 @@ def test_peer_of_one_network_is_no_peer_of_another(attacker: Guest, victim: Gues
 
 
 def test_guest_cannot_forge_overlay_packets_of_its_node(attacker: Guest, victim: Guest) -> None:
-    """What leaves by the router has the node's address, which is a peer's."""
+    """Packets that leave by the router have the node's address, which is a peer's."""
     attacker.node.restart_agent([ATTACKER], {NETWORK.id: segment(1, 2)}, allowed=(IPv4Network("192.0.2.0/24"),))
     forged = frames.udp("52:54:00:00:07:07", IPv4Address("10.0.0.77"), ports=(1, 2))
     send = f"{sys.executable} {HERE / 'frames.py'} datagram 192.0.2.2 4789 {frames.vxlan(VNI, forged).hex()}"
@@ -284,18 +284,18 @@ def test_a_guest_that_moves_keeps_its_connections(nodes: list[Node], start: Star
     with nodes[0].server(WEB, namespace=mover.name):
         talks = [each.conversation(ATTACKER.ip, WEB) for each in (left, found, third)]
         with talks[0] as here, talks[1] as there, talks[2] as beyond:
-            assert_heard(NETWORK, (left, here), (found, there), (third, beyond))
+            assert_connected(NETWORK, (left, here), (found, there), (third, beyond))
             nodes[1].ensure(ATTACKER, VICTIM)  # the port is on both nodes now
-            assert_heard(NETWORK, (left, here), (found, there), (third, beyond))
+            assert_connected(NETWORK, (left, here), (found, there), (third, beyond))
             tap = tap_name(ATTACKER.id)
             nodes[0].lend(tap, nodes[1])
             nodes[1].run(f"ip link set {tap} master {bridge_name(NETWORK.id)} up")
             mover.send(HONEST_ONES["announcement after a migration"])
-            assert_heard(NETWORK, (left, here), (found, there), (third, beyond))
+            assert_connected(NETWORK, (left, here), (found, there), (third, beyond))
             nodes[0].remove(ATTACKER, left.port)
-            assert_heard(NETWORK, (left, here), (found, there), (third, beyond))
+            assert_connected(NETWORK, (left, here), (found, there), (third, beyond))
 
 
-def assert_heard(network: NetworkSpec, *talks: tuple[Guest, object]) -> None:
+def assert_connected(network: NetworkSpec, *talks: tuple[Guest, object]) -> None:
     for guest, conversation in talks:
         assert conversation.seen_as() == str(guest.port.ip)  # type: ignore[attr-defined]

@@ -70,13 +70,13 @@ def guest(agent: LabAgent, clean: None, tiny_image: Path, ssh_key: Path) -> pb.E
 
 
 def test_self_test_passes_on_a_working_node_and_leaves_nothing(agent: LabAgent, clean: None) -> None:
-    def told() -> pb.SelfTest:
+    def reported() -> pb.SelfTest:
         stream = agent.stub.Watch(pb.WatchRequest(heartbeat_interval_ms=60_000))
         beat = next(event.heartbeat for event in stream if event.HasField("heartbeat"))
         stream.cancel()
         return beat.self_test
 
-    wait_until(lambda: told().has_passed, what="the self-test to pass")
+    wait_until(lambda: reported().has_passed, what="the self-test to pass")
     assert "self-test" not in agent.node.exec(["ip", "-all", "netns", "exec", "ip", "-br", "link"]).stdout
     assert agent.node.exec(["ip", "netns", "list"]).stdout.split() == []
 
@@ -134,20 +134,20 @@ def test_guest_boots_and_sees_disks_plugged_grown_and_unplugged(
 
 def test_power_follows_the_spec(agent: LabAgent, guest: pb.EnsureInstanceRequest) -> None:
     instance_id = guest.subject.id
-    restarted = specs.again(guest, restart=pb.Restart(count=1, kind=pb.RESTART_KIND_RESET))
+    restarted = specs.next_generation(guest, restart=pb.Restart(count=1, kind=pb.RESTART_KIND_RESET))
     assert agent.stub.EnsureInstance(restarted).restart_count == 1
     agent.wait_for_console(instance_id, BOOTED, count=2)
-    rebooted = specs.again(restarted, restart=pb.Restart(count=2, kind=pb.RESTART_KIND_REBOOT))
+    rebooted = specs.next_generation(restarted, restart=pb.Restart(count=2, kind=pb.RESTART_KIND_REBOOT))
     agent.stub.EnsureInstance(rebooted)
     agent.wait_for_console(instance_id, BOOTED, count=3)
-    shut_down = specs.again(rebooted, power=pb.POWER_SHUTDOWN, memory_mib=160)
+    shut_down = specs.next_generation(rebooted, power=pb.POWER_SHUTDOWN, memory_mib=160)
     agent.stub.EnsureInstance(shut_down)
     agent.wait_for_power(instance_id, pb.POWER_OFF)
     assert agent.state(instance_id).reason == ""
-    started = specs.again(shut_down, power=pb.POWER_RUNNING)
+    started = specs.next_generation(shut_down, power=pb.POWER_RUNNING)
     assert agent.stub.EnsureInstance(started).power == pb.POWER_RUNNING
     agent.wait_for_console(instance_id, BOOTED, count=4)
-    assert agent.stub.EnsureInstance(specs.again(started, power=pb.POWER_OFF)).power == pb.POWER_OFF
+    assert agent.stub.EnsureInstance(specs.next_generation(started, power=pb.POWER_OFF)).power == pb.POWER_OFF
 
 
 def test_guests_survive_the_death_of_agent_and_libvirtd(
@@ -159,14 +159,14 @@ def test_guests_survive_the_death_of_agent_and_libvirtd(
     assert agent.stub.EnsureInstance(guest).power == pb.POWER_RUNNING
 
     agent.node.kill_libvirtd()
-    silent = refusal(lambda: agent.stub.EnsureInstance(specs.again(guest)))
+    silent = refusal(lambda: agent.stub.EnsureInstance(specs.next_generation(guest)))
     assert (silent.status, silent.code) == (grpc.StatusCode.UNAVAILABLE, "agent.hypervisor_unavailable")
     agent.node.start_libvirtd()
     wait_until(
         lambda: succeeds(lambda: agent.stub.Describe(pb.DescribeRequest())),
         what="the agent to find libvirtd again",
     )
-    assert agent.stub.EnsureInstance(specs.again(guest)).power == pb.POWER_RUNNING
+    assert agent.stub.EnsureInstance(specs.next_generation(guest)).power == pb.POWER_RUNNING
     assert qemu_pid(agent) == pid
     assert agent.ssh(ssh_key, "10.10.0.11", "hostname").strip() == "web-1"
 
@@ -252,7 +252,7 @@ def test_disk_that_the_guest_holds_stays_pending_until_its_release(agent: LabAge
         pending = refusal(lambda: agent.stub.RemoveAttachment(specs.removal(plugged.subject)))
         assert (pending.code, pending.is_retryable) == ("agent.detach_pending", True)
     assert refusal(lambda: agent.stub.RemoveVolume(specs.removal(data.subject))).code == "agent.volume_in_use"
-    agent.stub.EnsureInstance(specs.again(wish, power=pb.POWER_OFF))
+    agent.stub.EnsureInstance(specs.next_generation(wish, power=pb.POWER_OFF))
     assert agent.stub.RemoveAttachment(specs.removal(plugged.subject)).was_present
     assert agent.stub.RemoveVolume(specs.removal(data.subject)).was_present
 

@@ -68,7 +68,7 @@ def _run(
     *,
     generation: int,
 ) -> None:
-    """As an evacuation asks for it, at a generation above what any node knows."""
+    """Start the guest like an evacuation does, at a generation above what any node knows."""
     for wish in (port, guest):
         wish.subject.generation = generation
     agent.stub.EnsureVolume(in_pool(root, generation=generation))

@@ -75,7 +75,7 @@ def name_of(wish: pb.EnsureInstanceRequest) -> str:
 
 
 def refusal_of(node: LabNode, *arguments: str) -> str:
-    """What virsh says when it fails."""
+    """Return the error output of a virsh command that must fail."""
     done = node.exec(["virsh", *arguments], check=False)
     assert done.returncode != 0, done.stdout
     return done.stderr
@@ -123,9 +123,9 @@ def test_unmanaged_guest_does_not_start(agent: LabAgent, stranger: str) -> None:
 
 
 def test_stopped_guest_is_not_started_by_hand(agent: LabAgent, guest: pb.EnsureInstanceRequest) -> None:
-    agent.stub.EnsureInstance(specs.again(guest, power=pb.POWER_OFF))
+    agent.stub.EnsureInstance(specs.next_generation(guest, power=pb.POWER_OFF))
     assert "is not wanted running on this node" in refusal_of(agent.node, "start", name_of(guest))
-    on_again = specs.again(specs.again(guest))
+    on_again = specs.next_generation(specs.next_generation(guest))
     assert agent.stub.EnsureInstance(on_again).power == pb.POWER_RUNNING
 
 
@@ -138,7 +138,7 @@ def test_guest_of_the_agent_is_not_started_by_hand(agent: LabAgent, guest: pb.En
 
 def test_refused_permit_starts_no_guest(agent: LabAgent, guest: pb.EnsureInstanceRequest) -> None:
     agent.node.exec(["virsh", "destroy", name_of(guest)])
-    again = specs.again(guest)
+    again = specs.next_generation(guest)
     for changes in ({"zone": "us-va-1"}, {"node": specs.new_id()}, {"op": "instance.resize"}):
         again.permit.CopyFrom(agent.stub.permit_for(again, **changes))
         with pytest.raises(grpc.RpcError):
@@ -159,7 +159,7 @@ def test_no_guest_starts_while_the_agent_is_down(agent: LabAgent, guest: pb.Ensu
 def test_saved_memory_is_not_restored_by_hand(agent: LabAgent, guest: pb.EnsureInstanceRequest) -> None:
     image = str(agent.node.folder / "lib/saved")
     agent.node.exec(["virsh", "save", name_of(guest), image])
-    agent.stub.EnsureInstance(specs.again(guest, power=pb.POWER_OFF))
+    agent.stub.EnsureInstance(specs.next_generation(guest, power=pb.POWER_OFF))
     assert "is not wanted running on this node" in refusal_of(agent.node, "restore", image)
     assert '"operation": "restore"' in agent.log.read_text()
 

@@ -73,7 +73,7 @@ def guest_of(disks: FileDisks, image: Path) -> GuestSpec:
 
 
 @contextmanager
-def not_meant(guest_id: UUID) -> Iterator[bool]:
+def not_expected(guest_id: UUID) -> Iterator[bool]:
     yield False
 
 
@@ -84,7 +84,7 @@ def test_kvm_fallback_restarts_only_an_expected_guest(
     hypervisor, disks = deceived
     guest = guest_of(disks, tiny_image)
     hypervisor.define(guest)
-    hypervisor._restarts.guard = not_meant
+    hypervisor._restarts.guard = not_expected
     hypervisor._restart_under_tcg(guest)
     state = hypervisor.state(guest.id)
     assert state is not None

@@ -58,7 +58,7 @@ class Traveller:
         self.ssh(f"rm -f /count; {COUNT} echo counting")
 
     def check(self, at: LabAgent) -> None:
-        """It runs there and nowhere else, has what it kept, and goes on counting without a gap."""
+        """Check that the guest runs there and nowhere else, has its data, and counts on without a gap."""
         assert self.trip.runs_only_at(at), self.trip.domains()
         assert self.trip.user_at(at) in GuestUsers().candidates(UUID(self.trip.id))
         assert self.ssh("md5sum /kept", at=at).split()[0] == self.digest
@@ -225,7 +225,7 @@ def test_node_that_does_not_expect_the_guest_refuses_it(traveller: Traveller) ->
 
 
 def test_migration_that_bypasses_the_agents_is_refused(traveller: Traveller) -> None:
-    """As root of the source, to the destination's libvirt itself: its hook asks its agent."""
+    """Root of the source calls the destination's libvirt itself, whose hook asks its agent."""
     trip = traveller.trip
     trip.prepare()
     target = f"qemu+tls://{trip.destination.node.address}/system?pkipath=/etc/libvirt/pki"
@@ -428,7 +428,7 @@ class Firmware:
         return arrival.instance
 
     def forget(self, generation: int) -> None:
-        """It has left nothing behind at either end. `generation`: at its source."""
+        """Check that the guest left nothing at either end. `generation`: at its source."""
         for number, agent in enumerate(self.agents):
             agent.stub.RemoveInstance(specs.removal(self.wish.subject, generation + number))
             agent.stub.RemoveVolume(specs.removal(self.root.subject, generation + number))
@@ -442,7 +442,7 @@ def variables(agent: LabAgent) -> list[Path]:
 def test_firmware_variables_of_a_stopped_guest_move(agents: tuple[LabAgent, LabAgent]) -> None:
     """No QEMU writes it at the destination, as when a guest goes on there; and it is there when power was lost."""
     guest, (source, destination) = Firmware.begun(agents), agents
-    source.stub.EnsureInstance(specs.again(guest.wish, power=pb.POWER_OFF))
+    source.stub.EnsureInstance(specs.next_generation(guest.wish, power=pb.POWER_OFF))
     (file,) = variables(source)
     kept = file.read_bytes()[:-16] + b"what it remembers"[:16]
     file.write_bytes(kept)

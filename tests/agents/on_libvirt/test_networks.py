@@ -22,7 +22,7 @@ SEGMENT = "vxl-" + specs.NETWORK_ID.replace("-", "")[-11:]
 
 @pytest.fixture(scope="module")
 def agents(lab_node: LabNode, ca: TestCA, worker: Issued) -> Iterator[list[LabAgent]]:
-    """Of two nodes, which trust the same authority."""
+    """Start the agents of two nodes, which trust the same authority."""
     (second,) = Lab(lab_node.folder.parent).up(["hv2"])
     first = LabAgent(lab_node, worker)
     both = [first, LabAgent(second, worker, authority=first.authority, node_id=SECOND_ID)]

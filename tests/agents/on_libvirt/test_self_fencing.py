@@ -53,7 +53,7 @@ def agent(lab_node: LabNode, watchdog: LabWatchdog, ca: TestCA, worker: Issued) 
 
 
 def forget_leases(node: LabNode) -> None:
-    """Of the test before, in the same boot of the node."""
+    """Delete the leases of the test before, in the same boot of the node."""
     for file in node.agent_folder.glob("ledger.sqlite*"):
         file.unlink()
 

@@ -60,7 +60,7 @@ def layer_over_the_image(rig: Rig) -> None:
 
 
 def as_guest(guest: GuestSpec, *command: str | Path) -> bool:
-    """Whether the command succeeds for the guest's user."""
+    """Tell if the command succeeds for the guest's user."""
     assert guest.user is not None
     done = subprocess.run(command, user=guest.user, group=guest.user, extra_groups=[], capture_output=True, check=False)
     return done.returncode == 0

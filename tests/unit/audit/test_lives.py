@@ -18,8 +18,7 @@ Span = tuple[str, str, float, float | None]
 
 @dataclass
 class Life:
-    """What is so, in `spans` (disk, or empty for memory; node; from; to), beside the records that nodes and the control
-    plane write of it."""
+    """Actual places, in `spans` (disk, or empty for memory; node; from; to), and the records about them."""
 
     records: list[Record] = field(default_factory=lambda: [decision()])
     spans: list[Span] = field(default_factory=list)

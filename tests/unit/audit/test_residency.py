@@ -210,7 +210,7 @@ def test_two_places_at_once_are_a_problem() -> None:
 
 @pytest.mark.parametrize(("kind", "role"), [("instance", "compute"), ("volume", "storage")])
 def test_evacuated_resource_was_on_its_lost_node_until_then(kind: str, role: str) -> None:
-    """Whose own receipt comes when it is back."""
+    """The receipt of the lost node comes when it is back."""
     records = [
         decision(),
         permit("p1", 0),

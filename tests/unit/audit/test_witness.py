@@ -106,6 +106,6 @@ def test_key_is_created_once_and_private(desk: Desk, tmp_path: Path) -> None:
 
 
 def test_witness_needs_no_django() -> None:
-    """It runs on somebody else's machine."""
+    """The witness runs on a machine of another party."""
     code = "import andromede_core.evidence.witness, sys; sys.exit('django' in sys.modules)"
     assert os.spawnl(os.P_WAIT, sys.executable, sys.executable, "-c", code) == 0

@@ -27,12 +27,12 @@ def guest(name: str, request: ResolvedRequest | None = None, **changes: object) 
     return Guest(uuid(name), name, SPACE, **fields)  # type: ignore[arg-type]
 
 
-def told(decision: Decision) -> dict[str, object]:
+def refusal_reason(decision: Decision) -> dict[str, object]:
     return REFUSED | {"detail": decision.verdict}
 
 
 def planned(guests: list[Guest], nodes: Fleet, *, fallback: str = "leave", places: Places | None = None) -> Plan:
-    return plan(guests, PlanInputs(HERE, nodes, places or {}, told), fallback=fallback)
+    return plan(guests, PlanInputs(HERE, nodes, places or {}, refusal_reason), fallback=fallback)
 
 
 def actions(made: Plan) -> dict[str, tuple[str, str | None]]:

@@ -6,14 +6,14 @@ from andromede_core.placement.fleet import Fleet, NodeRow
 from andromede_core.placement.request import Group, Resources
 from controlplane.node_lifecycle.drain.drain_plan import Guest, GuestRequest, Places, Plan, PlanInputs
 from controlplane.node_lifecycle.recovery.recovery_plan import plan_recovery
-from tests.unit.nodes.test_drain_plan import HERE, OBSTACLE, REFUSED, SPACE, actions, guest, guest_lists, told
+from tests.unit.nodes.test_drain_plan import HERE, OBSTACLE, REFUSED, SPACE, actions, guest, guest_lists, refusal_reason
 from tests.unit.placement.examples import VIRGINIA, ask, assessed, fleet, node, row_lists
 
 DEAD = node(HERE, is_ready=False, is_cordoned=True)
 
 
 def planned(lost: list[Guest], nodes: Fleet, *, places: Places | None = None) -> Plan:
-    return plan_recovery(lost, PlanInputs(HERE, nodes, places or {}, told))
+    return plan_recovery(lost, PlanInputs(HERE, nodes, places or {}, refusal_reason))
 
 
 def test_guests_are_evacuated_stopped_ones_too() -> None:
@@ -50,7 +50,7 @@ def test_policies_apply_to_recoveries() -> None:
 
 
 def test_affinity_group_moves_to_one_new_node() -> None:
-    """Where nobody of them lives any more, the first says where."""
+    """The first member chooses the node when no member has one."""
     request = ask(groups=(Group("affinity", True, frozenset()),))
     members = [
         guest(name, request, question=GuestRequest(request, assessed(request), SPACE)) for name in ("a", "b", "c")

@@ -206,7 +206,7 @@ def test_each_relaxation_admits_its_number_of_nodes(
 def _relaxed(
     relaxation: Relaxation, request: ResolvedRequest, rows: Rows, zones: Zones
 ) -> tuple[ResolvedRequest, Rows, Zones]:
-    """What the relaxation proposes, done."""
+    """Apply the relaxation to request, rows and zones."""
     change, facts = relaxation.change, dict(relaxation.facts)
     if change == "zone_open":
         return request, rows, [replace(zone, status="open") for zone in zones]

@@ -94,9 +94,9 @@ def test_refusal_without_a_single_relaxation_has_advice() -> None:
 
 def test_a_contradiction_names_both_sides() -> None:
     policies = (only_in(PARIS, level="organization"), only_in(VIRGINIA, level="project"))
-    told = tenant(stored(ask(policies=policies), three_zones()))
-    assert told[0].endswith("organization/loc, project/loc.")
-    assert told[-1] == "The owners of these clauses must agree on at least one place."
+    stored_refusal = tenant(stored(ask(policies=policies), three_zones()))
+    assert stored_refusal[0].endswith("organization/loc, project/loc.")
+    assert stored_refusal[-1] == "The owners of these clauses must agree on at least one place."
 
 
 def test_admission_is_explained_by_zone() -> None:
@@ -122,7 +122,7 @@ KNOWN = world()
 EVERYWHERE = fleet(*(node(f"secret-{zone}", zone) for zone in KNOWN.zones))
 
 
-def told(zone: str, *layers: Policy, role: Role = "compute", known: World = KNOWN) -> dict[str, Any]:
+def stored_refusal(zone: str, *layers: Policy, role: Role = "compute", known: World = KNOWN) -> dict[str, Any]:
     request = ask(zones=(zone,), policies=layers, roles=(role,))
     document: dict[str, Any] = json.loads(
         json.dumps(as_document(decide(request, EVERYWHERE, assessed(request, known), seed=7)))
@@ -218,7 +218,7 @@ REASONS: list[tuple[str, list[Any], str, str, str, str]] = [
 def test_refusal_has_the_finding_and_the_remedy(
     zone: str, atoms: list[Any], english: str, french: str, for_tenants: str, for_operators: str
 ) -> None:
-    document = told(zone, policy(*atoms))
+    document = stored_refusal(zone, policy(*atoms))
     for tell, remedy_ in ((tenant, for_tenants), (operator, for_operators)):
         assert english in tell(document)
         assert french in tell(document, "fr")
@@ -241,7 +241,7 @@ def test_refusal_has_the_finding_and_the_remedy(
 def test_ended_certificate_is_explained_with_its_date(changes: dict[str, str], code: str, found: str) -> None:
     document = catalogue()
     certificate(document, "fr-idf-1", "SecNumCloud").update(changes)
-    stored_ = told("fr-idf-1", policy(secnumcloud()), known=world(document))
+    stored_ = stored_refusal("fr-idf-1", policy(secnumcloud()), known=world(document))
     for language, until in (("en", "until"), ("fr", "jusqu'au")):
         for tell in (tenant, operator):
             lines = tell(stored_, language)
@@ -263,7 +263,7 @@ def test_each_reason_is_given_once_with_all_its_zones() -> None:
 
 
 def test_decision_keeps_the_versions_of_its_sets() -> None:
-    assert told("us-va-1", policy(*EU))["sets"] == [
+    assert stored_refusal("us-va-1", policy(*EU))["sets"] == [
         {"kind": "set", "name": "@EU", "valid_from": "2020-02-01T00:00:00Z"}
     ]
 
@@ -292,10 +292,10 @@ def test_unsupported_classification_has_no_remedy_here() -> None:
 
 
 def test_distance_without_a_reference_is_no_missing_fact() -> None:
-    """Of a decision that was kept, or made elsewhere: no operation here is asked for a distance."""
+    """Stored decisions may have it: no operation of this release evaluates a distance."""
     far = policy({"id": "far", "attr": "ual", "op": "ge", "value": 1}, level="project")
     document = json.loads(
-        json.dumps(told("fr-idf-1", far)).replace('"ATTR_UNKNOWN", "ual"', '"ATTR_UNKNOWN", "reference"')
+        json.dumps(stored_refusal("fr-idf-1", far)).replace('"ATTR_UNKNOWN", "ual"', '"ATTR_UNKNOWN", "reference"')
     )
     assert {zone["zone"]: zone["codes"] for zone in document["zones"]}["fr-idf-1"] == {"ATTR_UNKNOWN": 1}
     for tell in (tenant, operator):

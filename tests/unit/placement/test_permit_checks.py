@@ -381,7 +381,7 @@ def test_exemption_with_other_approvals_is_refused() -> None:
     ],
 )
 def test_keyset_decides_the_approver_and_role_of_a_key(somebody_else: Approver) -> None:
-    """So the operator alone, with as many keys as it likes, makes no exemption: user-2's key is its organization's."""
+    """The operator alone, with any number of keys, makes no exemption: user-2's key is its organization's."""
     assert code(exempted(), with_approver("sovereignty_officer", approver=somebody_else)) == "NOT_APPROVED"
 
 

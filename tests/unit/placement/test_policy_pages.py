@@ -39,7 +39,7 @@ def test_the_officers_page_has_recipes() -> None:
 
 
 @pytest.mark.parametrize(("atoms", "after"), RECIPES)
-def test_recipe_admits_the_zones_of_the_page(atoms: list[dict[str, Any]], after: str) -> None:
+def test_example_policy_admits_the_zones_of_the_page(atoms: list[dict[str, Any]], after: str) -> None:
     said = after.partition(". ")[0]
     reference = re.search(r"as a backup of `([a-z0-9-]+)`", said)
     admits_nothing = said.startswith("Admits nothing:")

@@ -113,8 +113,8 @@ def test_new_member_receives_events_of_the_organization(stream: Process, tenant:
         assert follower.event()["resource"]["name"] == "of-beta"
 
 
-def test_events_during_a_scope_change_are_read_again(tenant: Tenant) -> None:
-    """It was held against what the reader had seen until then, and is behind the place up to which it has read."""
+def test_events_during_a_scope_change_are_reread(tenant: Tenant) -> None:
+    """Such an event was filtered by the old scope, and is behind the position of the reader."""
 
     def lines(*more: UUID) -> StreamChunk:
         found = StreamChunk(b"")

@@ -9,7 +9,7 @@ from scripts import database_template
 
 @pytest.fixture
 def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What each cluster that is made has in its one file."""
+    """Return the content of the one file of each cluster that is made."""
     clusters: list[str] = []
 
     def make() -> None:

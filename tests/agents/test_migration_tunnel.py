@@ -31,7 +31,7 @@ MIB = 2**20
 
 @dataclass
 class House:
-    """What a door leads to in a test: an echo of bytes for each channel but "nowhere"."""
+    """Target of a tunnel listener: an echo of bytes for each channel but "nowhere"."""
 
     expected: set[tuple[UUID, str]] = field(default_factory=set)
     woken: list[UUID] = field(default_factory=list)
@@ -51,7 +51,7 @@ class House:
         self.woken.append(guest_id)
 
     def _echo(self, theirs: socket.socket) -> None:
-        """Who has hung up is not answered, and heard to the end."""
+        """Echo until the peer hangs up; read to the end, and answer no more."""
         with theirs, contextlib.suppress(ConnectionResetError):
             while data := theirs.recv(MIB):
                 self.got += data
@@ -151,7 +151,7 @@ def test_node_of_another_authority_is_refused(street: Street, tmp_path: Path) ->
 
 @contextlib.contextmanager
 def slow_clients(door: Address, count: int, per_address: int) -> Iterator[list[socket.socket]]:
-    """They begin with TLS, and say no more than that."""
+    """Open connections that begin with TLS and send nothing after that."""
     with contextlib.ExitStack() as stack:
         clients = []
         for number in range(count):
@@ -263,7 +263,7 @@ def test_only_tls_1_3_is_accepted(street: Street) -> None:
 
 
 def test_certificate_without_key_identifiers_is_accepted(street: Street) -> None:
-    """As the authority made them before it knew of these."""
+    """Earlier releases of the authority issued such certificates."""
     assert not street.node.client_context().verify_flags & ssl.VERIFY_X509_STRICT
 
 
