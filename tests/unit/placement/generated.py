@@ -211,7 +211,7 @@ def zones(draw: st.DrawFn, name: str) -> Zone:
 
 
 @st.composite
-def fact_worlds(draw: st.DrawFn) -> World:
+def any_world(draw: st.DrawFn) -> World:
     return World(
         zones={name: draw(zones(name)) for name in ZONE_IDS},
         parties={name: Subject(name, draw(subjects("party."))) for name in PARTY_IDS},

@@ -21,9 +21,9 @@ from tests.unit.placement.generated import (
     TERRITORIES,
     UNIVERSE,
     Asked,
+    any_world,
     atoms,
     atoms_about,
-    fact_worlds,
     like,
     numbered,
     policies,
@@ -51,13 +51,13 @@ def letters(evaluation: Evaluation) -> list[str]:
     return [each.result for each in evaluation.results]
 
 
-@given(layers, policies(), fact_worlds(), questions)
+@given(layers, policies(), any_world(), questions)
 def test_another_policy_never_admits_more(before: list[Policy], more: Policy, world: World, asked: Asked) -> None:
     if found([*before, more], world, asked).admits:
         assert found(before, world, asked).admits
 
 
-@given(layers, fact_worlds(), questions, st.randoms())
+@given(layers, any_world(), questions, st.randoms())
 def test_the_order_of_policies_and_clauses_changes_nothing(
     before: list[Policy], world: World, asked: Asked, random: Random
 ) -> None:
@@ -72,7 +72,7 @@ def test_the_order_of_policies_and_clauses_changes_nothing(
     assert (one.admits, one.valid_until) == (other.admits, other.valid_until)
 
 
-@given(layers, fact_worlds(), questions)
+@given(layers, any_world(), questions)
 def test_result_holds_until_valid_until(layers: list[Policy], world: World, asked: Asked) -> None:
     evaluation = found(layers, world, asked)
     until = evaluation.valid_until
@@ -86,7 +86,7 @@ def test_result_holds_until_valid_until(layers: list[Policy], world: World, aske
             assert letters(found(layers, world, asked, now=moment)) == letters(evaluation), moment
 
 
-@given(layers, fact_worlds(), questions)
+@given(layers, any_world(), questions)
 def test_result_names_its_clause_and_only_true_is_ok(layers: list[Policy], world: World, asked: Asked) -> None:
     evaluation = found(layers, world, asked)
     unsupported = [ClauseRef(each.id, each.level, each.id) for each in layers if not each.is_supported]
@@ -100,7 +100,7 @@ def test_result_names_its_clause_and_only_true_is_ok(layers: list[Policy], world
 pairs = atoms().flatmap(lambda atom: st.tuples(st.just(atom), like(atom)))
 
 
-@given(pairs, fact_worlds())
+@given(pairs, any_world())
 def test_implied_clause_holds_where_the_stricter_one_does(pair: tuple[Clause, Clause], world: World) -> None:
     strict, loose = pair
     assert implies(strict, strict, Sets.of(world, NOW))
@@ -131,7 +131,7 @@ about_sets = st.sampled_from(["location.territory", "admin.access_from"]).flatma
 unrelated = st.tuples(st.lists(policies(), max_size=2), st.lists(policies(), max_size=2))
 
 
-@given(changes() | unrelated, fact_worlds(), questions)
+@given(changes() | unrelated, any_world(), questions)
 def test_tighter_change_never_admits_more_for_any_set_members(
     change_of: tuple[list[Policy], list[Policy]], world: World, asked: Asked
 ) -> None:
@@ -181,7 +181,7 @@ def test_additional_policy_is_tighter_or_the_same(before: list[Policy], more: Po
     assert change(before, [*before, more]) in ("tighter", "same")
 
 
-@given(named_apart, fact_worlds(), questions)
+@given(named_apart, any_world(), questions)
 def test_clauses_without_effect_can_be_left_out(layers: list[Policy], world: World, asked: Asked) -> None:
     idle = set(without_effect(layers, Sets.of(world, asked.now)))
     rest = [_without(policy, idle) for policy in layers]
@@ -194,7 +194,7 @@ def _without(policy: Policy, refs: set[ClauseRef]) -> Policy:
     return Policy(policy.id, policy.level, kept, policy.is_supported)
 
 
-@given(named_apart, fact_worlds(), fact_worlds())
+@given(named_apart, any_world(), any_world())
 def test_contradictory_clauses_never_hold_together(layers: list[Policy], world: World, other: World) -> None:
     """Not in that world nor in another one with the same named sets."""
     named = set(unsatisfiable(layers, Sets.of(world, NOW)))
