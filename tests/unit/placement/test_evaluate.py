@@ -43,7 +43,7 @@ def judged(atom: dict[str, Any], place: Zone | None, known: World | None = None,
     return only(evaluate([policy({"id": "a", **atom})], place, known or World(), now=now, roles=ROLES))
 
 
-def summary_of(result: ClauseResult) -> tuple[str, str, str]:
+def brief(result: ClauseResult) -> tuple[str, str, str]:
     return result.result, result.code, result.detail
 
 
@@ -87,7 +87,7 @@ OPERATORS: list[tuple[str, str, Any, Any, tuple[str, str, str]]] = [
 @pytest.mark.parametrize(("attr", "op", "wanted", "value", "expected"), OPERATORS)
 def test_operator_compares_a_value(attr: str, op: str, wanted: Any, value: Any, expected: tuple[str, str, str]) -> None:
     place = zone() if attr == "zone.id" else Zone("z-1", {attr: since_ever(value)})
-    assert summary_of(judged({"attr": attr, "op": op, "value": wanted}, place)) == expected
+    assert brief(judged({"attr": attr, "op": op, "value": wanted}, place)) == expected
 
 
 ASKED: dict[str, dict[str, Any]] = {
@@ -127,7 +127,7 @@ def test_operator_on_an_unknown_fact_is_unknown(op: str) -> None:
         ((Fact(value, EVER, NOW - DAY, review_by=NOW - DAY), Fact(value, NOW + DAY, review_by=NOW + DAY)), attr),
     ]
     for timeline, detail in nothing:
-        assert summary_of(judged(atom, Zone("z-1", {attr: timeline}))) == ("U", "ATTR_UNKNOWN", detail)
+        assert brief(judged(atom, Zone("z-1", {attr: timeline}))) == ("U", "ATTR_UNKNOWN", detail)
     known = [(Fact(value, NOW),), (Fact(value, EVER, NOW + DAY),), (Fact(value, EVER, review_by=NOW + DAY),)]
     assert all(judged(atom, Zone("z-1", {attr: timeline})).result == "T" for timeline in known)
 
@@ -137,8 +137,8 @@ def test_unknown_zone_makes_every_clause_unknown() -> None:
         *ASKED.values(),
         {"op": "holds", "scheme": "SNC"},
     ):
-        assert summary_of(judged(atom, None)) == ("U", "ATTR_UNKNOWN", "")
-    assert summary_of(distant(None, None, 1)) == ("U", "ATTR_UNKNOWN", "")
+        assert brief(judged(atom, None)) == ("U", "ATTR_UNKNOWN", "")
+    assert brief(distant(None, None, 1)) == ("U", "ATTR_UNKNOWN", "")
 
 
 def test_stated_zone_id_is_ignored() -> None:
@@ -158,7 +158,7 @@ def test_weaker_assertion_than_demanded_is_unknown(floor: str) -> None:
         found = judged(ASKED["in"] | {"assertion_min": floor}, place)
         believed = order.index(assertion) >= order.index(floor)
         expected = ("T", "OK", "FR") if believed else ("U", "ATTR_UNKNOWN", f"location.territory ({assertion})")
-        assert summary_of(found) == expected
+        assert brief(found) == expected
 
 
 def test_optional_fields_have_defaults() -> None:
@@ -205,7 +205,7 @@ def test_unsupported_policy_is_refused_everywhere() -> None:
     for place in (zone(), None):
         found = only(evaluate([classified], place, World(), now=NOW, roles=("log",)))
         assert found.ref == ClauseRef("classified", "classification", "classified")
-        assert summary_of(found) == ("F", "NOT_SUPPORTED_CLASSIFIED", "")
+        assert brief(found) == ("F", "NOT_SUPPORTED_CLASSIFIED", "")
 
 
 # --- named sets
@@ -250,17 +250,13 @@ def test_set_of_the_catalogue_changes_at_its_date() -> None:
 def test_unknown_named_set_leaves_the_clause_unknown(versions: Timeline, attr: str, op: str) -> None:
     place = zone(location__territory="FR", keys__countries=["FR"])
     atom = {"attr": attr, "op": op, "value": ["FR", "@EU"]}
-    assert summary_of(judged(atom, place, union(*versions))) == ("U", "ATTR_UNKNOWN", "@EU")
+    assert brief(judged(atom, place, union(*versions))) == ("U", "ATTR_UNKNOWN", "@EU")
 
 
 def test_named_sets_and_territories_are_listed_together() -> None:
     atom = {"attr": "keys.countries", "op": "subset", "value": ["@EU", "CH"]}
     assert judged(atom, zone(keys__countries=["CH", "FR"]), union(Fact(["FR"], EVER))).result == "T"
-    assert summary_of(judged(atom, zone(keys__countries=["US"]), union(Fact(["FR"], EVER)))) == (
-        "F",
-        "ATTR_MISMATCH",
-        "US",
-    )
+    assert brief(judged(atom, zone(keys__countries=["US"]), union(Fact(["FR"], EVER)))) == ("F", "ATTR_MISMATCH", "US")
 
 
 def test_a_class_of_schemes_is_no_set_of_territories() -> None:
@@ -360,14 +356,14 @@ def test_party_clause_is_evaluated_for_the_selected_parties(
     selector: dict[str, Any],
     expected: tuple[str, str, str],
 ) -> None:
-    assert summary_of(judged(VETO | selector, zone(parties=parties(*parts)), of_parties(**vetoes))) == expected
+    assert brief(judged(VETO | selector, zone(parties=parties(*parts)), of_parties(**vetoes))) == expected
 
 
 @pytest.mark.parametrize("timeline", [(), (Fact(None, EVER),), (Fact([OPERATOR], EVER, NOW),), (Fact("op", EVER),)])
 def test_unknown_parties_leave_clauses_about_them_unknown(timeline: Timeline) -> None:
     place = Zone("z-1", {"parties": timeline})
     for selector in ({}, {"party_roles": ["remote_support"]}, {"only_with_technical_access": True}):
-        assert summary_of(judged(VETO | selector, place, of_parties(op=False))) == ("U", "ATTR_UNKNOWN", "parties")
+        assert brief(judged(VETO | selector, place, of_parties(op=False))) == ("U", "ATTR_UNKNOWN", "parties")
 
 
 def test_assertion_minimum_covers_the_list_and_facts_of_parties() -> None:
@@ -386,7 +382,7 @@ def test_assertion_minimum_covers_the_list_and_facts_of_parties() -> None:
 def test_a_clause_on_a_party_that_uses_an_unknown_set_is_unknown() -> None:
     known = World(parties={"op": Subject("op", {"party.statutory_seat": since_ever("FR")})})
     found = judged(within("a", "party.statutory_seat", "in"), zone(parties=[OPERATOR]), known)
-    assert summary_of(found) == ("U", "ATTR_UNKNOWN", "op: @EU")
+    assert brief(found) == ("U", "ATTR_UNKNOWN", "op: @EU")
 
 
 def test_shares_are_compared_as_decimals() -> None:
@@ -433,7 +429,7 @@ def test_antipodes_have_a_finite_distance() -> None:
     ("km", "expected"), [(280, ("T", "OK", "280 km")), (281, ("F", "TOO_CLOSE", "280 km")), (1, ("T", "OK", "280 km"))]
 )
 def test_distance_clause_compares_two_zones(km: int, expected: tuple[str, str, str]) -> None:
-    assert summary_of(distant(placed("z-1", *METZ), placed("z-2", *PARIS), km)) == expected
+    assert brief(distant(placed("z-1", *METZ), placed("z-2", *PARIS), km)) == expected
 
 
 def test_exact_distance_suffices() -> None:
@@ -456,7 +452,7 @@ def test_distance_without_a_location_is_unknown() -> None:
         (placed("z-1", 91, 2), placed("z-2", *PARIS), "location.lat"),
         (placed("z-1", *PARIS), placed("z-2", 48, 181), "location.lon"),
     ):
-        assert summary_of(distant(here, there, 1)) == ("U", "ATTR_UNKNOWN", what)
+        assert brief(distant(here, there, 1)) == ("U", "ATTR_UNKNOWN", what)
 
 
 # --- until when
@@ -556,7 +552,7 @@ def test_null_makes_a_party_fact_unknown() -> None:
     assert entry(document, "parties", "op-zeta")["non_eu_veto"] is None
     document["zones"] = [each for each in document["zones"] if each["id"] == "fi-hel-2"]
     found = ask(policy(VETO | {"id": "veto"}), "fi-hel-2", parse_catalogue(document).world())
-    assert summary_of(only(found)) == ("U", "ATTR_UNKNOWN", "op-zeta: party.non_eu_veto")
+    assert brief(only(found)) == ("U", "ATTR_UNKNOWN", "op-zeta: party.non_eu_veto")
 
 
 # --- exemptions
@@ -568,7 +564,7 @@ def test_waived_clause_counts_as_true_and_is_marked() -> None:
     found = evaluate([layer], place, World(), now=NOW, roles=ROLES)
     waived = waive(found, [layer], ["pol-1/a", "pol-1/b"])
     assert [each.ref for each in waived.results] == [each.ref for each in found.results]
-    assert [summary_of(each) for each in waived.results] == [
+    assert [brief(each) for each in waived.results] == [
         ("T", "WAIVED", "ATTR_UNKNOWN"),
         ("T", "WAIVED", "ATTR_MISMATCH"),
     ]
